@@ -1,0 +1,107 @@
+"""Puts the server together: the one place that knows every part."""
+
+import time
+from collections.abc import AsyncGenerator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from starlette.types import ASGIApp
+
+from theodora.config import Config, RateLimit
+from theodora.storage import Organisation, Store
+from theodora.storage.keys import PERMISSIONS, KeyKind, new_secret
+from theodora.web.application import make_application
+from theodora.web.endpoint import Services
+from theodora.web.observe import Metrics
+from theodora.web.ratelimit import Bucket, Limit, RateLimiter
+
+_ORGANISATION = "default"
+
+_THREADS = 8
+"""Requests that wait for the database at one time; SQLite answers in microseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A server ready to be run, and what its operator has to be told."""
+
+    application: ASGIApp
+    """The end of its lifespan closes the store."""
+    store: Store
+    organisation: Organisation
+    new_keys: Mapping[KeyKind, str]
+    """Keys made just now because there were none; they are shown nowhere else."""
+
+
+def build(config: Config) -> Built:
+    """Opens the store, makes sure of keys, and puts the ASGI application together."""
+    metrics = Metrics()
+    store = Store(config.database, on_commit=metrics.group_size.observe)
+    metrics.watch(
+        lambda: store.waiting_writes,
+        {"deployment": store.deployments.count, "failure": store.failures.count},
+    )
+    executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="handler")
+    services = Services(
+        store=store,
+        limiter=RateLimiter(_limits(config)),
+        executor=executor,
+        timestamps=config.timestamps,
+        max_json_bytes=config.max_json_bytes,
+        max_multipart_bytes=config.max_multipart_bytes,
+    )
+
+    @asynccontextmanager
+    async def lifespan(_: object) -> AsyncGenerator[None]:
+        yield
+        executor.shutdown()
+        store.close()
+
+    application = make_application(
+        services,
+        metrics,
+        lifespan,
+        path_prefix=config.path_prefix,
+        log_requests=config.log_requests,
+    )
+    new_keys = _ensure_keys(store, config)
+    return Built(application, store, store.keys.organisation(_ORGANISATION), new_keys)
+
+
+def _ensure_keys(store: Store, config: Config) -> dict[KeyKind, str]:
+    """Makes the keys that settings name; on a store without keys, new ones besides."""
+    now_ns = time.time_ns()
+    store.keys.ensure_organisation(_ORGANISATION, now_ns).result()
+    bootstrap: dict[KeyKind, str] = {
+        "api": config.bootstrap_api_key,
+        "application": config.bootstrap_app_key,
+    }
+    is_first_start = not store.keys.exist()
+    new_keys: dict[KeyKind, str] = {}
+    for kind, secret in bootstrap.items():
+        if not secret and is_first_start:
+            new_keys[kind] = new_secret(kind)
+        if secret or is_first_start:
+            store.keys.add(
+                _ORGANISATION,
+                kind,
+                secret or new_keys[kind],
+                name="bootstrap" if secret else "first start",
+                permissions=frozenset(PERMISSIONS[kind]),
+                now_ns=now_ns,
+            ).result()
+    return new_keys
+
+
+def _limits(config: Config) -> dict[Bucket, Limit]:
+    settings: dict[Bucket, RateLimit] = {
+        "dora_ingest": config.rate_limit_dora_ingest,
+        "dora_read": config.rate_limit_dora_read,
+        "dora_write": config.rate_limit_dora_write,
+        "unauthenticated": config.rate_limit_unauthenticated,
+    }
+    return {
+        bucket: Limit(bucket, setting.requests, setting.seconds)
+        for bucket, setting in settings.items()
+    }

@@ -1,0 +1,41 @@
+"""The `theodora` command."""
+
+import click
+
+from theodora import __version__
+from theodora.cli.demo import demo
+from theodora.cli.exporting import export_
+from theodora.cli.importing import import_
+from theodora.cli.keys import keys
+from theodora.cli.migrate import migrate
+from theodora.cli.serve import serve
+from theodora.errors import TheodoraError
+
+
+class _Plain(click.Group):
+    """A group whose commands end in a plain sentence where an error of ours reaches them."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except TheodoraError as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=_Plain, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="theodora")
+def main() -> None:
+    """Theodora: a self-hosted DORA metrics server that speaks Datadog's DORA Metrics API v2.
+
+    \b
+    theodora serve                       start the server
+    theodora keys create api             make a key
+    theodora import deployments F.jsonl  bring in what you have
+    theodora COMMAND --help              says everything else
+
+    Commands may work on the database of a running server.
+    """
+
+
+for command in (serve, keys, import_, export_, migrate, demo):
+    main.add_command(command)

@@ -1,0 +1,78 @@
+"""`theodora keys`: make, list and revoke keys."""
+
+import time
+
+import click
+
+from theodora.cli.options import config_from, organisation_option, setting_options
+from theodora.events import format_rfc3339
+from theodora.storage import Store
+from theodora.storage.keys import KEY_KINDS, PERMISSIONS, Key, KeyKind, new_secret
+
+
+@click.group()
+def keys() -> None:
+    """Make, list and revoke API keys and application keys."""
+
+
+@keys.command()
+@click.argument("kind", type=click.Choice(KEY_KINDS))
+@click.option("--name", default="", help="What the key is for.")
+@click.option(
+    "--permission",
+    "permissions",
+    multiple=True,
+    help="For application keys; repeat for several. Default: all.",
+)
+@organisation_option
+@setting_options(["database"])
+def create(
+    kind: KeyKind, name: str, permissions: tuple[str, ...], org: str, **flags: str | None
+) -> None:
+    """Make a key of KIND api or application and print it, once.
+
+    An organisation that does not exist yet is made too. Permissions of application keys:
+    dora_metrics_read, dora_metrics_write, dora_settings_write.
+    """
+    secret = new_secret(kind)
+    with Store(config_from(flags).database) as store:
+        store.keys.add(
+            org,
+            kind,
+            secret,
+            name=name,
+            permissions=frozenset(permissions or PERMISSIONS[kind]),
+            now_ns=time.time_ns(),
+        ).result()
+    click.echo(secret)
+
+
+@keys.command("list")
+@organisation_option
+@setting_options(["database"])
+def list_(org: str, **flags: str | None) -> None:
+    """List the keys of an organisation; the keys themselves are never stored."""
+    with Store(config_from(flags).database) as store:
+        for key in store.keys.all_of(org):
+            click.echo(_line(key))
+
+
+@keys.command()
+@click.argument("key_id")
+@organisation_option
+@setting_options(["database"])
+def revoke(key_id: str, org: str, **flags: str | None) -> None:
+    """Revoke the key with this id, at once and for good."""
+    with Store(config_from(flags).database) as store:
+        store.keys.revoke(org, key_id, time.time_ns()).result()
+    click.echo(f"revoked {key_id}")
+
+
+def _line(key: Key) -> str:
+    state = f"revoked {_date(key.revoked_at_ns)}" if key.revoked_at_ns else "active"
+    columns = (key.id, key.kind, _date(key.created_at_ns), state, " ".join(sorted(key.permissions)))
+    return "  ".join((*columns, key.name)).rstrip()
+
+
+def _date(instant_ns: int) -> str:
+    return format_rfc3339(instant_ns)[:19] + "Z"

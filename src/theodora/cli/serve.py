@@ -1,0 +1,119 @@
+"""`theodora serve`: start the server."""
+
+import socket
+from collections.abc import Callable, Mapping
+
+import click
+import uvicorn
+
+from theodora import __version__
+from theodora.app import build
+from theodora.cli.demo import load_demo
+from theodora.cli.logs import configure_logs
+from theodora.cli.options import config_from, setting_options
+from theodora.config import Config
+from theodora.errors import UnusableSetting
+from theodora.storage.keys import KeyKind
+
+_GRACE_SECONDS = 30
+
+_TRY = """
+Try it:
+
+  curl -X POST {url}/api/v2/dora/deployments \\
+    -H "DD-API-KEY: {api}" \\
+    -H "DD-APPLICATION-KEY: {application}" \\
+    -H "Content-Type: application/json" -d '{{"data": {{"type": "dora_deployments_list_request",
+      "attributes": {{"query": "service:web env:production"}}}}}}'
+
+  Python: Configuration(host="{url}",
+    api_key={{"apiKeyAuth": "{api}", "appKeyAuth": "{application}"}})
+
+  datadog-ci: DD_API_KEY={api} DD_SITE=<your https name, see the README> \\
+    datadog-ci dora deployment --service web --env production --started-at "$(date +%s)"
+"""
+
+
+@click.command()
+@setting_options()
+@click.option("--demo", is_flag=True, help="Load made-up history if there are no events yet.")
+def serve(demo: bool, **flags: str | None) -> None:
+    """Start the server.
+
+    The first start on an empty database makes an organisation, an API key and an application
+    key and prints the keys, once. SIGTERM stops the server after it has finished what it
+    accepted.
+    """
+    config = config_from(flags)
+    configure_logs(config)
+    with _listening(config.host, config.port) as listener:
+        url = f"http://{config.host}:{listener.getsockname()[1]}{config.path_prefix}"
+        built = build(config)
+        if demo and not built.store.deployments.count():
+            load_demo(built.store, built.organisation)
+
+        def announce() -> None:
+            _announce(url, built.new_keys)
+            if demo:
+                _show_what_to_try(url, {**_bootstrap_keys(config), **built.new_keys})
+
+        _Server(
+            uvicorn.Config(
+                built.application,
+                loop="uvloop",
+                http="httptools",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                timeout_graceful_shutdown=_GRACE_SECONDS,
+            ),
+            announce,
+        ).run(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """A server that says when it is ready."""
+
+    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._announce = announce
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._announce()
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise UnusableSetting(
+            f"cannot listen on {host} port {port}: {error.strerror}; choose another with --port"
+        ) from error
+    return listener
+
+
+def _announce(url: str, new_keys: Mapping[KeyKind, str]) -> None:
+    click.echo(f"Theodora {__version__} is listening on {url}")
+    if new_keys:
+        click.echo("New keys, shown this once:")
+    for kind, secret in new_keys.items():
+        click.echo(f"  {kind} key: {secret}")
+
+
+def _show_what_to_try(url: str, keys: Mapping[KeyKind, str]) -> None:
+    shown = {kind: keys.get(kind, f"<your {kind} key>") for kind in ("api", "application")}
+    click.echo(_TRY.format(url=url, **shown))
+
+
+def _bootstrap_keys(config: Config) -> dict[KeyKind, str]:
+    keys: dict[KeyKind, str] = {
+        "api": config.bootstrap_api_key,
+        "application": config.bootstrap_app_key,
+    }
+    return {kind: secret for kind, secret in keys.items() if secret}

@@ -1,0 +1,233 @@
+"""One table of settings: each is a flag of `theodora serve` and a variable THEODORA_<NAME>.
+
+A flag wins over the environment, the environment over the default. A secret may also come
+from a file, named by THEODORA_<NAME>_FILE, and has no flag: command lines are public.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from theodora.errors import UnusableSetting
+
+Timestamps = Literal["auto", "unix_ns", "rfc3339"]
+LogFormat = Literal["auto", "json", "text"]
+
+
+class RateLimit(NamedTuple):
+    """At most `requests` in each window of `seconds`."""
+
+    requests: int
+    seconds: int
+
+    def __str__(self) -> str:
+        return f"{self.requests}/{self.seconds}"
+
+
+def _text(text: str) -> str:
+    return text
+
+
+def _integer(text: str) -> int:
+    return int(text)
+
+
+def _switch(text: str) -> bool:
+    switches = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+    return switches[text.lower()]
+
+
+def _prefix(text: str) -> str:
+    trimmed = text.strip("/")
+    return f"/{trimmed}" if trimmed else ""
+
+
+def _rate_limit(text: str) -> RateLimit:
+    requests, _, seconds = text.partition("/")
+    limit = RateLimit(int(requests), int(seconds))
+    if limit.requests < 1 or limit.seconds < 1:
+        raise ValueError(text)
+    return limit
+
+
+def _one_of(*choices: str) -> Callable[[str], str]:
+    def choose(text: str) -> str:
+        return choices[choices.index(text)]
+
+    choose.__doc__ = f"one of {' '.join(choices)}"
+    return choose
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One row of the table."""
+
+    name: str
+    parse: Callable[[str], Any]
+    form: str
+    """What a value looks like, for help and for errors."""
+    default: str
+    help: str
+    secret: bool = False
+
+    @property
+    def variable(self) -> str:
+        return f"THEODORA_{self.name.upper()}"
+
+    @property
+    def flag(self) -> str:
+        return f"--{self.name.replace('_', '-')}"
+
+    @property
+    def metavar(self) -> str:
+        return self.name.rpartition("_")[2].upper()
+
+    def read(self, text: str, origin: str) -> Any:
+        """The value that `text` stands for; `origin` says where it came from."""
+        try:
+            return self.parse(text)
+        except (ValueError, KeyError):
+            shown = "the value" if self.secret else f'"{text}"'
+            raise UnusableSetting(f"{origin}: {shown} must be {self.form}") from None
+
+
+_LIMIT_FORM = "requests/seconds, for example 6000/60"
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("host", _text, "an address", "127.0.0.1", "Address to listen on."),
+    Setting("port", _integer, "a number", "8080", "Port to listen on; 0 takes a free one."),
+    Setting(
+        "database",
+        _text,
+        "sqlite:///relative.db or sqlite:////absolute.db",
+        "sqlite:///theodora.db",
+        "Where the data is.",
+    ),
+    Setting("path_prefix", _prefix, "a path", "", "Path beneath which everything is served."),
+    Setting(
+        "timestamps",
+        _one_of("auto", "unix_ns", "rfc3339"),
+        "one of auto unix_ns rfc3339",
+        "auto",
+        "How responses write instants; auto goes by the client's version.",
+    ),
+    Setting(
+        "rate_limit_dora_ingest",
+        _rate_limit,
+        _LIMIT_FORM,
+        "250000/60",
+        "Creates and uploads, for each organisation.",
+    ),
+    Setting(
+        "rate_limit_dora_read",
+        _rate_limit,
+        _LIMIT_FORM,
+        "6000/60",
+        "Lists and gets, for each organisation.",
+    ),
+    Setting(
+        "rate_limit_dora_write",
+        _rate_limit,
+        _LIMIT_FORM,
+        "6000/60",
+        "Patches and deletes, for each organisation.",
+    ),
+    Setting(
+        "rate_limit_unauthenticated",
+        _rate_limit,
+        _LIMIT_FORM,
+        "600/60",
+        "Requests without a valid key, for each address.",
+    ),
+    Setting("max_json_bytes", _integer, "a number", "5242880", "Longest JSON body, decompressed."),
+    Setting(
+        "max_multipart_bytes",
+        _integer,
+        "a number",
+        "67108864",
+        "Longest multipart body, decompressed.",
+    ),
+    Setting(
+        "log_level",
+        _one_of("debug", "info", "warning", "error"),
+        "one of debug info warning error",
+        "info",
+        "Least level that is logged.",
+    ),
+    Setting(
+        "log_format",
+        _one_of("auto", "json", "text"),
+        "one of auto json text",
+        "auto",
+        "How lines are logged; auto is text on a terminal, else json.",
+    ),
+    Setting("log_requests", _switch, "true or false", "true", "Log a line for each request."),
+    Setting(
+        "bootstrap_api_key",
+        _text,
+        "a key",
+        "",
+        "An API key to make if there is none like it, with every permission.",
+        secret=True,
+    ),
+    Setting(
+        "bootstrap_app_key",
+        _text,
+        "a key",
+        "",
+        "An application key to make if there is none like it, with every permission.",
+        secret=True,
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Every setting's value; the table says what each one means."""
+
+    host: str
+    port: int
+    database: str
+    path_prefix: str
+    timestamps: Timestamps
+    rate_limit_dora_ingest: RateLimit
+    rate_limit_dora_read: RateLimit
+    rate_limit_dora_write: RateLimit
+    rate_limit_unauthenticated: RateLimit
+    max_json_bytes: int
+    max_multipart_bytes: int
+    log_level: str
+    log_format: LogFormat
+    log_requests: bool
+    bootstrap_api_key: str
+    bootstrap_app_key: str
+
+
+def load(environment: Mapping[str, str], flags: Mapping[str, str | None]) -> Config:
+    """Every setting from flags, the environment or its default.
+
+    `flags` maps setting names to texts. Raises `UnusableSetting`, naming the place.
+    """
+    return Config(**{setting.name: _value(setting, environment, flags) for setting in SETTINGS})
+
+
+def _value(
+    setting: Setting, environment: Mapping[str, str], flags: Mapping[str, str | None]
+) -> Any:
+    flag = flags.get(setting.name)
+    if flag is not None:
+        return setting.read(flag, setting.flag)
+    file_variable = f"{setting.variable}_FILE"
+    if setting.secret and file_variable in environment:
+        return setting.read(_file_text(environment[file_variable], file_variable), file_variable)
+    if setting.variable in environment:
+        return setting.read(environment[setting.variable], setting.variable)
+    return setting.read(setting.default, setting.name)
+
+
+def _file_text(path: str, origin: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise UnusableSetting(f"{origin}: cannot read {path}: {error.strerror}") from error

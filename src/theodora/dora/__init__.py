@@ -1,0 +1,1 @@
+"""Derivation and metrics: pure functions from events, commits and rules to what they mean."""

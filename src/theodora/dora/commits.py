@@ -1,0 +1,86 @@
+"""Commits of a repository, and which of them a deployment is the first to ship."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+
+MergeMethod = Literal["merge", "squash", "rebase"]
+
+
+class Commit(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of one commit. Instants are nanoseconds since the Unix epoch."""
+
+    sha: str
+    parents: tuple[str, ...] = ()
+    author_time_ns: int
+    commit_time_ns: int
+    subject: str = ""
+    message: str = ""
+    """The whole message, subject included; empty where only the subject is known."""
+    paths: tuple[str, ...] | None = None
+    """Paths the commit changed; None where they were not stored."""
+
+    @property
+    def is_merge(self) -> bool:
+        return len(self.parents) >= 2
+
+
+class PullRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of one pull request, or merge request."""
+
+    number: int
+    title: str = ""
+    labels: tuple[str, ...] = ()
+    branch: str = ""
+    merge_commit_sha: str | None = None
+    merge_method: MergeMethod | None = None
+    """None where the source does not tell."""
+    commits: tuple[Commit, ...] = ()
+    """The original commits of its branch; a squash leaves them out of the main line."""
+    created_at_ns: int | None = None
+    ready_at_ns: int | None = None
+    """The last "ready for review" before the merge; None if it never was a draft."""
+    last_approved_at_ns: int | None = None
+    """The last approval before the merge."""
+    merged_at_ns: int | None = None
+
+
+class Repository(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of one repository. Sequences of several services may share one value."""
+
+    commits: Mapping[str, Commit] = {}
+    """By SHA. Parents may be missing: the graph ends there."""
+    pull_requests: tuple[PullRequest, ...] = ()
+    has_commit_source: bool = True
+    """Whether something delivers commits of it, so that an unknown SHA may yet become known."""
+
+
+class Shipped:
+    """The commits of one repository that a sequence has shipped so far.
+
+    A commit is new to a deployment if no earlier deployment of the same service and
+    environment had it. In the plain case that is `git log previous..current`; after a
+    rollback, or a deployment of a stale SHA, it does not count a commit a second time.
+    """
+
+    def __init__(self, commits: Mapping[str, Commit]) -> None:
+        self._commits = commits
+        self._shas: set[str] = set()
+
+    def __contains__(self, sha: str) -> bool:
+        return sha in self._shas
+
+    def take(self, head: str) -> list[Commit]:
+        """Ship `head` and all its ancestors; returns those that were not shipped before."""
+        new: list[Commit] = []
+        pending = [head]
+        while pending:
+            sha = pending.pop()
+            commit = self._commits.get(sha)
+            if commit is None or sha in self._shas:
+                continue
+            self._shas.add(sha)
+            new.append(commit)
+            pending.extend(commit.parents)
+        return new

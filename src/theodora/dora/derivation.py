@@ -1,0 +1,94 @@
+"""From deployments, commits, rules and people's words to what each deployment was."""
+
+from collections.abc import Iterable, Mapping
+
+from theodora.dora.commits import Repository
+from theodora.dora.derived import Changes, Derived
+from theodora.dora.failures import Candidate, Rules
+from theodora.dora.leadtime import LeadTimes
+from theodora.dora.overrides import Override
+from theodora.dora.sequence import CodeHistory, DeploymentSequence, in_order, order
+from theodora.dora.settings import ServiceSettings
+from theodora.dora.shipping import ShippedBefore
+from theodora.dora.verdicts import Court, Step
+from theodora.events import Deployment, Failure
+
+
+def derive(sequence: DeploymentSequence) -> tuple[Derived, ...]:
+    """Everything there is to say of each deployment, in the order of the sequence.
+
+    A pure function: the order in which facts arrived, caches and clocks have no part in it.
+    Time and memory grow with deployments plus commits. Raises `Invalid` for unusable rules.
+    """
+    derivation = Derivation(sequence.settings, sequence.repositories, sequence.stated_rollbacks)
+    for deployment in in_order(sequence.deployments):
+        derivation.advance(deployment)
+    return derivation.derived(
+        sequence.overrides, sequence.incidents, sequence.finished_elsewhere_ns
+    )
+
+
+class Derivation:
+    """The derivation of one sequence, deployment by deployment.
+
+    Commits and rules look back only, so a caller that keeps this value may `advance` it by
+    deployments that finished later. Verdicts look ahead too: a rollback marks a deployment
+    before it. `derived` gives them for all deployments so far, at little cost.
+
+    Anything else that changes - a late or deleted deployment, commits, settings - asks for a
+    new derivation.
+    """
+
+    def __init__(
+        self,
+        settings: ServiceSettings,
+        repositories: Mapping[str, Repository],
+        stated_rollbacks: frozenset[str] = frozenset(),
+    ) -> None:
+        self._settings = settings
+        self._repositories = repositories
+        self._stated_rollbacks = stated_rollbacks
+        self._rules = Rules(settings)
+        self._lead_times = LeadTimes(settings, repositories)
+        self._codes = CodeHistory()
+        self._shipped = ShippedBefore(self._codes)
+        self._deployments: list[Deployment] = []
+        self._steps: list[Step] = []
+
+    def advance(self, deployment: Deployment) -> None:
+        """Take in the next deployment; a ValueError if it does not come after the last."""
+        if self._deployments and order(deployment) <= order(self._deployments[-1]):
+            raise ValueError(f"deployment {deployment.id!r} does not come after the last one")
+        changes, shipment = self._lead_times.of(deployment)
+        candidate = Candidate(
+            deployment=deployment,
+            shipment=shipment,
+            before=self._deployments,
+            codes=self._codes,
+            shipped=self._shipped,
+            is_stated_rollback=deployment.id in self._stated_rollbacks,
+        )
+        decision = self._rules.decide(candidate)
+        awaits_commits = self._awaits_commits(deployment, changes)
+        self._steps.append(Step(deployment, changes, decision, awaits_commits))
+        position = len(self._deployments)
+        self._codes.add(position, deployment)
+        self._shipped.add(position, shipment)
+        self._deployments.append(deployment)
+
+    def _awaits_commits(self, deployment: Deployment, changes: Changes) -> bool:
+        if changes.status != "unknown_commits" or not deployment.git:
+            return False
+        repository = self._repositories.get(deployment.git.repository_id)
+        return repository is not None and repository.has_commit_source
+
+    def derived(
+        self,
+        overrides: Iterable[Override] = (),
+        incidents: Iterable[Failure] = (),
+        finished_elsewhere_ns: Mapping[str, int] | None = None,
+    ) -> tuple[Derived, ...]:
+        """The deployments so far with their verdicts."""
+        marking = incidents if self._settings.incident_marks_failure else ()
+        court = Court(self._steps, overrides, marking, finished_elsewhere_ns or {})
+        return tuple(court.derived(position, step) for position, step in enumerate(self._steps))

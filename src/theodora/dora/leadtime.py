@@ -1,0 +1,217 @@
+"""Change lead time: which commits a deployment brought, and how long each had taken."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter
+
+import msgspec
+
+from theodora.dora.commits import Commit, PullRequest, Repository, Shipped
+from theodora.dora.derived import Changes, Flag, LeadTime, LeftOut, NewCommit
+from theodora.dora.paths import PathFilter
+from theodora.dora.pull_requests import PullRequests, squashed_originals
+from theodora.dora.settings import ServiceSettings
+from theodora.dora.shipping import NOTHING_SHIPPED, Shipment
+from theodora.dora.stages import stages_of
+from theodora.events import Deployment
+
+COMMIT_LIMIT = 5_000
+"""A deployment lists and measures at most this many commits, the newest."""
+
+GAP_NS = 60 * 86_400 * 10**9
+"""A deployment after a longer pause has no lead times: they would measure the pause."""
+
+SECOND_NS = 1_000_000_000
+
+_COMMIT_FLAGS: tuple[Flag, ...] = ("squash_unresolved", "negative_span")
+
+
+class _Candidate(msgspec.Struct, frozen=True, gc=False):
+    """A commit to be measured: one of the graph, or an original of a squash commit."""
+
+    commit: Commit
+    squashed_into: str | None = None
+    is_unresolved: bool = False
+
+
+class _Progress:
+    """How far the sequence has come in one repository."""
+
+    def __init__(self, repository: Repository) -> None:
+        self.graph = repository.commits
+        self.pull_requests = PullRequests(repository.pull_requests)
+        self.shipped = Shipped(repository.commits)
+        self.seen: set[str] = set()
+        """Commits of the deployments so far, with the originals that stood for squashes."""
+        self.last_finished_at_ns: int | None = None
+
+
+class LeadTimes:
+    """The lead times of one sequence, to be asked deployment by deployment in its order."""
+
+    def __init__(self, settings: ServiceSettings, repositories: Mapping[str, Repository]) -> None:
+        self._time_ns = attrgetter(f"{settings.lead_time_clock}_ns")
+        self._paths = PathFilter(settings.path_globs) if settings.path_globs else None
+        self._repositories = repositories
+        self._progress: dict[str, _Progress] = {}
+
+    def of(self, deployment: Deployment) -> tuple[Changes, Shipment]:
+        """What `deployment` brought, and what of that the rules may see."""
+        git = deployment.git
+        if not git:
+            return Changes(status="no_git"), NOTHING_SHIPPED
+        progress = self._progress_in(git.repository_id)
+        if progress is None or git.commit_sha not in progress.graph:
+            return Changes(status="unknown_commits"), NOTHING_SHIPPED
+        pause_ns = _pause(progress, deployment)
+        new = progress.shipped.take(git.commit_sha)
+        if pause_ns is None:
+            brought = Changes(status="baseline"), NOTHING_SHIPPED
+        else:
+            new.sort(key=_newest_first)
+            brought = self._brought(progress, deployment, new, is_gap=pause_ns > GAP_NS)
+        progress.seen.update(commit.sha for commit in new)
+        return brought
+
+    def _progress_in(self, repository_id: str) -> _Progress | None:
+        known = self._progress.get(repository_id)
+        if known is None and (repository := self._repositories.get(repository_id)):
+            known = self._progress[repository_id] = _Progress(repository)
+        return known
+
+    def _brought(
+        self, progress: _Progress, deployment: Deployment, new: list[Commit], *, is_gap: bool
+    ) -> tuple[Changes, Shipment]:
+        shipment = _shipment(progress, deployment, [each for each in new if self._is_ours(each)])
+        candidates, repeated = _unseen(progress, _stand_ins(progress, shipment.commits))
+        progress.seen.update(each.commit.sha for each in candidates)
+        measured = tuple(
+            self._measured(each, progress, deployment, is_gap=is_gap)
+            for each in candidates[:COMMIT_LIMIT]
+        )
+        changes = Changes(
+            status="gap" if is_gap else "ok" if measured else "no_new_commits",
+            commits=measured,
+            commits_total=len(candidates),
+            left_out=(*self._left_out(new), *repeated)[:COMMIT_LIMIT],
+            lead_time=_lead_time(measured),
+            flags=tuple(self._flags(new, measured, len(candidates))),
+        )
+        return changes, shipment
+
+    def _is_ours(self, commit: Commit) -> bool:
+        return self._paths is None or self._paths.matches(commit.paths or ())
+
+    def _left_out(self, new: Iterable[Commit]) -> Iterator[LeftOut]:
+        for commit in new:
+            if commit.is_merge:
+                yield LeftOut(commit.sha, "merge")
+            elif not self._is_ours(commit):
+                yield LeftOut(commit.sha, "path")
+
+    def _measured(
+        self, candidate: _Candidate, progress: _Progress, deployment: Deployment, *, is_gap: bool
+    ) -> NewCommit:
+        commit = candidate.commit
+        pull_request = progress.pull_requests.first_holding(commit.sha)
+        time_ns = self._time_ns(commit)
+        lead_time_ns = deployment.finished_at_ns - time_ns
+        is_measured = not is_gap and lead_time_ns >= 0
+        return NewCommit(
+            sha=commit.sha,
+            time_ns=time_ns,
+            lead_time_ns=lead_time_ns if is_measured else None,
+            stages=stages_of(time_ns, lead_time_ns, pull_request, deployment)
+            if is_measured
+            else None,
+            pull_request=pull_request.number if pull_request else None,
+            squashed_into=candidate.squashed_into,
+            flags=_commit_flags(candidate, is_negative=not is_gap and lead_time_ns < 0),
+        )
+
+    def _flags(
+        self, new: Iterable[Commit], measured: Sequence[NewCommit], total: int
+    ) -> Iterator[Flag]:
+        if total > COMMIT_LIMIT:
+            yield "commits_truncated"
+        if self._paths and any(each.paths is None and not each.is_merge for each in new):
+            yield "paths_missing"
+        for flag in _COMMIT_FLAGS:
+            if any(flag in commit.flags for commit in measured):
+                yield flag
+
+
+def _pause(progress: _Progress, deployment: Deployment) -> int | None:
+    """Since the deployment of this repository before; None if this is the first."""
+    before_ns = progress.last_finished_at_ns
+    progress.last_finished_at_ns = deployment.finished_at_ns
+    return None if before_ns is None else deployment.finished_at_ns - before_ns
+
+
+def _shipment(progress: _Progress, deployment: Deployment, ours: Iterable[Commit]) -> Shipment:
+    commits: list[Commit] = []
+    merges: list[Commit] = []
+    pull_requests: dict[int, PullRequest] = {}
+    for commit in ours:
+        (merges if commit.is_merge else commits).append(commit)
+        for pull_request in progress.pull_requests.holding(commit.sha):
+            pull_requests[pull_request.number] = pull_request
+    repository_id = deployment.git.repository_id if deployment.git else ""
+    return Shipment(repository_id, tuple(commits), tuple(merges), tuple(pull_requests.values()))
+
+
+def _stand_ins(progress: _Progress, commits: Iterable[Commit]) -> Iterator[_Candidate]:
+    """The commits, with the originals of those that are squashes in their place."""
+    for commit in commits:
+        merged_as = progress.pull_requests.merged_as(commit.sha)
+        originals = squashed_originals(commit, merged_as, progress.graph)
+        if originals:
+            yield from (_Candidate(original, commit.sha) for original in originals)
+        else:
+            yield _Candidate(commit, is_unresolved=originals is not None)
+
+
+def _unseen(
+    progress: _Progress, candidates: Iterable[_Candidate]
+) -> tuple[list[_Candidate], list[LeftOut]]:
+    """Those that no deployment so far has counted, newest first, and the others.
+
+    Originals of a squash may have run before, from their branch, or stand for two squashes
+    of stacked pull requests; a commit counts once all the same.
+    """
+    unseen: list[_Candidate] = []
+    repeated: list[LeftOut] = []
+    counted: set[str] = set()
+    for candidate in candidates:
+        sha = candidate.commit.sha
+        if sha in progress.seen or sha in counted:
+            repeated.append(LeftOut(sha, "counted"))
+        else:
+            counted.add(sha)
+            unseen.append(candidate)
+    unseen.sort(key=lambda candidate: _newest_first(candidate.commit))
+    return unseen, repeated
+
+
+def _newest_first(commit: Commit) -> tuple[int, str]:
+    return -commit.author_time_ns, commit.sha
+
+
+def _commit_flags(candidate: _Candidate, *, is_negative: bool) -> tuple[Flag, ...]:
+    flags: list[Flag] = []
+    if candidate.is_unresolved:
+        flags.append("squash_unresolved")
+    if is_negative:
+        flags.append("negative_span")
+    return tuple(flags)
+
+
+def _lead_time(commits: Iterable[NewCommit]) -> LeadTime:
+    spans = [each.lead_time_ns for each in commits if each.lead_time_ns is not None]
+    if not spans:
+        return LeadTime()
+    return LeadTime(
+        n=len(spans),
+        avg=sum(spans) / len(spans) / SECOND_NS,
+        min=min(spans) / SECOND_NS,
+        max=max(spans) / SECOND_NS,
+    )

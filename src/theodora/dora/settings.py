@@ -1,0 +1,38 @@
+"""What a service may set about its own derivation."""
+
+from collections.abc import Collection
+from typing import Literal
+
+import msgspec
+
+from theodora.dora.rules import (
+    DEFAULT_LINKED_RULES,
+    DEFAULT_STATIC_RULES,
+    LinkedRule,
+    StaticRule,
+)
+
+LeadTimeClock = Literal["author_time", "commit_time"]
+
+PRODUCTION_ENVS = frozenset({"production", "prod", "prd", "live"})
+
+
+class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings of one service; the defaults suit a service with a repository of its own."""
+
+    path_globs: tuple[str, ...] = ()
+    """Which paths of its repository belong to the service; empty for all."""
+    lead_time_clock: LeadTimeClock = "author_time"
+    """Which time of a commit its lead time starts at. The author time survives a rebase."""
+    detect_rollbacks: bool = True
+    rollback_lookback: int | None = None
+    """How many positions back a rollback may reach; None for any number."""
+    linked_rules: tuple[LinkedRule, ...] = DEFAULT_LINKED_RULES
+    static_rules: tuple[StaticRule, ...] = DEFAULT_STATIC_RULES
+    incident_marks_failure: bool = False
+    """Whether an incident that names a deployment marks it as failed."""
+
+
+def is_production(env: str | None, production_envs: Collection[str] = PRODUCTION_ENVS) -> bool:
+    """Whether headline figures count `env`. `production_envs` are in lower case."""
+    return env is not None and env.lower() in production_envs

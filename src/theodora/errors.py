@@ -1,0 +1,89 @@
+"""The error tree: everything that can go wrong and be said to a caller.
+
+A caller of any layer catches `TheodoraError`; `web` alone knows which HTTP status a
+class becomes (`web/responses.py`), `cli` alone which exit code.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with a document, and where it is.
+
+    `path` leads from the document's root to the offending place, or to where a missing
+    member should be: `("data", "attributes", "git", "commit_sha")`. `parameter` names a
+    query parameter or a multipart part instead, and then `path` is empty.
+    """
+
+    detail: str
+    path: tuple[str | int, ...] = ()
+    parameter: str | None = None
+
+    def beneath(self, *prefix: str | int) -> "Problem":
+        """The same problem, seen from a document that holds this one at `prefix`."""
+        return Problem(self.detail, (*prefix, *self.path), self.parameter)
+
+    @property
+    def pointer(self) -> str:
+        """The path as a JSON pointer (RFC 6901); the empty string is the whole document."""
+        return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in self.path)
+
+    def __str__(self) -> str:
+        place = self.parameter or self.pointer
+        return f"{place}: {self.detail}" if place else self.detail
+
+
+class TheodoraError(Exception):
+    """Every error this package raises on purpose."""
+
+
+class Invalid(TheodoraError):
+    """The caller's document or parameters break rules; every problem found is listed."""
+
+    def __init__(self, *problems: Problem) -> None:
+        super().__init__("; ".join(map(str, problems)))
+        self.problems = problems
+
+
+class Forbidden(TheodoraError):
+    """No valid credential, or one without the permission that is needed."""
+
+    def __init__(self, *, authenticated: bool) -> None:
+        super().__init__("forbidden")
+        self.authenticated = authenticated
+        """Whether a valid API key was shown; the public message differs."""
+
+
+class NotFound(TheodoraError):
+    """No such event in the caller's organisation, or (without a message) no such route."""
+
+
+class TooManyRequests(TheodoraError):
+    """The caller has used up a rate limit's window."""
+
+
+class UnsupportedMediaType(TheodoraError):
+    """The body is of a media type that the operation does not read."""
+
+    def __init__(self, got: str, expected: str) -> None:
+        super().__init__(f'got media type "{got}" expected one of "{expected}"')
+
+
+class PayloadTooLarge(TheodoraError):
+    """The body, decoded, is longer than the operation's limit."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(f"body must be at most {limit_bytes} bytes")
+
+
+class Unavailable(TheodoraError):
+    """The store cannot be reached or cannot write now; trying again later may help."""
+
+
+class UnusableStore(TheodoraError):
+    """The store cannot be used by this version at all; the message says what to do."""
+
+
+class UnusableSetting(TheodoraError):
+    """A setting's value cannot be used; the message names the setting and its form."""

@@ -1,0 +1,30 @@
+"""Events as frozen values: what a deployment and a failure are, whatever they came in."""
+
+from theodora.events.repository import repository_id, without_credentials
+from theodora.events.timestamps import (
+    format_rfc3339,
+    nanoseconds_from_integer,
+    nanoseconds_from_rfc3339,
+)
+from theodora.events.values import (
+    Deployment,
+    DeploymentType,
+    Failure,
+    Git,
+    Remediation,
+    RemediationType,
+)
+
+__all__ = [
+    "Deployment",
+    "DeploymentType",
+    "Failure",
+    "Git",
+    "Remediation",
+    "RemediationType",
+    "format_rfc3339",
+    "nanoseconds_from_integer",
+    "nanoseconds_from_rfc3339",
+    "repository_id",
+    "without_credentials",
+]

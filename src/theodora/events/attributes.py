@@ -1,0 +1,323 @@
+"""Reads events from their documents: the attributes of the API's JSON, checked by rules.
+
+Every rule that one pass can check is checked and every problem is listed, in the order of
+`Rule`: a caller mends a document once, not problem by problem.
+"""
+
+import re
+from enum import IntEnum, auto
+from itertools import islice
+
+from theodora.errors import Invalid, Problem
+from theodora.events.json_values import JsonObject, JsonValue, exact_integer, is_object, type_name
+from theodora.events.repository import without_credentials
+from theodora.events.timestamps import nanoseconds_from_integer
+from theodora.events.values import Deployment, Failure, Git
+
+MAX_PROBLEMS = 50
+"""Problems listed for one document at the most."""
+
+_MAX_TAGS = 100
+_MAX_TAG_CHARACTERS = 200
+_MAX_SERVICES = 100
+_MAX_URL_CHARACTERS = 2_048
+_MAX_NAME_CHARACTERS = 1_024
+_MAX_TEXT_CHARACTERS = 255
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_ID = re.compile(r"[A-Za-z0-9\-_.:]{1,128}")
+_MIN_ID_CHARACTERS = 16
+_COMMIT_SHA = re.compile(r"[0-9A-Fa-f]{40,64}")
+
+_UNITS = "seconds, milliseconds, microseconds or nanoseconds"
+
+
+class Rule(IntEnum):
+    """What a document may break, in the order in which problems are listed."""
+
+    SERVICE = auto()
+    TIME_TYPE = auto()
+    TIME_FRACTION = auto()
+    TIME_RANGE = auto()
+    TIME_ORDER = auto()
+    ID = auto()
+    TEXT_TYPE = auto()
+    LENGTH = auto()
+    CONTROL = auto()
+    GIT = auto()
+    COMMIT_SHA = auto()
+    REPOSITORY_URL = auto()
+    TAGS_TYPE = auto()
+    TAGS_COUNT = auto()
+    TAG_FORM = auto()
+
+
+def read_deployment(attributes: JsonObject, *, imported: bool = False) -> Deployment:
+    """The deployment that a document's attributes describe; `Invalid` lists all problems.
+
+    An imported one may have an id shorter than the API takes.
+    """
+    reader = _Reader(attributes)
+    service = reader.text("service", Rule.SERVICE, required=True)
+    started_at_ns, finished_at_ns = reader.times(finished_required=True)
+    id_ = reader.id(1 if imported else _MIN_ID_CHARACTERS)
+    env, team, version = (reader.text(name) for name in ("env", "team", "version"))
+    git = reader.git()
+    custom_tags = reader.custom_tags()
+    reader.raise_problems()
+    assert service is not None
+    assert started_at_ns is not None
+    assert finished_at_ns is not None
+    return Deployment(
+        id=id_,
+        service=service,
+        env=env,
+        team=team,
+        version=version,
+        started_at_ns=started_at_ns,
+        finished_at_ns=finished_at_ns,
+        git=git,
+        custom_tags=custom_tags,
+    )
+
+
+def read_failure(attributes: JsonObject, *, imported: bool = False) -> Failure:
+    """The failure that a document's attributes describe; `Invalid` lists all problems.
+
+    An imported one may have an id shorter than the API takes.
+    """
+    reader = _Reader(attributes)
+    team = reader.text("team")
+    services = reader.services(has_team=attributes.get("team") is not None)
+    started_at_ns, finished_at_ns = reader.times(finished_required=False)
+    id_ = reader.id(1 if imported else _MIN_ID_CHARACTERS)
+    env, version, severity = (reader.text(name) for name in ("env", "version", "severity"))
+    name = reader.text("name", max_characters=_MAX_NAME_CHARACTERS)
+    git = reader.git()
+    custom_tags = reader.custom_tags()
+    reader.raise_problems()
+    assert started_at_ns is not None
+    return Failure(
+        id=id_,
+        services=services,
+        env=env,
+        team=team,
+        version=version,
+        name=name,
+        severity=severity,
+        started_at_ns=started_at_ns,
+        finished_at_ns=finished_at_ns,
+        git=git,
+        custom_tags=custom_tags,
+    )
+
+
+def missing(name: str, *path: str | int) -> Problem:
+    """The problem of an attribute that has to be there and is not."""
+    return Problem(f'attribute "{name}" is required', path or (name,))
+
+
+def wrong_type(name: str, value: JsonValue, *path: str | int) -> Problem:
+    """The problem of an attribute that is there with another type of JSON."""
+    return Problem(
+        f'error decoding attribute "{name}": invalid type {type_name(value)}', path or (name,)
+    )
+
+
+def shortened(text: str) -> str:
+    """A value sent by a client, as it is quoted in a message."""
+    return text if len(text) <= 64 else text[:64]
+
+
+class _Reader:
+    """Reads the parts of one document and gathers what is wrong with them."""
+
+    def __init__(self, attributes: JsonObject) -> None:
+        self._attributes = attributes
+        self._found: list[tuple[Rule, Problem]] = []
+
+    def raise_problems(self) -> None:
+        if self._found:
+            ordered = sorted(self._found, key=lambda found: found[0])
+            raise Invalid(*(problem for _, problem in islice(ordered, MAX_PROBLEMS)))
+
+    def text(
+        self,
+        name: str,
+        rule: Rule = Rule.TEXT_TYPE,
+        *,
+        required: bool = False,
+        max_characters: int = _MAX_TEXT_CHARACTERS,
+    ) -> str | None:
+        """A text without the white space around it; an empty one is absent."""
+        text = self._string(self._attributes.get(name), name, rule, (name,), needed=required)
+        if text is not None:
+            self._check_text(text, name, (name,), max_characters)
+        return text
+
+    def times(self, *, finished_required: bool) -> tuple[int | None, int | None]:
+        """`started_at` and `finished_at` in nanoseconds."""
+        started_at_ns = self._time("started_at", required=True)
+        finished_at_ns = self._time("finished_at", required=finished_required)
+        if started_at_ns and finished_at_ns and finished_at_ns < started_at_ns:
+            detail = 'attribute "finished_at" must not be before attribute "started_at"'
+            self._add(Rule.TIME_ORDER, Problem(detail, ("finished_at",)))
+        return started_at_ns, finished_at_ns
+
+    def id(self, min_characters: int) -> str:
+        """The id given by the client; empty if there is none."""
+        id_ = self._string(self._attributes.get("id"), "id", Rule.ID, ("id",))
+        if id_ is not None and not (_ID.fullmatch(id_) and len(id_) >= min_characters):
+            detail = (
+                f'attribute "id" must be {min_characters} to 128 characters of a-z A-Z 0-9 - _ . :'
+            )
+            self._add(Rule.ID, Problem(detail, ("id",)))
+        return id_ or ""
+
+    def git(self) -> Git | None:
+        git = self._attributes.get("git")
+        if git is None:
+            return None
+        if not is_object(git):
+            self._add(Rule.GIT, wrong_type("git", git))
+            return None
+        commit_sha = self._git_text(git, "commit_sha")
+        if commit_sha is not None and not _COMMIT_SHA.fullmatch(commit_sha):
+            detail = 'attribute "commit_sha" must be 40 to 64 hexadecimal characters'
+            self._add(Rule.COMMIT_SHA, Problem(detail, ("git", "commit_sha")))
+        url = self._git_text(git, "repository_url")
+        if url is not None:
+            self._check_url(url)
+        if commit_sha is None or url is None:
+            return None
+        return Git(commit_sha.lower(), without_credentials(url))
+
+    def custom_tags(self) -> tuple[str, ...]:
+        """Tags in the order sent, exact duplicates once."""
+        tags = self._texts("custom_tags", Rule.TAGS_TYPE)
+        for at, tag in tags:
+            self._check_tag(tag, at)
+        distinct = tuple(dict.fromkeys(tag for _, tag in tags))
+        if len(distinct) > _MAX_TAGS:
+            detail = f'attribute "custom_tags" must have at most {_MAX_TAGS} items'
+            self._add(Rule.TAGS_COUNT, Problem(detail, ("custom_tags",)))
+        return distinct
+
+    def services(self, *, has_team: bool) -> tuple[str, ...]:
+        """The services of a failure; `service`, a string, stands for an array of one."""
+        if self._attributes.get("services") is None:
+            service = self.text("service", Rule.SERVICE)
+            services = [] if service is None else [(0, service)]
+            sent = self._attributes.get("service") is not None
+        else:
+            services = self._texts("services", Rule.SERVICE)
+            sent = self._attributes["services"] != []
+            for at, service in services:
+                self._check_service(service, at)
+        if not sent and not has_team:
+            detail = 'attribute "services" is required when attribute "team" is not given'
+            self._add(Rule.SERVICE, Problem(detail, ("services",)))
+        if len(services) > _MAX_SERVICES:
+            detail = f'attribute "services" must have at most {_MAX_SERVICES} items'
+            self._add(Rule.SERVICE, Problem(detail, ("services",)))
+        return tuple(service for _, service in services)
+
+    def _add(self, rule: Rule, problem: Problem) -> None:
+        self._found.append((rule, problem))
+
+    def _string(
+        self,
+        value: JsonValue,
+        name: str,
+        rule: Rule,
+        path: tuple[str | int, ...],
+        *,
+        needed: bool = False,
+    ) -> str | None:
+        if value is not None and not isinstance(value, str):
+            self._add(rule, wrong_type(name, value, *path))
+            return None
+        text = (value or "").strip()
+        if not text and needed:
+            self._add(rule, missing(name, *path))
+        return text or None
+
+    def _check_text(
+        self, text: str, name: str, path: tuple[str | int, ...], max_characters: int
+    ) -> None:
+        if len(text) > max_characters:
+            detail = f'attribute "{name}" must be at most {max_characters} characters'
+            self._add(Rule.LENGTH, Problem(detail, path))
+        self._check_control(text, name, path)
+
+    def _check_control(self, text: str, name: str, path: tuple[str | int, ...]) -> None:
+        if not text.isprintable() and _CONTROL.search(text):
+            detail = f'attribute "{name}" must not contain control characters'
+            self._add(Rule.CONTROL, Problem(detail, path))
+
+    def _time(self, name: str, *, required: bool) -> int | None:
+        value = self._attributes.get(name)
+        if value is None:
+            if required:
+                self._add(Rule.TIME_TYPE, missing(name))
+            return None
+        if type_name(value) != "number":
+            self._add(Rule.TIME_TYPE, wrong_type(name, value))
+            return None
+        integer = exact_integer(value)
+        if integer is None:
+            detail = f'attribute "{name}" must be an integer'
+            self._add(Rule.TIME_FRACTION, Problem(detail, (name,)))
+            return None
+        instant_ns = nanoseconds_from_integer(integer)
+        if instant_ns is None:
+            detail = f'attribute "{name}" must be a Unix timestamp in {_UNITS}'
+            self._add(Rule.TIME_RANGE, Problem(detail, (name,)))
+        return instant_ns
+
+    def _git_text(self, git: JsonObject, name: str) -> str | None:
+        return self._string(git.get(name), name, Rule.GIT, ("git", name), needed=True)
+
+    def _check_url(self, url: str) -> None:
+        path = ("git", "repository_url")
+        if len(url) > _MAX_URL_CHARACTERS:
+            detail = f'attribute "repository_url" must be at most {_MAX_URL_CHARACTERS} characters'
+            self._add(Rule.REPOSITORY_URL, Problem(detail, path))
+        self._check_control(url, "repository_url", path)
+
+    def _texts(self, name: str, rule: Rule) -> list[tuple[int, str]]:
+        """The strings of an array without the white space around them, and their indexes."""
+        values = self._attributes.get(name)
+        if values is None:
+            return []
+        if not isinstance(values, list):
+            self._add(rule, wrong_type(name, values))
+            return []
+        texts: list[tuple[int, str]] = []
+        for at, value in enumerate(values):
+            if isinstance(value, str):
+                texts.append((at, value.strip()))
+            else:
+                self._add(rule, wrong_type(name, value, name, at))
+        return texts
+
+    def _check_tag(self, tag: str, at: int) -> None:
+        path = ("custom_tags", at)
+        key, _, value = tag.partition(":")
+        if not key or not value:
+            detail = 'attribute "custom_tags" must have items of the form "key:value"'
+            self._add(Rule.TAG_FORM, Problem(detail, path))
+        if len(tag) > _MAX_TAG_CHARACTERS:
+            detail = (
+                'attribute "custom_tags" must have items of at most '
+                f"{_MAX_TAG_CHARACTERS} characters"
+            )
+            self._add(Rule.TAG_FORM, Problem(detail, path))
+        self._check_control(tag, "custom_tags", path)
+
+    def _check_service(self, service: str, at: int) -> None:
+        path = ("services", at)
+        if not service:
+            detail = 'attribute "services" must have items that are not empty'
+            self._add(Rule.SERVICE, Problem(detail, path))
+        self._check_text(service, "services", path, _MAX_TEXT_CHARACTERS)

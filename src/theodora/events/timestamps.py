@@ -1,0 +1,79 @@
+"""Instants on the wire: integers whose unit is told by their magnitude, and RFC 3339."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+INT64_MAX = 2**63 - 1
+
+_UNITS_NS = (
+    (10**11, 10**9),
+    (10**14, 10**6),
+    (10**17, 10**3),
+    (INT64_MAX + 1, 1),
+)
+"""Upper bound (exclusive) of a value in each unit, and the unit's nanoseconds."""
+
+_RFC3339 = re.compile(
+    r"""(\d{4})-(\d\d)-(\d\d) [Tt\ ] (\d\d):(\d\d):(\d\d) (?:\.(\d{1,9}))?
+        (?:\ ? (?: ([Zz]) | ([+-])(\d\d):?(\d\d) ) | \ (UTC) )""",
+    re.VERBOSE | re.ASCII,
+)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def nanoseconds_from_integer(value: int) -> int | None:
+    """`value` in seconds, milliseconds, microseconds or nanoseconds, as nanoseconds.
+
+    None if it is not positive or does not fit int64 nanoseconds.
+    """
+    if value <= 0:
+        return None
+    for bound, unit_ns in _UNITS_NS:
+        if value < bound:
+            instant = value * unit_ns
+            return instant if instant <= INT64_MAX else None
+    return None
+
+
+def nanoseconds_from_rfc3339(text: str) -> int | None:
+    """An RFC 3339 date-time with an offset, as nanoseconds; None if it is not one.
+
+    One space may stand for the `T` and before the offset; ` UTC` and `+hhmm` are read too.
+    A leap second (`:60`) is the first instant of the next minute. The value may lie outside
+    int64: a window's end in the year 9999 is still a window's end.
+    """
+    match = _RFC3339.fullmatch(text)
+    if not match:
+        return None
+    year, month, day, hour, minute, second = (int(match[group]) for group in range(1, 7))
+    offset_minutes = _offset_minutes(match)
+    if second > 60 or offset_minutes is None:
+        return None
+    try:
+        start_of_minute = datetime(year, month, day, hour, minute, tzinfo=UTC)
+    except ValueError:
+        return None
+    whole = start_of_minute - _EPOCH
+    seconds = whole.days * 86_400 + whole.seconds + second - offset_minutes * 60
+    return seconds * 10**9 + int((match[7] or "").ljust(9, "0"))
+
+
+def _offset_minutes(match: re.Match[str]) -> int | None:
+    if match[9] is None:
+        return 0
+    hours, minutes = int(match[10]), int(match[11])
+    if hours > 23 or minutes > 59:
+        return None
+    return (hours * 60 + minutes) * (-1 if match[9] == "-" else 1)
+
+
+def format_rfc3339(instant_ns: int) -> str:
+    """UTC with `Z`, and the fewest of 0, 3, 6 or 9 fraction digits that hold the value."""
+    seconds, fraction = divmod(instant_ns, 10**9)
+    whole = (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S")
+    if not fraction:
+        return whole + "Z"
+    digits = f"{fraction:09d}"
+    while digits.endswith("000"):
+        digits = digits[:-3]
+    return f"{whole}.{digits}Z"

@@ -1,0 +1,150 @@
+"""`Deployment`, `Failure` and their parts: frozen values with their invariants.
+
+Instants are integers in nanoseconds since the Unix epoch, spans whole seconds.
+"""
+
+import hashlib
+import uuid
+from typing import Literal, get_args
+
+import msgspec
+
+from theodora.events.repository import repository_id
+
+RemediationType = Literal["rollback", "rollforward"]
+DeploymentType = Literal["standard", "rollback", "rollforward"]
+
+REMEDIATION_TYPES: tuple[RemediationType, ...] = get_args(RemediationType)
+
+SECOND_NS = 1_000_000_000
+
+_FAILURE_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "dora_failure")
+
+
+class Git(msgspec.Struct, frozen=True):
+    """The commit a deployment put out, or a failure was seen on."""
+
+    commit_sha: str
+    """40 to 64 lower-case hexadecimal digits."""
+    repository_url: str
+    """As sent, without credentials."""
+
+    @property
+    def repository_id(self) -> str:
+        return repository_id(self.repository_url)
+
+
+class Remediation(msgspec.Struct, frozen=True):
+    """The deployment that remedied a failed one, and how."""
+
+    id: str
+    type: RemediationType
+
+
+class Deployment(msgspec.Struct, frozen=True, kw_only=True):
+    """A finished deployment of one service to one environment, and what is derived of it."""
+
+    id: str = ""
+    """Unique in its organisation; empty until the store has given it one."""
+    service: str
+    env: str | None = None
+    team: str | None = None
+    version: str | None = None
+    started_at_ns: int
+    finished_at_ns: int
+    git: Git | None = None
+    custom_tags: tuple[str, ...] = ()
+    """Each `key:value`, in the order sent, without exact duplicates."""
+    source: str = "api"
+    """`api`, or the import or integration that the event came from."""
+    created_at_ns: int = 0
+    """When the event was first received."""
+
+    change_failure: bool | None = None
+    """None while there is no verdict."""
+    deployment_type: DeploymentType = "standard"
+    remediation: Remediation | None = None
+    recovery_time_sec: int | None = None
+    number_of_commits: int | None = None
+    change_lead_time: int | None = None
+    """Seconds, the mean over the deployment's commits."""
+
+    @property
+    def duration(self) -> int:
+        """Seconds from start to finish."""
+        return whole_seconds(self.finished_at_ns - self.started_at_ns)
+
+    def identity(self, org: str) -> str:
+        """What makes two deployments sent without an id the same one: 64 hex digits.
+
+        `org` is the organisation's UUID. The first 16 digits are the id of a deployment
+        that came without one.
+        """
+        return _sha256(
+            _compact(
+                "dora_deployment",
+                org,
+                self.service,
+                self.env,
+                self.version,
+                self.started_at_ns,
+                self.finished_at_ns,
+                self.git.commit_sha if self.git else None,
+            )
+        )
+
+    @staticmethod
+    def id_of(identity: str, attempt: int = 0) -> str:
+        """The id of a deployment sent without one; later attempts are for ids already taken."""
+        return identity[:16] if not attempt else _sha256(f"{identity}#{attempt}")[:16]
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True):
+    """An incident: what failed, from when, and until when if it has ended."""
+
+    id: str = ""
+    """Unique in its organisation; empty until the store has given it one."""
+    services: tuple[str, ...] = ()
+    env: str | None = None
+    team: str | None = None
+    version: str | None = None
+    name: str | None = None
+    severity: str | None = None
+    started_at_ns: int
+    finished_at_ns: int | None = None
+    git: Git | None = None
+    custom_tags: tuple[str, ...] = ()
+    source: str = "api"
+    created_at_ns: int = 0
+
+    @property
+    def time_to_restore(self) -> int | None:
+        """Seconds from start to finish; None while the failure is open."""
+        if self.finished_at_ns is None:
+            return None
+        return whole_seconds(self.finished_at_ns - self.started_at_ns)
+
+    def identity(self, org: str) -> str:
+        """What makes two failures sent without an id the same one: a UUID, also their id."""
+        services = sorted(set(self.services))
+        team = None if self.services else self.team
+        name = _compact(org, self.env, services, team, self.started_at_ns)
+        return str(uuid.uuid5(_FAILURE_NAMESPACE, name))
+
+    @staticmethod
+    def id_of(identity: str, attempt: int = 0) -> str:
+        """The id of a failure sent without one; later attempts are for ids already taken."""
+        return identity if not attempt else str(uuid.uuid5(uuid.UUID(identity), str(attempt)))
+
+
+def _compact(*members: object) -> str:
+    return msgspec.json.encode(members).decode()
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def whole_seconds(span_ns: int) -> int:
+    """A span in nanoseconds as the nearest whole second, halves up."""
+    return (span_ns + SECOND_NS // 2) // SECOND_NS

@@ -1,0 +1,72 @@
+"""The search language: a query's text, its tree, and whether an event matches."""
+
+from theodora.query.ast import (
+    NOTHING,
+    And,
+    Bound,
+    Equals,
+    Everything,
+    Exists,
+    Leaf,
+    Not,
+    NumberRange,
+    Or,
+    Query,
+    Text,
+    TextRange,
+    Wildcard,
+    all_of,
+    any_of,
+    complement,
+)
+from theodora.query.fields import (
+    FIELDS,
+    SORT_KEYS,
+    Event,
+    Field,
+    Kind,
+    Tag,
+    Target,
+    Type,
+    resolve,
+    sort_key,
+)
+from theodora.query.matches import matches
+from theodora.query.parser import parse
+from theodora.query.patterns import Pattern, Wild
+from theodora.query.printer import to_text
+
+__all__ = [
+    "FIELDS",
+    "NOTHING",
+    "SORT_KEYS",
+    "And",
+    "Bound",
+    "Equals",
+    "Event",
+    "Everything",
+    "Exists",
+    "Field",
+    "Kind",
+    "Leaf",
+    "Not",
+    "NumberRange",
+    "Or",
+    "Pattern",
+    "Query",
+    "Tag",
+    "Target",
+    "Text",
+    "TextRange",
+    "Type",
+    "Wild",
+    "Wildcard",
+    "all_of",
+    "any_of",
+    "complement",
+    "matches",
+    "parse",
+    "resolve",
+    "sort_key",
+    "to_text",
+]

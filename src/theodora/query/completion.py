@@ -1,0 +1,112 @@
+"""Completion: what may be typed at a place in a query, and which characters it replaces.
+
+A query that is being typed is seldom one yet, so this reads tokens and not the grammar: the
+worst that can come of it is a suggestion that does not help.
+"""
+
+import re
+from dataclasses import dataclass, field
+
+from theodora.query.fields import Target, resolve
+from theodora.query.parser import Unnamed
+
+_TOKEN = re.compile(
+    r"""(?P<space> \s+)
+      | (?P<quoted> "(?:[^"\\]|\\.)*")
+      | (?P<quote> "(?:[^"\\]|\\.)*)
+      | (?P<range> [\[{][^\]}]*[\]}])
+      | (?P<bounds> [\[{][^\]}]*)
+      | (?P<sign> [-+](?!\s) | [<>]=?)
+      | (?P<open> \()
+      | (?P<close> \))
+      | (?P<name> (?:[^\s\\"()\[\]{}:<>]|\\.)+:)
+      | (?P<word> (?:[^\s\\"()\[\]{}:<>]|\\.)+)
+      | (?P<other> .)""",
+    re.VERBOSE | re.DOTALL,
+)
+_REST_OF_WORD = re.compile(r'(?:[^\s\\"()\[\]{}:<>]|\\.)*', re.DOTALL)
+_OPERATORS = {"AND", "OR", "NOT", "&&", "||", "-", "+"}
+_NAMES_FOLLOW = {Unnamed.EXISTING.value, Unnamed.MISSING.value}
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What is expected at the cursor; a suggestion replaces `text[start:end]`."""
+
+    start: int
+    end: int
+    typed: str = ""
+    """What suggestions begin with: the replaced text up to the cursor, without a quote."""
+    names: bool = False
+    """A field's name, or a tag's key."""
+    operators: tuple[str, ...] = ()
+    """One of these."""
+    values_of: Target | None = None
+    """A value of this field."""
+
+
+@dataclass(slots=True)
+class _Place:
+    """Where in a query the tokens read so far lead."""
+
+    name: str | None = None
+    """The name whose value comes next."""
+    groups: list[str | None] = field(default_factory=lambda: [None])
+    """The names that the open groups stand under, outermost first."""
+    after_clause: bool = False
+
+    def step_over(self, kind: str | None, token: str) -> None:
+        match kind:
+            case "space" | "sign":
+                return
+            case "name":
+                self.name = token[:-1]
+                return
+            case "open":
+                self.groups.append(self.name or self.groups[-1])
+                self.after_clause = False
+            case "close":
+                self.groups = self.groups[:-1] or [None]
+                self.after_clause = True
+            case _:
+                self.after_clause = self.name is not None or token not in _OPERATORS
+        self.name = None
+
+    def expected(self, start: int, end: int, typed: str) -> Completion:
+        about = self.name or self.groups[-1]
+        names_follow = about in _NAMES_FOLLOW
+        is_value = about is not None and about != Unnamed.EVERYWHERE.value and not names_follow
+        return Completion(
+            start,
+            end,
+            typed,
+            names=self.name is None or names_follow,
+            operators=self._operators(),
+            values_of=resolve(about) if about and is_value else None,
+        )
+
+    def _operators(self) -> tuple[str, ...]:
+        if self.name is not None:
+            return ()
+        return ("AND", "OR", "NOT") if self.after_clause else ("NOT",)
+
+
+def complete(text: str, cursor: int) -> Completion:
+    """What may be typed into `text` at `cursor`, the number of characters before it."""
+    tokens = [(token.lastgroup, token[0]) for token in _TOKEN.finditer(text, 0, cursor)]
+    kind, typed = tokens.pop() if tokens else ("space", "")
+    place = _Place()
+    for token in tokens:
+        place.step_over(*token)
+    start = cursor - len(typed)
+    match kind:
+        case "bounds":
+            return Completion(cursor, cursor)
+        case "quote":
+            return place.expected(start, cursor + text.startswith('"', cursor), typed[1:])
+        case "word":
+            rest = _REST_OF_WORD.match(text, cursor)
+            return place.expected(start, rest.end() if rest else cursor, typed)
+        case _:
+            place.step_over(kind, typed)
+            return place.expected(cursor, cursor, "")

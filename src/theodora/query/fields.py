@@ -1,0 +1,356 @@
+"""The table of fields that a query may name, and that a list may be sorted by.
+
+The parser, the matcher, the SQL compiler, error messages, completion, `docs/search.md` and
+the tests read this table; a new searchable field is one row here.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Generic, TypeAlias, TypeVar
+
+from theodora.events import Deployment, Failure, format_rfc3339
+
+Event: TypeAlias = Deployment | Failure
+Scalar: TypeAlias = str | int
+"""A single value; booleans are among the integers."""
+Value: TypeAlias = Scalar | tuple[str, ...] | None
+
+E_contra = TypeVar("E_contra", contravariant=True)
+
+
+class Kind(Enum):
+    """The two kinds of event."""
+
+    DEPLOYMENT = "deployment"
+    FAILURE = "failure"
+
+
+class Type(Enum):
+    """What a field's values are, and so how they are compared."""
+
+    TEXT = "text"
+    BOOLEAN = "boolean"
+    NUMBER = "number"
+    """An integer."""
+    DURATION = "duration"
+    """An integer number of seconds."""
+    TIME = "time"
+    """An integer number of nanoseconds since the Unix epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source(Generic[E_contra]):
+    """Where one kind of event keeps a field."""
+
+    read: Callable[[E_contra], Value]
+    column: str | None
+    """The SQL column; None if the values stand in a side table."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Field:
+    """One row of the table. There is one value for each field, so identity is equality."""
+
+    name: str
+    type: Type
+    about: str
+    """One line for people, with the unit where there is one."""
+    deployment: Source[Deployment] | None = None
+    failure: Source[Failure] | None = None
+    aliases: tuple[str, ...] = ()
+    in_free_text: bool = False
+    """Whether a term without a name is sought in it."""
+
+    def source(self, kind: Kind) -> Source[Deployment] | Source[Failure] | None:
+        """Where events of this kind keep the field; None if they do not have it."""
+        return self.deployment if kind is Kind.DEPLOYMENT else self.failure
+
+    def values(self, event: Event) -> tuple[Scalar, ...]:
+        """The event's values of this field; none if it is absent, several if it is an array."""
+        match self._read(event):
+            case None:
+                return ()
+            case tuple() as values:
+                return values
+            case value:
+                return (value,)
+
+    def texts(self, event: Event) -> tuple[str, ...]:
+        """The event's values in their text form."""
+        return tuple(self.text_form(value) for value in self.values(event))
+
+    def text_form(self, value: Scalar) -> str:
+        """A value as text: decimal, `true` or `false`, RFC 3339 in UTC."""
+        if isinstance(value, str):
+            return value
+        if self.type is Type.TIME:
+            return format_rfc3339(value)
+        return str(value).lower()
+
+    def _read(self, event: Event) -> Value:
+        if isinstance(event, Deployment):
+            return self.deployment.read(event) if self.deployment else None
+        return self.failure.read(event) if self.failure else None
+
+    def __repr__(self) -> str:
+        return f"<{self.name}>"
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """The values of the custom tags with one key; any name that is not in the table."""
+
+    key: str
+
+    def values(self, event: Event) -> tuple[str, ...]:
+        """What follows the first colon of each tag with this key."""
+        divided = (tag.partition(":") for tag in event.custom_tags)
+        return tuple(value for key, _, value in divided if key == self.key)
+
+    def texts(self, event: Event) -> tuple[str, ...]:
+        """The values; they are texts."""
+        return self.values(event)
+
+
+Target: TypeAlias = Field | Tag
+
+
+def _both(
+    name: str,
+    type_: Type,
+    about: str,
+    read: Callable[[Event], Value],
+    column: str | None,
+    *,
+    aliases: tuple[str, ...] = (),
+    in_free_text: bool = False,
+) -> Field:
+    source = Source(read, column)
+    return Field(name, type_, about, source, source, aliases, in_free_text)
+
+
+def _deployments(
+    name: str,
+    type_: Type,
+    about: str,
+    read: Callable[[Deployment], Value],
+    column: str,
+    *,
+    aliases: tuple[str, ...] = (),
+) -> Field:
+    return Field(name, type_, about, Source(read, column), None, aliases)
+
+
+def _failures(
+    name: str,
+    type_: Type,
+    about: str,
+    read: Callable[[Failure], Value],
+    *,
+    in_free_text: bool = False,
+) -> Field:
+    return Field(name, type_, about, None, Source(read, name), (), in_free_text)
+
+
+FIELDS: tuple[Field, ...] = (
+    Field(
+        "service",
+        Type.TEXT,
+        "The service deployed; of a failure, each service it affected.",
+        Source(lambda d: d.service, "service"),
+        Source(lambda f: f.services, None),
+        aliases=("services",),
+        in_free_text=True,
+    ),
+    _both("env", Type.TEXT, "The environment.", lambda e: e.env, "env", in_free_text=True),
+    _both("team", Type.TEXT, "The team.", lambda e: e.team, "team", in_free_text=True),
+    _both(
+        "version",
+        Type.TEXT,
+        "The version deployed, or seen to fail.",
+        lambda e: e.version,
+        "version",
+        in_free_text=True,
+    ),
+    _both(
+        "source",
+        Type.TEXT,
+        "How the event came in: `api`, or the name of an import or integration.",
+        lambda e: e.source,
+        "source",
+    ),
+    _both("id", Type.TEXT, "The event's id.", lambda e: e.id, "id", in_free_text=True),
+    _failures(
+        "name", Type.TEXT, "What the failure is called.", lambda f: f.name, in_free_text=True
+    ),
+    _failures(
+        "severity", Type.TEXT, "The failure's severity.", lambda f: f.severity, in_free_text=True
+    ),
+    _both(
+        "repository_id",
+        Type.TEXT,
+        "The repository as `host/path`, however its URL was written.",
+        lambda e: e.git and e.git.repository_id,
+        "repository_id",
+        aliases=("git.repository_id", "git.repository.id", "repository"),
+        in_free_text=True,
+    ),
+    _both(
+        "repository_url",
+        Type.TEXT,
+        "The repository's URL as sent, without credentials.",
+        lambda e: e.git and e.git.repository_url,
+        "repository_url",
+        aliases=("git.repository_url",),
+    ),
+    _both(
+        "commit_sha",
+        Type.TEXT,
+        "The commit's full SHA, in lower case.",
+        lambda e: e.git and e.git.commit_sha,
+        "commit_sha",
+        aliases=("git.commit_sha", "git.commit.sha"),
+        in_free_text=True,
+    ),
+    _deployments(
+        "deployment_type",
+        Type.TEXT,
+        "`standard`, `rollback` or `rollforward`.",
+        lambda d: d.deployment_type,
+        "deployment_type",
+    ),
+    _deployments(
+        "remediation.id",
+        Type.TEXT,
+        "The id of the deployment that remedied this one.",
+        lambda d: d.remediation and d.remediation.id,
+        "remediation_id",
+        aliases=("remediation_id",),
+    ),
+    _deployments(
+        "remediation.type",
+        Type.TEXT,
+        "How this deployment was remedied: `rollback` or `rollforward`.",
+        lambda d: d.remediation and d.remediation.type,
+        "remediation_type",
+        aliases=("remediation_type",),
+    ),
+    _deployments(
+        "change_failure",
+        Type.BOOLEAN,
+        "Whether the deployment failed; no value while there is no verdict.",
+        lambda d: d.change_failure,
+        "change_failure",
+    ),
+    _deployments(
+        "number_of_commits",
+        Type.NUMBER,
+        "How many commits the deployment put out.",
+        lambda d: d.number_of_commits,
+        "number_of_commits",
+    ),
+    _deployments(
+        "duration", Type.DURATION, "From start to finish.", lambda d: d.duration, "duration"
+    ),
+    _deployments(
+        "change_lead_time",
+        Type.DURATION,
+        "The mean time from commit to deployment, over the deployment's commits.",
+        lambda d: d.change_lead_time,
+        "change_lead_time",
+    ),
+    _deployments(
+        "recovery_time_sec",
+        Type.DURATION,
+        "From the end of a failed deployment to the end of its remediation.",
+        lambda d: d.recovery_time_sec,
+        "recovery_time_sec",
+        aliases=("recovery_time",),
+    ),
+    _failures(
+        "time_to_restore",
+        Type.DURATION,
+        "From start to finish; no value while the failure is open.",
+        lambda f: f.time_to_restore,
+    ),
+    _both(
+        "started_at",
+        Type.TIME,
+        "When it started.",
+        lambda e: e.started_at_ns,
+        "started_at_ns",
+        aliases=("timestamp",),
+    ),
+    _both(
+        "finished_at",
+        Type.TIME,
+        "When it finished; no value while a failure is open.",
+        lambda e: e.finished_at_ns,
+        "finished_at_ns",
+    ),
+    _both(
+        "created_at",
+        Type.TIME,
+        "When the event was first received.",
+        lambda e: e.created_at_ns,
+        "created_at_ns",
+    ),
+    _both(
+        "tags",
+        Type.TEXT,
+        "Each custom tag, as `key:value`.",
+        lambda e: e.custom_tags,
+        None,
+        aliases=("custom_tags",),
+        in_free_text=True,
+    ),
+)
+
+_BY_NAME: Mapping[str, Field] = {
+    name: field for field in FIELDS for name in (field.name, *field.aliases)
+}
+
+_SORTED_BY_BOTH = (
+    "id",
+    "env",
+    "team",
+    "version",
+    "source",
+    "started_at",
+    "finished_at",
+    "created_at",
+)
+
+SORT_KEYS: Mapping[Kind, tuple[str, ...]] = {
+    Kind.DEPLOYMENT: (
+        *_SORTED_BY_BOTH,
+        "service",
+        "change_failure",
+        "deployment_type",
+        "recovery_time_sec",
+        "number_of_commits",
+        "change_lead_time",
+        "duration",
+        "repository_id",
+    ),
+    Kind.FAILURE: (*_SORTED_BY_BOTH, "name", "severity", "time_to_restore"),
+}
+"""The names a list may be sorted by, in the order in which an error message gives them."""
+
+
+def resolve(name: str) -> Target:
+    """The field that `name` or `@name` is for: one of the table, else a custom tag's key."""
+    name = bare(name)
+    return _BY_NAME.get(name) or Tag(name)
+
+
+def sort_key(name: str, kind: Kind) -> Field | None:
+    """The field to sort events of this kind by; aliases and a leading `@` are allowed."""
+    field = _BY_NAME.get(bare(name))
+    return field if field and field.name in SORT_KEYS[kind] else None
+
+
+def bare(name: str) -> str:
+    """`name` without the leading `@` that changes nothing."""
+    return name[1:] if name.startswith("@") and len(name) > 1 else name

@@ -1,0 +1,90 @@
+"""The matcher: whether an event matches a query.
+
+This is the specification of the search language; the SQL that `storage` compiles is held to
+it by a random agreement test.
+"""
+
+from typing import assert_never
+
+from theodora.query.ast import (
+    And,
+    Bound,
+    Equals,
+    Everything,
+    Exists,
+    Leaf,
+    Not,
+    NumberRange,
+    Or,
+    Query,
+    Text,
+    TextRange,
+    Wildcard,
+)
+from theodora.query.fields import FIELDS, Event
+from theodora.query.operands import number
+from theodora.query.patterns import fits
+from theodora.query.words import stand_in
+
+
+def matches(query: Query, event: Event) -> bool:
+    """Whether `event` matches. `Not` is a true complement: no part is ever unknown."""
+    match query:
+        case Everything():
+            return True
+        case And(parts):
+            return all(matches(part, event) for part in parts)
+        case Or(parts):
+            return any(matches(part, event) for part in parts)
+        case Not(part):
+            return not matches(part, event)
+        case _:
+            return _holds(query, event)
+
+
+def _holds(leaf: Leaf, event: Event) -> bool:
+    """A leaf holds if it is true of any value that the event has there: of none, if it has none."""
+    match leaf:
+        case Exists(target):
+            return target.values(event) != ()
+        case Equals(target, value):
+            return value in target.values(event)
+        case Wildcard(target, pattern):
+            return any(fits(pattern, text) for text in target.texts(event))
+        case NumberRange(target, low, high):
+            return any(_within(value, low, high) for value in target.values(event))
+        case TextRange(target, low, high):
+            return any(
+                (low is None or _is_above(text, low)) and (high is None or _is_below(text, high))
+                for text in target.texts(event)
+            )
+        case Text(words, everywhere):
+            return any(
+                stand_in(words, text)
+                for field in FIELDS
+                if field.in_free_text or everywhere
+                for text in field.texts(event)
+            )
+        case _:
+            assert_never(leaf)
+
+
+def _within(value: str | int, low: int | None, high: int | None) -> bool:
+    return (
+        isinstance(value, int) and (low is None or low <= value) and (high is None or value <= high)
+    )
+
+
+def _is_above(text: str, low: Bound) -> bool:
+    return _order(text, low) > 0 or (low.inclusive and _order(text, low) == 0)
+
+
+def _is_below(text: str, high: Bound) -> bool:
+    return _order(text, high) < 0 or (high.inclusive and _order(text, high) == 0)
+
+
+def _order(text: str, bound: Bound) -> int:
+    """1, 0 or -1, as `text` comes after, with or before the bound."""
+    if bound.number is not None and (value := number(text)) is not None:
+        return (value > bound.number) - (value < bound.number)
+    return (text > bound.text) - (text < bound.text)

@@ -1,0 +1,139 @@
+"""The printer: a tree to the text that it is the tree of.
+
+`parse(to_text(query)) == query` for every tree that `parse` makes, unless the text is longer
+than `parse` reads: names are written in full, once for each leaf.
+"""
+
+from typing import assert_never
+
+from theodora.query.ast import (
+    And,
+    Bound,
+    Equals,
+    Everything,
+    Exists,
+    Leaf,
+    Not,
+    NumberRange,
+    Or,
+    Query,
+    Text,
+    TextRange,
+    Wildcard,
+)
+from theodora.query.fields import Field, Target
+from theodora.query.parser import RESERVED
+from theodora.query.patterns import Pattern, Wild, literal
+from theodora.query.scanner import SIGNS, SPECIAL
+
+
+def to_text(query: Query) -> str:
+    """The one text for `query`, with no more brackets than it needs."""
+    match query:
+        case Everything():
+            return "*"
+        case Or(parts):
+            return " OR ".join(map(to_text, parts))
+        case And(parts):
+            return " ".join(_unless(Or, part) for part in parts)
+        case Not(Exists(target)):
+            return f"_missing_:{_name(target)}"
+        case Not(part):
+            return "-" + _unless((And, Or), part)
+        case _:
+            return _leaf(query)
+
+
+def _unless(loose: type[Query] | tuple[type[Query], ...], query: Query) -> str:
+    """The text for `query`, in brackets if it would fall apart without them."""
+    text = to_text(query)
+    return f"({text})" if isinstance(query, loose) else text
+
+
+def _leaf(leaf: Leaf) -> str:
+    if isinstance(leaf, Text):
+        return ("*:" if leaf.everywhere else "") + _words(leaf.words)
+    return f"{_name(leaf.target)}:{_said(leaf)}"
+
+
+def _said(leaf: Exists | Equals | Wildcard | NumberRange | TextRange) -> str:
+    match leaf:
+        case Exists():
+            return "*"
+        case Equals(value=value):
+            return _value(value if isinstance(value, str) else str(value).lower())
+        case Wildcard(pattern=pattern):
+            return _pattern(pattern)
+        case NumberRange():
+            return _number_range(leaf)
+        case TextRange():
+            return _text_range(leaf)
+        case _:
+            assert_never(leaf)
+
+
+def _name(target: Target) -> str:
+    if isinstance(target, Field):
+        return target.name
+    if target.key in RESERVED:
+        return "\\" + target.key
+    return _guarded(_escaped(target.key), (*SIGNS, "@", "&&", "||"))
+
+
+def _value(text: str) -> str:
+    return text if _is_bare(text, SIGNS, SPECIAL) else _quoted(text)
+
+
+def _pattern(pattern: Pattern) -> str:
+    pieces = (piece.value if isinstance(piece, Wild) else _escaped(piece) for piece in pattern)
+    return _guarded("".join(pieces), tuple(SIGNS))
+
+
+def _number_range(leaf: NumberRange) -> str:
+    low = None if leaf.low is None else leaf.target.text_form(leaf.low)
+    high = None if leaf.high is None else leaf.target.text_form(leaf.high)
+    if low is None:
+        return f"<={high}"
+    if high is None:
+        return f">={low}"
+    return _value(low) if low == high else f"[{low} TO {high}]"
+
+
+def _text_range(leaf: TextRange) -> str:
+    low, high = leaf.low, leaf.high
+    if low is None or high is None:
+        return (f">{_compared(low)}" if low else "") + (f"<{_compared(high)}" if high else "")
+    opener, closer = "[" if low.inclusive else "{", "]" if high.inclusive else "}"
+    return f"{opener}{_operand(low.text)} TO {_operand(high.text)}{closer}"
+
+
+def _words(words: tuple[Pattern, ...]) -> str:
+    """Words hold nothing to escape; any character that no word holds may join them."""
+    if len(words) > 1 and all(literal(word) is not None for word in words):
+        return '"' + " ".join(map(_pattern, words)) + '"'
+    return "-".join(map(_pattern, words))
+
+
+def _compared(bound: Bound) -> str:
+    return ("=" if bound.inclusive else "") + _operand(bound.text)
+
+
+def _operand(text: str) -> str:
+    return text if _is_bare(text, SIGNS - {"-"}, SPECIAL - {":"}) else _quoted(text)
+
+
+def _is_bare(text: str, not_first: frozenset[str], not_at_all: frozenset[str]) -> bool:
+    return text != "" and text[0] not in not_first and not_at_all.isdisjoint(text)
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _escaped(text: str) -> str:
+    return "".join("\\" + character if character in SPECIAL else character for character in text)
+
+
+def _guarded(text: str, starts: tuple[str, ...]) -> str:
+    """`text`, its first character escaped if it would mean more than itself there."""
+    return "\\" + text if text.startswith(starts) else text

@@ -1,0 +1,146 @@
+"""The scanner: a text, a position in it, and errors that say where.
+
+It knows the characters and tokens of the grammar; `parser` knows how they go together.
+"""
+
+from dataclasses import dataclass
+
+from theodora.errors import Invalid, Problem
+from theodora.query.patterns import Pattern, Wild, literal, pattern_of
+
+STOPS = frozenset('"()[]{}!:~^><')
+"""The special characters that cannot stand in a word at all."""
+SPACE = frozenset(filter(str.isspace, map(chr, range(0x3001))))
+"""All white space of Unicode, the last of which is U+3000."""
+WILDCARDS = frozenset("*?")
+SIGNS = frozenset("+-=")
+"""The special characters that may stand in a word, but not begin it."""
+
+SPECIAL = STOPS | SPACE | WILDCARDS | frozenset("\\")
+"""What a name or a text without quotes holds only when escaped."""
+
+_ENDS_WORD = STOPS | SPACE
+_ENDS_NAME = _ENDS_WORD | WILDCARDS
+_ENDS_OPERAND = _ENDS_NAME - {":"}
+_ENDS_BOUND = SPACE | frozenset("]}")
+_ENDS_PHRASE = frozenset('"')
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A run of characters without quotes, as written and as read."""
+
+    start: int
+    raw: str
+    pattern: Pattern
+
+    @property
+    def text(self) -> str | None:
+        """What it says, escapes undone; None if it holds a wildcard."""
+        return literal(self.pattern)
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """`AND`, `OR`, `NOT`, or a sign that stands for one of them, and where it stands."""
+
+    start: int
+    raw: str
+
+
+class Scanner:
+    """Reads `text` from left to right; no character is read more than a few times."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.at = 0
+        """The index of the next character, from 0."""
+
+    @property
+    def next(self) -> str:
+        """The next character; empty at the end."""
+        return self.text[self.at : self.at + 1]
+
+    def skip_space(self) -> None:
+        while self.next.isspace():
+            self.at += 1
+
+    def take(self, token: str) -> bool:
+        """Steps over `token` if it comes next."""
+        found = self.text.startswith(token, self.at)
+        self.at += len(token) if found else 0
+        return found
+
+    def starts_word(self) -> bool:
+        """Whether a word comes next."""
+        return self.next != "" and self.next not in _ENDS_WORD | SIGNS
+
+    def operator(self, *raws: str) -> Operator | None:
+        """Which of these operators comes next; it is not stepped over.
+
+        A word is one only as a whole; a sign, wherever a token starts with it.
+        """
+        for raw in raws:
+            if self.text.startswith(raw, self.at) and (not raw.isalpha() or self._is_whole(raw)):
+                return Operator(self.at, raw)
+        return None
+
+    def _is_whole(self, word: str) -> bool:
+        after = self.text[self.at + len(word) : self.at + len(word) + 1]
+        return not after or after in _ENDS_WORD
+
+    def word(self) -> Word:
+        """word = wordchar , { wordchar | "-" | "+" | "=" }"""
+        return self._run(_ENDS_WORD, wild=True)
+
+    def plain_word(self) -> Word:
+        """plainword = plain , { plain | "-" | "+" | "=" }"""
+        return self._run(_ENDS_NAME)
+
+    def operand(self) -> str:
+        """operand = ( plain | "-" ) , { plain | "-" | "+" | "=" | ":" }"""
+        return self._run(_ENDS_OPERAND).text or ""
+
+    def bound(self) -> str:
+        """boundchar , { boundchar }"""
+        return self._run(_ENDS_BOUND).text or ""
+
+    def phrase(self) -> str:
+        """phrase = '"' , { escape | ? any but '"' and "\" ? } , '"'"""
+        start = self.at
+        self.at += 1
+        text = self._run(_ENDS_PHRASE).text or ""
+        if not self.take('"'):
+            raise self.error("missing closing quote", start)
+        return text
+
+    def end_of_word(self) -> None:
+        """A word ends at white space, `)` or the end."""
+        if self.next and self.next != ")" and not self.next.isspace():
+            raise self.unexpected(self.next)
+
+    def unexpected(self, token: str) -> Invalid:
+        return self.error(f'unexpected "{token}"', self.at)
+
+    def error(self, message: str, index: int) -> Invalid:
+        """To be raised; positions are counted from 1 where people read them."""
+        detail = f'error parsing attribute "query": {message} at position {index + 1}'
+        return Invalid(Problem(detail, path=("query",)))
+
+    def _run(self, ends: frozenset[str], *, wild: bool = False) -> Word:
+        start = self.at
+        tokens: list[str | Wild] = []
+        while self.next and self.next not in ends:
+            tokens.append(self._character(wild=wild))
+        return Word(start, self.text[start : self.at], pattern_of(tokens))
+
+    def _character(self, *, wild: bool) -> str | Wild:
+        """escape = "\" , ? any character ?; or one character, which may be a wildcard."""
+        character = self.next
+        if character == "\\":
+            self.at += 1
+            if not self.next:
+                raise self.error('missing character after "\\"', self.at - 1)
+            character, wild = self.next, False
+        self.at += 1
+        return Wild(character) if wild and character in WILDCARDS else character

@@ -1,0 +1,52 @@
+"""Words: how free text and the values it is sought in are cut and compared.
+
+A word is a maximal run of letters, digits and `_`; words are compared case-folded.
+"""
+
+import re
+
+from theodora.query.patterns import Pattern, Wild, fits, literal, pattern_of
+
+_WORD = re.compile(r"\w+")
+_BETWEEN_WORDS = re.compile(r"\W+")
+
+
+def words(value: str) -> list[str]:
+    """The words of a value, case-folded: `API-Service v1.2` → `api service v1 2`."""
+    return [_folded(word) for word in _WORD.findall(value)]
+
+
+def words_of_term(term: Pattern) -> tuple[Pattern, ...]:
+    """The words of a term, case-folded, each with the wildcards that touch it.
+
+    Empty if the term holds no word character: it matches nothing.
+    """
+    cut: list[list[str | Wild]] = [[]]
+    for token in term:
+        if isinstance(token, Wild):
+            cut[-1].append(token)
+            continue
+        first, *rest = _BETWEEN_WORDS.split(token)
+        cut[-1].append(_folded(first))
+        cut.extend([_folded(piece)] for piece in rest)
+    found = tuple(pattern_of(filter(None, word)) for word in cut if any(word))
+    return found if any(isinstance(token, str) for word in found for token in word) else ()
+
+
+def stand_in(sought: tuple[Pattern, ...], value: str) -> bool:
+    """Whether the words `sought` stand one after another in `value`."""
+    there = words(value)
+    starts = range(len(there) - len(sought) + 1)
+    return any(
+        all(_is_word(word, there[start + at]) for at, word in enumerate(sought)) for start in starts
+    )
+
+
+def _is_word(sought: Pattern, word: str) -> bool:
+    text = literal(sought)
+    return fits(sought, word) if text is None else text == word
+
+
+def _folded(word: str) -> str:
+    """Folding may split off a mark that no word holds (`İ` → `i` and a dot): it is dropped."""
+    return "".join(_WORD.findall(word.casefold()))

@@ -1,0 +1,76 @@
+"""Events as JSON Lines: what `theodora import` reads and `theodora export` writes."""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import msgspec
+
+from theodora.errors import Invalid, Problem
+from theodora.events import Deployment, Failure, Git
+from theodora.events.attributes import read_deployment, read_failure
+from theodora.events.json_values import JsonObject, decimal_number, is_object, type_name
+
+E = TypeVar("E", Deployment, Failure)
+
+DEFAULT_SOURCE = "import"
+
+_decode = msgspec.json.Decoder(float_hook=decimal_number).decode
+
+
+def deployment_from_line(line: bytes) -> Deployment:
+    """The deployment that one line describes; `Invalid` says everything wrong with it."""
+    document = _document(line)
+    return _with_origin(read_deployment(_attributes(document), imported=True), document)
+
+
+def failure_from_line(line: bytes) -> Failure:
+    """The failure that one line describes; `Invalid` says everything wrong with it."""
+    document = _document(line)
+    return _with_origin(read_failure(_attributes(document), imported=True), document)
+
+
+def line_from_event(event: Deployment | Failure) -> bytes:
+    """An event as a line that the functions above read back, with what is derived of it."""
+    members: dict[str, Any] = {"id": event.id}
+    for name in event.__struct_fields__:
+        value = getattr(event, name)
+        if value not in (None, ()):
+            members.update(_member(name, value))
+    return msgspec.json.encode(members) + b"\n"
+
+
+def _member(name: str, value: object) -> Mapping[str, object]:
+    if isinstance(value, Git):
+        return {"commit_sha": value.commit_sha, "repository_url": value.repository_url}
+    return {name.removesuffix("_ns"): value}
+
+
+def _document(line: bytes) -> JsonObject:
+    try:
+        document = _decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Invalid(Problem(f"not JSON: {error}")) from None
+    if not is_object(document):
+        raise Invalid(Problem(f"not an object but of type {type_name(document)}"))
+    return document
+
+
+def _attributes(document: JsonObject) -> JsonObject:
+    """The line's members as attributes: `commit_sha` and `repository_url` stand in `git`."""
+    git = {
+        name: document[name]
+        for name in ("commit_sha", "repository_url")
+        if document.get(name) is not None
+    }
+    return {**document, "git": git} if git else document
+
+
+def _with_origin(event: E, document: JsonObject) -> E:
+    """The event with the source and the time of first receipt that an export has kept."""
+    source = document.get("source")
+    created_at_ns = document.get("created_at")
+    return msgspec.structs.replace(
+        event,
+        source=source if isinstance(source, str) and source else DEFAULT_SOURCE,
+        created_at_ns=created_at_ns if isinstance(created_at_ns, int) else 0,
+    )

@@ -1,0 +1,10 @@
+"""The store: events, keys and organisations in a database. All SQL is in this package."""
+
+from theodora.storage.keys import Key
+from theodora.storage.organisations import Organisation
+from theodora.storage.rows import Placed
+from theodora.storage.selection import Selection
+from theodora.storage.store import Store
+from theodora.storage.verdicts import Verdict
+
+__all__ = ["Key", "Organisation", "Placed", "Selection", "Store", "Verdict"]

@@ -1,0 +1,33 @@
+"""What SQL is run on: as much of a driver's cursor as the store uses."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, LiteralString, Protocol
+
+Row = tuple[Any, ...]
+
+
+class Cursor(Protocol):
+    """A cursor inside a transaction or a reader's.
+
+    Statements are literal: that values are bound and never spliced is for the type checker
+    to see.
+    """
+
+    def execute(self, statement: LiteralString, values: Sequence[Any] = (), /) -> "Cursor": ...
+
+    def executemany(
+        self, statement: LiteralString, rows: Iterable[Sequence[Any]], /
+    ) -> "Cursor": ...
+
+    def fetchone(self) -> Row | None: ...
+
+    def fetchall(self) -> list[Row]: ...
+
+    def __iter__(self) -> Iterator[Row]: ...
+
+
+def only_value(cursor: Cursor) -> Any:
+    """The first column of the first row of a statement that always has one."""
+    row = cursor.fetchone()
+    assert row is not None, "a statement without a row"
+    return row[0]

@@ -1,0 +1,205 @@
+"""Probes: what an index can find, so that a query need not look at every event.
+
+A probe finds all events that satisfy one leaf, and maybe more; whatever it finds is still
+checked against the whole query. So a probe may be chosen for its cost alone.
+"""
+
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, LiteralString, TypeAlias, assert_never
+
+from theodora.query.ast import (
+    And,
+    Equals,
+    Everything,
+    Exists,
+    Not,
+    NumberRange,
+    Or,
+    Query,
+    Text,
+    TextRange,
+    Wildcard,
+)
+from theodora.query.fields import Field, Tag, Target
+from theodora.query.patterns import Pattern, literal
+from theodora.storage.tables import EventTable
+
+_LAST_BEFORE_SURROGATES, _FIRST_AFTER_SURROGATES = "\ud7ff", "\ue000"
+
+
+@dataclass(frozen=True, slots=True)
+class TermProbe:
+    """The postings of one term, in order of time."""
+
+    term: str
+
+
+@dataclass(frozen=True, slots=True)
+class TermRangeProbe:
+    """The postings of every term from `low` up to but not including `high`."""
+
+    low: str
+    high: str
+
+
+@dataclass(frozen=True, slots=True)
+class WordProbe:
+    """The postings of every term that holds a word from `low` up to but not including `high`."""
+
+    low: str
+    high: str
+
+
+@dataclass(frozen=True, slots=True)
+class RowProbe:
+    """The rows of an index on the events themselves: a condition on table `e`."""
+
+    condition: LiteralString
+    values: tuple[Any, ...]
+
+
+Probe: TypeAlias = TermProbe | TermRangeProbe | WordProbe | RowProbe
+Union: TypeAlias = tuple[Probe, ...]
+"""Probes that find, together, all events that satisfy something."""
+
+
+def unions(query: Query, table: EventTable[Any]) -> tuple[Union, ...]:
+    """The ways to find all events that satisfy `query`; none if only looking at all will do."""
+    match query:
+        case And(parts):
+            return tuple(union for part in parts for union in unions(part, table))
+        case Or(parts):
+            choices = [unions(part, table) for part in parts]
+            # Each part's first way: a part of a disjunction is a leaf, as a rule.
+            return (_together(choice[0] for choice in choices),) if all(choices) else ()
+        case Equals(target, value):
+            return _one(_equal(target, value, table))
+        case Exists(target):
+            return _one(_existing(target, table))
+        case Wildcard(target, pattern):
+            return _one(_beginning(target, pattern, table))
+        case TextRange(Tag(key), _, _):
+            return _one(_beginning_with(f"@{key}:"))
+        case TextRange():
+            return ()
+        case NumberRange(field, low, high):
+            return _one(_numbers(field, low, high, table))
+        case Text(words, everywhere):
+            return () if everywhere else _any_word(words)
+        case Everything():
+            return ()
+        case Not(Everything()):
+            return ((),)
+        case Not():
+            return ()
+        case _:
+            assert_never(query)
+
+
+def _together(chosen: Iterable[Union]) -> Union:
+    return tuple(dict.fromkeys(probe for union in chosen for probe in union))
+
+
+def _one(probe: Probe | None) -> tuple[Union, ...]:
+    return ((probe,),) if probe else ()
+
+
+def _equal(target: Target, value: str | bool, table: EventTable[Any]) -> Probe | None:
+    if not isinstance(target, Tag) and target.name == "id":
+        return RowProbe("e.id = ?", (value,))
+    start = _term_start(target, table)
+    return _rare_state(target, value) if start is None else TermProbe(f"{start}{value}")
+
+
+def _rare_state(target: Target, value: str | bool) -> Probe | None:
+    """What few deployments are has an index of its own."""
+    match target, value:
+        case Field(name="change_failure"), True:
+            return RowProbe("e.change_failure = 1", ())
+        case Field(name="deployment_type"), "rollback" | "rollforward":
+            return RowProbe("e.deployment_type <> 'standard'", ())
+        case Field(name="remediation.id"), str():
+            return RowProbe("e.remediation_id = ?", (value,))
+        case Field(name="remediation.type"), str():
+            return RowProbe("e.remediation_id IS NOT NULL", ())
+        case _:
+            return None
+
+
+def _existing(target: Target, table: EventTable[Any]) -> Probe | None:
+    start = _term_start(target, table)
+    if start is not None:
+        return _beginning_with(start)
+    assert isinstance(target, Field)
+    if target.name in {"remediation.id", "remediation.type"}:
+        return RowProbe("e.remediation_id IS NOT NULL", ())
+    column = table.column(target) if target.name in table.partly_indexed else None
+    return RowProbe(f"{column} IS NOT NULL", ()) if column else None
+
+
+def _beginning(target: Target, pattern: Pattern, table: EventTable[Any]) -> Probe | None:
+    beginning = pattern[0] if isinstance(pattern[0], str) else ""
+    start = _term_start(target, table)
+    if start is not None:
+        return _beginning_with(start + beginning)
+    if isinstance(target, Field) and target.name == "id" and beginning:
+        return RowProbe("e.id >= ? AND e.id < ?", (beginning, _after(beginning)))
+    return None
+
+
+def _term_start(target: Target, table: EventTable[Any]) -> str | None:
+    """What the terms of a target's values begin with; None if its values are not posted."""
+    match target:
+        case Tag(key):
+            return f"@{key}:"
+        case Field(name="tags"):
+            return "@"
+        case Field(name=name) if name in table.posted_fields:
+            return f"{name}:"
+        case _:
+            return None
+
+
+def _beginning_with(start: str) -> Probe:
+    return TermRangeProbe(start, _after(start))
+
+
+def _after(start: str) -> str:
+    """The least text that is above every text that begins with `start`."""
+    kept = start.rstrip(chr(sys.maxunicode))
+    last = kept[-1]
+    following = _FIRST_AFTER_SURROGATES if last == _LAST_BEFORE_SURROGATES else chr(ord(last) + 1)
+    return kept[:-1] + following
+
+
+def _numbers(
+    field: Field, low: int | None, high: int | None, table: EventTable[Any]
+) -> Probe | None:
+    column = table.column(field)
+    if column is None or field.name not in table.indexes:
+        return None
+    ends = [end for end in (low, high) if end is not None]
+    bounds: LiteralString = " AND ".join(
+        [
+            *([f"{column} >= ?"] if low is not None else []),
+            *([f"{column} <= ?"] if high is not None else []),
+        ]
+    )
+    return RowProbe(bounds, tuple(ends))
+
+
+def _any_word(words: tuple[Pattern, ...]) -> tuple[Union, ...]:
+    """One way for each word: the terms that hold it, and the ids and commits that are it."""
+    return tuple(_word_probes(word) for word in words if isinstance(word[0], str))
+
+
+def _word_probes(word: Pattern) -> Union:
+    start = str(word[0])
+    after = _after(start) if literal(word) is None else start + "\0"
+    return (
+        WordProbe(start, after),
+        TermRangeProbe(f"commit_sha:{start}", f"commit_sha:{after}"),
+        RowProbe("e.id >= ? AND e.id < ?", (start, after)),
+    )

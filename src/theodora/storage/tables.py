@@ -1,0 +1,307 @@
+"""Which columns hold which part of an event, one table a kind of event."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Generic, LiteralString, TypeVar
+
+import msgspec
+
+from theodora.events import Deployment, Failure, Git, Remediation
+from theodora.query.fields import Field, Kind
+from theodora.query.words import words
+from theodora.storage.cursor import Row
+
+E = TypeVar("E", Deployment, Failure)
+
+_decode_texts = msgspec.json.Decoder(tuple[str, ...]).decode
+
+
+@dataclass(frozen=True, eq=False)
+class EventTable(Generic[E]):
+    """How events of one kind lie in the database."""
+
+    kind: Kind
+    name: LiteralString
+    elements: LiteralString
+    postings: LiteralString
+    words: LiteralString
+    columns: tuple[LiteralString, ...]
+    """What an event is read from, in the order of `from_row`."""
+    sent_columns: tuple[LiteralString, ...]
+    """What a document sent again replaces, in the order of `sent_values`."""
+    from_row: Callable[[Row], E]
+    sent_values: Callable[[E], tuple[Any, ...]]
+    posted: tuple[tuple[str, Callable[[E], Iterable[str | None]]], ...]
+    """The fields whose values are posted, and their values; tags are posted besides."""
+    arrays: tuple[str, ...]
+    """Which of the posted fields are arrays, and so have rows in `elements`."""
+    searched: Callable[[E], Iterable[str | None]]
+    """The values that free text is searched in, besides tags."""
+    indexes: Mapping[str, LiteralString]
+    """Fields by whose value events can be walked in order, and the index that does it."""
+    partly_indexed: frozenset[str]
+    """Those of them whose index leaves out events without a value."""
+
+    @property
+    def select(self) -> LiteralString:
+        """The column list of `from_row`, from a table that is called `e`."""
+        return ", ".join([f"e.{column}" for column in self.columns])
+
+    @cached_property
+    def posted_fields(self) -> frozenset[str]:
+        """The fields all of whose values are posted."""
+        return frozenset(name for name, _ in self.posted) - {"id"}
+
+    def column(self, field: Field) -> LiteralString | None:
+        """The column of table `e` that holds a field; None if events have no such column."""
+        source = field.source(self.kind)
+        if source is None or source.column is None:
+            return None
+        known: tuple[LiteralString, ...] = (*self.columns, *self.sent_columns)
+        return "e." + known[known.index(source.column)]
+
+
+def _texts(values: tuple[str, ...]) -> str | None:
+    return msgspec.json.encode(values).decode() if values else None
+
+
+def _id_of_several_words(event: Deployment | Failure) -> tuple[str | None]:
+    """An id that is not one word in lower case; free text finds the others by the id itself."""
+    return (None if words(event.id) == [event.id] else event.id,)
+
+
+def _git_values(git: Git | None) -> tuple[str | None, str | None, str | None]:
+    return (git.commit_sha, git.repository_id, git.repository_url) if git else (None, None, None)
+
+
+def _deployment(row: Row) -> Deployment:
+    (
+        id_, service, env, team, version, started_at_ns, finished_at_ns,
+        commit_sha, repository_url, custom_tags, source, created_at_ns,
+        change_failure, deployment_type, remediation_id, remediation_type,
+        recovery_time_sec, number_of_commits, change_lead_time,
+    ) = row  # fmt: skip
+    return Deployment(
+        id=id_,
+        service=service,
+        env=env,
+        team=team,
+        version=version,
+        started_at_ns=started_at_ns,
+        finished_at_ns=finished_at_ns,
+        git=Git(commit_sha, repository_url) if commit_sha else None,
+        custom_tags=_decode_texts(custom_tags) if custom_tags else (),
+        source=source,
+        created_at_ns=created_at_ns,
+        change_failure=None if change_failure is None else bool(change_failure),
+        deployment_type=deployment_type,
+        remediation=Remediation(remediation_id, remediation_type) if remediation_id else None,
+        recovery_time_sec=recovery_time_sec,
+        number_of_commits=number_of_commits,
+        change_lead_time=change_lead_time,
+    )
+
+
+def _sent_deployment(event: Deployment) -> tuple[Any, ...]:
+    return (
+        event.service,
+        event.env,
+        event.team,
+        event.version,
+        event.started_at_ns,
+        event.finished_at_ns,
+        *_git_values(event.git),
+        _texts(event.custom_tags),
+        event.source,
+        event.duration,
+    )
+
+
+DEPLOYMENTS = EventTable(
+    kind=Kind.DEPLOYMENT,
+    name="deployments",
+    elements="deployment_elements",
+    postings="deployment_postings",
+    words="deployment_words",
+    columns=(
+        "id",
+        "service",
+        "env",
+        "team",
+        "version",
+        "started_at_ns",
+        "finished_at_ns",
+        "commit_sha",
+        "repository_url",
+        "custom_tags",
+        "source",
+        "created_at_ns",
+        "change_failure",
+        "deployment_type",
+        "remediation_id",
+        "remediation_type",
+        "recovery_time_sec",
+        "number_of_commits",
+        "change_lead_time",
+    ),
+    sent_columns=(
+        "service",
+        "env",
+        "team",
+        "version",
+        "started_at_ns",
+        "finished_at_ns",
+        "commit_sha",
+        "repository_id",
+        "repository_url",
+        "custom_tags",
+        "source",
+        "duration",
+    ),
+    from_row=_deployment,
+    sent_values=_sent_deployment,
+    posted=(
+        ("service", lambda event: (event.service,)),
+        ("env", lambda event: (event.env,)),
+        ("team", lambda event: (event.team,)),
+        ("version", lambda event: (event.version,)),
+        ("source", lambda event: (event.source,)),
+        ("repository_id", lambda event: (event.git and event.git.repository_id,)),
+        ("commit_sha", lambda event: (event.git and event.git.commit_sha,)),
+        ("id", _id_of_several_words),
+    ),
+    arrays=(),
+    searched=lambda event: (
+        event.service,
+        event.env,
+        event.team,
+        event.version,
+        event.git and event.git.repository_id,
+        event.git and event.git.commit_sha,
+        event.id,
+    ),
+    indexes={
+        "started_at": "deployments_by_started_at",
+        "finished_at": "deployments_by_finished_at",
+        "created_at": "deployments_by_created_at",
+        "duration": "deployments_by_duration",
+        "number_of_commits": "deployments_by_number_of_commits",
+        "change_lead_time": "deployments_by_change_lead_time",
+        "recovery_time_sec": "deployments_by_recovery_time",
+    },
+    partly_indexed=frozenset({"number_of_commits", "change_lead_time", "recovery_time_sec"}),
+)
+
+
+def _failure(row: Row) -> Failure:
+    (
+        id_, services, env, team, version, name, severity, started_at_ns, finished_at_ns,
+        commit_sha, repository_url, custom_tags, source, created_at_ns,
+    ) = row  # fmt: skip
+    return Failure(
+        id=id_,
+        services=_decode_texts(services) if services else (),
+        env=env,
+        team=team,
+        version=version,
+        name=name,
+        severity=severity,
+        started_at_ns=started_at_ns,
+        finished_at_ns=finished_at_ns,
+        git=Git(commit_sha, repository_url) if commit_sha else None,
+        custom_tags=_decode_texts(custom_tags) if custom_tags else (),
+        source=source,
+        created_at_ns=created_at_ns,
+    )
+
+
+def _sent_failure(event: Failure) -> tuple[Any, ...]:
+    return (
+        _texts(event.services),
+        event.env,
+        event.team,
+        event.version,
+        event.name,
+        event.severity,
+        event.started_at_ns,
+        event.finished_at_ns,
+        *_git_values(event.git),
+        _texts(event.custom_tags),
+        event.source,
+        event.time_to_restore,
+    )
+
+
+FAILURES = EventTable(
+    kind=Kind.FAILURE,
+    name="failures",
+    elements="failure_elements",
+    postings="failure_postings",
+    words="failure_words",
+    columns=(
+        "id",
+        "services",
+        "env",
+        "team",
+        "version",
+        "name",
+        "severity",
+        "started_at_ns",
+        "finished_at_ns",
+        "commit_sha",
+        "repository_url",
+        "custom_tags",
+        "source",
+        "created_at_ns",
+    ),
+    sent_columns=(
+        "services",
+        "env",
+        "team",
+        "version",
+        "name",
+        "severity",
+        "started_at_ns",
+        "finished_at_ns",
+        "commit_sha",
+        "repository_id",
+        "repository_url",
+        "custom_tags",
+        "source",
+        "time_to_restore",
+    ),
+    from_row=_failure,
+    sent_values=_sent_failure,
+    posted=(
+        ("service", lambda event: event.services),
+        ("env", lambda event: (event.env,)),
+        ("team", lambda event: (event.team,)),
+        ("version", lambda event: (event.version,)),
+        ("name", lambda event: (event.name,)),
+        ("severity", lambda event: (event.severity,)),
+        ("source", lambda event: (event.source,)),
+        ("repository_id", lambda event: (event.git and event.git.repository_id,)),
+        ("commit_sha", lambda event: (event.git and event.git.commit_sha,)),
+        ("id", _id_of_several_words),
+    ),
+    arrays=("service",),
+    searched=lambda event: (
+        *event.services,
+        event.env,
+        event.team,
+        event.version,
+        event.name,
+        event.severity,
+        event.git and event.git.repository_id,
+        event.git and event.git.commit_sha,
+        event.id,
+    ),
+    indexes={
+        "started_at": "failures_by_started_at",
+        "finished_at": "failures_by_finished_at",
+        "created_at": "failures_by_created_at",
+        "time_to_restore": "failures_by_time_to_restore",
+    },
+    partly_indexed=frozenset({"finished_at", "time_to_restore"}),
+)

@@ -1,0 +1,47 @@
+"""Terms: what events are found by. `service:web`, or `@language:java` for a tag."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from theodora.query.words import words
+from theodora.storage.tables import E, EventTable
+
+
+class Term(NamedTuple):
+    """A value that an event is posted under: `field` is `@key` for a tag's key."""
+
+    field: str
+    value: str
+
+    def __str__(self) -> str:
+        return f"{self.field}:{self.value}"
+
+
+def terms(table: EventTable[E], event: E) -> list[Term]:
+    """The terms of an event, each once."""
+    return list(dict.fromkeys([*_field_terms(table, event), *_tag_terms(event)]))
+
+
+def elements(table: EventTable[E], event_terms: list[Term]) -> list[Term]:
+    """Those of an event's terms that are elements of an array."""
+    return [term for term in event_terms if term.field[0] == "@" or term.field in table.arrays]
+
+
+def searched_words(table: EventTable[E], event: E) -> str:
+    """What free text is searched in: a line a value, its words with a space on either side."""
+    values = (*table.searched(event), *event.custom_tags)
+    lines = (" ".join(words(value)) for value in values if value is not None)
+    return "".join(f" {line} \n" for line in dict.fromkeys(lines))
+
+
+def _field_terms(table: EventTable[E], event: E) -> Iterator[Term]:
+    for field, values in table.posted:
+        for value in values(event):
+            if value is not None:
+                yield Term(field, value)
+
+
+def _tag_terms(event: E) -> Iterator[Term]:
+    for tag in event.custom_tags:
+        key, _, value = tag.partition(":")
+        yield Term("@" + key, value)

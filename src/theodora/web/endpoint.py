@@ -1,0 +1,147 @@
+"""One request from the socket to its reply: the checks, in the order that the contract gives.
+
+Route, key and permission, rate limit, media type, size; then the handler decodes the document
+and asks the store.
+"""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+import structlog
+from starlette.datastructures import Headers, QueryParams
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
+
+from theodora.errors import Forbidden, NotFound, TheodoraError, TooManyRequests, Unavailable
+from theodora.storage import Store
+from theodora.web.body import JSON_MEDIA_TYPES, check_media_type, read_body
+from theodora.web.observe import note_operation
+from theodora.web.operations import Operation, Pending, Request
+from theodora.web.ratelimit import Quota, RateLimiter
+from theodora.web.responses import Reply, error_reply
+from theodora.web.security import Caller, authenticate
+
+log = structlog.get_logger()
+
+_INLINE_BYTES = 65_536
+"""Longer bodies are decoded on a thread, so that other requests need not wait for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What requests are served with."""
+
+    store: Store
+    limiter: RateLimiter
+    executor: Executor
+    timestamps: str
+    max_json_bytes: int
+    max_multipart_bytes: int
+
+
+class Endpoint:
+    """The operations of one path, as an ASGI application."""
+
+    def __init__(self, services: Services, operations: Sequence[Operation] = ()) -> None:
+        self._services = services
+        self._operations: Mapping[str, Operation] = {
+            operation.method: operation for operation in operations
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope)
+        operation = self._operations.get(scope["method"])
+        try:
+            reply, quota = await self._answer(operation, scope, headers, receive)
+        except ClientDisconnect:
+            return
+        await _send(send, reply, quota)
+
+    async def _answer(
+        self, operation: Operation | None, scope: Scope, headers: Headers, receive: Receive
+    ) -> tuple[Reply, Quota]:
+        if operation is None:
+            return self._turned_away(scope, NotFound())
+        note_operation(scope, operation.name)
+        try:
+            caller = authenticate(self._services.store, headers, operation.access)
+        except Forbidden as error:
+            return self._turned_away(scope, error)
+        except TheodoraError as error:
+            return _failed(error), self._services.limiter.peek("unauthenticated", _address(scope))
+        quota = self._services.limiter.take(operation.bucket, caller.organisation.key)
+        try:
+            if quota.exceeded:
+                raise TooManyRequests
+            return await self._serve(operation, caller, scope, headers, receive), quota
+        except ClientDisconnect:
+            raise
+        except Exception as error:  # The last place that can answer.
+            return _failed(error), quota
+
+    def _turned_away(self, scope: Scope, error: TheodoraError) -> tuple[Reply, Quota]:
+        quota = self._services.limiter.take("unauthenticated", _address(scope))
+        return error_reply(TooManyRequests() if quota.exceeded else error), quota
+
+    async def _serve(
+        self,
+        operation: Operation,
+        caller: Caller,
+        scope: Scope,
+        headers: Headers,
+        receive: Receive,
+    ) -> Reply:
+        request = Request(
+            store=self._services.store,
+            organisation=caller.organisation,
+            api_key=caller.api_key,
+            path_parameters=scope["path_params"],
+            query_parameters=QueryParams(scope["query_string"]),
+            headers=headers,
+            body=await self._body(operation, headers, receive),
+            now_ns=time.time_ns(),
+            timestamps=self._services.timestamps,
+        )
+        outcome = await self._handle(operation, request)
+        if isinstance(outcome, Pending):
+            return outcome.reply(await asyncio.wrap_future(outcome.written))
+        return outcome
+
+    async def _body(self, operation: Operation, headers: Headers, receive: Receive) -> bytes:
+        if not operation.media_types:
+            return b""
+        check_media_type(headers, operation.media_types)
+        is_json = operation.media_types == JSON_MEDIA_TYPES
+        services = self._services
+        limit_bytes = services.max_json_bytes if is_json else services.max_multipart_bytes
+        return await read_body(headers, receive, limit_bytes)
+
+    async def _handle(self, operation: Operation, request: Request) -> Reply | Pending:
+        if operation.reads or len(request.body) > _INLINE_BYTES:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._services.executor, operation.handler, request)
+        return operation.handler(request)
+
+
+def _address(scope: Scope) -> str:
+    client = scope.get("client")
+    return client[0] if client else ""
+
+
+def _failed(error: Exception) -> Reply:
+    if isinstance(error, Unavailable):
+        log.warning("store unavailable", error=str(error))
+    elif not isinstance(error, TheodoraError):
+        log.error("unexpected error", exc_info=error)
+    return error_reply(error)
+
+
+async def _send(send: Send, reply: Reply, quota: Quota) -> None:
+    headers = [*quota.headers, *reply.headers, (b"content-length", b"%d" % len(reply.body))]
+    if reply.body:
+        headers.append((b"content-type", reply.media_type.encode()))
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.body", "body": reply.body})

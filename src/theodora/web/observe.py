@@ -1,0 +1,125 @@
+"""What is seen of requests from outside: their ids, log lines and Prometheus metrics."""
+
+import re
+import secrets
+import time
+from collections.abc import Callable
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+log = structlog.get_logger()
+
+_OPERATION = "theodora.operation"
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+
+_LATENCY_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_GROUP_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+
+
+class Metrics:
+    """The server's own metrics; one of these a process, each with its own registry."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self.requests = Counter(
+            "theodora_requests",
+            "Requests answered.",
+            ["operation", "status"],
+            registry=self._registry,
+        )
+        self.latency = Histogram(
+            "theodora_request_seconds",
+            "Time from a request's headers to the end of its reply.",
+            ["operation"],
+            buckets=_LATENCY_SECONDS,
+            registry=self._registry,
+        )
+        self.group_size = Histogram(
+            "theodora_commit_writes",
+            "Writes that one commit made durable together.",
+            buckets=_GROUP_SIZES,
+            registry=self._registry,
+        )
+        self._waiting = Gauge(
+            "theodora_waiting_writes",
+            "Writes accepted that no commit has taken up yet.",
+            registry=self._registry,
+        )
+        self._stored = Gauge(
+            "theodora_stored_events",
+            "Events in the store.",
+            ["kind"],
+            registry=self._registry,
+        )
+
+    def watch(
+        self, waiting_writes: Callable[[], int], stored: dict[str, Callable[[], int]]
+    ) -> None:
+        """Asks these functions whenever the metrics are read."""
+        self._waiting.set_function(waiting_writes)
+        for kind, count in stored.items():
+            self._stored.labels(kind).set_function(count)
+
+    def exposition(self) -> bytes:
+        """All metrics in Prometheus' text format."""
+        return generate_latest(self._registry)
+
+
+def note_operation(scope: Scope, name: str) -> None:
+    """Tells the observer which operation a request is for."""
+    scope[_OPERATION] = name
+
+
+class Observer:
+    """ASGI middleware: gives each request an id, and says and counts what became of it."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics, *, log_requests: bool) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._log_requests = log_requests
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        request_id = _request_id(scope)
+        status = 0
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id)]
+            await send(message)
+
+        structlog.contextvars.bind_contextvars(request_id=request_id.decode())
+        try:
+            await self._app(scope, receive, send_with_id)
+        finally:
+            self._note(scope, status, time.perf_counter() - started)
+            structlog.contextvars.unbind_contextvars("request_id")
+
+    def _note(self, scope: Scope, status: int, seconds: float) -> None:
+        operation: str = scope.get(_OPERATION, "none")
+        self._metrics.requests.labels(operation, status).inc()
+        self._metrics.latency.labels(operation).observe(seconds)
+        if self._log_requests:
+            log.info(
+                "request",
+                method=scope["method"],
+                path=scope["path"],
+                operation=operation,
+                status=status,
+                ms=round(seconds * 1000, 2),
+            )
+
+
+def _request_id(scope: Scope) -> bytes:
+    """The id that a proxy or the client has given, if it is harmless, else a new one."""
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
+            return value
+    return secrets.token_hex(8).encode()

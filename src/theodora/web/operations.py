@@ -1,0 +1,65 @@
+"""What an operation is: one row of the route table, and what its handler is given and returns."""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from starlette.datastructures import Headers, QueryParams
+
+from theodora.storage import Key, Organisation, Store
+from theodora.web.body import JSON_MEDIA_TYPES
+from theodora.web.ratelimit import Bucket
+from theodora.web.responses import Reply
+from theodora.web.security import Access
+
+Method = Literal["GET", "POST", "PATCH", "DELETE"]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a handler works from: everything is checked but the document itself."""
+
+    store: Store
+    organisation: Organisation
+    api_key: Key | None
+    path_parameters: Mapping[str, str]
+    query_parameters: QueryParams
+    headers: Headers
+    body: bytes
+    now_ns: int
+    timestamps: str
+    """The server's own choice of form, or `auto`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A reply that waits for a write to be durable."""
+
+    written: Future[Any]
+    reply: Callable[[Any], Reply]
+    """Makes the reply from the write's result."""
+
+
+Handler = Callable[[Request], Reply | Pending]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One row of the route table."""
+
+    name: str
+    """Datadog's name for it, as in its clients."""
+    summary: str
+    method: Method
+    paths: tuple[str, ...]
+    """The documented path first."""
+    handler: Handler
+    access: Access
+    bucket: Bucket
+    statuses: tuple[int, ...]
+    """What it may answer, besides what every operation may."""
+    media_types: tuple[str, ...] = JSON_MEDIA_TYPES
+    """Of the body; none where there is no body to read."""
+    reads: bool = False
+    """Whether the handler itself waits for the database, and so runs on a thread of its own."""

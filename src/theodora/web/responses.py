@@ -1,0 +1,89 @@
+"""What is sent back: replies, and the one place that turns errors into them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from theodora.errors import (
+    Forbidden,
+    Invalid,
+    NotFound,
+    PayloadTooLarge,
+    Problem,
+    TooManyRequests,
+    Unavailable,
+    UnsupportedMediaType,
+)
+
+JSON_API = "application/vnd.api+json"
+JSON = "application/json"
+
+Header = tuple[bytes, bytes]
+
+TITLES = {
+    400: "Bad Request",
+    404: "Not Found",
+    413: "Payload Too Large",
+    415: "Unsupported Media Type",
+    500: "Internal Server Error",
+    503: "Service Unavailable",
+}
+"""Statuses whose errors are objects, and their titles; 403 and 429 have strings instead."""
+
+_RETRY_AFTER = (b"retry-after", b"1")
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A response; an empty body goes without a media type."""
+
+    status: int
+    body: bytes = b""
+    media_type: str = JSON_API
+    headers: tuple[Header, ...] = ()
+
+
+def error_reply(error: Exception) -> Reply:
+    """The reply that tells a client of an error; what is not ours is a plain 500."""
+    match error:
+        case Invalid():
+            return _objects(400, *(_of_problem(problem) for problem in error.problems))
+        case Forbidden():
+            more = ("Failed permission authorization checks",) if error.authenticated else ()
+            return _strings(403, "Forbidden", *more)
+        case NotFound():
+            return _objects(404, _object(404, str(error)))
+        case PayloadTooLarge():
+            return _objects(413, _object(413, str(error), header="Content-Length"))
+        case UnsupportedMediaType():
+            return _objects(415, _object(415, str(error), header="Content-Type"))
+        case TooManyRequests():
+            return _strings(429, "Too many requests")
+        case Unavailable():
+            return _objects(503, _object(503), headers=(_RETRY_AFTER,))
+        case _:
+            return _objects(500, _object(500))
+
+
+def _of_problem(problem: Problem) -> dict[str, Any]:
+    if problem.parameter is not None:
+        return _object(400, problem.detail, parameter=problem.parameter)
+    return _object(400, problem.detail, pointer=problem.pointer)
+
+
+def _object(status: int, detail: str = "", **source: str) -> dict[str, Any]:
+    error: dict[str, Any] = {"status": str(status), "title": TITLES[status]}
+    if detail:
+        error["detail"] = detail
+    if source:
+        error["source"] = source
+    return error
+
+
+def _objects(status: int, *errors: dict[str, Any], headers: tuple[Header, ...] = ()) -> Reply:
+    return Reply(status, msgspec.json.encode({"errors": errors}), headers=headers)
+
+
+def _strings(status: int, *errors: str) -> Reply:
+    return Reply(status, msgspec.json.encode({"errors": errors}))
