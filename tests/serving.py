@@ -1,0 +1,72 @@
+"""A real server for tests: `theodora serve` in a process of its own, on a free port."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+API_KEY = "0123456789abcdef0123456789abcdef"
+APPLICATION_KEY = "0123456789abcdef0123456789abcdef01234567"
+KEYS = {"DD-API-KEY": API_KEY, "DD-APPLICATION-KEY": APPLICATION_KEY}
+
+_LISTENING = re.compile(r"is listening on (\S+)")
+
+
+@dataclass
+class Server:
+    """A server that listens at `url`; its bootstrap keys are the constants above."""
+
+    process: subprocess.Popen[str]
+    url: str
+    database: Path
+
+    def stop(self) -> int:
+        """Asks the server to stop; its exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=30)
+
+    def kill(self) -> None:
+        """Ends the server as a power cut would end it."""
+        self.process.kill()
+        self.process.wait(timeout=30)
+
+
+def start(folder: Path, *flags: str, environment: Mapping[str, str] = {}) -> Server:
+    """Starts a server on the database in `folder` and waits until it is ready."""
+    database = folder / "theodora.db"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "theodora", "serve", "--port", "0", *flags],
+        env={
+            **{name: value for name, value in os.environ.items() if "THEODORA" not in name},
+            "THEODORA_DATABASE": f"sqlite:///{database}",
+            "THEODORA_BOOTSTRAP_API_KEY": API_KEY,
+            "THEODORA_BOOTSTRAP_APP_KEY": APPLICATION_KEY,
+            **environment,
+        },
+        stdout=subprocess.PIPE,
+        stderr=(folder / "server.log").open("a"),
+        text=True,
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if listening := _LISTENING.search(line):
+            return Server(process, listening[1], database)
+    raise AssertionError((folder / "server.log").read_text())
+
+
+@contextmanager
+def serving(folder: Path, *flags: str, environment: Mapping[str, str] = {}) -> Iterator[Server]:
+    """A server for the length of a `with`."""
+    server = start(folder, *flags, environment=environment)
+    try:
+        yield server
+    finally:
+        if server.process.poll() is None:
+            server.stop()
+        if server.process.stdout:
+            server.process.stdout.close()
