@@ -10,12 +10,13 @@ import serving
 from theodora.app import build
 from theodora.config import load
 from theodora.storage import Organisation, Store
+from theodora.web.wire import render
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     """An empty store in a real SQLite file."""
-    with Store(f"sqlite:///{tmp_path / 'theodora.db'}") as store:
+    with Store(f"sqlite:///{tmp_path / 'theodora.db'}", render) as store:
         yield store
 
 

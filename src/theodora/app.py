@@ -15,6 +15,7 @@ from theodora.web.application import make_application
 from theodora.web.endpoint import Services
 from theodora.web.observe import Metrics
 from theodora.web.ratelimit import Bucket, Limit, RateLimiter
+from theodora.web.wire import render
 
 _ORGANISATION = "default"
 
@@ -37,7 +38,7 @@ class Built:
 def build(config: Config) -> Built:
     """Opens the store, makes sure of keys, and puts the ASGI application together."""
     metrics = Metrics()
-    store = Store(config.database, on_commit=metrics.group_size.observe)
+    store = Store(config.database, render, on_commit=metrics.group_size.observe)
     metrics.watch(
         lambda: store.waiting_writes,
         {"deployment": store.deployments.count, "failure": store.failures.count},
@@ -54,6 +55,8 @@ def build(config: Config) -> Built:
 
     @asynccontextmanager
     async def lifespan(_: object) -> AsyncGenerator[None]:
+        # The thread of the event loop: what takes longer is handed to the executor.
+        store.answer_briefly()
         yield
         executor.shutdown()
         store.close()

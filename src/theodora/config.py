@@ -6,12 +6,14 @@ from a file, named by THEODORA_<NAME>_FILE, and has no flag: command lines are p
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from theodora.errors import UnusableSetting
 
 Timestamps = Literal["auto", "unix_ns", "rfc3339"]
+LoggedRequests = Literal["all", "failed", "none"]
 LogFormat = Literal["auto", "json", "text"]
 
 
@@ -33,14 +35,17 @@ def _integer(text: str) -> int:
     return int(text)
 
 
-def _switch(text: str) -> bool:
-    switches = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
-    return switches[text.lower()]
-
-
 def _prefix(text: str) -> str:
     trimmed = text.strip("/")
     return f"/{trimmed}" if trimmed else ""
+
+
+def _proxies(text: str) -> tuple[str, ...]:
+    proxies = tuple(proxy.strip() for proxy in text.split(",") if proxy.strip())
+    for proxy in proxies:
+        if proxies != ("*",):
+            ip_network(proxy)
+    return proxies
 
 
 def _rate_limit(text: str) -> RateLimit:
@@ -104,7 +109,22 @@ SETTINGS: tuple[Setting, ...] = (
         "sqlite:///theodora.db",
         "Where the data is.",
     ),
+    Setting(
+        "tls_cert",
+        _text,
+        "a file",
+        "",
+        "Certificate, with its chain, in PEM; with it the server speaks https.",
+    ),
+    Setting("tls_key", _text, "a file", "", "The certificate's private key, in PEM."),
     Setting("path_prefix", _prefix, "a path", "", "Path beneath which everything is served."),
+    Setting(
+        "trusted_proxies",
+        _proxies,
+        "addresses or networks with commas between them, or *",
+        "",
+        "Proxies whose X-Forwarded-For and X-Forwarded-Proto are believed.",
+    ),
     Setting(
         "timestamps",
         _one_of("auto", "unix_ns", "rfc3339"),
@@ -162,7 +182,13 @@ SETTINGS: tuple[Setting, ...] = (
         "auto",
         "How lines are logged; auto is text on a terminal, else json.",
     ),
-    Setting("log_requests", _switch, "true or false", "true", "Log a line for each request."),
+    Setting(
+        "log_requests",
+        _one_of("all", "failed", "none"),
+        "one of all failed none",
+        "failed",
+        "Which requests are logged: all, those answered with 400 or above, or none.",
+    ),
     Setting(
         "bootstrap_api_key",
         _text,
@@ -189,7 +215,10 @@ class Config:
     host: str
     port: int
     database: str
+    tls_cert: str
+    tls_key: str
     path_prefix: str
+    trusted_proxies: tuple[str, ...]
     timestamps: Timestamps
     rate_limit_dora_ingest: RateLimit
     rate_limit_dora_read: RateLimit
@@ -199,7 +228,7 @@ class Config:
     max_multipart_bytes: int
     log_level: str
     log_format: LogFormat
-    log_requests: bool
+    log_requests: LoggedRequests
     bootstrap_api_key: str
     bootstrap_app_key: str
 

@@ -9,6 +9,7 @@ from theodora.cli.importing import import_
 from theodora.cli.keys import keys
 from theodora.cli.migrate import migrate
 from theodora.cli.serve import serve
+from theodora.cli.tls import tls
 from theodora.errors import TheodoraError
 
 
@@ -37,5 +38,5 @@ def main() -> None:
     """
 
 
-for command in (serve, keys, import_, export_, migrate, demo):
+for command in (serve, keys, import_, export_, migrate, tls, demo):
     main.add_command(command)

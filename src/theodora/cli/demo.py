@@ -12,6 +12,7 @@ from theodora.cli.options import config_from, organisation_option, setting_optio
 from theodora.events import Deployment
 from theodora.sources.demo import demo_events
 from theodora.storage import Organisation, Store
+from theodora.web.wire import render
 
 
 @click.command()
@@ -22,7 +23,7 @@ def demo(org: str, **flags: str | None) -> None:
 
     Six services of three teams, with releases that had to be rolled back or mended.
     """
-    with Store(config_from(flags).database) as store:
+    with Store(config_from(flags).database, render) as store:
         organisation = store.keys.ensure_organisation(org, time.time_ns()).result()
         count = load_demo(store, organisation)
     click.echo(f"loaded {count:,} events into organisation {org}")

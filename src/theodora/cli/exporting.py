@@ -10,6 +10,7 @@ from theodora.cli.options import config_from, organisation_option, setting_optio
 from theodora.events import Deployment, Failure
 from theodora.sources.json_lines import line_from_event
 from theodora.storage import Store
+from theodora.web.wire import render
 
 _output = click.option(
     "-o",
@@ -31,7 +32,7 @@ def export_() -> None:
 @setting_options(["database"])
 def deployments(output: BinaryIO, org: str, **flags: str | None) -> None:
     """Write every deployment, a line each, in order of first receipt."""
-    with Store(config_from(flags).database) as store:
+    with Store(config_from(flags).database, render) as store:
         _write(store.deployments.everything(store.keys.organisation(org)), output)
 
 
@@ -41,7 +42,7 @@ def deployments(output: BinaryIO, org: str, **flags: str | None) -> None:
 @setting_options(["database"])
 def failures(output: BinaryIO, org: str, **flags: str | None) -> None:
     """Write every failure, a line each, in order of first receipt."""
-    with Store(config_from(flags).database) as store:
+    with Store(config_from(flags).database, render) as store:
         _write(store.failures.everything(store.keys.organisation(org)), output)
 
 

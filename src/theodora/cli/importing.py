@@ -17,6 +17,7 @@ from theodora.errors import Invalid
 from theodora.events import Deployment, Failure
 from theodora.sources.json_lines import deployment_from_line, failure_from_line
 from theodora.storage import Organisation, Placed, Store
+from theodora.web.wire import render
 
 E = TypeVar("E", Deployment, Failure)
 
@@ -49,7 +50,7 @@ def deployments(files: Sequence[str], org: str, **flags: str | None) -> None:
     The members are those of the API. A line that breaks its rules is shown and kept out, and
     the command then ends with status 1.
     """
-    with Store(config_from(flags).database) as store:
+    with Store(config_from(flags).database, render) as store:
         org_ = store.keys.ensure_organisation(org, time.time_ns()).result()
         _Import(deployment_from_line, store.deployments.add, org_).run(files)
 
@@ -68,7 +69,7 @@ def failures(files: Sequence[str], org: str, **flags: str | None) -> None:
     The members are those of the API. A line that breaks its rules is shown and kept out, and
     the command then ends with status 1.
     """
-    with Store(config_from(flags).database) as store:
+    with Store(config_from(flags).database, render) as store:
         org_ = store.keys.ensure_organisation(org, time.time_ns()).result()
         _Import(failure_from_line, store.failures.add, org_).run(files)
 

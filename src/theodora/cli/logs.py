@@ -6,8 +6,10 @@ from typing import Any
 
 import msgspec
 import structlog
+from structlog.typing import EventDict
 
 from theodora.config import Config
+from theodora.web.observe import request_id_of_task
 
 
 def configure_logs(config: Config) -> None:
@@ -15,7 +17,7 @@ def configure_logs(config: Config) -> None:
     level = logging.getLevelNamesMapping()[config.log_level.upper()]
     as_text = config.log_format == "text" or (config.log_format == "auto" and sys.stderr.isatty())
     shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
+        _add_request_id,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso"),
     ]
@@ -38,6 +40,13 @@ def configure_logs(config: Config) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=max(level, logging.WARNING), force=True)
+
+
+def _add_request_id(_: object, __: str, line: EventDict) -> EventDict:
+    request_id = request_id_of_task.get(None)
+    if request_id is not None:
+        line["request_id"] = request_id.decode()
+    return line
 
 
 def _json(line: dict[str, Any], **_: object) -> str:

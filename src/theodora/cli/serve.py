@@ -1,6 +1,7 @@
 """`theodora serve`: start the server."""
 
 import socket
+import ssl
 from collections.abc import Callable, Mapping
 
 import click
@@ -46,8 +47,9 @@ def serve(demo: bool, **flags: str | None) -> None:
     """
     config = config_from(flags)
     configure_logs(config)
+    _check_tls(config)
     with _listening(config.host, config.port) as listener:
-        url = f"http://{config.host}:{listener.getsockname()[1]}{config.path_prefix}"
+        url = _url(config, listener.getsockname()[1])
         built = build(config)
         if demo and not built.store.deployments.count():
             load_demo(built.store, built.organisation)
@@ -65,7 +67,10 @@ def serve(demo: bool, **flags: str | None) -> None:
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                proxy_headers=False,
+                proxy_headers=bool(config.trusted_proxies),
+                forwarded_allow_ips=list(config.trusted_proxies),
+                ssl_certfile=config.tls_cert or None,
+                ssl_keyfile=config.tls_key or None,
                 timeout_graceful_shutdown=_GRACE_SECONDS,
             ),
             announce,
@@ -82,6 +87,28 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._announce()
+
+
+def _check_tls(config: Config) -> None:
+    """Raises `UnusableSetting` for a certificate and key that cannot be used."""
+    if bool(config.tls_cert) != bool(config.tls_key):
+        raise UnusableSetting("tls_cert and tls_key have to be given together")
+    if not config.tls_cert:
+        return
+    try:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(
+            config.tls_cert, config.tls_key
+        )
+    except OSError as error:  # Among them ssl.SSLError.
+        raise UnusableSetting(
+            f"cannot use certificate {config.tls_cert} with key {config.tls_key}: {error}"
+        ) from error
+
+
+def _url(config: Config, port: int) -> str:
+    scheme = "https" if config.tls_cert else "http"
+    host = f"[{config.host}]" if ":" in config.host else config.host
+    return f"{scheme}://{host}:{port}{config.path_prefix}"
 
 
 def _listening(host: str, port: int) -> socket.socket:

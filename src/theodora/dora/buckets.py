@@ -93,7 +93,7 @@ class Calendar(msgspec.Struct, frozen=True):
 UTC_CALENDAR = Calendar()
 
 
-def buckets(
+def buckets_of(
     period: Period, interval: Interval, calendar: Calendar, as_of_ns: int
 ) -> tuple[Bucket, ...]:
     """Every interval that overlaps `period`, empty ones too; none for `total`.

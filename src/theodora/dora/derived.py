@@ -1,5 +1,6 @@
 """What derivation says of one deployment: enough to explain it without anything else."""
 
+import math
 from collections.abc import Mapping
 from typing import Literal
 
@@ -8,6 +9,7 @@ import msgspec
 from theodora.dora.overrides import Override
 from theodora.dora.stages import Stages
 from theodora.events import Deployment, DeploymentType, Remediation, RemediationType
+from theodora.events.values import whole_seconds
 
 Status = Literal["no_git", "unknown_commits", "baseline", "gap", "no_new_commits", "ok"]
 """What is known of the commits of a deployment; only `ok` has lead times.
@@ -109,6 +111,7 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
     commits_total: int | None = None
     """How many there were before that limit; None where commits are not attributed."""
     left_out: tuple[LeftOut, ...] = ()
+    """Shipped without a lead time of their own, at most 5,000."""
     lead_time: LeadTime = LeadTime()
     flags: tuple[Flag, ...] = ()
 
@@ -200,3 +203,17 @@ class Derived(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def flags(self) -> tuple[Flag, ...]:
         return (*self.decision.flags, *self.changes.flags, *self.verdict.flags)
+
+    @property
+    def event(self) -> Deployment:
+        """The deployment with what is derived of it, in whole seconds."""
+        recovery_ns, average = self.verdict.recovery_time_ns, self.changes.lead_time.avg
+        return msgspec.structs.replace(
+            self.deployment,
+            change_failure=self.verdict.change_failure,
+            deployment_type=self.verdict.deployment_type,
+            remediation=self.verdict.remediation,
+            recovery_time_sec=None if recovery_ns is None else whole_seconds(recovery_ns),
+            number_of_commits=self.changes.commits_total,
+            change_lead_time=None if average is None else math.floor(average + 0.5),
+        )

@@ -5,7 +5,7 @@ fires decides: what its source said, a rollback, a link to what it repairs, a ho
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cache
+from functools import lru_cache
 
 import msgspec
 
@@ -240,7 +240,7 @@ def _skipped(kind: RuleKind, rules: Iterable[str]) -> tuple[Trial, ...]:
     return tuple(_trial(kind, rule, "skipped") for rule in rules)
 
 
-@cache
+@lru_cache(maxsize=1024)
 def _trial(kind: RuleKind, rule: str, outcome: Outcome) -> Trial:
     """A trial without matches: most are, and equal ones may be one value."""
     return Trial(kind, rule, outcome)

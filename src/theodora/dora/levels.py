@@ -77,7 +77,7 @@ class LevelTable(msgspec.Struct, frozen=True, kw_only=True):
         return next(met, self.worst)
 
 
-def levels(table: LevelTable, measured: Measured) -> Mapping[MetricName, str | None]:
+def levels_of(table: LevelTable, measured: Measured) -> Mapping[MetricName, str | None]:
     """The level of each metric that `table` has."""
     return {metric: table.level(metric, getattr(measured, metric)) for metric in table.edges}
 

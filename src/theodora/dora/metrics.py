@@ -111,7 +111,7 @@ class Unresolved(msgspec.Struct, frozen=True):
     age: float
 
 
-def sample(
+def take_sample(
     deployments: Iterable[DeploymentRow],
     incidents: Iterable[IncidentRow],
     *,
@@ -137,7 +137,7 @@ def sample(
     )
 
 
-def metrics(sample: Sample) -> Metrics:
+def measure(sample: Sample) -> Metrics:
     evaluated = sample.evaluated
     return Metrics(
         deployment_frequency=frequency(sample.deployments, sample.days, sample.active_days),
@@ -203,7 +203,7 @@ def unresolved(deployments: Iterable[DeploymentRow], as_of_ns: int) -> tuple[Unr
 
 def changes(now: Sample, before: Sample) -> Mapping[str, Change]:
     """How each metric differs from the previous period, by the name of the metric."""
-    ours, theirs = metrics(now), metrics(before)
+    ours, theirs = measure(now), measure(before)
     count_noise = count_within_noise(now.deployments, now.days, before.deployments, before.days)
     failure_noise = rate_within_noise(now.failed, now.evaluated, before.failed, before.evaluated)
     rework_noise = rate_within_noise(now.rework, now.evaluated, before.rework, before.evaluated)

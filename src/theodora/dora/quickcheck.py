@@ -44,7 +44,7 @@ class Scores(msgspec.Struct, frozen=True, kw_only=True):
         return mean_of_all(*msgspec.structs.astuple(self))
 
 
-def scores(measured: Measured) -> Scores:
+def scores_of(measured: Measured) -> Scores:
     """A band b of 1 to 6 gives (b - 1) / 5 of 10 points, a rate r gives 10 - 10 r."""
     return Scores(
         change_lead_time=_duration_score(measured.change_lead_time),

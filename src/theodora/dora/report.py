@@ -7,9 +7,17 @@ from typing import TypeVar
 
 import msgspec
 
-from theodora.dora.buckets import Bucket, Calendar, Interval, Period, buckets, previous_period
+from theodora.dora.buckets import Bucket, Calendar, Interval, Period, buckets_of, previous_period
 from theodora.dora.groups import grouped
-from theodora.dora.metrics import Change, Granularity, Metrics, Sample, changes, metrics, sample
+from theodora.dora.metrics import (
+    Change,
+    Granularity,
+    Metrics,
+    Sample,
+    changes,
+    measure,
+    take_sample,
+)
 from theodora.dora.rows import DeploymentRow, IncidentRow
 
 Event = TypeVar("Event")
@@ -57,7 +65,7 @@ class Report(msgspec.Struct, frozen=True):
     """Sorted; those with an event in the period or in the one before."""
 
 
-def report(
+def make_report(
     query: MetricsQuery, deployments: Iterable[DeploymentRow], incidents: Iterable[IncidentRow]
 ) -> Report:
     """Answer `query` from the events of its period and of the one before; others are ignored.
@@ -84,7 +92,7 @@ class _Reporter:
 
     def __init__(self, query: MetricsQuery) -> None:
         self._query = query
-        self._buckets = buckets(query.period, query.interval, query.calendar, query.as_of_ns)
+        self._buckets = buckets_of(query.period, query.interval, query.calendar, query.as_of_ns)
         self._starts = [bucket.covered.start_ns for bucket in self._buckets]
         self.previous = previous_period(
             query.period, query.interval, query.calendar, query.as_of_ns
@@ -103,8 +111,8 @@ class _Reporter:
         before = self._sample(self.previous, deployments, incidents)
         return GroupReport(
             group=group,
-            total=metrics(now),
-            previous=metrics(before),
+            total=measure(now),
+            previous=measure(before),
             change=changes(now, before),
             series=tuple(self._series(deployments, incidents)),
         )
@@ -115,7 +123,7 @@ class _Reporter:
         deployments: Iterable[DeploymentRow],
         incidents: Iterable[IncidentRow],
     ) -> Sample:
-        return sample(
+        return take_sample(
             (row for row in deployments if row.finished_at_ns in period),
             (row for row in incidents if row.started_at_ns in period),
             days=period.days(self._query.as_of_ns),
@@ -130,7 +138,7 @@ class _Reporter:
         reported = self._placed(incidents, lambda row: row.started_at_ns)
         for index, bucket in enumerate(self._buckets):
             of_bucket = self._sample(bucket.covered, rows[index], reported[index])
-            yield BucketMetrics(bucket, metrics(of_bucket))
+            yield BucketMetrics(bucket, measure(of_bucket))
 
     def _placed(
         self, events: Iterable[Event], instant_ns: Callable[[Event], int]

@@ -16,7 +16,7 @@ class DeploymentSequence(msgspec.Struct, frozen=True, kw_only=True):
     deployments: tuple[Deployment, ...]
     """In any order. A deployment given twice counts once, as given last."""
     repositories: Mapping[str, Repository] = {}
-    """By repository id."""
+    """By repository id. One that is missing has no commits and no source of them."""
     settings: ServiceSettings = ServiceSettings()
     overrides: tuple[Override, ...] = ()
     """In the order they were given: the last one of a deployment counts.

@@ -153,30 +153,18 @@ fewer_than_10000 4.9±2.5 5.2±3.0 7.4±2.5 8.3±2.0
 more_than_9999   4.8±2.5 4.8±2.8 7.5±2.0 8.4±1.8
 """
 
-SURVEYS = (
+SURVEYS = tuple(
     Survey(
-        id="quickcheck-2025-industry",
-        year=2025,
-        source="DORA Quick Check 2025, by industry",
-        segments=_segments(_BY_INDUSTRY_2025),
-    ),
-    Survey(
-        id="quickcheck-2025-size",
-        year=2025,
-        source="DORA Quick Check 2025, by size of organisation",
-        segments=_segments(_BY_SIZE_2025),
-    ),
-    Survey(
-        id="quickcheck-2024-industry",
-        year=2024,
-        source="DORA Quick Check 2024, by industry",
-        segments=_segments(_BY_INDUSTRY_2024),
-    ),
-    Survey(
-        id="quickcheck-2024-size",
-        year=2024,
-        source="DORA Quick Check 2024, by size of organisation",
-        segments=_segments(_BY_SIZE_2024),
-    ),
+        id=f"quickcheck-{year}-{split}",
+        year=year,
+        source=f"DORA Quick Check {year}, by {split} of organisation",
+        segments=_segments(table),
+    )
+    for year, split, table in (
+        (2025, "industry", _BY_INDUSTRY_2025),
+        (2025, "size", _BY_SIZE_2025),
+        (2024, "industry", _BY_INDUSTRY_2024),
+        (2024, "size", _BY_SIZE_2024),
+    )
 )
 """Newest first; the first is the default."""

@@ -87,12 +87,12 @@ def read_failure(attributes: JsonObject, *, imported: bool = False) -> Failure:
     An imported one may have an id shorter than the API takes.
     """
     reader = _Reader(attributes)
-    team = reader.text("team")
-    services = reader.services(has_team=attributes.get("team") is not None)
+    services = reader.services()
     started_at_ns, finished_at_ns = reader.times(finished_required=False)
     id_ = reader.id(1 if imported else _MIN_ID_CHARACTERS)
-    env, version, severity = (reader.text(name) for name in ("env", "version", "severity"))
+    env, team, version = (reader.text(name) for name in ("env", "team", "version"))
     name = reader.text("name", max_characters=_MAX_NAME_CHARACTERS)
+    severity = reader.text("severity")
     git = reader.git()
     custom_tags = reader.custom_tags()
     reader.raise_problems()
@@ -203,24 +203,32 @@ class _Reader:
             self._add(Rule.TAGS_COUNT, Problem(detail, ("custom_tags",)))
         return distinct
 
-    def services(self, *, has_team: bool) -> tuple[str, ...]:
-        """The services of a failure; `service`, a string, stands for an array of one."""
+    def services(self) -> tuple[str, ...]:
+        """The services of a failure; `service`, a string, stands for an array of one.
+
+        A failure without any has to name a team.
+        """
         if self._attributes.get("services") is None:
             service = self.text("service", Rule.SERVICE)
             services = [] if service is None else [(0, service)]
-            sent = self._attributes.get("service") is not None
+            given = self._is_given("service")
         else:
             services = self._texts("services", Rule.SERVICE)
-            sent = self._attributes["services"] != []
+            given = self._attributes["services"] != []
             for at, service in services:
                 self._check_service(service, at)
-        if not sent and not has_team:
+        if not given and not self._is_given("team"):
             detail = 'attribute "services" is required when attribute "team" is not given'
             self._add(Rule.SERVICE, Problem(detail, ("services",)))
         if len(services) > _MAX_SERVICES:
             detail = f'attribute "services" must have at most {_MAX_SERVICES} items'
             self._add(Rule.SERVICE, Problem(detail, ("services",)))
         return tuple(service for _, service in services)
+
+    def _is_given(self, name: str) -> bool:
+        """Whether there is a value, be it of the wrong type; blank text is none."""
+        value = self._attributes.get(name)
+        return bool(value.strip()) if isinstance(value, str) else value is not None
 
     def _add(self, rule: Rule, problem: Problem) -> None:
         self._found.append((rule, problem))

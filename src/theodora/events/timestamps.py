@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 INT64_MAX = 2**63 - 1
 
@@ -70,10 +71,18 @@ def _offset_minutes(match: re.Match[str]) -> int | None:
 def format_rfc3339(instant_ns: int) -> str:
     """UTC with `Z`, and the fewest of 0, 3, 6 or 9 fraction digits that hold the value."""
     seconds, fraction = divmod(instant_ns, 10**9)
-    whole = (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S")
+    days, second_of_day = divmod(seconds, 86_400)
+    minute_of_day, second = divmod(second_of_day, 60)
+    hour, minute = divmod(minute_of_day, 60)
+    whole = f"{_date(days)}T{hour:02d}:{minute:02d}:{second:02d}"
     if not fraction:
         return whole + "Z"
     digits = f"{fraction:09d}"
     while digits.endswith("000"):
         digits = digits[:-3]
     return f"{whole}.{digits}Z"
+
+
+@lru_cache(maxsize=4096)
+def _date(days: int) -> str:
+    return (_EPOCH + timedelta(days=days)).date().isoformat()

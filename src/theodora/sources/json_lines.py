@@ -1,5 +1,6 @@
 """Events as JSON Lines: what `theodora import` reads and `theodora export` writes."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -13,6 +14,8 @@ from theodora.events.json_values import JsonObject, decimal_number, is_object, t
 E = TypeVar("E", Deployment, Failure)
 
 DEFAULT_SOURCE = "import"
+
+_SOURCE = re.compile(r"[\w.:/-]{1,255}")
 
 _decode = msgspec.json.Decoder(float_hook=decimal_number).decode
 
@@ -71,6 +74,6 @@ def _with_origin(event: E, document: JsonObject) -> E:
     created_at_ns = document.get("created_at")
     return msgspec.structs.replace(
         event,
-        source=source if isinstance(source, str) and source else DEFAULT_SOURCE,
+        source=source if isinstance(source, str) and _SOURCE.fullmatch(source) else DEFAULT_SOURCE,
         created_at_ns=created_at_ns if isinstance(created_at_ns, int) else 0,
     )

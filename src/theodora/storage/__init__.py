@@ -1,10 +1,20 @@
 """The store: events, keys and organisations in a database. All SQL is in this package."""
 
+from theodora.storage.database import TakesLong
 from theodora.storage.keys import Key
 from theodora.storage.organisations import Organisation
 from theodora.storage.rows import Placed
-from theodora.storage.selection import Selection
+from theodora.storage.selection import Document, Selection
 from theodora.storage.store import Store
 from theodora.storage.verdicts import Verdict
 
-__all__ = ["Key", "Organisation", "Placed", "Selection", "Store", "Verdict"]
+__all__ = [
+    "Document",
+    "Key",
+    "Organisation",
+    "Placed",
+    "Selection",
+    "Store",
+    "TakesLong",
+    "Verdict",
+]

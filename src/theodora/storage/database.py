@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import closing
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import apsw
 
@@ -18,23 +18,58 @@ from theodora.storage.writer import Writer
 T = TypeVar("T")
 
 
+_BRIEF_SECONDS = 0.004
+_STEPS_BETWEEN_LOOKS = 10_000
+"""Steps of SQLite's machine, some tens of nanoseconds each, between two looks at the clock."""
+
+
+class TakesLong(Exception):
+    """A read on a thread that answers briefly has taken too long there."""
+
+
 class Database:
     """Open from construction to `close`; every method may be called from any thread."""
 
-    def __init__(self, path: Path, on_commit: Callable[[int], None]) -> None:
-        """Makes the file if need be and applies missing migrations."""
+    def __init__(
+        self, path: Path, upkeep: Callable[[Cursor], bool], on_commit: Callable[[int], None]
+    ) -> None:
+        """Makes the file if need be and applies missing migrations; for the rest see `Writer`."""
         self._path = path
         migrate_file(path)
         self._readers = threading.local()
         self._opened: list[apsw.Connection] = []
         self._opened_lock = threading.Lock()
-        self._writer = Writer(path, on_commit)
+        self._writer = Writer(path, upkeep, on_commit)
 
     def read(self, read: Callable[[Cursor], T]) -> T:
-        """Runs `read` on this thread; each of its statements sees all that is committed."""
+        """Runs `read` on this thread, in one snapshot of all that is committed.
+
+        Raises `TakesLong` on a thread that answers briefly.
+        """
         connection = self._reader()
+        cursor = cast("Cursor", connection.cursor())
+        self._readers.started = time.perf_counter()
         with driver_errors(self._path):
-            return read(cast("Cursor", connection.cursor()))
+            cursor.execute("BEGIN")
+            try:
+                return read(cursor)
+            except apsw.InterruptError:
+                raise TakesLong from None
+            finally:
+                cursor.execute("COMMIT")
+
+    def answer_briefly(self) -> None:
+        """From now on reads on this thread give up rather than take more than milliseconds."""
+        local = self._readers
+        self._reader().set_progress_handler(
+            lambda: time.perf_counter() - local.started > _BRIEF_SECONDS, _STEPS_BETWEEN_LOOKS
+        )
+
+    def state(self) -> int:
+        """A number that on this thread changes whenever anything has been committed."""
+        self._readers.started = time.perf_counter()
+        rows: Any = self._reader().execute("PRAGMA data_version").fetchall()
+        return rows[0][0]
 
     def write(self, write: Callable[[Cursor], T]) -> Future[T]:
         """Queues `write`; the future has its result once it is durable."""

@@ -5,21 +5,27 @@ from concurrent.futures import Future
 
 from theodora.errors import NotFound
 from theodora.events import Deployment
-from theodora.storage import rows
 from theodora.storage.cursor import Cursor
 from theodora.storage.database import Database
 from theodora.storage.organisations import Organisation
-from theodora.storage.rows import Placed, Stored
-from theodora.storage.selection import Selection, select_events
+from theodora.storage.rows import Placed, Render, Rows, Stored
+from theodora.storage.selection import Document, Selection, select_documents, select_events
 from theodora.storage.tables import DEPLOYMENTS
-from theodora.storage.verdicts import Verdict, apply_verdict, drop_verdict, relink
+from theodora.storage.verdicts import (
+    Verdict,
+    apply_verdict,
+    drop_verdict,
+    latest_of_version,
+    relink,
+)
 
 
 class Deployments:
     """Every method is about one organisation and sees no other."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, render: Render) -> None:
         self._database = database
+        self._rows = Rows(DEPLOYMENTS, render)
 
     def add(
         self, org: Organisation, deployment: Deployment, now_ns: int
@@ -27,15 +33,15 @@ class Deployments:
         """Adds or replaces; the future says what became of it, once that is durable."""
 
         def write(cursor: Cursor) -> Placed[Deployment]:
-            placed = rows.put(cursor, DEPLOYMENTS, org, deployment, now_ns)
-            relink(cursor, org, placed.states)
+            placed = self._rows.put(cursor, org, deployment, now_ns)
+            relink(cursor, self._rows, org, placed.states)
             return placed
 
         return self._database.write(write)
 
     def get(self, org: Organisation, id_: str) -> Deployment:
         """Raises `NotFound` where there is no such deployment."""
-        return self._database.read(lambda cursor: _found(cursor, org, id_).event)
+        return self._database.read(lambda cursor: self._found(cursor, org, id_).event)
 
     def select(self, org: Organisation, selection: Selection) -> list[Deployment]:
         return self._database.read(
@@ -45,7 +51,9 @@ class Deployments:
     def update(self, org: Organisation, id_: str, patch: Verdict) -> Future[None]:
         """Gives a verdict; raises `NotFound` where there is no such deployment."""
         return self._database.write(
-            lambda cursor: apply_verdict(cursor, org, _found(cursor, org, id_), patch)
+            lambda cursor: apply_verdict(
+                cursor, self._rows, org, self._found(cursor, org, id_), patch
+            )
         )
 
     def update_by_version(
@@ -54,49 +62,43 @@ class Deployments:
         """Gives a verdict on the one that finished last of those with this version."""
 
         def write(cursor: Cursor) -> None:
-            id_ = _latest_of_version(cursor, org, service, env, version)
-            apply_verdict(cursor, org, _found(cursor, org, id_), patch)
+            latest = latest_of_version(cursor, org, service, env, version)
+            if latest is None:
+                raise NotFound(
+                    f'deployment of service "{service}" in env "{env}" '
+                    f'with version "{version}" does not exist'
+                )
+            apply_verdict(cursor, self._rows, org, self._found(cursor, org, latest.id), patch)
 
         return self._database.write(write)
 
     def everything(self, org: Organisation) -> Iterator[Deployment]:
         """Every one, in order of first receipt; what comes in meanwhile is included."""
-        return rows.everything(self._database.read, DEPLOYMENTS, org)
+        return self._rows.everything(self._database.read, org)
+
+    def documents(self, org: Organisation, selection: Selection) -> list[Document]:
+        """The same, as responses write them."""
+        return self._database.read(
+            lambda cursor: select_documents(cursor, DEPLOYMENTS, org, selection)
+        )
 
     def count(self) -> int:
         """How many there are, in every organisation."""
-        return self._database.read(lambda cursor: rows.count_rows(cursor, DEPLOYMENTS))
+        return self._database.read(self._rows.count)
 
     def delete(self, org: Organisation, id_: str) -> Future[None]:
         """Removes the event and its verdict; raises `NotFound` where there is none."""
 
         def write(cursor: Cursor) -> None:
-            stored = _found(cursor, org, id_)
+            stored = self._found(cursor, org, id_)
             drop_verdict(cursor, stored)
-            rows.remove(cursor, DEPLOYMENTS, org, stored)
-            relink(cursor, org, [stored])
+            self._rows.remove(cursor, org, stored)
+            relink(cursor, self._rows, org, [stored])
 
         return self._database.write(write)
 
-
-def _found(cursor: Cursor, org: Organisation, id_: str) -> Stored[Deployment]:
-    stored = rows.find(cursor, DEPLOYMENTS, org, id_)
-    if stored is None:
-        raise NotFound("deployment does not exist")
-    return stored
-
-
-def _latest_of_version(
-    cursor: Cursor, org: Organisation, service: str, env: str, version: str
-) -> str:
-    row = cursor.execute(
-        "SELECT id FROM deployments WHERE org = ? AND service = ? AND env = ? AND version = ? "
-        "ORDER BY finished_at_ns DESC, id DESC LIMIT 1",
-        (org.key, service, env, version),
-    ).fetchone()
-    if row is None:
-        raise NotFound(
-            f'deployment of service "{service}" in env "{env}" with version "{version}" '
-            "does not exist"
-        )
-    return str(row[0])
+    def _found(self, cursor: Cursor, org: Organisation, id_: str) -> Stored[Deployment]:
+        stored = self._rows.find(cursor, org, id_)
+        if stored is None:
+            raise NotFound("deployment does not exist")
+        return stored

@@ -5,49 +5,54 @@ from concurrent.futures import Future
 
 from theodora.errors import NotFound
 from theodora.events import Failure
-from theodora.storage import rows
 from theodora.storage.cursor import Cursor
 from theodora.storage.database import Database
 from theodora.storage.organisations import Organisation
-from theodora.storage.rows import Placed, Stored
-from theodora.storage.selection import Selection, select_events
+from theodora.storage.rows import Placed, Render, Rows, Stored
+from theodora.storage.selection import Document, Selection, select_documents, select_events
 from theodora.storage.tables import FAILURES
 
 
 class Failures:
     """Every method is about one organisation and sees no other."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, render: Render) -> None:
         self._database = database
+        self._rows = Rows(FAILURES, render)
 
     def add(self, org: Organisation, failure: Failure, now_ns: int) -> Future[Placed[Failure]]:
         """Adds or replaces; the future says what became of it, once that is durable."""
-        return self._database.write(lambda cursor: rows.put(cursor, FAILURES, org, failure, now_ns))
+        return self._database.write(lambda cursor: self._rows.put(cursor, org, failure, now_ns))
 
     def get(self, org: Organisation, id_: str) -> Failure:
         """Raises `NotFound` where there is no such failure."""
-        return self._database.read(lambda cursor: _found(cursor, org, id_).event)
+        return self._database.read(lambda cursor: self._found(cursor, org, id_).event)
 
     def select(self, org: Organisation, selection: Selection) -> list[Failure]:
         return self._database.read(lambda cursor: select_events(cursor, FAILURES, org, selection))
 
     def everything(self, org: Organisation) -> Iterator[Failure]:
         """Every one, in order of first receipt; what comes in meanwhile is included."""
-        return rows.everything(self._database.read, FAILURES, org)
+        return self._rows.everything(self._database.read, org)
+
+    def documents(self, org: Organisation, selection: Selection) -> list[Document]:
+        """The same, as responses write them."""
+        return self._database.read(
+            lambda cursor: select_documents(cursor, FAILURES, org, selection)
+        )
 
     def count(self) -> int:
         """How many there are, in every organisation."""
-        return self._database.read(lambda cursor: rows.count_rows(cursor, FAILURES))
+        return self._database.read(self._rows.count)
 
     def delete(self, org: Organisation, id_: str) -> Future[None]:
         """Raises `NotFound` where there is no such failure."""
         return self._database.write(
-            lambda cursor: rows.remove(cursor, FAILURES, org, _found(cursor, org, id_))
+            lambda cursor: self._rows.remove(cursor, org, self._found(cursor, org, id_))
         )
 
-
-def _found(cursor: Cursor, org: Organisation, id_: str) -> Stored[Failure]:
-    stored = rows.find(cursor, FAILURES, org, id_)
-    if stored is None:
-        raise NotFound("failure does not exist")
-    return stored
+    def _found(self, cursor: Cursor, org: Organisation, id_: str) -> Stored[Failure]:
+        stored = self._rows.find(cursor, org, id_)
+        if stored is None:
+            raise NotFound("failure does not exist")
+        return stored

@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+import threading
 import uuid
 from concurrent.futures import Future
 from typing import Any, Literal, NamedTuple, get_args
@@ -49,10 +50,25 @@ class Keys:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._found = threading.local()
 
     def find(self, kind: KeyKind, secret: str) -> Key | None:
         """The key with this secret, unless it is revoked."""
-        return self._database.read(lambda cursor: _find_key(cursor, kind, secret))
+        known = self._known_here()
+        key = known.get((kind, secret))
+        if key is None:
+            key = self._database.read(lambda cursor: _find_key(cursor, kind, secret))
+            if key is not None:
+                known[kind, secret] = key
+        return key
+
+    def _known_here(self) -> dict[tuple[KeyKind, str], Key]:
+        """Keys this thread has found since the last commit by anyone."""
+        state = self._database.state()
+        if getattr(self._found, "state", None) != state:
+            self._found.state = state
+            self._found.keys = {}
+        return self._found.keys
 
     def add(
         self,

@@ -7,6 +7,7 @@ checked against the whole query. So a probe may be chosen for its cost alone.
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, LiteralString, TypeAlias, assert_never
 
 from theodora.query.ast import (
@@ -26,6 +27,7 @@ from theodora.query.fields import Field, Tag, Target
 from theodora.query.patterns import Pattern, literal
 from theodora.storage.tables import EventTable
 
+_INT64 = -(2**63), 2**63 - 1
 _LAST_BEFORE_SURROGATES, _FIRST_AFTER_SURROGATES = "\ud7ff", "\ue000"
 
 
@@ -53,6 +55,15 @@ class WordProbe:
 
 
 @dataclass(frozen=True, slots=True)
+class NumberProbe:
+    """The events that have a number from `low` to `high`, both included."""
+
+    field: str
+    low: int
+    high: int
+
+
+@dataclass(frozen=True, slots=True)
 class RowProbe:
     """The rows of an index on the events themselves: a condition on table `e`."""
 
@@ -60,11 +71,12 @@ class RowProbe:
     values: tuple[Any, ...]
 
 
-Probe: TypeAlias = TermProbe | TermRangeProbe | WordProbe | RowProbe
+Probe: TypeAlias = TermProbe | TermRangeProbe | WordProbe | NumberProbe | RowProbe
 Union: TypeAlias = tuple[Probe, ...]
 """Probes that find, together, all events that satisfy something."""
 
 
+@lru_cache(maxsize=512)
 def unions(query: Query, table: EventTable[Any]) -> tuple[Union, ...]:
     """The ways to find all events that satisfy `query`; none if only looking at all will do."""
     match query:
@@ -135,8 +147,7 @@ def _existing(target: Target, table: EventTable[Any]) -> Probe | None:
     assert isinstance(target, Field)
     if target.name in {"remediation.id", "remediation.type"}:
         return RowProbe("e.remediation_id IS NOT NULL", ())
-    column = table.column(target) if target.name in table.partly_indexed else None
-    return RowProbe(f"{column} IS NOT NULL", ()) if column else None
+    return NumberProbe(target.name, *_INT64) if target.name in table.ranged_fields else None
 
 
 def _beginning(target: Target, pattern: Pattern, table: EventTable[Any]) -> Probe | None:
@@ -177,17 +188,11 @@ def _after(start: str) -> str:
 def _numbers(
     field: Field, low: int | None, high: int | None, table: EventTable[Any]
 ) -> Probe | None:
-    column = table.column(field)
-    if column is None or field.name not in table.indexes:
-        return None
-    ends = [end for end in (low, high) if end is not None]
-    bounds: LiteralString = " AND ".join(
-        [
-            *([f"{column} >= ?"] if low is not None else []),
-            *([f"{column} <= ?"] if high is not None else []),
-        ]
-    )
-    return RowProbe(bounds, tuple(ends))
+    ends = (_INT64[0] if low is None else low, _INT64[1] if high is None else high)
+    if field.name in table.ranged_fields:
+        return NumberProbe(field.name, *ends)
+    column = table.column(field) if field.name in table.indexes else None
+    return RowProbe(f"{column} BETWEEN ? AND ?", ends) if column else None
 
 
 def _any_word(words: tuple[Pattern, ...]) -> tuple[Union, ...]:

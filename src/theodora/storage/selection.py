@@ -5,14 +5,17 @@ that hold many: walk their postings in order of time and stop at the limit. Else
 that has the order asked for. Whatever is found is checked against the whole query.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Generic, LiteralString, assert_never
+from typing import Any, LiteralString, NamedTuple, assert_never
 
 from theodora.query.ast import Everything, Query
 from theodora.query.fields import Field
-from theodora.storage.cursor import Cursor
+from theodora.storage.cursor import Cursor, Row
+from theodora.storage.indexing import has_tail, watermark_of
 from theodora.storage.organisations import Organisation
 from theodora.storage.probes import (
+    NumberProbe,
     Probe,
     RowProbe,
     TermProbe,
@@ -22,7 +25,7 @@ from theodora.storage.probes import (
     unions,
 )
 from theodora.storage.tables import E, EventTable
-from theodora.storage.where import Condition, compile_where
+from theodora.storage.where import TRUE, Condition, compile_where
 
 _FEW: LiteralString = "400"
 """Events that are read and sorted without a thought for order."""
@@ -32,6 +35,8 @@ _MOST_MERGED = 16
 """Terms whose postings are merged in order of time."""
 
 _EVERYTHING = Everything()
+_NOTHING = Condition("SELECT 0 AS at, 0 AS event WHERE FALSE")
+_FAR_FUTURE_NS = 2**62
 _INT64 = -(2**63), 2**63 - 1
 
 
@@ -55,49 +60,82 @@ class Selection:
         return low, high
 
 
+class Document(NamedTuple):
+    """An event as responses write it: its attributes rendered, its instants beside them."""
+
+    id: str
+    started_at_ns: int
+    finished_at_ns: int | None
+    created_at_ns: int
+    attributes: str
+
+
 def select_events(
     cursor: Cursor, table: EventTable[E], org: Organisation, selection: Selection
 ) -> list[E]:
     """The events of `org` that match, in order, at most `selection.limit`."""
-    low, high = selection.window
-    if low > high:
-        return []
-    search = _Search(table, org, selection)
-    found: list[E] = []
-    for sql, values in search.statements(cursor):
-        missing = selection.limit - len(found)
-        rows = cursor.execute(sql, (*values, missing)) if missing else ()
-        found.extend(table.from_row(row) for row in rows)
-    return found
+    rows = _Search(table, org, selection, table.select).rows(cursor)
+    return [table.from_row(row[:-1]) for row in rows]
 
 
-class _Search(Generic[E]):
-    """One list request against one table; makes the statements that answer it."""
+def select_documents(
+    cursor: Cursor, table: EventTable[Any], org: Organisation, selection: Selection
+) -> list[Document]:
+    """The same events as they are written in responses, without being read first."""
+    columns: LiteralString = "e.id, e.started_at_ns, e.finished_at_ns, e.created_at_ns, e.document"
+    rows = _Search(table, org, selection, columns).rows(cursor)
+    return [Document(*row[:-1]) for row in rows]
 
-    def __init__(self, table: EventTable[E], org: Organisation, selection: Selection) -> None:
+
+class _Search:
+    """One list request against one table; makes the statements that answer it.
+
+    A row is `columns` and, last, the value it is sorted by. Whatever an index finds is joined
+    by the tail of events that it does not know yet.
+    """
+
+    def __init__(
+        self,
+        table: EventTable[Any],
+        org: Organisation,
+        selection: Selection,
+        columns: LiteralString,
+    ) -> None:
         self._table = table
         self._org = org
         self._selection = selection
         self._window = selection.window
         self._direction: LiteralString = "DESC" if selection.descending else "ASC"
+        self._sorted_by: LiteralString = _column(table, selection.sort)
+        self._columns: LiteralString = f"{columns}, {self._sorted_by} AS sorted_by"
         matching = compile_where(selection.query, table)
         self._where = Condition(
             f"e.org = ? AND e.started_at_ns BETWEEN ? AND ? AND {matching.sql}",
             (org.key, *self._window, *matching.values),
         )
 
-    def statements(self, cursor: Cursor) -> list[Condition]:
+    def rows(self, cursor: Cursor) -> list[Row]:
+        """What is asked for, in order."""
+        low, high = self._window
+        found: list[Row] = []
+        for sql, values in self._statements(cursor) if low <= high else ():
+            if missing := self._selection.limit - len(found):
+                found += cursor.execute(sql, (*values, missing)).fetchall()
+        return found
+
+    def _statements(self, cursor: Cursor) -> list[Condition]:
         """What to read, one after another until the limit is met; each ends in `LIMIT ?`."""
         few, merged = self._choose(cursor)
+        tail = [self._tail()] if has_tail(cursor, self._table) else []
         if few is not None:
-            return [self._sorted(few)]
+            return [self._sorted([*map(self._probe, few), *(tail if few else [])])]
         if merged is not None:
-            return [self._merged(merged)]
-        return self._walked()
+            return [self._merged(merged, tail)]
+        return self._walked(tail)
 
-    def _choose(self, cursor: Cursor) -> tuple[Union | None, tuple[TermProbe, ...] | None]:
+    def _choose(self, cursor: Cursor) -> tuple[Union | None, Sequence[TermProbe] | None]:
         """The first union that finds few events, or else the rarest that comes in order."""
-        rarest: tuple[TermProbe, ...] | None = None
+        rarest: Sequence[TermProbe] | None = None
         longest_ns = -1
         for union in unions(self._selection.query, self._table)[:_MOST_UNIONS]:
             if len(union) > _MOST_PROBES:
@@ -110,11 +148,11 @@ class _Search(Generic[E]):
                 rarest, longest_ns = merged, span_ns
         return None, rarest
 
-    def _mergeable(self, union: Union) -> tuple[TermProbe, ...] | None:
+    def _mergeable(self, union: Union) -> Sequence[TermProbe] | None:
         """The union's terms, if their postings come in the order asked for."""
         if self._selection.sort.name != "started_at" or len(union) > _MOST_MERGED:
             return None
-        probes = tuple(probe for probe in union if isinstance(probe, TermProbe))
+        probes = [probe for probe in union if isinstance(probe, TermProbe)]
         return probes if len(probes) == len(union) else None
 
     def _reach(self, cursor: Cursor, union: Union, *, in_order: bool) -> tuple[bool, int]:
@@ -126,117 +164,180 @@ class _Search(Generic[E]):
             return True, 0
         arms = [self._probe(probe) for probe in union]
         order: LiteralString = f" ORDER BY at {self._direction}" if in_order else ""
-        found: LiteralString = " UNION ALL ".join([arm.sql for arm in arms])
+        found = _together(" UNION ALL ", arms)
         count, span_ns = cursor.execute(
             "SELECT count(*), max(at) - min(at) "
-            f"FROM (SELECT at FROM ({found}){order} LIMIT {_FEW})",
-            tuple(value for arm in arms for value in arm.values),
+            f"FROM (SELECT at FROM ({found.sql}){order} LIMIT {_FEW})",
+            found.values,
         ).fetchall()[0]
         return count < int(_FEW), span_ns or 0
 
     def _probe(self, probe: Probe) -> Condition:
         """A statement for the start (`at`) and the key (`event`) of what a probe finds."""
-        postings = self._table.postings
+        table = self._table
         match probe:
             case TermProbe(term):
                 return Condition(
-                    f"SELECT started_at_ns AS at, event FROM {postings} "
+                    f"SELECT started_at_ns AS at, event FROM {table.postings} "
                     "WHERE org = ? AND term = ? AND started_at_ns BETWEEN ? AND ?",
                     (self._org.key, term, *self._window),
                 )
             case TermRangeProbe(low, high):
                 return Condition(
-                    f"SELECT started_at_ns AS at, event FROM {postings} "
+                    f"SELECT started_at_ns AS at, event FROM {table.postings} "
                     "WHERE org = ? AND term >= ? AND term < ? AND started_at_ns BETWEEN ? AND ?",
                     (self._org.key, low, high, *self._window),
                 )
             case WordProbe(low, high):
                 return Condition(
-                    "SELECT p.started_at_ns AS at, p.event AS event "
-                    f"FROM {self._table.words} w "
-                    f"CROSS JOIN {postings} p ON p.org = w.org AND p.term = w.term "
+                    f"SELECT p.started_at_ns AS at, p.event AS event FROM {table.words} w "
+                    f"CROSS JOIN {table.postings} p ON p.org = w.org AND p.term = w.term "
                     "WHERE w.org = ? AND w.word >= ? AND w.word < ? "
                     "AND p.started_at_ns BETWEEN ? AND ?",
                     (self._org.key, low, high, *self._window),
                 )
+            case NumberProbe(field, low, high):
+                return Condition(
+                    f"SELECT 0 AS at, event FROM {table.numbers} "
+                    "WHERE org = ? AND field = ? AND value BETWEEN ? AND ?",
+                    (self._org.key, field, low, high),
+                )
             case RowProbe(condition, values):
                 # The plus keeps the index on the start from being taken instead of the probe's.
                 return Condition(
-                    f"SELECT e.started_at_ns AS at, e.key AS event FROM {self._table.name} e "
+                    f"SELECT e.started_at_ns AS at, e.key AS event FROM {table.name} e "
                     f"WHERE e.org = ? AND {condition} AND +e.started_at_ns BETWEEN ? AND ?",
                     (self._org.key, *values, *self._window),
                 )
             case _:
                 assert_never(probe)
 
-    def _sorted(self, union: Union) -> Condition:
-        """Reads all that the probes find, and sorts it."""
-        if not union:
-            return Condition(
-                f"SELECT {self._table.select} FROM {self._table.name} e WHERE FALSE LIMIT ?"
-            )
-        arms = [self._probe(probe) for probe in union]
-        keys: LiteralString = " UNION ".join([f"SELECT event FROM ({arm.sql})" for arm in arms])
+    def _sorted(self, arms: Sequence[Condition]) -> Condition:
+        """Reads all that the arms find, and sorts it."""
+        found = _together(" UNION ", arms) if arms else _NOTHING
         return Condition(
-            f"SELECT {self._table.select} FROM ({keys}) p "
+            f"SELECT {self._columns} FROM ({found.sql}) p "
+            f"CROSS JOIN {self._table.name} e ON e.key = p.event WHERE {self._where.sql} "
+            f"ORDER BY {self._sorted_by} IS NULL, {self._sorted_by} {self._direction}, e.id "
+            "LIMIT ?",
+            (*found.values, *self._where.values),
+        )
+
+    def _merged(self, probes: Sequence[TermProbe], tail: Sequence[Condition]) -> Condition:
+        """Walks the postings of a few terms in order of time, all at once."""
+        columns = _replaced(self._columns, "e.started_at_ns", "p.started_at_ns")
+        walked: LiteralString = (
+            f"SELECT {columns} FROM {self._table.postings} p "
             f"CROSS JOIN {self._table.name} e ON e.key = p.event "
-            f"WHERE {self._where.sql} ORDER BY {self._order()} LIMIT ?",
-            (*(value for arm in arms for value in arm.values), *self._where.values),
-        )
-
-    def _merged(self, probes: tuple[TermProbe, ...]) -> Condition:
-        """Walks the postings of a few terms in order of time, all at once.
-
-        UNION drops an event that is posted under two of them.
-        """
-        table = self._table
-        columns: LiteralString = table.select.replace(
-            "e.started_at_ns", "p.started_at_ns AS started_at_ns"
-        )
-        arm: LiteralString = (
-            f"SELECT {columns} FROM {table.postings} p "
-            f"CROSS JOIN {table.name} e ON e.key = p.event "
-            "WHERE p.org = ? AND p.term = ? AND p.started_at_ns BETWEEN ? AND ? "
+            f"WHERE p.org = ? AND p.term = ? AND p.started_at_ns BETWEEN ? AND ? "
             f"AND {self._where.sql}"
         )
-        values = (
-            (self._org.key, probe.term, *self._window, *self._where.values) for probe in probes
-        )
-        return Condition(
-            f"{' UNION '.join([arm for _ in probes])} "
-            f"ORDER BY started_at_ns {self._direction}, id LIMIT ?",
-            tuple(value for arm_values in values for value in arm_values),
-        )
-
-    def _walked(self) -> list[Condition]:
-        """Walks the index that has the order asked for; without one, sorts the window."""
-        sort = self._selection.sort
-        table = self._table
-        index = table.indexes.get(sort.name)
-        if index is None:
-            return [self._walk(table.name + " e", self._where, self._order())]
-        column = self._column()
-        indexed: LiteralString = f"{table.name} e INDEXED BY {index}"
-        ordered: LiteralString = f"{column} {self._direction}, e.id"
-        if sort.name not in table.partly_indexed:
-            return [self._walk(indexed, self._where, ordered)]
-        sql, values = self._where
-        return [
-            self._walk(indexed, Condition(f"{sql} AND {column} IS NOT NULL", values), ordered),
-            self._walk(table.name + " e", Condition(f"{sql} AND {column} IS NULL", values), "e.id"),
+        arms = [
+            Condition(walked, (self._org.key, probe.term, *self._window, *self._where.values))
+            for probe in probes
         ]
+        return self._in_order(arms, tail)
 
-    def _walk(self, source: LiteralString, where: Condition, order: LiteralString) -> Condition:
+    def _walked(self, tail: Sequence[Condition]) -> list[Condition]:
+        """Walks an index that has the order asked for; without one, sorts the window."""
+        table, sort = self._table, self._selection.sort.name
+        if sort in table.ranged_fields:
+            return [self._in_order([self._numbers(sort)], tail), self._without_value()]
+        index = table.indexes.get(sort)
+        if index is None:
+            return [self._sorted_window()]
+        bounds = self._finish_bounds() if sort == "finished_at" else TRUE
+        walk = Condition(
+            f"SELECT {self._columns} FROM {table.name} e INDEXED BY {index} "
+            f"WHERE {self._where.sql} AND {self._sorted_by} IS NOT NULL AND {bounds.sql}",
+            (*self._where.values, *bounds.values),
+        )
+        return [self._in_order([walk], []), self._without_value()]
+
+    def _in_order(self, arms: Sequence[Condition], tail: Sequence[Condition]) -> Condition:
+        """Merges arms; UNION drops an event that is in two."""
+        found = _together(" UNION ", [*arms, *(self._tail_rows() for _ in tail)])
         return Condition(
-            f"SELECT {self._table.select} FROM {source} WHERE {where.sql} ORDER BY {order} LIMIT ?",
-            where.values,
+            f"{found.sql} ORDER BY sorted_by {self._direction}, id LIMIT ?", found.values
         )
 
-    def _order(self) -> LiteralString:
-        column = self._column()
-        return f"{column} IS NULL, {column} {self._direction}, e.id"
+    def _tail(self) -> Condition:
+        """Probes for every event that postings and numbers do not know yet."""
+        return Condition(
+            f"SELECT e.started_at_ns AS at, e.key AS event FROM {self._table.name} e "
+            f"WHERE e.key > {watermark_of(self._table)}"
+        )
 
-    def _column(self) -> LiteralString:
-        column = self._table.column(self._selection.sort)
-        assert column is not None, "a field that events cannot be sorted by"
-        return column
+    def _tail_rows(self) -> Condition:
+        """Reads such events, if they match and have a value to be sorted by."""
+        return Condition(
+            f"SELECT {self._columns} FROM {self._table.name} e "
+            f"WHERE e.key > {watermark_of(self._table)} AND +{self._where.sql} "
+            f"AND {self._sorted_by} IS NOT NULL",
+            self._where.values,
+        )
+
+    def _numbers(self, field: str) -> Condition:
+        """Reads matching events in order of a number."""
+        columns = _replaced(
+            self._columns, f"{self._sorted_by} AS sorted_by", "n.value AS sorted_by"
+        )
+        return Condition(
+            f"SELECT {columns} FROM {self._table.numbers} n "
+            f"CROSS JOIN {self._table.name} e ON e.key = n.event "
+            f"WHERE n.org = ? AND n.field = ? AND {self._where.sql}",
+            (self._org.key, field, *self._where.values),
+        )
+
+    def _without_value(self) -> Condition:
+        """Reads matching events that have no value to be sorted by."""
+        return Condition(
+            f"SELECT {self._columns} FROM {self._table.name} e "
+            f"WHERE {self._where.sql} AND {self._sorted_by} IS NULL ORDER BY e.id LIMIT ?",
+            self._where.values,
+        )
+
+    def _sorted_window(self) -> Condition:
+        return Condition(
+            f"SELECT {self._columns} FROM {self._table.name} e WHERE {self._where.sql} "
+            f"ORDER BY {self._sorted_by} IS NULL, {self._sorted_by} {self._direction}, e.id "
+            "LIMIT ?",
+            self._where.values,
+        )
+
+    def _finish_bounds(self) -> Condition:
+        """Between which finishes the window's events lie: no later than the longest takes.
+
+        Without them a window in the past would be found by walking all that came after it.
+        """
+        low, high = self._window
+        if "duration" not in self._table.ranged_fields or high > _FAR_FUTURE_NS:
+            return Condition("e.finished_at_ns >= ?", (low,))
+        longest: LiteralString = (
+            f"max((SELECT coalesce(max(value), 0) FROM {self._table.numbers} "
+            f"WHERE org = ? AND field = 'duration'), "
+            f"(SELECT coalesce(max(duration), 0) FROM {self._table.name} "
+            f"WHERE key > {watermark_of(self._table)}))"
+        )
+        return Condition(
+            f"e.finished_at_ns BETWEEN ? AND ? + 1000000000 * (1 + {longest})",
+            (low, high, self._org.key),
+        )
+
+
+def _together(operator: LiteralString, statements: Iterable[Condition]) -> Condition:
+    parts = list(statements)
+    return Condition(
+        operator.join([part.sql for part in parts]),
+        tuple(value for part in parts for value in part.values),
+    )
+
+
+def _replaced(text: LiteralString, old: LiteralString, new: LiteralString) -> LiteralString:
+    return text.replace(old, new)
+
+
+def _column(table: EventTable[Any], field: Field) -> LiteralString:
+    column = table.column(field)
+    assert column is not None, "a field that events cannot be sorted by"
+    return column

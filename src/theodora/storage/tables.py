@@ -25,23 +25,31 @@ class EventTable(Generic[E]):
     name: LiteralString
     elements: LiteralString
     postings: LiteralString
+    numbers: LiteralString
     words: LiteralString
+    watermark: LiteralString
+    """The counter that holds the key of the newest event in postings, numbers and words."""
     columns: tuple[LiteralString, ...]
     """What an event is read from, in the order of `from_row`."""
     sent_columns: tuple[LiteralString, ...]
     """What a document sent again replaces, in the order of `sent_values`."""
+    derived_columns: tuple[LiteralString, ...]
+    """What derivation and verdicts write, in the order of `derived_values`."""
+    derived_fields: tuple[str, ...]
+    """The members of an event that those columns hold."""
     from_row: Callable[[Row], E]
     sent_values: Callable[[E], tuple[Any, ...]]
+    derived_values: Callable[[E], tuple[Any, ...]]
     posted: tuple[tuple[str, Callable[[E], Iterable[str | None]]], ...]
     """The fields whose values are posted, and their values; tags are posted besides."""
     arrays: tuple[str, ...]
     """Which of the posted fields are arrays, and so have rows in `elements`."""
+    ranged: tuple[tuple[str, Callable[[E], int | None]], ...]
+    """The fields in `numbers`, and their values."""
     searched: Callable[[E], Iterable[str | None]]
     """The values that free text is searched in, besides tags."""
     indexes: Mapping[str, LiteralString]
-    """Fields by whose value events can be walked in order, and the index that does it."""
-    partly_indexed: frozenset[str]
-    """Those of them whose index leaves out events without a value."""
+    """Instants that have an index of their own, which knows every event at once."""
 
     @property
     def select(self) -> LiteralString:
@@ -52,6 +60,10 @@ class EventTable(Generic[E]):
     def posted_fields(self) -> frozenset[str]:
         """The fields all of whose values are posted."""
         return frozenset(name for name, _ in self.posted) - {"id"}
+
+    @cached_property
+    def ranged_fields(self) -> frozenset[str]:
+        return frozenset(name for name, _ in self.ranged)
 
     def column(self, field: Field) -> LiteralString | None:
         """The column of table `e` that holds a field; None if events have no such column."""
@@ -118,12 +130,27 @@ def _sent_deployment(event: Deployment) -> tuple[Any, ...]:
     )
 
 
+def _derived_deployment(event: Deployment) -> tuple[Any, ...]:
+    remediation = event.remediation
+    return (
+        event.change_failure,
+        event.deployment_type,
+        remediation and remediation.id,
+        remediation and remediation.type,
+        event.recovery_time_sec,
+        event.number_of_commits,
+        event.change_lead_time,
+    )
+
+
 DEPLOYMENTS = EventTable(
     kind=Kind.DEPLOYMENT,
     name="deployments",
     elements="deployment_elements",
     postings="deployment_postings",
+    numbers="deployment_numbers",
     words="deployment_words",
+    watermark="deployments_indexed",
     columns=(
         "id",
         "service",
@@ -159,8 +186,26 @@ DEPLOYMENTS = EventTable(
         "source",
         "duration",
     ),
+    derived_columns=(
+        "change_failure",
+        "deployment_type",
+        "remediation_id",
+        "remediation_type",
+        "recovery_time_sec",
+        "number_of_commits",
+        "change_lead_time",
+    ),
+    derived_fields=(
+        "change_failure",
+        "deployment_type",
+        "remediation",
+        "recovery_time_sec",
+        "number_of_commits",
+        "change_lead_time",
+    ),
     from_row=_deployment,
     sent_values=_sent_deployment,
+    derived_values=_derived_deployment,
     posted=(
         ("service", lambda event: (event.service,)),
         ("env", lambda event: (event.env,)),
@@ -172,6 +217,12 @@ DEPLOYMENTS = EventTable(
         ("id", _id_of_several_words),
     ),
     arrays=(),
+    ranged=(
+        ("duration", lambda event: event.duration),
+        ("number_of_commits", lambda event: event.number_of_commits),
+        ("change_lead_time", lambda event: event.change_lead_time),
+        ("recovery_time_sec", lambda event: event.recovery_time_sec),
+    ),
     searched=lambda event: (
         event.service,
         event.env,
@@ -185,12 +236,7 @@ DEPLOYMENTS = EventTable(
         "started_at": "deployments_by_started_at",
         "finished_at": "deployments_by_finished_at",
         "created_at": "deployments_by_created_at",
-        "duration": "deployments_by_duration",
-        "number_of_commits": "deployments_by_number_of_commits",
-        "change_lead_time": "deployments_by_change_lead_time",
-        "recovery_time_sec": "deployments_by_recovery_time",
     },
-    partly_indexed=frozenset({"number_of_commits", "change_lead_time", "recovery_time_sec"}),
 )
 
 
@@ -238,7 +284,9 @@ FAILURES = EventTable(
     name="failures",
     elements="failure_elements",
     postings="failure_postings",
+    numbers="failure_numbers",
     words="failure_words",
+    watermark="failures_indexed",
     columns=(
         "id",
         "services",
@@ -271,8 +319,11 @@ FAILURES = EventTable(
         "source",
         "time_to_restore",
     ),
+    derived_columns=(),
+    derived_fields=(),
     from_row=_failure,
     sent_values=_sent_failure,
+    derived_values=lambda _: (),
     posted=(
         ("service", lambda event: event.services),
         ("env", lambda event: (event.env,)),
@@ -286,6 +337,7 @@ FAILURES = EventTable(
         ("id", _id_of_several_words),
     ),
     arrays=("service",),
+    ranged=(("time_to_restore", lambda event: event.time_to_restore),),
     searched=lambda event: (
         *event.services,
         event.env,
@@ -301,7 +353,5 @@ FAILURES = EventTable(
         "started_at": "failures_by_started_at",
         "finished_at": "failures_by_finished_at",
         "created_at": "failures_by_created_at",
-        "time_to_restore": "failures_by_time_to_restore",
     },
-    partly_indexed=frozenset({"finished_at", "time_to_restore"}),
 )

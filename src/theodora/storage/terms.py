@@ -1,6 +1,7 @@
 """Terms: what events are found by. `service:web`, or `@language:java` for a tag."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from theodora.query.words import words
@@ -30,8 +31,13 @@ def elements(table: EventTable[E], event_terms: list[Term]) -> list[Term]:
 def searched_words(table: EventTable[E], event: E) -> str:
     """What free text is searched in: a line a value, its words with a space on either side."""
     values = (*table.searched(event), *event.custom_tags)
-    lines = (" ".join(words(value)) for value in values if value is not None)
-    return "".join(f" {line} \n" for line in dict.fromkeys(lines))
+    return "".join(dict.fromkeys(_line(value) for value in values if value is not None))
+
+
+@lru_cache(maxsize=65_536)
+def _line(value: str) -> str:
+    """Services, teams, tags: the same few values come again and again."""
+    return f" {' '.join(words(value))} \n"
 
 
 def _field_terms(table: EventTable[E], event: E) -> Iterator[Term]:

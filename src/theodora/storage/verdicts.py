@@ -9,11 +9,15 @@ it is read, searched and sorted like everything else.
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from theodora.events import Deployment
+import msgspec
+
+from theodora.events import Deployment, Remediation
 from theodora.events.values import RemediationType, whole_seconds
 from theodora.storage.cursor import Cursor
+from theodora.storage.indexing import watermark_of
 from theodora.storage.organisations import Organisation
-from theodora.storage.rows import Stored
+from theodora.storage.rows import Rows, Stored
+from theodora.storage.tables import DEPLOYMENTS
 
 
 class Verdict(NamedTuple):
@@ -36,14 +40,18 @@ class Verdict(NamedTuple):
         return remedy._replace(change_failure=change_failure)
 
 
-class _Remedy(NamedTuple):
+class Remedy(NamedTuple):
     id: str
     finished_at_ns: int | None
     """None where the deployment is not stored."""
 
 
 def apply_verdict(
-    cursor: Cursor, org: Organisation, stored: Stored[Deployment], patch: Verdict
+    cursor: Cursor,
+    rows: Rows[Deployment],
+    org: Organisation,
+    stored: Stored[Deployment],
+    patch: Verdict,
 ) -> None:
     """Adds what `patch` says to the deployment's verdict."""
     verdict = _get_verdict(cursor, stored.key).patched(patch)
@@ -56,14 +64,40 @@ def apply_verdict(
         "remediation_type = excluded.remediation_type",
         (stored.key, org.key, *verdict),
     )
-    _settle(cursor, org, stored.key)
+    _settle(cursor, rows, org, stored)
+
+
+def latest_of_version(
+    cursor: Cursor,
+    org: Organisation,
+    service: str,
+    env: str | None,
+    version: str,
+    failed: int | None = None,
+) -> Remedy | None:
+    """The deployment of this version that finished last; not the one with the key `failed`."""
+    row = cursor.execute(
+        "SELECT e.id, e.finished_at_ns FROM ("
+        "SELECT event FROM deployment_postings WHERE org = ? AND term = ? "
+        f"UNION ALL SELECT key FROM deployments WHERE key > {watermark_of(DEPLOYMENTS)}) p "
+        "CROSS JOIN deployments e ON e.key = p.event "
+        "WHERE e.org = ? AND e.service = ? AND e.env IS ? AND e.version = ? AND e.key IS NOT ? "
+        "ORDER BY e.finished_at_ns DESC, e.id DESC LIMIT 1",
+        (org.key, f"version:{version}", org.key, service, env, version, failed),
+    ).fetchone()
+    return Remedy(*row) if row else None
 
 
 def drop_verdict(cursor: Cursor, stored: Stored[Deployment]) -> None:
     cursor.execute("DELETE FROM verdicts WHERE deployment = ?", (stored.key,))
 
 
-def relink(cursor: Cursor, org: Organisation, changed: Iterable[Stored[Deployment]]) -> None:
+def relink(
+    cursor: Cursor,
+    rows: Rows[Deployment],
+    org: Organisation,
+    changed: Iterable[Stored[Deployment]],
+) -> None:
     """Settles anew every verdict that is about one of `changed`, or names one as the remedy.
 
     `changed` holds the deployment as it was and as it is.
@@ -71,8 +105,9 @@ def relink(cursor: Cursor, org: Organisation, changed: Iterable[Stored[Deploymen
     keys: set[int] = set()
     for stored in changed:
         keys.update(_judged_by(cursor, org, stored))
-    for key in keys:
-        _settle(cursor, org, key)
+    for judged in (rows.get(cursor, key) for key in keys):
+        if judged is not None:
+            _settle(cursor, rows, org, judged)
 
 
 def _judged_by(cursor: Cursor, org: Organisation, stored: Stored[Deployment]) -> Iterable[int]:
@@ -87,31 +122,38 @@ def _judged_by(cursor: Cursor, org: Organisation, stored: Stored[Deployment]) ->
     return [key for (key,) in rows]
 
 
-def _settle(cursor: Cursor, org: Organisation, key: int) -> None:
+def _settle(
+    cursor: Cursor, rows: Rows[Deployment], org: Organisation, judged: Stored[Deployment]
+) -> None:
     """Writes what the verdict on a deployment means into its row."""
-    row = cursor.execute(
-        "SELECT service, env, finished_at_ns FROM deployments WHERE key = ?", (key,)
-    ).fetchone()
-    if row is None:
-        return
-    service, env, finished_at_ns = row
-    verdict = _get_verdict(cursor, key)
-    remedy = None
-    if verdict.change_failure and verdict.remediation_id:
-        remedy = _remedy_by_id(cursor, org, verdict.remediation_id)
-    elif verdict.change_failure and verdict.remediation_version:
-        remedy = _remedy_by_version(cursor, org, key, (service, env, verdict.remediation_version))
-    cursor.execute(
-        "UPDATE deployments SET change_failure = ?, remediation_id = ?, remediation_type = ?, "
-        "recovery_time_sec = ? WHERE key = ?",
-        (
-            None if verdict.change_failure is None else int(verdict.change_failure),
-            remedy and remedy.id,
-            remedy and verdict.remediation_type,
-            _recovery_time_sec(finished_at_ns, remedy),
-            key,
-        ),
+    verdict = _get_verdict(cursor, judged.key)
+    remedy = _remedy(cursor, org, judged, verdict) if verdict.change_failure else None
+    type_ = verdict.remediation_type
+    now = msgspec.structs.replace(
+        judged.event,
+        change_failure=verdict.change_failure,
+        remediation=Remediation(remedy.id, type_) if remedy and type_ else None,
+        recovery_time_sec=_recovery_time_sec(judged.event.finished_at_ns, remedy),
     )
+    rows.derive(cursor, org, judged, now)
+
+
+def _remedy(
+    cursor: Cursor, org: Organisation, judged: Stored[Deployment], verdict: Verdict
+) -> Remedy | None:
+    """The deployment that the verdict names, if it says so and, by version, if it is stored."""
+    if verdict.remediation_id:
+        return _remedy_by_id(cursor, org, verdict.remediation_id)
+    if verdict.remediation_version:
+        return latest_of_version(
+            cursor,
+            org,
+            judged.event.service,
+            judged.event.env,
+            verdict.remediation_version,
+            judged.key,
+        )
+    return None
 
 
 def _get_verdict(cursor: Cursor, key: int) -> Verdict:
@@ -126,26 +168,14 @@ def _get_verdict(cursor: Cursor, key: int) -> Verdict:
     return Verdict(None if change_failure is None else bool(change_failure), *remediation)
 
 
-def _remedy_by_id(cursor: Cursor, org: Organisation, id_: str) -> _Remedy:
+def _remedy_by_id(cursor: Cursor, org: Organisation, id_: str) -> Remedy:
     row = cursor.execute(
         "SELECT finished_at_ns FROM deployments WHERE org = ? AND id = ?", (org.key, id_)
     ).fetchone()
-    return _Remedy(id_, row[0] if row else None)
+    return Remedy(id_, row[0] if row else None)
 
 
-def _remedy_by_version(
-    cursor: Cursor, org: Organisation, failed: int, target: tuple[str, str | None, str]
-) -> _Remedy | None:
-    row = cursor.execute(
-        "SELECT id, finished_at_ns FROM deployments "
-        "WHERE org = ? AND service = ? AND env IS ? AND version = ? AND key <> ? "
-        "ORDER BY finished_at_ns DESC, id DESC LIMIT 1",
-        (org.key, *target, failed),
-    ).fetchone()
-    return _Remedy(*row) if row else None
-
-
-def _recovery_time_sec(failed_at_ns: int, remedy: _Remedy | None) -> int | None:
+def _recovery_time_sec(failed_at_ns: int, remedy: Remedy | None) -> int | None:
     if remedy is None or remedy.finished_at_ns is None or remedy.finished_at_ns < failed_at_ns:
         return None
     return whole_seconds(remedy.finished_at_ns - failed_at_ns)

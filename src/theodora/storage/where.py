@@ -5,6 +5,7 @@ complement. A random agreement test holds the condition and the matcher together
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Final, LiteralString, NamedTuple, assert_never
 
 from theodora.query.ast import (
@@ -38,6 +39,7 @@ TRUE: Final = Condition("TRUE")
 FALSE: Final = Condition("FALSE")
 
 
+@lru_cache(maxsize=512)
 def compile_where(query: Query, table: EventTable[Any]) -> Condition:
     """The condition that is true of exactly the events of `table` that match `query`."""
     match query:

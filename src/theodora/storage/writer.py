@@ -9,11 +9,12 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from enum import Enum, auto
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar, cast
 
-from theodora.errors import Unavailable
+from theodora.errors import TheodoraError, Unavailable
 from theodora.storage.connection import connect_writer, driver_errors
 from theodora.storage.cursor import Cursor
 
@@ -21,6 +22,17 @@ T = TypeVar("T")
 
 _GROUP_LIMIT = 256
 """Writes in one commit at the most, so that the first of a flood is not kept waiting."""
+_UPKEEP_AFTER = 2_048
+"""Writes after which upkeep is due even though more are waiting."""
+_IDLE_SECONDS = 0.05
+"""How long no write has to come before there is time for upkeep."""
+
+
+class _Signal(Enum):
+    """What the queue may give besides a write."""
+
+    NOTHING = auto()
+    STOP = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +44,18 @@ class _Waiting:
 class Writer:
     """Runs writes one after another on a thread of its own; `submit` may be called from any."""
 
-    def __init__(self, path: Path, on_commit: Callable[[int], None]) -> None:
-        """`on_commit` is told how many writes each commit held."""
+    def __init__(
+        self, path: Path, upkeep: Callable[[Cursor], bool], on_commit: Callable[[int], None]
+    ) -> None:
+        """`upkeep` does some of what may be done later and says whether there is more; it runs
+        in a transaction of its own when no writes come, or when many have come since.
+        `on_commit` is told how many writes each commit held.
+        """
         self._path = path
+        self._upkeep = upkeep
         self._on_commit = on_commit
-        self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
+        self._since_upkeep = 0
+        self._queue: SimpleQueue[_Waiting | _Signal] = SimpleQueue()
         self._open = True
         self._lock = threading.Lock()
         self._connection = connect_writer(path)
@@ -64,34 +83,56 @@ class Writer:
         """Commits what waits and closes the connection; later writes are refused."""
         with self._lock:
             self._open = False
-            self._queue.put(None)
+            self._queue.put(_Signal.STOP)
         self._thread.join()
         self._connection.close()
 
     def _run(self) -> None:
+        more = True
         while True:
-            group = self._next_group()
-            if group:
-                self._commit(group)
-            else:
+            following = self._next(wait_for_ever=not more)
+            if isinstance(following, _Waiting):
+                self._commit(self._group(following))
+                more = True
+            elif following is _Signal.STOP:
                 return
+            else:
+                more = self._keep_up()
+            if self._since_upkeep >= _UPKEEP_AFTER:
+                more = self._keep_up()
 
-    def _next_group(self) -> list[_Waiting]:
-        """What waits, at least one write; empty when the writer is to stop."""
-        group: list[_Waiting] = []
-        first = self._queue.get()
-        while first is not None:
-            group.append(first)
-            if len(group) == _GROUP_LIMIT:
-                break
+    def _next(self, *, wait_for_ever: bool) -> "_Waiting | _Signal":
+        try:
+            return self._queue.get(timeout=None if wait_for_ever else _IDLE_SECONDS)
+        except Empty:
+            return _Signal.NOTHING
+
+    def _group(self, first: _Waiting) -> list[_Waiting]:
+        """`first` and what waits behind it."""
+        group = [first]
+        while len(group) < _GROUP_LIMIT:
             try:
-                first = self._queue.get_nowait()
+                following = self._queue.get_nowait()
             except Empty:
                 break
-        else:
-            if group:
-                self._queue.put(None)
+            if isinstance(following, _Signal):
+                self._queue.put(following)
+                break
+            group.append(following)
         return group
+
+    def _keep_up(self) -> bool:
+        """Does a piece of upkeep; whether more is left. What fails now is tried again later."""
+        self._since_upkeep = 0
+        try:
+            with driver_errors(self._path):
+                self._cursor.execute("BEGIN IMMEDIATE")
+                more = self._upkeep(self._cursor)
+                self._cursor.execute("COMMIT")
+        except TheodoraError:
+            self._roll_back()
+            return False
+        return more
 
     def _commit(self, group: Sequence[_Waiting]) -> None:
         try:
@@ -105,6 +146,7 @@ class Writer:
             for waiting in group:
                 waiting.future.set_exception(error)
             return
+        self._since_upkeep += len(group)
         self._on_commit(len(group))
         for waiting, (result, error) in zip(group, outcomes, strict=True):
             if error is None:

@@ -32,14 +32,14 @@ def create_failure(request: Request) -> Pending:
 
 def list_deployments(request: Request) -> Reply:
     selection, form = _listing(request, Kind.DEPLOYMENT)
-    events = request.store.deployments.select(request.organisation, selection)
-    return Reply(200, wire.encode_events(events, form), headers=_VARIES)
+    found = request.store.deployments.documents(request.organisation, selection)
+    return Reply(200, wire.encode_documents(Kind.DEPLOYMENT, found, form), headers=_VARIES)
 
 
 def list_failures(request: Request) -> Reply:
     selection, form = _listing(request, Kind.FAILURE)
-    events = request.store.failures.select(request.organisation, selection)
-    return Reply(200, wire.encode_events(events, form), headers=_VARIES)
+    found = request.store.failures.documents(request.organisation, selection)
+    return Reply(200, wire.encode_documents(Kind.FAILURE, found, form), headers=_VARIES)
 
 
 def get_deployment(request: Request) -> Reply:

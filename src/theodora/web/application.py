@@ -8,8 +8,9 @@ from starlette.routing import Mount, Route, Router
 from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
 from theodora.web.endpoint import Endpoint, Services
-from theodora.web.observe import Metrics, Observer
+from theodora.web.observe import LoggedRequests, Metrics, Observer
 from theodora.web.operations import Operation
+from theodora.web.responses import JSON
 from theodora.web.routes import OPERATIONS
 from theodora.web.status import status_routes
 
@@ -20,11 +21,15 @@ def make_application(
     lifespan: Lifespan[Any],
     *,
     path_prefix: str,
-    log_requests: bool,
+    log_requests: LoggedRequests,
 ) -> ASGIApp:
     """The whole of what is served over HTTP."""
     nowhere = Endpoint(services)
-    routes = [*_operation_routes(services, OPERATIONS), *status_routes(services.store, metrics)]
+    routes = [
+        *_operation_routes(services, OPERATIONS),
+        Route("/api/v1/{rest:path}", Endpoint(services, media_type=JSON)),
+        *status_routes(services.store, metrics),
+    ]
     router = Router(
         [Mount(path_prefix, Router(routes, redirect_slashes=False, default=nowhere))]
         if path_prefix
@@ -41,7 +46,10 @@ def _operation_routes(services: Services, operations: Sequence[Operation]) -> li
     for operation in operations:
         for path in operation.paths:
             by_path[path].append(operation)
-    return [Route(path, Endpoint(services, those)) for path, those in by_path.items()]
+    return [
+        Route(path, Endpoint(services, those, those[0].reply_media_type))
+        for path, those in by_path.items()
+    ]
 
 
 class _Trimmed:

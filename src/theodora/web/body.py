@@ -1,9 +1,8 @@
 """Reads a request's body: of a media type that is known, decompressed, and not too long."""
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
@@ -16,7 +15,7 @@ _WINDOW_BITS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 _RAW_DEFLATE = -15
 
 
-def check_media_type(headers: Headers, expected: Sequence[str]) -> None:
+def check_media_type(headers: Mapping[str, str], expected: Sequence[str]) -> None:
     """Raises `UnsupportedMediaType`; a missing Content-Type is taken as JSON."""
     sent = headers.get("content-type")
     if sent is None and "application/json" in expected:
@@ -26,7 +25,7 @@ def check_media_type(headers: Headers, expected: Sequence[str]) -> None:
         raise UnsupportedMediaType(media_type[:64], " ".join(expected))
 
 
-async def read_body(headers: Headers, receive: Receive, limit_bytes: int) -> bytes:
+async def read_body(headers: Mapping[str, str], receive: Receive, limit_bytes: int) -> bytes:
     """The body without its Content-Encoding.
 
     Raises `PayloadTooLarge` as soon as more than `limit_bytes` are known to come out, and

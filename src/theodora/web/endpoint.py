@@ -8,21 +8,22 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
-from starlette.datastructures import Headers, QueryParams
+from starlette.datastructures import QueryParams
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from theodora.errors import Forbidden, NotFound, TheodoraError, TooManyRequests, Unavailable
-from theodora.storage import Store
+from theodora.storage import Store, TakesLong
 from theodora.web.body import JSON_MEDIA_TYPES, check_media_type, read_body
 from theodora.web.observe import note_operation
 from theodora.web.operations import Operation, Pending, Request
 from theodora.web.ratelimit import Quota, RateLimiter
-from theodora.web.responses import Reply, error_reply
-from theodora.web.security import Caller, authenticate
+from theodora.web.responses import JSON_API, Reply, error_reply
+from theodora.web.security import Caller, authenticate, read_credentials
 
 log = structlog.get_logger()
 
@@ -43,31 +44,43 @@ class Services:
 
 
 class Endpoint:
-    """The operations of one path, as an ASGI application."""
+    """The operations of one path, as an ASGI application; without any, 404 for every method."""
 
-    def __init__(self, services: Services, operations: Sequence[Operation] = ()) -> None:
+    def __init__(
+        self,
+        services: Services,
+        operations: Sequence[Operation] = (),
+        media_type: str = JSON_API,
+    ) -> None:
+        """`media_type` is that of replies that do not name their own."""
         self._services = services
+        self._media_type = media_type
         self._operations: Mapping[str, Operation] = {
             operation.method: operation for operation in operations
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = Headers(scope=scope)
+        headers = _headers(scope)
         operation = self._operations.get(scope["method"])
         try:
             reply, quota = await self._answer(operation, scope, headers, receive)
         except ClientDisconnect:
             return
-        await _send(send, reply, quota)
+        await _send(send, reply, quota, reply.media_type or self._media_type)
 
     async def _answer(
-        self, operation: Operation | None, scope: Scope, headers: Headers, receive: Receive
+        self,
+        operation: Operation | None,
+        scope: Scope,
+        headers: Mapping[str, str],
+        receive: Receive,
     ) -> tuple[Reply, Quota]:
         if operation is None:
             return self._turned_away(scope, NotFound())
         note_operation(scope, operation.name)
         try:
-            caller = authenticate(self._services.store, headers, operation.access)
+            credentials = read_credentials(headers, scope["query_string"], operation.access)
+            caller = authenticate(self._services.store, credentials, operation.access)
         except Forbidden as error:
             return self._turned_away(scope, error)
         except TheodoraError as error:
@@ -91,7 +104,7 @@ class Endpoint:
         operation: Operation,
         caller: Caller,
         scope: Scope,
-        headers: Headers,
+        headers: Mapping[str, str],
         receive: Receive,
     ) -> Reply:
         request = Request(
@@ -110,7 +123,9 @@ class Endpoint:
             return outcome.reply(await asyncio.wrap_future(outcome.written))
         return outcome
 
-    async def _body(self, operation: Operation, headers: Headers, receive: Receive) -> bytes:
+    async def _body(
+        self, operation: Operation, headers: Mapping[str, str], receive: Receive
+    ) -> bytes:
         if not operation.media_types:
             return b""
         check_media_type(headers, operation.media_types)
@@ -120,10 +135,17 @@ class Endpoint:
         return await read_body(headers, receive, limit_bytes)
 
     async def _handle(self, operation: Operation, request: Request) -> Reply | Pending:
-        if operation.reads or len(request.body) > _INLINE_BYTES:
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._services.executor, operation.handler, request)
-        return operation.handler(request)
+        """Runs the handler here if it is quick, else on a thread of its own."""
+        if len(request.body) <= _INLINE_BYTES:
+            with suppress(TakesLong):
+                return operation.handler(request)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._services.executor, operation.handler, request)
+
+
+def _headers(scope: Scope) -> dict[str, str]:
+    """Headers by name in lower case, as the server gives them; of several the last."""
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
 
 
 def _address(scope: Scope) -> str:
@@ -139,9 +161,9 @@ def _failed(error: Exception) -> Reply:
     return error_reply(error)
 
 
-async def _send(send: Send, reply: Reply, quota: Quota) -> None:
+async def _send(send: Send, reply: Reply, quota: Quota, media_type: str) -> None:
     headers = [*quota.headers, *reply.headers, (b"content-length", b"%d" % len(reply.body))]
     if reply.body:
-        headers.append((b"content-type", reply.media_type.encode()))
+        headers.append((b"content-type", media_type.encode()))
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     await send({"type": "http.response.body", "body": reply.body})

@@ -4,12 +4,18 @@ import re
 import secrets
 import time
 from collections.abc import Callable
+from contextvars import ContextVar
+from functools import cache
+from typing import Literal
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 log = structlog.get_logger()
+
+request_id_of_task: ContextVar[bytes] = ContextVar("request_id")
+"""The id of the request that the code at hand serves."""
 
 _OPERATION = "theodora.operation"
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
@@ -18,18 +24,21 @@ _LATENCY_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0
 _GROUP_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
+LoggedRequests = Literal["all", "failed", "none"]
+
+
 class Metrics:
     """The server's own metrics; one of these a process, each with its own registry."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
-        self.requests = Counter(
+        self._requests = Counter(
             "theodora_requests",
             "Requests answered.",
             ["operation", "status"],
             registry=self._registry,
         )
-        self.latency = Histogram(
+        self._latency = Histogram(
             "theodora_request_seconds",
             "Time from a request's headers to the end of its reply.",
             ["operation"],
@@ -54,6 +63,14 @@ class Metrics:
             registry=self._registry,
         )
 
+        # Looking a series up by its labels costs more than counting does.
+        self._requests_of = cache(self._requests.labels)
+        self._latency_of = cache(self._latency.labels)
+
+    def count_request(self, operation: str, status: int, seconds: float) -> None:
+        self._requests_of(operation, status).inc()
+        self._latency_of(operation).observe(seconds)
+
     def watch(
         self, waiting_writes: Callable[[], int], stored: dict[str, Callable[[], int]]
     ) -> None:
@@ -75,7 +92,7 @@ def note_operation(scope: Scope, name: str) -> None:
 class Observer:
     """ASGI middleware: gives each request an id, and says and counts what became of it."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, *, log_requests: bool) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, *, log_requests: LoggedRequests) -> None:
         self._app = app
         self._metrics = metrics
         self._log_requests = log_requests
@@ -95,18 +112,16 @@ class Observer:
                 message["headers"] = [*message["headers"], (b"x-request-id", request_id)]
             await send(message)
 
-        structlog.contextvars.bind_contextvars(request_id=request_id.decode())
+        request_id_of_task.set(request_id)
         try:
             await self._app(scope, receive, send_with_id)
         finally:
             self._note(scope, status, time.perf_counter() - started)
-            structlog.contextvars.unbind_contextvars("request_id")
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         operation: str = scope.get(_OPERATION, "none")
-        self._metrics.requests.labels(operation, status).inc()
-        self._metrics.latency.labels(operation).observe(seconds)
-        if self._log_requests:
+        self._metrics.count_request(operation, status, seconds)
+        if self._log_requests == "all" or (self._log_requests == "failed" and status >= 400):
             log.info(
                 "request",
                 method=scope["method"],

@@ -5,12 +5,12 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from starlette.datastructures import Headers, QueryParams
+from starlette.datastructures import QueryParams
 
 from theodora.storage import Key, Organisation, Store
 from theodora.web.body import JSON_MEDIA_TYPES
 from theodora.web.ratelimit import Bucket
-from theodora.web.responses import Reply
+from theodora.web.responses import JSON_API, Reply
 from theodora.web.security import Access
 
 Method = Literal["GET", "POST", "PATCH", "DELETE"]
@@ -25,7 +25,8 @@ class Request:
     api_key: Key | None
     path_parameters: Mapping[str, str]
     query_parameters: QueryParams
-    headers: Headers
+    headers: Mapping[str, str]
+    """Names are in lower case."""
     body: bytes
     now_ns: int
     timestamps: str
@@ -61,5 +62,4 @@ class Operation:
     """What it may answer, besides what every operation may."""
     media_types: tuple[str, ...] = JSON_MEDIA_TYPES
     """Of the body; none where there is no body to read."""
-    reads: bool = False
-    """Whether the handler itself waits for the database, and so runs on a thread of its own."""
+    reply_media_type: str = JSON_API

@@ -40,7 +40,8 @@ class Reply:
 
     status: int
     body: bytes = b""
-    media_type: str = JSON_API
+    media_type: str | None = None
+    """None for that of the operation."""
     headers: tuple[Header, ...] = ()
 
 

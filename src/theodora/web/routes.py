@@ -1,7 +1,9 @@
 """The route table: every operation, its paths, what it asks for and what it may answer."""
 
-from theodora.web import api
+from theodora.web import activity, api, datadog_ci, validation
+from theodora.web.body import MULTIPART_MEDIA_TYPES
 from theodora.web.operations import Operation
+from theodora.web.responses import JSON
 from theodora.web.security import READ, WRITE, Access, Credential
 
 _API_KEY = Access(Credential.API_KEY)
@@ -31,7 +33,6 @@ OPERATIONS: tuple[Operation, ...] = (
         access=_READ,
         bucket="dora_read",
         statuses=(200, 400),
-        reads=True,
     ),
     Operation(
         name="PatchDORADeploymentByVersion",
@@ -53,7 +54,6 @@ OPERATIONS: tuple[Operation, ...] = (
         bucket="dora_read",
         statuses=(200, 400, 404),
         media_types=(),
-        reads=True,
     ),
     Operation(
         name="PatchDORADeployment",
@@ -105,7 +105,6 @@ OPERATIONS: tuple[Operation, ...] = (
         access=_READ,
         bucket="dora_read",
         statuses=(200, 400),
-        reads=True,
     ),
     Operation(
         name="GetDORAFailure",
@@ -117,7 +116,6 @@ OPERATIONS: tuple[Operation, ...] = (
         bucket="dora_read",
         statuses=(200, 400, 404),
         media_types=(),
-        reads=True,
     ),
     Operation(
         name="DeleteDORAFailure",
@@ -129,5 +127,72 @@ OPERATIONS: tuple[Operation, ...] = (
         bucket="dora_write",
         statuses=(202, 404),
         media_types=(),
+    ),
+    Operation(
+        name="CreateAIImpactUserActivity",
+        summary="Send the use of AI coding tools",
+        method="POST",
+        paths=("/api/v2/ai_impact/user_activity",),
+        handler=activity.create_user_activity,
+        access=_API_KEY,
+        bucket="dora_ingest",
+        statuses=(200, 400),
+    ),
+    Operation(
+        name="Validate",
+        summary="Validate an API key",
+        method="GET",
+        paths=("/api/v1/validate",),
+        handler=validation.validate,
+        access=_API_KEY,
+        bucket="dora_read",
+        statuses=(200,),
+        media_types=(),
+        reply_media_type=JSON,
+    ),
+    Operation(
+        name="ValidateV2",
+        summary="Validate an API key and tell whose it is",
+        method="GET",
+        paths=("/api/v2/validate",),
+        handler=validation.validate_v2,
+        access=_API_KEY,
+        bucket="dora_read",
+        statuses=(200,),
+        media_types=(),
+    ),
+    Operation(
+        name="ValidateAPIKey",
+        summary="Validate an API key and an application key",
+        method="GET",
+        paths=("/api/v2/validate_keys",),
+        handler=validation.validate_keys,
+        access=Access(Credential.BOTH_KEYS),
+        bucket="dora_read",
+        statuses=(200,),
+        media_types=(),
+        reply_media_type=JSON,
+    ),
+    Operation(
+        name="UploadTrackedFiles",
+        summary="Upload the list of a repository's files; checked and not kept",
+        method="POST",
+        paths=("/api/v2/srcmap",),
+        handler=datadog_ci.upload_tracked_files,
+        access=_API_KEY,
+        bucket="dora_ingest",
+        statuses=(202, 400),
+        media_types=MULTIPART_MEDIA_TYPES,
+    ),
+    Operation(
+        name="SubmitMetrics",
+        summary="Submit a command's telemetry; acknowledged and not kept",
+        method="POST",
+        paths=("/api/v1/series",),
+        handler=datadog_ci.submit_telemetry,
+        access=Access(Credential.API_KEY, api_key_in_query=True),
+        bucket="dora_ingest",
+        statuses=(202,),
+        reply_media_type=JSON,
     ),
 )

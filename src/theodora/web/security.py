@@ -1,10 +1,11 @@
 """Who is asking, and what they may do: API keys, application keys and bearer tokens."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
-from starlette.datastructures import Headers
+from starlette.datastructures import QueryParams
 
 from theodora.errors import Forbidden
 from theodora.storage import Key, Organisation, Store
@@ -28,6 +29,17 @@ class Access:
     credential: Credential
     permission: str | None = None
     """Of the application key; an API key alone has no permissions to choose from."""
+    api_key_in_query: bool = False
+    """Whether the API key may also be the query parameter `api_key`."""
+
+
+class Credentials(NamedTuple):
+    """The secrets that a request shows."""
+
+    api_key: str | None
+    application_key: str | None
+    bearer_token: str | None
+    """An application key in another header; one in its own goes before it."""
 
 
 class Caller(NamedTuple):
@@ -38,41 +50,50 @@ class Caller(NamedTuple):
     """None with a bearer token alone."""
 
 
-def authenticate(store: Store, headers: Headers, access: Access) -> Caller:
-    """The caller, if the headers hold what `access` asks for; else `Forbidden`."""
-    api_key = _api_key(store, headers)
+def read_credentials(
+    headers: Mapping[str, str], query_string: bytes, access: Access
+) -> Credentials:
+    api_key = headers.get("dd-api-key")
+    if not api_key and access.api_key_in_query:
+        api_key = QueryParams(query_string).get("api_key")
+    return Credentials(
+        api_key or None, headers.get("dd-application-key") or None, _bearer_token(headers)
+    )
+
+
+def authenticate(store: Store, credentials: Credentials, access: Access) -> Caller:
+    """The caller, if the credentials are what `access` asks for; else `Forbidden`."""
+    api_key = _api_key(store, credentials)
     if access.credential is Credential.API_KEY:
         if api_key is None:
             raise Forbidden(authenticated=False)
         return Caller(api_key.organisation, api_key)
-    application_key = _application_key(store, headers, api_key)
+    application_key = _application_key(store, credentials, api_key)
     if access.permission is not None and access.permission not in application_key.permissions:
         raise Forbidden(authenticated=True)
     return Caller(application_key.organisation, api_key)
 
 
-def _api_key(store: Store, headers: Headers) -> Key | None:
+def _api_key(store: Store, credentials: Credentials) -> Key | None:
     """The API key sent, or None without one; `Forbidden` for one that is not valid."""
-    secret = headers.get("dd-api-key")
-    if not secret:
+    if credentials.api_key is None:
         return None
-    key = store.keys.find("api", secret)
+    key = store.keys.find("api", credentials.api_key)
     if key is None:
         raise Forbidden(authenticated=False)
     return key
 
 
-def _application_key(store: Store, headers: Headers, api_key: Key | None) -> Key:
-    secret = headers.get("dd-application-key")
-    if api_key is None and (secret or not _bearer_token(headers)):
+def _application_key(store: Store, credentials: Credentials, api_key: Key | None) -> Key:
+    if api_key is None and (credentials.application_key or not credentials.bearer_token):
         raise Forbidden(authenticated=False)
-    secret = secret or _bearer_token(headers)
+    secret = credentials.application_key or credentials.bearer_token
     key = store.keys.find("application", secret) if secret else None
     if key is None or (api_key and api_key.organisation != key.organisation):
         raise Forbidden(authenticated=api_key is not None)
     return key
 
 
-def _bearer_token(headers: Headers) -> str | None:
+def _bearer_token(headers: Mapping[str, str]) -> str | None:
     scheme, _, token = headers.get("authorization", "").partition(" ")
     return token.strip() or None if scheme.lower() == "bearer" else None

@@ -8,6 +8,9 @@ CREATE TABLE counters (
 );
 -- Numbers every receipt of an event; the first receipt's number is the event's key.
 INSERT INTO counters (name, value) VALUES ('receipt', 0);
+-- The key of the newest event that postings, words and numbers know of. Those are written in
+-- batches, in order, since each lies on a page of its own; readers look at what is newer besides.
+INSERT INTO counters (name, value) VALUES ('deployments_indexed', 0), ('failures_indexed', 0);
 
 CREATE TABLE organisations (
   org INTEGER PRIMARY KEY,
@@ -34,6 +37,7 @@ CREATE TABLE deployments (
   org INTEGER NOT NULL REFERENCES organisations (org),
   id TEXT NOT NULL,
   identity TEXT NOT NULL,
+  has_own_id INTEGER NOT NULL,
   receipt BIGINT NOT NULL,
   service TEXT NOT NULL,
   env TEXT,
@@ -56,22 +60,17 @@ CREATE TABLE deployments (
   number_of_commits BIGINT,
   change_lead_time BIGINT,
   duration BIGINT NOT NULL,
+  -- The attributes as responses write them, without the instants.
+  document TEXT NOT NULL,
   -- What free text is searched in: each value's words between spaces, a value a line.
   words TEXT NOT NULL
 );
 CREATE UNIQUE INDEX deployments_by_id ON deployments (org, id);
-CREATE INDEX deployments_by_identity ON deployments (org, identity);
+-- An id follows from the identity, unless the client gave one.
+CREATE INDEX deployments_by_identity ON deployments (org, identity) WHERE has_own_id = 1;
 CREATE INDEX deployments_by_started_at ON deployments (org, started_at_ns);
 CREATE INDEX deployments_by_finished_at ON deployments (org, finished_at_ns);
 CREATE INDEX deployments_by_created_at ON deployments (org, created_at_ns);
-CREATE INDEX deployments_by_duration ON deployments (org, duration);
-CREATE INDEX deployments_in_sequence ON deployments (org, service, env, finished_at_ns, id);
-CREATE INDEX deployments_by_number_of_commits ON deployments (org, number_of_commits)
-  WHERE number_of_commits IS NOT NULL;
-CREATE INDEX deployments_by_change_lead_time ON deployments (org, change_lead_time)
-  WHERE change_lead_time IS NOT NULL;
-CREATE INDEX deployments_by_recovery_time ON deployments (org, recovery_time_sec)
-  WHERE recovery_time_sec IS NOT NULL;
 CREATE INDEX deployments_failed ON deployments (org, started_at_ns) WHERE change_failure = 1;
 CREATE INDEX deployments_remedying ON deployments (org, started_at_ns)
   WHERE deployment_type <> 'standard';
@@ -93,6 +92,15 @@ CREATE TABLE deployment_postings (
   started_at_ns BIGINT NOT NULL,
   event BIGINT NOT NULL,
   PRIMARY KEY (org, term, started_at_ns, event)
+) WITHOUT ROWID;
+
+-- Numbers in order: what events are sorted and ranged by, besides instants.
+CREATE TABLE deployment_numbers (
+  org INTEGER NOT NULL,
+  field TEXT NOT NULL,
+  value BIGINT NOT NULL,
+  event BIGINT NOT NULL,
+  PRIMARY KEY (org, field, value, event)
 ) WITHOUT ROWID;
 
 -- Which terms hold a word. Never shrinks: a term without postings matches no event.
@@ -122,6 +130,7 @@ CREATE TABLE failures (
   org INTEGER NOT NULL REFERENCES organisations (org),
   id TEXT NOT NULL,
   identity TEXT NOT NULL,
+  has_own_id INTEGER NOT NULL,
   receipt BIGINT NOT NULL,
   -- A JSON array, in the order sent; NULL where there are none.
   services TEXT,
@@ -139,17 +148,16 @@ CREATE TABLE failures (
   source TEXT NOT NULL,
   created_at_ns BIGINT NOT NULL,
   time_to_restore BIGINT,
+  document TEXT NOT NULL,
   words TEXT NOT NULL
 );
 CREATE UNIQUE INDEX failures_by_id ON failures (org, id);
-CREATE INDEX failures_by_identity ON failures (org, identity);
+-- An id follows from the identity, unless the client gave one.
+CREATE INDEX failures_by_identity ON failures (org, identity) WHERE has_own_id = 1;
 CREATE INDEX failures_by_started_at ON failures (org, started_at_ns);
 CREATE INDEX failures_by_finished_at ON failures (org, finished_at_ns)
   WHERE finished_at_ns IS NOT NULL;
 CREATE INDEX failures_by_created_at ON failures (org, created_at_ns);
-CREATE INDEX failures_by_time_to_restore ON failures (org, time_to_restore)
-  WHERE time_to_restore IS NOT NULL;
-
 -- Here `service` is a field with elements too.
 CREATE TABLE failure_elements (
   event BIGINT NOT NULL,
@@ -164,6 +172,15 @@ CREATE TABLE failure_postings (
   started_at_ns BIGINT NOT NULL,
   event BIGINT NOT NULL,
   PRIMARY KEY (org, term, started_at_ns, event)
+) WITHOUT ROWID;
+
+-- Numbers in order: what events are sorted and ranged by, besides instants.
+CREATE TABLE failure_numbers (
+  org INTEGER NOT NULL,
+  field TEXT NOT NULL,
+  value BIGINT NOT NULL,
+  event BIGINT NOT NULL,
+  PRIMARY KEY (org, field, value, event)
 ) WITHOUT ROWID;
 
 CREATE TABLE failure_words (

@@ -1,0 +1,1 @@
+"""Benchmarks: each prints ratios against a yardstick that is run beside it."""

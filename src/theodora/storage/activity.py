@@ -1,0 +1,63 @@
+"""The use of AI coding tools in the store: a row a person, day and tool."""
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+
+import msgspec
+
+from theodora.events.activity import UserActivity
+from theodora.storage.cursor import Cursor
+from theodora.storage.database import Database
+from theodora.storage.organisations import Organisation
+
+_decode_models = msgspec.json.Decoder(tuple[str, ...]).decode
+
+
+class Activity:
+    """Every method is about one organisation and sees no other."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, org: Organisation, activity: Sequence[UserActivity]) -> Future[None]:
+        """Adds all of it or, on an error, none; what was said of a person, day and tool before
+        is replaced, by the last where one is named twice."""
+        return self._database.write(lambda cursor: _put(cursor, org, activity))
+
+    def everything(self, org: Organisation) -> list[UserActivity]:
+        """Ordered by day, person and tool."""
+        return self._database.read(lambda cursor: _all(cursor, org))
+
+
+def _put(cursor: Cursor, org: Organisation, activity: Sequence[UserActivity]) -> None:
+    cursor.executemany(
+        "INSERT INTO user_activity (org, user_email, day, tool, is_active, models) "
+        "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (org, day, user_email, tool) DO UPDATE SET "
+        "is_active = excluded.is_active, models = excluded.models",
+        [
+            (org.key, one.user_email, one.day, one.tool, int(one.is_active), _models(one))
+            for one in activity
+        ],
+    )
+
+
+def _all(cursor: Cursor, org: Organisation) -> list[UserActivity]:
+    rows = cursor.execute(
+        "SELECT user_email, day, tool, is_active, models FROM user_activity WHERE org = ? "
+        "ORDER BY day, user_email, tool",
+        (org.key,),
+    )
+    return [
+        UserActivity(
+            user_email=user_email,
+            day=day,
+            tool=tool,
+            is_active=bool(is_active),
+            models=_decode_models(models) if models else (),
+        )
+        for user_email, day, tool, is_active, models in rows
+    ]
+
+
+def _models(activity: UserActivity) -> str | None:
+    return msgspec.json.encode(activity.models).decode() if activity.models else None

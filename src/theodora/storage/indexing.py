@@ -1,0 +1,163 @@
+"""What events are found by, besides their rows: postings of terms, words and numbers.
+
+Each posting lies on a page of its own, so writing them one event at a time would make every
+commit a long one. They are written in batches instead, in order, soon after the event: events
+up to the table's watermark are indexed, and readers look at the few above it one by one.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, LiteralString
+
+from theodora.query.words import words
+from theodora.storage.cursor import Cursor, only_value
+from theodora.storage.tables import E, EventTable
+from theodora.storage.terms import terms
+
+BATCH = 2_048
+"""Events indexed at once at the most; readers rarely find more above the watermark."""
+
+_ONE_WORD = "commit_sha:"
+"""Terms that are found by their only word without help."""
+
+Entry = tuple[int, str, int, int]
+"""The row of a posting or of a number: org, term or field, start or value, event."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Statements:
+    watermark: LiteralString
+    newest: LiteralString
+    above: LiteralString
+    raise_watermark: LiteralString
+    add_posting: LiteralString
+    delete_posting: LiteralString
+    add_number: LiteralString
+    delete_number: LiteralString
+    is_posted: LiteralString
+    add_word: LiteralString
+
+
+def index_some(cursor: Cursor, table: EventTable[Any]) -> bool:
+    """Indexes the next batch of events above the watermark; whether there may be more."""
+    sql = _statements(table)
+    rows = cursor.execute(sql.above, (watermark(cursor, table), BATCH)).fetchall()
+    if not rows:
+        return False
+    events = [(row[0], row[1], table.from_row(row[2:])) for row in rows]
+    _add(
+        cursor,
+        table,
+        sorted(entry for key, org, event in events for entry in _postings(table, org, key, event)),
+        sorted(entry for key, org, event in events for entry in _numbers(table, org, key, event)),
+    )
+    cursor.execute(sql.raise_watermark, (events[-1][0],))
+    return len(rows) == BATCH
+
+
+def watermark(cursor: Cursor, table: EventTable[Any]) -> int:
+    """The key up to which events are indexed."""
+    return only_value(cursor.execute(_statements(table).watermark))
+
+
+def watermark_of(table: EventTable[Any]) -> LiteralString:
+    """The same, as a term of a statement."""
+    return f"(SELECT value FROM counters WHERE name = '{table.watermark}')"
+
+
+def has_tail(cursor: Cursor, table: EventTable[Any]) -> bool:
+    """Whether there are events above the watermark."""
+    return only_value(cursor.execute(_statements(table).newest)) > 0
+
+
+def forget(cursor: Cursor, table: EventTable[E], org: int, key: int, event: E) -> None:
+    """Takes an event out of the index, if it is there."""
+    if key <= watermark(cursor, table):
+        _delete(
+            cursor,
+            table,
+            _postings(table, org, key, event),
+            _numbers(table, org, key, event),
+        )
+
+
+def move(cursor: Cursor, table: EventTable[E], org: int, key: int, was: E, now: E) -> None:
+    """Keeps the index in step with an event that has changed, if it is there."""
+    if key > watermark(cursor, table):
+        return
+    old_postings = set(_postings(table, org, key, was))
+    new_postings = set(_postings(table, org, key, now))
+    old_numbers = set(_numbers(table, org, key, was))
+    new_numbers = set(_numbers(table, org, key, now))
+    _delete(cursor, table, old_postings - new_postings, old_numbers - new_numbers)
+    _add(cursor, table, new_postings - old_postings, new_numbers - old_numbers)
+
+
+def _postings(table: EventTable[E], org: int, key: int, event: E) -> list[Entry]:
+    return [(org, str(term), event.started_at_ns, key) for term in terms(table, event)]
+
+
+def _numbers(table: EventTable[E], org: int, key: int, event: E) -> list[Entry]:
+    values = ((field, read(event)) for field, read in table.ranged)
+    return [(org, field, value, key) for field, value in values if value is not None]
+
+
+def _add(
+    cursor: Cursor, table: EventTable[Any], postings: Iterable[Entry], numbers: Iterable[Entry]
+) -> None:
+    sql = _statements(table)
+    postings = list(postings)
+    _add_words(cursor, table, dict.fromkeys((org, term) for org, term, _, _ in postings))
+    cursor.executemany(sql.add_posting, postings)
+    cursor.executemany(sql.add_number, numbers)
+
+
+def _add_words(cursor: Cursor, table: EventTable[Any], found: Iterable[tuple[int, str]]) -> None:
+    """Makes terms that have no posting yet known by their words."""
+    sql = _statements(table)
+    fresh = [
+        at
+        for at in found
+        if not at[1].startswith(_ONE_WORD) and not cursor.execute(sql.is_posted, at).fetchone()
+    ]
+    cursor.executemany(
+        sql.add_word,
+        sorted(
+            (org, word, term) for org, term in fresh for word in set(words(term.partition(":")[2]))
+        ),
+    )
+
+
+def _delete(
+    cursor: Cursor, table: EventTable[Any], postings: Iterable[Entry], numbers: Iterable[Entry]
+) -> None:
+    sql = _statements(table)
+    cursor.executemany(sql.delete_posting, postings)
+    cursor.executemany(sql.delete_number, numbers)
+
+
+@cache
+def _statements(table: EventTable[Any]) -> _Statements:
+    name, postings, numbers = table.name, table.postings, table.numbers
+    return _Statements(
+        watermark=f"SELECT {watermark_of(table)}",
+        newest=f"SELECT coalesce(max(key), 0) - {watermark_of(table)} FROM {name}",
+        above=(
+            f"SELECT e.key, e.org, {table.select} FROM {name} e WHERE e.key > ? "
+            "ORDER BY e.key LIMIT ?"
+        ),
+        raise_watermark=f"UPDATE counters SET value = ? WHERE name = '{table.watermark}'",
+        add_posting=(
+            f"INSERT INTO {postings} (org, term, started_at_ns, event) VALUES (?, ?, ?, ?)"
+        ),
+        delete_posting=(
+            f"DELETE FROM {postings} WHERE org = ? AND term = ? AND started_at_ns = ? AND event = ?"
+        ),
+        add_number=f"INSERT INTO {numbers} (org, field, value, event) VALUES (?, ?, ?, ?)",
+        delete_number=(
+            f"DELETE FROM {numbers} WHERE org = ? AND field = ? AND value = ? AND event = ?"
+        ),
+        is_posted=f"SELECT 1 FROM {postings} WHERE org = ? AND term = ? LIMIT 1",
+        add_word=f"INSERT OR IGNORE INTO {table.words} (org, word, term) VALUES (?, ?, ?)",
+    )
