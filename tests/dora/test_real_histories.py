@@ -13,7 +13,7 @@ from golden.compare import differences
 from theodora.dora.buckets import Period
 from theodora.dora.derivation import derive
 from theodora.dora.derived import Derived
-from theodora.dora.metrics import lead_times, metrics, sample
+from theodora.dora.metrics import lead_times, measure, take_sample
 from theodora.dora.overrides import GivenRemediation, Override
 from theodora.dora.rows import DeploymentRow, deployment_row
 from theodora.dora.sequence import DeploymentSequence
@@ -54,7 +54,7 @@ def test_totals_agree(service: str, env: str):
 def _totals(history: DeploymentSequence, window: Period) -> dict[str, Any]:
     derived = _in(window, derive(history))
     rows = [deployment_row(each) for each in derived]
-    found = msgspec.to_builtins(metrics(sample(rows, (), days=1)))
+    found = msgspec.to_builtins(measure(take_sample(rows, (), days=1)))
     flags = Counter(flag for each in derived for flag in each.flags)
     return {
         "deployments": len(derived),

@@ -13,10 +13,10 @@ from theodora.dora.commits import Repository
 from theodora.dora.derivation import derive
 from theodora.dora.derived import Derived, NewCommit
 from theodora.dora.groups import grouped
-from theodora.dora.levels import DORA_2021, Measured, levels
-from theodora.dora.metrics import metrics, sample, unresolved
-from theodora.dora.quickcheck import scores
-from theodora.dora.report import MetricsQuery, report
+from theodora.dora.levels import DORA_2021, Measured, levels_of
+from theodora.dora.metrics import measure, take_sample, unresolved
+from theodora.dora.quickcheck import scores_of
+from theodora.dora.report import MetricsQuery, make_report
 from theodora.dora.rows import DeploymentRow, IncidentRow, deployment_row, incident_row
 from theodora.dora.sequence import DeploymentSequence
 from theodora.dora.settings import ServiceSettings
@@ -102,7 +102,7 @@ def _metrics(_: Example, derived: Iterable[Derived]) -> dict[str, Any]:
 def _measured(
     rows: Iterable[DeploymentRow], incidents: Iterable[IncidentRow] = ()
 ) -> dict[str, Any]:
-    return _renamed(metrics(sample(rows, incidents, days=1)))
+    return _renamed(measure(take_sample(rows, incidents, days=1)))
 
 
 def _renamed(found: Any) -> dict[str, Any]:
@@ -124,7 +124,7 @@ def _stats(example: Example, _: Any) -> list[dict[str, Any]]:
 
 def _buckets(week_start: WeekStart) -> Callable[[Example, Iterable[Derived]], list[Any]]:
     def observe_buckets(example: Example, derived: Iterable[Derived]) -> list[Any]:
-        answer = report(_query(example.query, week_start), map(deployment_row, derived), ())
+        answer = make_report(_query(example.query, week_start), map(deployment_row, derived), ())
         return [
             {
                 "start": each.bucket.period.start_ns,
@@ -149,7 +149,7 @@ def _query(given: Mapping[str, Any], week_start: WeekStart = "monday") -> Metric
 
 def _rate(example: Example, derived: Iterable[Derived]) -> dict[str, Any]:
     query = _query(example.query)
-    answer = report(query, map(deployment_row, derived), ())
+    answer = make_report(query, map(deployment_row, derived), ())
     return {
         **msgspec.to_builtins(answer.overall.total.deployment_frequency),
         "days": query.period.days(query.as_of_ns),
@@ -175,7 +175,7 @@ def _incidents(example: Example, _: Any) -> dict[str, Any]:
 
 
 def _restored(rows: list[IncidentRow]) -> dict[str, Any]:
-    found = metrics(sample((), rows, days=1)).incident_time_to_restore
+    found = measure(take_sample((), rows, days=1)).incident_time_to_restore
     return {"count": len(rows), "resolved": found.n, "unresolved": found.open, "p50": found.p50}
 
 
@@ -208,14 +208,14 @@ def _figures(example: Example) -> Measured:
 
 
 def _scores(example: Example, _: Any) -> dict[str, Any]:
-    found = scores(_figures(example))
+    found = scores_of(_figures(example))
     named = {short: getattr(found, name) for short, name in _SCORE_NAMES.items()}
     sums = ("throughput", "stability", "overall")
     return named | {name: getattr(found, name) for name in sums}
 
 
 def _levels_2021(example: Example, _: Any) -> dict[str, Any]:
-    found = levels(DORA_2021, _figures(example))
+    found = levels_of(DORA_2021, _figures(example))
     return {short: found[name] for short, name in _SCORE_NAMES.items() if name in found}
 
 

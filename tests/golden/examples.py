@@ -168,7 +168,7 @@ def _rows(block: str) -> Iterable[tuple[list[str], dict[str, str], str | None]]:
         yield [word for word in words if "=" not in word], options, text if bar else None
 
 
-def _commits(block: str) -> tuple[Commit, ...]:
+def read_commits(block: str) -> tuple[Commit, ...]:
     return tuple(
         commit(
             words[0],
@@ -182,7 +182,7 @@ def _commits(block: str) -> tuple[Commit, ...]:
     )
 
 
-def _deployments(block: str) -> tuple[Deployment, ...]:
+def read_deployments(block: str) -> tuple[Deployment, ...]:
     return tuple(
         deployment(
             words[0],
@@ -197,16 +197,17 @@ def _deployments(block: str) -> tuple[Deployment, ...]:
     )
 
 
-def _pull_requests(block: str) -> tuple[PullRequest, ...]:
+def read_pull_requests(block: str) -> tuple[PullRequest, ...]:
     return tuple(
         PullRequest(
             number=int(words[0].removeprefix("#")),
             title=title or "",
             labels=_listed(options.get("labels", "")),
             branch=f"feature-{words[0].removeprefix('#')}",
-            merge_commit_sha=options["merge"],
-            merge_method=options["method"],  # pyright: ignore[reportArgumentType]
-            commits=tuple(_original(each) for each in options["commits"].split(",")),
+            merge_commit_sha=options.get("merge"),
+            merge_method=options.get("method"),
+            commits=tuple(map(_original, _listed(options.get("commits", "")))),
+            created_at_ns=_optional(instant_ns, options.get("created")),
             ready_at_ns=_optional(instant_ns, options.get("ready")),
             last_approved_at_ns=_optional(instant_ns, options.get("approved")),
             merged_at_ns=_optional(instant_ns, options.get("merged")),
@@ -220,7 +221,7 @@ def _original(text: str) -> Commit:
     return commit(name, instant_ns(time))
 
 
-def _incidents(block: str) -> tuple[Failure, ...]:
+def read_incidents(block: str) -> tuple[Failure, ...]:
     return tuple(
         incident(
             words[0],
@@ -276,10 +277,10 @@ def rules(kind: type[LinkedRule | StaticRule]) -> Callable[[Any], tuple[Any, ...
 
 
 _READERS: Mapping[str, Callable[[Any], Any]] = {
-    "commits": _commits,
-    "deployments": _deployments,
-    "pull_requests": _pull_requests,
-    "incidents": _incidents,
+    "commits": read_commits,
+    "deployments": read_deployments,
+    "pull_requests": read_pull_requests,
+    "incidents": read_incidents,
     "linked_rules": rules(LinkedRule),
     "static_rules": rules(StaticRule),
     "overrides": lambda given: tuple(map(override, given)),

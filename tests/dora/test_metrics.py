@@ -1,0 +1,244 @@
+"""The metrics of a set of events."""
+
+from zoneinfo import ZoneInfo
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dora.shop import HOUR, HOUR_NS, shop
+from golden.examples import instant_ns
+from theodora.dora.buckets import Calendar
+from theodora.dora.metrics import (
+    Sample,
+    changes,
+    frequency,
+    lead_times,
+    measure,
+    stage_times,
+    take_sample,
+    unresolved,
+)
+from theodora.dora.rows import DeploymentRow, IncidentRow, deployment_row
+from theodora.dora.stages import Stages
+
+
+def row(id_: str = "d", **fields) -> DeploymentRow:
+    facts = {"service": "web", "finished_at_ns": instant_ns("10:00"), "change_failure": False}
+    return DeploymentRow(id=id_, **(facts | fields))
+
+
+def incident(hours: float | None) -> IncidentRow:
+    span_ns = None if hours is None else int(hours * HOUR_NS)
+    return IncidentRow(started_at_ns=0, is_open=hours is None, time_to_restore_ns=span_ns)
+
+
+def measured(*rows: DeploymentRow, incidents=(), days: float = 1, **how):
+    return measure(take_sample(rows, incidents, days=days, **how))
+
+
+def test_frequency_is_exact_and_never_rounded():
+    found = frequency(2, 3, 1)
+    assert found.per_day == 2 / 3
+    assert found.per_week == pytest.approx(14 / 3)
+    assert found.per_month == pytest.approx(2 / 3 * 30.436875)
+
+
+def test_an_empty_period_has_frequency_0():
+    assert frequency(0, 7, 0).per_day == 0
+
+
+def test_a_period_yet_to_come_has_no_frequency():
+    assert frequency(0, 0, 0).per_day is None
+
+
+def test_active_days_are_local_dates():
+    rows = [row(finished_at_ns=instant_ns(time)) for time in ("10:00", "22:30", "23:30")]
+    assert measured(*rows).deployment_frequency.active_days == 1
+    berlin = Calendar(ZoneInfo("Europe/Berlin"))
+    assert measured(*rows, calendar=berlin).deployment_frequency.active_days == 2
+
+
+ROWS = [
+    row("d1", lead_times_ns=(HOUR_NS, 2 * HOUR_NS, 6 * HOUR_NS)),
+    row("d2", lead_times_ns=(9 * HOUR_NS,)),
+    row("d3"),
+]
+
+
+def test_lead_time_pools_the_commits_of_all_deployments():
+    found = measured(*ROWS).change_lead_time
+    assert (found.n, found.p50, found.mean) == (4, 4 * HOUR, 4.5 * HOUR)
+
+
+def test_lead_time_by_deployment_takes_the_mean_of_each():
+    assert lead_times(ROWS, "deployment") == [3 * HOUR, 9 * HOUR]
+    assert measured(*ROWS, granularity="deployment").change_lead_time.n == 2
+
+
+def test_pending_deployments_are_in_neither_part_of_a_rate():
+    found = measured(row(change_failure=True), row(), row(change_failure=None))
+    rate = found.change_failure_rate
+    assert (rate.failed, rate.evaluated, rate.pending, rate.value) == (1, 2, 1, 0.5)
+    assert 0 < rate.low < 0.5 < rate.high < 1
+
+
+def test_a_rate_without_verdicts_has_no_value():
+    rate = measured(row(change_failure=None)).change_failure_rate
+    assert (rate.value, rate.low, rate.high) == (None, None, None)
+
+
+def test_rework_counts_remediations_and_tags_once():
+    found = measured(
+        row(deployment_type="rollback"),
+        row(deployment_type="rollforward", custom_tags=("rework:true",)),
+        row(custom_tags=("rework:true",)),
+        row(custom_tags=("rework:false",)),
+    ).deployment_rework_rate
+    assert (found.rework, found.evaluated, found.value) == (3, 4, 0.75)
+
+
+def test_rework_that_is_pending_is_not_counted_so_that_the_rate_stays_a_rate():
+    found = measured(row(deployment_type="rollback", change_failure=None))
+    assert found.deployment_rework_rate.value is None
+    assert found.deployment_rework_rate.rework == 0
+
+
+FAILURES = [
+    row("d1", change_failure=True, recovery_time_ns=HOUR_NS),
+    row("d2", change_failure=True, recovery_time_ns=0),
+    row("d3", change_failure=True),
+]
+
+
+def test_recovery_is_of_the_remedied_and_counts_the_others():
+    found = measured(*FAILURES).failed_deployment_recovery_time
+    assert (found.n, found.p50, found.unresolved) == (2, HOUR / 2, 1)
+
+
+def test_unresolved_failures_have_an_age():
+    (found,) = unresolved(FAILURES, instant_ns("12:00"))
+    assert (found.id, found.age) == ("d3", 2 * HOUR)
+
+
+def test_restoring_is_of_the_ended_and_counts_the_open():
+    found = measured(incidents=[incident(2), incident(4), incident(None)]).incident_time_to_restore
+    assert (found.n, found.mean, found.open) == (2, 3 * HOUR, 1)
+
+
+def test_an_incident_that_ends_before_it_starts_is_neither_ended_nor_open():
+    backwards = IncidentRow(started_at_ns=0, is_open=False)
+    found = measured(incidents=[backwards]).incident_time_to_restore
+    assert (found.n, found.open) == (0, 0)
+
+
+def test_stages_have_numbers_of_their_own():
+    rows = [
+        row(stages=(Stages(review_time=HOUR_NS, other=0), Stages(other=HOUR_NS))),
+        row(stages=(Stages(review_time=3 * HOUR_NS),)),
+    ]
+    found = stage_times(rows)
+    assert (found["review_time"].n, found["review_time"].mean) == (2, 2 * HOUR)
+    assert (found["other"].n, found["merge_time"].n) == (2, 0)
+    assert found["merge_time"].p50 is None
+
+
+def test_a_row_carries_what_was_derived():
+    found = shop(
+        "d0 09:30 sha=a\nd1 11:00 sha=b tags=region:eu\nd2 12:00 sha=a",
+        commits="a 09:00\nb 10:00 <a",
+    )
+    assert deployment_row(found["d1"]) == DeploymentRow(
+        id="d1",
+        service="shop",
+        env="production",
+        repository_id="github.com/acme/shop",
+        custom_tags=("region:eu",),
+        finished_at_ns=instant_ns("11:00"),
+        lead_times_ns=(HOUR_NS,),
+        stages=(Stages(time_to_deploy=HOUR_NS, other=0),),
+        change_failure=True,
+        recovery_time_ns=HOUR_NS,
+    )
+
+
+NOW = Sample(
+    days=7,
+    deployments=20,
+    evaluated=20,
+    failed=2,
+    rework=10,
+    lead_times=[float(n) for n in range(10, 20)],
+    recovery_times=[10.0, 20.0],
+)
+BEFORE = Sample(
+    days=7,
+    deployments=10,
+    evaluated=10,
+    failed=2,
+    rework=0,
+    lead_times=[float(n) for n in range(10)],
+    recovery_times=[5.0, 15.0],
+)
+
+
+def test_changes_are_differences_and_shares_of_the_figure_before():
+    found = changes(NOW, BEFORE)
+    assert found["deployment_frequency"].delta == pytest.approx(10 / 7)
+    assert found["deployment_frequency"].relative == pytest.approx(1)
+    assert (found["change_lead_time"].delta, found["change_lead_time"].relative) == (10, 10 / 4.5)
+
+
+def test_changes_of_rates_are_in_points():
+    found = changes(NOW, BEFORE)["change_failure_rate"]
+    assert found.delta == pytest.approx(-10)
+    assert found.relative == pytest.approx(-0.5)
+
+
+def test_a_change_from_nothing_has_no_share():
+    found = changes(NOW, BEFORE)["deployment_rework_rate"]
+    assert (found.delta, found.relative) == (50, None)
+
+
+def test_changes_tell_what_is_more_than_chance():
+    within_noise = {name: each.within_noise for name, each in changes(NOW, BEFORE).items()}
+    assert within_noise == {
+        "deployment_frequency": True,
+        "change_lead_time": False,
+        "change_failure_rate": True,
+        "failed_deployment_recovery_time": True,
+        "deployment_rework_rate": False,
+        "incident_time_to_restore": True,
+    }
+
+
+def test_without_a_figure_before_there_is_no_change():
+    found = changes(NOW, Sample(days=0))
+    assert all(
+        each == msgspec.structs.replace(each, delta=None, relative=None) for each in found.values()
+    )
+    assert all(each.within_noise for each in found.values())
+
+
+def test_changes_are_named_as_the_metrics():
+    assert list(changes(NOW, BEFORE)) == list(type(measure(NOW)).__struct_fields__)
+
+
+spans = st.lists(st.integers(0, 10**15), max_size=4).map(tuple)
+rows = st.builds(
+    DeploymentRow,
+    id=st.just("d"),
+    service=st.sampled_from(["web", "pay"]),
+    finished_at_ns=st.just(0),
+    lead_times_ns=spans,
+    change_failure=st.sampled_from([True, False, None]),
+)
+
+
+@given(st.lists(rows), st.lists(rows))
+def test_totals_pool_the_events_of_their_parts(some, others):
+    parts = [take_sample(each, (), days=1) for each in (some, others)]
+    whole = take_sample(some + others, (), days=1)
+    assert whole.failed == sum(part.failed for part in parts)
+    assert sorted(whole.lead_times) == sorted(parts[0].lead_times + parts[1].lead_times)
