@@ -123,10 +123,13 @@ def _add_words(cursor: Cursor, table: EventTable[Any], found: Iterable[tuple[int
     ]
     cursor.executemany(
         sql.add_word,
-        sorted(
-            (org, word, term) for org, term in fresh for word in set(words(term.partition(":")[2]))
-        ),
+        sorted((org, word, term) for org, term in fresh for word in set(words(_searched(term)))),
     )
+
+
+def _searched(term: str) -> str:
+    """What free text finds a term by: a tag as a whole, of a field the value."""
+    return term[1:] if term[0] == "@" else term.partition(":")[2]
 
 
 def _delete(

@@ -75,6 +75,9 @@ Probe: TypeAlias = TermProbe | TermRangeProbe | WordProbe | NumberProbe | RowPro
 Union: TypeAlias = tuple[Probe, ...]
 """Probes that find, together, all events that satisfy something."""
 
+_NOTHING: tuple[Union, ...] = ((),)
+"""One way, which is not to look at all."""
+
 
 @lru_cache(maxsize=512)
 def unions(query: Query, table: EventTable[Any]) -> tuple[Union, ...]:
@@ -86,6 +89,14 @@ def unions(query: Query, table: EventTable[Any]) -> tuple[Union, ...]:
             choices = [unions(part, table) for part in parts]
             # Each part's first way: a part of a disjunction is a leaf, as a rule.
             return (_together(choice[0] for choice in choices),) if all(choices) else ()
+        case (
+            Equals(Field() as field)
+            | Exists(Field() as field)
+            | Wildcard(Field() as field)
+            | NumberRange(field)
+            | TextRange(Field() as field)
+        ) if field.source(table.kind) is None:
+            return _NOTHING
         case Equals(target, value):
             return _one(_equal(target, value, table))
         case Exists(target):
@@ -103,7 +114,7 @@ def unions(query: Query, table: EventTable[Any]) -> tuple[Union, ...]:
         case Everything():
             return ()
         case Not(Everything()):
-            return ((),)
+            return _NOTHING
         case Not():
             return ()
         case _:
@@ -155,7 +166,7 @@ def _beginning(target: Target, pattern: Pattern, table: EventTable[Any]) -> Prob
     start = _term_start(target, table)
     if start is not None:
         return _beginning_with(start + beginning)
-    if isinstance(target, Field) and target.name == "id" and beginning:
+    if isinstance(target, Field) and target.name == "id" and beginning and beginning.isascii():
         return RowProbe("e.id >= ? AND e.id < ?", (beginning, _after(beginning)))
     return None
 

@@ -145,7 +145,7 @@ class Rows(Generic[E]):
             (
                 *(key, org.key, event.id, identity, event.id != event.id_of(identity), key),
                 *(event.created_at_ns, self._render(event), searched_words(self.table, event)),
-                *self.table.sent_values(event),
+                *(*self.table.sent_values(event), *self.table.derived_values(event)),
             ),
         )
         self._add_elements(cursor, key, event)
@@ -223,7 +223,7 @@ def _statements(table: EventTable[Any]) -> _Statements:
     inserted: tuple[LiteralString, ...] = (
         *("key", "org", "id", "identity", "has_own_id", "receipt"),
         *("created_at_ns", "document", "words"),
-        *table.sent_columns,
+        *(*table.sent_columns, *table.derived_columns),
     )
     replaced: tuple[LiteralString, ...] = (
         *("identity", "has_own_id", "receipt", "document", "words"),

@@ -214,7 +214,8 @@ class _Search:
 
     def _sorted(self, arms: Sequence[Condition]) -> Condition:
         """Reads all that the arms find, and sorts it."""
-        found = _together(" UNION ", arms) if arms else _NOTHING
+        events = [Condition(f"SELECT event FROM ({arm.sql})", arm.values) for arm in arms]
+        found = _together(" UNION ", events) if events else _NOTHING
         return Condition(
             f"SELECT {self._columns} FROM ({found.sql}) p "
             f"CROSS JOIN {self._table.name} e ON e.key = p.event WHERE {self._where.sql} "

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from types import TracebackType
 
 from theodora.storage.activity import Activity
+from theodora.storage.commits import Commits
 from theodora.storage.connection import sqlite_path
 from theodora.storage.cursor import Cursor
 from theodora.storage.database import Database
@@ -31,6 +32,7 @@ class Store:
         self.deployments = Deployments(self._database, render)
         self.failures = Failures(self._database, render)
         self.activity = Activity(self._database)
+        self.commits = Commits(self._database)
         self.keys = Keys(self._database)
 
     @property

@@ -1,0 +1,252 @@
+"""Commits and pull requests in the store, by repository.
+
+They come from uploads, imports and mirrors, in any order and more than once. What is known of a
+commit only grows: a source that knows less of it takes nothing away.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from typing import NamedTuple
+
+import msgspec
+
+from theodora.dora import Commit, PullRequest, Repository
+from theodora.storage.cursor import Cursor, Row
+from theodora.storage.database import Database
+from theodora.storage.organisations import Organisation
+from theodora.storage.rows import Outcome
+
+Outcomes = Counter[Outcome]
+"""How many of what was handed over were new, how many changed something, how many did not."""
+
+_encode = msgspec.json.Encoder().encode
+_decode_paths = msgspec.json.Decoder(tuple[str, ...]).decode
+_decode_pull_request = msgspec.json.Decoder(PullRequest).decode
+
+
+class RepositorySummary(NamedTuple):
+    """A repository that something is known of."""
+
+    repository_id: str
+    commits: int
+    pull_requests: int
+
+
+class _Stored(NamedTuple):
+    """A commit as it lies in its row; `received` if the commit itself was uploaded."""
+
+    received: bool
+    commit: Commit
+
+
+class Commits:
+    """Every method is about one organisation and sees no other."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add_commits(
+        self,
+        org: Organisation,
+        repository_id: str,
+        commits: Sequence[Commit],
+        *,
+        received: bool = False,
+    ) -> Future[Outcomes]:
+        """Adds all of them or, on an error, none; adding them again changes nothing.
+
+        `received` says that the commits themselves were uploaded: only those are `known`.
+        """
+        given = [_Stored(received, commit) for commit in commits]
+        return self._database.write(
+            lambda cursor: _put_commits(cursor, _ensure(cursor, org, repository_id), given)
+        )
+
+    def add_pull_requests(
+        self, org: Organisation, repository_id: str, pull_requests: Sequence[PullRequest]
+    ) -> Future[Outcomes]:
+        """Adds all of them or, on an error, none; what was said of a number before is replaced."""
+        return self._database.write(
+            lambda cursor: _put_pull_requests(
+                cursor, _ensure(cursor, org, repository_id), pull_requests
+            )
+        )
+
+    def known(self, org: Organisation, repository_id: str, shas: Iterable[str]) -> list[str]:
+        """Those of `shas` whose commits were uploaded, in the same order."""
+
+        def read(cursor: Cursor) -> list[str]:
+            key = _find(cursor, org, repository_id)
+            return [] if key is None else [sha for sha in shas if _was_received(cursor, key, sha)]
+
+        return self._database.read(read)
+
+    def without_paths(self, org: Organisation, repository_id: str, limit: int) -> list[str]:
+        """SHAs, `limit` at the most, of uploaded commits whose changed paths are not known."""
+
+        def read(cursor: Cursor) -> list[str]:
+            rows = cursor.execute(
+                "SELECT sha FROM commits WHERE repository = ? AND received = 1 AND paths IS NULL "
+                "ORDER BY sha LIMIT ?",
+                (_find(cursor, org, repository_id), limit),
+            )
+            return [sha for (sha,) in rows]
+
+        return self._database.read(read)
+
+    def repository(self, org: Organisation, repository_id: str) -> Repository:
+        """Everything known of a repository; an empty one where that is nothing."""
+        return self._database.read(lambda cursor: load(cursor, org, repository_id))
+
+    def repositories(self, org: Organisation) -> list[RepositorySummary]:
+        """The repositories that something is known of, in order of their ids."""
+        return self._database.read(lambda cursor: _summaries(cursor, org))
+
+
+def load(cursor: Cursor, org: Organisation, repository_id: str) -> Repository:
+    """Everything known of a repository; one without any commit has no source of them."""
+    key = _find(cursor, org, repository_id)
+    rows = cursor.execute(
+        "SELECT sha, parents, author_time_ns, commit_time_ns, subject, message, paths "
+        "FROM commits WHERE repository = ?",
+        (key,),
+    )
+    commits = {row[0]: _commit(row) for row in rows}
+    documents = cursor.execute(
+        "SELECT document FROM pull_requests WHERE repository = ? ORDER BY number", (key,)
+    )
+    return Repository(
+        commits=commits,
+        pull_requests=tuple(_decode_pull_request(document) for (document,) in documents),
+        has_commit_source=bool(commits),
+    )
+
+
+def _find(cursor: Cursor, org: Organisation, repository_id: str) -> int | None:
+    row = cursor.execute(
+        "SELECT key FROM repositories WHERE org = ? AND repository_id = ?",
+        (org.key, repository_id),
+    ).fetchone()
+    return row[0] if row else None
+
+
+def _ensure(cursor: Cursor, org: Organisation, repository_id: str) -> int:
+    cursor.execute(
+        "INSERT INTO repositories (org, repository_id) VALUES (?, ?) "
+        "ON CONFLICT (org, repository_id) DO NOTHING",
+        (org.key, repository_id),
+    )
+    key = _find(cursor, org, repository_id)
+    assert key is not None
+    return key
+
+
+def _put_commits(cursor: Cursor, repository: int, given: Iterable[_Stored]) -> Outcomes:
+    outcomes = Outcomes()
+    for new in given:
+        before = _stored(cursor, repository, new.commit.sha)
+        after = new if before is None else _together(before, new)
+        if after == before:
+            outcomes["unchanged"] += 1
+            continue
+        outcomes["added" if before is None else "replaced"] += 1
+        cursor.execute(
+            "INSERT INTO commits (repository, sha, received, parents, author_time_ns, "
+            "commit_time_ns, subject, message, paths) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) "
+            "ON CONFLICT (repository, sha) DO UPDATE SET received = excluded.received, "
+            "parents = excluded.parents, author_time_ns = excluded.author_time_ns, "
+            "commit_time_ns = excluded.commit_time_ns, subject = excluded.subject, "
+            "message = excluded.message, paths = excluded.paths",
+            (repository, *_values(after)),
+        )
+    return outcomes
+
+
+def _together(before: _Stored, new: _Stored) -> _Stored:
+    """What two sources know of one commit; an uploaded one is believed over a told one."""
+    believed, other = (new, before) if new.received >= before.received else (before, new)
+    commit = believed.commit
+    texts = commit if commit.message or not other.commit.message else other.commit
+    return _Stored(
+        believed.received,
+        msgspec.structs.replace(
+            commit,
+            subject=texts.subject,
+            message=texts.message,
+            paths=other.commit.paths if commit.paths is None else commit.paths,
+        ),
+    )
+
+
+def _put_pull_requests(
+    cursor: Cursor, repository: int, pull_requests: Iterable[PullRequest]
+) -> Outcomes:
+    outcomes = Outcomes()
+    for pull_request in pull_requests:
+        document = _encode(pull_request).decode()
+        before = cursor.execute(
+            "SELECT document FROM pull_requests WHERE repository = ? AND number = ?",
+            (repository, pull_request.number),
+        ).fetchone()
+        if before == (document,):
+            outcomes["unchanged"] += 1
+            continue
+        outcomes["replaced" if before else "added"] += 1
+        cursor.execute(
+            "INSERT INTO pull_requests (repository, number, document) VALUES (?, ?, ?) "
+            "ON CONFLICT (repository, number) DO UPDATE SET document = excluded.document",
+            (repository, pull_request.number, document),
+        )
+    return outcomes
+
+
+def _stored(cursor: Cursor, repository: int, sha: str) -> _Stored | None:
+    row = cursor.execute(
+        "SELECT sha, parents, author_time_ns, commit_time_ns, subject, message, paths, received "
+        "FROM commits WHERE repository = ? AND sha = ?",
+        (repository, sha),
+    ).fetchone()
+    return _Stored(bool(row[7]), _commit(row)) if row else None
+
+
+def _was_received(cursor: Cursor, repository: int, sha: str) -> bool:
+    statement = "SELECT received FROM commits WHERE repository = ? AND sha = ?"
+    row = cursor.execute(statement, (repository, sha)).fetchone()
+    return row is not None and bool(row[0])
+
+
+def _commit(row: Row) -> Commit:
+    paths = row[6]
+    return Commit(
+        sha=row[0],
+        parents=tuple(row[1].split()),
+        author_time_ns=row[2],
+        commit_time_ns=row[3],
+        subject=row[4],
+        message=row[5],
+        paths=None if paths is None else _decode_paths(paths),
+    )
+
+
+def _values(stored: _Stored) -> Iterator[object]:
+    commit = stored.commit
+    yield commit.sha
+    yield int(stored.received)
+    yield " ".join(commit.parents)
+    yield commit.author_time_ns
+    yield commit.commit_time_ns
+    yield commit.subject
+    yield commit.message
+    yield None if commit.paths is None else _encode(commit.paths).decode()
+
+
+def _summaries(cursor: Cursor, org: Organisation) -> list[RepositorySummary]:
+    rows = cursor.execute(
+        "SELECT r.repository_id, "
+        "(SELECT count(*) FROM commits c WHERE c.repository = r.key), "
+        "(SELECT count(*) FROM pull_requests p WHERE p.repository = r.key) "
+        "FROM repositories r WHERE r.org = ? ORDER BY r.repository_id",
+        (org.key,),
+    )
+    return [RepositorySummary(*row) for row in rows]

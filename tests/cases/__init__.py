@@ -1,0 +1,1 @@
+"""Behaviour as data: files of cases that several packages' tests read."""
