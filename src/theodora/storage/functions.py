@@ -63,8 +63,15 @@ def _tag_lies_between(
     value: str, low: str | None, low_inclusive: int, high: str | None, high_inclusive: int
 ) -> bool:
     """Asks the matcher about an event that has nothing but this tag."""
-    between = TextRange(Tag("k"), _bound(low, low_inclusive), _bound(high, high_inclusive))
+    between = _between(low, low_inclusive, high, high_inclusive)
     return matches(between, Failure(started_at_ns=0, custom_tags=(f"k:{value}",)))
+
+
+@lru_cache(maxsize=256)
+def _between(
+    low: str | None, low_inclusive: int, high: str | None, high_inclusive: int
+) -> TextRange:
+    return TextRange(Tag("k"), _bound(low, low_inclusive), _bound(high, high_inclusive))
 
 
 def _bound(text: str | None, inclusive: int) -> Bound | None:

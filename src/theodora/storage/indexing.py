@@ -13,7 +13,7 @@ from typing import Any, LiteralString
 from theodora.query.words import words
 from theodora.storage.cursor import Cursor, only_value
 from theodora.storage.tables import E, EventTable
-from theodora.storage.terms import terms
+from theodora.storage.terms import tag_numbers, terms
 
 BATCH = 2_048
 """Events indexed at once at the most; readers rarely find more above the watermark."""
@@ -100,7 +100,9 @@ def _postings(table: EventTable[E], org: int, key: int, event: E) -> list[Entry]
 
 def _numbers(table: EventTable[E], org: int, key: int, event: E) -> list[Entry]:
     values = ((field, read(event)) for field, read in table.ranged)
-    return [(org, field, value, key) for field, value in values if value is not None]
+    entries = [(org, field, value, key) for field, value in values if value is not None]
+    of_tags = set(tag_numbers(terms(table, event)))
+    return entries + [(org, field, value, key) for field, value in of_tags]
 
 
 def _add(

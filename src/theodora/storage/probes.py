@@ -12,6 +12,7 @@ from typing import Any, LiteralString, TypeAlias, assert_never
 
 from theodora.query.ast import (
     And,
+    Bound,
     Equals,
     Everything,
     Exists,
@@ -26,6 +27,7 @@ from theodora.query.ast import (
 from theodora.query.fields import Field, Tag, Target
 from theodora.query.patterns import Pattern, literal
 from theodora.storage.tables import EventTable
+from theodora.storage.terms import number_bounds
 
 _INT64 = -(2**63), 2**63 - 1
 _LAST_BEFORE_SURROGATES, _FIRST_AFTER_SURROGATES = "\ud7ff", "\ue000"
@@ -103,10 +105,9 @@ def unions(query: Query, table: EventTable[Any]) -> tuple[Union, ...]:
             return _one(_existing(target, table))
         case Wildcard(target, pattern):
             return _one(_beginning(target, pattern, table))
-        case TextRange(Tag(key), _, _):
-            return _one(_beginning_with(f"@{key}:"))
-        case TextRange():
-            return ()
+        case TextRange(target, low, high):
+            union = _texts_between(target, low, high, table)
+            return (union,) if union else ()
         case NumberRange(field, low, high):
             return _one(_numbers(field, low, high, table))
         case Text(words, everywhere):
@@ -182,6 +183,22 @@ def _term_start(target: Target, table: EventTable[Any]) -> str | None:
             return f"{name}:"
         case _:
             return None
+
+
+def _texts_between(
+    target: Target, low: Bound | None, high: Bound | None, table: EventTable[Any]
+) -> Union:
+    """The terms between two texts; of a tag also those that lie between as numbers."""
+    start = _term_start(target, table)
+    if start is None:
+        return ()
+    first = start + low.text if low else start
+    after = f"{start}{high.text}\0" if high else _after(start)
+    terms = TermRangeProbe(first, after)
+    ends = (low and low.number, high and high.number)
+    if not isinstance(target, Tag) or ends == (None, None):
+        return (terms,)
+    return (terms, NumberProbe(f"@{target.key}", *number_bounds(*ends)))
 
 
 def _beginning_with(start: str) -> Probe:

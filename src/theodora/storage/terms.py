@@ -1,11 +1,16 @@
 """Terms: what events are found by. `service:web`, or `@language:java` for a tag."""
 
 from collections.abc import Iterator
+from decimal import Decimal
 from functools import lru_cache
+from math import floor
 from typing import NamedTuple
 
+from theodora.query.operands import number
 from theodora.query.words import words
 from theodora.storage.tables import E, EventTable
+
+_INT64 = -(2**63), 2**63 - 1
 
 
 class Term(NamedTuple):
@@ -51,3 +56,22 @@ def _tag_terms(event: E) -> Iterator[Term]:
     for tag in event.custom_tags:
         key, _, value = tag.partition(":")
         yield Term("@" + key, value)
+
+
+def tag_numbers(event_terms: list[Term]) -> list[tuple[str, int]]:
+    """Those tags whose values are numbers: the key and the whole number at or below."""
+    numbers = ((term.field, number(term.value)) for term in event_terms if term.field[0] == "@")
+    return [(field, _whole(value)) for field, value in numbers if value is not None]
+
+
+def number_bounds(low: Decimal | None, high: Decimal | None) -> tuple[int, int]:
+    """Between which whole numbers all numbers from `low` to `high` are kept; None is open."""
+    return (
+        _INT64[0] if low is None else _whole(low),
+        _INT64[1] if high is None else _whole(high),
+    )
+
+
+def _whole(value: Decimal) -> int:
+    """The whole number at or below; one beyond int64 is its end. Keeps the order of numbers."""
+    return min(max(floor(value), _INT64[0]), _INT64[1])

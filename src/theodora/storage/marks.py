@@ -1,0 +1,184 @@
+"""Marks: what has changed since it was derived.
+
+Every write that derivation depends on leaves a mark in the same transaction, so that nothing
+is forgotten however the process ends. A mark costs an append; what it stands for is found out
+by the worker that takes it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import LiteralString, NamedTuple
+
+from theodora.events import Deployment
+from theodora.storage.cursor import Cursor, only_value
+from theodora.storage.indexing import watermark_of
+from theodora.storage.organisations import Organisation
+from theodora.storage.rows import Stored
+from theodora.storage.tables import DEPLOYMENTS
+
+POSTED: LiteralString = (
+    "(SELECT event FROM deployment_postings WHERE org = ? AND term = ? "
+    f"UNION ALL SELECT key AS event FROM deployments WHERE key > {watermark_of(DEPLOYMENTS)})"
+)
+"""The deployments posted under a term, and those that the postings do not know yet."""
+
+_MOST_TAKEN = 20_000
+"""Marks read at once."""
+
+
+class SequenceKey(NamedTuple):
+    """Names a sequence: the deployments of a service to an env, which may be absent."""
+
+    org: Organisation
+    service: str
+    env: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """What has changed in a sequence, by its marks up to one number."""
+
+    up_to: int
+    deployments: frozenset[int]
+    """Keys of deployments that were added, changed or removed."""
+    repositories: frozenset[str]
+    """Ids of the repositories with new commits or pull requests."""
+
+
+def mark_deployment(cursor: Cursor, org: Organisation, stored: Stored[Deployment]) -> None:
+    """The sequence that the deployment was or is in has changed."""
+    event = stored.event
+    cursor.execute(
+        "INSERT INTO marks (org, kind, service, env, deployment) VALUES (?, 'sequence', ?, ?, ?)",
+        (org.key, event.service, event.env, stored.key),
+    )
+
+
+def mark_sequence(cursor: Cursor, org: Organisation, service: str, env: str | None) -> None:
+    """Something else that the sequence depends on has changed, such as a verdict."""
+    cursor.execute(
+        "INSERT INTO marks (org, kind, service, env) VALUES (?, 'sequence', ?, ?)",
+        (org.key, service, env),
+    )
+
+
+def mark_repository(cursor: Cursor, org: Organisation, repository_id: str) -> None:
+    """Commits or pull requests of the repository have come in."""
+    cursor.execute(
+        "INSERT INTO marks (org, kind, repository_id) VALUES (?, 'repository', ?)",
+        (org.key, repository_id),
+    )
+
+
+def mark_service(cursor: Cursor, org: Organisation, service: str) -> None:
+    """What holds for the service in every env has changed."""
+    cursor.execute(
+        "INSERT INTO marks (org, kind, service) VALUES (?, 'service', ?)", (org.key, service)
+    )
+
+
+def mark_organisation(cursor: Cursor, org: Organisation) -> None:
+    """What holds for every service has changed."""
+    cursor.execute("INSERT INTO marks (org, kind) VALUES (?, 'organisation')", (org.key,))
+
+
+def has_marks(cursor: Cursor) -> bool:
+    return cursor.execute("SELECT 1 FROM marks LIMIT 1").fetchone() is not None
+
+
+def has_wide_marks(cursor: Cursor) -> bool:
+    """Whether there are marks that stand for several sequences."""
+    return cursor.execute("SELECT 1 FROM marks WHERE kind <> 'sequence'").fetchone() is not None
+
+
+def split_wide_marks(cursor: Cursor) -> None:
+    """Puts in place of each mark that stands for several sequences one for each of them."""
+    wide = cursor.execute(
+        "SELECT m.number, m.kind, m.service, m.repository_id, o.org, o.uuid, o.name "
+        "FROM marks m JOIN organisations o USING (org) WHERE m.kind <> 'sequence'"
+    ).fetchall()
+    for number, kind, service, repository_id, *org in wide:
+        covered = _covered(cursor, Organisation(*org), kind, service, repository_id)
+        cursor.executemany(
+            "INSERT INTO marks (org, kind, service, env, repository_id) "
+            "VALUES (?, 'sequence', ?, ?, ?)",
+            [(org[0], *sequence, repository_id) for sequence in covered],
+        )
+        cursor.execute("DELETE FROM marks WHERE number = ?", (number,))
+
+
+def marked_sequences(cursor: Cursor) -> Mapping[SequenceKey, Changed]:
+    """The sequences of the oldest marks, and what has changed in each."""
+    rows = cursor.execute(
+        "SELECT o.org, o.uuid, o.name, m.service, m.env, m.number, m.deployment, m.repository_id "
+        "FROM marks m JOIN organisations o USING (org) WHERE m.kind = 'sequence' "
+        "ORDER BY m.number LIMIT ?",
+        (_MOST_TAKEN,),
+    )
+    marks: dict[SequenceKey, list[tuple[int, int | None, str | None]]] = {}
+    for *org, service, env, number, deployment, repository_id in rows:
+        key = SequenceKey(Organisation(*org), service, env)
+        marks.setdefault(key, []).append((number, deployment, repository_id))
+    return {
+        key: Changed(
+            up_to=found[-1][0],
+            deployments=frozenset(each for _, each, _ in found if each is not None),
+            repositories=frozenset(each for _, _, each in found if each is not None),
+        )
+        for key, found in marks.items()
+    }
+
+
+def is_marked_since(cursor: Cursor, key: SequenceKey, up_to: int) -> bool:
+    """Whether the sequence has marks with a number above `up_to`."""
+    newer = cursor.execute(
+        "SELECT 1 FROM marks WHERE number > ? AND org = ? AND service IS ? AND env IS ? "
+        "OR number > ? AND kind <> 'sequence' LIMIT 1",
+        (up_to, key.org.key, key.service, key.env, up_to),
+    )
+    return newer.fetchone() is not None
+
+
+def remove_marks(cursor: Cursor, key: SequenceKey, up_to: int) -> None:
+    """Removes the sequence's marks with numbers up to `up_to`."""
+    cursor.execute(
+        "DELETE FROM marks WHERE number <= ? AND kind = 'sequence' "
+        "AND org = ? AND service = ? AND env IS ?",
+        (up_to, key.org.key, key.service, key.env),
+    )
+
+
+def generation(cursor: Cursor) -> int:
+    """How many derivations have been written, by any process."""
+    return only_value(cursor.execute("SELECT value FROM counters WHERE name = 'derivations'"))
+
+
+def next_generation(cursor: Cursor) -> int:
+    return only_value(
+        cursor.execute(
+            "UPDATE counters SET value = value + 1 WHERE name = 'derivations' RETURNING value"
+        )
+    )
+
+
+def _covered(
+    cursor: Cursor, org: Organisation, kind: str, service: str | None, repository_id: str | None
+) -> list[tuple[str, str | None]]:
+    """Service and env of every sequence that a wide mark stands for."""
+    if kind == "organisation":
+        rows = cursor.execute(
+            "SELECT DISTINCT service, env FROM deployments WHERE org = ?", (org.key,)
+        )
+    elif kind == "service":
+        rows = cursor.execute(
+            f"SELECT DISTINCT d.service, d.env FROM {POSTED} p "
+            "CROSS JOIN deployments d ON d.key = p.event WHERE d.org = ? AND d.service = ?",
+            (org.key, f"service:{service}", org.key, service),
+        )
+    else:
+        rows = cursor.execute(
+            f"SELECT DISTINCT d.service, d.env FROM {POSTED} p "
+            "CROSS JOIN deployments d ON d.key = p.event WHERE d.org = ? AND d.repository_id = ?",
+            (org.key, f"repository_id:{repository_id}", org.key, repository_id),
+        )
+    return [(service, env) for service, env in rows]
