@@ -13,7 +13,7 @@ from typing import Any, LiteralString
 from theodora.query.words import words
 from theodora.storage.cursor import Cursor, only_value
 from theodora.storage.tables import E, EventTable
-from theodora.storage.terms import tag_numbers, terms
+from theodora.storage.terms import TAG_MARKS, tag_numbers, terms
 
 BATCH = 2_048
 """Events indexed at once at the most; readers rarely find more above the watermark."""
@@ -131,7 +131,7 @@ def _add_words(cursor: Cursor, table: EventTable[Any], found: Iterable[tuple[int
 
 def _searched(term: str) -> str:
     """What free text finds a term by: a tag as a whole, of a field the value."""
-    return term[1:] if term[0] == "@" else term.partition(":")[2]
+    return term[1:] if term[0] in TAG_MARKS else term.partition(":")[2]
 
 
 def _delete(

@@ -27,7 +27,7 @@ from theodora.query.ast import (
 from theodora.query.fields import Field, Tag, Target
 from theodora.query.patterns import Pattern, literal
 from theodora.storage.tables import EventTable
-from theodora.storage.terms import number_bounds
+from theodora.storage.terms import TAG_MARKS, number_bounds, posted_tag
 
 _INT64 = -(2**63), 2**63 - 1
 _LAST_BEFORE_SURROGATES, _FIRST_AFTER_SURROGATES = "\ud7ff", "\ue000"
@@ -100,16 +100,15 @@ def unions(query: Query, table: EventTable[Any]) -> tuple[Union, ...]:
         ) if field.source(table.kind) is None:
             return _NOTHING
         case Equals(target, value):
-            return _one(_equal(target, value, table))
+            return _one(_alone(_equal(target, value, table)))
         case Exists(target):
             return _one(_existing(target, table))
         case Wildcard(target, pattern):
             return _one(_beginning(target, pattern, table))
         case TextRange(target, low, high):
-            union = _texts_between(target, low, high, table)
-            return (union,) if union else ()
+            return _one(_texts_between(target, low, high, table))
         case NumberRange(field, low, high):
-            return _one(_numbers(field, low, high, table))
+            return _one(_alone(_numbers(field, low, high, table)))
         case Text(words, everywhere):
             return () if everywhere else _any_word(words)
         case Everything():
@@ -126,15 +125,28 @@ def _together(chosen: Iterable[Union]) -> Union:
     return tuple(dict.fromkeys(probe for union in chosen for probe in union))
 
 
-def _one(probe: Probe | None) -> tuple[Union, ...]:
-    return ((probe,),) if probe else ()
+def _one(union: Union) -> tuple[Union, ...]:
+    """The only way; none if there is nothing to look at."""
+    return (union,) if union else ()
+
+
+def _alone(probe: Probe | None) -> Union:
+    return (probe,) if probe else ()
 
 
 def _equal(target: Target, value: str | bool, table: EventTable[Any]) -> Probe | None:
-    if not isinstance(target, Tag) and target.name == "id":
-        return RowProbe("e.id = ?", (value,))
-    start = _term_start(target, table)
-    return _rare_state(target, value) if start is None else TermProbe(f"{start}{value}")
+    match target, value:
+        case Tag(key), str():
+            return TermProbe(posted_tag(key, value))
+        case Field(name="tags"), str():
+            key, _, value = value.partition(":")
+            return TermProbe(posted_tag(key, value))
+        case Field(name="id"), str():
+            return RowProbe("e.id = ?", (value,))
+        case Field(name=name), str() if name in table.posted_fields:
+            return TermProbe(f"{name}:{value}")
+        case _:
+            return _rare_state(target, value)
 
 
 def _rare_state(target: Target, value: str | bool) -> Probe | None:
@@ -152,53 +164,57 @@ def _rare_state(target: Target, value: str | bool) -> Probe | None:
             return None
 
 
-def _existing(target: Target, table: EventTable[Any]) -> Probe | None:
-    start = _term_start(target, table)
-    if start is not None:
-        return _beginning_with(start)
-    assert isinstance(target, Field)
-    if target.name in {"remediation.id", "remediation.type"}:
-        return RowProbe("e.remediation_id IS NOT NULL", ())
-    return NumberProbe(target.name, *_INT64) if target.name in table.ranged_fields else None
+def _existing(target: Target, table: EventTable[Any]) -> Union:
+    if starts := _term_starts(target, table):
+        return tuple(_beginning_with(start) for start in starts)
+    match target:
+        case Field(name="remediation.id" | "remediation.type"):
+            return (RowProbe("e.remediation_id IS NOT NULL", ()),)
+        case Field(name=name) if name in table.ranged_fields:
+            return (NumberProbe(name, *_INT64),)
+        case _:
+            return ()
 
 
-def _beginning(target: Target, pattern: Pattern, table: EventTable[Any]) -> Probe | None:
+def _beginning(target: Target, pattern: Pattern, table: EventTable[Any]) -> Union:
     beginning = pattern[0] if isinstance(pattern[0], str) else ""
-    start = _term_start(target, table)
-    if start is not None:
-        return _beginning_with(start + beginning)
+    if starts := _term_starts(target, table):
+        return tuple(_beginning_with(start + beginning) for start in starts)
     if isinstance(target, Field) and target.name == "id" and beginning and beginning.isascii():
-        return RowProbe("e.id >= ? AND e.id < ?", (beginning, _after(beginning)))
-    return None
+        return (RowProbe("e.id >= ? AND e.id < ?", (beginning, _after(beginning))),)
+    return ()
 
 
-def _term_start(target: Target, table: EventTable[Any]) -> str | None:
-    """What the terms of a target's values begin with; None if its values are not posted."""
+def _term_starts(target: Target, table: EventTable[Any]) -> tuple[str, ...]:
+    """What the terms of a target's values begin with; empty if its values are not posted."""
     match target:
         case Tag(key):
-            return f"@{key}:"
+            return tuple(f"{mark}{key}:" for mark in TAG_MARKS)
         case Field(name="tags"):
-            return "@"
+            return TAG_MARKS
         case Field(name=name) if name in table.posted_fields:
-            return f"{name}:"
+            return (f"{name}:",)
         case _:
-            return None
+            return ()
 
 
 def _texts_between(
     target: Target, low: Bound | None, high: Bound | None, table: EventTable[Any]
 ) -> Union:
-    """The terms between two texts; of a tag also those that lie between as numbers."""
-    start = _term_start(target, table)
-    if start is None:
-        return ()
+    """The terms between two texts; tags that are numbers lie between numbers instead."""
+    starts = _term_starts(target, table)
+    ends = (low and low.number, high and high.number)
+    numbers: Union = ()
+    if isinstance(target, Tag) and ends != (None, None):
+        numbers = (NumberProbe(f"@{target.key}", *number_bounds(*ends)),)
+        starts = starts[:1]
+    return (*(_terms_between(start, low, high) for start in starts), *numbers)
+
+
+def _terms_between(start: str, low: Bound | None, high: Bound | None) -> Probe:
     first = start + low.text if low else start
     after = f"{start}{high.text}\0" if high else _after(start)
-    terms = TermRangeProbe(first, after)
-    ends = (low and low.number, high and high.number)
-    if not isinstance(target, Tag) or ends == (None, None):
-        return (terms,)
-    return (terms, NumberProbe(f"@{target.key}", *number_bounds(*ends)))
+    return TermRangeProbe(first, after)
 
 
 def _beginning_with(start: str) -> Probe:

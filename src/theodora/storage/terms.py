@@ -20,7 +20,27 @@ class Term(NamedTuple):
     value: str
 
     def __str__(self) -> str:
-        return f"{self.field}:{self.value}"
+        return (
+            posted_tag(self.field[1:], self.value) if self.is_tag else f"{self.field}:{self.value}"
+        )
+
+    @property
+    def is_tag(self) -> bool:
+        return self.field[0] == "@"
+
+
+TAG_MARKS = ("@", "#")
+"""What terms of tags begin with: `#` if the value is a number, so that ranges of numbers need
+not look through texts, nor ranges of texts through numbers."""
+
+
+def posted_tag(key: str, value: str) -> str:
+    """The term of a tag."""
+    mark = "@" if _number(value) is None else "#"
+    return f"{mark}{key}:{value}"
+
+
+_number = lru_cache(maxsize=65_536)(number)
 
 
 def terms(table: EventTable[E], event: E) -> list[Term]:
@@ -30,7 +50,7 @@ def terms(table: EventTable[E], event: E) -> list[Term]:
 
 def elements(table: EventTable[E], event_terms: list[Term]) -> list[Term]:
     """Those of an event's terms that are elements of an array."""
-    return [term for term in event_terms if term.field[0] == "@" or term.field in table.arrays]
+    return [term for term in event_terms if term.is_tag or term.field in table.arrays]
 
 
 def searched_words(table: EventTable[E], event: E) -> str:
@@ -60,7 +80,7 @@ def _tag_terms(event: E) -> Iterator[Term]:
 
 def tag_numbers(event_terms: list[Term]) -> list[tuple[str, int]]:
     """Those tags whose values are numbers: the key and the whole number at or below."""
-    numbers = ((term.field, number(term.value)) for term in event_terms if term.field[0] == "@")
+    numbers = ((term.field, _number(term.value)) for term in event_terms if term.is_tag)
     return [(field, _whole(value)) for field, value in numbers if value is not None]
 
 

@@ -4,6 +4,10 @@ A verdict is kept apart from the event, so that the event sent again does not lo
 follows from it (`change_failure`, the remediation and the time to it) is written into the
 deployment's row whenever the verdict, the deployment or the remedying one changes, so that
 it is read, searched and sorted like everything else.
+
+What a verdict means is for derivation's court to say, here as there. Derivation hears it with
+everything else that is known of the sequence; here it is heard at once, with what derivation
+found before, so that the next read shows it.
 """
 
 from collections.abc import Iterable
@@ -11,13 +15,16 @@ from typing import NamedTuple
 
 import msgspec
 
-from theodora.events import Deployment, Remediation
+from theodora.dora.derived import Changes, Decision, Link
+from theodora.dora.overrides import GivenRemediation, Override
+from theodora.dora.verdicts import Court, Step
+from theodora.events import Deployment
 from theodora.events.values import RemediationType, whole_seconds
 from theodora.storage.cursor import Cursor
-from theodora.storage.indexing import watermark_of
+from theodora.storage.marks import POSTED, mark_sequence
 from theodora.storage.organisations import Organisation
 from theodora.storage.rows import Rows, Stored
-from theodora.storage.tables import DEPLOYMENTS
+from theodora.storage.sequences import override_from
 
 
 class Verdict(NamedTuple):
@@ -40,10 +47,16 @@ class Verdict(NamedTuple):
         return remedy._replace(change_failure=change_failure)
 
 
-class Remedy(NamedTuple):
-    id: str
-    finished_at_ns: int | None
-    """None where the deployment is not stored."""
+class Giver(NamedTuple):
+    """Who gives a verdict, when and why."""
+
+    by: str = ""
+    """A person or the name of a key."""
+    at_ns: int = 0
+    reason: str = ""
+
+
+_NOBODY = Giver()
 
 
 def apply_verdict(
@@ -52,19 +65,25 @@ def apply_verdict(
     org: Organisation,
     stored: Stored[Deployment],
     patch: Verdict,
+    giver: Giver = _NOBODY,
 ) -> None:
     """Adds what `patch` says to the deployment's verdict."""
+    mark_concerned(cursor, org, stored)
     verdict = _get_verdict(cursor, stored.key).patched(patch)
+    found = stored.event.remediation
     cursor.execute(
-        "INSERT INTO verdicts (deployment, org, change_failure, remediation_id, "
-        "remediation_version, remediation_type) VALUES (?, ?, ?, ?, ?, ?) "
+        "INSERT INTO verdicts (deployment, org, linked_id, linked_type, change_failure, "
+        "remediation_id, remediation_version, remediation_type, given_by, given_at_ns, reason) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
         "ON CONFLICT (deployment) DO UPDATE SET change_failure = excluded.change_failure, "
         "remediation_id = excluded.remediation_id, "
         "remediation_version = excluded.remediation_version, "
-        "remediation_type = excluded.remediation_type",
-        (stored.key, org.key, *verdict),
+        "remediation_type = excluded.remediation_type, given_by = excluded.given_by, "
+        "given_at_ns = excluded.given_at_ns, reason = excluded.reason",
+        (stored.key, org.key, found and found.id, found and found.type, *verdict, *giver),
     )
     _settle(cursor, rows, org, stored)
+    mark_concerned(cursor, org, stored)
 
 
 def latest_of_version(
@@ -74,22 +93,33 @@ def latest_of_version(
     env: str | None,
     version: str,
     failed: int | None = None,
-) -> Remedy | None:
-    """The deployment of this version that finished last; not the one with the key `failed`."""
+) -> str | None:
+    """The id of the deployment of this version that finished last; not that with key `failed`."""
     row = cursor.execute(
-        "SELECT e.id, e.finished_at_ns FROM ("
-        "SELECT event FROM deployment_postings WHERE org = ? AND term = ? "
-        f"UNION ALL SELECT key FROM deployments WHERE key > {watermark_of(DEPLOYMENTS)}) p "
-        "CROSS JOIN deployments e ON e.key = p.event "
+        f"SELECT e.id FROM {POSTED} p CROSS JOIN deployments e ON e.key = p.event "
         "WHERE e.org = ? AND e.service = ? AND e.env IS ? AND e.version = ? AND e.key IS NOT ? "
         "ORDER BY e.finished_at_ns DESC, e.id DESC LIMIT 1",
         (org.key, f"version:{version}", org.key, service, env, version, failed),
     ).fetchone()
-    return Remedy(*row) if row else None
+    return row[0] if row else None
 
 
-def drop_verdict(cursor: Cursor, stored: Stored[Deployment]) -> None:
+def drop_verdict(cursor: Cursor, org: Organisation, stored: Stored[Deployment]) -> None:
+    mark_concerned(cursor, org, stored)
     cursor.execute("DELETE FROM verdicts WHERE deployment = ?", (stored.key,))
+
+
+def mark_concerned(cursor: Cursor, org: Organisation, stored: Stored[Deployment]) -> None:
+    """Marks the sequences that a verdict ties to this deployment, and its own if it is judged."""
+    sequences = cursor.execute(
+        "SELECT d.service, d.env FROM verdicts v JOIN deployments d ON d.key = v.deployment "
+        "WHERE v.deployment = ?1 OR v.org = ?2 AND v.remediation_id = ?3 "
+        "UNION SELECT r.service, r.env FROM verdicts v "
+        "JOIN deployments r ON r.org = v.org AND r.id = v.remediation_id WHERE v.deployment = ?1",
+        (stored.key, org.key, stored.event.id),
+    ).fetchall()
+    for service, env in sequences:
+        mark_sequence(cursor, org, service, env)
 
 
 def relink(
@@ -108,6 +138,7 @@ def relink(
     for judged in (rows.get(cursor, key) for key in keys):
         if judged is not None:
             _settle(cursor, rows, org, judged)
+            mark_concerned(cursor, org, judged)
 
 
 def _judged_by(cursor: Cursor, org: Organisation, stored: Stored[Deployment]) -> Iterable[int]:
@@ -115,6 +146,7 @@ def _judged_by(cursor: Cursor, org: Organisation, stored: Stored[Deployment]) ->
     rows = cursor.execute(
         "SELECT deployment FROM verdicts WHERE deployment = ?1 "
         "UNION ALL SELECT deployment FROM verdicts WHERE org = ?2 AND remediation_id = ?3 "
+        "UNION ALL SELECT deployment FROM verdicts WHERE org = ?2 AND linked_id = ?3 "
         "UNION ALL SELECT v.deployment FROM verdicts v JOIN deployments d ON d.key = v.deployment "
         "WHERE v.org = ?2 AND v.remediation_version = ?4 AND d.service = ?5 AND d.env IS ?6",
         (stored.key, org.key, event.id, event.version, event.service, event.env),
@@ -126,56 +158,22 @@ def _settle(
     cursor: Cursor, rows: Rows[Deployment], org: Organisation, judged: Stored[Deployment]
 ) -> None:
     """Writes what the verdict on a deployment means into its row."""
-    verdict = _get_verdict(cursor, judged.key)
-    remedy = _remedy(cursor, org, judged, verdict) if verdict.change_failure else None
-    type_ = verdict.remediation_type
+    event = judged.event
+    override = _override(cursor, org, judged)
+    marks = _links(cursor, judged)
+    court = Court(
+        [_step(event, marks)],
+        [override],
+        incidents=(),
+        finished_elsewhere_ns=_finished_at_ns(cursor, org, override, marks),
+    )
+    heard = court.heard(0)
+    verdict = court.derived(0, _step(event, marks)).verdict
+    recovery_ns = verdict.recovery_time_ns
     now = msgspec.structs.replace(
-        judged.event,
+        event,
         change_failure=verdict.change_failure,
-        remediation=Remediation(remedy.id, type_) if remedy and type_ else None,
-        recovery_time_sec=_recovery_time_sec(judged.event.finished_at_ns, remedy),
+        remediation=verdict.remediation,
+        recovery_time_sec=None if recovery_ns is None else whole_seconds(recovery_ns),
     )
     rows.derive(cursor, org, judged, now)
-
-
-def _remedy(
-    cursor: Cursor, org: Organisation, judged: Stored[Deployment], verdict: Verdict
-) -> Remedy | None:
-    """The deployment that the verdict names, if it says so and, by version, if it is stored."""
-    if verdict.remediation_id:
-        return _remedy_by_id(cursor, org, verdict.remediation_id)
-    if verdict.remediation_version:
-        return latest_of_version(
-            cursor,
-            org,
-            judged.event.service,
-            judged.event.env,
-            verdict.remediation_version,
-            judged.key,
-        )
-    return None
-
-
-def _get_verdict(cursor: Cursor, key: int) -> Verdict:
-    row = cursor.execute(
-        "SELECT change_failure, remediation_id, remediation_version, remediation_type "
-        "FROM verdicts WHERE deployment = ?",
-        (key,),
-    ).fetchone()
-    if row is None:
-        return Verdict()
-    change_failure, *remediation = row
-    return Verdict(None if change_failure is None else bool(change_failure), *remediation)
-
-
-def _remedy_by_id(cursor: Cursor, org: Organisation, id_: str) -> Remedy:
-    row = cursor.execute(
-        "SELECT finished_at_ns FROM deployments WHERE org = ? AND id = ?", (org.key, id_)
-    ).fetchone()
-    return Remedy(id_, row[0] if row else None)
-
-
-def _recovery_time_sec(failed_at_ns: int, remedy: Remedy | None) -> int | None:
-    if remedy is None or remedy.finished_at_ns is None or remedy.finished_at_ns < failed_at_ns:
-        return None
-    return whole_seconds(remedy.finished_at_ns - failed_at_ns)
