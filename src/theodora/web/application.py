@@ -28,7 +28,7 @@ def make_application(
     routes = [
         *_operation_routes(services, OPERATIONS),
         Route("/api/v1/{rest:path}", Endpoint(services, media_type=JSON)),
-        *status_routes(services.store, metrics),
+        *status_routes(services.store, metrics, path_prefix),
     ]
     router = Router(
         [Mount(path_prefix, Router(routes, redirect_slashes=False, default=nowhere))]

@@ -15,7 +15,7 @@ from theodora.web.responses import JSON
 _PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def status_routes(store: Store, metrics: Metrics) -> list[Route]:
+def status_routes(store: Store, metrics: Metrics, path_prefix: str) -> list[Route]:
     """Routes that need no key and count towards no rate limit."""
 
     def healthz(_: Request) -> Response:
@@ -32,7 +32,7 @@ def status_routes(store: Store, metrics: Metrics) -> list[Route]:
         return Response(metrics.exposition(), media_type=_PROMETHEUS)
 
     def openapi(_: Request) -> Response:
-        return Response(openapi_document(), media_type=JSON)
+        return Response(openapi_document(path_prefix), media_type=JSON)
 
     return [
         _route("/healthz", healthz),

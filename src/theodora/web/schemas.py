@@ -1,0 +1,497 @@
+"""JSON schemas of the API's documents, by operation, with an example of each.
+
+The examples are checked against the schemas, and against the server, by tests.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from theodora.query.fields import SORT_KEYS, Kind
+from theodora.web.wire import LIST_TYPES, MAX_LIST_LIMIT, PATCH_TYPE
+
+Schema = dict[str, Any]
+
+_MAX_INT64 = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Documents:
+    """What an operation reads and answers; None where it has no body."""
+
+    request: Schema | None = None
+    request_example: Any = None
+    answer: Schema | None = None
+    answer_example: Any = None
+    parameters: tuple[Schema, ...] = field(default=())
+
+
+def _object(properties: dict[str, Schema], *required: str) -> Schema:
+    schema: Schema = {"type": "object", "properties": properties}
+    return schema | {"required": list(required)} if required else schema
+
+
+def _text(about: str = "", **limits: Any) -> Schema:
+    return {"type": "string", **({"description": about} if about else {}), **limits}
+
+
+def _array(items: Schema, **limits: Any) -> Schema:
+    return {"type": "array", "items": items, **limits}
+
+
+def _constant(value: str) -> Schema:
+    return {"type": "string", "enum": [value]}
+
+
+def _reference(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+_SENT_INSTANT: Schema = {
+    "type": "integer",
+    "format": "int64",
+    "minimum": 1,
+    "maximum": _MAX_INT64,
+    "description": (
+        "Unix time in seconds, milliseconds, microseconds or nanoseconds; "
+        "the unit is told by the magnitude."
+    ),
+}
+_INSTANT: Schema = {
+    "description": "Unix time in nanoseconds, or RFC 3339 for clients that read that.",
+    "oneOf": [
+        {"type": "integer", "format": "int64"},
+        {"type": "string", "format": "date-time"},
+    ],
+}
+_SECONDS: Schema = {"type": "integer", "minimum": 0, "description": "Whole seconds."}
+_COMMIT_SHA = _text("The commit, 40 to 64 hexadecimal digits.", pattern="^[0-9A-Fa-f]{40,64}$")
+_ID = _text("Kept if given, else made from the event.", pattern="^[A-Za-z0-9_.:-]{16,128}$")
+_TAGS = _array(
+    _text("`key:value`", pattern="^[^:]+:.+$", maxLength=200),
+    maxItems=100,
+    description="Custom tags.",
+)
+_SERVICE = _text("The service.", minLength=1, maxLength=255)
+_SHORT = _text(maxLength=255)
+_SENT_GIT = _object(
+    {"commit_sha": _COMMIT_SHA, "repository_url": _text(minLength=1, maxLength=2048)},
+    "commit_sha",
+    "repository_url",
+)
+
+COMPONENTS: dict[str, Schema] = {
+    "ObjectErrors": _object(
+        {
+            "errors": _array(
+                _object(
+                    {
+                        "status": _text(),
+                        "title": _text(),
+                        "detail": _text(),
+                        "source": {
+                            **_object(
+                                {
+                                    "pointer": _text("JSON pointer to the offending place."),
+                                    "parameter": _text("The offending query parameter or part."),
+                                    "header": _text("The offending header."),
+                                }
+                            ),
+                            "minProperties": 1,
+                            "maxProperties": 1,
+                        },
+                    },
+                    "status",
+                    "title",
+                ),
+                minItems=1,
+                maxItems=50,
+            )
+        },
+        "errors",
+    ),
+    "StringErrors": _object({"errors": _array(_text(), minItems=1)}, "errors"),
+    "Git": _object(
+        {"commit_sha": _COMMIT_SHA, "repository_id": _text(), "repository_url": _text()},
+        "commit_sha",
+        "repository_id",
+        "repository_url",
+    ),
+    "Deployment": _object(
+        {
+            "id": _text(),
+            "type": _constant("dora_deployment"),
+            "attributes": _object(
+                {
+                    "service": _text(),
+                    "started_at": _INSTANT,
+                    "finished_at": _INSTANT,
+                    "env": _text(),
+                    "team": _text(),
+                    "version": _text(),
+                    "git": _reference("Git"),
+                    "custom_tags": _array(_text(), minItems=1),
+                    "change_failure": {
+                        "type": ["boolean", "null"],
+                        "description": "Whether it failed; null while there is no verdict.",
+                    },
+                    "deployment_type": _text(enum=["standard", "rollback", "rollforward"]),
+                    "remediation": _object(
+                        {"id": _text(), "type": _text(enum=["rollback", "rollforward"])},
+                        "id",
+                        "type",
+                    ),
+                    "recovery_time_sec": _SECONDS,
+                    "number_of_commits": {"type": "integer", "minimum": 0},
+                    "change_lead_time": {"type": "integer", "description": "Whole seconds."},
+                    "duration": _SECONDS,
+                    "source": _text(),
+                    "created_at": _INSTANT,
+                },
+                *("service", "started_at", "finished_at", "change_failure"),
+                *("deployment_type", "duration", "source", "created_at"),
+            ),
+        },
+        *("id", "type", "attributes"),
+    ),
+    "Failure": _object(
+        {
+            "id": _text(),
+            "type": _constant("dora_failure"),
+            "attributes": _object(
+                {
+                    "services": _array(_text(), minItems=1),
+                    "started_at": _INSTANT,
+                    "finished_at": _INSTANT,
+                    "env": _text(),
+                    "team": _text(),
+                    "version": _text(),
+                    "name": _text(),
+                    "severity": _text(),
+                    "git": _reference("Git"),
+                    "custom_tags": _array(_text(), minItems=1),
+                    "time_to_restore": _SECONDS,
+                    "source": _text(),
+                    "created_at": _INSTANT,
+                },
+                *("started_at", "source", "created_at"),
+            ),
+        },
+        *("id", "type", "attributes"),
+    ),
+}
+
+_ID_PARAMETER: Schema = {
+    "name": "id",
+    "in": "path",
+    "required": True,
+    "description": "The event's id.",
+    "schema": _text(),
+}
+_TIMESTAMPS_PARAMETER: Schema = {
+    "name": "timestamps",
+    "in": "query",
+    "description": "How instants are written; by default that goes by the client's version.",
+    "schema": _text(enum=["auto", "unix_ns", "rfc3339"]),
+}
+
+_EXAMPLE_GIT = {
+    "commit_sha": "66adc9350f2cc9b250b69abddab733dd55e1a588",
+    "repository_url": "https://github.com/organization/example-repository",
+}
+_EXAMPLE_DEPLOYMENT = {
+    "service": "shopist",
+    "started_at": 1693491974000000000,
+    "finished_at": 1693491984000000000,
+    "env": "production",
+    "team": "backend",
+    "version": "v1.12.07",
+    "git": _EXAMPLE_GIT,
+    "custom_tags": ["language:java", "department:engineering"],
+}
+_EXAMPLE_FAILURE = {
+    "services": ["shopist"],
+    "started_at": 1707842944500000000,
+    "finished_at": 1707842944600000000,
+    "env": "production",
+    "name": "Webserver is down failing all requests",
+    "severity": "SEV-1",
+}
+_STORED_GIT = {**_EXAMPLE_GIT, "repository_id": "github.com/organization/example-repository"}
+_STORED_DEPLOYMENT = {
+    "id": "64f25434490ef9c7",
+    "type": "dora_deployment",
+    "attributes": {
+        **_EXAMPLE_DEPLOYMENT,
+        "git": _STORED_GIT,
+        "change_failure": None,
+        "deployment_type": "standard",
+        "duration": 10,
+        "source": "api",
+        "created_at": 1693491985250000000,
+    },
+}
+_STORED_FAILURE = {
+    "id": "3b8f1948-30ae-5811-8c4a-81cf3f597a0c",
+    "type": "dora_failure",
+    "attributes": {
+        **_EXAMPLE_FAILURE,
+        "time_to_restore": 0,
+        "source": "api",
+        "created_at": 1707842945000000000,
+    },
+}
+
+
+def _data(schema: Schema) -> Schema:
+    return _object({"data": schema}, "data")
+
+
+def _create(attributes: Schema, example: Any, kind: str, id_: str) -> Documents:
+    answer = _data(_object({"id": _text(), "type": _constant(kind)}, "id", "type"))
+    return Documents(
+        request=_data(_object({"attributes": attributes}, "attributes")),
+        request_example={"data": {"attributes": example}},
+        answer=answer,
+        answer_example={"data": {"id": id_, "type": kind}},
+    )
+
+
+def _list(kind: Kind, component: str, example: Any) -> Documents:
+    sorts = [prefix + name for name in SORT_KEYS[kind] for prefix in ("", "-")]
+    attributes = _object(
+        {
+            "from": _text("Earliest start, included.", format="date-time"),
+            "to": _text("Latest start, included.", format="date-time"),
+            "limit": {
+                "type": "integer",
+                "format": "int32",
+                "minimum": 1,
+                "maximum": MAX_LIST_LIMIT,
+                "default": 10,
+            },
+            "sort": _text("A key, `-` in front for descending.", enum=sorts),
+            "query": _text("Search query, see the search language.", maxLength=4096),
+        }
+    )
+    asked = {
+        "from": "2023-08-01T00:00:00Z",
+        "to": "2024-12-31T23:59:59Z",
+        "limit": 100,
+        "query": "service:(shopist OR api-service) env:production",
+        "sort": "-started_at",
+    }
+    return Documents(
+        request=_data(
+            _object(
+                {"type": _constant(LIST_TYPES[kind]), "attributes": attributes},
+                "type",
+                "attributes",
+            )
+        ),
+        request_example={"data": {"type": LIST_TYPES[kind], "attributes": asked}},
+        answer=_data(_array(_reference(component))),
+        answer_example={"data": [example]},
+        parameters=(_TIMESTAMPS_PARAMETER,),
+    )
+
+
+def _get(component: str, example: Any) -> Documents:
+    return Documents(
+        answer=_data(_reference(component)),
+        answer_example={"data": example},
+        parameters=(_ID_PARAMETER, _TIMESTAMPS_PARAMETER),
+    )
+
+
+_REMEDIATION = {
+    **_object(
+        {
+            "type": _text(enum=["rollback", "rollforward"]),
+            "id": _text("The remedying deployment's id.", minLength=1),
+            "version": _text("Or its version.", minLength=1),
+        },
+        "type",
+    ),
+    "oneOf": [{"required": ["id"]}, {"required": ["version"]}],
+}
+_PATCHED: Schema = _data({"type": "null"})
+
+
+def _patch(attributes: Schema, example: Any, *parameters: Schema) -> Documents:
+    return Documents(
+        request=_data(
+            _object({"type": _constant(PATCH_TYPE), "attributes": attributes}, "type", "attributes")
+        ),
+        request_example={"data": {"type": PATCH_TYPE, "attributes": example}},
+        answer=_PATCHED,
+        answer_example={"data": None},
+        parameters=parameters,
+    )
+
+
+_DEPLOYMENT_ATTRIBUTES = _object(
+    {
+        "id": _ID,
+        "service": _SERVICE,
+        "started_at": _SENT_INSTANT,
+        "finished_at": _SENT_INSTANT,
+        "env": _SHORT,
+        "team": _SHORT,
+        "version": _SHORT,
+        "git": _SENT_GIT,
+        "custom_tags": _TAGS,
+    },
+    *("service", "started_at", "finished_at"),
+)
+_FAILURE_ATTRIBUTES = {
+    **_object(
+        {
+            "id": _ID,
+            "services": _array(_SERVICE, minItems=1, maxItems=100),
+            "started_at": _SENT_INSTANT,
+            "finished_at": _SENT_INSTANT,
+            "env": _SHORT,
+            "team": _SHORT,
+            "version": _SHORT,
+            "name": _text(maxLength=1024),
+            "severity": _SHORT,
+            "git": _SENT_GIT,
+            "custom_tags": _TAGS,
+        },
+        "started_at",
+    ),
+    "anyOf": [{"required": ["services"]}, {"required": ["team"]}],
+}
+_VERDICT = {"change_failure": {"type": "boolean"}, "remediation": _REMEDIATION}
+_EXAMPLE_VERDICT = {
+    "change_failure": True,
+    "remediation": {"id": "eG42zNIkVjM", "type": "rollback"},
+}
+_FAILURE_DOCUMENTS = _create(
+    _FAILURE_ATTRIBUTES, _EXAMPLE_FAILURE, "dora_failure", str(_STORED_FAILURE["id"])
+)
+
+_KEY_IS_VALID = Documents(
+    answer=_object({"valid": {"type": "boolean"}}, "valid"), answer_example={"valid": True}
+)
+_STATUS_OK = Documents(
+    answer=_object({"status": _text()}, "status"), answer_example={"status": "ok"}
+)
+
+DOCUMENTS: dict[str, Documents] = {
+    "CreateDORADeployment": _create(
+        _DEPLOYMENT_ATTRIBUTES,
+        _EXAMPLE_DEPLOYMENT,
+        "dora_deployment",
+        str(_STORED_DEPLOYMENT["id"]),
+    ),
+    "ListDORADeployments": _list(Kind.DEPLOYMENT, "Deployment", _STORED_DEPLOYMENT),
+    "GetDORADeployment": _get("Deployment", _STORED_DEPLOYMENT),
+    "PatchDORADeployment": _patch(_object(_VERDICT), _EXAMPLE_VERDICT, _ID_PARAMETER),
+    "PatchDORADeploymentByVersion": _patch(
+        _object(
+            {"service": _SERVICE, "env": _SHORT, "version": _SHORT, **_VERDICT},
+            *("service", "env", "version", "change_failure"),
+        ),
+        {
+            "service": "shopist",
+            "env": "production",
+            "version": "v1.12.07",
+            "change_failure": True,
+            "remediation": {"version": "v1.12.08", "type": "rollforward"},
+        },
+    ),
+    "DeleteDORADeployment": Documents(parameters=(_ID_PARAMETER,)),
+    "CreateDORAFailure": _FAILURE_DOCUMENTS,
+    "CreateDORAIncident": _FAILURE_DOCUMENTS,
+    "ListDORAFailures": _list(Kind.FAILURE, "Failure", _STORED_FAILURE),
+    "GetDORAFailure": _get("Failure", _STORED_FAILURE),
+    "DeleteDORAFailure": Documents(parameters=(_ID_PARAMETER,)),
+    "CreateAIImpactUserActivity": Documents(
+        request=_data(
+            _array(
+                _object(
+                    {
+                        "type": _constant("ai_impact_user_activity"),
+                        "attributes": _object(
+                            {
+                                "user_email": _text(format="email"),
+                                "day": _text(format="date"),
+                                "is_active": {"type": "boolean"},
+                                "tools": _array(_text(minLength=1), minItems=1),
+                                "models": _array(_text(minLength=1)),
+                            },
+                            *("user_email", "day", "is_active", "tools"),
+                        ),
+                    },
+                    *("type", "attributes"),
+                ),
+                minItems=1,
+                maxItems=1000,
+            )
+        ),
+        request_example={
+            "data": [
+                {
+                    "type": "ai_impact_user_activity",
+                    "attributes": {
+                        "user_email": "dev@example.com",
+                        "day": "2026-01-31",
+                        "is_active": True,
+                        "tools": ["Claude Code"],
+                        "models": ["gpt-5"],
+                    },
+                }
+            ]
+        },
+    ),
+    "Validate": _KEY_IS_VALID,
+    "ValidateV2": Documents(
+        answer=_data(
+            _object(
+                {
+                    "id": _text("The organisation's UUID.", format="uuid"),
+                    "type": _constant("validate_v2"),
+                    "attributes": _object(
+                        {
+                            "api_key_id": _text(format="uuid"),
+                            "api_key_scopes": _array(_text()),
+                            "valid": {"type": "boolean"},
+                        },
+                        *("api_key_id", "api_key_scopes", "valid"),
+                    ),
+                },
+                *("id", "type", "attributes"),
+            )
+        ),
+        answer_example={
+            "data": {
+                "id": "0c1f6e0a-0000-4000-8000-000000000001",
+                "type": "validate_v2",
+                "attributes": {
+                    "api_key_id": "0c1f6e0a-0000-4000-8000-000000000002",
+                    "api_key_scopes": ["dora_ingest"],
+                    "valid": True,
+                },
+            }
+        },
+    ),
+    "ValidateAPIKey": _STATUS_OK,
+    "SubmitMetrics": Documents(
+        request={"description": "Anything; it is not read."},
+        request_example={"series": []},
+        answer=_STATUS_OK.answer,
+        answer_example=_STATUS_OK.answer_example,
+    ),
+    "UploadTrackedFiles": Documents(
+        request=_object(
+            {"event": _text("JSON."), "repository": _text("JSON: the tracked files.")},
+            *("event", "repository"),
+        ),
+        request_example={
+            "event": '{"type":"repository"}',
+            "repository": '{"version":1,"data":[]}',
+        },
+    ),
+}
+"""By the operation's name in the route table."""
