@@ -8,6 +8,7 @@ from theodora.cli.exporting import export_
 from theodora.cli.importing import import_
 from theodora.cli.keys import keys
 from theodora.cli.migrate import migrate
+from theodora.cli.search import search
 from theodora.cli.serve import serve
 from theodora.cli.tls import tls
 from theodora.errors import TheodoraError
@@ -32,11 +33,12 @@ def main() -> None:
     theodora serve                       start the server
     theodora keys create api             make a key
     theodora import deployments F.jsonl  bring in what you have
+    theodora search 'service:web'        find events
     theodora COMMAND --help              says everything else
 
     Commands may work on the database of a running server.
     """
 
 
-for command in (serve, keys, import_, export_, migrate, tls, demo):
+for command in (serve, keys, import_, export_, search, migrate, tls, demo):
     main.add_command(command)

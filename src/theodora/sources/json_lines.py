@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from theodora.errors import Invalid, Problem
-from theodora.events import Deployment, Failure, Git
+from theodora.events import Deployment, DeploymentType, Failure, Git, Remediation
 from theodora.events.attributes import read_deployment, read_failure
 from theodora.events.json_values import JsonObject, decimal_number, is_object, type_name
 
@@ -22,13 +22,14 @@ _decode = msgspec.json.Decoder(float_hook=decimal_number).decode
 
 def deployment_from_line(line: bytes) -> Deployment:
     """The deployment that one line describes; `Invalid` says everything wrong with it."""
-    document = _document(line)
-    return _with_origin(read_deployment(_attributes(document), imported=True), document)
+    document = read_document(line)
+    deployment = read_deployment(_attributes(document), imported=True)
+    return _with_derived(_with_origin(deployment, document), document)
 
 
 def failure_from_line(line: bytes) -> Failure:
     """The failure that one line describes; `Invalid` says everything wrong with it."""
-    document = _document(line)
+    document = read_document(line)
     return _with_origin(read_failure(_attributes(document), imported=True), document)
 
 
@@ -48,7 +49,8 @@ def _member(name: str, value: object) -> Mapping[str, object]:
     return {name.removesuffix("_ns"): value}
 
 
-def _document(line: bytes) -> JsonObject:
+def read_document(line: bytes) -> JsonObject:
+    """The object that a line is; `Invalid` for anything else."""
     try:
         document = _decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -77,3 +79,23 @@ def _with_origin(event: E, document: JsonObject) -> E:
         source=source if isinstance(source, str) and _SOURCE.fullmatch(source) else DEFAULT_SOURCE,
         created_at_ns=created_at_ns if isinstance(created_at_ns, int) else 0,
     )
+
+
+class _Derived(msgspec.Struct):
+    """The members of a line that are derived of a deployment."""
+
+    change_failure: bool | None = None
+    deployment_type: DeploymentType = "standard"
+    remediation: Remediation | None = None
+    recovery_time_sec: int | None = None
+    number_of_commits: int | None = None
+    change_lead_time: int | None = None
+
+
+def _with_derived(deployment: Deployment, document: JsonObject) -> Deployment:
+    """The deployment with what an export has kept of derivation."""
+    try:
+        derived = msgspec.convert(document, _Derived)
+    except msgspec.ValidationError as error:
+        raise Invalid(Problem(str(error))) from None
+    return msgspec.structs.replace(deployment, **msgspec.structs.asdict(derived))

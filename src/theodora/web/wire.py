@@ -480,6 +480,11 @@ def _quoted_rfc3339(instant_ns: int) -> str:
     return f'"{format_rfc3339(instant_ns)}"'
 
 
+def encode_resource(event: Deployment | Failure, form: TimestampForm) -> bytes:
+    """One event as a resource, without a document around it."""
+    return _encode(_resource(event, form))
+
+
 def encode_event(event: Deployment | Failure, form: TimestampForm) -> bytes:
     return encode_data(_resource(event, form))
 
