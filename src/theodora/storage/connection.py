@@ -16,7 +16,7 @@ from theodora.storage.functions import register_functions
 
 _BUSY_TIMEOUT_MS = 30_000
 _PAGE_BYTES = 8_192
-_CACHE_KIB = {"reader": 4_096, "writer": 32_768}
+_CACHE_KIB = {"reader": 8_192, "writer": 32_768}
 
 
 def sqlite_path(url: str) -> Path:

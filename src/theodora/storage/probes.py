@@ -4,6 +4,7 @@ A probe finds all events that satisfy one leaf, and maybe more; whatever it find
 checked against the whole query. So a probe may be chosen for its cost alone.
 """
 
+import re
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from theodora.storage.tables import EventTable
 from theodora.storage.terms import TAG_MARKS, number_bounds, posted_tag
 
 _INT64 = -(2**63), 2**63 - 1
+_NOT_POSTED = re.compile(r"true|false|standard|rollback|rollforward|[0-9]+(t[0-9]+)?z?")
 _LAST_BEFORE_SURROGATES, _FIRST_AFTER_SURROGATES = "\ud7ff", "\ue000"
 
 
@@ -50,10 +52,14 @@ class TermRangeProbe:
 
 @dataclass(frozen=True, slots=True)
 class WordProbe:
-    """The postings of every term that holds a word from `low` up to but not including `high`."""
+    """The postings of every term that holds certain words.
+
+    One lies from `low` up to but not including `high`; the `others` are given.
+    """
 
     low: str
     high: str
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +116,7 @@ def unions(query: Query, table: EventTable[Any]) -> tuple[Union, ...]:
         case NumberRange(field, low, high):
             return _one(_alone(_numbers(field, low, high, table)))
         case Text(words, everywhere):
-            return () if everywhere else _any_word(words)
+            return _free_text(words) if not everywhere or _in_postings(words) else ()
         case Everything():
             return ()
         case Not(Everything()):
@@ -156,8 +162,6 @@ def _rare_state(target: Target, value: str | bool) -> Probe | None:
             return RowProbe("e.change_failure = 1", ())
         case Field(name="deployment_type"), "rollback" | "rollforward":
             return RowProbe("e.deployment_type <> 'standard'", ())
-        case Field(name="remediation.id"), str():
-            return RowProbe("e.remediation_id = ?", (value,))
         case Field(name="remediation.type"), str():
             return RowProbe("e.remediation_id IS NOT NULL", ())
         case _:
@@ -168,7 +172,7 @@ def _existing(target: Target, table: EventTable[Any]) -> Union:
     if starts := _term_starts(target, table):
         return tuple(_beginning_with(start) for start in starts)
     match target:
-        case Field(name="remediation.id" | "remediation.type"):
+        case Field(name="remediation.type"):
             return (RowProbe("e.remediation_id IS NOT NULL", ()),)
         case Field(name=name) if name in table.ranged_fields:
             return (NumberProbe(name, *_INT64),)
@@ -239,12 +243,27 @@ def _numbers(
     return RowProbe(f"{column} BETWEEN ? AND ?", ends) if column else None
 
 
-def _any_word(words: tuple[Pattern, ...]) -> tuple[Union, ...]:
-    """One way for each word: the terms that hold it, and the ids and commits that are it."""
-    return tuple(_word_probes(word) for word in words if isinstance(word[0], str))
+def _free_text(words: tuple[Pattern, ...]) -> tuple[Union, ...]:
+    """The terms that hold the words; a single one may also be an id or a commit, or begin it."""
+    if len(words) == 1:
+        return (_one_word(words[0]),) if isinstance(words[0][0], str) else ()
+    whole = sorted({text for word in words if (text := literal(word))}, key=len)
+    if not whole:
+        return ()
+    *others, longest = whole
+    return ((WordProbe(longest, longest + "\0", tuple(others)),),)
 
 
-def _word_probes(word: Pattern) -> Union:
+def _in_postings(words: tuple[Pattern, ...]) -> bool:
+    """Whether the words can stand only in values whose words are kept with their terms.
+
+    Flags, kinds of deployment, numbers and instants are sought too but are not among those.
+    """
+    whole = [text for word in words if (text := literal(word))]
+    return any(not _NOT_POSTED.fullmatch(text) for text in whole)
+
+
+def _one_word(word: Pattern) -> Union:
     start = str(word[0])
     after = _after(start) if literal(word) is None else start + "\0"
     return (

@@ -34,6 +34,9 @@ _MOST_PROBES = 200
 _MOST_MERGED = 16
 """Terms whose postings are merged in order of time."""
 
+_NEEDED_NAMES: tuple[LiteralString, ...] = ("q1", "q2", "q3", "q4")
+"""What further terms' postings are called in a statement; more than these are not joined."""
+
 _EVERYTHING = Everything()
 _NOTHING = Condition("SELECT 0 AS at, 0 AS event WHERE FALSE")
 _FAR_FUTURE_NS = 2**62
@@ -58,6 +61,13 @@ class Selection:
         low = _INT64[0] if self.from_ns is None else max(self.from_ns, _INT64[0])
         high = _INT64[1] if self.to_ns is None else min(self.to_ns, _INT64[1])
         return low, high
+
+
+class Merge(NamedTuple):
+    """Terms whose postings are walked together, and terms that an event needs besides."""
+
+    walked: Sequence[TermProbe]
+    needed: Sequence[TermProbe]
 
 
 class Document(NamedTuple):
@@ -125,35 +135,43 @@ class _Search:
 
     def _statements(self, cursor: Cursor) -> list[Condition]:
         """What to read, one after another until the limit is met; each ends in `LIMIT ?`."""
-        few, merged = self._choose(cursor)
+        few, merge = self._choose(cursor)
         tail = [self._tail()] if has_tail(cursor, self._table) else []
         if few is not None:
             return [self._sorted([*map(self._probe, few), *(tail if few else [])])]
-        if merged is not None:
-            return [self._merged(merged, tail)]
+        if merge is not None:
+            return [self._merged(merge, tail)]
         return self._walked(tail)
 
-    def _choose(self, cursor: Cursor) -> tuple[Union | None, Sequence[TermProbe] | None]:
+    def _choose(self, cursor: Cursor) -> tuple[Union | None, Merge | None]:
         """The first union that finds few events, or else the rarest that comes in order."""
-        rarest: Sequence[TermProbe] | None = None
+        choices = [
+            union
+            for union in unions(self._selection.query, self._table)[:_MOST_UNIONS]
+            if len(union) <= _MOST_PROBES
+        ]
+        rarest: Merge | None = None
         longest_ns = -1
-        for union in unions(self._selection.query, self._table)[:_MOST_UNIONS]:
-            if len(union) > _MOST_PROBES:
-                continue
-            merged = self._mergeable(union)
-            complete, span_ns = self._reach(cursor, union, in_order=merged is not None)
+        for union in choices:
+            merge = self._mergeable(union, choices)
+            if merge and len(choices) == 1:
+                return None, merge
+            complete, span_ns = self._reach(cursor, union, in_order=merge is not None)
             if complete:
                 return union, None
-            if merged and span_ns > longest_ns:
-                rarest, longest_ns = merged, span_ns
+            if merge and span_ns > longest_ns:
+                rarest, longest_ns = merge, span_ns
         return None, rarest
 
-    def _mergeable(self, union: Union) -> Sequence[TermProbe] | None:
-        """The union's terms, if their postings come in the order asked for."""
-        if self._selection.sort.name != "started_at" or len(union) > _MOST_MERGED:
+    def _mergeable(self, union: Union, choices: Sequence[Union]) -> Merge | None:
+        """How to walk the union's terms, if their postings come in the order asked for."""
+        if self._selection.sort.name != "started_at" or not 0 < len(union) <= _MOST_MERGED:
             return None
-        probes = [probe for probe in union if isinstance(probe, TermProbe)]
-        return probes if len(probes) == len(union) else None
+        walked = [probe for probe in union if isinstance(probe, TermProbe)]
+        if len(walked) < len(union):
+            return None
+        alone = (choice[0] for choice in choices if len(choice) == 1 and choice != union)
+        return Merge(walked, [probe for probe in alone if isinstance(probe, TermProbe)])
 
     def _reach(self, cursor: Cursor, union: Union, *, in_order: bool) -> tuple[bool, int]:
         """Whether the union finds few events; else the time over which it finds that many.
@@ -188,13 +206,20 @@ class _Search:
                     "WHERE org = ? AND term >= ? AND term < ? AND started_at_ns BETWEEN ? AND ?",
                     (self._org.key, low, high, *self._window),
                 )
-            case WordProbe(low, high):
+            case WordProbe(low, high, others):
+                also: LiteralString = "".join(
+                    [
+                        f"AND EXISTS (SELECT 1 FROM {table.words} v "
+                        "WHERE v.org = w.org AND v.word = ? AND v.term = w.term) "
+                        for _ in others
+                    ]
+                )
                 return Condition(
                     f"SELECT p.started_at_ns AS at, p.event AS event FROM {table.words} w "
                     f"CROSS JOIN {table.postings} p ON p.org = w.org AND p.term = w.term "
-                    "WHERE w.org = ? AND w.word >= ? AND w.word < ? "
+                    f"WHERE w.org = ? AND w.word >= ? AND w.word < ? {also}"
                     "AND p.started_at_ns BETWEEN ? AND ?",
-                    (self._org.key, low, high, *self._window),
+                    (self._org.key, low, high, *others, *self._window),
                 )
             case NumberProbe(field, low, high):
                 return Condition(
@@ -224,18 +249,33 @@ class _Search:
             (*found.values, *self._where.values),
         )
 
-    def _merged(self, probes: Sequence[TermProbe], tail: Sequence[Condition]) -> Condition:
-        """Walks the postings of a few terms in order of time, all at once."""
+    def _merged(self, merge: Merge, tail: Sequence[Condition]) -> Condition:
+        """Walks the postings of a few terms in order of time, all at once.
+
+        Other terms that have to be there are looked up among postings of the same time, which
+        are at hand, before the event's row is, which is not.
+        """
         columns = _replaced(self._columns, "e.started_at_ns", "p.started_at_ns")
+        needed: LiteralString = "".join(
+            [
+                f"CROSS JOIN {self._table.postings} {name} ON {name}.org = p.org "
+                f"AND {name}.term = ? AND {name}.started_at_ns = p.started_at_ns "
+                f"AND {name}.event = p.event "
+                for name, _ in zip(_NEEDED_NAMES, merge.needed, strict=False)
+            ]
+        )
+        terms = [probe.term for _, probe in zip(_NEEDED_NAMES, merge.needed, strict=False)]
         walked: LiteralString = (
-            f"SELECT {columns} FROM {self._table.postings} p "
+            f"SELECT {columns} FROM {self._table.postings} p {needed}"
             f"CROSS JOIN {self._table.name} e ON e.key = p.event "
             f"WHERE p.org = ? AND p.term = ? AND p.started_at_ns BETWEEN ? AND ? "
             f"AND {self._where.sql}"
         )
         arms = [
-            Condition(walked, (self._org.key, probe.term, *self._window, *self._where.values))
-            for probe in probes
+            Condition(
+                walked, (*terms, self._org.key, probe.term, *self._window, *self._where.values)
+            )
+            for probe in merge.walked
         ]
         return self._in_order(arms, tail)
 

@@ -95,6 +95,8 @@ class Writer:
                 self._commit(self._group(following))
                 more = True
             elif following is _Signal.STOP:
+                while self._keep_up():
+                    pass
                 return
             else:
                 more = self._keep_up()
