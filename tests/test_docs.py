@@ -10,9 +10,9 @@ PAGE = Path(__file__).parents[1] / "docs" / "settings.md"
 def settings_page() -> str:
     """`docs/settings.md`; run this file to write it anew."""
     rows = [
-        f"| `{setting.variable}` | {'–' if setting.secret else f'`{setting.flag}`'} "
-        f"| {f'`{setting.default}`' if setting.default else '–'} | {setting.help} "
-        f"{setting.form.capitalize()}. |"
+        f"| `{setting.variable}` | {'' if setting.secret else f'`{setting.flag}`'} "
+        f"| {f'`{setting.default}`' if setting.default else ''} | {setting.help} "
+        f"| {setting.form} |"
         for setting in SETTINGS
     ]
     return "\n".join(
@@ -23,8 +23,8 @@ def settings_page() -> str:
             "`theodora serve`; a flag wins over the environment. A secret may also come from a",
             "file: `THEODORA_<NAME>_FILE` names it.",
             "",
-            "| variable | flag | default | meaning |",
-            "|---|---|---|---|",
+            "| variable | flag | default | meaning | form |",
+            "|---|---|---|---|---|",
             *rows,
             "",
         ]

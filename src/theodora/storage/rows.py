@@ -17,7 +17,7 @@ from theodora.storage import indexing
 from theodora.storage.cursor import Cursor, Row, only_value
 from theodora.storage.organisations import Organisation
 from theodora.storage.tables import E, EventTable
-from theodora.storage.terms import elements, searched_words, terms
+from theodora.storage.terms import elements, searched_words
 
 T = TypeVar("T")
 
@@ -183,7 +183,7 @@ class Rows(Generic[E]):
         return Stored(former.key, event)
 
     def _add_elements(self, cursor: Cursor, key: int, event: E) -> None:
-        found = elements(self.table, terms(self.table, event))
+        found = elements(self.table, event)
         cursor.executemany(
             self._sql.add_element, [(key, element.field, element.value) for element in found]
         )

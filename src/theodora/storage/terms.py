@@ -48,9 +48,16 @@ def terms(table: EventTable[E], event: E) -> list[Term]:
     return list(dict.fromkeys([*_field_terms(table, event), *_tag_terms(event)]))
 
 
-def elements(table: EventTable[E], event_terms: list[Term]) -> list[Term]:
-    """Those of an event's terms that are elements of an array."""
-    return [term for term in event_terms if term.is_tag or term.field in table.arrays]
+def elements(table: EventTable[E], event: E) -> list[Term]:
+    """Those of an event's terms that are elements of an array, each once."""
+    of_fields = (
+        (field, value)
+        for field, values in table.posted
+        if field in table.arrays
+        for value in values(event)
+    )
+    found = [*(Term(field, value) for field, value in of_fields if value), *_tag_terms(event)]
+    return list(dict.fromkeys(found))
 
 
 def searched_words(table: EventTable[E], event: E) -> str:
