@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup serve test check format bench clean
+.PHONY: help setup serve test clients check format bench clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -31,6 +31,20 @@ $(VENV)/installed-dev: $(VENV)/installed
 	@$(BIN)/pip install --quiet --group dev
 	@touch $@
 
+## make serve    start the server with made-up history, on http://127.0.0.1:8080
+serve: $(VENV)/installed .theodora/api-key .theodora/app-key
+	@THEODORA_DATABASE=$${THEODORA_DATABASE:-sqlite:///.theodora/theodora.db} \
+	  THEODORA_BOOTSTRAP_API_KEY_FILE=.theodora/api-key \
+	  THEODORA_BOOTSTRAP_APP_KEY_FILE=.theodora/app-key \
+	  $(BIN)/theodora serve --demo $(FLAGS)
+
+# Keys for the server of `make serve` alone, made on first use.
+.theodora/api-key:
+	@mkdir -p .theodora && umask 077 && $(PYTHON) -c 'import secrets; print(secrets.token_hex(16))' > $@
+
+.theodora/app-key:
+	@mkdir -p .theodora && umask 077 && $(PYTHON) -c 'import secrets; print(secrets.token_hex(20))' > $@
+
 ## make check    format, lint, types and layers
 check: setup
 	@$(BIN)/ruff format --check .
@@ -45,6 +59,17 @@ format: setup
 ## make test     make check, then the whole test suite
 test: check
 	@$(BIN)/pytest -n auto
+
+## make clients  ask a server with the official clients of every language this machine can build
+clients: setup
+	@$(BIN)/pytest -m "" tests/clients
+
+## make bench    measure: search shapes in process, derivation against git, lists and ingest over HTTP (needs wrk)
+bench: setup
+	@$(BIN)/python -m bench.search
+	@$(BIN)/python -m bench.derivation
+	@$(BIN)/python -m bench.over_http 100000
+	@$(BIN)/python -m bench.over_http 1000000
 
 clean:
 	rm -rf $(VENV)

@@ -68,7 +68,8 @@ function setup(t) t:set("id", thread); thread = thread + 1 end
 function request()
   number = number + 1
   local started = {start} + id * 100000000 + number
-  return wrk.format(nil, nil, nil, string.format([[{body}]], number % 200, started, started + 60, number, number))
+  local body = string.format([[{body}]], number % 200, started, started + 60, number, number)
+  return wrk.format(nil, nil, nil, body)
 end
 """
 )

@@ -39,19 +39,20 @@ class Server:
 def start(folder: Path, *flags: str, environment: Mapping[str, str] = {}) -> Server:
     """Starts a server on the database in `folder` and waits until it is ready."""
     database = folder / "theodora.db"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "theodora", "serve", "--port", "0", *flags],
-        env={
-            **{name: value for name, value in os.environ.items() if "THEODORA" not in name},
-            "THEODORA_DATABASE": f"sqlite:///{database}",
-            "THEODORA_BOOTSTRAP_API_KEY": API_KEY,
-            "THEODORA_BOOTSTRAP_APP_KEY": APPLICATION_KEY,
-            **environment,
-        },
-        stdout=subprocess.PIPE,
-        stderr=(folder / "server.log").open("a"),
-        text=True,
-    )
+    with (folder / "server.log").open("a") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "theodora", "serve", "--port", "0", *flags],
+            env={
+                **{name: value for name, value in os.environ.items() if "THEODORA" not in name},
+                "THEODORA_DATABASE": f"sqlite:///{database}",
+                "THEODORA_BOOTSTRAP_API_KEY": API_KEY,
+                "THEODORA_BOOTSTRAP_APP_KEY": APPLICATION_KEY,
+                **environment,
+            },
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
     assert process.stdout is not None
     for line in process.stdout:
         if listening := _LISTENING.search(line):

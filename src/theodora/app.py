@@ -1,15 +1,21 @@
 """Puts the server together: the one place that knows every part."""
 
+import threading
 import time
 from collections.abc import AsyncGenerator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from starlette.types import ASGIApp
 
 from theodora.config import Config, RateLimit
+from theodora.git import MirrorStore, PackStore
+from theodora.sources.mirroring import Fetcher, Mirroring
 from theodora.storage import Organisation, Store
+from theodora.storage.connection import sqlite_path
+from theodora.storage.deriver import Deriver
 from theodora.storage.keys import PERMISSIONS, KeyKind, new_secret
 from theodora.web.application import make_application
 from theodora.web.endpoint import Services
@@ -38,7 +44,16 @@ class Built:
 def build(config: Config) -> Built:
     """Opens the store, makes sure of keys, and puts the ASGI application together."""
     metrics = Metrics()
-    store = Store(config.database, render, on_commit=metrics.group_size.observe)
+    derivation_due = threading.Event()
+
+    def note_commit(writes: int) -> None:
+        metrics.group_size.observe(writes)
+        derivation_due.set()
+
+    store = Store(config.database, render, on_commit=note_commit)
+    deriver = Deriver(store.derivations, derivation_due)
+    mirrors = MirrorStore(git_folder(config), config.git_credential_helper)
+    fetcher = Fetcher(store, Mirroring(store, mirrors), config.git_fetch_minutes * 60)
     metrics.watch(
         lambda: store.waiting_writes,
         {"deployment": store.deployments.count, "failure": store.failures.count},
@@ -46,6 +61,7 @@ def build(config: Config) -> Built:
     executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="handler")
     services = Services(
         store=store,
+        packs=PackStore(git_folder(config)),
         limiter=RateLimiter(_limits(config)),
         executor=executor,
         timestamps=config.timestamps,
@@ -57,7 +73,13 @@ def build(config: Config) -> Built:
     async def lifespan(_: object) -> AsyncGenerator[None]:
         # The thread of the event loop: what takes longer is handed to the executor.
         store.answer_briefly()
+        if config.derive:
+            deriver.start()
+        if config.git_fetch_minutes:
+            fetcher.start()
         yield
+        fetcher.stop()
+        deriver.stop()
         executor.shutdown()
         store.close()
 
@@ -95,6 +117,14 @@ def _ensure_keys(store: Store, config: Config) -> dict[KeyKind, str]:
                 now_ns=now_ns,
             ).result()
     return new_keys
+
+
+def git_folder(config: Config) -> Path:
+    """Where packs and mirrors are: where the setting says, else beside the database."""
+    if config.git_folder:
+        return Path(config.git_folder)
+    database = sqlite_path(config.database)
+    return database.with_name(f"{database.name}-git")
 
 
 def _limits(config: Config) -> dict[Bucket, Limit]:

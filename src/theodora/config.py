@@ -35,6 +35,10 @@ def _integer(text: str) -> int:
     return int(text)
 
 
+def _switch(text: str) -> bool:
+    return {"yes": True, "no": False}[text.lower()]
+
+
 def _prefix(text: str) -> str:
     trimmed = text.strip("/")
     return f"/{trimmed}" if trimmed else ""
@@ -117,6 +121,13 @@ SETTINGS: tuple[Setting, ...] = (
         "Certificate, with its chain, in PEM; with it the server speaks https.",
     ),
     Setting("tls_key", _text, "a file", "", "The certificate's private key, in PEM."),
+    Setting(
+        "derive",
+        _switch,
+        "yes or no",
+        "yes",
+        "Whether this server derives lead times and change failures in the background.",
+    ),
     Setting("path_prefix", _prefix, "a path", "", "Path beneath which everything is served."),
     Setting(
         "trusted_proxies",
@@ -159,6 +170,27 @@ SETTINGS: tuple[Setting, ...] = (
         _LIMIT_FORM,
         "600/60",
         "Requests without a valid key, for each address.",
+    ),
+    Setting(
+        "git_folder",
+        _text,
+        "a folder",
+        "",
+        "Where objects of uploaded packs, and mirrors, are kept; default: beside the database.",
+    ),
+    Setting(
+        "git_fetch_minutes",
+        _integer,
+        "a number",
+        "15",
+        "How often mirrored repositories are fetched; 0: only when asked to.",
+    ),
+    Setting(
+        "git_credential_helper",
+        _text,
+        "a helper as in git's settings",
+        "",
+        "What gives git credentials, for example: store --file=/run/secrets/git",
     ),
     Setting("max_json_bytes", _integer, "a number", "5242880", "Longest JSON body, decompressed."),
     Setting(
@@ -217,6 +249,7 @@ class Config:
     database: str
     tls_cert: str
     tls_key: str
+    derive: bool
     path_prefix: str
     trusted_proxies: tuple[str, ...]
     timestamps: Timestamps
@@ -224,6 +257,9 @@ class Config:
     rate_limit_dora_read: RateLimit
     rate_limit_dora_write: RateLimit
     rate_limit_unauthenticated: RateLimit
+    git_folder: str
+    git_fetch_minutes: int
+    git_credential_helper: str
     max_json_bytes: int
     max_multipart_bytes: int
     log_level: str

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -28,13 +28,29 @@ from theodora.events import Deployment
 FOREVER_NS = 2**63
 
 
+class Seen(NamedTuple):
+    """What is seen of one derived deployment, wherever it was derived."""
+
+    id: str
+    row: DeploymentRow
+    described: Mapping[str, Any]
+
+
 def observe(example: Example, arrival: Sequence[str] = ()) -> dict[str, Any]:
     """What comes of `example`, under the names of its expectation.
 
     `arrival` lists the ids of the deployments in the order to hand them over.
     """
     derived = derive_all(example, arrival)
-    return {name: _OBSERVERS[name](example, derived) for name in example.expect}
+    return answers(
+        example,
+        [Seen(each.deployment.id, deployment_row(each), _described(each)) for each in derived],
+    )
+
+
+def answers(example: Example, seen: Sequence[Seen]) -> dict[str, Any]:
+    """What is expected of `example`, from what is seen of its deployments."""
+    return {name: _OBSERVERS[name](example, seen) for name in example.expect}
 
 
 def derive_all(example: Example, arrival: Sequence[str] = ()) -> list[Derived]:
@@ -69,8 +85,12 @@ def _as_sequence(example: Example, deployments: tuple[Deployment, ...]) -> Deplo
     )
 
 
-def _deployments(_: Example, derived: Iterable[Derived]) -> dict[str, Any]:
-    return {each.deployment.id: _described(each) for each in derived}
+def _deployments(_: Example, seen: Iterable[Seen]) -> dict[str, Any]:
+    return {each.id: each.described for each in seen}
+
+
+def _rows(seen: Iterable[Seen]) -> Iterable[DeploymentRow]:
+    return (each.row for each in seen)
 
 
 def _described(derived: Derived) -> dict[str, Any]:
@@ -95,8 +115,8 @@ def _stages(commit: NewCommit) -> dict[str, Any]:
     return {"lead_time": _seconds(commit.lead_time_ns)} | spans
 
 
-def _metrics(_: Example, derived: Iterable[Derived]) -> dict[str, Any]:
-    return _measured(map(deployment_row, derived))
+def _metrics(_: Example, seen: Iterable[Seen]) -> dict[str, Any]:
+    return _measured(_rows(seen))
 
 
 def _measured(
@@ -122,9 +142,9 @@ def _stats(example: Example, _: Any) -> list[dict[str, Any]]:
     return [msgspec.to_builtins(distribution(values)) for values in example.values]
 
 
-def _buckets(week_start: WeekStart) -> Callable[[Example, Iterable[Derived]], list[Any]]:
-    def observe_buckets(example: Example, derived: Iterable[Derived]) -> list[Any]:
-        answer = make_report(_query(example.query, week_start), map(deployment_row, derived), ())
+def _buckets(week_start: WeekStart) -> Callable[[Example, Iterable[Seen]], list[Any]]:
+    def observe_buckets(example: Example, seen: Iterable[Seen]) -> list[Any]:
+        answer = make_report(_query(example.query, week_start), _rows(seen), ())
         return [
             {
                 "start": each.bucket.period.start_ns,
@@ -147,9 +167,9 @@ def _query(given: Mapping[str, Any], week_start: WeekStart = "monday") -> Metric
     )
 
 
-def _rate(example: Example, derived: Iterable[Derived]) -> dict[str, Any]:
+def _rate(example: Example, seen: Iterable[Seen]) -> dict[str, Any]:
     query = _query(example.query)
-    answer = make_report(query, map(deployment_row, derived), ())
+    answer = make_report(query, _rows(seen), ())
     return {
         **msgspec.to_builtins(answer.overall.total.deployment_frequency),
         "days": query.period.days(query.as_of_ns),
@@ -179,13 +199,13 @@ def _restored(rows: list[IncidentRow]) -> dict[str, Any]:
     return {"count": len(rows), "resolved": found.n, "unresolved": found.open, "p50": found.p50}
 
 
-def _groups(example: Example, derived: Iterable[Derived]) -> dict[str, Any]:
-    by_key = grouped(map(deployment_row, derived), [example.query["group_by"]])
+def _groups(example: Example, seen: Iterable[Seen]) -> dict[str, Any]:
+    by_key = grouped(_rows(seen), [example.query["group_by"]])
     return {name: _measured(rows) for (name,), rows in by_key.items()}
 
 
-def _total(_: Example, derived: Sequence[Derived]) -> int:
-    return len(derived)
+def _total(_: Example, seen: Sequence[Seen]) -> int:
+    return len(seen)
 
 
 _SCORE_NAMES = {
@@ -223,8 +243,8 @@ def _reference(_: Example, __: Any) -> float | None:
     return SURVEYS[0].segments["all"].overall
 
 
-def _unresolved_age(example: Example, derived: Iterable[Derived]) -> dict[str, float]:
-    rows = map(deployment_row, derived)
+def _unresolved_age(example: Example, seen: Iterable[Seen]) -> dict[str, float]:
+    rows = _rows(seen)
     return {each.id: each.age for each in unresolved(rows, example.query["as_of"])}
 
 

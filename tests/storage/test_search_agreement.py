@@ -15,7 +15,7 @@ import pytest
 
 from cases.search import CASES, EVENTS
 from strategies.queries import random_event, random_query
-from theodora.events import Deployment, Failure
+from theodora.events import Deployment
 from theodora.query import SORT_KEYS, Event, Kind, matches, parse, sort_key, to_text
 from theodora.storage import Organisation, Selection
 from theodora.storage.database import Database

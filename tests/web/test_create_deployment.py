@@ -51,9 +51,7 @@ def test_an_id_that_the_client_gives_is_kept(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize("unit_ns", [1, 10**3, 10**6, 10**9])
-def test_the_same_event_in_another_unit_is_the_same_event(
-    client: TestClient, unit_ns: int
-) -> None:
+def test_the_same_event_in_another_unit_is_the_same_event(client: TestClient, unit_ns: int) -> None:
     first = created(client, SHOPIST)
     again = {
         **SHOPIST,

@@ -34,7 +34,7 @@ EXAMPLES = [
         (documents.request, documents.request_example),
         (documents.answer, documents.answer_example),
     )
-    if schema is not None
+    if schema is not None and example is not None
 ]
 
 

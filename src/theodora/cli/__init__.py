@@ -4,10 +4,15 @@ import click
 
 from theodora import __version__
 from theodora.cli.demo import demo
+from theodora.cli.derive import derive
+from theodora.cli.explain import explain
 from theodora.cli.exporting import export_
 from theodora.cli.importing import import_
+from theodora.cli.importing_git import git
 from theodora.cli.keys import keys
 from theodora.cli.migrate import migrate
+from theodora.cli.repositories import repositories
+from theodora.cli.rules import rules
 from theodora.cli.search import search
 from theodora.cli.serve import serve
 from theodora.cli.tls import tls
@@ -40,5 +45,7 @@ def main() -> None:
     """
 
 
-for command in (serve, keys, import_, export_, search, migrate, tls, demo):
+for command in (serve, keys, import_, export_, search, derive, explain, rules, migrate, tls, demo):
     main.add_command(command)
+main.add_command(repositories)
+import_.add_command(git)

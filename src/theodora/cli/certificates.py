@@ -1,5 +1,6 @@
 """A private certificate authority, and server certificates that it signs."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import ip_address
@@ -15,6 +16,8 @@ PrivateKey: TypeAlias = ec.EllipticCurvePrivateKey
 AUTHORITY_DAYS = 3_650
 SERVER_DAYS = 825
 """The longest that all of today's clients accept."""
+
+_HOST = re.compile(r"(\*\.)?(?!-)[A-Za-z0-9-]{1,63}(\.(?!-)[A-Za-z0-9-]{1,63})*")
 
 _SKEW = timedelta(hours=1)
 """Clients' clocks may be behind."""
@@ -126,4 +129,6 @@ def _name(name: str) -> x509.GeneralName:
     try:
         return x509.IPAddress(ip_address(name))
     except ValueError:
-        return x509.DNSName(name.encode("idna").decode() if not name.isascii() else name)
+        if not _HOST.fullmatch(name):
+            raise ValueError(f'"{name}" is no host name and no address') from None
+        return x509.DNSName(name)

@@ -1,35 +1,35 @@
-"""`theodora import`: bring in events from files of JSON Lines."""
+"""`theodora import`: bring in events, commits and pull requests from files of JSON Lines."""
 
 import gzip
 import sys
 import time
-from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, Generic, TypeVar
+from typing import IO, Any, TypeVar
 
 import click
 
+from theodora.cli.intake import (
+    COMMITS_AT_ONCE,
+    Intake,
+    commits_into,
+    events_into,
+    pull_requests_into,
+)
 from theodora.cli.options import config_from, organisation_option, setting_options
 from theodora.errors import Invalid
-from theodora.events import Deployment, Failure
+from theodora.sources.commit_lines import commit_from_line, pull_request_from_line
 from theodora.sources.json_lines import deployment_from_line, failure_from_line
-from theodora.storage import Organisation, Placed, Store
+from theodora.storage import Store
 from theodora.web.wire import render
 
-E = TypeVar("E", Deployment, Failure)
-
-_IN_FLIGHT = 2_000
-"""Events handed to the store and not yet known to be durable."""
-_SHOWN = 20
-"""Lines kept out that are shown one by one."""
+T = TypeVar("T")
 
 
 @click.group("import")
 def import_() -> None:
-    """Bring in events from files; doing so again changes nothing."""
+    """Bring in what you have; doing so again changes nothing."""
 
 
 _files = click.argument("files", nargs=-1, required=True, metavar="FILE...")
@@ -52,7 +52,8 @@ def deployments(files: Sequence[str], org: str, **flags: str | None) -> None:
     """
     with Store(config_from(flags).database, render) as store:
         org_ = store.keys.ensure_organisation(org, time.time_ns()).result()
-        _Import(deployment_from_line, store.deployments.add, org_).run(files)
+        intake = Intake(events_into(store.deployments.add, org_))
+        _import(files, deployment_from_line, intake)
 
 
 @import_.command()
@@ -71,61 +72,67 @@ def failures(files: Sequence[str], org: str, **flags: str | None) -> None:
     """
     with Store(config_from(flags).database, render) as store:
         org_ = store.keys.ensure_organisation(org, time.time_ns()).result()
-        _Import(failure_from_line, store.failures.add, org_).run(files)
+        _import(files, failure_from_line, Intake(events_into(store.failures.add, org_)))
 
 
-class _Import(Generic[E]):
-    """Reads files line by line and hands their events to the store."""
+@import_.command()
+@_files
+@organisation_option
+@setting_options(["database"])
+def commits(files: Sequence[str], org: str, **flags: str | None) -> None:
+    """Bring in commits from FILEs of JSON Lines, .gz too; - is standard input.
 
-    def __init__(
-        self,
-        read: Callable[[bytes], E],
-        add: Callable[[Organisation, E, int], Future[Placed[E]]],
-        org: Organisation,
-    ) -> None:
-        self._read = read
-        self._add = add
-        self._org = org
-        self._in_flight: deque[Future[Placed[E]]] = deque()
-        self._outcomes: Counter[str] = Counter()
+    \b
+    A line: {"repository": "github.com/acme/web", "sha": "...", "parents": ["..."],
+             "author_time": 1693491974, "commit_time": 1693491980,
+             "subject": "Mend the door (#12)", "paths": ["web/door.py"]}
 
-    def run(self, files: Sequence[str]) -> None:
-        """Imports every file, says what became of its lines, and ends the command."""
-        for file in files:
-            with _opened(file) as lines:
-                for number, line in enumerate(lines, 1):
-                    self._take(file, number, line)
-        while self._in_flight:
-            self._settle()
-        click.echo(self._summary())
-        if self._outcomes["kept out"]:
-            sys.exit(1)
+    Instants are Unix timestamps or date-times. A line that cannot be read is shown and kept
+    out, and the command then ends with status 1.
+    """
+    with Store(config_from(flags).database, render) as store:
+        org_ = store.keys.ensure_organisation(org, time.time_ns()).result()
+        intake = Intake(commits_into(store, org_), COMMITS_AT_ONCE)
+        _import(files, commit_from_line, intake)
 
-    def _take(self, file: str, number: int, line: bytes) -> None:
-        if not line.strip():
-            return
-        try:
-            event = self._read(line)
-        except Invalid as error:
-            self._keep_out(f"{file}:{number}: {error}")
-            return
-        self._in_flight.append(self._add(self._org, event, time.time_ns()))
-        if len(self._in_flight) >= _IN_FLIGHT:
-            self._settle()
 
-    def _settle(self) -> None:
-        self._outcomes[self._in_flight.popleft().result().outcome] += 1
+@import_.command("pull-requests")
+@_files
+@organisation_option
+@setting_options(["database"])
+def pull_requests(files: Sequence[str], org: str, **flags: str | None) -> None:
+    """Bring in pull requests from FILEs of JSON Lines, .gz too; - is standard input.
 
-    def _keep_out(self, message: str) -> None:
-        self._outcomes["kept out"] += 1
-        if self._outcomes["kept out"] <= _SHOWN:
-            click.echo(message, err=True)
-        elif self._outcomes["kept out"] == _SHOWN + 1:
-            click.echo("further lines are kept out without being shown", err=True)
+    \b
+    A line: {"repository": "github.com/acme/web", "number": 12, "title": "Mend the door",
+             "labels": ["bug"], "branch": "mend", "merge_commit_sha": "...",
+             "merge_method": "squash", "commits": [{"sha": "...", "author_time": 1693491974}],
+             "created_at": 1693491974, "ready_at": 1693492000,
+             "last_approved_at": "2023-08-31T15:00:00Z", "merged_at": "2023-08-31T15:10:00Z"}
 
-    def _summary(self) -> str:
-        kinds = ("added", "replaced", "unchanged", "kept out")
-        return ", ".join(f"{self._outcomes[kind]:,} {kind}" for kind in kinds)
+    Instants are Unix timestamps or date-times. A line that cannot be read is shown and kept
+    out, and the command then ends with status 1.
+    """
+    with Store(config_from(flags).database, render) as store:
+        org_ = store.keys.ensure_organisation(org, time.time_ns()).result()
+        intake = Intake(pull_requests_into(store, org_), COMMITS_AT_ONCE)
+        _import(files, pull_request_from_line, intake)
+
+
+def _import(files: Sequence[str], read: Callable[[bytes], T], intake: Intake[T]) -> None:
+    """Imports every file, says what became of its lines, and ends the command."""
+    for file in files:
+        with _opened(file) as lines:
+            for number, line in enumerate(lines, 1):
+                if not line.strip():
+                    continue
+                try:
+                    intake.take(read(line))
+                except Invalid as error:
+                    intake.keep_out(f"{file}:{number}: {error}")
+    click.echo(intake.finish())
+    if intake.kept_out:
+        sys.exit(1)
 
 
 @contextmanager

@@ -30,7 +30,13 @@ _MAX_LIMIT = 1_000_000
 @click.option("--failures", is_flag=True, help="Search failures instead of deployments.")
 @click.option("--from", "from_", metavar="TIME", help="Earliest start, included: RFC 3339.")
 @click.option("--to", metavar="TIME", help="Latest start, included: RFC 3339.")
-@click.option("--limit", default=10, show_default=True, type=click.IntRange(1, _MAX_LIMIT))
+@click.option(
+    "--limit",
+    default=10,
+    show_default=True,
+    type=click.IntRange(1, _MAX_LIMIT),
+    help="How many events at the most.",
+)
 @click.option(
     "--sort", default="-started_at", show_default=True, help="A field; - in front: descending."
 )

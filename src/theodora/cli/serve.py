@@ -1,7 +1,9 @@
 """`theodora serve`: start the server."""
 
+import signal
 import socket
 import ssl
+import sys
 from collections.abc import Callable, Mapping
 
 import click
@@ -48,6 +50,7 @@ def serve(demo: bool, **flags: str | None) -> None:
     config = config_from(flags)
     configure_logs(config)
     _check_tls(config)
+    _end_well_when_asked()
     with _listening(config.host, config.port) as listener:
         url = _url(config, listener.getsockname()[1])
         built = build(config)
@@ -87,6 +90,15 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._announce()
+
+
+def _end_well_when_asked() -> None:
+    """Gives the status 0 to a process that is told to stop, and stops.
+
+    The HTTP server raises the signal again once it has finished what it accepted.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _, __: sys.exit(0))
 
 
 def _check_tls(config: Config) -> None:

@@ -54,7 +54,7 @@ def init(names: Sequence[str], folder: Path) -> None:
     try:
         server = make_server(authority, list(names), now)
     except ValueError as error:
-        raise click.ClickException(f"cannot make a certificate for {names}: {error}") from error
+        raise click.ClickException(f"cannot make a certificate: {error}") from error
     _write(folder, "server", server)
     click.echo(
         _NEXT.format(

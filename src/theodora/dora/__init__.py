@@ -9,6 +9,7 @@ from theodora.dora.commits import Commit, PullRequest, Repository
 from theodora.dora.derivation import Derivation, derive
 from theodora.dora.derived import Derived
 from theodora.dora.overrides import GivenRemediation, Override
+from theodora.dora.recall import Recall
 from theodora.dora.report import MetricsQuery, Report, make_report
 from theodora.dora.rows import DeploymentRow, IncidentRow, deployment_row, incident_row
 from theodora.dora.rules import LinkedRule, StaticRule
@@ -29,6 +30,7 @@ __all__ = [
     "Override",
     "Period",
     "PullRequest",
+    "Recall",
     "Report",
     "Repository",
     "ServiceSettings",

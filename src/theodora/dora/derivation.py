@@ -7,6 +7,7 @@ from theodora.dora.derived import Changes, Derived
 from theodora.dora.failures import Candidate, Rules
 from theodora.dora.leadtime import LeadTimes
 from theodora.dora.overrides import Override
+from theodora.dora.recall import Recall
 from theodora.dora.sequence import CodeHistory, DeploymentSequence, in_order, order
 from theodora.dora.settings import ServiceSettings
 from theodora.dora.shipping import ShippedBefore
@@ -14,13 +15,16 @@ from theodora.dora.verdicts import Court, Step
 from theodora.events import Deployment, Failure
 
 
-def derive(sequence: DeploymentSequence) -> tuple[Derived, ...]:
+def derive(sequence: DeploymentSequence, recall: Recall | None = None) -> tuple[Derived, ...]:
     """Everything there is to say of each deployment, in the order of the sequence.
 
     A pure function: the order in which facts arrived, caches and clocks have no part in it.
-    Time and memory grow with deployments plus commits. Raises `Invalid` for unusable rules.
+    Time and memory grow with deployments plus commits; a `recall` of an earlier derivation of
+    the sequence saves most of the time. Raises `Invalid` for unusable rules.
     """
-    derivation = Derivation(sequence.settings, sequence.repositories, sequence.stated_rollbacks)
+    derivation = Derivation(
+        sequence.settings, sequence.repositories, sequence.stated_rollbacks, recall
+    )
     for deployment in in_order(sequence.deployments):
         derivation.advance(deployment)
     return derivation.derived(
@@ -44,14 +48,17 @@ class Derivation:
         settings: ServiceSettings,
         repositories: Mapping[str, Repository],
         stated_rollbacks: frozenset[str] = frozenset(),
+        recall: Recall | None = None,
     ) -> None:
+        recall = recall or Recall()
+        recall.prepare(settings, repositories)
         self._settings = settings
         self._repositories = repositories
         self._stated_rollbacks = stated_rollbacks
-        self._rules = Rules(settings)
-        self._lead_times = LeadTimes(settings, repositories)
+        self._rules = Rules(settings, recall)
+        self._lead_times = LeadTimes(settings, repositories, recall)
         self._codes = CodeHistory()
-        self._shipped = ShippedBefore(self._codes)
+        self._shipped = ShippedBefore(self._codes, self._rules.variables)
         self._deployments: list[Deployment] = []
         self._steps: list[Step] = []
 

@@ -10,6 +10,7 @@ from functools import lru_cache
 import msgspec
 
 from theodora.dora.derived import Decision, Flag, Link, Match, Outcome, RuleKind, Trial
+from theodora.dora.recall import Reading, Recall
 from theodora.dora.rules import LinkedPattern, LinkedRule, StaticPattern, StaticRule
 from theodora.dora.sequence import CodeHistory
 from theodora.dora.settings import ServiceSettings
@@ -55,8 +56,9 @@ class _Finding(msgspec.Struct, frozen=True):
 class Rules:
     """The rules of a service, ready to be tried. Raises `Invalid` for rules that cannot be."""
 
-    def __init__(self, settings: ServiceSettings) -> None:
+    def __init__(self, settings: ServiceSettings, recall: Recall) -> None:
         self._settings = settings
+        self._readings = recall.readings
         self._linked = [LinkedPattern(rule) for rule in settings.linked_rules]
         self._static = [StaticPattern(rule) for rule in settings.static_rules]
         self._steps: tuple[tuple[Callable[[Candidate], _Finding], tuple[Trial, ...]], ...] = (
@@ -66,6 +68,11 @@ class Rules:
             (self._static_rollforward, _skipped("static", _ids(settings.static_rules))),
         )
         """What to try in turn, and the trials to show where an earlier one had fired."""
+
+    @property
+    def variables(self) -> frozenset[str]:
+        """What linked rules look up in earlier deployments."""
+        return frozenset(pattern.variable for pattern in self._linked)
 
     def decide(self, candidate: Candidate) -> Decision:
         """Try the rules in order; the first step that fires gives the type and the links."""
@@ -118,9 +125,10 @@ class Rules:
         """Texts name what they repair: the deployments that shipped it failed."""
         trials: list[Trial] = []
         links: dict[int, Link] = {}
-        for pattern in self._linked:
+        read = self._reading(candidate).linked
+        for pattern, captures in zip(self._linked, read, strict=True):
             matches: list[Match] = []
-            for match, failed in _linked_matches(pattern, candidate):
+            for match, failed in _linked_matches(pattern, captures, candidate):
                 matches.append(match)
                 if failed is not None:
                     link = _link(candidate, failed, "linked", pattern.rule.id, match)
@@ -133,9 +141,10 @@ class Rules:
         """A text such as "hotfix" says that the deployment before failed."""
         trials: list[Trial] = []
         links: tuple[Link, ...] | None = None
-        for pattern in self._static:
+        read = self._reading(candidate).static
+        for pattern, found in zip(self._static, read, strict=True):
             rule = pattern.rule.id
-            match = None if links is not None else _static_match(pattern, candidate)
+            match = _static_match(found, candidate) if found and links is None else None
             if match:
                 trials.append(Trial("static", rule, "fired", (match,)))
                 links = _link_before(candidate, "static", rule, match)
@@ -145,6 +154,19 @@ class Rules:
         if links is None:
             return _Finding(tuple(trials))
         return _Finding(tuple(trials), "rollforward", links)
+
+    def _reading(self, candidate: Candidate) -> Reading:
+        """What the texts say to the rules, from memory if they are the same."""
+        deployment, shipment = candidate.deployment, candidate.shipment
+        known = self._readings.get(deployment.id)
+        if known is None or not known.is_of(deployment, shipment):
+            known = self._readings[deployment.id] = Reading(
+                deployment.version,
+                shipment,
+                tuple(tuple(_captures(each, deployment, shipment)) for each in self._linked),
+                tuple(_first_found(each, deployment, shipment) for each in self._static),
+            )
+        return known
 
 
 def _rolled_back(kind: RuleKind, candidate: Candidate, target: int) -> _Finding:
@@ -167,19 +189,27 @@ def _common_code(candidate: Candidate, target: int) -> Match:
     return Match("version", ours.version or "", None, "fired", failed_id)
 
 
+def _captures(
+    pattern: LinkedPattern, deployment: Deployment, shipment: Shipment
+) -> Iterator[tuple[str, str, str]]:
+    """Field and text of every match of the pattern, and what its variable stands for."""
+    for field in pattern.rule.fields:
+        for text in texts(field, deployment, shipment):
+            for captured in pattern.captures(text):
+                yield field, text, captured
+
+
 def _linked_matches(
-    pattern: LinkedPattern, candidate: Candidate
+    pattern: LinkedPattern, captures: Iterable[tuple[str, str, str]], candidate: Candidate
 ) -> Iterator[tuple[Match, int | None]]:
     """Every text that the pattern matches, with the position of the failure it names."""
-    for field in pattern.rule.fields:
-        for text in texts(field, candidate.deployment, candidate.shipment):
-            for captured in pattern.captures(text):
-                found = _named(pattern, text, captured, candidate)
-                if isinstance(found, int):
-                    failed_id = candidate.before[found].id
-                    yield Match(field, text, captured, "fired", failed_id), found
-                else:
-                    yield Match(field, text, captured, found), None
+    for field, text, captured in captures:
+        found = _named(pattern, text, captured, candidate)
+        if isinstance(found, int):
+            failed_id = candidate.before[found].id
+            yield Match(field, text, captured, "fired", failed_id), found
+        else:
+            yield Match(field, text, captured, found), None
 
 
 def _named(pattern: LinkedPattern, text: str, captured: str, candidate: Candidate) -> int | Outcome:
@@ -200,13 +230,20 @@ def _linked_trial(pattern: LinkedPattern, matches: list[Match]) -> Trial:
     return Trial("linked", pattern.rule.id, outcome, tuple(matches))
 
 
-def _static_match(pattern: StaticPattern, candidate: Candidate) -> Match | None:
-    before = candidate.before
+def _first_found(
+    pattern: StaticPattern, deployment: Deployment, shipment: Shipment
+) -> tuple[str, str] | None:
+    """Field and text of the first match of the pattern."""
     for field in pattern.rule.fields:
-        for text in texts(field, candidate.deployment, candidate.shipment):
+        for text in texts(field, deployment, shipment):
             if pattern.found_in(text):
-                return Match(field, text, None, "fired", before[-1].id if before else None)
+                return field, text
     return None
+
+
+def _static_match(found: tuple[str, str], candidate: Candidate) -> Match:
+    before = candidate.before
+    return Match(*found, None, "fired", before[-1].id if before else None)
 
 
 def _link_before(

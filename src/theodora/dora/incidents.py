@@ -32,9 +32,10 @@ def incidents_by_deployment(
     incidents: Iterable[Failure], deployments: Sequence[Deployment]
 ) -> Mapping[str, tuple[str, ...]]:
     """Ids of the incidents that name a deployment of a sequence, by the deployment's id."""
-    names = _by_name(deployments)
+    given = distinct(incidents)
+    names = _by_name(deployments) if given else {}
     found: dict[str, tuple[str, ...]] = {}
-    for incident in sorted(distinct(incidents), key=lambda each: (each.started_at_ns, each.id)):
+    for incident in sorted(given, key=lambda each: (each.started_at_ns, each.id)):
         named = next((names[name] for name in _names_in(incident) if name in names), ())
         running = [each for each in named if _concerns(incident, each)]
         if running:

@@ -9,6 +9,7 @@ from theodora.dora.commits import Commit, PullRequest, Repository, Shipped
 from theodora.dora.derived import Changes, Flag, LeadTime, LeftOut, NewCommit
 from theodora.dora.paths import PathFilter
 from theodora.dora.pull_requests import PullRequests, squashed_originals
+from theodora.dora.recall import Brought, Recall
 from theodora.dora.settings import ServiceSettings
 from theodora.dora.shipping import NOTHING_SHIPPED, Shipment
 from theodora.dora.stages import stages_of
@@ -48,7 +49,10 @@ class _Progress:
 class LeadTimes:
     """The lead times of one sequence, to be asked deployment by deployment in its order."""
 
-    def __init__(self, settings: ServiceSettings, repositories: Mapping[str, Repository]) -> None:
+    def __init__(
+        self, settings: ServiceSettings, repositories: Mapping[str, Repository], recall: Recall
+    ) -> None:
+        self._recall = recall.brought
         self._time_ns = attrgetter(f"{settings.lead_time_clock}_ns")
         self._paths = PathFilter(settings.path_globs) if settings.path_globs else None
         self._repositories = repositories
@@ -67,8 +71,7 @@ class LeadTimes:
         if pause_ns is None:
             brought = Changes(status="baseline"), NOTHING_SHIPPED
         else:
-            new.sort(key=_newest_first)
-            brought = self._brought(progress, deployment, new, is_gap=pause_ns > GAP_NS)
+            brought = self._recalled(progress, deployment, new, is_gap=pause_ns > GAP_NS)
         progress.seen.update(commit.sha for commit in new)
         return brought
 
@@ -78,9 +81,24 @@ class LeadTimes:
             known = self._progress[repository_id] = _Progress(repository)
         return known
 
-    def _brought(
+    def _recalled(
         self, progress: _Progress, deployment: Deployment, new: list[Commit], *, is_gap: bool
     ) -> tuple[Changes, Shipment]:
+        """What it brought, from memory if it brings the same commits and none was counted."""
+        known = self._recall.get(deployment.id)
+        if (
+            known is None
+            or not known.is_of(deployment, new, is_gap=is_gap)
+            or not progress.seen.isdisjoint(known.counted)
+        ):
+            return self._brought(progress, deployment, new, is_gap=is_gap)
+        progress.seen.update(known.counted)
+        return known.changes, known.shipment
+
+    def _brought(
+        self, progress: _Progress, deployment: Deployment, found: list[Commit], *, is_gap: bool
+    ) -> tuple[Changes, Shipment]:
+        new = sorted(found, key=_newest_first)
         shipment = _shipment(progress, deployment, [each for each in new if self._is_ours(each)])
         candidates, repeated = _unseen(progress, _stand_ins(progress, shipment.commits))
         progress.seen.update(each.commit.sha for each in candidates)
@@ -96,6 +114,18 @@ class LeadTimes:
             lead_time=_lead_time(measured),
             flags=tuple(self._flags(new, measured, len(candidates))),
         )
+        if repeated:
+            self._recall.pop(deployment.id, None)
+        else:
+            self._recall[deployment.id] = Brought(
+                deployment.git,
+                (deployment.started_at_ns, deployment.finished_at_ns),
+                is_gap,
+                found,
+                tuple(each.commit.sha for each in candidates),
+                changes,
+                shipment,
+            )
         return changes, shipment
 
     def _is_ours(self, commit: Commit) -> bool:

@@ -136,7 +136,12 @@ def _pattern_problems(rule: LinkedRule | StaticRule) -> Iterable[Problem]:
         yield Problem(f"is not a regular expression: {error}", ("pattern",))
 
 
-def _compiled(rule: LinkedRule | StaticRule) -> re.Pattern[str]:
+def expression(rule: LinkedRule | StaticRule) -> str:
+    """The regular expression that the rule's pattern stands for."""
     if isinstance(rule, StaticRule):
-        return re.compile(rule.pattern, re.IGNORECASE)
-    return re.compile(_VARIABLE.sub(lambda name: _VARIABLE_PATTERNS[name[1]], rule.pattern))
+        return rule.pattern
+    return _VARIABLE.sub(lambda name: _VARIABLE_PATTERNS[name[1]], rule.pattern)
+
+
+def _compiled(rule: LinkedRule | StaticRule) -> re.Pattern[str]:
+    return re.compile(expression(rule), re.IGNORECASE if isinstance(rule, StaticRule) else 0)

@@ -1,6 +1,7 @@
 """What deployments ship, as rules see it: titles, pull request numbers and versions."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Set
+from functools import cached_property
 
 import msgspec
 
@@ -10,7 +11,7 @@ from theodora.dora.sequence import CodeHistory
 from theodora.events import Deployment
 
 
-class Shipment(msgspec.Struct, frozen=True):
+class Shipment(msgspec.Struct, frozen=True, dict=True):
     """The new commits of a deployment that belong to the service, and their pull requests."""
 
     repository_id: str = ""
@@ -19,13 +20,15 @@ class Shipment(msgspec.Struct, frozen=True):
     merges: tuple[Commit, ...] = ()
     pull_requests: tuple[PullRequest, ...] = ()
 
-    def titles(self) -> set[str]:
+    @cached_property
+    def titles(self) -> Set[str]:
         """Titles of pull requests and subjects of commits, as they are compared."""
         given = [pull_request.title for pull_request in self.pull_requests]
         given += [commit.subject for commit in self.commits]
         return {plain_title(title) for title in given}
 
-    def numbers(self) -> set[str]:
+    @cached_property
+    def numbers(self) -> Set[str]:
         """Numbers of pull requests, as known or as they stand in the subjects."""
         known = {str(pull_request.number) for pull_request in self.pull_requests}
         subjects = (commit.subject for commit in (*self.commits, *self.merges))
@@ -34,9 +37,9 @@ class Shipment(msgspec.Struct, frozen=True):
     def ships(self, variable: str, captured: str, deployment: Deployment) -> bool:
         """Whether `deployment`, with this shipment, ships what a linked rule captured."""
         if variable == "pr_title":
-            return captured in self.titles()
+            return captured in self.titles
         if variable == "pr_number":
-            return captured in self.numbers()
+            return captured in self.numbers
         return captured == deployment.version
 
 
@@ -64,15 +67,19 @@ def texts(field: Field, deployment: Deployment, shipment: Shipment) -> Iterable[
 class ShippedBefore:
     """Which deployment was the last to ship a title, a pull request or a version so far."""
 
-    def __init__(self, codes: CodeHistory) -> None:
+    def __init__(self, codes: CodeHistory, variables: Collection[str]) -> None:
+        """`variables` are those of the rules: nothing else is asked for."""
         self._codes = codes
+        self._variables = variables
         self._titles: dict[str, int] = {}
         self._numbers: dict[tuple[str, str], int] = {}
 
     def add(self, position: int, shipment: Shipment) -> None:
-        self._titles.update(dict.fromkeys(shipment.titles(), position))
-        for number in shipment.numbers():
-            self._numbers[shipment.repository_id, number] = position
+        if "pr_title" in self._variables:
+            self._titles.update(dict.fromkeys(shipment.titles, position))
+        if "pr_number" in self._variables:
+            for number in shipment.numbers:
+                self._numbers[shipment.repository_id, number] = position
 
     def position(self, variable: str, captured: str, shipment: Shipment) -> int | None:
         """The last deployment so far that shipped what a linked rule captured in `shipment`."""

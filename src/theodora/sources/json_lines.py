@@ -2,14 +2,29 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from decimal import Decimal
+from typing import Annotated, Any, TypeAlias, TypeVar
 
 import msgspec
 
 from theodora.errors import Invalid, Problem
-from theodora.events import Deployment, DeploymentType, Failure, Git, Remediation
+from theodora.events import (
+    Deployment,
+    DeploymentType,
+    Failure,
+    Git,
+    Remediation,
+    nanoseconds_from_integer,
+)
 from theodora.events.attributes import read_deployment, read_failure
-from theodora.events.json_values import JsonObject, decimal_number, is_object, type_name
+from theodora.events.json_values import (
+    JsonObject,
+    JsonValue,
+    decimal_number,
+    exact_integer,
+    is_object,
+    type_name,
+)
 
 E = TypeVar("E", Deployment, Failure)
 
@@ -73,12 +88,23 @@ def _attributes(document: JsonObject) -> JsonObject:
 def _with_origin(event: E, document: JsonObject) -> E:
     """The event with the source and the time of first receipt that an export has kept."""
     source = document.get("source")
-    created_at_ns = document.get("created_at")
     return msgspec.structs.replace(
         event,
         source=source if isinstance(source, str) and _SOURCE.fullmatch(source) else DEFAULT_SOURCE,
-        created_at_ns=created_at_ns if isinstance(created_at_ns, int) else 0,
+        created_at_ns=_instant_ns(document.get("created_at")) or 0,
     )
+
+
+def _instant_ns(value: JsonValue) -> int | None:
+    """The instant that a number stands for, in whatever unit; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        return None
+    integer = exact_integer(value)
+    return None if integer is None else nanoseconds_from_integer(integer)
+
+
+_Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+_Seconds: TypeAlias = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
 
 class _Derived(msgspec.Struct):
@@ -87,9 +113,9 @@ class _Derived(msgspec.Struct):
     change_failure: bool | None = None
     deployment_type: DeploymentType = "standard"
     remediation: Remediation | None = None
-    recovery_time_sec: int | None = None
-    number_of_commits: int | None = None
-    change_lead_time: int | None = None
+    recovery_time_sec: _Count | None = None
+    number_of_commits: _Count | None = None
+    change_lead_time: _Seconds | None = None
 
 
 def _with_derived(deployment: Deployment, document: JsonObject) -> Deployment:

@@ -2,15 +2,18 @@
 
 from theodora.storage.database import TakesLong
 from theodora.storage.keys import Key
+from theodora.storage.mirrors import Mirror
 from theodora.storage.organisations import Organisation
 from theodora.storage.rows import Placed
 from theodora.storage.selection import Document, Selection
 from theodora.storage.store import Store
-from theodora.storage.verdicts import Verdict
+from theodora.storage.verdicts import Giver, Verdict
 
 __all__ = [
     "Document",
+    "Giver",
     "Key",
+    "Mirror",
     "Organisation",
     "Placed",
     "Selection",

@@ -14,6 +14,7 @@ import msgspec
 from theodora.dora import Commit, PullRequest, Repository
 from theodora.storage.cursor import Cursor, Row
 from theodora.storage.database import Database
+from theodora.storage.marks import mark_repository
 from theodora.storage.organisations import Organisation
 from theodora.storage.rows import Outcome
 
@@ -59,19 +60,24 @@ class Commits:
         `received` says that the commits themselves were uploaded: only those are `known`.
         """
         given = [_Stored(received, commit) for commit in commits]
-        return self._database.write(
-            lambda cursor: _put_commits(cursor, _ensure(cursor, org, repository_id), given)
-        )
+
+        def write(cursor: Cursor) -> Outcomes:
+            outcomes = _put_commits(cursor, _ensure(cursor, org, repository_id), given)
+            return _marked(cursor, org, repository_id, outcomes)
+
+        return self._database.write(write)
 
     def add_pull_requests(
         self, org: Organisation, repository_id: str, pull_requests: Sequence[PullRequest]
     ) -> Future[Outcomes]:
         """Adds all of them or, on an error, none; what was said of a number before is replaced."""
-        return self._database.write(
-            lambda cursor: _put_pull_requests(
-                cursor, _ensure(cursor, org, repository_id), pull_requests
-            )
-        )
+
+        def write(cursor: Cursor) -> Outcomes:
+            repository = _ensure(cursor, org, repository_id)
+            outcomes = _put_pull_requests(cursor, repository, pull_requests)
+            return _marked(cursor, org, repository_id, outcomes)
+
+        return self._database.write(write)
 
     def known(self, org: Organisation, repository_id: str, shas: Iterable[str]) -> list[str]:
         """Those of `shas` whose commits were uploaded, in the same order."""
@@ -79,6 +85,16 @@ class Commits:
         def read(cursor: Cursor) -> list[str]:
             key = _find(cursor, org, repository_id)
             return [] if key is None else [sha for sha in shas if _was_received(cursor, key, sha)]
+
+        return self._database.read(read)
+
+    def shas(self, org: Organisation, repository_id: str) -> set[str]:
+        """Of all commits that something is known of, uploaded or not."""
+
+        def read(cursor: Cursor) -> set[str]:
+            statement = "SELECT sha FROM commits WHERE repository = ?"
+            rows = cursor.execute(statement, (_find(cursor, org, repository_id),))
+            return {sha for (sha,) in rows}
 
         return self._database.read(read)
 
@@ -121,6 +137,13 @@ def load(cursor: Cursor, org: Organisation, repository_id: str) -> Repository:
         pull_requests=tuple(_decode_pull_request(document) for (document,) in documents),
         has_commit_source=bool(commits),
     )
+
+
+def _marked(cursor: Cursor, org: Organisation, repository_id: str, outcomes: Outcomes) -> Outcomes:
+    """`outcomes`, after what depends on the repository was marked if any of it changed."""
+    if outcomes["added"] or outcomes["replaced"]:
+        mark_repository(cursor, org, repository_id)
+    return outcomes
 
 
 def _find(cursor: Cursor, org: Organisation, repository_id: str) -> int | None:

@@ -1,17 +1,20 @@
 """Deployments in the store: events, and verdicts given on them by hand."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 
 from theodora.errors import NotFound
 from theodora.events import Deployment
 from theodora.storage.cursor import Cursor
 from theodora.storage.database import Database
+from theodora.storage.marks import mark_deployment
 from theodora.storage.organisations import Organisation
 from theodora.storage.rows import Placed, Render, Rows, Stored
 from theodora.storage.selection import Document, Selection, select_documents, select_events
 from theodora.storage.tables import DEPLOYMENTS
 from theodora.storage.verdicts import (
+    NOBODY,
+    Giver,
     Verdict,
     apply_verdict,
     drop_verdict,
@@ -34,7 +37,10 @@ class Deployments:
 
         def write(cursor: Cursor) -> Placed[Deployment]:
             placed = self._rows.put(cursor, org, deployment, now_ns)
-            relink(cursor, self._rows, org, placed.states)
+            if placed.outcome != "unchanged":
+                relink(cursor, self._rows, org, placed.states)
+                for state in _by_sequence(placed.states):
+                    mark_deployment(cursor, org, state)
             return placed
 
         return self._database.write(write)
@@ -48,16 +54,24 @@ class Deployments:
             lambda cursor: select_events(cursor, DEPLOYMENTS, org, selection)
         )
 
-    def update(self, org: Organisation, id_: str, patch: Verdict) -> Future[None]:
+    def update(
+        self, org: Organisation, id_: str, patch: Verdict, giver: Giver = NOBODY
+    ) -> Future[None]:
         """Gives a verdict; raises `NotFound` where there is no such deployment."""
         return self._database.write(
             lambda cursor: apply_verdict(
-                cursor, self._rows, org, self._found(cursor, org, id_), patch
+                cursor, self._rows, org, self._found(cursor, org, id_), patch, giver
             )
         )
 
     def update_by_version(
-        self, org: Organisation, service: str, env: str, version: str, patch: Verdict
+        self,
+        org: Organisation,
+        service: str,
+        env: str,
+        version: str,
+        patch: Verdict,
+        giver: Giver = NOBODY,
     ) -> Future[None]:
         """Gives a verdict on the one that finished last of those with this version."""
 
@@ -68,7 +82,7 @@ class Deployments:
                     f'deployment of service "{service}" in env "{env}" '
                     f'with version "{version}" does not exist'
                 )
-            apply_verdict(cursor, self._rows, org, self._found(cursor, org, latest.id), patch)
+            apply_verdict(cursor, self._rows, org, self._found(cursor, org, latest), patch, giver)
 
         return self._database.write(write)
 
@@ -91,9 +105,10 @@ class Deployments:
 
         def write(cursor: Cursor) -> None:
             stored = self._found(cursor, org, id_)
-            drop_verdict(cursor, stored)
+            drop_verdict(cursor, org, stored)
             self._rows.remove(cursor, org, stored)
             relink(cursor, self._rows, org, [stored])
+            mark_deployment(cursor, org, stored)
 
         return self._database.write(write)
 
@@ -102,3 +117,8 @@ class Deployments:
         if stored is None:
             raise NotFound("deployment does not exist")
         return stored
+
+
+def _by_sequence(states: Iterable[Stored[Deployment]]) -> Iterable[Stored[Deployment]]:
+    """One state for each sequence that the deployment is or was in."""
+    return {(state.event.service, state.event.env): state for state in states}.values()

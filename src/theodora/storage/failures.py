@@ -1,15 +1,17 @@
 """Failures in the store."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 
 from theodora.errors import NotFound
 from theodora.events import Failure
 from theodora.storage.cursor import Cursor
 from theodora.storage.database import Database
+from theodora.storage.marks import mark_service
 from theodora.storage.organisations import Organisation
 from theodora.storage.rows import Placed, Render, Rows, Stored
 from theodora.storage.selection import Document, Selection, select_documents, select_events
+from theodora.storage.settings import effective_settings
 from theodora.storage.tables import FAILURES
 
 
@@ -22,7 +24,14 @@ class Failures:
 
     def add(self, org: Organisation, failure: Failure, now_ns: int) -> Future[Placed[Failure]]:
         """Adds or replaces; the future says what became of it, once that is durable."""
-        return self._database.write(lambda cursor: self._rows.put(cursor, org, failure, now_ns))
+
+        def write(cursor: Cursor) -> Placed[Failure]:
+            placed = self._rows.put(cursor, org, failure, now_ns)
+            if placed.outcome != "unchanged":
+                _mark(cursor, org, placed.states)
+            return placed
+
+        return self._database.write(write)
 
     def get(self, org: Organisation, id_: str) -> Failure:
         """Raises `NotFound` where there is no such failure."""
@@ -47,12 +56,24 @@ class Failures:
 
     def delete(self, org: Organisation, id_: str) -> Future[None]:
         """Raises `NotFound` where there is no such failure."""
-        return self._database.write(
-            lambda cursor: self._rows.remove(cursor, org, self._found(cursor, org, id_))
-        )
+
+        def write(cursor: Cursor) -> None:
+            stored = self._found(cursor, org, id_)
+            self._rows.remove(cursor, org, stored)
+            _mark(cursor, org, [stored])
+
+        return self._database.write(write)
 
     def _found(self, cursor: Cursor, org: Organisation, id_: str) -> Stored[Failure]:
         stored = self._rows.find(cursor, org, id_)
         if stored is None:
             raise NotFound("failure does not exist")
         return stored
+
+
+def _mark(cursor: Cursor, org: Organisation, states: Iterable[Stored[Failure]]) -> None:
+    """Marks the services whose settings let failures mark deployments."""
+    services = {service for state in states for service in state.event.services}
+    for service in sorted(services):
+        if effective_settings(cursor, org, service).incident_marks_failure:
+            mark_service(cursor, org, service)

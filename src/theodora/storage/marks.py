@@ -86,6 +86,11 @@ def has_marks(cursor: Cursor) -> bool:
     return cursor.execute("SELECT 1 FROM marks LIMIT 1").fetchone() is not None
 
 
+def newest_mark(cursor: Cursor) -> int:
+    """The number of the newest mark there is; 0 without any."""
+    return only_value(cursor.execute("SELECT coalesce(max(number), 0) FROM marks"))
+
+
 def has_wide_marks(cursor: Cursor) -> bool:
     """Whether there are marks that stand for several sequences."""
     return cursor.execute("SELECT 1 FROM marks WHERE kind <> 'sequence'").fetchone() is not None
@@ -159,6 +164,12 @@ def next_generation(cursor: Cursor) -> int:
             "UPDATE counters SET value = value + 1 WHERE name = 'derivations' RETURNING value"
         )
     )
+
+
+def sequences_of(cursor: Cursor, org: Organisation, service: str) -> list[SequenceKey]:
+    """Every sequence of a service, or with an empty one of the organisation."""
+    kind = "service" if service else "organisation"
+    return [SequenceKey(org, *each) for each in _covered(cursor, org, kind, service, None)]
 
 
 def _covered(

@@ -1,30 +1,87 @@
 """Reads everything that the derivation of one sequence depends on."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, LiteralString, NamedTuple
 
-from theodora.dora import GivenRemediation, Override, Repository
+from theodora.dora import DeploymentSequence, GivenRemediation, Override, Repository
 from theodora.events import Deployment, Failure
+from theodora.storage.commits import load
 from theodora.storage.cursor import Cursor
 from theodora.storage.indexing import watermark_of
 from theodora.storage.marks import POSTED, SequenceKey
-from theodora.storage.organisations import Organisation
+from theodora.storage.settings import effective_settings
 from theodora.storage.tables import DEPLOYMENTS, FAILURES
-
-LoadRepository = Callable[[Cursor, Organisation, str], Repository]
-"""Everything known of the repository with this id in this organisation."""
 
 _SELECT: LiteralString = f"SELECT e.key, {DEPLOYMENTS.select} FROM "
 
 
-class Verdicts(NamedTuple):
+class Link(NamedTuple):
+    """The remediation that the rules find for a deployment that is judged by hand."""
+
+    id: str | None = None
+    type: str | None = None
+
+
+class Facts(NamedTuple):
+    """Everything that the derivation of one sequence depends on, as of one moment."""
+
+    deployments: dict[int, Deployment]
+    """By the keys of their rows, with what was derived of them last."""
+    sequence: DeploymentSequence
+    linked: Mapping[int, Link]
+    """What was found last, by the keys of the deployments judged by hand."""
+
+
+class _Verdicts(NamedTuple):
     """What people said of the deployments of a sequence, and of others that name one of it."""
 
     overrides: tuple[Override, ...]
     finished_at_ns: Mapping[str, int]
     """When the deployments finished that are judged, or named as remediations."""
-    linked: Mapping[int, tuple[str | None, str | None]]
-    """The remediation that the rules found when last derived, by the key of the one judged."""
+    linked: Mapping[int, Link]
+
+
+def whole_sequence(cursor: Cursor, key: SequenceKey) -> Facts:
+    """Everything, read from the database."""
+    deployments = read_deployments(cursor, key)
+    ids = repository_ids(deployments.values())
+    return read_facts(cursor, key, deployments, {id_: load(cursor, key.org, id_) for id_ in ids})
+
+
+def read_facts(
+    cursor: Cursor,
+    key: SequenceKey,
+    deployments: dict[int, Deployment],
+    repositories: Mapping[str, Repository],
+) -> Facts:
+    """These deployments and commits, with everything else."""
+    settings = effective_settings(cursor, key.org, key.service)
+    overrides, finished_at_ns, linked = _read_verdicts(cursor, key)
+    sequence = DeploymentSequence(
+        deployments=tuple(deployments.values()),
+        repositories=repositories,
+        settings=settings,
+        overrides=overrides,
+        incidents=_read_incidents(cursor, key) if settings.incident_marks_failure else (),
+        finished_elsewhere_ns=finished_at_ns,
+    )
+    return Facts(deployments, sequence, linked)
+
+
+def repository_ids(deployments: Iterable[Deployment]) -> set[str]:
+    return {each.git.repository_id for each in deployments if each.git}
+
+
+def is_judged(cursor: Cursor, key: int) -> bool:
+    """Whether there is a verdict by hand on the deployment with this key."""
+    found = cursor.execute("SELECT 1 FROM verdicts WHERE deployment = ?", (key,))
+    return found.fetchone() is not None
+
+
+def write_link(cursor: Cursor, key: int, link: Link) -> None:
+    cursor.execute(
+        "UPDATE verdicts SET linked_id = ?, linked_type = ? WHERE deployment = ?", (*link, key)
+    )
 
 
 def read_deployments(cursor: Cursor, key: SequenceKey) -> dict[int, Deployment]:
@@ -53,11 +110,11 @@ def read_some_deployments(
     return found
 
 
-def read_verdicts(cursor: Cursor, key: SequenceKey) -> Verdicts:
+def _read_verdicts(cursor: Cursor, key: SequenceKey) -> _Verdicts:
     """The verdicts on deployments of the sequence, and those that name one as remediation."""
     overrides: list[Override] = []
     finished_at_ns: dict[str, int] = {}
-    linked: dict[int, tuple[str | None, str | None]] = {}
+    linked: dict[int, Link] = {}
     for row in cursor.execute(
         "SELECT v.deployment, v.change_failure, v.remediation_type, v.remediation_id, "
         "v.remediation_version, v.given_by, v.given_at_ns, v.reason, v.linked_id, v.linked_type, "
@@ -69,17 +126,17 @@ def read_verdicts(cursor: Cursor, key: SequenceKey) -> Verdicts:
         (key.org.key, key.service, key.env),
     ):
         *verdict, linked_id, linked_type, id_, failed_at_ns, service, env, remedied_at_ns = row
-        judged, override = verdict[0], override_from(id_, verdict[1:])
+        judged, override = verdict[0], _override(id_, verdict[1:])
         overrides.append(override)
         finished_at_ns[id_] = failed_at_ns
         if override.remediation and override.remediation.id and remedied_at_ns is not None:
             finished_at_ns[override.remediation.id] = remedied_at_ns
         if (service, env) == (key.service, key.env):
-            linked[judged] = linked_id, linked_type
-    return Verdicts(tuple(overrides), finished_at_ns, linked)
+            linked[judged] = Link(linked_id, linked_type)
+    return _Verdicts(tuple(overrides), finished_at_ns, linked)
 
 
-def override_from(deployment_id: str, row: list[Any]) -> Override:
+def _override(deployment_id: str, row: list[Any]) -> Override:
     """An override from a verdict's columns, `change_failure` first and `reason` last."""
     change_failure, type_, id_, version, given_by, given_at_ns, reason = row
     return Override(
@@ -92,7 +149,7 @@ def override_from(deployment_id: str, row: list[Any]) -> Override:
     )
 
 
-def read_incidents(cursor: Cursor, key: SequenceKey) -> tuple[Failure, ...]:
+def _read_incidents(cursor: Cursor, key: SequenceKey) -> tuple[Failure, ...]:
     """The failures of the sequence's service."""
     rows = cursor.execute(
         f"SELECT {FAILURES.select} FROM (SELECT event FROM failure_postings "

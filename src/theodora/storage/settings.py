@@ -34,15 +34,19 @@ class Settings:
 
     def put(
         self, org: Organisation, given: Given, service: str = WHOLE_ORGANISATION
-    ) -> Future[None]:
-        """Replaces what was set there. `given` has been checked (`theodora.dora.given`)."""
+    ) -> Future[ServiceSettings]:
+        """Replaces what was set there; the future says what then holds.
 
-        def write(cursor: Cursor) -> None:
+        `given` has been checked (`theodora.dora.given`).
+        """
+
+        def write(cursor: Cursor) -> ServiceSettings:
             _put(cursor, org, service, given)
             if service == WHOLE_ORGANISATION:
                 mark_organisation(cursor, org)
             else:
                 mark_service(cursor, org, service)
+            return effective_settings(cursor, org, service)
 
         return self._database.write(write)
 

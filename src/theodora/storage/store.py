@@ -9,10 +9,13 @@ from theodora.storage.connection import sqlite_path
 from theodora.storage.cursor import Cursor
 from theodora.storage.database import Database
 from theodora.storage.deployments import Deployments
+from theodora.storage.derivation import Derivations
 from theodora.storage.failures import Failures
 from theodora.storage.indexing import index_some
 from theodora.storage.keys import Keys
-from theodora.storage.rows import Render
+from theodora.storage.mirrors import Mirrors
+from theodora.storage.rows import Render, Rows
+from theodora.storage.settings import Settings
 from theodora.storage.tables import DEPLOYMENTS, FAILURES
 
 
@@ -31,8 +34,11 @@ class Store:
         self._database = Database(sqlite_path(url), _keep_up, on_commit)
         self.deployments = Deployments(self._database, render)
         self.failures = Failures(self._database, render)
+        self.derivations = Derivations(self._database, Rows(DEPLOYMENTS, render))
+        self.settings = Settings(self._database)
         self.activity = Activity(self._database)
         self.commits = Commits(self._database)
+        self.mirrors = Mirrors(self._database)
         self.keys = Keys(self._database)
 
     @property

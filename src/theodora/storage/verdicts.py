@@ -21,10 +21,9 @@ from theodora.dora.verdicts import Court, Step
 from theodora.events import Deployment
 from theodora.events.values import RemediationType, whole_seconds
 from theodora.storage.cursor import Cursor
-from theodora.storage.marks import POSTED, mark_sequence
+from theodora.storage.marks import POSTED, mark_deployment, mark_sequence
 from theodora.storage.organisations import Organisation
 from theodora.storage.rows import Rows, Stored
-from theodora.storage.sequences import override_from
 
 
 class Verdict(NamedTuple):
@@ -56,7 +55,7 @@ class Giver(NamedTuple):
     reason: str = ""
 
 
-_NOBODY = Giver()
+NOBODY = Giver()
 
 
 def apply_verdict(
@@ -65,7 +64,7 @@ def apply_verdict(
     org: Organisation,
     stored: Stored[Deployment],
     patch: Verdict,
-    giver: Giver = _NOBODY,
+    giver: Giver = NOBODY,
 ) -> None:
     """Adds what `patch` says to the deployment's verdict."""
     mark_concerned(cursor, org, stored)
@@ -109,14 +108,13 @@ def drop_verdict(cursor: Cursor, org: Organisation, stored: Stored[Deployment]) 
     cursor.execute("DELETE FROM verdicts WHERE deployment = ?", (stored.key,))
 
 
-def mark_concerned(cursor: Cursor, org: Organisation, stored: Stored[Deployment]) -> None:
-    """Marks the sequences that a verdict ties to this deployment, and its own if it is judged."""
+def mark_concerned(cursor: Cursor, org: Organisation, judged: Stored[Deployment]) -> None:
+    """Marks the sequence of a deployment that is judged, and that of the one named as remedy."""
+    mark_deployment(cursor, org, judged)
     sequences = cursor.execute(
-        "SELECT d.service, d.env FROM verdicts v JOIN deployments d ON d.key = v.deployment "
-        "WHERE v.deployment = ?1 OR v.org = ?2 AND v.remediation_id = ?3 "
-        "UNION SELECT r.service, r.env FROM verdicts v "
-        "JOIN deployments r ON r.org = v.org AND r.id = v.remediation_id WHERE v.deployment = ?1",
-        (stored.key, org.key, stored.event.id),
+        "SELECT r.service, r.env FROM verdicts v "
+        "JOIN deployments r ON r.org = v.org AND r.id = v.remediation_id WHERE v.deployment = ?",
+        (judged.key,),
     ).fetchall()
     for service, env in sequences:
         mark_sequence(cursor, org, service, env)
@@ -160,15 +158,18 @@ def _settle(
     """Writes what the verdict on a deployment means into its row."""
     event = judged.event
     override = _override(cursor, org, judged)
-    marks = _links(cursor, judged)
-    court = Court(
-        [_step(event, marks)],
-        [override],
-        incidents=(),
-        finished_elsewhere_ns=_finished_at_ns(cursor, org, override, marks),
+    links = _links(cursor, judged)
+    step = Step(
+        event,
+        Changes(status="no_git"),
+        Decision("standard", (), links),
+        awaits_commits=event.change_failure is None,
     )
-    heard = court.heard(0)
-    verdict = court.derived(0, _step(event, marks)).verdict
+    named = [link.remediation_id for link in links]
+    if override.remediation and override.remediation.id:
+        named.append(override.remediation.id)
+    court = Court([step], [override], (), _finished_at_ns(cursor, org, named))
+    verdict = court.derived(0, step).verdict
     recovery_ns = verdict.recovery_time_ns
     now = msgspec.structs.replace(
         event,
@@ -177,3 +178,58 @@ def _settle(
         recovery_time_sec=None if recovery_ns is None else whole_seconds(recovery_ns),
     )
     rows.derive(cursor, org, judged, now)
+
+
+def _override(cursor: Cursor, org: Organisation, judged: Stored[Deployment]) -> Override:
+    """The verdict as derivation takes it, with what the court cannot look up for itself.
+
+    A version becomes the id it stands for now. Where only a remediation was given, it is the
+    rules' finding that stands: the one in the row, since no verdict has ever replaced it.
+    """
+    event, verdict = judged.event, _get_verdict(cursor, judged.key)
+    id_ = verdict.remediation_id
+    if verdict.remediation_version:
+        id_ = latest_of_version(
+            cursor, org, event.service, event.env, verdict.remediation_version, judged.key
+        )
+    given = verdict.change_failure
+    type_ = verdict.remediation_type
+    return Override(
+        deployment_id=event.id,
+        change_failure=event.change_failure if given is None else given,
+        remediation=GivenRemediation(type=type_, id=id_) if type_ else None,
+    )
+
+
+def _links(cursor: Cursor, judged: Stored[Deployment]) -> tuple[Link, ...]:
+    """What the rules found to have remedied the deployment, when last derived."""
+    row = cursor.execute(
+        "SELECT linked_id, linked_type FROM verdicts WHERE deployment = ? "
+        "AND linked_id IS NOT NULL",
+        (judged.key,),
+    ).fetchone()
+    return (Link(judged.event.id, *row, kind="linked", rule=""),) if row else ()
+
+
+def _finished_at_ns(cursor: Cursor, org: Organisation, ids: Iterable[str]) -> dict[str, int]:
+    """When the deployments with these ids finished, of those that are stored."""
+    found: dict[str, int] = {}
+    for id_ in ids:
+        row = cursor.execute(
+            "SELECT finished_at_ns FROM deployments WHERE org = ? AND id = ?", (org.key, id_)
+        ).fetchone()
+        if row:
+            found[id_] = row[0]
+    return found
+
+
+def _get_verdict(cursor: Cursor, key: int) -> Verdict:
+    row = cursor.execute(
+        "SELECT change_failure, remediation_id, remediation_version, remediation_type "
+        "FROM verdicts WHERE deployment = ?",
+        (key,),
+    ).fetchone()
+    if row is None:
+        return Verdict()
+    change_failure, *remediation = row
+    return Verdict(None if change_failure is None else bool(change_failure), *remediation)

@@ -14,9 +14,13 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar, cast
 
+import structlog
+
 from theodora.errors import TheodoraError, Unavailable
 from theodora.storage.connection import connect_writer, driver_errors
 from theodora.storage.cursor import Cursor
+
+log = structlog.get_logger()
 
 T = TypeVar("T")
 
@@ -133,6 +137,11 @@ class Writer:
                 self._cursor.execute("COMMIT")
         except TheodoraError:
             self._roll_back()
+            return False
+        except Exception:
+            # Upkeep can wait, writes cannot: the thread lives on.
+            self._roll_back()
+            log.exception("upkeep failed")
             return False
         return more
 

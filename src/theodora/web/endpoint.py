@@ -17,6 +17,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from theodora.errors import Forbidden, NotFound, TheodoraError, TooManyRequests, Unavailable
+from theodora.git import PackStore
 from theodora.storage import Store, TakesLong
 from theodora.web.body import JSON_MEDIA_TYPES, check_media_type, read_body
 from theodora.web.observe import note_operation
@@ -36,6 +37,7 @@ class Services:
     """What requests are served with."""
 
     store: Store
+    packs: PackStore
     limiter: RateLimiter
     executor: Executor
     timestamps: str
@@ -109,8 +111,10 @@ class Endpoint:
     ) -> Reply:
         request = Request(
             store=self._services.store,
+            packs=self._services.packs,
             organisation=caller.organisation,
             api_key=caller.api_key,
+            application_key=caller.application_key,
             path_parameters=scope["path_params"],
             query_parameters=QueryParams(scope["query_string"]),
             headers=headers,
@@ -136,7 +140,7 @@ class Endpoint:
 
     async def _handle(self, operation: Operation, request: Request) -> Reply | Pending:
         """Runs the handler here if it is quick, else on a thread of its own."""
-        if len(request.body) <= _INLINE_BYTES:
+        if operation.is_brief and len(request.body) <= _INLINE_BYTES:
             with suppress(TakesLong):
                 return operation.handler(request)
         loop = asyncio.get_running_loop()

@@ -1,5 +1,6 @@
 """What is seen of requests from outside: their ids, log lines and Prometheus metrics."""
 
+import itertools
 import re
 import secrets
 import time
@@ -25,6 +26,12 @@ _GROUP_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
 LoggedRequests = Literal["all", "failed", "none"]
+
+
+_PROCESS = secrets.token_hex(6).encode()
+_NUMBERS = itertools.count(1)
+"""Ids are random by process and then counted: asking the system for randomness a request at a
+time would let other threads in between."""
 
 
 class Metrics:
@@ -137,4 +144,4 @@ def _request_id(scope: Scope) -> bytes:
     for name, value in scope["headers"]:
         if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
             return value
-    return secrets.token_hex(8).encode()
+    return b"%s%08x" % (_PROCESS, next(_NUMBERS))

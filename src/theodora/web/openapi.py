@@ -103,7 +103,9 @@ def _request(operation: Operation, documents: Documents) -> Json:
     media_types = operation.media_types
     if media_types == JSON_MEDIA_TYPES:
         media_types = media_types[:1]
-    content = {"schema": documents.request, "example": documents.request_example}
+    content = {"schema": documents.request}
+    if documents.request_example is not None:
+        content["example"] = documents.request_example
     return dict.fromkeys(media_types, content)
 
 

@@ -7,13 +7,14 @@ from typing import Any, Literal
 
 from starlette.datastructures import QueryParams
 
+from theodora.git import PackStore
 from theodora.storage import Key, Organisation, Store
 from theodora.web.body import JSON_MEDIA_TYPES
 from theodora.web.ratelimit import Bucket
 from theodora.web.responses import JSON_API, Reply
 from theodora.web.security import Access
 
-Method = Literal["GET", "POST", "PATCH", "DELETE"]
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +22,10 @@ class Request:
     """What a handler works from: everything is checked but the document itself."""
 
     store: Store
+    packs: PackStore
     organisation: Organisation
     api_key: Key | None
+    application_key: Key | None
     path_parameters: Mapping[str, str]
     query_parameters: QueryParams
     headers: Mapping[str, str]
@@ -62,4 +65,6 @@ class Operation:
     """What it may answer, besides what every operation may."""
     media_types: tuple[str, ...] = JSON_MEDIA_TYPES
     """Of the body; none where there is no body to read."""
+    is_brief: bool = True
+    """Whether it may be answered on the event loop when its body is short."""
     reply_media_type: str = JSON_API

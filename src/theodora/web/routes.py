@@ -1,14 +1,15 @@
 """The route table: every operation, its paths, what it asks for and what it may answer."""
 
-from theodora.web import activity, api, datadog_ci, validation
+from theodora.web import activity, api, datadog_ci, explanations, git_metadata, settings, validation
 from theodora.web.body import MULTIPART_MEDIA_TYPES
 from theodora.web.operations import Operation
 from theodora.web.responses import JSON
-from theodora.web.security import READ, WRITE, Access, Credential
+from theodora.web.security import READ, WRITE, WRITE_SETTINGS, Access, Credential
 
 _API_KEY = Access(Credential.API_KEY)
 _READ = Access(Credential.BOTH_KEYS, READ)
 _WRITE = Access(Credential.BOTH_KEYS, WRITE)
+_WRITE_SETTINGS = Access(Credential.BOTH_KEYS, WRITE_SETTINGS)
 
 ANY_STATUS = (403, 429, 500, 503)
 """What every operation may answer; one that reads a body also 413 and 415."""
@@ -56,6 +57,17 @@ OPERATIONS: tuple[Operation, ...] = (
         media_types=(),
     ),
     Operation(
+        name="ExplainDORADeployment",
+        summary="Tell why a deployment is taken for what it is",
+        method="GET",
+        paths=("/api/v2/dora/deployments/{id}/explanation",),
+        handler=explanations.explain_deployment,
+        access=_READ,
+        bucket="dora_read",
+        statuses=(200, 404),
+        media_types=(),
+    ),
+    Operation(
         name="PatchDORADeployment",
         summary="Patch a deployment event",
         method="PATCH",
@@ -75,6 +87,68 @@ OPERATIONS: tuple[Operation, ...] = (
         bucket="dora_write",
         statuses=(202, 404),
         media_types=(),
+    ),
+    Operation(
+        name="GetDORASettings",
+        summary="Get the settings of the organisation",
+        method="GET",
+        paths=("/api/v2/dora/settings",),
+        handler=settings.get_settings,
+        access=_READ,
+        bucket="dora_read",
+        statuses=(200,),
+        media_types=(),
+    ),
+    Operation(
+        name="PutDORASettings",
+        summary="Set what holds for every service that says nothing else",
+        method="PUT",
+        paths=("/api/v2/dora/settings",),
+        handler=settings.put_settings,
+        access=_WRITE_SETTINGS,
+        bucket="dora_write",
+        statuses=(200, 400),
+    ),
+    Operation(
+        name="PreviewDORASettings",
+        summary="Tell which deployments settings of the organisation would change",
+        method="POST",
+        paths=("/api/v2/dora/settings/preview",),
+        handler=settings.preview_settings,
+        access=_READ,
+        bucket="dora_read",
+        statuses=(200, 400),
+    ),
+    Operation(
+        name="GetDORAServiceSettings",
+        summary="Get the settings of a service",
+        method="GET",
+        paths=("/api/v2/dora/settings/services/{service}",),
+        handler=settings.get_settings,
+        access=_READ,
+        bucket="dora_read",
+        statuses=(200,),
+        media_types=(),
+    ),
+    Operation(
+        name="PutDORAServiceSettings",
+        summary="Set what holds for a service",
+        method="PUT",
+        paths=("/api/v2/dora/settings/services/{service}",),
+        handler=settings.put_settings,
+        access=_WRITE_SETTINGS,
+        bucket="dora_write",
+        statuses=(200, 400),
+    ),
+    Operation(
+        name="PreviewDORAServiceSettings",
+        summary="Tell which deployments settings of a service would change",
+        method="POST",
+        paths=("/api/v2/dora/settings/services/{service}/preview",),
+        handler=settings.preview_settings,
+        access=_READ,
+        bucket="dora_read",
+        statuses=(200, 400),
     ),
     Operation(
         name="CreateDORAFailure",
@@ -172,6 +246,28 @@ OPERATIONS: tuple[Operation, ...] = (
         statuses=(200,),
         media_types=(),
         reply_media_type=JSON,
+    ),
+    Operation(
+        name="SearchCommits",
+        summary="Tell which of some commits have been uploaded",
+        method="POST",
+        paths=("/api/v2/git/repository/search_commits",),
+        handler=git_metadata.search_commits,
+        access=_API_KEY,
+        bucket="dora_ingest",
+        statuses=(200, 400),
+    ),
+    Operation(
+        name="UploadPackfile",
+        summary="Upload a pack of commits and trees",
+        method="POST",
+        paths=("/api/v2/git/repository/packfile",),
+        handler=git_metadata.upload_packfile,
+        access=_API_KEY,
+        bucket="dora_ingest",
+        statuses=(204, 400),
+        media_types=MULTIPART_MEDIA_TYPES,
+        is_brief=False,
     ),
     Operation(
         name="UploadTrackedFiles",

@@ -6,7 +6,17 @@ The examples are checked against the schemas, and against the server, by tests.
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
+from theodora.dora import DeploymentSequence, derive
+from theodora.dora.explanation import Explanation, explain
+from theodora.dora.given import MAX_GLOBS, MAX_RULES
+from theodora.dora.rules import FIELDS
+from theodora.events import Deployment
 from theodora.query.fields import SORT_KEYS, Kind
+from theodora.web.explanations import TYPE as EXPLANATION_TYPE
+from theodora.web.settings import PREVIEW_TYPE, PreviewAttributes, SettingsAttributes
+from theodora.web.settings import TYPE as SETTINGS_TYPE
 from theodora.web.wire import LIST_TYPES, MAX_LIST_LIMIT, PATCH_TYPE
 
 Schema = dict[str, Any]
@@ -78,8 +88,30 @@ _SENT_GIT = _object(
     "commit_sha",
     "repository_url",
 )
+_REPOSITORY_URL = _text("The repository, however written.", minLength=1, maxLength=2048)
+_COMMITS = _object(
+    {
+        "data": _array(
+            _object(
+                {
+                    "id": _text("The commit's SHA.", pattern="^([0-9a-f]{40}|[0-9a-f]{64})$"),
+                    "type": _constant("commit"),
+                },
+                *("id", "type"),
+            )
+        )
+    },
+    "data",
+)
+_COMMIT_EXAMPLE = {"id": "66adc9350f2cc9b250b69abddab733dd55e1a588", "type": "commit"}
+
+(_EXPLANATION, _SETTINGS, _PREVIEW), _DERIVATION_PARTS = msgspec.json.schema_components(
+    [Explanation, SettingsAttributes, PreviewAttributes],
+    ref_template="#/components/schemas/{name}",
+)
 
 COMPONENTS: dict[str, Schema] = {
+    **_DERIVATION_PARTS,
     "ObjectErrors": _object(
         {
             "errors": _array(
@@ -378,7 +410,103 @@ _STATUS_OK = Documents(
     answer=_object({"status": _text()}, "status"), answer_example={"status": "ok"}
 )
 
+_EXPLAINED = Deployment(
+    id="64f25434490ef9c7",
+    service="shopist",
+    env="production",
+    version="v1.12.07",
+    started_at_ns=1_693_491_974 * 10**9,
+    finished_at_ns=1_693_491_984 * 10**9,
+)
+_EXPLANATION_DOCUMENTS = Documents(
+    answer=_data(
+        _object(
+            {"id": _text(), "type": _constant(EXPLANATION_TYPE), "attributes": _EXPLANATION},
+            *("id", "type", "attributes"),
+        )
+    ),
+    answer_example={
+        "data": {
+            "id": _EXPLAINED.id,
+            "type": EXPLANATION_TYPE,
+            "attributes": msgspec.json.decode(
+                msgspec.json.encode(
+                    explain(derive(DeploymentSequence(deployments=(_EXPLAINED,)))[0], None, None)
+                )
+            ),
+        }
+    },
+    parameters=(_ID_PARAMETER,),
+)
+
+_RULES = _array(
+    _object(
+        {
+            "id": _text(minLength=1, maxLength=200),
+            "fields": _array(_text(enum=list(FIELDS)), minItems=1),
+            "pattern": _text("A regular expression.", minLength=1, maxLength=500),
+        },
+        *("id", "fields", "pattern"),
+    ),
+    maxItems=MAX_RULES,
+)
+_GIVEN_SETTINGS = {
+    **_object(
+        {
+            "path_globs": _array(_text(minLength=1, maxLength=200), maxItems=MAX_GLOBS),
+            "lead_time_clock": _text(enum=["author_time", "commit_time"]),
+            "detect_rollbacks": {"type": "boolean"},
+            "rollback_lookback": {"type": ["integer", "null"], "minimum": 1},
+            "linked_rules": _RULES,
+            "static_rules": _RULES,
+            "incident_marks_failure": {"type": "boolean"},
+        }
+    ),
+    "additionalProperties": False,
+}
+_EXAMPLE_SETTINGS = {
+    "path_globs": ["web/**", "!**/*.md"],
+    "static_rules": [{"id": "hotfix", "fields": ["pr_title", "pr_label"], "pattern": "hot-?fix"}],
+}
+_SERVICE_PARAMETER: Schema = {
+    "name": "service",
+    "in": "path",
+    "required": True,
+    "description": "The service's name.",
+    "schema": _text(minLength=1),
+}
+
+
+def _settings_documents(
+    type_: str, answer: Schema, *parameters: Schema, reads: bool = True
+) -> Documents:
+    given = _object(
+        {"type": _constant(SETTINGS_TYPE), "attributes": _GIVEN_SETTINGS}, "type", "attributes"
+    )
+    example = {"data": {"type": SETTINGS_TYPE, "attributes": _EXAMPLE_SETTINGS}}
+    return Documents(
+        request=_data(given) if reads else None,
+        request_example=example if reads else None,
+        answer=_data(
+            _object(
+                {"id": _text(), "type": _constant(type_), "attributes": answer},
+                *("id", "type", "attributes"),
+            )
+        ),
+        parameters=parameters,
+    )
+
+
 DOCUMENTS: dict[str, Documents] = {
+    "GetDORASettings": _settings_documents(SETTINGS_TYPE, _SETTINGS, reads=False),
+    "PutDORASettings": _settings_documents(SETTINGS_TYPE, _SETTINGS),
+    "PreviewDORASettings": _settings_documents(PREVIEW_TYPE, _PREVIEW),
+    "GetDORAServiceSettings": _settings_documents(
+        SETTINGS_TYPE, _SETTINGS, _SERVICE_PARAMETER, reads=False
+    ),
+    "PutDORAServiceSettings": _settings_documents(SETTINGS_TYPE, _SETTINGS, _SERVICE_PARAMETER),
+    "PreviewDORAServiceSettings": _settings_documents(PREVIEW_TYPE, _PREVIEW, _SERVICE_PARAMETER),
+    "ExplainDORADeployment": _EXPLANATION_DOCUMENTS,
     "CreateDORADeployment": _create(
         _DEPLOYMENT_ATTRIBUTES,
         _EXAMPLE_DEPLOYMENT,
@@ -482,6 +610,28 @@ DOCUMENTS: dict[str, Documents] = {
         request_example={"series": []},
         answer=_STATUS_OK.answer,
         answer_example=_STATUS_OK.answer_example,
+    ),
+    "SearchCommits": Documents(
+        request=_object(
+            {"meta": _object({"repository_url": _REPOSITORY_URL}, "repository_url")}
+            | _COMMITS["properties"],
+            *("meta", "data"),
+        ),
+        request_example={
+            "meta": {"repository_url": "https://github.com/organization/example-repository"},
+            "data": [_COMMIT_EXAMPLE],
+        },
+        answer=_COMMITS,
+        answer_example={"data": [_COMMIT_EXAMPLE]},
+    ),
+    "UploadPackfile": Documents(
+        request=_object(
+            {
+                "pushedSha": _text("JSON: the newest commit, and the repository's URL."),
+                "packfile": _text("A pack of version 2, of commits and trees.", format="binary"),
+            },
+            *("pushedSha", "packfile"),
+        ),
     ),
     "UploadTrackedFiles": Documents(
         request=_object(

@@ -12,6 +12,7 @@ from theodora.storage import Key, Organisation, Store
 
 READ = "dora_metrics_read"
 WRITE = "dora_metrics_write"
+WRITE_SETTINGS = "dora_settings_write"
 
 
 class Credential(Enum):
@@ -48,6 +49,8 @@ class Caller(NamedTuple):
     organisation: Organisation
     api_key: Key | None
     """None with a bearer token alone."""
+    application_key: Key | None = None
+    """None where an API key is enough."""
 
 
 def read_credentials(
@@ -71,7 +74,7 @@ def authenticate(store: Store, credentials: Credentials, access: Access) -> Call
     application_key = _application_key(store, credentials, api_key)
     if access.permission is not None and access.permission not in application_key.permissions:
         raise Forbidden(authenticated=True)
-    return Caller(application_key.organisation, api_key)
+    return Caller(application_key.organisation, api_key, application_key)
 
 
 def _api_key(store: Store, credentials: Credentials) -> Key | None:

@@ -24,7 +24,7 @@ _CLIENT = re.compile(r"datadog-api-client-([a-z]+)/(\d{1,9})\.(\d{1,9})")
 def timestamp_form(parameter: str | None, setting: str, user_agent: str) -> TimestampForm:
     """The form: what the request asks for, else the server's setting, else the client's version."""
     if parameter is not None and parameter not in FORMS:
-        detail = f'parameter "timestamps" must be one of "{" ".join(sorted(FORMS))}"'
+        detail = f'parameter "timestamps" must be one of "{" ".join(FORMS)}"'
         raise Invalid(Problem(detail, parameter="timestamps"))
     for choice in (parameter, setting):
         if choice not in {None, "auto"}:

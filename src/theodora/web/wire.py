@@ -37,6 +37,7 @@ from theodora.query.fields import SORT_KEYS, Field, Kind, sort_key
 from theodora.storage import Document, Selection, Verdict
 
 E = TypeVar("E", Deployment, Failure)
+T = TypeVar("T")
 
 MAX_NESTING = 64
 MAX_LIST_LIMIT = 1000
@@ -109,7 +110,12 @@ def _invalid_json(body: bytes, offset: int) -> Invalid:
 
 def decode_event(body: bytes, read: Callable[[JsonObject], E]) -> E:
     """The event that a document creates, read from its attributes."""
-    _, attributes = _envelope(body)
+    return decode_attributes(body, read)
+
+
+def decode_attributes(body: bytes, read: Callable[[JsonObject], T], type_: str | None = None) -> T:
+    """What `read` makes of the attributes of a document, which is of this type if one is given."""
+    _, attributes = _envelope(body, type_)
     try:
         return read(attributes)
     except Invalid as invalid:

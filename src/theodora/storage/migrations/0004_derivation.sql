@@ -4,7 +4,8 @@
 -- the deployments of a service and env; the other kinds stand for every sequence of a
 -- repository, of a service or of the organisation, until the worker takes them apart.
 CREATE TABLE marks (
-  number INTEGER PRIMARY KEY,
+  -- Never used twice: what is remembered as of one number stays older than the next.
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
   org INTEGER NOT NULL REFERENCES organisations (org),
   kind TEXT NOT NULL CHECK (kind IN ('sequence', 'repository', 'service', 'organisation')),
   service TEXT,
@@ -26,6 +27,7 @@ ALTER TABLE verdicts ADD COLUMN reason TEXT NOT NULL DEFAULT '';
 ALTER TABLE verdicts ADD COLUMN linked_id TEXT;
 ALTER TABLE verdicts ADD COLUMN linked_type TEXT;
 CREATE INDEX verdicts_by_org ON verdicts (org);
+CREATE INDEX verdicts_by_linked_id ON verdicts (org, linked_id) WHERE linked_id IS NOT NULL;
 
 -- A JSON object with the settings given; the service '' stands for the whole organisation.
 CREATE TABLE settings (

@@ -1,0 +1,20 @@
+"""`theodora derive`: work off what is marked, without a server."""
+
+import click
+
+from theodora.cli.options import config_from, setting_options
+from theodora.storage import Store
+from theodora.web.wire import render
+
+
+@click.command()
+@setting_options(["database"])
+def derive(**flags: str | None) -> None:
+    """Derive lead times and change failures of whatever has changed.
+
+    A server does so by itself, soon after each change. This does it now, for every
+    organisation, and returns when nothing is left to do.
+    """
+    with Store(config_from(flags).database, render) as store:
+        count = store.derivations.derive_all_marked()
+    click.echo(f"derived {count:,} sequence{'' if count == 1 else 's'}")

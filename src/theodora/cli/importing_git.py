@@ -1,0 +1,77 @@
+"""`theodora import git`: deployments and commits out of a repository on this machine."""
+
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import click
+
+from theodora.cli.intake import COMMITS_AT_ONCE, Intake, commits_into, events_into
+from theodora.cli.options import config_from, organisation_option, setting_options
+from theodora.errors import Invalid
+from theodora.events import repository_id, without_credentials
+from theodora.git import History, Tag
+from theodora.sources.git_tags import deployment_from_tag
+from theodora.storage import Organisation, Store
+from theodora.web.wire import render
+
+
+@click.command()
+@click.argument("path", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--service", required=True, help="Service that the tags put out.")
+@click.option("--env", required=True, help="Environment that they were put out to.")
+@click.option("--tags", "pattern", default="*", show_default=True, help="Tags to read, as a glob.")
+@click.option("--repository-url", help="The repository's URL. Default: that of the remote origin.")
+@organisation_option
+@setting_options(["database"])
+def git(
+    path: Path,
+    service: str,
+    env: str,
+    pattern: str,
+    repository_url: str | None,
+    org: str,
+    **flags: str | None,
+) -> None:
+    """Bring in a deployment for each tag of the repository at PATH, and all their commits.
+
+    A deployment happened when its annotated tag was made; for another tag, when its commit was.
+    Commits come with their changed paths. The repository is only read. Doing so again changes
+    nothing.
+    """
+    history = History(path)
+    url = without_credentials(repository_url or history.remote_url() or str(path.resolve()))
+    tags = history.tags(pattern)
+    if not tags:
+        raise click.ClickException(f'no tag of a commit in {path} matches "{pattern}"')
+    with Store(config_from(flags).database, render) as store:
+        org_ = store.keys.ensure_organisation(org, time.time_ns()).result()
+        _import_commits(store, org_, history, repository_id(url), tags)
+        intake = Intake(events_into(store.deployments.add, org_))
+        for tag in tags:
+            try:
+                intake.take(deployment_from_tag(tag, service, env, url))
+            except Invalid as error:
+                intake.keep_out(f"{tag.name}: {error}")
+        click.echo(f"deployments: {intake.finish()}")
+        if intake.kept_out:
+            sys.exit(1)
+
+
+def _import_commits(
+    store: Store, org: Organisation, history: History, id_: str, tags: Iterable[Tag]
+) -> None:
+    """Adds every commit that a tag leads to, with a progress bar on a terminal."""
+    intake = Intake(commits_into(store, org), COMMITS_AT_ONCE)
+    shas = history.shas({tag.commit_sha: None for tag in tags})
+    with click.progressbar(length=len(shas), label="commits", file=sys.stderr) as bar:
+        for together in _some_at_a_time(shas):
+            for commit in history.commits(together):
+                intake.take((id_, commit))
+            bar.update(len(together))
+    click.echo(f"commits: {intake.finish()}")
+
+
+def _some_at_a_time(shas: Sequence[str]) -> Iterable[Sequence[str]]:
+    return (shas[at : at + COMMITS_AT_ONCE] for at in range(0, len(shas), COMMITS_AT_ONCE))

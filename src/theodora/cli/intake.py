@@ -1,0 +1,113 @@
+"""Hands what commands have read to the store, and counts what became of it."""
+
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from typing import Any, Generic, TypeVar
+
+import click
+
+from theodora.dora import Commit, PullRequest
+from theodora.events import Deployment, Failure
+from theodora.storage import Organisation, Placed, Store
+
+E = TypeVar("E", Deployment, Failure)
+T = TypeVar("T")
+
+Settle = Callable[[], Mapping[Any, int]]
+"""Waits until what was handed over is durable; how often each outcome came of it."""
+
+HandOver = Callable[[Sequence[T]], Iterator[Settle]]
+
+COMMITS_AT_ONCE = 1_000
+
+_IN_FLIGHT = 2_000
+"""Things handed to the store and not yet known to be durable."""
+_SHOWN = 20
+"""Things kept out that are shown one by one."""
+
+
+class Intake(Generic[T]):
+    """Takes things one by one and hands them over, some at once."""
+
+    def __init__(self, hand_over: HandOver[T], at_once: int = 1) -> None:
+        self._hand_over = hand_over
+        self._at_once = at_once
+        self._gathered: list[T] = []
+        self._in_flight: deque[Settle] = deque()
+        self._outcomes: Counter[str] = Counter()
+
+    @property
+    def kept_out(self) -> int:
+        return self._outcomes["kept out"]
+
+    def take(self, thing: T) -> None:
+        self._gathered.append(thing)
+        if len(self._gathered) >= self._at_once:
+            self._pass_on()
+
+    def keep_out(self, message: str) -> None:
+        """Counts what cannot be taken, and shows why; of many only the first."""
+        self._outcomes["kept out"] += 1
+        if self.kept_out <= _SHOWN:
+            click.echo(message, err=True)
+        elif self.kept_out == _SHOWN + 1:
+            click.echo("further ones are kept out without being shown", err=True)
+
+    def finish(self) -> str:
+        """Waits until everything is durable; says what became of it."""
+        self._pass_on()
+        while self._in_flight:
+            self._settle()
+        kinds = ("added", "replaced", "unchanged", "kept out")
+        return ", ".join(f"{self._outcomes[kind]:,} {kind}" for kind in kinds)
+
+    def _pass_on(self) -> None:
+        self._in_flight.extend(self._hand_over(self._gathered))
+        self._gathered = []
+        while len(self._in_flight) * self._at_once > _IN_FLIGHT:
+            self._settle()
+
+    def _settle(self) -> None:
+        self._outcomes.update(self._in_flight.popleft()())
+
+
+def events_into(
+    add: Callable[[Organisation, E, int], Future[Placed[E]]], org: Organisation
+) -> HandOver[E]:
+    """Adds events, one by one."""
+
+    def hand_over(events: Sequence[E]) -> Iterator[Settle]:
+        for event in events:
+            placed = add(org, event, time.time_ns())
+            yield lambda placed=placed: {placed.result().outcome: 1}
+
+    return hand_over
+
+
+def commits_into(store: Store, org: Organisation) -> HandOver[tuple[str, Commit]]:
+    """Adds commits, those of a repository together."""
+
+    def hand_over(given: Sequence[tuple[str, Commit]]) -> Iterator[Settle]:
+        for repository_id, commits in _by_repository(given).items():
+            yield store.commits.add_commits(org, repository_id, commits).result
+
+    return hand_over
+
+
+def pull_requests_into(store: Store, org: Organisation) -> HandOver[tuple[str, PullRequest]]:
+    """Adds pull requests, those of a repository together."""
+
+    def hand_over(given: Sequence[tuple[str, PullRequest]]) -> Iterator[Settle]:
+        for repository_id, pull_requests in _by_repository(given).items():
+            yield store.commits.add_pull_requests(org, repository_id, pull_requests).result
+
+    return hand_over
+
+
+def _by_repository(given: Sequence[tuple[str, T]]) -> dict[str, list[T]]:
+    together: dict[str, list[T]] = {}
+    for repository_id, thing in given:
+        together.setdefault(repository_id, []).append(thing)
+    return together

@@ -1,0 +1,102 @@
+"""`theodora repositories`: which repositories the server fetches commits from itself."""
+
+import time
+
+import click
+
+from theodora.app import git_folder
+from theodora.cli.options import config_from, organisation_option, setting_options
+from theodora.config import Config
+from theodora.errors import TheodoraError
+from theodora.events import format_rfc3339, repository_id
+from theodora.git import MirrorStore, protocol_of
+from theodora.sources.mirroring import Mirroring
+from theodora.storage import Mirror, Store
+from theodora.web.wire import render
+
+_settings = setting_options(["database", "git_folder", "git_credential_helper"])
+
+
+@click.group()
+def repositories() -> None:
+    """Mirror repositories: their commits are fetched on a schedule, with git, without files."""
+
+
+@repositories.command()
+@click.argument("url")
+@organisation_option
+@_settings
+def add(url: str, org: str, **flags: str | None) -> None:
+    """Mirror the repository at URL, and fetch it now.
+
+    Credentials do not belong into the URL: name a git credential helper, for example
+    --git-credential-helper "store --file=/run/secrets/git", or use ssh keys.
+    """
+    protocol_of(url)
+    config = config_from(flags)
+    with Store(config.database, render) as store:
+        mirroring = _mirroring(store, config)
+        org_ = store.keys.ensure_organisation(org, time.time_ns()).result()
+        _fetch(mirroring, mirroring.add(org_, repository_id(url), url))
+
+
+@repositories.command("list")
+@organisation_option
+@_settings
+def list_(org: str, **flags: str | None) -> None:
+    """List what is mirrored, when it was last fetched and how that went."""
+    with Store(config_from(flags).database, render) as store:
+        for mirror in store.mirrors.everything():
+            if mirror.organisation.name == org:
+                click.echo(_line(mirror))
+
+
+@repositories.command()
+@click.argument("repository")
+@organisation_option
+@_settings
+def remove(repository: str, org: str, **flags: str | None) -> None:
+    """End mirroring REPOSITORY, named by URL or id; its commits stay."""
+    config = config_from(flags)
+    with Store(config.database, render) as store:
+        id_ = repository_id(repository)
+        _mirroring(store, config).remove(store.keys.organisation(org), id_)
+    click.echo(f"{id_}: no longer mirrored")
+
+
+@repositories.command()
+@click.argument("repository", required=False)
+@organisation_option
+@_settings
+def fetch(repository: str | None, org: str, **flags: str | None) -> None:
+    """Fetch REPOSITORY, named by URL or id, or everything that is mirrored, now."""
+    config = config_from(flags)
+    with Store(config.database, render) as store:
+        org_ = store.keys.organisation(org)
+        if repository:
+            mirrors = [store.mirrors.get(org_, repository_id(repository))]
+        else:
+            mirrors = [each for each in store.mirrors.everything() if each.organisation == org_]
+        for mirror in mirrors:
+            _fetch(_mirroring(store, config), mirror)
+
+
+def _mirroring(store: Store, config: Config) -> Mirroring:
+    return Mirroring(store, MirrorStore(git_folder(config), config.git_credential_helper))
+
+
+def _fetch(mirroring: Mirroring, mirror: Mirror) -> None:
+    try:
+        added = mirroring.fetch(mirror)
+    except TheodoraError as error:
+        raise click.ClickException(f"{mirror.repository_id}: {error}") from error
+    click.echo(f"{mirror.repository_id}: {added:,} new commits")
+
+
+def _line(mirror: Mirror) -> str:
+    if mirror.tried_at_ns is None:
+        state = "not fetched yet"
+    else:
+        at = format_rfc3339(mirror.tried_at_ns)[:19] + "Z"
+        state = f"failed {at}: {mirror.error}" if mirror.error else f"fetched {at}"
+    return f"{mirror.repository_id}  {mirror.url}  {state}"

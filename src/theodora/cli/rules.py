@@ -1,0 +1,101 @@
+"""`theodora rules`: what derivation goes by, for the organisation and for services."""
+
+from typing import IO
+
+import click
+import msgspec
+
+from theodora.cli.options import config_from, organisation_option, setting_options
+from theodora.dora.given import read_settings
+from theodora.events import Deployment
+from theodora.storage import Store
+from theodora.storage.derivation import Preview
+from theodora.storage.settings import Given
+from theodora.web.wire import decode_body, render
+
+_SHOWN = 50
+_SAID = {True: "failed", False: "fine", None: "pending"}
+
+_service = click.option(
+    "--service", default="", help="The service it holds for; default: every service."
+)
+_file = click.argument("file", type=click.File("rb"), metavar="FILE")
+
+
+@click.group()
+def rules() -> None:
+    """Show, set and try the rules that tell change failures, and how lead times are measured."""
+
+
+@rules.command()
+@_service
+@organisation_option
+@setting_options(["database"])
+def show(service: str, org: str, **flags: str | None) -> None:
+    """Show what was set, and what holds with the defaults, as JSON."""
+    with Store(config_from(flags).database, render) as store:
+        org_ = store.keys.organisation(org)
+        shown = {
+            "given": store.settings.given(org_, service),
+            "effective": store.settings.effective(org_, service),
+        }
+    click.echo(msgspec.json.format(msgspec.json.encode(shown)))
+
+
+@rules.command("set")
+@_file
+@_service
+@organisation_option
+@setting_options(["database"])
+def set_(file: IO[bytes], service: str, org: str, **flags: str | None) -> None:
+    """Set what the JSON object in FILE says, in place of what was set; - is standard input.
+
+    \b
+    {"path_globs": ["web/**", "!**/*.md"],
+     "lead_time_clock": "author_time",
+     "detect_rollbacks": true, "rollback_lookback": 20,
+     "linked_rules": [{"id": "fixes", "fields": ["version"], "pattern": ".*-fixes-$version"}],
+     "static_rules": [{"id": "hotfix", "fields": ["pr_title"], "pattern": "hotfix"}],
+     "incident_marks_failure": false}
+
+    Each member may be left out: then the organisation's holds, or the default. Deployments are
+    derived anew by the server, or by theodora derive.
+    """
+    given = _given(file)
+    with Store(config_from(flags).database, render) as store:
+        store.settings.put(store.keys.organisation(org), given, service).result()
+    click.echo(f"set {', '.join(given) or 'nothing'} for {service or 'every service'}")
+
+
+@rules.command()
+@_file
+@_service
+@organisation_option
+@setting_options(["database"])
+def preview(file: IO[bytes], service: str, org: str, **flags: str | None) -> None:
+    """Tell which deployments the settings in FILE would change, and change nothing."""
+    given = _given(file)
+    with Store(config_from(flags).database, render) as store:
+        found = store.derivations.preview(store.keys.organisation(org), given, service)
+    _show(found)
+
+
+def _given(file: IO[bytes]) -> Given:
+    return read_settings(decode_body(file.read()))
+
+
+def _show(found: Preview) -> None:
+    click.echo(
+        f"would mark {found.failed_then:,} of {found.deployments:,} deployments as failed "
+        f"(now {found.failed_now:,}); {len(found.differing):,} would differ"
+    )
+    for now, then in found.differing[:_SHOWN]:
+        click.echo(f"  {now.id} {now.service} {now.version or ''}: {_said(now)} -> {_said(then)}")
+    more = len(found.differing) - _SHOWN
+    if more > 0:
+        click.echo(f"  ... and {more:,} more")
+
+
+def _said(event: Deployment) -> str:
+    commits = "" if event.number_of_commits is None else f", {event.number_of_commits} commits"
+    return f"{_SAID[event.change_failure]}, {event.deployment_type}{commits}"

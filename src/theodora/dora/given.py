@@ -1,0 +1,138 @@
+"""Settings as somebody gives them: a JSON object, checked member by member."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from theodora.dora.hazards import hazard
+from theodora.dora.rules import LinkedRule, StaticRule, expression
+from theodora.dora.rules import problems as rule_problems
+from theodora.errors import Invalid, Problem
+from theodora.events.attributes import MAX_PROBLEMS
+from theodora.events.json_values import JsonObject, JsonValue, exact_integer, is_object, type_name
+
+MAX_RULES = 50
+MAX_GLOBS = 200
+_MAX_TEXT = 200
+_CLOCKS = ("author_time", "commit_time")
+_RULE_MEMBERS = frozenset({"id", "fields", "pattern"})
+
+
+def read_settings(given: JsonObject) -> dict[str, Any]:
+    """`given` as members of `ServiceSettings`; `Invalid` lists the problems and their places.
+
+    A member that is null is as good as left out, but for `rollback_lookback`: there it means
+    any number of positions.
+    """
+    found: list[Problem] = []
+    checked: dict[str, Any] = {}
+    for name, value in given.items():
+        read = MEMBERS.get(name)
+        if read is None:
+            found.append(Problem(f'must be one of "{" ".join(MEMBERS)}"', (name,)))
+        elif value is not None or name == "rollback_lookback":
+            try:
+                checked[name] = read(value)
+            except Invalid as invalid:
+                found += (problem.beneath(name) for problem in invalid.problems)
+    if found:
+        raise Invalid(*found[:MAX_PROBLEMS])
+    return checked
+
+
+def _switch(value: JsonValue) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise Invalid(Problem(f"must be a boolean, not {type_name(value)}"))
+
+
+def _clock(value: JsonValue) -> str:
+    if value in _CLOCKS:
+        return value
+    raise Invalid(Problem(f'must be one of "{" ".join(_CLOCKS)}"'))
+
+
+def _lookback(value: JsonValue) -> int | None:
+    if value is None:
+        return None
+    integer = exact_integer(value) if type_name(value) == "number" else None
+    if integer is None or not 1 <= integer < 2**31:
+        raise Invalid(Problem("must be an integer from 1, or null for any number"))
+    return integer
+
+
+def _globs(value: JsonValue) -> list[str]:
+    globs = _items(value, MAX_GLOBS)
+    found = [
+        Problem(f"must be a text of 1 to {_MAX_TEXT} characters", (index,))
+        for index, glob in enumerate(globs)
+        if not isinstance(glob, str) or not 1 <= len(glob.removeprefix("!")) <= _MAX_TEXT
+    ]
+    if found:
+        raise Invalid(*found)
+    return globs
+
+
+def _rules(kind: type[LinkedRule | StaticRule]) -> Callable[[JsonValue], list[Any]]:
+    def read(value: JsonValue) -> list[Any]:
+        rules = _items(value, MAX_RULES)
+        found = [
+            problem.beneath(index)
+            for index, rule in enumerate(rules)
+            for problem in _problems_of_rule(kind, rule)
+        ]
+        if not found:
+            ids = [rule["id"] for rule in rules]
+            found = [
+                Problem(f'is the id of another rule too: "{id_}"', (index, "id"))
+                for index, id_ in enumerate(ids)
+                if id_ in ids[:index]
+            ]
+        if found:
+            raise Invalid(*found)
+        return rules
+
+    return read
+
+
+def _problems_of_rule(kind: type[LinkedRule | StaticRule], rule: JsonValue) -> Iterator[Problem]:
+    if not is_object(rule):
+        yield Problem(f"must be an object, not {type_name(rule)}")
+        return
+    for name in sorted(rule.keys() - _RULE_MEMBERS):
+        yield Problem(f'must be one of "{" ".join(sorted(_RULE_MEMBERS))}"', (name,))
+    id_, fields, pattern = (rule.get(name) for name in ("id", "fields", "pattern"))
+    if not isinstance(id_, str) or not 1 <= len(id_) <= _MAX_TEXT:
+        yield Problem(f"must be a text of 1 to {_MAX_TEXT} characters", ("id",))
+    if not isinstance(fields, list) or not all(isinstance(each, str) for each in fields):
+        yield Problem("must be an array of texts", ("fields",))
+        return
+    if not isinstance(pattern, str) or not pattern:
+        yield Problem("must be a text that is not empty", ("pattern",))
+        return
+    checked = kind(str(id_), tuple(fields), pattern)
+    found = rule_problems(checked)
+    yield from found
+    if not any(problem.path == ("pattern",) for problem in found):
+        danger = hazard(expression(checked))
+        if danger:
+            yield Problem(danger, ("pattern",))
+
+
+def _items(value: JsonValue, limit: int) -> list[Any]:
+    if not isinstance(value, list):
+        raise Invalid(Problem(f"must be an array, not {type_name(value)}"))
+    if len(value) > limit:
+        raise Invalid(Problem(f"must have at most {limit} items"))
+    return value
+
+
+MEMBERS: Mapping[str, Callable[[JsonValue], Any]] = {
+    "path_globs": _globs,
+    "lead_time_clock": _clock,
+    "detect_rollbacks": _switch,
+    "rollback_lookback": _lookback,
+    "linked_rules": _rules(LinkedRule),
+    "static_rules": _rules(StaticRule),
+    "incident_marks_failure": _switch,
+}
+"""Everything that may be set, and how each is read."""

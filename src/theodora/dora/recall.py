@@ -1,0 +1,73 @@
+"""What one derivation found of single deployments, kept for the next of the same sequence.
+
+A late or deleted deployment changes what a few others brought and leaves the rest as they
+were. Whatever is kept is used only where everything it followed from is the same again, so
+that a derivation comes out the same with and without it.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from theodora.dora.commits import Commit, Repository
+from theodora.dora.derived import Changes
+from theodora.dora.settings import ServiceSettings
+from theodora.dora.shipping import Shipment
+from theodora.events import Deployment, Git
+
+
+class Brought(msgspec.Struct, frozen=True):
+    """What a deployment brought, and from what that followed."""
+
+    git: Git | None
+    times_ns: tuple[int, int]
+    is_gap: bool
+    new: Sequence[Commit]
+    """All that it was the first to ship, as they were found."""
+    counted: tuple[str, ...]
+    """The commits that were measured or dropped by the cap; none of them was counted before."""
+    changes: Changes
+    shipment: Shipment
+
+    def is_of(self, deployment: Deployment, new: Sequence[Commit], *, is_gap: bool) -> bool:
+        return (
+            self.is_gap == is_gap
+            and self.times_ns == (deployment.started_at_ns, deployment.finished_at_ns)
+            and self.git == deployment.git
+            and self.new == new
+        )
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """What the texts of a deployment say to each rule of its service."""
+
+    version: str | None
+    shipment: Shipment
+    linked: tuple[tuple[tuple[str, str, str], ...], ...]
+    """By linked rule: field, text and what the variable captured, of every match."""
+    static: tuple[tuple[str, str] | None, ...]
+    """By static rule: field and text of the first match."""
+
+    def is_of(self, deployment: Deployment, shipment: Shipment) -> bool:
+        return self.shipment is shipment and self.version == deployment.version
+
+
+class Recall:
+    """Findings by deployment id, as long as settings and repositories stay the same."""
+
+    def __init__(self) -> None:
+        self.brought: dict[str, Brought] = {}
+        self.readings: dict[str, Reading] = {}
+        self._settings: ServiceSettings | None = None
+        self._repositories: Mapping[str, Repository] = {}
+
+    def prepare(self, settings: ServiceSettings, repositories: Mapping[str, Repository]) -> None:
+        """Forgets everything if it was found under other settings or with other commits."""
+        if settings != self._settings or not _are_same(repositories, self._repositories):
+            self.brought.clear()
+            self.readings.clear()
+            self._settings, self._repositories = settings, dict(repositories)
+
+
+def _are_same(these: Mapping[str, Repository], those: Mapping[str, Repository]) -> bool:
+    return these.keys() == those.keys() and all(these[id_] is those[id_] for id_ in these)

@@ -1,0 +1,96 @@
+"""Commit objects: from git's own text to values."""
+
+import re
+from typing import NamedTuple
+
+from theodora.dora import Commit
+from theodora.errors import Invalid, Problem
+
+_TREE = re.compile(rb"tree ([0-9a-f]{40,64})")
+_PARENT = re.compile(rb"parent ([0-9a-f]{40,64})")
+_INSTANT = re.compile(rb"(?:author|committer) .*> (\d{1,18}) [+-]\d+")
+_ENCODING = re.compile(
+    rb"encoding (iso-?8859-\d+|latin-?1|(?:windows-|cp)125\d|euc-(?:jp|kr)|shift_jis|gbk?|gb18030"
+    rb"|big5|koi8-[ru])",
+    re.IGNORECASE,
+)
+"""Encodings that commits have been seen in, besides UTF-8; not all that Python knows are safe."""
+
+_WHITE_SPACE = " \t\r\n"
+"""What git takes for it, which is less than Unicode has."""
+_SECOND_NS = 1_000_000_000
+_MAX_SECONDS = (2**63 - 1) // _SECOND_NS
+_MAX_SUBJECT_CHARACTERS = 1_000
+_MAX_MESSAGE_CHARACTERS = 65_536
+
+
+class CommitObject(NamedTuple):
+    """A commit, its changed paths not known yet, and the SHA of its tree."""
+
+    commit: Commit
+    tree: str
+
+
+def read_commit(sha: str, data: bytes) -> CommitObject:
+    """The commit that an object describes; `Invalid` for one without a tree.
+
+    An instant that cannot be read is taken to be the other one, as old tools wrote such.
+    """
+    header, _, body = data.partition(b"\n\n")
+    lines = header.split(b"\n")
+    tree = _TREE.fullmatch(lines[0])
+    if not tree:
+        raise Invalid(Problem(f"commit {sha} has no tree"))
+    parents = [match[1].decode() for line in lines[1:] if (match := _PARENT.fullmatch(line))]
+    author_time_ns, commit_time_ns = _instants(lines)
+    message = _text(body, lines)
+    return CommitObject(
+        Commit(
+            sha=sha,
+            parents=tuple(parents),
+            author_time_ns=author_time_ns,
+            commit_time_ns=commit_time_ns,
+            subject=subject_of(message),
+            message=message,
+        ),
+        tree[1].decode(),
+    )
+
+
+def subject_of(message: str) -> str:
+    """A message's first paragraph on one line, as `git log --format=%s` shows it."""
+    lines: list[str] = []
+    for line in message.lstrip("\n").split("\n"):
+        if not line.strip(_WHITE_SPACE):
+            if lines:
+                break
+            continue
+        lines.append(line.rstrip(_WHITE_SPACE))
+    return " ".join(lines)[:_MAX_SUBJECT_CHARACTERS]
+
+
+def _instants(lines: list[bytes]) -> tuple[int, int]:
+    author_time_ns = _instant(lines, b"author ")
+    commit_time_ns = _instant(lines, b"committer ")
+    if author_time_ns is None:
+        author_time_ns = commit_time_ns or 0
+    return author_time_ns, author_time_ns if commit_time_ns is None else commit_time_ns
+
+
+def _instant(lines: list[bytes], role: bytes) -> int | None:
+    for line in lines:
+        if line.startswith(role):
+            match = _INSTANT.fullmatch(line)
+            seconds = int(match[1]) if match else _MAX_SECONDS
+            return seconds * _SECOND_NS if seconds < _MAX_SECONDS else None
+    return None
+
+
+def _text(body: bytes, lines: list[bytes]) -> str:
+    """A message in the encoding that its commit names; what cannot be read is marked."""
+    named = [match[1].decode() for line in lines if (match := _ENCODING.fullmatch(line))]
+    try:
+        text = body.decode(named[0] if named else "utf-8", errors="replace")
+    except LookupError:
+        text = body.decode(errors="replace")
+    return text.partition("\0")[0].rstrip("\n")[:_MAX_MESSAGE_CHARACTERS]

@@ -1,0 +1,174 @@
+"""Runs git: never through a shell, with nothing of its user's settings, and within limits."""
+
+import os
+import resource
+import subprocess
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+from theodora.errors import TheodoraError, Unavailable
+
+_SETTINGS = {
+    # Whatever the repository's own settings say: no program is run, nothing is fetched.
+    "core.hooksPath": os.devnull,
+    "core.fsmonitor": "false",
+    "core.pager": "cat",
+    "protocol.allow": "never",
+    "gc.auto": "0",
+    "maintenance.auto": "false",
+    # Large blobs are passed through rather than held in memory.
+    "core.bigFileThreshold": "4m",
+    "pack.threads": "2",
+    # Large packs are looked at through small windows.
+    "core.packedGitWindowSize": "32m",
+    "core.packedGitLimit": "256m",
+}
+
+_ENVIRONMENT = {
+    "LC_ALL": "C.UTF-8",
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_ALLOW_PROTOCOL": "none",
+    "GIT_NO_LAZY_FETCH": "1",
+    "GIT_NO_REPLACE_OBJECTS": "1",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_LITERAL_PATHSPECS": "1",
+}
+
+_OF_USER = ("HOME", "SSH_AUTH_SOCK", "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy")
+"""What ssh and credential helpers go by."""
+
+_FETCH_SECONDS = 3_600
+_MEMORY_BYTES = 2 * 1024**3
+_FILE_BYTES = 1024**3
+
+
+class GitError(TheodoraError):
+    """Git could not do what it was asked; the message is git's own."""
+
+
+def run(
+    arguments: Sequence[str],
+    *,
+    seconds: int,
+    environment: Mapping[str, str] | None = None,
+    stdin: bytes = b"",
+    is_bounded: bool = True,
+) -> bytes:
+    """What git writes to its standard output.
+
+    Its memory and files are bounded unless said otherwise. Raises `GitError` where it fails or
+    takes more than `seconds`, `Unavailable` without a git.
+    """
+    with started(
+        arguments, seconds=seconds, environment=environment, is_bounded=is_bounded
+    ) as process:
+        try:
+            output, errors = process.communicate(stdin, timeout=seconds)
+        except subprocess.TimeoutExpired:
+            raise GitError(f"it takes more than {seconds} seconds") from None
+    if process.returncode:
+        raise GitError(_reason(process.returncode, errors))
+    return output
+
+
+def fetch(
+    arguments: Sequence[str],
+    references: Sequence[str],
+    *,
+    protocol: str,
+    credential_helper: str,
+    environment: Mapping[str, str],
+) -> None:
+    """Runs `git fetch` from `origin`, the one command that may reach other machines.
+
+    It may do so over `protocol` alone. Raises as `run` does.
+    """
+    helper = ["-c", f"credential.helper={credential_helper}"] if credential_helper else []
+    of_user = {name: os.environ[name] for name in _OF_USER if name in os.environ}
+    run(
+        [*helper, *arguments, "--", "origin", *references],
+        seconds=_FETCH_SECONDS,
+        environment={
+            **of_user,
+            **environment,
+            "GIT_ALLOW_PROTOCOL": protocol,
+            "GIT_SSH_COMMAND": "ssh -oBatchMode=yes",
+        },
+        is_bounded=False,
+    )
+
+
+@contextmanager
+def started(
+    arguments: Sequence[str],
+    *,
+    seconds: int,
+    environment: Mapping[str, str] | None = None,
+    stderr: int | IO[bytes] = subprocess.PIPE,
+    is_bounded: bool = True,
+) -> Generator[subprocess.Popen[bytes]]:
+    """A git at work, with pipes to it and from it; ended at the end of the `with`.
+
+    `seconds` limits the time that it computes.
+    """
+    settings = [part for item in _SETTINGS.items() for part in ("-c", "=".join(item))]
+    try:
+        process = subprocess.Popen(  # noqa: S603 - no shell, and arguments are made here
+            ["git", *settings, *arguments],  # noqa: S607 - where git is differs by machine
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            env=_environment(environment or {}),
+        )
+    except FileNotFoundError:
+        raise Unavailable("git is not installed") from None
+    with process:
+        try:
+            if is_bounded:
+                _limit(process.pid, seconds)
+            yield process
+        finally:
+            process.kill()
+            if process.stdin:
+                with suppress(BrokenPipeError):
+                    process.stdin.close()
+
+
+def _environment(more: Mapping[str, str]) -> dict[str, str]:
+    inherited = {name: os.environ[name] for name in ("PATH", "TMPDIR") if name in os.environ}
+    return {**inherited, **_ENVIRONMENT, **more}
+
+
+def _limit(pid: int, seconds: int) -> None:
+    """Bounds a process that waits for its input; one that has already ended says itself why."""
+    limits = (
+        (resource.RLIMIT_CPU, seconds),
+        (resource.RLIMIT_AS, _MEMORY_BYTES),
+        (resource.RLIMIT_FSIZE, _FILE_BYTES),
+    )
+    with suppress(ProcessLookupError):
+        for kind, limit in limits:
+            _, most = resource.prlimit(pid, kind)
+            bounded = limit if most == resource.RLIM_INFINITY else min(limit, most)
+            resource.prlimit(pid, kind, (bounded, most))
+
+
+def _reason(status: int, errors: bytes) -> str:
+    lines = errors.decode(errors="replace").strip().splitlines()
+    if status < 0:
+        return "it takes too much time or memory"
+    if not lines:
+        return f"git ended with status {status}"
+    return lines[-1].removeprefix("fatal: ").removeprefix("error: ")
+
+
+def environment_of(directory: Path, incoming: Path | None = None) -> dict[str, str]:
+    """Makes git work on a bare repository; new objects are written to `incoming`."""
+    environment = {"GIT_DIR": str(directory)}
+    if incoming is not None:
+        environment["GIT_OBJECT_DIRECTORY"] = str(incoming)
+    return environment

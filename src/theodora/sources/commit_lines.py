@@ -1,0 +1,223 @@
+"""Commits and pull requests as JSON Lines: what `theodora import` reads of them."""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple, cast, get_args
+
+from theodora.dora import Commit, PullRequest
+from theodora.dora.commits import MergeMethod
+from theodora.errors import Invalid, Problem
+from theodora.events import (
+    nanoseconds_from_integer,
+    nanoseconds_from_rfc3339,
+    repository_id,
+)
+from theodora.events.attributes import MAX_PROBLEMS, missing, wrong_type
+from theodora.events.json_values import JsonObject, JsonValue, exact_integer, is_object, type_name
+from theodora.sources.json_lines import read_document
+
+MERGE_METHODS: tuple[MergeMethod, ...] = get_args(MergeMethod)
+
+_SHA = re.compile(r"[0-9A-Fa-f]{40,64}")
+_INT64_MAX = 2**63 - 1
+
+
+class CommitLine(NamedTuple):
+    """A commit, and the repository that its line names."""
+
+    repository_id: str
+    commit: Commit
+
+
+class PullRequestLine(NamedTuple):
+    """A pull request, and the repository that its line names."""
+
+    repository_id: str
+    pull_request: PullRequest
+
+
+def commit_from_line(line: bytes) -> CommitLine:
+    """The commit that one line describes; `Invalid` says everything wrong with it.
+
+    Members: `repository` (a URL, or an id `host/path`), `sha`, `parents`, `author_time`, and
+    optionally `commit_time` (by default the author's), `subject`, `message`, `paths`.
+    """
+    members = _Members(read_document(line))
+    repository = members.text("repository", required=True)
+    commit = members.commit()
+    members.raise_problems()
+    return CommitLine(repository_id(repository), commit)
+
+
+def pull_request_from_line(line: bytes) -> PullRequestLine:
+    """The pull request that one line describes; `Invalid` says everything wrong with it.
+
+    Members: `repository`, `number`, and optionally `title`, `labels`, `branch`,
+    `merge_commit_sha`, `merge_method` (merge, squash or rebase), `commits` (objects as lines of
+    commits have them; `sha` and `author_time` are enough), `created_at`, `ready_at`,
+    `last_approved_at`, `merged_at`.
+    """
+    members = _Members(read_document(line))
+    repository = members.text("repository", required=True)
+    pull_request = PullRequest(
+        number=members.number("number"),
+        title=members.text("title"),
+        labels=members.texts("labels") or (),
+        branch=members.text("branch"),
+        merge_commit_sha=members.sha("merge_commit_sha") or None,
+        merge_method=members.merge_method(),
+        commits=tuple(each.commit() for each in members.objects("commits")),
+        created_at_ns=members.instant("created_at"),
+        ready_at_ns=members.instant("ready_at"),
+        last_approved_at_ns=members.instant("last_approved_at"),
+        merged_at_ns=members.instant("merged_at"),
+    )
+    members.raise_problems()
+    return PullRequestLine(repository_id(repository), pull_request)
+
+
+class _Members:
+    """Reads the members of one object and gathers what is wrong with them."""
+
+    def __init__(
+        self,
+        document: JsonObject,
+        path: tuple[str | int, ...] = (),
+        problems: list[Problem] | None = None,
+    ) -> None:
+        """`path` leads to the object; objects of one line share their `problems`."""
+        self._document = document
+        self._path = path
+        self._problems: list[Problem] = [] if problems is None else problems
+
+    def raise_problems(self) -> None:
+        if self._problems:
+            raise Invalid(*self._problems[:MAX_PROBLEMS])
+
+    def commit(self) -> Commit:
+        sha = self.sha("sha", required=True)
+        author_time_ns = self.instant("author_time", required=True) or 0
+        commit_time_ns = self.instant("commit_time")
+        return Commit(
+            sha=sha,
+            parents=self._shas("parents"),
+            author_time_ns=author_time_ns,
+            commit_time_ns=author_time_ns if commit_time_ns is None else commit_time_ns,
+            subject=self.text("subject", trimmed=False),
+            message=self.text("message", trimmed=False),
+            paths=self.texts("paths"),
+        )
+
+    def text(self, name: str, *, required: bool = False, trimmed: bool = True) -> str:
+        """A text without the white space around it, if `trimmed`; empty where there is none."""
+        value = self._document.get(name)
+        if value is not None and not isinstance(value, str):
+            self._wrong_type(name, value)
+            return ""
+        text = self._checked((value or "").strip() if trimmed else value or "", name)
+        if required and not text:
+            self._add(missing(name))
+        return text
+
+    def texts(self, name: str) -> tuple[str, ...] | None:
+        """The texts of an array; None where there is none."""
+        if self._document.get(name) is None:
+            return None
+        return tuple(
+            self._checked(value, name, at)
+            for at, value in self._items(name)
+            if self._is_text(name, at, value)
+        )
+
+    def sha(self, name: str, *, required: bool = False) -> str:
+        """A SHA in lower case; empty where there is none."""
+        text = self.text(name, required=required)
+        return self._checked_sha(text, name) if text else ""
+
+    def instant(self, name: str, *, required: bool = False) -> int | None:
+        """Nanoseconds of an RFC 3339 text, or of an integer in any of four units."""
+        value = self._document.get(name)
+        if value is None:
+            if required:
+                self._add(missing(name))
+            return None
+        instant_ns = _nanoseconds(value)
+        if instant_ns is None:
+            self._add(
+                Problem(f'attribute "{name}" must be a Unix timestamp or a date-time', (name,))
+            )
+        return instant_ns
+
+    def number(self, name: str) -> int:
+        value = self._document.get(name)
+        if value is None:
+            self._add(missing(name))
+        elif type_name(value) != "number":
+            self._wrong_type(name, value)
+        elif 1 <= (number := exact_integer(value) or 0) <= _INT64_MAX:
+            return number
+        else:
+            self._add(Problem(f'attribute "{name}" must be a positive integer', (name,)))
+        return 0
+
+    def merge_method(self) -> MergeMethod | None:
+        text = self.text("merge_method")
+        if text and text not in MERGE_METHODS:
+            expected = " ".join(MERGE_METHODS)
+            self._add(
+                Problem(f'attribute "merge_method" must be one of "{expected}"', ("merge_method",))
+            )
+        return cast("MergeMethod", text) if text else None
+
+    def objects(self, name: str) -> Iterator["_Members"]:
+        for at, value in self._items(name):
+            if is_object(value):
+                yield _Members(value, (*self._path, name, at), self._problems)
+            else:
+                self._wrong_type(name, value, name, at)
+
+    def _shas(self, name: str) -> tuple[str, ...]:
+        return tuple(
+            self._checked_sha(value, name, at)
+            for at, value in self._items(name)
+            if self._is_text(name, at, value)
+        )
+
+    def _items(self, name: str) -> Iterator[tuple[int, JsonValue]]:
+        values = self._document.get(name)
+        if isinstance(values, list):
+            yield from enumerate(cast("list[JsonValue]", values))
+        elif values is not None:
+            self._wrong_type(name, values)
+
+    def _is_text(self, name: str, at: int, value: JsonValue) -> bool:
+        if isinstance(value, str):
+            return True
+        self._wrong_type(name, value, name, at)
+        return False
+
+    def _checked(self, text: str, name: str, *at: int) -> str:
+        if "\0" in text:
+            self._add(Problem(f'attribute "{name}" must not contain NUL', (name, *at)))
+        return text
+
+    def _checked_sha(self, text: str, name: str, *at: int) -> str:
+        if not _SHA.fullmatch(text):
+            detail = f'attribute "{name}" must be 40 to 64 hexadecimal characters'
+            self._add(Problem(detail, (name, *at)))
+        return text.lower()
+
+    def _wrong_type(self, name: str, value: JsonValue, *path: str | int) -> None:
+        self._add(wrong_type(name, value, *path))
+
+    def _add(self, problem: Problem) -> None:
+        self._problems.append(problem.beneath(*self._path))
+
+
+def _nanoseconds(value: JsonValue) -> int | None:
+    if isinstance(value, str):
+        return nanoseconds_from_rfc3339(value.strip())
+    if type_name(value) != "number":
+        return None
+    integer = exact_integer(value)
+    return None if integer is None else nanoseconds_from_integer(integer)

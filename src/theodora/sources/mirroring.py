@@ -1,0 +1,121 @@
+"""Fetches the repositories that the server mirrors, and stores the commits that are new."""
+
+import threading
+import time
+
+import structlog
+
+from theodora.errors import TheodoraError, Unavailable
+from theodora.git import History, MirrorStore
+from theodora.storage import Mirror, Organisation, Store
+
+log = structlog.get_logger()
+
+_AT_ONCE = 1_000
+_SECOND_NS = 1_000_000_000
+_LOOK_SECONDS = 30.0
+"""How long a mirror that has just been added may wait for its first fetch."""
+_PAUSE_NS = 60 * _SECOND_NS
+"""A repository is not fetched more often, however many unknown commits are deployed."""
+
+
+class Mirroring:
+    """Every method may be called from any thread."""
+
+    def __init__(self, store: Store, mirrors: MirrorStore) -> None:
+        self._store = store
+        self._mirrors = mirrors
+
+    def fetch(self, mirror: Mirror) -> int:
+        """Fetches one repository; the number of commits that are new.
+
+        How it went is noted with the mirror. Raises `GitError` where git fails, `Unavailable`
+        if another process is just fetching it.
+        """
+        started_at_ns = time.time_ns()
+        org, id_ = mirror.organisation, mirror.repository_id
+        try:
+            added = self._store_new(mirror, self._mirrors.fetch(org.uuid, id_, mirror.url))
+        except Unavailable:
+            raise
+        except TheodoraError as error:
+            self._store.mirrors.note(mirror, started_at_ns, str(error)).result()
+            raise
+        self._store.mirrors.note(mirror, started_at_ns, None).result()
+        return added
+
+    def add(self, org: Organisation, repository_id: str, url: str) -> Mirror:
+        """Adds a repository to be fetched."""
+        self._store.mirrors.add(org, repository_id, url).result()
+        return self._store.mirrors.get(org, repository_id)
+
+    def remove(self, org: Organisation, repository_id: str) -> None:
+        """Ends mirroring; the commits stay. Raises `NotFound` where it is not mirrored."""
+        self._store.mirrors.remove(org, repository_id).result()
+        self._mirrors.remove(org.uuid, repository_id)
+
+    def _store_new(self, mirror: Mirror, history: History) -> int:
+        org, id_ = mirror.organisation, mirror.repository_id
+        known = self._store.commits.shas(org, id_)
+        new = [sha for sha in history.every_sha() if sha not in known]
+        for at in range(0, len(new), _AT_ONCE):
+            commits = history.commits(new[at : at + _AT_ONCE])
+            self._store.commits.add_commits(org, id_, commits).result()
+        return len(new)
+
+
+class Fetcher:
+    """A thread that fetches mirrors on a schedule, and at once when asked to."""
+
+    def __init__(self, store: Store, mirroring: Mirroring, every_seconds: float) -> None:
+        self._store = store
+        self._mirroring = mirroring
+        self._every_ns = int(every_seconds * _SECOND_NS)
+        self._stopping = threading.Event()
+        self._asked = threading.Event()
+        self._wanted: set[tuple[int, str]] = set()
+        self._thread = threading.Thread(target=self._run, name="fetcher", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, timeout_seconds: float = 5.0) -> None:
+        """Waits a little for the fetch under way; one that takes longer is left to end."""
+        self._stopping.set()
+        self._asked.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout_seconds)
+
+    def want(self, org: Organisation, repository_id: str) -> None:
+        """Asks for a fetch soon: a commit was deployed that is not known. Without a mirror of
+        the repository nothing comes of it."""
+        self._wanted.add((org.key, repository_id))
+        self._asked.set()
+
+    def fetch_due(self, now_ns: int) -> None:
+        """Fetches what is due; what fails is noted, logged and tried again when next due."""
+        wanted, self._wanted = self._wanted, set()
+        for mirror in self._store.mirrors.everything():
+            is_wanted = (mirror.organisation.key, mirror.repository_id) in wanted
+            if self._is_due(mirror, now_ns, _PAUSE_NS if is_wanted else self._every_ns):
+                self._try(mirror)
+            if self._stopping.is_set():
+                return
+
+    def _is_due(self, mirror: Mirror, now_ns: int, pause_ns: int) -> bool:
+        return mirror.tried_at_ns is None or now_ns - mirror.tried_at_ns >= pause_ns
+
+    def _try(self, mirror: Mirror) -> None:
+        try:
+            self._mirroring.fetch(mirror)
+        except TheodoraError as error:
+            log.warning("fetching failed", repository=mirror.repository_id, error=str(error))
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._asked.clear()
+            try:
+                self.fetch_due(time.time_ns())
+            except Exception:  # The server goes on serving, and the next look tries again.
+                log.exception("fetching failed")
+            self._asked.wait(_LOOK_SECONDS)

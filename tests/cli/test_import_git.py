@@ -1,0 +1,189 @@
+"""`theodora import git`: deployments and commits out of a repository."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from repositories import GitRepository, make_repository
+from theodora.cli import main
+from theodora.events import Deployment
+from theodora.storage import Organisation, Store
+from theodora.web.wire import render
+
+URL = "https://github.com/acme/app.git"
+ID = "github.com/acme/app"
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> GitRepository:
+    repository = make_repository(tmp_path / "repository")
+    repository.git("remote", "add", "origin", URL)
+    repository.commit("Begin", {"README": "1", "web/app.py": "1"})
+    repository.tag("v1")
+    repository.commit("Mend the app", {"web/app.py": "2"})
+    repository.tag("v2", "-a", "-m", "The second")
+    repository.commit("After the last tag", {"README": "2"})
+    return repository
+
+
+def run(folder: Path, *options: object, path: object = None) -> Result:
+    arguments = [
+        "import",
+        "git",
+        path or folder / "repository",
+        "--service",
+        "app",
+        "--env",
+        "prod",
+    ]
+    arguments += ["--database", f"sqlite:///{folder / 'theodora.db'}", *options]
+    return CliRunner().invoke(main, list(map(str, arguments)))
+
+
+@contextmanager
+def stored(folder: Path) -> Iterator[tuple[Store, Organisation]]:
+    with Store(f"sqlite:///{folder / 'theodora.db'}", render) as store:
+        yield store, store.keys.organisation("default")
+
+
+def deployments(folder: Path) -> dict[str | None, Deployment]:
+    with stored(folder) as (store, org):
+        return {each.version: each for each in store.deployments.everything(org)}
+
+
+def test_each_tag_is_a_deployment_and_their_commits_come_along(
+    tmp_path: Path, repository: GitRepository
+) -> None:
+    result = run(tmp_path, "--tags", "v*")
+    assert result.exit_code == 0, result.output
+    assert "commits: 2 added, 0 replaced, 0 unchanged, 0 kept out" in result.output
+    assert "deployments: 2 added, 0 replaced, 0 unchanged, 0 kept out" in result.output
+    log = repository.log()
+    with stored(tmp_path) as (store, org):
+        kept = store.commits.repository(org, ID).commits
+    assert kept == {sha: log[sha] for sha in map(repository.sha, ("v1", "v2^{commit}"))}
+    made = deployments(tmp_path)["v2"]
+    assert (made.service, made.env, made.source) == ("app", "prod", "git")
+    assert made.git is not None
+    assert (made.git.commit_sha, made.git.repository_id) == (repository.sha("v2^{commit}"), ID)
+
+
+def test_a_deployment_is_when_its_annotated_tag_was_made_else_its_commit(
+    tmp_path: Path, repository: GitRepository
+) -> None:
+    light_ns = repository.log()[repository.sha("v1")].commit_time_ns
+    annotated_ns = repository.tag("v3", "-a", "-m", "The third") * 10**9
+    run(tmp_path)
+    made = deployments(tmp_path)
+    assert made["v1"].started_at_ns == made["v1"].finished_at_ns == light_ns
+    assert made["v3"].started_at_ns == made["v3"].finished_at_ns == annotated_ns
+
+
+def test_importing_again_changes_nothing(tmp_path: Path, repository: GitRepository) -> None:
+    run(tmp_path)
+    again = run(tmp_path)
+    assert "commits: 0 added, 0 replaced, 2 unchanged" in again.output
+    assert "deployments: 0 added, 0 replaced, 2 unchanged" in again.output
+
+
+def test_only_tags_that_match_are_deployments(tmp_path: Path, repository: GitRepository) -> None:
+    repository.tag("release/2024/1")
+    run(tmp_path, "--tags", "release*")
+    assert set(deployments(tmp_path)) == {"release/2024/1"}
+
+
+def test_a_tag_of_something_else_than_a_commit_is_no_deployment(
+    tmp_path: Path, repository: GitRepository
+) -> None:
+    repository.git("tag", "tree", "HEAD^{tree}")
+    repository.git("tag", "-a", "-m", "x", "annotated-tree", "HEAD^{tree}")
+    run(tmp_path)
+    assert set(deployments(tmp_path)) == {"v1", "v2"}
+
+
+def test_a_bare_repository_is_read_too(tmp_path: Path, repository: GitRepository) -> None:
+    repository.git("clone", "--quiet", "--bare", str(repository.path), str(tmp_path / "bare"))
+    result = run(tmp_path, "--repository-url", URL, path=tmp_path / "bare")
+    assert "commits: 2 added" in result.output
+
+
+def test_a_token_in_the_url_of_the_remote_is_not_stored(
+    tmp_path: Path, repository: GitRepository
+) -> None:
+    repository.git("remote", "set-url", "origin", "https://user:secret@github.com/acme/app.git")
+    run(tmp_path)
+    (url,) = {each.git.repository_url for each in deployments(tmp_path).values() if each.git}
+    assert url == URL
+
+
+def test_without_a_remote_the_repository_is_named_by_its_path(
+    tmp_path: Path, repository: GitRepository
+) -> None:
+    repository.git("remote", "remove", "origin")
+    run(tmp_path)
+    with stored(tmp_path) as (store, org):
+        (summary,) = store.commits.repositories(org)
+    assert summary.repository_id == str(repository.path)
+
+
+def test_tags_without_a_match_are_an_error(tmp_path: Path, repository: GitRepository) -> None:
+    result = run(tmp_path, "--tags", "w*")
+    assert result.exit_code == 1
+    assert 'matches "w*"' in result.output
+
+
+def test_a_folder_that_is_no_repository_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "repository").mkdir()
+    result = run(tmp_path)
+    assert result.exit_code == 1
+    assert "not a git repository" in result.output
+
+
+def test_a_folder_inside_a_repository_is_not_taken_for_it(
+    tmp_path: Path, repository: GitRepository
+) -> None:
+    result = run(tmp_path, path=repository.path / "web")
+    assert "not a git repository" in result.output
+
+
+def test_nothing_that_a_repository_names_is_run(tmp_path: Path, repository: GitRepository) -> None:
+    ran = tmp_path / "ran"
+    script = tmp_path / "script"
+    script.write_text(f"#!/bin/sh\ntouch {ran}\n")
+    script.chmod(0o755)
+    for name in (
+        *("core.fsmonitor", "core.pager", "core.sshCommand", "core.gitProxy", "gpg.program"),
+        *("diff.external", "core.editor", "credential.helper", "remote.origin.uploadpack"),
+    ):
+        repository.git("config", name, str(script))
+    repository.git("config", "remote.origin.promisor", "true")
+    repository.git("config", "extensions.partialClone", "origin")
+    repository.git("config", "core.hooksPath", str(tmp_path))
+    repository.git("remote", "set-url", "origin", f"ext::{script}")
+    tree = repository.sha("v1^{tree}")
+    (repository.path / ".git" / "objects" / tree[:2] / tree[2:]).unlink()
+    result = run(tmp_path, "--repository-url", URL)
+    assert not ran.exists(), result.output
+    with stored(tmp_path) as (store, org):
+        assert len(store.commits.repository(org, ID).commits) == 2
+
+
+def test_the_callers_git_environment_has_no_say(
+    tmp_path: Path, repository: GitRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(os.environ, "GIT_DIR", str(tmp_path / "elsewhere"))
+    monkeypatch.setitem(os.environ, "GIT_OBJECT_DIRECTORY", str(tmp_path / "elsewhere"))
+    assert run(tmp_path).exit_code == 0
+
+
+def test_git_that_is_not_installed_is_said_plainly(
+    tmp_path: Path, repository: GitRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    result = run(tmp_path)
+    assert result.exit_code == 1
+    assert "git is not installed" in result.output

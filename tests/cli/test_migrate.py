@@ -1,0 +1,46 @@
+"""`theodora migrate`, and databases that no command can use."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from theodora.cli import main
+from theodora.storage.migrate import migrations
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    url = f"sqlite:///{tmp_path / 'theodora.db'}"
+
+    def run(*arguments: str) -> Result:
+        return CliRunner().invoke(main, list(arguments), env={"THEODORA_DATABASE": url})
+
+    return run
+
+
+def test_migrate_says_what_it_applied_and_does_so_once(run: Run) -> None:
+    assert run("migrate").stdout.splitlines() == [
+        f"applied {migration.number:04d} {migration.title}" for migration in migrations()
+    ]
+    assert run("migrate").stdout == "the database is up to date\n"
+
+
+@pytest.mark.parametrize("command", [("migrate",), ("keys", "list"), ("export", "deployments")])
+def test_a_file_that_is_no_database_ends_in_a_plain_sentence(
+    run: Run, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    (tmp_path / "theodora.db").write_bytes(b"no database at all " * 500)
+    result = run(*command)
+    assert result.exit_code == 1
+    assert "theodora.db is not a sound SQLite database" in result.stderr
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize("url_", ["mysql:///x", "x.db", "sqlite:///"])
+def test_a_database_of_another_form_ends_in_a_plain_sentence(run: Run, url_: str) -> None:
+    result = run("migrate", "--database", url_)
+    assert (result.exit_code, "must have the form sqlite:///" in result.stderr) == (1, True)

@@ -1,0 +1,43 @@
+"""Behind a proxy: whose word is taken for where a request comes from."""
+
+from pathlib import Path
+
+import httpx2
+import pytest
+from click.testing import CliRunner
+
+import serving
+from theodora.cli import main
+
+
+def remaining(server: serving.Server, forwarded_for: str) -> int:
+    """Requests without a key that are left to a client at this address after one more."""
+    answer = httpx2.get(f"{server.url}/unknown", headers={"X-Forwarded-For": forwarded_for})
+    assert answer.headers["x-ratelimit-name"] == "unauthenticated"
+    return int(answer.headers["x-ratelimit-remaining"])
+
+
+def test_a_trusted_proxy_is_believed(tmp_path: Path) -> None:
+    limit = {"THEODORA_RATE_LIMIT_UNAUTHENTICATED": "600/86400"}
+    proxies = ("--trusted-proxies", "127.0.0.0/8,10.0.0.1")
+
+    with serving.serving(tmp_path, *proxies, environment=limit) as server:
+        assert remaining(server, "192.0.2.1") == 599
+        assert remaining(server, "192.0.2.2") == 599
+        assert remaining(server, "192.0.2.1, 10.0.0.1") == 598
+
+
+def test_without_trusted_proxies_nobody_is_believed(tmp_path: Path) -> None:
+    limit = {"THEODORA_RATE_LIMIT_UNAUTHENTICATED": "600/86400"}
+
+    with serving.serving(tmp_path, environment=limit) as server:
+        assert remaining(server, "192.0.2.1") == 599
+        assert remaining(server, "192.0.2.2") == 598
+
+
+@pytest.mark.parametrize("text", ["proxy.example.org", "10.0.0.0/33", "10.0.0.1, *"])
+def test_what_is_no_address_is_refused(tmp_path: Path, text: str) -> None:
+    done = CliRunner().invoke(main, ["serve", "--trusted-proxies", text])
+
+    assert done.exit_code == 1
+    assert f'--trusted-proxies: "{text}" must be addresses or networks' in done.output

@@ -1,0 +1,73 @@
+"""`theodora rules` and `theodora derive`, beside each other on one database."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from theodora.cli import main
+from theodora.events import Deployment
+from theodora.storage import Store
+from theodora.web.wire import render
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> str:
+    """A database with v1, v2 and v1 again, not derived yet."""
+    url = f"sqlite:///{tmp_path / 'theodora.db'}"
+    with Store(url, render) as store:
+        org = store.keys.ensure_organisation("default", 1).result()
+        for hour, version in enumerate(("v1", "v2", "v1"), 1):
+            at = hour * 3_600 * 10**9
+            event = Deployment(
+                id=f"d{hour}", service="web", version=version, started_at_ns=at, finished_at_ns=at
+            )
+            store.deployments.add(org, event, 1).result()
+    return url
+
+
+def run(*arguments: str, given: Any = None) -> Result:
+    return CliRunner().invoke(main, arguments, input=given and json.dumps(given))
+
+
+def failed(database: str) -> list[str]:
+    with Store(database, render) as store:
+        events = store.deployments.everything(store.keys.organisation("default"))
+        return [event.id for event in events if event.change_failure]
+
+
+def test_derive_works_off_what_is_marked_and_then_finds_nothing(database: str):
+    assert run("derive", "--database", database).output == "derived 1 sequence\n"
+    assert failed(database) == ["d2"]
+    assert run("derive", "--database", database).output == "derived 0 sequences\n"
+
+
+def test_preview_changes_nothing_and_set_does(database: str):
+    run("derive", "--database", database)
+    given = {"detect_rollbacks": False}
+    preview = run("rules", "preview", "-", "--database", database, given=given)
+    assert "would mark 0 of 3 deployments as failed (now 1); 2 would differ" in preview.output
+    assert "d2 web v2: failed, standard -> fine, standard" in preview.output
+    assert run("derive", "--database", database).output == "derived 0 sequences\n"
+    run("rules", "set", "-", "--service", "web", "--database", database, given=given)
+    run("derive", "--database", database)
+    assert failed(database) == []
+
+
+def test_show_tells_what_was_set_and_what_holds(database: str):
+    given = {"rollback_lookback": 3}
+    run("rules", "set", "-", "--service", "web", "--database", database, given=given)
+    shown = json.loads(run("rules", "show", "--service", "web", "--database", database).output)
+    assert shown["given"] == given
+    assert shown["effective"]["rollback_lookback"] == 3
+    assert shown["effective"]["linked_rules"][0]["id"] == "revert"
+    assert json.loads(run("rules", "show", "--database", database).output)["given"] == {}
+
+
+def test_a_wrong_rule_is_refused_with_its_place(database: str):
+    rule = {"id": "slow", "fields": ["version"], "pattern": "(a+)+"}
+    answer = run("rules", "set", "-", "--database", database, given={"static_rules": [rule]})
+    assert answer.exit_code == 1
+    assert "/static_rules/0/pattern: must not repeat what repeats" in answer.output

@@ -1,0 +1,100 @@
+"""`theodora serve`: the first start, starts that fail, and stopping."""
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import apsw
+import pytest
+
+import serving
+from theodora.storage.database import migrate_file
+
+
+def failed_start(folder: Path, *flags: str) -> str:
+    """What a server that cannot start says; it ends at once, with status 1."""
+    done = subprocess.run(
+        [sys.executable, "-m", "theodora", "serve", "--port", "0", *flags],
+        env={"THEODORA_DATABASE": f"sqlite:///{folder / 'theodora.db'}"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "is listening" not in done.stdout
+    return done.stderr
+
+
+def test_keys_are_printed_on_the_first_start_alone(tmp_path: Path) -> None:
+    printed: list[str] = []
+    for _ in range(2):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "theodora", "serve", "--port", "0"],
+            env={"THEODORA_DATABASE": f"sqlite:///{tmp_path / 'theodora.db'}"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        assert process.stdout
+        assert "is listening on http://127.0.0.1:" in process.stdout.readline()
+        process.terminate()
+        with process.stdout:
+            printed.append(process.stdout.read())
+        assert process.wait(timeout=30) == 0
+    assert re.search(r"  api key: [0-9a-f]{32}\n  application key: [0-9a-f]{40}\n", printed[0])
+    assert "key" not in printed[1]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_server_that_is_told_to_stop_ends_well(tmp_path: Path, number: signal.Signals) -> None:
+    with serving.serving(tmp_path) as server:
+        server.process.send_signal(number)
+        assert server.process.wait(timeout=30) == 0
+    assert "Traceback" not in (tmp_path / "server.log").read_text()
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "theodora.db").write_bytes(b"no database at all " * 500)
+    assert "theodora.db is not a sound SQLite database" in failed_start(tmp_path)
+
+
+def test_a_database_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "theodora.db"
+    migrate_file(path)
+    with closing(apsw.Connection(str(path))) as connection:
+        connection.execute("INSERT INTO migrations VALUES (9999, 'to come', 1)")
+    said = failed_start(tmp_path)
+    assert "the database is at migration 9999, this version knows" in said
+    assert "start the newer version" in said
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--port", "many"), '--port: "many" must be a number'),
+        (("--timestamps", "both"), '--timestamps: "both" must be one of auto unix_ns rfc3339'),
+        (
+            ("--rate-limit-dora-read", "3"),
+            '--rate-limit-dora-read: "3" must be requests/seconds, for example 6000/60',
+        ),
+        (("--database", "postgres://x"), "must have the form sqlite:///"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_named(
+    tmp_path: Path, flags: tuple[str, ...], said: str
+) -> None:
+    assert said in failed_start(tmp_path, *flags)
+
+
+def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = str(taken.getsockname()[1])
+        said = failed_start(tmp_path, "--port", port)
+    assert f"cannot listen on 127.0.0.1 port {port}: " in said
+    assert "choose another with --port" in said

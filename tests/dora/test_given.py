@@ -1,0 +1,71 @@
+"""Settings as somebody gives them are checked before they are kept."""
+
+from typing import Any
+
+import pytest
+
+from theodora.dora.given import read_settings
+from theodora.dora.hazards import hazard
+from theodora.errors import Invalid
+
+RULE = {"id": "fixes", "fields": ["version"], "pattern": ".*-fixes-$version"}
+
+
+def places(given: dict[str, Any]) -> list[str]:
+    with pytest.raises(Invalid) as caught:
+        read_settings(given)
+    return [problem.pointer for problem in caught.value.problems]
+
+
+def test_what_is_right_is_taken_as_it_is():
+    given = {
+        "path_globs": ["web/**", "!**/*.md"],
+        "lead_time_clock": "commit_time",
+        "detect_rollbacks": False,
+        "rollback_lookback": 3,
+        "linked_rules": [RULE],
+        "static_rules": [{"id": "hot", "fields": ["pr_label"], "pattern": "hot.?fix"}],
+        "incident_marks_failure": True,
+    }
+    assert read_settings(given) == given
+
+
+def test_null_leaves_a_member_out_but_frees_the_lookback():
+    given = {"path_globs": None, "rollback_lookback": None}
+    assert read_settings(given) == {"rollback_lookback": None}
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"colour": "red"}, ["/colour"]),
+        ({"path_globs": "web/**"}, ["/path_globs"]),
+        ({"path_globs": ["web/**", "", "!"]}, ["/path_globs/1", "/path_globs/2"]),
+        ({"lead_time_clock": "merge_time"}, ["/lead_time_clock"]),
+        ({"detect_rollbacks": 1}, ["/detect_rollbacks"]),
+        ({"rollback_lookback": 0}, ["/rollback_lookback"]),
+        ({"linked_rules": [RULE, 3]}, ["/linked_rules/1"]),
+        ({"linked_rules": [RULE, RULE]}, ["/linked_rules/1/id"]),
+        ({"linked_rules": [RULE | {"fields": ["titel"]}]}, ["/linked_rules/0/fields/0"]),
+        ({"linked_rules": [RULE | {"pattern": "fix"}]}, ["/linked_rules/0/pattern"]),
+        ({"linked_rules": [RULE | {"pattern": "($version)+"}]}, ["/linked_rules/0/pattern"]),
+        ({"static_rules": [RULE | {"pattern": "(a"}]}, ["/static_rules/0/pattern"]),
+        ({"static_rules": [RULE | {"why": ""}]}, ["/static_rules/0/why"]),
+    ],
+)
+def test_what_is_wrong_is_refused_with_its_place(given: dict[str, Any], expected: list[str]):
+    assert places(given) == expected
+
+
+@pytest.mark.parametrize(
+    "pattern", ["(a+)+", "(?:a*)*b", "(ab|a)*", "(x+y?){50}", "(?=(a+)+)b", ".*.*.*.*.*", "a" * 501]
+)
+def test_a_pattern_that_could_take_for_ever_is_refused(pattern: str):
+    assert hazard(pattern) is not None
+
+
+@pytest.mark.parametrize(
+    "pattern", ["hotfix", "^(fix|bug): .*", "v\\d+\\.\\d+", "(a|b){2}", "[ab]+c"]
+)
+def test_an_ordinary_pattern_is_let_through(pattern: str):
+    assert hazard(pattern) is None

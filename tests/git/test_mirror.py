@@ -1,0 +1,145 @@
+"""Mirrors: what is fetched, from where, and with what."""
+
+import threading
+from base64 import b64encode
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from repositories import GitRepository, make_repository
+from theodora.errors import Invalid
+from theodora.git import GitError, MirrorStore, protocol_of
+
+ID = "example.org/app"
+
+
+@pytest.fixture
+def mirrors(tmp_path: Path) -> MirrorStore:
+    return MirrorStore(tmp_path / "git")
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> GitRepository:
+    repository = make_repository(tmp_path / "repository")
+    repository.git("config", "uploadpack.allowFilter", "true")
+    repository.commit("Begin", {"README": "1", "web/app.py": "1"})
+    repository.commit("Mend the app", {"web/app.py": "2"})
+    return repository
+
+
+def test_a_mirror_has_the_commits_of_all_branches_and_tags(
+    mirrors: MirrorStore, repository: GitRepository
+) -> None:
+    repository.git("checkout", "--quiet", "-b", "side")
+    repository.commit("On the side", {"side.py": "1"})
+    repository.tag("v1", "-a", "-m", "The first")
+    repository.git("checkout", "--quiet", "main")
+    repository.git("branch", "--quiet", "-D", "side")
+    history = mirrors.fetch("org", ID, f"file://{repository.path}")
+    commits = history.commits(history.every_sha())
+    assert {commit.sha: commit for commit in commits} == repository.log()
+
+
+def test_a_mirror_has_no_files(
+    mirrors: MirrorStore, repository: GitRepository, tmp_path: Path
+) -> None:
+    mirrors.fetch("org", ID, f"file://{repository.path}")
+    (folder,) = (tmp_path / "git" / "mirrors").iterdir()
+    objects = repository.git(
+        *(f"--git-dir={folder}", "cat-file", "--batch-all-objects"),
+        "--batch-check=%(objecttype)",
+    )
+    assert set(objects.split()) == {b"commit", b"tree"}
+
+
+def test_fetching_again_brings_what_is_new(mirrors: MirrorStore, repository: GitRepository) -> None:
+    url = f"file://{repository.path}"
+    before = set(mirrors.fetch("org", ID, url).every_sha())
+    sha = repository.commit("Later", {"README": "2"})
+    history = mirrors.fetch("org", ID, url)
+    assert set(history.every_sha()) - before == {sha}
+    assert history.commits([sha])[0].paths == ("README",)
+
+
+def test_a_branch_that_was_rewritten_is_followed(
+    mirrors: MirrorStore, repository: GitRepository
+) -> None:
+    url = f"file://{repository.path}"
+    mirrors.fetch("org", ID, url)
+    repository.git("reset", "--quiet", "--hard", "HEAD~1")
+    sha = repository.commit("Mend it otherwise", {"web/app.py": "3"})
+    assert sha in mirrors.fetch("org", ID, url).every_sha()
+
+
+def test_what_cannot_be_fetched_is_said(mirrors: MirrorStore, tmp_path: Path) -> None:
+    with pytest.raises(GitError):
+        mirrors.fetch("org", ID, f"file://{tmp_path / 'nothing'}")
+
+
+@pytest.mark.parametrize(
+    ("url", "protocol"),
+    [
+        ("https://github.com/acme/app.git", "https"),
+        ("HTTPS://github.com/acme/app.git", "https"),
+        ("ssh://git@github.com/acme/app.git", "ssh"),
+        ("git@github.com:acme/app.git", "ssh"),
+        ("github.com:acme/app", "ssh"),
+        ("/srv/git/app.git", "file"),
+        ("file:///srv/git/app.git", "file"),
+    ],
+)
+def test_a_url_tells_how_its_repository_is_reached(url: str, protocol: str) -> None:
+    assert protocol_of(url) == protocol
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("https://user:secret@github.com/acme/app.git", "it holds credentials"),
+        ("https://token@github.com/acme/app.git", "it holds credentials"),
+        ("ssh://git:secret@github.com/acme/app.git", "it holds credentials"),
+        ("ext::sh -c touch% /tmp/x", "neither a URL nor an absolute path"),
+        ("ext::touch", "neither a URL nor an absolute path"),
+        ("ext://host/path", 'fetched over "ext"'),
+        ("--upload-pack=touch", "neither a URL nor an absolute path"),
+        ("-oProxyCommand=x:y", "neither a URL nor an absolute path"),
+        ("https://github.com/acme/app\n.git", "characters"),
+        ("relative/path", "neither a URL nor an absolute path"),
+        ("", "neither a URL nor an absolute path"),
+    ],
+)
+def test_a_url_that_a_mirror_cannot_have_is_refused(url: str, reason: str) -> None:
+    with pytest.raises(Invalid, match=reason):
+        protocol_of(url)
+
+
+class _Locked(BaseHTTPRequestHandler):
+    """A server that lets nobody in and keeps what it was shown."""
+
+    shown: ClassVar[list[str | None]] = []
+
+    def do_GET(self) -> None:
+        self.shown.append(self.headers["Authorization"])
+        self.send_response(401)
+        self.send_header("WWW-Authenticate", 'Basic realm="x"')
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *arguments: object) -> None:
+        """Says nothing."""
+
+
+def test_credentials_come_from_the_helper_that_the_settings_name(tmp_path: Path) -> None:
+    file = tmp_path / "credentials"
+    with HTTPServer(("127.0.0.1", 0), _Locked) as server:
+        address = f"127.0.0.1:{server.server_port}"
+        file.write_text(f"http://user:secret@{address}\n")
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        mirrors = MirrorStore(tmp_path / "git", f"store --file={file}")
+        with pytest.raises(GitError) as failed:
+            mirrors.fetch("org", ID, f"http://{address}/app.git")
+        server.shutdown()
+    assert f"Basic {b64encode(b'user:secret').decode()}" in _Locked.shown
+    assert "secret" not in str(failed.value)

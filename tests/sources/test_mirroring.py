@@ -1,0 +1,156 @@
+"""Mirrored repositories: fetched when they are due, and when a commit is missing."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from repositories import GitRepository, make_repository
+from theodora.errors import NotFound
+from theodora.git import GitError, MirrorStore
+from theodora.sources.mirroring import Fetcher, Mirroring
+from theodora.storage import Mirror, Organisation, Store
+
+ID = "example.org/app"
+MINUTE_NS = 60 * 10**9
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> GitRepository:
+    repository = make_repository(tmp_path / "repository")
+    repository.git("config", "uploadpack.allowFilter", "true")
+    repository.commit("Begin", {"README": "1"})
+    return repository
+
+
+@pytest.fixture
+def mirroring(store: Store, tmp_path: Path) -> Mirroring:
+    return Mirroring(store, MirrorStore(tmp_path / "git"))
+
+
+@pytest.fixture
+def fetcher(store: Store, mirroring: Mirroring) -> Fetcher:
+    return Fetcher(store, mirroring, every_seconds=900)
+
+
+@pytest.fixture
+def mirror(mirroring: Mirroring, org: Organisation, repository: GitRepository) -> Mirror:
+    return mirroring.add(org, ID, f"file://{repository.path}")
+
+
+def commits(store: Store, org: Organisation) -> object:
+    return store.commits.repository(org, ID).commits
+
+
+def test_fetching_stores_the_commits_that_are_new(
+    store: Store, org: Organisation, mirroring: Mirroring, mirror: Mirror, repository: GitRepository
+) -> None:
+    assert mirroring.fetch(mirror) == 1
+    repository.commit("Go on", {"README": "2"})
+    assert mirroring.fetch(mirror) == 1
+    assert mirroring.fetch(mirror) == 0
+    assert commits(store, org) == repository.log()
+
+
+def test_mirrored_commits_are_not_named_as_uploaded(
+    store: Store, org: Organisation, mirroring: Mirroring, mirror: Mirror, repository: GitRepository
+) -> None:
+    mirroring.fetch(mirror)
+    assert store.commits.known(org, ID, [*repository.log()]) == []
+
+
+def test_how_fetching_went_is_noted(
+    store: Store, org: Organisation, mirroring: Mirroring, mirror: Mirror, tmp_path: Path
+) -> None:
+    assert (mirror.tried_at_ns, mirror.error) == (None, None)
+    mirroring.fetch(mirror)
+    noted = store.mirrors.get(org, ID)
+    assert noted.tried_at_ns
+    assert noted.error is None
+    broken = mirroring.add(org, ID, f"file://{tmp_path / 'nothing'}")
+    with pytest.raises(GitError):
+        mirroring.fetch(broken)
+    assert store.mirrors.get(org, ID).error
+
+
+def test_a_mirror_that_was_just_added_is_due(
+    store: Store, org: Organisation, fetcher: Fetcher, mirror: Mirror, repository: GitRepository
+) -> None:
+    fetcher.fetch_due(time.time_ns())
+    assert commits(store, org) == repository.log()
+
+
+@pytest.mark.parametrize(
+    ("minutes", "is_wanted", "is_fetched"),
+    [
+        (0, False, False),
+        (14, False, False),
+        (16, False, True),
+        (0, True, False),
+        (2, True, True),
+    ],
+)
+def test_a_mirror_is_due_after_a_while_and_earlier_when_it_is_wanted(
+    store: Store,
+    org: Organisation,
+    fetcher: Fetcher,
+    mirroring: Mirroring,
+    mirror: Mirror,
+    repository: GitRepository,
+    minutes: int,
+    is_wanted: bool,
+    is_fetched: bool,
+) -> None:
+    mirroring.fetch(mirror)
+    sha = repository.commit("Go on", {"README": "2"})
+    if is_wanted:
+        fetcher.want(org, ID)
+    fetcher.fetch_due(time.time_ns() + minutes * MINUTE_NS)
+    assert (sha in store.commits.shas(org, ID)) == is_fetched
+
+
+def test_a_mirror_that_fails_keeps_no_other_from_being_fetched(
+    store: Store,
+    org: Organisation,
+    fetcher: Fetcher,
+    mirroring: Mirroring,
+    mirror: Mirror,
+    repository: GitRepository,
+    tmp_path: Path,
+) -> None:
+    mirroring.add(org, "a.example/first", f"file://{tmp_path / 'nothing'}")
+    fetcher.fetch_due(time.time_ns())
+    assert commits(store, org) == repository.log()
+
+
+def test_wanting_what_is_not_mirrored_does_nothing(org: Organisation, fetcher: Fetcher) -> None:
+    fetcher.want(org, ID)
+    fetcher.fetch_due(time.time_ns())
+
+
+def test_a_running_fetcher_fetches_and_stops(
+    store: Store, org: Organisation, fetcher: Fetcher, mirror: Mirror, repository: GitRepository
+) -> None:
+    fetcher.start()
+    deadline = time.monotonic() + 20
+    while commits(store, org) != repository.log() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    fetcher.stop(timeout_seconds=20)
+    assert commits(store, org) == repository.log()
+
+
+def test_removing_a_mirror_keeps_its_commits(
+    store: Store,
+    org: Organisation,
+    mirroring: Mirroring,
+    mirror: Mirror,
+    repository: GitRepository,
+    tmp_path: Path,
+) -> None:
+    mirroring.fetch(mirror)
+    mirroring.remove(org, ID)
+    assert store.mirrors.everything() == []
+    assert [*(tmp_path / "git" / "mirrors").iterdir()] == []
+    assert commits(store, org) == repository.log()
+    with pytest.raises(NotFound):
+        mirroring.remove(org, ID)

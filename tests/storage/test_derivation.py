@@ -1,0 +1,365 @@
+"""Derivation over the store: whatever came when, it says what the pure function says of it all."""
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dora import worlds
+from theodora.dora import DeploymentSequence, Override, Repository, derive
+from theodora.errors import Invalid
+from theodora.events import Deployment, Failure, Git
+from theodora.storage import Giver, Organisation, Store, Verdict
+from theodora.web.wire import render
+
+HOUR_NS = 3_600 * 10**9
+DERIVED = (
+    *("change_failure", "deployment_type", "remediation", "recovery_time_sec"),
+    *("number_of_commits", "change_lead_time"),
+)
+
+_numbers = itertools.count()
+
+Operation = Callable[[Store, Organisation], Future[Any]]
+
+
+@pytest.fixture(scope="module")
+def world_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """A store for many small worlds, each an organisation of its own."""
+    with Store(f"sqlite:///{tmp_path_factory.mktemp('worlds') / 'theodora.db'}", render) as store:
+        yield store
+
+
+def new_organisation(store: Store) -> Organisation:
+    return store.keys.ensure_organisation(f"world {next(_numbers)}", 1).result()
+
+
+def derived_of(event: Deployment) -> dict[str, Any]:
+    return {name: getattr(event, name) for name in DERIVED}
+
+
+def stored(store: Store, org: Organisation) -> dict[str, dict[str, Any]]:
+    return {event.id: derived_of(event) for event in store.deployments.everything(org)}
+
+
+def as_derived_at_once(sequence: DeploymentSequence) -> dict[str, dict[str, Any]]:
+    return {each.deployment.id: derived_of(each.event) for each in derive(sequence)}
+
+
+def deployment(name: str, hour: int, **members: Any) -> Deployment:
+    finished_at_ns = worlds.START_NS + hour * HOUR_NS
+    return Deployment(
+        **{
+            "id": name,
+            "service": "web",
+            "env": "production",
+            "version": name,
+            "started_at_ns": finished_at_ns,
+            "finished_at_ns": finished_at_ns,
+            **members,
+        }
+    )
+
+
+def add(store: Store, org: Organisation, *events: Deployment) -> None:
+    for event in events:
+        store.deployments.add(org, event, 1).result()
+
+
+def verdict_of(override: Override) -> Verdict:
+    remediation = override.remediation
+    if remediation is None:
+        return Verdict(override.change_failure)
+    return Verdict(override.change_failure, remediation.id, remediation.version, remediation.type)
+
+
+def applicable(overrides: Iterable[Override], ids: set[str]) -> tuple[Override, ...]:
+    """Those that patches can give: one a deployment, no remedy for what did not fail."""
+    by_id = {each.deployment_id: each for each in overrides if each.deployment_id in ids}
+    return tuple(
+        msgspec.structs.replace(
+            each,
+            at_ns=number,
+            remediation=None if each.change_failure is False else each.remediation,
+        )
+        for number, each in enumerate(by_id.values(), 1)
+    )
+
+
+def storable(sequence: DeploymentSequence) -> DeploymentSequence:
+    """The sequence as a store can hold it."""
+    repository = sequence.repositories[worlds.REPOSITORY]
+    known = msgspec.structs.replace(repository, has_commit_source=bool(repository.commits))
+    ids = {each.id for each in sequence.deployments}
+    return msgspec.structs.replace(
+        sequence,
+        repositories={worlds.REPOSITORY: known},
+        overrides=applicable(sequence.overrides, ids),
+        stated_rollbacks=frozenset(),
+    )
+
+
+def give(override: Override) -> Operation:
+    return lambda store, org: store.deployments.update(
+        org, override.deployment_id, verdict_of(override), Giver("tester", override.at_ns)
+    )
+
+
+def send(event: Deployment) -> Operation:
+    return lambda store, org: store.deployments.add(org, event, 1)
+
+
+def delete(event: Deployment) -> Operation:
+    return lambda store, org: store.deployments.delete(org, event.id)
+
+
+def deliveries(event: Deployment, overrides: Iterable[Override]) -> st.SearchStrategy[Any]:
+    """What may happen to one deployment until it is as it should be, in order."""
+    moved = msgspec.structs.replace(
+        event, finished_at_ns=event.finished_at_ns + HOUR_NS, env="staging", version="v2"
+    )
+    verdicts = [give(each) for each in overrides if each.deployment_id == event.id]
+    return st.sampled_from(
+        [
+            [send(event), *verdicts],
+            [send(event), send(event), *verdicts, send(event)],
+            [send(event), delete(event), send(event), *verdicts],
+            [send(moved), *verdicts, send(event)],
+        ]
+    )
+
+
+def facts_of(repository: Repository) -> list[Operation]:
+    """Commits one by one and pull requests together."""
+    commits = [
+        lambda store, org, commit=commit: store.commits.add_commits(
+            org, worlds.REPOSITORY, [commit]
+        )
+        for commit in repository.commits.values()
+    ]
+    return [
+        *commits,
+        lambda store, org: store.commits.add_pull_requests(
+            org, worlds.REPOSITORY, repository.pull_requests
+        ),
+    ]
+
+
+def happenings(data: st.DataObject, sequence: DeploymentSequence) -> list[Operation]:
+    """Everything that makes the sequence, in any order that keeps each one's own."""
+    incidents: dict[str, list[Operation]] = {}
+    for incident in sequence.incidents:
+        operation = lambda store, org, incident=incident: store.failures.add(org, incident, 1)  # noqa: E731
+        incidents.setdefault("all", []).append(operation)
+    lines = [
+        *(data.draw(deliveries(each, sequence.overrides)) for each in sequence.deployments),
+        *([operation] for operation in facts_of(sequence.repositories[worlds.REPOSITORY])),
+        *incidents.values(),
+        [lambda store, org: store.settings.put(org, msgspec.to_builtins(sequence.settings), "app")],
+    ]
+    turns = [number for number, line in enumerate(lines) for _ in line]
+    remaining = [iter(line) for line in lines]
+    return [next(remaining[number]) for number in data.draw(st.permutations(turns))]
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_any_order_of_arrival_comes_out_as_everything_derived_at_once(
+    world_store: Store, data: st.DataObject
+):
+    """Duplicates, corrections, deletions, late commits, and deriving in between included."""
+    sequence = storable(data.draw(worlds.sequences()))
+    org = new_organisation(world_store)
+    for happens in happenings(data, sequence):
+        happens(world_store, org).result()
+        if data.draw(st.integers(0, 4)) == 0:
+            world_store.derivations.derive_marked()
+    world_store.derivations.derive_all_marked()
+    assert stored(world_store, org) == as_derived_at_once(sequence)
+
+
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_what_a_patch_shows_at_once_is_what_derivation_makes_of_it(
+    world_store: Store, data: st.DataObject
+):
+    sequence = storable(data.draw(worlds.sequences()))
+    org = new_organisation(world_store)
+    for happens in happenings(data, msgspec.structs.replace(sequence, overrides=())):
+        happens(world_store, org).result()
+    world_store.derivations.derive_all_marked()
+    for override in sequence.overrides:
+        give(override)(world_store, org).result()
+        at_once = world_store.deployments.get(org, override.deployment_id)
+        world_store.derivations.derive_all_marked()
+        later = world_store.deployments.get(org, override.deployment_id)
+        assert at_once.change_failure == later.change_failure
+        assert at_once.remediation == later.remediation
+        assert at_once.recovery_time_sec == later.recovery_time_sec
+
+
+def test_a_new_deployment_has_no_verdict_until_it_is_derived(store: Store, org: Organisation):
+    add(store, org, deployment("v1", 1))
+    assert store.deployments.get(org, "v1").change_failure is None
+    assert store.derivations.are_due()
+    assert store.derivations.derive_all_marked() == 1
+    assert store.deployments.get(org, "v1").change_failure is False
+    assert not store.derivations.are_due()
+
+
+def test_an_unknown_commit_is_pending_only_where_commits_are_delivered(
+    store: Store, org: Organisation
+):
+    git = Git("f" * 40, "https://github.com/acme/web")
+    add(store, org, deployment("v1", 1, git=git))
+    store.derivations.derive_all_marked()
+    assert store.deployments.get(org, "v1").change_failure is False
+    commit = worlds.Commit(sha="a" * 40, author_time_ns=1, commit_time_ns=1)
+    store.commits.add_commits(org, "github.com/acme/web", [commit]).result()
+    store.derivations.derive_all_marked()
+    assert store.deployments.get(org, "v1").change_failure is None
+
+
+def test_what_changes_nothing_marks_nothing(store: Store, org: Organisation):
+    add(store, org, deployment("v1", 1))
+    commit = worlds.Commit(sha="a" * 40, author_time_ns=1, commit_time_ns=1)
+    store.commits.add_commits(org, "github.com/acme/web", [commit]).result()
+    store.derivations.derive_all_marked()
+    add(store, org, deployment("v1", 1))
+    store.commits.add_commits(org, "github.com/acme/web", [commit]).result()
+    assert not store.derivations.are_due()
+
+
+def test_another_service_is_not_derived_anew(store: Store, org: Organisation):
+    add(store, org, deployment("v1", 1), deployment("p1", 1, service="pay"))
+    assert store.derivations.derive_all_marked() == 2
+    add(store, org, deployment("v2", 2))
+    assert store.derivations.derive_all_marked() == 1
+
+
+def test_a_deployment_that_moves_to_another_env_leaves_its_sequence(
+    store: Store, org: Organisation
+):
+    back = deployment("v3", 3, version="v1")
+    add(store, org, deployment("v1", 1), deployment("v2", 2), back)
+    store.derivations.derive_all_marked()
+    assert store.deployments.get(org, "v2").change_failure is True
+    add(store, org, msgspec.structs.replace(back, env="staging"))
+    store.derivations.derive_all_marked()
+    assert store.deployments.get(org, "v2").change_failure is False
+    assert store.deployments.get(org, "v3").deployment_type == "standard"
+
+
+def test_a_remediation_of_another_service_takes_the_type_it_is_given(
+    store: Store, org: Organisation
+):
+    add(store, org, deployment("v1", 1))
+    verdict = Verdict(True, remediation_id="p2", remediation_type="rollforward")
+    store.deployments.update(org, "v1", verdict, Giver("ann", 1)).result()
+    store.derivations.derive_all_marked()
+    assert store.deployments.get(org, "v1").recovery_time_sec is None
+    add(store, org, deployment("p2", 3, service="pay"))
+    store.derivations.derive_all_marked()
+    assert store.deployments.get(org, "p2").deployment_type == "rollforward"
+    assert store.deployments.get(org, "v1").recovery_time_sec == 2 * 3_600
+    store.deployments.update(org, "v1", Verdict(False), Giver("ann", 2)).result()
+    store.derivations.derive_all_marked()
+    assert store.deployments.get(org, "p2").deployment_type == "standard"
+
+
+def test_a_verdict_without_a_remediation_takes_the_one_that_the_rules_found(
+    store: Store, org: Organisation
+):
+    back = deployment("v3", 3, version="v1")
+    add(store, org, deployment("v1", 1), deployment("v2", 2), back)
+    store.derivations.derive_all_marked()
+    found = store.deployments.get(org, "v2").remediation
+    for change_failure, expected in ((False, None), (True, found)):
+        store.deployments.update(org, "v2", Verdict(change_failure)).result()
+        assert store.deployments.get(org, "v2").remediation == expected
+        store.derivations.derive_all_marked()
+        assert store.deployments.get(org, "v2").remediation == expected
+
+
+def test_an_incident_marks_the_deployment_it_names_where_the_service_lets_it(
+    store: Store, org: Organisation
+):
+    add(store, org, deployment("v1", 1))
+    incident = Failure(
+        id="i1", services=("web",), version="v1", started_at_ns=worlds.START_NS + 2 * HOUR_NS
+    )
+    store.failures.add(org, incident, 1).result()
+    store.derivations.derive_all_marked()
+    assert store.deployments.get(org, "v1").change_failure is False
+    store.settings.put(org, {"incident_marks_failure": True}, "web").result()
+    store.derivations.derive_all_marked()
+    assert store.deployments.get(org, "v1").change_failure is True
+    store.failures.delete(org, "i1").result()
+    store.derivations.derive_all_marked()
+    assert store.deployments.get(org, "v1").change_failure is False
+
+
+def test_what_two_processes_derive_in_turn_stays_right(tmp_path_factory: pytest.TempPathFactory):
+    """What one remembers of a sequence is worthless once the other has derived it."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('two') / 'theodora.db'}"
+    with Store(url, render) as server, Store(url, render) as command:
+        org = server.keys.ensure_organisation("default", 1).result()
+        add(server, org, deployment("v1", 1), deployment("v2", 2))
+        server.derivations.derive_all_marked()
+        add(command, org, deployment("v3", 3, version="v1"))
+        command.derivations.derive_all_marked()
+        assert server.deployments.get(org, "v2").change_failure is True
+        command.deployments.delete(org, "v3").result()
+        command.derivations.derive_all_marked()
+        add(server, org, deployment("v4", 4))
+        server.derivations.derive_all_marked()
+        assert [event.change_failure for event in server.deployments.everything(org)] == [False] * 3
+
+
+def test_an_organisation_sees_nothing_of_anothers_sequence(store: Store, org: Organisation):
+    other = store.keys.ensure_organisation("other", 1).result()
+    add(store, org, deployment("v1", 1), deployment("v2", 2))
+    add(store, other, deployment("v3", 3, version="v1"))
+    store.derivations.derive_all_marked()
+    assert store.deployments.get(org, "v2").change_failure is False
+    assert store.deployments.get(other, "v3").deployment_type == "standard"
+
+
+def test_what_comes_while_deriving_loses_nothing(store: Store, org: Organisation):
+    """A verdict between reading and writing keeps judged rows from being written just then."""
+    back = deployment("v3", 3, version="v1")
+    add(store, org, deployment("v1", 1), deployment("v2", 2), back)
+    store.deployments.update(org, "v2", Verdict(True)).result()
+    derivations = store.derivations
+    write = derivations._write
+
+    def write_late(*arguments: Any) -> None:
+        derivations._write = write
+        store.deployments.update(org, "v1", Verdict(True)).result()
+        write(*arguments)
+
+    derivations._write = write_late
+    derivations.derive_all_marked()
+    remediation = store.deployments.get(org, "v2").remediation
+    assert remediation is not None
+    assert remediation.id == "v3"
+    assert store.deployments.get(org, "v1").change_failure is True
+
+
+def test_a_sequence_that_cannot_be_derived_holds_up_no_other(store: Store, org: Organisation):
+    """Its marks stay, so that it is derived once what is wrong has been put right."""
+    broken = {"id": "broken", "fields": ["version"], "pattern": "("}
+    store.settings.put(org, {"static_rules": [broken]}, "pay").result()
+    add(store, org, deployment("p1", 1, service="pay"), deployment("v1", 1))
+    with pytest.raises(Invalid):
+        store.derivations.derive_marked()
+    assert store.deployments.get(org, "v1").change_failure is False
+    assert store.deployments.get(org, "p1").change_failure is None
+    store.settings.put(org, {}, "pay").result()
+    store.derivations.derive_all_marked()
+    assert store.deployments.get(org, "p1").change_failure is False

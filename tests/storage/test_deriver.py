@@ -1,0 +1,87 @@
+"""The background worker."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from theodora.events import Deployment
+from theodora.storage import Organisation, Store
+from theodora.storage.deriver import Deriver
+
+_PATIENCE_SECONDS = 20
+
+
+class _Watched:
+    """Derivations that say when a look has found nothing left to do."""
+
+    def __init__(self, store: Store) -> None:
+        self._derivations = store.derivations
+        self.idle = threading.Event()
+        self.failures_left = 0
+
+    def derive_marked(self, *arguments: object) -> int:
+        if self.failures_left:
+            self.failures_left -= 1
+            raise RuntimeError("a passing trouble")
+        derived = self._derivations.derive_marked(*arguments)
+        if not derived:
+            self.idle.set()
+        return derived
+
+
+@pytest.fixture
+def watched(store: Store) -> _Watched:
+    return _Watched(store)
+
+
+@pytest.fixture
+def due() -> threading.Event:
+    return threading.Event()
+
+
+@pytest.fixture
+def deriver(watched: _Watched, due: threading.Event) -> Iterator[Deriver]:
+    deriver = Deriver(watched, due)
+    yield deriver
+    deriver.stop()
+
+
+def add(store: Store, org: Organisation) -> None:
+    event = Deployment(id="d1", service="web", started_at_ns=1, finished_at_ns=1)
+    store.deployments.add(org, event, 1).result()
+
+
+def test_what_was_marked_before_the_start_is_worked_off(
+    store: Store, org: Organisation, watched: _Watched, deriver: Deriver
+):
+    add(store, org)
+    deriver.start()
+    assert watched.idle.wait(_PATIENCE_SECONDS)
+    assert store.deployments.get(org, "d1").change_failure is False
+
+
+def test_what_is_marked_later_is_worked_off_when_it_is_due(
+    store: Store, org: Organisation, watched: _Watched, deriver: Deriver, due: threading.Event
+):
+    deriver.start()
+    assert watched.idle.wait(_PATIENCE_SECONDS)
+    add(store, org)
+    watched.idle.clear()
+    due.set()
+    assert watched.idle.wait(_PATIENCE_SECONDS)
+    assert store.deployments.get(org, "d1").change_failure is False
+
+
+def test_a_failure_is_logged_and_tried_again(
+    store: Store, org: Organisation, watched: _Watched, deriver: Deriver
+):
+    add(store, org)
+    watched.failures_left = 1
+    deriver.start()
+    assert watched.idle.wait(_PATIENCE_SECONDS)
+    assert store.deployments.get(org, "d1").change_failure is False
+
+
+def test_one_that_was_never_started_can_be_stopped(deriver: Deriver):
+    deriver.stop()

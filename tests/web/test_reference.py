@@ -1,0 +1,119 @@
+"""docs/api.md says what the route table says.
+
+When it lags, write it anew: PYTHONPATH=tests .venv/bin/python tests/web/test_reference.py
+"""
+
+import ast
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from theodora.query.reference import code, table, with_tables
+from theodora.web.operations import Operation
+from theodora.web.routes import OPERATIONS
+from theodora.web.security import Access
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "api.md"
+
+_CLIENTS = "tests/clients/test_clients.py::test_a_client_does_all_that_it_can_do"
+_SETTINGS = "tests/web/test_settings.py::test_what_a_service_does_not_say_the_organisation_says"
+_PREVIEW = "tests/web/test_settings.py::test_a_preview_tells_what_would_change_and_changes_nothing"
+
+SHOWN_BY = {
+    "CreateDORADeployment": _CLIENTS,
+    "ListDORADeployments": _CLIENTS,
+    "PatchDORADeploymentByVersion": _CLIENTS,
+    "GetDORADeployment": _CLIENTS,
+    "PatchDORADeployment": _CLIENTS,
+    "DeleteDORADeployment": _CLIENTS,
+    "CreateDORAFailure": (
+        "tests/web/test_create_failure.py::test_sending_it_again_with_an_end_resolves_a_failure"
+    ),
+    "CreateDORAIncident": (
+        "tests/web/test_create_failure.py::test_the_former_name_of_the_operation_does_the_same"
+    ),
+    "ListDORAFailures": "tests/web/test_list_failures.py::test_a_search_finds",
+    "GetDORAFailure": (
+        "tests/web/test_create_failure.py::"
+        "test_every_attribute_comes_back_as_it_was_sent_and_in_the_documented_order"
+    ),
+    "DeleteDORAFailure": (
+        "tests/web/test_create_failure.py::test_a_deleted_failure_is_gone_and_may_come_again"
+    ),
+    "CreateAIImpactUserActivity": (
+        "tests/web/test_user_activity.py::test_entries_are_stored_and_answered_with_nothing"
+    ),
+    "Validate": "tests/web/test_validate.py::test_validating_an_api_key",
+    "ValidateV2": "tests/web/test_validate.py::test_validating_an_api_key_tells_whose_it_is",
+    "ValidateAPIKey": (
+        "tests/web/test_validate.py::test_validating_both_keys_asks_for_no_permission"
+    ),
+    "ExplainDORADeployment": (
+        "tests/web/test_explanation.py::test_a_rollback_is_explained_on_either_side"
+    ),
+    "GetDORASettings": _PREVIEW,
+    "PutDORASettings": _SETTINGS,
+    "PreviewDORASettings": _PREVIEW,
+    "GetDORAServiceSettings": _SETTINGS,
+    "PutDORAServiceSettings": _SETTINGS,
+    "PreviewDORAServiceSettings": _PREVIEW,
+    "SearchCommits": (
+        "tests/web/test_git_metadata.py::test_known_commits_are_named_in_the_order_asked"
+    ),
+    "UploadPackfile": "tests/web/test_git_metadata.py::test_uploaded_commits_are_stored_and_known",
+    "UploadTrackedFiles": (
+        "tests/clients/test_datadog_ci.py::"
+        "test_the_list_of_tracked_files_decides_how_an_upload_of_metadata_ends"
+    ),
+    "SubmitMetrics": "tests/web/test_datadog_ci.py::test_telemetry_is_acknowledged_unread",
+}
+"""Of each operation, a test that shows it at work."""
+
+
+def written() -> str:
+    """The page as it should be."""
+    return with_tables(PAGE.read_text(), {"operations": operations_table(OPERATIONS)})
+
+
+def operations_table(operations: Iterable[Operation]) -> str:
+    """Every operation: what it is called, where it is, who may and what it may answer."""
+    head = ("operation", "method and path", "keys, permission", "statuses", "shown by")
+    rows = (
+        (
+            f"{operation.name}: {operation.summary}",
+            code(*(f"{operation.method} {path}" for path in operation.paths)),
+            _access(operation.access),
+            ", ".join(map(str, operation.statuses)),
+            _test(SHOWN_BY[operation.name]),
+        )
+        for operation in operations
+    )
+    return table(head, rows)
+
+
+def _access(access: Access) -> str:
+    permission = f", {code(access.permission)}" if access.permission else ""
+    return access.credential.value + permission
+
+
+def _test(name: str) -> str:
+    file, _, function = name.partition("::")
+    return f"[{function.removeprefix('test_').replace('_', ' ')}](../{file})"
+
+
+def test_the_page_has_the_operations_of_today() -> None:
+    assert PAGE.read_text() == written()
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+def test_a_test_shows_every_operation(operation: Operation) -> None:
+    assert operation.name in SHOWN_BY, "name a test that shows it"
+    file, _, function = SHOWN_BY[operation.name].partition("::")
+    module = ast.parse((ROOT / file).read_text())
+    assert function in {node.name for node in module.body if isinstance(node, ast.FunctionDef)}
+
+
+if __name__ == "__main__":
+    PAGE.write_text(written())

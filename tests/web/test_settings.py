@@ -1,0 +1,60 @@
+"""Settings over HTTP: set, shown, tried before they hold."""
+
+from typing import Any
+
+import pytest
+
+from asking import DEPLOYMENT, Tenant
+
+SETTINGS = "/api/v2/dora/settings"
+WEB = f"{SETTINGS}/services/web"
+
+
+def document(**attributes: Any) -> dict[str, Any]:
+    return {"data": {"type": "dora_settings", "attributes": attributes}}
+
+
+def deploy(tenant: Tenant, version: str, hour: int) -> str:
+    at = 1_700_000_000 + hour * 3_600
+    return tenant.create(
+        {"service": "web", "version": version, "started_at": at, "finished_at": at}, DEPLOYMENT
+    )
+
+
+def test_what_a_service_does_not_say_the_organisation_says(tenant: Tenant):
+    assert tenant.ask("PUT", SETTINGS, json=document(rollback_lookback=5)).status_code == 200
+    answer = tenant.ask("PUT", WEB, json=document(lead_time_clock="commit_time"))
+    attributes = answer.json()["data"]["attributes"]
+    assert attributes["given"] == {"lead_time_clock": "commit_time"}
+    assert attributes["effective"]["rollback_lookback"] == 5
+    assert attributes["effective"]["lead_time_clock"] == "commit_time"
+    assert tenant.ask("GET", WEB).json() == answer.json()
+
+
+def test_a_change_derives_anew(tenant: Tenant):
+    ids = [deploy(tenant, version, hour) for hour, version in enumerate(("v1", "v2", "v1"))]
+    tenant.built.store.derivations.derive_all_marked()
+    assert tenant.get(ids[1])["change_failure"] is True
+    tenant.ask("PUT", WEB, json=document(detect_rollbacks=False))
+    tenant.built.store.derivations.derive_all_marked()
+    assert tenant.get(ids[1])["change_failure"] is False
+
+
+@pytest.mark.parametrize("path", [SETTINGS, WEB])
+def test_a_preview_tells_what_would_change_and_changes_nothing(tenant: Tenant, path: str):
+    ids = [deploy(tenant, version, hour) for hour, version in enumerate(("v1", "v2", "v1"))]
+    answer = tenant.ask("POST", f"{path}/preview", json=document(detect_rollbacks=False))
+    preview = answer.json()["data"]["attributes"]
+    assert (preview["deployments"], preview["failed_now"], preview["failed_then"]) == (3, 1, 0)
+    assert [each["id"] for each in preview["first"]] == ids[1:]
+    assert preview["first"][0]["now"]["change_failure"] is True
+    assert preview["first"][0]["then"]["change_failure"] is False
+    assert tenant.ask("GET", path).json()["data"]["attributes"]["given"] == {}
+
+
+def test_a_wrong_rule_is_refused_with_its_place(tenant: Tenant):
+    rule = {"id": "slow", "fields": ["version"], "pattern": "(a+)+"}
+    answer = tenant.ask("PUT", WEB, json=document(static_rules=[rule]))
+    assert answer.status_code == 400
+    (error,) = answer.json()["errors"]
+    assert error["source"]["pointer"] == "/data/attributes/static_rules/0/pattern"
