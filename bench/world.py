@@ -66,6 +66,7 @@ def stored(count: int, folder: Path) -> Path:
         with Store(f"sqlite:///{unfinished}", render) as store:
             org = store.keys.ensure_organisation("default", time.time_ns()).result()
             load(store, org, count)
+            store.derivations.derive_all_marked()
         unfinished.rename(path)
     return path
 

@@ -10,14 +10,15 @@ log = structlog.get_logger()
 
 _LOOK_SECONDS = 1.0
 """How long what another process has marked may lie before it is found."""
-_LONGEST_REST_SECONDS = 0.5
+_REST_FOR_WORK = 4
+_LONGEST_REST_SECONDS = 2.0
 
 
 class Deriver:
     """A thread that derives what is marked, from `start` to `stop`.
 
-    It rests for as long as it worked, so that under a flood of events requests keep at least
-    half of the interpreter; a single event after a quiet time is derived at once.
+    It rests four times as long as it worked, so that under a flood of events requests keep
+    most of the interpreter; a single event after a quiet time is derived at once.
     """
 
     def __init__(self, derivations: Derivations, due: threading.Event) -> None:
@@ -53,4 +54,4 @@ class Deriver:
 
     def _rest(self, worked_seconds: float) -> bool:
         """Whether to go on after resting."""
-        return not self._stopping.wait(min(worked_seconds, _LONGEST_REST_SECONDS))
+        return not self._stopping.wait(min(_REST_FOR_WORK * worked_seconds, _LONGEST_REST_SECONDS))
