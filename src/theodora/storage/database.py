@@ -80,11 +80,15 @@ class Database:
         return self._writer.waiting
 
     def close(self) -> None:
-        """Commits what waits, then closes every connection."""
-        self._writer.close()
+        """Commits what waits, then closes every connection.
+
+        The writer's is the last, as only that can fold the log back into the file: then the
+        file alone is the database, and may be copied.
+        """
         with self._opened_lock:
             while self._opened:
                 self._opened.pop().close()
+        self._writer.close()
 
     def _reader(self) -> apsw.Connection:
         connection: apsw.Connection | None = getattr(self._readers, "connection", None)
