@@ -51,9 +51,9 @@ def build(config: Config) -> Built:
         derivation_due.set()
 
     store = Store(config.database, render, on_commit=note_commit)
-    deriver = Deriver(store.derivations, derivation_due)
     mirrors = MirrorStore(git_folder(config), config.git_credential_helper)
     fetcher = Fetcher(store, Mirroring(store, mirrors), config.git_fetch_minutes * 60)
+    deriver = Deriver(store.derivations, derivation_due, fetcher.want)
     metrics.watch(
         lambda: store.waiting_writes,
         {"deployment": store.deployments.count, "failure": store.failures.count},

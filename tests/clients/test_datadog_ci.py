@@ -1,10 +1,14 @@
 """`datadog-ci`, unmodified: it speaks to `https://api.<site>` alone, so the server has TLS."""
 
+import itertools
 import ssl
 import subprocess
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import mean
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx2
@@ -15,12 +19,16 @@ import asking
 import serving
 from clients import workbench
 from clients.proxy import proxy_to
+from repositories import GitRepository, make_repository
 from theodora.cli import main
 
 pytestmark = pytest.mark.clients
 
 VERSION = "5.25.0"
 SITE = "dora.example.org"
+SECOND_NS = 10**9
+HOUR = 3_600
+PATIENCE_SECONDS = 20
 COMMIT_SHA = "66adc9350f2cc9b250b69abddab733dd55e1a588"
 DEPLOYMENT = (
     *("dora", "deployment", "--service", "shopist", "--env", "production", "--version", "v1.12.07"),
@@ -48,15 +56,24 @@ class Site:
             "NODE_EXTRA_CA_CERTS": str(self.authority),
         }
 
-    def deployments(self) -> list[dict[str, object]]:
-        """What the server has, asked without the command."""
-        answer = httpx2.post(
-            f"{self.server.url}/api/v2/dora/deployments",
+    def ask(self, method: str, path: str, **options: Any) -> Any:
+        """The answer's data, asked for without the command."""
+        answer = httpx2.request(
+            method,
+            f"{self.server.url}{path}",
             headers=serving.KEYS,
-            json={"data": {"type": "dora_deployments_list_request", "attributes": {}}},
             verify=ssl.create_default_context(cafile=self.authority),
+            **options,
         )
-        return [deployment["attributes"] for deployment in answer.json()["data"]]
+        return answer.json()["data"]
+
+    def resources(self) -> list[dict[str, Any]]:
+        document = {"data": {"type": "dora_deployments_list_request", "attributes": {}}}
+        return self.ask("POST", asking.DEPLOYMENTS, json=document)
+
+    def deployments(self) -> list[dict[str, Any]]:
+        """What the server has."""
+        return [resource["attributes"] for resource in self.resources()]
 
 
 @pytest.fixture(scope="module")
@@ -164,3 +181,75 @@ def test_the_list_of_tracked_files_decides_how_an_upload_of_metadata_ends(
     )
 
     assert done.returncode == status, done.stdout + done.stderr
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> GitRepository:
+    """Three commits and the merge of one of them, an hour apart, all of the last day."""
+    start = int(time.time()) - 12 * HOUR
+    made = make_repository(tmp_path / "checkout")
+    repository = replace(made, times=itertools.count(start, HOUR))
+    repository.git("remote", "add", "origin", "https://github.com/organization/checkout.git")
+    repository.commit("Begin", {"README": "1"})
+    repository.git("checkout", "--quiet", "-b", "doors")
+    repository.commit("Mend the door", {"web/door.py": "shut"})
+    repository.git("checkout", "--quiet", "main")
+    repository.commit("Paint the wall", {"web/wall.py": "white"})
+    repository.merge("doors")
+    return repository
+
+
+def test_an_upload_of_metadata_gives_deployments_their_lead_times(
+    site: Site, checkout: GitRepository
+) -> None:
+    head = checkout.sha("HEAD")
+    upload_metadata(site, checkout)
+    deploy(site, checkout, "HEAD~2", started_at=int(time.time()) - HOUR)
+    deploy(site, checkout, head, started_at=int(time.time()) - 60)
+
+    (id_,) = (
+        resource["id"]
+        for resource in site.resources()
+        if resource["attributes"]["git"]["commit_sha"] == head
+    )
+    deployment = derived(site, id_)
+    written_ns = [
+        commit.author_time_ns
+        for commit in checkout.log().values()
+        if commit.subject in {"Mend the door", "Paint the wall"}
+    ]
+    lead_time_ns = deployment["finished_at"] - mean(written_ns)
+    assert deployment["git"]["repository_id"] == "github.com/organization/checkout"
+    assert deployment["number_of_commits"] == len(written_ns) == 2
+    assert deployment["change_lead_time"] == lead_time_ns / SECOND_NS
+
+
+def upload_metadata(site: Site, checkout: GitRepository) -> None:
+    program = workbench.build("datadog-ci", VERSION)
+    environment = {**site.environment, "DATADOG_SOURCEMAP_INTAKE_URL": f"https://api.{SITE}"}
+    done = program.run("git-metadata", "upload", environment=environment, folder=checkout.path)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def deploy(site: Site, checkout: GitRepository, revision: str, *, started_at: int) -> None:
+    """Tells of a deployment of ten seconds from a checkout: the command finds what it is of."""
+    checkout.git("checkout", "--quiet", "--detach", revision)
+    program = workbench.build("datadog-ci", VERSION)
+    done = program.run(
+        *("dora", "deployment", "--service", "shopist", "--env", "production"),
+        *("--started-at", str(started_at), "--finished-at", str(started_at + 10)),
+        environment=site.environment,
+        folder=checkout.path,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def derived(site: Site, id_: str) -> dict[str, Any]:
+    """The deployment as soon as the server has found its lead times out."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        deployment = site.ask("GET", f"{asking.DEPLOYMENTS}/{id_}")["attributes"]
+        if {"number_of_commits", "change_lead_time"} <= deployment.keys():
+            return deployment
+        time.sleep(0.05)
+    raise AssertionError("no lead times came")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from asking import make_tenant, server_in_process
 from repositories import GitRepository, make_repository
 from theodora.errors import NotFound
 from theodora.git import GitError, MirrorStore
@@ -13,6 +14,8 @@ from theodora.storage import Mirror, Organisation, Store
 
 ID = "example.org/app"
 MINUTE_NS = 60 * 10**9
+PATIENCE_SECONDS = 20
+"""Less than a running fetcher waits between two looks of its own."""
 
 
 @pytest.fixture
@@ -107,6 +110,48 @@ def test_a_mirror_is_due_after_a_while_and_earlier_when_it_is_wanted(
         fetcher.want(org, ID)
     fetcher.fetch_due(time.time_ns() + minutes * MINUTE_NS)
     assert (sha in store.commits.shas(org, ID)) == is_fetched
+
+
+def test_what_is_wanted_too_soon_stays_wanted(
+    store: Store,
+    org: Organisation,
+    fetcher: Fetcher,
+    mirroring: Mirroring,
+    mirror: Mirror,
+    repository: GitRepository,
+) -> None:
+    mirroring.fetch(mirror)
+    sha = repository.commit("Go on", {"README": "2"})
+    fetcher.want(org, ID)
+    now_ns = time.time_ns()
+    fetcher.fetch_due(now_ns)
+    fetcher.fetch_due(now_ns + 2 * MINUTE_NS)
+    assert sha in store.commits.shas(org, ID)
+
+
+def test_a_deployment_of_an_unknown_commit_makes_the_server_fetch(
+    tmp_path: Path, repository: GitRepository
+) -> None:
+    shas = [repository.sha("HEAD"), repository.commit("Go on", {"README": "2"})]
+    with server_in_process(tmp_path, derive="yes") as (built, client):
+        tenant = make_tenant(built, client)
+        org = built.store.keys.organisation(tenant.organisation)
+        built.store.mirrors.add(org, ID, f"file://{repository.path}").result()
+        ids = [
+            tenant.create(
+                {
+                    "service": "app",
+                    "started_at": at,
+                    "finished_at": at,
+                    "git": {"commit_sha": sha, "repository_url": f"https://{ID}"},
+                }
+            )
+            for at, sha in enumerate(shas, 1_700_000_000)
+        ]
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while "number_of_commits" not in tenant.get(ids[1]) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert tenant.get(ids[1])["number_of_commits"] == 1
 
 
 def test_a_mirror_that_fails_keeps_no_other_from_being_fetched(

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from theodora.events import Deployment
+from theodora.events import Deployment, Git
 from theodora.storage import Organisation, Store
 from theodora.storage.deriver import Deriver
 
@@ -41,8 +41,16 @@ def due() -> threading.Event:
 
 
 @pytest.fixture
-def deriver(watched: _Watched, due: threading.Event) -> Iterator[Deriver]:
-    deriver = Deriver(watched, due)
+def wanted() -> list[tuple[str, str]]:
+    """The organisations and repositories whose commits the deriver has asked for."""
+    return []
+
+
+@pytest.fixture
+def deriver(
+    watched: _Watched, due: threading.Event, wanted: list[tuple[str, str]]
+) -> Iterator[Deriver]:
+    deriver = Deriver(watched, due, lambda org, id_: wanted.append((org.uuid, id_)))
     yield deriver
     deriver.stop()
 
@@ -71,6 +79,26 @@ def test_what_is_marked_later_is_worked_off_when_it_is_due(
     due.set()
     assert watched.idle.wait(_PATIENCE_SECONDS)
     assert store.deployments.get(org, "d1").change_failure is False
+
+
+def test_commits_of_new_deployments_are_wanted_where_they_are_not_known(
+    store: Store,
+    org: Organisation,
+    watched: _Watched,
+    deriver: Deriver,
+    due: threading.Event,
+    wanted: list[tuple[str, str]],
+):
+    git = Git("0" * 40, "https://example.org/app")
+    unknown = Deployment(id="d0", service="web", started_at_ns=0, finished_at_ns=0, git=git)
+    store.deployments.add(org, unknown, 1).result()
+    deriver.start()
+    assert watched.idle.wait(_PATIENCE_SECONDS)
+    add(store, org)
+    watched.idle.clear()
+    due.set()
+    assert watched.idle.wait(_PATIENCE_SECONDS)
+    assert wanted == [(org.uuid, "example.org/app")]
 
 
 def test_a_failure_is_logged_and_tried_again(

@@ -93,12 +93,18 @@ class Fetcher:
         self._asked.set()
 
     def fetch_due(self, now_ns: int) -> None:
-        """Fetches what is due; what fails is noted, logged and tried again when next due."""
+        """Fetches what is due; what fails is noted, logged and tried again when next due.
+
+        What is wanted too soon after a fetch stays wanted.
+        """
         wanted, self._wanted = self._wanted, set()
         for mirror in self._store.mirrors.everything():
-            is_wanted = (mirror.organisation.key, mirror.repository_id) in wanted
+            name = mirror.organisation.key, mirror.repository_id
+            is_wanted = name in wanted
             if self._is_due(mirror, now_ns, _PAUSE_NS if is_wanted else self._every_ns):
                 self._try(mirror)
+            elif is_wanted:
+                self._wanted.add(name)
             if self._stopping.is_set():
                 return
 

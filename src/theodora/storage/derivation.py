@@ -52,6 +52,9 @@ from theodora.storage.settings import WHOLE_ORGANISATION, Given, given_settings,
 
 T = TypeVar("T")
 
+Want = Callable[[Organisation, str], None]
+"""Told of a repository with this id whose commits are wanted."""
+
 _ROWS_AT_ONCE = 256
 """Deployments written in one transaction at the most: ingest waits for no longer."""
 _READ_ONE_BY_ONE = 256
@@ -115,12 +118,17 @@ class Derivations:
         """Whether anything is marked."""
         return self._database.read(has_marks)
 
-    def derive_marked(self, go_on: Callable[[float], bool] = lambda _: True) -> int:
+    def derive_marked(
+        self,
+        go_on: Callable[[float], bool] = lambda _: True,
+        want: Want = lambda _org, _id: None,
+    ) -> int:
         """Derives what is marked now; returns how many sequences that were.
 
         What is marked meanwhile stays for the next time. After each sequence `go_on` is told
-        the seconds it took, and may end the work. A sequence that cannot be derived keeps its
-        marks and holds up no other; its error is raised in the end.
+        the seconds it took, and may end the work. `want` is told the repositories of new or
+        changed deployments whose commits are not known. A sequence that cannot be derived keeps
+        its marks and holds up no other; its error is raised in the end.
         """
         if self._database.read(has_wide_marks):
             self._database.write(split_wide_marks).result()
@@ -129,7 +137,7 @@ class Derivations:
         for number, (key, changed) in enumerate(marked.items(), 1):
             began = time.perf_counter()
             try:
-                self._derive(key, changed)
+                self._derive(key, changed, want)
             except Exception as error:
                 errors.append(error)
             if not go_on(time.perf_counter() - began):
@@ -183,7 +191,7 @@ class Derivations:
         key = SequenceKey(org, stored.event.service, stored.event.env)
         return whole_sequence(cursor, key)
 
-    def _derive(self, key: SequenceKey, changed: Changed) -> None:
+    def _derive(self, key: SequenceKey, changed: Changed, want: Want) -> None:
         with self._lock:
             facts = self._database.read(partial(self._read, key, changed))
             recall = self._recalls.get(key) or Recall()
@@ -193,6 +201,8 @@ class Derivations:
                 self._write(key, changed, facts, derived)
             except _Overtaken:
                 self._deployments.forget(key)
+        for repository_id in _lacking(facts, changed, derived):
+            want(key.org, repository_id)
 
     def _read(self, key: SequenceKey, changed: Changed, cursor: Cursor) -> Facts:
         """What there is now, from memory as far as it has not changed."""
@@ -307,6 +317,22 @@ def _with_settings(
             yield facts, resolved(given, of_service)
         else:
             yield facts, resolved(of_organisation, given)
+
+
+def _lacking(facts: Facts, changed: Changed, derived: Iterable[Derived]) -> set[str]:
+    """The repositories that lack the commits of what has changed.
+
+    What lacks them since long ago is left out: fetching has not helped it.
+    """
+    rows = facts.deployments.keys() & changed.deployments
+    ids = {facts.deployments[row].id for row in rows}
+    return {
+        each.deployment.git.repository_id
+        for each in derived
+        if each.deployment.id in ids
+        and each.deployment.git
+        and each.changes.status == "unknown_commits"
+    }
 
 
 def _new_links(

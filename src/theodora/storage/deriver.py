@@ -4,7 +4,7 @@ import threading
 
 import structlog
 
-from theodora.storage.derivation import Derivations
+from theodora.storage.derivation import Derivations, Want
 
 log = structlog.get_logger()
 
@@ -21,10 +21,11 @@ class Deriver:
     most of the interpreter; a single event after a quiet time is derived at once.
     """
 
-    def __init__(self, derivations: Derivations, due: threading.Event) -> None:
-        """`due` is set by whoever may have marked something."""
+    def __init__(self, derivations: Derivations, due: threading.Event, want: Want) -> None:
+        """`due` is set by whoever may have marked something; `want` is told what to fetch."""
         self._derivations = derivations
         self._due = due
+        self._want = want
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="deriver", daemon=True)
 
@@ -47,7 +48,7 @@ class Deriver:
     def _work(self) -> bool:
         """Derives what is marked; whether that was anything."""
         try:
-            return self._derivations.derive_marked(self._rest) > 0
+            return self._derivations.derive_marked(self._rest, self._want) > 0
         except Exception:  # The server goes on serving, and the next look tries again.
             log.exception("derivation failed")
             return False

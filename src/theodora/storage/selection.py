@@ -29,6 +29,8 @@ from theodora.storage.where import TRUE, Condition, compile_where
 
 _FEW: LiteralString = "400"
 """Events that are read and sorted without a thought for order."""
+_FEW_IN_ORDER: LiteralString = "100"
+"""The same where the alternative is to walk them in the order asked for."""
 _MOST_UNIONS = 16
 _MOST_PROBES = 200
 _MOST_MERGED = 16
@@ -181,14 +183,16 @@ class _Search:
         if not union:
             return True, 0
         arms = [self._probe(probe) for probe in union]
-        order: LiteralString = f" ORDER BY at {self._direction}" if in_order else ""
+        few, order = (
+            (_FEW_IN_ORDER, f" ORDER BY at {self._direction}") if in_order else (_FEW, "")
+        )
         found = _together(" UNION ALL ", arms)
         count, span_ns = cursor.execute(
             "SELECT count(*), max(at) - min(at) "
-            f"FROM (SELECT at FROM ({found.sql}){order} LIMIT {_FEW})",
+            f"FROM (SELECT at FROM ({found.sql}){order} LIMIT {few})",
             found.values,
         ).fetchall()[0]
-        return count < int(_FEW), span_ns or 0
+        return count < int(few), span_ns or 0
 
     def _probe(self, probe: Probe) -> Condition:
         """A statement for the start (`at`) and the key (`event`) of what a probe finds."""
