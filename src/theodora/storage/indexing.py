@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, LiteralString
 
+from theodora.events import Deployment, Failure
 from theodora.query.words import words
 from theodora.storage.cursor import Cursor, only_value
 from theodora.storage.tables import E, EventTable
-from theodora.storage.terms import TAG_MARKS, tag_numbers, terms
+from theodora.storage.terms import TAG_MARKS, Term, tag_numbers, terms
 
-BATCH = 2_048
+BATCH = 512
 """Events indexed at once at the most; readers rarely find more above the watermark."""
 
 _ONE_WORD = "commit_sha:"
@@ -45,14 +46,15 @@ def index_some(cursor: Cursor, table: EventTable[Any]) -> bool:
     rows = cursor.execute(sql.above, (watermark(cursor, table), BATCH)).fetchall()
     if not rows:
         return False
-    events = [(row[0], row[1], table.from_row(row[2:])) for row in rows]
-    _add(
-        cursor,
-        table,
-        sorted(entry for key, org, event in events for entry in _postings(table, org, key, event)),
-        sorted(entry for key, org, event in events for entry in _numbers(table, org, key, event)),
-    )
-    cursor.execute(sql.raise_watermark, (events[-1][0],))
+    postings: list[Entry] = []
+    numbers: list[Entry] = []
+    for key, org, *columns in rows:
+        event = table.from_row(tuple(columns))
+        found = terms(table, event)
+        postings += _postings(org, key, event, found)
+        numbers += _numbers(table, org, key, event, found)
+    _add(cursor, table, sorted(postings), sorted(numbers))
+    cursor.execute(sql.raise_watermark, (rows[-1][0],))
     return len(rows) == BATCH
 
 
@@ -74,34 +76,32 @@ def has_tail(cursor: Cursor, table: EventTable[Any]) -> bool:
 def forget(cursor: Cursor, table: EventTable[E], org: int, key: int, event: E) -> None:
     """Takes an event out of the index, if it is there."""
     if key <= watermark(cursor, table):
-        _delete(
-            cursor,
-            table,
-            _postings(table, org, key, event),
-            _numbers(table, org, key, event),
-        )
+        found = terms(table, event)
+        postings = _postings(org, key, event, found)
+        _delete(cursor, table, postings, _numbers(table, org, key, event, found))
 
 
 def move(cursor: Cursor, table: EventTable[E], org: int, key: int, was: E, now: E) -> None:
     """Keeps the index in step with an event that has changed, if it is there."""
     if key > watermark(cursor, table):
         return
-    old_postings = set(_postings(table, org, key, was))
-    new_postings = set(_postings(table, org, key, now))
-    old_numbers = set(_numbers(table, org, key, was))
-    new_numbers = set(_numbers(table, org, key, now))
+    old_terms, new_terms = terms(table, was), terms(table, now)
+    old_postings = set(_postings(org, key, was, old_terms))
+    new_postings = set(_postings(org, key, now, new_terms))
+    old_numbers = set(_numbers(table, org, key, was, old_terms))
+    new_numbers = set(_numbers(table, org, key, now, new_terms))
     _delete(cursor, table, old_postings - new_postings, old_numbers - new_numbers)
     _add(cursor, table, new_postings - old_postings, new_numbers - old_numbers)
 
 
-def _postings(table: EventTable[E], org: int, key: int, event: E) -> list[Entry]:
-    return [(org, str(term), event.started_at_ns, key) for term in terms(table, event)]
+def _postings(org: int, key: int, event: Deployment | Failure, found: list[Term]) -> list[Entry]:
+    return [(org, str(term), event.started_at_ns, key) for term in found]
 
 
-def _numbers(table: EventTable[E], org: int, key: int, event: E) -> list[Entry]:
+def _numbers(table: EventTable[E], org: int, key: int, event: E, found: list[Term]) -> list[Entry]:
     values = ((field, read(event)) for field, read in table.ranged)
     entries = [(org, field, value, key) for field, value in values if value is not None]
-    of_tags = set(tag_numbers(terms(table, event)))
+    of_tags = set(tag_numbers(found))
     return entries + [(org, field, value, key) for field, value in of_tags]
 
 

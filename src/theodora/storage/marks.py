@@ -22,7 +22,7 @@ POSTED: LiteralString = (
 )
 """The deployments posted under a term, and those that the postings do not know yet."""
 
-_MOST_TAKEN = 20_000
+_MOST_TAKEN = 100_000
 """Marks read at once."""
 
 

@@ -183,9 +183,7 @@ class _Search:
         if not union:
             return True, 0
         arms = [self._probe(probe) for probe in union]
-        few, order = (
-            (_FEW_IN_ORDER, f" ORDER BY at {self._direction}") if in_order else (_FEW, "")
-        )
+        few, order = (_FEW_IN_ORDER, f" ORDER BY at {self._direction}") if in_order else (_FEW, "")
         found = _together(" UNION ALL ", arms)
         count, span_ns = cursor.execute(
             "SELECT count(*), max(at) - min(at) "

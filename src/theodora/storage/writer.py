@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 _GROUP_LIMIT = 256
 """Writes in one commit at the most, so that the first of a flood is not kept waiting."""
-_UPKEEP_AFTER = 2_048
+_UPKEEP_AFTER = 512
 """Writes after which upkeep is due even though more are waiting."""
 _IDLE_SECONDS = 0.05
 """How long no write has to come before there is time for upkeep."""
