@@ -14,7 +14,6 @@ from theodora.storage.organisations import (
     Organisation,
     ensure_organisation,
     known_organisation,
-    list_organisations,
 )
 
 KeyKind = Literal["api", "application"]
@@ -121,9 +120,6 @@ class Keys:
     def organisation(self, name: str) -> Organisation:
         """Raises `NotFound` where there is none of that name."""
         return self._database.read(lambda cursor: known_organisation(cursor, name))
-
-    def organisations(self) -> list[Organisation]:
-        return self._database.read(list_organisations)
 
     def exist(self) -> bool:
         """Whether there is any key, revoked or not."""

@@ -23,11 +23,6 @@ def known_organisation(cursor: Cursor, name: str) -> Organisation:
     return Organisation(*row)
 
 
-def list_organisations(cursor: Cursor) -> list[Organisation]:
-    rows = cursor.execute("SELECT org, uuid, name FROM organisations ORDER BY name")
-    return [Organisation(*row) for row in rows]
-
-
 def ensure_organisation(cursor: Cursor, name: str, now_ns: int) -> Organisation:
     """The organisation of this name, made if there is none."""
     cursor.execute(

@@ -138,12 +138,12 @@ class _Search:
     def _statements(self, cursor: Cursor) -> list[Condition]:
         """What to read, one after another until the limit is met; each ends in `LIMIT ?`."""
         few, merge = self._choose(cursor)
-        tail = [self._tail()] if has_tail(cursor, self._table) else []
+        tailed = has_tail(cursor, self._table)
         if few is not None:
-            return [self._sorted([*map(self._probe, few), *(tail if few else [])])]
+            return [self._sorted(few, tailed=tailed)]
         if merge is not None:
-            return [self._merged(merge, tail)]
-        return self._walked(tail)
+            return [self._merged(merge, tailed=tailed)]
+        return self._walked(tailed=tailed)
 
     def _choose(self, cursor: Cursor) -> tuple[Union | None, Merge | None]:
         """The first union that finds few events, or else the rarest that comes in order."""
@@ -239,8 +239,11 @@ class _Search:
             case _:
                 assert_never(probe)
 
-    def _sorted(self, arms: Sequence[Condition]) -> Condition:
-        """Reads all that the arms find, and sorts it."""
+    def _sorted(self, union: Union, *, tailed: bool) -> Condition:
+        """Reads all that the probes find, and sorts it."""
+        arms = [self._probe(probe) for probe in union]
+        if arms and tailed:
+            arms.append(self._tail())
         events = [Condition(f"SELECT event FROM ({arm.sql})", arm.values) for arm in arms]
         found = _together(" UNION ", events) if events else _NOTHING
         return Condition(
@@ -251,7 +254,7 @@ class _Search:
             (*found.values, *self._where.values),
         )
 
-    def _merged(self, merge: Merge, tail: Sequence[Condition]) -> Condition:
+    def _merged(self, merge: Merge, *, tailed: bool) -> Condition:
         """Walks the postings of a few terms in order of time, all at once.
 
         Other terms that have to be there are looked up among postings of the same time, which
@@ -279,13 +282,13 @@ class _Search:
             )
             for probe in merge.walked
         ]
-        return self._in_order(arms, tail)
+        return self._in_order(arms, tailed=tailed)
 
-    def _walked(self, tail: Sequence[Condition]) -> list[Condition]:
+    def _walked(self, *, tailed: bool) -> list[Condition]:
         """Walks an index that has the order asked for; without one, sorts the window."""
         table, sort = self._table, self._selection.sort.name
         if sort in table.ranged_fields:
-            return [self._in_order([self._numbers(sort)], tail), self._without_value()]
+            return [self._in_order([self._numbers(sort)], tailed=tailed), self._without_value()]
         index = table.indexes.get(sort)
         if index is None:
             return [self._sorted_window()]
@@ -295,11 +298,11 @@ class _Search:
             f"WHERE {self._where.sql} AND {self._sorted_by} IS NOT NULL AND {bounds.sql}",
             (*self._where.values, *bounds.values),
         )
-        return [self._in_order([walk], []), self._without_value()]
+        return [self._in_order([walk], tailed=False), self._without_value()]
 
-    def _in_order(self, arms: Sequence[Condition], tail: Sequence[Condition]) -> Condition:
+    def _in_order(self, arms: Sequence[Condition], *, tailed: bool) -> Condition:
         """Merges arms; UNION drops an event that is in two."""
-        found = _together(" UNION ", [*arms, *(self._tail_rows() for _ in tail)])
+        found = _together(" UNION ", [*arms, self._tail_rows()] if tailed else arms)
         return Condition(
             f"{found.sql} ORDER BY sorted_by {self._direction}, id LIMIT ?", found.values
         )
