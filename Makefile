@@ -4,8 +4,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# How many deployments the benchmarks run on.
+SIZES ?= 100000 1000000
 
-.PHONY: help setup serve test clients check format bench clean
+.PHONY: help setup serve test browser screenshots clients check format bench clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -56,20 +58,47 @@ check: setup
 format: setup
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
 
+# Pages are tested in Chromium, and by the rules of accessibility of axe-core where there is npm.
+AXE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/theodora/axe-core
+AXE_VERSION := 4.14.1
+
+## make browser  install the browser that the tests look at pages with (apt-get, as root or with sudo)
+browser: $(AXE)/$(AXE_VERSION)
+	@command -v chromium >/dev/null || { \
+	  run=; [ "$$(id -u)" = 0 ] || run="sudo -n"; \
+	  $$run apt-get install --yes --quiet chromium >/dev/null \
+	  || echo "Could not install Chromium; the tests of pages will fail. On Debian: apt-get install chromium"; }
+
+$(AXE)/$(AXE_VERSION):
+	@mkdir -p $(AXE)
+	@cd $(AXE) && npm pack --silent axe-core@$(AXE_VERSION) >/dev/null \
+	  && tar -xzf axe-core-$(AXE_VERSION).tgz && touch $(AXE_VERSION) \
+	  || echo "Could not fetch axe-core with npm; the tests of accessibility will be skipped"
+
 ## make test     make check, then the whole test suite
-test: check
+test: check browser
 	@$(BIN)/pytest -n auto
+
+## make screenshots  make the pictures of docs/ anew
+screenshots: setup browser
+	@$(BIN)/python docs/screenshots.py
 
 ## make clients  ask a server with the official clients of every language this machine can build
 clients: setup
 	@$(BIN)/pytest -m "" tests/clients
 
-## make bench    measure: search shapes in process, derivation against git, lists and ingest over HTTP (needs wrk)
-bench: setup
-	@$(BIN)/python -m bench.search
+$(VENV)/installed-bench: $(VENV)/installed-dev
+	@echo "Installing what is measured against (group bench in pyproject.toml)"
+	@$(BIN)/pip install --quiet --group bench
+	@touch $@
+
+## make bench    measure: search, metrics, derivation, packs, lists and ingest over HTTP (needs wrk); SIZES="100000"
+bench: setup $(VENV)/installed-bench
+	@$(BIN)/python -m bench.search $(SIZES)
+	@$(BIN)/python -m bench.metrics $(SIZES)
 	@$(BIN)/python -m bench.derivation
-	@$(BIN)/python -m bench.over_http 100000
-	@$(BIN)/python -m bench.over_http 1000000
+	@$(BIN)/python -m bench.packs
+	@for size in $(SIZES); do $(BIN)/python -m bench.over_http $$size || exit; done
 
 clean:
 	rm -rf $(VENV)

@@ -3,14 +3,17 @@
 import random
 import sys
 import time
-from collections import deque
-from collections.abc import Iterator
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
+from theodora.dora import Commit
 from theodora.events import Deployment, Git
 from theodora.storage import Organisation, Store
 from theodora.web.wire import render
@@ -23,6 +26,9 @@ END_NS = 1_790_000_000 * 10**9
 _SERVICE_NAMES = [f"service-{number:03d}" for number in range(SERVICES)]
 _SERVICE_WEIGHTS = [1 / (number + 1) for number in range(SERVICES)]
 _IN_FLIGHT = 4_096
+_COMMITS_AT_ONCE = 2_000
+_ROLLED_BACK = 0.08
+_GAP_NS = 60 * 86_400 * 10**9
 
 
 def deployments(count: int, seed: int = 1) -> Iterator[Deployment]:
@@ -56,31 +62,137 @@ def deployment(number: int, started_at_ns: int, rng: random.Random) -> Deploymen
     )
 
 
+@dataclass
+class Line:
+    """The commits of one service and env, each on the one before, as they are put out."""
+
+    heads: list[str] = field(default_factory=list)
+    """What the last two deployments put out."""
+    newest: str = ""
+    finished_at_ns: int = 0
+
+    def put_out(self, deployment: Deployment, rng: random.Random) -> "PutOut":
+        """What a deployment ships, no earlier than a second after the one before it."""
+        finished_at_ns = max(deployment.finished_at_ns, self.finished_at_ns + 10**9)
+        commits: list[Commit] = []
+        is_measured = 0 < finished_at_ns - self.finished_at_ns <= _GAP_NS and bool(self.heads)
+        if len(self.heads) == 2 and self.heads[0] != self.heads[1] and rng.random() < _ROLLED_BACK:
+            head = self.heads[0]
+        else:
+            commits = [self._commit(finished_at_ns, rng) for _ in range(rng.randint(1, 6))]
+            head = self.newest
+        self.heads = [*self.heads[-1:], head]
+        self.finished_at_ns = finished_at_ns
+        repository = f"https://github.com/acme/{deployment.service}-{deployment.env}"
+        return PutOut(
+            msgspec.structs.replace(
+                deployment, finished_at_ns=finished_at_ns, git=Git(head, repository)
+            ),
+            commits,
+            [finished_at_ns - each.author_time_ns for each in commits] if is_measured else [],
+        )
+
+    def _commit(self, finished_at_ns: int, rng: random.Random) -> Commit:
+        """Written half a day to some days before."""
+        written_ns = finished_at_ns - int(rng.lognormvariate(11.3, 1.3)) * 10**9
+        parents = (self.newest,) if self.newest else ()
+        self.newest = f"{rng.getrandbits(160):040x}"
+        return Commit(
+            sha=self.newest, parents=parents, author_time_ns=written_ns, commit_time_ns=written_ns
+        )
+
+
+@dataclass(frozen=True)
+class PutOut:
+    """A deployment, the commits that are new in it, and the lead times these ought to have."""
+
+    deployment: Deployment
+    commits: list[Commit]
+    lead_times_ns: list[int]
+
+
+def histories(count: int, seed: int = 1) -> Iterator[PutOut]:
+    """`count` deployments of about 3.5 commits each; some go back to the one before the last."""
+    rng = random.Random(seed)
+    lines: defaultdict[tuple[str, str | None], Line] = defaultdict(Line)
+    for event in deployments(count, seed):
+        yield lines[event.service, event.env].put_out(event, rng)
+
+
+@dataclass(frozen=True)
+class LeadTimes:
+    """The lead times of every commit, one deployment's after another's."""
+
+    counts: list[int]
+    spans_ns: list[int]
+
+
+def lead_times(count: int) -> LeadTimes:
+    """What the deployments of `measured` ought to have, in their order."""
+    found = LeadTimes([], [])
+    for each in histories(count):
+        found.counts.append(len(each.lead_times_ns))
+        found.spans_ns.extend(each.lead_times_ns)
+    return found
+
+
 def stored(count: int, folder: Path) -> Path:
     """A database of `count` deployments, made on first use and kept in `folder`."""
-    path = folder / f"deployments-{count}.db"
+    return _made(folder / f"deployments-{count}.db", count, deployments(count))
+
+
+def measured(count: int, folder: Path) -> Path:
+    """Likewise, with the commits that each deployment put out: some minutes for a million."""
+    path = folder / f"histories-{count}.db"
+    _made(path, count, (each.deployment for each in histories(count)), histories(count))
+    with Store(f"sqlite:///{path}", render) as store:
+        # What an older version derived, a migration may have marked to be derived anew.
+        store.derivations.derive_all_marked()
+    return path
+
+
+def _made(
+    path: Path, count: int, events: Iterator[Deployment], told: Iterable[PutOut] = ()
+) -> Path:
     if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_suffix(".unfinished")
         unfinished.unlink(missing_ok=True)
         with Store(f"sqlite:///{unfinished}", render) as store:
             org = store.keys.ensure_organisation("default", time.time_ns()).result()
-            load(store, org, count)
+            load(store, org, events, count)
+            _load_commits(store, org, told, count)
             store.derivations.derive_all_marked()
         unfinished.rename(path)
     return path
 
 
-def load(store: Store, org: Organisation, count: int) -> None:
+def load(store: Store, org: Organisation, events: Iterator[Deployment], count: int) -> None:
     """Stores `count` deployments, with a progress bar."""
     waiting: deque[Future[Any]] = deque()
-    events = deployments(count)
-    with click.progressbar(
-        events, length=count, label=f"storing {count:,} deployments", file=sys.stderr
-    ) as bar:
+    with _progress(events, count, "storing {:,} deployments") as bar:
         for event in bar:
             waiting.append(store.deployments.add(org, event, END_NS))
             if len(waiting) > _IN_FLIGHT:
                 waiting.popleft().result()
     for future in waiting:
         future.result()
+
+
+def _load_commits(store: Store, org: Organisation, told: Iterable[PutOut], count: int) -> None:
+    waiting: defaultdict[str, list[Commit]] = defaultdict(list)
+    with _progress(told, count, "storing commits of {:,} deployments") as bar:
+        for each in bar:
+            assert each.deployment.git
+            repository = each.deployment.git.repository_id
+            commits = waiting[repository]
+            commits.extend(each.commits)
+            if len(commits) > _COMMITS_AT_ONCE:
+                store.commits.add_commits(org, repository, commits).result()
+                commits.clear()
+    for repository, commits in waiting.items():
+        store.commits.add_commits(org, repository, commits).result()
+
+
+def _progress(items: Iterable[Any], count: int, label: str) -> Any:
+    return click.progressbar(items, length=count, label=label.format(count), file=sys.stderr)

@@ -149,9 +149,9 @@ def server_in_process(folder: Path, **settings: str) -> Iterator[tuple[Built, Te
 
     Unless they say otherwise it derives nothing: what a request changes stays as it is.
     """
-    settings = {"derive": "no", **settings}
-    named = {f"THEODORA_{name.upper()}": value for name, value in settings.items()}
-    built = build(load({"THEODORA_DATABASE": f"sqlite:///{folder / 'theodora.db'}", **named}, {}))
+    known = {"derive": "no", "git_folder": str(folder / "git")}
+    settings = {**known, "database": f"sqlite:///{folder / 'theodora.db'}", **settings}
+    built = build(load({f"THEODORA_{name.upper()}": settings[name] for name in settings}, {}))
     with TestClient(built.application, raise_server_exceptions=False) as client:
         yield built, client
 

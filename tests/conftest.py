@@ -1,23 +1,72 @@
 """Fixtures that tests of several packages share."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
 import serving
 from asking import Tenant, make_tenant, server_in_process
+from databases import KINDS, Databases
+from postgresql import NEWEST, PostgresqlServer, postgresql
 from theodora.app import Built, build
 from theodora.config import load
 from theodora.storage import Organisation, Store
 from theodora.web.wire import render
 
+_SERVER_OF_ALL_WORKERS = pytest.StashKey[tuple[ExitStack, PostgresqlServer]]()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Of tests in several processes, all use one PostgreSQL server."""
+    stash = node.config.stash
+    if _SERVER_OF_ALL_WORKERS not in stash:
+        stack = ExitStack()
+        stash[_SERVER_OF_ALL_WORKERS] = stack, stack.enter_context(postgresql())
+    server = stash[_SERVER_OF_ALL_WORKERS][1]
+    node.workerinput["postgresql"] = str(server.folder), server.port
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if _SERVER_OF_ALL_WORKERS in config.stash:
+        config.stash[_SERVER_OF_ALL_WORKERS][0].close()
+
+
+@pytest.fixture(scope="session")
+def postgresql_server(request: pytest.FixtureRequest) -> Iterator[PostgresqlServer]:
+    """A PostgreSQL server that keeps nothing on the disk for sure."""
+    shared = getattr(request.config, "workerinput", {}).get("postgresql")
+    if shared:
+        folder, port = shared
+        yield PostgresqlServer(Path(folder), port, NEWEST, {})
+    else:
+        with postgresql() as server:
+            yield server
+
+
+@pytest.fixture(scope="session", params=KINDS)
+def databases(request: pytest.FixtureRequest, worker_id: str) -> Databases:
+    """Whatever asks for databases is tested on each kind of them."""
+    if request.param == "sqlite":
+        return Databases(None)
+    return Databases(request.getfixturevalue("postgresql_server"), worker_id)
+
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    """An empty store in a real SQLite file."""
-    with Store(f"sqlite:///{tmp_path / 'theodora.db'}", render) as store:
+def database(databases: Databases, tmp_path: Path) -> Iterator[str]:
+    """The URL of an empty database."""
+    with databases.new(tmp_path) as url:
+        yield url
+
+
+@pytest.fixture
+def store(database: str) -> Iterator[Store]:
+    """An empty store in a real database."""
+    with Store(database, render) as store:
         yield store
 
 
@@ -27,7 +76,7 @@ def org(store: Store) -> Organisation:
 
 
 @pytest.fixture
-def client(tmp_path: Path) -> Iterator[TestClient]:
+def client(database: str, tmp_path: Path) -> Iterator[TestClient]:
     """The whole server in this process, asked with both keys unless a request says otherwise.
 
     It derives nothing: what a request changes stays as it is.
@@ -35,9 +84,10 @@ def client(tmp_path: Path) -> Iterator[TestClient]:
     built = build(
         load(
             {
-                "THEODORA_DATABASE": f"sqlite:///{tmp_path / 'theodora.db'}",
+                "THEODORA_DATABASE": database,
                 "THEODORA_BOOTSTRAP_API_KEY": serving.API_KEY,
                 "THEODORA_BOOTSTRAP_APP_KEY": serving.APPLICATION_KEY,
+                "THEODORA_GIT_FOLDER": str(tmp_path / "git"),
                 "THEODORA_DERIVE": "no",
             },
             {},
@@ -48,22 +98,37 @@ def client(tmp_path: Path) -> Iterator[TestClient]:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[serving.Server]:
+def server(
+    databases: Databases, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[serving.Server]:
     """A server in a process of its own, shared by tests that do not mind each other's events."""
-    with serving.serving(tmp_path_factory.mktemp("server")) as server:
+    folder = tmp_path_factory.mktemp("server")
+    with databases.new(folder) as url, serving.serving(folder, database=url) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
+def shared_database(
+    databases: Databases, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """The URL of the shared server's database."""
+    with databases.new(tmp_path_factory.mktemp("shared")) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
 def shared_server(
-    tmp_path_factory: pytest.TempPathFactory,
+    shared_database: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Built, TestClient]]:
     """A whole server in this process, shared by tests that each ask for a tenant.
 
     It derives nothing: what a request changes stays as it is.
     """
     with server_in_process(
-        tmp_path_factory.mktemp("shared"), rate_limit_unauthenticated="1000000/60", derive="no"
+        tmp_path_factory.mktemp("shared"),
+        database=shared_database,
+        rate_limit_unauthenticated="1000000/60",
+        derive="no",
     ) as server:
         yield server
 
@@ -71,4 +136,10 @@ def shared_server(
 @pytest.fixture
 def tenant(shared_server: tuple[Built, TestClient]) -> Tenant:
     """A new organisation at the shared server: it holds nothing, and no test sees another's."""
+    return make_tenant(*shared_server)
+
+
+@pytest.fixture
+def other_tenant(shared_server: tuple[Built, TestClient]) -> Tenant:
+    """Another organisation at the same server."""
     return make_tenant(*shared_server)

@@ -24,6 +24,8 @@ class Server:
     process: subprocess.Popen[str]
     url: str
     database: Path
+    """Where its data is, if that is SQLite."""
+    database_url: str
 
     def stop(self) -> int:
         """Asks the server to stop; its exit status."""
@@ -36,15 +38,22 @@ class Server:
         self.process.wait(timeout=30)
 
 
-def start(folder: Path, *flags: str, environment: Mapping[str, str] = {}) -> Server:
-    """Starts a server on the database in `folder` and waits until it is ready."""
-    database = folder / "theodora.db"
+def start(
+    folder: Path, *flags: str, environment: Mapping[str, str] = {}, database: str = ""
+) -> Server:
+    """Starts a server and waits until it is ready.
+
+    Without the URL of a database its data is in `folder`.
+    """
+    path = folder / "theodora.db"
+    database = database or f"sqlite:///{path}"
     with (folder / "server.log").open("a") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "theodora", "serve", "--port", "0", *flags],
             env={
                 **{name: value for name, value in os.environ.items() if "THEODORA" not in name},
-                "THEODORA_DATABASE": f"sqlite:///{database}",
+                "THEODORA_DATABASE": database,
+                "THEODORA_GIT_FOLDER": str(folder / "git"),
                 "THEODORA_BOOTSTRAP_API_KEY": API_KEY,
                 "THEODORA_BOOTSTRAP_APP_KEY": APPLICATION_KEY,
                 **environment,
@@ -56,14 +65,16 @@ def start(folder: Path, *flags: str, environment: Mapping[str, str] = {}) -> Ser
     assert process.stdout is not None
     for line in process.stdout:
         if listening := _LISTENING.search(line):
-            return Server(process, listening[1], database)
+            return Server(process, listening[1], path, database)
     raise AssertionError((folder / "server.log").read_text())
 
 
 @contextmanager
-def serving(folder: Path, *flags: str, environment: Mapping[str, str] = {}) -> Iterator[Server]:
+def serving(
+    folder: Path, *flags: str, environment: Mapping[str, str] = {}, database: str = ""
+) -> Iterator[Server]:
     """A server for the length of a `with`."""
-    server = start(folder, *flags, environment=environment)
+    server = start(folder, *flags, environment=environment, database=database)
     try:
         yield server
     finally:

@@ -33,7 +33,7 @@ def run(kind: str, text: str, server: serving.Server) -> str:
         **os.environ,
         "DD_API_KEY": serving.API_KEY,
         "DD_APP_KEY": serving.APPLICATION_KEY,
-        "THEODORA_DATABASE": f"sqlite:///{server.database}",
+        "THEODORA_DATABASE": server.database_url,
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
     }
     command = ["bash", "-ec", text]

@@ -13,17 +13,22 @@ from starlette.types import ASGIApp
 from theodora.config import Config, RateLimit
 from theodora.git import MirrorStore, PackStore
 from theodora.sources.mirroring import Fetcher, Mirroring
-from theodora.storage import Organisation, Store
-from theodora.storage.connection import sqlite_path
+from theodora.storage import Organisation, SessionLimits, Store
 from theodora.storage.deriver import Deriver
 from theodora.storage.keys import PERMISSIONS, KeyKind, new_secret
+from theodora.storage.opening import beside
 from theodora.web.application import make_application
 from theodora.web.endpoint import Services
 from theodora.web.observe import Metrics
+from theodora.web.pages.lockout import Lockout
+from theodora.web.pages.serving import Dashboard
+from theodora.web.pages.table import PAGES
 from theodora.web.ratelimit import Bucket, Limit, RateLimiter
 from theodora.web.wire import render
 
 _ORGANISATION = "default"
+
+_MINUTE_NS = 60 * 1_000_000_000
 
 _THREADS = 8
 """Requests that wait for the database at one time; SQLite answers in microseconds."""
@@ -53,7 +58,9 @@ def build(config: Config) -> Built:
     store = Store(config.database, render, on_commit=note_commit)
     mirrors = MirrorStore(git_folder(config), config.git_credential_helper)
     fetcher = Fetcher(store, Mirroring(store, mirrors), config.git_fetch_minutes * 60)
-    deriver = Deriver(store.derivations, derivation_due, fetcher.want)
+    deriver = Deriver(
+        store.derivations, derivation_due, fetcher.want if config.git_fetch_on_demand else _ignore
+    )
     metrics.watch(
         lambda: store.waiting_writes,
         {"deployment": store.deployments.count, "failure": store.failures.count},
@@ -65,6 +72,7 @@ def build(config: Config) -> Built:
         limiter=RateLimiter(_limits(config)),
         executor=executor,
         timestamps=config.timestamps,
+        prometheus_groups=config.prometheus_groups,
         max_json_bytes=config.max_json_bytes,
         max_multipart_bytes=config.max_multipart_bytes,
     )
@@ -75,7 +83,7 @@ def build(config: Config) -> Built:
         store.answer_briefly()
         if config.derive:
             deriver.start()
-        if config.git_fetch_minutes:
+        if config.git_fetch_minutes or config.git_fetch_on_demand:
             fetcher.start()
         yield
         fetcher.stop()
@@ -83,15 +91,25 @@ def build(config: Config) -> Built:
         executor.shutdown()
         store.close()
 
-    application = make_application(
+    dashboard = Dashboard(
         services,
-        metrics,
-        lifespan,
+        PAGES,
         path_prefix=config.path_prefix,
-        log_requests=config.log_requests,
+        limits=SessionLimits(
+            idle_ns=config.session_idle_minutes * _MINUTE_NS,
+            absolute_ns=config.session_max_hours * 60 * _MINUTE_NS,
+        ),
+        lockout=Lockout(),
+    )
+    application = make_application(
+        services, dashboard, metrics, lifespan, log_requests=config.log_requests
     )
     new_keys = _ensure_keys(store, config)
     return Built(application, store, store.keys.organisation(_ORGANISATION), new_keys)
+
+
+def _ignore(_org: Organisation, _repository_id: str) -> None:
+    """In the place of fetching on demand, where that is switched off."""
 
 
 def _ensure_keys(store: Store, config: Config) -> dict[KeyKind, str]:
@@ -123,8 +141,7 @@ def git_folder(config: Config) -> Path:
     """Where packs and mirrors are: where the setting says, else beside the database."""
     if config.git_folder:
         return Path(config.git_folder)
-    database = sqlite_path(config.database)
-    return database.with_name(f"{database.name}-git")
+    return beside(config.database)
 
 
 def _limits(config: Config) -> dict[Bucket, Limit]:

@@ -109,9 +109,16 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "database",
         _text,
-        "sqlite:///relative.db or sqlite:////absolute.db",
+        "sqlite:///relative.db, sqlite:////absolute.db or postgresql://user@host/name",
         "sqlite:///theodora.db",
         "Where the data is.",
+    ),
+    Setting(
+        "workers",
+        _integer,
+        "a number",
+        "1",
+        "Processes that serve together, on PostgreSQL alone; each keeps count of rate limits.",
     ),
     Setting(
         "tls_cert",
@@ -172,6 +179,20 @@ SETTINGS: tuple[Setting, ...] = (
         "Requests without a valid key, for each address.",
     ),
     Setting(
+        "session_idle_minutes",
+        _integer,
+        "a number",
+        "720",
+        "How long somebody stays signed in to the dashboard without a request.",
+    ),
+    Setting(
+        "session_max_hours",
+        _integer,
+        "a number",
+        "168",
+        "How long somebody stays signed in to the dashboard at all.",
+    ),
+    Setting(
         "git_folder",
         _text,
         "a folder",
@@ -183,7 +204,14 @@ SETTINGS: tuple[Setting, ...] = (
         _integer,
         "a number",
         "15",
-        "How often mirrored repositories are fetched; 0: only when asked to.",
+        "How often mirrored repositories are fetched; 0: only on demand, or by command.",
+    ),
+    Setting(
+        "git_fetch_on_demand",
+        _switch,
+        "yes or no",
+        "yes",
+        "Whether a mirror is fetched soon after a deployment of a commit that is not known.",
     ),
     Setting(
         "git_credential_helper",
@@ -191,6 +219,13 @@ SETTINGS: tuple[Setting, ...] = (
         "a helper as in git's settings",
         "",
         "What gives git credentials, for example: store --file=/run/secrets/git",
+    ),
+    Setting(
+        "prometheus_groups",
+        _integer,
+        "a number",
+        "500",
+        "Services and environments that one scrape of /metrics/dora gives at the most.",
     ),
     Setting("max_json_bytes", _integer, "a number", "5242880", "Longest JSON body, decompressed."),
     Setting(
@@ -247,6 +282,7 @@ class Config:
     host: str
     port: int
     database: str
+    workers: int
     tls_cert: str
     tls_key: str
     derive: bool
@@ -257,9 +293,13 @@ class Config:
     rate_limit_dora_read: RateLimit
     rate_limit_dora_write: RateLimit
     rate_limit_unauthenticated: RateLimit
+    session_idle_minutes: int
+    session_max_hours: int
     git_folder: str
     git_fetch_minutes: int
+    git_fetch_on_demand: bool
     git_credential_helper: str
+    prometheus_groups: int
     max_json_bytes: int
     max_multipart_bytes: int
     log_level: str

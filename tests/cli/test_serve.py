@@ -12,7 +12,7 @@ import apsw
 import pytest
 
 import serving
-from theodora.storage.database import migrate_file
+from theodora.storage.sqlite.database import migrate_file
 
 
 def failed_start(folder: Path, *flags: str) -> str:

@@ -1,7 +1,9 @@
 """One service, told in the lines of the worked examples (golden/examples.toml)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
+
+from msgspec.structs import replace
 
 from golden.examples import (
     REPOSITORY,
@@ -12,6 +14,7 @@ from golden.examples import (
 from theodora.dora.commits import Repository
 from theodora.dora.derivation import derive
 from theodora.dora.derived import Derived
+from theodora.dora.failures import STATED_ROLLBACK
 from theodora.dora.overrides import Override
 from theodora.dora.sequence import DeploymentSequence
 from theodora.dora.settings import ServiceSettings
@@ -28,7 +31,7 @@ def shop(
     pull_requests: str = "",
     overrides: Iterable[Override] = (),
     incidents: Iterable[Failure] = (),
-    stated_rollbacks: Iterable[str] = (),
+    stated_rollbacks: Collection[str] = (),
     finished_elsewhere_ns: Mapping[str, int] | None = None,
     has_commit_source: bool = True,
     **settings: Any,
@@ -40,12 +43,16 @@ def shop(
         has_commit_source=has_commit_source,
     )
     sequence = DeploymentSequence(
-        deployments=read_deployments(deployments),
+        deployments=tuple(
+            replace(each, custom_tags=(*each.custom_tags, STATED_ROLLBACK))
+            if each.id in stated_rollbacks
+            else each
+            for each in read_deployments(deployments)
+        ),
         repositories={REPOSITORY: repository},
         settings=ServiceSettings(**settings),
         overrides=tuple(overrides),
         incidents=tuple(incidents),
-        stated_rollbacks=frozenset(stated_rollbacks),
         finished_elsewhere_ns=finished_elsewhere_ns or {},
     )
     return {each.deployment.id: each for each in derive(sequence)}

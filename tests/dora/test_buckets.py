@@ -34,6 +34,10 @@ def starts(found, calendar: Calendar) -> list[str]:
     ]
 
 
+def starts_at(found_ns: int, calendar: Calendar) -> str:
+    return f"{datetime.fromtimestamp(found_ns // SECOND_NS, calendar.zone):%Y-%m-%d %H:%M}"
+
+
 ZONES = [
     "UTC",
     "Europe/Berlin",
@@ -191,3 +195,30 @@ def test_a_running_month_longer_than_the_one_before_compares_with_all_of_it():
 def test_a_period_yet_to_come_compares_with_nothing():
     march = period("03-01T00:00", "04-01T00:00")
     assert previous_period(march, "month", Calendar(), instant_ns("01-01T00:00")).days() == 0
+
+
+@pytest.mark.parametrize(
+    ("count", "interval", "start"),
+    [
+        (1, "day", "2026-03-31 00:00"),
+        (7, "day", "2026-03-25 00:00"),
+        (1, "week", "2026-03-30 00:00"),
+        (12, "week", "2026-01-12 00:00"),
+        (1, "month", "2026-03-01 00:00"),
+        (12, "month", "2025-04-01 00:00"),
+        (2, "quarter", "2025-10-01 00:00"),
+    ],
+)
+def test_the_last_intervals_include_the_one_that_runs(count, interval, start):
+    start_ns = BERLIN.start_of_last(count, interval, instant_ns("2026-03-31T10:00"))
+    assert starts_at(start_ns, BERLIN) == start
+
+
+@given(calendars, intervals, instants, st.integers(1, 40))
+def test_so_many_intervals_begin_where_the_last_of_them_do(calendar, interval, instant, count):
+    start_ns = calendar.start_of_last(count, interval, instant)
+    found = list(calendar.intervals(Period(start_ns, instant + 1), interval))
+    assert found[0].start_ns == start_ns
+    assert instant in found[-1]
+    # A zone that moves across the date line skips a day.
+    assert len(found) in {count, count - 1}

@@ -74,7 +74,8 @@ def test_a_rollback_that_the_source_tells_of_needs_no_earlier_run():
     found = shop("d1 10:00 version=1\nd2 11:00 version=2", stated_rollbacks=["d2"])["d2"]
     assert found.decision.type == "rollback"
     assert links(found) == ["d1"]
-    assert found.decision.links[0].rule == "explicit"
+    (link,) = found.decision.links
+    assert (link.rule, link.field, link.text) == ("explicit", "tags", "deployment_type:rollback")
 
 
 def test_a_rollback_that_the_source_tells_of_goes_by_its_target_if_there_is_one():

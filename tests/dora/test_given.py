@@ -26,6 +26,8 @@ def test_what_is_right_is_taken_as_it_is():
         "linked_rules": [RULE],
         "static_rules": [{"id": "hot", "fields": ["pr_label"], "pattern": "hot.?fix"}],
         "incident_marks_failure": True,
+        "production_envs": ["blue", "green"],
+        "team": "storefront",
     }
     assert read_settings(given) == given
 
@@ -33,6 +35,12 @@ def test_what_is_right_is_taken_as_it_is():
 def test_null_leaves_a_member_out_but_frees_the_lookback():
     given = {"path_globs": None, "rollback_lookback": None}
     assert read_settings(given) == {"rollback_lookback": None}
+
+
+def test_environments_are_kept_in_lower_case_and_once():
+    assert read_settings({"production_envs": ["Blue ", "blue", "GREEN"]}) == {
+        "production_envs": ["blue", "green"]
+    }
 
 
 @pytest.mark.parametrize(
@@ -50,6 +58,9 @@ def test_null_leaves_a_member_out_but_frees_the_lookback():
         ({"linked_rules": [RULE | {"pattern": "fix"}]}, ["/linked_rules/0/pattern"]),
         ({"linked_rules": [RULE | {"pattern": "($version)+"}]}, ["/linked_rules/0/pattern"]),
         ({"static_rules": [RULE | {"pattern": "(a"}]}, ["/static_rules/0/pattern"]),
+        ({"production_envs": ["blue", 3, " "]}, ["/production_envs/1", "/production_envs/2"]),
+        ({"team": " "}, ["/team"]),
+        ({"team": "a\nb"}, ["/team"]),
         ({"static_rules": [RULE | {"why": ""}]}, ["/static_rules/0/why"]),
     ],
 )

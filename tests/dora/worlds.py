@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 from hypothesis import strategies as st
 
 from theodora.dora.commits import Commit, PullRequest, Repository
+from theodora.dora.failures import STATED_ROLLBACK
 from theodora.dora.overrides import GivenRemediation, Override
 from theodora.dora.sequence import DeploymentSequence
 from theodora.dora.settings import ServiceSettings
@@ -154,12 +156,26 @@ def incidents(shas: Sequence[str]) -> st.SearchStrategy[tuple[Failure, ...]]:
     return st.lists(incident, max_size=2).map(tuple)
 
 
+some_stated = st.sampled_from([(), (), (), ("d00", "d03")])
+
+
 @st.composite
-def sequences(draw: st.DrawFn, **fixed: Any) -> DeploymentSequence:
-    """A sequence with everything in it that derivation knows, but for what is `fixed`."""
+def sequences(
+    draw: st.DrawFn, stated: st.SearchStrategy[Sequence[str]] = some_stated, **fixed: Any
+) -> DeploymentSequence:
+    """A sequence with everything in it that derivation knows, but for what is `fixed`.
+
+    Those of the ids in `stated` are called rollbacks by their source.
+    """
     graph = draw(graphs())
     shas = sorted(graph)
-    made = draw(deployments(shas))
+    called_rollbacks = draw(stated)
+    made = tuple(
+        msgspec.structs.replace(each, custom_tags=(*each.custom_tags, STATED_ROLLBACK))
+        if each.id in called_rollbacks
+        else each
+        for each in draw(deployments(shas))
+    )
     ids = [each.id for each in made]
     repository = Repository(
         commits=graph,
@@ -170,7 +186,6 @@ def sequences(draw: st.DrawFn, **fixed: Any) -> DeploymentSequence:
         "settings": draw(settings),
         "overrides": draw(overrides(ids)),
         "incidents": draw(incidents(shas)),
-        "stated_rollbacks": draw(st.sampled_from([(), (), (), ("d00", "d03")]).map(frozenset)),
     }
     return DeploymentSequence(
         deployments=made, repositories={REPOSITORY: repository}, **(facts | fixed)

@@ -122,10 +122,11 @@ def _metrics(_: Example, seen: Iterable[Seen]) -> dict[str, Any]:
 def _measured(
     rows: Iterable[DeploymentRow], incidents: Iterable[IncidentRow] = ()
 ) -> dict[str, Any]:
-    return _renamed(measure(take_sample(rows, incidents, days=1)))
+    return renamed(measure(take_sample(rows, incidents, days=1)))
 
 
-def _renamed(found: Any) -> dict[str, Any]:
+def renamed(found: Any) -> dict[str, Any]:
+    """Metrics under the names that expectations have."""
     values = msgspec.to_builtins(found)
     return {
         "deployments": values["deployment_frequency"]["count"],
@@ -151,7 +152,7 @@ def _buckets(week_start: WeekStart) -> Callable[[Example, Iterable[Seen]], list[
                 "end": each.bucket.period.end_ns,
                 "partial": each.bucket.is_partial,
             }
-            | _renamed(each.metrics)
+            | renamed(each.metrics)
             for each in answer.overall.series
         ]
 

@@ -35,10 +35,14 @@ class Served:
 
     def observe(self, example: Example) -> dict[str, Any]:
         """What comes of `example`, under the names of its expectation."""
-        self._set_up(example)
-        self._send(example)
+        self.send(example)
         wait_until_derived(self.store)
         return answers(example, [self._seen(each) for each in example.deployments])
+
+    def send(self, example: Example) -> None:
+        """Everything that the server has to know of `example`."""
+        self._set_up(example)
+        self._send(example)
 
     def _set_up(self, example: Example) -> None:
         """What a server is told before the events: settings, commits, pull requests."""

@@ -129,11 +129,13 @@ def test_what_is_wanted_too_soon_stays_wanted(
     assert sha in store.commits.shas(org, ID)
 
 
+@pytest.mark.parametrize("minutes", ["15", "0"])
 def test_a_deployment_of_an_unknown_commit_makes_the_server_fetch(
-    tmp_path: Path, repository: GitRepository
+    tmp_path: Path, repository: GitRepository, minutes: str
 ) -> None:
     shas = [repository.sha("HEAD"), repository.commit("Go on", {"README": "2"})]
-    with server_in_process(tmp_path, derive="yes") as (built, client):
+    settings = {"derive": "yes", "git_fetch_minutes": minutes}
+    with server_in_process(tmp_path, **settings) as (built, client):
         tenant = make_tenant(built, client)
         org = built.store.keys.organisation(tenant.organisation)
         built.store.mirrors.add(org, ID, f"file://{repository.path}").result()
@@ -164,6 +166,21 @@ def test_a_mirror_that_fails_keeps_no_other_from_being_fetched(
     tmp_path: Path,
 ) -> None:
     mirroring.add(org, "a.example/first", f"file://{tmp_path / 'nothing'}")
+    fetcher.fetch_due(time.time_ns())
+    assert commits(store, org) == repository.log()
+
+
+def test_without_a_schedule_only_what_is_wanted_is_fetched(
+    store: Store,
+    org: Organisation,
+    mirroring: Mirroring,
+    mirror: Mirror,
+    repository: GitRepository,
+) -> None:
+    fetcher = Fetcher(store, mirroring, every_seconds=0)
+    fetcher.fetch_due(time.time_ns())
+    assert commits(store, org) == {}
+    fetcher.want(org, ID)
     fetcher.fetch_due(time.time_ns())
     assert commits(store, org) == repository.log()
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from databases import Databases
 from dora import worlds
 from theodora.dora import DeploymentSequence, Override, Repository, derive
 from theodora.errors import Invalid
@@ -29,9 +30,10 @@ Operation = Callable[[Store, Organisation], Future[Any]]
 
 
 @pytest.fixture(scope="module")
-def world_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+def world_store(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     """A store for many small worlds, each an organisation of its own."""
-    with Store(f"sqlite:///{tmp_path_factory.mktemp('worlds') / 'theodora.db'}", render) as store:
+    folder = tmp_path_factory.mktemp("worlds")
+    with databases.new(folder) as url, Store(url, render) as store:
         yield store
 
 
@@ -100,7 +102,6 @@ def storable(sequence: DeploymentSequence) -> DeploymentSequence:
         sequence,
         repositories={worlds.REPOSITORY: known},
         overrides=applicable(sequence.overrides, ids),
-        stated_rollbacks=frozenset(),
     )
 
 
@@ -304,10 +305,9 @@ def test_an_incident_marks_the_deployment_it_names_where_the_service_lets_it(
     assert store.deployments.get(org, "v1").change_failure is False
 
 
-def test_what_two_processes_derive_in_turn_stays_right(tmp_path_factory: pytest.TempPathFactory):
+def test_what_two_processes_derive_in_turn_stays_right(database: str):
     """What one remembers of a sequence is worthless once the other has derived it."""
-    url = f"sqlite:///{tmp_path_factory.mktemp('two') / 'theodora.db'}"
-    with Store(url, render) as server, Store(url, render) as command:
+    with Store(database, render) as server, Store(database, render) as command:
         org = server.keys.ensure_organisation("default", 1).result()
         add(server, org, deployment("v1", 1), deployment("v2", 2))
         server.derivations.derive_all_marked()

@@ -12,9 +12,11 @@ import pytest
 
 from theodora.errors import UnusableSetting, UnusableStore
 from theodora.storage import Store
-from theodora.storage.connection import connect_writer, sqlite_path
-from theodora.storage.database import migrate_file
-from theodora.storage.migrate import Migration, _apply_if_missing, applied_number, migrations
+from theodora.storage.migrate import Kind, Migration, _apply_if_missing, applied_number, migrations
+from theodora.storage.opening import sqlite_path
+from theodora.storage.sqlite.connection import connect_writer
+from theodora.storage.sqlite.database import migrate_file
+from theodora.storage.sqlite.schema import SqliteSchema
 from theodora.web.wire import render
 
 
@@ -28,9 +30,16 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "theodora.db"
 
 
-def test_migrations_are_numbered_without_a_gap() -> None:
-    assert [migration.number for migration in migrations()] == [
-        *range(1, len(migrations()) + 1),
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_each_migration_has_a_number_of_its_own(kind: Kind) -> None:
+    numbers = [migration.number for migration in migrations(kind)]
+    assert numbers == sorted(set(numbers))
+
+
+def test_every_kind_of_database_has_the_same_migrations() -> None:
+    sqlite, postgresql = migrations("sqlite"), migrations("postgresql")
+    assert [(each.number, each.title) for each in sqlite] == [
+        (each.number, each.title) for each in postgresql
     ]
 
 
@@ -47,14 +56,14 @@ def test_a_database_of_an_older_version_is_brought_up_to_date(path: Path) -> Non
             "CREATE TABLE migrations (number INTEGER PRIMARY KEY, title TEXT NOT NULL, "
             "applied_at_ns BIGINT NOT NULL)"
         )
-        assert _apply_if_missing(connection, migrations()[0], 1)
+        assert _apply_if_missing(SqliteSchema(connection), migrations()[0], 1)
     assert migrate_file(path) == migrations()[1:]
 
 
 def test_processes_that_start_together_apply_each_migration_once(path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; "
-        "from theodora.storage.database import migrate_file; "
+        "from theodora.storage.sqlite.database import migrate_file; "
         "print(len(migrate_file(Path(sys.argv[1]))))"
     )
     processes = [
@@ -73,11 +82,11 @@ def connection(path: Path) -> Iterator[apsw.Connection]:
 
 
 def test_a_migration_that_fails_leaves_nothing(connection: apsw.Connection) -> None:
-    newest = applied_number(connection)
+    newest = applied_number(SqliteSchema(connection))
     broken = Migration(newest + 1, "broken", "CREATE TABLE half (a); CREATE TABLE half (a)")
     with pytest.raises(apsw.SQLError):
-        _apply_if_missing(connection, broken, 1)
-    assert applied_number(connection) == newest
+        _apply_if_missing(SqliteSchema(connection), broken, 1)
+    assert applied_number(SqliteSchema(connection)) == newest
     assert connection.execute("SELECT name FROM sqlite_schema WHERE name = 'half'").get is None
 
 

@@ -6,6 +6,7 @@ from functools import partial
 
 import pytest
 
+from databases import Databases
 from dora import test_real_histories as at_once
 from dora.histories import SERVICES, SHARED, sequences
 from golden.compare import differences
@@ -21,12 +22,14 @@ pytestmark = pytest.mark.skipif(not SHARED.exists(), reason=f"{SHARED} is not th
 
 @pytest.fixture(scope="module", params=SERVICES)
 def imported(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    databases: Databases,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[tuple[str, Store, Organisation]]:
     """The name of a service, and a store that holds its history and has derived it."""
     service = request.param
     folder = tmp_path_factory.mktemp(service)
-    with Store(f"sqlite:///{folder / 'theodora.db'}", render) as store:
+    with databases.new(folder) as url, Store(url, render) as store:
         org = store.keys.ensure_organisation("default", 1).result()
         for sequence in sequences(service).values():
             _import(store, org, sequence)

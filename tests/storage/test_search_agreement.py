@@ -6,7 +6,6 @@ the events are known to the indexes and half are not yet.
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -18,8 +17,8 @@ from strategies.queries import random_event, random_query
 from theodora.events import Deployment
 from theodora.query import SORT_KEYS, Event, Kind, matches, parse, sort_key, to_text
 from theodora.storage import Organisation, Selection
-from theodora.storage.database import Database
 from theodora.storage.indexing import index_some
+from theodora.storage.opening import open_database
 from theodora.storage.organisations import ensure_organisation
 from theodora.storage.rows import Rows
 from theodora.storage.selection import select_events
@@ -36,8 +35,8 @@ TABLES: dict[Kind, EventTable[Any]] = {Kind.DEPLOYMENT: DEPLOYMENTS, Kind.FAILUR
 class Shelf:
     """Events in a real database, derived attributes and all, with indexing in our hands."""
 
-    def __init__(self, path: Path) -> None:
-        self._database = Database(path, lambda _: False, lambda _: None)
+    def __init__(self, url: str) -> None:
+        self._database = open_database(url, lambda _: False, lambda _: None)
         self._rows = {kind: Rows(table, render) for kind, table in TABLES.items()}
         self._org = self._write(lambda cursor: ensure_organisation(cursor, "default", 1))
         # Another organisation's events are of no concern to a query.
@@ -76,8 +75,8 @@ class Shelf:
 
 
 @pytest.fixture
-def shelf(tmp_path: Path) -> Iterator[Shelf]:
-    shelf = Shelf(tmp_path / "theodora.db")
+def shelf(database: str) -> Iterator[Shelf]:
+    shelf = Shelf(database)
     yield shelf
     shelf.close()
 

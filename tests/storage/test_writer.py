@@ -10,6 +10,7 @@ import pytest
 
 from theodora.errors import Invalid, Problem, Unavailable
 from theodora.storage.cursor import Cursor
+from theodora.storage.sqlite.committer import SqliteCommitter
 from theodora.storage.writer import Writer
 
 
@@ -19,7 +20,7 @@ class Table:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.groups: list[int] = []
-        self.writer = Writer(path, lambda _: False, self.groups.append)
+        self.writer = Writer(SqliteCommitter(path), lambda _: False, self.groups.append)
         self.writer.submit(
             lambda cursor: cursor.execute("CREATE TABLE numbers (number INTEGER PRIMARY KEY)")
         ).result()
@@ -157,7 +158,7 @@ def test_upkeep_that_fails_stops_nothing(tmp_path: Path, error: Exception) -> No
         tried.set()
         raise error
 
-    writer = Writer(tmp_path / "numbers.db", upkeep, lambda _: None)
+    writer = Writer(SqliteCommitter(tmp_path / "numbers.db"), upkeep, lambda _: None)
     assert tried.wait(timeout=30)
     assert writer.submit(lambda _: 5).result(timeout=30) == 5
     found = writer.submit(lambda cursor: cursor.execute("SELECT * FROM sqlite_schema").fetchall())

@@ -272,7 +272,7 @@ def test_compressed_bodies_are_read(tenant: Tenant, encoding: str, compressed: b
         ("deflate", document(), "error decoding body: invalid deflate data"),
         ("deflate", zlib.compress(document())[:-5], "error decoding body: truncated deflate data"),
         ("gzip", b"", "error decoding body: empty"),
-        ("gzip", gzip.compress(b""), "error decoding body: empty"),
+        ("gzip", gzip.compress(b"", mtime=0), "error decoding body: empty"),
         ("br", document(), 'error decoding body: unknown content encoding "br"'),
         (
             "gzip, gzip",
@@ -411,7 +411,6 @@ def test_a_method_that_a_path_does_not_know_is_not_found(
 @pytest.mark.parametrize(
     "path",
     [
-        "/",
         "/nowhere",
         "/api",
         "/api/v2",
@@ -505,7 +504,7 @@ def test_everything_is_served_beneath_the_prefix(beneath: Tenant) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/some", "/some/where", "/some/wherever", "/some/where/nowhere", "/healthz"]
+    "path", ["/", "/some", "/some/wherever", "/some/where/nowhere", "/healthz"]
 )
 def test_nothing_is_served_beside_the_prefix(beneath: Tenant, path: str) -> None:
     answer = beneath.ask("GET", path)

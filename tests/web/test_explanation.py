@@ -46,6 +46,26 @@ def test_a_rollback_is_explained_on_either_side(tenant: Tenant):
     assert (match["field"], match["text"], match["failed_id"]) == ("version", "v1", failed)
 
 
+def test_a_rollback_that_a_tag_tells_of_is_explained(tenant: Tenant):
+    first = deploy(tenant, "v1", 0)
+    at = SHOPIST["started_at"] + HOUR_NS
+    back = tenant.create(
+        {
+            "service": "web",
+            "version": "v2",
+            "started_at": at,
+            "finished_at": at,
+            "custom_tags": ["deployment_type:rollback"],
+        }
+    )
+    tenant.built.store.derivations.derive_all_marked()
+    assert tenant.get(first)["remediation"] == {"id": back, "type": "rollback"}
+    assert tenant.get(back)["deployment_type"] == "rollback"
+    assert explained(tenant, first)["failure"]["decided_by"] == "explicit"
+    (link,) = explained(tenant, back)["type"]["remedied"]
+    assert (link["rule"], link["text"]) == ("explicit", "deployment_type:rollback")
+
+
 def test_what_was_said_by_hand_is_told_with_who_and_when(tenant: Tenant):
     id_ = deploy(tenant, "v1", 1)
     document = {"type": PATCH_TYPE, "attributes": {"change_failure": True}}
@@ -68,10 +88,9 @@ def test_an_unknown_deployment_has_no_explanation(tenant: Tenant):
     assert tenant.ask("GET", f"{DEPLOYMENTS}/nowhere/explanation").status_code == 404
 
 
-def test_the_command_tells_the_same(tenant: Tenant, tmp_path: Any):
+def test_the_command_tells_the_same(tenant: Tenant, shared_database: str):
     back = [deploy(tenant, v, at) for at, v in enumerate(("v1", "v2", "v1"))][-1]
-    url = f"sqlite:///{tenant.built.store._database._path}"
-    command = ["explain", back, "--org", tenant.organisation, "--database", url]
+    command = ["explain", back, "--org", tenant.organisation, "--database", shared_database]
     in_json = CliRunner().invoke(main, [*command, "--format", "json"])
     assert json.loads(in_json.output) == explained(tenant, back)
     in_text = CliRunner().invoke(main, command)

@@ -56,8 +56,8 @@ def problem(answer: Response) -> tuple[str, dict[str, str]]:
     return error["detail"], error["source"]
 
 
-def stored(tmp_path: Path) -> dict[str, Commit]:
-    with Store(f"sqlite:///{tmp_path / 'theodora.db'}", render) as store:
+def stored(database: str) -> dict[str, Commit]:
+    with Store(database, render) as store:
         org = store.keys.organisation("default")
         return dict(store.commits.repository(org, repository_id(URL)).commits)
 
@@ -76,12 +76,12 @@ def test_nothing_is_known_of_a_new_repository(client: TestClient) -> None:
 
 
 def test_uploaded_commits_are_stored_and_known(
-    client: TestClient, tmp_path: Path, repository: GitRepository
+    client: TestClient, database: str, repository: GitRepository
 ) -> None:
     answer = upload(client, repository.pack(repository.objects()))
     assert (answer.status_code, answer.content) == (204, b"")
     log = repository.log()
-    assert stored(tmp_path) == log
+    assert stored(database) == log
     assert search(client, *log, SHA) == [*log]
 
 
@@ -99,30 +99,30 @@ def test_a_repository_is_the_same_however_its_url_is_written(client: TestClient)
 
 
 def test_the_parts_of_one_upload_come_together(
-    client: TestClient, tmp_path: Path, repository: GitRepository
+    client: TestClient, database: str, repository: GitRepository
 ) -> None:
     objects = repository.objects()
     for some in (objects[:3], objects[3:4], objects[4:]):
         assert upload(client, repository.pack(some)).status_code == 204
-    assert stored(tmp_path) == repository.log()
+    assert stored(database) == repository.log()
 
 
 def test_a_second_upload_leaves_out_what_is_known(
-    client: TestClient, tmp_path: Path, repository: GitRepository
+    client: TestClient, database: str, repository: GitRepository
 ) -> None:
     upload(client, repository.pack(repository.objects()))
     head = repository.commit("Mend it again", {"web/app.py": "3"})
     known = search(client, *repository.log())
     upload(client, repository.pack(repository.objects("HEAD", *(f"^{sha}" for sha in known))))
-    assert stored(tmp_path)[head].paths == ("web/app.py",)
+    assert stored(database)[head].paths == ("web/app.py",)
 
 
 def test_uploading_a_pack_again_changes_nothing(
-    client: TestClient, tmp_path: Path, repository: GitRepository
+    client: TestClient, database: str, repository: GitRepository
 ) -> None:
     pack = repository.pack(repository.objects())
     assert [upload(client, pack).status_code for _ in range(2)] == [204, 204]
-    assert stored(tmp_path) == repository.log()
+    assert stored(database) == repository.log()
 
 
 def test_a_commit_named_by_a_deployment_alone_is_not_known(client: TestClient) -> None:
@@ -132,9 +132,9 @@ def test_a_commit_named_by_a_deployment_alone_is_not_known(client: TestClient) -
     assert search(client, SHA) == []
 
 
-def test_objects_are_kept_beside_the_database(client: TestClient, tmp_path: Path) -> None:
+def test_objects_are_kept_in_the_folder_for_them(client: TestClient, tmp_path: Path) -> None:
     upload(client, PACK)
-    assert [*(tmp_path / "theodora.db-git").rglob("*.pack")]
+    assert [*(tmp_path / "git").rglob("*.pack")]
 
 
 @pytest.mark.parametrize("path", [SEARCH, PACKFILE])
@@ -238,12 +238,12 @@ def test_an_unreadable_name_of_the_commit_is_refused(
 
 
 def test_an_unsound_pack_is_refused_and_nothing_of_it_stored(
-    client: TestClient, tmp_path: Path
+    client: TestClient, database: str
 ) -> None:
     detail = 'error decoding part "packfile": pack is corrupted (SHA1 mismatch)'
     answer = upload(client, PACK[:-1] + b"\0")
     assert problem(answer) == (detail, {"parameter": "packfile"})
-    assert stored(tmp_path) == {}
+    assert stored(database) == {}
     assert search(client, PACKED) == []
 
 

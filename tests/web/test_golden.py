@@ -22,7 +22,7 @@ _numbers = itertools.count()
 @pytest.fixture(scope="module")
 def store(server: serving.Server) -> Iterator[Store]:
     """The store of the running server, opened beside it as commands do."""
-    with Store(f"sqlite:///{server.database}", render) as store:
+    with Store(server.database_url, render) as store:
         yield store
 
 

@@ -20,6 +20,7 @@ PAGE = ROOT / "docs" / "api.md"
 _CLIENTS = "tests/clients/test_clients.py::test_a_client_does_all_that_it_can_do"
 _SETTINGS = "tests/web/test_settings.py::test_what_a_service_does_not_say_the_organisation_says"
 _PREVIEW = "tests/web/test_settings.py::test_a_preview_tells_what_would_change_and_changes_nothing"
+_VERDICT = "tests/web/test_verdict.py::test_a_verdict_is_kept_with_who_when_and_why"
 
 SHOWN_BY = {
     "CreateDORADeployment": _CLIENTS,
@@ -42,6 +43,10 @@ SHOWN_BY = {
     "DeleteDORAFailure": (
         "tests/web/test_create_failure.py::test_a_deleted_failure_is_gone_and_may_come_again"
     ),
+    "GetDORAMetrics": "tests/web/test_metrics.py::test_an_answer_has_the_documented_shape",
+    "ScrapeDORAMetrics": (
+        "tests/web/test_prometheus.py::test_a_scrape_gives_the_metrics_of_every_service"
+    ),
     "CreateAIImpactUserActivity": (
         "tests/web/test_user_activity.py::test_entries_are_stored_and_answered_with_nothing"
     ),
@@ -53,9 +58,17 @@ SHOWN_BY = {
     "ExplainDORADeployment": (
         "tests/web/test_explanation.py::test_a_rollback_is_explained_on_either_side"
     ),
+    "GetDORADeploymentVerdict": _VERDICT,
+    "PutDORADeploymentVerdict": _VERDICT,
+    "DeleteDORADeploymentVerdict": (
+        "tests/web/test_verdict.py::test_what_is_taken_back_leaves_the_rules_to_decide"
+    ),
     "GetDORASettings": _PREVIEW,
     "PutDORASettings": _SETTINGS,
     "PreviewDORASettings": _PREVIEW,
+    "ListDORAServices": (
+        "tests/web/test_services.py::test_services_are_listed_with_team_and_production_envs"
+    ),
     "GetDORAServiceSettings": _SETTINGS,
     "PutDORAServiceSettings": _SETTINGS,
     "PreviewDORAServiceSettings": _PREVIEW,

@@ -19,6 +19,7 @@ from asking import (
 from theodora.app import Built
 from theodora.web.operations import Operation
 from theodora.web.routes import OPERATIONS
+from theodora.web.wire import VERDICT_TYPE
 
 OWN_ID = "the-id-of-both-organisations"
 FAILED_SHOP: dict[str, Any] = {
@@ -50,6 +51,7 @@ DOCUMENTS: dict[str, Any] = {
     "ListDORADeployments": {"type": LIST_TYPES[DEPLOYMENTS], "attributes": {"limit": 1000}},
     "ListDORAFailures": {"type": LIST_TYPES[FAILURES], "attributes": {"limit": 1000}},
     "PatchDORADeployment": {"type": PATCH_TYPE, "attributes": {"change_failure": True}},
+    "PutDORADeploymentVerdict": {"type": VERDICT_TYPE, "attributes": {"change_failure": True}},
     "PatchDORADeploymentByVersion": {
         "type": PATCH_TYPE,
         "attributes": {

@@ -10,12 +10,15 @@ from theodora.cli.exporting import export_
 from theodora.cli.importing import import_
 from theodora.cli.importing_git import git
 from theodora.cli.keys import keys
+from theodora.cli.metrics import metrics
 from theodora.cli.migrate import migrate
+from theodora.cli.report import report
 from theodora.cli.repositories import repositories
-from theodora.cli.rules import rules
 from theodora.cli.search import search
 from theodora.cli.serve import serve
+from theodora.cli.settings import settings
 from theodora.cli.tls import tls
+from theodora.cli.verdict import verdict
 from theodora.errors import TheodoraError
 
 
@@ -39,13 +42,18 @@ def main() -> None:
     theodora keys create api             make a key
     theodora import deployments F.jsonl  bring in what you have
     theodora search 'service:web'        find events
+    theodora metrics --group-by service  the DORA metrics of twelve weeks
     theodora COMMAND --help              says everything else
 
     Commands may work on the database of a running server.
     """
 
 
-for command in (serve, keys, import_, export_, search, derive, explain, rules, migrate, tls, demo):
+for command in (serve, keys, import_, export_, search, derive, explain, migrate, tls, demo):
     main.add_command(command)
 main.add_command(repositories)
+main.add_command(settings)
+main.add_command(verdict)
+main.add_command(metrics)
+main.add_command(report)
 import_.add_command(git)

@@ -1,7 +1,7 @@
 """`theodora demo`: load a made-up company's history."""
 
-import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import Future
 from datetime import UTC, datetime
 from typing import Any
@@ -10,7 +10,7 @@ import click
 
 from theodora.cli.options import config_from, organisation_option, setting_options
 from theodora.events import Deployment
-from theodora.sources.demo import demo_events
+from theodora.sources.demo import History, demo_history
 from theodora.storage import Organisation, Store
 from theodora.web.wire import render
 
@@ -19,9 +19,9 @@ from theodora.web.wire import render
 @organisation_option
 @setting_options(["database"])
 def demo(org: str, **flags: str | None) -> None:
-    """Load two years of made-up deployments and incidents, up to now.
+    """Load half a year of made-up deployments, commits and incidents, up to now.
 
-    Six services of three teams, with releases that had to be rolled back or mended.
+    Eight services of four teams, with releases that had to be rolled back, reverted or mended.
     """
     with Store(config_from(flags).database, render) as store:
         organisation = store.keys.ensure_organisation(org, time.time_ns()).result()
@@ -30,16 +30,29 @@ def demo(org: str, **flags: str | None) -> None:
 
 
 def load_demo(store: Store, org: Organisation) -> int:
-    """Loads the history up to now; returns how many events that was."""
+    """Loads the history up to now and derives it; returns how many events that was."""
+    history = demo_history(datetime.now(UTC))
+    for written in [*_facts(store, org, history), *_events(store, org, history)]:
+        written.result()
+    for act in history.verdicts:
+        store.verdicts.add(org, act).result()
+    store.derivations.derive_all_marked()
+    return len(history.events)
+
+
+def _facts(store: Store, org: Organisation, history: History) -> Iterator[Future[Any]]:
+    for service, given in history.settings.items():
+        yield store.settings.put(org, dict(given), service)
+    for repository_id, commits in history.commits.items():
+        yield store.commits.add_commits(org, repository_id, commits)
+        pull_requests = history.pull_requests[repository_id]
+        yield store.commits.add_pull_requests(org, repository_id, pull_requests)
+
+
+def _events(store: Store, org: Organisation, history: History) -> Iterator[Future[Any]]:
     now_ns = time.time_ns()
-    events = list(demo_events(datetime.now(UTC)))
-    waiting: list[Future[Any]] = [
-        store.deployments.add(org, event, now_ns)
-        if isinstance(event, Deployment)
-        else store.failures.add(org, event, now_ns)
-        for event in events
-    ]
-    with click.progressbar(waiting, label="loading the demo", file=sys.stderr) as bar:
-        for future in bar:
-            future.result()
-    return len(events)
+    for event in history.events:
+        if isinstance(event, Deployment):
+            yield store.deployments.add(org, event, now_ns)
+        else:
+            yield store.failures.add(org, event, now_ns)

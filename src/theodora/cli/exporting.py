@@ -1,16 +1,29 @@
-"""`theodora export`: write events as JSON Lines."""
+"""`theodora export`: write events and commits as JSON Lines or Parquet."""
 
 import sys
-from collections.abc import Iterable
-from typing import BinaryIO
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import contextmanager
+from typing import Any, BinaryIO, TypeVar
 
 import click
 
+from theodora.cli.exporting_parquet import (
+    COMMIT_COLUMNS,
+    DEPLOYMENT_COLUMNS,
+    FAILURE_COLUMNS,
+    Column,
+    write_parquet,
+)
 from theodora.cli.options import config_from, organisation_option, setting_options
-from theodora.events import Deployment, Failure
+from theodora.sources.commit_lines import CommitLine, line_from_commit
 from theodora.sources.json_lines import line_from_event
-from theodora.storage import Store
+from theodora.sources.verdict_lines import line_from_act
+from theodora.storage import Organisation, Store
 from theodora.web.wire import render
+
+F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
+
 
 _output = click.option(
     "-o",
@@ -21,33 +34,84 @@ _output = click.option(
 )
 
 
+def _options(command: F) -> F:
+    """What every kind of export may be told."""
+    form = click.option(
+        "--format",
+        "form",
+        type=click.Choice(("jsonl", "parquet")),
+        default="jsonl",
+        show_default=True,
+        help="Lines that theodora import reads back, or typed columns.",
+    )
+    return _output(form(organisation_option(setting_options(["database"])(command))))
+
+
 @click.group("export")
 def export_() -> None:
-    """Write events as JSON Lines that `theodora import` reads back."""
+    """Write what `theodora import` reads back as JSON Lines, events and commits as Parquet too."""
+
+
+@export_.command()
+@_options
+def deployments(output: BinaryIO, form: str, org: str, **flags: str | None) -> None:
+    """Write every deployment, in order of first receipt."""
+    with _opened(org, flags) as (store, organisation):
+        found = store.deployments.everything(organisation)
+        count = store.deployments.count(organisation)
+        _write(found, count, line_from_event, DEPLOYMENT_COLUMNS, output, form)
+
+
+@export_.command()
+@_options
+def failures(output: BinaryIO, form: str, org: str, **flags: str | None) -> None:
+    """Write every failure, in order of first receipt."""
+    with _opened(org, flags) as (store, organisation):
+        found = store.failures.everything(organisation)
+        count = store.failures.count(organisation)
+        _write(found, count, line_from_event, FAILURE_COLUMNS, output, form)
+
+
+@export_.command()
+@_options
+def commits(output: BinaryIO, form: str, org: str, **flags: str | None) -> None:
+    """Write every commit, by repository and SHA."""
+    with _opened(org, flags) as (store, organisation):
+        found = (CommitLine(*each) for each in store.commits.everything(organisation))
+        count = store.commits.count(organisation)
+        _write(found, count, line_from_commit, COMMIT_COLUMNS, output, form)
 
 
 @export_.command()
 @_output
 @organisation_option
 @setting_options(["database"])
-def deployments(output: BinaryIO, org: str, **flags: str | None) -> None:
-    """Write every deployment, a line each, in order of first receipt."""
+def verdicts(output: BinaryIO, org: str, **flags: str | None) -> None:
+    """Write every verdict given or removed by hand, in the order of recording, as JSON Lines."""
+    with _opened(org, flags) as (store, organisation):
+        output.writelines(map(line_from_act, store.verdicts.everything(organisation)))
+
+
+@contextmanager
+def _opened(org: str, flags: dict[str, str | None]) -> Generator[tuple[Store, Organisation]]:
     with Store(config_from(flags).database, render) as store:
-        _write(store.deployments.everything(store.keys.organisation(org)), output)
+        yield store, store.keys.organisation(org)
 
 
-@export_.command()
-@_output
-@organisation_option
-@setting_options(["database"])
-def failures(output: BinaryIO, org: str, **flags: str | None) -> None:
-    """Write every failure, a line each, in order of first receipt."""
-    with Store(config_from(flags).database, render) as store:
-        _write(store.failures.everything(store.keys.organisation(org)), output)
-
-
-def _write(events: Iterable[Deployment | Failure], output: BinaryIO) -> None:
-    """Shows a progress bar where the lines themselves do not go to the terminal."""
+def _write(
+    rows: Iterable[T],
+    count: int,
+    line_of: Callable[[T], bytes],
+    columns: Sequence[Column],
+    output: BinaryIO,
+    form: str,
+) -> None:
+    """Shows a progress bar where what is written does not go to the terminal."""
     hidden = not sys.stderr.isatty() or output.isatty()
-    with click.progressbar(events, label="exporting", file=sys.stderr, hidden=hidden) as bar:
-        output.writelines(line_from_event(event) for event in bar)
+    with click.progressbar(
+        rows, length=count, label="exporting", file=sys.stderr, hidden=hidden
+    ) as bar:
+        if form == "parquet":
+            write_parquet(bar, columns, output)
+        else:
+            output.writelines(line_of(row) for row in bar)

@@ -1,4 +1,4 @@
-"""`theodora import`: bring in events, commits and pull requests from files of JSON Lines."""
+"""`theodora import`: bring in events, commits and verdicts from files of JSON Lines."""
 
 import gzip
 import sys
@@ -16,12 +16,14 @@ from theodora.cli.intake import (
     commits_into,
     events_into,
     pull_requests_into,
+    verdicts_into,
 )
 from theodora.cli.options import config_from, organisation_option, setting_options
-from theodora.errors import Invalid
+from theodora.errors import Invalid, Problem
 from theodora.sources.commit_lines import commit_from_line, pull_request_from_line
 from theodora.sources.json_lines import deployment_from_line, failure_from_line
-from theodora.storage import Store
+from theodora.sources.verdict_lines import act_from_line
+from theodora.storage import Store, VerdictAct
 from theodora.web.wire import render
 
 T = TypeVar("T")
@@ -117,6 +119,33 @@ def pull_requests(files: Sequence[str], org: str, **flags: str | None) -> None:
         org_ = store.keys.ensure_organisation(org, time.time_ns()).result()
         intake = Intake(pull_requests_into(store, org_), COMMITS_AT_ONCE)
         _import(files, pull_request_from_line, intake)
+
+
+@import_.command()
+@_files
+@organisation_option
+@setting_options(["database"])
+def verdicts(files: Sequence[str], org: str, **flags: str | None) -> None:
+    """Bring in verdicts by hand from FILEs of JSON Lines, .gz too; - is standard input.
+
+    \b
+    A line: {"deployment": "64f25434490ef9c7", "at": "2023-08-31T15:00:00Z", "by": "release desk",
+             "change_failure": true, "remediation": {"type": "rollback", "id": "..."},
+             "reason": "half of the payments were refused"}
+
+    Deployments have to be there. A verdict counts unless a later one is known. A line that
+    cannot be taken is shown and kept out, and the command then ends with status 1.
+    """
+    with Store(config_from(flags).database, render) as store:
+        organisation = store.keys.organisation(org)
+
+        def read(line: bytes) -> VerdictAct:
+            act = act_from_line(line)
+            if not store.deployments.exists(organisation, act.deployment_id):
+                raise Invalid(Problem(f"deployment {act.deployment_id} does not exist"))
+            return act
+
+        _import(files, read, Intake(verdicts_into(store, organisation)))
 
 
 def _import(files: Sequence[str], read: Callable[[bytes], T], intake: Intake[T]) -> None:

@@ -10,7 +10,7 @@ import click
 
 from theodora.dora import Commit, PullRequest
 from theodora.events import Deployment, Failure
-from theodora.storage import Organisation, Placed, Store
+from theodora.storage import Organisation, Placed, Store, VerdictAct
 
 E = TypeVar("E", Deployment, Failure)
 T = TypeVar("T")
@@ -102,6 +102,17 @@ def pull_requests_into(store: Store, org: Organisation) -> HandOver[tuple[str, P
     def hand_over(given: Sequence[tuple[str, PullRequest]]) -> Iterator[Settle]:
         for repository_id, pull_requests in _by_repository(given).items():
             yield store.commits.add_pull_requests(org, repository_id, pull_requests).result
+
+    return hand_over
+
+
+def verdicts_into(store: Store, org: Organisation) -> HandOver[VerdictAct]:
+    """Adds verdicts, one by one."""
+
+    def hand_over(acts: Sequence[VerdictAct]) -> Iterator[Settle]:
+        for act in acts:
+            added = store.verdicts.add(org, act)
+            yield lambda added=added: {added.result(): 1}
 
     return hand_over
 

@@ -3,15 +3,14 @@
 import click
 
 from theodora.cli.options import config_from, setting_options
-from theodora.storage.connection import sqlite_path
-from theodora.storage.database import migrate_file
+from theodora.storage.opening import migrate_database
 
 
 @click.command()
 @setting_options(["database"])
 def migrate(**flags: str | None) -> None:
     """Apply missing migrations; the server does so itself when it starts."""
-    applied = migrate_file(sqlite_path(config_from(flags).database))
+    applied = migrate_database(config_from(flags).database)
     for migration in applied:
         click.echo(f"applied {migration.number:04d} {migration.title}")
     if not applied:

@@ -1,19 +1,19 @@
 """`theodora search`: find events with the search language, in the store or in a file."""
 
-import csv
 import gzip
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import click
 
 from theodora.cli.options import config_from, organisation_option, setting_options
+from theodora.cli.tables import aligned
 from theodora.errors import Invalid, Problem
 from theodora.events import Deployment, Failure, nanoseconds_from_rfc3339
 from theodora.query import SORT_KEYS, Event, Field, Kind, matches, parse, resolve, sort_key
 from theodora.sources.json_lines import deployment_from_line, failure_from_line
 from theodora.storage import Selection, Store
+from theodora.web.csv_text import csv_bytes
 from theodora.web.wire import TimestampForm, encode_resource, render
 
 _COLUMNS = {
@@ -145,17 +145,13 @@ def _write_json(events: Iterable[Event], _: Kind) -> None:
 
 
 def _write_csv(events: Iterable[Event], kind: Kind) -> None:
-    writer = csv.writer(sys.stdout)
-    writer.writerow(_COLUMNS[kind])
-    writer.writerows(_row(event, kind) for event in events)
+    click.echo(csv_bytes(_COLUMNS[kind], (_row(event, kind) for event in events)), nl=False)
 
 
 def _write_table(events: Iterable[Event], kind: Kind) -> None:
     rows = [_COLUMNS[kind], *(_row(event, kind) for event in events)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        click.echo("  ".join(cells).rstrip())
+    for line in aligned(rows):
+        click.echo(line)
 
 
 def _row(event: Deployment | Failure, kind: Kind) -> tuple[str, ...]:

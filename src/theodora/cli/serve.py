@@ -5,23 +5,29 @@ import socket
 import ssl
 import sys
 from collections.abc import Callable, Mapping
+from multiprocessing.connection import Connection
 
 import click
 import uvicorn
+from starlette.types import ASGIApp
 
 from theodora import __version__
 from theodora.app import build
 from theodora.cli.demo import load_demo
 from theodora.cli.logs import configure_logs
 from theodora.cli.options import config_from, setting_options
+from theodora.cli.workers import Workers
 from theodora.config import Config
 from theodora.errors import UnusableSetting
 from theodora.storage.keys import KeyKind
+from theodora.storage.opening import is_postgresql
 
 _GRACE_SECONDS = 30
 
 _TRY = """
 Try it:
+
+  Dashboard, signed in: {url}/sign-in#key={application}
 
   curl -X POST {url}/api/v2/dora/deployments \\
     -H "DD-API-KEY: {api}" \\
@@ -50,6 +56,7 @@ def serve(demo: bool, **flags: str | None) -> None:
     config = config_from(flags)
     configure_logs(config)
     _check_tls(config)
+    _check_workers(config)
     _end_well_when_asked()
     with _listening(config.host, config.port) as listener:
         url = _url(config, listener.getsockname()[1])
@@ -62,22 +69,40 @@ def serve(demo: bool, **flags: str | None) -> None:
             if demo:
                 _show_what_to_try(url, {**_bootstrap_keys(config), **built.new_keys})
 
-        _Server(
-            uvicorn.Config(
-                built.application,
-                loop="uvloop",
-                http="httptools",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                proxy_headers=bool(config.trusted_proxies),
-                forwarded_allow_ips=list(config.trusted_proxies),
-                ssl_certfile=config.tls_cert or None,
-                ssl_keyfile=config.tls_key or None,
-                timeout_graceful_shutdown=_GRACE_SECONDS,
-            ),
-            announce,
-        ).run(sockets=[listener])
+        if config.workers == 1:
+            _serve(config, built.application, listener, announce)
+        else:
+            # The database is ready and has keys; the workers open it for themselves.
+            built.store.close()
+            Workers(_work, config, listener, config.workers).run(announce)
+
+
+def _work(config: Config, listener: socket.socket, ready: Connection) -> None:
+    """One of several processes that serve the same socket."""
+    configure_logs(config)
+    _end_well_when_asked()
+    _serve(config, build(config).application, listener, lambda: ready.send("ready"))
+
+
+def _serve(
+    config: Config, application: ASGIApp, listener: socket.socket, announce: Callable[[], None]
+) -> None:
+    _Server(
+        uvicorn.Config(
+            application,
+            loop="uvloop",
+            http="httptools",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=bool(config.trusted_proxies),
+            forwarded_allow_ips=list(config.trusted_proxies),
+            ssl_certfile=config.tls_cert or None,
+            ssl_keyfile=config.tls_key or None,
+            timeout_graceful_shutdown=_GRACE_SECONDS,
+        ),
+        announce,
+    ).run(sockets=[listener])
 
 
 class _Server(uvicorn.Server):
@@ -99,6 +124,17 @@ def _end_well_when_asked() -> None:
     """
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _, __: sys.exit(0))
+
+
+def _check_workers(config: Config) -> None:
+    """Raises `UnusableSetting` where several processes would gain nothing."""
+    if config.workers < 1:
+        raise UnusableSetting("workers must be at least 1")
+    if config.workers > 1 and not is_postgresql(config.database):
+        raise UnusableSetting(
+            "a SQLite file is served by one process: a second one gains nothing; "
+            "use PostgreSQL for more workers"
+        )
 
 
 def _check_tls(config: Config) -> None:
@@ -139,6 +175,7 @@ def _listening(host: str, port: int) -> socket.socket:
 
 def _announce(url: str, new_keys: Mapping[KeyKind, str]) -> None:
     click.echo(f"Theodora {__version__} is listening on {url}")
+    click.echo(f"Dashboard: {url}/")
     if new_keys:
         click.echo("New keys, shown this once:")
     for kind, secret in new_keys.items():

@@ -77,6 +77,11 @@ class Calendar(msgspec.Struct, frozen=True):
         first = self.first_day(self.local_date(instant_ns), interval)
         return self.midnight_ns(first) == instant_ns
 
+    def start_of_last(self, count: int, interval: Interval, instant_ns: int) -> int:
+        """Where the last `count` intervals begin, the one that holds `instant_ns` included."""
+        first = self.first_day(self.local_date(instant_ns), interval)
+        return self.midnight_ns(_shifted(first, interval, 1 - count))
+
     def intervals(self, period: Period, interval: Interval) -> Iterator[Period]:
         """The intervals that overlap `period`, whole, in order."""
         day = self.first_day(self.local_date(period.start_ns), interval)

@@ -1,6 +1,6 @@
 """Commits of a repository, and which of them a deployment is the first to ship."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -56,6 +56,14 @@ class Repository(msgspec.Struct, frozen=True, kw_only=True):
     """Whether something delivers commits of it, so that an unknown SHA may yet become known."""
 
 
+class Taken(msgspec.Struct, frozen=True, gc=False):
+    """What one deployment was the first to ship, by SHA."""
+
+    shas: tuple[str, ...]
+    edge: tuple[str, ...]
+    """Where that ended: commits that had been shipped before."""
+
+
 class Shipped:
     """The commits of one repository that a sequence has shipped so far.
 
@@ -77,10 +85,23 @@ class Shipped:
         pending = [head]
         while pending:
             sha = pending.pop()
-            commit = self._commits.get(sha)
-            if commit is None or sha in self._shas:
+            if sha in self._shas or (commit := self._commits.get(sha)) is None:
                 continue
             self._shas.add(sha)
             new.append(commit)
             pending.extend(commit.parents)
         return new
+
+    def taken(self, head: str, new: Sequence[Commit]) -> Taken:
+        """What `take` of this head has found, to be taken again in another derivation."""
+        shas = dict.fromkeys(commit.sha for commit in new)
+        parents = (parent for commit in new for parent in commit.parents) if new else (head,)
+        edge = dict.fromkeys(sha for sha in parents if sha not in shas and sha in self._commits)
+        return Taken(tuple(shas), tuple(edge))
+
+    def take_again(self, taken: Taken) -> bool:
+        """Ship the same as before, if that is what `take` would find; whether it is."""
+        if self._shas.isdisjoint(taken.shas) and self._shas.issuperset(taken.edge):
+            self._shas.update(taken.shas)
+            return True
+        return False

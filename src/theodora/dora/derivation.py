@@ -22,9 +22,7 @@ def derive(sequence: DeploymentSequence, recall: Recall | None = None) -> tuple[
     Time and memory grow with deployments plus commits; a `recall` of an earlier derivation of
     the sequence saves most of the time. Raises `Invalid` for unusable rules.
     """
-    derivation = Derivation(
-        sequence.settings, sequence.repositories, sequence.stated_rollbacks, recall
-    )
+    derivation = Derivation(sequence.settings, sequence.repositories, recall)
     for deployment in in_order(sequence.deployments):
         derivation.advance(deployment)
     return derivation.derived(
@@ -47,14 +45,12 @@ class Derivation:
         self,
         settings: ServiceSettings,
         repositories: Mapping[str, Repository],
-        stated_rollbacks: frozenset[str] = frozenset(),
         recall: Recall | None = None,
     ) -> None:
         recall = recall or Recall()
         recall.prepare(settings, repositories)
         self._settings = settings
         self._repositories = repositories
-        self._stated_rollbacks = stated_rollbacks
         self._rules = Rules(settings, recall)
         self._lead_times = LeadTimes(settings, repositories, recall)
         self._codes = CodeHistory()
@@ -73,7 +69,6 @@ class Derivation:
             before=self._deployments,
             codes=self._codes,
             shipped=self._shipped,
-            is_stated_rollback=deployment.id in self._stated_rollbacks,
         )
         decision = self._rules.decide(candidate)
         awaits_commits = self._awaits_commits(deployment, changes)

@@ -54,7 +54,7 @@ OUTCOMES: Mapping[Outcome, str] = {
     "relanding": "the text reverts a revert: it puts a change back and marks nothing",
     "not_found": "no earlier deployment shipped what the text names",
     "shipped_together": "the deployment itself shipped what the text names",
-    "not_stated": "the source did not call it a rollback",
+    "not_stated": "no tag deployment_type:rollback calls it a rollback",
     "switched_off": "rollbacks are not detected for this service",
     "no_code": "the deployment has neither a commit nor a version",
     "redeployment": "the deployment before it ran the same code",
@@ -147,7 +147,7 @@ class Link(msgspec.Struct, frozen=True):
     rule: str
     field: str | None = None
     text: str | None = None
-    """What the rule fired on: a title, a label, a version …; for a rollback the common code."""
+    """What the rule fired on: a title, a label, a tag …; for a rollback the common code."""
 
 
 class Decision(msgspec.Struct, frozen=True):

@@ -17,6 +17,9 @@ from theodora.dora.settings import ServiceSettings
 from theodora.dora.shipping import Shipment, ShippedBefore, texts
 from theodora.events import Deployment, RemediationType
 
+STATED_ROLLBACK = "deployment_type:rollback"
+"""The custom tag by which the source of a deployment calls it a rollback."""
+
 STALE_AFTER = 10
 """A rollback that reaches back further is flagged: its target may be a coincidence."""
 
@@ -37,7 +40,6 @@ class Candidate(msgspec.Struct, frozen=True):
     before: Sequence[Deployment]
     codes: CodeHistory
     shipped: ShippedBefore
-    is_stated_rollback: bool
 
     @property
     def position(self) -> int:
@@ -62,12 +64,14 @@ class Rules:
         self._linked = [LinkedPattern(rule) for rule in settings.linked_rules]
         self._static = [StaticPattern(rule) for rule in settings.static_rules]
         self._steps: tuple[tuple[Callable[[Candidate], _Finding], tuple[Trial, ...]], ...] = (
-            (self._explicit, _skipped("explicit", ["explicit"])),
-            (self._rollback, _skipped("rollback", ["rollback"])),
-            (self._linked_rollforward, _skipped("linked", _ids(settings.linked_rules))),
-            (self._static_rollforward, _skipped("static", _ids(settings.static_rules))),
+            (self._explicit, _trials("explicit", ["explicit"], "skipped")),
+            (self._rollback, _trials("rollback", ["rollback"], "skipped")),
+            (self._linked_rollforward, _trials("linked", _ids(settings.linked_rules), "skipped")),
+            (self._static_rollforward, _trials("static", _ids(settings.static_rules), "skipped")),
         )
         """What to try in turn, and the trials to show where an earlier one had fired."""
+        self._no_linked = _Finding(_trials("linked", _ids(settings.linked_rules), "no_match"))
+        self._no_static = _Finding(_trials("static", _ids(settings.static_rules), "no_match"))
 
     @property
     def variables(self) -> frozenset[str]:
@@ -91,13 +95,14 @@ class Rules:
 
     def _explicit(self, candidate: Candidate) -> _Finding:
         """The source itself called it a rollback."""
-        if not candidate.is_stated_rollback:
+        if STATED_ROLLBACK not in candidate.deployment.custom_tags:
             return _Finding((_trial("explicit", "explicit", "not_stated"),))
         target = self._target(candidate)
         if isinstance(target, int):
             return _rolled_back("explicit", candidate, target)
-        fired = (_trial("explicit", "explicit", "fired"),)
-        return _Finding(fired, "rollback", _link_before(candidate, "explicit", "explicit", None))
+        match = _match_before(("tags", STATED_ROLLBACK), candidate)
+        fired = (Trial("explicit", "explicit", "fired", (match,)),)
+        return _Finding(fired, "rollback", _link_before(candidate, "explicit", "explicit", match))
 
     def _rollback(self, candidate: Candidate) -> _Finding:
         """Code that ran before is back: what replaced it failed."""
@@ -123,9 +128,11 @@ class Rules:
 
     def _linked_rollforward(self, candidate: Candidate) -> _Finding:
         """Texts name what they repair: the deployments that shipped it failed."""
+        read = self._reading(candidate).linked
+        if not any(read):
+            return self._no_linked
         trials: list[Trial] = []
         links: dict[int, Link] = {}
-        read = self._reading(candidate).linked
         for pattern, captures in zip(self._linked, read, strict=True):
             matches: list[Match] = []
             for match, failed in _linked_matches(pattern, captures, candidate):
@@ -139,12 +146,14 @@ class Rules:
 
     def _static_rollforward(self, candidate: Candidate) -> _Finding:
         """A text such as "hotfix" says that the deployment before failed."""
+        read = self._reading(candidate).static
+        if not any(read):
+            return self._no_static
         trials: list[Trial] = []
         links: tuple[Link, ...] | None = None
-        read = self._reading(candidate).static
         for pattern, found in zip(self._static, read, strict=True):
             rule = pattern.rule.id
-            match = _static_match(found, candidate) if found and links is None else None
+            match = _match_before(found, candidate) if found and links is None else None
             if match:
                 trials.append(Trial("static", rule, "fired", (match,)))
                 links = _link_before(candidate, "static", rule, match)
@@ -241,31 +250,27 @@ def _first_found(
     return None
 
 
-def _static_match(found: tuple[str, str], candidate: Candidate) -> Match:
+def _match_before(found: tuple[str, str], candidate: Candidate) -> Match:
     before = candidate.before
     return Match(*found, None, "fired", before[-1].id if before else None)
 
 
-def _link_before(
-    candidate: Candidate, kind: RuleKind, rule: str, match: Match | None
-) -> tuple[Link, ...]:
+def _link_before(candidate: Candidate, kind: RuleKind, rule: str, match: Match) -> tuple[Link, ...]:
     """A link to the deployment right before; none for the first."""
     if not candidate.before:
         return ()
     return (_link(candidate, candidate.position - 1, kind, rule, match),)
 
 
-def _link(
-    candidate: Candidate, failed: int, kind: RuleKind, rule: str, match: Match | None
-) -> Link:
+def _link(candidate: Candidate, failed: int, kind: RuleKind, rule: str, match: Match) -> Link:
     return Link(
         failed_id=candidate.before[failed].id,
         remediation_id=candidate.deployment.id,
         type=_REMEDIATION_TYPES[kind],
         kind=kind,
         rule=rule,
-        field=match.field if match else None,
-        text=match.text if match else None,
+        field=match.field,
+        text=match.text,
     )
 
 
@@ -273,8 +278,8 @@ def _ids(rules: Iterable[LinkedRule | StaticRule]) -> list[str]:
     return [rule.id for rule in rules]
 
 
-def _skipped(kind: RuleKind, rules: Iterable[str]) -> tuple[Trial, ...]:
-    return tuple(_trial(kind, rule, "skipped") for rule in rules)
+def _trials(kind: RuleKind, rules: Iterable[str], outcome: Outcome) -> tuple[Trial, ...]:
+    return tuple(_trial(kind, rule, outcome) for rule in rules)
 
 
 @lru_cache(maxsize=1024)

@@ -7,12 +7,15 @@ from theodora.dora.hazards import hazard
 from theodora.dora.rules import LinkedRule, StaticRule, expression
 from theodora.dora.rules import problems as rule_problems
 from theodora.errors import Invalid, Problem
-from theodora.events.attributes import MAX_PROBLEMS
+from theodora.events.attributes import CONTROL, MAX_PROBLEMS
 from theodora.events.json_values import JsonObject, JsonValue, exact_integer, is_object, type_name
 
 MAX_RULES = 50
 MAX_GLOBS = 200
+MAX_ENVS = 50
 _MAX_TEXT = 200
+MAX_NAME = 255
+"""Characters in the name of a team or an environment, as in events."""
 _CLOCKS = ("author_time", "commit_time")
 _RULE_MEMBERS = frozenset({"id", "fields", "pattern"})
 
@@ -118,6 +121,34 @@ def _problems_of_rule(kind: type[LinkedRule | StaticRule], rule: JsonValue) -> I
             yield Problem(danger, ("pattern",))
 
 
+def _envs(value: JsonValue) -> list[str]:
+    envs = _items(value, MAX_ENVS)
+    found = [
+        Problem(f"must be a text of 1 to {MAX_NAME} characters", (index,))
+        for index, env in enumerate(envs)
+        if not _is_name(env)
+    ]
+    if found:
+        raise Invalid(*found)
+    return list(dict.fromkeys(env.strip().lower() for env in envs))
+
+
+def _team(value: JsonValue) -> str:
+    if isinstance(value, str) and _is_name(value):
+        return value.strip()
+    raise Invalid(
+        Problem(f"must be a text of 1 to {MAX_NAME} characters, none of them a control character")
+    )
+
+
+def _is_name(value: JsonValue) -> bool:
+    return (
+        isinstance(value, str)
+        and 1 <= len(value.strip()) <= MAX_NAME
+        and not CONTROL.search(value.strip())
+    )
+
+
 def _items(value: JsonValue, limit: int) -> list[Any]:
     if not isinstance(value, list):
         raise Invalid(Problem(f"must be an array, not {type_name(value)}"))
@@ -134,5 +165,7 @@ MEMBERS: Mapping[str, Callable[[JsonValue], Any]] = {
     "linked_rules": _rules(LinkedRule),
     "static_rules": _rules(StaticRule),
     "incident_marks_failure": _switch,
+    "production_envs": _envs,
+    "team": _team,
 }
 """Everything that may be set, and how each is read."""

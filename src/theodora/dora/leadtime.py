@@ -13,7 +13,7 @@ from theodora.dora.recall import Brought, Recall
 from theodora.dora.settings import ServiceSettings
 from theodora.dora.shipping import NOTHING_SHIPPED, Shipment
 from theodora.dora.stages import stages_of
-from theodora.events import Deployment
+from theodora.events import Deployment, Git
 
 COMMIT_LIMIT = 5_000
 """A deployment lists and measures at most this many commits, the newest."""
@@ -67,11 +67,15 @@ class LeadTimes:
         if progress is None or git.commit_sha not in progress.graph:
             return Changes(status="unknown_commits"), NOTHING_SHIPPED
         pause_ns = _pause(progress, deployment)
-        new = progress.shipped.take(git.commit_sha)
         if pause_ns is None:
-            brought = Changes(status="baseline"), NOTHING_SHIPPED
-        else:
-            brought = self._recalled(progress, deployment, new, is_gap=pause_ns > GAP_NS)
+            progress.seen.update(commit.sha for commit in progress.shipped.take(git.commit_sha))
+            return Changes(status="baseline"), NOTHING_SHIPPED
+        is_gap = pause_ns > GAP_NS
+        recalled = self._recalled(progress, deployment, is_gap=is_gap)
+        if recalled:
+            return recalled.changes, recalled.shipment
+        new = progress.shipped.take(git.commit_sha)
+        brought = self._brought(progress, deployment, git, new, is_gap=is_gap)
         progress.seen.update(commit.sha for commit in new)
         return brought
 
@@ -82,21 +86,28 @@ class LeadTimes:
         return known
 
     def _recalled(
-        self, progress: _Progress, deployment: Deployment, new: list[Commit], *, is_gap: bool
-    ) -> tuple[Changes, Shipment]:
+        self, progress: _Progress, deployment: Deployment, *, is_gap: bool
+    ) -> Brought | None:
         """What it brought, from memory if it brings the same commits and none was counted."""
         known = self._recall.get(deployment.id)
         if (
-            known is None
-            or not known.is_of(deployment, new, is_gap=is_gap)
-            or not progress.seen.isdisjoint(known.counted)
+            known
+            and known.is_of(deployment, is_gap=is_gap)
+            and progress.seen.isdisjoint(known.counted)
+            and progress.shipped.take_again(known.taken)
         ):
-            return self._brought(progress, deployment, new, is_gap=is_gap)
-        progress.seen.update(known.counted)
-        return known.changes, known.shipment
+            progress.seen.update(known.counted, known.taken.shas)
+            return known
+        return None
 
     def _brought(
-        self, progress: _Progress, deployment: Deployment, found: list[Commit], *, is_gap: bool
+        self,
+        progress: _Progress,
+        deployment: Deployment,
+        git: Git,
+        found: list[Commit],
+        *,
+        is_gap: bool,
     ) -> tuple[Changes, Shipment]:
         new = sorted(found, key=_newest_first)
         shipment = _shipment(progress, deployment, [each for each in new if self._is_ours(each)])
@@ -118,10 +129,10 @@ class LeadTimes:
             self._recall.pop(deployment.id, None)
         else:
             self._recall[deployment.id] = Brought(
-                deployment.git,
+                git,
                 (deployment.started_at_ns, deployment.finished_at_ns),
                 is_gap,
-                found,
+                progress.shipped.taken(git.commit_sha, found),
                 tuple(each.commit.sha for each in candidates),
                 changes,
                 shipment,

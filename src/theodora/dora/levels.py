@@ -10,6 +10,8 @@ from typing import Literal
 
 import msgspec
 
+from theodora.dora.metrics import Metrics
+
 MetricName = Literal[
     "change_lead_time",
     "deployment_frequency",
@@ -38,6 +40,18 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     """Median, seconds."""
     change_failure_rate: float | None = None
     deployment_rework_rate: float | None = None
+
+
+def measured(metrics: Metrics) -> Measured:
+    """The figures of `metrics` that are compared; without a deployment there is no frequency."""
+    frequency = metrics.deployment_frequency
+    return Measured(
+        change_lead_time=metrics.change_lead_time.p50,
+        deployment_frequency=frequency.per_day if frequency.count else None,
+        failed_deployment_recovery_time=metrics.failed_deployment_recovery_time.p50,
+        change_failure_rate=metrics.change_failure_rate.value,
+        deployment_rework_rate=metrics.deployment_rework_rate.value,
+    )
 
 
 class Edge(msgspec.Struct, frozen=True):

@@ -5,11 +5,11 @@ were. Whatever is kept is used only where everything it followed from is the sam
 that a derivation comes out the same with and without it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import msgspec
 
-from theodora.dora.commits import Commit, Repository
+from theodora.dora.commits import Repository, Taken
 from theodora.dora.derived import Changes
 from theodora.dora.settings import ServiceSettings
 from theodora.dora.shipping import Shipment
@@ -22,19 +22,18 @@ class Brought(msgspec.Struct, frozen=True):
     git: Git | None
     times_ns: tuple[int, int]
     is_gap: bool
-    new: Sequence[Commit]
-    """All that it was the first to ship, as they were found."""
+    taken: Taken
+    """All that it was the first to ship."""
     counted: tuple[str, ...]
     """The commits that were measured or dropped by the cap; none of them was counted before."""
     changes: Changes
     shipment: Shipment
 
-    def is_of(self, deployment: Deployment, new: Sequence[Commit], *, is_gap: bool) -> bool:
+    def is_of(self, deployment: Deployment, *, is_gap: bool) -> bool:
         return (
             self.is_gap == is_gap
             and self.times_ns == (deployment.started_at_ns, deployment.finished_at_ns)
             and self.git == deployment.git
-            and self.new == new
         )
 
 

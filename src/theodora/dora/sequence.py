@@ -25,8 +25,6 @@ class DeploymentSequence(msgspec.Struct, frozen=True, kw_only=True):
     """
     incidents: tuple[Failure, ...] = ()
     """Incidents of the service; they matter only if the settings let them mark failures."""
-    stated_rollbacks: frozenset[str] = frozenset()
-    """Ids of the deployments that their source itself called rollbacks."""
     finished_elsewhere_ns: Mapping[str, int] = {}
     """When deployments of other sequences finished that `overrides` name, by id."""
 

@@ -1,4 +1,4 @@
-"""What a service may set about its own derivation."""
+"""What a service may set about itself and its derivation."""
 
 from collections.abc import Collection
 from typing import Literal
@@ -14,7 +14,7 @@ from theodora.dora.rules import (
 
 LeadTimeClock = Literal["author_time", "commit_time"]
 
-PRODUCTION_ENVS = frozenset({"production", "prod", "prd", "live"})
+PRODUCTION_ENVS = ("production", "prod", "prd", "live")
 
 
 class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,6 +31,10 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
     static_rules: tuple[StaticRule, ...] = DEFAULT_STATIC_RULES
     incident_marks_failure: bool = False
     """Whether an incident that names a deployment marks it as failed."""
+    production_envs: tuple[str, ...] = PRODUCTION_ENVS
+    """The environments that headline figures count, in lower case."""
+    team: str | None = None
+    """The team of deployments and failures that were sent without one."""
 
 
 def is_production(env: str | None, production_envs: Collection[str] = PRODUCTION_ENVS) -> bool:

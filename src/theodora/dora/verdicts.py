@@ -1,13 +1,14 @@
 """The verdict on each deployment: what links, incidents and people say of it."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 
 import msgspec
 
 from theodora.dora.derived import Changes, Decider, Decision, Derived, Link, Verdict
 from theodora.dora.incidents import incidents_by_deployment
 from theodora.dora.overrides import GivenRemediation, Override
-from theodora.events import Deployment, Failure, Remediation, RemediationType
+from theodora.events import Deployment, DeploymentType, Failure, Remediation, RemediationType
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -56,6 +57,7 @@ class Court:
         self._finished_at_ns = dict(finished_elsewhere_ns)
         self._finished_at_ns |= {each.id: each.finished_at_ns for each in deployments}
         self._types_given = self._given_types()
+        self._spoken_of = {*self._overrides, *self._marks, *self._incidents, *self._types_given}
 
     def derived(self, position: int, step: Step) -> Derived:
         """`step` with its verdict."""
@@ -69,6 +71,8 @@ class Court:
 
     def _verdict(self, step: Step) -> Verdict:
         id_ = step.deployment.id
+        if id_ not in self._spoken_of:
+            return _unspoken_of(step.awaits_commits, step.decision.type)
         change_failure, decided_by = self._failure(id_, awaits_commits=step.awaits_commits)
         recovery = self._recovery(id_) if change_failure else _UNRESOLVED
         given = self._types_given.get(id_)
@@ -137,6 +141,14 @@ class Court:
                 if recovery.remediation and not recovery.is_dangling:
                     given[recovery.remediation.id] = _GivenType(remediation.type, override)
         return given
+
+
+@cache
+def _unspoken_of(awaits_commits: bool, type_: DeploymentType) -> Verdict:
+    """The verdict on a deployment that nothing was said of: most are, and may share one."""
+    if awaits_commits:
+        return Verdict(change_failure=None, decided_by="pending", deployment_type=type_)
+    return Verdict(change_failure=False, decided_by="nothing", deployment_type=type_)
 
 
 def _by_failure(steps: Iterable[Step]) -> Mapping[str, tuple[Link, ...]]:

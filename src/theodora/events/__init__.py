@@ -13,6 +13,7 @@ from theodora.events.values import (
     Git,
     Remediation,
     RemediationType,
+    with_team_of_services,
 )
 
 __all__ = [
@@ -26,5 +27,6 @@ __all__ = [
     "nanoseconds_from_integer",
     "nanoseconds_from_rfc3339",
     "repository_id",
+    "with_team_of_services",
     "without_credentials",
 ]

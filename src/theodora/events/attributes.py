@@ -24,7 +24,7 @@ _MAX_URL_CHARACTERS = 2_048
 _MAX_NAME_CHARACTERS = 1_024
 _MAX_TEXT_CHARACTERS = 255
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _ID = re.compile(r"[A-Za-z0-9\-_.:]{1,128}")
 _MIN_ID_CHARACTERS = 16
 _COMMIT_SHA = re.compile(r"[0-9A-Fa-f]{40,64}")
@@ -259,7 +259,7 @@ class _Reader:
         self._check_control(text, name, path)
 
     def _check_control(self, text: str, name: str, path: tuple[str | int, ...]) -> None:
-        if not text.isprintable() and _CONTROL.search(text):
+        if not text.isprintable() and CONTROL.search(text):
             detail = f'attribute "{name}" must not contain control characters'
             self._add(Rule.CONTROL, Problem(detail, path))
 

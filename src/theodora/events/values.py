@@ -5,7 +5,7 @@ Instants are integers in nanoseconds since the Unix epoch, spans whole seconds.
 
 import hashlib
 import uuid
-from typing import Literal, get_args
+from typing import Literal, TypeVar, get_args
 
 import msgspec
 
@@ -17,6 +17,8 @@ DeploymentType = Literal["standard", "rollback", "rollforward"]
 REMEDIATION_TYPES: tuple[RemediationType, ...] = get_args(RemediationType)
 
 SECOND_NS = 1_000_000_000
+
+E = TypeVar("E", "Deployment", "Failure")
 
 _FAILURE_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "dora_failure")
 
@@ -49,6 +51,9 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     service: str
     env: str | None = None
     team: str | None = None
+    """Its own if it was sent with one, else that of its service, from the settings."""
+    team_is_filled_in: bool = False
+    """Whether the team is from the settings, and so goes when it is sent or set otherwise."""
     version: str | None = None
     started_at_ns: int
     finished_at_ns: int
@@ -107,6 +112,9 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     services: tuple[str, ...] = ()
     env: str | None = None
     team: str | None = None
+    """Its own if it was sent with one, else that of all its services, from the settings."""
+    team_is_filled_in: bool = False
+    """Whether the team is from the settings, and so goes when it is sent or set otherwise."""
     version: str | None = None
     name: str | None = None
     severity: str | None = None
@@ -148,3 +156,11 @@ def _sha256(text: str) -> str:
 def whole_seconds(span_ns: int) -> int:
     """A span in nanoseconds as the nearest whole second, halves up."""
     return (span_ns + SECOND_NS // 2) // SECOND_NS
+
+
+def with_team_of_services(event: E, team: str | None) -> E:
+    """The event with the team of its services, unless it was sent with one of its own."""
+    has_own = event.team is not None and not event.team_is_filled_in
+    if has_own or event.team == team:
+        return event
+    return msgspec.structs.replace(event, team=team, team_is_filled_in=team is not None)

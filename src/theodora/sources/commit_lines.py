@@ -4,10 +4,13 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple, cast, get_args
 
+import msgspec
+
 from theodora.dora import Commit, PullRequest
 from theodora.dora.commits import MergeMethod
 from theodora.errors import Invalid, Problem
 from theodora.events import (
+    format_rfc3339,
     nanoseconds_from_integer,
     nanoseconds_from_rfc3339,
     repository_id,
@@ -47,6 +50,23 @@ def commit_from_line(line: bytes) -> CommitLine:
     commit = members.commit()
     members.raise_problems()
     return CommitLine(repository_id(repository), commit)
+
+
+def line_from_commit(line: CommitLine) -> bytes:
+    """A line that `commit_from_line` reads back."""
+    commit = line.commit
+    members: dict[str, object] = {
+        "repository": line.repository_id,
+        "sha": commit.sha,
+        "parents": commit.parents,
+        "author_time": format_rfc3339(commit.author_time_ns),
+        "commit_time": format_rfc3339(commit.commit_time_ns),
+        "subject": commit.subject,
+        "message": commit.message,
+        "paths": commit.paths,
+    }
+    known = {name: member for name, member in members.items() if member not in ("", None)}
+    return msgspec.json.encode(known) + b"\n"
 
 
 def pull_request_from_line(line: bytes) -> PullRequestLine:

@@ -1,166 +1,358 @@
-"""A made-up company's two years of deployments and incidents, believable and always the same.
+"""A made-up company's half a year of deployments, commits and incidents, believable and the same.
 
-Six services of three teams, each with its own pace, size of change and share of trouble. A
-deployment to production follows one to staging; a bad one is rolled back to the version
-before it, or followed by a fix.
+Eight services of four teams: one gets better month by month, one is flaky, one takes days for
+a change, two share a repository, one comes without commits. What went wrong is rolled back,
+reverted or mended, and some verdicts were corrected by hand.
 """
 
-import hashlib
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
+from typing import Any, Literal
 
-from theodora.events import Deployment, Failure, Git
+from theodora.dora import Commit, PullRequest
+from theodora.events import Deployment, Failure, Git, repository_id
+from theodora.sources.demo_changes import Change, MainLine, nanoseconds, sha_of
+from theodora.sources.demo_company import (
+    CORRECTIONS,
+    REASONS,
+    REGIONS,
+    SERVICES,
+    SETTINGS,
+    SEVERITIES,
+    SYMPTOMS,
+    VERBS,
+    Correction,
+    Service,
+)
+from theodora.storage import Giver, Verdict, VerdictAct
 
 SOURCE = "demo"
-YEARS = 2
+DAYS = 182
 
-_SECOND_NS = 1_000_000_000
+_WORKING_DAYS = 5
+_SETTLED = timedelta(minutes=30)
+"""Before now: the newest releases are over by then."""
 
-
-@dataclass(frozen=True, slots=True)
-class Service:
-    """How a made-up service lives."""
-
-    name: str
-    team: str
-    language: str
-    per_week: float
-    """Deployments to production in a working week, at the end; the pace grows over time."""
-    minutes: float
-    """A deployment's usual length."""
-    trouble: float
-    """Share of deployments to production that have to be undone or mended."""
-
-
-SERVICES = (
-    Service("checkout", "payments", "java", 9, 7, 0.08),
-    Service("payment-gateway", "payments", "go", 5, 4, 0.05),
-    Service("catalogue", "storefront", "python", 12, 3, 0.06),
-    Service("web", "storefront", "typescript", 22, 5, 0.09),
-    Service("search", "discovery", "rust", 4, 11, 0.12),
-    Service("recommendations", "discovery", "python", 2, 19, 0.15),
-)
-
-_REGIONS = ("eu-west-1", "us-east-1")
-_SEVERITIES = ("SEV-1", "SEV-2", "SEV-2", "SEV-3", "SEV-3", "SEV-3")
-_SYMPTOMS = (
-    "answers with errors",
-    "is slower than promised",
-    "shows stale data",
-    "does not start in one region",
-    "loses sessions",
-)
+StepKind = Literal["release", "rollback", "revert", "hotfix"]
 
 
 @dataclass(frozen=True, slots=True)
-class _Release:
-    """A version of a service."""
+class History:
+    """Everything there is to load."""
 
-    service: Service
-    number: int
-
-    @property
-    def version(self) -> str:
-        return f"v{1 + self.number // 400}.{self.number // 20 % 20}.{self.number % 20}"
-
-    @property
-    def git(self) -> Git:
-        name = f"{self.service.name} {self.number}"
-        sha = hashlib.sha1(name.encode(), usedforsecurity=False).hexdigest()
-        return Git(sha, f"https://github.com/shopist/{self.service.name}")
+    commits: Mapping[str, Sequence[Commit]]
+    """By repository id, as pull requests."""
+    pull_requests: Mapping[str, Sequence[PullRequest]]
+    events: Sequence[Deployment | Failure]
+    settings: Mapping[str, Mapping[str, Any]]
+    """By service."""
+    verdicts: Sequence[VerdictAct]
 
 
-def demo_events(now: datetime, seed: int = 1) -> Iterator[Deployment | Failure]:
-    """All events up to `now`, service by service, each service's in order of time."""
-    for service in SERVICES:
-        yield from _history(service, now, random.Random(f"{seed} {service.name}"))  # noqa: S311 - not for secrets
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A deployment to production, and what it brings that was not there before."""
+
+    kind: StepKind
+    at: datetime
+    staged: datetime | None
+    """When it was deployed to staging; None for what cannot wait."""
+    changes: tuple[Change, ...] = ()
 
 
-def _history(service: Service, now: datetime, rng: random.Random) -> Iterator[Deployment | Failure]:
-    instants = list(_working_instants(service, now, rng))
-    for number, (at, following) in enumerate(pairwise([*instants, now]), 1):
-        release = _Release(service, number)
-        yield _deployment(release, "staging", at - timedelta(minutes=rng.uniform(20, 180)), rng)
-        yield _deployment(release, "production", at, rng)
-        if number > 1 and rng.random() < service.trouble:
-            after = at + timedelta(minutes=rng.lognormvariate(3.6, 0.9))
-            if after < min(following, now):
-                yield from _trouble(release, at, after, rng)
+def demo_history(now: datetime, seed: int = 1) -> History:
+    """The half year up to `now`."""
+    plans = {service: _plan(service, now, _dice(seed, service.name)) for service in SERVICES}
+    lines = _main_lines(plans, now)
+    events: list[Deployment | Failure] = []
+    verdicts: list[VerdictAct] = []
+    for service, steps in plans.items():
+        life = _Life(service, lines.get(service.repository or ""), _dice(seed, f"{service.name} 2"))
+        made = life.events(steps, now)
+        events += made
+        corrections = [each for each in CORRECTIONS if each.service == service.name]
+        verdicts += _verdicts(corrections, life.in_production, life.failed)
+    return History(
+        commits={repository_id(line.url): line.commits for line in lines.values()},
+        pull_requests={repository_id(line.url): line.pull_requests for line in lines.values()},
+        events=[*events, *_special_failures(now)],
+        settings=SETTINGS,
+        verdicts=verdicts,
+    )
 
 
-def _working_instants(service: Service, now: datetime, rng: random.Random) -> Iterator[datetime]:
-    """When production was deployed to: mostly on working days and in working hours."""
-    start = now - timedelta(days=365 * YEARS)
-    at = start
-    while True:
-        grown = 0.4 + 0.6 * ((at - start) / (now - start))
-        at += timedelta(days=rng.expovariate(service.per_week * grown / 7))
-        if at >= now - timedelta(minutes=30):
-            return
-        hour = min(22, max(6, rng.gauss(13, 2.5)))
-        placed = at.replace(hour=int(hour), minute=rng.randrange(60), second=rng.randrange(60))
-        if placed.weekday() < 5 and at < placed < now - timedelta(minutes=30):
-            at = placed
-            yield placed
+def _dice(seed: int, name: str) -> random.Random:
+    return random.Random(f"{seed} {name}")  # noqa: S311 - not for secrets
 
 
-def _trouble(
-    release: _Release, since: datetime, until: datetime, rng: random.Random
-) -> Iterator[Deployment | Failure]:
-    """A release did not work: back to the one before, or on to a fix, and maybe an incident."""
-    if rng.random() < 0.7:
-        remedy, tags = _Release(release.service, release.number - 1), ("trigger:rollback",)
+def _main_lines(plans: Mapping[Service, Sequence[_Step]], now: datetime) -> dict[str, MainLine]:
+    """The repositories by name, with the changes of all services that live there."""
+    changes: dict[str, list[Change]] = {}
+    for service, steps in plans.items():
+        if service.repository:
+            made = (change for step in steps for change in step.changes)
+            changes.setdefault(service.repository, []).extend(made)
+    begun = now - timedelta(days=DAYS + 30)
+    return {name: MainLine(name, begun, made) for name, made in changes.items()}
+
+
+def _plan(service: Service, now: datetime, dice: random.Random) -> list[_Step]:
+    """What goes to production when: releases, and what has to follow on those that fail."""
+    steps: list[_Step] = []
+    begun = now - timedelta(days=DAYS)
+    instants = list(_working_instants(service, begun, now, dice))
+    for before, at in pairwise([begun, *instants]):
+        staged = at - min(timedelta(minutes=dice.uniform(20, 120)), (at - before) * 0.4)
+        since = steps[-1].at if steps else begun
+        release = _Step("release", at, staged, _changes(service, since, staged, now, dice))
+        steps.append(release)
+    return [
+        step
+        for release, following in pairwise([*steps, None])
+        if release
+        for step in _with_remedy(
+            service, release, following.staged if following else None, now, dice
+        )
+    ]
+
+
+def _share(service_range: tuple[float, float], at: datetime, now: datetime) -> float:
+    """Where a range has got to at an instant."""
+    low, high = service_range
+    return high + (low - high) * ((now - at) / timedelta(days=DAYS))
+
+
+def _working_instants(
+    service: Service, begun: datetime, now: datetime, dice: random.Random
+) -> Iterator[datetime]:
+    """When production is deployed to: on working days, in working hours."""
+    midnight = begun.replace(hour=0, minute=0, second=0, microsecond=0)
+    for day in range(DAYS + 1):
+        morning = midnight + timedelta(days=day)
+        if morning.weekday() < _WORKING_DAYS:
+            expected = _share(service.per_week, morning, now) / _WORKING_DAYS
+            instants = {_moment(morning, dice) for _ in range(_poisson(expected, dice))}
+            yield from sorted(at for at in instants if begun < at < now - _SETTLED)
+
+
+def _moment(morning: datetime, dice: random.Random) -> datetime:
+    """Some time of the day, mostly around one o'clock."""
+    return morning + timedelta(seconds=int(3_600 * min(21, max(7, dice.gauss(13, 2.5)))))
+
+
+def _poisson(expected: float, dice: random.Random) -> int:
+    """How many events of a kind happen where so many are expected."""
+    count, passed = 0, dice.expovariate(1)
+    while passed < expected:
+        count += 1
+        passed += dice.expovariate(1)
+    return count
+
+
+def _changes(
+    service: Service, since: datetime, until: datetime, now: datetime, dice: random.Random
+) -> tuple[Change, ...]:
+    """Changes merged after one release and in time for the next."""
+    if not service.repository:
+        return ()
+    return tuple(
+        _change(service, until - (until - since) * dice.uniform(0.02, 0.7), now, dice)
+        for _ in range(dice.choice((1, 1, 2, 3)))
+    )
+
+
+def _change(service: Service, merged: datetime, now: datetime, dice: random.Random) -> Change:
+    hours = _share(service.lead_hours, merged, now) * dice.lognormvariate(0, 0.7)
+    span = timedelta(hours=hours)
+    ready = merged - span * dice.uniform(0.3, 0.7)
+    is_shared = service.folder != "src" and dice.random() < 0.08
+    return Change(
+        title=f"{dice.choice(VERBS)} {dice.choice(service.things)} {dice.choice(REASONS)}",
+        path=f"{'shared' if is_shared else service.folder}/{dice.randrange(40)}.txt",
+        begun=merged - span,
+        ready=ready,
+        approved=ready + (merged - ready) * dice.uniform(0.4, 0.95)
+        if dice.random() < 0.9
+        else None,
+        merged=merged,
+        commits=dice.choice((1, 1, 2, 2, 3, 5)),
+        method="squash" if dice.random() < 0.75 else "merge",
+        was_draft=dice.random() < 0.3,
+    )
+
+
+def _with_remedy(
+    service: Service,
+    release: _Step,
+    following: datetime | None,
+    now: datetime,
+    dice: random.Random,
+) -> Iterator[_Step]:
+    """The release, and what follows if it does not work."""
+    yield release
+    if dice.random() >= _share(service.trouble, release.at, now):
+        return
+    at = release.at + timedelta(minutes=dice.lognormvariate(3.7, 0.8))
+    if at >= (following or now - _SETTLED):
+        return
+    kind: StepKind = dice.choice(("rollback", "rollback", "revert", "hotfix"))
+    if kind == "rollback" or not release.changes:
+        yield _Step("rollback", at, None)
     else:
-        remedy, tags = release, ("trigger:hotfix",)
-    if remedy is release:
-        yield _deployment(release, "production", until, rng, tags=tags, suffix="-hotfix")
-    else:
-        yield _deployment(remedy, "production", until, rng, tags=tags)
-    if rng.random() < 0.5:
-        yield Failure(
-            services=(release.service.name,),
-            env="production",
-            team=release.service.team,
-            name=f"{release.service.name} {rng.choice(_SYMPTOMS)}",
-            severity=rng.choice(_SEVERITIES),
-            started_at_ns=_ns(since + timedelta(minutes=rng.uniform(1, 5))),
-            finished_at_ns=_ns(until + timedelta(minutes=rng.uniform(5, 10))),
-            version=release.version,
+        yield _Step(kind, at, None, (_mending(kind, service, release, at),))
+
+
+def _mending(kind: StepKind, service: Service, release: _Step, at: datetime) -> Change:
+    """A change that undoes or mends what the release brought, quickly."""
+    broken = release.changes[-1]
+    span = at - release.at
+    title = f'Revert "{broken.title}"' if kind == "revert" else f"Mend {service.things[0]}"
+    return Change(
+        title=title,
+        path=broken.path,
+        begun=release.at + span * 0.3,
+        ready=release.at + span * 0.4,
+        approved=release.at + span * 0.5,
+        merged=release.at + span * 0.6,
+        branch=kind,
+        labels=("hotfix",) if kind == "hotfix" else (),
+    )
+
+
+class _Life:
+    """Turns what a service planned into events, one step after another."""
+
+    def __init__(self, service: Service, line: MainLine | None, dice: random.Random) -> None:
+        self._service = service
+        self._line = line
+        self._dice = dice
+        self._released: list[tuple[str, Git | None]] = []
+        """Version and commit of each release."""
+        self.in_production: list[Deployment] = []
+        self.failed: set[str] = set()
+        """Ids of those that something had to follow on."""
+
+    def events(self, steps: Iterable[_Step], now: datetime) -> list[Deployment | Failure]:
+        made: list[Deployment | Failure] = []
+        for step in steps:
+            if step.kind == "rollback" and len(self._released) < 2:
+                continue
+            made += self._deployments(step)
+            if step.kind != "release":
+                made += self._remedied(step)
+        if self._service.name == "search":
+            made.append(self._unknown(now - timedelta(minutes=25)))
+        return made
+
+    def _deployments(self, step: _Step) -> Iterator[Deployment]:
+        if step.kind == "rollback":
+            self._released.pop()
+        else:
+            self._released.append(self._release(step))
+        version, git = self._released[-1]
+        if step.staged:
+            yield self._deployment(self._service.staging, step.staged, version, git)
+        deployed = self._deployment(self._service.production, step.at, version, git)
+        self.in_production.append(deployed)
+        yield deployed
+
+    def _release(self, step: _Step) -> tuple[str, Git | None]:
+        number = len(self.in_production)
+        version = f"v{1 + number // 200}.{number // 10 % 20}.{number % 10}"
+        if self._line is None:
+            return version, None
+        return version, Git(self._line.head_at(step.staged or step.at), self._line.url)
+
+    def _remedied(self, step: _Step) -> Iterator[Failure]:
+        """Notes the failure of the release before, which about every other time is an incident."""
+        failed = self.in_production[-2]
+        self.failed.add(failed.id)
+        if self._dice.random() < 0.5:
+            service = self._service
+            yield Failure(
+                id=sha_of(f"incident {failed.id}")[:16],
+                services=(service.name,),
+                env=service.production,
+                team=service.team if service.sends_team else None,
+                name=f"{service.name} {self._dice.choice(SYMPTOMS)}",
+                severity=self._dice.choice(SEVERITIES),
+                started_at_ns=failed.finished_at_ns + self._dice.randrange(60, 300) * 10**9,
+                finished_at_ns=nanoseconds(step.at) + self._dice.randrange(300, 900) * 10**9,
+                version=failed.version,
+                source=SOURCE,
+            )
+
+    def _unknown(self, finished: datetime) -> Deployment:
+        """A deployment whose commits have not been uploaded yet."""
+        assert self._line is not None, "only a service with commits awaits more"
+        git = Git(sha_of("not uploaded yet"), self._line.url)
+        return self._deployment(self._service.production, finished, "v9.0.0", git)
+
+    def _deployment(
+        self, env: str, finished: datetime, version: str, git: Git | None
+    ) -> Deployment:
+        service = self._service
+        length = timedelta(minutes=service.minutes * self._dice.uniform(0.7, 1.6))
+        return Deployment(
+            id=sha_of(f"{service.name} {env} {version} {nanoseconds(finished)}")[:16],
+            service=service.name,
+            env=env,
+            team=service.team if service.sends_team else None,
+            version=version,
+            started_at_ns=nanoseconds(finished - length),
+            finished_at_ns=nanoseconds(finished),
+            git=git,
+            custom_tags=(
+                f"language:{service.language}",
+                f"region:{self._dice.choice(REGIONS)}",
+            ),
             source=SOURCE,
         )
 
 
-def _deployment(
-    release: _Release,
-    env: str,
-    finished: datetime,
-    rng: random.Random,
-    *,
-    tags: tuple[str, ...] = (),
-    suffix: str = "",
-) -> Deployment:
-    service = release.service
-    length = timedelta(minutes=service.minutes * rng.uniform(0.7, 1.6))
-    return Deployment(
-        service=service.name,
-        env=env,
-        team=service.team,
-        version=release.version + suffix,
-        started_at_ns=_ns(finished - length),
-        finished_at_ns=_ns(finished),
-        git=release.git,
-        custom_tags=(
-            f"language:{service.language}",
-            f"region:{rng.choice(_REGIONS)}",
-            f"build:{1000 + release.number}",
-            *tags,
-        ),
+def _special_failures(now: datetime) -> Iterator[Failure]:
+    """One incident of two services, and one that is still open."""
+    yield Failure(
+        id=sha_of("two services")[:16],
+        services=("checkout", "payment-gateway"),
+        env="production",
+        name="Payments are refused",
+        severity="SEV-1",
+        started_at_ns=nanoseconds(now - timedelta(days=11, hours=5)),
+        finished_at_ns=nanoseconds(now - timedelta(days=11, hours=2)),
+        source=SOURCE,
+    )
+    yield Failure(
+        id=sha_of("still open")[:16],
+        services=("search",),
+        env="production",
+        team="discovery",
+        name="search is slower than promised",
+        severity="SEV-2",
+        started_at_ns=nanoseconds(now - timedelta(hours=3)),
         source=SOURCE,
     )
 
 
-def _ns(instant: datetime) -> int:
-    return int(instant.astimezone(UTC).timestamp()) * _SECOND_NS
+def _verdicts(
+    corrections: Iterable[Correction], deployments: Sequence[Deployment], failed: set[str]
+) -> Iterator[VerdictAct]:
+    """Verdicts on deployments that the rules take for the opposite, given on the next day."""
+    for correction in corrections:
+        opposite = [
+            (each, after)
+            for each, after in pairwise(deployments)
+            if (each.id in failed) != correction.failed and after.id not in failed
+        ]
+        judged, after = opposite[int(correction.place * (len(opposite) - 1))]
+        verdict = Verdict(correction.failed)
+        if correction.failed:
+            verdict = Verdict(True, after.id, None, "rollforward")  # noqa: FBT003 - said so above
+        given_at_ns = after.finished_at_ns + timedelta(hours=1) // timedelta(microseconds=1) * 1_000
+        yield VerdictAct(judged.id, verdict, Giver(correction.by, given_at_ns, correction.reason))
+        if correction.is_taken_back:
+            taken_back_at_ns = given_at_ns + 7_200 * 10**9
+            yield VerdictAct(judged.id, None, Giver(correction.by, taken_back_at_ns, ""))

@@ -53,7 +53,7 @@ def line_from_event(event: Deployment | Failure) -> bytes:
     members: dict[str, Any] = {"id": event.id}
     for name in event.__struct_fields__:
         value = getattr(event, name)
-        if value not in (None, ()):
+        if value not in (None, ()) and (name, value) != ("team_is_filled_in", False):
             members.update(_member(name, value))
     return msgspec.json.encode(members) + b"\n"
 
@@ -76,13 +76,20 @@ def read_document(line: bytes) -> JsonObject:
 
 
 def _attributes(document: JsonObject) -> JsonObject:
-    """The line's members as attributes: `commit_sha` and `repository_url` stand in `git`."""
+    """The line's members as attributes: `commit_sha` and `repository_url` stand in `git`.
+
+    A team that was filled in from settings is left to the settings here.
+    """
+    attributes = dict(document)
+    if attributes.get("team_is_filled_in") is True:
+        del attributes["team_is_filled_in"]
+        attributes.pop("team", None)
     git = {
         name: document[name]
         for name in ("commit_sha", "repository_url")
         if document.get(name) is not None
     }
-    return {**document, "git": git} if git else document
+    return {**attributes, "git": git} if git else attributes
 
 
 def _with_origin(event: E, document: JsonObject) -> E:

@@ -65,9 +65,10 @@ class Mirroring:
 
 
 class Fetcher:
-    """A thread that fetches mirrors on a schedule, and at once when asked to."""
+    """A thread that fetches mirrors on a schedule, and soon when one is wanted."""
 
     def __init__(self, store: Store, mirroring: Mirroring, every_seconds: float) -> None:
+        """With `every_seconds` of 0 there is no schedule."""
         self._store = store
         self._mirroring = mirroring
         self._every_ns = int(every_seconds * _SECOND_NS)
@@ -101,7 +102,8 @@ class Fetcher:
         for mirror in self._store.mirrors.everything():
             name = mirror.organisation.key, mirror.repository_id
             is_wanted = name in wanted
-            if self._is_due(mirror, now_ns, _PAUSE_NS if is_wanted else self._every_ns):
+            pause_ns = _PAUSE_NS if is_wanted else self._every_ns
+            if pause_ns and self._is_due(mirror, now_ns, pause_ns):
                 self._try(mirror)
             elif is_wanted:
                 self._wanted.add(name)

@@ -7,7 +7,7 @@ commit only grows: a source that knows less of it takes nothing away.
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
-from typing import NamedTuple
+from typing import LiteralString, NamedTuple
 
 import msgspec
 
@@ -20,6 +20,10 @@ from theodora.storage.rows import Outcome
 
 Outcomes = Counter[Outcome]
 """How many of what was handed over were new, how many changed something, how many did not."""
+
+_PAGE = 1_000
+
+_SHAS_AT_ONCE = 100
 
 _encode = msgspec.json.Encoder().encode
 _decode_paths = msgspec.json.Decoder(tuple[str, ...]).decode
@@ -115,6 +119,29 @@ class Commits:
         """Everything known of a repository; an empty one where that is nothing."""
         return self._database.read(lambda cursor: load(cursor, org, repository_id))
 
+    def everything(self, org: Organisation) -> Iterator[tuple[str, Commit]]:
+        """Every commit with the id of its repository, in order, a page in memory at a time."""
+        for repository in self.repositories(org):
+            sha = ""
+            while page := self._page(org, repository.repository_id, sha):
+                yield from ((repository.repository_id, commit) for commit in page)
+                sha = page[-1].sha
+
+    def count(self, org: Organisation) -> int:
+        """How many `everything` gives."""
+        return sum(repository.commits for repository in self.repositories(org))
+
+    def _page(self, org: Organisation, repository_id: str, after: str) -> list[Commit]:
+        def read(cursor: Cursor) -> list[Commit]:
+            rows = cursor.execute(
+                "SELECT sha, parents, author_time_ns, commit_time_ns, subject, message, paths "
+                "FROM commits WHERE repository = ? AND sha > ? ORDER BY sha LIMIT ?",
+                (_find(cursor, org, repository_id), after, _PAGE),
+            )
+            return [_commit(row) for row in rows]
+
+        return self._database.read(read)
+
     def repositories(self, org: Organisation) -> list[RepositorySummary]:
         """The repositories that something is known of, in order of their ids."""
         return self._database.read(lambda cursor: _summaries(cursor, org))
@@ -139,9 +166,23 @@ def load(cursor: Cursor, org: Organisation, repository_id: str) -> Repository:
     )
 
 
+def repository_generation(cursor: Cursor, org: Organisation, repository_id: str) -> int:
+    """How often what is known of the repository has changed."""
+    row = cursor.execute(
+        "SELECT generation FROM repositories WHERE org = ? AND repository_id = ?",
+        (org.key, repository_id),
+    ).fetchone()
+    return row[0] if row else 0
+
+
 def _marked(cursor: Cursor, org: Organisation, repository_id: str, outcomes: Outcomes) -> Outcomes:
     """`outcomes`, after what depends on the repository was marked if any of it changed."""
     if outcomes["added"] or outcomes["replaced"]:
+        cursor.execute(
+            "UPDATE repositories SET generation = generation + 1 "
+            "WHERE org = ? AND repository_id = ?",
+            (org.key, repository_id),
+        )
         mark_repository(cursor, org, repository_id)
     return outcomes
 
@@ -165,24 +206,29 @@ def _ensure(cursor: Cursor, org: Organisation, repository_id: str) -> int:
     return key
 
 
-def _put_commits(cursor: Cursor, repository: int, given: Iterable[_Stored]) -> Outcomes:
+def _put_commits(cursor: Cursor, repository: int, given: Sequence[_Stored]) -> Outcomes:
     outcomes = Outcomes()
+    stored = _stored(cursor, repository, [new.commit.sha for new in given])
+    changed: set[str] = set()
     for new in given:
-        before = _stored(cursor, repository, new.commit.sha)
+        sha = new.commit.sha
+        before = stored.get(sha)
         after = new if before is None else _together(before, new)
         if after == before:
             outcomes["unchanged"] += 1
             continue
         outcomes["added" if before is None else "replaced"] += 1
-        cursor.execute(
-            "INSERT INTO commits (repository, sha, received, parents, author_time_ns, "
-            "commit_time_ns, subject, message, paths) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) "
-            "ON CONFLICT (repository, sha) DO UPDATE SET received = excluded.received, "
-            "parents = excluded.parents, author_time_ns = excluded.author_time_ns, "
-            "commit_time_ns = excluded.commit_time_ns, subject = excluded.subject, "
-            "message = excluded.message, paths = excluded.paths",
-            (repository, *_values(after)),
-        )
+        stored[sha] = after
+        changed.add(sha)
+    cursor.executemany(
+        "INSERT INTO commits (repository, sha, received, parents, author_time_ns, "
+        "commit_time_ns, subject, message, paths) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) "
+        "ON CONFLICT (repository, sha) DO UPDATE SET received = excluded.received, "
+        "parents = excluded.parents, author_time_ns = excluded.author_time_ns, "
+        "commit_time_ns = excluded.commit_time_ns, subject = excluded.subject, "
+        "message = excluded.message, paths = excluded.paths",
+        [(repository, *_values(stored[sha])) for sha in sorted(changed)],
+    )
     return outcomes
 
 
@@ -224,13 +270,21 @@ def _put_pull_requests(
     return outcomes
 
 
-def _stored(cursor: Cursor, repository: int, sha: str) -> _Stored | None:
-    row = cursor.execute(
+def _stored(cursor: Cursor, repository: int, shas: Sequence[str]) -> dict[str, _Stored]:
+    """Those of the commits that something is known of."""
+    placeholders: LiteralString = "?" + ", ?" * (_SHAS_AT_ONCE - 1)
+    statement: LiteralString = (
         "SELECT sha, parents, author_time_ns, commit_time_ns, subject, message, paths, received "
-        "FROM commits WHERE repository = ? AND sha = ?",
-        (repository, sha),
-    ).fetchone()
-    return _Stored(bool(row[7]), _commit(row)) if row else None
+        f"FROM commits WHERE repository = ? AND sha IN ({placeholders})"
+    )
+    found: dict[str, _Stored] = {}
+    for at in range(0, len(shas), _SHAS_AT_ONCE):
+        part = shas[at : at + _SHAS_AT_ONCE]
+        # One statement for any number: the last SHA fills the places that are left.
+        asked = [*part, *[part[-1]] * (_SHAS_AT_ONCE - len(part))]
+        for row in cursor.execute(statement, (repository, *asked)):
+            found[row[0]] = _Stored(bool(row[7]), _commit(row))
+    return found
 
 
 def _was_received(cursor: Cursor, repository: int, sha: str) -> bool:

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, LiteralString, Protocol
 
+from theodora.storage.dialect import Dialect
+
 Row = tuple[Any, ...]
 
 
@@ -10,8 +12,11 @@ class Cursor(Protocol):
     """A cursor inside a transaction or a reader's.
 
     Statements are literal: that values are bound and never spliced is for the type checker
-    to see.
+    to see. Placeholders are `?` or `?1`, whatever the database.
     """
+
+    @property
+    def dialect(self) -> Dialect: ...
 
     def execute(self, statement: LiteralString, values: Sequence[Any] = (), /) -> "Cursor": ...
 

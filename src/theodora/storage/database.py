@@ -1,106 +1,64 @@
-"""A SQLite database: one writer, readers beside it, and the newest schema."""
+"""The database behind the store, whichever it is: reads, writes, and what has changed."""
 
-import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import closing
-from pathlib import Path
-from typing import Any, TypeVar, cast
+from contextlib import AbstractContextManager
+from typing import Protocol, TypeVar
 
-import apsw
-
-from theodora.storage.connection import connect_reader, connect_writer, driver_errors
 from theodora.storage.cursor import Cursor
-from theodora.storage.migrate import Migration, migrate
-from theodora.storage.writer import Writer
 
 T = TypeVar("T")
 
-
-_BRIEF_SECONDS = 0.004
-_STEPS_BETWEEN_LOOKS = 10_000
-"""Steps of SQLite's machine, some tens of nanoseconds each, between two looks at the clock."""
+Upkeep = Callable[[Cursor], bool]
+"""Does some of what may be done later, in a transaction; whether there is more."""
 
 
 class TakesLong(Exception):
-    """A read on a thread that answers briefly has taken too long there."""
+    """A read on a thread that answers briefly has taken too long there, or would."""
 
 
-class Database:
+class Claim(Protocol):
+    """Work taken up, which no other process takes up meanwhile."""
+
+    def finish(self, finish: Callable[[Cursor], None]) -> None:
+        """Does what ends the work; from then on others may take up what is marked later."""
+        ...
+
+
+class Database(Protocol):
     """Open from construction to `close`; every method may be called from any thread."""
-
-    def __init__(
-        self, path: Path, upkeep: Callable[[Cursor], bool], on_commit: Callable[[int], None]
-    ) -> None:
-        """Makes the file if need be and applies missing migrations; for the rest see `Writer`."""
-        self._path = path
-        migrate_file(path)
-        self._readers = threading.local()
-        self._opened: list[apsw.Connection] = []
-        self._opened_lock = threading.Lock()
-        self._writer = Writer(path, upkeep, on_commit)
 
     def read(self, read: Callable[[Cursor], T]) -> T:
         """Runs `read` on this thread, in one snapshot of all that is committed.
 
-        Raises `TakesLong` on a thread that answers briefly.
+        Raises `TakesLong` on a thread that answers briefly, `Unavailable` where the database
+        cannot be reached. `read` may be run again from its beginning.
         """
-        connection = self._reader()
-        cursor = cast("Cursor", connection.cursor())
-        self._readers.started = time.perf_counter()
-        with driver_errors(self._path):
-            cursor.execute("BEGIN")
-            try:
-                return read(cursor)
-            except apsw.InterruptError:
-                raise TakesLong from None
-            finally:
-                cursor.execute("COMMIT")
+        ...
+
+    def write(self, write: Callable[[Cursor], T]) -> Future[T]:
+        """Queues `write`; the future has its result once it is durable.
+
+        All writes, of every process, come one after another, and each sees all those before
+        it. `write` may be run again from its beginning.
+        """
+        ...
+
+    def claim(self, lock: Callable[[Cursor], bool]) -> AbstractContextManager[Claim | None]:
+        """What `lock` locks, until the end of the `with`; None if another process holds it."""
+        ...
 
     def answer_briefly(self) -> None:
         """From now on reads on this thread give up rather than take more than milliseconds."""
-        local = self._readers
-        self._reader().set_progress_handler(
-            lambda: time.perf_counter() - local.started > _BRIEF_SECONDS, _STEPS_BETWEEN_LOOKS
-        )
+        ...
 
     def state(self) -> int:
         """A number that on this thread changes whenever anything has been committed."""
-        self._readers.started = time.perf_counter()
-        rows: Any = self._reader().execute("PRAGMA data_version").fetchall()
-        return rows[0][0]
-
-    def write(self, write: Callable[[Cursor], T]) -> Future[T]:
-        """Queues `write`; the future has its result once it is durable."""
-        return self._writer.submit(write)
+        ...
 
     @property
-    def waiting_writes(self) -> int:
-        return self._writer.waiting
+    def waiting_writes(self) -> int: ...
 
     def close(self) -> None:
-        """Commits what waits, then closes every connection.
-
-        The writer's is the last, as only that can fold the log back into the file: then the
-        file alone is the database, and may be copied.
-        """
-        with self._opened_lock:
-            while self._opened:
-                self._opened.pop().close()
-        self._writer.close()
-
-    def _reader(self) -> apsw.Connection:
-        connection: apsw.Connection | None = getattr(self._readers, "connection", None)
-        if connection is None:
-            connection = connect_reader(self._path)
-            self._readers.connection = connection
-            with self._opened_lock:
-                self._opened.append(connection)
-        return connection
-
-
-def migrate_file(path: Path) -> tuple[Migration, ...]:
-    """Brings the file's schema up to this version; returns what was applied."""
-    with closing(connect_writer(path)) as connection, driver_errors(path):
-        return migrate(connection, time.time_ns())
+        """Commits what waits, then closes every connection."""
+        ...

@@ -8,14 +8,14 @@ from theodora.events import Deployment
 from theodora.storage.cursor import Cursor
 from theodora.storage.database import Database
 from theodora.storage.marks import mark_deployment
+from theodora.storage.measures import drop_spans
 from theodora.storage.organisations import Organisation
 from theodora.storage.rows import Placed, Render, Rows, Stored
 from theodora.storage.selection import Document, Selection, select_documents, select_events
 from theodora.storage.tables import DEPLOYMENTS
+from theodora.storage.teams import with_team
+from theodora.storage.verdict_history import NOBODY, Giver, Verdict
 from theodora.storage.verdicts import (
-    NOBODY,
-    Giver,
-    Verdict,
     apply_verdict,
     drop_verdict,
     latest_of_version,
@@ -36,7 +36,8 @@ class Deployments:
         """Adds or replaces; the future says what became of it, once that is durable."""
 
         def write(cursor: Cursor) -> Placed[Deployment]:
-            placed = self._rows.put(cursor, org, deployment, now_ns)
+            event = with_team(cursor, org, deployment)
+            placed = self._rows.put(cursor, org, event, now_ns)
             if placed.outcome != "unchanged":
                 relink(cursor, self._rows, org, placed.states)
                 for state in _by_sequence(placed.states):
@@ -48,6 +49,9 @@ class Deployments:
     def get(self, org: Organisation, id_: str) -> Deployment:
         """Raises `NotFound` where there is no such deployment."""
         return self._database.read(lambda cursor: self._found(cursor, org, id_).event)
+
+    def exists(self, org: Organisation, id_: str) -> bool:
+        return self._database.read(lambda cursor: self._rows.find(cursor, org, id_) is not None)
 
     def select(self, org: Organisation, selection: Selection) -> list[Deployment]:
         return self._database.read(
@@ -96,9 +100,9 @@ class Deployments:
             lambda cursor: select_documents(cursor, DEPLOYMENTS, org, selection)
         )
 
-    def count(self) -> int:
-        """How many there are, in every organisation."""
-        return self._database.read(self._rows.count)
+    def count(self, org: Organisation | None = None) -> int:
+        """How many there are, in one organisation or in all."""
+        return self._database.read(lambda cursor: self._rows.count(cursor, org))
 
     def delete(self, org: Organisation, id_: str) -> Future[None]:
         """Removes the event and its verdict; raises `NotFound` where there is none."""
@@ -107,6 +111,7 @@ class Deployments:
             stored = self._found(cursor, org, id_)
             drop_verdict(cursor, org, stored)
             self._rows.remove(cursor, org, stored)
+            drop_spans(cursor, stored.key)
             relink(cursor, self._rows, org, [stored])
             mark_deployment(cursor, org, stored)
 

@@ -15,11 +15,12 @@ from typing import NamedTuple, TypeVar
 import msgspec
 
 from theodora.dora import Derived, Recall, Repository, ServiceSettings, derive
+from theodora.dora.derived import Changes
 from theodora.errors import NotFound
-from theodora.events import Deployment
-from theodora.storage.commits import load
+from theodora.events import Deployment, with_team_of_services
+from theodora.storage.commits import load, repository_generation
 from theodora.storage.cursor import Cursor
-from theodora.storage.database import Database
+from theodora.storage.database import Claim, Database
 from theodora.storage.marks import (
     Changed,
     SequenceKey,
@@ -28,11 +29,18 @@ from theodora.storage.marks import (
     has_wide_marks,
     is_marked_since,
     marked_sequences,
-    newest_mark,
     next_generation,
     remove_marks,
     sequences_of,
     split_wide_marks,
+    take_mark,
+)
+from theodora.storage.measures import (
+    digest_of,
+    encode_spans,
+    read_digest,
+    read_digests,
+    write_spans,
 )
 from theodora.storage.memory import Memory
 from theodora.storage.organisations import Organisation
@@ -90,6 +98,21 @@ class _Change(NamedTuple):
     key: int
     before: Deployment
     now: Deployment
+    spans: bytes | None
+    """What was measured of its commits; None if that has not changed."""
+
+
+class _Known(NamedTuple):
+    """What was read of a sequence or written to it last."""
+
+    generation: int
+    """That of the sequence which it takes into account."""
+    deployments: dict[int, Deployment]
+    """By the keys of their rows."""
+    digests: dict[int, int]
+    """Of what was measured of their commits, by the same."""
+    measured: dict[int, Changes]
+    """The commits that the digests are known to be of."""
 
 
 class _Overtaken(Exception):
@@ -103,15 +126,11 @@ class Derivations:
         self._database = database
         self._rows = rows
         self._lock = threading.Lock()
-        self._generation = -1
-        """Of the newest derivation that what is remembered takes into account."""
-        self._deployments: Memory[SequenceKey, dict[int, Deployment]] = Memory(
-            _REMEMBERED_DEPLOYMENTS
-        )
+        self._sequences: Memory[SequenceKey, _Known] = Memory(_REMEMBERED_DEPLOYMENTS)
         self._repositories: Memory[tuple[int, str], tuple[int, Repository]] = Memory(
             _REMEMBERED_COMMITS
         )
-        """With the number of the newest mark when they were read."""
+        """With the repository's generation."""
         self._recalls: Memory[SequenceKey, Recall] = Memory(_RECALLED_DEPLOYMENTS)
 
     def are_due(self) -> bool:
@@ -125,7 +144,8 @@ class Derivations:
     ) -> int:
         """Derives what is marked now; returns how many sequences that were.
 
-        What is marked meanwhile stays for the next time. After each sequence `go_on` is told
+        What is marked meanwhile stays for the next time, and what another process is just
+        deriving is left to it. After each sequence `go_on` is told
         the seconds it took, and may end the work. `want` is told the repositories of new or
         changed deployments whose commits are not known. A sequence that cannot be derived keeps
         its marks and holds up no other; its error is raised in the end.
@@ -134,17 +154,18 @@ class Derivations:
             self._database.write(split_wide_marks).result()
         marked = self._database.read(marked_sequences)
         errors: list[Exception] = []
-        for number, (key, changed) in enumerate(marked.items(), 1):
+        derived = 0
+        for key, changed in marked.items():
             began = time.perf_counter()
             try:
-                self._derive(key, changed, want)
+                derived += self._derive_if_free(key, changed, want)
             except Exception as error:
                 errors.append(error)
             if not go_on(time.perf_counter() - began):
-                return number
+                return derived
         if errors:
             raise errors[0]
-        return len(marked)
+        return derived
 
     def derive_all_marked(self) -> int:
         """Derives until nothing is marked; returns how many derivations that took."""
@@ -165,17 +186,21 @@ class Derivations:
             facts.sequence.repositories.get(git.repository_id) if git else None,
         )
 
-    def preview(self, org: Organisation, given: Given, service: str) -> Preview:
-        """What would change if `given` were set for the service, or for the organisation."""
+    def preview(self, org: Organisation, given: Given, service: str, since_ns: int = 0) -> Preview:
+        """What would change if `given` were set for the service, or for the organisation.
+
+        Every sequence is derived whole; told is of deployments finished from `since_ns` on.
+        """
         before = self._database.read(partial(_every_sequence, org, service))
         compared = [
-            (now.event, then.event)
+            (_with_team(now, facts.sequence.settings), _with_team(then, settings))
             for facts, settings in _with_settings(before, given, service)
             for now, then in zip(
                 derive(facts.sequence),
                 derive(msgspec.structs.replace(facts.sequence, settings=settings)),
                 strict=True,
             )
+            if now.deployment.finished_at_ns >= since_ns
         ]
         return Preview(
             deployments=len(compared),
@@ -191,84 +216,108 @@ class Derivations:
         key = SequenceKey(org, stored.event.service, stored.event.env)
         return whole_sequence(cursor, key)
 
-    def _derive(self, key: SequenceKey, changed: Changed, want: Want) -> None:
-        with self._lock:
-            facts = self._database.read(partial(self._read, key, changed))
-            recall = self._recalls.get(key) or Recall()
-            derived = derive(facts.sequence, recall)
-            self._recalls.put(key, recall, size=len(derived))
-            try:
-                self._write(key, changed, facts, derived)
-            except _Overtaken:
-                self._deployments.forget(key)
+    def _derive_if_free(self, key: SequenceKey, changed: Changed, want: Want) -> bool:
+        """Derives the sequence unless another process does so, or has just done so."""
+        with self._lock, self._database.claim(partial(_take, changed.oldest)) as claim:
+            if claim is None:
+                return False
+            self._derive(key, changed, claim, want)
+        return True
+
+    def _derive(self, key: SequenceKey, changed: Changed, claim: Claim, want: Want) -> None:
+        facts, known = self._database.read(partial(self._read, key, changed))
+        recall = self._recalls.get(key) or Recall()
+        derived = derive(facts.sequence, recall)
+        self._recalls.put(key, recall, size=len(derived))
+        try:
+            self._write(key, changed, facts, derived, known)
+        except BaseException as error:
+            # What has been written of it is not known, nor by whom.
+            self._sequences.forget(key)
+            if isinstance(error, _Overtaken):
+                return
+            raise
+        claim.finish(partial(remove_marks, key=key, up_to=changed.up_to))
         for repository_id in _lacking(facts, changed, derived):
             want(key.org, repository_id)
 
-    def _read(self, key: SequenceKey, changed: Changed, cursor: Cursor) -> Facts:
+    def _read(self, key: SequenceKey, changed: Changed, cursor: Cursor) -> tuple[Facts, _Known]:
         """What there is now, from memory as far as it has not changed."""
-        current = generation(cursor)
-        if current != self._generation:
-            self._deployments.clear()
-            self._repositories.clear()
-            self._generation = current
-        deployments = self._read_deployments(cursor, key, changed)
+        known = self._read_sequence(cursor, key, changed)
         repositories = {
-            id_: self._read_repository(cursor, key, id_, changed)
-            for id_ in repository_ids(deployments.values())
+            id_: self._read_repository(cursor, key, id_)
+            for id_ in repository_ids(known.deployments.values())
         }
-        return read_facts(cursor, key, deployments, repositories)
+        return read_facts(cursor, key, known.deployments, repositories), known
 
-    def _read_deployments(
-        self, cursor: Cursor, key: SequenceKey, changed: Changed
-    ) -> dict[int, Deployment]:
-        known = self._deployments.get(key)
-        if known is None or len(changed.deployments) > _READ_ONE_BY_ONE:
-            known = read_deployments(cursor, key)
-        else:
-            found = read_some_deployments(cursor, key, changed.deployments)
-            for gone in changed.deployments - found.keys():
-                known.pop(gone, None)
-            known.update(found)
-        self._deployments.put(key, known, size=len(known))
+    def _read_sequence(self, cursor: Cursor, key: SequenceKey, changed: Changed) -> _Known:
+        current = generation(cursor, key)
+        known = self._sequences.get(key)
+        if (
+            known is None
+            or known.generation != current
+            or len(changed.deployments) > _READ_ONE_BY_ONE
+        ):
+            return _Known(current, read_deployments(cursor, key), read_digests(cursor, key), {})
+        found = read_some_deployments(cursor, key, changed.deployments)
+        for gone in changed.deployments - found.keys():
+            known.deployments.pop(gone, None)
+        known.deployments.update(found)
+        for each in changed.deployments:
+            # It may have been in another sequence meanwhile, and have been measured there.
+            known.digests[each] = read_digest(cursor, each)
+            known.measured.pop(each, None)
         return known
 
-    def _read_repository(
-        self, cursor: Cursor, key: SequenceKey, id_: str, changed: Changed
-    ) -> Repository:
+    def _read_repository(self, cursor: Cursor, key: SequenceKey, id_: str) -> Repository:
         name = key.org.key, id_
+        current = repository_generation(cursor, key.org, id_)
         known = self._repositories.get(name)
-        if known is None or (id_ in changed.repositories and known[0] < changed.up_to):
-            known = newest_mark(cursor), load(cursor, key.org, id_)
+        if known is None or known[0] != current:
+            known = current, load(cursor, key.org, id_)
             self._repositories.put(name, known, size=len(known[1].commits))
         return known[1]
 
     def _write(
-        self, key: SequenceKey, changed: Changed, facts: Facts, derived: Sequence[Derived]
+        self,
+        key: SequenceKey,
+        changed: Changed,
+        facts: Facts,
+        derived: Sequence[Derived],
+        known: _Known,
     ) -> None:
-        """Writes what has changed, a part at a time; the marks go after the last part."""
+        """Writes what has changed, a part at a time, unless another process has been faster."""
         keys = {event.id: row for row, event in facts.deployments.items()}
-        changes = [
-            _Change(keys[before.id], before, now)
-            for before, now in ((each.deployment, each.event) for each in derived)
-            if before != now
-        ]
+        changes = list(_changes(keys, facts, derived, known))
+        current = known.generation
         for start in range(0, len(changes), _ROWS_AT_ONCE):
             part = changes[start : start + _ROWS_AT_ONCE]
-            written = self._commit(partial(self._write_part, key, changed, part))
+            written, current = self._commit(
+                key, current, partial(self._write_part, key, changed, part)
+            )
             # What was left out stays as it was read: the next derivation finds it to be changed.
-            facts.deployments.update((each.key, each.now) for each in written)
-        self._commit(partial(_finish, key, changed, _new_links(keys, facts, derived)))
+            known.deployments.update((each.key, each.now) for each in written)
+            known.digests.update(
+                (each.key, digest_of(each.spans)) for each in written if each.spans is not None
+            )
+        links = _new_links(keys, facts, derived)
+        _, current = self._commit(key, current, partial(_write_links, links))
+        self._sequences.put(key, known._replace(generation=current), size=len(known.deployments))
 
-    def _commit(self, write: Callable[[Cursor], T]) -> T:
-        """Writes, unless another process has written a derivation since this one read."""
+    def _commit(
+        self, key: SequenceKey, current: int, write: Callable[[Cursor], T]
+    ) -> tuple[T, int]:
+        """Writes, and returns the next generation.
+
+        Raises `_Overtaken` where another process has derived the sequence since this one read.
+        """
 
         def write_alone(cursor: Cursor) -> tuple[T, int]:
-            if generation(cursor) != self._generation:
+            if generation(cursor, key) != current:
                 raise _Overtaken
-            return write(cursor), next_generation(cursor)
+            return write(cursor), next_generation(cursor, key)
 
-        result, self._generation = self._database.write(write_alone).result()
-        return result
+        return self._database.write(write_alone).result()
 
     def _write_part(
         self, key: SequenceKey, changed: Changed, part: Iterable[_Change], cursor: Cursor
@@ -285,8 +334,15 @@ class Derivations:
                 continue
             if is_current or not is_judged(cursor, change.key):
                 self._rows.derive(cursor, key.org, stored, change.now)
+                if change.spans is not None:
+                    write_spans(cursor, change.key, change.spans)
                 written.append(change)
         return written
+
+
+def _with_team(derived: Derived, settings: ServiceSettings) -> Deployment:
+    """The deployment with all that follows from the settings."""
+    return with_team_of_services(derived.event, settings.team)
 
 
 class _Previewed(NamedTuple):
@@ -319,6 +375,29 @@ def _with_settings(
             yield facts, resolved(of_organisation, given)
 
 
+def _changes(
+    keys: Mapping[str, int], facts: Facts, derived: Iterable[Derived], known: _Known
+) -> Iterator[_Change]:
+    """What derivation found otherwise than it is stored."""
+    for each in derived:
+        key, before = keys[each.deployment.id], each.deployment
+        now = _with_team(each, facts.sequence.settings)
+        spans = _changed_spans(key, each.changes, known)
+        if before != now or spans is not None:
+            yield _Change(key, before, now, spans)
+
+
+def _changed_spans(key: int, changes: Changes, known: _Known) -> bytes | None:
+    """The spans of the commits, unless they are stored already."""
+    if known.measured.get(key) is changes:
+        return None
+    spans = encode_spans(changes)
+    if known.digests.get(key, 0) != digest_of(spans):
+        return spans
+    known.measured[key] = changes
+    return None
+
+
 def _lacking(facts: Facts, changed: Changed, derived: Iterable[Derived]) -> set[str]:
     """The repositories that lack the commits of what has changed.
 
@@ -348,9 +427,10 @@ def _link(derived: Derived) -> Link:
     return Link(marks[0].remediation_id, marks[0].type) if marks else Link()
 
 
-def _finish(
-    key: SequenceKey, changed: Changed, links: Iterable[tuple[int, Link]], cursor: Cursor
-) -> None:
+def _take(oldest: int, cursor: Cursor) -> bool:
+    return take_mark(cursor, oldest)
+
+
+def _write_links(links: Iterable[tuple[int, Link]], cursor: Cursor) -> None:
     for judged, link in links:
         write_link(cursor, judged, link)
-    remove_marks(cursor, key, changed.up_to)

@@ -13,6 +13,7 @@ from theodora.storage.rows import Placed, Render, Rows, Stored
 from theodora.storage.selection import Document, Selection, select_documents, select_events
 from theodora.storage.settings import effective_settings
 from theodora.storage.tables import FAILURES
+from theodora.storage.teams import with_team
 
 
 class Failures:
@@ -26,7 +27,7 @@ class Failures:
         """Adds or replaces; the future says what became of it, once that is durable."""
 
         def write(cursor: Cursor) -> Placed[Failure]:
-            placed = self._rows.put(cursor, org, failure, now_ns)
+            placed = self._rows.put(cursor, org, with_team(cursor, org, failure), now_ns)
             if placed.outcome != "unchanged":
                 _mark(cursor, org, placed.states)
             return placed
@@ -50,9 +51,9 @@ class Failures:
             lambda cursor: select_documents(cursor, FAILURES, org, selection)
         )
 
-    def count(self) -> int:
-        """How many there are, in every organisation."""
-        return self._database.read(self._rows.count)
+    def count(self, org: Organisation | None = None) -> int:
+        """How many there are, in one organisation or in all."""
+        return self._database.read(lambda cursor: self._rows.count(cursor, org))
 
     def delete(self, org: Organisation, id_: str) -> Future[None]:
         """Raises `NotFound` where there is no such failure."""

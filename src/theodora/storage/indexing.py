@@ -164,5 +164,7 @@ def _statements(table: EventTable[Any]) -> _Statements:
             f"DELETE FROM {numbers} WHERE org = ? AND field = ? AND value = ? AND event = ?"
         ),
         is_posted=f"SELECT 1 FROM {postings} WHERE org = ? AND term = ? LIMIT 1",
-        add_word=f"INSERT OR IGNORE INTO {table.words} (org, word, term) VALUES (?, ?, ?)",
+        add_word=(
+            f"INSERT INTO {table.words} (org, word, term) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+        ),
     )

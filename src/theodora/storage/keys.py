@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from typing import Any, Literal, NamedTuple, get_args
 
 from theodora.errors import Invalid, NotFound, Problem
+from theodora.events.values import SECOND_NS
 from theodora.storage.cursor import Cursor, only_value
 from theodora.storage.database import Database
 from theodora.storage.organisations import (
@@ -25,10 +26,11 @@ PERMISSIONS: dict[KeyKind, tuple[str, ...]] = {
 }
 """What a key of each kind may be allowed to do."""
 
+_NOTED_EVERY_NS = 60 * SECOND_NS
 _SECRET_BYTES: dict[KeyKind, int] = {"api": 16, "application": 20}
 _SELECT = (
     "SELECT k.id, k.kind, k.name, k.permissions, k.created_at_ns, k.revoked_at_ns, "
-    "o.org, o.uuid, o.name FROM keys k JOIN organisations o USING (org)"
+    "k.last_used_at_ns, o.org, o.uuid, o.name FROM keys k JOIN organisations o USING (org)"
 )
 
 
@@ -41,6 +43,8 @@ class Key(NamedTuple):
     permissions: frozenset[str]
     created_at_ns: int
     revoked_at_ns: int | None
+    last_used_at_ns: int | None
+    """Up to a minute old; None for a key that nobody has used."""
     organisation: Organisation
 
 
@@ -50,6 +54,7 @@ class Keys:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._found = threading.local()
+        self._noted_at_ns: dict[str, int] = {}
 
     def find(self, kind: KeyKind, secret: str) -> Key | None:
         """The key with this secret, unless it is revoked."""
@@ -98,6 +103,14 @@ class Keys:
             return _add_key(cursor, org, kind, secret, name, permissions, now_ns)
 
         return self._database.write(write)
+
+    def note_used(self, key: Key, now_ns: int) -> None:
+        """Writes down that the key is used now, unless that was done within the last minute."""
+        noted_at_ns = self._noted_at_ns.get(key.id, 0)
+        if now_ns - noted_at_ns >= _NOTED_EVERY_NS:
+            # Two threads may both come here, which costs a write and does no harm.
+            self._noted_at_ns[key.id] = now_ns
+            self._database.write(lambda cursor: _note_used(cursor, key, now_ns))
 
     def all_of(self, organisation: str) -> list[Key]:
         """Every key of the organisation, oldest first, revoked ones too."""
@@ -161,6 +174,12 @@ def _find_key(cursor: Cursor, kind: KeyKind, secret: str) -> Key | None:
     return _key(row) if row else None
 
 
+def key_by_id(cursor: Cursor, id_: str) -> Key | None:
+    """The key with this id, unless it is revoked."""
+    row = cursor.execute(f"{_SELECT} WHERE k.id = ? AND k.revoked_at_ns IS NULL", (id_,)).fetchone()
+    return _key(row) if row else None
+
+
 def _list_keys(cursor: Cursor, organisation: Organisation) -> list[Key]:
     rows = cursor.execute(
         f"{_SELECT} WHERE k.org = ? ORDER BY k.created_at_ns, k.id", (organisation.key,)
@@ -178,6 +197,13 @@ def _revoke_key(cursor: Cursor, organisation: Organisation, id_: str, now_ns: in
         raise NotFound(f'no key "{id_}" in organisation "{organisation.name}"')
 
 
+def _note_used(cursor: Cursor, key: Key, now_ns: int) -> None:
+    cursor.execute(
+        "UPDATE keys SET last_used_at_ns = ? WHERE id = ? AND coalesce(last_used_at_ns, 0) < ?",
+        (now_ns, key.id, now_ns),
+    )
+
+
 def _exist(cursor: Cursor) -> bool:
     return only_value(cursor.execute("SELECT EXISTS (SELECT 1 FROM keys)")) == 1
 
@@ -188,7 +214,7 @@ def _hash(secret: str) -> str:
 
 
 def _key(row: tuple[Any, ...]) -> Key:
-    id_, kind, name, permissions, created_at_ns, revoked_at_ns, *organisation = row
+    id_, kind, name, permissions, created_at_ns, revoked_at_ns, used_at_ns, *organisation = row
     return Key(
         id=id_,
         kind=kind,
@@ -196,5 +222,6 @@ def _key(row: tuple[Any, ...]) -> Key:
         permissions=frozenset(permissions.split()),
         created_at_ns=created_at_ns,
         revoked_at_ns=revoked_at_ns,
+        last_used_at_ns=used_at_ns,
         organisation=Organisation(*organisation),
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import LiteralString, NamedTuple
 
 from theodora.events import Deployment
-from theodora.storage.cursor import Cursor, only_value
+from theodora.storage.cursor import Cursor
 from theodora.storage.indexing import watermark_of
 from theodora.storage.organisations import Organisation
 from theodora.storage.rows import Stored
@@ -38,11 +38,11 @@ class SequenceKey(NamedTuple):
 class Changed:
     """What has changed in a sequence, by its marks up to one number."""
 
+    oldest: int
+    """The number of the first mark, which whoever derives the sequence holds meanwhile."""
     up_to: int
     deployments: frozenset[int]
     """Keys of deployments that were added, changed or removed."""
-    repositories: frozenset[str]
-    """Ids of the repositories with new commits or pull requests."""
 
 
 def mark_deployment(cursor: Cursor, org: Organisation, stored: Stored[Deployment]) -> None:
@@ -86,11 +86,6 @@ def has_marks(cursor: Cursor) -> bool:
     return cursor.execute("SELECT 1 FROM marks LIMIT 1").fetchone() is not None
 
 
-def newest_mark(cursor: Cursor) -> int:
-    """The number of the newest mark there is; 0 without any."""
-    return only_value(cursor.execute("SELECT coalesce(max(number), 0) FROM marks"))
-
-
 def has_wide_marks(cursor: Cursor) -> bool:
     """Whether there are marks that stand for several sequences."""
     return cursor.execute("SELECT 1 FROM marks WHERE kind <> 'sequence'").fetchone() is not None
@@ -105,9 +100,8 @@ def split_wide_marks(cursor: Cursor) -> None:
     for number, kind, service, repository_id, *org in wide:
         covered = _covered(cursor, Organisation(*org), kind, service, repository_id)
         cursor.executemany(
-            "INSERT INTO marks (org, kind, service, env, repository_id) "
-            "VALUES (?, 'sequence', ?, ?, ?)",
-            [(org[0], *sequence, repository_id) for sequence in covered],
+            "INSERT INTO marks (org, kind, service, env) VALUES (?, 'sequence', ?, ?)",
+            [(org[0], *sequence) for sequence in covered],
         )
         cursor.execute("DELETE FROM marks WHERE number = ?", (number,))
 
@@ -115,30 +109,36 @@ def split_wide_marks(cursor: Cursor) -> None:
 def marked_sequences(cursor: Cursor) -> Mapping[SequenceKey, Changed]:
     """The sequences of the oldest marks, and what has changed in each."""
     rows = cursor.execute(
-        "SELECT o.org, o.uuid, o.name, m.service, m.env, m.number, m.deployment, m.repository_id "
+        "SELECT o.org, o.uuid, o.name, m.service, m.env, m.number, m.deployment "
         "FROM marks m JOIN organisations o USING (org) WHERE m.kind = 'sequence' "
         "ORDER BY m.number LIMIT ?",
         (_MOST_TAKEN,),
     )
-    marks: dict[SequenceKey, list[tuple[int, int | None, str | None]]] = {}
-    for *org, service, env, number, deployment, repository_id in rows:
+    marks: dict[SequenceKey, list[tuple[int, int | None]]] = {}
+    for *org, service, env, number, deployment in rows:
         key = SequenceKey(Organisation(*org), service, env)
-        marks.setdefault(key, []).append((number, deployment, repository_id))
+        marks.setdefault(key, []).append((number, deployment))
     return {
         key: Changed(
+            oldest=found[0][0],
             up_to=found[-1][0],
-            deployments=frozenset(each for _, each, _ in found if each is not None),
-            repositories=frozenset(each for _, _, each in found if each is not None),
+            deployments=frozenset(each for _, each in found if each is not None),
         )
         for key, found in marks.items()
     }
 
 
+def take_mark(cursor: Cursor, number: int) -> bool:
+    """Locks the mark; whether it is still there and no other process has locked it."""
+    statement: LiteralString = f"SELECT 1 FROM marks WHERE number = ? {cursor.dialect.lock_if_free}"
+    return cursor.execute(statement, (number,)).fetchone() is not None
+
+
 def is_marked_since(cursor: Cursor, key: SequenceKey, up_to: int) -> bool:
     """Whether the sequence has marks with a number above `up_to`."""
     newer = cursor.execute(
-        "SELECT 1 FROM marks WHERE number > ? AND org = ? AND service IS ? AND env IS ? "
-        "OR number > ? AND kind <> 'sequence' LIMIT 1",
+        "SELECT 1 FROM marks WHERE number > ? AND org = ? AND service = ? "
+        "AND env IS NOT DISTINCT FROM ? OR number > ? AND kind <> 'sequence' LIMIT 1",
         (up_to, key.org.key, key.service, key.env, up_to),
     )
     return newer.fetchone() is not None
@@ -148,22 +148,37 @@ def remove_marks(cursor: Cursor, key: SequenceKey, up_to: int) -> None:
     """Removes the sequence's marks with numbers up to `up_to`."""
     cursor.execute(
         "DELETE FROM marks WHERE number <= ? AND kind = 'sequence' "
-        "AND org = ? AND service = ? AND env IS ?",
+        "AND org = ? AND service = ? AND env IS NOT DISTINCT FROM ?",
         (up_to, key.org.key, key.service, key.env),
     )
 
 
-def generation(cursor: Cursor) -> int:
-    """How many derivations have been written, by any process."""
-    return only_value(cursor.execute("SELECT value FROM counters WHERE name = 'derivations'"))
+def generation(cursor: Cursor, key: SequenceKey) -> int:
+    """How often the sequence has been derived, by any process."""
+    row = cursor.execute(
+        "SELECT generation FROM sequences "
+        "WHERE org = ? AND service = ? AND env IS NOT DISTINCT FROM ?",
+        _name(key),
+    ).fetchone()
+    return row[0] if row else 0
 
 
-def next_generation(cursor: Cursor) -> int:
-    return only_value(
-        cursor.execute(
-            "UPDATE counters SET value = value + 1 WHERE name = 'derivations' RETURNING value"
-        )
+def next_generation(cursor: Cursor, key: SequenceKey) -> int:
+    row = cursor.execute(
+        "UPDATE sequences SET generation = generation + 1 "
+        "WHERE org = ? AND service = ? AND env IS NOT DISTINCT FROM ? RETURNING generation",
+        _name(key),
+    ).fetchone()
+    if row:
+        return row[0]
+    cursor.execute(
+        "INSERT INTO sequences (org, service, env, generation) VALUES (?, ?, ?, 1)", _name(key)
     )
+    return 1
+
+
+def _name(key: SequenceKey) -> tuple[int, str, str | None]:
+    return key.org.key, key.service, key.env
 
 
 def sequences_of(cursor: Cursor, org: Organisation, service: str) -> list[SequenceKey]:

@@ -1,21 +1,23 @@
 """Brings a database's schema up to this version, one migration at a time, in order.
 
-Migrations are the files of `migrations/`, named `NNNN_title.sql`. Each runs in a transaction
-together with its record, so a database holds a migration wholly or not at all.
+Migrations are the files of `migrations/`, named `NNNN_title.sql`, or `NNNN_title.KIND.sql`
+where the kinds of database need one each. Each runs in a transaction together with its record,
+so a database holds a migration wholly or not at all.
 """
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import Any
-
-import apsw
+from typing import Any, Literal, LiteralString, Protocol
 
 from theodora.errors import UnusableStore
 
-_RECORD = """
+Kind = Literal["sqlite", "postgresql"]
+
+_RECORD: LiteralString = """
 CREATE TABLE IF NOT EXISTS migrations (
-  number INTEGER PRIMARY KEY,
+  number BIGINT PRIMARY KEY,
   title TEXT NOT NULL,
   applied_at_ns BIGINT NOT NULL
 )
@@ -29,57 +31,75 @@ class Migration:
     sql: str
 
 
+class Schema(Protocol):
+    """What migrations are run on."""
+
+    @property
+    def kind(self) -> Kind: ...
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """One that no other process is in at the same time."""
+        ...
+
+    def run(self, script: str) -> None:
+        """Runs the statements of a migration."""
+        ...
+
+    def execute(self, statement: LiteralString, values: tuple[Any, ...] = ()) -> None: ...
+
+    def value(self, statement: LiteralString) -> Any:
+        """The only value of the only row."""
+        ...
+
+
 @cache
-def migrations() -> tuple[Migration, ...]:
-    """Every migration this version knows, in order."""
+def migrations(kind: Kind = "sqlite") -> tuple[Migration, ...]:
+    """Every migration this version knows for a kind of database, in order."""
     files = sorted(
-        (file for file in resources.files(f"{__package__}.migrations").iterdir()),
+        (
+            file
+            for file in resources.files(f"{__package__}.migrations").iterdir()
+            if file.name.endswith(".sql")
+        ),
         key=lambda file: file.name,
     )
+    named = [(file, file.name.split(".")) for file in files]
     return tuple(
-        Migration(int(file.name[:4]), file.name[5:-4], file.read_text(encoding="utf-8"))
-        for file in files
-        if file.name.endswith(".sql")
+        Migration(int(title[:4]), title[5:], file.read_text(encoding="utf-8"))
+        for file, (title, *kinds, _) in named
+        if kinds in ([], [kind])
     )
 
 
-def migrate(connection: apsw.Connection, now_ns: int) -> tuple[Migration, ...]:
+def migrate(schema: Schema, now_ns: int) -> tuple[Migration, ...]:
     """Applies what is missing and returns it.
 
     Raises `UnusableStore` for a database that a newer version has migrated further.
     """
-    connection.execute(_RECORD)
-    newest_known = migrations()[-1].number
-    applied = applied_number(connection)
-    if applied > newest_known:
+    with schema.transaction():
+        schema.execute(_RECORD)
+    known = migrations(schema.kind)
+    applied = applied_number(schema)
+    if applied > known[-1].number:
         raise UnusableStore(
-            f"the database is at migration {applied}, this version knows {newest_known} at most: "
-            "start the newer version that migrated it, or restore a backup made before that"
+            f"the database is at migration {applied}, this version knows {known[-1].number} at "
+            "most: start the newer version that migrated it, or restore a backup made before that"
         )
-    return tuple(
-        migration for migration in migrations() if _apply_if_missing(connection, migration, now_ns)
-    )
+    return tuple(migration for migration in known if _apply_if_missing(schema, migration, now_ns))
 
 
-def applied_number(connection: apsw.Connection) -> int:
+def applied_number(schema: Schema) -> int:
     """The number of the newest migration in the database; 0 where there is none."""
-    newest: Any = connection.execute("SELECT coalesce(max(number), 0) FROM migrations").get
-    return newest
+    return schema.value("SELECT coalesce(max(number), 0) FROM migrations")
 
 
-def _apply_if_missing(connection: apsw.Connection, migration: Migration, now_ns: int) -> bool:
-    # The lock is taken before looking: of two processes that start together, one applies.
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        missing = applied_number(connection) < migration.number
+def _apply_if_missing(schema: Schema, migration: Migration, now_ns: int) -> bool:
+    with schema.transaction():
+        missing = applied_number(schema) < migration.number
         if missing:
-            connection.execute(migration.sql)
-            connection.execute(
+            schema.run(migration.sql)
+            schema.execute(
                 "INSERT INTO migrations (number, title, applied_at_ns) VALUES (?, ?, ?)",
                 (migration.number, migration.title, now_ns),
             )
-        connection.execute("COMMIT")
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
     return missing

@@ -17,7 +17,7 @@ from theodora.storage import indexing
 from theodora.storage.cursor import Cursor, Row, only_value
 from theodora.storage.organisations import Organisation
 from theodora.storage.tables import E, EventTable
-from theodora.storage.terms import elements, searched_words
+from theodora.storage.terms import elements, other_words, searched_words
 
 T = TypeVar("T")
 
@@ -75,9 +75,11 @@ class Rows(Generic[E]):
         """The event whose row has this key."""
         return self._stored(cursor.execute(self._sql.by_key, (key,)).fetchone())
 
-    def count(self, cursor: Cursor) -> int:
-        """How many events there are, in every organisation."""
-        return only_value(cursor.execute(self._sql.count))
+    def count(self, cursor: Cursor, org: Organisation | None = None) -> int:
+        """How many events there are, in one organisation or in all."""
+        if org is None:
+            return only_value(cursor.execute(self._sql.count))
+        return only_value(cursor.execute(self._sql.count_of, (org.key,)))
 
     def everything(self, read: Read, org: Organisation) -> Iterator[E]:
         """Every event, in order of first receipt, a page in memory at a time."""
@@ -113,11 +115,16 @@ class Rows(Generic[E]):
         cursor.execute(self._sql.delete, (stored.key,))
 
     def derive(self, cursor: Cursor, org: Organisation, stored: Stored[E], now: E) -> None:
-        """Writes what is derived of an event: `now` is the event with it."""
+        """Writes what is derived of an event, a team among it: `now` is the event with it."""
         if now == stored.event:
             return
+        if now.team != stored.event.team:
+            filled_in = (now.team, now.team_is_filled_in, searched_words(self.table, now))
+            cursor.execute(self._sql.fill_in, (*filled_in, stored.key))
         derived = self.table.derived_values(now)
-        cursor.execute(self._sql.derive, (self._render(now), *derived, stored.key))
+        cursor.execute(
+            self._sql.derive, (self._render(now), other_words(now), *derived, stored.key)
+        )
         indexing.move(cursor, self.table, org.key, stored.key, stored.event, now)
 
     def _page(self, org: Organisation, after: int, cursor: Cursor) -> list[Stored[E]]:
@@ -134,7 +141,7 @@ class Rows(Generic[E]):
     def _insert(
         self, cursor: Cursor, org: Organisation, event: E, identity: str, now_ns: int
     ) -> Stored[E]:
-        key = _next_receipt(cursor)
+        key = next_receipt(cursor)
         event = msgspec.structs.replace(
             event,
             id=event.id or self._free_id(cursor, org, event, identity),
@@ -145,6 +152,7 @@ class Rows(Generic[E]):
             (
                 *(key, org.key, event.id, identity, event.id != event.id_of(identity), key),
                 *(event.created_at_ns, self._render(event), searched_words(self.table, event)),
+                other_words(event),
                 *(*self.table.sent_values(event), *self.table.derived_values(event)),
             ),
         )
@@ -171,8 +179,8 @@ class Rows(Generic[E]):
         cursor.execute(
             self._sql.replace,
             (
-                *(identity, event.id != event.id_of(identity), _next_receipt(cursor)),
-                *(self._render(event), searched_words(self.table, event)),
+                *(identity, event.id != event.id_of(identity), next_receipt(cursor)),
+                *(self._render(event), searched_words(self.table, event), other_words(event)),
                 *(*self.table.sent_values(event), former.key),
             ),
         )
@@ -198,22 +206,28 @@ class _Statements:
     by_identity: LiteralString
     by_key: LiteralString
     count: LiteralString
+    count_of: LiteralString
     page: LiteralString
     insert: LiteralString
     replace: LiteralString
     derive: LiteralString
+    fill_in: LiteralString
     delete: LiteralString
     delete_elements: LiteralString
     add_element: LiteralString
 
 
-def _next_receipt(cursor: Cursor) -> int:
-    """The number of this receipt: greater than every number before it in this store."""
+def next_receipt(cursor: Cursor) -> int:
+    """A number greater than every one before it in this store."""
     return only_value(
         cursor.execute(
             "UPDATE counters SET value = value + 1 WHERE name = 'receipt' RETURNING value"
         )
     )
+
+
+_FILLED_IN: tuple[LiteralString, ...] = ("team", "team_is_filled_in", "words")
+"""What changes with the team that settings give."""
 
 
 @cache
@@ -222,13 +236,14 @@ def _statements(table: EventTable[Any]) -> _Statements:
     selected: LiteralString = f"SELECT e.key, {table.select} FROM {name} e"
     inserted: tuple[LiteralString, ...] = (
         *("key", "org", "id", "identity", "has_own_id", "receipt"),
-        *("created_at_ns", "document", "words"),
+        *("created_at_ns", "document", "words", "other_words"),
         *(*table.sent_columns, *table.derived_columns),
     )
     replaced: tuple[LiteralString, ...] = (
-        *("identity", "has_own_id", "receipt", "document", "words"),
+        *("identity", "has_own_id", "receipt", "document", "words", "other_words"),
         *table.sent_columns,
     )
+    derived: tuple[LiteralString, ...] = ("document", "other_words", *table.derived_columns)
     return _Statements(
         by_id=f"{selected} WHERE org = ? AND id = ?",
         by_identity=(
@@ -240,13 +255,15 @@ def _statements(table: EventTable[Any]) -> _Statements:
         ),
         by_key=f"{selected} WHERE e.key = ?",
         count=f"SELECT count(*) FROM {name}",
+        count_of=f"SELECT count(*) FROM {name} WHERE org = ?",
         page=f"{selected} WHERE key > ? AND +org = ? ORDER BY key LIMIT ?",
         insert=(
             f"INSERT INTO {name} ({', '.join(inserted)}) "
             f"VALUES ({', '.join(['?' for _ in inserted])})"
         ),
         replace=f"UPDATE {name} SET {_assigned(replaced)} WHERE key = ?",
-        derive=f"UPDATE {name} SET {_assigned(('document', *table.derived_columns))} WHERE key = ?",
+        derive=f"UPDATE {name} SET {_assigned(derived)} WHERE key = ?",
+        fill_in=f"UPDATE {name} SET {_assigned(_FILLED_IN)} WHERE key = ?",
         delete=f"DELETE FROM {name} WHERE key = ?",
         delete_elements=f"DELETE FROM {table.elements} WHERE event = ?",
         add_element=f"INSERT INTO {table.elements} (event, field, value) VALUES (?, ?, ?)",

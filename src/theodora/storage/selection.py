@@ -12,6 +12,7 @@ from typing import Any, LiteralString, NamedTuple, assert_never
 from theodora.query.ast import Everything, Query
 from theodora.query.fields import Field
 from theodora.storage.cursor import Cursor, Row
+from theodora.storage.dialect import Dialect
 from theodora.storage.indexing import has_tail, watermark_of
 from theodora.storage.organisations import Organisation
 from theodora.storage.probes import (
@@ -42,6 +43,7 @@ _NEEDED_NAMES: tuple[LiteralString, ...] = ("q1", "q2", "q3", "q4")
 _EVERYTHING = Everything()
 _NOTHING = Condition("SELECT 0 AS at, 0 AS event WHERE FALSE")
 _FAR_FUTURE_NS = 2**62
+_LAST_NS: LiteralString = "9223372036854775807"
 _INT64 = -(2**63), 2**63 - 1
 
 
@@ -86,7 +88,7 @@ def select_events(
     cursor: Cursor, table: EventTable[E], org: Organisation, selection: Selection
 ) -> list[E]:
     """The events of `org` that match, in order, at most `selection.limit`."""
-    rows = _Search(table, org, selection, table.select).rows(cursor)
+    rows = _Search(table, org, selection, table.select, cursor.dialect).rows(cursor)
     return [table.from_row(row[:-1]) for row in rows]
 
 
@@ -95,7 +97,7 @@ def select_documents(
 ) -> list[Document]:
     """The same events as they are written in responses, without being read first."""
     columns: LiteralString = "e.id, e.started_at_ns, e.finished_at_ns, e.created_at_ns, e.document"
-    rows = _Search(table, org, selection, columns).rows(cursor)
+    rows = _Search(table, org, selection, columns, cursor.dialect).rows(cursor)
     return [Document(*row[:-1]) for row in rows]
 
 
@@ -112,7 +114,9 @@ class _Search:
         org: Organisation,
         selection: Selection,
         columns: LiteralString,
+        dialect: Dialect,
     ) -> None:
+        self._dialect = dialect
         self._table = table
         self._org = org
         self._selection = selection
@@ -120,7 +124,7 @@ class _Search:
         self._direction: LiteralString = "DESC" if selection.descending else "ASC"
         self._sorted_by: LiteralString = _column(table, selection.sort)
         self._columns: LiteralString = f"{columns}, {self._sorted_by} AS sorted_by"
-        matching = compile_where(selection.query, table)
+        matching = compile_where(selection.query, table, dialect)
         self._where = Condition(
             f"e.org = ? AND e.started_at_ns BETWEEN ? AND ? AND {matching.sql}",
             (org.key, *self._window, *matching.values),
@@ -185,12 +189,12 @@ class _Search:
         arms = [self._probe(probe) for probe in union]
         few, order = (_FEW_IN_ORDER, f" ORDER BY at {self._direction}") if in_order else (_FEW, "")
         found = _together(" UNION ALL ", arms)
-        count, span_ns = cursor.execute(
-            "SELECT count(*), max(at) - min(at) "
-            f"FROM (SELECT at FROM ({found.sql}){order} LIMIT {few})",
+        count, first_ns, last_ns = cursor.execute(
+            "SELECT count(*), coalesce(min(at), 0), coalesce(max(at), 0) "
+            f"FROM (SELECT at FROM ({found.sql}) arms{order} LIMIT {few}) few",
             found.values,
         ).fetchall()[0]
-        return count < int(few), span_ns or 0
+        return count < int(few), last_ns - first_ns
 
     def _probe(self, probe: Probe) -> Condition:
         """A statement for the start (`at`) and the key (`event`) of what a probe finds."""
@@ -244,7 +248,7 @@ class _Search:
         arms = [self._probe(probe) for probe in union]
         if arms and tailed:
             arms.append(self._tail())
-        events = [Condition(f"SELECT event FROM ({arm.sql})", arm.values) for arm in arms]
+        events = [Condition(f"SELECT event FROM ({arm.sql}) arm", arm.values) for arm in arms]
         found = _together(" UNION ", events) if events else _NOTHING
         return Condition(
             f"SELECT {self._columns} FROM ({found.sql}) p "
@@ -302,9 +306,17 @@ class _Search:
 
     def _in_order(self, arms: Sequence[Condition], *, tailed: bool) -> Condition:
         """Merges arms; UNION drops an event that is in two."""
-        found = _together(" UNION ", [*arms, self._tail_rows()] if tailed else arms)
+        order: LiteralString = f"ORDER BY sorted_by {self._direction}, id LIMIT ?"
+        every = [*arms, self._tail_rows()] if tailed else arms
+        if len(every) > 1 and not self._dialect.merges_lazily:
+            every = [self._first_of(arm, order) for arm in every]
+        found = _together(" UNION ", every)
+        return Condition(f"{found.sql} {order}", found.values)
+
+    def _first_of(self, arm: Condition, order: LiteralString) -> Condition:
+        """No more of an arm than the limit can ask for."""
         return Condition(
-            f"{found.sql} ORDER BY sorted_by {self._direction}, id LIMIT ?", found.values
+            f"SELECT * FROM ({arm.sql} {order}) arm", (*arm.values, self._selection.limit)
         )
 
     def _tail(self) -> Condition:
@@ -360,15 +372,17 @@ class _Search:
         if "duration" not in self._table.ranged_fields or high > _FAR_FUTURE_NS:
             return Condition("e.finished_at_ns >= ?", (low,))
         longest: LiteralString = (
-            f"max((SELECT coalesce(max(value), 0) FROM {self._table.numbers} "
-            f"WHERE org = ? AND field = 'duration'), "
-            f"(SELECT coalesce(max(duration), 0) FROM {self._table.name} "
-            f"WHERE key > {watermark_of(self._table)}))"
+            "SELECT coalesce(max(value), 0) AS seconds FROM (SELECT max(value) AS value "
+            f"FROM {self._table.numbers} WHERE org = ? AND field = 'duration' "
+            f"UNION ALL SELECT max(duration) AS value FROM {self._table.name} "
+            f"WHERE key > {watermark_of(self._table)}) every"
         )
-        return Condition(
-            f"e.finished_at_ns BETWEEN ? AND ? + 1000000000 * (1 + {longest})",
-            (low, high, self._org.key),
+        # Beyond some centuries the sum would not fit.
+        latest: LiteralString = (
+            "SELECT CASE WHEN seconds < 4000000000 THEN ? + 1000000000 * (1 + seconds) "
+            f"ELSE {_LAST_NS} END FROM ({longest}) longest"
         )
+        return Condition(f"e.finished_at_ns BETWEEN ? AND ({latest})", (low, high, self._org.key))
 
 
 def _together(operator: LiteralString, statements: Iterable[Condition]) -> Condition:

@@ -88,7 +88,7 @@ def read_deployments(cursor: Cursor, key: SequenceKey) -> dict[int, Deployment]:
     """The deployments of a sequence by the keys of their rows."""
     rows = cursor.execute(
         f"{_SELECT} {POSTED} p CROSS JOIN deployments e ON e.key = p.event "
-        "WHERE e.org = ? AND e.service = ? AND e.env IS ?",
+        "WHERE e.org = ? AND e.service = ? AND e.env IS NOT DISTINCT FROM ?",
         (key.org.key, f"service:{key.service}", key.org.key, key.service, key.env),
     )
     return {row[0]: DEPLOYMENTS.from_row(row[1:]) for row in rows}
@@ -102,7 +102,7 @@ def read_some_deployments(
     for each in keys:
         row = cursor.execute(
             f"{_SELECT} deployments e WHERE e.key = ? AND e.org = ? AND e.service = ? "
-            "AND e.env IS ?",
+            "AND e.env IS NOT DISTINCT FROM ?",
             (each, key.org.key, key.service, key.env),
         ).fetchone()
         if row:
@@ -121,7 +121,8 @@ def _read_verdicts(cursor: Cursor, key: SequenceKey) -> _Verdicts:
         "d.id, d.finished_at_ns, d.service, d.env, r.finished_at_ns FROM verdicts v "
         "JOIN deployments d ON d.key = v.deployment "
         "LEFT JOIN deployments r ON r.org = v.org AND r.id = v.remediation_id "
-        "WHERE v.org = ?1 AND (d.service = ?2 AND d.env IS ?3 OR r.service = ?2 AND r.env IS ?3) "
+        "WHERE v.org = ?1 AND (d.service = ?2 AND d.env IS NOT DISTINCT FROM ?3 "
+        "OR r.service = ?2 AND r.env IS NOT DISTINCT FROM ?3) "
         "ORDER BY v.deployment",
         (key.org.key, key.service, key.env),
     ):

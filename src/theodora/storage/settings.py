@@ -1,21 +1,35 @@
 """Settings of services, and of the organisation for services that say nothing else."""
 
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
-from theodora.dora import ServiceSettings
+from theodora.dora import ServiceSettings, is_production
+from theodora.dora.settings import LeadTimeClock
+from theodora.query import NOTHING, Equals, Query, all_of, any_of, complement, resolve
 from theodora.storage.cursor import Cursor
 from theodora.storage.database import Database
 from theodora.storage.marks import mark_organisation, mark_service
 from theodora.storage.organisations import Organisation
+from theodora.storage.posted import posted_values
+from theodora.storage.tables import DEPLOYMENTS, FAILURES
+from theodora.storage.teams import WHOLE_ORGANISATION, team_has_changed
 
-WHOLE_ORGANISATION = ""
-"""In the place of a service."""
+MAX_SERVICES = 1_000
+"""Services listed at once at the most."""
 
 Given = dict[str, Any]
 """Members of `ServiceSettings` by name, as JSON has them; those left out are not set here."""
+
+
+class KnownService(NamedTuple):
+    """A service that events or settings name, what was set for it and what holds."""
+
+    name: str
+    given: Given
+    effective: ServiceSettings
 
 
 class Settings:
@@ -32,6 +46,27 @@ class Settings:
         """What holds for the service: its own settings, the organisation's, the defaults."""
         return self._database.read(lambda cursor: effective_settings(cursor, org, service))
 
+    def services(
+        self, org: Organisation, after: str = "", limit: int = MAX_SERVICES
+    ) -> list[KnownService]:
+        """The services that events or settings name, in order of code points.
+
+        `limit` at the most of those whose names come after `after`.
+        """
+        return self._database.read(lambda cursor: _services(cursor, org, after, limit))
+
+    def production(self, org: Organisation) -> Query:
+        """What headline figures count: deployments to production environments, and failures.
+
+        Environments count by their service's settings. It is a query like any other, so that
+        searches and metrics can be narrowed by it.
+        """
+        return self._database.read(lambda cursor: _production(cursor, org))
+
+    def lead_time_clocks(self, org: Organisation) -> Mapping[str, LeadTimeClock]:
+        """Where lead times start: of services for which that was set, and of the rest as ""."""
+        return self._database.read(lambda cursor: _lead_time_clocks(cursor, org))
+
     def put(
         self, org: Organisation, given: Given, service: str = WHOLE_ORGANISATION
     ) -> Future[ServiceSettings]:
@@ -41,6 +76,8 @@ class Settings:
         """
 
         def write(cursor: Cursor) -> ServiceSettings:
+            if given.get("team") != given_settings(cursor, org, service).get("team"):
+                team_has_changed(cursor, org, service)
             _put(cursor, org, service, given)
             if service == WHOLE_ORGANISATION:
                 mark_organisation(cursor, org)
@@ -67,6 +104,68 @@ def effective_settings(cursor: Cursor, org: Organisation, service: str) -> Servi
 def resolved(of_organisation: Given, of_service: Given) -> ServiceSettings:
     """Member by member: what the service says, else the organisation, else the default."""
     return msgspec.convert({**of_organisation, **of_service}, ServiceSettings)
+
+
+def _services(cursor: Cursor, org: Organisation, after: str, limit: int) -> list[KnownService]:
+    of_organisation = given_settings(cursor, org, WHOLE_ORGANISATION)
+    given = _given_to_services(cursor, org)
+    names = {name for name in given if name > after}
+    for table in (DEPLOYMENTS, FAILURES):
+        names.update(posted_values(cursor, table, org, "service", after, limit))
+    return [
+        KnownService(name, given.get(name, {}), resolved(of_organisation, given.get(name, {})))
+        for name in sorted(names)[:limit]
+    ]
+
+
+def _given_to_services(cursor: Cursor, org: Organisation) -> dict[str, Given]:
+    rows = cursor.execute(
+        "SELECT service, document FROM settings WHERE org = ? AND service <> ?",
+        (org.key, WHOLE_ORGANISATION),
+    )
+    given = {service: msgspec.json.decode(document, type=Given) for service, document in rows}
+    return {service: each for service, each in given.items() if each}
+
+
+def _lead_time_clocks(cursor: Cursor, org: Organisation) -> dict[str, LeadTimeClock]:
+    of_organisation = given_settings(cursor, org, WHOLE_ORGANISATION)
+    given = {WHOLE_ORGANISATION: {}, **_given_to_services(cursor, org)}
+    return {
+        service: resolved(of_organisation, each).lead_time_clock
+        for service, each in given.items()
+        if service == WHOLE_ORGANISATION or "lead_time_clock" in each
+    }
+
+
+def _production(cursor: Cursor, org: Organisation) -> Query:
+    known = {
+        env for table in (DEPLOYMENTS, FAILURES) for env in posted_values(cursor, table, org, "env")
+    }
+    of_organisation = given_settings(cursor, org, WHOLE_ORGANISATION)
+    exceptions = {
+        service: resolved(of_organisation, given).production_envs
+        for service, given in _given_to_services(cursor, org).items()
+        if "production_envs" in given
+    }
+    usual = _env_is_one_of(known, resolved(of_organisation, {}).production_envs)
+    named = [Equals(_SERVICE, service) for service in exceptions]
+    if not named:
+        return usual
+    others = all_of([complement(any_of(named)), usual])
+    of_named = (
+        all_of([service, _env_is_one_of(known, envs)])
+        for service, envs in zip(named, exceptions.values(), strict=True)
+    )
+    return any_of([others, *of_named])
+
+
+_SERVICE, _ENV = resolve("service"), resolve("env")
+
+
+def _env_is_one_of(known: Iterable[str], production_envs: Collection[str]) -> Query:
+    """Names those of the known environments: they are compared without regard to case."""
+    named = [Equals(_ENV, env) for env in sorted(known) if is_production(env, production_envs)]
+    return any_of(named) if named else NOTHING
 
 
 def _put(cursor: Cursor, org: Organisation, service: str, given: Given) -> None:

@@ -1,29 +1,39 @@
 """The store as other layers see it."""
 
 from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 
+from theodora.events import Failure
 from theodora.storage.activity import Activity
 from theodora.storage.commits import Commits
-from theodora.storage.connection import sqlite_path
 from theodora.storage.cursor import Cursor
-from theodora.storage.database import Database
 from theodora.storage.deployments import Deployments
 from theodora.storage.derivation import Derivations
 from theodora.storage.failures import Failures
+from theodora.storage.health import DataHealth
 from theodora.storage.indexing import index_some
+from theodora.storage.judgements import Verdicts
 from theodora.storage.keys import Keys
+from theodora.storage.metrics import Metrics
 from theodora.storage.mirrors import Mirrors
+from theodora.storage.opening import open_database
 from theodora.storage.rows import Render, Rows
+from theodora.storage.sessions import Sessions
 from theodora.storage.settings import Settings
 from theodora.storage.tables import DEPLOYMENTS, FAILURES
+from theodora.storage.teams import give_teams
 
 
 class Store:
     """Open from construction until `close`, or for the length of a `with`."""
 
     def __init__(
-        self, url: str, render: Render, *, on_commit: Callable[[int], None] = lambda _: None
+        self,
+        url: str,
+        render: Render,
+        *,
+        on_commit: Callable[[int], None] = lambda _: None,
     ) -> None:
         """Opens the database at `url`, made and migrated if need be.
 
@@ -31,15 +41,20 @@ class Store:
         writes each commit held. Raises `UnusableStore` for a
         database that is not ours, not sound, or from a newer version.
         """
-        self._database = Database(sqlite_path(url), _keep_up, on_commit)
+        failures = Rows(FAILURES, render)
+        self._database = open_database(url, partial(_keep_up, failures), on_commit)
         self.deployments = Deployments(self._database, render)
         self.failures = Failures(self._database, render)
         self.derivations = Derivations(self._database, Rows(DEPLOYMENTS, render))
         self.settings = Settings(self._database)
+        self.verdicts = Verdicts(self._database, Rows(DEPLOYMENTS, render))
         self.activity = Activity(self._database)
         self.commits = Commits(self._database)
         self.mirrors = Mirrors(self._database)
+        self.metrics = Metrics(self._database)
+        self.health = DataHealth(self._database)
         self.keys = Keys(self._database)
+        self.sessions = Sessions(self._database)
 
     @property
     def waiting_writes(self) -> int:
@@ -70,7 +85,8 @@ class Store:
         self.close()
 
 
-def _keep_up(cursor: Cursor) -> bool:
-    """Indexes some events; whether there are more."""
+def _keep_up(failures: Rows[Failure], cursor: Cursor) -> bool:
+    """Indexes some events and gives some failures their teams; whether there are more."""
     more = index_some(cursor, DEPLOYMENTS)
-    return index_some(cursor, FAILURES) or more
+    more = index_some(cursor, FAILURES) or more
+    return give_teams(cursor, failures) or more

@@ -74,6 +74,11 @@ class EventTable(Generic[E]):
         return "e." + known[known.index(source.column)]
 
 
+def decode_texts(encoded: str | None) -> tuple[str, ...]:
+    """What a column holds that is an array of texts."""
+    return _decode_texts(encoded) if encoded else ()
+
+
 def _texts(values: tuple[str, ...]) -> str | None:
     return msgspec.json.encode(values).decode() if values else None
 
@@ -89,7 +94,7 @@ def _git_values(git: Git | None) -> tuple[str | None, str | None, str | None]:
 
 def _deployment(row: Row) -> Deployment:
     (
-        id_, service, env, team, version, started_at_ns, finished_at_ns,
+        id_, service, env, team, team_is_filled_in, version, started_at_ns, finished_at_ns,
         commit_sha, repository_url, custom_tags, source, created_at_ns,
         change_failure, deployment_type, remediation_id, remediation_type,
         recovery_time_sec, number_of_commits, change_lead_time,
@@ -99,11 +104,12 @@ def _deployment(row: Row) -> Deployment:
         service=service,
         env=env,
         team=team,
+        team_is_filled_in=bool(team_is_filled_in),
         version=version,
         started_at_ns=started_at_ns,
         finished_at_ns=finished_at_ns,
         git=Git(commit_sha, repository_url) if commit_sha else None,
-        custom_tags=_decode_texts(custom_tags) if custom_tags else (),
+        custom_tags=decode_texts(custom_tags),
         source=source,
         created_at_ns=created_at_ns,
         change_failure=None if change_failure is None else bool(change_failure),
@@ -120,6 +126,7 @@ def _sent_deployment(event: Deployment) -> tuple[Any, ...]:
         event.service,
         event.env,
         event.team,
+        event.team_is_filled_in,
         event.version,
         event.started_at_ns,
         event.finished_at_ns,
@@ -156,6 +163,7 @@ DEPLOYMENTS = EventTable(
         "service",
         "env",
         "team",
+        "team_is_filled_in",
         "version",
         "started_at_ns",
         "finished_at_ns",
@@ -176,6 +184,7 @@ DEPLOYMENTS = EventTable(
         "service",
         "env",
         "team",
+        "team_is_filled_in",
         "version",
         "started_at_ns",
         "finished_at_ns",
@@ -244,21 +253,23 @@ DEPLOYMENTS = EventTable(
 
 def _failure(row: Row) -> Failure:
     (
-        id_, services, env, team, version, name, severity, started_at_ns, finished_at_ns,
-        commit_sha, repository_url, custom_tags, source, created_at_ns,
+        id_, services, env, team, team_is_filled_in, version, name, severity,
+        started_at_ns, finished_at_ns, commit_sha, repository_url, custom_tags, source,
+        created_at_ns,
     ) = row  # fmt: skip
     return Failure(
         id=id_,
-        services=_decode_texts(services) if services else (),
+        services=decode_texts(services),
         env=env,
         team=team,
+        team_is_filled_in=bool(team_is_filled_in),
         version=version,
         name=name,
         severity=severity,
         started_at_ns=started_at_ns,
         finished_at_ns=finished_at_ns,
         git=Git(commit_sha, repository_url) if commit_sha else None,
-        custom_tags=_decode_texts(custom_tags) if custom_tags else (),
+        custom_tags=decode_texts(custom_tags),
         source=source,
         created_at_ns=created_at_ns,
     )
@@ -269,6 +280,7 @@ def _sent_failure(event: Failure) -> tuple[Any, ...]:
         _texts(event.services),
         event.env,
         event.team,
+        event.team_is_filled_in,
         event.version,
         event.name,
         event.severity,
@@ -294,6 +306,7 @@ FAILURES = EventTable(
         "services",
         "env",
         "team",
+        "team_is_filled_in",
         "version",
         "name",
         "severity",
@@ -309,6 +322,7 @@ FAILURES = EventTable(
         "services",
         "env",
         "team",
+        "team_is_filled_in",
         "version",
         "name",
         "severity",

@@ -6,11 +6,13 @@ from functools import lru_cache
 from math import floor
 from typing import NamedTuple
 
+from theodora.query.fields import FIELDS, Type
 from theodora.query.operands import number
 from theodora.query.words import words
 from theodora.storage.tables import E, EventTable
 
 _INT64 = -(2**63), 2**63 - 1
+_OTHER_TEXTS = [field for field in FIELDS if field.type is Type.TEXT and not field.in_free_text]
 
 
 class Term(NamedTuple):
@@ -64,6 +66,12 @@ def searched_words(table: EventTable[E], event: E) -> str:
     """What free text is searched in: a line a value, its words with a space on either side."""
     values = (*table.searched(event), *event.custom_tags)
     return "".join(dict.fromkeys(_line(value) for value in values if value is not None))
+
+
+def other_words(event: E) -> str:
+    """The same of the texts that only `*:` is sought in."""
+    values = (text for field in _OTHER_TEXTS for text in field.texts(event))
+    return "".join(dict.fromkeys(_line(value) for value in values))
 
 
 @lru_cache(maxsize=65_536)

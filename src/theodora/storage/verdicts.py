@@ -19,43 +19,12 @@ from theodora.dora.derived import Changes, Decision, Link
 from theodora.dora.overrides import GivenRemediation, Override
 from theodora.dora.verdicts import Court, Step
 from theodora.events import Deployment
-from theodora.events.values import RemediationType, whole_seconds
+from theodora.events.values import whole_seconds
 from theodora.storage.cursor import Cursor
 from theodora.storage.marks import POSTED, mark_deployment, mark_sequence
 from theodora.storage.organisations import Organisation
 from theodora.storage.rows import Rows, Stored
-
-
-class Verdict(NamedTuple):
-    """A verdict by hand: what is None was not said."""
-
-    change_failure: bool | None = None
-    remediation_id: str | None = None
-    """With a type, exactly one of id and version is given."""
-    remediation_version: str | None = None
-    remediation_type: RemediationType | None = None
-
-    def patched(self, patch: "Verdict") -> "Verdict":
-        """This verdict with what `patch` says; a deployment that did not fail has no remedy."""
-        change_failure = (
-            self.change_failure if patch.change_failure is None else patch.change_failure
-        )
-        if change_failure is False:
-            return Verdict(change_failure=False)
-        remedy = self if patch.remediation_type is None else patch
-        return remedy._replace(change_failure=change_failure)
-
-
-class Giver(NamedTuple):
-    """Who gives a verdict, when and why."""
-
-    by: str = ""
-    """A person or the name of a key."""
-    at_ns: int = 0
-    reason: str = ""
-
-
-NOBODY = Giver()
+from theodora.storage.verdict_history import NOBODY, Giver, Verdict, forget_acts, record_act
 
 
 def apply_verdict(
@@ -66,9 +35,25 @@ def apply_verdict(
     patch: Verdict,
     giver: Giver = NOBODY,
 ) -> None:
-    """Adds what `patch` says to the deployment's verdict."""
+    """Adds what `patch` says to the deployment's verdict; one that says nothing changes nothing."""
+    if patch == Verdict():
+        return
+    given = get_verdict(cursor, stored.key)
+    verdict = (given.verdict if given else Verdict()).patched(patch)
+    put_verdict(cursor, rows, org, stored, verdict, giver)
+    record_act(cursor, org, stored.key, verdict, giver)
+
+
+def put_verdict(
+    cursor: Cursor,
+    rows: Rows[Deployment],
+    org: Organisation,
+    stored: Stored[Deployment],
+    verdict: Verdict,
+    giver: Giver,
+) -> None:
+    """Has the verdict count, in place of any before."""
     mark_concerned(cursor, org, stored)
-    verdict = _get_verdict(cursor, stored.key).patched(patch)
     found = stored.event.remediation
     cursor.execute(
         "INSERT INTO verdicts (deployment, org, linked_id, linked_type, change_failure, "
@@ -85,6 +70,19 @@ def apply_verdict(
     mark_concerned(cursor, org, stored)
 
 
+def remove_verdict(
+    cursor: Cursor, rows: Rows[Deployment], org: Organisation, stored: Stored[Deployment]
+) -> None:
+    """Has the rules decide again.
+
+    A failure that they found before is told at once; all else waits to be derived.
+    """
+    mark_concerned(cursor, org, stored)
+    links = _links(cursor, stored)
+    cursor.execute("DELETE FROM verdicts WHERE deployment = ?", (stored.key,))
+    _write(cursor, rows, org, stored, None, links, awaits_rules=True)
+
+
 def latest_of_version(
     cursor: Cursor,
     org: Organisation,
@@ -96,7 +94,8 @@ def latest_of_version(
     """The id of the deployment of this version that finished last; not that with key `failed`."""
     row = cursor.execute(
         f"SELECT e.id FROM {POSTED} p CROSS JOIN deployments e ON e.key = p.event "
-        "WHERE e.org = ? AND e.service = ? AND e.env IS ? AND e.version = ? AND e.key IS NOT ? "
+        "WHERE e.org = ? AND e.service = ? AND e.env IS NOT DISTINCT FROM ? "
+        "AND e.version = ? AND e.key IS DISTINCT FROM ? "
         "ORDER BY e.finished_at_ns DESC, e.id DESC LIMIT 1",
         (org.key, f"version:{version}", org.key, service, env, version, failed),
     ).fetchone()
@@ -104,8 +103,10 @@ def latest_of_version(
 
 
 def drop_verdict(cursor: Cursor, org: Organisation, stored: Stored[Deployment]) -> None:
+    """Takes the verdict and its history away, as the deployment itself goes."""
     mark_concerned(cursor, org, stored)
     cursor.execute("DELETE FROM verdicts WHERE deployment = ?", (stored.key,))
+    forget_acts(cursor, stored.key)
 
 
 def mark_concerned(cursor: Cursor, org: Organisation, judged: Stored[Deployment]) -> None:
@@ -146,7 +147,8 @@ def _judged_by(cursor: Cursor, org: Organisation, stored: Stored[Deployment]) ->
         "UNION ALL SELECT deployment FROM verdicts WHERE org = ?2 AND remediation_id = ?3 "
         "UNION ALL SELECT deployment FROM verdicts WHERE org = ?2 AND linked_id = ?3 "
         "UNION ALL SELECT v.deployment FROM verdicts v JOIN deployments d ON d.key = v.deployment "
-        "WHERE v.org = ?2 AND v.remediation_version = ?4 AND d.service = ?5 AND d.env IS ?6",
+        "WHERE v.org = ?2 AND v.remediation_version = ?4 AND d.service = ?5 AND "
+        "d.env IS NOT DISTINCT FROM ?6",
         (stored.key, org.key, event.id, event.version, event.service, event.env),
     )
     return [key for (key,) in rows]
@@ -156,19 +158,29 @@ def _settle(
     cursor: Cursor, rows: Rows[Deployment], org: Organisation, judged: Stored[Deployment]
 ) -> None:
     """Writes what the verdict on a deployment means into its row."""
-    event = judged.event
     override = _override(cursor, org, judged)
-    links = _links(cursor, judged)
-    step = Step(
-        event,
-        Changes(status="no_git"),
-        Decision("standard", (), links),
-        awaits_commits=event.change_failure is None,
-    )
+    is_pending = judged.event.change_failure is None
+    _write(cursor, rows, org, judged, override, _links(cursor, judged), awaits_rules=is_pending)
+
+
+def _write(
+    cursor: Cursor,
+    rows: Rows[Deployment],
+    org: Organisation,
+    judged: Stored[Deployment],
+    override: Override | None,
+    links: tuple[Link, ...],
+    *,
+    awaits_rules: bool,
+) -> None:
+    """Writes what the court makes of a deployment, alone and with what was found before."""
+    event = judged.event
+    step = Step(event, Changes(status="no_git"), Decision("standard", (), links), awaits_rules)
     named = [link.remediation_id for link in links]
-    if override.remediation and override.remediation.id:
+    if override and override.remediation and override.remediation.id:
         named.append(override.remediation.id)
-    court = Court([step], [override], (), _finished_at_ns(cursor, org, named))
+    overrides = [override] if override else []
+    court = Court([step], overrides, (), _finished_at_ns(cursor, org, named))
     verdict = court.derived(0, step).verdict
     recovery_ns = verdict.recovery_time_ns
     now = msgspec.structs.replace(
@@ -186,17 +198,18 @@ def _override(cursor: Cursor, org: Organisation, judged: Stored[Deployment]) -> 
     A version becomes the id it stands for now. Where only a remediation was given, it is the
     rules' finding that stands: the one in the row, since no verdict has ever replaced it.
     """
-    event, verdict = judged.event, _get_verdict(cursor, judged.key)
+    event, given = judged.event, get_verdict(cursor, judged.key)
+    verdict = given.verdict if given else Verdict()
     id_ = verdict.remediation_id
     if verdict.remediation_version:
         id_ = latest_of_version(
             cursor, org, event.service, event.env, verdict.remediation_version, judged.key
         )
-    given = verdict.change_failure
+    said = verdict.change_failure
     type_ = verdict.remediation_type
     return Override(
         deployment_id=event.id,
-        change_failure=event.change_failure if given is None else given,
+        change_failure=event.change_failure if said is None else said,
         remediation=GivenRemediation(type=type_, id=id_) if type_ else None,
     )
 
@@ -223,13 +236,22 @@ def _finished_at_ns(cursor: Cursor, org: Organisation, ids: Iterable[str]) -> di
     return found
 
 
-def _get_verdict(cursor: Cursor, key: int) -> Verdict:
+class GivenVerdict(NamedTuple):
+    """The verdict that counts, and who gave it."""
+
+    verdict: Verdict
+    giver: Giver
+
+
+def get_verdict(cursor: Cursor, key: int) -> GivenVerdict | None:
+    """The verdict by hand on the deployment whose row has this key."""
     row = cursor.execute(
-        "SELECT change_failure, remediation_id, remediation_version, remediation_type "
-        "FROM verdicts WHERE deployment = ?",
+        "SELECT change_failure, remediation_id, remediation_version, remediation_type, "
+        "given_by, given_at_ns, reason FROM verdicts WHERE deployment = ?",
         (key,),
     ).fetchone()
     if row is None:
-        return Verdict()
-    change_failure, *remediation = row
-    return Verdict(None if change_failure is None else bool(change_failure), *remediation)
+        return None
+    change_failure, id_, version, type_, *giver = row
+    said = None if change_failure is None else bool(change_failure)
+    return GivenVerdict(Verdict(said, id_, version, type_), Giver(*giver))

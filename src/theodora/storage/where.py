@@ -23,8 +23,8 @@ from theodora.query.ast import (
     Wildcard,
 )
 from theodora.query.fields import FIELDS, Field, Tag, Target, Type
-from theodora.query.patterns import Pattern, Wild, literal
-from theodora.storage.functions import encode_words
+from theodora.query.patterns import Pattern, literal
+from theodora.storage.dialect import Dialect
 from theodora.storage.tables import EventTable
 
 
@@ -40,30 +40,31 @@ FALSE: Final = Condition("FALSE")
 
 
 @lru_cache(maxsize=512)
-def compile_where(query: Query, table: EventTable[Any]) -> Condition:
+def compile_where(query: Query, table: EventTable[Any], dialect: Dialect) -> Condition:
     """The condition that is true of exactly the events of `table` that match `query`."""
     match query:
         case Everything():
             return TRUE
         case And(parts):
-            return _joined(" AND ", [compile_where(part, table) for part in parts])
+            return _joined(" AND ", [compile_where(part, table, dialect) for part in parts])
         case Or(parts):
-            return _joined(" OR ", [compile_where(part, table) for part in parts])
+            return _joined(" OR ", [compile_where(part, table, dialect) for part in parts])
         case Not(part):
-            sql, values = compile_where(part, table)
+            sql, values = compile_where(part, table, dialect)
             return Condition(f"NOT {sql}", values)
         case Exists(target):
             return _of_values(target, table, lambda value, _: Condition(f"{value} IS NOT NULL"))
         case Equals(target, text):
             return _equals(target, text, table)
         case Wildcard(target, pattern):
-            return _of_values(target, table, lambda value, type_: _fits(value, type_, pattern))
+            glob = dialect.encode_pattern(pattern)
+            return _of_values(target, table, lambda value, type_: _fits(value, type_, glob))
         case NumberRange(field, low, high):
             return _of_values(field, table, lambda value, _: _between(value, low, high))
         case TextRange(target, low, high):
             return _of_values(target, table, lambda value, _: _in_range(value, low, high))
         case Text(words, everywhere):
-            return _text(words, table, everywhere=everywhere)
+            return _text(words, table, dialect, everywhere=everywhere)
         case _:
             assert_never(query)
 
@@ -149,8 +150,8 @@ def _end(bound: Bound | None) -> tuple[str | None, bool]:
     return (bound.text, bound.inclusive) if bound else (None, False)
 
 
-def _fits(value: LiteralString, type_: Type, pattern: Pattern) -> Condition:
-    return Condition(f"{_text_form(value, type_)} GLOB ?", (glob(pattern),))
+def _fits(value: LiteralString, type_: Type, glob: str) -> Condition:
+    return Condition(f"{_text_form(value, type_)} GLOB ?", (glob,))
 
 
 def _text_form(value: LiteralString, type_: Type) -> LiteralString:
@@ -168,36 +169,29 @@ def _text_form(value: LiteralString, type_: Type) -> LiteralString:
             assert_never(type_)
 
 
-def glob(pattern: Pattern) -> str:
-    """The pattern in the form of SQLite's GLOB, in which brackets make a character plain."""
-    return "".join(
-        token.value if isinstance(token, Wild) else _plain_in_glob(token) for token in pattern
-    )
-
-
-def _plain_in_glob(text: str) -> str:
-    return "".join(f"[{character}]" if character in "*?[" else character for character in text)
-
-
-def _text(words: tuple[Pattern, ...], table: EventTable[Any], *, everywhere: bool) -> Condition:
-    searched = _contains("e.words", words)
+def _text(
+    words: tuple[Pattern, ...], table: EventTable[Any], dialect: Dialect, *, everywhere: bool
+) -> Condition:
+    searched = _contains("e.words", words, dialect)
     if not everywhere:
         return searched
     others = [
         _of_values(
             field,
             table,
-            lambda value, type_: _contains(f"spaced_words({_text_form(value, type_)})", words),
+            lambda value, type_: _contains(
+                f"spaced_words({_text_form(value, type_)})", words, dialect
+            ),
         )
         for field in FIELDS
-        if not field.in_free_text
+        if not field.in_free_text and field.type is not Type.TEXT
     ]
-    return _joined(" OR ", [searched, *others])
+    return _joined(" OR ", [searched, _contains("e.other_words", words, dialect), *others])
 
 
-def _contains(spaced: LiteralString, words: tuple[Pattern, ...]) -> Condition:
+def _contains(spaced: LiteralString, words: tuple[Pattern, ...], dialect: Dialect) -> Condition:
     """Words stand one after another in a line of words that have a space on either side."""
     literals = [literal(word) for word in words]
     if None not in literals:
         return Condition(f"instr({spaced}, ?) > 0", (f" {' '.join(filter(None, literals))} ",))
-    return Condition(f"words_stand_in(?, {spaced})", (encode_words(words),))
+    return Condition(f"words_stand_in(?, {spaced})", (dialect.encode_words(words),))

@@ -1,8 +1,8 @@
-"""The one writer: a thread that commits what waits together.
+"""The one writer of a process: a thread that commits what waits together.
 
 A commit costs a wait for the disk. While one is under way further writes gather, and the next
-commit takes them all. Each write runs in a savepoint, so that one that fails takes nothing
-else with it, and its caller is told only after the commit that holds it is on the disk.
+commit takes them all. One that fails takes nothing else with it, and its caller is told only
+after the commit that holds it is on the disk.
 """
 
 import threading
@@ -10,14 +10,12 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from enum import Enum, auto
-from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import structlog
 
 from theodora.errors import TheodoraError, Unavailable
-from theodora.storage.connection import connect_writer, driver_errors
 from theodora.storage.cursor import Cursor
 
 log = structlog.get_logger()
@@ -31,6 +29,29 @@ _UPKEEP_AFTER = 512
 _IDLE_SECONDS = 0.05
 """How long no write has to come before there is time for upkeep."""
 
+Write: TypeAlias = Callable[[Cursor], Any]
+
+
+class Outcome(NamedTuple):
+    """What became of a write: its result, or its error."""
+
+    result: Any = None
+    error: Exception | None = None
+
+
+class Committer(Protocol):
+    """Runs writes in a transaction of their own; used by one thread."""
+
+    def commit(self, writes: Sequence[Write]) -> list[Outcome]:
+        """Runs all of them and returns when they are durable.
+
+        One that raises has changed nothing, and the others stand. Raises where none of them
+        could be made durable, or where that is not known.
+        """
+        ...
+
+    def close(self) -> None: ...
+
 
 class _Signal(Enum):
     """What the queue may give besides a write."""
@@ -41,7 +62,7 @@ class _Signal(Enum):
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
-    write: Callable[[Cursor], Any]
+    write: Write
     future: Future[Any]
 
 
@@ -49,21 +70,22 @@ class Writer:
     """Runs writes one after another on a thread of its own; `submit` may be called from any."""
 
     def __init__(
-        self, path: Path, upkeep: Callable[[Cursor], bool], on_commit: Callable[[int], None]
+        self,
+        committer: Committer,
+        upkeep: Callable[[Cursor], bool],
+        on_commit: Callable[[int], None],
     ) -> None:
         """`upkeep` does some of what may be done later and says whether there is more; it runs
         in a transaction of its own when no writes come, or when many have come since.
         `on_commit` is told how many writes each commit held.
         """
-        self._path = path
+        self._committer = committer
         self._upkeep = upkeep
         self._on_commit = on_commit
         self._since_upkeep = 0
         self._queue: SimpleQueue[_Waiting | _Signal] = SimpleQueue()
         self._open = True
         self._lock = threading.Lock()
-        self._connection = connect_writer(path)
-        self._cursor = cast("Cursor", self._connection.cursor())
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self._thread.start()
 
@@ -89,7 +111,7 @@ class Writer:
             self._open = False
             self._queue.put(_Signal.STOP)
         self._thread.join()
-        self._connection.close()
+        self._committer.close()
 
     def _run(self) -> None:
         more = True
@@ -131,29 +153,22 @@ class Writer:
         """Does a piece of upkeep; whether more is left. What fails now is tried again later."""
         self._since_upkeep = 0
         try:
-            with driver_errors(self._path):
-                self._cursor.execute("BEGIN IMMEDIATE")
-                more = self._upkeep(self._cursor)
-                self._cursor.execute("COMMIT")
+            [outcome] = self._committer.commit([self._upkeep])
         except TheodoraError:
-            self._roll_back()
             return False
         except Exception:
             # Upkeep can wait, writes cannot: the thread lives on.
-            self._roll_back()
             log.exception("upkeep failed")
             return False
-        return more
+        if outcome.error is not None and not isinstance(outcome.error, TheodoraError):
+            log.error("upkeep failed", exc_info=outcome.error)
+        return outcome.error is None and outcome.result
 
     def _commit(self, group: Sequence[_Waiting]) -> None:
         try:
-            with driver_errors(self._path):
-                self._cursor.execute("BEGIN IMMEDIATE")
-                outcomes = [self._outcome(waiting) for waiting in group]
-                self._cursor.execute("COMMIT")
+            outcomes = self._committer.commit([waiting.write for waiting in group])
         except BaseException as error:
             # Each caller is told, and the thread lives on.
-            self._roll_back()
             for waiting in group:
                 waiting.future.set_exception(error)
             return
@@ -164,21 +179,3 @@ class Writer:
                 waiting.future.set_result(result)
             else:
                 waiting.future.set_exception(error)
-
-    def _outcome(self, waiting: _Waiting) -> tuple[Any, Exception | None]:
-        self._cursor.execute("SAVEPOINT write")
-        try:
-            with driver_errors(self._path):
-                result = waiting.write(self._cursor)
-        except Exception as error:
-            if not self._connection.in_transaction:
-                raise  # The driver has rolled the whole group back.
-            self._cursor.execute("ROLLBACK TO write")
-            self._cursor.execute("RELEASE write")
-            return None, error
-        self._cursor.execute("RELEASE write")
-        return result, None
-
-    def _roll_back(self) -> None:
-        if self._connection.in_transaction:
-            self._cursor.execute("ROLLBACK")

@@ -4,11 +4,12 @@ from theodora.errors import Invalid
 from theodora.events import Deployment, Failure
 from theodora.events.attributes import read_deployment, read_failure
 from theodora.query.fields import Kind
-from theodora.storage import Giver, Placed, Selection
+from theodora.storage import Placed, Selection
 from theodora.web import wire
 from theodora.web.operations import Pending, Request
 from theodora.web.responses import Reply
 from theodora.web.timestamps import timestamp_form
+from theodora.web.verdicts import giver_of
 from theodora.web.wire import TimestampForm
 
 _VARIES = ((b"vary", b"User-Agent"),)
@@ -57,7 +58,9 @@ def get_failure(request: Request) -> Reply:
 def patch_deployment(request: Request) -> Pending:
     id_ = _id(request)
     verdict = wire.decode_patch(request.body, id_)
-    written = request.store.deployments.update(request.organisation, id_, verdict, _giver(request))
+    written = request.store.deployments.update(
+        request.organisation, id_, verdict, giver_of(request)
+    )
     return Pending(written, lambda _: _PATCHED)
 
 
@@ -69,7 +72,7 @@ def patch_deployment_by_version(request: Request) -> Pending:
         patch.env,
         patch.version,
         patch.verdict,
-        _giver(request),
+        giver_of(request),
     )
     return Pending(written, lambda _: _PATCHED)
 
@@ -86,12 +89,6 @@ def delete_failure(request: Request) -> Pending:
 
 def _created(placed: Placed[Deployment] | Placed[Failure]) -> Reply:
     return Reply(200, wire.encode_created(placed.now.event))
-
-
-def _giver(request: Request) -> Giver:
-    """Whoever holds the application key gives the verdict."""
-    key = request.application_key
-    return Giver(by=(key.name or key.id) if key else "", at_ns=request.now_ns)
 
 
 def _id(request: Request) -> str:

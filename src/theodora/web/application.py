@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote, unquote
 
 from starlette.routing import Mount, Route, Router
 from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
@@ -10,6 +11,8 @@ from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 from theodora.web.endpoint import Endpoint, Services
 from theodora.web.observe import LoggedRequests, Metrics, Observer
 from theodora.web.operations import Operation
+from theodora.web.pages.frame import Page
+from theodora.web.pages.serving import AssetEndpoint, Dashboard, PageEndpoint
 from theodora.web.responses import JSON
 from theodora.web.routes import OPERATIONS
 from theodora.web.status import status_routes
@@ -17,18 +20,21 @@ from theodora.web.status import status_routes
 
 def make_application(
     services: Services,
+    dashboard: Dashboard,
     metrics: Metrics,
     lifespan: Lifespan[Any],
     *,
-    path_prefix: str,
     log_requests: LoggedRequests,
 ) -> ASGIApp:
     """The whole of what is served over HTTP."""
-    nowhere = Endpoint(services)
+    path_prefix = dashboard.path_prefix
+    nowhere = _Nowhere(Endpoint(services), PageEndpoint(dashboard))
     routes = [
         *_operation_routes(services, OPERATIONS),
         Route("/api/v1/{rest:path}", Endpoint(services, media_type=JSON)),
         *status_routes(services.store, metrics, path_prefix),
+        *_page_routes(dashboard),
+        Route("/static/{name}", AssetEndpoint()),
     ]
     router = Router(
         [Mount(path_prefix, Router(routes, redirect_slashes=False, default=nowhere))]
@@ -38,7 +44,7 @@ def make_application(
         default=nowhere,
         lifespan=lifespan,
     )
-    return Observer(_Trimmed(router), metrics, log_requests=log_requests)
+    return Observer(_Trimmed(router, path_prefix), metrics, log_requests=log_requests)
 
 
 def _operation_routes(services: Services, operations: Sequence[Operation]) -> list[Route]:
@@ -52,13 +58,53 @@ def _operation_routes(services: Services, operations: Sequence[Operation]) -> li
     ]
 
 
-class _Trimmed:
-    """Tolerates a slash at the end of a path."""
+def _page_routes(dashboard: Dashboard) -> list[Route]:
+    by_path: dict[str, list[Page]] = defaultdict(list)
+    for page in dashboard.pages:
+        by_path[page.path].append(page)
+    return [Route(path, PageEndpoint(dashboard, those)) for path, those in by_path.items()]
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+
+class _Nowhere:
+    """What is at no path: a page for a browser, an error document for everybody else."""
+
+    def __init__(self, documents: ASGIApp, pages: ASGIApp) -> None:
+        self._documents = documents
+        self._pages = pages
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"].endswith("/") and scope["path"] != "/":
-            scope["path"] = scope["path"].rstrip("/")
+        accept = next((value for name, value in scope["headers"] if name == b"accept"), b"")
+        is_browser = b"text/html" in accept and "/api/" not in scope["path"]
+        answer = self._pages if is_browser else self._documents
+        await answer(scope, receive, send)
+
+
+class _Trimmed:
+    """Tolerates a slash at the end of a path, and none at the end of the prefix.
+
+    In paths of the API names stay quoted, so that one may hold a slash; `Endpoint` unquotes them.
+    """
+
+    def __init__(self, app: ASGIApp, path_prefix: str) -> None:
+        self._app = app
+        self._root = f"{path_prefix}/"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            path: str = scope["path"]
+            # A name at the end of a path may itself end with a slash, which is quoted there.
+            is_slashed = scope["raw_path"].partition(b"?")[0].endswith(b"/")
+            if f"{path}/" == self._root:
+                scope["path"] = self._root
+            elif path.startswith(f"{self._root}api/"):
+                names = _quoted_names(scope["raw_path"], depth=self._root.count("/"))
+                scope["path"] = self._root + names.rstrip("/")
+            elif is_slashed and path != self._root:
+                scope["path"] = path.rstrip("/")
         await self._app(scope, receive, send)
+
+
+def _quoted_names(raw_path: bytes, depth: int) -> str:
+    """The parts of a path below some first ones, each quoted in one and the same way."""
+    parts = raw_path.partition(b"?")[0].decode("latin-1").split("/")[depth:]
+    return "/".join(quote(unquote(part), safe="") for part in parts)

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 import structlog
 from starlette.datastructures import QueryParams
@@ -41,6 +42,7 @@ class Services:
     limiter: RateLimiter
     executor: Executor
     timestamps: str
+    prometheus_groups: int
     max_json_bytes: int
     max_multipart_bytes: int
 
@@ -81,12 +83,12 @@ class Endpoint:
             return self._turned_away(scope, NotFound())
         note_operation(scope, operation.name)
         try:
-            credentials = read_credentials(headers, scope["query_string"], operation.access)
-            caller = authenticate(self._services.store, credentials, operation.access)
+            caller = await self._authenticate(operation, scope, headers)
         except Forbidden as error:
             return self._turned_away(scope, error)
         except TheodoraError as error:
             return _failed(error), self._services.limiter.peek("unauthenticated", _address(scope))
+        self._note_keys(caller)
         quota = self._services.limiter.take(operation.bucket, caller.organisation.key)
         try:
             if quota.exceeded:
@@ -100,6 +102,27 @@ class Endpoint:
     def _turned_away(self, scope: Scope, error: TheodoraError) -> tuple[Reply, Quota]:
         quota = self._services.limiter.take("unauthenticated", _address(scope))
         return error_reply(TooManyRequests() if quota.exceeded else error), quota
+
+    async def _authenticate(
+        self, operation: Operation, scope: Scope, headers: Mapping[str, str]
+    ) -> Caller:
+        """Finds the keys here if that is quick, else on a thread of its own."""
+        credentials = read_credentials(headers, scope["query_string"], operation.access)
+        with suppress(TakesLong):
+            return authenticate(self._services.store, credentials, operation.access)
+        return await asyncio.get_running_loop().run_in_executor(
+            self._services.executor,
+            authenticate,
+            self._services.store,
+            credentials,
+            operation.access,
+        )
+
+    def _note_keys(self, caller: Caller) -> None:
+        now_ns = time.time_ns()
+        for key in (caller.api_key, caller.application_key):
+            if key is not None:
+                self._services.store.keys.note_used(key, now_ns)
 
     async def _serve(
         self,
@@ -115,12 +138,13 @@ class Endpoint:
             organisation=caller.organisation,
             api_key=caller.api_key,
             application_key=caller.application_key,
-            path_parameters=scope["path_params"],
+            path_parameters={name: unquote(value) for name, value in scope["path_params"].items()},
             query_parameters=QueryParams(scope["query_string"]),
             headers=headers,
             body=await self._body(operation, headers, receive),
             now_ns=time.time_ns(),
             timestamps=self._services.timestamps,
+            prometheus_groups=self._services.prometheus_groups,
         )
         outcome = await self._handle(operation, request)
         if isinstance(outcome, Pending):

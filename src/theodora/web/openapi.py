@@ -111,12 +111,19 @@ def _request(operation: Operation, documents: Documents) -> Json:
 
 def _response(operation: Operation, documents: Documents, status: int) -> Json:
     response: Json = {"description": _REASONS[status], "headers": _RATE_LIMIT_HEADERS}
+    content = _content(operation, documents, status)
+    return response | {"content": content} if content else response
+
+
+def _content(operation: Operation, documents: Documents, status: int) -> Json:
+    """What may be answered, by media type."""
+    media_type = operation.reply_media_type
     if status in {403, 429}:
-        content: Json = {"schema": {"$ref": "#/components/schemas/StringErrors"}}
-    elif status in TITLES:
-        content = {"schema": {"$ref": "#/components/schemas/ObjectErrors"}}
-    elif documents.answer is not None:
-        content = {"schema": documents.answer, "example": documents.answer_example}
-    else:
-        return response
-    return response | {"content": {operation.reply_media_type: content}}
+        return {media_type: {"schema": {"$ref": "#/components/schemas/StringErrors"}}}
+    if status in TITLES:
+        return {media_type: {"schema": {"$ref": "#/components/schemas/ObjectErrors"}}}
+    texts: Json = {each: {"schema": {"type": "string"}} for each in operation.text_media_types}
+    if documents.answer is None:
+        return texts
+    answer = {"schema": documents.answer, "example": documents.answer_example}
+    return {media_type: answer, **texts}

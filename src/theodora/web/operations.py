@@ -34,6 +34,8 @@ class Request:
     now_ns: int
     timestamps: str
     """The server's own choice of form, or `auto`."""
+    prometheus_groups: int
+    """How many services and environments one scrape gives at the most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,3 +70,5 @@ class Operation:
     is_brief: bool = True
     """Whether it may be answered on the event loop when its body is short."""
     reply_media_type: str = JSON_API
+    text_media_types: tuple[str, ...] = ()
+    """Of texts that it answers with if it is asked to, or if it answers with nothing else."""

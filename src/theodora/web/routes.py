@@ -1,9 +1,20 @@
 """The route table: every operation, its paths, what it asks for and what it may answer."""
 
-from theodora.web import activity, api, datadog_ci, explanations, git_metadata, settings, validation
+from theodora.web import (
+    activity,
+    api,
+    datadog_ci,
+    explanations,
+    git_metadata,
+    metrics,
+    prometheus,
+    settings,
+    validation,
+    verdicts,
+)
 from theodora.web.body import MULTIPART_MEDIA_TYPES
 from theodora.web.operations import Operation
-from theodora.web.responses import JSON
+from theodora.web.responses import CSV, JSON, PROMETHEUS
 from theodora.web.security import READ, WRITE, WRITE_SETTINGS, Access, Credential
 
 _API_KEY = Access(Credential.API_KEY)
@@ -68,6 +79,38 @@ OPERATIONS: tuple[Operation, ...] = (
         media_types=(),
     ),
     Operation(
+        name="GetDORADeploymentVerdict",
+        summary="Tell what was said of a deployment by hand, by whom, when and why",
+        method="GET",
+        paths=("/api/v2/dora/deployments/{id}/verdict",),
+        handler=verdicts.get_verdict,
+        access=_READ,
+        bucket="dora_read",
+        statuses=(200, 404),
+        media_types=(),
+    ),
+    Operation(
+        name="PutDORADeploymentVerdict",
+        summary="Say of a deployment whether it failed, and why one thinks so",
+        method="PUT",
+        paths=("/api/v2/dora/deployments/{id}/verdict",),
+        handler=verdicts.put_verdict,
+        access=_WRITE,
+        bucket="dora_write",
+        statuses=(200, 400, 404),
+    ),
+    Operation(
+        name="DeleteDORADeploymentVerdict",
+        summary="Take back what was said of a deployment by hand, so that the rules decide",
+        method="DELETE",
+        paths=("/api/v2/dora/deployments/{id}/verdict",),
+        handler=verdicts.delete_verdict,
+        access=_WRITE,
+        bucket="dora_write",
+        statuses=(202, 404),
+        media_types=(),
+    ),
+    Operation(
         name="PatchDORADeployment",
         summary="Patch a deployment event",
         method="PATCH",
@@ -118,6 +161,17 @@ OPERATIONS: tuple[Operation, ...] = (
         access=_READ,
         bucket="dora_read",
         statuses=(200, 400),
+    ),
+    Operation(
+        name="ListDORAServices",
+        summary="List the services known, with their teams and production environments",
+        method="GET",
+        paths=("/api/v2/dora/settings/services",),
+        handler=settings.list_services,
+        access=_READ,
+        bucket="dora_read",
+        statuses=(200,),
+        media_types=(),
     ),
     Operation(
         name="GetDORAServiceSettings",
@@ -201,6 +255,32 @@ OPERATIONS: tuple[Operation, ...] = (
         bucket="dora_write",
         statuses=(202, 404),
         media_types=(),
+    ),
+    Operation(
+        name="GetDORAMetrics",
+        summary="Get the DORA metrics of a period",
+        method="GET",
+        paths=("/api/v2/dora/metrics",),
+        handler=metrics.get_metrics,
+        access=_READ,
+        bucket="dora_read",
+        statuses=(200, 400),
+        media_types=(),
+        is_brief=False,
+        text_media_types=(CSV,),
+    ),
+    Operation(
+        name="ScrapeDORAMetrics",
+        summary="Get the DORA metrics of the last days, for Prometheus",
+        method="GET",
+        paths=("/metrics/dora",),
+        handler=prometheus.scrape,
+        access=_READ,
+        bucket="dora_read",
+        statuses=(200, 400),
+        media_types=(),
+        is_brief=False,
+        text_media_types=(PROMETHEUS,),
     ),
     Operation(
         name="CreateAIImpactUserActivity",

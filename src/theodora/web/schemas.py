@@ -3,21 +3,37 @@
 The examples are checked against the schemas, and against the server, by tests.
 """
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, get_args
 
 import msgspec
 
-from theodora.dora import DeploymentSequence, derive
+from theodora.dora import DeploymentSequence, deployment_row, derive, make_report
+from theodora.dora.buckets import Interval, WeekStart
 from theodora.dora.explanation import Explanation, explain
-from theodora.dora.given import MAX_GLOBS, MAX_RULES
+from theodora.dora.given import MAX_ENVS, MAX_GLOBS, MAX_NAME, MAX_RULES
+from theodora.dora.metrics import Granularity
 from theodora.dora.rules import FIELDS
 from theodora.events import Deployment
 from theodora.query.fields import SORT_KEYS, Kind
+from theodora.storage.settings import MAX_SERVICES
 from theodora.web.explanations import TYPE as EXPLANATION_TYPE
-from theodora.web.settings import PREVIEW_TYPE, PreviewAttributes, SettingsAttributes
+from theodora.web.metrics_answer import Answer, Clock
+from theodora.web.metrics_document import TYPE as METRICS_TYPE
+from theodora.web.metrics_document import Meta, MetricsAttributes, json_of
+from theodora.web.metrics_events import GROUP_FIELDS
+from theodora.web.metrics_question import MOST_KEYS, Form, read_question
+from theodora.web.prometheus import DEFAULT_DAYS, MOST_DAYS
+from theodora.web.settings import (
+    PREVIEW_TYPE,
+    SERVICE_TYPE,
+    PreviewAttributes,
+    ServiceAttributes,
+    SettingsAttributes,
+)
 from theodora.web.settings import TYPE as SETTINGS_TYPE
-from theodora.web.wire import LIST_TYPES, MAX_LIST_LIMIT, PATCH_TYPE
+from theodora.web.verdicts import VerdictAttributes
+from theodora.web.wire import LIST_TYPES, MAX_LIST_LIMIT, MAX_REASON, PATCH_TYPE, VERDICT_TYPE
 
 Schema = dict[str, Any]
 
@@ -105,13 +121,17 @@ _COMMITS = _object(
 )
 _COMMIT_EXAMPLE = {"id": "66adc9350f2cc9b250b69abddab733dd55e1a588", "type": "commit"}
 
-(_EXPLANATION, _SETTINGS, _PREVIEW), _DERIVATION_PARTS = msgspec.json.schema_components(
-    [Explanation, SettingsAttributes, PreviewAttributes],
-    ref_template="#/components/schemas/{name}",
+_SHAPES = (
+    *(Explanation, VerdictAttributes),
+    *(SettingsAttributes, PreviewAttributes, ServiceAttributes),
+    *(MetricsAttributes, Meta),
+)
+(_EXPLANATION, _JUDGED, _SETTINGS, _PREVIEW, _SERVICE_KNOWN, _METRICS, _META), _PARTS = (
+    msgspec.json.schema_components(_SHAPES, ref_template="#/components/schemas/{name}")
 )
 
 COMPONENTS: dict[str, Schema] = {
-    **_DERIVATION_PARTS,
+    **_PARTS,
     "ObjectErrors": _object(
         {
             "errors": _array(
@@ -399,6 +419,52 @@ _EXAMPLE_VERDICT = {
     "change_failure": True,
     "remediation": {"id": "eG42zNIkVjM", "type": "rollback"},
 }
+_EXAMPLE_ACT = {
+    "change_failure": True,
+    "remediation": {"type": "rollback", "id": "eG42zNIkVjM", "version": None},
+    "by": "release desk",
+    "at": "2023-09-01T08:30:00Z",
+    "reason": "Half of the payments were refused.",
+}
+_VERDICT_ANSWER = Documents(
+    answer=_data(
+        _object(
+            {"id": _text(), "type": _constant(VERDICT_TYPE), "attributes": _JUDGED},
+            *("id", "type", "attributes"),
+        )
+    ),
+    answer_example={
+        "data": {
+            "id": "64f25434490ef9c7",
+            "type": VERDICT_TYPE,
+            "attributes": {
+                "verdict": _EXAMPLE_ACT,
+                "history": [{**_EXAMPLE_ACT, "action": "given"}],
+            },
+        }
+    },
+    parameters=(_ID_PARAMETER,),
+)
+_VERDICT_DOCUMENTS = replace(
+    _VERDICT_ANSWER,
+    request=_data(
+        _object(
+            {
+                "type": _constant(VERDICT_TYPE),
+                "attributes": _object(
+                    {**_VERDICT, "reason": _text(maxLength=MAX_REASON)}, "change_failure"
+                ),
+            },
+            *("type", "attributes"),
+        )
+    ),
+    request_example={
+        "data": {
+            "type": VERDICT_TYPE,
+            "attributes": {**_EXAMPLE_VERDICT, "reason": "Half of the payments were refused."},
+        }
+    },
+)
 _FAILURE_DOCUMENTS = _create(
     _FAILURE_ATTRIBUTES, _EXAMPLE_FAILURE, "dora_failure", str(_STORED_FAILURE["id"])
 )
@@ -460,6 +526,8 @@ _GIVEN_SETTINGS = {
             "linked_rules": _RULES,
             "static_rules": _RULES,
             "incident_marks_failure": {"type": "boolean"},
+            "production_envs": _array(_text(minLength=1, maxLength=MAX_NAME), maxItems=MAX_ENVS),
+            "team": _text(minLength=1, maxLength=MAX_NAME),
         }
     ),
     "additionalProperties": False,
@@ -475,6 +543,40 @@ _SERVICE_PARAMETER: Schema = {
     "description": "The service's name.",
     "schema": _text(minLength=1),
 }
+
+
+_SERVICES_DOCUMENTS = Documents(
+    answer=_data(
+        _array(
+            _object(
+                {"id": _text(), "type": _constant(SERVICE_TYPE), "attributes": _SERVICE_KNOWN},
+                *("id", "type", "attributes"),
+            ),
+            maxItems=MAX_SERVICES,
+        )
+    ),
+    answer_example={
+        "data": [
+            {
+                "id": "shopist",
+                "type": SERVICE_TYPE,
+                "attributes": {
+                    "team": "backend",
+                    "production_envs": ["production", "prod", "prd", "live"],
+                    "given": {"team": "backend"},
+                },
+            }
+        ]
+    },
+    parameters=(
+        {
+            "name": "after",
+            "in": "query",
+            "description": "Only services whose names come after this one; for the next page.",
+            "schema": _text(),
+        },
+    ),
+)
 
 
 def _settings_documents(
@@ -497,16 +599,89 @@ def _settings_documents(
     )
 
 
+def _parameter(name: str, about: str, schema: Schema) -> Schema:
+    return {"name": name, "in": "query", "description": about, "schema": schema}
+
+
+def _choice(name: str, about: str, choices: tuple[str, ...], default: str) -> Schema:
+    return _parameter(name, about, _text(enum=list(choices), default=default))
+
+
+_ENDS = "RFC 3339, a date or date-time in the time zone, or a Unix timestamp"
+_METRICS_PARAMETERS = (
+    _parameter(
+        "from", f"The start, included: {_ENDS}. Default: 12 weeks, with the week of `to`.", _text()
+    ),
+    _parameter("to", f"The end, not included: {_ENDS}. Default: now.", _text()),
+    _parameter("query", "Which events count, see the search language.", _text(maxLength=4096)),
+    _parameter(
+        "interval",
+        "What the period is cut into.",
+        _text(enum=list(get_args(Interval)), default="total"),
+    ),
+    _parameter(
+        "group_by",
+        f"Up to {MOST_KEYS} keys with commas between them: {', '.join(GROUP_FIELDS)} or keys of "
+        "custom tags.",
+        _text(),
+    ),
+    _parameter("timezone", "An IANA zone, in which days begin.", _text(default="UTC")),
+    _parameter(
+        "week_start",
+        "What day weeks start on.",
+        _text(enum=list(get_args(WeekStart)), default="monday"),
+    ),
+    _choice(
+        "granularity",
+        "Whether lead times are of commits, or means of deployments.",
+        get_args(Granularity),
+        "commit",
+    ),
+    _parameter("as_of", f"What counts as now: {_ENDS}. Default: the time of the request.", _text()),
+    _choice("format", "How to answer.", get_args(Form), "json"),
+)
+_AS_OF_NS = 1_693_526_400 * 10**9
+
+
+def _metrics_documents() -> Documents:
+    """With the answer to a question about a store that holds one deployment."""
+    question = read_question((("interval", "month"), ("from", "2023-08-01")), _AS_OF_NS)
+    rows = [deployment_row(each) for each in derive(DeploymentSequence(deployments=(_EXPLAINED,)))]
+    report = make_report(question.query, rows, ())
+    example = json_of(Answer(question, report, Clock("author_time", {}), spans_services=False))
+    resource = _object(
+        {"id": _text(), "type": _constant(METRICS_TYPE), "attributes": _METRICS},
+        *("id", "type", "attributes"),
+    )
+    return Documents(
+        answer=_object({"data": _array(resource), "meta": _META}, "data", "meta"),
+        answer_example=msgspec.json.decode(example),
+        parameters=_METRICS_PARAMETERS,
+    )
+
+
+_SCRAPE_PARAMETER = _parameter(
+    "days",
+    "Length of the window up to now.",
+    {"type": "integer", "minimum": 1, "maximum": MOST_DAYS, "default": DEFAULT_DAYS},
+)
+
 DOCUMENTS: dict[str, Documents] = {
+    "GetDORAMetrics": _metrics_documents(),
+    "ScrapeDORAMetrics": Documents(parameters=(_SCRAPE_PARAMETER,)),
     "GetDORASettings": _settings_documents(SETTINGS_TYPE, _SETTINGS, reads=False),
     "PutDORASettings": _settings_documents(SETTINGS_TYPE, _SETTINGS),
     "PreviewDORASettings": _settings_documents(PREVIEW_TYPE, _PREVIEW),
+    "ListDORAServices": _SERVICES_DOCUMENTS,
     "GetDORAServiceSettings": _settings_documents(
         SETTINGS_TYPE, _SETTINGS, _SERVICE_PARAMETER, reads=False
     ),
     "PutDORAServiceSettings": _settings_documents(SETTINGS_TYPE, _SETTINGS, _SERVICE_PARAMETER),
     "PreviewDORAServiceSettings": _settings_documents(PREVIEW_TYPE, _PREVIEW, _SERVICE_PARAMETER),
     "ExplainDORADeployment": _EXPLANATION_DOCUMENTS,
+    "GetDORADeploymentVerdict": _VERDICT_ANSWER,
+    "PutDORADeploymentVerdict": _VERDICT_DOCUMENTS,
+    "DeleteDORADeploymentVerdict": Documents(parameters=(_ID_PARAMETER,)),
     "CreateDORADeployment": _create(
         _DEPLOYMENT_ATTRIBUTES,
         _EXAMPLE_DEPLOYMENT,

@@ -7,13 +7,14 @@ import msgspec
 from theodora.dora import ServiceSettings
 from theodora.dora.given import read_settings
 from theodora.events import Deployment
-from theodora.storage.settings import WHOLE_ORGANISATION, Given
+from theodora.storage.settings import WHOLE_ORGANISATION, Given, KnownService
 from theodora.web.operations import Pending, Request
 from theodora.web.responses import Reply
 from theodora.web.wire import Resource, decode_attributes, encode_data
 
 TYPE = "dora_settings"
 PREVIEW_TYPE = "dora_settings_preview"
+SERVICE_TYPE = "dora_service"
 _ORGANISATION_ID = "organisation"
 _SHOWN = 1_000
 """Deployments that a preview lists at the most; the counts are of all."""
@@ -24,6 +25,16 @@ class SettingsAttributes(msgspec.Struct, frozen=True):
 
     given: Given
     effective: ServiceSettings
+
+
+class ServiceAttributes(msgspec.Struct, frozen=True):
+    """A service that events or settings name."""
+
+    team: str | None
+    """Of its deployments and failures that were sent without one."""
+    production_envs: tuple[str, ...]
+    given: Given
+    """What was set for the service itself."""
 
 
 class PreviewedDeployment(msgspec.Struct, frozen=True):
@@ -55,6 +66,18 @@ def get_settings(request: Request) -> Reply:
     given = request.store.settings.given(request.organisation, service)
     effective = request.store.settings.effective(request.organisation, service)
     return _settings(service, given, effective)
+
+
+def list_services(request: Request) -> Reply:
+    after = request.query_parameters.get("after", "")
+    found = request.store.settings.services(request.organisation, after)
+    return Reply(200, encode_data([_known(each) for each in found]))
+
+
+def _known(service: KnownService) -> Resource:
+    effective = service.effective
+    attributes = ServiceAttributes(effective.team, effective.production_envs, service.given)
+    return Resource(service.name, SERVICE_TYPE, attributes)
 
 
 def put_settings(request: Request) -> Pending:

@@ -10,9 +10,7 @@ from theodora.errors import TheodoraError
 from theodora.storage import Store
 from theodora.web.observe import Metrics, note_operation
 from theodora.web.openapi import openapi_document
-from theodora.web.responses import JSON
-
-_PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
+from theodora.web.responses import JSON, PROMETHEUS
 
 
 def status_routes(store: Store, metrics: Metrics, path_prefix: str) -> list[Route]:
@@ -29,7 +27,7 @@ def status_routes(store: Store, metrics: Metrics, path_prefix: str) -> list[Rout
         return PlainTextResponse("ready\n")
 
     def prometheus(_: Request) -> Response:
-        return Response(metrics.exposition(), media_type=_PROMETHEUS)
+        return Response(metrics.exposition(), media_type=PROMETHEUS)
 
     def openapi(_: Request) -> Response:
         return Response(openapi_document(path_prefix), media_type=JSON)

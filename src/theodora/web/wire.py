@@ -21,7 +21,7 @@ from theodora.events import (
     format_rfc3339,
     nanoseconds_from_rfc3339,
 )
-from theodora.events.attributes import MAX_PROBLEMS, missing, shortened, wrong_type
+from theodora.events.attributes import CONTROL, MAX_PROBLEMS, missing, shortened, wrong_type
 from theodora.events.json_values import (
     JsonObject,
     JsonValue,
@@ -174,6 +174,8 @@ LIST_TYPES = {
     Kind.FAILURE: "dora_failures_list_request",
 }
 PATCH_TYPE = "dora_deployment_patch_request"
+VERDICT_TYPE = "dora_deployment_verdict"
+MAX_REASON = 1_024
 
 _DEFAULT_SORT = "-started_at"
 
@@ -300,6 +302,25 @@ def decode_patch_by_version(body: bytes) -> PatchByVersion:
     verdict = _verdict(attributes, change_failure, problems)
     _raise(problems)
     return PatchByVersion(service, env, version, verdict)
+
+
+def decode_verdict(body: bytes, id_: str) -> tuple[Verdict, str]:
+    """The verdict that is given on the deployment with this id, and the reason for it."""
+    _, attributes = _envelope(body, VERDICT_TYPE, id_)
+    problems: list[Problem] = []
+    change_failure = _boolean(attributes, "change_failure", problems)
+    if attributes.get("change_failure") is None:
+        problems.append(missing("change_failure"))
+    verdict = _verdict(attributes, change_failure, problems)
+    reason = _text(attributes, "reason", problems) or ""
+    if len(reason) > MAX_REASON:
+        detail = f'attribute "reason" must be at most {MAX_REASON} characters'
+        problems.append(Problem(detail, ("reason",)))
+    if CONTROL.search(reason):
+        detail = 'attribute "reason" must not contain control characters'
+        problems.append(Problem(detail, ("reason",)))
+    _raise(problems)
+    return Verdict().patched(verdict), reason
 
 
 def _needed_text(holder: JsonObject, name: str, problems: list[Problem], *within: str) -> str:

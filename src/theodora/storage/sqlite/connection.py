@@ -11,22 +11,19 @@ from pathlib import Path
 
 import apsw
 
-from theodora.errors import Unavailable, UnusableSetting, UnusableStore
-from theodora.storage.functions import register_functions
+from theodora.errors import Unavailable, UnusableStore
+from theodora.storage.sqlite.dialect import SQLITE
+from theodora.storage.sqlite.functions import register_functions
 
 _BUSY_TIMEOUT_MS = 30_000
 _PAGE_BYTES = 8_192
 _CACHE_KIB = {"reader": 8_192, "writer": 32_768}
 
 
-def sqlite_path(url: str) -> Path:
-    """The file behind `sqlite:///relative.db` or `sqlite:////absolute.db`."""
-    scheme, separator, path = url.partition(":///")
-    if scheme != "sqlite" or not separator or not path:
-        raise UnusableSetting(
-            f'database "{url}" must have the form sqlite:///relative.db or sqlite:////absolute.db'
-        )
-    return Path(path)
+class _Cursor(apsw.Cursor):
+    """apsw's cursor, which is all that `storage.cursor.Cursor` asks for but this."""
+
+    dialect = SQLITE
 
 
 def connect_writer(path: Path) -> apsw.Connection:
@@ -59,6 +56,7 @@ def _prepared(connection: apsw.Connection) -> apsw.Connection:
     # Without this SQLite prepares a statement anew for each set of bound values.
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
     register_functions(connection)
+    connection.cursor_factory = _Cursor
     return connection
 
 

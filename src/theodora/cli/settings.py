@@ -1,4 +1,4 @@
-"""`theodora rules`: what derivation goes by, for the organisation and for services."""
+"""`theodora settings`: rules, teams and production, for the organisation and for services."""
 
 from typing import IO
 
@@ -6,11 +6,12 @@ import click
 import msgspec
 
 from theodora.cli.options import config_from, organisation_option, setting_options
+from theodora.cli.tables import aligned
 from theodora.dora.given import read_settings
 from theodora.events import Deployment
 from theodora.storage import Store
 from theodora.storage.derivation import Preview
-from theodora.storage.settings import Given
+from theodora.storage.settings import Given, KnownService
 from theodora.web.wire import decode_body, render
 
 _SHOWN = 50
@@ -23,11 +24,15 @@ _file = click.argument("file", type=click.File("rb"), metavar="FILE")
 
 
 @click.group()
-def rules() -> None:
-    """Show, set and try the rules that tell change failures, and how lead times are measured."""
+def settings() -> None:
+    """Show, set and try what holds for every service, or for one.
+
+    Rules that tell change failures, how lead times are measured, the team, and which
+    environments are production.
+    """
 
 
-@rules.command()
+@settings.command()
 @_service
 @organisation_option
 @setting_options(["database"])
@@ -42,7 +47,7 @@ def show(service: str, org: str, **flags: str | None) -> None:
     click.echo(msgspec.json.format(msgspec.json.encode(shown)))
 
 
-@rules.command("set")
+@settings.command("set")
 @_file
 @_service
 @organisation_option
@@ -56,10 +61,13 @@ def set_(file: IO[bytes], service: str, org: str, **flags: str | None) -> None:
      "detect_rollbacks": true, "rollback_lookback": 20,
      "linked_rules": [{"id": "fixes", "fields": ["version"], "pattern": ".*-fixes-$version"}],
      "static_rules": [{"id": "hotfix", "fields": ["pr_title"], "pattern": "hotfix"}],
-     "incident_marks_failure": false}
+     "incident_marks_failure": false,
+     "production_envs": ["production", "prod", "prd", "live"],
+     "team": "storefront"}
 
-    Each member may be left out: then the organisation's holds, or the default. Deployments are
-    derived anew by the server, or by theodora derive.
+    Each member may be left out: then the organisation's holds, or the default. The team is that
+    of deployments and failures that were sent without one. Deployments are derived anew by the
+    server, or by theodora derive.
     """
     given = _given(file)
     with Store(config_from(flags).database, render) as store:
@@ -67,7 +75,7 @@ def set_(file: IO[bytes], service: str, org: str, **flags: str | None) -> None:
     click.echo(f"set {', '.join(given) or 'nothing'} for {service or 'every service'}")
 
 
-@rules.command()
+@settings.command()
 @_file
 @_service
 @organisation_option
@@ -78,6 +86,27 @@ def preview(file: IO[bytes], service: str, org: str, **flags: str | None) -> Non
     with Store(config_from(flags).database, render) as store:
         found = store.derivations.preview(store.keys.organisation(org), given, service)
     _show(found)
+
+
+@settings.command()
+@organisation_option
+@setting_options(["database"])
+def services(org: str, **flags: str | None) -> None:
+    """List the services known, with their teams and production environments."""
+    with Store(config_from(flags).database, render) as store:
+        known = store.settings.services(store.keys.organisation(org), limit=_MOST_SERVICES)
+    for line in aligned([_COLUMNS, *(_line(each) for each in known)]):
+        click.echo(line)
+
+
+_COLUMNS = ("service", "team", "production", "set")
+_MOST_SERVICES = 10_000
+
+
+def _line(service: KnownService) -> tuple[str, ...]:
+    effective = service.effective
+    envs = " ".join(effective.production_envs)
+    return service.name, effective.team or "", envs, " ".join(service.given)
 
 
 def _given(file: IO[bytes]) -> Given:

@@ -5,22 +5,21 @@ from functools import lru_cache
 from typing import Any
 
 import apsw
-import msgspec
 
 from theodora.events import Failure, format_rfc3339
 from theodora.query.ast import Bound, TextRange
 from theodora.query.fields import Tag
 from theodora.query.matches import matches
 from theodora.query.operands import number
-from theodora.query.patterns import Pattern, Wild
 from theodora.query.words import stand_in, words
+from theodora.storage.sqlite.dialect import decode_words
 
 
 def register_functions(connection: apsw.Connection) -> None:
     """Makes the functions known to statements of this connection."""
     functions: dict[str, Callable[..., Any]] = {
         "rfc3339": _rfc3339,
-        "spaced_words": spaced_words,
+        "spaced_words": _spaced_words,
         "words_stand_in": _words_stand_in,
         "tag_lies_between": _tag_lies_between,
     }
@@ -28,24 +27,9 @@ def register_functions(connection: apsw.Connection) -> None:
         connection.create_scalar_function(name, function, deterministic=True)
 
 
-def spaced_words(value: str | None) -> str | None:
+def _spaced_words(value: str | None) -> str | None:
     """The words of a value as a line in which each has a space on either side."""
     return None if value is None else f" {' '.join(words(value))} \n"
-
-
-def encode_words(sought: tuple[Pattern, ...]) -> str:
-    """Words with wildcards as text: JSON in which a wildcard stands in an array of its own."""
-    return msgspec.json.encode(
-        [[[token.value] if isinstance(token, Wild) else token for token in word] for word in sought]
-    ).decode()
-
-
-@lru_cache(maxsize=256)
-def _decode_words(text: str) -> tuple[Pattern, ...]:
-    return tuple(
-        tuple(token if isinstance(token, str) else Wild(token[0]) for token in word)
-        for word in msgspec.json.decode(text)
-    )
 
 
 def _rfc3339(instant_ns: int | None) -> str | None:
@@ -55,7 +39,7 @@ def _rfc3339(instant_ns: int | None) -> str | None:
 def _words_stand_in(sought: str, spaced: str | None) -> bool:
     if spaced is None:
         return False
-    decoded = _decode_words(sought)
+    decoded = decode_words(sought)
     return any(stand_in(decoded, line) for line in spaced.split("\n"))
 
 

@@ -1,4 +1,4 @@
-"""`theodora rules` and `theodora derive`, beside each other on one database."""
+"""`theodora settings` and `theodora derive`, beside each other on one database."""
 
 import json
 from pathlib import Path
@@ -47,27 +47,27 @@ def test_derive_works_off_what_is_marked_and_then_finds_nothing(database: str):
 def test_preview_changes_nothing_and_set_does(database: str):
     run("derive", "--database", database)
     given = {"detect_rollbacks": False}
-    preview = run("rules", "preview", "-", "--database", database, given=given)
+    preview = run("settings", "preview", "-", "--database", database, given=given)
     assert "would mark 0 of 3 deployments as failed (now 1); 2 would differ" in preview.output
     assert "d2 web v2: failed, standard -> fine, standard" in preview.output
     assert run("derive", "--database", database).output == "derived 0 sequences\n"
-    run("rules", "set", "-", "--service", "web", "--database", database, given=given)
+    run("settings", "set", "-", "--service", "web", "--database", database, given=given)
     run("derive", "--database", database)
     assert failed(database) == []
 
 
 def test_show_tells_what_was_set_and_what_holds(database: str):
     given = {"rollback_lookback": 3}
-    run("rules", "set", "-", "--service", "web", "--database", database, given=given)
-    shown = json.loads(run("rules", "show", "--service", "web", "--database", database).output)
+    run("settings", "set", "-", "--service", "web", "--database", database, given=given)
+    shown = json.loads(run("settings", "show", "--service", "web", "--database", database).output)
     assert shown["given"] == given
     assert shown["effective"]["rollback_lookback"] == 3
     assert shown["effective"]["linked_rules"][0]["id"] == "revert"
-    assert json.loads(run("rules", "show", "--database", database).output)["given"] == {}
+    assert json.loads(run("settings", "show", "--database", database).output)["given"] == {}
 
 
 def test_a_wrong_rule_is_refused_with_its_place(database: str):
     rule = {"id": "slow", "fields": ["version"], "pattern": "(a+)+"}
-    answer = run("rules", "set", "-", "--database", database, given={"static_rules": [rule]})
+    answer = run("settings", "set", "-", "--database", database, given={"static_rules": [rule]})
     assert answer.exit_code == 1
     assert "/static_rules/0/pattern: must not repeat what repeats" in answer.output

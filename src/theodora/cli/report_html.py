@@ -1,0 +1,30 @@
+"""A report as one HTML file: styles and drawings inside, no script, nothing loaded."""
+
+import re
+
+from markupsafe import Markup
+
+from theodora import __version__
+from theodora.cli.reporting import MonthReport
+from theodora.web.pages.assets import assets
+from theodora.web.pages.intervals import COLUMNS, interval_rows
+from theodora.web.pages.templates import render
+
+_LINK = re.compile(r"</?a\b[^>]*>")
+
+
+def html_of(report: MonthReport) -> str:
+    html = render(
+        "report.html",
+        {
+            "report": report,
+            "scope": report.scope,
+            "clock": report.scope.clock,
+            "style": Markup(assets()["theodora.css"].body.decode()),  # noqa: S704 - our own
+            "interval_columns": COLUMNS,
+            "intervals": tuple(interval_rows(report.overall.series, report.year)),
+            "version": __version__,
+        },
+    )
+    # Without a dashboard there is nothing that numbers could lead to.
+    return html if report.scope.prefix else _LINK.sub("", html)

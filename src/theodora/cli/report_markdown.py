@@ -1,0 +1,120 @@
+"""A report as Markdown, short enough for a chat."""
+
+import html
+import re
+from collections.abc import Iterator, Sequence
+
+from theodora.cli.reporting import FailedRow, MonthReport
+from theodora.web.pages import wording
+from theodora.web.pages.wording import DASH
+
+_MOST_FAILED = 10
+_SPECIAL = re.compile(r"([\\`*_{}\[\]#|~!])")
+
+
+def markdown_of(report: MonthReport) -> str:
+    return "\n".join(_lines(report)) + "\n"
+
+
+def _lines(report: MonthReport) -> Iterator[str]:
+    whose = f" of {_safe(report.team)}" if report.team is not None else ""
+    so_far = ", so far" if report.is_running else ""
+    yield f"## Delivery{whose}, {report.title}{so_far}"
+    yield ""
+    yield from _table(
+        ("", report.title, "of", f"compared with {report.before}", "score"),
+        [
+            (
+                card.title,
+                f"**{_value(report, index)}**",
+                card.of,
+                " ".join(filter(None, (card.movement.words, _before(card.movement.before)))),
+                _score(report, index),
+            )
+            for index, card in enumerate(report.cards)
+        ],
+    )
+    yield ""
+    yield from _changes(report)
+    if report.services:
+        yield ""
+        yield from _services(report)
+    if report.failed:
+        yield ""
+        yield from _failed(report)
+    yield ""
+    yield f"_Scores of 0 to 10 as in {report.benchmark.source}. A mirror, not a target._"
+
+
+def _value(report: MonthReport, index: int) -> str:
+    parts = report.cards[index].parts
+    return " ".join(f"{part.figure} {part.unit}" for part in parts) or "no value"
+
+
+def _before(before: str) -> str:
+    return f"({before})" if before else ""
+
+
+def _score(report: MonthReport, index: int) -> str:
+    score = report.benchmark.scores.get(report.cards[index].name)
+    if score is None:
+        return DASH
+    mean = "" if score.mean is None else f" (mean {wording.decimal(score.mean)})"
+    return wording.decimal(score.value) + mean
+
+
+def _changes(report: MonthReport) -> Iterator[str]:
+    if not report.changes:
+        yield f"Nothing differs from {report.before} by more than chance explains."
+    for change in report.changes:
+        yield f"- {change}"
+
+
+def _services(report: MonthReport) -> Iterator[str]:
+    rows: list[tuple[str, ...]] = []
+    for row in report.services:
+        lead, failed = row.total.change_lead_time, row.total.change_failure_rate
+        rework = row.total.deployment_rework_rate
+        rows.append(
+            (
+                _safe(row.name),
+                wording.number(row.total.deployment_frequency.count),
+                wording.duration(lead.p50, DASH),
+                wording.duration(row.total.failed_deployment_recovery_time.p50, DASH),
+                f"{wording.percent(failed.value, DASH)} ({failed.failed}/{failed.evaluated})",
+                f"{wording.percent(rework.value, DASH)} ({rework.rework}/{rework.evaluated})",
+            )
+        )
+    head = ("service", "deployments", "lead time p50", "recovery p50", "failed", "rework")
+    return _table(head, rows)
+
+
+def _failed(report: MonthReport) -> Iterator[str]:
+    yield "Failed deployments:"
+    for row in report.failed[:_MOST_FAILED]:
+        yield f"- {_said(row, report)}"
+    more = report.overall.total.change_failure_rate.failed - _MOST_FAILED
+    if more > 0:
+        yield f"- … and {wording.number(more)} more"
+
+
+def _said(row: FailedRow, report: MonthReport) -> str:
+    event = row.deployment
+    named = " ".join(_safe(each) for each in (event.service, event.version) if each)
+    when = report.scope.clock.moment(event.finished_at_ns)
+    if event.remediation is None or event.recovery_time_sec is None:
+        return f"{named}, {when}: not remedied for {wording.duration(row.open_sec)}"
+    after = wording.duration(event.recovery_time_sec)
+    return f"{named}, {when}: {event.remediation.type} after {after}"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    yield "| " + " | ".join(head) + " |"
+    yield "|" + " --- |" * len(head)
+    for row in rows:
+        yield "| " + " | ".join(row) + " |"
+
+
+def _safe(name: str | None) -> str:
+    """A name with nothing in it that Markdown would take for more."""
+    return _SPECIAL.sub(r"\\\1", html.escape(wording.plain(name or ""), quote=False))

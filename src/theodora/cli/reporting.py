@@ -1,0 +1,163 @@
+"""A month of one team or of everybody: what a report says, whatever it is written in."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import NamedTuple
+
+import msgspec
+from markupsafe import Markup
+
+from theodora.dora.buckets import Calendar, Period
+from theodora.dora.levels import measured
+from theodora.dora.metrics import Metrics
+from theodora.dora.report import BucketMetrics, GroupReport
+from theodora.events import Deployment, format_rfc3339
+from theodora.query import NOTHING, Everything, Query, all_of, parse, to_text
+from theodora.query.fields import resolve
+from theodora.query.operands import equals
+from theodora.storage import Organisation, Store
+from theodora.web.pages.benchmark import Benchmark, benchmark_of
+from theodora.web.pages.cards import Card, cards_of, deployments_spark
+from theodora.web.pages.figures import MOST_FAILURES, Figure, failed_deployments, figures_of
+from theodora.web.pages.scope import Scope, read_scope
+
+MONTHS = 12
+"""Months whose course is shown, the month itself included."""
+
+MOST_ROWS = 50
+"""Failed deployments that are listed at the most."""
+
+
+class ServiceRow(NamedTuple):
+    """A service in the month, and its deployments month by month."""
+
+    name: str
+    total: Metrics
+    spark: Markup
+
+
+class FailedRow(NamedTuple):
+    """A deployment of the month that failed, and how long it has been so if nothing remedied it."""
+
+    deployment: Deployment
+    open_sec: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MonthReport:
+    """All numbers are those of the metrics endpoint."""
+
+    title: str
+    """`October 2026`."""
+    before: str
+    """The month it is compared with, or as much of it as has passed of this one."""
+    team: str | None
+    scope: Scope
+    year: Scope
+    overall: GroupReport
+    """The month, with the months before as its series."""
+    cards: Sequence[Card]
+    changes: Sequence[str]
+    """What differs from the month before by more than chance explains, in sentences."""
+    benchmark: Benchmark
+    services: Sequence[ServiceRow]
+    failed: Sequence[FailedRow]
+    figures: Sequence[Figure]
+
+    @property
+    def is_running(self) -> bool:
+        return self.scope.now_ns < self.scope.period.end_ns
+
+
+def month_report(
+    store: Store, org: Organisation, month: "Month", *, team: str | None, query: str | None
+) -> MonthReport:
+    """`query` narrows the events, instead of to production environments."""
+    tree = _tree(store, org, team, query)
+    scope, year = month.scope(1, tree), month.scope(MONTHS, tree)
+    of_month = store.metrics.report(org, scope.metrics_query(group_by=("service",)), tree)
+    of_year = store.metrics.report(org, year.metrics_query(group_by=("service",)), tree)
+    overall = msgspec.structs.replace(of_month.overall, series=of_year.overall.series)
+    courses = {group.group: group.series for group in of_year.groups}
+    cards = cards_of(overall, scope)
+    before = of_month.previous_period
+    return MonthReport(
+        title=month.name,
+        before=_name(before, month.calendar),
+        team=team,
+        scope=scope,
+        year=year,
+        overall=overall,
+        cards=cards,
+        changes=tuple(_changes(cards)),
+        benchmark=benchmark_of(measured(overall.total), ""),
+        services=tuple(_service_rows(of_month.groups, courses)),
+        failed=tuple(
+            FailedRow(each, (scope.now_ns - each.finished_at_ns) / 10**9)
+            for each in failed_deployments(store, org, scope, MOST_ROWS)
+        ),
+        figures=tuple(
+            figures_of(of_year.overall, year, failed_deployments(store, org, year, MOST_FAILURES))
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Month:
+    """A calendar month, seen at some instant."""
+
+    first: date
+    calendar: Calendar
+    zone: str
+    as_of_ns: int
+    url: str
+    """Of the dashboard that numbers lead to; empty for none."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.first:%B %Y}"
+
+    def scope(self, months: int, tree: Query) -> Scope:
+        """What a page of this month would look at, or of so many that end with it."""
+        start_ns = self.calendar.midnight_ns(self.first)
+        end_ns = next(self.calendar.intervals(Period(start_ns, start_ns + 1), "month")).end_ns
+        given = {
+            "from": format_rfc3339(self.calendar.start_of_last(months, "month", start_ns)),
+            "to": format_rfc3339(end_ns),
+            "interval": "month",
+            "query": "" if tree == Everything() else to_text(tree),
+            "tz": self.zone,
+        }
+        return read_scope(given, self.as_of_ns, prefix=self.url)
+
+
+def _tree(store: Store, org: Organisation, team: str | None, query: str | None) -> Query:
+    tree = store.settings.production(org) if query is None else parse(query)
+    clauses = [] if tree in (NOTHING, Everything()) else [tree]
+    if team is not None:
+        clauses.append(equals(resolve("team"), team))
+    return all_of(clauses) if clauses else Everything()
+
+
+def _name(period: Period, calendar: Calendar) -> str:
+    """`September 2026`, or the days of it that are compared."""
+    first, after = calendar.local_date(period.start_ns), calendar.local_date(period.end_ns)
+    if (after.year, after.month) != (first.year, first.month):
+        return f"{first:%B %Y}"
+    return f"1 to {calendar.local_date(period.end_ns - 1).day} {first:%B %Y}"
+
+
+def _changes(cards: Sequence[Card]) -> Iterator[str]:
+    for card in cards:
+        if card.movement.tone:
+            yield f"{card.title}: {card.movement.words} ({card.movement.before})"
+
+
+def _service_rows(
+    groups: Sequence[GroupReport], courses: Mapping[tuple[str, ...], Sequence[BucketMetrics]]
+) -> Iterator[ServiceRow]:
+    ordered = sorted(groups, key=lambda group: -group.total.deployment_frequency.count)
+    for group in ordered:
+        spark = deployments_spark(courses.get(group.group, ()))
+        yield ServiceRow(group.group[0], group.total, spark)

@@ -1,0 +1,98 @@
+"""`theodora verdict`: say by hand whether a deployment failed, or take that back."""
+
+import getpass
+import time
+from concurrent.futures import Future
+from typing import Any, cast
+
+import click
+import msgspec
+
+from theodora.cli.options import config_from, organisation_option, setting_options
+from theodora.events import RemediationType
+from theodora.events.values import REMEDIATION_TYPES
+from theodora.storage import Giver, Organisation, Store, Verdict
+from theodora.web.verdicts import verdict_attributes
+from theodora.web.wire import render
+
+_REMEDIATION = (click.Choice(REMEDIATION_TYPES), str)
+
+
+@click.command()
+@click.argument("id_", metavar="ID")
+@click.option(
+    "--failed/--not-failed", "failed", default=None, help="Whether the deployment failed."
+)
+@click.option(
+    "--remediation",
+    type=_REMEDIATION,
+    metavar="TYPE ID",
+    help="What remedied it: rollback or rollforward, and the id of the deployment.",
+)
+@click.option(
+    "--remediation-version",
+    type=_REMEDIATION,
+    metavar="TYPE VERSION",
+    help="The same by the version that was deployed.",
+)
+@click.option("--reason", default="", help="Why one thinks so.")
+@click.option("--by", default="", help="Who says so; default: the user of this machine.")
+@click.option("--remove", is_flag=True, help="Take the verdict back, so that the rules decide.")
+@organisation_option
+@setting_options(["database"])
+def verdict(
+    id_: str,
+    failed: bool | None,
+    remediation: tuple[str, str] | None,
+    remediation_version: tuple[str, str] | None,
+    reason: str,
+    by: str,
+    remove: bool,
+    org: str,
+    **flags: str | None,
+) -> None:
+    """Say of the deployment ID whether it failed; without a verdict, show what was said.
+
+    \b
+    theodora verdict 64f25434490ef9c7 --failed --remediation rollback 8be30d7f0c1ac2e4 \\
+      --reason "half of the payments were refused"
+    theodora verdict 64f25434490ef9c7 --remove
+
+    It beats every rule until it is removed, and is kept with who gave it, when and why.
+    """
+    if remediation and remediation_version:
+        raise click.UsageError("--remediation and --remediation-version exclude each other")
+    said = Verdict(failed, *_remedy(remediation, remediation_version))
+    if remove and said != Verdict():
+        raise click.UsageError("--remove goes with no verdict")
+    if said != Verdict() and failed is None:
+        raise click.UsageError("say --failed or --not-failed")
+    giver = Giver(by or getpass.getuser(), time.time_ns(), reason)
+    with Store(config_from(flags).database, render) as store:
+        organisation = store.keys.organisation(org)
+        written = _write(store, organisation, id_, None if remove else said, giver)
+        if written:
+            written.result()
+        shown = verdict_attributes(store.verdicts.get(organisation, id_))
+    click.echo(msgspec.json.format(msgspec.json.encode(shown)))
+
+
+def _write(
+    store: Store, org: Organisation, id_: str, said: Verdict | None, giver: Giver
+) -> Future[Any] | None:
+    if said is None:
+        return store.verdicts.delete(org, id_, giver)
+    if said == Verdict():
+        return None
+    return store.verdicts.put(org, id_, Verdict().patched(said), giver)
+
+
+def _remedy(
+    by_id: tuple[str, str] | None, by_version: tuple[str, str] | None
+) -> tuple[str | None, str | None, RemediationType | None]:
+    """The id, the version and the type of what remedied the deployment."""
+    named = by_id or by_version
+    if named is None:
+        return None, None, None
+    type_ = cast("RemediationType", named[0])
+    return (named[1], None, type_) if by_id else (None, named[1], type_)

@@ -1,0 +1,123 @@
+"""Commits and pull requests of the demo: changes as a team writes, reviews and merges them."""
+
+import hashlib
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from theodora.dora import Commit, PullRequest
+from theodora.dora.commits import MergeMethod
+from theodora.sources.demo_company import OWNER
+
+_SECOND_NS = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A change to be merged: what becomes a pull request and its commits."""
+
+    title: str
+    path: str
+    begun: datetime
+    """When its first commit was written."""
+    ready: datetime
+    approved: datetime | None
+    merged: datetime
+    commits: int = 1
+    branch: str = "feature"
+    labels: tuple[str, ...] = ()
+    method: MergeMethod = "squash"
+    was_draft: bool = False
+
+
+class MainLine:
+    """A repository's main line, as changes leave it that are merged one after another."""
+
+    def __init__(self, name: str, begun: datetime, changes: Iterable[Change]) -> None:
+        self.url = f"https://github.com/{OWNER}/{name}"
+        self.commits: list[Commit] = []
+        self.pull_requests: list[PullRequest] = []
+        self._name = name
+        self._merged_ns: list[int] = []
+        self._heads: list[str] = []
+        self._advance(self._commit("start", "Start", begun, (), "README.md"))
+        for change in sorted(changes, key=lambda each: each.merged):
+            self._merge(change, len(self.pull_requests) + 1)
+
+    def head_at(self, instant: datetime) -> str:
+        """The newest commit of the main line at an instant; the first one before any."""
+        return self._heads[max(bisect_right(self._merged_ns, nanoseconds(instant)) - 1, 0)]
+
+    def _merge(self, change: Change, number: int) -> None:
+        branch = f"{change.branch}/{number}"
+        originals = self._originals(change, number)
+        squashed = change.method == "squash"
+        if squashed:
+            subject, parents = f"{change.title} (#{number})", (self._heads[-1],)
+        else:
+            self.commits.extend(originals)
+            subject = f"Merge pull request #{number} from {OWNER}/{branch}"
+            parents = (self._heads[-1], originals[-1].sha)
+        landed = self._commit(str(number), subject, change.merged, parents, change.path)
+        self._advance(landed)
+        self.pull_requests.append(
+            PullRequest(
+                number=number,
+                title=change.title,
+                labels=change.labels,
+                branch=branch,
+                merge_commit_sha=landed.sha,
+                merge_method=change.method,
+                commits=tuple(originals) if squashed else (),
+                created_at_ns=nanoseconds(change.begun if change.was_draft else change.ready),
+                ready_at_ns=nanoseconds(change.ready) if change.was_draft else None,
+                last_approved_at_ns=nanoseconds(change.approved) if change.approved else None,
+                merged_at_ns=nanoseconds(change.merged),
+            )
+        )
+
+    def _originals(self, change: Change, number: int) -> Sequence[Commit]:
+        """The commits of the change's branch, one on the other, spread over its making."""
+        originals: list[Commit] = []
+        parent = self._heads[-1]
+        pause = (change.ready - change.begun) / (change.commits + 1)
+        for step in range(change.commits):
+            subject = change.title if not step else _REWORKED[step % len(_REWORKED)]
+            at = change.begun + pause * step
+            commit = self._commit(f"{number}.{step}", subject, at, (parent,), change.path)
+            originals.append(commit)
+            parent = commit.sha
+        return originals
+
+    def _advance(self, head: Commit) -> None:
+        self.commits.append(head)
+        self._merged_ns.append(head.commit_time_ns)
+        self._heads.append(head.sha)
+
+    def _commit(
+        self, key: str, subject: str, at: datetime, parents: tuple[str, ...], path: str
+    ) -> Commit:
+        at_ns = nanoseconds(at)
+        return Commit(
+            sha=sha_of(f"{self._name} {key}"),
+            parents=parents,
+            author_time_ns=at_ns,
+            commit_time_ns=at_ns,
+            subject=subject,
+            paths=(path,),
+        )
+
+
+_REWORKED = ("Say it more simply", "Add tests", "Follow the review", "Mend what the tests found")
+"""Subjects of a change's further commits."""
+
+
+def sha_of(text: str) -> str:
+    """A SHA that no real commit has."""
+    return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def nanoseconds(instant: datetime) -> int:
+    """Of a whole second."""
+    return int(instant.astimezone(UTC).timestamp()) * _SECOND_NS

@@ -1,0 +1,91 @@
+"""What metrics need of a derived deployment and its row does not hold: each commit's durations.
+
+Derivation writes them together with the row. The lead time and the stages of each commit lie
+in one text of bytes, seven integers of 64 bits a commit, little-endian, nanoseconds; -1 stands
+for a stage that is not known.
+"""
+
+import sys
+from array import array
+from collections.abc import Iterable
+from hashlib import blake2b
+
+from theodora.dora.derived import Changes
+from theodora.dora.stages import STAGES, Stages
+from theodora.storage.cursor import Cursor
+from theodora.storage.marks import POSTED, SequenceKey
+
+_UNKNOWN = -1
+_WIDTH = 1 + len(STAGES)
+
+
+def encode_spans(changes: Changes) -> bytes:
+    """What was measured of a deployment's commits; empty where none has a lead time."""
+    spans = array("q")
+    for commit in changes.commits:
+        if commit.lead_time_ns is not None:
+            spans.append(commit.lead_time_ns)
+            spans.extend(_encoded(commit.stages or Stages()))
+    return _little_endian(spans).tobytes()
+
+
+def digest_of(spans: bytes) -> int:
+    """Another number for other spans; 0 for none."""
+    hashed = blake2b(spans, digest_size=8).digest()
+    return int.from_bytes(hashed, "big", signed=True) if spans else 0
+
+
+def decode_spans(encoded: bytes) -> tuple[tuple[int, ...], tuple[Stages, ...]]:
+    """The lead times, and the stages of the same commits."""
+    spans = array("q")
+    spans.frombytes(encoded)
+    values = _little_endian(spans).tolist()
+    stages = tuple(
+        Stages(*(None if span == _UNKNOWN else span for span in values[start + 1 : start + _WIDTH]))
+        for start in range(0, len(values), _WIDTH)
+    )
+    return tuple(values[::_WIDTH]), stages
+
+
+def read_digests(cursor: Cursor, key: SequenceKey) -> dict[int, int]:
+    """The digests of what was measured of a service, by the keys of its deployments' rows."""
+    return dict(
+        cursor.execute(
+            f"SELECT m.deployment, m.digest FROM {POSTED} p "
+            "CROSS JOIN deployment_measures m ON m.deployment = p.event",
+            (key.org.key, f"service:{key.service}"),
+        ).fetchall()
+    )
+
+
+def read_digest(cursor: Cursor, deployment: int) -> int:
+    """The digest of what was measured of one deployment; 0 for nothing."""
+    row = cursor.execute(
+        "SELECT digest FROM deployment_measures WHERE deployment = ?", (deployment,)
+    ).fetchone()
+    return row[0] if row else 0
+
+
+def write_spans(cursor: Cursor, deployment: int, spans: bytes) -> None:
+    """Puts what was measured in the place of what had been before."""
+    drop_spans(cursor, deployment)
+    if spans:
+        cursor.execute(
+            "INSERT INTO deployment_measures (deployment, spans, digest) VALUES (?, ?, ?)",
+            (deployment, spans, digest_of(spans)),
+        )
+
+
+def drop_spans(cursor: Cursor, deployment: int) -> None:
+    cursor.execute("DELETE FROM deployment_measures WHERE deployment = ?", (deployment,))
+
+
+def _encoded(stages: Stages) -> Iterable[int]:
+    spans: Iterable[int | None] = (getattr(stages, stage) for stage in STAGES)
+    return (_UNKNOWN if span is None else span for span in spans)
+
+
+def _little_endian(spans: "array[int]") -> "array[int]":
+    if sys.byteorder == "big":
+        spans.byteswap()
+    return spans

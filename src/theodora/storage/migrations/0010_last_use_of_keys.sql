@@ -1,0 +1,2 @@
+-- When somebody last used a key, to the minute; NULL where nobody ever has.
+ALTER TABLE keys ADD COLUMN last_used_at_ns BIGINT;

@@ -1,0 +1,59 @@
+"""A cursor on PostgreSQL that takes the store's statements."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg import RawCursor
+
+from theodora.storage.cursor import Row
+from theodora.storage.postgresql.dialect import POSTGRESQL
+from theodora.storage.postgresql.translation import translated
+
+
+class PostgresqlCursor:
+    """See `storage.cursor.Cursor`. In a pipeline, what is not fetched is not waited for."""
+
+    dialect = POSTGRESQL
+
+    def __init__(self, connection: psycopg.Connection[Row]) -> None:
+        self._connection = connection
+        self._last = RawCursor(connection)
+
+    def execute(
+        self, statement: LiteralString, values: Sequence[Any] = (), /
+    ) -> "PostgresqlCursor":
+        # A new one each time, since in a pipeline each keeps its results.
+        self._last = RawCursor(self._connection)
+        text = translated(statement)
+        try:
+            self._last.execute(text, values or None)
+        except psycopg.DataError:
+            if not any("\0" in value for value in values if isinstance(value, str)):
+                raise
+            self._last.execute(text, [_without_null(value) for value in values])
+        return self
+
+    def executemany(
+        self, statement: LiteralString, rows: Iterable[Sequence[Any]], /
+    ) -> "PostgresqlCursor":
+        every = list(rows)
+        if every:
+            self._last = RawCursor(self._connection)
+            self._last.executemany(translated(statement), every)
+        return self
+
+    def fetchone(self) -> Row | None:
+        return self._last.fetchone()
+
+    def fetchall(self) -> list[Row]:
+        return self._last.fetchall()
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self._last)
+
+
+def _without_null(value: Any) -> Any:
+    """PostgreSQL has no text with a NUL, and no event has one: a query that names one may as
+    well name the next character, which no event has either and nothing lies between."""
+    return value.replace("\0", "\1") if isinstance(value, str) else value

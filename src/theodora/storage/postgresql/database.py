@@ -1,0 +1,158 @@
+"""A PostgreSQL database: a pool that reads, one connection that writes, one that holds claims."""
+
+import threading
+import time
+from collections.abc import Callable, Generator
+from concurrent.futures import Future
+from contextlib import closing, contextmanager
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from theodora.storage.cursor import Cursor, Row, only_value
+from theodora.storage.database import TakesLong, Upkeep
+from theodora.storage.migrate import Migration, migrate
+from theodora.storage.postgresql.committer import PostgresqlCommitter
+from theodora.storage.postgresql.connection import (
+    adapt,
+    connect,
+    driver_errors,
+    is_lost,
+    parameters,
+)
+from theodora.storage.postgresql.cursor import PostgresqlCursor
+from theodora.storage.postgresql.schema import PostgresqlSchema
+from theodora.storage.writer import Writer
+
+T = TypeVar("T")
+
+_READERS = 10
+_WAIT_SECONDS = 3.0
+"""How long a read waits for a connection: the server may just be starting again."""
+
+
+class PostgresqlDatabase:
+    """See `storage.database.Database`."""
+
+    def __init__(self, url: str, upkeep: Upkeep, on_commit: Callable[[int], None]) -> None:
+        migrate_server(url)
+        self._brief = threading.local()
+        self._readers = _pool(url)
+        self._claims = _Claims(url)
+        self._writer = Writer(PostgresqlCommitter(url), upkeep, on_commit)
+
+    def read(self, read: Callable[[Cursor], T]) -> T:
+        if getattr(self._brief, "is_asked_for", False):
+            raise TakesLong
+        return self._read(read)
+
+    def answer_briefly(self) -> None:
+        self._brief.is_asked_for = True
+
+    def state(self) -> int:
+        return self.read(_commits)
+
+    def write(self, write: Callable[[Cursor], T]) -> Future[T]:
+        return self._writer.submit(write)
+
+    @contextmanager
+    def claim(self, lock: Callable[[Cursor], bool]) -> Generator["_Held | None"]:
+        with driver_errors(), self._claims.transaction() as cursor:
+            yield _Held(cursor) if lock(cursor) else None
+
+    @property
+    def waiting_writes(self) -> int:
+        return self._writer.waiting
+
+    def close(self) -> None:
+        self._writer.close()
+        self._claims.close()
+        self._readers.close()
+
+    def _read(self, read: Callable[[Cursor], T]) -> T:
+        with driver_errors():
+            for _ in range(_READERS):
+                # After a restart of the server each connection that lay idle is found to be lost.
+                try:
+                    return self._read_once(read)
+                except psycopg.OperationalError as error:
+                    if isinstance(error, PoolTimeout) or not is_lost(error):
+                        raise
+            return self._read_once(read)
+
+    def _read_once(self, read: Callable[[Cursor], T]) -> T:
+        with self._readers.connection() as connection:
+            return read(PostgresqlCursor(connection))
+
+
+class _Held:
+    """A claim: rows locked until the end of the transaction that this is in."""
+
+    def __init__(self, cursor: PostgresqlCursor) -> None:
+        self._cursor = cursor
+
+    def finish(self, finish: Callable[[Cursor], None]) -> None:
+        finish(self._cursor)
+
+
+class _Claims:
+    """The connection that holds claims; one at a time."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._lock = threading.Lock()
+        self._connection: psycopg.Connection[Row] | None = None
+
+    @contextmanager
+    def transaction(self) -> Generator[PostgresqlCursor]:
+        with self._lock:
+            connection = self._connected()
+            try:
+                with connection.transaction():
+                    yield PostgresqlCursor(connection)
+            except BaseException:
+                self.close()
+                raise
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _connected(self) -> psycopg.Connection[Row]:
+        if self._connection is None or self._connection.closed:
+            # A claim that the server loses is derived once more, which does no harm.
+            self._connection = connect(
+                self._url, synchronous_commit="off", idle_in_transaction_session_timeout="0"
+            )
+        return self._connection
+
+
+def _pool(url: str) -> ConnectionPool[psycopg.Connection[Row]]:
+    return ConnectionPool(
+        kwargs=parameters(url),
+        configure=_configure_reader,
+        min_size=1,
+        max_size=_READERS,
+        timeout=_WAIT_SECONDS,
+        open=True,
+        name="readers",
+    )
+
+
+def _configure_reader(connection: psycopg.Connection[Any]) -> None:
+    """Each read is one snapshot, and cannot write."""
+    adapt(connection)
+    connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+    connection.read_only = True
+
+
+def _commits(cursor: Cursor) -> int:
+    return only_value(cursor.execute("SELECT value FROM counters WHERE name = 'commits'"))
+
+
+def migrate_server(url: str) -> tuple[Migration, ...]:
+    """Brings the database's schema up to this version; returns what was applied."""
+    with closing(connect(url)) as connection, driver_errors():
+        return migrate(PostgresqlSchema(connection), time.time_ns())

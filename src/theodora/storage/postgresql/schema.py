@@ -1,0 +1,40 @@
+"""Migrations in a PostgreSQL database."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any, LiteralString, cast
+
+import psycopg
+
+from theodora.storage.cursor import Row
+from theodora.storage.migrate import Kind
+from theodora.storage.postgresql.translation import translated, translated_schema
+
+_LOCK = 0x7468656F646F7261
+"""`theodora` in ASCII: the advisory lock that whoever migrates holds."""
+
+
+class PostgresqlSchema:
+    """See `storage.migrate.Schema`."""
+
+    kind: Kind = "postgresql"
+
+    def __init__(self, connection: psycopg.Connection[Row]) -> None:
+        self._connection = connection
+
+    @contextmanager
+    def transaction(self) -> Generator[None]:
+        with self._connection.transaction():
+            # Taken before looking: of two processes that start together, one applies.
+            self._connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+            yield
+
+    def run(self, script: str) -> None:
+        self._connection.execute(cast("LiteralString", translated_schema(script)))
+
+    def execute(self, statement: LiteralString, values: tuple[Any, ...] = ()) -> None:
+        psycopg.RawCursor(self._connection).execute(translated(statement), values or None)
+
+    def value(self, statement: LiteralString) -> Any:
+        row = self._connection.execute(statement).fetchone()
+        return row and row[0]

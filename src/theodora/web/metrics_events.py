@@ -1,0 +1,70 @@
+"""Searches that find the events behind metrics, for list requests and the dashboard."""
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from theodora.dora.buckets import Period
+from theodora.dora.groups import NONE
+from theodora.query import (
+    Equals,
+    Everything,
+    Exists,
+    Field,
+    NumberRange,
+    Query,
+    Tag,
+    Wild,
+    Wildcard,
+    all_of,
+    complement,
+    resolve,
+    to_text,
+)
+from theodora.query.operands import equals
+from theodora.query.patterns import pattern_of
+
+GROUP_FIELDS = ("service", "team", "env", "repository_id")
+"""Keys to group by that are fields; every other is a custom tag's."""
+
+
+class EventQueries(msgspec.Struct, frozen=True):
+    """What to search for."""
+
+    deployments: str
+    """The deployments that are counted."""
+    failures: str
+    """The incidents."""
+
+
+def event_queries(tree: Query, period: Period, group: Mapping[str, str]) -> EventQueries:
+    """The events of `period` that `tree` is true of and that belong to `group`."""
+    clauses = [tree, *(clause_of(key, value) for key, value in group.items())]
+    return EventQueries(
+        to_text(_all([*clauses, _within(period, "finished_at")])),
+        to_text(_all([*clauses, _within(period, "started_at")])),
+    )
+
+
+def clause_of(key: str, value: str) -> Query:
+    """What an event has to say of `key` to belong to the group `value`."""
+    if key in GROUP_FIELDS:
+        target = resolve(key)
+        return complement(Exists(target)) if value == NONE else equals(target, value)
+    if isinstance(resolve(key), Tag):
+        return complement(Exists(Tag(key))) if value == NONE else Equals(Tag(key), value)
+    # A field hides the tag of the same name, which is then found among all tags.
+    tags = resolve("tags")
+    if value == NONE:
+        return complement(Wildcard(tags, pattern_of([*f"{key}:", Wild.RUN])))
+    return Equals(tags, f"{key}:{value}")
+
+
+def _within(period: Period, name: str) -> Query:
+    field = resolve(name)
+    assert isinstance(field, Field)
+    return NumberRange(field, period.start_ns, period.end_ns - 1)
+
+
+def _all(clauses: Iterable[Query]) -> Query:
+    return all_of(dict.fromkeys(each for each in clauses if each != Everything()))

@@ -1,0 +1,134 @@
+"""What the five metrics are compared with: a dated survey's scores, or a dated table of levels."""
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from markupsafe import Markup
+
+from theodora.dora.levels import LEVEL_TABLES, Edge, LevelTable, Measured, MetricName
+from theodora.dora.quickcheck import scores_of
+from theodora.dora.surveys import SURVEYS, Mean, Segment, Survey
+from theodora.errors import Invalid, Problem
+from theodora.web.pages import wording
+from theodora.web.pages.charts import score_tiles
+
+PARAMETER = "levels"
+
+
+class Score(NamedTuple):
+    """0 to 10, beside the mean of those asked."""
+
+    value: float
+    mean: float | None
+    """None where the survey did not ask about it."""
+
+    @property
+    def tiles(self) -> Markup:
+        return score_tiles(self.value, self.mean)
+
+
+class Level(NamedTuple):
+    """A level of a year's table, and where it begins."""
+
+    name: str
+    threshold: str
+
+
+class Choice(NamedTuple):
+    """Something to compare with."""
+
+    value: str
+    """Of the parameter; empty for the default."""
+    label: str
+
+
+class Benchmark(NamedTuple):
+    """What was chosen, and where the figures stand in it."""
+
+    value: str
+    label: str
+    source: str
+    scores: Mapping[MetricName, Score]
+    """Empty where levels were chosen."""
+    levels: Mapping[MetricName, Level]
+    overall: Score | None
+
+
+def choices() -> Iterator[Choice]:
+    """The default first; each survey's `all` stands once."""
+    seen: set[tuple[int, str]] = set()
+    for survey in SURVEYS:
+        for key, segment in survey.segments.items():
+            if (survey.year, segment.name) not in seen:
+                seen.add((survey.year, segment.name))
+                yield Choice(_value(survey, key), _label(survey, segment))
+    for table in LEVEL_TABLES:
+        yield Choice(table.id, f"Levels of {table.year}")
+
+
+def benchmark_of(measured: Measured, value: str) -> Benchmark:
+    """`Invalid` for a value that no choice has."""
+    for survey in SURVEYS:
+        for key, segment in survey.segments.items():
+            if _value(survey, key) == value:
+                return _scored(measured, survey, segment, value)
+    for table in LEVEL_TABLES:
+        if table.id == value:
+            levels = dict(_levels(table, measured))
+            return Benchmark(value, f"Levels of {table.year}", table.source, {}, levels, None)
+    detail = "must be one of those that the overview offers"
+    raise Invalid(Problem(detail, parameter=PARAMETER))
+
+
+def _value(survey: Survey, key: str) -> str:
+    return "" if survey is SURVEYS[0] and key == "all" else f"{survey.id}:{key}"
+
+
+def _label(survey: Survey, segment: Segment) -> str:
+    name = "all industries" if segment.name == "All" else segment.name
+    return f"DORA Quick Check {survey.year}, {name}"
+
+
+def _scored(measured: Measured, survey: Survey, segment: Segment, value: str) -> Benchmark:
+    scores = scores_of(measured)
+    found: dict[MetricName, Score] = {}
+    for name in (
+        "change_lead_time",
+        "deployment_frequency",
+        "failed_deployment_recovery_time",
+        "change_failure_rate",
+        "deployment_rework_rate",
+    ):
+        score: float | None = getattr(scores, name)
+        mean: Mean | None = getattr(segment, name)
+        if score is not None:
+            found[name] = Score(score, mean.mean if mean else None)
+    overall = None if scores.overall is None else Score(scores.overall, segment.overall)
+    return Benchmark(value, _label(survey, segment), survey.source, found, {}, overall)
+
+
+def _levels(table: LevelTable, measured: Measured) -> Iterator[tuple[MetricName, Level]]:
+    for name, edges in table.edges.items():
+        level = table.level(name, getattr(measured, name))
+        if level is not None:
+            edge = next((edge for edge in edges if edge.level == level), None)
+            yield name, Level(level.capitalize(), _threshold(name, edge, edges[-1]))
+
+
+def _threshold(name: MetricName, edge: Edge | None, last: Edge) -> str:
+    """`below 1 h`, `at least 1 a week`; of the worst level what it is beyond."""
+    if edge is None:
+        beyond = {"below": "from", "at most": "above", "at least": "below"}[last.meets]
+        return f"{beyond} {_limit(name, last.limit)}"
+    return f"{edge.meets} {_limit(name, edge.limit)}"
+
+
+def _limit(name: MetricName, limit: float) -> str:
+    match name:
+        case "deployment_frequency":
+            every = 1 / limit
+            return f"{limit:g} a day" if limit >= 1 else f"1 in {wording.number(every)} days"
+        case "change_failure_rate" | "deployment_rework_rate":
+            return wording.whole_percent(limit)
+        case _:
+            return wording.duration(limit)

@@ -1,0 +1,55 @@
+"""Charts: pure functions from values to SVG, drawn on the server; they need no script."""
+
+from theodora.web.pages.charts.histogram import EDGES_SEC, Mark, day_histogram, lead_time_histogram
+from theodora.web.pages.charts.recovery import Recovery, recovery_chart
+from theodora.web.pages.charts.series import (
+    Count,
+    Rate,
+    count_of,
+    deployments_chart,
+    empty_chart,
+    failure_rate_of,
+    lead_time_chart,
+    rate_chart,
+    rework_rate_of,
+)
+from theodora.web.pages.charts.slots import Slot, slots_of
+from theodora.web.pages.charts.sparks import score_tiles, sparkline
+from theodora.web.pages.charts.stages import (
+    STAGE_NAMES,
+    Span,
+    spans_of,
+    stage_bar,
+    stages_words,
+)
+from theodora.web.pages.charts.timeline import Incident, Tile, timeline
+
+__all__ = [
+    "EDGES_SEC",
+    "STAGE_NAMES",
+    "Count",
+    "Incident",
+    "Mark",
+    "Rate",
+    "Recovery",
+    "Slot",
+    "Span",
+    "Tile",
+    "count_of",
+    "day_histogram",
+    "deployments_chart",
+    "empty_chart",
+    "failure_rate_of",
+    "lead_time_chart",
+    "lead_time_histogram",
+    "rate_chart",
+    "recovery_chart",
+    "rework_rate_of",
+    "score_tiles",
+    "slots_of",
+    "spans_of",
+    "sparkline",
+    "stage_bar",
+    "stages_words",
+    "timeline",
+]

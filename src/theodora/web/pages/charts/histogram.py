@@ -1,0 +1,184 @@
+"""Histograms: lead times in steps that widen, and deployments day by day."""
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from markupsafe import Markup
+
+from theodora.web.pages import wording
+from theodora.web.pages.charts.scales import count_axis
+from theodora.web.pages.charts.series import Count, empty_chart
+from theodora.web.pages.charts.slots import BASE, Plot, Slot
+from theodora.web.pages.charts.svg import (
+    HATCH,
+    box,
+    boxes,
+    drawing,
+    label,
+    level,
+    linked,
+    short,
+    stretched,
+    titled,
+    upright,
+)
+
+_HOUR, _DAY = wording.HOUR_SEC, wording.DAY_SEC
+EDGES_SEC: tuple[int, ...] = (
+    *(each * _HOUR for each in (0, 1, 2, 4, 8, 12, 24)),
+    *(each * _DAY for each in (2, 4, 7, 14)),
+)
+"""Where a step begins; the last one has no end."""
+
+
+class Mark(NamedTuple):
+    """A percentile to be shown, such as `p50`."""
+
+    name: str
+    seconds: float
+
+
+def lead_time_histogram(
+    counts: Sequence[int], links: Sequence[str], marks: Sequence[Mark]
+) -> Markup:
+    """Commits by lead time; one count and one link for each of `EDGES_SEC`."""
+    if not any(counts):
+        return empty_chart("no commits yet")
+    names = [_step(index) for index in range(len(EDGES_SEC))]
+    slots = [
+        Slot(name, name, link, is_partial=False) for name, link in zip(names, links, strict=True)
+    ]
+    plot = Plot(slots, count_axis(max(counts)))
+    return drawing(
+        "plot",
+        BASE + 24,
+        *_grid(plot),
+        stretched(150, boxes("b-ok", _bars(plot, counts))),
+        *_numbers(plot, counts),
+        *(label("t s", plot.middle(index), BASE + 16, name) for index, name in enumerate(names)),
+        *(_mark(plot, mark) for mark in marks),
+        *_hits(plot, counts),
+    )
+
+
+def _step(index: int) -> str:
+    """`<1 h`, `1–2 h`, `>14 d`."""
+    if index == 0:
+        return f"<{_in_unit(EDGES_SEC[1])}"
+    if index == len(EDGES_SEC) - 1:
+        return f">{_in_unit(EDGES_SEC[index])}"
+    low, high = EDGES_SEC[index], EDGES_SEC[index + 1]
+    return f"{low // _unit(high)}–{_in_unit(high)}"
+
+
+def _in_unit(seconds: int) -> str:
+    unit = _unit(seconds)
+    return f"{seconds // unit}{wording.NARROW}{'h' if unit == _HOUR else 'd'}"
+
+
+def _unit(seconds: int) -> int:
+    return _HOUR if seconds <= _DAY else _DAY
+
+
+def _grid(plot: Plot) -> Iterator[str]:
+    for value, words in zip(plot.axis.values, plot.axis.labels, strict=True):
+        yield level("gr" if value else "ax", plot.y(value))
+        yield label("t y", 0, plot.y(value) + 3.5, words, dx=-7)
+
+
+def _bars(plot: Plot, counts: Sequence[int]) -> Iterator[tuple[float, float, float, float]]:
+    for index, count in enumerate(counts):
+        if count:
+            y = plot.y(count)
+            yield plot.left(index, 0.06), y, plot.width * 0.88, BASE - y
+
+
+def _numbers(plot: Plot, counts: Sequence[int]) -> Iterator[str]:
+    for index, count in enumerate(counts):
+        if count:
+            yield label("t v", plot.middle(index), plot.y(count) - 4, wording.number(count))
+
+
+def _mark(plot: Plot, mark: Mark) -> str:
+    x = plot.width * place_of(mark.seconds)
+    side, dx = ("t b y", -4) if x > 50 else ("t b st", 4)
+    words = f"{mark.name} {wording.duration(mark.seconds)}"
+    return upright("pl", x, -8, BASE) + label(side, x, 0, words, dx=dx)
+
+
+def place_of(seconds: float) -> float:
+    """How many steps from the left; within a step, in proportion."""
+    for index, (low, high) in enumerate(pairwise(EDGES_SEC)):
+        if seconds < high:
+            return index + (seconds - low) / (high - low)
+    return len(EDGES_SEC) - 0.5
+
+
+def _hits(plot: Plot, counts: Sequence[int]) -> Iterator[str]:
+    yield '<g class="hit">'
+    for index, (slot, count) in enumerate(zip(plot.slots, counts, strict=True)):
+        place = f'<rect x="{short(plot.left(index))}%" width="{short(plot.width)}%"/>'
+        yield linked(slot.link, place, titled(f"{slot.title}: {wording.counted(count, 'commit')}"))
+    yield "</g>"
+
+
+_DAY_BASE = 64
+_MOST_DATES = 12
+
+
+def day_histogram(counts: Sequence[Count], slots: Sequence[Slot], each: str = "day") -> Markup:
+    """Low bars, one a day or one of any other interval, with the failed part on top."""
+    if not counts:
+        return Markup("")
+    highest = max(count.total for count in counts) or 1
+    width = 100 / len(slots)
+    return drawing(
+        "plot flush",
+        _DAY_BASE + 18,
+        level("ax", _DAY_BASE),
+        *_dates(slots, width),
+        label("t y", 100, 8, f"highest {wording.number(highest)} a {each}", dx=-2),
+        *_partial(slots, width),
+        stretched(_DAY_BASE, *_day_bars(counts, highest, width)),
+        *_day_hits(counts, slots, width),
+    )
+
+
+def _dates(slots: Sequence[Slot], width: float) -> Iterator[str]:
+    every = -(-len(slots) // _MOST_DATES)
+    for index in range(0, len(slots), every):
+        yield upright("gr", index * width, 0, _DAY_BASE)
+        if index <= len(slots) - every / 2:
+            class_ = "t st" if index // every % 4 == 0 else "t st k2"
+            yield label(class_, index * width, _DAY_BASE + 13, slots[index].label, dx=3)
+
+
+def _partial(slots: Sequence[Slot], width: float) -> Iterator[str]:
+    for index, slot in enumerate(slots):
+        if slot.is_partial:
+            yield box("part", index * width, 0, width, _DAY_BASE, HATCH)
+
+
+def _day_bars(counts: Sequence[Count], highest: int, width: float) -> Iterator[str]:
+    pixels = (_DAY_BASE - 12) / highest
+    fine: list[tuple[float, float, float, float]] = []
+    failed: list[tuple[float, float, float, float]] = []
+    for index, count in enumerate(counts):
+        x, across = (index + 0.12) * width, width * 0.76
+        top = _DAY_BASE - count.total * pixels
+        seam = top + count.failed * pixels
+        fine.append((x, seam, across, _DAY_BASE - seam))
+        if count.failed:
+            failed.append((x, top, across, max(seam - top - 1, 1.5)))
+    yield boxes("b-ok", fine)
+    yield boxes("b-day", failed)
+
+
+def _day_hits(counts: Sequence[Count], slots: Sequence[Slot], width: float) -> Iterator[str]:
+    yield '<g class="hit">'
+    for index, (count, slot) in enumerate(zip(counts, slots, strict=True)):
+        if count.total:
+            place = f'<rect x="{short(index * width)}%" width="{short(width)}%"/>'
+            yield linked(slot.link, place, titled(f"{slot.title}: {count.words}"))
+    yield "</g>"

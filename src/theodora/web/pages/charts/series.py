@@ -1,0 +1,199 @@
+"""Charts of metrics interval by interval: counts, durations and rates."""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby, pairwise
+from typing import NamedTuple
+
+from markupsafe import Markup
+
+from theodora.dora.metrics import Metrics
+from theodora.dora.report import BucketMetrics
+from theodora.web.pages import wording
+from theodora.web.pages.charts.scales import count_axis, duration_axis, rate_axis
+from theodora.web.pages.charts.slots import Plot, Slot
+from theodora.web.pages.charts.svg import STRIPE, box, boxes, drawing, label, level, line, stretched
+
+_INSET = 0.16
+"""The gap on either side of a bar, as a share of its slot."""
+_SPLIT = 1.5
+"""Pixels between the parts of a bar."""
+
+
+class Count(NamedTuple):
+    """Deployments of an interval, by verdict."""
+
+    total: int
+    failed: int = 0
+    pending: int = 0
+
+    @property
+    def words(self) -> str:
+        failed = f", {self.failed} failed" if self.failed else ""
+        pending = f", {self.pending} pending" if self.pending else ""
+        return f"{wording.counted(self.total, 'deployment')}{failed}{pending}"
+
+
+class Rate(NamedTuple):
+    """`hits` of `n`, and the ends of its 95 % interval; None without an n."""
+
+    hits: int
+    n: int
+    low: float | None
+    high: float | None
+
+    @property
+    def value(self) -> float | None:
+        return self.hits / self.n if self.n else None
+
+    @property
+    def words(self) -> str:
+        if not self.n:
+            return "none judged, no value"
+        share = f"{self.hits} of {self.n} = {wording.percent(self.value)}"
+        return f"{share}, 95{wording.NARROW}% interval {wording.interval(self.low, self.high)}"
+
+
+def count_of(metrics: Metrics) -> Count:
+    rate = metrics.change_failure_rate
+    return Count(metrics.deployment_frequency.count, rate.failed, rate.pending)
+
+
+def failure_rate_of(metrics: Metrics) -> Rate:
+    rate = metrics.change_failure_rate
+    return Rate(rate.failed, rate.evaluated, rate.low, rate.high)
+
+
+def rework_rate_of(metrics: Metrics) -> Rate:
+    rate = metrics.deployment_rework_rate
+    return Rate(rate.rework, rate.evaluated, rate.low, rate.high)
+
+
+def deployments_chart(series: Sequence[BucketMetrics], slots: Sequence[Slot]) -> Markup:
+    """A bar an interval: those that did not fail, those that did, those still pending."""
+    if not slots:
+        return empty_chart("no intervals in this period")
+    counts = [count_of(each.metrics) for each in series]
+    plot = Plot(slots, count_axis(max(count.total for count in counts)))
+    return plot.drawn([count.words for count in counts], *bars(plot, counts))
+
+
+def bars(plot: Plot, counts: Sequence[Count]) -> Iterator[str]:
+    """Stacked on the axis; striped where failed, dashed where pending."""
+    width = plot.width * (1 - 2 * _INSET)
+    fine: list[tuple[float, float, float, float]] = []
+    for index, count in enumerate(counts):
+        x, below = plot.left(index, _INSET), 0
+        parts = (count.total - count.failed - count.pending, count.pending, count.failed)
+        for class_, part in zip(("b-ok", "b-pend", "b-fail"), parts, strict=True):
+            y, floor = plot.y(below + part), plot.y(below)
+            height = max(floor - y - (_SPLIT if below else 0), 1.0 if part else 0)
+            below += part
+            if class_ == "b-ok":
+                fine.append((x, y, width, height))
+            elif part:
+                yield box(class_, x, y, width, height, STRIPE if class_ == "b-fail" else "")
+    yield stretched(150, boxes("b-ok", fine))
+
+
+def lead_time_chart(series: Sequence[BucketMetrics], slots: Sequence[Slot]) -> Markup:
+    """Median and 90th percentile; lines break where an interval has no commits."""
+    lead_times = [each.metrics.change_lead_time for each in series]
+    known = [each.p90 for each in lead_times if each.p90 is not None]
+    if not known:
+        return empty_chart("no commits yet")
+    plot = Plot(slots, duration_axis(max(known)))
+    titles = [
+        f"median {wording.duration(each.p50)}, p90 {wording.duration(each.p90)}, "
+        f"{wording.counted(each.n, 'commit')}"
+        if each.n
+        else "no commits, no value"
+        for each in lead_times
+    ]
+    medians = [each.p50 for each in lead_times]
+    return plot.drawn(
+        titles,
+        *_lines("l-2", plot, [each.p90 for each in lead_times]),
+        *_lines("l-1", plot, medians),
+        *_dots(plot, medians),
+    )
+
+
+def _lines(class_: str, plot: Plot, values: Sequence[float | None]) -> Iterator[str]:
+    """A line for every run of neighbours that have a value; dashed to a partial one."""
+    drawn: list[str] = []
+    for has_value, run in groupby(range(len(values)), key=lambda index: values[index] is not None):
+        if has_value:
+            drawn += _run(class_, plot, [(index, values[index] or 0) for index in run])
+    yield stretched(150, *drawn)
+
+
+def _run(class_: str, plot: Plot, run: Sequence[tuple[int, float]]) -> Iterator[str]:
+    points = [(plot.middle(index), plot.y(value)) for index, value in run]
+    partial = [plot.slots[index].is_partial for index, _ in run]
+    segments = [
+        (one or other, pair)
+        for one, other, pair in zip(partial, partial[1:], pairwise(points), strict=False)
+    ]
+    for is_dashed, group in groupby(segments, key=lambda segment: segment[0]):
+        pairs = [pair for _, pair in group]
+        dashes = f"{class_} l-p" if is_dashed else class_
+        yield line(dashes, [pairs[0][0], *(end for _, end in pairs)])
+
+
+def _dots(plot: Plot, values: Sequence[float | None]) -> Iterator[str]:
+    for index, value in enumerate(values):
+        if value is not None:
+            cx, cy = round(plot.middle(index), 2), round(plot.y(value), 1)
+            yield f'<circle class="dot" cx="{cx:g}%" cy="{cy:g}"/>'
+
+
+def rate_chart(rates: Sequence[Rate], slots: Sequence[Slot], overall: Rate) -> Markup:
+    """A mark an interval on its 95 % interval, k/N beneath, the whole period dashed.
+
+    Never a joined line: the numbers are small, and a line would show waves where there is chance.
+    """
+    if not slots or overall.value is None:
+        return empty_chart("none judged yet")
+    highs = [rate.high for rate in rates if rate.high is not None]
+    plot = Plot(slots, rate_axis(min(max(highs), _reach(rates))))
+    return plot.drawn(
+        [rate.words for rate in rates],
+        *_shares(plot, rates),
+        level("avg", plot.y(overall.value)),
+        stretched(150, boxes("iv", _intervals(plot, rates))),
+        stretched(150, boxes("mk", _marks(plot, rates))),
+        below=12,
+    )
+
+
+def _reach(rates: Sequence[Rate]) -> float:
+    """So far the axis goes: one interval of two or three deployments shall not flatten the rest."""
+    highs = sorted(rate.high for rate in rates if rate.high is not None)
+    values = [rate.value for rate in rates if rate.value is not None]
+    return max(*values, highs[len(highs) * 3 // 4], 0.02) if len(values) > 1 else highs[-1]
+
+
+def _shares(plot: Plot, rates: Sequence[Rate]) -> Iterator[str]:
+    if len(rates) > 14:
+        return
+    for index, rate in enumerate(rates):
+        if rate.n:
+            yield label("t s", plot.middle(index), 164, f"{rate.hits}/{rate.n}")
+
+
+def _intervals(plot: Plot, rates: Sequence[Rate]) -> Iterator[tuple[float, float, float, float]]:
+    for index, rate in enumerate(rates):
+        if rate.low is not None and rate.high is not None:
+            high = plot.y(rate.high)
+            yield plot.left(index, 0.3), high, plot.width * 0.4, plot.y(rate.low) - high
+
+
+def _marks(plot: Plot, rates: Sequence[Rate]) -> Iterator[tuple[float, float, float, float]]:
+    for index, rate in enumerate(rates):
+        if rate.value is not None:
+            yield plot.left(index, 0.2), plot.y(rate.value) - 1.5, plot.width * 0.6, 3
+
+
+def empty_chart(words: str) -> Markup:
+    """The frame of a chart, and why there is nothing in it."""
+    return drawing("plot", 174, level("ax", 150), label("t none", 50, 80, words))

@@ -1,0 +1,127 @@
+"""The intervals of a chart side by side, and what all charts by interval have in common."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from markupsafe import Markup
+
+from theodora.dora.report import BucketMetrics
+from theodora.query import Query
+from theodora.web.pages.charts.scales import Axis
+from theodora.web.pages.charts.svg import (
+    HATCH,
+    box,
+    drawing,
+    label,
+    level,
+    linked,
+    short,
+    titled,
+)
+from theodora.web.pages.scope import Scope
+
+BASE = 150
+"""The y of the axis, in pixels."""
+ROOF = 6
+"""The y of the highest grid line."""
+
+_MOST_LABELS = 5
+
+
+class Slot(NamedTuple):
+    """One interval on the x axis."""
+
+    label: str
+    title: str
+    link: str
+    is_partial: bool
+
+
+def slots_of(
+    series: Sequence[BucketMetrics], scope: Scope, *clauses: str | Query
+) -> tuple[Slot, ...]:
+    """The intervals of a report; each leads to its deployments, narrowed by `clauses`."""
+    query = scope.also(*clauses) if clauses else scope.query
+    return tuple(
+        Slot(
+            _label(each, scope),
+            scope.clock.bucket(each.bucket, scope.interval),
+            scope.link("/deployments", query=query, **scope.within(each.bucket.covered)),
+            each.bucket.is_partial,
+        )
+        for each in series
+    )
+
+
+def _label(each: BucketMetrics, scope: Scope) -> str:
+    whole = each.bucket.period
+    if whole.start_ns <= scope.now_ns < whole.end_ns:
+        return "now"
+    return scope.clock.short_day(whole.start_ns)
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """Where things lie on a chart of slots side by side above an axis that begins at 0."""
+
+    slots: Sequence[Slot]
+    axis: Axis
+
+    @property
+    def width(self) -> float:
+        """Of a slot, in percent."""
+        return 100 / len(self.slots)
+
+    def left(self, index: int, inset: float = 0) -> float:
+        """Where a slot begins, or what is `inset`, a share of it, into it."""
+        return (index + inset) * self.width
+
+    def middle(self, index: int) -> float:
+        return self.left(index, 0.5)
+
+    def y(self, value: float) -> float:
+        """In pixels; a value above the axis is clipped at its end."""
+        return BASE - min(value / self.axis.top, 1) * (BASE - ROOF)
+
+    def drawn(self, titles: Sequence[str], *marks: str, below: float = 0) -> Markup:
+        """The whole chart around `marks`; `titles` say each slot's values."""
+        return drawing(
+            "plot",
+            BASE + 24 + below,
+            *self._grid(),
+            *self._hatches(),
+            *marks,
+            *self._dates(BASE + 18 + below),
+            *self._hits(titles),
+        )
+
+    def _grid(self) -> Iterator[str]:
+        for value, words in zip(self.axis.values, self.axis.labels, strict=True):
+            y = self.y(value)
+            yield level("gr" if value else "ax", y)
+            yield label("t y", 0, y + 3.5, words, dx=-7)
+
+    def _hatches(self) -> Iterator[str]:
+        for index, slot in enumerate(self.slots):
+            if slot.is_partial:
+                yield box("part", self.left(index), 0, self.width, BASE, HATCH)
+
+    def _dates(self, y: float) -> Iterator[str]:
+        """A few, evenly spaced, and always the last if it is running."""
+        count = len(self.slots)
+        every = -(-count // _MOST_LABELS)
+        has_now = self.slots[-1].label == "now"
+        for index, slot in enumerate(self.slots):
+            is_now = has_now and index == count - 1
+            is_near_now = has_now and count - 1 - index < every / 2
+            if is_now or (index % every == 0 and not is_near_now):
+                yield label("t", self.middle(index), y, slot.label)
+
+    def _hits(self, titles: Sequence[str]) -> Iterator[str]:
+        """Over everything else: what the pointer finds in a slot."""
+        yield '<g class="hit">'
+        for index, (slot, words) in enumerate(zip(self.slots, titles, strict=True)):
+            place = f'<rect x="{short(self.left(index))}%" width="{short(self.width)}%"/>'
+            yield linked(slot.link, place, titled(f"{slot.title}: {words}"))
+        yield "</g>"

@@ -1,0 +1,100 @@
+"""What may be typed next into a search: names, values with how many there are, operators."""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from theodora.query import FIELDS, Equals, Everything, Field, Kind, Type, to_text
+from theodora.query.completion import Completion, complete
+from theodora.query.fields import Scalar, Target
+from theodora.query.parser import MAX_CHARACTERS
+from theodora.web.pages.frame import Answer, Download, Visit
+
+MOST = 12
+_SOUGHT = 400
+"""Values that are looked through for those that begin as what is typed."""
+
+_VALUES = {
+    "change_failure": ("true", "false"),
+    "deployment_type": ("standard", "rollback", "rollforward"),
+    "remediation.type": ("rollback", "rollforward"),
+}
+"""Of fields that have no others, and so need not be counted."""
+
+
+class Suggestion(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One thing that may stand at the place."""
+
+    text: str
+    """What is put there."""
+    label: str
+    about: str = ""
+    deployments: int | None = None
+    """How many have the value, of those in the period."""
+
+
+class Suggestions(msgspec.Struct, frozen=True):
+    """What may be put in the place of `query[start:end]`, counted in characters."""
+
+    start: int
+    end: int
+    items: tuple[Suggestion, ...]
+
+
+def suggest(visit: Visit) -> Answer:
+    """JSON, for the script of the search box; the box works without it."""
+    query = visit.query_parameters.get("query", "")[:MAX_CHARACTERS]
+    cursor = visit.query_parameters.get("at", "")
+    at = min(int(cursor), len(query)) if cursor.isascii() and cursor.isdigit() else len(query)
+    place = complete(query, at)
+    items = tuple(_suggestions(visit, place))[:MOST]
+    body = msgspec.json.encode(Suggestions(place.start, place.end, items))
+    return Download(body, "application/json")
+
+
+def _suggestions(visit: Visit, place: Completion) -> Iterator[Suggestion]:
+    typed = place.typed.casefold()
+    if place.values_of is not None:
+        yield from _values(visit, place.values_of, typed)
+    if place.names:
+        yield from _names(typed.removeprefix("@"))
+    for operator in place.operators:
+        if operator.casefold().startswith(typed):
+            yield Suggestion(f"{operator} ", operator)
+
+
+def _names(typed: str) -> Iterator[Suggestion]:
+    """Fields by their own names; one of another name that fits is offered by its own."""
+    for field in FIELDS:
+        names = (field.name, *field.aliases)
+        if field.source(Kind.DEPLOYMENT) and any(name.startswith(typed) for name in names):
+            yield Suggestion(f"{field.name}:", field.name, field.about)
+
+
+def _values(visit: Visit, target: Target, typed: str) -> Iterator[Suggestion]:
+    if not isinstance(target, Field):
+        return
+    if target.name in _VALUES:
+        known: list[tuple[Scalar | None, int | None]] = [
+            (value, None) for value in _VALUES[target.name]
+        ]
+    elif target.type is Type.TEXT and _stands_in_a_column(target):
+        known = [
+            *visit.store.metrics.value_counts(
+                visit.organisation, visit.scope.period, Everything(), target, _SOUGHT
+            )
+        ]
+    else:
+        return
+    for value, count in known:
+        if isinstance(value, str) and value.casefold().startswith(typed):
+            yield Suggestion(f"{_quoted(target, value)} ", value, deployments=count)
+
+
+def _stands_in_a_column(field: Field) -> bool:
+    return field.deployment is not None and field.deployment.column is not None
+
+
+def _quoted(target: Field, value: str) -> str:
+    """The value as a query has it: in quotes where it needs them."""
+    return to_text(Equals(target, value)).partition(":")[2]

@@ -1,0 +1,213 @@
+"""Data health: what keeps numbers from being whole, and how that is mended."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
+from typing import NamedTuple
+
+from theodora.dora.buckets import DAY_NS
+from theodora.errors import Invalid, Problem
+from theodora.events.values import SECOND_NS
+from theodora.storage.health import LOOKED_AT, MOST_MARKS, FailedMirror, Seen
+from theodora.web.pages.frame import Answer, View, Visit
+from theodora.web.pages.last import path_of
+
+PATH = "/data-health"
+LONG_LEAD_TIME_DAYS = 180
+_SHOWN = 100
+"""Rows of a table at the most."""
+_FEWEST_FOR_A_GAP = 4
+"""Deployments of a source from which its usual gap is told."""
+_STALE_AFTER_GAPS = 3
+_CLOCKS_AGREE_NS = 300 * SECOND_NS
+"""What finishes later than this after it was received was timed by another clock."""
+
+
+class Source(NamedTuple):
+    """Where deployments come from."""
+
+    name: str
+    deployments: int
+    last_ns: int
+    """When the last one was received."""
+    gap_sec: float | None
+    """The median time between one and the next; None where there are too few to tell."""
+    per_day: float | None
+    """None where those known were received within one day."""
+    is_stale: bool
+
+
+class Unmatched(NamedTuple):
+    """A repository that deployments name and no commits are known of."""
+
+    repository_id: str
+    deployments: int
+    services: tuple[str, ...]
+    last_ns: int
+    mirror: FailedMirror | None
+
+
+class Row(NamedTuple):
+    """A deployment to look at, and why."""
+
+    deployment: Seen
+    path: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One of the questions put to the data."""
+
+    name: str
+    label: str
+    count: int
+    """How many things there are to look at."""
+    noun: str
+    link: str
+
+
+def show_data_health(visit: Visit) -> Answer:
+    health = visit.store.health.look(visit.organisation)
+    seen = health.deployments
+    sources = sources_of(seen, visit.now_ns)
+    unmatched = _unmatched(seen, {each.repository_id: each for each in health.failed_mirrors})
+    without = _rows(seen, _why_without_commits)
+    pending = _rows(seen, _why_pending)
+    outliers = _rows(seen, _why_outlier)
+    found = {
+        "sources": sum(source.is_stale for source in sources),
+        "repositories": len(unmatched),
+        "commits": len(without),
+        "pending": len(pending),
+        "outliers": len(outliers),
+    }
+    checks = [
+        Check(name, label, found[name], noun, visit.scope.link(PATH, check=name))
+        for name, (label, noun) in _CHECKS.items()
+    ]
+    rows = {"commits": without, "pending": pending, "outliers": outliers}
+    chosen = _chosen(visit, found)
+    return View(
+        {
+            "checks": checks,
+            "check": next(check for check in checks if check.name == chosen),
+            "sources": sources,
+            "unmatched": unmatched[:_SHOWN],
+            "rows": rows.get(chosen, [])[:_SHOWN],
+            "reasons": _counted(without),
+            "looked_at": len(seen),
+            "most": LOOKED_AT,
+            "marks": health.marks,
+            "has_more_marks": health.marks == MOST_MARKS,
+        }
+    )
+
+
+_CHECKS = {
+    "sources": ("Sources", "silent source"),
+    "repositories": ("Repositories not matched", "repository"),
+    "commits": ("Deployments without commits", "deployment"),
+    "pending": ("Pending", "deployment"),
+    "outliers": ("Outliers", "deployment"),
+}
+"""Each check by its name in the address: its label, and what it counts."""
+
+
+def _chosen(visit: Visit, found: Mapping[str, int]) -> str:
+    """The check asked for, else the first that found something."""
+    asked = visit.query_parameters.get("check")
+    if asked is None:
+        return next((name for name, count in found.items() if count), "sources")
+    if asked not in found:
+        raise Invalid(Problem(f'must be one of "{" ".join(found)}"', parameter="check"))
+    return asked
+
+
+def sources_of(seen: Iterable[Seen], now_ns: int) -> list[Source]:
+    """Those that have been silent for longest first."""
+    received: dict[str, list[int]] = defaultdict(list)
+    for each in seen:
+        received[each.source].append(each.created_at_ns)
+    sources = [_source(name, sorted(instants), now_ns) for name, instants in received.items()]
+    return sorted(sources, key=lambda source: source.last_ns)
+
+
+def _source(name: str, instants_ns: Sequence[int], now_ns: int) -> Source:
+    first_ns, last_ns = instants_ns[0], instants_ns[-1]
+    if len(instants_ns) < _FEWEST_FOR_A_GAP or last_ns == first_ns:
+        return Source(name, len(instants_ns), last_ns, None, None, is_stale=False)
+    gap_ns = median(after - before for before, after in pairwise(instants_ns))
+    span_ns = last_ns - first_ns
+    per_day = (len(instants_ns) - 1) * DAY_NS / span_ns if span_ns >= DAY_NS else None
+    is_stale = now_ns - last_ns > max(_STALE_AFTER_GAPS * gap_ns, DAY_NS)
+    return Source(name, len(instants_ns), last_ns, gap_ns / SECOND_NS, per_day, is_stale)
+
+
+def _unmatched(seen: Iterable[Seen], mirrors: Mapping[str, FailedMirror]) -> list[Unmatched]:
+    """Those that most deployments name first."""
+    by_repository: dict[str, list[Seen]] = defaultdict(list)
+    for each in seen:
+        if each.repository_id and not each.repository_is_known:
+            by_repository[each.repository_id].append(each)
+    found = [
+        Unmatched(
+            repository_id,
+            len(those),
+            tuple(sorted({each.service for each in those})),
+            those[0].finished_at_ns,
+            mirrors.get(repository_id),
+        )
+        for repository_id, those in by_repository.items()
+    ]
+    return sorted(found, key=lambda each: (-each.deployments, each.repository_id))
+
+
+NO_COMMIT = "no commit was sent with it"
+NO_REPOSITORY = "no commits of its repository are known"
+UNKNOWN_COMMIT = "its commit is not among those of its repository"
+NOTHING_BEFORE = "there is no deployment before it to compare with"
+
+
+def _why_without_commits(seen: Seen) -> str | None:
+    if seen.number_of_commits is not None:
+        return None
+    if seen.commit_sha is None:
+        return NO_COMMIT
+    if not seen.repository_is_known:
+        return NO_REPOSITORY
+    return NOTHING_BEFORE if seen.commit_is_known else UNKNOWN_COMMIT
+
+
+def _why_pending(seen: Seen) -> str | None:
+    if not seen.is_pending:
+        return None
+    if seen.commit_sha is None or seen.commit_is_known:
+        return "being judged: the derivation queue is not empty, or has just been"
+    return f"commit {seen.commit_sha[:7]} of {seen.repository_id}"
+
+
+def _why_outlier(seen: Seen) -> str | None:
+    lead_days = (seen.change_lead_time or 0) // (24 * 3_600)
+    if lead_days > LONG_LEAD_TIME_DAYS:
+        return f"lead time of {lead_days} days"
+    if lead_days < 0:
+        return "committed after it was deployed: clocks disagree"
+    if seen.finished_at_ns - seen.created_at_ns > _CLOCKS_AGREE_NS:
+        return "finished after it was received: clocks disagree"
+    return None
+
+
+def _rows(seen: Iterable[Seen], why: Callable[[Seen], str | None]) -> list[Row]:
+    reasons = ((each, why(each)) for each in seen)
+    return [Row(each, path_of(each.id), reason) for each, reason in reasons if reason is not None]
+
+
+def _counted(rows: Iterable[Row]) -> list[tuple[str, int]]:
+    """How many there are for each reason, most first."""
+    counts: dict[str, int] = defaultdict(int)
+    for row in rows:
+        counts[row.why] += 1
+    return sorted(counts.items(), key=lambda each: -each[1])

@@ -1,0 +1,361 @@
+"""One deployment: why it is judged as it is, what it brought, and where it counts."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import NamedTuple
+
+from markupsafe import Markup
+
+from theodora.dora.explanation import CommitExplained, Explanation, explain
+from theodora.dora.stages import STAGES
+from theodora.errors import NotFound
+from theodora.events import Deployment, Failure
+from theodora.events.timestamps import nanoseconds_from_rfc3339
+from theodora.events.values import SECOND_NS
+from theodora.query import Equals, Exists, Not, NumberRange, Query, Tag, all_of, to_text
+from theodora.query.operands import equals
+from theodora.storage import Giver, Judged, Selection, VerdictAct
+from theodora.web.pages import wording
+from theodora.web.pages.charts import STAGE_NAMES, spans_of, stage_bar, stages_words
+from theodora.web.pages.clauses import known_field
+from theodora.web.pages.frame import Answer, Download, SeeOther, View, Visit
+from theodora.web.pages.last import VERDICTS, deployment_path, path_of
+from theodora.web.pages.raw import event_json
+from theodora.web.pages.reasons import Piece, Reasons, failure_path, rule_name
+from theodora.web.pages.scope import Scope, service_path
+from theodora.web.pages.verdict_form import (
+    VerdictForm,
+    form_of,
+    problem_of,
+    read_form,
+    undo_of,
+    verdict_of,
+)
+from theodora.web.security import WRITE
+
+MOST_COMMITS = 60
+MOST_LEFT_OUT = 40
+
+_COMMIT_PAGES: Mapping[str, tuple[str, str]] = {
+    "github.com": ("/commit/", "/pull/"),
+    "gitlab.com": ("/-/commit/", "/-/merge_requests/"),
+    "bitbucket.org": ("/commits/", "/pull-requests/"),
+}
+"""Where hosts show a commit and a pull request, beneath the repository."""
+
+
+class Step(NamedTuple):
+    """What ran, in order of time; a gap is the time to the next."""
+
+    kind: str
+    """The icon; `gap` for a span of time."""
+    label: str
+    deployment: Deployment | None
+    path: str
+    is_this: bool = False
+
+
+class CommitRow(NamedTuple):
+    """A commit that the deployment brought."""
+
+    subject: str
+    sha: str
+    link: str
+    pull_request: int | None
+    pull_request_link: str
+    written_at_ns: int | None
+    bar: Markup
+    stages: str
+    lead_time: str
+    note: str
+
+
+class Past(NamedTuple):
+    """One thing that happened to the deployment."""
+
+    at_ns: int
+    pieces: tuple[Piece, ...]
+
+
+class Fact(NamedTuple):
+    """A field of the event, and the search for others that have the same."""
+
+    label: str
+    words: str
+    link: str = ""
+    is_code: bool = False
+
+
+def show_deployment(visit: Visit) -> Answer:
+    """Raises `NotFound` for a deployment that is not there."""
+    id_ = visit.path_parameters["id"]
+    if visit.query_parameters.get("as") == "json":
+        event = visit.store.deployments.get(visit.organisation, id_)
+        return Download(event_json(event).encode(), "application/json")
+    judged = visit.store.verdicts.get(visit.organisation, id_)
+    return _page(visit, id_, form_of(judged), judged)
+
+
+def correct_verdict(visit: Visit) -> Answer:
+    """Gives a verdict by hand, or takes it back; who and when is kept, with the reason."""
+    id_ = visit.path_parameters["id"]
+    form = read_form(visit.form)
+    judged = visit.store.verdicts.get(visit.organisation, id_)
+    if problem := problem_of(form):
+        return _page(visit, id_, form, judged, problem, 400)
+    verdict = verdict_of(form, lambda named: _get(visit, named) is not None)
+    giver = Giver(visit.key.name or visit.key.id, visit.now_ns, form.reason)
+    if verdict is not None:
+        visit.store.verdicts.put(visit.organisation, id_, verdict, giver).result()
+    elif judged.current is not None:
+        visit.store.verdicts.delete(visit.organisation, id_, giver).result()
+    return SeeOther(visit.scope.link(path_of(id_), saved="verdict"))
+
+
+def _page(
+    visit: Visit, id_: str, form: VerdictForm, judged: Judged, problem: str = "", status: int = 200
+) -> View:
+    """The page, with the form as it is filled in, and what is wrong with it."""
+    found = visit.store.derivations.explain(visit.organisation, id_)
+    event = found.derived.event
+    explanation = explain(found.derived, found.preceding, found.repository)
+    known = _named_deployments(visit, explanation)
+    reasons = Reasons(explanation, known, visit.scope.clock)
+    following = _following(visit, event)
+    incidents = tuple(_incidents(visit, explanation.failure.incident_ids))
+    commits = explanation.lead_time.commits
+    longest = max((commit.lead_time or 0 for commit in commits), default=0)
+    return View(
+        {
+            "event": event,
+            "path": deployment_path(event),
+            "explanation": explanation,
+            "verdict": VERDICTS[event.change_failure],
+            "heading": _HEADINGS[event.change_failure],
+            "sentence": tuple(reasons.verdict()),
+            "remedied": tuple(reasons.remedied()),
+            "steps": tuple(_steps(event, found.preceding, following, explanation, known)),
+            "previous_path": deployment_path(found.preceding) if found.preceding else "",
+            "next_path": deployment_path(following) if following else "",
+            "rule_name": rule_name,
+            "commits": tuple(_commit(event, each, longest) for each in commits[:MOST_COMMITS]),
+            "more_commits": max(0, (explanation.lead_time.commits_total or 0) - MOST_COMMITS),
+            "longest": longest,
+            "stages": tuple(STAGE_NAMES.values())[:-1],
+            "left_out": explanation.lead_time.left_out[:MOST_LEFT_OUT],
+            "more_left_out": max(0, len(explanation.lead_time.left_out) - MOST_LEFT_OUT),
+            "past": _history(visit, event, explanation, known, judged, incidents),
+            "counts": tuple(_counts(event, explanation)),
+            "facts": tuple(_facts(visit.scope, event)),
+            "tags": tuple(_tags(visit.scope, event)),
+            "json": event_json(event),
+            "form": form,
+            "undo": undo_of(judged) if visit.query_parameters.get("saved") == "verdict" else None,
+            "problem": problem,
+            "may_write": visit.may(WRITE),
+        },
+        status,
+        template="deployment.html",
+    )
+
+
+_HEADINGS = {
+    True: "this deployment failed",
+    False: "this deployment did not fail",
+    None: "pending",
+}
+
+
+def _get(visit: Visit, id_: str) -> Deployment | None:
+    with suppress(NotFound):
+        return visit.store.deployments.get(visit.organisation, id_)
+    return None
+
+
+def _named_deployments(visit: Visit, explanation: Explanation) -> Mapping[str, Deployment]:
+    """Those that the page speaks of, by their ids."""
+    failure, type_ = explanation.failure, explanation.type
+    ids = [link.remediation_id for link in failure.marked_by]
+    ids += [link.failed_id for link in type_.remedied]
+    ids += [failure.remediation.id] if failure.remediation else []
+    ids += [type_.given_by.deployment_id] if type_.given_by else []
+    found = ((id_, _get(visit, id_)) for id_ in dict.fromkeys(ids))
+    return {id_: deployment for id_, deployment in found if deployment is not None}
+
+
+def _following(visit: Visit, event: Deployment) -> Deployment | None:
+    """The next of the same service and environment."""
+    clock, env = known_field("finished_at"), known_field("env")
+    same_env: Query = Equals(env, event.env) if event.env else Not(Exists(env))
+    later = NumberRange(clock, event.finished_at_ns + 1, None)
+    query = all_of((equals(known_field("service"), event.service), same_env, later))
+    selection = Selection(query=query, sort=clock, descending=False, limit=1)
+    found = visit.store.deployments.select(visit.organisation, selection)
+    return found[0] if found else None
+
+
+def _incidents(visit: Visit, ids: Iterable[str]) -> Iterator[Failure]:
+    for id_ in ids:
+        with suppress(NotFound):
+            yield visit.store.failures.get(visit.organisation, id_)
+
+
+def _steps(
+    event: Deployment,
+    preceding: Deployment | None,
+    following: Deployment | None,
+    explanation: Explanation,
+    known: Mapping[str, Deployment],
+) -> Iterator[Step]:
+    """What ran before, this one, and what came of it."""
+    failed = [
+        known[link.failed_id] for link in explanation.type.remedied if link.failed_id in known
+    ]
+    if failed and not event.change_failure:
+        yield _step("failed", "Failed", failed[0])
+        yield Step("gap", _recovered(failed[0], event), None, "")
+    elif preceding:
+        yield _step("ok", "Was running", preceding)
+    kind, word = VERDICTS[event.change_failure]
+    yield Step(kind, f"{word}: this one", event, "", is_this=True)
+    if event.change_failure:
+        yield from _remedy(event, known)
+    elif following and not failed:
+        yield _step("ok", "Then came", following)
+
+
+def _remedy(event: Deployment, known: Mapping[str, Deployment]) -> Iterator[Step]:
+    remediation = event.remediation
+    if remediation is None:
+        yield Step("gap", "not remedied yet", None, "")
+        return
+    yield Step("gap", wording.duration(event.recovery_time_sec, "a time not known"), None, "")
+    if remediation.id in known:
+        label = "Rolled back" if remediation.type == "rollback" else "Fixed"
+        yield _step(remediation.type, label, known[remediation.id])
+
+
+def _step(kind: str, label: str, deployment: Deployment) -> Step:
+    return Step(kind, label, deployment, deployment_path(deployment))
+
+
+def _recovered(failed: Deployment, event: Deployment) -> str:
+    return wording.duration((event.finished_at_ns - failed.finished_at_ns) / SECOND_NS)
+
+
+def _commit(event: Deployment, commit: CommitExplained, longest: float) -> CommitRow:
+    stages = commit.stages
+    spans = spans_of({each: getattr(stages, each) for each in STAGES}) if stages else ()
+    commit_link, request_link = _links(event, commit)
+    return CommitRow(
+        wording.visible(commit.subject) or "(no subject)",
+        commit.sha,
+        commit_link,
+        commit.pull_request,
+        request_link,
+        nanoseconds_from_rfc3339(commit.written_at),
+        stage_bar(spans, longest) if spans else Markup(""),
+        stages_words(spans),
+        wording.duration(commit.lead_time, "no lead time"),
+        "measured from the squash commit" if "squash_unresolved" in commit.flags else "",
+    )
+
+
+def _links(event: Deployment, commit: CommitExplained) -> tuple[str, str]:
+    """Where the repository's host shows the commit and its pull request, if that is known."""
+    repository = event.git.repository_id if event.git else ""
+    pages = _COMMIT_PAGES.get(repository.partition("/")[0])
+    if pages is None:
+        return "", ""
+    base = f"https://{repository}"
+    return f"{base}{pages[0]}{commit.sha}", f"{base}{pages[1]}{commit.pull_request}"
+
+
+def _history(
+    visit: Visit,
+    event: Deployment,
+    explanation: Explanation,
+    known: Mapping[str, Deployment],
+    judged: Judged,
+    incidents: Sequence[Failure],
+) -> list[Past]:
+    """Newest first."""
+    past = [Past(act.giver.at_ns, tuple(_act_words(act))) for act in judged.history]
+    for link in explanation.failure.marked_by:
+        if link.remediation_id in known:
+            remedy = known[link.remediation_id]
+            past.append(Past(remedy.finished_at_ns, tuple(_mark_words(remedy, link.rule))))
+    past += [Past(each.started_at_ns, tuple(_incident_words(each))) for each in incidents]
+    received = wording.duration((event.created_at_ns - event.finished_at_ns) / SECOND_NS)
+    came = Piece(f"Received by {wording.visible(event.source)}, {received} after it finished")
+    past.append(Past(event.created_at_ns, (came,)))
+    return sorted(past, key=lambda each: -each.at_ns)
+
+
+def _act_words(act: VerdictAct) -> Iterator[Piece]:
+    who = wording.visible(act.giver.by) or "Somebody"
+    if act.verdict is None:
+        yield Piece(f"{who} took the verdict by hand back: the rules decide")
+        return
+    said = {True: "failed", False: "not failed", None: "as the rules have it"}
+    yield Piece(f"{who} judged it {said[act.verdict.change_failure]} by hand")
+    named = act.verdict.remediation_id or act.verdict.remediation_version
+    if named:
+        yield Piece(", remedied by ")
+        yield Piece(wording.visible(named), is_name=True)
+    if act.giver.reason:
+        yield Piece(f": “{wording.visible(act.giver.reason)}”")
+
+
+def _mark_words(remedy: Deployment, rule: str) -> Iterator[Piece]:
+    yield Piece(f"The rule {rule_name(rule)} judged it failed, when ")
+    yield Piece(wording.visible(remedy.version or remedy.id), deployment_path(remedy), is_name=True)
+    yield Piece(" came")
+
+
+def _incident_words(incident: Failure) -> Iterator[Piece]:
+    yield Piece("Incident ")
+    yield Piece(wording.visible(incident.name or incident.id), failure_path(incident.id))
+    closed = incident.time_to_restore
+    yield Piece(" began" if closed is None else f" began, over after {wording.duration(closed)}")
+
+
+def _counts(event: Deployment, explanation: Explanation) -> Iterator[tuple[str, str]]:
+    """Its part in each of the five metrics."""
+    yield "Deployment frequency", "1 deployment"
+    n = explanation.lead_time.n
+    yield "Change lead time", wording.counted(n, "commit") if n else "nothing measured"
+    verdict = {True: "1 failed of 1", False: "0 failed of 1", None: "not yet, pending"}
+    yield "Change failure rate", verdict[event.change_failure]
+    recovery = "not a failure"
+    if event.change_failure:
+        recovery = wording.duration(event.recovery_time_sec, "open")
+    yield "Recovery time", recovery
+    is_rework = event.deployment_type != "standard" or "rework:true" in event.custom_tags
+    yield "Rework rate", "1 rework" if is_rework else "not rework"
+
+
+def _facts(scope: Scope, event: Deployment) -> Iterator[Fact]:
+    yield Fact("Service", event.service, scope.link(service_path(event.service), query=None))
+    for name, label, value in (
+        ("env", "Environment", event.env),
+        ("team", "Team", event.team),
+        ("version", "Version", event.version),
+        ("repository_id", "Repository", event.git and event.git.repository_id),
+        ("commit_sha", "Commit", event.git and event.git.commit_sha),
+        ("source", "Source", event.source),
+    ):
+        if value:
+            search = to_text(equals(known_field(name), value))
+            is_code = name in {"version", "commit_sha"}
+            yield Fact(label, value, scope.link("/deployments", query=search), is_code)
+    yield Fact("Started", scope.clock.moment(event.started_at_ns))
+    yield Fact("Finished", scope.clock.moment(event.finished_at_ns))
+    yield Fact("Took", wording.duration(event.duration))
+    yield Fact("Id", event.id, is_code=True)
+
+
+def _tags(scope: Scope, event: Deployment) -> Iterator[tuple[str, str]]:
+    for tag in event.custom_tags:
+        key, _, value = tag.partition(":")
+        yield tag, scope.link("/deployments", query=to_text(equals(Tag(key), value)))

@@ -1,0 +1,269 @@
+"""The deployments explorer: search, facets, days, and the deployments themselves."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import groupby
+from typing import NamedTuple
+
+from markupsafe import Markup
+
+from theodora.dora.buckets import Interval
+from theodora.dora.report import GroupReport
+from theodora.events import Deployment
+from theodora.query import Everything, Kind, Query, any_of, resolve
+from theodora.query.operands import equals
+from theodora.storage import Selection
+from theodora.web.pages import wording
+from theodora.web.pages.charts import count_of, day_histogram, slots_of
+from theodora.web.pages.clauses import clauses_of, joined, known_field, text_of
+from theodora.web.pages.facets import facets
+from theodora.web.pages.frame import Answer, View, Visit
+from theodora.web.pages.last import VERDICTS, deployment_path, path_of
+from theodora.web.pages.listing import (
+    LIMITS,
+    Head,
+    Listing,
+    Page,
+    heads,
+    neighbours,
+    own_parameters,
+    read_listing,
+    read_page,
+    request_body,
+)
+from theodora.web.pages.scope import Scope
+from theodora.web.pages.spreadsheet import Cell, csv_download
+
+CLOCK = "finished_at"
+PATH = "/deployments"
+MOST_CSV_ROWS = 10_000
+_MOST_BARS = 120
+_LONG_QUERY = 500
+"""Characters; each link that repeats more would make the page many times as long."""
+_MOST_CLAUSES = 6
+
+COLUMNS = (
+    Head("finished_at", "Finished"),
+    Head("service", "Service", begins_ascending=True),
+    Head("version", "Version", begins_ascending=True),
+    Head("change_failure", "Verdict"),
+    Head("number_of_commits", "Commits", is_number=True),
+    Head("change_lead_time", "Lead time", is_number=True),
+    Head("duration", "Took", is_number=True),
+    Head("recovery_time_sec", "Remedy"),
+)
+"""What the table may be sorted by."""
+
+
+class Remedy(NamedTuple):
+    """What a deployment remedied, or what remedied it."""
+
+    words: str
+    path: str
+
+
+class Row(NamedTuple):
+    """One deployment."""
+
+    deployment: Deployment
+    path: str
+    chips: tuple[tuple[str, str], ...]
+    remedies: tuple[Remedy, ...]
+    commits: str
+    """Empty where they are not known."""
+    lead_time: str
+    """Empty where there is none."""
+    took: str
+
+
+class Day(NamedTuple):
+    """The deployments of one day; without a name where they are not in order of time."""
+
+    name: str
+    rows: tuple[Row, ...]
+
+
+class Way(NamedTuple):
+    """A clause that might be dropped, and how many deployments there would be then."""
+
+    clause: str
+    deployments: int
+    link: str
+
+
+def show_deployments(visit: Visit) -> Answer:
+    scope = visit.scope
+    tree = scope.tree
+    listing = read_listing(visit, Kind.DEPLOYMENT, CLOCK)
+    page = _read(visit, listing, tree)
+    bars = _in_bars(scope)
+    is_long = len(scope.query) > _LONG_QUERY
+    report = visit.store.metrics.report(visit.organisation, bars.metrics_query(), tree).overall
+    own = own_parameters(listing)
+    return View(
+        {
+            "total": report.total,
+            "all": report.total.deployment_frequency.count
+            if tree == Everything()
+            else _count(visit, Everything()),
+            "clauses": len(clauses_of(tree)),
+            "facets": () if is_long else tuple(facets(visit, tree)),
+            "is_long": is_long,
+            "histogram": _histogram(report, bars, has_links=not is_long),
+            "columns": tuple(heads(scope, PATH, listing, COLUMNS)),
+            "days": tuple(_days(visit, listing, page)),
+            "listing": listing,
+            "neighbours": tuple(neighbours(scope, PATH, listing, page)),
+            "shown": page.events,
+            "own": own,
+            "limits": LIMITS,
+            "csv_link": scope.link(f"{PATH}.csv", **own),
+            "request": request_body(listing, tree, "dora_deployments_list_request"),
+            "shows_env": len({each.env for each in page.events}) > 1,
+            "ways": () if page.events else tuple(_ways(visit, tree)),
+            "dead": () if page.events else tuple(_dead(visit, tree)),
+        }
+    )
+
+
+def deployments_csv(visit: Visit) -> Answer:
+    """The whole list, in the order of the page, and not one page of it."""
+    listing = replace(read_listing(visit, Kind.DEPLOYMENT, CLOCK), cursor=None)
+    selection = Selection(
+        query=listing.query(visit.scope.tree),
+        sort=listing.sort,
+        descending=listing.descending,
+        limit=MOST_CSV_ROWS,
+    )
+    found = visit.store.deployments.select(visit.organisation, selection)
+    return csv_download("deployments.csv", tuple(CSV_COLUMNS), (_cells(each) for each in found))
+
+
+CSV_COLUMNS = (
+    *("id", "service", "env", "team", "version", "commit_sha", "repository_id", "source"),
+    *("started_at", "finished_at", "duration", "change_failure", "deployment_type"),
+    *("remediation.id", "remediation.type", "recovery_time_sec"),
+    *("number_of_commits", "change_lead_time", "tags"),
+)
+"""Named and written as the search language has them."""
+
+
+def _cells(deployment: Deployment) -> tuple[Cell, ...]:
+    return tuple(" ".join(resolve(name).texts(deployment)) for name in CSV_COLUMNS)
+
+
+def _read(visit: Visit, listing: Listing, tree: Query) -> Page[Deployment]:
+    return read_page(
+        listing,
+        tree,
+        lambda selection: visit.store.deployments.select(visit.organisation, selection),
+        lambda deployment: deployment.finished_at_ns,
+    )
+
+
+def _count(visit: Visit, tree: Query) -> int:
+    """How many deployments of the period `tree` is true of."""
+    field = known_field("change_failure")
+    counts = visit.store.metrics.value_counts(
+        visit.organisation, visit.scope.period, tree, field, 3
+    )
+    return sum(count for _, count in counts)
+
+
+def _in_bars(scope: Scope) -> Scope:
+    """The same scope, cut into as many days as there is room for bars, or into more each."""
+    sizes: tuple[tuple[Interval, int], ...] = (("day", 1), ("week", 7), ("month", 31))
+    days = scope.period.days()
+    fitting = (interval for interval, size in sizes if days / size <= _MOST_BARS)
+    return replace(scope, interval=next(fitting, "quarter"))
+
+
+def _histogram(report: GroupReport, bars: Scope, *, has_links: bool) -> Markup:
+    counts = [count_of(each.metrics) for each in report.series]
+    slots = slots_of(report.series, bars)
+    if not has_links:
+        slots = tuple(slot._replace(link="") for slot in slots)
+    return day_histogram(counts, slots, bars.interval)
+
+
+def _days(visit: Visit, listing: Listing, page: Page[Deployment]) -> Iterator[Day]:
+    clock = visit.scope.clock
+    rows = list(rows_of(visit, page.events))
+    if not listing.is_by_time:
+        if rows:
+            yield Day("", tuple(rows))
+        return
+    for name, those in groupby(rows, key=lambda row: clock.long_day(row.deployment.finished_at_ns)):
+        yield Day(name, tuple(those))
+
+
+def rows_of(visit: Visit, deployments: Sequence[Deployment]) -> Iterator[Row]:
+    remedied = _remedied(visit, deployments)
+    for each in deployments:
+        yield Row(
+            each,
+            deployment_path(each),
+            tuple(_chips(each)),
+            tuple(_remedies(each, remedied.get(each.id, ()))),
+            wording.number(each.number_of_commits, ""),
+            wording.duration(each.change_lead_time, ""),
+            wording.duration(each.duration),
+        )
+
+
+def _remedied(visit: Visit, deployments: Sequence[Deployment]) -> Mapping[str, list[Deployment]]:
+    """The failed deployments that those among `deployments` that are remedies have remedied."""
+    field = resolve("remediation.id")
+    ids = [each.id for each in deployments if each.deployment_type != "standard"]
+    if not ids:
+        return {}
+    selection = Selection(
+        query=any_of([equals(field, id_) for id_ in ids]),
+        sort=known_field(CLOCK),
+        limit=len(ids) * 4,
+    )
+    found: dict[str, list[Deployment]] = {}
+    for failed in visit.store.deployments.select(visit.organisation, selection):
+        if failed.remediation:
+            found.setdefault(failed.remediation.id, []).append(failed)
+    return found
+
+
+def _chips(deployment: Deployment) -> Iterator[tuple[str, str]]:
+    yield VERDICTS[deployment.change_failure]
+    if deployment.deployment_type != "standard":
+        yield deployment.deployment_type, deployment.deployment_type.capitalize()
+    elif "rework:true" in deployment.custom_tags:
+        yield "rollforward", "Rework"
+
+
+_AFTER = {"rollback": "rolled back after", "rollforward": "fixed after"}
+
+
+def _remedies(deployment: Deployment, remedied: Sequence[Deployment]) -> Iterator[Remedy]:
+    remediation = deployment.remediation
+    if remediation:
+        span = wording.duration(deployment.recovery_time_sec, "a time not known")
+        yield Remedy(f"{_AFTER[remediation.type]} {span}", path_of(remediation.id))
+    for failed in remedied:
+        yield Remedy(
+            f"remedies {wording.plain(failed.version or failed.id, 40)}", deployment_path(failed)
+        )
+
+
+def _ways(visit: Visit, tree: Query) -> Iterator[Way]:
+    """Each clause that leaves nothing, and what there would be without it; most first."""
+    clauses = clauses_of(tree)
+    ways = [
+        Way(text_of(clause), _count(visit, rest), visit.scope.link(PATH, query=text_of(rest)))
+        for clause in clauses[:_MOST_CLAUSES]
+        for rest in (joined(each for each in clauses if each != clause),)
+    ]
+    yield from sorted((way for way in ways if way.deployments), key=lambda way: -way.deployments)
+
+
+def _dead(visit: Visit, tree: Query) -> Iterator[str]:
+    """The clauses that nothing in the period matches."""
+    for clause in clauses_of(tree)[:_MOST_CLAUSES]:
+        if not _count(visit, clause):
+            yield text_of(clause)

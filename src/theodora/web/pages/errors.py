@@ -1,0 +1,155 @@
+"""Errors as pages: a sentence, the cause, the way out."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from theodora.errors import Invalid, NotFound, PayloadTooLarge, TooManyRequests, Unavailable
+from theodora.query.parser import MAX_CHARACTERS
+from theodora.web.pages.frame import NotPermitted, SignInNeeded, StaleForm
+from theodora.web.pages.repair import repaired
+
+_POSITION = re.compile(r"^error parsing attribute \"query\": (.*) at position (\d+)$", re.DOTALL)
+
+PERMISSIONS: Mapping[str, str] = {
+    "dora_metrics_read": "see metrics, deployments and failures",
+    "dora_metrics_write": "correct verdicts and close failures",
+    "dora_settings_write": "change settings",
+}
+"""What each permission of a key lets somebody do on pages."""
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorPage:
+    """What a page of an error says."""
+
+    status: int
+    title: str
+    cause: str
+    ways: tuple[tuple[str, str], ...] = ()
+    """What may help: words and where they lead."""
+    problems: tuple[str, ...] = ()
+    quotes_id: bool = False
+    """Whether the id of the request is to be quoted."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueryProblem:
+    """What is wrong with the text in the search box, and where."""
+
+    text: str
+    message: str
+    position: int | None
+    """Counted from 1; None where it is the whole text."""
+    before: str = field(init=False)
+    at: str = field(init=False)
+    after: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        index = len(self.text) if self.position is None else self.position - 1
+        for name, part in (
+            ("before", self.text[:index]),
+            ("at", self.text[index : index + 1]),
+            ("after", self.text[index + 1 :]),
+        ):
+            object.__setattr__(self, name, part)
+
+    @property
+    def repair(self) -> str:
+        """A query that may have been meant; empty where none comes to mind."""
+        return "" if self.position is None else repaired(self.text, self.position)
+
+
+def query_problem(error: Invalid, text: str) -> QueryProblem | None:
+    """The problem with the query `text`; None if that is not what the error is about."""
+    found = next((problem for problem in error.problems if problem.path == ("query",)), None)
+    if found is None:
+        return None
+    placed = _POSITION.match(found.detail)
+    if placed is None:
+        return QueryProblem(text[:MAX_CHARACTERS], found.detail, None)
+    return QueryProblem(text, placed[1], int(placed[2]))
+
+
+_HOME = ("Overview", "/")
+
+
+def error_page(error: Exception) -> ErrorPage:
+    match error:
+        case Invalid():
+            return ErrorPage(
+                400,
+                "This address asks for something that cannot be shown",
+                "A parameter of the address has a value that is not understood.",
+                (_HOME,),
+                tuple(map(str, error.problems)),
+            )
+        case SignInNeeded():
+            return ErrorPage(
+                401,
+                "You are not signed in",
+                "Your session has ended, or there was none. Nothing was changed.",
+                (("Sign in", "/sign-in"),),
+            )
+        case NotPermitted():
+            return _not_permitted(error)
+        case StaleForm():
+            return ErrorPage(
+                403,
+                "This form is out of date",
+                "It was made before you signed in or out, or by another page. Nothing was changed. "
+                "Go back, load the page again and send it once more.",
+                (_HOME,),
+            )
+        case NotFound():
+            return _not_found(error)
+        case PayloadTooLarge():
+            return ErrorPage(413, "That is too long", f"A form's {error}.", (_HOME,))
+        case TooManyRequests():
+            return ErrorPage(
+                429,
+                "Too many requests",
+                "Your organisation has asked for more than its limit in this minute. "
+                "Wait a moment, then load the page again.",
+            )
+        case Unavailable():
+            return ErrorPage(
+                503,
+                "The store cannot be reached",
+                "The database does not answer now. Events are refused until it does, so that "
+                "their senders know to send them again: none is lost silently. "
+                "Load the page again in a moment.",
+                (("State of the server", "/readyz"),),
+            )
+        case _:
+            return ErrorPage(
+                500,
+                "Something went wrong",
+                "This is a defect of Theodora. The log has the details, under the id below.",
+                (_HOME,),
+                quotes_id=True,
+            )
+
+
+def _not_permitted(error: NotPermitted) -> ErrorPage:
+    may = PERMISSIONS.get(error.permission, "do this")
+    name = f'"{error.key.name}"' if error.key.name else "you are signed in with"
+    return ErrorPage(
+        403,
+        f"Your key may not {may}",
+        f"The application key {name} lacks the permission {error.permission}. "
+        "Sign in with a key that has it, or ask somebody who runs this server for one: "
+        f"theodora keys create application --permission {error.permission}",
+        (("Sign in with another key", "/sign-in"),),
+    )
+
+
+def _not_found(error: NotFound) -> ErrorPage:
+    reason = f"{str(error).capitalize()}. " if str(error) else ""
+    return ErrorPage(
+        404,
+        "There is nothing here",
+        f"{reason}It may have been deleted, or belong to another organisation, or the address "
+        "may be misspelt.",
+        (_HOME, ("Find a deployment", "/deployments")),
+    )

@@ -1,0 +1,234 @@
+"""Failures: incidents as a list, and one of them with what it is linked to; closing it."""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import NamedTuple
+
+import msgspec
+
+from theodora.dora.buckets import DAY_NS
+from theodora.dora.incidents import DEPLOYMENT_TAG, incidents_by_deployment
+from theodora.events import Deployment, Failure
+from theodora.events.values import SECOND_NS
+from theodora.query import Kind, NumberRange, Query, all_of, any_of, resolve, to_text
+from theodora.query.operands import equals
+from theodora.storage import Selection
+from theodora.web.pages import wording
+from theodora.web.pages.clauses import clauses_of, known_field
+from theodora.web.pages.deployments import Row, rows_of
+from theodora.web.pages.frame import Answer, Download, SeeOther, View, Visit
+from theodora.web.pages.listing import (
+    Head,
+    heads,
+    neighbours,
+    own_parameters,
+    read_listing,
+    read_page,
+    request_body,
+)
+from theodora.web.pages.raw import event_json
+from theodora.web.pages.reasons import failure_path
+from theodora.web.pages.scope import Scope, service_path
+from theodora.web.pages.spreadsheet import csv_download
+from theodora.web.security import WRITE
+
+CLOCK = "started_at"
+PATH = "/failures"
+MOST_CSV_ROWS = 10_000
+
+COLUMNS = (
+    Head("started_at", "Started"),
+    Head("name", "Name", begins_ascending=True),
+    Head("severity", "Severity", begins_ascending=True),
+    Head("time_to_restore", "Restored after", is_number=True),
+)
+"""What the table is sorted by, and its heads; services and teams come between."""
+
+_BEFORE_NS = 60 * DAY_NS
+"""How far back a deployment that an incident names is looked for."""
+_NEAR_NS = 7 * DAY_NS
+_MOST_NEAR = 20
+
+
+class FailureRow(NamedTuple):
+    """One failure of the list."""
+
+    failure: Failure
+    path: str
+    restored: str
+    """Empty while it is open."""
+    open_for: str
+
+
+class Linked(NamedTuple):
+    """A deployment that the failure names, and how."""
+
+    row: Row
+    how: str
+
+
+def show_failures(visit: Visit) -> Answer:
+    scope = visit.scope
+    tree = scope.tree
+    listing = read_listing(visit, Kind.FAILURE, CLOCK)
+    page = read_page(
+        listing,
+        tree,
+        lambda selection: visit.store.failures.select(visit.organisation, selection),
+        lambda failure: failure.started_at_ns,
+    )
+    report = visit.store.metrics.report(
+        visit.organisation, scope.metrics_query(interval="total"), tree
+    )
+    own = own_parameters(listing)
+    return View(
+        {
+            "restore": report.overall.total.incident_time_to_restore,
+            "clauses": len(clauses_of(tree)),
+            "columns": tuple(heads(scope, PATH, listing, COLUMNS)),
+            "rows": tuple(_row(each, scope.now_ns) for each in page.events),
+            "shown": page.events,
+            "listing": listing,
+            "neighbours": tuple(neighbours(scope, PATH, listing, page)),
+            "own": own,
+            "csv_link": scope.link(f"{PATH}.csv", **own),
+            "request": request_body(listing, tree, "dora_failures_list_request"),
+        }
+    )
+
+
+CSV_COLUMNS = (
+    *("id", "name", "severity", "service", "env", "team", "version", "commit_sha"),
+    *("repository_id", "source", "started_at", "finished_at", "time_to_restore", "tags"),
+)
+
+
+def failures_csv(visit: Visit) -> Answer:
+    """The whole list, in the order of the page."""
+    listing = replace(read_listing(visit, Kind.FAILURE, CLOCK), cursor=None)
+    selection = Selection(
+        query=listing.query(visit.scope.tree),
+        sort=listing.sort,
+        descending=listing.descending,
+        limit=MOST_CSV_ROWS,
+    )
+    found = visit.store.failures.select(visit.organisation, selection)
+    rows = ([" ".join(resolve(name).texts(each)) for name in CSV_COLUMNS] for each in found)
+    return csv_download("failures.csv", CSV_COLUMNS, rows)
+
+
+def show_failure(visit: Visit) -> Answer:
+    """Raises `NotFound` for a failure that is not there."""
+    id_ = visit.path_parameters["id"]
+    failure = visit.store.failures.get(visit.organisation, id_)
+    if visit.query_parameters.get("as") == "json":
+        return Download(event_json(failure).encode(), "application/json")
+    return _page(visit, failure)
+
+
+def close_failure(visit: Visit) -> Answer:
+    """Says when it was over, as sending it again with its end does."""
+    id_ = visit.path_parameters["id"]
+    failure = visit.store.failures.get(visit.organisation, id_)
+    text = visit.form.get("finished_at", "")
+    try:
+        local = datetime.fromisoformat(text)
+    except ValueError:
+        return _page(visit, failure, "Say when it was over: a date and a time.", text, 400)
+    zone = local.tzinfo or visit.scope.calendar.zone
+    finished_at_ns = round(local.replace(tzinfo=zone).timestamp()) * SECOND_NS
+    if not failure.started_at_ns <= finished_at_ns <= visit.now_ns + DAY_NS:
+        problem = "It cannot be over before it began, nor long after today."
+        return _page(visit, failure, problem, text, 400)
+    closed = msgspec.structs.replace(failure, finished_at_ns=finished_at_ns)
+    visit.store.failures.add(visit.organisation, closed, visit.now_ns).result()
+    return SeeOther(visit.scope.link(failure_path(id_), saved="closed"))
+
+
+def _page(
+    visit: Visit, failure: Failure, problem: str = "", finished_at: str = "", status: int = 200
+) -> View:
+    scope = visit.scope
+    linked = _linked(visit, failure)
+    near = _near(visit, failure)
+    services = [
+        (service, scope.link(service_path(service), query=None)) for service in failure.services
+    ]
+    return View(
+        {
+            "failure": failure,
+            "path": failure_path(failure.id),
+            "row": _row(failure, scope.now_ns),
+            "services": services,
+            "linked": linked,
+            "near": near,
+            "near_link": scope.link(
+                "/deployments",
+                query=to_text(_of_services(failure)) if failure.services else "",
+                from_=_iso(scope, failure.started_at_ns - _NEAR_NS),
+                to=_iso(scope, (failure.finished_at_ns or scope.now_ns) + SECOND_NS),
+            ),
+            "json": event_json(failure),
+            "finished_at": finished_at or _iso(scope, failure.finished_at_ns or scope.now_ns),
+            "problem": problem,
+            "may_write": visit.may(WRITE),
+            "saved": visit.query_parameters.get("saved") == "closed",
+        },
+        status,
+        template="failure.html",
+    )
+
+
+def _iso(scope: Scope, instant_ns: int) -> str:
+    return f"{scope.clock.local(instant_ns):%Y-%m-%dT%H:%M}"
+
+
+def _row(failure: Failure, now_ns: int) -> FailureRow:
+    restored = failure.time_to_restore
+    age_sec = (now_ns - failure.started_at_ns) / SECOND_NS
+    return FailureRow(
+        failure,
+        failure_path(failure.id),
+        "" if restored is None else wording.duration(restored),
+        wording.duration(max(age_sec, 0)),
+    )
+
+
+def _of_services(failure: Failure) -> Query:
+    return any_of([equals(known_field("service"), service) for service in failure.services])
+
+
+def _deployments(visit: Visit, failure: Failure, start_ns: int, limit: int) -> list[Deployment]:
+    """Of its services, from `start_ns` up to its end, newest first."""
+    if not failure.services:
+        return []
+    clock = known_field("finished_at")
+    until_ns = failure.finished_at_ns or visit.now_ns
+    selection = Selection(
+        query=all_of((_of_services(failure), NumberRange(clock, start_ns, until_ns))),
+        sort=clock,
+        limit=limit,
+    )
+    return visit.store.deployments.select(visit.organisation, selection)
+
+
+def _near(visit: Visit, failure: Failure) -> tuple[Row, ...]:
+    start_ns = failure.started_at_ns - _NEAR_NS
+    return tuple(rows_of(visit, _deployments(visit, failure, start_ns, _MOST_NEAR)))
+
+
+def _linked(visit: Visit, failure: Failure) -> tuple[Linked, ...]:
+    """The deployment that it names, by the rules that derivation goes by."""
+    start_ns = failure.started_at_ns - _BEFORE_NS
+    earlier = list(reversed(_deployments(visit, failure, start_ns, 1_000)))
+    named = incidents_by_deployment([failure], earlier)
+    rows = rows_of(visit, [each for each in earlier if each.id in named])
+    return tuple(Linked(row, _how(failure, row.deployment)) for row in rows)
+
+
+def _how(failure: Failure, deployment: Deployment) -> str:
+    if f"{DEPLOYMENT_TAG}{deployment.id}" in failure.custom_tags:
+        return "its tag names the id"
+    if failure.git and deployment.git and failure.git.commit_sha == deployment.git.commit_sha:
+        return "it was seen on the same commit"
+    return "it was seen on the same version"

@@ -1,0 +1,71 @@
+"""What the overview is before any event: how to send the first one."""
+
+import time
+from urllib.parse import quote, urlsplit
+
+import msgspec
+
+from theodora.query.fields import Kind, sort_key
+from theodora.storage import Selection
+from theodora.storage.keys import PERMISSIONS, new_secret
+from theodora.web.pages.frame import Answer, Download, SeeOther, View, Visit
+from theodora.web.security import WRITE_SETTINGS
+
+TEMPLATE = "first_run.html"
+_JSON = "application/json"
+_PLACEHOLDER = "<an API key>"
+
+
+def has_no_event(visit: Visit) -> bool:
+    return _first_arrival(visit) is None
+
+
+def show_first_run(visit: Visit, api_key: str = "") -> View:
+    """`api_key` has just been made, and is shown this once."""
+    url = urlsplit(visit.url)
+    return View(
+        {
+            "api_key": api_key,
+            "shown_key": api_key or _PLACEHOLDER,
+            "may_make_key": visit.may(WRITE_SETTINGS),
+            "site": url.netloc.removeprefix("api.") if url.scheme == "https" else "",
+        },
+        template=TEMPLATE,
+    )
+
+
+def make_first_key(visit: Visit) -> Answer:
+    """Makes an API key and fills it in; it can be shown in this answer alone."""
+    if not has_no_event(visit):
+        return SeeOther(visit.scope.href("/"))
+    secret = new_secret("api")
+    visit.store.keys.add(
+        visit.organisation.name,
+        "api",
+        secret,
+        name="first event",
+        permissions=frozenset(PERMISSIONS["api"]),
+        now_ns=time.time_ns(),
+    ).result()
+    return show_first_run(visit, secret)
+
+
+def tell_first_arrival(visit: Visit) -> Answer:
+    """For the script: where to go once an event has come."""
+    path = _first_arrival(visit)
+    go = None if path is None else visit.scope.href(path)
+    return Download(msgspec.json.encode({"go": go}), _JSON)
+
+
+def _first_arrival(visit: Visit) -> str | None:
+    """The path of the page of the newest event; None if there is none at all."""
+    for kind, events in (
+        (Kind.DEPLOYMENT, visit.store.deployments),
+        (Kind.FAILURE, visit.store.failures),
+    ):
+        sort = sort_key("created_at", kind)
+        assert sort is not None
+        found = events.select(visit.organisation, Selection(sort=sort, limit=1))
+        if found:
+            return f"/{kind.value}s/{quote(found[0].id, safe='')}"
+    return None

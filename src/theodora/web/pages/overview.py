@@ -1,0 +1,197 @@
+"""The overview: the five metrics, every service's, and how they went interval by interval."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from markupsafe import Markup
+
+from theodora.dora.groups import NONE
+from theodora.dora.levels import measured
+from theodora.dora.metrics import Metrics
+from theodora.dora.report import GroupReport, Report
+from theodora.errors import Invalid, Problem
+from theodora.query import Exists, Query, complement
+from theodora.query.fields import resolve
+from theodora.query.operands import equals
+from theodora.web.pages.benchmark import PARAMETER, benchmark_of, choices
+from theodora.web.pages.cards import FAILED, MENDING, cards_of, deployments_spark
+from theodora.web.pages.figures import MOST_FAILURES, failed_deployments, figures_of
+from theodora.web.pages.first_run import has_no_event, show_first_run
+from theodora.web.pages.frame import Answer, View, Visit
+from theodora.web.pages.freshness import freshness
+from theodora.web.pages.intervals import ADVERBS, COLUMNS, interval_rows
+from theodora.web.pages.last import Last, last_deployment
+from theodora.web.pages.scope import service_path
+from theodora.web.pages.spreadsheet import Cell, csv_download
+from theodora.web.pages.tables import Column, columns, sorted_rows
+
+GROUPS = ("service", "team")
+FIRST_ROWS = 12
+MOST_SILENT = 12
+
+
+class GroupRow(NamedTuple):
+    """A service, or a team, as a row of the table."""
+
+    name: str
+    link: str
+    report: GroupReport
+    spark: Markup
+    deployments_link: str
+    failed_link: str
+    rework_link: str
+    last: Last | None
+
+
+class Silent(NamedTuple):
+    """A service that nothing was deployed of for long."""
+
+    name: str
+    link: str
+    last: Last
+
+
+def show_overview(visit: Visit) -> Answer:
+    scope = visit.scope
+    key = _group_by(visit)
+    tree = scope.tree
+    query = scope.metrics_query(group_by=(key,))
+    report = visit.store.metrics.report(visit.organisation, query, tree)
+    overall = report.overall
+    if not overall.total.deployment_frequency.count and has_no_event(visit):
+        return show_first_run(visit)
+    order = visit.query_parameters.get("sort", "-deployments")
+    groups = sorted_rows(report.groups, SORTS, order)
+    shows_all = visit.query_parameters.get("show") == "all"
+    shown = groups if shows_all else groups[:FIRST_ROWS]
+    silent = _silent(visit, report, tree) if key == "service" else ()
+    return View(
+        {
+            "title": _title(visit),
+            "cards": cards_of(overall, scope),
+            "total": overall.total,
+            "benchmark": benchmark_of(
+                measured(overall.total), visit.query_parameters.get(PARAMETER, "")
+            ),
+            "benchmarks": tuple(choices()),
+            "freshness": freshness(visit, overall.total, scope),
+            "compared_days": report.previous_period.days(),
+            "group_by": key,
+            "own": {"group_by": key if key != "service" else None, "sort": _kept(order)},
+            "columns": tuple(columns(SORTS, order)),
+            "rows": tuple(_rows(visit, key, shown, tree)),
+            "silent": silent,
+            "count": len(groups),
+            "interval_columns": COLUMNS,
+            "intervals": tuple(interval_rows(overall.series, scope)),
+            "figures": tuple(
+                figures_of(
+                    overall,
+                    scope,
+                    failed_deployments(visit.store, visit.organisation, scope, MOST_FAILURES),
+                )
+            ),
+            "adverb": ADVERBS[scope.interval],
+        }
+    )
+
+
+def _silent(visit: Visit, report: Report, tree: Query) -> tuple[Silent, ...]:
+    """Services that are known and match, but were deployed in neither period; a bounded few."""
+    active = {group.group[0] for group in report.groups}
+    known = visit.store.settings.services(visit.organisation, limit=len(active) + MOST_SILENT)
+    found: list[Silent] = []
+    for name in (service.name for service in known if service.name not in active):
+        last = last_deployment(visit, (tree, equals(resolve("service"), name)))
+        if last is not None:
+            found.append(Silent(name, visit.scope.link(service_path(name), query=None), last))
+    return tuple(found)
+
+
+CSV_HEAD = (
+    *("deployments", "per_day", "active_days"),
+    *("lead_time_p50_sec", "lead_time_p90_sec", "commits"),
+    *("failure_rate", "failed", "evaluated", "pending"),
+    *("recovery_p50_sec", "remedied", "unresolved"),
+    *("rework_rate", "rework"),
+    *("time_to_restore_p50_sec", "restored", "open_incidents"),
+)
+"""Of `/services.csv`, behind the name."""
+
+
+def services_csv(visit: Visit) -> Answer:
+    """Every row of the table, with the numbers unrounded."""
+    key = _group_by(visit)
+    query = visit.scope.metrics_query(group_by=(key,), interval="total")
+    report = visit.store.metrics.report(visit.organisation, query, visit.scope.tree)
+    rows = ((group.group[0], *_csv_cells(group.total)) for group in report.groups)
+    return csv_download(f"{key}s.csv", (key, *CSV_HEAD), rows)
+
+
+def _csv_cells(metrics: Metrics) -> tuple[Cell, ...]:
+    frequency, lead = metrics.deployment_frequency, metrics.change_lead_time
+    rate, recovery = metrics.change_failure_rate, metrics.failed_deployment_recovery_time
+    rework, restore = metrics.deployment_rework_rate, metrics.incident_time_to_restore
+    return (
+        *(frequency.count, frequency.per_day, frequency.active_days),
+        *(lead.p50, lead.p90, lead.n),
+        *(rate.value, rate.failed, rate.evaluated, rate.pending),
+        *(recovery.p50, recovery.n, recovery.unresolved),
+        *(rework.value, rework.rework),
+        *(restore.p50, restore.n, restore.open),
+    )
+
+
+SORTS: tuple[Column[GroupReport], ...] = (
+    Column("name", "Name", lambda group: group.group[0].casefold(), is_number=False),
+    Column("deployments", "Deployments", lambda group: group.total.deployment_frequency.count),
+    Column("lead_time", "Lead time", lambda group: group.total.change_lead_time.p50),
+    Column("recovery", "Recovery", lambda group: group.total.failed_deployment_recovery_time.p50),
+    Column("failure_rate", "Failure rate", lambda group: group.total.change_failure_rate.value),
+    Column("rework_rate", "Rework rate", lambda group: group.total.deployment_rework_rate.value),
+)
+"""What the table may be sorted by, in the order of its columns."""
+
+
+def _group_by(visit: Visit) -> str:
+    key = visit.query_parameters.get("group_by") or GROUPS[0]
+    if key not in GROUPS:
+        raise Invalid(Problem(f'must be one of "{" ".join(GROUPS)}"', parameter="group_by"))
+    return key
+
+
+def _kept(order: str) -> str | None:
+    return None if order == "-deployments" else order
+
+
+def _title(visit: Visit) -> tuple[str, str]:
+    """What is looked at, in words where they are known."""
+    query = visit.scope.query
+    if not query:
+        return "All services", "in every environment"
+    if query == visit.scope.defaults.query:
+        return "All services", "in production"
+    return "Services", "that match the search"
+
+
+def _rows(visit: Visit, key: str, groups: Sequence[GroupReport], tree: Query) -> Iterator[GroupRow]:
+    scope = visit.scope
+    target = resolve(key)
+    for group in groups:
+        name = group.group[0]
+        has_none = name == NONE
+        clause = complement(Exists(target)) if has_none else equals(target, name)
+        query = scope.also(clause)
+        leads_to_service = key == "service" and not has_none
+        yield GroupRow(
+            name,
+            scope.link(service_path(name), query=None)
+            if leads_to_service
+            else scope.link("/", query=query),
+            group,
+            deployments_spark(group.series),
+            scope.link("/deployments", query=query),
+            scope.link("/deployments", query=scope.also(clause, FAILED)),
+            scope.link("/deployments", query=scope.also(clause, MENDING)),
+            last_deployment(visit, (tree, clause)),
+        )

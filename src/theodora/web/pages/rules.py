@@ -1,0 +1,301 @@
+"""What tells change failures and measures lead times: seen, tried on what there is, and saved.
+
+Trying is a GET, so that the address holds what was tried; only what has been tried is saved.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+from starlette.datastructures import ImmutableMultiDict
+
+from theodora.dora import ServiceSettings
+from theodora.dora.buckets import DAY_NS
+from theodora.dora.given import read_settings
+from theodora.dora.rules import FIELDS
+from theodora.errors import Invalid, Problem
+from theodora.events import Deployment
+from theodora.storage.settings import WHOLE_ORGANISATION, Given
+from theodora.web.pages.frame import Answer, SeeOther, View, Visit
+from theodora.web.pages.last import deployment_path
+from theodora.web.pages.services import MEMBERS as SERVICE_MEMBERS
+from theodora.web.pages.services import RULE_MEMBERS, check_name
+from theodora.web.security import WRITE_SETTINGS
+
+PATH = "/settings/rules"
+WEEKS = 12
+"""How far back a preview tells of."""
+
+_SHOWN = 50
+"""Deployments that a preview lists at the most of each kind."""
+
+RuleKind = Literal["linked", "static"]
+KINDS: Mapping[RuleKind, str] = {"linked": "linked_rules", "static": "static_rules"}
+"""Each kind of rule, as names in the form begin, and the member of settings that has them."""
+
+FIELD_WORDS = {
+    "pr_title": "PR title",
+    "pr_label": "PR label",
+    "pr_branch": "PR branch",
+    "commit_subject": "commit subject",
+    "commit_message": "commit message",
+    "version": "version",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RuleRow:
+    """A rule as the form has it."""
+
+    number: int
+    """Its place in the names of its fields."""
+    id: str = ""
+    pattern: str = ""
+    fields: tuple[str, ...] = ()
+    is_on: bool = True
+
+    @property
+    def is_blank(self) -> bool:
+        return not self.id and not self.pattern
+
+    @property
+    def given(self) -> dict[str, Any]:
+        return {"id": self.id, "fields": list(self.fields), "pattern": self.pattern}
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What the form says, right or wrong."""
+
+    rules: Mapping[RuleKind, tuple[RuleRow, ...]]
+    detect_rollbacks: bool
+    rollback_lookback: str
+    """Empty for any number."""
+    lead_time_clock: str
+    incident_marks_failure: bool
+
+    def on(self, kind: RuleKind) -> list[RuleRow]:
+        return [row for row in self.rules[kind] if row.is_on and not row.is_blank]
+
+    @property
+    def given(self) -> Given:
+        lookback = self.rollback_lookback
+        return {
+            "detect_rollbacks": self.detect_rollbacks,
+            "rollback_lookback": int(lookback) if lookback.isdecimal() else lookback or None,
+            "lead_time_clock": self.lead_time_clock,
+            "incident_marks_failure": self.incident_marks_failure,
+            **{member: [row.given for row in self.on(kind)] for kind, member in KINDS.items()},
+        }
+
+    @property
+    def parameters(self) -> Iterator[tuple[str, str]]:
+        """The fields of a form that says the same, in as few as that takes."""
+        for kind in KINDS:
+            for number, row in enumerate(self.on(kind)):
+                name = f"{kind}-{number}"
+                yield f"{name}-id", row.id
+                yield f"{name}-pattern", row.pattern
+                yield f"{name}-field", " ".join(row.fields)
+                yield f"{name}-on", "on"
+        if self.detect_rollbacks:
+            yield "detect_rollbacks", "on"
+        if self.incident_marks_failure:
+            yield "incident_marks_failure", "on"
+        yield "rollback_lookback", self.rollback_lookback
+        yield "lead_time_clock", self.lead_time_clock
+
+
+class Judged(NamedTuple):
+    """A deployment whose verdict would be another, with its path."""
+
+    deployment: Deployment
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What the draft would change of the deployments of the last weeks."""
+
+    deployments: int
+    failed_then: int
+    new: tuple[Judged, ...]
+    no_longer: tuple[Judged, ...]
+    otherwise: int
+    """How many would keep their verdict, but not every other figure."""
+
+    @property
+    def as_now(self) -> int:
+        return self.failed_then - len(self.new)
+
+
+def show_rules(visit: Visit) -> Answer:
+    service = visit.query_parameters.get("service", WHOLE_ORGANISATION)
+    check_name(service)
+    if "preview" not in visit.query_parameters:
+        return View(_values(visit, service, _current(visit, service)))
+    draft = _read(visit.query_parameters)
+    try:
+        given = _checked(visit, service, draft)
+    except Invalid as invalid:
+        return View(_values(visit, service, draft, invalid), 400)
+    return View(_values(visit, service, draft, tried=_try(visit, service, given)))
+
+
+def save_rules(visit: Visit) -> Answer:
+    """Sets what the form has; what it lacks, such as the team, stays as it was."""
+    service = visit.form.get("service", WHOLE_ORGANISATION)
+    check_name(service)
+    draft = _read(visit.form)
+    try:
+        given = _checked(visit, service, draft)
+    except Invalid as invalid:
+        return View(_values(visit, service, draft, invalid), 400)
+    visit.store.settings.put(visit.organisation, given, service).result()
+    return SeeOther(visit.scope.link(PATH, service=service or None, saved="rules"))
+
+
+def _current(visit: Visit, service: str) -> Draft:
+    """The form as it is at first; rules that do not hold here but elsewhere are switched off."""
+    effective = visit.store.settings.effective(visit.organisation, service)
+    inherited = _inherited(visit, service)
+    return Draft(
+        rules={kind: tuple(_rows(effective, inherited, member)) for kind, member in KINDS.items()},
+        detect_rollbacks=effective.detect_rollbacks,
+        rollback_lookback=str(effective.rollback_lookback or ""),
+        lead_time_clock=effective.lead_time_clock,
+        incident_marks_failure=effective.incident_marks_failure,
+    )
+
+
+def _rows(effective: ServiceSettings, inherited: ServiceSettings, member: str) -> Iterator[RuleRow]:
+    holding = getattr(effective, member)
+    ids = {rule.id for rule in holding}
+    others = [rule for rule in getattr(inherited, member) if rule.id not in ids]
+    for number, rule in enumerate([*holding, *others]):
+        yield RuleRow(number, rule.id, rule.pattern, tuple(rule.fields), rule.id in ids)
+    yield RuleRow(len(holding) + len(others))
+
+
+def _read(parameters: ImmutableMultiDict[str, str]) -> Draft:
+    return Draft(
+        rules={kind: _read_rows(parameters, kind) for kind in KINDS},
+        detect_rollbacks="detect_rollbacks" in parameters,
+        rollback_lookback=parameters.get("rollback_lookback", "").strip(),
+        lead_time_clock=parameters.get("lead_time_clock", ""),
+        incident_marks_failure="incident_marks_failure" in parameters,
+    )
+
+
+def _read_rows(parameters: ImmutableMultiDict[str, str], kind: RuleKind) -> tuple[RuleRow, ...]:
+    """In the order asked for, and a blank row to add another."""
+    placed: list[tuple[int, RuleRow]] = []
+    for number in range(len(parameters)):
+        name = f"{kind}-{number}"
+        if f"{name}-id" not in parameters:
+            break
+        chosen = {each for text in parameters.getlist(f"{name}-field") for each in text.split()}
+        row = RuleRow(
+            number,
+            parameters[f"{name}-id"].strip(),
+            parameters.get(f"{name}-pattern", ""),
+            tuple(field for field in FIELDS if field in chosen),
+            f"{name}-on" in parameters,
+        )
+        order = parameters.get(f"{name}-order", "")
+        placed.append((int(order) if order.isdecimal() else number + 1, row))
+    rows = [row for _, row in sorted(placed, key=lambda each: each[0]) if not row.is_blank]
+    return (*_numbered(rows), RuleRow(len(rows)))
+
+
+def _numbered(rows: Sequence[RuleRow]) -> Iterator[RuleRow]:
+    for number, row in enumerate(rows):
+        yield RuleRow(number, row.id, row.pattern, row.fields, row.is_on)
+
+
+def _checked(visit: Visit, service: str, draft: Draft) -> Given:
+    """The settings with those of the draft; what is as for everybody else is not set here."""
+    read = read_settings(draft.given)
+    usual = msgspec.to_builtins(_inherited(visit, service))
+    own = {name: value for name, value in read.items() if _sorted(value) != _sorted(usual[name])}
+    given = visit.store.settings.given(visit.organisation, service)
+    return {**{name: given[name] for name in SERVICE_MEMBERS if name in given}, **own}
+
+
+def _sorted(value: Any) -> Any:
+    """Rules with their fields in one order, which has no meaning."""
+    if not isinstance(value, list | tuple):
+        return value
+    return [{**rule, "fields": sorted(rule["fields"])} for rule in value]
+
+
+def _inherited(visit: Visit, service: str) -> ServiceSettings:
+    if service == WHOLE_ORGANISATION:
+        return ServiceSettings()
+    return visit.store.settings.effective(visit.organisation, WHOLE_ORGANISATION)
+
+
+def _try(visit: Visit, service: str, given: Given) -> Tried:
+    since_ns = visit.now_ns - WEEKS * 7 * DAY_NS
+    preview = visit.store.derivations.preview(visit.organisation, given, service, since_ns)
+    changed = [
+        then
+        for now, then in preview.differing
+        if (now.change_failure is True) != (then.change_failure is True)
+    ]
+    return Tried(
+        deployments=preview.deployments,
+        failed_then=preview.failed_then,
+        new=_judged(each for each in changed if each.change_failure),
+        no_longer=_judged(each for each in changed if not each.change_failure),
+        otherwise=len(preview.differing) - len(changed),
+    )
+
+
+def _judged(deployments: Iterator[Deployment]) -> tuple[Judged, ...]:
+    newest_first = sorted(deployments, key=lambda each: each.finished_at_ns, reverse=True)
+    return tuple(Judged(each, deployment_path(each)) for each in newest_first)
+
+
+def _problems(draft: Draft, invalid: Invalid | None) -> Mapping[str, str]:
+    """What is wrong, by the name of the field."""
+    if invalid is None:
+        return {}
+    return dict(_placed(draft, problem) for problem in reversed(invalid.problems))
+
+
+def _placed(draft: Draft, problem: Problem) -> tuple[str, str]:
+    member, *rest = problem.path
+    if member == "rollback_lookback":
+        return "rollback_lookback", "It must be a whole number from 1, or empty for any number."
+    kinds: list[RuleKind] = [kind for kind, name in KINDS.items() if name == member]
+    if not kinds or not rest:
+        return str(kinds[0] if kinds else member), f"It {problem.detail}."
+    kind = kinds[0]
+    row = draft.on(kind)[int(rest[0])]
+    part = "field" if rest[1] == "fields" else rest[1]
+    said = "A rule has to look at one field at least." if part == "field" else problem.detail
+    return f"{kind}-{row.number}-{part}", said if part == "field" else f"It {said}."
+
+
+def _values(
+    visit: Visit,
+    service: str,
+    draft: Draft,
+    invalid: Invalid | None = None,
+    tried: Tried | None = None,
+) -> dict[str, Any]:
+    given = visit.store.settings.given(visit.organisation, service)
+    return {
+        "service": service,
+        "draft": draft,
+        "problems": _problems(draft, invalid),
+        "tried": tried,
+        "shown": _SHOWN,
+        "weeks": WEEKS,
+        "own": RULE_MEMBERS & given.keys(),
+        "field_words": FIELD_WORDS,
+        "may_write": visit.may(WRITE_SETTINGS),
+        "is_saved": visit.query_parameters.get("saved") == "rules",
+    }

@@ -1,0 +1,320 @@
+"""What a page looks at: the parameters that pages share, read and linked in one place.
+
+They have the metrics API's names. One that has its default stands in no URL, so that a
+bookmark stays fresh; a link within the dashboard keeps those that differ.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from itertools import islice
+from typing import Any, NamedTuple, cast, get_args
+from urllib.parse import quote, unquote, urlencode
+from zoneinfo import ZoneInfo, available_timezones
+
+from theodora.dora.buckets import DAY_NS, SECOND_NS, Calendar, Interval, Period, WeekStart
+from theodora.dora.metrics import Granularity
+from theodora.dora.report import MetricsQuery
+from theodora.errors import Invalid, Problem
+from theodora.events import format_rfc3339
+from theodora.query import Everything, Query, all_of, parse, to_text
+from theodora.web.pages.clock import Clock
+
+COMMON = ("query", "range", "from", "to", "interval", "tz", "week_start")
+INTERVALS: tuple[Interval, ...] = ("day", "week", "month", "quarter")
+MAX_INTERVALS = 60
+"""More than these are no chart any more: the next larger interval is taken."""
+
+
+class Range(NamedTuple):
+    """A period that ends now and begins where a calendar interval does."""
+
+    label: str
+    unit: Interval
+    units: int
+    """How many of the unit, the running one included."""
+    interval: Interval
+    """What it is cut into unless another is asked for."""
+
+
+RANGES: Mapping[str, Range] = {
+    "24h": Range("24 hours", "total", 1, "day"),
+    "7d": Range("7 days", "day", 7, "day"),
+    "4w": Range("4 weeks", "week", 4, "week"),
+    "12w": Range("12 weeks", "week", 12, "week"),
+    "26w": Range("26 weeks", "week", 26, "week"),
+    "1y": Range("1 year", "month", 12, "month"),
+}
+DEFAULT_RANGE = "12w"
+
+_READABLE = ":,()*@"
+"""What a query string may hold as it is: searches stay readable, and pages short."""
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What holds where a URL says nothing."""
+
+    query: str = ""
+    zone: str = "UTC"
+    week_start: WeekStart = "monday"
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The events, the period and the calendar of a page."""
+
+    query: str
+    """The search, as typed; `tree` is what it means."""
+    range: str | None
+    """The name of a period that ends now; None where both ends are given."""
+    period: Period
+    interval: Interval
+    wanted_interval: Interval
+    """The interval asked for, which `interval` is larger than where it would cut too fine."""
+    calendar: Calendar
+    zone: str
+    now_ns: int
+    given: Mapping[str, str]
+    """The shared parameters that differ from their defaults, by name."""
+    defaults: Defaults
+    prefix: str
+    """The path beneath which everything is served."""
+
+    @property
+    def tree(self) -> Query:
+        """Raises `Invalid`, with the position, for what is no query."""
+        return parse(self.query)
+
+    @property
+    def clock(self) -> Clock:
+        return Clock(self.calendar, self.now_ns)
+
+    @property
+    def is_widened(self) -> bool:
+        return self.interval != self.wanted_interval
+
+    @property
+    def days(self) -> float:
+        return self.period.days(self.now_ns)
+
+    @property
+    def ranges(self) -> Mapping[str, Range]:
+        return RANGES
+
+    @property
+    def range_label(self) -> str:
+        """`12 weeks`, `10 days`."""
+        if self.range:
+            return RANGES[self.range].label
+        days = round(self.period.days(), 1)
+        return "1 day" if days == 1 else f"{days:g} days"
+
+    def metrics_query(
+        self,
+        *,
+        group_by: tuple[str, ...] = (),
+        interval: Interval | None = None,
+        granularity: Granularity = "commit",
+    ) -> MetricsQuery:
+        """The question to the metrics engine; `interval` is the page's unless one is named."""
+        return MetricsQuery(
+            period=self.period,
+            as_of_ns=self.now_ns,
+            interval=interval or self.interval,
+            calendar=self.calendar,
+            group_by=group_by,
+            granularity=granularity,
+        )
+
+    def link(self, path: str, **parameters: Any) -> str:
+        """A URL of the dashboard that keeps what this page looks at.
+
+        `parameters` are the target's own, or shared ones in the place of this page's; None
+        drops one. `from_` stands for `from`.
+        """
+        named = {name.rstrip("_"): value for name, value in parameters.items()}
+        if named.keys() & {"range", "from", "to"}:
+            named = {"range": None, "from": None, "to": None, **named}
+        merged = {**self.given, **named}
+        defaults = {
+            "query": self.defaults.query,
+            "tz": self.defaults.zone,
+            "week_start": self.defaults.week_start,
+            "range": DEFAULT_RANGE,
+        }
+        kept = {
+            name: str(value)
+            for name, value in merged.items()
+            if value is not None and str(value) != defaults.get(name)
+        }
+        encoded = urlencode(kept, safe=_READABLE, quote_via=quote)
+        return self.href(path) + (f"?{encoded}" if encoded else "")
+
+    def href(self, path: str) -> str:
+        """The URL of a path, whose names the caller has quoted (`service_path`)."""
+        return self.prefix + path
+
+    def also(self, *clauses: str | Query) -> str:
+        """The text of this page's query and `clauses`, each a query's text or tree."""
+        trees = (parse(each) if isinstance(each, str) else each for each in clauses)
+        narrowing = [tree for tree in (self.tree, *trees) if tree != Everything()]
+        return to_text(all_of(dict.fromkeys(narrowing))) if narrowing else ""
+
+    def within(self, period: Period) -> dict[str, str]:
+        """Parameters of a link that looks at `period` alone."""
+        return {"from_": self._iso(period.start_ns), "to": self._iso(period.end_ns)}
+
+    def _iso(self, instant_ns: int) -> str:
+        """`2026-11-09` where a day of the page begins, else `2026-11-09T14:00Z`."""
+        if self.calendar.is_edge(instant_ns, "day"):
+            return f"{self.calendar.local_date(instant_ns)}"
+        return _iso(instant_ns)
+
+    @property
+    def earlier(self) -> Period:
+        """The period of the same length before this one."""
+        length = self.period.end_ns - self.period.start_ns
+        return Period(self.period.start_ns - length, self.period.start_ns)
+
+    @property
+    def later(self) -> Period | None:
+        """The period of the same length after this one; None if that is all to come."""
+        length = self.period.end_ns - self.period.start_ns
+        if self.period.end_ns >= self.now_ns:
+            return None
+        return Period(self.period.end_ns, self.period.end_ns + length)
+
+    @property
+    def field_dates(self) -> tuple[str, str]:
+        """Both ends as date-time fields of a form have them, in the zone of the page."""
+        ends = (self.period.start_ns, self.period.end_ns)
+        start, end = (f"{self.clock.local(instant):%Y-%m-%dT%H:%M}" for instant in ends)
+        return start, end
+
+    @property
+    def api_parameters(self) -> dict[str, str]:
+        """The same question to `/api/v2/dora/metrics`."""
+        return {
+            "from": format_rfc3339(self.period.start_ns),
+            "to": format_rfc3339(self.period.end_ns),
+            "query": self.query,
+            "interval": self.interval,
+            "timezone": self.zone,
+            "week_start": self.calendar.week_start,
+        }
+
+
+def service_path(service: str) -> str:
+    """`/services/web`; whatever the name holds is quoted."""
+    return f"/services/{quote(service, safe='')}"
+
+
+def service_of(path: str) -> str:
+    """The service whose path that is: quoted, it may hold any character."""
+    return unquote(path.removeprefix("/services/"))
+
+
+def read_scope(
+    parameters: Mapping[str, str],
+    now_ns: int,
+    *,
+    prefix: str = "",
+    defaults: Defaults = Defaults(),
+) -> Scope:
+    """The scope that a URL's parameters ask for; `Invalid` names the one that is wrong."""
+    given = {name: parameters[name].strip() for name in COMMON if name in parameters}
+    # What a form leaves empty is as good as left out; an empty query means every event.
+    given = {name: text for name, text in given.items() if text or name == "query"}
+    zone = given.get("tz", defaults.zone)
+    week_start = _choice("week_start", given.get("week_start", defaults.week_start), WeekStart)
+    calendar = Calendar(_zone(zone), cast("WeekStart", week_start))
+    range_, period = _period(given, calendar, now_ns)
+    wanted = _interval(given.get("interval"), range_, period)
+    return Scope(
+        query=given.get("query", defaults.query),
+        range=range_,
+        period=period,
+        interval=_wide_enough(period, wanted, calendar),
+        wanted_interval=wanted,
+        calendar=calendar,
+        zone=zone,
+        now_ns=now_ns,
+        given=given,
+        defaults=defaults,
+        prefix=prefix,
+    )
+
+
+def _period(given: Mapping[str, str], calendar: Calendar, now_ns: int) -> tuple[str | None, Period]:
+    if "from" in given or "to" in given:
+        end_ns = _instant("to", given["to"], calendar) if "to" in given else now_ns
+        start_ns = (
+            _instant("from", given["from"], calendar)
+            if "from" in given
+            else _start_ns(RANGES[DEFAULT_RANGE], calendar, end_ns)
+        )
+        if start_ns >= end_ns:
+            raise Invalid(Problem("must be before the end of the period", parameter="from"))
+        return None, Period(start_ns, end_ns)
+    name = given.get("range", DEFAULT_RANGE)
+    if name not in RANGES:
+        detail = f'must be one of "{" ".join(RANGES)}"'
+        raise Invalid(Problem(detail, parameter="range"))
+    return name, Period(_start_ns(RANGES[name], calendar, now_ns), now_ns)
+
+
+def _start_ns(range_: Range, calendar: Calendar, now_ns: int) -> int:
+    if range_.unit == "total":
+        return now_ns - range_.units * DAY_NS
+    return calendar.start_of_last(range_.units, range_.unit, now_ns)
+
+
+def _iso(instant_ns: int) -> str:
+    """`2026-11-09T14:00Z`: as short as is exact."""
+    text = format_rfc3339(instant_ns)
+    return text.replace(":00Z", "Z") if text.count(":") == 2 else text
+
+
+def _interval(text: str | None, range_: str | None, period: Period) -> Interval:
+    if text is not None:
+        return cast("Interval", _choice("interval", text, Interval, without="total"))
+    if range_ is not None:
+        return RANGES[range_].interval
+    days = period.days()
+    return "day" if days <= 14 else "week" if days <= 200 else "month"
+
+
+def _wide_enough(period: Period, wanted: Interval, calendar: Calendar) -> Interval:
+    for interval in INTERVALS[INTERVALS.index(wanted) :]:
+        count = sum(1 for _ in islice(calendar.intervals(period, interval), MAX_INTERVALS + 1))
+        if count <= MAX_INTERVALS:
+            return interval
+    detail = f"must not be more than {MAX_INTERVALS} quarters before the end of the period"
+    raise Invalid(Problem(detail, parameter="from"))
+
+
+def _instant(name: str, text: str, calendar: Calendar) -> int:
+    try:
+        instant = datetime.fromisoformat(text)
+        zone = instant.tzinfo or calendar.zone
+        return round(instant.replace(tzinfo=zone).timestamp() * 1000) * (SECOND_NS // 1000)
+    except (ValueError, OverflowError):
+        detail = "must be a date or a time as ISO 8601 writes it, such as 2026-11-09T14:00"
+        raise Invalid(Problem(detail, parameter=name)) from None
+
+
+def _zone(name: str) -> tzinfo:
+    if name == "UTC":
+        return UTC
+    if name not in available_timezones():
+        detail = f'must be the name of a time zone, such as "Europe/Berlin", not "{name}"'
+        raise Invalid(Problem(detail, parameter="tz"))
+    return ZoneInfo(name)
+
+
+def _choice(name: str, text: str, choices: Any, without: str = "") -> str:
+    allowed = [choice for choice in get_args(choices) if choice != without]
+    if text not in allowed:
+        raise Invalid(Problem(f'must be one of "{" ".join(allowed)}"', parameter=name))
+    return text

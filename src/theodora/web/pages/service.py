@@ -1,0 +1,155 @@
+"""One service in one environment: its metrics, its deployments, its failures."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from theodora.dora.groups import NONE
+from theodora.dora.report import GroupReport, Report
+from theodora.dora.settings import is_production
+from theodora.errors import NotFound
+from theodora.events import Deployment
+from theodora.events.values import SECOND_NS
+from theodora.query import (
+    Exists,
+    Query,
+    all_of,
+    complement,
+    to_text,
+)
+from theodora.query.fields import resolve
+from theodora.query.operands import equals
+from theodora.web.pages.cards import FAILED, cards_of
+from theodora.web.pages.figures import MOST_FAILURES, failed_deployments, figures_of
+from theodora.web.pages.frame import Answer, View, Visit
+from theodora.web.pages.freshness import freshness
+from theodora.web.pages.intervals import ADVERBS, COLUMNS, interval_rows
+from theodora.web.pages.last import deployment_path, last_deployment
+from theodora.web.pages.scope import Scope, service_of, service_path
+from theodora.web.pages.weeks import MOST_WEEKS, weeks_of
+
+MOST_ROWS = 50
+
+
+class Environment(NamedTuple):
+    """One of the environments that the service is deployed to."""
+
+    name: str
+    deployments: int
+    """In the period."""
+    link: str
+    is_shown: bool
+
+
+class FailedRow(NamedTuple):
+    """A deployment that failed, and what remedied it."""
+
+    deployment: Deployment
+    path: str
+    remedy: Deployment | None
+    remedy_path: str
+    age_sec: float
+    """Since it failed, for as long as nothing has remedied it."""
+
+
+def show_service(visit: Visit) -> Answer:
+    """Raises `NotFound` for a service that was never deployed."""
+    service = service_of(visit.path)
+    own = equals(resolve("service"), service)
+    last = last_deployment(visit, (own,))
+    if last is None:
+        raise NotFound(f'no deployment of a service "{service}" has been received')
+    report = visit.store.metrics.report(
+        visit.organisation, visit.scope.metrics_query(group_by=("env",)), own
+    )
+    env = _environment(visit, report, last.deployment)
+    scope = _narrowed(visit.scope, own, env)
+    group = _group(report, env) or _empty(visit, scope)
+    failed = failed_deployments(visit.store, visit.organisation, scope, MOST_FAILURES)
+    path = service_path(service)
+    settings = visit.store.settings.effective(visit.organisation, service)
+    return View(
+        {
+            "service": service,
+            "path": path,
+            "env": env,
+            "environments": tuple(_environments(visit.scope, path, report, env)),
+            "last": last,
+            "team_link": _team_link(visit.scope, last.deployment.team),
+            "settings": settings,
+            "own": {"env": visit.query_parameters.get("env")},
+            "looked_at": scope,
+            "cards": cards_of(group, scope),
+            "total": group.total,
+            "freshness": freshness(visit, group.total, scope),
+            "compared_days": report.previous_period.days(),
+            "weeks": weeks_of(visit, scope),
+            "most_weeks": MOST_WEEKS,
+            "figures": tuple(figures_of(group, scope, failed)),
+            "failed": tuple(_failed(visit, scope, failed[:MOST_ROWS])),
+            "failed_link": scope.link("/deployments", query=scope.also(FAILED)),
+            "most_rows": MOST_ROWS,
+            "interval_columns": COLUMNS,
+            "intervals": tuple(interval_rows(group.series, scope)),
+            "adverb": ADVERBS[scope.interval],
+        }
+    )
+
+
+def _team_link(scope: Scope, team: str | None) -> str:
+    return scope.link("/", query=to_text(equals(resolve("team"), team))) if team else ""
+
+
+def _environment(visit: Visit, report: Report, last: Deployment) -> str:
+    """The one asked for, else the production environment most deployed to, else any."""
+    asked = visit.query_parameters.get("env")
+    if asked:
+        return asked
+    by_count = sorted(
+        report.groups,
+        key=lambda group: (
+            is_production(group.group[0]),
+            group.total.deployment_frequency.count,
+        ),
+    )
+    return by_count[-1].group[0] if by_count else last.env or NONE
+
+
+def _environments(scope: Scope, path: str, report: Report, env: str) -> Iterator[Environment]:
+    counts = {group.group[0]: group.total.deployment_frequency.count for group in report.groups}
+    for name, count in {**counts, env: counts.get(env, 0)}.items():
+        yield Environment(name, count, scope.link(path, env=name), name == env)
+
+
+def _narrowed(scope: Scope, own: Query, env: str) -> Scope:
+    """The page's scope, its search being the service and the environment."""
+    field = resolve("env")
+    in_env = complement(Exists(field)) if env == NONE else equals(field, env)
+    return replace(scope, query=to_text(all_of((own, in_env))))
+
+
+def _group(report: Report, env: str) -> GroupReport | None:
+    return next((group for group in report.groups if group.group == (env,)), None)
+
+
+def _empty(visit: Visit, scope: Scope) -> GroupReport:
+    """The report of an environment without an event in either period."""
+    query = scope.metrics_query()
+    return visit.store.metrics.report(visit.organisation, query, scope.tree).overall
+
+
+def _failed(visit: Visit, scope: Scope, failed: Sequence[Deployment]) -> Iterator[FailedRow]:
+    for deployment in failed:
+        remedy = _remedy(visit, deployment)
+        path = deployment_path(remedy) if remedy else ""
+        age_sec = (scope.now_ns - deployment.finished_at_ns) / SECOND_NS
+        yield FailedRow(deployment, deployment_path(deployment), remedy, path, age_sec)
+
+
+def _remedy(visit: Visit, deployment: Deployment) -> Deployment | None:
+    if deployment.remediation is None:
+        return None
+    try:
+        return visit.store.deployments.get(visit.organisation, deployment.remediation.id)
+    except NotFound:
+        return None

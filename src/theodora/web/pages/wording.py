@@ -1,0 +1,277 @@
+"""How pages say numbers, spans, changes and names: pure functions, and filters for templates.
+
+What is not known is said in words, which the caller may choose; it is never a 0. A claim is
+never made by rounding: a rate of 0.04 % is `<0.1 %`, not 0.
+"""
+
+import math
+import unicodedata
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, NamedTuple
+
+from theodora.dora.metrics import Change, DeploymentFrequency, Metrics
+from theodora.dora.noise import FEWEST_DURATIONS
+from theodora.dora.statistics import Distribution
+
+NARROW = "\u202f"
+"""A narrow no-break space: it groups digits and stands before units."""
+
+TURNING = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+"""Marks that turn the direction of the text after them."""
+
+ABSENT = "no value"
+DASH = "—"
+"""Stands for an absent value in dense tables, and nowhere else."""
+
+MINUTE_SEC = 60
+HOUR_SEC = 3_600
+DAY_SEC = 86_400
+
+_DAYS_WITH_HOURS = 10
+"""From here on hours no longer matter."""
+
+DURATIONS = ("change_lead_time", "failed_deployment_recovery_time", "incident_time_to_restore")
+RATES = ("change_failure_rate", "deployment_rework_rate")
+
+
+class Part(NamedTuple):
+    """A figure and its unit, which pages may set in different sizes."""
+
+    figure: str
+    unit: str
+
+
+Tone = Literal["better", "worse", ""]
+Direction = Literal["up", "down", "level"]
+
+
+class Movement(NamedTuple):
+    """How a metric differs from the previous period, in words."""
+
+    words: str
+    direction: Direction
+    tone: Tone
+    """Empty where chance explains the difference, or there is none to speak of."""
+    before: str
+    """The previous value; empty if there was none."""
+
+
+def number(value: float | None, absent: str = ABSENT) -> str:
+    """A count with its digits in groups: `1 407`."""
+    if value is None or not math.isfinite(value):
+        return absent
+    return f"{round(value):,}".replace(",", NARROW).replace("-", "−")
+
+
+def decimal(value: float | None, absent: str = ABSENT) -> str:
+    """With one decimal: `8.2`; `<0.1` for what would round to nothing."""
+    if value is None or not math.isfinite(value):
+        return absent
+    if 0 < abs(value) < 0.05:
+        return "<0.1"
+    return f"{value:,.1f}".replace(",", NARROW).replace("-", "−")
+
+
+def percent(share: float | None, absent: str = ABSENT) -> str:
+    """A share of 1 with one decimal: `7.3 %`; only all is `100.0 %`, only nothing `0.0 %`."""
+    if share is None or not math.isfinite(share * 100):
+        return absent
+    if 0.9995 <= share < 1:
+        return f">99.9{NARROW}%"
+    return f"{decimal(share * 100)}{NARROW}%"
+
+
+def whole_percent(share: float | None, absent: str = ABSENT) -> str:
+    """For shares of a whole, side by side: `34 %`, `<1 %`."""
+    if share is None or not math.isfinite(share * 100):
+        return absent
+    return f"{'<1' if 0 < share < 0.005 else number(share * 100)}{NARROW}%"
+
+
+def duration_parts(seconds: float) -> tuple[Part, ...]:
+    """One part or two: the largest unit, and the next where it still matters."""
+    if 0 < seconds < 0.5:
+        return (Part("<1", "s"),)
+    if (rounded := _rounded(seconds)) < MINUTE_SEC:
+        return (Part(str(rounded), "s"),)
+    if (minutes := _rounded(seconds / MINUTE_SEC)) < 60:
+        return (Part(str(minutes), "min"),)
+    if minutes < DAY_SEC // MINUTE_SEC:
+        return _two_parts(minutes, 60, "h", "min")
+    if (hours := _rounded(seconds / HOUR_SEC)) < _DAYS_WITH_HOURS * 24:
+        return _two_parts(hours, 24, "d", "h")
+    return (Part(number(_rounded(seconds / DAY_SEC)), "d"),)
+
+
+def duration(seconds: float | None, absent: str = ABSENT) -> str:
+    """`40 s`, `47 min`, `3 h 20 min`, `2 d 4 h`, `34 d`; it never breaks over lines."""
+    if seconds is None or not math.isfinite(seconds):
+        return absent
+    sign = "−" if seconds < 0 else ""
+    parts = duration_parts(abs(seconds))
+    return sign + "\u00a0".join(f"{part.figure}{NARROW}{part.unit}" for part in parts)
+
+
+def frequency_parts(frequency: DeploymentFrequency) -> Part | None:
+    """In the unit that reads: a day from one a day on, else a week, else a month.
+
+    None where there is nothing to say a rate of.
+    """
+    if not frequency.count or frequency.per_day is None:
+        return None
+    for rate, unit in (
+        (frequency.per_day, "a day"),
+        (frequency.per_week, "a week"),
+        (frequency.per_month, "a month"),
+    ):
+        if rate is not None and (rate >= 1 or unit == "a month"):
+            return Part(decimal(rate), unit)
+    return None
+
+
+def frequency(frequency: DeploymentFrequency, absent: str = "no deployments") -> str:
+    """`8.2 a day`."""
+    part = frequency_parts(frequency)
+    return f"{part.figure}\u00a0{part.unit}" if part else absent
+
+
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """`no deployments`, `1 deployment`, `662 deployments`."""
+    many = plural or noun + "s"
+    return f"1 {noun}" if count == 1 else f"{number(count) if count else 'no'} {many}"
+
+
+def of_all(hits: int, n: int) -> str:
+    """`39 of 658`."""
+    return f"{number(hits)} of {number(n)}"
+
+
+def interval(low: float | None, high: float | None) -> str:
+    """The ends of a rate's interval: `3 to 21 %`; empty if there is none."""
+    if low is None or high is None:
+        return ""
+    return f"{round(low * 100)} to {round(high * 100)}{NARROW}%"
+
+
+def days(length: float) -> str:
+    """The exact length of a period: `80.6 days`, `84 days`."""
+    text = decimal(length)
+    return f"{text.removesuffix('.0')} {'day' if text == '1.0' else 'days'}"
+
+
+def movement(name: str, now: Metrics, before: Metrics, change: Change) -> Movement:
+    """How the metric called `name` changed, and how sure one may be of it."""
+    if name in RATES:
+        return _rate_movement(getattr(before, name).value, change)
+    if name in DURATIONS:
+        return _duration_movement(getattr(now, name), getattr(before, name), change)
+    return _frequency_movement(now.deployment_frequency, before.deployment_frequency, change)
+
+
+def visible(text: str) -> str:
+    """`text` with control characters as their pictures, so that none acts or breaks a page."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_pictured(character) for character in text)
+
+
+def plain(text: str, limit: int = 80) -> str:
+    """A name for titles and labels, which have no markup: cut, and kept apart by direction."""
+    shown = visible(text if len(text) <= limit else text[: limit - 1] + "…")
+    return shown if shown.isascii() else f"\u2068{shown}\u2069"
+
+
+def short_sha(sha: str) -> str:
+    return sha[:7]
+
+
+FILTERS: Mapping[str, Callable[..., Any]] = {
+    "number": number,
+    "decimal": decimal,
+    "percent": percent,
+    "whole_percent": whole_percent,
+    "duration": duration,
+    "duration_parts": duration_parts,
+    "frequency": frequency,
+    "frequency_parts": frequency_parts,
+    "counted": counted,
+    "days": days,
+    "visible": visible,
+    "plain": plain,
+    "short_sha": short_sha,
+}
+"""What templates call these functions."""
+
+
+def _rounded(value: float) -> int:
+    """To the nearest whole, halves up."""
+    return math.floor(value + 0.5)
+
+
+def _two_parts(count: int, size: int, unit: str, smaller: str) -> tuple[Part, ...]:
+    whole, rest = divmod(count, size)
+    first = Part(str(whole), unit)
+    return (first, Part(str(rest), smaller)) if rest else (first,)
+
+
+_NOTHING_TO_COMPARE = Movement("nothing to compare with", "level", "", "")
+
+
+def _rate_movement(before: float | None, change: Change) -> Movement:
+    if change.delta is None:
+        return _NOTHING_TO_COMPARE
+    points = decimal(abs(change.delta))
+    words = f"{points} {'point' if points == '1.0' else 'points'}"
+    return _moved(change, f"{words} higher", f"{words} lower", percent(before))
+
+
+def _duration_movement(now: Distribution, before: Distribution, change: Change) -> Movement:
+    if change.delta is None:
+        return _NOTHING_TO_COMPARE
+    if min(now.n, before.n) < FEWEST_DURATIONS:
+        return Movement("too few to compare", "level", "", f"{duration(before.p50)} before")
+    words = duration(abs(change.delta))
+    return _moved(change, f"{words} longer", f"{words} shorter", duration(before.p50))
+
+
+_PER = {"a day": 1.0, "a week": 7.0, "a month": 365.2425 / 12}
+
+
+def _frequency_movement(
+    now: DeploymentFrequency, before: DeploymentFrequency, change: Change
+) -> Movement:
+    if change.delta is None:
+        return _NOTHING_TO_COMPARE
+    part = frequency_parts(now) or frequency_parts(before)
+    unit = part.unit if part else "a week"
+    words = decimal(abs(change.delta) * _PER[unit])
+    was = None if before.per_day is None else before.per_day * _PER[unit]
+    better, worse = f"{words} more {unit}", f"{words} fewer {unit}"
+    return _moved(change, better, worse, decimal(was), more_is_better=True)
+
+
+def _moved(
+    change: Change, more: str, less: str, before: str, *, more_is_better: bool = False
+) -> Movement:
+    was = f"{before} before"
+    if not change.delta:
+        return Movement("unchanged", "level", "", was)
+    rose = change.delta > 0
+    words = more if rose else less
+    direction: Direction = "up" if rose else "down"
+    if change.within_noise:
+        return Movement(f"{words}, within noise", direction, "", was)
+    return Movement(words, direction, "better" if rose is more_is_better else "worse", was)
+
+
+_UNWRITABLE = frozenset(f"\ufffe\uffff{TURNING}")
+"""What no XML may hold, and what may not act."""
+
+
+def _pictured(character: str) -> str:
+    if character < "\x20":
+        return chr(0x2400 + ord(character))
+    if character == "\x7f":
+        return "\u2421"
+    is_unwritable = character in _UNWRITABLE or unicodedata.category(character) in ("Cc", "Cs")
+    return "\ufffd" if is_unwritable else character

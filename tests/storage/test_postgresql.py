@@ -1,0 +1,135 @@
+"""What only PostgreSQL has to see to: order among processes, claims, and SQL translated."""
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from databases import Databases
+from postgresql import OLDEST, PostgresqlServer, postgresql
+from theodora.errors import Unavailable, UnusableSetting
+from theodora.events import Deployment
+from theodora.storage import Store
+from theodora.storage.marks import marked_sequences, take_mark
+from theodora.storage.opening import migrate_database, open_database
+from theodora.storage.postgresql.translation import translated, translated_schema
+from theodora.web.wire import render
+
+
+@pytest.fixture
+def url(postgresql_server: PostgresqlServer, worker_id: str, tmp_path: Path):
+    databases = Databases(postgresql_server, f"only_{worker_id}_{abs(hash(tmp_path))}")
+    with databases.new(tmp_path) as url:
+        yield url
+
+
+def deployment(number: int) -> Deployment:
+    return Deployment(id=f"d{number}", service="web", started_at_ns=number, finished_at_ns=number)
+
+
+def test_keys_lie_in_the_order_of_commits_whoever_commits(url: str):
+    """So nothing is ever committed below a watermark that a reader has seen."""
+    with ExitStack() as stack:
+        stores = [stack.enter_context(Store(url, render)) for _ in range(2)]
+        org = stores[0].keys.ensure_organisation("default", 1).result()
+        seen: list[list[str]] = []
+
+        def look() -> None:
+            while len(seen) < 2 or len(seen[-1]) < 400:
+                seen.append([event.id for event in stores[0].deployments.everything(org)])
+
+        def send(part: int) -> None:
+            for number in range(part, 400, 2):
+                stores[part].deployments.add(org, deployment(number), 1).result()
+
+        with ThreadPoolExecutor(3) as pool:
+            for done in [pool.submit(look), *(pool.submit(send, part) for part in range(2))]:
+                done.result()
+        for earlier, later in pairwise(seen):
+            assert later[: len(earlier)] == earlier
+
+
+def test_what_one_process_derives_no_other_takes_up(url: str):
+    with ExitStack() as stack:
+        nothing = (lambda _: False, lambda _: None)
+        store = stack.enter_context(Store(url, render))
+        org = store.keys.ensure_organisation("default", 1).result()
+        store.deployments.add(org, deployment(1), 1).result()
+        databases = [open_database(url, *nothing) for _ in range(2)]
+        for database in databases:
+            stack.callback(database.close)
+        [changed] = databases[0].read(marked_sequences).values()
+        lock = lambda cursor: take_mark(cursor, changed.oldest)  # noqa: E731
+        with databases[0].claim(lock) as mine, databases[1].claim(lock) as others:
+            assert mine is not None
+            assert others is None
+            assert store.derivations.derive_marked() == 0
+        assert store.derivations.derive_marked() == 1
+
+
+def test_processes_that_start_together_apply_each_migration_once(
+    postgresql_server: PostgresqlServer, worker_id: str
+):
+    name = f"together_{worker_id}"
+    postgresql_server.execute(f"CREATE DATABASE {name}")
+    code = (
+        "import sys; from theodora.storage.opening import migrate_database; "
+        "print(len(migrate_database(sys.argv[1])))"
+    )
+    command = [sys.executable, "-c", code, postgresql_server.url(name)]
+    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    applied = [int(process.communicate(timeout=60)[0]) for process in processes]
+    assert sorted(applied)[:2] == [0, 0]
+    assert max(applied) > 0
+    postgresql_server.execute(f"DROP DATABASE {name}")
+
+
+def test_a_server_that_is_not_there_is_said_to_be_so():
+    with pytest.raises(Unavailable, match="PostgreSQL cannot be used now"):
+        migrate_database("postgresql://theodora@127.0.0.1:1/theodora")
+
+
+def test_a_url_that_cannot_be_read_is_refused_without_being_shown():
+    with pytest.raises(UnusableSetting, match="must have the form") as refused:
+        migrate_database("postgresql://theodora:secret@host/name?nonsense=1")
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.skipif(not OLDEST.exists(), reason="PostgreSQL 15 is not installed here")
+def test_the_oldest_version_will_do():
+    with postgresql(OLDEST) as server, Store(server.url(), render) as store:
+        org = store.keys.ensure_organisation("default", 1).result()
+        store.deployments.add(org, deployment(1), 1).result()
+        store.derivations.derive_all_marked()
+        assert store.deployments.get(org, "d1").change_failure is False
+
+
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        ("SELECT ? WHERE a = ?", "SELECT $1 WHERE a = $2"),
+        ("SELECT ?2, ?1, ?2", "SELECT $2, $1, $2"),
+        ("FROM a e INDEXED BY b WHERE x GLOB ?", "FROM a e WHERE x LIKE $1"),
+        (
+            "FROM a p CROSS JOIN b e ON e.k = p.k WHERE e.c = ?",
+            (
+                "FROM a p CROSS JOIN LATERAL (SELECT * FROM b e WHERE e.k = p.k OFFSET 0) e "
+                "WHERE e.c = $1"
+            ),
+        ),
+    ],
+)
+def test_statements_are_translated(statement: str, expected: str):
+    assert translated(statement) == expected
+
+
+def test_schemas_are_translated():
+    script = "CREATE TABLE a (k INTEGER PRIMARY KEY, t TEXT NOT NULL, n INTEGER) WITHOUT ROWID;"
+    assert translated_schema(script) == (
+        "CREATE TABLE a (k BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY, "
+        't TEXT COLLATE "C" NOT NULL, n BIGINT);'
+    )

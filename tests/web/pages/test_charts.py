@@ -1,0 +1,390 @@
+"""Charts: well-formed drawings with values in their places, whatever they are given."""
+
+import re
+from datetime import UTC, datetime
+from xml.etree import ElementTree as ET
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from theodora.dora.buckets import Bucket, Calendar, Period, buckets_of
+from theodora.dora.metrics import Metrics, Sample, measure
+from theodora.dora.report import BucketMetrics
+from theodora.dora.statistics import wilson_interval
+from theodora.web.pages import charts
+from theodora.web.pages.charts.histogram import place_of
+from theodora.web.pages.charts.scales import (
+    Axis,
+    count_axis,
+    duration_axis,
+    log_place,
+    rate_axis,
+)
+from theodora.web.pages.charts.slots import BASE, ROOF, Plot
+from theodora.web.pages.charts.timeline import Shape, timeline
+from theodora.web.pages.clock import Clock
+from theodora.web.pages.scope import read_scope
+
+SECOND_NS = 10**9
+NOW_NS = int(datetime(2026, 11, 19, 14, 5, tzinfo=UTC).timestamp()) * SECOND_NS
+CLOCK = Clock(Calendar(), NOW_NS)
+SCOPE = read_scope({}, NOW_NS)
+HOSTILE = "</title><script>alert(1)</script>\"' & \u202e\x00\ud7ff日本🚀" + "W" * 255
+
+
+def read(svg: str) -> ET.Element:
+    """The drawing, if it is XML and says nothing that is no number."""
+    assert not re.search(r"\b(nan|inf|None|e[+-]\d\d)\b", re.sub(r"<title>.*?</title>", "", svg))
+    assert "style=" not in svg
+    return ET.fromstring(svg)
+
+
+def titles(drawing: ET.Element) -> list[str]:
+    return [
+        (each.text or "").replace("\u202f", " ").replace("\u00a0", " ")
+        for each in drawing.iter("title")
+    ]
+
+
+def texts(drawing: ET.Element) -> list[str]:
+    return [(each.text or "").replace("\u202f", " ") for each in drawing.iter("text")]
+
+
+def slot(name: str = "9 Nov", *, link: str = "/x", is_partial: bool = False) -> charts.Slot:
+    return charts.Slot(name, f"week of {name}", link, is_partial)
+
+
+def metrics(
+    total: int, failed: int = 0, pending: int = 0, lead_times: list[float] | None = None
+) -> Metrics:
+    return measure(
+        Sample(
+            days=7,
+            deployments=total,
+            evaluated=total - pending,
+            failed=failed,
+            rework=failed,
+            lead_times=lead_times or [],
+        )
+    )
+
+
+def series(*those: Metrics) -> list[BucketMetrics]:
+    bucket = Bucket(Period(0, 1), Period(0, 1), is_partial=False)
+    return [BucketMetrics(bucket, each) for each in those]
+
+
+values = st.lists(st.integers(0, 10**6), min_size=1, max_size=20)
+
+
+@pytest.mark.parametrize("make", [count_axis, duration_axis])
+@given(highest=st.floats(0, 1e9))
+def test_an_axis_reaches_what_it_shows_in_few_round_steps(make, highest: float) -> None:
+    """From 0, with one to four steps, never far above the highest value."""
+    axis: Axis = make(highest)
+    assert axis.values[0] == 0
+    assert 2 <= len(axis.values) <= 5
+    assert axis.top >= highest * (1 - 1e-9)
+    assert len(set(axis.labels)) == len(axis.labels)
+
+
+@given(highest=st.floats(0, 1))
+def test_an_axis_of_rates_ends_at_all(highest: float) -> None:
+    """No rate is above 100 %."""
+    axis = rate_axis(highest)
+    assert highest <= axis.top + 1e-9
+    assert axis.top <= 1 + 1e-9
+    assert len(axis.values) <= 5
+
+
+@pytest.mark.parametrize(
+    ("axis", "labels"),
+    [
+        (count_axis(71), ["0", "20", "40", "60", "80"]),
+        (count_axis(0), ["0", "1"]),
+        (count_axis(3), ["0", "1", "2", "3"]),
+        (duration_axis(3.5 * 86_400), ["0", "1 d", "2 d", "3 d", "4 d"]),
+        (duration_axis(5 * 60), ["0", "2 min", "4 min", "6 min"]),
+        (rate_axis(0.29), ["0", "10 %", "20 %", "30 %"]),
+    ],
+)
+def test_grid_lines_stand_at_round_values(axis: Axis, labels: list[str]) -> None:
+    """As people count, and as clocks do."""
+    assert [each.replace("\u202f", " ") for each in axis.labels] == labels
+
+
+@given(values)
+def test_a_higher_value_never_lies_lower(those: list[int]) -> None:
+    """The axis is at the bottom, the highest grid line at the top."""
+    plot = Plot([slot()], count_axis(max(those)))
+    placed = [plot.y(value) for value in sorted(those)]
+    assert placed == sorted(placed, reverse=True)
+    assert plot.y(0) == BASE
+    assert all(ROOF <= y <= BASE for y in placed)
+
+
+@given(st.floats(1, 1e7), st.floats(1, 1e7))
+def test_a_logarithmic_axis_keeps_order_and_its_ends(one: float, other: float) -> None:
+    """What lies beyond an end is at the end."""
+    low, high = sorted((one, other))
+    assert 0 <= log_place(low, 300, 172_800) <= log_place(high, 300, 172_800) <= 1
+    assert log_place(300, 300, 172_800) == 0
+    assert log_place(172_800, 300, 172_800) == 1
+
+
+def test_a_bar_is_as_high_as_its_count_and_stacks_what_failed() -> None:
+    """47 deployments of an axis up to 80, two of them failed and four pending."""
+    drawing = read(charts.deployments_chart(series(metrics(80), metrics(47, 2, 4)), [slot()] * 2))
+    (fine,) = [each.get("d") for each in drawing.iter("path") if each.get("class") == "b-ok"]
+    assert fine is not None
+    heights = [float(each) for each in re.findall(r"v([\d.]+)h", fine)]
+    assert heights == [144, 41 * 1.8]
+    assert [each.get("class") for each in drawing.iter("rect")][:2] == ["b-pend", "b-fail"]
+    assert titles(drawing)[1].endswith("47 deployments, 2 failed, 4 pending")
+
+
+def test_an_empty_interval_is_a_count_of_nothing() -> None:
+    """A count without events is 0, and is drawn as 0."""
+    drawing = read(charts.deployments_chart(series(metrics(0), metrics(3)), [slot()] * 2))
+    assert titles(drawing)[0].endswith("no deployments")
+
+
+def test_a_partial_interval_is_hatched_and_its_line_dashed() -> None:
+    """It is not extrapolated."""
+    slots = [slot("2 Nov"), slot("9 Nov"), slot("now", is_partial=True)]
+    leads = [metrics(1, lead_times=[3_600.0 * each]) for each in (1, 2, 3)]
+    drawing = read(charts.lead_time_chart(series(*leads), slots))
+    assert [each.get("class") for each in drawing.iter("rect")].count("part") == 1
+    lines = [each.get("class") for each in drawing.iter("polyline")]
+    assert lines == ["l-2", "l-2 l-p", "l-1", "l-1 l-p"]
+    assert texts(drawing)[-1] == "now"
+
+
+def test_a_line_breaks_where_an_interval_has_no_value() -> None:
+    """Two runs of two, and no dot between them."""
+    leads = [metrics(1, lead_times=[60.0] if each else []) for each in (1, 1, 0, 1, 1)]
+    drawing = read(charts.lead_time_chart(series(*leads), [slot()] * 5))
+    assert len([each for each in drawing.iter("polyline") if each.get("class") == "l-1"]) == 2
+    assert len(list(drawing.iter("circle"))) == 4
+    assert titles(drawing)[2].endswith("no commits, no value")
+
+
+def test_a_chart_without_anything_says_so() -> None:
+    """The frame with a sentence, not a blank."""
+    nothing = series(metrics(0))
+    none = charts.Rate(0, 0, None, None)
+    for drawn, words in (
+        (charts.lead_time_chart(nothing, [slot()]), "no commits yet"),
+        (charts.rate_chart([none], [slot()], none), "none judged yet"),
+        (charts.deployments_chart([], []), "no intervals in this period"),
+        (charts.recovery_chart([], Period(0, 1), None, []), "no failures"),
+        (charts.lead_time_histogram([0] * 11, [""] * 11, []), "no commits yet"),
+    ):
+        assert texts(read(drawn)) == [words]
+
+
+def rate(hits: int, n: int) -> charts.Rate:
+    low, high = wilson_interval(hits, n) or (None, None)
+    return charts.Rate(hits, n, low, high)
+
+
+def test_a_rate_is_a_mark_on_its_interval() -> None:
+    """Four of 45, with the interval that Wilson gives; nothing where nothing was judged."""
+    rates = [rate(4, 45), rate(0, 0)]
+    drawing = read(charts.rate_chart(rates, [slot()] * 2, rate(4, 45)))
+    paths = {each.get("class"): each.get("d") or "" for each in drawing.iter("path")}
+    assert paths["mk"].count("M") == paths["iv"].count("M") == 1
+    assert [each for each in texts(drawing) if "/" in each] == ["4/45"]
+    assert titles(drawing) == [
+        "week of 9 Nov: 4 of 45 = 8.9 %, 95 % interval 4 to 21 %",
+        "week of 9 Nov: none judged, no value",
+    ]
+
+
+@given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50)), min_size=1, max_size=30))
+def test_rates_of_any_size_are_drawn(pairs: list[tuple[int, int]]) -> None:
+    """From none judged to all failed."""
+    rates = [rate(min(hits, n), n) for hits, n in pairs]
+    total = rate(sum(each.hits for each in rates), sum(each.n for each in rates))
+    read(charts.rate_chart(rates, [slot()] * len(rates), total))
+
+
+@given(st.lists(st.none() | st.floats(0, 1e7), min_size=1, max_size=20), st.booleans())
+def test_any_series_has_a_sparkline(those: list[float | None], last_is_partial: bool) -> None:
+    """One bar or dot a value, the highest as high as the drawing."""
+    drawing = read(charts.sparkline(those, last_is_partial=last_is_partial))
+    marks = "".join(each.get("d") or "" for each in drawing.iter("path"))
+    assert marks.count("M") + len(list(drawing.iter("rect"))) == len(those)
+
+
+@given(st.floats(0, 10), st.none() | st.floats(0, 10))
+def test_a_score_fills_its_share_of_ten_tiles(score: float, mean: float | None) -> None:
+    """9 pixels a tile; the triangle is there if there is a mean."""
+    drawing = read(charts.score_tiles(score, mean))
+    paths = {each.get("class"): each.get("d") or "" for each in drawing.iter("path")}
+    filled = sum(float(width) for width in re.findall(r"h([\d.]+)v", paths["tf"]))
+    assert filled == pytest.approx(9 * score, abs=0.11)
+    assert ("tm" in paths) == (mean is not None)
+
+
+def recovery(seconds: float | None) -> charts.Recovery:
+    return charts.Recovery(NOW_NS, seconds, "rollback", "web v1", "/deployments/1")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "drawn", "said"),
+    [
+        (3_600, "circle", "web v1: rollback after 1 h"),
+        (60, "path", "web v1: rollback after 1 min"),
+        (400_000, "path", "web v1: rollback after 4 d 15 h"),
+        (None, "path", "web v1: not remedied yet"),
+    ],
+)
+def test_a_failure_is_a_dot_or_a_triangle_at_the_end(
+    seconds: float | None, drawn: str, said: str
+) -> None:
+    """What lies beyond the axis keeps its value in its title."""
+    period = Period(NOW_NS - 10**15, NOW_NS + 1)
+    drawing = read(charts.recovery_chart([recovery(seconds)], period, seconds, ["1 Nov"]))
+    assert len(list(drawing.iter(drawn))) == 1
+    assert titles(drawing) == [said]
+
+
+@given(
+    st.dictionaries(st.sampled_from(list(charts.STAGE_NAMES)), st.none() | st.floats(0, 1e7)),
+    st.floats(0, 1e7),
+)
+def test_stages_fit_the_bar(stages: dict, longest: float) -> None:
+    """Left to right, none of them beyond the end by more than its least width."""
+    spans = charts.spans_of(stages)
+    drawing = read(charts.stage_bar(spans, longest))
+    boxes = [
+        (float((each.get("x") or "")[:-1]), float((each.get("width") or "")[:-1]))
+        for each in drawing.iter("rect")
+    ]
+    assert [x for x, _ in boxes] == sorted(x for x, _ in boxes)
+    assert all(x + width <= 100.4 for x, width in boxes)
+    assert len(boxes) == len(spans)
+
+
+@given(st.floats(0, 1e8), st.floats(0, 1e8))
+def test_a_longer_lead_time_lies_further_right(one: float, other: float) -> None:
+    """Within a step in proportion; beyond the last one in its middle."""
+    low, high = sorted((one, other))
+    assert 0 <= place_of(low) <= place_of(high) <= len(charts.EDGES_SEC)
+
+
+def test_a_histogram_of_lead_times_names_its_steps() -> None:
+    """Steps widen, as lead times do; each bar has its number above it."""
+    counts = [4, 4, 12, 42, 30, 64, 46, 16, 6, 0, 0]
+    marks = [charts.Mark("p50", 50_400), charts.Mark("p90", 172_800)]
+    drawing = read(charts.lead_time_histogram(counts, [""] * len(counts), marks))
+    written = [each.replace("\u00a0", " ") for each in texts(drawing)]
+    assert {"<1 h", "1–2 h", "12–24 h", "1–2 d", "7–14 d", ">14 d"} <= set(written)
+    assert {"p50 14 h", "p90 2 d"} <= set(written)
+
+
+def test_a_bar_of_a_day_leads_to_the_day() -> None:
+    """Days without a deployment lead nowhere."""
+    counts = [charts.Count(14, 2), charts.Count(0), charts.Count(3)]
+    slots = [slot(link=f"/{index}") for index in range(3)]
+    drawing = read(charts.day_histogram(counts, slots))
+    assert [each.get("href") for each in drawing.iter("a")] == ["/0", "/2"]
+    assert "highest 14 a day" in texts(drawing)
+
+
+def tile(at: datetime, shape: Shape = "ok", **more) -> charts.Tile:
+    instant = int(at.timestamp()) * SECOND_NS
+    return charts.Tile(instant, shape, "/deployments/1", "v1", **more)
+
+
+MONDAY = datetime(2026, 11, 9, tzinfo=UTC)
+
+
+def drawn_timeline(*tiles: charts.Tile, **more) -> ET.Element:
+    start_ns = int(MONDAY.timestamp()) * SECOND_NS
+    return read(timeline(tiles, CLOCK, start_ns, NOW_NS, **more))
+
+
+def test_a_tile_lies_at_its_true_time_in_its_week() -> None:
+    """Thursday noon of the older of two weeks: half of the week, second row."""
+    (use,) = drawn_timeline(tile(MONDAY.replace(day=12, hour=12))).iter("use")
+    assert use.get("x") == "50%"
+    assert use.get("y") == "62"
+
+
+def test_an_outage_runs_on_over_sunday() -> None:
+    """From Saturday noon to Monday noon, in two rows."""
+    failed = tile(
+        datetime(2026, 11, 14, 12, tzinfo=UTC),
+        "failed",
+        remedied_at_ns=int(datetime(2026, 11, 16, 12, tzinfo=UTC).timestamp()) * SECOND_NS,
+    )
+    drawing = drawn_timeline(failed)
+    spans = [
+        (each.get("x"), each.get("width"), each.get("y"))
+        for each in drawing.iter("rect")
+        if each.get("class") == "out"
+    ]
+    assert spans == [("78.57%", "21.43%", "73"), ("0%", "7.14%", "43")]
+    assert "2 d" in texts(drawing)
+
+
+def test_what_is_to_come_of_this_week_is_hatched() -> None:
+    """From now on, with the time."""
+    drawing = drawn_timeline()
+    (part,) = [each for each in drawing.iter("rect") if each.get("class") == "part"]
+    assert part.get("x") == "51.24%"
+    assert "now, 14:05" in texts(drawing)
+
+
+def test_many_deployments_become_marks_and_very_many_hours() -> None:
+    """A page stays short however often a service is deployed."""
+    some = [tile(MONDAY.replace(minute=n % 60, hour=n // 60)) for n in range(300)]
+    assert len(list(drawn_timeline(*some).iter("use"))) == 0
+    assert len(str(timeline(some * 10, CLOCK, some[0][0], NOW_NS))) < 10_000
+    hours = drawn_timeline(*some, *some)
+    assert {"120 deployments"} == {each for each in titles(hours) if "deploy" in each}
+
+
+def test_an_incident_is_a_line_above_the_tiles() -> None:
+    """It may be open."""
+    start = int(MONDAY.timestamp()) * SECOND_NS
+    incident = charts.Incident(start, start + 86_400 * SECOND_NS, "Checkout fails")
+    drawing = drawn_timeline(incidents=[incident])
+    (drawn,) = [each for each in drawing.iter("rect") if each.get("class") == "inc"]
+    assert (drawn.get("x"), drawn.get("width")) == ("0%", "14.29%")
+    assert "Checkout fails" in titles(drawing)
+
+
+def test_hostile_names_stay_text() -> None:
+    """Markup, quotes, controls and turned directions in titles and links."""
+    bad = charts.Slot(HOSTILE, HOSTILE, HOSTILE, is_partial=False)
+    drawn = [
+        charts.deployments_chart(series(metrics(3, 1, 1)), [bad]),
+        charts.rate_chart([rate(1, 2)], [bad], rate(1, 2)),
+        charts.day_histogram([charts.Count(1)], [bad]),
+        charts.recovery_chart(
+            [charts.Recovery(5, 900, "", HOSTILE, HOSTILE)], Period(0, 9), 900, [HOSTILE]
+        ),
+        timeline([charts.Tile(NOW_NS, "ok", HOSTILE, HOSTILE)], CLOCK, NOW_NS - 1, NOW_NS),
+    ]
+    for each in drawn:
+        drawing = read(each)
+        assert not list(drawing.iter("script"))
+        assert "\u202e" not in each
+
+
+def test_slots_are_the_intervals_of_a_report() -> None:
+    """Each leads to its deployments; the running one is `now`."""
+    period = SCOPE.period
+    buckets = buckets_of(period, "week", SCOPE.calendar, NOW_NS)
+    slots = charts.slots_of(
+        [BucketMetrics(bucket, metrics(0)) for bucket in buckets], SCOPE, "change_failure:true"
+    )
+    assert len(slots) == 12
+    assert (slots[0].label, slots[-1].label) == ("31 Aug", "now")
+    assert [each.is_partial for each in slots] == [False] * 11 + [True]
+    assert "change_failure:true" in slots[0].link
+    assert "from=2026-08-31" in slots[0].link

@@ -1,0 +1,184 @@
+"""Data health: five checks, each with a count, a sentence, a table and the way to mend it."""
+
+import time
+from typing import Any
+
+import pytest
+
+from asking import Tenant
+from theodora.dora import Commit
+from theodora.web.pages.data_health import sources_of
+from visiting import Browser, Element, sign_in
+
+PATH = "/data-health"
+NOW_SEC = int(time.time())
+DAY_SEC = 86_400
+SHA = "66adc9350f2cc9b250b69abddab733dd55e1a588"
+OTHER_SHA = "0" * 40
+URL = "https://git.example.org/shop/web"
+REPOSITORY = "git.example.org/shop/web"
+HOSTILE = '"><script>alert(1)</script>'
+
+
+def deploy(tenant: Tenant, days_ago: float = 0, **attributes: Any) -> str:
+    at = NOW_SEC - int(days_ago * DAY_SEC)
+    event = {"service": "web", "env": "production", "started_at": at, "finished_at": at}
+    return tenant.create({**event, **attributes})
+
+
+def git(sha: str = SHA) -> dict[str, str]:
+    return {"commit_sha": sha, "repository_url": URL}
+
+
+def add_commit(tenant: Tenant, sha: str = SHA, days_ago: float = 1, *parents: str) -> None:
+    store = tenant.built.store
+    at_ns = (NOW_SEC - int(days_ago * DAY_SEC)) * 10**9
+    commit = Commit(sha=sha, parents=parents, author_time_ns=at_ns, commit_time_ns=at_ns)
+    org = store.keys.organisation(tenant.organisation)
+    store.commits.add_commits(org, REPOSITORY, [commit]).result()
+
+
+def counts(page: Element) -> dict[str, str]:
+    """What stands beside the label of each check."""
+    links = page.one("nav", aria_label="Checks").all("a")
+    return {each["href"].rpartition("=")[2]: each.all("span")[0].text for each in links}
+
+
+def rows(page: Element) -> list[str]:
+    lines = [row for table in page.all("table") for row in table.one("tbody").all("tr")]
+    return [
+        " ".join(cell.text for cell in line.everything() if cell.tag in {"th", "td"})
+        for line in lines
+    ]
+
+
+def check(browser: Browser, name: str) -> Element:
+    return browser.page(f"{PATH}?check={name}").one("section", class_="panel")
+
+
+def test_without_an_event_there_is_nothing_to_look_at(tenant: Tenant) -> None:
+    page = sign_in(tenant).page(PATH)
+    assert set(counts(page).values()) == {"none"}
+    assert "Nothing has been received yet" in page.one("main").text
+
+
+def test_the_first_check_that_found_something_is_shown(tenant: Tenant) -> None:
+    deploy(tenant, git=git())
+    assert sign_in(tenant).page(PATH).one("h2").text == "Repositories not matched"
+
+
+def test_sources_tell_when_they_last_sent_something(tenant: Tenant) -> None:
+    for days_ago in (3, 2, 1, 0):
+        deploy(tenant, days_ago)
+    (row,) = rows(check(sign_in(tenant), "sources"))
+    assert row.startswith("api ")
+    assert "just now" in row
+    assert row.endswith(" too few to tell 4")
+
+
+@pytest.mark.parametrize(("gap_sec", "silent_after_sec"), [(60, DAY_SEC), (DAY_SEC, 3 * DAY_SEC)])
+def test_a_source_is_silent_after_three_usual_gaps_and_a_day(
+    tenant: Tenant, gap_sec: int, silent_after_sec: int
+) -> None:
+    deploy(tenant)
+    store = tenant.built.store
+    (one,) = store.health.look(store.keys.organisation(tenant.organisation)).deployments
+    seen = [one._replace(created_at_ns=number * gap_sec * 10**9) for number in range(5)]
+    silent_ns = (4 * gap_sec + silent_after_sec) * 10**9
+    (source,) = sources_of(seen, silent_ns)
+    assert (source.gap_sec, source.is_stale) == (gap_sec, False)
+    assert source.per_day == (1 if gap_sec == DAY_SEC else None)
+    (source,) = sources_of(seen, silent_ns + 1)
+    assert source.is_stale
+
+
+def test_a_repository_without_commits_is_named_until_they_come(tenant: Tenant) -> None:
+    deploy(tenant, git=git())
+    deploy(tenant, 1, git=git(), service="api")
+    browser = sign_in(tenant)
+    (row,) = rows(check(browser, "repositories"))
+    assert row.startswith(f"{REPOSITORY} 2 api, web")
+    assert counts(browser.page(PATH))["repositories"] == "1"
+    add_commit(tenant)
+    assert rows(check(browser, "repositories")) == []
+    assert counts(browser.page(PATH))["repositories"] == "none"
+
+
+def test_a_mirror_that_failed_says_why_beside_its_repository(tenant: Tenant) -> None:
+    deploy(tenant, git=git())
+    store = tenant.built.store
+    org = store.keys.organisation(tenant.organisation)
+    store.mirrors.add(org, REPOSITORY, URL).result()
+    mirror = store.mirrors.get(org, REPOSITORY)
+    store.mirrors.note(mirror, NOW_SEC * 10**9, f"no such host {HOSTILE}").result()
+    (row,) = rows(check(sign_in(tenant), "repositories"))
+    assert f"no such host {HOSTILE}" in row
+
+
+def test_deployments_without_commits_are_told_with_the_reason(tenant: Tenant) -> None:
+    add_commit(tenant)
+    deploy(tenant)
+    deploy(tenant, 1, git={**git(), "repository_url": "https://git.example.org/shop/other"})
+    deploy(tenant, 2, git=git(OTHER_SHA))
+    tenant.built.store.derivations.derive_all_marked()
+    section = check(sign_in(tenant), "commits")
+    assert sorted(each.text for each in section.all("li")) == [
+        "1: its commit is not among those of its repository",
+        "1: no commit was sent with it",
+        "1: no commits of its repository are known",
+    ]
+    assert len(rows(section)) == 3
+
+
+def test_a_pending_deployment_says_which_commit_it_waits_for(tenant: Tenant) -> None:
+    add_commit(tenant)
+    id_ = deploy(tenant, git=git(OTHER_SHA))
+    tenant.built.store.derivations.derive_all_marked()
+    browser = sign_in(tenant)
+    section = check(browser, "pending")
+    (row,) = rows(section)
+    assert row.endswith(f"commit 0000000 of {REPOSITORY}")
+    assert section.one("tbody").one("th").one("a")["href"] == f"/deployments/{id_}"
+
+
+def test_clocks_that_disagree_are_outliers(tenant: Tenant) -> None:
+    deploy(tenant, -1)
+    deploy(tenant)
+    (row,) = rows(check(sign_in(tenant), "outliers"))
+    assert row.endswith("finished after it was received: clocks disagree")
+
+
+def test_a_lead_time_above_half_a_year_is_an_outlier(tenant: Tenant) -> None:
+    add_commit(tenant, OTHER_SHA, 300)
+    add_commit(tenant, SHA, 200, OTHER_SHA)
+    deploy(tenant, 30, git=git(OTHER_SHA), version="v1")
+    deploy(tenant, git=git(), version="v2")
+    tenant.built.store.derivations.derive_all_marked()
+    assert [row.rpartition(" lead ")[2] for row in rows(check(sign_in(tenant), "outliers"))] == [
+        "time of 200 days"
+    ]
+
+
+def test_changes_that_wait_to_be_derived_are_counted(tenant: Tenant) -> None:
+    deploy(tenant)
+    deploy(tenant, 1)
+    browser = sign_in(tenant)
+    assert "Derivation queue: 2 changes waiting" in browser.page(PATH).one("main").text
+    tenant.built.store.derivations.derive_all_marked()
+    assert "Derivation queue: empty" in browser.page(PATH).one("main").text
+
+
+@pytest.mark.parametrize("name", ["sources", "repositories", "commits", "pending", "outliers"])
+def test_a_check_shows_hostile_names_as_text_and_nothing_of_others(
+    tenant: Tenant, other_tenant: Tenant, name: str
+) -> None:
+    deploy(tenant, -1, service=HOSTILE, version=HOSTILE)
+    deploy(other_tenant, -1, service="their-service", git=git())
+    text = sign_in(tenant).get(f"{PATH}?check={name}").text
+    assert "<script>alert" not in text
+    assert "their-service" not in text
+    assert REPOSITORY not in text
+
+
+def test_an_unknown_check_is_named(tenant: Tenant) -> None:
+    assert "check" in sign_in(tenant).page(f"{PATH}?check=nothing", 400).one("main").text

@@ -1,0 +1,64 @@
+"""Before the first event: what to send, with this server's address and a key."""
+
+import re
+
+from asking import DEPLOYMENT, SHOPIST, Tenant
+from visiting import read_page, sign_in
+
+
+def test_an_organisation_without_an_event_is_told_how_to_send_one(tenant: Tenant) -> None:
+    page = sign_in(tenant).page("/")
+    assert page.one("h1").text == "Send your first deployment"
+    assert [summary.text for summary in page.one("main").all("summary")] == [
+        "curl",
+        "datadog-ci",
+        "Python",
+    ]
+    lines = [pre.text for pre in page.all("pre", class_="copy")]
+    assert all("<an API key>" in line for line in lines)
+    assert "http://testserver/api/v2/dora/deployment" in lines[0]
+
+
+def test_a_key_is_made_and_filled_in_and_works(tenant: Tenant) -> None:
+    browser = sign_in(tenant)
+    answer = browser.post("/first-run/key")
+    assert answer.status_code == 200
+    page = read_page(answer.text)
+    lines = [pre.text for pre in page.all("pre", class_="copy")]
+    keys = {re.findall(r"[0-9a-f]{32}", line)[0] for line in lines}
+    assert len(keys) == 1
+    sent = tenant.client.post(
+        DEPLOYMENT,
+        json={"data": {"attributes": SHOPIST}},
+        headers={"DD-API-KEY": keys.pop()},
+    )
+    assert sent.status_code == 200
+    assert browser.page("/").one("h1").text != "Send your first deployment"
+
+
+def test_no_key_is_made_by_looking(tenant: Tenant) -> None:
+    before = len(tenant.built.store.keys.all_of(tenant.organisation))
+    browser = sign_in(tenant)
+    browser.page("/")
+    assert browser.get("/first-run/key").status_code == 404
+    assert len(tenant.built.store.keys.all_of(tenant.organisation)) == before + 1
+
+
+def test_whoever_may_not_make_keys_is_not_offered_one(tenant: Tenant) -> None:
+    browser = sign_in(tenant, "dora_metrics_read")
+    page = browser.page("/")
+    assert not page.one("main").all("form")
+    assert browser.post("/first-run/key").status_code == 403
+
+
+def test_no_key_is_made_once_there_are_events(tenant: Tenant) -> None:
+    tenant.create(SHOPIST)
+    answer = sign_in(tenant).post("/first-run/key")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+
+
+def test_the_script_is_told_when_the_first_event_has_come(tenant: Tenant) -> None:
+    browser = sign_in(tenant)
+    assert browser.get("/first-run/arrival").json() == {"go": None}
+    id_ = tenant.create(SHOPIST)
+    assert browser.get("/first-run/arrival").json() == {"go": f"/deployments/{id_}"}

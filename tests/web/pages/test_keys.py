@@ -1,0 +1,155 @@
+"""The page of keys: made and shown once, used, revoked, and never granting too much."""
+
+import re
+
+import pytest
+
+from asking import DEPLOYMENT, SHOPIST, Tenant, make_key
+from theodora.storage import Key
+from visiting import Browser, Element, read_page, sign_in
+
+PATH = "/settings/keys"
+HOSTILE = '"><script>alert(1)</script>\u202e'
+MINUTE_NS = 60_000_000_000
+
+
+def keys(tenant: Tenant) -> list[Key]:
+    return tenant.built.store.keys.all_of(tenant.organisation)
+
+
+def named(tenant: Tenant, name: str) -> Key:
+    (found,) = [key for key in keys(tenant) if key.name == name]
+    return found
+
+
+def make(browser: Browser, name: str, kind: str = "api", *permissions: str, status: int = 200):
+    fields = {"name": name, "kind": kind, "permission": list(permissions)}
+    answer = browser.post(PATH, fields, of=PATH)
+    assert answer.status_code == status, answer.text
+    return read_page(answer.text)
+
+
+def rows(page: Element) -> list[str]:
+    return [row.text for row in page.one("table", class_="big").one("tbody").all("tr")]
+
+
+def test_a_new_key_is_shown_once_and_works(tenant: Tenant) -> None:
+    browser = sign_in(tenant)
+    secret = make(browser, "deploy job").one("pre", class_="copy").text
+    assert re.fullmatch("[0-9a-f]{32}", secret)
+    sent = tenant.client.post(
+        DEPLOYMENT, json={"data": {"attributes": SHOPIST}}, headers={"DD-API-KEY": secret}
+    )
+    assert sent.status_code == 200
+    page = browser.page(PATH)
+    assert secret not in browser.get(PATH).text
+    assert any("deploy job" in row for row in rows(page))
+
+
+def test_an_application_key_may_do_what_was_ticked(tenant: Tenant) -> None:
+    secret = make(sign_in(tenant), "reader", "application", "dora_metrics_read")
+    assert named(tenant, "reader").permissions == {"dora_metrics_read"}
+    browser = Browser(tenant.client)
+    shown = secret.one("pre", class_="copy").text
+    assert browser.post("/sign-in", {"key": shown}, of="/sign-in").status_code == 303
+    assert not browser.page(PATH).one("main").all("form")
+
+
+def test_no_key_grants_more_than_it_may_do_itself(tenant: Tenant) -> None:
+    browser = sign_in(tenant, "dora_metrics_read", "dora_settings_write")
+    offered = {each["value"] for each in browser.page(PATH).all("input", name="permission")}
+    assert offered == {"dora_metrics_read", "dora_settings_write"}
+    before = keys(tenant)
+    page = make(browser, "too much", "application", "dora_metrics_write", status=403)
+    assert "dora_metrics_write" in page.one("main").text
+    assert len(keys(tenant)) == len(before)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "field"),
+    [("", "api", "name"), ("x" * 201, "api", "name"), ("reader", "application", "permission")],
+)
+def test_what_is_wrong_is_said_at_the_field(
+    tenant: Tenant, name: str, kind: str, field: str
+) -> None:
+    before = keys(tenant)
+    page = make(sign_in(tenant), name, kind, status=400)
+    wrong = page.one(aria_invalid="true")
+    assert page.one(id=wrong["aria-describedby"]).text
+    assert wrong["aria-describedby"] == f"{field}-problem"
+    assert len(keys(tenant)) == len(before) + 1
+
+
+def test_a_key_is_revoked_after_a_question(tenant: Tenant) -> None:
+    browser = sign_in(tenant)
+    secret = make(browser, "old job").one("pre", class_="copy").text
+    key = named(tenant, "old job")
+    asked = browser.page(f"{PATH}?revoke={key.id}")
+    assert asked.one("h2", id="end").text == "Revoke old job?"
+    assert named(tenant, "old job").revoked_at_ns is None
+    answer = browser.post(f"{PATH}/revoke", {"id": key.id}, of=PATH)
+    assert (answer.status_code, answer.headers["location"]) == (303, f"{PATH}?saved=revoked")
+    assert "Key revoked" in browser.page(f"{PATH}?saved=revoked").one(role="status").text
+    refused = tenant.client.post(
+        DEPLOYMENT, json={"data": {"attributes": SHOPIST}}, headers={"DD-API-KEY": secret}
+    )
+    assert refused.status_code == 403
+
+
+def test_whoever_revokes_the_own_key_is_told_and_signed_out(tenant: Tenant) -> None:
+    browser = sign_in(tenant)
+    own = max(keys(tenant), key=lambda key: key.created_at_ns)
+    assert "signed out" in browser.page(f"{PATH}?revoke={own.id}").one("main").text
+    browser.post(f"{PATH}/revoke", {"id": own.id}, of=PATH)
+    assert browser.get(PATH).headers["location"].startswith("/sign-in")
+
+
+def test_a_key_of_another_organisation_is_neither_shown_nor_revoked(
+    tenant: Tenant, other_tenant: Tenant
+) -> None:
+    make(sign_in(other_tenant), "their job")
+    key = named(other_tenant, "their job")
+    browser = sign_in(tenant)
+    assert "their job" not in browser.get(f"{PATH}?revoke={key.id}").text
+    assert browser.post(f"{PATH}/revoke", {"id": key.id}, of=PATH).status_code == 404
+    assert named(other_tenant, "their job").revoked_at_ns is None
+
+
+def test_a_hostile_name_is_only_a_name(tenant: Tenant) -> None:
+    browser = sign_in(tenant)
+    make(browser, HOSTILE)
+    answer = browser.get(f"{PATH}?revoke={named(tenant, HOSTILE).id}")
+    assert "<script>alert" not in answer.text
+    assert "\u202e" not in read_page(answer.text).text
+
+
+def test_no_key_is_made_without_the_token_of_the_form(tenant: Tenant) -> None:
+    browser = sign_in(tenant)
+    before = keys(tenant)
+    assert browser.post_bare(PATH, {"name": "x", "kind": "api"}).status_code == 403
+    assert browser.post_bare(f"{PATH}/revoke", {"id": before[0].id}).status_code == 403
+    assert [(key.id, key.revoked_at_ns) for key in keys(tenant)] == [
+        (key.id, None) for key in before
+    ]
+
+
+def test_the_page_tells_when_a_key_was_last_used(tenant: Tenant) -> None:
+    browser = sign_in(tenant)
+    make_key(tenant.built, tenant.organisation, "api")
+    assert rows(browser.page(PATH))[0].endswith("never Revoke")
+    tenant.create(SHOPIST)
+    assert "just now" in rows(browser.page(PATH))[-1]
+
+
+def test_uses_within_a_minute_are_written_down_once(tenant: Tenant) -> None:
+    """However often a key is used, that costs a write a minute."""
+    store = tenant.built.store
+    make_key(tenant.built, tenant.organisation, "api")
+    key = keys(tenant)[-1]
+    for now_ns in (5 * MINUTE_NS, 6 * MINUTE_NS - 1):
+        store.keys.note_used(key, now_ns)
+        store.keys.ensure_organisation(tenant.organisation, now_ns).result()
+        assert keys(tenant)[-1].last_used_at_ns == 5 * MINUTE_NS
+    store.keys.note_used(key, 6 * MINUTE_NS)
+    store.keys.ensure_organisation(tenant.organisation, 0).result()
+    assert keys(tenant)[-1].last_used_at_ns == 6 * MINUTE_NS

@@ -1,0 +1,227 @@
+"""The overview: the numbers are the engine's, every one leads on, and nothing is hidden."""
+
+import csv
+import io
+import time
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+
+from asking import FAILURE, SHOPIST, Tenant
+from visiting import Element, sign_in
+
+HOUR = 3600
+
+
+def deployed(tenant: Tenant, hours_ago: float, **attributes: Any) -> str:
+    at = int(time.time() - hours_ago * HOUR)
+    own = {"started_at": at - 60, "finished_at": at, **attributes}
+    return tenant.create({**SHOPIST, "git": None, **own})
+
+
+def a_busy_month(tenant: Tenant) -> None:
+    """Service web: v1, v2 that is rolled back after two hours, v1 again; service search: one."""
+    for hours, version in ((50, "v1"), (30, "v2"), (28, "v1")):
+        deployed(tenant, hours, service="web", team="storefront", version=version)
+    deployed(tenant, 20, service="search", team="discovery")
+    deployed(tenant, 10, service="web", env="staging")
+    tenant.built.store.derivations.derive_all_marked()
+
+
+def cards(page: Element) -> dict[str, str]:
+    return {card.one("h3").text: card.text for card in page.all("article")}
+
+
+def rows(page: Element) -> dict[str, Element]:
+    table = page.one("table", class_="big")
+    return {row.one("th").one("a").text: row for row in table.one("tbody").all("tr")}
+
+
+def test_the_five_metrics_say_what_they_are_made_of(tenant: Tenant) -> None:
+    a_busy_month(tenant)
+    page = sign_in(tenant).page("/?query=env:production&range=4w")
+    found = cards(page)
+    assert list(found) == [
+        "Deployment frequency",
+        "Change lead time",
+        "Failed deployment recovery",
+        "Change failure rate",
+        "Deployment rework rate",
+    ]
+    assert "4 deployments in" in found["Deployment frequency"]
+    assert "no commits yet" in found["Change lead time"]
+    assert (
+        "2\u202fh" in found["Failed deployment recovery"]
+        or "2 h" in (found["Failed deployment recovery"])
+    )
+    assert "median of 1 failure" in found["Failed deployment recovery"]
+    assert "25.0 %" in found["Change failure rate"]
+    assert "1 of 4 evaluated" in found["Change failure rate"]
+    assert "1 of 4 evaluated" in found["Deployment rework rate"]
+
+
+def test_every_number_leads_to_the_deployments_behind_it(tenant: Tenant) -> None:
+    a_busy_month(tenant)
+    page = sign_in(tenant).page("/?range=4w")
+    links = [card.one("p", class_="of").one("a")["href"] for card in page.all("article")[:1]]
+    links += [card.one("p", class_="of").one("a")["href"] for card in page.all("article")[2:]]
+    asked = [dict(parse_qsl(urlsplit(link).query)) for link in links]
+    assert all(urlsplit(link).path == "/deployments" for link in links)
+    assert all(each["range"] == "4w" for each in asked)
+    counts = [len(tenant.ids(query=each.get("query", "env:production"))) for each in asked]
+    assert counts[0] == 4
+
+
+def test_services_are_rows_that_lead_on(tenant: Tenant) -> None:
+    a_busy_month(tenant)
+    found = rows(sign_in(tenant).page("/"))
+    assert list(found) == ["web", "search"]
+    assert found["web"].one("th").one("a")["href"] == "/services/web"
+    assert "1 of 3" in found["web"].text
+    assert "no failures" in found["search"].text
+
+
+def test_a_team_is_a_row_when_asked_for(tenant: Tenant) -> None:
+    a_busy_month(tenant)
+    found = rows(sign_in(tenant).page("/?group_by=team"))
+    assert list(found) == ["storefront", "discovery"]
+    query = dict(parse_qsl(urlsplit(found["storefront"].one("th").one("a")["href"]).query))
+    assert query == {"query": "env:production team:storefront"}
+
+
+@pytest.mark.parametrize(
+    ("sort", "first"), [("name", "search"), ("-name", "web"), ("deployments", "search")]
+)
+def test_rows_are_sorted_by_the_head_of_their_column(tenant: Tenant, sort: str, first: str) -> None:
+    a_busy_month(tenant)
+    page = sign_in(tenant).page(f"/?sort={sort}")
+    assert next(iter(rows(page))) == first
+    way = "descending" if sort.startswith("-") else "ascending"
+    sorted_by = page.one("th", aria_sort=way)
+    turned = dict(parse_qsl(urlsplit(sorted_by.one("a")["href"]).query)).get("sort")
+    assert turned == (sort[1:] if sort.startswith("-") else f"-{sort}") or turned is None
+
+
+@pytest.mark.parametrize("asked", ["sort=size", "group_by=env", "levels=elite"])
+def test_what_the_table_cannot_do_is_refused(tenant: Tenant, asked: str) -> None:
+    a_busy_month(tenant)
+    sign_in(tenant).page(f"/?{asked}", 400)
+
+
+def test_a_search_that_is_none_is_shown_with_its_place(tenant: Tenant) -> None:
+    tenant.create(SHOPIST)
+    page = sign_in(tenant).page("/?query=env:(a", 400)
+    assert page.one("input", id="query")["value"] == "env:(a"
+    assert page.one("input", id="query")["aria-invalid"] == "true"
+    assert "missing “)”" in page.one(role="alert").text or 'missing ")"' in (
+        page.one(role="alert").text
+    )
+    assert page.one(role="alert").one("mark").text == "("
+
+
+def test_no_event_in_the_period_is_no_zero(tenant: Tenant) -> None:
+    tenant.create(SHOPIST)  # In 2023.
+    page = sign_in(tenant).page("/")
+    found = cards(page)
+    assert "no deployments in" in found["Deployment frequency"]
+    for name in ("Change failure rate", "Change lead time", "Failed deployment recovery"):
+        assert "no value" in found[name]
+    assert "no deployments in this period" in page.one("table", class_="big").text
+    page = sign_in(tenant).page("/?query=service:nothing")
+    assert "nothing in this period" in page.one("table", class_="big").text
+
+
+def test_pending_verdicts_are_named_and_lead_on(tenant: Tenant) -> None:
+    a_busy_month(tenant)
+    text = sign_in(tenant).page("/").one("p", class_="fresh").text
+    assert "Last events deployment" in text
+
+
+@pytest.mark.parametrize(
+    ("levels", "said"),
+    [
+        ("", "DORA Quick Check 2025, all industries"),
+        ("quickcheck-2025-industry:technology", "DORA Quick Check 2025, Technology"),
+        ("dora-2021", "Levels of 2021"),
+    ],
+)
+def test_figures_are_compared_with_a_dated_source(tenant: Tenant, levels: str, said: str) -> None:
+    a_busy_month(tenant)
+    page = sign_in(tenant).page(f"/?levels={levels}")
+    assert said in page.one("div", class_="five-foot").text
+
+
+def test_incidents_stand_beside_the_five(tenant: Tenant) -> None:
+    a_busy_month(tenant)
+    now = int(time.time())
+    failed = {"services": ["web"], "env": "production", "name": "down"}
+    tenant.create({**failed, "started_at": now - 7200, "finished_at": now - 3600}, FAILURE)
+    tenant.create({**failed, "started_at": now - 60}, FAILURE)
+    foot = sign_in(tenant).page("/").one("div", class_="five-foot").text
+    assert "median of 1 incident, 1 open" in foot
+
+
+def test_the_table_of_intervals_holds_every_interval(tenant: Tenant) -> None:
+    a_busy_month(tenant)
+    page = sign_in(tenant).page("/?range=12w")
+    intervals = page.one("table", class_="mini").one("tbody").all("tr")
+    assert len(intervals) == 12
+    assert intervals[-1].one("th").text.endswith("(partial, to now)")
+    assert sum(int(row.all("td")[0].text) for row in intervals) == 4
+
+
+def test_the_csv_has_every_row_unrounded(tenant: Tenant) -> None:
+    a_busy_month(tenant)
+    answer = sign_in(tenant).get("/services.csv")
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert "services.csv" in answer.headers["content-disposition"]
+    found = {row["service"]: row for row in csv.DictReader(io.StringIO(answer.text))}
+    assert found.keys() == {"web", "search"}
+    assert found["web"]["deployments"] == "3"
+    assert float(found["web"]["failure_rate"]) == 1 / 3
+    assert found["search"]["recovery_p50_sec"] == ""
+
+
+def test_a_name_that_a_spreadsheet_would_run_is_made_harmless(tenant: Tenant) -> None:
+    deployed(tenant, 1, service="=1+1")
+    text = sign_in(tenant).get("/services.csv").text
+    assert "'=1+1," in text
+
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "a/b c?d#e%2F",
+    "\u202eevil\u202c",
+    "界" * 60,
+    "🦄{{7*7}}{% raise %}",
+    'quo"te\\back',
+)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_name_is_text_and_nothing_else(tenant: Tenant, name: str) -> None:
+    id_ = deployed(tenant, 1, service=name, team=name, version=name, source=name)
+    stored = tenant.get(id_)["service"]
+    browser = sign_in(tenant)
+    for path in ("/", "/?group_by=team"):
+        answer = browser.get(path)
+        assert "<script>alert" not in answer.text
+        assert "<img" not in answer.text
+        assert "\u202e" not in answer.text
+    link = rows(browser.page("/"))
+    (row,) = link.values()
+    page = browser.page(row.one("th").one("a")["href"])
+    assert page.one("h1").text.replace("�", "") == " ".join(
+        stored.replace("\u202e", "").replace("\u202c", "").split()
+    )
+
+
+def test_a_service_that_fell_silent_says_since_when(tenant: Tenant) -> None:
+    a_busy_month(tenant)
+    tenant.create({**SHOPIST, "service": "old"})  # In 2023.
+    tenant.create({**SHOPIST, "service": "elsewhere", "env": "staging"})
+    found = rows(sign_in(tenant).page("/"))
+    assert list(found) == ["web", "search", "old"]
+    assert "no deployments in this period · last one Thu 31 Aug 2023" in found["old"].text
