@@ -48,12 +48,17 @@ def postgresql_server(request: pytest.FixtureRequest) -> Iterator[PostgresqlServ
             yield server
 
 
+@pytest.fixture(scope="session")
+def postgresql_databases(postgresql_server: PostgresqlServer, worker_id: str) -> Databases:
+    return Databases(postgresql_server, worker_id)
+
+
 @pytest.fixture(scope="session", params=KINDS)
-def databases(request: pytest.FixtureRequest, worker_id: str) -> Databases:
+def databases(request: pytest.FixtureRequest) -> Databases:
     """Whatever asks for databases is tested on each kind of them."""
     if request.param == "sqlite":
         return Databases(None)
-    return Databases(request.getfixturevalue("postgresql_server"), worker_id)
+    return request.getfixturevalue("postgresql_databases")
 
 
 @pytest.fixture

@@ -55,7 +55,7 @@ def test_four_clicks_lead_from_the_first_page_to_why_a_deployment_failed(
 
 def _to_a_failed_deployment(page: Page) -> list[str]:
     """What is clicked in turn: the failed ones of all, the first of them, what was tried."""
-    failed = "main a[href*='change_failure%3Atrue']"
+    failed = "main a[href*='change_failure:true']"
     return [failed, "table.ex-t td.fi a", f"{VERDICT} summary"]
 
 
@@ -105,8 +105,9 @@ def test_a_search_that_is_not_understood_says_where_and_offers_a_repair(
         page = window.go("/deployments?query=service%3Acheckout+(env%3Astaging", 400)
         expect(page.get_by_role("alert")).to_contain_text("at character")
         expect(page.locator("#query")).to_have_attribute("aria-invalid", "true")
-        page.get_by_role("alert").get_by_role("link", name="Search for what stands").click()
-        page.wait_for_load_state()
+        page.get_by_role("alert").get_by_role("link", name="service:checkout (env:staging)").click()
+        expect(page.locator("#query")).to_have_value("service:checkout (env:staging)")
+        expect(page.get_by_role("alert")).to_have_count(0)
 
 
 @pytest.mark.parametrize("script", SCRIPT)

@@ -29,9 +29,9 @@ HEADERS = {
 
 @pytest.mark.parametrize("scenario", exchanges.load(), ids=str)
 def test_an_exchange_goes_as_it_went_with_the_live_service(
-    client: TestClient, tmp_path: Path, scenario: Scenario
+    client: TestClient, database: str, tmp_path: Path, scenario: Scenario
 ) -> None:
-    import_deployments(tmp_path, scenario.given)
+    import_deployments(database, tmp_path / "given.jsonl", scenario.given)
 
     for exchange in scenario.exchanges:
         method, path = exchange.send.split()
@@ -54,11 +54,9 @@ def test_the_recordings_hold_the_same_exchanges() -> None:
     assert exchanges.load_recordings(RECORDINGS) == here
 
 
-def import_deployments(folder: Path, lines: tuple[str, ...]) -> None:
+def import_deployments(database: str, file: Path, lines: tuple[str, ...]) -> None:
     """Brings them in as a user would, beside the running server."""
-    file = folder / "given.jsonl"
     file.write_text("\n".join(lines))
-    database = f"sqlite:///{folder / 'theodora.db'}"
     done = CliRunner().invoke(main, ["import", "deployments", "--database", database, str(file)])
     assert done.exit_code == 0, done.output
 

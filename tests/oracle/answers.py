@@ -132,7 +132,8 @@ def _measured(
     failed, reworked, evaluated = _shares(shipped)
     return {
         "deployment_frequency": _frequency(shipped, elapsed_days, question),
-        "change_lead_time": _distribution(_lead_times(shipped, question)),
+        "change_lead_time": _distribution(_lead_times(shipped, question))
+        | {"stages": _stage_times(shipped)},
         "change_failure_rate": _rate(failed, evaluated)
         | {"failed": failed, "evaluated": evaluated, "pending": len(shipped) - evaluated},
         "failed_deployment_recovery_time": _distribution(_recovery_times(shipped))
@@ -191,7 +192,10 @@ def _times_to_restore(broken: pd.DataFrame) -> pd.Series:
 
 def stage_times(deployments: Iterable[Event]) -> dict[str, dict[str, Any]]:
     """Each stage over the commits that have a lead time and that stage."""
-    shipped = pd.DataFrame(list(deployments), columns=list(_DEPLOYMENT), dtype=object)
+    return _stage_times(pd.DataFrame(list(deployments), columns=list(_DEPLOYMENT), dtype=object))
+
+
+def _stage_times(shipped: pd.DataFrame) -> dict[str, dict[str, Any]]:
     commits = shipped[["lead_times", "stages"]].explode(["lead_times", "stages"]).dropna()
     stages = pd.DataFrame(list(commits["stages"]), columns=list(STAGES))
     return {stage: _distribution(stages[stage].dropna().astype(float)) for stage in STAGES}

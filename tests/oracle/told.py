@@ -239,15 +239,17 @@ class World:
         answer = self.tenant.ask("GET", f"{DEPLOYMENTS}/{sent['id']}/explanation")
         explained = answer.json()["data"]["attributes"]
         commits = explained["lead_time"]["commits"]
-        told = [each["lead_time"] for each in commits if each["lead_time"] is not None]
-        assert sorted(told) == sorted(each for each in lead_times if each is not None)
+        told = [each for each in commits if each["lead_time"] is not None]
+        spans = [each["lead_time"] for each in told]
+        assert sorted(spans) == sorted(each for each in lead_times if each is not None)
+        stages = (each["stages"] for each in told)
         return {
             name: sent.get(name) for name in ("id", "service", "env", "team", "custom_tags")
         } | {
             "repository_id": _repository_id(sent),
             "finished_at_ns": sent["finished_at"],
             "lead_times": lead_times,
-            "stages": [each["stages"] for each in commits if each["stages"]],
+            "stages": [None if each is None else next(stages) for each in lead_times],
             "change_failure": explained["failure"]["change_failure"],
             "deployment_type": explained["type"]["deployment_type"],
             "recovery_time": explained["failure"]["recovery_time"],

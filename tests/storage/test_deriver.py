@@ -7,7 +7,8 @@ import pytest
 
 from theodora.events import Deployment, Git
 from theodora.storage import Organisation, Store
-from theodora.storage.deriver import Deriver
+from theodora.storage.deriver import Deriver, Growth
+from theodora.storage.marks import Changed, SequenceKey
 
 _PATIENCE_SECONDS = 20
 
@@ -109,6 +110,32 @@ def test_a_failure_is_logged_and_tried_again(
     deriver.start()
     assert watched.idle.wait(_PATIENCE_SECONDS)
     assert store.deployments.get(org, "d1").change_failure is False
+
+
+def changed(up_to: int, deployments: int) -> Changed:
+    return Changed(oldest=1, up_to=up_to, deployments=frozenset(range(deployments)))
+
+
+def test_a_few_deployments_are_derived_at_once(org: Organisation):
+    growth, key = Growth(), SequenceKey(org, "web", None)
+    assert all(growth.is_ripe(key, changed(up_to, 10), 0.0) for up_to in range(5))
+    assert not growth.is_any
+
+
+def test_a_sequence_that_grows_fast_is_derived_when_it_pauses(org: Organisation):
+    growth, key = Growth(), SequenceKey(org, "web", None)
+    assert not growth.is_ripe(key, changed(1_000, 500), 10.0)
+    assert not growth.is_ripe(key, changed(2_000, 900), 10.5)
+    assert not growth.is_ripe(key, changed(2_000, 900), 10.9)
+    assert growth.is_any
+    assert growth.is_ripe(key, changed(2_000, 900), 11.0)
+    assert not growth.is_any
+
+
+def test_one_that_never_pauses_is_derived_from_time_to_time(org: Organisation):
+    growth, key = Growth(), SequenceKey(org, "web", None)
+    looks = [growth.is_ripe(key, changed(look, 500), float(look)) for look in range(1, 100)]
+    assert [look for look, ripe in enumerate(looks, 1) if ripe] == [31, 62, 93]
 
 
 def test_one_that_was_never_started_can_be_stopped(deriver: Deriver):

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from itertools import pairwise
@@ -21,9 +22,8 @@ from theodora.web.wire import render
 
 
 @pytest.fixture
-def url(postgresql_server: PostgresqlServer, worker_id: str, tmp_path: Path):
-    databases = Databases(postgresql_server, f"only_{worker_id}_{abs(hash(tmp_path))}")
-    with databases.new(tmp_path) as url:
+def url(postgresql_databases: Databases, tmp_path: Path) -> Iterator[str]:
+    with postgresql_databases.new(tmp_path) as url:
         yield url
 
 

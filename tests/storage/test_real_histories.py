@@ -20,14 +20,24 @@ from theodora.web.wire import render
 pytestmark = pytest.mark.skipif(not SHARED.exists(), reason=f"{SHARED} is not there")
 
 
-@pytest.fixture(scope="module", params=SERVICES)
+_SHORTER = ("positron", "collections", "content-store", "signal-server")
+"""Of these each event also goes to PostgreSQL and back."""
+
+
+@pytest.fixture(
+    scope="module",
+    params=[*(("sqlite", name) for name in SERVICES), *(("postgresql", name) for name in _SHORTER)],
+    ids="-".join,
+)
 def imported(
     request: pytest.FixtureRequest,
-    databases: Databases,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[tuple[str, Store, Organisation]]:
     """The name of a service, and a store that holds its history and has derived it."""
-    service = request.param
+    kind, service = request.param
+    databases = (
+        Databases(None) if kind == "sqlite" else request.getfixturevalue("postgresql_databases")
+    )
     folder = tmp_path_factory.mktemp(service)
     with databases.new(folder) as url, Store(url, render) as store:
         org = store.keys.ensure_organisation("default", 1).result()

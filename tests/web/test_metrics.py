@@ -91,7 +91,7 @@ def test_an_answer_has_the_documented_shape(filled: Filled):
     )
     figures = {
         "deployment_frequency": "count per_day per_week per_month active_days",
-        "change_lead_time": "n mean p50 p75 p90 p95",
+        "change_lead_time": "n mean p50 p75 p90 p95 stages",
         "change_failure_rate": "value low high failed evaluated pending",
         "failed_deployment_recovery_time": "n mean p50 p75 p90 p95 unresolved",
         "deployment_rework_rate": "value low high rework evaluated",
@@ -101,7 +101,9 @@ def test_an_answer_has_the_documented_shape(filled: Filled):
     for metrics in (attributes["total"], attributes["previous"]):
         assert list(metrics) == list(figures)
         for name, members in figures.items():
-            assert set(members.split()) <= set(metrics[name]), name
+            assert list(metrics[name]) == members.split(), name
+        for stage in metrics["change_lead_time"]["stages"].values():
+            assert list(stage) == ["n", "mean", "p50", "p75", "p90", "p95"]
     assert set(attributes["change"]) == set(figures)
     for change in attributes["change"].values():
         assert list(change) == ["delta", "relative", "within_noise"]
@@ -482,6 +484,26 @@ def test_an_example_comes_out_as_worked_by_hand(example: Example, tenant: Tenant
     found = observe_metrics(example, ask)
     expected = {name: example.expect[name] for name in found}
     assert list(differences(expected, found, example.id)) == []
+
+
+def test_the_stages_of_lead_times_add_up(tenant: Tenant, ask: Any):
+    """Of the example whose commits went through every stage, each stage with an n of its own."""
+    (example,) = (each for each in examples.load() if each.id == "G27")
+    store = tenant.built.store
+    org = store.keys.organisation(tenant.organisation)
+    Served(Asking(tenant), store, org).send(example)  # type: ignore[arg-type]
+    store.derivations.derive_all_marked()
+    found = ask({"from": "2026-03-01", "to": "2026-04-01", "as_of": "2026-04-01"})
+    lead_time = found["data"][0]["attributes"]["total"]["change_lead_time"]
+    stages = lead_time["stages"]
+    assert list(stages) == [
+        *("time_to_pr_ready", "review_time", "merge_time", "time_to_deploy", "deploy_time"),
+        "other",
+    ]
+    assert all(stage["n"] for stage in stages.values())
+    assert len({stage["n"] for stage in stages.values()}) > 1
+    whole = sum(stage["n"] * stage["mean"] for stage in stages.values())
+    assert whole == pytest.approx(lead_time["n"] * lead_time["mean"])
 
 
 @pytest.mark.skipif(not SHARED.exists(), reason=f"{SHARED} is not there")

@@ -55,13 +55,17 @@ class Derivation:
         self._lead_times = LeadTimes(settings, repositories, recall)
         self._codes = CodeHistory()
         self._shipped = ShippedBefore(self._codes, self._rules.variables)
+        self._last: tuple[int, str] | None = None
+        """The last deployment's place in the order."""
         self._deployments: list[Deployment] = []
         self._steps: list[Step] = []
 
     def advance(self, deployment: Deployment) -> None:
         """Take in the next deployment; a ValueError if it does not come after the last."""
-        if self._deployments and order(deployment) <= order(self._deployments[-1]):
+        following = order(deployment)
+        if self._last is not None and following <= self._last:
             raise ValueError(f"deployment {deployment.id!r} does not come after the last one")
+        self._last = following
         changes, shipment = self._lead_times.of(deployment)
         candidate = Candidate(
             deployment=deployment,

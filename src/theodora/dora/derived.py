@@ -93,7 +93,7 @@ class LeftOut(msgspec.Struct, frozen=True, gc=False):
     reason: LeftOutReason
 
 
-class LeadTime(msgspec.Struct, frozen=True):
+class LeadTime(msgspec.Struct, frozen=True, gc=False):
     """Over the commits of one deployment that have a lead time. Seconds."""
 
     n: int = 0
@@ -102,7 +102,7 @@ class LeadTime(msgspec.Struct, frozen=True):
     max: float | None = None
 
 
-class Changes(msgspec.Struct, frozen=True, kw_only=True):
+class Changes(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The commits a deployment brought."""
 
     status: Status
@@ -116,7 +116,7 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
     flags: tuple[Flag, ...] = ()
 
 
-class Match(msgspec.Struct, frozen=True):
+class Match(msgspec.Struct, frozen=True, gc=False):
     """A text of a deployment that a rule's pattern matched, and what came of it."""
 
     field: str
@@ -127,7 +127,7 @@ class Match(msgspec.Struct, frozen=True):
     failed_id: str | None = None
 
 
-class Trial(msgspec.Struct, frozen=True):
+class Trial(msgspec.Struct, frozen=True, gc=False):
     """One rule, tried on one deployment."""
 
     kind: RuleKind
@@ -137,7 +137,7 @@ class Trial(msgspec.Struct, frozen=True):
     matches: tuple[Match, ...] = ()
 
 
-class Link(msgspec.Struct, frozen=True):
+class Link(msgspec.Struct, frozen=True, gc=False):
     """A deployment that failed, the later one that remedied it, and the rule that said so."""
 
     failed_id: str
@@ -150,7 +150,7 @@ class Link(msgspec.Struct, frozen=True):
     """What the rule fired on: a title, a label, a tag …; for a rollback the common code."""
 
 
-class Decision(msgspec.Struct, frozen=True):
+class Decision(msgspec.Struct, frozen=True, gc=False):
     """What the rules made of a deployment, taken as a possible remediation of earlier ones."""
 
     type: DeploymentType
@@ -166,7 +166,7 @@ class Decision(msgspec.Struct, frozen=True):
         return next((trial for trial in self.trials if trial.outcome == "fired"), None)
 
 
-class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Whether a deployment failed, who or what said so, and what remedied it."""
 
     change_failure: bool | None
@@ -190,7 +190,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
         return self.marks[0].rule if self.decided_by == "link" else self.decided_by
 
 
-class Derived(msgspec.Struct, frozen=True, kw_only=True):
+class Derived(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A deployment and everything derived of it."""
 
     deployment: Deployment

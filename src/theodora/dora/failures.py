@@ -32,7 +32,7 @@ _REMEDIATION_TYPES: Mapping[RuleKind, RemediationType] = {
 }
 
 
-class Candidate(msgspec.Struct, frozen=True):
+class Candidate(msgspec.Struct, frozen=True, gc=False):
     """A deployment on which the rules are tried, and what came before it."""
 
     deployment: Deployment
@@ -46,7 +46,7 @@ class Candidate(msgspec.Struct, frozen=True):
         return len(self.before)
 
 
-class _Finding(msgspec.Struct, frozen=True):
+class _Finding(msgspec.Struct, frozen=True, gc=False):
     """What one step of the rules came to; without a type it did not fire."""
 
     trials: tuple[Trial, ...]

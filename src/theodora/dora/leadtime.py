@@ -9,7 +9,7 @@ from theodora.dora.commits import Commit, PullRequest, Repository, Shipped
 from theodora.dora.derived import Changes, Flag, LeadTime, LeftOut, NewCommit
 from theodora.dora.paths import PathFilter
 from theodora.dora.pull_requests import PullRequests, squashed_originals
-from theodora.dora.recall import Brought, Recall
+from theodora.dora.recall import Brought, Pace, Recall
 from theodora.dora.settings import ServiceSettings
 from theodora.dora.shipping import NOTHING_SHIPPED, Shipment
 from theodora.dora.stages import stages_of
@@ -22,6 +22,9 @@ GAP_NS = 60 * 86_400 * 10**9
 """A deployment after a longer pause has no lead times: they would measure the pause."""
 
 SECOND_NS = 1_000_000_000
+
+_NO_GIT = Changes(status="no_git")
+_UNKNOWN_COMMITS = Changes(status="unknown_commits")
 
 _COMMIT_FLAGS: tuple[Flag, ...] = ("squash_unresolved", "negative_span")
 
@@ -62,22 +65,16 @@ class LeadTimes:
         """What `deployment` brought, and what of that the rules may see."""
         git = deployment.git
         if not git:
-            return Changes(status="no_git"), NOTHING_SHIPPED
+            return _NO_GIT, NOTHING_SHIPPED
         progress = self._progress_in(git.repository_id)
         if progress is None or git.commit_sha not in progress.graph:
-            return Changes(status="unknown_commits"), NOTHING_SHIPPED
-        pause_ns = _pause(progress, deployment)
-        if pause_ns is None:
-            progress.seen.update(commit.sha for commit in progress.shipped.take(git.commit_sha))
-            return Changes(status="baseline"), NOTHING_SHIPPED
-        is_gap = pause_ns > GAP_NS
-        recalled = self._recalled(progress, deployment, is_gap=is_gap)
-        if recalled:
-            return recalled.changes, recalled.shipment
-        new = progress.shipped.take(git.commit_sha)
-        brought = self._brought(progress, deployment, git, new, is_gap=is_gap)
-        progress.seen.update(commit.sha for commit in new)
-        return brought
+            return _UNKNOWN_COMMITS, NOTHING_SHIPPED
+        pace = _pace(progress, deployment)
+        brought = self._recalled(progress, deployment, pace)
+        if brought is None:
+            brought = self._brought(progress, deployment, git, pace)
+        progress.seen.update(brought.counted, brought.taken.shas)
+        return brought.changes, brought.shipment
 
     def _progress_in(self, repository_id: str) -> _Progress | None:
         known = self._progress.get(repository_id)
@@ -85,59 +82,64 @@ class LeadTimes:
             known = self._progress[repository_id] = _Progress(repository)
         return known
 
-    def _recalled(
-        self, progress: _Progress, deployment: Deployment, *, is_gap: bool
-    ) -> Brought | None:
+    def _recalled(self, progress: _Progress, deployment: Deployment, pace: Pace) -> Brought | None:
         """What it brought, from memory if it brings the same commits and none was counted."""
         known = self._recall.get(deployment.id)
         if (
             known
-            and known.is_of(deployment, is_gap=is_gap)
+            and known.is_of(deployment, pace)
             and progress.seen.isdisjoint(known.counted)
             and progress.shipped.take_again(known.taken)
         ):
-            progress.seen.update(known.counted, known.taken.shas)
             return known
         return None
 
     def _brought(
+        self, progress: _Progress, deployment: Deployment, git: Git, pace: Pace
+    ) -> Brought:
+        """What it brought; that is recalled unless some of it had been counted before."""
+        found = progress.shipped.take(git.commit_sha)
+        taken = progress.shipped.taken(git.commit_sha, found)
+        times_ns = deployment.started_at_ns, deployment.finished_at_ns
+        repeated: Sequence[LeftOut] = ()
+        if pace == "first":
+            changes, shipment, counted = Changes(status="baseline"), NOTHING_SHIPPED, ()
+        else:
+            new = sorted(found, key=_newest_first)
+            shipment = _shipment(progress, git, [each for each in new if self._is_ours(each)])
+            candidates, repeated = _unseen(progress, _stand_ins(progress, shipment.commits))
+            left_out = (*self._left_out(new), *repeated)
+            counted = tuple(each.commit.sha for each in candidates)
+            changes = self._changes(progress, deployment, pace, new, candidates, left_out)
+        brought = Brought(git, times_ns, pace, taken, counted, changes, shipment)
+        if repeated:
+            self._recall.pop(deployment.id, None)
+        else:
+            self._recall[deployment.id] = brought
+        return brought
+
+    def _changes(
         self,
         progress: _Progress,
         deployment: Deployment,
-        git: Git,
-        found: list[Commit],
-        *,
-        is_gap: bool,
-    ) -> tuple[Changes, Shipment]:
-        new = sorted(found, key=_newest_first)
-        shipment = _shipment(progress, deployment, [each for each in new if self._is_ours(each)])
-        candidates, repeated = _unseen(progress, _stand_ins(progress, shipment.commits))
-        progress.seen.update(each.commit.sha for each in candidates)
+        pace: Pace,
+        new: Sequence[Commit],
+        candidates: Sequence[_Candidate],
+        left_out: tuple[LeftOut, ...],
+    ) -> Changes:
+        is_gap = pace == "gap"
         measured = tuple(
             self._measured(each, progress, deployment, is_gap=is_gap)
             for each in candidates[:COMMIT_LIMIT]
         )
-        changes = Changes(
+        return Changes(
             status="gap" if is_gap else "ok" if measured else "no_new_commits",
             commits=measured,
             commits_total=len(candidates),
-            left_out=(*self._left_out(new), *repeated)[:COMMIT_LIMIT],
+            left_out=left_out[:COMMIT_LIMIT],
             lead_time=_lead_time(measured),
             flags=tuple(self._flags(new, measured, len(candidates))),
         )
-        if repeated:
-            self._recall.pop(deployment.id, None)
-        else:
-            self._recall[deployment.id] = Brought(
-                git,
-                (deployment.started_at_ns, deployment.finished_at_ns),
-                is_gap,
-                progress.shipped.taken(git.commit_sha, found),
-                tuple(each.commit.sha for each in candidates),
-                changes,
-                shipment,
-            )
-        return changes, shipment
 
     def _is_ours(self, commit: Commit) -> bool:
         return self._paths is None or self._paths.matches(commit.paths or ())
@@ -181,14 +183,16 @@ class LeadTimes:
                 yield flag
 
 
-def _pause(progress: _Progress, deployment: Deployment) -> int | None:
-    """Since the deployment of this repository before; None if this is the first."""
+def _pace(progress: _Progress, deployment: Deployment) -> Pace:
+    """How it follows on the deployment of this repository before."""
     before_ns = progress.last_finished_at_ns
     progress.last_finished_at_ns = deployment.finished_at_ns
-    return None if before_ns is None else deployment.finished_at_ns - before_ns
+    if before_ns is None:
+        return "first"
+    return "gap" if deployment.finished_at_ns - before_ns > GAP_NS else "usual"
 
 
-def _shipment(progress: _Progress, deployment: Deployment, ours: Iterable[Commit]) -> Shipment:
+def _shipment(progress: _Progress, git: Git, ours: Iterable[Commit]) -> Shipment:
     commits: list[Commit] = []
     merges: list[Commit] = []
     pull_requests: dict[int, PullRequest] = {}
@@ -196,8 +200,7 @@ def _shipment(progress: _Progress, deployment: Deployment, ours: Iterable[Commit
         (merges if commit.is_merge else commits).append(commit)
         for pull_request in progress.pull_requests.holding(commit.sha):
             pull_requests[pull_request.number] = pull_request
-    repository_id = deployment.git.repository_id if deployment.git else ""
-    return Shipment(repository_id, tuple(commits), tuple(merges), tuple(pull_requests.values()))
+    return Shipment(git.repository_id, tuple(commits), tuple(merges), tuple(pull_requests.values()))
 
 
 def _stand_ins(progress: _Progress, commits: Iterable[Commit]) -> Iterator[_Candidate]:

@@ -4,7 +4,7 @@ Every figure pools its events: a group's median is a median of its commits, a to
 counts every deployment once. A value without events is None, never 0.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -12,7 +12,7 @@ import msgspec
 from theodora.dora.buckets import UTC_CALENDAR, Calendar
 from theodora.dora.noise import count_within_noise, durations_within_noise, rate_within_noise
 from theodora.dora.rows import DeploymentRow, IncidentRow
-from theodora.dora.stages import STAGES, Stage
+from theodora.dora.stages import STAGES, Stage, Stages
 from theodora.dora.statistics import Distribution, distribution, wilson_interval
 
 Granularity = Literal["commit", "deployment"]
@@ -30,6 +30,8 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     deployments: int = 0
     active_days: int = 0
     lead_times: list[float] = []
+    stages: tuple[Stages, ...] = ()
+    """Of every commit that has a lead time."""
     failed: int = 0
     evaluated: int = 0
     rework: int = 0
@@ -48,6 +50,13 @@ class DeploymentFrequency(msgspec.Struct, frozen=True):
     per_month: float | None
     active_days: int
     """Local dates with at least one deployment; shown beside the rate, never as the rate."""
+
+
+class LeadTime(Distribution, frozen=True):
+    """Seconds from a commit to the end of the deployment that first shipped it."""
+
+    stages: Mapping[Stage, Distribution] = {}
+    """Where it went: each stage over the commits that went through it, whatever the granularity."""
 
 
 class ChangeFailureRate(msgspec.Struct, frozen=True):
@@ -87,7 +96,7 @@ class Metrics(msgspec.Struct, frozen=True):
     """The metrics of one set of events, under the names they have everywhere."""
 
     deployment_frequency: DeploymentFrequency
-    change_lead_time: Distribution
+    change_lead_time: LeadTime
     change_failure_rate: ChangeFailureRate
     failed_deployment_recovery_time: RecoveryTime
     deployment_rework_rate: DeploymentReworkRate
@@ -128,6 +137,7 @@ def take_sample(
         deployments=len(rows),
         active_days=len({calendar.local_date(row.finished_at_ns) for row in rows}),
         lead_times=lead_times(rows, granularity),
+        stages=tuple(each for row in rows for each in row.stages),
         failed=len(failed),
         evaluated=len(evaluated),
         rework=sum(row.is_rework for row in evaluated),
@@ -141,7 +151,10 @@ def measure(sample: Sample) -> Metrics:
     evaluated = sample.evaluated
     return Metrics(
         deployment_frequency=frequency(sample.deployments, sample.days, sample.active_days),
-        change_lead_time=distribution(sample.lead_times),
+        change_lead_time=LeadTime(
+            **msgspec.structs.asdict(distribution(sample.lead_times)),
+            stages=_stage_times(sample.stages),
+        ),
         change_failure_rate=ChangeFailureRate(
             *_rate(sample.failed, evaluated),
             failed=sample.failed,
@@ -186,7 +199,10 @@ def lead_times(
 
 def stage_times(deployments: Iterable[DeploymentRow]) -> Mapping[Stage, Distribution]:
     """Each stage over the commits that went through it, with an n of its own."""
-    stages = [each for row in deployments for each in row.stages]
+    return _stage_times([each for row in deployments for each in row.stages])
+
+
+def _stage_times(stages: Sequence[Stages]) -> Mapping[Stage, Distribution]:
     return {
         stage: distribution(_seconds(getattr(each, stage) for each in stages)) for stage in STAGES
     }

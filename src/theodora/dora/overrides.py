@@ -5,7 +5,7 @@ import msgspec
 from theodora.events import RemediationType
 
 
-class GivenRemediation(msgspec.Struct, frozen=True, kw_only=True):
+class GivenRemediation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The remediation somebody named, by id or by version; it need not be stored yet."""
 
     type: RemediationType
@@ -13,7 +13,7 @@ class GivenRemediation(msgspec.Struct, frozen=True, kw_only=True):
     version: str | None = None
 
 
-class Override(msgspec.Struct, frozen=True, kw_only=True):
+class Override(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What somebody said of one deployment. It beats every rule until it is removed."""
 
     deployment_id: str

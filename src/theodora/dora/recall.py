@@ -6,6 +6,7 @@ that a derivation comes out the same with and without it.
 """
 
 from collections.abc import Mapping
+from typing import Literal
 
 import msgspec
 
@@ -15,13 +16,16 @@ from theodora.dora.settings import ServiceSettings
 from theodora.dora.shipping import Shipment
 from theodora.events import Deployment, Git
 
+Pace = Literal["first", "usual", "gap"]
+"""Whether it is the first deployment of its repository, or comes after a long pause."""
 
-class Brought(msgspec.Struct, frozen=True):
+
+class Brought(msgspec.Struct, frozen=True, gc=False):
     """What a deployment brought, and from what that followed."""
 
-    git: Git | None
+    git: Git
     times_ns: tuple[int, int]
-    is_gap: bool
+    pace: Pace
     taken: Taken
     """All that it was the first to ship."""
     counted: tuple[str, ...]
@@ -29,15 +33,15 @@ class Brought(msgspec.Struct, frozen=True):
     changes: Changes
     shipment: Shipment
 
-    def is_of(self, deployment: Deployment, *, is_gap: bool) -> bool:
+    def is_of(self, deployment: Deployment, pace: Pace) -> bool:
         return (
-            self.is_gap == is_gap
+            self.pace == pace
             and self.times_ns == (deployment.started_at_ns, deployment.finished_at_ns)
             and self.git == deployment.git
         )
 
 
-class Reading(msgspec.Struct, frozen=True):
+class Reading(msgspec.Struct, frozen=True, gc=False):
     """What the texts of a deployment say to each rule of its service."""
 
     version: str | None

@@ -68,8 +68,11 @@ class CodeHistory:
         code, version = _code(deployment), deployment.version or ""
         if code is None:
             return self._by_version.get(version)
-        positions = (self._by_sha.get(code), self._by_version_without_sha.get(version))
-        return max((found for found in positions if found is not None), default=None)
+        by_sha = self._by_sha.get(code)
+        by_version = self._by_version_without_sha.get(version)
+        if by_sha is None or by_version is None:
+            return by_version if by_sha is None else by_sha
+        return max(by_sha, by_version)
 
     def latest_version(self, version: str) -> int | None:
         """The last position so far with this version."""

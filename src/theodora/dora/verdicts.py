@@ -1,7 +1,7 @@
 """The verdict on each deployment: what links, incidents and people say of it."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
+from functools import cache, cached_property
 
 import msgspec
 
@@ -11,7 +11,7 @@ from theodora.dora.overrides import GivenRemediation, Override
 from theodora.events import Deployment, DeploymentType, Failure, Remediation, RemediationType
 
 
-class Step(msgspec.Struct, frozen=True):
+class Step(msgspec.Struct, frozen=True, gc=False):
     """What derivation knows of a deployment before it has seen the later ones."""
 
     deployment: Deployment
@@ -21,7 +21,7 @@ class Step(msgspec.Struct, frozen=True):
     """Whether its commits are unknown but may still be delivered."""
 
 
-class _Recovery(msgspec.Struct, frozen=True):
+class _Recovery(msgspec.Struct, frozen=True, gc=False):
     """What remedied a failure, as far as it is known."""
 
     remediation: Remediation | None = None
@@ -29,7 +29,7 @@ class _Recovery(msgspec.Struct, frozen=True):
     is_dangling: bool = False
 
 
-class _GivenType(msgspec.Struct, frozen=True):
+class _GivenType(msgspec.Struct, frozen=True, gc=False):
     """The type that an override gives to the deployment it names as remediation."""
 
     type: RemediationType
@@ -53,7 +53,7 @@ class Court:
         self._overrides = {override.deployment_id: override for override in overrides}
         self._incidents = incidents_by_deployment(incidents, deployments)
         self._marks = _by_failure(steps)
-        self._by_version = _by_version(deployments)
+        self._deployments = deployments
         self._finished_at_ns = dict(finished_elsewhere_ns)
         self._finished_at_ns |= {each.id: each.finished_at_ns for each in deployments}
         self._types_given = self._given_types()
@@ -131,6 +131,14 @@ class Court:
         ids = self._by_version.get(version, ())
         return next((id_ for id_ in reversed(ids) if id_ != other_than), None)
 
+    @cached_property
+    def _by_version(self) -> Mapping[str | None, list[str]]:
+        """The ids of the deployments of each version in order; few sequences ever ask for it."""
+        ids: dict[str | None, list[str]] = {}
+        for each in self._deployments:
+            ids.setdefault(each.version, []).append(each.id)
+        return ids
+
     def _given_types(self) -> Mapping[str, _GivenType]:
         """By remediation: the type that the last override to name it gives it."""
         given: dict[str, _GivenType] = {}
@@ -157,10 +165,3 @@ def _by_failure(steps: Iterable[Step]) -> Mapping[str, tuple[Link, ...]]:
         for link in step.decision.links:
             marks[link.failed_id] = (*marks.get(link.failed_id, ()), link)
     return marks
-
-
-def _by_version(deployments: Iterable[Deployment]) -> Mapping[str | None, list[str]]:
-    ids: dict[str | None, list[str]] = {}
-    for each in deployments:
-        ids.setdefault(each.version, []).append(each.id)
-    return ids

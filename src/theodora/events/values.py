@@ -23,7 +23,7 @@ E = TypeVar("E", "Deployment", "Failure")
 _FAILURE_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "dora_failure")
 
 
-class Git(msgspec.Struct, frozen=True):
+class Git(msgspec.Struct, frozen=True, gc=False):
     """The commit a deployment put out, or a failure was seen on."""
 
     commit_sha: str
@@ -36,14 +36,14 @@ class Git(msgspec.Struct, frozen=True):
         return repository_id(self.repository_url)
 
 
-class Remediation(msgspec.Struct, frozen=True):
+class Remediation(msgspec.Struct, frozen=True, gc=False):
     """The deployment that remedied a failed one, and how."""
 
     id: str
     type: RemediationType
 
 
-class Deployment(msgspec.Struct, frozen=True, kw_only=True):
+class Deployment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A finished deployment of one service to one environment, and what is derived of it."""
 
     id: str = ""
@@ -104,7 +104,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
         return identity[:16] if not attempt else _sha256(f"{identity}#{attempt}")[:16]
 
 
-class Failure(msgspec.Struct, frozen=True, kw_only=True):
+class Failure(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An incident: what failed, from when, and until when if it has ended."""
 
     id: str = ""

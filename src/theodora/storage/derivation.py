@@ -141,13 +141,15 @@ class Derivations:
         self,
         go_on: Callable[[float], bool] = lambda _: True,
         want: Want = lambda _org, _id: None,
+        is_ripe: Callable[[SequenceKey, Changed], bool] = lambda _key, _changed: True,
     ) -> int:
         """Derives what is marked now; returns how many sequences that were.
 
         What is marked meanwhile stays for the next time, and what another process is just
         deriving is left to it. After each sequence `go_on` is told
         the seconds it took, and may end the work. `want` is told the repositories of new or
-        changed deployments whose commits are not known. A sequence that cannot be derived keeps
+        changed deployments whose commits are not known; `is_ripe` may put a sequence off. One
+        that cannot be derived keeps
         its marks and holds up no other; its error is raised in the end.
         """
         if self._database.read(has_wide_marks):
@@ -156,6 +158,8 @@ class Derivations:
         errors: list[Exception] = []
         derived = 0
         for key, changed in marked.items():
+            if not is_ripe(key, changed):
+                continue
             began = time.perf_counter()
             try:
                 derived += self._derive_if_free(key, changed, want)

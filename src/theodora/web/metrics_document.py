@@ -12,13 +12,13 @@ from theodora.dora.metrics import (
     DeploymentFrequency,
     DeploymentReworkRate,
     Granularity,
+    LeadTime,
     Metrics,
     RecoveryTime,
     TimeToRestore,
 )
 from theodora.dora.quickcheck import Scores, scores_of
 from theodora.dora.report import BucketMetrics, GroupReport, Report
-from theodora.dora.statistics import Distribution
 from theodora.dora.surveys import SURVEYS
 from theodora.events import format_rfc3339
 from theodora.web.metrics_answer import Answer, Clock
@@ -59,7 +59,7 @@ class IntervalMetrics(msgspec.Struct, frozen=True):
     partial: bool
     """Whether some of it lies outside the period asked for, or is yet to come."""
     deployment_frequency: DeploymentFrequency
-    change_lead_time: Distribution
+    change_lead_time: LeadTime
     change_failure_rate: ChangeFailureRate
     failed_deployment_recovery_time: RecoveryTime
     deployment_rework_rate: DeploymentReworkRate

@@ -8,7 +8,10 @@ from psycopg import RawCursor
 
 from theodora.storage.cursor import Row
 from theodora.storage.postgresql.dialect import POSTGRESQL
-from theodora.storage.postgresql.translation import translated
+from theodora.storage.postgresql.translation import translated, translated_for_rows
+
+_ROWS_AT_ONCE = (128, 16, 4)
+"""A few sizes, so that few statements are prepared."""
 
 
 class PostgresqlCursor:
@@ -38,9 +41,17 @@ class PostgresqlCursor:
         self, statement: LiteralString, rows: Iterable[Sequence[Any]], /
     ) -> "PostgresqlCursor":
         every = list(rows)
-        if every:
-            self._last = RawCursor(self._connection)
-            self._last.executemany(translated(statement), every)
+        at = 0
+        for size in _ROWS_AT_ONCE:
+            together = translated_for_rows(statement, size)
+            while together and len(every) - at >= size:
+                part = every[at : at + size]
+                RawCursor(self._connection).execute(
+                    together, [value for row in part for value in row]
+                )
+                at += size
+        if at < len(every):
+            RawCursor(self._connection).executemany(translated(statement), every[at:])
         return self
 
     def fetchone(self) -> Row | None:

@@ -18,6 +18,8 @@ _WORDS: tuple[tuple[re.Pattern[str], str], ...] = (
 )
 """SQLite's own words in statements, and what stands in their places."""
 
+_ROW = re.compile(r"\bVALUES (\([?, ]+\))")
+
 _SCHEMA_WORDS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\) WITHOUT ROWID;"), ");"),
     (
@@ -39,6 +41,17 @@ def translated(statement: LiteralString) -> LiteralString:
     for words, others in _WORDS:
         text = words.sub(others, text)
     return _numbered(text)
+
+
+@cache
+def translated_for_rows(statement: LiteralString, rows: int) -> LiteralString | None:
+    """The same INSERT of several rows at once; None for a statement that takes one at a time.
+
+    An upsert does: PostgreSQL refuses to touch a row twice in one statement.
+    """
+    if " DO UPDATE " in statement or not _ROW.search(statement):
+        return None
+    return translated(_ROW.sub(lambda row: f"VALUES {', '.join([row[1]] * rows)}", statement))  # type: ignore[arg-type]
 
 
 def translated_schema(script: str) -> str:
