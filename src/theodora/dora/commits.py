@@ -102,6 +102,10 @@ class Shipped:
     def take_again(self, taken: Taken) -> bool:
         """Ship the same as before, if that is what `take` would find; whether it is."""
         if self._shas.isdisjoint(taken.shas) and self._shas.issuperset(taken.edge):
-            self._shas.update(taken.shas)
+            self.add(taken)
             return True
         return False
+
+    def add(self, taken: Taken) -> None:
+        """Ship what is known to be what `take` would find."""
+        self._shas.update(taken.shas)

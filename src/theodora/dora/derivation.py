@@ -3,15 +3,15 @@
 from collections.abc import Iterable, Mapping
 
 from theodora.dora.commits import Repository
-from theodora.dora.derived import Changes, Derived
+from theodora.dora.derived import Changes, Derived, Step
 from theodora.dora.failures import Candidate, Rules
 from theodora.dora.leadtime import LeadTimes
 from theodora.dora.overrides import Override
-from theodora.dora.recall import Recall
+from theodora.dora.recall import Passed, Recall
 from theodora.dora.sequence import CodeHistory, DeploymentSequence, in_order, order
 from theodora.dora.settings import ServiceSettings
 from theodora.dora.shipping import ShippedBefore
-from theodora.dora.verdicts import Court, Step
+from theodora.dora.verdicts import Court
 from theodora.events import Deployment, Failure
 
 
@@ -51,6 +51,7 @@ class Derivation:
         recall.prepare(settings, repositories)
         self._settings = settings
         self._repositories = repositories
+        self._way = recall.way
         self._rules = Rules(settings, recall)
         self._lead_times = LeadTimes(settings, repositories, recall)
         self._codes = CodeHistory()
@@ -66,21 +67,39 @@ class Derivation:
         if self._last is not None and following <= self._last:
             raise ValueError(f"deployment {deployment.id!r} does not come after the last one")
         self._last = following
-        changes, shipment = self._lead_times.of(deployment)
+        passed = self._recalled(deployment) or self._passed(deployment)
+        position = len(self._deployments)
+        self._steps.append(passed.step)
+        self._codes.add(position, deployment)
+        self._shipped.add(position, passed.brought.shipment)
+        self._deployments.append(deployment)
+
+    def _recalled(self, deployment: Deployment) -> Passed | None:
+        """What was found of it before, if all has been the same up to here."""
+        position = len(self._deployments)
+        if position < len(self._way):
+            passed = self._way[position]
+            if passed.step.deployment is deployment:
+                self._lead_times.repeat(deployment, passed.brought)
+                return passed
+            del self._way[position:]
+        return None
+
+    def _passed(self, deployment: Deployment) -> Passed:
+        brought = self._lead_times.of(deployment)
         candidate = Candidate(
             deployment=deployment,
-            shipment=shipment,
+            shipment=brought.shipment,
             before=self._deployments,
             codes=self._codes,
             shipped=self._shipped,
         )
         decision = self._rules.decide(candidate)
-        awaits_commits = self._awaits_commits(deployment, changes)
-        self._steps.append(Step(deployment, changes, decision, awaits_commits))
-        position = len(self._deployments)
-        self._codes.add(position, deployment)
-        self._shipped.add(position, shipment)
-        self._deployments.append(deployment)
+        awaits_commits = self._awaits_commits(deployment, brought.changes)
+        step = Step(deployment, brought.changes, decision, awaits_commits)
+        passed = Passed(step, brought)
+        self._way.append(passed)
+        return passed
 
     def _awaits_commits(self, deployment: Deployment, changes: Changes) -> bool:
         if changes.status != "unknown_commits" or not deployment.git:

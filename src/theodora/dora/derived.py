@@ -166,6 +166,16 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
         return next((trial for trial in self.trials if trial.outcome == "fired"), None)
 
 
+class Step(msgspec.Struct, frozen=True, gc=False):
+    """What derivation knows of a deployment before it has seen the later ones."""
+
+    deployment: Deployment
+    changes: Changes
+    decision: Decision
+    awaits_commits: bool
+    """Whether its commits are unknown but may still be delivered."""
+
+
 class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Whether a deployment failed, who or what said so, and what remedied it."""
 

@@ -5,8 +5,8 @@ from operator import attrgetter
 
 import msgspec
 
-from theodora.dora.commits import Commit, PullRequest, Repository, Shipped
-from theodora.dora.derived import Changes, Flag, LeadTime, LeftOut, NewCommit
+from theodora.dora.commits import Commit, PullRequest, Repository, Shipped, Taken
+from theodora.dora.derived import Changes, Flag, LeadTime, LeftOut, NewCommit, Status
 from theodora.dora.paths import PathFilter
 from theodora.dora.pull_requests import PullRequests, squashed_originals
 from theodora.dora.recall import Brought, Pace, Recall
@@ -23,8 +23,16 @@ GAP_NS = 60 * 86_400 * 10**9
 
 SECOND_NS = 1_000_000_000
 
-_NO_GIT = Changes(status="no_git")
-_UNKNOWN_COMMITS = Changes(status="unknown_commits")
+
+def _nothing(status: Status) -> Brought:
+    """What is brought where no commits are known."""
+    return Brought(
+        None, (0, 0), "usual", Taken((), ()), (), Changes(status=status), NOTHING_SHIPPED
+    )
+
+
+_NO_GIT = _nothing("no_git")
+_UNKNOWN_COMMITS = _nothing("unknown_commits")
 
 _COMMIT_FLAGS: tuple[Flag, ...] = ("squash_unresolved", "negative_span")
 
@@ -61,20 +69,27 @@ class LeadTimes:
         self._repositories = repositories
         self._progress: dict[str, _Progress] = {}
 
-    def of(self, deployment: Deployment) -> tuple[Changes, Shipment]:
-        """What `deployment` brought, and what of that the rules may see."""
+    def of(self, deployment: Deployment) -> Brought:
+        """What `deployment` brought."""
         git = deployment.git
         if not git:
-            return _NO_GIT, NOTHING_SHIPPED
+            return _NO_GIT
         progress = self._progress_in(git.repository_id)
         if progress is None or git.commit_sha not in progress.graph:
-            return _UNKNOWN_COMMITS, NOTHING_SHIPPED
+            return _UNKNOWN_COMMITS
         pace = _pace(progress, deployment)
         brought = self._recalled(progress, deployment, pace)
         if brought is None:
             brought = self._brought(progress, deployment, git, pace)
         progress.seen.update(brought.counted, brought.taken.shas)
-        return brought.changes, brought.shipment
+        return brought
+
+    def repeat(self, deployment: Deployment, brought: Brought) -> None:
+        """Go on from `deployment`, which brought this after the very same deployments before."""
+        if brought.git and (progress := self._progress_in(brought.git.repository_id)):
+            progress.last_finished_at_ns = deployment.finished_at_ns
+            progress.shipped.add(brought.taken)
+            progress.seen.update(brought.counted, brought.taken.shas)
 
     def _progress_in(self, repository_id: str) -> _Progress | None:
         known = self._progress.get(repository_id)

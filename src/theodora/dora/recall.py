@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 from theodora.dora.commits import Repository, Taken
-from theodora.dora.derived import Changes
+from theodora.dora.derived import Changes, Step
 from theodora.dora.settings import ServiceSettings
 from theodora.dora.shipping import Shipment
 from theodora.events import Deployment, Git
@@ -23,7 +23,8 @@ Pace = Literal["first", "usual", "gap"]
 class Brought(msgspec.Struct, frozen=True, gc=False):
     """What a deployment brought, and from what that followed."""
 
-    git: Git
+    git: Git | None
+    """None where nothing is known of what it brought."""
     times_ns: tuple[int, int]
     pace: Pace
     taken: Taken
@@ -55,10 +56,20 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
         return self.shipment is shipment and self.version == deployment.version
 
 
+class Passed(msgspec.Struct, frozen=True, gc=False):
+    """A deployment as it was taken into its sequence."""
+
+    step: Step
+    brought: Brought
+
+
 class Recall:
     """Findings by deployment id, as long as settings and repositories stay the same."""
 
     def __init__(self) -> None:
+        self.way: list[Passed] = []
+        """The last derivation's deployments in order. What was found of each followed from those
+        before it alone: as long as they are the same, it is found again."""
         self.brought: dict[str, Brought] = {}
         self.readings: dict[str, Reading] = {}
         self._settings: ServiceSettings | None = None
@@ -67,6 +78,7 @@ class Recall:
     def prepare(self, settings: ServiceSettings, repositories: Mapping[str, Repository]) -> None:
         """Forgets everything if it was found under other settings or with other commits."""
         if settings != self._settings or not _are_same(repositories, self._repositories):
+            self.way.clear()
             self.brought.clear()
             self.readings.clear()
             self._settings, self._repositories = settings, dict(repositories)

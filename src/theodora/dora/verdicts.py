@@ -5,20 +5,10 @@ from functools import cache, cached_property
 
 import msgspec
 
-from theodora.dora.derived import Changes, Decider, Decision, Derived, Link, Verdict
+from theodora.dora.derived import Decider, Derived, Link, Step, Verdict
 from theodora.dora.incidents import incidents_by_deployment
 from theodora.dora.overrides import GivenRemediation, Override
-from theodora.events import Deployment, DeploymentType, Failure, Remediation, RemediationType
-
-
-class Step(msgspec.Struct, frozen=True, gc=False):
-    """What derivation knows of a deployment before it has seen the later ones."""
-
-    deployment: Deployment
-    changes: Changes
-    decision: Decision
-    awaits_commits: bool
-    """Whether its commits are unknown but may still be delivered."""
+from theodora.events import DeploymentType, Failure, Remediation, RemediationType
 
 
 class _Recovery(msgspec.Struct, frozen=True, gc=False):

@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from theodora.dora.derived import Changes, Decision, Link
+from theodora.dora.derived import Changes, Decision, Link, Step
 from theodora.dora.overrides import GivenRemediation, Override
-from theodora.dora.verdicts import Court, Step
+from theodora.dora.verdicts import Court
 from theodora.events import Deployment
 from theodora.events.values import whole_seconds
 from theodora.storage.cursor import Cursor
