@@ -101,6 +101,18 @@ def test_nothing_at_all_is_said_in_words(url: str):
     assert "nan" not in text
 
 
+def test_what_is_not_derived_yet_is_told_beside_the_numbers(url: str):
+    assert run(url).stderr == ""
+    with Store(url, render) as store:
+        org = store.keys.organisation("default")
+        at = MONDAY_NS + 300 * HOUR_NS
+        late = Deployment(service="web", started_at_ns=at, finished_at_ns=at)
+        store.deployments.add(org, late, 1).result()
+    done = run(url, "--format", "csv")
+    assert "`theodora derive`" in done.stderr
+    assert "derive" not in done.stdout
+
+
 @pytest.mark.parametrize(
     ("last", "start"),
     [

@@ -9,6 +9,7 @@ import click
 
 from theodora.cli.intake import COMMITS_AT_ONCE, Intake, commits_into, events_into
 from theodora.cli.options import config_from, organisation_option, setting_options
+from theodora.cli.waiting import tell_what_waits
 from theodora.errors import Invalid
 from theodora.events import repository_id, without_credentials
 from theodora.git import History, Tag
@@ -55,6 +56,7 @@ def git(
             except Invalid as error:
                 intake.keep_out(f"{tag.name}: {error}")
         click.echo(f"deployments: {intake.finish()}")
+        tell_what_waits(store)
         if intake.kept_out:
             sys.exit(1)
 

@@ -11,6 +11,7 @@ import click
 
 from theodora.cli.metrics_table import table_of
 from theodora.cli.options import config_from, organisation_option, setting_options
+from theodora.cli.waiting import tell_what_waits
 from theodora.dora.buckets import DAY_NS, Calendar, Interval, WeekStart
 from theodora.dora.metrics import Granularity
 from theodora.errors import Invalid, Problem
@@ -76,6 +77,7 @@ def metrics(
     question = read_question(parameters.items(), now_ns)
     with Store(config_from({"database": database}).database, render) as store, _patience():
         answer = answer_of(store, store.keys.organisation(org), question)
+        tell_what_waits(store)
     _show(answer, form)
 
 

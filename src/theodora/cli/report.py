@@ -11,6 +11,7 @@ from theodora.cli.options import config_from, organisation_option, setting_optio
 from theodora.cli.report_html import html_of
 from theodora.cli.report_markdown import markdown_of
 from theodora.cli.reporting import Month, month_report
+from theodora.cli.waiting import tell_what_waits
 from theodora.dora.buckets import Calendar
 from theodora.errors import Invalid, Problem
 from theodora.storage import Store
@@ -67,6 +68,7 @@ def report(
     seen = Month(first, calendar, timezone, now_ns, url.rstrip("/"))
     with Store(config_from(flags).database, render) as store:
         made = month_report(store, store.keys.organisation(org), seen, team=team, query=query)
+        tell_what_waits(store)
     written = html_of(made) if form == "html" else markdown_of(made)
     output.write(written.encode("utf-8", "replace"))
 
