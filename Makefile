@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 # How many deployments the benchmarks run on.
 SIZES ?= 100000 1000000
 
-.PHONY: help setup serve test browser screenshots clients check format bench clean
+.PHONY: help setup serve test browser screenshots clients citus check format bench clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -87,18 +87,24 @@ screenshots: setup browser
 clients: setup
 	@$(BIN)/pytest -m "" tests/clients
 
+## make citus    test the store on Citus in the place of PostgreSQL (needs Citus for PostgreSQL 15)
+citus: setup
+	@THEODORA_TESTS_ON_CITUS=yes $(BIN)/pytest -n auto tests/storage -k "postgresql and not citus and not copying"
+
 $(VENV)/installed-bench: $(VENV)/installed-dev
 	@echo "Installing what is measured against (group bench in pyproject.toml)"
 	@$(BIN)/pip install --quiet --group bench
 	@touch $@
 
-## make bench    measure: search, metrics, derivation, packs, lists and ingest over HTTP (needs wrk); SIZES="100000"
+## make bench    measure: search, metrics, pages, derivation, packs, lists and ingest over HTTP, PostgreSQL (needs wrk); SIZES="100000"
 bench: setup $(VENV)/installed-bench
 	@$(BIN)/python -m bench.search $(SIZES)
 	@$(BIN)/python -m bench.metrics $(SIZES)
+	@$(BIN)/python -m bench.pages $(SIZES)
 	@$(BIN)/python -m bench.derivation
 	@$(BIN)/python -m bench.packs
 	@for size in $(SIZES); do $(BIN)/python -m bench.over_http $$size || exit; done
+	@$(BIN)/python -m bench.postgresql $(SIZES)
 
 clean:
 	rm -rf $(VENV)

@@ -23,7 +23,7 @@ API_KEY = "b" * 32
 APPLICATION_KEY = "b" * 40
 SECONDS = 8
 
-_LIST = {
+LIST = {
     "data": {
         "type": "dora_deployments_list_request",
         "attributes": {
@@ -50,17 +50,17 @@ app = Starlette(routes=[Route("/{{path:path}}", answer, methods=["POST"])])
 uvicorn.run(app, port={port}, loop="uvloop", http="httptools", log_level="error", access_log=False)
 """
 
-_LUA_HEADERS = f"""
+LUA_HEADERS = f"""
 wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/json"
 wrk.headers["DD-API-KEY"] = "{API_KEY}"
 wrk.headers["DD-APPLICATION-KEY"] = "{APPLICATION_KEY}"
 """
 
-_LUA_LIST = _LUA_HEADERS + "wrk.body = [[{body}]]\n"
+LUA_LIST = LUA_HEADERS + "wrk.body = [[{body}]]\n"
 
-_LUA_INGEST = (
-    _LUA_HEADERS
+LUA_INGEST = (
+    LUA_HEADERS
     + """
 local number = 0
 local thread = 0
@@ -74,7 +74,7 @@ end
 """
 )
 
-_INGEST_BODY = (
+INGEST_BODY = (
     '{"data":{"attributes":{"service":"service-%03d","env":"production","team":"team-01",'
     '"started_at":%d,"finished_at":%d,"version":"v9.%d","git":{'
     '"commit_sha":"66adc9350f2cc9b250b69abddab733dd55e1a588",'
@@ -104,12 +104,12 @@ def main() -> None:
         folder = Path(name)
         copy = folder / "theodora.db"
         shutil.copy(database, copy)
-        (folder / "list.lua").write_text(_LUA_LIST.replace("{body}", json.dumps(_LIST)))
+        (folder / "list.lua").write_text(LUA_LIST.replace("{body}", json.dumps(LIST)))
         start = END_NS // 10**9 + int(time.time()) % 1_000_000
         (folder / "ingest.lua").write_text(
-            _LUA_INGEST.replace("{start}", str(start)).replace("{body}", _INGEST_BODY)
+            LUA_INGEST.replace("{start}", str(start)).replace("{body}", INGEST_BODY)
         )
-        with theodora(copy) as (url, pid):
+        with theodora(f"sqlite:///{copy}") as (url, pid):
             reply = ask_list(url)
             listed = [
                 wrk(url + "/api/v2/dora/deployments", folder / "list.lua", connections)
@@ -141,13 +141,13 @@ def cache_folder() -> Path:
 
 
 @contextmanager
-def theodora(database: Path, *flags: str) -> Iterator[tuple[str, int]]:
+def theodora(database: str, *flags: str) -> Iterator[tuple[str, int]]:
     """A server on `database`, its URL and its process id."""
     process = subprocess.Popen(
         [sys.executable, "-m", "theodora", "serve", "--port", "0", *flags],
         env={
             **os.environ,
-            "THEODORA_DATABASE": f"sqlite:///{database}",
+            "THEODORA_DATABASE": database,
             "THEODORA_BOOTSTRAP_API_KEY": API_KEY,
             "THEODORA_BOOTSTRAP_APP_KEY": APPLICATION_KEY,
             "THEODORA_RATE_LIMIT_DORA_READ": "100000000/60",
@@ -199,7 +199,7 @@ def ask_list(url: str) -> bytes:
     """The answer to the list request that is measured."""
     request = urllib.request.Request(
         url + "/api/v2/dora/deployments",
-        data=json.dumps(_LIST).encode(),
+        data=json.dumps(LIST).encode(),
         headers={
             "Content-Type": "application/json",
             "DD-API-KEY": API_KEY,

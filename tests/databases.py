@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from postgresql import PostgresqlServer
-from theodora.storage.opening import migrate_database
+from theodora.storage.opening import distribute_database, migrate_database
 
 Kind = Literal["sqlite", "postgresql"]
 KINDS: tuple[Kind, ...] = ("sqlite", "postgresql")
@@ -18,11 +18,14 @@ _numbers = itertools.count(1)
 class Databases:
     """Makes databases of one kind."""
 
-    def __init__(self, server: PostgresqlServer | None, prefix: str = "test") -> None:
-        """Without a server, SQLite files."""
+    def __init__(
+        self, server: PostgresqlServer | None, prefix: str = "test", *, on_citus: bool = False
+    ) -> None:
+        """Without a server, SQLite files; on Citus, schemas of one database, distributed."""
         self._server = server
         self._prefix = prefix
-        if server:
+        self._on_citus = on_citus
+        if server and not on_citus:
             server.execute(f"CREATE DATABASE {self._template}")
             migrate_database(server.url(self._template))
 
@@ -40,12 +43,23 @@ class Databases:
             yield f"sqlite:///{folder / 'theodora.db'}"
             return
         name = f"{self._prefix}_{next(_numbers)}"
+        if self._on_citus:
+            yield self._new_schema(name)
+            return
         # Copying the files takes half as long as logging their content.
         self._server.execute(f"CREATE DATABASE {name} TEMPLATE {self._template} STRATEGY file_copy")
         try:
             yield self._server.url(name)
         finally:
             self._server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def _new_schema(self, name: str) -> str:
+        assert self._server
+        self._server.execute(f"CREATE SCHEMA {name}")
+        url = self._server.url(options=f"-csearch_path%3D{name}")
+        migrate_database(url)
+        distribute_database(url)
+        return url
 
     @property
     def _template(self) -> str:

@@ -22,6 +22,9 @@ assert _EMBEDDED.origin is not None
 NEWEST = Path(_EMBEDDED.origin).parent / "pginstall" / "bin"
 OLDEST = Path("/usr/lib/postgresql/15/bin")
 
+HAS_CITUS = Path("/usr/share/postgresql/15/extension/citus.control").exists()
+"""Whether there is Citus for the oldest version."""
+
 _NOBODY = 65_534
 _USER = "theodora"
 _QUICK = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
@@ -114,6 +117,18 @@ def replica_of(primary: PostgresqlServer, **settings: str) -> Iterator[Postgresq
         yield replica
     finally:
         remove(replica)
+
+
+@contextmanager
+def citus() -> Iterator[tuple[PostgresqlServer, PostgresqlServer]]:
+    """A Citus cluster: a coordinator that holds no tables itself, and a worker that does."""
+    needed = {"shared_preload_libraries": "citus", "wal_level": "logical"}
+    with postgresql(OLDEST, **needed) as coordinator, postgresql(OLDEST, **needed) as worker:
+        for server in (coordinator, worker):
+            server.execute("CREATE EXTENSION citus")
+        coordinator.execute(f"SELECT citus_set_coordinator_host('127.0.0.1', {coordinator.port})")
+        coordinator.execute(f"SELECT citus_add_node('127.0.0.1', {worker.port})")
+        yield coordinator, worker
 
 
 def make_server(folder: Path, binaries: Path = NEWEST, **settings: str) -> PostgresqlServer:

@@ -17,9 +17,11 @@ from theodora.storage import Organisation, SessionLimits, Store
 from theodora.storage.deriver import Deriver
 from theodora.storage.keys import PERMISSIONS, KeyKind, new_secret
 from theodora.storage.opening import beside
+from theodora.storage.retention import Remover
 from theodora.web.application import make_application
 from theodora.web.endpoint import Services
 from theodora.web.observe import Metrics
+from theodora.web.pages.attention import Watch
 from theodora.web.pages.lockout import Lockout
 from theodora.web.pages.serving import Dashboard
 from theodora.web.pages.table import PAGES
@@ -55,15 +57,23 @@ def build(config: Config) -> Built:
         metrics.group_size.observe(writes)
         derivation_due.set()
 
-    store = Store(config.database, render, on_commit=note_commit)
+    store = Store(
+        config.database,
+        render,
+        on_commit=note_commit,
+        read_url=config.read_database_url,
+        metrics_memory_mib=config.metrics_memory_mib,
+    )
     mirrors = MirrorStore(git_folder(config), config.git_credential_helper)
     fetcher = Fetcher(store, Mirroring(store, mirrors), config.git_fetch_minutes * 60)
     deriver = Deriver(
         store.derivations, derivation_due, fetcher.want if config.git_fetch_on_demand else _ignore
     )
+    remover = Remover(store.retention)
     metrics.watch(
         lambda: store.waiting_writes,
         {"deployment": store.deployments.count, "failure": store.failures.count},
+        lambda: store.replica,
     )
     executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="handler")
     services = Services(
@@ -83,10 +93,12 @@ def build(config: Config) -> Built:
         store.answer_briefly()
         if config.derive:
             deriver.start()
+            remover.start()
         if config.git_fetch_minutes or config.git_fetch_on_demand:
             fetcher.start()
         yield
         fetcher.stop()
+        remover.stop()
         deriver.stop()
         executor.shutdown()
         store.close()
@@ -100,6 +112,7 @@ def build(config: Config) -> Built:
             absolute_ns=config.session_max_hours * 60 * _MINUTE_NS,
         ),
         lockout=Lockout(),
+        watch=Watch(),
     )
     application = make_application(
         services, dashboard, metrics, lifespan, log_requests=config.log_requests

@@ -114,11 +114,18 @@ SETTINGS: tuple[Setting, ...] = (
         "Where the data is.",
     ),
     Setting(
+        "read_database_url",
+        _text,
+        "postgresql://user@host/name",
+        "",
+        "A replica of a PostgreSQL database, to answer reads; docs/postgresql.md tells how.",
+    ),
+    Setting(
         "workers",
         _integer,
         "a number",
         "1",
-        "Processes that serve together, on PostgreSQL alone; each keeps count of rate limits.",
+        "Processes that serve together, on PostgreSQL alone; each counts rate limits for itself.",
     ),
     Setting(
         "tls_cert",
@@ -221,6 +228,14 @@ SETTINGS: tuple[Setting, ...] = (
         "What gives git credentials, for example: store --file=/run/secrets/git",
     ),
     Setting(
+        "metrics_memory_mib",
+        _integer,
+        "a number",
+        "512",
+        "Memory for events that metrics are computed from, in MiB for each process; a million "
+        "deployments take about 100.",
+    ),
+    Setting(
         "prometheus_groups",
         _integer,
         "a number",
@@ -282,6 +297,7 @@ class Config:
     host: str
     port: int
     database: str
+    read_database_url: str
     workers: int
     tls_cert: str
     tls_key: str
@@ -299,6 +315,7 @@ class Config:
     git_fetch_minutes: int
     git_fetch_on_demand: bool
     git_credential_helper: str
+    metrics_memory_mib: int
     prometheus_groups: int
     max_json_bytes: int
     max_multipart_bytes: int

@@ -81,8 +81,16 @@ class Unavailable(TheodoraError):
     """The store cannot be reached or cannot write now; trying again later may help."""
 
 
+class ReadOnly(Unavailable):
+    """The store cannot write now, and can be read; the message says what to do."""
+
+
 class UnusableStore(TheodoraError):
     """The store cannot be used by this version at all; the message says what to do."""
+
+
+class UnequalCopy(TheodoraError):
+    """A copy of a store is not what the store is; the message says where and what to do."""
 
 
 class UnusableSetting(TheodoraError):

@@ -11,8 +11,15 @@ from worlds import TRAPS, World
 
 @pytest.mark.parametrize("width", [WIDE, NARROW])
 def test_every_page_shows_them_as_text(signed_in: Any, traps: World, width: int) -> None:
+    """Every page there is, and that of each failure and service."""
     with signed_in(traps, width=width) as window:
-        for path in traps.paths():
+        listed = [
+            link.get_attribute("href")
+            for path in ("/", "/failures")
+            for link in window.go(path).locator("main table.big tbody th a").all()
+        ]
+        assert len(listed) == 2 * len(TRAPS)
+        for path in dict.fromkeys([*traps.paths(), *map(str, listed)]):
             page = window.go(path)
             assert page.title() != "run", path
             assert page.locator("img, main script").count() == 0, path

@@ -4,6 +4,7 @@ from datetime import date, datetime
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -222,3 +223,21 @@ def test_so_many_intervals_begin_where_the_last_of_them_do(calendar, interval, i
     assert instant in found[-1]
     # A zone that moves across the date line skips a day.
     assert len(found) in {count, count - 1}
+
+
+@given(
+    st.sampled_from(
+        [
+            *("UTC", "Europe/Berlin", "America/St_Johns", "Pacific/Apia", "Africa/Casablanca"),
+            *("Australia/Lord_Howe", "America/Havana", "Asia/Kathmandu"),
+        ]
+    ),
+    st.integers(946_684_800, 1_900_000_000),
+    st.lists(st.integers(0, 400 * 86_400), max_size=20),
+)
+def test_local_days_of_many_instants_are_the_dates_of_each(zone, start_sec, seconds):
+    calendar = Calendar(ZoneInfo(zone))
+    instants_ns = [(start_sec + each) * 10**9 + 999_999_999 for each in seconds]
+    found = calendar.local_days(np.array(instants_ns, np.int64))
+    epoch = date(1970, 1, 1)
+    assert found.tolist() == [(calendar.local_date(each) - epoch).days for each in instants_ns]

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dora import worlds
+from pooling import pooled
 from theodora.dora.commits import Commit
 from theodora.dora.derivation import Derivation, derive
 from theodora.dora.derived import Derived
-from theodora.dora.metrics import measure, take_sample
 from theodora.dora.rows import deployment_row
 from theodora.dora.sequence import in_order
 from theodora.dora.settings import ServiceSettings
@@ -181,7 +181,7 @@ def test_every_rule_is_accounted_for_and_at_most_one_step_fires(sequence):
 @given(worlds.sequences())
 def test_rates_stay_between_0_and_1_and_recoveries_are_not_negative(sequence):
     rows = [deployment_row(each) for each in derive(sequence)]
-    found = measure(take_sample(rows, (), days=1))
+    found = pooled(rows)
     assert 0 <= (found.change_failure_rate.value or 0) <= 1
     assert 0 <= (found.deployment_rework_rate.value or 0) <= 1
     assert all(row.recovery_time_ns is None or row.recovery_time_ns >= 0 for row in rows)

@@ -1,6 +1,7 @@
 """Sorting events into groups."""
 
-from theodora.dora.groups import grouped
+from theodora.dora.columns import select_deployments, select_incidents
+from theodora.dora.groups import Memberships, grouped
 from theodora.dora.rows import DeploymentRow, IncidentRow
 
 
@@ -8,17 +9,26 @@ def row(id_: str, **fields) -> DeploymentRow:
     return DeploymentRow(id=id_, **({"service": "web", "finished_at_ns": 0} | fields))
 
 
-def ids(groups) -> dict[tuple[str, ...], list[str]]:
-    return {key: [row.id for row in rows] for key, rows in groups.items()}
+def ids(rows: list[DeploymentRow], keys: list[str]) -> dict[tuple[str, ...], list[str]]:
+    selected = select_deployments(rows)
+    found = grouped(selected.columns.labels, keys, selected.places)
+    return {group: [rows[at].id for at in events] for group, events in members(found).items()}
+
+
+def members(found: Memberships) -> dict[tuple[str, ...], list[int]]:
+    return {
+        name: found.events[found.groups == number].tolist()
+        for number, name in enumerate(found.names)
+    }
 
 
 def test_without_keys_all_are_one_group():
-    assert ids(grouped([row("a"), row("b")], [])) == {(): ["a", "b"]}
+    assert ids([row("a"), row("b")], []) == {(): ["a", "b"]}
 
 
 def test_fields_group_by_their_value_and_by_its_absence():
     rows = [row("a", team="x", env="prod"), row("b", env="prod"), row("c", team="x")]
-    assert ids(grouped(rows, ["team", "env"])) == {
+    assert ids(rows, ["team", "env"]) == {
         ("x", "prod"): ["a"],
         ("(none)", "prod"): ["b"],
         ("x", "(none)"): ["c"],
@@ -27,7 +37,7 @@ def test_fields_group_by_their_value_and_by_its_absence():
 
 def test_a_repository_is_a_field():
     rows = [row("a", repository_id="example.org/app"), row("b")]
-    assert ids(grouped(rows, ["repository_id"])) == {
+    assert ids(rows, ["repository_id"]) == {
         ("example.org/app",): ["a"],
         ("(none)",): ["b"],
     }
@@ -35,30 +45,28 @@ def test_a_repository_is_a_field():
 
 def test_a_tag_of_two_values_is_in_both_groups_once():
     tags = ("region:eu", "region:us", "region:eu", "regional:x")
-    assert ids(grouped([row("a", custom_tags=tags)], ["region"])) == {
+    assert ids([row("a", custom_tags=tags)], ["region"]) == {
         ("eu",): ["a"],
         ("us",): ["a"],
     }
 
 
 def test_a_tags_value_may_hold_a_colon():
-    assert list(grouped([row("a", custom_tags=("url:http://x",))], ["url"])) == [("http://x",)]
+    assert list(ids([row("a", custom_tags=("url:http://x",))], ["url"])) == [("http://x",)]
 
 
 def test_two_keys_of_two_values_give_four_groups():
     tags = ("region:eu", "region:us", "tier:1", "tier:2")
-    assert len(grouped([row("a", custom_tags=tags)], ["region", "tier"])) == 4
+    assert len(ids([row("a", custom_tags=tags)], ["region", "tier"])) == 4
 
 
 def test_a_tag_named_as_a_field_does_not_stand_for_the_field():
-    assert list(grouped([row("a", custom_tags=("team:y",))], ["team"])) == [("(none)",)]
+    assert list(ids([row("a", custom_tags=("team:y",))], ["team"])) == [("(none)",)]
 
 
 def test_an_incident_is_in_the_group_of_each_service():
     both = IncidentRow(services=("web", "pay"), started_at_ns=0, is_open=True)
     team = IncidentRow(team="x", started_at_ns=0, is_open=True)
-    assert grouped([both, team], ["service"]) == {
-        ("web",): [both],
-        ("pay",): [both],
-        ("(none)",): [team],
-    }
+    selected = select_incidents([both, team])
+    found = grouped(selected.columns.labels, ["service"], selected.places)
+    assert members(found) == {("web",): [0], ("pay",): [0], ("(none)",): [1]}

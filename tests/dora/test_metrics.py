@@ -9,17 +9,11 @@ from hypothesis import strategies as st
 
 from dora.shop import HOUR, HOUR_NS, shop
 from golden.examples import instant_ns
-from theodora.dora.buckets import Calendar
-from theodora.dora.metrics import (
-    Sample,
-    changes,
-    frequency,
-    lead_times,
-    measure,
-    stage_times,
-    take_sample,
-    unresolved,
-)
+from pooling import pooled
+from theodora.dora.buckets import DAY_NS, Calendar, Period
+from theodora.dora.columns import select_deployments, select_incidents
+from theodora.dora.metrics import Metrics, frequency
+from theodora.dora.report import MetricsQuery, make_report
 from theodora.dora.rows import DeploymentRow, IncidentRow, deployment_row
 from theodora.dora.stages import Stages
 
@@ -34,8 +28,8 @@ def incident(hours: float | None) -> IncidentRow:
     return IncidentRow(started_at_ns=0, is_open=hours is None, time_to_restore_ns=span_ns)
 
 
-def measured(*rows: DeploymentRow, incidents=(), days: float = 1, **how):
-    return measure(take_sample(rows, incidents, days=days, **how))
+def measured(*rows: DeploymentRow, incidents=(), **how):
+    return pooled(rows, incidents, **how)
 
 
 def test_frequency_is_exact_and_never_rounded():
@@ -73,8 +67,8 @@ def test_lead_time_pools_the_commits_of_all_deployments():
 
 
 def test_lead_time_by_deployment_takes_the_mean_of_each():
-    assert lead_times(ROWS, "deployment") == [3 * HOUR, 9 * HOUR]
-    assert measured(*ROWS, granularity="deployment").change_lead_time.n == 2
+    found = measured(*ROWS, granularity="deployment").change_lead_time
+    assert (found.n, found.mean, found.p50) == (2, 6 * HOUR, 6 * HOUR)
 
 
 def test_pending_deployments_are_in_neither_part_of_a_rate():
@@ -117,11 +111,6 @@ def test_recovery_is_of_the_remedied_and_counts_the_others():
     assert (found.n, found.p50, found.unresolved) == (2, HOUR / 2, 1)
 
 
-def test_unresolved_failures_have_an_age():
-    (found,) = unresolved(FAILURES, instant_ns("12:00"))
-    assert (found.id, found.age) == ("d3", 2 * HOUR)
-
-
 def test_restoring_is_of_the_ended_and_counts_the_open():
     found = measured(incidents=[incident(2), incident(4), incident(None)]).incident_time_to_restore
     assert (found.n, found.mean, found.open) == (2, 3 * HOUR, 1)
@@ -135,13 +124,20 @@ def test_an_incident_that_ends_before_it_starts_is_neither_ended_nor_open():
 
 def test_stages_have_numbers_of_their_own():
     rows = [
-        row(stages=(Stages(review_time=HOUR_NS, other=0), Stages(other=HOUR_NS))),
-        row(stages=(Stages(review_time=3 * HOUR_NS),)),
+        row(
+            lead_times_ns=(HOUR_NS, HOUR_NS),
+            stages=(Stages(review_time=HOUR_NS, other=0), Stages(other=HOUR_NS)),
+        ),
+        row(lead_times_ns=(3 * HOUR_NS,), stages=(Stages(review_time=3 * HOUR_NS),)),
     ]
-    found = stage_times(rows)
+    found = measured(*rows, stages=True).change_lead_time.stages
     assert (found["review_time"].n, found["review_time"].mean) == (2, 2 * HOUR)
     assert (found["other"].n, found["merge_time"].n) == (2, 0)
     assert found["merge_time"].p50 is None
+
+
+def test_stages_are_told_only_where_they_are_asked_for():
+    assert "stages" not in msgspec.to_builtins(measured(*ROWS).change_lead_time)
 
 
 def test_a_row_carries_what_was_derived():
@@ -163,46 +159,55 @@ def test_a_row_carries_what_was_derived():
     )
 
 
-NOW = Sample(
-    days=7,
-    deployments=20,
-    evaluated=20,
-    failed=2,
-    rework=10,
-    lead_times=[float(n) for n in range(10, 20)],
-    recovery_times=[10.0, 20.0],
-)
-BEFORE = Sample(
-    days=7,
-    deployments=10,
-    evaluated=10,
-    failed=2,
-    rework=0,
-    lead_times=[float(n) for n in range(10)],
-    recovery_times=[5.0, 15.0],
-)
+def change(now: list[DeploymentRow], before: list[DeploymentRow]):
+    """Between a week and the one before."""
+    start_ns = instant_ns("10:00")
+    week = Period(start_ns, start_ns + 7 * DAY_NS)
+    rows = [msgspec.structs.replace(each, finished_at_ns=start_ns) for each in now] + [
+        msgspec.structs.replace(each, finished_at_ns=start_ns - 1) for each in before
+    ]
+    query = MetricsQuery(period=week, as_of_ns=week.end_ns)
+    report = make_report(query, select_deployments(rows), select_incidents(()))
+    return dict(report.overall.change)
+
+
+def rows_of(count: int, lead_times: range, recovery_times: list[int], rework: int):
+    second_ns = 10**9
+    return [
+        row(
+            change_failure=number < len(recovery_times),
+            recovery_time_ns=dict(enumerate(recovery_times)).get(number, 0) * second_ns,
+            lead_times_ns=tuple(each * second_ns for each in lead_times) if not number else (),
+            deployment_type="rollback" if number < rework else "standard",
+        )
+        for number in range(count)
+    ]
+
+
+NOW = rows_of(20, range(10, 20), [10, 20], rework=10)
+BEFORE = rows_of(10, range(10), [5, 15], rework=0)
 
 
 def test_changes_are_differences_and_shares_of_the_figure_before():
-    found = changes(NOW, BEFORE)
+    found = change(NOW, BEFORE)
     assert found["deployment_frequency"].delta == pytest.approx(10 / 7)
     assert found["deployment_frequency"].relative == pytest.approx(1)
     assert (found["change_lead_time"].delta, found["change_lead_time"].relative) == (10, 10 / 4.5)
 
 
 def test_changes_of_rates_are_in_points():
-    found = changes(NOW, BEFORE)["change_failure_rate"]
+    found = change(NOW, BEFORE)["change_failure_rate"]
     assert found.delta == pytest.approx(-10)
     assert found.relative == pytest.approx(-0.5)
 
 
 def test_a_change_from_nothing_has_no_share():
-    found = changes(NOW, BEFORE)["deployment_rework_rate"]
+    found = change(NOW, BEFORE)["deployment_rework_rate"]
     assert (found.delta, found.relative) == (50, None)
 
 
 def test_changes_tell_what_is_more_than_chance():
-    within_noise = {name: each.within_noise for name, each in changes(NOW, BEFORE).items()}
+    within_noise = {name: each.within_noise for name, each in change(NOW, BEFORE).items()}
     assert within_noise == {
         "deployment_frequency": True,
         "change_lead_time": False,
@@ -214,15 +219,15 @@ def test_changes_tell_what_is_more_than_chance():
 
 
 def test_without_a_figure_before_there_is_no_change():
-    found = changes(NOW, Sample(days=0))
-    assert all(
-        each == msgspec.structs.replace(each, delta=None, relative=None) for each in found.values()
-    )
+    found = change(NOW, [])
+    count = found.pop("deployment_frequency")
+    assert (count.delta, count.relative, count.within_noise) == (20 / 7, None, False)
+    assert all((each.delta, each.relative) == (None, None) for each in found.values())
     assert all(each.within_noise for each in found.values())
 
 
 def test_changes_are_named_as_the_metrics():
-    assert list(changes(NOW, BEFORE)) == list(type(measure(NOW)).__struct_fields__)
+    assert list(change(NOW, BEFORE)) == list(Metrics.__struct_fields__)
 
 
 spans = st.lists(st.integers(0, 10**15), max_size=4).map(tuple)
@@ -238,7 +243,11 @@ rows = st.builds(
 
 @given(st.lists(rows), st.lists(rows))
 def test_totals_pool_the_events_of_their_parts(some, others):
-    parts = [take_sample(each, (), days=1) for each in (some, others)]
-    whole = take_sample(some + others, (), days=1)
-    assert whole.failed == sum(part.failed for part in parts)
-    assert sorted(whole.lead_times) == sorted(parts[0].lead_times + parts[1].lead_times)
+    parts = [pooled(each) for each in (some, others)]
+    whole = pooled(some + others)
+    assert whole.change_failure_rate.failed == sum(
+        part.change_failure_rate.failed for part in parts
+    )
+    assert whole.change_lead_time.n == sum(part.change_lead_time.n for part in parts)
+    total_sec = sum((part.change_lead_time.mean or 0) * part.change_lead_time.n for part in parts)
+    assert (whole.change_lead_time.mean or 0) * whole.change_lead_time.n == pytest.approx(total_sec)

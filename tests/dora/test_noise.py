@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from pooling import durations as durations_of
 from theodora.dora.noise import (
     binomial_p_value,
     count_within_noise,
@@ -108,7 +109,7 @@ durations = st.lists(st.integers(0, 30), min_size=1, max_size=40)
 
 @given(durations, durations)
 def test_the_rank_test_agrees_with_scipy(values, before):
-    found = mann_whitney_p_value(values, before)
+    found = mann_whitney_p_value(durations_of(values), durations_of(before))
     if len({*values, *before}) == 1:
         assert found == 1
     else:
@@ -118,12 +119,13 @@ def test_the_rank_test_agrees_with_scipy(values, before):
 
 @given(durations, durations)
 def test_the_rank_test_does_not_care_which_is_first(values, before):
+    values, before = durations_of(values), durations_of(before)
     assert mann_whitney_p_value(values, before) == pytest.approx(
         mann_whitney_p_value(before, values)
     )
 
 
 def test_fewer_than_five_durations_are_always_within_noise():
-    assert durations_within_noise([1.0] * 4, [1e6] * 50)
-    assert durations_within_noise([], [])
-    assert not durations_within_noise([1.0] * 5, [1e6] * 50)
+    assert durations_within_noise(durations_of([1] * 4), durations_of([1e6] * 50))
+    assert durations_within_noise(durations_of([]), durations_of([]))
+    assert not durations_within_noise(durations_of([1] * 5), durations_of([1e6] * 50))

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from dora.shop import lead_times
+from pooling import pooled
 from theodora.dora.commits import Commit, PullRequest, Repository
 from theodora.dora.derivation import derive
 from theodora.dora.derived import Derived
 from theodora.dora.incidents import incidents_by_deployment
-from theodora.dora.metrics import measure, take_sample
 from theodora.dora.rows import deployment_row
 from theodora.dora.sequence import DeploymentSequence, in_order
 from theodora.events import Deployment, Failure, Git
@@ -265,7 +265,7 @@ def measured(derived: Iterable[Derived], start: int, end: int):
     """Of the deployments finished from `start` to `end`, both included as metrik has it."""
     inside = range(start * MILLISECOND_NS, end * MILLISECOND_NS + 1)
     rows = [deployment_row(each) for each in derived if each.deployment.finished_at_ns in inside]
-    return measure(take_sample(rows, (), days=1))
+    return pooled(rows)
 
 
 @pytest.mark.parametrize(

@@ -10,14 +10,13 @@ import pytest
 
 from dora.histories import SERVICES, SHARED, sequences
 from golden.compare import differences
+from pooling import pooled
 from theodora.dora.buckets import Period
 from theodora.dora.derivation import derive
 from theodora.dora.derived import Derived
-from theodora.dora.metrics import lead_times, measure, take_sample
 from theodora.dora.overrides import GivenRemediation, Override
 from theodora.dora.rows import DeploymentRow, deployment_row
 from theodora.dora.sequence import DeploymentSequence
-from theodora.dora.statistics import distribution
 from theodora.events import nanoseconds_from_rfc3339
 
 pytestmark = pytest.mark.skipif(not SHARED.exists(), reason=f"{SHARED} is not there")
@@ -54,7 +53,7 @@ def test_totals_agree(service: str, env: str):
 def _totals(history: DeploymentSequence, window: Period) -> dict[str, Any]:
     derived = _in(window, derive(history))
     rows = [deployment_row(each) for each in derived]
-    found = msgspec.to_builtins(measure(take_sample(rows, (), days=1)))
+    found = msgspec.to_builtins(pooled(rows))
     flags = Counter(flag for each in derived for flag in each.flags)
     return {
         "deployments": len(derived),
@@ -69,16 +68,16 @@ def _totals(history: DeploymentSequence, window: Period) -> dict[str, Any]:
         "rework": _rounded(found["deployment_rework_rate"]),
         "recovery_seconds": _rounded(found["failed_deployment_recovery_time"]),
         "lead_time_commit_seconds": _rounded(found["change_lead_time"]),
-        "lead_time_deployment_seconds": _spread(lead_times(rows, "deployment")),
-        "lead_time_commit_seconds_commit_clock": _spread(_by_commit_clock(history, window)),
+        "lead_time_deployment_seconds": _lead_time(rows, granularity="deployment"),
+        "lead_time_commit_seconds_commit_clock": _by_commit_clock(history, window),
         "rows_total": len(history.deployments),
     }
 
 
-def _by_commit_clock(history: DeploymentSequence, window: Period) -> list[float]:
+def _by_commit_clock(history: DeploymentSequence, window: Period) -> dict[str, Any]:
     settings = msgspec.structs.replace(history.settings, lead_time_clock="commit_time")
     derived = derive(msgspec.structs.replace(history, settings=settings))
-    return lead_times(_rows(_in(window, derived)))
+    return _lead_time(_rows(_in(window, derived)))
 
 
 def _in(window: Period, derived: Iterable[Derived]) -> list[Derived]:
@@ -89,8 +88,8 @@ def _rows(derived: Iterable[Derived]) -> list[DeploymentRow]:
     return [deployment_row(each) for each in derived]
 
 
-def _spread(values: list[float]) -> dict[str, Any]:
-    return _rounded(msgspec.to_builtins(distribution(values)))
+def _lead_time(rows: Iterable[DeploymentRow], **how: Any) -> dict[str, Any]:
+    return _rounded(msgspec.to_builtins(pooled(rows, **how).change_lead_time))
 
 
 def _rounded(figures: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,20 +8,20 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from golden.examples import REPOSITORY, SECOND_NS, Example
+from pooling import distribution_of, pooled, pooled_by
 from theodora.dora.buckets import Calendar, Period, WeekStart, previous_period
+from theodora.dora.columns import select_deployments, select_incidents
 from theodora.dora.commits import Repository
 from theodora.dora.derivation import derive
 from theodora.dora.derived import Derived, NewCommit
-from theodora.dora.groups import grouped
 from theodora.dora.levels import DORA_2021, Measured, levels_of
-from theodora.dora.metrics import measure, take_sample, unresolved
+from theodora.dora.metrics import Metrics
 from theodora.dora.quickcheck import scores_of
-from theodora.dora.report import MetricsQuery, make_report
-from theodora.dora.rows import DeploymentRow, IncidentRow, deployment_row, incident_row
+from theodora.dora.report import MetricsQuery, Report, make_report
+from theodora.dora.rows import DeploymentRow, deployment_row, incident_row
 from theodora.dora.sequence import DeploymentSequence
 from theodora.dora.settings import ServiceSettings
 from theodora.dora.stages import STAGES
-from theodora.dora.statistics import distribution
 from theodora.dora.surveys import SURVEYS
 from theodora.events import Deployment
 
@@ -116,13 +116,7 @@ def _stages(commit: NewCommit) -> dict[str, Any]:
 
 
 def _metrics(_: Example, seen: Iterable[Seen]) -> dict[str, Any]:
-    return _measured(_rows(seen))
-
-
-def _measured(
-    rows: Iterable[DeploymentRow], incidents: Iterable[IncidentRow] = ()
-) -> dict[str, Any]:
-    return renamed(measure(take_sample(rows, incidents, days=1)))
+    return renamed(pooled(_rows(seen)))
 
 
 def renamed(found: Any) -> dict[str, Any]:
@@ -140,12 +134,12 @@ def renamed(found: Any) -> dict[str, Any]:
 
 
 def _stats(example: Example, _: Any) -> list[dict[str, Any]]:
-    return [msgspec.to_builtins(distribution(values)) for values in example.values]
+    return [msgspec.to_builtins(distribution_of(values)) for values in example.values]
 
 
 def _buckets(week_start: WeekStart) -> Callable[[Example, Iterable[Seen]], list[Any]]:
     def observe_buckets(example: Example, seen: Iterable[Seen]) -> list[Any]:
-        answer = make_report(_query(example.query, week_start), _rows(seen), ())
+        answer = _report(_query(example.query, week_start), seen)
         return [
             {
                 "start": each.bucket.period.start_ns,
@@ -159,6 +153,10 @@ def _buckets(week_start: WeekStart) -> Callable[[Example, Iterable[Seen]], list[
     return observe_buckets
 
 
+def _report(query: MetricsQuery, seen: Iterable[Seen]) -> Report:
+    return make_report(query, select_deployments(_rows(seen)), select_incidents(()))
+
+
 def _query(given: Mapping[str, Any], week_start: WeekStart = "monday") -> MetricsQuery:
     return MetricsQuery(
         period=Period(given["from"], given["to"]),
@@ -170,7 +168,7 @@ def _query(given: Mapping[str, Any], week_start: WeekStart = "monday") -> Metric
 
 def _rate(example: Example, seen: Iterable[Seen]) -> dict[str, Any]:
     query = _query(example.query)
-    answer = make_report(query, _rows(seen), ())
+    answer = _report(query, seen)
     return {
         **msgspec.to_builtins(answer.overall.total.deployment_frequency),
         "days": query.period.days(query.as_of_ns),
@@ -188,21 +186,22 @@ def _previous(name: str) -> Callable[[Example, Any], dict[str, int]]:
 
 def _incidents(example: Example, _: Any) -> dict[str, Any]:
     rows = [incident_row(each) for each in example.incidents]
-    by_service = grouped(rows, ["service"])
+    by_service = pooled_by("service", incidents=rows)
     return {
-        "total": _restored(rows),
-        "by_service": {service: _restored(each) for (service,), each in by_service.items()},
+        "total": _restored(pooled(incidents=rows)),
+        "by_service": {service: _restored(each) for service, each in by_service.items()},
     }
 
 
-def _restored(rows: list[IncidentRow]) -> dict[str, Any]:
-    found = measure(take_sample((), rows, days=1)).incident_time_to_restore
-    return {"count": len(rows), "resolved": found.n, "unresolved": found.open, "p50": found.p50}
+def _restored(measured: Metrics) -> dict[str, Any]:
+    found = measured.incident_time_to_restore
+    count = found.n + found.open
+    return {"count": count, "resolved": found.n, "unresolved": found.open, "p50": found.p50}
 
 
 def _groups(example: Example, seen: Iterable[Seen]) -> dict[str, Any]:
-    by_key = grouped(_rows(seen), [example.query["group_by"]])
-    return {name: _measured(rows) for (name,), rows in by_key.items()}
+    by_value = pooled_by(example.query["group_by"], _rows(seen))
+    return {name: renamed(each) for name, each in by_value.items()}
 
 
 def _total(_: Example, seen: Sequence[Seen]) -> int:
@@ -245,8 +244,11 @@ def _reference(_: Example, __: Any) -> float | None:
 
 
 def _unresolved_age(example: Example, seen: Iterable[Seen]) -> dict[str, float]:
-    rows = _rows(seen)
-    return {each.id: each.age for each in unresolved(rows, example.query["as_of"])}
+    return {
+        row.id: (example.query["as_of"] - row.finished_at_ns) / SECOND_NS
+        for row in _rows(seen)
+        if row.change_failure and row.recovery_time_ns is None
+    }
 
 
 def _seconds(span_ns: int | None) -> float | None:

@@ -96,8 +96,8 @@ def _group(shipped: pd.DataFrame, broken: pd.DataFrame, question: Question) -> d
     now = (*_within(shipped, broken, *range_), days(*range_, question))
     before = (*_within(shipped, broken, start_ns, end_ns), (end_ns - start_ns) / (86_400 * 10**9))
     return {
-        "total": _measured(*now, question),
-        "previous": _measured(*before, question),
+        "total": _with_stages(*now, question),
+        "previous": _with_stages(*before, question),
         "change": _changes(now, before, question),
         "series": [
             {"start_ns": each.start_ns, "end_ns": each.end_ns, "partial": each.partial}
@@ -132,8 +132,7 @@ def _measured(
     failed, reworked, evaluated = _shares(shipped)
     return {
         "deployment_frequency": _frequency(shipped, elapsed_days, question),
-        "change_lead_time": _distribution(_lead_times(shipped, question))
-        | {"stages": _stage_times(shipped)},
+        "change_lead_time": _distribution(_lead_times(shipped, question)),
         "change_failure_rate": _rate(failed, evaluated)
         | {"failed": failed, "evaluated": evaluated, "pending": len(shipped) - evaluated},
         "failed_deployment_recovery_time": _distribution(_recovery_times(shipped))
@@ -143,6 +142,15 @@ def _measured(
         "incident_time_to_restore": _distribution(_times_to_restore(broken))
         | {"open": int(broken["finished_at_ns"].isna().sum())},
     }
+
+
+def _with_stages(
+    shipped: pd.DataFrame, broken: pd.DataFrame, elapsed_days: float, question: Question
+) -> dict[str, Any]:
+    """A total: with each stage over the commits that have a lead time and that stage."""
+    found = _measured(shipped, broken, elapsed_days, question)
+    found["change_lead_time"]["stages"] = _stage_times(shipped)
+    return found
 
 
 def _frequency(shipped: pd.DataFrame, elapsed_days: float, question: Question) -> dict[str, Any]:
@@ -188,11 +196,6 @@ def _times_to_restore(broken: pd.DataFrame) -> pd.Series:
     ended = broken[broken["finished_at_ns"].notna()]
     spans_ns = ended["finished_at_ns"].astype("int64") - ended["at_ns"]
     return spans_ns[spans_ns >= 0] / 1e9
-
-
-def stage_times(deployments: Iterable[Event]) -> dict[str, dict[str, Any]]:
-    """Each stage over the commits that have a lead time and that stage."""
-    return _stage_times(pd.DataFrame(list(deployments), columns=list(_DEPLOYMENT), dtype=object))
 
 
 def _stage_times(shipped: pd.DataFrame) -> dict[str, dict[str, Any]]:

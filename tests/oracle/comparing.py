@@ -1,6 +1,6 @@
 """The engine's questions and answers in the oracle's form."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,12 +16,17 @@ from theodora.dora import (
     Period,
     Report,
     incident_row,
+    make_report,
+    select_deployments,
+    select_incidents,
 )
 from theodora.dora.stages import Stages
 from theodora.events import Failure, Git
 
+Event = Mapping[str, Any]
 
-def deployment_row_of(event: Mapping[str, Any]) -> DeploymentRow:
+
+def deployment_row_of(event: Event) -> DeploymentRow:
     measured = [
         (_ns(span), Stages(**{stage: _optional_ns(each) for stage, each in stages.items()}))
         for span, stages in zip(event["lead_times"], event["stages"], strict=True)
@@ -36,7 +41,7 @@ def deployment_row_of(event: Mapping[str, Any]) -> DeploymentRow:
     )
 
 
-def incident_row_of(event: Mapping[str, Any]) -> IncidentRow:
+def incident_row_of(event: Event) -> IncidentRow:
     same = ("env", "team", "started_at_ns", "finished_at_ns")
     repository_id = event["repository_id"]
     return incident_row(
@@ -71,6 +76,18 @@ def query_of(question: Question) -> MetricsQuery:
         calendar=Calendar(ZoneInfo(question.timezone), question.week_start),
         group_by=question.group_by,
         granularity=question.granularity,
+        stages=True,
+    )
+
+
+def report_of(
+    question: Question, deployments: Iterable[Event], incidents: Iterable[Event]
+) -> Report:
+    """The engine's answer."""
+    return make_report(
+        query_of(question),
+        select_deployments(map(deployment_row_of, deployments)),
+        select_incidents(map(incident_row_of, incidents)),
     )
 
 
@@ -84,7 +101,8 @@ def answer_of(report: Report) -> dict[str, Any]:
 
 def _group(report: Any) -> dict[str, Any]:
     buckets = [(each.bucket, msgspec.to_builtins(each.metrics)) for each in report.series]
-    return {name: msgspec.to_builtins(getattr(report, name)) for name in _PARTS} | {
+    parts = (report.total, report.previous, dict(report.change))
+    return dict(zip(_PARTS, map(msgspec.to_builtins, parts), strict=True)) | {
         "series": [
             {"start_ns": bucket.period.start_ns, "end_ns": bucket.period.end_ns}
             | {"partial": bucket.is_partial, **metrics}

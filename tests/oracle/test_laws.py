@@ -11,11 +11,10 @@ from typing import Any
 
 import pytest
 
-from oracle.comparing import answer_of, deployment_row_of, incident_row_of, query_of
+from oracle.comparing import answer_of, report_of
 from oracle.intervals import DAY_NS, Question
 from oracle.questions import random_question
 from oracle.worlds import SCENES, SERVICES, Scene, fresh_seed, random_deployments, random_incidents
-from theodora.dora import make_report
 
 QUESTIONS = 10
 COUNTS = {
@@ -47,13 +46,7 @@ class World:
             yield random_question(self.rng, self.scene, edges_ns)
 
     def ask(self, question: Question) -> dict[str, Any]:
-        return answer_of(
-            make_report(
-                query_of(question),
-                map(deployment_row_of, self.deployments),
-                map(incident_row_of, self.incidents),
-            )
-        )
+        return answer_of(report_of(question, self.deployments, self.incidents))
 
     def __repr__(self) -> str:
         return f"THEODORA_TEST_SEED={self.seed}, {self.scene}"

@@ -60,6 +60,15 @@ def test_a_database_of_an_older_version_is_brought_up_to_date(path: Path) -> Non
     assert migrate_file(path) == migrations()[1:]
 
 
+def test_a_migration_that_was_left_out_is_applied_later(path: Path) -> None:
+    """As when two were made side by side, and a database has seen the later one alone."""
+    migrate_file(path)
+    with closing(connect_writer(path)) as connection:
+        connection.execute("DELETE FROM migrations WHERE number = 10")
+        connection.execute("ALTER TABLE keys DROP COLUMN last_used_at_ns")
+    assert [each.number for each in migrate_file(path)] == [10]
+
+
 def test_processes_that_start_together_apply_each_migration_once(path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; "

@@ -2,15 +2,18 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
 import pytest
 
-from databases import Databases
+from databases import KINDS, Databases, Kind
 from dora import test_real_histories as at_once
 from dora.histories import SERVICES, SHARED, sequences
 from golden.compare import differences
-from theodora.dora import DeploymentSequence, Period, derive
+from theodora.dora import DeploymentSequence, MetricsQuery, Period, derive
 from theodora.events import Deployment
 from theodora.storage import Organisation, Store, Verdict
 from theodora.storage.marks import SequenceKey
@@ -20,31 +23,41 @@ from theodora.web.wire import render
 pytestmark = pytest.mark.skipif(not SHARED.exists(), reason=f"{SHARED} is not there")
 
 
-_SHORTER = ("positron", "collections", "content-store", "signal-server")
-"""Of these each event also goes to PostgreSQL and back."""
+@dataclass
+class History:
+    """The history of a service; each kind of database imports and derives it when asked for."""
 
+    service: str
+    request: pytest.FixtureRequest
+    folder: Path
+    stack: ExitStack
+    stores: dict[Kind, tuple[Store, Organisation]] = field(default_factory=dict)
 
-@pytest.fixture(
-    scope="module",
-    params=[*(("sqlite", name) for name in SERVICES), *(("postgresql", name) for name in _SHORTER)],
-    ids="-".join,
-)
-def imported(
-    request: pytest.FixtureRequest,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[tuple[str, Store, Organisation]]:
-    """The name of a service, and a store that holds its history and has derived it."""
-    kind, service = request.param
-    databases = (
-        Databases(None) if kind == "sqlite" else request.getfixturevalue("postgresql_databases")
-    )
-    folder = tmp_path_factory.mktemp(service)
-    with databases.new(folder) as url, Store(url, render) as store:
+    def on(self, kind: Kind) -> tuple[Store, Organisation]:
+        if kind not in self.stores:
+            self.stores[kind] = self._import(kind)
+        return self.stores[kind]
+
+    def _import(self, kind: Kind) -> tuple[Store, Organisation]:
+        if kind == "sqlite":
+            databases = Databases(None)
+        else:
+            databases = self.request.getfixturevalue("postgresql_databases")
+        url = self.stack.enter_context(databases.new(self.folder))
+        store = self.stack.enter_context(Store(url, render))
         org = store.keys.ensure_organisation("default", 1).result()
-        for sequence in sequences(service).values():
+        for sequence in sequences(self.service).values():
             _import(store, org, sequence)
         store.derivations.derive_all_marked()
-        yield service, store, org
+        return store, org
+
+
+@pytest.fixture(scope="module", params=SERVICES)
+def history(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[History]:
+    with ExitStack() as stack:
+        yield History(request.param, request, tmp_path_factory.mktemp(request.param), stack)
 
 
 def _import(store: Store, org: Organisation, sequence: DeploymentSequence) -> None:
@@ -55,13 +68,12 @@ def _import(store: Store, org: Organisation, sequence: DeploymentSequence) -> No
         future.result()
 
 
-def test_every_deployment_is_what_the_pure_function_says(
-    imported: tuple[str, Store, Organisation],
-):
-    service, store, org = imported
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_deployment_is_what_the_pure_function_says(history: History, kind: Kind):
+    store, org = history.on(kind)
     expected = {
         each.deployment.id: each.event
-        for sequence in sequences(service).values()
+        for sequence in sequences(history.service).values()
         for each in derive(sequence)
     }
     assert [
@@ -77,16 +89,39 @@ def _same(event: Deployment, expected: dict[str, Deployment]) -> bool:
     return all(getattr(event, name) == getattr(expected[event.id], name) for name in names)
 
 
-def test_totals_agree(imported: tuple[str, Store, Organisation]):
-    service, store, org = imported
+def test_both_databases_report_the_same_metrics_of_every_month(history: History):
+    """Exactly the same: both do the same arithmetic on what they hold."""
+    query = MetricsQuery(
+        period=_window(), as_of_ns=_window().end_ns, interval="month", group_by=("service", "env")
+    )
+    sqlite, postgresql = (
+        [
+            (group.group, group.total, group.previous, list(group.series))
+            for group in store.metrics.report(org, query).groups
+        ]
+        for store, org in map(history.on, KINDS)
+    )
+    assert sqlite
+    assert postgresql == sqlite
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_totals_agree(history: History, kind: Kind):
+    service = history.service
+    store, org = history.on(kind)
     figures = json.loads((SHARED / "real_expected.json").read_text("utf-8"))
-    window = Period(*(at_once._ns(figures["window"][end]) for end in ("from", "to")))
+    window = _window()
     for env in [env for name, env in at_once.SEQUENCES if name == service]:
         _judge_otherwise(store, org, service, env)
         key = SequenceKey(org, service, env)
         facts = store._database.read(partial(_whole, key))
         observed = at_once._totals(facts, window)
         assert list(differences(figures["services"][service][env], observed)) == []
+
+
+def _window() -> Period:
+    figures = json.loads((SHARED / "real_expected.json").read_text("utf-8"))
+    return Period(*(at_once._ns(figures["window"][end]) for end in ("from", "to")))
 
 
 def _judge_otherwise(store: Store, org: Organisation, service: str, env: str) -> None:

@@ -10,24 +10,32 @@ from random import Random
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
 from cases.search import CASES, EVENTS
 from strategies.queries import random_event, random_query
+from theodora.dora import Period
 from theodora.events import Deployment
-from theodora.query import SORT_KEYS, Event, Kind, matches, parse, sort_key, to_text
+from theodora.query import SORT_KEYS, Event, Kind, Query, matches, parse, sort_key, to_text
 from theodora.storage import Organisation, Selection
+from theodora.storage.columns import KeptDeployments, KeptIncidents
 from theodora.storage.indexing import index_some
+from theodora.storage.kept import KeptColumns, Wanted
 from theodora.storage.opening import open_database
 from theodora.storage.organisations import ensure_organisation
 from theodora.storage.rows import Rows
+from theodora.storage.selecting import Selecting
 from theodora.storage.selection import select_events
 from theodora.storage.tables import DEPLOYMENTS, FAILURES, EventTable
 from theodora.web.wire import render
 
 SHARDS = 4
 TREES = 20_000
+TREES_IN_MEMORY = 4_000
 EVENTS_OF_A_KIND = 40
+EVER = Period(0, 2**63 - 1)
+KEPT: dict[Kind, Any] = {Kind.DEPLOYMENT: KeptDeployments, Kind.FAILURE: KeptIncidents}
 
 TABLES: dict[Kind, EventTable[Any]] = {Kind.DEPLOYMENT: DEPLOYMENTS, Kind.FAILURE: FAILURES}
 
@@ -39,6 +47,8 @@ class Shelf:
         self._database = open_database(url, lambda _: False, lambda _: None)
         self._rows = {kind: Rows(table, render) for kind, table in TABLES.items()}
         self._org = self._write(lambda cursor: ensure_organisation(cursor, "default", 1))
+        self._kept = KeptColumns(2**30)
+        self._keys: dict[tuple[str, Kind], int] = {}
         # Another organisation's events are of no concern to a query.
         self._stranger = self._write(lambda cursor: ensure_organisation(cursor, "other", 1))
 
@@ -55,6 +65,23 @@ class Shelf:
             lambda cursor: select_events(cursor, TABLES[kind], self._org, selection)
         )
 
+    def select_in_memory(self, kind: Kind, query: Query, tags: tuple[str, ...]) -> set[str]:
+        """The ids of the events that match, with tags of some keys in memory too."""
+
+        def read(cursor: Any) -> set[str]:
+            snapshots = self._kept.snapshots(cursor, self._org, Wanted(tags))
+            snapshot: Any = {
+                Kind.DEPLOYMENT: snapshots.deployments,
+                Kind.FAILURE: snapshots.incidents,
+            }[kind]
+            where = cursor, self._org, EVER
+            places = Selecting(KEPT[kind], snapshot, *where).selected(query).places
+            of_kind = {id_: key for (id_, each), key in self._keys.items() if each is kind}
+            found = snapshot.by_key.find(np.array(list(of_kind.values())))
+            return {id_ for id_, place in zip(of_kind, found, strict=True) if place in places}
+
+        return self._database.read(read)
+
     def close(self) -> None:
         self._database.close()
 
@@ -65,6 +92,8 @@ class Shelf:
             stored = rows.put(cursor, org, event, 1).now
             derived = {name: getattr(event, name) for name in rows.table.derived_fields}
             now = msgspec.structs.replace(stored.event, **derived)
+            if org == self._org:
+                self._keys[now.id, kind_of(now)] = stored.key
             rows.derive(cursor, org, stored, now)
             return now
 
@@ -122,6 +151,29 @@ def test_sql_and_matcher_agree_on_every_example(shelf: Shelf) -> None:
                 )
             }
             assert found & case.among == case.matching, (case.query, indexed)
+
+
+@pytest.mark.parametrize("shard", range(SHARDS))
+def test_what_is_in_memory_and_matcher_agree_on_random_trees(shelf: Shelf, shard: int) -> None:
+    """Of a field or a tag that is in memory, and of those that are looked up."""
+    seed = int(os.environ.get("THEODORA_TEST_SEED") or Random().randrange(2**32))
+    rng = Random(seed + shard)
+    events = _fill(shelf, rng)
+    for number in range(TREES_IN_MEMORY // SHARDS):
+        kind = rng.choice(list(Kind))
+        query = random_query(rng, rng.choice(events[kind]))
+        tags = ("k", "build", "é") if number > TREES_IN_MEMORY // SHARDS // 2 else ()
+        concerned = {event.id: event for event in events[kind] if _instant_ns(event) in EVER}
+        expected = {id_ for id_, event in concerned.items() if matches(query, event)}
+        found = shelf.select_in_memory(kind, query, tags)
+        assert found & concerned.keys() == expected, (
+            f"THEODORA_TEST_SEED={seed}, shard {shard}, tree {number}: {to_text(query)!r}"
+        )
+
+
+def _instant_ns(event: Event) -> int:
+    """When it counts in metrics."""
+    return event.finished_at_ns if isinstance(event, Deployment) else event.started_at_ns
 
 
 def _fill(shelf: Shelf, rng: Random) -> dict[Kind, list[Event]]:

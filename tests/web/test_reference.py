@@ -20,6 +20,7 @@ PAGE = ROOT / "docs" / "api.md"
 _CLIENTS = "tests/clients/test_clients.py::test_a_client_does_all_that_it_can_do"
 _SETTINGS = "tests/web/test_settings.py::test_what_a_service_does_not_say_the_organisation_says"
 _PREVIEW = "tests/web/test_settings.py::test_a_preview_tells_what_would_change_and_changes_nothing"
+_RETENTION = "tests/web/test_retention.py::test_what_is_set_is_shown_and_taken_back"
 _VERDICT = "tests/web/test_verdict.py::test_a_verdict_is_kept_with_who_when_and_why"
 
 SHOWN_BY = {
@@ -62,6 +63,11 @@ SHOWN_BY = {
     "PutDORADeploymentVerdict": _VERDICT,
     "DeleteDORADeploymentVerdict": (
         "tests/web/test_verdict.py::test_what_is_taken_back_leaves_the_rules_to_decide"
+    ),
+    "GetDORARetention": _RETENTION,
+    "PutDORARetention": _RETENTION,
+    "PreviewDORARetention": (
+        "tests/web/test_retention.py::test_a_preview_tells_what_would_go_and_removes_nothing"
     ),
     "GetDORASettings": _PREVIEW,
     "PutDORASettings": _SETTINGS,

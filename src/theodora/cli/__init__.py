@@ -3,6 +3,7 @@
 import click
 
 from theodora import __version__
+from theodora.cli.copy import copy
 from theodora.cli.demo import demo
 from theodora.cli.derive import derive
 from theodora.cli.explain import explain
@@ -14,6 +15,7 @@ from theodora.cli.metrics import metrics
 from theodora.cli.migrate import migrate
 from theodora.cli.report import report
 from theodora.cli.repositories import repositories
+from theodora.cli.retention import retention
 from theodora.cli.search import search
 from theodora.cli.serve import serve
 from theodora.cli.settings import settings
@@ -56,4 +58,6 @@ main.add_command(settings)
 main.add_command(verdict)
 main.add_command(metrics)
 main.add_command(report)
+main.add_command(copy)
+main.add_command(retention)
 import_.add_command(git)

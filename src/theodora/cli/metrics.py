@@ -45,6 +45,7 @@ _UNITS: Mapping[str, tuple[Interval, int]] = {
     type=click.Choice(get_args(Granularity)),
     help="Lead times of commits, or the means of deployments.",
 )
+@click.option("--stages", flag_value="true", help="Tell the stages of lead times, in json and csv.")
 @click.option("--as-of", metavar="TIME", help="What counts as now.")
 @click.option(
     "--format",
@@ -75,7 +76,9 @@ def metrics(
     if form != "table":
         parameters["format"] = form
     question = read_question(parameters.items(), now_ns)
-    with Store(config_from({"database": database}).database, render) as store, _patience():
+    url = config_from({"database": database}).database
+    # For one question nothing need be kept.
+    with Store(url, render, metrics_memory_mib=0) as store, _patience():
         answer = answer_of(store, store.keys.organisation(org), question)
         tell_what_waits(store)
     _show(answer, form)

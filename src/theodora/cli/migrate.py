@@ -3,15 +3,20 @@
 import click
 
 from theodora.cli.options import config_from, setting_options
-from theodora.storage.opening import migrate_database
+from theodora.storage.opening import distribute_database, migrate_database
 
 
 @click.command()
 @setting_options(["database"])
-def migrate(**flags: str | None) -> None:
+@click.option("--distribute", is_flag=True, help="Have Citus keep the store on any of its servers.")
+def migrate(distribute: bool, **flags: str | None) -> None:
     """Apply missing migrations; the server does so itself when it starts."""
-    applied = migrate_database(config_from(flags).database)
+    url = config_from(flags).database
+    applied = migrate_database(url)
     for migration in applied:
         click.echo(f"applied {migration.number:04d} {migration.title}")
     if not applied:
         click.echo("the database is up to date")
+    if distribute:
+        is_new = distribute_database(url)
+        click.echo("the store is distributed" if is_new else "the store is distributed already")

@@ -1,10 +1,18 @@
 """What deployments were, and the metrics of them: pure functions of events and facts.
 
-`derive` judges one sequence of deployments, `make_report` answers a metrics query from the
-rows of derived deployments. Nothing here does I/O, reads a clock or knows SQL or HTTP.
+`derive` judges one sequence of deployments, `make_report` answers a metrics query from
+columns of derived deployments. Nothing here does I/O, reads a clock or knows SQL or HTTP.
 """
 
 from theodora.dora.buckets import Calendar, Period
+from theodora.dora.columns import (
+    DeploymentColumns,
+    IncidentColumns,
+    Labels,
+    Selected,
+    select_deployments,
+    select_incidents,
+)
 from theodora.dora.commits import Commit, PullRequest, Repository
 from theodora.dora.derivation import Derivation, derive
 from theodora.dora.derived import Derived
@@ -19,12 +27,15 @@ from theodora.dora.settings import ServiceSettings, is_production
 __all__ = [
     "Calendar",
     "Commit",
+    "DeploymentColumns",
     "DeploymentRow",
     "DeploymentSequence",
     "Derivation",
     "Derived",
     "GivenRemediation",
+    "IncidentColumns",
     "IncidentRow",
+    "Labels",
     "LinkedRule",
     "MetricsQuery",
     "Override",
@@ -33,6 +44,7 @@ __all__ = [
     "Recall",
     "Report",
     "Repository",
+    "Selected",
     "ServiceSettings",
     "StaticRule",
     "deployment_row",
@@ -40,4 +52,6 @@ __all__ = [
     "incident_row",
     "is_production",
     "make_report",
+    "select_deployments",
+    "select_incidents",
 ]

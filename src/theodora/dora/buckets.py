@@ -1,10 +1,13 @@
 """Periods of time, and the calendar intervals they are cut into."""
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Literal
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from theodora.errors import Invalid, Problem
 
@@ -13,8 +16,9 @@ WeekStart = Literal["monday", "sunday"]
 
 BUCKET_LIMIT = 10_000
 
-DAY_NS = 86_400 * 10**9
+DAY_SEC = 86_400
 SECOND_NS = 10**9
+DAY_NS = DAY_SEC * SECOND_NS
 
 _DAYS = {"day": 1, "week": 7}
 _MONTHS = {"month": 1, "quarter": 3}
@@ -58,6 +62,40 @@ class Calendar(msgspec.Struct, frozen=True):
 
     def local_date(self, instant_ns: int) -> date:
         return datetime.fromtimestamp(instant_ns // SECOND_NS, self.zone).date()
+
+    def local_days(self, instants_ns: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The local dates of instants, as days since 1970-01-01."""
+        seconds = instants_ns // SECOND_NS
+        if not len(seconds):
+            return seconds
+        starts, offsets = zip(*self._offsets(int(seconds.min()), int(seconds.max())), strict=True)
+        local = np.array(offsets, np.int64)
+        if len(local) > 1:
+            local = local[np.searchsorted(np.array(starts), seconds, side="right") - 1]
+        return (seconds + local) // DAY_SEC
+
+    def _offsets(self, first_sec: int, last_sec: int) -> Iterator[tuple[int, int]]:
+        """From when on clocks were how many seconds ahead of UTC, up to the last instant.
+
+        A day is taken to have one change at the most.
+        """
+        yield first_sec, self._offset_sec(first_sec)
+        for at in range(first_sec, last_sec, DAY_SEC):
+            following = min(at + DAY_SEC, last_sec)
+            offset = self._offset_sec(following)
+            if offset != self._offset_sec(at):
+                yield self._change(at, following), offset
+
+    def _change(self, before_sec: int, after_sec: int) -> int:
+        """The first second at which clocks are as they are at the latter of two."""
+        after = self._offset_sec(after_sec)
+        seconds = range(before_sec, after_sec)
+        return before_sec + bisect_left(seconds, 1, key=lambda at: self._offset_sec(at) == after)
+
+    def _offset_sec(self, at_sec: int) -> int:
+        offset = datetime.fromtimestamp(at_sec, self.zone).utcoffset()
+        assert offset is not None
+        return int(offset.total_seconds())
 
     def midnight_ns(self, day: date) -> int:
         """The first instant of a local day; where clocks skip midnight, the instant they do so."""

@@ -1,58 +1,105 @@
 """Sorting events into groups by service, team, environment, repository or a custom tag."""
 
-from collections.abc import Iterable, Sequence
-from itertools import product
-from typing import Protocol, TypeVar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from theodora.dora.columns import Codes, Ints, Labels, Places
 
 NONE = "(none)"
 """The group of events that have no value of the key."""
 
-_FIELDS = ("team", "env", "repository_id")
+_MOST_COUNTED = 1 << 22
+"""Combinations that are counted one by one; of more, those that occur are sorted out."""
+
+Group = tuple[str, ...]
+"""Its values of the keys grouped by, in their order."""
 
 
-class Groupable(Protocol):
-    """An event, as groups see it."""
+@dataclass(frozen=True, slots=True)
+class Memberships:
+    """Which events are in which groups: entry by entry an event's number and its group's."""
 
-    @property
-    def services(self) -> tuple[str, ...]: ...
-    @property
-    def env(self) -> str | None: ...
-    @property
-    def team(self) -> str | None: ...
-    @property
-    def repository_id(self) -> str | None: ...
-    @property
-    def custom_tags(self) -> tuple[str, ...]: ...
+    events: Places
+    groups: Places
+    names: Sequence[Group]
 
 
-Event = TypeVar("Event", bound=Groupable)
+def one_group(count: int) -> Memberships:
+    """So many events, all in the group `()`."""
+    return Memberships(np.arange(count), np.zeros(count, np.intp), ((),))
 
 
-def grouped(events: Iterable[Event], keys: Sequence[str]) -> dict[tuple[str, ...], list[Event]]:
-    """Events by their values of `keys`, one tuple a group.
+def grouped(labels: Mapping[str, Labels], keys: Sequence[str], places: Places) -> Memberships:
+    """The events at `places` by their values of `keys`.
 
     An event with two values of a key is in both groups, so groups may overlap and their sum
     exceed the total. Without keys all are in the group `()`.
     """
-    groups: dict[tuple[str, ...], list[Event]] = {}
-    for event in events:
-        for group in product(*(_values(event, key) for key in keys)):
-            groups.setdefault(group, []).append(event)
-    return groups
+    events = np.arange(len(places))
+    groups = np.zeros(len(places), np.intp)
+    names: Sequence[Group] = [()]
+    for key in keys:
+        entries, codes, values = _values(labels.get(key), places[events])
+        events = events[entries]
+        combined = groups[entries] * len(values) + codes
+        present, groups = _renumbered(combined, len(names) * len(values))
+        names = [
+            names[each // len(values)] + (values[each % len(values)],) for each in present.tolist()
+        ]
+    return Memberships(events, groups, names)
 
 
-def _values(event: Groupable, key: str) -> Sequence[str]:
-    if key == "service":
-        found = event.services
-    elif key in _FIELDS:
-        value: str | None = getattr(event, key)
-        found = (value,) if value else ()
-    else:
-        found = _tag_values(event.custom_tags, key)
-    return found or (NONE,)
+def _values(labels: Labels | None, places: Places) -> tuple[Places, Places, Sequence[str]]:
+    """Of events, an entry for each value: the event's number and the place of the value.
+
+    One without a value has the entry of `NONE`.
+    """
+    every = np.arange(len(places))
+    if labels is None:
+        return every, np.zeros(len(places), np.intp), (NONE,)
+    values = (*labels.values, NONE)
+    if labels.offsets is None:
+        return every, _with_none(labels.codes[places], len(labels.values)), values
+    starts = labels.offsets[places]
+    counts = labels.offsets[places + 1] - starts
+    entries = np.repeat(every, np.maximum(counts, 1))
+    codes = np.full(len(entries), len(labels.values), np.intp)
+    has_value = np.repeat(counts > 0, np.maximum(counts, 1))
+    codes[has_value] = labels.codes[ranges(starts, counts)]
+    return entries, codes, values
 
 
-def _tag_values(custom_tags: Iterable[str], key: str) -> Sequence[str]:
-    prefix = f"{key}:"
-    values = (tag.removeprefix(prefix) for tag in custom_tags if tag.startswith(prefix))
-    return tuple(dict.fromkeys(values))
+def ranges(starts: Ints, counts: Ints) -> Ints:
+    """The numbers from each start on, as many as are counted, one range after another."""
+    ends = np.cumsum(counts)
+    return np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - (ends - counts), counts)
+
+
+def _with_none(codes: Codes, none: int) -> Places:
+    return np.where(codes < 0, none, codes).astype(np.intp)
+
+
+def _renumbered(numbers: Places, limit: int) -> tuple[Places, Places]:
+    """The different numbers in order, and for each number its place among them."""
+    if limit > _MOST_COUNTED:
+        return np.unique(numbers, return_inverse=True)
+    present = np.flatnonzero(np.bincount(numbers, minlength=1))
+    renumbered = np.zeros(limit, np.intp)
+    renumbered[present] = np.arange(len(present))
+    return present, renumbered[numbers]
+
+
+def joined(*memberships: Memberships) -> tuple[Memberships, ...]:
+    """The memberships with one numbering of all their groups, in order of names."""
+    names = sorted({name for each in memberships for name in each.names})
+    numbers = {name: number for number, name in enumerate(names)}
+    return tuple(
+        Memberships(
+            each.events,
+            np.array([numbers[name] for name in each.names], np.intp)[each.groups],
+            names,
+        )
+        for each in memberships
+    )

@@ -4,10 +4,10 @@ Where there is too little to tell, a change is within noise: nobody should read 
 """
 
 import math
-from collections.abc import Sequence
-from itertools import groupby
 
-from theodora.dora.statistics import wilson_interval
+import numpy as np
+
+from theodora.dora.statistics import Durations, wilson_interval
 
 ALPHA = 0.05
 
@@ -36,7 +36,7 @@ def rate_within_noise(hits: int, n: int, hits_before: int, n_before: int) -> boo
     return interval is None or interval[0] <= 0 <= interval[1]
 
 
-def durations_within_noise(values: Sequence[float], before: Sequence[float]) -> bool:
+def durations_within_noise(values: Durations, before: Durations) -> bool:
     """Whether neither set tends to be longer (Mann and Whitney 1947)."""
     if min(len(values), len(before)) < FEWEST_DURATIONS:
         return True
@@ -98,7 +98,7 @@ def newcombe_interval(
     return low, high
 
 
-def mann_whitney_p_value(values: Sequence[float], before: Sequence[float]) -> float:
+def mann_whitney_p_value(values: Durations, before: Durations) -> float:
     """By the normal approximation, with corrections for ties and continuity."""
     n, m = len(values), len(before)
     rank_sum, ties = _rank_sum_and_ties(values, before)
@@ -110,13 +110,15 @@ def mann_whitney_p_value(values: Sequence[float], before: Sequence[float]) -> fl
     return min(1.0, math.erfc(z / math.sqrt(2)))
 
 
-def _rank_sum_and_ties(values: Sequence[float], others: Sequence[float]) -> tuple[float, int]:
+def _rank_sum_and_ties(values: Durations, others: Durations) -> tuple[float, float]:
     """The sum of the mid-ranks of `values` in both sets, and the sum of t³ - t over the ties."""
-    pooled = sorted([(each, 1) for each in values] + [(each, 0) for each in others])
-    rank_sum, ties, ranked = 0.0, 0, 0
-    for _, tied in groupby(pooled, key=lambda pair: pair[0]):
-        ours = [is_ours for _, is_ours in tied]
-        rank_sum += sum(ours) * (ranked + (len(ours) + 1) / 2)
-        ties += len(ours) ** 3 - len(ours)
-        ranked += len(ours)
-    return rank_sum, ties
+    # To merge two sets that are in order is quicker than to put both together in order.
+    pooled = np.concatenate((np.sort(values), np.sort(others)))
+    order = np.argsort(pooled, kind="stable")
+    pooled = pooled[order]
+    starts = np.flatnonzero(np.concatenate((np.ones(1, np.bool_), pooled[1:] != pooled[:-1])))
+    sizes = np.diff(starts, append=len(pooled))
+    ours = np.add.reduceat((order < len(values)).astype(np.int64), starts)
+    rank_sum = float(ours @ (starts + (sizes + 1) / 2))
+    tied = sizes[sizes > 1].astype(np.float64)
+    return rank_sum, float((tied**3 - tied).sum())

@@ -1,5 +1,7 @@
 """The narrow rows that metrics are computed from: one a deployment, one an incident."""
 
+from collections.abc import Iterable, Mapping, Sequence
+
 import msgspec
 
 from theodora.dora.derived import Derived
@@ -8,6 +10,8 @@ from theodora.dora.stages import Stages
 from theodora.events import DeploymentType, Failure
 
 REWORK_TAG = "rework:true"
+
+_FIELDS = ("team", "env", "repository_id")
 
 
 class DeploymentRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -28,9 +32,9 @@ class DeploymentRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     deployment_type: DeploymentType = "standard"
     recovery_time_ns: int | None = None
 
-    @property
-    def services(self) -> tuple[str, ...]:
-        return (self.service,)
+    def values(self) -> Mapping[str, Sequence[str]]:
+        """What it is grouped by: its values by key, of those that it has any of."""
+        return _values(self, (self.service,))
 
     @property
     def is_rework(self) -> bool:
@@ -49,6 +53,10 @@ class IncidentRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     started_at_ns: int
     is_open: bool
     time_to_restore_ns: int | None = None
+
+    def values(self) -> Mapping[str, Sequence[str]]:
+        """What it is grouped by: its values by key, of those that it has any of."""
+        return _values(self, self.services)
 
 
 def deployment_row(derived: Derived) -> DeploymentRow:
@@ -83,3 +91,23 @@ def incident_row(incident: Failure) -> IncidentRow:
         is_open=incident.finished_at_ns is None,
         time_to_restore_ns=time_to_restore_ns(incident),
     )
+
+
+def _values(
+    row: DeploymentRow | IncidentRow, services: Sequence[str]
+) -> Mapping[str, Sequence[str]]:
+    """Fields, and tags by their key; one that is named as a field does not stand for it."""
+    tags = tag_values(row.custom_tags)
+    fields = {"service": services} | {
+        name: (value,) if (value := getattr(row, name)) else () for name in _FIELDS
+    }
+    return {key: each for key, each in (tags | fields).items() if each}
+
+
+def tag_values(custom_tags: Iterable[str]) -> dict[str, Sequence[str]]:
+    """The different values of each key, in the order in which they come."""
+    found: dict[str, dict[str, None]] = {}
+    for tag in custom_tags:
+        key, _, value = tag.partition(":")
+        found.setdefault(key, {})[value] = None
+    return {key: tuple(values) for key, values in found.items()}

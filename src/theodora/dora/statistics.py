@@ -1,15 +1,30 @@
 """Means, percentiles and the intervals of rates. An empty set has no value, never 0."""
 
 import math
-from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+Ints: TypeAlias = NDArray[np.int64]
+Durations: TypeAlias = NDArray[np.int64 | np.float64]
+"""Nanoseconds; means of some are no whole numbers."""
 
 Z_95 = 1.959963984540054
 """The normal quantile of a two-sided level of 95 %."""
 
+SECOND_NS = 10**9
 
-class Distribution(msgspec.Struct, frozen=True):
+PERCENTILES = (0.5, 0.75, 0.9, 0.95)
+
+_INT64 = 2**63
+_HALF = 32
+"""Bits."""
+
+
+class Distribution(msgspec.Struct, frozen=True, gc=False):
     """What is said of a set of durations, in seconds."""
 
     n: int = 0
@@ -20,32 +35,86 @@ class Distribution(msgspec.Struct, frozen=True):
     p95: float | None = None
 
 
-def distribution(values: Iterable[float]) -> Distribution:
-    """Of `values` in any order."""
-    ordered = sorted(values)
-    if not ordered:
-        return Distribution()
-    return Distribution(
-        n=len(ordered),
-        mean=math.fsum(ordered) / len(ordered),
-        p50=percentile(ordered, 0.50),
-        p75=percentile(ordered, 0.75),
-        p90=percentile(ordered, 0.90),
-        p95=percentile(ordered, 0.95),
-    )
+@dataclass(frozen=True, slots=True)
+class Distributions:
+    """Distributions of many sets, a list a figure; what is said of an empty set means nothing."""
+
+    counts: list[int]
+    means: list[float]
+    p50: list[float]
+    p75: list[float]
+    p90: list[float]
+    p95: list[float]
+
+    def figures(self, number: int) -> "Figures":
+        """Those of one set."""
+        n = self.counts[number]
+        if not n:
+            return _NO_FIGURES
+        at = number
+        return n, self.means[at], self.p50[at], self.p75[at], self.p90[at], self.p95[at]
 
 
-def percentile(ordered: Sequence[float], p: float) -> float:
-    """The value below which a share `p` of `ordered` lies, interpolated between neighbours.
+Figures: TypeAlias = tuple[
+    int, float | None, float | None, float | None, float | None, float | None
+]
+"""In the order of a `Distribution`."""
 
-    The same as numpy's default and as `percentile_cont` of SQL. `ordered` is not empty.
+_NO_FIGURES: Figures = 0, None, None, None, None, None
+
+
+def distributions(durations: Durations, offsets: Ints) -> Distributions:
+    """Of sets of nanoseconds that lie one after another, each in order where percentiles lie.
+
+    `offsets` says where each set begins, and in the end where the last one ends.
     """
-    place = (len(ordered) - 1) * p
-    below = math.floor(place)
-    value = ordered[below]
-    if below + 1 == len(ordered):
-        return value
-    return value + (place - below) * (ordered[below + 1] - value)
+    counts = np.diff(offsets)
+    seconds = np.maximum(counts, 1) * float(SECOND_NS)
+    means = totals_ns(durations, offsets) / seconds
+    percentiles = (_percentiles(durations, offsets[:-1], counts, p).tolist() for p in PERCENTILES)
+    return Distributions(counts.tolist(), means.tolist(), *percentiles)
+
+
+def places_of_percentiles(n: int) -> list[int]:
+    """The places at which `n` durations have to be in order."""
+    below = [math.floor((n - 1) * p) for p in PERCENTILES]
+    return sorted({min(place + step, n - 1) for place in below for step in (0, 1)})
+
+
+def totals_ns(durations: Durations, offsets: Ints) -> NDArray[np.float64]:
+    """The sum of each set: of whole nanoseconds exact but for being a float, however large."""
+    if durations.dtype.kind == "f":
+        return _sums(durations, offsets)
+    whole = durations.astype(np.int64, copy=False)
+    largest = int(whole.max(initial=0)) * int(np.diff(offsets).max(initial=0))
+    if largest < _INT64:
+        return _sums(whole, offsets).astype(np.float64)
+    upper, lower = _sums(whole >> _HALF, offsets), _sums(whole & ((1 << _HALF) - 1), offsets)
+    return upper * 2.0**_HALF + lower
+
+
+def _sums(values: NDArray[Any], offsets: Ints) -> NDArray[Any]:
+    """Of each set; 0 of one that is empty."""
+    sums = np.zeros(len(offsets) - 1, values.dtype)
+    has_any = offsets[1:] > offsets[:-1]
+    if len(values):
+        sums[has_any] = np.add.reduceat(values, offsets[:-1][has_any])
+    return sums
+
+
+def _percentiles(durations: Durations, starts: Ints, counts: Ints, p: float) -> NDArray[np.float64]:
+    """The seconds below which a share `p` of each set lies, interpolated between neighbours.
+
+    The same as numpy's default and as `percentile_cont` of SQL.
+    """
+    if not len(durations):
+        return np.zeros(len(counts))
+    places = np.maximum(counts - 1, 0) * p
+    below = np.floor(places).astype(np.int64)
+    last = len(durations) - 1
+    value = durations[np.minimum(starts + below, last)] / SECOND_NS
+    above = np.minimum(starts + np.minimum(below + 1, np.maximum(counts - 1, 0)), last)
+    return value + (places - below) * (durations[above] / SECOND_NS - value)
 
 
 def wilson_interval(hits: int, n: int) -> tuple[float, float] | None:
@@ -59,3 +128,15 @@ def wilson_interval(hits: int, n: int) -> tuple[float, float] | None:
     low = 0.0 if hits == 0 else centre - reach
     high = 1.0 if hits == n else centre + reach
     return low, high
+
+
+def wilson_intervals(hits: Ints, n: Ints) -> tuple[list[float], list[float]]:
+    """The same of many rates; what is said of one without observations means nothing."""
+    trials = np.maximum(n, 1)
+    rate = hits / trials
+    shrink = 1 + Z_95**2 / trials
+    centre = (rate + Z_95**2 / (2 * trials)) / shrink
+    reach = Z_95 / shrink * np.sqrt(rate * (1 - rate) / trials + Z_95**2 / (4 * trials**2.0))
+    low = np.where(hits == 0, 0.0, centre - reach)
+    high = np.where(hits == n, 1.0, centre + reach)
+    return low.tolist(), high.tolist()

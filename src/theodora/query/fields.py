@@ -112,6 +112,10 @@ class Tag:
         """The values; they are texts."""
         return self.values(event)
 
+    def text_form(self, value: Scalar) -> str:
+        """A value as text, which it is."""
+        return str(value)
+
 
 Target: TypeAlias = Field | Tag
 

@@ -4,7 +4,8 @@ This is the specification of the search language; the SQL that `storage` compile
 it by a random agreement test.
 """
 
-from typing import assert_never
+from collections.abc import Sequence
+from typing import TypeAlias, assert_never
 
 from theodora.query.ast import (
     And,
@@ -21,10 +22,13 @@ from theodora.query.ast import (
     TextRange,
     Wildcard,
 )
-from theodora.query.fields import FIELDS, Event
+from theodora.query.fields import FIELDS, Event, Scalar
 from theodora.query.operands import number
 from theodora.query.patterns import fits
 from theodora.query.words import stand_in
+
+TargetLeaf: TypeAlias = Exists | Equals | Wildcard | NumberRange | TextRange
+"""A leaf about the values that an event has of one field or tag."""
 
 
 def matches(query: Query, event: Event) -> bool:
@@ -43,27 +47,34 @@ def matches(query: Query, event: Event) -> bool:
 
 
 def _holds(leaf: Leaf, event: Event) -> bool:
-    """A leaf holds if it is true of any value that the event has there: of none, if it has none."""
+    if not isinstance(leaf, Text):
+        return holds(leaf, leaf.target.values(event))
+    return any(
+        stand_in(leaf.words, text)
+        for field in FIELDS
+        if field.in_free_text or leaf.everywhere
+        for text in field.texts(event)
+    )
+
+
+def holds(leaf: TargetLeaf, values: Sequence[Scalar]) -> bool:
+    """Whether a leaf holds of an event that has these values there.
+
+    It does if it is true of any of them: of none, if there are none.
+    """
     match leaf:
-        case Exists(target):
-            return target.values(event) != ()
-        case Equals(target, value):
-            return value in target.values(event)
+        case Exists():
+            return len(values) > 0
+        case Equals(_, value):
+            return value in values
         case Wildcard(target, pattern):
-            return any(fits(pattern, text) for text in target.texts(event))
-        case NumberRange(target, low, high):
-            return any(_within(value, low, high) for value in target.values(event))
+            return any(fits(pattern, target.text_form(value)) for value in values)
+        case NumberRange(_, low, high):
+            return any(_within(value, low, high) for value in values)
         case TextRange(target, low, high):
             return any(
                 (low is None or _is_above(text, low)) and (high is None or _is_below(text, high))
-                for text in target.texts(event)
-            )
-        case Text(words, everywhere):
-            return any(
-                stand_in(words, text)
-                for field in FIELDS
-                if field.in_free_text or everywhere
-                for text in field.texts(event)
+                for text in map(target.text_form, values)
             )
         case _:
             assert_never(leaf)

@@ -1,9 +1,12 @@
 """The printer: a tree to the text that it is the tree of.
 
 `parse(to_text(query)) == query` for every tree that `parse` makes, unless the text is longer
-than `parse` reads: names are written in full, once for each leaf.
+than `parse` reads: names are written in full.
 """
 
+import re
+from collections.abc import Iterator
+from itertools import groupby
 from typing import assert_never
 
 from theodora.query.ast import (
@@ -26,6 +29,8 @@ from theodora.query.parser import RESERVED
 from theodora.query.patterns import Pattern, Wild, literal
 from theodora.query.scanner import SIGNS, SPECIAL
 
+_PLAIN = re.compile(r"(?!(?:AND|OR|NOT|TO)\b)[A-Za-z0-9_][\w.-]*")
+
 
 def to_text(query: Query) -> str:
     """The one text for `query`, with no more brackets than it needs."""
@@ -33,7 +38,7 @@ def to_text(query: Query) -> str:
         case Everything():
             return "*"
         case Or(parts):
-            return " OR ".join(map(to_text, parts))
+            return " OR ".join(_alternatives(parts))
         case And(parts):
             return " ".join(_unless(Or, part) for part in parts)
         case Not(Exists(target)):
@@ -44,10 +49,33 @@ def to_text(query: Query) -> str:
             return _leaf(query)
 
 
+def _alternatives(parts: tuple[Query, ...]) -> Iterator[str]:
+    """Neighbours that name values of one target do so together: `env:(live OR production)`."""
+    for target, those in groupby(parts, key=_named_target):
+        alike = list(those)
+        if target is None or len(alike) == 1:
+            yield from map(to_text, alike)
+        else:
+            values = " OR ".join(_said(leaf) for leaf in alike if isinstance(leaf, Equals))
+            yield f"{_name(target)}:({values})"
+
+
+def _named_target(query: Query) -> Target | None:
+    """The target whose value is a plain name, which nothing around it can turn to an operator."""
+    if isinstance(query, Equals) and _PLAIN.fullmatch(_said(query)):
+        return query.target
+    return None
+
+
 def _unless(loose: type[Query] | tuple[type[Query], ...], query: Query) -> str:
     """The text for `query`, in brackets if it would fall apart without them."""
     text = to_text(query)
-    return f"({text})" if isinstance(query, loose) else text
+    return f"({text})" if isinstance(query, loose) and not _is_one(query) else text
+
+
+def _is_one(query: Query) -> bool:
+    """Whether `query` is printed as one term that names several values."""
+    return isinstance(query, Or) and len(list(_alternatives(query.parts))) == 1
 
 
 def _leaf(leaf: Leaf) -> str:

@@ -1,6 +1,6 @@
 """The store: events, keys and organisations in a database. All SQL is in this package."""
 
-from theodora.storage.database import TakesLong
+from theodora.storage.database import ReplicaUse, TakesLong
 from theodora.storage.judgements import Judged
 from theodora.storage.keys import Key
 from theodora.storage.mirrors import Mirror
@@ -19,6 +19,7 @@ __all__ = [
     "Mirror",
     "Organisation",
     "Placed",
+    "ReplicaUse",
     "Selection",
     "Session",
     "SessionLimits",

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from theodora.storage.cursor import Cursor
 
@@ -25,8 +25,29 @@ class Claim(Protocol):
         ...
 
 
+class ReplicaUse(NamedTuple):
+    """How a replica has shared in answering reads."""
+
+    answered: int
+    """Reads that it has answered."""
+    left_to_primary: int
+    """Reads that the primary has answered in its place."""
+    problems: tuple[str, ...]
+    """A sentence for each of the two servers that is not used now, and why."""
+
+
 class Database(Protocol):
     """Open from construction to `close`; every method may be called from any thread."""
+
+    @property
+    def primary(self) -> "Database":
+        """The same database, read from nowhere but where it is written."""
+        ...
+
+    @property
+    def replica(self) -> ReplicaUse | None:
+        """None where there is no replica."""
+        ...
 
     def read(self, read: Callable[[Cursor], T]) -> T:
         """Runs `read` on this thread, in one snapshot of all that is committed.

@@ -1,14 +1,17 @@
 """Deployments in the store: events, and verdicts given on them by hand."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
 
+from theodora.dora.buckets import Period
 from theodora.errors import NotFound
 from theodora.events import Deployment
+from theodora.query import Query
+from theodora.storage.changes import log_remedied
 from theodora.storage.cursor import Cursor
 from theodora.storage.database import Database
 from theodora.storage.marks import mark_deployment
-from theodora.storage.measures import drop_spans
+from theodora.storage.measures import decode_lead_times, drop_spans
 from theodora.storage.organisations import Organisation
 from theodora.storage.rows import Placed, Render, Rows, Stored
 from theodora.storage.selection import Document, Selection, select_documents, select_events
@@ -21,6 +24,7 @@ from theodora.storage.verdicts import (
     latest_of_version,
     relink,
 )
+from theodora.storage.where import compile_where
 
 
 class Deployments:
@@ -39,6 +43,7 @@ class Deployments:
             event = with_team(cursor, org, deployment)
             placed = self._rows.put(cursor, org, event, now_ns)
             if placed.outcome != "unchanged":
+                log_remedied(cursor, org, placed.now.event.id)
                 relink(cursor, self._rows, org, placed.states)
                 for state in _by_sequence(placed.states):
                     mark_deployment(cursor, org, state)
@@ -57,6 +62,23 @@ class Deployments:
         return self._database.read(
             lambda cursor: select_events(cursor, DEPLOYMENTS, org, selection)
         )
+
+    def lead_times_ns(self, org: Organisation, period: Period, tree: Query) -> Sequence[int]:
+        """Of each commit that was measured, of the deployments that finished in `period` and that
+        `tree` is true of; in no order."""
+
+        def read(cursor: Cursor) -> Sequence[int]:
+            matching = compile_where(tree, DEPLOYMENTS, cursor.dialect)
+            rows = cursor.execute(
+                "SELECT m.spans FROM deployments e "
+                "JOIN deployment_measures m ON m.deployment = e.key "
+                "WHERE e.org = ? AND e.finished_at_ns >= ? AND e.finished_at_ns < ? "
+                f"AND {matching.sql}",
+                (org.key, period.start_ns, period.end_ns, *matching.values),
+            )
+            return [each for (spans,) in rows for each in decode_lead_times(spans)]
+
+        return self._database.read(read)
 
     def update(
         self, org: Organisation, id_: str, patch: Verdict, giver: Giver = NOBODY
@@ -90,6 +112,19 @@ class Deployments:
 
         return self._database.write(write)
 
+    def last_received(self, org: Organisation) -> Deployment | None:
+        """The one that was new last, or one of those."""
+
+        def read(cursor: Cursor) -> Deployment | None:
+            row = cursor.execute(
+                f"SELECT {DEPLOYMENTS.select} FROM deployments e WHERE e.org = ? "
+                "ORDER BY e.created_at_ns DESC LIMIT 1",
+                (org.key,),
+            ).fetchone()
+            return DEPLOYMENTS.from_row(row) if row else None
+
+        return self._database.read(read)
+
     def everything(self, org: Organisation) -> Iterator[Deployment]:
         """Every one, in order of first receipt; what comes in meanwhile is included."""
         return self._rows.everything(self._database.read, org)
@@ -108,12 +143,7 @@ class Deployments:
         """Removes the event and its verdict; raises `NotFound` where there is none."""
 
         def write(cursor: Cursor) -> None:
-            stored = self._found(cursor, org, id_)
-            drop_verdict(cursor, org, stored)
-            self._rows.remove(cursor, org, stored)
-            drop_spans(cursor, stored.key)
-            relink(cursor, self._rows, org, [stored])
-            mark_deployment(cursor, org, stored)
+            remove_deployment(cursor, self._rows, org, self._found(cursor, org, id_))
 
         return self._database.write(write)
 
@@ -122,6 +152,18 @@ class Deployments:
         if stored is None:
             raise NotFound("deployment does not exist")
         return stored
+
+
+def remove_deployment(
+    cursor: Cursor, rows: Rows[Deployment], org: Organisation, stored: Stored[Deployment]
+) -> None:
+    """Removes a deployment with its verdict and what was measured of it."""
+    drop_verdict(cursor, org, stored)
+    rows.remove(cursor, org, stored)
+    drop_spans(cursor, stored.key)
+    log_remedied(cursor, org, stored.event.id)
+    relink(cursor, rows, org, [stored])
+    mark_deployment(cursor, org, stored)
 
 
 def _by_sequence(states: Iterable[Stored[Deployment]]) -> Iterable[Stored[Deployment]]:

@@ -18,6 +18,7 @@ from theodora.dora import Derived, Recall, Repository, ServiceSettings, derive
 from theodora.dora.derived import Changes
 from theodora.errors import NotFound
 from theodora.events import Deployment, with_team_of_services
+from theodora.storage.changes import log_change
 from theodora.storage.commits import load, repository_generation
 from theodora.storage.cursor import Cursor
 from theodora.storage.database import Claim, Database
@@ -57,6 +58,7 @@ from theodora.storage.sequences import (
     write_link,
 )
 from theodora.storage.settings import WHOLE_ORGANISATION, Given, given_settings, resolved
+from theodora.storage.tables import DEPLOYMENTS
 
 T = TypeVar("T")
 
@@ -70,6 +72,10 @@ _READ_ONE_BY_ONE = 256
 _REMEMBERED_DEPLOYMENTS = 100_000
 _REMEMBERED_COMMITS = 200_000
 _RECALLED_DEPLOYMENTS = 20_000
+_EXPLAINED_COMMITS = 50_000
+
+_Repositories = Memory[tuple[int, str], tuple[int, Repository]]
+"""By organisation and id; with the repository's generation."""
 
 
 class Explained(NamedTuple):
@@ -127,11 +133,12 @@ class Derivations:
         self._rows = rows
         self._lock = threading.Lock()
         self._sequences: Memory[SequenceKey, _Known] = Memory(_REMEMBERED_DEPLOYMENTS)
-        self._repositories: Memory[tuple[int, str], tuple[int, Repository]] = Memory(
-            _REMEMBERED_COMMITS
-        )
-        """With the repository's generation."""
+        self._repositories: _Repositories = Memory(_REMEMBERED_COMMITS)
         self._recalls: Memory[SequenceKey, Recall] = Memory(_RECALLED_DEPLOYMENTS)
+        self._explaining = threading.Lock()
+        """Of what explaining remembers, so that it need not wait for the worker."""
+        self._explained: Memory[SequenceKey, Recall] = Memory(_RECALLED_DEPLOYMENTS)
+        self._explained_repositories: _Repositories = Memory(_EXPLAINED_COMMITS)
 
     def are_due(self) -> bool:
         """Whether anything is marked."""
@@ -146,15 +153,14 @@ class Derivations:
         """Derives what is marked now; returns how many sequences that were.
 
         What is marked meanwhile stays for the next time, and what another process is just
-        deriving is left to it. After each sequence `go_on` is told
-        the seconds it took, and may end the work. `want` is told the repositories of new or
-        changed deployments whose commits are not known; `is_ripe` may put a sequence off. One
-        that cannot be derived keeps
-        its marks and holds up no other; its error is raised in the end.
+        deriving is left to it. After each sequence `go_on` is told the seconds it took, and may
+        end the work. `want` is told the repositories of new or changed deployments whose commits
+        are not known; `is_ripe` may put a sequence off. One that cannot be derived keeps its
+        marks and holds up no other; its error is raised in the end.
         """
-        if self._database.read(has_wide_marks):
+        if self._database.primary.read(has_wide_marks):
             self._database.write(split_wide_marks).result()
-        marked = self._database.read(marked_sequences)
+        marked = self._database.primary.read(marked_sequences)
         errors: list[Exception] = []
         derived = 0
         for key, changed in marked.items():
@@ -180,8 +186,11 @@ class Derivations:
 
     def explain(self, org: Organisation, id_: str) -> Explained:
         """Derives the deployment with this id; raises `NotFound` where there is none."""
-        facts = self._database.read(partial(self._facts_about, org, id_))
-        all_derived = derive(facts.sequence)
+        with self._explaining:
+            key, facts = self._database.read(partial(self._facts_about, org, id_))
+            recall = self._explained.get(key) or Recall()
+            all_derived = derive(facts.sequence, recall)
+            self._explained.put(key, recall, size=len(all_derived))
         derived = next(each for each in all_derived if each.deployment.id == id_)
         git = derived.deployment.git
         return Explained(
@@ -213,12 +222,19 @@ class Derivations:
             differing=tuple((now, then) for now, then in compared if now != then),
         )
 
-    def _facts_about(self, org: Organisation, id_: str, cursor: Cursor) -> Facts:
+    def _facts_about(
+        self, org: Organisation, id_: str, cursor: Cursor
+    ) -> tuple[SequenceKey, Facts]:
         stored = self._rows.find(cursor, org, id_)
         if stored is None:
             raise NotFound("deployment does not exist")
         key = SequenceKey(org, stored.event.service, stored.event.env)
-        return whole_sequence(cursor, key)
+        deployments = read_deployments(cursor, key)
+        repositories = {
+            id_: _remembered(self._explained_repositories, cursor, org, id_)
+            for id_ in repository_ids(deployments.values())
+        }
+        return key, read_facts(cursor, key, deployments, repositories)
 
     def _derive_if_free(self, key: SequenceKey, changed: Changed, want: Want) -> bool:
         """Derives the sequence unless another process does so, or has just done so."""
@@ -229,7 +245,7 @@ class Derivations:
         return True
 
     def _derive(self, key: SequenceKey, changed: Changed, claim: Claim, want: Want) -> None:
-        facts, known = self._database.read(partial(self._read, key, changed))
+        facts, known = self._database.primary.read(partial(self._read, key, changed))
         recall = self._recalls.get(key) or Recall()
         derived = derive(facts.sequence, recall)
         self._recalls.put(key, recall, size=len(derived))
@@ -249,7 +265,7 @@ class Derivations:
         """What there is now, from memory as far as it has not changed."""
         known = self._read_sequence(cursor, key, changed)
         repositories = {
-            id_: self._read_repository(cursor, key, id_)
+            id_: _remembered(self._repositories, cursor, key.org, id_)
             for id_ in repository_ids(known.deployments.values())
         }
         return read_facts(cursor, key, known.deployments, repositories), known
@@ -272,15 +288,6 @@ class Derivations:
             known.digests[each] = read_digest(cursor, each)
             known.measured.pop(each, None)
         return known
-
-    def _read_repository(self, cursor: Cursor, key: SequenceKey, id_: str) -> Repository:
-        name = key.org.key, id_
-        current = repository_generation(cursor, key.org, id_)
-        known = self._repositories.get(name)
-        if known is None or known[0] != current:
-            known = current, load(cursor, key.org, id_)
-            self._repositories.put(name, known, size=len(known[1].commits))
-        return known[1]
 
     def _write(
         self,
@@ -324,23 +331,28 @@ class Derivations:
         return self._database.write(write_alone).result()
 
     def _write_part(
-        self, key: SequenceKey, changed: Changed, part: Iterable[_Change], cursor: Cursor
+        self, key: SequenceKey, changed: Changed, part: Sequence[_Change], cursor: Cursor
     ) -> list[_Change]:
         """What was written: all but what newer marks may be about.
 
         Deriving those comes next and knows better.
         """
         is_current = not is_marked_since(cursor, key, changed.up_to)
-        written: list[_Change] = []
-        for change in part:
-            stored = self._rows.get(cursor, change.key)
-            if not stored or stored.event != change.before:
-                continue
-            if is_current or not is_judged(cursor, change.key):
-                self._rows.derive(cursor, key.org, stored, change.now)
-                if change.spans is not None:
-                    write_spans(cursor, change.key, change.spans)
-                written.append(change)
+        stored = self._rows.get_all(cursor, [change.key for change in part])
+        written = [
+            change
+            for change in part
+            if change.key in stored
+            and stored[change.key].event == change.before
+            and (is_current or not is_judged(cursor, change.key))
+        ]
+        self._rows.derive_all(
+            cursor, key.org, [(stored[change.key], change.now) for change in written]
+        )
+        for change in written:
+            if change.spans is not None:
+                write_spans(cursor, change.key, change.spans)
+                log_change(cursor, DEPLOYMENTS, key.org, change.key)
         return written
 
 
@@ -355,6 +367,17 @@ class _Previewed(NamedTuple):
     facts: Facts
     of_organisation: Given
     of_service: Given
+
+
+def _remembered(memory: _Repositories, cursor: Cursor, org: Organisation, id_: str) -> Repository:
+    """The repository as it is now, from memory unless it has changed."""
+    name = org.key, id_
+    current = repository_generation(cursor, org, id_)
+    known = memory.get(name)
+    if known is None or known[0] != current:
+        known = current, load(cursor, org, id_)
+        memory.put(name, known, size=len(known[1].commits))
+    return known[1]
 
 
 def _every_sequence(org: Organisation, service: str, cursor: Cursor) -> list[_Previewed]:

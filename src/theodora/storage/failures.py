@@ -41,6 +41,19 @@ class Failures:
     def select(self, org: Organisation, selection: Selection) -> list[Failure]:
         return self._database.read(lambda cursor: select_events(cursor, FAILURES, org, selection))
 
+    def last_received(self, org: Organisation) -> Failure | None:
+        """The one that was new last, or one of those."""
+
+        def read(cursor: Cursor) -> Failure | None:
+            row = cursor.execute(
+                f"SELECT {FAILURES.select} FROM failures e WHERE e.org = ? "
+                "ORDER BY e.created_at_ns DESC LIMIT 1",
+                (org.key,),
+            ).fetchone()
+            return FAILURES.from_row(row) if row else None
+
+        return self._database.read(read)
+
     def everything(self, org: Organisation) -> Iterator[Failure]:
         """Every one, in order of first receipt; what comes in meanwhile is included."""
         return self._rows.everything(self._database.read, org)
@@ -59,9 +72,7 @@ class Failures:
         """Raises `NotFound` where there is no such failure."""
 
         def write(cursor: Cursor) -> None:
-            stored = self._found(cursor, org, id_)
-            self._rows.remove(cursor, org, stored)
-            _mark(cursor, org, [stored])
+            remove_failure(cursor, self._rows, org, self._found(cursor, org, id_))
 
         return self._database.write(write)
 
@@ -70,6 +81,13 @@ class Failures:
         if stored is None:
             raise NotFound("failure does not exist")
         return stored
+
+
+def remove_failure(
+    cursor: Cursor, rows: Rows[Failure], org: Organisation, stored: Stored[Failure]
+) -> None:
+    rows.remove(cursor, org, stored)
+    _mark(cursor, org, [stored])
 
 
 def _mark(cursor: Cursor, org: Organisation, states: Iterable[Stored[Failure]]) -> None:

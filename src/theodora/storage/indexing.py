@@ -5,7 +5,7 @@ commit a long one. They are written in batches instead, in order, soon after the
 up to the table's watermark are indexed, and readers look at the few above it one by one.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, LiteralString
@@ -18,6 +18,8 @@ from theodora.storage.terms import TAG_MARKS, Term, tag_numbers, terms
 
 BATCH = 512
 """Events indexed at once at the most; readers rarely find more above the watermark."""
+
+_TERMS_AT_ONCE = 64
 
 _ONE_WORD = "commit_sha:"
 """Terms that are found by their only word without help."""
@@ -36,7 +38,7 @@ class _Statements:
     delete_posting: LiteralString
     add_number: LiteralString
     delete_number: LiteralString
-    is_posted: LiteralString
+    posted: LiteralString
     add_word: LiteralString
 
 
@@ -81,9 +83,14 @@ def forget(cursor: Cursor, table: EventTable[E], org: int, key: int, event: E) -
         _delete(cursor, table, postings, _numbers(table, org, key, event, found))
 
 
-def move(cursor: Cursor, table: EventTable[E], org: int, key: int, was: E, now: E) -> None:
-    """Keeps the index in step with an event that has changed, if it is there."""
-    if key > watermark(cursor, table):
+def move(
+    cursor: Cursor, table: EventTable[E], org: int, key: int, was: E, now: E, indexed: int
+) -> None:
+    """Keeps the index in step with an event that has changed, if it is there.
+
+    `indexed` is the key up to which events are.
+    """
+    if key > indexed:
         return
     old_terms, new_terms = terms(table, was), terms(table, now)
     old_postings = set(_postings(org, key, was, old_terms))
@@ -118,15 +125,31 @@ def _add(
 def _add_words(cursor: Cursor, table: EventTable[Any], found: Iterable[tuple[int, str]]) -> None:
     """Makes terms that have no posting yet known by their words."""
     sql = _statements(table)
-    fresh = [
-        at
-        for at in found
-        if not at[1].startswith(_ONE_WORD) and not cursor.execute(sql.is_posted, at).fetchone()
-    ]
+    asked = [at for at in found if not at[1].startswith(_ONE_WORD)]
+    posted = _posted(cursor, table, asked)
     cursor.executemany(
         sql.add_word,
-        sorted((org, word, term) for org, term in fresh for word in set(words(_searched(term)))),
+        sorted(
+            (org, word, term)
+            for org, term in asked
+            if (org, term) not in posted
+            for word in set(words(_searched(term)))
+        ),
     )
+
+
+def _posted(
+    cursor: Cursor, table: EventTable[Any], asked: Sequence[tuple[int, str]]
+) -> set[tuple[int, str]]:
+    """Those of the terms that have a posting."""
+    found: set[tuple[int, str]] = set()
+    for at in range(0, len(asked), _TERMS_AT_ONCE):
+        part = asked[at : at + _TERMS_AT_ONCE]
+        # One statement for any number: the last term fills the places that are left.
+        filled = [*part, *[part[-1]] * (_TERMS_AT_ONCE - len(part))]
+        values = [value for term in filled for value in term]
+        found.update(cursor.execute(_statements(table).posted, values).fetchall())
+    return found
 
 
 def _searched(term: str) -> str:
@@ -163,7 +186,11 @@ def _statements(table: EventTable[Any]) -> _Statements:
         delete_number=(
             f"DELETE FROM {numbers} WHERE org = ? AND field = ? AND value = ? AND event = ?"
         ),
-        is_posted=f"SELECT 1 FROM {postings} WHERE org = ? AND term = ? LIMIT 1",
+        posted=(
+            f"WITH asked (org, term) AS (VALUES (?, ?){', (?, ?)' * (_TERMS_AT_ONCE - 1)}) "
+            "SELECT org, term FROM asked a WHERE EXISTS ("
+            f"SELECT 1 FROM {postings} p WHERE p.org = a.org AND p.term = a.term)"
+        ),
         add_word=(
             f"INSERT INTO {table.words} (org, word, term) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
         ),

@@ -7,15 +7,18 @@ for a stage that is not known.
 
 import sys
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 
+import numpy as np
+
+from theodora.dora.columns import UNKNOWN_NS, Ints
 from theodora.dora.derived import Changes
 from theodora.dora.stages import STAGES, Stages
 from theodora.storage.cursor import Cursor
 from theodora.storage.marks import POSTED, SequenceKey
 
-_UNKNOWN = -1
+_SPAN_BYTES = 8
 _WIDTH = 1 + len(STAGES)
 
 
@@ -35,16 +38,21 @@ def digest_of(spans: bytes) -> int:
     return int.from_bytes(hashed, "big", signed=True) if spans else 0
 
 
-def decode_spans(encoded: bytes) -> tuple[tuple[int, ...], tuple[Stages, ...]]:
-    """The lead times, and the stages of the same commits."""
+def decode_spans(encoded: Sequence[bytes | None]) -> tuple[Ints, Ints]:
+    """Of several deployments: how many commits each has, and a row for each commit.
+
+    In the row stand the lead time and the stages, `UNKNOWN_NS` for one that is not known.
+    """
+    counts = [len(each) // (_WIDTH * _SPAN_BYTES) if each else 0 for each in encoded]
+    spans = np.frombuffer(b"".join(filter(None, encoded)), "<i8").reshape(-1, _WIDTH)
+    return np.array(counts, np.int64), spans
+
+
+def decode_lead_times(encoded: bytes) -> Sequence[int]:
+    """The lead times alone."""
     spans = array("q")
     spans.frombytes(encoded)
-    values = _little_endian(spans).tolist()
-    stages = tuple(
-        Stages(*(None if span == _UNKNOWN else span for span in values[start + 1 : start + _WIDTH]))
-        for start in range(0, len(values), _WIDTH)
-    )
-    return tuple(values[::_WIDTH]), stages
+    return _little_endian(spans)[::_WIDTH]
 
 
 def read_digests(cursor: Cursor, key: SequenceKey) -> dict[int, int]:
@@ -82,7 +90,7 @@ def drop_spans(cursor: Cursor, deployment: int) -> None:
 
 def _encoded(stages: Stages) -> Iterable[int]:
     spans: Iterable[int | None] = (getattr(stages, stage) for stage in STAGES)
-    return (_UNKNOWN if span is None else span for span in spans)
+    return (UNKNOWN_NS if span is None else span for span in spans)
 
 
 def _little_endian(spans: "array[int]") -> "array[int]":

@@ -16,6 +16,11 @@ class Memory(Generic[K, V]):
         self._size = 0
         self._known: OrderedDict[K, tuple[V, int]] = OrderedDict()
 
+    @property
+    def size(self) -> int:
+        """Of all that is kept."""
+        return self._size
+
     def get(self, key: K) -> V | None:
         found = self._known.get(key)
         if found is None:

@@ -1,118 +1,168 @@
 """Metrics over the store: the answer to a metrics query, of everything stored now."""
 
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+
 from theodora.dora import (
-    DeploymentRow,
-    IncidentRow,
+    DeploymentColumns,
+    IncidentColumns,
     MetricsQuery,
+    Period,
     Report,
-    incident_row,
+    Selected,
     make_report,
 )
-from theodora.dora.buckets import Period, previous_period
+from theodora.dora.columns import NO_VALUE
 from theodora.query import Everything, Field, Query
 from theodora.query.fields import Scalar
-from theodora.storage.cursor import Cursor, Row
+from theodora.storage.columns import GROUPED, KeptDeployments, KeptIncidents, TooLarge
+from theodora.storage.cursor import Cursor
 from theodora.storage.database import Database
-from theodora.storage.measures import decode_spans
+from theodora.storage.kept import KeptColumns, Overtaken, Snapshots, Wanted, load_period
 from theodora.storage.organisations import Organisation
-from theodora.storage.tables import DEPLOYMENTS, FAILURES, decode_texts
+from theodora.storage.selecting import Selecting
+from theodora.storage.tables import DEPLOYMENTS
 from theodora.storage.where import compile_where
 
+MEMORY_MIB = 512
+"""For events kept in memory, unless another size is asked for."""
+
+_ATTEMPTS = 3
+"""Looks at newer snapshots before events are loaded for one question alone."""
 _EVERYTHING = Everything()
+_VERDICT = "change_failure"
+_COUNTED = frozenset({*KeptDeployments.fields, _VERDICT})
+"""Fields whose values are counted in memory."""
+
+T = TypeVar("T")
 
 
 class Metrics:
     """Every method is about one organisation and sees no other."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, memory_mib: int = MEMORY_MIB) -> None:
         self._database = database
+        self._kept = KeptColumns(memory_mib * 2**20)
+
+    @property
+    def memory_bytes(self) -> int:
+        """About how much memory events take that are kept to compute metrics from."""
+        return self._kept.nbytes
 
     def report(self, org: Organisation, query: MetricsQuery, tree: Query = _EVERYTHING) -> Report:
         """The answer to `query`, over the deployments and failures that `tree` is true of.
 
-        It tells what has been derived: what is marked counts as it was before.
+        It tells what has been derived: what is marked counts as it was before. Every write
+        that was committed before is in it, by whatever process.
         """
-        before = previous_period(query.period, query.interval, query.calendar, query.as_of_ns)
-        concerned = Period(before.start_ns, query.period.end_ns)
-
-        def read(cursor: Cursor) -> Report:
-            deployments = _deployment_rows(cursor, org, concerned, tree)
-            incidents = _incident_rows(cursor, org, concerned, tree)
-            return make_report(query, deployments, incidents)
-
-        return self._database.read(read)
+        tags = tuple(key for key in query.group_by if key not in GROUPED)
+        asked = _Asked(
+            org,
+            Wanted(tags, stages=query.stages),
+            tree,
+            Period(query.previous_period.start_ns, query.period.end_ns),
+        )
+        return make_report(query, *self._answered(asked, _select))
 
     def value_counts(
         self, org: Organisation, period: Period, tree: Query, field: Field, limit: int
     ) -> list[tuple[Scalar | None, int]]:
         """The values of `field` among the deployments of `period` that `tree` is true of.
 
-        Those of most deployments first, then in order; None is that of those without a value.
+        Those of most deployments first, then in order; None is that of those without a value,
+        and the last of its equals.
         """
-        column = DEPLOYMENTS.column(field)
-        assert column is not None, "a field whose values stand in no column"
+        if field.name not in _COUNTED:
+            return self._database.read(partial(_count_in_table, org, period, tree, field, limit))
+        asked = _Asked(org, Wanted((), stages=False), tree, period)
+        return self._answered(asked, partial(_count_values, field))[:limit]
 
-        def read(cursor: Cursor) -> list[tuple[Scalar | None, int]]:
-            matching = compile_where(tree, DEPLOYMENTS, cursor.dialect)
-            rows = cursor.execute(
-                f"SELECT {column}, count(*) FROM deployments e WHERE e.org = ? "
-                f"AND e.finished_at_ns >= ? AND e.finished_at_ns < ? AND {matching.sql} "
-                "GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT ?",
-                (org.key, period.start_ns, period.end_ns, *matching.values, limit),
-            ).fetchall()
-            return [(value, count) for value, count in rows]
+    def _answered(self, asked: "_Asked", answer: "_Answer[T]") -> T:
+        """What `answer` makes of the events kept, or of those of the period alone."""
+        for _ in range(_ATTEMPTS):
+            try:
+                return self._database.read(partial(self._answer_kept, asked, answer))
+            except Overtaken:
+                continue
+            except TooLarge:
+                break
+        return self._database.read(partial(_answer_alone, asked, answer))
 
-        return self._database.read(read)
+    def _answer_kept(self, asked: "_Asked", answer: "_Answer[T]", cursor: Cursor) -> T:
+        return answer(asked, cursor, self._kept.snapshots(cursor, asked.org, asked.wanted))
 
 
-def _deployment_rows(
-    cursor: Cursor, org: Organisation, period: Period, tree: Query
-) -> list[DeploymentRow]:
-    """Those that finished in `period`."""
+class _Asked(NamedTuple):
+    """Which events a question is about."""
+
+    org: Organisation
+    wanted: Wanted
+    tree: Query
+    period: Period
+
+
+class _Selected(NamedTuple):
+    """What matches."""
+
+    deployments: Selected[DeploymentColumns]
+    incidents: Selected[IncidentColumns]
+
+
+_Answer = Callable[[_Asked, Cursor, Snapshots], T]
+
+
+def _answer_alone(asked: _Asked, answer: _Answer[T], cursor: Cursor) -> T:
+    """From columns loaded for this one question."""
+    return answer(asked, cursor, load_period(cursor, asked.org, asked.wanted, asked.period))
+
+
+def _select(asked: _Asked, cursor: Cursor, snapshots: Snapshots) -> _Selected:
+    where = cursor, asked.org, asked.period
+    return _Selected(
+        Selecting(KeptDeployments, snapshots.deployments, *where).selected(asked.tree),
+        Selecting(KeptIncidents, snapshots.incidents, *where).selected(asked.tree),
+    )
+
+
+def _count_values(
+    field: Field, asked: _Asked, cursor: Cursor, snapshots: Snapshots
+) -> list[tuple[Scalar | None, int]]:
+    """As `value_counts` has them, without an end."""
+    snapshot = snapshots.deployments
+    where = cursor, asked.org, asked.period
+    places = Selecting(KeptDeployments, snapshot, *where).selected(asked.tree).places
+    instants_ns = snapshot.columns.finished_at_ns[places]
+    is_within = (instants_ns >= asked.period.start_ns) & (instants_ns < asked.period.end_ns)
+    if field.name == _VERDICT:
+        values: Sequence[Scalar] = (False, True)
+        codes = snapshot.columns.verdict[places[is_within]]
+    else:
+        labels = snapshot.fields[field.name]
+        values, codes = labels.values, labels.codes[places[is_within]]
+    # Codes begin with that of having no value.
+    none, *counts = np.bincount(codes.astype(np.intp) - NO_VALUE, minlength=1).tolist()
+    found = sorted(
+        ((value, count) for value, count in zip(values, counts, strict=False) if count),
+        key=lambda each: (-each[1], each[0]),
+    )
+    place = next((at for at, (_, count) in enumerate(found) if count < none), len(found))
+    return [*found[:place], *([(None, none)] if none else []), *found[place:]]
+
+
+def _count_in_table(
+    org: Organisation, period: Period, tree: Query, field: Field, limit: int, cursor: Cursor
+) -> list[tuple[Scalar | None, int]]:
+    """Of a field that is not held in memory."""
+    column = DEPLOYMENTS.column(field)
+    assert column is not None, "a field whose values stand in no column"
     matching = compile_where(tree, DEPLOYMENTS, cursor.dialect)
     rows = cursor.execute(
-        "SELECT e.id, e.service, e.env, e.team, e.repository_id, e.custom_tags, e.finished_at_ns, "
-        "e.change_failure, e.deployment_type, r.finished_at_ns - e.finished_at_ns, m.spans "
-        "FROM deployments e "
-        "LEFT JOIN deployment_measures m ON m.deployment = e.key "
-        "LEFT JOIN deployments r ON e.recovery_time_sec IS NOT NULL "
-        "AND r.org = e.org AND r.id = e.remediation_id "
-        f"WHERE e.org = ? AND e.finished_at_ns >= ? AND e.finished_at_ns < ? AND {matching.sql}",
-        (org.key, period.start_ns, period.end_ns, *matching.values),
-    )
-    return [_deployment_row(row) for row in rows]
-
-
-def _deployment_row(row: Row) -> DeploymentRow:
-    (
-        id_, service, env, team, repository_id, custom_tags, finished_at_ns,
-        change_failure, deployment_type, recovery_time_ns, spans,
-    ) = row  # fmt: skip
-    lead_times_ns, stages = decode_spans(spans) if spans else ((), ())
-    return DeploymentRow(
-        id=id_,
-        service=service,
-        env=env,
-        team=team,
-        repository_id=repository_id,
-        custom_tags=decode_texts(custom_tags),
-        finished_at_ns=finished_at_ns,
-        lead_times_ns=lead_times_ns,
-        stages=stages,
-        change_failure=None if change_failure is None else bool(change_failure),
-        deployment_type=deployment_type,
-        recovery_time_ns=recovery_time_ns,
-    )
-
-
-def _incident_rows(
-    cursor: Cursor, org: Organisation, period: Period, tree: Query
-) -> list[IncidentRow]:
-    """Those that started in `period`."""
-    matching = compile_where(tree, FAILURES, cursor.dialect)
-    rows = cursor.execute(
-        f"SELECT {FAILURES.select} FROM failures e WHERE e.org = ? "
-        f"AND e.started_at_ns >= ? AND e.started_at_ns < ? AND {matching.sql}",
-        (org.key, period.start_ns, period.end_ns, *matching.values),
-    )
-    return [incident_row(FAILURES.from_row(row)) for row in rows]
+        f"SELECT {column}, count(*) FROM deployments e WHERE e.org = ? "
+        f"AND e.finished_at_ns >= ? AND e.finished_at_ns < ? AND {matching.sql} "
+        f"GROUP BY 1 ORDER BY 2 DESC, {column} IS NULL, 1 LIMIT ?",
+        (org.key, period.start_ns, period.end_ns, *matching.values, limit),
+    ).fetchall()
+    return [(value, count) for value, count in rows]

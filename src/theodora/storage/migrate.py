@@ -23,6 +23,11 @@ CREATE TABLE IF NOT EXISTS migrations (
 )
 """
 
+_IS_APPLIED: LiteralString = "SELECT count(*) FROM migrations WHERE number = ?"
+
+UNFINISHED_COPY = "unfinished_copy"
+"""The table that a database has while another is copied into it, see `storage/copying.py`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Migration:
@@ -47,9 +52,11 @@ class Schema(Protocol):
 
     def execute(self, statement: LiteralString, values: tuple[Any, ...] = ()) -> None: ...
 
-    def value(self, statement: LiteralString) -> Any:
+    def value(self, statement: LiteralString, values: tuple[Any, ...] = ()) -> Any:
         """The only value of the only row."""
         ...
+
+    def has_table(self, name: str) -> bool: ...
 
 
 @cache
@@ -74,8 +81,19 @@ def migrations(kind: Kind = "sqlite") -> tuple[Migration, ...]:
 def migrate(schema: Schema, now_ns: int) -> tuple[Migration, ...]:
     """Applies what is missing and returns it.
 
-    Raises `UnusableStore` for a database that a newer version has migrated further.
+    Raises `UnusableStore` for a database that a newer version has migrated further, or that is
+    an unfinished copy.
     """
+    if schema.has_table(UNFINISHED_COPY):
+        raise UnusableStore(
+            "the database is an unfinished copy of another: run the same theodora copy again to "
+            "finish it, or make the database anew"
+        )
+    return apply_missing(schema, now_ns)
+
+
+def apply_missing(schema: Schema, now_ns: int) -> tuple[Migration, ...]:
+    """The same, also in a database that is an unfinished copy."""
     with schema.transaction():
         schema.execute(_RECORD)
     known = migrations(schema.kind)
@@ -95,7 +113,8 @@ def applied_number(schema: Schema) -> int:
 
 def _apply_if_missing(schema: Schema, migration: Migration, now_ns: int) -> bool:
     with schema.transaction():
-        missing = applied_number(schema) < migration.number
+        # By its own number: two that were made side by side may come in either order.
+        missing = not schema.value(_IS_APPLIED, (migration.number,))
         if missing:
             schema.run(migration.sql)
             schema.execute(

@@ -1,29 +1,47 @@
 """Which kind of database a URL is for: the one place that chooses."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from importlib.util import find_spec
 from pathlib import Path
 
 from theodora.errors import UnusableSetting
+from theodora.storage.copying import Copy, Original
 from theodora.storage.database import Database, Upkeep
 from theodora.storage.migrate import Migration
+from theodora.storage.sqlite.copying import copy_in_file, original_file
 from theodora.storage.sqlite.database import SqliteDatabase, migrate_file
 
 _SQLITE = "sqlite:///"
 _POSTGRESQL = "postgresql://"
 
 
-def open_database(url: str, upkeep: Upkeep, on_commit: Callable[[int], None]) -> Database:
+def open_database(
+    url: str, upkeep: Upkeep, on_commit: Callable[[int], None], read_url: str = ""
+) -> Database:
     """Opens the database at `url`, made and migrated if need be.
 
     Upkeep is done when no writes come, or when many have come since; `on_commit` is told how
-    many writes each commit held.
+    many writes each commit held. At `read_url` is a replica to read from, if there is one.
     """
+    if read_url and not (is_postgresql(url) and is_postgresql(read_url)):
+        raise UnusableSetting(
+            "read_database_url must have the form postgresql://user@host/name, and be that of a "
+            "replica of the database: a SQLite file has none"
+        )
     if is_postgresql(url):
-        from theodora.storage.postgresql.database import PostgresqlDatabase  # noqa: PLC0415
-
-        return PostgresqlDatabase(url, upkeep, on_commit)
+        return _open_postgresql(url, upkeep, on_commit, read_url)
     return SqliteDatabase(sqlite_path(url), upkeep, on_commit)
+
+
+def _open_postgresql(
+    url: str, upkeep: Upkeep, on_commit: Callable[[int], None], read_url: str
+) -> Database:
+    from theodora.storage.postgresql.database import PostgresqlDatabase  # noqa: PLC0415
+    from theodora.storage.postgresql.replicated import ReplicatedDatabase  # noqa: PLC0415
+
+    primary = PostgresqlDatabase(url, upkeep, on_commit)
+    return ReplicatedDatabase(primary, read_url) if read_url else primary
 
 
 def migrate_database(url: str) -> tuple[Migration, ...]:
@@ -33,6 +51,33 @@ def migrate_database(url: str) -> tuple[Migration, ...]:
 
         return migrate_server(url)
     return migrate_file(sqlite_path(url))
+
+
+def distribute_database(url: str) -> bool:
+    """Distributes the store among the servers of a Citus cluster; False if it is so already."""
+    if not is_postgresql(url):
+        raise UnusableSetting("a SQLite file cannot be distributed: Citus is PostgreSQL's")
+    from theodora.storage.postgresql.distribution import distribute_server  # noqa: PLC0415
+
+    return distribute_server(url)
+
+
+def open_original(url: str) -> AbstractContextManager[Original]:
+    """The store at `url` to be read in one snapshot; it has to be there."""
+    if is_postgresql(url):
+        from theodora.storage.postgresql.copying import original_on_server  # noqa: PLC0415
+
+        return original_on_server(url)
+    return original_file(sqlite_path(url))
+
+
+def open_copy(url: str) -> AbstractContextManager[Copy]:
+    """The database at `url` to be copied into, made and migrated if need be."""
+    if is_postgresql(url):
+        from theodora.storage.postgresql.copying import copy_on_server  # noqa: PLC0415
+
+        return copy_on_server(url)
+    return copy_in_file(sqlite_path(url))
 
 
 def beside(url: str) -> Path:

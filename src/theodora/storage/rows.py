@@ -4,7 +4,7 @@ Functions here run inside a transaction that their caller has opened. SQL is mad
 alone; values are always bound.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from itertools import count
@@ -14,6 +14,7 @@ import msgspec
 
 from theodora.events import Deployment, Failure
 from theodora.storage import indexing
+from theodora.storage.changes import log_change
 from theodora.storage.cursor import Cursor, Row, only_value
 from theodora.storage.organisations import Organisation
 from theodora.storage.tables import E, EventTable
@@ -24,6 +25,7 @@ T = TypeVar("T")
 Outcome = Literal["added", "replaced", "unchanged"]
 
 _PAGE = 1_000
+_KEYS_AT_ONCE = 64
 
 
 class Read(Protocol):
@@ -59,6 +61,20 @@ class Placed(Generic[E]):
         return [self.now] if self.before is None else [self.before, self.now]
 
 
+@dataclass(frozen=True, slots=True)
+class _Place(Generic[E]):
+    """Where an event that is put belongs."""
+
+    identity: str
+    receipt: int
+    """The number of its receipt: its key, if it is new."""
+    former: Stored[E] | None
+    """The event that it replaces: of the same id or, without one, the latest received of the
+    same identity, whatever its id."""
+    is_taken: bool
+    """Whether there is an event with the id, or with the one that follows from the identity."""
+
+
 class Rows(Generic[E]):
     """The rows of one kind of event."""
 
@@ -74,6 +90,17 @@ class Rows(Generic[E]):
     def get(self, cursor: Cursor, key: int) -> Stored[E] | None:
         """The event whose row has this key."""
         return self._stored(cursor.execute(self._sql.by_key, (key,)).fetchone())
+
+    def get_all(self, cursor: Cursor, keys: Sequence[int]) -> dict[int, Stored[E]]:
+        """Those of the events whose rows have these keys that are there, by them."""
+        found: dict[int, Stored[E]] = {}
+        for at in range(0, len(keys), _KEYS_AT_ONCE):
+            part = keys[at : at + _KEYS_AT_ONCE]
+            # One statement for any number: the last key fills the places that are left.
+            asked = [*part, *[part[-1]] * (_KEYS_AT_ONCE - len(part))]
+            rows = cursor.execute(self._sql.by_keys, asked).fetchall()
+            found.update((row[0], Stored(row[0], self.table.from_row(row[1:]))) for row in rows)
+        return found
 
     def count(self, cursor: Cursor, org: Organisation | None = None) -> int:
         """How many events there are, in one organisation or in all."""
@@ -97,15 +124,13 @@ class Rows(Generic[E]):
         A replacement keeps the key, the id and the time of first receipt.
         """
         identity = event.identity(org.uuid)
-        former = (
-            self.find(cursor, org, event.id)
-            if event.id
-            else self._find_same(cursor, org, event, identity)
-        )
+        place = self._place(cursor, org, event, identity)
+        former = place.former
         if former is None:
-            return Placed("added", self._insert(cursor, org, event, identity, now_ns))
+            event = msgspec.structs.replace(event, id=self._free_id(cursor, org, event, place))
+            return Placed("added", self._insert(cursor, org, event, place, now_ns))
         same = self.table.sent_values(event) == self.table.sent_values(former.event)
-        now = self._replace(cursor, org, former, event, identity)
+        now = self._replace(cursor, org, former, event, place)
         return Placed("unchanged" if same else "replaced", now, former)
 
     def remove(self, cursor: Cursor, org: Organisation, stored: Stored[E]) -> None:
@@ -113,11 +138,25 @@ class Rows(Generic[E]):
         indexing.forget(cursor, self.table, org.key, stored.key, stored.event)
         cursor.execute(self._sql.delete_elements, (stored.key,))
         cursor.execute(self._sql.delete, (stored.key,))
+        log_change(cursor, self.table, org, stored.key)
 
     def derive(self, cursor: Cursor, org: Organisation, stored: Stored[E], now: E) -> None:
         """Writes what is derived of an event, a team among it: `now` is the event with it."""
-        if now == stored.event:
-            return
+        self.derive_all(cursor, org, [(stored, now)])
+
+    def derive_all(
+        self, cursor: Cursor, org: Organisation, changes: Iterable[tuple[Stored[E], E]]
+    ) -> None:
+        """The same of several, of which some may have changed."""
+        changed = [(stored, now) for stored, now in changes if now != stored.event]
+        if changed:
+            indexed = indexing.watermark(cursor, self.table)
+            for stored, now in changed:
+                self._derive(cursor, org, stored, now, indexed)
+
+    def _derive(
+        self, cursor: Cursor, org: Organisation, stored: Stored[E], now: E, indexed: int
+    ) -> None:
         if now.team != stored.event.team:
             filled_in = (now.team, now.team_is_filled_in, searched_words(self.table, now))
             cursor.execute(self._sql.fill_in, (*filled_in, stored.key))
@@ -125,28 +164,31 @@ class Rows(Generic[E]):
         cursor.execute(
             self._sql.derive, (self._render(now), other_words(now), *derived, stored.key)
         )
-        indexing.move(cursor, self.table, org.key, stored.key, stored.event, now)
+        indexing.move(cursor, self.table, org.key, stored.key, stored.event, now, indexed)
+        log_change(cursor, self.table, org, stored.key)
 
     def _page(self, org: Organisation, after: int, cursor: Cursor) -> list[Stored[E]]:
         found = cursor.execute(self._sql.page, (after, org.key, _PAGE))
         return [Stored(row[0], self.table.from_row(row[1:])) for row in found]
 
-    def _find_same(
-        self, cursor: Cursor, org: Organisation, event: E, identity: str
-    ) -> Stored[E] | None:
-        """The latest received event of the same identity, whatever its id."""
-        values = (org.key, event.id_of(identity), identity, org.key, identity)
-        return self._stored(cursor.execute(self._sql.by_identity, values).fetchone())
+    def _place(self, cursor: Cursor, org: Organisation, event: E, identity: str) -> _Place[E]:
+        """Finds all of it out at once: each look at a server is a wait for its answer."""
+        if event.id:
+            found = cursor.execute(self._sql.place_by_id, (org.key, event.id)).fetchall()
+        else:
+            values = (org.key, event.id_of(identity), org.key, identity)
+            found = cursor.execute(self._sql.place_by_identity, values).fetchall()
+        receipt = found[0][0] + 1
+        cursor.execute(self._sql.raise_receipt, (receipt,))
+        there = [row for row in found if row[1] is not None]
+        former = next((row[2:] for row in there if event.id or row[1] == identity), None)
+        return _Place(identity, receipt, self._stored(former), is_taken=bool(there))
 
     def _insert(
-        self, cursor: Cursor, org: Organisation, event: E, identity: str, now_ns: int
+        self, cursor: Cursor, org: Organisation, event: E, place: _Place[E], now_ns: int
     ) -> Stored[E]:
-        key = next_receipt(cursor)
-        event = msgspec.structs.replace(
-            event,
-            id=event.id or self._free_id(cursor, org, event, identity),
-            created_at_ns=event.created_at_ns or now_ns,
-        )
+        key, identity = place.receipt, place.identity
+        event = msgspec.structs.replace(event, created_at_ns=event.created_at_ns or now_ns)
         cursor.execute(
             self._sql.insert,
             (
@@ -157,18 +199,24 @@ class Rows(Generic[E]):
             ),
         )
         self._add_elements(cursor, key, event)
+        log_change(cursor, self.table, org, key)
         return Stored(key, event)
 
-    def _free_id(self, cursor: Cursor, org: Organisation, event: E, identity: str) -> str:
-        """The id that follows from the identity; another if a client gave it to another event."""
+    def _free_id(self, cursor: Cursor, org: Organisation, event: E, place: _Place[E]) -> str:
+        """Its own id, or the one that follows from its identity.
+
+        Another one if a client gave that to another event.
+        """
+        if event.id or not place.is_taken:
+            return event.id or event.id_of(place.identity)
         return next(
             id_
-            for id_ in (event.id_of(identity, attempt) for attempt in count())
+            for id_ in (event.id_of(place.identity, attempt) for attempt in count(1))
             if self.find(cursor, org, id_) is None
         )
 
     def _replace(
-        self, cursor: Cursor, org: Organisation, former: Stored[E], event: E, identity: str
+        self, cursor: Cursor, org: Organisation, former: Stored[E], event: E, place: _Place[E]
     ) -> Stored[E]:
         event = msgspec.structs.replace(
             event,
@@ -179,15 +227,17 @@ class Rows(Generic[E]):
         cursor.execute(
             self._sql.replace,
             (
-                *(identity, event.id != event.id_of(identity), next_receipt(cursor)),
+                *(place.identity, event.id != event.id_of(place.identity), place.receipt),
                 *(self._render(event), searched_words(self.table, event), other_words(event)),
                 *(*self.table.sent_values(event), former.key),
             ),
         )
         if event != former.event:
-            indexing.move(cursor, self.table, org.key, former.key, former.event, event)
+            indexed = indexing.watermark(cursor, self.table)
+            indexing.move(cursor, self.table, org.key, former.key, former.event, event, indexed)
             cursor.execute(self._sql.delete_elements, (former.key,))
             self._add_elements(cursor, former.key, event)
+            log_change(cursor, self.table, org, former.key)
         return Stored(former.key, event)
 
     def _add_elements(self, cursor: Cursor, key: int, event: E) -> None:
@@ -203,8 +253,11 @@ class Rows(Generic[E]):
 @dataclass(frozen=True, slots=True)
 class _Statements:
     by_id: LiteralString
-    by_identity: LiteralString
+    place_by_id: LiteralString
+    place_by_identity: LiteralString
+    raise_receipt: LiteralString
     by_key: LiteralString
+    by_keys: LiteralString
     count: LiteralString
     count_of: LiteralString
     page: LiteralString
@@ -234,6 +287,9 @@ _FILLED_IN: tuple[LiteralString, ...] = ("team", "team_is_filled_in", "words")
 def _statements(table: EventTable[Any]) -> _Statements:
     name = table.name
     selected: LiteralString = f"SELECT e.key, {table.select} FROM {name} e"
+    placed: LiteralString = (
+        f"SELECT c.value, e.identity, e.key, {table.select} FROM counters c LEFT JOIN {name} e"
+    )
     inserted: tuple[LiteralString, ...] = (
         *("key", "org", "id", "identity", "has_own_id", "receipt"),
         *("created_at_ns", "document", "words", "other_words"),
@@ -246,14 +302,17 @@ def _statements(table: EventTable[Any]) -> _Statements:
     derived: tuple[LiteralString, ...] = ("document", "other_words", *table.derived_columns)
     return _Statements(
         by_id=f"{selected} WHERE org = ? AND id = ?",
-        by_identity=(
-            f"{selected} WHERE e.key IN ("
-            f"SELECT key FROM {name} WHERE org = ? AND id = ? AND identity = ? "
+        place_by_id=f"{placed} ON e.org = ? AND e.id = ? WHERE c.name = 'receipt'",
+        place_by_identity=(
+            f"{placed} ON e.key IN ("
+            f"SELECT key FROM {name} WHERE org = ? AND id = ? "
             f"UNION ALL "
             f"SELECT key FROM {name} WHERE org = ? AND identity = ? AND has_own_id = 1) "
-            "ORDER BY e.receipt DESC LIMIT 1"
+            "WHERE c.name = 'receipt' ORDER BY e.receipt DESC LIMIT 2"
         ),
+        raise_receipt="UPDATE counters SET value = ? WHERE name = 'receipt'",
         by_key=f"{selected} WHERE e.key = ?",
+        by_keys=f"{selected} WHERE e.key IN (?{', ?' * (_KEYS_AT_ONCE - 1)})",
         count=f"SELECT count(*) FROM {name}",
         count_of=f"SELECT count(*) FROM {name} WHERE org = ?",
         page=f"{selected} WHERE key > ? AND +org = ? ORDER BY key LIMIT ?",

@@ -188,6 +188,11 @@ class _Search:
             return True, 0
         arms = [self._probe(probe) for probe in union]
         few, order = (_FEW_IN_ORDER, f" ORDER BY at {self._direction}") if in_order else (_FEW, "")
+        if order and not self._dialect.merges_lazily:
+            first: LiteralString = f"{order} LIMIT {few}"
+            arms = [
+                Condition(f"SELECT * FROM ({arm.sql}{first}) first", arm.values) for arm in arms
+            ]
         found = _together(" UNION ALL ", arms)
         count, first_ns, last_ns = cursor.execute(
             "SELECT count(*), coalesce(min(at), 0), coalesce(max(at), 0) "

@@ -6,8 +6,10 @@ from types import TracebackType
 
 from theodora.events import Failure
 from theodora.storage.activity import Activity
+from theodora.storage.changes import prune_changes
 from theodora.storage.commits import Commits
 from theodora.storage.cursor import Cursor
+from theodora.storage.database import ReplicaUse
 from theodora.storage.deployments import Deployments
 from theodora.storage.derivation import Derivations
 from theodora.storage.failures import Failures
@@ -15,9 +17,10 @@ from theodora.storage.health import DataHealth
 from theodora.storage.indexing import index_some
 from theodora.storage.judgements import Verdicts
 from theodora.storage.keys import Keys
-from theodora.storage.metrics import Metrics
+from theodora.storage.metrics import MEMORY_MIB, Metrics
 from theodora.storage.mirrors import Mirrors
 from theodora.storage.opening import open_database
+from theodora.storage.retention import Retention
 from theodora.storage.rows import Render, Rows
 from theodora.storage.sessions import Sessions
 from theodora.storage.settings import Settings
@@ -34,15 +37,19 @@ class Store:
         render: Render,
         *,
         on_commit: Callable[[int], None] = lambda _: None,
+        read_url: str = "",
+        metrics_memory_mib: int = MEMORY_MIB,
     ) -> None:
         """Opens the database at `url`, made and migrated if need be.
 
-        `render` writes an event's attributes for `documents`; `on_commit` is told how many
-        writes each commit held. Raises `UnusableStore` for a
-        database that is not ours, not sound, or from a newer version.
+        At `read_url` is a replica of it to read from, if there is one. `render` writes an
+        event's attributes for `documents`; `on_commit` is told how many writes each commit held.
+        In so much memory events are kept that metrics are computed from.
+        Raises `UnusableStore` for a database that is not ours, not sound, or from a newer
+        version.
         """
         failures = Rows(FAILURES, render)
-        self._database = open_database(url, partial(_keep_up, failures), on_commit)
+        self._database = open_database(url, partial(_keep_up, failures), on_commit, read_url)
         self.deployments = Deployments(self._database, render)
         self.failures = Failures(self._database, render)
         self.derivations = Derivations(self._database, Rows(DEPLOYMENTS, render))
@@ -51,15 +58,21 @@ class Store:
         self.activity = Activity(self._database)
         self.commits = Commits(self._database)
         self.mirrors = Mirrors(self._database)
-        self.metrics = Metrics(self._database)
+        self.metrics = Metrics(self._database, metrics_memory_mib)
         self.health = DataHealth(self._database)
         self.keys = Keys(self._database)
         self.sessions = Sessions(self._database)
+        self.retention = Retention(self._database, render)
 
     @property
     def waiting_writes(self) -> int:
         """Writes accepted that no commit has taken up yet."""
         return self._database.waiting_writes
+
+    @property
+    def replica(self) -> ReplicaUse | None:
+        """How a replica shares in answering reads; None where there is none."""
+        return self._database.replica
 
     def answer_briefly(self) -> None:
         """From now on reads on this thread raise `TakesLong` rather than take milliseconds."""
@@ -86,7 +99,8 @@ class Store:
 
 
 def _keep_up(failures: Rows[Failure], cursor: Cursor) -> bool:
-    """Indexes some events and gives some failures their teams; whether there are more."""
+    """Indexes some events, gives some failures their teams, prunes the log; whether to go on."""
     more = index_some(cursor, DEPLOYMENTS)
     more = index_some(cursor, FAILURES) or more
+    more = prune_changes(cursor) or more
     return give_teams(cursor, failures) or more

@@ -7,7 +7,6 @@ import msgspec
 
 from theodora.dora.report import Report
 from theodora.errors import Invalid, Problem
-from theodora.query import Field, resolve
 from theodora.storage import Organisation, Store
 from theodora.storage.settings import WHOLE_ORGANISATION
 from theodora.web.metrics_question import Question
@@ -40,10 +39,7 @@ def answer_of(store: Store, org: Organisation, question: Question) -> Answer:
     query = question.query
     report = store.metrics.report(org, query, question.tree)
     _check_size(report)
-    service = resolve("service")
-    assert isinstance(service, Field)
-    services = store.metrics.value_counts(org, query.period, question.tree, service, 2)
-    return Answer(question, report, _clock(store, org), len(services) > 1)
+    return Answer(question, report, _clock(store, org), report.services > 1)
 
 
 def _check_size(report: Report) -> None:

@@ -22,7 +22,7 @@ def csv_of(answer: Answer) -> bytes:
     head = (
         *("id", *(f"group.{key}" for key in keys), "row", "start", "end", "partial"),
         *_flat(overall.total),
-        *_flat(overall.change, "change."),
+        *_flat(dict(overall.change), "change."),
     )
     groups = (overall, *(answer.report.groups if keys else ()))
     rows = (row for group in groups for row in _rows(answer, group))
@@ -40,7 +40,7 @@ def _rows(answer: Answer, found: GroupReport) -> Iterator[Mapping[str, Cell]]:
         "row": "total",
         **_ends(period.start_ns, period.end_ns),
         **_flat(found.total),
-        **_flat(found.change, "change."),
+        **_flat(dict(found.change), "change."),
     }
     yield {
         **group,

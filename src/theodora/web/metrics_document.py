@@ -124,6 +124,7 @@ class Meta(msgspec.Struct, frozen=True, rename={"from_": "from"}):
     interval: Interval
     group_by: tuple[str, ...]
     granularity: Granularity
+    stages: bool
     query: str
     lead_time_clock: Clock
     benchmark: Benchmark
@@ -156,7 +157,7 @@ def _resource(id_: str, group: Mapping[str, str], found: GroupReport, answer: An
         group=group,
         total=found.total,
         previous=found.previous,
-        change=found.change,
+        change=dict(found.change),
         score=_score(scores_of(figures)),
         levels={table.id: levels_of(table, figures) for table in LEVEL_TABLES},
         events=event_queries(question.tree, question.query.period, group),
@@ -192,6 +193,7 @@ def _meta(answer: Answer) -> Meta:
         interval=query.interval,
         group_by=query.group_by,
         granularity=query.granularity,
+        stages=query.stages,
         query=question.text,
         lead_time_clock=answer.clock,
         benchmark=BENCHMARK,

@@ -33,7 +33,7 @@ Form = Literal["json", "csv"]
 
 PARAMETERS = (
     *("from", "to", "query", "interval", "group_by", "timezone", "week_start"),
-    *("granularity", "as_of", "format"),
+    *("granularity", "stages", "as_of", "format"),
 )
 DEFAULT_WEEKS = 12
 """Weeks that are looked at unless the request says otherwise, the running one included."""
@@ -83,6 +83,7 @@ def read_question(parameters: Iterable[tuple[str, str]], now_ns: int) -> Questio
         calendar=calendar,
         group_by=reader.read("group_by", _keys, ()),
         granularity=reader.choice("granularity", get_args(Granularity), "commit"),
+        stages=reader.choice("stages", ("true", "false"), "false") == "true",
     )
     tree = reader.read("query", _tree, Everything())
     form: Form = reader.choice("format", get_args(Form), "json")

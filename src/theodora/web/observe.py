@@ -4,14 +4,18 @@ import itertools
 import re
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from functools import cache
 from typing import Literal
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from theodora.storage import ReplicaUse
 
 log = structlog.get_logger()
 
@@ -79,9 +83,13 @@ class Metrics:
         self._latency_of(operation).observe(seconds)
 
     def watch(
-        self, waiting_writes: Callable[[], int], stored: dict[str, Callable[[], int]]
+        self,
+        waiting_writes: Callable[[], int],
+        stored: dict[str, Callable[[], int]],
+        replica: Callable[[], ReplicaUse | None],
     ) -> None:
         """Asks these functions whenever the metrics are read."""
+        self._registry.register(_Reads(replica))
         self._waiting.set_function(waiting_writes)
         for kind, count in stored.items():
             self._stored.labels(kind).set_function(count)
@@ -89,6 +97,22 @@ class Metrics:
     def exposition(self) -> bytes:
         """All metrics in Prometheus' text format."""
         return generate_latest(self._registry)
+
+
+class _Reads(Collector):
+    """Which database answers reads, where there are two."""
+
+    def __init__(self, replica: Callable[[], ReplicaUse | None]) -> None:
+        self._replica = replica
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        use = self._replica()
+        if use is None:
+            return
+        reads = CounterMetricFamily("theodora_reads", "Reads of the store.", labels=["answered_by"])
+        reads.add_metric(["replica"], use.answered)
+        reads.add_metric(["primary"], use.left_to_primary)
+        yield reads
 
 
 def note_operation(scope: Scope, name: str) -> None:

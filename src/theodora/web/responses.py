@@ -11,6 +11,7 @@ from theodora.errors import (
     NotFound,
     PayloadTooLarge,
     Problem,
+    ReadOnly,
     TooManyRequests,
     Unavailable,
     UnsupportedMediaType,
@@ -63,6 +64,8 @@ def error_reply(error: Exception) -> Reply:
             return _objects(415, _object(415, str(error), header="Content-Type"))
         case TooManyRequests():
             return _strings(429, "Too many requests")
+        case ReadOnly():
+            return _objects(503, _object(503, str(error)), headers=(_RETRY_AFTER,))
         case Unavailable():
             return _objects(503, _object(503), headers=(_RETRY_AFTER,))
         case _:

@@ -8,7 +8,14 @@ from typing import Any, get_args
 
 import msgspec
 
-from theodora.dora import DeploymentSequence, deployment_row, derive, make_report
+from theodora.dora import (
+    DeploymentSequence,
+    deployment_row,
+    derive,
+    make_report,
+    select_deployments,
+    select_incidents,
+)
 from theodora.dora.buckets import Interval, WeekStart
 from theodora.dora.explanation import Explanation, explain
 from theodora.dora.given import MAX_ENVS, MAX_GLOBS, MAX_NAME, MAX_RULES
@@ -16,6 +23,7 @@ from theodora.dora.metrics import Granularity
 from theodora.dora.rules import FIELDS
 from theodora.events import Deployment
 from theodora.query.fields import SORT_KEYS, Kind
+from theodora.storage.retention import MAX_DAYS
 from theodora.storage.settings import MAX_SERVICES
 from theodora.web.explanations import TYPE as EXPLANATION_TYPE
 from theodora.web.metrics_answer import Answer, Clock
@@ -24,6 +32,9 @@ from theodora.web.metrics_document import Meta, MetricsAttributes, json_of
 from theodora.web.metrics_events import GROUP_FIELDS
 from theodora.web.metrics_question import MOST_KEYS, Form, read_question
 from theodora.web.prometheus import DEFAULT_DAYS, MOST_DAYS
+from theodora.web.retention import PREVIEW_TYPE as RETENTION_PREVIEW_TYPE
+from theodora.web.retention import TYPE as RETENTION_TYPE
+from theodora.web.retention import RetentionAttributes, RetentionPreviewAttributes
 from theodora.web.settings import (
     PREVIEW_TYPE,
     SERVICE_TYPE,
@@ -124,11 +135,14 @@ _COMMIT_EXAMPLE = {"id": "66adc9350f2cc9b250b69abddab733dd55e1a588", "type": "co
 _SHAPES = (
     *(Explanation, VerdictAttributes),
     *(SettingsAttributes, PreviewAttributes, ServiceAttributes),
+    *(RetentionAttributes, RetentionPreviewAttributes),
     *(MetricsAttributes, Meta),
 )
-(_EXPLANATION, _JUDGED, _SETTINGS, _PREVIEW, _SERVICE_KNOWN, _METRICS, _META), _PARTS = (
-    msgspec.json.schema_components(_SHAPES, ref_template="#/components/schemas/{name}")
+_SCHEMAS, _PARTS = msgspec.json.schema_components(
+    _SHAPES, ref_template="#/components/schemas/{name}"
 )
+_EXPLANATION, _JUDGED, _SETTINGS, _PREVIEW, _SERVICE_KNOWN, *_OTHERS = _SCHEMAS
+_RETENTION, _RETENTION_PREVIEW, _METRICS, _META = _OTHERS
 
 COMPONENTS: dict[str, Schema] = {
     **_PARTS,
@@ -599,6 +613,25 @@ def _settings_documents(
     )
 
 
+def _retention_documents(type_: str, answer: Schema, *, reads: bool = True) -> Documents:
+    days = {"type": ["integer", "null"], "minimum": 1, "maximum": MAX_DAYS}
+    attributes = _object({"days": days}, "days")
+    given = _object(
+        {"type": _constant(RETENTION_TYPE), "attributes": attributes}, "type", "attributes"
+    )
+    example = {"data": {"type": RETENTION_TYPE, "attributes": {"days": 730}}}
+    return Documents(
+        request=_data(given) if reads else None,
+        request_example=example if reads else None,
+        answer=_data(
+            _object(
+                {"id": _text(), "type": _constant(type_), "attributes": answer},
+                *("id", "type", "attributes"),
+            )
+        ),
+    )
+
+
 def _parameter(name: str, about: str, schema: Schema) -> Schema:
     return {"name": name, "in": "query", "description": about, "schema": schema}
 
@@ -637,6 +670,12 @@ _METRICS_PARAMETERS = (
         get_args(Granularity),
         "commit",
     ),
+    _choice(
+        "stages",
+        "Whether `total` and `previous` tell how long each stage of lead times took.",
+        ("true", "false"),
+        "false",
+    ),
     _parameter("as_of", f"What counts as now: {_ENDS}. Default: the time of the request.", _text()),
     _choice("format", "How to answer.", get_args(Form), "json"),
 )
@@ -647,7 +686,7 @@ def _metrics_documents() -> Documents:
     """With the answer to a question about a store that holds one deployment."""
     question = read_question((("interval", "month"), ("from", "2023-08-01")), _AS_OF_NS)
     rows = [deployment_row(each) for each in derive(DeploymentSequence(deployments=(_EXPLAINED,)))]
-    report = make_report(question.query, rows, ())
+    report = make_report(question.query, select_deployments(rows), select_incidents(()))
     example = json_of(Answer(question, report, Clock("author_time", {}), spans_services=False))
     resource = _object(
         {"id": _text(), "type": _constant(METRICS_TYPE), "attributes": _METRICS},
@@ -672,6 +711,9 @@ DOCUMENTS: dict[str, Documents] = {
     "GetDORASettings": _settings_documents(SETTINGS_TYPE, _SETTINGS, reads=False),
     "PutDORASettings": _settings_documents(SETTINGS_TYPE, _SETTINGS),
     "PreviewDORASettings": _settings_documents(PREVIEW_TYPE, _PREVIEW),
+    "GetDORARetention": _retention_documents(RETENTION_TYPE, _RETENTION, reads=False),
+    "PutDORARetention": _retention_documents(RETENTION_TYPE, _RETENTION),
+    "PreviewDORARetention": _retention_documents(RETENTION_PREVIEW_TYPE, _RETENTION_PREVIEW),
     "ListDORAServices": _SERVICES_DOCUMENTS,
     "GetDORAServiceSettings": _settings_documents(
         SETTINGS_TYPE, _SETTINGS, _SERVICE_PARAMETER, reads=False

@@ -24,7 +24,8 @@ def status_routes(store: Store, metrics: Metrics, path_prefix: str) -> list[Rout
             store.check()
         except TheodoraError as error:
             return PlainTextResponse(f"not ready: {error}\n", status_code=503)
-        return PlainTextResponse("ready\n")
+        problems = store.replica.problems if store.replica else ()
+        return PlainTextResponse("".join(f"{line}\n" for line in ("ready", *problems)))
 
     def prometheus(_: Request) -> Response:
         return Response(metrics.exposition(), media_type=PROMETHEUS)

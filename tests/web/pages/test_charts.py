@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pooling import pooled
 from theodora.dora.buckets import Bucket, Calendar, Period, buckets_of
-from theodora.dora.metrics import Metrics, Sample, measure
+from theodora.dora.metrics import Metrics
 from theodora.dora.report import BucketMetrics
+from theodora.dora.rows import DeploymentRow
 from theodora.dora.statistics import wilson_interval
 from theodora.web.pages import charts
 from theodora.web.pages.charts.histogram import place_of
@@ -58,16 +60,20 @@ def slot(name: str = "9 Nov", *, link: str = "/x", is_partial: bool = False) -> 
 def metrics(
     total: int, failed: int = 0, pending: int = 0, lead_times: list[float] | None = None
 ) -> Metrics:
-    return measure(
-        Sample(
-            days=7,
-            deployments=total,
-            evaluated=total - pending,
-            failed=failed,
-            rework=failed,
-            lead_times=lead_times or [],
+    rows = [
+        DeploymentRow(
+            id=str(number),
+            service="web",
+            finished_at_ns=0,
+            change_failure=None if number >= total - pending else number < failed,
+            deployment_type="rollback" if number < failed else "standard",
+            lead_times_ns=tuple(round(each * SECOND_NS) for each in lead_times or ())
+            if not number
+            else (),
         )
-    )
+        for number in range(total)
+    ]
+    return pooled(rows, days=7)
 
 
 def series(*those: Metrics) -> list[BucketMetrics]:
@@ -138,9 +144,10 @@ def test_a_bar_is_as_high_as_its_count_and_stacks_what_failed() -> None:
     drawing = read(charts.deployments_chart(series(metrics(80), metrics(47, 2, 4)), [slot()] * 2))
     (fine,) = [each.get("d") for each in drawing.iter("path") if each.get("class") == "b-ok"]
     assert fine is not None
-    heights = [float(each) for each in re.findall(r"v([\d.]+)h", fine)]
-    assert heights == [144, 41 * 1.8]
-    assert [each.get("class") for each in drawing.iter("rect")][:2] == ["b-pend", "b-fail"]
+    heights = [BASE - float(each) for each in re.findall(r"V([\d.]+)", fine)]
+    assert heights == pytest.approx([144, 41 * 1.8])
+    stacked = {each.get("class"): list(each) for each in drawing.iter("g")}
+    assert [len(stacked[name]) for name in ("b-pend", "b-fail")] == [1, 1]
     assert titles(drawing)[1].endswith("47 deployments, 2 failed, 4 pending")
 
 
@@ -166,7 +173,8 @@ def test_a_line_breaks_where_an_interval_has_no_value() -> None:
     leads = [metrics(1, lead_times=[60.0] if each else []) for each in (1, 1, 0, 1, 1)]
     drawing = read(charts.lead_time_chart(series(*leads), [slot()] * 5))
     assert len([each for each in drawing.iter("polyline") if each.get("class") == "l-1"]) == 2
-    assert len(list(drawing.iter("circle"))) == 4
+    (dots,) = [each.get("d") or "" for each in drawing.iter("path") if each.get("class") == "dot"]
+    assert dots.count("M") == 4
     assert titles(drawing)[2].endswith("no commits, no value")
 
 
@@ -223,7 +231,8 @@ def test_a_score_fills_its_share_of_ten_tiles(score: float, mean: float | None) 
     """9 pixels a tile; the triangle is there if there is a mean."""
     drawing = read(charts.score_tiles(score, mean))
     paths = {each.get("class"): each.get("d") or "" for each in drawing.iter("path")}
-    filled = sum(float(width) for width in re.findall(r"h([\d.]+)v", paths["tf"]))
+    (length,) = [float(length) for length in re.findall(r"h([\d.]+)", paths["tf"])]
+    filled = sum(min(max(length - 11 * tile, 0), 9) for tile in range(10))
     assert filled == pytest.approx(9 * score, abs=0.11)
     assert ("tm" in paths) == (mean is not None)
 
@@ -247,8 +256,21 @@ def test_a_failure_is_a_dot_or_a_triangle_at_the_end(
     """What lies beyond the axis keeps its value in its title."""
     period = Period(NOW_NS - 10**15, NOW_NS + 1)
     drawing = read(charts.recovery_chart([recovery(seconds)], period, seconds, ["1 Nov"]))
-    assert len(list(drawing.iter(drawn))) == 1
+    (link,) = drawing.iter("a")
+    assert len(list(link.iter(drawn))) == 1
     assert titles(drawing) == [said]
+
+
+def test_older_failures_of_many_are_dots_without_a_link() -> None:
+    """The newest fifteen have one each; of those that lie upon each other one is drawn."""
+    many = [recovery(600.0 * each) for each in range(1, 121)]
+    drawing = read(charts.recovery_chart(many, Period(NOW_NS - 10**15, NOW_NS + 1), 3_600, ["1"]))
+    (dots,) = [
+        each.get("d") or "" for each in drawing.iter("path") if each.get("class") == "dots rd"
+    ]
+    heights = {round(log_place(600.0 * each, 300, 172_800) * -144) for each in range(16, 121)}
+    assert len(list(drawing.iter("a"))) == 15
+    assert abs(dots.count("M") - len(heights)) <= 1
 
 
 @given(
@@ -309,9 +331,11 @@ def drawn_timeline(*tiles: charts.Tile, **more) -> ET.Element:
 
 def test_a_tile_lies_at_its_true_time_in_its_week() -> None:
     """Thursday noon of the older of two weeks: half of the week, second row."""
-    (use,) = drawn_timeline(tile(MONDAY.replace(day=12, hour=12))).iter("use")
+    drawing = drawn_timeline(tile(MONDAY.replace(day=12, hour=12)))
+    (row,) = [each for each in drawing.iter("svg") if each.find("a") is not None]
+    (use,) = row.iter("use")
     assert use.get("x") == "50%"
-    assert use.get("y") == "62"
+    assert row.get("y") == "62"
 
 
 def test_an_outage_runs_on_over_sunday() -> None:
@@ -322,12 +346,8 @@ def test_an_outage_runs_on_over_sunday() -> None:
         remedied_at_ns=int(datetime(2026, 11, 16, 12, tzinfo=UTC).timestamp()) * SECOND_NS,
     )
     drawing = drawn_timeline(failed)
-    spans = [
-        (each.get("x"), each.get("width"), each.get("y"))
-        for each in drawing.iter("rect")
-        if each.get("class") == "out"
-    ]
-    assert spans == [("78.57%", "21.43%", "73"), ("0%", "7.14%", "43")]
+    (spans,) = [each.get("d") for each in drawing.iter("path") if each.get("class") == "out"]
+    assert spans == "M78.6 74.5h21.4M0 44.5h7.1"
     assert "2 d" in texts(drawing)
 
 
@@ -335,17 +355,32 @@ def test_what_is_to_come_of_this_week_is_hatched() -> None:
     """From now on, with the time."""
     drawing = drawn_timeline()
     (part,) = [each for each in drawing.iter("rect") if each.get("class") == "part"]
-    assert part.get("x") == "51.24%"
+    assert part.get("x") == "51.2%"
     assert "now, 14:05" in texts(drawing)
 
 
-def test_many_deployments_become_marks_and_very_many_hours() -> None:
+def test_of_many_deployments_those_that_failed_are_links_and_the_others_strokes() -> None:
     """A page stays short however often a service is deployed."""
     some = [tile(MONDAY.replace(minute=n % 60, hour=n // 60)) for n in range(300)]
-    assert len(list(drawn_timeline(*some).iter("use"))) == 0
-    assert len(str(timeline(some * 10, CLOCK, some[0][0], NOW_NS))) < 10_000
-    hours = drawn_timeline(*some, *some)
-    assert {"120 deployments"} == {each for each in titles(hours) if "deploy" in each}
+    drawing = drawn_timeline(*some, tile(MONDAY, "failed"))
+    assert [each.get("href") for each in drawing.iter("use")] == ["#t-failed"]
+    assert [path.count("M") for path in strokes(drawing, "b-ok")] == [300]
+
+
+def strokes(drawing: ET.Element, class_: str) -> list[str]:
+    return [each.get("d") or "" for each in drawing.iter("path") if each.get("class") == class_]
+
+
+def test_a_week_of_very_many_deployments_is_bars_by_the_hour() -> None:
+    """Five hours with 600 deployments, every tenth of which failed; nothing is a link."""
+    many = [
+        tile(MONDAY.replace(minute=n % 60, hour=n // 120), "failed" if n % 10 == 0 else "ok")
+        for n in range(600)
+    ]
+    drawing = drawn_timeline(*(tile_ for one in many for tile_ in (one, one, one)))
+    assert [path.count("M") for path in strokes(drawing, "b-ok")] == [5]
+    assert [path.count("M") for path in strokes(drawing, "b-day")] == [5]
+    assert not list(drawing.iter("a"))
 
 
 def test_an_incident_is_a_line_above_the_tiles() -> None:
@@ -353,8 +388,7 @@ def test_an_incident_is_a_line_above_the_tiles() -> None:
     start = int(MONDAY.timestamp()) * SECOND_NS
     incident = charts.Incident(start, start + 86_400 * SECOND_NS, "Checkout fails")
     drawing = drawn_timeline(incidents=[incident])
-    (drawn,) = [each for each in drawing.iter("rect") if each.get("class") == "inc"]
-    assert (drawn.get("x"), drawn.get("width")) == ("0%", "14.29%")
+    assert strokes(drawing, "inc") == ["M0 53.5H14.3"]
     assert "Checkout fails" in titles(drawing)
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from asking import Tenant
 from theodora.dora import Commit
-from theodora.web.pages.data_health import sources_of
+from theodora.events import Deployment
+from theodora.web.pages.attention import sources_of
 from visiting import Browser, Element, sign_in
 
 PATH = "/data-health"
@@ -182,3 +183,29 @@ def test_a_check_shows_hostile_names_as_text_and_nothing_of_others(
 
 def test_an_unknown_check_is_named(tenant: Tenant) -> None:
     assert "check" in sign_in(tenant).page(f"{PATH}?check=nothing", 400).one("main").text
+
+
+def test_what_is_wrong_is_told_on_every_page(tenant: Tenant) -> None:
+    """A badge in the navigation, and a line where numbers are; looked for once a minute."""
+    for days_ago in (40, 39, 38, 37, 36):
+        at = NOW_SEC - days_ago * DAY_SEC
+        store = tenant.built.store
+        org = store.keys.ensure_organisation(tenant.organisation, 1).result()
+        event = Deployment(
+            service="web", started_at_ns=at * 10**9, finished_at_ns=at * 10**9, source="pipeline"
+        )
+        store.deployments.add(org, event, at * 10**9).result()
+    browser = sign_in(tenant)
+    for path in ("/", "/services/web", "/settings/keys", PATH):
+        place = browser.page(path).one("nav", aria_label="Main").one("a", data_key="h")
+        assert place.one("span", class_="badge").text == "1 to look at", path
+    line = browser.page("/").one("p", class_="fresh").one("span", class_="stale")
+    assert line.text == "nothing by pipeline since 36 d ago"
+    assert line.one("a")["href"] == f"{PATH}?check=sources"
+
+
+def test_where_nothing_is_wrong_there_is_no_badge(tenant: Tenant) -> None:
+    deploy(tenant)
+    page = sign_in(tenant).page("/")
+    assert page.one("nav", aria_label="Main").all("span", class_="badge") == []
+    assert page.all("span", class_="stale") == []

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from asking import DEPLOYMENTS, SHOPIST, Tenant, make_tenant
 from theodora.errors import Invalid, Problem
+from theodora.events import Deployment
 from theodora.query import Equals, Exists, Not, all_of, any_of, parse, resolve
 from theodora.web.pages.clauses import Choices, clauses_of, joined, text_of
 from theodora.web.pages.errors import query_problem
@@ -296,6 +297,29 @@ def test_the_csv_is_the_whole_list(tenant: Tenant) -> None:
     assert read[0]["service"] == "web"
     assert read[0]["team"] == "'=cmd"
     assert read[0]["finished_at"].endswith("Z")
+
+
+def test_the_csv_has_no_end_but_that_of_the_list(tenant: Tenant) -> None:
+    """More than ten thousand rows, each once, sent while they are read; in order of time."""
+    store = tenant.built.store
+    org = store.keys.ensure_organisation(tenant.organisation, 1).result()
+    added = [
+        store.deployments.add(
+            org,
+            Deployment(id=f"{number:05}", service="web", started_at_ns=at, finished_at_ns=at),
+            at,
+        )
+        for number in range(10_500)
+        for at in ((START + number // 3) * 10**9,)
+    ]
+    for each in added:
+        each.result()
+    answer = sign_in(tenant).get(f"/deployments.csv?query=&{PERIOD}&sort=-duration")
+    assert "content-length" not in answer.headers
+    read = list(csv.DictReader(io.StringIO(answer.text)))
+    assert len({row["id"] for row in read}) == len(read) == 10_500
+    times = [row["finished_at"] for row in read]
+    assert times == sorted(times, reverse=True)
 
 
 def test_the_api_request_gives_the_same_list(tenant: Tenant) -> None:

@@ -89,11 +89,19 @@ def test_what_was_tried_is_saved_and_then_holds(tenant: Tenant) -> None:
     assert tenant.get(rolled_back)["change_failure"] is True
     browser = sign_in(tenant)
     answer = save(browser, preview(browser, detect_rollbacks=None))
-    assert (answer.status_code, answer.headers["location"]) == (303, f"{PATH}?saved=rules")
+    assert (answer.status_code, answer.headers["location"]) == (303, f"{PATH}?saved=1,0,3")
     assert given(tenant) == {"detect_rollbacks": False}
     tenant.built.store.derivations.derive_all_marked()
     assert tenant.get(rolled_back)["change_failure"] is False
-    assert "Rules saved" in browser.page(answer.headers["location"]).one(role="status").text
+    status = browser.page(answer.headers["location"]).one(role="status").text
+    assert status.startswith("Rules saved: 1 → 0 of 3 marked in the last 12 weeks.")
+
+
+def test_a_preview_of_nothing_is_the_page(tenant: Tenant) -> None:
+    """An address whose form was cut off leads to the rules as they are."""
+    page = sign_in(tenant).page(f"{PATH}?preview=1")
+    assert page.all(aria_labelledby="preview") == []
+    assert page.all("input", name="detect_rollbacks")[0].attributes.get("checked") is not None
 
 
 def test_deployments_before_the_last_weeks_are_not_counted(tenant: Tenant) -> None:

@@ -142,7 +142,7 @@ def test_too_many_intervals_are_put_together(asked: str, taken: str) -> None:
 
 def test_a_clause_is_added_by_meaning_and_not_by_text() -> None:
     scope = scope_of("query=service:a OR service:b".replace(" ", "%20"))
-    assert scope.also("change_failure:true") == "(service:a OR service:b) change_failure:true"
+    assert scope.also("change_failure:true") == "service:(a OR b) change_failure:true"
     assert scope_of("query=").also("team:x") == "team:x"
     assert scope_of().also("env:production") == "env:production"
     assert parse(scope.also("a OR b")) == parse("(service:a OR service:b) (a OR b)")

@@ -1,9 +1,11 @@
 """The page of a service."""
 
+import re
 import time
 from typing import Any
 
 from asking import SHOPIST, Tenant
+from theodora.cli.demo import load_demo
 from visiting import Element, sign_in
 
 HOUR = 3600
@@ -72,3 +74,33 @@ def test_a_service_without_an_environment_has_a_page(tenant: Tenant) -> None:
 def test_an_unknown_service_is_not_found(tenant: Tenant) -> None:
     page = sign_in(tenant).page("/services/nothing", 404)
     assert 'service "nothing"' in page.one("main").text
+
+
+def test_where_lead_time_goes_is_told_by_stage_and_by_commit(tenant: Tenant) -> None:
+    """Shares of all stages add up to all; the histogram holds every commit that was measured."""
+    store = tenant.built.store
+    org = store.keys.ensure_organisation(tenant.organisation, 1).result()
+    load_demo(store, org)
+    page = sign_in(tenant).page("/services/checkout")
+    stages = page.one("section", aria_labelledby="where").one("tbody").all("tr")
+    assert [row.one("th").text for row in stages][:3] == ["Code", "Review", "Merge"]
+    shares = [int(re.sub(r"\D", "", row.all("td")[0].text)) for row in stages]
+    assert 97 <= sum(shares) <= 103
+    each = page.one("section", aria_labelledby="each")
+    commits = page.all("article")[1].one("p", class_="of").text
+    assert f"median of {each.one('span', class_='mu').text.split(',')[0]}" == commits
+    drawn = [text.text for group in each.all("g", class_="v") for text in group.all("text")]
+    total = sum(int(number.replace("\u202f", "")) for number in drawn)
+    assert f"median of {total} commits" == commits
+
+
+def test_the_first_deployment_ever_is_a_baseline(tenant: Tenant) -> None:
+    first, later = deployed(tenant, 3, "v1"), deployed(tenant, 1, "v2")
+    for id_ in (first, later):
+        tenant.patch(id_, {"change_failure": False})
+    page = sign_in(tenant).page("/services/web")
+    tiles = {
+        link["href"].rpartition("/")[2]: link.one("use")["href"]
+        for link in page.one("svg", class_="mosaic").all("a")
+    }
+    assert tiles == {first: "#t-baseline", later: "#t-ok"}

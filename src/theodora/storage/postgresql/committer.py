@@ -17,14 +17,19 @@ from theodora.storage.postgresql.connection import connect, driver_errors, is_lo
 from theodora.storage.postgresql.cursor import PostgresqlCursor
 from theodora.storage.writer import Outcome, Write
 
-BEGIN = "BEGIN; UPDATE counters SET value = value + 1 WHERE name = 'commits'"
+_RAISE = "UPDATE counters SET value = value + 1 WHERE name = 'commits'"
+
+
+class _LostInCommit(Unavailable):
+    """The server went while it was to commit: nobody knows whether it has."""
 
 
 class PostgresqlCommitter:
     """See `storage.writer.Committer`.
 
-    Writes are run in a pipeline first, which waits for nothing that is not asked for. If one
-    fails, all are run again, each in a savepoint of its own.
+    Writes are run in a pipeline first, with the commit at its end, which waits for nothing that
+    is not asked for. If one fails, the server commits none of it, and all are run again, each in
+    a savepoint of its own.
     """
 
     def __init__(self, url: str) -> None:
@@ -49,30 +54,22 @@ class PostgresqlCommitter:
         try:
             connection = self._connected()
             try:
+                self._warnings.clear()
                 outcomes = _run_together(connection, writes)
             except Exception as error:
-                if connection.broken or is_lost(error):
+                if connection.broken or is_lost(error) or isinstance(error, _LostInCommit):
                     raise
                 connection.execute("ROLLBACK")
+                self._warnings.clear()
                 outcomes = _run_apart(connection, writes)
-            self._make_durable(connection)
+            if self._warnings:
+                # A wait for a synchronous replica that was given up is no error there, only this.
+                raise Unavailable(f"PostgreSQL may lose what it has committed: {self._warnings[0]}")
         except BaseException:
             # What the transaction has come to is not known; the server ends it with the session.
             self._forget()
             raise
         return outcomes
-
-    def _make_durable(self, connection: psycopg.Connection[Row]) -> None:
-        self._warnings.clear()
-        try:
-            status = connection.execute("COMMIT").statusmessage
-        except psycopg.Error as error:
-            raise Unavailable(f"PostgreSQL was lost while committing: {error}") from error
-        if status != "COMMIT":
-            raise Unavailable("PostgreSQL has rolled the writes back")
-        if self._warnings:
-            # A wait for a synchronous replica that was given up is no error there, only this.
-            raise Unavailable(f"PostgreSQL may lose what it has committed: {self._warnings[0]}")
 
     def _connected(self) -> psycopg.Connection[Row]:
         if self._connection is None:
@@ -102,15 +99,42 @@ def _insist_on_durability(connection: psycopg.Connection[Row]) -> None:
 
 
 def _run_together(connection: psycopg.Connection[Row], writes: Sequence[Write]) -> list[Outcome]:
-    connection.execute(BEGIN)
-    with connection.pipeline():
-        cursor = PostgresqlCursor(connection)
-        return [Outcome(write(cursor)) for write in writes]
+    is_decided = False
+    try:
+        with connection.pipeline():
+            _begin(connection)
+            cursor = PostgresqlCursor(connection)
+            outcomes = [Outcome(write(cursor)) for write in writes]
+            is_decided = True
+            # Where a statement before it has gone wrong unseen, the server passes over this one.
+            committed = connection.execute("COMMIT")
+    except psycopg.Error as error:
+        if is_decided and is_lost(error):
+            raise _LostInCommit(f"PostgreSQL was lost while committing: {error}") from error
+        raise
+    _insist_on_commit(committed)
+    return outcomes
 
 
 def _run_apart(connection: psycopg.Connection[Row], writes: Sequence[Write]) -> list[Outcome]:
-    connection.execute(BEGIN)
-    return [_outcome(connection, write) for write in writes]
+    _begin(connection)
+    outcomes = [_outcome(connection, write) for write in writes]
+    try:
+        committed = connection.execute("COMMIT")
+    except psycopg.Error as error:
+        raise _LostInCommit(f"PostgreSQL was lost while committing: {error}") from error
+    _insist_on_commit(committed)
+    return outcomes
+
+
+def _begin(connection: psycopg.Connection[Row]) -> None:
+    connection.execute("BEGIN")
+    connection.execute(_RAISE)
+
+
+def _insist_on_commit(committed: psycopg.Cursor[Row]) -> None:
+    if committed.statusmessage != "COMMIT":
+        raise _LostInCommit("PostgreSQL has rolled the writes back")
 
 
 def _outcome(connection: psycopg.Connection[Row], write: Write) -> Outcome:

@@ -10,7 +10,7 @@ from theodora.storage.cursor import Row
 from theodora.storage.postgresql.dialect import POSTGRESQL
 from theodora.storage.postgresql.translation import translated, translated_for_rows
 
-_ROWS_AT_ONCE = (128, 16, 4)
+_ROWS_AT_ONCE = (128, 16, 4, 2)
 """A few sizes, so that few statements are prepared."""
 
 
@@ -32,15 +32,16 @@ class PostgresqlCursor:
         try:
             self._last.execute(text, values or None)
         except psycopg.DataError:
-            if not any("\0" in value for value in values if isinstance(value, str)):
+            if not _has_null(values):
                 raise
-            self._last.execute(text, [_without_null(value) for value in values])
+            self._last.execute(text, [without_null(value) for value in values])
         return self
 
     def executemany(
         self, statement: LiteralString, rows: Iterable[Sequence[Any]], /
     ) -> "PostgresqlCursor":
-        every = list(rows)
+        # Looked at beforehand: when a row is found that cannot be sent, others have been.
+        every = [tuple(map(without_null, row)) if _has_null(row) else row for row in rows]
         at = 0
         for size in _ROWS_AT_ONCE:
             together = translated_for_rows(statement, size)
@@ -64,7 +65,11 @@ class PostgresqlCursor:
         return iter(self._last)
 
 
-def _without_null(value: Any) -> Any:
+def _has_null(values: Sequence[Any]) -> bool:
+    return any(isinstance(value, str) and "\0" in value for value in values)
+
+
+def without_null(value: Any) -> Any:
     """PostgreSQL has no text with a NUL, and no event has one: a query that names one may as
     well name the next character, which no event has either and nothing lies between."""
     return value.replace("\0", "\1") if isinstance(value, str) else value

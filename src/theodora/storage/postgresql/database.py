@@ -5,29 +5,24 @@ import time
 from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from contextlib import closing, contextmanager
-from typing import Any, TypeVar
+from functools import partial
+from typing import TypeVar
 
 import psycopg
-from psycopg_pool import ConnectionPool, PoolTimeout
 
 from theodora.storage.cursor import Cursor, Row, only_value
 from theodora.storage.database import TakesLong, Upkeep
 from theodora.storage.migrate import Migration, migrate
 from theodora.storage.postgresql.committer import PostgresqlCommitter
-from theodora.storage.postgresql.connection import (
-    adapt,
-    connect,
-    driver_errors,
-    is_lost,
-    parameters,
-)
+from theodora.storage.postgresql.connection import connect, driver_errors
 from theodora.storage.postgresql.cursor import PostgresqlCursor
+from theodora.storage.postgresql.readers import Readers
 from theodora.storage.postgresql.schema import PostgresqlSchema
+from theodora.storage.postgresql.statistics import Statistics
 from theodora.storage.writer import Writer
 
 T = TypeVar("T")
 
-_READERS = 10
 _WAIT_SECONDS = 3.0
 """How long a read waits for a connection: the server may just be starting again."""
 
@@ -38,20 +33,34 @@ class PostgresqlDatabase:
     def __init__(self, url: str, upkeep: Upkeep, on_commit: Callable[[int], None]) -> None:
         migrate_server(url)
         self._brief = threading.local()
-        self._readers = _pool(url)
+        self._readers = Readers(url, "readers", _WAIT_SECONDS)
         self._claims = _Claims(url)
-        self._writer = Writer(PostgresqlCommitter(url), upkeep, on_commit)
+        self._writer = Writer(
+            PostgresqlCommitter(url), partial(Statistics().keep_up, upkeep), on_commit
+        )
+
+    @property
+    def primary(self) -> "PostgresqlDatabase":
+        return self
+
+    @property
+    def replica(self) -> None:
+        return None
 
     def read(self, read: Callable[[Cursor], T]) -> T:
-        if getattr(self._brief, "is_asked_for", False):
-            raise TakesLong
-        return self._read(read)
+        self.refuse_to_be_brief()
+        return self._readers.read(read)
 
     def answer_briefly(self) -> None:
         self._brief.is_asked_for = True
 
+    def refuse_to_be_brief(self) -> None:
+        """Raises `TakesLong` on a thread that answers briefly."""
+        if getattr(self._brief, "is_asked_for", False):
+            raise TakesLong
+
     def state(self) -> int:
-        return self.read(_commits)
+        return self.read(commits)
 
     def write(self, write: Callable[[Cursor], T]) -> Future[T]:
         return self._writer.submit(write)
@@ -69,21 +78,6 @@ class PostgresqlDatabase:
         self._writer.close()
         self._claims.close()
         self._readers.close()
-
-    def _read(self, read: Callable[[Cursor], T]) -> T:
-        with driver_errors():
-            for _ in range(_READERS):
-                # After a restart of the server each connection that lay idle is found to be lost.
-                try:
-                    return self._read_once(read)
-                except psycopg.OperationalError as error:
-                    if isinstance(error, PoolTimeout) or not is_lost(error):
-                        raise
-            return self._read_once(read)
-
-    def _read_once(self, read: Callable[[Cursor], T]) -> T:
-        with self._readers.connection() as connection:
-            return read(PostgresqlCursor(connection))
 
 
 class _Held:
@@ -129,27 +123,11 @@ class _Claims:
         return self._connection
 
 
-def _pool(url: str) -> ConnectionPool[psycopg.Connection[Row]]:
-    return ConnectionPool(
-        kwargs=parameters(url),
-        configure=_configure_reader,
-        min_size=1,
-        max_size=_READERS,
-        timeout=_WAIT_SECONDS,
-        open=True,
-        name="readers",
+def commits(cursor: Cursor) -> int:
+    """How many transactions have written, as far as this server knows."""
+    return only_value(
+        cursor.execute("SELECT coalesce(max(value), 0) FROM counters WHERE name = 'commits'")
     )
-
-
-def _configure_reader(connection: psycopg.Connection[Any]) -> None:
-    """Each read is one snapshot, and cannot write."""
-    adapt(connection)
-    connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-    connection.read_only = True
-
-
-def _commits(cursor: Cursor) -> int:
-    return only_value(cursor.execute("SELECT value FROM counters WHERE name = 'commits'"))
 
 
 def migrate_server(url: str) -> tuple[Migration, ...]:

@@ -8,10 +8,10 @@ import psycopg
 
 from theodora.storage.cursor import Row
 from theodora.storage.migrate import Kind
-from theodora.storage.postgresql.translation import translated, translated_schema
+from theodora.storage.postgresql.translation import statements, translated, translated_schema
 
-_LOCK = 0x7468656F646F7261
-"""`theodora` in ASCII: the advisory lock that whoever migrates holds."""
+LOCK = 0x7468656F646F7261
+"""`theodora` in ASCII: the advisory lock that whoever migrates or distributes holds."""
 
 
 class PostgresqlSchema:
@@ -26,15 +26,21 @@ class PostgresqlSchema:
     def transaction(self) -> Generator[None]:
         with self._connection.transaction():
             # Taken before looking: of two processes that start together, one applies.
-            self._connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+            self._connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
             yield
 
     def run(self, script: str) -> None:
-        self._connection.execute(cast("LiteralString", translated_schema(script)))
+        for statement in statements(translated_schema(script)):
+            self._connection.execute(cast("LiteralString", statement))
 
     def execute(self, statement: LiteralString, values: tuple[Any, ...] = ()) -> None:
         psycopg.RawCursor(self._connection).execute(translated(statement), values or None)
 
-    def value(self, statement: LiteralString) -> Any:
-        row = self._connection.execute(statement).fetchone()
+    def value(self, statement: LiteralString, values: tuple[Any, ...] = ()) -> Any:
+        cursor = psycopg.RawCursor(self._connection)
+        row = cursor.execute(translated(statement), values or None).fetchone()
         return row and row[0]
+
+    def has_table(self, name: str) -> bool:
+        row = self._connection.execute("SELECT to_regclass(%s) IS NOT NULL", (name,)).fetchone()
+        return row is not None and row[0]

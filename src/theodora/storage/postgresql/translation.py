@@ -1,6 +1,7 @@
 """From the SQL that the store is written in to PostgreSQL's."""
 
 import re
+from collections.abc import Iterator
 from functools import cache
 from typing import LiteralString
 
@@ -19,6 +20,10 @@ _WORDS: tuple[tuple[re.Pattern[str], str], ...] = (
 """SQLite's own words in statements, and what stands in their places."""
 
 _ROW = re.compile(r"\bVALUES (\([?, ]+\))")
+
+_COMMENT = re.compile(r"--[^\n]*")
+_STATEMENT = re.compile(r"(?:--[^\n]*|'[^']*'|\$\$.*?\$\$|[^;])+", re.DOTALL)
+"""Up to a semicolon that stands in no comment, text or body of a function."""
 
 _SCHEMA_WORDS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\) WITHOUT ROWID;"), ");"),
@@ -58,6 +63,13 @@ def translated_schema(script: str) -> str:
     for words, others in _SCHEMA_WORDS:
         script = words.sub(others, script)
     return script
+
+
+def statements(script: str) -> Iterator[str]:
+    """The statements of a script one by one: Citus takes no more than one at a time."""
+    for found in _STATEMENT.finditer(script):
+        if _COMMENT.sub("", found[0]).strip():
+            yield found[0].strip()
 
 
 def _numbered(text: str) -> LiteralString:

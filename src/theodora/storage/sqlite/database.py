@@ -38,6 +38,14 @@ class SqliteDatabase:
         self._opened_lock = threading.Lock()
         self._writer = Writer(SqliteCommitter(path), upkeep, on_commit)
 
+    @property
+    def primary(self) -> "SqliteDatabase":
+        return self
+
+    @property
+    def replica(self) -> None:
+        return None
+
     def read(self, read: Callable[[Cursor], T]) -> T:
         connection = self._reader()
         cursor = cast("Cursor", connection.cursor())

@@ -34,5 +34,9 @@ class SqliteSchema:
     def execute(self, statement: LiteralString, values: tuple[Any, ...] = ()) -> None:
         self._connection.execute(statement, values)
 
-    def value(self, statement: LiteralString) -> Any:
-        return self._connection.execute(statement).get
+    def value(self, statement: LiteralString, values: tuple[Any, ...] = ()) -> Any:
+        return self._connection.execute(statement, values).get
+
+    def has_table(self, name: str) -> bool:
+        found = self._connection.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (name,))
+        return found.get is not None

@@ -40,6 +40,7 @@ class Choice(NamedTuple):
     value: str
     """Of the parameter; empty for the default."""
     label: str
+    source: str
 
 
 class Benchmark(NamedTuple):
@@ -61,9 +62,9 @@ def choices() -> Iterator[Choice]:
         for key, segment in survey.segments.items():
             if (survey.year, segment.name) not in seen:
                 seen.add((survey.year, segment.name))
-                yield Choice(_value(survey, key), _label(survey, segment))
+                yield Choice(_value(survey, key), _label(survey, segment), survey.source)
     for table in LEVEL_TABLES:
-        yield Choice(table.id, f"Levels of {table.year}")
+        yield Choice(table.id, f"Levels of {table.year}", table.source)
 
 
 def benchmark_of(measured: Measured, value: str) -> Benchmark:

@@ -1,16 +1,14 @@
 """Data health: what keeps numbers from being whole, and how that is mended."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
-from statistics import median
 from typing import NamedTuple
 
-from theodora.dora.buckets import DAY_NS
 from theodora.errors import Invalid, Problem
 from theodora.events.values import SECOND_NS
 from theodora.storage.health import LOOKED_AT, MOST_MARKS, FailedMirror, Seen
+from theodora.web.pages.attention import sources_of
 from theodora.web.pages.frame import Answer, View, Visit
 from theodora.web.pages.last import path_of
 
@@ -18,25 +16,8 @@ PATH = "/data-health"
 LONG_LEAD_TIME_DAYS = 180
 _SHOWN = 100
 """Rows of a table at the most."""
-_FEWEST_FOR_A_GAP = 4
-"""Deployments of a source from which its usual gap is told."""
-_STALE_AFTER_GAPS = 3
 _CLOCKS_AGREE_NS = 300 * SECOND_NS
 """What finishes later than this after it was received was timed by another clock."""
-
-
-class Source(NamedTuple):
-    """Where deployments come from."""
-
-    name: str
-    deployments: int
-    last_ns: int
-    """When the last one was received."""
-    gap_sec: float | None
-    """The median time between one and the next; None where there are too few to tell."""
-    per_day: float | None
-    """None where those known were received within one day."""
-    is_stale: bool
 
 
 class Unmatched(NamedTuple):
@@ -124,26 +105,6 @@ def _chosen(visit: Visit, found: Mapping[str, int]) -> str:
     if asked not in found:
         raise Invalid(Problem(f'must be one of "{" ".join(found)}"', parameter="check"))
     return asked
-
-
-def sources_of(seen: Iterable[Seen], now_ns: int) -> list[Source]:
-    """Those that have been silent for longest first."""
-    received: dict[str, list[int]] = defaultdict(list)
-    for each in seen:
-        received[each.source].append(each.created_at_ns)
-    sources = [_source(name, sorted(instants), now_ns) for name, instants in received.items()]
-    return sorted(sources, key=lambda source: source.last_ns)
-
-
-def _source(name: str, instants_ns: Sequence[int], now_ns: int) -> Source:
-    first_ns, last_ns = instants_ns[0], instants_ns[-1]
-    if len(instants_ns) < _FEWEST_FOR_A_GAP or last_ns == first_ns:
-        return Source(name, len(instants_ns), last_ns, None, None, is_stale=False)
-    gap_ns = median(after - before for before, after in pairwise(instants_ns))
-    span_ns = last_ns - first_ns
-    per_day = (len(instants_ns) - 1) * DAY_NS / span_ns if span_ns >= DAY_NS else None
-    is_stale = now_ns - last_ns > max(_STALE_AFTER_GAPS * gap_ns, DAY_NS)
-    return Source(name, len(instants_ns), last_ns, gap_ns / SECOND_NS, per_day, is_stale)
 
 
 def _unmatched(seen: Iterable[Seen], mirrors: Mapping[str, FailedMirror]) -> list[Unmatched]:

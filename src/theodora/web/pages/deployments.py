@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import groupby
 from typing import NamedTuple
 
@@ -24,6 +25,7 @@ from theodora.web.pages.listing import (
     Head,
     Listing,
     Page,
+    every_event,
     heads,
     neighbours,
     own_parameters,
@@ -32,11 +34,10 @@ from theodora.web.pages.listing import (
     request_body,
 )
 from theodora.web.pages.scope import Scope
-from theodora.web.pages.spreadsheet import Cell, csv_download
+from theodora.web.pages.spreadsheet import Cell, csv_stream
 
 CLOCK = "finished_at"
 PATH = "/deployments"
-MOST_CSV_ROWS = 10_000
 _MOST_BARS = 120
 _LONG_QUERY = 500
 """Characters; each link that repeats more would make the page many times as long."""
@@ -70,9 +71,8 @@ class Row(NamedTuple):
     chips: tuple[tuple[str, str], ...]
     remedies: tuple[Remedy, ...]
     commits: str
-    """Empty where they are not known."""
     lead_time: str
-    """Empty where there is none."""
+    """A dash where there is none."""
     took: str
 
 
@@ -127,16 +127,10 @@ def show_deployments(visit: Visit) -> Answer:
 
 
 def deployments_csv(visit: Visit) -> Answer:
-    """The whole list, in the order of the page, and not one page of it."""
-    listing = replace(read_listing(visit, Kind.DEPLOYMENT, CLOCK), cursor=None)
-    selection = Selection(
-        query=listing.query(visit.scope.tree),
-        sort=listing.sort,
-        descending=listing.descending,
-        limit=MOST_CSV_ROWS,
-    )
-    found = visit.store.deployments.select(visit.organisation, selection)
-    return csv_download("deployments.csv", tuple(CSV_COLUMNS), (_cells(each) for each in found))
+    """The whole list, however long it is."""
+    listing = read_listing(visit, Kind.DEPLOYMENT, CLOCK)
+    found = every_event(listing, visit.scope.tree, partial(_select, visit), _finished_at_ns)
+    return csv_stream("deployments.csv", CSV_COLUMNS, map(_cells, found))
 
 
 CSV_COLUMNS = (
@@ -153,12 +147,15 @@ def _cells(deployment: Deployment) -> tuple[Cell, ...]:
 
 
 def _read(visit: Visit, listing: Listing, tree: Query) -> Page[Deployment]:
-    return read_page(
-        listing,
-        tree,
-        lambda selection: visit.store.deployments.select(visit.organisation, selection),
-        lambda deployment: deployment.finished_at_ns,
-    )
+    return read_page(listing, tree, partial(_select, visit), _finished_at_ns)
+
+
+def _select(visit: Visit, selection: Selection) -> list[Deployment]:
+    return visit.store.deployments.select(visit.organisation, selection)
+
+
+def _finished_at_ns(deployment: Deployment) -> int:
+    return deployment.finished_at_ns
 
 
 def _count(visit: Visit, tree: Query) -> int:
@@ -205,8 +202,8 @@ def rows_of(visit: Visit, deployments: Sequence[Deployment]) -> Iterator[Row]:
             deployment_path(each),
             tuple(_chips(each)),
             tuple(_remedies(each, remedied.get(each.id, ()))),
-            wording.number(each.number_of_commits, ""),
-            wording.duration(each.change_lead_time, ""),
+            wording.number(each.number_of_commits, wording.DASH),
+            wording.duration(each.change_lead_time, wording.DASH),
             wording.duration(each.duration),
         )
 

@@ -4,7 +4,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from theodora.errors import Invalid, NotFound, PayloadTooLarge, TooManyRequests, Unavailable
+from theodora.errors import (
+    Invalid,
+    NotFound,
+    PayloadTooLarge,
+    ReadOnly,
+    TooManyRequests,
+    Unavailable,
+)
 from theodora.query.parser import MAX_CHARACTERS
 from theodora.web.pages.frame import NotPermitted, SignInNeeded, StaleForm
 from theodora.web.pages.repair import repaired
@@ -111,6 +118,14 @@ def error_page(error: Exception) -> ErrorPage:
                 "Too many requests",
                 "Your organisation has asked for more than its limit in this minute. "
                 "Wait a moment, then load the page again.",
+            )
+        case ReadOnly():
+            return ErrorPage(
+                503,
+                "Nothing can be changed now",
+                "The database that takes changes does not answer, and what you see comes from a "
+                "replica of it. Nothing was changed. Send it once more in a moment.",
+                (("State of the server", "/readyz"),),
             )
         case Unavailable():
             return ErrorPage(

@@ -1,7 +1,7 @@
 """Failures: incidents as a list, and one of them with what it is linked to; closing it."""
 
-from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
@@ -19,6 +19,7 @@ from theodora.web.pages.deployments import Row, rows_of
 from theodora.web.pages.frame import Answer, Download, SeeOther, View, Visit
 from theodora.web.pages.listing import (
     Head,
+    every_event,
     heads,
     neighbours,
     own_parameters,
@@ -29,12 +30,11 @@ from theodora.web.pages.listing import (
 from theodora.web.pages.raw import event_json
 from theodora.web.pages.reasons import failure_path
 from theodora.web.pages.scope import Scope, service_path
-from theodora.web.pages.spreadsheet import csv_download
+from theodora.web.pages.spreadsheet import csv_stream
 from theodora.web.security import WRITE
 
 CLOCK = "started_at"
 PATH = "/failures"
-MOST_CSV_ROWS = 10_000
 
 COLUMNS = (
     Head("started_at", "Started"),
@@ -74,8 +74,8 @@ def show_failures(visit: Visit) -> Answer:
     page = read_page(
         listing,
         tree,
-        lambda selection: visit.store.failures.select(visit.organisation, selection),
-        lambda failure: failure.started_at_ns,
+        partial(_select, visit),
+        _started_at_ns,
     )
     report = visit.store.metrics.report(
         visit.organisation, scope.metrics_query(interval="total"), tree
@@ -104,17 +104,19 @@ CSV_COLUMNS = (
 
 
 def failures_csv(visit: Visit) -> Answer:
-    """The whole list, in the order of the page."""
-    listing = replace(read_listing(visit, Kind.FAILURE, CLOCK), cursor=None)
-    selection = Selection(
-        query=listing.query(visit.scope.tree),
-        sort=listing.sort,
-        descending=listing.descending,
-        limit=MOST_CSV_ROWS,
-    )
-    found = visit.store.failures.select(visit.organisation, selection)
+    """The whole list, however long it is."""
+    listing = read_listing(visit, Kind.FAILURE, CLOCK)
+    found = every_event(listing, visit.scope.tree, partial(_select, visit), _started_at_ns)
     rows = ([" ".join(resolve(name).texts(each)) for name in CSV_COLUMNS] for each in found)
-    return csv_download("failures.csv", CSV_COLUMNS, rows)
+    return csv_stream("failures.csv", CSV_COLUMNS, rows)
+
+
+def _select(visit: Visit, selection: Selection) -> list[Failure]:
+    return visit.store.failures.select(visit.organisation, selection)
+
+
+def _started_at_ns(failure: Failure) -> int:
+    return failure.started_at_ns
 
 
 def show_failure(visit: Visit) -> Answer:

@@ -75,9 +75,9 @@ def figures_of(report: GroupReport, scope: Scope, failed: Sequence[Deployment]) 
         ),
         (("rd", "rollback"), ("rf", "rollforward"), ("un", "open"), ("avg", "median")),
     )
-    for title, whole, rates, clause, words in (
-        ("Change failure rate", rate, failure_rate_of, FAILED, "failed of those judged"),
-        ("Deployment rework rate", rework, rework_rate_of, MENDING, "made to mend"),
+    for title, whole, rates, clause, words, cells in (
+        ("Change failure rate", rate, failure_rate_of, FAILED, "failed of those judged", (3, 1, 2)),
+        ("Deployment rework rate", rework, rework_rate_of, MENDING, "made to mend", (10, 9)),
     ):
         yield Figure(
             title,
@@ -85,7 +85,10 @@ def figures_of(report: GroupReport, scope: Scope, failed: Sequence[Deployment]) 
             if whole.n
             else words,
             rate_chart(
-                [rates(each.metrics) for each in series], slots_of(series, scope, clause), whole
+                [rates(each.metrics) for each in series],
+                slots_of(series, scope, clause),
+                whole,
+                cells,
             ),
             _INTERVAL,
         )

@@ -1,6 +1,6 @@
 """What a page is: a row of the page table, what its handler is given, and what it returns."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -8,6 +8,7 @@ from starlette.datastructures import ImmutableMultiDict, QueryParams
 
 from theodora.errors import TheodoraError
 from theodora.storage import Key, Organisation, Session, SessionLimits, Store
+from theodora.web.pages.attention import Attention, Watch
 from theodora.web.pages.lockout import Lockout
 from theodora.web.pages.scope import Scope
 from theodora.web.security import READ
@@ -63,6 +64,7 @@ class Visit:
     now_ns: int
     limits: SessionLimits
     lockout: Lockout
+    watch: Watch
 
     @property
     def key(self) -> Key:
@@ -73,6 +75,13 @@ class Visit:
     @property
     def organisation(self) -> Organisation:
         return self.key.organisation
+
+    @property
+    def attention(self) -> Attention:
+        """What is wrong with the organisation's data; nothing for who is not signed in."""
+        if self.session is None:
+            return Attention()
+        return self.watch.of(self.store, self.organisation, self.now_ns)
 
     def may(self, permission: str) -> bool:
         return self.session is not None and permission in self.session.key.permissions
@@ -128,7 +137,17 @@ class Download:
     """Kept under this name by the browser, where there is one."""
 
 
-Answer = View | SeeOther | Download
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A download of any length, made while it is being sent."""
+
+    chunks: Iterator[bytes]
+    """At least one. Each is asked for on a thread, and none once nobody is there any more."""
+    media_type: str
+    filename: str
+
+
+Answer = View | SeeOther | Download | Stream
 Place = Literal["overview", "deployments", "failures", "data_health", "settings", ""]
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from markupsafe import Markup, escape
 
 from theodora.query import FIELDS, Field, Kind
+from theodora.web.pages.benchmark import PARAMETER, choices
 from theodora.web.pages.frame import Answer, View, Visit
 from theodora.web.pages.navigation import ENTRIES
 
@@ -52,8 +53,21 @@ class FieldRow(NamedTuple):
     about: Markup
 
 
-def show_metrics_help(_: Visit) -> Answer:
-    return View()
+def show_metrics_help(visit: Visit) -> Answer:
+    """Beside the definitions, what the overview may be compared with, and from where that is."""
+    kept = (visit.query_parameters.get(name) for name in _OF_OVERVIEW)
+    own = {name: text for name, text in zip(_OF_OVERVIEW, kept, strict=True) if text}
+    return View(
+        {
+            "benchmarks": tuple(choices()),
+            "chosen": visit.query_parameters.get(PARAMETER, ""),
+            "kept": {**visit.scope.given, **own},
+        }
+    )
+
+
+_OF_OVERVIEW = ("group_by", "sort")
+"""The overview's own parameters, which it has again when something else is chosen."""
 
 
 def show_search_help(_: Visit) -> Answer:

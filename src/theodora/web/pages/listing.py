@@ -6,7 +6,7 @@ A cursor is an instant and an id, so that what comes in meanwhile moves no page.
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, Literal, NamedTuple, TypeVar
 
 from theodora.dora.buckets import Period
@@ -32,6 +32,7 @@ from theodora.web.pages.scope import Scope
 E = TypeVar("E", Deployment, Failure)
 
 LIMIT = 50
+_AT_ONCE = 500
 LIMITS = (25, 50, 100, 200)
 
 Way = Literal["before", "after"]
@@ -166,6 +167,24 @@ def read_page(
         back: Cursor(back, instant_ns(first), first.id) if has_previous else None,
     }
     return Page(events, ends["before"], ends["after"])
+
+
+def every_event(
+    listing: Listing,
+    tree: Query,
+    select: Callable[[Selection], list[E]],
+    instant_ns: Callable[[E], int],
+) -> Iterator[E]:
+    """The whole list, some at a time and so in order of time, whatever the order of the page."""
+    descending = listing.descending or not listing.is_by_time
+    part = replace(listing, sort=listing.clock, descending=descending, limit=_AT_ONCE, cursor=None)
+    while True:
+        page = read_page(part, tree, select, instant_ns)
+        yield from page.events
+        onward = page.before if descending else page.after
+        if onward is None:
+            return
+        part = replace(part, cursor=onward)
 
 
 def _beyond(clock: Field, cursor: Cursor, *, goes_on: bool) -> Query:

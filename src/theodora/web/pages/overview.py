@@ -13,7 +13,7 @@ from theodora.errors import Invalid, Problem
 from theodora.query import Exists, Query, complement
 from theodora.query.fields import resolve
 from theodora.query.operands import equals
-from theodora.web.pages.benchmark import PARAMETER, benchmark_of, choices
+from theodora.web.pages.benchmark import PARAMETER, benchmark_of
 from theodora.web.pages.cards import FAILED, MENDING, cards_of, deployments_spark
 from theodora.web.pages.figures import MOST_FAILURES, failed_deployments, figures_of
 from theodora.web.pages.first_run import has_no_event, show_first_run
@@ -61,6 +61,7 @@ def show_overview(visit: Visit) -> Answer:
     if not overall.total.deployment_frequency.count and has_no_event(visit):
         return show_first_run(visit)
     order = visit.query_parameters.get("sort", "-deployments")
+    levels = visit.query_parameters.get(PARAMETER, "")
     groups = sorted_rows(report.groups, SORTS, order)
     shows_all = visit.query_parameters.get("show") == "all"
     shown = groups if shows_all else groups[:FIRST_ROWS]
@@ -70,14 +71,15 @@ def show_overview(visit: Visit) -> Answer:
             "title": _title(visit),
             "cards": cards_of(overall, scope),
             "total": overall.total,
-            "benchmark": benchmark_of(
-                measured(overall.total), visit.query_parameters.get(PARAMETER, "")
-            ),
-            "benchmarks": tuple(choices()),
+            "benchmark": benchmark_of(measured(overall.total), levels),
             "freshness": freshness(visit, overall.total, scope),
             "compared_days": report.previous_period.days(),
             "group_by": key,
-            "own": {"group_by": key if key != "service" else None, "sort": _kept(order)},
+            "own": {
+                "group_by": key if key != "service" else None,
+                "sort": _kept(order),
+                PARAMETER: levels or None,
+            },
             "columns": tuple(columns(SORTS, order)),
             "rows": tuple(_rows(visit, key, shown, tree)),
             "silent": silent,
@@ -101,7 +103,8 @@ def _silent(visit: Visit, report: Report, tree: Query) -> tuple[Silent, ...]:
     active = {group.group[0] for group in report.groups}
     known = visit.store.settings.services(visit.organisation, limit=len(active) + MOST_SILENT)
     found: list[Silent] = []
-    for name in (service.name for service in known if service.name not in active):
+    silent = [service.name for service in known if service.name not in active]
+    for name in silent[:MOST_SILENT]:
         last = last_deployment(visit, (tree, equals(resolve("service"), name)))
         if last is not None:
             found.append(Silent(name, visit.scope.link(service_path(name), query=None), last))

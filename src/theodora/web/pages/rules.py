@@ -3,6 +3,7 @@
 Trying is a GET, so that the address holds what was tried; only what has been tried is saved.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
@@ -17,6 +18,7 @@ from theodora.dora.rules import FIELDS
 from theodora.errors import Invalid, Problem
 from theodora.events import Deployment
 from theodora.storage.settings import WHOLE_ORGANISATION, Given
+from theodora.web.pages import wording
 from theodora.web.pages.frame import Answer, SeeOther, View, Visit
 from theodora.web.pages.last import deployment_path
 from theodora.web.pages.services import MEMBERS as SERVICE_MEMBERS
@@ -27,6 +29,8 @@ PATH = "/settings/rules"
 WEEKS = 12
 """How far back a preview tells of."""
 
+_TOLD = re.compile("[0-9]{1,9}(,[0-9]{1,9}){2}")
+"""How many were marked failed, how many are, and of how many, as the preview told."""
 _SHOWN = 50
 """Deployments that a preview lists at the most of each kind."""
 
@@ -119,11 +123,16 @@ class Tried:
     """What the draft would change of the deployments of the last weeks."""
 
     deployments: int
+    failed_now: int
     failed_then: int
     new: tuple[Judged, ...]
     no_longer: tuple[Judged, ...]
     otherwise: int
     """How many would keep their verdict, but not every other figure."""
+
+    @property
+    def told(self) -> str:
+        return f"{self.failed_now},{self.failed_then},{self.deployments}"
 
     @property
     def as_now(self) -> int:
@@ -133,7 +142,7 @@ class Tried:
 def show_rules(visit: Visit) -> Answer:
     service = visit.query_parameters.get("service", WHOLE_ORGANISATION)
     check_name(service)
-    if "preview" not in visit.query_parameters:
+    if not visit.query_parameters.keys() >= {"preview", "lead_time_clock"}:  # As every form has.
         return View(_values(visit, service, _current(visit, service)))
     draft = _read(visit.query_parameters)
     try:
@@ -153,7 +162,9 @@ def save_rules(visit: Visit) -> Answer:
     except Invalid as invalid:
         return View(_values(visit, service, draft, invalid), 400)
     visit.store.settings.put(visit.organisation, given, service).result()
-    return SeeOther(visit.scope.link(PATH, service=service or None, saved="rules"))
+    told = visit.form.get("told", "")
+    saved = told if _TOLD.fullmatch(told) else "rules"
+    return SeeOther(visit.scope.link(PATH, service=service or None, saved=saved))
 
 
 def _current(visit: Visit, service: str) -> Draft:
@@ -246,6 +257,7 @@ def _try(visit: Visit, service: str, given: Given) -> Tried:
     ]
     return Tried(
         deployments=preview.deployments,
+        failed_now=preview.failed_now,
         failed_then=preview.failed_then,
         new=_judged(each for each in changed if each.change_failure),
         no_longer=_judged(each for each in changed if not each.change_failure),
@@ -297,5 +309,13 @@ def _values(
         "own": RULE_MEMBERS & given.keys(),
         "field_words": FIELD_WORDS,
         "may_write": visit.may(WRITE_SETTINGS),
-        "is_saved": visit.query_parameters.get("saved") == "rules",
+        "saved": _saved(visit.query_parameters.get("saved", "")),
     }
+
+
+def _saved(text: str) -> str:
+    """The line about what has been saved; empty where nothing has been."""
+    if _TOLD.fullmatch(text):
+        before, now, whole = (wording.number(int(number)) for number in text.split(","))
+        return f"Rules saved: {before} → {now} of {whole} marked in the last {WEEKS} weeks."
+    return "Rules saved." if text == "rules" else ""

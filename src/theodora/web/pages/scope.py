@@ -7,6 +7,7 @@ bookmark stays fresh; a link within the dashboard keeps those that differ.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
+from functools import lru_cache
 from itertools import islice
 from typing import Any, NamedTuple, cast, get_args
 from urllib.parse import quote, unquote, urlencode
@@ -84,7 +85,7 @@ class Scope:
     @property
     def tree(self) -> Query:
         """Raises `Invalid`, with the position, for what is no query."""
-        return parse(self.query)
+        return _parsed(self.query)
 
     @property
     def clock(self) -> Clock:
@@ -116,6 +117,7 @@ class Scope:
         group_by: tuple[str, ...] = (),
         interval: Interval | None = None,
         granularity: Granularity = "commit",
+        stages: bool = False,
     ) -> MetricsQuery:
         """The question to the metrics engine; `interval` is the page's unless one is named."""
         return MetricsQuery(
@@ -125,6 +127,7 @@ class Scope:
             calendar=self.calendar,
             group_by=group_by,
             granularity=granularity,
+            stages=stages,
         )
 
     def link(self, path: str, **parameters: Any) -> str:
@@ -148,7 +151,7 @@ class Scope:
             for name, value in merged.items()
             if value is not None and str(value) != defaults.get(name)
         }
-        encoded = urlencode(kept, safe=_READABLE, quote_via=quote)
+        encoded = urlencode(kept, safe=_READABLE)
         return self.href(path) + (f"?{encoded}" if encoded else "")
 
     def href(self, path: str) -> str:
@@ -157,7 +160,7 @@ class Scope:
 
     def also(self, *clauses: str | Query) -> str:
         """The text of this page's query and `clauses`, each a query's text or tree."""
-        trees = (parse(each) if isinstance(each, str) else each for each in clauses)
+        trees = (_parsed(each) if isinstance(each, str) else each for each in clauses)
         narrowing = [tree for tree in (self.tree, *trees) if tree != Everything()]
         return to_text(all_of(dict.fromkeys(narrowing))) if narrowing else ""
 
@@ -203,6 +206,10 @@ class Scope:
             "timezone": self.zone,
             "week_start": self.calendar.week_start,
         }
+
+
+_parsed = lru_cache(maxsize=256)(parse)
+"""A page asks for the tree of its search, and of a few clauses, for each of its links."""
 
 
 def service_path(service: str) -> str:

@@ -25,10 +25,11 @@ from theodora.web.pages.frame import Answer, View, Visit
 from theodora.web.pages.freshness import freshness
 from theodora.web.pages.intervals import ADVERBS, COLUMNS, interval_rows
 from theodora.web.pages.last import deployment_path, last_deployment
+from theodora.web.pages.lead_times import lead_times_of
 from theodora.web.pages.scope import Scope, service_of, service_path
-from theodora.web.pages.weeks import MOST_WEEKS, weeks_of
+from theodora.web.pages.weeks import weeks_of
 
-MOST_ROWS = 50
+MOST_ROWS = 8
 
 
 class Environment(NamedTuple):
@@ -60,7 +61,7 @@ def show_service(visit: Visit) -> Answer:
     if last is None:
         raise NotFound(f'no deployment of a service "{service}" has been received')
     report = visit.store.metrics.report(
-        visit.organisation, visit.scope.metrics_query(group_by=("env",)), own
+        visit.organisation, visit.scope.metrics_query(group_by=("env",), stages=True), own
     )
     env = _environment(visit, report, last.deployment)
     scope = _narrowed(visit.scope, own, env)
@@ -84,7 +85,7 @@ def show_service(visit: Visit) -> Answer:
             "freshness": freshness(visit, group.total, scope),
             "compared_days": report.previous_period.days(),
             "weeks": weeks_of(visit, scope),
-            "most_weeks": MOST_WEEKS,
+            "lead_times": lead_times_of(visit, scope, group.total.change_lead_time),
             "figures": tuple(figures_of(group, scope, failed)),
             "failed": tuple(_failed(visit, scope, failed[:MOST_ROWS])),
             "failed_link": scope.link("/deployments", query=scope.also(FAILED)),
@@ -134,7 +135,7 @@ def _group(report: Report, env: str) -> GroupReport | None:
 
 def _empty(visit: Visit, scope: Scope) -> GroupReport:
     """The report of an environment without an event in either period."""
-    query = scope.metrics_query()
+    query = scope.metrics_query(stages=True)
     return visit.store.metrics.report(visit.organisation, query, scope.tree).overall
 
 

@@ -13,7 +13,7 @@ from theodora.web.security import WRITE_SETTINGS
 
 PATH = "/settings/services"
 MAX_SERVICE_NAME = 255
-_SHOWN = 100
+_SHOWN = 60
 _LISTS = ("production_envs", "path_globs")
 """The members of which the form has an item a line."""
 MEMBERS = ("team", *_LISTS)

@@ -7,20 +7,21 @@ pages; then the handler answers and its template is drawn, on a thread.
 import asyncio
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, quote
 
 import structlog
 from markupsafe import Markup
 from starlette.datastructures import ImmutableMultiDict, QueryParams
 from starlette.requests import ClientDisconnect
-from starlette.types import Receive, Send
+from starlette.types import Message, Receive, Send
 from starlette.types import Scope as ASGIScope
 
 from theodora import __version__
-from theodora.errors import Invalid, NotFound, TheodoraError, TooManyRequests, Unavailable
+from theodora.errors import Invalid, NotFound, ReadOnly, TheodoraError, TooManyRequests, Unavailable
 from theodora.events.values import SECOND_NS
 from theodora.query import NOTHING, to_text
 from theodora.storage import Session, SessionLimits
@@ -30,6 +31,7 @@ from theodora.web.endpoint import Services
 from theodora.web.observe import note_operation, request_id_of_task
 from theodora.web.pages import navigation
 from theodora.web.pages.assets import assets, assets_by_name
+from theodora.web.pages.attention import Watch
 from theodora.web.pages.errors import error_page, query_problem
 from theodora.web.pages.frame import (
     Answer,
@@ -40,6 +42,7 @@ from theodora.web.pages.frame import (
     SeeOther,
     SignInNeeded,
     StaleForm,
+    Stream,
     View,
     Visit,
 )
@@ -89,6 +92,7 @@ class Dashboard:
     path_prefix: str
     limits: SessionLimits
     lockout: Lockout
+    watch: Watch
 
 
 class PageEndpoint:
@@ -107,9 +111,27 @@ class PageEndpoint:
             reply = await self._reply(arrival, receive)
         except ClientDisconnect:
             return
-        await _send(send, reply, with_body=scope["method"] != "HEAD")
+        if isinstance(reply, Streamed):
+            await self._stream(send, receive, reply)
+        else:
+            await _send(send, reply, with_body=scope["method"] != "HEAD")
 
-    async def _reply(self, arrival: "_Arrival", receive: Receive) -> Reply:
+    async def _stream(self, send: Send, receive: Receive, streamed: "Streamed") -> None:
+        """Chunk by chunk, until there are no more or nobody is there to take them."""
+        loop, executor = asyncio.get_running_loop(), self._dashboard.services.executor
+        await receive()
+        gone = asyncio.ensure_future(receive())
+        try:
+            await send(_start(streamed.reply, ()))
+            chunk: bytes | None = streamed.reply.body
+            while chunk and not gone.done():
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                chunk = await loop.run_in_executor(executor, next, streamed.chunks, None)
+            await send({"type": "http.response.body"})
+        finally:
+            gone.cancel()
+
+    async def _reply(self, arrival: "_Arrival", receive: Receive) -> "Reply | Streamed":
         try:
             body = await _form_body(arrival, receive)
         except TheodoraError as error:
@@ -125,6 +147,14 @@ async def _form_body(arrival: "_Arrival", receive: Receive) -> bytes:
     if arrival.page is None or arrival.page.method == "GET":
         return b""
     return await read_body(arrival.headers, receive, MAX_FORM_BYTES)
+
+
+class Streamed(NamedTuple):
+    """A reply whose body has only begun."""
+
+    reply: Reply
+    chunks: Iterator[bytes]
+    """The rest of the body."""
 
 
 class _Arrival:
@@ -146,7 +176,7 @@ class _Arrival:
         self._session: Session | None = None
         self._scope = read_scope({}, self._second_ns, prefix=dashboard.path_prefix)
 
-    def reply(self, body: bytes | TheodoraError, request_id: bytes) -> Reply:
+    def reply(self, body: bytes | TheodoraError, request_id: bytes) -> Reply | Streamed:
         """Runs on a thread, and answers whatever happens."""
         try:
             try:
@@ -189,11 +219,16 @@ class _Arrival:
         if session is None:
             self._new_cookies.append(Cookie(SESSION_COOKIE, "", 0))
         elif session.is_due_to_renew(self._now_ns):
-            renewed = new_session_secret()
-            if sessions.renew(session, renewed, self._now_ns).result():
-                self._new_cookies.append(Cookie(SESSION_COOKIE, renewed))
+            self._renew(session)
         elif session.is_due_to_be_seen(self._now_ns):
             sessions.note_seen(session, self._now_ns)
+
+    def _renew(self, session: Session) -> None:
+        """Gives the browser another secret; where that cannot be kept, the one it has is good."""
+        renewed = new_session_secret()
+        with suppress(ReadOnly):
+            if self._services.store.sessions.renew(session, renewed, self._now_ns).result():
+                self._new_cookies.append(Cookie(SESSION_COOKIE, renewed))
 
     def _take_quota(self, page: Page | None) -> None:
         bucket: Bucket = "unauthenticated"
@@ -246,6 +281,7 @@ class _Arrival:
             now_ns=self._now_ns,
             limits=self._dashboard.limits,
             lockout=self._dashboard.lockout,
+            watch=self._dashboard.watch,
         )
 
     @property
@@ -269,7 +305,7 @@ class _Arrival:
         back = self._path + (f"?{query}" if query else "")
         return self._scope.link("/sign-in", next=None if back == "/" else back)
 
-    def _failed(self, error: Exception, request_id: bytes) -> Reply:
+    def _failed(self, error: Exception, request_id: bytes) -> Reply | Streamed:
         if isinstance(error, Unavailable):
             log.warning("store unavailable", error=str(error))
         elif not isinstance(error, TheodoraError):
@@ -283,8 +319,13 @@ class _Arrival:
         values = {"error": page, "request_id": request_id.decode("latin-1")}
         return self._finished(View(values, page.status, template="error.html"), self.page)
 
-    def _finished(self, answer: Answer, page: Page | None) -> Reply:
+    def _finished(self, answer: Answer, page: Page | None) -> Reply | Streamed:
         match answer:
+            case Stream():
+                # What fails does so first, as a rule, and can still be told.
+                begun = b"" if self._asgi["method"] == "HEAD" else next(answer.chunks)
+                headers = self._headers(_named(answer))
+                return Streamed(Reply(200, begun, answer.media_type, headers), answer.chunks)
             case SeeOther():
                 return self._redirected(answer)
             case Download():
@@ -361,7 +402,7 @@ def _fields(body: bytes) -> list[tuple[str, str]]:
         return []
 
 
-def _named(answer: Download) -> tuple[Header, ...]:
+def _named(answer: Download | Stream) -> tuple[Header, ...]:
     if answer.filename is None:
         return ()
     disposition = f"attachment; filename*=UTF-8''{quote(answer.filename)}"
@@ -387,8 +428,12 @@ class AssetEndpoint:
 
 
 async def _send(send: Send, reply: Reply, *, with_body: bool) -> None:
-    headers = [*reply.headers, (b"content-length", b"%d" % len(reply.body))]
+    await send(_start(reply, ((b"content-length", b"%d" % len(reply.body)),)))
+    await send({"type": "http.response.body", "body": reply.body if with_body else b""})
+
+
+def _start(reply: Reply, more: tuple[Header, ...]) -> Message:
+    headers = [*reply.headers, *more]
     if reply.media_type:
         headers.append((b"content-type", reply.media_type.encode()))
-    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    await send({"type": "http.response.body", "body": reply.body if with_body else b""})
+    return {"type": "http.response.start", "status": reply.status, "headers": headers}

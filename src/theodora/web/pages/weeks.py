@@ -1,6 +1,6 @@
 """Every deployment of a service as a tile, a row a week."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from markupsafe import Markup
@@ -18,7 +18,11 @@ from theodora.web.pages.last import VERDICTS, deployment_path
 from theodora.web.pages.scope import Scope
 
 MOST_WEEKS = 26
-MOST_DEPLOYMENTS = 5_000
+MOST_DEPLOYMENTS = 3_000
+MANY_DEPLOYMENTS = 1_000
+FEWER_WEEKS = 12
+"""Of more than many deployments."""
+_WEEK_NS = 7 * DAY_NS
 _MOST_INCIDENTS = 100
 
 
@@ -28,17 +32,29 @@ class Weeks(NamedTuple):
     chart: Markup
     shown: int
     """Deployments on it."""
-    is_cut: bool
-    """Whether the period is longer than what is drawn: the newest weeks are."""
+    only: int | None
+    """So many of the newest weeks are drawn, where the period is longer than that."""
 
 
 def weeks_of(visit: Visit, scope: Scope) -> Weeks:
     """`scope` is narrowed to the service and environment."""
-    since_ns = max(scope.period.start_ns, scope.period.end_ns - MOST_WEEKS * 7 * DAY_NS)
+    start_ns, end_ns = scope.period.start_ns, scope.period.end_ns
+    since_ns = max(start_ns, end_ns - MOST_WEEKS * _WEEK_NS)
     tiles = tuple(_tiles(visit, scope, since_ns))
+    if len(tiles) > MANY_DEPLOYMENTS:
+        since_ns = max(since_ns, end_ns - _full_weeks(tiles, end_ns) * _WEEK_NS)
+        tiles = tuple(tile for tile in tiles if tile.finished_at_ns >= since_ns)
     incidents = tuple(_incidents(visit, scope, since_ns))
-    chart = timeline(tiles, scope.clock, since_ns, scope.period.end_ns, incidents)
-    return Weeks(chart, len(tiles), since_ns > scope.period.start_ns)
+    chart = timeline(tiles, scope.clock, since_ns, end_ns, incidents)
+    weeks = -(-(end_ns - since_ns) // _WEEK_NS)
+    return Weeks(chart, len(tiles), weeks if since_ns > start_ns else None)
+
+
+def _full_weeks(tiles: Sequence[Tile], end_ns: int) -> int:
+    """Of many deployments fewer weeks are drawn: none that holds some which were not read."""
+    if len(tiles) < MOST_DEPLOYMENTS:
+        return FEWER_WEEKS
+    return min(FEWER_WEEKS, max(1, (end_ns - tiles[-1].finished_at_ns) // _WEEK_NS))
 
 
 def _tiles(visit: Visit, scope: Scope, since_ns: int) -> Iterator[Tile]:
@@ -46,24 +62,36 @@ def _tiles(visit: Visit, scope: Scope, since_ns: int) -> Iterator[Tile]:
     assert sort is not None
     window = NumberRange(sort, since_ns, scope.period.end_ns - 1)
     selection = Selection(query=all_of((scope.tree, window)), sort=sort, limit=MOST_DEPLOYMENTS)
+    baseline = _baseline(visit, scope)
     for deployment in visit.store.deployments.select(visit.organisation, selection):
         recovery_sec = deployment.recovery_time_sec
         yield Tile(
             deployment.finished_at_ns,
-            _shape(deployment),
+            _shape(deployment, is_baseline=deployment.id == baseline),
             scope.href(deployment_path(deployment)),
             _words(deployment, scope),
             None if recovery_sec is None else deployment.finished_at_ns + recovery_sec * SECOND_NS,
         )
 
 
-def _shape(deployment: Deployment) -> Shape:
+def _baseline(visit: Visit, scope: Scope) -> str:
+    """The id of the first deployment ever, which ships the whole history and has no lead time."""
+    sort = sort_key("finished_at", Kind.DEPLOYMENT)
+    assert sort is not None
+    first = Selection(query=scope.tree, sort=sort, descending=False, limit=1)
+    found = visit.store.deployments.select(visit.organisation, first)
+    return found[0].id if found else ""
+
+
+def _shape(deployment: Deployment, *, is_baseline: bool) -> Shape:
     """That it failed goes before its being a remedy: a remedy may fail too."""
     if deployment.change_failure:
         return "failed"
     if deployment.deployment_type != "standard":
         return deployment.deployment_type
-    return "pending" if deployment.change_failure is None else "ok"
+    if deployment.change_failure is None:
+        return "pending"
+    return "baseline" if is_baseline else "ok"
 
 
 def _words(deployment: Deployment, scope: Scope) -> str:

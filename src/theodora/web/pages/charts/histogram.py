@@ -12,15 +12,14 @@ from theodora.web.pages.charts.series import Count, empty_chart
 from theodora.web.pages.charts.slots import BASE, Plot, Slot
 from theodora.web.pages.charts.svg import (
     HATCH,
+    bars,
     box,
-    boxes,
     drawing,
+    group,
+    hits,
     label,
-    level,
-    linked,
-    short,
-    stretched,
-    titled,
+    path,
+    slotted,
     upright,
 )
 
@@ -53,12 +52,12 @@ def lead_time_histogram(
     return drawing(
         "plot",
         BASE + 24,
-        *_grid(plot),
-        stretched(150, boxes("b-ok", _bars(plot, counts))),
-        *_numbers(plot, counts),
-        *(label("t s", plot.middle(index), BASE + 16, name) for index, name in enumerate(names)),
-        *(_mark(plot, mark) for mark in marks),
-        *_hits(plot, counts),
+        slotted(len(slots), BASE + 1, plot.grid(), bars("b-ok", 0.88, _bars(plot, counts))),
+        group("t y", *plot.values()),
+        group("t v", *_numbers(plot, counts)),
+        group("t s", *(label("", plot.middle(at), BASE + 16, it) for at, it in enumerate(names))),
+        *(_mark(plot, mark, is_last=mark is marks[-1]) for mark in marks),
+        hits(list(_hits(plot, counts))),
     )
 
 
@@ -81,28 +80,23 @@ def _unit(seconds: int) -> int:
     return _HOUR if seconds <= _DAY else _DAY
 
 
-def _grid(plot: Plot) -> Iterator[str]:
-    for value, words in zip(plot.axis.values, plot.axis.labels, strict=True):
-        yield level("gr" if value else "ax", plot.y(value))
-        yield label("t y", 0, plot.y(value) + 3.5, words, dx=-7)
-
-
-def _bars(plot: Plot, counts: Sequence[int]) -> Iterator[tuple[float, float, float, float]]:
+def _bars(plot: Plot, counts: Sequence[int]) -> Iterator[tuple[float, float, float]]:
     for index, count in enumerate(counts):
         if count:
-            y = plot.y(count)
-            yield plot.left(index, 0.06), y, plot.width * 0.88, BASE - y
+            yield index, plot.y(count), BASE
 
 
 def _numbers(plot: Plot, counts: Sequence[int]) -> Iterator[str]:
     for index, count in enumerate(counts):
         if count:
-            yield label("t v", plot.middle(index), plot.y(count) - 4, wording.number(count))
+            yield label("", plot.middle(index), plot.y(count) - 4, wording.number(count))
 
 
-def _mark(plot: Plot, mark: Mark) -> str:
+def _mark(plot: Plot, mark: Mark, *, is_last: bool) -> str:
+    """A line, and its words on the side where the other mark is not."""
     x = plot.width * place_of(mark.seconds)
-    side, dx = ("t b y", -4) if x > 50 else ("t b st", 4)
+    goes_right = x < 12 or (is_last and x < 88)
+    side, dx = ("t b st", 4) if goes_right else ("t b y", -4)
     words = f"{mark.name} {wording.duration(mark.seconds)}"
     return upright("pl", x, -8, BASE) + label(side, x, 0, words, dx=dx)
 
@@ -115,12 +109,9 @@ def place_of(seconds: float) -> float:
     return len(EDGES_SEC) - 0.5
 
 
-def _hits(plot: Plot, counts: Sequence[int]) -> Iterator[str]:
-    yield '<g class="hit">'
-    for index, (slot, count) in enumerate(zip(plot.slots, counts, strict=True)):
-        place = f'<rect x="{short(plot.left(index))}%" width="{short(plot.width)}%"/>'
-        yield linked(slot.link, place, titled(f"{slot.title}: {wording.counted(count, 'commit')}"))
-    yield "</g>"
+def _hits(plot: Plot, counts: Sequence[int]) -> Iterator[tuple[str, str]]:
+    for slot, count in zip(plot.slots, counts, strict=True):
+        yield slot.link, f"{slot.title}: {wording.counted(count, 'commit')}"
 
 
 _DAY_BASE = 64
@@ -136,19 +127,27 @@ def day_histogram(counts: Sequence[Count], slots: Sequence[Slot], each: str = "d
     return drawing(
         "plot flush",
         _DAY_BASE + 18,
-        level("ax", _DAY_BASE),
+        *_partial(slots, width),
+        slotted(len(slots), _DAY_BASE + 1, _grid(slots), *_day_bars(counts, highest)),
         *_dates(slots, width),
         label("t y", 100, 8, f"highest {wording.number(highest)} a {each}", dx=-2),
-        *_partial(slots, width),
-        stretched(_DAY_BASE, *_day_bars(counts, highest, width)),
-        *_day_hits(counts, slots, width),
+        hits(list(_day_hits(counts, slots))),
     )
 
 
+def _every(slots: Sequence[Slot]) -> int:
+    """So many bars have one date."""
+    return -(-len(slots) // _MOST_DATES)
+
+
+def _grid(slots: Sequence[Slot]) -> str:
+    dates = (f"M{index - 0.5:g} 0V{_DAY_BASE}" for index in range(0, len(slots), _every(slots)))
+    return path("gr", *dates) + path("ax", f"M-.5 {_DAY_BASE}h{len(slots)}")
+
+
 def _dates(slots: Sequence[Slot], width: float) -> Iterator[str]:
-    every = -(-len(slots) // _MOST_DATES)
+    every = _every(slots)
     for index in range(0, len(slots), every):
-        yield upright("gr", index * width, 0, _DAY_BASE)
         if index <= len(slots) - every / 2:
             class_ = "t st" if index // every % 4 == 0 else "t st k2"
             yield label(class_, index * width, _DAY_BASE + 13, slots[index].label, dx=3)
@@ -160,25 +159,22 @@ def _partial(slots: Sequence[Slot], width: float) -> Iterator[str]:
             yield box("part", index * width, 0, width, _DAY_BASE, HATCH)
 
 
-def _day_bars(counts: Sequence[Count], highest: int, width: float) -> Iterator[str]:
+def _day_bars(counts: Sequence[Count], highest: int) -> Iterator[str]:
     pixels = (_DAY_BASE - 12) / highest
-    fine: list[tuple[float, float, float, float]] = []
-    failed: list[tuple[float, float, float, float]] = []
+    fine: list[tuple[float, float, float]] = []
+    failed: list[tuple[float, float, float]] = []
     for index, count in enumerate(counts):
-        x, across = (index + 0.12) * width, width * 0.76
         top = _DAY_BASE - count.total * pixels
         seam = top + count.failed * pixels
-        fine.append((x, seam, across, _DAY_BASE - seam))
+        if seam < _DAY_BASE:
+            fine.append((index, seam, _DAY_BASE))
         if count.failed:
-            failed.append((x, top, across, max(seam - top - 1, 1.5)))
-    yield boxes("b-ok", fine)
-    yield boxes("b-day", failed)
+            failed.append((index, top, top + max(seam - top - 1, 1.5)))
+    yield bars("b-ok", 0.76, fine)
+    yield bars("b-day", 0.76, failed)
 
 
-def _day_hits(counts: Sequence[Count], slots: Sequence[Slot], width: float) -> Iterator[str]:
-    yield '<g class="hit">'
-    for index, (count, slot) in enumerate(zip(counts, slots, strict=True)):
-        if count.total:
-            place = f'<rect x="{short(index * width)}%" width="{short(width)}%"/>'
-            yield linked(slot.link, place, titled(f"{slot.title}: {count.words}"))
-    yield "</g>"
+def _day_hits(counts: Sequence[Count], slots: Sequence[Slot]) -> Iterator[tuple[str, str]]:
+    """Days without a deployment lead nowhere."""
+    for count, slot in zip(counts, slots, strict=True):
+        yield slot.link, f"{slot.title}: {count.words}" if count.total else ""

@@ -12,16 +12,22 @@ from theodora.web.pages.charts.scales import log_place
 from theodora.web.pages.charts.series import empty_chart
 from theodora.web.pages.charts.slots import BASE, ROOF
 from theodora.web.pages.charts.svg import (
+    beside,
+    dots,
     drawing,
+    group,
     label,
     level,
     linked,
+    path,
     short,
+    stretched,
     titled,
     triangle,
 )
 
 _LOW_SEC, _HIGH_SEC = 5 * wording.MINUTE_SEC, 2 * wording.DAY_SEC
+_MOST_LINKS = 15
 _GRID_SEC = (_LOW_SEC, wording.HOUR_SEC, 6 * wording.HOUR_SEC, wording.DAY_SEC, _HIGH_SEC)
 _DOTS: dict[RemediationType | Literal[""], str] = {"rollback": "rd", "rollforward": "rf", "": "rd"}
 
@@ -46,16 +52,21 @@ class Recovery(NamedTuple):
 def recovery_chart(
     recoveries: Sequence[Recovery], period: Period, median: float | None, dates: Sequence[str]
 ) -> Markup:
-    """Dots at their true time; `dates` are labels evenly over the period, its start first."""
+    """Dots at their true time, the newest first, and those with a link each.
+
+    `dates` are labels evenly over the period, its start first.
+    """
     if not recoveries:
         return empty_chart("no failures")
+    newest, older = recoveries[:_MOST_LINKS], recoveries[_MOST_LINKS:]
     return drawing(
         "plot",
         BASE + 24,
-        *_grid(),
-        *(label("t", 100 * index / len(dates), BASE + 18, day) for index, day in enumerate(dates)),
+        stretched(BASE + 1, *_grid(), *_older(older, period)),
+        group("t y", *_values()),
+        group("t", *_dates(dates)),
         level("avg", _y(median)) if median is not None else "",
-        *_marks(recoveries, period),
+        *_marks(newest, period),
     )
 
 
@@ -64,17 +75,40 @@ def _y(seconds: float) -> float:
 
 
 def _grid() -> Iterator[str]:
+    axis, *lines = (f"M0 {short(_y(seconds))}h100" for seconds in _GRID_SEC)
+    yield path("gr", *lines)
+    yield path("ax", axis)
+
+
+def _values() -> Iterator[str]:
     for seconds in _GRID_SEC:
-        y = _y(seconds)
-        yield level("ax" if seconds == _LOW_SEC else "gr", y)
-        yield label("t y", 0, y + 3.5, wording.duration(seconds), dx=-7)
+        yield beside(_y(seconds) + 3.5, wording.duration(seconds))
+
+
+def _dates(dates: Sequence[str]) -> Iterator[str]:
+    for index, day in enumerate(dates):
+        yield label("", 100 * index / len(dates), BASE + 18, day)
+
+
+def _older(recoveries: Sequence[Recovery], period: Period) -> Iterator[str]:
+    """Clipped at the ends of the axis, as the newest are; what is open lies at its top."""
+    for class_, is_forward in (("rd", False), ("rf", True)):
+        those = {
+            (round(_x(each, period), 1), ROOF if each.seconds is None else round(_y(each.seconds)))
+            for each in recoveries
+            if (each.type == "rollforward") == is_forward
+        }
+        yield dots(f"dots {class_}", those)
+        yield dots("dots in", those) if is_forward else ""
+
+
+def _x(each: Recovery, period: Period) -> float:
+    return 100 * (each.finished_at_ns - period.start_ns) / (period.end_ns - period.start_ns)
 
 
 def _marks(recoveries: Sequence[Recovery], period: Period) -> Iterator[str]:
-    length = period.end_ns - period.start_ns
     for each in recoveries:
-        x = 100 * (each.finished_at_ns - period.start_ns) / length
-        yield linked(each.link, _mark(each, x))
+        yield linked(each.link, _mark(each, _x(each, period)))
 
 
 def _mark(each: Recovery, x: float) -> str:

@@ -11,7 +11,19 @@ from theodora.dora.report import BucketMetrics
 from theodora.web.pages import wording
 from theodora.web.pages.charts.scales import count_axis, duration_axis, rate_axis
 from theodora.web.pages.charts.slots import Plot, Slot
-from theodora.web.pages.charts.svg import STRIPE, box, boxes, drawing, label, level, line, stretched
+from theodora.web.pages.charts.svg import (
+    STRIPE,
+    bars,
+    box,
+    dots,
+    drawing,
+    group,
+    label,
+    level,
+    line,
+    path,
+    short,
+)
 
 _INSET = 0.16
 """The gap on either side of a bar, as a share of its slot."""
@@ -74,25 +86,41 @@ def deployments_chart(series: Sequence[BucketMetrics], slots: Sequence[Slot]) ->
         return empty_chart("no intervals in this period")
     counts = [count_of(each.metrics) for each in series]
     plot = Plot(slots, count_axis(max(count.total for count in counts)))
-    return plot.drawn([count.words for count in counts], *bars(plot, counts))
+    stacks = [_stack(plot, count) for count in counts]
+    standing = ((index, *stack[0]) for index, stack in enumerate(stacks) if stack[0])
+    fine = bars("b-ok", 1 - 2 * _INSET, standing)
+    return plot.drawn(
+        [count.words for count in counts],
+        [fine],
+        group("b-pend", *_boxes(plot, [stack[1] for stack in stacks])),
+        group("b-fail", *_boxes(plot, [stack[2] for stack in stacks]), more=STRIPE),
+        cells=(0, 1),
+    )
 
 
-def bars(plot: Plot, counts: Sequence[Count]) -> Iterator[str]:
-    """Stacked on the axis; striped where failed, dashed where pending."""
+_Ends = tuple[float, float] | None
+"""The top and bottom of a part, in pixels; None where there is none."""
+
+
+def _stack(plot: Plot, count: Count) -> tuple[_Ends, _Ends, _Ends]:
+    """Those that did not fail stand on the axis, those pending on them, the failed on top."""
+    ends: list[_Ends] = []
+    below = 0
+    for part in (count.total - count.failed - count.pending, count.pending, count.failed):
+        floor = plot.y(below) - (_SPLIT if below else 0)
+        top = min(plot.y(below + part), floor - 1)
+        ends.append((top, floor) if part else None)
+        below += part
+    fine, pending, failed = ends
+    return fine, pending, failed
+
+
+def _boxes(plot: Plot, ends: Sequence[_Ends]) -> Iterator[str]:
     width = plot.width * (1 - 2 * _INSET)
-    fine: list[tuple[float, float, float, float]] = []
-    for index, count in enumerate(counts):
-        x, below = plot.left(index, _INSET), 0
-        parts = (count.total - count.failed - count.pending, count.pending, count.failed)
-        for class_, part in zip(("b-ok", "b-pend", "b-fail"), parts, strict=True):
-            y, floor = plot.y(below + part), plot.y(below)
-            height = max(floor - y - (_SPLIT if below else 0), 1.0 if part else 0)
-            below += part
-            if class_ == "b-ok":
-                fine.append((x, y, width, height))
-            elif part:
-                yield box(class_, x, y, width, height, STRIPE if class_ == "b-fail" else "")
-    yield stretched(150, boxes("b-ok", fine))
+    for index, each in enumerate(ends):
+        if each:
+            top, bottom = each
+            yield box("", plot.left(index, _INSET), top, width, bottom - top)
 
 
 def lead_time_chart(series: Sequence[BucketMetrics], slots: Sequence[Slot]) -> Markup:
@@ -110,44 +138,39 @@ def lead_time_chart(series: Sequence[BucketMetrics], slots: Sequence[Slot]) -> M
         for each in lead_times
     ]
     medians = [each.p50 for each in lead_times]
-    return plot.drawn(
-        titles,
+    points = [(index, plot.y(value)) for index, value in enumerate(medians) if value is not None]
+    inside = (
         *_lines("l-2", plot, [each.p90 for each in lead_times]),
         *_lines("l-1", plot, medians),
-        *_dots(plot, medians),
+        dots("dot", points),
+        dots("dot in", points),
     )
+    return plot.drawn(titles, inside, cells=(4, 5, 6))
 
 
 def _lines(class_: str, plot: Plot, values: Sequence[float | None]) -> Iterator[str]:
     """A line for every run of neighbours that have a value; dashed to a partial one."""
-    drawn: list[str] = []
     for has_value, run in groupby(range(len(values)), key=lambda index: values[index] is not None):
         if has_value:
-            drawn += _run(class_, plot, [(index, values[index] or 0) for index in run])
-    yield stretched(150, *drawn)
+            yield from _run(class_, plot, [(index, values[index] or 0) for index in run])
 
 
 def _run(class_: str, plot: Plot, run: Sequence[tuple[int, float]]) -> Iterator[str]:
-    points = [(plot.middle(index), plot.y(value)) for index, value in run]
+    points = [(index, plot.y(value)) for index, value in run]
     partial = [plot.slots[index].is_partial for index, _ in run]
     segments = [
         (one or other, pair)
         for one, other, pair in zip(partial, partial[1:], pairwise(points), strict=False)
     ]
-    for is_dashed, group in groupby(segments, key=lambda segment: segment[0]):
-        pairs = [pair for _, pair in group]
+    for is_dashed, those in groupby(segments, key=lambda segment: segment[0]):
+        pairs = [pair for _, pair in those]
         dashes = f"{class_} l-p" if is_dashed else class_
         yield line(dashes, [pairs[0][0], *(end for _, end in pairs)])
 
 
-def _dots(plot: Plot, values: Sequence[float | None]) -> Iterator[str]:
-    for index, value in enumerate(values):
-        if value is not None:
-            cx, cy = round(plot.middle(index), 2), round(plot.y(value), 1)
-            yield f'<circle class="dot" cx="{cx:g}%" cy="{cy:g}"/>'
-
-
-def rate_chart(rates: Sequence[Rate], slots: Sequence[Slot], overall: Rate) -> Markup:
+def rate_chart(
+    rates: Sequence[Rate], slots: Sequence[Slot], overall: Rate, cells: Sequence[int] = ()
+) -> Markup:
     """A mark an interval on its 95 % interval, k/N beneath, the whole period dashed.
 
     Never a joined line: the numbers are small, and a line would show waves where there is chance.
@@ -156,14 +179,15 @@ def rate_chart(rates: Sequence[Rate], slots: Sequence[Slot], overall: Rate) -> M
         return empty_chart("none judged yet")
     highs = [rate.high for rate in rates if rate.high is not None]
     plot = Plot(slots, rate_axis(min(max(highs), _reach(rates))))
-    return plot.drawn(
-        [rate.words for rate in rates],
-        *_shares(plot, rates),
-        level("avg", plot.y(overall.value)),
-        stretched(150, boxes("iv", _intervals(plot, rates))),
-        stretched(150, boxes("mk", _marks(plot, rates))),
-        below=12,
+    average = f"M-.5 {short(plot.y(overall.value))}h{len(slots)}"
+    inside = (
+        bars("iv", 0.4, _intervals(plot, rates)),
+        path("avg", average),
+        path("mk", *_marks(plot, rates)),
     )
+    titles = [rate.words for rate in rates]
+    shares = group("t s", *_shares(plot, rates))
+    return plot.drawn(titles, inside, shares, below=12, cells=cells)
 
 
 def _reach(rates: Sequence[Rate]) -> float:
@@ -178,20 +202,19 @@ def _shares(plot: Plot, rates: Sequence[Rate]) -> Iterator[str]:
         return
     for index, rate in enumerate(rates):
         if rate.n:
-            yield label("t s", plot.middle(index), 164, f"{rate.hits}/{rate.n}")
+            yield label("", plot.middle(index), 164, f"{rate.hits}/{rate.n}")
 
 
-def _intervals(plot: Plot, rates: Sequence[Rate]) -> Iterator[tuple[float, float, float, float]]:
+def _intervals(plot: Plot, rates: Sequence[Rate]) -> Iterator[tuple[float, float, float]]:
     for index, rate in enumerate(rates):
         if rate.low is not None and rate.high is not None:
-            high = plot.y(rate.high)
-            yield plot.left(index, 0.3), high, plot.width * 0.4, plot.y(rate.low) - high
+            yield index, plot.y(rate.high), plot.y(rate.low)
 
 
-def _marks(plot: Plot, rates: Sequence[Rate]) -> Iterator[tuple[float, float, float, float]]:
+def _marks(plot: Plot, rates: Sequence[Rate]) -> Iterator[str]:
     for index, rate in enumerate(rates):
         if rate.value is not None:
-            yield plot.left(index, 0.2), plot.y(rate.value) - 1.5, plot.width * 0.6, 3
+            yield f"M{short(index - 0.3)} {short(plot.y(rate.value))}h.6"
 
 
 def empty_chart(words: str) -> Markup:

@@ -1,6 +1,6 @@
 """The intervals of a chart side by side, and what all charts by interval have in common."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,13 +11,16 @@ from theodora.query import Query
 from theodora.web.pages.charts.scales import Axis
 from theodora.web.pages.charts.svg import (
     HATCH,
+    beside,
     box,
     drawing,
+    group,
+    hits,
+    hits_of_table,
     label,
-    level,
-    linked,
+    path,
     short,
-    titled,
+    slotted,
 )
 from theodora.web.pages.scope import Scope
 
@@ -27,6 +30,8 @@ ROOF = 6
 """The y of the highest grid line."""
 
 _MOST_LABELS = 5
+_MOST_HITS = 16
+"""Words and a link for each of more intervals, in every chart, would make pages too long."""
 
 
 class Slot(NamedTuple):
@@ -84,23 +89,40 @@ class Plot:
         """In pixels; a value above the axis is clipped at its end."""
         return BASE - min(value / self.axis.top, 1) * (BASE - ROOF)
 
-    def drawn(self, titles: Sequence[str], *marks: str, below: float = 0) -> Markup:
-        """The whole chart around `marks`; `titles` say each slot's values."""
+    def drawn(
+        self,
+        titles: Sequence[str],
+        inside: Iterable[str],
+        *marks: str,
+        below: float = 0,
+        cells: Sequence[int] = (),
+    ) -> Markup:
+        """The whole chart; `titles` say each slot's values.
+
+        `inside` are paths by slots, as for `slotted`; `marks` lie above them. `cells` are the
+        columns of the table of intervals that say the same.
+        """
         return drawing(
             "plot",
             BASE + 24 + below,
-            *self._grid(),
             *self._hatches(),
+            slotted(len(self.slots), BASE + 1, self.grid(), *inside),
+            group("t y", *self.values()),
             *marks,
-            *self._dates(BASE + 18 + below),
-            *self._hits(titles),
+            group("t", *self._dates(BASE + 18 + below)),
+            self._hits(titles, cells),
         )
 
-    def _grid(self) -> Iterator[str]:
+    def grid(self) -> str:
+        """Lines at the round values, for `slotted`; the axis by itself."""
+        across = len(self.slots)
+        lines = [f"M-.5 {short(self.y(value))}h{across}" for value in self.axis.values]
+        return path("gr", *lines[1:]) + path("ax", lines[0])
+
+    def values(self) -> Iterator[str]:
+        """What is written beside the lines, for a `group`."""
         for value, words in zip(self.axis.values, self.axis.labels, strict=True):
-            y = self.y(value)
-            yield level("gr" if value else "ax", y)
-            yield label("t y", 0, y + 3.5, words, dx=-7)
+            yield beside(self.y(value) + 3.5, words)
 
     def _hatches(self) -> Iterator[str]:
         for index, slot in enumerate(self.slots):
@@ -116,12 +138,11 @@ class Plot:
             is_now = has_now and index == count - 1
             is_near_now = has_now and count - 1 - index < every / 2
             if is_now or (index % every == 0 and not is_near_now):
-                yield label("t", self.middle(index), y, slot.label)
+                yield label("", self.middle(index), y, slot.label)
 
-    def _hits(self, titles: Sequence[str]) -> Iterator[str]:
-        """Over everything else: what the pointer finds in a slot."""
-        yield '<g class="hit">'
-        for index, (slot, words) in enumerate(zip(self.slots, titles, strict=True)):
-            place = f'<rect x="{short(self.left(index))}%" width="{short(self.width)}%"/>'
-            yield linked(slot.link, place, titled(f"{slot.title}: {words}"))
-        yield "</g>"
+    def _hits(self, titles: Sequence[str], cells: Sequence[int]) -> str:
+        """Of many slots the table alone has links and words; the script takes them from there."""
+        if len(self.slots) > _MOST_HITS and cells:
+            return hits_of_table(cells, len(self.slots))
+        said = zip(self.slots, titles, strict=True)
+        return hits([(slot.link, f"{slot.title}: {words}") for slot, words in said])

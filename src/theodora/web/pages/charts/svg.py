@@ -4,7 +4,7 @@ A whole series is one path in a nested drawing that is stretched over the width;
 and patterns stay outside of it. Nothing has a style of its own: classes do.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from markupsafe import Markup, escape
 
@@ -17,8 +17,8 @@ STRIPE = ' fill="url(#stripe)"'
 
 
 def short(value: float) -> str:
-    """A coordinate, in as few characters as do."""
-    return f"{round(value, 2) + 0.0:g}"
+    """A coordinate, in as few characters as do: a tenth of a pixel, or of a percent."""
+    return f"{round(value, 1) + 0.0:g}"
 
 
 def drawing(class_: str, height: float, *parts: str) -> Markup:
@@ -31,36 +31,61 @@ def drawing(class_: str, height: float, *parts: str) -> Markup:
 
 def stretched(height: float, *parts: str) -> str:
     """Paths whose x are percents of the width."""
+    return _nested("0 0 100", height, parts)
+
+
+def slotted(count: int, height: float, *parts: str) -> str:
+    """Paths of slots side by side: x counts them, and 0 is the middle of the first."""
+    return _nested(f"-.5 0 {count}", height, parts)
+
+
+def _nested(view: str, height: float, parts: Iterable[str]) -> str:
     inside = "".join(parts)
     if not inside:
         return ""
-    return (
-        f'<svg viewBox="0 0 100 {short(height)}" height="{short(height)}" '
-        f'preserveAspectRatio="none">{inside}</svg>'
-    )
+    tall = short(height)
+    return f'<svg viewBox="{view} {tall}" height="{tall}" preserveAspectRatio="none">{inside}</svg>'
 
 
-def boxes(class_: str, those: Iterable[tuple[float, float, float, float]]) -> str:
-    """Rectangles (x, y, width, height) as one path, for `stretched`."""
-    drawn = "".join(
-        f"M{short(x)} {short(y)}h{short(width)}v{short(height)}h{short(-width)}z"
-        for x, y, width, height in those
-        if height > 0
-    )
+def path(class_: str, *moves: str) -> str:
+    drawn = "".join(moves)
     return f'<path class="{class_}" d="{drawn}"/>' if drawn else ""
 
 
+def bars(class_: str, width: float, those: Iterable[tuple[float, float, float]]) -> str:
+    """Upright bars (x, top, bottom) as one path of strokes, for what is stretched.
+
+    `width` is in what x is: slots, or percents.
+    """
+    drawn = "".join(f"M{short(x)} {short(low)}V{short(high)}" for x, high, low in those)
+    across = f"{round(width, 2):g}"
+    return f'<path class="{class_}" stroke-width="{across}" d="{drawn}"/>' if drawn else ""
+
+
+def dots(class_: str, those: Iterable[tuple[float, float]]) -> str:
+    """Dots (x, y) as one path: strokes without length, whose round ends are not stretched."""
+    return path(class_, *(f"M{short(x)} {short(y)}h0" for x, y in those))
+
+
 def line(class_: str, points: Iterable[tuple[float, float]]) -> str:
-    """A line through points, for `stretched`."""
+    """A line through points, for what is stretched."""
     drawn = " ".join(f"{short(x)},{short(y)}" for x, y in points)
     return f'<polyline class="{class_}" points="{drawn}"/>'
 
 
 def box(class_: str, x: float, y: float, width: float, height: float, more: str = "") -> str:
+    """A rectangle by itself; without a class, one of a `group`."""
+    named = f'class="{class_}" ' if class_ else ""
     return (
-        f'<rect class="{class_}" x="{short(x)}%" y="{short(y)}" width="{short(width)}%" '
+        f'<rect {named}x="{short(x)}%" y="{short(y)}" width="{short(width)}%" '
         f'height="{short(height)}"{more}/>'
     )
+
+
+def group(class_: str, *parts: str, more: str = "") -> str:
+    """Parts that share a class, and what else they have in common."""
+    inside = "".join(parts)
+    return f'<g class="{class_}"{more}>{inside}</g>' if inside else ""
 
 
 def level(class_: str, y: float) -> str:
@@ -74,9 +99,34 @@ def upright(class_: str, x: float, y1: float, y2: float) -> str:
 
 
 def label(class_: str, x: float, y: float, words: str, dx: float = 0) -> str:
-    """A text; its class says how it is aligned."""
+    """A text; its class says how it is aligned. Without one, a text of a `group`."""
+    named = f'class="{class_}" ' if class_ else ""
     shift = f' dx="{short(dx)}"' if dx else ""
-    return f'<text class="{class_}" x="{short(x)}%" y="{short(y)}"{shift}>{safe(words)}</text>'
+    return f'<text {named}x="{short(x)}%" y="{short(y)}"{shift}>{safe(words)}</text>'
+
+
+def beside(y: float, words: str, gap: float = 7) -> str:
+    """A text of a `group` that ends so many pixels left of the drawing."""
+    return f'<text x="{short(-gap)}" y="{short(y)}">{safe(words)}</text>'
+
+
+def hits(those: Sequence[tuple[str, str]]) -> str:
+    """What the pointer finds in each slot, over everything: its link and its words.
+
+    A slot that has no words is passed over.
+    """
+    found = "".join(_hit(index, *each) for index, each in enumerate(those) if each[1])
+    return _hits(len(those), "", found)
+
+
+def hits_of_table(cells: Iterable[int], count: int) -> str:
+    """The same, of which the script makes one from each row of the table of intervals."""
+    return _hits(count, f' data-cells="{" ".join(map(str, cells))}"', "")
+
+
+def _hits(count: int, more: str, inside: str) -> str:
+    view = f'viewBox="0 0 {count} 1" preserveAspectRatio="none"'
+    return f'<svg class="hit" {view}{more}>{inside}</svg>'
 
 
 def titled(words: str) -> str:
@@ -89,14 +139,18 @@ def linked(href: str, *parts: str) -> str:
     return f'<a href="{safe(href)}" tabindex="-1">{inside}</a>' if href else f"<g>{inside}</g>"
 
 
+def _hit(index: int, href: str, words: str) -> str:
+    place = f' x="{index}"' if index else ""
+    if href:
+        return linked(href, f"<rect{place}/>", titled(words))
+    return f"<rect{place}>{titled(words)}</rect>"
+
+
 def triangle(class_: str, x: float, y: float, *parts: str, points_up: bool) -> str:
     """Six pixels high; its centre is at `x`, its base or tip at `y`."""
     path = "M-5 6h10L0 0z" if points_up else "M-5 0h10L0 6z"
     inside = "".join(parts)
-    return (
-        f'<svg class="ov" x="{short(x)}%" y="{short(y)}">'
-        f'<path class="{class_}" d="{path}"/>{inside}</svg>'
-    )
+    return f'<svg x="{short(x)}%" y="{short(y)}"><path class="{class_}" d="{path}"/>{inside}</svg>'
 
 
 def safe(words: str) -> str:

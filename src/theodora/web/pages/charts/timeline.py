@@ -1,10 +1,10 @@
 """Every deployment of a service: one row a week, Monday to Sunday, a tile each at its true time."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from markupsafe import Markup
 
@@ -12,12 +12,14 @@ from theodora.events.values import SECOND_NS
 from theodora.web.pages import wording
 from theodora.web.pages.charts.svg import (
     HATCH,
+    bars,
+    beside,
     box,
-    boxes,
     drawing,
+    group,
     label,
-    level,
     linked,
+    path,
     short,
     stretched,
     titled,
@@ -28,12 +30,21 @@ from theodora.web.pages.clock import Clock, weekday
 _ROW = 30
 _HEAD = 20
 _WEEK_SEC = 7 * wording.DAY_SEC
-MOST_TILES = 250
+MOST_TILES = 100
 """So many are drawn one by one, with a link each; more would make the page too long."""
 MOST_IN_ROW = 400
-"""Above this a row is drawn hour by hour."""
+MOST_STROKES = 1_000
+"""Above either a row is drawn hour by hour, or several hours at a time."""
+_MOST_TITLES = 12
+"""Of incidents, the newest."""
+_MOST_BARS = 200
+_HOURS_A_BAR = (1, 2, 3, 4, 6, 12)
 
 Shape = Literal["ok", "failed", "pending", "baseline", "rollback", "rollforward"]
+
+_ANY: tuple[Shape, ...] = get_args(Shape)
+_FAILED: tuple[Shape, ...] = ("failed",)
+_HOURLY = (("b-ok", _ANY), ("b-day", _FAILED))
 
 _SHAPES: dict[Shape, tuple[str, str]] = {
     "ok": ("m-ok", "M-4-4h8v8h-8z"),
@@ -106,47 +117,62 @@ def timeline(
     clock: Clock,
     start_ns: int,
     end_ns: int,
-    incidents: Iterable[Incident] = (),
+    incidents: Sequence[Incident] = (),
 ) -> Markup:
     """The weeks from `start_ns` to `end_ns`; the caller bounds how many those are."""
     any_week = _Weeks(clock, date.min, date.min)
     weeks = _Weeks(clock, any_week.week(start_ns), any_week.week(end_ns - 1))
     height = _HEAD + weeks.count * _ROW
+    spans = _spans(weeks, incidents, end_ns)
+    outages = [piece for tile in tiles for piece in _outage(weeks, tile, end_ns)]
     return drawing(
         "plot mosaic",
         height + 4,
         *_shapes(),
-        *_days(height),
-        *_rows(weeks),
+        *_weekend(height),
         *_now(weeks, end_ns),
-        *(part for incident in incidents for part in _incident(weeks, incident, end_ns)),
-        *(part for tile in tiles for part in _outage(weeks, tile, end_ns)),
+        stretched(
+            height,
+            _grid(weeks, height),
+            path("out", *outages),
+            path("inc", *spans),
+            *_marks(weeks, tiles),
+        ),
+        group("t st", *_days()),
+        group("t y", *_dates(weeks)),
+        group("t o st", *(part for tile in _singles(tiles) for part in _length(weeks, tile))),
+        *(part for incident in incidents[:_MOST_TITLES] for part in _incident(weeks, incident)),
         *_tiles(weeks, tiles),
     )
 
 
 def _shapes() -> Iterator[str]:
     yield "<defs>"
-    for shape, (class_, path) in _SHAPES.items():
-        yield f'<path id="t-{shape}" class="{class_}" d="{path}"/>'
+    for shape, (class_, drawn) in _SHAPES.items():
+        yield f'<path id="t-{shape}" class="{class_}" d="{drawn}"/>'
     yield "</defs>"
 
 
-def _days(height: float) -> Iterator[str]:
+def _weekend(height: float) -> Iterator[str]:
+    yield box("we", 500 / 7, _HEAD, 200 / 7, height - _HEAD)
+
+
+def _grid(weeks: _Weeks, height: float) -> str:
+    """A line before each day and beneath each week."""
+    days = (f"M{short(day * 100 / 7)} 14V{short(height)}" for day in range(7))
+    rows = (f"M0 {short(_HEAD + (row + 1) * _ROW)}h100" for row in range(weeks.count))
+    return path("gr", *days, *rows)
+
+
+def _days() -> Iterator[str]:
     for day in range(7):
-        x = day * 100 / 7
-        if day >= 5:
-            yield box("we", x, _HEAD, 100 / 7, height - _HEAD)
-        yield upright("gr", x, 14, height)
-        yield label("t st", x, 11, weekday(day), dx=5)
+        yield label("", day * 100 / 7, 11, weekday(day), dx=5)
 
 
-def _rows(weeks: _Weeks) -> Iterator[str]:
+def _dates(weeks: _Weeks) -> Iterator[str]:
     for index in range(weeks.count):
         week = weeks.first + timedelta(days=7 * index)
-        y = weeks.y(week)
-        yield level("gr", y + _ROW)
-        yield label("t y", 0, y + 16, weeks.clock.short_date(week), dx=-8)
+        yield beside(weeks.y(week) + 16, weeks.clock.short_date(week), gap=8)
 
 
 def _now(weeks: _Weeks, end_ns: int) -> Iterator[str]:
@@ -160,59 +186,137 @@ def _now(weeks: _Weeks, end_ns: int) -> Iterator[str]:
             yield label("t st", x, y + 16, f"now, {weeks.clock.time(now_ns)}", dx=6)
 
 
-def _incident(weeks: _Weeks, incident: Incident, end_ns: int) -> Iterator[str]:
-    until_ns = max(incident.finished_at_ns or end_ns, incident.started_at_ns)
-    for week, begin, end in weeks.pieces(incident.started_at_ns, until_ns):
-        drawn = box("inc", begin, weeks.y(week) + 2, max(end - begin, 0.35), 3)
-        yield linked("", drawn, titled(incident.words))
+def _spans(weeks: _Weeks, incidents: Iterable[Incident], end_ns: int) -> Iterator[str]:
+    """The time that any incident lasted, row by row, for one path."""
+    rows: defaultdict[date, list[tuple[float, float]]] = defaultdict(list)
+    for incident in incidents:
+        until_ns = max(incident.finished_at_ns or end_ns, incident.started_at_ns)
+        for week, begin, end in weeks.pieces(incident.started_at_ns, until_ns):
+            rows[week].append((begin, max(end, begin + 0.4)))
+    for week, spans in rows.items():
+        y = short(weeks.y(week) + 3.5)
+        yield from (f"M{short(begin)} {y}H{short(end)}" for begin, end in _merged(spans))
+
+
+def _merged(spans: Sequence[tuple[float, float]]) -> Iterator[tuple[float, float]]:
+    begin, end = min(spans)
+    for other_begin, other_end in sorted(spans):
+        if other_begin > end:
+            yield begin, end
+            begin = other_begin
+        end = max(end, other_end) if other_begin <= end else other_end
+    yield begin, end
+
+
+def _incident(weeks: _Weeks, incident: Incident) -> Iterator[str]:
+    """What the pointer finds where an incident began."""
+    week = weeks.week(incident.started_at_ns)
+    if weeks.first <= week <= weeks.last:
+        place = box("inc", weeks.x(incident.started_at_ns), weeks.y(week) + 2, 0.4, 3)
+        yield linked("", place, titled(incident.words))
 
 
 def _outage(weeks: _Weeks, tile: Tile, end_ns: int) -> Iterator[str]:
-    """From a failure to its remedy, its length beside it."""
-    if tile.shape != "failed":
+    """From a failure to its remedy, or to the end."""
+    if tile.shape == "failed":
+        for week, begin, end in weeks.pieces(tile.finished_at_ns, tile.remedied_at_ns or end_ns):
+            across = short(max(end - begin, 0.4))
+            yield f"M{short(begin)} {short(weeks.y(week) + 24.5)}h{across}"
+
+
+def _length(weeks: _Weeks, tile: Tile) -> Iterator[str]:
+    """How long that was, beside its end, where there is room."""
+    if tile.shape != "failed" or tile.remedied_at_ns is None:
         return
-    until_ns = tile.remedied_at_ns or end_ns
-    last = (date.min, 0.0)
-    for week, begin, end in weeks.pieces(tile.finished_at_ns, until_ns):
-        yield box("out", begin, weeks.y(week) + 23, max(end - begin, 0.35), 3)
-        last = (week, max(end, begin + 0.35))
-    week, end = last
-    if tile.remedied_at_ns and weeks.first <= week <= weeks.last and end < 92:
-        length = wording.duration((until_ns - tile.finished_at_ns) / SECOND_NS)
-        yield label("t o st", end, weeks.y(week) + 27, length, dx=4)
+    week, end = weeks.week(tile.remedied_at_ns), weeks.x(tile.remedied_at_ns)
+    if weeks.first <= week <= weeks.last and end < 92:
+        words = wording.duration((tile.remedied_at_ns - tile.finished_at_ns) / SECOND_NS)
+        yield label("", end, weeks.y(week) + 27, words, dx=6)
 
 
-def _tiles(weeks: _Weeks, tiles: Sequence[Tile]) -> Iterator[str]:
-    by_week: defaultdict[date, list[Tile]] = defaultdict(list)
+def _by_week(weeks: _Weeks, tiles: Iterable[Tile]) -> dict[date, list[Tile]]:
+    rows: defaultdict[date, list[Tile]] = defaultdict(list)
     for tile in tiles:
         week = weeks.week(tile.finished_at_ns)
         if weeks.first <= week <= weeks.last:
-            by_week[week].append(tile)
-    is_dense = len(tiles) > MOST_TILES
-    for week, row in by_week.items():
-        y = weeks.y(week) + 12
-        quiet = [tile for tile in row if is_dense and tile.shape == "ok"]
-        if len(row) > MOST_IN_ROW:
-            yield from _hours(weeks, row, y)
-        elif quiet:
-            drawn = ((weeks.x(tile.finished_at_ns) - 0.3, y - 4, 0.6, 8) for tile in quiet)
-            yield stretched(_HEAD + weeks.count * _ROW, boxes("m-ok", drawn))
-        singles = (tile for tile in row if not is_dense or tile.shape != "ok")
-        yield from (_tile(weeks, tile, y) for tile in singles)
+            rows[week].append(tile)
+    return rows
 
 
-def _tile(weeks: _Weeks, tile: Tile, y: float) -> str:
-    use = f'<use href="#t-{tile.shape}" x="{short(weeks.x(tile.finished_at_ns))}%" y="{short(y)}"/>'
-    return linked(tile.link, use, titled(tile.words))
+def _tiles(weeks: _Weeks, tiles: Sequence[Tile]) -> Iterator[str]:
+    """A link each; where there are many, those alone that are no everyday ones.
+
+    Of those a remedy has no link of its own: it is a click away from what it remedied.
+    """
+    singles = _singles(tiles)
+    for week, row in _by_week(weeks, singles).items():
+        drawn = (
+            _tile(weeks, tile)
+            if len(singles) == len(tiles) or tile.shape in {"failed", "pending"}
+            else _shape(weeks, tile)
+            for tile in row
+        )
+        yield f'<svg y="{short(weeks.y(week) + 12)}">{"".join(drawn)}</svg>'
 
 
-def _hours(weeks: _Weeks, row: Iterable[Tile], y: float) -> Iterator[str]:
-    """A bar an hour, as high as there are deployments in it, its count as the title."""
-    counts: defaultdict[int, int] = defaultdict(int)
-    for tile in row:
-        counts[int(weeks.x(tile.finished_at_ns) / 100 * 168)] += 1
-    highest = max(counts.values())
-    for hour, count in sorted(counts.items()):
-        height = max(count / highest * 16, 1.5)
-        drawn = box("m-ok", hour / 1.68, y + 8 - height, 0.52, height)
-        yield linked("", drawn, titled(wording.counted(count, "deployment")))
+def _singles(tiles: Sequence[Tile]) -> Sequence[Tile]:
+    if len(tiles) <= MOST_TILES:
+        return tiles
+    rare = [tile for tile in tiles if tile.shape != "ok"]
+    return rare if len(rare) <= MOST_TILES else ()
+
+
+def _tile(weeks: _Weeks, tile: Tile) -> str:
+    return linked(tile.link, _shape(weeks, tile), titled(tile.words))
+
+
+def _shape(weeks: _Weeks, tile: Tile) -> str:
+    return f'<use href="#t-{tile.shape}" x="{short(weeks.x(tile.finished_at_ns))}%"/>'
+
+
+def _marks(weeks: _Weeks, tiles: Sequence[Tile]) -> Iterator[str]:
+    """Of those that are no links: a stroke each, or a bar for some hours of a full week."""
+    singles = _singles(tiles)
+    if len(singles) == len(tiles):
+        return
+    rows = _by_week(weeks, tiles)
+    is_full = len(tiles) > MOST_STROKES
+    full = {week: row for week, row in rows.items() if is_full or len(row) > MOST_IN_ROW}
+    strokes = [
+        (tile, weeks.y(week) + 12)
+        for week, row in rows.items()
+        if week not in full
+        for tile in row
+        if tile.shape == "ok" or not singles
+    ]
+    for class_, is_failed in (("b-ok", False), ("b-day", True)):
+        those = [each for each in strokes if (each[0].shape == "failed") == is_failed]
+        ends = ((weeks.x(tile.finished_at_ns), y - 4, y + 4) for tile, y in those)
+        yield bars(class_, 0.5, ends)
+    yield from _hours(weeks, full)
+
+
+def _hours(weeks: _Weeks, rows: Mapping[date, Sequence[Tile]]) -> Iterator[str]:
+    """Bars as high as there are deployments in so many hours; what failed stands at the foot."""
+    step = next(
+        each
+        for each in _HOURS_A_BAR
+        if len(rows) * 168 / each <= _MOST_BARS or each == _HOURS_A_BAR[-1]
+    )
+    for class_, shapes in _HOURLY:
+        drawn: list[tuple[float, float, float]] = []
+        for week, row in rows.items():
+            highest = max(_per_bar(weeks, row, step, _ANY).values())
+            foot = weeks.y(week) + 20
+            for bar, count in sorted(_per_bar(weeks, row, step, shapes).items()):
+                height = max(count / highest * 16, 1)
+                drawn.append(((bar + 0.5) * step / 1.68, foot - height, foot))
+        yield bars(class_, step / 1.68 * 0.8, drawn)
+
+
+def _per_bar(
+    weeks: _Weeks, row: Iterable[Tile], step: int, shapes: Sequence[Shape]
+) -> Counter[int]:
+    return Counter(
+        int(weeks.x(tile.finished_at_ns) * 1.68 / step) for tile in row if tile.shape in shapes
+    )

@@ -1,0 +1,175 @@
+"""Pages as the server makes them: time of the server, and sizes, against the API's own answer.
+
+The yardstick is the same question as JSON: the metrics of every service, week by week, asked of
+the same server after the pages. Times are the server's own, as `Server-Timing` has them, of the
+second visit on; the clock stands where the events end, so that the default twelve weeks are full.
+
+`python -m bench.pages 100000 1000000`
+"""
+
+import gzip
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from unittest import mock
+
+from starlette.testclient import TestClient
+
+from bench.over_http import cache_folder
+from bench.world import measured
+from theodora.app import build
+from theodora.config import load
+from theodora.query import Kind, parse, sort_key
+from theodora.storage import Selection, Store
+from theodora.web.wire import render
+
+REAL = Path(__file__).parents[2] / "shared" / "data"
+KEYS = {"DD-API-KEY": "a" * 32, "DD-APPLICATION-KEY": "b" * 40}
+ROUNDS = 15
+MOST_MS, MOST_BYTES = 50, 60_000
+_TIMING = re.compile(r"read;dur=([\d.]+), draw;dur=([\d.]+)")
+_TOKEN = re.compile(r'name="csrf" value="([^"]+)"')
+HOUR_NS = 3_600 * 10**9
+
+
+@dataclass(frozen=True)
+class Times:
+    """Of one page."""
+
+    read_ms: list[float]
+    draw_ms: list[float]
+    body: bytes
+
+    @property
+    def p50_ms(self) -> float:
+        return statistics.median(map(sum, zip(self.read_ms, self.draw_ms, strict=True)))
+
+
+def main() -> None:
+    if REAL.exists():
+        with tempfile.TemporaryDirectory() as folder:
+            _measure("eight real histories", _real(Path(folder) / "real.db"))
+    else:
+        print(f"{REAL} is not there: the real histories are left out")
+    for size in map(int, sys.argv[1:]):
+        _measure(f"{size:,} synthetic deployments", measured(size, cache_folder()))
+
+
+def _real(path: Path) -> Path:
+    """The deployments and commits that the sibling folder has, derived."""
+    for kind in ("commits", "deployments"):
+        files = sorted((REAL / kind).glob("*.jsonl.gz"))
+        _theodora(path, "import", kind, *map(str, files))
+    _theodora(path, "derive")
+    return path
+
+
+def _theodora(path: Path, *arguments: str) -> None:
+    command = [sys.executable, "-m", "theodora", *arguments, "--database", f"sqlite:///{path}"]
+    subprocess.run(command, check=True, capture_output=True)
+
+
+def _measure(title: str, path: Path) -> None:
+    pages, end_ns = _pages(path)
+    with mock.patch("time.time_ns", return_value=end_ns), _signed_in(path) as client:
+        yardstick = _yardstick(client)
+        found = {name: _visited(client, page) for name, page in pages.items()}
+        yardstick_ms = statistics.median([*yardstick(), *yardstick()])
+    print(
+        f"\n{title}: server time, p50 of {ROUNDS - 1}; the metrics API took {yardstick_ms:.1f} ms"
+    )
+    print(f"{'page':34}{'read ms':>9}{'draw ms':>9}{'ratio':>8}{'kB':>8}{'gz kB':>8}")
+    for name, times in found.items():
+        size, packed = len(times.body) / 1000, len(gzip.compress(times.body)) / 1000
+        read, draw = statistics.median(times.read_ms), statistics.median(times.draw_ms)
+        ratio = times.p50_ms / yardstick_ms
+        over = " over" if times.p50_ms > MOST_MS or len(times.body) > MOST_BYTES else ""
+        print(f"{name:34}{read:9.1f}{draw:9.1f}{ratio:8.2f}{size:8.1f}{packed:8.1f}{over}")
+
+
+def _pages(path: Path) -> tuple[Mapping[str, str], int]:
+    """What is looked at, and when: an hour after the newest deployment."""
+    with Store(f"sqlite:///{path}", render) as store:
+        org = store.keys.ensure_organisation("default", 1).result()
+        by_time = sort_key("finished_at", Kind.DEPLOYMENT)
+        assert by_time
+        newest = store.deployments.select(org, Selection(sort=by_time, limit=1))[0]
+        failing = parse("change_failure:true env:production")
+        failed = store.deployments.select(org, Selection(query=failing, sort=by_time, limit=1))[0]
+    service = f"/services/{failed.service}"
+    return {
+        "overview": "/",
+        "overview, a year": "/?range=1y",
+        "overview, 26 weeks of teams": "/?range=26w&group_by=team",
+        "explorer": "/deployments",
+        "explorer, failed ones": "/deployments?query=change_failure:true",
+        "explorer, a year of one service": f"/deployments?query=service:{failed.service}&range=1y",
+        "service": service,
+        "service, a year": f"{service}?range=1y",
+        "deployment": f"/deployments/{failed.id}",
+        "failures": "/failures",
+        "data health": "/data-health",
+    }, newest.finished_at_ns + HOUR_NS
+
+
+@contextmanager
+def _signed_in(path: Path) -> Iterator[TestClient]:
+    settings = {
+        "DATABASE": f"sqlite:///{path}",
+        "BOOTSTRAP_API_KEY": KEYS["DD-API-KEY"],
+        "BOOTSTRAP_APP_KEY": KEYS["DD-APPLICATION-KEY"],
+        "RATE_LIMIT_DORA_READ": "1000000/60",
+        "DERIVE": "no",
+    }
+    built = build(load({f"THEODORA_{name}": value for name, value in settings.items()}, {}))
+    with TestClient(built.application) as client:
+        token = _TOKEN.search(client.get("/sign-in").text)
+        assert token, "the page to sign in has a form"
+        form = {"csrf": token[1], "key": KEYS["DD-APPLICATION-KEY"]}
+        client.post("/sign-in", data=form, follow_redirects=False)
+        yield client
+
+
+def _yardstick(client: TestClient) -> Callable[[], list[float]]:
+    """Times in ms of the API's answer to what the overview asks; the first is not counted."""
+    end_ns = time.time_ns()
+    asked = {
+        "from": str((end_ns - 12 * 7 * 24 * HOUR_NS) // 10**6),
+        "to": str(end_ns // 10**6),
+        "query": "env:production",
+        "interval": "week",
+        "group_by": "service",
+    }
+
+    def answer() -> list[float]:
+        found: list[float] = []
+        for _ in range(ROUNDS):
+            started = time.perf_counter()
+            reply = client.get("/api/v2/dora/metrics", params=asked, headers=KEYS)
+            found.append((time.perf_counter() - started) * 1000)
+            assert reply.status_code == 200, reply.text
+        return found[1:]
+
+    return answer
+
+
+def _visited(client: TestClient, page: str) -> Times:
+    times = Times([], [], client.get(page).content)
+    for _ in range(ROUNDS - 1):
+        answer = client.get(page)
+        timing = _TIMING.search(answer.headers["server-timing"])
+        assert timing, (page, answer.status_code)
+        times.read_ms.append(float(timing[1]))
+        times.draw_ms.append(float(timing[2]))
+    return times
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""`theodora copy`: a whole store into another database, and every row compared."""
+
+import sys
+from collections.abc import Iterator
+
+import click
+
+from theodora.storage.copying import Copying
+from theodora.storage.opening import beside, open_copy, open_original
+
+
+@click.command()
+@click.argument("original", metavar="FROM_URL")
+@click.argument("copy", metavar="TO_URL")
+def copy(original: str, copy: str) -> None:
+    """Copy a whole store into another database, from SQLite to PostgreSQL or back.
+
+    \b
+    theodora copy sqlite:////var/lib/theodora.db postgresql://theodora@db/theodora
+    theodora copy postgresql://theodora@db/theodora sqlite:////var/lib/theodora.db
+
+    Stop the servers of both first. The copy is of everything: every organisation's events and
+    what is derived of them, commits, verdicts, settings, keys and sessions. The store at FROM_URL
+    is only read, and stays as it is. The database at TO_URL must have just been made; tables are
+    made in it.
+
+    When all is copied, every row of the one is compared with that of the other. The first
+    difference ends the command with status 1, and so does whatever was written to the store in the
+    meantime. Until that has gone well no server takes the copy for a store.
+
+    A copy that was interrupted goes on where it stood: give the same command again.
+    """
+    with open_original(original) as from_, open_copy(copy) as to:
+        copying = Copying(from_, to)
+        _show("copying", copying.rows, copying.copy())
+        _show("comparing", copying.rows, copying.compare())
+        copying.finish()
+    click.echo(f"copied {copying.rows:,} rows, each compared with what it is a copy of")
+    if beside(original).exists():
+        click.echo(
+            f"uploaded packs and mirrors are not in the database but in {beside(original)}: set "
+            "THEODORA_GIT_FOLDER to that folder or to a copy of it"
+        )
+
+
+def _show(label: str, rows: int, done: Iterator[int]) -> None:
+    hidden = not sys.stderr.isatty()
+    with click.progressbar(length=rows, label=label, file=sys.stderr, hidden=hidden) as bar:
+        for count in done:
+            bar.update(count)

@@ -1,0 +1,140 @@
+"""Arrays that grow at their end, and names as numbers."""
+
+from collections.abc import Iterable
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from theodora.dora.columns import NO_VALUE, Codes, Ints, Labels, Places
+from theodora.dora.groups import ranges
+
+D = TypeVar("D", bound=np.generic)
+
+_ROOM = 8
+"""The share of an array that is kept free for what comes next."""
+_NAME_BYTES = 200
+"""About what a name takes in a list and in a dictionary."""
+
+
+class Growing(Generic[D]):
+    """An array to append to. What has been taken of it never changes."""
+
+    def __init__(self, dtype: type[D], width: tuple[int, ...] = ()) -> None:
+        self._array: NDArray[D] = np.empty((0, *width), dtype)
+        self._size = 0
+
+    def __len__(self) -> int:
+        return self._size
+
+    @property
+    def nbytes(self) -> int:
+        return self._array.nbytes
+
+    @property
+    def taken(self) -> NDArray[D]:
+        """What it holds now."""
+        return self._array[: self._size]
+
+    def extend(self, values: NDArray[Any]) -> None:
+        size = self._size + len(values)
+        if size > len(self._array):
+            self._move(self.taken, max(size, self._size * 3 // 2))
+        self._array[self._size : size] = values
+        self._size = size
+
+    def keep(self, places: NDArray[Any]) -> None:
+        """Goes on with what is at `places`, in that order."""
+        self._move(self.taken[places], len(places))
+
+    def _move(self, values: NDArray[D], size: int) -> None:
+        """Takes an array of its own for so many values at the least, with room for some more."""
+        self._array = np.empty((size + size // _ROOM + 1, *values.shape[1:]), values.dtype)
+        self._array[: len(values)] = values
+        self._size = len(values)
+
+
+class _Numbers(dict[str, int]):
+    """Numbers names in the order in which they come."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
+
+    def __missing__(self, name: str) -> int:
+        number = self[name] = len(self.names)
+        self.names.append(name)
+        return number
+
+
+class Column:
+    """One value an event, or none: names as numbers."""
+
+    def __init__(self) -> None:
+        self._numbers = _Numbers()
+        self._codes = Growing(np.int32)
+
+    def __len__(self) -> int:
+        return len(self._codes)
+
+    @property
+    def nbytes(self) -> int:
+        return self._codes.nbytes + len(self._numbers.names) * _NAME_BYTES
+
+    @property
+    def labels(self) -> Labels:
+        return Labels(self._numbers.names, self._codes.taken)
+
+    def extend(self, values: Iterable[str | None]) -> None:
+        number = self._numbers
+        codes = [NO_VALUE if value is None else number[value] for value in values]
+        self._codes.extend(np.array(codes, np.int32))
+
+    def keep(self, places: Places) -> None:
+        self._codes.keep(places)
+
+
+class Columns:
+    """Any number of values an event."""
+
+    def __init__(self) -> None:
+        self._numbers = _Numbers()
+        self._codes = Growing(np.int32)
+        self._offsets = Growing(np.int64)
+        self._offsets.extend(np.zeros(1, np.int64))
+
+    @property
+    def nbytes(self) -> int:
+        names = len(self._numbers.names) * _NAME_BYTES
+        return self._codes.nbytes + self._offsets.nbytes + names
+
+    @property
+    def labels(self) -> Labels:
+        return Labels(self._numbers.names, self._codes.taken, self._offsets.taken)
+
+    def extend(self, values: Iterable[Iterable[str]]) -> None:
+        number = self._numbers
+        codes = [[number[value] for value in of_event] for of_event in values]
+        counts = np.array([len(each) for each in codes], np.int64)
+        self.extend_coded(np.array([code for each in codes for code in each], np.int32), counts)
+
+    def code(self, value: str) -> int:
+        return self._numbers[value]
+
+    def extend_coded(self, codes: Codes, counts: Ints) -> None:
+        """So many codes for each event."""
+        end = self._offsets.taken[-1]
+        self._codes.extend(codes)
+        self._offsets.extend(end + np.cumsum(counts))
+
+    def keep(self, places: Places) -> None:
+        self._codes.keep(keep_ragged(self._offsets, places))
+
+
+def keep_ragged(offsets: Growing[np.int64], places: Places) -> Ints:
+    """Has `offsets` go on with the events at `places`; returns the places of what they have."""
+    starts = offsets.taken[places]
+    counts = offsets.taken[places + 1] - starts
+    offsets.keep(np.zeros(1, np.intp))
+    offsets.extend(np.cumsum(counts))
+    return ranges(starts, counts)

@@ -1,0 +1,1 @@
+-- Nothing to do: SQLite is given its functions by the program, see storage/sqlite/functions.py.

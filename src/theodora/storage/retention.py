@@ -1,0 +1,274 @@
+"""How long events are kept, and the removal of those that are older.
+
+A deployment is as old as its end, and so is a failure; one that is not over is not old. Of the old
+deployments of a service, environment and repository the last one stays, and whichever else later
+ones depend on (`dora/retention.py`): what is kept is derived as if nothing had gone. As time passes
+others take their places. Commits stay.
+"""
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from functools import partial
+from itertools import chain, islice
+from typing import Any, NamedTuple
+
+import structlog
+
+from theodora.dora.retention import OldDeployment, forgettable
+from theodora.storage.commits import load
+from theodora.storage.cursor import Cursor, only_value
+from theodora.storage.database import Database
+from theodora.storage.deployments import remove_deployment
+from theodora.storage.failures import remove_failure
+from theodora.storage.organisations import Organisation
+from theodora.storage.rows import Render, Rows
+from theodora.storage.tables import DEPLOYMENTS, FAILURES
+
+log = structlog.get_logger()
+
+DAY_NS = 86_400 * 10**9
+MAX_DAYS = 36_500
+
+_LOOKED_AT_IN_A_ROUND = 50_000
+"""Of the old events of one organisation, the oldest."""
+_REMOVED_AT_ONCE = 64
+"""Events removed in one transaction at the most: ingest waits for no longer."""
+_ROUND_SECONDS = 3_600.0
+_REST_FOR_WORK = 4
+
+_Line = tuple[str, str | None, str | None]
+"""Service, environment and repository: in these a deployment follows another."""
+
+GoOn = Callable[[float], bool]
+"""Told the seconds that the last piece of work took; whether to go on."""
+
+
+class Old(NamedTuple):
+    """What a limit would remove, or has removed."""
+
+    deployments: int
+    failures: int
+
+
+class Retention:
+    """Every method but `remove_old` is about one organisation and sees no other."""
+
+    def __init__(self, database: Database, render: Render) -> None:
+        self._database = database
+        self._deployments = Rows(DEPLOYMENTS, render)
+        self._failures = Rows(FAILURES, render)
+
+    def days(self, org: Organisation) -> int | None:
+        """For how many days events are kept; None for ever."""
+        return self._database.read(partial(_days, org))
+
+    def put(self, org: Organisation, days: int | None) -> Future[None]:
+        """Sets that; what is older goes within hours, a server's `Remover` sees to it."""
+        return self._database.write(partial(_put, org, days))
+
+    def preview(self, org: Organisation, days: int | None, now_ns: int) -> Old:
+        """How many events would go if they were kept for so many days, at the most."""
+        if days is None:
+            return Old(0, 0)
+        return self._database.read(partial(_count_old, org, now_ns - days * DAY_NS))
+
+    def remove_old(self, now_ns: int, go_on: GoOn = lambda _: True) -> Old:
+        """Removes what is too old, of every organisation; of each only so much in one go."""
+        removed = Old(0, 0)
+        for org, days in self._database.primary.read(_limits):
+            old = self._remove_old(org, now_ns, now_ns - days * DAY_NS, go_on)
+            if any(old):
+                log.info(
+                    "removed events that were too old",
+                    organisation=org.name,
+                    kept_days=days,
+                    **old._asdict(),
+                )
+            removed = Old(*map(sum, zip(removed, old, strict=True)))
+        return removed
+
+    def _remove_old(self, org: Organisation, now_ns: int, limit_ns: int, go_on: GoOn) -> Old:
+        lines = self._database.primary.read(partial(_lines, org, limit_ns))
+        forgotten = chain.from_iterable(
+            self._forgettable(org, repository_id, line)
+            for (_, _, repository_id), line in lines.items()
+            if len(line) > 1
+        )
+        failures = self._database.primary.read(partial(_old_failures, org, limit_ns))
+        return Old(
+            _in_parts(forgotten, partial(self._remove_deployments, org, now_ns), go_on),
+            _in_parts(iter(failures), partial(self._remove_failures, org, now_ns), go_on),
+        )
+
+    def _forgettable(
+        self, org: Organisation, repository_id: str | None, line: Sequence[OldDeployment]
+    ) -> Iterator[int]:
+        commits = (
+            self._database.primary.read(partial(load, org=org, repository_id=repository_id)).commits
+            if repository_id
+            else {}
+        )
+        return forgettable(line, commits)
+
+    def _remove_deployments(self, org: Organisation, now_ns: int, keys: list[int]) -> int:
+        return self._database.write(partial(self._write_deployments, org, now_ns, keys)).result()
+
+    def _write_deployments(
+        self, org: Organisation, now_ns: int, keys: list[int], cursor: Cursor
+    ) -> int:
+        """Those that are still old: they may be others now, and the limit too."""
+        limit_ns = _limit_ns(org, now_ns, cursor)
+        stored = [self._deployments.get(cursor, key) for key in keys]
+        old = [each for each in stored if each and _is_old(each.event.finished_at_ns, limit_ns)]
+        for each in old:
+            remove_deployment(cursor, self._deployments, org, each)
+        return len(old)
+
+    def _remove_failures(self, org: Organisation, now_ns: int, keys: list[int]) -> int:
+        return self._database.write(partial(self._write_failures, org, now_ns, keys)).result()
+
+    def _write_failures(
+        self, org: Organisation, now_ns: int, keys: list[int], cursor: Cursor
+    ) -> int:
+        limit_ns = _limit_ns(org, now_ns, cursor)
+        stored = [self._failures.get(cursor, key) for key in keys]
+        old = [each for each in stored if each and _is_old(each.event.finished_at_ns, limit_ns)]
+        for each in old:
+            remove_failure(cursor, self._failures, org, each)
+        return len(old)
+
+
+class Remover:
+    """A thread that removes what is too old, from `start` to `stop`, in a round an hour.
+
+    It rests four times as long as it worked. Of several processes each does so; what one has
+    removed the others do not find.
+    """
+
+    def __init__(self, retention: Retention) -> None:
+        self._retention = retention
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="remover", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Returns when the transaction under way is finished."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._retention.remove_old(time.time_ns(), self._rest)
+            except Exception:  # The server goes on serving, and the next round tries again.
+                log.exception("removing old events failed")
+            self._stopping.wait(_ROUND_SECONDS)
+
+    def _rest(self, worked_seconds: float) -> bool:
+        return not self._stopping.wait(_REST_FOR_WORK * worked_seconds)
+
+
+def _in_parts(keys: Iterator[int], remove: Callable[[list[int]], int], go_on: GoOn) -> int:
+    """Removes the events of these rows, some in each transaction; how many that were."""
+    removed = 0
+    while part := list(islice(keys, _REMOVED_AT_ONCE)):
+        began = time.perf_counter()
+        removed += remove(part)
+        if not go_on(time.perf_counter() - began):
+            break
+    return removed
+
+
+def _is_old(finished_at_ns: int | None, limit_ns: int | None) -> bool:
+    return limit_ns is not None and finished_at_ns is not None and finished_at_ns < limit_ns
+
+
+def _limit_ns(org: Organisation, now_ns: int, cursor: Cursor) -> int | None:
+    days = _days(org, cursor)
+    return None if days is None else now_ns - days * DAY_NS
+
+
+def _days(org: Organisation, cursor: Cursor) -> int | None:
+    row = cursor.execute("SELECT days FROM retention WHERE org = ?", (org.key,)).fetchone()
+    return row[0] if row else None
+
+
+def _put(org: Organisation, days: int | None, cursor: Cursor) -> None:
+    cursor.execute("DELETE FROM retention WHERE org = ?", (org.key,))
+    if days is not None:
+        cursor.execute("INSERT INTO retention (org, days) VALUES (?, ?)", (org.key, days))
+
+
+def _limits(cursor: Cursor) -> list[tuple[Organisation, int]]:
+    rows: Iterator[Any] = iter(
+        cursor.execute(
+            "SELECT o.org, o.uuid, o.name, r.days FROM retention r "
+            "JOIN organisations o USING (org) ORDER BY org"
+        )
+    )
+    return [(Organisation(*org), days) for *org, days in rows]
+
+
+def _count_old(org: Organisation, limit_ns: int, cursor: Cursor) -> Old:
+    old = (org.key, limit_ns)
+    deployments = only_value(
+        cursor.execute("SELECT count(*) FROM deployments WHERE org = ? AND finished_at_ns < ?", old)
+    )
+    lines = only_value(
+        cursor.execute(
+            "SELECT count(*) FROM (SELECT DISTINCT service, env, repository_id "
+            "FROM deployments WHERE org = ? AND finished_at_ns < ?) lines",
+            old,
+        )
+    )
+    failures = only_value(
+        cursor.execute("SELECT count(*) FROM failures WHERE org = ? AND finished_at_ns < ?", old)
+    )
+    return Old(deployments - lines, failures)
+
+
+def _lines(org: Organisation, limit_ns: int, cursor: Cursor) -> dict[_Line, list[OldDeployment]]:
+    """The oldest deployments that are old, by what they follow one another in, newest first."""
+    rolled_back_to = _rolled_back_to(org, limit_ns, cursor)
+    rows = cursor.execute(
+        "SELECT e.service, e.env, e.repository_id, e.key, e.commit_sha, e.version, EXISTS ("
+        "SELECT 1 FROM deployments r "
+        "WHERE r.org = e.org AND r.id = e.remediation_id AND r.finished_at_ns >= ?) "
+        "FROM deployments e WHERE e.org = ? AND e.finished_at_ns < ? "
+        "ORDER BY e.finished_at_ns, e.id LIMIT ?",
+        (limit_ns, org.key, limit_ns, _LOOKED_AT_IN_A_ROUND),
+    ).fetchall()
+    lines: defaultdict[_Line, list[OldDeployment]] = defaultdict(list)
+    for service, env, repository_id, key, sha, version, is_remedied in reversed(rows):
+        codes = {(service, env, code) for code in (sha, version) if code}
+        is_concerned = bool(is_remedied) or not codes.isdisjoint(rolled_back_to)
+        lines[service, env, repository_id].append(OldDeployment(key, sha, is_concerned))
+    return lines
+
+
+def _rolled_back_to(
+    org: Organisation, limit_ns: int, cursor: Cursor
+) -> set[tuple[str, str | None, str]]:
+    """The commits and versions that rollbacks which are not old went back to, where that was."""
+    rows = cursor.execute(
+        "SELECT service, env, commit_sha, version FROM deployments WHERE org = ? "
+        "AND deployment_type <> 'standard' AND deployment_type = 'rollback' "
+        "AND finished_at_ns >= ?",
+        (org.key, limit_ns),
+    ).fetchall()
+    return {(service, env, code) for service, env, *codes in rows for code in codes if code}
+
+
+def _old_failures(org: Organisation, limit_ns: int, cursor: Cursor) -> list[int]:
+    rows = cursor.execute(
+        "SELECT key FROM failures WHERE org = ? AND finished_at_ns < ? "
+        "ORDER BY finished_at_ns LIMIT ?",
+        (org.key, limit_ns, _LOOKED_AT_IN_A_ROUND),
+    )
+    return [key for (key,) in rows]

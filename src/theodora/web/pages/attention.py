@@ -1,0 +1,97 @@
+"""What is wrong with the data: looked for now and then, for a badge and a line on every page."""
+
+from collections import OrderedDict, defaultdict
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from itertools import pairwise
+from statistics import median
+from typing import NamedTuple
+
+from theodora.dora.buckets import DAY_NS
+from theodora.errors import Unavailable
+from theodora.events.values import SECOND_NS
+from theodora.storage import Organisation, Store
+from theodora.storage.health import Seen
+
+_FEWEST_FOR_A_GAP = 4
+"""Deployments of a source from which its usual gap is told."""
+_STALE_AFTER_GAPS = 3
+
+
+class Source(NamedTuple):
+    """Where deployments come from."""
+
+    name: str
+    deployments: int
+    last_ns: int
+    """When the last one was received."""
+    gap_sec: float | None
+    """The median time between one and the next; None where there are too few to tell."""
+    per_day: float | None
+    """None where those known were received within one day."""
+    is_stale: bool
+
+
+class Attention(NamedTuple):
+    """What somebody should look at."""
+
+    silent: tuple[Source, ...] = ()
+    """Sources that have not sent anything for longer than is usual for them."""
+    failed_mirrors: int = 0
+    """Repositories that the server could not fetch from."""
+
+    @property
+    def things(self) -> int:
+        return len(self.silent) + self.failed_mirrors
+
+
+class Watch:
+    """Looks at an organisation's data once a minute at the most, when somebody sees a page.
+
+    Memory is bounded: whoever has not been looked at for longest is forgotten first.
+    """
+
+    LOOKS_AFTER_NS = 60 * SECOND_NS
+    REMEMBERED = 1_024
+
+    def __init__(self) -> None:
+        self._seen: OrderedDict[int, tuple[int, Attention]] = OrderedDict()
+        """By organisation: when, and what was found."""
+
+    def of(self, store: Store, org: Organisation, now_ns: int) -> Attention:
+        seen_at_ns, found = self._seen.get(org.key, (None, Attention()))
+        if seen_at_ns is None or not 0 <= now_ns - seen_at_ns < self.LOOKS_AFTER_NS:
+            with suppress(Unavailable):  # A page says what does not work by itself.
+                found = _look(store, org, now_ns)
+            self._seen[org.key] = now_ns, found
+            self._seen.move_to_end(org.key)
+            while len(self._seen) > self.REMEMBERED:
+                self._seen.popitem(last=False)
+        return found
+
+
+def _look(store: Store, org: Organisation, now_ns: int) -> Attention:
+    health = store.health.look(org)
+    sources = sources_of(health.deployments, now_ns)
+    silent = tuple(source for source in sources if source.is_stale)
+    return Attention(silent, len(health.failed_mirrors))
+
+
+def sources_of(seen: Iterable[Seen], now_ns: int) -> list[Source]:
+    """Those that have been silent for longest first."""
+    received: dict[str, list[int]] = defaultdict(list)
+    for each in seen:
+        received[each.source].append(each.created_at_ns)
+    sources = [_source(name, sorted(instants), now_ns) for name, instants in received.items()]
+    return sorted(sources, key=lambda source: source.last_ns)
+
+
+def _source(name: str, instants_ns: Sequence[int], now_ns: int) -> Source:
+    first_ns, last_ns = instants_ns[0], instants_ns[-1]
+    if len(instants_ns) < _FEWEST_FOR_A_GAP or last_ns == first_ns:
+        return Source(name, len(instants_ns), last_ns, None, None, is_stale=False)
+    gap_ns = median(after - before for before, after in pairwise(instants_ns))
+    span_ns = last_ns - first_ns
+    per_day = (len(instants_ns) - 1) * DAY_NS / span_ns if span_ns >= DAY_NS else None
+    is_stale = now_ns - last_ns > max(_STALE_AFTER_GAPS * gap_ns, DAY_NS)
+    return Source(name, len(instants_ns), last_ns, gap_ns / SECOND_NS, per_day, is_stale)

@@ -1,0 +1,63 @@
+"""For how many days events are kept: tried, and set after that was seen."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from theodora.errors import Invalid
+from theodora.storage.retention import MAX_DAYS
+from theodora.web.pages.frame import Answer, SeeOther, View, Visit
+from theodora.web.retention import read_days
+from theodora.web.security import WRITE_SETTINGS
+
+PATH = "/settings/retention"
+
+_PROBLEMS = {
+    "days": f"Give a whole number of days from 1 to {MAX_DAYS:,}, or none to keep events for ever."
+}
+
+
+def show_retention(visit: Visit) -> Answer:
+    """With `days`, what keeping events for so many would remove; empty stands for ever."""
+    tried = visit.query_parameters.get("days")
+    if tried is None:
+        return View(_values(visit))
+    try:
+        days = _read(tried)
+    except Invalid:
+        return View(_values(visit, tried=tried, problems=_PROBLEMS), 400)
+    old = visit.store.retention.preview(visit.organisation, days, visit.now_ns)
+    return View({**_values(visit, tried=tried), "old": old, "then": days})
+
+
+def save_retention(visit: Visit) -> Answer:
+    tried = visit.form.get("days", "")
+    try:
+        days = _read(tried)
+    except Invalid:
+        return View(_values(visit, tried=tried, problems=_PROBLEMS), 400)
+    visit.store.retention.put(visit.organisation, days).result()
+    return SeeOther(visit.scope.link(PATH, saved="1"))
+
+
+def _read(text: str) -> int | None:
+    text = text.strip()
+    if not text:
+        return None
+    is_number = text.isascii() and text.isdigit() and len(text) < 10
+    return read_days({"days": int(text) if is_number else text})
+
+
+def _values(
+    visit: Visit, *, tried: str | None = None, problems: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    days = visit.store.retention.days(visit.organisation)
+    shown = "" if days is None else str(days)
+    return {
+        "days": days,
+        "tried": shown if tried is None else tried,
+        "old": None,
+        "then": None,
+        "problems": problems or {},
+        "may_write": visit.may(WRITE_SETTINGS),
+        "is_saved": "saved" in visit.query_parameters,
+    }

@@ -1,0 +1,221 @@
+"""Events that are too old go, and what is kept stays as it was."""
+
+import threading
+
+import msgspec
+import pytest
+
+from theodora.dora import Commit
+from theodora.errors import NotFound
+from theodora.events import Deployment, Failure, Git
+from theodora.query import parse
+from theodora.query.fields import Kind, sort_key
+from theodora.storage import Giver, Organisation, Selection, Store, Verdict, retention
+from theodora.storage.retention import DAY_NS, GoOn, Old, Remover, Retention
+from theodora.web.wire import render
+
+NOW_NS = 20_000 * DAY_NS
+BY_START = sort_key("started_at", Kind.DEPLOYMENT)
+assert BY_START is not None
+REPOSITORY = "https://github.com/acme/web"
+
+
+def sha(number: int) -> str:
+    return f"{number:040x}"
+
+
+def deployment(days_ago: int, service: str = "web", number: int = 0) -> Deployment:
+    at_ns = NOW_NS - days_ago * DAY_NS
+    return Deployment(
+        id=f"{service}-{days_ago}",
+        service=service,
+        env="production",
+        version=f"v{days_ago}",
+        started_at_ns=at_ns,
+        finished_at_ns=at_ns,
+        git=Git(sha(number), REPOSITORY) if number else None,
+        custom_tags=("region:eu",),
+    )
+
+
+def failure(id_: str, days_ago: int, *, is_open: bool = False) -> Failure:
+    at_ns = NOW_NS - days_ago * DAY_NS
+    finished_at_ns = None if is_open else at_ns
+    return Failure(id=id_, services=("web",), started_at_ns=at_ns, finished_at_ns=finished_at_ns)
+
+
+def add(store: Store, org: Organisation, *events: Deployment) -> None:
+    for written in [store.deployments.add(org, event, 1) for event in events]:
+        written.result()
+
+
+def ids(store: Store, org: Organisation) -> list[str]:
+    return sorted(event.id for event in store.deployments.everything(org))
+
+
+def history(store: Store, org: Organisation) -> None:
+    """Ten deployments, ten days apart, each of the commit after the one before."""
+    commits = [
+        Commit(
+            sha=sha(number),
+            parents=(sha(number - 1),) if number > 1 else (),
+            author_time_ns=NOW_NS - (101 - number * 10) * DAY_NS,
+            commit_time_ns=NOW_NS - (101 - number * 10) * DAY_NS,
+        )
+        for number in range(1, 11)
+    ]
+    store.commits.add_commits(org, "github.com/acme/web", commits).result()
+    add(store, org, *(deployment(100 - number * 10, number=number) for number in range(1, 10)))
+    store.derivations.derive_all_marked()
+
+
+def test_nothing_goes_until_somebody_says_so(store: Store, org: Organisation):
+    history(store, org)
+    assert store.retention.days(org) is None
+    assert store.retention.remove_old(NOW_NS) == Old(0, 0)
+    assert len(ids(store, org)) == 9
+
+
+def test_what_is_too_old_goes_with_all_that_it_is_found_by(store: Store, org: Organisation):
+    history(store, org)
+    store.verdicts.put(org, "web-80", Verdict(change_failure=True), Giver("desk", 1)).result()
+    store.retention.put(org, 35).result()
+    assert store.retention.preview(org, 35, NOW_NS) == Old(5, 0)
+    assert store.retention.remove_old(NOW_NS) == Old(5, 0)
+    assert ids(store, org) == ["web-10", "web-20", "web-30", "web-40"]
+    selection = Selection(query=parse("region:eu"), sort=BY_START, limit=100)
+    assert len(store.deployments.select(org, selection)) == 4
+    with pytest.raises(NotFound):
+        store.verdicts.get(org, "web-80")
+    assert list(store.verdicts.everything(org)) == []
+    assert store.retention.remove_old(NOW_NS) == Old(0, 0)
+
+
+def test_what_is_kept_is_derived_as_before(store: Store, org: Organisation):
+    """The one before the limit stays, as a baseline; the next is still measured from it."""
+    history(store, org)
+    before = {event.id: event for event in store.deployments.everything(org)}
+    store.retention.put(org, 35).result()
+    store.retention.remove_old(NOW_NS)
+    store.derivations.derive_all_marked()
+    after = {event.id: event for event in store.deployments.everything(org)}
+    recent = ["web-10", "web-20", "web-30"]
+    assert [after[id_] for id_ in recent] == [before[id_] for id_ in recent]
+    assert after["web-30"].change_lead_time is not None
+    assert after["web-40"].change_lead_time is None
+
+
+def test_a_rollback_stays_one_however_far_it_went_back(store: Store, org: Organisation):
+    versions = {90: "v1", 80: "v2", 70: "v3", 60: "v4", 30: "v1"}
+    add(
+        store,
+        org,
+        *(
+            msgspec.structs.replace(deployment(days), version=version)
+            for days, version in versions.items()
+        ),
+        *(deployment(days, "cart") for days in (90, 80, 70)),
+    )
+    store.derivations.derive_all_marked()
+    before = {event.id: event for event in store.deployments.everything(org)}
+    assert before["web-30"].deployment_type == "rollback"
+    store.retention.put(org, 35).result()
+    assert store.retention.remove_old(NOW_NS) == Old(3, 0)
+    store.derivations.derive_all_marked()
+    after = {event.id: event for event in store.deployments.everything(org)}
+    assert {id_: event for id_, event in before.items() if id_ in after} == after
+    assert sorted(after) == ["cart-70", "web-30", "web-60", "web-80", "web-90"]
+
+
+def test_as_time_passes_the_next_one_takes_the_place(store: Store, org: Organisation):
+    history(store, org)
+    store.retention.put(org, 35).result()
+    store.retention.remove_old(NOW_NS)
+    store.retention.remove_old(NOW_NS + 10 * DAY_NS)
+    assert ids(store, org) == ["web-10", "web-20", "web-30"]
+
+
+def test_each_service_keeps_its_last_one(store: Store, org: Organisation):
+    add(store, org, *(deployment(days, name) for name in ("a", "b") for days in (70, 80, 90)))
+    store.retention.put(org, 35).result()
+    store.retention.remove_old(NOW_NS)
+    assert ids(store, org) == ["a-70", "b-70"]
+
+
+def test_failures_go_once_they_are_over(store: Store, org: Organisation):
+    for each in (failure("old", 40), failure("new", 30), failure("open", 40, is_open=True)):
+        store.failures.add(org, each, 1).result()
+    store.retention.put(org, 35).result()
+    assert store.retention.preview(org, 35, NOW_NS) == Old(0, 1)
+    assert store.retention.remove_old(NOW_NS) == Old(0, 1)
+    assert sorted(each.id for each in store.failures.everything(org)) == ["new", "open"]
+
+
+def test_another_organisation_keeps_what_it_has(store: Store, org: Organisation):
+    other = store.keys.ensure_organisation("other", 1).result()
+    for each in (org, other):
+        add(store, each, *(deployment(days) for days in (70, 80, 90)))
+    store.retention.put(org, 35).result()
+    store.retention.remove_old(NOW_NS)
+    assert (len(ids(store, org)), len(ids(store, other))) == (1, 3)
+
+
+def test_one_round_looks_at_so_many_and_the_next_ones_at_the_rest(
+    store: Store, org: Organisation, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(retention, "_LOOKED_AT_IN_A_ROUND", 4)
+    add(store, org, *(deployment(days) for days in range(40, 50)))
+    store.retention.put(org, 35).result()
+    removed = [store.retention.remove_old(NOW_NS).deployments for _ in range(4)]
+    assert removed == [3, 3, 3, 0]
+    assert ids(store, org) == ["web-40"]
+
+
+def test_a_limit_that_is_lifted_meanwhile_holds_no_more(
+    store: Store, org: Organisation, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(retention, "_REMOVED_AT_ONCE", 2)
+    add(store, org, *(deployment(days) for days in range(40, 50)))
+    store.retention.put(org, 35).result()
+
+    def lift(_: float) -> bool:
+        store.retention.put(org, None).result()
+        return True
+
+    assert store.retention.remove_old(NOW_NS, lift) == Old(2, 0)
+    assert len(ids(store, org)) == 8
+
+
+def test_it_pauses_between_small_transactions_and_ends_when_told(
+    store: Store, org: Organisation, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(retention, "_REMOVED_AT_ONCE", 2)
+    add(store, org, *(deployment(days) for days in range(40, 50)))
+    store.retention.put(org, 35).result()
+    worked: list[float] = []
+
+    def go_on(seconds: float) -> bool:
+        worked.append(seconds)
+        return len(worked) < 2
+
+    assert store.retention.remove_old(NOW_NS, go_on) == Old(4, 0)
+
+
+def test_a_server_removes_what_is_too_old_by_itself(store: Store, org: Organisation):
+    """Days before the clock's own time, as the thread reads the clock."""
+    add(store, org, *(deployment(days) for days in (70, 80, 90)))
+    removed = threading.Event()
+
+    class Watched(Retention):
+        def remove_old(self, now_ns: int, go_on: GoOn = lambda _: True) -> Old:
+            try:
+                return super().remove_old(now_ns, go_on)
+            finally:
+                removed.set()
+
+    store.retention.put(org, 1).result()
+    remover = Remover(Watched(store._database, render))
+    remover.start()
+    assert removed.wait(30)
+    remover.stop()
+    assert ids(store, org) == ["web-70"]
