@@ -5,7 +5,7 @@ changes an event appends to the log in its own transaction, and since transactio
 come one after another, numbers lie in the order of commits, by whatever process.
 """
 
-from typing import Any, LiteralString, NamedTuple
+from typing import Any, NamedTuple
 
 from theodora.storage.cursor import Cursor
 from theodora.storage.organisations import Organisation
@@ -14,11 +14,6 @@ from theodora.storage.tables import EventTable
 KEPT = 100_000
 """Changes in the log at the least, once there have been as many."""
 _PRUNED_AT_ONCE = 1_000
-
-CHANGED_SINCE: LiteralString = (
-    "(SELECT event FROM changes WHERE number > ? AND org = ? AND kind = ?)"
-)
-"""The keys of events that have changed since a number."""
 
 
 class Reach(NamedTuple):
@@ -59,7 +54,7 @@ def changed_since(
 ) -> list[int]:
     """The keys of the organisation's events that have changed since a number, each once."""
     rows = cursor.execute(
-        f"SELECT DISTINCT event FROM {CHANGED_SINCE} changed",
+        "SELECT DISTINCT event FROM changes WHERE number > ? AND org = ? AND kind = ?",
         (number, org.key, table.kind.value),
     )
     return [key for (key,) in rows]

@@ -18,7 +18,7 @@ from theodora.dora import DeploymentColumns, IncidentColumns, Labels, Period
 from theodora.dora.columns import NO_VALUE, PENDING, UNKNOWN_NS, Codes, Flags, Ints, Places
 from theodora.dora.rows import REWORK_TAG, tag_values
 from theodora.dora.stages import STAGES
-from theodora.storage.changes import CHANGED_SINCE, changed_since
+from theodora.storage.changes import changed_since
 from theodora.storage.cursor import Cursor, Row
 from theodora.storage.growing import Column, Columns, Growing, keep_ragged
 from theodora.storage.indexing import watermark_of
@@ -31,6 +31,8 @@ C = TypeVar("C", DeploymentColumns, IncidentColumns)
 
 _AT_ONCE = 8_192
 """Rows taken up together."""
+_KEYS_AT_ONCE = 512
+"""Rows asked for by their keys in a statement."""
 _FEWEST_LOOSE = 4_096
 _LOOSE_SHARE = 8
 """All are put in order once so many are struck out or lie loose at the end, as a number and as
@@ -151,13 +153,9 @@ class KeptEvents(ABC, Generic[C]):
         changed = changed_since(cursor, self.table, self._org, number)
         if not changed:
             return
-        # The sign keeps SQLite from walking all of the organisation in search of these few.
-        rows = cursor.execute(
-            f"{self.select} WHERE +e.org = ? AND e.key IN {CHANGED_SINCE}",
-            (self._org.key, number, self._org.key, self.table.kind.value),
-        ).fetchall()
         before = len(self._keys)
-        self._extend(rows)
+        for at in range(0, len(changed), _KEYS_AT_ONCE):
+            self._extend(self._rows_with(cursor, changed[at : at + _KEYS_AT_ONCE]))
         self._replace(np.array(changed, np.int64), before)
         loose = len(self._by_key.later) + np.count_nonzero(~self._is_there)
         if loose > max(_FEWEST_LOOSE, len(self._keys) // _LOOSE_SHARE):
@@ -169,6 +167,16 @@ class KeptEvents(ABC, Generic[C]):
         grouped = tags | {name: fields[name] for name in GROUPED}
         columns = self._columns(grouped)
         return Snapshot(columns, fields, tags, self._is_there, self._by_key)
+
+    def _rows_with(self, cursor: Cursor, keys: Sequence[int]) -> Sequence[Row]:
+        """The rows with these keys, of those that are there."""
+        # One statement for any number: the last key fills the places that are left. The sign
+        # keeps SQLite from walking all of the organisation in search of these few.
+        asked = [*keys, *[keys[-1]] * (_KEYS_AT_ONCE - len(keys))]
+        return cursor.execute(
+            f"{self.select} WHERE +e.org = ? AND e.key IN (?{', ?' * (_KEYS_AT_ONCE - 1)})",
+            (self._org.key, *asked),
+        ).fetchall()
 
     def _replace(self, changed: Ints, before: int) -> None:
         """Strikes out what has changed; what it is now was put from the place `before` on."""
