@@ -1,4 +1,4 @@
-"""Git repositories for tests, made by git itself, and packs, sound and unsound."""
+"""Git repositories for tests, made by git itself, packs, sound and unsound, and mere commits."""
 
 import hashlib
 import os
@@ -158,3 +158,16 @@ def commit_data(
     lines = [f"tree {tree}", *(f"parent {sha}" for sha in parents)]
     lines += [f"author {author}", "committer C <c> 1693491974 +0000", "", message]
     return "\n".join(lines).encode()
+
+
+def hourly_commits(shas: Sequence[str], start_ns: int) -> list[Commit]:
+    """A commit an hour, each the child of the one before."""
+    return [
+        Commit(
+            sha=sha,
+            parents=(shas[number - 1],) if number else (),
+            author_time_ns=start_ns + number * 3_600 * _SECOND_NS,
+            commit_time_ns=start_ns + number * 3_600 * _SECOND_NS,
+        )
+        for number, sha in enumerate(shas)
+    ]

@@ -13,7 +13,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from theodora.dora import Commit, MetricsQuery, Period
+from repositories import hourly_commits
+from theodora.dora import MetricsQuery, Period
 from theodora.events import Deployment, Failure, Git
 from theodora.query import parse
 from theodora.storage import Organisation, Store, Verdict
@@ -173,16 +174,7 @@ def deployment(id_: str, service: str = "web") -> Deployment:
 
 
 def tell_commits(store: Store, org: Organisation) -> None:
-    told = [
-        Commit(
-            sha=sha,
-            parents=(SHAS[number - 1],) if number else (),
-            author_time_ns=START_NS + number * HOUR_NS,
-            commit_time_ns=START_NS + number * HOUR_NS,
-        )
-        for number, sha in enumerate(SHAS)
-    ]
-    store.commits.add_commits(org, REPOSITORY_ID, told).result()
+    store.commits.add_commits(org, REPOSITORY_ID, hourly_commits(SHAS, START_NS)).result()
 
 
 def test_two_stores_are_in_step_whatever_is_written_through_either(

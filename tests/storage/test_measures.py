@@ -4,7 +4,8 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from theodora.dora import Commit, MetricsQuery
+from repositories import hourly_commits
+from theodora.dora import MetricsQuery
 from theodora.dora.buckets import Period
 from theodora.dora.derived import Changes, NewCommit
 from theodora.dora.metrics import Metrics
@@ -58,17 +59,7 @@ def deployment(id_: str, hour: float, sha: str, service: str = "web") -> Deploym
 
 
 def tell_commits(store: Store, org: Organisation) -> None:
-    """A commit an hour, each the child of the one before."""
-    told = [
-        Commit(
-            sha=sha,
-            parents=(SHAS[number - 1],) if number else (),
-            author_time_ns=START_NS + number * HOUR_NS,
-            commit_time_ns=START_NS + number * HOUR_NS,
-        )
-        for number, sha in enumerate(SHAS)
-    ]
-    store.commits.add_commits(org, REPOSITORY_ID, told).result()
+    store.commits.add_commits(org, REPOSITORY_ID, hourly_commits(SHAS, START_NS)).result()
 
 
 def put(store: Store, org: Organisation, *events: Deployment) -> None:

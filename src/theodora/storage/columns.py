@@ -19,7 +19,7 @@ from theodora.dora.columns import NO_VALUE, PENDING, UNKNOWN_NS, Codes, Flags, I
 from theodora.dora.rows import REWORK_TAG, tag_values
 from theodora.dora.stages import STAGES
 from theodora.storage.changes import changed_since
-from theodora.storage.cursor import Cursor, Row
+from theodora.storage.cursor import Cursor, Row, in_equal_parts, placeholders
 from theodora.storage.growing import Column, Columns, Growing, keep_ragged
 from theodora.storage.indexing import watermark_of
 from theodora.storage.measures import decode_spans
@@ -154,8 +154,10 @@ class KeptEvents(ABC, Generic[C]):
         if not changed:
             return
         before = len(self._keys)
-        for at in range(0, len(changed), _KEYS_AT_ONCE):
-            self._extend(self._rows_with(cursor, changed[at : at + _KEYS_AT_ONCE]))
+        # The sign keeps SQLite from walking all of the organisation in search of these few.
+        statement = f"{self.select} WHERE +e.org = ? AND e.key IN ({placeholders(_KEYS_AT_ONCE)})"
+        for part in in_equal_parts(changed, _KEYS_AT_ONCE):
+            self._extend(cursor.execute(statement, (self._org.key, *part)).fetchall())
         self._replace(np.array(changed, np.int64), before)
         loose = len(self._by_key.later) + np.count_nonzero(~self._is_there)
         if loose > max(_FEWEST_LOOSE, len(self._keys) // _LOOSE_SHARE):
@@ -167,16 +169,6 @@ class KeptEvents(ABC, Generic[C]):
         grouped = tags | {name: fields[name] for name in GROUPED}
         columns = self._columns(grouped)
         return Snapshot(columns, fields, tags, self._is_there, self._by_key)
-
-    def _rows_with(self, cursor: Cursor, keys: Sequence[int]) -> Sequence[Row]:
-        """The rows with these keys, of those that are there."""
-        # One statement for any number: the last key fills the places that are left. The sign
-        # keeps SQLite from walking all of the organisation in search of these few.
-        asked = [*keys, *[keys[-1]] * (_KEYS_AT_ONCE - len(keys))]
-        return cursor.execute(
-            f"{self.select} WHERE +e.org = ? AND e.key IN (?{', ?' * (_KEYS_AT_ONCE - 1)})",
-            (self._org.key, *asked),
-        ).fetchall()
 
     def _replace(self, changed: Ints, before: int) -> None:
         """Strikes out what has changed; what it is now was put from the place `before` on."""

@@ -31,6 +31,21 @@ class Cursor(Protocol):
     def __iter__(self) -> Iterator[Row]: ...
 
 
+def in_equal_parts(keys: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+    """The keys in parts of `size`, for one statement whatever their number.
+
+    The last key fills the places that are left.
+    """
+    for at in range(0, len(keys), size):
+        part = keys[at : at + size]
+        yield [*part, *[part[-1]] * (size - len(part))]
+
+
+def placeholders(count: int) -> LiteralString:
+    """As many as there are values, in the brackets of IN."""
+    return "?" + ", ?" * (count - 1)
+
+
 def only_value(cursor: Cursor) -> Any:
     """The first column of the first row of a statement that always has one."""
     row = cursor.fetchone()

@@ -24,8 +24,8 @@ from theodora.storage.database import Database
 from theodora.storage.deployments import remove_deployment
 from theodora.storage.failures import remove_failure
 from theodora.storage.organisations import Organisation
-from theodora.storage.rows import Render, Rows
-from theodora.storage.tables import DEPLOYMENTS, FAILURES
+from theodora.storage.rows import Render, Rows, Stored
+from theodora.storage.tables import DEPLOYMENTS, FAILURES, E
 
 log = structlog.get_logger()
 
@@ -114,31 +114,12 @@ class Retention:
         return forgettable(line, commits)
 
     def _remove_deployments(self, org: Organisation, now_ns: int, keys: list[int]) -> int:
-        return self._database.write(partial(self._write_deployments, org, now_ns, keys)).result()
-
-    def _write_deployments(
-        self, org: Organisation, now_ns: int, keys: list[int], cursor: Cursor
-    ) -> int:
-        """Those that are still old: they may be others now, and the limit too."""
-        limit_ns = _limit_ns(org, now_ns, cursor)
-        stored = [self._deployments.get(cursor, key) for key in keys]
-        old = [each for each in stored if each and _is_old(each.event.finished_at_ns, limit_ns)]
-        for each in old:
-            remove_deployment(cursor, self._deployments, org, each)
-        return len(old)
+        removing = partial(_remove, self._deployments, remove_deployment, org, now_ns, keys)
+        return self._database.write(removing).result()
 
     def _remove_failures(self, org: Organisation, now_ns: int, keys: list[int]) -> int:
-        return self._database.write(partial(self._write_failures, org, now_ns, keys)).result()
-
-    def _write_failures(
-        self, org: Organisation, now_ns: int, keys: list[int], cursor: Cursor
-    ) -> int:
-        limit_ns = _limit_ns(org, now_ns, cursor)
-        stored = [self._failures.get(cursor, key) for key in keys]
-        old = [each for each in stored if each and _is_old(each.event.finished_at_ns, limit_ns)]
-        for each in old:
-            remove_failure(cursor, self._failures, org, each)
-        return len(old)
+        removing = partial(_remove, self._failures, remove_failure, org, now_ns, keys)
+        return self._database.write(removing).result()
 
 
 class Remover:
@@ -183,6 +164,23 @@ def _in_parts(keys: Iterator[int], remove: Callable[[list[int]], int], go_on: Go
         if not go_on(time.perf_counter() - began):
             break
     return removed
+
+
+def _remove(
+    rows: Rows[E],
+    remove: Callable[[Cursor, Rows[E], Organisation, Stored[E]], None],
+    org: Organisation,
+    now_ns: int,
+    keys: Sequence[int],
+    cursor: Cursor,
+) -> int:
+    """Removes those that are still old: they may be others now, and the limit too."""
+    limit_ns = _limit_ns(org, now_ns, cursor)
+    stored = rows.get_all(cursor, keys)
+    old = [each for each in stored.values() if _is_old(each.event.finished_at_ns, limit_ns)]
+    for each in old:
+        remove(cursor, rows, org, each)
+    return len(old)
 
 
 def _is_old(finished_at_ns: int | None, limit_ns: int | None) -> bool:

@@ -15,7 +15,7 @@ import msgspec
 from theodora.events import Deployment, Failure
 from theodora.storage import indexing
 from theodora.storage.changes import log_change
-from theodora.storage.cursor import Cursor, Row, only_value
+from theodora.storage.cursor import Cursor, Row, in_equal_parts, only_value, placeholders
 from theodora.storage.organisations import Organisation
 from theodora.storage.tables import E, EventTable
 from theodora.storage.terms import elements, other_words, searched_words
@@ -94,11 +94,8 @@ class Rows(Generic[E]):
     def get_all(self, cursor: Cursor, keys: Sequence[int]) -> dict[int, Stored[E]]:
         """Those of the events whose rows have these keys that are there, by them."""
         found: dict[int, Stored[E]] = {}
-        for at in range(0, len(keys), _KEYS_AT_ONCE):
-            part = keys[at : at + _KEYS_AT_ONCE]
-            # One statement for any number: the last key fills the places that are left.
-            asked = [*part, *[part[-1]] * (_KEYS_AT_ONCE - len(part))]
-            rows = cursor.execute(self._sql.by_keys, asked).fetchall()
+        for part in in_equal_parts(keys, _KEYS_AT_ONCE):
+            rows = cursor.execute(self._sql.by_keys, part).fetchall()
             found.update((row[0], Stored(row[0], self.table.from_row(row[1:]))) for row in rows)
         return found
 
@@ -312,7 +309,7 @@ def _statements(table: EventTable[Any]) -> _Statements:
         ),
         raise_receipt="UPDATE counters SET value = ? WHERE name = 'receipt'",
         by_key=f"{selected} WHERE e.key = ?",
-        by_keys=f"{selected} WHERE e.key IN (?{', ?' * (_KEYS_AT_ONCE - 1)})",
+        by_keys=f"{selected} WHERE e.key IN ({placeholders(_KEYS_AT_ONCE)})",
         count=f"SELECT count(*) FROM {name}",
         count_of=f"SELECT count(*) FROM {name} WHERE org = ?",
         page=f"{selected} WHERE key > ? AND +org = ? ORDER BY key LIMIT ?",

@@ -312,6 +312,19 @@ def _data(schema: Schema) -> Schema:
     return _object({"data": schema}, "data")
 
 
+def _typed(kind: str, attributes: Schema) -> Schema:
+    """What a request's `data` is."""
+    return _object({"type": _constant(kind), "attributes": attributes}, "type", "attributes")
+
+
+def _resource(kind: str, attributes: Schema) -> Schema:
+    """What an answer's `data` is, or holds."""
+    return _object(
+        {"id": _text(), "type": _constant(kind), "attributes": attributes},
+        *("id", "type", "attributes"),
+    )
+
+
 def _create(attributes: Schema, example: Any, kind: str, id_: str) -> Documents:
     answer = _data(_object({"id": _text(), "type": _constant(kind)}, "id", "type"))
     return Documents(
@@ -347,13 +360,7 @@ def _list(kind: Kind, component: str, example: Any) -> Documents:
         "sort": "-started_at",
     }
     return Documents(
-        request=_data(
-            _object(
-                {"type": _constant(LIST_TYPES[kind]), "attributes": attributes},
-                "type",
-                "attributes",
-            )
-        ),
+        request=_data(_typed(LIST_TYPES[kind], attributes)),
         request_example={"data": {"type": LIST_TYPES[kind], "attributes": asked}},
         answer=_data(_array(_reference(component))),
         answer_example={"data": [example]},
@@ -385,9 +392,7 @@ _PATCHED: Schema = _data({"type": "null"})
 
 def _patch(attributes: Schema, example: Any, *parameters: Schema) -> Documents:
     return Documents(
-        request=_data(
-            _object({"type": _constant(PATCH_TYPE), "attributes": attributes}, "type", "attributes")
-        ),
+        request=_data(_typed(PATCH_TYPE, attributes)),
         request_example={"data": {"type": PATCH_TYPE, "attributes": example}},
         answer=_PATCHED,
         answer_example={"data": None},
@@ -441,12 +446,7 @@ _EXAMPLE_ACT = {
     "reason": "Half of the payments were refused.",
 }
 _VERDICT_ANSWER = Documents(
-    answer=_data(
-        _object(
-            {"id": _text(), "type": _constant(VERDICT_TYPE), "attributes": _JUDGED},
-            *("id", "type", "attributes"),
-        )
-    ),
+    answer=_data(_resource(VERDICT_TYPE, _JUDGED)),
     answer_example={
         "data": {
             "id": "64f25434490ef9c7",
@@ -499,12 +499,7 @@ _EXPLAINED = Deployment(
     finished_at_ns=1_693_491_984 * 10**9,
 )
 _EXPLANATION_DOCUMENTS = Documents(
-    answer=_data(
-        _object(
-            {"id": _text(), "type": _constant(EXPLANATION_TYPE), "attributes": _EXPLANATION},
-            *("id", "type", "attributes"),
-        )
-    ),
+    answer=_data(_resource(EXPLANATION_TYPE, _EXPLANATION)),
     answer_example={
         "data": {
             "id": _EXPLAINED.id,
@@ -562,10 +557,7 @@ _SERVICE_PARAMETER: Schema = {
 _SERVICES_DOCUMENTS = Documents(
     answer=_data(
         _array(
-            _object(
-                {"id": _text(), "type": _constant(SERVICE_TYPE), "attributes": _SERVICE_KNOWN},
-                *("id", "type", "attributes"),
-            ),
+            _resource(SERVICE_TYPE, _SERVICE_KNOWN),
             maxItems=MAX_SERVICES,
         )
     ),
@@ -596,19 +588,12 @@ _SERVICES_DOCUMENTS = Documents(
 def _settings_documents(
     type_: str, answer: Schema, *parameters: Schema, reads: bool = True
 ) -> Documents:
-    given = _object(
-        {"type": _constant(SETTINGS_TYPE), "attributes": _GIVEN_SETTINGS}, "type", "attributes"
-    )
+    given = _typed(SETTINGS_TYPE, _GIVEN_SETTINGS)
     example = {"data": {"type": SETTINGS_TYPE, "attributes": _EXAMPLE_SETTINGS}}
     return Documents(
         request=_data(given) if reads else None,
         request_example=example if reads else None,
-        answer=_data(
-            _object(
-                {"id": _text(), "type": _constant(type_), "attributes": answer},
-                *("id", "type", "attributes"),
-            )
-        ),
+        answer=_data(_resource(type_, answer)),
         parameters=parameters,
     )
 
@@ -616,19 +601,12 @@ def _settings_documents(
 def _retention_documents(type_: str, answer: Schema, *, reads: bool = True) -> Documents:
     days = {"type": ["integer", "null"], "minimum": 1, "maximum": MAX_DAYS}
     attributes = _object({"days": days}, "days")
-    given = _object(
-        {"type": _constant(RETENTION_TYPE), "attributes": attributes}, "type", "attributes"
-    )
+    given = _typed(RETENTION_TYPE, attributes)
     example = {"data": {"type": RETENTION_TYPE, "attributes": {"days": 730}}}
     return Documents(
         request=_data(given) if reads else None,
         request_example=example if reads else None,
-        answer=_data(
-            _object(
-                {"id": _text(), "type": _constant(type_), "attributes": answer},
-                *("id", "type", "attributes"),
-            )
-        ),
+        answer=_data(_resource(type_, answer)),
     )
 
 
@@ -688,10 +666,7 @@ def _metrics_documents() -> Documents:
     rows = [deployment_row(each) for each in derive(DeploymentSequence(deployments=(_EXPLAINED,)))]
     report = make_report(question.query, select_deployments(rows), select_incidents(()))
     example = json_of(Answer(question, report, Clock("author_time", {}), spans_services=False))
-    resource = _object(
-        {"id": _text(), "type": _constant(METRICS_TYPE), "attributes": _METRICS},
-        *("id", "type", "attributes"),
-    )
+    resource = _resource(METRICS_TYPE, _METRICS)
     return Documents(
         answer=_object({"data": _array(resource), "meta": _META}, "data", "meta"),
         answer_example=msgspec.json.decode(example),
