@@ -14,7 +14,6 @@ from theodora.web.pages.scope import Scope
 from theodora.web.pages.wording import NARROW, Movement, Part
 
 FAILED = "change_failure:true"
-JUDGED = "change_failure:*"
 MENDING = "(deployment_type:(rollback OR rollforward) OR rework:true)"
 WITH_COMMITS = "change_lead_time:*"
 

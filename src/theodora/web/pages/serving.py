@@ -79,7 +79,6 @@ _SECURITY_HEADERS: tuple[Header, ...] = (
     (b"cross-origin-opener-policy", b"same-origin"),
 )
 _HTML = "text/html; charset=utf-8"
-_FORM = "application/x-www-form-urlencoded"
 _HEADER_UNSAFE = re.compile(r"[\x00-\x20\x7f]")
 
 
