@@ -89,14 +89,15 @@ clients: setup
 
 ## make citus    test the store on Citus in the place of PostgreSQL (needs Citus for PostgreSQL 15)
 citus: setup
-	@THEODORA_TESTS_ON_CITUS=yes $(BIN)/pytest -n auto tests/storage -k "postgresql and not citus and not copying"
+	@THEODORA_TESTS_ON_CITUS=yes $(BIN)/pytest -n auto tests/storage \
+	  -k "(postgresql or processes or histories) and not (sqlite or citus or copying)"
 
 $(VENV)/installed-bench: $(VENV)/installed-dev
 	@echo "Installing what is measured against (group bench in pyproject.toml)"
 	@$(BIN)/pip install --quiet --group bench
 	@touch $@
 
-## make bench    measure: search, metrics, pages, derivation, packs, lists and ingest over HTTP, PostgreSQL (needs wrk); SIZES="100000"
+## make bench    measure: search, metrics, pages, derivation, packs, lists and ingest over HTTP, PostgreSQL (needs wrk), faults; SIZES="100000"
 bench: setup $(VENV)/installed-bench
 	@$(BIN)/python -m bench.search $(SIZES)
 	@$(BIN)/python -m bench.metrics $(SIZES)
@@ -105,6 +106,7 @@ bench: setup $(VENV)/installed-bench
 	@$(BIN)/python -m bench.packs
 	@for size in $(SIZES); do $(BIN)/python -m bench.over_http $$size || exit; done
 	@$(BIN)/python -m bench.postgresql $(SIZES)
+	@$(BIN)/python -m bench.faults
 
 clean:
 	rm -rf $(VENV)

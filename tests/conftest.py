@@ -1,8 +1,7 @@
 """Fixtures that tests of several packages share."""
 
-import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +11,11 @@ from starlette.testclient import TestClient
 import serving
 from asking import Tenant, make_tenant, server_in_process
 from databases import KINDS, Databases
-from postgresql import NEWEST, PostgresqlServer, citus, postgresql
+from postgresql import NEWEST, ON_CITUS, PostgresqlServer, either_kind
 from theodora.app import Built, build
 from theodora.config import load
 from theodora.storage import Organisation, Store
 from theodora.web.wire import render
-
-_ON_CITUS = "THEODORA_TESTS_ON_CITUS" in os.environ
-"""Whether what is tested on PostgreSQL is tested on Citus instead; `make citus`."""
 
 _SERVER_OF_ALL_WORKERS = pytest.StashKey[tuple[ExitStack, PostgresqlServer]]()
 
@@ -30,7 +26,7 @@ def pytest_configure_node(node: Any) -> None:
     stash = node.config.stash
     if _SERVER_OF_ALL_WORKERS not in stash:
         stack = ExitStack()
-        stash[_SERVER_OF_ALL_WORKERS] = stack, stack.enter_context(_new_server())
+        stash[_SERVER_OF_ALL_WORKERS] = stack, stack.enter_context(either_kind())
     server = stash[_SERVER_OF_ALL_WORKERS][1]
     node.workerinput["postgresql"] = str(server.folder), server.port
 
@@ -38,16 +34,6 @@ def pytest_configure_node(node: Any) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     if _SERVER_OF_ALL_WORKERS in config.stash:
         config.stash[_SERVER_OF_ALL_WORKERS][0].close()
-
-
-@contextmanager
-def _new_server() -> Iterator[PostgresqlServer]:
-    if _ON_CITUS:
-        with citus() as (coordinator, _):
-            yield coordinator
-    else:
-        with postgresql() as server:
-            yield server
 
 
 @pytest.fixture(scope="session")
@@ -58,13 +44,13 @@ def postgresql_server(request: pytest.FixtureRequest) -> Iterator[PostgresqlServ
         folder, port = shared
         yield PostgresqlServer(Path(folder), port, NEWEST, {})
     else:
-        with _new_server() as server:
+        with either_kind() as server:
             yield server
 
 
 @pytest.fixture(scope="session")
 def postgresql_databases(postgresql_server: PostgresqlServer, worker_id: str) -> Databases:
-    return Databases(postgresql_server, worker_id, on_citus=_ON_CITUS)
+    return Databases(postgresql_server, worker_id, on_citus=ON_CITUS)
 
 
 @pytest.fixture(scope="session", params=KINDS)

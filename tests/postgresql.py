@@ -4,7 +4,6 @@ As root it runs as another user, since PostgreSQL refuses to run as root.
 """
 
 import os
-import shutil
 import socket
 import subprocess
 import tempfile
@@ -13,6 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -22,6 +22,8 @@ assert _EMBEDDED.origin is not None
 NEWEST = Path(_EMBEDDED.origin).parent / "pginstall" / "bin"
 OLDEST = Path("/usr/lib/postgresql/15/bin")
 
+ON_CITUS = "THEODORA_TESTS_ON_CITUS" in os.environ
+"""Whether what is tested on PostgreSQL is tested on Citus instead; `make citus`."""
 HAS_CITUS = Path("/usr/share/postgresql/15/extension/citus.control").exists()
 """Whether there is Citus for the oldest version."""
 
@@ -92,38 +94,64 @@ def postgresql(
     binaries: Path = NEWEST, *, quick: bool = True, **settings: str
 ) -> Iterator[PostgresqlServer]:
     """A new server for the length of a `with`."""
-    folder = Path(tempfile.mkdtemp(prefix="theodora-postgresql-"))
-    server = make_server(folder, binaries, **{**(_QUICK if quick else {}), **settings})
-    try:
+    with _new_folder(binaries) as folder:
+        server = _make_server(folder, binaries, **{**(_QUICK if quick else {}), **settings})
         server.start()
         yield server
-    finally:
-        remove(server)
 
 
 @contextmanager
 def replica_of(primary: PostgresqlServer, **settings: str) -> Iterator[PostgresqlServer]:
     """A replica that follows the primary, for the length of a `with`."""
-    folder = Path(tempfile.mkdtemp(prefix="theodora-postgresql-"))
-    _own(folder)
-    data = str(folder / "data")
-    _run(primary.binaries, ["pg_basebackup", "-R", "-D", data, "-d", primary.url(), "-X", "stream"])
     followed = f"host=127.0.0.1 port={primary.port} user={_USER}"
     port = free_port()
     known = {**primary.settings, "port": str(port), "primary_conninfo": followed, **settings}
-    replica = PostgresqlServer(folder, port, primary.binaries, known)
-    try:
+    with _new_folder(primary.binaries) as folder:
+        copied = ["-D", str(folder / "data"), "-d", primary.url(), "-X", "stream"]
+        _run(primary.binaries, ["pg_basebackup", "-R", *copied])
+        replica = PostgresqlServer(folder, port, primary.binaries, known)
         replica.start()
         yield replica
-    finally:
-        remove(replica)
 
 
 @contextmanager
-def citus() -> Iterator[tuple[PostgresqlServer, PostgresqlServer]]:
+def followed() -> Iterator[tuple[PostgresqlServer, PostgresqlServer]]:
+    """A primary whose commits wait for its disk and for its replica's, and that replica."""
+    with (
+        postgresql(quick=False, synchronous_standby_names="") as primary,
+        replica_of(primary) as replica,
+    ):
+        primary.set("synchronous_standby_names", "*")
+        yield primary, replica
+
+
+def either_url(one: PostgresqlServer, other: PostgresqlServer) -> str:
+    """The URL of whichever of the two takes writes."""
+    return (
+        f"postgresql://{_USER}@127.0.0.1:{one.port},127.0.0.1:{other.port}/postgres"
+        "?target_session_attrs=read-write&sslmode=disable"
+    )
+
+
+@contextmanager
+def either_kind(*, quick: bool = True) -> Iterator[PostgresqlServer]:
+    """A server of the kind that is tested: the newest version, or the coordinator of Citus."""
+    if ON_CITUS:
+        with citus(quick=quick) as (coordinator, _):
+            yield coordinator
+    else:
+        with postgresql(quick=quick) as server:
+            yield server
+
+
+@contextmanager
+def citus(*, quick: bool = True) -> Iterator[tuple[PostgresqlServer, PostgresqlServer]]:
     """A Citus cluster: a coordinator that holds no tables itself, and a worker that does."""
     needed = {"shared_preload_libraries": "citus", "wal_level": "logical"}
-    with postgresql(OLDEST, **needed) as coordinator, postgresql(OLDEST, **needed) as worker:
+    with (
+        postgresql(OLDEST, quick=quick, **needed) as coordinator,
+        postgresql(OLDEST, quick=quick, **needed) as worker,
+    ):
         for server in (coordinator, worker):
             server.execute("CREATE EXTENSION citus")
         coordinator.execute(f"SELECT citus_set_coordinator_host('127.0.0.1', {coordinator.port})")
@@ -131,8 +159,7 @@ def citus() -> Iterator[tuple[PostgresqlServer, PostgresqlServer]]:
         yield coordinator, worker
 
 
-def make_server(folder: Path, binaries: Path = NEWEST, **settings: str) -> PostgresqlServer:
-    _own(folder)
+def _make_server(folder: Path, binaries: Path, **settings: str) -> PostgresqlServer:
     data = str(folder / "data")
     _run(
         binaries,
@@ -153,10 +180,28 @@ def make_server(folder: Path, binaries: Path = NEWEST, **settings: str) -> Postg
     return PostgresqlServer(folder, port, binaries, known)
 
 
-def remove(server: PostgresqlServer) -> None:
-    with suppress(subprocess.CalledProcessError):
-        server.stop("immediate")
-    shutil.rmtree(server.folder, ignore_errors=True)
+@contextmanager
+def _new_folder(binaries: Path) -> Iterator[Path]:
+    """A folder for a server, which is stopped and removed with it at the end of a `with`.
+
+    Or at the end of this process, however that comes: a shell waits for its pipe to be closed.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="theodora-postgresql-"))
+    _own(folder)
+    stop = 'read _; "$1/pg_ctl" stop -D "$2/data" -m immediate -w -t 60; rm -rf "$2"'
+    watcher = subprocess.Popen(
+        ["sh", "-c", stop, "watcher", binaries, folder],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        # What is sent to the tests from a terminal does not reach it.
+        start_new_session=True,
+        **_as_nobody(),
+    )
+    try:
+        yield folder
+    finally:
+        watcher.communicate()
 
 
 def free_port() -> int:
@@ -167,23 +212,25 @@ def free_port() -> int:
 
 def _own(folder: Path) -> None:
     """Gives the folder to the user that the server runs as."""
-    folder.mkdir(exist_ok=True)
     folder.chmod(0o755)
     if os.geteuid() == 0:
         os.chown(folder, _NOBODY, _NOBODY)
 
 
 def _run(binaries: Path, command: Sequence[str]) -> None:
-    as_nobody = {"user": _NOBODY, "group": _NOBODY} if os.geteuid() == 0 else {}
     done = subprocess.run(
         [binaries / command[0], *command[1:]],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
         check=False,
-        cwd="/",
-        env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"},
-        **as_nobody,
+        **_as_nobody(),
     )
     if done.returncode:
         raise subprocess.CalledProcessError(done.returncode, list(command), stderr=done.stderr)
+
+
+def _as_nobody() -> dict[str, Any]:
+    """How a process of the server is started, whoever runs the tests."""
+    user = {"user": _NOBODY, "group": _NOBODY} if os.geteuid() == 0 else {}
+    return {"cwd": "/", "env": {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}, **user}

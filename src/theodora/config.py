@@ -125,7 +125,8 @@ SETTINGS: tuple[Setting, ...] = (
         _integer,
         "a number",
         "1",
-        "Processes that serve together, on PostgreSQL alone; each counts rate limits for itself.",
+        "Processes that serve together, on PostgreSQL alone; each counts requests and failed "
+        "sign-ins for its limits by itself.",
     ),
     Setting(
         "tls_cert",

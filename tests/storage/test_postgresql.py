@@ -8,11 +8,12 @@ from contextlib import ExitStack, closing
 from itertools import pairwise
 from pathlib import Path
 
+import psutil
 import pytest
-from psycopg.errors import UniqueViolation
+from psycopg.errors import AdminShutdown, InternalError_, QueryCanceled, UniqueViolation
 
 from databases import Databases
-from postgresql import OLDEST, PostgresqlServer, postgresql
+from postgresql import OLDEST, ON_CITUS, PostgresqlServer, postgresql
 from theodora.errors import Unavailable, UnusableSetting
 from theodora.events import Deployment
 from theodora.storage import Store
@@ -20,7 +21,7 @@ from theodora.storage.marks import marked_sequences, take_mark
 from theodora.storage.migrate import migrations
 from theodora.storage.opening import migrate_database, open_database
 from theodora.storage.postgresql.committer import PostgresqlCommitter
-from theodora.storage.postgresql.connection import connect
+from theodora.storage.postgresql.connection import connect, is_lost
 from theodora.storage.postgresql.cursor import PostgresqlCursor
 from theodora.storage.postgresql.statistics import Statistics
 from theodora.storage.postgresql.translation import statements, translated, translated_schema
@@ -113,6 +114,23 @@ def test_a_server_that_is_not_there_is_said_to_be_so():
         migrate_database("postgresql://theodora@127.0.0.1:1/theodora")
 
 
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (InternalError_("postmaster was shut down, exiting"), True),
+        (InternalError_("cache lookup failed"), False),
+        (AdminShutdown("terminating connection"), True),
+        (QueryCanceled("canceling statement due to statement timeout"), False),
+        (UniqueViolation("duplicate key"), False),
+    ],
+)
+def test_a_server_that_is_gone_is_told_from_a_statement_that_is_wrong(
+    error: Exception, expected: bool
+):
+    """Citus calls the one what PostgreSQL calls the other."""
+    assert is_lost(error) == expected
+
+
 def test_a_url_that_cannot_be_read_is_refused_without_being_shown():
     with pytest.raises(UnusableSetting, match="must have the form") as refused:
         migrate_database("postgresql://theodora:secret@host/name?nonsense=1")
@@ -166,6 +184,7 @@ def test_scripts_are_taken_apart_into_statements():
     ]
 
 
+@pytest.mark.skipif(ON_CITUS, reason="the planner is that of the server which has the table")
 def test_the_planner_learns_of_a_table_that_grows(url: str):
     """Long before PostgreSQL itself looks."""
     with Store(url, render) as store, closing(connect(url)) as connection:
@@ -180,3 +199,26 @@ def test_the_planner_learns_of_a_table_that_grows(url: str):
         told = connection.execute("SELECT reltuples FROM pg_class WHERE relname = 'deployments'")
         [rows] = told.fetchone() or [0]
         assert rows > 500
+
+
+def test_a_server_of_the_tests_ends_with_them_however_they_end():
+    """It would run on for ever: nobody else knows of it."""
+    code = (
+        "import postgresql, time\n"
+        "with postgresql.postgresql() as server:\n"
+        "    print(server.folder, flush=True)\n"
+        "    time.sleep(600)\n"
+    )
+    tests = subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=Path(__file__).parents[1],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert tests.stdout
+    folder = Path(tests.stdout.readline().strip())
+    pid = int((folder / "data" / "postmaster.pid").read_text().splitlines()[0])
+    server = psutil.Process(pid)
+    tests.kill()
+    tests.communicate()
+    server.wait(60)

@@ -70,6 +70,11 @@ def watermark_of(table: EventTable[Any]) -> LiteralString:
     return f"(SELECT value FROM counters WHERE name = '{table.watermark}')"
 
 
+def tail_of(table: EventTable[Any]) -> LiteralString:
+    """A statement for how far the newest event is above the watermark; events at all if > 0."""
+    return f"SELECT coalesce(max(key), 0) - {watermark_of(table)} FROM {table.name}"
+
+
 def has_tail(cursor: Cursor, table: EventTable[Any]) -> bool:
     """Whether there are events above the watermark."""
     return only_value(cursor.execute(_statements(table).newest)) > 0
@@ -170,7 +175,7 @@ def _statements(table: EventTable[Any]) -> _Statements:
     name, postings, numbers = table.name, table.postings, table.numbers
     return _Statements(
         watermark=f"SELECT {watermark_of(table)}",
-        newest=f"SELECT coalesce(max(key), 0) - {watermark_of(table)} FROM {name}",
+        newest=tail_of(table),
         above=(
             f"SELECT e.key, e.org, {table.select} FROM {name} e WHERE e.key > ? "
             "ORDER BY e.key LIMIT ?"

@@ -13,7 +13,7 @@ from theodora.query.ast import Everything, Query
 from theodora.query.fields import Field
 from theodora.storage.cursor import Cursor, Row
 from theodora.storage.dialect import Dialect
-from theodora.storage.indexing import has_tail, watermark_of
+from theodora.storage.indexing import has_tail, tail_of, watermark_of
 from theodora.storage.organisations import Organisation
 from theodora.storage.probes import (
     NumberProbe,
@@ -72,6 +72,26 @@ class Merge(NamedTuple):
 
     walked: Sequence[TermProbe]
     needed: Sequence[TermProbe]
+
+
+class _Reach(NamedTuple):
+    """What a union finds."""
+
+    is_complete: bool
+    """Whether it finds few events."""
+    span_ns: int
+    """Else the time over which it finds that many: the longer, the rarer they are."""
+    tailed: bool
+    """Whether there are events that no index knows yet: that is asked along the way."""
+
+
+class _Choice(NamedTuple):
+    """How to find events: all of a union, or along a merge, or neither."""
+
+    few: Union | None
+    merge: Merge | None
+    tailed: bool | None
+    """Whether there are events that no index knows yet; None if nothing has been asked."""
 
 
 class Document(NamedTuple):
@@ -141,15 +161,16 @@ class _Search:
 
     def _statements(self, cursor: Cursor) -> list[Condition]:
         """What to read, one after another until the limit is met; each ends in `LIMIT ?`."""
-        few, merge = self._choose(cursor)
-        tailed = has_tail(cursor, self._table)
+        few, merge, tailed = self._choose(cursor)
+        if tailed is None:
+            tailed = has_tail(cursor, self._table)
         if few is not None:
             return [self._sorted(few, tailed=tailed)]
         if merge is not None:
             return [self._merged(merge, tailed=tailed)]
         return self._walked(tailed=tailed)
 
-    def _choose(self, cursor: Cursor) -> tuple[Union | None, Merge | None]:
+    def _choose(self, cursor: Cursor) -> _Choice:
         """The first union that finds few events, or else the rarest that comes in order."""
         choices = [
             union
@@ -158,16 +179,20 @@ class _Search:
         ]
         rarest: Merge | None = None
         longest_ns = -1
+        tailed: bool | None = None
         for union in choices:
             merge = self._mergeable(union, choices)
             if merge and len(choices) == 1:
-                return None, merge
-            complete, span_ns = self._reach(cursor, union, in_order=merge is not None)
-            if complete:
-                return union, None
-            if merge and span_ns > longest_ns:
-                rarest, longest_ns = merge, span_ns
-        return None, rarest
+                return _Choice(None, merge, tailed)
+            if not union:
+                return _Choice(union, None, tailed)
+            reach = self._reach(cursor, union, in_order=merge is not None)
+            tailed = reach.tailed
+            if reach.is_complete:
+                return _Choice(union, None, tailed)
+            if merge and reach.span_ns > longest_ns:
+                rarest, longest_ns = merge, reach.span_ns
+        return _Choice(None, rarest, tailed)
 
     def _mergeable(self, union: Union, choices: Sequence[Union]) -> Merge | None:
         """How to walk the union's terms, if their postings come in the order asked for."""
@@ -179,13 +204,8 @@ class _Search:
         alone = (choice[0] for choice in choices if len(choice) == 1 and choice != union)
         return Merge(walked, [probe for probe in alone if isinstance(probe, TermProbe)])
 
-    def _reach(self, cursor: Cursor, union: Union, *, in_order: bool) -> tuple[bool, int]:
-        """Whether the union finds few events; else the time over which it finds that many.
-
-        The longer that is, the rarer the events are.
-        """
-        if not union:
-            return True, 0
+    def _reach(self, cursor: Cursor, union: Union, *, in_order: bool) -> _Reach:
+        """Looks up what the union finds, no further than until there are no longer few."""
         arms = [self._probe(probe) for probe in union]
         few, order = (_FEW_IN_ORDER, f" ORDER BY at {self._direction}") if in_order else (_FEW, "")
         if order and not self._dialect.merges_lazily:
@@ -194,12 +214,13 @@ class _Search:
                 Condition(f"SELECT * FROM ({arm.sql}{first}) first", arm.values) for arm in arms
             ]
         found = _together(" UNION ALL ", arms)
-        count, first_ns, last_ns = cursor.execute(
-            "SELECT count(*), coalesce(min(at), 0), coalesce(max(at), 0) "
+        tail = tail_of(self._table)
+        count, first_ns, last_ns, above = cursor.execute(
+            f"SELECT count(*), coalesce(min(at), 0), coalesce(max(at), 0), ({tail}) "
             f"FROM (SELECT at FROM ({found.sql}) arms{order} LIMIT {few}) few",
             found.values,
         ).fetchall()[0]
-        return count < int(few), last_ns - first_ns
+        return _Reach(count < int(few), last_ns - first_ns, tailed=above > 0)
 
     def _probe(self, probe: Probe) -> Condition:
         """A statement for the start (`at`) and the key (`event`) of what a probe finds."""
@@ -225,11 +246,13 @@ class _Search:
                         for _ in others
                     ]
                 )
+                # Terms that lack a word are dropped before their postings are walked.
                 return Condition(
-                    f"SELECT p.started_at_ns AS at, p.event AS event FROM {table.words} w "
+                    "SELECT p.started_at_ns AS at, p.event AS event FROM ("
+                    f"SELECT w.org, w.term FROM {table.words} w "
+                    f"WHERE w.org = ? AND w.word >= ? AND w.word < ? {also}) w "
                     f"CROSS JOIN {table.postings} p ON p.org = w.org AND p.term = w.term "
-                    f"WHERE w.org = ? AND w.word >= ? AND w.word < ? {also}"
-                    "AND p.started_at_ns BETWEEN ? AND ?",
+                    "WHERE p.started_at_ns BETWEEN ? AND ?",
                     (self._org.key, low, high, *others, *self._window),
                 )
             case NumberProbe(field, low, high):

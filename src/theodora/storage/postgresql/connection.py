@@ -43,6 +43,10 @@ _FOR_CITUS = (
 are walked is decided on the server that holds them, which is not this one."""
 
 
+_GONE_FROM_CITUS = "postmaster was shut down"
+"""What Citus says, as an internal error, where the server that it runs in has been killed."""
+
+
 def connect(url: str, **session: str) -> psycopg.Connection[Row]:
     """A connection that commits each statement unless told otherwise."""
     with driver_errors():
@@ -102,6 +106,8 @@ class _FlagDumper(Dumper):
 
 def is_lost(error: BaseException) -> bool:
     """Whether the server or the way to it is gone, or going."""
+    if isinstance(error, errors.InternalError_):
+        return str(error).startswith(_GONE_FROM_CITUS)
     return isinstance(error, psycopg.OperationalError) and not isinstance(
         error, (errors.QueryCanceled, errors.LockNotAvailable, errors.DiskFull)
     )
@@ -119,7 +125,13 @@ def driver_errors() -> Generator[None]:
         errors.InsufficientPrivilege,
     ) as error:
         raise UnusableStore(f"PostgreSQL refuses: {_first_line(error)}") from error
-    except (psycopg.OperationalError, errors.ReadOnlySqlTransaction) as error:
+    except (
+        psycopg.OperationalError,
+        errors.ReadOnlySqlTransaction,
+        errors.InternalError_,
+    ) as error:
+        if isinstance(error, errors.InternalError_) and not is_lost(error):
+            raise
         raise Unavailable(f"PostgreSQL cannot be used now: {_first_line(error)}") from error
 
 

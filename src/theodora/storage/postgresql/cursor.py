@@ -10,8 +10,8 @@ from theodora.storage.cursor import Row
 from theodora.storage.postgresql.dialect import POSTGRESQL
 from theodora.storage.postgresql.translation import translated, translated_for_rows
 
-_ROWS_AT_ONCE = (128, 16, 4, 2)
-"""A few sizes, so that few statements are prepared."""
+_ROWS_AT_ONCE = (128, 16, 8, 7, 6, 5, 4, 3, 2)
+"""A few sizes, so that few statements are prepared; what one event has is mostly one statement."""
 
 
 class PostgresqlCursor:

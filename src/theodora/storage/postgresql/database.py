@@ -60,7 +60,8 @@ class PostgresqlDatabase:
             raise TakesLong
 
     def state(self) -> int:
-        return self.read(commits)
+        self.refuse_to_be_brief()
+        return self._readers.read_statement(commits)
 
     def write(self, write: Callable[[Cursor], T]) -> Future[T]:
         return self._writer.submit(write)

@@ -39,21 +39,30 @@ class Readers:
 
         Raises `Unavailable` where the server cannot be reached.
         """
-        with driver_errors():
-            for _ in range(_CONNECTIONS):
-                # After a restart of the server each connection that lay idle is found to be lost.
-                try:
-                    return self._read_once(read)
-                except psycopg.OperationalError as error:
-                    if isinstance(error, PoolTimeout) or not is_lost(error):
-                        raise
-            return self._read_once(read)
+        return self._read(read, by_itself=False)
+
+    def read_statement(self, read: Callable[[Cursor], T]) -> T:
+        """The same of a read that is a single statement: that needs no transaction around it,
+        whose beginning and end take as long again each."""
+        return self._read(read, by_itself=True)
 
     def close(self) -> None:
         self._pool.close()
 
-    def _read_once(self, read: Callable[[Cursor], T]) -> T:
+    def _read(self, read: Callable[[Cursor], T], *, by_itself: bool) -> T:
+        with driver_errors():
+            for _ in range(_CONNECTIONS):
+                # After a restart of the server each connection that lay idle is found to be lost.
+                try:
+                    return self._read_once(read, by_itself)
+                except psycopg.OperationalError as error:
+                    if isinstance(error, PoolTimeout) or not is_lost(error):
+                        raise
+            return self._read_once(read, by_itself)
+
+    def _read_once(self, read: Callable[[Cursor], T], by_itself: bool) -> T:
         with self._pool.connection() as connection:
+            connection.autocommit = by_itself
             return read(PostgresqlCursor(connection))
 
 

@@ -1,5 +1,6 @@
 """A SQLite database: one writer, readers beside it, and the newest schema."""
 
+import math
 import threading
 import time
 from collections.abc import Callable, Generator
@@ -49,24 +50,25 @@ class SqliteDatabase:
     def read(self, read: Callable[[Cursor], T]) -> T:
         connection = self._reader()
         cursor = cast("Cursor", connection.cursor())
-        self._readers.started = time.perf_counter()
         with driver_errors(self._path):
             cursor.execute("BEGIN")
+            self._readers.started_sec = time.perf_counter()
             try:
                 return read(cursor)
             except apsw.InterruptError:
                 raise TakesLong from None
             finally:
+                # The clock is looked at in this too; given up, it would leave the read open.
+                self._readers.started_sec = math.inf
                 cursor.execute("COMMIT")
 
     def answer_briefly(self) -> None:
         local = self._readers
         self._reader().set_progress_handler(
-            lambda: time.perf_counter() - local.started > _BRIEF_SECONDS, _STEPS_BETWEEN_LOOKS
+            lambda: time.perf_counter() - local.started_sec > _BRIEF_SECONDS, _STEPS_BETWEEN_LOOKS
         )
 
     def state(self) -> int:
-        self._readers.started = time.perf_counter()
         rows: Any = self._reader().execute("PRAGMA data_version").fetchall()
         return rows[0][0]
 
@@ -98,6 +100,7 @@ class SqliteDatabase:
         if connection is None:
             connection = connect_reader(self._path)
             self._readers.connection = connection
+            self._readers.started_sec = math.inf
             with self._opened_lock:
                 self._opened.append(connection)
         return connection
