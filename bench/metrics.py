@@ -19,7 +19,6 @@ import statistics
 import sys
 import tempfile
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -240,13 +239,14 @@ class Theodora:
         )
         report = self._store.metrics.report(self._organisation, query, parse(shape.query))
         for group in report.groups:
-            deque(group.series, maxlen=0)
+            _ = group.series
         return report
 
     def ask_for_all(self, shape: Shape, period: Period) -> None:
         """The same, with the total and its intervals, the periods before and the changes."""
         report = self.ask(shape, period)
-        deque(report.overall.series, maxlen=0)
+        for each in (report.overall, *report.groups):
+            _ = each.total, each.previous, each.change, each.series
 
     def write(self, count: int, rng: Random) -> None:
         """So many deployments, durable when this returns."""

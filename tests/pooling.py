@@ -63,4 +63,4 @@ def distribution_of(seconds: Iterable[float]) -> Distribution:
     """Of one set."""
     ordered = np.sort(durations(seconds))
     found = distributions(ordered, np.array([0, len(ordered)]))
-    return Distribution(*found.figures(0))
+    return Distribution(*(figure[0] for figure in found))

@@ -1,5 +1,9 @@
 """Sorting events into groups."""
 
+from collections.abc import Iterator
+
+import numpy as np
+
 from theodora.dora.columns import select_deployments, select_incidents
 from theodora.dora.groups import Memberships, grouped
 from theodora.dora.rows import DeploymentRow, IncidentRow
@@ -12,14 +16,14 @@ def row(id_: str, **fields) -> DeploymentRow:
 def ids(rows: list[DeploymentRow], keys: list[str]) -> dict[tuple[str, ...], list[str]]:
     selected = select_deployments(rows)
     found = grouped(selected.columns.labels, keys, selected.places)
-    return {group: [rows[at].id for at in events] for group, events in members(found).items()}
+    return {group: [rows[at].id for at in events] for group, events in members(found, len(rows))}
 
 
-def members(found: Memberships) -> dict[tuple[str, ...], list[int]]:
-    return {
-        name: found.events[found.groups == number].tolist()
-        for number, name in enumerate(found.names)
-    }
+def members(found: Memberships, count: int) -> Iterator[tuple[tuple[str, ...], list[int]]]:
+    """Of each group the numbers of its events, of which there are so many."""
+    events = np.arange(count)[found.events]
+    for number, name in enumerate(found.names):
+        yield name, events[found.groups == number].tolist()
 
 
 def test_without_keys_all_are_one_group():
@@ -69,4 +73,4 @@ def test_an_incident_is_in_the_group_of_each_service():
     team = IncidentRow(team="x", started_at_ns=0, is_open=True)
     selected = select_incidents([both, team])
     found = grouped(selected.columns.labels, ["service"], selected.places)
-    assert members(found) == {("web",): [0], ("pay",): [0], ("(none)",): [1]}
+    assert dict(members(found, 2)) == {("web",): [0], ("pay",): [0], ("(none)",): [1]}

@@ -12,7 +12,7 @@ from golden.examples import instant_ns
 from pooling import pooled
 from theodora.dora.buckets import DAY_NS, Calendar, Period
 from theodora.dora.columns import select_deployments, select_incidents
-from theodora.dora.metrics import Metrics, frequency
+from theodora.dora.metrics import Metrics
 from theodora.dora.report import MetricsQuery, make_report
 from theodora.dora.rows import DeploymentRow, IncidentRow, deployment_row
 from theodora.dora.stages import Stages
@@ -33,18 +33,18 @@ def measured(*rows: DeploymentRow, incidents=(), **how):
 
 
 def test_frequency_is_exact_and_never_rounded():
-    found = frequency(2, 3, 1)
+    found = measured(row("d1"), row("d2"), days=3).deployment_frequency
     assert found.per_day == 2 / 3
     assert found.per_week == pytest.approx(14 / 3)
     assert found.per_month == pytest.approx(2 / 3 * 30.436875)
 
 
 def test_an_empty_period_has_frequency_0():
-    assert frequency(0, 7, 0).per_day == 0
+    assert measured(days=7).deployment_frequency.per_day == 0
 
 
 def test_a_period_yet_to_come_has_no_frequency():
-    assert frequency(0, 0, 0).per_day is None
+    assert measured(row(), days=0).deployment_frequency.per_day is None
 
 
 def test_active_days_are_local_dates():

@@ -10,13 +10,16 @@ from scipy import stats
 
 from pooling import durations as durations_of
 from theodora.dora.noise import (
+    ALPHA,
     binomial_p_value,
     count_within_noise,
     durations_within_noise,
     mann_whitney_p_value,
     newcombe_interval,
+    p_value_bounds,
     rate_within_noise,
 )
+from theodora.dora.statistics import SECOND_NS
 
 counts = st.integers(0, 400)
 days = st.floats(0.01, 400)
@@ -123,6 +126,37 @@ def test_the_rank_test_does_not_care_which_is_first(values, before):
     assert mann_whitney_p_value(values, before) == pytest.approx(
         mann_whitney_p_value(before, values)
     )
+
+
+def lognormal(rng: np.random.Generator, size: int, shift: float, spread: float, grain_ns: int = 1):
+    """Durations of hours."""
+    spans_ns = np.exp(rng.normal(11 + shift, spread, size)) * SECOND_NS
+    return spans_ns.astype(np.int64) // grain_ns * grain_ns
+
+
+@given(
+    seed=st.integers(0, 2**32),
+    sizes=st.tuples(st.integers(5, 2_000), st.integers(5, 2_000)),
+    shift=st.sampled_from((0.0, 0.05, 0.1, 0.2, 3.0)),
+    spread=st.sampled_from((0.0, 0.001, 0.5, 2.0)),
+    grain_ns=st.sampled_from((1, SECOND_NS, 3600 * SECOND_NS)),
+)
+def test_counts_by_bins_bound_the_rank_test(seed, sizes, shift, spread, grain_ns):
+    rng = np.random.default_rng(seed)
+    values = lognormal(rng, sizes[0], shift, spread, grain_ns)
+    before = lognormal(rng, sizes[1], 0.0, spread, grain_ns)
+    exact = mann_whitney_p_value(values, before)
+    least, most = p_value_bounds(values, before)
+    assert least <= exact * (1 + 1e-9)
+    assert exact <= most * (1 + 1e-9)
+    assert durations_within_noise(values, before) == (exact >= ALPHA)
+
+
+@pytest.mark.parametrize(("shift", "is_noise"), [(0.0, True), (0.1, False)])
+def test_of_many_durations_the_bounds_tell(shift, is_noise):
+    rng = np.random.default_rng(1)
+    least, most = p_value_bounds(lognormal(rng, 8_000, shift, 1.3), lognormal(rng, 8_000, 0.0, 1.3))
+    assert (least >= ALPHA, most >= ALPHA) == (is_noise, is_noise)
 
 
 def test_fewer_than_five_durations_are_always_within_noise():

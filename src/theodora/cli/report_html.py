@@ -22,7 +22,7 @@ def html_of(report: MonthReport) -> str:
             "clock": report.scope.clock,
             "style": Markup(assets()["theodora.css"].body.decode()),  # noqa: S704 - our own
             "interval_columns": COLUMNS,
-            "intervals": tuple(interval_rows(report.overall.series, report.year)),
+            "intervals": tuple(interval_rows(report.course, report.year)),
             "version": __version__,
         },
     )

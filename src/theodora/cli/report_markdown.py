@@ -93,7 +93,7 @@ def _failed(report: MonthReport) -> Iterator[str]:
     yield "Failed deployments:"
     for row in report.failed[:_MOST_FAILED]:
         yield f"- {_said(row, report)}"
-    more = report.overall.total.change_failure_rate.failed - _MOST_FAILED
+    more = report.total.change_failure_rate.failed - _MOST_FAILED
     if more > 0:
         yield f"- … and {wording.number(more)} more"
 

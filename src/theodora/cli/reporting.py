@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
 
-import msgspec
 from markupsafe import Markup
 
 from theodora.dora.buckets import Calendar, Period
@@ -55,8 +54,9 @@ class MonthReport:
     team: str | None
     scope: Scope
     year: Scope
-    overall: GroupReport
-    """The month, with the months before as its series."""
+    total: Metrics
+    course: Sequence[BucketMetrics]
+    """The month, and those before it."""
     cards: Sequence[Card]
     changes: Sequence[str]
     """What differs from the month before by more than chance explains, in sentences."""
@@ -78,9 +78,9 @@ def month_report(
     scope, year = month.scope(1, tree), month.scope(MONTHS, tree)
     of_month = store.metrics.report(org, scope.metrics_query(group_by=("service",)), tree)
     of_year = store.metrics.report(org, year.metrics_query(group_by=("service",)), tree)
-    overall = msgspec.structs.replace(of_month.overall, series=of_year.overall.series)
+    total, course = of_month.overall.total, of_year.overall.series
     courses = {group.group: group.series for group in of_year.groups}
-    cards = cards_of(overall, scope)
+    cards = cards_of(of_month.overall, course, scope)
     before = of_month.previous_period
     return MonthReport(
         title=month.name,
@@ -88,10 +88,11 @@ def month_report(
         team=team,
         scope=scope,
         year=year,
-        overall=overall,
+        total=total,
+        course=course,
         cards=cards,
         changes=tuple(_changes(cards)),
-        benchmark=benchmark_of(measured(overall.total), ""),
+        benchmark=benchmark_of(measured(total), ""),
         services=tuple(_service_rows(of_month.groups, courses)),
         failed=tuple(
             FailedRow(each, (scope.now_ns - each.finished_at_ns) / 10**9)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from theodora.dora.columns import Ints, Places
+from theodora.dora.columns import EVERY, Ints, Places
 from theodora.dora.statistics import (
     Distributions,
     Durations,
@@ -47,18 +47,18 @@ class Cells:
 
 
 def put_into_cells(cells: Places, count: int, events: Ragged) -> Cells:
-    """The durations of events, of which event i lies in cell `cells[i]` of `count`."""
-    order = order_by_cell(cells, count)
-    durations = _gathered(events.durations, events.starts[order], events.lengths[order])
-    # Exact: weights are added as doubles, and there are fewer durations than 2**53.
-    sizes = np.bincount(cells, weights=events.lengths, minlength=count).astype(np.int64)
-    offsets = np.concatenate((np.zeros(1, np.int64), np.cumsum(sizes)))
-    _order_between(durations, offsets[np.flatnonzero(sizes > 1)], sizes[sizes > 1])
+    """The durations of events in order of their cells; event i lies in `cells[i]` of `count`."""
+    durations = _gathered(events.durations, events.starts, events.lengths)
+    ends = np.concatenate((np.zeros(1, np.int64), np.cumsum(events.lengths)))
+    offsets = ends[np.searchsorted(cells, np.arange(count + 1))]
+    _order_between(durations, offsets)
     return Cells(durations, offsets)
 
 
-def order_by_cell(cells: Places, count: int) -> Places:
-    """The places of events in order of their cells, and else in the order that they come in."""
+def order_by_cell(cells: Places, count: int) -> Places | slice:
+    """Puts events in order of their cells, and else leaves them in the order they come in."""
+    if (cells[1:] >= cells[:-1]).all():
+        return EVERY
     order = np.argsort(cells.astype(np.uint16), kind="stable")
     for shift in range(_RADIX, count.bit_length(), _RADIX):
         digits = (cells >> shift).astype(np.uint16)
@@ -81,9 +81,13 @@ def _gathered(durations: Durations, starts: Ints, lengths: Ints) -> Durations:
     return durations[np.arange(len(shifts)) + shifts]
 
 
-def _order_between(durations: Durations, starts: Ints, sizes: Ints) -> None:
-    for start, size in zip(starts.tolist(), sizes.tolist(), strict=True):
-        if size < _LARGE:
-            durations[start : start + size].sort()
+def _order_between(durations: Durations, offsets: Ints) -> None:
+    """Puts each cell in order, a large one where percentiles lie."""
+    sizes = np.diff(offsets)
+    of_several = np.flatnonzero(sizes > 1)
+    starts, ends = offsets[of_several].tolist(), offsets[of_several + 1].tolist()
+    for start, end in zip(starts, ends, strict=True):
+        if end - start < _LARGE:
+            durations[start:end].sort()
         else:
-            durations[start : start + size].partition(places_of_percentiles(size))
+            durations[start:end].partition(places_of_percentiles(end - start))

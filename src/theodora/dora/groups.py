@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from theodora.dora.columns import Codes, Ints, Labels, Places
+from theodora.dora.columns import EVERY, Codes, Ints, Labels, Places
 
 NONE = "(none)"
 """The group of events that have no value of the key."""
@@ -21,14 +21,14 @@ Group = tuple[str, ...]
 class Memberships:
     """Which events are in which groups: entry by entry an event's number and its group's."""
 
-    events: Places
+    events: Places | slice
     groups: Places
     names: Sequence[Group]
 
 
 def one_group(count: int) -> Memberships:
     """So many events, all in the group `()`."""
-    return Memberships(np.arange(count), np.zeros(count, np.intp), ((),))
+    return Memberships(EVERY, np.zeros(count, np.intp), ((),))
 
 
 def grouped(labels: Mapping[str, Labels], keys: Sequence[str], places: Places) -> Memberships:
@@ -37,12 +37,12 @@ def grouped(labels: Mapping[str, Labels], keys: Sequence[str], places: Places) -
     An event with two values of a key is in both groups, so groups may overlap and their sum
     exceed the total. Without keys all are in the group `()`.
     """
-    events = np.arange(len(places))
+    events: Places | slice = EVERY
     groups = np.zeros(len(places), np.intp)
     names: Sequence[Group] = [()]
     for key in keys:
         entries, codes, values = _values(labels.get(key), places[events])
-        events = events[entries]
+        events = entries if events is EVERY else np.asarray(events)[entries]
         combined = groups[entries] * len(values) + codes
         present, groups = _renumbered(combined, len(names) * len(values))
         names = [
@@ -51,20 +51,19 @@ def grouped(labels: Mapping[str, Labels], keys: Sequence[str], places: Places) -
     return Memberships(events, groups, names)
 
 
-def _values(labels: Labels | None, places: Places) -> tuple[Places, Places, Sequence[str]]:
+def _values(labels: Labels | None, places: Places) -> tuple[Places | slice, Places, Sequence[str]]:
     """Of events, an entry for each value: the event's number and the place of the value.
 
     One without a value has the entry of `NONE`.
     """
-    every = np.arange(len(places))
     if labels is None:
-        return every, np.zeros(len(places), np.intp), (NONE,)
+        return EVERY, np.zeros(len(places), np.intp), (NONE,)
     values = (*labels.values, NONE)
     if labels.offsets is None:
-        return every, _with_none(labels.codes[places], len(labels.values)), values
+        return EVERY, _with_none(labels.codes[places], len(labels.values)), values
     starts = labels.offsets[places]
     counts = labels.offsets[places + 1] - starts
-    entries = np.repeat(every, np.maximum(counts, 1))
+    entries = np.repeat(np.arange(len(places)), np.maximum(counts, 1))
     codes = np.full(len(entries), len(labels.values), np.intp)
     has_value = np.repeat(counts > 0, np.maximum(counts, 1))
     codes[has_value] = labels.codes[ranges(starts, counts)]
@@ -78,7 +77,9 @@ def ranges(starts: Ints, counts: Ints) -> Ints:
 
 
 def _with_none(codes: Codes, none: int) -> Places:
-    return np.where(codes < 0, none, codes).astype(np.intp)
+    places = codes.astype(np.intp)
+    places[codes < 0] = none
+    return places
 
 
 def _renumbered(numbers: Places, limit: int) -> tuple[Places, Places]:

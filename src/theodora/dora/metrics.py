@@ -107,18 +107,6 @@ class Change(msgspec.Struct, frozen=True):
     within_noise: bool
 
 
-def frequency(count: int, days: float, active_days: int) -> DeploymentFrequency:
-    """Rates by exact division: nothing is rounded before it is used."""
-    per_day = count / days if days > 0 else None
-    return DeploymentFrequency(
-        count=count,
-        per_day=per_day,
-        per_week=None if per_day is None else per_day * DAYS_PER_WEEK,
-        per_month=None if per_day is None else per_day * DAYS_PER_MONTH,
-        active_days=active_days,
-    )
-
-
 def changes(now: Sample, before: Sample) -> Mapping[str, Change]:
     """How each metric differs from the previous period, by the name of the metric."""
     ours, theirs = now.metrics, before.metrics

@@ -4,16 +4,24 @@ Where there is too little to tell, a change is within noise: nobody should read 
 """
 
 import math
+from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
-from theodora.dora.statistics import Durations, wilson_interval
+from theodora.dora.statistics import SECOND_NS, Durations, wilson_interval
+
+Floats: TypeAlias = NDArray[np.float64]
 
 ALPHA = 0.05
 
 FEWEST_DURATIONS = 5
 """With fewer on a side, no difference of durations counts as real."""
 
+_MANY = 500
+"""Durations: of so many, it is quicker to look first whether bounds of the p-value suffice."""
+_BIN_BITS = 44
+"""Of a float those that a bin leaves out; 8 bits of its fraction are left."""
 _TIE_TOLERANCE = 1 + 1e-7
 """Outcomes as likely as the observed one, but for rounding, count as equally extreme."""
 
@@ -40,6 +48,10 @@ def durations_within_noise(values: Durations, before: Durations) -> bool:
     """Whether neither set tends to be longer (Mann and Whitney 1947)."""
     if min(len(values), len(before)) < FEWEST_DURATIONS:
         return True
+    if len(values) + len(before) >= _MANY:
+        least, most = p_value_bounds(values, before)
+        if least >= ALPHA or most < ALPHA:
+            return least >= ALPHA
     return mann_whitney_p_value(values, before) >= ALPHA
 
 
@@ -103,22 +115,59 @@ def mann_whitney_p_value(values: Durations, before: Durations) -> float:
     n, m = len(values), len(before)
     rank_sum, ties = _rank_sum_and_ties(values, before)
     u = rank_sum - n * (n + 1) / 2
+    return _p_value(abs(u - n * m / 2), n, m, ties)
+
+
+def p_value_bounds(values: Durations, before: Durations) -> tuple[float, float]:
+    """What the p-value lies between, without putting durations in order.
+
+    They are counted by bins of nearly the same length; those of one bin may be in any order, and
+    tied or not.
+    """
+    n, m = len(values), len(before)
+    ours, theirs = _binned(values, before)
+    tied = ours + theirs
+    if len(tied) == 1:
+        return 0.0, 1.0
+    shorter = np.cumsum(theirs) - theirs
+    lowest = float(ours @ shorter) - n * m / 2
+    highest = lowest + float(ours @ theirs)
+    nearest = max(lowest, -highest, 0.0)
+    furthest = max(-lowest, highest)
+    ties = float(tied @ (tied * tied - 1))
+    return _p_value(furthest, n, m, ties), _p_value(nearest, n, m, 0.0)
+
+
+def _binned(values: Durations, before: Durations) -> tuple[Floats, Floats]:
+    """How many of each lie in each bin; the bounds of bins grow by less than a 256th."""
+    # The bits of positive floats are in the order of the floats.
+    pooled = np.concatenate((values, before)).astype(np.float64)
+    pooled = np.maximum(pooled, 0) + SECOND_NS
+    bins = pooled.view(np.int64) >> _BIN_BITS
+    bins -= bins.min()
+    count = int(bins.max()) + 1
+    ours, theirs = (
+        np.bincount(each, minlength=count).astype(np.float64)
+        for each in (bins[: len(values)], bins[len(values) :])
+    )
+    return ours, theirs
+
+
+def _p_value(distance: float, n: int, m: int, ties: float) -> float:
+    """Of a U so far from its mean."""
     variance = n * m / 12 * (n + m + 1 - ties / ((n + m) * (n + m - 1)))
     if variance <= 0:
         return 1.0
-    z = (abs(u - n * m / 2) - 0.5) / math.sqrt(variance)
+    z = (distance - 0.5) / math.sqrt(variance)
     return min(1.0, math.erfc(z / math.sqrt(2)))
 
 
 def _rank_sum_and_ties(values: Durations, others: Durations) -> tuple[float, float]:
     """The sum of the mid-ranks of `values` in both sets, and the sum of t³ - t over the ties."""
-    # To merge two sets that are in order is quicker than to put both together in order.
-    pooled = np.concatenate((np.sort(values), np.sort(others)))
-    order = np.argsort(pooled, kind="stable")
-    pooled = pooled[order]
+    pooled = np.sort(np.concatenate((values, others)))
+    below = np.searchsorted(pooled, values)
+    up_to = np.searchsorted(pooled, values, side="right")
     starts = np.flatnonzero(np.concatenate((np.ones(1, np.bool_), pooled[1:] != pooled[:-1])))
     sizes = np.diff(starts, append=len(pooled))
-    ours = np.add.reduceat((order < len(values)).astype(np.int64), starts)
-    rank_sum = float(ours @ (starts + (sizes + 1) / 2))
     tied = sizes[sizes > 1].astype(np.float64)
-    return rank_sum, float((tied**3 - tied).sum())
+    return float((below + up_to + 1).sum() / 2), float((tied**3 - tied).sum())

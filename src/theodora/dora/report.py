@@ -1,14 +1,15 @@
 """The answer to a metrics query: totals, the previous period, changes and a series, by group."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cached_property, partial
-from typing import Generic, TypeVar, overload
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TypeVar
 
 import msgspec
 
 from theodora.dora.buckets import Bucket, Calendar, Interval, Period, buckets_of, previous_period
 from theodora.dora.columns import (
     DeploymentColumns,
+    Flags,
     IncidentColumns,
     Ints,
     Selected,
@@ -18,11 +19,6 @@ from theodora.dora.metrics import Change, Granularity, Metrics, Sample, changes
 from theodora.dora.tally import Periods, Tally
 
 C = TypeVar("C", DeploymentColumns, IncidentColumns)
-T = TypeVar("T")
-
-
-BEFORE, NOW = range(2)
-"""The two periods that are compared, in order of time."""
 
 
 class MetricsQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,45 +47,42 @@ class BucketMetrics(msgspec.Struct, frozen=True, gc=False):
     metrics: Metrics
 
 
-class GroupReport(msgspec.Struct, frozen=True):
-    """The metrics of one group of events."""
+class GroupReport:
+    """The metrics of one group of events; figures are computed when they are read first."""
 
-    group: Group
-    """Its values of the keys grouped by, in their order."""
-    total: Metrics
-    previous: Metrics
-    change: Mapping[str, Change]
-    series: Sequence[BucketMetrics]
-    """Every interval that overlaps the period, in order; empty without an interval."""
+    def __init__(self, part: "_Part", number: int) -> None:
+        self._part = part
+        self._number = number
 
+    @property
+    def group(self) -> Group:
+        """Its values of the keys grouped by, in their order."""
+        return self._part.names[self._number]
 
-class OnDemand(Sequence[T], Generic[T]):
-    """A sequence whose items are made when they are read: of many, few may be."""
+    @property
+    def total(self) -> Metrics:
+        return self._now.metrics
 
-    def __init__(self, count: int, make: Callable[[int], T]) -> None:
-        self._made: list[T | None] = [None] * count
-        self._make = make
+    @property
+    def previous(self) -> Metrics:
+        return self._before.metrics
 
-    def __len__(self) -> int:
-        return len(self._made)
+    @cached_property
+    def change(self) -> Mapping[str, Change]:
+        return changes(self._now, self._before)
 
-    @overload
-    def __getitem__(self, index: int) -> T: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[T]: ...
-    def __getitem__(self, index: int | slice) -> T | Sequence[T]:
-        if isinstance(index, slice):
-            return [self[each] for each in range(len(self))[index]]
-        return self._item(range(len(self))[index])
+    @cached_property
+    def series(self) -> Sequence[BucketMetrics]:
+        """Every interval that overlaps the period, in order; empty without an interval."""
+        return list(map(BucketMetrics, self._part.buckets, self._part.series.metrics(self._number)))
 
-    def __iter__(self) -> Iterator[T]:
-        return map(self._item, range(len(self)))
+    @cached_property
+    def _now(self) -> Sample:
+        return self._part.now.sample(self._number)
 
-    def _item(self, number: int) -> T:
-        made = self._made[number]
-        if made is None:
-            made = self._made[number] = self._make(number)
-        return made
+    @cached_property
+    def _before(self) -> Sample:
+        return self._part.before.sample(self._number)
 
 
 class _Asked:
@@ -103,8 +96,7 @@ class _Asked:
     ) -> None:
         self.query = query
         self.buckets = buckets_of(query.period, query.interval, query.calendar, query.as_of_ns)
-        self.two = self._periods([query.previous_period, query.period])
-        self.intervals = self._periods([bucket.covered for bucket in self.buckets])
+        self.previous_period = query.previous_period
         self.deployments = self._concerned(deployments, deployments.columns.finished_at_ns)
         self.incidents = self._concerned(incidents, incidents.columns.started_at_ns)
 
@@ -114,37 +106,15 @@ class _Asked:
     def services(self) -> int:
         """How many the deployments of the period are of."""
         columns, places = self.deployments.columns, self.deployments.places
-        is_now = self.two.numbers(columns.finished_at_ns[places]) == NOW
+        is_now = _lies_in(self.query.period, columns.finished_at_ns[places])
         return len(grouped(columns.labels, ("service",), places[is_now]).names)
-
-    def _periods(self, periods: Sequence[Period]) -> Periods:
-        return Periods(periods, self.query.as_of_ns, self.query.calendar)
 
     def _concerned(self, selected: Selected[C], instants_ns: Ints) -> Selected[C]:
         """Those in one of the two periods."""
         instants_ns = instants_ns[selected.places]
-        concerns = self.two.numbers(instants_ns) >= 0
+        is_now = _lies_in(self.query.period, instants_ns)
+        concerns = is_now | _lies_in(self.previous_period, instants_ns)
         return Selected(selected.columns, selected.places[concerns])
-
-
-class ChangesOnDemand(Mapping[str, Change]):
-    """Changes that are computed when they are read: whoever sorts groups reads none."""
-
-    def __init__(self, now: Sample, before: Sample) -> None:
-        self._samples = now, before
-
-    @cached_property
-    def _changes(self) -> Mapping[str, Change]:
-        return changes(*self._samples)
-
-    def __getitem__(self, name: str) -> Change:
-        return self._changes[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._changes)
-
-    def __len__(self) -> int:
-        return len(self._changes)
 
 
 class _Part:
@@ -154,44 +124,38 @@ class _Part:
         self._asked = asked
         self._deployments = asked.deployments, deployments
         self._incidents = asked.incidents, incidents
+        self.names = deployments.names
+        self.buckets = asked.buckets
 
     def reports(self) -> Sequence[GroupReport]:
-        return OnDemand(len(self._deployments[1].names), self._report)
+        return [GroupReport(self, number) for number in range(len(self.names))]
 
     @cached_property
-    def _totals(self) -> Tally:
-        return self._tally(self._asked.two, stages=self._asked.query.stages)
+    def now(self) -> Tally:
+        query = self._asked.query
+        return self._tally([query.period], stages=query.stages)
 
     @cached_property
-    def _series(self) -> Tally:
-        return self._tally(self._asked.intervals, stages=False)
+    def before(self) -> Tally:
+        return self._tally([self._asked.previous_period], stages=self._asked.query.stages)
 
-    def _tally(self, periods: Periods, *, stages: bool) -> Tally:
+    @cached_property
+    def series(self) -> Tally:
+        return self._tally([bucket.covered for bucket in self.buckets], stages=False)
+
+    def _tally(self, periods: Sequence[Period], *, stages: bool) -> Tally:
+        query = self._asked.query
         return Tally(
-            periods,
+            Periods(periods, query.as_of_ns, query.calendar),
             self._deployments,
             self._incidents,
-            self._asked.query.granularity,
+            query.granularity,
             stages=stages,
         )
 
-    def _report(self, group: int) -> GroupReport:
-        before, now = (self._totals.sample(group, period) for period in (BEFORE, NOW))
-        buckets = self._asked.buckets
-        return GroupReport(
-            group=self._deployments[1].names[group],
-            total=now.metrics,
-            previous=before.metrics,
-            change=ChangesOnDemand(now, before),
-            series=OnDemand(len(buckets), partial(self._bucket, group)),
-        )
-
-    def _bucket(self, group: int, number: int) -> BucketMetrics:
-        return BucketMetrics(self._asked.buckets[number], self._series.metrics(group, number))
-
 
 class Report:
-    """The answer to a query; figures are computed when they are read first."""
+    """The answer to a query."""
 
     def __init__(self, asked: _Asked, groups: Sequence[GroupReport] | None = None) -> None:
         everything = (one_group(len(each.places)) for each in (asked.deployments, asked.incidents))
@@ -201,7 +165,7 @@ class Report:
 
     @property
     def previous_period(self) -> Period:
-        return self._asked.query.previous_period
+        return self._asked.previous_period
 
     @property
     def overall(self) -> GroupReport:
@@ -219,6 +183,10 @@ class Report:
     def services(self) -> int:
         """How many services the period's deployments are of."""
         return self._asked.services()
+
+
+def _lies_in(period: Period, instants_ns: Ints) -> Flags:
+    return (instants_ns >= period.start_ns) & (instants_ns < period.end_ns)
 
 
 def make_report(

@@ -1,8 +1,7 @@
 """Means, percentiles and the intervals of rates. An empty set has no value, never 0."""
 
 import math
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 import numpy as np
@@ -19,9 +18,11 @@ SECOND_NS = 10**9
 
 PERCENTILES = (0.5, 0.75, 0.9, 0.95)
 
-_INT64 = 2**63
+_INT64 = 2.0**63
 _HALF = 32
 """Bits."""
+_TURN = 2.0**64
+"""After so many, whole numbers of 64 bits begin anew."""
 
 
 class Distribution(msgspec.Struct, frozen=True, gc=False):
@@ -35,32 +36,15 @@ class Distribution(msgspec.Struct, frozen=True, gc=False):
     p95: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Distributions:
-    """Distributions of many sets, a list a figure; what is said of an empty set means nothing."""
+class Distributions(NamedTuple):
+    """Distributions of many sets, a list a figure, in the order of a `Distribution`."""
 
-    counts: list[int]
-    means: list[float]
-    p50: list[float]
-    p75: list[float]
-    p90: list[float]
-    p95: list[float]
-
-    def figures(self, number: int) -> "Figures":
-        """Those of one set."""
-        n = self.counts[number]
-        if not n:
-            return _NO_FIGURES
-        at = number
-        return n, self.means[at], self.p50[at], self.p75[at], self.p90[at], self.p95[at]
-
-
-Figures: TypeAlias = tuple[
-    int, float | None, float | None, float | None, float | None, float | None
-]
-"""In the order of a `Distribution`."""
-
-_NO_FIGURES: Figures = 0, None, None, None, None, None
+    n: list[int]
+    mean: list[float | None]
+    p50: list[float | None]
+    p75: list[float | None]
+    p90: list[float | None]
+    p95: list[float | None]
 
 
 def distributions(durations: Durations, offsets: Ints) -> Distributions:
@@ -69,10 +53,20 @@ def distributions(durations: Durations, offsets: Ints) -> Distributions:
     `offsets` says where each set begins, and in the end where the last one ends.
     """
     counts = np.diff(offsets)
-    seconds = np.maximum(counts, 1) * float(SECOND_NS)
-    means = totals_ns(durations, offsets) / seconds
-    percentiles = (_percentiles(durations, offsets[:-1], counts, p).tolist() for p in PERCENTILES)
-    return Distributions(counts.tolist(), means.tolist(), *percentiles)
+    means = totals_ns(durations, offsets) / (np.maximum(counts, 1) * float(SECOND_NS))
+    percentiles = (_percentiles(durations, offsets[:-1], counts, p) for p in PERCENTILES)
+    figures = (none_where(counts == 0, each) for each in (means, *percentiles))
+    return Distributions(counts.tolist(), *figures)
+
+
+def none_where(is_missing: NDArray[np.bool_], values: NDArray[np.float64]) -> list[float | None]:
+    """A list of `values`, and of None where they mean nothing."""
+    if is_missing.all():
+        return [None] * len(values)
+    found: list[float | None] = values.tolist()
+    for place in np.flatnonzero(is_missing).tolist():
+        found[place] = None
+    return found
 
 
 def places_of_percentiles(n: int) -> list[int]:
@@ -86,11 +80,13 @@ def totals_ns(durations: Durations, offsets: Ints) -> NDArray[np.float64]:
     if durations.dtype.kind == "f":
         return _sums(durations, offsets)
     whole = durations.astype(np.int64, copy=False)
-    largest = int(whole.max(initial=0)) * int(np.diff(offsets).max(initial=0))
+    sums = _sums(whole, offsets).astype(np.float64)
+    largest = float(whole.max(initial=0)) * int(np.diff(offsets).max(initial=0))
     if largest < _INT64:
-        return _sums(whole, offsets).astype(np.float64)
-    upper, lower = _sums(whole >> _HALF, offsets), _sums(whole & ((1 << _HALF) - 1), offsets)
-    return upper * 2.0**_HALF + lower
+        return sums
+    # Such sums have turned over; the sums of their upper halves tell how often.
+    rough = _sums(whole >> _HALF, offsets) * 2.0**_HALF
+    return sums + np.rint((rough - sums) / _TURN) * _TURN
 
 
 def _sums(values: NDArray[Any], offsets: Ints) -> NDArray[Any]:
@@ -130,8 +126,8 @@ def wilson_interval(hits: int, n: int) -> tuple[float, float] | None:
     return low, high
 
 
-def wilson_intervals(hits: Ints, n: Ints) -> tuple[list[float], list[float]]:
-    """The same of many rates; what is said of one without observations means nothing."""
+def wilson_intervals(hits: Ints, n: Ints) -> tuple[list[float | None], list[float | None]]:
+    """The same of many rates: their lower ends and their upper ends."""
     trials = np.maximum(n, 1)
     rate = hits / trials
     shrink = 1 + Z_95**2 / trials
@@ -139,4 +135,4 @@ def wilson_intervals(hits: Ints, n: Ints) -> tuple[list[float], list[float]]:
     reach = Z_95 / shrink * np.sqrt(rate * (1 - rate) / trials + Z_95**2 / (4 * trials**2.0))
     low = np.where(hits == 0, 0.0, centre - reach)
     high = np.where(hits == n, 1.0, centre + reach)
-    return low.tolist(), high.tolist()
+    return none_where(n == 0, low), none_where(n == 0, high)

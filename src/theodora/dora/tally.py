@@ -1,20 +1,19 @@
-"""What metrics are computed from, of many sets of events at once: one a group and period.
+"""Counts and durations of many sets of events at once: one a group and period.
 
 Such a set is a cell; its number is that of the group times the number of periods, plus that
-of the period.
+of the period. Events are put in order of their cells first.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeAlias, TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from msgspec import UNSET, UnsetType
 from numpy.typing import NDArray
 
 from theodora.dora.buckets import Calendar, Period
-from theodora.dora.cells import Cells, Ragged, put_into_cells
+from theodora.dora.cells import Cells, Ragged, order_by_cell, put_into_cells
 from theodora.dora.columns import (
     FAILED,
     PENDING,
@@ -26,20 +25,10 @@ from theodora.dora.columns import (
     Places,
     Selected,
 )
+from theodora.dora.figures import Counts, Figures, Spans
 from theodora.dora.groups import Memberships, ranges
-from theodora.dora.metrics import (
-    ChangeFailureRate,
-    DeploymentReworkRate,
-    Granularity,
-    LeadTime,
-    Metrics,
-    RecoveryTime,
-    Sample,
-    TimeToRestore,
-    frequency,
-)
+from theodora.dora.metrics import Granularity, Metrics, Sample
 from theodora.dora.stages import STAGES, Stage
-from theodora.dora.statistics import Distribution, Distributions, wilson_intervals
 
 E = TypeVar("E", DeploymentColumns, IncidentColumns)
 
@@ -55,15 +44,12 @@ class Periods:
     def __init__(self, periods: Sequence[Period], as_of_ns: int, calendar: Calendar) -> None:
         self._starts = np.array([each.start_ns for each in periods], np.int64)
         self._ends = np.array([each.end_ns for each in periods], np.int64)
-        self._days = [each.days(as_of_ns) for each in periods]
+        self.days = [each.days(as_of_ns) for each in periods]
+        """The length of each, as far as it has passed."""
         self._calendar = calendar
 
     def __len__(self) -> int:
-        return len(self._days)
-
-    def days(self, number: int) -> float:
-        """The length of one, as far as it has passed."""
-        return self._days[number]
+        return len(self.days)
 
     def numbers(self, instants_ns: Ints) -> Places:
         """Of each instant the number of the period it lies in; -1 if in none."""
@@ -71,21 +57,32 @@ class Periods:
             return np.full(len(instants_ns), -1)
         found = np.searchsorted(self._starts, instants_ns, side="right") - 1
         # Of the period before the first, the end of the last is taken, which does no harm.
-        return np.where(instants_ns < self._ends[found], found, -1)
+        found[instants_ns >= self._ends[found]] = -1
+        return found
 
     def active_days(self, cells: Places, count: int, instants_ns: Ints) -> Ints:
         """How many local dates have an instant, by cell."""
         if not len(cells):
             return np.zeros(count, np.int64)
-        days = self._calendar.local_days(instants_ns)
-        days -= days.min()
+        first_days = self._calendar.local_days(self._starts)
+        days = self._calendar.local_days(instants_ns) - first_days[cells % len(self)]
         width = int(days.max()) + 1
         numbers = cells * width + days
         if count * width <= _MOST_FLAGS:
             is_active = np.zeros(count * width, np.bool_)
             is_active[numbers] = True
-            return is_active.reshape(count, width).sum(axis=1)
-        return np.bincount(np.unique(numbers) // width, minlength=count)
+            active = np.flatnonzero(is_active)
+        else:
+            active = np.unique(numbers)
+        return np.bincount(active // width, minlength=count)
+
+
+class _Placed(NamedTuple):
+    """Events in order of their cells."""
+
+    cells: Places
+    places: Places
+    """Theirs in the columns."""
 
 
 class Tally:
@@ -107,65 +104,45 @@ class Tally:
         self._tally_deployments(*deployments, granularity, stages=stages)
         self._tally_incidents(*incidents)
 
-    def sample(self, group: int, period: int) -> Sample:
-        """One cell, to be compared with another."""
-        cell = self._cell(group, period)
-        return Sample(
-            metrics=self.metrics(group, period),
-            days=self._periods.days(period),
-            lead_times=self._lead_times[cell],
-            recovery_times=self._recovery_times[cell],
-            times_to_restore=self._times_to_restore[cell],
-        )
+    def metrics(self, group: int) -> list[Metrics]:
+        """Those of a group, period by period."""
+        return self._figures.metrics(slice(group * self._width, (group + 1) * self._width))
 
-    def metrics(self, group: int, period: int) -> Metrics:
-        """Those of one cell."""
-        cell, figures = self._cell(group, period), self._figures
-        deployments, evaluated = figures.deployments[cell], figures.evaluated[cell]
-        failed, rework = figures.failed[cell], figures.rework[cell]
-        recovery = figures.recovery_times.figures(cell)
-        return Metrics(
-            frequency(deployments, self._periods.days(period), figures.active_days[cell]),
-            LeadTime(*figures.lead_times.figures(cell), self._stages_of(cell)),
-            ChangeFailureRate(
-                *_rate(failed, evaluated, figures.failed_intervals, cell),
-                *(failed, evaluated, deployments - evaluated),
-            ),
-            RecoveryTime(*recovery, failed - recovery[0]),
-            DeploymentReworkRate(
-                *_rate(rework, evaluated, figures.rework_intervals, cell), rework, evaluated
-            ),
-            TimeToRestore(*figures.times_to_restore.figures(cell), figures.open_incidents[cell]),
+    def sample(self, group: int) -> Sample:
+        """A group's only period, to be compared with another."""
+        (metrics,) = self.metrics(group)
+        (days,) = self._periods.days
+        return Sample(
+            metrics=metrics,
+            days=days,
+            lead_times=self._lead_times[group],
+            recovery_times=self._recovery_times[group],
+            times_to_restore=self._times_to_restore[group],
         )
 
     @cached_property
-    def _figures(self) -> "_Figures":
-        """All numbers at once, since that is much quicker than one by one."""
-        return _Figures(
-            deployments=self._deployments.tolist(),
-            active_days=self._active_days.tolist(),
-            failed=self._failed.tolist(),
-            evaluated=self._evaluated.tolist(),
-            rework=self._rework.tolist(),
-            open_incidents=self._open_incidents.tolist(),
-            failed_intervals=wilson_intervals(self._failed, self._evaluated),
-            rework_intervals=wilson_intervals(self._rework, self._evaluated),
+    def _figures(self) -> Figures:
+        stages = self._stages
+        spans = Spans(
             lead_times=self._lead_times.distributions(),
             recovery_times=self._recovery_times.distributions(),
             times_to_restore=self._times_to_restore.distributions(),
             stages=UNSET
-            if self._stages is UNSET
-            else {stage: cells.distributions() for stage, cells in self._stages.items()},
+            if stages is UNSET
+            else {stage: cells.distributions() for stage, cells in stages.items()},
         )
+        return Figures(self._counts, spans, self._periods.days)
 
-    def _stages_of(self, cell: int) -> Mapping[Stage, Distribution] | UnsetType:
-        stages = self._figures.stages
-        if stages is UNSET:
-            return UNSET
-        return {stage: Distribution(*found.figures(cell)) for stage, found in stages.items()}
-
-    def _cell(self, group: int, period: int) -> int:
-        return group * self._width + period
+    @property
+    def _counts(self) -> Counts:
+        return Counts(
+            deployments=self._deployments,
+            active_days=self._active_days,
+            failed=self._failed,
+            rework=self._rework,
+            evaluated=self._evaluated,
+            open_incidents=self._open_incidents,
+        )
 
     def _tally_deployments(
         self,
@@ -176,7 +153,7 @@ class Tally:
         stages: bool,
     ) -> None:
         columns = selected.columns
-        cells, places = self._placed(selected, columns.finished_at_ns, memberships)
+        cells, places = placed = self._placed(selected, columns.finished_at_ns, memberships)
         verdict, is_rework = columns.verdict[places], columns.is_rework[places]
         self._deployments = self._counted(cells)
         self._evaluated = self._counted(cells[verdict != PENDING])
@@ -186,82 +163,53 @@ class Tally:
             cells, self._count, columns.finished_at_ns[places]
         )
         is_remedied = (verdict == FAILED) & (columns.recovery_ns[places] != UNKNOWN_NS)
-        self._recovery_times = self._one_each(columns.recovery_ns, cells, places, is_remedied)
+        self._recovery_times = self._one_each(columns.recovery_ns, placed, is_remedied)
         self._lead_times = put_into_cells(
             cells, self._count, _lead_times(columns, places, granularity)
         )
-        self._stages = self._stage_times(columns, cells, places) if stages else UNSET
+        self._stages = self._stage_times(columns, placed) if stages else UNSET
 
     def _tally_incidents(
         self, selected: Selected[IncidentColumns], memberships: Memberships
     ) -> None:
         columns = selected.columns
-        cells, places = self._placed(selected, columns.started_at_ns, memberships)
+        cells, places = placed = self._placed(selected, columns.started_at_ns, memberships)
         self._open_incidents = self._counted(cells[columns.is_open[places]])
         is_restored = columns.restore_ns[places] != UNKNOWN_NS
-        self._times_to_restore = self._one_each(columns.restore_ns, cells, places, is_restored)
+        self._times_to_restore = self._one_each(columns.restore_ns, placed, is_restored)
 
     def _placed(
         self, selected: Selected[E], instants_ns: Ints, memberships: Memberships
-    ) -> tuple[Places, Places]:
-        """The cells of events and their places in the columns, without those in no cell."""
+    ) -> _Placed:
+        """Events without those in no cell."""
         period = self._periods.numbers(instants_ns[selected.places])[memberships.events]
-        cells = memberships.groups * len(self._periods) + period
-        places = selected.places[memberships.events]
         lies_in_one = period >= 0
-        return cells[lies_in_one], places[lies_in_one]
+        cells = memberships.groups[lies_in_one] * self._width + period[lies_in_one]
+        places = selected.places[memberships.events][lies_in_one]
+        order = order_by_cell(cells, self._count)
+        return _Placed(cells[order], places[order])
 
     def _counted(self, cells: Places) -> Ints:
         return np.bincount(cells, minlength=self._count)
 
-    def _one_each(self, durations: Ints, cells: Places, places: Places, counts: Flags) -> Cells:
-        """The durations of the events at `places`, without those that do not count."""
-        starts = places[counts]
+    def _one_each(self, durations: Ints, placed: _Placed, counts: Flags) -> Cells:
+        """The durations of events, without those that do not count."""
+        starts = placed.places[counts]
         return put_into_cells(
-            cells[counts], self._count, Ragged(durations, starts, np.ones_like(starts))
+            placed.cells[counts], self._count, Ragged(durations, starts, np.ones_like(starts))
         )
 
     def _stage_times(
-        self, columns: DeploymentColumns, cells: Places, places: Places
+        self, columns: DeploymentColumns, placed: _Placed
     ) -> Mapping[Stage, Cells] | UnsetType:
         assert columns.stages_ns is not None, "stages are loaded where they are asked for"
-        starts = columns.commit_offsets[places]
-        counts = columns.commit_offsets[places + 1] - starts
-        commits, of_commits = ranges(starts, counts), np.repeat(cells, counts)
+        starts = columns.commit_offsets[placed.places]
+        counts = columns.commit_offsets[placed.places + 1] - starts
+        commits = _Placed(np.repeat(placed.cells, counts), ranges(starts, counts))
         return {
-            stage: self._one_each(spans, of_commits, commits, spans[commits] != UNKNOWN_NS)
+            stage: self._one_each(spans, commits, spans[commits.places] != UNKNOWN_NS)
             for stage, spans in zip(STAGES, columns.stages_ns.T, strict=True)
         }
-
-
-_Intervals: TypeAlias = tuple[list[float], list[float]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Figures:
-    """What metrics are made of, cell by cell."""
-
-    deployments: list[int]
-    active_days: list[int]
-    failed: list[int]
-    evaluated: list[int]
-    rework: list[int]
-    open_incidents: list[int]
-    failed_intervals: _Intervals
-    rework_intervals: _Intervals
-    lead_times: Distributions
-    recovery_times: Distributions
-    times_to_restore: Distributions
-    stages: Mapping[Stage, Distributions] | UnsetType
-
-
-def _rate(
-    hits: int, n: int, intervals: _Intervals, cell: int
-) -> tuple[float | None, float | None, float | None]:
-    """A rate and the ends of its 95 % interval."""
-    if not n:
-        return None, None, None
-    return hits / n, intervals[0][cell], intervals[1][cell]
 
 
 def _lead_times(columns: DeploymentColumns, places: Places, granularity: Granularity) -> Ragged:

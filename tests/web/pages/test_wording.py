@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from theodora.dora.metrics import (
+    DAYS_PER_MONTH,
     Change,
     ChangeFailureRate,
     DeploymentFrequency,
@@ -16,7 +17,6 @@ from theodora.dora.metrics import (
     Metrics,
     RecoveryTime,
     TimeToRestore,
-    frequency,
 )
 from theodora.dora.statistics import Distribution
 from theodora.web.pages import wording
@@ -170,7 +170,7 @@ def test_nothing_that_is_unknown_reads_as_a_number(value: float | None) -> None:
 )
 def test_a_frequency_is_said_in_the_unit_that_reads(count: int, days: float, said: str) -> None:
     """A day from one a day on, then a week, then a month; never a rate of nothing."""
-    assert _typed(wording.frequency(frequency(count, days, 1))) == said
+    assert _typed(wording.frequency(_frequency(count, days))) == said
 
 
 def test_a_count_is_said_with_its_noun() -> None:
@@ -189,12 +189,17 @@ def test_the_length_of_a_period_is_exact(length: float, said: str) -> None:
     assert wording.days(length) == said
 
 
+def _frequency(count: int, days: float) -> DeploymentFrequency:
+    rates = (count / days * each if days else None for each in (1, 7, DAYS_PER_MONTH))
+    return DeploymentFrequency(count, *rates, active_days=1)
+
+
 def _metrics(
     *, count: int = 0, lead: Distribution | None = None, failed: int = 0, evaluated: int = 0
 ) -> Metrics:
     rate = failed / evaluated if evaluated else None
     return Metrics(
-        deployment_frequency=frequency(count, 10, 1),
+        deployment_frequency=_frequency(count, 10),
         change_lead_time=lead or Distribution(),
         change_failure_rate=ChangeFailureRate(rate, None, None, failed, evaluated, 0),
         failed_deployment_recovery_time=RecoveryTime(),

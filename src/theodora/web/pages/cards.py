@@ -34,12 +34,14 @@ class Card:
     spark: Markup
 
 
-def cards_of(report: GroupReport, scope: Scope) -> tuple[Card, ...]:
-    """In DORA's order: throughput first, then instability."""
-    return tuple(_cards(report, scope))
+def cards_of(
+    report: GroupReport, course: Sequence[BucketMetrics], scope: Scope
+) -> tuple[Card, ...]:
+    """In DORA's order: throughput first, then instability; `course` is drawn beside the totals."""
+    return tuple(_cards(report, course, scope))
 
 
-def _cards(report: GroupReport, scope: Scope) -> Iterator[Card]:
+def _cards(report: GroupReport, course: Sequence[BucketMetrics], scope: Scope) -> Iterator[Card]:
     now = report.total
 
     def card(
@@ -53,7 +55,7 @@ def _cards(report: GroupReport, scope: Scope) -> Iterator[Card]:
         movement = wording.movement(name, now, report.previous, report.change[name])
         query = scope.also(clause) if clause else scope.query
         link = scope.link("/deployments", query=query)
-        spark = _spark(name, report.series)
+        spark = _spark(name, course)
         return Card(name, title, heading, tuple(parts), of, link, movement, spark)
 
     frequency = wording.frequency_parts(now.deployment_frequency)
