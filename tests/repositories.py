@@ -21,7 +21,7 @@ _ENVIRONMENT = {
     "GIT_COMMITTER_NAME": "C",
     "GIT_COMMITTER_EMAIL": "c@example.org",
 }
-_FIELDS = "%x01%H%x02%P%x02%at%x02%ct%x02%s%x02%B%x02"
+_FIELDS = "%x01%H%x02%P%x02%at%x02%ct%x02%an%x02%ae%x02%s%x02%B%x02"
 
 KINDS = {"commit": 1, "tree": 2, "blob": 3, "tag": 4, "ofs_delta": 6, "ref_delta": 7}
 
@@ -105,7 +105,8 @@ def make_repository(path: Path, *options: str) -> GitRepository:
 
 
 def _logged(record: str) -> Commit:
-    sha, parents, author_time, commit_time, subject, message, names = record.split("\x02")
+    sha, parents, author_time, commit_time, *names_and_texts = record.split("\x02")
+    author_name, author_email, subject, message, names = names_and_texts
     paths = (name.removeprefix("\n") for name in names.split("\0"))
     return Commit(
         sha=sha,
@@ -114,6 +115,8 @@ def _logged(record: str) -> Commit:
         commit_time_ns=int(commit_time) * _SECOND_NS,
         subject=subject,
         message=message.rstrip("\n"),
+        author_name=author_name,
+        author_email=author_email,
         paths=tuple(sorted(path for path in paths if path)),
     )
 

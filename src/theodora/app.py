@@ -17,6 +17,7 @@ from theodora.storage import Organisation, SessionLimits, Store
 from theodora.storage.deriver import Deriver
 from theodora.storage.keys import PERMISSIONS, KeyKind, new_secret
 from theodora.storage.opening import beside
+from theodora.storage.reception import ReceptionWriter
 from theodora.storage.retention import Remover
 from theodora.web.application import make_application
 from theodora.web.endpoint import Services
@@ -70,6 +71,7 @@ def build(config: Config) -> Built:
         store.derivations, derivation_due, fetcher.want if config.git_fetch_on_demand else _ignore
     )
     remover = Remover(store.retention)
+    reception = ReceptionWriter(store.reception)
     metrics.watch(
         lambda: store.waiting_writes,
         {"deployment": store.deployments.count, "failure": store.failures.count},
@@ -96,11 +98,13 @@ def build(config: Config) -> Built:
             remover.start()
         if config.git_fetch_minutes or config.git_fetch_on_demand:
             fetcher.start()
+        reception.start()
         yield
         fetcher.stop()
         remover.stop()
         deriver.stop()
         executor.shutdown()
+        reception.stop()
         store.close()
 
     dashboard = Dashboard(

@@ -49,6 +49,7 @@ def url(tmp_path: Path) -> str:
                 commit_time_ns=START_NS + 1,
                 subject="Mend\tthe door",
                 paths=("a", "b") if digit == "1" else None,
+                author_name="Ada" if digit == "1" else "",
             )
             for digit in "12"
         ]
@@ -122,6 +123,8 @@ def test_commits_are_exported_as_lines_and_columns(url: str, tmp_path: Path):
     assert first["author_time"].value == START_NS
     assert [line["sha"] for line in lines] == ["1" * 40, "2" * 40]
     assert lines[0]["author_time"] == "2023-08-31T14:26:14.000000001Z"
+    assert first["author_name"] == lines[0]["author_name"] == "Ada"
+    assert "author_name" not in lines[1]
 
 
 def test_exported_commits_are_imported_as_they_were(url: str, tmp_path: Path):

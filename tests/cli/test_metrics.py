@@ -7,7 +7,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from theodora.cli import main
-from theodora.events import Deployment, Failure
+from theodora.dora import Commit, PullRequest
+from theodora.events import Deployment, Failure, Git
 from theodora.storage import Store
 from theodora.web.pages.wording import NARROW
 from theodora.web.wire import render
@@ -93,6 +94,62 @@ def test_groups_and_intervals_are_tables_of_their_own(url: str):
     assert "0/1" in web[2]
 
 
+def test_stages_are_a_table_of_shares_and_spans(url: str):
+    """They add up: the shares are of all the time from commit to deployment."""
+    begin_ns = MONDAY_NS + 24 * HOUR_NS
+    first, second = "1" * 40, "2" * 40
+    with Store(url, render) as store:
+        org = store.keys.organisation("default")
+        commits = [
+            Commit(sha=first, author_time_ns=begin_ns, commit_time_ns=begin_ns),
+            Commit(
+                sha=second,
+                parents=(first,),
+                author_time_ns=begin_ns + HOUR_NS,
+                commit_time_ns=begin_ns + HOUR_NS,
+            ),
+        ]
+        merged = PullRequest(
+            number=1,
+            merge_commit_sha=second,
+            created_at_ns=begin_ns + 2 * HOUR_NS,
+            last_approved_at_ns=begin_ns + 3 * HOUR_NS,
+            merged_at_ns=begin_ns + 4 * HOUR_NS,
+        )
+        store.commits.add_commits(org, "github.com/acme/cart", commits).result()
+        store.commits.add_pull_requests(org, "github.com/acme/cart", [merged]).result()
+        for hours, sha in ((10, first), (11, second)):
+            at = begin_ns + hours * HOUR_NS
+            git = Git(sha, "https://github.com/acme/cart")
+            event = Deployment(
+                service="cart",
+                version=sha[:2],
+                started_at_ns=at - HOUR_NS,
+                finished_at_ns=at,
+                git=git,
+            )
+            store.deployments.add(org, event, 1).result()
+        store.derivations.derive_all_marked()
+    blocks = printed(url, "--from", "2026-03-02", "--stages").split("\n\n")
+    rows = [" ".join(line.split()) for line in blocks[2].splitlines()]
+    assert rows == [
+        "stage share mean p50 p90 commits",
+        "Code 10 % 1 h 1 h 1 h 1",
+        "Review 10 % 1 h 1 h 1 h 1",
+        "Merge 10 % 1 h 1 h 1 h 1",
+        "Wait 60 % 6 h 6 h 6 h 1",
+        "Deploy 10 % 1 h 1 h 1 h 1",
+        "Other 0 % 0 s 0 s 0 s 1",
+    ]
+    assert "Merge" not in printed(url, "--from", "2026-03-02")
+
+
+def test_without_stages_a_table_of_them_is_a_sentence(url: str):
+    assert "Stages of lead times are known of commits that came with a pull request" in printed(
+        url, "--stages"
+    )
+
+
 def test_nothing_at_all_is_said_in_words(url: str):
     text = printed(url, "--query", "service:none")
     assert "no deployments" in text
@@ -109,6 +166,7 @@ def test_what_is_not_derived_yet_is_told_beside_the_numbers(url: str):
         late = Deployment(service="web", started_at_ns=at, finished_at_ns=at)
         store.deployments.add(org, late, 1).result()
     done = run(url, "--format", "csv")
+    assert "missing: 1 change waiting, the oldest for " in done.stderr
     assert "`theodora derive`" in done.stderr
     assert "derive" not in done.stdout
 

@@ -176,6 +176,26 @@ def test_an_instant_that_cannot_be_read_is_taken_to_be_the_other(
     assert commit.author_time_ns == commit.commit_time_ns == 1_693_491_974 * 10**9
 
 
+@pytest.mark.parametrize(
+    ("author", "name", "email"),
+    [
+        ("Ada Byron <ada@example.org> 1 +0000", "Ada Byron", "ada@example.org"),
+        (" <ada@example.org> 1 +0000", "", "ada@example.org"),
+        ("Ada <a <b> 1 +0000", "Ada", "a <b"),
+        ("Ada > B <> 1 +0000", "Ada > B", ""),
+        ("Adä <a@b.c>", "Adä", "a@b.c"),
+        ("n" * 300 + " <a@b.c> 1 +0000", "n" * 255, "a@b.c"),
+        ("nobody", "", ""),
+    ],
+)
+def test_an_author_is_told_where_the_line_can_be_read(
+    packs: PackStore, author: str, name: str, email: str
+) -> None:
+    empty = object_sha("tree", b"")
+    commit = one(packs, ("commit", commit_data(empty, author=author)), ("tree", b""))
+    assert (commit.author_name, commit.author_email) == (name, email)
+
+
 def test_a_subject_of_white_space_that_git_does_not_know_is_a_subject(packs: PackStore) -> None:
     message = "\u00a0\n\nmore"
     commit = one(packs, ("commit", commit_data(object_sha("tree", b""), message=message)))

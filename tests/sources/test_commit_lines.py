@@ -29,6 +29,8 @@ def test_a_commit_is_read_with_all_its_members() -> None:
         subject="Mend the door ",
         message="Mend the door\n\nIt creaked.\n",
         paths=["web/door.py"],
+        author_name=" Ada ",
+        author_email="ada@example.org",
         is_merge=False,
     )
     assert commit_from_line(text) == (
@@ -41,6 +43,8 @@ def test_a_commit_is_read_with_all_its_members() -> None:
             subject="Mend the door ",
             message="Mend the door\n\nIt creaked.\n",
             paths=("web/door.py",),
+            author_name="Ada",
+            author_email="ada@example.org",
         ),
     )
 

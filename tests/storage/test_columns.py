@@ -6,6 +6,7 @@ The seed is fresh in every run and shown on failure.
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -19,7 +20,8 @@ from theodora.events import Deployment, Failure, Git
 from theodora.query import parse
 from theodora.storage import Organisation, Store, Verdict
 from theodora.storage.changes import prune_changes
-from theodora.storage.kept import KeptColumns, Wanted
+from theodora.storage.columns import TooLarge
+from theodora.storage.kept import KeptColumns, Snapshots, Wanted
 from theodora.storage.opening import open_database
 from theodora.web.wire import render
 
@@ -237,6 +239,52 @@ def test_no_more_is_kept_than_fits_and_what_was_asked_about_last(database: str, 
         found = reading.read(lambda cursor, org=org: kept.snapshots(cursor, org, Wanted()))
         assert found.deployments.is_there.sum() == 299
         assert kept.nbytes <= 2 * of_one
+    reading.close()
+
+
+def test_what_has_once_been_too_large_is_kept_when_it_has_shrunk(
+    database: str, store: Store, org: Organisation
+):
+    """As after retention has removed events."""
+    for number in range(900):
+        added = store.deployments.add(org, deployment(f"one-{number}"), 1)
+    added.result()
+    count(store, org)
+    kept = KeptColumns(store.metrics.memory_bytes // 2)
+    reading = open_database(database, lambda _: False, lambda _: None)
+
+    def is_kept() -> bool:
+        with suppress(TooLarge):
+            reading.read(lambda cursor: kept.snapshots(cursor, org, Wanted()))
+        return kept.nbytes > 0
+
+    assert not is_kept()
+    for number in range(850):
+        removed = store.deployments.delete(org, f"one-{number}")
+    removed.result()
+    assert is_kept()
+    reading.close()
+
+
+def test_stages_that_do_not_fit_drive_nothing_else_out(
+    database: str, store: Store, org: Organisation
+):
+    store.deployments.add(org, deployment("one"), 1).result()
+    reading = open_database(database, lambda _: False, lambda _: None)
+
+    def ask(kept: KeptColumns, *, stages: bool) -> Snapshots:
+        wanted = Wanted(stages=stages)
+        return reading.read(lambda cursor: kept.snapshots(cursor, org, wanted))
+
+    roomy = KeptColumns(2**30)
+    assert ask(roomy, stages=False).deployments.columns.stages_ns is None
+    tight = KeptColumns(roomy.nbytes)
+    assert ask(roomy, stages=True).deployments.columns.stages_ns is not None
+    ask(tight, stages=False)
+    held = tight.nbytes
+    with pytest.raises(TooLarge):
+        ask(tight, stages=True)
+    assert tight.nbytes == held > 0
     reading.close()
 
 

@@ -20,8 +20,12 @@ FULL = Commit(
     subject="Mend the door (#12)",
     message="Mend the door (#12)\n\nIt creaked.",
     paths=("web/door.py", "web/with\nline break.py"),
+    author_name="Ada Byron",
+    author_email="ada@example.org",
 )
-TOLD = msgspec.structs.replace(FULL, message="", paths=None, subject="Mend the door")
+TOLD = msgspec.structs.replace(
+    FULL, message="", paths=None, subject="Mend the door", author_name="", author_email=""
+)
 PULL_REQUEST = PullRequest(
     number=12,
     title="Mend the door",

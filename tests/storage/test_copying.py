@@ -22,6 +22,7 @@ from theodora.storage.copying_tables import LEFT_OUT, TABLES, CopiedTable
 from theodora.storage.cursor import only_value
 from theodora.storage.migrate import Kind
 from theodora.storage.opening import migrate_database, open_copy, open_original, sqlite_path
+from theodora.storage.reception import Refused
 from theodora.storage.sessions import SessionLimits
 from theodora.web.wire import render
 
@@ -105,6 +106,8 @@ def add_facts(store: Store) -> None:
             author_time_ns=number * 10**12 - 10**9,
             commit_time_ns=number * 10**12 - 10**9,
             subject="mend\0ed",
+            author_name="Ada" if number % 2 else "",
+            author_email="ada@example.org" if number % 2 else "",
             paths=("web/door.py",) if number % 2 else None,
         )
         for number in range(40)
@@ -120,6 +123,9 @@ def add_facts(store: Store) -> None:
         "default", "application", "k" * 40, name="desk", permissions=permissions, now_ns=1
     ).result()
     store.sessions.add(key, "secret", 1, SessionLimits(10**18, 10**18)).result()
+    store.reception.accept(key, "verdict", 1)
+    store.reception.refuse(key, "verdict", Refused(404, "", "deployment does not exist"), 2)
+    store.reception.write().result()
 
 
 def copied(from_url: str, to_url: str) -> int:
@@ -326,7 +332,7 @@ def test_only_an_empty_database_is_copied_into(urls: tuple[str, str]):
     for url in urls:
         fill(url)
     before = held(urls[1])
-    with pytest.raises(UnusableStore, match="is not empty, it holds organisations, keys, sessions"):
+    with pytest.raises(UnusableStore, match="it holds organisations, keys, key_activity, refusals"):
         copied(*urls)
     assert held(urls[1]) == before
 

@@ -13,7 +13,9 @@ from databases import KINDS, Databases, Kind
 from dora import test_real_histories as at_once
 from dora.histories import SERVICES, SHARED, sequences
 from golden.compare import differences
+from storage.test_explaining import explained
 from theodora.dora import DeploymentSequence, MetricsQuery, Period, derive
+from theodora.dora.explanation import explain
 from theodora.events import Deployment
 from theodora.storage import Organisation, Store, Verdict
 from theodora.storage.marks import SequenceKey
@@ -87,6 +89,16 @@ def _same(event: Deployment, expected: dict[str, Deployment]) -> bool:
         *("number_of_commits", "change_lead_time"),
     )
     return all(getattr(event, name) == getattr(expected[event.id], name) for name in names)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_deployments_are_explained_by_what_the_pure_function_says(history: History, kind: Kind):
+    """Some of them, as remembered from one to the next."""
+    store, org = history.on(kind)
+    for sequence in sequences(history.service).values():
+        for id_, expected in list(explained(sequence).items())[::20]:
+            found = store.derivations.explain(org, id_)
+            assert explain(found.derived, found.preceding, found.repository) == expected
 
 
 def test_both_databases_report_the_same_metrics_of_every_month(history: History):

@@ -117,6 +117,8 @@ def _deployment(rng: Random, finished: int, values: dict[str, Any]) -> Deploymen
         recovery_time_sec=_maybe(rng, rng.choice(SPANS)),
         number_of_commits=_maybe(rng, rng.choice(COUNTS)),
         change_lead_time=_maybe(rng, rng.choice(SPANS)),
+        failed_by=_maybe(rng, rng.choice(TEXTS)),
+        lead_time_status=_maybe(rng, rng.choice(("baseline", "gap"))),
         **values,
     )
 

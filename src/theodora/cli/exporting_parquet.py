@@ -54,6 +54,7 @@ DEPLOYMENT_COLUMNS = (
     Column("remediation_id", _TEXT, "remediation.id"),
     Column("remediation_type", _TEXT, "remediation.type"),
     *_columns(_INTEGER, "recovery_time_sec number_of_commits change_lead_time duration"),
+    *_columns(_TEXT, "failed_by lead_time_status"),
 )
 FAILURE_COLUMNS = (
     *_columns(_TEXT, "id"),
@@ -71,6 +72,7 @@ COMMIT_COLUMNS = (
     *_columns(_INSTANT, "author_time commit_time", "commit.{}_ns"),
     *_columns(_TEXT, "subject message", "commit.{}"),
     *_columns(_TEXTS, "paths", "commit.{}"),
+    *_columns(_TEXT, "author_name author_email", "commit.{}"),
 )
 
 

@@ -87,7 +87,8 @@ def commits(files: Sequence[str], org: str, **flags: str | None) -> None:
     \b
     A line: {"repository": "github.com/acme/web", "sha": "...", "parents": ["..."],
              "author_time": 1693491974, "commit_time": 1693491980,
-             "subject": "Mend the door (#12)", "paths": ["web/door.py"]}
+             "subject": "Mend the door (#12)", "paths": ["web/door.py"],
+             "author_name": "Ada", "author_email": "ada@example.org"}
 
     Instants are Unix timestamps or date-times. A line that cannot be read is shown and kept
     out, and the command then ends with status 1.

@@ -56,7 +56,7 @@ def git(
             except Invalid as error:
                 intake.keep_out(f"{tag.name}: {error}")
         click.echo(f"deployments: {intake.finish()}")
-        tell_what_waits(store)
+        tell_what_waits(store, org_)
         if intake.kept_out:
             sys.exit(1)
 

@@ -45,7 +45,7 @@ _UNITS: Mapping[str, tuple[Interval, int]] = {
     type=click.Choice(get_args(Granularity)),
     help="Lead times of commits, or the means of deployments.",
 )
-@click.option("--stages", flag_value="true", help="Tell the stages of lead times, in json and csv.")
+@click.option("--stages", flag_value="true", help="Tell the stages of lead times.")
 @click.option("--as-of", metavar="TIME", help="What counts as now.")
 @click.option(
     "--format",
@@ -79,8 +79,9 @@ def metrics(
     url = config_from({"database": database}).database
     # For one question nothing need be kept.
     with Store(url, render, metrics_memory_mib=0) as store, _patience():
-        answer = answer_of(store, store.keys.organisation(org), question)
-        tell_what_waits(store)
+        org_ = store.keys.organisation(org)
+        answer = answer_of(store, org_, question)
+        tell_what_waits(store, org_)
     _show(answer, form)
 
 

@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from theodora.cli.tables import aligned
 from theodora.dora.metrics import Metrics
-from theodora.dora.report import GroupReport
+from theodora.dora.report import GroupReport, Report
 from theodora.web.metrics_answer import Answer
 from theodora.web.metrics_document import SPANS_SERVICES
 from theodora.web.pages import wording
 from theodora.web.pages.clock import Clock
+from theodora.web.pages.lead_times import stage_rows
 from theodora.web.pages.wording import DASH
 
 _COLUMNS = (
@@ -18,12 +19,15 @@ _COLUMNS = (
 
 
 def table_of(answer: Answer) -> Iterator[str]:
-    """The lines: the five metrics, a table of the groups, a table of intervals for each."""
+    """The lines: the five metrics, the stages of lead times if they were asked for, a table of the
+    groups, a table of intervals for each."""
     question, report = answer.question, answer.report
     clock = Clock(question.query.calendar, question.query.as_of_ns)
     yield from _about(answer, clock)
     yield ""
     yield from _five(report.overall, question.query.period.days(question.query.as_of_ns))
+    if question.query.stages:
+        yield from _stages(report)
     groups = report.groups if question.query.group_by else ()
     if groups:
         yield ""
@@ -65,6 +69,27 @@ def _five(report: GroupReport, days: float) -> Iterator[str]:
         said = f"{of(now)} in {wording.days(days)}" if name == "deployment_frequency" else of(now)
         rows.append((title, value(now), said, moved.words + before))
     return aligned(rows)
+
+
+def _stages(report: Report) -> Iterator[str]:
+    """Where lead time went, of everything."""
+    lead = report.overall.total.change_lead_time
+    rows = [
+        (
+            row.stage.name,
+            wording.whole_percent(row.share),
+            *(wording.duration(each) for each in (row.took.mean, row.took.p50, row.took.p90)),
+            wording.number(row.took.n),
+        )
+        for row in stage_rows(lead)
+    ]
+    yield ""
+    if not rows:
+        yield "Stages of lead times are known of commits that came with a pull request: none did."
+        return
+    yield from aligned(
+        [("stage", "share", "mean", "p50", "p90", "commits"), *rows], right=range(1, 6)
+    )
 
 
 def _table(title: str, rows: Iterable[tuple[str, Metrics]]) -> Iterator[str]:

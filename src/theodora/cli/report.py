@@ -67,8 +67,9 @@ def report(
     first = _last_month(calendar, now_ns) if month is None else _first_day(month)
     seen = Month(first, calendar, timezone, now_ns, url.rstrip("/"))
     with Store(config_from(flags).database, render) as store:
-        made = month_report(store, store.keys.organisation(org), seen, team=team, query=query)
-        tell_what_waits(store)
+        org_ = store.keys.organisation(org)
+        made = month_report(store, org_, seen, team=team, query=query)
+        tell_what_waits(store, org_)
     written = html_of(made) if form == "html" else markdown_of(made)
     output.write(written.encode("utf-8", "replace"))
 

@@ -1,15 +1,27 @@
 """A word to whoever asks before everything has been derived."""
 
+import time
+
 import click
 
-from theodora.storage import Store
+from theodora.events.values import SECOND_NS
+from theodora.storage import Organisation, Store
+from theodora.web.pages import wording
 
 
-def tell_what_waits(store: Store) -> None:
+def tell_what_waits(store: Store, org: Organisation) -> None:
     """Says on standard error that something is yet to be derived, and what does that."""
-    if store.derivations.are_due():
-        click.echo(
-            "Not everything is derived yet, so lead times and failures may be missing: "
-            "`theodora derive` does it now, a running server soon after each change.",
-            err=True,
-        )
+    waiting = store.derivations.waiting(org)
+    if not waiting.marks:
+        return
+    changes = wording.counted(waiting.marks, "change") + (" and more" if waiting.is_more else "")
+    since = ""
+    if waiting.since_ns is not None:
+        age_sec = max(0, time.time_ns() - waiting.since_ns) / SECOND_NS
+        since = f", the oldest for {wording.duration(age_sec)}"
+    click.echo(
+        "Not everything is derived yet, so lead times and failures may be missing: "
+        f"{changes} waiting{since}. "
+        "`theodora derive` does it now, a running server soon after each change.",
+        err=True,
+    )

@@ -20,6 +20,9 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True):
     """The whole message, subject included; empty where only the subject is known."""
     paths: tuple[str, ...] | None = None
     """Paths the commit changed; None where they were not stored."""
+    author_name: str = ""
+    author_email: str = ""
+    """Both are empty where they are not known."""
 
     @property
     def is_merge(self) -> bool:

@@ -9,7 +9,7 @@ import msgspec
 from theodora.dora.overrides import Override
 from theodora.dora.stages import Stages
 from theodora.events import Deployment, DeploymentType, Remediation, RemediationType
-from theodora.events.values import whole_seconds
+from theodora.events.values import UnmeasuredStatus, whole_seconds
 
 Status = Literal["no_git", "unknown_commits", "baseline", "gap", "no_new_commits", "ok"]
 """What is known of the commits of a deployment; only `ok` has lead times.
@@ -115,6 +115,11 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     lead_time: LeadTime = LeadTime()
     flags: tuple[Flag, ...] = ()
 
+    @property
+    def unmeasured(self) -> UnmeasuredStatus | None:
+        """The status, if for its sake commits that are known have no lead times."""
+        return self.status if self.status in ("baseline", "gap") else None
+
 
 class Match(msgspec.Struct, frozen=True, gc=False):
     """A text of a deployment that a rule's pattern matched, and what came of it."""
@@ -199,6 +204,11 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         """What decided `change_failure`: a rule's id, or the name of the decider."""
         return self.marks[0].rule if self.decided_by == "link" else self.decided_by
 
+    @property
+    def failed_by(self) -> str | None:
+        """The same of a deployment that failed; None of any other."""
+        return self.rule or None if self.change_failure else None
+
 
 class Derived(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A deployment and everything derived of it."""
@@ -226,4 +236,6 @@ class Derived(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             recovery_time_sec=None if recovery_ns is None else whole_seconds(recovery_ns),
             number_of_commits=self.changes.commits_total,
             change_lead_time=None if average is None else math.floor(average + 0.5),
+            failed_by=self.verdict.failed_by,
+            lead_time_status=self.changes.unmeasured,
         )

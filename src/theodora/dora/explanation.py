@@ -65,6 +65,9 @@ class CommitExplained(msgspec.Struct, frozen=True):
 
     sha: str
     subject: str
+    author_name: str
+    author_email: str
+    """Both are empty where they are not known."""
     written_at: str
     lead_time: float | None
     """Seconds."""
@@ -231,7 +234,7 @@ def _neighbour(deployment: Deployment) -> Neighbour:
 
 def _lead_time(derived: Derived, repository: Repository) -> LeadTimeExplained:
     changes = derived.changes
-    subjects = _Subjects(repository)
+    known = _Known(repository)
     return LeadTimeExplained(
         status=changes.status,
         meaning=STATUSES[changes.status],
@@ -240,13 +243,13 @@ def _lead_time(derived: Derived, repository: Repository) -> LeadTimeExplained:
         min=changes.lead_time.min,
         max=changes.lead_time.max,
         commits_total=changes.commits_total,
-        commits=tuple(_commit(each, subjects) for each in changes.commits),
-        left_out=tuple(_left_out(each, subjects) for each in changes.left_out),
+        commits=tuple(_commit(each, known) for each in changes.commits),
+        left_out=tuple(_left_out(each, known) for each in changes.left_out),
     )
 
 
-class _Subjects:
-    """The subjects of commits, those behind squashes included."""
+class _Known:
+    """What is known of commits, those behind squashes included."""
 
     def __init__(self, repository: Repository) -> None:
         self._commits = repository.commits
@@ -254,9 +257,8 @@ class _Subjects:
             commit.sha: commit for each in repository.pull_requests for commit in each.commits
         }
 
-    def of(self, sha: str) -> str:
-        commit = self._commits.get(sha) or self._originals.get(sha)
-        return commit.subject if commit else ""
+    def of(self, sha: str) -> Commit | None:
+        return self._commits.get(sha) or self._originals.get(sha)
 
 
 _LEFT_OUT = {
@@ -266,15 +268,20 @@ _LEFT_OUT = {
 }
 
 
-def _left_out(left_out: LeftOut, subjects: _Subjects) -> LeftOutExplained:
-    return LeftOutExplained(left_out.sha, subjects.of(left_out.sha), _LEFT_OUT[left_out.reason])
+def _left_out(left_out: LeftOut, known: _Known) -> LeftOutExplained:
+    commit = known.of(left_out.sha)
+    subject = commit.subject if commit else ""
+    return LeftOutExplained(left_out.sha, subject, _LEFT_OUT[left_out.reason])
 
 
-def _commit(commit: NewCommit, subjects: _Subjects) -> CommitExplained:
+def _commit(commit: NewCommit, known: _Known) -> CommitExplained:
+    written = known.of(commit.sha)
     stages: dict[str, Any] = msgspec.structs.asdict(commit.stages) if commit.stages else {}
     return CommitExplained(
         sha=commit.sha,
-        subject=subjects.of(commit.sha),
+        subject=written.subject if written else "",
+        author_name=written.author_name if written else "",
+        author_email=written.author_email if written else "",
         written_at=format_rfc3339(commit.time_ns),
         lead_time=_seconds(commit.lead_time_ns),
         stages=StageSeconds(**{name: _seconds(each) for name, each in stages.items()})

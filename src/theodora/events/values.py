@@ -36,6 +36,10 @@ class Git(msgspec.Struct, frozen=True, gc=False):
         return repository_id(self.repository_url)
 
 
+UnmeasuredStatus = Literal["baseline", "gap"]
+"""The first deployment of its repository, and one after a pause: see `dora/derived.py`."""
+
+
 class Remediation(msgspec.Struct, frozen=True, gc=False):
     """The deployment that remedied a failed one, and how."""
 
@@ -73,6 +77,10 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     number_of_commits: int | None = None
     change_lead_time: int | None = None
     """Seconds, the mean over the deployment's commits."""
+    failed_by: str | None = None
+    """Of one that failed, the id of the rule that says so, `override` or `incident`."""
+    lead_time_status: UnmeasuredStatus | None = None
+    """Why it has no lead time although its commits are known, if that is so."""
 
     @property
     def duration(self) -> int:

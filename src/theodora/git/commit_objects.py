@@ -9,6 +9,7 @@ from theodora.errors import Invalid, Problem
 _TREE = re.compile(rb"tree ([0-9a-f]{40,64})")
 _PARENT = re.compile(rb"parent ([0-9a-f]{40,64})")
 _INSTANT = re.compile(rb"(?:author|committer) .*> (\d{1,18}) [+-]\d+")
+_AUTHOR = re.compile(rb"author ([^<]*)<([^>]*)>.*")
 _ENCODING = re.compile(
     rb"encoding (iso-?8859-\d+|latin-?1|(?:windows-|cp)125\d|euc-(?:jp|kr)|shift_jis|gbk?|gb18030"
     rb"|big5|koi8-[ru])",
@@ -22,6 +23,7 @@ _SECOND_NS = 1_000_000_000
 _MAX_SECONDS = (2**63 - 1) // _SECOND_NS
 _MAX_SUBJECT_CHARACTERS = 1_000
 _MAX_MESSAGE_CHARACTERS = 65_536
+_MAX_NAME_CHARACTERS = 255
 
 
 class CommitObject(NamedTuple):
@@ -44,6 +46,7 @@ def read_commit(sha: str, data: bytes) -> CommitObject:
     parents = [match[1].decode() for line in lines[1:] if (match := _PARENT.fullmatch(line))]
     author_time_ns, commit_time_ns = _instants(lines)
     message = _text(body, lines)
+    author_name, author_email = _author(lines)
     return CommitObject(
         Commit(
             sha=sha,
@@ -52,6 +55,8 @@ def read_commit(sha: str, data: bytes) -> CommitObject:
             commit_time_ns=commit_time_ns,
             subject=subject_of(message),
             message=message,
+            author_name=author_name,
+            author_email=author_email,
         ),
         tree[1].decode(),
     )
@@ -86,8 +91,18 @@ def _instant(lines: list[bytes], role: bytes) -> int | None:
     return None
 
 
+def _author(lines: list[bytes]) -> tuple[str, str]:
+    """Name and address; empty where the line cannot be read."""
+    found = (_AUTHOR.fullmatch(line) for line in lines if line.startswith(b"author "))
+    match = next(found, None)
+    if match is None:
+        return "", ""
+    name, email = (_text(part, lines).strip(_WHITE_SPACE) for part in match.groups())
+    return name[:_MAX_NAME_CHARACTERS], email[:_MAX_NAME_CHARACTERS]
+
+
 def _text(body: bytes, lines: list[bytes]) -> str:
-    """A message in the encoding that its commit names; what cannot be read is marked."""
+    """A message or a name in the encoding its commit names; what cannot be read is marked."""
     named = [match[1].decode() for line in lines if (match := _ENCODING.fullmatch(line))]
     try:
         text = body.decode(named[0] if named else "utf-8", errors="replace")

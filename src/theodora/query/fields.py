@@ -248,6 +248,20 @@ FIELDS: tuple[Field, ...] = (
         "change_failure",
     ),
     _deployments(
+        "failed_by",
+        Type.TEXT,
+        "What says that it failed: a rule's id, `incident`, or `override` for a verdict by hand.",
+        lambda d: d.failed_by,
+        "failed_by",
+    ),
+    _deployments(
+        "lead_time_status",
+        Type.TEXT,
+        "Why known commits have no lead time: `baseline`, or `gap` after 60 days' pause.",
+        lambda d: d.lead_time_status,
+        "lead_time_status",
+    ),
+    _deployments(
         "number_of_commits",
         Type.NUMBER,
         "How many commits the deployment put out.",

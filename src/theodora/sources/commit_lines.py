@@ -43,7 +43,8 @@ def commit_from_line(line: bytes) -> CommitLine:
     """The commit that one line describes; `Invalid` says everything wrong with it.
 
     Members: `repository` (a URL, or an id `host/path`), `sha`, `parents`, `author_time`, and
-    optionally `commit_time` (by default the author's), `subject`, `message`, `paths`.
+    optionally `commit_time` (by default the author's), `subject`, `message`, `paths`,
+    `author_name`, `author_email`.
     """
     members = _Members(read_document(line))
     repository = members.text("repository", required=True)
@@ -64,6 +65,8 @@ def line_from_commit(line: CommitLine) -> bytes:
         "subject": commit.subject,
         "message": commit.message,
         "paths": commit.paths,
+        "author_name": commit.author_name,
+        "author_email": commit.author_email,
     }
     known = {name: member for name, member in members.items() if member not in ("", None)}
     return msgspec.json.encode(known) + b"\n"
@@ -126,6 +129,8 @@ class _Members:
             subject=self.text("subject", trimmed=False),
             message=self.text("message", trimmed=False),
             paths=self.texts("paths"),
+            author_name=self.text("author_name"),
+            author_email=self.text("author_email"),
         )
 
     def text(self, name: str, *, required: bool = False, trimmed: bool = True) -> str:

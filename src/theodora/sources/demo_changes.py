@@ -99,6 +99,7 @@ class MainLine:
         self, key: str, subject: str, at: datetime, parents: tuple[str, ...], path: str
     ) -> Commit:
         at_ns = nanoseconds(at)
+        author_name, author_email = _author(f"{self._name} {key.partition('.')[0]}")
         return Commit(
             sha=sha_of(f"{self._name} {key}"),
             parents=parents,
@@ -106,11 +107,22 @@ class MainLine:
             commit_time_ns=at_ns,
             subject=subject,
             paths=(path,),
+            author_name=author_name,
+            author_email=author_email,
         )
 
 
 _REWORKED = ("Say it more simply", "Add tests", "Follow the review", "Mend what the tests found")
 """Subjects of a change's further commits."""
+
+
+_AUTHORS = ("Amina Yusuf", "Bo Lindqvist", "Carmen Ortiz", "Dae-jung Park", "Eva Novák")
+
+
+def _author(change: str) -> tuple[str, str]:
+    """Name and address of whoever made a change."""
+    name = _AUTHORS[int(sha_of(change)[:8], 16) % len(_AUTHORS)]
+    return name, f"{name.partition(' ')[0].lower()}@{OWNER}.example"
 
 
 def sha_of(text: str) -> str:

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from theodora.dora import DeploymentColumns, IncidentColumns, Labels, Period
-from theodora.dora.columns import NO_VALUE, PENDING, UNKNOWN_NS, Codes, Flags, Ints, Places
+from theodora.dora.columns import NO_VALUE, PENDING, UNKNOWN_NS, Flags, Ints, Places
+from theodora.dora.groups import ranges
 from theodora.dora.rows import REWORK_TAG, tag_values
 from theodora.dora.stages import STAGES
 from theodora.storage.changes import changed_since
@@ -75,6 +76,10 @@ class Snapshot(Generic[C]):
     """Events as they were at one moment."""
 
     columns: C
+    instants_ns: Ints
+    """By which events belong to a period."""
+    keys: Ints
+    """Of the events' rows."""
     fields: Mapping[str, Labels]
     """Searchable fields by name, as far as they are held."""
     tags: Mapping[str, Labels]
@@ -102,6 +107,7 @@ class KeptEvents(ABC, Generic[C]):
 
     def __init__(self, org: Organisation) -> None:
         self._org = org
+        self._period: Period | None = None
         self._keys = Growing(np.int64)
         self._instants_ns = Growing(np.int64)
         self._is_there: Flags = np.zeros(0, np.bool_)
@@ -121,20 +127,31 @@ class KeptEvents(ABC, Generic[C]):
             + self._fact_bytes()
         )
 
+    @property
+    def count(self) -> int:
+        """How many rows it has, of events that are there or were."""
+        return len(self._keys)
+
     def load(self, cursor: Cursor, limit_bytes: float, period: Period | None = None) -> None:
         """Reads all events, or those of `period`; raises `TooLarge` for more than the limit."""
-        statement: LiteralString = f"{self.select} WHERE e.org = ?"
-        values = [self._org.key]
-        if period is not None:
-            statement = f"{statement} AND {self.instant} >= ? AND {self.instant} < ?"
-            values += [period.start_ns, period.end_ns]
-        rows = iter(cursor.execute(statement, values))
-        while chunk := list(islice(rows, _AT_ONCE)):
+        self._period = period
+        for chunk in self._read(cursor, self.select):
             self._extend(chunk)
             if self.nbytes > limit_bytes:
                 raise TooLarge
         self._is_there = np.ones(len(self._keys), np.bool_)
         self._put_in_order()
+
+    def _read(self, cursor: Cursor, select: LiteralString) -> Iterator[Sequence[Row]]:
+        """What a statement selects of all events that are held, some rows at a time."""
+        statement: LiteralString = f"{select} WHERE e.org = ?"
+        values = [self._org.key]
+        if self._period is not None:
+            statement = f"{statement} AND {self.instant} >= ? AND {self.instant} < ?"
+            values += [self._period.start_ns, self._period.end_ns]
+        rows = iter(cursor.execute(statement, values))
+        while chunk := list(islice(rows, _AT_ONCE)):
+            yield chunk
 
     def load_tags(self, cursor: Cursor, keys: Iterable[str]) -> None:
         """Reads the custom tags with these keys, unless they are held."""
@@ -168,7 +185,8 @@ class KeptEvents(ABC, Generic[C]):
         tags = {key: column.labels for key, column in self._tags.items()}
         grouped = tags | {name: fields[name] for name in GROUPED}
         columns = self._columns(grouped)
-        return Snapshot(columns, fields, tags, self._is_there, self._by_key)
+        known = self._instants_ns.taken, self._keys.taken
+        return Snapshot(columns, *known, fields, tags, self._is_there, self._by_key)
 
     def _replace(self, changed: Ints, before: int) -> None:
         """Strikes out what has changed; what it is now was put from the place `before` on."""
@@ -217,10 +235,9 @@ class KeptEvents(ABC, Generic[C]):
 
     def _put_in_order(self) -> None:
         """Drops what was struck out, and puts the rest in order of service and time."""
-        service = self._fields["service"].labels
-        first = _first_codes(service)
+        service = _first_names(self._fields["service"].labels)
         places = np.flatnonzero(self._is_there)
-        order = places[np.lexsort((self._instants_ns.taken[places], first[places]))]
+        order = places[np.lexsort((self._instants_ns.taken[places], service[places]))]
         for column in (*self._fields.values(), *self._tags.values()):
             column.keep(order)
         self._keys.keep(order)
@@ -245,26 +262,58 @@ class KeptDeployments(KeptEvents[DeploymentColumns]):
 
     table = DEPLOYMENTS
     instant = "e.finished_at_ns"
-    fields = ("service", "env", "team", "repository_id", "source", "deployment_type")
+    fields = (
+        *("service", "env", "team", "repository_id", "source", "deployment_type"),
+        *("failed_by", "lead_time_status"),
+    )
     select = (
         "SELECT e.key, e.finished_at_ns, e.custom_tags, e.service, e.env, e.team, "
-        "e.repository_id, e.source, e.deployment_type, e.change_failure, "
+        "e.repository_id, e.source, e.deployment_type, e.failed_by, e.lead_time_status, "
+        "e.change_failure, "
         "r.finished_at_ns - e.finished_at_ns, m.spans FROM deployments e "
         "LEFT JOIN deployment_measures m ON m.deployment = e.key "
         "LEFT JOIN deployments r ON e.recovery_time_sec IS NOT NULL "
         "AND r.org = e.org AND r.id = e.remediation_id"
     )
+    select_stages: LiteralString = (
+        "SELECT e.key, m.spans FROM deployments e "
+        "JOIN deployment_measures m ON m.deployment = e.key"
+    )
 
-    def __init__(self, org: Organisation, *, stages: bool) -> None:
+    def __init__(self, org: Organisation) -> None:
         super().__init__(org)
-        self.has_stages = stages
         self._verdicts = Growing(np.int8)
         self._is_rework = Growing(np.bool_)
         self._recoveries_ns = Growing(np.int64)
         self._commit_offsets = Growing(np.int64)
         self._commit_offsets.extend(np.zeros(1, np.int64))
         self._lead_times_ns = Growing(np.int64)
+        self._stages_ns: Growing[np.int64] | None = None
+
+    @property
+    def has_stages(self) -> bool:
+        return self._stages_ns is not None
+
+    @property
+    def stage_bytes(self) -> int:
+        """How much memory the stages of lead times take, or would."""
+        return self._lead_times_ns.nbytes * len(STAGES)
+
+    def load_stages(self, cursor: Cursor) -> None:
+        """Reads the stages of lead times, unless they are held."""
+        if self._stages_ns is not None:
+            return
+        stages = np.full((len(self._lead_times_ns), len(STAGES)), UNKNOWN_NS)
+        for chunk in self._read(cursor, self.select_stages):
+            keys, spans = zip(*chunk, strict=True)
+            counts, commits = decode_spans(spans)
+            places = self._by_key.find(np.array(keys, np.int64))
+            stages[ranges(self._commit_offsets.taken[places], counts)] = commits[:, 1:]
         self._stages_ns = Growing(np.int64, (len(STAGES),))
+        self._stages_ns.extend(stages)
+
+    def drop_stages(self) -> None:
+        self._stages_ns = None
 
     def _columns(self, labels: Mapping[str, Labels]) -> DeploymentColumns:
         return DeploymentColumns(
@@ -274,7 +323,7 @@ class KeptDeployments(KeptEvents[DeploymentColumns]):
             recovery_ns=self._recoveries_ns.taken,
             lead_times_ns=self._lead_times_ns.taken,
             commit_offsets=self._commit_offsets.taken,
-            stages_ns=self._stages_ns.taken if self.has_stages else None,
+            stages_ns=None if self._stages_ns is None else self._stages_ns.taken,
             labels=labels,
         )
 
@@ -289,7 +338,7 @@ class KeptDeployments(KeptEvents[DeploymentColumns]):
         counts, commits = decode_spans(spans)
         self._commit_offsets.extend(self._commit_offsets.taken[-1] + np.cumsum(counts))
         self._lead_times_ns.extend(commits[:, 0])
-        if self.has_stages:
+        if self._stages_ns is not None:
             self._stages_ns.extend(commits[:, 1:])
 
     def _keep_facts(self, places: Places) -> None:
@@ -298,12 +347,13 @@ class KeptDeployments(KeptEvents[DeploymentColumns]):
         self._recoveries_ns.keep(places)
         commits = keep_ragged(self._commit_offsets, places)
         self._lead_times_ns.keep(commits)
-        if self.has_stages:
+        if self._stages_ns is not None:
             self._stages_ns.keep(commits)
 
     def _fact_bytes(self) -> int:
         facts = (self._verdicts, self._is_rework, self._recoveries_ns, self._commit_offsets)
-        return sum(each.nbytes for each in (*facts, self._lead_times_ns, self._stages_ns))
+        stage_bytes = self.stage_bytes if self.has_stages else 0
+        return sum(each.nbytes for each in (*facts, self._lead_times_ns)) + stage_bytes
 
 
 class KeptIncidents(KeptEvents[IncidentColumns]):
@@ -357,9 +407,10 @@ def _tag_pairs(
             (org.key, prefix, f"{mark}{key};"),
         )
         yield from ((event, term[len(prefix) :]) for event, term in rows)
+    # The sign keeps SQLite from walking all of the organisation in search of these few.
     rows = cursor.execute(
         f"SELECT x.event, x.value FROM {table.elements} x JOIN {table.name} e ON e.key = x.event "
-        f"WHERE x.event > {watermark_of(table)} AND x.field = ? AND e.org = ?",
+        f"WHERE x.event > {watermark_of(table)} AND x.field = ? AND +e.org = ?",
         (f"@{key}", org.key),
     )
     yield from ((event, value) for event, value in rows)
@@ -374,10 +425,13 @@ def _with(missing: int, values: Sequence[int | None], dtype: type[np.integer[Any
     return np.array([missing if each is None else each for each in values], dtype)
 
 
-def _first_codes(labels: Labels) -> Codes:
-    """One code an event, its first; `NO_VALUE` of one that has none."""
+def _first_names(labels: Labels) -> Ints:
+    """Of each event the place of its first name among all in order; of one that has none, 0."""
+    places = np.zeros(len(labels.values) + 1, np.int64)
+    by_name = sorted(range(len(labels.values)), key=labels.values.__getitem__)
+    places[by_name] = np.arange(1, len(by_name) + 1)
     if labels.offsets is None:
-        return labels.codes
+        return places[labels.codes]
     starts, ends = labels.offsets[:-1], labels.offsets[1:]
     padded = np.append(labels.codes, np.int32(NO_VALUE))
-    return np.where(ends > starts, padded[starts], NO_VALUE)
+    return np.where(ends > starts, places[padded[starts]], 0)

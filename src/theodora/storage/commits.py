@@ -25,6 +25,12 @@ _PAGE = 1_000
 
 _SHAS_AT_ONCE = 100
 
+_COLUMNS: LiteralString = (
+    "sha, parents, author_time_ns, commit_time_ns, subject, message, paths, "
+    "author_name, author_email"
+)
+"""What `_commit` is made from."""
+
 _encode = msgspec.json.Encoder().encode
 _decode_paths = msgspec.json.Decoder(tuple[str, ...]).decode
 _decode_pull_request = msgspec.json.Decoder(PullRequest).decode
@@ -134,8 +140,8 @@ class Commits:
     def _page(self, org: Organisation, repository_id: str, after: str) -> list[Commit]:
         def read(cursor: Cursor) -> list[Commit]:
             rows = cursor.execute(
-                "SELECT sha, parents, author_time_ns, commit_time_ns, subject, message, paths "
-                "FROM commits WHERE repository = ? AND sha > ? ORDER BY sha LIMIT ?",
+                f"SELECT {_COLUMNS} FROM commits "
+                "WHERE repository = ? AND sha > ? ORDER BY sha LIMIT ?",
                 (_find(cursor, org, repository_id), after, _PAGE),
             )
             return [_commit(row) for row in rows]
@@ -150,11 +156,7 @@ class Commits:
 def load(cursor: Cursor, org: Organisation, repository_id: str) -> Repository:
     """Everything known of a repository; one without any commit has no source of them."""
     key = _find(cursor, org, repository_id)
-    rows = cursor.execute(
-        "SELECT sha, parents, author_time_ns, commit_time_ns, subject, message, paths "
-        "FROM commits WHERE repository = ?",
-        (key,),
-    )
+    rows = cursor.execute(f"SELECT {_COLUMNS} FROM commits WHERE repository = ?", (key,))
     commits = {row[0]: _commit(row) for row in rows}
     documents = cursor.execute(
         "SELECT document FROM pull_requests WHERE repository = ? ORDER BY number", (key,)
@@ -222,11 +224,13 @@ def _put_commits(cursor: Cursor, repository: int, given: Sequence[_Stored]) -> O
         changed.add(sha)
     cursor.executemany(
         "INSERT INTO commits (repository, sha, received, parents, author_time_ns, "
-        "commit_time_ns, subject, message, paths) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) "
+        "commit_time_ns, subject, message, paths, author_name, author_email) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
         "ON CONFLICT (repository, sha) DO UPDATE SET received = excluded.received, "
         "parents = excluded.parents, author_time_ns = excluded.author_time_ns, "
         "commit_time_ns = excluded.commit_time_ns, subject = excluded.subject, "
-        "message = excluded.message, paths = excluded.paths",
+        "message = excluded.message, paths = excluded.paths, "
+        "author_name = excluded.author_name, author_email = excluded.author_email",
         [(repository, *_values(stored[sha])) for sha in sorted(changed)],
     )
     return outcomes
@@ -244,6 +248,8 @@ def _together(before: _Stored, new: _Stored) -> _Stored:
             subject=texts.subject,
             message=texts.message,
             paths=other.commit.paths if commit.paths is None else commit.paths,
+            author_name=commit.author_name or other.commit.author_name,
+            author_email=commit.author_email or other.commit.author_email,
         ),
     )
 
@@ -274,8 +280,7 @@ def _stored(cursor: Cursor, repository: int, shas: Sequence[str]) -> dict[str, _
     """Those of the commits that something is known of."""
     placeholders: LiteralString = "?" + ", ?" * (_SHAS_AT_ONCE - 1)
     statement: LiteralString = (
-        "SELECT sha, parents, author_time_ns, commit_time_ns, subject, message, paths, received "
-        f"FROM commits WHERE repository = ? AND sha IN ({placeholders})"
+        f"SELECT {_COLUMNS}, received FROM commits WHERE repository = ? AND sha IN ({placeholders})"
     )
     found: dict[str, _Stored] = {}
     for at in range(0, len(shas), _SHAS_AT_ONCE):
@@ -283,7 +288,7 @@ def _stored(cursor: Cursor, repository: int, shas: Sequence[str]) -> dict[str, _
         # One statement for any number: the last SHA fills the places that are left.
         asked = [*part, *[part[-1]] * (_SHAS_AT_ONCE - len(part))]
         for row in cursor.execute(statement, (repository, *asked)):
-            found[row[0]] = _Stored(bool(row[7]), _commit(row))
+            found[row[0]] = _Stored(bool(row[-1]), _commit(row))
     return found
 
 
@@ -303,6 +308,8 @@ def _commit(row: Row) -> Commit:
         subject=row[4],
         message=row[5],
         paths=None if paths is None else _decode_paths(paths),
+        author_name=row[7] or "",
+        author_email=row[8] or "",
     )
 
 
@@ -316,6 +323,8 @@ def _values(stored: _Stored) -> Iterator[object]:
     yield commit.subject
     yield commit.message
     yield None if commit.paths is None else _encode(commit.paths).decode()
+    yield commit.author_name or None
+    yield commit.author_email or None
 
 
 def _summaries(cursor: Cursor, org: Organisation) -> list[RepositorySummary]:

@@ -70,6 +70,14 @@ TABLES: tuple[CopiedTable, ...] = (
         ),
     ),
     CopiedTable(
+        "key_activity", ("org", "key_id", "kind"), ("first_at_ns", "last_at_ns", "requests")
+    ),
+    CopiedTable(
+        "refusals",
+        ("org", "key_id", "kind", "status", "place"),
+        ("requests", "first_at_ns", "last_at_ns", "message"),
+    ),
+    CopiedTable(
         "sessions",
         ("id",),
         ("hash", "former_hash", "key_id", "signed_in_at_ns", "renewed_at_ns", "seen_at_ns"),
@@ -83,7 +91,7 @@ TABLES: tuple[CopiedTable, ...] = (
         ("repository", "sha"),
         (
             *("received", "parents", "author_time_ns", "commit_time_ns", "subject", "message"),
-            "paths",
+            *("paths", "author_name", "author_email"),
         ),
     ),
     CopiedTable("pull_requests", ("repository", "number"), ("document",)),
@@ -95,7 +103,7 @@ TABLES: tuple[CopiedTable, ...] = (
         (
             *(*_EVENT, "service", "change_failure", "deployment_type", "remediation_id"),
             *("remediation_type", "recovery_time_sec", "number_of_commits", "change_lead_time"),
-            "duration",
+            *("duration", "failed_by", "lead_time_status"),
         ),
         is_numbered=True,
     ),
@@ -124,7 +132,7 @@ TABLES: tuple[CopiedTable, ...] = (
     CopiedTable(
         "marks",
         ("number",),
-        ("org", "kind", "service", "env", "deployment", "repository_id"),
+        ("org", "kind", "service", "env", "deployment", "repository_id", "marked_at_ns"),
         is_numbered=True,
     ),
     CopiedTable("changes", ("number",), ("org", "kind", "event"), is_numbered=True),

@@ -1,21 +1,20 @@
 """Deployments in the store: events, and verdicts given on them by hand."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 
-from theodora.dora.buckets import Period
 from theodora.errors import NotFound
 from theodora.events import Deployment
-from theodora.query import Query
 from theodora.storage.changes import log_remedied
 from theodora.storage.cursor import Cursor
 from theodora.storage.database import Database
 from theodora.storage.marks import mark_deployment
-from theodora.storage.measures import decode_lead_times, drop_spans
+from theodora.storage.measures import drop_spans
 from theodora.storage.organisations import Organisation
 from theodora.storage.rows import Placed, Render, Rows, Stored
 from theodora.storage.selection import Document, Selection, select_documents, select_events
 from theodora.storage.tables import DEPLOYMENTS
+from theodora.storage.tag_names import tag_keys, tag_values
 from theodora.storage.teams import with_team
 from theodora.storage.verdict_history import NOBODY, Giver, Verdict
 from theodora.storage.verdicts import (
@@ -24,7 +23,6 @@ from theodora.storage.verdicts import (
     latest_of_version,
     relink,
 )
-from theodora.storage.where import compile_where
 
 
 class Deployments:
@@ -63,23 +61,6 @@ class Deployments:
             lambda cursor: select_events(cursor, DEPLOYMENTS, org, selection)
         )
 
-    def lead_times_ns(self, org: Organisation, period: Period, tree: Query) -> Sequence[int]:
-        """Of each commit that was measured, of the deployments that finished in `period` and that
-        `tree` is true of; in no order."""
-
-        def read(cursor: Cursor) -> Sequence[int]:
-            matching = compile_where(tree, DEPLOYMENTS, cursor.dialect)
-            rows = cursor.execute(
-                "SELECT m.spans FROM deployments e "
-                "JOIN deployment_measures m ON m.deployment = e.key "
-                "WHERE e.org = ? AND e.finished_at_ns >= ? AND e.finished_at_ns < ? "
-                f"AND {matching.sql}",
-                (org.key, period.start_ns, period.end_ns, *matching.values),
-            )
-            return [each for (spans,) in rows for each in decode_lead_times(spans)]
-
-        return self._database.read(read)
-
     def update(
         self, org: Organisation, id_: str, patch: Verdict, giver: Giver = NOBODY
     ) -> Future[None]:
@@ -111,6 +92,14 @@ class Deployments:
             apply_verdict(cursor, self._rows, org, self._found(cursor, org, latest), patch, giver)
 
         return self._database.write(write)
+
+    def tag_keys(self, org: Organisation, limit: int) -> list[str]:
+        """The keys of custom tags, in order."""
+        return self._database.read(lambda cursor: tag_keys(cursor, org, limit))
+
+    def tag_values(self, org: Organisation, key: str, beginning: str, limit: int) -> list[str]:
+        """The values of custom tags with a key that begin so, in order."""
+        return self._database.read(lambda cursor: tag_values(cursor, org, key, beginning, limit))
 
     def last_received(self, org: Organisation) -> Deployment | None:
         """The one that was new last, or one of those."""

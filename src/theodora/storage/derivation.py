@@ -14,17 +14,17 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from theodora.dora import Derived, Recall, Repository, ServiceSettings, derive
+from theodora.dora import Derived, Recall, ServiceSettings, derive
 from theodora.dora.derived import Changes
-from theodora.errors import NotFound
 from theodora.events import Deployment, with_team_of_services
 from theodora.storage.changes import log_change
-from theodora.storage.commits import load, repository_generation
 from theodora.storage.cursor import Cursor
 from theodora.storage.database import Claim, Database
+from theodora.storage.explaining import Explained, Explanations
 from theodora.storage.marks import (
     Changed,
     SequenceKey,
+    Waiting,
     generation,
     has_marks,
     has_wide_marks,
@@ -35,6 +35,7 @@ from theodora.storage.marks import (
     sequences_of,
     split_wide_marks,
     take_mark,
+    waiting,
 )
 from theodora.storage.measures import (
     digest_of,
@@ -45,6 +46,7 @@ from theodora.storage.measures import (
 )
 from theodora.storage.memory import Memory
 from theodora.storage.organisations import Organisation
+from theodora.storage.repositories import Repositories
 from theodora.storage.rows import Rows
 from theodora.storage.sequences import (
     Facts,
@@ -72,19 +74,6 @@ _READ_ONE_BY_ONE = 256
 _REMEMBERED_DEPLOYMENTS = 100_000
 _REMEMBERED_COMMITS = 200_000
 _RECALLED_DEPLOYMENTS = 20_000
-_EXPLAINED_COMMITS = 50_000
-
-_Repositories = Memory[tuple[int, str], tuple[int, Repository]]
-"""By organisation and id; with the repository's generation."""
-
-
-class Explained(NamedTuple):
-    """A deployment with everything derived of it, and what that was derived from."""
-
-    derived: Derived
-    preceding: Deployment | None
-    """The one before it in its sequence."""
-    repository: Repository | None
 
 
 class Preview(NamedTuple):
@@ -133,16 +122,18 @@ class Derivations:
         self._rows = rows
         self._lock = threading.Lock()
         self._sequences: Memory[SequenceKey, _Known] = Memory(_REMEMBERED_DEPLOYMENTS)
-        self._repositories: _Repositories = Memory(_REMEMBERED_COMMITS)
+        self._repositories = Repositories(_REMEMBERED_COMMITS)
         self._recalls: Memory[SequenceKey, Recall] = Memory(_RECALLED_DEPLOYMENTS)
-        self._explaining = threading.Lock()
-        """Of what explaining remembers, so that it need not wait for the worker."""
-        self._explained: Memory[SequenceKey, Recall] = Memory(_RECALLED_DEPLOYMENTS)
-        self._explained_repositories: _Repositories = Memory(_EXPLAINED_COMMITS)
+        self._explanations = Explanations(database, rows)
+        """Remembers by itself, so that explaining need not wait for the worker."""
 
     def are_due(self) -> bool:
         """Whether anything is marked."""
         return self._database.read(has_marks)
+
+    def waiting(self, org: Organisation) -> Waiting:
+        """What of the organisation waits to be derived, and since when."""
+        return self._database.read(lambda cursor: waiting(cursor, org))
 
     def derive_marked(
         self,
@@ -186,18 +177,7 @@ class Derivations:
 
     def explain(self, org: Organisation, id_: str) -> Explained:
         """Derives the deployment with this id; raises `NotFound` where there is none."""
-        with self._explaining:
-            key, facts = self._database.read(partial(self._facts_about, org, id_))
-            recall = self._explained.get(key) or Recall()
-            all_derived = derive(facts.sequence, recall)
-            self._explained.put(key, recall, size=len(all_derived))
-        derived = next(each for each in all_derived if each.deployment.id == id_)
-        git = derived.deployment.git
-        return Explained(
-            derived,
-            all_derived[derived.position - 1].deployment if derived.position else None,
-            facts.sequence.repositories.get(git.repository_id) if git else None,
-        )
+        return self._explanations.explain(org, id_)
 
     def preview(self, org: Organisation, given: Given, service: str, since_ns: int = 0) -> Preview:
         """What would change if `given` were set for the service, or for the organisation.
@@ -221,20 +201,6 @@ class Derivations:
             failed_then=sum(then.change_failure is True for _, then in compared),
             differing=tuple((now, then) for now, then in compared if now != then),
         )
-
-    def _facts_about(
-        self, org: Organisation, id_: str, cursor: Cursor
-    ) -> tuple[SequenceKey, Facts]:
-        stored = self._rows.find(cursor, org, id_)
-        if stored is None:
-            raise NotFound("deployment does not exist")
-        key = SequenceKey(org, stored.event.service, stored.event.env)
-        deployments = read_deployments(cursor, key)
-        repositories = {
-            id_: _remembered(self._explained_repositories, cursor, org, id_)
-            for id_ in repository_ids(deployments.values())
-        }
-        return key, read_facts(cursor, key, deployments, repositories)
 
     def _derive_if_free(self, key: SequenceKey, changed: Changed, want: Want) -> bool:
         """Derives the sequence unless another process does so, or has just done so."""
@@ -265,7 +231,7 @@ class Derivations:
         """What there is now, from memory as far as it has not changed."""
         known = self._read_sequence(cursor, key, changed)
         repositories = {
-            id_: _remembered(self._repositories, cursor, key.org, id_)
+            id_: self._repositories.get(cursor, key.org, id_)
             for id_ in repository_ids(known.deployments.values())
         }
         return read_facts(cursor, key, known.deployments, repositories), known
@@ -367,17 +333,6 @@ class _Previewed(NamedTuple):
     facts: Facts
     of_organisation: Given
     of_service: Given
-
-
-def _remembered(memory: _Repositories, cursor: Cursor, org: Organisation, id_: str) -> Repository:
-    """The repository as it is now, from memory unless it has changed."""
-    name = org.key, id_
-    current = repository_generation(cursor, org, id_)
-    known = memory.get(name)
-    if known is None or known[0] != current:
-        known = current, load(cursor, org, id_)
-        memory.put(name, known, size=len(known[1].commits))
-    return known[1]
 
 
 def _every_sequence(org: Organisation, service: str, cursor: Cursor) -> list[_Previewed]:

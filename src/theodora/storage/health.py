@@ -3,15 +3,14 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from theodora.storage.cursor import Cursor, only_value
+from theodora.storage.cursor import Cursor
 from theodora.storage.database import Database
+from theodora.storage.marks import Waiting, waiting
 from theodora.storage.organisations import Organisation
+from theodora.storage.reception import KeyActivity, Refusal, read_activity, read_refusals
 
 LOOKED_AT = 2_000
 """The newest deployments, by when they finished, that everything is told of."""
-
-MOST_MARKS = 10_000
-"""The oldest marks, of every organisation, among which its own are counted."""
 
 
 class Seen(NamedTuple):
@@ -50,8 +49,12 @@ class Health(NamedTuple):
     deployments: Sequence[Seen]
     """The newest, newest first."""
     failed_mirrors: Sequence[FailedMirror]
-    marks: int
-    """How many changes wait to be derived, among the oldest `MOST_MARKS` of all."""
+    waiting: Waiting
+    """What waits to be derived."""
+    activity: Sequence[KeyActivity]
+    """What each key has sent, the newest first."""
+    refusals: Sequence[Refusal]
+    """What was refused, the newest first."""
 
 
 class DataHealth:
@@ -65,7 +68,11 @@ class DataHealth:
 
         def read(cursor: Cursor) -> Health:
             return Health(
-                tuple(_newest(cursor, org)), _failed_mirrors(cursor, org), _marks(cursor, org)
+                tuple(_newest(cursor, org)),
+                _failed_mirrors(cursor, org),
+                waiting(cursor, org),
+                read_activity(cursor, org),
+                read_refusals(cursor, org),
             )
 
         return self._database.read(read)
@@ -101,13 +108,3 @@ def _failed_mirrors(cursor: Cursor, org: Organisation) -> list[FailedMirror]:
         (org.key,),
     )
     return [FailedMirror(*row) for row in rows]
-
-
-def _marks(cursor: Cursor, org: Organisation) -> int:
-    return only_value(
-        cursor.execute(
-            "SELECT count(*) FROM (SELECT org FROM marks ORDER BY number LIMIT ?) oldest "
-            "WHERE org = ?",
-            (MOST_MARKS, org.key),
-        )
-    )

@@ -2,7 +2,6 @@
 
 import threading
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from theodora.dora import DeploymentColumns, IncidentColumns, Period
@@ -11,6 +10,8 @@ from theodora.storage.columns import KeptDeployments, KeptIncidents, Snapshot, T
 from theodora.storage.cursor import Cursor
 from theodora.storage.memory import Memory
 from theodora.storage.organisations import Organisation
+
+_SHARE_CHANGED = 8
 
 
 class Overtaken(Exception):
@@ -37,8 +38,8 @@ class Wanted:
 class _Kept:
     """The events of one organisation, as of one number of the log."""
 
-    def __init__(self, org: Organisation, *, stages: bool) -> None:
-        self.deployments = KeptDeployments(org, stages=stages)
+    def __init__(self, org: Organisation) -> None:
+        self.deployments = KeptDeployments(org)
         self.incidents = KeptIncidents(org)
         self.number = 0
 
@@ -51,16 +52,20 @@ class _Kept:
         self.incidents.load(cursor, limit_bytes - self.deployments.nbytes, period)
 
     def has(self, wanted: Wanted) -> bool:
-        """Whether it can answer, but for tags."""
-        return self.deployments.has_stages or not wanted.stages
+        """Whether it can answer."""
+        has_stages = self.deployments.has_stages or not wanted.stages
+        return has_stages and self.deployments.has_tags(wanted.tags)
 
-    def load_tags(self, cursor: Cursor, keys: Iterable[str]) -> None:
+    def load_extras(self, cursor: Cursor, wanted: Wanted, limit_bytes: float) -> None:
+        """Reads what is not always held, unless it is then more than the limit."""
+        if wanted.stages and self.nbytes + self.deployments.stage_bytes <= limit_bytes:
+            self.deployments.load_stages(cursor)
         for each in (self.deployments, self.incidents):
-            each.load_tags(cursor, keys)
-
-    def drop_tags(self) -> None:
-        for each in (self.deployments, self.incidents):
-            each.drop_tags()
+            each.load_tags(cursor, wanted.tags)
+        if self.nbytes > limit_bytes:
+            self.deployments.drop_stages()
+            for each in (self.deployments, self.incidents):
+                each.drop_tags()
 
     def catch_up(self, cursor: Cursor) -> None:
         for each in (self.deployments, self.incidents):
@@ -76,8 +81,9 @@ class KeptColumns:
     def __init__(self, limit_bytes: int) -> None:
         self._limit_bytes = limit_bytes
         self._kept: Memory[int, _Kept] = Memory(limit_bytes)
-        self._too_large: set[tuple[int, bool]] = set()
-        """Organisations that did not fit, without stages or with them."""
+        self._too_large: dict[int, int] = {}
+        """Organisations that did not fit, and the number of the log at which they may be tried
+        again."""
         self._lock = threading.Lock()
         self._loading: defaultdict[int, threading.Lock] = defaultdict(threading.Lock)
 
@@ -98,12 +104,12 @@ class KeptColumns:
             kept = self._up_to_date(cursor, org, wanted)
             with self._lock:
                 self._kept.put(org.key, kept, kept.nbytes)
-            if not kept.deployments.has_tags(wanted.tags):
+            if not kept.has(wanted):
                 raise TooLarge
             return kept.snapshots()
 
     def _up_to_date(self, cursor: Cursor, org: Organisation, wanted: Wanted) -> _Kept:
-        """What is kept, as of now; without tags if these make it too large."""
+        """What is kept, as of now; without what is wanted besides if that makes it too large."""
         oldest, newest = reach(cursor)
         with self._lock:
             kept = self._kept.get(org.key)
@@ -111,34 +117,41 @@ class KeptColumns:
                 raise Overtaken
             # Until it is up to date nobody may find it: whatever ends this may leave it in between.
             self._kept.forget(org.key)
-        if kept is None or kept.number + 1 < oldest or not kept.has(wanted):
-            kept = self._loaded(cursor, org, wanted)
+        if kept is None or kept.number + 1 < oldest:
+            kept = self._loaded(cursor, org, newest)
         elif kept.number < newest:
             kept.catch_up(cursor)
         kept.number = newest
-        kept.load_tags(cursor, wanted.tags)
+        kept.load_extras(cursor, wanted, self._limit_bytes)
         if kept.nbytes > self._limit_bytes:
-            kept.drop_tags()
-        if kept.nbytes > self._limit_bytes:
-            self._too_large.add((org.key, kept.deployments.has_stages))
+            self._note_too_large(org, kept, newest)
             raise TooLarge
         return kept
 
-    def _loaded(self, cursor: Cursor, org: Organisation, wanted: Wanted) -> _Kept:
-        if (org.key, wanted.stages) in self._too_large:
+    def _loaded(self, cursor: Cursor, org: Organisation, newest: int) -> _Kept:
+        if newest < self._too_large.get(org.key, 0):
             raise TooLarge
-        kept = _Kept(org, stages=wanted.stages)
+        kept = _Kept(org)
         try:
             kept.load(cursor, self._limit_bytes)
         except TooLarge:
-            self._too_large.add((org.key, wanted.stages))
+            self._note_too_large(org, kept, newest)
             raise
         return kept
+
+    def _note_too_large(self, org: Organisation, kept: _Kept, newest: int) -> None:
+        """Has it be tried again once so much has changed that it may have shrunk.
+
+        Retention may have removed events, for example. To try in vain costs as much as to read
+        all that fits, so as many changes as a share of that have to come first.
+        """
+        changes = 1 + kept.deployments.count // _SHARE_CHANGED
+        self._too_large[org.key] = newest + changes
 
 
 def load_period(cursor: Cursor, org: Organisation, wanted: Wanted, period: Period) -> Snapshots:
     """The events of one period alone, for one question."""
-    kept = _Kept(org, stages=wanted.stages)
+    kept = _Kept(org)
     kept.load(cursor, float("inf"), period)
-    kept.load_tags(cursor, wanted.tags)
+    kept.load_extras(cursor, wanted, float("inf"))
     return kept.snapshots()

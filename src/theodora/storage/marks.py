@@ -5,6 +5,7 @@ is forgotten however the process ends. A mark costs an append; what it stands fo
 by the worker that takes it.
 """
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import LiteralString, NamedTuple
@@ -24,6 +25,9 @@ POSTED: LiteralString = (
 
 _MOST_TAKEN = 100_000
 """Marks read at once."""
+
+MOST_COUNTED = 10_000
+"""The oldest marks, of every organisation, among which those that wait are counted."""
 
 
 class SequenceKey(NamedTuple):
@@ -45,45 +49,80 @@ class Changed:
     """Keys of deployments that were added, changed or removed."""
 
 
+class Waiting(NamedTuple):
+    """What of an organisation waits to be derived, among the oldest `MOST_COUNTED` marks of all."""
+
+    marks: int
+    sequences: int
+    """The services and environments they are about; one mark may yet be about several."""
+    since_ns: int | None
+    """When the oldest was made; None where there is none, or an earlier version made it."""
+
+    @property
+    def is_more(self) -> bool:
+        """Whether there may be others that were not counted."""
+        return self.marks >= MOST_COUNTED
+
+
 def mark_deployment(cursor: Cursor, org: Organisation, stored: Stored[Deployment]) -> None:
     """The sequence that the deployment was or is in has changed."""
     event = stored.event
     cursor.execute(
-        "INSERT INTO marks (org, kind, service, env, deployment) VALUES (?, 'sequence', ?, ?, ?)",
-        (org.key, event.service, event.env, stored.key),
+        "INSERT INTO marks (org, kind, service, env, deployment, marked_at_ns) "
+        "VALUES (?, 'sequence', ?, ?, ?, ?)",
+        (org.key, event.service, event.env, stored.key, time.time_ns()),
     )
 
 
 def mark_sequence(cursor: Cursor, org: Organisation, service: str, env: str | None) -> None:
     """Something else that the sequence depends on has changed, such as a verdict."""
     cursor.execute(
-        "INSERT INTO marks (org, kind, service, env) VALUES (?, 'sequence', ?, ?)",
-        (org.key, service, env),
+        "INSERT INTO marks (org, kind, service, env, marked_at_ns) VALUES (?, 'sequence', ?, ?, ?)",
+        (org.key, service, env, time.time_ns()),
     )
 
 
 def mark_repository(cursor: Cursor, org: Organisation, repository_id: str) -> None:
     """Commits or pull requests of the repository have come in."""
     cursor.execute(
-        "INSERT INTO marks (org, kind, repository_id) VALUES (?, 'repository', ?)",
-        (org.key, repository_id),
+        "INSERT INTO marks (org, kind, repository_id, marked_at_ns) VALUES (?, 'repository', ?, ?)",
+        (org.key, repository_id, time.time_ns()),
     )
 
 
 def mark_service(cursor: Cursor, org: Organisation, service: str) -> None:
     """What holds for the service in every env has changed."""
     cursor.execute(
-        "INSERT INTO marks (org, kind, service) VALUES (?, 'service', ?)", (org.key, service)
+        "INSERT INTO marks (org, kind, service, marked_at_ns) VALUES (?, 'service', ?, ?)",
+        (org.key, service, time.time_ns()),
     )
 
 
 def mark_organisation(cursor: Cursor, org: Organisation) -> None:
     """What holds for every service has changed."""
-    cursor.execute("INSERT INTO marks (org, kind) VALUES (?, 'organisation')", (org.key,))
+    cursor.execute(
+        "INSERT INTO marks (org, kind, marked_at_ns) VALUES (?, 'organisation', ?)",
+        (org.key, time.time_ns()),
+    )
 
 
 def has_marks(cursor: Cursor) -> bool:
     return cursor.execute("SELECT 1 FROM marks LIMIT 1").fetchone() is not None
+
+
+def waiting(cursor: Cursor, org: Organisation) -> Waiting:
+    """The time it takes does not grow with the marks there are."""
+    row = cursor.execute(
+        "SELECT coalesce(sum(marks), 0), count(*), min(since_ns) FROM ("
+        "SELECT count(*) AS marks, min(marked_at_ns) AS since_ns FROM ("
+        "SELECT org, kind, service, env, repository_id, marked_at_ns FROM marks "
+        "ORDER BY number LIMIT ?) oldest "
+        "WHERE org = ? GROUP BY kind, service, env, repository_id) about",
+        (MOST_COUNTED, org.key),
+    ).fetchone()
+    assert row is not None
+    marks, sequences, since_ns = row
+    return Waiting(int(marks), sequences, since_ns)
 
 
 def has_wide_marks(cursor: Cursor) -> bool:
@@ -94,14 +133,16 @@ def has_wide_marks(cursor: Cursor) -> bool:
 def split_wide_marks(cursor: Cursor) -> None:
     """Puts in place of each mark that stands for several sequences one for each of them."""
     wide = cursor.execute(
-        "SELECT m.number, m.kind, m.service, m.repository_id, o.org, o.uuid, o.name "
-        "FROM marks m JOIN organisations o USING (org) WHERE m.kind <> 'sequence'"
+        "SELECT m.number, m.marked_at_ns, m.kind, m.service, m.repository_id, "
+        "o.org, o.uuid, o.name FROM marks m JOIN organisations o USING (org) "
+        "WHERE m.kind <> 'sequence'"
     ).fetchall()
-    for number, kind, service, repository_id, *org in wide:
+    for number, marked_at_ns, kind, service, repository_id, *org in wide:
         covered = _covered(cursor, Organisation(*org), kind, service, repository_id)
         cursor.executemany(
-            "INSERT INTO marks (org, kind, service, env) VALUES (?, 'sequence', ?, ?)",
-            [(org[0], *sequence) for sequence in covered],
+            "INSERT INTO marks (org, kind, service, env, marked_at_ns) "
+            "VALUES (?, 'sequence', ?, ?, ?)",
+            [(org[0], *sequence, marked_at_ns) for sequence in covered],
         )
         cursor.execute("DELETE FROM marks WHERE number = ?", (number,))
 

@@ -48,13 +48,6 @@ def decode_spans(encoded: Sequence[bytes | None]) -> tuple[Ints, Ints]:
     return np.array(counts, np.int64), spans
 
 
-def decode_lead_times(encoded: bytes) -> Sequence[int]:
-    """The lead times alone."""
-    spans = array("q")
-    spans.frombytes(encoded)
-    return _little_endian(spans)[::_WIDTH]
-
-
 def read_digests(cursor: Cursor, key: SequenceKey) -> dict[int, int]:
     """The digests of what was measured of a service, by the keys of its deployments' rows."""
     return dict(

@@ -1,10 +1,8 @@
 """Metrics over the store: the answer to a metrics query, of everything stored now."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple, TypeVar
-
-import numpy as np
 
 from theodora.dora import (
     DeploymentColumns,
@@ -15,12 +13,11 @@ from theodora.dora import (
     Selected,
     make_report,
 )
-from theodora.dora.columns import NO_VALUE
 from theodora.query import Everything, Field, Query
-from theodora.query.fields import Scalar
 from theodora.storage.columns import GROUPED, KeptDeployments, KeptIncidents, TooLarge
 from theodora.storage.cursor import Cursor
 from theodora.storage.database import Database
+from theodora.storage.in_period import COUNTED, InPeriod, ValueCounts
 from theodora.storage.kept import KeptColumns, Overtaken, Snapshots, Wanted, load_period
 from theodora.storage.organisations import Organisation
 from theodora.storage.selecting import Selecting
@@ -33,9 +30,6 @@ MEMORY_MIB = 512
 _ATTEMPTS = 3
 """Looks at newer snapshots before events are loaded for one question alone."""
 _EVERYTHING = Everything()
-_VERDICT = "change_failure"
-_COUNTED = frozenset({*KeptDeployments.fields, _VERDICT})
-"""Fields whose values are counted in memory."""
 
 T = TypeVar("T")
 
@@ -69,16 +63,20 @@ class Metrics:
 
     def value_counts(
         self, org: Organisation, period: Period, tree: Query, field: Field, limit: int
-    ) -> list[tuple[Scalar | None, int]]:
+    ) -> ValueCounts:
         """The values of `field` among the deployments of `period` that `tree` is true of.
 
         Those of most deployments first, then in order; None is that of those without a value,
         and the last of its equals.
         """
-        if field.name not in _COUNTED:
+        if field.name not in COUNTED:
             return self._database.read(partial(_count_in_table, org, period, tree, field, limit))
-        asked = _Asked(org, Wanted((), stages=False), tree, period)
-        return self._answered(asked, partial(_count_values, field))[:limit]
+        return self.in_period(org, period, lambda those: those.values(tree, field, limit))
+
+    def in_period(self, org: Organisation, period: Period, look: Callable[[InPeriod], T]) -> T:
+        """What `look` finds among the deployments of `period`, all at one moment."""
+        asked = _Asked(org, Wanted((), stages=False), _EVERYTHING, period)
+        return self._answered(asked, partial(_look, look))
 
     def _answered(self, asked: "_Asked", answer: "_Answer[T]") -> T:
         """What `answer` makes of the events kept, or of those of the period alone."""
@@ -127,34 +125,13 @@ def _select(asked: _Asked, cursor: Cursor, snapshots: Snapshots) -> _Selected:
     )
 
 
-def _count_values(
-    field: Field, asked: _Asked, cursor: Cursor, snapshots: Snapshots
-) -> list[tuple[Scalar | None, int]]:
-    """As `value_counts` has them, without an end."""
-    snapshot = snapshots.deployments
-    where = cursor, asked.org, asked.period
-    places = Selecting(KeptDeployments, snapshot, *where).selected(asked.tree).places
-    instants_ns = snapshot.columns.finished_at_ns[places]
-    is_within = (instants_ns >= asked.period.start_ns) & (instants_ns < asked.period.end_ns)
-    if field.name == _VERDICT:
-        values: Sequence[Scalar] = (False, True)
-        codes = snapshot.columns.verdict[places[is_within]]
-    else:
-        labels = snapshot.fields[field.name]
-        values, codes = labels.values, labels.codes[places[is_within]]
-    # Codes begin with that of having no value.
-    none, *counts = np.bincount(codes.astype(np.intp) - NO_VALUE, minlength=1).tolist()
-    found = sorted(
-        ((value, count) for value, count in zip(values, counts, strict=False) if count),
-        key=lambda each: (-each[1], each[0]),
-    )
-    place = next((at for at, (_, count) in enumerate(found) if count < none), len(found))
-    return [*found[:place], *([(None, none)] if none else []), *found[place:]]
+def _look(look: Callable[[InPeriod], T], asked: _Asked, cursor: Cursor, snapshots: Snapshots) -> T:
+    return look(InPeriod(snapshots.deployments, cursor, asked.org, asked.period))
 
 
 def _count_in_table(
     org: Organisation, period: Period, tree: Query, field: Field, limit: int, cursor: Cursor
-) -> list[tuple[Scalar | None, int]]:
+) -> ValueCounts:
     """Of a field that is not held in memory."""
     column = DEPLOYMENTS.column(field)
     assert column is not None, "a field whose values stand in no column"

@@ -4,14 +4,17 @@ A leaf about a field or a tag that is held is decided once for each different va
 matcher itself. Whatever else is asked goes to the database, which answers with keys.
 """
 
+from collections.abc import Iterable, Sequence
 from functools import reduce
-from typing import Generic, TypeVar, assert_never
+from typing import Any, Generic, TypeVar, assert_never
 
 import numpy as np
+from numpy.typing import NDArray
 
 from theodora.dora import DeploymentColumns, IncidentColumns, Labels, Period, Selected
-from theodora.dora.columns import Flags, Ints
+from theodora.dora.columns import Flags, Ints, Places
 from theodora.query import And, Equals, Everything, Field, Leaf, Not, Or, Query, Tag, Text
+from theodora.query.fields import Scalar, Target
 from theodora.query.matches import TargetLeaf, holds
 from theodora.storage.columns import KeptEvents, Snapshot
 from theodora.storage.cursor import Cursor
@@ -22,9 +25,15 @@ from theodora.storage.where import compile_where
 
 C = TypeVar("C", DeploymentColumns, IncidentColumns)
 
+VERDICTS: Sequence[Scalar] = (False, True)
+"""What the codes of verdicts stand for, that of a pending one being that of no value."""
+
 
 class Selecting(Generic[C]):
-    """Selects among the events of one kind, of which those of one period matter."""
+    """Selects among the events of one kind, of which those of one period matter.
+
+    What a query is true of is found out once, whatever others it is a part of.
+    """
 
     def __init__(
         self,
@@ -39,31 +48,44 @@ class Selecting(Generic[C]):
         self._kept = kept
         self._snapshot = snapshot
         self._period = period
+        instants_ns = snapshot.instants_ns
+        is_within = (instants_ns >= period.start_ns) & (instants_ns < period.end_ns)
+        self._places = np.flatnonzero(is_within & snapshot.is_there)
+        self._matching: dict[Query, Flags] = {}
 
     def selected(self, tree: Query) -> Selected[C]:
-        """The events that match `tree`."""
-        is_there = self._snapshot.is_there
-        if not isinstance(tree, Everything):
-            is_there = is_there & self._matching(tree)
-        return Selected(self._snapshot.columns, np.flatnonzero(is_there))
+        """The events of the period that match `tree`."""
+        if isinstance(tree, Everything):
+            return Selected(self._snapshot.columns, self._places)
+        return Selected(self._snapshot.columns, self._places[self._matches(tree)])
 
-    def _matching(self, query: Query) -> Flags:
+    def _matches(self, query: Query) -> Flags:
+        """Whether the query is true of each event of the period."""
+        found = self._matching.get(query)
+        if found is None:
+            found = self._matching[query] = self._looked_into(query)
+        return found
+
+    def _looked_into(self, query: Query) -> Flags:
         match query:
             case Everything():
-                return np.ones_like(self._snapshot.is_there)
+                return np.ones(len(self._places), np.bool_)
             case And(parts):
-                return reduce(np.logical_and, map(self._matching, parts))
+                return reduce(np.logical_and, map(self._matches, parts))
             case Or(parts):
-                return reduce(np.logical_or, map(self._matching, parts))
+                return reduce(np.logical_or, map(self._matches, parts))
             case Not(part):
-                return ~self._matching(part)
+                return ~self._matches(part)
             case _:
                 return self._leaf(query)
 
     def _leaf(self, leaf: Leaf) -> Flags:
-        if isinstance(leaf, Text) or (labels := self._labels(leaf.target)) is None:
-            return self._of_keys(leaf)
-        return _by_value(leaf, labels)
+        if not isinstance(leaf, Text):
+            if is_verdict(leaf.target) and isinstance(self._snapshot.columns, DeploymentColumns):
+                return _by_value(leaf, VERDICTS, self._snapshot.columns.verdict[self._places])
+            if (labels := self._labels(leaf.target)) is not None:
+                return _by_labels(leaf, labels, self._places)
+        return self._of_keys(leaf)
 
     def _labels(self, target: Field | Tag) -> Labels | None:
         match target:
@@ -77,7 +99,7 @@ class Selecting(Generic[C]):
     def _of_keys(self, leaf: Leaf) -> Flags:
         matching = np.zeros_like(self._snapshot.is_there)
         matching[self._snapshot.find(self._keys(leaf))] = True
-        return matching
+        return matching[self._places]
 
     def _keys(self, leaf: Leaf) -> Ints:
         """The keys of the events of the period, at the least, that match."""
@@ -87,8 +109,9 @@ class Selecting(Generic[C]):
         if term is not None:
             rows = cursor.execute(
                 f"SELECT event FROM {table.postings} WHERE org = ? AND term = ? "
+                # The sign keeps SQLite from walking all of the organisation in search of these few.
                 f"UNION ALL SELECT e.key FROM {table.name} e "
-                f"WHERE e.key > {watermark_of(table)} AND e.org = ? AND {condition.sql}",
+                f"WHERE e.key > {watermark_of(table)} AND +e.org = ? AND {condition.sql}",
                 (self._org.key, str(term), self._org.key, *condition.values),
             )
         else:
@@ -113,13 +136,21 @@ class Selecting(Generic[C]):
                 return None
 
 
-def _by_value(leaf: TargetLeaf, labels: Labels) -> Flags:
+def is_verdict(target: Target) -> bool:
+    """Whether it is the field whose values the codes of verdicts stand for."""
+    return isinstance(target, Field) and target.name == "change_failure"
+
+
+def _by_labels(leaf: TargetLeaf, labels: Labels, places: Places) -> Flags:
     """Whether a leaf holds of each event, by its values."""
-    codes = labels.codes
-    values = tuple(labels.values)
-    is_match = np.array([*(holds(leaf, (value,)) for value in values), False])
-    matching = is_match[codes]
     if labels.offsets is None:
-        return matching
+        return _by_value(leaf, labels.values, labels.codes[places])
+    matching = _by_value(leaf, labels.values, labels.codes)
     found = np.concatenate((np.zeros(1, np.int64), np.cumsum(matching)))
-    return found[labels.offsets[1:]] > found[labels.offsets[:-1]]
+    return found[labels.offsets[places + 1]] > found[labels.offsets[places]]
+
+
+def _by_value(leaf: TargetLeaf, values: Iterable[Scalar], codes: NDArray[Any]) -> Flags:
+    """Whether a leaf holds of each code, the last of all being that of no value."""
+    is_match = np.array([*(holds(leaf, (value,)) for value in values), False])
+    return is_match[codes]

@@ -20,6 +20,7 @@ from theodora.storage.keys import Keys
 from theodora.storage.metrics import MEMORY_MIB, Metrics
 from theodora.storage.mirrors import Mirrors
 from theodora.storage.opening import open_database
+from theodora.storage.reception import Reception
 from theodora.storage.retention import Retention
 from theodora.storage.rows import Render, Rows
 from theodora.storage.sessions import Sessions
@@ -61,6 +62,7 @@ class Store:
         self.metrics = Metrics(self._database, metrics_memory_mib)
         self.health = DataHealth(self._database)
         self.keys = Keys(self._database)
+        self.reception = Reception(self._database)
         self.sessions = Sessions(self._database)
         self.retention = Retention(self._database, render)
 

@@ -97,7 +97,7 @@ def _deployment(row: Row) -> Deployment:
         id_, service, env, team, team_is_filled_in, version, started_at_ns, finished_at_ns,
         commit_sha, repository_url, custom_tags, source, created_at_ns,
         change_failure, deployment_type, remediation_id, remediation_type,
-        recovery_time_sec, number_of_commits, change_lead_time,
+        recovery_time_sec, number_of_commits, change_lead_time, failed_by, lead_time_status,
     ) = row  # fmt: skip
     return Deployment(
         id=id_,
@@ -118,6 +118,8 @@ def _deployment(row: Row) -> Deployment:
         recovery_time_sec=recovery_time_sec,
         number_of_commits=number_of_commits,
         change_lead_time=change_lead_time,
+        failed_by=failed_by,
+        lead_time_status=lead_time_status,
     )
 
 
@@ -147,6 +149,8 @@ def _derived_deployment(event: Deployment) -> tuple[Any, ...]:
         event.recovery_time_sec,
         event.number_of_commits,
         event.change_lead_time,
+        event.failed_by,
+        event.lead_time_status,
     )
 
 
@@ -179,6 +183,8 @@ DEPLOYMENTS = EventTable(
         "recovery_time_sec",
         "number_of_commits",
         "change_lead_time",
+        "failed_by",
+        "lead_time_status",
     ),
     sent_columns=(
         "service",
@@ -203,6 +209,8 @@ DEPLOYMENTS = EventTable(
         "recovery_time_sec",
         "number_of_commits",
         "change_lead_time",
+        "failed_by",
+        "lead_time_status",
     ),
     derived_fields=(
         "change_failure",
@@ -211,6 +219,8 @@ DEPLOYMENTS = EventTable(
         "recovery_time_sec",
         "number_of_commits",
         "change_lead_time",
+        "failed_by",
+        "lead_time_status",
     ),
     from_row=_deployment,
     sent_values=_sent_deployment,
@@ -225,6 +235,8 @@ DEPLOYMENTS = EventTable(
         ("repository_url", lambda event: (event.git and event.git.repository_url,)),
         ("commit_sha", lambda event: (event.git and event.git.commit_sha,)),
         ("remediation.id", lambda event: (event.remediation and event.remediation.id,)),
+        ("failed_by", lambda event: (event.failed_by,)),
+        ("lead_time_status", lambda event: (event.lead_time_status,)),
         ("id", _id_of_several_words),
     ),
     arrays=(),

@@ -105,7 +105,7 @@ def _keys(cursor: Cursor, org: Organisation, service: str, up_to: int) -> list[i
         rows = cursor.execute(
             "SELECT event FROM (SELECT event FROM failure_postings WHERE org = ? AND term = ? "
             "UNION ALL SELECT x.event FROM failure_elements x JOIN failures e ON e.key = x.event "
-            f"WHERE x.event > {watermark_of(FAILURES)} AND e.org = ? "
+            f"WHERE x.event > {watermark_of(FAILURES)} AND +e.org = ? "
             "AND x.field = 'service' AND x.value = ?) found "
             "WHERE event > ? ORDER BY event LIMIT ?",
             (org.key, f"service:{service}", org.key, service, up_to, _AT_ONCE),

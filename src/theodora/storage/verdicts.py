@@ -80,7 +80,7 @@ def remove_verdict(
     mark_concerned(cursor, org, stored)
     links = _links(cursor, stored)
     cursor.execute("DELETE FROM verdicts WHERE deployment = ?", (stored.key,))
-    _write(cursor, rows, org, stored, None, links, awaits_rules=True)
+    _write(cursor, rows, org, stored, None, links, failed_by=None, awaits_rules=True)
 
 
 def latest_of_version(
@@ -158,9 +158,18 @@ def _settle(
     cursor: Cursor, rows: Rows[Deployment], org: Organisation, judged: Stored[Deployment]
 ) -> None:
     """Writes what the verdict on a deployment means into its row."""
-    override = _override(cursor, org, judged)
-    is_pending = judged.event.change_failure is None
-    _write(cursor, rows, org, judged, override, _links(cursor, judged), awaits_rules=is_pending)
+    given = get_verdict(cursor, judged.key)
+    is_said = given is not None and given.verdict.change_failure is not None
+    _write(
+        cursor,
+        rows,
+        org,
+        judged,
+        _override(cursor, org, judged),
+        _links(cursor, judged),
+        failed_by="override" if is_said else judged.event.failed_by,
+        awaits_rules=judged.event.change_failure is None,
+    )
 
 
 def _write(
@@ -171,9 +180,13 @@ def _write(
     override: Override | None,
     links: tuple[Link, ...],
     *,
+    failed_by: str | None,
     awaits_rules: bool,
 ) -> None:
-    """Writes what the court makes of a deployment, alone and with what was found before."""
+    """Writes what the court makes of a deployment, alone and with what was found before.
+
+    `failed_by` is what says so if it failed; None where only derivation can tell.
+    """
     event = judged.event
     step = Step(event, Changes(status="no_git"), Decision("standard", (), links), awaits_rules)
     named = [link.remediation_id for link in links]
@@ -188,6 +201,7 @@ def _write(
         change_failure=verdict.change_failure,
         remediation=verdict.remediation,
         recovery_time_sec=None if recovery_ns is None else whole_seconds(recovery_ns),
+        failed_by=failed_by if verdict.change_failure else None,
     )
     rows.derive(cursor, org, judged, now)
 

@@ -20,15 +20,18 @@ from starlette.types import Receive, Scope, Send
 from theodora.errors import Forbidden, NotFound, TheodoraError, TooManyRequests, Unavailable
 from theodora.git import PackStore
 from theodora.storage import Store, TakesLong
+from theodora.storage.reception import Refused
 from theodora.web.body import JSON_MEDIA_TYPES, check_media_type, read_body
 from theodora.web.observe import note_operation
 from theodora.web.operations import Operation, Pending, Request
 from theodora.web.ratelimit import Quota, RateLimiter
+from theodora.web.refusals import refusal_of
 from theodora.web.responses import JSON_API, Reply, error_reply
 from theodora.web.security import Caller, authenticate, read_credentials
 
 log = structlog.get_logger()
 
+_SERVER_FAILED = 500
 _INLINE_BYTES = 65_536
 """Longer bodies are decoded on a thread, so that other requests need not wait for it."""
 
@@ -93,11 +96,15 @@ class Endpoint:
         try:
             if quota.exceeded:
                 raise TooManyRequests
-            return await self._serve(operation, caller, scope, headers, receive), quota
+            reply = await self._serve(operation, caller, scope, headers, receive)
         except ClientDisconnect:
             raise
         except Exception as error:  # The last place that can answer.
-            return _failed(error), quota
+            reply = _failed(error)
+            self._count(operation, caller, refusal_of(error, reply.status))
+            return reply, quota
+        self._count(operation, caller, None)
+        return reply, quota
 
     def _turned_away(self, scope: Scope, error: TheodoraError) -> tuple[Reply, Quota]:
         quota = self._services.limiter.take("unauthenticated", _address(scope))
@@ -123,6 +130,17 @@ class Endpoint:
         for key in (caller.api_key, caller.application_key):
             if key is not None:
                 self._services.store.keys.note_used(key, now_ns)
+
+    def _count(self, operation: Operation, caller: Caller, refused: Refused | None) -> None:
+        """Counts what came in, or was refused; that the server failed is neither."""
+        key = caller.application_key or caller.api_key
+        if operation.receives is None or key is None:
+            return
+        reception, now_ns = self._services.store.reception, time.time_ns()
+        if refused is None:
+            reception.accept(key, operation.receives, now_ns)
+        elif refused.status < _SERVER_FAILED:
+            reception.refuse(key, operation.receives, refused, now_ns)
 
     async def _serve(
         self,

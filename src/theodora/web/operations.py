@@ -9,6 +9,7 @@ from starlette.datastructures import QueryParams
 
 from theodora.git import PackStore
 from theodora.storage import Key, Organisation, Store
+from theodora.storage.reception import Received
 from theodora.web.body import JSON_MEDIA_TYPES
 from theodora.web.ratelimit import Bucket
 from theodora.web.responses import JSON_API, Reply
@@ -70,5 +71,7 @@ class Operation:
     is_brief: bool = True
     """Whether it may be answered on the event loop when its body is short."""
     reply_media_type: str = JSON_API
+    receives: Received | None = None
+    """What its requests bring in, if they are counted by key, the refused ones too."""
     text_media_types: tuple[str, ...] = ()
     """Of texts that it answers with if it is asked to, or if it answers with nothing else."""

@@ -36,6 +36,7 @@ OPERATIONS: tuple[Operation, ...] = (
         access=_API_KEY,
         bucket="dora_ingest",
         statuses=(200, 400),
+        receives="deployment",
     ),
     Operation(
         name="ListDORADeployments",
@@ -56,6 +57,7 @@ OPERATIONS: tuple[Operation, ...] = (
         access=_WRITE,
         bucket="dora_write",
         statuses=(202, 400, 404),
+        receives="verdict",
     ),
     Operation(
         name="GetDORADeployment",
@@ -99,6 +101,7 @@ OPERATIONS: tuple[Operation, ...] = (
         access=_WRITE,
         bucket="dora_write",
         statuses=(200, 400, 404),
+        receives="verdict",
     ),
     Operation(
         name="DeleteDORADeploymentVerdict",
@@ -120,6 +123,7 @@ OPERATIONS: tuple[Operation, ...] = (
         access=_WRITE,
         bucket="dora_write",
         statuses=(202, 400, 404),
+        receives="verdict",
     ),
     Operation(
         name="DeleteDORADeployment",
@@ -245,6 +249,7 @@ OPERATIONS: tuple[Operation, ...] = (
         access=_API_KEY,
         bucket="dora_ingest",
         statuses=(200, 400),
+        receives="failure",
     ),
     Operation(
         name="CreateDORAIncident",
@@ -255,6 +260,7 @@ OPERATIONS: tuple[Operation, ...] = (
         access=_API_KEY,
         bucket="dora_ingest",
         statuses=(200, 400),
+        receives="failure",
     ),
     Operation(
         name="ListDORAFailures",
@@ -323,6 +329,7 @@ OPERATIONS: tuple[Operation, ...] = (
         access=_API_KEY,
         bucket="dora_ingest",
         statuses=(200, 400),
+        receives="user_activity",
     ),
     Operation(
         name="Validate",
@@ -380,6 +387,7 @@ OPERATIONS: tuple[Operation, ...] = (
         statuses=(204, 400),
         media_types=MULTIPART_MEDIA_TYPES,
         is_brief=False,
+        receives="commits",
     ),
     Operation(
         name="UploadTrackedFiles",

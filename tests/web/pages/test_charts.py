@@ -24,6 +24,7 @@ from theodora.web.pages.charts.scales import (
     rate_axis,
 )
 from theodora.web.pages.charts.slots import BASE, ROOF, Plot
+from theodora.web.pages.charts.svg import bars
 from theodora.web.pages.charts.timeline import Shape, timeline
 from theodora.web.pages.clock import Clock
 from theodora.web.pages.scope import read_scope
@@ -223,7 +224,28 @@ def test_any_series_has_a_sparkline(those: list[float | None], last_is_partial: 
     """One bar or dot a value, the highest as high as the drawing."""
     drawing = read(charts.sparkline(those, last_is_partial=last_is_partial))
     marks = "".join(each.get("d") or "" for each in drawing.iter("path"))
-    assert marks.count("M") + len(list(drawing.iter("rect"))) == len(those)
+    assert marks.upper().count("M") + len(list(drawing.iter("rect"))) == len(those)
+
+
+TENTHS = st.integers(-10_000, 10_000).map(lambda number: number / 10)
+
+
+@given(st.lists(st.tuples(TENTHS, TENTHS, TENTHS), min_size=1, max_size=30))
+def test_bars_stand_where_they_belong_however_short_they_are_written(
+    those: list[tuple[float, float, float]],
+) -> None:
+    """A stroke that is told by its distance from the one before ends in the same place."""
+    (drawn,) = re.findall(r' d="(.*)"', bars("b-ok", 1, those))
+    at = (0.0, 0.0)
+    found: list[tuple[float, float, float]] = []
+    for kind, move, up_kind, up in re.findall(r"([Mm])([^VvMm]+)([Vv])([^VvMm]+)", drawn):
+        x, y = map(float, re.findall(r"-?(?:\d+\.?\d*|\.\d+)", move))
+        if kind == "m":
+            x, y = at[0] + x, at[1] + y
+        top = float(up) + (y if up_kind == "v" else 0)
+        found.append((round(x, 1), round(top, 1), round(y, 1)))
+        at = x, top
+    assert found == [tuple(each + 0.0 for each in bar) for bar in those]
 
 
 @given(st.floats(0, 10), st.none() | st.floats(0, 10))
@@ -364,7 +386,7 @@ def test_of_many_deployments_those_that_failed_are_links_and_the_others_strokes(
     some = [tile(MONDAY.replace(minute=n % 60, hour=n // 60)) for n in range(300)]
     drawing = drawn_timeline(*some, tile(MONDAY, "failed"))
     assert [each.get("href") for each in drawing.iter("use")] == ["#t-failed"]
-    assert [path.count("M") for path in strokes(drawing, "b-ok")] == [300]
+    assert [path.upper().count("M") for path in strokes(drawing, "b-ok")] == [300]
 
 
 def strokes(drawing: ET.Element, class_: str) -> list[str]:
@@ -378,8 +400,8 @@ def test_a_week_of_very_many_deployments_is_bars_by_the_hour() -> None:
         for n in range(600)
     ]
     drawing = drawn_timeline(*(tile_ for one in many for tile_ in (one, one, one)))
-    assert [path.count("M") for path in strokes(drawing, "b-ok")] == [5]
-    assert [path.count("M") for path in strokes(drawing, "b-day")] == [5]
+    assert [path.upper().count("M") for path in strokes(drawing, "b-ok")] == [5]
+    assert [path.upper().count("M") for path in strokes(drawing, "b-day")] == [5]
     assert not list(drawing.iter("a"))
 
 
@@ -410,13 +432,11 @@ def test_hostile_names_stay_text() -> None:
         assert "\u202e" not in each
 
 
-def test_slots_are_the_intervals_of_a_report() -> None:
+def test_slots_are_the_intervals_of_a_chart() -> None:
     """Each leads to its deployments; the running one is `now`."""
     period = SCOPE.period
     buckets = buckets_of(period, "week", SCOPE.calendar, NOW_NS)
-    slots = charts.slots_of(
-        [BucketMetrics(bucket, metrics(0)) for bucket in buckets], SCOPE, "change_failure:true"
-    )
+    slots = charts.slots_of(buckets, SCOPE, "change_failure:true")
     assert len(slots) == 12
     assert (slots[0].label, slots[-1].label) == ("31 Aug", "now")
     assert [each.is_partial for each in slots] == [False] * 11 + [True]

@@ -50,6 +50,21 @@ def test_fixed_values_need_no_events(tenant: Tenant) -> None:
     assert labels(asked(browser, "deployment_type:roll")) == ["rollback", "rollforward"]
 
 
+def test_tags_are_offered_by_key_and_by_value(tenant: Tenant) -> None:
+    """After an `@` tags come first; a tag that is named as a field cannot be sought, and is not."""
+    tenant.create({**SHOPIST, "custom_tags": ["service:x", "serial no:7", "region:eu west"]})
+    browser = sign_in(tenant)
+    assert labels(asked(browser, "@"))[:3] == ["region", "serial no", "service"]
+    assert [item["text"] for item in asked(browser, "@ser")["items"]] == [
+        "serial\\ no:",
+        "service:",
+    ]
+    assert labels(asked(browser, "se")) == ["service", "serial no"]
+    assert "about" not in asked(browser, "@region:")["items"][0]
+    assert [item["text"] for item in asked(browser, "region:e")["items"]] == ['"eu west" ']
+    assert asked(browser, "region:x")["items"] == []
+
+
 def test_operators_follow_a_clause(tenant: Tenant) -> None:
     found = asked(sign_in(tenant), "env:a AN")
     assert labels(found) == ["AND"]

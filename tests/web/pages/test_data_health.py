@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from asking import Tenant
+from asking import FAILURE, Tenant
 from theodora.dora import Commit
 from theodora.events import Deployment
-from theodora.web.pages.attention import sources_of
+from theodora.web.pages.attention import is_recent, sources_of
+from theodora.web.pages.data_health import waits_long
 from visiting import Browser, Element, sign_in
 
 PATH = "/data-health"
@@ -160,16 +161,114 @@ def test_a_lead_time_above_half_a_year_is_an_outlier(tenant: Tenant) -> None:
     ]
 
 
+def queue(page: Element) -> Element:
+    (line,) = page.one("p", class_="fresh").all("span")
+    return line
+
+
 def test_changes_that_wait_to_be_derived_are_counted(tenant: Tenant) -> None:
     deploy(tenant)
     deploy(tenant, 1)
+    deploy(tenant, service="api")
     browser = sign_in(tenant)
-    assert "Derivation queue: 2 changes waiting" in browser.page(PATH).one("main").text
+    line = queue(browser.page(PATH))
+    assert line.text.startswith(
+        "Derivation queue 3 changes of 2 services and environments waiting, the oldest since "
+    )
+    assert line.text.endswith("(just now)")
+    assert "class" not in line.attributes
     tenant.built.store.derivations.derive_all_marked()
-    assert "Derivation queue: empty" in browser.page(PATH).one("main").text
+    assert queue(browser.page(PATH)).text == "Derivation queue empty"
 
 
-@pytest.mark.parametrize("name", ["sources", "repositories", "commits", "pending", "outliers"])
+def test_what_has_waited_for_more_than_a_minute_stands_out(tenant: Tenant) -> None:
+    deploy(tenant)
+    store = tenant.built.store
+    waiting = store.health.look(store.keys.organisation(tenant.organisation)).waiting
+    assert waiting.since_ns is not None
+    assert not waits_long(waiting, waiting.since_ns + 60 * 10**9)
+    assert waits_long(waiting, waiting.since_ns + 60 * 10**9 + 1)
+    assert not waits_long(waiting._replace(since_ns=None), waiting.since_ns * 2)
+
+
+def counted(tenant: Tenant) -> Browser:
+    """A browser that sees what has come in so far."""
+    tenant.built.store.reception.write().result()
+    return sign_in(tenant)
+
+
+def test_what_each_key_has_sent_is_told(tenant: Tenant) -> None:
+    deploy(tenant)
+    id_ = deploy(tenant, 1)
+    tenant.create({"name": "down", "services": ["web"], "started_at": NOW_SEC}, FAILURE)
+    tenant.patch(id_, {"change_failure": True})
+    found = rows(check(counted(tenant), "sources"))[1:]
+    day = time.strftime("%a %-d %b")
+    assert sorted(row.replace(day, "today").split(" today")[0] for row in found) == [
+        "Key without a name deployments",
+        "Key without a name failures",
+        "Key without a name verdicts",
+    ]
+    assert {row.rpartition(" ")[2] for row in found} == {"1", "2"}
+
+
+def test_refused_requests_are_told_with_their_reason_and_never_their_body(tenant: Tenant) -> None:
+    for _ in range(2):
+        tenant.send({"service": "web", "started_at": NOW_SEC, "finished_at": 7, "team": "secret"})
+    tenant.post_body(b"{" * 5)
+    tenant.post_body(b" " * 5_500_000)
+    tenant.patch("nothing", {"change_failure": True})
+    browser = counted(tenant)
+    section = check(browser, "refused")
+    assert "for 4 reasons" in section.one("p").text
+    assert "secret" not in section.text
+    by_status = sorted(
+        row.removeprefix("Key without a name Within a day ") for row in rows(section)
+    )
+    assert [row.split(" ")[0] for row in by_status] == [*["deployments"] * 3, "verdicts"]
+    (late,) = [row for row in by_status if "finished_at" in row]
+    assert "400 · /data/attributes/finished_at" in late
+    assert late.endswith(" just now 2")
+    assert [row for row in by_status if " 413 " in row]
+    assert "deployment does not exist 404" in by_status[-1]
+    assert counts(browser.page(PATH))["refused"] == "4"
+
+
+def test_a_refusal_of_an_array_is_counted_as_one_whatever_its_place(tenant: Tenant) -> None:
+    at = {"service": "web", "started_at": NOW_SEC, "finished_at": NOW_SEC}
+    for good in range(3):
+        tenant.send({**at, "custom_tags": ["a:b"] * good + ["x" * 5_000]})
+    (row,) = rows(check(counted(tenant), "refused"))
+    assert "/data/attributes/custom_tags/*" in row
+    assert row.endswith(" 3")
+
+
+def test_who_is_refused_and_then_accepted_is_told_so(tenant: Tenant) -> None:
+    tenant.send({})
+    assert "accepted since" not in check(counted(tenant), "refused").text
+    deploy(tenant)
+    assert "others accepted since" in check(counted(tenant), "refused").text
+
+
+def test_a_refusal_of_a_day_ago_or_of_a_revoked_key_needs_no_look(tenant: Tenant) -> None:
+    tenant.send({})
+    store = tenant.built.store
+    store.reception.write().result()
+    (one,) = store.health.look(store.keys.organisation(tenant.organisation)).refusals
+    assert is_recent(one, one.last_at_ns + DAY_SEC * 10**9 - 1)
+    assert not is_recent(one, one.last_at_ns + DAY_SEC * 10**9)
+    assert not is_recent(one._replace(is_revoked=True), one.last_at_ns)
+
+
+def test_nobody_else_sees_what_was_refused(tenant: Tenant, other_tenant: Tenant) -> None:
+    other_tenant.send({})
+    section = check(counted(tenant), "refused")
+    assert "No request of a key of this organisation has been refused" in section.text
+
+
+@pytest.mark.parametrize(
+    "name", ["sources", "refused", "repositories", "commits", "pending", "outliers"]
+)
 def test_a_check_shows_hostile_names_as_text_and_nothing_of_others(
     tenant: Tenant, other_tenant: Tenant, name: str
 ) -> None:

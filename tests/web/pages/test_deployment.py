@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import pytest
 
 from asking import FAILURE, SHOPIST, Tenant, make_tenant
@@ -104,7 +105,11 @@ def with_commits(tenant: Tenant) -> str:
     shas = ["1" * 40, "2" * 40, "3" * 40]
     commits = [
         _commit(shas[0], (), begin - 9 * HOUR_NS, "Begin"),
-        _commit(shas[1], (shas[0],), begin + HOUR_NS, "<b>Guard</b> against \u202eempty"),
+        msgspec.structs.replace(
+            _commit(shas[1], (shas[0],), begin + HOUR_NS, "<b>Guard</b> against \u202eempty"),
+            author_name="Ada <b>Byron</b>",
+            author_email='ada"@example.org',
+        ),
         _commit(shas[2], shas[1::-1], begin + 2 * HOUR_NS, "Merge"),
     ]
     store.commits.add_commits(org, REPOSITORY, commits).result()
@@ -119,9 +124,11 @@ def test_commits_have_lead_times_and_lead_to_their_host(tenant: Tenant) -> None:
     page = sign_in(tenant).page(f"/deployments/{with_commits(tenant)}")
     table = page.one("table", class_="commits")
     (row,) = table.one("tbody").all("tr")
-    assert row.one("bdi").text == "<b>Guard</b> against \ufffdempty"
+    assert row.all("bdi")[0].text == "<b>Guard</b> against \ufffdempty"
     assert row.all("a")[0]["href"] == f"https://{REPOSITORY}/commit/{'2' * 40}"
     assert row.one("td", class_="n").text == "4 h 1 min"
+    (author,) = [each for each in row.all("bdi") if "title" in each.attributes]
+    assert (author.text, author["title"]) == ("Ada <b>Byron</b>", 'ada"@example.org')
     assert "it is a merge" in page.one("main").text
 
 

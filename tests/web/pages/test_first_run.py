@@ -59,6 +59,16 @@ def test_no_key_is_made_once_there_are_events(tenant: Tenant) -> None:
 
 def test_the_script_is_told_when_the_first_event_has_come(tenant: Tenant) -> None:
     browser = sign_in(tenant)
-    assert browser.get("/first-run/arrival").json() == {"go": None}
+    assert browser.get("/first-run/arrival").json() == {"go": None, "refused": None}
     id_ = tenant.create(SHOPIST)
-    assert browser.get("/first-run/arrival").json() == {"go": f"/deployments/{id_}"}
+    assert browser.get("/first-run/arrival").json()["go"] == f"/deployments/{id_}"
+
+
+def test_the_last_refused_request_is_told_while_nothing_has_come(tenant: Tenant) -> None:
+    browser = sign_in(tenant)
+    assert "Last refused: nothing." in browser.page("/").one("p", id="waiting").text
+    tenant.send({"service": "web", "started_at": 1})
+    tenant.built.store.reception.write().result()
+    told = browser.get("/first-run/arrival").json()["refused"]
+    assert told.startswith('attribute "')
+    assert f"Last refused: {told}." in browser.page("/").one("p", id="waiting").text

@@ -6,6 +6,8 @@ from typing import Any
 
 from asking import SHOPIST, Tenant
 from theodora.cli.demo import load_demo
+from theodora.dora import Commit
+from theodora.web.pages.reasons import rule_anchor
 from visiting import Element, sign_in
 
 HOUR = 3600
@@ -94,13 +96,74 @@ def test_where_lead_time_goes_is_told_by_stage_and_by_commit(tenant: Tenant) -> 
     assert f"median of {total} commits" == commits
 
 
-def test_the_first_deployment_ever_is_a_baseline(tenant: Tenant) -> None:
-    first, later = deployed(tenant, 3, "v1"), deployed(tenant, 1, "v2")
-    for id_ in (first, later):
-        tenant.patch(id_, {"change_failure": False})
+def test_a_baseline_and_what_follows_a_gap_are_hollow_tiles(tenant: Tenant) -> None:
+    """Neither has lead times: the first of its repository, and one after more than 60 days."""
+    store = tenant.built.store
+    org = store.keys.organisation(tenant.organisation)
+    shas = ["1" * 40, "2" * 40, "3" * 40]
+    commits = [
+        Commit(
+            sha=sha,
+            parents=tuple(shas[at - 1 : at] if at else ()),
+            author_time_ns=at + 1,
+            commit_time_ns=at + 1,
+        )
+        for at, sha in enumerate(shas)
+    ]
+    store.commits.add_commits(org, "git.example.org/web", commits).result()
+    ids = [
+        deployed(
+            tenant,
+            24 * days_ago,
+            sha[:1],
+            git={"commit_sha": sha, "repository_url": "https://git.example.org/web"},
+        )
+        for sha, days_ago in zip(shas, (75, 12, 1), strict=True)
+    ]
+    store.derivations.derive_all_marked()
     page = sign_in(tenant).page("/services/web")
     tiles = {
-        link["href"].rpartition("/")[2]: link.one("use")["href"]
+        link["href"].rpartition("/")[2]: (
+            link.one("use")["href"],
+            link.one("title").text.rpartition(": ")[2],
+        )
         for link in page.one("svg", class_="mosaic").all("a")
     }
-    assert tiles == {first: "#t-baseline", later: "#t-ok"}
+    assert [tiles[id_] for id_ in ids] == [
+        ("#t-baseline", "OK, baseline"),
+        ("#t-baseline", "OK, after a gap"),
+        ("#t-ok", "OK"),
+    ]
+    explorer = sign_in(tenant).page("/deployments")
+    (flags,) = [
+        each for each in explorer.all("fieldset") if each.one("legend").text.startswith("Flags")
+    ]
+    assert [each.text for each in flags.all("li")] == ["Baseline 1 not", "After a gap 1 not"]
+    chips = [cell.text for cell in explorer.all("td", class_="vd")]
+    assert chips == ["OK", "OKAfter a gap", "OKBaseline"]
+
+
+def test_what_made_a_deployment_fail_is_told_and_leads_to_its_rule(tenant: Tenant) -> None:
+    deployed(tenant, 3, "v1")
+    deployed(tenant, 2, "v2")
+    back = deployed(tenant, 1, "v1")
+    tenant.built.store.derivations.derive_all_marked()
+    tenant.patch(back, {"change_failure": True})
+    browser = sign_in(tenant)
+    table = browser.page("/services/web").one("section", aria_labelledby="failed").one("tbody")
+    judges = [
+        next(cell for cell in row.all("td") if cell["data-l"] == "Failed by")
+        for row in table.all("tr")
+    ]
+    assert [judge.text for judge in judges] == ["By hand", "Rollback"]
+    assert judges[0].all("a") == []
+    link = judges[1].one("a")["href"]
+    assert link == "/settings/rules?service=web#else"
+    assert browser.page(link.partition("#")[0]).one(id="else")
+
+
+def test_a_rule_has_a_place_of_its_own_on_the_page_of_rules(tenant: Tenant) -> None:
+    page = sign_in(tenant).page("/settings/rules")
+    for rule in ("revert", "hotfix"):
+        assert page.one("fieldset", id=rule_anchor(rule)).one("legend").text == f"Rule {rule}"
+    assert rule_anchor("my rule/ä") == "rule-my%20rule%2F%C3%A4"

@@ -12,6 +12,7 @@ from theodora.errors import Unavailable
 from theodora.events.values import SECOND_NS
 from theodora.storage import Organisation, Store
 from theodora.storage.health import Seen
+from theodora.storage.reception import Refusal
 
 _FEWEST_FOR_A_GAP = 4
 """Deployments of a source from which its usual gap is told."""
@@ -39,10 +40,12 @@ class Attention(NamedTuple):
     """Sources that have not sent anything for longer than is usual for them."""
     failed_mirrors: int = 0
     """Repositories that the server could not fetch from."""
+    refused: int = 0
+    """Reasons for which requests were refused within a day."""
 
     @property
     def things(self) -> int:
-        return len(self.silent) + self.failed_mirrors
+        return len(self.silent) + self.failed_mirrors + self.refused
 
 
 class Watch:
@@ -74,7 +77,13 @@ def _look(store: Store, org: Organisation, now_ns: int) -> Attention:
     health = store.health.look(org)
     sources = sources_of(health.deployments, now_ns)
     silent = tuple(source for source in sources if source.is_stale)
-    return Attention(silent, len(health.failed_mirrors))
+    refused = sum(is_recent(refusal, now_ns) for refusal in health.refusals)
+    return Attention(silent, len(health.failed_mirrors), refused)
+
+
+def is_recent(refusal: Refusal, now_ns: int) -> bool:
+    """Whether somebody should look at it: within a day, by a key that still holds."""
+    return not refusal.is_revoked and now_ns - refusal.last_at_ns < DAY_NS
 
 
 def sources_of(seen: Iterable[Seen], now_ns: int) -> list[Source]:

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 import msgspec
 
-from theodora.query import FIELDS, Equals, Everything, Field, Kind, Type, to_text
+from theodora.query import FIELDS, Equals, Everything, Field, Kind, Tag, Type, resolve, to_text
 from theodora.query.completion import Completion, complete
 from theodora.query.fields import Scalar, Target
 from theodora.query.parser import MAX_CHARACTERS
+from theodora.web.pages import wording
 from theodora.web.pages.frame import Answer, Download, Visit
 
 MOST = 12
@@ -55,9 +56,14 @@ def suggest(visit: Visit) -> Answer:
 def _suggestions(visit: Visit, place: Completion) -> Iterator[Suggestion]:
     typed = place.typed.casefold()
     if place.values_of is not None:
-        yield from _values(visit, place.values_of, typed)
-    if place.names:
-        yield from _names(typed.removeprefix("@"))
+        yield from _values(visit, place, place.values_of)
+    if place.names and typed.startswith("@"):
+        yield from _tags(visit, typed[1:])
+        yield from _names(typed[1:])
+    elif place.names:
+        yield from _names(typed)
+        if typed:
+            yield from _tags(visit, typed)
     for operator in place.operators:
         if operator.casefold().startswith(typed):
             yield Suggestion(f"{operator} ", operator)
@@ -71,8 +77,22 @@ def _names(typed: str) -> Iterator[Suggestion]:
             yield Suggestion(f"{field.name}:", field.name, field.about)
 
 
-def _values(visit: Visit, target: Target, typed: str) -> Iterator[Suggestion]:
-    if not isinstance(target, Field):
+def _tags(visit: Visit, typed: str) -> Iterator[Suggestion]:
+    """Keys of custom tags, but for those that are the names of fields."""
+    for key in visit.store.deployments.tag_keys(visit.organisation, _SOUGHT):
+        target = resolve(key)
+        if isinstance(target, Tag) and key.casefold().startswith(typed):
+            name = to_text(Equals(target, "x")).removesuffix("x")
+            yield Suggestion(name, wording.visible(key), "custom tag")
+
+
+def _values(visit: Visit, place: Completion, target: Target) -> Iterator[Suggestion]:
+    typed = place.typed.casefold()
+    if isinstance(target, Tag):
+        for value in visit.store.deployments.tag_values(
+            visit.organisation, target.key, place.typed, MOST
+        ):
+            yield Suggestion(f"{_quoted(target, value)} ", wording.visible(value))
         return
     if target.name in _VALUES:
         known: list[tuple[Scalar | None, int | None]] = [
@@ -95,6 +115,6 @@ def _stands_in_a_column(field: Field) -> bool:
     return field.deployment is not None and field.deployment.column is not None
 
 
-def _quoted(target: Field, value: str) -> str:
+def _quoted(target: Target, value: str) -> str:
     """The value as a query has it: in quotes where it needs them."""
     return to_text(Equals(target, value)).partition(":")[2]

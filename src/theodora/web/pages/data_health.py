@@ -7,8 +7,10 @@ from typing import NamedTuple
 
 from theodora.errors import Invalid, Problem
 from theodora.events.values import SECOND_NS
-from theodora.storage.health import LOOKED_AT, MOST_MARKS, FailedMirror, Seen
-from theodora.web.pages.attention import sources_of
+from theodora.storage.health import LOOKED_AT, FailedMirror, Seen
+from theodora.storage.marks import Waiting
+from theodora.storage.reception import KeyActivity, Received, Refusal
+from theodora.web.pages.attention import is_recent, sources_of
 from theodora.web.pages.frame import Answer, View, Visit
 from theodora.web.pages.last import path_of
 
@@ -18,6 +20,17 @@ _SHOWN = 100
 """Rows of a table at the most."""
 _CLOCKS_AGREE_NS = 300 * SECOND_NS
 """What finishes later than this after it was received was timed by another clock."""
+_DERIVED_WITHIN_NS = 60 * SECOND_NS
+"""What has waited for longer to be derived is worth a look."""
+
+KINDS: Mapping[Received, str] = {
+    "deployment": "deployments",
+    "failure": "failures",
+    "commits": "packs of commits",
+    "verdict": "verdicts",
+    "user_activity": "user activity",
+}
+"""What keys send, in words."""
 
 
 class Unmatched(NamedTuple):
@@ -28,6 +41,15 @@ class Unmatched(NamedTuple):
     services: tuple[str, ...]
     last_ns: int
     mirror: FailedMirror | None
+
+
+class RefusalRow(NamedTuple):
+    """Why requests were refused, and whether somebody should look at it."""
+
+    refusal: Refusal
+    is_recent: bool
+    accepted_ns: int | None
+    """When the key had something of the kind accepted since."""
 
 
 class Row(NamedTuple):
@@ -54,12 +76,14 @@ def show_data_health(visit: Visit) -> Answer:
     health = visit.store.health.look(visit.organisation)
     seen = health.deployments
     sources = sources_of(seen, visit.now_ns)
+    refusals = _refusals(health.refusals, health.activity, visit.now_ns)
     unmatched = _unmatched(seen, {each.repository_id: each for each in health.failed_mirrors})
     without = _rows(seen, _why_without_commits)
     pending = _rows(seen, _why_pending)
     outliers = _rows(seen, _why_outlier)
     found = {
         "sources": sum(source.is_stale for source in sources),
+        "refused": sum(row.is_recent for row in refusals),
         "repositories": len(unmatched),
         "commits": len(without),
         "pending": len(pending),
@@ -76,19 +100,23 @@ def show_data_health(visit: Visit) -> Answer:
             "checks": checks,
             "check": next(check for check in checks if check.name == chosen),
             "sources": sources,
+            "activity": health.activity[:_SHOWN],
+            "refusals": refusals[:_SHOWN],
+            "kinds": KINDS,
             "unmatched": unmatched[:_SHOWN],
             "rows": rows.get(chosen, [])[:_SHOWN],
             "reasons": _counted(without),
             "looked_at": len(seen),
             "most": LOOKED_AT,
-            "marks": health.marks,
-            "has_more_marks": health.marks == MOST_MARKS,
+            "waiting": health.waiting,
+            "waits_long": waits_long(health.waiting, visit.now_ns),
         }
     )
 
 
 _CHECKS = {
     "sources": ("Sources", "silent source"),
+    "refused": ("Refused", "reason"),
     "repositories": ("Repositories not matched", "repository"),
     "commits": ("Deployments without commits", "deployment"),
     "pending": ("Pending", "deployment"),
@@ -105,6 +133,23 @@ def _chosen(visit: Visit, found: Mapping[str, int]) -> str:
     if asked not in found:
         raise Invalid(Problem(f'must be one of "{" ".join(found)}"', parameter="check"))
     return asked
+
+
+def waits_long(waiting: Waiting, now_ns: int) -> bool:
+    """Whether derivation seems not to run, or not to keep up."""
+    return waiting.since_ns is not None and now_ns - waiting.since_ns > _DERIVED_WITHIN_NS
+
+
+def _refusals(
+    refusals: Iterable[Refusal], activity: Iterable[KeyActivity], now_ns: int
+) -> list[RefusalRow]:
+    accepted = {(each.key_id, each.kind): each.last_at_ns for each in activity}
+    rows: list[RefusalRow] = []
+    for refusal in refusals:
+        last_ns = accepted.get((refusal.key_id, refusal.kind), 0)
+        since_ns = last_ns if last_ns > refusal.last_at_ns else None
+        rows.append(RefusalRow(refusal, is_recent(refusal, now_ns), since_ns))
+    return rows
 
 
 def _unmatched(seen: Iterable[Seen], mirrors: Mapping[str, FailedMirror]) -> list[Unmatched]:

@@ -12,14 +12,14 @@ from theodora.errors import NotFound
 from theodora.events import Deployment, Failure
 from theodora.events.timestamps import nanoseconds_from_rfc3339
 from theodora.events.values import SECOND_NS
-from theodora.query import Equals, Exists, Not, NumberRange, Query, Tag, all_of, to_text
+from theodora.query import Tag, to_text
 from theodora.query.operands import equals
-from theodora.storage import Giver, Judged, Selection, VerdictAct
+from theodora.storage import Giver, Judged, VerdictAct
 from theodora.web.pages import wording
 from theodora.web.pages.charts import STAGE_NAMES, spans_of, stage_bar, stages_words
 from theodora.web.pages.clauses import known_field
 from theodora.web.pages.frame import Answer, Download, SeeOther, View, Visit
-from theodora.web.pages.last import VERDICTS, deployment_path, path_of
+from theodora.web.pages.last import UNMEASURED, VERDICTS, deployment_path, path_of
 from theodora.web.pages.raw import event_json
 from theodora.web.pages.reasons import Piece, Reasons, failure_path, rule_name
 from theodora.web.pages.scope import Scope, service_path
@@ -68,6 +68,8 @@ class CommitRow(NamedTuple):
     stages: str
     lead_time: str
     note: str
+    author: str
+    author_email: str
 
 
 class Past(NamedTuple):
@@ -121,7 +123,7 @@ def _page(
     explanation = explain(found.derived, found.preceding, found.repository)
     known = _named_deployments(visit, explanation)
     reasons = Reasons(explanation, known, visit.scope.clock)
-    following = _following(visit, event)
+    following = found.following
     incidents = tuple(_incidents(visit, explanation.failure.incident_ids))
     commits = explanation.lead_time.commits
     longest = max((commit.lead_time or 0 for commit in commits), default=0)
@@ -131,6 +133,7 @@ def _page(
             "path": deployment_path(event),
             "explanation": explanation,
             "verdict": VERDICTS[event.change_failure],
+            "unmeasured": UNMEASURED,
             "heading": _HEADINGS[event.change_failure],
             "sentence": tuple(reasons.verdict()),
             "remedied": tuple(reasons.remedied()),
@@ -181,17 +184,6 @@ def _named_deployments(visit: Visit, explanation: Explanation) -> Mapping[str, D
     ids += [type_.given_by.deployment_id] if type_.given_by else []
     found = ((id_, _get(visit, id_)) for id_ in dict.fromkeys(ids))
     return {id_: deployment for id_, deployment in found if deployment is not None}
-
-
-def _following(visit: Visit, event: Deployment) -> Deployment | None:
-    """The next of the same service and environment."""
-    clock, env = known_field("finished_at"), known_field("env")
-    same_env: Query = Equals(env, event.env) if event.env else Not(Exists(env))
-    later = NumberRange(clock, event.finished_at_ns + 1, None)
-    query = all_of((equals(known_field("service"), event.service), same_env, later))
-    selection = Selection(query=query, sort=clock, descending=False, limit=1)
-    found = visit.store.deployments.select(visit.organisation, selection)
-    return found[0] if found else None
 
 
 def _incidents(visit: Visit, ids: Iterable[str]) -> Iterator[Failure]:
@@ -258,6 +250,8 @@ def _commit(event: Deployment, commit: CommitExplained, longest: float) -> Commi
         stages_words(spans),
         wording.duration(commit.lead_time, "no lead time"),
         "measured from the squash commit" if "squash_unresolved" in commit.flags else "",
+        wording.visible(commit.author_name or commit.author_email.partition("@")[0]),
+        wording.visible(commit.author_email),
     )
 
 

@@ -8,18 +8,18 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from theodora.dora.buckets import Interval
-from theodora.dora.report import GroupReport
+from theodora.dora.buckets import Bucket, Interval, buckets_of
 from theodora.events import Deployment
 from theodora.query import Everything, Kind, Query, any_of, resolve
 from theodora.query.operands import equals
 from theodora.storage import Selection
+from theodora.storage.in_period import InPeriod, ValueCounts, VerdictCounts
 from theodora.web.pages import wording
-from theodora.web.pages.charts import count_of, day_histogram, slots_of
+from theodora.web.pages.charts import Count, day_histogram, slots_of
 from theodora.web.pages.clauses import clauses_of, joined, known_field, text_of
-from theodora.web.pages.facets import facets
+from theodora.web.pages.facets import count_facets, facets
 from theodora.web.pages.frame import Answer, View, Visit
-from theodora.web.pages.last import VERDICTS, deployment_path, path_of
+from theodora.web.pages.last import UNMEASURED, VERDICTS, deployment_path, path_of
 from theodora.web.pages.listing import (
     LIMITS,
     Head,
@@ -91,25 +91,34 @@ class Way(NamedTuple):
     link: str
 
 
+class _Counts(NamedTuple):
+    """Of the deployments of the period."""
+
+    all: int
+    """Whatever is searched for."""
+    facets: Sequence[ValueCounts]
+    bars: Sequence[VerdictCounts]
+
+
 def show_deployments(visit: Visit) -> Answer:
     scope = visit.scope
     tree = scope.tree
     listing = read_listing(visit, Kind.DEPLOYMENT, CLOCK)
     page = _read(visit, listing, tree)
     bars = _in_bars(scope)
+    buckets = buckets_of(bars.period, bars.interval, bars.calendar, bars.now_ns)
     is_long = len(scope.query) > _LONG_QUERY
-    report = visit.store.metrics.report(visit.organisation, bars.metrics_query(), tree).overall
+    counts = _counted(visit, tree, buckets, with_facets=not is_long)
+    query = scope.metrics_query(interval="total")
     own = own_parameters(listing)
     return View(
         {
-            "total": report.total,
-            "all": report.total.deployment_frequency.count
-            if tree == Everything()
-            else _count(visit, Everything()),
+            "total": visit.store.metrics.report(visit.organisation, query, tree).overall.total,
+            "all": counts.all,
             "clauses": len(clauses_of(tree)),
-            "facets": () if is_long else tuple(facets(visit, tree)),
+            "facets": tuple(facets(visit, tree, counts.facets)) if counts.facets else (),
             "is_long": is_long,
-            "histogram": _histogram(report, bars, has_links=not is_long),
+            "histogram": _histogram(counts.bars, buckets, bars, has_links=not is_long),
             "columns": tuple(heads(scope, PATH, listing, COLUMNS)),
             "days": tuple(_days(visit, listing, page)),
             "listing": listing,
@@ -136,8 +145,8 @@ def deployments_csv(visit: Visit) -> Answer:
 CSV_COLUMNS = (
     *("id", "service", "env", "team", "version", "commit_sha", "repository_id", "source"),
     *("started_at", "finished_at", "duration", "change_failure", "deployment_type"),
-    *("remediation.id", "remediation.type", "recovery_time_sec"),
-    *("number_of_commits", "change_lead_time", "tags"),
+    *("failed_by", "remediation.id", "remediation.type", "recovery_time_sec"),
+    *("number_of_commits", "change_lead_time", "lead_time_status", "tags"),
 )
 """Named and written as the search language has them."""
 
@@ -158,13 +167,22 @@ def _finished_at_ns(deployment: Deployment) -> int:
     return deployment.finished_at_ns
 
 
-def _count(visit: Visit, tree: Query) -> int:
-    """How many deployments of the period `tree` is true of."""
-    field = known_field("change_failure")
-    counts = visit.store.metrics.value_counts(
-        visit.organisation, visit.scope.period, tree, field, 3
+def _counted(visit: Visit, tree: Query, buckets: Sequence[Bucket], *, with_facets: bool) -> _Counts:
+    def look(those: InPeriod) -> _Counts:
+        return _Counts(
+            those.count(Everything()),
+            count_facets(those, tree) if with_facets else (),
+            those.verdicts(tree, [each.covered for each in buckets]),
+        )
+
+    return visit.store.metrics.in_period(visit.organisation, visit.scope.period, look)
+
+
+def _count(visit: Visit, trees: Sequence[Query]) -> list[int]:
+    """How many deployments of the period each of `trees` is true of."""
+    return visit.store.metrics.in_period(
+        visit.organisation, visit.scope.period, lambda those: list(map(those.count, trees))
     )
-    return sum(count for _, count in counts)
 
 
 def _in_bars(scope: Scope) -> Scope:
@@ -175,12 +193,14 @@ def _in_bars(scope: Scope) -> Scope:
     return replace(scope, interval=next(fitting, "quarter"))
 
 
-def _histogram(report: GroupReport, bars: Scope, *, has_links: bool) -> Markup:
-    counts = [count_of(each.metrics) for each in report.series]
-    slots = slots_of(report.series, bars)
+def _histogram(
+    counts: Sequence[VerdictCounts], buckets: Sequence[Bucket], bars: Scope, *, has_links: bool
+) -> Markup:
+    slots = slots_of(buckets, bars)
     if not has_links:
         slots = tuple(slot._replace(link="") for slot in slots)
-    return day_histogram(counts, slots, bars.interval)
+    heights = [Count(each.total, each.failed, each.pending) for each in counts]
+    return day_histogram(heights, slots, bars.interval)
 
 
 def _days(visit: Visit, listing: Listing, page: Page[Deployment]) -> Iterator[Day]:
@@ -232,6 +252,8 @@ def _chips(deployment: Deployment) -> Iterator[tuple[str, str]]:
         yield deployment.deployment_type, deployment.deployment_type.capitalize()
     elif "rework:true" in deployment.custom_tags:
         yield "rollforward", "Rework"
+    if deployment.lead_time_status:
+        yield "baseline", UNMEASURED[deployment.lead_time_status]
 
 
 _AFTER = {"rollback": "rolled back after", "rollforward": "fixed after"}
@@ -251,16 +273,18 @@ def _remedies(deployment: Deployment, remedied: Sequence[Deployment]) -> Iterato
 def _ways(visit: Visit, tree: Query) -> Iterator[Way]:
     """Each clause that leaves nothing, and what there would be without it; most first."""
     clauses = clauses_of(tree)
+    dropped = clauses[:_MOST_CLAUSES]
+    rests = [joined(each for each in clauses if each != clause) for clause in dropped]
     ways = [
-        Way(text_of(clause), _count(visit, rest), visit.scope.link(PATH, query=text_of(rest)))
-        for clause in clauses[:_MOST_CLAUSES]
-        for rest in (joined(each for each in clauses if each != clause),)
+        Way(text_of(clause), count, visit.scope.link(PATH, query=text_of(rest)))
+        for clause, rest, count in zip(dropped, rests, _count(visit, rests), strict=True)
     ]
     yield from sorted((way for way in ways if way.deployments), key=lambda way: -way.deployments)
 
 
 def _dead(visit: Visit, tree: Query) -> Iterator[str]:
     """The clauses that nothing in the period matches."""
-    for clause in clauses_of(tree)[:_MOST_CLAUSES]:
-        if not _count(visit, clause):
+    clauses = clauses_of(tree)[:_MOST_CLAUSES]
+    for clause, count in zip(clauses, _count(visit, clauses), strict=True):
+        if not count:
             yield text_of(clause)

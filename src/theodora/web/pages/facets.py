@@ -1,15 +1,18 @@
 """Facets: the values that deployments have, how many, and links that put them into the query."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from theodora.query import Exists, Field, Query, complement
 from theodora.query.fields import Scalar
 from theodora.query.operands import equals
+from theodora.storage.in_period import InPeriod, ValueCounts
 from theodora.web.pages import wording
 from theodora.web.pages.clauses import Choices, known_field, text_of
 from theodora.web.pages.frame import Visit
+from theodora.web.pages.last import UNMEASURED
+from theodora.web.pages.reasons import judge_name
 
 MOST_VALUES = 8
 
@@ -22,6 +25,10 @@ class FacetField:
     label: str
     fixed: tuple[tuple[str, str], ...] = ()
     """Its values and their words, where it has no others; the empty one is having none."""
+    name_of: Callable[[str], str] = wording.visible
+    """What other values are called."""
+    offers_none: bool = True
+    """Whether having no value may be chosen."""
 
     @property
     def field(self) -> Field:
@@ -39,6 +46,8 @@ FACETS = (
         (("standard", "Standard"), ("rollback", "Rollback"), ("rollforward", "Rollforward")),
     ),
     FacetField("source", "Source"),
+    FacetField("failed_by", "Failed by", name_of=judge_name, offers_none=False),
+    FacetField("lead_time_status", "Flags", tuple(UNMEASURED.items())),
 )
 
 
@@ -63,14 +72,19 @@ class Facet(NamedTuple):
     has_more: bool
 
 
-def facets(visit: Visit, tree: Query) -> Iterator[Facet]:
-    """Counts of each ignore what the query says of its own field."""
-    for facet in FACETS:
+def count_facets(those: InPeriod, tree: Query) -> list[ValueCounts]:
+    """The values of each; its counts ignore what the query says of its own field."""
+    return [
+        those.values(Choices(tree, facet.field).others, facet.field, MOST_VALUES + 2)
+        for facet in FACETS
+    ]
+
+
+def facets(visit: Visit, tree: Query, counts: Sequence[ValueCounts]) -> Iterator[Facet]:
+    """`counts` are those of `count_facets`."""
+    for facet, of_facet in zip(FACETS, counts, strict=True):
         choices = Choices(tree, facet.field)
-        counts = visit.store.metrics.value_counts(
-            visit.organisation, visit.scope.period, choices.others, facet.field, MOST_VALUES + 2
-        )
-        values = _fixed(facet, counts) if facet.fixed else _found(facet, counts)
+        values = _fixed(facet, of_facet) if facet.fixed else _found(facet, of_facet)
         shown = tuple(
             _choice(visit, choices, clause, name, count) for clause, name, count in values
         )
@@ -78,22 +92,20 @@ def facets(visit: Visit, tree: Query) -> Iterator[Facet]:
             yield Facet(facet.label, shown[:MOST_VALUES], len(shown) > MOST_VALUES)
 
 
-_Counts = Sequence[tuple[Scalar | None, int]]
-
-
-def _fixed(facet: FacetField, counts: _Counts) -> list[tuple[Query, str, int]]:
+def _fixed(facet: FacetField, counts: ValueCounts) -> list[tuple[Query, str, int]]:
     by_text: Mapping[str, int] = {_text(facet, value): count for value, count in counts}
     return [
         (_clause(facet.field, value), word, by_text.get(value, 0)) for value, word in facet.fixed
     ]
 
 
-def _found(facet: FacetField, counts: _Counts) -> list[tuple[Query, str, int]]:
+def _found(facet: FacetField, counts: ValueCounts) -> list[tuple[Query, str, int]]:
     return [
-        (_clause(facet.field, _text(facet, value)), wording.visible(_text(facet, value)), count)
+        (_clause(facet.field, _text(facet, value)), facet.name_of(_text(facet, value)), count)
         if value is not None
         else (_clause(facet.field, ""), f"no {facet.label.lower()}", count)
         for value, count in counts
+        if value is not None or facet.offers_none
     ]
 
 

@@ -7,9 +7,9 @@ from markupsafe import Markup
 
 from theodora.dora.report import GroupReport
 from theodora.events import Deployment
-from theodora.query import NumberRange, Query, all_of, parse
-from theodora.query.fields import Kind, sort_key
-from theodora.storage import Organisation, Selection, Store
+from theodora.query import all_of, parse
+from theodora.storage import Organisation, Store
+from theodora.storage.in_period import InPeriod
 from theodora.web.pages import wording
 from theodora.web.pages.cards import FAILED, MENDING, WITH_COMMITS
 from theodora.web.pages.charts import (
@@ -45,6 +45,7 @@ _INTERVAL = (("iv", "95 % interval"), ("avg", "whole period"))
 def figures_of(report: GroupReport, scope: Scope, failed: Sequence[Deployment]) -> Iterator[Figure]:
     """`failed` are the deployments of the period that failed."""
     total, series = report.total, report.series
+    buckets = [each.bucket for each in series]
     count, lead = total.deployment_frequency.count, total.change_lead_time
     rate, rework = failure_rate_of(total), rework_rate_of(total)
     recovery = total.failed_deployment_recovery_time
@@ -53,7 +54,7 @@ def figures_of(report: GroupReport, scope: Scope, failed: Sequence[Deployment]) 
         "Deployments",
         f"{wording.number(count)} in all, {wording.number(rate.hits)} failed"
         + (f", {wording.number(pending)} pending" if pending else ""),
-        deployments_chart(series, slots_of(series, scope)),
+        deployments_chart(series, slots_of(buckets, scope)),
         (("b-ok", "not failed"), ("b-fail", "failed"), ("b-pend", "pending"), ("part", "partial")),
     )
     yield Figure(
@@ -62,7 +63,7 @@ def figures_of(report: GroupReport, scope: Scope, failed: Sequence[Deployment]) 
         "from commit to running"
         if lead.n
         else "from commit to running",
-        lead_time_chart(series, slots_of(series, scope, WITH_COMMITS)),
+        lead_time_chart(series, slots_of(buckets, scope, WITH_COMMITS)),
         (("l-1", "p50"), ("l-2", "p90")),
     )
     yield Figure(
@@ -86,7 +87,7 @@ def figures_of(report: GroupReport, scope: Scope, failed: Sequence[Deployment]) 
             else words,
             rate_chart(
                 [rates(each.metrics) for each in series],
-                slots_of(series, scope, clause),
+                slots_of(buckets, scope, clause),
                 whole,
                 cells,
             ),
@@ -98,12 +99,14 @@ def failed_deployments(
     store: Store, org: Organisation, scope: Scope, limit: int
 ) -> list[Deployment]:
     """Those of the scope's period that failed, newest first."""
-    sort = sort_key("finished_at", Kind.DEPLOYMENT)
-    assert sort is not None
-    window: Query = NumberRange(sort, scope.period.start_ns, scope.period.end_ns - 1)
-    query = all_of((scope.tree, parse(FAILED), window))
-    selection = Selection(query=query, sort=sort, limit=limit)
-    return store.deployments.select(org, selection)
+    return store.metrics.in_period(
+        org, scope.period, lambda those: newest_failed(those, scope, limit)
+    )
+
+
+def newest_failed(those: InPeriod, scope: Scope, limit: int) -> list[Deployment]:
+    """The same, of what is looked at for more."""
+    return those.newest(all_of((scope.tree, parse(FAILED))), limit)
 
 
 def _recovery(failed: Deployment, scope: Scope) -> Recovery:

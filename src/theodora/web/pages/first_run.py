@@ -8,6 +8,7 @@ import msgspec
 from theodora.query.fields import Kind, sort_key
 from theodora.storage import Selection
 from theodora.storage.keys import PERMISSIONS, new_secret
+from theodora.web.pages import wording
 from theodora.web.pages.frame import Answer, Download, SeeOther, View, Visit
 from theodora.web.security import WRITE_SETTINGS
 
@@ -28,6 +29,7 @@ def show_first_run(visit: Visit, api_key: str = "") -> View:
             "api_key": api_key,
             "shown_key": api_key or _PLACEHOLDER,
             "may_make_key": visit.may(WRITE_SETTINGS),
+            "refusal": visit.store.reception.last_refusal(visit.organisation),
             "site": url.netloc.removeprefix("api.") if url.scheme == "https" else "",
         },
         template=TEMPLATE,
@@ -54,7 +56,9 @@ def tell_first_arrival(visit: Visit) -> Answer:
     """For the script: where to go once an event has come."""
     path = _first_arrival(visit)
     go = None if path is None else visit.scope.href(path)
-    return Download(msgspec.json.encode({"go": go}), _JSON)
+    refusal = visit.store.reception.last_refusal(visit.organisation)
+    refused = wording.visible(refusal.message) if refusal else None
+    return Download(msgspec.json.encode({"go": go, "refused": refused}), _JSON)
 
 
 def _first_arrival(visit: Visit) -> str | None:

@@ -16,6 +16,9 @@ VERDICTS: Mapping[bool | None, tuple[str, str]] = {
 }
 """The chip of a verdict: its icon, and its word."""
 
+UNMEASURED: Mapping[str, str] = {"baseline": "Baseline", "gap": "After a gap"}
+"""The word of the chip for why a deployment has no lead time."""
+
 
 class Last(NamedTuple):
     """The newest deployment of a group."""

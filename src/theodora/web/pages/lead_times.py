@@ -1,7 +1,5 @@
 """Where the lead time of a service goes: by stage, and commit by commit."""
 
-from bisect import bisect_right
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -23,6 +21,7 @@ from theodora.web.pages.frame import Visit
 from theodora.web.pages.scope import Scope
 
 _BAR_HEIGHT = 22
+_EDGES_NS = [edge * SECOND_NS for edge in EDGES_SEC]
 
 
 class StageRow(NamedTuple):
@@ -45,20 +44,20 @@ class LeadTimes(NamedTuple):
 
 def lead_times_of(visit: Visit, scope: Scope, lead: LeadTime) -> LeadTimes:
     """`scope` is narrowed to the service and environment."""
-    lead_times_ns = visit.store.deployments.lead_times_ns(
-        visit.organisation, scope.period, scope.tree
+    counts = visit.store.metrics.in_period(
+        visit.organisation, scope.period, lambda those: those.commits(scope.tree, _EDGES_NS)
     )
-    stages = tuple(_stages(lead))
+    stages = tuple(stage_rows(lead))
     bar = stage_bar([Span(row.stage, _total_sec(row.took)) for row in stages], height=_BAR_HEIGHT)
     return LeadTimes(
         bar if stages else Markup(""),
         stages,
-        _histogram(lead_times_ns, lead),
-        len(lead_times_ns),
+        _histogram(counts, lead),
+        sum(counts),
     )
 
 
-def _stages(lead: LeadTime) -> Iterator[StageRow]:
+def stage_rows(lead: LeadTime) -> Iterator[StageRow]:
     """Those that any commit went through, in order; shares are of sums, which add up."""
     stages = lead.stages or {}
     whole = sum(map(_total_sec, stages.values()))
@@ -72,9 +71,6 @@ def _total_sec(took: Distribution) -> float:
     return (took.mean or 0) * took.n
 
 
-def _histogram(lead_times_ns: Sequence[int], lead: LeadTime) -> Markup:
-    """Committed after it ran, by clocks that disagree, counts as none at all."""
-    steps = Counter(max(bisect_right(EDGES_SEC, each / SECOND_NS) - 1, 0) for each in lead_times_ns)
-    counts = [steps[step] for step in range(len(EDGES_SEC))]
+def _histogram(counts: Sequence[int], lead: LeadTime) -> Markup:
     marks = [Mark("p50", lead.p50), Mark("p90", lead.p90)] if lead.p50 and lead.p90 else []
     return lead_time_histogram(counts, [""] * len(counts), marks)

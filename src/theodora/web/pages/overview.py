@@ -1,21 +1,26 @@
 """The overview: the five metrics, every service's, and how they went interval by interval."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from markupsafe import Markup
 
+from theodora.dora.buckets import Bucket, buckets_of
 from theodora.dora.groups import NONE
 from theodora.dora.levels import measured
 from theodora.dora.metrics import Metrics
 from theodora.dora.report import GroupReport, Report
 from theodora.errors import Invalid, Problem
+from theodora.events import Deployment
 from theodora.query import Exists, Query, complement
 from theodora.query.fields import resolve
 from theodora.query.operands import equals
+from theodora.storage.in_period import InPeriod
 from theodora.web.pages.benchmark import PARAMETER, benchmark_of
-from theodora.web.pages.cards import FAILED, MENDING, cards_of, deployments_spark
-from theodora.web.pages.figures import MOST_FAILURES, failed_deployments, figures_of
+from theodora.web.pages.cards import FAILED, MENDING, cards_of
+from theodora.web.pages.charts import sparkline
+from theodora.web.pages.clauses import known_field
+from theodora.web.pages.figures import MOST_FAILURES, figures_of, newest_failed
 from theodora.web.pages.first_run import has_no_event, show_first_run
 from theodora.web.pages.frame import Answer, View, Visit
 from theodora.web.pages.freshness import freshness
@@ -51,6 +56,14 @@ class Silent(NamedTuple):
     last: Last
 
 
+class _Looked(NamedTuple):
+    """What is shown beside the metrics."""
+
+    courses: Mapping[str, Sequence[int]]
+    """How many deployments there were of each group, interval by interval."""
+    failed: list[Deployment]
+
+
 def show_overview(visit: Visit) -> Answer:
     scope = visit.scope
     key = _group_by(visit)
@@ -66,10 +79,12 @@ def show_overview(visit: Visit) -> Answer:
     shows_all = visit.query_parameters.get("show") == "all"
     shown = groups if shows_all else groups[:FIRST_ROWS]
     silent = _silent(visit, report, tree) if key == "service" else ()
+    buckets = buckets_of(scope.period, scope.interval, scope.calendar, scope.now_ns)
+    looked = _look(visit, key, buckets)
     return View(
         {
             "title": _title(visit),
-            "cards": cards_of(overall, scope),
+            "cards": cards_of(overall, overall.series, scope),
             "total": overall.total,
             "benchmark": benchmark_of(measured(overall.total), levels),
             "freshness": freshness(visit, overall.total, scope),
@@ -81,18 +96,12 @@ def show_overview(visit: Visit) -> Answer:
                 PARAMETER: levels or None,
             },
             "columns": tuple(columns(SORTS, order)),
-            "rows": tuple(_rows(visit, key, shown, tree)),
+            "rows": tuple(_rows(visit, key, shown, looked.courses, buckets)),
             "silent": silent,
             "count": len(groups),
             "interval_columns": COLUMNS,
             "intervals": tuple(interval_rows(overall.series, scope)),
-            "figures": tuple(
-                figures_of(
-                    overall,
-                    scope,
-                    failed_deployments(visit.store, visit.organisation, scope, MOST_FAILURES),
-                )
-            ),
+            "figures": tuple(figures_of(overall, scope, looked.failed)),
             "adverb": ADVERBS[scope.interval],
         }
     )
@@ -177,8 +186,28 @@ def _title(visit: Visit) -> tuple[str, str]:
     return "Services", "that match the search"
 
 
-def _rows(visit: Visit, key: str, groups: Sequence[GroupReport], tree: Query) -> Iterator[GroupRow]:
-    scope = visit.scope
+def _look(visit: Visit, key: str, buckets: Sequence[Bucket]) -> _Looked:
+    field, periods = known_field(key), [each.covered for each in buckets]
+
+    def look(those: InPeriod) -> _Looked:
+        courses = those.series(visit.scope.tree, field, periods)
+        return _Looked(
+            {NONE if name is None else str(name): course for name, course in courses.items()},
+            newest_failed(those, visit.scope, MOST_FAILURES),
+        )
+
+    return visit.store.metrics.in_period(visit.organisation, visit.scope.period, look)
+
+
+def _rows(
+    visit: Visit,
+    key: str,
+    groups: Sequence[GroupReport],
+    courses: Mapping[str, Sequence[int]],
+    buckets: Sequence[Bucket],
+) -> Iterator[GroupRow]:
+    scope, tree = visit.scope, visit.scope.tree
+    last_is_partial = bool(buckets) and buckets[-1].is_partial
     target = resolve(key)
     for group in groups:
         name = group.group[0]
@@ -192,7 +221,7 @@ def _rows(visit: Visit, key: str, groups: Sequence[GroupReport], tree: Query) ->
             if leads_to_service
             else scope.link("/", query=query),
             group,
-            deployments_spark(group.series),
+            sparkline(courses.get(name, [0] * len(buckets)), last_is_partial=last_is_partial),
             scope.link("/deployments", query=query),
             scope.link("/deployments", query=scope.also(clause, FAILED)),
             scope.link("/deployments", query=scope.also(clause, MENDING)),

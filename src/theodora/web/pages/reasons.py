@@ -19,6 +19,17 @@ RULES: Mapping[str, str] = {
 }
 """What pages call the rules that there are from the beginning; others go by their ids."""
 
+JUDGES: Mapping[str, str] = {**RULES, "override": "By hand", "incident": "Incident"}
+"""The same of all that says of a deployment that it failed."""
+
+_PLACES: Mapping[str, str] = {
+    "explicit": "else",
+    "rollback": "else",
+    "incident": "else",
+    "override": "",
+}
+"""Where on the page of rules those stand that have no row of their own; nowhere, if empty."""
+
 TEXTS: Mapping[str, str] = {
     "pr_title": "pull request title",
     "pr_label": "pull request label",
@@ -124,6 +135,16 @@ class Reasons:
 
 def rule_name(rule: str) -> str:
     return RULES.get(rule, wording.visible(rule))
+
+
+def judge_name(judge: str) -> str:
+    """What says that a deployment failed, by its name in `Deployment.failed_by`."""
+    return JUDGES.get(judge, wording.visible(judge))
+
+
+def rule_anchor(judge: str) -> str:
+    """Where it stands on the page of rules; empty for what is no rule."""
+    return _PLACES.get(judge, f"rule-{quote(judge, safe='')}")
 
 
 def failure_path(id_: str) -> str:

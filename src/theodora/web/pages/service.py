@@ -80,7 +80,7 @@ def show_service(visit: Visit) -> Answer:
             "settings": settings,
             "own": {"env": visit.query_parameters.get("env")},
             "looked_at": scope,
-            "cards": cards_of(group, scope),
+            "cards": cards_of(group, group.series, scope),
             "total": group.total,
             "freshness": freshness(visit, group.total, scope),
             "compared_days": report.previous_period.days(),

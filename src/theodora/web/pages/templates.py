@@ -7,6 +7,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from theodora.web.pages.reasons import judge_name, rule_anchor
 from theodora.web.pages.scope import service_path
 from theodora.web.pages.wording import FILTERS
 
@@ -22,7 +23,15 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update({**FILTERS, "shell": quote, "service_path": service_path})
+    made.filters.update(
+        {
+            **FILTERS,
+            "shell": quote,
+            "service_path": service_path,
+            "rule_anchor": rule_anchor,
+            "judge_name": judge_name,
+        }
+    )
     return made
 
 

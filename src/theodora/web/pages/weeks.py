@@ -5,16 +5,19 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from theodora.dora.buckets import DAY_NS
+from theodora.dora.buckets import DAY_NS, Period
 from theodora.events import Deployment, Failure
 from theodora.events.values import SECOND_NS
-from theodora.query import Kind, NumberRange, all_of, sort_key
+from theodora.query import Kind, all_of, any_of, parse, sort_key
 from theodora.storage import Selection
+from theodora.storage.in_period import Glimpse, InPeriod
 from theodora.web.pages import wording
+from theodora.web.pages.cards import FAILED
 from theodora.web.pages.charts import Incident, Tile, timeline
-from theodora.web.pages.charts.timeline import Shape
+from theodora.web.pages.charts.timeline import MOST_TILES, Shape
 from theodora.web.pages.frame import Visit
-from theodora.web.pages.last import VERDICTS, deployment_path
+from theodora.web.pages.freshness import PENDING
+from theodora.web.pages.last import UNMEASURED, VERDICTS, deployment_path
 from theodora.web.pages.scope import Scope
 
 MOST_WEEKS = 26
@@ -24,6 +27,7 @@ FEWER_WEEKS = 12
 """Of more than many deployments."""
 _WEEK_NS = 7 * DAY_NS
 _MOST_INCIDENTS = 100
+_REMARKABLE = any_of((parse(FAILED), parse(PENDING)))
 
 
 class Weeks(NamedTuple):
@@ -39,51 +43,66 @@ class Weeks(NamedTuple):
 def weeks_of(visit: Visit, scope: Scope) -> Weeks:
     """`scope` is narrowed to the service and environment."""
     start_ns, end_ns = scope.period.start_ns, scope.period.end_ns
-    since_ns = max(start_ns, end_ns - MOST_WEEKS * _WEEK_NS)
-    tiles = tuple(_tiles(visit, scope, since_ns))
-    if len(tiles) > MANY_DEPLOYMENTS:
-        since_ns = max(since_ns, end_ns - _full_weeks(tiles, end_ns) * _WEEK_NS)
-        tiles = tuple(tile for tile in tiles if tile.finished_at_ns >= since_ns)
+    longest = Period(max(start_ns, end_ns - MOST_WEEKS * _WEEK_NS), end_ns)
+    since_ns, tiles = visit.store.metrics.in_period(
+        visit.organisation, longest, lambda those: _look(those, longest, scope)
+    )
     incidents = tuple(_incidents(visit, scope, since_ns))
     chart = timeline(tiles, scope.clock, since_ns, end_ns, incidents)
     weeks = -(-(end_ns - since_ns) // _WEEK_NS)
     return Weeks(chart, len(tiles), weeks if since_ns > start_ns else None)
 
 
-def _full_weeks(tiles: Sequence[Tile], end_ns: int) -> int:
+def _look(those: InPeriod, longest: Period, scope: Scope) -> tuple[int, list[Tile]]:
+    """From when on tiles are drawn, and these, newest first."""
+    every = those.glimpses(scope.tree, MOST_DEPLOYMENTS)
+    since_ns = longest.start_ns
+    if len(every) > MANY_DEPLOYMENTS:
+        since_ns = max(since_ns, longest.end_ns - _full_weeks(every, longest.end_ns) * _WEEK_NS)
+        every = [each for each in every if each.finished_at_ns >= since_ns]
+    return since_ns, _tiles(those, every, scope)
+
+
+def _full_weeks(every: Sequence[Glimpse], end_ns: int) -> int:
     """Of many deployments fewer weeks are drawn: none that holds some which were not read."""
-    if len(tiles) < MOST_DEPLOYMENTS:
+    if len(every) < MOST_DEPLOYMENTS:
         return FEWER_WEEKS
-    return min(FEWER_WEEKS, max(1, (end_ns - tiles[-1].finished_at_ns) // _WEEK_NS))
+    return min(FEWER_WEEKS, max(1, (end_ns - every[-1].finished_at_ns) // _WEEK_NS))
 
 
-def _tiles(visit: Visit, scope: Scope, since_ns: int) -> Iterator[Tile]:
-    sort = sort_key("finished_at", Kind.DEPLOYMENT)
-    assert sort is not None
-    window = NumberRange(sort, since_ns, scope.period.end_ns - 1)
-    selection = Selection(query=all_of((scope.tree, window)), sort=sort, limit=MOST_DEPLOYMENTS)
-    baseline = _baseline(visit, scope)
-    for deployment in visit.store.deployments.select(visit.organisation, selection):
-        recovery_sec = deployment.recovery_time_sec
-        yield Tile(
-            deployment.finished_at_ns,
-            _shape(deployment, is_baseline=deployment.id == baseline),
-            scope.href(deployment_path(deployment)),
-            _words(deployment, scope),
-            None if recovery_sec is None else deployment.finished_at_ns + recovery_sec * SECOND_NS,
-        )
+def _tiles(those: InPeriod, every: Sequence[Glimpse], scope: Scope) -> list[Tile]:
+    """Of many only those that failed or are pending have words, unless they too are many."""
+    if len(every) <= MOST_TILES:
+        return [_told(each, scope) for each in those.newest(scope.tree, len(every))]
+    tiles = [_tile(each) for each in every]
+    if sum(tile.shape != "ok" for tile in tiles) > MOST_TILES:
+        return tiles
+    plain = [tile for tile in tiles if tile.shape not in {"failed", "pending"}]
+    remarkable = all_of((scope.tree, _REMARKABLE))
+    told = those.newest(remarkable, len(tiles) - len(plain))
+    return sorted(
+        [*plain, *(_told(each, scope) for each in told)], key=lambda tile: -tile.finished_at_ns
+    )
 
 
-def _baseline(visit: Visit, scope: Scope) -> str:
-    """The id of the first deployment ever, which ships the whole history and has no lead time."""
-    sort = sort_key("finished_at", Kind.DEPLOYMENT)
-    assert sort is not None
-    first = Selection(query=scope.tree, sort=sort, descending=False, limit=1)
-    found = visit.store.deployments.select(visit.organisation, first)
-    return found[0].id if found else ""
+def _told(deployment: Deployment, scope: Scope) -> Tile:
+    recovery_sec = deployment.recovery_time_sec
+    return Tile(
+        deployment.finished_at_ns,
+        _shape(deployment),
+        scope.href(deployment_path(deployment)),
+        _words(deployment, scope),
+        None if recovery_sec is None else deployment.finished_at_ns + recovery_sec * SECOND_NS,
+    )
 
 
-def _shape(deployment: Deployment, *, is_baseline: bool) -> Shape:
+def _tile(glimpse: Glimpse) -> Tile:
+    finished_at_ns, recovery_ns = glimpse.finished_at_ns, glimpse.recovery_ns
+    remedied_at_ns = None if recovery_ns is None else finished_at_ns + recovery_ns
+    return Tile(finished_at_ns, _shape(glimpse), "", "", remedied_at_ns)
+
+
+def _shape(deployment: Deployment | Glimpse) -> Shape:
     """That it failed goes before its being a remedy: a remedy may fail too."""
     if deployment.change_failure:
         return "failed"
@@ -91,13 +110,15 @@ def _shape(deployment: Deployment, *, is_baseline: bool) -> Shape:
         return deployment.deployment_type
     if deployment.change_failure is None:
         return "pending"
-    return "baseline" if is_baseline else "ok"
+    return "baseline" if deployment.lead_time_status else "ok"
 
 
 def _words(deployment: Deployment, scope: Scope) -> str:
     _, verdict = VERDICTS[deployment.change_failure]
     name = wording.plain(deployment.version or deployment.id)
-    return f"{name}, {scope.clock.moment(deployment.finished_at_ns)}: {verdict}"
+    status = deployment.lead_time_status
+    flag = f", {UNMEASURED[status].lower()}" if status else ""
+    return f"{name}, {scope.clock.moment(deployment.finished_at_ns)}: {verdict}{flag}"
 
 
 def _incidents(visit: Visit, scope: Scope, since_ns: int) -> Iterator[Incident]:

@@ -5,7 +5,6 @@ from theodora.web.pages.charts.recovery import Recovery, recovery_chart
 from theodora.web.pages.charts.series import (
     Count,
     Rate,
-    count_of,
     deployments_chart,
     empty_chart,
     failure_rate_of,
@@ -35,7 +34,6 @@ __all__ = [
     "Slot",
     "Span",
     "Tile",
-    "count_of",
     "day_histogram",
     "deployments_chart",
     "empty_chart",

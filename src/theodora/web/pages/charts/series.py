@@ -10,7 +10,7 @@ from theodora.dora.metrics import Metrics
 from theodora.dora.report import BucketMetrics
 from theodora.web.pages import wording
 from theodora.web.pages.charts.scales import count_axis, duration_axis, rate_axis
-from theodora.web.pages.charts.slots import Plot, Slot
+from theodora.web.pages.charts.slots import Plot, Slot, leading
 from theodora.web.pages.charts.svg import (
     STRIPE,
     bars,
@@ -85,7 +85,8 @@ def deployments_chart(series: Sequence[BucketMetrics], slots: Sequence[Slot]) ->
     if not slots:
         return empty_chart("no intervals in this period")
     counts = [count_of(each.metrics) for each in series]
-    plot = Plot(slots, count_axis(max(count.total for count in counts)))
+    totals = [count.total for count in counts]
+    plot = Plot(leading(slots, totals), count_axis(max(totals)))
     stacks = [_stack(plot, count) for count in counts]
     standing = ((index, *stack[0]) for index, stack in enumerate(stacks) if stack[0])
     fine = bars("b-ok", 1 - 2 * _INSET, standing)
@@ -129,7 +130,7 @@ def lead_time_chart(series: Sequence[BucketMetrics], slots: Sequence[Slot]) -> M
     known = [each.p90 for each in lead_times if each.p90 is not None]
     if not known:
         return empty_chart("no commits yet")
-    plot = Plot(slots, duration_axis(max(known)))
+    plot = Plot(leading(slots, (each.n for each in lead_times)), duration_axis(max(known)))
     titles = [
         f"median {wording.duration(each.p50)}, p90 {wording.duration(each.p90)}, "
         f"{wording.counted(each.n, 'commit')}"
@@ -178,7 +179,8 @@ def rate_chart(
     if not slots or overall.value is None:
         return empty_chart("none judged yet")
     highs = [rate.high for rate in rates if rate.high is not None]
-    plot = Plot(slots, rate_axis(min(max(highs), _reach(rates))))
+    leads = leading(slots, (rate.hits for rate in rates))
+    plot = Plot(leads, rate_axis(min(max(highs), _reach(rates))))
     average = f"M-.5 {short(plot.y(overall.value))}h{len(slots)}"
     inside = (
         bars("iv", 0.4, _intervals(plot, rates)),

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from theodora.dora.report import BucketMetrics
+from theodora.dora.buckets import Bucket
 from theodora.query import Query
 from theodora.web.pages.charts.scales import Axis
 from theodora.web.pages.charts.svg import (
@@ -43,24 +43,28 @@ class Slot(NamedTuple):
     is_partial: bool
 
 
-def slots_of(
-    series: Sequence[BucketMetrics], scope: Scope, *clauses: str | Query
-) -> tuple[Slot, ...]:
-    """The intervals of a report; each leads to its deployments, narrowed by `clauses`."""
+def slots_of(buckets: Iterable[Bucket], scope: Scope, *clauses: str | Query) -> tuple[Slot, ...]:
+    """The intervals of a chart; each leads to its deployments, narrowed by `clauses`."""
     query = scope.also(*clauses) if clauses else scope.query
     return tuple(
         Slot(
             _label(each, scope),
-            scope.clock.bucket(each.bucket, scope.interval),
-            scope.link("/deployments", query=query, **scope.within(each.bucket.covered)),
-            each.bucket.is_partial,
+            scope.clock.bucket(each, scope.interval),
+            scope.link("/deployments", query=query, **scope.within(each.covered)),
+            each.is_partial,
         )
-        for each in series
+        for each in buckets
     )
 
 
-def _label(each: BucketMetrics, scope: Scope) -> str:
-    whole = each.bucket.period
+def leading(slots: Iterable[Slot], counts: Iterable[int]) -> tuple[Slot, ...]:
+    """The same, but that none leads to a list of nothing."""
+    pairs = zip(slots, counts, strict=True)
+    return tuple(slot if count else slot._replace(link="") for slot, count in pairs)
+
+
+def _label(bucket: Bucket, scope: Scope) -> str:
+    whole = bucket.period
     if whole.start_ns <= scope.now_ns < whole.end_ns:
         return "now"
     return scope.clock.short_day(whole.start_ns)

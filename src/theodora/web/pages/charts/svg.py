@@ -4,7 +4,7 @@ A whole series is one path in a nested drawing that is stretched over the width;
 and patterns stay outside of it. Nothing has a style of its own: classes do.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from markupsafe import Markup, escape
 
@@ -57,9 +57,29 @@ def bars(class_: str, width: float, those: Iterable[tuple[float, float, float]])
 
     `width` is in what x is: slots, or percents.
     """
-    drawn = "".join(f"M{short(x)} {short(low)}V{short(high)}" for x, high, low in those)
+    drawn = "".join(_strokes(those))
     across = f"{round(width, 2):g}"
     return f'<path class="{class_}" stroke-width="{across}" d="{drawn}"/>' if drawn else ""
+
+
+def _strokes(those: Iterable[tuple[float, float, float]]) -> Iterator[str]:
+    """To the foot of each bar and up to its top, from the bar before where that is shorter."""
+    at_x = at_y = None
+    for bar in those:
+        x, high, low = (round(each, 1) for each in bar)
+        whole = f"M{short(x)} {short(low)}V{short(high)}"
+        step = whole
+        if at_x is not None and at_y is not None:
+            down = _shorter(low - at_y)
+            space = "" if down.startswith("-") else " "
+            step = f"m{_shorter(x - at_x)}{space}{down}v{_shorter(high - low)}"
+        yield min(step, whole, key=len)
+        at_x, at_y = x, high
+
+
+def _shorter(value: float) -> str:
+    """The same as `short`, without a zero before the point."""
+    return short(value).replace("0.", ".", 1) if abs(value) < 1 else short(value)
 
 
 def dots(class_: str, those: Iterable[tuple[float, float]]) -> str:

@@ -303,20 +303,17 @@ def _hours(weeks: _Weeks, rows: Mapping[date, Sequence[Tile]]) -> Iterator[str]:
         for each in _HOURS_A_BAR
         if len(rows) * 168 / each <= _MOST_BARS or each == _HOURS_A_BAR[-1]
     )
+    placed = {
+        week: [(int(weeks.x(tile.finished_at_ns) * 1.68 / step), tile.shape) for tile in row]
+        for week, row in rows.items()
+    }
     for class_, shapes in _HOURLY:
         drawn: list[tuple[float, float, float]] = []
-        for week, row in rows.items():
-            highest = max(_per_bar(weeks, row, step, _ANY).values())
+        for week, row in placed.items():
+            highest = max(Counter(bar for bar, _ in row).values())
+            counts = Counter(bar for bar, shape in row if shape in shapes)
             foot = weeks.y(week) + 20
-            for bar, count in sorted(_per_bar(weeks, row, step, shapes).items()):
+            for bar, count in sorted(counts.items()):
                 height = max(count / highest * 16, 1)
                 drawn.append(((bar + 0.5) * step / 1.68, foot - height, foot))
         yield bars(class_, step / 1.68 * 0.8, drawn)
-
-
-def _per_bar(
-    weeks: _Weeks, row: Iterable[Tile], step: int, shapes: Sequence[Shape]
-) -> Counter[int]:
-    return Counter(
-        int(weeks.x(tile.finished_at_ns) * 1.68 / step) for tile in row if tile.shape in shapes
-    )

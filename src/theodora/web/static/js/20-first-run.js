@@ -10,8 +10,9 @@ if (waiting) {
   status.textContent = "Looking every 2 seconds. ";
   const timer = setInterval(async () => {
     const answer = await fetch(waiting.dataset.ask, { headers: { Accept: "application/json" } });
-    const { go } = answer.ok ? await answer.json() : {};
+    const { go, refused } = answer.ok ? await answer.json() : {};
     if (go) location.href = go;
+    if (refused) waiting.querySelector("b").textContent = refused;
   }, 2000);
   stop.addEventListener("click", () => {
     clearInterval(timer);

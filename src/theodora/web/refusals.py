@@ -1,0 +1,26 @@
+"""Why a request was refused, as it is counted: in a few words, and never with the body."""
+
+from theodora.errors import Invalid, Problem, TooManyRequests
+from theodora.storage.reception import Refused
+
+
+def refusal_of(error: Exception, status: int) -> Refused:
+    """Of several problems the first; `status` is that of the reply.
+
+    A place in an array is told without its number, so that what is wrong in the same way is
+    counted as the same.
+    """
+    if isinstance(error, Invalid) and error.problems:
+        first, *others = error.problems
+        more = f" (and {len(others)} more)" if others else ""
+        return Refused(status, _place(first), first.detail + more)
+    if isinstance(error, TooManyRequests):
+        return Refused(status, "", "too many requests: the rate limit of this operation is used up")
+    return Refused(status, "", str(error))
+
+
+def _place(problem: Problem) -> str:
+    if problem.parameter is not None:
+        return problem.parameter
+    path = tuple("*" if isinstance(step, int) else step for step in problem.path)
+    return Problem("", path).pointer
