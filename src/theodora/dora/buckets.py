@@ -1,8 +1,9 @@
 """Periods of time, and the calendar intervals they are cut into."""
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
@@ -65,37 +66,17 @@ class Calendar(msgspec.Struct, frozen=True):
 
     def local_days(self, instants_ns: NDArray[np.int64]) -> NDArray[np.int64]:
         """The local dates of instants, as days since 1970-01-01."""
-        seconds = instants_ns // SECOND_NS
-        if not len(seconds):
-            return seconds
-        starts, offsets = zip(*self._offsets(int(seconds.min()), int(seconds.max())), strict=True)
-        local = np.array(offsets, np.int64)
-        if len(local) > 1:
-            local = local[np.searchsorted(np.array(starts), seconds, side="right") - 1]
-        return (seconds + local) // DAY_SEC
-
-    def _offsets(self, first_sec: int, last_sec: int) -> Iterator[tuple[int, int]]:
-        """From when on clocks were how many seconds ahead of UTC, up to the last instant.
-
-        A day is taken to have one change at the most.
-        """
-        yield first_sec, self._offset_sec(first_sec)
-        for at in range(first_sec, last_sec, DAY_SEC):
-            following = min(at + DAY_SEC, last_sec)
-            offset = self._offset_sec(following)
-            if offset != self._offset_sec(at):
-                yield self._change(at, following), offset
-
-    def _change(self, before_sec: int, after_sec: int) -> int:
-        """The first second at which clocks are as they are at the latter of two."""
-        after = self._offset_sec(after_sec)
-        seconds = range(before_sec, after_sec)
-        return before_sec + bisect_left(seconds, 1, key=lambda at: self._offset_sec(at) == after)
-
-    def _offset_sec(self, at_sec: int) -> int:
-        offset = datetime.fromtimestamp(at_sec, self.zone).utcoffset()
-        assert offset is not None
-        return int(offset.total_seconds())
+        days = instants_ns // SECOND_NS
+        if not len(days):
+            return days
+        first, last = int(days.min()) // DAY_SEC, int(days.max()) // DAY_SEC + 1
+        starts, offsets = zip(*_offsets(self.zone, first * DAY_SEC, last * DAY_SEC), strict=True)
+        if len(offsets) == 1:
+            days += offsets[0]
+        else:
+            days += np.array(offsets)[np.searchsorted(starts, days, side="right") - 1]
+        days //= DAY_SEC
+        return days
 
     def midnight_ns(self, day: date) -> int:
         """The first instant of a local day; where clocks skip midnight, the instant they do so."""
@@ -134,6 +115,35 @@ class Calendar(msgspec.Struct, frozen=True):
 
 
 UTC_CALENDAR = Calendar()
+
+
+@lru_cache(maxsize=256)
+def _offsets(zone: tzinfo, first_sec: int, last_sec: int) -> Sequence[tuple[int, int]]:
+    """From when on clocks were how many seconds ahead of UTC, up to the last instant.
+
+    A day is taken to have one change at the most.
+    """
+    offset_sec = _offset_sec(zone, first_sec)
+    found = [(first_sec, offset_sec)]
+    for at in range(first_sec, last_sec, DAY_SEC):
+        following = min(at + DAY_SEC, last_sec)
+        before_sec, offset_sec = offset_sec, _offset_sec(zone, following)
+        if offset_sec != before_sec:
+            found.append((_change(zone, at, following), offset_sec))
+    return found
+
+
+def _change(zone: tzinfo, before_sec: int, after_sec: int) -> int:
+    """The first second at which clocks are as they are at the latter of two."""
+    after = _offset_sec(zone, after_sec)
+    seconds = range(before_sec, after_sec)
+    return before_sec + bisect_left(seconds, 1, key=lambda at: _offset_sec(zone, at) == after)
+
+
+def _offset_sec(zone: tzinfo, at_sec: int) -> int:
+    offset = datetime.fromtimestamp(at_sec, zone).utcoffset()
+    assert offset is not None
+    return int(offset.total_seconds())
 
 
 def buckets_of(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from theodora.dora.columns import EVERY, Ints, Places
+from theodora.dora.groups import ranges
 from theodora.dora.statistics import (
     Distributions,
     Durations,
@@ -76,18 +77,15 @@ def _gathered(durations: Durations, starts: Ints, lengths: Ints) -> Durations:
         lasts = np.concatenate((breaks - 1, np.array([len(starts) - 1])))
         ends = (starts[lasts] + lengths[lasts]).tolist()
         return np.concatenate([durations[a:b] for a, b in zip(firsts, ends, strict=True)])
-    ends = np.cumsum(lengths)
-    shifts = np.repeat(starts - (ends - lengths), lengths)
-    return durations[np.arange(len(shifts)) + shifts]
+    return durations[ranges(starts, lengths)]
 
 
 def _order_between(durations: Durations, offsets: Ints) -> None:
     """Puts each cell in order, a large one where percentiles lie."""
-    sizes = np.diff(offsets)
-    of_several = np.flatnonzero(sizes > 1)
-    starts, ends = offsets[of_several].tolist(), offsets[of_several + 1].tolist()
-    for start, end in zip(starts, ends, strict=True):
-        if end - start < _LARGE:
-            durations[start:end].sort()
-        else:
-            durations[start:end].partition(places_of_percentiles(end - start))
+    starts, ends = offsets[:-1], offsets[1:]
+    sizes = ends - starts
+    small, large = (sizes > 1) & (sizes < _LARGE), sizes >= _LARGE
+    for start, end in zip(starts[small].tolist(), ends[small].tolist(), strict=True):
+        durations[start:end].sort()
+    for start, end in zip(starts[large].tolist(), ends[large].tolist(), strict=True):
+        durations[start:end].partition(places_of_percentiles(end - start))

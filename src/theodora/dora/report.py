@@ -15,7 +15,7 @@ from theodora.dora.columns import (
     Selected,
 )
 from theodora.dora.groups import Group, Memberships, grouped, joined, one_group
-from theodora.dora.metrics import Change, Granularity, Metrics, Sample, changes
+from theodora.dora.metrics import Change, Granularity, Metrics, changes
 from theodora.dora.tally import Periods, Tally
 
 C = TypeVar("C", DeploymentColumns, IncidentColumns)
@@ -61,28 +61,20 @@ class GroupReport:
 
     @property
     def total(self) -> Metrics:
-        return self._now.metrics
+        return self._part.now.totals[self._number]
 
     @property
     def previous(self) -> Metrics:
-        return self._before.metrics
+        return self._part.before.totals[self._number]
 
     @cached_property
     def change(self) -> Mapping[str, Change]:
-        return changes(self._now, self._before)
+        return changes(self._part.now.sample(self._number), self._part.before.sample(self._number))
 
     @cached_property
     def series(self) -> Sequence[BucketMetrics]:
         """Every interval that overlaps the period, in order; empty without an interval."""
         return list(map(BucketMetrics, self._part.buckets, self._part.series.metrics(self._number)))
-
-    @cached_property
-    def _now(self) -> Sample:
-        return self._part.now.sample(self._number)
-
-    @cached_property
-    def _before(self) -> Sample:
-        return self._part.before.sample(self._number)
 
 
 class _Asked:

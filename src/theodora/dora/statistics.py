@@ -61,11 +61,16 @@ def distributions(durations: Durations, offsets: Ints) -> Distributions:
 
 def none_where(is_missing: NDArray[np.bool_], values: NDArray[np.float64]) -> list[float | None]:
     """A list of `values`, and of None where they mean nothing."""
-    if is_missing.all():
-        return [None] * len(values)
-    found: list[float | None] = values.tolist()
-    for place in np.flatnonzero(is_missing).tolist():
-        found[place] = None
+    missing = np.flatnonzero(is_missing)
+    if 2 * len(missing) < len(values):
+        found: list[float | None] = values.tolist()
+        for place in missing.tolist():
+            found[place] = None
+        return found
+    found = [None] * len(values)
+    present = np.flatnonzero(~is_missing)
+    for place, value in zip(present.tolist(), values[present].tolist(), strict=True):
+        found[place] = value
     return found
 
 

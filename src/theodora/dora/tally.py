@@ -60,21 +60,25 @@ class Periods:
         found[instants_ns >= self._ends[found]] = -1
         return found
 
-    def active_days(self, cells: Places, count: int, instants_ns: Ints) -> Ints:
-        """How many local dates have an instant, by cell."""
-        if not len(cells):
-            return np.zeros(count, np.int64)
-        first_days = self._calendar.local_days(self._starts)
-        days = self._calendar.local_days(instants_ns) - first_days[cells % len(self)]
-        width = int(days.max()) + 1
-        numbers = cells * width + days
-        if count * width <= _MOST_FLAGS:
-            is_active = np.zeros(count * width, np.bool_)
+    def active_days(self, sizes: Ints, instants_ns: Ints) -> Ints:
+        """How many local dates have an instant, by cell.
+
+        The instants are in order of their cells, of which each has so many.
+        """
+        if not len(instants_ns):
+            return np.zeros_like(sizes)
+        first_days = np.resize(self._calendar.local_days(self._starts), len(sizes))
+        numbers = self._calendar.local_days(instants_ns)
+        numbers -= np.repeat(first_days, sizes)
+        width = int(numbers.max()) + 1
+        numbers += np.repeat(np.arange(len(sizes)) * width, sizes)
+        if len(sizes) * width <= _MOST_FLAGS:
+            is_active = np.zeros(len(sizes) * width, np.bool_)
             is_active[numbers] = True
             active = np.flatnonzero(is_active)
         else:
             active = np.unique(numbers)
-        return np.bincount(active // width, minlength=count)
+        return np.bincount(active // width, minlength=len(sizes))
 
 
 class _Placed(NamedTuple):
@@ -108,12 +112,16 @@ class Tally:
         """Those of a group, period by period."""
         return self._figures.metrics(slice(group * self._width, (group + 1) * self._width))
 
+    @cached_property
+    def totals(self) -> list[Metrics]:
+        """Of each group those of the only period."""
+        return self._figures.metrics(slice(None))
+
     def sample(self, group: int) -> Sample:
         """A group's only period, to be compared with another."""
-        (metrics,) = self.metrics(group)
         (days,) = self._periods.days
         return Sample(
-            metrics=metrics,
+            metrics=self.totals[group],
             days=days,
             lead_times=self._lead_times[group],
             recovery_times=self._recovery_times[group],
@@ -160,7 +168,7 @@ class Tally:
         self._failed = self._counted(cells[verdict == FAILED])
         self._rework = self._counted(cells[(verdict != PENDING) & is_rework])
         self._active_days = self._periods.active_days(
-            cells, self._count, columns.finished_at_ns[places]
+            self._deployments, columns.finished_at_ns[places]
         )
         is_remedied = (verdict == FAILED) & (columns.recovery_ns[places] != UNKNOWN_NS)
         self._recovery_times = self._one_each(columns.recovery_ns, placed, is_remedied)

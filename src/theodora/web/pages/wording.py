@@ -5,7 +5,7 @@ never made by rounding: a rate of 0.04 % is `<0.1 %`, not 0.
 """
 
 import math
-import unicodedata
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
@@ -18,6 +18,9 @@ NARROW = "\u202f"
 
 TURNING = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 """Marks that turn the direction of the text after them."""
+
+_UNWRITABLE = re.compile(f"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff{TURNING}]")
+"""What acts, or what no XML may hold."""
 
 ABSENT = "no value"
 DASH = "—"
@@ -170,9 +173,7 @@ def movement(name: str, now: Metrics, before: Metrics, change: Change) -> Moveme
 
 def visible(text: str) -> str:
     """`text` with control characters as their pictures, so that none acts or breaks a page."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(_pictured(character) for character in text)
+    return _UNWRITABLE.sub(_pictured, text)
 
 
 def plain(text: str, limit: int = 80) -> str:
@@ -264,14 +265,8 @@ def _moved(
     return Movement(words, direction, "better" if rose is more_is_better else "worse", was)
 
 
-_UNWRITABLE = frozenset(f"\ufffe\uffff{TURNING}")
-"""What no XML may hold, and what may not act."""
-
-
-def _pictured(character: str) -> str:
+def _pictured(found: re.Match[str]) -> str:
+    character = found[0]
     if character < "\x20":
         return chr(0x2400 + ord(character))
-    if character == "\x7f":
-        return "\u2421"
-    is_unwritable = character in _UNWRITABLE or unicodedata.category(character) in ("Cc", "Cs")
-    return "\ufffd" if is_unwritable else character
+    return "\u2421" if character == "\x7f" else "\ufffd"
