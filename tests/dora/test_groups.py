@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
 
 from theodora.dora.columns import select_deployments, select_incidents
-from theodora.dora.groups import Memberships, grouped
+from theodora.dora.groups import Memberships, grouped, ranges
 from theodora.dora.rows import DeploymentRow, IncidentRow
 
 
@@ -24,6 +26,13 @@ def members(found: Memberships, count: int) -> Iterator[tuple[tuple[str, ...], l
     events = np.arange(count)[found.events]
     for number, name in enumerate(found.names):
         yield name, events[found.groups == number].tolist()
+
+
+@given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 4))))
+def test_ranges_are_the_numbers_from_each_start_on(those):
+    starts, counts = (np.array([each[at] for each in those], np.int64) for at in (0, 1))
+    expected = [start + step for start, count in those for step in range(count)]
+    assert ranges(starts, counts).tolist() == expected
 
 
 def test_without_keys_all_are_one_group():

@@ -13,6 +13,7 @@ from theodora.dora.columns import (
     IncidentColumns,
     Ints,
     Selected,
+    chosen,
 )
 from theodora.dora.groups import Group, Memberships, grouped, joined, one_group
 from theodora.dora.metrics import Change, Granularity, Metrics, changes
@@ -106,7 +107,7 @@ class _Asked:
         instants_ns = instants_ns[selected.places]
         is_now = _lies_in(self.query.period, instants_ns)
         concerns = is_now | _lies_in(self.previous_period, instants_ns)
-        return Selected(selected.columns, selected.places[concerns])
+        return Selected(selected.columns, selected.places[chosen(concerns)])
 
 
 class _Part:

@@ -24,6 +24,7 @@ from theodora.dora.columns import (
     Ints,
     Places,
     Selected,
+    chosen,
 )
 from theodora.dora.figures import Counts, Figures, Spans
 from theodora.dora.groups import Memberships, ranges
@@ -164,7 +165,7 @@ class Tally:
         cells, places = placed = self._placed(selected, columns.finished_at_ns, memberships)
         verdict, is_rework = columns.verdict[places], columns.is_rework[places]
         self._deployments = self._counted(cells)
-        self._evaluated = self._counted(cells[verdict != PENDING])
+        self._evaluated = self._counted(cells[chosen(verdict != PENDING)])
         self._failed = self._counted(cells[verdict == FAILED])
         self._rework = self._counted(cells[(verdict != PENDING) & is_rework])
         self._active_days = self._periods.active_days(
@@ -191,9 +192,9 @@ class Tally:
     ) -> _Placed:
         """Events without those in no cell."""
         period = self._periods.numbers(instants_ns[selected.places])[memberships.events]
-        lies_in_one = period >= 0
-        cells = memberships.groups[lies_in_one] * self._width + period[lies_in_one]
-        places = selected.places[memberships.events][lies_in_one]
+        in_one = chosen(period >= 0)
+        cells = memberships.groups[in_one] * self._width + period[in_one]
+        places = selected.places[memberships.events][in_one]
         order = order_by_cell(cells, self._count)
         return _Placed(cells[order], places[order])
 
