@@ -1,7 +1,7 @@
 """Which values events have of a field, found from their postings."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, LiteralString
 
 from theodora.storage.cursor import Cursor
 from theodora.storage.indexing import watermark_of
@@ -23,25 +23,36 @@ def posted_values(
 
     Only those above `after`. The time it takes grows with the values, not with the events.
     """
-    found = {*_indexed(cursor, table, org, field, after, limit)}
-    found.update(value for value in _in_tail(cursor, table, org, field) if value > after)
-    return sorted(found)[:limit]
+    # The first may be `after` itself.
+    terms = leaps(cursor, table, org, (f"{field}:{after}", f"{field};"), "> found.term", limit + 1)
+    found = {term.partition(":")[2] for term in terms}
+    found.update(_in_tail(cursor, table, org, field))
+    return sorted(value for value in found if value > after)[:limit]
 
 
-def _indexed(
-    cursor: Cursor, table: EventTable[Any], org: Organisation, field: str, after: str, limit: int
-) -> Iterator[str]:
-    """Leaps from value to value: each step looks up the next term after the last."""
+def leaps(
+    cursor: Cursor,
+    table: EventTable[Any],
+    org: Organisation,
+    ends: tuple[str, str],
+    following: LiteralString,
+    limit: int,
+) -> list[str]:
+    """Terms from one end up to, and not including, the other.
+
+    Each is looked up after the one before it, `found.term`: the first of those `following` it.
+    """
+    first, last = ends
     rows = cursor.execute(
         "WITH RECURSIVE found (term) AS ("
-        f"SELECT min(term) FROM {table.postings} WHERE org = ?1 AND term > ?2 AND term < ?3 "
+        f"SELECT min(term) FROM {table.postings} WHERE org = ?1 AND term >= ?2 AND term < ?3 "
         f"UNION ALL SELECT (SELECT min(p.term) FROM {table.postings} p "
-        "WHERE p.org = ?1 AND p.term > found.term AND p.term < ?3) "
+        f"WHERE p.org = ?1 AND p.term {following} AND p.term < ?3) "
         "FROM found WHERE found.term IS NOT NULL) "
         "SELECT term FROM found WHERE term IS NOT NULL LIMIT ?4",
-        (org.key, f"{field}:{after}", f"{field};", limit),
+        (org.key, first, last, limit),
     )
-    yield from (term.partition(":")[2] for (term,) in rows)
+    return [term for (term,) in rows]
 
 
 def _in_tail(
