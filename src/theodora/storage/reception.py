@@ -182,11 +182,14 @@ class ReceptionWriter:
         while not self._stopping.is_set():
             self._reception.due.wait()
             self._stopping.wait(_WRITE_SECONDS)
-            if self._reception.has_counted:
-                self._write()
+            self._write()
+        # What was counted while the last of it was being written.
+        self._write()
 
     def _write(self) -> None:
         """What cannot be written is lost; the server goes on counting."""
+        if not self._reception.has_counted:
+            return
         try:
             self._reception.write().result()
         except Unavailable as error:
