@@ -12,6 +12,7 @@ import serving
 from asking import Tenant, make_tenant, server_in_process
 from databases import KINDS, Databases
 from postgresql import NEWEST, ON_CITUS, PostgresqlServer, either_kind
+from settling import hold_index
 from theodora.app import Built, build
 from theodora.config import load
 from theodora.storage import Organisation, Store
@@ -69,7 +70,17 @@ def database(databases: Databases, tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def store(database: str) -> Iterator[Store]:
+def index(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The state of the index of `store`: by default what the time between two calls makes it.
+
+    Tests whose result must not depend on it are parametrised with `settling.STATES`.
+    """
+    if state := getattr(request, "param", None):
+        hold_index(monkeypatch, state)
+
+
+@pytest.fixture
+def store(database: str, index: None) -> Iterator[Store]:
     """An empty store in a real database."""
     with Store(database, render) as store:
         yield store

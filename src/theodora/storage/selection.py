@@ -276,7 +276,9 @@ class _Search:
         arms = [self._probe(probe) for probe in union]
         if arms and tailed:
             arms.append(self._tail())
-        events = [Condition(f"SELECT event FROM ({arm.sql}) arm", arm.values) for arm in arms]
+        # UNION drops an event that several arms find, but a single arm has no UNION.
+        event: LiteralString = "DISTINCT event" if _may_repeat(union) and not tailed else "event"
+        events = [Condition(f"SELECT {event} FROM ({arm.sql}) arm", arm.values) for arm in arms]
         found = _together(" UNION ", events) if events else _NOTHING
         return Condition(
             f"SELECT {self._columns} FROM ({found.sql}) p "
@@ -411,6 +413,15 @@ class _Search:
             f"ELSE {_LAST_NS} END FROM ({longest}) longest"
         )
         return Condition(f"e.finished_at_ns BETWEEN ? AND ({latest})", (low, high, self._org.key))
+
+
+def _may_repeat(union: Union) -> bool:
+    """Whether a union of a single probe can find an event twice, under several terms or numbers."""
+    match union:
+        case (TermRangeProbe() | WordProbe() | NumberProbe(),):
+            return True
+        case _:
+            return False
 
 
 def _together(operator: LiteralString, statements: Iterable[Condition]) -> Condition:

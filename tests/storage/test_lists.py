@@ -1,0 +1,88 @@
+"""A list shows each event once, whether the index knows the events or does not yet."""
+
+from collections.abc import Callable, Iterable
+from itertools import product
+from typing import Any
+
+import pytest
+
+from settling import STATES
+from theodora.events import Deployment, Failure, Git
+from theodora.query import Kind, parse, sort_key
+from theodora.storage import Organisation, Selection, Store
+
+pytestmark = pytest.mark.parametrize("index", STATES, indirect=True)
+
+IDS = ("1", "2", "3", "4")
+
+
+def deployment(id_: str) -> Deployment:
+    """One with the same words in its service, its repository and tags, and two builds."""
+    return Deployment(
+        id=id_,
+        service="checkout-api",
+        started_at_ns=10**18 - int(id_),
+        finished_at_ns=10**18,
+        git=Git("66adc9350f2cc9b250b69abddab733dd55e1a588", "https://x.example/acme/checkout-api"),
+        custom_tags=("runbook:checkout-api", "build:7", "build:8", "build:next"),
+    )
+
+
+def failure(id_: str) -> Failure:
+    return Failure(
+        id=id_,
+        services=("web-eu", "web-us", "pay"),
+        started_at_ns=10**18 - int(id_),
+        name="checkout api down",
+        custom_tags=("runbook:checkout-api", "page:checkout-api"),
+    )
+
+
+REPEATED_WORDS = ("checkout-api", '"checkout api"', "*:checkout-api", "check*", "*:check*", "api")
+DEPLOYMENT_QUERIES = (
+    *REPEATED_WORDS,
+    *("tags:*", "tags:*checkout*", "build:*", "build:[7 TO 8]", "build:>6", "build:[7 TO z]"),
+)
+FAILURE_QUERIES = (
+    *REPEATED_WORDS,
+    *("tags:*", "service:*", "service:web*", "service:[a TO z]", "_exists_:service"),
+)
+
+
+@pytest.fixture
+def filled(store: Store, org: Organisation) -> Store:
+    for id_ in IDS:
+        store.deployments.add(org, deployment(id_), 1)
+        store.failures.add(org, failure(id_), 1).result()
+    return store
+
+
+def listed(
+    select: Callable[[Organisation, Selection], Iterable[Any]],
+    org: Organisation,
+    kind: Kind,
+    queries: Iterable[str],
+    limit: int,
+) -> dict[tuple[str, str], tuple[str, ...]]:
+    """The ids in the list of each query, in the order of postings and in that of no index."""
+    found: dict[tuple[str, str], tuple[str, ...]] = {}
+    for query, sort in product(queries, ("started_at", "env")):
+        by = sort_key(sort, kind)
+        assert by
+        asked = Selection(query=parse(query), sort=by, limit=limit)
+        found[query, sort] = tuple(event.id for event in select(org, asked))
+    return found
+
+
+@pytest.mark.parametrize("limit", [3, 100])
+def test_a_list_shows_each_deployment_once(filled: Store, org: Organisation, limit: int) -> None:
+    for select in (filled.deployments.select, filled.deployments.documents):
+        found = listed(select, org, Kind.DEPLOYMENT, DEPLOYMENT_QUERIES, limit)
+        assert found == dict.fromkeys(found, IDS[:limit])
+
+
+@pytest.mark.parametrize("limit", [3, 100])
+def test_a_list_shows_each_failure_once(filled: Store, org: Organisation, limit: int) -> None:
+    for select in (filled.failures.select, filled.failures.documents):
+        found = listed(select, org, Kind.FAILURE, FAILURE_QUERIES, limit)
+        assert found == dict.fromkeys(found, IDS[:limit])
