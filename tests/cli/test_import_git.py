@@ -97,13 +97,58 @@ def test_only_tags_that_match_are_deployments(tmp_path: Path, repository: GitRep
     assert set(deployments(tmp_path)) == {"release/2024/1"}
 
 
-def test_a_tag_of_something_else_than_a_commit_is_no_deployment(
+def test_several_globs_choose_tags_and_others_leave_some_out(
+    tmp_path: Path, repository: GitRepository
+) -> None:
+    for name in ("v3-rc1", "v3-beta", "v3", "release/3", "nightly"):
+        repository.tag(name)
+    globs = ("--tags", "v*", "--tags", "release/*")
+    run(tmp_path, *globs, "--exclude-tags", "*-rc*", "--exclude-tags", "*-beta")
+    assert set(deployments(tmp_path)) == {"v1", "v2", "v3", "release/3"}
+    result = run(tmp_path, "--tags", "v3-*", "--exclude-tags", "*-rc*", "--exclude-tags", "*-b*")
+    assert 'matches "v3-*" and not "*-rc*" or "*-b*"' in result.output
+
+
+def test_a_tag_of_a_tag_is_a_deployment_however_deep(
+    tmp_path: Path, repository: GitRepository
+) -> None:
+    made_at = 1_800_000_000
+    date = {"GIT_COMMITTER_DATE": f"{made_at} +0000"}
+    repository.git("tag", "-m", "Another name", "v2-alias", "v2")
+    repository.git("tag", "-m", "And another", "v2-alias-of-alias", "v2-alias", **date)
+    result = run(tmp_path)
+    assert result.exit_code == 0, result.output
+    made = deployments(tmp_path)
+    assert set(made) == {"v1", "v2", "v2-alias", "v2-alias-of-alias"}
+    assert made["v2-alias-of-alias"].finished_at_ns == made_at * 10**9
+    git = made["v2-alias-of-alias"].git
+    assert git is not None
+    assert git.commit_sha == repository.sha("v2^{commit}")
+
+
+def test_an_annotated_tag_without_a_date_was_made_when_its_commit_was(
+    tmp_path: Path, repository: GitRepository
+) -> None:
+    inner = f"object {repository.sha('v1')}\ntype commit\ntag old\n\nWithout a tagger\n"
+    sha = repository.git("hash-object", "-t", "tag", "-w", "--stdin", stdin=inner.encode())
+    outer = f"object {sha.decode().strip()}\ntype tag\ntag older\n\nWithout a tagger\n"
+    sha = repository.git("hash-object", "-t", "tag", "-w", "--stdin", stdin=outer.encode())
+    repository.git("update-ref", "refs/tags/older", sha.decode().strip())
+    run(tmp_path)
+    made = deployments(tmp_path)
+    assert made["older"].finished_at_ns == made["v1"].finished_at_ns
+
+
+def test_a_tag_of_something_else_than_a_commit_is_left_out_and_said(
     tmp_path: Path, repository: GitRepository
 ) -> None:
     repository.git("tag", "tree", "HEAD^{tree}")
     repository.git("tag", "-a", "-m", "x", "annotated-tree", "HEAD^{tree}")
-    run(tmp_path)
+    result = run(tmp_path)
     assert set(deployments(tmp_path)) == {"v1", "v2"}
+    assert result.exit_code == 0
+    for name in ("tree", "annotated-tree"):
+        assert f'tag "{name}" is left out: it points at no commit' in result.stderr
 
 
 def test_a_bare_repository_is_read_too(tmp_path: Path, repository: GitRepository) -> None:

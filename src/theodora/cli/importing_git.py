@@ -17,12 +17,30 @@ from theodora.sources.git_tags import deployment_from_tag
 from theodora.storage import Organisation, Store
 from theodora.web.wire import render
 
+_SHOWN = 20
+"""Tags left out that are shown one by one."""
+
 
 @click.command()
 @click.argument("path", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--service", required=True, help="Service that the tags put out.")
 @click.option("--env", required=True, help="Environment that they were put out to.")
-@click.option("--tags", "pattern", default="*", show_default=True, help="Tags to read, as a glob.")
+@click.option(
+    "--tags",
+    "included",
+    multiple=True,
+    metavar="GLOB",
+    default=["*"],
+    show_default=True,
+    help="Tags to read; may be given several times.",
+)
+@click.option(
+    "--exclude-tags",
+    "excluded",
+    multiple=True,
+    metavar="GLOB",
+    help="Tags to leave out, such as release candidates; may be given several times.",
+)
 @click.option("--repository-url", help="The repository's URL. Default: that of the remote origin.")
 @organisation_option
 @setting_options(["database"])
@@ -30,7 +48,8 @@ def git(
     path: Path,
     service: str,
     env: str,
-    pattern: str,
+    included: Sequence[str],
+    excluded: Sequence[str],
     repository_url: str | None,
     org: str,
     **flags: str | None,
@@ -40,12 +59,18 @@ def git(
     A deployment happened when its annotated tag was made; for another tag, when its commit was.
     Commits come with their changed paths. The repository is only read. Doing so again changes
     nothing.
+
+    \b
+    Versions without their release candidates:
+      theodora import git . --service web --env production \\
+        --tags 'v*' --tags 'release/*' --exclude-tags '*-rc*'
     """
     history = History(path)
     url = without_credentials(repository_url or history.remote_url() or str(path.resolve()))
-    tags = history.tags(pattern)
+    tags, others = history.tags(included, excluded)
+    _show_left_out(others)
     if not tags:
-        raise click.ClickException(f'no tag of a commit in {path} matches "{pattern}"')
+        raise click.ClickException(f"no tag of a commit in {path} {_asked(included, excluded)}")
     with Store(config_from(flags).database, render) as store:
         org_ = store.keys.ensure_organisation(org, time.time_ns()).result()
         _import_commits(store, org_, history, repository_id(url), tags)
@@ -59,6 +84,19 @@ def git(
         tell_what_waits(store, org_)
         if intake.kept_out:
             sys.exit(1)
+
+
+def _show_left_out(names: Sequence[str]) -> None:
+    for name in names[:_SHOWN]:
+        click.echo(f'tag "{name}" is left out: it points at no commit', err=True)
+    if len(names) > _SHOWN:
+        click.echo(f"{len(names) - _SHOWN:,} more tags point at no commit", err=True)
+
+
+def _asked(included: Iterable[str], excluded: Sequence[str]) -> str:
+    globs = " or ".join(f'"{glob}"' for glob in included)
+    but = " or ".join(f'"{glob}"' for glob in excluded)
+    return f"matches {globs}" + (f" and not {but}" if but else "")
 
 
 def _import_commits(

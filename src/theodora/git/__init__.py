@@ -5,9 +5,9 @@ hostile packs have been tried on it for twenty years, and what one does to it st
 that has limits.
 """
 
-from theodora.git.history import History, Tag
+from theodora.git.history import History, Tag, Tags
 from theodora.git.mirror import MirrorStore, protocol_of
 from theodora.git.packs import PackStore
 from theodora.git.process import GitError
 
-__all__ = ["GitError", "History", "MirrorStore", "PackStore", "Tag", "protocol_of"]
+__all__ = ["GitError", "History", "MirrorStore", "PackStore", "Tag", "Tags", "protocol_of"]

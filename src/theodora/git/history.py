@@ -16,11 +16,7 @@ _SECONDS = 600
 """Time that one command may compute, and take."""
 _READ_BYTES = 2 * 1024**3
 
-_FIELDS = (
-    "%(refname:strip=2)",
-    *("%(objecttype)", "%(objectname)", "%(committerdate:unix)"),
-    *("%(*objecttype)", "%(*objectname)", "%(*committerdate:unix)", "%(taggerdate:unix)"),
-)
+_TAG_FIELDS = "%(refname:strip=2)%00%(objectname)%00%(taggerdate:unix)"
 
 
 class Tag(NamedTuple):
@@ -30,6 +26,14 @@ class Tag(NamedTuple):
     commit_sha: str
     at_ns: int
     """When an annotated tag was made; of another, when its commit was."""
+
+
+class Tags(NamedTuple):
+    """The tags that were asked for."""
+
+    of_commits: Sequence[Tag]
+    others: Sequence[str]
+    """Names of tags that point at no commit, but at a tree, a file or nothing."""
 
 
 class History:
@@ -48,11 +52,46 @@ class History:
         """The URL of the remote `origin`, as it was configured."""
         return _text(self._run("config", "--default", "", "remote.origin.url")).strip() or None
 
-    def tags(self, pattern: str) -> list[Tag]:
-        """The tags of commits whose names match; `*`, `?` and `[...]` as in `git tag --list`."""
-        answer = self._run("for-each-ref", f"--format={'%00'.join(_FIELDS)}", "refs/tags")
-        tags = (_tag(line.split("\0")) for line in _text(answer).splitlines())
-        return [tag for tag in tags if tag and fnmatchcase(tag.name, pattern)]
+    def tags(self, included: Sequence[str], excluded: Sequence[str] = ()) -> Tags:
+        """The tags whose names match a glob of `included` and none of `excluded`.
+
+        `*`, `?` and `[...]` as in `git tag --list`.
+        """
+        answer = _text(self._run("for-each-ref", f"--format={_TAG_FIELDS}", "refs/tags"))
+        given = (line.split("\0") for line in answer.splitlines())
+        chosen = [
+            (name, sha, tagged_at)
+            for name, sha, tagged_at in given
+            if _matches_any(name, included) and not _matches_any(name, excluded)
+        ]
+        commits = self._commits_behind(sha for _, sha, _ in chosen)
+        committed_at = self._commit_times(set(commits.values()))
+        of_commits = [
+            Tag(name, commits[sha], int(tagged_at or committed_at[commits[sha]]) * _SECOND_NS)
+            for name, sha, tagged_at in chosen
+            if sha in commits
+        ]
+        return Tags(of_commits, [name for name, sha, _ in chosen if sha not in commits])
+
+    def _commits_behind(self, shas: Iterable[str]) -> dict[str, str]:
+        """The commit that each object leads to, through however many tags, where there is one.
+
+        `%(*objectname)` of `for-each-ref` follows a single tag in git before 2.45.
+        """
+        asked = list(dict.fromkeys(shas))
+        stdin = "".join(f"{sha}^{{commit}}\n" for sha in asked).encode()
+        answer = _text(self._run("cat-file", "--batch-check=%(objectname)", stdin=stdin))
+        found = zip(asked, answer.splitlines(), strict=True)
+        return {sha: line for sha, line in found if not line.endswith(" missing")}
+
+    def _commit_times(self, shas: Iterable[str]) -> dict[str, str]:
+        """The committer's time of each commit, in seconds."""
+        stdin = "".join(f"{sha}\n" for sha in shas).encode()
+        if not stdin:
+            return {}
+        answer = _text(self._run("rev-list", "--no-walk", "--timestamp", "--stdin", stdin=stdin))
+        pairs = (line.split(" ") for line in answer.splitlines())
+        return {sha: seconds for seconds, sha in pairs}
 
     def shas(self, tips: Iterable[str]) -> list[str]:
         """The SHAs of commits and all their ancestors, the newest first."""
@@ -72,14 +111,8 @@ class History:
         return run(arguments, seconds=_SECONDS, environment=self._environment, stdin=stdin)
 
 
-def _tag(fields: Sequence[str]) -> Tag | None:
-    """The tag of a line; None for one of something else than a commit."""
-    name, kind, sha, made_at, peeled_kind, peeled_sha, peeled_made_at, tagged_at = fields
-    if kind == "commit":
-        return Tag(name, sha, int(made_at) * _SECOND_NS)
-    if peeled_kind == "commit":
-        return Tag(name, peeled_sha, int(tagged_at or peeled_made_at) * _SECOND_NS)
-    return None
+def _matches_any(name: str, globs: Iterable[str]) -> bool:
+    return any(fnmatchcase(name, glob) for glob in globs)
 
 
 def _text(output: bytes) -> str:
