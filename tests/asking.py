@@ -2,7 +2,7 @@
 
 import itertools
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -154,6 +154,22 @@ def server_in_process(folder: Path, **settings: str) -> Iterator[tuple[Built, Te
     built = build(load({f"THEODORA_{name.upper()}": settings[name] for name in settings}, {}))
     with TestClient(built.application, raise_server_exceptions=False) as client:
         yield built, client
+
+
+def crossed(operations: Sequence[Any], values: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """Every value for the first operation; the first and the last value for all others.
+
+    For checks that every operation shares: one operation shows that each value is checked, the
+    others that they have the check at all.
+    """
+    first, *others = operations
+    pairs = [(first, value) for value in values]
+    pairs += [(operation, value) for operation in others for value in (values[0], values[-1])]
+    return [(*_as_tuple(operation), *_as_tuple(value)) for operation, value in pairs]
+
+
+def _as_tuple(value: Any) -> tuple[Any, ...]:
+    return value if type(value) is tuple else (value,)
 
 
 def problem(detail: str, pointer: str) -> dict[str, Any]:

@@ -54,9 +54,16 @@ def postgresql_databases(postgresql_server: PostgresqlServer, worker_id: str) ->
     return Databases(postgresql_server, worker_id, on_citus=ON_CITUS)
 
 
-@pytest.fixture(scope="session", params=KINDS)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test that asks for databases runs on each kind, or on the kinds that its mark names."""
+    if "databases" in metafunc.fixturenames:
+        mark = metafunc.definition.get_closest_marker("databases")
+        kinds = mark.args if mark else KINDS
+        metafunc.parametrize("databases", kinds, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
 def databases(request: pytest.FixtureRequest) -> Databases:
-    """Whatever asks for databases is tested on each kind of them."""
     if request.param == "sqlite":
         return Databases(None)
     return request.getfixturevalue("postgresql_databases")

@@ -6,11 +6,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
+import pytest
+
 from postgresql import PostgresqlServer
 from theodora.storage.opening import distribute_database, migrate_database
 
 Kind = Literal["sqlite", "postgresql"]
 KINDS: tuple[Kind, ...] = ("sqlite", "postgresql")
+
+ON_SQLITE = pytest.mark.databases("sqlite")
+"""For tests that never get as far as the events in the store: one kind of database is enough."""
+ON_EACH = pytest.mark.databases(*KINDS)
+"""For a test that reads or writes events in a module of others that do not."""
 
 _numbers = itertools.count(1)
 

@@ -17,12 +17,16 @@ from asking import (
     SHOPIST,
     Tenant,
     assert_refused,
+    crossed,
     make_tenant,
     problem,
     server_in_process,
 )
+from databases import ON_EACH, ON_SQLITE
 from theodora.web.body import JSON_MEDIA_TYPES
 from theodora.web.routes import OPERATIONS
+
+pytestmark = ON_SQLITE
 
 LIMIT_BYTES = 5_242_880
 TOO_LARGE = {
@@ -62,44 +66,46 @@ def zipped() -> bytes:
     return gzip.compress(document(), mtime=0)
 
 
+NOT_JSON = [
+    *(document(**SHOPIST)[:at] for at in (1, 2, 9, 40, 100, -1)),
+    document() + b"x",
+    document() + document(),
+    document().replace(b'"', b"'"),
+    document().replace(b"}}", b",}}"),
+    b"[" * 100_000,
+    b'{"a":' * 100_000,
+    b"[" * 65 + b"]" * 65,
+    with_number("NaN"),
+    with_number("Infinity"),
+    with_number("-Infinity"),
+    with_number("0x10"),
+    with_number("01"),
+    with_number("1."),
+    with_number("+1"),
+    document().decode().encode("utf-16"),
+    document().decode().encode("utf-16-le"),
+    document().decode().encode("utf-32"),
+    document(env="PLACE").replace(b"PLACE", "é".encode("latin-1")),
+    document(env="PLACE").replace(b"PLACE", b"\xed\xa0\x80"),
+    document(env="PLACE").replace(b"PLACE", b"\xc0\x80"),
+    document(env="PLACE").replace(b"PLACE", b"\xf4\x90\x80\x80"),
+    document(env="PLACE").replace(b"PLACE", b"\\ud800"),
+    document(env="PLACE").replace(b"PLACE", b"\\udc00\\ud800"),
+    document(env="PLACE").replace(b"PLACE", b"\\x41"),
+    document(env="PLACE").replace(b"PLACE", b"\x00"),
+    document(env="PLACE").replace(b"PLACE", b"a\nb"),
+    b"\xfe\xff" + document(),
+    b"\x1f\x8b" + document(),
+    b"<xml/>",
+    b"// comment\n" + document(),
+]
+
+
 @pytest.mark.parametrize(
-    "body",
-    [
-        *(document(**SHOPIST)[:at] for at in (1, 2, 9, 40, 100, -1)),
-        document() + b"x",
-        document() + document(),
-        document().replace(b'"', b"'"),
-        document().replace(b"}}", b",}}"),
-        b"[" * 100_000,
-        b'{"a":' * 100_000,
-        b"[" * 65 + b"]" * 65,
-        with_number("NaN"),
-        with_number("Infinity"),
-        with_number("-Infinity"),
-        with_number("0x10"),
-        with_number("01"),
-        with_number("1."),
-        with_number("+1"),
-        document().decode().encode("utf-16"),
-        document().decode().encode("utf-16-le"),
-        document().decode().encode("utf-32"),
-        document(env="PLACE").replace(b"PLACE", "é".encode("latin-1")),
-        document(env="PLACE").replace(b"PLACE", b"\xed\xa0\x80"),
-        document(env="PLACE").replace(b"PLACE", b"\xc0\x80"),
-        document(env="PLACE").replace(b"PLACE", b"\xf4\x90\x80\x80"),
-        document(env="PLACE").replace(b"PLACE", b"\\ud800"),
-        document(env="PLACE").replace(b"PLACE", b"\\udc00\\ud800"),
-        document(env="PLACE").replace(b"PLACE", b"\\x41"),
-        document(env="PLACE").replace(b"PLACE", b"\x00"),
-        document(env="PLACE").replace(b"PLACE", b"a\nb"),
-        b"\xfe\xff" + document(),
-        b"\x1f\x8b" + document(),
-        b"<xml/>",
-        b"// comment\n" + document(),
-    ],
-    ids=lambda body: repr(body[:24]),
+    ("method", "path", "body"),
+    crossed(READS_JSON, NOT_JSON),
+    ids=lambda value: repr(value[:24]) if isinstance(value, bytes) else value,
 )
-@pytest.mark.parametrize(("method", "path"), READS_JSON)
 def test_what_is_not_json_is_refused(tenant: Tenant, method: str, path: str, body: bytes) -> None:
     answer = tenant.ask(method, path, content=body)
     [error] = answer.json()["errors"]
@@ -108,6 +114,7 @@ def test_what_is_not_json_is_refused(tenant: Tenant, method: str, path: str, bod
     assert error["source"] == {"pointer": ""}
 
 
+@ON_EACH
 def test_none_of_that_is_kept(tenant: Tenant) -> None:
     for body in (b"[" * 100_000, document()[:-1], with_number("NaN")):
         assert tenant.post_body(body).status_code == 400
@@ -188,6 +195,7 @@ def test_numbers_are_read_exactly(tenant: Tenant, digits: str, expected: str | N
     assert tenant.ids() == []
 
 
+@ON_EACH
 @pytest.mark.parametrize("unit", [1, 2**53 + 1, 2**63 - 1])
 def test_no_integer_goes_through_a_double(tenant: Tenant, unit: int) -> None:
     instant_ns = max(unit, 10**17 + 1)
@@ -323,20 +331,21 @@ def test_a_missing_media_type_is_taken_as_json(tenant: Tenant) -> None:
     assert tenant.ask("POST", DEPLOYMENT, content=document()).status_code == 200
 
 
+OTHER_MEDIA_TYPES = [
+    ("text/plain", "text/plain"),
+    ("text/json; charset=utf-8", "text/json"),
+    ("application/x-www-form-urlencoded", "application/x-www-form-urlencoded"),
+    ("multipart/form-data; boundary=x", "multipart/form-data"),
+    ("application/jsonx", "application/jsonx"),
+    ("json", "json"),
+    ("", ""),
+    ("x/" + "y" * 100, "x/" + "y" * 62),
+]
+
+
 @pytest.mark.parametrize(
-    ("media_type", "shown"),
-    [
-        ("text/plain", "text/plain"),
-        ("text/json; charset=utf-8", "text/json"),
-        ("application/x-www-form-urlencoded", "application/x-www-form-urlencoded"),
-        ("multipart/form-data; boundary=x", "multipart/form-data"),
-        ("application/jsonx", "application/jsonx"),
-        ("json", "json"),
-        ("", ""),
-        ("x/" + "y" * 100, "x/" + "y" * 62),
-    ],
+    ("method", "path", "media_type", "shown"), crossed(READS_JSON, OTHER_MEDIA_TYPES)
 )
-@pytest.mark.parametrize(("method", "path"), READS_JSON)
 def test_other_media_types_are_refused(
     tenant: Tenant, method: str, path: str, media_type: str, shown: str
 ) -> None:
@@ -439,6 +448,7 @@ def test_head_is_no_method_of_the_api(tenant: Tenant) -> None:
     assert tenant.ask("HEAD", DEPLOYMENTS).status_code == 404
 
 
+@ON_EACH
 @pytest.mark.parametrize("slashes", ["/", "//"])
 def test_slashes_at_the_end_of_a_path_are_tolerated(tenant: Tenant, slashes: str) -> None:
     answer = tenant.send(SHOPIST, DEPLOYMENT + slashes)
@@ -450,6 +460,7 @@ def test_slashes_at_the_end_of_a_path_are_tolerated(tenant: Tenant, slashes: str
     assert tenant.ask("DELETE", f"{DEPLOYMENT}/{id_}{slashes}").status_code == 202
 
 
+@ON_EACH
 def test_ids_in_paths_are_percent_decoded(tenant: Tenant) -> None:
     id_ = tenant.create({**SHOPIST, "id": "release:2023-08-31_a.b"})
     for written in ("release%3A2023-08-31_a.b", "%72elease:2023%2D08-31_a%2eb"):
@@ -458,24 +469,22 @@ def test_ids_in_paths_are_percent_decoded(tenant: Tenant) -> None:
         assert answer.json()["data"]["id"] == id_
 
 
-@pytest.mark.parametrize(
-    "id_",
-    [
-        *("x", "RELEASE:2023-08-31_a.b", "release:2023-08-31_a.b%20", "%2e%2e", "%00", "%ff%fe"),
-        *("%F0%9F%98%80", "'%20OR%201=1--", "a%25b", "x" * 2_000, "%252e", "%C3%28", "*"),
-    ],
-)
-@pytest.mark.parametrize(
-    ("method", "path", "kind"),
-    [
-        ("GET", DEPLOYMENTS, "deployment"),
-        ("DELETE", DEPLOYMENT, "deployment"),
-        ("DELETE", DEPLOYMENTS, "deployment"),
-        ("GET", FAILURES, "failure"),
-        ("DELETE", FAILURE, "failure"),
-        ("DELETE", FAILURES, "failure"),
-    ],
-)
+UNKNOWN_IDS = [
+    *("x", "RELEASE:2023-08-31_a.b", "release:2023-08-31_a.b%20", "%2e%2e", "*", "%ff%fe"),
+    *("%F0%9F%98%80", "'%20OR%201=1--", "a%25b", "x" * 2_000, "%252e", "%C3%28", "%00"),
+]
+TAKES_AN_ID = [
+    ("GET", DEPLOYMENTS, "deployment"),
+    ("DELETE", DEPLOYMENT, "deployment"),
+    ("DELETE", DEPLOYMENTS, "deployment"),
+    ("GET", FAILURES, "failure"),
+    ("DELETE", FAILURE, "failure"),
+    ("DELETE", FAILURES, "failure"),
+]
+
+
+@ON_EACH
+@pytest.mark.parametrize(("method", "path", "kind", "id_"), crossed(TAKES_AN_ID, UNKNOWN_IDS))
 def test_an_id_that_is_not_stored_is_not_found(
     tenant: Tenant, method: str, path: str, kind: str, id_: str
 ) -> None:

@@ -6,6 +6,9 @@ import json
 import pytest
 
 from asking import Tenant
+from databases import ON_SQLITE
+
+pytestmark = ON_SQLITE
 
 SRCMAP = "/api/v2/srcmap"
 EVENT = {

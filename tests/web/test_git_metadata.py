@@ -9,6 +9,7 @@ from httpx2 import Response
 from starlette.testclient import TestClient
 
 import serving
+from databases import ON_SQLITE
 from repositories import GitRepository, commit_data, make_pack, make_repository, object_sha
 from theodora.dora import Commit
 from theodora.events import repository_id
@@ -155,6 +156,7 @@ ITEM = {"id": SHA, "type": "commit"}
 META = {"repository_url": URL}
 
 
+@ON_SQLITE
 @pytest.mark.parametrize(
     ("body", "detail", "pointer"),
     [
@@ -204,6 +206,7 @@ def test_a_search_that_breaks_a_rule_is_refused(
     assert problem(client.post(SEARCH, json=body)) == (detail, {"pointer": pointer})
 
 
+@ON_SQLITE
 def test_every_problem_of_a_search_is_listed(client: TestClient) -> None:
     answer = client.post(SEARCH, json={"data": [{"id": "x", "type": "tree"}]})
     assert [error["source"]["pointer"] for error in answer.json()["errors"]] == [
@@ -213,6 +216,7 @@ def test_every_problem_of_a_search_is_listed(client: TestClient) -> None:
     ]
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("missing", ["packfile", "pushedSha"])
 def test_a_part_that_is_missing_is_named(client: TestClient, missing: str) -> None:
     parts = {"packfile": PACK, "pushedSha": pushed()}
@@ -221,6 +225,7 @@ def test_a_part_that_is_missing_is_named(client: TestClient, missing: str) -> No
     assert problem(answer) == (f'part "{missing}" is required', {"parameter": missing})
 
 
+@ON_SQLITE
 @pytest.mark.parametrize(
     ("part", "reason"),
     [
@@ -247,5 +252,6 @@ def test_an_unsound_pack_is_refused_and_nothing_of_it_stored(
     assert search(client, PACKED) == []
 
 
+@ON_SQLITE
 def test_a_packfile_has_to_come_in_parts(client: TestClient) -> None:
     assert client.post(PACKFILE, json={}).status_code == 415

@@ -14,6 +14,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from asking import FAILURE, Tenant, make_key, make_tenant, server_in_process
+from databases import ON_SQLITE
 from dora import test_real_histories as at_once
 from dora.histories import SERVICES, SHARED, sequences
 from golden import examples
@@ -254,6 +255,7 @@ ONE_OF = {
 KNOWN = "from to query interval group_by timezone week_start granularity stages as_of format"
 
 
+@ON_SQLITE
 @pytest.mark.parametrize(
     ("query_string", "parameter", "detail"),
     [
@@ -342,6 +344,7 @@ def test_a_bad_parameter_is_refused_and_named(
     assert answer.json() == {"errors": [parameter_problem(detail, parameter)]}
 
 
+@ON_SQLITE
 def test_every_problem_is_listed_at_once(tenant: Tenant):
     answer = ask_for_metrics(tenant, interval="hour", timezone="Mars", query="(", from_="then")
     errors = answer.json()["errors"]

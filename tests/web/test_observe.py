@@ -13,9 +13,11 @@ from starlette.testclient import TestClient
 
 import serving
 from asking import DEPLOYMENT, DEPLOYMENTS, SHOPIST, Tenant, make_tenant, server_in_process
+from databases import ON_SQLITE
 from theodora.app import Built
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("sent", ["abc", "a.b_c-D9", "x" * 64])
 @pytest.mark.parametrize("path", ["/api/v1/validate", "/nowhere", "/healthz", "/metrics"])
 def test_a_request_id_that_is_sent_is_sent_back(tenant: Tenant, path: str, sent: str) -> None:
@@ -23,6 +25,7 @@ def test_a_request_id_that_is_sent_is_sent_back(tenant: Tenant, path: str, sent:
     assert answer.headers["x-request-id"] == sent
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("sent", [None, "", "a b", "x" * 65, "a;b", "<script>", "é".encode()])
 def test_without_a_harmless_one_each_request_gets_its_own(
     tenant: Tenant, sent: str | bytes | None
@@ -36,6 +39,7 @@ def test_without_a_harmless_one_each_request_gets_its_own(
     assert all(re.fullmatch(r"[A-Za-z0-9._-]{8,64}", id_) for id_ in ids)
 
 
+@ON_SQLITE
 def test_every_error_has_a_request_id(tenant: Tenant) -> None:
     for answer in (
         tenant.post_body(b"{"),

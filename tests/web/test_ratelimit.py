@@ -7,9 +7,12 @@ from typing import Any
 import pytest
 
 from asking import DEPLOYMENT, DEPLOYMENTS, SHOPIST, Tenant, make_tenant, server_in_process
+from databases import ON_SQLITE
 from theodora.errors import UnusableSetting
 from theodora.web.ratelimit import BUCKETS, Limit, RateLimiter
 from theodora.web.routes import OPERATIONS
+
+pytestmark = ON_SQLITE
 
 NAMES = ("limit", "period", "remaining", "reset", "name")
 

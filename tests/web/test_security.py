@@ -13,15 +13,19 @@ from asking import (
     DEPLOYMENTS,
     SHOPIST,
     Tenant,
+    crossed,
     make_key,
     make_tenant,
     server_in_process,
 )
+from databases import ON_EACH, ON_SQLITE
 from theodora.app import Built
 from theodora.storage.keys import PERMISSIONS
 from theodora.web.operations import Operation
 from theodora.web.routes import ANY_STATUS, OPERATIONS
 from theodora.web.security import READ, WRITE, Credential
+
+pytestmark = ON_SQLITE
 
 FORBIDDEN = b'{"errors":["Forbidden"]}'
 NOT_PERMITTED = b'{"errors":["Forbidden","Failed permission authorization checks"]}'
@@ -30,7 +34,12 @@ API_KEY_ALONE = [row for row in OPERATIONS if row.access.credential is Credentia
 BOTH_KEYS = [row for row in OPERATIONS if row.access.credential is Credential.BOTH_KEYS]
 PERMITTED = [row for row in BOTH_KEYS if row.access.permission]
 
-by_name = {"ids": lambda operation: operation.name}
+
+def _name(value: Any) -> str | None:
+    return value.name if isinstance(value, Operation) else None
+
+
+by_name = {"ids": _name}
 
 
 def ask(tenant: Tenant, operation: Operation, headers: dict[str, str]) -> Any:
@@ -66,8 +75,11 @@ def test_the_route_table_asks_for_the_documented_permission(
     assert operation.access.permission == permission
 
 
-@pytest.mark.parametrize("operation", OPERATIONS, **by_name)
-@pytest.mark.parametrize("secret", [None, "", " ", "unknown", "é", "0" * 10_000, "application"])
+@pytest.mark.parametrize(
+    ("operation", "secret"),
+    crossed(OPERATIONS, [None, "", " ", "unknown", "é", "0" * 10_000, "application"]),
+    **by_name,
+)
 def test_without_a_valid_api_key_it_is_forbidden(
     tenant: Tenant, operation: Operation, secret: str | None
 ) -> None:
@@ -99,19 +111,18 @@ def test_a_bearer_token_does_not_stand_for_an_api_key(tenant: Tenant, operation:
     assert ask(tenant, operation, token).content == FORBIDDEN
 
 
-@pytest.mark.parametrize("operation", BOTH_KEYS, **by_name)
-@pytest.mark.parametrize(
-    "more",
-    [
-        {},
-        {"DD-APPLICATION-KEY": ""},
-        {"DD-APPLICATION-KEY": "unknown"},
-        {"DD-APPLICATION-KEY": "the API key"},
-        {"Authorization": "Bearer unknown"},
-        {"Authorization": "Bearer "},
-        {"Authorization": "Basic the application key"},
-    ],
-)
+NO_APPLICATION_KEY = [
+    {},
+    {"DD-APPLICATION-KEY": ""},
+    {"DD-APPLICATION-KEY": "unknown"},
+    {"Authorization": "Bearer unknown"},
+    {"Authorization": "Bearer "},
+    {"Authorization": "Basic the application key"},
+    {"DD-APPLICATION-KEY": "the API key"},
+]
+
+
+@pytest.mark.parametrize(("operation", "more"), crossed(BOTH_KEYS, NO_APPLICATION_KEY), **by_name)
 def test_without_a_valid_application_key_it_is_not_permitted(
     tenant: Tenant, operation: Operation, more: dict[str, str]
 ) -> None:
@@ -124,6 +135,7 @@ def test_without_a_valid_application_key_it_is_not_permitted(
     assert (answer.status_code, answer.content) == (403, NOT_PERMITTED)
 
 
+@ON_EACH
 @pytest.mark.parametrize("operation", BOTH_KEYS, **by_name)
 def test_an_application_key_of_another_organisation_is_not_permitted(
     tenant: Tenant, shared_server: tuple[Built, TestClient], operation: Operation
@@ -151,8 +163,9 @@ def test_the_application_key_needs_the_permission_of_the_operation(
     assert (with_token.status_code != 403) == allowed
 
 
-@pytest.mark.parametrize("operation", BOTH_KEYS, **by_name)
-@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
+@pytest.mark.parametrize(
+    ("operation", "scheme"), crossed(BOTH_KEYS, ["Bearer", "bearer", "BEARER"]), **by_name
+)
 def test_a_bearer_token_stands_for_both_keys(
     tenant: Tenant, operation: Operation, scheme: str
 ) -> None:
@@ -161,6 +174,7 @@ def test_a_bearer_token_stands_for_both_keys(
     assert ask(tenant, operation, {**token, "DD-API-KEY": "unknown"}).content == FORBIDDEN
 
 
+@ON_EACH
 def test_of_application_key_and_token_the_key_is_used(tenant: Tenant) -> None:
     path = f"{DEPLOYMENTS}/{tenant.create(SHOPIST)}"
     right, wrong = tenant.keys["DD-APPLICATION-KEY"], "unknown"
@@ -181,6 +195,7 @@ def test_telemetry_may_have_its_key_in_the_query(tenant: Tenant) -> None:
     assert answer.status_code == 403
 
 
+@ON_EACH
 @pytest.mark.parametrize("kind", ["api", "application"])
 def test_a_revoked_key_opens_nothing(tenant: Tenant, kind: str) -> None:
     keys = tenant.built.store.keys

@@ -6,6 +6,9 @@ from typing import Any
 import pytest
 
 from asking import BARE, DEPLOYMENTS, FAILURE, FAILURES, Tenant, make_tenant, server_in_process
+from databases import ON_SQLITE
+
+pytestmark = ON_SQLITE
 
 UNIX_NS = 1693491974000000000
 RFC3339 = "2023-08-31T14:26:14Z"

@@ -3,6 +3,7 @@
 import pytest
 
 from asking import Tenant
+from databases import ON_SQLITE
 from theodora.events.activity import UserActivity
 
 URL = "/api/v2/ai_impact/user_activity"
@@ -70,6 +71,7 @@ def test_of_a_document_with_one_bad_entry_nothing_is_stored(tenant: Tenant) -> N
     assert stored(tenant) == []
 
 
+@ON_SQLITE
 @pytest.mark.parametrize(
     ("data", "detail"),
     [
@@ -85,6 +87,7 @@ def test_an_envelope_that_breaks_a_rule_is_named(tenant: Tenant, data: object, d
     assert problems(tenant, data) == [(detail, "/data")]
 
 
+@ON_SQLITE
 @pytest.mark.parametrize(
     ("bad", "detail", "pointer"),
     [
@@ -109,6 +112,7 @@ def test_an_entry_that_breaks_a_rule_is_named(
     assert problems(tenant, [ENTRY, bad]) == [(f"entry 1: {detail}", f"/data/1{pointer}")]
 
 
+@ON_SQLITE
 @pytest.mark.parametrize(
     ("name", "value", "detail", "item"),
     [
@@ -151,6 +155,7 @@ def test_an_attribute_that_breaks_a_rule_is_named(
     ]
 
 
+@ON_SQLITE
 def test_the_problems_of_all_entries_are_listed_up_to_fifty(tenant: Tenant) -> None:
     bad = {"type": TYPE, "attributes": {"user_email": "dev", "models": []}}
 

@@ -13,8 +13,12 @@ from asking import (
     SHOPIST,
     Tenant,
     assert_refused,
+    crossed,
     problem,
 )
+from databases import ON_EACH, ON_SQLITE
+
+pytestmark = ON_SQLITE
 
 P = "/data/attributes"
 LIST_TYPE = LIST_TYPES[DEPLOYMENTS]
@@ -62,8 +66,7 @@ READS_A_DOCUMENT = [
 ]
 
 
-@pytest.mark.parametrize(("method", "path"), READS_A_DOCUMENT)
-@pytest.mark.parametrize(("body", "detail"), BODIES)
+@pytest.mark.parametrize(("method", "path", "body", "detail"), crossed(READS_A_DOCUMENT, BODIES))
 def test_a_body_that_is_no_object_is_refused(
     tenant: Tenant, method: str, path: str, body: bytes, detail: str
 ) -> None:
@@ -72,17 +75,18 @@ def test_a_body_that_is_no_object_is_refused(
     assert tenant.everything() == []
 
 
-@pytest.mark.parametrize(("method", "path"), READS_A_DOCUMENT)
+NO_DATA = [
+    ({}, 'member "data" is required'),
+    ({"data": None}, 'member "data" is required'),
+    ({"data": []}, 'error decoding member "data": invalid type array'),
+    ({"data": "x"}, 'error decoding member "data": invalid type string'),
+    ({"data": 1.0}, 'error decoding member "data": invalid type number'),
+    ({"data": False}, 'error decoding member "data": invalid type boolean'),
+]
+
+
 @pytest.mark.parametrize(
-    ("document", "detail"),
-    [
-        ({}, 'member "data" is required'),
-        ({"data": None}, 'member "data" is required'),
-        ({"data": []}, 'error decoding member "data": invalid type array'),
-        ({"data": "x"}, 'error decoding member "data": invalid type string'),
-        ({"data": 1.0}, 'error decoding member "data": invalid type number'),
-        ({"data": False}, 'error decoding member "data": invalid type boolean'),
-    ],
+    ("method", "path", "document", "detail"), crossed(READS_A_DOCUMENT, NO_DATA)
 )
 def test_data_has_to_be_an_object(
     tenant: Tenant, method: str, path: str, document: Any, detail: str
@@ -356,6 +360,7 @@ def test_a_deployment_that_breaks_a_rule_is_refused(
     assert tenant.everything() == []
 
 
+@ON_EACH
 @pytest.mark.parametrize(
     "attributes",
     [

@@ -3,6 +3,9 @@
 import pytest
 
 from asking import FAILURE, FAILURES, LIST_TYPES, Tenant, assert_refused, problem
+from databases import ON_SQLITE
+
+pytestmark = ON_SQLITE
 
 NOW = 1707842944
 P = "/data/attributes"

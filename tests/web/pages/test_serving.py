@@ -8,6 +8,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from asking import SHOPIST, Tenant, make_tenant, server_in_process
+from databases import ON_SQLITE
 from theodora.app import Built
 from theodora.web.pages.assets import assets
 from theodora.web.pages.frame import Page
@@ -44,6 +45,7 @@ def test_every_form_that_posts_holds_a_token() -> None:
             assert "{{ csrf() }}" in form, name
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("path", FIXED)
 def test_every_page_has_the_security_headers(tenant: Tenant, path: str) -> None:
     answer = sign_in(tenant).get(path)
@@ -88,6 +90,7 @@ def assert_well_made(page: Element) -> None:
         assert not script.text
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("page", [page for page in PAGES if page.permission], ids=named)
 def test_nobody_sees_a_page_without_signing_in(tenant: Tenant, page: Page) -> None:
     browser = Browser(tenant.client)
@@ -100,6 +103,7 @@ def test_nobody_sees_a_page_without_signing_in(tenant: Tenant, page: Page) -> No
         assert browser.post_bare(path, {}).status_code == 401
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("page", [page for page in PAGES if page.permission], ids=named)
 def test_a_key_without_the_permission_is_told_which_one(tenant: Tenant, page: Page) -> None:
     other = "dora_settings_write" if page.permission == "dora_metrics_read" else "dora_metrics_read"
@@ -131,6 +135,7 @@ def test_a_head_request_has_no_body(tenant: Tenant) -> None:
     assert int(answer.headers["content-length"]) > 1000
 
 
+@ON_SQLITE
 @pytest.mark.parametrize(
     ("parameters", "named"),
     [

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from asking import Tenant, make_key, make_tenant, server_in_process
+from databases import ON_SQLITE
 from theodora.storage import Session, SessionLimits, Store
 from theodora.storage.sessions import RENEWED_AFTER_NS, new_session_secret
 from theodora.web.pages.lockout import Lockout
@@ -34,6 +35,7 @@ def test_a_page_asks_to_sign_in_first_and_leads_back(tenant: Tenant) -> None:
     assert signed_in.headers["location"] == "/?range=26w"
 
 
+@ON_SQLITE
 @pytest.mark.parametrize(
     "next_",
     [
@@ -135,6 +137,7 @@ def test_signing_out_ends_the_session_for_good(tenant: Tenant) -> None:
     assert browser.get("/").status_code == 303
 
 
+@ON_SQLITE
 @pytest.mark.parametrize(
     "path", sorted({page.path for page in PAGES if page.method == "POST"}), ids=str
 )
