@@ -89,6 +89,11 @@ EVENTS = [
 ]
 
 
+def test_a_failure_has_each_of_its_services_once_in_the_order_of_the_line() -> None:
+    failure = b'{"services": ["web", "api", "web"], "started_at": 1693491974}'
+    assert failure_from_line(failure).services == ("web", "api")
+
+
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: type(event).__name__)
 def test_a_line_is_read_back_as_the_event_it_was_made_of(event: Deployment | Failure) -> None:
     written = line_from_event(event)

@@ -376,6 +376,22 @@ def test_reading_takes_the_permission_to_read(
     assert tenant.client.get(METRICS).status_code == 403
 
 
+def test_a_failure_that_names_a_service_twice_counts_once_in_its_group(tenant: Tenant):
+    hour = {"started_at": START_NS, "finished_at": START_NS + 3_600 * 10**9}
+    minute = {"started_at": START_NS + 1, "finished_at": START_NS + 1 + 60 * 10**9}
+    tenant.create({"services": ["web", "web", "pay"], **hour}, FAILURE)
+    tenant.create({"services": ["web"], **minute}, FAILURE)
+    found = document(tenant, from_="2026-01-01", to="2026-02-01", group_by="service")
+    total = {each["id"]: each["attributes"]["total"] for each in found["data"]}
+    restored = {id_: each["incident_time_to_restore"] for id_, each in total.items()}
+    assert {id_: each["n"] for id_, each in restored.items()} == {
+        "total": 2,
+        "service:web": 2,
+        "service:pay": 1,
+    }
+    assert restored["service:web"]["p50"] == 1_830
+
+
 def test_organisations_see_nothing_of_each_other(
     shared_server: tuple[Built, TestClient], tenant: Tenant
 ):

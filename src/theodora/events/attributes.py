@@ -204,7 +204,7 @@ class _Reader:
         return distinct
 
     def services(self) -> tuple[str, ...]:
-        """The services of a failure; `service`, a string, stands for an array of one.
+        """The services of a failure, each once; `service`, a string, stands for an array of one.
 
         A failure without any has to name a team.
         """
@@ -223,7 +223,7 @@ class _Reader:
         if len(services) > _MAX_SERVICES:
             detail = f'attribute "services" must have at most {_MAX_SERVICES} items'
             self._add(Rule.SERVICE, Problem(detail, ("services",)))
-        return tuple(service for _, service in services)
+        return tuple(dict.fromkeys(service for _, service in services))
 
     def _is_given(self, name: str) -> bool:
         """Whether there is a value, be it of the wrong type; blank text is none."""

@@ -118,6 +118,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     id: str = ""
     """Unique in its organisation; empty until the store has given it one."""
     services: tuple[str, ...] = ()
+    """Each once, in the order sent."""
     env: str | None = None
     team: str | None = None
     """Its own if it was sent with one, else that of all its services, from the settings."""
