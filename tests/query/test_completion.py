@@ -63,6 +63,9 @@ def test_a_name_replaces_the_word_it_is_typed_in(
         ("service:>=w|", 10, 11, "w"),
         ("service:(web OR ap|)", 16, 18, "ap"),
         ("service:((|", 10, 10, ""),
+        ("service:“we|b” x", 8, 13, "we"),
+        ("“service”:we|", 10, 12, "we"),
+        ("service:+we|", 8, 11, "+we"),
     ],
 )
 def test_a_value_of_the_field_may_follow_its_name(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cases.search import CONSTRUCTS, ERRORS
+from cases.search import CONSTRUCTS, ERRORS, ErrorCase
 from theodora.query import FIELDS, Field, parse
 from theodora.query.reference import code, fields_table, sort_keys_table, table, with_tables
 
@@ -50,10 +50,11 @@ def _examples(examples: list[dict[str, str]]) -> str:
 
 def _errors() -> str:
     """The first example of each kind of message."""
-    kinds = {re.sub(r'"(AND|OR|NOT|.|..)"', "", error.message): error for error in reversed(ERRORS)}
+    kinds: dict[str, ErrorCase] = {}
+    for error in ERRORS:
+        kinds.setdefault(re.sub(r'"(AND|OR|NOT|.|..)"', "", error.message), error)
     rows = [
-        (code(error.message), code(error.query), str(error.position))
-        for error in reversed(kinds.values())
+        (code(error.message), code(error.query), str(error.position)) for error in kinds.values()
     ]
     return table(("message", "for example", "position"), rows)
 

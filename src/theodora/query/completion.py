@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from theodora.query.fields import Target, resolve
 from theodora.query.parser import Unnamed
+from theodora.query.scanner import CURLY_QUOTES
 
 _TOKEN = re.compile(
     r"""(?P<space> \s+)
@@ -16,7 +17,7 @@ _TOKEN = re.compile(
       | (?P<quote> "(?:[^"\\]|\\.)*)
       | (?P<range> [\[{][^\]}]*[\]}])
       | (?P<bounds> [\[{][^\]}]*)
-      | (?P<sign> [-+](?!\s) | [<>]=?)
+      | (?P<sign> (?<!:)[-+](?!\s) | [<>]=?)
       | (?P<open> \()
       | (?P<close> \))
       | (?P<name> (?:[^\s\\"()\[\]{}:<>]|\\.)+:)
@@ -25,6 +26,7 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _REST_OF_WORD = re.compile(r'(?:[^\s\\"()\[\]{}:<>]|\\.)*', re.DOTALL)
+_CURLY_QUOTE = re.compile(rf"(\\.)|[{''.join(sorted(CURLY_QUOTES))}]", re.DOTALL)
 _OPERATORS = {"AND", "OR", "NOT", "&&", "||", "-", "+"}
 _NAMES_FOLLOW = {Unnamed.EXISTING.value, Unnamed.MISSING.value}
 
@@ -36,7 +38,7 @@ class Completion:
     start: int
     end: int
     typed: str = ""
-    """What suggestions begin with: the replaced text up to the cursor, without a quote."""
+    """What suggestions begin with: the replaced text up to the cursor, without quotes."""
     names: bool = False
     """A field's name, or a tag's key."""
     operators: tuple[str, ...] = ()
@@ -96,8 +98,8 @@ def complete(text: str, cursor: int) -> Completion:
     tokens = [(token.lastgroup, token[0]) for token in _TOKEN.finditer(text, 0, cursor)]
     kind, typed = tokens.pop() if tokens else ("space", "")
     place = _Place()
-    for token in tokens:
-        place.step_over(*token)
+    for token_kind, token in tokens:
+        place.step_over(token_kind, _without_curly_quotes(token))
     start = cursor - len(typed)
     match kind:
         case "bounds":
@@ -106,7 +108,13 @@ def complete(text: str, cursor: int) -> Completion:
             return place.expected(start, cursor + text.startswith('"', cursor), typed[1:])
         case "word":
             rest = _REST_OF_WORD.match(text, cursor)
-            return place.expected(start, rest.end() if rest else cursor, typed)
+            end = rest.end() if rest else cursor
+            return place.expected(start, end, _without_curly_quotes(typed))
         case _:
-            place.step_over(kind, typed)
+            place.step_over(kind, _without_curly_quotes(typed))
             return place.expected(cursor, cursor, "")
+
+
+def _without_curly_quotes(token: str) -> str:
+    """What the parser reads of a token that is no phrase."""
+    return _CURLY_QUOTE.sub(r"\1", token)

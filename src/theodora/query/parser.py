@@ -222,8 +222,6 @@ class _Parser(Scanner):
         start = self.at
         if self.next in {"", ")"} or self.next.isspace():
             raise self.error("missing value", start)
-        if self.next in {"+", "="}:
-            raise self.unexpected(self.next)
         text = self.operand()
         self.end_of_word()
         return text
@@ -247,12 +245,16 @@ class _Parser(Scanner):
         """bound = "*" | phrase | boundchar , { boundchar }"""
         self.skip_space()
         start = self.at
-        text = self.phrase() if self.next == '"' else self.bound()
-        raw = self.text[start : self.at]
-        if not raw:
-            raise self.error("invalid range", opener)
+        is_open = False
+        if self.next == '"':
+            text = self.phrase()
+        else:
+            word = self.bound()
+            if not word.raw:
+                raise self.error("invalid range", opener)
+            is_open, text = word.raw == "*", word.text or ""
         self.skip_space()
-        return None if raw == "*" else _End(text, start, inclusive)
+        return None if is_open else _End(text, start, inclusive)
 
     def _comparable(self, scope: Scope) -> Target:
         """What is compared; counts the comparison or range as a term."""

@@ -109,12 +109,12 @@ def _name(target: Target) -> str:
 
 
 def _value(text: str) -> str:
-    return text if _is_bare(text, SIGNS, SPECIAL) else _quoted(text)
+    return text if _is_bare(text, "-", SPECIAL) else _quoted(text)
 
 
 def _pattern(pattern: Pattern) -> str:
     pieces = (piece.value if isinstance(piece, Wild) else _escaped(piece) for piece in pattern)
-    return _guarded("".join(pieces), tuple(SIGNS))
+    return _guarded("".join(pieces), ("-",))
 
 
 def _number_range(leaf: NumberRange) -> str:
@@ -147,10 +147,11 @@ def _compared(bound: Bound) -> str:
 
 
 def _operand(text: str) -> str:
-    return text if _is_bare(text, SIGNS - {"-"}, SPECIAL - {":"}) else _quoted(text)
+    """A `=` in front would become part of the comparison."""
+    return text if _is_bare(text, "=", SPECIAL - {":"}) else _quoted(text)
 
 
-def _is_bare(text: str, not_first: frozenset[str], not_at_all: frozenset[str]) -> bool:
+def _is_bare(text: str, not_first: str, not_at_all: frozenset[str]) -> bool:
     return text != "" and text[0] not in not_first and not_at_all.isdisjoint(text)
 
 

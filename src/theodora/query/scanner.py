@@ -8,18 +8,21 @@ from dataclasses import dataclass
 from theodora.errors import Invalid, Problem
 from theodora.query.patterns import Pattern, Wild, literal, pattern_of
 
-STOPS = frozenset('"()[]{}!:~^><')
+STOPS = frozenset('"()[]{}!:><')
 """The special characters that cannot stand in a word at all."""
+CURLY_QUOTES = frozenset("“”„‟")
+"""Dropped outside a phrase, as Datadog does: chats and word processors put them in."""
 SPACE = frozenset(filter(str.isspace, map(chr, range(0x3001))))
 """All white space of Unicode, the last of which is U+3000."""
 WILDCARDS = frozenset("*?")
-SIGNS = frozenset("+-=")
-"""The special characters that may stand in a word, but not begin it."""
+SIGNS = frozenset("+-")
+"""The modifiers of one character; a `-` may stand in a word, but not begin it."""
 
-SPECIAL = STOPS | SPACE | WILDCARDS | frozenset("\\")
+SPECIAL = STOPS | SPACE | WILDCARDS | CURLY_QUOTES | frozenset("\\")
 """What a name or a text without quotes holds only when escaped."""
 
 _ENDS_WORD = STOPS | SPACE
+_BEGINS_NO_WORD = _ENDS_WORD | {"-"}
 _ENDS_NAME = _ENDS_WORD | WILDCARDS
 _ENDS_OPERAND = _ENDS_NAME - {":"}
 _ENDS_BOUND = SPACE | frozenset("]}")
@@ -28,7 +31,7 @@ _ENDS_PHRASE = frozenset('"')
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A run of characters without quotes, as written and as read."""
+    """A run of characters without quotes, as written but for curly quotes, and as read."""
 
     start: int
     raw: str
@@ -49,12 +52,17 @@ class Operator:
 
 
 class Scanner:
-    """Reads `text` from left to right; no character is read more than a few times."""
+    """Reads `text` from left to right; no character is read more than a few times.
+
+    Outside phrases `at` never rests on a curly quote: whatever steps forward steps over those
+    that follow, so that positions still count the text as it was sent.
+    """
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.at = 0
         """The index of the next character, from 0."""
+        self._drop_curly_quotes()
 
     @property
     def next(self) -> str:
@@ -63,17 +71,18 @@ class Scanner:
 
     def skip_space(self) -> None:
         while self.next.isspace():
-            self.at += 1
+            self._step()
 
     def take(self, token: str) -> bool:
         """Steps over `token` if it comes next."""
         found = self.text.startswith(token, self.at)
-        self.at += len(token) if found else 0
+        if found:
+            self._step(len(token))
         return found
 
     def starts_word(self) -> bool:
         """Whether a word comes next."""
-        return self.next != "" and self.next not in _ENDS_WORD | SIGNS
+        return self.next != "" and self.next not in _BEGINS_NO_WORD
 
     def operator(self, *raws: str) -> Operator | None:
         """Which of these operators comes next; it is not stepped over.
@@ -86,8 +95,21 @@ class Scanner:
         return None
 
     def _is_whole(self, word: str) -> bool:
-        after = self.text[self.at + len(word) : self.at + len(word) + 1]
+        end = self._after_curly_quotes(self.at + len(word))
+        after = self.text[end : end + 1]
         return not after or after in _ENDS_WORD
+
+    def _step(self, length: int = 1) -> None:
+        self.at += length
+        self._drop_curly_quotes()
+
+    def _drop_curly_quotes(self) -> None:
+        self.at = self._after_curly_quotes(self.at)
+
+    def _after_curly_quotes(self, index: int) -> int:
+        while self.text[index : index + 1] in CURLY_QUOTES:
+            index += 1
+        return index
 
     def word(self) -> Word:
         """word = wordchar , { wordchar | "-" | "+" | "=" }"""
@@ -101,15 +123,16 @@ class Scanner:
         """operand = ( plain | "-" ) , { plain | "-" | "+" | "=" | ":" }"""
         return self._run(_ENDS_OPERAND).text or ""
 
-    def bound(self) -> str:
+    def bound(self) -> Word:
         """boundchar , { boundchar }"""
-        return self._run(_ENDS_BOUND).text or ""
+        return self._run(_ENDS_BOUND)
 
     def phrase(self) -> str:
         """phrase = '"' , { escape | ? any but '"' and "\" ? } , '"'"""
         start = self.at
+        # No `_step`: curly quotes belong to the phrase.
         self.at += 1
-        text = self._run(_ENDS_PHRASE).text or ""
+        text = self._run(_ENDS_PHRASE, in_phrase=True).text or ""
         if not self.take('"'):
             raise self.error("missing closing quote", start)
         return text
@@ -127,12 +150,17 @@ class Scanner:
         detail = f'error parsing attribute "query": {message} at position {index + 1}'
         return Invalid(Problem(detail, path=("query",)))
 
-    def _run(self, ends: frozenset[str], *, wild: bool = False) -> Word:
+    def _run(self, ends: frozenset[str], *, wild: bool = False, in_phrase: bool = False) -> Word:
         start = self.at
+        raw: list[str] = []
         tokens: list[str | Wild] = []
         while self.next and self.next not in ends:
+            before = self.at
             tokens.append(self._character(wild=wild))
-        return Word(start, self.text[start : self.at], pattern_of(tokens))
+            raw.append(self.text[before : self.at])
+            if not in_phrase:
+                self._drop_curly_quotes()
+        return Word(start, "".join(raw), pattern_of(tokens))
 
     def _character(self, *, wild: bool) -> str | Wild:
         """escape = "\" , ? any character ?; or one character, which may be a wildcard."""
