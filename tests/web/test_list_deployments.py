@@ -51,10 +51,16 @@ def versions(tenant: Tenant, **attributes: Any) -> list[int]:
         ({"from": rfc3339(30)}, []),
         ({"from": "0001-01-01T00:00:00Z", "to": "9999-12-31T23:59:59Z"}, range(10)),
         ({"from": "2023-08-31T16:26:17+02:00"}, range(3, 10)),
+        ({"from": START + 3}, range(3, 10)),
+        ({"to": (START + 3) * 10**3}, range(4)),
+        ({"to": (START + 3) * 10**6}, range(4)),
+        ({"from": (START + 3) * 10**9 + 1, "to": (START + 6) * 10**9}, range(4, 7)),
+        ({"from": float(START + 3)}, range(3, 10)),
+        ({"from": START + 3, "to": rfc3339(6)}, range(3, 7)),
     ],
 )
 def test_both_ends_of_the_window_are_included(
-    ten: Tenant, window: dict[str, str], expected: Any
+    ten: Tenant, window: dict[str, Any], expected: Any
 ) -> None:
     answer = ten.search({"limit": 1000, **window})
     found = [int(resource["attributes"]["version"]) for resource in answer.json()["data"]]
@@ -191,16 +197,17 @@ def test_every_sort_key_of_the_contract_is_tried() -> None:
 
 @pytest.mark.parametrize("limit", [13, 20, 59])
 @pytest.mark.parametrize("query", [None, "env:(production OR staging)"])
+@pytest.mark.parametrize("timestamps", ["rfc3339", "unix_ns"])
 def test_sliding_to_finds_everything_exactly_once(
-    mixed: Tenant, limit: int, query: str | None
+    mixed: Tenant, limit: int, query: str | None, timestamps: str
 ) -> None:
     """The overlap of a page is what the page before had of the same instant."""
     expected = mixed.ids(query=query)
     found: list[str] = []
-    to: str | None = None
+    to: str | int | None = None
     while True:
         answer = mixed.search(
-            {"limit": limit, "query": query, "to": to}, params={"timestamps": "rfc3339"}
+            {"limit": limit, "query": query, "to": to}, params={"timestamps": timestamps}
         )
         page = answer.json()["data"]
         found += [resource["id"] for resource in page if resource["id"] not in found]

@@ -434,8 +434,21 @@ def test_members_of_the_envelope_that_creates_do_not_know_are_ignored(tenant: Te
     [
         *(
             ({name: value}, [wrong_type(name, type_)])
-            for name in ("from", "to", "sort", "query")
+            for name in ("sort", "query")
             for value, type_ in TYPES
+        ),
+        *(
+            ({name: value}, [wrong_type(name, type_)])
+            for name in ("from", "to")
+            for value, type_ in TYPES[1:]
+        ),
+        *(
+            (
+                {name: value},
+                [problem(f'attribute "{name}" must be a Unix timestamp in {UNITS}', f"{P}/{name}")],
+            )
+            for name in ("from", "to")
+            for value in (0, -1693491974, 9_223_372_037, 2**63, -(2**63) - 1, 1e300)
         ),
         *(
             (
@@ -482,7 +495,7 @@ def test_members_of_the_envelope_that_creates_do_not_know_are_ignored(tenant: Te
             [problem('attribute "query" must be at most 4096 characters', f"{P}/query")],
         ),
         (
-            {"query": "(a", "sort": 1, "limit": "x", "to": "x", "from": 5},
+            {"query": "(a", "sort": 1, "limit": "x", "to": "x", "from": 5.5},
             [
                 wrong_type("from", "number"),
                 problem('error decoding attribute "to": invalid date-time "x"', f"{P}/to"),

@@ -215,7 +215,12 @@ def test_every_problem_is_listed_in_the_order_of_the_rules(tenant: Tenant) -> No
 @pytest.mark.parametrize(
     ("attributes", "detail", "pointer"),
     [
-        ({"from": 1}, wrong_type("from", "number"), "/from"),
+        ({"from": 1.5}, wrong_type("from", "number"), "/from"),
+        (
+            {"to": 0},
+            f'attribute "to" must be a Unix timestamp in {UNITS}',
+            "/to",
+        ),
         ({"to": "noon"}, 'error decoding attribute "to": invalid date-time "noon"', "/to"),
         ({"limit": "1"}, wrong_type("limit", "string"), "/limit"),
         ({"limit": 1.5}, 'attribute "limit" must be an integer', "/limit"),

@@ -124,6 +124,11 @@ def wrong_type(name: str, value: JsonValue, *path: str | int) -> Problem:
     )
 
 
+def no_timestamp(name: str) -> Problem:
+    """The problem of a number that is no instant in any of the units."""
+    return Problem(f'attribute "{name}" must be a Unix timestamp in {_UNITS}', (name,))
+
+
 def shortened(text: str) -> str:
     """A value sent by a client, as it is quoted in a message."""
     return text if len(text) <= 64 else text[:64]
@@ -279,8 +284,7 @@ class _Reader:
             return None
         instant_ns = nanoseconds_from_integer(integer)
         if instant_ns is None:
-            detail = f'attribute "{name}" must be a Unix timestamp in {_UNITS}'
-            self._add(Rule.TIME_RANGE, Problem(detail, (name,)))
+            self._add(Rule.TIME_RANGE, no_timestamp(name))
         return instant_ns
 
     def _git_text(self, git: JsonObject, name: str) -> str | None:

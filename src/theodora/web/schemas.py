@@ -93,6 +93,19 @@ _SENT_INSTANT: Schema = {
         "the unit is told by the magnitude."
     ),
 }
+
+
+def _asked_instant(about: str) -> Schema:
+    """An end of a list's window: either form that responses write."""
+    return {
+        "description": f"{about} RFC 3339, or Unix time in any of the units that creates take.",
+        "oneOf": [
+            {"type": "string", "format": "date-time"},
+            {"type": "integer", "format": "int64", "minimum": 1, "maximum": _MAX_INT64},
+        ],
+    }
+
+
 _INSTANT: Schema = {
     "description": "Unix time in nanoseconds, or RFC 3339 for clients that read that.",
     "oneOf": [
@@ -339,8 +352,8 @@ def _list(kind: Kind, component: str, example: Any) -> Documents:
     sorts = [prefix + name for name in SORT_KEYS[kind] for prefix in ("", "-")]
     attributes = _object(
         {
-            "from": _text("Earliest start, included.", format="date-time"),
-            "to": _text("Latest start, included.", format="date-time"),
+            "from": _asked_instant("Earliest start, included."),
+            "to": _asked_instant("Latest start, included."),
             "limit": {
                 "type": "integer",
                 "format": "int32",

@@ -6,6 +6,7 @@ offending place. Envelopes come first; a wrong one hides what is inside it.
 
 import re
 from collections.abc import Callable, Iterable
+from decimal import Decimal
 from enum import Enum
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
@@ -19,9 +20,17 @@ from theodora.events import (
     Remediation,
     RemediationType,
     format_rfc3339,
+    nanoseconds_from_integer,
     nanoseconds_from_rfc3339,
 )
-from theodora.events.attributes import CONTROL, MAX_PROBLEMS, missing, shortened, wrong_type
+from theodora.events.attributes import (
+    CONTROL,
+    MAX_PROBLEMS,
+    missing,
+    no_timestamp,
+    shortened,
+    wrong_type,
+)
 from theodora.events.json_values import (
     JsonObject,
     JsonValue,
@@ -209,6 +218,10 @@ def _text(attributes: JsonObject, name: str, problems: list[Problem]) -> str | N
 
 
 def _instant(attributes: JsonObject, name: str, problems: list[Problem]) -> int | None:
+    """A date-time or a Unix timestamp: whatever a response writes is taken here as well."""
+    value = attributes.get(name)
+    if value is not None and type_name(value) == "number":
+        return _timestamp(value, name, problems)
     text = _text(attributes, name, problems)
     if text is None:
         return None
@@ -216,6 +229,17 @@ def _instant(attributes: JsonObject, name: str, problems: list[Problem]) -> int 
     if instant_ns is None:
         detail = f'error decoding attribute "{name}": invalid date-time "{shortened(text)}"'
         problems.append(Problem(detail, (name,)))
+    return instant_ns
+
+
+def _timestamp(value: int | Decimal, name: str, problems: list[Problem]) -> int | None:
+    integer = exact_integer(value)
+    if integer is None:
+        problems.append(wrong_type(name, value))
+        return None
+    instant_ns = nanoseconds_from_integer(integer)
+    if instant_ns is None:
+        problems.append(no_timestamp(name))
     return instant_ns
 
 
