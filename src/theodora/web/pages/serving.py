@@ -170,7 +170,7 @@ class _Arrival:
         self._services = dashboard.services
         self._asgi = scope
         self._parameters = QueryParams(scope["query_string"])
-        self._cookies = read_cookies(self.headers.get("cookie", ""))
+        self._cookies = read_cookies(_cookie_header(scope))
         self._new_cookies: list[Cookie] = []
         self._session: Session | None = None
         self._scope = read_scope({}, self._second_ns, prefix=dashboard.path_prefix)
@@ -390,6 +390,12 @@ class _Arrival:
         )
         kept = (b"cache-control", b"private, no-cache")
         return (*_SECURITY_HEADERS, kept, *cookies, *more)
+
+
+def _cookie_header(scope: ASGIScope) -> str:
+    """All cookies in one line: HTTP/2 sends them apart, and not every proxy joins them again."""
+    lines = (value.decode("latin-1") for name, value in scope["headers"] if name == b"cookie")
+    return "; ".join(lines)
 
 
 def _fields(body: bytes) -> list[tuple[str, str]]:

@@ -4,7 +4,6 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Mapping
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs, urlencode
 
 from theodora.storage import Session
@@ -19,12 +18,23 @@ _THEMES: Mapping[str, Theme] = {"light": "light", "dark": "dark"}
 
 
 def read_cookies(header: str) -> Mapping[str, str]:
-    """By name; a header that cannot be read holds none."""
-    try:
-        cookies = SimpleCookie(header)
-    except CookieError:
-        return {}
-    return {name: morsel.value for name, morsel in cookies.items()}
+    """Cookies by name.
+
+    Other applications of the same host set cookies too, in whatever form. Each pair is read by
+    itself, so that one that cannot be understood hides no other. Of several with one name the
+    first counts: browsers send the one with the longest path first (RFC 6265, 5.4).
+    """
+    cookies: dict[str, str] = {}
+    for pair in header.split(";"):
+        name, is_pair, value = pair.partition("=")
+        if is_pair:
+            cookies.setdefault(name.strip(), _unquoted(value.strip()))
+    return cookies
+
+
+def _unquoted(value: str) -> str:
+    is_quoted = len(value) > 1 and value[0] == value[-1] == '"'
+    return value[1:-1] if is_quoted else value
 
 
 def set_cookie(cookie: Cookie, path: str, *, is_secure: bool) -> str:
