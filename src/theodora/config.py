@@ -111,7 +111,8 @@ SETTINGS: tuple[Setting, ...] = (
         _text,
         "sqlite:///relative.db, sqlite:////absolute.db or postgresql://user@host/name",
         "sqlite:///theodora.db",
-        "Where the data is.",
+        "Where the data is. A folder with .theodora/theodora.db, which make serve makes, has that "
+        "for its default.",
     ),
     Setting(
         "read_database_url",

@@ -8,11 +8,11 @@ from typing import Any
 
 import click
 
-from theodora.cli.options import config_from, organisation_option, setting_options
+from theodora.cli.options import organisation_option, setting_options
+from theodora.cli.stores import new_or_existing_store
 from theodora.events import Deployment
 from theodora.sources.demo import History, demo_history
 from theodora.storage import Organisation, Store
-from theodora.web.wire import render
 
 
 @click.command()
@@ -23,7 +23,7 @@ def demo(org: str, **flags: str | None) -> None:
 
     Eight services of four teams, with releases that had to be rolled back, reverted or mended.
     """
-    with Store(config_from(flags).database, render) as store:
+    with new_or_existing_store(flags) as store:
         organisation = store.keys.ensure_organisation(org, time.time_ns()).result()
         count = load_demo(store, organisation)
     click.echo(f"loaded {count:,} events into organisation {org}")

@@ -2,9 +2,8 @@
 
 import click
 
-from theodora.cli.options import config_from, setting_options
-from theodora.storage import Store
-from theodora.web.wire import render
+from theodora.cli.options import setting_options
+from theodora.cli.stores import existing_store
 
 
 @click.command()
@@ -15,6 +14,6 @@ def derive(**flags: str | None) -> None:
     A server does so by itself, soon after each change. This does it now, for every
     organisation, and returns when nothing is left to do.
     """
-    with Store(config_from(flags).database, render) as store:
+    with existing_store(flags) as store:
         count = store.derivations.derive_all_marked()
     click.echo(f"derived {count:,} sequence{'' if count == 1 else 's'}")

@@ -6,7 +6,8 @@ from datetime import timedelta
 import click
 import msgspec
 
-from theodora.cli.options import config_from, organisation_option, setting_options
+from theodora.cli.options import organisation_option, setting_options
+from theodora.cli.stores import existing_store
 from theodora.dora.explanation import (
     CommitExplained,
     Explanation,
@@ -19,8 +20,6 @@ from theodora.dora.explanation import (
 from theodora.dora.explanation import (
     explain as explain_derived,
 )
-from theodora.storage import Store
-from theodora.web.wire import render
 
 _SHOWN_COMMITS = 50
 
@@ -43,7 +42,7 @@ def explain(id_: str, format_: str, org: str, **flags: str | None) -> None:
     Which commits it brought and how long each took, which rules were tried and on what they
     fired, what was said by hand, and what would have to be known to say more.
     """
-    with Store(config_from(flags).database, render) as store:
+    with existing_store(flags) as store:
         found = store.derivations.explain(store.keys.organisation(org), id_)
     explanation = explain_derived(found.derived, found.preceding, found.repository)
     if format_ == "json":

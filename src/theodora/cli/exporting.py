@@ -14,12 +14,12 @@ from theodora.cli.exporting_parquet import (
     Column,
     write_parquet,
 )
-from theodora.cli.options import config_from, organisation_option, setting_options
+from theodora.cli.options import organisation_option, setting_options
+from theodora.cli.stores import existing_store
 from theodora.sources.commit_lines import CommitLine, line_from_commit
 from theodora.sources.json_lines import line_from_event
 from theodora.sources.verdict_lines import line_from_act
 from theodora.storage import Organisation, Store
-from theodora.web.wire import render
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
@@ -94,7 +94,7 @@ def verdicts(output: BinaryIO, org: str, **flags: str | None) -> None:
 
 @contextmanager
 def _opened(org: str, flags: dict[str, str | None]) -> Generator[tuple[Store, Organisation]]:
-    with Store(config_from(flags).database, render) as store:
+    with existing_store(flags) as store:
         yield store, store.keys.organisation(org)
 
 

@@ -18,13 +18,13 @@ from theodora.cli.intake import (
     pull_requests_into,
     verdicts_into,
 )
-from theodora.cli.options import config_from, organisation_option, setting_options
+from theodora.cli.options import organisation_option, setting_options
+from theodora.cli.stores import existing_store, new_or_existing_store
 from theodora.errors import Invalid, Problem
 from theodora.sources.commit_lines import commit_from_line, pull_request_from_line
 from theodora.sources.json_lines import deployment_from_line, failure_from_line
 from theodora.sources.verdict_lines import act_from_line
-from theodora.storage import Store, VerdictAct
-from theodora.web.wire import render
+from theodora.storage import VerdictAct
 
 T = TypeVar("T")
 
@@ -52,7 +52,7 @@ def deployments(files: Sequence[str], org: str, **flags: str | None) -> None:
     The members are those of the API. A line that breaks its rules is shown and kept out, and
     the command then ends with status 1.
     """
-    with Store(config_from(flags).database, render) as store:
+    with new_or_existing_store(flags) as store:
         org_ = store.keys.ensure_organisation(org, time.time_ns()).result()
         intake = Intake(events_into(store.deployments.add, org_))
         _import(files, deployment_from_line, intake)
@@ -72,7 +72,7 @@ def failures(files: Sequence[str], org: str, **flags: str | None) -> None:
     The members are those of the API. A line that breaks its rules is shown and kept out, and
     the command then ends with status 1.
     """
-    with Store(config_from(flags).database, render) as store:
+    with new_or_existing_store(flags) as store:
         org_ = store.keys.ensure_organisation(org, time.time_ns()).result()
         _import(files, failure_from_line, Intake(events_into(store.failures.add, org_)))
 
@@ -93,7 +93,7 @@ def commits(files: Sequence[str], org: str, **flags: str | None) -> None:
     Instants are Unix timestamps or date-times. A line that cannot be read is shown and kept
     out, and the command then ends with status 1.
     """
-    with Store(config_from(flags).database, render) as store:
+    with new_or_existing_store(flags) as store:
         org_ = store.keys.ensure_organisation(org, time.time_ns()).result()
         intake = Intake(commits_into(store, org_), COMMITS_AT_ONCE)
         _import(files, commit_from_line, intake)
@@ -116,7 +116,7 @@ def pull_requests(files: Sequence[str], org: str, **flags: str | None) -> None:
     Instants are Unix timestamps or date-times. A line that cannot be read is shown and kept
     out, and the command then ends with status 1.
     """
-    with Store(config_from(flags).database, render) as store:
+    with new_or_existing_store(flags) as store:
         org_ = store.keys.ensure_organisation(org, time.time_ns()).result()
         intake = Intake(pull_requests_into(store, org_), COMMITS_AT_ONCE)
         _import(files, pull_request_from_line, intake)
@@ -137,7 +137,7 @@ def verdicts(files: Sequence[str], org: str, **flags: str | None) -> None:
     Deployments have to be there. A verdict counts unless a later one is known. A line that
     cannot be taken is shown and kept out, and the command then ends with status 1.
     """
-    with Store(config_from(flags).database, render) as store:
+    with existing_store(flags) as store:
         organisation = store.keys.organisation(org)
 
         def read(line: bytes) -> VerdictAct:

@@ -8,14 +8,14 @@ from pathlib import Path
 import click
 
 from theodora.cli.intake import COMMITS_AT_ONCE, Intake, commits_into, events_into
-from theodora.cli.options import config_from, organisation_option, setting_options
+from theodora.cli.options import organisation_option, setting_options
+from theodora.cli.stores import new_or_existing_store
 from theodora.cli.waiting import tell_what_waits
 from theodora.errors import Invalid
 from theodora.events import repository_id, without_credentials
 from theodora.git import History, Tag
 from theodora.sources.git_tags import deployment_from_tag
 from theodora.storage import Organisation, Store
-from theodora.web.wire import render
 
 _SHOWN = 20
 """Tags left out that are shown one by one."""
@@ -71,7 +71,7 @@ def git(
     _show_left_out(others)
     if not tags:
         raise click.ClickException(f"no tag of a commit in {path} {_asked(included, excluded)}")
-    with Store(config_from(flags).database, render) as store:
+    with new_or_existing_store(flags) as store:
         org_ = store.keys.ensure_organisation(org, time.time_ns()).result()
         _import_commits(store, org_, history, repository_id(url), tags)
         intake = Intake(events_into(store.deployments.add, org_))

@@ -4,11 +4,10 @@ import time
 
 import click
 
-from theodora.cli.options import config_from, organisation_option, setting_options
+from theodora.cli.options import organisation_option, setting_options
+from theodora.cli.stores import existing_store, new_or_existing_store
 from theodora.events import format_rfc3339
-from theodora.storage import Store
 from theodora.storage.keys import KEY_KINDS, PERMISSIONS, Key, KeyKind, new_secret
-from theodora.web.wire import render
 
 
 @click.group()
@@ -36,7 +35,7 @@ def create(
     dora_metrics_read, dora_metrics_write, dora_settings_write.
     """
     secret = new_secret(kind)
-    with Store(config_from(flags).database, render) as store:
+    with new_or_existing_store(flags) as store:
         store.keys.add(
             org,
             kind,
@@ -53,7 +52,7 @@ def create(
 @setting_options(["database"])
 def list_(org: str, **flags: str | None) -> None:
     """List the keys of an organisation; the keys themselves are never stored."""
-    with Store(config_from(flags).database, render) as store:
+    with existing_store(flags) as store:
         for key in store.keys.all_of(org):
             click.echo(_line(key))
 
@@ -64,7 +63,7 @@ def list_(org: str, **flags: str | None) -> None:
 @setting_options(["database"])
 def revoke(key_id: str, org: str, **flags: str | None) -> None:
     """Revoke the key with this id, at once and for good."""
-    with Store(config_from(flags).database, render) as store:
+    with existing_store(flags) as store:
         store.keys.revoke(org, key_id, time.time_ns()).result()
     click.echo(f"revoked {key_id}")
 

@@ -10,16 +10,15 @@ from typing import get_args
 import click
 
 from theodora.cli.metrics_table import table_of
-from theodora.cli.options import config_from, organisation_option, setting_options
+from theodora.cli.options import organisation_option, setting_options
+from theodora.cli.stores import existing_store
 from theodora.cli.waiting import tell_what_waits
 from theodora.dora.buckets import DAY_NS, Calendar, Interval, WeekStart
 from theodora.dora.metrics import Granularity
 from theodora.errors import Invalid, Problem
-from theodora.storage import Store
 from theodora.web.metrics import encode_answer
 from theodora.web.metrics_answer import Answer, answer_of
 from theodora.web.metrics_question import read_question
-from theodora.web.wire import render
 
 _LAST = re.compile(r"([1-9]\d{0,4}) ?(h|d|w|mo|q|y)")
 _UNITS: Mapping[str, tuple[Interval, int]] = {
@@ -76,9 +75,8 @@ def metrics(
     if form != "table":
         parameters["format"] = form
     question = read_question(parameters.items(), now_ns)
-    url = config_from({"database": database}).database
     # For one question nothing need be kept.
-    with Store(url, render, metrics_memory_mib=0) as store, _patience():
+    with existing_store({"database": database}, metrics_memory_mib=0) as store, _patience():
         org_ = store.keys.organisation(org)
         answer = answer_of(store, org_, question)
         tell_what_waits(store, org_)

@@ -1,12 +1,14 @@
 """Options that several commands share, made from the table of settings."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from theodora.config import SETTINGS, Config, Setting, load
+from theodora.errors import UnusableSetting
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -39,6 +41,38 @@ def _option(setting: Setting) -> Callable[[F], F]:
     )
 
 
-def config_from(flags: dict[str, str | None]) -> Config:
-    """The settings, with these flags over the environment."""
+_DEFAULT = Path("theodora.db")
+_OF_MAKE_SERVE = Path(".theodora/theodora.db")
+"""The database that `make serve` makes in its checkout."""
+
+
+def config_from(flags: Mapping[str, str | None]) -> Config:
+    """The settings, with these flags over the environment.
+
+    Where neither names a database, it is that of `make serve` if this folder has one.
+    """
+    if not names_database(flags):
+        flags = {**flags, "database": database_of_this_folder()}
     return load(os.environ, flags)
+
+
+def names_database(flags: Mapping[str, str | None]) -> bool:
+    """Whether the flags or the environment name a database."""
+    return flags.get("database") is not None or "THEODORA_DATABASE" in os.environ
+
+
+def database_of_this_folder() -> str:
+    """The URL of the database that this folder has, or would have.
+
+    Raises `UnusableSetting` where it has two: a wrong guess would show or change another
+    server's data.
+    """
+    if not _OF_MAKE_SERVE.exists():
+        return f"sqlite:///{_DEFAULT}"
+    if _DEFAULT.exists():
+        raise UnusableSetting(
+            f"this folder has two databases: {_OF_MAKE_SERVE}, which make serve uses, and "
+            f"{_DEFAULT}. Name one: --database sqlite:///{_OF_MAKE_SERVE} or "
+            f"--database sqlite:///{_DEFAULT}, or set THEODORA_DATABASE"
+        )
+    return f"sqlite:///{_OF_MAKE_SERVE}"

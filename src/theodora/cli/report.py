@@ -7,16 +7,15 @@ from typing import BinaryIO
 
 import click
 
-from theodora.cli.options import config_from, organisation_option, setting_options
+from theodora.cli.options import organisation_option, setting_options
 from theodora.cli.report_html import html_of
 from theodora.cli.report_markdown import markdown_of
 from theodora.cli.reporting import Month, month_report
+from theodora.cli.stores import existing_store
 from theodora.cli.waiting import tell_what_waits
 from theodora.dora.buckets import Calendar
 from theodora.errors import Invalid, Problem
-from theodora.storage import Store
 from theodora.web.metrics_question import zone_named
-from theodora.web.wire import render
 
 _MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])")
 _FIRST_YEAR, _LAST_YEAR = 1971, 2200
@@ -66,7 +65,7 @@ def report(
     now_ns = time.time_ns()
     first = _last_month(calendar, now_ns) if month is None else _first_day(month)
     seen = Month(first, calendar, timezone, now_ns, url.rstrip("/"))
-    with Store(config_from(flags).database, render) as store:
+    with existing_store(flags) as store:
         org_ = store.keys.organisation(org)
         made = month_report(store, org_, seen, team=team, query=query)
         tell_what_waits(store, org_)

@@ -6,13 +6,13 @@ import click
 
 from theodora.app import git_folder
 from theodora.cli.options import config_from, organisation_option, setting_options
+from theodora.cli.stores import existing_store, new_or_existing_store
 from theodora.config import Config
 from theodora.errors import TheodoraError
 from theodora.events import format_rfc3339, repository_id
 from theodora.git import MirrorStore, protocol_of
 from theodora.sources.mirroring import Mirroring
 from theodora.storage import Mirror, Store
-from theodora.web.wire import render
 
 _settings = setting_options(["database", "git_folder", "git_credential_helper"])
 
@@ -34,7 +34,7 @@ def add(url: str, org: str, **flags: str | None) -> None:
     """
     protocol_of(url)
     config = config_from(flags)
-    with Store(config.database, render) as store:
+    with new_or_existing_store(flags) as store:
         mirroring = _mirroring(store, config)
         org_ = store.keys.ensure_organisation(org, time.time_ns()).result()
         _fetch(mirroring, mirroring.add(org_, repository_id(url), url))
@@ -45,7 +45,7 @@ def add(url: str, org: str, **flags: str | None) -> None:
 @_settings
 def list_(org: str, **flags: str | None) -> None:
     """List what is mirrored, when it was last fetched and how that went."""
-    with Store(config_from(flags).database, render) as store:
+    with existing_store(flags) as store:
         for mirror in store.mirrors.everything():
             if mirror.organisation.name == org:
                 click.echo(_line(mirror))
@@ -58,7 +58,7 @@ def list_(org: str, **flags: str | None) -> None:
 def remove(repository: str, org: str, **flags: str | None) -> None:
     """End mirroring REPOSITORY, named by URL or id; its commits stay."""
     config = config_from(flags)
-    with Store(config.database, render) as store:
+    with existing_store(flags) as store:
         id_ = repository_id(repository)
         _mirroring(store, config).remove(store.keys.organisation(org), id_)
     click.echo(f"{id_}: no longer mirrored")
@@ -71,7 +71,7 @@ def remove(repository: str, org: str, **flags: str | None) -> None:
 def fetch(repository: str | None, org: str, **flags: str | None) -> None:
     """Fetch REPOSITORY, named by URL or id, or everything that is mirrored, now."""
     config = config_from(flags)
-    with Store(config.database, render) as store:
+    with existing_store(flags) as store:
         org_ = store.keys.organisation(org)
         if repository:
             mirrors = [store.mirrors.get(org_, repository_id(repository))]

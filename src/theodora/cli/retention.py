@@ -4,10 +4,9 @@ import time
 
 import click
 
-from theodora.cli.options import config_from, organisation_option, setting_options
-from theodora.storage import Store
+from theodora.cli.options import organisation_option, setting_options
+from theodora.cli.stores import existing_store
 from theodora.storage.retention import MAX_DAYS, Old
-from theodora.web.wire import render
 
 _days = click.argument("days", type=click.IntRange(1, MAX_DAYS), metavar="DAYS")
 
@@ -26,7 +25,7 @@ def retention() -> None:
 @setting_options(["database"])
 def show(org: str, **flags: str | None) -> None:
     """Show for how many days events are kept."""
-    with Store(config_from(flags).database, render) as store:
+    with existing_store(flags) as store:
         days = store.retention.days(store.keys.organisation(org))
     click.echo("events are kept for ever" if days is None else f"events are kept for {days:,} days")
 
@@ -37,7 +36,7 @@ def show(org: str, **flags: str | None) -> None:
 @setting_options(["database"])
 def set_(days: int, org: str, **flags: str | None) -> None:
     """Keep events for DAYS days; a server removes what is older within hours, for good."""
-    with Store(config_from(flags).database, render) as store:
+    with existing_store(flags) as store:
         organisation = store.keys.organisation(org)
         old = store.retention.preview(organisation, days, time.time_ns())
         store.retention.put(organisation, days).result()
@@ -49,7 +48,7 @@ def set_(days: int, org: str, **flags: str | None) -> None:
 @setting_options(["database"])
 def unset(org: str, **flags: str | None) -> None:
     """Keep events for ever; what has been removed stays so."""
-    with Store(config_from(flags).database, render) as store:
+    with existing_store(flags) as store:
         store.retention.put(store.keys.organisation(org), None).result()
     click.echo("events are kept for ever")
 
@@ -60,7 +59,7 @@ def unset(org: str, **flags: str | None) -> None:
 @setting_options(["database"])
 def preview(days: int, org: str, **flags: str | None) -> None:
     """Tell how many events would go if they were kept for DAYS days, and change nothing."""
-    with Store(config_from(flags).database, render) as store:
+    with existing_store(flags) as store:
         organisation = store.keys.organisation(org)
         old = store.retention.preview(organisation, days, time.time_ns())
     click.echo(f"up to {_said(old)} would go")
@@ -70,7 +69,7 @@ def preview(days: int, org: str, **flags: str | None) -> None:
 @setting_options(["database"])
 def apply(**flags: str | None) -> None:
     """Remove now what is too old, of every organisation; a server does so by itself."""
-    with Store(config_from(flags).database, render) as store:
+    with existing_store(flags) as store:
         old = store.retention.remove_old(time.time_ns())
     click.echo(f"removed {_said(old)}")
 

@@ -6,15 +6,16 @@ from pathlib import Path
 
 import click
 
-from theodora.cli.options import config_from, organisation_option, setting_options
+from theodora.cli.options import organisation_option, setting_options
+from theodora.cli.stores import existing_store
 from theodora.cli.tables import aligned
 from theodora.errors import Invalid, Problem
 from theodora.events import Deployment, Failure, nanoseconds_from_rfc3339
 from theodora.query import SORT_KEYS, Event, Field, Kind, matches, parse, resolve, sort_key
 from theodora.sources.json_lines import deployment_from_line, failure_from_line
-from theodora.storage import Selection, Store
+from theodora.storage import Selection
 from theodora.web.csv_text import csv_bytes
-from theodora.web.wire import TimestampForm, encode_resource, render
+from theodora.web.wire import TimestampForm, encode_resource
 
 _COLUMNS = {
     Kind.DEPLOYMENT: ("started_at", "service", "env", "version", "team", "change_failure", "id"),
@@ -103,7 +104,7 @@ def _sort_field(sort: str, kind: Kind) -> Field:
 def _in_store(
     selection: Selection, kind: Kind, org: str, flags: dict[str, str | None]
 ) -> Sequence[Event]:
-    with Store(config_from(flags).database, render) as store:
+    with existing_store(flags) as store:
         events = store.failures if kind is Kind.FAILURE else store.deployments
         return events.select(store.keys.organisation(org), selection)
 

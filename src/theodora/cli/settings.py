@@ -5,14 +5,14 @@ from typing import IO
 import click
 import msgspec
 
-from theodora.cli.options import config_from, organisation_option, setting_options
+from theodora.cli.options import organisation_option, setting_options
+from theodora.cli.stores import existing_store
 from theodora.cli.tables import aligned
 from theodora.dora.given import read_settings
 from theodora.events import Deployment
-from theodora.storage import Store
 from theodora.storage.derivation import Preview
 from theodora.storage.settings import Given, KnownService
-from theodora.web.wire import decode_body, render
+from theodora.web.wire import decode_body
 
 _SHOWN = 50
 _SAID = {True: "failed", False: "fine", None: "pending"}
@@ -38,7 +38,7 @@ def settings() -> None:
 @setting_options(["database"])
 def show(service: str, org: str, **flags: str | None) -> None:
     """Show what was set, and what holds with the defaults, as JSON."""
-    with Store(config_from(flags).database, render) as store:
+    with existing_store(flags) as store:
         org_ = store.keys.organisation(org)
         shown = {
             "given": store.settings.given(org_, service),
@@ -70,7 +70,7 @@ def set_(file: IO[bytes], service: str, org: str, **flags: str | None) -> None:
     server, or by theodora derive.
     """
     given = _given(file)
-    with Store(config_from(flags).database, render) as store:
+    with existing_store(flags) as store:
         store.settings.put(store.keys.organisation(org), given, service).result()
     click.echo(f"set {', '.join(given) or 'nothing'} for {service or 'every service'}")
 
@@ -83,7 +83,7 @@ def set_(file: IO[bytes], service: str, org: str, **flags: str | None) -> None:
 def preview(file: IO[bytes], service: str, org: str, **flags: str | None) -> None:
     """Tell which deployments the settings in FILE would change, and change nothing."""
     given = _given(file)
-    with Store(config_from(flags).database, render) as store:
+    with existing_store(flags) as store:
         found = store.derivations.preview(store.keys.organisation(org), given, service)
     _show(found)
 
@@ -93,7 +93,7 @@ def preview(file: IO[bytes], service: str, org: str, **flags: str | None) -> Non
 @setting_options(["database"])
 def services(org: str, **flags: str | None) -> None:
     """List the services known, with their teams and production environments."""
-    with Store(config_from(flags).database, render) as store:
+    with existing_store(flags) as store:
         known = store.settings.services(store.keys.organisation(org), limit=_MOST_SERVICES)
     for line in aligned([_COLUMNS, *(_line(each) for each in known)]):
         click.echo(line)

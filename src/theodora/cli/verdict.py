@@ -8,12 +8,12 @@ from typing import Any, cast
 import click
 import msgspec
 
-from theodora.cli.options import config_from, organisation_option, setting_options
+from theodora.cli.options import organisation_option, setting_options
+from theodora.cli.stores import existing_store
 from theodora.events import RemediationType
 from theodora.events.values import REMEDIATION_TYPES
 from theodora.storage import Giver, Organisation, Store, Verdict
 from theodora.web.verdicts import verdict_attributes
-from theodora.web.wire import render
 
 _REMEDIATION = (click.Choice(REMEDIATION_TYPES), str)
 
@@ -68,7 +68,7 @@ def verdict(
     if said != Verdict() and failed is None:
         raise click.UsageError("say --failed or --not-failed")
     giver = Giver(by or getpass.getuser(), time.time_ns(), reason)
-    with Store(config_from(flags).database, render) as store:
+    with existing_store(flags) as store:
         organisation = store.keys.organisation(org)
         written = _write(store, organisation, id_, None if remove else said, giver)
         if written:

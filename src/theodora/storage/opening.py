@@ -62,6 +62,16 @@ def distribute_database(url: str) -> bool:
     return distribute_server(url)
 
 
+def holds_store(url: str) -> bool:
+    """Whether there is a store at `url`; makes nothing."""
+    if is_postgresql(url):
+        from theodora.storage.postgresql.database import holds_tables  # noqa: PLC0415
+
+        return holds_tables(url)
+    path = sqlite_path(url)
+    return path.is_file() and path.stat().st_size > 0
+
+
 def open_original(url: str) -> AbstractContextManager[Original]:
     """The store at `url` to be read in one snapshot; it has to be there."""
     if is_postgresql(url):
@@ -97,6 +107,11 @@ def is_postgresql(url: str) -> bool:
             'PostgreSQL needs psycopg, which is not installed: pip install "theodora[postgresql]"'
         )
     return True
+
+
+def sqlite_file(url: str) -> Path | None:
+    """The file at `url`; None if that is PostgreSQL's."""
+    return None if is_postgresql(url) else sqlite_path(url)
 
 
 def sqlite_path(url: str) -> Path:

@@ -131,6 +131,12 @@ def commits(cursor: Cursor) -> int:
     )
 
 
+def holds_tables(url: str) -> bool:
+    """Whether the database has been migrated at all."""
+    with closing(connect(url)) as connection, driver_errors():
+        return PostgresqlSchema(connection).has_table("migrations")
+
+
 def migrate_server(url: str) -> tuple[Migration, ...]:
     """Brings the database's schema up to this version; returns what was applied."""
     with closing(connect(url)) as connection, driver_errors():

@@ -1,0 +1,38 @@
+"""Stores that commands open: one that has to be there, or one that may be made."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from theodora.cli.options import config_from, names_database
+from theodora.storage import Store
+from theodora.storage.opening import holds_store, sqlite_file
+from theodora.web.wire import render
+
+_NAME_IT = (
+    "Run this in the folder the server was started in, or name the server's database with "
+    "--database or THEODORA_DATABASE."
+)
+
+
+def existing_store(flags: Mapping[str, str | None], **options: Any) -> Store:
+    """The store of the settings; ends the command where there is none, and makes nothing."""
+    url = config_from(flags).database
+    if not holds_store(url):
+        raise click.ClickException(f"{_nothing_at(url)} {_NAME_IT}")
+    return Store(url, render, **options)
+
+
+def new_or_existing_store(flags: Mapping[str, str | None]) -> Store:
+    """The store of the settings, made if there is none; says so where nobody named it."""
+    url = config_from(flags).database
+    if not names_database(flags) and not holds_store(url):
+        click.echo(f"{_nothing_at(url)} Making one.", err=True)
+    return Store(url, render)
+
+
+def _nothing_at(url: str) -> str:
+    """A URL of PostgreSQL is not shown: it may hold a password."""
+    file = sqlite_file(url)
+    return f"There is no database at {file}." if file else "That database holds no store yet."
