@@ -12,7 +12,7 @@ from theodora.storage.marks import mark_deployment
 from theodora.storage.measures import drop_spans
 from theodora.storage.organisations import Organisation
 from theodora.storage.rows import Placed, Render, Rows, Stored
-from theodora.storage.selection import Document, Selection, select_documents, select_events
+from theodora.storage.selection import DocumentPage, Selection, select_documents, select_events
 from theodora.storage.tables import DEPLOYMENTS
 from theodora.storage.tag_names import tag_keys, tag_values
 from theodora.storage.teams import with_team
@@ -118,7 +118,7 @@ class Deployments:
         """Every one, in order of first receipt; what comes in meanwhile is included."""
         return self._rows.everything(self._database.read, org)
 
-    def documents(self, org: Organisation, selection: Selection) -> list[Document]:
+    def documents(self, org: Organisation, selection: Selection) -> DocumentPage:
         """The same, as responses write them."""
         return self._database.read(
             lambda cursor: select_documents(cursor, DEPLOYMENTS, org, selection)

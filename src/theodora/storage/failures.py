@@ -10,7 +10,7 @@ from theodora.storage.database import Database
 from theodora.storage.marks import mark_service
 from theodora.storage.organisations import Organisation
 from theodora.storage.rows import Placed, Render, Rows, Stored
-from theodora.storage.selection import Document, Selection, select_documents, select_events
+from theodora.storage.selection import DocumentPage, Selection, select_documents, select_events
 from theodora.storage.settings import effective_settings
 from theodora.storage.tables import FAILURES
 from theodora.storage.teams import with_team
@@ -58,7 +58,7 @@ class Failures:
         """Every one, in order of first receipt; what comes in meanwhile is included."""
         return self._rows.everything(self._database.read, org)
 
-    def documents(self, org: Organisation, selection: Selection) -> list[Document]:
+    def documents(self, org: Organisation, selection: Selection) -> DocumentPage:
         """The same, as responses write them."""
         return self._database.read(
             lambda cursor: select_documents(cursor, FAILURES, org, selection)

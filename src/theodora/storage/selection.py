@@ -6,11 +6,11 @@ that has the order asked for. Whatever is found is checked against the whole que
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, LiteralString, NamedTuple, assert_never
 
 from theodora.query.ast import Everything, Query
-from theodora.query.fields import Field
+from theodora.query.fields import Field, Scalar
 from theodora.storage.cursor import Cursor, Row
 from theodora.storage.dialect import Dialect
 from theodora.storage.indexing import has_tail, tail_of, watermark_of
@@ -41,10 +41,19 @@ _NEEDED_NAMES: tuple[LiteralString, ...] = ("q1", "q2", "q3", "q4")
 """What further terms' postings are called in a statement; more than these are not joined."""
 
 _EVERYTHING = Everything()
+_EMPTY = Condition("")
 _NOTHING = Condition("SELECT 0 AS at, 0 AS event WHERE FALSE")
 _FAR_FUTURE_NS = 2**62
 _LAST_NS: LiteralString = "9223372036854775807"
 _INT64 = -(2**63), 2**63 - 1
+
+
+class Position(NamedTuple):
+    """A place in a sorted list: that of the event with this id and value."""
+
+    value: Scalar | None
+    """What the list is sorted by, as the store has it; None if the event has no such value."""
+    id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,13 +66,24 @@ class Selection:
     """The window on the start, both ends included."""
     sort: Field
     descending: bool = True
+    after: Position | None = None
+    """Only what comes after this place in the list."""
     limit: int
 
     @property
     def window(self) -> tuple[int, int]:
-        """Both ends within int64, which every stored instant is."""
+        """Both ends within int64, which every stored instant is.
+
+        In a list by start the place to go on after bounds it too, so that later pages are found
+        as quickly as the first.
+        """
         low = _INT64[0] if self.from_ns is None else max(self.from_ns, _INT64[0])
         high = _INT64[1] if self.to_ns is None else min(self.to_ns, _INT64[1])
+        if self.after and self.sort.name == "started_at" and isinstance(self.after.value, int):
+            if self.descending:
+                high = min(high, self.after.value)
+            else:
+                low = max(low, self.after.value)
         return low, high
 
 
@@ -94,6 +114,13 @@ class _Choice(NamedTuple):
     """Whether there are events that no index knows yet; None if nothing has been asked."""
 
 
+class DocumentPage(NamedTuple):
+    """A page of a list, and where it ended if there is more to come."""
+
+    documents: "list[Document]"
+    end: Position | None
+
+
 class Document(NamedTuple):
     """An event as responses write it: its attributes rendered, its instants beside them."""
 
@@ -114,11 +141,17 @@ def select_events(
 
 def select_documents(
     cursor: Cursor, table: EventTable[Any], org: Organisation, selection: Selection
-) -> list[Document]:
+) -> DocumentPage:
     """The same events as they are written in responses, without being read first."""
     columns: LiteralString = "e.id, e.started_at_ns, e.finished_at_ns, e.created_at_ns, e.document"
-    rows = _Search(table, org, selection, columns, cursor.dialect).rows(cursor)
-    return [Document(*row[:-1]) for row in rows]
+    # One more than asked for shows whether there is another page.
+    one_more = replace(selection, limit=selection.limit + 1)
+    rows = _Search(table, org, one_more, columns, cursor.dialect).rows(cursor)
+    documents = [Document(*row[:-1]) for row in rows[: selection.limit]]
+    if len(rows) <= selection.limit:
+        return DocumentPage(documents, None)
+    last = rows[selection.limit - 1]
+    return DocumentPage(documents, Position(last[-1], documents[-1].id))
 
 
 class _Search:
@@ -145,9 +178,10 @@ class _Search:
         self._sorted_by: LiteralString = _column(table, selection.sort)
         self._columns: LiteralString = f"{columns}, {self._sorted_by} AS sorted_by"
         matching = compile_where(selection.query, table, dialect)
+        rest = self._after()
         self._where = Condition(
-            f"e.org = ? AND e.started_at_ns BETWEEN ? AND ? AND {matching.sql}",
-            (org.key, *self._window, *matching.values),
+            f"e.org = ? AND e.started_at_ns BETWEEN ? AND ? AND {matching.sql}{rest.sql}",
+            (org.key, *self._window, *matching.values, *rest.values),
         )
 
     def rows(self, cursor: Cursor) -> list[Row]:
@@ -158,6 +192,27 @@ class _Search:
             if missing := self._selection.limit - len(found):
                 found += cursor.execute(sql, (*values, missing)).fetchall()
         return found
+
+    def _after(self) -> Condition:
+        """What comes after the place that the page before ended at."""
+        after, value = self._selection.after, self._sorted_by
+        if after is None:
+            return _EMPTY
+        if after.value is None:
+            return Condition(f" AND {value} IS NULL AND e.id > ?", (after.id,))
+        beyond: LiteralString = "<" if self._selection.descending else ">"
+        return Condition(
+            f" AND ({value} {beyond} ? OR ({value} = ? AND e.id > ?) OR {value} IS NULL)",
+            (after.value, after.value, after.id),
+        )
+
+    def _has_value(self, value: LiteralString) -> Condition:
+        """That there is a value to be sorted by; it bounds a walk to what comes after the place."""
+        after = self._selection.after
+        if after is None or after.value is None:
+            return Condition(f"{value} IS NOT NULL")
+        beyond: LiteralString = "<=" if self._selection.descending else ">="
+        return Condition(f"{value} {beyond} ?", (after.value,))
 
     def _statements(self, cursor: Cursor) -> list[Condition]:
         """What to read, one after another until the limit is met; each ends in `LIMIT ?`."""
@@ -321,16 +376,20 @@ class _Search:
     def _walked(self, *, tailed: bool) -> list[Condition]:
         """Walks an index that has the order asked for; without one, sorts the window."""
         table, sort = self._table, self._selection.sort.name
+        after = self._selection.after
+        if after is not None and after.value is None:
+            return [self._without_value()]
         if sort in table.ranged_fields:
             return [self._in_order([self._numbers(sort)], tailed=tailed), self._without_value()]
         index = table.indexes.get(sort)
         if index is None:
             return [self._sorted_window()]
         bounds = self._finish_bounds() if sort == "finished_at" else TRUE
+        valued = self._has_value(self._sorted_by)
         walk = Condition(
             f"SELECT {self._columns} FROM {table.name} e INDEXED BY {index} "
-            f"WHERE {self._where.sql} AND {self._sorted_by} IS NOT NULL AND {bounds.sql}",
-            (*self._where.values, *bounds.values),
+            f"WHERE {self._where.sql} AND {valued.sql} AND {bounds.sql}",
+            (*self._where.values, *valued.values, *bounds.values),
         )
         return [self._in_order([walk], tailed=False), self._without_value()]
 
@@ -358,11 +417,12 @@ class _Search:
 
     def _tail_rows(self) -> Condition:
         """Reads such events, if they match and have a value to be sorted by."""
+        valued = self._has_value(self._sorted_by)
         return Condition(
             f"SELECT {self._columns} FROM {self._table.name} e "
             f"WHERE e.key > {watermark_of(self._table)} AND +{self._where.sql} "
-            f"AND {self._sorted_by} IS NOT NULL",
-            self._where.values,
+            f"AND {valued.sql}",
+            (*self._where.values, *valued.values),
         )
 
     def _numbers(self, field: str) -> Condition:
@@ -370,11 +430,12 @@ class _Search:
         columns = _replaced(
             self._columns, f"{self._sorted_by} AS sorted_by", "n.value AS sorted_by"
         )
+        valued = self._has_value("n.value")
         return Condition(
             f"SELECT {columns} FROM {self._table.numbers} n "
             f"CROSS JOIN {self._table.name} e ON e.key = n.event "
-            f"WHERE n.org = ? AND n.field = ? AND {self._where.sql}",
-            (self._org.key, field, *self._where.values),
+            f"WHERE n.org = ? AND n.field = ? AND {valued.sql} AND {self._where.sql}",
+            (self._org.key, field, *valued.values, *self._where.values),
         )
 
     def _without_value(self) -> Condition:

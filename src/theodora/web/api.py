@@ -4,8 +4,9 @@ from theodora.errors import Invalid
 from theodora.events import Deployment, Failure
 from theodora.events.attributes import read_deployment, read_failure
 from theodora.query.fields import Kind
-from theodora.storage import Placed, Selection
+from theodora.storage import DocumentPage, Placed, Selection
 from theodora.web import wire
+from theodora.web.cursors import NEXT_CURSOR, encode_cursor
 from theodora.web.operations import Pending, Request
 from theodora.web.responses import Reply
 from theodora.web.timestamps import timestamp_form
@@ -34,13 +35,13 @@ def create_failure(request: Request) -> Pending:
 def list_deployments(request: Request) -> Reply:
     selection, form = _listing(request, Kind.DEPLOYMENT)
     found = request.store.deployments.documents(request.organisation, selection)
-    return Reply(200, wire.encode_documents(Kind.DEPLOYMENT, found, form), headers=_VARIES)
+    return _page(Kind.DEPLOYMENT, selection, found, form)
 
 
 def list_failures(request: Request) -> Reply:
     selection, form = _listing(request, Kind.FAILURE)
     found = request.store.failures.documents(request.organisation, selection)
-    return Reply(200, wire.encode_documents(Kind.FAILURE, found, form), headers=_VARIES)
+    return _page(Kind.FAILURE, selection, found, form)
 
 
 def get_deployment(request: Request) -> Reply:
@@ -101,6 +102,15 @@ def _form(request: Request) -> TimestampForm:
         request.timestamps,
         request.headers.get("user-agent", ""),
     )
+
+
+def _page(kind: Kind, selection: Selection, found: DocumentPage, form: TimestampForm) -> Reply:
+    """A page of a list, with a cursor in a header if there is more to come."""
+    body = wire.encode_documents(kind, found.documents, form)
+    if found.end is None:
+        return Reply(200, body, headers=_VARIES)
+    cursor = encode_cursor(kind, selection, found.end).encode()
+    return Reply(200, body, headers=(*_VARIES, (NEXT_CURSOR.lower().encode(), cursor)))
 
 
 def _listing(request: Request, kind: Kind) -> tuple[Selection, TimestampForm]:

@@ -110,7 +110,8 @@ def _request(operation: Operation, documents: Documents) -> Json:
 
 
 def _response(operation: Operation, documents: Documents, status: int) -> Json:
-    response: Json = {"description": _REASONS[status], "headers": _RATE_LIMIT_HEADERS}
+    headers: Json = {**_RATE_LIMIT_HEADERS, **(documents.headers if status == 200 else {})}
+    response: Json = {"description": _REASONS[status], "headers": headers}
     content = _content(operation, documents, status)
     return response | {"content": content} if content else response
 

@@ -3,6 +3,7 @@
 The examples are checked against the schemas, and against the server, by tests.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, get_args
 
@@ -25,6 +26,7 @@ from theodora.events import Deployment
 from theodora.query.fields import SORT_KEYS, Kind
 from theodora.storage.retention import MAX_DAYS
 from theodora.storage.settings import MAX_SERVICES
+from theodora.web.cursors import NEXT_CURSOR
 from theodora.web.explanations import TYPE as EXPLANATION_TYPE
 from theodora.web.metrics_answer import Answer, Clock
 from theodora.web.metrics_document import TYPE as METRICS_TYPE
@@ -60,6 +62,8 @@ class Documents:
     answer: Schema | None = None
     answer_example: Any = None
     parameters: tuple[Schema, ...] = field(default=())
+    headers: Mapping[str, Schema] = field(default_factory=dict[str, Schema])
+    """Of a 200, beside those that every answer has."""
 
 
 def _object(properties: dict[str, Schema], *required: str) -> Schema:
@@ -363,6 +367,9 @@ def _list(kind: Kind, component: str, example: Any) -> Documents:
             },
             "sort": _text("A key, `-` in front for descending.", enum=sorts),
             "query": _text("Search query, see the search language.", maxLength=4096),
+            "cursor": _text(
+                f"The `{NEXT_CURSOR}` of the page before, for the same from, to, sort and query."
+            ),
         }
     )
     asked = {
@@ -378,6 +385,12 @@ def _list(kind: Kind, component: str, example: Any) -> Documents:
         answer=_data(_array(_reference(component))),
         answer_example={"data": [example]},
         parameters=(_TIMESTAMPS_PARAMETER,),
+        headers={
+            NEXT_CURSOR: {
+                "description": "The `cursor` of the next page; left out on the last page.",
+                "schema": {"type": "string"},
+            }
+        },
     )
 
 

@@ -6,6 +6,7 @@ offending place. Envelopes come first; a wrong one hides what is inside it.
 
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from decimal import Decimal
 from enum import Enum
 from functools import lru_cache
@@ -43,7 +44,8 @@ from theodora.events.values import REMEDIATION_TYPES
 from theodora.query import Query, parse
 from theodora.query.ast import Everything
 from theodora.query.fields import SORT_KEYS, Field, Kind, sort_key
-from theodora.storage import Document, Selection, Verdict
+from theodora.storage import Document, Position, Selection, Verdict
+from theodora.web.cursors import ForeignCursor, UnreadableCursor, decode_cursor
 
 E = TypeVar("E", Deployment, Failure)
 T = TypeVar("T")
@@ -197,10 +199,12 @@ def decode_list(body: bytes, kind: Kind) -> Selection:
     limit = _limit(attributes, problems)
     sort, descending = _sort(attributes, kind, problems)
     query = _query(attributes, problems)
+    cursor = _text(attributes, "cursor", problems)
     _raise(problems)
-    return Selection(
+    selection = Selection(
         query=query, from_ns=from_ns, to_ns=to_ns, sort=sort, descending=descending, limit=limit
     )
+    return replace(selection, after=_place(cursor, kind, selection)) if cursor else selection
 
 
 def _raise(problems: list[Problem]) -> None:
@@ -285,6 +289,20 @@ def _query(attributes: JsonObject, problems: list[Problem]) -> Query:
     except Invalid as invalid:
         problems.extend(invalid.problems)
         return Everything()
+
+
+def _place(cursor: str, kind: Kind, selection: Selection) -> Position:
+    """Where a cursor goes on; it is read last, as it belongs to all the rest."""
+    try:
+        return decode_cursor(cursor, kind, selection)
+    except UnreadableCursor:
+        detail = f'error decoding attribute "cursor": invalid cursor "{shortened(cursor)}"'
+    except ForeignCursor:
+        detail = (
+            'attribute "cursor" must be sent with the "query", "from", "to" and "sort" of the '
+            "request it was answered to"
+        )
+    raise _in_attributes([Problem(detail, ("cursor",))])
 
 
 _parsed = lru_cache(maxsize=512)(parse)

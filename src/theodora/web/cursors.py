@@ -1,0 +1,84 @@
+"""Cursors of lists: an opaque text for the place where a page ended.
+
+A cursor is base64url of a JSON array: a digest of the list it belongs to, and the sort value and
+id of the page's last event. It carries no secret and grants nothing: whoever makes one up only
+chooses where a page of their own list begins.
+"""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from hashlib import blake2b
+
+import msgspec
+
+from theodora.query import Kind, Type, to_text
+from theodora.storage import Position, Selection
+
+NEXT_CURSOR = "X-Next-Cursor"
+"""The header that a page of a list has if there is more to come."""
+
+_INT64 = -(2**63), 2**63 - 1
+_DIGEST_BYTES = 9
+
+
+class _Cursor(msgspec.Struct, frozen=True, array_like=True):
+    list_digest: str
+    value: str | int | None
+    id: str
+
+
+_decode = msgspec.json.Decoder(_Cursor).decode
+_encode = msgspec.json.Encoder().encode
+
+
+class UnreadableCursor(ValueError):
+    """A text that is no cursor."""
+
+
+class ForeignCursor(ValueError):
+    """A cursor of a list with another query, window or sort."""
+
+
+def encode_cursor(kind: Kind, selection: Selection, end: Position) -> str:
+    """The cursor for what comes after `end` in the list that `selection` asks for."""
+    cursor = _Cursor(_digest(kind, selection), end.value, end.id)
+    return urlsafe_b64encode(_encode(cursor)).decode().rstrip("=")
+
+
+def decode_cursor(text: str, kind: Kind, selection: Selection) -> Position:
+    """The place that a cursor names in the list that `selection` asks for.
+
+    Raises `UnreadableCursor` and `ForeignCursor`.
+    """
+    try:
+        padded = text.encode("ascii") + b"=" * (-len(text) % 4)
+        cursor = _decode(urlsafe_b64decode(padded))
+    except (ValueError, msgspec.DecodeError):
+        raise UnreadableCursor from None
+    if cursor.list_digest != _digest(kind, selection):
+        raise ForeignCursor
+    if not _may_be_sorted_by(cursor.value, selection) or "\0" in cursor.id:
+        raise UnreadableCursor
+    return Position(cursor.value, cursor.id)
+
+
+def _may_be_sorted_by(value: str | int | None, selection: Selection) -> bool:
+    """Whether the store can compare the value with those of the field; a NUL it cannot take."""
+    match value:
+        case None:
+            return True
+        case str():
+            return selection.sort.type is Type.TEXT and "\0" not in value
+        case int():
+            return selection.sort.type is not Type.TEXT and _INT64[0] <= value <= _INT64[1]
+
+
+def _digest(kind: Kind, selection: Selection) -> str:
+    asked = (
+        kind.value,
+        to_text(selection.query),
+        selection.from_ns,
+        selection.to_ns,
+        selection.sort.name,
+        selection.descending,
+    )
+    return blake2b(_encode(asked), digest_size=_DIGEST_BYTES).hexdigest()
