@@ -1,15 +1,15 @@
 """`theodora import`: bring in events, commits and verdicts from files of JSON Lines."""
 
-import gzip
 import sys
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from typing import IO, Any, TypeVar
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import click
 
+from theodora.cli.import_files import opened_lines
 from theodora.cli.intake import (
     COMMITS_AT_ONCE,
     Intake,
@@ -21,12 +21,33 @@ from theodora.cli.intake import (
 from theodora.cli.options import organisation_option, setting_options
 from theodora.cli.stores import existing_store, new_or_existing_store
 from theodora.errors import Invalid, Problem
-from theodora.sources.commit_lines import commit_from_line, pull_request_from_line
-from theodora.sources.json_lines import deployment_from_line, failure_from_line
-from theodora.sources.verdict_lines import act_from_line
+from theodora.events.json_values import JsonObject
+from theodora.events.members import Members, Place, likely_meant, shown_name, unknown_members
+from theodora.sources import csv_tables
+from theodora.sources.commit_lines import (
+    COMMIT_LINE,
+    PULL_REQUEST_LINE,
+    commit_from_document,
+    pull_request_from_document,
+)
+from theodora.sources.json_lines import (
+    DEPLOYMENT_LINE,
+    FAILURE_LINE,
+    deployment_from_document,
+    failure_from_document,
+    read_document,
+)
+from theodora.sources.verdict_lines import VERDICT_LINE, act_from_document
 from theodora.storage import VerdictAct
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+C = TypeVar("C", bound=Callable[..., Any])
+
+_SHOWN = 20
+"""Unknown members that are shown one by one."""
+_TOLD_APART = 1_000
+"""Unknown members that are counted one by one."""
 
 
 @click.group("import")
@@ -37,52 +58,103 @@ def import_() -> None:
 _files = click.argument("files", nargs=-1, required=True, metavar="FILE...")
 
 
+def _format_options(command: C) -> C:
+    """`--format` and `--map`, for what may also come as a table."""
+    command = click.option(
+        "--map",
+        "mapped",
+        multiple=True,
+        metavar="MEMBER=COLUMN",
+        help="CSV: the column of a member, as in --map service=app; may be given several times.",
+    )(command)
+    return click.option(
+        "--format",
+        "format_",
+        type=click.Choice(["jsonl", "csv"]),
+        help="Format of the files. Default: csv for names with .csv or .tsv, else jsonl.",
+    )(command)
+
+
 @import_.command()
 @_files
+@_format_options
 @organisation_option
 @setting_options(["database"])
-def deployments(files: Sequence[str], org: str, **flags: str | None) -> None:
-    """Bring in deployments from FILEs of JSON Lines, .gz too; - is standard input.
+def deployments(
+    files: Sequence[str],
+    format_: str | None,
+    mapped: Sequence[str],
+    org: str,
+    **flags: str | None,
+) -> None:
+    """Bring in deployments from FILEs of JSON Lines or CSV, gzip too; - is standard input.
 
     \b
     A line: {"service": "web", "env": "production", "version": "1.2.0",
              "started_at": 1693491974, "finished_at": 1693491984,
              "commit_sha": "...", "repository_url": "...", "custom_tags": ["k:v"]}
 
-    The members are those of the API. A line that breaks its rules is shown and kept out, and
-    the command then ends with status 1.
+    \b
+    A table with the same: service,env,version,started_at,finished_at,custom_tags
+                           web,production,1.2.0,2023-08-31T14:26:14Z,...,"k:v, k2:v2"
+
+    The members are those of the API. Instants are Unix timestamps or date-times with an offset.
+    CSV may be separated by commas, semicolons or tabs, and names its columns as the members;
+    several values of a cell stand between commas. A line that breaks the rules is shown and kept
+    out, and the command then ends with status 1.
     """
     with new_or_existing_store(flags) as store:
         org_ = store.keys.ensure_organisation(org, time.time_ns()).result()
         intake = Intake(events_into(store.deployments.add, org_))
-        _import(files, deployment_from_line, intake)
+        _import(_Files(files, format_, mapped), _DEPLOYMENTS, intake)
 
 
 @import_.command()
 @_files
+@_format_options
 @organisation_option
 @setting_options(["database"])
-def failures(files: Sequence[str], org: str, **flags: str | None) -> None:
-    """Bring in failures from FILEs of JSON Lines, .gz too; - is standard input.
+def failures(
+    files: Sequence[str],
+    format_: str | None,
+    mapped: Sequence[str],
+    org: str,
+    **flags: str | None,
+) -> None:
+    """Bring in failures from FILEs of JSON Lines or CSV, gzip too; - is standard input.
 
     \b
     A line: {"services": ["web"], "env": "production", "name": "checkout is down",
              "started_at": 1693491974, "finished_at": 1693495574, "severity": "SEV-1"}
 
-    The members are those of the API. A line that breaks its rules is shown and kept out, and
-    the command then ends with status 1.
+    \b
+    A table with the same: services,env,name,started_at,finished_at,severity
+                           "web, cart",production,checkout is down,2023-08-31T14:26:14Z,,SEV-1
+
+    The members are those of the API. Instants are Unix timestamps or date-times with an offset.
+    CSV may be separated by commas, semicolons or tabs, and names its columns as the members;
+    several values of a cell stand between commas. A line that breaks the rules is shown and kept
+    out, and the command then ends with status 1.
     """
     with new_or_existing_store(flags) as store:
         org_ = store.keys.ensure_organisation(org, time.time_ns()).result()
-        _import(files, failure_from_line, Intake(events_into(store.failures.add, org_)))
+        intake = Intake(events_into(store.failures.add, org_))
+        _import(_Files(files, format_, mapped), _FAILURES, intake)
 
 
 @import_.command()
 @_files
+@_format_options
 @organisation_option
 @setting_options(["database"])
-def commits(files: Sequence[str], org: str, **flags: str | None) -> None:
-    """Bring in commits from FILEs of JSON Lines, .gz too; - is standard input.
+def commits(
+    files: Sequence[str],
+    format_: str | None,
+    mapped: Sequence[str],
+    org: str,
+    **flags: str | None,
+) -> None:
+    """Bring in commits from FILEs of JSON Lines or CSV, gzip too; - is standard input.
 
     \b
     A line: {"repository": "github.com/acme/web", "sha": "...", "parents": ["..."],
@@ -90,21 +162,29 @@ def commits(files: Sequence[str], org: str, **flags: str | None) -> None:
              "subject": "Mend the door (#12)", "paths": ["web/door.py"],
              "author_name": "Ada", "author_email": "ada@example.org"}
 
-    Instants are Unix timestamps or date-times. A line that cannot be read is shown and kept
-    out, and the command then ends with status 1.
+    Instants are Unix timestamps or date-times. CSV names its columns as the members; parents
+    stand between spaces, paths on lines of their own. A line that cannot be read is shown and
+    kept out, and the command then ends with status 1.
     """
     with new_or_existing_store(flags) as store:
         org_ = store.keys.ensure_organisation(org, time.time_ns()).result()
         intake = Intake(commits_into(store, org_), COMMITS_AT_ONCE)
-        _import(files, commit_from_line, intake)
+        _import(_Files(files, format_, mapped), _COMMITS, intake)
 
 
 @import_.command("pull-requests")
 @_files
+@_format_options
 @organisation_option
 @setting_options(["database"])
-def pull_requests(files: Sequence[str], org: str, **flags: str | None) -> None:
-    """Bring in pull requests from FILEs of JSON Lines, .gz too; - is standard input.
+def pull_requests(
+    files: Sequence[str],
+    format_: str | None,
+    mapped: Sequence[str],
+    org: str,
+    **flags: str | None,
+) -> None:
+    """Bring in pull requests from FILEs of JSON Lines or CSV, gzip too; - is standard input.
 
     \b
     A line: {"repository": "github.com/acme/web", "number": 12, "title": "Mend the door",
@@ -113,13 +193,14 @@ def pull_requests(files: Sequence[str], org: str, **flags: str | None) -> None:
              "created_at": 1693491974, "ready_at": 1693492000,
              "last_approved_at": "2023-08-31T15:00:00Z", "merged_at": "2023-08-31T15:10:00Z"}
 
-    Instants are Unix timestamps or date-times. A line that cannot be read is shown and kept
-    out, and the command then ends with status 1.
+    Instants are Unix timestamps or date-times. CSV names its columns as the members, and has
+    all of them but commits. A line that cannot be read is shown and kept out, and the command
+    then ends with status 1.
     """
     with new_or_existing_store(flags) as store:
         org_ = store.keys.ensure_organisation(org, time.time_ns()).result()
         intake = Intake(pull_requests_into(store, org_), COMMITS_AT_ONCE)
-        _import(files, pull_request_from_line, intake)
+        _import(_Files(files, format_, mapped), _PULL_REQUESTS, intake)
 
 
 @import_.command()
@@ -127,7 +208,7 @@ def pull_requests(files: Sequence[str], org: str, **flags: str | None) -> None:
 @organisation_option
 @setting_options(["database"])
 def verdicts(files: Sequence[str], org: str, **flags: str | None) -> None:
-    """Bring in verdicts by hand from FILEs of JSON Lines, .gz too; - is standard input.
+    """Bring in verdicts by hand from FILEs of JSON Lines, gzip too; - is standard input.
 
     \b
     A line: {"deployment": "64f25434490ef9c7", "at": "2023-08-31T15:00:00Z", "by": "release desk",
@@ -140,59 +221,146 @@ def verdicts(files: Sequence[str], org: str, **flags: str | None) -> None:
     with existing_store(flags) as store:
         organisation = store.keys.organisation(org)
 
-        def read(line: bytes) -> VerdictAct:
-            act = act_from_line(line)
+        def read(document: JsonObject) -> VerdictAct:
+            act = act_from_document(document)
             if not store.deployments.exists(organisation, act.deployment_id):
                 raise Invalid(Problem(f"deployment {act.deployment_id} does not exist"))
             return act
 
-        _import(files, read, Intake(verdicts_into(store, organisation)))
+        intake = Intake(verdicts_into(store, organisation))
+        _import(_Files(files), _Kind(read, VERDICT_LINE), intake)
 
 
-def _import(files: Sequence[str], read: Callable[[bytes], T], intake: Intake[T]) -> None:
+@dataclass(frozen=True, slots=True)
+class _Kind(Generic[T_co]):
+    """How one kind of thing is read."""
+
+    read: Callable[[JsonObject], T_co]
+    members: Members
+    columns: csv_tables.Columns = csv_tables.NO_COLUMNS
+
+
+_DEPLOYMENTS = _Kind(deployment_from_document, DEPLOYMENT_LINE, csv_tables.DEPLOYMENTS)
+_FAILURES = _Kind(failure_from_document, FAILURE_LINE, csv_tables.FAILURES)
+_COMMITS = _Kind(commit_from_document, COMMIT_LINE, csv_tables.COMMITS)
+_PULL_REQUESTS = _Kind(pull_request_from_document, PULL_REQUEST_LINE, csv_tables.PULL_REQUESTS)
+
+
+class _Files(NamedTuple):
+    """What the command line says of the files."""
+
+    names: Sequence[str]
+    format: str | None = "jsonl"
+    mapped: Sequence[str] = ()
+
+    def is_table(self, name: str) -> bool:
+        if self.format:
+            return self.format == "csv"
+        return name.lower().removesuffix(".gz").endswith((".csv", ".tsv"))
+
+    def mapping(self) -> dict[str, str]:
+        """The column of each member that was given one."""
+        pairs = [each.partition("=") for each in self.mapped]
+        for member, equals, column in pairs:
+            if not (member and equals and column):
+                raise click.ClickException(
+                    f"--map {member}{equals}{column}: write MEMBER=COLUMN, as in service=app"
+                )
+        return {member.strip(): column for member, _, column in pairs}
+
+
+class _Read(NamedTuple):
+    """What stands in one place of a file."""
+
+    place: str
+    document: JsonObject | None
+    error: Invalid | None = None
+    column_of: Callable[[str], str | None] | None = None
+    """In a table, the column of a member."""
+
+    def complaint(self, error: Invalid) -> str:
+        """What is wrong, with the line and, in a table, the column."""
+        if self.column_of is None:
+            return f"{self.place}: {error}"
+        return "; ".join(
+            f"{self._place_of(problem)}: {problem.detail}" for problem in error.problems
+        )
+
+    def _place_of(self, problem: Problem) -> str:
+        assert self.column_of
+        names = (self.column_of(step) for step in problem.path if isinstance(step, str))
+        column = next(filter(None, names), None)
+        return f'{self.place}, column "{column}"' if column else self.place
+
+
+def _import(files: _Files, kind: _Kind[T], intake: Intake[T]) -> None:
     """Imports every file, says what became of its lines, and ends the command."""
-    for file in files:
-        with _opened(file) as lines:
-            for number, line in enumerate(lines, 1):
-                if not line.strip():
-                    continue
-                try:
-                    intake.take(read(line))
-                except Invalid as error:
-                    intake.keep_out(f"{file}:{number}: {error}")
+    unknown: Counter[Place] = Counter()
+    for name in files.names:
+        for read in _read(name, files, kind):
+            try:
+                if read.error:
+                    raise read.error
+                assert read.document is not None
+                _count_unknown(read.document, kind.members, unknown)
+                intake.take(kind.read(read.document))
+            except Invalid as error:
+                intake.keep_out(read.complaint(error))
+    _show_unknown(unknown, kind.members)
     click.echo(intake.finish())
     if intake.kept_out:
         sys.exit(1)
 
 
-@contextmanager
-def _opened(file: str) -> Generator[Iterator[bytes]]:
-    """The lines of a file, with a progress bar on a terminal."""
-    if file == "-":
-        yield iter(sys.stdin.buffer)
-        return
-    path = Path(file)
-    try:
-        raw = path.open("rb")
-    except OSError as error:
-        raise click.ClickException(f"cannot read {file}: {error.strerror}") from error
-    with raw:
-        lines = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
-        bar = click.progressbar(length=path.stat().st_size, label=path.name, file=sys.stderr)
-        with bar:
-            yield _watched(lines, raw, bar.update)
+def _read(name: str, files: _Files, kind: _Kind[Any]) -> Iterator[_Read]:
+    with opened_lines(name) as lines:
+        if files.is_table(name):
+            yield from _read_table(name, lines, kind.columns, files.mapping())
+        else:
+            yield from _read_lines(name, lines)
 
 
-def _watched(
-    lines: Iterable[bytes], raw: IO[bytes], update: Callable[[int], Any]
-) -> Iterator[bytes]:
-    """The lines, telling the bar how far into the file they have got."""
-    done = 0
+def _read_lines(name: str, lines: Iterable[str]) -> Iterator[_Read]:
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            document = read_document(line.encode("utf-8", "surrogateescape"))
+        except Invalid as error:
+            yield _Read(f"{name}:{number}", None, error)
+        else:
+            yield _Read(f"{name}:{number}", document)
+
+
+def _read_table(
+    name: str, lines: Iterable[str], columns: csv_tables.Columns, mapping: Mapping[str, str]
+) -> Iterator[_Read]:
     try:
-        for line in lines:
-            yield line
-            if raw.tell() != done:
-                update(raw.tell() - done)
-                done = raw.tell()
-    except (EOFError, gzip.BadGzipFile) as error:
-        raise click.ClickException(f"the file ends too early or is not gzip: {error}") from error
+        table = csv_tables.Table(lines, columns, mapping)
+    except Invalid as error:
+        raise click.ClickException(f"{name}: {error}") from error
+    for column in table.unread:
+        meant = likely_meant((column,), dict.fromkeys(columns.cells))
+        click.echo(f'{name}: column "{column}" is not read{_suggestion(meant)}', err=True)
+    for row in table.rows():
+        yield _Read(f"{name}:{row.line}", row.document, row.error, table.column_of)
+
+
+def _count_unknown(document: JsonObject, known: Members, unknown: Counter[Place]) -> None:
+    for place in unknown_members(document, known):
+        if place in unknown or len(unknown) < _TOLD_APART:
+            unknown[place] += 1
+
+
+def _show_unknown(unknown: Counter[Place], known: Members) -> None:
+    for place, count in unknown.most_common(_SHOWN):
+        name = shown_name(".".join(place))
+        lines = f"{count:,} line" + ("" if count == 1 else "s")
+        meant = _suggestion(likely_meant(place, known))
+        click.echo(f'unknown member "{name}" in {lines}{meant}', err=True)
+    if len(unknown) > _SHOWN:
+        click.echo(f"{len(unknown) - _SHOWN:,} more unknown members", err=True)
+
+
+def _suggestion(meant: Place | None) -> str:
+    return f' (did you mean "{".".join(meant)}"?)' if meant else ""

@@ -4,6 +4,7 @@ from theodora.events.repository import repository_id, without_credentials
 from theodora.events.timestamps import (
     format_rfc3339,
     nanoseconds_from_integer,
+    nanoseconds_from_json,
     nanoseconds_from_rfc3339,
 )
 from theodora.events.values import (
@@ -25,6 +26,7 @@ __all__ = [
     "RemediationType",
     "format_rfc3339",
     "nanoseconds_from_integer",
+    "nanoseconds_from_json",
     "nanoseconds_from_rfc3339",
     "repository_id",
     "with_team_of_services",

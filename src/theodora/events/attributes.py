@@ -10,9 +10,12 @@ from itertools import islice
 
 from theodora.errors import Invalid, Problem
 from theodora.events.json_values import JsonObject, JsonValue, exact_integer, is_object, type_name
+from theodora.events.members import Members
 from theodora.events.repository import without_credentials
-from theodora.events.timestamps import nanoseconds_from_integer
+from theodora.events.timestamps import nanoseconds_from_integer, nanoseconds_from_json
 from theodora.events.values import Deployment, Failure, Git
+
+INSTANT = "a Unix timestamp or a date-time with an offset, such as 2025-10-01T10:00:00Z"
 
 MAX_PROBLEMS = 50
 """Problems listed for one document at the most."""
@@ -28,6 +31,18 @@ CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _ID = re.compile(r"[A-Za-z0-9\-_.:]{1,128}")
 _MIN_ID_CHARACTERS = 16
 _COMMIT_SHA = re.compile(r"[0-9A-Fa-f]{40,64}")
+
+_GIT: Members = {"commit_sha": None, "repository_url": None, "repository_id": None}
+"""Responses have the last one as well: what is read may be sent."""
+_COMMON: Members = {
+    **dict.fromkeys(("id", "service", "env", "team", "version", "started_at", "finished_at")),
+    "custom_tags": None,
+    "git": _GIT,
+}
+DEPLOYMENT_MEMBERS: Members = _COMMON
+"""What `read_deployment` looks at."""
+FAILURE_MEMBERS: Members = {**_COMMON, **dict.fromkeys(("services", "name", "severity"))}
+"""What `read_failure` looks at."""
 
 _UNITS = "seconds, milliseconds, microseconds or nanoseconds"
 
@@ -55,9 +70,9 @@ class Rule(IntEnum):
 def read_deployment(attributes: JsonObject, *, imported: bool = False) -> Deployment:
     """The deployment that a document's attributes describe; `Invalid` lists all problems.
 
-    An imported one may have an id shorter than the API takes.
+    An imported one may have an id shorter than the API takes, and date-times for instants.
     """
-    reader = _Reader(attributes)
+    reader = _Reader(attributes, imported=imported)
     service = reader.text("service", Rule.SERVICE, required=True)
     started_at_ns, finished_at_ns = reader.times(finished_required=True)
     id_ = reader.id(1 if imported else _MIN_ID_CHARACTERS)
@@ -84,9 +99,9 @@ def read_deployment(attributes: JsonObject, *, imported: bool = False) -> Deploy
 def read_failure(attributes: JsonObject, *, imported: bool = False) -> Failure:
     """The failure that a document's attributes describe; `Invalid` lists all problems.
 
-    An imported one may have an id shorter than the API takes.
+    An imported one may have an id shorter than the API takes, and date-times for instants.
     """
-    reader = _Reader(attributes)
+    reader = _Reader(attributes, imported=imported)
     services = reader.services()
     started_at_ns, finished_at_ns = reader.times(finished_required=False)
     id_ = reader.id(1 if imported else _MIN_ID_CHARACTERS)
@@ -137,8 +152,9 @@ def shortened(text: str) -> str:
 class _Reader:
     """Reads the parts of one document and gathers what is wrong with them."""
 
-    def __init__(self, attributes: JsonObject) -> None:
+    def __init__(self, attributes: JsonObject, *, imported: bool) -> None:
         self._attributes = attributes
+        self._imported = imported
         self._found: list[tuple[Rule, Problem]] = []
 
     def raise_problems(self) -> None:
@@ -274,6 +290,8 @@ class _Reader:
             if required:
                 self._add(Rule.TIME_TYPE, missing(name))
             return None
+        if self._imported and isinstance(value, str):
+            return self._date_time(value, name)
         if type_name(value) != "number":
             self._add(Rule.TIME_TYPE, wrong_type(name, value))
             return None
@@ -286,6 +304,14 @@ class _Reader:
         if instant_ns is None:
             self._add(Rule.TIME_RANGE, no_timestamp(name))
         return instant_ns
+
+    def _date_time(self, text: str, name: str) -> int | None:
+        instant_ns = nanoseconds_from_json(text)
+        if instant_ns is not None and instant_ns > 0:
+            return instant_ns
+        detail = f'attribute "{name}" must be {INSTANT}'
+        self._add(Rule.TIME_RANGE, Problem(detail, (name,)))
+        return None
 
     def _git_text(self, git: JsonObject, name: str) -> str | None:
         return self._string(git.get(name), name, Rule.GIT, ("git", name), needed=True)

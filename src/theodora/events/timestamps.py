@@ -4,6 +4,8 @@ import re
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
+from theodora.events.json_values import JsonValue, exact_integer, type_name
+
 INT64_MAX = 2**63 - 1
 
 _UNITS_NS = (
@@ -34,6 +36,18 @@ def nanoseconds_from_integer(value: int) -> int | None:
             instant = value * unit_ns
             return instant if instant <= INT64_MAX else None
     return None
+
+
+def nanoseconds_from_json(value: JsonValue) -> int | None:
+    """The instant that a number in any of four units or an RFC 3339 text stands for.
+
+    None for anything else, and for what does not fit int64 nanoseconds.
+    """
+    if isinstance(value, str):
+        instant_ns = nanoseconds_from_rfc3339(value.strip())
+        return instant_ns if instant_ns is not None and abs(instant_ns) <= INT64_MAX else None
+    integer = exact_integer(value) if type_name(value) == "number" else None
+    return None if integer is None else nanoseconds_from_integer(integer)
 
 
 def nanoseconds_from_rfc3339(text: str) -> int | None:

@@ -9,20 +9,33 @@ import msgspec
 from theodora.dora import Commit, PullRequest
 from theodora.dora.commits import MergeMethod
 from theodora.errors import Invalid, Problem
-from theodora.events import (
-    format_rfc3339,
-    nanoseconds_from_integer,
-    nanoseconds_from_rfc3339,
-    repository_id,
-)
+from theodora.events import format_rfc3339, repository_id
 from theodora.events.attributes import MAX_PROBLEMS, missing, wrong_type
 from theodora.events.json_values import JsonObject, JsonValue, exact_integer, is_object, type_name
+from theodora.events.members import Members
+from theodora.events.timestamps import nanoseconds_from_json
 from theodora.sources.json_lines import read_document
 
 MERGE_METHODS: tuple[MergeMethod, ...] = get_args(MergeMethod)
 
 _SHA = re.compile(r"[0-9A-Fa-f]{40,64}")
 _INT64_MAX = 2**63 - 1
+
+
+_COMMIT: Members = dict.fromkeys(
+    (
+        *("sha", "parents", "author_time", "commit_time", "subject", "message", "paths"),
+        *("author_name", "author_email"),
+    )
+)
+COMMIT_LINE: Members = {"repository": None, **_COMMIT}
+"""The members of a commit's line."""
+PULL_REQUEST_LINE: Members = {
+    **dict.fromkeys(("repository", "number", "title", "labels", "branch", "merge_commit_sha")),
+    **dict.fromkeys(("merge_method", "created_at", "ready_at", "last_approved_at", "merged_at")),
+    "commits": _COMMIT,
+}
+"""The members of a pull request's line."""
 
 
 class CommitLine(NamedTuple):
@@ -46,7 +59,12 @@ def commit_from_line(line: bytes) -> CommitLine:
     optionally `commit_time` (by default the author's), `subject`, `message`, `paths`,
     `author_name`, `author_email`.
     """
-    members = _Members(read_document(line))
+    return commit_from_document(read_document(line))
+
+
+def commit_from_document(document: JsonObject) -> CommitLine:
+    """The commit that a line's object describes."""
+    members = _Reader(document)
     repository = members.text("repository", required=True)
     commit = members.commit()
     members.raise_problems()
@@ -80,7 +98,12 @@ def pull_request_from_line(line: bytes) -> PullRequestLine:
     commits have them; `sha` and `author_time` are enough), `created_at`, `ready_at`,
     `last_approved_at`, `merged_at`.
     """
-    members = _Members(read_document(line))
+    return pull_request_from_document(read_document(line))
+
+
+def pull_request_from_document(document: JsonObject) -> PullRequestLine:
+    """The pull request that a line's object describes."""
+    members = _Reader(document)
     repository = members.text("repository", required=True)
     pull_request = PullRequest(
         number=members.number("number"),
@@ -99,7 +122,7 @@ def pull_request_from_line(line: bytes) -> PullRequestLine:
     return PullRequestLine(repository_id(repository), pull_request)
 
 
-class _Members:
+class _Reader:
     """Reads the members of one object and gathers what is wrong with them."""
 
     def __init__(
@@ -166,7 +189,7 @@ class _Members:
             if required:
                 self._add(missing(name))
             return None
-        instant_ns = _nanoseconds(value)
+        instant_ns = nanoseconds_from_json(value)
         if instant_ns is None:
             self._add(
                 Problem(f'attribute "{name}" must be a Unix timestamp or a date-time', (name,))
@@ -194,10 +217,10 @@ class _Members:
             )
         return cast("MergeMethod", text) if text else None
 
-    def objects(self, name: str) -> Iterator["_Members"]:
+    def objects(self, name: str) -> Iterator["_Reader"]:
         for at, value in self._items(name):
             if is_object(value):
-                yield _Members(value, (*self._path, name, at), self._problems)
+                yield _Reader(value, (*self._path, name, at), self._problems)
             else:
                 self._wrong_type(name, value, name, at)
 
@@ -237,12 +260,3 @@ class _Members:
 
     def _add(self, problem: Problem) -> None:
         self._problems.append(problem.beneath(*self._path))
-
-
-def _nanoseconds(value: JsonValue) -> int | None:
-    if isinstance(value, str):
-        return nanoseconds_from_rfc3339(value.strip())
-    if type_name(value) != "number":
-        return None
-    integer = exact_integer(value)
-    return None if integer is None else nanoseconds_from_integer(integer)

@@ -1,8 +1,8 @@
 """Events as JSON Lines: what `theodora import` reads and `theodora export` writes."""
 
+import codecs
 import re
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Annotated, Any, TypeAlias, TypeVar
 
 import msgspec
@@ -14,17 +14,21 @@ from theodora.events import (
     Failure,
     Git,
     Remediation,
-    nanoseconds_from_integer,
 )
-from theodora.events.attributes import read_deployment, read_failure
+from theodora.events.attributes import (
+    DEPLOYMENT_MEMBERS,
+    FAILURE_MEMBERS,
+    read_deployment,
+    read_failure,
+)
 from theodora.events.json_values import (
     JsonObject,
-    JsonValue,
     decimal_number,
-    exact_integer,
     is_object,
     type_name,
 )
+from theodora.events.members import Members
+from theodora.events.timestamps import nanoseconds_from_json
 
 E = TypeVar("E", Deployment, Failure)
 
@@ -35,16 +39,38 @@ _SOURCE = re.compile(r"[\w.:/-]{1,255}")
 _decode = msgspec.json.Decoder(float_hook=decimal_number).decode
 
 
+_KEPT: Members = dict.fromkeys(
+    ("commit_sha", "repository_url", "source", "created_at", "team_is_filled_in")
+)
+_DERIVED: Members = {
+    **dict.fromkeys(("change_failure", "deployment_type", "recovery_time_sec", "failed_by")),
+    **dict.fromkeys(("number_of_commits", "change_lead_time", "lead_time_status", "duration")),
+    "remediation": dict.fromkeys(("id", "type")),
+}
+DEPLOYMENT_LINE: Members = {**DEPLOYMENT_MEMBERS, **_KEPT, **_DERIVED}
+"""The members of a deployment's line: those of the API, and what an export keeps beside them."""
+FAILURE_LINE: Members = {**FAILURE_MEMBERS, **_KEPT, "time_to_restore": None}
+"""The members of a failure's line."""
+
+
 def deployment_from_line(line: bytes) -> Deployment:
     """The deployment that one line describes; `Invalid` says everything wrong with it."""
-    document = read_document(line)
+    return deployment_from_document(read_document(line))
+
+
+def deployment_from_document(document: JsonObject) -> Deployment:
+    """The deployment that a line's object describes."""
     deployment = read_deployment(_attributes(document), imported=True)
     return _with_derived(_with_origin(deployment, document), document)
 
 
 def failure_from_line(line: bytes) -> Failure:
     """The failure that one line describes; `Invalid` says everything wrong with it."""
-    document = read_document(line)
+    return failure_from_document(read_document(line))
+
+
+def failure_from_document(document: JsonObject) -> Failure:
+    """The failure that a line's object describes."""
     return _with_origin(read_failure(_attributes(document), imported=True), document)
 
 
@@ -67,7 +93,7 @@ def _member(name: str, value: object) -> Mapping[str, object]:
 def read_document(line: bytes) -> JsonObject:
     """The object that a line is; `Invalid` for anything else."""
     try:
-        document = _decode(line)
+        document = _decode(line.removeprefix(codecs.BOM_UTF8))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Invalid(Problem(f"not JSON: {error}")) from None
     if not is_object(document):
@@ -98,16 +124,8 @@ def _with_origin(event: E, document: JsonObject) -> E:
     return msgspec.structs.replace(
         event,
         source=source if isinstance(source, str) and _SOURCE.fullmatch(source) else DEFAULT_SOURCE,
-        created_at_ns=_instant_ns(document.get("created_at")) or 0,
+        created_at_ns=max(0, nanoseconds_from_json(document.get("created_at")) or 0),
     )
-
-
-def _instant_ns(value: JsonValue) -> int | None:
-    """The instant that a number stands for, in whatever unit; None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | Decimal):
-        return None
-    integer = exact_integer(value)
-    return None if integer is None else nanoseconds_from_integer(integer)
 
 
 _Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]

@@ -6,10 +6,10 @@ from theodora.dora import GivenRemediation
 from theodora.errors import Invalid, Problem
 from theodora.events import (
     format_rfc3339,
-    nanoseconds_from_integer,
-    nanoseconds_from_rfc3339,
 )
-from theodora.sources.json_lines import read_document
+from theodora.events.json_values import JsonObject
+from theodora.events.members import Members
+from theodora.events.timestamps import nanoseconds_from_json
 from theodora.storage import Giver, Verdict, VerdictAct
 
 
@@ -25,10 +25,17 @@ class _Line(msgspec.Struct, omit_defaults=True):
     removed: bool = False
 
 
-def act_from_line(line: bytes) -> VerdictAct:
-    """The act that one line describes; `Invalid` says what is wrong with it."""
+VERDICT_LINE: Members = {
+    **dict.fromkeys(_Line.__struct_fields__),
+    "remediation": dict.fromkeys(GivenRemediation.__struct_fields__),
+}
+"""The members of a verdict's line."""
+
+
+def act_from_document(document: JsonObject) -> VerdictAct:
+    """The act that a line's object describes; `Invalid` says what is wrong with it."""
     try:
-        read = msgspec.convert(read_document(line), _Line)
+        read = msgspec.convert(document, _Line)
     except msgspec.ValidationError as error:
         raise Invalid(Problem(str(error))) from None
     giver = Giver(read.by, _instant_ns(read.at), read.reason)
@@ -36,7 +43,7 @@ def act_from_line(line: bytes) -> VerdictAct:
 
 
 def line_from_act(act: VerdictAct) -> bytes:
-    """A line that `act_from_line` reads back."""
+    """A line whose object `act_from_document` reads back."""
     said = act.verdict or Verdict()
     line = _Line(
         deployment=act.deployment_id,
@@ -66,11 +73,7 @@ def _verdict(line: _Line) -> Verdict:
 
 
 def _instant_ns(value: int | str) -> int:
-    instant_ns = (
-        nanoseconds_from_rfc3339(value)
-        if isinstance(value, str)
-        else nanoseconds_from_integer(value)
-    )
+    instant_ns = nanoseconds_from_json(value)
     if instant_ns is None:
         raise Invalid(Problem('member "at" must be a Unix timestamp or a date-time'))
     return instant_ns
