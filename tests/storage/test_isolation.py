@@ -1,0 +1,455 @@
+"""No method of the store shows or changes what belongs to another organisation.
+
+Two organisations hold events with the same ids, services, versions, repositories and commits, and
+texts that differ. Every public method of every member of the store has a row in a table here: a
+test finds them by reflection.
+"""
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
+import pytest
+
+from settling import STATES
+from theodora.dora import Commit, MetricsQuery, Period, PullRequest
+from theodora.errors import NotFound
+from theodora.events import Deployment, Failure, Git
+from theodora.events.activity import UserActivity
+from theodora.query import Field, Kind, parse, resolve, sort_key
+from theodora.storage import (
+    Giver,
+    Key,
+    Organisation,
+    Selection,
+    Session,
+    SessionLimits,
+    Store,
+    Verdict,
+    VerdictAct,
+)
+from theodora.storage.in_period import InPeriod
+from theodora.storage.reception import Refused
+from theodora.web.wire import render
+
+DAY_NS = 86_400 * 10**9
+NOW_NS = 20_000 * DAY_NS
+PERIOD = Period(NOW_NS - 100 * DAY_NS, NOW_NS)
+HALVES = [
+    Period(PERIOD.start_ns, NOW_NS - 50 * DAY_NS),
+    Period(NOW_NS - 50 * DAY_NS, PERIOD.end_ns),
+]
+REPOSITORY = "github.com/acme/shop"
+SHAS = [f"{number:040x}" for number in range(1, 5)]
+LIMITS = SessionLimits(idle_ns=DAY_NS, absolute_ns=DAY_NS)
+EVERYTHING = parse("*")
+PERMISSIONS = frozenset({"dora_metrics_read"})
+QUERIES = (
+    *("*", "service:shop", "shop", "*:shop", "sho*", "-team:nobody", "region:eu", "region:*"),
+    *("env:production OR version:v1", "duration:>=0", "region:[a TO z]", "apple OR pear"),
+)
+"""Each finds events of both organisations, and by a way of its own through the index."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """An organisation of the store."""
+
+    store: Store
+    org: Organisation
+    word: str
+    """Stands in all of its texts, and in none of another's."""
+    key: Key
+
+    @property
+    def secret(self) -> str:
+        """Of its key, and of its session."""
+        return secret_of(self.word)
+
+    @property
+    def session(self) -> Session:
+        session = self.store.sessions.find(self.secret, NOW_NS, LIMITS)
+        assert session
+        return session
+
+
+def secret_of(word: str) -> str:
+    return f"the secret of {word}"
+
+
+def deployment(word: str, id_: str, days_ago: int, **others: object) -> Deployment:
+    at_ns = NOW_NS - days_ago * DAY_NS
+    event = Deployment(
+        id=id_,
+        service="shop",
+        env="production",
+        started_at_ns=at_ns,
+        finished_at_ns=at_ns + 60 * 10**9,
+        custom_tags=("region:eu", f"owner:{word}"),
+    )
+    return msgspec.structs.replace(event, **others)
+
+
+def failure(word: str, id_: str, days_ago: int, **others: object) -> Failure:
+    at_ns = NOW_NS - days_ago * DAY_NS
+    event = Failure(
+        id=id_,
+        services=("shop",),
+        env="production",
+        name=f"{word} is down",
+        started_at_ns=at_ns,
+        finished_at_ns=at_ns + 600 * 10**9,
+        custom_tags=("region:eu",),
+    )
+    return msgspec.structs.replace(event, **others)
+
+
+def git(number: int) -> Git:
+    return Git(SHAS[number], f"https://{REPOSITORY}")
+
+
+def commits(word: str, *numbers: int) -> list[Commit]:
+    return [
+        Commit(
+            sha=SHAS[number],
+            parents=(SHAS[number - 1],) if number else (),
+            author_time_ns=NOW_NS - (90 - number) * DAY_NS,
+            commit_time_ns=NOW_NS - (90 - number) * DAY_NS,
+            subject=f"Change {word}",
+            author_name=word,
+        )
+        for number in numbers
+    ]
+
+
+def used(word: str, day: str) -> list[UserActivity]:
+    email = "dev@example.com"
+    return [UserActivity(user_email=email, day=day, tool="cursor", is_active=True, models=(word,))]
+
+
+def make(store: Store, word: str) -> Member:
+    """A new organisation with something of everything that a store holds."""
+    org = store.keys.ensure_organisation(word, 1).result()
+    key = store.keys.add(
+        word, "application", secret_of(word), name=word, permissions=PERMISSIONS, now_ns=NOW_NS
+    ).result()
+    made = Member(store, org, word, key)
+    events = (
+        deployment(word, "first", 60, version="v1", git=git(0)),
+        deployment(word, "second", 40, version="v2", git=git(1)),
+        deployment(word, "third", 20, version="v1", git=git(0)),
+        deployment(word, "fourth", 10, version="v2", git=git(1), team=word),
+        deployment(word, "", 5, version="v3", env=None),
+    )
+    by_hand = Verdict(True, "third", None, "rollback")
+    for each in (
+        store.settings.put(org, {"team": word}),
+        store.settings.put(org, {"production_envs": ["production", word]}, "shop"),
+        store.commits.add_commits(org, REPOSITORY, commits(word, 0, 1), received=True),
+        store.commits.add_pull_requests(org, REPOSITORY, [PullRequest(number=1, title=word)]),
+        *(store.deployments.add(org, event, NOW_NS) for event in events),
+        store.failures.add(org, failure(word, "down", 40), NOW_NS),
+        store.failures.add(org, failure(word, "", 5, finished_at_ns=None), NOW_NS),
+        store.verdicts.put(org, "first", by_hand, Giver(word, 1, word)),
+        store.activity.add(org, used(word, "2026-01-01")),
+        store.mirrors.add(org, REPOSITORY, f"https://{word}.example/shop"),
+        store.sessions.add(key, secret_of(word), NOW_NS, LIMITS),
+        store.retention.put(org, 36_500),
+    ):
+        each.result()
+    fail_to_fetch(made).result()
+    receive(made, "/data").result()
+    store.derivations.derive_all_marked()
+    return made
+
+
+def fail_to_fetch(it: Member) -> Future[None]:
+    mirror = it.store.mirrors.get(it.org, REPOSITORY)
+    tried_at_ns = (mirror.tried_at_ns or NOW_NS) + 1
+    return it.store.mirrors.note(mirror, tried_at_ns, f"{it.word} is away")
+
+
+def receive(it: Member, place: str) -> Future[None]:
+    it.store.reception.accept(it.key, "deployment", NOW_NS)
+    it.store.reception.refuse(it.key, "deployment", Refused(400, place, it.word), NOW_NS)
+    return it.store.reception.write()
+
+
+# What is read
+
+
+def field(name: str) -> Field:
+    found = resolve(name)
+    assert isinstance(found, Field)
+    return found
+
+
+def selections(kind: Kind) -> Iterator[Selection]:
+    by_start, by_team = sort_key("started_at", kind), sort_key("team", kind)
+    assert by_start
+    assert by_team
+    for query in map(parse, QUERIES):
+        yield Selection(query=query, sort=by_start, limit=100)
+    yield Selection(sort=by_team, limit=100)
+    yield Selection(sort=by_start, from_ns=PERIOD.start_ns, to_ns=NOW_NS, limit=2)
+
+
+DEPLOYMENTS, FAILURES = ([*selections(kind)] for kind in (Kind.DEPLOYMENT, Kind.FAILURE))
+
+LOOKS: dict[str, Callable[[InPeriod], object]] = {
+    "count": lambda those: those.count(EVERYTHING),
+    "values": lambda those: those.values(EVERYTHING, field("team"), 100),
+    "verdicts": lambda those: those.verdicts(EVERYTHING, HALVES),
+    "series": lambda those: those.series(EVERYTHING, field("team"), HALVES),
+    "commits": lambda those: those.commits(EVERYTHING, [0, DAY_NS]),
+    "newest": lambda those: those.newest(EVERYTHING, 100),
+    "glimpses": lambda those: those.glimpses(EVERYTHING, 100),
+}
+
+
+def reported(it: Member) -> object:
+    """Figures and groups of a report, which are computed when they are read."""
+    answers: list[object] = []
+    for by in ((), ("team",), ("service", "owner")):
+        query = MetricsQuery(
+            period=PERIOD, as_of_ns=NOW_NS, interval="month", group_by=by, stages=True
+        )
+        report = it.store.metrics.report(it.org, query, parse("shop"))
+        answers += [
+            (each.group, each.total, each.previous, each.change, each.series)
+            for each in (report.overall, *report.groups)
+        ]
+    return answers
+
+
+READS: dict[str, Callable[[Member], object]] = {
+    "deployments.count": lambda it: it.store.deployments.count(it.org),
+    "deployments.documents": lambda it: [
+        it.store.deployments.documents(it.org, each) for each in DEPLOYMENTS
+    ],
+    "deployments.everything": lambda it: [*it.store.deployments.everything(it.org)],
+    "deployments.exists": lambda it: [
+        it.store.deployments.exists(it.org, id_) for id_ in ("first", "fifth")
+    ],
+    "deployments.get": lambda it: it.store.deployments.get(it.org, "first"),
+    "deployments.last_received": lambda it: it.store.deployments.last_received(it.org),
+    "deployments.select": lambda it: it.store.deployments.select(it.org, DEPLOYMENTS[0]),
+    "deployments.tag_keys": lambda it: it.store.deployments.tag_keys(it.org, 100),
+    "deployments.tag_values": lambda it: it.store.deployments.tag_values(it.org, "owner", "", 99),
+    "failures.count": lambda it: it.store.failures.count(it.org),
+    "failures.documents": lambda it: [
+        it.store.failures.documents(it.org, each) for each in FAILURES
+    ],
+    "failures.everything": lambda it: [*it.store.failures.everything(it.org)],
+    "failures.get": lambda it: it.store.failures.get(it.org, "down"),
+    "failures.last_received": lambda it: it.store.failures.last_received(it.org),
+    "failures.select": lambda it: it.store.failures.select(it.org, FAILURES[0]),
+    "derivations.explain": lambda it: it.store.derivations.explain(it.org, "third"),
+    "derivations.preview": lambda it: [
+        it.store.derivations.preview(it.org, {"team": "new"}, service) for service in ("", "shop")
+    ],
+    "derivations.waiting": lambda it: it.store.derivations.waiting(it.org),
+    "settings.effective": lambda it: it.store.settings.effective(it.org, "shop"),
+    "settings.given": lambda it: [
+        it.store.settings.given(it.org, service) for service in ("", "shop")
+    ],
+    "settings.lead_time_clocks": lambda it: it.store.settings.lead_time_clocks(it.org),
+    "settings.production": lambda it: it.store.settings.production(it.org),
+    "settings.services": lambda it: it.store.settings.services(it.org),
+    "verdicts.everything": lambda it: [*it.store.verdicts.everything(it.org)],
+    "verdicts.get": lambda it: it.store.verdicts.get(it.org, "first"),
+    "activity.everything": lambda it: it.store.activity.everything(it.org),
+    "commits.count": lambda it: it.store.commits.count(it.org),
+    "commits.everything": lambda it: [*it.store.commits.everything(it.org)],
+    "commits.known": lambda it: it.store.commits.known(it.org, REPOSITORY, SHAS),
+    "commits.repositories": lambda it: it.store.commits.repositories(it.org),
+    "commits.repository": lambda it: it.store.commits.repository(it.org, REPOSITORY),
+    "commits.shas": lambda it: it.store.commits.shas(it.org, REPOSITORY),
+    "commits.without_paths": lambda it: it.store.commits.without_paths(it.org, REPOSITORY, 100),
+    "mirrors.everything": lambda it: [
+        mirror for mirror in it.store.mirrors.everything() if mirror.organisation == it.org
+    ],
+    "mirrors.get": lambda it: it.store.mirrors.get(it.org, REPOSITORY),
+    "metrics.in_period": lambda it: it.store.metrics.in_period(
+        it.org, PERIOD, lambda those: [look(those) for look in LOOKS.values()]
+    ),
+    "metrics.report": reported,
+    "metrics.value_counts": lambda it: [
+        it.store.metrics.value_counts(it.org, PERIOD, EVERYTHING, field(name), 100)
+        for name in ("team", "version")
+    ],
+    "health.look": lambda it: it.store.health.look(it.org),
+    "keys.all_of": lambda it: it.store.keys.all_of(it.org.name),
+    "keys.find": lambda it: it.store.keys.find("application", it.secret),
+    "keys.organisation": lambda it: it.store.keys.organisation(it.org.name),
+    "reception.last_refusal": lambda it: it.store.reception.last_refusal(it.org),
+    "sessions.find": lambda it: it.store.sessions.find(it.secret, NOW_NS, LIMITS),
+    "retention.days": lambda it: it.store.retention.days(it.org),
+    "retention.preview": lambda it: it.store.retention.preview(it.org, 15, NOW_NS),
+}
+
+OF_EVERYBODY = {
+    *("derivations.are_due", "keys.exist", "metrics.memory_bytes"),
+    *("reception.due", "reception.has_counted"),
+}
+"""Whether there is work, whether there is any key, how much memory is taken."""
+
+WITHOUT_WORDS = {
+    *("deployments.count", "deployments.exists", "deployments.tag_keys", "failures.count"),
+    *("derivations.waiting", "settings.lead_time_clocks", "settings.production"),
+    *("commits.count", "commits.known", "commits.repositories", "commits.shas"),
+    *("commits.without_paths", "retention.days", "retention.preview"),
+}
+"""Reads whose answers name nothing that differs from one organisation to the other."""
+
+
+def answers(it: Member, names: Iterable[str] = READS) -> dict[str, object]:
+    """All that the store says of an organisation, or as much as these methods say."""
+
+    def answer(read: Callable[[Member], object]) -> object:
+        try:
+            return read(it)
+        except NotFound as error:
+            return str(error)
+
+    return {name: answer(READS[name]) for name in names}
+
+
+# What is written
+
+
+def add_deployment(*given: Any, **others: Any) -> Callable[[Member], object]:
+    return lambda it: it.store.deployments.add(
+        it.org, deployment(it.word, *given, **others), NOW_NS + 1
+    )
+
+
+def add_failure(*given: Any, **others: Any) -> Callable[[Member], object]:
+    return lambda it: it.store.failures.add(it.org, failure(it.word, *given, **others), NOW_NS + 1)
+
+
+FAILED = Verdict(True, "fifth", None, "rollforward")
+FINE = Verdict(change_failure=False)
+GIVER = Giver("somebody", 5, "a reason")
+
+WRITES: tuple[tuple[str, Callable[[Member], object]], ...] = (
+    ("deployments.add", add_deployment("fifth", 3, version="v1", git=git(2))),
+    ("deployments.add", add_deployment("third", 19, version="v9", service="cart")),
+    ("deployments.add", add_deployment("", 5, version="v3", env=None, team="new")),
+    ("failures.add", add_failure("down", 39, severity="high")),
+    ("failures.add", add_failure("", 5, services=("shop", "cart"))),
+    ("deployments.update", lambda it: it.store.deployments.update(it.org, "second", FAILED, GIVER)),
+    (
+        "deployments.update_by_version",
+        lambda it: it.store.deployments.update_by_version(
+            it.org, "shop", "production", "v2", FAILED, GIVER
+        ),
+    ),
+    ("verdicts.put", lambda it: it.store.verdicts.put(it.org, "first", FAILED, GIVER)),
+    (
+        "verdicts.add",
+        lambda it: it.store.verdicts.add(it.org, VerdictAct("first", FINE, Giver("x", 9, "y"))),
+    ),
+    ("verdicts.delete", lambda it: it.store.verdicts.delete(it.org, "first", Giver("x", 10, "z"))),
+    ("settings.put", lambda it: it.store.settings.put(it.org, {"team": "everybody"})),
+    (
+        "settings.put",
+        lambda it: it.store.settings.put(
+            it.org,
+            {"production_envs": ["test"], "lead_time_clock": "commit_time", "team": "us"},
+            "shop",
+        ),
+    ),
+    (
+        "commits.add_commits",
+        lambda it: it.store.commits.add_commits(
+            it.org, REPOSITORY, commits("other", 1, 2, 3), received=True
+        ),
+    ),
+    (
+        "commits.add_pull_requests",
+        lambda it: it.store.commits.add_pull_requests(
+            it.org, REPOSITORY, [PullRequest(number=1, title="other"), PullRequest(number=2)]
+        ),
+    ),
+    ("activity.add", lambda it: it.store.activity.add(it.org, used("other", "2026-01-01"))),
+    ("mirrors.note", fail_to_fetch),
+    ("mirrors.add", lambda it: it.store.mirrors.add(it.org, REPOSITORY, "https://other.example")),
+    ("mirrors.remove", lambda it: it.store.mirrors.remove(it.org, REPOSITORY)),
+    ("reception.accept", lambda it: receive(it, "/data")),
+    ("reception.refuse", lambda it: receive(it, "/other")),
+    ("reception.write", lambda it: receive(it, "/third")),
+    ("sessions.note_seen", lambda it: it.store.sessions.note_seen(it.session, NOW_NS + 1)),
+    ("sessions.renew", lambda it: it.store.sessions.renew(it.session, it.secret, NOW_NS + 2)),
+    ("sessions.end", lambda it: it.store.sessions.end(it.session)),
+    ("sessions.add", lambda it: it.store.sessions.add(it.key, it.secret, NOW_NS, LIMITS)),
+    ("keys.note_used", lambda it: it.store.keys.note_used(it.key, NOW_NS + 1)),
+    (
+        "keys.add",
+        lambda it: it.store.keys.add(
+            it.org.name, "api", "another", name="", permissions=frozenset(), now_ns=1
+        ),
+    ),
+    ("keys.revoke", lambda it: it.store.keys.revoke(it.org.name, it.key.id, NOW_NS)),
+    ("deployments.delete", lambda it: it.store.deployments.delete(it.org, "fourth")),
+    ("failures.add", add_failure("again", 50)),
+    ("failures.delete", lambda it: it.store.failures.delete(it.org, "again")),
+    ("retention.put", lambda it: it.store.retention.put(it.org, 35)),
+    ("retention.remove_old", lambda it: it.store.retention.remove_old(NOW_NS)),
+)
+
+ALONG_THE_WAY = {
+    *("keys.ensure_organisation", "derivations.derive_marked", "derivations.derive_all_marked"),
+}
+"""Called to make the organisations, and after every write."""
+
+
+def written(write: Callable[[Member], object], it: Member) -> None:
+    result = write(it)
+    if isinstance(result, Future):
+        result.result()
+
+
+def public(it: object) -> list[str]:
+    return [name for name, _ in inspect.getmembers(it) if not name.startswith("_")]
+
+
+def test_every_method_of_the_store_has_a_row(store: Store) -> None:
+    members = {name: it for name, it in vars(store).items() if not name.startswith("_")}
+    found = {f"{name}.{method}" for name, it in members.items() for method in public(it)}
+    assert found == READS.keys() | {name for name, _ in WRITES} | OF_EVERYBODY | ALONG_THE_WAY
+    assert set(public(InPeriod)) == LOOKS.keys()
+
+
+@pytest.mark.parametrize("index", STATES, indirect=True)
+def test_no_answer_holds_a_text_of_another_organisation(store: Store) -> None:
+    ours, theirs = make(store, "apple"), make(store, "pear")
+    for own, other in ((ours, theirs), (theirs, ours)):
+        for name, answer in answers(own).items():
+            assert other.word not in repr(answer).replace("apple OR pear", ""), name
+            assert name in WITHOUT_WORDS or own.word in repr(answer), name
+
+
+def shown_by(write: str) -> list[str]:
+    """Reads of which at least one has to show what was written."""
+    member, _ = write.split(".")
+    return ["health.look", *(name for name in READS if name.startswith(f"{member}."))]
+
+
+@pytest.mark.parametrize("index", ["everything indexed"], indirect=True)
+def test_no_write_changes_an_answer_to_another_organisation(database: str, store: Store) -> None:
+    ours, theirs = make(store, "apple"), make(store, "pear")
+    before = answers(ours)
+    for name, write in WRITES:
+        theirs_before = answers(theirs, shown_by(name))
+        written(write, theirs)
+        assert answers(theirs, shown_by(name)) != theirs_before, f"{name} changed nothing at all"
+        waiting = store.derivations.waiting(ours.org)
+        store.derivations.derive_all_marked()
+        after = {**answers(ours), "derivations.waiting": waiting}
+        assert {each for each in READS if after[each] != before[each]} == set(), name
+    with Store(database, render) as another:
+        assert answers(replace(ours, store=another)) == before
