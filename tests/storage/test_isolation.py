@@ -453,3 +453,14 @@ def test_no_write_changes_an_answer_to_another_organisation(database: str, store
         assert {each for each in READS if after[each] != before[each]} == set(), name
     with Store(database, render) as another:
         assert answers(replace(ours, store=another)) == before
+        assert answers(replace(theirs, store=another)) == answers(theirs)
+
+
+def test_deriving_for_one_organisation_leaves_what_another_waits_for(store: Store) -> None:
+    ours, theirs = make(store, "apple"), make(store, "pear")
+    written(add_deployment("fifth", 3, version="v1", git=git(0)), theirs)
+    written(add_deployment("fifth", 3, version="v1", git=git(0)), ours)
+    written(add_deployment("sixth", 2, version="v2", git=git(1)), theirs)
+    store.derivations.derive_all_marked()
+    for it in (ours, theirs):
+        assert store.deployments.get(it.org, "fifth").deployment_type == "rollback"

@@ -40,6 +40,7 @@ class _Statements:
     delete_number: LiteralString
     posted: LiteralString
     add_word: LiteralString
+    delete_word: LiteralString
 
 
 def index_some(cursor: Cursor, table: EventTable[Any]) -> bool:
@@ -129,17 +130,27 @@ def _add(
 
 def _add_words(cursor: Cursor, table: EventTable[Any], found: Iterable[tuple[int, str]]) -> None:
     """Makes terms that have no posting yet known by their words."""
-    sql = _statements(table)
+    cursor.executemany(_statements(table).add_word, _words_without_postings(cursor, table, found))
+
+
+def _delete_words(cursor: Cursor, table: EventTable[Any], found: Iterable[tuple[int, str]]) -> None:
+    """Removes the words of terms that have no posting left: they are texts of deleted events."""
+    cursor.executemany(
+        _statements(table).delete_word, _words_without_postings(cursor, table, found)
+    )
+
+
+def _words_without_postings(
+    cursor: Cursor, table: EventTable[Any], found: Iterable[tuple[int, str]]
+) -> list[tuple[int, str, str]]:
+    """The rows (org, word, term) of those of the terms that have no posting."""
     asked = [at for at in found if not at[1].startswith(_ONE_WORD)]
     posted = _posted(cursor, table, asked)
-    cursor.executemany(
-        sql.add_word,
-        sorted(
-            (org, word, term)
-            for org, term in asked
-            if (org, term) not in posted
-            for word in set(words(_searched(term)))
-        ),
+    return sorted(
+        (org, word, term)
+        for org, term in asked
+        if (org, term) not in posted
+        for word in set(words(_searched(term)))
     )
 
 
@@ -166,8 +177,10 @@ def _delete(
     cursor: Cursor, table: EventTable[Any], postings: Iterable[Entry], numbers: Iterable[Entry]
 ) -> None:
     sql = _statements(table)
+    postings = list(postings)
     cursor.executemany(sql.delete_posting, postings)
     cursor.executemany(sql.delete_number, numbers)
+    _delete_words(cursor, table, dict.fromkeys((org, term) for org, term, _, _ in postings))
 
 
 @cache
@@ -199,4 +212,5 @@ def _statements(table: EventTable[Any]) -> _Statements:
         add_word=(
             f"INSERT INTO {table.words} (org, word, term) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
         ),
+        delete_word=f"DELETE FROM {table.words} WHERE org = ? AND word = ? AND term = ?",
     )
