@@ -38,6 +38,7 @@ serve: $(VENV)/installed .theodora/api-key .theodora/app-key
 	@THEODORA_DATABASE=$${THEODORA_DATABASE:-sqlite:///.theodora/theodora.db} \
 	  THEODORA_BOOTSTRAP_API_KEY_FILE=.theodora/api-key \
 	  THEODORA_BOOTSTRAP_APP_KEY_FILE=.theodora/app-key \
+	  THEODORA_MAKE_SERVE=yes \
 	  $(BIN)/theodora serve --demo $(FLAGS)
 
 # Keys for the server of `make serve` alone, made on first use.

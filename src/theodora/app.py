@@ -21,6 +21,7 @@ from theodora.storage.reception import ReceptionWriter
 from theodora.storage.retention import Remover
 from theodora.web.application import make_application
 from theodora.web.endpoint import Services
+from theodora.web.invocation import PLAIN, Invocation
 from theodora.web.observe import Metrics
 from theodora.web.pages.attention import Watch
 from theodora.web.pages.lockout import Lockout
@@ -49,8 +50,11 @@ class Built:
     """Keys made just now because there were none; they are shown nowhere else."""
 
 
-def build(config: Config) -> Built:
-    """Opens the store, makes sure of keys, and puts the ASGI application together."""
+def build(config: Config, invocation: Invocation = PLAIN) -> Built:
+    """Opens the store, makes sure of keys, and puts the ASGI application together.
+
+    `invocation` is how commands are typed that pages show.
+    """
     metrics = Metrics()
     derivation_due = threading.Event()
 
@@ -117,6 +121,7 @@ def build(config: Config) -> Built:
         ),
         lockout=Lockout(),
         watch=Watch(),
+        invocation=invocation,
     )
     application = make_application(
         services, dashboard, metrics, lifespan, log_requests=config.log_requests

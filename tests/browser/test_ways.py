@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 import browsing
+import serving
 from browsing import NARROW, WIDE
 from worlds import World
 
@@ -156,3 +157,18 @@ def test_who_signs_out_is_out(chromium: Browser, company: World, script: bool) -
         window.page.wait_for_load_state()
         window.page.goto(company.url + "/deployments")
         assert window.path.startswith("/sign-in")
+
+
+def test_a_sign_in_link_works_in_a_tab_that_has_the_page_open(
+    chromium: Browser, company: World
+) -> None:
+    """Also where its form is out of date, as somebody has signed in in another tab since."""
+    with browsing.window(chromium, company.url) as window:
+        page = window.go("/sign-in")
+        other = page.context.new_page()
+        other.goto(f"{company.url}/sign-in")
+        other.fill("#key", serving.APPLICATION_KEY)
+        other.click("main button")
+        page.evaluate(f"location.href = '{company.url}/sign-in#key={serving.APPLICATION_KEY}'")
+        expect(page.locator("h1")).to_have_text("All services in production")
+        assert serving.APPLICATION_KEY not in page.url

@@ -12,14 +12,15 @@ import apsw
 import pytest
 
 import serving
+from theodora.cli.invocation import program
 from theodora.storage.sqlite.database import migrate_file
 
 
-def failed_start(folder: Path, *flags: str) -> str:
+def failed_start(folder: Path, *flags: str, **environment: str) -> str:
     """What a server that cannot start says; it ends at once, with status 1."""
     done = subprocess.run(
-        [sys.executable, "-m", "theodora", "serve", "--port", "0", *flags],
-        env={"THEODORA_DATABASE": f"sqlite:///{folder / 'theodora.db'}"},
+        [sys.executable, "-m", "theodora", "serve", *(flags or ("--port", "0"))],
+        env={"THEODORA_DATABASE": f"sqlite:///{folder / 'theodora.db'}", **environment},
         capture_output=True,
         text=True,
         check=False,
@@ -97,4 +98,12 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
         port = str(taken.getsockname()[1])
         said = failed_start(tmp_path, "--port", port)
     assert f"cannot listen on 127.0.0.1 port {port}: " in said
-    assert "choose another with --port" in said
+    assert f"choose another: {program()} serve --port {int(port) + 1}" in said
+
+
+def test_a_port_that_is_taken_is_told_as_make_wants_it(tmp_path: Path) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = taken.getsockname()[1]
+        flags = ("--demo", "--log-level", "error", "--port", str(port))
+        said = failed_start(tmp_path, *flags, THEODORA_MAKE_SERVE="yes")
+    assert f'choose another: make serve FLAGS="--log-level error --port {port + 1}"' in said

@@ -10,6 +10,7 @@ from theodora.cli.explain import explain
 from theodora.cli.exporting import export_
 from theodora.cli.importing import import_
 from theodora.cli.importing_git import git
+from theodora.cli.invocation import with_pasteable_help
 from theodora.cli.keys import keys
 from theodora.cli.metrics import metrics
 from theodora.cli.migrate import migrate
@@ -61,3 +62,4 @@ main.add_command(report)
 main.add_command(copy)
 main.add_command(retention)
 import_.add_command(git)
+with_pasteable_help(main)

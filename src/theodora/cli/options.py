@@ -76,3 +76,9 @@ def database_of_this_folder() -> str:
             f"--database sqlite:///{_DEFAULT}, or set THEODORA_DATABASE"
         )
     return f"sqlite:///{_OF_MAKE_SERVE}"
+
+
+def is_found_here(database: str) -> bool:
+    """Whether commands in this folder take this database unless told otherwise, once it is made."""
+    other = {f"sqlite:///{_OF_MAKE_SERVE}": _DEFAULT, f"sqlite:///{_DEFAULT}": _OF_MAKE_SERVE}
+    return database in other and not other[database].exists()

@@ -6,6 +6,9 @@ import ssl
 import sys
 from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
+from pathlib import Path
+from shlex import quote
+from urllib.parse import urlsplit
 
 import click
 import uvicorn
@@ -14,6 +17,7 @@ from starlette.types import ASGIApp
 from theodora import __version__
 from theodora.app import build
 from theodora.cli.demo import load_demo
+from theodora.cli.invocation import invocation, serve_again
 from theodora.cli.logs import configure_logs
 from theodora.cli.options import config_from, setting_options
 from theodora.cli.workers import Workers
@@ -21,6 +25,7 @@ from theodora.config import Config
 from theodora.errors import UnusableSetting
 from theodora.storage.keys import KeyKind
 from theodora.storage.opening import is_postgresql
+from theodora.web.invocation import Invocation, datadog_site
 
 _GRACE_SECONDS = 30
 
@@ -38,9 +43,21 @@ Try it:
   Python: Configuration(host="{url}",
     api_key={{"apiKeyAuth": "{api}", "appKeyAuth": "{application}"}})
 
-  datadog-ci: DD_API_KEY={api} DD_SITE=<your https name, see the README> \\
+  datadog-ci{how}:
+    DD_API_KEY={api} DD_SITE={site}{trust} \\
     datadog-ci dora deployment --service web --env production --started-at "$(date +%s)"
+
+Commands work beside the server, in this folder:
+
+  {command} search service:web env:production
+  {command} metrics --query env:production --group-by service
+  {program} --help
 """
+
+_OVER_HTTPS = """, which only connects to https://api.$DD_SITE: make a certificate and start with it
+    {program} tls init {name}
+    {serve_https}
+  then, where {name} leads to this server"""
 
 
 @click.command()
@@ -60,14 +77,16 @@ def serve(demo: bool, **flags: str | None) -> None:
     _end_well_when_asked()
     with _listening(config.host, config.port) as listener:
         url = _url(config, listener.getsockname()[1])
-        built = build(config)
+        called = invocation(config.database)
+        built = build(config, called)
+        known_keys: dict[KeyKind, str] = {**_bootstrap_keys(config), **built.new_keys}
         if demo and not built.store.deployments.count():
             load_demo(built.store, built.organisation)
 
         def announce() -> None:
             _announce(url, built.new_keys)
             if demo:
-                _show_what_to_try(url, {**_bootstrap_keys(config), **built.new_keys})
+                _show_what_to_try(config, url, known_keys, called)
 
         if config.workers == 1:
             _serve(config, built.application, listener, announce)
@@ -81,7 +100,8 @@ def _work(config: Config, listener: socket.socket, ready: Connection) -> None:
     """One of several processes that serve the same socket."""
     configure_logs(config)
     _end_well_when_asked()
-    _serve(config, build(config).application, listener, lambda: ready.send("ready"))
+    built = build(config, invocation(config.database))
+    _serve(config, built.application, listener, lambda: ready.send("ready"))
 
 
 def _serve(
@@ -168,7 +188,8 @@ def _listening(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         raise UnusableSetting(
-            f"cannot listen on {host} port {port}: {error.strerror}; choose another with --port"
+            f"cannot listen on {host} port {port}: {error.strerror}; choose another: "
+            f"{serve_again(f'--port {port + 1}', without='--port')}"
         ) from error
     return listener
 
@@ -182,9 +203,25 @@ def _announce(url: str, new_keys: Mapping[KeyKind, str]) -> None:
         click.echo(f"  {kind} key: {secret}")
 
 
-def _show_what_to_try(url: str, keys: Mapping[KeyKind, str]) -> None:
-    shown = {kind: keys.get(kind, f"<your {kind} key>") for kind in ("api", "application")}
-    click.echo(_TRY.format(url=url, **shown))
+def _show_what_to_try(
+    config: Config, url: str, keys: Mapping[KeyKind, str], called: Invocation
+) -> None:
+    shown = {kind: keys.get(kind, f"YOUR_{kind.upper()}_KEY") for kind in ("api", "application")}
+    certificate = Path(config.tls_cert) if config.tls_cert else Path(".theodora/tls/server.pem")
+    authority = certificate.with_name("authority.pem")
+    site = datadog_site(urlsplit(url))
+    name = f"api.{site.partition('/')[0].partition(':')[0]}"
+    has_authority = not config.tls_cert or authority.exists()
+    click.echo(
+        _TRY.format(
+            url=url,
+            site=site,
+            trust=f" NODE_EXTRA_CA_CERTS={quote(str(authority))}" if has_authority else "",
+            how="" if config.tls_cert else _OVER_HTTPS.format(name=name, **called._asdict()),
+            **shown,
+            **called._asdict(),
+        )
+    )
 
 
 def _bootstrap_keys(config: Config) -> dict[KeyKind, str]:

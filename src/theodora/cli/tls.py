@@ -4,10 +4,12 @@ import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from shlex import quote
 
 import click
 
 from theodora.cli.certificates import Certified, make_authority, make_server, read_authority
+from theodora.cli.invocation import program
 
 _AUTHORITY_NAME = "Theodora private authority"
 
@@ -15,7 +17,7 @@ _NEXT = """\
 The certificate is for {names} and ends on {until:%Y-%m-%d}; for another, do this again.
 
 Start the server with it:
-  theodora serve --tls-cert {certificate} --tls-key {key}
+  {program} serve --tls-cert {certificate} --tls-key {key}
 
 Let clients trust the authority {authority}:
   datadog-ci, TypeScript  NODE_EXTRA_CA_CERTS={authority}
@@ -23,7 +25,8 @@ Let clients trust the authority {authority}:
   Go, Ruby, Rust          SSL_CERT_FILE={authority}
   Java                    keytool -importcert -cacerts -noprompt -alias theodora -file {authority}
   curl                    --cacert {authority}
-datadog-ci speaks to https://api.<site> alone: name that host too, and set DD_SITE=<site>.
+datadog-ci only connects to https://api.$DD_SITE: the name api.dora.internal serves
+DD_SITE=dora.internal, or DD_SITE=dora.internal:8443 with another port than 443.
 """
 
 
@@ -58,11 +61,12 @@ def init(names: Sequence[str], folder: Path) -> None:
     _write(folder, "server", server)
     click.echo(
         _NEXT.format(
+            program=program(),
             names=", ".join(names),
             until=server.certificate.not_valid_after_utc,
-            certificate=(folder / "server.pem").absolute(),
-            key=(folder / "server-key.pem").absolute(),
-            authority=(folder / "authority.pem").absolute(),
+            certificate=quote(str((folder / "server.pem").absolute())),
+            key=quote(str((folder / "server-key.pem").absolute())),
+            authority=quote(str((folder / "authority.pem").absolute())),
         ),
         nl=False,
     )

@@ -1,8 +1,13 @@
 """Before the first event: what to send, with this server's address and a key."""
 
 import re
+import shlex
+from urllib.parse import urlsplit
+
+import pytest
 
 from asking import DEPLOYMENT, SHOPIST, Tenant
+from theodora.web.invocation import HTTPS_FLAGS, datadog_site
 from visiting import read_page, sign_in
 
 
@@ -15,7 +20,9 @@ def test_an_organisation_without_an_event_is_told_how_to_send_one(tenant: Tenant
         "Python",
     ]
     lines = [pre.text for pre in page.all("pre", class_="copy")]
-    assert all("<an API key>" in line for line in lines)
+    assert [line for line in lines if "<an API key>" not in line] == [
+        f"theodora tls init api.testserver theodora serve {HTTPS_FLAGS}"
+    ]
     assert "http://testserver/api/v2/dora/deployment" in lines[0]
 
 
@@ -25,7 +32,7 @@ def test_a_key_is_made_and_filled_in_and_works(tenant: Tenant) -> None:
     assert answer.status_code == 200
     page = read_page(answer.text)
     lines = [pre.text for pre in page.all("pre", class_="copy")]
-    keys = {re.findall(r"[0-9a-f]{32}", line)[0] for line in lines}
+    keys = {key for line in lines for key in re.findall(r"\b[0-9a-f]{32}\b", line)}
     assert len(keys) == 1
     sent = tenant.client.post(
         DEPLOYMENT,
@@ -72,3 +79,22 @@ def test_the_last_refused_request_is_told_while_nothing_has_come(tenant: Tenant)
     told = browser.get("/first-run/arrival").json()["refused"]
     assert told.startswith('attribute "')
     assert f"Last refused: {told}." in browser.page("/").one("p", id="waiting").text
+
+
+@pytest.mark.parametrize(
+    ("url", "site"),
+    [
+        ("https://dora.example.org", "dora.example.org"),
+        ("https://api.dora.example.org:8443/x/", "dora.example.org:8443/x"),
+        ("http://127.0.0.1:8080", "localhost:8080"),
+        ("http://[::1]:8080", "localhost:8080"),
+        ("http://192.0.2.1:8080", "dora.internal:8080"),
+    ],
+)
+def test_the_line_of_datadog_ci_has_host_port_and_path(url: str, site: str) -> None:
+    assert datadog_site(urlsplit(url)) == site
+
+
+def test_commands_name_the_organisation(tenant: Tenant) -> None:
+    lines = [code.text for code in sign_in(tenant).page("/").all("code")]
+    assert f"theodora demo --org {shlex.quote(tenant.organisation)}" in lines

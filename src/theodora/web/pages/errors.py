@@ -81,7 +81,8 @@ def query_problem(error: Invalid, text: str) -> QueryProblem | None:
 _HOME = ("Overview", "/")
 
 
-def error_page(error: Exception) -> ErrorPage:
+def error_page(error: Exception, command: str) -> ErrorPage:
+    """`command` is how `theodora` is typed."""
     match error:
         case Invalid():
             return ErrorPage(
@@ -99,7 +100,7 @@ def error_page(error: Exception) -> ErrorPage:
                 (("Sign in", "/sign-in"),),
             )
         case NotPermitted():
-            return _not_permitted(error)
+            return _not_permitted(error, command)
         case StaleForm():
             return ErrorPage(
                 403,
@@ -146,7 +147,7 @@ def error_page(error: Exception) -> ErrorPage:
             )
 
 
-def _not_permitted(error: NotPermitted) -> ErrorPage:
+def _not_permitted(error: NotPermitted, command: str) -> ErrorPage:
     may = PERMISSIONS.get(error.permission, "do this")
     name = f'"{error.key.name}"' if error.key.name else "you are signed in with"
     return ErrorPage(
@@ -154,7 +155,7 @@ def _not_permitted(error: NotPermitted) -> ErrorPage:
         f"Your key may not {may}",
         f"The application key {name} lacks the permission {error.permission}. "
         "Sign in with a key that has it, or ask somebody who runs this server for one: "
-        f"theodora keys create application --permission {error.permission}",
+        f"{command} keys create application --permission {error.permission}",
         (("Sign in with another key", "/sign-in"),),
     )
 

@@ -1,5 +1,6 @@
 """What the overview is before any event: how to send the first one."""
 
+import shlex
 import time
 from urllib.parse import quote, urlsplit
 
@@ -8,6 +9,7 @@ import msgspec
 from theodora.query.fields import Kind, sort_key
 from theodora.storage import Selection
 from theodora.storage.keys import PERMISSIONS, new_secret
+from theodora.web.invocation import datadog_site
 from theodora.web.pages import wording
 from theodora.web.pages.frame import Answer, Download, SeeOther, View, Visit
 from theodora.web.security import WRITE_SETTINGS
@@ -15,6 +17,7 @@ from theodora.web.security import WRITE_SETTINGS
 TEMPLATE = "first_run.html"
 _JSON = "application/json"
 _PLACEHOLDER = "<an API key>"
+_DEFAULT_ORGANISATION = "default"
 
 
 def has_no_event(visit: Visit) -> bool:
@@ -24,13 +27,18 @@ def has_no_event(visit: Visit) -> bool:
 def show_first_run(visit: Visit, api_key: str = "") -> View:
     """`api_key` has just been made, and is shown this once."""
     url = urlsplit(visit.url)
+    site = datadog_site(url)
+    org = visit.organisation.name
     return View(
         {
             "api_key": api_key,
             "shown_key": api_key or _PLACEHOLDER,
             "may_make_key": visit.may(WRITE_SETTINGS),
             "refusal": visit.store.reception.last_refusal(visit.organisation),
-            "site": url.netloc.removeprefix("api.") if url.scheme == "https" else "",
+            "site": site,
+            "site_host": site.partition("/")[0].partition(":")[0],
+            "has_https": url.scheme == "https",
+            "org": "" if org == _DEFAULT_ORGANISATION else f" --org {shlex.quote(org)}",
         },
         template=TEMPLATE,
     )

@@ -28,6 +28,7 @@ from theodora.storage import Session, SessionLimits
 from theodora.storage.sessions import new_session_secret
 from theodora.web.body import read_body
 from theodora.web.endpoint import Services
+from theodora.web.invocation import Invocation
 from theodora.web.observe import note_operation, request_id_of_task
 from theodora.web.pages import navigation
 from theodora.web.pages.assets import assets, assets_by_name
@@ -92,6 +93,7 @@ class Dashboard:
     limits: SessionLimits
     lockout: Lockout
     watch: Watch
+    invocation: Invocation
 
 
 class PageEndpoint:
@@ -314,7 +316,7 @@ class _Arrival:
             if problem is not None:
                 values = {"problem": problem}
                 return self._finished(View(values, 400, template="query_problem.html"), self.page)
-        page = error_page(error)
+        page = error_page(error, self._dashboard.invocation.command)
         values = {"error": page, "request_id": request_id.decode("latin-1")}
         return self._finished(View(values, page.status, template="error.html"), self.page)
 
@@ -361,6 +363,9 @@ class _Arrival:
             "place": page.place if page else "",
             "places": navigation.entries(self._dashboard.pages) if self._session else (),
             "version": __version__,
+            "program": self._dashboard.invocation.program,
+            "command": self._dashboard.invocation.command,
+            "serve_https": self._dashboard.invocation.serve_https,
             "read_ms": _ms(self._started, read),
         }
 

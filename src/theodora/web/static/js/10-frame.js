@@ -68,6 +68,11 @@ if (form && key) {
   form.elements.key.value = key;
   form.submit();
 }
+// Followed in a tab that has the page already, such a link changes the part behind the # alone. The
+// page is loaded again, as its form may be out of date.
+addEventListener("hashchange", () => {
+  if (form && location.hash.startsWith("#key=")) location.reload();
+});
 
 // What a form leaves as it was by default stands in no address.
 for (const scope of document.querySelectorAll("form.scope")) {
