@@ -125,6 +125,7 @@ def add_facts(store: Store) -> None:
     store.sessions.add(key, "secret", 1, SessionLimits(10**18, 10**18)).result()
     store.reception.accept(key, "verdict", 1)
     store.reception.refuse(key, "verdict", Refused(404, "", "deployment does not exist"), 2)
+    store.reception.ignore(key, "deployment", ["/data/attributes/sevice"], 3)
     store.reception.write().result()
 
 

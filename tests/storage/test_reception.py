@@ -7,8 +7,11 @@ import pytest
 from theodora.storage import Organisation, Store
 from theodora.storage.keys import Key, new_secret
 from theodora.storage.reception import (
+    KEPT_IGNORED,
+    KEPT_IGNORED_OF_KEY,
     KEPT_REFUSALS,
     MOST_MESSAGE,
+    IgnoredMember,
     KeyActivity,
     ReceptionWriter,
     Refusal,
@@ -121,8 +124,10 @@ def test_organisations_see_their_own_keys_alone(store: Store, org: Organisation,
     other = store.keys.ensure_organisation("other", 1).result()
     store.reception.accept(make_key(store, other, "theirs"), "deployment", 1)
     store.reception.refuse(make_key(store, other, "theirs"), "deployment", WRONG_TIME, 1)
+    store.reception.ignore(make_key(store, other, "theirs"), "deployment", ["/x"], 1)
     store.reception.accept(key, "deployment", 1)
     store.reception.write().result()
+    assert ignored(store, org) == []
     assert [each.key_name for each in activity(store, org)] == ["deploy job"]
     assert refusals(store, org) == []
 
@@ -132,6 +137,68 @@ def test_a_revoked_key_is_told_as_such(store: Store, org: Organisation, key: Key
     store.reception.write().result()
     store.keys.revoke(org.name, key.id, 2).result()
     assert [each.is_revoked for each in activity(store, org)] == [True]
+
+
+def ignored(store: Store, org: Organisation) -> list[IgnoredMember]:
+    return list(store.health.look(org).ignored)
+
+
+def test_ignored_members_are_added_up_by_key_and_place(
+    store: Store, org: Organisation, key: Key
+) -> None:
+    other = make_key(store, org, "other job")
+    store.reception.ignore(key, "deployment", ["/sevice", "/x"], 10)
+    store.reception.write().result()
+    store.reception.ignore(key, "deployment", ["/sevice"], 20)
+    store.reception.ignore(other, "deployment", ["/sevice"], 30)
+    store.reception.write().result()
+    named = (key.id, "deploy job", False, "deployment")
+    assert ignored(store, org) == [
+        IgnoredMember(other.id, "other job", False, "deployment", "/sevice", 1, 30, 30),
+        IgnoredMember(*named, "/sevice", 2, 10, 20),
+        IgnoredMember(*named, "/x", 1, 10, 10),
+    ]
+
+
+def test_random_members_of_a_key_displace_nothing_that_is_sent_more_often(
+    store: Store, org: Organisation, key: Key
+) -> None:
+    other = make_key(store, org, "other job")
+    store.reception.ignore(other, "failure", ["/names"], 1)
+    for now_ns in (1, 2):
+        store.reception.ignore(key, "deployment", ["/sevice"], now_ns)
+        store.reception.write().result()
+    for number in range(KEPT_IGNORED_OF_KEY + 9):
+        store.reception.ignore(key, "deployment", [f"/{number}"], 10 + number)
+        if number % 20 == 0:
+            store.reception.write().result()
+    store.reception.write().result()
+    found = ignored(store, org)
+    assert len(found) == KEPT_IGNORED_OF_KEY + 1
+    assert {"/sevice", "/names", f"/{KEPT_IGNORED_OF_KEY + 8}"} <= {each.place for each in found}
+
+
+def test_ignored_members_are_bounded_in_memory_and_by_organisation(
+    store: Store, org: Organisation
+) -> None:
+    for number in range(KEPT_IGNORED // KEPT_IGNORED_OF_KEY + 1):
+        sender = make_key(store, org, f"job {number}")
+        for at in range(100):
+            store.reception.ignore(sender, "deployment", [f"/{at}"], 100 * number + at)
+    store.reception.write().result()
+    found = ignored(store, org)
+    assert len(found) == KEPT_IGNORED
+    assert {each.requests for each in found if not each.place} == {50}
+
+
+def test_members_that_have_not_been_sent_for_months_are_forgotten(
+    store: Store, org: Organisation, key: Key
+) -> None:
+    store.reception.ignore(key, "deployment", ["/old"], 1)
+    store.reception.write().result()
+    store.reception.ignore(key, "deployment", ["/new"], 91 * 86_400 * 10**9)
+    store.reception.write().result()
+    assert [each.place for each in ignored(store, org)] == ["/new"]
 
 
 def test_a_writer_writes_soon_and_at_its_end(store: Store, org: Organisation, key: Key) -> None:

@@ -13,6 +13,7 @@ import msgspec
 from theodora.errors import Invalid, Problem
 from theodora.events.attributes import missing, wrong_type
 from theodora.events.json_values import JsonObject
+from theodora.events.members import Members
 
 KNOWN_TOOLS = {
     "claudecode": "claude_code",
@@ -22,6 +23,9 @@ KNOWN_TOOLS = {
     "githubcopilot": "copilot",
 }
 """Names of tools by what is left of the ways to write them: letters and digits in lower case."""
+
+ACTIVITY_MEMBERS: Members = dict.fromkeys(("user_email", "day", "is_active", "tools", "models"))
+"""What `read_user_activity` looks at."""
 
 _EMAIL = re.compile(r"[^\s@\x00-\x1f\x7f]{1,64}@[^\s@\x00-\x1f\x7f]{1,255}")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)

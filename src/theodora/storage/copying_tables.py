@@ -78,6 +78,11 @@ TABLES: tuple[CopiedTable, ...] = (
         ("requests", "first_at_ns", "last_at_ns", "message"),
     ),
     CopiedTable(
+        "ignored_members",
+        ("org", "key_id", "kind", "place"),
+        ("requests", "first_at_ns", "last_at_ns"),
+    ),
+    CopiedTable(
         "sessions",
         ("id",),
         ("hash", "former_hash", "key_id", "signed_in_at_ns", "renewed_at_ns", "seen_at_ns"),

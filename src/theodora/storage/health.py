@@ -7,7 +7,14 @@ from theodora.storage.cursor import Cursor
 from theodora.storage.database import Database
 from theodora.storage.marks import Waiting, waiting
 from theodora.storage.organisations import Organisation
-from theodora.storage.reception import KeyActivity, Refusal, read_activity, read_refusals
+from theodora.storage.reception import (
+    IgnoredMember,
+    KeyActivity,
+    Refusal,
+    read_activity,
+    read_ignored,
+    read_refusals,
+)
 
 LOOKED_AT = 2_000
 """The newest deployments, by when they finished, that everything is told of."""
@@ -55,6 +62,8 @@ class Health(NamedTuple):
     """What each key has sent, the newest first."""
     refusals: Sequence[Refusal]
     """What was refused, the newest first."""
+    ignored: Sequence[IgnoredMember]
+    """Members that nobody reads, the one sent last first."""
 
 
 class DataHealth:
@@ -73,6 +82,7 @@ class DataHealth:
                 waiting(cursor, org),
                 read_activity(cursor, org),
                 read_refusals(cursor, org),
+                read_ignored(cursor, org),
             )
 
         return self._database.read(read)

@@ -5,8 +5,8 @@ that is killed loses the counts of its last second or so, and no event.
 """
 
 import threading
+from collections.abc import Iterable
 from concurrent.futures import Future
-from functools import partial
 from typing import Literal, NamedTuple
 
 import structlog
@@ -24,6 +24,12 @@ Received = Literal["deployment", "failure", "commits", "verdict", "user_activity
 
 KEPT_REFUSALS = 200
 """Rows of refused requests that an organisation has at the most; the oldest go."""
+KEPT_IGNORED = 200
+"""Rows of ignored members that an organisation has at the most; those sent least often go."""
+KEPT_IGNORED_OF_KEY = 50
+"""The same for one key, so that its random names cannot displace what others send."""
+_FORGOTTEN_AFTER_NS = 90 * 86_400 * 10**9
+"""Members that have not been sent for longer need no more attention."""
 MOST_MESSAGE = 300
 """Characters of what the last refused request was told."""
 _MOST_PLACE = 200
@@ -61,6 +67,20 @@ class Refusal(NamedTuple):
     last_at_ns: int
     message: str
     """What the last one was told, cut to `MOST_MESSAGE` characters."""
+
+
+class IgnoredMember(NamedTuple):
+    """A member that nobody reads, in documents of a key that were accepted."""
+
+    key_id: str
+    key_name: str
+    is_revoked: bool
+    kind: Received
+    place: str
+    """A JSON pointer; empty for members beyond the bound."""
+    requests: int
+    first_at_ns: int
+    last_at_ns: int
 
 
 class Refused(NamedTuple):
@@ -105,6 +125,8 @@ class _Count:
 
 _Accepted = dict[_Sender, _Count]
 _Refused = dict[_Reason, _Count]
+_Ignored = dict[_Sender, dict[str, _Count]]
+"""By the member's place."""
 
 
 class Reception:
@@ -115,6 +137,7 @@ class Reception:
         self._lock = threading.Lock()
         self._accepted: _Accepted = {}
         self._refused: _Refused = {}
+        self._ignored: _Ignored = {}
         self.due = threading.Event()
         """Set when there is something to write."""
 
@@ -141,6 +164,19 @@ class Reception:
             count.add(now_ns)
             count.message = refused.message[:MOST_MESSAGE]
 
+    def ignore(self, key: Key, kind: Received, places: Iterable[str], now_ns: int) -> None:
+        """Counts members of an accepted request that nobody reads."""
+        sender = _Sender(key.organisation.key, key.id, kind)
+        with self._lock:
+            counts = self._ignored.setdefault(sender, {})
+            for place in places:
+                known = place if place in counts or len(counts) < KEPT_IGNORED_OF_KEY else ""
+                count = counts.get(known)
+                if count is None:
+                    count = counts[known] = _Count(now_ns)
+                    self.due.set()
+                count.add(now_ns)
+
     def last_refusal(self, org: Organisation) -> Refusal | None:
         """What was refused last, of what is written down."""
         refusals = self._database.read(lambda cursor: read_refusals(cursor, org))
@@ -149,7 +185,7 @@ class Reception:
     @property
     def has_counted(self) -> bool:
         """Whether there is anything that is not written down yet."""
-        return bool(self._accepted or self._refused)
+        return bool(self._accepted or self._refused or self._ignored)
 
     def write(self) -> Future[None]:
         """Writes down what was counted since the last time."""
@@ -157,7 +193,13 @@ class Reception:
             self.due.clear()
             accepted, self._accepted = self._accepted, {}
             refused, self._refused = self._refused, {}
-        return self._database.write(partial(_write, accepted, refused))
+            ignored, self._ignored = self._ignored, {}
+
+        def write(cursor: Cursor) -> None:
+            _write(accepted, refused, cursor)
+            _write_ignored(ignored, cursor)
+
+        return self._database.write(write)
 
 
 class ReceptionWriter:
@@ -223,6 +265,19 @@ def read_refusals(cursor: Cursor, org: Organisation) -> list[Refusal]:
     return [Refusal(id_, name, bool(is_revoked), *told) for id_, name, is_revoked, *told in rows]
 
 
+def read_ignored(cursor: Cursor, org: Organisation) -> list[IgnoredMember]:
+    """Members that nobody reads, the one sent last first."""
+    rows = cursor.execute(
+        "SELECT i.key_id, k.name, k.revoked_at_ns IS NOT NULL, i.kind, i.place, i.requests, "
+        "i.first_at_ns, i.last_at_ns FROM ignored_members i JOIN keys k ON k.id = i.key_id "
+        "WHERE i.org = ? ORDER BY i.last_at_ns DESC, i.key_id, i.kind, i.place LIMIT ?",
+        (org.key, KEPT_IGNORED),
+    )
+    return [
+        IgnoredMember(id_, name, bool(is_revoked), *told) for id_, name, is_revoked, *told in rows
+    ]
+
+
 def _write(accepted: _Accepted, refused: _Refused, cursor: Cursor) -> None:
     cursor.executemany(
         "INSERT INTO key_activity (org, key_id, kind, first_at_ns, last_at_ns, requests) "
@@ -252,4 +307,41 @@ def _write(accepted: _Accepted, refused: _Refused, cursor: Cursor) -> None:
             "DELETE FROM refusals WHERE org = ? AND last_at_ns < (SELECT last_at_ns FROM refusals "
             "WHERE org = ? ORDER BY last_at_ns DESC LIMIT 1 OFFSET ?)",
             (org, org, KEPT_REFUSALS - 1),
+        )
+
+
+def _write_ignored(ignored: _Ignored, cursor: Cursor) -> None:
+    cursor.executemany(
+        "INSERT INTO ignored_members (org, key_id, kind, place, first_at_ns, last_at_ns, "
+        "requests) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (org, key_id, kind, place) DO UPDATE "
+        "SET last_at_ns = excluded.last_at_ns, "
+        "requests = ignored_members.requests + excluded.requests",
+        [
+            (*sender, place, count.first_at_ns, count.last_at_ns, count.requests)
+            for sender, counts in sorted(ignored.items(), key=lambda each: each[0])
+            for place, count in sorted(counts.items(), key=lambda each: each[0])
+        ],
+    )
+    newest_ns: dict[int, int] = {}
+    for sender, counts in ignored.items():
+        last_ns = max(count.last_at_ns for count in counts.values())
+        newest_ns[sender.org] = max(last_ns, newest_ns.get(sender.org, 0))
+    for org, last_ns in newest_ns.items():
+        cursor.execute(
+            "DELETE FROM ignored_members WHERE org = ? AND last_at_ns < ?",
+            (org, last_ns - _FORGOTTEN_AFTER_NS),
+        )
+    for org, key_id in {(sender.org, sender.key_id) for sender in ignored}:
+        cursor.execute(
+            "DELETE FROM ignored_members WHERE org = ? AND key_id = ? AND (kind, place) NOT IN "
+            "(SELECT kind, place FROM ignored_members WHERE org = ? AND key_id = ? "
+            "ORDER BY requests DESC, last_at_ns DESC, kind, place LIMIT ?)",
+            (org, key_id, org, key_id, KEPT_IGNORED_OF_KEY),
+        )
+    for org in newest_ns:
+        cursor.execute(
+            "DELETE FROM ignored_members WHERE org = ? AND (key_id, kind, place) NOT IN "
+            "(SELECT key_id, kind, place FROM ignored_members WHERE org = ? "
+            "ORDER BY requests DESC, last_at_ns DESC, key_id, kind, place LIMIT ?)",
+            (org, org, KEPT_IGNORED),
         )

@@ -3,7 +3,8 @@
 from theodora.errors import Invalid, Problem
 from theodora.events.activity import UserActivity, read_user_activity
 from theodora.events.attributes import MAX_PROBLEMS
-from theodora.events.json_values import JsonValue, is_object, type_name
+from theodora.events.json_values import JsonObject, JsonValue, is_object, type_name
+from theodora.web.ignored_members import count_ignored
 from theodora.web.operations import Pending, Request
 from theodora.web.responses import Reply
 from theodora.web.wire import decode_body, member, quoted
@@ -15,16 +16,18 @@ _CREATED = Reply(200)
 
 
 def create_user_activity(request: Request) -> Pending:
-    activity = decode_user_activity(request.body)
+    document = decode_body(request.body)
+    activity = read_activities(document)
+    count_ignored(request, "user_activity", document)
     written = request.store.activity.add(request.organisation, activity)
     return Pending(written, lambda _: _CREATED)
 
 
-def decode_user_activity(body: bytes) -> list[UserActivity]:
+def read_activities(document: JsonObject) -> list[UserActivity]:
     """What every entry of a document says; `Invalid` lists the problems of all of them."""
     activity: list[UserActivity] = []
     problems: list[Problem] = []
-    for number, entry in enumerate(_entries(body)):
+    for number, entry in enumerate(_entries(document)):
         try:
             activity += _read_entry(entry)
         except Invalid as invalid:
@@ -34,8 +37,8 @@ def decode_user_activity(body: bytes) -> list[UserActivity]:
     return activity
 
 
-def _entries(body: bytes) -> list[JsonValue]:
-    entries = decode_body(body).get("data")
+def _entries(document: JsonObject) -> list[JsonValue]:
+    entries = document.get("data")
     if entries is None:
         raise Invalid(Problem('member "data" is required', ("data",)))
     if not isinstance(entries, list):

@@ -7,6 +7,7 @@ from theodora.query.fields import Kind
 from theodora.storage import DocumentPage, Placed, Selection
 from theodora.web import wire
 from theodora.web.cursors import NEXT_CURSOR, encode_cursor
+from theodora.web.ignored_members import count_ignored
 from theodora.web.operations import Pending, Request
 from theodora.web.responses import Reply
 from theodora.web.timestamps import timestamp_form
@@ -21,13 +22,17 @@ _PATCHED = Reply(202, wire.encode_data(None))
 
 
 def create_deployment(request: Request) -> Pending:
-    deployment = wire.decode_event(request.body, read_deployment)
+    document = wire.decode_body(request.body)
+    deployment = wire.read_attributes(document, read_deployment)
+    count_ignored(request, "deployment", document)
     written = request.store.deployments.add(request.organisation, deployment, request.now_ns)
     return Pending(written, _created)
 
 
 def create_failure(request: Request) -> Pending:
-    failure = wire.decode_event(request.body, read_failure)
+    document = wire.decode_body(request.body)
+    failure = wire.read_attributes(document, read_failure)
+    count_ignored(request, "failure", document)
     written = request.store.failures.add(request.organisation, failure, request.now_ns)
     return Pending(written, _created)
 

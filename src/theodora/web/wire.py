@@ -119,14 +119,16 @@ def _invalid_json(body: bytes, offset: int) -> Invalid:
 # Envelopes
 
 
-def decode_event(body: bytes, read: Callable[[JsonObject], E]) -> E:
-    """The event that a document creates, read from its attributes."""
-    return decode_attributes(body, read)
-
-
 def decode_attributes(body: bytes, read: Callable[[JsonObject], T], type_: str | None = None) -> T:
     """What `read` makes of the attributes of a document, which is of this type if one is given."""
-    _, attributes = _envelope(body, type_)
+    return read_attributes(decode_body(body), read, type_)
+
+
+def read_attributes(
+    document: JsonObject, read: Callable[[JsonObject], T], type_: str | None = None
+) -> T:
+    """The same of a document that has been decoded."""
+    _, attributes = _envelope_of(document, type_)
     try:
         return read(attributes)
     except Invalid as invalid:
@@ -137,7 +139,13 @@ def _envelope(
     body: bytes, type_: str | None = None, id_: str | None = None
 ) -> tuple[JsonObject, JsonObject]:
     """`data` and its `attributes`; a given type and, if sent at all, the id have to be those."""
-    data = member(decode_body(body), "data", ())
+    return _envelope_of(decode_body(body), type_, id_)
+
+
+def _envelope_of(
+    document: JsonObject, type_: str | None = None, id_: str | None = None
+) -> tuple[JsonObject, JsonObject]:
+    data = member(document, "data", ())
     problems: list[Problem] = []
     sent_type = data.get("type")
     if type_ is not None and sent_type != type_:

@@ -250,6 +250,50 @@ def test_who_is_refused_and_then_accepted_is_told_so(tenant: Tenant) -> None:
     assert "others accepted since" in check(counted(tenant), "refused").text
 
 
+def test_members_that_nobody_reads_are_shown_with_what_was_meant(tenant: Tenant) -> None:
+    at = {"service": "web", "started_at": NOW_SEC, "finished_at": NOW_SEC}
+    for _ in range(2):
+        tenant.create({**at, "commit_sha": SHA, "sevice\x1b<b>": "x"})
+    tenant.create({"services": ["web"], "started_at": NOW_SEC, "git": {**git(), "sha": 1}}, FAILURE)
+    tenant.send({"wrong": 1})
+    browser = counted(tenant)
+    section = check(browser, "ignored")
+    assert "3 members sent within the last day that nobody reads" in section.text
+    day = time.strftime(" %a %-d %b")
+    shown = sorted(
+        (*row.removeprefix("Key without a name Within a day ").split(day)[:1], row.split()[-1])
+        for row in rows(section)
+    )
+    place = "/data/attributes"
+    assert shown == [
+        (f"deployments {place}/commit_sha did you mean {place}/git/commit_sha?", "2"),
+        (f"deployments {place}/sevice�<b> did you mean {place}/service?", "2"),
+        (f"failures {place}/git/sha", "1"),
+    ]
+    assert counts(browser.page(PATH))["ignored"] == "3"
+
+
+def test_what_clients_legally_send_beside_the_attributes_is_not_counted(tenant: Tenant) -> None:
+    at = {"service": "web", "started_at": NOW_SEC, "finished_at": NOW_SEC}
+    full = {**at, "id": "a" * 16, "env": "e", "team": "t", "version": "v", "custom_tags": ["a:b"]}
+    full["git"] = {**git(), "repository_id": REPOSITORY}
+    document = {
+        "jsonapi": {"version": "1.0"},
+        "meta": {"any": 1},
+        "data": {"type": "dora_deployment", "attributes": full},
+    }
+    assert tenant.ask("POST", "/api/v2/dora/deployment", json=document).status_code == 200
+    activity = {"user_email": "a@b.c", "day": "2026-01-01", "is_active": True, "tools": ["x"]}
+    entry = {"type": "ai_impact_user_activity", "attributes": {**activity, "models": ["m"]}}
+    answer = tenant.ask("POST", "/api/v2/ai_impact/user_activity", json={"data": [entry]})
+    assert answer.status_code == 200
+    assert rows(check(counted(tenant), "ignored")) == []
+    entry["attributes"]["tool"] = "x"
+    tenant.ask("POST", "/api/v2/ai_impact/user_activity", json={"data": [entry]})
+    (row,) = rows(check(counted(tenant), "ignored"))
+    assert "/data/*/attributes/tool did you mean /data/*/attributes/tools?" in row
+
+
 def test_a_refusal_of_a_day_ago_or_of_a_revoked_key_needs_no_look(tenant: Tenant) -> None:
     tenant.send({})
     store = tenant.built.store
@@ -267,7 +311,7 @@ def test_nobody_else_sees_what_was_refused(tenant: Tenant, other_tenant: Tenant)
 
 
 @pytest.mark.parametrize(
-    "name", ["sources", "refused", "repositories", "commits", "pending", "outliers"]
+    "name", ["sources", "refused", "ignored", "repositories", "commits", "pending", "outliers"]
 )
 def test_a_check_shows_hostile_names_as_text_and_nothing_of_others(
     tenant: Tenant, other_tenant: Tenant, name: str

@@ -12,7 +12,7 @@ from theodora.errors import Unavailable
 from theodora.events.values import SECOND_NS
 from theodora.storage import Organisation, Store
 from theodora.storage.health import Seen
-from theodora.storage.reception import Refusal
+from theodora.storage.reception import IgnoredMember, Refusal
 
 _FEWEST_FOR_A_GAP = 4
 """Deployments of a source from which its usual gap is told."""
@@ -43,9 +43,12 @@ class Attention(NamedTuple):
     refused: int = 0
     """Reasons for which requests were refused within a day."""
 
+    ignored: int = 0
+    """Members that were sent within a day and that nobody reads."""
+
     @property
     def things(self) -> int:
-        return len(self.silent) + self.failed_mirrors + self.refused
+        return len(self.silent) + self.failed_mirrors + self.refused + self.ignored
 
 
 class Watch:
@@ -78,12 +81,13 @@ def _look(store: Store, org: Organisation, now_ns: int) -> Attention:
     sources = sources_of(health.deployments, now_ns)
     silent = tuple(source for source in sources if source.is_stale)
     refused = sum(is_recent(refusal, now_ns) for refusal in health.refusals)
-    return Attention(silent, len(health.failed_mirrors), refused)
+    ignored = sum(is_recent(member, now_ns) for member in health.ignored)
+    return Attention(silent, len(health.failed_mirrors), refused, ignored)
 
 
-def is_recent(refusal: Refusal, now_ns: int) -> bool:
+def is_recent(counted: Refusal | IgnoredMember, now_ns: int) -> bool:
     """Whether somebody should look at it: within a day, by a key that still holds."""
-    return not refusal.is_revoked and now_ns - refusal.last_at_ns < DAY_NS
+    return not counted.is_revoked and now_ns - counted.last_at_ns < DAY_NS
 
 
 def sources_of(seen: Iterable[Seen], now_ns: int) -> list[Source]:

@@ -9,7 +9,8 @@ from theodora.errors import Invalid, Problem
 from theodora.events.values import SECOND_NS
 from theodora.storage.health import LOOKED_AT, FailedMirror, Seen
 from theodora.storage.marks import Waiting
-from theodora.storage.reception import KeyActivity, Received, Refusal
+from theodora.storage.reception import IgnoredMember, KeyActivity, Received, Refusal
+from theodora.web.ignored_members import suggestion
 from theodora.web.pages.attention import is_recent, sources_of
 from theodora.web.pages.frame import Answer, View, Visit
 from theodora.web.pages.last import path_of
@@ -52,6 +53,14 @@ class RefusalRow(NamedTuple):
     """When the key had something of the kind accepted since."""
 
 
+class IgnoredRow(NamedTuple):
+    """A member that nobody reads, and what was probably meant."""
+
+    member: IgnoredMember
+    is_recent: bool
+    meant: str | None
+
+
 class Row(NamedTuple):
     """A deployment to look at, and why."""
 
@@ -77,6 +86,7 @@ def show_data_health(visit: Visit) -> Answer:
     seen = health.deployments
     sources = sources_of(seen, visit.now_ns)
     refusals = _refusals(health.refusals, health.activity, visit.now_ns)
+    ignored = _ignored(health.ignored, visit.now_ns)
     unmatched = _unmatched(seen, {each.repository_id: each for each in health.failed_mirrors})
     without = _rows(seen, _why_without_commits)
     pending = _rows(seen, _why_pending)
@@ -84,6 +94,7 @@ def show_data_health(visit: Visit) -> Answer:
     found = {
         "sources": sum(source.is_stale for source in sources),
         "refused": sum(row.is_recent for row in refusals),
+        "ignored": sum(row.is_recent for row in ignored),
         "repositories": len(unmatched),
         "commits": len(without),
         "pending": len(pending),
@@ -102,6 +113,7 @@ def show_data_health(visit: Visit) -> Answer:
             "sources": sources,
             "activity": health.activity[:_SHOWN],
             "refusals": refusals[:_SHOWN],
+            "ignored": ignored[:_SHOWN],
             "kinds": KINDS,
             "unmatched": unmatched[:_SHOWN],
             "rows": rows.get(chosen, [])[:_SHOWN],
@@ -117,6 +129,7 @@ def show_data_health(visit: Visit) -> Answer:
 _CHECKS = {
     "sources": ("Sources", "silent source"),
     "refused": ("Refused", "reason"),
+    "ignored": ("Unknown members", "member"),
     "repositories": ("Repositories not matched", "repository"),
     "commits": ("Deployments without commits", "deployment"),
     "pending": ("Pending", "deployment"),
@@ -150,6 +163,13 @@ def _refusals(
         since_ns = last_ns if last_ns > refusal.last_at_ns else None
         rows.append(RefusalRow(refusal, is_recent(refusal, now_ns), since_ns))
     return rows
+
+
+def _ignored(members: Iterable[IgnoredMember], now_ns: int) -> list[IgnoredRow]:
+    return [
+        IgnoredRow(each, is_recent(each, now_ns), suggestion(each.kind, each.place))
+        for each in members
+    ]
 
 
 def _unmatched(seen: Iterable[Seen], mirrors: Mapping[str, FailedMirror]) -> list[Unmatched]:
