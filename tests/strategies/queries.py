@@ -4,6 +4,7 @@
 Hypothesis strategies at the end are made of them. A query is a tree that `parse` could make.
 """
 
+from collections.abc import Sequence
 from random import Random
 from typing import Any
 
@@ -68,23 +69,29 @@ INSTANTS = (
 
 
 def random_event(rng: Random) -> Event:
-    """A deployment or a failure; each value is absent now and then."""
+    """A deployment or a failure; each value is absent now and then.
+
+    Half of them have the same few texts in several fields and tags.
+    """
+    texts = rng.sample(TEXTS, 2) if rng.random() < 0.5 else TEXTS
     started, finished = sorted((rng.choice(INSTANTS), rng.choice(INSTANTS)))
     values: dict[str, Any] = {
         "id": f"{rng.choice(TEXTS)}{rng.randrange(100)}",
         "started_at_ns": started,
         "created_at_ns": rng.choice(INSTANTS),
-        "custom_tags": _tags(rng),
+        "custom_tags": _tags(rng, texts),
         "source": rng.choice(("api", "github", "Import")),
         "git": _maybe(rng, _git(rng)),
-        **{name: _maybe(rng, rng.choice(TEXTS)) for name in ("env", "team", "version")},
+        **{name: _maybe(rng, rng.choice(texts)) for name in ("env", "team", "version")},
     }
-    return rng.choice((_deployment, _failure))(rng, finished, values)
+    return rng.choice((_deployment, _failure))(rng, finished, values, texts)
 
 
 def random_query(rng: Random, event: Event | None = None, depth: int = 4) -> Query:
     """A tree; about half of its leaves say something that is so, or nearly so, of `event`."""
     shape = rng.random()
+    if shape < 0.08:
+        return _terms(rng, event)
     if depth == 0 or shape < 0.4:
         return _leaf(rng, event)
     if shape < 0.55:
@@ -109,9 +116,11 @@ _PIECES = (
 )
 
 
-def _deployment(rng: Random, finished: int, values: dict[str, Any]) -> Deployment:
+def _deployment(
+    rng: Random, finished: int, values: dict[str, Any], texts: Sequence[str]
+) -> Deployment:
     return Deployment(
-        service=rng.choice(TEXTS),
+        service=rng.choice(texts),
         finished_at_ns=finished,
         change_failure=rng.choice((None, False, True)),
         deployment_type=rng.choice(("standard", "rollback", "rollforward")),
@@ -127,12 +136,12 @@ def _deployment(rng: Random, finished: int, values: dict[str, Any]) -> Deploymen
     )
 
 
-def _failure(rng: Random, finished: int, values: dict[str, Any]) -> Failure:
+def _failure(rng: Random, finished: int, values: dict[str, Any], texts: Sequence[str]) -> Failure:
     return Failure(
         services=tuple(dict.fromkeys(rng.choices(TEXTS, k=rng.randint(0, 3)))),
         finished_at_ns=_maybe(rng, finished),
-        name=_maybe(rng, " ".join(rng.choices(TEXTS, k=rng.randint(1, 4)))),
-        severity=_maybe(rng, rng.choice(TEXTS)),
+        name=_maybe(rng, " ".join(rng.choices(texts, k=rng.randint(1, 4)))),
+        severity=_maybe(rng, rng.choice(texts)),
         **values,
     )
 
@@ -146,9 +155,16 @@ def _git(rng: Random) -> Git:
     return Git(rng.choice("ab") * 40, f"{host}org/{rng.choice(('app', 'App.git', 'web-é'))}")
 
 
-def _tags(rng: Random) -> tuple[str, ...]:
+def _tags(rng: Random, texts: Sequence[str]) -> tuple[str, ...]:
     keys = rng.choices((*KEYS, *SHADOWED_KEYS), k=rng.choice((0, 0, 1, 2, 6)))
-    return tuple(dict.fromkeys(f"{key}:{rng.choice(rng.choice((TEXTS, NUMBERS)))}" for key in keys))
+    return tuple(dict.fromkeys(f"{key}:{rng.choice(rng.choice((texts, NUMBERS)))}" for key in keys))
+
+
+def _terms(rng: Random, event: Event | None) -> Query:
+    """Any of a few values that events are posted under, which can be walked together."""
+    posted = [field for field in FIELDS if field.type is Type.TEXT and field.in_free_text]
+    targets = rng.choices((*posted, *map(Tag, KEYS)), k=rng.randint(2, 4))
+    return any_of([_equals(rng, target, event) for target in targets])
 
 
 def _leaf(rng: Random, event: Event | None) -> Query:

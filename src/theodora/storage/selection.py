@@ -28,10 +28,6 @@ from theodora.storage.probes import (
 from theodora.storage.tables import E, EventTable
 from theodora.storage.where import TRUE, Condition, compile_where
 
-_FEW: LiteralString = "400"
-"""Events that are read and sorted without a thought for order."""
-_FEW_IN_ORDER: LiteralString = "100"
-"""The same where the alternative is to walk them in the order asked for."""
 _MOST_UNIONS = 16
 _MOST_PROBES = 200
 _MOST_MERGED = 16
@@ -87,6 +83,17 @@ class Selection:
         return low, high
 
 
+class Thresholds(NamedTuple):
+    """How many entries of an index are too many to read and sort all of their events."""
+
+    few: LiteralString = "400"
+    few_in_order: LiteralString = "100"
+    """The same where the alternative is to walk them in the order asked for."""
+
+
+_THRESHOLDS = Thresholds()
+
+
 class Merge(NamedTuple):
     """Terms whose postings are walked together, and terms that an event needs besides."""
 
@@ -105,13 +112,13 @@ class _Reach(NamedTuple):
     """Whether there are events that no index knows yet: that is asked along the way."""
 
 
-class _Choice(NamedTuple):
-    """How to find events: all of a union, or along a merge, or neither."""
+class Choice(NamedTuple):
+    """How to find events: read all of a union and sort, walk a merge, or walk an index."""
 
     few: Union | None
     merge: Merge | None
-    tailed: bool | None
-    """Whether there are events that no index knows yet; None if nothing has been asked."""
+    tailed: bool
+    """Whether there are events that no index knows yet."""
 
 
 class DocumentPage(NamedTuple):
@@ -135,7 +142,7 @@ def select_events(
     cursor: Cursor, table: EventTable[E], org: Organisation, selection: Selection
 ) -> list[E]:
     """The events of `org` that match, in order, at most `selection.limit`."""
-    rows = _Search(table, org, selection, table.select, cursor.dialect).rows(cursor)
+    rows = Search(table, org, selection, table.select, cursor.dialect).rows(cursor)
     return [table.from_row(row[:-1]) for row in rows]
 
 
@@ -146,7 +153,7 @@ def select_documents(
     columns: LiteralString = "e.id, e.started_at_ns, e.finished_at_ns, e.created_at_ns, e.document"
     # One more than asked for shows whether there is another page.
     one_more = replace(selection, limit=selection.limit + 1)
-    rows = _Search(table, org, one_more, columns, cursor.dialect).rows(cursor)
+    rows = Search(table, org, one_more, columns, cursor.dialect).rows(cursor)
     documents = [Document(*row[:-1]) for row in rows[: selection.limit]]
     if len(rows) <= selection.limit:
         return DocumentPage(documents, None)
@@ -154,7 +161,7 @@ def select_documents(
     return DocumentPage(documents, Position(last[-1], documents[-1].id))
 
 
-class _Search:
+class Search:
     """One list request against one table; makes the statements that answer it.
 
     A row is `columns` and, last, the value it is sorted by. Whatever an index finds is joined
@@ -168,8 +175,10 @@ class _Search:
         selection: Selection,
         columns: LiteralString,
         dialect: Dialect,
+        thresholds: Thresholds = _THRESHOLDS,
     ) -> None:
         self._dialect = dialect
+        self._thresholds = thresholds
         self._table = table
         self._org = org
         self._selection = selection
@@ -187,11 +196,20 @@ class _Search:
     def rows(self, cursor: Cursor) -> list[Row]:
         """What is asked for, in order."""
         low, high = self._window
+        return self.follow(cursor, self.choose(cursor)) if low <= high else []
+
+    def follow(self, cursor: Cursor, choice: Choice) -> list[Row]:
+        """The same, found as chosen."""
         found: list[Row] = []
-        for sql, values in self._statements(cursor) if low <= high else ():
+        for sql, values in self._statements(choice):
             if missing := self._selection.limit - len(found):
                 found += cursor.execute(sql, (*values, missing)).fetchall()
         return found
+
+    def choose(self, cursor: Cursor) -> Choice:
+        """The first union that finds few events, or else the rarest that comes in order."""
+        few, merge, tailed = self._chosen(cursor)
+        return Choice(few, merge, has_tail(cursor, self._table) if tailed is None else tailed)
 
     def _after(self) -> Condition:
         """What comes after the place that the page before ended at."""
@@ -214,19 +232,17 @@ class _Search:
         beyond: LiteralString = "<=" if self._selection.descending else ">="
         return Condition(f"{value} {beyond} ?", (after.value,))
 
-    def _statements(self, cursor: Cursor) -> list[Condition]:
+    def _statements(self, choice: Choice) -> list[Condition]:
         """What to read, one after another until the limit is met; each ends in `LIMIT ?`."""
-        few, merge, tailed = self._choose(cursor)
-        if tailed is None:
-            tailed = has_tail(cursor, self._table)
+        few, merge, tailed = choice
         if few is not None:
             return [self._sorted(few, tailed=tailed)]
         if merge is not None:
             return [self._merged(merge, tailed=tailed)]
         return self._walked(tailed=tailed)
 
-    def _choose(self, cursor: Cursor) -> _Choice:
-        """The first union that finds few events, or else the rarest that comes in order."""
+    def _chosen(self, cursor: Cursor) -> tuple[Union | None, Merge | None, bool | None]:
+        """The parts of a choice; the last is None if nothing had to be asked to choose."""
         choices = [
             union
             for union in unions(self._selection.query, self._table)[:_MOST_UNIONS]
@@ -238,16 +254,16 @@ class _Search:
         for union in choices:
             merge = self._mergeable(union, choices)
             if merge and len(choices) == 1:
-                return _Choice(None, merge, tailed)
+                return None, merge, tailed
             if not union:
-                return _Choice(union, None, tailed)
+                return union, None, tailed
             reach = self._reach(cursor, union, in_order=merge is not None)
             tailed = reach.tailed
             if reach.is_complete:
-                return _Choice(union, None, tailed)
+                return union, None, tailed
             if merge and reach.span_ns > longest_ns:
                 rarest, longest_ns = merge, reach.span_ns
-        return _Choice(None, rarest, tailed)
+        return None, rarest, tailed
 
     def _mergeable(self, union: Union, choices: Sequence[Union]) -> Merge | None:
         """How to walk the union's terms, if their postings come in the order asked for."""
@@ -262,7 +278,8 @@ class _Search:
     def _reach(self, cursor: Cursor, union: Union, *, in_order: bool) -> _Reach:
         """Looks up what the union finds, no further than until there are no longer few."""
         arms = [self._probe(probe) for probe in union]
-        few, order = (_FEW_IN_ORDER, f" ORDER BY at {self._direction}") if in_order else (_FEW, "")
+        few = self._thresholds.few_in_order if in_order else self._thresholds.few
+        order: LiteralString = f" ORDER BY at {self._direction}" if in_order else ""
         if order and not self._dialect.merges_lazily:
             first: LiteralString = f"{order} LIMIT {few}"
             arms = [
