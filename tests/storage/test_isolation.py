@@ -32,7 +32,7 @@ from theodora.storage import (
     VerdictAct,
 )
 from theodora.storage.in_period import InPeriod
-from theodora.storage.reception import Refused
+from theodora.storage.reception import KEPT_REFUSALS, Refused
 from theodora.web.wire import render
 
 DAY_NS = 86_400 * 10**9
@@ -143,6 +143,9 @@ def make(store: Store, word: str) -> Member:
         deployment(word, "third", 20, version="v1", git=git(0)),
         deployment(word, "fourth", 10, version="v2", git=git(1), team=word),
         deployment(word, "", 5, version="v3", env=None),
+        deployment(word, "own", 7, service=word, env=word),
+        deployment(word, "old", 80, service="cart"),
+        deployment(word, "next", 70, service="cart"),
     )
     by_hand = Verdict(True, "third", None, "rollback")
     for each in (
@@ -441,8 +444,10 @@ def shown_by(write: str) -> list[str]:
 
 @pytest.mark.parametrize("index", ["everything indexed"], indirect=True)
 def test_no_write_changes_an_answer_to_another_organisation(database: str, store: Store) -> None:
-    ours, theirs = make(store, "apple"), make(store, "pear")
+    ours = make(store, "apple")
     before = answers(ours)
+    theirs = make(store, "pear")
+    assert answers(ours) == before
     for name, write in WRITES:
         theirs_before = answers(theirs, shown_by(name))
         written(write, theirs)
@@ -464,3 +469,19 @@ def test_deriving_for_one_organisation_leaves_what_another_waits_for(store: Stor
     store.derivations.derive_all_marked()
     for it in (ours, theirs):
         assert store.deployments.get(it.org, "fifth").deployment_type == "rollback"
+
+
+def test_a_key_is_revoked_by_its_own_organisation_alone(store: Store) -> None:
+    ours, theirs = make(store, "apple"), make(store, "pear")
+    with pytest.raises(NotFound):
+        store.keys.revoke(theirs.org.name, ours.key.id, NOW_NS).result()
+    assert store.keys.find("application", ours.secret) == ours.key
+
+
+def test_a_flood_of_refusals_takes_none_of_another_organisation(store: Store) -> None:
+    ours, theirs = make(store, "apple"), make(store, "pear")
+    for number in range(KEPT_REFUSALS + 1):
+        refused = Refused(400, f"/{number}", theirs.word)
+        store.reception.refuse(theirs.key, "deployment", refused, NOW_NS + number)
+    store.reception.write().result()
+    assert [each.message for each in store.health.look(ours.org).refusals] == [ours.word]

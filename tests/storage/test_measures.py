@@ -1,6 +1,7 @@
 """Each commit's durations beside a deployment's row, and metrics that are read from them."""
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,6 +14,7 @@ from theodora.dora.stages import Stages
 from theodora.events import Deployment, Git
 from theodora.storage import Organisation, Store, Verdict
 from theodora.storage.measures import decode_spans, digest_of, encode_spans
+from theodora.web.wire import render
 
 HOUR_NS = 3_600 * 10**9
 START_NS = 1_700_000_000 * 10**9
@@ -99,6 +101,34 @@ def test_a_verdict_by_hand_shows_in_metrics_at_once(store: Store, org: Organisat
     store.deployments.update(org, "one", Verdict(True, "two", None, "rollback")).result()
     found = measured(store, org).failed_deployment_recovery_time
     assert (found.n, found.p50, found.unresolved) == (1, 4 * 3_600, 0)
+
+
+def recovery(store: Store, org: Organisation) -> tuple[int, float | None, int]:
+    found = measured(store, org).failed_deployment_recovery_time
+    return found.n, found.p50, found.unresolved
+
+
+@pytest.mark.parametrize("is_by_hand", [False, True])
+def test_a_remedy_that_moves_by_less_than_a_second_or_goes_shows_in_metrics_at_once(
+    database: str, store: Store, org: Organisation, is_by_hand: bool
+):
+    """The failed one's row stays as it is: its time to recovery is rounded to seconds there."""
+    one, two = deployment("one", 5, SHAS[0]), deployment("two", 7, SHAS[1])
+    remedy = deployment("three", 9, SHAS[1 if is_by_hand else 0])
+    put(store, org, one, two, remedy)
+    if is_by_hand:
+        store.deployments.update(org, "two", Verdict(True, "three", None, "rollback")).result()
+    assert recovery(store, org) == (1, 2 * 3_600, 0)
+    moved_ns = remedy.finished_at_ns + 2 * 10**8
+    moved = msgspec.structs.replace(remedy, finished_at_ns=moved_ns)
+    for change in (
+        lambda: store.deployments.add(org, moved, 2).result(),
+        lambda: store.deployments.delete(org, "three").result(),
+        lambda: store.deployments.add(org, remedy, 3).result(),
+    ):
+        change()
+        with Store(database, render) as another:
+            assert recovery(store, org) == recovery(another, org)
 
 
 def test_a_deleted_deployment_leaves_no_spans(store: Store, org: Organisation):
