@@ -22,7 +22,7 @@ from theodora.events import Deployment
 replace = msgspec.structs.replace
 
 
-@given(worlds.sequences(), st.randoms(use_true_random=False))
+@given(worlds.any_sequences, st.randoms(use_true_random=False))
 def test_the_order_of_arrival_does_not_matter(sequence, random):
     shuffled = list(sequence.deployments)
     random.shuffle(shuffled)
@@ -49,7 +49,7 @@ def test_the_order_of_commits_and_pull_requests_does_not_matter(sequence):
 
 @given(worlds.sequences(), st.integers(0, 12))
 def test_going_on_from_any_position_equals_starting_over(sequence, position):
-    ordered = in_order(sequence.deployments)
+    ordered = in_order(sequence.deployments, sequence.repositories)
     derivation = Derivation(sequence.settings, sequence.repositories)
     for deployment in ordered[:position]:
         derivation.advance(deployment)
@@ -61,9 +61,29 @@ def test_going_on_from_any_position_equals_starting_over(sequence, position):
     assert early == derive(replace(sequence, deployments=tuple(ordered[:position])))
 
 
+@given(worlds.divided_sequences(overrides=(), incidents=()))
+def test_each_part_of_a_divided_sequence_is_derived_as_if_it_were_alone(sequence):
+    parts: dict[frozenset[str], list[Deployment]] = {}
+    for each in sequence.deployments:
+        regions = frozenset(tag for tag in each.custom_tags if tag.startswith("region:"))
+        parts.setdefault(regions, []).append(each)
+    whole = replace(sequence.settings, sequence_tag=None)
+    alone = [
+        each
+        for part in parts.values()
+        for each in derive(replace(sequence, deployments=tuple(part), settings=whole))
+    ]
+    by_id = {each.deployment.id: each for each in alone}
+    assert {each.deployment.id: each for each in derive(sequence)} == by_id
+
+
 @given(worlds.sequences())
 def test_a_later_deployment_changes_nothing_of_the_earlier_but_verdicts(sequence):
-    before = derive(replace(sequence, deployments=tuple(in_order(sequence.deployments)[:-1])))
+    before = derive(
+        replace(
+            sequence, deployments=tuple(in_order(sequence.deployments, sequence.repositories)[:-1])
+        )
+    )
     after = derive(sequence)
     for one, other in zip(before, after, strict=False):
         assert (one.changes, one.decision) == (other.changes, other.decision)

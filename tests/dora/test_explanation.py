@@ -2,7 +2,7 @@
 
 from dora.shop import HOUR, shop
 from golden.examples import read_commits, read_pull_requests
-from theodora.dora import GivenRemediation, Override, Repository
+from theodora.dora import GivenRemediation, Override, Repository, ServiceSettings
 from theodora.dora.derived import Derived
 from theodora.dora.explanation import FLAGS, STATUSES, Explanation, explain
 
@@ -11,6 +11,7 @@ a 09:00
 b 10:00 <a | Add cart
 c 11:00 <b | Revert "Add cart"
 """
+USUAL = ServiceSettings()
 DEPLOYMENTS = """
 d0 12:00 sha=a
 d1 13:00 sha=b
@@ -18,12 +19,26 @@ d2 14:00 sha=c
 """
 
 
-def explained(derived: dict[str, Derived], id_: str, **repository: object) -> Explanation:
+def explained(
+    derived: dict[str, Derived],
+    id_: str,
+    settings: ServiceSettings = USUAL,
+    **repository: object,
+) -> Explanation:
     each = derived[id_]
     before = next(
         (one.deployment for one in derived.values() if one.position == each.position - 1), None
     )
-    return explain(each, before, Repository(**repository) if repository else None)
+    known = Repository(**repository) if repository else None
+    return explain(each, before, known, settings)
+
+
+def test_a_gap_is_told_with_the_days_that_the_service_allows():
+    settings = ServiceSettings(lead_time_gap_days=1)
+    later = "d0 12:00 sha=a\nd1 03-03T13:00 sha=b"
+    found = explained(shop(later, commits=COMMITS, lead_time_gap_days=1), "d1", settings)
+    assert found.lead_time.status == "gap"
+    assert found.lead_time.meaning.startswith("the one before is older than 1 day,")
 
 
 def known() -> dict[str, object]:

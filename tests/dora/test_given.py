@@ -1,5 +1,6 @@
 """Settings as somebody gives them are checked before they are kept."""
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -23,6 +24,8 @@ def test_what_is_right_is_taken_as_it_is():
         "lead_time_clock": "commit_time",
         "detect_rollbacks": False,
         "rollback_lookback": 3,
+        "lead_time_gap_days": 0,
+        "sequence_tag": "region",
         "linked_rules": [RULE],
         "static_rules": [{"id": "hot", "fields": ["pr_label"], "pattern": "hot.?fix"}],
         "incident_marks_failure": True,
@@ -32,9 +35,9 @@ def test_what_is_right_is_taken_as_it_is():
     assert read_settings(given) == given
 
 
-def test_null_leaves_a_member_out_but_frees_the_lookback():
-    given = {"path_globs": None, "rollback_lookback": None}
-    assert read_settings(given) == {"rollback_lookback": None}
+def test_null_leaves_a_member_out_but_frees_the_lookback_and_undivides():
+    given = {"path_globs": None, "rollback_lookback": None, "sequence_tag": None}
+    assert read_settings(given) == {"rollback_lookback": None, "sequence_tag": None}
 
 
 def test_environments_are_kept_in_lower_case_and_once():
@@ -52,6 +55,14 @@ def test_environments_are_kept_in_lower_case_and_once():
         ({"lead_time_clock": "merge_time"}, ["/lead_time_clock"]),
         ({"detect_rollbacks": 1}, ["/detect_rollbacks"]),
         ({"rollback_lookback": 0}, ["/rollback_lookback"]),
+        ({"lead_time_gap_days": -1}, ["/lead_time_gap_days"]),
+        ({"lead_time_gap_days": Decimal("1.5")}, ["/lead_time_gap_days"]),
+        ({"lead_time_gap_days": "60"}, ["/lead_time_gap_days"]),
+        ({"lead_time_gap_days": 36_501}, ["/lead_time_gap_days"]),
+        ({"sequence_tag": "region:eu"}, ["/sequence_tag"]),
+        ({"sequence_tag": " "}, ["/sequence_tag"]),
+        ({"sequence_tag": "x" * 201}, ["/sequence_tag"]),
+        ({"sequence_tag": ["region"]}, ["/sequence_tag"]),
         ({"linked_rules": [RULE, 3]}, ["/linked_rules/1"]),
         ({"linked_rules": [RULE, RULE]}, ["/linked_rules/1/id"]),
         ({"linked_rules": [RULE | {"fields": ["titel"]}]}, ["/linked_rules/0/fields/0"]),

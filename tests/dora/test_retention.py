@@ -20,7 +20,7 @@ GRAPH = {
 
 def forgotten(*shas: str | None) -> list[int]:
     """Which of deployments of these commits, oldest first, may be forgotten; by number."""
-    old = [OldDeployment(number, sha) for number, sha in enumerate(shas)]
+    old = [OldDeployment(number, number + 1, sha) for number, sha in enumerate(shas)]
     return sorted(forgettable(reversed(old), GRAPH))
 
 
@@ -41,8 +41,17 @@ def test_a_branch_stays_until_it_is_merged():
 
 
 def test_what_a_later_one_goes_back_to_or_remedies_stays():
-    old = [OldDeployment(0, "a", is_concerned=True), OldDeployment(1, "b"), OldDeployment(2, "c")]
+    old = [
+        OldDeployment(0, 1, "a", is_concerned=True),
+        OldDeployment(1, 2, "b"),
+        OldDeployment(2, 3, "c"),
+    ]
     assert list(forgettable(reversed(old), GRAPH)) == [1]
+
+
+def test_all_that_finished_with_the_newest_stay():
+    old = [OldDeployment(0, 1, "a"), OldDeployment(1, 2, "a"), OldDeployment(2, 2, "c")]
+    assert list(forgettable(reversed(old), GRAPH)) == [0]
 
 
 def test_one_whose_commit_is_not_known_hides_none_that_is():
@@ -64,7 +73,7 @@ def without_forgettable(sequence: DeploymentSequence, old: list[Deployment]) -> 
     for number, each in reversed(list(enumerate(old))):
         git = each.git
         lines[git.repository_id if git else None].append(
-            OldDeployment(number, git.commit_sha if git else None)
+            OldDeployment(number, each.finished_at_ns, git.commit_sha if git else None)
         )
     gone = {
         old[number].id
@@ -81,7 +90,7 @@ def without_forgettable(sequence: DeploymentSequence, old: list[Deployment]) -> 
 def test_what_is_kept_brings_what_it_brought_before(data: st.DataObject):
     """The same commits with the same lead times, of whatever limit and history."""
     sequence = without_pull_requests(data.draw(worlds.sequences()))
-    every = in_order(sequence.deployments)
+    every = in_order(sequence.deployments, sequence.repositories)
     limit = data.draw(st.integers(0, len(every)))
     recent = {each.id for each in every[limit:]}
     before, after = (

@@ -1,6 +1,11 @@
 """The order of deployments, and which ran the same code."""
 
-from golden.examples import read_deployments
+from itertools import permutations
+
+import pytest
+
+from golden.examples import REPOSITORY, read_commits, read_deployments
+from theodora.dora.commits import Repository
 from theodora.dora.sequence import CodeHistory, in_order
 
 
@@ -16,6 +21,62 @@ def latest_same(block: str) -> list[int | None]:
 def test_deployments_go_by_finish_then_by_id():
     block = "b 11:00\nz 10:00\na 11:00"
     assert [each.id for each in in_order(read_deployments(block))] == ["z", "a", "b"]
+
+
+GENERATED = "0123456789abcdef"
+"""An id as the store makes one: it differs between stores that were sent the same."""
+
+
+@pytest.mark.parametrize(
+    ("block", "expected"),
+    [
+        ("a 10:00 started=09:59\nb 10:00 started=09:58", ["b", "a"]),
+        (f"a{GENERATED[1:]} 10:00 version=2\nb{GENERATED[1:]} 10:00 version=1", ["b", "a"]),
+        (f"a{GENERATED[1:]} 10:00 version=1\nb{GENERATED[1:]} 10:00", ["b", "a"]),
+        (f"a{GENERATED[1:]} 10:00 sha=2\nb{GENERATED[1:]} 10:00 sha=1", ["b", "a"]),
+        ("by-hand 10:00 version=1\na-hand 10:00 version=2", ["a-hand", "by-hand"]),
+    ],
+    ids=["start", "version", "no version", "commit", "id of the sender"],
+)
+def test_what_ends_together_goes_by_what_it_is_and_not_by_generated_ids(block, expected):
+    found = [each.id.removesuffix(GENERATED[1:]) for each in in_order(read_deployments(block))]
+    assert found == expected
+
+
+COMMITS = """
+a 08:00
+b 08:01 <a
+x 08:02 <a
+c 08:03 <b,x
+"""
+
+
+def ordered(block: str, commits: str = COMMITS) -> set[tuple[str, ...]]:
+    """The ids in order, for every order of arrival."""
+    repository = Repository(commits={each.sha: each for each in read_commits(commits)})
+    return {
+        tuple(each.id for each in in_order(arrived, {REPOSITORY: repository}))
+        for arrived in permutations(read_deployments(block))
+    }
+
+
+def test_of_what_ends_together_ancestors_come_first_whenever_they_began():
+    block = "1 10:00 started=09:57 sha=c\n2 10:00 started=09:58 sha=b\n3 10:00 sha=a"
+    assert ordered(block) == {("3", "2", "1")}
+
+
+def test_what_is_neither_ancestor_nor_descendant_goes_by_its_start_between_them():
+    block = (
+        "1 10:00 started=09:55 sha=c\n2 10:00 started=09:59 sha=x\n3 10:00 started=09:58 sha=b\n"
+        "4 10:00 started=09:57 sha=unknown\n5 10:00 started=09:56"
+    )
+    assert ordered(block) == {("5", "4", "3", "2", "1")}
+
+
+def test_commits_in_a_circle_have_no_order_among_them():
+    circle = "a 08:00 <c\nb 08:01 <a\nc 08:02 <b\nd 08:03 <c"
+    block = "1 10:00 sha=d\n2 10:00 sha=b\n3 10:00 sha=a"
+    assert ordered(block, circle) == {("2", "3", "1")}
 
 
 def test_ids_are_compared_as_bytes():

@@ -116,6 +116,7 @@ settings = st.builds(
     ServiceSettings,
     path_globs=st.sampled_from([(), ("web/**", "pay/*"), ("!docs/**",)]),
     lead_time_clock=st.sampled_from(["author_time", "commit_time"]),
+    lead_time_gap_days=st.sampled_from([60, 60, 0, 1]),
     detect_rollbacks=st.sampled_from([True, True, False]),
     rollback_lookback=st.none() | st.integers(1, 4),
     incident_marks_failure=st.booleans(),
@@ -190,3 +191,21 @@ def sequences(
     return DeploymentSequence(
         deployments=made, repositories={REPOSITORY: repository}, **(facts | fixed)
     )
+
+
+@st.composite
+def divided_sequences(draw: st.DrawFn, **fixed: Any) -> DeploymentSequence:
+    """The same of a service whose deployments are divided by their region, or several, or none."""
+    sequence = draw(sequences(**fixed))
+    regions = st.lists(st.sampled_from(["region:eu", "region:us"]), max_size=2)
+    return msgspec.structs.replace(
+        sequence,
+        deployments=tuple(
+            msgspec.structs.replace(each, custom_tags=(*each.custom_tags, *draw(regions)))
+            for each in sequence.deployments
+        ),
+        settings=msgspec.structs.replace(sequence.settings, sequence_tag="region"),
+    )
+
+
+any_sequences = st.one_of(sequences(), divided_sequences())

@@ -26,7 +26,7 @@ from theodora.dora import Commit, PullRequest
 from theodora.storage import Organisation, Store
 
 _COMMITS = 40
-_GAP_NS = 60 * DAY_NS
+_USUAL_GAP_DAYS = 60
 
 
 @dataclass
@@ -42,6 +42,10 @@ class World:
     pull_requests: dict[str, list[PullRequest]] = field(default_factory=dict)
     verdicts: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     """By hand, with the deployment that each is about; in the order given."""
+    places: dict[str, int] = field(default_factory=dict[str, int])
+    """Of commits in their lines, by SHA."""
+    settings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """By service."""
 
     @property
     def organisation(self) -> Organisation:
@@ -54,6 +58,8 @@ class World:
     def tell(self, deployments: int, incidents: int) -> None:
         """Make so many, and tell of them in any order."""
         self.tell_commits()
+        for service in SERVICES:
+            self.send_settings(service, self._settings())
         for finished_at_ns in instants(self.rng, self.scene, deployments):
             id_ = f"deployment-{self.rng.randrange(10**9):09}"
             self.send_deployment(self._deployment(id_, finished_at_ns))
@@ -79,6 +85,7 @@ class World:
         for id_ in self._some(self.incidents, 1):
             self.tenant.delete(id_, FAILURE)
             del self.incidents[id_]
+        self.send_settings(self.rng.choice(SERVICES), self._settings())
         self.tell_of_one_more()
         self.derive()
 
@@ -94,6 +101,17 @@ class World:
     def send_incident(self, sent: dict[str, Any]) -> None:
         self.tenant.create(_present(sent), FAILURE)
         self.incidents[sent["id"]] = sent
+
+    def send_settings(self, service: str, given: dict[str, Any]) -> None:
+        self.store.settings.put(self.organisation, given, service).result()
+        self.settings[service] = given
+
+    def _settings(self) -> dict[str, Any]:
+        """What pauses end lead times, and whether regions are sequences of their own."""
+        return {
+            "lead_time_gap_days": self.rng.choice((_USUAL_GAP_DAYS, 0, 1, 5)),
+            "sequence_tag": self.rng.choice((None, "region")),
+        }
 
     def judge(self, id_: str) -> None:
         """By hand: no failure, or one that any deployment may have remedied, or none."""
@@ -119,6 +137,7 @@ class World:
         commits.add_commits(self.organisation, repository, line).result()
         commits.add_pull_requests(self.organisation, repository, pull_requests).result()
         self.commits[repository] = line
+        self.places |= {commit.sha: place for place, commit in enumerate(line)}
         self.pull_requests[repository] = pull_requests
 
     def derive(self) -> None:
@@ -127,6 +146,8 @@ class World:
     def retold(self, tenant: Tenant, services: Mapping[str, str]) -> "World":
         """The same to another organisation, in another order, with other names of services."""
         other = World(tenant, self.rng, self.scene)
+        for service, given in self.settings.items():
+            other.send_settings(services[service], given)
         for sent in self._some(self.deployments, len(self.deployments)):
             event = self.deployments[sent]
             other.send_deployment(event | {"service": services[event["service"]]})
@@ -257,23 +278,61 @@ class World:
 
     def _lead_times(self) -> dict[str, list[float | None]]:
         """Of each deployment: seconds, or None for what was written after it."""
-        sequences: dict[tuple[Any, ...], _Sequence] = {}
         found: dict[str, list[float | None]] = {id_: [] for id_ in self.deployments}
-        for sent in sorted(self.deployments.values(), key=_position):
-            repository = _repository_id(sent)
-            shas = [commit.sha for commit in self.commits.get(repository or "", ())]
-            if repository is None or sent["git"]["commit_sha"] not in shas:
+        sequences: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+        for sent in self.deployments.values():
+            name = sent["service"], sent["env"], self._regions(sent)
+            sequences.setdefault(name, []).append(sent)
+        for (service, *_), those in sequences.items():
+            gap_days = self.settings.get(service, {}).get("lead_time_gap_days", _USUAL_GAP_DAYS)
+            found |= self._lead_times_of(self._in_order(those), gap_days)
+        return found
+
+    def _regions(self, sent: dict[str, Any]) -> frozenset[str]:
+        """What makes it a sequence of its own: all its regions, where the service is divided."""
+        is_divided = self.settings.get(sent["service"], {}).get("sequence_tag")
+        tags = sent["custom_tags"] if is_divided else ()
+        return frozenset(tag for tag in tags if tag.startswith("region:"))
+
+    def _in_order(self, those: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """By finish; then ancestors before descendants, and else by start and id."""
+        left, ordered = sorted(those, key=_position), []
+        while left:
+            tied = [each for each in left if each["finished_at"] == left[0]["finished_at"]]
+            for chosen in tied:
+                if not any(self._is_ancestor(each, chosen) for each in tied):
+                    ordered.append(chosen)
+                    left.remove(chosen)
+                    break
+        return ordered
+
+    def _is_ancestor(self, one: dict[str, Any], other: dict[str, Any]) -> bool:
+        places = self._place(one), self._place(other)
+        is_same_line = _repository_id(one) == _repository_id(other)
+        return is_same_line and None not in places and places[0] < places[1]
+
+    def _place(self, sent: dict[str, Any]) -> int | None:
+        """That of its commit in the line of its repository; None if it is in none."""
+        return self.places.get(sent["git"]["commit_sha"]) if sent["git"] else None
+
+    def _lead_times_of(
+        self, ordered: list[dict[str, Any]], gap_days: int
+    ) -> dict[str, list[float | None]]:
+        found: dict[str, list[float | None]] = {}
+        lines: dict[str | None, _Sequence] = {}
+        for sent in ordered:
+            repository, place = _repository_id(sent), self._place(sent)
+            if repository is None or place is None:
                 continue
-            place = shas.index(sent["git"]["commit_sha"])
-            key = (sent["service"], sent["env"], repository)
-            before = sequences.get(key)
+            before = lines.get(repository)
             shipped = max(place, before.shipped) if before else place
-            if before and sent["finished_at"] - before.finished_at_ns <= _GAP_NS:
+            pause_ns = sent["finished_at"] - before.finished_at_ns if before else 0
+            if before and (not gap_days or pause_ns <= gap_days * DAY_NS):
                 found[sent["id"]] = [
                     _seconds(sent["finished_at"] - commit.author_time_ns)
                     for commit in self.commits[repository][before.shipped + 1 : place + 1]
                 ]
-            sequences[key] = _Sequence(sent["finished_at"], shipped)
+            lines[repository] = _Sequence(sent["finished_at"], shipped)
         return found
 
 
@@ -285,8 +344,8 @@ class _Sequence:
     """The place of the newest commit in its line."""
 
 
-def _position(sent: dict[str, Any]) -> tuple[int, bytes]:
-    return sent["finished_at"], sent["id"].encode()
+def _position(sent: dict[str, Any]) -> tuple[int, int, bytes]:
+    return sent["finished_at"], sent["started_at"], sent["id"].encode()
 
 
 def _seconds(span_ns: int) -> float | None:

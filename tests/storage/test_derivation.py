@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
+from random import Random
 from typing import Any
 
 import msgspec
@@ -174,7 +175,7 @@ def test_any_order_of_arrival_comes_out_as_everything_derived_at_once(
     world_store: Store, data: st.DataObject
 ):
     """Duplicates, corrections, deletions, late commits, and deriving in between included."""
-    sequence = storable(data.draw(worlds.sequences()))
+    sequence = storable(data.draw(worlds.any_sequences))
     org = new_organisation(world_store)
     for happens in happenings(data, sequence):
         happens(world_store, org).result()
@@ -189,7 +190,7 @@ def test_any_order_of_arrival_comes_out_as_everything_derived_at_once(
 def test_what_a_patch_shows_at_once_is_what_derivation_makes_of_it(
     world_store: Store, data: st.DataObject
 ):
-    sequence = storable(data.draw(worlds.sequences()))
+    sequence = storable(data.draw(worlds.any_sequences))
     org = new_organisation(world_store)
     for happens in happenings(data, msgspec.structs.replace(sequence, overrides=())):
         happens(world_store, org).result()
@@ -303,6 +304,119 @@ def test_an_incident_marks_the_deployment_it_names_where_the_service_lets_it(
     store.failures.delete(org, "i1").result()
     store.derivations.derive_all_marked()
     assert store.deployments.get(org, "v1").change_failure is False
+
+
+def by_region(*regions: str) -> tuple[str, ...]:
+    return tuple(f"region:{region}" for region in regions)
+
+
+def test_a_tag_that_divides_a_sequence_keeps_rollbacks_and_remediations_within_a_region(
+    store: Store, org: Organisation
+):
+    """eu goes to v2 and stays; us is restarted on v1 between."""
+    eu, us = by_region("eu"), by_region("us")
+    add(
+        store,
+        org,
+        deployment("eu-1", 1, version="v1", custom_tags=eu),
+        deployment("us-1", 2, version="v1", custom_tags=us),
+        deployment("eu-2", 3, version="v2", custom_tags=eu),
+        deployment("us-1-again", 4, version="v1", custom_tags=us),
+        deployment("eu-2-again", 5, version="v2", custom_tags=eu),
+    )
+    verdict = Verdict(True, remediation_version="v1", remediation_type="rollback")
+    store.deployments.update(org, "eu-2", verdict, Giver("ann", 1)).result()
+    store.derivations.derive_all_marked()
+    assert store.deployments.get(org, "us-1-again").deployment_type == "rollback"
+    assert store.deployments.get(org, "eu-2").remediation.id == "us-1-again"
+    store.settings.put(org, {"sequence_tag": "region"}, "web").result()
+    store.derivations.derive_all_marked()
+    every = {each.id: each for each in store.deployments.everything(org)}
+    assert {each.deployment_type for each in every.values()} == {"standard"}
+    assert [id_ for id_, each in every.items() if each.change_failure] == ["eu-2"]
+    assert every["eu-2"].remediation.id == "eu-1"
+    before = store.derivations.explain(org, "eu-2").preceding
+    assert before is not None
+    assert before.id == "eu-1"
+    assert store.derivations.explain(org, "us-1").preceding is None
+    after = store.derivations.explain(org, "us-1").following
+    assert after is not None
+    assert after.id == "us-1-again"
+
+
+def test_a_version_is_patched_where_it_finished_last_in_whatever_region(
+    store: Store, org: Organisation
+):
+    store.settings.put(org, {"sequence_tag": "region"}).result()
+    add(store, org, deployment("eu", 1, version="v1", custom_tags=by_region("eu")))
+    add(store, org, deployment("us", 2, version="v1", custom_tags=by_region("us")))
+    store.deployments.update_by_version(org, "web", "production", "v1", Verdict(True)).result()
+    assert [each.id for each in store.deployments.everything(org) if each.change_failure] == ["us"]
+
+
+def test_an_incident_marks_one_deployment_of_the_region_it_names(store: Store, org: Organisation):
+    given = {"sequence_tag": "region", "incident_marks_failure": True}
+    store.settings.put(org, given, "web").result()
+    for hour, region in enumerate(("eu", "us"), 1):
+        add(store, org, deployment(region, hour, version="v1", custom_tags=by_region(region)))
+    incident = Failure(
+        id="i1", services=("web",), version="v1", started_at_ns=worlds.START_NS + 3 * HOUR_NS
+    )
+    for tags, marked in (((), "us"), (by_region("eu"), "eu"), (by_region("mars"), None)):
+        store.failures.add(org, msgspec.structs.replace(incident, custom_tags=tags), 1).result()
+        store.derivations.derive_all_marked()
+        every = store.deployments.everything(org)
+        assert [each.id for each in every if each.change_failure] == [marked] * bool(marked)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_same_history_gives_the_same_in_two_stores(store: Store, org: Organisation, seed: int):
+    """Events without ids get other ones in each organisation; many end at one instant."""
+    rng = Random(seed)
+    other = store.keys.ensure_organisation(f"other {seed}", 1).result()
+    commits = [
+        worlds.Commit(
+            sha=f"{number:040}",
+            parents=(f"{rng.randrange(max(0, number - 3), number):040}",) if number else (),
+            author_time_ns=worlds.START_NS + number,
+            commit_time_ns=worlds.START_NS + number,
+        )
+        for number in range(20)
+    ]
+    events = [
+        deployment(
+            "",
+            1 + rng.randrange(3),
+            started_at_ns=worlds.START_NS + rng.randrange(2) * HOUR_NS,
+            version=rng.choice((None, "v1", "v2", "v3")),
+            git=Git(rng.choice(commits).sha, f"https://{worlds.REPOSITORY}")
+            if rng.random() < 0.8
+            else None,
+        )
+        for _ in range(30)
+    ]
+    verdict = Verdict(True, remediation_version="v2", remediation_type="rollback")
+    found = []
+    for each in (org, other):
+        store.commits.add_commits(each, worlds.REPOSITORY, commits).result()
+        add(store, each, *rng.sample(events, len(events)))
+        store.deployments.update_by_version(each, "web", "production", "v1", verdict).result()
+        store.derivations.derive_all_marked()
+        by_id = {event.id: what_it_is(event) for event in store.deployments.everything(each)}
+        found.append(
+            {
+                name: derived_of(event) | {"remediation": remedy and by_id[remedy.id]}
+                for event in store.deployments.everything(each)
+                for name, remedy in [(by_id[event.id], event.remediation)]
+            }
+        )
+    assert found[0] == found[1]
+    assert len(found[0]) > 20
+
+
+def what_it_is(event: Deployment) -> tuple[Any, ...]:
+    sha = event.git.commit_sha if event.git else None
+    return event.started_at_ns, event.finished_at_ns, event.version, sha
 
 
 def test_what_two_processes_derive_in_turn_stays_right(database: str):

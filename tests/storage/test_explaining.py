@@ -29,7 +29,7 @@ __all__ = ["world_store"]
 
 def told(store: Store, org: Organisation, id_: str) -> Explanation:
     found = store.derivations.explain(org, id_)
-    return explain(found.derived, found.preceding, found.repository)
+    return explain(found.derived, found.preceding, found.repository, found.settings)
 
 
 def told_of_all(store: Store, org: Organisation) -> dict[str, Explanation]:
@@ -49,10 +49,11 @@ def explained(sequence: DeploymentSequence) -> dict[str, Explanation]:
     return {
         each.deployment.id: explain(
             each,
-            before,
+            before if each.position else None,
             sequence.repositories.get(each.deployment.git.repository_id)
             if each.deployment.git
             else None,
+            sequence.settings,
         )
         for each, before in zip(derived, befores, strict=False)
     }
@@ -65,7 +66,7 @@ def test_whatever_happens_in_between_all_is_as_if_derived_at_once(
 ):
     """Corrections, deletions, late commits, verdicts, settings and incidents included."""
     org = new_organisation(world_store)
-    for happens in happenings(data, storable(data.draw(worlds.sequences()))):
+    for happens in happenings(data, storable(data.draw(worlds.any_sequences))):
         happens(world_store, org).result()
         if data.draw(st.integers(0, 3)) == 0:
             world_store.derivations.derive_marked()

@@ -98,7 +98,10 @@ def test_deployments_are_explained_by_what_the_pure_function_says(history: Histo
     for sequence in sequences(history.service).values():
         for id_, expected in list(explained(sequence).items())[::20]:
             found = store.derivations.explain(org, id_)
-            assert explain(found.derived, found.preceding, found.repository) == expected
+            assert (
+                explain(found.derived, found.preceding, found.repository, found.settings)
+                == expected
+            )
 
 
 def test_both_databases_report_the_same_metrics_of_every_month(history: History):

@@ -127,6 +127,23 @@ def test_a_rollback_stays_one_however_far_it_went_back(store: Store, org: Organi
     assert sorted(after) == ["cart-70", "web-30", "web-60", "web-80", "web-90"]
 
 
+def test_of_each_value_of_the_tag_that_divides_a_sequence_the_last_one_stays(
+    store: Store, org: Organisation
+):
+    add(
+        store,
+        org,
+        *(
+            msgspec.structs.replace(deployment(days), custom_tags=(f"region:{region}",))
+            for days, region in ((90, "eu"), (80, "us"), (70, "eu"), (60, "eu"), (30, "us"))
+        ),
+    )
+    store.settings.put(org, {"sequence_tag": "region"}, "web").result()
+    store.retention.put(org, 35).result()
+    assert store.retention.remove_old(NOW_NS) == Old(2, 0)
+    assert ids(store, org) == ["web-30", "web-60", "web-80"]
+
+
 def test_as_time_passes_the_next_one_takes_the_place(store: Store, org: Organisation):
     history(store, org)
     store.retention.put(org, 35).result()

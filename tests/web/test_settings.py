@@ -5,7 +5,11 @@ from typing import Any
 import pytest
 
 from asking import DEPLOYMENT, Tenant
+from theodora.dora import Commit
 
+HOUR = 3_600
+START = 1_700_000_000
+TIMES = {"author_time_ns": START * 10**9, "commit_time_ns": START * 10**9}
 SETTINGS = "/api/v2/dora/settings"
 WEB = f"{SETTINGS}/services/web"
 
@@ -14,11 +18,10 @@ def document(**attributes: Any) -> dict[str, Any]:
     return {"data": {"type": "dora_settings", "attributes": attributes}}
 
 
-def deploy(tenant: Tenant, version: str, hour: int) -> str:
-    at = 1_700_000_000 + hour * 3_600
-    return tenant.create(
-        {"service": "web", "version": version, "started_at": at, "finished_at": at}, DEPLOYMENT
-    )
+def deploy(tenant: Tenant, version: str, hour: int, **members: Any) -> str:
+    at = START + hour * HOUR
+    described = {"service": "web", "version": version, "started_at": at, "finished_at": at}
+    return tenant.create(described | members, DEPLOYMENT)
 
 
 def test_what_a_service_does_not_say_the_organisation_says(tenant: Tenant):
@@ -50,6 +53,41 @@ def test_a_preview_tells_what_would_change_and_changes_nothing(tenant: Tenant, p
     assert preview["first"][0]["now"]["change_failure"] is True
     assert preview["first"][0]["then"]["change_failure"] is False
     assert tenant.ask("GET", path).json()["data"]["attributes"]["given"] == {}
+
+
+def test_the_gap_after_which_lead_times_end_is_set_by_service_and_previewed(tenant: Tenant):
+    commits = [
+        Commit(sha=str(n) * 40, parents=(str(n - 1) * 40,) * bool(n), **TIMES) for n in range(2)
+    ]
+    store, url = tenant.built.store, "https://github.com/acme/web"
+    org = store.keys.organisation(tenant.organisation)
+    store.commits.add_commits(org, "github.com/acme/web", commits).result()
+    _, later = (
+        deploy(tenant, f"v{n}", n * 24 * 3, git={"commit_sha": str(n) * 40, "repository_url": url})
+        for n in range(2)
+    )
+    store.derivations.derive_all_marked()
+    assert tenant.get(later)["change_lead_time"] == 3 * 24 * HOUR
+    answer = tenant.ask("POST", f"{WEB}/preview", json=document(lead_time_gap_days=2))
+    (differing,) = answer.json()["data"]["attributes"]["first"]
+    assert (differing["id"], differing["then"]["change_lead_time"]) == (later, None)
+    tenant.ask("PUT", WEB, json=document(lead_time_gap_days=2))
+    store.derivations.derive_all_marked()
+    assert "change_lead_time" not in tenant.get(later)
+    assert tenant.ids(query="lead_time_status:gap") == [later]
+    tenant.ask("PUT", WEB, json=document(lead_time_gap_days=0))
+    store.derivations.derive_all_marked()
+    assert tenant.get(later)["change_lead_time"] == 3 * 24 * HOUR
+
+
+def test_a_service_may_be_divided_where_the_organisation_is_not_and_the_other_way(tenant: Tenant):
+    tenant.ask("PUT", SETTINGS, json=document(sequence_tag="region"))
+    tenant.ask("PUT", WEB, json=document(sequence_tag=None))
+    effective = [
+        tenant.ask("GET", path).json()["data"]["attributes"]["effective"]["sequence_tag"]
+        for path in (SETTINGS, WEB, f"{SETTINGS}/services/pay")
+    ]
+    assert effective == ["region", None, "region"]
 
 
 def test_a_wrong_rule_is_refused_with_its_place(tenant: Tenant):

@@ -44,7 +44,7 @@ def explain(id_: str, format_: str, org: str, **flags: str | None) -> None:
     """
     with existing_store(flags) as store:
         found = store.derivations.explain(store.keys.organisation(org), id_)
-    explanation = explain_derived(found.derived, found.preceding, found.repository)
+    explanation = explain_derived(found.derived, found.preceding, found.repository, found.settings)
     if format_ == "json":
         click.echo(msgspec.json.format(msgspec.json.encode(explanation)))
     else:

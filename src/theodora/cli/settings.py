@@ -57,8 +57,8 @@ def set_(file: IO[bytes], service: str, org: str, **flags: str | None) -> None:
 
     \b
     {"path_globs": ["web/**", "!**/*.md"],
-     "lead_time_clock": "author_time",
-     "detect_rollbacks": true, "rollback_lookback": 20,
+     "lead_time_clock": "author_time", "lead_time_gap_days": 60,
+     "sequence_tag": "region", "detect_rollbacks": true, "rollback_lookback": 20,
      "linked_rules": [{"id": "fixes", "fields": ["version"], "pattern": ".*-fixes-$version"}],
      "static_rules": [{"id": "hotfix", "fields": ["pr_title"], "pattern": "hotfix"}],
      "incident_marks_failure": false,

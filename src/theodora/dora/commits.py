@@ -1,9 +1,12 @@
 """Commits of a repository, and which of them a deployment is the first to ship."""
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Literal
 
 import msgspec
+
+from theodora.dora.ancestry import Ancestry
 
 MergeMethod = Literal["merge", "squash", "rebase"]
 
@@ -49,7 +52,7 @@ class PullRequest(msgspec.Struct, frozen=True, kw_only=True):
     merged_at_ns: int | None = None
 
 
-class Repository(msgspec.Struct, frozen=True, kw_only=True):
+class Repository(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """What is known of one repository. Sequences of several services may share one value."""
 
     commits: Mapping[str, Commit] = {}
@@ -57,6 +60,10 @@ class Repository(msgspec.Struct, frozen=True, kw_only=True):
     pull_requests: tuple[PullRequest, ...] = ()
     has_commit_source: bool = True
     """Whether something delivers commits of it, so that an unknown SHA may yet become known."""
+
+    @cached_property
+    def ancestry(self) -> Ancestry:
+        return Ancestry(self.commits)
 
 
 class Taken(msgspec.Struct, frozen=True, gc=False):

@@ -1,6 +1,6 @@
 """From deployments, commits, rules and people's words to what each deployment was."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from theodora.dora.commits import Repository
 from theodora.dora.derived import Changes, Derived, Step
@@ -8,7 +8,7 @@ from theodora.dora.failures import Candidate, Rules
 from theodora.dora.leadtime import LeadTimes
 from theodora.dora.overrides import Override
 from theodora.dora.recall import Passed, Recall
-from theodora.dora.sequence import CodeHistory, DeploymentSequence, in_order, order
+from theodora.dora.sequence import CodeHistory, DeploymentSequence, in_order
 from theodora.dora.settings import ServiceSettings
 from theodora.dora.shipping import ShippedBefore
 from theodora.dora.verdicts import Court
@@ -18,13 +18,27 @@ from theodora.events import Deployment, Failure
 def derive(sequence: DeploymentSequence, recall: Recall | None = None) -> tuple[Derived, ...]:
     """Everything there is to say of each deployment, in the order of the sequence.
 
-    A pure function: the order in which facts arrived, caches and clocks have no part in it.
-    Time and memory grow with deployments plus commits; a `recall` of an earlier derivation of
-    the sequence saves most of the time. Raises `Invalid` for unusable rules.
+    Where the settings divide the sequence its parts come one after another, and positions count
+    within each.
+
+    A pure function: the order in which facts arrived, caches and clocks have no part in it. Time
+    and memory grow with deployments plus commits; a `recall` of an earlier derivation of the
+    sequence saves most of the time. Raises `Invalid` for unusable rules.
     """
+    recall = recall or Recall()
+    if sequence.settings.sequence_tag is None:
+        return _derive_part(sequence, recall)
+    parts = sequence.divided()
+    recalls = recall.divided(parts)
+    return tuple(
+        each for part, of_part in parts.items() for each in _derive_part(of_part, recalls[part])
+    )
+
+
+def _derive_part(sequence: DeploymentSequence, recall: Recall) -> tuple[Derived, ...]:
     derivation = Derivation(sequence.settings, sequence.repositories, recall)
-    for deployment in in_order(sequence.deployments):
-        derivation.advance(deployment)
+    for deployment in in_order(sequence.deployments, sequence.repositories):
+        derivation.follow(deployment)
     return derivation.derived(
         sequence.overrides, sequence.incidents, sequence.finished_elsewhere_ns
     )
@@ -56,17 +70,28 @@ class Derivation:
         self._lead_times = LeadTimes(settings, repositories, recall)
         self._codes = CodeHistory()
         self._shipped = ShippedBefore(self._codes, self._rules.variables)
-        self._last: tuple[int, str] | None = None
-        """The last deployment's place in the order."""
+        self._tied: list[Deployment] = []
+        """The last deployment, and those before it that finished at the same instant."""
         self._deployments: list[Deployment] = []
         self._steps: list[Step] = []
 
     def advance(self, deployment: Deployment) -> None:
         """Take in the next deployment; a ValueError if it does not come after the last."""
-        following = order(deployment)
-        if self._last is not None and following <= self._last:
+        if self._tied and not self._comes_after(self._tied, deployment):
             raise ValueError(f"deployment {deployment.id!r} does not come after the last one")
-        self._last = following
+        if self._tied and self._tied[0].finished_at_ns < deployment.finished_at_ns:
+            self._tied.clear()
+        self._tied.append(deployment)
+        self.follow(deployment)
+
+    def _comes_after(self, tied: Sequence[Deployment], deployment: Deployment) -> bool:
+        if tied[0].finished_at_ns != deployment.finished_at_ns:
+            return tied[0].finished_at_ns < deployment.finished_at_ns
+        is_new = all(each.id != deployment.id for each in tied)
+        return is_new and in_order([*tied, deployment], self._repositories)[-1] is deployment
+
+    def follow(self, deployment: Deployment) -> None:
+        """Take in a deployment that is known to be the next in order."""
         passed = self._recalled(deployment) or self._passed(deployment)
         position = len(self._deployments)
         self._steps.append(passed.step)

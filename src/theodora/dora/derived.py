@@ -15,7 +15,8 @@ Status = Literal["no_git", "unknown_commits", "baseline", "gap", "no_new_commits
 """What is known of the commits of a deployment; only `ok` has lead times.
 
 `baseline` is the first deployment of its repository, whose history is not its own doing;
-`gap` follows more than 60 days without one, so that its commits waited for reasons of their own.
+`gap` follows a pause longer than `lead_time_gap_days`, so that its commits waited for reasons of
+their own.
 """
 
 Flag = Literal[

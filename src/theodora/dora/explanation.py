@@ -9,6 +9,7 @@ from theodora.dora.commits import Commit, Repository
 from theodora.dora.derived import OUTCOMES, Derived, Flag, LeftOut, Link, Match, NewCommit, Status
 from theodora.dora.derived import Trial as TrialResult
 from theodora.dora.overrides import Override as GivenOverride
+from theodora.dora.settings import ServiceSettings
 from theodora.events import Deployment, Remediation, format_rfc3339
 from theodora.events.values import SECOND_NS
 
@@ -16,11 +17,11 @@ STATUSES: Mapping[Status, str] = {
     "no_git": "it came without a commit",
     "unknown_commits": "its commit is not among those known",
     "baseline": "it is the first of its repository here, so its history is not its own doing",
-    "gap": "the one before is more than 60 days older, so lead times would measure the pause",
+    "gap": "the one before is older than {gap}, so lead times would measure the pause",
     "no_new_commits": "every commit in it had been deployed before",
     "ok": "its commits are those that no deployment before it had",
 }
-"""What a status means, as a clause."""
+"""What a status means, as a clause; `{gap}` is the service's `lead_time_gap_days` in words."""
 
 FLAGS: Mapping[Flag, str] = {
     "stale_target": "the rollback reaches back more than 10 deployments: it may be a coincidence",
@@ -199,9 +200,15 @@ class Explanation(msgspec.Struct, frozen=True):
 
 
 def explain(
-    derived: Derived, preceding: Deployment | None, repository: Repository | None
+    derived: Derived,
+    preceding: Deployment | None,
+    repository: Repository | None,
+    settings: ServiceSettings,
 ) -> Explanation:
-    """Everything there is to say of a deployment; `repository` is the one it came from."""
+    """Everything there is to say of a deployment.
+
+    `repository` is the one it came from, `settings` are those it was derived with.
+    """
     deployment = derived.deployment
     git = deployment.git
     return Explanation(
@@ -214,7 +221,7 @@ def explain(
         finished_at=format_rfc3339(deployment.finished_at_ns),
         position=derived.position,
         preceding=_neighbour(preceding) if preceding else None,
-        lead_time=_lead_time(derived, repository or Repository()),
+        lead_time=_lead_time(derived, repository or Repository(), settings),
         failure=_failure(derived),
         type=_type(derived),
         flags=tuple(FlagExplained(flag, FLAGS[flag]) for flag in derived.flags),
@@ -232,12 +239,14 @@ def _neighbour(deployment: Deployment) -> Neighbour:
     )
 
 
-def _lead_time(derived: Derived, repository: Repository) -> LeadTimeExplained:
+def _lead_time(
+    derived: Derived, repository: Repository, settings: ServiceSettings
+) -> LeadTimeExplained:
     changes = derived.changes
     known = _Known(repository)
     return LeadTimeExplained(
         status=changes.status,
-        meaning=STATUSES[changes.status],
+        meaning=STATUSES[changes.status].format(gap=_gap(settings)),
         n=changes.lead_time.n,
         avg=changes.lead_time.avg,
         min=changes.lead_time.min,
@@ -246,6 +255,11 @@ def _lead_time(derived: Derived, repository: Repository) -> LeadTimeExplained:
         commits=tuple(_commit(each, known) for each in changes.commits),
         left_out=tuple(_left_out(each, known) for each in changes.left_out),
     )
+
+
+def _gap(settings: ServiceSettings) -> str:
+    days = settings.lead_time_gap_days
+    return f"{days} {'day' if days == 1 else 'days'}"
 
 
 class _Known:

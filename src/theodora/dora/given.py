@@ -13,9 +13,11 @@ from theodora.events.json_values import JsonObject, JsonValue, exact_integer, is
 MAX_RULES = 50
 MAX_GLOBS = 200
 MAX_ENVS = 50
+MAX_GAP_DAYS = 36_500
 _MAX_TEXT = 200
 MAX_NAME = 255
 """Characters in the name of a team or an environment, as in events."""
+_MAY_BE_NULL = frozenset({"rollback_lookback", "sequence_tag"})
 _CLOCKS = ("author_time", "commit_time")
 _RULE_MEMBERS = frozenset({"id", "fields", "pattern"})
 
@@ -23,8 +25,8 @@ _RULE_MEMBERS = frozenset({"id", "fields", "pattern"})
 def read_settings(given: JsonObject) -> dict[str, Any]:
     """`given` as members of `ServiceSettings`; `Invalid` lists the problems and their places.
 
-    A member that is null is as good as left out, but for `rollback_lookback`: there it means
-    any number of positions.
+    A member that is null is as good as left out, but for `rollback_lookback`, where it means any
+    number of positions, and `sequence_tag`, where it means none.
     """
     found: list[Problem] = []
     checked: dict[str, Any] = {}
@@ -32,7 +34,7 @@ def read_settings(given: JsonObject) -> dict[str, Any]:
         read = MEMBERS.get(name)
         if read is None:
             found.append(Problem(f'must be one of "{" ".join(MEMBERS)}"', (name,)))
-        elif value is not None or name == "rollback_lookback":
+        elif value is not None or name in _MAY_BE_NULL:
             try:
                 checked[name] = read(value)
             except Invalid as invalid:
@@ -61,6 +63,30 @@ def _lookback(value: JsonValue) -> int | None:
     if integer is None or not 1 <= integer < 2**31:
         raise Invalid(Problem("must be an integer from 1, or null for any number"))
     return integer
+
+
+def _gap_days(value: JsonValue) -> int:
+    integer = exact_integer(value) if type_name(value) == "number" else None
+    if integer is None or not 0 <= integer <= MAX_GAP_DAYS:
+        raise Invalid(Problem(f"must be an integer from 0 (no limit) to {MAX_GAP_DAYS}"))
+    return integer
+
+
+def _tag_key(value: JsonValue) -> str | None:
+    if value is None:
+        return None
+    if isinstance(value, str) and _is_tag_key(value.strip()):
+        return value.strip()
+    raise Invalid(
+        Problem(
+            f"must be the key of a custom tag: a text of 1 to {_MAX_TEXT} characters without a "
+            "colon, or null for none"
+        )
+    )
+
+
+def _is_tag_key(key: str) -> bool:
+    return 1 <= len(key) <= _MAX_TEXT and ":" not in key and not CONTROL.search(key)
 
 
 def _globs(value: JsonValue) -> list[str]:
@@ -160,6 +186,8 @@ def _items(value: JsonValue, limit: int) -> list[Any]:
 MEMBERS: Mapping[str, Callable[[JsonValue], Any]] = {
     "path_globs": _globs,
     "lead_time_clock": _clock,
+    "lead_time_gap_days": _gap_days,
+    "sequence_tag": _tag_key,
     "detect_rollbacks": _switch,
     "rollback_lookback": _lookback,
     "linked_rules": _rules(LinkedRule),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from theodora.dora.tags import values_of
 from theodora.events import Deployment, Failure
 
 DEPLOYMENT_TAG = "deployment_id:"
@@ -29,15 +30,20 @@ def has_negative_span(incident: Failure) -> bool:
 
 
 def incidents_by_deployment(
-    incidents: Iterable[Failure], deployments: Sequence[Deployment]
+    incidents: Iterable[Failure],
+    deployments: Sequence[Deployment],
+    sequence_tag: str | None = None,
 ) -> Mapping[str, tuple[str, ...]]:
-    """Ids of the incidents that name a deployment of a sequence, by the deployment's id."""
+    """Ids of the incidents that name a deployment of a sequence, by the deployment's id.
+
+    One with values of `sequence_tag` is about deployments that share one of them.
+    """
     given = distinct(incidents)
     names = _by_name(deployments) if given else {}
     found: dict[str, tuple[str, ...]] = {}
     for incident in sorted(given, key=lambda each: (each.started_at_ns, each.id)):
         named = next((names[name] for name in _names_in(incident) if name in names), ())
-        running = [each for each in named if _concerns(incident, each)]
+        running = [each for each in named if _concerns(incident, each, sequence_tag)]
         if running:
             blamed = _begun_by(running, incident.started_at_ns)
             found[blamed.id] = (*found.get(blamed.id, ()), incident.id)
@@ -70,8 +76,11 @@ def _names_in(incident: Failure) -> Iterator[_Name]:
         yield "version", incident.version
 
 
-def _concerns(incident: Failure, deployment: Deployment) -> bool:
-    return deployment.service in incident.services and incident.env in {None, deployment.env}
+def _concerns(incident: Failure, deployment: Deployment, sequence_tag: str | None) -> bool:
+    if deployment.service not in incident.services or incident.env not in {None, deployment.env}:
+        return False
+    told = values_of(incident.custom_tags, sequence_tag) if sequence_tag else set[str]()
+    return not told or not told.isdisjoint(values_of(deployment.custom_tags, sequence_tag or ""))
 
 
 def _begun_by(deployments: Sequence[Deployment], instant_ns: int) -> Deployment:

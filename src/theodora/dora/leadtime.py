@@ -18,9 +18,7 @@ from theodora.events import Deployment, Git
 COMMIT_LIMIT = 5_000
 """A deployment lists and measures at most this many commits, the newest."""
 
-GAP_NS = 60 * 86_400 * 10**9
-"""A deployment after a longer pause has no lead times: they would measure the pause."""
-
+_DAY_NS = 86_400 * 10**9
 SECOND_NS = 1_000_000_000
 
 
@@ -65,6 +63,7 @@ class LeadTimes:
     ) -> None:
         self._recall = recall.brought
         self._time_ns = attrgetter(f"{settings.lead_time_clock}_ns")
+        self._gap_ns = settings.lead_time_gap_days * _DAY_NS or None
         self._paths = PathFilter(settings.path_globs) if settings.path_globs else None
         self._repositories = repositories
         self._progress: dict[str, _Progress] = {}
@@ -77,7 +76,7 @@ class LeadTimes:
         progress = self._progress_in(git.repository_id)
         if progress is None or git.commit_sha not in progress.graph:
             return _UNKNOWN_COMMITS
-        pace = _pace(progress, deployment)
+        pace = self._pace(progress, deployment)
         brought = self._recalled(progress, deployment, pace)
         if brought is None:
             brought = self._brought(progress, deployment, git, pace)
@@ -90,6 +89,15 @@ class LeadTimes:
             progress.last_finished_at_ns = deployment.finished_at_ns
             progress.shipped.add(brought.taken)
             progress.seen.update(brought.counted, brought.taken.shas)
+
+    def _pace(self, progress: _Progress, deployment: Deployment) -> Pace:
+        """How it follows on the deployment of this repository before."""
+        before_ns = progress.last_finished_at_ns
+        progress.last_finished_at_ns = deployment.finished_at_ns
+        if before_ns is None:
+            return "first"
+        is_gap = self._gap_ns is not None and deployment.finished_at_ns - before_ns > self._gap_ns
+        return "gap" if is_gap else "usual"
 
     def _progress_in(self, repository_id: str) -> _Progress | None:
         known = self._progress.get(repository_id)
@@ -196,15 +204,6 @@ class LeadTimes:
         for flag in _COMMIT_FLAGS:
             if any(flag in commit.flags for commit in measured):
                 yield flag
-
-
-def _pace(progress: _Progress, deployment: Deployment) -> Pace:
-    """How it follows on the deployment of this repository before."""
-    before_ns = progress.last_finished_at_ns
-    progress.last_finished_at_ns = deployment.finished_at_ns
-    if before_ns is None:
-        return "first"
-    return "gap" if deployment.finished_at_ns - before_ns > GAP_NS else "usual"
 
 
 def _shipment(progress: _Progress, git: Git, ours: Iterable[Commit]) -> Shipment:

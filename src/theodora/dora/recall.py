@@ -5,13 +5,14 @@ were. Whatever is kept is used only where everything it followed from is the sam
 that a derivation comes out the same with and without it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 import msgspec
 
 from theodora.dora.commits import Repository, Taken
 from theodora.dora.derived import Changes, Step
+from theodora.dora.sequence import Part
 from theodora.dora.settings import ServiceSettings
 from theodora.dora.shipping import Shipment
 from theodora.events import Deployment, Git
@@ -72,8 +73,15 @@ class Recall:
         before it alone: as long as they are the same, it is found again."""
         self.brought: dict[str, Brought] = {}
         self.readings: dict[str, Reading] = {}
+        self._parts: dict[Part, Recall] = {}
+        """Of each part of a sequence that is divided."""
         self._settings: ServiceSettings | None = None
         self._repositories: Mapping[str, Repository] = {}
+
+    def divided(self, parts: Iterable[Part]) -> Mapping[Part, "Recall"]:
+        """What is kept of each of these parts; what was of others is forgotten."""
+        self._parts = {part: self._parts.get(part) or Recall() for part in parts}
+        return self._parts
 
     def prepare(self, settings: ServiceSettings, repositories: Mapping[str, Repository]) -> None:
         """Forgets everything if it was found under other settings or with other commits."""

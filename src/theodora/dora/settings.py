@@ -24,6 +24,14 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Which paths of its repository belong to the service; empty for all."""
     lead_time_clock: LeadTimeClock = "author_time"
     """Which time of a commit its lead time starts at. The author time survives a rebase."""
+    lead_time_gap_days: int = 60
+    """After a longer pause a deployment has no lead times: they would measure the pause. 0: none.
+
+    Datadog docs: commits are not compared across more than 60 days.
+    """
+    sequence_tag: str | None = None
+    """The key of a custom tag, such as `region`, whose values divide the deployments of an
+    environment into sequences of their own; None for one sequence."""
     detect_rollbacks: bool = True
     rollback_lookback: int | None = None
     """How many positions back a rollback may reach; None for any number."""

@@ -257,7 +257,7 @@ FIELDS: tuple[Field, ...] = (
     _deployments(
         "lead_time_status",
         Type.TEXT,
-        "Why known commits have no lead time: `baseline`, or `gap` after 60 days' pause.",
+        "Why known commits have no lead time: `baseline`, or `gap` after a long pause.",
         lambda d: d.lead_time_status,
         "lead_time_status",
     ),

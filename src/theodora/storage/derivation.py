@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from theodora.dora import Derived, Recall, ServiceSettings, derive
+from theodora.dora import DeploymentSequence, Derived, Recall, ServiceSettings, derive
 from theodora.dora.derived import Changes
 from theodora.events import Deployment, with_team_of_services
 from theodora.storage.changes import log_change
@@ -186,14 +186,10 @@ class Derivations:
         """
         before = self._database.read(partial(_every_sequence, org, service))
         compared = [
-            (_with_team(now, facts.sequence.settings), _with_team(then, settings))
+            each
             for facts, settings in _with_settings(before, given, service)
-            for now, then in zip(
-                derive(facts.sequence),
-                derive(msgspec.structs.replace(facts.sequence, settings=settings)),
-                strict=True,
-            )
-            if now.deployment.finished_at_ns >= since_ns
+            for each in _compared(facts.sequence, settings)
+            if each[0].finished_at_ns >= since_ns
         ]
         return Preview(
             deployments=len(compared),
@@ -320,6 +316,17 @@ class Derivations:
                 write_spans(cursor, change.key, change.spans)
                 log_change(cursor, DEPLOYMENTS, key.org, change.key)
         return written
+
+
+def _compared(
+    sequence: DeploymentSequence, settings: ServiceSettings
+) -> Iterator[tuple[Deployment, Deployment]]:
+    """Every deployment as it is derived now and with other settings, which may divide otherwise."""
+    others = msgspec.structs.replace(sequence, settings=settings)
+    then = {each.deployment.id: each for each in derive(others)}
+    for now in derive(sequence):
+        other = then[now.deployment.id]
+        yield _with_team(now, sequence.settings), _with_team(other, settings)
 
 
 def _with_team(derived: Derived, settings: ServiceSettings) -> Deployment:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import NamedTuple
 
-from theodora.dora import Derived, Recall, Repository, derive
+from theodora.dora import Derived, Recall, Repository, ServiceSettings, derive
 from theodora.dora.sequence import DeploymentSequence
 from theodora.errors import NotFound
 from theodora.events import Deployment
@@ -47,6 +47,7 @@ class Explained(NamedTuple):
     following: Deployment | None
     """The one after it."""
     repository: Repository | None
+    settings: ServiceSettings
 
 
 class _Known(NamedTuple):
@@ -59,7 +60,8 @@ class _Known(NamedTuple):
     repository_ids: set[str]
     sequence: DeploymentSequence
     derived: tuple[Derived, ...]
-    positions: Mapping[str, int]
+    places: Mapping[str, int]
+    """In `derived`, where the parts of a divided sequence come one after another."""
     recall: Recall
 
 
@@ -88,14 +90,15 @@ class Explanations:
         """Raises `NotFound` where there is no deployment with this id."""
         with self._lock:
             known = self._derived(self._database.read(partial(self._read, org, id_)))
-        position = known.positions[id_]
-        found, after = known.derived[position], known.derived[position + 1 : position + 2]
+        place = known.places[id_]
+        found, after = known.derived[place], known.derived[place + 1 : place + 2]
         git = found.deployment.git
         return Explained(
             found,
-            known.derived[position - 1].deployment if position else None,
-            after[0].deployment if after else None,
+            known.derived[place - 1].deployment if found.position else None,
+            after[0].deployment if after and after[0].position else None,
             known.sequence.repositories.get(git.repository_id) if git else None,
+            known.sequence.settings,
         )
 
     def _read(self, org: Organisation, id_: str, cursor: Cursor) -> _Read:
@@ -128,7 +131,7 @@ class Explanations:
                 read.repository_ids,
                 read.sequence,
                 derived,
-                {each.deployment.id: each.position for each in derived},
+                {each.deployment.id: place for place, each in enumerate(derived)},
                 recall,
             )
         self._sequences.put(read.key, known, size=len(known.derived))

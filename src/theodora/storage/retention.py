@@ -1,7 +1,7 @@
 """How long events are kept, and the removal of those that are older.
 
 A deployment is as old as its end, and so is a failure; one that is not over is not old. Of the old
-deployments of a service, environment and repository the last one stays, and whichever else later
+deployments of a sequence and repository the last one stays, and whichever else later
 ones depend on (`dora/retention.py`): what is kept is derived as if nothing had gone. As time passes
 others take their places. Commits stay.
 """
@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import structlog
 
 from theodora.dora.retention import OldDeployment, forgettable
+from theodora.dora.sequence import Part, part_of
 from theodora.storage.commits import load
 from theodora.storage.cursor import Cursor, only_value
 from theodora.storage.database import Database
@@ -25,7 +26,8 @@ from theodora.storage.deployments import remove_deployment
 from theodora.storage.failures import remove_failure
 from theodora.storage.organisations import Organisation
 from theodora.storage.rows import Render, Rows, Stored
-from theodora.storage.tables import DEPLOYMENTS, FAILURES, E
+from theodora.storage.settings import effective_settings
+from theodora.storage.tables import DEPLOYMENTS, FAILURES, E, decode_texts
 
 log = structlog.get_logger()
 
@@ -39,8 +41,9 @@ _REMOVED_AT_ONCE = 64
 _ROUND_SECONDS = 3_600.0
 _REST_FOR_WORK = 4
 
-_Line = tuple[str, str | None, str | None]
-"""Service, environment and repository: in these a deployment follows another."""
+_Line = tuple[str, str | None, Part, str | None]
+"""Service, environment, values of the tag that divides the sequence, and repository: in these a
+deployment follows another."""
 
 GoOn = Callable[[float], bool]
 """Told the seconds that the last piece of work took; whether to go on."""
@@ -94,7 +97,7 @@ class Retention:
         lines = self._database.primary.read(partial(_lines, org, limit_ns))
         forgotten = chain.from_iterable(
             self._forgettable(org, repository_id, line)
-            for (_, _, repository_id), line in lines.items()
+            for (*_, repository_id), line in lines.items()
             if len(line) > 1
         )
         failures = self._database.primary.read(partial(_old_failures, org, limit_ns))
@@ -235,18 +238,27 @@ def _lines(org: Organisation, limit_ns: int, cursor: Cursor) -> dict[_Line, list
     """The oldest deployments that are old, by what they follow one another in, newest first."""
     rolled_back_to = _rolled_back_to(org, limit_ns, cursor)
     rows = cursor.execute(
-        "SELECT e.service, e.env, e.repository_id, e.key, e.commit_sha, e.version, EXISTS ("
+        "SELECT e.service, e.env, e.repository_id, e.key, e.finished_at_ns, "
+        "e.custom_tags, e.commit_sha, e.version, EXISTS ("
         "SELECT 1 FROM deployments r "
         "WHERE r.org = e.org AND r.id = e.remediation_id AND r.finished_at_ns >= ?) "
         "FROM deployments e WHERE e.org = ? AND e.finished_at_ns < ? "
         "ORDER BY e.finished_at_ns, e.id LIMIT ?",
         (limit_ns, org.key, limit_ns, _LOOKED_AT_IN_A_ROUND),
     ).fetchall()
+    dividing = {
+        service: effective_settings(cursor, org, service).sequence_tag
+        for service in {row[0] for row in rows}
+    }
     lines: defaultdict[_Line, list[OldDeployment]] = defaultdict(list)
-    for service, env, repository_id, key, sha, version, is_remedied in reversed(rows):
+    for row in reversed(rows):
+        service, env, repository_id, key, finished_at_ns, tags, sha, version, is_remedied = row
+        part = part_of(decode_texts(tags), dividing[service])
         codes = {(service, env, code) for code in (sha, version) if code}
         is_concerned = bool(is_remedied) or not codes.isdisjoint(rolled_back_to)
-        lines[service, env, repository_id].append(OldDeployment(key, sha, is_concerned))
+        lines[service, env, part, repository_id].append(
+            OldDeployment(key, finished_at_ns, sha, is_concerned)
+        )
     return lines
 
 

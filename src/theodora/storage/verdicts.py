@@ -17,14 +17,20 @@ import msgspec
 
 from theodora.dora.derived import Changes, Decision, Link, Step
 from theodora.dora.overrides import GivenRemediation, Override
+from theodora.dora.sequence import in_order, part_of
 from theodora.dora.verdicts import Court
 from theodora.events import Deployment
 from theodora.events.values import whole_seconds
+from theodora.storage.commits import load
 from theodora.storage.cursor import Cursor
 from theodora.storage.marks import POSTED, mark_deployment, mark_sequence
 from theodora.storage.organisations import Organisation
 from theodora.storage.rows import Rows, Stored
+from theodora.storage.settings import effective_settings
+from theodora.storage.tables import DEPLOYMENTS
 from theodora.storage.verdict_history import NOBODY, Giver, Verdict, forget_acts, record_act
+
+_END_OF_TIME_NS = 2**63 - 1
 
 
 def apply_verdict(
@@ -89,17 +95,60 @@ def latest_of_version(
     service: str,
     env: str | None,
     version: str,
-    failed: int | None = None,
+    failed: Stored[Deployment] | None = None,
 ) -> str | None:
-    """The id of the deployment of this version that finished last; not that with key `failed`."""
+    """The id of the last deployment of this version, by the order of sequences.
+
+    Where it is to have remedied `failed`, it is another one of the same sequence.
+    """
+    tag = effective_settings(cursor, org, service).sequence_tag if failed else None
+    part = part_of(failed.event.custom_tags, tag) if failed else ()
+    before_ns = None
+    while True:
+        before_ns = _last_finish(cursor, org, service, env, version, before_ns)
+        if before_ns is None:
+            return None
+        tied = _finished_at(cursor, org, service, env, before_ns)
+        ids = {each.git.repository_id for each in tied if each.git and len(tied) > 1}
+        repositories = {id_: load(cursor, org, id_) for id_ in ids}
+        of_part = [each for each in tied if part_of(each.custom_tags, tag) == part]
+        for each in reversed(in_order(of_part, repositories)):
+            if each.version == version and not (failed and each.id == failed.event.id):
+                return each.id
+
+
+def _last_finish(
+    cursor: Cursor,
+    org: Organisation,
+    service: str,
+    env: str | None,
+    version: str,
+    before_ns: int | None,
+) -> int | None:
+    """When the last deployment of a version finished, of those that did so before an instant."""
     row = cursor.execute(
-        f"SELECT e.id FROM {POSTED} p CROSS JOIN deployments e ON e.key = p.event "
+        f"SELECT max(e.finished_at_ns) FROM {POSTED} p "
+        "CROSS JOIN deployments e ON e.key = p.event "
         "WHERE e.org = ? AND e.service = ? AND e.env IS NOT DISTINCT FROM ? "
-        "AND e.version = ? AND e.key IS DISTINCT FROM ? "
-        "ORDER BY e.finished_at_ns DESC, e.id DESC LIMIT 1",
-        (org.key, f"version:{version}", org.key, service, env, version, failed),
+        "AND e.version = ? AND e.finished_at_ns <= ?",
+        (
+            *(org.key, f"version:{version}", org.key, service, env, version),
+            _END_OF_TIME_NS if before_ns is None else before_ns - 1,
+        ),
     ).fetchone()
     return row[0] if row else None
+
+
+def _finished_at(
+    cursor: Cursor, org: Organisation, service: str, env: str | None, finished_at_ns: int
+) -> list[Deployment]:
+    """The deployments of a service and environment that finished at one instant."""
+    rows = cursor.execute(
+        f"SELECT {DEPLOYMENTS.select} FROM deployments e WHERE e.org = ? "
+        "AND e.finished_at_ns = ? AND e.service = ? AND e.env IS NOT DISTINCT FROM ?",
+        (org.key, finished_at_ns, service, env),
+    )
+    return [DEPLOYMENTS.from_row(row) for row in rows]
 
 
 def drop_verdict(cursor: Cursor, org: Organisation, stored: Stored[Deployment]) -> None:
@@ -217,7 +266,7 @@ def _override(cursor: Cursor, org: Organisation, judged: Stored[Deployment]) -> 
     id_ = verdict.remediation_id
     if verdict.remediation_version:
         id_ = latest_of_version(
-            cursor, org, event.service, event.env, verdict.remediation_version, judged.key
+            cursor, org, event.service, event.env, verdict.remediation_version, judged
         )
     said = verdict.change_failure
     type_ = verdict.remediation_type

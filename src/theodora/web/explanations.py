@@ -10,5 +10,5 @@ TYPE = "dora_deployment_explanation"
 
 def explain_deployment(request: Request) -> Reply:
     found = request.store.derivations.explain(request.organisation, request.path_parameters["id"])
-    explanation = explain(found.derived, found.preceding, found.repository)
+    explanation = explain(found.derived, found.preceding, found.repository, found.settings)
     return Reply(200, encode_data(Resource(explanation.id, TYPE, explanation)))

@@ -19,9 +19,10 @@ from theodora.dora import (
 )
 from theodora.dora.buckets import Interval, WeekStart
 from theodora.dora.explanation import Explanation, explain
-from theodora.dora.given import MAX_ENVS, MAX_GLOBS, MAX_NAME, MAX_RULES
+from theodora.dora.given import MAX_ENVS, MAX_GAP_DAYS, MAX_GLOBS, MAX_NAME, MAX_RULES
 from theodora.dora.metrics import Granularity
 from theodora.dora.rules import FIELDS
+from theodora.dora.settings import ServiceSettings
 from theodora.events import Deployment
 from theodora.query.fields import SORT_KEYS, Kind
 from theodora.storage.retention import MAX_DAYS
@@ -532,7 +533,12 @@ _EXPLANATION_DOCUMENTS = Documents(
             "type": EXPLANATION_TYPE,
             "attributes": msgspec.json.decode(
                 msgspec.json.encode(
-                    explain(derive(DeploymentSequence(deployments=(_EXPLAINED,)))[0], None, None)
+                    explain(
+                        derive(DeploymentSequence(deployments=(_EXPLAINED,)))[0],
+                        None,
+                        None,
+                        ServiceSettings(),
+                    )
                 )
             ),
         }
@@ -556,6 +562,8 @@ _GIVEN_SETTINGS = {
         {
             "path_globs": _array(_text(minLength=1, maxLength=200), maxItems=MAX_GLOBS),
             "lead_time_clock": _text(enum=["author_time", "commit_time"]),
+            "lead_time_gap_days": {"type": "integer", "minimum": 0, "maximum": MAX_GAP_DAYS},
+            "sequence_tag": {"type": ["string", "null"], "minLength": 1, "maxLength": 200},
             "detect_rollbacks": {"type": "boolean"},
             "rollback_lookback": {"type": ["integer", "null"], "minimum": 1},
             "linked_rules": _RULES,

@@ -60,6 +60,7 @@ def test_the_form_says_what_holds(tenant: Tenant) -> None:
     assert sent["static-0-field"] == ["pr_title", "pr_label", "pr_branch"]
     assert sent["detect_rollbacks"] == ["on"]
     assert sent["lead_time_clock"] == ["author_time"]
+    assert (sent["lead_time_gap_days"], sent["sequence_tag"]) == ("60", "")
     assert "incident_marks_failure" not in sent
 
 
@@ -113,6 +114,9 @@ def test_deployments_before_the_last_weeks_are_not_counted(tenant: Tenant) -> No
 def test_a_service_keeps_as_its_own_only_what_differs(tenant: Tenant) -> None:
     deploy(tenant, "v1", 1)
     browser = sign_in(tenant)
+    save(browser, preview(browser, service="web", lead_time_gap_days="0", sequence_tag="region"))
+    assert given(tenant, "web") == {"lead_time_gap_days": 0, "sequence_tag": "region"}
+    save(browser, preview(browser, service="web", lead_time_gap_days="", sequence_tag=""))
     save(browser, preview(browser, service="web", rollback_lookback="5"))
     assert given(tenant, "web") == {"rollback_lookback": 5}
     save(browser, preview(browser, service="web", rollback_lookback=""))
@@ -160,6 +164,8 @@ def test_rules_are_put_in_the_order_of_their_places(tenant: Tenant) -> None:
         ({"static-0-id": ""}, "static-0-id", "must be a text of 1 to"),
         ({"rollback_lookback": "many"}, "rollback_lookback", "whole number from 1"),
         ({"rollback_lookback": "0"}, "rollback_lookback", "whole number from 1"),
+        ({"lead_time_gap_days": "-1"}, "lead_time_gap_days", "must be an integer from 0"),
+        ({"sequence_tag": "region:eu"}, "sequence_tag", "must be the key of a custom tag"),
     ],
 )
 def test_what_is_wrong_is_said_at_the_field(

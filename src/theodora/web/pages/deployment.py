@@ -120,7 +120,7 @@ def _page(
     """The page, with the form as it is filled in, and what is wrong with it."""
     found = visit.store.derivations.explain(visit.organisation, id_)
     event = found.derived.event
-    explanation = explain(found.derived, found.preceding, found.repository)
+    explanation = explain(found.derived, found.preceding, found.repository, found.settings)
     known = _named_deployments(visit, explanation)
     reasons = Reasons(explanation, known, visit.scope.clock)
     following = found.following

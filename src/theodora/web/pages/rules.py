@@ -77,6 +77,10 @@ class Draft:
     rollback_lookback: str
     """Empty for any number."""
     lead_time_clock: str
+    lead_time_gap_days: str
+    """Empty for as many as elsewhere."""
+    sequence_tag: str
+    """Empty for none."""
     incident_marks_failure: bool
 
     def on(self, kind: RuleKind) -> list[RuleRow]:
@@ -84,11 +88,12 @@ class Draft:
 
     @property
     def given(self) -> Given:
-        lookback = self.rollback_lookback
         return {
             "detect_rollbacks": self.detect_rollbacks,
-            "rollback_lookback": int(lookback) if lookback.isdecimal() else lookback or None,
+            "rollback_lookback": _number(self.rollback_lookback),
             "lead_time_clock": self.lead_time_clock,
+            "lead_time_gap_days": _number(self.lead_time_gap_days),
+            "sequence_tag": self.sequence_tag or None,
             "incident_marks_failure": self.incident_marks_failure,
             **{member: [row.given for row in self.on(kind)] for kind, member in KINDS.items()},
         }
@@ -109,6 +114,13 @@ class Draft:
             yield "incident_marks_failure", "on"
         yield "rollback_lookback", self.rollback_lookback
         yield "lead_time_clock", self.lead_time_clock
+        yield "lead_time_gap_days", self.lead_time_gap_days
+        yield "sequence_tag", self.sequence_tag
+
+
+def _number(text: str) -> int | str | None:
+    """The number that a field holds; a text that is none is refused with everything else."""
+    return int(text) if text.isdecimal() else text or None
 
 
 class Judged(NamedTuple):
@@ -176,6 +188,8 @@ def _current(visit: Visit, service: str) -> Draft:
         detect_rollbacks=effective.detect_rollbacks,
         rollback_lookback=str(effective.rollback_lookback or ""),
         lead_time_clock=effective.lead_time_clock,
+        lead_time_gap_days=str(effective.lead_time_gap_days),
+        sequence_tag=effective.sequence_tag or "",
         incident_marks_failure=effective.incident_marks_failure,
     )
 
@@ -195,6 +209,8 @@ def _read(parameters: ImmutableMultiDict[str, str]) -> Draft:
         detect_rollbacks="detect_rollbacks" in parameters,
         rollback_lookback=parameters.get("rollback_lookback", "").strip(),
         lead_time_clock=parameters.get("lead_time_clock", ""),
+        lead_time_gap_days=parameters.get("lead_time_gap_days", "").strip(),
+        sequence_tag=parameters.get("sequence_tag", "").strip(),
         incident_marks_failure="incident_marks_failure" in parameters,
     )
 
