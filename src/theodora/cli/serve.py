@@ -5,9 +5,11 @@ import socket
 import ssl
 import sys
 from collections.abc import Callable, Mapping
-from multiprocessing.connection import Connection
+from functools import partial
+from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
 from shlex import quote
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import click
@@ -26,6 +28,7 @@ from theodora.errors import UnusableSetting
 from theodora.storage.keys import KeyKind
 from theodora.storage.opening import is_postgresql
 from theodora.web.invocation import Invocation, datadog_site
+from theodora.web.door.protocol import Connection, Limits
 
 _GRACE_SECONDS = 30
 
@@ -96,7 +99,7 @@ def serve(demo: bool, **flags: str | None) -> None:
             Workers(_work, config, listener, config.workers).run(announce)
 
 
-def _work(config: Config, listener: socket.socket, ready: Connection) -> None:
+def _work(config: Config, listener: socket.socket, ready: Pipe) -> None:
     """One of several processes that serve the same socket."""
     configure_logs(config)
     _end_well_when_asked()
@@ -111,7 +114,8 @@ def _serve(
         uvicorn.Config(
             application,
             loop="uvloop",
-            http="httptools",
+            http=cast("Any", partial(Connection, limits=_limits(config))),
+            ws="none",
             log_config=None,
             access_log=False,
             server_header=False,
@@ -135,6 +139,10 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._announce()
+
+
+def _limits(config: Config) -> Limits:
+    return Limits(unread_body_bytes=max(config.max_json_bytes, config.max_multipart_bytes))
 
 
 def _end_well_when_asked() -> None:

@@ -1,5 +1,6 @@
 """The explorer: search, facets, days, paging, CSV and what to do when nothing is found."""
 
+import asyncio
 import csv
 import io
 import json
@@ -286,6 +287,23 @@ def test_remedies_name_each_other(tenant: Tenant) -> None:
     assert cell.one("a")["href"] == f"/deployments/{remedy}"
 
 
+def _deploy_many(tenant: Tenant, count: int) -> None:
+    """Three in each second."""
+    store = tenant.built.store
+    org = store.keys.ensure_organisation(tenant.organisation, 1).result()
+    added = [
+        store.deployments.add(
+            org,
+            Deployment(id=f"{number:05}", service="web", started_at_ns=at, finished_at_ns=at),
+            at,
+        )
+        for number in range(count)
+        for at in ((START + number // 3) * 10**9,)
+    ]
+    for each in added:
+        each.result()
+
+
 def test_the_csv_is_the_whole_list(tenant: Tenant) -> None:
     ids = [deploy(tenant, number, custom_tags=["k:=1+1"], team="=cmd") for number in range(30)]
     browser = sign_in(tenant)
@@ -301,25 +319,42 @@ def test_the_csv_is_the_whole_list(tenant: Tenant) -> None:
 
 def test_the_csv_has_no_end_but_that_of_the_list(tenant: Tenant) -> None:
     """More than ten thousand rows, each once, sent while they are read; in order of time."""
-    store = tenant.built.store
-    org = store.keys.ensure_organisation(tenant.organisation, 1).result()
-    added = [
-        store.deployments.add(
-            org,
-            Deployment(id=f"{number:05}", service="web", started_at_ns=at, finished_at_ns=at),
-            at,
-        )
-        for number in range(10_500)
-        for at in ((START + number // 3) * 10**9,)
-    ]
-    for each in added:
-        each.result()
+    _deploy_many(tenant, 10_500)
     answer = sign_in(tenant).get(f"/deployments.csv?query=&{PERIOD}&sort=-duration")
     assert "content-length" not in answer.headers
     read = list(csv.DictReader(io.StringIO(answer.text)))
     assert len({row["id"] for row in read}) == len(read) == 10_500
     times = [row["finished_at"] for row in read]
     assert times == sorted(times, reverse=True)
+
+
+def test_the_csv_is_whole_though_the_request_has_a_body(tenant: Tenant) -> None:
+    """What the client sends while the list goes out is no sign that it has left."""
+    _deploy_many(tenant, 2_000)
+    browser = sign_in(tenant)
+    cookies = "; ".join(f"{name}={value}" for name, value in browser.client.cookies.items())
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "scheme": "http",
+        "path": "/deployments.csv",
+        "raw_path": b"/deployments.csv",
+        "query_string": f"query=&{PERIOD}".encode(),
+        "headers": [(b"cookie", cookies.encode())],
+    }
+    body = [{"type": "http.request", "body": b"x", "more_body": True} for _ in range(9)]
+    sent: list[bytes] = []
+
+    async def receive() -> Any:
+        return body.pop() if body else await asyncio.Event().wait()
+
+    async def send(message: Any) -> None:
+        sent.append(message.get("body", b""))
+
+    assert browser.client.portal is not None
+    browser.client.portal.call(browser.client.app, scope, receive, send)
+
+    assert len(list(csv.DictReader(io.StringIO(b"".join(sent).decode())))) == 2_000
 
 
 def test_the_api_request_gives_the_same_list(tenant: Tenant) -> None:

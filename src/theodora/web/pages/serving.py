@@ -120,8 +120,7 @@ class PageEndpoint:
     async def _stream(self, send: Send, receive: Receive, streamed: "Streamed") -> None:
         """Chunk by chunk, until there are no more or nobody is there to take them."""
         loop, executor = asyncio.get_running_loop(), self._dashboard.services.executor
-        await receive()
-        gone = asyncio.ensure_future(receive())
+        gone = asyncio.ensure_future(_disconnected(receive))
         try:
             await send(_start(streamed.reply, ()))
             chunk: bytes | None = streamed.reply.body
@@ -395,6 +394,12 @@ class _Arrival:
         )
         kept = (b"cache-control", b"private, no-cache")
         return (*_SECURITY_HEADERS, kept, *cookies, *more)
+
+
+async def _disconnected(receive: Receive) -> None:
+    """Waits until the client is gone; a body that it sends meanwhile is read and dropped."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def _cookie_header(scope: ASGIScope) -> str:

@@ -1,0 +1,77 @@
+"""Connections for tests: raw sockets, and a server of nothing but connections in this process."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import Any, cast
+
+import uvicorn
+import uvloop
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from theodora.web.door.protocol import Connection, Limits
+
+LIMITS = Limits(unread_body_bytes=1 << 20)
+
+
+async def early(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers everything before it reads anything."""
+    del scope, receive
+    await send({"type": "http.response.start", "status": 403, "headers": [_length(b"no")]})
+    await send({"type": "http.response.body", "body": b"no"})
+
+
+async def echo(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers with how many bytes the body has."""
+    del scope
+    received, more = 0, True
+    while more:
+        message = await receive()
+        received += len(message.get("body", b""))
+        more = message.get("more_body", False)
+    body = str(received).encode()
+    await send({"type": "http.response.start", "status": 200, "headers": [_length(body)]})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _length(body: bytes) -> tuple[bytes, bytes]:
+    return b"content-length", str(len(body)).encode()
+
+
+@contextmanager
+def listening(app: ASGIApp, limits: Limits = LIMITS, **options: Any) -> Iterator[int]:
+    """A server on a thread of its own; its port."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    protocol = cast("Any", partial(Connection, limits=limits))
+    config = uvicorn.Config(app, http=protocol, ws="none", lifespan="off", **options)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=lambda: uvloop.run(server.serve(sockets=[listener])))
+    thread.start()
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+@contextmanager
+def connected(port: int) -> Iterator[socket.socket]:
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+        yield client
+        with suppress(OSError):
+            client.shutdown(socket.SHUT_RDWR)
+
+
+def read_answer(reader: Any) -> tuple[int, dict[str, str], bytes]:
+    """Status, headers and body of the next answer; the body is whole."""
+    status = int(reader.readline().split()[1])
+    headers: dict[str, str] = {}
+    while line := reader.readline().strip():
+        name, _, value = line.decode().partition(":")
+        headers[name.lower()] = value.strip()
+    length = int(headers["content-length"])
+    body = reader.read(length)
+    assert len(body) == length
+    return status, headers, body
