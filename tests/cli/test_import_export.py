@@ -279,3 +279,21 @@ def test_help_says_what_a_command_and_each_of_its_options_mean(
         if isinstance(parameter, click.Option):
             assert parameter.help, f"{' '.join(path)} {parameter.name}"
             assert parameter.opts[0] in result.stdout
+
+
+@pytest.mark.parametrize("kind", ["deployments", "failures", "commits", "verdicts"])
+def test_an_export_to_a_file_named_gz_is_compressed(run: Run, tmp_path: Path, kind: str) -> None:
+    run("import", "deployments", "-", given=lines(FULL))
+    run("import", "failures", "-", given=lines(FAILURE))
+    run(
+        "import",
+        "commits",
+        "-",
+        given=lines({"repository": "github.com/a/b", "sha": SHA, "author_time": 1693491974}),
+    )
+    run("verdict", "short", "--failed")
+    plain, packed = tmp_path / "plain.jsonl", tmp_path / "packed.jsonl.gz"
+    for file in (plain, packed):
+        assert run("export", kind, "-o", str(file)).exit_code == 0
+    assert plain.read_bytes()
+    assert gzip.decompress(packed.read_bytes()) == plain.read_bytes()

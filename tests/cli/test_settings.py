@@ -71,3 +71,39 @@ def test_a_wrong_rule_is_refused_with_its_place(database: str):
     answer = run("settings", "set", "-", "--database", database, given={"static_rules": [rule]})
     assert answer.exit_code == 1
     assert "/static_rules/0/pattern: must not repeat what repeats" in answer.output
+
+
+def test_set_keeps_what_it_does_not_name_unless_told_to_replace(database: str):
+    place = ("--service", "web", "--database", database)
+
+    def given() -> Any:
+        return json.loads(run("settings", "show", *place).output)["given"]
+
+    run("settings", "set", "-", *place, given={"detect_rollbacks": False, "path_globs": ["web/**"]})
+    said = run("settings", "set", "-", *place, given={"team": "storefront"}).output
+    assert given() == {
+        "detect_rollbacks": False,
+        "path_globs": ["web/**"],
+        "team": "storefront",
+    }
+    assert said == (
+        "set team for web\n"
+        "set before and kept: detect_rollbacks, path_globs (--replace drops them)\n"
+    )
+    run("settings", "set", "-", *place, given={"path_globs": None})
+    assert given() == {"detect_rollbacks": False, "team": "storefront"}
+    said = run("settings", "set", "-", "--replace", *place, given={"team": "shop"}).output
+    assert given() == {"team": "shop"}
+    assert said == "set team for web\nno longer set: detect_rollbacks\n"
+
+
+def test_preview_shows_what_set_would_do(database: str):
+    """With the rollback detection that was switched off before, unless that is dropped."""
+    run("settings", "set", "-", "--database", database, given={"detect_rollbacks": False})
+    run("derive", "--database", database)
+    given = {"team": "storefront"}
+    assert "would mark 0 of 3" in (
+        run("settings", "preview", "-", "--database", database, given=given).output
+    )
+    replaced = run("settings", "preview", "-", "--replace", "--database", database, given=given)
+    assert "would mark 1 of 3" in replaced.output

@@ -367,6 +367,10 @@ WRITES: tuple[tuple[str, Callable[[Member], object]], ...] = (
         ),
     ),
     (
+        "settings.merge",
+        lambda it: it.store.settings.merge(it.org, {"team": "you"}, ["lead_time_clock"], "shop"),
+    ),
+    (
         "commits.add_commits",
         lambda it: it.store.commits.add_commits(
             it.org, REPOSITORY, commits("other", 1, 2, 3), received=True

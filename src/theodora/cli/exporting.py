@@ -1,9 +1,10 @@
 """`theodora export`: write events and commits as JSON Lines or Parquet."""
 
+import gzip
 import sys
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO, TypeVar, cast
 
 import click
 
@@ -30,7 +31,7 @@ _output = click.option(
     "--output",
     type=click.File("wb"),
     default="-",
-    help="File to write; default: standard output.",
+    help="File to write, compressed if its name ends in .gz; default: standard output.",
 )
 
 
@@ -88,8 +89,8 @@ def commits(output: BinaryIO, form: str, org: str, **flags: str | None) -> None:
 @setting_options(["database"])
 def verdicts(output: BinaryIO, org: str, **flags: str | None) -> None:
     """Write every verdict given or removed by hand, in the order of recording, as JSON Lines."""
-    with _opened(org, flags) as (store, organisation):
-        output.writelines(map(line_from_act, store.verdicts.everything(organisation)))
+    with _opened(org, flags) as (store, organisation), _packed(output) as packed:
+        packed.writelines(map(line_from_act, store.verdicts.everything(organisation)))
 
 
 @contextmanager
@@ -108,10 +109,23 @@ def _write(
 ) -> None:
     """Shows a progress bar where what is written does not go to the terminal."""
     hidden = not sys.stderr.isatty() or output.isatty()
-    with click.progressbar(
-        rows, length=count, label="exporting", file=sys.stderr, hidden=hidden
-    ) as bar:
+    with (
+        _packed(output) as packed,
+        click.progressbar(
+            rows, length=count, label="exporting", file=sys.stderr, hidden=hidden
+        ) as bar,
+    ):
         if form == "parquet":
-            write_parquet(bar, columns, output)
+            write_parquet(bar, columns, packed)
         else:
-            output.writelines(line_of(row) for row in bar)
+            packed.writelines(line_of(row) for row in bar)
+
+
+@contextmanager
+def _packed(output: BinaryIO) -> Generator[BinaryIO]:
+    """The output, compressed where its name ends in .gz; equal events give equal bytes."""
+    if not str(getattr(output, "name", "")).endswith(".gz"):
+        yield output
+        return
+    with gzip.GzipFile("", "wb", fileobj=output, mtime=0) as packed:
+        yield cast("BinaryIO", packed)

@@ -1,5 +1,6 @@
 """`theodora settings`: rules, teams and production, for the organisation and for services."""
 
+from collections.abc import Collection
 from typing import IO
 
 import click
@@ -11,7 +12,7 @@ from theodora.cli.tables import aligned
 from theodora.dora.given import read_settings
 from theodora.events import Deployment
 from theodora.storage.derivation import Preview
-from theodora.storage.settings import Given, KnownService
+from theodora.storage.settings import Given, KnownService, merged
 from theodora.web.wire import decode_body
 
 _SHOWN = 50
@@ -19,6 +20,9 @@ _SAID = {True: "failed", False: "fine", None: "pending"}
 
 _service = click.option(
     "--service", default="", help="The service it holds for; default: every service."
+)
+_replace = click.option(
+    "--replace", is_flag=True, help="Drop what FILE does not set, instead of keeping it."
 )
 _file = click.argument("file", type=click.File("rb"), metavar="FILE")
 
@@ -50,10 +54,11 @@ def show(service: str, org: str, **flags: str | None) -> None:
 @settings.command("set")
 @_file
 @_service
+@_replace
 @organisation_option
 @setting_options(["database"])
-def set_(file: IO[bytes], service: str, org: str, **flags: str | None) -> None:
-    """Set what the JSON object in FILE says, in place of what was set; - is standard input.
+def set_(file: IO[bytes], service: str, replace: bool, org: str, **flags: str | None) -> None:
+    """Set what the JSON object in FILE says; - is standard input.
 
     \b
     {"path_globs": ["web/**", "!**/*.md"],
@@ -65,26 +70,37 @@ def set_(file: IO[bytes], service: str, org: str, **flags: str | None) -> None:
      "production_envs": ["production", "prod", "prd", "live"],
      "team": "storefront"}
 
-    Each member may be left out: then the organisation's holds, or the default. The team is that
-    of deployments and failures that were sent without one. Deployments are derived anew by the
-    server, or by theodora derive.
+    A member that is left out stays as it was set. One that is null is cleared: the organisation's
+    value applies again, or the default (null for rollback_lookback means any distance). The team
+    applies to deployments and failures that were sent without one. The server derives deployments
+    again, or theodora derive does.
     """
-    given = _given(file)
+    given, cleared = _given(file)
     with existing_store(flags) as store:
-        store.settings.put(store.keys.organisation(org), given, service).result()
-    click.echo(f"set {', '.join(given) or 'nothing'} for {service or 'every service'}")
+        org_ = store.keys.organisation(org)
+        before = store.settings.given(org_, service)
+        if replace:
+            store.settings.put(org_, given, service).result()
+        else:
+            store.settings.merge(org_, given, cleared, service).result()
+        after = store.settings.given(org_, service)
+    _show_change(before, after, given, service)
 
 
 @settings.command()
 @_file
 @_service
+@_replace
 @organisation_option
 @setting_options(["database"])
-def preview(file: IO[bytes], service: str, org: str, **flags: str | None) -> None:
-    """Tell which deployments the settings in FILE would change, and change nothing."""
-    given = _given(file)
+def preview(file: IO[bytes], service: str, replace: bool, org: str, **flags: str | None) -> None:
+    """Show which deployments `set` with FILE would change, and change nothing."""
+    given, cleared = _given(file)
     with existing_store(flags) as store:
-        found = store.derivations.preview(store.keys.organisation(org), given, service)
+        org_ = store.keys.organisation(org)
+        if not replace:
+            given = merged(store.settings.given(org_, service), given, cleared)
+        found = store.derivations.preview(org_, given, service)
     _show(found)
 
 
@@ -109,8 +125,21 @@ def _line(service: KnownService) -> tuple[str, ...]:
     return service.name, effective.team or "", envs, " ".join(service.given)
 
 
-def _given(file: IO[bytes]) -> Given:
-    return read_settings(decode_body(file.read()))
+def _given(file: IO[bytes]) -> tuple[Given, Collection[str]]:
+    """What the file sets, and the members that it clears."""
+    written = decode_body(file.read())
+    given = read_settings(written)
+    return given, written.keys() - given.keys()
+
+
+def _show_change(before: Given, after: Given, given: Given, service: str) -> None:
+    dropped = [name for name in before if name not in after]
+    kept = [name for name in after if name not in given]
+    click.echo(f"set {', '.join(given) or 'nothing'} for {service or 'every service'}")
+    if dropped:
+        click.echo(f"no longer set: {', '.join(dropped)}")
+    if kept:
+        click.echo(f"set before and kept: {', '.join(kept)} (--replace drops them)")
 
 
 def _show(found: Preview) -> None:

@@ -1,6 +1,6 @@
 """Settings of services, and of the organisation for services that say nothing else."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import Future
 from typing import Any, NamedTuple
 
@@ -74,9 +74,21 @@ class Settings:
 
         `given` has been checked (`theodora.dora.given`).
         """
+        return self._change(org, service, lambda _: given)
 
+    def merge(
+        self, org: Organisation, given: Given, cleared: Collection[str], service: str
+    ) -> Future[ServiceSettings]:
+        """Adds to what was set there, after clearing some members; the rest stays."""
+        return self._change(org, service, lambda now: merged(now, given, cleared))
+
+    def _change(
+        self, org: Organisation, service: str, change: Callable[[Given], Given]
+    ) -> Future[ServiceSettings]:
         def write(cursor: Cursor) -> ServiceSettings:
-            if given.get("team") != given_settings(cursor, org, service).get("team"):
+            now = given_settings(cursor, org, service)
+            given = change(now)
+            if given.get("team") != now.get("team"):
                 team_has_changed(cursor, org, service)
             _put(cursor, org, service, given)
             if service == WHOLE_ORGANISATION:
@@ -86,6 +98,11 @@ class Settings:
             return effective_settings(cursor, org, service)
 
         return self._database.write(write)
+
+
+def merged(now: Given, given: Given, cleared: Collection[str]) -> Given:
+    """What is set `now` without the members cleared and with those given."""
+    return {**{name: now[name] for name in now if name not in cleared}, **given}
 
 
 def given_settings(cursor: Cursor, org: Organisation, service: str) -> Given:
