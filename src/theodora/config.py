@@ -144,7 +144,13 @@ SETTINGS: tuple[Setting, ...] = (
         "yes",
         "Whether this server derives lead times and change failures in the background.",
     ),
-    Setting("path_prefix", _prefix, "a path", "", "Path beneath which everything is served."),
+    Setting(
+        "path_prefix",
+        _prefix,
+        "a path",
+        "",
+        "Path beneath which everything is served; see docs/proxies.md.",
+    ),
     Setting(
         "trusted_proxies",
         _proxies,

@@ -49,8 +49,10 @@ class Invalid(TheodoraError):
 class Forbidden(TheodoraError):
     """No valid credential, or one without the permission that is needed."""
 
-    def __init__(self, *, authenticated: bool) -> None:
+    def __init__(self, *, authenticated: bool, cause: str = "") -> None:
+        """`cause` is for the server's log: a caller is not told what its key would be good for."""
         super().__init__("forbidden")
+        self.cause = cause
         self.authenticated = authenticated
         """Whether a valid API key was shown; the public message differs."""
 

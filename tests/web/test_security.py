@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog.testing
 from starlette.testclient import TestClient
 
 from asking import (
@@ -280,3 +281,23 @@ def test_no_secret_is_in_the_database(files: list[Path]) -> None:
     assert b"shopist" in content
     for secret in (*BOOTSTRAP.values(), "tok3n-in-url", "a-wrong-key-that-was-tried"):
         assert secret.encode() not in content
+
+
+def test_a_key_of_the_wrong_kind_is_named_in_the_log_alone(tenant: Tenant) -> None:
+    """Whoever has mistaken the one for the other looks there; a guesser learns nothing."""
+    api, application = tenant.keys["DD-API-KEY"], tenant.keys["DD-APPLICATION-KEY"]
+    swapped = {"DD-API-KEY": application, "DD-APPLICATION-KEY": api}
+    doubled = {"DD-API-KEY": api, "DD-APPLICATION-KEY": api}
+    document = {"data": {"attributes": SHOPIST}}
+    with structlog.testing.capture_logs() as lines:
+        created = tenant.client.post(DEPLOYMENT, json=document, headers=swapped)
+        listed = tenant.client.post(DEPLOYMENTS, json={}, headers=doubled)
+        unknown = {"DD-API-KEY": "0" * 32}
+        assert tenant.client.post(DEPLOYMENT, json=document, headers=unknown).status_code == 403
+    assert created.content == FORBIDDEN
+    assert listed.content == NOT_PERMITTED
+    causes = [line["cause"] for line in lines if line["event"] == "request forbidden"]
+    assert len(causes) == 2
+    assert causes[0].startswith("an application key was sent in the place of an API key: ")
+    assert "DD_API_KEY" in causes[0]
+    assert causes[1].startswith("an API key was sent in the place of an application key: ")

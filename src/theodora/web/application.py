@@ -15,7 +15,7 @@ from theodora.web.pages.frame import Page
 from theodora.web.pages.serving import AssetEndpoint, Dashboard, PageEndpoint
 from theodora.web.responses import JSON
 from theodora.web.routes import OPERATIONS
-from theodora.web.status import status_routes
+from theodora.web.status import PROBED, status_routes
 
 
 def make_application(
@@ -29,15 +29,18 @@ def make_application(
     """The whole of what is served over HTTP."""
     path_prefix = dashboard.path_prefix
     nowhere = _Nowhere(Endpoint(services), PageEndpoint(dashboard))
+    status = status_routes(services.store, metrics, path_prefix)
     routes = [
         *_operation_routes(services, OPERATIONS),
         Route("/api/v1/{rest:path}", Endpoint(services, media_type=JSON)),
-        *status_routes(services.store, metrics, path_prefix),
+        *status,
         *_page_routes(dashboard),
         Route("/static/{name}", AssetEndpoint()),
     ]
+    # Probes and scrapers reach the server itself, not the proxy that adds the prefix.
+    probed = [route for route in status if route.path in PROBED]
     router = Router(
-        [Mount(path_prefix, Router(routes, redirect_slashes=False, default=nowhere))]
+        [Mount(path_prefix, Router(routes, redirect_slashes=False, default=nowhere)), *probed]
         if path_prefix
         else routes,
         redirect_slashes=False,

@@ -88,6 +88,8 @@ class Endpoint:
         try:
             caller = await self._authenticate(operation, scope, headers)
         except Forbidden as error:
+            if error.cause:
+                log.warning("request forbidden", operation=operation.name, cause=error.cause)
             return self._turned_away(scope, error)
         except TheodoraError as error:
             return _failed(error), self._services.limiter.peek("unauthenticated", _address(scope))

@@ -15,6 +15,17 @@ WRITE = "dora_metrics_write"
 WRITE_SETTINGS = "dora_settings_write"
 
 
+_NOT_AN_API_KEY = (
+    "an application key was sent in the place of an API key: put an API key (32 characters) into "
+    "DD-API-KEY or DD_API_KEY"
+)
+_NOT_AN_APPLICATION_KEY = (
+    "an API key was sent in the place of an application key: put an application key "
+    "(40 characters) into DD-APPLICATION-KEY or DD_APP_KEY"
+)
+_OF_TWO_ORGANISATIONS = "the API key and the application key are of two organisations"
+
+
 class Credential(Enum):
     """What an operation asks for."""
 
@@ -83,7 +94,8 @@ def _api_key(store: Store, credentials: Credentials) -> Key | None:
         return None
     key = store.keys.find("api", credentials.api_key)
     if key is None:
-        raise Forbidden(authenticated=False)
+        is_other = store.keys.find("application", credentials.api_key) is not None
+        raise Forbidden(authenticated=False, cause=_NOT_AN_API_KEY if is_other else "")
     return key
 
 
@@ -92,8 +104,12 @@ def _application_key(store: Store, credentials: Credentials, api_key: Key | None
         raise Forbidden(authenticated=False)
     secret = credentials.application_key or credentials.bearer_token
     key = store.keys.find("application", secret) if secret else None
-    if key is None or (api_key and api_key.organisation != key.organisation):
-        raise Forbidden(authenticated=api_key is not None)
+    if key is None:
+        is_other = secret is not None and store.keys.find("api", secret) is not None
+        cause = _NOT_AN_APPLICATION_KEY if is_other else ""
+        raise Forbidden(authenticated=api_key is not None, cause=cause)
+    if api_key and api_key.organisation != key.organisation:
+        raise Forbidden(authenticated=True, cause=_OF_TWO_ORGANISATIONS)
     return key
 
 

@@ -12,6 +12,9 @@ from theodora.web.observe import Metrics, note_operation
 from theodora.web.openapi import openapi_document
 from theodora.web.responses import JSON, PROMETHEUS
 
+PROBED = ("/healthz", "/readyz", "/metrics")
+"""Paths that answer without the prefix as well."""
+
 
 def status_routes(store: Store, metrics: Metrics, path_prefix: str) -> list[Route]:
     """Routes that need no key and count towards no rate limit."""

@@ -228,3 +228,11 @@ def test_a_page_shows_nothing_of_another_organisation(
     for path in (*FIXED, f"/find?find={id_}", "/find?find=theirs", "/services/theirs"):
         if path != "/sign-in":
             assert "of-the-others" not in browser.get(path).text, path
+
+
+def test_probes_and_scrapers_may_leave_the_path_prefix_out(tmp_path: Path) -> None:
+    with server_in_process(tmp_path, path_prefix="/dora") as (_, client):
+        for path in ("/healthz", "/readyz", "/metrics", "/dora/healthz", "/dora/metrics"):
+            assert client.get(path).status_code == 200, path
+        for path in ("/openapi.json", "/sign-in", "/api/v2/dora/deployments"):
+            assert client.get(path).status_code == 404, path

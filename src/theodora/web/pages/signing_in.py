@@ -11,6 +11,7 @@ from theodora.web.pages.sessions import (
 )
 
 _PREFIX_CHARACTERS = 8
+_API_KEY_CHARACTERS = 32
 
 
 def show_sign_in(visit: Visit) -> Answer:
@@ -31,7 +32,9 @@ def sign_in(visit: Visit) -> Answer:
     key = visit.store.keys.find("application", secret) if secret else None
     if key is None:
         visit.lockout.note_failure(marks)
-        return View(_values(next_, is_refused=True), 403)
+        return View(
+            _values(next_, is_refused=True, is_api_key=len(secret) == _API_KEY_CHARACTERS), 403
+        )
     visit.lockout.note_success(marks)
     session_secret = new_session_secret()
     visit.store.sessions.add(key, session_secret, visit.now_ns, visit.limits).result()
@@ -66,9 +69,18 @@ def save_preferences(visit: Visit) -> Answer:
 
 
 def _values(
-    next_: str, *, is_refused: bool = False, locked_until_ns: int | None = None
+    next_: str,
+    *,
+    is_refused: bool = False,
+    is_api_key: bool = False,
+    locked_until_ns: int | None = None,
 ) -> dict[str, object]:
-    return {"next": next_, "is_refused": is_refused, "locked_until_ns": locked_until_ns}
+    return {
+        "next": next_,
+        "is_refused": is_refused,
+        "is_api_key": is_api_key,
+        "locked_until_ns": locked_until_ns,
+    }
 
 
 def _own(visit: Visit, next_: str) -> str:
