@@ -12,7 +12,7 @@ import serving
 from asking import Tenant, make_tenant, server_in_process
 from databases import KINDS, Databases
 from postgresql import NEWEST, ON_CITUS, PostgresqlServer, either_kind
-from settling import hold_index
+from settling import hold_index, open_settled_stores
 from theodora.app import Built, build
 from theodora.config import load
 from theodora.storage import Organisation, Store
@@ -78,9 +78,10 @@ def database(databases: Databases, tmp_path: Path) -> Iterator[str]:
 
 @pytest.fixture
 def index(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The state of the index of `store`: by default what the time between two calls makes it.
+    """The state of the index of `store` and of `tenant`'s server.
 
-    Tests whose result must not depend on it are parametrised with `settling.STATES`.
+    By default it is what the time between two calls makes it; tests whose result must not depend
+    on it are marked with `settling.in_every_state`.
     """
     if state := getattr(request, "param", None):
         hold_index(monkeypatch, state)
@@ -147,17 +148,21 @@ def shared_server(
 
     It derives nothing: what a request changes stays as it is.
     """
-    with server_in_process(
-        tmp_path_factory.mktemp("shared"),
-        database=shared_database,
-        rate_limit_unauthenticated="1000000/60",
-        derive="no",
-    ) as server:
-        yield server
+    with ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as patch:
+            open_settled_stores(patch)
+            server = server_in_process(
+                tmp_path_factory.mktemp("shared"),
+                database=shared_database,
+                rate_limit_unauthenticated="1000000/60",
+                derive="no",
+            )
+            opened = stack.enter_context(server)
+        yield opened
 
 
 @pytest.fixture
-def tenant(shared_server: tuple[Built, TestClient]) -> Tenant:
+def tenant(shared_server: tuple[Built, TestClient], index: None) -> Tenant:
     """A new organisation at the shared server: it holds nothing, and no test sees another's."""
     return make_tenant(*shared_server)
 

@@ -16,39 +16,50 @@ T = TypeVar("T")
 STATES = ("nothing indexed", "everything indexed")
 """States of the index that a list, a page or a metric has to be the same in."""
 
+in_every_state = pytest.mark.parametrize("index", STATES, indirect=True)
+"""For tests of `store` and of `tenant`."""
+
 
 class Settled:
-    """A database that does all upkeep before it is read."""
+    """A database that does all upkeep before each read, while `is_on`."""
+
+    is_on = False
 
     def __init__(self, database: Database, upkeep: Upkeep) -> None:
         self._database = database
         self._upkeep = upkeep
-        self._is_settled = False
+        self._has_more = True
 
     @property
     def primary(self) -> "Settled":
         return self
 
     def read(self, read: Callable[[Cursor], T]) -> T:
-        while not self._is_settled:
-            self._is_settled = not self._database.write(self._upkeep).result()
+        while self.is_on and self._has_more:
+            self._has_more = self._database.write(self._upkeep).result()
         return self._database.read(read)
 
     def write(self, write: Callable[[Cursor], T]) -> Future[T]:
-        self._is_settled = False
+        self._has_more = True
         return self._database.write(write)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._database, name)
 
 
-def hold_index(monkeypatch: pytest.MonkeyPatch, state: str) -> None:
-    """Keeps the index of every store that is opened from now on in one of `STATES`."""
-    if state == "nothing indexed":
-        monkeypatch.setattr(store, "index_some", lambda *_: False)
-        return
+def open_settled_stores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gives every store that is opened from now on a database that can be settled."""
 
     def opened(url: str, upkeep: Upkeep, *others: Any) -> Any:
         return Settled(open_database(url, upkeep, *others), upkeep)
 
     monkeypatch.setattr(store, "open_database", opened)
+
+
+def hold_index(monkeypatch: pytest.MonkeyPatch, state: str) -> None:
+    """Keeps the index of every store in one of `STATES`, as far as its events come later."""
+    if state == "nothing indexed":
+        monkeypatch.setattr(store, "index_some", lambda *_: False)
+    else:
+        open_settled_stores(monkeypatch)
+        monkeypatch.setattr(Settled, "is_on", True)

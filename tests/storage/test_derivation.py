@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from databases import Databases
 from dora import worlds
+from settling import in_every_state
 from theodora.dora import DeploymentSequence, Override, Repository, derive
 from theodora.errors import Invalid
 from theodora.events import Deployment, Failure, Git
@@ -244,6 +245,7 @@ def test_another_service_is_not_derived_anew(store: Store, org: Organisation):
     assert store.derivations.derive_all_marked() == 1
 
 
+@in_every_state
 def test_a_deployment_that_moves_to_another_env_leaves_its_sequence(
     store: Store, org: Organisation
 ):
@@ -257,6 +259,7 @@ def test_a_deployment_that_moves_to_another_env_leaves_its_sequence(
     assert store.deployments.get(org, "v3").deployment_type == "standard"
 
 
+@in_every_state
 def test_a_remediation_of_another_service_takes_the_type_it_is_given(
     store: Store, org: Organisation
 ):
@@ -288,6 +291,7 @@ def test_a_verdict_without_a_remediation_takes_the_one_that_the_rules_found(
         assert store.deployments.get(org, "v2").remediation == expected
 
 
+@in_every_state
 def test_an_incident_marks_the_deployment_it_names_where_the_service_lets_it(
     store: Store, org: Organisation
 ):
@@ -435,6 +439,7 @@ def test_what_two_processes_derive_in_turn_stays_right(database: str):
         assert [event.change_failure for event in server.deployments.everything(org)] == [False] * 3
 
 
+@in_every_state
 def test_an_organisation_sees_nothing_of_anothers_sequence(store: Store, org: Organisation):
     other = store.keys.ensure_organisation("other", 1).result()
     add(store, org, deployment("v1", 1), deployment("v2", 2))

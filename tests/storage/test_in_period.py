@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from settling import in_every_state
 from theodora.dora import Commit, Period
 from theodora.events import Deployment, Git
 from theodora.query import Field, Query, matches, parse, resolve
@@ -79,6 +80,7 @@ def glimpse_of(deployment: Deployment) -> Glimpse:
     )
 
 
+@in_every_state
 @pytest.mark.parametrize("query", QUERIES)
 def test_verdicts_and_values_are_counted_part_by_part(
     store: Store, org: Organisation, deployed: list[Deployment], query: str

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from settling import STATES
+from settling import in_every_state
 from theodora.events import Deployment, Failure, Git
 from theodora.query import Kind, parse, sort_key
 from theodora.storage import Organisation, Selection, Store
 
-pytestmark = pytest.mark.parametrize("index", STATES, indirect=True)
+pytestmark = in_every_state
 
 IDS = ("1", "2", "3", "4")
 

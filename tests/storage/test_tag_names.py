@@ -2,8 +2,11 @@
 
 import pytest
 
+from settling import in_every_state
 from theodora.events import Deployment
 from theodora.storage import Organisation, Store
+
+pytestmark = in_every_state
 
 TAGS = (
     *("region:eu", "region:us", "region:us", "build:12", "build:7", "build:next", "empty:"),
@@ -19,15 +22,11 @@ def add(store: Store, org: Organisation, *tags: str) -> None:
     store.deployments.add(org, event, 1).result()
 
 
-@pytest.fixture(params=["indexed", "not indexed"])
-def tagged(request: pytest.FixtureRequest, store: Store, org: Organisation) -> Store:
-    """A store with `TAGS`, which the index knows or does not know yet."""
+@pytest.fixture
+def tagged(store: Store, org: Organisation) -> Store:
+    """A store with `TAGS`."""
     for tag in TAGS:
         add(store, org, tag, "service:x")
-    if request.param == "indexed":
-        # Upkeep indexes what has come in after so many writes at the latest.
-        for _ in range(600):
-            add(store, org)
     return store
 
 

@@ -1,9 +1,12 @@
 """The team of an event: its own if it was sent with one, else that of its services."""
 
+from settling import in_every_state
 from theodora.events import Deployment, Failure
 from theodora.query import parse, sort_key
 from theodora.query.fields import Kind
 from theodora.storage import Organisation, Selection, Store
+
+pytestmark = in_every_state
 
 
 def deployment(name: str, service: str = "web", team: str | None = None) -> Deployment:

@@ -4,6 +4,7 @@ from collections import Counter
 
 import pytest
 
+from settling import in_every_state
 from theodora.dora import Period
 from theodora.events import Deployment, Failure
 from theodora.query import Kind, parse, sort_key
@@ -33,6 +34,7 @@ def deployed(store: Store, org: Organisation) -> None:
             store.deployments.update(org, f"{day:02}", Verdict(change_failure=True)).result()
 
 
+@in_every_state
 @pytest.mark.parametrize("query", ["*", "team:team-1", "-env:env-1 source:api", "version:v3"])
 def test_values_are_counted_as_deployments_have_them(
     store: Store, org: Organisation, query: str

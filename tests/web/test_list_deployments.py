@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from asking import BARE, DEPLOYMENTS, DERIVED, SHOPIST, Tenant, make_tenant
+from settling import in_every_state
 from theodora.events import Deployment
 from theodora.query.fields import SORT_KEYS, Kind
 
@@ -67,6 +68,7 @@ def test_both_ends_of_the_window_are_included(
     assert sorted(found) == list(expected)
 
 
+@in_every_state
 def test_the_newest_come_first_and_ten_of_them_unless_asked_otherwise(ten: Tenant) -> None:
     ten.create(at(10, version="10"))
     assert versions(ten, limit=None) == list(range(10, 0, -1))

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from asking import DEPLOYMENT, FAILURE, Tenant
+from settling import in_every_state
 from theodora.query import matches
 
 SERVICES = "/api/v2/dora/settings/services"
@@ -31,6 +32,7 @@ def listed(tenant: Tenant, **parameters: str) -> list[dict[str, Any]]:
     return [{"id": each["id"], **each["attributes"]} for each in answer.json()["data"]]
 
 
+@in_every_state
 def test_services_are_listed_with_team_and_production_envs(tenant: Tenant):
     deploy(tenant, "web")
     tenant.create({"services": ["pay", "web"], "started_at": 1_700_000_000}, FAILURE)

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from asking import DEPLOYMENT, Tenant
+from settling import in_every_state
 from theodora.dora import Commit
 
 HOUR = 3_600
@@ -34,6 +35,7 @@ def test_what_a_service_does_not_say_the_organisation_says(tenant: Tenant):
     assert tenant.ask("GET", WEB).json() == answer.json()
 
 
+@in_every_state
 def test_a_change_derives_anew(tenant: Tenant):
     ids = [deploy(tenant, version, hour) for hour, version in enumerate(("v1", "v2", "v1"))]
     tenant.built.store.derivations.derive_all_marked()
@@ -43,6 +45,7 @@ def test_a_change_derives_anew(tenant: Tenant):
     assert tenant.get(ids[1])["change_failure"] is False
 
 
+@in_every_state
 @pytest.mark.parametrize("path", [SETTINGS, WEB])
 def test_a_preview_tells_what_would_change_and_changes_nothing(tenant: Tenant, path: str):
     ids = [deploy(tenant, version, hour) for hour, version in enumerate(("v1", "v2", "v1"))]

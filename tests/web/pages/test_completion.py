@@ -3,6 +3,7 @@
 from typing import Any
 
 from asking import SHOPIST, Tenant
+from settling import in_every_state
 from visiting import Browser, sign_in
 
 
@@ -27,6 +28,7 @@ def test_names_of_fields_are_offered_first(tenant: Tenant) -> None:
     assert item["about"].startswith("The mean time")
 
 
+@in_every_state
 def test_values_come_with_how_many_have_them(tenant: Tenant) -> None:
     for number, env in enumerate(("production", "production", "pre view")):
         tenant.create({**SHOPIST, "env": env, "version": f"v{number}"})
@@ -50,6 +52,7 @@ def test_fixed_values_need_no_events(tenant: Tenant) -> None:
     assert labels(asked(browser, "deployment_type:roll")) == ["rollback", "rollforward"]
 
 
+@in_every_state
 def test_tags_are_offered_by_key_and_by_value(tenant: Tenant) -> None:
     """After an `@` tags come first; a tag that is named as a field cannot be sought, and is not."""
     tenant.create({**SHOPIST, "custom_tags": ["service:x", "serial no:7", "region:eu west"]})

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asking import DEPLOYMENTS, SHOPIST, Tenant, make_tenant
+from settling import in_every_state
 from theodora.errors import Invalid, Problem
 from theodora.events import Deployment
 from theodora.query import Equals, Exists, Not, all_of, any_of, parse, resolve
@@ -85,6 +86,7 @@ def test_a_row_leads_to_its_deployment_and_its_service(tenant: Tenant) -> None:
     assert browser.page(f"/deployments/{id_}").one("h1").text == "a/b v1"
 
 
+@in_every_state
 def test_a_search_narrows_the_list_and_is_kept_in_the_box(tenant: Tenant) -> None:
     deploy(tenant, 1)
     staging = deploy(tenant, 2, env="staging")
@@ -94,6 +96,7 @@ def test_a_search_narrows_the_list_and_is_kept_in_the_box(tenant: Tenant) -> Non
     assert page.one("p", class_="cnt").text == "1 deployment of 2 in this period"
 
 
+@in_every_state
 def test_facets_count_and_lead_into_the_query_and_out(tenant: Tenant) -> None:
     for number, env in enumerate(("canary", "canary", "staging")):
         deploy(tenant, number, env=env)
@@ -171,6 +174,7 @@ def test_clauses_come_apart_and_together() -> None:
     assert text_of(joined(())) == ""
 
 
+@in_every_state
 def test_pages_follow_one_another_without_gap_or_overlap(tenant: Tenant) -> None:
     """Sixty deployments of which many finished in the same second, older and newer again."""
     ids = [deploy(tenant, number // 7, version=f"v{number}") for number in range(60)]
@@ -197,6 +201,7 @@ def test_a_page_says_where_it_goes(tenant: Tenant) -> None:
     assert pager.one("a", rel="next").text == "Older than Thu 31 Aug 2023, 01:00 →"
 
 
+@in_every_state
 @pytest.mark.parametrize("order", ["finished_at", "-change_lead_time", "service", "-duration"])
 def test_the_list_is_sorted_as_asked(tenant: Tenant, order: str) -> None:
     for number, service in enumerate(("b", "a", "c")):
@@ -304,6 +309,7 @@ def _deploy_many(tenant: Tenant, count: int) -> None:
         each.result()
 
 
+@in_every_state
 def test_the_csv_is_the_whole_list(tenant: Tenant) -> None:
     ids = [deploy(tenant, number, custom_tags=["k:=1+1"], team="=cmd") for number in range(30)]
     browser = sign_in(tenant)

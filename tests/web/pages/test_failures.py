@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from asking import FAILURE, FAILURES, Tenant, make_tenant
+from settling import in_every_state
 from theodora.web.security import READ
 from visiting import Browser, sign_in
 
@@ -43,6 +44,7 @@ def test_failures_stand_newest_first_with_their_length(tenant: Tenant) -> None:
     assert page.one("p", class_="cnt").text == "2 failures in this period"
 
 
+@in_every_state
 def test_a_search_narrows_the_list(tenant: Tenant) -> None:
     fail(tenant)
     found = fail(tenant, 1, severity="SEV-9")
@@ -53,6 +55,7 @@ def test_a_search_narrows_the_list(tenant: Tenant) -> None:
     assert "match this search" in nothing.one("div", class_="empty").text
 
 
+@in_every_state
 def test_pages_follow_one_another(tenant: Tenant) -> None:
     for number in range(30):
         fail(tenant, number // 3, name=f"{number}", env=f"{number}")
@@ -118,6 +121,7 @@ def test_another_organisations_failure_is_not_there(tenant: Tenant, shared_serve
     assert sign_in(tenant).get(f"/failures/{fail(other)}").status_code == 404
 
 
+@in_every_state
 def test_the_csv_and_the_json_are_the_same_events(tenant: Tenant) -> None:
     id_ = fail(tenant, services=["a", "b"])
     browser = sign_in(tenant)

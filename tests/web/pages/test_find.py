@@ -1,6 +1,7 @@
 """Quick find: one hit is gone to at once, several are listed."""
 
 from asking import FAILURE, SHOPIST, Tenant
+from settling import in_every_state
 from visiting import Element, sign_in
 
 
@@ -30,12 +31,14 @@ def test_a_service_leads_to_its_page(tenant: Tenant) -> None:
     assert found(tenant, "  shop ") == "/services/shopist"
 
 
+@in_every_state
 def test_a_version_and_a_commit_lead_to_their_deployment(tenant: Tenant) -> None:
     id_ = tenant.create(SHOPIST)
     assert found(tenant, "v1.12.07") == f"/deployments/{id_}"
     assert found(tenant, "66ADC93") == f"/deployments/{id_}"
 
 
+@in_every_state
 def test_several_hits_are_listed(tenant: Tenant) -> None:
     for service in ("api-one", "api-two"):
         tenant.create({**SHOPIST, "service": service})

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from asking import SHOPIST, Tenant
+from settling import in_every_state
 from visiting import Browser, Element, read_page, sign_in
 
 PATH = "/settings/services"
@@ -98,6 +99,7 @@ def test_what_is_wrong_is_said_at_the_field_and_nothing_is_saved(tenant: Tenant)
     assert given(tenant, "web") == {}
 
 
+@in_every_state
 def test_names_are_found_by_a_part_of_them(tenant: Tenant) -> None:
     deploy(tenant, "checkout-api", "checkout-web", "search")
     page = sign_in(tenant).page(f"{PATH}?named=CHECK")
