@@ -178,6 +178,7 @@ def fail_to_fetch(it: Member) -> Future[None]:
 def receive(it: Member, place: str) -> Future[None]:
     it.store.reception.accept(it.key, "deployment", NOW_NS)
     it.store.reception.refuse(it.key, "deployment", Refused(400, place, it.word), NOW_NS)
+    it.store.reception.ignore(it.key, "deployment", [f"/data/{it.word}{place}"], NOW_NS)
     return it.store.reception.write()
 
 
@@ -388,6 +389,7 @@ WRITES: tuple[tuple[str, Callable[[Member], object]], ...] = (
     ("mirrors.remove", lambda it: it.store.mirrors.remove(it.org, REPOSITORY)),
     ("reception.accept", lambda it: receive(it, "/data")),
     ("reception.refuse", lambda it: receive(it, "/other")),
+    ("reception.ignore", lambda it: receive(it, "/fourth")),
     ("reception.write", lambda it: receive(it, "/third")),
     ("sessions.note_seen", lambda it: it.store.sessions.note_seen(it.session, NOW_NS + 1)),
     ("sessions.renew", lambda it: it.store.sessions.renew(it.session, it.secret, NOW_NS + 2)),
