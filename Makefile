@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 # How many deployments the benchmarks run on.
 SIZES ?= 100000 1000000
 
-.PHONY: help setup serve test browser screenshots clients citus check format bench clean
+.PHONY: help setup serve test browser screenshots clients citus check format bench mutants clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -108,6 +108,20 @@ bench: setup $(VENV)/installed-bench
 	@for size in $(SIZES); do $(BIN)/python -m bench.over_http $$size || exit; done
 	@$(BIN)/python -m bench.postgresql $(SIZES)
 	@$(BIN)/python -m bench.faults
+
+# Faults tested in each folder, and which of all that are possible.
+MUTANTS ?= 60
+SEED ?= 1
+FOLDERS ?= query dora storage
+
+$(VENV)/installed-mutants: $(VENV)/installed-dev
+	@echo "Installing what makes faults (group mutants in pyproject.toml)"
+	@$(BIN)/pip install --quiet --group mutants
+	@touch $@
+
+## make mutants  make small faults in the code and count those that fail a test; MUTANTS=60 SEED=1 FOLDERS="query"
+mutants: setup $(VENV)/installed-mutants
+	@$(BIN)/python -m bench.mutants $(FOLDERS) --sample $(MUTANTS) --seed $(SEED)
 
 clean:
 	rm -rf $(VENV)

@@ -27,8 +27,8 @@ from theodora.config import Config
 from theodora.errors import UnusableSetting
 from theodora.storage.keys import KeyKind
 from theodora.storage.opening import is_postgresql
-from theodora.web.invocation import Invocation, datadog_site
 from theodora.web.door.protocol import Connection, Limits
+from theodora.web.invocation import Invocation, datadog_site
 
 _GRACE_SECONDS = 30
 
