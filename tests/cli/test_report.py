@@ -72,7 +72,7 @@ def test_a_page_says_what_the_endpoint_says(url: str):
     lower, higher = "0.2 fewer a week", "3.3 points higher"
     assert said == [
         ["6.8 a week", "30 deployments in 31 days", f"▼ {lower}, within noise7.0 before"],
-        ["no value", "no commits yet", "nothing to compare with"],
+        ["no value", "no lead times in this period", "nothing to compare with"],
         ["2 d", "median of 1 failure", "nothing to compare with"],
         ["3.3 %", "1 of 30 evaluated", f"▲ {higher}, within noise0.0 % before"],
         ["3.3 %", "1 of 30 evaluated", f"▲ {higher}, within noise0.0 % before"],

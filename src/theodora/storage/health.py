@@ -36,6 +36,8 @@ class Seen(NamedTuple):
     number_of_commits: int | None
     change_lead_time: int | None
     """Seconds."""
+    lead_time_status: str | None
+    """Why it has no lead time although its commits are known, if that is so."""
     repository_is_known: bool
     """Whether there are commits of its repository."""
     commit_is_known: bool
@@ -92,7 +94,7 @@ def _newest(cursor: Cursor, org: Organisation) -> Iterator[Seen]:
     rows = cursor.execute(
         "SELECT d.id, d.service, d.env, d.version, d.source, d.finished_at_ns, d.created_at_ns, "
         "d.commit_sha, d.repository_id, d.change_failure IS NULL, d.number_of_commits, "
-        "d.change_lead_time, r.key IS NOT NULL, c.sha IS NOT NULL "
+        "d.change_lead_time, d.lead_time_status, r.key IS NOT NULL, c.sha IS NOT NULL "
         "FROM (SELECT * FROM deployments WHERE org = ? "
         "ORDER BY finished_at_ns DESC, key DESC LIMIT ?) d "
         "LEFT JOIN repositories r ON r.org = d.org AND r.repository_id = d.repository_id "
@@ -100,12 +102,13 @@ def _newest(cursor: Cursor, org: Organisation) -> Iterator[Seen]:
         "ORDER BY d.finished_at_ns DESC, d.key DESC",
         (org.key, LOOKED_AT),
     )
-    for *told, is_pending, commits, lead_time, repository_is_known, commit_is_known in rows:
+    for *told, is_pending, commits, lead_time, status, repository_is_known, commit_is_known in rows:
         yield Seen(
             *told,
             is_pending=bool(is_pending),
             number_of_commits=commits,
             change_lead_time=lead_time,
+            lead_time_status=status,
             repository_is_known=bool(repository_is_known),
             commit_is_known=bool(commit_is_known),
         )

@@ -184,11 +184,11 @@ def test_a_chart_without_anything_says_so() -> None:
     nothing = series(metrics(0))
     none = charts.Rate(0, 0, None, None)
     for drawn, words in (
-        (charts.lead_time_chart(nothing, [slot()]), "no commits yet"),
+        (charts.lead_time_chart(nothing, [slot()]), "no lead times in this period"),
         (charts.rate_chart([none], [slot()], none), "none judged yet"),
         (charts.deployments_chart([], []), "no intervals in this period"),
         (charts.recovery_chart([], Period(0, 1), None, []), "no failures"),
-        (charts.lead_time_histogram([0] * 11, [""] * 11, []), "no commits yet"),
+        (charts.lead_time_histogram([0] * 11, [""] * 11, []), "no lead times in this period"),
     ):
         assert texts(read(drawn)) == [words]
 

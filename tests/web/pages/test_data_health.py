@@ -132,6 +132,23 @@ def test_deployments_without_commits_are_told_with_the_reason(tenant: Tenant) ->
     assert len(rows(section)) == 3
 
 
+def test_a_deployment_after_a_long_pause_is_told_as_that(tenant: Tenant) -> None:
+    """Its commits are known: no page says that there are none."""
+    add_commit(tenant, OTHER_SHA, 100)
+    add_commit(tenant, SHA, 1, OTHER_SHA)
+    deploy(tenant, 90, git=git(OTHER_SHA))
+    deploy(tenant, git=git())
+    tenant.built.store.derivations.derive_all_marked()
+    section = check(sign_in(tenant), "commits")
+    assert any(
+        each.text.startswith("1: the deployment before it is older than lead_time_gap_days")
+        for each in section.all("li")
+    )
+    overview = sign_in(tenant).page("/").one("main").text
+    assert "no lead times in this period" in overview
+    assert "no commits" not in overview
+
+
 def test_a_pending_deployment_says_which_commit_it_waits_for(tenant: Tenant) -> None:
     add_commit(tenant)
     id_ = deploy(tenant, git=git(OTHER_SHA))

@@ -134,7 +134,7 @@ def _deployments(now: Metrics, scope: Scope) -> str:
 
 def _commits(now: Metrics) -> str:
     n = now.change_lead_time.n
-    return f"median of {wording.counted(n, 'commit')}" if n else "no commits yet"
+    return f"median of {wording.counted(n, 'commit')}" if n else "no lead times in this period"
 
 
 def _recoveries(now: Metrics) -> str:

@@ -88,7 +88,7 @@ def show_data_health(visit: Visit) -> Answer:
     refusals = _refusals(health.refusals, health.activity, visit.now_ns)
     ignored = _ignored(health.ignored, visit.now_ns)
     unmatched = _unmatched(seen, {each.repository_id: each for each in health.failed_mirrors})
-    without = _rows(seen, _why_without_commits)
+    without = _rows(seen, _why_without_lead_times)
     pending = _rows(seen, _why_pending)
     outliers = _rows(seen, _why_outlier)
     found = {
@@ -131,7 +131,7 @@ _CHECKS = {
     "refused": ("Refused", "reason"),
     "ignored": ("Unknown members", "member"),
     "repositories": ("Repositories not matched", "repository"),
-    "commits": ("Deployments without commits", "deployment"),
+    "commits": ("Deployments without lead times", "deployment"),
     "pending": ("Pending", "deployment"),
     "outliers": ("Outliers", "deployment"),
 }
@@ -195,9 +195,15 @@ NO_COMMIT = "no commit was sent with it"
 NO_REPOSITORY = "no commits of its repository are known"
 UNKNOWN_COMMIT = "its commit is not among those of its repository"
 NOTHING_BEFORE = "there is no deployment before it to compare with"
+AFTER_PAUSE = (
+    "the deployment before it is older than lead_time_gap_days, so that lead times would measure "
+    "the pause"
+)
 
 
-def _why_without_commits(seen: Seen) -> str | None:
+def _why_without_lead_times(seen: Seen) -> str | None:
+    if seen.lead_time_status == "gap":
+        return AFTER_PAUSE
     if seen.number_of_commits is not None:
         return None
     if seen.commit_sha is None:

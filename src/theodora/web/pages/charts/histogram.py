@@ -43,7 +43,7 @@ def lead_time_histogram(
 ) -> Markup:
     """Commits by lead time; one count and one link for each of `EDGES_SEC`."""
     if not any(counts):
-        return empty_chart("no commits yet")
+        return empty_chart("no lead times in this period")
     names = [_step(index) for index in range(len(EDGES_SEC))]
     slots = [
         Slot(name, name, link, is_partial=False) for name, link in zip(names, links, strict=True)

@@ -129,7 +129,7 @@ def lead_time_chart(series: Sequence[BucketMetrics], slots: Sequence[Slot]) -> M
     lead_times = [each.metrics.change_lead_time for each in series]
     known = [each.p90 for each in lead_times if each.p90 is not None]
     if not known:
-        return empty_chart("no commits yet")
+        return empty_chart("no lead times in this period")
     plot = Plot(leading(slots, (each.n for each in lead_times)), duration_axis(max(known)))
     titles = [
         f"median {wording.duration(each.p50)}, p90 {wording.duration(each.p90)}, "
