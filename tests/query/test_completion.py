@@ -76,6 +76,13 @@ def test_a_value_of_the_field_may_follow_its_name(
     assert completion.values_of is resolve("service")
 
 
+@pytest.mark.parametrize("query", ["is:|", "@is:pro|", "a is:(|"])
+def test_a_state_may_follow_is(query: str) -> None:
+    completion = at_bar(query)
+    assert completion.states == ("production",)
+    assert completion.values_of is None
+
+
 def test_a_value_of_a_tag_may_follow_its_key() -> None:
     assert at_bar("@language:j|").values_of == Tag("language")
 

@@ -206,6 +206,11 @@ DIFFERENCES: Mapping[str, tuple[tuple[str, Event, bool | str, bool | str], ...]]
         ("service:“api-service”", D, True, False),
         ("“production”", D, True, False),
     ),
+    "22 what is production is a setting, there it is a tag": (
+        ("is:production", D, True, False),
+        ("-is:production", D, False, True),
+        ("is:staging", D, ERROR, False),
+    ),
     "pyVRL's VRL 0.15 has no && and || (0.18 has)": (
         ("env:production && team:backend", D, True, False),
         ("env:staging || team:backend", D, True, False),
@@ -231,7 +236,7 @@ def test_a_known_difference(query: str, event: Event, here: bool | str, there: b
 
 def test_every_row_of_the_list_of_differences_has_its_example() -> None:
     numbers = [int(name.split()[0]) for name in DIFFERENCES if name[0].isdigit()]
-    assert numbers == list(range(1, 22))
+    assert numbers == list(range(1, 23))
 
 
 SERVICES = ("web", "api-service", "worker", "my service")

@@ -6,7 +6,6 @@ import pytest
 
 from asking import DEPLOYMENT, FAILURE, Tenant
 from settling import in_every_state
-from theodora.query import matches
 
 SERVICES = "/api/v2/dora/settings/services"
 USUAL = ["production", "prod", "prd", "live"]
@@ -76,7 +75,5 @@ def test_headline_figures_count_the_production_environments_of_each_service(
             deploy(tenant, name, env)
     put(tenant, "/api/v2/dora/settings", **organisation)
     put(tenant, f"{SERVICES}/web", **service)
-    org = tenant.built.store.keys.organisation(tenant.organisation)
-    production = tenant.built.store.settings.production(org)
-    events = tenant.built.store.deployments.everything(org)
-    assert {(each.service, each.env) for each in events if matches(production, each)} == counted
+    found = [each["attributes"] for each in tenant.found(query="is:production")]
+    assert {(each["service"], each["env"]) for each in found} == counted

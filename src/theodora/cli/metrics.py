@@ -62,7 +62,7 @@ def metrics(
     """Print the DORA metrics of a period, by default of twelve weeks.
 
     \b
-    theodora metrics --query env:production --group-by service
+    theodora metrics --query is:production --group-by service
     theodora metrics --last 6mo --interval month --format csv > metrics.csv
 
     A TIME is RFC 3339, or a date or date-time in the time zone. The last SPAN includes the

@@ -12,7 +12,7 @@ from theodora.dora.levels import measured
 from theodora.dora.metrics import Metrics
 from theodora.dora.report import BucketMetrics, GroupReport
 from theodora.events import Deployment, format_rfc3339
-from theodora.query import NOTHING, Everything, Query, all_of, parse, to_text
+from theodora.query import Everything, Production, Query, all_of, parse, to_text
 from theodora.query.fields import resolve
 from theodora.query.operands import equals
 from theodora.storage import Organisation, Store
@@ -134,8 +134,11 @@ class Month:
 
 
 def _tree(store: Store, org: Organisation, team: str | None, query: str | None) -> Query:
-    tree = store.settings.production(org) if query is None else parse(query)
-    clauses = [] if tree in (NOTHING, Everything()) else [tree]
+    if query is not None:
+        tree = parse(query)
+    else:
+        tree = Production() if store.settings.has_production(org) else Everything()
+    clauses = [] if tree == Everything() else [tree]
     if team is not None:
         clauses.append(equals(resolve("team"), team))
     return all_of(clauses) if clauses else Everything()

@@ -67,7 +67,7 @@ def search(
     """Find events with the search language; without a QUERY, all of them.
 
     \b
-    theodora search 'service:checkout env:production -team:payments'
+    theodora search 'service:checkout is:production -team:payments'
     theodora search 'change_failure:true' --from 2026-01-01T00:00:00Z --sort -duration
     """
     kind = Kind.FAILURE if failures else Kind.DEPLOYMENT

@@ -22,7 +22,7 @@ from theodora.dora.report import MetricsQuery, Report, make_report
 from theodora.dora.rows import DeploymentRow, IncidentRow, deployment_row, incident_row
 from theodora.dora.rules import LinkedRule, StaticRule
 from theodora.dora.sequence import DeploymentSequence
-from theodora.dora.settings import ServiceSettings, is_production
+from theodora.dora.settings import ServiceSettings
 
 __all__ = [
     "Calendar",
@@ -50,7 +50,6 @@ __all__ = [
     "deployment_row",
     "derive",
     "incident_row",
-    "is_production",
     "make_report",
     "select_deployments",
     "select_incidents",

@@ -1,6 +1,5 @@
 """What a service may set about itself and its derivation."""
 
-from collections.abc import Collection
 from typing import Literal
 
 import msgspec
@@ -11,10 +10,9 @@ from theodora.dora.rules import (
     LinkedRule,
     StaticRule,
 )
+from theodora.events.production import PRODUCTION_ENVS
 
 LeadTimeClock = Literal["author_time", "commit_time"]
-
-PRODUCTION_ENVS = ("production", "prod", "prd", "live")
 
 
 class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,8 +41,3 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The environments that headline figures count, in lower case."""
     team: str | None = None
     """The team of deployments and failures that were sent without one."""
-
-
-def is_production(env: str | None, production_envs: Collection[str] = PRODUCTION_ENVS) -> bool:
-    """Whether headline figures count `env`. `production_envs` are in lower case."""
-    return env is not None and env.lower() in production_envs

@@ -11,6 +11,7 @@ from theodora.query.ast import (
     Not,
     NumberRange,
     Or,
+    Production,
     Query,
     Text,
     TextRange,
@@ -35,6 +36,7 @@ from theodora.query.matches import matches
 from theodora.query.parser import parse
 from theodora.query.patterns import Pattern, Wild
 from theodora.query.printer import to_text
+from theodora.query.production import ProductionEnvs
 
 __all__ = [
     "FIELDS",
@@ -53,6 +55,8 @@ __all__ = [
     "NumberRange",
     "Or",
     "Pattern",
+    "Production",
+    "ProductionEnvs",
     "Query",
     "Tag",
     "Target",

@@ -110,8 +110,13 @@ class Text:
     everywhere: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Production:
+    """The event is in production, as settings say: see `theodora.query.production`."""
+
+
 Leaf: TypeAlias = Exists | Equals | Wildcard | NumberRange | TextRange | Text
-Query: TypeAlias = Everything | Leaf | And | Or | Not
+Query: TypeAlias = Everything | Leaf | Production | And | Or | Not
 
 NOTHING = Not(Everything())
 """True of no event."""

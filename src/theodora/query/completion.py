@@ -7,8 +7,8 @@ worst that can come of it is a suggestion that does not help.
 import re
 from dataclasses import dataclass, field
 
-from theodora.query.fields import Target, resolve
-from theodora.query.parser import Unnamed
+from theodora.query.fields import Target, bare, resolve
+from theodora.query.parser import STATES, Unnamed
 from theodora.query.scanner import CURLY_QUOTES
 
 _TOKEN = re.compile(
@@ -28,6 +28,7 @@ _TOKEN = re.compile(
 _REST_OF_WORD = re.compile(r'(?:[^\s\\"()\[\]{}:<>]|\\.)*', re.DOTALL)
 _CURLY_QUOTE = re.compile(rf"(\\.)|[{''.join(sorted(CURLY_QUOTES))}]", re.DOTALL)
 _OPERATORS = {"AND", "OR", "NOT", "&&", "||", "-", "+"}
+_NO_FIELDS = {each.value for each in Unnamed}
 _NAMES_FOLLOW = {Unnamed.EXISTING.value, Unnamed.MISSING.value}
 
 
@@ -45,6 +46,8 @@ class Completion:
     """One of these."""
     values_of: Target | None = None
     """A value of this field."""
+    states: tuple[str, ...] = ()
+    """One of these, after `is:`."""
 
 
 @dataclass(slots=True)
@@ -62,7 +65,7 @@ class _Place:
             case "space" | "sign":
                 return
             case "name":
-                self.name = token[:-1]
+                self.name = bare(token[:-1])
                 return
             case "open":
                 self.groups.append(self.name or self.groups[-1])
@@ -77,7 +80,7 @@ class _Place:
     def expected(self, start: int, end: int, typed: str) -> Completion:
         about = self.name or self.groups[-1]
         names_follow = about in _NAMES_FOLLOW
-        is_value = about is not None and about != Unnamed.EVERYWHERE.value and not names_follow
+        is_value = about is not None and about not in _NO_FIELDS
         return Completion(
             start,
             end,
@@ -85,6 +88,7 @@ class _Place:
             names=self.name is None or names_follow,
             operators=self._operators(),
             values_of=resolve(about) if about and is_value else None,
+            states=tuple(STATES) if about == Unnamed.STATE.value else (),
         )
 
     def _operators(self) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from theodora.query.ast import (
     Not,
     NumberRange,
     Or,
+    Production,
     Query,
     Text,
     TextRange,
@@ -25,23 +26,26 @@ from theodora.query.ast import (
 from theodora.query.fields import FIELDS, Event, Scalar
 from theodora.query.operands import number
 from theodora.query.patterns import fits
+from theodora.query.production import DEFAULT_PRODUCTION, ProductionEnvs
 from theodora.query.words import stand_in
 
 TargetLeaf: TypeAlias = Exists | Equals | Wildcard | NumberRange | TextRange
 """A leaf about the values that an event has of one field or tag."""
 
 
-def matches(query: Query, event: Event) -> bool:
+def matches(query: Query, event: Event, production: ProductionEnvs = DEFAULT_PRODUCTION) -> bool:
     """Whether `event` matches. `Not` is a true complement: no part is ever unknown."""
     match query:
         case Everything():
             return True
         case And(parts):
-            return all(matches(part, event) for part in parts)
+            return all(matches(part, event, production) for part in parts)
         case Or(parts):
-            return any(matches(part, event) for part in parts)
+            return any(matches(part, event, production) for part in parts)
         case Not(part):
-            return not matches(part, event)
+            return not matches(part, event, production)
+        case Production():
+            return production.hold(event)
         case _:
             return _holds(query, event)
 

@@ -4,7 +4,7 @@ Each method's docstring holds the rule of the grammar that it reads; characters,
 phrases are the scanner's.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TypeAlias
@@ -15,6 +15,7 @@ from theodora.query.ast import (
     Bound,
     Everything,
     Exists,
+    Production,
     Query,
     Text,
     TextRange,
@@ -55,12 +56,16 @@ class Unnamed(Enum):
     EVERYWHERE = "*"
     EXISTING = "_exists_"
     MISSING = "_missing_"
+    STATE = "is"
 
 
 _UNNAMED = {unnamed.value: unnamed for unnamed in Unnamed}
 
-RESERVED = frozenset(("AND", "OR", "NOT", Unnamed.EXISTING.value, Unnamed.MISSING.value))
+RESERVED = frozenset(("AND", "OR", "NOT", *(name for name in _UNNAMED if name not in {"", "*"})))
 """The words that are no tag's key unless they are escaped."""
+
+STATES: Mapping[str, Query] = {"production": Production()}
+"""What may follow `is:`."""
 
 Scope: TypeAlias = Target | Unnamed
 """What the values at hand are about, unless a clause has its own name."""
@@ -194,19 +199,32 @@ class _Parser(Scanner):
                 if word.text is None:
                     raise self._unexpected_wildcard(word)
                 return _existence(scope, _target(word))
+            case Unnamed.STATE:
+                return self._state(word.text, word.start)
             case Field() | Tag():
                 return _about(scope, word)
 
     def _phrase(self, scope: Scope) -> Query:
-        self._count_term(self.at)
+        start = self.at
+        self._count_term(start)
         text = self.phrase()
         match scope:
             case Unnamed.FREE_TEXT | Unnamed.EVERYWHERE:
                 return _text(scope, (text,))
             case Unnamed.EXISTING | Unnamed.MISSING:
                 return _existence(scope, resolve(text))
+            case Unnamed.STATE:
+                return self._state(text, start)
             case Field() | Tag():
                 return equals(scope, text)
+
+    def _state(self, text: str | None, start: int) -> Query:
+        """What `is:` says; a value that is not known would find nothing without a word."""
+        found = None if text is None else STATES.get(text)
+        if found is None:
+            known = " ".join(STATES)
+            raise self.error(f'attribute "is" must be one of "{known}"', start)
+        return found
 
     def _comparison(self, scope: Scope) -> Query:
         """comparison = ( ">=" | "<=" | ">" | "<" ) , ( phrase | operand )"""

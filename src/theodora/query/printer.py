@@ -19,6 +19,7 @@ from theodora.query.ast import (
     Not,
     NumberRange,
     Or,
+    Production,
     Query,
     Text,
     TextRange,
@@ -41,6 +42,8 @@ def to_text(query: Query) -> str:
             return " OR ".join(_alternatives(parts))
         case And(parts):
             return " ".join(_unless(Or, part) for part in parts)
+        case Production():
+            return "is:production"
         case Not(Exists(target)):
             return f"_missing_:{_name(target)}"
         case Not(part):

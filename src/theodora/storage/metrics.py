@@ -21,6 +21,7 @@ from theodora.storage.in_period import COUNTED, InPeriod, ValueCounts
 from theodora.storage.kept import KeptColumns, Overtaken, Snapshots, Wanted, load_period
 from theodora.storage.organisations import Organisation
 from theodora.storage.selecting import Selecting
+from theodora.storage.settings import with_settings
 from theodora.storage.tables import DEPLOYMENTS
 from theodora.storage.where import compile_where
 
@@ -135,7 +136,7 @@ def _count_in_table(
     """Of a field that is not held in memory."""
     column = DEPLOYMENTS.column(field)
     assert column is not None, "a field whose values stand in no column"
-    matching = compile_where(tree, DEPLOYMENTS, cursor.dialect)
+    matching = compile_where(with_settings(cursor, org, tree), DEPLOYMENTS, cursor.dialect)
     rows = cursor.execute(
         f"SELECT {column}, count(*) FROM deployments e WHERE e.org = ? "
         f"AND e.finished_at_ns >= ? AND e.finished_at_ns < ? AND {matching.sql} "

@@ -20,6 +20,7 @@ from theodora.query.ast import (
     Not,
     NumberRange,
     Or,
+    Production,
     Query,
     Text,
     TextRange,
@@ -117,7 +118,7 @@ def unions(query: Query, table: EventTable[Any]) -> tuple[Union, ...]:
             return _one(_alone(_numbers(field, low, high, table)))
         case Text(words, everywhere):
             return _free_text(words) if not everywhere or _in_postings(words) else ()
-        case Everything():
+        case Everything() | Production():
             return ()
         case Not(Everything()):
             return _NOTHING

@@ -13,13 +13,26 @@ from numpy.typing import NDArray
 
 from theodora.dora import DeploymentColumns, IncidentColumns, Labels, Period, Selected
 from theodora.dora.columns import Flags, Ints, Places
-from theodora.query import And, Equals, Everything, Field, Leaf, Not, Or, Query, Tag, Text
+from theodora.query import (
+    And,
+    Equals,
+    Everything,
+    Field,
+    Leaf,
+    Not,
+    Or,
+    Production,
+    Query,
+    Tag,
+    Text,
+)
 from theodora.query.fields import Scalar, Target
 from theodora.query.matches import TargetLeaf, holds
 from theodora.storage.columns import KeptEvents, Snapshot
 from theodora.storage.cursor import Cursor
 from theodora.storage.indexing import watermark_of
 from theodora.storage.organisations import Organisation
+from theodora.storage.settings import production_tree
 from theodora.storage.terms import Term
 from theodora.storage.where import compile_where
 
@@ -76,6 +89,8 @@ class Selecting(Generic[C]):
                 return reduce(np.logical_or, map(self._matches, parts))
             case Not(part):
                 return ~self._matches(part)
+            case Production():
+                return self._matches(production_tree(self._cursor, self._org))
             case _:
                 return self._leaf(query)
 

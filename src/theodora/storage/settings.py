@@ -1,19 +1,20 @@
 """Settings of services, and of the organisation for services that say nothing else."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future
 from typing import Any, NamedTuple
 
 import msgspec
 
-from theodora.dora import ServiceSettings, is_production
+from theodora.dora import ServiceSettings
 from theodora.dora.settings import LeadTimeClock
-from theodora.query import NOTHING, Equals, Query, all_of, any_of, complement, resolve
+from theodora.query import NOTHING, ProductionEnvs, Query
+from theodora.query.production import names_production, with_production
 from theodora.storage.cursor import Cursor
 from theodora.storage.database import Database
 from theodora.storage.marks import mark_organisation, mark_service
 from theodora.storage.organisations import Organisation
-from theodora.storage.posted import posted_values
+from theodora.storage.posted import MAX_VALUES, posted_values
 from theodora.storage.tables import DEPLOYMENTS, FAILURES
 from theodora.storage.teams import WHOLE_ORGANISATION, team_has_changed
 
@@ -55,13 +56,13 @@ class Settings:
         """
         return self._database.read(lambda cursor: _services(cursor, org, after, limit))
 
-    def production(self, org: Organisation) -> Query:
-        """What headline figures count: deployments to production environments, and failures.
+    def production_envs(self, org: Organisation) -> ProductionEnvs:
+        """Which environments are production, by the settings of organisation and services."""
+        return self._database.read(lambda cursor: production_envs(cursor, org))
 
-        Environments count by their service's settings. It is a query like any other, so that
-        searches and metrics can be narrowed by it.
-        """
-        return self._database.read(lambda cursor: _production(cursor, org))
+    def has_production(self, org: Organisation) -> bool:
+        """Whether any event may be in production: its environment is for some service."""
+        return self._database.read(lambda cursor: production_tree(cursor, org) != NOTHING)
 
     def lead_time_clocks(self, org: Organisation) -> Mapping[str, LeadTimeClock]:
         """Where lead times start: of services for which that was set, and of the rest as ""."""
@@ -154,35 +155,36 @@ def _lead_time_clocks(cursor: Cursor, org: Organisation) -> dict[str, LeadTimeCl
     }
 
 
-def _production(cursor: Cursor, org: Organisation) -> Query:
+def production_envs(cursor: Cursor, org: Organisation) -> ProductionEnvs:
+    """The production environments of the organisation and of services with their own."""
+    of_organisation = given_settings(cursor, org, WHOLE_ORGANISATION)
+    return ProductionEnvs(
+        resolved(of_organisation, {}).production_envs,
+        {
+            service: resolved(of_organisation, given).production_envs
+            for service, given in _given_to_services(cursor, org).items()
+            if "production_envs" in given
+        },
+    )
+
+
+def production_tree(cursor: Cursor, org: Organisation) -> Query:
+    """What `is:production` means among the events that are stored now."""
+    envs = production_envs(cursor, org)
     known = {
         env for table in (DEPLOYMENTS, FAILURES) for env in posted_values(cursor, table, org, "env")
     }
-    of_organisation = given_settings(cursor, org, WHOLE_ORGANISATION)
-    exceptions = {
-        service: resolved(of_organisation, given).production_envs
-        for service, given in _given_to_services(cursor, org).items()
-        if "production_envs" in given
-    }
-    usual = _env_is_one_of(known, resolved(of_organisation, {}).production_envs)
-    named = [Equals(_SERVICE, service) for service in exceptions]
-    if not named:
-        return usual
-    others = all_of([complement(any_of(named)), usual])
-    of_named = (
-        all_of([service, _env_is_one_of(known, envs)])
-        for service, envs in zip(named, exceptions.values(), strict=True)
-    )
-    return any_of([others, *of_named])
+    if len(known) >= MAX_VALUES:
+        # Not all are known. The names as they are set must not be missed.
+        known.update(envs.usual, *envs.by_service.values())
+    return envs.tree(known)
 
 
-_SERVICE, _ENV = resolve("service"), resolve("env")
-
-
-def _env_is_one_of(known: Iterable[str], production_envs: Collection[str]) -> Query:
-    """Names those of the known environments: they are compared without regard to case."""
-    named = [Equals(_ENV, env) for env in sorted(known) if is_production(env, production_envs)]
-    return any_of(named) if named else NOTHING
+def with_settings(cursor: Cursor, org: Organisation, query: Query) -> Query:
+    """The query with what settings say in the place of `is:production`."""
+    if not names_production(query):
+        return query
+    return with_production(query, production_tree(cursor, org))
 
 
 def _put(cursor: Cursor, org: Organisation, service: str, given: Given) -> None:

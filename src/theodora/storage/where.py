@@ -17,6 +17,7 @@ from theodora.query.ast import (
     Not,
     NumberRange,
     Or,
+    Production,
     Query,
     Text,
     TextRange,
@@ -65,6 +66,8 @@ def compile_where(query: Query, table: EventTable[Any], dialect: Dialect) -> Con
             return _of_values(target, table, lambda value, _: _in_range(value, low, high))
         case Text(words, everywhere):
             return _text(words, table, dialect, everywhere=everywhere)
+        case Production():
+            raise NotImplementedError("settings have not been put into the query")
         case _:
             assert_never(query)
 

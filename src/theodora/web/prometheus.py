@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector
 from theodora.dora.buckets import DAY_NS, Period
 from theodora.dora.report import GroupReport, MetricsQuery
 from theodora.errors import Invalid, Problem
+from theodora.query import Production
 from theodora.web.operations import Request
 from theodora.web.responses import PROMETHEUS, Reply
 
@@ -125,8 +126,7 @@ def scrape(request: Request) -> Reply:
     query = MetricsQuery(
         period=Period(now_ns - days * DAY_NS, now_ns), as_of_ns=now_ns, group_by=LABELS
     )
-    production = request.store.settings.production(org)
-    groups = request.store.metrics.report(org, query, production).groups
+    groups = request.store.metrics.report(org, query, Production()).groups
     ordered = sorted(groups, key=lambda group: -group.total.deployment_frequency.count)
     shown = ordered[: request.prometheus_groups]
     return Reply(200, exposition(shown, len(groups) - len(shown), days), PROMETHEUS)

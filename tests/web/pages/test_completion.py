@@ -52,6 +52,19 @@ def test_fixed_values_need_no_events(tenant: Tenant) -> None:
     assert labels(asked(browser, "deployment_type:roll")) == ["rollback", "rollforward"]
 
 
+def test_what_may_be_said_of_environments_is_offered(tenant: Tenant) -> None:
+    browser = sign_in(tenant)
+    assert labels(asked(browser, "is")) == ["is"]
+    assert asked(browser, "-is:pro")["items"] == [
+        {
+            "text": "production ",
+            "label": "production",
+            "about": "In an environment that the settings call production.",
+        }
+    ]
+    assert labels(asked(browser, "is:x")) == []
+
+
 @in_every_state
 def test_tags_are_offered_by_key_and_by_value(tenant: Tenant) -> None:
     """After an `@` tags come first; a tag that is named as a field cannot be sought, and is not."""

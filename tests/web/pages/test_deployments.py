@@ -125,6 +125,24 @@ def test_a_facet_counts_what_has_no_value(tenant: Tenant) -> None:
     assert len(rows(browser.page(without))) == 1
 
 
+def test_production_as_the_settings_name_it_is_a_choice_of_its_own(tenant: Tenant) -> None:
+    for number, env in enumerate(("Prod", "live", "canary")):
+        deploy(tenant, number, env=env)
+    browser = sign_in(tenant)
+    page = browser.page(f"/deployments?{PERIOD}")
+    assert page.one("input", id="query")["value"] == "is:production"
+    assert len(rows(page)) == 2
+    assert choice(page, "production, as set").text == "production, as set 2 not"
+    assert choice(page, "production, as set").all("a")[0]["aria-current"] == "true"
+    assert choice(page, "canary").text == "canary 1 not"
+    also = choice(page, "canary").all("a")[0]["href"]
+    assert query_of(also) == "is:production OR env:canary"
+    assert len(rows(browser.page(also))) == 3
+    left_out = choice(page, "production, as set").one("a", class_="not")["href"]
+    assert query_of(left_out) == "-is:production"
+    assert len(rows(browser.page(left_out))) == 1
+
+
 def test_facets_of_verdicts_find_failed_and_pending(tenant: Tenant) -> None:
     failed, pending = deploy(tenant, 1), deploy(tenant, 2)
     tenant.patch(failed, {"change_failure": True})

@@ -87,7 +87,7 @@ def test_a_team_is_a_row_when_asked_for(tenant: Tenant) -> None:
     found = rows(sign_in(tenant).page("/?group_by=team"))
     assert list(found) == ["storefront", "discovery"]
     query = dict(parse_qsl(urlsplit(found["storefront"].one("th").one("a")["href"]).query))
-    assert query == {"query": "env:production team:storefront"}
+    assert query == {"query": "is:production team:storefront"}
 
 
 @pytest.mark.parametrize(

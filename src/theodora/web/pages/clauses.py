@@ -15,6 +15,7 @@ from theodora.query import (
     Field,
     Not,
     Or,
+    Production,
     Query,
     Text,
     all_of,
@@ -102,7 +103,7 @@ class Choices:
         return joined(parts)
 
     def _is_choice(self, clause: Query) -> bool:
-        return isinstance(clause, Equals) or clause == Not(Exists(self.target))
+        return isinstance(clause, Equals | Production) or clause == Not(Exists(self.target))
 
 
 def is_about(query: Query, target: Target) -> bool:
@@ -114,6 +115,8 @@ def is_about(query: Query, target: Target) -> bool:
             return is_about(part, target)
         case Everything() | Text():
             return False
+        case Production():
+            return isinstance(target, Field) and target.name == "env"
         case _:
             return query.target == target
 

@@ -7,7 +7,7 @@ import msgspec
 from theodora.query import FIELDS, Equals, Everything, Field, Kind, Tag, Type, resolve, to_text
 from theodora.query.completion import Completion, complete
 from theodora.query.fields import Scalar, Target
-from theodora.query.parser import MAX_CHARACTERS
+from theodora.query.parser import MAX_CHARACTERS, Unnamed
 from theodora.web.pages import wording
 from theodora.web.pages.frame import Answer, Download, Visit
 
@@ -21,6 +21,10 @@ _VALUES = {
     "remediation.type": ("rollback", "rollforward"),
 }
 """Of fields that have no others, and so need not be counted."""
+
+
+_IS = Unnamed.STATE.value
+_STATES = {"production": "In an environment that the settings call production."}
 
 
 class Suggestion(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -55,6 +59,9 @@ def suggest(visit: Visit) -> Answer:
 
 def _suggestions(visit: Visit, place: Completion) -> Iterator[Suggestion]:
     typed = place.typed.casefold()
+    for state in place.states:
+        if state.startswith(typed):
+            yield Suggestion(f"{state} ", state, _STATES[state])
     if place.values_of is not None:
         yield from _values(visit, place, place.values_of)
     if place.names and typed.startswith("@"):
@@ -75,6 +82,8 @@ def _names(typed: str) -> Iterator[Suggestion]:
         names = (field.name, *field.aliases)
         if field.source(Kind.DEPLOYMENT) and any(name.startswith(typed) for name in names):
             yield Suggestion(f"{field.name}:", field.name, field.about)
+    if _IS.startswith(typed):
+        yield Suggestion(f"{_IS}:", _IS, "What settings say of it: `is:production`.")
 
 
 def _tags(visit: Visit, typed: str) -> Iterator[Suggestion]:

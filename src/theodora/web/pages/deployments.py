@@ -17,7 +17,7 @@ from theodora.storage.in_period import InPeriod, ValueCounts, VerdictCounts
 from theodora.web.pages import wording
 from theodora.web.pages.charts import Count, day_histogram, slots_of
 from theodora.web.pages.clauses import clauses_of, joined, known_field, text_of
-from theodora.web.pages.facets import count_facets, facets
+from theodora.web.pages.facets import count_facets, count_production, facets
 from theodora.web.pages.frame import Answer, View, Visit
 from theodora.web.pages.last import UNMEASURED, VERDICTS, deployment_path, path_of
 from theodora.web.pages.listing import (
@@ -97,6 +97,7 @@ class _Counts(NamedTuple):
     all: int
     """Whatever is searched for."""
     facets: Sequence[ValueCounts]
+    in_production: int
     bars: Sequence[VerdictCounts]
 
 
@@ -116,7 +117,11 @@ def show_deployments(visit: Visit) -> Answer:
             "total": visit.store.metrics.report(visit.organisation, query, tree).overall.total,
             "all": counts.all,
             "clauses": len(clauses_of(tree)),
-            "facets": tuple(facets(visit, tree, counts.facets)) if counts.facets else (),
+            "facets": (
+                tuple(facets(visit, tree, counts.facets, counts.in_production))
+                if counts.facets
+                else ()
+            ),
             "is_long": is_long,
             "histogram": _histogram(counts.bars, buckets, bars, has_links=not is_long),
             "columns": tuple(heads(scope, PATH, listing, COLUMNS)),
@@ -172,6 +177,7 @@ def _counted(visit: Visit, tree: Query, buckets: Sequence[Bucket], *, with_facet
         return _Counts(
             those.count(Everything()),
             count_facets(those, tree) if with_facets else (),
+            count_production(those, tree) if with_facets else 0,
             those.verdicts(tree, [each.covered for each in buckets]),
         )
 

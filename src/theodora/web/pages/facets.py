@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from theodora.query import Exists, Field, Query, complement
+from theodora.query import Exists, Field, Production, Query, complement
 from theodora.query.fields import Scalar
 from theodora.query.operands import equals
 from theodora.storage.in_period import InPeriod, ValueCounts
 from theodora.web.pages import wording
-from theodora.web.pages.clauses import Choices, known_field, text_of
+from theodora.web.pages.clauses import Choices, clauses_of, joined, known_field, text_of
 from theodora.web.pages.frame import Visit
 from theodora.web.pages.last import UNMEASURED
 from theodora.web.pages.reasons import judge_name
@@ -35,8 +35,9 @@ class FacetField:
         return known_field(self.name)
 
 
+ENVIRONMENT = FacetField("env", "Environment")
 FACETS = (
-    FacetField("env", "Environment"),
+    ENVIRONMENT,
     FacetField("team", "Team"),
     FacetField("service", "Service"),
     FacetField("change_failure", "Verdict", (("false", "OK"), ("true", "Failed"), ("", "Pending"))),
@@ -72,6 +73,12 @@ class Facet(NamedTuple):
     has_more: bool
 
 
+def count_production(those: InPeriod, tree: Query) -> int:
+    """Deployments to production, whatever the query says of environments."""
+    others = Choices(tree, ENVIRONMENT.field).others
+    return those.count(joined((*clauses_of(others), Production())))
+
+
 def count_facets(those: InPeriod, tree: Query) -> list[ValueCounts]:
     """The values of each; its counts ignore what the query says of its own field."""
     return [
@@ -80,11 +87,15 @@ def count_facets(those: InPeriod, tree: Query) -> list[ValueCounts]:
     ]
 
 
-def facets(visit: Visit, tree: Query, counts: Sequence[ValueCounts]) -> Iterator[Facet]:
-    """`counts` are those of `count_facets`."""
+def facets(
+    visit: Visit, tree: Query, counts: Sequence[ValueCounts], in_production: int
+) -> Iterator[Facet]:
+    """`counts` are those of `count_facets`, `in_production` is that of `count_production`."""
     for facet, of_facet in zip(FACETS, counts, strict=True):
         choices = Choices(tree, facet.field)
         values = _fixed(facet, of_facet) if facet.fixed else _found(facet, of_facet)
+        if facet is ENVIRONMENT and in_production:
+            values = [(Production(), "production, as set", in_production), *values]
         shown = tuple(
             _choice(visit, choices, clause, name, count) for clause, name, count in values
         )

@@ -15,6 +15,7 @@ _CODE = re.compile(r"`([^`]+)`")
 
 CONSTRUCTS = (
     ("env:production", "a field has exactly this value"),
+    ("is:production", "in any environment that the settings call production"),
     ('version:"v1 (beta)"', "a value with spaces or signs in quotes"),
     ("service:web team:storefront", "both; AND may stand between"),
     ("env:staging OR env:production", "either"),

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from theodora.dora.groups import NONE
 from theodora.dora.report import GroupReport, Report
-from theodora.dora.settings import is_production
 from theodora.errors import NotFound
 from theodora.events import Deployment
+from theodora.events.production import is_production
 from theodora.events.values import SECOND_NS
 from theodora.query import (
     Exists,
@@ -63,12 +63,12 @@ def show_service(visit: Visit) -> Answer:
     report = visit.store.metrics.report(
         visit.organisation, visit.scope.metrics_query(group_by=("env",), stages=True), own
     )
-    env = _environment(visit, report, last.deployment)
+    settings = visit.store.settings.effective(visit.organisation, service)
+    env = _environment(visit, report, last.deployment, settings.production_envs)
     scope = _narrowed(visit.scope, own, env)
     group = _group(report, env) or _empty(visit, scope)
     failed = failed_deployments(visit.store, visit.organisation, scope, MOST_FAILURES)
     path = service_path(service)
-    settings = visit.store.settings.effective(visit.organisation, service)
     return View(
         {
             "service": service,
@@ -101,7 +101,9 @@ def _team_link(scope: Scope, team: str | None) -> str:
     return scope.link("/", query=to_text(equals(resolve("team"), team))) if team else ""
 
 
-def _environment(visit: Visit, report: Report, last: Deployment) -> str:
+def _environment(
+    visit: Visit, report: Report, last: Deployment, production_envs: Sequence[str]
+) -> str:
     """The one asked for, else the production environment most deployed to, else any."""
     asked = visit.query_parameters.get("env")
     if asked:
@@ -109,7 +111,7 @@ def _environment(visit: Visit, report: Report, last: Deployment) -> str:
     by_count = sorted(
         report.groups,
         key=lambda group: (
-            is_production(group.group[0]),
+            is_production(group.group[0], production_envs),
             group.total.deployment_frequency.count,
         ),
     )

@@ -23,7 +23,7 @@ from starlette.types import Scope as ASGIScope
 from theodora import __version__
 from theodora.errors import Invalid, NotFound, ReadOnly, TheodoraError, TooManyRequests, Unavailable
 from theodora.events.values import SECOND_NS
-from theodora.query import NOTHING, to_text
+from theodora.query import Production, to_text
 from theodora.storage import Session, SessionLimits
 from theodora.storage.sessions import new_session_secret
 from theodora.web.body import read_body
@@ -260,11 +260,12 @@ class _Arrival:
         )
 
     def _defaults(self) -> Defaults:
-        """The search is for what the organisation has in production."""
+        """The search is for production, if the organisation has any."""
         if self._session is None:
             return Defaults()
-        production = self._services.store.settings.production(self._session.key.organisation)
-        return Defaults(query="" if production == NOTHING else to_text(production))
+        settings = self._services.store.settings
+        has_production = settings.has_production(self._session.key.organisation)
+        return Defaults(query=to_text(Production()) if has_production else "")
 
     def _visit(self, form: ImmutableMultiDict[str, str]) -> Visit:
         return Visit(

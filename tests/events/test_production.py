@@ -1,8 +1,8 @@
-"""What a service may set."""
+"""Which environments are production."""
 
 import pytest
 
-from theodora.dora.settings import is_production
+from theodora.events.production import is_production
 
 
 @pytest.mark.parametrize("env", ["production", "prod", "prd", "live", "PROD", "Live"])

@@ -1,0 +1,134 @@
+"""`is:production` finds the same events as the matcher, by the settings of the organisation."""
+
+from itertools import count
+from random import Random, SystemRandom
+
+import pytest
+
+from settling import STATES
+from theodora.dora import MetricsQuery, Period
+from theodora.events import Deployment, Failure
+from theodora.query import (
+    Event,
+    Kind,
+    Production,
+    Query,
+    all_of,
+    any_of,
+    complement,
+    matches,
+    parse,
+    sort_key,
+    to_text,
+)
+from theodora.storage import Organisation, Selection, Store
+from theodora.web.pages.clauses import known_field
+
+EVER = Period(0, 10**18)
+ALL = MetricsQuery(period=EVER, as_of_ns=10**18)
+SERVICES = ("web", "pay", "search")
+ENVS = ("production", "Prod", "PROD", "live", "Blue", "blue", "staging")
+VERSION = known_field("version")
+OTHERS = (
+    "env:Prod",
+    "env:staging",
+    "service:web",
+    "-service:pay",
+    "team:*",
+    "web",
+    "version:*",
+    "*",
+)
+
+
+def deployment(rng: Random, number: int) -> Deployment:
+    return Deployment(
+        id=f"d{number}",
+        service=rng.choice(SERVICES),
+        env=rng.choice((None, *ENVS)),
+        team=rng.choice((None, "core")),
+        started_at_ns=number,
+        finished_at_ns=number,
+    )
+
+
+def failure(rng: Random, number: int) -> Failure:
+    return Failure(
+        id=f"f{number}",
+        services=tuple(rng.sample(SERVICES, rng.randrange(3))),
+        team="core",
+        env=rng.choice((None, *ENVS)),
+        started_at_ns=number,
+    )
+
+
+def random_query(rng: Random) -> Query:
+    parts: list[Query] = [Production()]
+    parts += [parse(each) for each in rng.sample(OTHERS, rng.randrange(3))]
+    rng.shuffle(parts)
+    query = rng.choice((all_of, any_of))(parts)
+    return complement(query) if rng.random() < 0.3 else query
+
+
+def settings(store: Store, org: Organisation, rng: Random) -> None:
+    for service in ("", *rng.sample(SERVICES, rng.randrange(3))):
+        envs = rng.sample(("production", "prod", "live", "blue"), rng.randrange(4))
+        given = {"production_envs": envs} if rng.random() < 0.8 else {}
+        store.settings.put(org, given, *([service] if service else [])).result()
+
+
+@pytest.mark.parametrize("index", STATES, indirect=True)
+def test_lists_and_metrics_agree_with_the_matcher(store: Store) -> None:
+    seed = SystemRandom().randrange(2**32)
+    rng = Random(seed)
+    numbers = count(1)
+    for world in range(4):
+        org = store.keys.ensure_organisation(f"org{world}", 1).result()
+        settings(store, org, rng)
+        deployments = [deployment(rng, next(numbers)) for _ in range(40)]
+        failures = [failure(rng, next(numbers)) for _ in range(40)]
+        for each in deployments:
+            store.deployments.add(org, each, 1)
+        for each in failures:
+            store.failures.add(org, each, 1).result()
+        envs = store.settings.production_envs(org)
+        for _ in range(12):
+            query = random_query(rng)
+            said = f"seed {seed}: {to_text(query)} {envs}"
+            expected = {e.id for e in (*deployments, *failures) if matches(query, e, envs)}
+            assert listed(store, org, query) == expected, said
+            total = store.metrics.report(org, ALL, query).overall.total
+            incidents = total.incident_time_to_restore
+            counted = total.deployment_frequency.count, incidents.n + incidents.open
+            assert counted == by_kind(expected), said
+            counts = store.metrics.value_counts(org, EVER, query, VERSION, 9)
+            assert sum(each for _, each in counts) == by_kind(expected)[0], said
+
+
+def by_kind(ids: set[str]) -> tuple[int, int]:
+    deployments = sum(id_.startswith("d") for id_ in ids)
+    return deployments, len(ids) - deployments
+
+
+def listed(store: Store, org: Organisation, query: Query) -> set[str]:
+    found: list[Event] = []
+    for kind, events in ((Kind.DEPLOYMENT, store.deployments), (Kind.FAILURE, store.failures)):
+        sort = sort_key("started_at", kind)
+        assert sort
+        selection = Selection(query=query, sort=sort, limit=1000)
+        selected = events.select(org, selection)
+        documents = events.documents(org, selection).documents
+        assert [each.id for each in documents] == [each.id for each in selected]
+        found += selected
+    return {each.id for each in found}
+
+
+def test_what_settings_say_changes_with_them(store: Store, org: Organisation) -> None:
+    store.deployments.add(org, deployment(Random(1), 1), 1).result()
+    blue = Deployment(id="blue", service="web", env="Blue", started_at_ns=5, finished_at_ns=5)
+    store.deployments.add(org, blue, 1).result()
+    assert "blue" not in listed(store, org, Production())
+    store.settings.put(org, {"production_envs": ["blue"]}).result()
+    assert listed(store, org, Production()) == {"blue"}
+    store.settings.put(org, {"production_envs": ["green"]}, "web").result()
+    assert listed(store, org, Production()) == set()
