@@ -33,6 +33,7 @@ from theodora.storage.organisations import ensure_organisation
 from theodora.storage.rows import Rows
 from theodora.storage.selecting import Selecting
 from theodora.storage.selection import Choice, Position, Search, Thresholds
+from theodora.storage.settings import with_settings
 from theodora.storage.tables import DEPLOYMENTS, FAILURES, EventTable
 from theodora.web.wire import render
 
@@ -242,7 +243,8 @@ def _listed(
 ) -> tuple[list[Event], str]:
     """The list that SQL gives, and the way it took."""
     table = TABLES[kind]
-    search = Search(table, org, selection, table.select, cursor.dialect, thresholds)
+    asked = replace(selection, query=with_settings(cursor, org, selection.query))
+    search = Search(table, org, asked, table.select, cursor.dialect, thresholds)
     choice = search.choose(cursor)
     return [table.from_row(row[:-1]) for row in search.follow(cursor, choice)], _way(choice)
 

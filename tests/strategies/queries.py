@@ -20,6 +20,7 @@ from theodora.query import (
     Everything,
     Exists,
     Field,
+    Production,
     Query,
     Tag,
     Target,
@@ -59,6 +60,7 @@ KEYS = (
     *('q"', "&&"),
 )
 SHADOWED_KEYS = ("team", "env", "service", "tags", "timestamp")
+ENVS = ("production", "Prod", "LIVE", "staging")
 COUNTS = (0, 1, 2, 3, 10, 12, 2**31, 2**53, 2**53 + 1, INT64_MAX)
 SPANS = (0, 1, 9, 10, 59, 60, 3600, 5400, 86_400, 93_784)
 INSTANTS = (
@@ -82,7 +84,8 @@ def random_event(rng: Random) -> Event:
         "custom_tags": _tags(rng, texts),
         "source": rng.choice(("api", "github", "Import")),
         "git": _maybe(rng, _git(rng)),
-        **{name: _maybe(rng, rng.choice(texts)) for name in ("env", "team", "version")},
+        "env": _maybe(rng, rng.choice(texts if rng.random() < 0.7 else ENVS)),
+        **{name: _maybe(rng, rng.choice(texts)) for name in ("team", "version")},
     }
     return rng.choice((_deployment, _failure))(rng, finished, values, texts)
 
@@ -168,8 +171,8 @@ def _terms(rng: Random, event: Event | None) -> Query:
 
 
 def _leaf(rng: Random, event: Event | None) -> Query:
-    if rng.random() < 0.03:
-        return rng.choice((Everything(), NOTHING))
+    if rng.random() < 0.06:
+        return rng.choice((Everything(), NOTHING, Production(), Production()))
     if rng.random() < 0.2:
         return _free_text(rng, event)
     target = rng.choice(FIELDS) if rng.random() < 0.7 else Tag(rng.choice(KEYS))

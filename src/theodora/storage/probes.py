@@ -118,6 +118,7 @@ def unions(query: Query, table: EventTable[Any]) -> tuple[Union, ...]:
             return _one(_alone(_numbers(field, low, high, table)))
         case Text(words, everywhere):
             return _free_text(words) if not everywhere or _in_postings(words) else ()
+        # What is in production stands in the query by the time it is run.
         case Everything() | Production():
             return ()
         case Not(Everything()):
