@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 # How many deployments the benchmarks run on.
 SIZES ?= 100000 1000000
 
-.PHONY: help setup serve test browser screenshots clients citus check format bench mutants clean
+.PHONY: help setup serve test quick browser screenshots clients citus check format bench mutants clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -79,6 +79,10 @@ $(AXE)/$(AXE_VERSION):
 ## make test     make check, then the whole test suite
 test: check browser
 	@$(BIN)/pytest -n auto
+
+## make quick    test what has changed since main, on SQLite, and what is quick anyway: within a minute
+quick: setup
+	@$(BIN)/pytest -n auto -k "not postgresql" $$($(BIN)/python tests/quick.py)
 
 ## make screenshots  make the pictures of docs/ anew
 screenshots: setup browser
