@@ -107,3 +107,23 @@ def test_preview_shows_what_set_would_do(database: str):
     )
     replaced = run("settings", "preview", "-", "--replace", "--database", database, given=given)
     assert "would mark 1 of 3" in replaced.output
+
+
+def test_an_alias_is_added_beside_other_settings_and_removed_again(database: str):
+    run("settings", "set", "-", "--database", database, given={"rollback_lookback": 3})
+    alias = ("settings", "alias", "--database", database)
+    added = run(*alias, "https://git.example.com/old/app.git", "git@github.com:acme/app.git")
+    assert added.output == "git.example.com/old/app stands for github.com/acme/app\n"
+    shown = json.loads(run("settings", "show", "--database", database).output)["given"]
+    assert shown == {
+        "rollback_lookback": 3,
+        "repository_aliases": {"git.example.com/old/app": "github.com/acme/app"},
+    }
+    back = run(*alias, "github.com/acme/app", "git.example.com/old/app")
+    assert back.exit_code == 1
+    assert "leads back to itself" in back.output
+    assert run(*alias, "github.com/acme/app").exit_code == 2
+    assert run(*alias, "--remove", "git.example.com/old/app").exit_code == 0
+    shown = json.loads(run("settings", "show", "--database", database).output)["given"]
+    assert shown == {"rollback_lookback": 3}
+    assert "no alias" in run(*alias, "--remove", "git.example.com/old/app").output

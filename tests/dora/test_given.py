@@ -31,6 +31,7 @@ def test_what_is_right_is_taken_as_it_is():
         "incident_marks_failure": True,
         "production_envs": ["blue", "green"],
         "team": "storefront",
+        "repository_aliases": {"git.example.com/old/app": "github.com/acme/app"},
     }
     assert read_settings(given) == given
 
@@ -91,3 +92,44 @@ def test_a_pattern_that_could_take_for_ever_is_refused(pattern: str):
 )
 def test_an_ordinary_pattern_is_let_through(pattern: str):
     assert hazard(pattern) is None
+
+
+def test_aliases_are_kept_as_ids_and_chains_are_allowed():
+    given = {
+        "https://x:T@git.example.com/old.git": "mid.example.com/app",
+        "mid.example.com/app": "git@github.com:acme/app.git",
+    }
+    assert read_settings({"repository_aliases": given})["repository_aliases"] == {
+        "git.example.com/old": "mid.example.com/app",
+        "mid.example.com/app": "github.com/acme/app",
+    }
+
+
+@pytest.mark.parametrize(
+    ("aliases", "expected"),
+    [
+        (["a.example/a"], [""]),
+        ({"a.example/a": 3, "": "b.example/b"}, ["/a.example~1a", "/"]),
+        ({"a.example/a": "https://a.example/a.git"}, ["/a.example~1a"]),
+        (
+            {
+                "d.example/d": "a.example/a",
+                "a.example/a": "b.example/b",
+                "b.example/b": "a.example/a",
+            },
+            ["/a.example~1a", "/b.example~1b"],
+        ),
+        ({"github.com/a/b": "x.example/a", "GitHub.com/A/B": "y.example/a"}, ["/GitHub.com~1A~1B"]),
+    ],
+)
+def test_aliases_that_lead_nowhere_or_back_are_refused_with_their_places(
+    aliases: Any, expected: list[str]
+):
+    assert places({"repository_aliases": aliases}) == [
+        f"/repository_aliases{each}" for each in expected
+    ]
+
+
+def test_a_service_cannot_set_aliases():
+    with pytest.raises(Invalid, match="whole organisation"):
+        read_settings({"repository_aliases": {"a.example/a": "b.example/b"}}, of_service=True)

@@ -10,7 +10,7 @@ from theodora.dora.incidents import (
     incidents_by_deployment,
     time_to_restore_ns,
 )
-from theodora.events import Failure, Git
+from theodora.events import Failure, Git, MatchKeys
 
 OUTAGE = Failure(
     id="i1",
@@ -102,3 +102,14 @@ def test_incidents_of_one_deployment_are_listed_by_their_start():
     later = changed(id="i0", version="2", started_at_ns=instant_ns("13:00"))
     found = incidents_by_deployment([later, changed(version="2")], DEPLOYMENTS)
     assert found == {"d2": ("i1", "i0")}
+
+
+def test_an_incident_names_a_commit_under_another_form_of_its_repository():
+    one, *_ = DEPLOYMENTS
+    deployed = msgspec.structs.replace(one, git=Git("a" * 40, "https://github.com/Acme/App"))
+    incident = changed(git=Git("a" * 40, "git@ssh.github.com:acme/app.git"), version=None)
+    assert list(incidents_by_deployment([incident], [deployed])) == [one.id]
+    incident = changed(git=Git("a" * 40, "https://old.example.com/app"), version=None)
+    aliases = MatchKeys({"old.example.com/app": "github.com/acme/app"})
+    assert list(incidents_by_deployment([incident], [deployed], keys=aliases)) == [one.id]
+    assert not incidents_by_deployment([incident], [deployed])

@@ -185,6 +185,29 @@ def test_without_a_schedule_only_what_is_wanted_is_fetched(
     assert commits(store, org) == repository.log()
 
 
+def test_a_mirror_is_wanted_under_the_former_name_of_its_repository(
+    store: Store, org: Organisation, mirroring: Mirroring, mirror: Mirror, repository: GitRepository
+) -> None:
+    fetcher = Fetcher(store, mirroring, every_seconds=0)
+    mirroring.fetch(mirror)
+    repository.commit("Go on", {"README": "2"})
+    store.settings.put(org, {"repository_aliases": {"old.example.com/app": ID}}).result()
+    fetcher.want(org, "old.example.com/app")
+    fetcher.fetch_due(time.time_ns())
+    fetcher.fetch_due(time.time_ns() + 2 * MINUTE_NS)
+    assert commits(store, org) == repository.log()
+
+
+def test_a_mirror_is_found_by_another_form_of_its_url(store: Store, org: Organisation) -> None:
+    for id_ in ("github.com/Acme/App", "github.com/acme/app"):
+        store.mirrors.add(org, id_, f"https://{id_}").result()
+    assert store.mirrors.get(org, "github.com/acme/app").repository_id == "github.com/acme/app"
+    store.mirrors.remove(org, "github.com/acme/app").result()
+    assert store.mirrors.get(org, "ssh.github.com/acme/app").repository_id == "github.com/Acme/App"
+    store.mirrors.remove(org, "ssh.github.com/acme/app").result()
+    assert store.mirrors.everything() == []
+
+
 def test_wanting_what_is_not_mirrored_does_nothing(org: Organisation, fetcher: Fetcher) -> None:
     fetcher.want(org, ID)
     fetcher.fetch_due(time.time_ns())

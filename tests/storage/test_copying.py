@@ -352,7 +352,7 @@ def test_the_unfinished_copy_of_one_store_is_not_finished_from_another(
 
 def test_an_empty_store_is_copied_too(urls: tuple[str, str]):
     migrate_database(urls[0])
-    assert copied(*urls) == 3
+    assert copied(*urls) == 4
     Store(urls[1], render).close()
 
 

@@ -43,6 +43,7 @@ HALVES = [
     Period(NOW_NS - 50 * DAY_NS, PERIOD.end_ns),
 ]
 REPOSITORY = "github.com/acme/shop"
+OLD_REPOSITORY = "git.example.com/acme/shop"
 SHAS = [f"{number:040x}" for number in range(1, 5)]
 LIMITS = SessionLimits(idle_ns=DAY_NS, absolute_ns=DAY_NS)
 EVERYTHING = parse("*")
@@ -149,7 +150,7 @@ def make(store: Store, word: str) -> Member:
     )
     by_hand = Verdict(True, "third", None, "rollback")
     for each in (
-        store.settings.put(org, {"team": word}),
+        store.settings.put(org, {"team": word, "repository_aliases": {OLD_REPOSITORY: word}}),
         store.settings.put(org, {"production_envs": ["production", word]}, "shop"),
         store.commits.add_commits(org, REPOSITORY, commits(word, 0, 1), received=True),
         store.commits.add_pull_requests(org, REPOSITORY, [PullRequest(number=1, title=word)]),
@@ -261,6 +262,7 @@ READS: dict[str, Callable[[Member], object]] = {
         it.store.settings.given(it.org, service) for service in ("", "shop")
     ],
     "settings.lead_time_clocks": lambda it: it.store.settings.lead_time_clocks(it.org),
+    "settings.match_keys": lambda it: it.store.settings.match_keys(it.org).key(OLD_REPOSITORY),
     "settings.production": lambda it: it.store.settings.production(it.org),
     "settings.services": lambda it: it.store.settings.services(it.org),
     "verdicts.everything": lambda it: [*it.store.verdicts.everything(it.org)],

@@ -236,3 +236,16 @@ def test_a_server_removes_what_is_too_old_by_itself(store: Store, org: Organisat
     assert removed.wait(30)
     remover.stop()
     assert ids(store, org) == ["web-70"]
+
+
+def test_deployments_under_another_form_of_the_repository_follow_on_the_others(
+    store: Store, org: Organisation
+) -> None:
+    history(store, org)
+    other = msgspec.structs.replace(deployment(5), git=Git(sha(9), "git@github.com:Acme/Web"))
+    add(store, org, other)
+    kept_days = 2
+    store.retention.put(org, kept_days).result()
+    store.retention.remove_old(NOW_NS)
+    kept = ids(store, org)
+    assert kept == ["web-5"]

@@ -108,6 +108,17 @@ def test_the_parts_of_one_upload_come_together(
     assert stored(database) == repository.log()
 
 
+def test_the_trees_of_a_commit_may_come_under_another_form_of_the_url(
+    client: TestClient, database: str, repository: GitRepository
+) -> None:
+    objects = repository.objects()
+    upload(client, repository.pack(objects[:3]))
+    assert {commit.paths for commit in stored(database).values()} == {None}
+    other = pushed(url="ssh://git@ssh.github.com:443/Acme/App.git")
+    upload(client, repository.pack(objects[3:]), other)
+    assert stored(database) == repository.log()
+
+
 def test_a_second_upload_leaves_out_what_is_known(
     client: TestClient, database: str, repository: GitRepository
 ) -> None:

@@ -99,3 +99,26 @@ def test_a_wrong_rule_is_refused_with_its_place(tenant: Tenant):
     assert answer.status_code == 400
     (error,) = answer.json()["errors"]
     assert error["source"]["pointer"] == "/data/attributes/static_rules/0/pattern"
+
+
+def test_aliases_are_set_for_the_organisation_and_a_circle_is_refused_with_its_place(
+    tenant: Tenant,
+):
+    aliases = {"https://git.example.com/old/app.git": "github.com/acme/app"}
+    answer = tenant.ask("PUT", SETTINGS, json=document(repository_aliases=aliases))
+    shown = {"git.example.com/old/app": "github.com/acme/app"}
+    attributes = answer.json()["data"]["attributes"]
+    assert attributes["given"] == {"repository_aliases": shown}
+    assert (
+        tenant.ask("GET", WEB).json()["data"]["attributes"]["effective"]["repository_aliases"]
+        == shown
+    )
+    circle = {"a.example/a": "b.example/b", "b.example/b": "a.example/a"}
+    answer = tenant.ask("PUT", SETTINGS, json=document(repository_aliases=circle))
+    assert answer.status_code == 400
+    places = [error["source"]["pointer"] for error in answer.json()["errors"]]
+    assert places == [
+        f"/data/attributes/repository_aliases/{name}.example~1{name}" for name in "ab"
+    ]
+    answer = tenant.ask("PUT", WEB, json=document(repository_aliases=aliases))
+    assert answer.status_code == 400

@@ -10,7 +10,8 @@ from theodora.cli.options import organisation_option, setting_options
 from theodora.cli.stores import existing_store
 from theodora.cli.tables import aligned
 from theodora.dora.given import read_settings
-from theodora.events import Deployment
+from theodora.errors import NotFound
+from theodora.events import Deployment, match_key, repository_id
 from theodora.storage.derivation import Preview
 from theodora.storage.settings import Given, KnownService, merged
 from theodora.web.wire import decode_body
@@ -68,14 +69,15 @@ def set_(file: IO[bytes], service: str, replace: bool, org: str, **flags: str | 
      "static_rules": [{"id": "hotfix", "fields": ["pr_title"], "pattern": "hotfix"}],
      "incident_marks_failure": false,
      "production_envs": ["production", "prod", "prd", "live"],
-     "team": "storefront"}
+     "team": "storefront",
+     "repository_aliases": {"git.example.com/old/app": "github.com/acme/app"}}
 
     A member that is left out stays as it was set. One that is null is cleared: the organisation's
     value applies again, or the default (null for rollback_lookback means any distance). The team
     applies to deployments and failures that were sent without one. The server derives deployments
     again, or theodora derive does.
     """
-    given, cleared = _given(file)
+    given, cleared = _given(file, service)
     with existing_store(flags) as store:
         org_ = store.keys.organisation(org)
         before = store.settings.given(org_, service)
@@ -95,13 +97,35 @@ def set_(file: IO[bytes], service: str, replace: bool, org: str, **flags: str | 
 @setting_options(["database"])
 def preview(file: IO[bytes], service: str, replace: bool, org: str, **flags: str | None) -> None:
     """Show which deployments `set` with FILE would change, and change nothing."""
-    given, cleared = _given(file)
+    given, cleared = _given(file, service)
     with existing_store(flags) as store:
         org_ = store.keys.organisation(org)
         if not replace:
             given = merged(store.settings.given(org_, service), given, cleared)
         found = store.derivations.preview(org_, given, service)
     _show(found)
+
+
+@settings.command()
+@click.argument("old")
+@click.argument("new", required=False)
+@click.option("--remove", is_flag=True, help="Remove the alias of OLD.")
+@organisation_option
+@setting_options(["database"])
+def alias(old: str, new: str | None, remove: bool, org: str, **flags: str | None) -> None:
+    """Have repository OLD be the same as NEW, for a repository that moved, or a mirror.
+
+    Both are named by URL or id. Commits, deployments and pull requests of both meet from now on;
+    what events say stays as it is.
+    """
+    if remove == (new is not None):
+        raise click.UsageError("give either NEW or --remove")
+    with existing_store(flags) as store:
+        org_ = store.keys.organisation(org)
+        given = _with_alias(store.settings.given(org_), old, new)
+        store.settings.put(org_, given).result()
+    id_ = repository_id(old)
+    click.echo(f"{id_} stands for {repository_id(new)}" if new else f"{id_} stands for itself")
 
 
 @settings.command()
@@ -125,10 +149,10 @@ def _line(service: KnownService) -> tuple[str, ...]:
     return service.name, effective.team or "", envs, " ".join(service.given)
 
 
-def _given(file: IO[bytes]) -> tuple[Given, Collection[str]]:
+def _given(file: IO[bytes], service: str) -> tuple[Given, Collection[str]]:
     """What the file sets, and the members that it clears."""
     written = decode_body(file.read())
-    given = read_settings(written)
+    given = read_settings(written, of_service=bool(service))
     return given, written.keys() - given.keys()
 
 
@@ -140,6 +164,19 @@ def _show_change(before: Given, after: Given, given: Given, service: str) -> Non
         click.echo(f"no longer set: {', '.join(dropped)}")
     if kept:
         click.echo(f"set before and kept: {', '.join(kept)} (--replace drops them)")
+
+
+def _with_alias(given: Given, old: str, new: str | None) -> Given:
+    """The settings with one alias more, changed, or fewer, checked as a whole."""
+    key = match_key(repository_id(old))
+    aliases: dict[str, str] = given.get("repository_aliases", {})
+    kept = {name: to for name, to in aliases.items() if match_key(name) != key}
+    if new is None and kept == aliases:
+        raise NotFound(f"there is no alias of {repository_id(old)}")
+    if new is not None:
+        kept[repository_id(old)] = new
+    others = {name: value for name, value in given.items() if name != "repository_aliases"}
+    return read_settings({**others, "repository_aliases": kept} if kept else others)
 
 
 def _show(found: Preview) -> None:

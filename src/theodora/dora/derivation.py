@@ -12,7 +12,7 @@ from theodora.dora.sequence import CodeHistory, DeploymentSequence, in_order
 from theodora.dora.settings import ServiceSettings
 from theodora.dora.shipping import ShippedBefore
 from theodora.dora.verdicts import Court
-from theodora.events import Deployment, Failure
+from theodora.events import Deployment, Failure, MatchKeys
 
 
 def derive(sequence: DeploymentSequence, recall: Recall | None = None) -> tuple[Derived, ...]:
@@ -37,7 +37,7 @@ def derive(sequence: DeploymentSequence, recall: Recall | None = None) -> tuple[
 
 def _derive_part(sequence: DeploymentSequence, recall: Recall) -> tuple[Derived, ...]:
     derivation = Derivation(sequence.settings, sequence.repositories, recall)
-    for deployment in in_order(sequence.deployments, sequence.repositories):
+    for deployment in in_order(sequence.deployments, sequence.by_key, sequence.keys):
         derivation.follow(deployment)
     return derivation.derived(
         sequence.overrides, sequence.incidents, sequence.finished_elsewhere_ns
@@ -64,11 +64,12 @@ class Derivation:
         recall = recall or Recall()
         recall.prepare(settings, repositories)
         self._settings = settings
-        self._repositories = repositories
+        self._keys = MatchKeys(settings.repository_aliases)
+        self._repositories = {self._keys.key(id_): each for id_, each in repositories.items()}
         self._way = recall.way
         self._rules = Rules(settings, recall)
-        self._lead_times = LeadTimes(settings, repositories, recall)
-        self._codes = CodeHistory()
+        self._lead_times = LeadTimes(settings, self._repositories, recall, self._keys)
+        self._codes = CodeHistory(self._keys)
         self._shipped = ShippedBefore(self._codes, self._rules.variables)
         self._tied: list[Deployment] = []
         """The last deployment, and those before it that finished at the same instant."""
@@ -88,7 +89,10 @@ class Derivation:
         if tied[0].finished_at_ns != deployment.finished_at_ns:
             return tied[0].finished_at_ns < deployment.finished_at_ns
         is_new = all(each.id != deployment.id for each in tied)
-        return is_new and in_order([*tied, deployment], self._repositories)[-1] is deployment
+        return (
+            is_new
+            and in_order([*tied, deployment], self._repositories, self._keys)[-1] is deployment
+        )
 
     def follow(self, deployment: Deployment) -> None:
         """Take in a deployment that is known to be the next in order."""
@@ -129,7 +133,7 @@ class Derivation:
     def _awaits_commits(self, deployment: Deployment, changes: Changes) -> bool:
         if changes.status != "unknown_commits" or not deployment.git:
             return False
-        repository = self._repositories.get(deployment.git.repository_id)
+        repository = self._repositories.get(self._keys.key(deployment.git.repository_id))
         return repository is not None and repository.has_commit_source
 
     def derived(
@@ -140,5 +144,5 @@ class Derivation:
     ) -> tuple[Derived, ...]:
         """The deployments so far with their verdicts."""
         marking = incidents if self._settings.incident_marks_failure else ()
-        court = Court(self._steps, overrides, marking, finished_elsewhere_ns or {})
+        court = Court(self._steps, overrides, marking, finished_elsewhere_ns or {}, self._keys)
         return tuple(court.derived(position, step) for position, step in enumerate(self._steps))

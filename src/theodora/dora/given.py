@@ -7,6 +7,7 @@ from theodora.dora.hazards import hazard
 from theodora.dora.rules import LinkedRule, StaticRule, expression
 from theodora.dora.rules import problems as rule_problems
 from theodora.errors import Invalid, Problem
+from theodora.events import MatchKeys, match_key, repository_id
 from theodora.events.attributes import CONTROL, MAX_PROBLEMS
 from theodora.events.json_values import JsonObject, JsonValue, exact_integer, is_object, type_name
 
@@ -15,16 +16,19 @@ MAX_GLOBS = 200
 MAX_ENVS = 50
 MAX_GAP_DAYS = 36_500
 _MAX_TEXT = 200
+MAX_ALIASES = 1_000
 MAX_NAME = 255
 """Characters in the name of a team or an environment, as in events."""
 _MAY_BE_NULL = frozenset({"rollback_lookback", "sequence_tag"})
+_MAX_URL = 2_048
 _CLOCKS = ("author_time", "commit_time")
 _RULE_MEMBERS = frozenset({"id", "fields", "pattern"})
 
 
-def read_settings(given: JsonObject) -> dict[str, Any]:
+def read_settings(given: JsonObject, *, of_service: bool = False) -> dict[str, Any]:
     """`given` as members of `ServiceSettings`; `Invalid` lists the problems and their places.
 
+    A service cannot set what only makes sense for the whole organisation.
     A member that is null is as good as left out, but for `rollback_lookback`, where it means any
     number of positions, and `sequence_tag`, where it means none.
     """
@@ -32,7 +36,9 @@ def read_settings(given: JsonObject) -> dict[str, Any]:
     checked: dict[str, Any] = {}
     for name, value in given.items():
         read = MEMBERS.get(name)
-        if read is None:
+        if of_service and name in ORGANISATION_MEMBERS:
+            found.append(Problem("is set for the whole organisation, not for a service", (name,)))
+        elif read is None:
             found.append(Problem(f'must be one of "{" ".join(MEMBERS)}"', (name,)))
         elif value is not None or name in _MAY_BE_NULL:
             try:
@@ -167,6 +173,46 @@ def _team(value: JsonValue) -> str:
     )
 
 
+def _aliases(value: JsonValue) -> dict[str, str]:
+    """Ids of repositories by the ids that they replace; URLs are taken too."""
+    if not is_object(value):
+        raise Invalid(Problem(f"must be an object, not {type_name(value)}"))
+    if len(value) > MAX_ALIASES:
+        raise Invalid(Problem(f"must have at most {MAX_ALIASES} members"))
+    found = list(_alias_problems(value))
+    aliases = (
+        {} if found else {repository_id(old): repository_id(new) for old, new in value.items()}
+    )
+    keys = MatchKeys(aliases)
+    found += [
+        Problem("leads back to itself", (old,))
+        for old in value
+        if not found and keys.is_circular(repository_id(old))
+    ]
+    if found:
+        raise Invalid(*found)
+    return aliases
+
+
+def _alias_problems(value: JsonObject) -> Iterator[Problem]:
+    olds: dict[str, str] = {}
+    for old, new in value.items():
+        if not (_is_repository(old) and _is_repository(new)):
+            detail = f"must lead from one URL or id of a repository, at most {_MAX_URL} characters"
+            yield Problem(f"{detail}, to another", (old,))
+        elif (other := olds.setdefault(match_key(repository_id(old)), old)) != old:
+            yield Problem(f'is another name of the same repository as "{other}"', (old,))
+
+
+def _is_repository(value: JsonValue) -> bool:
+    return (
+        isinstance(value, str)
+        and 1 <= len(value.strip()) <= _MAX_URL
+        and not CONTROL.search(value)
+        and repository_id(value) != "/"
+    )
+
+
 def _is_name(value: JsonValue) -> bool:
     return (
         isinstance(value, str)
@@ -195,5 +241,9 @@ MEMBERS: Mapping[str, Callable[[JsonValue], Any]] = {
     "incident_marks_failure": _switch,
     "production_envs": _envs,
     "team": _team,
+    "repository_aliases": _aliases,
 }
 """Everything that may be set, and how each is read."""
+
+ORGANISATION_MEMBERS = frozenset(("repository_aliases",))
+"""What can be set for the whole organisation alone."""

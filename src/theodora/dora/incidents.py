@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from theodora.dora.tags import values_of
-from theodora.events import Deployment, Failure
+from theodora.events import Deployment, Failure, MatchKeys
 
 DEPLOYMENT_TAG = "deployment_id:"
 """A custom tag that starts so names a deployment by its id."""
@@ -33,16 +33,18 @@ def incidents_by_deployment(
     incidents: Iterable[Failure],
     deployments: Sequence[Deployment],
     sequence_tag: str | None = None,
+    keys: MatchKeys | None = None,
 ) -> Mapping[str, tuple[str, ...]]:
     """Ids of the incidents that name a deployment of a sequence, by the deployment's id.
 
     One with values of `sequence_tag` is about deployments that share one of them.
     """
+    keys = keys or MatchKeys()
     given = distinct(incidents)
-    names = _by_name(deployments) if given else {}
+    names = _by_name(deployments, keys) if given else {}
     found: dict[str, tuple[str, ...]] = {}
     for incident in sorted(given, key=lambda each: (each.started_at_ns, each.id)):
-        named = next((names[name] for name in _names_in(incident) if name in names), ())
+        named = next((names[name] for name in _names_in(incident, keys) if name in names), ())
         running = [each for each in named if _concerns(incident, each, sequence_tag)]
         if running:
             blamed = _begun_by(running, incident.started_at_ns)
@@ -53,25 +55,27 @@ def incidents_by_deployment(
 _Name = tuple[str, ...]
 
 
-def _by_name(deployments: Iterable[Deployment]) -> Mapping[_Name, list[Deployment]]:
+def _by_name(
+    deployments: Iterable[Deployment], keys: MatchKeys
+) -> Mapping[_Name, list[Deployment]]:
     names: dict[_Name, list[Deployment]] = {}
     for each in deployments:
         names.setdefault(("id", each.id), []).append(each)
         if each.git:
-            sha = ("sha", each.git.repository_id, each.git.commit_sha)
+            sha = ("sha", keys.key(each.git.repository_id), each.git.commit_sha)
             names.setdefault(sha, []).append(each)
         if each.version:
             names.setdefault(("version", each.version), []).append(each)
     return names
 
 
-def _names_in(incident: Failure) -> Iterator[_Name]:
+def _names_in(incident: Failure, keys: MatchKeys) -> Iterator[_Name]:
     """What the incident calls a deployment, the most exact name first."""
     for tag in incident.custom_tags:
         if tag.startswith(DEPLOYMENT_TAG):
             yield "id", tag.removeprefix(DEPLOYMENT_TAG)
     if incident.git:
-        yield "sha", incident.git.repository_id, incident.git.commit_sha
+        yield "sha", keys.key(incident.git.repository_id), incident.git.commit_sha
     if incident.version:
         yield "version", incident.version
 

@@ -13,7 +13,7 @@ from theodora.dora.recall import Brought, Pace, Recall
 from theodora.dora.settings import ServiceSettings
 from theodora.dora.shipping import NOTHING_SHIPPED, Shipment
 from theodora.dora.stages import stages_of
-from theodora.events import Deployment, Git
+from theodora.events import Deployment, Git, MatchKeys
 
 COMMIT_LIMIT = 5_000
 """A deployment lists and measures at most this many commits, the newest."""
@@ -46,7 +46,8 @@ class _Candidate(msgspec.Struct, frozen=True, gc=False):
 class _Progress:
     """How far the sequence has come in one repository."""
 
-    def __init__(self, repository: Repository) -> None:
+    def __init__(self, match_key: str, repository: Repository) -> None:
+        self.match_key = match_key
         self.graph = repository.commits
         self.pull_requests = PullRequests(repository.pull_requests)
         self.shipped = Shipped(repository.commits)
@@ -59,8 +60,14 @@ class LeadTimes:
     """The lead times of one sequence, to be asked deployment by deployment in its order."""
 
     def __init__(
-        self, settings: ServiceSettings, repositories: Mapping[str, Repository], recall: Recall
+        self,
+        settings: ServiceSettings,
+        repositories: Mapping[str, Repository],
+        recall: Recall,
+        keys: MatchKeys,
     ) -> None:
+        """`repositories` are by match key."""
+        self._keys = keys
         self._recall = recall.brought
         self._time_ns = attrgetter(f"{settings.lead_time_clock}_ns")
         self._gap_ns = settings.lead_time_gap_days * _DAY_NS or None
@@ -100,9 +107,10 @@ class LeadTimes:
         return "gap" if is_gap else "usual"
 
     def _progress_in(self, repository_id: str) -> _Progress | None:
-        known = self._progress.get(repository_id)
-        if known is None and (repository := self._repositories.get(repository_id)):
-            known = self._progress[repository_id] = _Progress(repository)
+        key = self._keys.key(repository_id)
+        known = self._progress.get(key)
+        if known is None and (repository := self._repositories.get(key)):
+            known = self._progress[key] = _Progress(key, repository)
         return known
 
     def _recalled(self, progress: _Progress, deployment: Deployment, pace: Pace) -> Brought | None:
@@ -129,7 +137,7 @@ class LeadTimes:
             changes, shipment, counted = Changes(status="baseline"), NOTHING_SHIPPED, ()
         else:
             new = sorted(found, key=_newest_first)
-            shipment = _shipment(progress, git, [each for each in new if self._is_ours(each)])
+            shipment = _shipment(progress, [each for each in new if self._is_ours(each)])
             candidates, repeated = _unseen(progress, _stand_ins(progress, shipment.commits))
             left_out = (*self._left_out(new), *repeated)
             counted = tuple(each.commit.sha for each in candidates)
@@ -206,7 +214,7 @@ class LeadTimes:
                 yield flag
 
 
-def _shipment(progress: _Progress, git: Git, ours: Iterable[Commit]) -> Shipment:
+def _shipment(progress: _Progress, ours: Iterable[Commit]) -> Shipment:
     commits: list[Commit] = []
     merges: list[Commit] = []
     pull_requests: dict[int, PullRequest] = {}
@@ -214,7 +222,9 @@ def _shipment(progress: _Progress, git: Git, ours: Iterable[Commit]) -> Shipment
         (merges if commit.is_merge else commits).append(commit)
         for pull_request in progress.pull_requests.holding(commit.sha):
             pull_requests[pull_request.number] = pull_request
-    return Shipment(git.repository_id, tuple(commits), tuple(merges), tuple(pull_requests.values()))
+    return Shipment(
+        progress.match_key, tuple(commits), tuple(merges), tuple(pull_requests.values())
+    )
 
 
 def _stand_ins(progress: _Progress, commits: Iterable[Commit]) -> Iterator[_Candidate]:

@@ -12,7 +12,7 @@ from theodora.dora.incidents import incidents_by_deployment
 from theodora.dora.overrides import Override
 from theodora.dora.settings import ServiceSettings
 from theodora.dora.tags import values_of
-from theodora.events import Deployment, Failure
+from theodora.events import Deployment, Failure, MatchKeys
 
 Part = tuple[str, ...]
 """The different values that deployments have of the tag by which their sequence is divided."""
@@ -24,7 +24,7 @@ class DeploymentSequence(msgspec.Struct, frozen=True, kw_only=True):
     deployments: tuple[Deployment, ...]
     """In any order. A deployment given twice counts once, as given last."""
     repositories: Mapping[str, Repository] = {}
-    """By repository id. One that is missing has no commits and no source of them."""
+    """By repository id or match key. One that is missing has no commits and no source of them."""
     settings: ServiceSettings = ServiceSettings()
     overrides: tuple[Override, ...] = ()
     """In the order they were given: the last one of a deployment counts.
@@ -35,6 +35,17 @@ class DeploymentSequence(msgspec.Struct, frozen=True, kw_only=True):
     """Incidents of the service; they matter only if the settings let them mark failures."""
     finished_elsewhere_ns: Mapping[str, int] = {}
     """When deployments of other sequences finished that `overrides` name, by id."""
+
+    @property
+    def keys(self) -> MatchKeys:
+        """The keys of repositories under the aliases in the settings."""
+        return MatchKeys(self.settings.repository_aliases)
+
+    @property
+    def by_key(self) -> Mapping[str, Repository]:
+        """The repositories by match key."""
+        keys = self.keys
+        return {keys.key(id_): each for id_, each in self.repositories.items()}
 
     def divided(self) -> Mapping[Part, "DeploymentSequence"]:
         """The sequences that `sequence_tag` divides this one into; itself without the setting.
@@ -50,7 +61,7 @@ class DeploymentSequence(msgspec.Struct, frozen=True, kw_only=True):
             parts.setdefault(part_of(deployment.custom_tags, tag), []).append(deployment)
         finished_ns = {each.id: each.finished_at_ns for each in self.deployments}
         blamed = incidents_by_deployment(
-            self.incidents, in_order(self.deployments, self.repositories), tag
+            self.incidents, in_order(self.deployments, self.by_key, self.keys), tag, self.keys
         )
         return {
             part: msgspec.structs.replace(
@@ -91,11 +102,13 @@ def part_of(custom_tags: Iterable[str], sequence_tag: str | None) -> Part:
 _NO_REPOSITORIES: Mapping[str, Repository] = MappingProxyType({})
 
 _Commit = tuple[str, str]
-"""Repository and SHA."""
+"""Match key of the repository, and SHA."""
 
 
 def in_order(
-    deployments: Iterable[Deployment], repositories: Mapping[str, Repository] = _NO_REPOSITORIES
+    deployments: Iterable[Deployment],
+    repositories: Mapping[str, Repository] = _NO_REPOSITORIES,
+    keys: MatchKeys | None = None,
 ) -> list[Deployment]:
     """By the time they finished: the only meaning of "earlier" and "before".
 
@@ -103,11 +116,12 @@ def in_order(
     before it; otherwise they go by what they are (`_tie_key`). Nothing in the order depends on
     the organisation, so the same history gives the same numbers in every store.
     """
+    keys = keys or MatchKeys()
     unique = {deployment.id: deployment for deployment in deployments}
     by_finish = sorted(unique.values(), key=_finish)
     ordered: list[Deployment] = []
     for _, tied in groupby(by_finish, key=_finish):
-        ordered += _ties_in_order(sorted(tied, key=_tie_key), repositories)
+        ordered += _ties_in_order(sorted(tied, key=_tie_key), repositories, keys)
     return ordered
 
 
@@ -135,18 +149,18 @@ def _tie_key(deployment: Deployment) -> tuple[int, str, tuple[bool, str], str, s
 
 
 def _ties_in_order(
-    tied: Sequence[Deployment], repositories: Mapping[str, Repository]
+    tied: Sequence[Deployment], repositories: Mapping[str, Repository], keys: MatchKeys
 ) -> Sequence[Deployment]:
     """Deployments of one instant, given by their keys, with ancestors first."""
-    commits = {commit for each in tied if (commit := _known_commit(each, repositories))}
+    commits = {commit for each in tied if (commit := _known_commit(each, repositories, keys))}
     if len(commits) < 2:
         return tied
     below = _ancestors(commits, repositories)
     ordered: list[Deployment] = []
     while tied:
-        left = {commit for each in tied if (commit := _known_commit(each, repositories))}
+        left = {commit for each in tied if (commit := _known_commit(each, repositories, keys))}
         for chosen in tied:
-            commit = _known_commit(chosen, repositories)
+            commit = _known_commit(chosen, repositories, keys)
             if commit is None or below[commit].isdisjoint(left):
                 ordered.append(chosen)
                 tied = [each for each in tied if each is not chosen]
@@ -154,10 +168,14 @@ def _ties_in_order(
     return ordered
 
 
-def _known_commit(deployment: Deployment, repositories: Mapping[str, Repository]) -> _Commit | None:
-    if not (git := deployment.git) or not (repository := repositories.get(git.repository_id)):
+def _known_commit(
+    deployment: Deployment, repositories: Mapping[str, Repository], keys: MatchKeys
+) -> _Commit | None:
+    git = deployment.git
+    key = keys.key(git.repository_id) if git else ""
+    if not git or not (repository := repositories.get(key)):
         return None
-    return (git.repository_id, git.commit_sha) if git.commit_sha in repository.commits else None
+    return (key, git.commit_sha) if git.commit_sha in repository.commits else None
 
 
 def _ancestors(
@@ -183,17 +201,18 @@ class CodeHistory:
     """Which code ran at which position, to find where a deployment's code ran before.
 
     Two deployments have the same code if both have a SHA and it is the same of the same
-    repository, or, where one lacks a SHA, if both have the same version: a SHA says more
-    than a version such as `latest`.
+    repository, however that is named, or, where one lacks a SHA, if both have the same version:
+    a SHA says more than a version such as `latest`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, keys: MatchKeys | None = None) -> None:
+        self._keys = keys or MatchKeys()
         self._by_sha: dict[tuple[str, str], int] = {}
         self._by_version: dict[str, int] = {}
         self._by_version_without_sha: dict[str, int] = {}
 
     def add(self, position: int, deployment: Deployment) -> None:
-        if code := _code(deployment):
+        if code := self._code(deployment):
             self._by_sha[code] = position
         if version := deployment.version:
             self._by_version[version] = position
@@ -202,7 +221,7 @@ class CodeHistory:
 
     def latest_same(self, deployment: Deployment) -> int | None:
         """The last position so far with the same code."""
-        code, version = _code(deployment), deployment.version or ""
+        code, version = self._code(deployment), deployment.version or ""
         if code is None:
             return self._by_version.get(version)
         by_sha = self._by_sha.get(code)
@@ -215,7 +234,6 @@ class CodeHistory:
         """The last position so far with this version."""
         return self._by_version.get(version)
 
-
-def _code(deployment: Deployment) -> tuple[str, str] | None:
-    git = deployment.git
-    return (git.repository_id, git.commit_sha) if git else None
+    def _code(self, deployment: Deployment) -> tuple[str, str] | None:
+        git = deployment.git
+        return (self._keys.key(git.repository_id), git.commit_sha) if git else None

@@ -1,5 +1,6 @@
 """What a service may set about itself and its derivation."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
@@ -41,3 +42,5 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The environments that headline figures count, in lower case."""
     team: str | None = None
     """The team of deployments and failures that were sent without one."""
+    repository_aliases: Mapping[str, str] = {}
+    """From the ids of repositories that moved to their present ones; of the organisation alone."""

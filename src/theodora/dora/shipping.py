@@ -14,7 +14,8 @@ from theodora.events import Deployment
 class Shipment(msgspec.Struct, frozen=True, dict=True):
     """The new commits of a deployment that belong to the service, and their pull requests."""
 
-    repository_id: str = ""
+    match_key: str = ""
+    """That of the repository."""
     commits: tuple[Commit, ...] = ()
     """Without merges."""
     merges: tuple[Commit, ...] = ()
@@ -79,12 +80,12 @@ class ShippedBefore:
             self._titles.update(dict.fromkeys(shipment.titles, position))
         if "pr_number" in self._variables:
             for number in shipment.numbers:
-                self._numbers[shipment.repository_id, number] = position
+                self._numbers[shipment.match_key, number] = position
 
     def position(self, variable: str, captured: str, shipment: Shipment) -> int | None:
         """The last deployment so far that shipped what a linked rule captured in `shipment`."""
         if variable == "pr_title":
             return self._titles.get(captured)
         if variable == "pr_number":
-            return self._numbers.get((shipment.repository_id, captured))
+            return self._numbers.get((shipment.match_key, captured))
         return self._codes.latest_version(captured)

@@ -8,7 +8,7 @@ import msgspec
 from theodora.dora.derived import Decider, Derived, Link, Step, Verdict
 from theodora.dora.incidents import incidents_by_deployment
 from theodora.dora.overrides import GivenRemediation, Override
-from theodora.events import DeploymentType, Failure, Remediation, RemediationType
+from theodora.events import DeploymentType, Failure, MatchKeys, Remediation, RemediationType
 
 
 class _Recovery(msgspec.Struct, frozen=True, gc=False):
@@ -38,10 +38,11 @@ class Court:
         overrides: Iterable[Override],
         incidents: Iterable[Failure],
         finished_elsewhere_ns: Mapping[str, int],
+        keys: MatchKeys | None = None,
     ) -> None:
         deployments = [step.deployment for step in steps]
         self._overrides = {override.deployment_id: override for override in overrides}
-        self._incidents = incidents_by_deployment(incidents, deployments)
+        self._incidents = incidents_by_deployment(incidents, deployments, keys=keys)
         self._marks = _by_failure(steps)
         self._deployments = deployments
         self._finished_at_ns = dict(finished_elsewhere_ns)

@@ -1,6 +1,6 @@
 """Events as frozen values: what a deployment and a failure are, whatever they came in."""
 
-from theodora.events.repository import repository_id, without_credentials
+from theodora.events.repository import MatchKeys, match_key, repository_id, without_credentials
 from theodora.events.timestamps import (
     format_rfc3339,
     nanoseconds_from_integer,
@@ -22,9 +22,11 @@ __all__ = [
     "DeploymentType",
     "Failure",
     "Git",
+    "MatchKeys",
     "Remediation",
     "RemediationType",
     "format_rfc3339",
+    "match_key",
     "nanoseconds_from_integer",
     "nanoseconds_from_json",
     "nanoseconds_from_rfc3339",

@@ -288,9 +288,10 @@ class MatchKeys:
         olds = (old for old in self._renamed if self._followed(old) == key)
         return frozenset((key, *olds))
 
-    def cycle(self) -> str | None:
-        """The key of an alias that leads back to itself; None where there is none."""
-        return next((old for old in self._renamed if old in self._after(old)), None)
+    def is_circular(self, id_: str) -> bool:
+        """Whether the aliases lead from the repository back to itself."""
+        key = match_key(id_)
+        return key in self._renamed and key in self._after(key)
 
     def _followed(self, key: str) -> str:
         return self._after(key)[-1] if key in self._renamed else key

@@ -51,8 +51,9 @@ class Mirroring:
 
     def remove(self, org: Organisation, repository_id: str) -> None:
         """Ends mirroring; the commits stay. Raises `NotFound` where it is not mirrored."""
-        self._store.mirrors.remove(org, repository_id).result()
-        self._mirrors.remove(org.uuid, repository_id)
+        mirror = self._store.mirrors.get(org, repository_id)
+        self._store.mirrors.remove(org, mirror.repository_id).result()
+        self._mirrors.remove(org.uuid, mirror.repository_id)
 
     def _store_new(self, mirror: Mirror, history: History) -> int:
         org, id_ = mirror.organisation, mirror.repository_id
@@ -100,13 +101,19 @@ class Fetcher:
         """
         wanted, self._wanted = self._wanted, set()
         for mirror in self._store.mirrors.everything():
-            name = mirror.organisation.key, mirror.repository_id
-            is_wanted = name in wanted
+            keys = self._store.settings.match_keys(mirror.organisation)
+            wanted_of_it = {
+                (org, id_)
+                for org, id_ in wanted
+                if org == mirror.organisation.key
+                and keys.key(id_) == keys.key(mirror.repository_id)
+            }
+            is_wanted = bool(wanted_of_it)
             pause_ns = _PAUSE_NS if is_wanted else self._every_ns
             if pause_ns and self._is_due(mirror, now_ns, pause_ns):
                 self._try(mirror)
             elif is_wanted:
-                self._wanted.add(name)
+                self._wanted |= wanted_of_it
             if self._stopping.is_set():
                 return
 

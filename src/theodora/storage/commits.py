@@ -1,5 +1,8 @@
 """Commits and pull requests in the store, by repository.
 
+Those of one repository lie together, whichever of its names they came under. Where aliases join
+several, what lies apart is put together on reading, so that an alias can be removed again.
+
 They come from uploads, imports and mirrors, in any order and more than once. What is known of a
 commit only grows: a source that knows less of it takes nothing away.
 """
@@ -12,9 +15,11 @@ from typing import LiteralString, NamedTuple
 import msgspec
 
 from theodora.dora import Commit, PullRequest, Repository
+from theodora.events import MatchKeys, match_key
 from theodora.storage.cursor import Cursor, Row
 from theodora.storage.database import Database
 from theodora.storage.marks import mark_repository
+from theodora.storage.match_keys import match_keys
 from theodora.storage.organisations import Organisation
 from theodora.storage.rows import Outcome
 
@@ -72,8 +77,9 @@ class Commits:
         given = [_Stored(received, commit) for commit in commits]
 
         def write(cursor: Cursor) -> Outcomes:
-            outcomes = _put_commits(cursor, _ensure(cursor, org, repository_id), given)
-            return _marked(cursor, org, repository_id, outcomes)
+            repository = _ensure(cursor, org, repository_id)
+            outcomes = _put_commits(cursor, repository, given)
+            return _marked(cursor, org, repository, repository_id, outcomes)
 
         return self._database.write(write)
 
@@ -85,7 +91,7 @@ class Commits:
         def write(cursor: Cursor) -> Outcomes:
             repository = _ensure(cursor, org, repository_id)
             outcomes = _put_pull_requests(cursor, repository, pull_requests)
-            return _marked(cursor, org, repository_id, outcomes)
+            return _marked(cursor, org, repository, repository_id, outcomes)
 
         return self._database.write(write)
 
@@ -93,8 +99,8 @@ class Commits:
         """Those of `shas` whose commits were uploaded, in the same order."""
 
         def read(cursor: Cursor) -> list[str]:
-            key = _find(cursor, org, repository_id)
-            return [] if key is None else [sha for sha in shas if _was_received(cursor, key, sha)]
+            found = _find(cursor, org, repository_id)
+            return [sha for sha in shas if any(_was_received(cursor, key, sha) for key in found)]
 
         return self._database.read(read)
 
@@ -103,8 +109,8 @@ class Commits:
 
         def read(cursor: Cursor) -> set[str]:
             statement = "SELECT sha FROM commits WHERE repository = ?"
-            rows = cursor.execute(statement, (_find(cursor, org, repository_id),))
-            return {sha for (sha,) in rows}
+            found = _find(cursor, org, repository_id)
+            return {sha for key in found for (sha,) in cursor.execute(statement, (key,)).fetchall()}
 
         return self._database.read(read)
 
@@ -112,18 +118,21 @@ class Commits:
         """SHAs, `limit` at the most, of uploaded commits whose changed paths are not known."""
 
         def read(cursor: Cursor) -> list[str]:
-            rows = cursor.execute(
+            statement: LiteralString = (
                 "SELECT sha FROM commits WHERE repository = ? AND received = 1 AND paths IS NULL "
-                "ORDER BY sha LIMIT ?",
-                (_find(cursor, org, repository_id), limit),
+                "ORDER BY sha LIMIT ?"
             )
-            return [sha for (sha,) in rows]
+            found = _find(cursor, org, repository_id)
+            rows = [row for key in found for row in cursor.execute(statement, (key, limit))]
+            return sorted(sha for (sha,) in rows)[:limit]
 
         return self._database.read(read)
 
     def repository(self, org: Organisation, repository_id: str) -> Repository:
         """Everything known of a repository; an empty one where that is nothing."""
-        return self._database.read(lambda cursor: load(cursor, org, repository_id))
+        return self._database.read(
+            lambda cursor: load(cursor, org, match_keys(cursor, org), repository_id)
+        )
 
     def everything(self, org: Organisation) -> Iterator[tuple[str, Commit]]:
         """Every commit with the id of its repository, in order, a page in memory at a time."""
@@ -141,8 +150,10 @@ class Commits:
         def read(cursor: Cursor) -> list[Commit]:
             rows = cursor.execute(
                 f"SELECT {_COLUMNS} FROM commits "
-                "WHERE repository = ? AND sha > ? ORDER BY sha LIMIT ?",
-                (_find(cursor, org, repository_id), after, _PAGE),
+                "WHERE repository = ("
+                "SELECT key FROM repositories WHERE org = ? AND repository_id = ?) "
+                "AND sha > ? ORDER BY sha LIMIT ?",
+                (org.key, repository_id, after, _PAGE),
             )
             return [_commit(row) for row in rows]
 
@@ -153,59 +164,105 @@ class Commits:
         return self._database.read(lambda cursor: _summaries(cursor, org))
 
 
-def load(cursor: Cursor, org: Organisation, repository_id: str) -> Repository:
+def load(cursor: Cursor, org: Organisation, keys: MatchKeys, repository_id: str) -> Repository:
     """Everything known of a repository; one without any commit has no source of them."""
-    key = _find(cursor, org, repository_id)
-    rows = cursor.execute(f"SELECT {_COLUMNS} FROM commits WHERE repository = ?", (key,))
-    commits = {row[0]: _commit(row) for row in rows}
-    documents = cursor.execute(
-        "SELECT document FROM pull_requests WHERE repository = ? ORDER BY number", (key,)
-    )
+    stored: dict[str, _Stored] = {}
+    pull_requests: dict[tuple[int, str | None], PullRequest] = {}
+    for key, _ in joined_repositories(cursor, org, keys, repository_id):
+        for row in cursor.execute(
+            f"SELECT {_COLUMNS}, received FROM commits WHERE repository = ?", (key,)
+        ):
+            new = _Stored(bool(row[-1]), _commit(row))
+            known = stored.get(new.commit.sha)
+            stored[new.commit.sha] = _together(known, new) if known else new
+        for (document,) in cursor.execute(
+            "SELECT document FROM pull_requests WHERE repository = ? ORDER BY number", (key,)
+        ):
+            each = _decode_pull_request(document)
+            # After a move to another host numbers may stand for other requests.
+            pull_requests[each.number, each.merge_commit_sha] = each
     return Repository(
-        commits=commits,
-        pull_requests=tuple(_decode_pull_request(document) for (document,) in documents),
-        has_commit_source=bool(commits),
+        commits={sha: each.commit for sha, each in stored.items()},
+        pull_requests=tuple(pull_requests.values()),
+        has_commit_source=bool(stored),
     )
 
 
-def repository_generation(cursor: Cursor, org: Organisation, repository_id: str) -> int:
-    """How often what is known of the repository has changed."""
-    row = cursor.execute(
-        "SELECT generation FROM repositories WHERE org = ? AND repository_id = ?",
-        (org.key, repository_id),
-    ).fetchone()
-    return row[0] if row else 0
+def repository_generation(
+    cursor: Cursor, org: Organisation, keys: MatchKeys, repository_id: str
+) -> tuple[tuple[int, int], ...]:
+    """A value that changes whenever what `load` gives of the repository may change."""
+    return tuple(joined_repositories(cursor, org, keys, repository_id))
 
 
-def _marked(cursor: Cursor, org: Organisation, repository_id: str, outcomes: Outcomes) -> Outcomes:
+def joined_repositories(
+    cursor: Cursor, org: Organisation, keys: MatchKeys, repository_id: str
+) -> list[tuple[int, int]]:
+    """Key and generation of everything that meets under the repository's name, in order."""
+    return sorted(
+        (key, generation)
+        for match in keys.same(repository_id)
+        for key, generation in cursor.execute(
+            "SELECT key, generation FROM repositories WHERE org = ? AND match_key = ?",
+            (org.key, match),
+        ).fetchall()
+    )
+
+
+def _marked(
+    cursor: Cursor, org: Organisation, key: int, repository_id: str, outcomes: Outcomes
+) -> Outcomes:
     """`outcomes`, after what depends on the repository was marked if any of it changed."""
     if outcomes["added"] or outcomes["replaced"]:
-        cursor.execute(
-            "UPDATE repositories SET generation = generation + 1 "
-            "WHERE org = ? AND repository_id = ?",
-            (org.key, repository_id),
-        )
+        cursor.execute("UPDATE repositories SET generation = generation + 1 WHERE key = ?", (key,))
         mark_repository(cursor, org, repository_id)
     return outcomes
 
 
-def _find(cursor: Cursor, org: Organisation, repository_id: str) -> int | None:
-    row = cursor.execute(
-        "SELECT key FROM repositories WHERE org = ? AND repository_id = ?",
-        (org.key, repository_id),
-    ).fetchone()
-    return row[0] if row else None
+def _find(cursor: Cursor, org: Organisation, repository_id: str) -> list[int]:
+    """The keys of the repository's rows; several where older versions kept its names apart."""
+    rows = cursor.execute(
+        "SELECT key FROM repositories WHERE org = ? AND match_key = ? "
+        "ORDER BY repository_id <> ?, key",
+        (org.key, match_key(repository_id), repository_id),
+    )
+    return [key for (key,) in rows]
 
 
 def _ensure(cursor: Cursor, org: Organisation, repository_id: str) -> int:
+    """The key of the row that what is new goes to: of the same name, else of the same key."""
+    if found := _find(cursor, org, repository_id):
+        return found[0]
     cursor.execute(
-        "INSERT INTO repositories (org, repository_id) VALUES (?, ?) "
-        "ON CONFLICT (org, repository_id) DO NOTHING",
-        (org.key, repository_id),
+        "INSERT INTO repositories (org, repository_id, match_key) VALUES (?, ?, ?)",
+        (org.key, repository_id, match_key(repository_id)),
     )
-    key = _find(cursor, org, repository_id)
-    assert key is not None
-    return key
+    return _find(cursor, org, repository_id)[0]
+
+
+def move_repository(cursor: Cursor, org: int, key: int, repository_id: str) -> None:
+    """Gives what lies in a row another name; what lies there already under that one stays."""
+    cursor.execute(
+        "INSERT INTO repositories (org, repository_id, match_key) VALUES (?, ?, ?) "
+        "ON CONFLICT (org, repository_id) DO NOTHING",
+        (org, repository_id, match_key(repository_id)),
+    )
+    (target,) = cursor.execute(
+        "SELECT key FROM repositories WHERE org = ? AND repository_id = ?", (org, repository_id)
+    ).fetchall()[0]
+    cursor.execute(
+        "UPDATE commits SET repository = ?1 WHERE repository = ?2 AND sha NOT IN ("
+        "SELECT sha FROM commits WHERE repository = ?1)",
+        (target, key),
+    )
+    cursor.execute(
+        "UPDATE pull_requests SET repository = ?1 WHERE repository = ?2 AND number NOT IN ("
+        "SELECT number FROM pull_requests WHERE repository = ?1)",
+        (target, key),
+    )
+    cursor.execute("DELETE FROM commits WHERE repository = ?", (key,))
+    cursor.execute("DELETE FROM pull_requests WHERE repository = ?", (key,))
+    cursor.execute("DELETE FROM repositories WHERE key = ?", (key,))
 
 
 def _put_commits(cursor: Cursor, repository: int, given: Sequence[_Stored]) -> Outcomes:

@@ -90,7 +90,12 @@ TABLES: tuple[CopiedTable, ...] = (
     CopiedTable("settings", ("org", "service"), ("document",)),
     CopiedTable("retention", ("org",), ("days",)),
     CopiedTable("stale_teams", ("org", "service"), ("up_to",)),
-    CopiedTable("repositories", ("key",), ("org", "repository_id", "generation"), is_numbered=True),
+    CopiedTable(
+        "repositories",
+        ("key",),
+        ("org", "repository_id", "match_key", "generation"),
+        is_numbered=True,
+    ),
     CopiedTable(
         "commits",
         ("repository", "sha"),

@@ -16,7 +16,7 @@ import msgspec
 
 from theodora.dora import DeploymentSequence, Derived, Recall, ServiceSettings, derive
 from theodora.dora.derived import Changes
-from theodora.events import Deployment, with_team_of_services
+from theodora.events import Deployment, MatchKeys, with_team_of_services
 from theodora.storage.changes import log_change
 from theodora.storage.cursor import Cursor
 from theodora.storage.database import Claim, Database
@@ -37,6 +37,7 @@ from theodora.storage.marks import (
     take_mark,
     waiting,
 )
+from theodora.storage.match_keys import match_keys
 from theodora.storage.measures import (
     digest_of,
     encode_spans,
@@ -55,7 +56,7 @@ from theodora.storage.sequences import (
     read_deployments,
     read_facts,
     read_some_deployments,
-    repository_ids,
+    repository_keys,
     whole_sequence,
     write_link,
 )
@@ -184,11 +185,10 @@ class Derivations:
 
         Every sequence is derived whole; told is of deployments finished from `since_ns` on.
         """
-        before = self._database.read(partial(_every_sequence, org, service))
         compared = [
             each
-            for facts, settings in _with_settings(before, given, service)
-            for each in _compared(facts.sequence, settings)
+            for before, after in self._database.read(partial(_previewed, org, given, service))
+            for each in _compared(before, after)
             if each[0].finished_at_ns >= since_ns
         ]
         return Preview(
@@ -226,9 +226,10 @@ class Derivations:
     def _read(self, key: SequenceKey, changed: Changed, cursor: Cursor) -> tuple[Facts, _Known]:
         """What there is now, from memory as far as it has not changed."""
         known = self._read_sequence(cursor, key, changed)
+        keys = match_keys(cursor, key.org)
         repositories = {
-            id_: self._repositories.get(cursor, key.org, id_)
-            for id_ in repository_ids(known.deployments.values())
+            name: self._repositories.get(cursor, key.org, keys, name)
+            for name in repository_keys(known.deployments.values(), keys)
         }
         return read_facts(cursor, key, known.deployments, repositories), known
 
@@ -319,14 +320,13 @@ class Derivations:
 
 
 def _compared(
-    sequence: DeploymentSequence, settings: ServiceSettings
+    before: DeploymentSequence, after: DeploymentSequence
 ) -> Iterator[tuple[Deployment, Deployment]]:
     """Every deployment as it is derived now and with other settings, which may divide otherwise."""
-    others = msgspec.structs.replace(sequence, settings=settings)
-    then = {each.deployment.id: each for each in derive(others)}
-    for now in derive(sequence):
+    then = {each.deployment.id: each for each in derive(after)}
+    for now in derive(before):
         other = then[now.deployment.id]
-        yield _with_team(now, sequence.settings), _with_team(other, settings)
+        yield _with_team(now, before.settings), _with_team(other, after.settings)
 
 
 def _with_team(derived: Derived, settings: ServiceSettings) -> Deployment:
@@ -334,34 +334,31 @@ def _with_team(derived: Derived, settings: ServiceSettings) -> Deployment:
     return with_team_of_services(derived.event, settings.team)
 
 
-class _Previewed(NamedTuple):
-    """A sequence, and the settings given for the organisation and for its service."""
-
-    facts: Facts
-    of_organisation: Given
-    of_service: Given
-
-
-def _every_sequence(org: Organisation, service: str, cursor: Cursor) -> list[_Previewed]:
-    """The sequences that the settings of a service, or of the organisation, hold for."""
+def _previewed(
+    org: Organisation, given: Given, service: str, cursor: Cursor
+) -> list[tuple[DeploymentSequence, DeploymentSequence]]:
+    """The sequences that the settings apply to, as they are and as they would be."""
+    keys = match_keys(cursor, org)
+    keys_then = keys
+    if service == WHOLE_ORGANISATION:
+        keys_then = MatchKeys(given.get("repository_aliases"))
     return [
-        _Previewed(
-            whole_sequence(cursor, key),
-            given_settings(cursor, org, WHOLE_ORGANISATION),
-            given_settings(cursor, org, key.service),
+        (
+            now := whole_sequence(cursor, key, keys).sequence,
+            msgspec.structs.replace(
+                now if keys_then is keys else whole_sequence(cursor, key, keys_then).sequence,
+                settings=_settings_then(cursor, key, given, service),
+            ),
         )
         for key in sequences_of(cursor, org, service)
     ]
 
 
-def _with_settings(
-    sequences: Iterable[_Previewed], given: Given, service: str
-) -> Iterator[tuple[Facts, ServiceSettings]]:
-    for facts, of_organisation, of_service in sequences:
-        if service == WHOLE_ORGANISATION:
-            yield facts, resolved(given, of_service)
-        else:
-            yield facts, resolved(of_organisation, given)
+def _settings_then(cursor: Cursor, key: SequenceKey, given: Given, service: str) -> ServiceSettings:
+    """What would hold for the sequence if `given` were set."""
+    if service == WHOLE_ORGANISATION:
+        return resolved(given, given_settings(cursor, key.org, key.service))
+    return resolved(given_settings(cursor, key.org, WHOLE_ORGANISATION), given)
 
 
 def _changes(

@@ -14,11 +14,12 @@ from typing import NamedTuple
 from theodora.dora import Derived, Recall, Repository, ServiceSettings, derive
 from theodora.dora.sequence import DeploymentSequence
 from theodora.errors import NotFound
-from theodora.events import Deployment
+from theodora.events import Deployment, MatchKeys
 from theodora.storage.changes import changed_since, reach
 from theodora.storage.cursor import Cursor
 from theodora.storage.database import Database
 from theodora.storage.marks import SequenceKey
+from theodora.storage.match_keys import match_keys
 from theodora.storage.memory import Memory
 from theodora.storage.organisations import Organisation
 from theodora.storage.repositories import Repositories
@@ -27,7 +28,7 @@ from theodora.storage.sequences import (
     read_deployments,
     read_facts,
     read_some_deployments,
-    repository_ids,
+    repository_keys,
 )
 from theodora.storage.tables import DEPLOYMENTS
 
@@ -57,7 +58,8 @@ class _Known(NamedTuple):
     """Up to which changes of the log are in it."""
     deployments: dict[int, Deployment]
     """By the keys of their rows."""
-    repository_ids: set[str]
+    keys: MatchKeys
+    repository_keys: set[str]
     sequence: DeploymentSequence
     derived: tuple[Derived, ...]
     places: Mapping[str, int]
@@ -71,7 +73,8 @@ class _Read(NamedTuple):
     key: SequenceKey
     number: int
     deployments: dict[int, Deployment]
-    repository_ids: set[str]
+    keys: MatchKeys
+    repository_keys: set[str]
     sequence: DeploymentSequence
     known: _Known | None
 
@@ -97,7 +100,7 @@ class Explanations:
             found,
             known.derived[place - 1].deployment if found.position else None,
             after[0].deployment if after and after[0].position else None,
-            known.sequence.repositories.get(git.repository_id) if git else None,
+            known.sequence.repositories.get(known.keys.key(git.repository_id)) if git else None,
             known.sequence.settings,
         )
 
@@ -111,24 +114,28 @@ class Explanations:
         if known is not None and not oldest - 1 <= known.number <= newest:
             known = None
         deployments = _deployments(cursor, key, known)
-        has_same = known is not None and deployments is known.deployments
-        ids = known.repository_ids if known and has_same else repository_ids(deployments.values())
-        repositories = {each: self._repositories.get(cursor, org, each) for each in ids}
+        keys = match_keys(cursor, org)
+        if known and deployments is known.deployments and keys is known.keys:
+            names = known.repository_keys
+        else:
+            names = repository_keys(deployments.values(), keys)
+        repositories = {each: self._repositories.get(cursor, org, keys, each) for each in names}
         facts = read_facts(cursor, key, deployments, repositories)
-        return _Read(key, newest, deployments, ids, facts.sequence, known)
+        return _Read(key, newest, deployments, keys, names, facts.sequence, known)
 
     def _derived(self, read: _Read) -> _Known:
         """What is known, derived anew unless everything that it follows from is the same."""
         known = read.known
         if known and _are_same(known, read):
-            known = known._replace(number=read.number)
+            known = known._replace(number=read.number, keys=read.keys)
         else:
             recall = known.recall if known else Recall()
             derived = derive(read.sequence, recall)
             known = _Known(
                 read.number,
                 read.deployments,
-                read.repository_ids,
+                read.keys,
+                read.repository_keys,
                 read.sequence,
                 derived,
                 {each.deployment.id: place for place, each in enumerate(derived)},
@@ -158,7 +165,8 @@ def _are_same(known: _Known, read: _Read) -> bool:
     then, now = known.sequence, read.sequence
     return (
         known.deployments is read.deployments
-        and all(then.repositories[id_] is now.repositories[id_] for id_ in read.repository_ids)
+        and known.repository_keys == read.repository_keys
+        and all(then.repositories[key] is now.repositories[key] for key in read.repository_keys)
         and then.settings == now.settings
         and then.overrides == now.overrides
         and then.incidents == now.incidents

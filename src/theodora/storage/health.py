@@ -1,11 +1,13 @@
 """What there is to look at in the data: read from the newest deployments, never from all."""
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import LiteralString, NamedTuple
 
+from theodora.storage.commits import joined_repositories
 from theodora.storage.cursor import Cursor
 from theodora.storage.database import Database
 from theodora.storage.marks import Waiting, waiting
+from theodora.storage.match_keys import match_keys
 from theodora.storage.organisations import Organisation
 from theodora.storage.reception import (
     IgnoredMember,
@@ -39,7 +41,7 @@ class Seen(NamedTuple):
     lead_time_status: str | None
     """Why it has no lead time although its commits are known, if that is so."""
     repository_is_known: bool
-    """Whether there are commits of its repository."""
+    """Whether there are commits or pull requests of its repository, under whichever name."""
     commit_is_known: bool
 
 
@@ -57,6 +59,8 @@ class Health(NamedTuple):
 
     deployments: Sequence[Seen]
     """The newest, newest first."""
+    repositories: Sequence[str]
+    """The ids of repositories that commits are known of."""
     failed_mirrors: Sequence[FailedMirror]
     waiting: Waiting
     """What waits to be derived."""
@@ -79,7 +83,8 @@ class DataHealth:
 
         def read(cursor: Cursor) -> Health:
             return Health(
-                tuple(_newest(cursor, org)),
+                _newest(cursor, org),
+                _with_commits(cursor, org),
                 _failed_mirrors(cursor, org),
                 waiting(cursor, org),
                 read_activity(cursor, org),
@@ -90,28 +95,53 @@ class DataHealth:
         return self._database.read(read)
 
 
-def _newest(cursor: Cursor, org: Organisation) -> Iterator[Seen]:
+def _newest(cursor: Cursor, org: Organisation) -> list[Seen]:
     rows = cursor.execute(
         "SELECT d.id, d.service, d.env, d.version, d.source, d.finished_at_ns, d.created_at_ns, "
         "d.commit_sha, d.repository_id, d.change_failure IS NULL, d.number_of_commits, "
-        "d.change_lead_time, d.lead_time_status, r.key IS NOT NULL, c.sha IS NOT NULL "
-        "FROM (SELECT * FROM deployments WHERE org = ? "
-        "ORDER BY finished_at_ns DESC, key DESC LIMIT ?) d "
-        "LEFT JOIN repositories r ON r.org = d.org AND r.repository_id = d.repository_id "
-        "LEFT JOIN commits c ON c.repository = r.key AND c.sha = d.commit_sha "
-        "ORDER BY d.finished_at_ns DESC, d.key DESC",
+        "d.change_lead_time, d.lead_time_status FROM deployments d WHERE d.org = ? "
+        "ORDER BY d.finished_at_ns DESC, d.key DESC LIMIT ?",
         (org.key, LOOKED_AT),
-    )
-    for *told, is_pending, commits, lead_time, status, repository_is_known, commit_is_known in rows:
-        yield Seen(
+    ).fetchall()
+    # Of each repository the rows of all its names.
+    keys = match_keys(cursor, org)
+    repositories = {
+        id_: [key for key, _ in joined_repositories(cursor, org, keys, id_)]
+        for id_ in {row[8] for row in rows if row[8] is not None}
+    }
+    known = {
+        (sha, id_)
+        for sha, id_ in {row[7:9] for row in rows if row[8] is not None}
+        if _is_known(cursor, sha, repositories[id_])
+    }
+    return [
+        Seen(
             *told,
             is_pending=bool(is_pending),
             number_of_commits=commits,
             change_lead_time=lead_time,
             lead_time_status=status,
-            repository_is_known=bool(repository_is_known),
-            commit_is_known=bool(commit_is_known),
+            repository_is_known=bool(repositories.get(told[-1])),
+            commit_is_known=tuple(told[-2:]) in known,
         )
+        for *told, is_pending, commits, lead_time, status in rows
+    ]
+
+
+def _is_known(cursor: Cursor, sha: str, repositories: Iterable[int]) -> bool:
+    """Whether the commit is in one of these rows' repositories."""
+    statement: LiteralString = "SELECT 1 FROM commits WHERE repository = ? AND sha = ?"
+    return any(cursor.execute(statement, (each, sha)).fetchone() for each in repositories)
+
+
+def _with_commits(cursor: Cursor, org: Organisation) -> list[str]:
+    """The ids of repositories that commits are known of."""
+    rows = cursor.execute(
+        "SELECT repository_id FROM repositories r WHERE org = ? AND EXISTS ("
+        "SELECT 1 FROM commits c WHERE c.repository = r.key) ORDER BY repository_id",
+        (org.key,),
+    )
+    return [id_ for (id_,) in rows]
 
 
 def _failed_mirrors(cursor: Cursor, org: Organisation) -> list[FailedMirror]:

@@ -107,6 +107,21 @@ def move(
     _add(cursor, table, new_postings - old_postings, new_numbers - old_numbers)
 
 
+def replace_terms(
+    cursor: Cursor,
+    table: EventTable[Any],
+    org: int,
+    key: int,
+    started_at_ns: int,
+    changed: Sequence[tuple[str, str]],
+) -> None:
+    """Posts an event under other terms, if it is indexed. Of each pair the first is the former."""
+    if key > watermark(cursor, table):
+        return
+    _delete(cursor, table, [(org, was, started_at_ns, key) for was, _ in changed], [])
+    _add(cursor, table, [(org, now, started_at_ns, key) for _, now in changed], [])
+
+
 def _postings(org: int, key: int, event: Deployment | Failure, found: list[Term]) -> list[Entry]:
     return [(org, str(term), event.started_at_ns, key) for term in found]
 

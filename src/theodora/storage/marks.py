@@ -13,7 +13,9 @@ from typing import LiteralString, NamedTuple
 from theodora.events import Deployment
 from theodora.storage.cursor import Cursor
 from theodora.storage.indexing import watermark_of
+from theodora.storage.match_keys import match_keys
 from theodora.storage.organisations import Organisation
+from theodora.storage.posted import posted_values
 from theodora.storage.rows import Stored
 from theodora.storage.tables import DEPLOYMENTS
 
@@ -28,6 +30,9 @@ _MOST_TAKEN = 100_000
 
 MOST_COUNTED = 10_000
 """The oldest marks, of every organisation, among which those that wait are counted."""
+
+
+_MOST_REPOSITORIES = 1_000_000
 
 
 class SequenceKey(NamedTuple):
@@ -137,8 +142,12 @@ def split_wide_marks(cursor: Cursor) -> None:
         "o.org, o.uuid, o.name FROM marks m JOIN organisations o USING (org) "
         "WHERE m.kind <> 'sequence'"
     ).fetchall()
+    deployed: dict[int, list[str]] = {}
     for number, marked_at_ns, kind, service, repository_id, *org in wide:
-        covered = _covered(cursor, Organisation(*org), kind, service, repository_id)
+        if kind == "repository":
+            covered = _covered_by_repository(cursor, Organisation(*org), repository_id, deployed)
+        else:
+            covered = _covered(cursor, Organisation(*org), kind, service)
         cursor.executemany(
             "INSERT INTO marks (org, kind, service, env, marked_at_ns) "
             "VALUES (?, 'sequence', ?, ?, ?)",
@@ -225,27 +234,46 @@ def _name(key: SequenceKey) -> tuple[int, str, str | None]:
 def sequences_of(cursor: Cursor, org: Organisation, service: str) -> list[SequenceKey]:
     """Every sequence of a service, or with an empty one of the organisation."""
     kind = "service" if service else "organisation"
-    return [SequenceKey(org, *each) for each in _covered(cursor, org, kind, service, None)]
+    return [SequenceKey(org, *each) for each in _covered(cursor, org, kind, service)]
 
 
 def _covered(
-    cursor: Cursor, org: Organisation, kind: str, service: str | None, repository_id: str | None
+    cursor: Cursor, org: Organisation, kind: str, service: str | None
 ) -> list[tuple[str, str | None]]:
-    """Service and env of every sequence that a wide mark stands for."""
+    """Service and env of every sequence of a service, or of the organisation."""
     if kind == "organisation":
         rows = cursor.execute(
             "SELECT DISTINCT service, env FROM deployments WHERE org = ?", (org.key,)
         )
-    elif kind == "service":
+    else:
         rows = cursor.execute(
             f"SELECT DISTINCT d.service, d.env FROM {POSTED} p "
             "CROSS JOIN deployments d ON d.key = p.event WHERE d.org = ? AND d.service = ?",
             (org.key, f"service:{service}", org.key, service),
         )
-    else:
-        rows = cursor.execute(
+    return [(service, env) for service, env in rows]
+
+
+def _covered_by_repository(
+    cursor: Cursor, org: Organisation, repository_id: str, deployed: dict[int, list[str]]
+) -> list[tuple[str, str | None]]:
+    """Service and env of every sequence with a deployment of the repository, however named.
+
+    `deployed` keeps the repositories of each organisation's deployments for the next mark.
+    """
+    keys = match_keys(cursor, org)
+    if org.key not in deployed:
+        deployed[org.key] = posted_values(
+            cursor, DEPLOYMENTS, org, "repository_id", limit=_MOST_REPOSITORIES
+        )
+    names = [each for each in deployed[org.key] if keys.key(each) == keys.key(repository_id)]
+    rows = [
+        row
+        for name in names
+        for row in cursor.execute(
             f"SELECT DISTINCT d.service, d.env FROM {POSTED} p "
             "CROSS JOIN deployments d ON d.key = p.event WHERE d.org = ? AND d.repository_id = ?",
-            (org.key, f"repository_id:{repository_id}", org.key, repository_id),
-        )
-    return [(service, env) for service, env in rows]
+            (org.key, f"repository_id:{name}", org.key, name),
+        ).fetchall()
+    ]
+    return list(dict.fromkeys((service, env) for service, env in rows))

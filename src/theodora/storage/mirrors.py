@@ -4,6 +4,7 @@ from concurrent.futures import Future
 from typing import NamedTuple
 
 from theodora.errors import NotFound
+from theodora.events import match_key
 from theodora.storage.cursor import Cursor
 from theodora.storage.database import Database
 from theodora.storage.organisations import Organisation
@@ -45,9 +46,10 @@ class Mirrors:
         """Its commits stay; raises `NotFound` where there is no such mirror."""
 
         def write(cursor: Cursor) -> None:
-            _found(cursor, org, repository_id)
+            found = _found(cursor, org, repository_id)
             cursor.execute(
-                "DELETE FROM mirrors WHERE org = ? AND repository_id = ?", (org.key, repository_id)
+                "DELETE FROM mirrors WHERE org = ? AND repository_id = ?",
+                (org.key, found.repository_id),
             )
 
         return self._database.write(write)
@@ -73,9 +75,12 @@ class Mirrors:
 
 
 def _found(cursor: Cursor, org: Organisation, repository_id: str) -> Mirror:
-    for mirror in _all(cursor):
-        if (mirror.organisation.key, mirror.repository_id) == (org.key, repository_id):
-            return mirror
+    """The mirror of this name, else of another name of the same repository."""
+    mirrors = [mirror for mirror in _all(cursor) if mirror.organisation.key == org.key]
+    for name in (str, match_key):
+        for mirror in mirrors:
+            if name(mirror.repository_id) == name(repository_id):
+                return mirror
     raise NotFound(f'there is no mirror of "{repository_id}"')
 
 

@@ -1,6 +1,7 @@
 """Repositories with their commits, as they are now: from memory unless they have changed."""
 
 from theodora.dora import Repository
+from theodora.events import MatchKeys
 from theodora.storage.commits import load, repository_generation
 from theodora.storage.cursor import Cursor
 from theodora.storage.memory import Memory
@@ -11,15 +12,15 @@ class Repositories:
     """Remembers those that were asked for last, up to a number of commits."""
 
     def __init__(self, most_commits: int) -> None:
-        self._known: Memory[tuple[int, str], tuple[int, Repository]] = Memory(most_commits)
-        """By organisation and id; with the repository's generation."""
+        self._known: Memory[tuple[int, str], tuple[object, Repository]] = Memory(most_commits)
+        """By organisation and match key; with the repository's generation."""
 
-    def get(self, cursor: Cursor, org: Organisation, id_: str) -> Repository:
+    def get(self, cursor: Cursor, org: Organisation, keys: MatchKeys, key: str) -> Repository:
         """The same value as before where nothing of it has changed."""
-        name = org.key, id_
-        current = repository_generation(cursor, org, id_)
+        name = org.key, key
+        current = repository_generation(cursor, org, keys, key)
         known = self._known.get(name)
         if known is None or known[0] != current:
-            known = current, load(cursor, org, id_)
+            known = current, load(cursor, org, keys, key)
             self._known.put(name, known, size=len(known[1].commits))
         return known[1]

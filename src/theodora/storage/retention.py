@@ -9,7 +9,7 @@ others take their places. Commits stay.
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
 from itertools import chain, islice
@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import structlog
 
+from theodora.dora import Commit
 from theodora.dora.retention import OldDeployment, forgettable
 from theodora.dora.sequence import Part, part_of
 from theodora.storage.commits import load
@@ -24,6 +25,7 @@ from theodora.storage.cursor import Cursor, only_value
 from theodora.storage.database import Database
 from theodora.storage.deployments import remove_deployment
 from theodora.storage.failures import remove_failure
+from theodora.storage.match_keys import match_keys
 from theodora.storage.organisations import Organisation
 from theodora.storage.rows import Render, Rows, Stored
 from theodora.storage.settings import effective_settings
@@ -42,8 +44,8 @@ _ROUND_SECONDS = 3_600.0
 _REST_FOR_WORK = 4
 
 _Line = tuple[str, str | None, Part, str | None]
-"""Service, environment, values of the tag that divides the sequence, and repository: in these a
-deployment follows another."""
+"""Service, environment, values of the tag that divides the sequence, and key of the repository: in
+these a deployment follows another."""
 
 GoOn = Callable[[float], bool]
 """Told the seconds that the last piece of work took; whether to go on."""
@@ -96,8 +98,8 @@ class Retention:
     def _remove_old(self, org: Organisation, now_ns: int, limit_ns: int, go_on: GoOn) -> Old:
         lines = self._database.primary.read(partial(_lines, org, limit_ns))
         forgotten = chain.from_iterable(
-            self._forgettable(org, repository_id, line)
-            for (*_, repository_id), line in lines.items()
+            self._forgettable(org, repository, line)
+            for (*_, repository), line in lines.items()
             if len(line) > 1
         )
         failures = self._database.primary.read(partial(_old_failures, org, limit_ns))
@@ -107,13 +109,9 @@ class Retention:
         )
 
     def _forgettable(
-        self, org: Organisation, repository_id: str | None, line: Sequence[OldDeployment]
+        self, org: Organisation, repository: str | None, line: Sequence[OldDeployment]
     ) -> Iterator[int]:
-        commits = (
-            self._database.primary.read(partial(load, org=org, repository_id=repository_id)).commits
-            if repository_id
-            else {}
-        )
+        commits = self._database.primary.read(partial(_commits, org, repository))
         return forgettable(line, commits)
 
     def _remove_deployments(self, org: Organisation, now_ns: int, keys: list[int]) -> int:
@@ -251,15 +249,21 @@ def _lines(org: Organisation, limit_ns: int, cursor: Cursor) -> dict[_Line, list
         for service in {row[0] for row in rows}
     }
     lines: defaultdict[_Line, list[OldDeployment]] = defaultdict(list)
+    keys = match_keys(cursor, org)
     for row in reversed(rows):
         service, env, repository_id, key, finished_at_ns, tags, sha, version, is_remedied = row
         part = part_of(decode_texts(tags), dividing[service])
         codes = {(service, env, code) for code in (sha, version) if code}
         is_concerned = bool(is_remedied) or not codes.isdisjoint(rolled_back_to)
-        lines[service, env, part, repository_id].append(
+        repository = keys.key(repository_id) if repository_id else None
+        lines[service, env, part, repository].append(
             OldDeployment(key, finished_at_ns, sha, is_concerned)
         )
     return lines
+
+
+def _commits(org: Organisation, repository: str | None, cursor: Cursor) -> Mapping[str, Commit]:
+    return load(cursor, org, match_keys(cursor, org), repository).commits if repository else {}
 
 
 def _rolled_back_to(

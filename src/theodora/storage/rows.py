@@ -12,7 +12,7 @@ from typing import Any, Generic, Literal, LiteralString, Protocol, TypeVar
 
 import msgspec
 
-from theodora.events import Deployment, Failure
+from theodora.events import Deployment, Failure, Git
 from theodora.storage import indexing
 from theodora.storage.changes import log_change
 from theodora.storage.cursor import Cursor, Row, in_equal_parts, only_value, placeholders
@@ -151,6 +151,24 @@ class Rows(Generic[E]):
             for stored, now in changed:
                 self._derive(cursor, org, stored, now, indexed)
 
+    def rename_repository(
+        self, cursor: Cursor, org: Organisation, stored: Stored[E], former_id: str, git: Git
+    ) -> None:
+        """Names the repository otherwise, in the row and in all that it is found by."""
+        former = stored.event.git
+        now = msgspec.structs.replace(stored.event, git=git)
+        texts = (self._render(now), searched_words(self.table, now), other_words(now))
+        cursor.execute(
+            self._sql.rename_repository,
+            (git.repository_id, git.repository_url, *texts, stored.key),
+        )
+        names = [("repository_id", former_id, git.repository_id)]
+        if former is not None:
+            names.append(("repository_url", former.repository_url, git.repository_url))
+        changed = [(f"{name}:{was}", f"{name}:{is_}") for name, was, is_ in names if was != is_]
+        indexing.replace_terms(cursor, self.table, org.key, stored.key, now.started_at_ns, changed)
+        log_change(cursor, self.table, org, stored.key)
+
     def _derive(
         self, cursor: Cursor, org: Organisation, stored: Stored[E], now: E, indexed: int
     ) -> None:
@@ -260,6 +278,7 @@ class _Statements:
     page: LiteralString
     insert: LiteralString
     replace: LiteralString
+    rename_repository: LiteralString
     derive: LiteralString
     fill_in: LiteralString
     delete: LiteralString
@@ -275,6 +294,11 @@ def next_receipt(cursor: Cursor) -> int:
         )
     )
 
+
+_REPOSITORY: tuple[LiteralString, ...] = (
+    *("repository_id", "repository_url", "document", "words", "other_words"),
+)
+"""What changes with the name of a repository."""
 
 _FILLED_IN: tuple[LiteralString, ...] = ("team", "team_is_filled_in", "words")
 """What changes with the team that settings give."""
@@ -318,6 +342,7 @@ def _statements(table: EventTable[Any]) -> _Statements:
             f"VALUES ({', '.join(['?' for _ in inserted])})"
         ),
         replace=f"UPDATE {name} SET {_assigned(replaced)} WHERE key = ?",
+        rename_repository=f"UPDATE {name} SET {_assigned(_REPOSITORY)} WHERE key = ?",
         derive=f"UPDATE {name} SET {_assigned(derived)} WHERE key = ?",
         fill_in=f"UPDATE {name} SET {_assigned(_FILLED_IN)} WHERE key = ?",
         delete=f"DELETE FROM {name} WHERE key = ?",

@@ -4,11 +4,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any, LiteralString, NamedTuple
 
 from theodora.dora import DeploymentSequence, GivenRemediation, Override, Repository
-from theodora.events import Deployment, Failure
+from theodora.events import Deployment, Failure, MatchKeys
 from theodora.storage.commits import load
 from theodora.storage.cursor import Cursor
 from theodora.storage.indexing import watermark_of
 from theodora.storage.marks import POSTED, SequenceKey
+from theodora.storage.match_keys import match_keys
 from theodora.storage.settings import effective_settings
 from theodora.storage.tables import DEPLOYMENTS, FAILURES
 
@@ -41,11 +42,13 @@ class _Verdicts(NamedTuple):
     linked: Mapping[int, Link]
 
 
-def whole_sequence(cursor: Cursor, key: SequenceKey) -> Facts:
-    """Everything, read from the database."""
+def whole_sequence(cursor: Cursor, key: SequenceKey, keys: MatchKeys | None = None) -> Facts:
+    """Everything, read from the database; `keys` stand in for those of the settings."""
+    keys = keys or match_keys(cursor, key.org)
     deployments = read_deployments(cursor, key)
-    ids = repository_ids(deployments.values())
-    return read_facts(cursor, key, deployments, {id_: load(cursor, key.org, id_) for id_ in ids})
+    names = repository_keys(deployments.values(), keys)
+    repositories = {name: load(cursor, key.org, keys, name) for name in names}
+    return read_facts(cursor, key, deployments, repositories)
 
 
 def read_facts(
@@ -68,8 +71,9 @@ def read_facts(
     return Facts(deployments, sequence, linked)
 
 
-def repository_ids(deployments: Iterable[Deployment]) -> set[str]:
-    return {each.git.repository_id for each in deployments if each.git}
+def repository_keys(deployments: Iterable[Deployment], keys: MatchKeys) -> set[str]:
+    """The match keys of the repositories that the deployments came from."""
+    return {keys.key(id_) for id_ in {each.git.repository_id for each in deployments if each.git}}
 
 
 def is_judged(cursor: Cursor, key: int) -> bool:

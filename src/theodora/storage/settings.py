@@ -8,11 +8,13 @@ import msgspec
 
 from theodora.dora import ServiceSettings
 from theodora.dora.settings import LeadTimeClock
+from theodora.events import MatchKeys
 from theodora.query import NOTHING, ProductionEnvs, Query
 from theodora.query.production import names_production, with_production
 from theodora.storage.cursor import Cursor
 from theodora.storage.database import Database
 from theodora.storage.marks import mark_organisation, mark_service
+from theodora.storage.match_keys import match_keys
 from theodora.storage.organisations import Organisation
 from theodora.storage.posted import MAX_VALUES, posted_values
 from theodora.storage.tables import DEPLOYMENTS, FAILURES
@@ -63,6 +65,10 @@ class Settings:
     def has_production(self, org: Organisation) -> bool:
         """Whether any event may be in production: its environment is for some service."""
         return self._database.read(lambda cursor: production_tree(cursor, org) != NOTHING)
+
+    def match_keys(self, org: Organisation) -> MatchKeys:
+        """The keys by which its repositories meet, under the aliases that were set."""
+        return self._database.read(lambda cursor: match_keys(cursor, org))
 
     def lead_time_clocks(self, org: Organisation) -> Mapping[str, LeadTimeClock]:
         """Where lead times start: of services for which that was set, and of the rest as ""."""

@@ -21,6 +21,7 @@ from theodora.storage.metrics import MEMORY_MIB, Metrics
 from theodora.storage.mirrors import Mirrors
 from theodora.storage.opening import open_database
 from theodora.storage.reception import Reception
+from theodora.storage.repository_rules import apply_repository_rules
 from theodora.storage.retention import Retention
 from theodora.storage.rows import Render, Rows
 from theodora.storage.sessions import Sessions
@@ -51,6 +52,7 @@ class Store:
         """
         failures = Rows(FAILURES, render)
         self._database = open_database(url, partial(_keep_up, failures), on_commit, read_url)
+        apply_repository_rules(self._database, (Rows(DEPLOYMENTS, render), failures))
         self.deployments = Deployments(self._database, render)
         self.failures = Failures(self._database, render)
         self.derivations = Derivations(self._database, Rows(DEPLOYMENTS, render))

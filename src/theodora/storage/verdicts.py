@@ -24,6 +24,7 @@ from theodora.events.values import whole_seconds
 from theodora.storage.commits import load
 from theodora.storage.cursor import Cursor
 from theodora.storage.marks import POSTED, mark_deployment, mark_sequence
+from theodora.storage.match_keys import match_keys
 from theodora.storage.organisations import Organisation
 from theodora.storage.rows import Rows, Stored
 from theodora.storage.settings import effective_settings
@@ -103,6 +104,7 @@ def latest_of_version(
     """
     tag = effective_settings(cursor, org, service).sequence_tag if failed else None
     part = part_of(failed.event.custom_tags, tag) if failed else ()
+    keys = match_keys(cursor, org)
     before_ns = None
     while True:
         before_ns = _last_finish(cursor, org, service, env, version, before_ns)
@@ -110,9 +112,9 @@ def latest_of_version(
             return None
         tied = _finished_at(cursor, org, service, env, before_ns)
         ids = {each.git.repository_id for each in tied if each.git and len(tied) > 1}
-        repositories = {id_: load(cursor, org, id_) for id_ in ids}
+        repositories = {keys.key(id_): load(cursor, org, keys, id_) for id_ in ids}
         of_part = [each for each in tied if part_of(each.custom_tags, tag) == part]
-        for each in reversed(in_order(of_part, repositories)):
+        for each in reversed(in_order(of_part, repositories, keys)):
             if each.version == version and not (failed and each.id == failed.event.id):
                 return each.id
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from theodora.errors import Invalid, Problem
-from theodora.events import repository_id
+from theodora.events import match_key, repository_id
 from theodora.events.attributes import MAX_PROBLEMS
 from theodora.events.json_values import JsonObject, JsonValue, is_object, type_name
 from theodora.web.multipart import read_json_part, read_parts, unreadable_part
@@ -46,7 +46,7 @@ def upload_packfile(request: Request) -> Pending:
     store, org = request.store.commits, request.organisation
     incomplete = store.without_paths(org, repository, _INCOMPLETE)
     try:
-        commits = request.packs.receive(org.uuid, repository, head, pack, incomplete)
+        commits = request.packs.receive(org.uuid, match_key(repository), head, pack, incomplete)
     except Invalid as invalid:
         raise Invalid(unreadable_part("packfile", str(invalid))) from invalid
     written = store.add_commits(org, repository, commits, received=True)

@@ -19,7 +19,14 @@ from theodora.dora import (
 )
 from theodora.dora.buckets import Interval, WeekStart
 from theodora.dora.explanation import Explanation, explain
-from theodora.dora.given import MAX_ENVS, MAX_GAP_DAYS, MAX_GLOBS, MAX_NAME, MAX_RULES
+from theodora.dora.given import (
+    MAX_ALIASES,
+    MAX_ENVS,
+    MAX_GAP_DAYS,
+    MAX_GLOBS,
+    MAX_NAME,
+    MAX_RULES,
+)
 from theodora.dora.metrics import Granularity
 from theodora.dora.rules import FIELDS
 from theodora.dora.settings import ServiceSettings
@@ -571,6 +578,13 @@ _GIVEN_SETTINGS = {
             "incident_marks_failure": {"type": "boolean"},
             "production_envs": _array(_text(minLength=1, maxLength=MAX_NAME), maxItems=MAX_ENVS),
             "team": _text(minLength=1, maxLength=MAX_NAME),
+            "repository_aliases": {
+                "type": "object",
+                "description": "From former to present repositories, each as URL or id; "
+                "of the organisation alone.",
+                "additionalProperties": _text(minLength=1, maxLength=2_048),
+                "maxProperties": MAX_ALIASES,
+            },
         }
     ),
     "additionalProperties": False,

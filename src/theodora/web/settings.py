@@ -1,5 +1,6 @@
 """Settings of the organisation and of services, and what a change of them would change."""
 
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -121,7 +122,8 @@ def _derived(event: Deployment) -> dict[str, Any]:
 
 
 def _given(request: Request) -> Given:
-    return decode_attributes(request.body, read_settings, TYPE)
+    read = partial(read_settings, of_service=bool(_service(request)))
+    return decode_attributes(request.body, read, TYPE)
 
 
 def _service(request: Request) -> str:

@@ -369,3 +369,31 @@ def test_where_nothing_is_wrong_there_is_no_badge(tenant: Tenant) -> None:
     page = sign_in(tenant).page("/")
     assert page.one("nav", aria_label="Main").all("span", class_="badge") == []
     assert page.all("span", class_="stale") == []
+
+
+def test_a_repository_like_one_with_commits_is_named_with_the_command_that_joins_them(
+    tenant: Tenant,
+) -> None:
+    add_commit(tenant)
+    moved = {"commit_sha": SHA, "repository_url": "https://git.example.com/Shop/web"}
+    deploy(tenant, git=moved)
+    browser = sign_in(tenant)
+    (row,) = rows(check(browser, "repositories"))
+    command = f"theodora settings alias git.example.com/Shop/web {REPOSITORY}"
+    assert f"Is it {REPOSITORY}, which has commits? Then run {command}" in row
+    store = tenant.built.store
+    given = {"repository_aliases": {"git.example.com/Shop/web": REPOSITORY}}
+    store.settings.put(store.keys.organisation(tenant.organisation), given).result()
+    assert rows(check(browser, "repositories")) == []
+    assert "commits" in counts(browser.page(PATH))
+
+
+def test_a_repository_under_another_known_form_has_its_commits(tenant: Tenant) -> None:
+    store = tenant.built.store
+    commit = Commit(sha=SHA, author_time_ns=1, commit_time_ns=1)
+    org = store.keys.organisation(tenant.organisation)
+    store.commits.add_commits(org, "github.com/shop/web", [commit]).result()
+    deploy(tenant, git={"commit_sha": SHA, "repository_url": "git@ssh.github.com:Shop/Web"})
+    (seen,) = store.health.look(org).deployments
+    assert (seen.repository_is_known, seen.commit_is_known) == (True, True)
+    assert rows(check(sign_in(tenant), "repositories")) == []

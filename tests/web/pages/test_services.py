@@ -147,3 +147,17 @@ def test_another_organisation_has_services_and_settings_of_its_own(
     assert "their-service" not in text
     assert "Theirs" not in text
     assert given(tenant, "web") == {}
+
+
+def test_repositories_that_moved_are_set_for_the_organisation(tenant: Tenant) -> None:
+    browser = sign_in(tenant)
+    line = "https://git.example.com/old/app -> github.com/acme/app"
+    save(browser, service="", repository_aliases=f"{line}\n")
+    aliases = {"git.example.com/old/app": "github.com/acme/app"}
+    assert given(tenant) == {"repository_aliases": aliases}
+    shown = browser.page(f"{PATH}?edit=").one("textarea", id="repository_aliases").text
+    assert shown == "git.example.com/old/app -> github.com/acme/app"
+    assert not browser.page(f"{PATH}?edit=web").all("textarea", id="repository_aliases")
+    answer = save(browser, 400, service="", repository_aliases="github.com/acme/app")
+    assert "must lead from one" in read_page(answer.text).one("main").text
+    assert given(tenant) == {"repository_aliases": aliases}

@@ -1,13 +1,16 @@
 """Data health: what keeps numbers from being whole, and how that is mended."""
 
+import shlex
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from theodora.errors import Invalid, Problem
+from theodora.events import match_key
+from theodora.events.repository import similar
 from theodora.events.values import SECOND_NS
-from theodora.storage.health import LOOKED_AT, FailedMirror, Seen
+from theodora.storage.health import LOOKED_AT, FailedMirror, Health, Seen
 from theodora.storage.marks import Waiting
 from theodora.storage.reception import IgnoredMember, KeyActivity, Received, Refusal
 from theodora.web.ignored_members import suggestion
@@ -42,6 +45,14 @@ class Unmatched(NamedTuple):
     services: tuple[str, ...]
     last_ns: int
     mirror: FailedMirror | None
+    similar: str | None
+    """A repository that commits are known of and that may be the same one."""
+
+    @property
+    def alias_command(self) -> str:
+        """The command that joins the two."""
+        names = f"{shlex.quote(self.repository_id)} {shlex.quote(self.similar or '')}"
+        return f"theodora settings alias {names}"
 
 
 class RefusalRow(NamedTuple):
@@ -87,7 +98,7 @@ def show_data_health(visit: Visit) -> Answer:
     sources = sources_of(seen, visit.now_ns)
     refusals = _refusals(health.refusals, health.activity, visit.now_ns)
     ignored = _ignored(health.ignored, visit.now_ns)
-    unmatched = _unmatched(seen, {each.repository_id: each for each in health.failed_mirrors})
+    unmatched = _unmatched(seen, health)
     without = _rows(seen, _why_without_lead_times)
     pending = _rows(seen, _why_pending)
     outliers = _rows(seen, _why_outlier)
@@ -172,8 +183,9 @@ def _ignored(members: Iterable[IgnoredMember], now_ns: int) -> list[IgnoredRow]:
     ]
 
 
-def _unmatched(seen: Iterable[Seen], mirrors: Mapping[str, FailedMirror]) -> list[Unmatched]:
+def _unmatched(seen: Iterable[Seen], health: Health) -> list[Unmatched]:
     """Those that most deployments name first."""
+    mirrors = {match_key(each.repository_id): each for each in health.failed_mirrors}
     by_repository: dict[str, list[Seen]] = defaultdict(list)
     for each in seen:
         if each.repository_id and not each.repository_is_known:
@@ -184,7 +196,8 @@ def _unmatched(seen: Iterable[Seen], mirrors: Mapping[str, FailedMirror]) -> lis
             len(those),
             tuple(sorted({each.service for each in those})),
             those[0].finished_at_ns,
-            mirrors.get(repository_id),
+            mirrors.get(match_key(repository_id)),
+            next(iter(similar(repository_id, health.repositories)), None),
         )
         for repository_id, those in by_repository.items()
     ]

@@ -223,7 +223,8 @@ def _linked(visit: Visit, failure: Failure) -> tuple[Linked, ...]:
     """The deployment that it names, by the rules that derivation goes by."""
     start_ns = failure.started_at_ns - _BEFORE_NS
     earlier = list(reversed(_deployments(visit, failure, start_ns, 1_000)))
-    named = incidents_by_deployment([failure], earlier)
+    keys = visit.store.settings.match_keys(visit.organisation)
+    named = incidents_by_deployment([failure], earlier, keys=keys)
     rows = rows_of(visit, [each for each in earlier if each.id in named])
     return tuple(Linked(row, _how(failure, row.deployment)) for row in rows)
 

@@ -1,6 +1,6 @@
 """Services and what was set for them: team, production environments, path globs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from theodora.dora import ServiceSettings
@@ -16,7 +16,8 @@ MAX_SERVICE_NAME = 255
 _SHOWN = 60
 _LISTS = ("production_envs", "path_globs")
 """The members of which the form has an item a line."""
-MEMBERS = ("team", *_LISTS)
+_ALIASES = "repository_aliases"
+MEMBERS = ("team", *_LISTS, _ALIASES)
 """The members of settings that are set on this page."""
 RULE_MEMBERS = frozenset(ServiceSettings.__struct_fields__) - frozenset(MEMBERS)
 """All others, which the page of rules sets."""
@@ -36,7 +37,10 @@ class Row(NamedTuple):
 
 
 class Editing(NamedTuple):
-    """The form about one service, or with no name about the organisation."""
+    """The form about one service, or with no name about the organisation.
+
+    Repository aliases are set for the organisation alone.
+    """
 
     service: str
     fields: Mapping[str, str]
@@ -64,7 +68,7 @@ def save_service(visit: Visit) -> Answer:
         if name in RULE_MEMBERS
     }
     try:
-        given = read_settings({**kept, **_read(visit)})
+        given = read_settings({**kept, **_read(visit)}, of_service=bool(service))
     except Invalid as invalid:
         fields = {name: visit.form.get(name, "") for name in MEMBERS}
         problems = {str(each.path[0]): _said(each) for each in reversed(invalid.problems)}
@@ -89,11 +93,22 @@ def _read(visit: Visit) -> Given:
         lines = [line.strip() for line in visit.form.get(name, "").splitlines()]
         if any(lines):
             given[name] = [line for line in lines if line]
+    if aliases := dict(_read_aliases(visit.form.get(_ALIASES, ""))):
+        given[_ALIASES] = aliases
     return given
+
+
+def _read_aliases(text: str) -> Iterator[tuple[str, str]]:
+    """Former and present repository of each line; a line without an arrow leads nowhere."""
+    for line in filter(None, map(str.strip, text.splitlines())):
+        old, _, new = line.partition("->")
+        yield old.strip(), new.strip()
 
 
 def _said(problem: Problem) -> str:
     """The problem, and the line that it is about."""
+    if problem.path[0] == _ALIASES:
+        return f"{problem.path[-1]}: {problem.detail}."
     if len(problem.path) > 1:
         return f"Line {int(problem.path[1]) + 1} {problem.detail}."
     return f"It {problem.detail}."
@@ -103,6 +118,7 @@ def _fields(given: Given) -> Mapping[str, str]:
     return {
         "team": given.get("team", ""),
         **{name: "\n".join(given.get(name, ())) for name in _LISTS},
+        _ALIASES: "\n".join(f"{old} -> {new}" for old, new in given.get(_ALIASES, {}).items()),
     }
 
 
