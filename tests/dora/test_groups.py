@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from theodora.dora.columns import select_deployments, select_incidents
-from theodora.dora.groups import Memberships, grouped, ranges
+from theodora.dora.groups import Memberships, grouped, name_of, ranges, value_named
 from theodora.dora.rows import DeploymentRow, IncidentRow
 
 
@@ -45,6 +46,20 @@ def test_fields_group_by_their_value_and_by_its_absence():
         ("x", "prod"): ["a"],
         ("(none)", "prod"): ["b"],
         ("x", "(none)"): ["c"],
+    }
+
+
+@pytest.mark.parametrize("value", [None, "(none)", '"(none)"', '""(none)', "x", '"x"', '"', ""])
+def test_a_group_is_named_so_that_its_value_can_be_told(value):
+    assert value_named(name_of(value)) == value
+
+
+def test_having_no_value_and_a_value_called_so_are_two_groups():
+    rows = [row("a", team="(none)"), row("b"), row("c", team='"(none)"')]
+    assert ids(rows, ["team"]) == {
+        ('"(none)"',): ["a"],
+        ("(none)",): ["b"],
+        ('""(none)""',): ["c"],
     }
 
 

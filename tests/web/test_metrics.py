@@ -237,6 +237,33 @@ def test_a_tag_whose_key_is_a_fields_name_is_searched_as_a_tag(tenant: Tenant):
     assert [len(each) for each in ids] == [1, 1]
 
 
+def test_a_group_without_a_value_is_apart_from_one_called_so(tenant: Tenant):
+    """In ids, groups, searches, order and CSV."""
+    for team in (None, "(none)", "(none)x"):
+        deploy(tenant, START_NS, team=team, version=str(team))
+    span = {"from_": "2026-01-01", "to": "2026-02-01"}
+    found = document(tenant, group_by="team", **span)["data"][1:]
+    ids = ['team:"(none)"', "team:(none)", "team:(none)x"]
+    assert [resource["id"] for resource in found] == ids
+    assert [resource["attributes"]["group"]["team"] for resource in found] == [
+        '"(none)"',
+        "(none)",
+        "(none)x",
+    ]
+    versions = [
+        [
+            each["attributes"]["version"]
+            for each in tenant.found(query=resource["attributes"]["events"]["deployments"])
+        ]
+        for resource in found
+    ]
+    assert versions == [["(none)"], ["None"], ["(none)x"]]
+    assert "_missing_:team" in found[1]["attributes"]["events"]["deployments"]
+    rows = read_csv(ask_for_metrics(tenant, group_by="team", format="csv", **span).content)
+    groups = list(dict.fromkeys((each["id"], each["group"]["team"]) for each in rows))
+    assert groups[1:] == list(zip(ids, ['"(none)"', "(none)", "(none)x"], strict=True))
+
+
 # What is refused
 
 

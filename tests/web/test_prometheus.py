@@ -144,6 +144,15 @@ def test_many_services_are_cut_to_those_with_most_deployments(tmp_path: Any):
     assert samples["groups_left_out",] == 1
 
 
+def test_no_service_and_one_called_so_are_told_apart(tenant: Tenant):
+    deploy(tenant, "v1", 1, service="(none)")
+    started = time.time_ns() - HOUR_NS
+    tenant.create({"team": "core", "env": "production", "started_at": started}, FAILURE)
+    samples = scrape(tenant)
+    assert samples["deployments", '"(none)"', "production"] == 1
+    assert samples["open_incidents", "(none)", "production"] == 1
+
+
 def test_hostile_names_are_escaped(tenant: Tenant):
     name = 'a"b\\c {x="y"} 1'
     deploy(tenant, "v1", 1, service=name)

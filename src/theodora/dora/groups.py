@@ -8,13 +8,31 @@ import numpy as np
 from theodora.dora.columns import EVERY, Codes, Ints, Labels, Places
 
 NONE = "(none)"
-"""The group of events that have no value of the key."""
+"""What the group of events is called that have no value of the key."""
 
 _MOST_COUNTED = 1 << 22
 """Combinations that are counted one by one; of more, those that occur are sorted out."""
 
 Group = tuple[str, ...]
-"""Its values of the keys grouped by, in their order."""
+"""What its values of the keys grouped by are called (`name_of`), in their order."""
+
+
+def name_of(value: str | None) -> str:
+    """What a group is called by its value of a key: the value, or `NONE` for having none.
+
+    A value that is `NONE` itself is put in quotes, as is one that would be taken for that.
+    """
+    if value is None:
+        return NONE
+    return f'"{value}"' if value.strip('"') == NONE else value
+
+
+def value_named(name: str) -> str | None:
+    """The value of a group that is called so; None for having no value."""
+    if name == NONE:
+        return None
+    is_quoted = name.strip('"') == NONE and name.startswith('"') and name.endswith('"')
+    return name[1:-1] if is_quoted else name
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +64,22 @@ def grouped(labels: Mapping[str, Labels], keys: Sequence[str], places: Places) -
         combined = codes if len(names) == 1 else groups[entries] * len(values) + codes
         present, groups = _renumbered(combined, len(names) * len(values))
         names = [
-            names[each // len(values)] + (values[each % len(values)],) for each in present.tolist()
+            names[each // len(values)] + (name_of(values[each % len(values)]),)
+            for each in present.tolist()
         ]
     return Memberships(events, groups, names)
 
 
-def _values(labels: Labels | None, places: Places) -> tuple[Places | slice, Places, Sequence[str]]:
+def _values(
+    labels: Labels | None, places: Places
+) -> tuple[Places | slice, Places, Sequence[str | None]]:
     """Of events, an entry for each value: the event's number and the place of the value.
 
-    One without a value has the entry of `NONE`.
+    One without a value has the entry of None.
     """
     if labels is None:
-        return EVERY, np.zeros(len(places), np.intp), (NONE,)
-    values = (*labels.values, NONE)
+        return EVERY, np.zeros(len(places), np.intp), (None,)
+    values = (*labels.values, None)
     if labels.offsets is None:
         return EVERY, _with_none(labels.codes[places], len(labels.values)), values
     starts = labels.offsets[places]

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from theodora.dora.buckets import Period
-from theodora.dora.groups import NONE
+from theodora.dora.groups import value_named
 from theodora.query import (
     Equals,
     Everything,
@@ -46,16 +46,17 @@ def event_queries(tree: Query, period: Period, group: Mapping[str, str]) -> Even
     )
 
 
-def clause_of(key: str, value: str) -> Query:
-    """What an event has to say of `key` to belong to the group `value`."""
+def clause_of(key: str, name: str) -> Query:
+    """What an event has to say of `key` to belong to the group called `name`."""
+    value = value_named(name)
     if key in GROUP_FIELDS:
         target = resolve(key)
-        return complement(Exists(target)) if value == NONE else equals(target, value)
+        return complement(Exists(target)) if value is None else equals(target, value)
     if isinstance(resolve(key), Tag):
-        return complement(Exists(Tag(key))) if value == NONE else Equals(Tag(key), value)
+        return complement(Exists(Tag(key))) if value is None else Equals(Tag(key), value)
     # A field hides the tag of the same name, which is then found among all tags.
     tags = resolve("tags")
-    if value == NONE:
+    if value is None:
         return complement(Wildcard(tags, pattern_of([*f"{key}:", Wild.RUN])))
     return Equals(tags, f"{key}:{value}")
 

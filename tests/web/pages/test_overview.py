@@ -82,6 +82,16 @@ def test_services_are_rows_that_lead_on(tenant: Tenant) -> None:
     assert "no failures" in found["search"].text
 
 
+def test_no_team_and_one_called_so_lead_to_their_own_deployments(tenant: Tenant) -> None:
+    for team, version in ((None, "v1"), ("(none)", "v2"), ("(none)", "v3")):
+        deployed(tenant, 20, team=team, version=version)
+    found = rows(sign_in(tenant).page("/?group_by=team"))
+    assert list(found) == ['"(none)"', "(none)"]
+    links = [row.one("th").one("a")["href"] for row in found.values()]
+    queries = [dict(parse_qsl(urlsplit(link).query))["query"] for link in links]
+    assert queries == ['is:production team:"(none)"', "is:production _missing_:team"]
+
+
 def test_a_team_is_a_row_when_asked_for(tenant: Tenant) -> None:
     a_busy_month(tenant)
     found = rows(sign_in(tenant).page("/?group_by=team"))

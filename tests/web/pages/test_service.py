@@ -73,6 +73,18 @@ def test_a_service_without_an_environment_has_a_page(tenant: Tenant) -> None:
     assert "1 deployment in" in page.all("article")[0].text
 
 
+def test_no_environment_and_one_called_so_are_looked_at_apart(tenant: Tenant) -> None:
+    deployed(tenant, 1, "v1", env=None)
+    deployed(tenant, 2, "v2", env="(none)")
+    deployed(tenant, 3, "v3", env="(none)")
+    browser = sign_in(tenant)
+    page = browser.page("/services/web?env=(none)")
+    assert environments(page) == {'"(none)" 2': "", "(none) 1": "true"}
+    other = browser.page("/services/web?env=%22(none)%22")
+    assert environments(other) == {'"(none)" 2': "true", "(none) 1": ""}
+    assert "2 deployments in" in other.all("article")[0].text
+
+
 def test_an_unknown_service_is_not_found(tenant: Tenant) -> None:
     page = sign_in(tenant).page("/services/nothing", 404)
     assert 'service "nothing"' in page.one("main").text

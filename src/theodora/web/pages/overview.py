@@ -6,7 +6,7 @@ from typing import NamedTuple
 from markupsafe import Markup
 
 from theodora.dora.buckets import Bucket, buckets_of
-from theodora.dora.groups import NONE
+from theodora.dora.groups import name_of, value_named
 from theodora.dora.levels import measured
 from theodora.dora.metrics import Metrics
 from theodora.dora.report import GroupReport, Report
@@ -109,7 +109,7 @@ def show_overview(visit: Visit) -> Answer:
 
 def _silent(visit: Visit, report: Report, tree: Query) -> tuple[Silent, ...]:
     """Services that are known and match, but were deployed in neither period; a bounded few."""
-    active = {group.group[0] for group in report.groups}
+    active = {value_named(group.group[0]) for group in report.groups}
     known = visit.store.settings.services(visit.organisation, limit=len(active) + MOST_SILENT)
     found: list[Silent] = []
     silent = [service.name for service in known if service.name not in active]
@@ -192,7 +192,10 @@ def _look(visit: Visit, key: str, buckets: Sequence[Bucket]) -> _Looked:
     def look(those: InPeriod) -> _Looked:
         courses = those.series(visit.scope.tree, field, periods)
         return _Looked(
-            {NONE if name is None else str(name): course for name, course in courses.items()},
+            {
+                name_of(None if value is None else str(value)): course
+                for value, course in courses.items()
+            },
             newest_failed(those, visit.scope, MOST_FAILURES),
         )
 
@@ -211,14 +214,13 @@ def _rows(
     target = resolve(key)
     for group in groups:
         name = group.group[0]
-        has_none = name == NONE
-        clause = complement(Exists(target)) if has_none else equals(target, name)
+        value = value_named(name)
+        clause = complement(Exists(target)) if value is None else equals(target, value)
         query = scope.also(clause)
-        leads_to_service = key == "service" and not has_none
         yield GroupRow(
             name,
-            scope.link(service_path(name), query=None)
-            if leads_to_service
+            scope.link(service_path(value), query=None)
+            if key == "service" and value is not None
             else scope.link("/", query=query),
             group,
             sparkline(courses.get(name, [0] * len(buckets)), last_is_partial=last_is_partial),

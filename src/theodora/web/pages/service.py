@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from theodora.dora.groups import NONE
+from theodora.dora.groups import name_of, value_named
 from theodora.dora.report import GroupReport, Report
 from theodora.errors import NotFound
 from theodora.events import Deployment
@@ -111,11 +111,11 @@ def _environment(
     by_count = sorted(
         report.groups,
         key=lambda group: (
-            is_production(group.group[0], production_envs),
+            is_production(value_named(group.group[0]), production_envs),
             group.total.deployment_frequency.count,
         ),
     )
-    return by_count[-1].group[0] if by_count else last.env or NONE
+    return by_count[-1].group[0] if by_count else name_of(last.env)
 
 
 def _environments(scope: Scope, path: str, report: Report, env: str) -> Iterator[Environment]:
@@ -127,7 +127,8 @@ def _environments(scope: Scope, path: str, report: Report, env: str) -> Iterator
 def _narrowed(scope: Scope, own: Query, env: str) -> Scope:
     """The page's scope, its search being the service and the environment."""
     field = resolve("env")
-    in_env = complement(Exists(field)) if env == NONE else equals(field, env)
+    value = value_named(env)
+    in_env = complement(Exists(field)) if value is None else equals(field, value)
     return replace(scope, query=to_text(all_of((own, in_env))))
 
 
