@@ -51,6 +51,7 @@ PERMISSIONS = frozenset({"dora_metrics_read"})
 QUERIES = (
     *("*", "service:shop", "shop", "*:shop", "sho*", "-team:nobody", "region:eu", "region:*"),
     *("env:production OR version:v1", "duration:>=0", "region:[a TO z]", "apple OR pear"),
+    "is:production",
 )
 """Each finds events of both organisations, and by a way of its own through the index."""
 
@@ -263,7 +264,8 @@ READS: dict[str, Callable[[Member], object]] = {
     ],
     "settings.lead_time_clocks": lambda it: it.store.settings.lead_time_clocks(it.org),
     "settings.match_keys": lambda it: it.store.settings.match_keys(it.org).key(OLD_REPOSITORY),
-    "settings.production": lambda it: it.store.settings.production(it.org),
+    "settings.production_envs": lambda it: it.store.settings.production_envs(it.org),
+    "settings.has_production": lambda it: it.store.settings.has_production(it.org),
     "settings.services": lambda it: it.store.settings.services(it.org),
     "verdicts.everything": lambda it: [*it.store.verdicts.everything(it.org)],
     "verdicts.get": lambda it: it.store.verdicts.get(it.org, "first"),
@@ -305,7 +307,7 @@ OF_EVERYBODY = {
 
 WITHOUT_WORDS = {
     *("deployments.count", "deployments.exists", "deployments.tag_keys", "failures.count"),
-    *("derivations.waiting", "settings.lead_time_clocks", "settings.production"),
+    *("derivations.waiting", "settings.lead_time_clocks", "settings.has_production"),
     *("commits.count", "commits.known", "commits.repositories", "commits.shas"),
     *("commits.without_paths", "retention.days", "retention.preview"),
 }
