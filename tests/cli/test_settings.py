@@ -67,10 +67,10 @@ def test_show_tells_what_was_set_and_what_holds(database: str):
 
 
 def test_a_wrong_rule_is_refused_with_its_place(database: str):
-    rule = {"id": "slow", "fields": ["version"], "pattern": "(a+)+"}
+    rule = {"id": "slow", "fields": ["version"], "pattern": "fix(?=ed)"}
     answer = run("settings", "set", "-", "--database", database, given={"static_rules": [rule]})
     assert answer.exit_code == 1
-    assert "/static_rules/0/pattern: must not repeat what repeats" in answer.output
+    assert "/static_rules/0/pattern: is not a regular expression" in answer.output
 
 
 def test_set_keeps_what_it_does_not_name_unless_told_to_replace(database: str):

@@ -259,6 +259,7 @@ def test_earlier_rules_keep_later_ones_from_being_tried():
         "explicit": "not_stated",
         "rollback": "fired",
         "revert": "skipped",
+        "conventional-revert": "skipped",
         "hotfix": "skipped",
     }
 

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from theodora.dora.given import read_settings
-from theodora.dora.hazards import hazard
 from theodora.errors import Invalid
 
 RULE = {"id": "fixes", "fields": ["version"], "pattern": ".*-fixes-$version"}
@@ -68,7 +67,7 @@ def test_environments_are_kept_in_lower_case_and_once():
         ({"linked_rules": [RULE, RULE]}, ["/linked_rules/1/id"]),
         ({"linked_rules": [RULE | {"fields": ["titel"]}]}, ["/linked_rules/0/fields/0"]),
         ({"linked_rules": [RULE | {"pattern": "fix"}]}, ["/linked_rules/0/pattern"]),
-        ({"linked_rules": [RULE | {"pattern": "($version)+"}]}, ["/linked_rules/0/pattern"]),
+        ({"linked_rules": [RULE | {"pattern": "(fix $version)?"}]}, ["/linked_rules/0/pattern"]),
         ({"static_rules": [RULE | {"pattern": "(a"}]}, ["/static_rules/0/pattern"]),
         ({"production_envs": ["blue", 3, " "]}, ["/production_envs/1", "/production_envs/2"]),
         ({"team": " "}, ["/team"]),
@@ -81,17 +80,20 @@ def test_what_is_wrong_is_refused_with_its_place(given: dict[str, Any], expected
 
 
 @pytest.mark.parametrize(
-    "pattern", ["(a+)+", "(?:a*)*b", "(ab|a)*", "(x+y?){50}", "(?=(a+)+)b", ".*.*.*.*.*", "a" * 501]
+    ("glob", "instead"),
+    [
+        *(("web/", "web/**"), ("./web/**", "web/**"), ("/web/**", "web/**"), ("web//a", "web/a")),
+        *(("!/web/", "!web/**"), ("web/**/", "web/**/**"), ("/", "**"), ("a/./b", "a/b")),
+        (r"web\**", "web/**"),
+    ],
 )
-def test_a_pattern_that_could_take_for_ever_is_refused(pattern: str):
-    assert hazard(pattern) is not None
-
-
-@pytest.mark.parametrize(
-    "pattern", ["hotfix", "^(fix|bug): .*", "v\\d+\\.\\d+", "(a|b){2}", "[ab]+c"]
-)
-def test_an_ordinary_pattern_is_let_through(pattern: str):
-    assert hazard(pattern) is None
+def test_a_glob_that_can_match_no_path_is_refused_with_one_that_can(glob: str, instead: str):
+    with pytest.raises(Invalid) as refused:
+        read_settings({"path_globs": ["docs/**", glob]})
+    (problem,) = refused.value.problems
+    assert problem.path == ("path_globs", 1)
+    assert "can match no path" in problem.detail
+    assert problem.detail.endswith(f'"{instead}"')
 
 
 def test_aliases_are_kept_as_ids_and_chains_are_allowed():
@@ -133,3 +135,19 @@ def test_aliases_that_lead_nowhere_or_back_are_refused_with_their_places(
 def test_a_service_cannot_set_aliases():
     with pytest.raises(Invalid, match="whole organisation"):
         read_settings({"repository_aliases": {"a.example/a": "b.example/b"}}, of_service=True)
+
+
+def test_globs_reach_no_folder_above_the_repository():
+    assert places({"path_globs": ["../web/**", "a/../b"]}) == ["/path_globs/0", "/path_globs/1"]
+
+
+def test_a_pattern_that_needs_another_engine_is_refused_at_its_place():
+    assert places({"static_rules": [RULE | {"pattern": "fix(?=ed)"}]}) == [
+        "/static_rules/0/pattern"
+    ]
+
+
+def test_globs_that_are_too_much_altogether_are_refused():
+    globs = [f"{number}/" + "?x" * 90 for number in range(200)]
+    assert places({"path_globs": globs}) == ["/path_globs"]
+    assert places({"path_globs": [f"services/team-{n}/app-{n}/**" for n in range(200)]}) == []

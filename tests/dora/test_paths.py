@@ -1,5 +1,7 @@
 """Path globs."""
 
+import time
+
 import pytest
 
 from theodora.dora.paths import PathFilter
@@ -64,3 +66,14 @@ def test_globs_that_only_exclude_leave_everything_else_in():
 
 def test_no_paths_match_nothing():
     assert not PathFilter(["**"]).matches([])
+
+
+@pytest.mark.parametrize(
+    "glob", ["*a" * 60 + "b", "**/" * 60 + "b", "*" * 200, "**a" * 60 + "!", "?*" * 90]
+)
+def test_no_glob_takes_longer_than_the_path_is_long(glob: str):
+    ours = PathFilter([glob, f"x/{glob}", "!" + glob])
+    began = time.perf_counter()
+    for path in ("a" * 4_000, "a/" * 2_000, "é" * 4_000):
+        ours.matches([path])
+    assert time.perf_counter() - began < 2

@@ -111,6 +111,21 @@ def test_a_subject_tells_its_pull_request(subject, number):
         (LinkedRule("r", ("version",), "hotfix"), "/pattern", "exactly one of"),
         (LinkedRule("r", ("version",), "$version of $pr_title"), "/pattern", "exactly one of"),
         (LinkedRule("r", ("version",), "($version"), "/pattern", "not a regular expression"),
+        (
+            LinkedRule("r", ("version",), "a $version(?!b)"),
+            "/pattern",
+            "at character 11, look-",
+        ),
+        (LinkedRule("r", ("version",), "(?=a) $version"), "/pattern", "at character 1, look-"),
+        (
+            LinkedRule("r", ("version",), "fix $version|hotfix.*"),
+            "/pattern",
+            "match without $version",
+        ),
+        (LinkedRule("r", ("version",), "(fix $version)?"), "/pattern", "match without $version"),
+        (LinkedRule("r", ("version",), "[$version]"), "/pattern", "match without $version"),
+        (LinkedRule("r", ("version",), "(?P<captured>a)$version"), "/pattern", "a group called"),
+        (StaticRule("r", ("version",), "a{1001}"), "/pattern", "at character 2, a repetition"),
         (StaticRule("r", ("version",), "["), "/pattern", "not a regular expression"),
     ],
 )
@@ -123,4 +138,41 @@ def test_an_unusable_rule_is_refused_with_the_place(rule, place, detail):
 
 
 def test_the_default_rules_are_usable():
-    assert [problems(rule) for rule in DEFAULT_LINKED_RULES + DEFAULT_STATIC_RULES] == [(), ()]
+    assert [problems(rule) for rule in DEFAULT_LINKED_RULES + DEFAULT_STATIC_RULES] == [(), (), ()]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "value", "captured"),
+    [
+        (
+            "revert: $pr_title",
+            "revert: feat(cart): add (#7)",
+            ("feat(cart): add (#7)", "feat(cart): add"),
+        ),
+        ("a?Fix $version", "Fix 1", ("1",)),
+        ("Fix+ $version", "Fixx 1", ("1",)),
+        (r"\[fix\] $version", "[fix] 1", ("1",)),
+        ("(?i)fix $version", "FIX 1", ("1",)),
+        ("Fix $version", "A Fix 1", ()),
+    ],
+)
+def test_what_a_linked_pattern_begins_with_may_be_anything(pattern, value, captured):
+    assert set(linked(pattern).captures(value)) <= set(captured)
+    assert bool(linked(pattern).captures(value)) == bool(captured)
+
+
+@pytest.mark.parametrize(
+    ("title", "count"),
+    [
+        ("feat: add", 0),
+        ("revert: feat: add", 1),
+        ("revert: revert: feat: add", 2),
+        ('Revert "revert: feat: add"', 2),
+    ],
+)
+def test_reverts_of_conventional_commits_are_counted_like_others(title, count):
+    assert revert_wrappings(title) == count
+
+
+def test_a_static_rule_may_end_where_a_message_does():
+    assert StaticPattern(StaticRule("r", ("commit_message",), "hotfix$")).found_in("A Hotfix\n")

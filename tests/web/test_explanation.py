@@ -40,6 +40,7 @@ def test_a_rollback_is_explained_on_either_side(tenant: Tenant):
         "explicit": "not_stated",
         "rollback": "fired",
         "revert": "skipped",
+        "conventional-revert": "skipped",
         "hotfix": "skipped",
     }
     (match,) = of_back["type"]["rules"][1]["matches"]

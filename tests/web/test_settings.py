@@ -1,5 +1,6 @@
 """Settings over HTTP: set, shown, tried before they hold."""
 
+import time
 from typing import Any
 
 import pytest
@@ -94,11 +95,39 @@ def test_a_service_may_be_divided_where_the_organisation_is_not_and_the_other_wa
 
 
 def test_a_wrong_rule_is_refused_with_its_place(tenant: Tenant):
-    rule = {"id": "slow", "fields": ["version"], "pattern": "(a+)+"}
+    rule = {"id": "slow", "fields": ["version"], "pattern": "fix(?=ed)"}
     answer = tenant.ask("PUT", WEB, json=document(static_rules=[rule]))
     assert answer.status_code == 400
     (error,) = answer.json()["errors"]
     assert error["source"]["pointer"] == "/data/attributes/static_rules/0/pattern"
+    assert "at character 4, look-around is not supported" in error["detail"]
+
+
+HOSTILE = (
+    "(.{0,20}){0,20}!",
+    "(a+)+$",
+    "(a|a)*$",
+    "((a*)*)*b",
+    "(x+x+)+y",
+    r"(\w*\s?)*!",
+    "(.*)*!",
+)
+
+
+@pytest.mark.parametrize("pattern", HOSTILE)
+def test_no_pattern_keeps_a_preview_or_a_change_waiting(tenant: Tenant, pattern: str):
+    """Whether it is refused or used, on a text made for it."""
+    deploy(tenant, "a" * 255, 0)
+    rules = [
+        {"id": "slow", "fields": ["version"], "pattern": pattern},
+        {"id": "slower", "fields": ["version", "pr_title"], "pattern": f"({pattern})+x"},
+    ]
+    given = document(static_rules=rules)
+    for method, path in (("POST", f"{SETTINGS}/preview"), ("PUT", SETTINGS)):
+        began = time.thread_time()
+        assert tenant.ask(method, path, json=given).status_code in {200, 400}
+        assert time.thread_time() - began < 1
+    tenant.built.store.derivations.derive_all_marked()
 
 
 def test_aliases_are_set_for_the_organisation_and_a_circle_is_refused_with_its_place(

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from theodora.dora.hazards import hazard
-from theodora.dora.rules import LinkedRule, StaticRule, expression
+from theodora.dora.paths import PathFilter, glob_problem
+from theodora.dora.rules import LinkedRule, StaticRule
 from theodora.dora.rules import problems as rule_problems
 from theodora.errors import Invalid, Problem
 from theodora.events import MatchKeys, match_key, repository_id
@@ -102,8 +102,15 @@ def _globs(value: JsonValue) -> list[str]:
         for index, glob in enumerate(globs)
         if not isinstance(glob, str) or not 1 <= len(glob.removeprefix("!")) <= _MAX_TEXT
     ]
+    if not found:
+        told = ((index, glob_problem(glob)) for index, glob in enumerate(globs))
+        found = [Problem(problem, (index,)) for index, problem in told if problem]
     if found:
         raise Invalid(*found)
+    try:
+        PathFilter(globs)
+    except Invalid as invalid:
+        raise Invalid(*(Problem(each.detail) for each in invalid.problems)) from None
     return globs
 
 
@@ -144,13 +151,7 @@ def _problems_of_rule(kind: type[LinkedRule | StaticRule], rule: JsonValue) -> I
     if not isinstance(pattern, str) or not pattern:
         yield Problem("must be a text that is not empty", ("pattern",))
         return
-    checked = kind(str(id_), tuple(fields), pattern)
-    found = rule_problems(checked)
-    yield from found
-    if not any(problem.path == ("pattern",) for problem in found):
-        danger = hazard(expression(checked))
-        if danger:
-            yield Problem(danger, ("pattern",))
+    yield from rule_problems(kind(str(id_), tuple(fields), pattern))
 
 
 def _envs(value: JsonValue) -> list[str]:

@@ -2,37 +2,97 @@
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
+from typing import Protocol, cast
+
+import re2
+
+from theodora.errors import Invalid, Problem
 
 _TOKEN = re.compile(r"\*\*/|\*\*|\*|\?|[^*?]+")
 
 _TRANSLATED = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+
+_MEMORY_BYTES = 8 * 2**20
+_MAX_PATH_CHARACTERS = 4_096
+"""As many as an operating system takes; a longer one is compared in its beginning."""
+
+
+_MAX_INSTRUCTIONS = 20_000
+"""Of all globs of a service: time grows with this number times the length of a path."""
+
+
+class _Compiled(Protocol):
+    programsize: int
+
+    def fullmatch(self, text: str) -> object | None: ...
 
 
 class PathFilter:
     """Globs over whole paths; one that starts with `!` excludes.
 
     `*` and `?` stay within a path segment, `**` crosses segments, and `**/` also stands for
-    nothing: `a/**/b` matches `a/b`. Globs that only exclude leave everything else in.
+    nothing: `a/**/b` matches `a/b`. Globs that only exclude leave everything else in. Time is
+    linear in the path. Raises `Invalid` for globs that are too much altogether.
     """
 
     def __init__(self, globs: Iterable[str]) -> None:
         given = tuple(globs)
         excluded = [glob[1:] for glob in given if glob.startswith("!")]
         included = [glob for glob in given if not glob.startswith("!")]
-        self._included = _any_of(included or ["**"])
-        self._excluded = _any_of(excluded)
+        self._included = _any_of(tuple(included or ["**"]))
+        self._excluded = _any_of(tuple(excluded)) if excluded else None
 
     def matches(self, paths: Iterable[str]) -> bool:
         """Whether at least one of `paths` is included and not excluded."""
-        return any(
-            self._included.fullmatch(path) and not self._excluded.fullmatch(path) for path in paths
-        )
+        return any(self._matches(path[:_MAX_PATH_CHARACTERS]) for path in paths)
+
+    def _matches(self, path: str) -> bool:
+        if not self._included.fullmatch(path):
+            return False
+        return self._excluded is None or not self._excluded.fullmatch(path)
 
 
-def _any_of(globs: list[str]) -> re.Pattern[str]:
-    never = "(?!)"
-    return re.compile("|".join(map(_expression, globs)) or never, re.DOTALL)
+def glob_problem(glob: str) -> str | None:
+    """Why a glob can match no path, and what to write instead; None for one that can."""
+    plain = glob.removeprefix("!")
+    if "\\" in plain:
+        slashed = glob.replace("\\", "/")
+        return f'can match no path, as folders are separated by /: write "{slashed}"'
+    segments = [segment for segment in plain.split("/") if segment not in {"", "."}]
+    if ".." in segments:
+        return "can match no path: paths start at the root of the repository, without .."
+    mended = "/".join(segments)
+    if plain.endswith(("/", "/.")) and mended:
+        mended += "/**"
+    if mended == plain:
+        return None
+    instead = "!" * glob.startswith("!") + (mended or "**")
+    return f'can match no path, as these have no / at an end and no . alone: write "{instead}"'
+
+
+@lru_cache(maxsize=64)
+def _any_of(globs: tuple[str, ...]) -> _Compiled:
+    options = re2.Options()
+    options.max_mem = _MEMORY_BYTES
+    options.log_errors = False
+    options.dot_nl = True
+    options.never_capture = True
+    try:
+        distinct = dict.fromkeys(map(_expression, globs))
+        compiled = cast("_Compiled", re2.compile("|".join(distinct), options))
+    except (re2.error, UnicodeEncodeError):
+        raise _too_many() from None
+    if compiled.programsize > _MAX_INSTRUCTIONS:
+        raise _too_many()
+    return compiled
+
+
+def _too_many() -> Invalid:
+    return Invalid(Problem("are too many and too long altogether", ("path_globs",)))
 
 
 def _expression(glob: str) -> str:
-    return "".join(_TRANSLATED.get(token) or re.escape(token) for token in _TOKEN.findall(glob))
+    return "".join(
+        _TRANSLATED.get(token) or cast("str", re2.escape(token)) for token in _TOKEN.findall(glob)
+    )

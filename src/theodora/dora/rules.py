@@ -6,6 +6,7 @@ from typing import Literal, get_args
 
 import msgspec
 
+from theodora.dora.expressions import Expression, Unusable, can_match_without
 from theodora.errors import Invalid, Problem
 
 Field = Literal["pr_title", "pr_label", "pr_branch", "commit_subject", "commit_message", "version"]
@@ -22,7 +23,7 @@ _VARIABLE = re.compile(rf"\$({'|'.join(_VARIABLE_PATTERNS)})\b")
 
 _TRAILING_NUMBER = re.compile(r" \(#(\d+)\)\Z")
 _MERGE_SUBJECT = re.compile(r"Merge pull request #(\d+) ")
-_REVERT = 'Revert "'
+_REVERTS = ('Revert "', "revert: ")
 
 
 class LinkedRule(msgspec.Struct, frozen=True):
@@ -46,7 +47,11 @@ class StaticRule(msgspec.Struct, frozen=True):
     pattern: str
 
 
-DEFAULT_LINKED_RULES = (LinkedRule("revert", ("pr_title", "commit_subject"), 'Revert "$pr_title"'),)
+DEFAULT_LINKED_RULES = (
+    LinkedRule("revert", ("pr_title", "commit_subject"), 'Revert "$pr_title"'),
+    # Conventional commits, https://www.conventionalcommits.org.
+    LinkedRule("conventional-revert", ("pr_title", "commit_subject"), "revert: $pr_title"),
+)
 DEFAULT_STATIC_RULES = (StaticRule("hotfix", ("pr_title", "pr_label", "pr_branch"), "hotfix"),)
 
 
@@ -57,13 +62,19 @@ class LinkedPattern:
         _refuse(problems(rule))
         self.rule = rule
         (self.variable,) = _VARIABLE.findall(rule.pattern)
-        self._pattern = _compiled(rule)
+        self._expression = Expression(expression(rule))
+        self._beginning = _literal_beginning(rule.pattern)
 
     def captures(self, value: str) -> tuple[str, ...]:
         """What the variable stands for in `value`, with and without its trailing ` (#n)`."""
         trimmed = value.strip()
         forms = dict.fromkeys((trimmed, plain_title(trimmed)))
-        captured = [match[_CAPTURED] for form in forms if (match := self._pattern.fullmatch(form))]
+        captured = [
+            found
+            for form in forms
+            if form.startswith(self._beginning)
+            and (found := self._expression.group_of(form, _CAPTURED))
+        ]
         if self.variable == "pr_title":
             captured = map(plain_title, captured)
         return tuple(dict.fromkeys(captured))
@@ -80,10 +91,10 @@ class StaticPattern:
     def __init__(self, rule: StaticRule) -> None:
         _refuse(problems(rule))
         self.rule = rule
-        self._pattern = _compiled(rule)
+        self._expression = Expression(expression(rule), ignore_case=True)
 
     def found_in(self, value: str) -> bool:
-        return self._pattern.search(value) is not None
+        return self._expression.is_found_in(value.rstrip("\n"))
 
 
 def problems(rule: LinkedRule | StaticRule) -> tuple[Problem, ...]:
@@ -104,10 +115,11 @@ def subject_number(subject: str) -> str | None:
 
 
 def revert_wrappings(title: str) -> int:
-    """How many times `Revert "` stands at the start of `title`."""
+    """How many times `Revert "` or `revert: ` stands at the start of `title`."""
     title = title.strip()
     count = 0
-    while title.startswith(_REVERT, count * len(_REVERT)):
+    while wrapping := next(filter(title.startswith, _REVERTS), None):
+        title = title.removeprefix(wrapping)
         count += 1
     return count
 
@@ -131,9 +143,46 @@ def _pattern_problems(rule: LinkedRule | StaticRule) -> Iterable[Problem]:
         yield Problem(f'must have exactly one of "{names}"', ("pattern",))
         return
     try:
-        _compiled(rule)
-    except re.error as error:
-        yield Problem(f"is not a regular expression: {error}", ("pattern",))
+        Expression(expression(rule), ignore_case=isinstance(rule, StaticRule))
+        detail = _why_not_linked(rule) if isinstance(rule, LinkedRule) else None
+    except Unusable as unusable:
+        detail = _explained(rule, unusable)
+    if detail:
+        yield Problem(detail, ("pattern",))
+
+
+def _why_not_linked(rule: LinkedRule) -> str | None:
+    """Why the variable cannot be relied on to stand for something in every match."""
+    before, name, after = _VARIABLE.split(rule.pattern)
+    if f"<{_CAPTURED}>" in rule.pattern:
+        return f'must not have a group called "{_CAPTURED}"'
+    if can_match_without(before, after):
+        return (
+            f"can match without ${name}: it must not stand in an optional part, beside a | or "
+            "in a class of characters"
+        )
+    return None
+
+
+def _explained(rule: LinkedRule | StaticRule, unusable: Unusable) -> str:
+    """What is wrong, with its place in the pattern as it was written."""
+    if unusable.offset is None:
+        return unusable.reason
+    offset, variable = unusable.offset, _VARIABLE.search(rule.pattern)
+    if isinstance(rule, LinkedRule) and variable and offset > variable.start():
+        longer = len(_VARIABLE_PATTERNS[variable[1]]) - len(variable[0])
+        offset = max(variable.start(), offset - longer)
+    place = f"at character {offset + 1}"
+    return f"is not a regular expression that can be used here: {place}, {unusable.reason}"
+
+
+def _literal_beginning(pattern: str) -> str:
+    """The text that whatever the pattern matches begins with, or a part of it."""
+    literal = re.match(r"[^\\.^$*+?{}\[\]|()]*", pattern)
+    assert literal
+    is_repeated = pattern[literal.end() : literal.end() + 1] in {"*", "+", "?", "{"}
+    # A pattern with a variable never has a | beside it, so what comes first always counts.
+    return literal[0][:-1] if is_repeated else literal[0]
 
 
 def expression(rule: LinkedRule | StaticRule) -> str:
@@ -141,7 +190,3 @@ def expression(rule: LinkedRule | StaticRule) -> str:
     if isinstance(rule, StaticRule):
         return rule.pattern
     return _VARIABLE.sub(lambda name: _VARIABLE_PATTERNS[name[1]], rule.pattern)
-
-
-def _compiled(rule: LinkedRule | StaticRule) -> re.Pattern[str]:
-    return re.compile(expression(rule), re.IGNORECASE if isinstance(rule, StaticRule) else 0)

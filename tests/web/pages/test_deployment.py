@@ -67,7 +67,7 @@ def test_every_rule_that_was_tried_is_listed(tenant: Tenant) -> None:
     names = [each.text for each in section(page, "Verdict").all("th", scope="row")]
     assert names == [
         *("Set by hand", "Rules", "Incidents"),
-        *("Stated rollback", "Rollback", "Revert", "Hotfix"),
+        *("Stated rollback", "Rollback", "Revert", "Revert of a conventional commit", "Hotfix"),
     ]
 
 

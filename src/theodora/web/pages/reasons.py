@@ -15,6 +15,7 @@ RULES: Mapping[str, str] = {
     "explicit": "Stated rollback",
     "rollback": "Rollback",
     "revert": "Revert",
+    "conventional-revert": "Revert of a conventional commit",
     "hotfix": "Hotfix",
 }
 """What pages call the rules that there are from the beginning; others go by their ids."""
