@@ -1,8 +1,11 @@
 """docs/metrics.md: its examples do what it says, and it leaves nothing out."""
 
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,18 +13,41 @@ import pytest
 
 import serving
 from asking import SHOPIST
-from test_readme import _EXAMPLE, run
 from theodora.web.metrics_question import PARAMETERS
 from theodora.web.prometheus import GAUGES, SPANS
 
 PAGE = Path(__file__).parents[1] / "docs" / "metrics.md"
 TEXT = PAGE.read_text()
+HOST = "http://127.0.0.1:8080"
+
+_EXAMPLE = re.compile(r"<!-- run: (\w+) -->\n```\w+\n(.*?)```", re.DOTALL)
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[serving.Server]:
     with serving.serving(tmp_path_factory.mktemp("metrics-page")) as server:
         yield server
+
+
+def run(text: str, server: serving.Server) -> str:
+    """What an example prints, with the host changed and the keys in the environment."""
+    environment = {
+        **os.environ,
+        "DD_API_KEY": serving.API_KEY,
+        "DD_APP_KEY": serving.APPLICATION_KEY,
+        "THEODORA_DATABASE": server.database_url,
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
+    done = subprocess.run(
+        ["bash", "-ec", text.replace(HOST, server.url)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="this machine has no curl")
@@ -31,12 +57,12 @@ def test_every_example_works(
     monkeypatch.chdir(tmp_path)
     document = json.dumps({"data": {"attributes": SHOPIST}})
     keys = 'curl -X POST -H "DD-API-KEY: ${DD_API_KEY}" -H "Content-Type: application/json"'
-    run("curl", f"{keys} http://127.0.0.1:8080/api/v2/dora/deployment -d '{document}'", served)
+    run(f"{keys} http://127.0.0.1:8080/api/v2/dora/deployment -d '{document}'", served)
     examples = _EXAMPLE.findall(TEXT)
     assert [kind for kind, _ in examples] == [
         *("curl", "curl", "theodora", "theodora", "curl", "theodora")
     ]
-    as_json, as_csv, table, report, scraped, _ = (run(*each, served) for each in examples)
+    as_json, as_csv, table, report, scraped, _ = (run(text, served) for _, text in examples)
     assert [each["id"] for each in json.loads(as_json)["data"]] == ["total", "service:shopist"]
     assert as_csv.startswith("id,group.service,row,start,end,partial,deployment_frequency.count")
     assert "shopist" in table
