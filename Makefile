@@ -6,8 +6,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 # How many deployments the benchmarks run on.
 SIZES ?= 100000 1000000
+# Which tests: files, folders or flags of pytest; all by default.
+TESTS ?=
 
-.PHONY: help setup serve test quick browser screenshots clients citus check format bench mutants clean
+.PHONY: help setup serve test quick fresh browser screenshots clients citus check format bench mutants clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -59,26 +61,32 @@ check: setup
 format: setup
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
 
-# Pages are tested in Chromium, and by the rules of accessibility of axe-core where there is npm.
-AXE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/theodora/axe-core
-AXE_VERSION := 4.14.1
+# What the tests need of the system: Debian's package, and a command that fails without it. The browser's
+# driver, which playwright brings, is linked with libatomic.
+NEEDED := chromium curl libatomic1
+HAS_chromium := command -v chromium
+HAS_curl := command -v curl
+HAS_libatomic1 := ldconfig -p | grep -q libatomic.so.1
 
-## make browser  install the browser that the tests look at pages with (apt-get, as root or with sudo)
-browser: $(AXE)/$(AXE_VERSION)
-	@command -v chromium >/dev/null || { \
+## make browser  install the browser, curl and libatomic for the tests (apt-get, as root or with sudo)
+browser:
+	@missing=; \
+	  export PATH="$$PATH:/usr/sbin:/sbin"; \
+	  $(foreach each,$(NEEDED),{ $(HAS_$(each)); } >/dev/null 2>&1 || missing="$$missing $(each)"; )\
+	  [ -n "$$missing" ] || exit 0; \
 	  run=; [ "$$(id -u)" = 0 ] || run="sudo -n"; \
-	  $$run apt-get install --yes --quiet chromium >/dev/null \
-	  || echo "Could not install Chromium; the tests of pages will fail. On Debian: apt-get install chromium"; }
+	  install="$$run env DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet --no-install-recommends"; \
+	  echo "Installing$$missing for the tests"; \
+	  $$install $$missing >/dev/null 2>&1 || { $$run apt-get update --quiet && $$install $$missing; } >/dev/null 2>&1 \
+	  || echo "Could not install$$missing; tests that need them are skipped. On Debian: apt-get install$$missing"
 
-$(AXE)/$(AXE_VERSION):
-	@mkdir -p $(AXE)
-	@cd $(AXE) && npm pack --silent axe-core@$(AXE_VERSION) >/dev/null \
-	  && tar -xzf axe-core-$(AXE_VERSION).tgz && touch $(AXE_VERSION) \
-	  || echo "Could not fetch axe-core with npm; the tests of accessibility will be skipped"
-
-## make test     make check, then the whole test suite
+## make test     make check, then the whole test suite; TESTS="tests/cli" for a part of it
 test: check browser
-	@$(BIN)/pytest -n auto
+	@$(BIN)/pytest -n auto $(TESTS)
+
+## make fresh    make test and make serve in a new minimal Debian (debootstrap, as root); TESTS="tests/cli"
+fresh:
+	@TESTS="$(TESTS)" tests/fresh.sh
 
 ## make quick    test what has changed since main, on SQLite, and what is quick anyway: within a minute
 quick: setup

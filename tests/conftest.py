@@ -1,5 +1,6 @@
 """Fixtures that tests of several packages share."""
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -35,6 +36,15 @@ def pytest_configure_node(node: Any) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     if _SERVER_OF_ALL_WORKERS in config.stash:
         config.stash[_SERVER_OF_ALL_WORKERS][0].close()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Ends in one plain line: what was not tested here, and why."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    reasons = Counter(report.longrepr[2].removeprefix("Skipped: ") for report in skipped)
+    told = "; ".join(f"{count} as {reason}" for reason, count in reasons.most_common())
+    terminalreporter.write_line(f"Not tested on this machine: {told or 'nothing, all was tested'}.")
 
 
 @pytest.fixture(scope="session")
