@@ -48,7 +48,7 @@ Try it:
 
   datadog-ci{how}:
     DD_API_KEY={api} DD_SITE={site}{trust} \\
-    datadog-ci dora deployment --service web --env production --started-at "$(date +%s)"
+    datadog-ci dora deployment --skip-git --service web --env production --started-at "$(date +%s)"
 
 Commands work beside the server, in this folder:
 
