@@ -49,10 +49,10 @@ def test_events_are_kept_for_ever_unless_somebody_says_otherwise(run: Run):
 
 def test_what_is_too_old_goes_once_that_is_set(run: Run):
     preview = run("retention", "preview", "90").stdout
-    assert preview == "up to 2 deployments and 0 failures would go\n"
+    assert preview == "up to 2 deployments and 0 failures would be deleted\n"
     assert run("retention", "show").stdout == "events are kept for ever\n"
     assert run("retention", "set", "90").stdout == (
-        "events are kept for 90 days: up to 2 deployments and 0 failures go now\n"
+        "events are kept for 90 days: up to 2 deployments and 0 failures are deleted now\n"
     )
     assert run("retention", "show").stdout == "events are kept for 90 days\n"
     assert count(run) == 4

@@ -46,9 +46,10 @@ def main() -> None:
     theodora import deployments F.jsonl  bring in what you have
     theodora search 'service:web'        find events
     theodora metrics --group-by service  the DORA metrics of twelve weeks
-    theodora COMMAND --help              says everything else
+    theodora search --help               everything about a command
 
-    Commands may work on the database of a running server.
+    Commands can run beside a server, on its database: that of make serve where this folder has
+    one, else theodora.db; --database and THEODORA_DATABASE name another.
     """
 
 

@@ -21,7 +21,7 @@ from theodora.storage import Organisation, Store
 def demo(org: str, **flags: str | None) -> None:
     """Load half a year of made-up deployments, commits and incidents, up to now.
 
-    Eight services of four teams, with releases that had to be rolled back, reverted or mended.
+    Eight services of four teams, with releases that had to be rolled back, reverted or fixed.
     """
     with new_or_existing_store(flags) as store:
         organisation = store.keys.ensure_organisation(org, time.time_ns()).result()

@@ -37,7 +37,7 @@ _SHOWN_COMMITS = 50
 @organisation_option
 @setting_options(["database"])
 def explain(id_: str, format_: str, org: str, **flags: str | None) -> None:
-    """Tell why the deployment ID is taken for what it is.
+    """Explain why deployment ID counts as failed or OK.
 
     Which commits it brought and how long each took, which rules were tried and on what they
     fired, what was said by hand, and what would have to be known to say more.

@@ -50,7 +50,7 @@ def _options(command: F) -> F:
 
 @click.group("export")
 def export_() -> None:
-    """Write what `theodora import` reads back as JSON Lines, events and commits as Parquet too."""
+    """Export as JSON Lines, which theodora import reads back, or as Parquet."""
 
 
 @export_.command()

@@ -23,8 +23,8 @@ _SHOWN = 20
 
 @click.command()
 @click.argument("path", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--service", required=True, help="Service that the tags put out.")
-@click.option("--env", required=True, help="Environment that they were put out to.")
+@click.option("--service", required=True, help="Service the tags release.")
+@click.option("--env", required=True, help="Environment they were deployed to.")
 @click.option(
     "--tags",
     "included",

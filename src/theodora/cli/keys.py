@@ -29,7 +29,7 @@ def keys() -> None:
 def create(
     kind: KeyKind, name: str, permissions: tuple[str, ...], org: str, **flags: str | None
 ) -> None:
-    """Make a key of KIND api or application and print it, once.
+    """Make a key of KIND api or application and print it (it is not shown again).
 
     An organisation that does not exist yet is made too. Permissions of application keys:
     dora_metrics_read, dora_metrics_write, dora_settings_write.

@@ -35,7 +35,7 @@ _UNITS: Mapping[str, tuple[Interval, int]] = {
 @click.option("--to", metavar="TIME", help="The end, not included; default: now.")
 @click.option("--last", metavar="SPAN", help="Instead of --from: 24h, 7d, 12w, 3mo, 2q, 1y.")
 @click.option("--query", metavar="QUERY", help="Which events count; default: all.")
-@click.option("--interval", type=click.Choice(get_args(Interval)), help="What to cut it into.")
+@click.option("--interval", type=click.Choice(get_args(Interval)), help="Length of a row's period.")
 @click.option("--group-by", metavar="KEYS", help="service, team, env, repository_id, tags' keys.")
 @click.option("--timezone", metavar="ZONE", help="Where days begin; default: UTC.")
 @click.option("--week-start", type=click.Choice(get_args(WeekStart)), help="Default: monday.")
@@ -44,7 +44,7 @@ _UNITS: Mapping[str, tuple[Interval, int]] = {
     type=click.Choice(get_args(Granularity)),
     help="Lead times of commits, or the means of deployments.",
 )
-@click.option("--stages", flag_value="true", help="Tell the stages of lead times.")
+@click.option("--stages", flag_value="true", help="Show the stages of lead times.")
 @click.option("--as-of", metavar="TIME", help="What counts as now.")
 @click.option(
     "--format",

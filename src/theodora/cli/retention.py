@@ -13,7 +13,7 @@ _days = click.argument("days", type=click.IntRange(1, MAX_DAYS), metavar="DAYS")
 
 @click.group()
 def retention() -> None:
-    """Show, set and try for how many days events are kept; without a setting, for ever.
+    """Show, set or preview for how many days events are kept; without a setting, for ever.
 
     Events are as old as their end. The last old deployment of each service, environment and
     repository stays, and whichever others later lead times depend on. Commits stay.
@@ -40,7 +40,7 @@ def set_(days: int, org: str, **flags: str | None) -> None:
         organisation = store.keys.organisation(org)
         old = store.retention.preview(organisation, days, time.time_ns())
         store.retention.put(organisation, days).result()
-    click.echo(f"events are kept for {days:,} days: up to {_said(old)} go now")
+    click.echo(f"events are kept for {days:,} days: up to {_said(old)} are deleted now")
 
 
 @retention.command()
@@ -58,11 +58,11 @@ def unset(org: str, **flags: str | None) -> None:
 @organisation_option
 @setting_options(["database"])
 def preview(days: int, org: str, **flags: str | None) -> None:
-    """Tell how many events would go if they were kept for DAYS days, and change nothing."""
+    """Show how many events would be deleted if they were kept for DAYS days."""
     with existing_store(flags) as store:
         organisation = store.keys.organisation(org)
         old = store.retention.preview(organisation, days, time.time_ns())
-    click.echo(f"up to {_said(old)} would go")
+    click.echo(f"up to {_said(old)} would be deleted")
 
 
 @retention.command()

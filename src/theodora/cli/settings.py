@@ -20,7 +20,7 @@ _SHOWN = 50
 _SAID = {True: "failed", False: "fine", None: "pending"}
 
 _service = click.option(
-    "--service", default="", help="The service it holds for; default: every service."
+    "--service", default="", help="The service they apply to; default: all services."
 )
 _replace = click.option(
     "--replace", is_flag=True, help="Drop what FILE does not set, instead of keeping it."
@@ -30,9 +30,9 @@ _file = click.argument("file", type=click.File("rb"), metavar="FILE")
 
 @click.group()
 def settings() -> None:
-    """Show, set and try what holds for every service, or for one.
+    """Show, set or preview settings, globally or per service.
 
-    Rules that tell change failures, how lead times are measured, the team, and which
+    Rules that mark change failures, how lead times are measured, the team, and which
     environments are production.
     """
 
@@ -42,7 +42,7 @@ def settings() -> None:
 @organisation_option
 @setting_options(["database"])
 def show(service: str, org: str, **flags: str | None) -> None:
-    """Show what was set, and what holds with the defaults, as JSON."""
+    """Show what was set, and what applies with the defaults, as JSON."""
     with existing_store(flags) as store:
         org_ = store.keys.organisation(org)
         shown = {

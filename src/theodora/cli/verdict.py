@@ -27,7 +27,7 @@ _REMEDIATION = (click.Choice(REMEDIATION_TYPES), str)
     "--remediation",
     type=_REMEDIATION,
     metavar="TYPE ID",
-    help="What remedied it: rollback or rollforward, and the id of the deployment.",
+    help="What fixed it: rollback or rollforward, and the id of the deployment.",
 )
 @click.option(
     "--remediation-version",
@@ -35,9 +35,9 @@ _REMEDIATION = (click.Choice(REMEDIATION_TYPES), str)
     metavar="TYPE VERSION",
     help="The same by the version that was deployed.",
 )
-@click.option("--reason", default="", help="Why one thinks so.")
-@click.option("--by", default="", help="Who says so; default: the user of this machine.")
-@click.option("--remove", is_flag=True, help="Take the verdict back, so that the rules decide.")
+@click.option("--reason", default="", help="Reason, kept in the history.")
+@click.option("--by", default="", help="Who gives the verdict; default: the user of this machine.")
+@click.option("--remove", is_flag=True, help="Remove the verdict, so that the rules decide.")
 @organisation_option
 @setting_options(["database"])
 def verdict(
@@ -51,14 +51,14 @@ def verdict(
     org: str,
     **flags: str | None,
 ) -> None:
-    """Say of the deployment ID whether it failed; without a verdict, show what was said.
+    """Mark deployment ID failed or not; without options, show the current verdict.
 
     \b
     theodora verdict 64f25434490ef9c7 --failed --remediation rollback 8be30d7f0c1ac2e4 \\
       --reason "half of the payments were refused"
     theodora verdict 64f25434490ef9c7 --remove
 
-    It beats every rule until it is removed, and is kept with who gave it, when and why.
+    A verdict overrides every rule until it is removed. Its history keeps who gave it, when and why.
     """
     if remediation and remediation_version:
         raise click.UsageError("--remediation and --remediation-version exclude each other")
