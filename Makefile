@@ -37,7 +37,7 @@ $(VENV)/installed-dev: $(VENV)/installed
 
 ## make serve    start the server with made-up history, on http://127.0.0.1:8080
 serve: $(VENV)/installed .theodora/api-key .theodora/app-key
-	@THEODORA_DATABASE=$${THEODORA_DATABASE:-sqlite:///.theodora/theodora.db} \
+	@exec env THEODORA_DATABASE=$${THEODORA_DATABASE:-sqlite:///.theodora/theodora.db} \
 	  THEODORA_BOOTSTRAP_API_KEY_FILE=.theodora/api-key \
 	  THEODORA_BOOTSTRAP_APP_KEY_FILE=.theodora/app-key \
 	  THEODORA_MAKE_SERVE=yes \

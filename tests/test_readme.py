@@ -8,6 +8,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -107,6 +108,7 @@ def make_serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        start_new_session=True,
     )
     assert process.stdout
     printed = ""
@@ -117,7 +119,7 @@ def make_serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
     listening = re.search(r"is listening on (\S+)", printed)
     assert listening, printed
     yield Shell(folder, listening[1], printed)
-    process.terminate()
+    os.killpg(process.pid, signal.SIGINT)
     process.stdout.close()
     process.wait(timeout=30)
 
