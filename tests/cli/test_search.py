@@ -92,6 +92,37 @@ def test_failures_are_found_by_free_text(url: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("query", "shown"),
+    [
+        ("service:", ["missing value at position 9", "  service:", "          ^"]),
+        ("a AND (b", ['missing ")" at position 7', "  a AND (b", "        ^"]),
+        ("日本\tx)", ['unexpected ")" at position 5', "  日本 x)", "        ^"]),
+        (
+            "web " * 40 + "!" + " x" * 40,
+            [
+                'unexpected "!" at position 161',
+                "  …" + "web " * 15 + "!" + (" x" * 40)[:29] + "…",
+                " " * 63 + "^",
+            ],
+        ),
+        ("x" * 4097, ['attribute "query" must be at most 4096 characters']),
+    ],
+)
+def test_a_caret_shows_where_a_query_is_wrong(url: str, query: str, shown: list[str]) -> None:
+    lines = ["Error: the query cannot be read: " + shown[0], *shown[1:]]
+    for command in (["search"], ["metrics", "--query"], ["report", "--query"]):
+        answer = CliRunner().invoke(main, [*command, query, "--database", url])
+        assert (answer.exit_code, answer.output.splitlines()) == (1, lines)
+
+
+def test_a_search_without_hits_says_so(url: str) -> None:
+    answer = run("service:nothing", "--database", url)
+    assert (answer.exit_code, answer.output) == (0, "No deployments match.\n")
+    answer = run("severity:none", "--failures", "--database", url)
+    assert (answer.exit_code, answer.output) == (0, "No failures match.\n")
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["service:"], "missing value at position 9"),

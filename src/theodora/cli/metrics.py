@@ -11,6 +11,7 @@ import click
 
 from theodora.cli.metrics_table import table_of
 from theodora.cli.options import organisation_option, setting_options
+from theodora.cli.queries import read_query
 from theodora.cli.stores import existing_store
 from theodora.cli.waiting import tell_what_waits
 from theodora.dora.buckets import DAY_NS, Calendar, Interval, WeekStart
@@ -69,6 +70,8 @@ def metrics(
     day, week, month or quarter that is running.
     """
     parameters = {name.rstrip("_"): text for name, text in given.items() if text is not None}
+    if "query" in parameters:
+        read_query(parameters["query"])
     now_ns = time.time_ns()
     if last is not None:
         parameters["from"] = _start_of(last, parameters, now_ns)

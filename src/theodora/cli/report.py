@@ -8,6 +8,7 @@ from typing import BinaryIO
 import click
 
 from theodora.cli.options import organisation_option, setting_options
+from theodora.cli.queries import read_query
 from theodora.cli.report_html import html_of
 from theodora.cli.report_markdown import markdown_of
 from theodora.cli.reporting import Month, month_report
@@ -61,6 +62,8 @@ def report(
     theodora report --month 2026-10 --team payments --output october.html
     theodora report --format markdown
     """
+    if query is not None:
+        read_query(query)
     calendar = Calendar(zone_named("timezone", timezone))
     now_ns = time.time_ns()
     first = _last_month(calendar, now_ns) if month is None else _first_day(month)

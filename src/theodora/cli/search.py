@@ -7,11 +7,12 @@ from pathlib import Path
 import click
 
 from theodora.cli.options import organisation_option, setting_options
+from theodora.cli.queries import read_query
 from theodora.cli.stores import existing_store
 from theodora.cli.tables import aligned
 from theodora.errors import Invalid, Problem
 from theodora.events import Deployment, Failure, nanoseconds_from_rfc3339
-from theodora.query import SORT_KEYS, Event, Field, Kind, matches, parse, resolve, sort_key
+from theodora.query import SORT_KEYS, Event, Field, Kind, matches, resolve, sort_key
 from theodora.sources.json_lines import deployment_from_line, failure_from_line
 from theodora.storage import Selection
 from theodora.web.csv_text import csv_bytes
@@ -66,13 +67,15 @@ def search(
 ) -> None:
     """Find events with the search language; without a QUERY, all of them.
 
+    A search that finds nothing says so, and exits with 0.
+
     \b
     theodora search 'service:checkout is:production -team:payments'
     theodora search 'change_failure:true' --from 2026-01-01T00:00:00Z --sort -duration
     """
     kind = Kind.FAILURE if failures else Kind.DEPLOYMENT
     selection = Selection(
-        query=parse(" ".join(words)),
+        query=read_query(" ".join(words)),
         from_ns=_instant(from_, "--from"),
         to_ns=_instant(to, "--to"),
         sort=_sort_field(sort, kind),
@@ -150,8 +153,11 @@ def _write_csv(events: Iterable[Event], kind: Kind) -> None:
 
 
 def _write_table(events: Iterable[Event], kind: Kind) -> None:
-    rows = [_COLUMNS[kind], *(_row(event, kind) for event in events)]
-    for line in aligned(rows):
+    rows = [_row(event, kind) for event in events]
+    if not rows:
+        click.echo(f"No {kind.value}s match.")
+        return
+    for line in aligned([_COLUMNS[kind], *rows]):
         click.echo(line)
 
 

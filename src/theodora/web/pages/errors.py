@@ -1,6 +1,5 @@
 """Errors as pages: a sentence, the cause, the way out."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -12,11 +11,10 @@ from theodora.errors import (
     TooManyRequests,
     Unavailable,
 )
+from theodora.query import problems
 from theodora.query.parser import MAX_CHARACTERS
 from theodora.web.pages.frame import NotPermitted, SignInNeeded, StaleForm
 from theodora.web.pages.repair import repaired
-
-_POSITION = re.compile(r"^error parsing attribute \"query\": (.*) at position (\d+)$", re.DOTALL)
 
 PERMISSIONS: Mapping[str, str] = {
     "dora_metrics_read": "see metrics, deployments and failures",
@@ -69,13 +67,11 @@ class QueryProblem:
 
 def query_problem(error: Invalid, text: str) -> QueryProblem | None:
     """The problem with the query `text`; None if that is not what the error is about."""
-    found = next((problem for problem in error.problems if problem.path == ("query",)), None)
+    found = problems.query_problem(error)
     if found is None:
         return None
-    placed = _POSITION.match(found.detail)
-    if placed is None:
-        return QueryProblem(text[:MAX_CHARACTERS], found.detail, None)
-    return QueryProblem(text, placed[1], int(placed[2]))
+    shown = text if found.position is not None else text[:MAX_CHARACTERS]
+    return QueryProblem(shown, found.message, found.position)
 
 
 _HOME = ("Overview", "/")
