@@ -4,18 +4,23 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
 from repositories import GitRepository, make_repository
 from theodora.cli import main
+from theodora.dora import MetricsQuery, Period
 from theodora.events import Deployment
+from theodora.query import parse
 from theodora.storage import Organisation, Store
 from theodora.web.wire import render
 
 URL = "https://github.com/acme/app.git"
 ID = "github.com/acme/app"
+THREE_DAYS_AGO = 1_693_491_600 - 3 * 86_400
 
 
 @pytest.fixture
@@ -149,6 +154,89 @@ def test_a_tag_of_something_else_than_a_commit_is_left_out_and_said(
     assert result.exit_code == 0
     for name in ("tree", "annotated-tree"):
         assert f'tag "{name}" is left out: it points at no commit' in result.stderr
+
+
+def lead_times(folder: Path) -> dict[str, Any]:
+    with stored(folder) as (store, org):
+        store.derivations.derive_all_marked()
+        period = Period(1_690_000_000 * 10**9, 1_700_000_000 * 10**9)
+        question = MetricsQuery(period=period, as_of_ns=period.end_ns)
+        report = store.metrics.report(org, question, parse(""))
+        return msgspec.to_builtins(report.overall.total.change_lead_time)
+
+
+def shallow_clone(folder: Path, repository: GitRepository, tag: str) -> Path:
+    """What CI makes of a tag by default."""
+    clone = folder / f"clone of {tag}"
+    options = ("--quiet", "--depth", "1", "--branch", tag, "-c", "advice.detachedHead=false")
+    repository.git("clone", *options, f"file://{repository.path}", str(clone))
+    return clone
+
+
+def test_shallow_clones_give_no_lead_times_and_the_complete_history_gives_the_right_ones(
+    tmp_path: Path,
+) -> None:
+    """A commit is written three days before its tag; beyond the cut nothing is known of it."""
+    repository = make_repository(tmp_path / "repository")
+    for version in ("v1", "v2"):
+        repository.commit(f"Work on {version}", {"work": version}, author_time=THREE_DAYS_AGO)
+        repository.commit(f"Release {version}", {"version": version})
+        repository.tag(version)
+    for version in ("v1", "v2"):
+        clone = shallow_clone(tmp_path, repository, version)
+        result = run(tmp_path, "--repository-url", URL, path=clone)
+        assert result.exit_code == 0, result.output
+        assert f"{clone} is a shallow clone, whose history is cut off at 1 commit" in result.stderr
+        assert f"git -C '{clone}' fetch --unshallow --tags" in result.stderr
+    assert lead_times(tmp_path)["n"] == 0
+    clones = deployments(tmp_path)
+    assert (clones["v1"].lead_time_status, clones["v2"].lead_time_status) == ("baseline", "shallow")
+    assert clones["v2"].number_of_commits is None
+    repository.git("-C", str(clone), "fetch", "--quiet", "--unshallow", "--tags")
+    result = run(tmp_path, "--repository-url", URL, path=clone)
+    assert "shallow" not in result.stderr
+    found = lead_times(tmp_path)
+    assert found["n"] == 2
+    assert found["p90"] > 2.5 * 86_400
+    assert deployments(tmp_path)["v2"].number_of_commits == 2
+
+
+def undated_commit(repository: GitRepository, dates: str) -> str:
+    """A commit on top of the last, with this behind the addresses of author and committer."""
+    text = (
+        f"tree {repository.sha('HEAD^{tree}')}\nparent {repository.sha('HEAD')}\n"
+        f"author A <a@example.org>{dates}\ncommitter A <a@example.org>{dates}\n\nNo date\n"
+    )
+    made = repository.git(
+        *("hash-object", "-t", "commit", "-w", "--stdin", "--literally"), stdin=text.encode()
+    )
+    return made.decode().strip()
+
+
+@pytest.mark.parametrize("dates", ["", " 1760000085", " 0 +0000", " tomorrow +0000"])
+def test_a_commit_without_a_date_has_no_lead_time_and_counts_for_data_health(
+    tmp_path: Path, repository: GitRepository, dates: str
+) -> None:
+    sha = undated_commit(repository, dates)
+    repository.git("update-ref", "refs/heads/main", sha)
+    repository.tag("v3", "-a", "-m", "The third")
+    assert run(tmp_path).exit_code == 0
+    assert lead_times(tmp_path)["n"] == 2
+    assert deployments(tmp_path)["v3"].number_of_commits == 2
+    with stored(tmp_path) as (store, org):
+        assert store.commits.repository(org, ID).commits[sha].author_time_ns is None
+        (undated,) = store.health.look(org).undated
+        assert undated == (ID, 1, sha)
+
+
+def test_a_tag_without_a_date_is_left_out_and_said(
+    tmp_path: Path, repository: GitRepository
+) -> None:
+    repository.git("tag", "v4", undated_commit(repository, ""))
+    result = run(tmp_path)
+    assert "v4: its date cannot be read, or is 0" in result.output
+    assert result.exit_code == 1
+    assert sorted(map(str, deployments(tmp_path))) == ["v1", "v2"]
 
 
 def test_a_bare_repository_is_read_too(tmp_path: Path, repository: GitRepository) -> None:

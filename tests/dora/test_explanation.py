@@ -1,8 +1,17 @@
 """What an explanation tells of one deployment."""
 
+from msgspec.structs import replace
+
 from dora.shop import HOUR, shop
-from golden.examples import read_commits, read_pull_requests
-from theodora.dora import GivenRemediation, Override, Repository, ServiceSettings
+from golden.examples import REPOSITORY, read_commits, read_deployments, read_pull_requests
+from theodora.dora import (
+    DeploymentSequence,
+    GivenRemediation,
+    Override,
+    Repository,
+    ServiceSettings,
+    derive,
+)
 from theodora.dora.derived import Derived
 from theodora.dora.explanation import FLAGS, STATUSES, Explanation, explain
 
@@ -39,6 +48,32 @@ def test_a_gap_is_told_with_the_days_that_the_service_allows():
     found = explained(shop(later, commits=COMMITS, lead_time_gap_days=1), "d1", settings)
     assert found.lead_time.status == "gap"
     assert found.lead_time.meaning.startswith("the one before is older than 1 day,")
+
+
+def test_what_a_shallow_clone_cut_off_is_told_with_what_to_do():
+    cut = [replace(each, is_shallow=True) for each in read_commits("c 11:00 <b\na 09:00")]
+    commits = {each.sha: each for each in cut}
+    sequence = DeploymentSequence(
+        deployments=read_deployments("d0 12:00 sha=a\nd1 13:00 sha=c"),
+        repositories={REPOSITORY: Repository(commits=commits)},
+    )
+    derived = {each.deployment.id: each for each in derive(sequence)}
+    found = explained(derived, "d1", commits=commits)
+    assert "a shallow clone cut its history off" in found.lead_time.meaning
+    assert [flag.flag for flag in found.flags] == ["shallow"]
+    assert any("git fetch --unshallow" in missing for missing in found.missing)
+
+
+def test_a_commit_without_a_date_was_written_at_no_time():
+    commits = {each.sha: replace(each, author_time_ns=None) for each in read_commits(COMMITS)}
+    sequence = DeploymentSequence(
+        deployments=read_deployments(DEPLOYMENTS),
+        repositories={REPOSITORY: Repository(commits=commits)},
+    )
+    derived = {each.deployment.id: each for each in derive(sequence)}
+    (commit,) = explained(derived, "d1", commits=commits).lead_time.commits
+    assert (commit.written_at, commit.lead_time) == (None, None)
+    assert commit.flags == ("unreadable_time",)
 
 
 def known() -> dict[str, object]:

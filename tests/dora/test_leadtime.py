@@ -1,13 +1,18 @@
 """Which commits a deployment brought, and how long each had taken."""
 
+from collections.abc import Iterable
+from typing import Any
+
 import msgspec
 import pytest
 
 from dora.shop import HOUR, lead_times, shop
 from golden.examples import REPOSITORY, read_commits, read_deployments
-from theodora.dora.commits import Repository
+from theodora.dora.commits import Commit, PullRequest, Repository
 from theodora.dora.derivation import derive
+from theodora.dora.derived import Derived
 from theodora.dora.sequence import DeploymentSequence
+from theodora.dora.settings import ServiceSettings
 from theodora.events import Git
 
 HISTORY = """
@@ -137,6 +142,106 @@ def test_a_commit_from_the_future_has_no_lead_time_and_raises_a_flag():
     assert [commit.flags for commit in found.changes.commits] == [("negative_span",), ()]
     assert found.flags == ("negative_span",)
     assert found.changes.lead_time.n == 1
+
+
+def undated(sha: str, **members: object) -> tuple[Commit, ...]:
+    """The history, with other facts of one of its commits."""
+    return tuple(
+        msgspec.structs.replace(each, **members) if each.sha == sha else each
+        for each in read_commits(HISTORY)
+    )
+
+
+def of_commits(commits: Iterable[Commit], deployments: str, **settings: Any) -> dict[str, Derived]:
+    sequence = DeploymentSequence(
+        deployments=read_deployments(deployments),
+        repositories={REPOSITORY: Repository(commits={each.sha: each for each in commits})},
+        settings=ServiceSettings(**settings),
+    )
+    return {each.deployment.id: each for each in derive(sequence)}
+
+
+def test_a_commit_without_a_date_has_no_lead_time_and_no_stages_and_raises_a_flag():
+    commits = undated("b", author_time_ns=None)
+    found = of_commits(commits, "d0 09:30 sha=a\nd1 12:00 sha=c")["d1"]
+    assert found.changes.status == "ok"
+    assert [commit.sha for commit in found.changes.commits] == ["c", "b"]
+    assert lead_times(found) == {"c": 1, "b": None}
+    assert found.changes.commits[1].stages is None
+    assert found.changes.commits[1].flags == ("unreadable_time",)
+    assert found.flags == ("unreadable_time",)
+    assert found.changes.lead_time.n == 1
+
+
+@pytest.mark.parametrize(("clock", "expected"), [("author_time", None), ("commit_time", 2)])
+def test_the_date_that_counts_is_that_of_the_clock(clock, expected):
+    commits = undated("b", author_time_ns=None)
+    deployments = "d0 09:30 sha=a\nd1 12:00 sha=b"
+    found = of_commits(commits, deployments, lead_time_clock=clock)["d1"]
+    assert lead_times(found) == {"b": expected}
+
+
+def test_originals_without_a_date_have_no_lead_time_either():
+    pull_request = PullRequest(
+        number=1,
+        merge_commit_sha="b",
+        merge_method="squash",
+        commits=(Commit(sha="o", author_time_ns=None, commit_time_ns=None),),
+    )
+    repository = Repository(
+        commits={each.sha: each for each in read_commits(HISTORY)}, pull_requests=(pull_request,)
+    )
+    sequence = DeploymentSequence(
+        deployments=read_deployments("d0 09:30 sha=a\nd1 12:00 sha=b"),
+        repositories={REPOSITORY: repository},
+    )
+    assert lead_times(derive(sequence)[1]) == {"o": None}
+
+
+SHALLOW = tuple(
+    msgspec.structs.replace(each, is_shallow=True)
+    for each in read_commits("c 11:00 <b\na 09:00 <z")
+)
+"""The last commit of two clones with nothing before it."""
+
+
+def test_what_a_shallow_clone_cut_off_makes_the_commits_unknown():
+    found = of_commits(SHALLOW, "d0 09:30 sha=a\nd1 12:00 sha=c")
+    assert found["d0"].changes.status == "baseline"
+    changes = found["d1"].changes
+    assert (changes.status, changes.commits_total) == ("unknown_commits", None)
+    assert changes.flags == ("shallow",)
+    assert lead_times(found["d1"]) == {"c": None}
+    assert found["d1"].verdict.change_failure is None
+    assert found["d1"].event.lead_time_status == "shallow"
+
+
+def test_commits_that_come_later_close_the_cut():
+    commits = [*SHALLOW, *read_commits("b 10:00 <a")]
+    found = of_commits(commits, "d0 09:30 sha=a\nd1 12:00 sha=c")["d1"]
+    assert (found.changes.status, found.flags) == ("ok", ())
+    assert lead_times(found) == {"c": 1, "b": 2}
+
+
+def test_a_cut_that_an_earlier_deployment_shipped_is_not_that_of_a_later_one():
+    commits = [*SHALLOW[1:], *read_commits("b 10:00 <a")]
+    found = of_commits(commits, "d0 09:30 sha=a\nd1 12:00 sha=b")
+    assert found["d0"].flags == ("shallow",)
+    assert (found["d1"].changes.status, found["d1"].flags) == ("ok", ())
+
+
+def test_a_parent_that_was_never_sent_is_no_proof_of_a_shallow_clone():
+    found = shop("d0 09:30 sha=a\nd1 12:00 sha=c", commits="a 09:00 <z\nc 11:00 <b")["d1"]
+    assert (found.changes.status, found.flags) == ("ok", ())
+
+
+def test_rules_see_the_commits_of_a_shallow_clone():
+    cut = (msgspec.structs.replace(SHALLOW[0], subject='Revert "Add cart"'), *SHALLOW[1:])
+    shipped = msgspec.structs.replace(read_commits("b 10:00 <a | Add cart")[0], sha="x")
+    deployments = "d0 09:30 sha=a\nd1 10:30 sha=x\nd2 12:00 sha=c"
+    found = of_commits([*cut, shipped], deployments)
+    assert found["d1"].verdict.change_failure is True
+    assert found["d2"].decision.type == "rollforward"
 
 
 def test_a_lead_time_may_be_zero():

@@ -42,6 +42,21 @@ def test_a_mirror_has_the_commits_of_all_branches_and_tags(
     assert {commit.sha: commit for commit in commits} == repository.log()
 
 
+def test_a_mirror_of_a_shallow_clone_says_where_it_is_cut_until_that_has_more(
+    mirrors: MirrorStore, repository: GitRepository, tmp_path: Path
+) -> None:
+    clone, url = tmp_path / "clone", f"file://{tmp_path / 'clone'}"
+    repository.git("clone", "--quiet", "--depth", "1", f"file://{repository.path}", str(clone))
+    repository.git("-C", str(clone), "config", "uploadpack.allowFilter", "true")
+    history = mirrors.fetch("org", ID, url)
+    (cut,) = history.commits(history.every_sha())
+    assert cut.is_shallow
+    assert cut.parents == (repository.sha("HEAD~"),)
+    repository.git("-C", str(clone), "fetch", "--quiet", "--unshallow")
+    history = mirrors.fetch("org", ID, url)
+    assert [each.is_shallow for each in history.commits(history.every_sha())] == [False, False]
+
+
 def test_a_mirror_has_no_files(
     mirrors: MirrorStore, repository: GitRepository, tmp_path: Path
 ) -> None:

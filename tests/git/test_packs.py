@@ -166,14 +166,19 @@ def test_a_message_is_read_in_the_encoding_that_its_commit_names(
 
 
 @pytest.mark.parametrize(
-    "author", ["A <a>", "A <a> yesterday", "A <a> 99999999999999999999 +0000", "nobody"]
+    "author",
+    [
+        *("A <a>", "A <a> yesterday", "A <a> 99999999999999999999 +0000", "nobody"),
+        *("A <a> 0 +0000", "A <a> 1693491974", "A <a> -1 +0000"),
+    ],
 )
-def test_an_instant_that_cannot_be_read_is_taken_to_be_the_other(
+def test_a_date_that_cannot_be_read_or_is_0_is_none_and_the_other_stays(
     packs: PackStore, author: str
 ) -> None:
     empty = object_sha("tree", b"")
     commit = one(packs, ("commit", commit_data(empty, author=author)), ("tree", b""))
-    assert commit.author_time_ns == commit.commit_time_ns == 1_693_491_974 * 10**9
+    assert commit.author_time_ns is None
+    assert commit.commit_time_ns == 1_693_491_974 * 10**9
 
 
 @pytest.mark.parametrize(

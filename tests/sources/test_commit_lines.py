@@ -7,7 +7,11 @@ import pytest
 
 from theodora.dora import Commit, PullRequest
 from theodora.errors import Invalid
-from theodora.sources.commit_lines import commit_from_line, pull_request_from_line
+from theodora.sources.commit_lines import (
+    commit_from_line,
+    line_from_commit,
+    pull_request_from_line,
+)
 
 SHA = "AB" * 20
 PARENT = "cd" * 20
@@ -51,6 +55,25 @@ def test_a_commit_is_read_with_all_its_members() -> None:
 
 def test_a_commit_without_a_commit_time_has_the_authors() -> None:
     assert commit_from_line(line(COMMIT)).commit.commit_time_ns == SECONDS * 10**9
+
+
+@pytest.mark.parametrize("written", [0, "1970-01-01T00:00:00Z"])
+def test_a_commit_may_have_no_date_that_can_be_read(written: object) -> None:
+    commit = commit_from_line(line(COMMIT, author_time=written)).commit
+    assert (commit.author_time_ns, commit.commit_time_ns) == (None, None)
+    commit = commit_from_line(line(COMMIT, commit_time=written)).commit
+    assert (commit.author_time_ns, commit.commit_time_ns) == (SECONDS * 10**9, None)
+    original = {"sha": PARENT, "author_time": written}
+    request = pull_request_from_line(line(PULL_REQUEST, commits=[original])).pull_request
+    assert request.commits[0].author_time_ns is None
+
+
+@pytest.mark.parametrize("members", [{"author_time": 0}, {"commit_time": 0}, {"shallow": True}])
+def test_a_commit_without_a_date_or_its_parents_is_written_out_as_it_was(
+    members: dict[str, Any],
+) -> None:
+    read = commit_from_line(line(COMMIT, parents=[PARENT], **members))
+    assert commit_from_line(line_from_commit(read)) == read
 
 
 def test_no_paths_are_something_else_than_unknown_paths() -> None:

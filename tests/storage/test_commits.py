@@ -66,6 +66,17 @@ def test_a_pull_request_sent_again_replaces_what_was_said(store: Store, org: Org
     assert store.commits.repository(org, APP).pull_requests == (renamed,)
 
 
+def test_what_a_commit_lacks_comes_back_as_lacking(store: Store, org: Organisation) -> None:
+    lacking = msgspec.structs.replace(
+        FULL, author_time_ns=None, commit_time_ns=None, is_shallow=True
+    )
+    store.commits.add_commits(org, APP, [lacking]).result()
+    assert store.commits.repository(org, APP).commits == {SHA: lacking}
+    store.commits.add_commits(org, APP, [FULL]).result()
+    known = msgspec.structs.replace(FULL, is_shallow=True)
+    assert store.commits.repository(org, APP).commits == {SHA: known}
+
+
 @pytest.mark.parametrize("order", [*permutations(("told", "uploaded", "with paths"))])
 def test_what_is_known_of_a_commit_only_grows(
     store: Store, org: Organisation, order: tuple[str, ...]

@@ -134,7 +134,7 @@ def _deployment(
         number_of_commits=_maybe(rng, rng.choice(COUNTS)),
         change_lead_time=_maybe(rng, rng.choice(SPANS)),
         failed_by=_maybe(rng, rng.choice(TEXTS)),
-        lead_time_status=_maybe(rng, rng.choice(("baseline", "gap"))),
+        lead_time_status=_maybe(rng, rng.choice(("baseline", "gap", "shallow"))),
         **values,
     )
 

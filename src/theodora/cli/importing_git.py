@@ -1,5 +1,6 @@
 """`theodora import git`: deployments and commits out of a repository on this machine."""
 
+import shlex
 import sys
 import time
 from collections.abc import Iterable, Sequence
@@ -71,6 +72,7 @@ def git(
     _show_left_out(others)
     if not tags:
         raise click.ClickException(f"no tag of a commit in {path} {_asked(included, excluded)}")
+    _warn_of_shallow(path, history)
     with new_or_existing_store(flags) as store:
         org_ = store.keys.ensure_organisation(org, time.time_ns()).result()
         _import_commits(store, org_, history, repository_id(url), tags)
@@ -84,6 +86,18 @@ def git(
         tell_what_waits(store, org_)
         if intake.kept_out:
             sys.exit(1)
+
+
+def _warn_of_shallow(path: Path, history: History) -> None:
+    if edge := len(history.shallow_edge):
+        commits = "1 commit" if edge == 1 else f"{edge:,} commits"
+        click.echo(
+            f"warning: {path} is a shallow clone, whose history is cut off at {commits}. "
+            "Deployments that reach one of them have no lead times.\n"
+            "Get the complete history and import again:\n"
+            f"  git -C {shlex.quote(str(path))} fetch --unshallow --tags",
+            err=True,
+        )
 
 
 def _show_left_out(names: Sequence[str]) -> None:

@@ -16,8 +16,11 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True):
 
     sha: str
     parents: tuple[str, ...] = ()
-    author_time_ns: int
-    commit_time_ns: int
+    is_shallow: bool = False
+    """Whether it was at the edge of a shallow clone, so that its parents may be missing."""
+    author_time_ns: int | None
+    """None where it cannot be read, or says 0: lead times from 1970 would drown all others."""
+    commit_time_ns: int | None
     subject: str = ""
     message: str = ""
     """The whole message, subject included; empty where only the subject is known."""
@@ -60,6 +63,10 @@ class Repository(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     pull_requests: tuple[PullRequest, ...] = ()
     has_commit_source: bool = True
     """Whether something delivers commits of it, so that an unknown SHA may yet become known."""
+
+    def is_cut(self, commit: Commit) -> bool:
+        """Whether history ends at this commit only because the clone was shallow."""
+        return commit.is_shallow and any(each not in self.commits for each in commit.parents)
 
     @cached_property
     def ancestry(self) -> Ancestry:

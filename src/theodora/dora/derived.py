@@ -25,6 +25,8 @@ Flag = Literal[
     "paths_missing",
     "squash_unresolved",
     "negative_span",
+    "unreadable_time",
+    "shallow",
     "remediation_dangling",
 ]
 """Something to look at: a deployment carries each at most once, in this order."""
@@ -71,10 +73,11 @@ class NewCommit(msgspec.Struct, frozen=True, gc=False):
     """A commit that the deployment was the first to ship, and how long it took."""
 
     sha: str
-    time_ns: int
-    """When it was written, by the service's lead time clock."""
+    time_ns: int | None
+    """When it was written, by the service's lead time clock; None where no date can be read."""
     lead_time_ns: int | None
-    """From `time_ns` to the deployment's finish; None without a status of `ok`, or if negative."""
+    """From `time_ns` to the deployment's finish; None without it, without a status of `ok`, or if
+    negative."""
     stages: Stages | None
     pull_request: int | None
     """The number of the pull request that its stages go by."""
@@ -118,7 +121,9 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def unmeasured(self) -> UnmeasuredStatus | None:
-        """The status, if for its sake commits that are known have no lead times."""
+        """Why commits that are known have no lead times, if that is so."""
+        if self.status == "unknown_commits" and "shallow" in self.flags:
+            return "shallow"
         return self.status if self.status in ("baseline", "gap") else None
 
 

@@ -29,12 +29,19 @@ FLAGS: Mapping[Flag, str] = {
     "paths_missing": "of some commits it is not known what they changed, so they do not count",
     "squash_unresolved": "the commits behind a squash are not known, so it is measured itself",
     "negative_span": "a commit is younger than the deployment, so it has no lead time",
+    "unreadable_time": "the date of a commit cannot be read, or is 0, so it has no lead time",
+    "shallow": "a shallow clone cut its history off, so earlier commits may be missing",
     "remediation_dangling": "the remediation given is not stored, or finished before the failure",
 }
 
 _SEND_COMMIT = "git.commit_sha and git.repository_url, to tell which commits it brought"
 _SEND_VERSION = "a version or a commit, to tell rollbacks"
 _UPLOAD_COMMIT = "the commits of {repository}, of which some are known but not this one"
+_DEEPEN = (
+    "the history of {repository}, which a shallow clone cut off: run git fetch --unshallow in the "
+    "clone and send it again"
+)
+_SHALLOW = "a shallow clone cut its history off, so it is not known which commits it brought"
 _UPLOAD_COMMITS = "the commits of {repository}, to tell lead times: none are known"
 _IMPORT_PULL_REQUESTS = "pull requests of {repository}, to tell review times: none are known"
 _UPLOAD_PATHS = "the paths that commits changed, since the service has path globs"
@@ -69,7 +76,8 @@ class CommitExplained(msgspec.Struct, frozen=True):
     author_name: str
     author_email: str
     """Both are empty where they are not known."""
-    written_at: str
+    written_at: str | None
+    """None where the commit's date cannot be read."""
     lead_time: float | None
     """Seconds."""
     stages: StageSeconds | None
@@ -246,7 +254,9 @@ def _lead_time(
     known = _Known(repository)
     return LeadTimeExplained(
         status=changes.status,
-        meaning=STATUSES[changes.status].format(gap=_gap(settings)),
+        meaning=_SHALLOW
+        if changes.unmeasured == "shallow"
+        else STATUSES[changes.status].format(gap=_gap(settings)),
         n=changes.lead_time.n,
         avg=changes.lead_time.avg,
         min=changes.lead_time.min,
@@ -296,7 +306,7 @@ def _commit(commit: NewCommit, known: _Known) -> CommitExplained:
         subject=written.subject if written else "",
         author_name=written.author_name if written else "",
         author_email=written.author_email if written else "",
-        written_at=format_rfc3339(commit.time_ns),
+        written_at=None if commit.time_ns is None else format_rfc3339(commit.time_ns),
         lead_time=_seconds(commit.lead_time_ns),
         stages=StageSeconds(**{name: _seconds(each) for name, each in stages.items()})
         if stages
@@ -380,7 +390,9 @@ def _missing(derived: Derived, repository: Repository | None) -> Iterator[str]:
         return
     name = git.repository_id
     has_commits = repository is not None and bool(repository.commits)
-    if derived.changes.status == "unknown_commits":
+    if derived.changes.unmeasured == "shallow":
+        yield _DEEPEN.format(repository=name)
+    elif derived.changes.status == "unknown_commits":
         sentence = _UPLOAD_COMMIT if has_commits else _UPLOAD_COMMITS
         yield sentence.format(repository=name)
     elif repository is not None and not repository.pull_requests:

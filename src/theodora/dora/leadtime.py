@@ -32,7 +32,7 @@ def _nothing(status: Status) -> Brought:
 _NO_GIT = _nothing("no_git")
 _UNKNOWN_COMMITS = _nothing("unknown_commits")
 
-_COMMIT_FLAGS: tuple[Flag, ...] = ("squash_unresolved", "negative_span")
+_COMMIT_FLAGS: tuple[Flag, ...] = ("squash_unresolved", "negative_span", "unreadable_time")
 
 
 class _Candidate(msgspec.Struct, frozen=True, gc=False):
@@ -48,6 +48,7 @@ class _Progress:
 
     def __init__(self, match_key: str, repository: Repository) -> None:
         self.match_key = match_key
+        self.repository = repository
         self.graph = repository.commits
         self.pull_requests = PullRequests(repository.pull_requests)
         self.shipped = Shipped(repository.commits)
@@ -133,15 +134,21 @@ class LeadTimes:
         taken = progress.shipped.taken(git.commit_sha, found)
         times_ns = deployment.started_at_ns, deployment.finished_at_ns
         repeated: Sequence[LeftOut] = ()
+        is_cut = any(map(progress.repository.is_cut, found))
         if pace == "first":
-            changes, shipment, counted = Changes(status="baseline"), NOTHING_SHIPPED, ()
+            flags: tuple[Flag, ...] = ("shallow",) if is_cut else ()
+            changes = Changes(status="baseline", flags=flags)
+            shipment, counted = NOTHING_SHIPPED, ()
         else:
             new = sorted(found, key=_newest_first)
             shipment = _shipment(progress, [each for each in new if self._is_ours(each)])
             candidates, repeated = _unseen(progress, _stand_ins(progress, shipment.commits))
             left_out = (*self._left_out(new), *repeated)
             counted = tuple(each.commit.sha for each in candidates)
-            changes = self._changes(progress, deployment, pace, new, candidates, left_out)
+            status = "gap" if pace == "gap" else "unknown_commits" if is_cut else "ok"
+            changes = self._changes(progress, deployment, status, new, candidates, left_out)
+            if is_cut:
+                changes = _shallow(changes)
         brought = Brought(git, times_ns, pace, taken, counted, changes, shipment)
         if repeated:
             self._recall.pop(deployment.id, None)
@@ -153,18 +160,18 @@ class LeadTimes:
         self,
         progress: _Progress,
         deployment: Deployment,
-        pace: Pace,
+        status: Status,
         new: Sequence[Commit],
         candidates: Sequence[_Candidate],
         left_out: tuple[LeftOut, ...],
     ) -> Changes:
-        is_gap = pace == "gap"
+        is_ok = status == "ok"
         measured = tuple(
-            self._measured(each, progress, deployment, is_gap=is_gap)
+            self._measured(each, progress, deployment, is_counted=is_ok)
             for each in candidates[:COMMIT_LIMIT]
         )
         return Changes(
-            status="gap" if is_gap else "ok" if measured else "no_new_commits",
+            status="no_new_commits" if is_ok and not measured else status,
             commits=measured,
             commits_total=len(candidates),
             left_out=left_out[:COMMIT_LIMIT],
@@ -183,23 +190,33 @@ class LeadTimes:
                 yield LeftOut(commit.sha, "path")
 
     def _measured(
-        self, candidate: _Candidate, progress: _Progress, deployment: Deployment, *, is_gap: bool
+        self,
+        candidate: _Candidate,
+        progress: _Progress,
+        deployment: Deployment,
+        *,
+        is_counted: bool,
     ) -> NewCommit:
+        """A commit with its lead time, if those of the deployment count and it has one."""
         commit = candidate.commit
         pull_request = progress.pull_requests.first_holding(commit.sha)
         time_ns = self._time_ns(commit)
-        lead_time_ns = deployment.finished_at_ns - time_ns
-        is_measured = not is_gap and lead_time_ns >= 0
+        lead_time_ns = stages = None
+        is_negative = False
+        if is_counted and time_ns is not None:
+            span_ns = deployment.finished_at_ns - time_ns
+            is_negative = span_ns < 0
+            if not is_negative:
+                lead_time_ns = span_ns
+                stages = stages_of(time_ns, span_ns, pull_request, deployment)
         return NewCommit(
             sha=commit.sha,
             time_ns=time_ns,
-            lead_time_ns=lead_time_ns if is_measured else None,
-            stages=stages_of(time_ns, lead_time_ns, pull_request, deployment)
-            if is_measured
-            else None,
+            lead_time_ns=lead_time_ns,
+            stages=stages,
             pull_request=pull_request.number if pull_request else None,
             squashed_into=candidate.squashed_into,
-            flags=_commit_flags(candidate, is_negative=not is_gap and lead_time_ns < 0),
+            flags=_commit_flags(candidate, is_negative=is_negative, is_unreadable=time_ns is None),
         )
 
     def _flags(
@@ -260,16 +277,31 @@ def _unseen(
     return unseen, repeated
 
 
-def _newest_first(commit: Commit) -> tuple[int, str]:
-    return -commit.author_time_ns, commit.sha
+def _newest_first(commit: Commit) -> tuple[bool, int, str]:
+    """Those without a time come last."""
+    return commit.author_time_ns is None, -(commit.author_time_ns or 0), commit.sha
 
 
-def _commit_flags(candidate: _Candidate, *, is_negative: bool) -> tuple[Flag, ...]:
+def _shallow(changes: Changes) -> Changes:
+    """How many commits there were is not known: the ones beyond the cut are missing."""
+    is_unknown = changes.status == "unknown_commits"
+    return msgspec.structs.replace(
+        changes,
+        commits_total=None if is_unknown else changes.commits_total,
+        flags=(*changes.flags, "shallow"),
+    )
+
+
+def _commit_flags(
+    candidate: _Candidate, *, is_negative: bool, is_unreadable: bool
+) -> tuple[Flag, ...]:
     flags: list[Flag] = []
     if candidate.is_unresolved:
         flags.append("squash_unresolved")
     if is_negative:
         flags.append("negative_span")
+    if is_unreadable:
+        flags.append("unreadable_time")
     return tuple(flags)
 
 

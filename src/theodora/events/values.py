@@ -36,8 +36,9 @@ class Git(msgspec.Struct, frozen=True, gc=False):
         return repository_id(self.repository_url)
 
 
-UnmeasuredStatus = Literal["baseline", "gap"]
-"""The first deployment of its repository, and one after a pause: see `dora/derived.py`."""
+UnmeasuredStatus = Literal["baseline", "gap", "shallow"]
+"""The first deployment of its repository, one after a pause, and one whose history a shallow clone
+cut off: see `dora/derived.py`."""
 
 
 class Remediation(msgspec.Struct, frozen=True, gc=False):

@@ -36,7 +36,7 @@ class CommitObject(NamedTuple):
 def read_commit(sha: str, data: bytes) -> CommitObject:
     """The commit that an object describes; `Invalid` for one without a tree.
 
-    An instant that cannot be read is taken to be the other one, as old tools wrote such.
+    An instant that cannot be read, or that says 0, is none: neither stands for the other.
     """
     header, _, body = data.partition(b"\n\n")
     lines = header.split(b"\n")
@@ -44,15 +44,14 @@ def read_commit(sha: str, data: bytes) -> CommitObject:
     if not tree:
         raise Invalid(Problem(f"commit {sha} has no tree"))
     parents = [match[1].decode() for line in lines[1:] if (match := _PARENT.fullmatch(line))]
-    author_time_ns, commit_time_ns = _instants(lines)
     message = _text(body, lines)
     author_name, author_email = _author(lines)
     return CommitObject(
         Commit(
             sha=sha,
             parents=tuple(parents),
-            author_time_ns=author_time_ns,
-            commit_time_ns=commit_time_ns,
+            author_time_ns=_instant(lines, b"author "),
+            commit_time_ns=_instant(lines, b"committer "),
             subject=subject_of(message),
             message=message,
             author_name=author_name,
@@ -74,20 +73,12 @@ def subject_of(message: str) -> str:
     return " ".join(lines)[:_MAX_SUBJECT_CHARACTERS]
 
 
-def _instants(lines: list[bytes]) -> tuple[int, int]:
-    author_time_ns = _instant(lines, b"author ")
-    commit_time_ns = _instant(lines, b"committer ")
-    if author_time_ns is None:
-        author_time_ns = commit_time_ns or 0
-    return author_time_ns, author_time_ns if commit_time_ns is None else commit_time_ns
-
-
 def _instant(lines: list[bytes], role: bytes) -> int | None:
     for line in lines:
         if line.startswith(role):
             match = _INSTANT.fullmatch(line)
-            seconds = int(match[1]) if match else _MAX_SECONDS
-            return seconds * _SECOND_NS if seconds < _MAX_SECONDS else None
+            seconds = int(match[1]) if match else 0
+            return seconds * _SECOND_NS if 0 < seconds < _MAX_SECONDS else None
     return None
 
 

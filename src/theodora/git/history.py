@@ -2,8 +2,11 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from theodora.dora import Commit
 from theodora.git.changes import ChangedPaths
@@ -105,7 +108,20 @@ class History:
     def commits(self, shas: Sequence[str]) -> list[Commit]:
         """Those of the commits that are there, with the paths they changed."""
         with object_reader(self._environment, seconds=_SECONDS, budget_bytes=_READ_BYTES) as reader:
-            return with_paths(read_commits(reader, shas), ChangedPaths(reader))
+            commits = with_paths(read_commits(reader, shas), ChangedPaths(reader))
+        return [
+            replace(each, is_shallow=True) if each.sha in self.shallow_edge else each
+            for each in commits
+        ]
+
+    @cached_property
+    def shallow_edge(self) -> frozenset[str]:
+        """The SHAs of the commits at which a shallow clone cut its history off; else none."""
+        path = _text(self._run("rev-parse", "--git-path", "shallow")).rstrip("\n")
+        try:
+            return frozenset(Path(path).read_text("ascii").split())
+        except FileNotFoundError:
+            return frozenset()
 
     def _run(self, *arguments: str, stdin: bytes = b"") -> bytes:
         return run(arguments, seconds=_SECONDS, environment=self._environment, stdin=stdin)

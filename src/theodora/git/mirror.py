@@ -68,7 +68,12 @@ class MirrorStore:
             except BlockingIOError:
                 raise Unavailable(f"{repository_id} is just being fetched") from None
             fetch(
-                ["-c", f"remote.origin.url={url}", "fetch", "--quiet", "--prune", "--no-tags"],
+                [
+                    *("-c", f"remote.origin.url={url}", "fetch", "--quiet", "--prune", "--no-tags"),
+                    # A remote that is a shallow clone is taken as it is, until it has more history.
+                    "--update-shallow",
+                    *(["--unshallow"] if (directory / "shallow").exists() else []),
+                ],
                 _REFERENCES,
                 protocol=protocol,
                 credential_helper=self._credential_helper,

@@ -257,7 +257,7 @@ FIELDS: tuple[Field, ...] = (
     _deployments(
         "lead_time_status",
         Type.TEXT,
-        "Why known commits have no lead time: `baseline`, or `gap` after a long pause.",
+        "Why known commits have no lead time: `baseline`, `gap` after a pause, `shallow` clone.",
         lambda d: d.lead_time_status,
         "lead_time_status",
     ),

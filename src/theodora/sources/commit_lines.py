@@ -25,7 +25,7 @@ _INT64_MAX = 2**63 - 1
 _COMMIT: Members = dict.fromkeys(
     (
         *("sha", "parents", "author_time", "commit_time", "subject", "message", "paths"),
-        *("author_name", "author_email"),
+        *("author_name", "author_email", "shallow"),
     )
 )
 COMMIT_LINE: Members = {"repository": None, **_COMMIT}
@@ -55,9 +55,10 @@ class PullRequestLine(NamedTuple):
 def commit_from_line(line: bytes) -> CommitLine:
     """The commit that one line describes; `Invalid` says everything wrong with it.
 
-    Members: `repository` (a URL, or an id `host/path`), `sha`, `parents`, `author_time`, and
-    optionally `commit_time` (by default the author's), `subject`, `message`, `paths`,
-    `author_name`, `author_email`.
+    Members: `repository` (a URL, or an id `host/path`), `sha`, `parents`, `author_time` (0 where
+    git has none that can be read), and optionally `commit_time` (by default the author's),
+    `subject`, `message`, `paths`, `author_name`, `author_email`, `shallow` (whether a shallow clone
+    cut its parents off).
     """
     return commit_from_document(read_document(line))
 
@@ -78,8 +79,7 @@ def line_from_commit(line: CommitLine) -> bytes:
         "repository": line.repository_id,
         "sha": commit.sha,
         "parents": commit.parents,
-        "author_time": format_rfc3339(commit.author_time_ns),
-        "commit_time": format_rfc3339(commit.commit_time_ns),
+        "shallow": commit.is_shallow or None,
         "subject": commit.subject,
         "message": commit.message,
         "paths": commit.paths,
@@ -87,7 +87,14 @@ def line_from_commit(line: CommitLine) -> bytes:
         "author_email": commit.author_email,
     }
     known = {name: member for name, member in members.items() if member not in ("", None)}
+    # A time that cannot be read is 0; left out, it would be the author's.
+    known["author_time"] = _written(commit.author_time_ns)
+    known["commit_time"] = _written(commit.commit_time_ns)
     return msgspec.json.encode(known) + b"\n"
+
+
+def _written(time_ns: int | None) -> str | int:
+    return 0 if time_ns is None else format_rfc3339(time_ns)
 
 
 def pull_request_from_line(line: bytes) -> PullRequestLine:
@@ -142,19 +149,33 @@ class _Reader:
 
     def commit(self) -> Commit:
         sha = self.sha("sha", required=True)
-        author_time_ns = self.instant("author_time", required=True) or 0
-        commit_time_ns = self.instant("commit_time")
+        author_time_ns = self._commit_time("author_time", required=True)
+        has_commit_time = self._document.get("commit_time") is not None
         return Commit(
             sha=sha,
             parents=self._shas("parents"),
+            is_shallow=self._flag("shallow"),
             author_time_ns=author_time_ns,
-            commit_time_ns=author_time_ns if commit_time_ns is None else commit_time_ns,
+            commit_time_ns=self._commit_time("commit_time") if has_commit_time else author_time_ns,
             subject=self.text("subject", trimmed=False),
             message=self.text("message", trimmed=False),
             paths=self.texts("paths"),
             author_name=self.text("author_name"),
             author_email=self.text("author_email"),
         )
+
+    def _commit_time(self, name: str, *, required: bool = False) -> int | None:
+        """None for 0, which stands for a date that cannot be read."""
+        if _is_zero(self._document.get(name)):
+            return None
+        time_ns = self.instant(name, required=required)
+        return time_ns if time_ns and time_ns > 0 else None
+
+    def _flag(self, name: str) -> bool:
+        value = self._document.get(name)
+        if value is not None and not isinstance(value, bool):
+            self._wrong_type(name, value)
+        return value is True
 
     def text(self, name: str, *, required: bool = False, trimmed: bool = True) -> str:
         """A text without the white space around it, if `trimmed`; empty where there is none."""
@@ -260,3 +281,7 @@ class _Reader:
 
     def _add(self, problem: Problem) -> None:
         self._problems.append(problem.beneath(*self._path))
+
+
+def _is_zero(value: JsonValue) -> bool:
+    return type_name(value) == "number" and exact_integer(value) == 0

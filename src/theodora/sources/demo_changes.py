@@ -41,7 +41,7 @@ class MainLine:
         self._name = name
         self._merged_ns: list[int] = []
         self._heads: list[str] = []
-        self._advance(self._commit("start", "Start", begun, (), "README.md"))
+        self._advance(self._commit("start", "Start", begun, (), "README.md"), begun)
         for change in sorted(changes, key=lambda each: each.merged):
             self._merge(change, len(self.pull_requests) + 1)
 
@@ -60,7 +60,7 @@ class MainLine:
             subject = f"Merge pull request #{number} from {OWNER}/{branch}"
             parents = (self._heads[-1], originals[-1].sha)
         landed = self._commit(str(number), subject, change.merged, parents, change.path)
-        self._advance(landed)
+        self._advance(landed, change.merged)
         self.pull_requests.append(
             PullRequest(
                 number=number,
@@ -90,9 +90,9 @@ class MainLine:
             parent = commit.sha
         return originals
 
-    def _advance(self, head: Commit) -> None:
+    def _advance(self, head: Commit, merged: datetime) -> None:
         self.commits.append(head)
-        self._merged_ns.append(head.commit_time_ns)
+        self._merged_ns.append(nanoseconds(merged))
         self._heads.append(head.sha)
 
     def _commit(

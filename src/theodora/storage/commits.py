@@ -32,7 +32,7 @@ _SHAS_AT_ONCE = 100
 
 _COLUMNS: LiteralString = (
     "sha, parents, author_time_ns, commit_time_ns, subject, message, paths, "
-    "author_name, author_email"
+    "author_name, author_email, is_shallow"
 )
 """What `_commit` is made from."""
 
@@ -281,13 +281,14 @@ def _put_commits(cursor: Cursor, repository: int, given: Sequence[_Stored]) -> O
         changed.add(sha)
     cursor.executemany(
         "INSERT INTO commits (repository, sha, received, parents, author_time_ns, "
-        "commit_time_ns, subject, message, paths, author_name, author_email) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+        "commit_time_ns, subject, message, paths, author_name, author_email, is_shallow) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
         "ON CONFLICT (repository, sha) DO UPDATE SET received = excluded.received, "
         "parents = excluded.parents, author_time_ns = excluded.author_time_ns, "
         "commit_time_ns = excluded.commit_time_ns, subject = excluded.subject, "
         "message = excluded.message, paths = excluded.paths, "
-        "author_name = excluded.author_name, author_email = excluded.author_email",
+        "author_name = excluded.author_name, author_email = excluded.author_email, "
+        "is_shallow = excluded.is_shallow",
         [(repository, *_values(stored[sha])) for sha in sorted(changed)],
     )
     return outcomes
@@ -302,6 +303,9 @@ def _together(before: _Stored, new: _Stored) -> _Stored:
         believed.received,
         msgspec.structs.replace(
             commit,
+            is_shallow=commit.is_shallow or other.commit.is_shallow,
+            author_time_ns=commit.author_time_ns or other.commit.author_time_ns,
+            commit_time_ns=commit.commit_time_ns or other.commit.commit_time_ns,
             subject=texts.subject,
             message=texts.message,
             paths=other.commit.paths if commit.paths is None else commit.paths,
@@ -326,11 +330,16 @@ def _put_pull_requests(
             continue
         outcomes["replaced" if before else "added"] += 1
         cursor.execute(
-            "INSERT INTO pull_requests (repository, number, document) VALUES (?, ?, ?) "
-            "ON CONFLICT (repository, number) DO UPDATE SET document = excluded.document",
-            (repository, pull_request.number, document),
+            "INSERT INTO pull_requests (repository, number, document, undated) "
+            "VALUES (?, ?, ?, ?) ON CONFLICT (repository, number) DO UPDATE SET "
+            "document = excluded.document, undated = excluded.undated",
+            (repository, pull_request.number, document, _undated(pull_request.commits)),
         )
     return outcomes
+
+
+def _undated(commits: Iterable[Commit]) -> int:
+    return sum(each.author_time_ns is None or each.commit_time_ns is None for each in commits)
 
 
 def _stored(cursor: Cursor, repository: int, shas: Sequence[str]) -> dict[str, _Stored]:
@@ -360,13 +369,15 @@ def _commit(row: Row) -> Commit:
     return Commit(
         sha=row[0],
         parents=tuple(row[1].split()),
-        author_time_ns=row[2],
-        commit_time_ns=row[3],
+        # The columns cannot be NULL: 0 is what cannot be read.
+        author_time_ns=row[2] or None,
+        commit_time_ns=row[3] or None,
         subject=row[4],
         message=row[5],
         paths=None if paths is None else _decode_paths(paths),
         author_name=row[7] or "",
         author_email=row[8] or "",
+        is_shallow=bool(row[9]),
     )
 
 
@@ -375,13 +386,14 @@ def _values(stored: _Stored) -> Iterator[object]:
     yield commit.sha
     yield int(stored.received)
     yield " ".join(commit.parents)
-    yield commit.author_time_ns
-    yield commit.commit_time_ns
+    yield commit.author_time_ns or 0
+    yield commit.commit_time_ns or 0
     yield commit.subject
     yield commit.message
     yield None if commit.paths is None else _encode(commit.paths).decode()
     yield commit.author_name or None
     yield commit.author_email or None
+    yield int(commit.is_shallow)
 
 
 def _summaries(cursor: Cursor, org: Organisation) -> list[RepositorySummary]:

@@ -101,10 +101,10 @@ TABLES: tuple[CopiedTable, ...] = (
         ("repository", "sha"),
         (
             *("received", "parents", "author_time_ns", "commit_time_ns", "subject", "message"),
-            *("paths", "author_name", "author_email"),
+            *("paths", "author_name", "author_email", "is_shallow"),
         ),
     ),
-    CopiedTable("pull_requests", ("repository", "number"), ("document",)),
+    CopiedTable("pull_requests", ("repository", "number"), ("document", "undated")),
     CopiedTable("mirrors", ("org", "repository_id"), ("url", "tried_at_ns", "error")),
     CopiedTable("user_activity", ("org", "day", "user_email", "tool"), ("is_active", "models")),
     CopiedTable(

@@ -45,6 +45,16 @@ class Seen(NamedTuple):
     commit_is_known: bool
 
 
+class Undated(NamedTuple):
+    """A repository with commits that have no date that can be read."""
+
+    repository_id: str
+    commits: int
+    """Originals of pull requests among them."""
+    example_sha: str | None
+    """One of them; None if all are originals of pull requests."""
+
+
 class FailedMirror(NamedTuple):
     """A repository that the server could not fetch from."""
 
@@ -70,6 +80,8 @@ class Health(NamedTuple):
     """What was refused, the newest first."""
     ignored: Sequence[IgnoredMember]
     """Members that nobody reads, the one sent last first."""
+    undated: Sequence[Undated]
+    """The repositories of commits without a date, those of most first."""
 
 
 class DataHealth:
@@ -90,6 +102,7 @@ class DataHealth:
                 read_activity(cursor, org),
                 read_refusals(cursor, org),
                 read_ignored(cursor, org),
+                _undated(cursor, org),
             )
 
         return self._database.read(read)
@@ -142,6 +155,19 @@ def _with_commits(cursor: Cursor, org: Organisation) -> list[str]:
         (org.key,),
     )
     return [id_ for (id_,) in rows]
+
+
+def _undated(cursor: Cursor, org: Organisation) -> list[Undated]:
+    rows = cursor.execute(
+        "SELECT r.repository_id, sum(u.undated), min(u.sha) FROM ("
+        "SELECT repository, 1 AS undated, sha FROM commits "
+        "WHERE author_time_ns = 0 OR commit_time_ns = 0 UNION ALL "
+        "SELECT repository, undated, NULL AS sha FROM pull_requests WHERE undated > 0) u "
+        "JOIN repositories r ON r.key = u.repository WHERE r.org = ? "
+        "GROUP BY r.repository_id ORDER BY sum(u.undated) DESC, r.repository_id",
+        (org.key,),
+    )
+    return [Undated(repository_id, int(commits), sha) for repository_id, commits, sha in rows]
 
 
 def _failed_mirrors(cursor: Cursor, org: Organisation) -> list[FailedMirror]:

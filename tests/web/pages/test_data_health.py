@@ -1,4 +1,4 @@
-"""Data health: five checks, each with a count, a sentence, a table and the way to mend it."""
+"""Data health: its checks, each with a count, a sentence, a table and the way to mend it."""
 
 import time
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from asking import FAILURE, Tenant
-from theodora.dora import Commit
+from theodora.dora import Commit, PullRequest
 from theodora.events import Deployment
 from theodora.web.pages.attention import is_recent, sources_of
 from theodora.web.pages.data_health import waits_long
@@ -328,7 +328,8 @@ def test_nobody_else_sees_what_was_refused(tenant: Tenant, other_tenant: Tenant)
 
 
 @pytest.mark.parametrize(
-    "name", ["sources", "refused", "ignored", "repositories", "commits", "pending", "outliers"]
+    "name",
+    ["sources", "refused", "ignored", "repositories", "commits", "pending", "outliers", "dates"],
 )
 def test_a_check_shows_hostile_names_as_text_and_nothing_of_others(
     tenant: Tenant, other_tenant: Tenant, name: str
@@ -339,6 +340,45 @@ def test_a_check_shows_hostile_names_as_text_and_nothing_of_others(
     assert "<script>alert" not in text
     assert "their-service" not in text
     assert REPOSITORY not in text
+
+
+def test_commits_without_a_date_are_counted_with_those_of_pull_requests(tenant: Tenant) -> None:
+    store = tenant.built.store
+    org = store.keys.organisation(tenant.organisation)
+    undated = Commit(sha=SHA, author_time_ns=None, commit_time_ns=1)
+    store.commits.add_commits(org, REPOSITORY, [undated]).result()
+    request = PullRequest(number=1, commits=(undated,))
+    store.commits.add_pull_requests(org, REPOSITORY, [request]).result()
+    browser = sign_in(tenant)
+    assert counts(browser.page(f"{PATH}?check=dates"))["dates"] == "2"
+    section = check(browser, "dates")
+    assert "2 commits whose date cannot be read" in section.text
+    assert rows(section) == [f"{REPOSITORY} 2 {SHA[:7]}"]
+
+
+def test_a_shallow_clone_is_told_with_what_to_do(tenant: Tenant) -> None:
+    store = tenant.built.store
+    org = store.keys.organisation(tenant.organisation)
+    commits = [
+        Commit(
+            sha=sha,
+            parents=(parent * 40,),
+            is_shallow=True,
+            author_time_ns=NOW_SEC * 10**9 - 1,
+            commit_time_ns=NOW_SEC * 10**9 - 1,
+        )
+        for sha, parent in ((OTHER_SHA, "1"), (SHA, "2"))
+    ]
+    store.commits.add_commits(org, REPOSITORY, commits).result()
+    deploy(tenant, 1, git=git(OTHER_SHA))
+    deploy(tenant, 0, git=git(SHA), version="v2")
+    store.derivations.derive_all_marked()
+    browser = sign_in(tenant)
+    without = check(browser, "commits")
+    assert "1: a shallow clone cut its history off" in without.text
+    assert "git fetch --unshallow" in without.text
+    (pending,) = rows(check(browser, "pending"))
+    assert f"commits before {SHA[:7]}, which a shallow clone cut off" in pending
 
 
 def test_an_unknown_check_is_named(tenant: Tenant) -> None:

@@ -110,6 +110,7 @@ def show_data_health(visit: Visit) -> Answer:
         "commits": len(without),
         "pending": len(pending),
         "outliers": len(outliers),
+        "dates": sum(each.commits for each in health.undated),
     }
     checks = [
         Check(name, label, found[name], noun, visit.scope.link(PATH, check=name))
@@ -128,6 +129,7 @@ def show_data_health(visit: Visit) -> Answer:
             "kinds": KINDS,
             "unmatched": unmatched[:_SHOWN],
             "rows": rows.get(chosen, [])[:_SHOWN],
+            "undated": health.undated[:_SHOWN],
             "reasons": _counted(without),
             "looked_at": len(seen),
             "most": LOOKED_AT,
@@ -145,6 +147,7 @@ _CHECKS = {
     "commits": ("Deployments without lead times", "deployment"),
     "pending": ("Pending", "deployment"),
     "outliers": ("Outliers", "deployment"),
+    "dates": ("Commits without a date", "commit"),
 }
 """Each check by its name in the address: its label, and what it counts."""
 
@@ -207,6 +210,7 @@ def _unmatched(seen: Iterable[Seen], health: Health) -> list[Unmatched]:
 NO_COMMIT = "no commit was sent with it"
 NO_REPOSITORY = "no commits of its repository are known"
 UNKNOWN_COMMIT = "its commit is not among those of its repository"
+SHALLOW = "a shallow clone cut its history off"
 NOTHING_BEFORE = "there is no deployment before it to compare with"
 AFTER_PAUSE = (
     "the deployment before it is older than lead_time_gap_days, so that lead times would measure "
@@ -223,12 +227,16 @@ def _why_without_lead_times(seen: Seen) -> str | None:
         return NO_COMMIT
     if not seen.repository_is_known:
         return NO_REPOSITORY
+    if seen.lead_time_status == "shallow":
+        return SHALLOW
     return NOTHING_BEFORE if seen.commit_is_known else UNKNOWN_COMMIT
 
 
 def _why_pending(seen: Seen) -> str | None:
     if not seen.is_pending:
         return None
+    if seen.lead_time_status == "shallow" and seen.commit_sha:
+        return f"commits before {seen.commit_sha[:7]}, which a shallow clone cut off"
     if seen.commit_sha is None or seen.commit_is_known:
         return "being judged: the derivation queue is not empty, or has just been"
     return f"commit {seen.commit_sha[:7]} of {seen.repository_id}"

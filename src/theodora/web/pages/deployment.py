@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
+from theodora.dora.derived import Flag
 from theodora.dora.explanation import CommitExplained, Explanation, explain
 from theodora.dora.stages import STAGES
 from theodora.errors import NotFound
@@ -36,6 +37,11 @@ from theodora.web.security import WRITE
 MOST_COMMITS = 60
 MOST_LEFT_OUT = 40
 
+_COMMIT_NOTES: Mapping[Flag, str] = {
+    "squash_unresolved": "measured from the squash commit",
+    "negative_span": "written after the deployment",
+    "unreadable_time": "its date cannot be read",
+}
 _COMMIT_PAGES: Mapping[str, tuple[str, str]] = {
     "github.com": ("/commit/", "/pull/"),
     "gitlab.com": ("/-/commit/", "/-/merge_requests/"),
@@ -245,11 +251,11 @@ def _commit(event: Deployment, commit: CommitExplained, longest: float) -> Commi
         commit_link,
         commit.pull_request,
         request_link,
-        nanoseconds_from_rfc3339(commit.written_at),
+        nanoseconds_from_rfc3339(commit.written_at) if commit.written_at else None,
         stage_bar(spans, longest) if spans else Markup(""),
         stages_words(spans),
         wording.duration(commit.lead_time, "no lead time"),
-        "measured from the squash commit" if "squash_unresolved" in commit.flags else "",
+        ", ".join(words for flag, words in _COMMIT_NOTES.items() if flag in commit.flags),
         wording.visible(commit.author_name or commit.author_email.partition("@")[0]),
         wording.visible(commit.author_email),
     )

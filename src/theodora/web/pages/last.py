@@ -16,7 +16,11 @@ VERDICTS: Mapping[bool | None, tuple[str, str]] = {
 }
 """The chip of a verdict: its icon, and its word."""
 
-UNMEASURED: Mapping[str, str] = {"baseline": "Baseline", "gap": "After a gap"}
+UNMEASURED: Mapping[str, str] = {
+    "baseline": "Baseline",
+    "gap": "After a gap",
+    "shallow": "Shallow clone",
+}
 """The word of the chip for why a deployment has no lead time."""
 
 
