@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 from random import Random
 from typing import Any
 
@@ -240,6 +241,20 @@ def test_no_more_is_kept_than_fits_and_what_was_asked_about_last(database: str, 
         assert found.deployments.is_there.sum() == 299
         assert kept.nbytes <= 2 * of_one
     reading.close()
+
+
+def test_columns_that_a_question_adds_count_as_memory(store: Store, org: Organisation):
+    for number in range(2_000):
+        added = store.deployments.add(org, deployment(f"one-{number}"), 1)
+    added.result()
+    sizes: list[int] = []
+    for by in ((), ("region",), ("region", "language")):
+        store.metrics.report(org, msgspec.structs.replace(QUERY, group_by=by))
+        sizes.append(store.metrics.memory_bytes)
+    # A code of four bytes for each deployment at the least, and of the rest no more than so much.
+    assert sizes[0] > 2_000 * 4 * 8
+    for smaller, larger in pairwise(sizes):
+        assert 2_000 * 4 <= larger - smaller < 2_000 * 100
 
 
 def test_what_has_once_been_too_large_is_kept_when_it_has_shrunk(
