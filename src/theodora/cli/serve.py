@@ -41,7 +41,7 @@ Try it:
     -H "DD-API-KEY: {api}" \\
     -H "DD-APPLICATION-KEY: {application}" \\
     -H "Content-Type: application/json" -d '{{"data": {{"type": "dora_deployments_list_request",
-      "attributes": {{"query": "service:web env:production"}}}}}}'
+      "attributes": {{"query": "service:web is:production"}}}}}}'
 
   Python: Configuration(host="{url}",
     api_key={{"apiKeyAuth": "{api}", "appKeyAuth": "{application}"}})
@@ -52,8 +52,8 @@ Try it:
 
 Commands work beside the server, in this folder:
 
-  {command} search service:web env:production
-  {command} metrics --query env:production --group-by service
+  {command} search service:web is:production
+  {command} metrics --query is:production --group-by service
   {program} --help
 """
 
