@@ -44,7 +44,7 @@ def incidents_by_deployment(
     names = _by_name(deployments, keys) if given else {}
     found: dict[str, tuple[str, ...]] = {}
     for incident in sorted(given, key=lambda each: (each.started_at_ns, each.id)):
-        named = next((names[name] for name in _names_in(incident, keys) if name in names), ())
+        named = next((names[name] for name in names_in(incident, keys) if name in names), ())
         running = [each for each in named if _concerns(incident, each, sequence_tag)]
         if running:
             blamed = _begun_by(running, incident.started_at_ns)
@@ -52,13 +52,11 @@ def incidents_by_deployment(
     return found
 
 
-_Name = tuple[str, ...]
+Name = tuple[str, ...]
 
 
-def _by_name(
-    deployments: Iterable[Deployment], keys: MatchKeys
-) -> Mapping[_Name, list[Deployment]]:
-    names: dict[_Name, list[Deployment]] = {}
+def _by_name(deployments: Iterable[Deployment], keys: MatchKeys) -> Mapping[Name, list[Deployment]]:
+    names: dict[Name, list[Deployment]] = {}
     for each in deployments:
         names.setdefault(("id", each.id), []).append(each)
         if each.git:
@@ -69,7 +67,7 @@ def _by_name(
     return names
 
 
-def _names_in(incident: Failure, keys: MatchKeys) -> Iterator[_Name]:
+def names_in(incident: Failure, keys: MatchKeys) -> Iterator[Name]:
     """What the incident calls a deployment, the most exact name first."""
     for tag in incident.custom_tags:
         if tag.startswith(DEPLOYMENT_TAG):

@@ -1,8 +1,10 @@
 """What there is to look at in the data: read from the newest deployments, never from all."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import LiteralString, NamedTuple
 
+from theodora.dora.incidents import Name, names_in
+from theodora.events import MatchKeys
 from theodora.storage.commits import joined_repositories
 from theodora.storage.cursor import Cursor
 from theodora.storage.database import Database
@@ -17,7 +19,11 @@ from theodora.storage.reception import (
     read_ignored,
     read_refusals,
 )
+from theodora.storage.settings import effective_settings
+from theodora.storage.tables import FAILURES
 
+FAILURES_LOOKED_AT = 500
+"""The newest failures, by when they started, among which those that mark nothing are sought."""
 LOOKED_AT = 2_000
 """The newest deployments, by when they finished, that everything is told of."""
 
@@ -64,6 +70,16 @@ class FailedMirror(NamedTuple):
     error: str
 
 
+class Unmarked(NamedTuple):
+    """A failure that names a deployment, which `incident_marks_failure` would mark as failed."""
+
+    id: str
+    name: str | None
+    services: tuple[str, ...]
+    """Those whose settings leave it switched off, and that have the deployment it names."""
+    started_at_ns: int
+
+
 class Health(NamedTuple):
     """What the checks are made from."""
 
@@ -82,6 +98,8 @@ class Health(NamedTuple):
     """Members that nobody reads, the one sent last first."""
     undated: Sequence[Undated]
     """The repositories of commits without a date, those of most first."""
+    unmarked: Sequence[Unmarked]
+    """Failures that name a deployment and mark none, of the newest, the newest first."""
 
 
 class DataHealth:
@@ -94,8 +112,9 @@ class DataHealth:
         """The time it takes does not grow with the deployments there are."""
 
         def read(cursor: Cursor) -> Health:
+            deployments = tuple(_newest(cursor, org))
             return Health(
-                _newest(cursor, org),
+                deployments,
                 _with_commits(cursor, org),
                 _failed_mirrors(cursor, org),
                 waiting(cursor, org),
@@ -103,6 +122,7 @@ class DataHealth:
                 read_refusals(cursor, org),
                 read_ignored(cursor, org),
                 _undated(cursor, org),
+                tuple(_unmarked(cursor, org, deployments)),
             )
 
         return self._database.read(read)
@@ -168,6 +188,39 @@ def _undated(cursor: Cursor, org: Organisation) -> list[Undated]:
         (org.key,),
     )
     return [Undated(repository_id, int(commits), sha) for repository_id, commits, sha in rows]
+
+
+def _unmarked(cursor: Cursor, org: Organisation, deployments: Iterable[Seen]) -> Iterator[Unmarked]:
+    keys = match_keys(cursor, org)
+    names = {name for each in deployments for name in _names_of(each, keys)}
+    is_on: dict[str, bool] = {}
+    rows = cursor.execute(
+        f"SELECT {FAILURES.select} FROM failures e WHERE e.org = ? "
+        "ORDER BY e.started_at_ns DESC LIMIT ?",
+        (org.key, FAILURES_LOOKED_AT),
+    ).fetchall()
+    for failure in map(FAILURES.from_row, rows):
+        named = tuple(names_in(failure, keys))
+        of_named = [
+            service
+            for service in failure.services
+            if any((service, name) in names for name in named)
+        ]
+        for service in of_named:
+            if service not in is_on:
+                settings = effective_settings(cursor, org, service)
+                is_on[service] = settings.incident_marks_failure
+        if services := tuple(service for service in of_named if not is_on[service]):
+            yield Unmarked(failure.id, failure.name, services, failure.started_at_ns)
+
+
+def _names_of(deployment: Seen, keys: MatchKeys) -> Iterator[tuple[str, Name]]:
+    """What a failure may call it, with its service."""
+    yield deployment.service, ("id", deployment.id)
+    if deployment.version:
+        yield deployment.service, ("version", deployment.version)
+    if deployment.commit_sha and deployment.repository_id:
+        yield deployment.service, ("sha", keys.key(deployment.repository_id), deployment.commit_sha)
 
 
 def _failed_mirrors(cursor: Cursor, org: Organisation) -> list[FailedMirror]:

@@ -329,7 +329,17 @@ def test_nobody_else_sees_what_was_refused(tenant: Tenant, other_tenant: Tenant)
 
 @pytest.mark.parametrize(
     "name",
-    ["sources", "refused", "ignored", "repositories", "commits", "pending", "outliers", "dates"],
+    [
+        "sources",
+        "refused",
+        "ignored",
+        "repositories",
+        "commits",
+        "pending",
+        "outliers",
+        "dates",
+        "failures",
+    ],
 )
 def test_a_check_shows_hostile_names_as_text_and_nothing_of_others(
     tenant: Tenant, other_tenant: Tenant, name: str
@@ -379,6 +389,41 @@ def test_a_shallow_clone_is_told_with_what_to_do(tenant: Tenant) -> None:
     assert "git fetch --unshallow" in without.text
     (pending,) = rows(check(browser, "pending"))
     assert f"commits before {SHA[:7]}, which a shallow clone cut off" in pending
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"version": "v2"},
+        {"git": {"commit_sha": SHA, "repository_url": URL}},
+        {"custom_tags": ["deployment_id:deployment-of-v2"]},
+    ],
+    ids=["version", "commit", "id"],
+)
+def test_failures_that_name_a_deployment_and_mark_none_lead_to_the_setting(
+    tenant: Tenant, named: dict[str, Any]
+) -> None:
+    deploy(tenant, 1, id="deployment-of-v2", version="v2", git=git())
+    outage = {"services": ["web"], "env": "production", "started_at": NOW_SEC - 3_600}
+    tenant.create({**outage, **named, "name": "Checkout is down"}, FAILURE)
+    tenant.create({**outage, "started_at": NOW_SEC - 60, "version": "v1"}, FAILURE)
+    store = tenant.built.store
+    store.derivations.derive_all_marked()
+    browser = sign_in(tenant)
+    section = check(browser, "failures")
+    assert "and mark none as failed: 1." in section.text
+    assert "incident_marks_failure" in section.text
+    (row,) = rows(section)
+    assert row.endswith("Checkout is down web")
+    for path in ("/", "/services/web"):
+        assert (
+            "failures that name a deployment and mark none: 1"
+            in browser.page(path).one("main").text
+        )
+    org = store.keys.organisation(tenant.organisation)
+    store.settings.put(org, {"incident_marks_failure": True}, "web").result()
+    store.derivations.derive_all_marked()
+    assert "No failure names a deployment" in check(sign_in(tenant), "failures").text
 
 
 def test_an_unknown_check_is_named(tenant: Tenant) -> None:

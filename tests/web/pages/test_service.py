@@ -150,7 +150,11 @@ def test_a_baseline_and_what_follows_a_gap_are_hollow_tiles(tenant: Tenant) -> N
     (flags,) = [
         each for each in explorer.all("fieldset") if each.one("legend").text.startswith("Flags")
     ]
-    assert [each.text for each in flags.all("li")] == ["Baseline 1 not", "After a gap 1 not"]
+    assert [each.text for each in flags.all("li")] == [
+        "Baseline 1 not",
+        "After a gap 1 not",
+        "Shallow clone 0 not",
+    ]
     chips = [cell.text for cell in explorer.all("td", class_="vd")]
     assert chips == ["OK", "OKAfter a gap", "OKBaseline"]
 

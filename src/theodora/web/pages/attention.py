@@ -45,6 +45,8 @@ class Attention(NamedTuple):
 
     ignored: int = 0
     """Members that were sent within a day and that nobody reads."""
+    unmarked: tuple[tuple[str, ...], ...] = ()
+    """The services of failures that name a deployment and mark none: a choice, and no fault."""
 
     @property
     def things(self) -> int:
@@ -82,7 +84,8 @@ def _look(store: Store, org: Organisation, now_ns: int) -> Attention:
     silent = tuple(source for source in sources if source.is_stale)
     refused = sum(is_recent(refusal, now_ns) for refusal in health.refusals)
     ignored = sum(is_recent(member, now_ns) for member in health.ignored)
-    return Attention(silent, len(health.failed_mirrors), refused, ignored)
+    unmarked = tuple(failure.services for failure in health.unmarked)
+    return Attention(silent, len(health.failed_mirrors), refused, ignored, unmarked)
 
 
 def is_recent(counted: Refusal | IgnoredMember, now_ns: int) -> bool:

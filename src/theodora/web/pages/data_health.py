@@ -111,6 +111,7 @@ def show_data_health(visit: Visit) -> Answer:
         "pending": len(pending),
         "outliers": len(outliers),
         "dates": sum(each.commits for each in health.undated),
+        "failures": len(health.unmarked),
     }
     checks = [
         Check(name, label, found[name], noun, visit.scope.link(PATH, check=name))
@@ -129,6 +130,7 @@ def show_data_health(visit: Visit) -> Answer:
             "kinds": KINDS,
             "unmatched": unmatched[:_SHOWN],
             "rows": rows.get(chosen, [])[:_SHOWN],
+            "unmarked": health.unmarked[:_SHOWN],
             "undated": health.undated[:_SHOWN],
             "reasons": _counted(without),
             "looked_at": len(seen),
@@ -148,6 +150,7 @@ _CHECKS = {
     "pending": ("Pending", "deployment"),
     "outliers": ("Outliers", "deployment"),
     "dates": ("Commits without a date", "commit"),
+    "failures": ("Failures that mark nothing", "failure"),
 }
 """Each check by its name in the address: its label, and what it counts."""
 

@@ -82,7 +82,7 @@ def show_service(visit: Visit) -> Answer:
             "looked_at": scope,
             "cards": cards_of(group, group.series, scope),
             "total": group.total,
-            "freshness": freshness(visit, group.total, scope),
+            "freshness": freshness(visit, group.total, scope, service),
             "compared_days": report.previous_period.days(),
             "weeks": weeks_of(visit, scope),
             "lead_times": lead_times_of(visit, scope, group.total.change_lead_time),
