@@ -348,6 +348,23 @@ def test_a_tag_that_divides_a_sequence_keeps_rollbacks_and_remediations_within_a
     assert after.id == "us-1-again"
 
 
+def test_a_remediation_by_version_is_found_in_its_region_before_anything_is_derived(
+    store: Store, org: Organisation
+):
+    store.settings.put(org, {"sequence_tag": "region"}, "web").result()
+    eu, us = by_region("eu"), by_region("us")
+    add(store, org, deployment("eu-2", 1, version="v2", custom_tags=eu))
+    add(store, org, deployment("eu-1", 2, version="v1", custom_tags=eu))
+    add(store, org, deployment("us-1", 3, version="v1", custom_tags=us))
+    verdict = Verdict(True, remediation_version="v1", remediation_type="rollback")
+    store.deployments.update(org, "eu-2", verdict, Giver("ann", 1)).result()
+    at_once = store.deployments.get(org, "eu-2").remediation
+    store.derivations.derive_all_marked()
+    assert at_once == store.deployments.get(org, "eu-2").remediation
+    assert at_once is not None
+    assert at_once.id == "eu-1"
+
+
 def test_a_version_is_patched_where_it_finished_last_in_whatever_region(
     store: Store, org: Organisation
 ):
