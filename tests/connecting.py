@@ -11,9 +11,11 @@ import uvicorn
 import uvloop
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from theodora.web.door.protocol import Connection, Limits
+from theodora.web.door.early import EarlyAnswers
+from theodora.web.door.limits import Alarm, Limits
+from theodora.web.door.protocol import Connection
 
-LIMITS = Limits(unread_body_bytes=1 << 20)
+LIMITS = Limits(head_bytes=65_536, unread_body_bytes=1 << 20)
 
 
 async def early(scope: Scope, receive: Receive, send: Send) -> None:
@@ -29,9 +31,20 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
     received, more = 0, True
     while more:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            return
         received += len(message.get("body", b""))
         more = message.get("more_body", False)
     body = str(received).encode()
+    await send({"type": "http.response.start", "status": 200, "headers": [_length(body)]})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def headers_back(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers with the headers, as they are when the body is there."""
+    while (await receive()).get("more_body"):
+        pass
+    body = b"\n".join(b"%b: %b" % header for header in scope["headers"])
     await send({"type": "http.response.start", "status": 200, "headers": [_length(body)]})
     await send({"type": "http.response.body", "body": body})
 
@@ -41,11 +54,16 @@ def _length(body: bytes) -> tuple[bytes, bytes]:
 
 
 @contextmanager
-def listening(app: ASGIApp, limits: Limits = LIMITS, **options: Any) -> Iterator[int]:
-    """A server on a thread of its own; its port."""
+def listening(
+    app: ASGIApp, limits: Limits = LIMITS, rung: list[str] | None = None, **options: Any
+) -> Iterator[int]:
+    """A server on a thread of its own; its port. Names of limits reached are added to `rung`."""
+    alarm = Alarm(rung.append if rung is not None else lambda _: None)
     listener = socket.create_server(("127.0.0.1", 0))
-    protocol = cast("Any", partial(Connection, limits=limits))
-    config = uvicorn.Config(app, http=protocol, ws="none", lifespan="off", **options)
+    protocol = cast("Any", partial(Connection, limits=limits, alarm=alarm))
+    config = uvicorn.Config(
+        EarlyAnswers(app), http=protocol, ws="none", lifespan="off", log_config=None, **options
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=lambda: uvloop.run(server.serve(sockets=[listener])))
     thread.start()

@@ -44,6 +44,7 @@ class Built:
 
     application: ASGIApp
     """The end of its lifespan closes the store."""
+    metrics: Metrics
     store: Store
     organisation: Organisation
     new_keys: Mapping[KeyKind, str]
@@ -127,7 +128,7 @@ def build(config: Config, invocation: Invocation = PLAIN) -> Built:
         services, dashboard, metrics, lifespan, log_requests=config.log_requests
     )
     new_keys = _ensure_keys(store, config)
-    return Built(application, store, store.keys.organisation(_ORGANISATION), new_keys)
+    return Built(application, metrics, store, store.keys.organisation(_ORGANISATION), new_keys)
 
 
 def _ignore(_org: Organisation, _repository_id: str) -> None:

@@ -250,6 +250,13 @@ SETTINGS: tuple[Setting, ...] = (
         "500",
         "Services and environments that one scrape of /metrics/dora gives at the most.",
     ),
+    Setting(
+        "max_header_bytes",
+        _integer,
+        "a number",
+        "65536",
+        "Longest request line and headers together; longer ones are answered 431 or 414.",
+    ),
     Setting("max_json_bytes", _integer, "a number", "5242880", "Longest JSON body, decompressed."),
     Setting(
         "max_multipart_bytes",
@@ -325,6 +332,7 @@ class Config:
     git_credential_helper: str
     metrics_memory_mib: int
     prometheus_groups: int
+    max_header_bytes: int
     max_json_bytes: int
     max_multipart_bytes: int
     log_level: str

@@ -14,10 +14,9 @@ from urllib.parse import urlsplit
 
 import click
 import uvicorn
-from starlette.types import ASGIApp
 
 from theodora import __version__
-from theodora.app import build
+from theodora.app import Built, build
 from theodora.cli.demo import load_demo
 from theodora.cli.invocation import invocation, serve_again
 from theodora.cli.logs import configure_logs
@@ -27,7 +26,9 @@ from theodora.config import Config
 from theodora.errors import UnusableSetting
 from theodora.storage.keys import KeyKind
 from theodora.storage.opening import is_postgresql
-from theodora.web.door.protocol import Connection, Limits
+from theodora.web.door.early import EarlyAnswers
+from theodora.web.door.limits import Alarm, Limits
+from theodora.web.door.protocol import Connection
 from theodora.web.invocation import Invocation, datadog_site
 
 _GRACE_SECONDS = 30
@@ -92,7 +93,7 @@ def serve(demo: bool, **flags: str | None) -> None:
                 _show_what_to_try(config, url, known_keys, called)
 
         if config.workers == 1:
-            _serve(config, built.application, listener, announce)
+            _serve(config, built, listener, announce)
         else:
             # The database is ready and has keys; the workers open it for themselves.
             built.store.close()
@@ -104,17 +105,18 @@ def _work(config: Config, listener: socket.socket, ready: Pipe) -> None:
     configure_logs(config)
     _end_well_when_asked()
     built = build(config, invocation(config.database))
-    _serve(config, built.application, listener, lambda: ready.send("ready"))
+    _serve(config, built, listener, lambda: ready.send("ready"))
 
 
 def _serve(
-    config: Config, application: ASGIApp, listener: socket.socket, announce: Callable[[], None]
+    config: Config, built: Built, listener: socket.socket, announce: Callable[[], None]
 ) -> None:
+    alarm = Alarm(built.metrics.count_limit)
     _Server(
         uvicorn.Config(
-            application,
+            EarlyAnswers(built.application),
             loop="uvloop",
-            http=cast("Any", partial(Connection, limits=_limits(config))),
+            http=cast("Any", partial(Connection, limits=_limits(config), alarm=alarm)),
             ws="none",
             log_config=None,
             access_log=False,
@@ -142,7 +144,10 @@ class _Server(uvicorn.Server):
 
 
 def _limits(config: Config) -> Limits:
-    return Limits(unread_body_bytes=max(config.max_json_bytes, config.max_multipart_bytes))
+    return Limits(
+        head_bytes=config.max_header_bytes,
+        unread_body_bytes=max(config.max_json_bytes, config.max_multipart_bytes),
+    )
 
 
 def _end_well_when_asked() -> None:

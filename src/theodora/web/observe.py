@@ -74,6 +74,13 @@ class Metrics:
             registry=self._registry,
         )
 
+        self._limits_reached = Counter(
+            "theodora_limits_reached",
+            "Connections, requests and uploads that a limit has ended.",
+            ["limit"],
+            registry=self._registry,
+        )
+
         # Looking a series up by its labels costs more than counting does.
         self._requests_of = cache(self._requests.labels)
         self._latency_of = cache(self._latency.labels)
@@ -81,6 +88,9 @@ class Metrics:
     def count_request(self, operation: str, status: int, seconds: float) -> None:
         self._requests_of(operation, status).inc()
         self._latency_of(operation).observe(seconds)
+
+    def count_limit(self, limit: str) -> None:
+        self._limits_reached.labels(limit).inc()
 
     def watch(
         self,

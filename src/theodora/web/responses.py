@@ -28,7 +28,9 @@ TITLES = {
     400: "Bad Request",
     404: "Not Found",
     413: "Payload Too Large",
+    414: "URI Too Long",
     415: "Unsupported Media Type",
+    431: "Request Header Fields Too Large",
     500: "Internal Server Error",
     503: "Service Unavailable",
 }
@@ -70,6 +72,11 @@ def error_reply(error: Exception) -> Reply:
             return _objects(503, _object(503), headers=(_RETRY_AFTER,))
         case _:
             return _objects(500, _object(500))
+
+
+def status_reply(status: int, detail: str) -> Reply:
+    """The reply to what is no request that the application could answer."""
+    return _objects(status, _object(status, detail))
 
 
 def _of_problem(problem: Problem) -> dict[str, Any]:

@@ -1,11 +1,16 @@
-"""How a connection ends: after the client has been heard out, or for too long."""
+"""What a connection takes, and how it ends: with the client heard out, but not for ever."""
 
 import socket
+import threading
 import time
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
-from connecting import LIMITS, connected, early, echo, listening, read_answer
+import pytest
+from starlette.types import Receive, Scope, Send
+
+from connecting import LIMITS, connected, early, echo, headers_back, listening, read_answer
 
 MIB = 1 << 20
 
@@ -30,14 +35,22 @@ def test_an_answer_whose_body_is_too_long_to_be_read_on_says_that_the_connection
         assert reader.read() == b""
 
 
-def test_a_body_of_unknown_length_is_read_on_as_far() -> None:
+def test_an_answer_before_the_end_of_a_body_of_unknown_length_says_so_too() -> None:
+    chunk = b"%x\r\n%b\r\n" % (MIB, b" " * MIB)
     with listening(early) as port, connected(port) as client:
-        client.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
-        client.sendall(b"100000\r\n%b\r\n" % (b" " * MIB))
+        client.sendall(head(b"Transfer-Encoding: chunked") + chunk * 8 + b"0\r\n\r\n")
         reader = client.makefile("rb")
-        assert read_answer(reader)[0] == 403
-        client.sendall(b"1\r\nx\r\n")
+        status, headers, _ = read_answer(reader)
+        assert (status, headers["connection"]) == (403, "close")
         assert reader.read() == b""
+
+
+def test_a_connection_lives_on_if_a_body_of_unknown_length_was_read() -> None:
+    with listening(echo) as port, connected(port) as client:
+        client.sendall(head(b"Transfer-Encoding: chunked") + b"1\r\nx\r\n0\r\n\r\n" + head())
+        reader = client.makefile("rb")
+        assert read_answer(reader)[2] == b"1"
+        assert read_answer(reader)[2] == b"0"
 
 
 def test_a_body_that_is_being_read_may_be_longer() -> None:
@@ -68,9 +81,9 @@ def test_nobody_is_heard_out_for_ever() -> None:
         client.sendall(b"Connection: close\r\n\r\n")
         started = time.monotonic()
         with suppress(ConnectionError):
-            while time.monotonic() < started + 5:
+            while time.monotonic() < started + 10:
                 client.sendall(b"1\r\nx\r\n" * 1000)
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 8
 
 
 def test_what_is_no_request_is_told_so_whatever_follows() -> None:
@@ -101,3 +114,151 @@ def test_a_request_after_the_last_one_gets_no_answer_of_its_own() -> None:
         assert read_answer(reader)[0] == 403
         client.sendall(b"  GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         assert reader.read() == b""
+
+
+# The head of a request
+
+
+def head(*lines: bytes) -> bytes:
+    return b"\r\n".join([b"GET / HTTP/1.1", b"Host: x", *lines, b"", b""])
+
+
+def answer_to(request: bytes, **options: Any) -> tuple[int, str]:
+    """Status and body of the answer to what is sent in full, and only then."""
+    with listening(echo, **options) as port, connected(port) as client:
+        client.sendall(request)
+        status, headers, body = read_answer(client.makefile("rb"))
+        assert (headers.get("connection") == "close") == (status != 200)
+        return status, body.decode()
+
+
+def test_a_head_may_have_so_many_bytes_and_no_more() -> None:
+    longest = LIMITS.head_bytes - len(head(b"X: "))
+    assert answer_to(head(b"X: " + b"x" * (longest - 1)))[0] == 200
+    assert answer_to(head(b"X: " + b"x" * (longest + 1)))[0] == 431
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (b"GET /" + b"x" * (2 << 20), 414),
+        (b"GET / HTTP/1.1\r\nX: " + b"x" * (2 << 20), 431),
+        (b"GET / HTTP/1.1\r\n" + b"x" * (2 << 20), 431),
+        (b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 500_000, 431),
+        (b"\r\n" * (1 << 20), 431),
+        (b"x" * (2 << 20), 400),
+    ],
+    ids=["URL", "value", "name", "lines", "empty lines", "method"],
+)
+def test_a_head_without_end_is_refused_and_the_answer_can_be_read(
+    request_: bytes, status: int
+) -> None:
+    rung: list[str] = []
+    refused, body = answer_to(request_, rung=rung)
+    assert refused == status
+    assert f'"status":"{status}"' in body
+    assert rung == (["head size"] if status != 400 else [])
+
+
+def test_a_head_may_have_so_many_lines_and_no_more() -> None:
+    assert answer_to(head(*[b"a: b"] * 255))[0] == 200
+    assert answer_to(head(*[b"a: b"] * 256))[0] == 431
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [b"1" + b"0" * (2 << 20), b"1;" + b"x" * (2 << 20), b"0\r\n" + b"a: b\r\n" * 500_000],
+    ids=["size", "extension", "trailers"],
+)
+def test_what_comes_around_a_body_has_a_limit_too(rest: bytes) -> None:
+    status, _ = answer_to(head(b"Transfer-Encoding: chunked") + rest)
+    assert status in {400, 431}
+
+
+def test_a_body_in_many_chunks_is_no_head() -> None:
+    chunks = b"1\r\nx\r\n" * 100_000 + b"0\r\n\r\n"
+    assert answer_to(head(b"Transfer-Encoding: chunked") + chunks) == (200, "100000")
+
+
+def test_fields_after_a_body_are_no_headers() -> None:
+    """A key that comes when the request has been let in already would be one for nobody."""
+    trailers = b"DD-API-KEY: x\r\nHost: y\r\n"
+    request = head(b"Transfer-Encoding: chunked") + b"0\r\n" + trailers + b"\r\n"
+    with listening(headers_back) as port, connected(port) as client:
+        client.sendall(request)
+        assert b"x" not in read_answer(client.makefile("rb"))[2].removeprefix(b"host: x")
+
+
+@pytest.mark.parametrize(
+    ("lines", "status"),
+    [
+        ([b"GET / HTTP/1.1"], 400),
+        ([b"GET / HTTP/1.1", b"Host: a", b"Host: b"], 400),
+        ([b"GET / HTTP/1.1", b"Host: a", b"hOST: a"], 400),
+        ([b"GET / HTTP/1.1", b"Host: a b"], 400),
+        ([b"GET / HTTP/1.1", b"Host: a@b"], 400),
+        ([b"GET / HTTP/1.1", b"Host: a/b"], 400),
+        ([b"GET / HTTP/1.1", b"Host: a"], 200),
+        ([b"GET / HTTP/1.1", b"Host: [::1]:8080"], 200),
+        ([b"GET / HTTP/1.1", b"Host:"], 200),
+        ([b"GET / HTTP/1.0"], 200),
+        ([b"GET / HTTP/1.0", b"Host: a", b"Host: b"], 400),
+    ],
+)
+def test_a_request_has_one_host(lines: list[bytes], status: int) -> None:
+    rung: list[str] = []
+    with listening(echo, rung=rung) as port, connected(port) as client:
+        client.sendall(b"\r\n".join([*lines, b"", b""]))
+        assert read_answer(client.makefile("rb"))[0] == status
+    assert rung == (["host"] if status == 400 else [])
+
+
+# Several requests at once
+
+
+def test_requests_may_be_sent_before_earlier_ones_are_answered() -> None:
+    with listening(echo) as port, connected(port) as client:
+        client.sendall(head() * 10)
+        reader = client.makefile("rb")
+        assert [read_answer(reader)[0] for _ in range(10)] == [200] * 10
+
+
+def test_of_too_many_the_first_are_answered_and_the_connection_ends() -> None:
+    rung: list[str] = []
+    with listening(echo, rung=rung) as port, connected(port) as client:
+        client.sendall(head() * 10_000)
+        answered = client.makefile("rb").read().count(b"HTTP/1.1 200 OK")
+    assert 16 <= answered <= 18
+    assert rung == ["pipelined requests"]
+
+
+def test_what_is_no_request_leaves_the_answer_before_it_alone() -> None:
+    with listening(echo) as port, connected(port) as client:
+        client.sendall(head() + b"no request at all\r\n" * 100_000)
+        reader = client.makefile("rb")
+        assert read_answer(reader)[0] == 200
+        assert reader.read() == b""
+
+
+def test_what_is_no_request_is_told_so_after_a_request_too() -> None:
+    with listening(echo) as port, connected(port) as client:
+        reader = client.makefile("rb")
+        client.sendall(head())
+        assert read_answer(reader)[0] == 200
+        client.sendall(b"no request at all\r\n" * 500_000)
+        assert read_answer(reader)[0] == 400
+
+
+def test_an_application_is_told_that_a_broken_body_has_no_end() -> None:
+    told = threading.Event()
+
+    async def waiting(scope: Scope, receive: Receive, send: Send) -> None:
+        del scope, send
+        while (await receive())["type"] == "http.request":
+            pass
+        told.set()
+
+    with listening(waiting) as port, connected(port) as client:
+        client.sendall(head(b"Transfer-Encoding: chunked") + b"1\r\nx\r\nno size\r\n")
+        assert read_answer(client.makefile("rb"))[0] == 400
+        assert told.wait(timeout=5)

@@ -1,0 +1,45 @@
+"""What connections may take, and who hears of it when they want more."""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import structlog
+
+log = structlog.get_logger()
+
+LimitName = Literal["head size", "host", "pipelined requests"]
+
+_SECONDS_BETWEEN_LINES = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one connection may take."""
+
+    head_bytes: int
+    """A request's line and headers together, and whatever else comes around its body."""
+    unread_body_bytes: int
+    """A body that nobody reads is read on if it is no longer; else the connection ends."""
+    linger_seconds: float = 30.0
+    """How long a client is heard out that goes on sending on a connection that ends."""
+
+
+class Alarm:
+    """Counts what limits have ended and logs it: the first at once, of a flood some lines."""
+
+    def __init__(self, count: Callable[[LimitName], None]) -> None:
+        self._count = count
+        self._unsaid: Counter[LimitName] = Counter()
+        self._said_at: dict[LimitName, float] = {}
+
+    def ring(self, limit: LimitName, address: str) -> None:
+        self._count(limit)
+        self._unsaid[limit] += 1
+        now = time.monotonic()
+        if now - self._said_at.get(limit, -_SECONDS_BETWEEN_LINES) >= _SECONDS_BETWEEN_LINES:
+            self._said_at[limit] = now
+            times = self._unsaid.pop(limit)
+            log.warning("a limit was reached", limit=limit, times=times, last_address=address)
