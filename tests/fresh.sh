@@ -15,10 +15,15 @@ HERE=$(git -C "$(dirname "$0")" rev-parse --show-toplevel)
 main() {
   [ "$(id -u)" = 0 ] || { echo "make fresh changes its root: run it as root, for example with sudo"; exit 1; }
   if [ -z "${THEODORA_FRESH_INSIDE:-}" ]; then
+    mkdir -p "$CACHE"
+    exec 9>"$CACHE/lock"
+    flock --nonblock 9 || { echo "make fresh is running already"; exit 1; }
     make_base
     # Mounts are gone with the namespace, however this ends.
     THEODORA_FRESH_INSIDE=yes exec unshare --mount --pid --fork --kill-child "$0"
   fi
+  # The first process of a namespace is told of signals only where it asks for them.
+  trap 'exit 130' INT TERM
   make_copy
   status=0
   inside 'make test TESTS="$TESTS"' || status=$?

@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from repositories import GitRepository, make_repository
 from theodora.cli import main
+from theodora.cli.invocation import program
 from theodora.dora import MetricsQuery, Period
 from theodora.events import Deployment
 from theodora.query import parse
@@ -67,7 +68,7 @@ def test_each_tag_is_a_deployment_and_their_commits_come_along(
     assert result.exit_code == 0, result.output
     assert "commits: 2 added, 0 replaced, 0 unchanged, 0 kept out" in result.output
     assert "deployments: 2 added, 0 replaced, 0 unchanged, 0 kept out" in result.output
-    assert "`theodora derive`" in result.stderr
+    assert f"`{program()} derive`" in result.stderr
     log = repository.log()
     with stored(tmp_path) as (store, org):
         kept = store.commits.repository(org, ID).commits

@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from theodora.cli import main
+from theodora.cli.invocation import program
 from theodora.dora import Commit, PullRequest
 from theodora.events import Deployment, Failure, Git
 from theodora.storage import Store
@@ -167,7 +168,7 @@ def test_what_is_not_derived_yet_is_told_beside_the_numbers(url: str):
         store.deployments.add(org, late, 1).result()
     done = run(url, "--format", "csv")
     assert "missing: 1 change waiting, the oldest for " in done.stderr
-    assert "`theodora derive`" in done.stderr
+    assert f"`{program()} derive`" in done.stderr
     assert "derive" not in done.stdout
 
 

@@ -4,6 +4,7 @@ import time
 
 import click
 
+from theodora.cli.invocation import program
 from theodora.events.values import SECOND_NS
 from theodora.storage import Organisation, Store
 from theodora.web.pages import wording
@@ -22,6 +23,6 @@ def tell_what_waits(store: Store, org: Organisation) -> None:
     click.echo(
         "Not everything is derived yet, so lead times and failures may be missing: "
         f"{changes} waiting{since}. "
-        "`theodora derive` does it now, a running server soon after each change.",
+        f"`{program()} derive` does it now, a running server soon after each change.",
         err=True,
     )

@@ -5,6 +5,8 @@ from ipaddress import ip_address
 from typing import NamedTuple
 from urllib.parse import SplitResult
 
+DEFAULT_ORGANISATION = "default"
+"""The one that commands work on unless they are told another."""
 HTTPS_FLAGS = "--tls-cert .theodora/tls/server.pem --tls-key .theodora/tls/server-key.pem"
 
 

@@ -1,5 +1,6 @@
 """Data health: its checks, each with a count, a sentence, a table and the way to mend it."""
 
+import shlex
 import time
 from typing import Any
 
@@ -464,7 +465,8 @@ def test_a_repository_like_one_with_commits_is_named_with_the_command_that_joins
     deploy(tenant, git=moved)
     browser = sign_in(tenant)
     (row,) = rows(check(browser, "repositories"))
-    command = f"theodora settings alias git.example.com/Shop/web {REPOSITORY}"
+    names = f"git.example.com/Shop/web {REPOSITORY}"
+    command = f"theodora settings alias {names} --org {shlex.quote(tenant.organisation)}"
     assert f"Is it {REPOSITORY}, which has commits? Then run {command}" in row
     store = tenant.built.store
     given = {"repository_aliases": {"git.example.com/Shop/web": REPOSITORY}}

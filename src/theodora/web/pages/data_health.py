@@ -49,10 +49,9 @@ class Unmatched(NamedTuple):
     """A repository that commits are known of and that may be the same one."""
 
     @property
-    def alias_command(self) -> str:
-        """The command that joins the two."""
-        names = f"{shlex.quote(self.repository_id)} {shlex.quote(self.similar or '')}"
-        return f"theodora settings alias {names}"
+    def alias_names(self) -> str:
+        """What the command that joins the two is given."""
+        return f"{shlex.quote(self.repository_id)} {shlex.quote(self.similar or '')}"
 
 
 class RefusalRow(NamedTuple):

@@ -77,8 +77,8 @@ def query_problem(error: Invalid, text: str) -> QueryProblem | None:
 _HOME = ("Overview", "/")
 
 
-def error_page(error: Exception, command: str) -> ErrorPage:
-    """`command` is how `theodora` is typed."""
+def error_page(error: Exception, command: str, org_flag: str) -> ErrorPage:
+    """`command` is how `theodora` is typed, `org_flag` what it is told of the organisation."""
     match error:
         case Invalid():
             return ErrorPage(
@@ -96,7 +96,7 @@ def error_page(error: Exception, command: str) -> ErrorPage:
                 (("Sign in", "/sign-in"),),
             )
         case NotPermitted():
-            return _not_permitted(error, command)
+            return _not_permitted(error, command, org_flag)
         case StaleForm():
             return ErrorPage(
                 403,
@@ -143,7 +143,7 @@ def error_page(error: Exception, command: str) -> ErrorPage:
             )
 
 
-def _not_permitted(error: NotPermitted, command: str) -> ErrorPage:
+def _not_permitted(error: NotPermitted, command: str, org_flag: str) -> ErrorPage:
     may = PERMISSIONS.get(error.permission, "do this")
     name = f'"{error.key.name}"' if error.key.name else "you are signed in with"
     return ErrorPage(
@@ -151,7 +151,7 @@ def _not_permitted(error: NotPermitted, command: str) -> ErrorPage:
         f"Your key may not {may}",
         f"The application key {name} lacks the permission {error.permission}. "
         "Sign in with a key that has it, or ask somebody who runs this server for one: "
-        f"{command} keys create application --permission {error.permission}",
+        f"{command} keys create application --permission {error.permission}{org_flag}",
         (("Sign in with another key", "/sign-in"),),
     )
 

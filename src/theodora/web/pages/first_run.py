@@ -1,6 +1,5 @@
 """What the overview is before any event: how to send the first one."""
 
-import shlex
 import time
 from urllib.parse import quote, urlsplit
 
@@ -17,7 +16,6 @@ from theodora.web.security import WRITE_SETTINGS
 TEMPLATE = "first_run.html"
 _JSON = "application/json"
 _PLACEHOLDER = "<an API key>"
-_DEFAULT_ORGANISATION = "default"
 
 
 def has_no_event(visit: Visit) -> bool:
@@ -28,7 +26,6 @@ def show_first_run(visit: Visit, api_key: str = "") -> View:
     """`api_key` has just been made, and is shown this once."""
     url = urlsplit(visit.url)
     site = datadog_site(url)
-    org = visit.organisation.name
     return View(
         {
             "api_key": api_key,
@@ -38,7 +35,6 @@ def show_first_run(visit: Visit, api_key: str = "") -> View:
             "site": site,
             "site_host": site.partition("/")[0].partition(":")[0],
             "has_https": url.scheme == "https",
-            "org": "" if org == _DEFAULT_ORGANISATION else f" --org {shlex.quote(org)}",
         },
         template=TEMPLATE,
     )

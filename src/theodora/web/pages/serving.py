@@ -6,6 +6,7 @@ pages; then the handler answers and its template is drawn, on a thread.
 
 import asyncio
 import re
+import shlex
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -28,7 +29,7 @@ from theodora.storage import Session, SessionLimits
 from theodora.storage.sessions import new_session_secret
 from theodora.web.body import read_body
 from theodora.web.endpoint import Services
-from theodora.web.invocation import Invocation
+from theodora.web.invocation import DEFAULT_ORGANISATION, Invocation
 from theodora.web.observe import note_operation, request_id_of_task
 from theodora.web.pages import navigation
 from theodora.web.pages.assets import assets, assets_by_name
@@ -316,7 +317,7 @@ class _Arrival:
             if problem is not None:
                 values = {"problem": problem}
                 return self._finished(View(values, 400, template="query_problem.html"), self.page)
-        page = error_page(error, self._dashboard.invocation.command)
+        page = error_page(error, self._dashboard.invocation.command, self._org_flag)
         values = {"error": page, "request_id": request_id.decode("latin-1")}
         return self._finished(View(values, page.status, template="error.html"), self.page)
 
@@ -365,9 +366,16 @@ class _Arrival:
             "version": __version__,
             "program": self._dashboard.invocation.program,
             "command": self._dashboard.invocation.command,
+            "org_flag": self._org_flag,
             "serve_https": self._dashboard.invocation.serve_https,
             "read_ms": _ms(self._started, read),
         }
+
+    @property
+    def _org_flag(self) -> str:
+        """What a command is told to work on this organisation; nothing where it does so anyway."""
+        name = self._session.key.organisation.name if self._session else DEFAULT_ORGANISATION
+        return "" if name == DEFAULT_ORGANISATION else f" --org {shlex.quote(name)}"
 
     def _asset(self, name: str) -> str:
         return self._scope.href(f"/static/{assets()[name].name}")
