@@ -22,7 +22,7 @@ from theodora.dora.stages import STAGES
 from theodora.storage.changes import changed_since
 from theodora.storage.cursor import Cursor, Row, in_equal_parts, placeholders
 from theodora.storage.growing import Column, Columns, Growing, keep_ragged
-from theodora.storage.indexing import watermark_of
+from theodora.storage.lookup import unindexed_elements
 from theodora.storage.measures import decode_spans
 from theodora.storage.organisations import Organisation
 from theodora.storage.tables import DEPLOYMENTS, FAILURES, EventTable, decode_texts
@@ -407,11 +407,9 @@ def _tag_pairs(
             (org.key, prefix, f"{mark}{key};"),
         )
         yield from ((event, term[len(prefix) :]) for event, term in rows)
-    # The sign keeps SQLite from walking all of the organisation in search of these few.
+    rest = unindexed_elements(table, org)
     rows = cursor.execute(
-        f"SELECT x.event, x.value FROM {table.elements} x JOIN {table.name} e ON e.key = x.event "
-        f"WHERE x.event > {watermark_of(table)} AND x.field = ? AND +e.org = ?",
-        (f"@{key}", org.key),
+        f"SELECT x.event, x.value {rest.sql} AND x.field = ?", (*rest.values, f"@{key}")
     )
     yield from ((event, value) for event, value in rows)
 

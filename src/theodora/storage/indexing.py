@@ -31,7 +31,6 @@ Entry = tuple[int, str, int, int]
 @dataclass(frozen=True, slots=True)
 class _Statements:
     watermark: LiteralString
-    newest: LiteralString
     above: LiteralString
     raise_watermark: LiteralString
     add_posting: LiteralString
@@ -46,7 +45,7 @@ class _Statements:
 def index_some(cursor: Cursor, table: EventTable[Any]) -> bool:
     """Indexes the next batch of events above the watermark; whether there may be more."""
     sql = _statements(table)
-    rows = cursor.execute(sql.above, (watermark(cursor, table), BATCH)).fetchall()
+    rows = cursor.execute(sql.above, (indexed_up_to(cursor, table), BATCH)).fetchall()
     if not rows:
         return False
     postings: list[Entry] = []
@@ -61,7 +60,7 @@ def index_some(cursor: Cursor, table: EventTable[Any]) -> bool:
     return len(rows) == BATCH
 
 
-def watermark(cursor: Cursor, table: EventTable[Any]) -> int:
+def indexed_up_to(cursor: Cursor, table: EventTable[Any]) -> int:
     """The key up to which events are indexed."""
     return only_value(cursor.execute(_statements(table).watermark))
 
@@ -71,19 +70,9 @@ def watermark_of(table: EventTable[Any]) -> LiteralString:
     return f"(SELECT value FROM counters WHERE name = '{table.watermark}')"
 
 
-def tail_of(table: EventTable[Any]) -> LiteralString:
-    """A statement for how far the newest event is above the watermark; events at all if > 0."""
-    return f"SELECT coalesce(max(key), 0) - {watermark_of(table)} FROM {table.name}"
-
-
-def has_tail(cursor: Cursor, table: EventTable[Any]) -> bool:
-    """Whether there are events above the watermark."""
-    return only_value(cursor.execute(_statements(table).newest)) > 0
-
-
 def forget(cursor: Cursor, table: EventTable[E], org: int, key: int, event: E) -> None:
     """Takes an event out of the index, if it is there."""
-    if key <= watermark(cursor, table):
+    if key <= indexed_up_to(cursor, table):
         found = terms(table, event)
         postings = _postings(org, key, event, found)
         _delete(cursor, table, postings, _numbers(table, org, key, event, found))
@@ -116,7 +105,7 @@ def replace_terms(
     changed: Sequence[tuple[str, str]],
 ) -> None:
     """Posts an event under other terms, if it is indexed. Of each pair the first is the former."""
-    if key > watermark(cursor, table):
+    if key > indexed_up_to(cursor, table):
         return
     _delete(cursor, table, [(org, was, started_at_ns, key) for was, _ in changed], [])
     _add(cursor, table, [(org, now, started_at_ns, key) for _, now in changed], [])
@@ -203,7 +192,6 @@ def _statements(table: EventTable[Any]) -> _Statements:
     name, postings, numbers = table.name, table.postings, table.numbers
     return _Statements(
         watermark=f"SELECT {watermark_of(table)}",
-        newest=tail_of(table),
         above=(
             f"SELECT e.key, e.org, {table.select} FROM {name} e WHERE e.key > ? "
             "ORDER BY e.key LIMIT ?"

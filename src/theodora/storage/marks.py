@@ -8,22 +8,18 @@ by the worker that takes it.
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import LiteralString, NamedTuple
 
 from theodora.events import Deployment
 from theodora.storage.cursor import Cursor
-from theodora.storage.indexing import watermark_of
+from theodora.storage.lookup import events_with
 from theodora.storage.match_keys import match_keys
 from theodora.storage.organisations import Organisation
 from theodora.storage.posted import posted_values
 from theodora.storage.rows import Stored
 from theodora.storage.tables import DEPLOYMENTS
-
-POSTED: LiteralString = (
-    "(SELECT event FROM deployment_postings WHERE org = ? AND term = ? "
-    f"UNION ALL SELECT key AS event FROM deployments WHERE key > {watermark_of(DEPLOYMENTS)})"
-)
-"""The deployments posted under a term, and those that the postings do not know yet."""
+from theodora.storage.terms import Term
 
 _MOST_TAKEN = 100_000
 """Marks read at once."""
@@ -241,16 +237,20 @@ def _covered(
     cursor: Cursor, org: Organisation, kind: str, service: str | None
 ) -> list[tuple[str, str | None]]:
     """Service and env of every sequence of a service, or of the organisation."""
-    if kind == "organisation":
-        rows = cursor.execute(
-            "SELECT DISTINCT service, env FROM deployments WHERE org = ?", (org.key,)
-        )
-    else:
-        rows = cursor.execute(
-            f"SELECT DISTINCT d.service, d.env FROM {POSTED} p "
-            "CROSS JOIN deployments d ON d.key = p.event WHERE d.org = ? AND d.service = ?",
-            (org.key, f"service:{service}", org.key, service),
-        )
+    if kind == "service":
+        return _with(cursor, org, Term("service", service or ""))
+    rows = cursor.execute("SELECT DISTINCT service, env FROM deployments WHERE org = ?", (org.key,))
+    return [(service, env) for service, env in rows]
+
+
+def _with(cursor: Cursor, org: Organisation, term: Term) -> list[tuple[str, str | None]]:
+    """Service and env of every sequence with a deployment that has a term."""
+    found = events_with(DEPLOYMENTS, org, term)
+    rows = cursor.execute(
+        f"SELECT DISTINCT d.service, d.env FROM ({found.sql}) p "
+        "CROSS JOIN deployments d ON d.key = p.event",
+        found.values,
+    )
     return [(service, env) for service, env in rows]
 
 
@@ -267,13 +267,5 @@ def _covered_by_repository(
             cursor, DEPLOYMENTS, org, "repository_id", limit=_MOST_REPOSITORIES
         )
     names = [each for each in deployed[org.key] if keys.key(each) == keys.key(repository_id)]
-    rows = [
-        row
-        for name in names
-        for row in cursor.execute(
-            f"SELECT DISTINCT d.service, d.env FROM {POSTED} p "
-            "CROSS JOIN deployments d ON d.key = p.event WHERE d.org = ? AND d.repository_id = ?",
-            (org.key, f"repository_id:{name}", org.key, name),
-        ).fetchall()
-    ]
-    return list(dict.fromkeys((service, env) for service, env in rows))
+    found = (_with(cursor, org, Term("repository_id", name)) for name in names)
+    return list(dict.fromkeys(chain.from_iterable(found)))

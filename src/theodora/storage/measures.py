@@ -16,7 +16,10 @@ from theodora.dora.columns import UNKNOWN_NS, Ints
 from theodora.dora.derived import Changes
 from theodora.dora.stages import STAGES, Stages
 from theodora.storage.cursor import Cursor
-from theodora.storage.marks import POSTED, SequenceKey
+from theodora.storage.lookup import events_with
+from theodora.storage.marks import SequenceKey
+from theodora.storage.tables import DEPLOYMENTS
+from theodora.storage.terms import Term
 
 _SPAN_BYTES = 8
 _WIDTH = 1 + len(STAGES)
@@ -50,11 +53,12 @@ def decode_spans(encoded: Sequence[bytes | None]) -> tuple[Ints, Ints]:
 
 def read_digests(cursor: Cursor, key: SequenceKey) -> dict[int, int]:
     """The digests of what was measured of a service, by the keys of its deployments' rows."""
+    found = events_with(DEPLOYMENTS, key.org, Term("service", key.service))
     return dict(
         cursor.execute(
-            f"SELECT m.deployment, m.digest FROM {POSTED} p "
+            f"SELECT m.deployment, m.digest FROM ({found.sql}) p "
             "CROSS JOIN deployment_measures m ON m.deployment = p.event",
-            (key.org.key, f"service:{key.service}"),
+            found.values,
         ).fetchall()
     )
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any, LiteralString
 
 from theodora.storage.cursor import Cursor
-from theodora.storage.indexing import watermark_of
+from theodora.storage.lookup import unindexed
 from theodora.storage.organisations import Organisation
 from theodora.storage.tables import EventTable
 
@@ -60,11 +60,9 @@ def _in_tail(
 ) -> Iterator[str]:
     """The values of events that the postings do not know yet."""
     values_of = dict(table.posted)[field]
-    # The sign keeps SQLite from walking all of the organisation in search of these few.
+    rest = unindexed(table, org)
     rows = cursor.execute(
-        f"SELECT {table.select} FROM {table.name} e "
-        f"WHERE e.key > {watermark_of(table)} AND +e.org = ?",
-        (org.key,),
+        f"SELECT {table.select} FROM {table.name} e WHERE {rest.sql}", rest.values
     )
     for row in rows.fetchall():
         yield from (value for value in values_of(table.from_row(row)) if value is not None)

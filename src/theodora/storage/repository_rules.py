@@ -14,12 +14,13 @@ from theodora.events import Git, match_key, repository_id, without_credentials
 from theodora.storage.commits import move_repository
 from theodora.storage.cursor import Cursor, only_value
 from theodora.storage.database import Database
-from theodora.storage.indexing import watermark_of
+from theodora.storage.lookup import events_with
 from theodora.storage.marks import mark_organisation
 from theodora.storage.organisations import Organisation
 from theodora.storage.posted import posted_values
 from theodora.storage.rows import Rows
 from theodora.storage.tables import EventTable
+from theodora.storage.terms import Term
 
 RULES = 1
 """The version of the rules in `events/repository.py`: raised when they change what is stored."""
@@ -67,13 +68,11 @@ def _outdated(
 ) -> Iterator[tuple[int, str]]:
     """Keys and stored ids of some events with the URL, those that are up to date left out."""
     clean = without_credentials(url)
+    found = events_with(table, org, Term("repository_url", url))
     rows = cursor.execute(
-        "SELECT e.key, e.repository_id FROM ("
-        f"SELECT event FROM {table.postings} WHERE org = ? AND term = ? "
-        f"UNION ALL SELECT key AS event FROM {table.name} WHERE key > {watermark_of(table)}) p "
-        f"CROSS JOIN {table.name} e ON e.key = p.event "
-        "WHERE e.org = ? AND e.repository_url = ? LIMIT ?",
-        (org.key, f"repository_url:{url}", org.key, url, limit),
+        f"SELECT e.key, e.repository_id FROM ({found.sql}) p "
+        f"CROSS JOIN {table.name} e ON e.key = p.event LIMIT ?",
+        (*found.values, limit),
     )
     for key, stored_id in rows.fetchall():
         if clean != url or stored_id != repository_id(clean):

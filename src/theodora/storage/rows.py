@@ -147,7 +147,7 @@ class Rows(Generic[E]):
         """The same of several, of which some may have changed."""
         changed = [(stored, now) for stored, now in changes if now != stored.event]
         if changed:
-            indexed = indexing.watermark(cursor, self.table)
+            indexed = indexing.indexed_up_to(cursor, self.table)
             for stored, now in changed:
                 self._derive(cursor, org, stored, now, indexed)
 
@@ -248,7 +248,7 @@ class Rows(Generic[E]):
             ),
         )
         if event != former.event:
-            indexed = indexing.watermark(cursor, self.table)
+            indexed = indexing.indexed_up_to(cursor, self.table)
             indexing.move(cursor, self.table, org.key, former.key, former.event, event, indexed)
             cursor.execute(self._sql.delete_elements, (former.key,))
             self._add_elements(cursor, former.key, event)

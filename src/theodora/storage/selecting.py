@@ -30,7 +30,7 @@ from theodora.query.fields import Scalar, Target
 from theodora.query.matches import TargetLeaf, holds
 from theodora.storage.columns import KeptEvents, Snapshot
 from theodora.storage.cursor import Cursor
-from theodora.storage.indexing import watermark_of
+from theodora.storage.lookup import events_with
 from theodora.storage.organisations import Organisation
 from theodora.storage.settings import production_tree
 from theodora.storage.terms import Term
@@ -119,17 +119,11 @@ class Selecting(Generic[C]):
     def _keys(self, leaf: Leaf) -> Ints:
         """The keys of the events of the period, at the least, that match."""
         table, cursor = self._kept.table, self._cursor
-        condition = compile_where(leaf, table, cursor.dialect)
         term = self._term(leaf)
         if term is not None:
-            rows = cursor.execute(
-                f"SELECT event FROM {table.postings} WHERE org = ? AND term = ? "
-                # The sign keeps SQLite from walking all of the organisation in search of these few.
-                f"UNION ALL SELECT e.key FROM {table.name} e "
-                f"WHERE e.key > {watermark_of(table)} AND +e.org = ? AND {condition.sql}",
-                (self._org.key, str(term), self._org.key, *condition.values),
-            )
+            rows = cursor.execute(*events_with(table, self._org, term))
         else:
+            condition = compile_where(leaf, table, cursor.dialect)
             instant = self._kept.instant
             rows = cursor.execute(
                 f"SELECT e.key FROM {table.name} e WHERE e.org = ? "

@@ -13,7 +13,7 @@ from theodora.query.ast import Everything, Query
 from theodora.query.fields import Field, Scalar
 from theodora.storage.cursor import Cursor, Row
 from theodora.storage.dialect import Dialect
-from theodora.storage.indexing import has_tail, tail_of, watermark_of
+from theodora.storage.lookup import has_unindexed, unindexed, unindexed_reach
 from theodora.storage.organisations import Organisation
 from theodora.storage.probes import (
     NumberProbe,
@@ -217,7 +217,7 @@ class Search:
     def choose(self, cursor: Cursor) -> Choice:
         """The first union that finds few events, or else the rarest that comes in order."""
         few, merge, tailed = self._chosen(cursor)
-        return Choice(few, merge, has_tail(cursor, self._table) if tailed is None else tailed)
+        return Choice(few, merge, has_unindexed(cursor, self._table) if tailed is None else tailed)
 
     def _after(self) -> Condition:
         """What comes after the place that the page before ended at."""
@@ -294,7 +294,7 @@ class Search:
                 Condition(f"SELECT * FROM ({arm.sql}{first}) first", arm.values) for arm in arms
             ]
         found = _together(" UNION ALL ", arms)
-        tail = tail_of(self._table)
+        tail = unindexed_reach(self._table)
         count, first_ns, last_ns, above = cursor.execute(
             f"SELECT count(*), coalesce(min(at), 0), coalesce(max(at), 0), ({tail}) "
             f"FROM (SELECT at FROM ({found.sql}) arms{order} LIMIT {few}) few",
@@ -435,19 +435,20 @@ class Search:
 
     def _tail(self) -> Condition:
         """Probes for every event that postings and numbers do not know yet."""
+        rest = unindexed(self._table, self._org)
         return Condition(
             f"SELECT e.started_at_ns AS at, e.key AS event FROM {self._table.name} e "
-            f"WHERE e.key > {watermark_of(self._table)}"
+            f"WHERE {rest.sql}",
+            rest.values,
         )
 
     def _tail_rows(self) -> Condition:
         """Reads such events, if they match and have a value to be sorted by."""
-        valued = self._has_value(self._sorted_by)
+        rest, valued = unindexed(self._table, self._org), self._has_value(self._sorted_by)
         return Condition(
             f"SELECT {self._columns} FROM {self._table.name} e "
-            f"WHERE e.key > {watermark_of(self._table)} AND +{self._where.sql} "
-            f"AND {valued.sql}",
-            (*self._where.values, *valued.values),
+            f"WHERE {rest.sql} AND +{self._where.sql} AND {valued.sql}",
+            (*rest.values, *self._where.values, *valued.values),
         )
 
     def _numbers(self, field: str) -> Condition:
@@ -487,18 +488,22 @@ class Search:
         low, high = self._window
         if "duration" not in self._table.ranged_fields or high > _FAR_FUTURE_NS:
             return Condition("e.finished_at_ns >= ?", (low,))
+        rest = unindexed(self._table, self._org)
         longest: LiteralString = (
             "SELECT coalesce(max(value), 0) AS seconds FROM (SELECT max(value) AS value "
             f"FROM {self._table.numbers} WHERE org = ? AND field = 'duration' "
-            f"UNION ALL SELECT max(duration) AS value FROM {self._table.name} "
-            f"WHERE key > {watermark_of(self._table)}) every"
+            f"UNION ALL SELECT max(e.duration) AS value FROM {self._table.name} e "
+            f"WHERE {rest.sql}) every"
         )
         # Beyond some centuries the sum would not fit.
         latest: LiteralString = (
             "SELECT CASE WHEN seconds < 4000000000 THEN ? + 1000000000 * (1 + seconds) "
             f"ELSE {_LAST_NS} END FROM ({longest}) longest"
         )
-        return Condition(f"e.finished_at_ns BETWEEN ? AND ({latest})", (low, high, self._org.key))
+        return Condition(
+            f"e.finished_at_ns BETWEEN ? AND ({latest})",
+            (low, high, self._org.key, *rest.values),
+        )
 
 
 def _may_repeat(union: Union) -> bool:

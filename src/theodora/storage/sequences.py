@@ -7,11 +7,12 @@ from theodora.dora import DeploymentSequence, GivenRemediation, Override, Reposi
 from theodora.events import Deployment, Failure, MatchKeys
 from theodora.storage.commits import load
 from theodora.storage.cursor import Cursor
-from theodora.storage.indexing import watermark_of
-from theodora.storage.marks import POSTED, SequenceKey
+from theodora.storage.lookup import events_with
+from theodora.storage.marks import SequenceKey
 from theodora.storage.match_keys import match_keys
 from theodora.storage.settings import effective_settings
 from theodora.storage.tables import DEPLOYMENTS, FAILURES
+from theodora.storage.terms import Term
 
 _SELECT: LiteralString = f"SELECT e.key, {DEPLOYMENTS.select} FROM "
 
@@ -90,10 +91,11 @@ def write_link(cursor: Cursor, key: int, link: Link) -> None:
 
 def read_deployments(cursor: Cursor, key: SequenceKey) -> dict[int, Deployment]:
     """The deployments of a sequence by the keys of their rows."""
+    found = events_with(DEPLOYMENTS, key.org, Term("service", key.service))
     rows = cursor.execute(
-        f"{_SELECT} {POSTED} p CROSS JOIN deployments e ON e.key = p.event "
-        "WHERE e.org = ? AND e.service = ? AND e.env IS NOT DISTINCT FROM ?",
-        (key.org.key, f"service:{key.service}", key.org.key, key.service, key.env),
+        f"{_SELECT} ({found.sql}) p CROSS JOIN deployments e ON e.key = p.event "
+        "WHERE e.env IS NOT DISTINCT FROM ?",
+        (*found.values, key.env),
     )
     return {row[0]: DEPLOYMENTS.from_row(row[1:]) for row in rows}
 
@@ -156,12 +158,10 @@ def _override(deployment_id: str, row: list[Any]) -> Override:
 
 def _read_incidents(cursor: Cursor, key: SequenceKey) -> tuple[Failure, ...]:
     """The failures of the sequence's service."""
+    found = events_with(FAILURES, key.org, Term("service", key.service))
     rows = cursor.execute(
-        f"SELECT {FAILURES.select} FROM (SELECT event FROM failure_postings "
-        "WHERE org = ? AND term = ? UNION ALL SELECT key AS event FROM failures "
-        f"WHERE key > {watermark_of(FAILURES)}) p CROSS JOIN failures e ON e.key = p.event "
-        "WHERE e.org = ? ORDER BY e.receipt",
-        (key.org.key, f"service:{key.service}", key.org.key),
+        f"SELECT {FAILURES.select} FROM ({found.sql}) p "
+        "CROSS JOIN failures e ON e.key = p.event ORDER BY e.receipt",
+        found.values,
     )
-    failures = (FAILURES.from_row(row) for row in rows)
-    return tuple(each for each in failures if key.service in each.services)
+    return tuple(FAILURES.from_row(row) for row in rows)

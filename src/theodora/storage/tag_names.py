@@ -8,17 +8,11 @@ from collections.abc import Iterable
 from typing import LiteralString
 
 from theodora.storage.cursor import Cursor
-from theodora.storage.indexing import watermark_of
+from theodora.storage.lookup import unindexed_elements
 from theodora.storage.organisations import Organisation
 from theodora.storage.posted import leaps
 from theodora.storage.tables import DEPLOYMENTS
 from theodora.storage.terms import TAG_MARKS
-
-_NEWEST: LiteralString = (
-    "FROM deployment_elements x JOIN deployments e ON e.key = x.event "
-    # The sign keeps SQLite from walking all of the organisation in search of these few.
-    f"WHERE x.event > {watermark_of(DEPLOYMENTS)} AND +e.org = ?"
-)
 
 
 def tag_keys(cursor: Cursor, org: Organisation, limit: int) -> list[str]:
@@ -30,7 +24,8 @@ def tag_keys(cursor: Cursor, org: Organisation, limit: int) -> list[str]:
         # What follows a colon begins with `;` at the least.
         for term in leaps(cursor, DEPLOYMENTS, org, (mark, _after(mark)), f">= {key} || ';'", limit)
     }
-    rows = cursor.execute(f"SELECT DISTINCT x.field {_NEWEST}", (org.key,))
+    rest = unindexed_elements(DEPLOYMENTS, org)
+    rows = cursor.execute(f"SELECT DISTINCT x.field {rest.sql}", rest.values)
     return _first(found | {field[1:] for (field,) in rows}, limit)
 
 
@@ -45,8 +40,9 @@ def tag_values(
         ends = start + beginning, f"{start}{beginning}\U0010ffff"
         terms = leaps(cursor, DEPLOYMENTS, org, ends, "> found.term", limit)
         found |= {term[len(start) :] for term in terms}
+    rest = unindexed_elements(DEPLOYMENTS, org)
     rows = cursor.execute(
-        f"SELECT DISTINCT x.value {_NEWEST} AND x.field = ?", (org.key, f"@{key}")
+        f"SELECT DISTINCT x.value {rest.sql} AND x.field = ?", (*rest.values, f"@{key}")
     )
     newest = {value for (value,) in rows if value.startswith(beginning)}
     return _first(found | newest, limit)

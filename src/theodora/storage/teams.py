@@ -11,10 +11,11 @@ import msgspec
 
 from theodora.events import Deployment, Failure, with_team_of_services
 from theodora.storage.cursor import Cursor
-from theodora.storage.indexing import watermark_of
+from theodora.storage.lookup import events_with
 from theodora.storage.organisations import Organisation
 from theodora.storage.rows import Rows
 from theodora.storage.tables import FAILURES
+from theodora.storage.terms import Term
 
 E = TypeVar("E", Deployment, Failure)
 
@@ -102,12 +103,9 @@ def _keys(cursor: Cursor, org: Organisation, service: str, up_to: int) -> list[i
             (org.key, up_to, _AT_ONCE),
         )
     else:
+        found = events_with(FAILURES, org, Term("service", service))
         rows = cursor.execute(
-            "SELECT event FROM (SELECT event FROM failure_postings WHERE org = ? AND term = ? "
-            "UNION ALL SELECT x.event FROM failure_elements x JOIN failures e ON e.key = x.event "
-            f"WHERE x.event > {watermark_of(FAILURES)} AND +e.org = ? "
-            "AND x.field = 'service' AND x.value = ?) found "
-            "WHERE event > ? ORDER BY event LIMIT ?",
-            (org.key, f"service:{service}", org.key, service, up_to, _AT_ONCE),
+            f"SELECT event FROM ({found.sql}) found WHERE event > ? ORDER BY event LIMIT ?",
+            (*found.values, up_to, _AT_ONCE),
         )
     return [key for (key,) in rows]

@@ -23,12 +23,14 @@ from theodora.events import Deployment
 from theodora.events.values import whole_seconds
 from theodora.storage.commits import load
 from theodora.storage.cursor import Cursor
-from theodora.storage.marks import POSTED, mark_deployment, mark_sequence
+from theodora.storage.lookup import events_with
+from theodora.storage.marks import mark_deployment, mark_sequence
 from theodora.storage.match_keys import match_keys
 from theodora.storage.organisations import Organisation
 from theodora.storage.rows import Rows, Stored
 from theodora.storage.settings import effective_settings
 from theodora.storage.tables import DEPLOYMENTS
+from theodora.storage.terms import Term
 from theodora.storage.verdict_history import NOBODY, Giver, Verdict, forget_acts, record_act
 
 _END_OF_TIME_NS = 2**63 - 1
@@ -128,15 +130,13 @@ def _last_finish(
     before_ns: int | None,
 ) -> int | None:
     """When the last deployment of a version finished, of those that did so before an instant."""
+    found = events_with(DEPLOYMENTS, org, Term("version", version))
+    last_ns = _END_OF_TIME_NS if before_ns is None else before_ns - 1
     row = cursor.execute(
-        f"SELECT max(e.finished_at_ns) FROM {POSTED} p "
+        f"SELECT max(e.finished_at_ns) FROM ({found.sql}) p "
         "CROSS JOIN deployments e ON e.key = p.event "
-        "WHERE e.org = ? AND e.service = ? AND e.env IS NOT DISTINCT FROM ? "
-        "AND e.version = ? AND e.finished_at_ns <= ?",
-        (
-            *(org.key, f"version:{version}", org.key, service, env, version),
-            _END_OF_TIME_NS if before_ns is None else before_ns - 1,
-        ),
+        "WHERE e.service = ? AND e.env IS NOT DISTINCT FROM ? AND e.finished_at_ns <= ?",
+        (*found.values, service, env, last_ns),
     ).fetchone()
     return row[0] if row else None
 
