@@ -79,6 +79,7 @@ def build(config: Config, invocation: Invocation = PLAIN) -> Built:
     reception = ReceptionWriter(store.reception)
     metrics.watch(
         lambda: store.waiting_writes,
+        store.derivations.count_parked,
         {"deployment": store.deployments.count, "failure": store.failures.count},
         lambda: store.replica,
     )

@@ -15,7 +15,6 @@ from databases import Databases
 from dora import worlds
 from settling import in_every_state
 from theodora.dora import DeploymentSequence, Override, Repository, derive
-from theodora.errors import Invalid
 from theodora.events import Deployment, Failure, Git
 from theodora.storage import Giver, Organisation, Store, Verdict
 from theodora.web.wire import render
@@ -492,10 +491,50 @@ def test_a_sequence_that_cannot_be_derived_holds_up_no_other(store: Store, org: 
     broken = {"id": "broken", "fields": ["version"], "pattern": "("}
     store.settings.put(org, {"static_rules": [broken]}, "pay").result()
     add(store, org, deployment("p1", 1, service="pay"), deployment("v1", 1))
-    with pytest.raises(Invalid):
-        store.derivations.derive_marked()
+    store.derivations.derive_all_marked()
     assert store.deployments.get(org, "v1").change_failure is False
     assert store.deployments.get(org, "p1").change_failure is None
+    (parked,) = store.derivations.parked(org)
+    assert (parked.service, parked.env, parked.tries) == ("pay", "production", 1)
+    assert parked.error.startswith('rule "broken": is not a regular expression')
+    assert store.derivations.waiting(org).marks == 0
     store.settings.put(org, {}, "pay").result()
     store.derivations.derive_all_marked()
     assert store.deployments.get(org, "p1").change_failure is False
+    assert store.derivations.parked(org) == []
+
+
+def test_a_parked_sequence_is_tried_again_ever_less_often(
+    store: Store, org: Organisation, monkeypatch: pytest.MonkeyPatch
+):
+    broken = {"id": "broken", "fields": ["version"], "pattern": "(?=a)"}
+    store.settings.put(org, {"static_rules": [broken]}, "pay").result()
+    add(store, org, deployment("p1", 1, service="pay", env=None))
+    store.derivations.derive_all_marked()
+    pauses: list[int] = []
+    for _ in range(12):
+        (parked,) = store.derivations.parked(org)
+        assert parked.env is None
+        assert store.derivations.derive_marked() == 0
+        pauses.append((parked.next_at_ns - parked.tried_at_ns) // 10**9)
+        monkeypatch.setattr("time.time_ns", lambda at=parked.next_at_ns: at)
+        assert store.derivations.derive_marked() == 1
+    assert pauses == [2, 4, 8, 16, 32, 64, 128, 256, 512, 600, 600, 600]
+    assert store.derivations.parked(org)[0].since_ns == parked.since_ns
+
+
+def test_what_is_parked_is_explained_and_previewed_without_what_cannot_be_used(
+    store: Store, org: Organisation
+):
+    broken = {"id": "broken", "fields": ["version"], "pattern": "(?=a)"}
+    alternative = {"id": "either", "fields": ["version"], "pattern": "fix $version|hotfix.*"}
+    given = {"static_rules": [broken], "linked_rules": [alternative]}
+    store.settings.put(org, given, "pay").result()
+    add(store, org, deployment("p1", 1, service="pay"), deployment("hotfix", 2, service="pay"))
+    store.derivations.derive_all_marked()
+    assert len(store.derivations.parked(org)) == store.derivations.count_parked() == 1
+    other = store.keys.ensure_organisation("other", 1).result()
+    assert store.derivations.parked(other) == []
+    assert store.derivations.explain(org, "p1").derived.decision.type == "standard"
+    preview = store.derivations.preview(org, {}, "pay")
+    assert preview.deployments == 2

@@ -257,6 +257,7 @@ READS: dict[str, Callable[[Member], object]] = {
     "derivations.preview": lambda it: [
         it.store.derivations.preview(it.org, {"team": "new"}, service) for service in ("", "shop")
     ],
+    "derivations.parked": lambda it: it.store.derivations.parked(it.org),
     "derivations.waiting": lambda it: it.store.derivations.waiting(it.org),
     "settings.effective": lambda it: it.store.settings.effective(it.org, "shop"),
     "settings.given": lambda it: [
@@ -300,14 +301,20 @@ READS: dict[str, Callable[[Member], object]] = {
 }
 
 OF_EVERYBODY = {
-    *("derivations.are_due", "keys.exist", "metrics.memory_bytes"),
+    *("derivations.are_due", "derivations.count_parked", "keys.exist", "metrics.memory_bytes"),
     *("reception.due", "reception.has_counted"),
 }
-"""Whether there is work, whether there is any key, how much memory is taken."""
+"""Whether there is work and how much cannot be done, whether there is any key, how much memory is
+taken."""
 
 WITHOUT_WORDS = {
     *("deployments.count", "deployments.exists", "deployments.tag_keys", "failures.count"),
-    *("derivations.waiting", "settings.lead_time_clocks", "settings.has_production"),
+    *(
+        "derivations.parked",
+        "derivations.waiting",
+        "settings.lead_time_clocks",
+        "settings.has_production",
+    ),
     *("commits.count", "commits.known", "commits.repositories", "commits.shas"),
     *("commits.without_paths", "retention.days", "retention.preview"),
 }

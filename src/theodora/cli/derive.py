@@ -16,4 +16,8 @@ def derive(**flags: str | None) -> None:
     """
     with existing_store(flags) as store:
         count = store.derivations.derive_all_marked()
+        parked = store.derivations.count_parked()
     click.echo(f"derived {count:,} sequence{'' if count == 1 else 's'}")
+    if parked:
+        some = f"{parked:,} could not be derived" if parked > 1 else "1 could not be derived"
+        raise click.ClickException(f"{some}: the page /data-health?check=derivation says why")

@@ -59,7 +59,7 @@ class LinkedPattern:
     """A linked rule, ready to match."""
 
     def __init__(self, rule: LinkedRule) -> None:
-        _refuse(problems(rule))
+        _refuse(rule, problems(rule))
         self.rule = rule
         (self.variable,) = _VARIABLE.findall(rule.pattern)
         self._expression = Expression(expression(rule))
@@ -89,7 +89,7 @@ class StaticPattern:
     """A static rule, ready to search."""
 
     def __init__(self, rule: StaticRule) -> None:
-        _refuse(problems(rule))
+        _refuse(rule, problems(rule))
         self.rule = rule
         self._expression = Expression(expression(rule), ignore_case=True)
 
@@ -124,9 +124,9 @@ def revert_wrappings(title: str) -> int:
     return count
 
 
-def _refuse(found: tuple[Problem, ...]) -> None:
+def _refuse(rule: LinkedRule | StaticRule, found: tuple[Problem, ...]) -> None:
     if found:
-        raise Invalid(*found)
+        raise Invalid(*(Problem(f'rule "{rule.id}": {each.detail}', each.path) for each in found))
 
 
 def _field_problems(fields: tuple[str, ...]) -> Iterable[Problem]:

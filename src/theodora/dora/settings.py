@@ -5,12 +5,15 @@ from typing import Literal
 
 import msgspec
 
+from theodora.dora.paths import PathFilter
 from theodora.dora.rules import (
     DEFAULT_LINKED_RULES,
     DEFAULT_STATIC_RULES,
     LinkedRule,
     StaticRule,
+    problems,
 )
+from theodora.errors import Invalid
 from theodora.events.production import PRODUCTION_ENVS
 
 LeadTimeClock = Literal["author_time", "commit_time"]
@@ -44,3 +47,23 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The team of deployments and failures that were sent without one."""
     repository_aliases: Mapping[str, str] = {}
     """From the ids of repositories that moved to their present ones; of the organisation alone."""
+
+
+def usable(settings: ServiceSettings) -> ServiceSettings:
+    """The settings without what this version cannot use, such as patterns saved by another one."""
+    linked = tuple(rule for rule in settings.linked_rules if not problems(rule))
+    static = tuple(rule for rule in settings.static_rules if not problems(rule))
+    globs = settings.path_globs
+    try:
+        PathFilter(globs)
+    except Invalid:
+        globs = ()
+    if (linked, static, globs) == (
+        settings.linked_rules,
+        settings.static_rules,
+        settings.path_globs,
+    ):
+        return settings
+    return msgspec.structs.replace(
+        settings, linked_rules=linked, static_rules=static, path_globs=globs
+    )

@@ -140,6 +140,11 @@ TABLES: tuple[CopiedTable, ...] = (
     _numbers("failure_numbers"),
     _words("failure_words"),
     CopiedTable(
+        "parked_sequences",
+        ("org", "service", "env"),
+        ("since_ns", "tried_at_ns", "next_at_ns", "tries", "error"),
+    ),
+    CopiedTable(
         "marks",
         ("number",),
         ("org", "kind", "service", "env", "deployment", "repository_id", "marked_at_ns"),

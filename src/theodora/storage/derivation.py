@@ -13,9 +13,12 @@ from functools import partial
 from typing import NamedTuple, TypeVar
 
 import msgspec
+import structlog
 
 from theodora.dora import DeploymentSequence, Derived, Recall, ServiceSettings, derive
 from theodora.dora.derived import Changes
+from theodora.dora.settings import usable
+from theodora.errors import Invalid, Unavailable
 from theodora.events import Deployment, MatchKeys, with_team_of_services
 from theodora.storage.changes import log_change
 from theodora.storage.cursor import Cursor
@@ -47,6 +50,15 @@ from theodora.storage.measures import (
 )
 from theodora.storage.memory import Memory
 from theodora.storage.organisations import Organisation
+from theodora.storage.parked import (
+    Parked,
+    count_parked,
+    is_any_due,
+    mark_due,
+    park,
+    read_parked,
+    unpark,
+)
 from theodora.storage.repositories import Repositories
 from theodora.storage.rows import Rows
 from theodora.storage.sequences import (
@@ -62,6 +74,8 @@ from theodora.storage.sequences import (
 )
 from theodora.storage.settings import WHOLE_ORGANISATION, Given, given_settings, resolved
 from theodora.storage.tables import DEPLOYMENTS
+
+log = structlog.get_logger()
 
 T = TypeVar("T")
 
@@ -147,13 +161,16 @@ class Derivations:
         What is marked meanwhile stays for the next time, and what another process is just
         deriving is left to it. After each sequence `go_on` is told the seconds it took, and may
         end the work. `want` is told the repositories of new or changed deployments whose commits
-        are not known; `is_ripe` may put a sequence off. One that cannot be derived keeps its
-        marks and holds up no other; its error is raised in the end.
+        are not known; `is_ripe` may put a sequence off. One that cannot be derived is parked and
+        holds up no other.
         """
+        now_ns = time.time_ns()
+        if self._database.primary.read(partial(is_any_due, now_ns=now_ns)):
+            self._database.write(partial(mark_due, now_ns=now_ns)).result()
         if self._database.primary.read(has_wide_marks):
             self._database.write(split_wide_marks).result()
         marked = self._database.primary.read(marked_sequences)
-        errors: list[Exception] = []
+        errors: list[Unavailable] = []
         derived = 0
         for key, changed in marked.items():
             if not is_ripe(key, changed):
@@ -161,7 +178,7 @@ class Derivations:
             began = time.perf_counter()
             try:
                 derived += self._derive_if_free(key, changed, want)
-            except Exception as error:
+            except Unavailable as error:
                 errors.append(error)
             if not go_on(time.perf_counter() - began):
                 return derived
@@ -175,6 +192,14 @@ class Derivations:
         while derived := self.derive_marked():
             total += derived
         return total
+
+    def parked(self, org: Organisation) -> Sequence[Parked]:
+        """The sequences of the organisation that could not be derived."""
+        return self._database.read(lambda cursor: read_parked(cursor, org))
+
+    def count_parked(self) -> int:
+        """How many sequences of all organisations could not be derived."""
+        return self._database.read(count_parked)
 
     def explain(self, org: Organisation, id_: str) -> Explained:
         """Derives the deployment with this id; raises `NotFound` where there is none."""
@@ -203,7 +228,13 @@ class Derivations:
         with self._lock, self._database.claim(partial(_take, changed.oldest)) as claim:
             if claim is None:
                 return False
-            self._derive(key, changed, claim, want)
+            try:
+                self._derive(key, changed, claim, want)
+            except Unavailable:
+                raise
+            except Exception as error:
+                _log_parked(key, error)
+                claim.finish(partial(_park, key, changed.up_to, _told(error)))
         return True
 
     def _derive(self, key: SequenceKey, changed: Changed, claim: Claim, want: Want) -> None:
@@ -219,7 +250,7 @@ class Derivations:
             if isinstance(error, _Overtaken):
                 return
             raise
-        claim.finish(partial(remove_marks, key=key, up_to=changed.up_to))
+        claim.finish(partial(_finish, key, changed.up_to))
         for repository_id in _lacking(facts, changed, derived):
             want(key.org, repository_id)
 
@@ -323,10 +354,14 @@ def _compared(
     before: DeploymentSequence, after: DeploymentSequence
 ) -> Iterator[tuple[Deployment, Deployment]]:
     """Every deployment as it is derived now and with other settings, which may divide otherwise."""
-    then = {each.deployment.id: each for each in derive(after)}
-    for now in derive(before):
+    then = {each.deployment.id: each for each in derive(_usable(after))}
+    for now in derive(_usable(before)):
         other = then[now.deployment.id]
         yield _with_team(now, before.settings), _with_team(other, after.settings)
+
+
+def _usable(sequence: DeploymentSequence) -> DeploymentSequence:
+    return msgspec.structs.replace(sequence, settings=usable(sequence.settings))
 
 
 def _with_team(derived: Derived, settings: ServiceSettings) -> Deployment:
@@ -411,6 +446,34 @@ def _new_links(
 def _link(derived: Derived) -> Link:
     marks = derived.verdict.marks
     return Link(marks[0].remediation_id, marks[0].type) if marks else Link()
+
+
+def _finish(key: SequenceKey, up_to: int, cursor: Cursor) -> None:
+    remove_marks(cursor, key, up_to)
+    unpark(cursor, key)
+
+
+def _park(key: SequenceKey, up_to: int, error: str, cursor: Cursor) -> None:
+    """Its marks are removed, so that they do not take the place of others."""
+    remove_marks(cursor, key, up_to)
+    park(cursor, key, error, time.time_ns())
+
+
+def _log_parked(key: SequenceKey, error: Exception) -> None:
+    log.warning(
+        "a sequence cannot be derived and is tried again later",
+        organisation=key.org.name,
+        service=key.service,
+        env=key.env,
+        error=_told(error),
+        exc_info=None if isinstance(error, Invalid) else error,
+    )
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, Invalid):
+        return "; ".join(problem.detail for problem in error.problems)
+    return f"{type(error).__name__}: {error}"
 
 
 def _take(oldest: int, cursor: Cursor) -> bool:

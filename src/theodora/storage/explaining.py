@@ -11,8 +11,11 @@ from collections.abc import Mapping
 from functools import partial
 from typing import NamedTuple
 
+import msgspec
+
 from theodora.dora import Derived, Recall, Repository, ServiceSettings, derive
 from theodora.dora.sequence import DeploymentSequence
+from theodora.dora.settings import usable
 from theodora.errors import NotFound
 from theodora.events import Deployment, MatchKeys
 from theodora.storage.changes import changed_since, reach
@@ -130,7 +133,10 @@ class Explanations:
             known = known._replace(number=read.number, keys=read.keys)
         else:
             recall = known.recall if known else Recall()
-            derived = derive(read.sequence, recall)
+            # A parked sequence is explained as well, without the rules that park it.
+            settings = usable(read.sequence.settings)
+            sequence = msgspec.structs.replace(read.sequence, settings=settings)
+            derived = derive(sequence, recall)
             known = _Known(
                 read.number,
                 read.deployments,

@@ -11,6 +11,7 @@ from theodora.storage.database import Database
 from theodora.storage.marks import Waiting, waiting
 from theodora.storage.match_keys import match_keys
 from theodora.storage.organisations import Organisation
+from theodora.storage.parked import Parked, read_parked
 from theodora.storage.reception import (
     IgnoredMember,
     KeyActivity,
@@ -94,6 +95,8 @@ class Health(NamedTuple):
     """What each key has sent, the newest first."""
     refusals: Sequence[Refusal]
     """What was refused, the newest first."""
+    parked: Sequence[Parked]
+    """What could not be derived, the one parked for longest first."""
     ignored: Sequence[IgnoredMember]
     """Members that nobody reads, the one sent last first."""
     undated: Sequence[Undated]
@@ -120,6 +123,7 @@ class DataHealth:
                 waiting(cursor, org),
                 read_activity(cursor, org),
                 read_refusals(cursor, org),
+                read_parked(cursor, org),
                 read_ignored(cursor, org),
                 _undated(cursor, org),
                 tuple(_unmarked(cursor, org, deployments)),

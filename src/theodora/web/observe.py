@@ -67,6 +67,11 @@ class Metrics:
             "Writes accepted that no commit has taken up yet.",
             registry=self._registry,
         )
+        self._parked = Gauge(
+            "theodora_parked_sequences",
+            "Services and environments that could not be derived and are tried again later.",
+            registry=self._registry,
+        )
         self._stored = Gauge(
             "theodora_stored_events",
             "Events in the store.",
@@ -95,12 +100,14 @@ class Metrics:
     def watch(
         self,
         waiting_writes: Callable[[], int],
+        parked_sequences: Callable[[], int],
         stored: dict[str, Callable[[], int]],
         replica: Callable[[], ReplicaUse | None],
     ) -> None:
         """Asks these functions whenever the metrics are read."""
         self._registry.register(_Reads(replica))
         self._waiting.set_function(waiting_writes)
+        self._parked.set_function(parked_sequences)
         for kind, count in stored.items():
             self._stored.labels(kind).set_function(count)
 

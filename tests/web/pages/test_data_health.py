@@ -268,6 +268,41 @@ def test_who_is_refused_and_then_accepted_is_told_so(tenant: Tenant) -> None:
     assert "others accepted since" in check(counted(tenant), "refused").text
 
 
+def test_what_cannot_be_derived_is_shown_while_the_rest_is_derived(tenant: Tenant) -> None:
+    """As in a store in which an earlier version has saved what this one refuses."""
+    store = tenant.built.store
+    org = store.keys.ensure_organisation(tenant.organisation, 1).result()
+    rule = {"id": "either", "fields": ["version"], "pattern": "fix $version|hotfix.*"}
+    store.settings.put(org, {"linked_rules": [rule], "path_globs": ["web/"]}, "pay").result()
+    pay, web = deploy(tenant, service="pay"), deploy(tenant, service="web")
+    store.derivations.derive_all_marked()
+    assert tenant.get(web)["change_failure"] is False
+    assert tenant.get(pay)["change_failure"] is None
+    browser = sign_in(tenant)
+    (row,) = rows(check(browser, "derivation"))
+    assert row.startswith('pay production rule "either": can match without $version')
+    assert counts(browser.page(PATH))["derivation"] == "1"
+    assert (
+        tenant.ask(
+            "PATCH",
+            f"/api/v2/dora/deployments/{pay}",
+            json={
+                "data": {
+                    "type": "dora_deployment_patch_request",
+                    "attributes": {"change_failure": True},
+                }
+            },
+        ).status_code
+        == 202
+    )
+    assert browser.get(f"/deployments/{pay}").status_code == 200
+    exposition = tenant.client.get("/metrics").text
+    assert "theodora_parked_sequences 1.0" in exposition
+    store.settings.put(org, {}, "pay").result()
+    store.derivations.derive_all_marked()
+    assert "Everything could be derived" in check(browser, "derivation").text
+
+
 def test_members_that_nobody_reads_are_shown_with_what_was_meant(tenant: Tenant) -> None:
     at = {"service": "web", "started_at": NOW_SEC, "finished_at": NOW_SEC}
     for _ in range(2):
@@ -333,6 +368,7 @@ def test_nobody_else_sees_what_was_refused(tenant: Tenant, other_tenant: Tenant)
     [
         "sources",
         "refused",
+        "derivation",
         "ignored",
         "repositories",
         "commits",

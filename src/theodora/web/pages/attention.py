@@ -48,9 +48,12 @@ class Attention(NamedTuple):
     unmarked: tuple[tuple[str, ...], ...] = ()
     """The services of failures that name a deployment and mark none: a choice, and no fault."""
 
+    parked: int = 0
+    """Services and environments that could not be derived."""
+
     @property
     def things(self) -> int:
-        return len(self.silent) + self.failed_mirrors + self.refused + self.ignored
+        return len(self.silent) + self.failed_mirrors + self.refused + self.ignored + self.parked
 
 
 class Watch:
@@ -85,7 +88,8 @@ def _look(store: Store, org: Organisation, now_ns: int) -> Attention:
     refused = sum(is_recent(refusal, now_ns) for refusal in health.refusals)
     ignored = sum(is_recent(member, now_ns) for member in health.ignored)
     unmarked = tuple(failure.services for failure in health.unmarked)
-    return Attention(silent, len(health.failed_mirrors), refused, ignored, unmarked)
+    parked, mirrors = len(health.parked), len(health.failed_mirrors)
+    return Attention(silent, mirrors, refused, ignored, unmarked, parked)
 
 
 def is_recent(counted: Refusal | IgnoredMember, now_ns: int) -> bool:

@@ -104,6 +104,7 @@ def show_data_health(visit: Visit) -> Answer:
     found = {
         "sources": sum(source.is_stale for source in sources),
         "refused": sum(row.is_recent for row in refusals),
+        "derivation": len(health.parked),
         "ignored": sum(row.is_recent for row in ignored),
         "repositories": len(unmatched),
         "commits": len(without),
@@ -125,6 +126,7 @@ def show_data_health(visit: Visit) -> Answer:
             "sources": sources,
             "activity": health.activity[:_SHOWN],
             "refusals": refusals[:_SHOWN],
+            "parked": health.parked[:_SHOWN],
             "ignored": ignored[:_SHOWN],
             "kinds": KINDS,
             "unmatched": unmatched[:_SHOWN],
@@ -143,6 +145,7 @@ def show_data_health(visit: Visit) -> Answer:
 _CHECKS = {
     "sources": ("Sources", "silent source"),
     "refused": ("Refused", "reason"),
+    "derivation": ("Not derived", "service and environment"),
     "ignored": ("Unknown members", "member"),
     "repositories": ("Repositories not matched", "repository"),
     "commits": ("Deployments without lead times", "deployment"),
