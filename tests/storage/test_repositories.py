@@ -11,8 +11,10 @@ from theodora.events import Deployment, Failure, Git, repository_id
 from theodora.query import parse
 from theodora.query.fields import Kind, sort_key
 from theodora.storage import Organisation, Store
+from theodora.storage.indexing import index_some
 from theodora.storage.opening import open_database
 from theodora.storage.selection import Selection
+from theodora.storage.tables import DEPLOYMENTS
 from theodora.web.wire import render
 
 STARTED_AT = sort_key("started_at", Kind.DEPLOYMENT)
@@ -238,3 +240,23 @@ def test_an_address_that_older_versions_cut_is_whole_again(
         assert [each.repository_id for each in opened.commits.repositories(org)] == [
             "[2001:db8::1]/acme/app"
         ]
+
+
+def test_events_that_were_not_indexed_before_the_upgrade_are_renamed_too(
+    store: Store, org: Organisation, database: str
+) -> None:
+    """Upkeep may index them, by today's rules, before their rows are seen to."""
+    ids = [deploy(store, org, "[2001:db8::1]:acme/app", FIRST, 3)]
+
+    def write(cursor: Any) -> None:
+        while index_some(cursor, DEPLOYMENTS):
+            pass
+        cursor.execute("UPDATE counters SET value = 0 WHERE name = 'repository_rules'")
+        cursor.execute("UPDATE deployments SET repository_id = '[2001/db8::1]:acme/app'")
+
+    with closing(open_database(database, lambda _: False, lambda _: None)) as raw:
+        raw.write(write).result()
+    with Store(database, render) as opened:
+        found = found_by('repository_id:"[2001:db8::1]/acme/app"')
+        documents, _ = opened.deployments.documents(org, found)
+        assert [each.id for each in documents] == ids

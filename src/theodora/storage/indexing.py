@@ -107,7 +107,9 @@ def replace_terms(
     """Posts an event under other terms, if it is indexed. Of each pair the first is the former."""
     if key > indexed_up_to(cursor, table):
         return
-    _delete(cursor, table, [(org, was, started_at_ns, key) for was, _ in changed], [])
+    # Indexed by today's rules before its row was renamed, an event is under the new terms already.
+    either = [(org, term, started_at_ns, key) for pair in changed for term in pair]
+    _delete(cursor, table, either, [])
     _add(cursor, table, [(org, now, started_at_ns, key) for _, now in changed], [])
 
 
