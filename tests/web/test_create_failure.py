@@ -184,3 +184,28 @@ def test_a_deleted_failure_is_gone_and_may_come_again(tenant: Tenant, path: str)
     }
     assert tenant.ask("GET", f"{FAILURES}/{id_}").status_code == 404
     assert created(tenant, DOWN) == id_
+
+
+INCIDENT = {**OPEN, "id": "incident-0000001"}
+
+
+def test_one_id_for_failures_of_several_services_keeps_every_one(tenant: Tenant) -> None:
+    others = [{**INCIDENT, "services": [name]} for name in ("pay", "web")]
+    first, *ids = (created(tenant, each) for each in (INCIDENT, *others))
+    assert first == INCIDENT["id"]
+    assert len({first, *ids}) == 3
+    resolved = {"finished_at": DOWN["finished_at"]}
+    assert [created(tenant, {**each, **resolved}) for each in others] == ids
+    assert sorted(tenant.ids(FAILURES)) == sorted([first, *ids])
+    assert created(tenant, {**INCIDENT, "env": "staging"}) not in {first, *ids}
+
+
+def test_a_failure_that_spreads_to_more_services_stays_one(tenant: Tenant) -> None:
+    first = created(tenant, INCIDENT)
+    other = created(tenant, {**INCIDENT, "services": ["pay"]})
+    assert created(tenant, {**INCIDENT, "services": ["pay"], "severity": "SEV-2"}) == other
+    assert created(tenant, {**INCIDENT, "services": ["shopist", "web"]}) == first
+    assert created(tenant, {**INCIDENT, "services": ["web"]}) == first
+    of_team = {name: value for name, value in INCIDENT.items() if name != "services"}
+    assert created(tenant, of_team) == first
+    assert len(tenant.ids(FAILURES)) == 2

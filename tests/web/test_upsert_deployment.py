@@ -1,5 +1,6 @@
 """Sending deployments again: what replaces what, and what survives."""
 
+import itertools
 import uuid
 from typing import Any
 
@@ -50,7 +51,11 @@ CHANGES = {
 IDENTITY = {"service", "env", "version", "started_at", "finished_at", "git"}
 
 
-@pytest.mark.parametrize("name", CHANGES)
+PLACE = {"service", "env"}
+"""Within one service and env an id of a client stands for one event."""
+
+
+@pytest.mark.parametrize("name", sorted(CHANGES.keys() - PLACE))
 def test_with_an_id_everything_is_as_newly_sent(tenant: Tenant, name: str) -> None:
     id_ = tenant.create({**SHOPIST, **OWN_ID})
     created_at = tenant.get(id_)["created_at"]
@@ -74,10 +79,10 @@ def test_without_an_id_the_same_identity_is_replaced_and_another_is_another(
 
 def test_what_was_replaced_is_no_longer_found(tenant: Tenant) -> None:
     tenant.create({**SHOPIST, **OWN_ID})
-    tenant.create({**SHOPIST, **OWN_ID, "env": "staging", "custom_tags": ["new:tag"]})
-    assert tenant.ids(query="env:production") == []
+    tenant.create({**SHOPIST, **OWN_ID, "version": "v2", "custom_tags": ["new:tag"]})
+    assert tenant.ids(query="version:v1.12.07") == []
     assert tenant.ids(query="language:java") == []
-    assert tenant.ids(query="env:staging new:tag") == [OWN_ID["id"]]
+    assert tenant.ids(query="version:v2 new:tag") == [OWN_ID["id"]]
 
 
 def test_without_an_id_the_event_of_the_same_identity_is_replaced_whatever_its_id(
@@ -134,3 +139,63 @@ def test_a_get_after_a_create_sees_it_every_time(tenant: Tenant) -> None:
         id_ = tenant.create({**SHOPIST, "version": str(number)})
         assert tenant.ask("GET", f"{DEPLOYMENTS}/{id_}").status_code == 200
         assert tenant.ids(query=f"version:{number}") == [id_]
+
+
+RELEASE = [{**SHOPIST, **OWN_ID, "service": service} for service in ("web", "api", "jobs")]
+
+
+@pytest.mark.parametrize("order", [*itertools.permutations(range(3))])
+def test_one_id_for_several_services_keeps_every_event_in_any_order(
+    tenant: Tenant, order: tuple[int, ...]
+) -> None:
+    ids = {place: tenant.create(RELEASE[place]) for place in order}
+    assert ids[order[0]] == OWN_ID["id"]
+    uuid_of_org = tenant.ask("GET", "/api/v2/validate").json()["data"]["id"]
+    for place in order[1:]:
+        assert ids[place] == read_deployment(RELEASE[place]).identity(uuid_of_org)[:16]
+    assert {place: tenant.create(RELEASE[place]) for place in reversed(order)} == ids
+    assert sorted(tenant.ids()) == sorted(ids.values())
+    assert {tenant.get(ids[place])["service"] for place in order} == {"web", "api", "jobs"}
+
+
+def test_an_event_that_got_another_id_is_found_by_the_one_it_came_with(tenant: Tenant) -> None:
+    web, api, _ = RELEASE
+    tenant.create(web)
+    id_ = tenant.create(api)
+    assert tenant.create({**api, "version": "v2"}) == id_
+    assert tenant.get(id_)["version"] == "v2"
+    assert tenant.create({**api, "env": "staging"}) not in {id_, OWN_ID["id"]}
+    tenant.ask("DELETE", f"{DEPLOYMENTS}/{OWN_ID['id']}")
+    assert tenant.create({**api, "version": "v3"}) == id_
+    assert tenant.create(web) == OWN_ID["id"]
+
+
+def test_an_id_made_from_an_identity_is_not_taken_from_another_event(tenant: Tenant) -> None:
+    web, api, jobs = RELEASE
+    tenant.create(web)
+    made = tenant.create(api)
+    tenant.ask("DELETE", f"{DEPLOYMENTS}/{made}")
+    tenant.create({**jobs, "id": made})
+    other = tenant.create(api)
+    assert other not in {made, OWN_ID["id"]}
+    assert tenant.create(api) == other
+    assert tenant.get(made)["service"] == "jobs"
+
+
+def test_without_an_id_the_event_that_got_another_one_is_replaced(tenant: Tenant) -> None:
+    web, api, _ = RELEASE
+    plain = {name: value for name, value in api.items() if name != "id"}
+    sent_plain = tenant.create(plain)
+    tenant.create(web)
+    assert tenant.create(api) == sent_plain
+    assert tenant.create(plain) == sent_plain
+    assert len(tenant.ids()) == 2
+
+
+def test_writes_of_one_commit_see_each_other(tenant: Tenant) -> None:
+    store = tenant.built.store
+    org = store.keys.organisation(tenant.organisation)
+    events = [read_deployment(event) for event in [*RELEASE, *RELEASE]]
+    placed = [each.result() for each in [store.deployments.add(org, event, 1) for event in events]]
+    assert [each.outcome for each in placed] == ["added"] * 3 + ["unchanged"] * 3
+    assert len({each.now.event.id for each in placed}) == 3

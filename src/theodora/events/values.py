@@ -88,6 +88,15 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         """Seconds from start to finish."""
         return whole_seconds(self.finished_at_ns - self.started_at_ns)
 
+    @property
+    def place(self) -> object:
+        """Within one such place an id that a client gives stands for one event."""
+        return self.service, self.env
+
+    def shares_id_with(self, other: "Deployment") -> bool:
+        """Whether the two are one event if a client gives both the same id."""
+        return self.place == other.place
+
     def identity(self, org: str) -> str:
         """What makes two deployments sent without an id the same one: 64 hex digits.
 
@@ -141,6 +150,22 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         if self.finished_at_ns is None:
             return None
         return whole_seconds(self.finished_at_ns - self.started_at_ns)
+
+    @property
+    def place(self) -> object:
+        """Of several events that share an id with another, the one in the same place is meant."""
+        return self.env, frozenset(self.services) or self.team
+
+    def shares_id_with(self, other: "Failure") -> bool:
+        """Whether the two are one event if a client gives both the same id.
+
+        Services of an incident may be added and removed while it lasts: one in common will do.
+        """
+        if self.env != other.env:
+            return False
+        if self.services and other.services:
+            return not set(self.services).isdisjoint(other.services)
+        return self.team == other.team
 
     def identity(self, org: str) -> str:
         """What makes two failures sent without an id the same one: a UUID, also their id."""

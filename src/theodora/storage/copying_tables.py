@@ -49,7 +49,7 @@ def _words(name: LiteralString) -> CopiedTable:
 _EVENT: Columns = (
     *("org", "id", "identity", "has_own_id", "receipt", "env", "team", "team_is_filled_in"),
     *("version", "started_at_ns", "finished_at_ns", "commit_sha", "repository_id"),
-    *("repository_url", "custom_tags", "source", "created_at_ns", "document", "words"),
+    *("repository_url", "custom_tags", "source", "created_at_ns", "document", "words", "given_id"),
     "other_words",
 )
 _JUDGEMENT: Columns = (

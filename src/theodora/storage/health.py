@@ -1,10 +1,11 @@
 """What there is to look at in the data: read from the newest deployments, never from all."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import LiteralString, NamedTuple
+from typing import Any, LiteralString, NamedTuple
 
 from theodora.dora.incidents import Name, names_in
 from theodora.events import MatchKeys
+from theodora.query.fields import Kind
 from theodora.storage.commits import joined_repositories
 from theodora.storage.cursor import Cursor
 from theodora.storage.database import Database
@@ -21,7 +22,7 @@ from theodora.storage.reception import (
     read_refusals,
 )
 from theodora.storage.settings import effective_settings
-from theodora.storage.tables import FAILURES
+from theodora.storage.tables import DEPLOYMENTS, FAILURES, EventTable
 
 FAILURES_LOOKED_AT = 500
 """The newest failures, by when they started, among which those that mark nothing are sought."""
@@ -81,6 +82,17 @@ class Unmarked(NamedTuple):
     started_at_ns: int
 
 
+class SharedId(NamedTuple):
+    """An id that a client gave to events of several services or environments."""
+
+    kind: Kind
+    given_id: str
+    events: int
+    """Those that have another id, as the first has this one."""
+    example_id: str
+    """The id of one of those."""
+
+
 class Health(NamedTuple):
     """What the checks are made from."""
 
@@ -97,6 +109,8 @@ class Health(NamedTuple):
     """What was refused, the newest first."""
     parked: Sequence[Parked]
     """What could not be derived, the one parked for longest first."""
+    shared_ids: Sequence[SharedId]
+    """Ids that clients gave to events of several services, most events first."""
     ignored: Sequence[IgnoredMember]
     """Members that nobody reads, the one sent last first."""
     undated: Sequence[Undated]
@@ -124,6 +138,7 @@ class DataHealth:
                 read_activity(cursor, org),
                 read_refusals(cursor, org),
                 read_parked(cursor, org),
+                [*_shared_ids(cursor, org, DEPLOYMENTS), *_shared_ids(cursor, org, FAILURES)],
                 read_ignored(cursor, org),
                 _undated(cursor, org),
                 tuple(_unmarked(cursor, org, deployments)),
@@ -225,6 +240,17 @@ def _names_of(deployment: Seen, keys: MatchKeys) -> Iterator[tuple[str, Name]]:
         yield deployment.service, ("version", deployment.version)
     if deployment.commit_sha and deployment.repository_id:
         yield deployment.service, ("sha", keys.key(deployment.repository_id), deployment.commit_sha)
+
+
+def _shared_ids(cursor: Cursor, org: Organisation, table: EventTable[Any]) -> list[SharedId]:
+    rows = cursor.execute(
+        "SELECT given_id, count(*), min(id) FROM ("
+        f"SELECT given_id, id FROM {table.name} WHERE org = ? "
+        "ORDER BY started_at_ns DESC LIMIT ?) newest "
+        "WHERE given_id IS NOT NULL GROUP BY given_id ORDER BY count(*) DESC, given_id",
+        (org.key, LOOKED_AT),
+    )
+    return [SharedId(table.kind, *row) for row in rows]
 
 
 def _failed_mirrors(cursor: Cursor, org: Organisation) -> list[FailedMirror]:

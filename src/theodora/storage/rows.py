@@ -69,10 +69,12 @@ class _Place(Generic[E]):
     receipt: int
     """The number of its receipt: its key, if it is new."""
     former: Stored[E] | None
-    """The event that it replaces: of the same id or, without one, the latest received of the
-    same identity, whatever its id."""
+    """The event that it replaces: of the same id, service and env or, without an id, the latest
+    received of the same identity, whatever its id."""
     is_taken: bool
-    """Whether there is an event with the id, or with the one that follows from the identity."""
+    """Whether there is an event with the id that it would get."""
+    given_id: str | None = None
+    """The id that came with it, if an event of another service or env holds that."""
 
 
 class Rows(Generic[E]):
@@ -118,6 +120,8 @@ class Rows(Generic[E]):
     def put(self, cursor: Cursor, org: Organisation, event: E, now_ns: int) -> Placed[E]:
         """Replaces the event of the same id or, without an id, of the same identity; else adds.
 
+        An id that an event of another service or env holds is no reason to replace that: the event
+        gets the id that follows from its identity, and is found again by the id that came with it.
         A replacement keeps the key, the id and the time of first receipt.
         """
         identity = event.identity(org.uuid)
@@ -188,16 +192,25 @@ class Rows(Generic[E]):
 
     def _place(self, cursor: Cursor, org: Organisation, event: E, identity: str) -> _Place[E]:
         """Finds all of it out at once: each look at a server is a wait for its answer."""
+        own_id = event.id_of(identity)
         if event.id:
-            found = cursor.execute(self._sql.place_by_id, (org.key, event.id)).fetchall()
+            narrowing = self.table.narrowing_of_given_id(event)
+            values = (org.key, event.id, org.key, event.id, *narrowing, org.key, own_id)
+            found = cursor.execute(self._sql.place_by_id, values).fetchall()
         else:
-            values = (org.key, event.id_of(identity), org.key, identity)
+            values = (org.key, own_id, org.key, identity)
             found = cursor.execute(self._sql.place_by_identity, values).fetchall()
         receipt = found[0][0] + 1
         cursor.execute(self._sql.raise_receipt, (receipt,))
-        there = [row for row in found if row[1] is not None]
-        former = next((row[2:] for row in there if event.id or row[1] == identity), None)
-        return _Place(identity, receipt, self._stored(former), is_taken=bool(there))
+        there = [
+            _There(row[1], row[2], Stored(row[3], self.table.from_row(row[4:])))
+            for row in found
+            if row[1] is not None
+        ]
+        if event.id:
+            return _place_of_id(event, identity, own_id, receipt, there)
+        former = next((each.stored for each in there if each.identity == identity), None)
+        return _Place(identity, receipt, former, is_taken=bool(there))
 
     def _insert(
         self, cursor: Cursor, org: Organisation, event: E, place: _Place[E], now_ns: int
@@ -210,6 +223,7 @@ class Rows(Generic[E]):
                 *(key, org.key, event.id, identity, event.id != event.id_of(identity), key),
                 *(event.created_at_ns, self._render(event), searched_words(self.table, event)),
                 other_words(event),
+                place.given_id,
                 *(*self.table.sent_values(event), *self.table.derived_values(event)),
             ),
         )
@@ -222,8 +236,10 @@ class Rows(Generic[E]):
 
         Another one if a client gave that to another event.
         """
-        if event.id or not place.is_taken:
-            return event.id or event.id_of(place.identity)
+        if event.id and place.given_id is None:
+            return event.id
+        if not place.is_taken:
+            return event.id_of(place.identity)
         return next(
             id_
             for id_ in (event.id_of(place.identity, attempt) for attempt in count(1))
@@ -244,7 +260,7 @@ class Rows(Generic[E]):
             (
                 *(place.identity, event.id != event.id_of(place.identity), place.receipt),
                 *(self._render(event), searched_words(self.table, event), other_words(event)),
-                *(*self.table.sent_values(event), former.key),
+                *(place.given_id, *self.table.sent_values(event), former.key),
             ),
         )
         if event != former.event:
@@ -263,6 +279,36 @@ class Rows(Generic[E]):
 
     def _stored(self, row: Row | None) -> Stored[E] | None:
         return None if row is None else Stored(row[0], self.table.from_row(row[1:]))
+
+
+@dataclass(frozen=True, slots=True)
+class _There(Generic[E]):
+    """An event that is there, as far as it tells where another one belongs."""
+
+    identity: str
+    given_id: str | None
+    stored: Stored[E]
+
+
+def _place_of_id(
+    event: E, identity: str, own_id: str, receipt: int, there: Sequence[_There[E]]
+) -> _Place[E]:
+    """Where an event belongs that came with an id."""
+    holder = next((each for each in there if each.stored.event.id == event.id), None)
+    named = [each for each in there if each is holder or each.given_id == event.id]
+    same = [each for each in named if event.shares_id_with(each.stored.event)]  # pyright: ignore[reportArgumentType]
+    if same:
+        # Of several failures that have services in common, the one of exactly these is meant.
+        best = min(
+            same, key=lambda each: (each.stored.event.place != event.place, each is not holder)
+        )
+        given_id = None if best is holder else event.id
+        return _Place(identity, receipt, best.stored, is_taken=True, given_id=given_id)
+    if holder is None:
+        return _Place(identity, receipt, None, is_taken=False)
+    of_own_id = next((each for each in there if each.stored.event.id == own_id), None)
+    former = of_own_id.stored if of_own_id and of_own_id.identity == identity else None
+    return _Place(identity, receipt, former, is_taken=of_own_id is not None, given_id=event.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,21 +355,28 @@ def _statements(table: EventTable[Any]) -> _Statements:
     name = table.name
     selected: LiteralString = f"SELECT e.key, {table.select} FROM {name} e"
     placed: LiteralString = (
-        f"SELECT c.value, e.identity, e.key, {table.select} FROM counters c LEFT JOIN {name} e"
+        f"SELECT c.value, e.identity, e.given_id, e.key, {table.select} "
+        f"FROM counters c LEFT JOIN {name} e"
     )
     inserted: tuple[LiteralString, ...] = (
         *("key", "org", "id", "identity", "has_own_id", "receipt"),
-        *("created_at_ns", "document", "words", "other_words"),
+        *("created_at_ns", "document", "words", "other_words", "given_id"),
         *(*table.sent_columns, *table.derived_columns),
     )
     replaced: tuple[LiteralString, ...] = (
         *("identity", "has_own_id", "receipt", "document", "words", "other_words"),
-        *table.sent_columns,
     )
     derived: tuple[LiteralString, ...] = ("document", "other_words", *table.derived_columns)
     return _Statements(
         by_id=f"{selected} WHERE org = ? AND id = ?",
-        place_by_id=f"{placed} ON e.org = ? AND e.id = ? WHERE c.name = 'receipt'",
+        place_by_id=(
+            f"{placed} ON e.key IN ("
+            f"SELECT key FROM {name} WHERE org = ? AND id = ? "
+            f"UNION ALL "
+            f"SELECT key FROM {name} WHERE org = ? AND given_id = ? AND {table.narrowed} "
+            f"UNION ALL "
+            f"SELECT key FROM {name} WHERE org = ? AND id = ?) WHERE c.name = 'receipt'"
+        ),
         place_by_identity=(
             f"{placed} ON e.key IN ("
             f"SELECT key FROM {name} WHERE org = ? AND id = ? "
@@ -341,7 +394,10 @@ def _statements(table: EventTable[Any]) -> _Statements:
             f"INSERT INTO {name} ({', '.join(inserted)}) "
             f"VALUES ({', '.join(['?' for _ in inserted])})"
         ),
-        replace=f"UPDATE {name} SET {_assigned(replaced)} WHERE key = ?",
+        replace=(
+            f"UPDATE {name} SET {_assigned(replaced)}, "
+            f"given_id = coalesce(?, given_id), {_assigned(table.sent_columns)} WHERE key = ?"
+        ),
         rename_repository=f"UPDATE {name} SET {_assigned(_REPOSITORY)} WHERE key = ?",
         derive=f"UPDATE {name} SET {_assigned(derived)} WHERE key = ?",
         fill_in=f"UPDATE {name} SET {_assigned(_FILLED_IN)} WHERE key = ?",

@@ -48,6 +48,10 @@ class EventTable(Generic[E]):
     """The fields in `numbers`, and their values."""
     searched: Callable[[E], Iterable[str | None]]
     """The values that free text is searched in, besides tags."""
+    narrowed: LiteralString
+    """A condition that all events meet which may share a client's id with another one."""
+    narrowing_of_given_id: Callable[[E], tuple[Any, ...]]
+    """The values of that condition."""
     indexes: Mapping[str, LiteralString]
     """Instants that have an index of their own, which knows every event at once."""
 
@@ -255,6 +259,8 @@ DEPLOYMENTS = EventTable(
         event.git and event.git.commit_sha,
         event.id,
     ),
+    narrowed="service = ? AND env IS NOT DISTINCT FROM ?",
+    narrowing_of_given_id=lambda event: (event.service, event.env),
     indexes={
         "started_at": "deployments_by_started_at",
         "finished_at": "deployments_by_finished_at",
@@ -378,6 +384,8 @@ FAILURES = EventTable(
         event.git and event.git.commit_sha,
         event.id,
     ),
+    narrowed="env IS NOT DISTINCT FROM ?",
+    narrowing_of_given_id=lambda event: (event.env,),
     indexes={
         "started_at": "failures_by_started_at",
         "finished_at": "failures_by_finished_at",

@@ -520,3 +520,17 @@ def test_a_repository_under_another_known_form_has_its_commits(tenant: Tenant) -
     (seen,) = store.health.look(org).deployments
     assert (seen.repository_is_known, seen.commit_is_known) == (True, True)
     assert rows(check(sign_in(tenant), "repositories")) == []
+
+
+def test_an_id_given_to_several_services_is_named_with_an_example(tenant: Tenant) -> None:
+    shared = {"id": "release-2026-11-28", "version": "v1"}
+    deploy(tenant, **shared)
+    browser = sign_in(tenant)
+    assert counts(browser.page(PATH))["ids"] == "none"
+    other = deploy(tenant, service="api", **shared)
+    (row,) = rows(check(browser, "ids"))
+    assert row == f"release-2026-11-28 deployments 1 {other}"
+    for service in ("web", "api"):
+        incident = {"id": "incident-0000001", "services": [service], "started_at": NOW_SEC}
+        tenant.create(incident, FAILURE)
+    assert counts(browser.page(PATH))["ids"] == "2"

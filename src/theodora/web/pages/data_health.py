@@ -112,6 +112,7 @@ def show_data_health(visit: Visit) -> Answer:
         "outliers": len(outliers),
         "dates": sum(each.commits for each in health.undated),
         "failures": len(health.unmarked),
+        "ids": len(health.shared_ids),
     }
     checks = [
         Check(name, label, found[name], noun, visit.scope.link(PATH, check=name))
@@ -130,6 +131,7 @@ def show_data_health(visit: Visit) -> Answer:
             "ignored": ignored[:_SHOWN],
             "kinds": KINDS,
             "unmatched": unmatched[:_SHOWN],
+            "shared_ids": health.shared_ids[:_SHOWN],
             "rows": rows.get(chosen, [])[:_SHOWN],
             "unmarked": health.unmarked[:_SHOWN],
             "undated": health.undated[:_SHOWN],
@@ -153,6 +155,7 @@ _CHECKS = {
     "outliers": ("Outliers", "deployment"),
     "dates": ("Commits without a date", "commit"),
     "failures": ("Failures that mark nothing", "failure"),
+    "ids": ("Ids used for several services", "id"),
 }
 """Each check by its name in the address: its label, and what it counts."""
 
