@@ -77,7 +77,7 @@ def test_no_pattern_takes_long_or_holds_the_interpreter(pattern: str) -> None:
         (r"a\y", 1, "escape sequence"),
         ("a\\", 1, "nothing after the backslash"),
         ("ab{1001}", 2, "1000 times"),
-        ("(a{100}){100}b", 8, "1000 times"),
+        ("(a{50}){30}b", 7, "1000 times"),
         ("a**", 1, "nothing to repeat"),
         ("*a", 0, "nothing to repeat"),
         ("a)b(", 1, "no ( for this )"),
@@ -131,3 +131,22 @@ def test_long_texts_are_searched_in_their_beginning() -> None:
 )
 def test_whether_a_part_is_needed_is_told(before: str, after: str, *, can: bool) -> None:
     assert can_match_without(before, after) is can
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["(a|b|c|d|e|f|g){0,1000}" * 20, "a{1000}" * 60, "((a{9}b){9}c|d){30}"],
+)
+def test_a_pattern_that_is_large_when_written_out_is_refused_before_it_is_compiled(pattern: str):
+    began = time.thread_time()
+    with pytest.raises(Unusable, match="too large"):
+        Expression(pattern)
+    assert time.thread_time() - began < 0.01
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [r"v\d{1,3}(\.\d{1,3}){2}", "(.{0,20}){0,9}!", "[a-z]{1,200}", r"\Q{9999}\E", "a{,5}"],
+)
+def test_ordinary_repetitions_may_be_counted(pattern: str) -> None:
+    Expression(pattern)

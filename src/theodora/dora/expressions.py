@@ -16,6 +16,8 @@ MAX_PATTERN_CHARACTERS = 500
 MAX_TEXT_CHARACTERS = 4_096
 """What is longer is searched in its beginning, and matches no pattern as a whole."""
 
+MAX_REPEATS = 1_000
+"""That RE2 allows, nested ones multiplied."""
 _MAX_INSTRUCTIONS = 2_000
 """Of a compiled pattern: time grows with this number times the length of the text."""
 _MEMORY_BYTES = 2**20
@@ -74,6 +76,9 @@ class Expression:
         """Raises `Unusable` for what RE2 cannot express and what would take too long."""
         if len(pattern) > MAX_PATTERN_CHARACTERS:
             raise Unusable(f"must be at most {MAX_PATTERN_CHARACTERS} characters")
+        if _written_out(pattern) > _MAX_INSTRUCTIONS:
+            # RE2 finds out as well, after holding the interpreter for a tenth of a second.
+            raise Unusable(TOO_LARGE)
         self._compiled = _compile(pattern, ignore_case=ignore_case)
         if self._compiled.programsize > _MAX_INSTRUCTIONS:
             raise Unusable(TOO_LARGE)
@@ -169,9 +174,29 @@ def _unpaired(pattern: str) -> int | None:
     return opened[-1] if opened else None
 
 
+def _written_out(pattern: str) -> int:
+    """About how many characters there would be without counted repetitions."""
+    sizes, last = [0], 0
+    for at in _tokens(pattern):
+        if pattern[at] == "(":
+            sizes.append(0)
+        elif pattern[at] == ")" and len(sizes) > 1:
+            last = sizes.pop() + 1
+            sizes[-1] += last
+        elif counted := _COUNTED.match(pattern, at):
+            times = min(int(counted[2] or counted[1]), MAX_REPEATS)
+            sizes[-1] += last * max(times - 1, 0)
+            last *= max(times, 1)
+        else:
+            last = 1
+            sizes[-1] += last
+    return sum(sizes)
+
+
 def _tokens(pattern: str) -> Iterator[int]:
     """Where each character stands that is not part of an escape sequence or a class."""
     return (token.start() for token in _TOKEN.finditer(pattern))
 
 
+_COUNTED = re.compile(r"\{(\d{1,5})(?:,(\d{0,5}))?\}", re.ASCII)
 _TOKEN = re.compile(r"\\Q.*?(?:\\E|$)|\\.?|\[\^?\]?(?:\\.|[^\]\\])*\]?|.", re.DOTALL)

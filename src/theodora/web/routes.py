@@ -156,6 +156,7 @@ OPERATIONS: tuple[Operation, ...] = (
         access=_WRITE_SETTINGS,
         bucket="dora_write",
         statuses=(200, 400),
+        is_brief=False,
     ),
     Operation(
         name="PreviewDORASettings",
@@ -166,6 +167,7 @@ OPERATIONS: tuple[Operation, ...] = (
         access=_READ,
         bucket="dora_read",
         statuses=(200, 400),
+        is_brief=False,
     ),
     Operation(
         name="GetDORARetention",
@@ -229,6 +231,7 @@ OPERATIONS: tuple[Operation, ...] = (
         access=_WRITE_SETTINGS,
         bucket="dora_write",
         statuses=(200, 400),
+        is_brief=False,
     ),
     Operation(
         name="PreviewDORAServiceSettings",
@@ -239,6 +242,7 @@ OPERATIONS: tuple[Operation, ...] = (
         access=_READ,
         bucket="dora_read",
         statuses=(200, 400),
+        is_brief=False,
     ),
     Operation(
         name="CreateDORAFailure",
