@@ -29,9 +29,9 @@ NO_FAULTS = re.compile(r"core/ReplaceBinaryOperator_BitOr_")
 """Operators that are left out: `|` stands in types, where another operator fails every import."""
 
 TESTED_BY = {
-    "query": ["tests/query"],
+    "query": ["tests/test_frozen.py", "tests/query"],
     "dora": [
-        *("tests/dora/test_golden.py", "tests/dora/test_derivation.py"),
+        *("tests/test_frozen.py", "tests/dora/test_golden.py", "tests/dora/test_derivation.py"),
         *("tests/dora/test_metrics.py", "tests/dora/test_settings.py"),
     ],
     "storage": [

@@ -9,6 +9,7 @@ import inspect
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -502,3 +503,42 @@ def test_a_flood_of_refusals_takes_none_of_another_organisation(store: Store) ->
         store.reception.refuse(theirs.key, "deployment", refused, NOW_NS + number)
     store.reception.write().result()
     assert [each.message for each in store.health.look(ours.org).refusals] == [ours.word]
+
+
+def derived(it: Member) -> list[Deployment]:
+    """The deployments; without the ids that are made from the organisation's own."""
+    own = {"first", "second", "third", "fourth", "fifth", "own", "old", "next"}
+    return [
+        event if event.id in own else msgspec.structs.replace(event, id="")
+        for event in it.store.deployments.everything(it.org)
+    ]
+
+
+@pytest.mark.parametrize("index", STATES, indirect=True)
+def test_an_organisation_is_derived_as_if_it_were_alone(store: Store, tmp_path: Path) -> None:
+    ours = make(store, "apple")
+    for write in (
+        add_deployment("third", 15, version="v1", git=git(0)),
+        add_deployment("fifth", 2, version="v1", git=git(1)),
+        add_deployment("newest", 1, version="v2"),
+        add_deployment("twin of the fourth", 10, version="v2", git=git(1), team="zoo"),
+        add_deployment("another twin", 10, version="v2"),
+        add_deployment("newest of all", 1, version="v3", env=None),
+    ):
+        written(write, ours)
+    store.derivations.derive_all_marked()
+    theirs = make(store, "pear")
+    with Store(f"sqlite:///{tmp_path / 'alone.db'}", render) as other_store:
+        alone = make(other_store, "pear")
+        for name, write in (("by version", give_verdict_by_version), *WRITES):
+            for it in (theirs, alone):
+                written(write, it)
+            assert derived(theirs) == derived(alone), name
+            for it in (theirs, alone):
+                it.store.derivations.derive_all_marked()
+            assert derived(theirs) == derived(alone), name
+
+
+def give_verdict_by_version(it: Member) -> object:
+    verdict = Verdict(True, None, "v2", "rollforward")
+    return it.store.deployments.update(it.org, "second", verdict, GIVER)
