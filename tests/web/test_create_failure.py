@@ -206,6 +206,8 @@ def test_a_failure_that_spreads_to_more_services_stays_one(tenant: Tenant) -> No
     assert created(tenant, {**INCIDENT, "services": ["pay"], "severity": "SEV-2"}) == other
     assert created(tenant, {**INCIDENT, "services": ["shopist", "web"]}) == first
     assert created(tenant, {**INCIDENT, "services": ["web"]}) == first
+    assert created(tenant, {**INCIDENT, "services": ["web", "pay"]}) == first
+    assert created(tenant, {**INCIDENT, "services": ["pay"]}) == other
     of_team = {name: value for name, value in INCIDENT.items() if name != "services"}
     assert created(tenant, of_team) == first
     assert len(tenant.ids(FAILURES)) == 2

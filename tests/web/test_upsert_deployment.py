@@ -189,6 +189,7 @@ def test_without_an_id_the_event_that_got_another_one_is_replaced(tenant: Tenant
     tenant.create(web)
     assert tenant.create(api) == sent_plain
     assert tenant.create(plain) == sent_plain
+    assert tenant.create({**api, "version": "v2"}) == sent_plain
     assert len(tenant.ids()) == 2
 
 
