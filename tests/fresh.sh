@@ -76,7 +76,8 @@ inside() {
     "${kept[@]}" bash -euo pipefail -c "cd /root/theodora; $1"
 }
 
-# What somebody does first: start the server, open a page, send a deployment, find it by the command.
+# What a newcomer does first: start the server, open a page, send a deployment and find it; then install a
+# server of their own, as README shows.
 read -r -d '' PROBE <<'PROBE' || true
 make serve >serve.log 2>&1 &
 trap 'kill $!; wait' EXIT
@@ -103,6 +104,9 @@ print("created", json.load(urllib.request.urlopen(request))["data"]["id"])
 PYTHON
 .venv/bin/theodora search service:fresh | grep fresh
 echo "make serve: the page answers, a deployment was sent and found"
+python3 -m venv "$HOME/theodora"
+"$HOME/theodora/bin/pip" install --quiet .
+"$HOME/theodora/bin/theodora" --version
 PROBE
 
 main
