@@ -15,7 +15,14 @@ from theodora.web.door.early import EarlyAnswers
 from theodora.web.door.limits import Alarm, Limits
 from theodora.web.door.protocol import Connection
 
-LIMITS = Limits(head_bytes=65_536, unread_body_bytes=1 << 20)
+LIMITS = Limits(
+    head_bytes=65_536,
+    head_seconds=10,
+    idle_seconds=10,
+    stall_seconds=10,
+    least_bytes_per_second=500,
+    unread_body_bytes=1 << 20,
+)
 
 
 async def early(scope: Scope, receive: Receive, send: Send) -> None:

@@ -257,6 +257,36 @@ SETTINGS: tuple[Setting, ...] = (
         "65536",
         "Longest request line and headers together; longer ones are answered 431 or 414.",
     ),
+    Setting(
+        "header_seconds",
+        _integer,
+        "a number",
+        "15",
+        "How long a request's line and headers may take, from the start of a connection or from "
+        "their first byte.",
+    ),
+    Setting(
+        "idle_seconds",
+        _integer,
+        "a number",
+        "65",
+        "How long a connection may wait for its next request; longer than a proxy before it does.",
+    ),
+    Setting(
+        "stall_seconds",
+        _integer,
+        "a number",
+        "30",
+        "How long a client may be slower than min_bytes_per_second at sending a body, or at "
+        "reading an answer.",
+    ),
+    Setting(
+        "min_bytes_per_second",
+        _integer,
+        "a number",
+        "500",
+        "What a client has to send or read in a second, on an average of stall_seconds.",
+    ),
     Setting("max_json_bytes", _integer, "a number", "5242880", "Longest JSON body, decompressed."),
     Setting(
         "max_multipart_bytes",
@@ -333,6 +363,10 @@ class Config:
     metrics_memory_mib: int
     prometheus_groups: int
     max_header_bytes: int
+    header_seconds: int
+    idle_seconds: int
+    stall_seconds: int
+    min_bytes_per_second: int
     max_json_bytes: int
     max_multipart_bytes: int
     log_level: str

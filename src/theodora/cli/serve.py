@@ -146,6 +146,10 @@ class _Server(uvicorn.Server):
 def _limits(config: Config) -> Limits:
     return Limits(
         head_bytes=config.max_header_bytes,
+        head_seconds=config.header_seconds,
+        idle_seconds=config.idle_seconds,
+        stall_seconds=config.stall_seconds,
+        least_bytes_per_second=config.min_bytes_per_second,
         unread_body_bytes=max(config.max_json_bytes, config.max_multipart_bytes),
     )
 

@@ -27,6 +27,7 @@ Header = tuple[bytes, bytes]
 TITLES = {
     400: "Bad Request",
     404: "Not Found",
+    408: "Request Timeout",
     413: "Payload Too Large",
     414: "URI Too Long",
     415: "Unsupported Media Type",

@@ -96,7 +96,7 @@ def test_what_is_no_request_is_told_so_whatever_follows() -> None:
 
 
 def test_a_connection_whose_body_was_read_on_does_not_stay_idle_for_ever() -> None:
-    with listening(early, timeout_keep_alive=0.1) as port, connected(port) as client:
+    with listening(early, replace(LIMITS, idle_seconds=0.1)) as port, connected(port) as client:
         client.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n")
         reader = client.makefile("rb")
         assert read_answer(reader)[0] == 403

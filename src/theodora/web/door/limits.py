@@ -10,7 +10,14 @@ import structlog
 
 log = structlog.get_logger()
 
-LimitName = Literal["head size", "host", "pipelined requests"]
+LimitName = Literal[
+    "head size",
+    "head time",
+    "host",
+    "pipelined requests",
+    "slow body",
+    "unread answer",
+]
 
 _SECONDS_BETWEEN_LINES = 10.0
 
@@ -21,6 +28,13 @@ class Limits:
 
     head_bytes: int
     """A request's line and headers together, and whatever else comes around its body."""
+    head_seconds: float
+    """From the start of the connection, or the first byte of a request, to its last header."""
+    idle_seconds: float
+    """Between two requests."""
+    stall_seconds: float
+    """How long a client may send a body or read an answer more slowly than the least."""
+    least_bytes_per_second: int
     unread_body_bytes: int
     """A body that nobody reads is read on if it is no longer; else the connection ends."""
     linger_seconds: float = 30.0

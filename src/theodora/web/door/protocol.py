@@ -6,7 +6,10 @@ makes a client drop the answer that is already on its way (RFC 9112, 9.6). An ea
 """
 
 import asyncio
+import fcntl
 import re
+import sys
+import termios
 from typing import Any, NamedTuple, cast
 
 import httptools
@@ -17,11 +20,14 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 
 from theodora.web.door.limits import Alarm, LimitName, Limits
+from theodora.web.door.watch import Late, Moved, Phase, Watch
 from theodora.web.responses import JSON_API, status_reply
 
 _MAX_HEADERS = 256
 _MAX_PIPELINED = 16
 """Requests that wait for the answers to those before them."""
+_SECONDS_BETWEEN_LOOKS = 1.0
+"""How often deadlines are looked after; oftener where a deadline is near to that."""
 _HOST = re.compile(rb"[A-Za-z0-9._~!$&'()*+,;=%:\[\]-]*")
 
 
@@ -47,23 +53,31 @@ class Connection(HttpToolsProtocol):
         self._socket: asyncio.Transport
         self._is_in_head = False
         self._is_in_body = False
+        self._is_body_short = True
+        """Short enough to be read on if nobody reads it."""
         self._bytes_around = 0
         """How much has come since the end of the headers, or the last piece of a body."""
         self._is_ending = False
         self._refusal: _Refusal | None = None
         """What the parser has been stopped for; what comes after it is dropped."""
-        self._linger: asyncio.TimerHandle | None = None
+        self._received = 0
+        self.written = 0
+        self._watch = Watch(limits, self.loop.time())
+        shortest = min(limits.head_seconds, limits.idle_seconds, limits.stall_seconds)
+        self._seconds_between_looks = min(_SECONDS_BETWEEN_LOOKS, shortest / 4)
+        self._next_look: asyncio.TimerHandle | None = None
 
     # Beginning and end
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._socket = cast("asyncio.Transport", transport)
         super().connection_made(cast("asyncio.Transport", _Transport(self._socket, self)))
+        self._look_again()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._is_ending = True
-        if self._linger is not None:
-            self._linger.cancel()
+        if self._next_look is not None:
+            self._next_look.cancel()
         super().connection_lost(exc)
 
     @property
@@ -75,6 +89,9 @@ class Connection(HttpToolsProtocol):
         if self._is_ending:
             return
         self._is_ending = True
+        # The rest of a body that is short enough is awaited like that of any other.
+        if self._refusal or self._is_in_head or not self._is_body_short:
+            self._watch.enter(Phase.END, self.loop.time())
         if not (self._is_in_head or self._is_in_body):
             self._socket.close()
             return
@@ -82,12 +99,11 @@ class Connection(HttpToolsProtocol):
         if self._socket.can_write_eof():
             self._socket.write_eof()
         self.flow.resume_reading()
-        self._linger = self.loop.call_later(self._limits.linger_seconds, self._socket.abort)
 
     # What comes
 
     def data_received(self, data: bytes) -> None:
-        self._unset_keepalive_if_required()
+        self._received += len(data)
         while data and self._refusal is None:
             piece = data[: self._limits.head_bytes - self._bytes_around]
             data = data[len(piece) :]
@@ -116,6 +132,8 @@ class Connection(HttpToolsProtocol):
             self._socket.close()
             return
         self._is_in_head = True
+        if self._watch.phase is Phase.NEXT:
+            self._watch.enter(Phase.HEAD, self.loop.time())
         super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -135,9 +153,11 @@ class Connection(HttpToolsProtocol):
         self._bytes_around = 0
         super().on_headers_complete()
         self._is_in_head, self._is_in_body = False, True
+        self._watch.enter(Phase.BODY, self.loop.time())
+        self._is_body_short = 0 <= self._length() <= self._limits.unread_body_bytes
         # A client that waits for leave to send may or may not send after an early answer, and
         # nobody reads a body that is too long: both are told that the connection ends.
-        if self.expect_100_continue or self._length > self._limits.unread_body_bytes:
+        if self.expect_100_continue or self._length() > self._limits.unread_body_bytes:
             self.cycle.keep_alive = False
 
     def _check_host(self) -> None:
@@ -160,20 +180,70 @@ class Connection(HttpToolsProtocol):
             self._socket.close()
             return
         super().on_message_complete()
-        if self.cycle.response_complete:
-            self._wait_for_next_request()
+        is_answered = self.cycle.response_complete
+        self._watch.enter(Phase.NEXT if is_answered else Phase.ANSWER, self.loop.time())
 
-    def _wait_for_next_request(self) -> None:
-        """Sets the timer that uvicorn sets after an answer, and takes away when a body comes."""
-        self._unset_keepalive_if_required()
-        self.timeout_keep_alive_task = self.loop.call_later(
-            self.timeout_keep_alive, self.timeout_keep_alive_handler
-        )
+    def on_response_complete(self) -> None:
+        self.server_state.total_requests += 1
+        if self._is_ending:
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        elif self._is_in_head:
+            self._watch.enter(Phase.HEAD, self.loop.time())
+        elif not self._is_in_body:
+            self._watch.enter(Phase.NEXT, self.loop.time())
 
-    @property
     def _length(self) -> int:
-        """What the request says of its body's length; 0 where it says nothing."""
-        return next((int(value) for name, value in self.headers if name == b"content-length"), 0)
+        """What the request says of its body's length; -1 where it does not know."""
+        for name, value in self.headers:
+            if name == b"content-length":
+                return int(value)
+            if name == b"transfer-encoding":
+                return -1
+        return 0
+
+    # Deadlines
+
+    def _look_again(self) -> None:
+        self._next_look = self.loop.call_later(self._seconds_between_looks, self._look)
+
+    def _look(self) -> None:
+        now = self.loop.time()
+        late = self._watch.late(self._moved(), now)
+        self._look_again()
+        match late:
+            case None:
+                pass
+            case Late.NEXT:
+                self.end()
+            case Late.END:
+                self._socket.abort()
+            case Late.READING:
+                self._ring("unread answer")
+                self._socket.abort()
+            case Late.HEAD if not self._is_in_head:
+                self._ring("head time")
+                self.end()
+            case Late.HEAD:
+                self._refuse(_Refusal(408, "the headers took too long", "head time"))
+            case Late.BODY if self._is_ending or self.cycle.response_started:
+                self._ring("slow body")
+                self._socket.abort()
+            case Late.BODY:
+                self._refuse(_Refusal(408, "the body took too long", "slow body"))
+
+    def _moved(self) -> Moved:
+        unsent = self._socket.get_write_buffer_size()
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        return Moved(
+            self._received,
+            self.written - unsent - (_unacknowledged(self._socket) if unsent else 0),
+            has_client_to_send=not self.flow.read_paused
+            and not (cycle and cycle.waiting_for_100_continue),
+            has_client_to_take=unsent > 0,
+        )
 
     # Refusals
 
@@ -190,7 +260,7 @@ class Connection(HttpToolsProtocol):
         if self._is_ending:
             return
         if refusal.limit is not None:
-            self._alarm.ring(refusal.limit, self.client[0] if self.client else "")
+            self._ring(refusal.limit)
         running = cast("RequestResponseCycle | None", self.cycle)
         is_answering = running is not None and not running.response_complete
         if is_answering and not self._is_in_body:
@@ -205,6 +275,18 @@ class Connection(HttpToolsProtocol):
             self._socket.write(_written(refusal))
         self.end()
 
+    def _ring(self, limit: LimitName) -> None:
+        self._alarm.ring(limit, self.client[0] if self.client else "")
+
+
+def _unacknowledged(transport: asyncio.Transport) -> int:
+    """Bytes that the system holds for a client that has not taken them yet."""
+    try:
+        held = fcntl.ioctl(transport.get_extra_info("socket"), termios.TIOCOUTQ, bytes(4))
+    except OSError:  # Not every system tells that of a socket.
+        return 0
+    return int.from_bytes(held, sys.byteorder)
+
 
 def _written(refusal: _Refusal) -> bytes:
     reply = status_reply(refusal.status, refusal.detail)
@@ -217,9 +299,13 @@ class _Transport:
 
     def __init__(self, transport: asyncio.Transport, connection: Connection) -> None:
         self._transport = transport
-        self.write = transport.write
+        self._connection = connection
         self.is_closing = lambda: connection.is_ending
         self.close = connection.end
+
+    def write(self, data: bytes) -> None:
+        self._connection.written += len(data)
+        self._transport.write(data)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
