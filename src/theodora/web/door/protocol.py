@@ -92,7 +92,7 @@ class Connection(HttpToolsProtocol):
         # The rest of a body that is short enough is awaited like that of any other.
         if self._refusal or self._is_in_head or not self._is_body_short:
             self._watch.enter(Phase.END, self.loop.time())
-        if not (self._is_in_head or self._is_in_body):
+        if not (self._is_in_head or self._is_in_body or self._refusal):
             self._socket.close()
             return
         # With TLS nothing can be half-closed; the end of the body is seen all the same.
