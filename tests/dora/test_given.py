@@ -152,3 +152,9 @@ def test_globs_that_are_too_much_altogether_are_refused():
     assert places({"path_globs": globs}) == ["/path_globs"]
     many = {"path_globs": [f"services/team-{number}/app-{number}/**" for number in range(200)]}
     assert read_settings(many) == many
+
+
+def test_a_list_of_environments_has_fifty_items_at_the_most():
+    envs = [f"env-{number}" for number in range(51)]
+    assert read_settings({"production_envs": envs[:50]}) == {"production_envs": envs[:50]}
+    assert places({"production_envs": envs}) == ["/production_envs"]

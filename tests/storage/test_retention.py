@@ -1,6 +1,7 @@
 """Events that are too old go, and what is kept stays as it was."""
 
 import threading
+import time
 
 import msgspec
 import pytest
@@ -249,3 +250,21 @@ def test_deployments_under_another_form_of_the_repository_follow_on_the_others(
     store.retention.remove_old(NOW_NS)
     kept = ids(store, org)
     assert kept == ["web-5"]
+
+
+def test_a_remover_rests_four_times_as_long_as_it_worked_and_not_once_it_has_to_stop(
+    store: Store,
+):
+    remover = Remover(store.retention)
+    began = time.monotonic()
+    assert remover._rest(0.05)
+    assert 0.2 <= time.monotonic() - began < 2
+    remover.stop()
+    assert not remover._rest(1_000)
+
+
+def test_a_remover_that_is_stopped_has_ended(store: Store):
+    remover = Remover(store.retention)
+    remover.start()
+    remover.stop()
+    assert not remover._thread.is_alive()
