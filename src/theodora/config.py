@@ -119,7 +119,7 @@ SETTINGS: tuple[Setting, ...] = (
         _text,
         "postgresql://user@host/name",
         "",
-        "A replica of a PostgreSQL database, to answer reads; docs/postgresql.md tells how.",
+        "A replica of a PostgreSQL database, to answer reads; see docs/postgresql.md.",
     ),
     Setting(
         "workers",
@@ -248,7 +248,7 @@ SETTINGS: tuple[Setting, ...] = (
         _integer,
         "a number",
         "500",
-        "Services and environments that one scrape of /metrics/dora gives at the most.",
+        "Most services and environments in one scrape of /metrics/dora.",
     ),
     Setting(
         "max_header_bytes",
@@ -300,7 +300,7 @@ SETTINGS: tuple[Setting, ...] = (
         _one_of("debug", "info", "warning", "error"),
         "one of debug info warning error",
         "info",
-        "Least level that is logged.",
+        "Lowest level that is logged.",
     ),
     Setting(
         "log_format",

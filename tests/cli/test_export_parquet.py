@@ -131,7 +131,7 @@ def test_exported_commits_are_imported_as_they_were(url: str, tmp_path: Path):
     file = tmp_path / "commits.jsonl"
     assert export(url, "commits", "jsonl", file).exit_code == 0
     again = CliRunner().invoke(main, ["import", "commits", str(file), "--database", url])
-    assert again.output.splitlines()[-1] == "0 added, 0 replaced, 2 unchanged, 0 kept out"
+    assert again.output.splitlines()[-1] == "0 added, 0 replaced, 2 unchanged, 0 rejected"
 
 
 def test_a_group_of_rows_is_written_at_a_time(

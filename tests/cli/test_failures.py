@@ -41,7 +41,7 @@ def test_failures_are_brought_in_and_written_out_again(tmp_path: Path) -> None:
     done = run(tmp_path, "import", "failures", file)
     first, second = run(tmp_path, "export", "failures").stdout.splitlines()
 
-    assert "2 added, 0 replaced, 0 unchanged, 0 kept out" in done.stdout
+    assert "2 added, 0 replaced, 0 unchanged, 0 rejected" in done.stdout
     assert json.loads(first)["services"] == ["web", "api"]
     seen = json.loads(second)
     assert seen.pop("created_at") > 0
@@ -85,7 +85,7 @@ def test_lines_that_break_rules_are_named_and_kept_out(tmp_path: Path) -> None:
     done = run(tmp_path, "import", "failures", file)
 
     assert done.exit_code == 1
-    assert "1 added, 0 replaced, 0 unchanged, 3 kept out" in done.stdout
+    assert "1 added, 0 replaced, 0 unchanged, 3 rejected" in done.stdout
     shown = done.stderr
     assert f'{file}:2: /services: attribute "services" is required' in shown
     assert f"{file}:3: not JSON" in shown

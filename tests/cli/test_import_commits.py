@@ -44,7 +44,7 @@ def test_commits_are_stored_by_repository(tmp_path: Path) -> None:
     file.write_text(lines(*COMMITS, {**COMMITS[0], "repository": "https://gitlab.example/x/y.git"}))
     result = run(tmp_path, "commits", file)
     assert result.exit_code == 0, result.output
-    assert "4 added, 0 replaced, 0 unchanged, 0 kept out" in result.output
+    assert "4 added, 0 replaced, 0 unchanged, 0 rejected" in result.output
     with stored(tmp_path) as (store, org):
         assert set(store.commits.repository(org, "github.com/acme/app").commits) == set(SHAS)
         assert set(store.commits.repository(org, "gitlab.example/x/y").commits) == {SHAS[0]}
@@ -55,7 +55,7 @@ def test_importing_commits_again_changes_nothing(tmp_path: Path) -> None:
     file.write_bytes(gzip.compress(lines(*COMMITS).encode()))
     run(tmp_path, "commits", file)
     again = run(tmp_path, "commits", file)
-    assert "0 added, 0 replaced, 3 unchanged, 0 kept out" in again.output
+    assert "0 added, 0 replaced, 3 unchanged, 0 rejected" in again.output
 
 
 def test_commits_are_read_from_standard_input(tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_a_bad_line_is_shown_and_kept_out(tmp_path: Path) -> None:
     result = run(tmp_path, "commits", file)
     assert result.exit_code == 1
     assert f"{file}:2: /sha: attribute" in result.output
-    assert "2 added, 0 replaced, 0 unchanged, 1 kept out" in result.output
+    assert "2 added, 0 replaced, 0 unchanged, 1 rejected" in result.output
 
 
 def test_imported_commits_are_not_named_as_uploaded(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_pull_requests_are_stored_and_replaced_by_number(tmp_path: Path) -> None
 def test_the_real_commits_come_back_as_they_are_in_their_files(tmp_path: Path) -> None:
     files = [SHARED / "commits" / f"{service}.jsonl.gz" for service in SERVICES]
     result = run(tmp_path, "commits", *files)
-    assert "106,116 added, 0 replaced, 0 unchanged, 0 kept out" in result.output
+    assert "106,116 added, 0 replaced, 0 unchanged, 0 rejected" in result.output
     with stored(tmp_path) as (store, org):
         for service in SERVICES:
             for sequence in sequences(service).values():

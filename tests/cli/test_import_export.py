@@ -90,7 +90,7 @@ def test_every_attribute_goes_in_and_comes_out(
     result = run("import", kind, "-", given=lines(document))
     assert (result.exit_code, result.stdout) == (
         0,
-        "1 added, 0 replaced, 0 unchanged, 0 kept out\n",
+        "1 added, 0 replaced, 0 unchanged, 0 rejected\n",
     )
     [found] = exported(run, kind)
     assert {name: found[name] for name in document} == document
@@ -143,14 +143,14 @@ def test_importing_again_changes_nothing(run: Run) -> None:
     assert run("import", "deployments", "-", given=documents).exit_code == 0
     before = exported(run)
     again = run("import", "deployments", "-", given=documents)
-    assert again.stdout == "0 added, 0 replaced, 2 unchanged, 0 kept out\n"
+    assert again.stdout == "0 added, 0 replaced, 2 unchanged, 0 rejected\n"
     assert exported(run) == before
 
 
 def test_a_changed_line_replaces(run: Run) -> None:
     run("import", "deployments", "-", given=lines(FULL, BARE))
     again = run("import", "deployments", "-", given=lines(FULL, {**BARE, "team": "new"}))
-    assert again.stdout == "0 added, 1 replaced, 1 unchanged, 0 kept out\n"
+    assert again.stdout == "0 added, 1 replaced, 1 unchanged, 0 rejected\n"
     assert [found.get("team") for found in exported(run)] == ["équipe", "new"]
 
 
@@ -178,7 +178,7 @@ def test_a_bad_line_is_shown_with_number_and_reason_and_kept_out(
         "import", "deployments", "-", given=lines(FULL) + b"\n" + line + b"\n" + lines(BARE)
     )
     assert result.exit_code == 1
-    assert result.stdout == "2 added, 0 replaced, 0 unchanged, 1 kept out\n"
+    assert result.stdout == "2 added, 0 replaced, 0 unchanged, 1 rejected\n"
     assert result.stderr.startswith(f"-:3: {reason}")
     assert len(exported(run)) == 2
 
@@ -187,11 +187,11 @@ def test_every_bad_line_is_counted_and_the_first_twenty_are_shown(run: Run) -> N
     result = run("import", "deployments", "-", given=b"x\n" * 50)
     assert (result.exit_code, result.stdout) == (
         1,
-        "0 added, 0 replaced, 0 unchanged, 50 kept out\n",
+        "0 added, 0 replaced, 0 unchanged, 50 rejected\n",
     )
     shown = result.stderr.splitlines()
     assert [line.split(":")[1] for line in shown[:-1]] == [str(n) for n in range(1, 21)]
-    assert shown[-1] == "further ones are kept out without being shown"
+    assert shown[-1] == "more lines were rejected; not shown"
 
 
 def test_several_files_are_read_compressed_or_not(run: Run, tmp_path: Path) -> None:
@@ -199,7 +199,7 @@ def test_several_files_are_read_compressed_or_not(run: Run, tmp_path: Path) -> N
     plain.write_bytes(lines(FULL))
     packed.write_bytes(gzip.compress(lines(BARE)))
     result = run("import", "deployments", str(plain), str(packed))
-    assert result.stdout == "2 added, 0 replaced, 0 unchanged, 0 kept out\n"
+    assert result.stdout == "2 added, 0 replaced, 0 unchanged, 0 rejected\n"
 
 
 @pytest.mark.parametrize(

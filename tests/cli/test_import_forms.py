@@ -146,7 +146,7 @@ def test_problems_of_a_table_name_line_and_column(run: Run, tmp_path: Path) -> N
     mapped = ("--map", "service=app", "--map", "started_at=start")
     result = run("import", "deployments", *mapped, str(file))
     assert result.exit_code == 1
-    assert result.stdout.startswith("1 added, 0 replaced, 0 unchanged, 2 kept out")
+    assert result.stdout.startswith("1 added, 0 replaced, 0 unchanged, 2 rejected")
     _, told, first, second = result.stderr.splitlines()
     assert told == f'{file}: column "color" is not read'
     assert first.startswith(f'{file}:2, column "Start": attribute "started_at" must be')
@@ -210,6 +210,6 @@ def test_what_is_exported_has_no_unknown_members(run: Run, kind: str) -> None:
     run("import", kind, "-", given=json.dumps(attributes).encode())
     result = run("import", kind, "-", given=run("export", kind).stdout.encode())
     assert (result.stdout, result.stderr) == (
-        "0 added, 0 replaced, 1 unchanged, 0 kept out\n",
+        "0 added, 0 replaced, 1 unchanged, 0 rejected\n",
         "",
     )

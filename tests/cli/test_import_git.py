@@ -66,8 +66,8 @@ def test_each_tag_is_a_deployment_and_their_commits_come_along(
 ) -> None:
     result = run(tmp_path, "--tags", "v*")
     assert result.exit_code == 0, result.output
-    assert "commits: 2 added, 0 replaced, 0 unchanged, 0 kept out" in result.output
-    assert "deployments: 2 added, 0 replaced, 0 unchanged, 0 kept out" in result.output
+    assert "commits: 2 added, 0 replaced, 0 unchanged, 0 rejected" in result.output
+    assert "deployments: 2 added, 0 replaced, 0 unchanged, 0 rejected" in result.output
     assert f"`{program()} derive`" in result.stderr
     log = repository.log()
     with stored(tmp_path) as (store, org):

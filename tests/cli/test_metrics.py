@@ -146,7 +146,7 @@ def test_stages_are_a_table_of_shares_and_spans(url: str):
 
 
 def test_without_stages_a_table_of_them_is_a_sentence(url: str):
-    assert "Stages of lead times are known of commits that came with a pull request" in printed(
+    assert "Stages of lead times are known only for commits with a pull request" in printed(
         url, "--stages"
     )
 

@@ -65,7 +65,7 @@ def test_all_are_listed_back_and_equal_what_went_in(tmp_path: Path) -> None:
         result = CliRunner().invoke(main, command, env=environment)
         assert (result.exit_code, result.stdout) == (
             0,
-            "30,085 added, 0 replaced, 0 unchanged, 0 kept out\n",
+            "30,085 added, 0 replaced, 0 unchanged, 0 rejected\n",
         )
         ids = listed_by_sliding_to(tenant)
         assert len(ids) == COUNT

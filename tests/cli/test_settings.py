@@ -87,14 +87,13 @@ def test_set_keeps_what_it_does_not_name_unless_told_to_replace(database: str):
         "team": "storefront",
     }
     assert said == (
-        "set team for web\n"
-        "set before and kept: detect_rollbacks, path_globs (--replace drops them)\n"
+        "set team for web\nkept from before: detect_rollbacks, path_globs (--replace drops them)\n"
     )
     run("settings", "set", "-", *place, given={"path_globs": None})
     assert given() == {"detect_rollbacks": False, "team": "storefront"}
     said = run("settings", "set", "-", "--replace", *place, given={"team": "shop"}).output
     assert given() == {"team": "shop"}
-    assert said == "set team for web\nno longer set: detect_rollbacks\n"
+    assert said == "set team for web\nremoved: detect_rollbacks\n"
 
 
 def test_preview_shows_what_set_would_do(database: str):

@@ -40,7 +40,7 @@ def test_what_is_no_host_is_refused(tmp_path: Path, name: str) -> None:
     done = init(tmp_path, "--", "localhost", name)
 
     assert done.exit_code == 1
-    assert f'"{name}" is no host name and no address' in done.output
+    assert f'"{name}" is neither a host name nor an address' in done.output
 
 
 def test_keys_can_be_read_by_their_owner_alone(tmp_path: Path) -> None:
@@ -100,8 +100,8 @@ def test_a_server_with_the_certificate_is_trusted_by_who_trusts_the_authority(
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--tls-cert", "server.pem"], "tls_cert and tls_key have to be given together"),
-        (["--tls-key", "server.pem"], "tls_cert and tls_key have to be given together"),
+        (["--tls-cert", "server.pem"], "tls_cert and tls_key must be given together"),
+        (["--tls-key", "server.pem"], "tls_cert and tls_key must be given together"),
         (
             ["--tls-cert", "nowhere.pem", "--tls-key", "nowhere-key.pem"],
             "cannot use certificate nowhere.pem with key nowhere-key.pem: ",

@@ -81,14 +81,14 @@ def test_a_remedy_may_be_named_by_its_version(database: str):
     [
         (("nowhere", "--failed"), "deployment does not exist"),
         (("d1", "--remove"), "verdict does not exist"),
-        (("d1", "--remediation", "rollback", "d2"), "say --failed or --not-failed"),
-        (("d1", "--failed", "--remove"), "--remove goes with no verdict"),
+        (("d1", "--remediation", "rollback", "d2"), "give --failed or --not-failed"),
+        (("d1", "--failed", "--remove"), "--remove cannot be combined with a verdict"),
         (
             (
                 *("d1", "--failed", "--remediation", "rollback", "d2"),
                 *("--remediation-version", "rollback", "v2"),
             ),
-            "exclude each other",
+            "not both",
         ),
     ],
 )
@@ -107,9 +107,9 @@ def test_verdicts_are_brought_in_as_they_were_written_out(database: str, tmp_pat
     assert len(lines.splitlines()) == 4
     other = new_database(tmp_path / "other.db")
     brought = run("import", "verdicts", "-", "--database", other, given=lines)
-    assert brought.stdout == "4 added, 0 replaced, 0 unchanged, 0 kept out\n"
+    assert brought.stdout == "4 added, 0 replaced, 0 unchanged, 0 rejected\n"
     again = run("import", "verdicts", "-", "--database", other, given=lines)
-    assert again.stdout == "0 added, 0 replaced, 4 unchanged, 0 kept out\n"
+    assert again.stdout == "0 added, 0 replaced, 4 unchanged, 0 rejected\n"
     assert [shown(other, id_) for id_ in ("d1", "d2")] == [
         shown(database, id_) for id_ in ("d1", "d2")
     ]
@@ -147,4 +147,4 @@ def test_a_wrong_line_is_shown_and_kept_out(database: str, line: dict[str, Any],
     result = run("import", "verdicts", "-", "--database", database, given=given)
     assert result.exit_code == 1
     assert message in result.output
-    assert "1 kept out" in result.output
+    assert "1 rejected" in result.output

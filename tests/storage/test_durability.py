@@ -226,7 +226,7 @@ def test_a_second_process_writes_beside_the_server(
     assert set(statuses) == {200}
     assert (imported.returncode, imported.stdout) == (
         0,
-        "2,000 added, 0 replaced, 0 unchanged, 0 kept out\n",
+        "2,000 added, 0 replaced, 0 unchanged, 0 rejected\n",
     )
     expected = {*sent, *(f"beside-imported-{n}" for n in range(2_000))}
     assert {version for version in connection.stored() if "beside" in version} == expected

@@ -130,5 +130,5 @@ def _name(name: str) -> x509.GeneralName:
         return x509.IPAddress(ip_address(name))
     except ValueError:
         if not _HOST.fullmatch(name):
-            raise ValueError(f'"{name}" is no host name and no address') from None
+            raise ValueError(f'"{name}" is neither a host name nor an address') from None
         return x509.DNSName(name)

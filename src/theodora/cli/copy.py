@@ -1,4 +1,4 @@
-"""`theodora copy`: a whole store into another database, and every row compared."""
+"""`theodora copy`: a complete store into another database, and every row compared."""
 
 import sys
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from theodora.storage.opening import beside, open_copy, open_original
 @click.argument("original", metavar="FROM_URL")
 @click.argument("copy", metavar="TO_URL")
 def copy(original: str, copy: str) -> None:
-    """Copy a whole store into another database, from SQLite to PostgreSQL or back.
+    """Copy a store into another database, from SQLite to PostgreSQL or back.
 
     \b
     theodora copy sqlite:////var/lib/theodora.db postgresql://theodora@db/theodora

@@ -20,4 +20,4 @@ def derive(**flags: str | None) -> None:
     click.echo(f"derived {count:,} sequence{'' if count == 1 else 's'}")
     if parked:
         some = f"{parked:,} could not be derived" if parked > 1 else "1 could not be derived"
-        raise click.ClickException(f"{some}: the page /data-health?check=derivation says why")
+        raise click.ClickException(f"{some}: see the page /data-health?check=derivation")

@@ -70,7 +70,7 @@ def _lines(explained: Explanation) -> Iterator[str]:
     yield ""
     yield from _type(explained.type)
     yield from _section("Flags", (f"{each.flag}: {each.meaning}" for each in explained.flags))
-    yield from _section("Would say more with", explained.missing)
+    yield from _section("Would explain more with", explained.missing)
 
 
 def _facts(**facts: str | None) -> Iterator[str]:

@@ -52,7 +52,7 @@ _TOLD_APART = 1_000
 
 @click.group("import")
 def import_() -> None:
-    """Bring in what you have; doing so again changes nothing."""
+    """Import what you have; doing so again changes nothing."""
 
 
 _files = click.argument("files", nargs=-1, required=True, metavar="FILE...")
@@ -87,7 +87,7 @@ def deployments(
     org: str,
     **flags: str | None,
 ) -> None:
-    """Bring in deployments from FILEs of JSON Lines or CSV, gzip too; - is standard input.
+    """Import deployments from FILEs of JSON Lines or CSV, gzip too; - is standard input.
 
     \b
     A line: {"service": "web", "env": "production", "version": "1.2.0",
@@ -121,7 +121,7 @@ def failures(
     org: str,
     **flags: str | None,
 ) -> None:
-    """Bring in failures from FILEs of JSON Lines or CSV, gzip too; - is standard input.
+    """Import failures from FILEs of JSON Lines or CSV, gzip too; - is standard input.
 
     \b
     A line: {"services": ["web"], "env": "production", "name": "checkout is down",
@@ -154,17 +154,17 @@ def commits(
     org: str,
     **flags: str | None,
 ) -> None:
-    """Bring in commits from FILEs of JSON Lines or CSV, gzip too; - is standard input.
+    """Import commits from FILEs of JSON Lines or CSV, gzip too; - is standard input.
 
     \b
     A line: {"repository": "github.com/acme/web", "sha": "...", "parents": ["..."],
              "author_time": 1693491974, "commit_time": 1693491980,
-             "subject": "Mend the door (#12)", "paths": ["web/door.py"],
+             "subject": "Fix the door (#12)", "paths": ["web/door.py"],
              "author_name": "Ada", "author_email": "ada@example.org"}
 
     Instants are Unix timestamps or date-times. CSV names its columns as the members; parents
     stand between spaces, paths on lines of their own. A line that cannot be read is shown and
-    kept out, and the command then ends with status 1.
+    rejected, and the command then ends with status 1.
     """
     with new_or_existing_store(flags) as store:
         org_ = store.keys.ensure_organisation(org, time.time_ns()).result()
@@ -184,17 +184,17 @@ def pull_requests(
     org: str,
     **flags: str | None,
 ) -> None:
-    """Bring in pull requests from FILEs of JSON Lines or CSV, gzip too; - is standard input.
+    """Import pull requests from FILEs of JSON Lines or CSV, gzip too; - is standard input.
 
     \b
-    A line: {"repository": "github.com/acme/web", "number": 12, "title": "Mend the door",
-             "labels": ["bug"], "branch": "mend", "merge_commit_sha": "...",
+    A line: {"repository": "github.com/acme/web", "number": 12, "title": "Fix the door",
+             "labels": ["bug"], "branch": "fix", "merge_commit_sha": "...",
              "merge_method": "squash", "commits": [{"sha": "...", "author_time": 1693491974}],
              "created_at": 1693491974, "ready_at": 1693492000,
              "last_approved_at": "2023-08-31T15:00:00Z", "merged_at": "2023-08-31T15:10:00Z"}
 
     Instants are Unix timestamps or date-times. CSV names its columns as the members, and has
-    all of them but commits. A line that cannot be read is shown and kept out, and the command
+    all of them but commits. A line that cannot be read is shown and rejected, and the command
     then ends with status 1.
     """
     with new_or_existing_store(flags) as store:
@@ -208,15 +208,15 @@ def pull_requests(
 @organisation_option
 @setting_options(["database"])
 def verdicts(files: Sequence[str], org: str, **flags: str | None) -> None:
-    """Bring in verdicts by hand from FILEs of JSON Lines, gzip too; - is standard input.
+    """Import verdicts by hand from FILEs of JSON Lines, gzip too; - is standard input.
 
     \b
     A line: {"deployment": "64f25434490ef9c7", "at": "2023-08-31T15:00:00Z", "by": "release desk",
              "change_failure": true, "remediation": {"type": "rollback", "id": "..."},
              "reason": "half of the payments were refused"}
 
-    Deployments have to be there. A verdict counts unless a later one is known. A line that
-    cannot be taken is shown and kept out, and the command then ends with status 1.
+    Import the deployments first. A verdict counts unless a later one is known. A line that
+    cannot be taken is shown and rejected, and the command then ends with status 1.
     """
     with existing_store(flags) as store:
         organisation = store.keys.organisation(org)

@@ -25,7 +25,7 @@ COMMITS_AT_ONCE = 1_000
 _IN_FLIGHT = 2_000
 """Things handed to the store and not yet known to be durable."""
 _SHOWN = 20
-"""Things kept out that are shown one by one."""
+"""Rejections that are shown one by one."""
 
 
 class Intake(Generic[T]):
@@ -40,7 +40,7 @@ class Intake(Generic[T]):
 
     @property
     def kept_out(self) -> int:
-        return self._outcomes["kept out"]
+        return self._outcomes["rejected"]
 
     def take(self, thing: T) -> None:
         self._gathered.append(thing)
@@ -48,19 +48,19 @@ class Intake(Generic[T]):
             self._pass_on()
 
     def keep_out(self, message: str) -> None:
-        """Counts what cannot be taken, and shows why; of many only the first."""
-        self._outcomes["kept out"] += 1
+        """Count a rejection and show its message; of many, only the first."""
+        self._outcomes["rejected"] += 1
         if self.kept_out <= _SHOWN:
             click.echo(message, err=True)
         elif self.kept_out == _SHOWN + 1:
-            click.echo("further ones are kept out without being shown", err=True)
+            click.echo("more lines were rejected; not shown", err=True)
 
     def finish(self) -> str:
-        """Waits until everything is durable; says what became of it."""
+        """Wait until everything is durable; return a summary of the outcomes."""
         self._pass_on()
         while self._in_flight:
             self._settle()
-        kinds = ("added", "replaced", "unchanged", "kept out")
+        kinds = ("added", "replaced", "unchanged", "rejected")
         return ", ".join(f"{self._outcomes[kind]:,} {kind}" for kind in kinds)
 
     def _pass_on(self) -> None:

@@ -85,7 +85,10 @@ def _stages(report: Report) -> Iterator[str]:
     ]
     yield ""
     if not rows:
-        yield "Stages of lead times are known of commits that came with a pull request: none did."
+        yield (
+            "Stages of lead times are known only for commits with a pull request; "
+            "none of these has one."
+        )
         return
     yield from aligned(
         [("stage", "share", "mean", "p50", "p90", "commits"), *rows], right=range(1, 6)

@@ -65,7 +65,7 @@ def _score(report: MonthReport, index: int) -> str:
 
 def _changes(report: MonthReport) -> Iterator[str]:
     if not report.changes:
-        yield f"Nothing differs from {report.before} by more than chance explains."
+        yield f"No significant change since {report.before}."
     for change in report.changes:
         yield f"- {change}"
 

@@ -177,7 +177,7 @@ def _check_workers(config: Config) -> None:
 def _check_tls(config: Config) -> None:
     """Raises `UnusableSetting` for a certificate and key that cannot be used."""
     if bool(config.tls_cert) != bool(config.tls_key):
-        raise UnusableSetting("tls_cert and tls_key have to be given together")
+        raise UnusableSetting("tls_cert and tls_key must be given together")
     if not config.tls_cert:
         return
     try:

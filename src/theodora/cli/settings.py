@@ -161,9 +161,9 @@ def _show_change(before: Given, after: Given, given: Given, service: str) -> Non
     kept = [name for name in after if name not in given]
     click.echo(f"set {', '.join(given) or 'nothing'} for {service or 'every service'}")
     if dropped:
-        click.echo(f"no longer set: {', '.join(dropped)}")
+        click.echo(f"removed: {', '.join(dropped)}")
     if kept:
-        click.echo(f"set before and kept: {', '.join(kept)} (--replace drops them)")
+        click.echo(f"kept from before: {', '.join(kept)} (--replace drops them)")
 
 
 def _with_alias(given: Given, old: str, new: str | None) -> Given:

@@ -61,12 +61,12 @@ def verdict(
     A verdict overrides every rule until it is removed. Its history keeps who gave it, when and why.
     """
     if remediation and remediation_version:
-        raise click.UsageError("--remediation and --remediation-version exclude each other")
+        raise click.UsageError("give either --remediation or --remediation-version, not both")
     said = Verdict(failed, *_remedy(remediation, remediation_version))
     if remove and said != Verdict():
-        raise click.UsageError("--remove goes with no verdict")
+        raise click.UsageError("--remove cannot be combined with a verdict")
     if said != Verdict() and failed is None:
-        raise click.UsageError("say --failed or --not-failed")
+        raise click.UsageError("give --failed or --not-failed")
     giver = Giver(by or getpass.getuser(), time.time_ns(), reason)
     with existing_store(flags) as store:
         organisation = store.keys.organisation(org)

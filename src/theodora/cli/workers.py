@@ -57,7 +57,7 @@ class Workers(Generic[T]):
         for process, ready in self._processes.items():
             wait([ready, process.sentinel])
             if not ready.poll():
-                raise UnusableSetting("a worker ended before it was ready; its log says why")
+                raise UnusableSetting("a worker ended before it was ready; see its log")
 
     def _start(self) -> None:
         ready, says_so = self._context.Pipe(duplex=False)
@@ -70,7 +70,7 @@ class Workers(Generic[T]):
 
     def _replace_dead(self) -> None:
         for process in [each for each in self._processes if not each.is_alive()]:
-            log.error("a worker ended, another takes its place", status=process.exitcode)
+            log.error("a worker ended and is being replaced", status=process.exitcode)
             self._processes.pop(process).close()
             time.sleep(_PAUSE_SECONDS)
             self._start()

@@ -31,7 +31,7 @@ FLAGS: Mapping[Flag, str] = {
     "negative_span": "a commit is younger than the deployment, so it has no lead time",
     "unreadable_time": "the date of a commit cannot be read, or is 0, so it has no lead time",
     "shallow": "a shallow clone cut its history off, so earlier commits may be missing",
-    "remediation_dangling": "the remediation given is not stored, or finished before the failure",
+    "remediation_dangling": "the named remediation is not stored, or finished before the failure",
 }
 
 _SEND_COMMIT = "git.commit_sha and git.repository_url, to tell which commits it brought"

@@ -120,8 +120,8 @@ class Copying:
             for ours, theirs in zip_longest(*pages, fillvalue=[]):
                 if ours != theirs and (kept := self._copy.as_kept(ours)) != theirs:
                     raise UnequalCopy(
-                        f"{_difference(table, kept, theirs)}. Make the copy's database anew, and "
-                        "run this again while no server runs on either"
+                        f"{_difference(table, kept, theirs)}. Create the copy's database "
+                        "again, and rerun this while no server runs on either"
                     )
                 yield len(ours)
 
@@ -130,7 +130,7 @@ class Copying:
         if self._original.has_changed():
             raise UnequalCopy(
                 "the store has been written to while it was copied, and the copy lacks that. Stop "
-                "its server, make the copy's database anew, and run this again"
+                "its server, create the copy's database again, and rerun this"
             )
         self._copy.schema.execute("DROP TABLE unfinished_copy")
         self._copy.settle()
@@ -151,8 +151,8 @@ class Copying:
         begun = self._copy.schema.value("SELECT original FROM unfinished_copy")
         if begun != _identity(self._original.cursor):
             raise UnusableStore(
-                "the database to copy into holds an unfinished copy of another store: finish that, "
-                "or make the database anew"
+                "the database to copy into holds an unfinished copy of another store: finish that "
+                "copy, or create the database again"
             )
 
     def _progress(self) -> _Progress:

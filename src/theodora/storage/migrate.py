@@ -87,7 +87,7 @@ def migrate(schema: Schema, now_ns: int) -> tuple[Migration, ...]:
     if schema.has_table(UNFINISHED_COPY):
         raise UnusableStore(
             "the database is an unfinished copy of another: run the same theodora copy again to "
-            "finish it, or make the database anew"
+            "finish it, or create the database again"
         )
     return apply_missing(schema, now_ns)
 

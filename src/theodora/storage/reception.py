@@ -235,9 +235,9 @@ class ReceptionWriter:
         try:
             self._reception.write().result()
         except Unavailable as error:
-            log.warning("what came in could not be written down", error=str(error))
+            log.warning("request counts could not be stored", error=str(error))
         except Exception:
-            log.exception("what came in could not be written down")
+            log.exception("request counts could not be stored")
 
 
 def read_activity(cursor: Cursor, org: Organisation) -> list[KeyActivity]:

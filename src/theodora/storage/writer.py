@@ -158,10 +158,10 @@ class Writer:
             return False
         except Exception:
             # Upkeep can wait, writes cannot: the thread lives on.
-            log.exception("upkeep failed")
+            log.exception("maintenance failed")
             return False
         if outcome.error is not None and not isinstance(outcome.error, TheodoraError):
-            log.error("upkeep failed", exc_info=outcome.error)
+            log.error("maintenance failed", exc_info=outcome.error)
         return outcome.error is None and outcome.result
 
     def _commit(self, group: Sequence[_Waiting]) -> None:

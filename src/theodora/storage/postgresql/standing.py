@@ -39,7 +39,9 @@ class Standing:
 
     def note_failed(self, problem: str) -> None:
         if not self.problem:
-            log.warning("a server is passed over", server=self._server, problem=problem)
+            log.warning(
+                "a server is skipped until it answers again", server=self._server, problem=problem
+            )
         with self._lock:
             self.problem = problem
             self._rests_until_sec = time.monotonic() + _REST_SECONDS
