@@ -176,7 +176,7 @@ def test_a_line_breaks_where_an_interval_has_no_value() -> None:
     assert len([each for each in drawing.iter("polyline") if each.get("class") == "l-1"]) == 2
     (dots,) = [each.get("d") or "" for each in drawing.iter("path") if each.get("class") == "dot"]
     assert dots.count("M") == 4
-    assert titles(drawing)[2].endswith("no commits, no value")
+    assert titles(drawing)[2].endswith("no commits in this period, no value")
 
 
 def test_a_chart_without_anything_says_so() -> None:
@@ -185,7 +185,7 @@ def test_a_chart_without_anything_says_so() -> None:
     none = charts.Rate(0, 0, None, None)
     for drawn, words in (
         (charts.lead_time_chart(nothing, [slot()]), "no lead times in this period"),
-        (charts.rate_chart([none], [slot()], none), "none judged yet"),
+        (charts.rate_chart([none], [slot()], none), "none evaluated in this period"),
         (charts.deployments_chart([], []), "no intervals in this period"),
         (charts.recovery_chart([], Period(0, 1), None, []), "no failures"),
         (charts.lead_time_histogram([0] * 11, [""] * 11, []), "no lead times in this period"),
@@ -207,7 +207,7 @@ def test_a_rate_is_a_mark_on_its_interval() -> None:
     assert [each for each in texts(drawing) if "/" in each] == ["4/45"]
     assert titles(drawing) == [
         "week of 9 Nov: 4 of 45 = 8.9 %, 95 % interval 4 to 21 %",
-        "week of 9 Nov: none judged, no value",
+        "week of 9 Nov: none evaluated, no value",
     ]
 
 

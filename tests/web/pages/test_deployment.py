@@ -42,7 +42,7 @@ def test_a_failure_is_told_in_a_sentence_and_a_sequence(tenant: Tenant) -> None:
     verdict = section(page, "Verdict")
     assert verdict.one("h2").text == "Verdict: this deployment failed"
     assert verdict.one("p", class_="lead").text == (
-        "v1 put the code of version v1 back 1 h later. Judged by the rule Rollback."
+        "v1 rolled back to v1 after 1 h, so rule Rollback marks this one failed."
     )
     steps = verdict.one("ol", class_="seq").all("li")
     assert [each.all("p")[0].text if each.all("p") else each.text for each in steps] == [
@@ -58,7 +58,7 @@ def test_a_remedy_names_what_it_remedied(tenant: Tenant) -> None:
     _, failed, back = (deploy(tenant, v, at) for at, v in enumerate(("v1", "v2", "v1")))
     page = sign_in(tenant).page(f"/deployments/{back}")
     lead = section(page, "Verdict").one("p", class_="lead")
-    assert "It is a rollback by the rule Rollback and remedied v2." in lead.text
+    assert "It is a rollback by rule Rollback and fixed v2." in lead.text
     assert lead.one("a")["href"] == f"/deployments/{failed}"
 
 
@@ -66,8 +66,8 @@ def test_every_rule_that_was_tried_is_listed(tenant: Tenant) -> None:
     page = sign_in(tenant).page(f"/deployments/{deploy(tenant, 'v1', 1)}")
     names = [each.text for each in section(page, "Verdict").all("th", scope="row")]
     assert names == [
-        *("Set by hand", "Rules", "Incidents"),
-        *("Stated rollback", "Rollback", "Revert", "Revert of a conventional commit", "Hotfix"),
+        *("Override", "Rules", "Incidents"),
+        *("Tagged as rollback", "Rollback", "Revert", "Revert of a conventional commit", "Hotfix"),
     ]
 
 
@@ -77,7 +77,7 @@ def test_a_pending_verdict_says_what_it_waits_for(tenant: Tenant) -> None:
     page = sign_in(tenant).page(f"/deployments/{unknown}")
     verdict = section(page, "Verdict")
     assert verdict.one("h2").text == "Verdict: pending"
-    assert f"It waits for the commits of {REPOSITORY}" in verdict.text
+    assert f"Waiting for the commits of {REPOSITORY}" in verdict.text
 
 
 def test_without_commits_the_page_says_what_is_missing(tenant: Tenant) -> None:
@@ -140,7 +140,7 @@ def test_a_verdict_by_hand_is_kept_with_who_when_and_why_and_undone(tenant: Tena
     assert answer.headers["location"].startswith(f"/deployments/{id_}?")
     page = browser.page(answer.headers["location"])
     assert "Verdict saved" in page.one("div", role="status").text
-    assert "by hand" in section(page, "Verdict").text
+    assert "marked it failed" in section(page, "Verdict").text
     assert "“Half of the <b>payments</b>”" in section(page, "History").text
     form = section(page, "Correct the verdict")
     assert form.one("input", checked="", value="failed")
@@ -152,10 +152,7 @@ def test_a_verdict_by_hand_is_kept_with_who_when_and_why_and_undone(tenant: Tena
         if each["name"] != "csrf"
     }
     assert correct(browser, id_, **undo).status_code == 303
-    assert (
-        "took the verdict by hand back"
-        in section(browser.page(f"/deployments/{id_}"), "History").text
-    )
+    assert "removed the override" in section(browser.page(f"/deployments/{id_}"), "History").text
 
 
 def test_a_remedy_is_named_by_id_or_by_version(tenant: Tenant) -> None:

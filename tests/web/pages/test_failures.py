@@ -82,7 +82,7 @@ def test_a_failure_names_its_deployment_and_how(tenant: Tenant) -> None:
         linked = browser.page(f"/failures/{failure}").all("section")[0]
         assert linked.all("a")[0]["href"].startswith(f"/deployments/{id_}")
         assert how in linked.text
-    assert "names no deployment" in browser.page(f"/failures/{alone}").all("section")[0].text
+    assert "names no known deployment" in browser.page(f"/failures/{alone}").all("section")[0].text
 
 
 def test_closing_says_when_it_was_over(tenant: Tenant) -> None:

@@ -145,7 +145,7 @@ def test_no_event_in_the_period_is_no_zero(tenant: Tenant) -> None:
 def test_pending_verdicts_are_named_and_lead_on(tenant: Tenant) -> None:
     a_busy_month(tenant)
     text = sign_in(tenant).page("/").one("p", class_="fresh").text
-    assert "Last events deployment" in text
+    assert "Last received deployment" in text
 
 
 @pytest.mark.parametrize(

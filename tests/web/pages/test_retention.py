@@ -29,7 +29,7 @@ def test_a_limit_is_tried_and_then_saved(tenant: Tenant):
     assert "are kept for ever" in browser.page(PATH).one("main").text
     tried = browser.page(f"{PATH}?days=90")
     assert tried.one("h2", id="then").text == "Keep events for 90 days?"
-    assert "Up to 2 deployments and no failures would be removed" in tried.one("main").text
+    assert "Up to 2 deployments and no failures would be deleted" in tried.one("main").text
     assert kept(tenant) is None
     answer = browser.post(PATH, {"days": "90"}, of=f"{PATH}?days=90")
     assert (answer.status_code, answer.headers["location"]) == (303, f"{PATH}?saved=1")
@@ -40,7 +40,7 @@ def test_a_limit_is_tried_and_then_saved(tenant: Tenant):
 def test_no_limit_keeps_events_for_ever(tenant: Tenant):
     browser = sign_in(tenant)
     browser.post(PATH, {"days": "90"}, of=f"{PATH}?days=90")
-    assert "Nothing would be removed now" in browser.page(f"{PATH}?days=").one("main").text
+    assert "Nothing would be deleted now" in browser.page(f"{PATH}?days=").one("main").text
     assert browser.post(PATH, {"days": " "}, of=f"{PATH}?days=").status_code == 303
     assert kept(tenant) is None
 
@@ -63,7 +63,7 @@ def test_whoever_may_not_change_settings_may_try_a_limit(tenant: Tenant):
     browser = sign_in(tenant, "dora_metrics_read")
     page = browser.page(f"{PATH}?days=90")
     assert not [form for form in page.one("main").all("form") if form["method"] == "post"]
-    assert "may not change settings" in page.one("main").text
+    assert "cannot change settings" in page.one("main").text
     assert browser.post_bare(PATH, {"days": "90"}).status_code == 403
 
 

@@ -162,8 +162,8 @@ def test_rules_are_put_in_the_order_of_their_places(tenant: Tenant) -> None:
         ({"static-0-pattern": "("}, "static-0-pattern", "is not a regular expression"),
         ({"linked-0-pattern": "x"}, "linked-0-pattern", "must have exactly one of"),
         ({"static-0-id": ""}, "static-0-id", "must be a text of 1 to"),
-        ({"rollback_lookback": "many"}, "rollback_lookback", "whole number from 1"),
-        ({"rollback_lookback": "0"}, "rollback_lookback", "whole number from 1"),
+        ({"rollback_lookback": "many"}, "rollback_lookback", "integer from 1"),
+        ({"rollback_lookback": "0"}, "rollback_lookback", "integer from 1"),
         ({"lead_time_gap_days": "-1"}, "lead_time_gap_days", "must be an integer from 0"),
         ({"sequence_tag": "region:eu"}, "sequence_tag", "must be the key of a custom tag"),
     ],
@@ -181,7 +181,7 @@ def test_what_is_wrong_is_said_at_the_field(
 
 def test_a_rule_without_a_field_is_told_so(tenant: Tenant) -> None:
     page = preview(sign_in(tenant), 400, **{"static-0-field": None})
-    assert "one field at least" in page.one(id="static-0-field-problem").text
+    assert "at least one field" in page.one(id="static-0-field-problem").text
 
 
 def test_what_is_wrong_is_not_saved_past_the_preview(tenant: Tenant) -> None:

@@ -168,10 +168,10 @@ def test_what_made_a_deployment_fail_is_told_and_leads_to_its_rule(tenant: Tenan
     browser = sign_in(tenant)
     table = browser.page("/services/web").one("section", aria_labelledby="failed").one("tbody")
     judges = [
-        next(cell for cell in row.all("td") if cell["data-l"] == "Failed by")
+        next(cell for cell in row.all("td") if cell["data-l"] == "Detected by")
         for row in table.all("tr")
     ]
-    assert [judge.text for judge in judges] == ["By hand", "Rollback"]
+    assert [judge.text for judge in judges] == ["Override", "Rollback"]
     assert judges[0].all("a") == []
     link = judges[1].one("a")["href"]
     assert link == "/settings/rules?service=web#else"

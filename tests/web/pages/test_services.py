@@ -38,7 +38,7 @@ def test_services_without_a_team_lead(tenant: Tenant) -> None:
     save(browser, service="alpha", team="Payments")
     shown = [row.one("th").text for row in rows(browser.page(PATH))]
     assert shown == ["beta", "gamma", "alpha"]
-    assert "2 without a team" in browser.page(PATH).one("main").text
+    assert "2 have no team; listed first" in browser.page(PATH).one("main").text
 
 
 def test_a_service_is_edited(tenant: Tenant) -> None:
@@ -128,7 +128,7 @@ def test_whoever_may_not_change_settings_sees_them_alone(tenant: Tenant) -> None
     browser = sign_in(tenant, "dora_metrics_read")
     page = browser.page(f"{PATH}?edit=web")
     assert not [form for form in page.one("main").all("form") if form["method"] == "post"]
-    assert "may not change settings" in page.one("main").text
+    assert "cannot change settings" in page.one("main").text
     assert browser.post_bare(PATH, {"service": "web", "team": "x"}).status_code == 403
 
 

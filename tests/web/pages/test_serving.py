@@ -116,7 +116,7 @@ def test_a_key_without_the_permission_is_told_which_one(tenant: Tenant, page: Pa
 
 def test_what_is_not_there_is_a_page_for_browsers_alone(tenant: Tenant) -> None:
     browser = sign_in(tenant)
-    assert browser.page("/nowhere", 404).one("h1").text == "There is nothing here"
+    assert browser.page("/nowhere", 404).one("h1").text == "Page not found"
     answer = tenant.client.get("/nowhere", headers={"Accept": "*/*"})
     assert answer.status_code == 404
     assert answer.json() == {"errors": [{"status": "404", "title": "Not Found"}]}

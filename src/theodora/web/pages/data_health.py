@@ -1,4 +1,4 @@
-"""Data health: what keeps numbers from being whole, and how that is mended."""
+"""The data health page: what makes the metrics incomplete, and how to fix it."""
 
 import shlex
 from collections import defaultdict
@@ -246,7 +246,7 @@ def _why_pending(seen: Seen) -> str | None:
     if seen.lead_time_status == "shallow" and seen.commit_sha:
         return f"commits before {seen.commit_sha[:7]}, which a shallow clone cut off"
     if seen.commit_sha is None or seen.commit_is_known:
-        return "being judged: the derivation queue is not empty, or has just been"
+        return "being evaluated: the derivation queue is or was just not empty"
     return f"commit {seen.commit_sha[:7]} of {seen.repository_id}"
 
 

@@ -219,7 +219,7 @@ def _steps(
     if event.change_failure:
         yield from _remedy(event, known)
     elif following and not failed:
-        yield _step("ok", "Then came", following)
+        yield _step("ok", "Next", following)
 
 
 def _remedy(event: Deployment, known: Mapping[str, Deployment]) -> Iterator[Step]:
@@ -293,12 +293,12 @@ def _history(
 
 
 def _act_words(act: VerdictAct) -> Iterator[Piece]:
-    who = wording.visible(act.giver.by) or "Somebody"
+    who = wording.visible(act.giver.by) or "A person"
     if act.verdict is None:
-        yield Piece(f"{who} took the verdict by hand back: the rules decide")
+        yield Piece(f"{who} removed the override: the rules decide")
         return
-    said = {True: "failed", False: "not failed", None: "as the rules have it"}
-    yield Piece(f"{who} judged it {said[act.verdict.change_failure]} by hand")
+    said = {True: "failed", False: "not failed", None: "as the rules decide"}
+    yield Piece(f"{who} marked it {said[act.verdict.change_failure]}")
     named = act.verdict.remediation_id or act.verdict.remediation_version
     if named:
         yield Piece(", remedied by ")
@@ -308,9 +308,9 @@ def _act_words(act: VerdictAct) -> Iterator[Piece]:
 
 
 def _mark_words(remedy: Deployment, rule: str) -> Iterator[Piece]:
-    yield Piece(f"The rule {rule_name(rule)} judged it failed, when ")
+    yield Piece(f"Marked failed by rule {rule_name(rule)} when ")
     yield Piece(wording.visible(remedy.version or remedy.id), deployment_path(remedy), is_name=True)
-    yield Piece(" came")
+    yield Piece(" was deployed")
 
 
 def _incident_words(incident: Failure) -> Iterator[Piece]:

@@ -83,8 +83,8 @@ def error_page(error: Exception, command: str, org_flag: str) -> ErrorPage:
         case Invalid():
             return ErrorPage(
                 400,
-                "This address asks for something that cannot be shown",
-                "A parameter of the address has a value that is not understood.",
+                "Invalid link",
+                "A parameter of this address has an invalid value.",
                 (_HOME,),
                 tuple(map(str, error.problems)),
             )
@@ -114,30 +114,29 @@ def error_page(error: Exception, command: str, org_flag: str) -> ErrorPage:
                 429,
                 "Too many requests",
                 "Your organisation has asked for more than its limit in this minute. "
-                "Wait a moment, then load the page again.",
+                "Wait a moment, then reload this page.",
             )
         case ReadOnly():
             return ErrorPage(
                 503,
-                "Nothing can be changed now",
-                "The database that takes changes does not answer, and what you see comes from a "
-                "replica of it. Nothing was changed. Send it once more in a moment.",
+                "Read-only for now",
+                "The primary database does not answer; you see data from a replica. "
+                "Nothing was changed. Try again in a moment.",
                 (("State of the server", "/readyz"),),
             )
         case Unavailable():
             return ErrorPage(
                 503,
                 "The store cannot be reached",
-                "The database does not answer now. Events are refused until it does, so that "
-                "their senders know to send them again: none is lost silently. "
-                "Load the page again in a moment.",
+                "The database does not answer. Events are refused until it does, so that senders "
+                "resend them: none is lost silently. Reload this page in a moment.",
                 (("State of the server", "/readyz"),),
             )
         case _:
             return ErrorPage(
                 500,
                 "Something went wrong",
-                "This is a defect of Theodora. The log has the details, under the id below.",
+                "This is a bug in Theodora. The log has the details, under the id below.",
                 (_HOME,),
                 quotes_id=True,
             )
@@ -148,9 +147,9 @@ def _not_permitted(error: NotPermitted, command: str, org_flag: str) -> ErrorPag
     name = f'"{error.key.name}"' if error.key.name else "you are signed in with"
     return ErrorPage(
         403,
-        f"Your key may not {may}",
+        f"Your key cannot {may}",
         f"The application key {name} lacks the permission {error.permission}. "
-        "Sign in with a key that has it, or ask somebody who runs this server for one: "
+        "Sign in with a key that has it, or ask whoever runs this server for one: "
         f"{command} keys create application --permission {error.permission}{org_flag}",
         (("Sign in with another key", "/sign-in"),),
     )
@@ -160,7 +159,7 @@ def _not_found(error: NotFound) -> ErrorPage:
     reason = f"{str(error).capitalize()}. " if str(error) else ""
     return ErrorPage(
         404,
-        "There is nothing here",
+        "Page not found",
         f"{reason}It may have been deleted, or belong to another organisation, or the address "
         "may be misspelt.",
         (_HOME, ("Find a deployment", "/deployments")),

@@ -43,11 +43,11 @@ FACETS = (
     FacetField("change_failure", "Verdict", (("false", "OK"), ("true", "Failed"), ("", "Pending"))),
     FacetField(
         "deployment_type",
-        "Made as",
+        "Type",
         (("standard", "Standard"), ("rollback", "Rollback"), ("rollforward", "Rollforward")),
     ),
     FacetField("source", "Source"),
-    FacetField("failed_by", "Failed by", name_of=judge_name, offers_none=False),
+    FacetField("failed_by", "Detected by", name_of=judge_name, offers_none=False),
     FacetField("lead_time_status", "Flags", tuple(UNMEASURED.items())),
 )
 

@@ -136,11 +136,11 @@ def close_failure(visit: Visit) -> Answer:
     try:
         local = datetime.fromisoformat(text)
     except ValueError:
-        return _page(visit, failure, "Say when it was over: a date and a time.", text, 400)
+        return _page(visit, failure, "Enter the date and time it ended.", text, 400)
     zone = local.tzinfo or visit.scope.calendar.zone
     finished_at_ns = round(local.replace(tzinfo=zone).timestamp()) * SECOND_NS
     if not failure.started_at_ns <= finished_at_ns <= visit.now_ns + DAY_NS:
-        problem = "It cannot be over before it began, nor long after today."
+        problem = "The end cannot be before the start, or far in the future."
         return _page(visit, failure, problem, text, 400)
     closed = msgspec.structs.replace(failure, finished_at_ns=finished_at_ns)
     visit.store.failures.add(visit.organisation, closed, visit.now_ns).result()

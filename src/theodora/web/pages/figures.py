@@ -77,8 +77,15 @@ def figures_of(report: GroupReport, scope: Scope, failed: Sequence[Deployment]) 
         (("rd", "rollback"), ("rf", "rollforward"), ("un", "open"), ("avg", "median")),
     )
     for title, whole, rates, clause, words, cells in (
-        ("Change failure rate", rate, failure_rate_of, FAILED, "failed of those judged", (3, 1, 2)),
-        ("Deployment rework rate", rework, rework_rate_of, MENDING, "made to mend", (10, 9)),
+        ("Change failure rate", rate, failure_rate_of, FAILED, "failed of evaluated", (3, 1, 2)),
+        (
+            "Deployment rework rate",
+            rework,
+            rework_rate_of,
+            MENDING,
+            "rollbacks, rollforwards, rework",
+            (10, 9),
+        ),
     ):
         yield Figure(
             title,

@@ -35,10 +35,10 @@ SHORTCUTS = (
     ("/", "Search"),
     ("?", "This page"),
     *((f"g {entry.shortcut}", entry.label) for entry in ENTRIES),
-    ("[", "The period before"),
-    ("]", "The period after"),
+    ("[", "Previous period"),
+    ("]", "Next period"),
     ("j", "Next row"),
-    ("k", "Row before"),
+    ("k", "Previous row"),
     ("Enter", "Open the row"),
     ("Esc", "Close what is open"),
 )

@@ -79,7 +79,7 @@ def _problems(asked: Asked) -> Mapping[str, str]:
     found: dict[str, str] = {}
     if not 1 <= len(asked.name) <= MAX_NAME or CONTROL.search(asked.name):
         found["name"] = (
-            f"A key needs a name of 1 to {MAX_NAME} characters that says who or what uses it."
+            f"A key needs a name of 1 to {MAX_NAME} characters that identifies who or what uses it."
         )
     if not asked.permissions:
         found["permission"] = "An application key needs at least one permission."

@@ -1,4 +1,4 @@
-"""Why a deployment is judged as it is, in sentences that lead to what they speak of."""
+"""Sentences that explain a deployment's verdict, with links to what they name."""
 
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from theodora.web.pages.clock import Clock
 from theodora.web.pages.last import path_of
 
 RULES: Mapping[str, str] = {
-    "explicit": "Stated rollback",
+    "explicit": "Tagged as rollback",
     "rollback": "Rollback",
     "revert": "Revert",
     "conventional-revert": "Revert of a conventional commit",
@@ -20,7 +20,7 @@ RULES: Mapping[str, str] = {
 }
 """What pages call the rules that there are from the beginning; others go by their ids."""
 
-JUDGES: Mapping[str, str] = {**RULES, "override": "By hand", "incident": "Incident"}
+JUDGES: Mapping[str, str] = {**RULES, "override": "Override", "incident": "Incident"}
 """The same of all that says of a deployment that it failed."""
 
 _PLACES: Mapping[str, str] = {
@@ -77,20 +77,20 @@ class Reasons:
         elif failure.marked_by:
             yield from self._link(failure.marked_by[0], failure.recovery_time)
         else:
-            yield Piece("No later deployment undid or mended it, and no incident names it.")
+            yield Piece("No later deployment rolled it back or fixed it, and no incident names it.")
 
     def remedied(self) -> Pieces:
         """What it remedied itself, if it did."""
         found = self._explanation.type
         if found.given_by:
-            yield Piece(f"{self._by(found.given_by)} named it as the remedy of ")
+            yield Piece(f"{self._by(found.given_by)} named it as the fix of ")
             yield self._name(found.given_by.deployment_id)
             yield Piece(".")
         elif found.remedied:
             first = found.remedied[0]
-            yield Piece(f"It is a {found.deployment_type} by the rule ")
+            yield Piece(f"It is a {found.deployment_type} by rule ")
             yield Piece(rule_name(first.rule))
-            yield Piece(" and remedied ")
+            yield Piece(" and fixed ")
             for number, link in enumerate(found.remedied):
                 yield Piece(", " if number else "")
                 yield self._name(link.failed_id)
@@ -98,24 +98,23 @@ class Reasons:
 
     def _link(self, link: LinkExplained, recovery_sec: float | None) -> Pieces:
         yield self._name(link.remediation_id)
-        later = "" if recovery_sec is None else f" {wording.duration(recovery_sec)} later"
+        after = "" if recovery_sec is None else f" after {wording.duration(recovery_sec)}"
+        rule = rule_name(link.rule)
         if link.rule == "rollback" and link.text:
-            yield Piece(f" put the code of {TEXTS.get(link.field or '', 'version')} ")
+            yield Piece(" rolled back to ")
             yield Piece(_code(link), is_name=True)
-            yield Piece(f" back{later}. Judged by the rule ")
+            yield Piece(f"{after}, so rule {rule} marks this one failed.")
         elif link.text:
-            yield Piece(f" mended it{later}: its {TEXTS.get(link.field or '', 'text')} ")
-            yield Piece(f"“{wording.visible(link.text)}” says so. Judged by the rule ")
+            yield Piece(f" fixed it{after}: its {TEXTS.get(link.field or '', 'text')} ")
+            yield Piece(f"“{wording.visible(link.text)}” matches rule {rule}.")
         else:
-            yield Piece(f" undid it{later}. Judged by the rule ")
-        yield Piece(rule_name(link.rule))
-        yield Piece(".")
+            yield Piece(f" rolled it back{after}, so rule {rule} marks this one failed.")
 
     def _override(self, override: OverrideExplained) -> Pieces:
         said = "failed" if override.change_failure else "not failed"
         at_ns = nanoseconds_from_rfc3339(override.at) if override.at else None
         when = f" on {self._clock.moment(at_ns)}" if at_ns else ""
-        yield Piece(f"{self._by(override)} judged it {said} by hand{when}")
+        yield Piece(f"{self._by(override)} marked it {said}{when}")
         yield Piece(f": “{wording.visible(override.reason)}”" if override.reason else ".")
 
     def _incidents(self, ids: tuple[str, ...]) -> Pieces:
@@ -123,7 +122,7 @@ class Reasons:
         for number, id_ in enumerate(ids):
             yield Piece(", " if number else "")
             yield Piece(id_, failure_path(id_), is_name=True)
-        yield Piece(", which the rules of this service take for a failed deployment.")
+        yield Piece(", so the rules of this service mark it failed.")
 
     def _name(self, id_: str) -> Piece:
         known = self._known.get(id_)
@@ -131,7 +130,7 @@ class Reasons:
         return Piece(wording.visible(name), path_of(id_) if known else "", is_name=True)
 
     def _by(self, override: OverrideExplained) -> str:
-        return wording.visible(override.by) if override.by else "Somebody"
+        return wording.visible(override.by) if override.by else "A person"
 
 
 def rule_name(rule: str) -> str:

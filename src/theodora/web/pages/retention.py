@@ -12,7 +12,7 @@ from theodora.web.security import WRITE_SETTINGS
 PATH = "/settings/retention"
 
 _PROBLEMS = {
-    "days": f"Give a whole number of days from 1 to {MAX_DAYS:,}, or none to keep events for ever."
+    "days": f"Enter a number of days from 1 to {MAX_DAYS:,}, or nothing to keep events for ever."
 }
 
 

@@ -296,14 +296,14 @@ def _problems(draft: Draft, invalid: Invalid | None) -> Mapping[str, str]:
 def _placed(draft: Draft, problem: Problem) -> tuple[str, str]:
     member, *rest = problem.path
     if member == "rollback_lookback":
-        return "rollback_lookback", "It must be a whole number from 1, or empty for any number."
+        return "rollback_lookback", "Enter an integer from 1, or leave it empty for any number."
     kinds: list[RuleKind] = [kind for kind, name in KINDS.items() if name == member]
     if not kinds or not rest:
         return str(kinds[0] if kinds else member), f"It {problem.detail}."
     kind = kinds[0]
     row = draft.on(kind)[int(rest[0])]
     part = "field" if rest[1] == "fields" else rest[1]
-    said = "A rule has to look at one field at least." if part == "field" else problem.detail
+    said = "Choose at least one field." if part == "field" else problem.detail
     return f"{kind}-{row.number}-{part}", said if part == "field" else f"It {said}."
 
 

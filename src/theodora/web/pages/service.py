@@ -89,7 +89,6 @@ def show_service(visit: Visit) -> Answer:
             "figures": tuple(figures_of(group, scope, failed)),
             "failed": tuple(_failed(visit, scope, failed[:MOST_ROWS])),
             "failed_link": scope.link("/deployments", query=scope.also(FAILED)),
-            "most_rows": MOST_ROWS,
             "interval_columns": COLUMNS,
             "intervals": tuple(interval_rows(group.series, scope)),
             "adverb": ADVERBS[scope.interval],

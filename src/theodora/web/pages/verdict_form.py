@@ -59,7 +59,7 @@ def problem_of(form: VerdictForm) -> str:
     if form.verdict not in CHANGE_FAILURES or form.type not in _TYPES:
         return "Choose one of the verdicts, and how it was remedied."
     if form.remedy and form.verdict == "not_failed":
-        return "What did not fail needs no remedy: leave that field empty, or mark it as failed."
+        return "What did not fail needs no fix: leave that field empty, or mark it failed."
     if len(form.reason) > MAX_REASON or len(form.remedy) > _MAX_REMEDY:
         return f"Keep the reason to {MAX_REASON} characters, and the remedy to {_MAX_REMEDY}."
     if CONTROL.search(form.reason) or CONTROL.search(form.remedy):

@@ -60,7 +60,7 @@ class Rate(NamedTuple):
     @property
     def words(self) -> str:
         if not self.n:
-            return "none judged, no value"
+            return "none evaluated, no value"
         share = f"{self.hits} of {self.n} = {wording.percent(self.value)}"
         return f"{share}, 95{wording.NARROW}% interval {wording.interval(self.low, self.high)}"
 
@@ -135,7 +135,7 @@ def lead_time_chart(series: Sequence[BucketMetrics], slots: Sequence[Slot]) -> M
         f"median {wording.duration(each.p50)}, p90 {wording.duration(each.p90)}, "
         f"{wording.counted(each.n, 'commit')}"
         if each.n
-        else "no commits, no value"
+        else "no commits in this period, no value"
         for each in lead_times
     ]
     medians = [each.p50 for each in lead_times]
@@ -177,7 +177,7 @@ def rate_chart(
     Never a joined line: the numbers are small, and a line would show waves where there is chance.
     """
     if not slots or overall.value is None:
-        return empty_chart("none judged yet")
+        return empty_chart("none evaluated in this period")
     highs = [rate.high for rate in rates if rate.high is not None]
     leads = leading(slots, (rate.hits for rate in rates))
     plot = Plot(leads, rate_axis(min(max(highs), _reach(rates))))
