@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 
 from theodora.config import Config, RateLimit
 from theodora.git import MirrorStore, PackStore
+from theodora.report.invocation import PLAIN, Invocation
 from theodora.sources.mirroring import Fetcher, Mirroring
 from theodora.storage import Organisation, SessionLimits, Store
 from theodora.storage.deriver import Deriver
@@ -21,7 +22,6 @@ from theodora.storage.reception import ReceptionWriter
 from theodora.storage.retention import Remover
 from theodora.web.application import make_application
 from theodora.web.endpoint import Services
-from theodora.web.invocation import PLAIN, Invocation
 from theodora.web.observe import Metrics
 from theodora.web.pages.attention import Watch
 from theodora.web.pages.lockout import Lockout

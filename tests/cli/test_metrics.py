@@ -10,8 +10,8 @@ from theodora.cli import main
 from theodora.cli.invocation import program
 from theodora.dora import Commit, PullRequest
 from theodora.events import Deployment, Failure, Git
+from theodora.report.wording import NARROW
 from theodora.storage import Store
-from theodora.web.pages.wording import NARROW
 from theodora.web.wire import render
 
 HOUR_NS = 3_600 * 10**9

@@ -8,8 +8,8 @@ from click.testing import CliRunner, Result
 
 from theodora.cli import main
 from theodora.events import Deployment, Failure
+from theodora.report.wording import NARROW
 from theodora.storage import Store
-from theodora.web.pages.wording import NARROW
 from theodora.web.wire import render
 from visiting import read_page
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from theodora.cli.options import is_found_here
-from theodora.web.invocation import HTTPS_FLAGS, Invocation
+from theodora.report.invocation import HTTPS_FLAGS, Invocation
 
 _NAME = "theodora"
 _EXAMPLE = re.compile(rf"^(\s+){_NAME} (?=[a-zA-Z])", re.MULTILINE)

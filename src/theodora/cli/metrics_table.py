@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from theodora.cli.tables import aligned
 from theodora.dora.metrics import Metrics
 from theodora.dora.report import GroupReport, Report
+from theodora.report import wording
+from theodora.report.clock import Clock
+from theodora.report.wording import DASH
 from theodora.web.metrics_answer import Answer
 from theodora.web.metrics_document import SPANS_SERVICES
-from theodora.web.pages import wording
-from theodora.web.pages.clock import Clock
 from theodora.web.pages.lead_times import stage_rows
-from theodora.web.pages.wording import DASH
 
 _COLUMNS = (
     *("deployments", "", "lead time", "p90", "recovery", "failed", ""),

@@ -10,12 +10,12 @@ import click
 from theodora.cli.options import organisation_option, setting_options
 from theodora.cli.queries import read_query
 from theodora.cli.report_html import html_of
-from theodora.cli.report_markdown import markdown_of
-from theodora.cli.reporting import Month, month_report
 from theodora.cli.stores import existing_store
 from theodora.cli.waiting import tell_what_waits
 from theodora.dora.buckets import Calendar
 from theodora.errors import Invalid, Problem
+from theodora.report.markdown import markdown_of
+from theodora.report.monthly import Month, month_report
 from theodora.web.metrics_question import zone_named
 
 _MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])")

@@ -5,9 +5,9 @@ import re
 from markupsafe import Markup
 
 from theodora import __version__
-from theodora.cli.reporting import MonthReport
+from theodora.report.intervals import COLUMNS, interval_rows
+from theodora.report.monthly import MonthReport
 from theodora.web.pages.assets import assets
-from theodora.web.pages.intervals import COLUMNS, interval_rows
 from theodora.web.pages.templates import render
 
 _LINK = re.compile(r"</?a\b[^>]*>")

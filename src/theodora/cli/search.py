@@ -13,9 +13,9 @@ from theodora.cli.tables import aligned
 from theodora.errors import Invalid, Problem
 from theodora.events import Deployment, Failure, nanoseconds_from_rfc3339
 from theodora.query import SORT_KEYS, Event, Field, Kind, matches, resolve, sort_key
+from theodora.report.csv_text import csv_bytes
 from theodora.sources.json_lines import deployment_from_line, failure_from_line
 from theodora.storage import Selection
-from theodora.web.csv_text import csv_bytes
 from theodora.web.wire import TimestampForm, encode_resource
 
 _COLUMNS = {

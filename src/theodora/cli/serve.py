@@ -24,12 +24,12 @@ from theodora.cli.options import config_from, setting_options
 from theodora.cli.workers import Workers
 from theodora.config import Config
 from theodora.errors import UnusableSetting
+from theodora.report.invocation import Invocation, datadog_site
 from theodora.storage.keys import KeyKind
 from theodora.storage.opening import is_postgresql
 from theodora.web.door.early import EarlyAnswers
 from theodora.web.door.limits import Alarm, Limits
 from theodora.web.door.protocol import Connection
-from theodora.web.invocation import Invocation, datadog_site
 
 _GRACE_SECONDS = 30
 

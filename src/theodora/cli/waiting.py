@@ -6,8 +6,8 @@ import click
 
 from theodora.cli.invocation import program
 from theodora.events.values import SECOND_NS
+from theodora.report import wording
 from theodora.storage import Organisation, Store
-from theodora.web.pages import wording
 
 
 def tell_what_waits(store: Store, org: Organisation) -> None:

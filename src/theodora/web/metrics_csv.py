@@ -7,7 +7,7 @@ import msgspec
 
 from theodora.dora.report import GroupReport
 from theodora.events import format_rfc3339
-from theodora.web.csv_text import Cell, csv_bytes
+from theodora.report.csv_text import Cell, csv_bytes
 from theodora.web.metrics_answer import Answer
 from theodora.web.metrics_document import TOTAL, id_of, interval_of
 

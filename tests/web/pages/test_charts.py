@@ -14,20 +14,20 @@ from theodora.dora.metrics import Metrics
 from theodora.dora.report import BucketMetrics
 from theodora.dora.rows import DeploymentRow
 from theodora.dora.statistics import wilson_interval
-from theodora.web.pages import charts
-from theodora.web.pages.charts.histogram import place_of
-from theodora.web.pages.charts.scales import (
+from theodora.report import charts
+from theodora.report.charts.histogram import place_of
+from theodora.report.charts.plot import BASE, ROOF, Plot
+from theodora.report.charts.scales import (
     Axis,
     count_axis,
     duration_axis,
     log_place,
     rate_axis,
 )
-from theodora.web.pages.charts.slots import BASE, ROOF, Plot
-from theodora.web.pages.charts.svg import bars
-from theodora.web.pages.charts.timeline import Shape, timeline
-from theodora.web.pages.clock import Clock
-from theodora.web.pages.scope import read_scope
+from theodora.report.charts.svg import bars
+from theodora.report.charts.timeline import Shape, timeline
+from theodora.report.clock import Clock
+from theodora.report.scope import read_scope
 
 SECOND_NS = 10**9
 NOW_NS = int(datetime(2026, 11, 19, 14, 5, tzinfo=UTC).timestamp()) * SECOND_NS

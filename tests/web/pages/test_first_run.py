@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from asking import DEPLOYMENT, SHOPIST, Tenant
-from theodora.web.invocation import HTTPS_FLAGS, datadog_site
+from theodora.report.invocation import HTTPS_FLAGS, datadog_site
 from visiting import read_page, sign_in
 
 

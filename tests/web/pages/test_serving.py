@@ -179,7 +179,7 @@ def test_a_defect_is_a_page_with_an_id_to_quote(
 
 def broken_after_first(broken: object) -> object:
     """The scope of the error's own page is read; that of the page is not."""
-    from theodora.web.pages.scope import read_scope  # noqa: PLC0415 - before it is replaced
+    from theodora.report.scope import read_scope  # noqa: PLC0415 - before it is replaced
 
     def read(parameters: object, *values: object, **named: object) -> object:
         if parameters == {}:

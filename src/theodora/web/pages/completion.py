@@ -8,7 +8,7 @@ from theodora.query import FIELDS, Equals, Everything, Field, Kind, Tag, Type, r
 from theodora.query.completion import Completion, complete
 from theodora.query.fields import Scalar, Target
 from theodora.query.parser import MAX_CHARACTERS, Unnamed
-from theodora.web.pages import wording
+from theodora.report import wording
 from theodora.web.pages.frame import Answer, Download, Visit
 
 MOST = 12

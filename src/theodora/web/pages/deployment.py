@@ -15,15 +15,15 @@ from theodora.events.timestamps import nanoseconds_from_rfc3339
 from theodora.events.values import SECOND_NS
 from theodora.query import Tag, to_text
 from theodora.query.operands import equals
+from theodora.report import wording
+from theodora.report.charts import STAGE_NAMES, spans_of, stage_bar, stages_words
+from theodora.report.scope import Scope, service_path
 from theodora.storage import Giver, Judged, VerdictAct
-from theodora.web.pages import wording
-from theodora.web.pages.charts import STAGE_NAMES, spans_of, stage_bar, stages_words
 from theodora.web.pages.clauses import known_field
 from theodora.web.pages.frame import Answer, Download, SeeOther, View, Visit
 from theodora.web.pages.last import UNMEASURED, VERDICTS, deployment_path, path_of
 from theodora.web.pages.raw import event_json
 from theodora.web.pages.reasons import Piece, Reasons, failure_path, rule_name
-from theodora.web.pages.scope import Scope, service_path
 from theodora.web.pages.verdict_form import (
     VerdictForm,
     form_of,

@@ -12,10 +12,11 @@ from theodora.dora.buckets import Bucket, Interval, buckets_of
 from theodora.events import Deployment
 from theodora.query import Everything, Kind, Query, any_of, resolve
 from theodora.query.operands import equals
+from theodora.report import wording
+from theodora.report.charts import Count, day_histogram, slots_of
+from theodora.report.scope import Scope
 from theodora.storage import Selection
 from theodora.storage.in_period import InPeriod, ValueCounts, VerdictCounts
-from theodora.web.pages import wording
-from theodora.web.pages.charts import Count, day_histogram, slots_of
 from theodora.web.pages.clauses import clauses_of, joined, known_field, text_of
 from theodora.web.pages.facets import count_facets, count_production, facets
 from theodora.web.pages.frame import Answer, View, Visit
@@ -33,7 +34,6 @@ from theodora.web.pages.listing import (
     read_page,
     request_body,
 )
-from theodora.web.pages.scope import Scope
 from theodora.web.pages.spreadsheet import Cell, csv_stream
 
 CLOCK = "finished_at"

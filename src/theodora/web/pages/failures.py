@@ -12,8 +12,9 @@ from theodora.events import Deployment, Failure
 from theodora.events.values import SECOND_NS
 from theodora.query import Kind, NumberRange, Query, all_of, any_of, resolve, to_text
 from theodora.query.operands import equals
+from theodora.report import wording
+from theodora.report.scope import Scope, service_path
 from theodora.storage import Selection
-from theodora.web.pages import wording
 from theodora.web.pages.clauses import clauses_of, known_field
 from theodora.web.pages.deployments import Row, rows_of
 from theodora.web.pages.frame import Answer, Download, SeeOther, View, Visit
@@ -29,7 +30,6 @@ from theodora.web.pages.listing import (
 )
 from theodora.web.pages.raw import event_json
 from theodora.web.pages.reasons import failure_path
-from theodora.web.pages.scope import Scope, service_path
 from theodora.web.pages.spreadsheet import csv_stream
 from theodora.web.security import WRITE
 

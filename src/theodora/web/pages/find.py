@@ -9,10 +9,10 @@ from theodora.errors import NotFound
 from theodora.events import Deployment
 from theodora.query import Query, any_of, parse, sort_key
 from theodora.query.fields import Kind
+from theodora.report.scope import service_path
 from theodora.storage import Selection
 from theodora.web.pages.frame import Answer, SeeOther, View, Visit
 from theodora.web.pages.last import deployment_path
-from theodora.web.pages.scope import service_path
 
 MOST = 20
 _LONGEST = 200

@@ -7,10 +7,10 @@ from typing import Any, Literal
 from starlette.datastructures import ImmutableMultiDict, QueryParams
 
 from theodora.errors import TheodoraError
+from theodora.report.scope import Scope
 from theodora.storage import Key, Organisation, Session, SessionLimits, Store
 from theodora.web.pages.attention import Attention, Watch
 from theodora.web.pages.lockout import Lockout
-from theodora.web.pages.scope import Scope
 from theodora.web.security import READ
 
 Method = Literal["GET", "POST"]

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 from theodora.dora.metrics import Metrics
 from theodora.events import Deployment, Failure
+from theodora.report.scope import Scope
 from theodora.web.pages.frame import Visit
-from theodora.web.pages.scope import Scope
 
 PENDING = "_missing_:change_failure"
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from markupsafe import Markup, escape
 
 from theodora.query import FIELDS, Field, Kind
-from theodora.web.pages.benchmark import PARAMETER, choices
+from theodora.report.benchmark import PARAMETER, choices
 from theodora.web.pages.frame import Answer, View, Visit
 from theodora.web.pages.navigation import ENTRIES
 

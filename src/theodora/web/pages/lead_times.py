@@ -8,7 +8,7 @@ from markupsafe import Markup
 from theodora.dora.metrics import LeadTime
 from theodora.dora.statistics import Distribution
 from theodora.events.values import SECOND_NS
-from theodora.web.pages.charts import (
+from theodora.report.charts import (
     EDGES_SEC,
     STAGE_NAMES,
     Mark,
@@ -16,9 +16,9 @@ from theodora.web.pages.charts import (
     lead_time_histogram,
     stage_bar,
 )
-from theodora.web.pages.charts.stages import Named
+from theodora.report.charts.stages import Named
+from theodora.report.scope import Scope
 from theodora.web.pages.frame import Visit
-from theodora.web.pages.scope import Scope
 
 _BAR_HEIGHT = 22
 _EDGES_NS = [edge * SECOND_NS for edge in EDGES_SEC]

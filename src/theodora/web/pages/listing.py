@@ -25,9 +25,9 @@ from theodora.query import (
     sort_key,
     to_text,
 )
+from theodora.report.scope import Scope
 from theodora.storage import Selection
 from theodora.web.pages.frame import Visit
-from theodora.web.pages.scope import Scope
 
 E = TypeVar("E", Deployment, Failure)
 

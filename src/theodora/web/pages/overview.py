@@ -15,18 +15,18 @@ from theodora.events import Deployment
 from theodora.query import Exists, Query, complement
 from theodora.query.fields import resolve
 from theodora.query.operands import equals
+from theodora.report.benchmark import PARAMETER, benchmark_of
+from theodora.report.cards import FAILED, MENDING, cards_of
+from theodora.report.charts import sparkline
+from theodora.report.figures import MOST_FAILURES, figures_of, newest_failed
+from theodora.report.intervals import ADVERBS, COLUMNS, interval_rows
+from theodora.report.scope import service_path
 from theodora.storage.in_period import InPeriod
-from theodora.web.pages.benchmark import PARAMETER, benchmark_of
-from theodora.web.pages.cards import FAILED, MENDING, cards_of
-from theodora.web.pages.charts import sparkline
 from theodora.web.pages.clauses import known_field
-from theodora.web.pages.figures import MOST_FAILURES, figures_of, newest_failed
 from theodora.web.pages.first_run import has_no_event, show_first_run
 from theodora.web.pages.frame import Answer, View, Visit
 from theodora.web.pages.freshness import freshness
-from theodora.web.pages.intervals import ADVERBS, COLUMNS, interval_rows
 from theodora.web.pages.last import Last, last_deployment
-from theodora.web.pages.scope import service_path
 from theodora.web.pages.spreadsheet import Cell, csv_download
 from theodora.web.pages.tables import Column, columns, sorted_rows
 

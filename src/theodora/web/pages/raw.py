@@ -5,7 +5,7 @@ import re
 import msgspec
 
 from theodora.events import Deployment, Failure
-from theodora.web.pages.wording import TURNING
+from theodora.report.wording import TURNING
 from theodora.web.wire import TimestampForm, encode_event
 
 _TURNING = re.compile(f"[{TURNING}]")

@@ -7,8 +7,8 @@ from urllib.parse import quote
 from theodora.dora.explanation import Explanation, LinkExplained, OverrideExplained
 from theodora.events import Deployment
 from theodora.events.timestamps import nanoseconds_from_rfc3339
-from theodora.web.pages import wording
-from theodora.web.pages.clock import Clock
+from theodora.report import wording
+from theodora.report.clock import Clock
 from theodora.web.pages.last import path_of
 
 RULES: Mapping[str, str] = {

@@ -17,8 +17,8 @@ from theodora.dora.given import read_settings
 from theodora.dora.rules import FIELDS
 from theodora.errors import Invalid, Problem
 from theodora.events import Deployment
+from theodora.report import wording
 from theodora.storage.settings import WHOLE_ORGANISATION, Given
-from theodora.web.pages import wording
 from theodora.web.pages.frame import Answer, SeeOther, View, Visit
 from theodora.web.pages.last import deployment_path
 from theodora.web.pages.services import MEMBERS as SERVICE_MEMBERS

@@ -19,14 +19,14 @@ from theodora.query import (
 )
 from theodora.query.fields import resolve
 from theodora.query.operands import equals
-from theodora.web.pages.cards import FAILED, cards_of
-from theodora.web.pages.figures import MOST_FAILURES, failed_deployments, figures_of
+from theodora.report.cards import FAILED, cards_of
+from theodora.report.figures import MOST_FAILURES, failed_deployments, figures_of
+from theodora.report.intervals import ADVERBS, COLUMNS, interval_rows
+from theodora.report.scope import Scope, service_of, service_path
 from theodora.web.pages.frame import Answer, View, Visit
 from theodora.web.pages.freshness import freshness
-from theodora.web.pages.intervals import ADVERBS, COLUMNS, interval_rows
 from theodora.web.pages.last import deployment_path, last_deployment
 from theodora.web.pages.lead_times import lead_times_of
-from theodora.web.pages.scope import Scope, service_of, service_path
 from theodora.web.pages.weeks import weeks_of
 
 MOST_ROWS = 8

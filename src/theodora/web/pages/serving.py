@@ -25,11 +25,12 @@ from theodora import __version__
 from theodora.errors import Invalid, NotFound, ReadOnly, TheodoraError, TooManyRequests, Unavailable
 from theodora.events.values import SECOND_NS
 from theodora.query import Production, to_text
+from theodora.report.invocation import DEFAULT_ORGANISATION, Invocation
+from theodora.report.scope import Defaults, Scope, read_scope
 from theodora.storage import Session, SessionLimits
 from theodora.storage.sessions import new_session_secret
 from theodora.web.body import read_body
 from theodora.web.endpoint import Services
-from theodora.web.invocation import DEFAULT_ORGANISATION, Invocation
 from theodora.web.observe import note_operation, request_id_of_task
 from theodora.web.pages import navigation
 from theodora.web.pages.assets import assets, assets_by_name
@@ -49,7 +50,6 @@ from theodora.web.pages.frame import (
     Visit,
 )
 from theodora.web.pages.lockout import Lockout
-from theodora.web.pages.scope import Defaults, Scope, read_scope
 from theodora.web.pages.sessions import (
     FORM_COOKIE,
     SESSION_COOKIE,

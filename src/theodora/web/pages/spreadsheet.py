@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from theodora.web.csv_text import Cell, csv_bytes, csv_chunks
+from theodora.report.csv_text import Cell, csv_bytes, csv_chunks
 from theodora.web.pages.frame import Download, Stream
 from theodora.web.responses import CSV
 

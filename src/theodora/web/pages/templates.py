@@ -7,9 +7,9 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from theodora.report.scope import service_path
+from theodora.report.wording import FILTERS
 from theodora.web.pages.reasons import judge_name, rule_anchor
-from theodora.web.pages.scope import service_path
-from theodora.web.pages.wording import FILTERS
 
 
 @cache

@@ -9,16 +9,16 @@ from theodora.dora.buckets import DAY_NS, Period
 from theodora.events import Deployment, Failure
 from theodora.events.values import SECOND_NS
 from theodora.query import Kind, all_of, any_of, parse, sort_key
+from theodora.report import wording
+from theodora.report.cards import FAILED
+from theodora.report.charts import Incident, Tile, timeline
+from theodora.report.charts.timeline import MOST_TILES, Shape
+from theodora.report.scope import Scope
 from theodora.storage import Selection
 from theodora.storage.in_period import Glimpse, InPeriod
-from theodora.web.pages import wording
-from theodora.web.pages.cards import FAILED
-from theodora.web.pages.charts import Incident, Tile, timeline
-from theodora.web.pages.charts.timeline import MOST_TILES, Shape
 from theodora.web.pages.frame import Visit
 from theodora.web.pages.freshness import PENDING
 from theodora.web.pages.last import UNMEASURED, VERDICTS, deployment_path
-from theodora.web.pages.scope import Scope
 
 MOST_WEEKS = 26
 MOST_DEPLOYMENTS = 3_000

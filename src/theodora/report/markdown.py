@@ -4,9 +4,9 @@ import html
 import re
 from collections.abc import Iterator, Sequence
 
-from theodora.cli.reporting import FailedRow, MonthReport
-from theodora.web.pages import wording
-from theodora.web.pages.wording import DASH
+from theodora.report import wording
+from theodora.report.monthly import FailedRow, MonthReport
+from theodora.report.wording import DASH
 
 _MOST_FAILED = 10
 _SPECIAL = re.compile(r"([\\`*_{}\[\]#|~!])")

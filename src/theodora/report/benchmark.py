@@ -9,8 +9,8 @@ from theodora.dora.levels import LEVEL_TABLES, Edge, LevelTable, Measured, Metri
 from theodora.dora.quickcheck import scores_of
 from theodora.dora.surveys import SURVEYS, Mean, Segment, Survey
 from theodora.errors import Invalid, Problem
-from theodora.web.pages import wording
-from theodora.web.pages.charts import score_tiles
+from theodora.report import wording
+from theodora.report.charts import score_tiles
 
 PARAMETER = "levels"
 

@@ -8,10 +8,10 @@ from markupsafe import Markup
 
 from theodora.dora.metrics import Metrics
 from theodora.dora.report import BucketMetrics
-from theodora.web.pages import wording
-from theodora.web.pages.charts.scales import count_axis, duration_axis, rate_axis
-from theodora.web.pages.charts.slots import Plot, Slot, leading
-from theodora.web.pages.charts.svg import (
+from theodora.report import wording
+from theodora.report.charts.plot import Plot, Slot, leading
+from theodora.report.charts.scales import count_axis, duration_axis, rate_axis
+from theodora.report.charts.svg import (
     STRIPE,
     bars,
     box,

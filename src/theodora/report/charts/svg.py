@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from markupsafe import Markup, escape
 
-from theodora.web.pages.wording import visible
+from theodora.report.wording import visible
 
 HATCH = ' fill="url(#hatch)"'
 """Of what is partial; the frame defines the pattern."""

@@ -9,8 +9,8 @@ from typing import Literal, NamedTuple, get_args
 from markupsafe import Markup
 
 from theodora.events.values import SECOND_NS
-from theodora.web.pages import wording
-from theodora.web.pages.charts.svg import (
+from theodora.report import wording
+from theodora.report.charts.svg import (
     HATCH,
     bars,
     beside,
@@ -25,7 +25,7 @@ from theodora.web.pages.charts.svg import (
     titled,
     upright,
 )
-from theodora.web.pages.clock import Clock, weekday
+from theodora.report.clock import Clock, weekday
 
 _ROW = 30
 _HEAD = 20

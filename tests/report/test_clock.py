@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from theodora.dora.buckets import Calendar, Interval, Period, buckets_of
-from theodora.web.pages.clock import Clock
+from theodora.report.clock import Clock
 
 BERLIN = ZoneInfo("Europe/Berlin")
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from theodora.web.pages import wording
+from theodora.report import wording
 
 _MOST_STEPS = 4
 _MINUTE, _HOUR, _DAY = wording.MINUTE_SEC, wording.HOUR_SEC, wording.DAY_SEC

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from theodora.web.csv_text import csv_bytes
+from theodora.report.csv_text import csv_bytes
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 numbers = st.one_of(st.integers(-(2**63), 2**63 - 1), st.floats(allow_nan=False))

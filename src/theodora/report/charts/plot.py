@@ -8,8 +8,8 @@ from markupsafe import Markup
 
 from theodora.dora.buckets import Bucket
 from theodora.query import Query
-from theodora.web.pages.charts.scales import Axis
-from theodora.web.pages.charts.svg import (
+from theodora.report.charts.scales import Axis
+from theodora.report.charts.svg import (
     HATCH,
     beside,
     box,
@@ -22,7 +22,7 @@ from theodora.web.pages.charts.svg import (
     short,
     slotted,
 )
-from theodora.web.pages.scope import Scope
+from theodora.report.scope import Scope
 
 BASE = 150
 """The y of the axis, in pixels."""

@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 from theodora.dora.buckets import Interval
 from theodora.dora.report import BucketMetrics
-from theodora.web.pages import wording
-from theodora.web.pages.scope import Scope
-from theodora.web.pages.wording import DASH
+from theodora.report import wording
+from theodora.report.scope import Scope
+from theodora.report.wording import DASH
 
 ADVERBS: Mapping[Interval, str] = {
     "day": "Day by day",

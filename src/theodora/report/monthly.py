@@ -15,11 +15,11 @@ from theodora.events import Deployment, format_rfc3339
 from theodora.query import Everything, Production, Query, all_of, parse, to_text
 from theodora.query.fields import resolve
 from theodora.query.operands import equals
+from theodora.report.benchmark import Benchmark, benchmark_of
+from theodora.report.cards import Card, cards_of, deployments_spark
+from theodora.report.figures import MOST_FAILURES, Figure, failed_deployments, figures_of
+from theodora.report.scope import Scope, read_scope
 from theodora.storage import Organisation, Store
-from theodora.web.pages.benchmark import Benchmark, benchmark_of
-from theodora.web.pages.cards import Card, cards_of, deployments_spark
-from theodora.web.pages.figures import MOST_FAILURES, Figure, failed_deployments, figures_of
-from theodora.web.pages.scope import Scope, read_scope
 
 MONTHS = 12
 """Months whose course is shown, the month itself included."""

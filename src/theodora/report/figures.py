@@ -8,11 +8,9 @@ from markupsafe import Markup
 from theodora.dora.report import GroupReport
 from theodora.events import Deployment
 from theodora.query import all_of, parse
-from theodora.storage import Organisation, Store
-from theodora.storage.in_period import InPeriod
-from theodora.web.pages import wording
-from theodora.web.pages.cards import FAILED, MENDING, WITH_COMMITS
-from theodora.web.pages.charts import (
+from theodora.report import wording
+from theodora.report.cards import FAILED, MENDING, WITH_COMMITS
+from theodora.report.charts import (
     Recovery,
     deployments_chart,
     failure_rate_of,
@@ -22,8 +20,10 @@ from theodora.web.pages.charts import (
     rework_rate_of,
     slots_of,
 )
+from theodora.report.scope import Scope
+from theodora.storage import Organisation, Store
+from theodora.storage.in_period import InPeriod
 from theodora.web.pages.last import deployment_path
-from theodora.web.pages.scope import Scope
 
 MOST_FAILURES = 300
 _DATES = 4

@@ -7,11 +7,11 @@ from markupsafe import Markup
 
 from theodora.dora.buckets import Period
 from theodora.events import RemediationType
-from theodora.web.pages import wording
-from theodora.web.pages.charts.scales import log_place
-from theodora.web.pages.charts.series import empty_chart
-from theodora.web.pages.charts.slots import BASE, ROOF
-from theodora.web.pages.charts.svg import (
+from theodora.report import wording
+from theodora.report.charts.plot import BASE, ROOF
+from theodora.report.charts.scales import log_place
+from theodora.report.charts.series import empty_chart
+from theodora.report.charts.svg import (
     beside,
     dots,
     drawing,

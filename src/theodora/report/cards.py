@@ -8,10 +8,10 @@ from markupsafe import Markup
 from theodora.dora.levels import MetricName, measured
 from theodora.dora.metrics import Metrics
 from theodora.dora.report import BucketMetrics, GroupReport
-from theodora.web.pages import wording
-from theodora.web.pages.charts import sparkline
-from theodora.web.pages.scope import Scope
-from theodora.web.pages.wording import NARROW, Movement, Part
+from theodora.report import wording
+from theodora.report.charts import sparkline
+from theodora.report.scope import Scope
+from theodora.report.wording import NARROW, Movement, Part
 
 FAILED = "change_failure:true"
 MENDING = "(deployment_type:(rollback OR rollforward) OR rework:true)"

@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from theodora.web.pages import wording
-from theodora.web.pages.charts.scales import count_axis
-from theodora.web.pages.charts.series import Count, empty_chart
-from theodora.web.pages.charts.slots import BASE, Plot, Slot
-from theodora.web.pages.charts.svg import (
+from theodora.report import wording
+from theodora.report.charts.plot import BASE, Plot, Slot
+from theodora.report.charts.scales import count_axis
+from theodora.report.charts.series import Count, empty_chart
+from theodora.report.charts.svg import (
     HATCH,
     bars,
     box,

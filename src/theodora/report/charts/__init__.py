@@ -1,8 +1,9 @@
 """Charts: pure functions from values to SVG, drawn on the server; they need no script."""
 
-from theodora.web.pages.charts.histogram import EDGES_SEC, Mark, day_histogram, lead_time_histogram
-from theodora.web.pages.charts.recovery import Recovery, recovery_chart
-from theodora.web.pages.charts.series import (
+from theodora.report.charts.histogram import EDGES_SEC, Mark, day_histogram, lead_time_histogram
+from theodora.report.charts.plot import Slot, slots_of
+from theodora.report.charts.recovery import Recovery, recovery_chart
+from theodora.report.charts.series import (
     Count,
     Rate,
     deployments_chart,
@@ -12,16 +13,15 @@ from theodora.web.pages.charts.series import (
     rate_chart,
     rework_rate_of,
 )
-from theodora.web.pages.charts.slots import Slot, slots_of
-from theodora.web.pages.charts.sparks import score_tiles, sparkline
-from theodora.web.pages.charts.stages import (
+from theodora.report.charts.sparks import score_tiles, sparkline
+from theodora.report.charts.stages import (
     STAGE_NAMES,
     Span,
     spans_of,
     stage_bar,
     stages_words,
 )
-from theodora.web.pages.charts.timeline import Incident, Tile, timeline
+from theodora.report.charts.timeline import Incident, Tile, timeline
 
 __all__ = [
     "EDGES_SEC",

@@ -19,7 +19,7 @@ from theodora.dora.report import MetricsQuery
 from theodora.errors import Invalid, Problem
 from theodora.events import format_rfc3339
 from theodora.query import Everything, Query, all_of, parse, to_text
-from theodora.web.pages.clock import Clock
+from theodora.report.clock import Clock
 
 COMMON = ("query", "range", "from", "to", "interval", "tz", "week_start")
 INTERVALS: tuple[Interval, ...] = ("day", "week", "month", "quarter")

@@ -8,7 +8,7 @@ from markupsafe import Markup
 from theodora.dora.buckets import Bucket, Calendar, Interval, Period
 from theodora.events import format_rfc3339
 from theodora.events.values import SECOND_NS
-from theodora.web.pages.wording import duration_parts
+from theodora.report.wording import duration_parts
 
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _MONTHS = (

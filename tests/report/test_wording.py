@@ -19,7 +19,7 @@ from theodora.dora.metrics import (
     TimeToRestore,
 )
 from theodora.dora.statistics import Distribution
-from theodora.web.pages import wording
+from theodora.report import wording
 
 NARROW, WIDE = "\u202f", "\u00a0"
 

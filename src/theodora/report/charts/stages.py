@@ -6,8 +6,8 @@ from typing import NamedTuple
 from markupsafe import Markup
 
 from theodora.dora.stages import STAGES, Stage
-from theodora.web.pages import wording
-from theodora.web.pages.charts.svg import box, drawing, titled
+from theodora.report import wording
+from theodora.report.charts.svg import box, drawing, titled
 
 _GAP = 0.25
 _LEAST = 0.3

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from theodora.web.pages.charts.svg import HATCH, bars, box, dots, drawing, short, slotted
+from theodora.report.charts.svg import HATCH, bars, box, dots, drawing, short, slotted
 
 _HEIGHT = 28
 _INSET = 0.12

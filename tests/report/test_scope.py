@@ -10,7 +10,7 @@ from starlette.datastructures import QueryParams
 
 from theodora.errors import Invalid
 from theodora.query import parse
-from theodora.web.pages.scope import RANGES, Defaults, Scope, read_scope, service_path
+from theodora.report.scope import RANGES, Defaults, Scope, read_scope, service_path
 
 NOW = datetime(2026, 11, 19, 14, 5, tzinfo=UTC)
 NOW_NS = int(NOW.timestamp()) * 10**9

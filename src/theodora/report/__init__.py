@@ -1,0 +1,1 @@
+"""What people read, for pages, command line and exports alike: words, charts, cards, reports."""
