@@ -36,7 +36,7 @@ TESTED_BY = {
     ],
     "storage": [
         *("tests/storage/test_isolation.py", "tests/storage/test_cleaning.py"),
-        *("tests/storage/test_lists.py", "tests/storage/test_derivation.py"),
+        *("tests/storage/search/test_lists.py", "tests/storage/derivation/test_run.py"),
     ],
 }
 """What tests a folder besides the tests that name the module itself."""

@@ -39,9 +39,9 @@ from bench.over_http import (
     wrk,
 )
 from bench.world import END_NS, measured
-from theodora.storage.copying import Copying
-from theodora.storage.measures import decode_spans
-from theodora.storage.opening import migrate_database, open_copy, open_original
+from theodora.storage.copy.copy import Copying
+from theodora.storage.derivation.commit_times import decode_spans
+from theodora.storage.open import migrate_database, open_copy, open_original
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 

@@ -20,7 +20,7 @@ from bench.over_http import cache_folder
 from bench.world import stored
 from theodora.query import Kind, parse, sort_key
 from theodora.storage import Selection, Store
-from theodora.storage.sqlite.connection import connect_reader
+from theodora.storage.engine.sqlite.connection import connect_reader
 from theodora.web.wire import render
 
 LIMIT = 20

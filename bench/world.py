@@ -21,7 +21,7 @@ from theodora.dora.columns import UNKNOWN_NS
 from theodora.dora.stages import STAGES
 from theodora.events import Deployment, Git
 from theodora.storage import Organisation, Store
-from theodora.storage.measures import digest_of
+from theodora.storage.derivation.commit_times import digest_of
 from theodora.web.wire import render
 
 SERVICES = 200

@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 from theodora.app import Built, build
 from theodora.config import load
-from theodora.storage.keys import PERMISSIONS, KeyKind, new_secret
+from theodora.storage.access.keys import PERMISSIONS, KeyKind, new_secret
 
 SHOPIST: dict[str, Any] = {
     "service": "shopist",

@@ -9,7 +9,7 @@ from typing import Literal
 import pytest
 
 from postgresql import PostgresqlServer
-from theodora.storage.opening import distribute_database, migrate_database
+from theodora.storage.open import distribute_database, migrate_database
 
 Kind = Literal["sqlite", "postgresql"]
 KINDS: tuple[Kind, ...] = ("sqlite", "postgresql")

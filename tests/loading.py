@@ -18,8 +18,8 @@ import serving
 from asking import DEPLOYMENT
 from theodora.dora import derive
 from theodora.storage import Organisation, Store
-from theodora.storage.marks import SequenceKey
-from theodora.storage.sequences import whole_sequence
+from theodora.storage.derivation.inputs import whole_sequence
+from theodora.storage.facts.derivation_queue import SequenceKey
 from theodora.web.wire import render
 
 CLIENTS = 8

@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 import pytest
 
 from theodora.storage import store
-from theodora.storage.cursor import Cursor
-from theodora.storage.database import Database, Upkeep
-from theodora.storage.opening import open_database
+from theodora.storage.engine.cursor import Cursor
+from theodora.storage.engine.database import Database, Upkeep
+from theodora.storage.open import open_database
 
 T = TypeVar("T")
 

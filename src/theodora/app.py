@@ -15,10 +15,10 @@ from theodora.git import MirrorStore, PackStore
 from theodora.report.invocation import PLAIN, Invocation
 from theodora.sources.mirroring import Fetcher, Mirroring
 from theodora.storage import Organisation, SessionLimits, Store
-from theodora.storage.deriver import Deriver
-from theodora.storage.keys import PERMISSIONS, KeyKind, new_secret
-from theodora.storage.opening import beside
-from theodora.storage.reception import ReceptionWriter
+from theodora.storage.access.key_usage import ReceptionWriter
+from theodora.storage.access.keys import PERMISSIONS, KeyKind, new_secret
+from theodora.storage.derivation.worker import Deriver
+from theodora.storage.open import beside
 from theodora.storage.retention import Remover
 from theodora.web.application import make_application
 from theodora.web.endpoint import Services

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from theodora.cli import main
-from theodora.storage.migrate import migrations
+from theodora.storage.engine.migrate import migrations
 
 Run = Callable[..., Result]
 

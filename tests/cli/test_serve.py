@@ -13,7 +13,7 @@ import pytest
 
 import serving
 from theodora.cli.invocation import program
-from theodora.storage.sqlite.database import migrate_file
+from theodora.storage.engine.sqlite.database import migrate_file
 
 
 def failed_start(folder: Path, *flags: str, **environment: str) -> str:

@@ -10,7 +10,7 @@ from theodora.dora.given import read_settings
 from theodora.events import Deployment, Failure
 from theodora.sources.demo import DAYS, History, demo_history
 from theodora.sources.demo_company import SERVICES
-from theodora.storage.settings import resolved
+from theodora.storage.facts.settings import resolved
 
 NOW = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
 NOW_NS = int(NOW.timestamp()) * 10**9

@@ -10,8 +10,8 @@ from databases import Databases
 from repositories import hourly_commits
 from theodora.events import Deployment, Failure, Git
 from theodora.storage import Giver, Organisation, Store, Verdict
-from theodora.storage.cursor import Cursor, Row
-from theodora.storage.migrate import Kind
+from theodora.storage.engine.cursor import Cursor, Row
+from theodora.storage.engine.migrate import Kind
 from theodora.storage.retention import DAY_NS
 
 pytestmark = pytest.mark.parametrize("index", ["everything indexed"], indirect=True)

@@ -32,8 +32,8 @@ from theodora.storage import (
     Verdict,
     VerdictAct,
 )
-from theodora.storage.in_period import InPeriod
-from theodora.storage.reception import KEPT_REFUSALS, Refused
+from theodora.storage.access.key_usage import KEPT_REFUSALS, Refused
+from theodora.storage.metrics.counts import InPeriod
 from theodora.web.wire import render
 
 DAY_NS = 86_400 * 10**9

@@ -13,7 +13,7 @@ from golden.compare import differences
 from golden.examples import Example
 from golden.served import Served
 from theodora.storage import Store
-from theodora.storage.keys import PERMISSIONS, KeyKind, new_secret
+from theodora.storage.access.keys import PERMISSIONS, KeyKind, new_secret
 from theodora.web.wire import render
 
 _numbers = itertools.count()

@@ -21,7 +21,7 @@ from asking import (
 )
 from databases import ON_EACH, ON_SQLITE
 from theodora.app import Built
-from theodora.storage.keys import PERMISSIONS
+from theodora.storage.access.keys import PERMISSIONS
 from theodora.web.operations import Operation
 from theodora.web.routes import ANY_STATUS, OPERATIONS
 from theodora.web.security import READ, WRITE, Credential

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import click
 
-from theodora.storage.copying import Copying
-from theodora.storage.opening import beside, open_copy, open_original
+from theodora.storage.copy.copy import Copying
+from theodora.storage.open import beside, open_copy, open_original
 
 
 @click.command()

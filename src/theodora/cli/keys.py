@@ -7,7 +7,7 @@ import click
 from theodora.cli.options import organisation_option, setting_options
 from theodora.cli.stores import existing_store, new_or_existing_store
 from theodora.events import format_rfc3339
-from theodora.storage.keys import KEY_KINDS, PERMISSIONS, Key, KeyKind, new_secret
+from theodora.storage.access.keys import KEY_KINDS, PERMISSIONS, Key, KeyKind, new_secret
 
 
 @click.group()

@@ -3,7 +3,7 @@
 import click
 
 from theodora.cli.options import config_from, setting_options
-from theodora.storage.opening import distribute_database, migrate_database
+from theodora.storage.open import distribute_database, migrate_database
 
 
 @click.command()

@@ -25,8 +25,8 @@ from theodora.cli.workers import Workers
 from theodora.config import Config
 from theodora.errors import UnusableSetting
 from theodora.report.invocation import Invocation, datadog_site
-from theodora.storage.keys import KeyKind
-from theodora.storage.opening import is_postgresql
+from theodora.storage.access.keys import KeyKind
+from theodora.storage.open import is_postgresql
 from theodora.web.door.early import EarlyAnswers
 from theodora.web.door.limits import Alarm, Limits
 from theodora.web.door.protocol import Connection

@@ -12,8 +12,8 @@ from theodora.cli.tables import aligned
 from theodora.dora.given import read_settings
 from theodora.errors import NotFound
 from theodora.events import Deployment, match_key, repository_id
-from theodora.storage.derivation import Preview
-from theodora.storage.settings import Given, KnownService, merged
+from theodora.storage.derivation.run import Preview
+from theodora.storage.facts.settings import Given, KnownService, merged
 from theodora.web.wire import decode_body
 
 _SHOWN = 50

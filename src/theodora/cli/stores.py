@@ -7,7 +7,7 @@ import click
 
 from theodora.cli.options import config_from, names_database
 from theodora.storage import Store
-from theodora.storage.opening import holds_store, sqlite_file
+from theodora.storage.open import holds_store, sqlite_file
 from theodora.web.wire import render
 
 _NAME_IT = (

@@ -22,7 +22,7 @@ from theodora.report.charts import (
 )
 from theodora.report.scope import Scope
 from theodora.storage import Organisation, Store
-from theodora.storage.in_period import InPeriod
+from theodora.storage.metrics.counts import InPeriod
 from theodora.web.pages.last import deployment_path
 
 MOST_FAILURES = 300

@@ -6,9 +6,9 @@ from concurrent.futures import Future
 import msgspec
 
 from theodora.events.activity import UserActivity
-from theodora.storage.cursor import Cursor
-from theodora.storage.database import Database
-from theodora.storage.organisations import Organisation
+from theodora.storage.engine.cursor import Cursor
+from theodora.storage.engine.database import Database
+from theodora.storage.engine.organisations import Organisation
 
 _decode_models = msgspec.json.Decoder(tuple[str, ...]).decode
 

@@ -5,24 +5,24 @@ from concurrent.futures import Future
 
 from theodora.errors import NotFound
 from theodora.events import Deployment
-from theodora.storage.changes import log_remedied
-from theodora.storage.cursor import Cursor
-from theodora.storage.database import Database
-from theodora.storage.marks import mark_deployment
-from theodora.storage.measures import drop_spans
-from theodora.storage.organisations import Organisation
-from theodora.storage.rows import Placed, Render, Rows, Stored
-from theodora.storage.selection import DocumentPage, Selection, select_documents, select_events
-from theodora.storage.tables import DEPLOYMENTS
-from theodora.storage.tag_names import tag_keys, tag_values
-from theodora.storage.teams import with_team
-from theodora.storage.verdict_history import NOBODY, Giver, Verdict
-from theodora.storage.verdicts import (
+from theodora.storage.derivation.commit_times import drop_spans
+from theodora.storage.engine.cursor import Cursor
+from theodora.storage.engine.database import Database
+from theodora.storage.engine.organisations import Organisation
+from theodora.storage.events.change_log import log_remedied
+from theodora.storage.events.default_team import with_team
+from theodora.storage.events.rows import Placed, Render, Rows, Stored
+from theodora.storage.events.tables import DEPLOYMENTS
+from theodora.storage.facts.derivation_queue import mark_deployment
+from theodora.storage.facts.override_effects import (
     apply_verdict,
     drop_verdict,
     latest_of_version,
     relink,
 )
+from theodora.storage.facts.override_history import NOBODY, Giver, Verdict
+from theodora.storage.search.planner import DocumentPage, Selection, select_documents, select_events
+from theodora.storage.search.tag_values import tag_keys, tag_values
 
 
 class Deployments:

@@ -5,15 +5,15 @@ from concurrent.futures import Future
 
 from theodora.errors import NotFound
 from theodora.events import Failure
-from theodora.storage.cursor import Cursor
-from theodora.storage.database import Database
-from theodora.storage.marks import mark_service
-from theodora.storage.organisations import Organisation
-from theodora.storage.rows import Placed, Render, Rows, Stored
-from theodora.storage.selection import DocumentPage, Selection, select_documents, select_events
-from theodora.storage.settings import effective_settings
-from theodora.storage.tables import FAILURES
-from theodora.storage.teams import with_team
+from theodora.storage.engine.cursor import Cursor
+from theodora.storage.engine.database import Database
+from theodora.storage.engine.organisations import Organisation
+from theodora.storage.events.default_team import with_team
+from theodora.storage.events.rows import Placed, Render, Rows, Stored
+from theodora.storage.events.tables import FAILURES
+from theodora.storage.facts.derivation_queue import mark_service
+from theodora.storage.facts.settings import effective_settings
+from theodora.storage.search.planner import DocumentPage, Selection, select_documents, select_events
 
 
 class Failures:

@@ -6,14 +6,7 @@ from typing import Any, LiteralString, NamedTuple
 from theodora.dora.incidents import Name, names_in
 from theodora.events import MatchKeys
 from theodora.query.fields import Kind
-from theodora.storage.commits import joined_repositories
-from theodora.storage.cursor import Cursor
-from theodora.storage.database import Database
-from theodora.storage.marks import Waiting, waiting
-from theodora.storage.match_keys import match_keys
-from theodora.storage.organisations import Organisation
-from theodora.storage.parked import Parked, read_parked
-from theodora.storage.reception import (
+from theodora.storage.access.key_usage import (
     IgnoredMember,
     KeyActivity,
     Refusal,
@@ -21,8 +14,15 @@ from theodora.storage.reception import (
     read_ignored,
     read_refusals,
 )
-from theodora.storage.settings import effective_settings
-from theodora.storage.tables import DEPLOYMENTS, FAILURES, EventTable
+from theodora.storage.derivation.parked import Parked, read_parked
+from theodora.storage.engine.cursor import Cursor
+from theodora.storage.engine.database import Database
+from theodora.storage.engine.organisations import Organisation
+from theodora.storage.events.tables import DEPLOYMENTS, FAILURES, EventTable
+from theodora.storage.facts.commits import joined_repositories
+from theodora.storage.facts.derivation_queue import Waiting, waiting
+from theodora.storage.facts.match_keys import match_keys
+from theodora.storage.facts.settings import effective_settings
 
 FAILURES_LOOKED_AT = 500
 """The newest failures, by when they started, among which those that mark nothing are sought."""

@@ -20,16 +20,16 @@ import structlog
 from theodora.dora import Commit
 from theodora.dora.retention import OldDeployment, forgettable
 from theodora.dora.sequence import Part, part_of
-from theodora.storage.commits import load
-from theodora.storage.cursor import Cursor, only_value
-from theodora.storage.database import Database
 from theodora.storage.deployments import remove_deployment
+from theodora.storage.engine.cursor import Cursor, only_value
+from theodora.storage.engine.database import Database
+from theodora.storage.engine.organisations import Organisation
+from theodora.storage.events.rows import Render, Rows, Stored
+from theodora.storage.events.tables import DEPLOYMENTS, FAILURES, E, decode_texts
+from theodora.storage.facts.commits import load
+from theodora.storage.facts.match_keys import match_keys
+from theodora.storage.facts.settings import effective_settings
 from theodora.storage.failures import remove_failure
-from theodora.storage.match_keys import match_keys
-from theodora.storage.organisations import Organisation
-from theodora.storage.rows import Render, Rows, Stored
-from theodora.storage.settings import effective_settings
-from theodora.storage.tables import DEPLOYMENTS, FAILURES, E, decode_texts
 
 log = structlog.get_logger()
 

@@ -5,29 +5,29 @@ from functools import partial
 from types import TracebackType
 
 from theodora.events import Failure
+from theodora.storage.access.key_usage import Reception
+from theodora.storage.access.keys import Keys
+from theodora.storage.access.sessions import Sessions
 from theodora.storage.activity import Activity
-from theodora.storage.changes import prune_changes
-from theodora.storage.commits import Commits
-from theodora.storage.cursor import Cursor
-from theodora.storage.database import ReplicaUse
 from theodora.storage.deployments import Deployments
-from theodora.storage.derivation import Derivations
+from theodora.storage.derivation.run import Derivations
+from theodora.storage.engine.cursor import Cursor
+from theodora.storage.engine.database import ReplicaUse
+from theodora.storage.events.change_log import prune_changes
+from theodora.storage.events.default_team import give_teams
+from theodora.storage.events.index import index_some
+from theodora.storage.events.rows import Render, Rows
+from theodora.storage.events.tables import DEPLOYMENTS, FAILURES
+from theodora.storage.facts.commits import Commits
+from theodora.storage.facts.mirrors import Mirrors
+from theodora.storage.facts.overrides import Verdicts
+from theodora.storage.facts.repository_upgrade import apply_repository_rules
+from theodora.storage.facts.settings import Settings
 from theodora.storage.failures import Failures
 from theodora.storage.health import DataHealth
-from theodora.storage.indexing import index_some
-from theodora.storage.judgements import Verdicts
-from theodora.storage.keys import Keys
-from theodora.storage.metrics import MEMORY_MIB, Metrics
-from theodora.storage.mirrors import Mirrors
-from theodora.storage.opening import open_database
-from theodora.storage.reception import Reception
-from theodora.storage.repository_rules import apply_repository_rules
+from theodora.storage.metrics.metrics import MEMORY_MIB, Metrics
+from theodora.storage.open import open_database
 from theodora.storage.retention import Retention
-from theodora.storage.rows import Render, Rows
-from theodora.storage.sessions import Sessions
-from theodora.storage.settings import Settings
-from theodora.storage.tables import DEPLOYMENTS, FAILURES
-from theodora.storage.teams import give_teams
 
 
 class Store:

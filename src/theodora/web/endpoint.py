@@ -20,7 +20,7 @@ from starlette.types import Receive, Scope, Send
 from theodora.errors import Forbidden, NotFound, TheodoraError, TooManyRequests, Unavailable
 from theodora.git import PackStore
 from theodora.storage import Store, TakesLong
-from theodora.storage.reception import Refused
+from theodora.storage.access.key_usage import Refused
 from theodora.web.body import JSON_MEDIA_TYPES, check_media_type, read_body
 from theodora.web.observe import note_operation
 from theodora.web.operations import Operation, Pending, Request

@@ -7,7 +7,7 @@ from theodora.events.activity import ACTIVITY_MEMBERS
 from theodora.events.attributes import DEPLOYMENT_MEMBERS, FAILURE_MEMBERS
 from theodora.events.json_values import JsonObject
 from theodora.events.members import Members, likely_meant, shown_name, unknown_members
-from theodora.storage.reception import Received
+from theodora.storage.access.key_usage import Received
 from theodora.web.operations import Request
 
 # Parts of JSON:API that the contract allows everywhere and reads nowhere.

@@ -8,7 +8,7 @@ import msgspec
 from theodora.dora.report import Report
 from theodora.errors import Invalid, Problem
 from theodora.storage import Organisation, Store
-from theodora.storage.settings import WHOLE_ORGANISATION
+from theodora.storage.facts.settings import WHOLE_ORGANISATION
 from theodora.web.metrics_question import Question
 
 MOST_CELLS = 50_000

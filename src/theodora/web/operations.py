@@ -9,7 +9,7 @@ from starlette.datastructures import QueryParams
 
 from theodora.git import PackStore
 from theodora.storage import Key, Organisation, Store
-from theodora.storage.reception import Received
+from theodora.storage.access.key_usage import Received
 from theodora.web.body import JSON_MEDIA_TYPES
 from theodora.web.ratelimit import Bucket
 from theodora.web.responses import JSON_API, Reply

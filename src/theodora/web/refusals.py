@@ -1,7 +1,7 @@
 """Why a request was refused, as it is counted: in a few words, and never with the body."""
 
 from theodora.errors import Invalid, Problem, TooManyRequests
-from theodora.storage.reception import Refused
+from theodora.storage.access.key_usage import Refused
 
 
 def refusal_of(error: Exception, status: int) -> Refused:

@@ -32,8 +32,8 @@ from theodora.dora.rules import FIELDS
 from theodora.dora.settings import ServiceSettings
 from theodora.events import Deployment
 from theodora.query.fields import SORT_KEYS, Kind
+from theodora.storage.facts.settings import MAX_SERVICES
 from theodora.storage.retention import MAX_DAYS
-from theodora.storage.settings import MAX_SERVICES
 from theodora.web.cursors import NEXT_CURSOR
 from theodora.web.explanations import TYPE as EXPLANATION_TYPE
 from theodora.web.metrics_answer import Answer, Clock

@@ -8,7 +8,7 @@ import msgspec
 from theodora.dora import ServiceSettings
 from theodora.dora.given import read_settings
 from theodora.events import Deployment
-from theodora.storage.settings import WHOLE_ORGANISATION, Given, KnownService
+from theodora.storage.facts.settings import WHOLE_ORGANISATION, Given, KnownService
 from theodora.web.operations import Pending, Request
 from theodora.web.responses import Reply
 from theodora.web.wire import Resource, decode_attributes, encode_data

@@ -9,7 +9,7 @@ import pytest
 from asking import Tenant, make_key, make_tenant, server_in_process
 from databases import ON_SQLITE
 from theodora.storage import Session, SessionLimits, Store
-from theodora.storage.sessions import RENEWED_AFTER_NS, new_session_secret
+from theodora.storage.access.sessions import RENEWED_AFTER_NS, new_session_secret
 from theodora.web.pages.lockout import Lockout
 from theodora.web.pages.sessions import FORM_COOKIE, SESSION_COOKIE
 from theodora.web.pages.table import PAGES

@@ -11,8 +11,8 @@ from theodora.dora.buckets import DAY_NS
 from theodora.errors import Unavailable
 from theodora.events.values import SECOND_NS
 from theodora.storage import Organisation, Store
+from theodora.storage.access.key_usage import IgnoredMember, Refusal
 from theodora.storage.health import Seen
-from theodora.storage.reception import IgnoredMember, Refusal
 
 _FEWEST_FOR_A_GAP = 4
 """Deployments of a source from which its usual gap is told."""

@@ -10,9 +10,9 @@ from theodora.errors import Invalid, Problem
 from theodora.events import match_key
 from theodora.events.repository import similar
 from theodora.events.values import SECOND_NS
+from theodora.storage.access.key_usage import IgnoredMember, KeyActivity, Received, Refusal
+from theodora.storage.facts.derivation_queue import Waiting
 from theodora.storage.health import LOOKED_AT, FailedMirror, Health, Seen
-from theodora.storage.marks import Waiting
-from theodora.storage.reception import IgnoredMember, KeyActivity, Received, Refusal
 from theodora.web.ignored_members import suggestion
 from theodora.web.pages.attention import is_recent, sources_of
 from theodora.web.pages.frame import Answer, View, Visit

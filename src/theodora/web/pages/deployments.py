@@ -16,7 +16,7 @@ from theodora.report import wording
 from theodora.report.charts import Count, day_histogram, slots_of
 from theodora.report.scope import Scope
 from theodora.storage import Selection
-from theodora.storage.in_period import InPeriod, ValueCounts, VerdictCounts
+from theodora.storage.metrics.counts import InPeriod, ValueCounts, VerdictCounts
 from theodora.web.pages.clauses import clauses_of, joined, known_field, text_of
 from theodora.web.pages.facets import count_facets, count_production, facets
 from theodora.web.pages.frame import Answer, View, Visit

@@ -8,7 +8,7 @@ from theodora.query import Exists, Field, Production, Query, complement
 from theodora.query.fields import Scalar
 from theodora.query.operands import equals
 from theodora.report import wording
-from theodora.storage.in_period import InPeriod, ValueCounts
+from theodora.storage.metrics.counts import InPeriod, ValueCounts
 from theodora.web.pages.clauses import Choices, clauses_of, joined, known_field, text_of
 from theodora.web.pages.frame import Visit
 from theodora.web.pages.last import UNMEASURED

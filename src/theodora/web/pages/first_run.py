@@ -9,7 +9,7 @@ from theodora.query.fields import Kind, sort_key
 from theodora.report import wording
 from theodora.report.invocation import datadog_site
 from theodora.storage import Selection
-from theodora.storage.keys import PERMISSIONS, new_secret
+from theodora.storage.access.keys import PERMISSIONS, new_secret
 from theodora.web.pages.frame import Answer, Download, SeeOther, View, Visit
 from theodora.web.security import WRITE_SETTINGS
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from theodora.events.attributes import CONTROL
 from theodora.storage import Key
-from theodora.storage.keys import KEY_KINDS, PERMISSIONS, KeyKind, new_secret
+from theodora.storage.access.keys import KEY_KINDS, PERMISSIONS, KeyKind, new_secret
 from theodora.web.pages.errors import PERMISSIONS as WORDS
 from theodora.web.pages.frame import Answer, SeeOther, View, Visit
 from theodora.web.security import WRITE_SETTINGS

@@ -21,7 +21,7 @@ from theodora.report.charts import sparkline
 from theodora.report.figures import MOST_FAILURES, figures_of, newest_failed
 from theodora.report.intervals import ADVERBS, COLUMNS, interval_rows
 from theodora.report.scope import service_path
-from theodora.storage.in_period import InPeriod
+from theodora.storage.metrics.counts import InPeriod
 from theodora.web.pages.clauses import known_field
 from theodora.web.pages.first_run import has_no_event, show_first_run
 from theodora.web.pages.frame import Answer, View, Visit

@@ -18,7 +18,7 @@ from theodora.dora.rules import FIELDS
 from theodora.errors import Invalid, Problem
 from theodora.events import Deployment
 from theodora.report import wording
-from theodora.storage.settings import WHOLE_ORGANISATION, Given
+from theodora.storage.facts.settings import WHOLE_ORGANISATION, Given
 from theodora.web.pages.frame import Answer, SeeOther, View, Visit
 from theodora.web.pages.last import deployment_path
 from theodora.web.pages.services import MEMBERS as SERVICE_MEMBERS

@@ -7,7 +7,7 @@ from theodora.dora import ServiceSettings
 from theodora.dora.given import read_settings
 from theodora.errors import Invalid, Problem
 from theodora.events.attributes import CONTROL
-from theodora.storage.settings import WHOLE_ORGANISATION, Given, KnownService
+from theodora.storage.facts.settings import WHOLE_ORGANISATION, Given, KnownService
 from theodora.web.pages.frame import Answer, SeeOther, View, Visit
 from theodora.web.security import WRITE_SETTINGS
 

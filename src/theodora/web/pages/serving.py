@@ -28,7 +28,7 @@ from theodora.query import Production, to_text
 from theodora.report.invocation import DEFAULT_ORGANISATION, Invocation
 from theodora.report.scope import Defaults, Scope, read_scope
 from theodora.storage import Session, SessionLimits
-from theodora.storage.sessions import new_session_secret
+from theodora.storage.access.sessions import new_session_secret
 from theodora.web.body import read_body
 from theodora.web.endpoint import Services
 from theodora.web.observe import note_operation, request_id_of_task

@@ -1,7 +1,7 @@
 """Signing in with an application key, signing out, and preferences."""
 
 from theodora.events.values import SECOND_NS
-from theodora.storage.sessions import new_session_secret
+from theodora.storage.access.sessions import new_session_secret
 from theodora.web.pages.frame import Answer, Cookie, Preferences, SeeOther, View, Visit
 from theodora.web.pages.sessions import (
     FORM_COOKIE,

@@ -15,7 +15,7 @@ from theodora.report.charts import Incident, Tile, timeline
 from theodora.report.charts.timeline import MOST_TILES, Shape
 from theodora.report.scope import Scope
 from theodora.storage import Selection
-from theodora.storage.in_period import Glimpse, InPeriod
+from theodora.storage.metrics.counts import Glimpse, InPeriod
 from theodora.web.pages.frame import Visit
 from theodora.web.pages.freshness import PENDING
 from theodora.web.pages.last import UNMEASURED, VERDICTS, deployment_path

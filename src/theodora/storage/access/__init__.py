@@ -1,0 +1,1 @@
+"""API keys, application keys, sessions, and what each key has sent."""

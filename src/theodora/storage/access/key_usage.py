@@ -1,0 +1,347 @@
+"""What came in with which key, and what was refused: counted in memory, written once a second.
+
+A request costs an addition, and a flood of bad ones no more writes than a single one. A process
+that is killed loses the counts of its last second or so, and no event.
+"""
+
+import threading
+from collections.abc import Iterable
+from concurrent.futures import Future
+from typing import Literal, NamedTuple
+
+import structlog
+
+from theodora.errors import Unavailable
+from theodora.storage.access.keys import Key
+from theodora.storage.engine.cursor import Cursor
+from theodora.storage.engine.database import Database
+from theodora.storage.engine.organisations import Organisation
+
+log = structlog.get_logger()
+
+Received = Literal["deployment", "failure", "commits", "verdict", "user_activity"]
+"""What keys send: packs are `commits`."""
+
+KEPT_REFUSALS = 200
+"""Rows of refused requests that an organisation has at the most; the oldest go."""
+KEPT_IGNORED = 200
+"""Rows of ignored members that an organisation has at the most; those sent least often go."""
+KEPT_IGNORED_OF_KEY = 50
+"""The same for one key, so that its random names cannot displace what others send."""
+_FORGOTTEN_AFTER_NS = 90 * 86_400 * 10**9
+"""Members that have not been sent for longer need no more attention."""
+MOST_MESSAGE = 300
+"""Characters of what the last refused request was told."""
+_MOST_PLACE = 200
+_MOST_GATHERED = 1_000
+"""Refusals told apart between two writes; of more, the place is left out."""
+_WRITE_SECONDS = 1.0
+
+
+class KeyActivity(NamedTuple):
+    """What a key has sent of one kind."""
+
+    key_id: str
+    key_name: str
+    """Empty for a key without a name."""
+    is_revoked: bool
+    kind: Received
+    requests: int
+    first_at_ns: int
+    last_at_ns: int
+
+
+class Refusal(NamedTuple):
+    """Requests of a key that were refused for the same reason."""
+
+    key_id: str
+    key_name: str
+    is_revoked: bool
+    kind: Received
+    status: int
+    """Of HTTP."""
+    place: str
+    """Where in the document the first problem was, a JSON pointer; empty for all of it."""
+    requests: int
+    first_at_ns: int
+    last_at_ns: int
+    message: str
+    """What the last one was told, cut to `MOST_MESSAGE` characters."""
+
+
+class IgnoredMember(NamedTuple):
+    """A member that nobody reads, in documents of a key that were accepted."""
+
+    key_id: str
+    key_name: str
+    is_revoked: bool
+    kind: Received
+    place: str
+    """A JSON pointer; empty for members beyond the bound."""
+    requests: int
+    first_at_ns: int
+    last_at_ns: int
+
+
+class Refused(NamedTuple):
+    """Why a request was refused."""
+
+    status: int
+    place: str
+    message: str
+
+
+class _Sender(NamedTuple):
+    """Who sent what."""
+
+    org: int
+    key_id: str
+    kind: Received
+
+
+class _Reason(NamedTuple):
+    """Who was refused what, and why."""
+
+    sender: _Sender
+    status: int
+    place: str
+
+
+class _Count:
+    """Requests that are yet to be written down."""
+
+    __slots__ = ("first_at_ns", "last_at_ns", "message", "requests")
+
+    def __init__(self, now_ns: int) -> None:
+        self.requests = 0
+        self.first_at_ns = now_ns
+        self.last_at_ns = now_ns
+        self.message = ""
+
+    def add(self, now_ns: int) -> None:
+        self.requests += 1
+        self.last_at_ns = now_ns
+
+
+_Accepted = dict[_Sender, _Count]
+_Refused = dict[_Reason, _Count]
+_Ignored = dict[_Sender, dict[str, _Count]]
+"""By the member's place."""
+
+
+class Reception:
+    """Counts what comes in; every method may be called from any thread."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._lock = threading.Lock()
+        self._accepted: _Accepted = {}
+        self._refused: _Refused = {}
+        self._ignored: _Ignored = {}
+        self.due = threading.Event()
+        """Set when there is something to write."""
+
+    def accept(self, key: Key, kind: Received, now_ns: int) -> None:
+        """Counts a request that was accepted."""
+        sender = _Sender(key.organisation.key, key.id, kind)
+        with self._lock:
+            count = self._accepted.get(sender)
+            if count is None:
+                count = self._accepted[sender] = _Count(now_ns)
+                self.due.set()
+            count.add(now_ns)
+
+    def refuse(self, key: Key, kind: Received, refused: Refused, now_ns: int) -> None:
+        """Counts a request that was refused."""
+        sender = _Sender(key.organisation.key, key.id, kind)
+        place = "" if len(self._refused) >= _MOST_GATHERED else refused.place[:_MOST_PLACE]
+        reason = _Reason(sender, refused.status, place)
+        with self._lock:
+            count = self._refused.get(reason)
+            if count is None:
+                count = self._refused[reason] = _Count(now_ns)
+                self.due.set()
+            count.add(now_ns)
+            count.message = refused.message[:MOST_MESSAGE]
+
+    def ignore(self, key: Key, kind: Received, places: Iterable[str], now_ns: int) -> None:
+        """Counts members of an accepted request that nobody reads."""
+        sender = _Sender(key.organisation.key, key.id, kind)
+        with self._lock:
+            counts = self._ignored.setdefault(sender, {})
+            for place in places:
+                known = place if place in counts or len(counts) < KEPT_IGNORED_OF_KEY else ""
+                count = counts.get(known)
+                if count is None:
+                    count = counts[known] = _Count(now_ns)
+                    self.due.set()
+                count.add(now_ns)
+
+    def last_refusal(self, org: Organisation) -> Refusal | None:
+        """What was refused last, of what is written down."""
+        refusals = self._database.read(lambda cursor: read_refusals(cursor, org))
+        return refusals[0] if refusals else None
+
+    @property
+    def has_counted(self) -> bool:
+        """Whether there is anything that is not written down yet."""
+        return bool(self._accepted or self._refused or self._ignored)
+
+    def write(self) -> Future[None]:
+        """Writes down what was counted since the last time."""
+        with self._lock:
+            self.due.clear()
+            accepted, self._accepted = self._accepted, {}
+            refused, self._refused = self._refused, {}
+            ignored, self._ignored = self._ignored, {}
+
+        def write(cursor: Cursor) -> None:
+            _write(accepted, refused, cursor)
+            _write_ignored(ignored, cursor)
+
+        return self._database.write(write)
+
+
+class ReceptionWriter:
+    """A thread that has what was counted written down, from `start` to `stop`."""
+
+    def __init__(self, reception: Reception) -> None:
+        self._reception = reception
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="reception", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Returns when everything counted is written."""
+        self._stopping.set()
+        self._reception.due.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._reception.due.wait()
+            self._stopping.wait(_WRITE_SECONDS)
+            self._write()
+        # What was counted while the last of it was being written.
+        self._write()
+
+    def _write(self) -> None:
+        """What cannot be written is lost; the server goes on counting."""
+        if not self._reception.has_counted:
+            return
+        try:
+            self._reception.write().result()
+        except Unavailable as error:
+            log.warning("request counts could not be stored", error=str(error))
+        except Exception:
+            log.exception("request counts could not be stored")
+
+
+def read_activity(cursor: Cursor, org: Organisation) -> list[KeyActivity]:
+    """What each key has sent, the newest first."""
+    rows = cursor.execute(
+        "SELECT a.key_id, k.name, k.revoked_at_ns IS NOT NULL, a.kind, a.requests, "
+        "a.first_at_ns, a.last_at_ns FROM key_activity a JOIN keys k ON k.id = a.key_id "
+        "WHERE a.org = ? ORDER BY a.last_at_ns DESC, a.key_id, a.kind",
+        (org.key,),
+    )
+    return [
+        KeyActivity(id_, name, bool(is_revoked), *told) for id_, name, is_revoked, *told in rows
+    ]
+
+
+def read_refusals(cursor: Cursor, org: Organisation) -> list[Refusal]:
+    """What was refused, the newest first."""
+    rows = cursor.execute(
+        "SELECT r.key_id, k.name, k.revoked_at_ns IS NOT NULL, r.kind, r.status, r.place, "
+        "r.requests, r.first_at_ns, r.last_at_ns, r.message "
+        "FROM refusals r JOIN keys k ON k.id = r.key_id "
+        "WHERE r.org = ? ORDER BY r.last_at_ns DESC, r.key_id, r.place LIMIT ?",
+        (org.key, KEPT_REFUSALS),
+    )
+    return [Refusal(id_, name, bool(is_revoked), *told) for id_, name, is_revoked, *told in rows]
+
+
+def read_ignored(cursor: Cursor, org: Organisation) -> list[IgnoredMember]:
+    """Members that nobody reads, the one sent last first."""
+    rows = cursor.execute(
+        "SELECT i.key_id, k.name, k.revoked_at_ns IS NOT NULL, i.kind, i.place, i.requests, "
+        "i.first_at_ns, i.last_at_ns FROM ignored_members i JOIN keys k ON k.id = i.key_id "
+        "WHERE i.org = ? ORDER BY i.last_at_ns DESC, i.key_id, i.kind, i.place LIMIT ?",
+        (org.key, KEPT_IGNORED),
+    )
+    return [
+        IgnoredMember(id_, name, bool(is_revoked), *told) for id_, name, is_revoked, *told in rows
+    ]
+
+
+def _write(accepted: _Accepted, refused: _Refused, cursor: Cursor) -> None:
+    cursor.executemany(
+        "INSERT INTO key_activity (org, key_id, kind, first_at_ns, last_at_ns, requests) "
+        "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (org, key_id, kind) DO UPDATE SET "
+        "last_at_ns = excluded.last_at_ns, requests = key_activity.requests + excluded.requests",
+        [
+            (*sender, count.first_at_ns, count.last_at_ns, count.requests)
+            for sender, count in sorted(accepted.items())
+        ],
+    )
+    cursor.executemany(
+        "INSERT INTO refusals (org, key_id, kind, status, place, first_at_ns, last_at_ns, "
+        "requests, message) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) "
+        "ON CONFLICT (org, key_id, kind, status, place) DO UPDATE SET "
+        "last_at_ns = excluded.last_at_ns, requests = refusals.requests + excluded.requests, "
+        "message = excluded.message",
+        [
+            (
+                *(*reason.sender, reason.status, reason.place),
+                *(count.first_at_ns, count.last_at_ns, count.requests, count.message),
+            )
+            for reason, count in sorted(refused.items())
+        ],
+    )
+    for org in {reason.sender.org for reason in refused}:
+        cursor.execute(
+            "DELETE FROM refusals WHERE org = ? AND last_at_ns < (SELECT last_at_ns FROM refusals "
+            "WHERE org = ? ORDER BY last_at_ns DESC LIMIT 1 OFFSET ?)",
+            (org, org, KEPT_REFUSALS - 1),
+        )
+
+
+def _write_ignored(ignored: _Ignored, cursor: Cursor) -> None:
+    cursor.executemany(
+        "INSERT INTO ignored_members (org, key_id, kind, place, first_at_ns, last_at_ns, "
+        "requests) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (org, key_id, kind, place) DO UPDATE "
+        "SET last_at_ns = excluded.last_at_ns, "
+        "requests = ignored_members.requests + excluded.requests",
+        [
+            (*sender, place, count.first_at_ns, count.last_at_ns, count.requests)
+            for sender, counts in sorted(ignored.items(), key=lambda each: each[0])
+            for place, count in sorted(counts.items(), key=lambda each: each[0])
+        ],
+    )
+    newest_ns: dict[int, int] = {}
+    for sender, counts in ignored.items():
+        last_ns = max(count.last_at_ns for count in counts.values())
+        newest_ns[sender.org] = max(last_ns, newest_ns.get(sender.org, 0))
+    for org, last_ns in newest_ns.items():
+        cursor.execute(
+            "DELETE FROM ignored_members WHERE org = ? AND last_at_ns < ?",
+            (org, last_ns - _FORGOTTEN_AFTER_NS),
+        )
+    for org, key_id in {(sender.org, sender.key_id) for sender in ignored}:
+        cursor.execute(
+            "DELETE FROM ignored_members WHERE org = ? AND key_id = ? AND (kind, place) NOT IN "
+            "(SELECT kind, place FROM ignored_members WHERE org = ? AND key_id = ? "
+            "ORDER BY requests DESC, last_at_ns DESC, kind, place LIMIT ?)",
+            (org, key_id, org, key_id, KEPT_IGNORED_OF_KEY),
+        )
+    for org in newest_ns:
+        cursor.execute(
+            "DELETE FROM ignored_members WHERE org = ? AND (key_id, kind, place) NOT IN "
+            "(SELECT key_id, kind, place FROM ignored_members WHERE org = ? "
+            "ORDER BY requests DESC, last_at_ns DESC, key_id, kind, place LIMIT ?)",
+            (org, org, KEPT_IGNORED),
+        )

@@ -1,0 +1,227 @@
+"""API keys and application keys: stored hashed, shown once, revoked for good."""
+
+import hashlib
+import secrets
+import threading
+import uuid
+from concurrent.futures import Future
+from typing import Any, Literal, NamedTuple, get_args
+
+from theodora.errors import Invalid, NotFound, Problem
+from theodora.events.values import SECOND_NS
+from theodora.storage.engine.cursor import Cursor, only_value
+from theodora.storage.engine.database import Database
+from theodora.storage.engine.organisations import (
+    Organisation,
+    ensure_organisation,
+    known_organisation,
+)
+
+KeyKind = Literal["api", "application"]
+KEY_KINDS: tuple[KeyKind, ...] = get_args(KeyKind)
+
+PERMISSIONS: dict[KeyKind, tuple[str, ...]] = {
+    "api": ("dora_ingest",),
+    "application": ("dora_metrics_read", "dora_metrics_write", "dora_settings_write"),
+}
+"""What a key of each kind may be allowed to do."""
+
+_NOTED_EVERY_NS = 60 * SECOND_NS
+_SECRET_BYTES: dict[KeyKind, int] = {"api": 16, "application": 20}
+_SELECT = (
+    "SELECT k.id, k.kind, k.name, k.permissions, k.created_at_ns, k.revoked_at_ns, "
+    "k.last_used_at_ns, o.org, o.uuid, o.name FROM keys k JOIN organisations o USING (org)"
+)
+
+
+class Key(NamedTuple):
+    """A key as it is stored: everything but the secret."""
+
+    id: str
+    kind: KeyKind
+    name: str
+    permissions: frozenset[str]
+    created_at_ns: int
+    revoked_at_ns: int | None
+    last_used_at_ns: int | None
+    """Up to a minute old; None for a key that nobody has used."""
+    organisation: Organisation
+
+
+class Keys:
+    """Organisations and the keys that speak for them."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._found = threading.local()
+        self._noted_at_ns: dict[str, int] = {}
+
+    def find(self, kind: KeyKind, secret: str) -> Key | None:
+        """The key with this secret, unless it is revoked."""
+        known = self._known_here()
+        key = known.get((kind, secret))
+        if key is None:
+            key = self._database.read(lambda cursor: _find_key(cursor, kind, secret))
+            if key is not None:
+                known[kind, secret] = key
+        return key
+
+    def _known_here(self) -> dict[tuple[KeyKind, str], Key]:
+        """Keys this thread has found since the last commit by anyone."""
+        state = self._database.state()
+        if getattr(self._found, "state", None) != state:
+            self._found.state = state
+            self._found.keys = {}
+        return self._found.keys
+
+    def add(
+        self,
+        organisation: str,
+        kind: KeyKind,
+        secret: str,
+        *,
+        name: str,
+        permissions: frozenset[str],
+        now_ns: int,
+    ) -> Future[Key]:
+        """Stores a key, and its organisation if there is none of that name.
+
+        A secret that is stored already stays as it is, revoked or not. Raises `Invalid` for a
+        permission that a key of this kind cannot have.
+        """
+        unknown = sorted(permissions - set(PERMISSIONS[kind]))
+        if unknown:
+            raise Invalid(
+                Problem(
+                    f'permission "{unknown[0]}" must be one of "{" ".join(PERMISSIONS[kind])}" '
+                    f"for a key of kind {kind}"
+                )
+            )
+
+        def write(cursor: Cursor) -> Key:
+            org = ensure_organisation(cursor, organisation, now_ns)
+            return _add_key(cursor, org, kind, secret, name, permissions, now_ns)
+
+        return self._database.write(write)
+
+    def note_used(self, key: Key, now_ns: int) -> None:
+        """Writes down that the key is used now, unless that was done within the last minute."""
+        noted_at_ns = self._noted_at_ns.get(key.id, 0)
+        if now_ns - noted_at_ns >= _NOTED_EVERY_NS:
+            # Two threads may both come here, which costs a write and does no harm.
+            self._noted_at_ns[key.id] = now_ns
+            self._database.write(lambda cursor: _note_used(cursor, key, now_ns))
+
+    def all_of(self, organisation: str) -> list[Key]:
+        """Every key of the organisation, oldest first, revoked ones too."""
+        return self._database.read(
+            lambda cursor: _list_keys(cursor, known_organisation(cursor, organisation))
+        )
+
+    def revoke(self, organisation: str, id_: str, now_ns: int) -> Future[None]:
+        """Ends a key; ending it again changes nothing. Raises `NotFound` for an unknown id."""
+        return self._database.write(
+            lambda cursor: _revoke_key(
+                cursor, known_organisation(cursor, organisation), id_, now_ns
+            )
+        )
+
+    def ensure_organisation(self, name: str, now_ns: int) -> Future[Organisation]:
+        """The organisation of this name, made if there is none."""
+        return self._database.write(lambda cursor: ensure_organisation(cursor, name, now_ns))
+
+    def organisation(self, name: str) -> Organisation:
+        """Raises `NotFound` where there is none of that name."""
+        return self._database.read(lambda cursor: known_organisation(cursor, name))
+
+    def exist(self) -> bool:
+        """Whether there is any key, revoked or not."""
+        return self._database.read(_exist)
+
+
+def new_secret(kind: KeyKind) -> str:
+    """A fresh random key: 32 (API) or 40 (application) lower-case hexadecimal digits."""
+    return secrets.token_hex(_SECRET_BYTES[kind])
+
+
+def _add_key(
+    cursor: Cursor,
+    organisation: Organisation,
+    kind: KeyKind,
+    secret: str,
+    name: str,
+    permissions: frozenset[str],
+    now_ns: int,
+) -> Key:
+    cursor.execute(
+        "INSERT INTO keys (id, org, kind, name, hash, permissions, created_at_ns) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (hash) DO NOTHING",
+        (
+            *(str(uuid.uuid4()), organisation.key, kind, name, _hash(secret)),
+            *(" ".join(sorted(permissions)), now_ns),
+        ),
+    )
+    row = cursor.execute(f"{_SELECT} WHERE k.hash = ?", (_hash(secret),)).fetchone()
+    assert row is not None
+    return _key(row)
+
+
+def _find_key(cursor: Cursor, kind: KeyKind, secret: str) -> Key | None:
+    row = cursor.execute(
+        f"{_SELECT} WHERE k.hash = ? AND k.kind = ? AND k.revoked_at_ns IS NULL",
+        (_hash(secret), kind),
+    ).fetchone()
+    return _key(row) if row else None
+
+
+def key_by_id(cursor: Cursor, id_: str) -> Key | None:
+    """The key with this id, unless it is revoked."""
+    row = cursor.execute(f"{_SELECT} WHERE k.id = ? AND k.revoked_at_ns IS NULL", (id_,)).fetchone()
+    return _key(row) if row else None
+
+
+def _list_keys(cursor: Cursor, organisation: Organisation) -> list[Key]:
+    rows = cursor.execute(
+        f"{_SELECT} WHERE k.org = ? ORDER BY k.created_at_ns, k.id", (organisation.key,)
+    )
+    return [_key(row) for row in rows]
+
+
+def _revoke_key(cursor: Cursor, organisation: Organisation, id_: str, now_ns: int) -> None:
+    revoked = cursor.execute(
+        "UPDATE keys SET revoked_at_ns = coalesce(revoked_at_ns, ?) WHERE org = ? AND id = ? "
+        "RETURNING id",
+        (now_ns, organisation.key, id_),
+    )
+    if revoked.fetchone() is None:
+        raise NotFound(f'no key "{id_}" in organisation "{organisation.name}"')
+
+
+def _note_used(cursor: Cursor, key: Key, now_ns: int) -> None:
+    cursor.execute(
+        "UPDATE keys SET last_used_at_ns = ? WHERE id = ? AND coalesce(last_used_at_ns, 0) < ?",
+        (now_ns, key.id, now_ns),
+    )
+
+
+def _exist(cursor: Cursor) -> bool:
+    return only_value(cursor.execute("SELECT EXISTS (SELECT 1 FROM keys)")) == 1
+
+
+def _hash(secret: str) -> str:
+    # A key is long and random, so a plain hash suffices and can be looked up.
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _key(row: tuple[Any, ...]) -> Key:
+    id_, kind, name, permissions, created_at_ns, revoked_at_ns, used_at_ns, *organisation = row
+    return Key(
+        id=id_,
+        kind=kind,
+        name=name,
+        permissions=frozenset(permissions.split()),
+        created_at_ns=created_at_ns,
+        revoked_at_ns=revoked_at_ns,
+        last_used_at_ns=used_at_ns,
+        organisation=Organisation(*organisation),
+    )

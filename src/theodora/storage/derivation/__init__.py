@@ -1,0 +1,1 @@
+"""Runs derivation over what has changed, and explains its results."""

@@ -1,0 +1,96 @@
+"""What metrics need of a derived deployment and its row does not hold: each commit's durations.
+
+Derivation writes them together with the row. The lead time and the stages of each commit lie
+in one text of bytes, seven integers of 64 bits a commit, little-endian, nanoseconds; -1 stands
+for a stage that is not known.
+"""
+
+import sys
+from array import array
+from collections.abc import Iterable, Sequence
+from hashlib import blake2b
+
+import numpy as np
+
+from theodora.dora.columns import UNKNOWN_NS, Ints
+from theodora.dora.derived import Changes
+from theodora.dora.stages import STAGES, Stages
+from theodora.storage.engine.cursor import Cursor
+from theodora.storage.events.lookup import events_with
+from theodora.storage.events.tables import DEPLOYMENTS
+from theodora.storage.events.terms import Term
+from theodora.storage.facts.derivation_queue import SequenceKey
+
+_SPAN_BYTES = 8
+_WIDTH = 1 + len(STAGES)
+
+
+def encode_spans(changes: Changes) -> bytes:
+    """What was measured of a deployment's commits; empty where none has a lead time."""
+    spans = array("q")
+    for commit in changes.commits:
+        if commit.lead_time_ns is not None:
+            spans.append(commit.lead_time_ns)
+            spans.extend(_encoded(commit.stages or Stages()))
+    return _little_endian(spans).tobytes()
+
+
+def digest_of(spans: bytes) -> int:
+    """Another number for other spans; 0 for none."""
+    hashed = blake2b(spans, digest_size=8).digest()
+    return int.from_bytes(hashed, "big", signed=True) if spans else 0
+
+
+def decode_spans(encoded: Sequence[bytes | None]) -> tuple[Ints, Ints]:
+    """Of several deployments: how many commits each has, and a row for each commit.
+
+    In the row stand the lead time and the stages, `UNKNOWN_NS` for one that is not known.
+    """
+    counts = [len(each) // (_WIDTH * _SPAN_BYTES) if each else 0 for each in encoded]
+    spans = np.frombuffer(b"".join(filter(None, encoded)), "<i8").reshape(-1, _WIDTH)
+    return np.array(counts, np.int64), spans
+
+
+def read_digests(cursor: Cursor, key: SequenceKey) -> dict[int, int]:
+    """The digests of what was measured of a service, by the keys of its deployments' rows."""
+    found = events_with(DEPLOYMENTS, key.org, Term("service", key.service))
+    return dict(
+        cursor.execute(
+            f"SELECT m.deployment, m.digest FROM ({found.sql}) p "
+            "CROSS JOIN deployment_measures m ON m.deployment = p.event",
+            found.values,
+        ).fetchall()
+    )
+
+
+def read_digest(cursor: Cursor, deployment: int) -> int:
+    """The digest of what was measured of one deployment; 0 for nothing."""
+    row = cursor.execute(
+        "SELECT digest FROM deployment_measures WHERE deployment = ?", (deployment,)
+    ).fetchone()
+    return row[0] if row else 0
+
+
+def write_spans(cursor: Cursor, deployment: int, spans: bytes) -> None:
+    """Puts what was measured in the place of what had been before."""
+    drop_spans(cursor, deployment)
+    if spans:
+        cursor.execute(
+            "INSERT INTO deployment_measures (deployment, spans, digest) VALUES (?, ?, ?)",
+            (deployment, spans, digest_of(spans)),
+        )
+
+
+def drop_spans(cursor: Cursor, deployment: int) -> None:
+    cursor.execute("DELETE FROM deployment_measures WHERE deployment = ?", (deployment,))
+
+
+def _encoded(stages: Stages) -> Iterable[int]:
+    spans: Iterable[int | None] = (getattr(stages, stage) for stage in STAGES)
+    return (UNKNOWN_NS if span is None else span for span in spans)
+
+
+def _little_endian(spans: "array[int]") -> "array[int]":
+    if sys.byteorder == "big":
+        spans.byteswap()
+    return spans

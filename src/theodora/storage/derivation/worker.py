@@ -1,0 +1,106 @@
+"""The background worker: derives what is marked, as long as the server runs."""
+
+import threading
+import time
+
+import structlog
+
+from theodora.storage.derivation.run import Derivations, Want
+from theodora.storage.facts.derivation_queue import Changed, SequenceKey
+
+log = structlog.get_logger()
+
+_LOOK_SECONDS = 1.0
+"""How long what another process has marked may lie before it is found."""
+_REST_FOR_WORK = 4
+_LONGEST_REST_SECONDS = 2.0
+_PAUSE_SECONDS = 0.5
+"""How long no deployment of a growing sequence has to come before it is derived."""
+_LONGEST_WAIT_SECONDS = 30.0
+"""How long a sequence that goes on growing waits at the most."""
+_FLOOD = 64
+"""Deployments of one sequence that wait to be derived when more are likely to follow."""
+
+
+class Growth:
+    """Which sequences are growing so fast that deriving them now would be done in vain.
+
+    An import brings thousands of deployments of a sequence; derived at each look they would be
+    derived again and again. A few are derived at once.
+    """
+
+    def __init__(self) -> None:
+        self._growing: dict[SequenceKey, tuple[int, float, float]] = {}
+        """Up to which mark, since when, and when that was last found to have risen."""
+
+    def is_ripe(self, key: SequenceKey, changed: Changed, now_sec: float) -> bool:
+        """Whether the sequence is to be derived now; `now_sec` never goes back."""
+        if len(changed.deployments) < _FLOOD:
+            self._growing.pop(key, None)
+            return True
+        up_to, since_sec, risen_sec = self._growing.get(key, (-1, now_sec, now_sec))
+        if changed.up_to > up_to:
+            risen_sec = now_sec
+        waited_long = now_sec - since_sec >= _LONGEST_WAIT_SECONDS
+        if now_sec - risen_sec >= _PAUSE_SECONDS or waited_long:
+            self._growing.pop(key, None)
+            return True
+        self._growing[key] = changed.up_to, since_sec, risen_sec
+        return False
+
+    @property
+    def is_any(self) -> bool:
+        return bool(self._growing)
+
+
+class Deriver:
+    """A thread that derives what is marked, from `start` to `stop`.
+
+    It rests four times as long as it worked, so that under a flood of events requests keep
+    most of the interpreter; a single event after a quiet time is derived at once.
+    """
+
+    def __init__(self, derivations: Derivations, due: threading.Event, want: Want) -> None:
+        """`due` is set by whoever may have marked something; `want` is told what to fetch."""
+        self._derivations = derivations
+        self._due = due
+        self._want = want
+        self._growth = Growth()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="deriver", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Returns when the derivation under way is finished; what else is marked stays so."""
+        self._stopping.set()
+        self._due.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._due.clear()
+            if self._work():
+                continue
+            if self._growth.is_any:
+                # Looking on every commit of a flood would take what the flood needs.
+                self._stopping.wait(_PAUSE_SECONDS)
+            else:
+                self._due.wait(_LOOK_SECONDS)
+
+    def _work(self) -> bool:
+        """Derives what is marked; whether that was anything."""
+        try:
+            return self._derivations.derive_marked(self._rest, self._want, self._is_ripe) > 0
+        except Exception:  # The server goes on serving, and the next look tries again.
+            log.exception("derivation failed")
+            return False
+
+    def _is_ripe(self, key: SequenceKey, changed: Changed) -> bool:
+        return self._growth.is_ripe(key, changed, time.monotonic())
+
+    def _rest(self, worked_seconds: float) -> bool:
+        """Whether to go on after resting."""
+        return not self._stopping.wait(min(_REST_FOR_WORK * worked_seconds, _LONGEST_REST_SECONDS))

@@ -1,0 +1,1 @@
+"""Databases: connections, transactions, the writer, migrations, and both dialects."""

@@ -1,0 +1,53 @@
+"""What SQL is run on: as much of a driver's cursor as the store uses."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, LiteralString, Protocol
+
+from theodora.storage.engine.dialect import Dialect
+
+Row = tuple[Any, ...]
+
+
+class Cursor(Protocol):
+    """A cursor inside a transaction or a reader's.
+
+    Statements are literal: that values are bound and never spliced is for the type checker
+    to see. Placeholders are `?` or `?1`, whatever the database.
+    """
+
+    @property
+    def dialect(self) -> Dialect: ...
+
+    def execute(self, statement: LiteralString, values: Sequence[Any] = (), /) -> "Cursor": ...
+
+    def executemany(
+        self, statement: LiteralString, rows: Iterable[Sequence[Any]], /
+    ) -> "Cursor": ...
+
+    def fetchone(self) -> Row | None: ...
+
+    def fetchall(self) -> list[Row]: ...
+
+    def __iter__(self) -> Iterator[Row]: ...
+
+
+def in_equal_parts(keys: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+    """The keys in parts of `size`, for one statement whatever their number.
+
+    The last key fills the places that are left.
+    """
+    for at in range(0, len(keys), size):
+        part = keys[at : at + size]
+        yield [*part, *[part[-1]] * (size - len(part))]
+
+
+def placeholders(count: int) -> LiteralString:
+    """As many as there are values, in the brackets of IN."""
+    return "?" + ", ?" * (count - 1)
+
+
+def only_value(cursor: Cursor) -> Any:
+    """The first column of the first row of a statement that always has one."""
+    row = cursor.fetchone()
+    assert row is not None, "a statement without a row"
+    return row[0]

@@ -1,0 +1,85 @@
+"""The database behind the store, whichever it is: reads, writes, and what has changed."""
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import AbstractContextManager
+from typing import NamedTuple, Protocol, TypeVar
+
+from theodora.storage.engine.cursor import Cursor
+
+T = TypeVar("T")
+
+Upkeep = Callable[[Cursor], bool]
+"""Does some of what may be done later, in a transaction; whether there is more."""
+
+
+class TakesLong(Exception):
+    """A read on a thread that answers briefly has taken too long there, or would."""
+
+
+class Claim(Protocol):
+    """Work taken up, which no other process takes up meanwhile."""
+
+    def finish(self, finish: Callable[[Cursor], None]) -> None:
+        """Does what ends the work; from then on others may take up what is marked later."""
+        ...
+
+
+class ReplicaUse(NamedTuple):
+    """How a replica has shared in answering reads."""
+
+    answered: int
+    """Reads that it has answered."""
+    left_to_primary: int
+    """Reads that the primary has answered in its place."""
+    problems: tuple[str, ...]
+    """A sentence for each of the two servers that is not used now, and why."""
+
+
+class Database(Protocol):
+    """Open from construction to `close`; every method may be called from any thread."""
+
+    @property
+    def primary(self) -> "Database":
+        """The same database, read from nowhere but where it is written."""
+        ...
+
+    @property
+    def replica(self) -> ReplicaUse | None:
+        """None where there is no replica."""
+        ...
+
+    def read(self, read: Callable[[Cursor], T]) -> T:
+        """Runs `read` on this thread, in one snapshot of all that is committed.
+
+        Raises `TakesLong` on a thread that answers briefly, `Unavailable` where the database
+        cannot be reached. `read` may be run again from its beginning.
+        """
+        ...
+
+    def write(self, write: Callable[[Cursor], T]) -> Future[T]:
+        """Queues `write`; the future has its result once it is durable.
+
+        All writes, of every process, come one after another, and each sees all those before
+        it. `write` may be run again from its beginning.
+        """
+        ...
+
+    def claim(self, lock: Callable[[Cursor], bool]) -> AbstractContextManager[Claim | None]:
+        """What `lock` locks, until the end of the `with`; None if another process holds it."""
+        ...
+
+    def answer_briefly(self) -> None:
+        """From now on reads on this thread give up rather than take more than milliseconds."""
+        ...
+
+    def state(self) -> int:
+        """A number that on this thread changes whenever anything has been committed."""
+        ...
+
+    @property
+    def waiting_writes(self) -> int: ...
+
+    def close(self) -> None:
+        """Commits what waits, then closes every connection."""
+        ...

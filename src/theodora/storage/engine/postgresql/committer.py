@@ -1,0 +1,151 @@
+"""Commits groups of writes to PostgreSQL.
+
+Writes of all processes come one after another: each transaction begins by raising the counter
+of commits, and the lock on that row is held until its end. So keys and numbers lie in the order
+of commits, which the index's watermark and the log of changes depend on; a write sees all that
+was committed before it; and none fails because another came in between.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg
+
+from theodora.errors import Unavailable
+from theodora.storage.engine.cursor import Row
+from theodora.storage.engine.postgresql.connection import connect, driver_errors, is_lost
+from theodora.storage.engine.postgresql.cursor import PostgresqlCursor
+from theodora.storage.engine.writer import Outcome, Write
+
+_RAISE = "UPDATE counters SET value = value + 1 WHERE name = 'commits'"
+
+
+class _LostInCommit(Unavailable):
+    """The server went while it was to commit: nobody knows whether it has."""
+
+
+class PostgresqlCommitter:
+    """See `storage.writer.Committer`.
+
+    Writes are run in a pipeline first, with the commit at its end, which waits for nothing that
+    is not asked for. If one fails, the server commits none of it, and all are run again, each in
+    a savepoint of its own.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._connection: psycopg.Connection[Row] | None = None
+        self._warnings: list[str] = []
+
+    def commit(self, writes: Sequence[Write]) -> list[Outcome]:
+        with driver_errors():
+            try:
+                return self._commit(writes)
+            except psycopg.OperationalError as error:
+                if not is_lost(error):
+                    raise
+            # Nothing had been sent to be committed: the server may be back already.
+            return self._commit(writes)
+
+    def close(self) -> None:
+        self._forget()
+
+    def _commit(self, writes: Sequence[Write]) -> list[Outcome]:
+        try:
+            connection = self._connected()
+            try:
+                self._warnings.clear()
+                outcomes = _run_together(connection, writes)
+            except Exception as error:
+                if connection.broken or is_lost(error) or isinstance(error, _LostInCommit):
+                    raise
+                connection.execute("ROLLBACK")
+                self._warnings.clear()
+                outcomes = _run_apart(connection, writes)
+            if self._warnings:
+                # A wait for a synchronous replica that was given up is no error there, only this.
+                raise Unavailable(f"PostgreSQL may lose what it has committed: {self._warnings[0]}")
+        except BaseException:
+            # What the transaction has come to is not known; the server ends it with the session.
+            self._forget()
+            raise
+        return outcomes
+
+    def _connected(self) -> psycopg.Connection[Row]:
+        if self._connection is None:
+            connection = connect(self._url, statement_timeout="0")
+            connection.add_notice_handler(self._note)
+            with driver_errors():
+                _insist_on_durability(connection)
+            self._connection = connection
+        return self._connection
+
+    def _note(self, diagnostic: psycopg.errors.Diagnostic) -> None:
+        if diagnostic.severity_nonlocalized == "WARNING":
+            self._warnings.append(diagnostic.message_primary or "")
+
+    def _forget(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def _insist_on_durability(connection: psycopg.Connection[Row]) -> None:
+    """Has commits wait for the disk even where the server's default is not to."""
+    connection.execute(
+        "SELECT set_config('synchronous_commit', 'on', false) "
+        "WHERE current_setting('synchronous_commit') = 'off'"
+    )
+
+
+def _run_together(connection: psycopg.Connection[Row], writes: Sequence[Write]) -> list[Outcome]:
+    is_decided = False
+    try:
+        with connection.pipeline():
+            _begin(connection)
+            cursor = PostgresqlCursor(connection)
+            outcomes = [Outcome(write(cursor)) for write in writes]
+            is_decided = True
+            # Where a statement before it has gone wrong unseen, the server passes over this one.
+            committed = connection.execute("COMMIT")
+    except psycopg.Error as error:
+        if is_decided and is_lost(error):
+            raise _LostInCommit(f"PostgreSQL was lost while committing: {error}") from error
+        raise
+    _insist_on_commit(committed)
+    return outcomes
+
+
+def _run_apart(connection: psycopg.Connection[Row], writes: Sequence[Write]) -> list[Outcome]:
+    _begin(connection)
+    outcomes = [_outcome(connection, write) for write in writes]
+    try:
+        committed = connection.execute("COMMIT")
+    except psycopg.Error as error:
+        raise _LostInCommit(f"PostgreSQL was lost while committing: {error}") from error
+    _insist_on_commit(committed)
+    return outcomes
+
+
+def _begin(connection: psycopg.Connection[Row]) -> None:
+    connection.execute("BEGIN")
+    connection.execute(_RAISE)
+
+
+def _insist_on_commit(committed: psycopg.Cursor[Row]) -> None:
+    if committed.statusmessage != "COMMIT":
+        raise _LostInCommit("PostgreSQL has rolled the writes back")
+
+
+def _outcome(connection: psycopg.Connection[Row], write: Write) -> Outcome:
+    connection.execute("SAVEPOINT write")
+    try:
+        with driver_errors():
+            result: Any = write(PostgresqlCursor(connection))
+    except Exception as error:
+        if connection.broken:
+            raise
+        connection.execute("ROLLBACK TO write")
+        return Outcome(error=error)
+    connection.execute("RELEASE write")
+    return Outcome(result)

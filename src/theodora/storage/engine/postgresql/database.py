@@ -1,0 +1,143 @@
+"""A PostgreSQL database: a pool that reads, one connection that writes, one that holds claims."""
+
+import threading
+import time
+from collections.abc import Callable, Generator
+from concurrent.futures import Future
+from contextlib import closing, contextmanager
+from functools import partial
+from typing import TypeVar
+
+import psycopg
+
+from theodora.storage.engine.cursor import Cursor, Row, only_value
+from theodora.storage.engine.database import TakesLong, Upkeep
+from theodora.storage.engine.migrate import Migration, migrate
+from theodora.storage.engine.postgresql.committer import PostgresqlCommitter
+from theodora.storage.engine.postgresql.connection import connect, driver_errors
+from theodora.storage.engine.postgresql.cursor import PostgresqlCursor
+from theodora.storage.engine.postgresql.readers import Readers
+from theodora.storage.engine.postgresql.schema import PostgresqlSchema
+from theodora.storage.engine.postgresql.statistics import Statistics
+from theodora.storage.engine.writer import Writer
+
+T = TypeVar("T")
+
+_WAIT_SECONDS = 3.0
+"""How long a read waits for a connection: the server may just be starting again."""
+
+
+class PostgresqlDatabase:
+    """See `storage.database.Database`."""
+
+    def __init__(self, url: str, upkeep: Upkeep, on_commit: Callable[[int], None]) -> None:
+        migrate_server(url)
+        self._brief = threading.local()
+        self._readers = Readers(url, "readers", _WAIT_SECONDS)
+        self._claims = _Claims(url)
+        self._writer = Writer(
+            PostgresqlCommitter(url), partial(Statistics().keep_up, upkeep), on_commit
+        )
+
+    @property
+    def primary(self) -> "PostgresqlDatabase":
+        return self
+
+    @property
+    def replica(self) -> None:
+        return None
+
+    def read(self, read: Callable[[Cursor], T]) -> T:
+        self.refuse_to_be_brief()
+        return self._readers.read(read)
+
+    def answer_briefly(self) -> None:
+        self._brief.is_asked_for = True
+
+    def refuse_to_be_brief(self) -> None:
+        """Raises `TakesLong` on a thread that answers briefly."""
+        if getattr(self._brief, "is_asked_for", False):
+            raise TakesLong
+
+    def state(self) -> int:
+        self.refuse_to_be_brief()
+        return self._readers.read_statement(commits)
+
+    def write(self, write: Callable[[Cursor], T]) -> Future[T]:
+        return self._writer.submit(write)
+
+    @contextmanager
+    def claim(self, lock: Callable[[Cursor], bool]) -> Generator["_Held | None"]:
+        with driver_errors(), self._claims.transaction() as cursor:
+            yield _Held(cursor) if lock(cursor) else None
+
+    @property
+    def waiting_writes(self) -> int:
+        return self._writer.waiting
+
+    def close(self) -> None:
+        self._writer.close()
+        self._claims.close()
+        self._readers.close()
+
+
+class _Held:
+    """A claim: rows locked until the end of the transaction that this is in."""
+
+    def __init__(self, cursor: PostgresqlCursor) -> None:
+        self._cursor = cursor
+
+    def finish(self, finish: Callable[[Cursor], None]) -> None:
+        finish(self._cursor)
+
+
+class _Claims:
+    """The connection that holds claims; one at a time."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._lock = threading.Lock()
+        self._connection: psycopg.Connection[Row] | None = None
+
+    @contextmanager
+    def transaction(self) -> Generator[PostgresqlCursor]:
+        with self._lock:
+            connection = self._connected()
+            try:
+                with connection.transaction():
+                    yield PostgresqlCursor(connection)
+            except BaseException:
+                self.close()
+                raise
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _connected(self) -> psycopg.Connection[Row]:
+        if self._connection is None or self._connection.closed:
+            # A claim that the server loses is derived once more, which does no harm.
+            self._connection = connect(
+                self._url, synchronous_commit="off", idle_in_transaction_session_timeout="0"
+            )
+        return self._connection
+
+
+def commits(cursor: Cursor) -> int:
+    """How many transactions have written, as far as this server knows."""
+    return only_value(
+        cursor.execute("SELECT coalesce(max(value), 0) FROM counters WHERE name = 'commits'")
+    )
+
+
+def holds_tables(url: str) -> bool:
+    """Whether the database has been migrated at all."""
+    with closing(connect(url)) as connection, driver_errors():
+        return PostgresqlSchema(connection).has_table("migrations")
+
+
+def migrate_server(url: str) -> tuple[Migration, ...]:
+    """Brings the database's schema up to this version; returns what was applied."""
+    with closing(connect(url)) as connection, driver_errors():
+        return migrate(PostgresqlSchema(connection), time.time_ns())

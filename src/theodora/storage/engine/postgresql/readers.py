@@ -1,0 +1,73 @@
+"""Connections that read: a pool of them, and another try where one was found to be lost."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from theodora.storage.engine.cursor import Cursor, Row
+from theodora.storage.engine.postgresql.connection import adapt, driver_errors, is_lost, parameters
+from theodora.storage.engine.postgresql.cursor import PostgresqlCursor
+
+T = TypeVar("T")
+
+_CONNECTIONS = 10
+_RECONNECT_SECONDS = 5.0
+"""How long the pool goes on trying by itself; after that the next read has it begin anew, and
+so comes through as soon as the server is back."""
+
+
+class Readers:
+    """Reads from one server; every method may be called from any thread."""
+
+    def __init__(self, url: str, name: str, wait_seconds: float) -> None:
+        """A read waits so long for a connection: the server may just be starting again."""
+        self._pool: ConnectionPool[psycopg.Connection[Row]] = ConnectionPool(
+            kwargs=parameters(url),
+            configure=_configure,
+            min_size=1,
+            max_size=_CONNECTIONS,
+            timeout=wait_seconds,
+            reconnect_timeout=_RECONNECT_SECONDS,
+            open=True,
+            name=name,
+        )
+
+    def read(self, read: Callable[[Cursor], T]) -> T:
+        """Runs `read`, perhaps again from its beginning, in one snapshot.
+
+        Raises `Unavailable` where the server cannot be reached.
+        """
+        return self._read(read, by_itself=False)
+
+    def read_statement(self, read: Callable[[Cursor], T]) -> T:
+        """The same of a read that is a single statement: that needs no transaction around it,
+        whose beginning and end take as long again each."""
+        return self._read(read, by_itself=True)
+
+    def close(self) -> None:
+        self._pool.close()
+
+    def _read(self, read: Callable[[Cursor], T], *, by_itself: bool) -> T:
+        with driver_errors():
+            for _ in range(_CONNECTIONS):
+                # After a restart of the server each connection that lay idle is found to be lost.
+                try:
+                    return self._read_once(read, by_itself)
+                except psycopg.OperationalError as error:
+                    if isinstance(error, PoolTimeout) or not is_lost(error):
+                        raise
+            return self._read_once(read, by_itself)
+
+    def _read_once(self, read: Callable[[Cursor], T], by_itself: bool) -> T:
+        with self._pool.connection() as connection:
+            connection.autocommit = by_itself
+            return read(PostgresqlCursor(connection))
+
+
+def _configure(connection: psycopg.Connection[Any]) -> None:
+    """Each read is one snapshot, and cannot write."""
+    adapt(connection)
+    connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+    connection.read_only = True

@@ -1,0 +1,194 @@
+"""A PostgreSQL database with a replica, which answers reads as soon as it knows enough.
+
+Every transaction that writes raises a counter. A read first asks the primary for it, which costs
+a row, and then the replica: as soon as that is as far, the read is done there, in the very
+snapshot that was asked. So it sees whatever anybody was told to be durable before it began,
+through this process or another, and no client has to carry a mark of what it has written. A
+replica that does not get there in a moment is passed over.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import TypeVar
+
+from psycopg.errors import ReadOnlySqlTransaction, UndefinedTable
+
+from theodora.errors import ReadOnly, Unavailable, UnusableStore
+from theodora.storage.engine.cursor import Cursor
+from theodora.storage.engine.database import Claim, ReplicaUse
+from theodora.storage.engine.postgresql.circuit_breaker import Standing
+from theodora.storage.engine.postgresql.connection import is_lost
+from theodora.storage.engine.postgresql.database import PostgresqlDatabase, commits
+from theodora.storage.engine.postgresql.readers import Readers
+
+T = TypeVar("T")
+
+_WAIT_SECONDS = 0.25
+"""How long a read waits for a connection to the replica: the primary is there to be asked."""
+_PATIENCE_SECONDS = 0.05
+"""How long a read waits for the replica to catch up."""
+_LOOK_SECONDS = 0.002
+
+
+class _Behind(Exception):
+    """The replica has not replayed what the primary had committed."""
+
+
+class ReplicatedDatabase:
+    """See `storage.database.Database`.
+
+    Where the primary cannot be reached, the replica answers reads with what it has.
+    """
+
+    def __init__(self, primary: PostgresqlDatabase, url: str) -> None:
+        """`url` is that of the replica, or of several."""
+        self._primary = primary
+        self._replica = Readers(url, "replica", _WAIT_SECONDS)
+        self._primary_standing = Standing("primary")
+        self._replica_standing = Standing("replica")
+        self._lock = threading.Lock()
+        self._answered = 0
+        self._left_to_primary = 0
+
+    @property
+    def primary(self) -> PostgresqlDatabase:
+        return self._primary
+
+    @property
+    def replica(self) -> ReplicaUse:
+        problems: list[str] = []
+        if self._primary_standing.problem:
+            problems.append(
+                "the primary cannot be reached, so nothing can be written, and reads show what "
+                f"the replica has: {self._primary_standing.problem}"
+            )
+        if self._replica_standing.problem:
+            problems.append(
+                "the replica is passed over, the primary answers reads: "
+                f"{self._replica_standing.problem}"
+            )
+        return ReplicaUse(self._answered, self._left_to_primary, tuple(problems))
+
+    def read(self, read: Callable[[Cursor], T]) -> T:
+        self._primary.refuse_to_be_brief()
+        due = self._commits_of_primary()
+        if due is None:
+            return self._read_alone(read)
+        if self._replica_standing.may_be_asked():
+            try:
+                return self._read_as_of(due, read)
+            except (_Behind, Unavailable, UnusableStore) as error:
+                self._replica_standing.note_failed(str(error))
+        with self._lock:
+            self._left_to_primary += 1
+        return self._primary.read(read)
+
+    def state(self) -> int:
+        self._primary.refuse_to_be_brief()
+        due = self._commits_of_primary()
+        return self._read_alone(commits) if due is None else due
+
+    def write(self, write: Callable[[Cursor], T]) -> Future[T]:
+        told: Future[T] = Future()
+        told.set_running_or_notify_cancel()
+        self._primary.write(write).add_done_callback(partial(self._tell, told))
+        return told
+
+    def claim(self, lock: Callable[[Cursor], bool]) -> AbstractContextManager[Claim | None]:
+        return self._primary.claim(lock)
+
+    def answer_briefly(self) -> None:
+        self._primary.answer_briefly()
+
+    @property
+    def waiting_writes(self) -> int:
+        return self._primary.waiting_writes
+
+    def close(self) -> None:
+        self._primary.close()
+        self._replica.close()
+
+    def _commits_of_primary(self) -> int | None:
+        """How many there are by now; None where the primary cannot be reached."""
+        if not self._primary_standing.may_be_asked():
+            return None
+        try:
+            due = self._primary.state()
+        except Unavailable as error:
+            self._primary_standing.note_failed(str(error))
+            return None
+        self._primary_standing.note_well()
+        return due
+
+    def _read_alone(self, read: Callable[[Cursor], T]) -> T:
+        """Reads from the replica what it has."""
+        try:
+            return self._replica.read(partial(self._answer, read))
+        except Unavailable as error:
+            self._replica_standing.note_failed(str(error))
+            raise
+
+    def _read_as_of(self, due: int, read: Callable[[Cursor], T]) -> T:
+        """Reads from the replica; raises `_Behind` if it does not get that far in a moment."""
+
+        def read_if_due(cursor: Cursor) -> T:
+            behind = due - _replayed(cursor)
+            if behind > 0:
+                raise _Behind(f"it is {behind} commits behind")
+            return self._answer(read, cursor)
+
+        until_sec = time.monotonic() + _PATIENCE_SECONDS
+        while True:
+            try:
+                return self._replica.read(read_if_due)
+            except _Behind:
+                if time.monotonic() > until_sec:
+                    raise
+            time.sleep(_LOOK_SECONDS)
+
+    def _answer(self, read: Callable[[Cursor], T], cursor: Cursor) -> T:
+        self._replica_standing.note_well()
+        with self._lock:
+            self._answered += 1
+        return read(cursor)
+
+    def _tell(self, told: Future[T], done: Future[T]) -> None:
+        """Passes on what became of a write."""
+        error = done.exception()
+        if error is None:
+            # Reads see it at once, even if the primary had just been passed over.
+            self._primary_standing.note_well()
+            told.set_result(done.result())
+        elif _is_gone(error) and not self._replica_standing.problem:
+            told.set_exception(_read_only(error))
+        else:
+            told.set_exception(error)
+
+
+def _replayed(cursor: Cursor) -> int:
+    """How many of the primary's commits the replica has; none before it has the tables."""
+    try:
+        return commits(cursor)
+    except UndefinedTable:
+        return 0
+
+
+def _is_gone(error: BaseException) -> bool:
+    """Whether a write has failed for want of a server that takes writes, and not otherwise."""
+    cause = error.__cause__
+    return isinstance(error, Unavailable) and (
+        isinstance(cause, ReadOnlySqlTransaction) or (cause is not None and is_lost(cause))
+    )
+
+
+def _read_only(error: BaseException) -> ReadOnly:
+    refused = ReadOnly(
+        "nothing can be written now: the primary database cannot be reached and a replica can "
+        "only be read; send the same request again in a moment, until it is answered otherwise"
+    )
+    refused.__cause__ = error
+    return refused

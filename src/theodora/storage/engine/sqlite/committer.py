@@ -1,0 +1,47 @@
+"""Commits groups of writes to a SQLite file."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import cast
+
+from theodora.storage.engine.cursor import Cursor
+from theodora.storage.engine.sqlite.connection import connect_writer, driver_errors
+from theodora.storage.engine.writer import Outcome, Write
+
+
+class SqliteCommitter:
+    """See `storage.writer.Committer`. Each write runs in a savepoint of its own."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection = connect_writer(path)
+        self._cursor = cast("Cursor", self._connection.cursor())
+
+    def commit(self, writes: Sequence[Write]) -> list[Outcome]:
+        try:
+            with driver_errors(self._path):
+                self._cursor.execute("BEGIN IMMEDIATE")
+                outcomes = [self._outcome(write) for write in writes]
+                self._cursor.execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                self._cursor.execute("ROLLBACK")
+            raise
+        return outcomes
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _outcome(self, write: Write) -> Outcome:
+        self._cursor.execute("SAVEPOINT write")
+        try:
+            with driver_errors(self._path):
+                result = write(self._cursor)
+        except Exception as error:
+            if not self._connection.in_transaction:
+                raise  # The driver has rolled the whole group back.
+            self._cursor.execute("ROLLBACK TO write")
+            self._cursor.execute("RELEASE write")
+            return Outcome(error=error)
+        self._cursor.execute("RELEASE write")
+        return Outcome(result)

@@ -1,0 +1,75 @@
+"""Connections to the SQLite file, and the one door where the driver's errors become ours.
+
+All of Theodora opens SQLite through apsw and never through another library: two SQLite
+libraries in one process unlink each other's live write-ahead log, and acknowledged commits
+with it.
+"""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import apsw
+
+from theodora.errors import Unavailable, UnusableStore
+from theodora.storage.engine.sqlite.dialect import SQLITE
+from theodora.storage.engine.sqlite.functions import register_functions
+
+_BUSY_TIMEOUT_MS = 30_000
+_PAGE_BYTES = 8_192
+_CACHE_KIB = {"reader": 8_192, "writer": 32_768}
+
+
+class _Cursor(apsw.Cursor):
+    """apsw's cursor, which is all that `storage.cursor.Cursor` asks for but this."""
+
+    dialect = SQLITE
+
+
+def connect_writer(path: Path) -> apsw.Connection:
+    """The connection that writes; makes the file, and the folder it lies in, if need be."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with driver_errors(path):
+        connection = apsw.Connection(str(path))
+        connection.set_busy_timeout(_BUSY_TIMEOUT_MS)
+        # Takes effect while a database is made: rows of a kilobyte waste less of a larger page.
+        connection.pragma("page_size", _PAGE_BYTES)
+        connection.pragma("journal_mode", "wal")
+        # FULL: the log is on the disk before a commit returns, so that a 200 survives.
+        connection.pragma("synchronous", "full")
+        connection.pragma("foreign_keys", "on")
+        connection.pragma("cache_size", -_CACHE_KIB["writer"])
+        connection.pragma("wal_autocheckpoint", 4_000)
+        return _prepared(connection)
+
+
+def connect_reader(path: Path) -> apsw.Connection:
+    """A connection that reads beside the writer and cannot write."""
+    with driver_errors(path):
+        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+        connection.set_busy_timeout(_BUSY_TIMEOUT_MS)
+        connection.pragma("cache_size", -_CACHE_KIB["reader"])
+        return _prepared(connection)
+
+
+def _prepared(connection: apsw.Connection) -> apsw.Connection:
+    # Without this SQLite prepares a statement anew for each set of bound values.
+    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
+    register_functions(connection)
+    connection.cursor_factory = _Cursor
+    return connection
+
+
+@contextmanager
+def driver_errors(path: Path) -> Generator[None]:
+    """Turns what the driver raises into what callers can act on."""
+    try:
+        yield
+    except (apsw.NotADBError, apsw.CorruptError) as error:
+        raise UnusableStore(f"{path} is not a sound SQLite database: {error}") from error
+    except apsw.CantOpenError as error:
+        raise UnusableStore(f"{path} cannot be opened: {error}") from error
+    except (apsw.BusyError, apsw.LockedError) as error:
+        raise Unavailable(f"{path} is locked by another process: {error}") from error
+    except (apsw.FullError, apsw.IOError, apsw.ReadOnlyError, apsw.NoMemError) as error:
+        raise Unavailable(f"{path} cannot be read or written now: {error}") from error

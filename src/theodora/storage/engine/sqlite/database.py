@@ -1,0 +1,122 @@
+"""A SQLite database: one writer, readers beside it, and the newest schema."""
+
+import math
+import threading
+import time
+from collections.abc import Callable, Generator
+from concurrent.futures import Future
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import apsw
+
+from theodora.storage.engine.cursor import Cursor
+from theodora.storage.engine.database import TakesLong, Upkeep
+from theodora.storage.engine.migrate import Migration, migrate
+from theodora.storage.engine.sqlite.committer import SqliteCommitter
+from theodora.storage.engine.sqlite.connection import connect_reader, connect_writer, driver_errors
+from theodora.storage.engine.sqlite.schema import SqliteSchema
+from theodora.storage.engine.writer import Writer
+
+T = TypeVar("T")
+
+
+_BRIEF_SECONDS = 0.004
+_STEPS_BETWEEN_LOOKS = 10_000
+"""Steps of SQLite's machine, some tens of nanoseconds each, between two looks at the clock."""
+
+
+class SqliteDatabase:
+    """See `storage.database.Database`."""
+
+    def __init__(self, path: Path, upkeep: Upkeep, on_commit: Callable[[int], None]) -> None:
+        """Makes the file if need be and applies missing migrations; for the rest see `Writer`."""
+        self._path = path
+        migrate_file(path)
+        self._readers = threading.local()
+        self._opened: list[apsw.Connection] = []
+        self._opened_lock = threading.Lock()
+        self._writer = Writer(SqliteCommitter(path), upkeep, on_commit)
+
+    @property
+    def primary(self) -> "SqliteDatabase":
+        return self
+
+    @property
+    def replica(self) -> None:
+        return None
+
+    def read(self, read: Callable[[Cursor], T]) -> T:
+        connection = self._reader()
+        cursor = cast("Cursor", connection.cursor())
+        with driver_errors(self._path):
+            cursor.execute("BEGIN")
+            self._readers.started_sec = time.perf_counter()
+            try:
+                return read(cursor)
+            except apsw.InterruptError:
+                raise TakesLong from None
+            finally:
+                # The clock is looked at in this too; given up, it would leave the read open.
+                self._readers.started_sec = math.inf
+                cursor.execute("COMMIT")
+
+    def answer_briefly(self) -> None:
+        local = self._readers
+        self._reader().set_progress_handler(
+            lambda: time.perf_counter() - local.started_sec > _BRIEF_SECONDS, _STEPS_BETWEEN_LOOKS
+        )
+
+    def state(self) -> int:
+        rows: Any = self._reader().execute("PRAGMA data_version").fetchall()
+        return rows[0][0]
+
+    def write(self, write: Callable[[Cursor], T]) -> Future[T]:
+        return self._writer.submit(write)
+
+    @contextmanager
+    def claim(self, lock: Callable[[Cursor], bool]) -> Generator["_Unshared | None"]:
+        """Nothing is held: one process serves the file, and commands beside it are seldom."""
+        yield _Unshared(self) if self.read(lock) else None
+
+    @property
+    def waiting_writes(self) -> int:
+        return self._writer.waiting
+
+    def close(self) -> None:
+        """Commits what waits, then closes every connection.
+
+        The writer's is the last, as only that can fold the log back into the file: then the
+        file alone is the database, and may be copied.
+        """
+        with self._opened_lock:
+            while self._opened:
+                self._opened.pop().close()
+        self._writer.close()
+
+    def _reader(self) -> apsw.Connection:
+        connection: apsw.Connection | None = getattr(self._readers, "connection", None)
+        if connection is None:
+            connection = connect_reader(self._path)
+            self._readers.connection = connection
+            self._readers.started_sec = math.inf
+            with self._opened_lock:
+                self._opened.append(connection)
+        return connection
+
+
+class _Unshared:
+    """A claim on work in a file."""
+
+    def __init__(self, database: SqliteDatabase) -> None:
+        self._database = database
+
+    def finish(self, finish: Callable[[Cursor], None]) -> None:
+        self._database.write(finish).result()
+
+
+def migrate_file(path: Path) -> tuple[Migration, ...]:
+    """Brings the file's schema up to this version; returns what was applied."""
+    with closing(connect_writer(path)) as connection, driver_errors(path):
+        return migrate(SqliteSchema(connection), time.time_ns())

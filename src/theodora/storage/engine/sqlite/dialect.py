@@ -1,0 +1,43 @@
+"""How patterns and words are bound in SQLite."""
+
+from functools import lru_cache
+
+import msgspec
+
+from theodora.query.patterns import Pattern, Wild
+from theodora.storage.engine.dialect import Dialect
+
+
+def encode_glob(pattern: Pattern) -> str:
+    """The pattern in the form of SQLite's GLOB, in which brackets make a character plain."""
+    return "".join(
+        token.value if isinstance(token, Wild) else _plain_in_glob(token) for token in pattern
+    )
+
+
+def encode_words(sought: tuple[Pattern, ...]) -> str:
+    """Words with wildcards as text: JSON in which a wildcard stands in an array of its own."""
+    return msgspec.json.encode(
+        [[[token.value] if isinstance(token, Wild) else token for token in word] for word in sought]
+    ).decode()
+
+
+@lru_cache(maxsize=256)
+def decode_words(text: str) -> tuple[Pattern, ...]:
+    return tuple(
+        tuple(token if isinstance(token, str) else Wild(token[0]) for token in word)
+        for word in msgspec.json.decode(text)
+    )
+
+
+def _plain_in_glob(text: str) -> str:
+    return "".join(f"[{character}]" if character in "*?[" else character for character in text)
+
+
+SQLITE = Dialect(
+    encode_pattern=encode_glob,
+    encode_words=encode_words,
+    merges_lazily=True,
+    # A file is locked as a whole.
+    lock_if_free="",
+)

@@ -1,0 +1,181 @@
+"""The one writer of a process: a thread that commits what waits together.
+
+A commit costs a wait for the disk. While one is under way further writes gather, and the next
+commit takes them all. One that fails takes nothing else with it, and its caller is told only
+after the commit that holds it is on the disk.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from enum import Enum, auto
+from queue import Empty, SimpleQueue
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
+
+import structlog
+
+from theodora.errors import TheodoraError, Unavailable
+from theodora.storage.engine.cursor import Cursor
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+
+_GROUP_LIMIT = 256
+"""Writes in one commit at the most, so that the first of a flood is not kept waiting."""
+_UPKEEP_AFTER = 512
+"""Writes after which upkeep is due even though more are waiting."""
+_IDLE_SECONDS = 0.05
+"""How long no write has to come before there is time for upkeep."""
+
+Write: TypeAlias = Callable[[Cursor], Any]
+
+
+class Outcome(NamedTuple):
+    """What became of a write: its result, or its error."""
+
+    result: Any = None
+    error: Exception | None = None
+
+
+class Committer(Protocol):
+    """Runs writes in a transaction of their own; used by one thread."""
+
+    def commit(self, writes: Sequence[Write]) -> list[Outcome]:
+        """Runs all of them and returns when they are durable.
+
+        One that raises has changed nothing, and the others stand. Raises where none of them
+        could be made durable, or where that is not known.
+        """
+        ...
+
+    def close(self) -> None: ...
+
+
+class _Signal(Enum):
+    """What the queue may give besides a write."""
+
+    NOTHING = auto()
+    STOP = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    write: Write
+    future: Future[Any]
+
+
+class Writer:
+    """Runs writes one after another on a thread of its own; `submit` may be called from any."""
+
+    def __init__(
+        self,
+        committer: Committer,
+        upkeep: Callable[[Cursor], bool],
+        on_commit: Callable[[int], None],
+    ) -> None:
+        """`upkeep` does some of what may be done later and says whether there is more; it runs
+        in a transaction of its own when no writes come, or when many have come since.
+        `on_commit` is told how many writes each commit held.
+        """
+        self._committer = committer
+        self._upkeep = upkeep
+        self._on_commit = on_commit
+        self._since_upkeep = 0
+        self._queue: SimpleQueue[_Waiting | _Signal] = SimpleQueue()
+        self._open = True
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
+        self._thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """Writes that no commit has taken up yet."""
+        return self._queue.qsize()
+
+    def submit(self, write: Callable[[Cursor], T]) -> Future[T]:
+        """Queues `write`; the future has its result once that is durable, or its error."""
+        future: Future[T] = Future()
+        # A caller that stops waiting takes nothing back: what was accepted is written.
+        future.set_running_or_notify_cancel()
+        with self._lock:
+            if not self._open:
+                raise Unavailable("the store is closing")
+            self._queue.put(_Waiting(write, future))
+        return future
+
+    def close(self) -> None:
+        """Commits what waits and closes the connection; later writes are refused."""
+        with self._lock:
+            self._open = False
+            self._queue.put(_Signal.STOP)
+        self._thread.join()
+        self._committer.close()
+
+    def _run(self) -> None:
+        more = True
+        while True:
+            following = self._next(wait_for_ever=not more)
+            if isinstance(following, _Waiting):
+                self._commit(self._group(following))
+                more = True
+            elif following is _Signal.STOP:
+                while self._keep_up():
+                    pass
+                return
+            else:
+                more = self._keep_up()
+            if self._since_upkeep >= _UPKEEP_AFTER:
+                more = self._keep_up()
+
+    def _next(self, *, wait_for_ever: bool) -> "_Waiting | _Signal":
+        try:
+            return self._queue.get(timeout=None if wait_for_ever else _IDLE_SECONDS)
+        except Empty:
+            return _Signal.NOTHING
+
+    def _group(self, first: _Waiting) -> list[_Waiting]:
+        """`first` and what waits behind it."""
+        group = [first]
+        while len(group) < _GROUP_LIMIT:
+            try:
+                following = self._queue.get_nowait()
+            except Empty:
+                break
+            if isinstance(following, _Signal):
+                self._queue.put(following)
+                break
+            group.append(following)
+        return group
+
+    def _keep_up(self) -> bool:
+        """Does a piece of upkeep; whether more is left. What fails now is tried again later."""
+        self._since_upkeep = 0
+        try:
+            [outcome] = self._committer.commit([self._upkeep])
+        except TheodoraError:
+            return False
+        except Exception:
+            # Upkeep can wait, writes cannot: the thread lives on.
+            log.exception("maintenance failed")
+            return False
+        if outcome.error is not None and not isinstance(outcome.error, TheodoraError):
+            log.error("maintenance failed", exc_info=outcome.error)
+        return outcome.error is None and outcome.result
+
+    def _commit(self, group: Sequence[_Waiting]) -> None:
+        try:
+            outcomes = self._committer.commit([waiting.write for waiting in group])
+        except BaseException as error:
+            # Each caller is told, and the thread lives on.
+            for waiting in group:
+                waiting.future.set_exception(error)
+            return
+        self._since_upkeep += len(group)
+        self._on_commit(len(group))
+        for waiting, (result, error) in zip(group, outcomes, strict=True):
+            if error is None:
+                waiting.future.set_result(result)
+            else:
+                waiting.future.set_exception(error)

@@ -1,0 +1,1 @@
+"""How events lie in tables: columns, search terms, the index and the change log."""

@@ -1,0 +1,71 @@
+"""The log of changes: which events are not what they were.
+
+Whatever keeps events in memory reads what has come since it last looked. Every write that
+changes an event appends to the log in its own transaction, and since transactions that write
+come one after another, numbers lie in the order of commits, by whatever process.
+"""
+
+from typing import Any, NamedTuple
+
+from theodora.storage.engine.cursor import Cursor
+from theodora.storage.engine.organisations import Organisation
+from theodora.storage.events.tables import EventTable
+
+KEPT = 100_000
+"""Changes in the log at the least, once there have been as many."""
+_PRUNED_AT_ONCE = 1_000
+
+
+class Reach(NamedTuple):
+    """How far the log reaches; 0 where it has never held anything."""
+
+    oldest: int
+    newest: int
+
+
+def log_change(cursor: Cursor, table: EventTable[Any], org: Organisation, key: int) -> None:
+    """The event with this key was added, changed or removed."""
+    cursor.execute(
+        "INSERT INTO changes (org, kind, event) VALUES (?, ?, ?)",
+        (org.key, table.kind.value, key),
+    )
+
+
+def log_remedied(cursor: Cursor, org: Organisation, id_: str) -> None:
+    """The deployment with this id was added, changed or removed: so were times to recovery."""
+    cursor.execute(
+        "INSERT INTO changes (org, kind, event) SELECT org, 'deployment', key FROM deployments "
+        "WHERE org = ? AND remediation_id = ?",
+        (org.key, id_),
+    )
+
+
+def reach(cursor: Cursor) -> Reach:
+    row = cursor.execute(
+        "SELECT coalesce((SELECT min(number) FROM changes), 0), "
+        "coalesce((SELECT max(number) FROM changes), 0)"
+    ).fetchone()
+    assert row is not None, "a statement without a row"
+    return Reach(*row)
+
+
+def changed_since(
+    cursor: Cursor, table: EventTable[Any], org: Organisation, number: int
+) -> list[int]:
+    """The keys of the organisation's events that have changed since a number, each once."""
+    rows = cursor.execute(
+        "SELECT DISTINCT event FROM changes WHERE number > ? AND org = ? AND kind = ?",
+        (number, org.key, table.kind.value),
+    )
+    return [key for (key,) in rows]
+
+
+def prune_changes(cursor: Cursor, kept: int = KEPT) -> bool:
+    """Removes some of what nobody reads any more; whether there is more of it."""
+    oldest, newest = reach(cursor)
+    if newest - oldest < kept + _PRUNED_AT_ONCE:
+        return False
+    cursor.execute(
+        "DELETE FROM changes WHERE number <= ?", (min(oldest + _PRUNED_AT_ONCE, newest - kept),)
+    )
+    return True

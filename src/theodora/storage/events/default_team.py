@@ -1,0 +1,111 @@
+"""Gives events that were sent without a team the one that settings give their services.
+
+An event gets it when it comes in. When the settings change, derivation gives it to deployments,
+with everything else that follows from settings, and upkeep to failures.
+"""
+
+from collections.abc import Iterable
+from typing import TypeVar
+
+import msgspec
+
+from theodora.events import Deployment, Failure, with_team_of_services
+from theodora.storage.engine.cursor import Cursor
+from theodora.storage.engine.organisations import Organisation
+from theodora.storage.events.lookup import events_with
+from theodora.storage.events.rows import Rows
+from theodora.storage.events.tables import FAILURES
+from theodora.storage.events.terms import Term
+
+E = TypeVar("E", Deployment, Failure)
+
+WHOLE_ORGANISATION = ""
+"""In the place of a service."""
+
+_AT_ONCE = 256
+"""Failures seen to in one transaction at the most."""
+
+
+class _Team(msgspec.Struct):
+    """As much of a document of settings as tells the team."""
+
+    team: str | None = None
+
+
+_decode_team = msgspec.json.Decoder(_Team).decode
+
+
+def with_team(cursor: Cursor, org: Organisation, event: E) -> E:
+    """The event with the team of its services, if that is one and the same and it has no own."""
+    if event.team is not None and not event.team_is_filled_in:
+        return event
+    services = (event.service,) if isinstance(event, Deployment) else event.services
+    teams = {_team_of(cursor, org, service) for service in services}
+    return with_team_of_services(event, teams.pop() if len(teams) == 1 else None)
+
+
+def _team_of(cursor: Cursor, org: Organisation, service: str) -> str | None:
+    """What the settings of the service say, else the organisation's."""
+    rows = cursor.execute(
+        "SELECT document FROM settings WHERE org = ? AND service IN (?, ?) ORDER BY service DESC",
+        (org.key, service, WHOLE_ORGANISATION),
+    ).fetchall()
+    teams = (_decode_team(document).team for (document,) in rows)
+    return next((team for team in teams if team is not None), None)
+
+
+def team_has_changed(cursor: Cursor, org: Organisation, service: str) -> None:
+    """Has upkeep see to the failures of a service, or of the organisation."""
+    cursor.execute(
+        "INSERT INTO stale_teams (org, service, up_to) VALUES (?, ?, -1) "
+        "ON CONFLICT (org, service) DO UPDATE SET up_to = excluded.up_to",
+        (org.key, service),
+    )
+
+
+def give_teams(cursor: Cursor, rows: Rows[Failure]) -> bool:
+    """Gives some failures the team that their services have by now; whether more may lack it."""
+    stale = cursor.execute(
+        "SELECT o.org, o.uuid, o.name, s.service, s.up_to FROM stale_teams s "
+        "JOIN organisations o USING (org) LIMIT 1"
+    ).fetchone()
+    if stale is None:
+        return False
+    *organisation, service, up_to = stale
+    org = Organisation(*organisation)
+    keys = _keys(cursor, org, service, up_to)
+    _give(cursor, org, rows, keys)
+    _note(cursor, org, service, keys)
+    return True
+
+
+def _give(cursor: Cursor, org: Organisation, rows: Rows[Failure], keys: Iterable[int]) -> None:
+    for stored in (rows.get(cursor, key) for key in keys):
+        if stored is not None:
+            rows.derive(cursor, org, stored, with_team(cursor, org, stored.event))
+
+
+def _note(cursor: Cursor, org: Organisation, service: str, keys: list[int]) -> None:
+    if len(keys) < _AT_ONCE:
+        cursor.execute("DELETE FROM stale_teams WHERE org = ? AND service = ?", (org.key, service))
+    else:
+        cursor.execute(
+            "UPDATE stale_teams SET up_to = ? WHERE org = ? AND service = ?",
+            (keys[-1], org.key, service),
+        )
+
+
+def _keys(cursor: Cursor, org: Organisation, service: str, up_to: int) -> list[int]:
+    """The keys of the next failures of a service, or of the organisation, in order."""
+    if service == WHOLE_ORGANISATION:
+        rows = cursor.execute(
+            "SELECT key FROM failures WHERE org = ? AND key > ? ORDER BY key LIMIT ?",
+            (org.key, up_to, _AT_ONCE),
+        )
+    else:
+        found = events_with(FAILURES, org, Term("service", service))
+        rows = cursor.execute(
+            f"SELECT event FROM ({found.sql}) found WHERE event > ? ORDER BY event LIMIT ?",
+            (*found.values, up_to, _AT_ONCE),
+        )
+    return [key for (key,) in rows]

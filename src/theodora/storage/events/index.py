@@ -1,0 +1,221 @@
+"""What events are found by, besides their rows: postings of terms, words and numbers.
+
+Each posting lies on a page of its own, so writing them one event at a time would make every
+commit a long one. They are written in batches instead, in order, soon after the event: events
+up to the table's watermark are indexed, and readers look at the few above it one by one.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, LiteralString
+
+from theodora.events import Deployment, Failure
+from theodora.query.words import words
+from theodora.storage.engine.cursor import Cursor, only_value
+from theodora.storage.events.tables import E, EventTable
+from theodora.storage.events.terms import TAG_MARKS, Term, tag_numbers, terms
+
+BATCH = 512
+"""Events indexed at once at the most; readers rarely find more above the watermark."""
+
+_TERMS_AT_ONCE = 64
+
+_ONE_WORD = "commit_sha:"
+"""Terms that are found by their only word without help."""
+
+Entry = tuple[int, str, int, int]
+"""The row of a posting or of a number: org, term or field, start or value, event."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Statements:
+    watermark: LiteralString
+    above: LiteralString
+    raise_watermark: LiteralString
+    add_posting: LiteralString
+    delete_posting: LiteralString
+    add_number: LiteralString
+    delete_number: LiteralString
+    posted: LiteralString
+    add_word: LiteralString
+    delete_word: LiteralString
+
+
+def index_some(cursor: Cursor, table: EventTable[Any]) -> bool:
+    """Indexes the next batch of events above the watermark; whether there may be more."""
+    sql = _statements(table)
+    rows = cursor.execute(sql.above, (indexed_up_to(cursor, table), BATCH)).fetchall()
+    if not rows:
+        return False
+    postings: list[Entry] = []
+    numbers: list[Entry] = []
+    for key, org, *columns in rows:
+        event = table.from_row(tuple(columns))
+        found = terms(table, event)
+        postings += _postings(org, key, event, found)
+        numbers += _numbers(table, org, key, event, found)
+    _add(cursor, table, sorted(postings), sorted(numbers))
+    cursor.execute(sql.raise_watermark, (rows[-1][0],))
+    return len(rows) == BATCH
+
+
+def indexed_up_to(cursor: Cursor, table: EventTable[Any]) -> int:
+    """The key up to which events are indexed."""
+    return only_value(cursor.execute(_statements(table).watermark))
+
+
+def watermark_of(table: EventTable[Any]) -> LiteralString:
+    """The same, as a term of a statement."""
+    return f"(SELECT value FROM counters WHERE name = '{table.watermark}')"
+
+
+def forget(cursor: Cursor, table: EventTable[E], org: int, key: int, event: E) -> None:
+    """Takes an event out of the index, if it is there."""
+    if key <= indexed_up_to(cursor, table):
+        found = terms(table, event)
+        postings = _postings(org, key, event, found)
+        _delete(cursor, table, postings, _numbers(table, org, key, event, found))
+
+
+def move(
+    cursor: Cursor, table: EventTable[E], org: int, key: int, was: E, now: E, indexed: int
+) -> None:
+    """Keeps the index in step with an event that has changed, if it is there.
+
+    `indexed` is the key up to which events are.
+    """
+    if key > indexed:
+        return
+    old_terms, new_terms = terms(table, was), terms(table, now)
+    old_postings = set(_postings(org, key, was, old_terms))
+    new_postings = set(_postings(org, key, now, new_terms))
+    old_numbers = set(_numbers(table, org, key, was, old_terms))
+    new_numbers = set(_numbers(table, org, key, now, new_terms))
+    _delete(cursor, table, old_postings - new_postings, old_numbers - new_numbers)
+    _add(cursor, table, new_postings - old_postings, new_numbers - old_numbers)
+
+
+def replace_terms(
+    cursor: Cursor,
+    table: EventTable[Any],
+    org: int,
+    key: int,
+    started_at_ns: int,
+    changed: Sequence[tuple[str, str]],
+) -> None:
+    """Posts an event under other terms, if it is indexed. Of each pair the first is the former."""
+    if key > indexed_up_to(cursor, table):
+        return
+    # Indexed by today's rules before its row was renamed, an event is under the new terms already.
+    either = [(org, term, started_at_ns, key) for pair in changed for term in pair]
+    _delete(cursor, table, either, [])
+    _add(cursor, table, [(org, now, started_at_ns, key) for _, now in changed], [])
+
+
+def _postings(org: int, key: int, event: Deployment | Failure, found: list[Term]) -> list[Entry]:
+    return [(org, str(term), event.started_at_ns, key) for term in found]
+
+
+def _numbers(table: EventTable[E], org: int, key: int, event: E, found: list[Term]) -> list[Entry]:
+    values = ((field, read(event)) for field, read in table.ranged)
+    entries = [(org, field, value, key) for field, value in values if value is not None]
+    of_tags = set(tag_numbers(found))
+    return entries + [(org, field, value, key) for field, value in of_tags]
+
+
+def _add(
+    cursor: Cursor, table: EventTable[Any], postings: Iterable[Entry], numbers: Iterable[Entry]
+) -> None:
+    sql = _statements(table)
+    postings = list(postings)
+    _add_words(cursor, table, dict.fromkeys((org, term) for org, term, _, _ in postings))
+    cursor.executemany(sql.add_posting, postings)
+    cursor.executemany(sql.add_number, numbers)
+
+
+def _add_words(cursor: Cursor, table: EventTable[Any], found: Iterable[tuple[int, str]]) -> None:
+    """Makes terms that have no posting yet known by their words."""
+    cursor.executemany(_statements(table).add_word, _words_without_postings(cursor, table, found))
+
+
+def _delete_words(cursor: Cursor, table: EventTable[Any], found: Iterable[tuple[int, str]]) -> None:
+    """Removes the words of terms that have no posting left: they are texts of deleted events."""
+    cursor.executemany(
+        _statements(table).delete_word, _words_without_postings(cursor, table, found)
+    )
+
+
+def _words_without_postings(
+    cursor: Cursor, table: EventTable[Any], found: Iterable[tuple[int, str]]
+) -> list[tuple[int, str, str]]:
+    """The rows (org, word, term) of those of the terms that have no posting."""
+    asked = [at for at in found if not at[1].startswith(_ONE_WORD)]
+    posted = _posted(cursor, table, asked)
+    return sorted(
+        (org, word, term)
+        for org, term in asked
+        if (org, term) not in posted
+        for word in set(words(_searched(term)))
+    )
+
+
+def _posted(
+    cursor: Cursor, table: EventTable[Any], asked: Sequence[tuple[int, str]]
+) -> set[tuple[int, str]]:
+    """Those of the terms that have a posting."""
+    found: set[tuple[int, str]] = set()
+    for at in range(0, len(asked), _TERMS_AT_ONCE):
+        part = asked[at : at + _TERMS_AT_ONCE]
+        # One statement for any number: the last term fills the places that are left.
+        filled = [*part, *[part[-1]] * (_TERMS_AT_ONCE - len(part))]
+        values = [value for term in filled for value in term]
+        found.update(cursor.execute(_statements(table).posted, values).fetchall())
+    return found
+
+
+def _searched(term: str) -> str:
+    """What free text finds a term by: a tag as a whole, of a field the value."""
+    return term[1:] if term[0] in TAG_MARKS else term.partition(":")[2]
+
+
+def _delete(
+    cursor: Cursor, table: EventTable[Any], postings: Iterable[Entry], numbers: Iterable[Entry]
+) -> None:
+    sql = _statements(table)
+    postings = list(postings)
+    cursor.executemany(sql.delete_posting, postings)
+    cursor.executemany(sql.delete_number, numbers)
+    _delete_words(cursor, table, dict.fromkeys((org, term) for org, term, _, _ in postings))
+
+
+@cache
+def _statements(table: EventTable[Any]) -> _Statements:
+    name, postings, numbers = table.name, table.postings, table.numbers
+    return _Statements(
+        watermark=f"SELECT {watermark_of(table)}",
+        above=(
+            f"SELECT e.key, e.org, {table.select} FROM {name} e WHERE e.key > ? "
+            "ORDER BY e.key LIMIT ?"
+        ),
+        raise_watermark=f"UPDATE counters SET value = ? WHERE name = '{table.watermark}'",
+        add_posting=(
+            f"INSERT INTO {postings} (org, term, started_at_ns, event) VALUES (?, ?, ?, ?)"
+        ),
+        delete_posting=(
+            f"DELETE FROM {postings} WHERE org = ? AND term = ? AND started_at_ns = ? AND event = ?"
+        ),
+        add_number=f"INSERT INTO {numbers} (org, field, value, event) VALUES (?, ?, ?, ?)",
+        delete_number=(
+            f"DELETE FROM {numbers} WHERE org = ? AND field = ? AND value = ? AND event = ?"
+        ),
+        posted=(
+            f"WITH asked (org, term) AS (VALUES (?, ?){', (?, ?)' * (_TERMS_AT_ONCE - 1)}) "
+            "SELECT org, term FROM asked a WHERE EXISTS ("
+            f"SELECT 1 FROM {postings} p WHERE p.org = a.org AND p.term = a.term)"
+        ),
+        add_word=(
+            f"INSERT INTO {table.words} (org, word, term) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+        ),
+        delete_word=f"DELETE FROM {table.words} WHERE org = ? AND word = ? AND term = ?",
+    )

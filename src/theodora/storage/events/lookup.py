@@ -1,0 +1,65 @@
+"""Lookups in the index together with the events that are not indexed yet.
+
+Events are indexed some time after they are written, so an index alone is never the answer.
+Everything that reads postings, numbers or words gets the other half from here.
+"""
+
+from typing import Any, LiteralString
+
+from theodora.storage.engine.cursor import Cursor, only_value
+from theodora.storage.engine.organisations import Organisation
+from theodora.storage.events.index import watermark_of
+from theodora.storage.events.tables import EventTable
+from theodora.storage.events.terms import Term
+from theodora.storage.search.where import Condition
+
+
+def events_with(table: EventTable[Any], org: Organisation, term: Term) -> Condition:
+    """A statement for the keys (`event`) of the organisation's events with a term, each once."""
+    has_term, rest = _has_term(table, term), unindexed(table, org)
+    return Condition(
+        f"SELECT event FROM {table.postings} WHERE org = ? AND term = ? "
+        f"UNION ALL SELECT e.key AS event FROM {table.name} e WHERE {rest.sql} AND {has_term.sql}",
+        (org.key, str(term), *rest.values, *has_term.values),
+    )
+
+
+def unindexed(table: EventTable[Any], org: Organisation) -> Condition:
+    """True of those events `e` of the organisation that are not indexed yet."""
+    # The sign keeps SQLite from walking all of the organisation in search of these few.
+    return Condition(f"e.key > {watermark_of(table)} AND +e.org = ?", (org.key,))
+
+
+def unindexed_elements(table: EventTable[Any], org: Organisation) -> Condition:
+    """Where the elements `x` of such events are: the part of a statement from FROM on."""
+    rest = unindexed(table, org)
+    return Condition(
+        f"FROM {table.name} e CROSS JOIN {table.elements} x ON x.event = e.key WHERE {rest.sql}",
+        rest.values,
+    )
+
+
+def unindexed_reach(table: EventTable[Any]) -> LiteralString:
+    """A statement for a number above 0 if there are events that are not indexed yet."""
+    return f"SELECT coalesce(max(key), 0) - {watermark_of(table)} FROM {table.name}"
+
+
+def has_unindexed(cursor: Cursor, table: EventTable[Any]) -> bool:
+    """Whether there are events, of any organisation, that are not indexed yet."""
+    return only_value(cursor.execute(unindexed_reach(table))) > 0
+
+
+def _has_term(table: EventTable[Any], term: Term) -> Condition:
+    """True of those events `e` that are posted under the term once they are indexed."""
+    if term.is_tag or term.field in table.arrays:
+        return Condition(
+            f"EXISTS (SELECT 1 FROM {table.elements} x "
+            "WHERE x.event = e.key AND x.field = ? AND x.value = ?)",
+            (term.field, term.value),
+        )
+    return Condition(f"e.{_column(table, term.field)} = ?", (term.value,))
+
+
+def _column(table: EventTable[Any], field: str) -> LiteralString:
+    known: tuple[LiteralString, ...] = (*table.columns, *table.sent_columns)
+    return known[known.index(field.replace(".", "_"))]

@@ -1,0 +1,411 @@
+"""Events as rows: placing one, finding one, removing one.
+
+Functions here run inside a transaction that their caller has opened. SQL is made of constants
+alone; values are always bound.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+from itertools import count
+from typing import Any, Generic, Literal, LiteralString, Protocol, TypeVar
+
+import msgspec
+
+from theodora.events import Deployment, Failure, Git
+from theodora.storage.engine.cursor import Cursor, Row, in_equal_parts, only_value, placeholders
+from theodora.storage.engine.organisations import Organisation
+from theodora.storage.events import index
+from theodora.storage.events.change_log import log_change
+from theodora.storage.events.tables import E, EventTable
+from theodora.storage.events.terms import elements, other_words, searched_words
+
+T = TypeVar("T")
+
+Outcome = Literal["added", "replaced", "unchanged"]
+
+_PAGE = 1_000
+_KEYS_AT_ONCE = 64
+
+
+class Read(Protocol):
+    """Runs a function on a cursor that reads."""
+
+    def __call__(self, read: Callable[[Cursor], T], /) -> T: ...
+
+
+class Render(Protocol):
+    """Writes an event's attributes as responses have them, without its instants."""
+
+    def __call__(self, event: Deployment | Failure, /) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stored(Generic[E]):
+    """An event and the key of its row."""
+
+    key: int
+    event: E
+
+
+@dataclass(frozen=True, slots=True)
+class Placed(Generic[E]):
+    """What became of an event that was put: its state now, and before if it was there."""
+
+    outcome: Outcome
+    now: Stored[E]
+    before: Stored[E] | None = None
+
+    @property
+    def states(self) -> list[Stored[E]]:
+        return [self.now] if self.before is None else [self.before, self.now]
+
+
+@dataclass(frozen=True, slots=True)
+class _Place(Generic[E]):
+    """Where an event that is put belongs."""
+
+    identity: str
+    receipt: int
+    """The number of its receipt: its key, if it is new."""
+    former: Stored[E] | None
+    """The event that it replaces: of the same id, service and env or, without an id, the latest
+    received of the same identity, whatever its id."""
+    is_taken: bool
+    """Whether there is an event with the id that it would get."""
+    given_id: str | None = None
+    """The id that came with it, if an event of another service or env holds that."""
+
+
+class Rows(Generic[E]):
+    """The rows of one kind of event."""
+
+    def __init__(self, table: EventTable[E], render: Render) -> None:
+        self.table = table
+        self._render = render
+        self._sql = _statements(table)
+
+    def find(self, cursor: Cursor, org: Organisation, id_: str) -> Stored[E] | None:
+        """The event with this id in this organisation."""
+        return self._stored(cursor.execute(self._sql.by_id, (org.key, id_)).fetchone())
+
+    def get(self, cursor: Cursor, key: int) -> Stored[E] | None:
+        """The event whose row has this key."""
+        return self._stored(cursor.execute(self._sql.by_key, (key,)).fetchone())
+
+    def get_all(self, cursor: Cursor, keys: Sequence[int]) -> dict[int, Stored[E]]:
+        """Those of the events whose rows have these keys that are there, by them."""
+        found: dict[int, Stored[E]] = {}
+        for part in in_equal_parts(keys, _KEYS_AT_ONCE):
+            rows = cursor.execute(self._sql.by_keys, part).fetchall()
+            found.update((row[0], Stored(row[0], self.table.from_row(row[1:]))) for row in rows)
+        return found
+
+    def count(self, cursor: Cursor, org: Organisation | None = None) -> int:
+        """How many events there are, in one organisation or in all."""
+        if org is None:
+            return only_value(cursor.execute(self._sql.count))
+        return only_value(cursor.execute(self._sql.count_of, (org.key,)))
+
+    def everything(self, read: Read, org: Organisation) -> Iterator[E]:
+        """Every event, in order of first receipt, a page in memory at a time."""
+        key = -1
+        while True:
+            page = read(partial(self._page, org, key))
+            yield from (stored.event for stored in page)
+            if len(page) < _PAGE:
+                return
+            key = page[-1].key
+
+    def put(self, cursor: Cursor, org: Organisation, event: E, now_ns: int) -> Placed[E]:
+        """Replaces the event of the same id or, without an id, of the same identity; else adds.
+
+        An id that an event of another service or env holds is no reason to replace that: the event
+        gets the id that follows from its identity, and is found again by the id that came with it.
+        A replacement keeps the key, the id and the time of first receipt.
+        """
+        identity = event.identity(org.uuid)
+        place = self._place(cursor, org, event, identity)
+        former = place.former
+        if former is None:
+            event = msgspec.structs.replace(event, id=self._free_id(cursor, org, event, place))
+            return Placed("added", self._insert(cursor, org, event, place, now_ns))
+        same = self.table.sent_values(event) == self.table.sent_values(former.event)
+        now = self._replace(cursor, org, former, event, place)
+        return Placed("unchanged" if same else "replaced", now, former)
+
+    def remove(self, cursor: Cursor, org: Organisation, stored: Stored[E]) -> None:
+        """Takes the event out, with all that it is found by."""
+        index.forget(cursor, self.table, org.key, stored.key, stored.event)
+        cursor.execute(self._sql.delete_elements, (stored.key,))
+        cursor.execute(self._sql.delete, (stored.key,))
+        log_change(cursor, self.table, org, stored.key)
+
+    def derive(self, cursor: Cursor, org: Organisation, stored: Stored[E], now: E) -> None:
+        """Writes what is derived of an event, a team among it: `now` is the event with it."""
+        self.derive_all(cursor, org, [(stored, now)])
+
+    def derive_all(
+        self, cursor: Cursor, org: Organisation, changes: Iterable[tuple[Stored[E], E]]
+    ) -> None:
+        """The same of several, of which some may have changed."""
+        changed = [(stored, now) for stored, now in changes if now != stored.event]
+        if changed:
+            indexed = index.indexed_up_to(cursor, self.table)
+            for stored, now in changed:
+                self._derive(cursor, org, stored, now, indexed)
+
+    def rename_repository(
+        self, cursor: Cursor, org: Organisation, stored: Stored[E], former_id: str, git: Git
+    ) -> None:
+        """Names the repository otherwise, in the row and in all that it is found by."""
+        former = stored.event.git
+        now = msgspec.structs.replace(stored.event, git=git)
+        texts = (self._render(now), searched_words(self.table, now), other_words(now))
+        cursor.execute(
+            self._sql.rename_repository,
+            (git.repository_id, git.repository_url, *texts, stored.key),
+        )
+        names = [("repository_id", former_id, git.repository_id)]
+        if former is not None:
+            names.append(("repository_url", former.repository_url, git.repository_url))
+        changed = [(f"{name}:{was}", f"{name}:{is_}") for name, was, is_ in names if was != is_]
+        index.replace_terms(cursor, self.table, org.key, stored.key, now.started_at_ns, changed)
+        log_change(cursor, self.table, org, stored.key)
+
+    def _derive(
+        self, cursor: Cursor, org: Organisation, stored: Stored[E], now: E, indexed: int
+    ) -> None:
+        if now.team != stored.event.team:
+            filled_in = (now.team, now.team_is_filled_in, searched_words(self.table, now))
+            cursor.execute(self._sql.fill_in, (*filled_in, stored.key))
+        derived = self.table.derived_values(now)
+        cursor.execute(
+            self._sql.derive, (self._render(now), other_words(now), *derived, stored.key)
+        )
+        index.move(cursor, self.table, org.key, stored.key, stored.event, now, indexed)
+        log_change(cursor, self.table, org, stored.key)
+
+    def _page(self, org: Organisation, after: int, cursor: Cursor) -> list[Stored[E]]:
+        found = cursor.execute(self._sql.page, (after, org.key, _PAGE))
+        return [Stored(row[0], self.table.from_row(row[1:])) for row in found]
+
+    def _place(self, cursor: Cursor, org: Organisation, event: E, identity: str) -> _Place[E]:
+        """Finds all of it out at once: each look at a server is a wait for its answer."""
+        own_id = event.id_of(identity)
+        if event.id:
+            narrowing = self.table.narrowing_of_given_id(event)
+            values = (org.key, event.id, org.key, event.id, *narrowing, org.key, own_id)
+            found = cursor.execute(self._sql.place_by_id, values).fetchall()
+        else:
+            values = (org.key, own_id, org.key, identity)
+            found = cursor.execute(self._sql.place_by_identity, values).fetchall()
+        receipt = found[0][0] + 1
+        cursor.execute(self._sql.raise_receipt, (receipt,))
+        there = [
+            _There(row[1], row[2], Stored(row[3], self.table.from_row(row[4:])))
+            for row in found
+            if row[1] is not None
+        ]
+        if event.id:
+            return _place_of_id(event, identity, own_id, receipt, there)
+        former = next((each.stored for each in there if each.identity == identity), None)
+        return _Place(identity, receipt, former, is_taken=bool(there))
+
+    def _insert(
+        self, cursor: Cursor, org: Organisation, event: E, place: _Place[E], now_ns: int
+    ) -> Stored[E]:
+        key, identity = place.receipt, place.identity
+        event = msgspec.structs.replace(event, created_at_ns=event.created_at_ns or now_ns)
+        cursor.execute(
+            self._sql.insert,
+            (
+                *(key, org.key, event.id, identity, event.id != event.id_of(identity), key),
+                *(event.created_at_ns, self._render(event), searched_words(self.table, event)),
+                other_words(event),
+                place.given_id,
+                *(*self.table.sent_values(event), *self.table.derived_values(event)),
+            ),
+        )
+        self._add_elements(cursor, key, event)
+        log_change(cursor, self.table, org, key)
+        return Stored(key, event)
+
+    def _free_id(self, cursor: Cursor, org: Organisation, event: E, place: _Place[E]) -> str:
+        """Its own id, or the one that follows from its identity.
+
+        Another one if a client gave that to another event.
+        """
+        if event.id and place.given_id is None:
+            return event.id
+        if not place.is_taken:
+            return event.id_of(place.identity)
+        return next(
+            id_
+            for id_ in (event.id_of(place.identity, attempt) for attempt in count(1))
+            if self.find(cursor, org, id_) is None
+        )
+
+    def _replace(
+        self, cursor: Cursor, org: Organisation, former: Stored[E], event: E, place: _Place[E]
+    ) -> Stored[E]:
+        event = msgspec.structs.replace(
+            event,
+            id=former.event.id,
+            created_at_ns=former.event.created_at_ns,
+            **{name: getattr(former.event, name) for name in self.table.derived_fields},
+        )
+        cursor.execute(
+            self._sql.replace,
+            (
+                *(place.identity, event.id != event.id_of(place.identity), place.receipt),
+                *(self._render(event), searched_words(self.table, event), other_words(event)),
+                *(place.given_id, *self.table.sent_values(event), former.key),
+            ),
+        )
+        if event != former.event:
+            indexed = index.indexed_up_to(cursor, self.table)
+            index.move(cursor, self.table, org.key, former.key, former.event, event, indexed)
+            cursor.execute(self._sql.delete_elements, (former.key,))
+            self._add_elements(cursor, former.key, event)
+            log_change(cursor, self.table, org, former.key)
+        return Stored(former.key, event)
+
+    def _add_elements(self, cursor: Cursor, key: int, event: E) -> None:
+        found = elements(self.table, event)
+        cursor.executemany(
+            self._sql.add_element, [(key, element.field, element.value) for element in found]
+        )
+
+    def _stored(self, row: Row | None) -> Stored[E] | None:
+        return None if row is None else Stored(row[0], self.table.from_row(row[1:]))
+
+
+@dataclass(frozen=True, slots=True)
+class _There(Generic[E]):
+    """An event that is there, as far as it tells where another one belongs."""
+
+    identity: str
+    given_id: str | None
+    stored: Stored[E]
+
+
+def _place_of_id(
+    event: E, identity: str, own_id: str, receipt: int, there: Sequence[_There[E]]
+) -> _Place[E]:
+    """Where an event belongs that came with an id."""
+    holder = next((each for each in there if each.stored.event.id == event.id), None)
+    named = [each for each in there if each is holder or each.given_id == event.id]
+    same = [each for each in named if event.shares_id_with(each.stored.event)]  # pyright: ignore[reportArgumentType]
+    if same:
+        # Of several failures that have services in common, the one of exactly these is meant.
+        best = min(
+            same, key=lambda each: (each.stored.event.place != event.place, each is not holder)
+        )
+        given_id = None if best is holder else event.id
+        return _Place(identity, receipt, best.stored, is_taken=True, given_id=given_id)
+    if holder is None:
+        return _Place(identity, receipt, None, is_taken=False)
+    of_own_id = next((each for each in there if each.stored.event.id == own_id), None)
+    former = of_own_id.stored if of_own_id and of_own_id.identity == identity else None
+    return _Place(identity, receipt, former, is_taken=of_own_id is not None, given_id=event.id)
+
+
+@dataclass(frozen=True, slots=True)
+class _Statements:
+    by_id: LiteralString
+    place_by_id: LiteralString
+    place_by_identity: LiteralString
+    raise_receipt: LiteralString
+    by_key: LiteralString
+    by_keys: LiteralString
+    count: LiteralString
+    count_of: LiteralString
+    page: LiteralString
+    insert: LiteralString
+    replace: LiteralString
+    rename_repository: LiteralString
+    derive: LiteralString
+    fill_in: LiteralString
+    delete: LiteralString
+    delete_elements: LiteralString
+    add_element: LiteralString
+
+
+def next_receipt(cursor: Cursor) -> int:
+    """A number greater than every one before it in this store."""
+    return only_value(
+        cursor.execute(
+            "UPDATE counters SET value = value + 1 WHERE name = 'receipt' RETURNING value"
+        )
+    )
+
+
+_REPOSITORY: tuple[LiteralString, ...] = (
+    *("repository_id", "repository_url", "document", "words", "other_words"),
+)
+"""What changes with the name of a repository."""
+
+_FILLED_IN: tuple[LiteralString, ...] = ("team", "team_is_filled_in", "words")
+"""What changes with the team that settings give."""
+
+
+@cache
+def _statements(table: EventTable[Any]) -> _Statements:
+    name = table.name
+    selected: LiteralString = f"SELECT e.key, {table.select} FROM {name} e"
+    placed: LiteralString = (
+        f"SELECT c.value, e.identity, e.given_id, e.key, {table.select} "
+        f"FROM counters c LEFT JOIN {name} e"
+    )
+    inserted: tuple[LiteralString, ...] = (
+        *("key", "org", "id", "identity", "has_own_id", "receipt"),
+        *("created_at_ns", "document", "words", "other_words", "given_id"),
+        *(*table.sent_columns, *table.derived_columns),
+    )
+    replaced: tuple[LiteralString, ...] = (
+        *("identity", "has_own_id", "receipt", "document", "words", "other_words"),
+    )
+    derived: tuple[LiteralString, ...] = ("document", "other_words", *table.derived_columns)
+    return _Statements(
+        by_id=f"{selected} WHERE org = ? AND id = ?",
+        place_by_id=(
+            f"{placed} ON e.key IN ("
+            f"SELECT key FROM {name} WHERE org = ? AND id = ? "
+            f"UNION ALL "
+            f"SELECT key FROM {name} WHERE org = ? AND given_id = ? AND {table.narrowed} "
+            f"UNION ALL "
+            f"SELECT key FROM {name} WHERE org = ? AND id = ?) WHERE c.name = 'receipt'"
+        ),
+        place_by_identity=(
+            f"{placed} ON e.key IN ("
+            f"SELECT key FROM {name} WHERE org = ? AND id = ? "
+            f"UNION ALL "
+            f"SELECT key FROM {name} WHERE org = ? AND identity = ? AND has_own_id = 1) "
+            "WHERE c.name = 'receipt' ORDER BY e.receipt DESC LIMIT 2"
+        ),
+        raise_receipt="UPDATE counters SET value = ? WHERE name = 'receipt'",
+        by_key=f"{selected} WHERE e.key = ?",
+        by_keys=f"{selected} WHERE e.key IN ({placeholders(_KEYS_AT_ONCE)})",
+        count=f"SELECT count(*) FROM {name}",
+        count_of=f"SELECT count(*) FROM {name} WHERE org = ?",
+        page=f"{selected} WHERE key > ? AND +org = ? ORDER BY key LIMIT ?",
+        insert=(
+            f"INSERT INTO {name} ({', '.join(inserted)}) "
+            f"VALUES ({', '.join(['?' for _ in inserted])})"
+        ),
+        replace=(
+            f"UPDATE {name} SET {_assigned(replaced)}, "
+            f"given_id = coalesce(?, given_id), {_assigned(table.sent_columns)} WHERE key = ?"
+        ),
+        rename_repository=f"UPDATE {name} SET {_assigned(_REPOSITORY)} WHERE key = ?",
+        derive=f"UPDATE {name} SET {_assigned(derived)} WHERE key = ?",
+        fill_in=f"UPDATE {name} SET {_assigned(_FILLED_IN)} WHERE key = ?",
+        delete=f"DELETE FROM {name} WHERE key = ?",
+        delete_elements=f"DELETE FROM {table.elements} WHERE event = ?",
+        add_element=f"INSERT INTO {table.elements} (event, field, value) VALUES (?, ?, ?)",
+    )
+
+
+def _assigned(columns: tuple[LiteralString, ...]) -> LiteralString:
+    return ", ".join([f"{column} = ?" for column in columns])

@@ -1,0 +1,394 @@
+"""Which columns hold which part of an event, one table a kind of event."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Generic, LiteralString, TypeVar
+
+import msgspec
+
+from theodora.events import Deployment, Failure, Git, Remediation
+from theodora.query.fields import Field, Kind
+from theodora.query.words import words
+from theodora.storage.engine.cursor import Row
+
+E = TypeVar("E", Deployment, Failure)
+
+_decode_texts = msgspec.json.Decoder(tuple[str, ...]).decode
+
+
+@dataclass(frozen=True, eq=False)
+class EventTable(Generic[E]):
+    """How events of one kind lie in the database."""
+
+    kind: Kind
+    name: LiteralString
+    elements: LiteralString
+    postings: LiteralString
+    numbers: LiteralString
+    words: LiteralString
+    watermark: LiteralString
+    """The counter that holds the key of the newest event in postings, numbers and words."""
+    columns: tuple[LiteralString, ...]
+    """What an event is read from, in the order of `from_row`."""
+    sent_columns: tuple[LiteralString, ...]
+    """What a document sent again replaces, in the order of `sent_values`."""
+    derived_columns: tuple[LiteralString, ...]
+    """What derivation and verdicts write, in the order of `derived_values`."""
+    derived_fields: tuple[str, ...]
+    """The members of an event that those columns hold."""
+    from_row: Callable[[Row], E]
+    sent_values: Callable[[E], tuple[Any, ...]]
+    derived_values: Callable[[E], tuple[Any, ...]]
+    posted: tuple[tuple[str, Callable[[E], Iterable[str | None]]], ...]
+    """The fields whose values are posted, and their values; tags are posted besides."""
+    arrays: tuple[str, ...]
+    """Which of the posted fields are arrays, and so have rows in `elements`."""
+    ranged: tuple[tuple[str, Callable[[E], int | None]], ...]
+    """The fields in `numbers`, and their values."""
+    searched: Callable[[E], Iterable[str | None]]
+    """The values that free text is searched in, besides tags."""
+    narrowed: LiteralString
+    """A condition that all events meet which may share a client's id with another one."""
+    narrowing_of_given_id: Callable[[E], tuple[Any, ...]]
+    """The values of that condition."""
+    indexes: Mapping[str, LiteralString]
+    """Instants that have an index of their own, which knows every event at once."""
+
+    @property
+    def select(self) -> LiteralString:
+        """The column list of `from_row`, from a table that is called `e`."""
+        return ", ".join([f"e.{column}" for column in self.columns])
+
+    @cached_property
+    def posted_fields(self) -> frozenset[str]:
+        """The fields all of whose values are posted."""
+        return frozenset(name for name, _ in self.posted) - {"id"}
+
+    @cached_property
+    def ranged_fields(self) -> frozenset[str]:
+        return frozenset(name for name, _ in self.ranged)
+
+    def column(self, field: Field) -> LiteralString | None:
+        """The column of table `e` that holds a field; None if events have no such column."""
+        source = field.source(self.kind)
+        if source is None or source.column is None:
+            return None
+        known: tuple[LiteralString, ...] = (*self.columns, *self.sent_columns)
+        return "e." + known[known.index(source.column)]
+
+
+def decode_texts(encoded: str | None) -> tuple[str, ...]:
+    """What a column holds that is an array of texts."""
+    return _decode_texts(encoded) if encoded else ()
+
+
+def _texts(values: tuple[str, ...]) -> str | None:
+    return msgspec.json.encode(values).decode() if values else None
+
+
+def _id_of_several_words(event: Deployment | Failure) -> tuple[str | None]:
+    """An id that is not one word in lower case; free text finds the others by the id itself."""
+    return (None if words(event.id) == [event.id] else event.id,)
+
+
+def _git_values(git: Git | None) -> tuple[str | None, str | None, str | None]:
+    return (git.commit_sha, git.repository_id, git.repository_url) if git else (None, None, None)
+
+
+def _deployment(row: Row) -> Deployment:
+    (
+        id_, service, env, team, team_is_filled_in, version, started_at_ns, finished_at_ns,
+        commit_sha, repository_url, custom_tags, source, created_at_ns,
+        change_failure, deployment_type, remediation_id, remediation_type,
+        recovery_time_sec, number_of_commits, change_lead_time, failed_by, lead_time_status,
+    ) = row  # fmt: skip
+    return Deployment(
+        id=id_,
+        service=service,
+        env=env,
+        team=team,
+        team_is_filled_in=bool(team_is_filled_in),
+        version=version,
+        started_at_ns=started_at_ns,
+        finished_at_ns=finished_at_ns,
+        git=Git(commit_sha, repository_url) if commit_sha else None,
+        custom_tags=decode_texts(custom_tags),
+        source=source,
+        created_at_ns=created_at_ns,
+        change_failure=None if change_failure is None else bool(change_failure),
+        deployment_type=deployment_type,
+        remediation=Remediation(remediation_id, remediation_type) if remediation_id else None,
+        recovery_time_sec=recovery_time_sec,
+        number_of_commits=number_of_commits,
+        change_lead_time=change_lead_time,
+        failed_by=failed_by,
+        lead_time_status=lead_time_status,
+    )
+
+
+def _sent_deployment(event: Deployment) -> tuple[Any, ...]:
+    return (
+        event.service,
+        event.env,
+        event.team,
+        event.team_is_filled_in,
+        event.version,
+        event.started_at_ns,
+        event.finished_at_ns,
+        *_git_values(event.git),
+        _texts(event.custom_tags),
+        event.source,
+        event.duration,
+    )
+
+
+def _derived_deployment(event: Deployment) -> tuple[Any, ...]:
+    remediation = event.remediation
+    return (
+        event.change_failure,
+        event.deployment_type,
+        remediation and remediation.id,
+        remediation and remediation.type,
+        event.recovery_time_sec,
+        event.number_of_commits,
+        event.change_lead_time,
+        event.failed_by,
+        event.lead_time_status,
+    )
+
+
+DEPLOYMENTS = EventTable(
+    kind=Kind.DEPLOYMENT,
+    name="deployments",
+    elements="deployment_elements",
+    postings="deployment_postings",
+    numbers="deployment_numbers",
+    words="deployment_words",
+    watermark="deployments_indexed",
+    columns=(
+        "id",
+        "service",
+        "env",
+        "team",
+        "team_is_filled_in",
+        "version",
+        "started_at_ns",
+        "finished_at_ns",
+        "commit_sha",
+        "repository_url",
+        "custom_tags",
+        "source",
+        "created_at_ns",
+        "change_failure",
+        "deployment_type",
+        "remediation_id",
+        "remediation_type",
+        "recovery_time_sec",
+        "number_of_commits",
+        "change_lead_time",
+        "failed_by",
+        "lead_time_status",
+    ),
+    sent_columns=(
+        "service",
+        "env",
+        "team",
+        "team_is_filled_in",
+        "version",
+        "started_at_ns",
+        "finished_at_ns",
+        "commit_sha",
+        "repository_id",
+        "repository_url",
+        "custom_tags",
+        "source",
+        "duration",
+    ),
+    derived_columns=(
+        "change_failure",
+        "deployment_type",
+        "remediation_id",
+        "remediation_type",
+        "recovery_time_sec",
+        "number_of_commits",
+        "change_lead_time",
+        "failed_by",
+        "lead_time_status",
+    ),
+    derived_fields=(
+        "change_failure",
+        "deployment_type",
+        "remediation",
+        "recovery_time_sec",
+        "number_of_commits",
+        "change_lead_time",
+        "failed_by",
+        "lead_time_status",
+    ),
+    from_row=_deployment,
+    sent_values=_sent_deployment,
+    derived_values=_derived_deployment,
+    posted=(
+        ("service", lambda event: (event.service,)),
+        ("env", lambda event: (event.env,)),
+        ("team", lambda event: (event.team,)),
+        ("version", lambda event: (event.version,)),
+        ("source", lambda event: (event.source,)),
+        ("repository_id", lambda event: (event.git and event.git.repository_id,)),
+        ("repository_url", lambda event: (event.git and event.git.repository_url,)),
+        ("commit_sha", lambda event: (event.git and event.git.commit_sha,)),
+        ("remediation.id", lambda event: (event.remediation and event.remediation.id,)),
+        ("failed_by", lambda event: (event.failed_by,)),
+        ("lead_time_status", lambda event: (event.lead_time_status,)),
+        ("id", _id_of_several_words),
+    ),
+    arrays=(),
+    ranged=(
+        ("duration", lambda event: event.duration),
+        ("number_of_commits", lambda event: event.number_of_commits),
+        ("change_lead_time", lambda event: event.change_lead_time),
+        ("recovery_time_sec", lambda event: event.recovery_time_sec),
+    ),
+    searched=lambda event: (
+        event.service,
+        event.env,
+        event.team,
+        event.version,
+        event.git and event.git.repository_id,
+        event.git and event.git.commit_sha,
+        event.id,
+    ),
+    narrowed="service = ? AND env IS NOT DISTINCT FROM ?",
+    narrowing_of_given_id=lambda event: (event.service, event.env),
+    indexes={
+        "started_at": "deployments_by_started_at",
+        "finished_at": "deployments_by_finished_at",
+        "created_at": "deployments_by_created_at",
+    },
+)
+
+
+def _failure(row: Row) -> Failure:
+    (
+        id_, services, env, team, team_is_filled_in, version, name, severity,
+        started_at_ns, finished_at_ns, commit_sha, repository_url, custom_tags, source,
+        created_at_ns,
+    ) = row  # fmt: skip
+    return Failure(
+        id=id_,
+        services=decode_texts(services),
+        env=env,
+        team=team,
+        team_is_filled_in=bool(team_is_filled_in),
+        version=version,
+        name=name,
+        severity=severity,
+        started_at_ns=started_at_ns,
+        finished_at_ns=finished_at_ns,
+        git=Git(commit_sha, repository_url) if commit_sha else None,
+        custom_tags=decode_texts(custom_tags),
+        source=source,
+        created_at_ns=created_at_ns,
+    )
+
+
+def _sent_failure(event: Failure) -> tuple[Any, ...]:
+    return (
+        _texts(event.services),
+        event.env,
+        event.team,
+        event.team_is_filled_in,
+        event.version,
+        event.name,
+        event.severity,
+        event.started_at_ns,
+        event.finished_at_ns,
+        *_git_values(event.git),
+        _texts(event.custom_tags),
+        event.source,
+        event.time_to_restore,
+    )
+
+
+FAILURES = EventTable(
+    kind=Kind.FAILURE,
+    name="failures",
+    elements="failure_elements",
+    postings="failure_postings",
+    numbers="failure_numbers",
+    words="failure_words",
+    watermark="failures_indexed",
+    columns=(
+        "id",
+        "services",
+        "env",
+        "team",
+        "team_is_filled_in",
+        "version",
+        "name",
+        "severity",
+        "started_at_ns",
+        "finished_at_ns",
+        "commit_sha",
+        "repository_url",
+        "custom_tags",
+        "source",
+        "created_at_ns",
+    ),
+    sent_columns=(
+        "services",
+        "env",
+        "team",
+        "team_is_filled_in",
+        "version",
+        "name",
+        "severity",
+        "started_at_ns",
+        "finished_at_ns",
+        "commit_sha",
+        "repository_id",
+        "repository_url",
+        "custom_tags",
+        "source",
+        "time_to_restore",
+    ),
+    derived_columns=(),
+    derived_fields=(),
+    from_row=_failure,
+    sent_values=_sent_failure,
+    derived_values=lambda _: (),
+    posted=(
+        ("service", lambda event: event.services),
+        ("env", lambda event: (event.env,)),
+        ("team", lambda event: (event.team,)),
+        ("version", lambda event: (event.version,)),
+        ("name", lambda event: (event.name,)),
+        ("severity", lambda event: (event.severity,)),
+        ("source", lambda event: (event.source,)),
+        ("repository_id", lambda event: (event.git and event.git.repository_id,)),
+        ("repository_url", lambda event: (event.git and event.git.repository_url,)),
+        ("commit_sha", lambda event: (event.git and event.git.commit_sha,)),
+        ("id", _id_of_several_words),
+    ),
+    arrays=("service",),
+    ranged=(("time_to_restore", lambda event: event.time_to_restore),),
+    searched=lambda event: (
+        *event.services,
+        event.env,
+        event.team,
+        event.version,
+        event.name,
+        event.severity,
+        event.git and event.git.repository_id,
+        event.git and event.git.commit_sha,
+        event.id,
+    ),
+    narrowed="env IS NOT DISTINCT FROM ?",
+    narrowing_of_given_id=lambda event: (event.env,),
+    indexes={
+        "started_at": "failures_by_started_at",
+        "finished_at": "failures_by_finished_at",
+        "created_at": "failures_by_created_at",
+    },
+)

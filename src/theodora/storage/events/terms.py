@@ -1,0 +1,112 @@
+"""Terms: what events are found by. `service:web`, or `@language:java` for a tag."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from functools import lru_cache
+from math import floor
+from typing import NamedTuple
+
+from theodora.query.fields import FIELDS, Type
+from theodora.query.operands import number
+from theodora.query.words import words
+from theodora.storage.events.tables import E, EventTable
+
+_INT64 = -(2**63), 2**63 - 1
+_OTHER_TEXTS = [field for field in FIELDS if field.type is Type.TEXT and not field.in_free_text]
+
+
+class Term(NamedTuple):
+    """A value that an event is posted under: `field` is `@key` for a tag's key."""
+
+    field: str
+    value: str
+
+    def __str__(self) -> str:
+        return (
+            posted_tag(self.field[1:], self.value) if self.is_tag else f"{self.field}:{self.value}"
+        )
+
+    @property
+    def is_tag(self) -> bool:
+        return self.field[0] == "@"
+
+
+TAG_MARKS = ("@", "#")
+"""What terms of tags begin with: `#` if the value is a number, so that ranges of numbers need
+not look through texts, nor ranges of texts through numbers."""
+
+
+def posted_tag(key: str, value: str) -> str:
+    """The term of a tag."""
+    mark = "@" if _number(value) is None else "#"
+    return f"{mark}{key}:{value}"
+
+
+_number = lru_cache(maxsize=65_536)(number)
+
+
+def terms(table: EventTable[E], event: E) -> list[Term]:
+    """The terms of an event, each once."""
+    return list(dict.fromkeys([*_field_terms(table, event), *_tag_terms(event)]))
+
+
+def elements(table: EventTable[E], event: E) -> list[Term]:
+    """Those of an event's terms that are elements of an array, each once."""
+    of_fields = (
+        (field, value)
+        for field, values in table.posted
+        if field in table.arrays
+        for value in values(event)
+    )
+    found = [*(Term(field, value) for field, value in of_fields if value), *_tag_terms(event)]
+    return list(dict.fromkeys(found))
+
+
+def searched_words(table: EventTable[E], event: E) -> str:
+    """What free text is searched in: a line a value, its words with a space on either side."""
+    values = (*table.searched(event), *event.custom_tags)
+    return "".join(dict.fromkeys(_line(value) for value in values if value is not None))
+
+
+def other_words(event: E) -> str:
+    """The same of the texts that only `*:` is sought in."""
+    values = (text for field in _OTHER_TEXTS for text in field.texts(event))
+    return "".join(dict.fromkeys(_line(value) for value in values))
+
+
+@lru_cache(maxsize=65_536)
+def _line(value: str) -> str:
+    """Services, teams, tags: the same few values come again and again."""
+    return f" {' '.join(words(value))} \n"
+
+
+def _field_terms(table: EventTable[E], event: E) -> Iterator[Term]:
+    for field, values in table.posted:
+        for value in values(event):
+            if value is not None:
+                yield Term(field, value)
+
+
+def _tag_terms(event: E) -> Iterator[Term]:
+    for tag in event.custom_tags:
+        key, _, value = tag.partition(":")
+        yield Term("@" + key, value)
+
+
+def tag_numbers(event_terms: list[Term]) -> list[tuple[str, int]]:
+    """Those tags whose values are numbers: the key and the whole number at or below."""
+    numbers = ((term.field, _number(term.value)) for term in event_terms if term.is_tag)
+    return [(field, _whole(value)) for field, value in numbers if value is not None]
+
+
+def number_bounds(low: Decimal | None, high: Decimal | None) -> tuple[int, int]:
+    """Between which whole numbers all numbers from `low` to `high` are kept; None is open."""
+    return (
+        _INT64[0] if low is None else _whole(low),
+        _INT64[1] if high is None else _whole(high),
+    )
+
+
+def _whole(value: Decimal) -> int:
+    """The whole number at or below; one beyond int64 is its end. Keeps the order of numbers."""
+    return min(max(floor(value), _INT64[0]), _INT64[1])

@@ -1,0 +1,1 @@
+"""What derivation depends on besides the events: commits, settings, overrides, mirrors."""

@@ -1,0 +1,407 @@
+"""Commits and pull requests in the store, by repository.
+
+Those of one repository lie together, whichever of its names they came under. Where aliases join
+several, what lies apart is put together on reading, so that an alias can be removed again.
+
+They come from uploads, imports and mirrors, in any order and more than once. What is known of a
+commit only grows: a source that knows less of it takes nothing away.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from typing import LiteralString, NamedTuple
+
+import msgspec
+
+from theodora.dora import Commit, PullRequest, Repository
+from theodora.events import MatchKeys, match_key
+from theodora.storage.engine.cursor import Cursor, Row
+from theodora.storage.engine.database import Database
+from theodora.storage.engine.organisations import Organisation
+from theodora.storage.events.rows import Outcome
+from theodora.storage.facts.derivation_queue import mark_repository
+from theodora.storage.facts.match_keys import match_keys
+
+Outcomes = Counter[Outcome]
+"""How many of what was handed over were new, how many changed something, how many did not."""
+
+_PAGE = 1_000
+
+_SHAS_AT_ONCE = 100
+
+_COLUMNS: LiteralString = (
+    "sha, parents, author_time_ns, commit_time_ns, subject, message, paths, "
+    "author_name, author_email, is_shallow"
+)
+"""What `_commit` is made from."""
+
+_encode = msgspec.json.Encoder().encode
+_decode_paths = msgspec.json.Decoder(tuple[str, ...]).decode
+_decode_pull_request = msgspec.json.Decoder(PullRequest).decode
+
+
+class RepositorySummary(NamedTuple):
+    """A repository that something is known of."""
+
+    repository_id: str
+    commits: int
+    pull_requests: int
+
+
+class _Stored(NamedTuple):
+    """A commit as it lies in its row; `received` if the commit itself was uploaded."""
+
+    received: bool
+    commit: Commit
+
+
+class Commits:
+    """Every method is about one organisation and sees no other."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add_commits(
+        self,
+        org: Organisation,
+        repository_id: str,
+        commits: Sequence[Commit],
+        *,
+        received: bool = False,
+    ) -> Future[Outcomes]:
+        """Adds all of them or, on an error, none; adding them again changes nothing.
+
+        `received` says that the commits themselves were uploaded: only those are `known`.
+        """
+        given = [_Stored(received, commit) for commit in commits]
+
+        def write(cursor: Cursor) -> Outcomes:
+            repository = _ensure(cursor, org, repository_id)
+            outcomes = _put_commits(cursor, repository, given)
+            return _marked(cursor, org, repository, repository_id, outcomes)
+
+        return self._database.write(write)
+
+    def add_pull_requests(
+        self, org: Organisation, repository_id: str, pull_requests: Sequence[PullRequest]
+    ) -> Future[Outcomes]:
+        """Adds all of them or, on an error, none; what was said of a number before is replaced."""
+
+        def write(cursor: Cursor) -> Outcomes:
+            repository = _ensure(cursor, org, repository_id)
+            outcomes = _put_pull_requests(cursor, repository, pull_requests)
+            return _marked(cursor, org, repository, repository_id, outcomes)
+
+        return self._database.write(write)
+
+    def known(self, org: Organisation, repository_id: str, shas: Iterable[str]) -> list[str]:
+        """Those of `shas` whose commits were uploaded, in the same order."""
+
+        def read(cursor: Cursor) -> list[str]:
+            found = _find(cursor, org, repository_id)
+            return [sha for sha in shas if any(_was_received(cursor, key, sha) for key in found)]
+
+        return self._database.read(read)
+
+    def shas(self, org: Organisation, repository_id: str) -> set[str]:
+        """Of all commits that something is known of, uploaded or not."""
+
+        def read(cursor: Cursor) -> set[str]:
+            statement = "SELECT sha FROM commits WHERE repository = ?"
+            found = _find(cursor, org, repository_id)
+            return {sha for key in found for (sha,) in cursor.execute(statement, (key,)).fetchall()}
+
+        return self._database.read(read)
+
+    def without_paths(self, org: Organisation, repository_id: str, limit: int) -> list[str]:
+        """SHAs, `limit` at the most, of uploaded commits whose changed paths are not known."""
+
+        def read(cursor: Cursor) -> list[str]:
+            statement: LiteralString = (
+                "SELECT sha FROM commits WHERE repository = ? AND received = 1 AND paths IS NULL "
+                "ORDER BY sha LIMIT ?"
+            )
+            found = _find(cursor, org, repository_id)
+            rows = [row for key in found for row in cursor.execute(statement, (key, limit))]
+            return sorted(sha for (sha,) in rows)[:limit]
+
+        return self._database.read(read)
+
+    def repository(self, org: Organisation, repository_id: str) -> Repository:
+        """Everything known of a repository; an empty one where that is nothing."""
+        return self._database.read(
+            lambda cursor: load(cursor, org, match_keys(cursor, org), repository_id)
+        )
+
+    def everything(self, org: Organisation) -> Iterator[tuple[str, Commit]]:
+        """Every commit with the id of its repository, in order, a page in memory at a time."""
+        for repository in self.repositories(org):
+            sha = ""
+            while page := self._page(org, repository.repository_id, sha):
+                yield from ((repository.repository_id, commit) for commit in page)
+                sha = page[-1].sha
+
+    def count(self, org: Organisation) -> int:
+        """How many `everything` gives."""
+        return sum(repository.commits for repository in self.repositories(org))
+
+    def _page(self, org: Organisation, repository_id: str, after: str) -> list[Commit]:
+        def read(cursor: Cursor) -> list[Commit]:
+            rows = cursor.execute(
+                f"SELECT {_COLUMNS} FROM commits "
+                "WHERE repository = ("
+                "SELECT key FROM repositories WHERE org = ? AND repository_id = ?) "
+                "AND sha > ? ORDER BY sha LIMIT ?",
+                (org.key, repository_id, after, _PAGE),
+            )
+            return [_commit(row) for row in rows]
+
+        return self._database.read(read)
+
+    def repositories(self, org: Organisation) -> list[RepositorySummary]:
+        """The repositories that something is known of, in order of their ids."""
+        return self._database.read(lambda cursor: _summaries(cursor, org))
+
+
+def load(cursor: Cursor, org: Organisation, keys: MatchKeys, repository_id: str) -> Repository:
+    """Everything known of a repository; one without any commit has no source of them."""
+    stored: dict[str, _Stored] = {}
+    pull_requests: dict[tuple[int, str | None], PullRequest] = {}
+    for key, _ in joined_repositories(cursor, org, keys, repository_id):
+        for row in cursor.execute(
+            f"SELECT {_COLUMNS}, received FROM commits WHERE repository = ?", (key,)
+        ):
+            new = _Stored(bool(row[-1]), _commit(row))
+            known = stored.get(new.commit.sha)
+            stored[new.commit.sha] = _together(known, new) if known else new
+        for (document,) in cursor.execute(
+            "SELECT document FROM pull_requests WHERE repository = ? ORDER BY number", (key,)
+        ):
+            each = _decode_pull_request(document)
+            # After a move to another host numbers may stand for other requests.
+            pull_requests[each.number, each.merge_commit_sha] = each
+    return Repository(
+        commits={sha: each.commit for sha, each in stored.items()},
+        pull_requests=tuple(pull_requests.values()),
+        has_commit_source=bool(stored),
+    )
+
+
+def repository_generation(
+    cursor: Cursor, org: Organisation, keys: MatchKeys, repository_id: str
+) -> tuple[tuple[int, int], ...]:
+    """A value that changes whenever what `load` gives of the repository may change."""
+    return tuple(joined_repositories(cursor, org, keys, repository_id))
+
+
+def joined_repositories(
+    cursor: Cursor, org: Organisation, keys: MatchKeys, repository_id: str
+) -> list[tuple[int, int]]:
+    """Key and generation of everything that meets under the repository's name, in order."""
+    return sorted(
+        (key, generation)
+        for match in keys.same(repository_id)
+        for key, generation in cursor.execute(
+            "SELECT key, generation FROM repositories WHERE org = ? AND match_key = ?",
+            (org.key, match),
+        ).fetchall()
+    )
+
+
+def _marked(
+    cursor: Cursor, org: Organisation, key: int, repository_id: str, outcomes: Outcomes
+) -> Outcomes:
+    """`outcomes`, after what depends on the repository was marked if any of it changed."""
+    if outcomes["added"] or outcomes["replaced"]:
+        cursor.execute("UPDATE repositories SET generation = generation + 1 WHERE key = ?", (key,))
+        mark_repository(cursor, org, repository_id)
+    return outcomes
+
+
+def _find(cursor: Cursor, org: Organisation, repository_id: str) -> list[int]:
+    """The keys of the repository's rows; several where older versions kept its names apart."""
+    rows = cursor.execute(
+        "SELECT key FROM repositories WHERE org = ? AND match_key = ? "
+        "ORDER BY repository_id <> ?, key",
+        (org.key, match_key(repository_id), repository_id),
+    )
+    return [key for (key,) in rows]
+
+
+def _ensure(cursor: Cursor, org: Organisation, repository_id: str) -> int:
+    """The key of the row that what is new goes to: of the same name, else of the same key."""
+    if found := _find(cursor, org, repository_id):
+        return found[0]
+    cursor.execute(
+        "INSERT INTO repositories (org, repository_id, match_key) VALUES (?, ?, ?)",
+        (org.key, repository_id, match_key(repository_id)),
+    )
+    return _find(cursor, org, repository_id)[0]
+
+
+def move_repository(cursor: Cursor, org: int, key: int, repository_id: str) -> None:
+    """Gives what lies in a row another name; what lies there already under that one stays."""
+    cursor.execute(
+        "INSERT INTO repositories (org, repository_id, match_key) VALUES (?, ?, ?) "
+        "ON CONFLICT (org, repository_id) DO NOTHING",
+        (org, repository_id, match_key(repository_id)),
+    )
+    (target,) = cursor.execute(
+        "SELECT key FROM repositories WHERE org = ? AND repository_id = ?", (org, repository_id)
+    ).fetchall()[0]
+    cursor.execute(
+        "UPDATE commits SET repository = ?1 WHERE repository = ?2 AND sha NOT IN ("
+        "SELECT sha FROM commits WHERE repository = ?1)",
+        (target, key),
+    )
+    cursor.execute(
+        "UPDATE pull_requests SET repository = ?1 WHERE repository = ?2 AND number NOT IN ("
+        "SELECT number FROM pull_requests WHERE repository = ?1)",
+        (target, key),
+    )
+    cursor.execute("DELETE FROM commits WHERE repository = ?", (key,))
+    cursor.execute("DELETE FROM pull_requests WHERE repository = ?", (key,))
+    cursor.execute("DELETE FROM repositories WHERE key = ?", (key,))
+
+
+def _put_commits(cursor: Cursor, repository: int, given: Sequence[_Stored]) -> Outcomes:
+    outcomes = Outcomes()
+    stored = _stored(cursor, repository, [new.commit.sha for new in given])
+    changed: set[str] = set()
+    for new in given:
+        sha = new.commit.sha
+        before = stored.get(sha)
+        after = new if before is None else _together(before, new)
+        if after == before:
+            outcomes["unchanged"] += 1
+            continue
+        outcomes["added" if before is None else "replaced"] += 1
+        stored[sha] = after
+        changed.add(sha)
+    cursor.executemany(
+        "INSERT INTO commits (repository, sha, received, parents, author_time_ns, "
+        "commit_time_ns, subject, message, paths, author_name, author_email, is_shallow) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+        "ON CONFLICT (repository, sha) DO UPDATE SET received = excluded.received, "
+        "parents = excluded.parents, author_time_ns = excluded.author_time_ns, "
+        "commit_time_ns = excluded.commit_time_ns, subject = excluded.subject, "
+        "message = excluded.message, paths = excluded.paths, "
+        "author_name = excluded.author_name, author_email = excluded.author_email, "
+        "is_shallow = excluded.is_shallow",
+        [(repository, *_values(stored[sha])) for sha in sorted(changed)],
+    )
+    return outcomes
+
+
+def _together(before: _Stored, new: _Stored) -> _Stored:
+    """What two sources know of one commit; an uploaded one is believed over a told one."""
+    believed, other = (new, before) if new.received >= before.received else (before, new)
+    commit = believed.commit
+    texts = commit if commit.message or not other.commit.message else other.commit
+    return _Stored(
+        believed.received,
+        msgspec.structs.replace(
+            commit,
+            is_shallow=commit.is_shallow or other.commit.is_shallow,
+            author_time_ns=commit.author_time_ns or other.commit.author_time_ns,
+            commit_time_ns=commit.commit_time_ns or other.commit.commit_time_ns,
+            subject=texts.subject,
+            message=texts.message,
+            paths=other.commit.paths if commit.paths is None else commit.paths,
+            author_name=commit.author_name or other.commit.author_name,
+            author_email=commit.author_email or other.commit.author_email,
+        ),
+    )
+
+
+def _put_pull_requests(
+    cursor: Cursor, repository: int, pull_requests: Iterable[PullRequest]
+) -> Outcomes:
+    outcomes = Outcomes()
+    for pull_request in pull_requests:
+        document = _encode(pull_request).decode()
+        before = cursor.execute(
+            "SELECT document FROM pull_requests WHERE repository = ? AND number = ?",
+            (repository, pull_request.number),
+        ).fetchone()
+        if before == (document,):
+            outcomes["unchanged"] += 1
+            continue
+        outcomes["replaced" if before else "added"] += 1
+        cursor.execute(
+            "INSERT INTO pull_requests (repository, number, document, undated) "
+            "VALUES (?, ?, ?, ?) ON CONFLICT (repository, number) DO UPDATE SET "
+            "document = excluded.document, undated = excluded.undated",
+            (repository, pull_request.number, document, _undated(pull_request.commits)),
+        )
+    return outcomes
+
+
+def _undated(commits: Iterable[Commit]) -> int:
+    return sum(each.author_time_ns is None or each.commit_time_ns is None for each in commits)
+
+
+def _stored(cursor: Cursor, repository: int, shas: Sequence[str]) -> dict[str, _Stored]:
+    """Those of the commits that something is known of."""
+    placeholders: LiteralString = "?" + ", ?" * (_SHAS_AT_ONCE - 1)
+    statement: LiteralString = (
+        f"SELECT {_COLUMNS}, received FROM commits WHERE repository = ? AND sha IN ({placeholders})"
+    )
+    found: dict[str, _Stored] = {}
+    for at in range(0, len(shas), _SHAS_AT_ONCE):
+        part = shas[at : at + _SHAS_AT_ONCE]
+        # One statement for any number: the last SHA fills the places that are left.
+        asked = [*part, *[part[-1]] * (_SHAS_AT_ONCE - len(part))]
+        for row in cursor.execute(statement, (repository, *asked)):
+            found[row[0]] = _Stored(bool(row[-1]), _commit(row))
+    return found
+
+
+def _was_received(cursor: Cursor, repository: int, sha: str) -> bool:
+    statement = "SELECT received FROM commits WHERE repository = ? AND sha = ?"
+    row = cursor.execute(statement, (repository, sha)).fetchone()
+    return row is not None and bool(row[0])
+
+
+def _commit(row: Row) -> Commit:
+    paths = row[6]
+    return Commit(
+        sha=row[0],
+        parents=tuple(row[1].split()),
+        # The columns cannot be NULL: 0 is what cannot be read.
+        author_time_ns=row[2] or None,
+        commit_time_ns=row[3] or None,
+        subject=row[4],
+        message=row[5],
+        paths=None if paths is None else _decode_paths(paths),
+        author_name=row[7] or "",
+        author_email=row[8] or "",
+        is_shallow=bool(row[9]),
+    )
+
+
+def _values(stored: _Stored) -> Iterator[object]:
+    commit = stored.commit
+    yield commit.sha
+    yield int(stored.received)
+    yield " ".join(commit.parents)
+    yield commit.author_time_ns or 0
+    yield commit.commit_time_ns or 0
+    yield commit.subject
+    yield commit.message
+    yield None if commit.paths is None else _encode(commit.paths).decode()
+    yield commit.author_name or None
+    yield commit.author_email or None
+    yield int(commit.is_shallow)
+
+
+def _summaries(cursor: Cursor, org: Organisation) -> list[RepositorySummary]:
+    rows = cursor.execute(
+        "SELECT r.repository_id, "
+        "(SELECT count(*) FROM commits c WHERE c.repository = r.key), "
+        "(SELECT count(*) FROM pull_requests p WHERE p.repository = r.key) "
+        "FROM repositories r WHERE r.org = ? ORDER BY r.repository_id",
+        (org.key,),
+    )
+    return [RepositorySummary(*row) for row in rows]

@@ -1,0 +1,271 @@
+"""Marks: what has changed since it was derived.
+
+Every write that derivation depends on leaves a mark in the same transaction, so that nothing
+is forgotten however the process ends. A mark costs an append; what it stands for is found out
+by the worker that takes it.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import chain
+from typing import LiteralString, NamedTuple
+
+from theodora.events import Deployment
+from theodora.storage.engine.cursor import Cursor
+from theodora.storage.engine.organisations import Organisation
+from theodora.storage.events.lookup import events_with
+from theodora.storage.events.rows import Stored
+from theodora.storage.events.tables import DEPLOYMENTS
+from theodora.storage.events.terms import Term
+from theodora.storage.facts.match_keys import match_keys
+from theodora.storage.search.values import posted_values
+
+_MOST_TAKEN = 100_000
+"""Marks read at once."""
+
+MOST_COUNTED = 10_000
+"""The oldest marks, of every organisation, among which those that wait are counted."""
+
+
+_MOST_REPOSITORIES = 1_000_000
+
+
+class SequenceKey(NamedTuple):
+    """Names a sequence: the deployments of a service to an env, which may be absent."""
+
+    org: Organisation
+    service: str
+    env: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """What has changed in a sequence, by its marks up to one number."""
+
+    oldest: int
+    """The number of the first mark, which whoever derives the sequence holds meanwhile."""
+    up_to: int
+    deployments: frozenset[int]
+    """Keys of deployments that were added, changed or removed."""
+
+
+class Waiting(NamedTuple):
+    """What of an organisation waits to be derived, among the oldest `MOST_COUNTED` marks of all."""
+
+    marks: int
+    sequences: int
+    """The services and environments they are about; one mark may yet be about several."""
+    since_ns: int | None
+    """When the oldest was made; None where there is none, or an earlier version made it."""
+
+    @property
+    def is_more(self) -> bool:
+        """Whether there may be others that were not counted."""
+        return self.marks >= MOST_COUNTED
+
+
+def mark_deployment(cursor: Cursor, org: Organisation, stored: Stored[Deployment]) -> None:
+    """The sequence that the deployment was or is in has changed."""
+    event = stored.event
+    cursor.execute(
+        "INSERT INTO marks (org, kind, service, env, deployment, marked_at_ns) "
+        "VALUES (?, 'sequence', ?, ?, ?, ?)",
+        (org.key, event.service, event.env, stored.key, time.time_ns()),
+    )
+
+
+def mark_sequence(cursor: Cursor, org: Organisation, service: str, env: str | None) -> None:
+    """Something else that the sequence depends on has changed, such as a verdict."""
+    cursor.execute(
+        "INSERT INTO marks (org, kind, service, env, marked_at_ns) VALUES (?, 'sequence', ?, ?, ?)",
+        (org.key, service, env, time.time_ns()),
+    )
+
+
+def mark_repository(cursor: Cursor, org: Organisation, repository_id: str) -> None:
+    """Commits or pull requests of the repository have come in."""
+    cursor.execute(
+        "INSERT INTO marks (org, kind, repository_id, marked_at_ns) VALUES (?, 'repository', ?, ?)",
+        (org.key, repository_id, time.time_ns()),
+    )
+
+
+def mark_service(cursor: Cursor, org: Organisation, service: str) -> None:
+    """What holds for the service in every env has changed."""
+    cursor.execute(
+        "INSERT INTO marks (org, kind, service, marked_at_ns) VALUES (?, 'service', ?, ?)",
+        (org.key, service, time.time_ns()),
+    )
+
+
+def mark_organisation(cursor: Cursor, org: Organisation) -> None:
+    """What holds for every service has changed."""
+    cursor.execute(
+        "INSERT INTO marks (org, kind, marked_at_ns) VALUES (?, 'organisation', ?)",
+        (org.key, time.time_ns()),
+    )
+
+
+def has_marks(cursor: Cursor) -> bool:
+    return cursor.execute("SELECT 1 FROM marks LIMIT 1").fetchone() is not None
+
+
+def waiting(cursor: Cursor, org: Organisation) -> Waiting:
+    """The time it takes does not grow with the marks there are."""
+    row = cursor.execute(
+        "SELECT coalesce(sum(marks), 0), count(*), min(since_ns) FROM ("
+        "SELECT count(*) AS marks, min(marked_at_ns) AS since_ns FROM ("
+        "SELECT org, kind, service, env, repository_id, marked_at_ns FROM marks "
+        "ORDER BY number LIMIT ?) oldest "
+        "WHERE org = ? GROUP BY kind, service, env, repository_id) about",
+        (MOST_COUNTED, org.key),
+    ).fetchone()
+    assert row is not None
+    marks, sequences, since_ns = row
+    return Waiting(int(marks), sequences, since_ns)
+
+
+def has_wide_marks(cursor: Cursor) -> bool:
+    """Whether there are marks that stand for several sequences."""
+    return cursor.execute("SELECT 1 FROM marks WHERE kind <> 'sequence'").fetchone() is not None
+
+
+def split_wide_marks(cursor: Cursor) -> None:
+    """Puts in place of each mark that stands for several sequences one for each of them."""
+    wide = cursor.execute(
+        "SELECT m.number, m.marked_at_ns, m.kind, m.service, m.repository_id, "
+        "o.org, o.uuid, o.name FROM marks m JOIN organisations o USING (org) "
+        "WHERE m.kind <> 'sequence'"
+    ).fetchall()
+    deployed: dict[int, list[str]] = {}
+    for number, marked_at_ns, kind, service, repository_id, *org in wide:
+        if kind == "repository":
+            covered = _covered_by_repository(cursor, Organisation(*org), repository_id, deployed)
+        else:
+            covered = _covered(cursor, Organisation(*org), kind, service)
+        cursor.executemany(
+            "INSERT INTO marks (org, kind, service, env, marked_at_ns) "
+            "VALUES (?, 'sequence', ?, ?, ?)",
+            [(org[0], *sequence, marked_at_ns) for sequence in covered],
+        )
+        cursor.execute("DELETE FROM marks WHERE number = ?", (number,))
+
+
+def marked_sequences(cursor: Cursor) -> Mapping[SequenceKey, Changed]:
+    """The sequences of the oldest marks, and what has changed in each."""
+    rows = cursor.execute(
+        "SELECT o.org, o.uuid, o.name, m.service, m.env, m.number, m.deployment "
+        "FROM marks m JOIN organisations o USING (org) WHERE m.kind = 'sequence' "
+        "ORDER BY m.number LIMIT ?",
+        (_MOST_TAKEN,),
+    )
+    marks: dict[SequenceKey, list[tuple[int, int | None]]] = {}
+    for *org, service, env, number, deployment in rows:
+        key = SequenceKey(Organisation(*org), service, env)
+        marks.setdefault(key, []).append((number, deployment))
+    return {
+        key: Changed(
+            oldest=found[0][0],
+            up_to=found[-1][0],
+            deployments=frozenset(each for _, each in found if each is not None),
+        )
+        for key, found in marks.items()
+    }
+
+
+def take_mark(cursor: Cursor, number: int) -> bool:
+    """Locks the mark; whether it is still there and no other process has locked it."""
+    statement: LiteralString = f"SELECT 1 FROM marks WHERE number = ? {cursor.dialect.lock_if_free}"
+    return cursor.execute(statement, (number,)).fetchone() is not None
+
+
+def is_marked_since(cursor: Cursor, key: SequenceKey, up_to: int) -> bool:
+    """Whether the sequence has marks with a number above `up_to`."""
+    newer = cursor.execute(
+        "SELECT 1 FROM marks WHERE number > ? AND org = ? AND service = ? "
+        "AND env IS NOT DISTINCT FROM ? OR number > ? AND kind <> 'sequence' LIMIT 1",
+        (up_to, key.org.key, key.service, key.env, up_to),
+    )
+    return newer.fetchone() is not None
+
+
+def remove_marks(cursor: Cursor, key: SequenceKey, up_to: int) -> None:
+    """Removes the sequence's marks with numbers up to `up_to`."""
+    cursor.execute(
+        "DELETE FROM marks WHERE number <= ? AND kind = 'sequence' "
+        "AND org = ? AND service = ? AND env IS NOT DISTINCT FROM ?",
+        (up_to, key.org.key, key.service, key.env),
+    )
+
+
+def generation(cursor: Cursor, key: SequenceKey) -> int:
+    """How often the sequence has been derived, by any process."""
+    row = cursor.execute(
+        "SELECT generation FROM sequences "
+        "WHERE org = ? AND service = ? AND env IS NOT DISTINCT FROM ?",
+        _name(key),
+    ).fetchone()
+    return row[0] if row else 0
+
+
+def next_generation(cursor: Cursor, key: SequenceKey) -> int:
+    row = cursor.execute(
+        "UPDATE sequences SET generation = generation + 1 "
+        "WHERE org = ? AND service = ? AND env IS NOT DISTINCT FROM ? RETURNING generation",
+        _name(key),
+    ).fetchone()
+    if row:
+        return row[0]
+    cursor.execute(
+        "INSERT INTO sequences (org, service, env, generation) VALUES (?, ?, ?, 1)", _name(key)
+    )
+    return 1
+
+
+def _name(key: SequenceKey) -> tuple[int, str, str | None]:
+    return key.org.key, key.service, key.env
+
+
+def sequences_of(cursor: Cursor, org: Organisation, service: str) -> list[SequenceKey]:
+    """Every sequence of a service, or with an empty one of the organisation."""
+    kind = "service" if service else "organisation"
+    return [SequenceKey(org, *each) for each in _covered(cursor, org, kind, service)]
+
+
+def _covered(
+    cursor: Cursor, org: Organisation, kind: str, service: str | None
+) -> list[tuple[str, str | None]]:
+    """Service and env of every sequence of a service, or of the organisation."""
+    if kind == "service":
+        return _with(cursor, org, Term("service", service or ""))
+    rows = cursor.execute("SELECT DISTINCT service, env FROM deployments WHERE org = ?", (org.key,))
+    return [(service, env) for service, env in rows]
+
+
+def _with(cursor: Cursor, org: Organisation, term: Term) -> list[tuple[str, str | None]]:
+    """Service and env of every sequence with a deployment that has a term."""
+    found = events_with(DEPLOYMENTS, org, term)
+    rows = cursor.execute(
+        f"SELECT DISTINCT d.service, d.env FROM ({found.sql}) p "
+        "CROSS JOIN deployments d ON d.key = p.event",
+        found.values,
+    )
+    return [(service, env) for service, env in rows]
+
+
+def _covered_by_repository(
+    cursor: Cursor, org: Organisation, repository_id: str, deployed: dict[int, list[str]]
+) -> list[tuple[str, str | None]]:
+    """Service and env of every sequence with a deployment of the repository, however named.
+
+    `deployed` keeps the repositories of each organisation's deployments for the next mark.
+    """
+    keys = match_keys(cursor, org)
+    if org.key not in deployed:
+        deployed[org.key] = posted_values(
+            cursor, DEPLOYMENTS, org, "repository_id", limit=_MOST_REPOSITORIES
+        )
+    names = [each for each in deployed[org.key] if keys.key(each) == keys.key(repository_id)]
+    found = (_with(cursor, org, Term("repository_id", name)) for name in names)
+    return list(dict.fromkeys(chain.from_iterable(found)))

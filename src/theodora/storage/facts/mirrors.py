@@ -1,0 +1,92 @@
+"""Repositories that the server fetches commits from itself, and how that last went."""
+
+from concurrent.futures import Future
+from typing import NamedTuple
+
+from theodora.errors import NotFound
+from theodora.events import match_key
+from theodora.storage.engine.cursor import Cursor
+from theodora.storage.engine.database import Database
+from theodora.storage.engine.organisations import Organisation
+
+
+class Mirror(NamedTuple):
+    """A repository to fetch from."""
+
+    organisation: Organisation
+    repository_id: str
+    url: str
+    """Without credentials."""
+    tried_at_ns: int | None
+    """When it was last fetched, whether that went well or not."""
+    error: str | None
+    """Why that failed, if it did."""
+
+
+class Mirrors:
+    """Adding, listing and removing; fetching is for `sources`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, org: Organisation, repository_id: str, url: str) -> Future[None]:
+        """Adds a repository, or gives it another URL; then it is due to be fetched."""
+
+        def write(cursor: Cursor) -> None:
+            cursor.execute(
+                "INSERT INTO mirrors (org, repository_id, url) VALUES (?, ?, ?) "
+                "ON CONFLICT (org, repository_id) DO UPDATE SET "
+                "url = excluded.url, tried_at_ns = NULL, error = NULL",
+                (org.key, repository_id, url),
+            )
+
+        return self._database.write(write)
+
+    def remove(self, org: Organisation, repository_id: str) -> Future[None]:
+        """Its commits stay; raises `NotFound` where there is no such mirror."""
+
+        def write(cursor: Cursor) -> None:
+            found = _found(cursor, org, repository_id)
+            cursor.execute(
+                "DELETE FROM mirrors WHERE org = ? AND repository_id = ?",
+                (org.key, found.repository_id),
+            )
+
+        return self._database.write(write)
+
+    def note(self, mirror: Mirror, tried_at_ns: int, error: str | None) -> Future[None]:
+        """Notes how fetching went."""
+
+        def write(cursor: Cursor) -> None:
+            cursor.execute(
+                "UPDATE mirrors SET tried_at_ns = ?, error = ? WHERE org = ? AND repository_id = ?",
+                (tried_at_ns, error, mirror.organisation.key, mirror.repository_id),
+            )
+
+        return self._database.write(write)
+
+    def get(self, org: Organisation, repository_id: str) -> Mirror:
+        """Raises `NotFound` where there is no such mirror."""
+        return self._database.read(lambda cursor: _found(cursor, org, repository_id))
+
+    def everything(self) -> list[Mirror]:
+        """Those of every organisation, in order of organisation and id."""
+        return self._database.read(_all)
+
+
+def _found(cursor: Cursor, org: Organisation, repository_id: str) -> Mirror:
+    """The mirror of this name, else of another name of the same repository."""
+    mirrors = [mirror for mirror in _all(cursor) if mirror.organisation.key == org.key]
+    for name in (str, match_key):
+        for mirror in mirrors:
+            if name(mirror.repository_id) == name(repository_id):
+                return mirror
+    raise NotFound(f'there is no mirror of "{repository_id}"')
+
+
+def _all(cursor: Cursor) -> list[Mirror]:
+    rows = cursor.execute(
+        "SELECT o.org, o.uuid, o.name, m.repository_id, m.url, m.tried_at_ns, m.error "
+        "FROM mirrors m JOIN organisations o ON o.org = m.org ORDER BY o.name, m.repository_id"
+    )
+    return [Mirror(Organisation(*row[:3]), *row[3:]) for row in rows]

@@ -1,0 +1,322 @@
+"""Verdicts given by hand, and what they make of the deployments they judge.
+
+A verdict is kept apart from the event, so that the event sent again does not lose it. What
+follows from it (`change_failure`, the remediation and the time to it) is written into the
+deployment's row whenever the verdict, the deployment or the remedying one changes, so that
+it is read, searched and sorted like everything else.
+
+What a verdict means is for derivation's court to say, here as there. Derivation hears it with
+everything else that is known of the sequence; here it is heard at once, with what derivation
+found before, so that the next read shows it.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import msgspec
+
+from theodora.dora.derived import Changes, Decision, Link, Step
+from theodora.dora.overrides import GivenRemediation, Override
+from theodora.dora.sequence import in_order, part_of
+from theodora.dora.verdicts import Court
+from theodora.events import Deployment
+from theodora.events.values import whole_seconds
+from theodora.storage.engine.cursor import Cursor
+from theodora.storage.engine.organisations import Organisation
+from theodora.storage.events.lookup import events_with
+from theodora.storage.events.rows import Rows, Stored
+from theodora.storage.events.tables import DEPLOYMENTS
+from theodora.storage.events.terms import Term
+from theodora.storage.facts.commits import load
+from theodora.storage.facts.derivation_queue import mark_deployment, mark_sequence
+from theodora.storage.facts.match_keys import match_keys
+from theodora.storage.facts.override_history import NOBODY, Giver, Verdict, forget_acts, record_act
+from theodora.storage.facts.settings import effective_settings
+
+_END_OF_TIME_NS = 2**63 - 1
+
+
+def apply_verdict(
+    cursor: Cursor,
+    rows: Rows[Deployment],
+    org: Organisation,
+    stored: Stored[Deployment],
+    patch: Verdict,
+    giver: Giver = NOBODY,
+) -> None:
+    """Adds what `patch` says to the deployment's verdict; one that says nothing changes nothing."""
+    if patch == Verdict():
+        return
+    given = get_verdict(cursor, stored.key)
+    verdict = (given.verdict if given else Verdict()).patched(patch)
+    put_verdict(cursor, rows, org, stored, verdict, giver)
+    record_act(cursor, org, stored.key, verdict, giver)
+
+
+def put_verdict(
+    cursor: Cursor,
+    rows: Rows[Deployment],
+    org: Organisation,
+    stored: Stored[Deployment],
+    verdict: Verdict,
+    giver: Giver,
+) -> None:
+    """Has the verdict count, in place of any before."""
+    mark_concerned(cursor, org, stored)
+    found = stored.event.remediation
+    cursor.execute(
+        "INSERT INTO verdicts (deployment, org, linked_id, linked_type, change_failure, "
+        "remediation_id, remediation_version, remediation_type, given_by, given_at_ns, reason) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+        "ON CONFLICT (deployment) DO UPDATE SET change_failure = excluded.change_failure, "
+        "remediation_id = excluded.remediation_id, "
+        "remediation_version = excluded.remediation_version, "
+        "remediation_type = excluded.remediation_type, given_by = excluded.given_by, "
+        "given_at_ns = excluded.given_at_ns, reason = excluded.reason",
+        (stored.key, org.key, found and found.id, found and found.type, *verdict, *giver),
+    )
+    _settle(cursor, rows, org, stored)
+    mark_concerned(cursor, org, stored)
+
+
+def remove_verdict(
+    cursor: Cursor, rows: Rows[Deployment], org: Organisation, stored: Stored[Deployment]
+) -> None:
+    """Has the rules decide again.
+
+    A failure that they found before is told at once; all else waits to be derived.
+    """
+    mark_concerned(cursor, org, stored)
+    links = _links(cursor, stored)
+    cursor.execute("DELETE FROM verdicts WHERE deployment = ?", (stored.key,))
+    _write(cursor, rows, org, stored, None, links, failed_by=None, awaits_rules=True)
+
+
+def latest_of_version(
+    cursor: Cursor,
+    org: Organisation,
+    service: str,
+    env: str | None,
+    version: str,
+    failed: Stored[Deployment] | None = None,
+) -> str | None:
+    """The id of the last deployment of this version, by the order of sequences.
+
+    Where it is to have remedied `failed`, it is another one of the same sequence.
+    """
+    tag = effective_settings(cursor, org, service).sequence_tag if failed else None
+    part = part_of(failed.event.custom_tags, tag) if failed else ()
+    keys = match_keys(cursor, org)
+    before_ns = None
+    while True:
+        before_ns = _last_finish(cursor, org, service, env, version, before_ns)
+        if before_ns is None:
+            return None
+        tied = _finished_at(cursor, org, service, env, before_ns)
+        ids = {each.git.repository_id for each in tied if each.git and len(tied) > 1}
+        repositories = {keys.key(id_): load(cursor, org, keys, id_) for id_ in ids}
+        of_part = [each for each in tied if part_of(each.custom_tags, tag) == part]
+        for each in reversed(in_order(of_part, repositories, keys)):
+            if each.version == version and not (failed and each.id == failed.event.id):
+                return each.id
+
+
+def _last_finish(
+    cursor: Cursor,
+    org: Organisation,
+    service: str,
+    env: str | None,
+    version: str,
+    before_ns: int | None,
+) -> int | None:
+    """When the last deployment of a version finished, of those that did so before an instant."""
+    found = events_with(DEPLOYMENTS, org, Term("version", version))
+    last_ns = _END_OF_TIME_NS if before_ns is None else before_ns - 1
+    row = cursor.execute(
+        f"SELECT max(e.finished_at_ns) FROM ({found.sql}) p "
+        "CROSS JOIN deployments e ON e.key = p.event "
+        "WHERE e.service = ? AND e.env IS NOT DISTINCT FROM ? AND e.finished_at_ns <= ?",
+        (*found.values, service, env, last_ns),
+    ).fetchone()
+    return row[0] if row else None
+
+
+def _finished_at(
+    cursor: Cursor, org: Organisation, service: str, env: str | None, finished_at_ns: int
+) -> list[Deployment]:
+    """The deployments of a service and environment that finished at one instant."""
+    rows = cursor.execute(
+        f"SELECT {DEPLOYMENTS.select} FROM deployments e WHERE e.org = ? "
+        "AND e.finished_at_ns = ? AND e.service = ? AND e.env IS NOT DISTINCT FROM ?",
+        (org.key, finished_at_ns, service, env),
+    )
+    return [DEPLOYMENTS.from_row(row) for row in rows]
+
+
+def drop_verdict(cursor: Cursor, org: Organisation, stored: Stored[Deployment]) -> None:
+    """Takes the verdict and its history away, as the deployment itself goes."""
+    mark_concerned(cursor, org, stored)
+    cursor.execute("DELETE FROM verdicts WHERE deployment = ?", (stored.key,))
+    forget_acts(cursor, stored.key)
+
+
+def mark_concerned(cursor: Cursor, org: Organisation, judged: Stored[Deployment]) -> None:
+    """Marks the sequence of a deployment that is judged, and that of the one named as remedy."""
+    mark_deployment(cursor, org, judged)
+    sequences = cursor.execute(
+        "SELECT r.service, r.env FROM verdicts v "
+        "JOIN deployments r ON r.org = v.org AND r.id = v.remediation_id WHERE v.deployment = ?",
+        (judged.key,),
+    ).fetchall()
+    for service, env in sequences:
+        mark_sequence(cursor, org, service, env)
+
+
+def relink(
+    cursor: Cursor,
+    rows: Rows[Deployment],
+    org: Organisation,
+    changed: Iterable[Stored[Deployment]],
+) -> None:
+    """Settles anew every verdict that is about one of `changed`, or names one as the remedy.
+
+    `changed` holds the deployment as it was and as it is.
+    """
+    keys: set[int] = set()
+    for stored in changed:
+        keys.update(_judged_by(cursor, org, stored))
+    for judged in (rows.get(cursor, key) for key in keys):
+        if judged is not None:
+            _settle(cursor, rows, org, judged)
+            mark_concerned(cursor, org, judged)
+
+
+def _judged_by(cursor: Cursor, org: Organisation, stored: Stored[Deployment]) -> Iterable[int]:
+    event = stored.event
+    rows = cursor.execute(
+        "SELECT deployment FROM verdicts WHERE deployment = ?1 "
+        "UNION ALL SELECT deployment FROM verdicts WHERE org = ?2 AND remediation_id = ?3 "
+        "UNION ALL SELECT deployment FROM verdicts WHERE org = ?2 AND linked_id = ?3 "
+        "UNION ALL SELECT v.deployment FROM verdicts v JOIN deployments d ON d.key = v.deployment "
+        "WHERE v.org = ?2 AND v.remediation_version = ?4 AND d.service = ?5 AND "
+        "d.env IS NOT DISTINCT FROM ?6",
+        (stored.key, org.key, event.id, event.version, event.service, event.env),
+    )
+    return [key for (key,) in rows]
+
+
+def _settle(
+    cursor: Cursor, rows: Rows[Deployment], org: Organisation, judged: Stored[Deployment]
+) -> None:
+    """Writes what the verdict on a deployment means into its row."""
+    given = get_verdict(cursor, judged.key)
+    is_said = given is not None and given.verdict.change_failure is not None
+    _write(
+        cursor,
+        rows,
+        org,
+        judged,
+        _override(cursor, org, judged),
+        _links(cursor, judged),
+        failed_by="override" if is_said else judged.event.failed_by,
+        awaits_rules=judged.event.change_failure is None,
+    )
+
+
+def _write(
+    cursor: Cursor,
+    rows: Rows[Deployment],
+    org: Organisation,
+    judged: Stored[Deployment],
+    override: Override | None,
+    links: tuple[Link, ...],
+    *,
+    failed_by: str | None,
+    awaits_rules: bool,
+) -> None:
+    """Writes what the court makes of a deployment, alone and with what was found before.
+
+    `failed_by` is what says so if it failed; None where only derivation can tell.
+    """
+    event = judged.event
+    step = Step(event, Changes(status="no_git"), Decision("standard", (), links), awaits_rules)
+    named = [link.remediation_id for link in links]
+    if override and override.remediation and override.remediation.id:
+        named.append(override.remediation.id)
+    overrides = [override] if override else []
+    court = Court([step], overrides, (), _finished_at_ns(cursor, org, named))
+    verdict = court.derived(0, step).verdict
+    recovery_ns = verdict.recovery_time_ns
+    now = msgspec.structs.replace(
+        event,
+        change_failure=verdict.change_failure,
+        remediation=verdict.remediation,
+        recovery_time_sec=None if recovery_ns is None else whole_seconds(recovery_ns),
+        failed_by=failed_by if verdict.change_failure else None,
+    )
+    rows.derive(cursor, org, judged, now)
+
+
+def _override(cursor: Cursor, org: Organisation, judged: Stored[Deployment]) -> Override:
+    """The verdict as derivation takes it, with what the court cannot look up for itself.
+
+    A version becomes the id it stands for now. Where only a remediation was given, it is the
+    rules' finding that stands: the one in the row, since no verdict has ever replaced it.
+    """
+    event, given = judged.event, get_verdict(cursor, judged.key)
+    verdict = given.verdict if given else Verdict()
+    id_ = verdict.remediation_id
+    if verdict.remediation_version:
+        id_ = latest_of_version(
+            cursor, org, event.service, event.env, verdict.remediation_version, judged
+        )
+    said = verdict.change_failure
+    type_ = verdict.remediation_type
+    return Override(
+        deployment_id=event.id,
+        change_failure=event.change_failure if said is None else said,
+        remediation=GivenRemediation(type=type_, id=id_) if type_ else None,
+    )
+
+
+def _links(cursor: Cursor, judged: Stored[Deployment]) -> tuple[Link, ...]:
+    """What the rules found to have remedied the deployment, when last derived."""
+    row = cursor.execute(
+        "SELECT linked_id, linked_type FROM verdicts WHERE deployment = ? "
+        "AND linked_id IS NOT NULL",
+        (judged.key,),
+    ).fetchone()
+    return (Link(judged.event.id, *row, kind="linked", rule=""),) if row else ()
+
+
+def _finished_at_ns(cursor: Cursor, org: Organisation, ids: Iterable[str]) -> dict[str, int]:
+    """When the deployments with these ids finished, of those that are stored."""
+    found: dict[str, int] = {}
+    for id_ in ids:
+        row = cursor.execute(
+            "SELECT finished_at_ns FROM deployments WHERE org = ? AND id = ?", (org.key, id_)
+        ).fetchone()
+        if row:
+            found[id_] = row[0]
+    return found
+
+
+class GivenVerdict(NamedTuple):
+    """The verdict that counts, and who gave it."""
+
+    verdict: Verdict
+    giver: Giver
+
+
+def get_verdict(cursor: Cursor, key: int) -> GivenVerdict | None:
+    """The verdict by hand on the deployment whose row has this key."""
+    row = cursor.execute(
+        "SELECT change_failure, remediation_id, remediation_version, remediation_type, "
+        "given_by, given_at_ns, reason FROM verdicts WHERE deployment = ?",
+        (key,),
+    ).fetchone()
+    if row is None:
+        return None
+    change_failure, id_, version, type_, *giver = row
+    said = None if change_failure is None else bool(change_failure)
+    return GivenVerdict(Verdict(said, id_, version, type_), Giver(*giver))

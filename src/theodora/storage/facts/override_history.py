@@ -1,0 +1,112 @@
+"""What was said of deployments by hand, act by act: who gave or took back which verdict, when.
+
+The verdicts that count are in `verdicts`; this is how they came about. Acts are only added; of
+one deployment the newest hundred are kept.
+"""
+
+from typing import LiteralString, NamedTuple
+
+from theodora.events.values import RemediationType
+from theodora.storage.engine.cursor import Cursor, Row
+from theodora.storage.engine.organisations import Organisation
+from theodora.storage.events.rows import next_receipt
+
+MAX_ACTS = 100
+"""Of one deployment; older ones go."""
+
+
+class Verdict(NamedTuple):
+    """A verdict by hand: what is None was not said."""
+
+    change_failure: bool | None = None
+    remediation_id: str | None = None
+    """With a type, exactly one of id and version is given."""
+    remediation_version: str | None = None
+    remediation_type: RemediationType | None = None
+
+    def patched(self, patch: "Verdict") -> "Verdict":
+        """This verdict with what `patch` says; a deployment that did not fail has no remedy."""
+        change_failure = (
+            self.change_failure if patch.change_failure is None else patch.change_failure
+        )
+        if change_failure is False:
+            return Verdict(change_failure=False)
+        remedy = self if patch.remediation_type is None else patch
+        return remedy._replace(change_failure=change_failure)
+
+
+class Giver(NamedTuple):
+    """Who gives a verdict, when and why."""
+
+    by: str = ""
+    """A person or the name of a key."""
+    at_ns: int = 0
+    reason: str = ""
+
+
+NOBODY = Giver()
+
+
+class VerdictAct(NamedTuple):
+    """A verdict as it was given, or taken back."""
+
+    deployment_id: str
+    verdict: Verdict | None
+    """None if the verdict before it was taken back."""
+    giver: Giver
+
+
+_SELECT: LiteralString = (
+    "SELECT a.number, d.id, a.is_removal, a.change_failure, a.remediation_id, "
+    "a.remediation_version, a.remediation_type, a.given_by, a.given_at_ns, a.reason "
+    "FROM verdict_acts a JOIN deployments d ON d.key = a.deployment"
+)
+
+
+def record_act(
+    cursor: Cursor, org: Organisation, key: int, verdict: Verdict | None, giver: Giver
+) -> None:
+    """Adds an act to the history of the deployment whose row has this key."""
+    said = verdict or Verdict()
+    cursor.execute(
+        "INSERT INTO verdict_acts (number, org, deployment, is_removal, change_failure, "
+        "remediation_id, remediation_version, remediation_type, given_by, given_at_ns, reason) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (next_receipt(cursor), org.key, key, int(verdict is None), *said, *giver),
+    )
+    cursor.execute(
+        "DELETE FROM verdict_acts WHERE deployment = ?1 AND number NOT IN ("
+        "SELECT number FROM verdict_acts WHERE deployment = ?1 "
+        "ORDER BY given_at_ns DESC, number DESC LIMIT ?2)",
+        (key, MAX_ACTS),
+    )
+
+
+def acts_on(cursor: Cursor, key: int) -> tuple[VerdictAct, ...]:
+    """The history of the deployment whose row has this key, newest first."""
+    rows = cursor.execute(
+        f"{_SELECT} WHERE a.deployment = ? ORDER BY a.given_at_ns DESC, a.number DESC", (key,)
+    )
+    return tuple(_act(row) for row in rows)
+
+
+def acts_after(
+    cursor: Cursor, org: Organisation, number: int, limit: int
+) -> list[tuple[int, VerdictAct]]:
+    """The next acts of the organisation with their numbers, in the order of recording."""
+    rows = cursor.execute(
+        f"{_SELECT} WHERE a.org = ? AND a.number > ? ORDER BY a.number LIMIT ?",
+        (org.key, number, limit),
+    )
+    return [(row[0], _act(row)) for row in rows]
+
+
+def forget_acts(cursor: Cursor, key: int) -> None:
+    """Takes the history of a deployment away, as the deployment itself goes."""
+    cursor.execute("DELETE FROM verdict_acts WHERE deployment = ?", (key,))
+
+
+def _act(row: Row) -> VerdictAct:
+    _, deployment_id, is_removal, change_failure, id_, version, type_, *giver = row
+    verdict = Verdict(None if change_failure is None else bool(change_failure), id_, version, type_)
+    return VerdictAct(deployment_id, None if is_removal else verdict, Giver(*giver))

@@ -1,0 +1,26 @@
+"""Repositories with their commits, as they are now: from memory unless they have changed."""
+
+from theodora.dora import Repository
+from theodora.events import MatchKeys
+from theodora.storage.engine.cursor import Cursor
+from theodora.storage.engine.lru import Memory
+from theodora.storage.engine.organisations import Organisation
+from theodora.storage.facts.commits import load, repository_generation
+
+
+class Repositories:
+    """Remembers those that were asked for last, up to a number of commits."""
+
+    def __init__(self, most_commits: int) -> None:
+        self._known: Memory[tuple[int, str], tuple[object, Repository]] = Memory(most_commits)
+        """By organisation and match key; with the repository's generation."""
+
+    def get(self, cursor: Cursor, org: Organisation, keys: MatchKeys, key: str) -> Repository:
+        """The same value as before where nothing of it has changed."""
+        name = org.key, key
+        current = repository_generation(cursor, org, keys, key)
+        known = self._known.get(name)
+        if known is None or known[0] != current:
+            known = current, load(cursor, org, keys, key)
+            self._known.put(name, known, size=len(known[1].commits))
+        return known[1]

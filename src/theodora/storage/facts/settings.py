@@ -1,0 +1,201 @@
+"""Settings of services, and of the organisation for services that say nothing else."""
+
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import Future
+from typing import Any, NamedTuple
+
+import msgspec
+
+from theodora.dora import ServiceSettings
+from theodora.dora.settings import LeadTimeClock
+from theodora.events import MatchKeys
+from theodora.query import NOTHING, ProductionEnvs, Query
+from theodora.query.production import names_production, with_production
+from theodora.storage.engine.cursor import Cursor
+from theodora.storage.engine.database import Database
+from theodora.storage.engine.organisations import Organisation
+from theodora.storage.events.default_team import WHOLE_ORGANISATION, team_has_changed
+from theodora.storage.events.tables import DEPLOYMENTS, FAILURES
+from theodora.storage.facts.derivation_queue import mark_organisation, mark_service
+from theodora.storage.facts.match_keys import match_keys
+from theodora.storage.search.values import MAX_VALUES, posted_values
+
+MAX_SERVICES = 1_000
+"""Services listed at once at the most."""
+
+Given = dict[str, Any]
+"""Members of `ServiceSettings` by name, as JSON has them; those left out are not set here."""
+
+
+class KnownService(NamedTuple):
+    """A service that events or settings name, what was set for it and what holds."""
+
+    name: str
+    given: Given
+    effective: ServiceSettings
+
+
+class Settings:
+    """Every method is about one organisation and sees no other."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def given(self, org: Organisation, service: str = WHOLE_ORGANISATION) -> Given:
+        """What was set for the service itself, or for the organisation."""
+        return self._database.read(lambda cursor: given_settings(cursor, org, service))
+
+    def effective(self, org: Organisation, service: str) -> ServiceSettings:
+        """What holds for the service: its own settings, the organisation's, the defaults."""
+        return self._database.read(lambda cursor: effective_settings(cursor, org, service))
+
+    def services(
+        self, org: Organisation, after: str = "", limit: int = MAX_SERVICES
+    ) -> list[KnownService]:
+        """The services that events or settings name, in order of code points.
+
+        `limit` at the most of those whose names come after `after`.
+        """
+        return self._database.read(lambda cursor: _services(cursor, org, after, limit))
+
+    def production_envs(self, org: Organisation) -> ProductionEnvs:
+        """Which environments are production, by the settings of organisation and services."""
+        return self._database.read(lambda cursor: production_envs(cursor, org))
+
+    def has_production(self, org: Organisation) -> bool:
+        """Whether any event may be in production: its environment is for some service."""
+        return self._database.read(lambda cursor: production_tree(cursor, org) != NOTHING)
+
+    def match_keys(self, org: Organisation) -> MatchKeys:
+        """The keys by which its repositories meet, under the aliases that were set."""
+        return self._database.read(lambda cursor: match_keys(cursor, org))
+
+    def lead_time_clocks(self, org: Organisation) -> Mapping[str, LeadTimeClock]:
+        """Where lead times start: of services for which that was set, and of the rest as ""."""
+        return self._database.read(lambda cursor: _lead_time_clocks(cursor, org))
+
+    def put(
+        self, org: Organisation, given: Given, service: str = WHOLE_ORGANISATION
+    ) -> Future[ServiceSettings]:
+        """Replaces what was set there; the future says what then holds.
+
+        `given` has been checked (`theodora.dora.given`).
+        """
+        return self._change(org, service, lambda _: given)
+
+    def merge(
+        self, org: Organisation, given: Given, cleared: Collection[str], service: str
+    ) -> Future[ServiceSettings]:
+        """Adds to what was set there, after clearing some members; the rest stays."""
+        return self._change(org, service, lambda now: merged(now, given, cleared))
+
+    def _change(
+        self, org: Organisation, service: str, change: Callable[[Given], Given]
+    ) -> Future[ServiceSettings]:
+        def write(cursor: Cursor) -> ServiceSettings:
+            now = given_settings(cursor, org, service)
+            given = change(now)
+            if given.get("team") != now.get("team"):
+                team_has_changed(cursor, org, service)
+            _put(cursor, org, service, given)
+            if service == WHOLE_ORGANISATION:
+                mark_organisation(cursor, org)
+            else:
+                mark_service(cursor, org, service)
+            return effective_settings(cursor, org, service)
+
+        return self._database.write(write)
+
+
+def merged(now: Given, given: Given, cleared: Collection[str]) -> Given:
+    """What is set `now` without the members cleared and with those given."""
+    return {**{name: now[name] for name in now if name not in cleared}, **given}
+
+
+def given_settings(cursor: Cursor, org: Organisation, service: str) -> Given:
+    row = cursor.execute(
+        "SELECT document FROM settings WHERE org = ? AND service = ?", (org.key, service)
+    ).fetchone()
+    return msgspec.json.decode(row[0], type=Given) if row else {}
+
+
+def effective_settings(cursor: Cursor, org: Organisation, service: str) -> ServiceSettings:
+    return resolved(
+        given_settings(cursor, org, WHOLE_ORGANISATION), given_settings(cursor, org, service)
+    )
+
+
+def resolved(of_organisation: Given, of_service: Given) -> ServiceSettings:
+    """Member by member: what the service says, else the organisation, else the default."""
+    return msgspec.convert({**of_organisation, **of_service}, ServiceSettings)
+
+
+def _services(cursor: Cursor, org: Organisation, after: str, limit: int) -> list[KnownService]:
+    of_organisation = given_settings(cursor, org, WHOLE_ORGANISATION)
+    given = _given_to_services(cursor, org)
+    names = {name for name in given if name > after}
+    for table in (DEPLOYMENTS, FAILURES):
+        names.update(posted_values(cursor, table, org, "service", after, limit))
+    return [
+        KnownService(name, given.get(name, {}), resolved(of_organisation, given.get(name, {})))
+        for name in sorted(names)[:limit]
+    ]
+
+
+def _given_to_services(cursor: Cursor, org: Organisation) -> dict[str, Given]:
+    rows = cursor.execute(
+        "SELECT service, document FROM settings WHERE org = ? AND service <> ?",
+        (org.key, WHOLE_ORGANISATION),
+    )
+    given = {service: msgspec.json.decode(document, type=Given) for service, document in rows}
+    return {service: each for service, each in given.items() if each}
+
+
+def _lead_time_clocks(cursor: Cursor, org: Organisation) -> dict[str, LeadTimeClock]:
+    of_organisation = given_settings(cursor, org, WHOLE_ORGANISATION)
+    given = {WHOLE_ORGANISATION: {}, **_given_to_services(cursor, org)}
+    return {
+        service: resolved(of_organisation, each).lead_time_clock
+        for service, each in given.items()
+        if service == WHOLE_ORGANISATION or "lead_time_clock" in each
+    }
+
+
+def production_envs(cursor: Cursor, org: Organisation) -> ProductionEnvs:
+    """The production environments of the organisation and of services with their own."""
+    of_organisation = given_settings(cursor, org, WHOLE_ORGANISATION)
+    return ProductionEnvs(
+        resolved(of_organisation, {}).production_envs,
+        {
+            service: resolved(of_organisation, given).production_envs
+            for service, given in _given_to_services(cursor, org).items()
+            if "production_envs" in given
+        },
+    )
+
+
+def production_tree(cursor: Cursor, org: Organisation) -> Query:
+    """What `is:production` means among the events that are stored now."""
+    envs = production_envs(cursor, org)
+    known = {
+        env for table in (DEPLOYMENTS, FAILURES) for env in posted_values(cursor, table, org, "env")
+    }
+    if len(known) >= MAX_VALUES:
+        # Not all are known. The names as they are set must not be missed.
+        known.update(envs.usual, *envs.by_service.values())
+    return envs.tree(known)
+
+
+def with_settings(cursor: Cursor, org: Organisation, query: Query) -> Query:
+    """The query with what settings say in the place of `is:production`."""
+    if not names_production(query):
+        return query
+    return with_production(query, production_tree(cursor, org))
+
+
+def _put(cursor: Cursor, org: Organisation, service: str, given: Given) -> None:
+    cursor.execute(
+        "INSERT INTO settings (org, service, document) VALUES (?, ?, ?) "
+        "ON CONFLICT (org, service) DO UPDATE SET document = excluded.document",
+        (org.key, service, msgspec.json.encode(given).decode()),
+    )

@@ -1,0 +1,1 @@
+"""Event columns in memory, and the metrics read from them."""

@@ -1,0 +1,157 @@
+"""Which organisations' events are kept in memory, and for how long."""
+
+import threading
+from collections import defaultdict
+from dataclasses import dataclass
+
+from theodora.dora import DeploymentColumns, IncidentColumns, Period
+from theodora.storage.engine.cursor import Cursor
+from theodora.storage.engine.lru import Memory
+from theodora.storage.engine.organisations import Organisation
+from theodora.storage.events.change_log import reach
+from theodora.storage.metrics.columns import KeptDeployments, KeptIncidents, Snapshot, TooLarge
+
+_SHARE_CHANGED = 8
+
+
+class Overtaken(Exception):
+    """What is kept is newer than what the cursor sees."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshots:
+    """An organisation's events."""
+
+    deployments: Snapshot[DeploymentColumns]
+    incidents: Snapshot[IncidentColumns]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a question needs besides what is always held."""
+
+    tags: tuple[str, ...] = ()
+    """Keys of custom tags."""
+    stages: bool = False
+
+
+class _Kept:
+    """The events of one organisation, as of one number of the log."""
+
+    def __init__(self, org: Organisation) -> None:
+        self.deployments = KeptDeployments(org)
+        self.incidents = KeptIncidents(org)
+        self.number = 0
+
+    @property
+    def nbytes(self) -> int:
+        return self.deployments.nbytes + self.incidents.nbytes
+
+    def load(self, cursor: Cursor, limit_bytes: float, period: Period | None = None) -> None:
+        self.deployments.load(cursor, limit_bytes, period)
+        self.incidents.load(cursor, limit_bytes - self.deployments.nbytes, period)
+
+    def has(self, wanted: Wanted) -> bool:
+        """Whether it can answer."""
+        has_stages = self.deployments.has_stages or not wanted.stages
+        return has_stages and self.deployments.has_tags(wanted.tags)
+
+    def load_extras(self, cursor: Cursor, wanted: Wanted, limit_bytes: float) -> None:
+        """Reads what is not always held, unless it is then more than the limit."""
+        if wanted.stages and self.nbytes + self.deployments.stage_bytes <= limit_bytes:
+            self.deployments.load_stages(cursor)
+        for each in (self.deployments, self.incidents):
+            each.load_tags(cursor, wanted.tags)
+        if self.nbytes > limit_bytes:
+            self.deployments.drop_stages()
+            for each in (self.deployments, self.incidents):
+                each.drop_tags()
+
+    def catch_up(self, cursor: Cursor) -> None:
+        for each in (self.deployments, self.incidents):
+            each.catch_up(cursor, self.number)
+
+    def snapshots(self) -> Snapshots:
+        return Snapshots(self.deployments.snapshot(), self.incidents.snapshot())
+
+
+class KeptColumns:
+    """Keeps what was asked about last, up to a size; may be used by any thread."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit_bytes = limit_bytes
+        self._kept: Memory[int, _Kept] = Memory(limit_bytes)
+        self._too_large: dict[int, int] = {}
+        """Organisations that did not fit, and the number of the log at which they may be tried
+        again."""
+        self._lock = threading.Lock()
+        self._loading: defaultdict[int, threading.Lock] = defaultdict(threading.Lock)
+
+    @property
+    def nbytes(self) -> int:
+        """About how much memory is taken."""
+        return self._kept.size
+
+    def snapshots(self, cursor: Cursor, org: Organisation, wanted: Wanted) -> Snapshots:
+        """All events of the organisation that the cursor sees.
+
+        Raises `TooLarge` where they are more than may be kept, `Overtaken` where another thread
+        or another server has shown newer ones.
+        """
+        with self._lock:
+            loading = self._loading[org.key]
+        with loading:
+            kept = self._up_to_date(cursor, org, wanted)
+            with self._lock:
+                self._kept.put(org.key, kept, kept.nbytes)
+            if not kept.has(wanted):
+                raise TooLarge
+            return kept.snapshots()
+
+    def _up_to_date(self, cursor: Cursor, org: Organisation, wanted: Wanted) -> _Kept:
+        """What is kept, as of now; without what is wanted besides if that makes it too large."""
+        oldest, newest = reach(cursor)
+        with self._lock:
+            kept = self._kept.get(org.key)
+            if kept is not None and kept.number > newest:
+                raise Overtaken
+            # Until it is up to date nobody may find it: whatever ends this may leave it in between.
+            self._kept.forget(org.key)
+        if kept is None or kept.number + 1 < oldest:
+            kept = self._loaded(cursor, org, newest)
+        elif kept.number < newest:
+            kept.catch_up(cursor)
+        kept.number = newest
+        kept.load_extras(cursor, wanted, self._limit_bytes)
+        if kept.nbytes > self._limit_bytes:
+            self._note_too_large(org, kept, newest)
+            raise TooLarge
+        return kept
+
+    def _loaded(self, cursor: Cursor, org: Organisation, newest: int) -> _Kept:
+        if newest < self._too_large.get(org.key, 0):
+            raise TooLarge
+        kept = _Kept(org)
+        try:
+            kept.load(cursor, self._limit_bytes)
+        except TooLarge:
+            self._note_too_large(org, kept, newest)
+            raise
+        return kept
+
+    def _note_too_large(self, org: Organisation, kept: _Kept, newest: int) -> None:
+        """Has it be tried again once so much has changed that it may have shrunk.
+
+        Retention may have removed events, for example. To try in vain costs as much as to read
+        all that fits, so as many changes as a share of that have to come first.
+        """
+        changes = 1 + kept.deployments.count // _SHARE_CHANGED
+        self._too_large[org.key] = newest + changes
+
+
+def load_period(cursor: Cursor, org: Organisation, wanted: Wanted, period: Period) -> Snapshots:
+    """The events of one period alone, for one question."""
+    kept = _Kept(org)
+    kept.load(cursor, float("inf"), period)
+    kept.load_extras(cursor, wanted, float("inf"))
+    return kept.snapshots()

@@ -1,0 +1,435 @@
+"""Events of one organisation in memory, as the columns that metrics are computed from.
+
+Read from the database as a whole, then kept in step with the log of changes: what has changed
+is struck out and put at the end anew. Snapshots share arrays with what they were taken of,
+and never change.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any, Generic, LiteralString, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from theodora.dora import DeploymentColumns, IncidentColumns, Labels, Period
+from theodora.dora.columns import NO_VALUE, PENDING, UNKNOWN_NS, Flags, Ints, Places
+from theodora.dora.groups import ranges
+from theodora.dora.rows import REWORK_TAG, tag_values
+from theodora.dora.stages import STAGES
+from theodora.storage.derivation.commit_times import decode_spans
+from theodora.storage.engine.cursor import Cursor, Row, in_equal_parts, placeholders
+from theodora.storage.engine.organisations import Organisation
+from theodora.storage.events.change_log import changed_since
+from theodora.storage.events.lookup import unindexed_elements
+from theodora.storage.events.tables import DEPLOYMENTS, FAILURES, EventTable, decode_texts
+from theodora.storage.events.terms import TAG_MARKS
+from theodora.storage.metrics.arrays import Column, Columns, Growing, keep_ragged
+
+C = TypeVar("C", DeploymentColumns, IncidentColumns)
+
+_AT_ONCE = 8_192
+"""Rows taken up together."""
+_KEYS_AT_ONCE = 512
+"""Rows asked for by their keys in a statement."""
+_FEWEST_LOOSE = 4_096
+_LOOSE_SHARE = 8
+"""All are put in order once so many are struck out or lie loose at the end, as a number and as
+a share of all."""
+GROUPED = ("service", "team", "env", "repository_id")
+"""What is grouped by as fields; any other key is that of a custom tag."""
+
+
+class TooLarge(Exception):
+    """More than may be kept in memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlacesByKey:
+    """Finds events by the keys of their rows."""
+
+    keys: Ints
+    """In order: those of the events that were put in order together."""
+    places: Places
+    """Of the same."""
+    later: Mapping[int, int]
+    """Keys and places of those that came later."""
+
+    def find(self, keys: Ints) -> Places:
+        """Where the events with these keys were put last; -1 for those that never were."""
+        found = np.full(len(keys), -1)
+        if len(self.keys):
+            at = np.searchsorted(self.keys, keys)
+            at[at == len(self.keys)] = 0
+            is_known = self.keys[at] == keys
+            found[is_known] = self.places[at[is_known]]
+        if self.later:
+            later = np.array([self.later.get(key, -1) for key in keys.tolist()], np.intp)
+            found = np.where(later >= 0, later, found)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot(Generic[C]):
+    """Events as they were at one moment."""
+
+    columns: C
+    instants_ns: Ints
+    """By which events belong to a period."""
+    keys: Ints
+    """Of the events' rows."""
+    fields: Mapping[str, Labels]
+    """Searchable fields by name, as far as they are held."""
+    tags: Mapping[str, Labels]
+    """Custom tags by key, as far as they are held."""
+    is_there: Flags
+    """Whether the event at a place has not been struck out."""
+    by_key: PlacesByKey
+
+    def find(self, keys: Ints) -> Places:
+        """The places of the events with these keys, of those that are there."""
+        places = self.by_key.find(keys)
+        places = places[places >= 0]
+        return places[self.is_there[places]]
+
+
+class KeptEvents(ABC, Generic[C]):
+    """The events of one kind; used by one thread at a time."""
+
+    table: EventTable[Any]
+    select: LiteralString
+    """All rows: key, instant and tags, the values of `fields` in their order, then facts."""
+    instant: LiteralString
+    """The column by which events belong to a period."""
+    fields: tuple[str, ...]
+
+    def __init__(self, org: Organisation) -> None:
+        self._org = org
+        self._period: Period | None = None
+        self._keys = Growing(np.int64)
+        self._instants_ns = Growing(np.int64)
+        self._is_there: Flags = np.zeros(0, np.bool_)
+        self._fields: dict[str, Column | Columns] = {
+            name: Columns() if name in self.table.arrays else Column() for name in self.fields
+        }
+        self._tags: dict[str, Columns] = {}
+        self._by_key = PlacesByKey(self._keys.taken, np.zeros(0, np.intp), {})
+
+    @property
+    def nbytes(self) -> int:
+        """About how much memory it takes."""
+        columns = (*self._fields.values(), *self._tags.values())
+        return (
+            2 * (self._keys.nbytes + self._instants_ns.nbytes)
+            + sum(each.nbytes for each in columns)
+            + self._fact_bytes()
+        )
+
+    @property
+    def count(self) -> int:
+        """How many rows it has, of events that are there or were."""
+        return len(self._keys)
+
+    def load(self, cursor: Cursor, limit_bytes: float, period: Period | None = None) -> None:
+        """Reads all events, or those of `period`; raises `TooLarge` for more than the limit."""
+        self._period = period
+        for chunk in self._read(cursor, self.select):
+            self._extend(chunk)
+            if self.nbytes > limit_bytes:
+                raise TooLarge
+        self._is_there = np.ones(len(self._keys), np.bool_)
+        self._put_in_order()
+
+    def _read(self, cursor: Cursor, select: LiteralString) -> Iterator[Sequence[Row]]:
+        """What a statement selects of all events that are held, some rows at a time."""
+        statement: LiteralString = f"{select} WHERE e.org = ?"
+        values = [self._org.key]
+        if self._period is not None:
+            statement = f"{statement} AND {self.instant} >= ? AND {self.instant} < ?"
+            values += [self._period.start_ns, self._period.end_ns]
+        rows = iter(cursor.execute(statement, values))
+        while chunk := list(islice(rows, _AT_ONCE)):
+            yield chunk
+
+    def load_tags(self, cursor: Cursor, keys: Iterable[str]) -> None:
+        """Reads the custom tags with these keys, unless they are held."""
+        for key in keys:
+            if key not in self._tags:
+                self._tags[key] = self._tags_with(cursor, key)
+
+    def drop_tags(self) -> None:
+        self._tags.clear()
+
+    def has_tags(self, keys: Iterable[str]) -> bool:
+        return all(key in self._tags for key in keys)
+
+    def catch_up(self, cursor: Cursor, number: int) -> None:
+        """Takes up what has changed since a number of the log."""
+        changed = changed_since(cursor, self.table, self._org, number)
+        if not changed:
+            return
+        before = len(self._keys)
+        # The sign keeps SQLite from walking all of the organisation in search of these few.
+        statement = f"{self.select} WHERE +e.org = ? AND e.key IN ({placeholders(_KEYS_AT_ONCE)})"
+        for part in in_equal_parts(changed, _KEYS_AT_ONCE):
+            self._extend(cursor.execute(statement, (self._org.key, *part)).fetchall())
+        self._replace(np.array(changed, np.int64), before)
+        loose = len(self._by_key.later) + np.count_nonzero(~self._is_there)
+        if loose > max(_FEWEST_LOOSE, len(self._keys) // _LOOSE_SHARE):
+            self._put_in_order()
+
+    def snapshot(self) -> Snapshot[C]:
+        fields = {name: column.labels for name, column in self._fields.items()}
+        tags = {key: column.labels for key, column in self._tags.items()}
+        grouped = tags | {name: fields[name] for name in GROUPED}
+        columns = self._columns(grouped)
+        known = self._instants_ns.taken, self._keys.taken
+        return Snapshot(columns, *known, fields, tags, self._is_there, self._by_key)
+
+    def _replace(self, changed: Ints, before: int) -> None:
+        """Strikes out what has changed; what it is now was put from the place `before` on."""
+        places = self._by_key.find(changed)
+        is_there = np.ones(len(self._keys), np.bool_)
+        is_there[:before] = self._is_there
+        is_there[places[places >= 0]] = False
+        self._is_there = is_there
+        newer = {key: before + at for at, key in enumerate(self._keys.taken[before:].tolist())}
+        self._by_key = replace(self._by_key, later={**self._by_key.later, **newer})
+
+    def _extend(self, rows: Sequence[Row]) -> None:
+        if not rows:
+            return
+        keys, instants_ns, custom_tags, *values = zip(*rows, strict=True)
+        self._keys.extend(np.array(keys, np.int64))
+        self._instants_ns.extend(np.array(instants_ns, np.int64))
+        for column in self._fields.values():
+            of_field = values.pop(0)
+            if isinstance(column, Column):
+                column.extend(of_field)
+            else:
+                column.extend(map(decode_texts, of_field))
+        if self._tags:
+            self._extend_tags([tag_values(decode_texts(each)) for each in custom_tags])
+        self._extend_facts(custom_tags, *values)
+
+    def _extend_tags(self, tags: Sequence[Mapping[str, Sequence[str]]]) -> None:
+        for key, column in self._tags.items():
+            column.extend([of_event.get(key, ()) for of_event in tags])
+
+    def _tags_with(self, cursor: Cursor, key: str) -> Columns:
+        """The values of tags with a key, from the postings and from what they lack."""
+        column = Columns()
+        codes: list[int] = []
+        events: list[int] = []
+        for event, value in _tag_pairs(cursor, self.table, self._org, key):
+            events.append(event)
+            codes.append(column.code(value))
+        places = self._by_key.find(np.array(events, np.int64))
+        is_held = places >= 0
+        places, held = places[is_held], np.array(codes, np.int32)[is_held]
+        counts = np.bincount(places, minlength=len(self._keys))
+        column.extend_coded(held[np.argsort(places, kind="stable")], counts)
+        return column
+
+    def _put_in_order(self) -> None:
+        """Drops what was struck out, and puts the rest in order of service and time."""
+        service = _first_names(self._fields["service"].labels)
+        places = np.flatnonzero(self._is_there)
+        order = places[np.lexsort((self._instants_ns.taken[places], service[places]))]
+        for column in (*self._fields.values(), *self._tags.values()):
+            column.keep(order)
+        self._keys.keep(order)
+        self._instants_ns.keep(order)
+        self._keep_facts(order)
+        self._is_there = np.ones(len(order), np.bool_)
+        by_key = np.argsort(self._keys.taken)
+        self._by_key = PlacesByKey(self._keys.taken[by_key], by_key, {})
+
+    @abstractmethod
+    def _columns(self, labels: Mapping[str, Labels]) -> C: ...
+    @abstractmethod
+    def _extend_facts(self, custom_tags: Sequence[str | None], *values: Sequence[Any]) -> None: ...
+    @abstractmethod
+    def _keep_facts(self, places: Places) -> None: ...
+    @abstractmethod
+    def _fact_bytes(self) -> int: ...
+
+
+class KeptDeployments(KeptEvents[DeploymentColumns]):
+    """The deployments of an organisation."""
+
+    table = DEPLOYMENTS
+    instant = "e.finished_at_ns"
+    fields = (
+        *("service", "env", "team", "repository_id", "source", "deployment_type"),
+        *("failed_by", "lead_time_status"),
+    )
+    select = (
+        "SELECT e.key, e.finished_at_ns, e.custom_tags, e.service, e.env, e.team, "
+        "e.repository_id, e.source, e.deployment_type, e.failed_by, e.lead_time_status, "
+        "e.change_failure, "
+        "r.finished_at_ns - e.finished_at_ns, m.spans FROM deployments e "
+        "LEFT JOIN deployment_measures m ON m.deployment = e.key "
+        "LEFT JOIN deployments r ON e.recovery_time_sec IS NOT NULL "
+        "AND r.org = e.org AND r.id = e.remediation_id"
+    )
+    select_stages: LiteralString = (
+        "SELECT e.key, m.spans FROM deployments e "
+        "JOIN deployment_measures m ON m.deployment = e.key"
+    )
+
+    def __init__(self, org: Organisation) -> None:
+        super().__init__(org)
+        self._verdicts = Growing(np.int8)
+        self._is_rework = Growing(np.bool_)
+        self._recoveries_ns = Growing(np.int64)
+        self._commit_offsets = Growing(np.int64)
+        self._commit_offsets.extend(np.zeros(1, np.int64))
+        self._lead_times_ns = Growing(np.int64)
+        self._stages_ns: Growing[np.int64] | None = None
+
+    @property
+    def has_stages(self) -> bool:
+        return self._stages_ns is not None
+
+    @property
+    def stage_bytes(self) -> int:
+        """How much memory the stages of lead times take, or would."""
+        return self._lead_times_ns.nbytes * len(STAGES)
+
+    def load_stages(self, cursor: Cursor) -> None:
+        """Reads the stages of lead times, unless they are held."""
+        if self._stages_ns is not None:
+            return
+        stages = np.full((len(self._lead_times_ns), len(STAGES)), UNKNOWN_NS)
+        for chunk in self._read(cursor, self.select_stages):
+            keys, spans = zip(*chunk, strict=True)
+            counts, commits = decode_spans(spans)
+            places = self._by_key.find(np.array(keys, np.int64))
+            stages[ranges(self._commit_offsets.taken[places], counts)] = commits[:, 1:]
+        self._stages_ns = Growing(np.int64, (len(STAGES),))
+        self._stages_ns.extend(stages)
+
+    def drop_stages(self) -> None:
+        self._stages_ns = None
+
+    def _columns(self, labels: Mapping[str, Labels]) -> DeploymentColumns:
+        return DeploymentColumns(
+            finished_at_ns=self._instants_ns.taken,
+            verdict=self._verdicts.taken,
+            is_rework=self._is_rework.taken,
+            recovery_ns=self._recoveries_ns.taken,
+            lead_times_ns=self._lead_times_ns.taken,
+            commit_offsets=self._commit_offsets.taken,
+            stages_ns=None if self._stages_ns is None else self._stages_ns.taken,
+            labels=labels,
+        )
+
+    def _extend_facts(self, custom_tags: Sequence[str | None], *values: Sequence[Any]) -> None:
+        change_failures, recoveries_ns, spans = values
+        types = self._fields["deployment_type"].labels
+        is_standard = np.array([name == "standard" for name in types.values], np.bool_)
+        is_tagged = [each is not None and _is_tagged_rework(each) for each in custom_tags]
+        self._is_rework.extend(~is_standard[types.codes[-len(custom_tags) :]] | is_tagged)
+        self._verdicts.extend(_with(PENDING, change_failures, np.int8))
+        self._recoveries_ns.extend(_with(UNKNOWN_NS, recoveries_ns, np.int64))
+        counts, commits = decode_spans(spans)
+        self._commit_offsets.extend(self._commit_offsets.taken[-1] + np.cumsum(counts))
+        self._lead_times_ns.extend(commits[:, 0])
+        if self._stages_ns is not None:
+            self._stages_ns.extend(commits[:, 1:])
+
+    def _keep_facts(self, places: Places) -> None:
+        self._verdicts.keep(places)
+        self._is_rework.keep(places)
+        self._recoveries_ns.keep(places)
+        commits = keep_ragged(self._commit_offsets, places)
+        self._lead_times_ns.keep(commits)
+        if self._stages_ns is not None:
+            self._stages_ns.keep(commits)
+
+    def _fact_bytes(self) -> int:
+        facts = (self._verdicts, self._is_rework, self._recoveries_ns, self._commit_offsets)
+        stage_bytes = self.stage_bytes if self.has_stages else 0
+        return sum(each.nbytes for each in (*facts, self._lead_times_ns)) + stage_bytes
+
+
+class KeptIncidents(KeptEvents[IncidentColumns]):
+    """The failures of an organisation."""
+
+    table = FAILURES
+    instant = "e.started_at_ns"
+    fields = ("service", "env", "team", "repository_id", "source", "severity")
+    select = (
+        "SELECT e.key, e.started_at_ns, e.custom_tags, e.services, e.env, e.team, "
+        "e.repository_id, e.source, e.severity, e.finished_at_ns - e.started_at_ns "
+        "FROM failures e"
+    )
+
+    def __init__(self, org: Organisation) -> None:
+        super().__init__(org)
+        self._is_open = Growing(np.bool_)
+        self._restore_ns = Growing(np.int64)
+
+    def _columns(self, labels: Mapping[str, Labels]) -> IncidentColumns:
+        return IncidentColumns(
+            started_at_ns=self._instants_ns.taken,
+            is_open=self._is_open.taken,
+            restore_ns=self._restore_ns.taken,
+            labels=labels,
+        )
+
+    def _extend_facts(self, custom_tags: Sequence[str | None], *values: Sequence[Any]) -> None:
+        (spans_ns,) = values
+        self._is_open.extend(np.array([each is None for each in spans_ns], np.bool_))
+        # One that ends before it starts has no time to restore, and is not open either.
+        restored = [each if each is not None and each >= 0 else UNKNOWN_NS for each in spans_ns]
+        self._restore_ns.extend(np.array(restored, np.int64))
+
+    def _keep_facts(self, places: Places) -> None:
+        self._is_open.keep(places)
+        self._restore_ns.keep(places)
+
+    def _fact_bytes(self) -> int:
+        return self._is_open.nbytes + self._restore_ns.nbytes
+
+
+def _tag_pairs(
+    cursor: Cursor, table: EventTable[Any], org: Organisation, key: str
+) -> Iterator[tuple[int, str]]:
+    """Events, and the values of their tags with a key; one with two values comes twice."""
+    for mark in TAG_MARKS:
+        prefix = f"{mark}{key}:"
+        rows = cursor.execute(
+            f"SELECT event, term FROM {table.postings} WHERE org = ? AND term >= ? AND term < ?",
+            (org.key, prefix, f"{mark}{key};"),
+        )
+        yield from ((event, term[len(prefix) :]) for event, term in rows)
+    rest = unindexed_elements(table, org)
+    rows = cursor.execute(
+        f"SELECT x.event, x.value {rest.sql} AND x.field = ?", (*rest.values, f"@{key}")
+    )
+    yield from ((event, value) for event, value in rows)
+
+
+def _is_tagged_rework(custom_tags: str) -> bool:
+    """Looks for the text first: few have it, and reading JSON takes longer."""
+    return REWORK_TAG in custom_tags and REWORK_TAG in decode_texts(custom_tags)
+
+
+def _with(missing: int, values: Sequence[int | None], dtype: type[np.integer[Any]]) -> NDArray[Any]:
+    return np.array([missing if each is None else each for each in values], dtype)
+
+
+def _first_names(labels: Labels) -> Ints:
+    """Of each event the place of its first name among all in order; of one that has none, 0."""
+    places = np.zeros(len(labels.values) + 1, np.int64)
+    by_name = sorted(range(len(labels.values)), key=labels.values.__getitem__)
+    places[by_name] = np.arange(1, len(by_name) + 1)
+    if labels.offsets is None:
+        return places[labels.codes]
+    starts, ends = labels.offsets[:-1], labels.offsets[1:]
+    padded = np.append(labels.codes, np.int32(NO_VALUE))
+    return np.where(ends > starts, places[padded[starts]], 0)

@@ -1,0 +1,192 @@
+"""The deployments of one period, as memory holds them at one moment: counted, and the newest."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from theodora.dora import DeploymentColumns, Period
+from theodora.dora.columns import NO_VALUE, PENDING, UNKNOWN_NS, Ints, Labels, Places
+from theodora.dora.groups import ranges
+from theodora.events import Deployment, DeploymentType
+from theodora.query import Field, Query
+from theodora.query.fields import Scalar
+from theodora.storage.engine.cursor import Cursor, in_equal_parts, placeholders
+from theodora.storage.engine.organisations import Organisation
+from theodora.storage.events.tables import DEPLOYMENTS
+from theodora.storage.metrics.columns import KeptDeployments, Snapshot
+from theodora.storage.metrics.filter import VERDICTS, Selecting, is_verdict
+
+COUNTED = frozenset({*KeptDeployments.fields, "change_failure"})
+"""Fields whose values can be counted."""
+
+_KEYS_AT_ONCE = 64
+
+_Codes = NDArray[np.int8] | NDArray[np.int32]
+
+ValueCounts = Sequence[tuple[Scalar | None, int]]
+"""Values, and how many deployments have each; None is that of those without one."""
+
+
+class VerdictCounts(NamedTuple):
+    """Deployments by verdict."""
+
+    pending: int
+    fine: int
+    failed: int
+
+    @property
+    def total(self) -> int:
+        return sum(self)
+
+
+class Glimpse(NamedTuple):
+    """What memory holds of a deployment, as its members have it."""
+
+    finished_at_ns: int
+    change_failure: bool | None
+    deployment_type: DeploymentType
+    lead_time_status: str | None
+    recovery_ns: int | None
+    """From when it finished until it was remedied."""
+
+
+class InPeriod:
+    """Looks at the deployments of one period. What is asked is told of those `tree` is true of.
+
+    Periods that something is told by are parts of that one, and follow one on the other.
+    """
+
+    def __init__(
+        self,
+        snapshot: Snapshot[DeploymentColumns],
+        cursor: Cursor,
+        org: Organisation,
+        period: Period,
+    ) -> None:
+        self._snapshot = snapshot
+        self._cursor = cursor
+        self._org = org
+        self._selecting = Selecting(KeptDeployments, snapshot, cursor, org, period)
+
+    def count(self, tree: Query) -> int:
+        """How many there are."""
+        return len(self._places(tree))
+
+    def values(self, tree: Query, field: Field, limit: int) -> ValueCounts:
+        """The values of `field`, one of `COUNTED`.
+
+        Those of most deployments first, then in order; None is that of those without a value,
+        and the last of its equals.
+        """
+        values, codes = self._coded(field)
+        # Codes begin with that of having no value.
+        numbers = codes[self._places(tree)].astype(np.intp) - NO_VALUE
+        none, *counts = np.bincount(numbers, minlength=1).tolist()
+        found = sorted(
+            ((value, count) for value, count in zip(values, counts, strict=False) if count),
+            key=lambda each: (-each[1], each[0]),
+        )
+        place = next((at for at, (_, count) in enumerate(found) if count < none), len(found))
+        return [*found[:place], *([(None, none)] if none else []), *found[place:]][:limit]
+
+    def verdicts(self, tree: Query, periods: Sequence[Period]) -> list[VerdictCounts]:
+        """How many have which verdict, by the period that they finished in."""
+        if not periods:
+            return []
+        places = self._places(tree)
+        codes = self._snapshot.columns.verdict[places] - PENDING
+        kinds = len(VerdictCounts._fields)
+        counts = self._by_period(places, codes, kinds, periods)
+        return [VerdictCounts(*each) for each in counts.T.tolist()]
+
+    def series(
+        self, tree: Query, field: Field, periods: Sequence[Period]
+    ) -> Mapping[Scalar | None, list[int]]:
+        """How many have each value of `field`, one of `COUNTED`, by the period."""
+        places = self._places(tree)
+        values, codes = self._coded(field)
+        counts = self._by_period(places, codes[places] - NO_VALUE, len(values) + 1, periods)
+        return dict(zip((None, *values), counts.tolist(), strict=True))
+
+    def commits(self, tree: Query, edges_ns: Sequence[int]) -> list[int]:
+        """How many commits have which lead times.
+
+        There is a count for each edge, of the lead times from it up to the next one. What is
+        less than the first counts there.
+        """
+        columns, places = self._snapshot.columns, self._places(tree)
+        starts, ends = columns.commit_offsets[places], columns.commit_offsets[places + 1]
+        lead_times_ns = columns.lead_times_ns[ranges(starts, ends - starts)]
+        steps = np.searchsorted(edges_ns, lead_times_ns, side="right") - 1
+        return np.bincount(np.maximum(steps, 0), minlength=len(edges_ns)).tolist()
+
+    def newest(self, tree: Query, limit: int) -> list[Deployment]:
+        """Newest first, those of one instant in order of their ids; read by their keys."""
+        keys = self._snapshot.keys[self._newest(tree, limit)].tolist()
+        # The sign keeps SQLite from walking all of the organisation in search of these few.
+        statement = (
+            f"SELECT {DEPLOYMENTS.select} FROM deployments e "
+            f"WHERE +e.org = ? AND e.key IN ({placeholders(_KEYS_AT_ONCE)})"
+        )
+        found = [
+            DEPLOYMENTS.from_row(row)
+            for part in in_equal_parts(keys, _KEYS_AT_ONCE)
+            for row in self._cursor.execute(statement, (self._org.key, *part)).fetchall()
+        ]
+        return sorted(found, key=lambda each: (-each.finished_at_ns, each.id))[:limit]
+
+    def glimpses(self, tree: Query, limit: int) -> list[Glimpse]:
+        """Newest first; of several that finished at one instant any may be left out."""
+        columns, fields = self._snapshot.columns, self._snapshot.fields
+        places = self._newest(tree, limit)
+        places = places[np.argsort(-columns.finished_at_ns[places], kind="stable")][:limit]
+        verdicts, recoveries_ns = columns.verdict[places], columns.recovery_ns[places]
+        return [
+            Glimpse(*each)
+            for each in zip(
+                columns.finished_at_ns[places].tolist(),
+                (None if each == PENDING else bool(each) for each in verdicts.tolist()),
+                cast("list[DeploymentType]", _names(fields["deployment_type"], places)),
+                _names(fields["lead_time_status"], places),
+                (None if each == UNKNOWN_NS else each for each in recoveries_ns.tolist()),
+                strict=True,
+            )
+        ]
+
+    def _places(self, tree: Query) -> Places:
+        return self._selecting.selected(tree).places
+
+    def _newest(self, tree: Query, limit: int) -> Places:
+        """Those of so many, and of all that finished when the last of them did."""
+        places = self._places(tree)
+        if len(places) <= limit or not limit:
+            return places[:limit]
+        instants_ns = self._snapshot.columns.finished_at_ns[places]
+        last_ns = np.partition(instants_ns, len(places) - limit)[len(places) - limit]
+        return places[instants_ns >= last_ns]
+
+    def _coded(self, field: Field) -> tuple[Sequence[Scalar], _Codes]:
+        """The values of a field, and the code that each event has of them."""
+        if is_verdict(field):
+            return VERDICTS, self._snapshot.columns.verdict
+        labels = self._snapshot.fields[field.name]
+        return tuple(labels.values), labels.codes
+
+    def _by_period(
+        self, places: Places, codes: _Codes, kinds: int, periods: Sequence[Period]
+    ) -> Ints:
+        """How many have each code, a row a code and a column a period."""
+        starts = [each.start_ns for each in periods]
+        instants_ns = self._snapshot.columns.finished_at_ns[places]
+        at = np.searchsorted(starts, instants_ns, side="right") - 1
+        numbers = codes.astype(np.intp) * len(periods) + at
+        return np.bincount(numbers, minlength=kinds * len(periods)).reshape(kinds, -1)
+
+
+def _names(labels: Labels, places: Places) -> list[str | None]:
+    """The value of each."""
+    # The code of having none is that of the last.
+    names = (*labels.values, None)
+    return [names[code] for code in labels.codes[places].tolist()]

@@ -1,0 +1,165 @@
+"""Which of the events in memory match a query.
+
+A leaf about a field or a tag that is held is decided once for each different value, by the
+matcher itself. Whatever else is asked goes to the database, which answers with keys.
+"""
+
+from collections.abc import Iterable, Sequence
+from functools import reduce
+from typing import Any, Generic, TypeVar, assert_never
+
+import numpy as np
+from numpy.typing import NDArray
+
+from theodora.dora import DeploymentColumns, IncidentColumns, Labels, Period, Selected
+from theodora.dora.columns import Flags, Ints, Places
+from theodora.query import (
+    And,
+    Equals,
+    Everything,
+    Field,
+    Leaf,
+    Not,
+    Or,
+    Production,
+    Query,
+    Tag,
+    Text,
+)
+from theodora.query.fields import Scalar, Target
+from theodora.query.matches import TargetLeaf, holds
+from theodora.storage.engine.cursor import Cursor
+from theodora.storage.engine.organisations import Organisation
+from theodora.storage.events.lookup import events_with
+from theodora.storage.events.terms import Term
+from theodora.storage.facts.settings import production_tree
+from theodora.storage.metrics.columns import KeptEvents, Snapshot
+from theodora.storage.search.where import compile_where
+
+C = TypeVar("C", DeploymentColumns, IncidentColumns)
+
+VERDICTS: Sequence[Scalar] = (False, True)
+"""What the codes of verdicts stand for, that of a pending one being that of no value."""
+
+
+class Selecting(Generic[C]):
+    """Selects among the events of one kind, of which those of one period matter.
+
+    What a query is true of is found out once, whatever others it is a part of.
+    """
+
+    def __init__(
+        self,
+        kept: type[KeptEvents[C]],
+        snapshot: Snapshot[C],
+        cursor: Cursor,
+        org: Organisation,
+        period: Period,
+    ) -> None:
+        self._cursor = cursor
+        self._org = org
+        self._kept = kept
+        self._snapshot = snapshot
+        self._period = period
+        instants_ns = snapshot.instants_ns
+        is_within = (instants_ns >= period.start_ns) & (instants_ns < period.end_ns)
+        self._places = np.flatnonzero(is_within & snapshot.is_there)
+        self._matching: dict[Query, Flags] = {}
+
+    def selected(self, tree: Query) -> Selected[C]:
+        """The events of the period that match `tree`."""
+        if isinstance(tree, Everything):
+            return Selected(self._snapshot.columns, self._places)
+        return Selected(self._snapshot.columns, self._places[self._matches(tree)])
+
+    def _matches(self, query: Query) -> Flags:
+        """Whether the query is true of each event of the period."""
+        found = self._matching.get(query)
+        if found is None:
+            found = self._matching[query] = self._looked_into(query)
+        return found
+
+    def _looked_into(self, query: Query) -> Flags:
+        match query:
+            case Everything():
+                return np.ones(len(self._places), np.bool_)
+            case And(parts):
+                return reduce(np.logical_and, map(self._matches, parts))
+            case Or(parts):
+                return reduce(np.logical_or, map(self._matches, parts))
+            case Not(part):
+                return ~self._matches(part)
+            case Production():
+                return self._matches(production_tree(self._cursor, self._org))
+            case _:
+                return self._leaf(query)
+
+    def _leaf(self, leaf: Leaf) -> Flags:
+        if not isinstance(leaf, Text):
+            if is_verdict(leaf.target) and isinstance(self._snapshot.columns, DeploymentColumns):
+                return _by_value(leaf, VERDICTS, self._snapshot.columns.verdict[self._places])
+            if (labels := self._labels(leaf.target)) is not None:
+                return _by_labels(leaf, labels, self._places)
+        return self._of_keys(leaf)
+
+    def _labels(self, target: Field | Tag) -> Labels | None:
+        match target:
+            case Field():
+                return self._snapshot.fields.get(target.name)
+            case Tag():
+                return self._snapshot.tags.get(target.key)
+            case _:
+                assert_never(target)
+
+    def _of_keys(self, leaf: Leaf) -> Flags:
+        matching = np.zeros_like(self._snapshot.is_there)
+        matching[self._snapshot.find(self._keys(leaf))] = True
+        return matching[self._places]
+
+    def _keys(self, leaf: Leaf) -> Ints:
+        """The keys of the events of the period, at the least, that match."""
+        table, cursor = self._kept.table, self._cursor
+        term = self._term(leaf)
+        if term is not None:
+            rows = cursor.execute(*events_with(table, self._org, term))
+        else:
+            condition = compile_where(leaf, table, cursor.dialect)
+            instant = self._kept.instant
+            rows = cursor.execute(
+                f"SELECT e.key FROM {table.name} e WHERE e.org = ? "
+                f"AND {instant} >= ? AND {instant} < ? AND {condition.sql}",
+                (self._org.key, self._period.start_ns, self._period.end_ns, *condition.values),
+            )
+        return np.fromiter((key for (key,) in rows), np.int64)
+
+    def _term(self, leaf: Leaf) -> Term | None:
+        """The term under which the index holds exactly the events that match, if there is one."""
+        match leaf:
+            case Equals(Tag(key), str(value)):
+                return Term(f"@{key}", value)
+            case Equals(Field() as field, str(value)) if (
+                field.name in self._kept.table.posted_fields
+            ):
+                return Term(field.name, value)
+            case _:
+                return None
+
+
+def is_verdict(target: Target) -> bool:
+    """Whether it is the field whose values the codes of verdicts stand for."""
+    return isinstance(target, Field) and target.name == "change_failure"
+
+
+def _by_labels(leaf: TargetLeaf, labels: Labels, places: Places) -> Flags:
+    """Whether a leaf holds of each event, by its values."""
+    if labels.offsets is None:
+        return _by_value(leaf, labels.values, labels.codes[places])
+    matching = _by_value(leaf, labels.values, labels.codes)
+    found = np.concatenate((np.zeros(1, np.int64), np.cumsum(matching)))
+    return found[labels.offsets[places + 1]] > found[labels.offsets[places]]
+
+
+def _by_value(leaf: TargetLeaf, values: Iterable[Scalar], codes: NDArray[Any]) -> Flags:
+    """Whether a leaf holds of each code, the last of all being that of no value."""
+    is_match = np.array([*(holds(leaf, (value,)) for value in values), False])
+    return is_match[codes]

@@ -1,0 +1,146 @@
+"""Metrics over the store: the answer to a metrics query, of everything stored now."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple, TypeVar
+
+from theodora.dora import (
+    DeploymentColumns,
+    IncidentColumns,
+    MetricsQuery,
+    Period,
+    Report,
+    Selected,
+    make_report,
+)
+from theodora.query import Everything, Field, Query
+from theodora.storage.engine.cursor import Cursor
+from theodora.storage.engine.database import Database
+from theodora.storage.engine.organisations import Organisation
+from theodora.storage.events.tables import DEPLOYMENTS
+from theodora.storage.facts.settings import with_settings
+from theodora.storage.metrics.cache import KeptColumns, Overtaken, Snapshots, Wanted, load_period
+from theodora.storage.metrics.columns import GROUPED, KeptDeployments, KeptIncidents, TooLarge
+from theodora.storage.metrics.counts import COUNTED, InPeriod, ValueCounts
+from theodora.storage.metrics.filter import Selecting
+from theodora.storage.search.where import compile_where
+
+MEMORY_MIB = 512
+"""For events kept in memory, unless another size is asked for."""
+
+_ATTEMPTS = 3
+"""Looks at newer snapshots before events are loaded for one question alone."""
+_EVERYTHING = Everything()
+
+T = TypeVar("T")
+
+
+class Metrics:
+    """Every method is about one organisation and sees no other."""
+
+    def __init__(self, database: Database, memory_mib: int = MEMORY_MIB) -> None:
+        self._database = database
+        self._kept = KeptColumns(memory_mib * 2**20)
+
+    @property
+    def memory_bytes(self) -> int:
+        """About how much memory events take that are kept to compute metrics from."""
+        return self._kept.nbytes
+
+    def report(self, org: Organisation, query: MetricsQuery, tree: Query = _EVERYTHING) -> Report:
+        """The answer to `query`, over the deployments and failures that `tree` is true of.
+
+        It tells what has been derived: what is marked counts as it was before. Every write
+        that was committed before is in it, by whatever process.
+        """
+        tags = tuple(key for key in query.group_by if key not in GROUPED)
+        asked = _Asked(
+            org,
+            Wanted(tags, stages=query.stages),
+            tree,
+            Period(query.previous_period.start_ns, query.period.end_ns),
+        )
+        return make_report(query, *self._answered(asked, _select))
+
+    def value_counts(
+        self, org: Organisation, period: Period, tree: Query, field: Field, limit: int
+    ) -> ValueCounts:
+        """The values of `field` among the deployments of `period` that `tree` is true of.
+
+        Those of most deployments first, then in order; None is that of those without a value,
+        and the last of its equals.
+        """
+        if field.name not in COUNTED:
+            return self._database.read(partial(_count_in_table, org, period, tree, field, limit))
+        return self.in_period(org, period, lambda those: those.values(tree, field, limit))
+
+    def in_period(self, org: Organisation, period: Period, look: Callable[[InPeriod], T]) -> T:
+        """What `look` finds among the deployments of `period`, all at one moment."""
+        asked = _Asked(org, Wanted((), stages=False), _EVERYTHING, period)
+        return self._answered(asked, partial(_look, look))
+
+    def _answered(self, asked: "_Asked", answer: "_Answer[T]") -> T:
+        """What `answer` makes of the events kept, or of those of the period alone."""
+        for _ in range(_ATTEMPTS):
+            try:
+                return self._database.read(partial(self._answer_kept, asked, answer))
+            except Overtaken:
+                continue
+            except TooLarge:
+                break
+        return self._database.read(partial(_answer_alone, asked, answer))
+
+    def _answer_kept(self, asked: "_Asked", answer: "_Answer[T]", cursor: Cursor) -> T:
+        return answer(asked, cursor, self._kept.snapshots(cursor, asked.org, asked.wanted))
+
+
+class _Asked(NamedTuple):
+    """Which events a question is about."""
+
+    org: Organisation
+    wanted: Wanted
+    tree: Query
+    period: Period
+
+
+class _Selected(NamedTuple):
+    """What matches."""
+
+    deployments: Selected[DeploymentColumns]
+    incidents: Selected[IncidentColumns]
+
+
+_Answer = Callable[[_Asked, Cursor, Snapshots], T]
+
+
+def _answer_alone(asked: _Asked, answer: _Answer[T], cursor: Cursor) -> T:
+    """From columns loaded for this one question."""
+    return answer(asked, cursor, load_period(cursor, asked.org, asked.wanted, asked.period))
+
+
+def _select(asked: _Asked, cursor: Cursor, snapshots: Snapshots) -> _Selected:
+    where = cursor, asked.org, asked.period
+    return _Selected(
+        Selecting(KeptDeployments, snapshots.deployments, *where).selected(asked.tree),
+        Selecting(KeptIncidents, snapshots.incidents, *where).selected(asked.tree),
+    )
+
+
+def _look(look: Callable[[InPeriod], T], asked: _Asked, cursor: Cursor, snapshots: Snapshots) -> T:
+    return look(InPeriod(snapshots.deployments, cursor, asked.org, asked.period))
+
+
+def _count_in_table(
+    org: Organisation, period: Period, tree: Query, field: Field, limit: int, cursor: Cursor
+) -> ValueCounts:
+    """Of a field that is not held in memory."""
+    column = DEPLOYMENTS.column(field)
+    assert column is not None, "a field whose values stand in no column"
+    matching = compile_where(with_settings(cursor, org, tree), DEPLOYMENTS, cursor.dialect)
+    rows = cursor.execute(
+        f"SELECT {column}, count(*) FROM deployments e WHERE e.org = ? "
+        f"AND e.finished_at_ns >= ? AND e.finished_at_ns < ? AND {matching.sql} "
+        f"GROUP BY 1 ORDER BY 2 DESC, {column} IS NULL, 1 LIMIT ?",
+        (org.key, period.start_ns, period.end_ns, *matching.values, limit),
+    ).fetchall()
+    return [(value, count) for value, count in rows]

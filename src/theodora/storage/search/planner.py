@@ -1,0 +1,533 @@
+"""Runs a list request: chooses how to find the events, then reads them in order.
+
+There are three ways. A union of probes that finds few events: read them all and sort. Terms
+that hold many: walk their postings in order of time and stop at the limit. Else walk an index
+that has the order asked for. Whatever is found is checked against the whole query.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, LiteralString, NamedTuple, assert_never
+
+from theodora.query.ast import Everything, Query
+from theodora.query.fields import Field, Scalar
+from theodora.storage.engine.cursor import Cursor, Row
+from theodora.storage.engine.dialect import Dialect
+from theodora.storage.engine.organisations import Organisation
+from theodora.storage.events.lookup import has_unindexed, unindexed, unindexed_reach
+from theodora.storage.events.tables import E, EventTable
+from theodora.storage.facts.settings import with_settings
+from theodora.storage.search.probes import (
+    NumberProbe,
+    Probe,
+    RowProbe,
+    TermProbe,
+    TermRangeProbe,
+    Union,
+    WordProbe,
+    unions,
+)
+from theodora.storage.search.where import TRUE, Condition, compile_where
+
+_MOST_UNIONS = 16
+_MOST_PROBES = 200
+_MOST_MERGED = 16
+"""Terms whose postings are merged in order of time."""
+
+_NEEDED_NAMES: tuple[LiteralString, ...] = ("q1", "q2", "q3", "q4")
+"""What further terms' postings are called in a statement; more than these are not joined."""
+
+_EVERYTHING = Everything()
+_EMPTY = Condition("")
+_NOTHING = Condition("SELECT 0 AS at, 0 AS event WHERE FALSE")
+_FAR_FUTURE_NS = 2**62
+_LAST_NS: LiteralString = "9223372036854775807"
+_INT64 = -(2**63), 2**63 - 1
+
+
+class Position(NamedTuple):
+    """A place in a sorted list: that of the event with this id and value."""
+
+    value: Scalar | None
+    """What the list is sorted by, as the store has it; None if the event has no such value."""
+    id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Which events, in which order, and how many."""
+
+    query: Query = _EVERYTHING
+    from_ns: int | None = None
+    to_ns: int | None = None
+    """The window on the start, both ends included."""
+    sort: Field
+    descending: bool = True
+    after: Position | None = None
+    """Only what comes after this place in the list."""
+    limit: int
+
+    @property
+    def window(self) -> tuple[int, int]:
+        """Both ends within int64, which every stored instant is.
+
+        In a list by start the place to go on after bounds it too, so that later pages are found
+        as quickly as the first.
+        """
+        low = _INT64[0] if self.from_ns is None else max(self.from_ns, _INT64[0])
+        high = _INT64[1] if self.to_ns is None else min(self.to_ns, _INT64[1])
+        if self.after and self.sort.name == "started_at" and isinstance(self.after.value, int):
+            if self.descending:
+                high = min(high, self.after.value)
+            else:
+                low = max(low, self.after.value)
+        return low, high
+
+
+class Thresholds(NamedTuple):
+    """How many entries of an index are too many to read and sort all of their events."""
+
+    few: LiteralString = "400"
+    few_in_order: LiteralString = "100"
+    """The same where the alternative is to walk them in the order asked for."""
+
+
+_THRESHOLDS = Thresholds()
+
+
+class Merge(NamedTuple):
+    """Terms whose postings are walked together, and terms that an event needs besides."""
+
+    walked: Sequence[TermProbe]
+    needed: Sequence[TermProbe]
+
+
+class _Reach(NamedTuple):
+    """What a union finds."""
+
+    is_complete: bool
+    """Whether it finds few events."""
+    span_ns: int
+    """Else the time over which it finds that many: the longer, the rarer they are."""
+    tailed: bool
+    """Whether there are events that no index knows yet: that is asked along the way."""
+
+
+class Choice(NamedTuple):
+    """How to find events: read all of a union and sort, walk a merge, or walk an index."""
+
+    few: Union | None
+    merge: Merge | None
+    tailed: bool
+    """Whether there are events that no index knows yet."""
+
+
+class DocumentPage(NamedTuple):
+    """A page of a list, and where it ended if there is more to come."""
+
+    documents: "list[Document]"
+    end: Position | None
+
+
+class Document(NamedTuple):
+    """An event as responses write it: its attributes rendered, its instants beside them."""
+
+    id: str
+    started_at_ns: int
+    finished_at_ns: int | None
+    created_at_ns: int
+    attributes: str
+
+
+def select_events(
+    cursor: Cursor, table: EventTable[E], org: Organisation, selection: Selection
+) -> list[E]:
+    """The events of `org` that match, in order, at most `selection.limit`."""
+    asked = _as_set(cursor, org, selection)
+    rows = Search(table, org, asked, table.select, cursor.dialect).rows(cursor)
+    return [table.from_row(row[:-1]) for row in rows]
+
+
+def select_documents(
+    cursor: Cursor, table: EventTable[Any], org: Organisation, selection: Selection
+) -> DocumentPage:
+    """The same events as they are written in responses, without being read first."""
+    columns: LiteralString = "e.id, e.started_at_ns, e.finished_at_ns, e.created_at_ns, e.document"
+    # One more than asked for shows whether there is another page.
+    one_more = replace(_as_set(cursor, org, selection), limit=selection.limit + 1)
+    rows = Search(table, org, one_more, columns, cursor.dialect).rows(cursor)
+    documents = [Document(*row[:-1]) for row in rows[: selection.limit]]
+    if len(rows) <= selection.limit:
+        return DocumentPage(documents, None)
+    last = rows[selection.limit - 1]
+    return DocumentPage(documents, Position(last[-1], documents[-1].id))
+
+
+def _as_set(cursor: Cursor, org: Organisation, selection: Selection) -> Selection:
+    """The selection with what the organisation's settings say in the query."""
+    query = with_settings(cursor, org, selection.query)
+    return selection if query is selection.query else replace(selection, query=query)
+
+
+class Search:
+    """One list request against one table; makes the statements that answer it.
+
+    A row is `columns` and, last, the value it is sorted by. Whatever an index finds is joined
+    by the tail of events that it does not know yet.
+    """
+
+    def __init__(
+        self,
+        table: EventTable[Any],
+        org: Organisation,
+        selection: Selection,
+        columns: LiteralString,
+        dialect: Dialect,
+        thresholds: Thresholds = _THRESHOLDS,
+    ) -> None:
+        self._dialect = dialect
+        self._thresholds = thresholds
+        self._table = table
+        self._org = org
+        self._selection = selection
+        self._window = selection.window
+        self._direction: LiteralString = "DESC" if selection.descending else "ASC"
+        self._sorted_by: LiteralString = _column(table, selection.sort)
+        self._columns: LiteralString = f"{columns}, {self._sorted_by} AS sorted_by"
+        matching = compile_where(selection.query, table, dialect)
+        rest = self._after()
+        self._where = Condition(
+            f"e.org = ? AND e.started_at_ns BETWEEN ? AND ? AND {matching.sql}{rest.sql}",
+            (org.key, *self._window, *matching.values, *rest.values),
+        )
+
+    def rows(self, cursor: Cursor) -> list[Row]:
+        """What is asked for, in order."""
+        low, high = self._window
+        return self.follow(cursor, self.choose(cursor)) if low <= high else []
+
+    def follow(self, cursor: Cursor, choice: Choice) -> list[Row]:
+        """The same, found as chosen."""
+        found: list[Row] = []
+        for sql, values in self._statements(choice):
+            if missing := self._selection.limit - len(found):
+                found += cursor.execute(sql, (*values, missing)).fetchall()
+        return found
+
+    def choose(self, cursor: Cursor) -> Choice:
+        """The first union that finds few events, or else the rarest that comes in order."""
+        few, merge, tailed = self._chosen(cursor)
+        return Choice(few, merge, has_unindexed(cursor, self._table) if tailed is None else tailed)
+
+    def _after(self) -> Condition:
+        """What comes after the place that the page before ended at."""
+        after, value = self._selection.after, self._sorted_by
+        if after is None:
+            return _EMPTY
+        if after.value is None:
+            return Condition(f" AND {value} IS NULL AND e.id > ?", (after.id,))
+        beyond: LiteralString = "<" if self._selection.descending else ">"
+        return Condition(
+            f" AND ({value} {beyond} ? OR ({value} = ? AND e.id > ?) OR {value} IS NULL)",
+            (after.value, after.value, after.id),
+        )
+
+    def _has_value(self, value: LiteralString) -> Condition:
+        """That there is a value to be sorted by; it bounds a walk to what comes after the place."""
+        after = self._selection.after
+        if after is None or after.value is None:
+            return Condition(f"{value} IS NOT NULL")
+        beyond: LiteralString = "<=" if self._selection.descending else ">="
+        return Condition(f"{value} {beyond} ?", (after.value,))
+
+    def _statements(self, choice: Choice) -> list[Condition]:
+        """What to read, one after another until the limit is met; each ends in `LIMIT ?`."""
+        few, merge, tailed = choice
+        if few is not None:
+            return [self._sorted(few, tailed=tailed)]
+        if merge is not None:
+            return [self._merged(merge, tailed=tailed)]
+        return self._walked(tailed=tailed)
+
+    def _chosen(self, cursor: Cursor) -> tuple[Union | None, Merge | None, bool | None]:
+        """The parts of a choice; the last is None if nothing had to be asked to choose."""
+        choices = [
+            union
+            for union in unions(self._selection.query, self._table)[:_MOST_UNIONS]
+            if len(union) <= _MOST_PROBES
+        ]
+        rarest: Merge | None = None
+        longest_ns = -1
+        tailed: bool | None = None
+        for union in choices:
+            merge = self._mergeable(union, choices)
+            if merge and len(choices) == 1:
+                return None, merge, tailed
+            if not union:
+                return union, None, tailed
+            reach = self._reach(cursor, union, in_order=merge is not None)
+            tailed = reach.tailed
+            if reach.is_complete:
+                return union, None, tailed
+            if merge and reach.span_ns > longest_ns:
+                rarest, longest_ns = merge, reach.span_ns
+        return None, rarest, tailed
+
+    def _mergeable(self, union: Union, choices: Sequence[Union]) -> Merge | None:
+        """How to walk the union's terms, if their postings come in the order asked for."""
+        if self._selection.sort.name != "started_at" or not 0 < len(union) <= _MOST_MERGED:
+            return None
+        walked = [probe for probe in union if isinstance(probe, TermProbe)]
+        if len(walked) < len(union):
+            return None
+        alone = (choice[0] for choice in choices if len(choice) == 1 and choice != union)
+        return Merge(walked, [probe for probe in alone if isinstance(probe, TermProbe)])
+
+    def _reach(self, cursor: Cursor, union: Union, *, in_order: bool) -> _Reach:
+        """Looks up what the union finds, no further than until there are no longer few."""
+        arms = [self._probe(probe) for probe in union]
+        few = self._thresholds.few_in_order if in_order else self._thresholds.few
+        order: LiteralString = f" ORDER BY at {self._direction}" if in_order else ""
+        if order and not self._dialect.merges_lazily:
+            first: LiteralString = f"{order} LIMIT {few}"
+            arms = [
+                Condition(f"SELECT * FROM ({arm.sql}{first}) first", arm.values) for arm in arms
+            ]
+        found = _together(" UNION ALL ", arms)
+        tail = unindexed_reach(self._table)
+        count, first_ns, last_ns, above = cursor.execute(
+            f"SELECT count(*), coalesce(min(at), 0), coalesce(max(at), 0), ({tail}) "
+            f"FROM (SELECT at FROM ({found.sql}) arms{order} LIMIT {few}) few",
+            found.values,
+        ).fetchall()[0]
+        return _Reach(count < int(few), last_ns - first_ns, tailed=above > 0)
+
+    def _probe(self, probe: Probe) -> Condition:
+        """A statement for the start (`at`) and the key (`event`) of what a probe finds."""
+        table = self._table
+        match probe:
+            case TermProbe(term):
+                return Condition(
+                    f"SELECT started_at_ns AS at, event FROM {table.postings} "
+                    "WHERE org = ? AND term = ? AND started_at_ns BETWEEN ? AND ?",
+                    (self._org.key, term, *self._window),
+                )
+            case TermRangeProbe(low, high):
+                return Condition(
+                    f"SELECT started_at_ns AS at, event FROM {table.postings} "
+                    "WHERE org = ? AND term >= ? AND term < ? AND started_at_ns BETWEEN ? AND ?",
+                    (self._org.key, low, high, *self._window),
+                )
+            case WordProbe(low, high, others):
+                also: LiteralString = "".join(
+                    [
+                        f"AND EXISTS (SELECT 1 FROM {table.words} v "
+                        "WHERE v.org = w.org AND v.word = ? AND v.term = w.term) "
+                        for _ in others
+                    ]
+                )
+                # Terms that lack a word are dropped before their postings are walked.
+                return Condition(
+                    "SELECT p.started_at_ns AS at, p.event AS event FROM ("
+                    f"SELECT w.org, w.term FROM {table.words} w "
+                    f"WHERE w.org = ? AND w.word >= ? AND w.word < ? {also}) w "
+                    f"CROSS JOIN {table.postings} p ON p.org = w.org AND p.term = w.term "
+                    "WHERE p.started_at_ns BETWEEN ? AND ?",
+                    (self._org.key, low, high, *others, *self._window),
+                )
+            case NumberProbe(field, low, high):
+                return Condition(
+                    f"SELECT 0 AS at, event FROM {table.numbers} "
+                    "WHERE org = ? AND field = ? AND value BETWEEN ? AND ?",
+                    (self._org.key, field, low, high),
+                )
+            case RowProbe(condition, values):
+                # The plus keeps the index on the start from being taken instead of the probe's.
+                return Condition(
+                    f"SELECT e.started_at_ns AS at, e.key AS event FROM {table.name} e "
+                    f"WHERE e.org = ? AND {condition} AND +e.started_at_ns BETWEEN ? AND ?",
+                    (self._org.key, *values, *self._window),
+                )
+            case _:
+                assert_never(probe)
+
+    def _sorted(self, union: Union, *, tailed: bool) -> Condition:
+        """Reads all that the probes find, and sorts it."""
+        arms = [self._probe(probe) for probe in union]
+        if arms and tailed:
+            arms.append(self._tail())
+        # UNION drops an event that several arms find, but a single arm has no UNION.
+        event: LiteralString = "DISTINCT event" if _may_repeat(union) and not tailed else "event"
+        events = [Condition(f"SELECT {event} FROM ({arm.sql}) arm", arm.values) for arm in arms]
+        found = _together(" UNION ", events) if events else _NOTHING
+        return Condition(
+            f"SELECT {self._columns} FROM ({found.sql}) p "
+            f"CROSS JOIN {self._table.name} e ON e.key = p.event WHERE {self._where.sql} "
+            f"ORDER BY {self._sorted_by} IS NULL, {self._sorted_by} {self._direction}, e.id "
+            "LIMIT ?",
+            (*found.values, *self._where.values),
+        )
+
+    def _merged(self, merge: Merge, *, tailed: bool) -> Condition:
+        """Walks the postings of a few terms in order of time, all at once.
+
+        Other terms that have to be there are looked up among postings of the same time, which
+        are at hand, before the event's row is, which is not.
+        """
+        columns = _replaced(self._columns, "e.started_at_ns", "p.started_at_ns")
+        needed: LiteralString = "".join(
+            [
+                f"CROSS JOIN {self._table.postings} {name} ON {name}.org = p.org "
+                f"AND {name}.term = ? AND {name}.started_at_ns = p.started_at_ns "
+                f"AND {name}.event = p.event "
+                for name, _ in zip(_NEEDED_NAMES, merge.needed, strict=False)
+            ]
+        )
+        terms = [probe.term for _, probe in zip(_NEEDED_NAMES, merge.needed, strict=False)]
+        walked: LiteralString = (
+            f"SELECT {columns} FROM {self._table.postings} p {needed}"
+            f"CROSS JOIN {self._table.name} e ON e.key = p.event "
+            f"WHERE p.org = ? AND p.term = ? AND p.started_at_ns BETWEEN ? AND ? "
+            f"AND {self._where.sql}"
+        )
+        arms = [
+            Condition(
+                walked, (*terms, self._org.key, probe.term, *self._window, *self._where.values)
+            )
+            for probe in merge.walked
+        ]
+        return self._in_order(arms, tailed=tailed)
+
+    def _walked(self, *, tailed: bool) -> list[Condition]:
+        """Walks an index that has the order asked for; without one, sorts the window."""
+        table, sort = self._table, self._selection.sort.name
+        after = self._selection.after
+        if after is not None and after.value is None:
+            return [self._without_value()]
+        if sort in table.ranged_fields:
+            return [self._in_order([self._numbers(sort)], tailed=tailed), self._without_value()]
+        index = table.indexes.get(sort)
+        if index is None:
+            return [self._sorted_window()]
+        bounds = self._finish_bounds() if sort == "finished_at" else TRUE
+        valued = self._has_value(self._sorted_by)
+        walk = Condition(
+            f"SELECT {self._columns} FROM {table.name} e INDEXED BY {index} "
+            f"WHERE {self._where.sql} AND {valued.sql} AND {bounds.sql}",
+            (*self._where.values, *valued.values, *bounds.values),
+        )
+        return [self._in_order([walk], tailed=False), self._without_value()]
+
+    def _in_order(self, arms: Sequence[Condition], *, tailed: bool) -> Condition:
+        """Merges arms; UNION drops an event that is in two."""
+        order: LiteralString = f"ORDER BY sorted_by {self._direction}, id LIMIT ?"
+        every = [*arms, self._tail_rows()] if tailed else arms
+        if len(every) > 1 and not self._dialect.merges_lazily:
+            every = [self._first_of(arm, order) for arm in every]
+        found = _together(" UNION ", every)
+        return Condition(f"{found.sql} {order}", found.values)
+
+    def _first_of(self, arm: Condition, order: LiteralString) -> Condition:
+        """No more of an arm than the limit can ask for."""
+        return Condition(
+            f"SELECT * FROM ({arm.sql} {order}) arm", (*arm.values, self._selection.limit)
+        )
+
+    def _tail(self) -> Condition:
+        """Probes for every event that postings and numbers do not know yet."""
+        rest = unindexed(self._table, self._org)
+        return Condition(
+            f"SELECT e.started_at_ns AS at, e.key AS event FROM {self._table.name} e "
+            f"WHERE {rest.sql}",
+            rest.values,
+        )
+
+    def _tail_rows(self) -> Condition:
+        """Reads such events, if they match and have a value to be sorted by."""
+        rest, valued = unindexed(self._table, self._org), self._has_value(self._sorted_by)
+        return Condition(
+            f"SELECT {self._columns} FROM {self._table.name} e "
+            f"WHERE {rest.sql} AND +{self._where.sql} AND {valued.sql}",
+            (*rest.values, *self._where.values, *valued.values),
+        )
+
+    def _numbers(self, field: str) -> Condition:
+        """Reads matching events in order of a number."""
+        columns = _replaced(
+            self._columns, f"{self._sorted_by} AS sorted_by", "n.value AS sorted_by"
+        )
+        valued = self._has_value("n.value")
+        return Condition(
+            f"SELECT {columns} FROM {self._table.numbers} n "
+            f"CROSS JOIN {self._table.name} e ON e.key = n.event "
+            f"WHERE n.org = ? AND n.field = ? AND {valued.sql} AND {self._where.sql}",
+            (self._org.key, field, *valued.values, *self._where.values),
+        )
+
+    def _without_value(self) -> Condition:
+        """Reads matching events that have no value to be sorted by."""
+        return Condition(
+            f"SELECT {self._columns} FROM {self._table.name} e "
+            f"WHERE {self._where.sql} AND {self._sorted_by} IS NULL ORDER BY e.id LIMIT ?",
+            self._where.values,
+        )
+
+    def _sorted_window(self) -> Condition:
+        return Condition(
+            f"SELECT {self._columns} FROM {self._table.name} e WHERE {self._where.sql} "
+            f"ORDER BY {self._sorted_by} IS NULL, {self._sorted_by} {self._direction}, e.id "
+            "LIMIT ?",
+            self._where.values,
+        )
+
+    def _finish_bounds(self) -> Condition:
+        """Between which finishes the window's events lie: no later than the longest takes.
+
+        Without them a window in the past would be found by walking all that came after it.
+        """
+        low, high = self._window
+        if "duration" not in self._table.ranged_fields or high > _FAR_FUTURE_NS:
+            return Condition("e.finished_at_ns >= ?", (low,))
+        rest = unindexed(self._table, self._org)
+        longest: LiteralString = (
+            "SELECT coalesce(max(value), 0) AS seconds FROM (SELECT max(value) AS value "
+            f"FROM {self._table.numbers} WHERE org = ? AND field = 'duration' "
+            f"UNION ALL SELECT max(e.duration) AS value FROM {self._table.name} e "
+            f"WHERE {rest.sql}) every"
+        )
+        # Beyond some centuries the sum would not fit.
+        latest: LiteralString = (
+            "SELECT CASE WHEN seconds < 4000000000 THEN ? + 1000000000 * (1 + seconds) "
+            f"ELSE {_LAST_NS} END FROM ({longest}) longest"
+        )
+        return Condition(
+            f"e.finished_at_ns BETWEEN ? AND ({latest})",
+            (low, high, self._org.key, *rest.values),
+        )
+
+
+def _may_repeat(union: Union) -> bool:
+    """Whether a union of a single probe can find an event twice, under several terms or numbers."""
+    match union:
+        case (TermRangeProbe() | WordProbe() | NumberProbe(),):
+            return True
+        case _:
+            return False
+
+
+def _together(operator: LiteralString, statements: Iterable[Condition]) -> Condition:
+    parts = list(statements)
+    return Condition(
+        operator.join([part.sql for part in parts]),
+        tuple(value for part in parts for value in part.values),
+    )
+
+
+def _replaced(text: LiteralString, old: LiteralString, new: LiteralString) -> LiteralString:
+    return text.replace(old, new)
+
+
+def _column(table: EventTable[Any], field: Field) -> LiteralString:
+    column = table.column(field)
+    assert column is not None, "a field that events cannot be sorted by"
+    return column

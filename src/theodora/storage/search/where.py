@@ -1,0 +1,200 @@
+"""Compiles a query's tree into the SQL condition that is true of the same events.
+
+The condition is about a table called `e`. No leaf is ever NULL, so that NOT is a true
+complement. A random agreement test holds the condition and the matcher together.
+"""
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, Final, LiteralString, NamedTuple, assert_never
+
+from theodora.query.ast import (
+    And,
+    Bound,
+    Equals,
+    Everything,
+    Exists,
+    Not,
+    NumberRange,
+    Or,
+    Production,
+    Query,
+    Text,
+    TextRange,
+    Wildcard,
+)
+from theodora.query.fields import FIELDS, Field, Tag, Target, Type
+from theodora.query.patterns import Pattern, literal
+from theodora.storage.engine.dialect import Dialect
+from theodora.storage.events.tables import EventTable
+
+
+class Condition(NamedTuple):
+    """SQL with placeholders, and what is bound to them, in order."""
+
+    sql: LiteralString
+    values: tuple[Any, ...] = ()
+
+
+TRUE: Final = Condition("TRUE")
+FALSE: Final = Condition("FALSE")
+
+
+@lru_cache(maxsize=512)
+def compile_where(query: Query, table: EventTable[Any], dialect: Dialect) -> Condition:
+    """The condition that is true of exactly the events of `table` that match `query`."""
+    match query:
+        case Everything():
+            return TRUE
+        case And(parts):
+            return _joined(" AND ", [compile_where(part, table, dialect) for part in parts])
+        case Or(parts):
+            return _joined(" OR ", [compile_where(part, table, dialect) for part in parts])
+        case Not(part):
+            sql, values = compile_where(part, table, dialect)
+            return Condition(f"NOT {sql}", values)
+        case Exists(target):
+            return _of_values(target, table, lambda value, _: Condition(f"{value} IS NOT NULL"))
+        case Equals(target, text):
+            return _equals(target, text, table)
+        case Wildcard(target, pattern):
+            glob = dialect.encode_pattern(pattern)
+            return _of_values(target, table, lambda value, type_: _fits(value, type_, glob))
+        case NumberRange(field, low, high):
+            return _of_values(field, table, lambda value, _: _between(value, low, high))
+        case TextRange(target, low, high):
+            return _of_values(target, table, lambda value, _: _in_range(value, low, high))
+        case Text(words, everywhere):
+            return _text(words, table, dialect, everywhere=everywhere)
+        case Production():
+            raise NotImplementedError("settings have not been put into the query")
+        case _:
+            assert_never(query)
+
+
+def _joined(operator: LiteralString, conditions: list[Condition]) -> Condition:
+    sql = operator.join([condition.sql for condition in conditions])
+    return Condition(
+        f"({sql})", tuple(value for condition in conditions for value in condition.values)
+    )
+
+
+def _of_values(
+    target: Target,
+    table: EventTable[Any],
+    of_value: Callable[[LiteralString, Type], Condition],
+) -> Condition:
+    """What `of_value` says of a value, said of any of the target's values."""
+    match target:
+        case Tag(key):
+            return _of_elements(
+                table, Condition("x.field = ?", ("@" + key,)), of_value("x.value", Type.TEXT)
+            )
+        case Field() if target.name == "tags":
+            return _of_elements(
+                table,
+                Condition("x.field >= '@' AND x.field < 'A'"),
+                of_value("substr(x.field, 2) || ':' || x.value", Type.TEXT),
+            )
+        case Field() if target.name in table.arrays:
+            return _of_elements(
+                table, Condition("x.field = ?", (target.name,)), of_value("x.value", Type.TEXT)
+            )
+        case Field():
+            column = table.column(target)
+            if column is None:
+                return FALSE
+            sql, values = of_value(column, target.type)
+            return Condition(f"coalesce({sql}, FALSE)", values)
+
+
+def _of_elements(table: EventTable[Any], which: Condition, what: Condition) -> Condition:
+    return Condition(
+        f"EXISTS (SELECT 1 FROM {table.elements} x "
+        f"WHERE x.event = e.key AND {which.sql} AND {what.sql})",
+        (*which.values, *what.values),
+    )
+
+
+def _equals(target: Target, text: str | bool, table: EventTable[Any]) -> Condition:
+    if isinstance(target, Field) and target.name == "tags" and isinstance(text, str):
+        key, colon, value = text.partition(":")
+        return _equals(Tag(key), value, table) if colon else FALSE
+    operand = int(text) if isinstance(text, bool) else text
+    return _of_values(target, table, lambda value, _: Condition(f"{value} = ?", (operand,)))
+
+
+def _between(value: LiteralString, low: int | None, high: int | None) -> Condition:
+    if low is None:
+        return Condition(f"{value} <= ?", (high,))
+    if high is None:
+        return Condition(f"{value} >= ?", (low,))
+    return Condition(f"{value} BETWEEN ? AND ?", (low, high))
+
+
+def _in_range(value: LiteralString, low: Bound | None, high: Bound | None) -> Condition:
+    """A tag's value may have to be compared as a number: exactly, so not as a float."""
+    if any(bound and bound.number is not None for bound in (low, high)):
+        ends = (*_end(low), *_end(high))
+        return Condition(f"tag_lies_between({value}, ?, ?, ?, ?)", ends)
+    conditions: list[Condition] = []
+    if low:
+        conditions.append(
+            Condition(f"{value} >= ?" if low.inclusive else f"{value} > ?", (low.text,))
+        )
+    if high:
+        conditions.append(
+            Condition(f"{value} <= ?" if high.inclusive else f"{value} < ?", (high.text,))
+        )
+    return _joined(" AND ", conditions)
+
+
+def _end(bound: Bound | None) -> tuple[str | None, bool]:
+    return (bound.text, bound.inclusive) if bound else (None, False)
+
+
+def _fits(value: LiteralString, type_: Type, glob: str) -> Condition:
+    return Condition(f"{_text_form(value, type_)} GLOB ?", (glob,))
+
+
+def _text_form(value: LiteralString, type_: Type) -> LiteralString:
+    """A value as its text: what a wildcard or a word is compared with."""
+    match type_:
+        case Type.TEXT:
+            return value
+        case Type.NUMBER | Type.DURATION:
+            return f"CAST({value} AS TEXT)"
+        case Type.BOOLEAN:
+            return f"CASE {value} WHEN 1 THEN 'true' WHEN 0 THEN 'false' END"
+        case Type.TIME:
+            return f"rfc3339({value})"
+        case _:
+            assert_never(type_)
+
+
+def _text(
+    words: tuple[Pattern, ...], table: EventTable[Any], dialect: Dialect, *, everywhere: bool
+) -> Condition:
+    searched = _contains("e.words", words, dialect)
+    if not everywhere:
+        return searched
+    others = [
+        _of_values(
+            field,
+            table,
+            lambda value, type_: _contains(
+                f"spaced_words({_text_form(value, type_)})", words, dialect
+            ),
+        )
+        for field in FIELDS
+        if not field.in_free_text and field.type is not Type.TEXT
+    ]
+    return _joined(" OR ", [searched, _contains("e.other_words", words, dialect), *others])
+
+
+def _contains(spaced: LiteralString, words: tuple[Pattern, ...], dialect: Dialect) -> Condition:
+    """Words stand one after another in a line of words that have a space on either side."""
+    literals = [literal(word) for word in words]
+    if None not in literals:
+        return Condition(f"instr({spaced}, ?) > 0", (f" {' '.join(filter(None, literals))} ",))
+    return Condition(f"words_stand_in(?, {spaced})", (dialect.encode_words(words),))

@@ -1,0 +1,436 @@
+"""Copying a store between databases: everything, as it is, however often it was interrupted."""
+
+import hashlib
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from databases import Databases
+from theodora.dora import Commit, PullRequest
+from theodora.errors import UnequalCopy, UnusableStore
+from theodora.events import Deployment, Failure, Git
+from theodora.events.activity import UserActivity
+from theodora.storage import Giver, Store, Verdict
+from theodora.storage.access.key_usage import Refused
+from theodora.storage.access.sessions import SessionLimits
+from theodora.storage.copy import copy as copying
+from theodora.storage.copy.copy import Copying, Original
+from theodora.storage.copy.tables import LEFT_OUT, TABLES, CopiedTable
+from theodora.storage.engine.cursor import only_value
+from theodora.storage.engine.migrate import Kind
+from theodora.storage.open import migrate_database, open_copy, open_original, sqlite_path
+from theodora.web.wire import render
+
+REPOSITORY = "https://github.com/acme/web"
+PATHS: dict[Kind, tuple[str, str]] = {
+    "sqlite": (
+        "SELECT m.name, p.name, p.pk FROM sqlite_schema m, pragma_table_info(m.name) p "
+        "WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%'"
+    ),
+    "postgresql": (
+        "SELECT table_name, column_name, CASE WHEN is_identity = 'YES' THEN 1 ELSE 0 END "
+        "FROM information_schema.columns WHERE table_schema = current_schema()"
+    ),
+}
+"""Statements for the columns of all tables, and whether the database numbers them."""
+
+
+@pytest.fixture(params=["sqlite to postgresql", "postgresql to sqlite"])
+def urls(
+    request: pytest.FixtureRequest, postgresql_databases: Databases, tmp_path: Path
+) -> Iterator[tuple[str, str]]:
+    """The databases to copy from and into: both ways between the two kinds."""
+    with postgresql_databases.new(tmp_path) as on_server:
+        in_file = f"sqlite:///{tmp_path / 'store.db'}"
+        both = (in_file, on_server)
+        yield both if request.param == "sqlite to postgresql" else both[::-1]
+
+
+@pytest.fixture
+def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that small tables take several."""
+    monkeypatch.setattr(copying, "_ROWS_AT_ONCE", 7)
+
+
+def sha(number: int) -> str:
+    return f"{number:040x}"
+
+
+def fill(url: str) -> None:
+    """A store with something in every table."""
+    with Store(url, render) as store:
+        org = store.keys.ensure_organisation("default", 1).result()
+        other = store.keys.ensure_organisation("other", 2).result()
+        add_facts(store)
+        for number in range(40):
+            git = Git(sha(number), REPOSITORY)
+            event = Deployment(
+                service="web",
+                env="production" if number % 3 else None,
+                version=f"v{number}",
+                started_at_ns=number * 10**12,
+                finished_at_ns=number * 10**12 + 60,
+                git=git,
+                custom_tags=("language:español", f"build:{number}"),
+            )
+            store.deployments.add(org, event, number)
+        store.deployments.add(other, Deployment(service="w", started_at_ns=1, finished_at_ns=1), 1)
+        failure = Failure(
+            id="f1",
+            custom_tags=("cost:12",),
+            services=("web", "cart"),
+            name="it's \\down\t",
+            started_at_ns=10**12,
+        )
+        store.failures.add(org, failure, 1).result()
+        [first, *_] = store.deployments.everything(org)
+        store.verdicts.put(org, first.id, Verdict(change_failure=True), Giver("desk", 1)).result()
+        store.derivations.derive_all_marked()
+        store.settings.put(org, {"team": "payments"}, "web").result()
+        store.retention.put(org, 730).result()
+    with open_copy(url) as raw:
+        raw.cursor.execute("INSERT INTO stale_teams (org, service, up_to) VALUES (1, 'cart', -1)")
+
+
+def add_facts(store: Store) -> None:
+    org = store.keys.organisation("default")
+    commits = [
+        Commit(
+            sha=sha(number),
+            parents=(sha(number - 1),) if number else (),
+            author_time_ns=number * 10**12 - 10**9,
+            commit_time_ns=number * 10**12 - 10**9,
+            subject="mend\0ed",
+            author_name="Ada" if number % 2 else "",
+            author_email="ada@example.org" if number % 2 else "",
+            paths=("web/door.py",) if number % 2 else None,
+        )
+        for number in range(40)
+    ]
+    store.commits.add_commits(org, "github.com/acme/web", commits).result()
+    pull_request = PullRequest(number=12, title="Mend", merge_commit_sha=sha(3))
+    store.commits.add_pull_requests(org, "github.com/acme/web", [pull_request]).result()
+    store.mirrors.add(org, "github.com/acme/web", REPOSITORY).result()
+    activity = UserActivity(user_email="a@b.c", day="2026-01-01", tool="tool", is_active=True)
+    store.activity.add(org, [activity]).result()
+    permissions = frozenset({"dora_metrics_read"})
+    key = store.keys.add(
+        "default", "application", "k" * 40, name="desk", permissions=permissions, now_ns=1
+    ).result()
+    store.sessions.add(key, "secret", 1, SessionLimits(10**18, 10**18)).result()
+    store.reception.accept(key, "verdict", 1)
+    store.reception.refuse(key, "verdict", Refused(404, "", "deployment does not exist"), 2)
+    store.reception.ignore(key, "deployment", ["/data/attributes/sevice"], 3)
+    store.reception.write().result()
+
+
+def copied(from_url: str, to_url: str) -> int:
+    """Copies one into the other, and compares them; how many rows that took."""
+    with open_original(from_url) as original, open_copy(to_url) as copy:
+        run = Copying(original, copy)
+        count = sum(run.copy())
+        assert count == sum(run.compare()) == run.rows
+        run.finish()
+    return count
+
+
+def begun(from_url: str, to_url: str, batches: int) -> int:
+    """Copies some batches and then no more; how many rows those held."""
+    with open_original(from_url) as original, open_copy(to_url) as copy:
+        steps = Copying(original, copy).copy()
+        return sum(next(steps) for _ in range(batches))
+
+
+def held(url: str) -> dict[str, list[Any]]:
+    """The rows of every table that is copied, texts as PostgreSQL has them."""
+    with open_original(url) as original:
+        return {table.name: rows_of(original, table) for table in TABLES}
+
+
+def rows_of(original: Original, table: CopiedTable) -> list[Any]:
+    statement = (
+        f"SELECT {', '.join(table.columns)} FROM {table.name} "
+        f"WHERE {table.condition} ORDER BY {', '.join(table.key)}"
+    )
+    return [
+        tuple(value.replace("\0", "\1") if isinstance(value, str) else value for value in row)
+        for row in original.cursor.execute(statement).fetchall()
+    ]
+
+
+@pytest.fixture
+def empty(databases: Databases, tmp_path: Path) -> Iterator[str]:
+    with databases.new(tmp_path) as url:
+        migrate_database(url)
+        yield url
+
+
+def test_every_table_is_copied_or_named_as_left_out(databases: Databases, empty: str):
+    """A migration that adds a table or a column fails here until copies have it too."""
+    with open_original(empty) as original:
+        known: dict[str, set[str]] = {}
+        for table, column, _ in original.cursor.execute(PATHS[databases.kind]).fetchall():
+            known.setdefault(table, set()).add(column)
+    assert {table.name: set(table.columns) for table in TABLES} == {
+        name: columns for name, columns in known.items() if name not in LEFT_OUT
+    }
+    assert set(LEFT_OUT) < set(known)
+
+
+def test_every_table_that_the_database_numbers_is_known_to_be(postgresql_databases: Databases):
+    with postgresql_databases.new(Path()) as url, open_original(url) as original:
+        numbered = original.cursor.execute(f"{PATHS['postgresql']} AND is_identity = 'YES'")
+        found = {(table, column) for table, column, _ in numbered.fetchall()}
+    assert {(table.name, table.key[0]) for table in TABLES if table.is_numbered} == {
+        (table, column) for table, column in found if table not in LEFT_OUT
+    }
+
+
+def test_a_copy_holds_what_the_original_holds(urls: tuple[str, str]):
+    fill(urls[0])
+    before = held(urls[0])
+    assert not [name for name, rows in before.items() if not rows], "the world is too small"
+    assert copied(*urls) == sum(map(len, before.values()))
+    assert held(urls[1]) == before
+
+
+def test_a_copy_of_a_copy_is_the_same_again(urls: tuple[str, str], tmp_path: Path):
+    fill(urls[0])
+    copied(*urls)
+    third = f"sqlite:///{tmp_path / 'third.db'}"
+    copied(urls[1], third)
+    assert held(third) == held(urls[1])
+
+
+def test_a_copy_serves_as_the_original_did(urls: tuple[str, str]):
+    """What is written next is numbered on, found, and derived."""
+    fill(urls[0])
+    copied(*urls)
+    with ExitStack() as stack:
+        stores = [stack.enter_context(Store(url, render)) for url in urls]
+        answers = []
+        for store in stores:
+            store.keys.ensure_organisation("third", 3).result()
+            org = store.keys.organisation("default")
+            assert store.keys.find("application", "k" * 40) is not None
+            store.commits.add_commits(
+                org,
+                "github.com/acme/cart",
+                [Commit(sha=sha(99), author_time_ns=1, commit_time_ns=1)],
+            ).result()
+            event = Deployment(service="web", started_at_ns=10**14, finished_at_ns=10**14)
+            store.deployments.add(org, event, 99).result()
+            store.derivations.derive_all_marked()
+            answers.append(list(store.deployments.everything(org)))
+        assert answers[0] == answers[1]
+        assert len(answers[0]) == 41
+        assert all(event.change_failure is not None for event in answers[0])
+
+
+def test_numbers_that_were_given_once_are_not_given_again(urls: tuple[str, str]):
+    """Marks are gone when they have been worked off; what came of them is known by number."""
+    fill(urls[0])
+    with Store(urls[0], render) as store:
+        store.derivations.derive_all_marked()
+    copied(*urls)
+    marks = next(table for table in TABLES if table.name == "marks")
+    with open_original(urls[0]) as original:
+        last = original.last_number(marks)
+    with Store(urls[1], render) as store:
+        org = store.keys.organisation("default")
+        store.settings.put(org, {"team": "cart"}, "web").result()
+    with open_original(urls[1]) as copy:
+        assert only_value(copy.cursor.execute("SELECT min(number) FROM marks")) > last > 0
+
+
+def test_the_file_that_is_copied_is_not_touched(tmp_path: Path, postgresql_databases: Databases):
+    path = tmp_path / "store.db"
+    fill(f"sqlite:///{path}")
+    before = hashlib.sha256(path.read_bytes()).digest()
+    with postgresql_databases.new(tmp_path) as url:
+        copied(f"sqlite:///{path}", url)
+    assert hashlib.sha256(path.read_bytes()).digest() == before
+
+
+@pytest.mark.usefixtures("small_pages")
+def test_a_copy_that_was_interrupted_goes_on_where_it_stood(urls: tuple[str, str]):
+    fill(urls[0])
+    done = begun(*urls, batches=20)
+    with open_original(urls[0]) as original, open_copy(urls[1]) as copy:
+        assert next(Copying(original, copy).copy()) == done > 50
+    copied(*urls)
+    assert held(urls[1]) == held(urls[0])
+
+
+KILLED = """
+import os, sys
+from theodora.storage import copying
+from theodora.storage.open import open_copy, open_original
+
+copying._ROWS_AT_ONCE = 7
+left = int(sys.argv[3])
+with open_original(sys.argv[1]) as original, open_copy(sys.argv[2]) as copy:
+    add = copy.add
+
+    def add_and_die(table, rows):
+        global left
+        add(table, rows)
+        left -= 1
+        if left < 0:
+            os.kill(os.getpid(), 9)
+
+    copy.add = add_and_die
+    for _ in copying.Copying(original, copy).copy():
+        pass
+"""
+
+
+def test_a_copy_that_was_killed_goes_on_where_it_stood(urls: tuple[str, str]):
+    """In the middle of a transaction, several times."""
+    fill(urls[0])
+    for batches in (0, 1, 12, 30):
+        command = [sys.executable, "-c", KILLED, *urls, str(batches)]
+        assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    copied(*urls)
+    assert held(urls[1]) == held(urls[0])
+
+
+@pytest.mark.usefixtures("small_pages")
+def test_of_two_copies_at_a_time_one_gives_way(urls: tuple[str, str]):
+    fill(urls[0])
+    with ExitStack() as stack:
+        runs = []
+        for _ in range(2):
+            original = stack.enter_context(open_original(urls[0]))
+            runs.append(Copying(original, stack.enter_context(open_copy(urls[1]))).copy())
+        assert [next(run) for run in runs] == [0, 0]
+        next(runs[0])
+        with pytest.raises(UnusableStore, match="another theodora copy is filling the same"):
+            next(runs[1])
+    copied(*urls)
+    assert held(urls[1]) == held(urls[0])
+
+
+@pytest.mark.usefixtures("small_pages")
+def test_nothing_takes_an_unfinished_copy_for_a_store(urls: tuple[str, str], tmp_path: Path):
+    fill(urls[0])
+    begun(*urls, batches=20)
+    for opened in (lambda: Store(urls[1], render), lambda: migrate_database(urls[1])):
+        with pytest.raises(UnusableStore, match="is an unfinished copy of another: run the same"):
+            opened()
+    with pytest.raises(UnusableStore, match="is itself an unfinished copy"):
+        copied(urls[1], f"sqlite:///{tmp_path / 'third.db'}")
+    copied(*urls)
+    Store(urls[1], render).close()
+
+
+def test_only_an_empty_database_is_copied_into(urls: tuple[str, str]):
+    for url in urls:
+        fill(url)
+    before = held(urls[1])
+    with pytest.raises(UnusableStore, match="it holds organisations, keys, key_activity, refusals"):
+        copied(*urls)
+    assert held(urls[1]) == before
+
+
+@pytest.mark.usefixtures("small_pages")
+def test_the_unfinished_copy_of_one_store_is_not_finished_from_another(
+    urls: tuple[str, str], tmp_path: Path
+):
+    another = f"sqlite:///{tmp_path / 'another.db'}"
+    fill(urls[0])
+    fill(another)
+    begun(*urls, batches=20)
+    with pytest.raises(UnusableStore, match="holds an unfinished copy of another store"):
+        copied(another, urls[1])
+
+
+def test_an_empty_store_is_copied_too(urls: tuple[str, str]):
+    migrate_database(urls[0])
+    assert copied(*urls) == 4
+    Store(urls[1], render).close()
+
+
+@pytest.mark.usefixtures("small_pages")
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            "UPDATE deployments SET team = 'thieves' WHERE key = 20",
+            r"deployments: the row of key 20: team is 'thieves' in the copy and was None\.",
+        ),
+        (
+            "DELETE FROM deployment_elements WHERE event = 20 AND field = '@build'",
+            "deployment_elements: the row of event 20, field '@build', value '19' is missing",
+        ),
+        (
+            "INSERT INTO deployment_elements (event, field, value) VALUES (20, '@build', '19a')",
+            "deployment_elements: the row of event 20, field '@build', value '19a' is in the copy",
+        ),
+        (
+            "INSERT INTO marks (number, org, kind) VALUES (1000, 1, 'organisation')",
+            "marks: the row of number 1000 is in the copy alone",
+        ),
+        (
+            "UPDATE deployment_measures SET digest = digest + 1 WHERE deployment = 20",
+            "deployment_measures: the row of deployment 20: digest is ",
+        ),
+    ],
+)
+def test_the_first_difference_is_told(urls: tuple[str, str], change: Any, said: str):
+    fill(urls[0])
+    with open_original(urls[0]) as original, open_copy(urls[1]) as copy:
+        run = Copying(original, copy)
+        sum(run.copy())
+        copy.cursor.execute(change)
+        with pytest.raises(UnequalCopy, match=said):
+            sum(run.compare())
+    with pytest.raises(UnusableStore, match="is an unfinished copy"):
+        Store(urls[1], render)
+
+
+def test_what_is_written_meanwhile_is_not_lost_without_a_word(urls: tuple[str, str]):
+    fill(urls[0])
+    with open_original(urls[0]) as original, open_copy(urls[1]) as copy:
+        run = Copying(original, copy)
+        sum(run.copy())
+        with Store(urls[0], render) as store:
+            store.keys.ensure_organisation("late", 9).result()
+        sum(run.compare())
+        with pytest.raises(UnequalCopy, match="has been written to while it was copied"):
+            run.finish()
+
+
+def test_a_store_of_an_older_version_is_left_as_it_is(urls: tuple[str, str]):
+    fill(urls[0])
+    with open_copy(urls[0]) as raw:
+        raw.cursor.execute("DELETE FROM migrations WHERE number > 3")
+    with pytest.raises(UnusableStore, match="is at migration 3 and has to be at"):
+        copied(*urls)
+
+
+def test_a_store_of_a_newer_version_is_left_to_that(urls: tuple[str, str]):
+    fill(urls[0])
+    with open_copy(urls[0]) as raw:
+        raw.cursor.execute(
+            "INSERT INTO migrations (number, title, applied_at_ns) VALUES (9999, 'to come', 1)"
+        )
+    with pytest.raises(UnusableStore, match="is at migration 9999, this version knows"):
+        copied(*urls)
+
+
+def test_what_is_no_store_is_not_copied(urls: tuple[str, str], tmp_path: Path):
+    with pytest.raises(UnusableStore, match="cannot be opened"):
+        copied(f"sqlite:///{tmp_path / 'nothing.db'}", urls[1])
+    assert not (tmp_path / "nothing.db").exists()
+    empty = tmp_path / "empty.db"
+    empty.touch()
+    with pytest.raises(UnusableStore, match="is no store of Theodora"):
+        copied(f"sqlite:///{empty}", urls[1])
+    assert sqlite_path(f"sqlite:///{empty}").stat().st_size == 0

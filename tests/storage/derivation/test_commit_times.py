@@ -1,0 +1,140 @@
+"""Each commit's durations beside a deployment's row, and metrics that are read from them."""
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from repositories import hourly_commits
+from theodora.dora import MetricsQuery
+from theodora.dora.buckets import Period
+from theodora.dora.derived import Changes, NewCommit
+from theodora.dora.metrics import Metrics
+from theodora.dora.stages import Stages
+from theodora.events import Deployment, Git
+from theodora.storage import Organisation, Store, Verdict
+from theodora.storage.derivation.commit_times import decode_spans, digest_of, encode_spans
+from theodora.web.wire import render
+
+HOUR_NS = 3_600 * 10**9
+START_NS = 1_700_000_000 * 10**9
+SHAS = [letter * 40 for letter in "abc"]
+REPOSITORY_ID = "github.com/acme/shop"
+
+spans_ns = st.integers(0, 2**62)
+commits = st.builds(
+    NewCommit,
+    sha=st.just(SHAS[0]),
+    time_ns=spans_ns,
+    lead_time_ns=st.none() | spans_ns,
+    stages=st.builds(Stages, *[st.none() | spans_ns for _ in range(6)]),
+    pull_request=st.none(),
+    squashed_into=st.none(),
+    flags=st.just(()),
+)
+
+
+@given(st.lists(commits, max_size=5).map(tuple))
+def test_spans_are_read_as_they_were_written(found: tuple[NewCommit, ...]):
+    measured = [each for each in found if each.lead_time_ns is not None]
+    spans = encode_spans(Changes(status="ok", commits=found))
+    counts, commits = decode_spans([spans, b"", None])
+    assert counts.tolist() == [len(measured), 0, 0]
+    assert [Stages(*(span if span >= 0 else None for span in each[1:])) for each in commits] == [
+        each.stages for each in measured
+    ]
+    assert commits[:, 0].tolist() == [each.lead_time_ns for each in measured]
+    assert (digest_of(spans) == 0) == (measured == [])
+
+
+def deployment(id_: str, hour: float, sha: str, service: str = "web") -> Deployment:
+    at_ns = START_NS + int(hour * HOUR_NS)
+    return Deployment(
+        id=id_,
+        service=service,
+        env="production",
+        version=id_,
+        started_at_ns=at_ns,
+        finished_at_ns=at_ns,
+        git=Git(sha, f"https://{REPOSITORY_ID}"),
+    )
+
+
+def tell_commits(store: Store, org: Organisation) -> None:
+    store.commits.add_commits(org, REPOSITORY_ID, hourly_commits(SHAS, START_NS)).result()
+
+
+def put(store: Store, org: Organisation, *events: Deployment) -> None:
+    for event in events:
+        store.deployments.add(org, event, 1).result()
+    store.derivations.derive_all_marked()
+
+
+def measured(store: Store, org: Organisation) -> Metrics:
+    period = Period(START_NS, START_NS + 100 * HOUR_NS)
+    return store.metrics.report(org, MetricsQuery(period=period, as_of_ns=2**63)).overall.total
+
+
+def test_a_lead_time_is_that_of_the_commit_and_exact(store: Store, org: Organisation):
+    tell_commits(store, org)
+    put(store, org, deployment("one", 5, SHAS[0]), deployment("two", 9.25, SHAS[1]))
+    found = measured(store, org).change_lead_time
+    assert (found.n, found.p50) == (1, 8.25 * 3_600)
+
+
+def test_a_deployment_that_left_its_sequence_and_came_back_is_measured_anew(
+    store: Store, org: Organisation
+):
+    """Less than half a second apart, so that the rounded lead time in the row is the same."""
+    tell_commits(store, org)
+    first = deployment("two", 9, SHAS[1])
+    put(store, org, deployment("one", 5, SHAS[0]), deployment("other", 4, SHAS[0], "pay"), first)
+    later_ns = first.finished_at_ns + 2 * 10**8
+    put(store, org, msgspec.structs.replace(first, service="pay", finished_at_ns=later_ns))
+    assert measured(store, org).change_lead_time.p50 == 8 * 3_600 + 0.2
+    put(store, org, first)
+    assert measured(store, org).change_lead_time.p50 == 8 * 3_600
+
+
+def test_a_verdict_by_hand_shows_in_metrics_at_once(store: Store, org: Organisation):
+    put(store, org, deployment("one", 5, SHAS[0]), deployment("two", 9, SHAS[1]))
+    store.deployments.update(org, "one", Verdict(True, "two", None, "rollback")).result()
+    found = measured(store, org).failed_deployment_recovery_time
+    assert (found.n, found.p50, found.unresolved) == (1, 4 * 3_600, 0)
+
+
+def recovery(store: Store, org: Organisation) -> tuple[int, float | None, int]:
+    found = measured(store, org).failed_deployment_recovery_time
+    return found.n, found.p50, found.unresolved
+
+
+@pytest.mark.parametrize("is_by_hand", [False, True])
+def test_a_remedy_that_moves_by_less_than_a_second_or_goes_shows_in_metrics_at_once(
+    database: str, store: Store, org: Organisation, is_by_hand: bool
+):
+    """The failed one's row stays as it is: its time to recovery is rounded to seconds there."""
+    one, two = deployment("one", 5, SHAS[0]), deployment("two", 7, SHAS[1])
+    remedy = deployment("three", 9, SHAS[1 if is_by_hand else 0])
+    put(store, org, one, two, remedy)
+    if is_by_hand:
+        store.deployments.update(org, "two", Verdict(True, "three", None, "rollback")).result()
+    assert recovery(store, org) == (1, 2 * 3_600, 0)
+    moved_ns = remedy.finished_at_ns + 2 * 10**8
+    moved = msgspec.structs.replace(remedy, finished_at_ns=moved_ns)
+    for change in (
+        lambda: store.deployments.add(org, moved, 2).result(),
+        lambda: store.deployments.delete(org, "three").result(),
+        lambda: store.deployments.add(org, remedy, 3).result(),
+    ):
+        change()
+        with Store(database, render) as another:
+            assert recovery(store, org) == recovery(another, org)
+
+
+def test_a_deleted_deployment_leaves_no_spans(store: Store, org: Organisation):
+    tell_commits(store, org)
+    put(store, org, deployment("one", 5, SHAS[0]), deployment("two", 9, SHAS[1]))
+    store.deployments.delete(org, "two").result()
+    assert measured(store, org).change_lead_time.n == 0
+    put(store, org, deployment("three", 10, SHAS[2]))
+    assert measured(store, org).change_lead_time.n == 2

@@ -1,0 +1,106 @@
+"""Explanations are remembered, and yet tell what deriving everything as it is now would tell."""
+
+from functools import partial
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from storage.derivation.test_run import (
+    HOUR_NS,
+    add,
+    deployment,
+    happenings,
+    new_organisation,
+    storable,
+    world_store,
+    worlds,
+)
+from theodora.dora import Commit, DeploymentSequence, derive
+from theodora.dora.explanation import Explanation, explain
+from theodora.errors import NotFound
+from theodora.events import Deployment
+from theodora.storage import Organisation, Store
+from theodora.storage.derivation.inputs import whole_sequence
+from theodora.storage.facts.derivation_queue import sequences_of
+
+__all__ = ["world_store"]
+
+
+def told(store: Store, org: Organisation, id_: str) -> Explanation:
+    found = store.derivations.explain(org, id_)
+    return explain(found.derived, found.preceding, found.repository, found.settings)
+
+
+def told_of_all(store: Store, org: Organisation) -> dict[str, Explanation]:
+    return {each.id: told(store, org, each.id) for each in store.deployments.everything(org)}
+
+
+def as_derived_at_once(store: Store, org: Organisation) -> dict[str, Explanation]:
+    """Of every deployment, each sequence read and derived anew."""
+    keys = store._database.read(partial(sequences_of, org=org, service=""))
+    every = [store._database.read(partial(whole_sequence, key=key)).sequence for key in keys]
+    return {id_: each for sequence in every for id_, each in explained(sequence).items()}
+
+
+def explained(sequence: DeploymentSequence) -> dict[str, Explanation]:
+    derived = derive(sequence)
+    befores = [None, *(each.deployment for each in derived)]
+    return {
+        each.deployment.id: explain(
+            each,
+            before if each.position else None,
+            sequence.repositories.get(each.deployment.git.repository_id)
+            if each.deployment.git
+            else None,
+            sequence.settings,
+        )
+        for each, before in zip(derived, befores, strict=False)
+    }
+
+
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_whatever_happens_in_between_all_is_as_if_derived_at_once(
+    world_store: Store, data: st.DataObject
+):
+    """Corrections, deletions, late commits, verdicts, settings and incidents included."""
+    org = new_organisation(world_store)
+    for happens in happenings(data, storable(data.draw(worlds.any_sequences))):
+        happens(world_store, org).result()
+        if data.draw(st.integers(0, 3)) == 0:
+            world_store.derivations.derive_marked()
+        if data.draw(st.integers(0, 3)) == 0:
+            assert told_of_all(world_store, org) == as_derived_at_once(world_store, org)
+    assert told_of_all(world_store, org) == as_derived_at_once(world_store, org)
+
+
+def test_neighbours_are_those_of_the_sequence(store: Store, org: Organisation):
+    """Of one service and environment, in order of time and then of ids."""
+    add(store, org, *(deployment(name, hour) for hour, name in enumerate("abc")))
+    add(store, org, deployment("b2", 1), deployment("x", 1, env="staging"))
+    found = [store.derivations.explain(org, id_) for id_ in ("a", "b", "b2", "c", "x")]
+    names = [(_id(each.preceding), _id(each.following)) for each in found]
+    assert names == [(None, "b"), ("a", "b2"), ("b", "c"), ("b2", None), (None, None)]
+
+
+def _id(event: Deployment | None) -> str | None:
+    return event.id if event else None
+
+
+def test_commits_that_come_later_are_seen_at_once(store: Store, org: Organisation):
+    git = worlds.Git("a" * 40, "https://github.com/acme/web")
+    add(store, org, deployment("v1", 1), deployment("v2", 2, git=git))
+    assert told(store, org, "v2").lead_time.status == "unknown_commits"
+    commit = Commit(sha="a" * 40, author_time_ns=HOUR_NS, commit_time_ns=HOUR_NS)
+    store.commits.add_commits(org, "github.com/acme/web", [commit]).result()
+    assert told(store, org, "v2").lead_time.status == "baseline"
+
+
+def test_what_was_deleted_is_not_explained(store: Store, org: Organisation):
+    add(store, org, deployment("v1", 1), deployment("v2", 2))
+    assert told(store, org, "v2").position == 1
+    store.deployments.delete(org, "v1").result()
+    assert told(store, org, "v2").position == 0
+    with pytest.raises(NotFound):
+        store.derivations.explain(org, "v1")

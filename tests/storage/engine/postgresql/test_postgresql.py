@@ -1,0 +1,224 @@
+"""What only PostgreSQL has to see to: order among processes, claims, and SQL translated."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from itertools import pairwise
+from pathlib import Path
+
+import psutil
+import pytest
+from psycopg.errors import AdminShutdown, InternalError_, QueryCanceled, UniqueViolation
+
+from databases import Databases
+from postgresql import OLDEST, ON_CITUS, PostgresqlServer, postgresql
+from theodora.errors import Unavailable, UnusableSetting
+from theodora.events import Deployment
+from theodora.storage import Store
+from theodora.storage.engine.migrate import migrations
+from theodora.storage.engine.postgresql.committer import PostgresqlCommitter
+from theodora.storage.engine.postgresql.connection import connect, is_lost
+from theodora.storage.engine.postgresql.cursor import PostgresqlCursor
+from theodora.storage.engine.postgresql.statistics import Statistics
+from theodora.storage.engine.postgresql.translation import statements, translated, translated_schema
+from theodora.storage.facts.derivation_queue import marked_sequences, take_mark
+from theodora.storage.open import migrate_database, open_database
+from theodora.web.wire import render
+
+
+@pytest.fixture
+def url(postgresql_databases: Databases, tmp_path: Path) -> Iterator[str]:
+    with postgresql_databases.new(tmp_path) as url:
+        yield url
+
+
+def deployment(number: int) -> Deployment:
+    return Deployment(id=f"d{number}", service="web", started_at_ns=number, finished_at_ns=number)
+
+
+def test_keys_lie_in_the_order_of_commits_whoever_commits(url: str):
+    """So nothing is ever committed below a watermark that a reader has seen."""
+    with ExitStack() as stack:
+        stores = [stack.enter_context(Store(url, render)) for _ in range(2)]
+        org = stores[0].keys.ensure_organisation("default", 1).result()
+        seen: list[list[str]] = []
+
+        def look() -> None:
+            while len(seen) < 2 or len(seen[-1]) < 400:
+                seen.append([event.id for event in stores[0].deployments.everything(org)])
+
+        def send(part: int) -> None:
+            for number in range(part, 400, 2):
+                stores[part].deployments.add(org, deployment(number), 1).result()
+
+        with ThreadPoolExecutor(3) as pool:
+            for done in [pool.submit(look), *(pool.submit(send, part) for part in range(2))]:
+                done.result()
+        for earlier, later in pairwise(seen):
+            assert later[: len(earlier)] == earlier
+
+
+def test_a_write_that_fails_unseen_takes_nothing_with_it(url: str):
+    """Nobody asks what became of its statement, and the commit is on its way behind it."""
+    migrate_database(url)
+    add = "INSERT INTO counters (name, value) VALUES (?, 1)"
+    names = ["before", "commits", "after"]
+    with closing(PostgresqlCommitter(url)) as committer, closing(connect(url)) as connection:
+        outcomes = committer.commit(
+            [lambda cursor, name=name: cursor.execute(add, (name,)) and name for name in names]
+        )
+        assert [outcome.result for outcome in outcomes] == ["before", None, "after"]
+        assert isinstance(outcomes[1].error, UniqueViolation)
+        stored = connection.execute("SELECT name, value FROM counters WHERE name <> 'receipt'")
+        assert {"before": 1, "after": 1, "commits": 1}.items() <= dict(stored.fetchall()).items()
+
+
+def test_what_one_process_derives_no_other_takes_up(url: str):
+    with ExitStack() as stack:
+        nothing = (lambda _: False, lambda _: None)
+        store = stack.enter_context(Store(url, render))
+        org = store.keys.ensure_organisation("default", 1).result()
+        store.deployments.add(org, deployment(1), 1).result()
+        databases = [open_database(url, *nothing) for _ in range(2)]
+        for database in databases:
+            stack.callback(database.close)
+        [changed] = databases[0].read(marked_sequences).values()
+        lock = lambda cursor: take_mark(cursor, changed.oldest)  # noqa: E731
+        with databases[0].claim(lock) as mine, databases[1].claim(lock) as others:
+            assert mine is not None
+            assert others is None
+            assert store.derivations.derive_marked() == 0
+        assert store.derivations.derive_marked() == 1
+
+
+def test_processes_that_start_together_apply_each_migration_once(
+    postgresql_server: PostgresqlServer, worker_id: str
+):
+    name = f"together_{worker_id}"
+    postgresql_server.execute(f"CREATE DATABASE {name}")
+    code = (
+        "import sys; from theodora.storage.open import migrate_database; "
+        "print(len(migrate_database(sys.argv[1])))"
+    )
+    command = [sys.executable, "-c", code, postgresql_server.url(name)]
+    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    applied = [int(process.communicate(timeout=60)[0]) for process in processes]
+    assert sum(applied) == len(migrations("postgresql"))
+    postgresql_server.execute(f"DROP DATABASE {name}")
+
+
+def test_a_server_that_is_not_there_is_said_to_be_so():
+    with pytest.raises(Unavailable, match="PostgreSQL cannot be used now"):
+        migrate_database("postgresql://theodora@127.0.0.1:1/theodora")
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (InternalError_("postmaster was shut down, exiting"), True),
+        (InternalError_("cache lookup failed"), False),
+        (AdminShutdown("terminating connection"), True),
+        (QueryCanceled("canceling statement due to statement timeout"), False),
+        (UniqueViolation("duplicate key"), False),
+    ],
+)
+def test_a_server_that_is_gone_is_told_from_a_statement_that_is_wrong(
+    error: Exception, expected: bool
+):
+    """Citus calls the one what PostgreSQL calls the other."""
+    assert is_lost(error) == expected
+
+
+def test_a_url_that_cannot_be_read_is_refused_without_being_shown():
+    with pytest.raises(UnusableSetting, match="must have the form") as refused:
+        migrate_database("postgresql://theodora:secret@host/name?nonsense=1")
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.skipif(not OLDEST.exists(), reason="PostgreSQL 15 is not installed here")
+def test_the_oldest_version_will_do():
+    with postgresql(OLDEST) as server, Store(server.url(), render) as store:
+        org = store.keys.ensure_organisation("default", 1).result()
+        store.deployments.add(org, deployment(1), 1).result()
+        store.derivations.derive_all_marked()
+        assert store.deployments.get(org, "d1").change_failure is False
+
+
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        ("SELECT ? WHERE a = ?", "SELECT $1 WHERE a = $2"),
+        ("SELECT ?2, ?1, ?2", "SELECT $2, $1, $2"),
+        ("FROM a e INDEXED BY b WHERE x GLOB ?", "FROM a e WHERE x LIKE $1"),
+        (
+            "FROM a p CROSS JOIN b e ON e.k = p.k WHERE e.c = ?",
+            (
+                "FROM a p CROSS JOIN LATERAL (SELECT * FROM b e WHERE e.k = p.k OFFSET 0) e "
+                "WHERE e.c = $1"
+            ),
+        ),
+    ],
+)
+def test_statements_are_translated(statement: str, expected: str):
+    assert translated(statement) == expected
+
+
+def test_schemas_are_translated():
+    script = "CREATE TABLE a (k INTEGER PRIMARY KEY, t TEXT NOT NULL, n INTEGER) WITHOUT ROWID;"
+    assert translated_schema(script) == (
+        "CREATE TABLE a (k BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY, "
+        't TEXT COLLATE "C" NOT NULL, n BIGINT);'
+    )
+
+
+def test_scripts_are_taken_apart_into_statements():
+    script = (
+        "-- One; and\nCREATE TABLE a (t TEXT DEFAULT ';'); -- two;\n"
+        "CREATE FUNCTION f() RETURNS text LANGUAGE SQL AS $$ SELECT 'a;'; SELECT 'b' $$;\n-- End;\n"
+    )
+    assert list(statements(script)) == [
+        "-- One; and\nCREATE TABLE a (t TEXT DEFAULT ';')",
+        "-- two;\nCREATE FUNCTION f() RETURNS text LANGUAGE SQL AS $$ SELECT 'a;'; SELECT 'b' $$",
+    ]
+
+
+@pytest.mark.skipif(ON_CITUS, reason="the planner is that of the server which has the table")
+def test_the_planner_learns_of_a_table_that_grows(url: str):
+    """Long before PostgreSQL itself looks."""
+    with Store(url, render) as store, closing(connect(url)) as connection:
+        org = store.keys.ensure_organisation("default", 1).result()
+        added = [store.deployments.add(org, deployment(number), 1) for number in range(600)]
+        for each in added:
+            each.result()
+        # What the writer has done it tells others about once a second, unless it is told to.
+        tell = "SELECT pg_stat_force_next_flush()"
+        store._database.write(lambda cursor: cursor.execute(tell).fetchone()).result()
+        Statistics().keep_up(lambda _: False, PostgresqlCursor(connection))
+        told = connection.execute("SELECT reltuples FROM pg_class WHERE relname = 'deployments'")
+        [rows] = told.fetchone() or [0]
+        assert rows > 500
+
+
+def test_a_server_of_the_tests_ends_with_them_however_they_end():
+    """It would run on for ever: nobody else knows of it."""
+    code = (
+        "import postgresql, time\n"
+        "with postgresql.postgresql() as server:\n"
+        "    print(server.folder, flush=True)\n"
+        "    time.sleep(600)\n"
+    )
+    tests = subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=Path(__file__).parents[3],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert tests.stdout
+    folder = Path(tests.stdout.readline().strip())
+    pid = int((folder / "data" / "postmaster.pid").read_text().splitlines()[0])
+    server = psutil.Process(pid)
+    tests.kill()
+    tests.communicate()
+    server.wait(60)

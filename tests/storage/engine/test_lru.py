@@ -1,0 +1,85 @@
+"""A cache bounded by the size of what it holds: what was used last stays."""
+
+import pytest
+
+from databases import ON_SQLITE
+from repositories import hourly_commits
+from theodora.events import Deployment, Git
+from theodora.storage import Store
+from theodora.storage.derivation import explain, run
+from theodora.storage.engine.lru import Memory
+from theodora.web.wire import render
+
+
+def test_what_was_not_used_for_longest_goes_first() -> None:
+    memory: Memory[str, int] = Memory(3)
+    for key in ("a", "b", "c"):
+        memory.put(key, ord(key), size=1)
+    assert memory.get("a") == ord("a")
+    memory.put("d", ord("d"), size=1)
+    assert [memory.get(key) for key in "abcd"] == [97, None, 99, 100]
+    assert memory.size == 3
+
+
+def test_as_much_goes_as_a_large_value_takes() -> None:
+    memory: Memory[str, str] = Memory(10)
+    memory.put("small", "s", size=4)
+    memory.put("middle", "m", size=6)
+    memory.put("large", "l", size=7)
+    assert (memory.get("small"), memory.get("middle"), memory.get("large")) == (None, None, "l")
+    assert memory.size == 7
+
+
+def test_a_value_alone_may_be_over_the_limit() -> None:
+    memory: Memory[str, str] = Memory(10)
+    memory.put("small", "s", size=1)
+    memory.put("huge", "h", size=11)
+    assert (memory.get("small"), memory.get("huge"), memory.size) == (None, "h", 11)
+    memory.put("next", "n", size=1)
+    assert (memory.get("huge"), memory.get("next"), memory.size) == (None, "n", 1)
+
+
+def test_a_value_put_again_counts_once() -> None:
+    memory: Memory[str, str] = Memory(10)
+    memory.put("one", "first", size=4)
+    memory.put("one", "second", size=5)
+    assert (memory.get("one"), memory.size) == ("second", 5)
+
+
+def test_what_is_forgotten_takes_no_room() -> None:
+    memory: Memory[str, str] = Memory(10)
+    memory.put("one", "1", size=4)
+    memory.put("two", "2", size=5)
+    memory.forget("one")
+    memory.forget("never there")
+    assert (memory.get("one"), memory.size) == (None, 5)
+    memory.clear()
+    assert (memory.get("two"), memory.size) == (None, 0)
+
+
+@ON_SQLITE
+def test_derivation_and_explanations_remember_as_much_as_they_may(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (run, explain):
+        monkeypatch.setattr(module, "_REMEMBERED_DEPLOYMENTS", 5)
+        monkeypatch.setattr(module, "_REMEMBERED_COMMITS", 6)
+    monkeypatch.setattr(run, "_RECALLED_DEPLOYMENTS", 4)
+    with Store(database, render) as store:
+        org = store.keys.ensure_organisation("default", 1).result()
+        shas = [letter * 40 for letter in "abc"]
+        for name in "0123456789":
+            store.commits.add_commits(org, f"x.example/{name}", hourly_commits(shas, 1)).result()
+            git = Git(shas[0], f"https://x.example/{name}")
+            event = Deployment(
+                id=name, service=name, started_at_ns=10**18, finished_at_ns=10**18, git=git
+            )
+            store.deployments.add(org, event, 1).result()
+        store.derivations.derive_all_marked()
+        for name in "0123456789":
+            assert store.derivations.explain(org, name).repository
+        derivations, explanations = store.derivations, store.derivations._explanations
+        assert (derivations._sequences.size, derivations._recalls.size) == (5, 4)
+        assert explanations._sequences.size == 5
+        for repositories in (derivations._repositories, explanations._repositories):
+            assert repositories._known.size == 6

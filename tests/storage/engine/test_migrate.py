@@ -1,0 +1,149 @@
+"""Migrations: in order, once, wholly or not at all; and databases that are refused."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import apsw
+import pytest
+
+from theodora.errors import UnusableSetting, UnusableStore
+from theodora.storage import Store
+from theodora.storage.engine.migrate import (
+    Kind,
+    Migration,
+    _apply_if_missing,
+    applied_number,
+    migrations,
+)
+from theodora.storage.engine.sqlite.connection import connect_writer
+from theodora.storage.engine.sqlite.database import migrate_file
+from theodora.storage.engine.sqlite.schema import SqliteSchema
+from theodora.storage.open import sqlite_path
+from theodora.web.wire import render
+
+
+def rows(path: Path, statement: str) -> list[Any]:
+    with closing(apsw.Connection(str(path))) as connection:
+        return connection.execute(statement).fetchall()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "theodora.db"
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_each_migration_has_a_number_of_its_own(kind: Kind) -> None:
+    numbers = [migration.number for migration in migrations(kind)]
+    assert numbers == sorted(set(numbers))
+
+
+def test_every_kind_of_database_has_the_same_migrations() -> None:
+    sqlite, postgresql = migrations("sqlite"), migrations("postgresql")
+    assert [(each.number, each.title) for each in sqlite] == [
+        (each.number, each.title) for each in postgresql
+    ]
+
+
+def test_every_migration_is_applied_once_and_recorded(path: Path) -> None:
+    assert migrate_file(path) == migrations()
+    assert migrate_file(path) == ()
+    recorded = rows(path, "SELECT number, title FROM migrations ORDER BY number")
+    assert recorded == [(migration.number, migration.title) for migration in migrations()]
+
+
+def test_a_database_of_an_older_version_is_brought_up_to_date(path: Path) -> None:
+    with closing(connect_writer(path)) as connection:
+        connection.execute(
+            "CREATE TABLE migrations (number INTEGER PRIMARY KEY, title TEXT NOT NULL, "
+            "applied_at_ns BIGINT NOT NULL)"
+        )
+        assert _apply_if_missing(SqliteSchema(connection), migrations()[0], 1)
+    assert migrate_file(path) == migrations()[1:]
+
+
+def test_a_migration_that_was_left_out_is_applied_later(path: Path) -> None:
+    """As when two were made side by side, and a database has seen the later one alone."""
+    migrate_file(path)
+    with closing(connect_writer(path)) as connection:
+        connection.execute("DELETE FROM migrations WHERE number = 10")
+        connection.execute("ALTER TABLE keys DROP COLUMN last_used_at_ns")
+    assert [each.number for each in migrate_file(path)] == [10]
+
+
+def test_processes_that_start_together_apply_each_migration_once(path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; "
+        "from theodora.storage.engine.sqlite.database import migrate_file; "
+        "print(len(migrate_file(Path(sys.argv[1]))))"
+    )
+    processes = [
+        subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    applied = [int(process.communicate(timeout=60)[0]) for process in processes]
+    assert sum(applied) == len(migrations())
+
+
+@pytest.fixture
+def connection(path: Path) -> Iterator[apsw.Connection]:
+    migrate_file(path)
+    with closing(connect_writer(path)) as connection:
+        yield connection
+
+
+def test_a_migration_that_fails_leaves_nothing(connection: apsw.Connection) -> None:
+    newest = applied_number(SqliteSchema(connection))
+    broken = Migration(newest + 1, "broken", "CREATE TABLE half (a); CREATE TABLE half (a)")
+    with pytest.raises(apsw.SQLError):
+        _apply_if_missing(SqliteSchema(connection), broken, 1)
+    assert applied_number(SqliteSchema(connection)) == newest
+    assert connection.execute("SELECT name FROM sqlite_schema WHERE name = 'half'").get is None
+
+
+def test_a_database_of_a_newer_version_is_refused_and_left_alone(path: Path) -> None:
+    migrate_file(path)
+    newest = migrations()[-1].number
+    with closing(apsw.Connection(str(path))) as connection:
+        connection.execute("INSERT INTO migrations VALUES (?, 'to come', 1)", (newest + 1,))
+    with pytest.raises(UnusableStore, match=f"at migration {newest + 1}, this version knows"):
+        Store(f"sqlite:///{path}", render)
+    assert rows(path, "SELECT max(number) FROM migrations") == [(newest + 1,)]
+
+
+def test_a_file_that_is_no_database_is_refused_and_left_alone(path: Path) -> None:
+    content = b"not a database, but long enough to look at " * 100
+    path.write_bytes(content)
+    with pytest.raises(UnusableStore, match="is not a sound SQLite database"):
+        Store(f"sqlite:///{path}", render)
+    assert path.read_bytes() == content
+
+
+def test_a_folder_is_no_database(tmp_path: Path) -> None:
+    with pytest.raises(UnusableStore, match="cannot be opened"):
+        Store(f"sqlite:///{tmp_path}", render)
+
+
+def test_a_folder_that_is_missing_is_made(tmp_path: Path) -> None:
+    path = tmp_path / "some" / "where" / "theodora.db"
+    with Store(f"sqlite:///{path}", render) as store:
+        store.check()
+    assert path.exists()
+
+
+@pytest.mark.parametrize(
+    "url", ["", "theodora.db", "sqlite://theodora.db", "sqlite:///", "pg:///x"]
+)
+def test_what_is_no_url_of_a_database_is_refused(url: str) -> None:
+    with pytest.raises(UnusableSetting, match="must have the form"):
+        sqlite_path(url)
+
+
+def test_commits_wait_for_the_disk(connection: apsw.Connection) -> None:
+    assert connection.pragma("journal_mode") == "wal"
+    assert connection.pragma("synchronous") == 2
+    assert connection.pragma("foreign_keys") == 1

@@ -1,0 +1,166 @@
+"""The writer: groups of writes, each on its own, all durable together."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import apsw
+import pytest
+
+from theodora.errors import Invalid, Problem, Unavailable
+from theodora.storage.engine.cursor import Cursor
+from theodora.storage.engine.sqlite.committer import SqliteCommitter
+from theodora.storage.engine.writer import Writer
+
+
+class Table:
+    """A writer on a table of numbers."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.groups: list[int] = []
+        self.writer = Writer(SqliteCommitter(path), lambda _: False, self.groups.append)
+        self.writer.submit(
+            lambda cursor: cursor.execute("CREATE TABLE numbers (number INTEGER PRIMARY KEY)")
+        ).result()
+        self.groups.clear()
+
+    def rows(self) -> list[int]:
+        connection = apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READONLY)
+        try:
+            found: list[Any] = connection.execute(
+                "SELECT number FROM numbers ORDER BY number"
+            ).fetchall()
+            return [number for (number,) in found]
+        finally:
+            connection.close()
+
+    def together(self, *writes: Callable[[Cursor], Any]) -> list[Any]:
+        """Has the writes committed as one group; the result or the error of each."""
+        held, release = Event(), Event()
+
+        def hold(_: Cursor) -> None:
+            held.set()
+            assert release.wait(timeout=30)
+
+        holding = self.writer.submit(hold)
+        assert held.wait(timeout=30)
+        futures = [self.writer.submit(write) for write in writes]
+        release.set()
+        holding.result()
+        return [future.exception() or future.result() for future in futures]
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Iterator[Table]:
+    table = Table(tmp_path / "numbers.db")
+    yield table
+    table.writer.close()
+
+
+def add(number: int) -> Callable[[Cursor], int]:
+    def write(cursor: Cursor) -> int:
+        cursor.execute("INSERT INTO numbers VALUES (?)", (number,))
+        return number
+
+    return write
+
+
+def failing(error: BaseException, number: int) -> Callable[[Cursor], None]:
+    """Writes something and then fails."""
+
+    def write(cursor: Cursor) -> None:
+        add(number)(cursor)
+        raise error
+
+    return write
+
+
+def test_writes_that_wait_are_committed_together(table: Table) -> None:
+    assert table.together(*map(add, range(50))) == list(range(50))
+    assert table.groups == [1, 50]
+
+
+def test_a_flood_is_committed_in_bounded_groups(table: Table) -> None:
+    table.together(*map(add, range(600)))
+    assert table.groups == [1, 256, 256, 88]
+    assert table.rows() == list(range(600))
+
+
+@pytest.mark.parametrize(
+    "error", [Invalid(Problem("no")), ValueError("no"), apsw.ConstraintError("no")]
+)
+def test_a_write_that_fails_takes_nothing_else_with_it(table: Table, error: Exception) -> None:
+    outcomes = table.together(add(1), failing(error, 2), add(3))
+    assert outcomes == [1, error, 3]
+    assert table.rows() == [1, 3]
+
+
+def test_a_broken_constraint_is_its_own_writes_alone(table: Table) -> None:
+    outcomes = table.together(add(1), add(1), add(2))
+    assert (outcomes[0], outcomes[2]) == (1, 2)
+    assert isinstance(outcomes[1], apsw.ConstraintError)
+    assert table.rows() == [1, 2]
+
+
+def test_all_are_told_when_the_whole_group_is_lost(table: Table) -> None:
+    def lose(cursor: Cursor) -> None:
+        cursor.execute("ROLLBACK")
+        raise apsw.FullError("database or disk is full")
+
+    outcomes = table.together(add(1), lose, add(2))
+    assert all(isinstance(outcome, Unavailable) for outcome in outcomes)
+    assert table.rows() == []
+    assert table.together(add(4)) == [4]
+
+
+def test_a_full_database_refuses_and_goes_on_once_there_is_room(table: Table) -> None:
+    def limit(cursor: Cursor) -> Any:
+        [(pages,)] = cursor.execute("PRAGMA page_count").fetchall()
+        return cursor.execute(f"PRAGMA max_page_count = {pages}").fetchall()  # type: ignore[arg-type]
+
+    def lift(cursor: Cursor) -> Any:
+        return cursor.execute("PRAGMA max_page_count = 1000000").fetchall()
+
+    table.writer.submit(add(1)).result()
+    table.writer.submit(limit).result()
+    with pytest.raises(Unavailable):
+        table.writer.submit(
+            lambda cursor: cursor.execute("CREATE TABLE more (a TEXT)").fetchall()
+        ).result()
+    table.writer.submit(lift).result()
+    assert table.writer.submit(add(2)).result() == 2
+    assert table.rows() == [1, 2]
+
+
+def test_what_waits_when_the_writer_closes_is_still_written(tmp_path: Path) -> None:
+    table = Table(tmp_path / "numbers.db")
+    futures = [table.writer.submit(add(number)) for number in range(500)]
+    table.writer.close()
+    assert [future.result() for future in futures] == list(range(500))
+    assert table.rows() == list(range(500))
+
+
+def test_a_closed_writer_takes_no_more(tmp_path: Path) -> None:
+    table = Table(tmp_path / "numbers.db")
+    table.writer.close()
+    with pytest.raises(Unavailable):
+        table.writer.submit(add(1))
+
+
+@pytest.mark.parametrize("error", [Unavailable("not now"), apsw.SQLError("no such table: x")])
+def test_upkeep_that_fails_stops_nothing(tmp_path: Path, error: Exception) -> None:
+    tried = Event()
+
+    def upkeep(cursor: Cursor) -> bool:
+        cursor.execute("CREATE TABLE half (a)")
+        tried.set()
+        raise error
+
+    writer = Writer(SqliteCommitter(tmp_path / "numbers.db"), upkeep, lambda _: None)
+    assert tried.wait(timeout=30)
+    assert writer.submit(lambda _: 5).result(timeout=30) == 5
+    found = writer.submit(lambda cursor: cursor.execute("SELECT * FROM sqlite_schema").fetchall())
+    assert found.result(timeout=30) == []
+    writer.close()

@@ -1,0 +1,311 @@
+"""What is kept in memory tells what is in the database, whatever has happened to that.
+
+A second store on the same database, which keeps nothing, reads everything for each question.
+The seed is fresh in every run and shown on failure.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import pairwise
+from random import Random
+from typing import Any
+
+import msgspec
+import pytest
+
+from repositories import hourly_commits
+from theodora.dora import MetricsQuery, Period
+from theodora.events import Deployment, Failure, Git
+from theodora.query import parse
+from theodora.storage import Organisation, Store, Verdict
+from theodora.storage.events.change_log import prune_changes
+from theodora.storage.metrics.cache import KeptColumns, Snapshots, Wanted
+from theodora.storage.metrics.columns import TooLarge
+from theodora.storage.open import open_database
+from theodora.web.wire import render
+
+HOUR_NS = 3_600 * 10**9
+START_NS = 1_700_000_000 * 10**9
+HOURS = 24 * 20
+SHAS = [f"{number:040x}" for number in range(12)]
+REPOSITORY_ID = "github.com/acme/shop"
+STEPS = 60
+QUERY = MetricsQuery(
+    period=Period(START_NS + HOURS // 2 * HOUR_NS, START_NS + HOURS * HOUR_NS),
+    as_of_ns=2**62,
+    interval="day",
+    stages=True,
+)
+QUESTIONS = [
+    (("service",), ""),
+    (("region", "env"), "team:(a OR b)"),
+    (("team",), "region:eu OR change_failure:true"),
+    ((), "NOT version:v1 deployment_type:rollback"),
+]
+
+
+@pytest.fixture
+def reader(database: str, store: Store) -> Iterator[Store]:
+    """A store that keeps nothing in memory, on the database of `store`."""
+    with Store(database, render, metrics_memory_mib=0) as reader:
+        yield reader
+
+
+@dataclass
+class World:
+    """Random events, written through one store or another."""
+
+    stores: list[Store]
+    org: Organisation
+    rng: Random
+    ids: set[str] = field(default_factory=set)
+    incidents: set[str] = field(default_factory=set)
+
+    def step(self) -> None:
+        """Something happens."""
+        changes: list[Callable[[Store], Any]] = [
+            *[self.put] * 5,
+            *(self.delete, self.judge, self.put_incident, self.delete_incident, self.give_team),
+            lambda store: store.derivations.derive_all_marked(),
+        ]
+        self.rng.choice(changes)(self.rng.choice(self.stores))
+
+    def put(self, store: Store) -> None:
+        rng = self.rng
+        id_ = f"deployment-{rng.randrange(25)}"
+        at_ns = START_NS + rng.randrange(HOURS * 3_600) * 10**9 + rng.randrange(10**9)
+        event = Deployment(
+            id=id_,
+            service=rng.choice(("web", "pay")),
+            env=rng.choice(("production", None)),
+            team=rng.choice(("a", "b", None)),
+            version=f"v{rng.randrange(4)}",
+            started_at_ns=at_ns - rng.randrange(HOUR_NS),
+            finished_at_ns=at_ns,
+            git=rng.choice((None, Git(rng.choice(SHAS), f"https://{REPOSITORY_ID}"))),
+            custom_tags=self.tags(),
+        )
+        store.deployments.add(self.org, event, 1).result()
+        self.ids.add(id_)
+
+    def tags(self) -> tuple[str, ...]:
+        tags = ("region:eu", "region:us", "region:1", "rework:true", 'x,"rework:true')
+        return tuple(self.rng.sample(tags, self.rng.randrange(3)))
+
+    def delete(self, store: Store) -> None:
+        if self.ids:
+            store.deployments.delete(self.org, self.taken(self.ids)).result()
+
+    def judge(self, store: Store) -> None:
+        if len(self.ids) > 1:
+            judged, other = self.rng.sample(sorted(self.ids), 2)
+            remedy = self.rng.choice((None, other))
+            verdict = Verdict(self.rng.random() < 0.8, remedy, None, "rollback" if remedy else None)
+            store.deployments.update(self.org, judged, verdict).result()
+
+    def put_incident(self, store: Store) -> None:
+        rng = self.rng
+        id_ = f"incident-{rng.randrange(8)}"
+        at_ns = START_NS + rng.randrange(HOURS) * HOUR_NS
+        event = Failure(
+            id=id_,
+            services=tuple(rng.sample(("web", "pay"), rng.randrange(1, 3))),
+            env="production",
+            started_at_ns=at_ns,
+            finished_at_ns=rng.choice((None, at_ns + HOUR_NS, at_ns - 1)),
+            custom_tags=self.tags(),
+        )
+        store.failures.add(self.org, event, 1).result()
+        self.incidents.add(id_)
+
+    def delete_incident(self, store: Store) -> None:
+        if self.incidents:
+            store.failures.delete(self.org, self.taken(self.incidents)).result()
+
+    def taken(self, ids: set[str]) -> str:
+        id_ = self.rng.choice(sorted(ids))
+        ids.remove(id_)
+        return id_
+
+    def give_team(self, store: Store) -> None:
+        given = {"team": self.rng.choice(("a", "c"))}
+        store.settings.put(self.org, given, "web").result()
+
+
+def answers(store: Store, org: Organisation) -> list[Any]:
+    return [
+        told(store, org, msgspec.structs.replace(QUERY, group_by=group_by), query)
+        for group_by, query in QUESTIONS
+    ]
+
+
+def at_one_time(stores: list[Store], reader: Store, org: Organisation) -> tuple[list[Any], Any]:
+    """Answers of `stores` and of `reader` between which upkeep has changed nothing.
+
+    It gives failures the team of their services a moment after that was set.
+    """
+    while True:
+        before = answers(reader, org)
+        found = [answers(each, org) for each in stores]
+        if answers(reader, org) == before:
+            return found, before
+
+
+def told(store: Store, org: Organisation, query: MetricsQuery, search: str = "") -> Any:
+    found = store.metrics.report(org, query, parse(search))
+    return [
+        {
+            "group": group.group,
+            "total": msgspec.to_builtins(group.total),
+            "previous": msgspec.to_builtins(group.previous),
+            "change": msgspec.to_builtins(dict(group.change)),
+            "series": [msgspec.to_builtins(each.metrics) for each in group.series],
+        }
+        for group in (found.overall, *found.groups)
+    ]
+
+
+def count(store: Store, org: Organisation) -> int:
+    return store.metrics.report(org, QUERY).overall.total.deployment_frequency.count
+
+
+def deployment(id_: str, service: str = "web") -> Deployment:
+    at_ns = QUERY.period.start_ns
+    return Deployment(id=id_, service=service, started_at_ns=at_ns, finished_at_ns=at_ns)
+
+
+def tell_commits(store: Store, org: Organisation) -> None:
+    store.commits.add_commits(org, REPOSITORY_ID, hourly_commits(SHAS, START_NS)).result()
+
+
+def test_two_stores_are_in_step_whatever_is_written_through_either(
+    database: str, store: Store, reader: Store, org: Organisation
+):
+    seed = int(os.environ.get("THEODORA_TEST_SEED") or Random().randrange(2**32))
+    tell_commits(store, org)
+    with Store(database, render) as other:
+        world = World([store, other], org, Random(seed))
+        for step in range(STEPS):
+            world.step()
+            found, expected = at_one_time(world.stores, reader, org)
+            for each in found:
+                assert each == expected, f"THEODORA_TEST_SEED={seed}, step {step}"
+
+
+def test_another_organisations_events_change_nothing(store: Store, org: Organisation):
+    stranger = store.keys.ensure_organisation("stranger", 1).result()
+    store.deployments.add(org, deployment("one"), 1).result()
+    before = answers(store, org)
+    store.deployments.add(stranger, deployment("two"), 1).result()
+    assert answers(store, org) == before
+    assert count(store, stranger) == 1
+
+
+def test_what_the_log_has_forgotten_is_read_anew(database: str, store: Store, org: Organisation):
+    with Store(database, render) as other:
+        assert count(store, org) == 0
+        for number in range(2_000):
+            other.deployments.add(org, deployment(f"one-{number}"), 1)
+        other.deployments.delete(org, "one-0").result()
+        database_of_other = open_database(database, lambda _: False, lambda _: None)
+        while database_of_other.write(lambda cursor: prune_changes(cursor, kept=10)).result():
+            pass
+        database_of_other.close()
+    assert count(store, org) == 1_999
+
+
+def test_many_changes_are_put_in_order_and_nothing_is_lost(store: Store, org: Organisation):
+    assert count(store, org) == 0
+    for number in range(9_000):
+        store.deployments.add(org, deployment(f"one-{number % 4_500}", f"s{number}"), 1)
+    store.deployments.delete(org, "one-0").result()
+    assert count(store, org) == 4_499
+    store.deployments.delete(org, "one-1").result()
+    assert count(store, org) == 4_498
+
+
+def test_no_more_is_kept_than_fits_and_what_was_asked_about_last(database: str, store: Store):
+    orgs = [store.keys.ensure_organisation(f"org-{each}", 1).result() for each in range(3)]
+    for org in orgs:
+        for number in range(300):
+            store.deployments.add(org, deployment(f"one-{number}"), 1)
+        store.deployments.delete(org, "one-0").result()
+    count(store, orgs[0])
+    of_one = store.metrics.memory_bytes
+    kept = KeptColumns(2 * of_one)
+    reading = open_database(database, lambda _: False, lambda _: None)
+    for org in (*orgs, *orgs):
+        found = reading.read(lambda cursor, org=org: kept.snapshots(cursor, org, Wanted()))
+        assert found.deployments.is_there.sum() == 299
+        assert kept.nbytes <= 2 * of_one
+    reading.close()
+
+
+def test_columns_that_a_question_adds_count_as_memory(store: Store, org: Organisation):
+    for number in range(2_000):
+        added = store.deployments.add(org, deployment(f"one-{number}"), 1)
+    added.result()
+    sizes: list[int] = []
+    for by in ((), ("region",), ("region", "language")):
+        store.metrics.report(org, msgspec.structs.replace(QUERY, group_by=by))
+        sizes.append(store.metrics.memory_bytes)
+    # A code of four bytes for each deployment at the least, and of the rest no more than so much.
+    assert sizes[0] > 2_000 * 4 * 8
+    for smaller, larger in pairwise(sizes):
+        assert 2_000 * 4 <= larger - smaller < 2_000 * 100
+
+
+def test_what_has_once_been_too_large_is_kept_when_it_has_shrunk(
+    database: str, store: Store, org: Organisation
+):
+    """As after retention has removed events."""
+    for number in range(900):
+        added = store.deployments.add(org, deployment(f"one-{number}"), 1)
+    added.result()
+    count(store, org)
+    kept = KeptColumns(store.metrics.memory_bytes // 2)
+    reading = open_database(database, lambda _: False, lambda _: None)
+
+    def is_kept() -> bool:
+        with suppress(TooLarge):
+            reading.read(lambda cursor: kept.snapshots(cursor, org, Wanted()))
+        return kept.nbytes > 0
+
+    assert not is_kept()
+    for number in range(850):
+        removed = store.deployments.delete(org, f"one-{number}")
+    removed.result()
+    assert is_kept()
+    reading.close()
+
+
+def test_stages_that_do_not_fit_drive_nothing_else_out(
+    database: str, store: Store, org: Organisation
+):
+    store.deployments.add(org, deployment("one"), 1).result()
+    reading = open_database(database, lambda _: False, lambda _: None)
+
+    def ask(kept: KeptColumns, *, stages: bool) -> Snapshots:
+        wanted = Wanted(stages=stages)
+        return reading.read(lambda cursor: kept.snapshots(cursor, org, wanted))
+
+    roomy = KeptColumns(2**30)
+    assert ask(roomy, stages=False).deployments.columns.stages_ns is None
+    tight = KeptColumns(roomy.nbytes)
+    assert ask(roomy, stages=True).deployments.columns.stages_ns is not None
+    ask(tight, stages=False)
+    held = tight.nbytes
+    with pytest.raises(TooLarge):
+        ask(tight, stages=True)
+    assert tight.nbytes == held > 0
+    reading.close()
+
+
+def test_what_does_not_fit_is_read_for_each_question(
+    store: Store, reader: Store, org: Organisation
+):
+    store.deployments.add(org, deployment("one"), 1).result()
+    assert answers(reader, org) == answers(store, org)
+    assert reader.metrics.memory_bytes == 0 < store.metrics.memory_bytes

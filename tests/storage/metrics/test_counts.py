@@ -1,0 +1,147 @@
+"""What memory tells of the deployments of a period is what they tell themselves."""
+
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from settling import in_every_state
+from theodora.dora import Commit, Period
+from theodora.events import Deployment, Git
+from theodora.query import Field, Query, matches, parse, resolve
+from theodora.storage import Organisation, Store, Verdict
+from theodora.storage.metrics.counts import Glimpse, VerdictCounts
+
+DAY_NS = 86_400 * 10**9
+PERIOD = Period(10 * DAY_NS, 40 * DAY_NS)
+TENTHS = [Period(day * DAY_NS, (day + 10) * DAY_NS) for day in (10, 20, 30)]
+QUERIES = ("*", "team:team-1", "-env:env-1 source:api", "change_failure:true", "version:v3", "a:1")
+
+
+@pytest.fixture
+def deployed(store: Store, org: Organisation) -> list[Deployment]:
+    """Two a day, at one instant; rollbacks among them, some verdicts by hand, some pending."""
+    for number in range(100):
+        day = number // 2
+        event = Deployment(
+            id=f"{number * 37 % 100:02}",
+            service=f"service-{number % 4}",
+            env=None if number % 7 == 0 else f"env-{number % 3}",
+            team=None if number % 7 == 0 else f"team-{number % 2}",
+            version=f"v{number % 6}",
+            custom_tags=(f"a:{number % 3}",),
+            started_at_ns=day * DAY_NS,
+            finished_at_ns=day * DAY_NS + 1,
+            source="pipeline" if number % 5 else "api",
+        )
+        store.deployments.add(org, event, number + 1).result()
+        if number == 80:
+            store.derivations.derive_all_marked()
+        if number % 9 == 0:
+            store.deployments.update(org, event.id, Verdict(change_failure=True)).result()
+    return [*store.deployments.everything(org)]
+
+
+def known(name: str) -> Field:
+    field = resolve(name)
+    assert isinstance(field, Field)
+    return field
+
+
+def within(deployed: list[Deployment], tree: Query) -> list[Deployment]:
+    """Those of the period that match, newest first, and then in order of their ids."""
+    found = [each for each in deployed if each.finished_at_ns in PERIOD and matches(tree, each)]
+    return sorted(found, key=lambda each: (-each.finished_at_ns, each.id))
+
+
+@pytest.mark.parametrize("query", QUERIES)
+@pytest.mark.parametrize("limit", [0, 1, 5, 100])
+def test_the_newest_are_those_that_match_in_order(
+    store: Store, org: Organisation, deployed: list[Deployment], query: str, limit: int
+) -> None:
+    tree = parse(query)
+    expected = within(deployed, tree)
+    found = store.metrics.in_period(org, PERIOD, lambda those: those.newest(tree, limit))
+    assert found == expected[:limit]
+    glimpses = store.metrics.in_period(org, PERIOD, lambda those: those.glimpses(tree, limit))
+    instants_ns = [each.finished_at_ns for each in expected[:limit]]
+    assert [each.finished_at_ns for each in glimpses] == instants_ns
+    assert not Counter(glimpses) - Counter(map(glimpse_of, expected))
+
+
+def glimpse_of(deployment: Deployment) -> Glimpse:
+    recovery_sec = deployment.recovery_time_sec
+    return Glimpse(
+        deployment.finished_at_ns,
+        deployment.change_failure,
+        deployment.deployment_type,
+        deployment.lead_time_status,
+        None if recovery_sec is None else recovery_sec * 10**9,
+    )
+
+
+@in_every_state
+@pytest.mark.parametrize("query", QUERIES)
+def test_verdicts_and_values_are_counted_part_by_part(
+    store: Store, org: Organisation, deployed: list[Deployment], query: str
+) -> None:
+    tree = parse(query)
+    parts = [[each for each in within(deployed, tree) if each.finished_at_ns in p] for p in TENTHS]
+    told = store.metrics.in_period(org, PERIOD, lambda those: those.verdicts(tree, TENTHS))
+    kinds = [Counter(each.change_failure for each in part) for part in parts]
+    assert told == [VerdictCounts(each[None], each[False], each[True]) for each in kinds]
+    assert [each.total for each in told] == [*map(len, parts)]
+    assert store.metrics.in_period(org, PERIOD, lambda those: those.verdicts(tree, [])) == []
+    assert store.metrics.in_period(org, PERIOD, lambda those: those.count(tree)) == sum(
+        map(len, parts)
+    )
+    for name in ("team", "service", "change_failure"):
+        series = store.metrics.in_period(
+            org, PERIOD, lambda those, name=name: those.series(tree, known(name), TENTHS)
+        )
+        counts = [Counter(getattr(each, name) for each in part) for part in parts]
+        named: set[Any] = set().union(*counts)
+        assert {value: course for value, course in series.items() if any(course)} == {
+            value: [each[value] for each in counts] for value in named
+        }
+
+
+def test_commits_are_counted_by_lead_time(store: Store, org: Organisation) -> None:
+    """Of the first deployment none: its commits are not its own doing."""
+    shas = [f"{number:040x}" for number in range(1, 6)]
+    ages_days = (9, 3, 2, 1, 0)
+    url = "https://git.example.org/web"
+    commits = [
+        Commit(
+            sha=sha,
+            parents=tuple(shas[at - 1 : at] if at else ()),
+            author_time_ns=(20 - days) * DAY_NS,
+            commit_time_ns=(20 - days) * DAY_NS,
+        )
+        for at, (sha, days) in enumerate(zip(shas, ages_days, strict=True))
+    ]
+    store.commits.add_commits(org, "git.example.org/web", commits).result()
+    for name, sha, day in (("first", shas[0], 12), ("second", shas[4], 20)):
+        store.deployments.add(
+            org,
+            Deployment(
+                id=name,
+                service="web",
+                started_at_ns=day * DAY_NS,
+                finished_at_ns=day * DAY_NS,
+                git=Git(sha, url),
+            ),
+            1,
+        ).result()
+    store.derivations.derive_all_marked()
+    edges_ns = [0, DAY_NS, 2 * DAY_NS, 30 * DAY_NS]
+    found = store.metrics.in_period(
+        org, PERIOD, lambda those: those.commits(parse("service:web"), edges_ns)
+    )
+    assert found == [1, 1, 2, 0]
+    assert (
+        store.metrics.in_period(
+            org, PERIOD, lambda those: those.commits(parse("service:api"), edges_ns)
+        )
+        == [0] * 4
+    )
