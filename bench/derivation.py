@@ -22,7 +22,7 @@ from theodora.dora.sequence import in_order
 from theodora.events import Deployment
 from theodora.events.values import SECOND_NS
 from theodora.storage import Organisation, Store
-from theodora.web.wire import render
+from theodora.web.api.wire import render
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 

@@ -36,7 +36,7 @@ from bench.world import END_NS, LeadTimes, deployment, lead_times, measured
 from theodora.dora import MetricsQuery, Period, Report
 from theodora.query import parse
 from theodora.storage import Store
-from theodora.web.wire import render
+from theodora.web.api.wire import render
 
 DAY_NS = 86_400 * 10**9
 WEEK_NS = 7 * DAY_NS

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from theodora.git import PackStore
 from theodora.storage import Store
-from theodora.web.wire import render
+from theodora.web.api.wire import render
 
 COMMITS = 4_000
 ROUNDS = 7

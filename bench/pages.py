@@ -31,8 +31,8 @@ from theodora.app import build
 from theodora.config import load
 from theodora.query import Kind, parse, sort_key
 from theodora.storage import Selection, Store
-from theodora.web.pages.assets import assets
-from theodora.web.wire import render
+from theodora.web.api.wire import render
+from theodora.web.pages.shell.assets import assets
 
 REAL = Path(__file__).parents[2] / "shared" / "data"
 KEYS = {"DD-API-KEY": "a" * 32, "DD-APPLICATION-KEY": "b" * 40}

@@ -21,7 +21,7 @@ from bench.world import stored
 from theodora.query import Kind, parse, sort_key
 from theodora.storage import Selection, Store
 from theodora.storage.engine.sqlite.connection import connect_reader
-from theodora.web.wire import render
+from theodora.web.api.wire import render
 
 LIMIT = 20
 ROUNDS = 60

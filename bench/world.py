@@ -22,7 +22,7 @@ from theodora.dora.stages import STAGES
 from theodora.events import Deployment, Git
 from theodora.storage import Organisation, Store
 from theodora.storage.derivation.commit_times import digest_of
-from theodora.web.wire import render
+from theodora.web.api.wire import render
 
 SERVICES = 200
 TEAMS = 20

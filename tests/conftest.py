@@ -17,7 +17,7 @@ from settling import hold_index, open_settled_stores
 from theodora.app import Built, build
 from theodora.config import load
 from theodora.storage import Organisation, Store
-from theodora.web.wire import render
+from theodora.web.api.wire import render
 
 _SERVER_OF_ALL_WORKERS = pytest.StashKey[tuple[ExitStack, PostgresqlServer]]()
 

@@ -11,9 +11,9 @@ import uvicorn
 import uvloop
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from theodora.web.door.early import EarlyAnswers
-from theodora.web.door.limits import Alarm, Limits
-from theodora.web.door.protocol import Connection
+from theodora.web.connections.early import EarlyAnswers
+from theodora.web.connections.limits import Alarm, Limits
+from theodora.web.connections.protocol import Connection
 
 LIMITS = Limits(
     head_bytes=65_536,

@@ -20,7 +20,7 @@ from theodora.dora import derive
 from theodora.storage import Organisation, Store
 from theodora.storage.derivation.inputs import whole_sequence
 from theodora.storage.facts.derivation_queue import SequenceKey
-from theodora.web.wire import render
+from theodora.web.api.wire import render
 
 CLIENTS = 8
 SERVICES = 5

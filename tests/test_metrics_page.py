@@ -13,8 +13,8 @@ import pytest
 
 import serving
 from asking import SHOPIST
-from theodora.web.metrics_question import PARAMETERS
-from theodora.web.prometheus import GAUGES, SPANS
+from theodora.web.api.metrics.prometheus import GAUGES, SPANS
+from theodora.web.api.metrics.question import PARAMETERS
 
 PAGE = Path(__file__).parents[1] / "docs" / "metrics.md"
 TEXT = PAGE.read_text()

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import serving
-from theodora.web.pages.table import PAGES
+from theodora.web.pages.routes import PAGES
 
 # A browser asks quicker than a person would.
 _SETTINGS = {

@@ -20,15 +20,15 @@ from theodora.storage.access.keys import PERMISSIONS, KeyKind, new_secret
 from theodora.storage.derivation.worker import Deriver
 from theodora.storage.open import beside
 from theodora.storage.retention import Remover
+from theodora.web.api.wire import render
 from theodora.web.application import make_application
-from theodora.web.endpoint import Services
-from theodora.web.observe import Metrics
-from theodora.web.pages.attention import Watch
-from theodora.web.pages.lockout import Lockout
-from theodora.web.pages.serving import Dashboard
-from theodora.web.pages.table import PAGES
-from theodora.web.ratelimit import Bucket, Limit, RateLimiter
-from theodora.web.wire import render
+from theodora.web.http.endpoint import Services
+from theodora.web.http.observe import Metrics
+from theodora.web.http.rate_limit import Bucket, Limit, RateLimiter
+from theodora.web.pages.parts.health_badge import Watch
+from theodora.web.pages.routes import PAGES
+from theodora.web.pages.shell.serving import Dashboard
+from theodora.web.pages.shell.sign_in_lockout import Lockout
 
 _ORGANISATION = "default"
 

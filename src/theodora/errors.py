@@ -1,7 +1,7 @@
 """The error tree: everything that can go wrong and be said to a caller.
 
 A caller of any layer catches `TheodoraError`; `web` alone knows which HTTP status a
-class becomes (`web/responses.py`), `cli` alone which exit code.
+class becomes (`web/http/responses.py`), `cli` alone which exit code.
 """
 
 from dataclasses import dataclass

@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from theodora.cli import main
 from theodora.storage import Store
-from theodora.web.wire import render
+from theodora.web.api.wire import render
 
 
 def test_the_demo_is_loaded_into_an_organisation(tmp_path: Path) -> None:

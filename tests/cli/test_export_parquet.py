@@ -14,7 +14,7 @@ from theodora.cli import exporting_parquet, main
 from theodora.dora import Commit
 from theodora.events import Deployment, Failure, Git
 from theodora.storage import Store
-from theodora.web.wire import render
+from theodora.web.api.wire import render
 
 START_NS = 1_693_491_974_000_000_001
 GIT = Git("66adc9350f2cc9b250b69abddab733dd55e1a588", "https://github.com/acme/shop")

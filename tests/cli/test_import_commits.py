@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from dora.histories import SERVICES, SHARED, sequences
 from theodora.cli import main
 from theodora.storage import Organisation, Store
-from theodora.web.wire import render
+from theodora.web.api.wire import render
 
 SHAS = [f"{number:040x}" for number in range(3)]
 COMMITS = [

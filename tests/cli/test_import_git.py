@@ -17,7 +17,7 @@ from theodora.dora import MetricsQuery, Period
 from theodora.events import Deployment
 from theodora.query import parse
 from theodora.storage import Organisation, Store
-from theodora.web.wire import render
+from theodora.web.api.wire import render
 
 URL = "https://github.com/acme/app.git"
 ID = "github.com/acme/app"

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from theodora.cli import main
 from theodora.storage import Store
 from theodora.storage.access.keys import PERMISSIONS
-from theodora.web.wire import render
+from theodora.web.api.wire import render
 
 Run = Callable[..., Result]
 

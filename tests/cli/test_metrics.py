@@ -12,7 +12,7 @@ from theodora.dora import Commit, PullRequest
 from theodora.events import Deployment, Failure, Git
 from theodora.report.wording import NARROW
 from theodora.storage import Store
-from theodora.web.wire import render
+from theodora.web.api.wire import render
 
 HOUR_NS = 3_600 * 10**9
 MONDAY_NS = 1_772_409_600 * 10**9

@@ -10,7 +10,7 @@ from theodora.cli import main
 from theodora.events import Deployment, Failure
 from theodora.report.wording import NARROW
 from theodora.storage import Store
-from theodora.web.wire import render
+from theodora.web.api.wire import render
 from visiting import read_page
 
 DAY_NS = 86_400 * 10**9

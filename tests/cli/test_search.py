@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from theodora.cli import main
 from theodora.events import Deployment, Failure, Git
 from theodora.storage import Store
-from theodora.web.wire import render
+from theodora.web.api.wire import render
 
 SECOND_NS = 10**9
 START_NS = 1_700_000_000 * SECOND_NS

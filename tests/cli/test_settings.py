@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from theodora.cli import main
 from theodora.events import Deployment
 from theodora.storage import Store
-from theodora.web.wire import render
+from theodora.web.api.wire import render
 
 
 @pytest.fixture

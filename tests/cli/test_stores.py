@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 from postgresql import PostgresqlServer
 from theodora.cli import main
 from theodora.storage import Store
-from theodora.web.wire import render
+from theodora.web.api.wire import render
 
 NEEDS_A_STORE: Sequence[Sequence[str]] = (
     ("search",),

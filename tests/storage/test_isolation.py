@@ -34,7 +34,7 @@ from theodora.storage import (
 )
 from theodora.storage.access.key_usage import KEPT_REFUSALS, Refused
 from theodora.storage.metrics.counts import InPeriod
-from theodora.web.wire import render
+from theodora.web.api.wire import render
 
 DAY_NS = 86_400 * 10**9
 NOW_NS = 20_000 * DAY_NS

@@ -23,8 +23,8 @@ from asking import (
     server_in_process,
 )
 from databases import ON_EACH, ON_SQLITE
-from theodora.web.body import JSON_MEDIA_TYPES
-from theodora.web.routes import OPERATIONS
+from theodora.web.api.routes import OPERATIONS
+from theodora.web.http.body import JSON_MEDIA_TYPES
 
 pytestmark = ON_SQLITE
 

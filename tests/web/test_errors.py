@@ -23,7 +23,7 @@ from theodora.errors import (
     Unavailable,
     UnsupportedMediaType,
 )
-from theodora.web.responses import error_reply
+from theodora.web.http.responses import error_reply
 
 DOCUMENT = json.dumps({"data": {"attributes": BARE}}).encode()
 

@@ -14,7 +14,7 @@ from golden.examples import Example
 from golden.served import Served
 from theodora.storage import Store
 from theodora.storage.access.keys import PERMISSIONS, KeyKind, new_secret
-from theodora.web.wire import render
+from theodora.web.api.wire import render
 
 _numbers = itertools.count()
 

@@ -23,9 +23,9 @@ from asking import (
     make_tenant,
 )
 from theodora.app import Built
-from theodora.web.body import JSON_MEDIA_TYPES
-from theodora.web.operations import Operation
-from theodora.web.routes import ANY_STATUS, OPERATIONS
+from theodora.web.api.routes import ANY_STATUS, OPERATIONS
+from theodora.web.http.body import JSON_MEDIA_TYPES
+from theodora.web.http.operations import Operation
 
 law = settings(
     deadline=None,

@@ -17,9 +17,9 @@ from asking import (
     make_tenant,
 )
 from theodora.app import Built
-from theodora.web.operations import Operation
-from theodora.web.routes import OPERATIONS
-from theodora.web.wire import VERDICT_TYPE
+from theodora.web.api.routes import OPERATIONS
+from theodora.web.api.wire import VERDICT_TYPE
+from theodora.web.http.operations import Operation
 
 OWN_ID = "the-id-of-both-organisations"
 FAILED_SHOP: dict[str, Any] = {

@@ -9,7 +9,7 @@ import structlog
 from structlog.typing import EventDict
 
 from theodora.config import Config
-from theodora.web.observe import request_id_of_task
+from theodora.web.http.observe import request_id_of_task
 
 
 def configure_logs(config: Config) -> None:

@@ -17,9 +17,9 @@ from theodora.cli.waiting import tell_what_waits
 from theodora.dora.buckets import DAY_NS, Calendar, Interval, WeekStart
 from theodora.dora.metrics import Granularity
 from theodora.errors import Invalid, Problem
-from theodora.web.metrics import encode_answer
-from theodora.web.metrics_answer import Answer, answer_of
-from theodora.web.metrics_question import read_question
+from theodora.web.api.metrics.answer import Answer, answer_of
+from theodora.web.api.metrics.endpoint import encode_answer
+from theodora.web.api.metrics.question import read_question
 
 _LAST = re.compile(r"([1-9]\d{0,4}) ?(h|d|w|mo|q|y)")
 _UNITS: Mapping[str, tuple[Interval, int]] = {

@@ -8,9 +8,9 @@ from theodora.dora.report import GroupReport, Report
 from theodora.report import wording
 from theodora.report.clock import Clock
 from theodora.report.wording import DASH
-from theodora.web.metrics_answer import Answer
-from theodora.web.metrics_document import SPANS_SERVICES
-from theodora.web.pages.lead_times import stage_rows
+from theodora.web.api.metrics.answer import Answer
+from theodora.web.api.metrics.json_document import SPANS_SERVICES
+from theodora.web.pages.parts.lead_times import stage_rows
 
 _COLUMNS = (
     *("deployments", "", "lead time", "p90", "recovery", "failed", ""),

@@ -16,7 +16,7 @@ from theodora.dora.buckets import Calendar
 from theodora.errors import Invalid, Problem
 from theodora.report.markdown import markdown_of
 from theodora.report.monthly import Month, month_report
-from theodora.web.metrics_question import zone_named
+from theodora.web.api.metrics.question import zone_named
 
 _MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])")
 _FIRST_YEAR, _LAST_YEAR = 1971, 2200

@@ -7,8 +7,8 @@ from markupsafe import Markup
 from theodora import __version__
 from theodora.report.intervals import COLUMNS, interval_rows
 from theodora.report.monthly import MonthReport
-from theodora.web.pages.assets import assets
-from theodora.web.pages.templates import render
+from theodora.web.pages.shell.assets import assets
+from theodora.web.pages.shell.templates import render
 
 _LINK = re.compile(r"</?a\b[^>]*>")
 

@@ -16,7 +16,7 @@ from theodora.query import SORT_KEYS, Event, Field, Kind, matches, resolve, sort
 from theodora.report.csv_text import csv_bytes
 from theodora.sources.json_lines import deployment_from_line, failure_from_line
 from theodora.storage import Selection
-from theodora.web.wire import TimestampForm, encode_resource
+from theodora.web.api.wire import TimestampForm, encode_resource
 
 _COLUMNS = {
     Kind.DEPLOYMENT: ("started_at", "service", "env", "version", "team", "change_failure", "id"),

@@ -27,9 +27,9 @@ from theodora.errors import UnusableSetting
 from theodora.report.invocation import Invocation, datadog_site
 from theodora.storage.access.keys import KeyKind
 from theodora.storage.open import is_postgresql
-from theodora.web.door.early import EarlyAnswers
-from theodora.web.door.limits import Alarm, Limits
-from theodora.web.door.protocol import Connection
+from theodora.web.connections.early import EarlyAnswers
+from theodora.web.connections.limits import Alarm, Limits
+from theodora.web.connections.protocol import Connection
 
 _GRACE_SECONDS = 30
 

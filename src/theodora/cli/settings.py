@@ -14,7 +14,7 @@ from theodora.errors import NotFound
 from theodora.events import Deployment, match_key, repository_id
 from theodora.storage.derivation.run import Preview
 from theodora.storage.facts.settings import Given, KnownService, merged
-from theodora.web.wire import decode_body
+from theodora.web.api.wire import decode_body
 
 _SHOWN = 50
 _SAID = {True: "failed", False: "fine", None: "pending"}

@@ -8,7 +8,7 @@ import click
 from theodora.cli.options import config_from, names_database
 from theodora.storage import Store
 from theodora.storage.open import holds_store, sqlite_file
-from theodora.web.wire import render
+from theodora.web.api.wire import render
 
 _NAME_IT = (
     "Run this in the folder the server was started in, or name the server's database with "

@@ -13,7 +13,7 @@ from theodora.cli.stores import existing_store
 from theodora.events import RemediationType
 from theodora.events.values import REMEDIATION_TYPES
 from theodora.storage import Giver, Organisation, Store, Verdict
-from theodora.web.verdicts import verdict_attributes
+from theodora.web.api.overrides import verdict_attributes
 
 _REMEDIATION = (click.Choice(REMEDIATION_TYPES), str)
 

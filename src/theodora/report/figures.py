@@ -23,7 +23,7 @@ from theodora.report.charts import (
 from theodora.report.scope import Scope
 from theodora.storage import Organisation, Store
 from theodora.storage.metrics.counts import InPeriod
-from theodora.web.pages.last import deployment_path
+from theodora.web.pages.parts.latest_deployment import deployment_path
 
 MOST_FAILURES = 300
 _DATES = 4

@@ -8,14 +8,14 @@ from urllib.parse import quote, unquote
 from starlette.routing import Mount, Route, Router
 from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
-from theodora.web.endpoint import Endpoint, Services
-from theodora.web.observe import LoggedRequests, Metrics, Observer
-from theodora.web.operations import Operation
-from theodora.web.pages.frame import Page
-from theodora.web.pages.serving import AssetEndpoint, Dashboard, PageEndpoint
-from theodora.web.responses import JSON
-from theodora.web.routes import OPERATIONS
-from theodora.web.status import PROBED, status_routes
+from theodora.web.api.routes import OPERATIONS
+from theodora.web.api.status import PROBED, status_routes
+from theodora.web.http.endpoint import Endpoint, Services
+from theodora.web.http.observe import LoggedRequests, Metrics, Observer
+from theodora.web.http.operations import Operation
+from theodora.web.http.responses import JSON
+from theodora.web.pages.shell.page import Page
+from theodora.web.pages.shell.serving import AssetEndpoint, Dashboard, PageEndpoint
 
 
 def make_application(

@@ -17,7 +17,7 @@ from theodora.storage.access.key_usage import (
     Refused,
 )
 from theodora.storage.access.keys import Key, new_secret
-from theodora.web.wire import render
+from theodora.web.api.wire import render
 
 WRONG_TIME = Refused(400, "/data/attributes/finished_at", "it must not be before started_at")
 

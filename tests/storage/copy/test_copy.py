@@ -25,7 +25,7 @@ from theodora.storage.copy.tables import LEFT_OUT, TABLES, CopiedTable
 from theodora.storage.engine.cursor import only_value
 from theodora.storage.engine.migrate import Kind
 from theodora.storage.open import migrate_database, open_copy, open_original, sqlite_path
-from theodora.web.wire import render
+from theodora.web.api.wire import render
 
 REPOSITORY = "https://github.com/acme/web"
 PATHS: dict[Kind, tuple[str, str]] = {

@@ -14,7 +14,7 @@ from theodora.dora.stages import Stages
 from theodora.events import Deployment, Git
 from theodora.storage import Organisation, Store, Verdict
 from theodora.storage.derivation.commit_times import decode_spans, digest_of, encode_spans
-from theodora.web.wire import render
+from theodora.web.api.wire import render
 
 HOUR_NS = 3_600 * 10**9
 START_NS = 1_700_000_000 * 10**9

@@ -20,7 +20,7 @@ from theodora.events import Deployment
 from theodora.storage import Organisation, Store, Verdict
 from theodora.storage.derivation.inputs import whole_sequence
 from theodora.storage.facts.derivation_queue import SequenceKey
-from theodora.web.wire import render
+from theodora.web.api.wire import render
 
 pytestmark = pytest.mark.skipif(not SHARED.exists(), reason=f"{SHARED} is not there")
 

@@ -17,7 +17,7 @@ from settling import in_every_state
 from theodora.dora import DeploymentSequence, Override, Repository, derive
 from theodora.events import Deployment, Failure, Git
 from theodora.storage import Giver, Organisation, Store, Verdict
-from theodora.web.wire import render
+from theodora.web.api.wire import render
 
 HOUR_NS = 3_600 * 10**9
 DERIVED = (

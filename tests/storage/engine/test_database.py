@@ -12,7 +12,7 @@ from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.database import TakesLong
 from theodora.storage.engine.sqlite import database
 from theodora.storage.engine.sqlite.database import SqliteDatabase
-from theodora.web.wire import render
+from theodora.web.api.wire import render
 
 
 def test_after_closing_the_file_alone_is_the_database(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from theodora.events import Deployment, Git
 from theodora.storage import Store
 from theodora.storage.derivation import explain, run
 from theodora.storage.engine.lru import Memory
-from theodora.web.wire import render
+from theodora.web.api.wire import render
 
 
 def test_what_was_not_used_for_longest_goes_first() -> None:

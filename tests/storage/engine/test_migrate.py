@@ -23,7 +23,7 @@ from theodora.storage.engine.sqlite.connection import connect_writer
 from theodora.storage.engine.sqlite.database import migrate_file
 from theodora.storage.engine.sqlite.schema import SqliteSchema
 from theodora.storage.open import sqlite_path
-from theodora.web.wire import render
+from theodora.web.api.wire import render
 
 
 def rows(path: Path, statement: str) -> list[Any]:

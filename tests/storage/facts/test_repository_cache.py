@@ -15,7 +15,7 @@ from theodora.storage.events.index import index_some
 from theodora.storage.events.tables import DEPLOYMENTS
 from theodora.storage.open import open_database
 from theodora.storage.search.planner import Selection
-from theodora.web.wire import render
+from theodora.web.api.wire import render
 
 STARTED_AT = sort_key("started_at", Kind.DEPLOYMENT)
 assert STARTED_AT

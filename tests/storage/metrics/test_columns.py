@@ -24,7 +24,7 @@ from theodora.storage.events.change_log import prune_changes
 from theodora.storage.metrics.cache import KeptColumns, Snapshots, Wanted
 from theodora.storage.metrics.columns import TooLarge
 from theodora.storage.open import open_database
-from theodora.web.wire import render
+from theodora.web.api.wire import render
 
 HOUR_NS = 3_600 * 10**9
 START_NS = 1_700_000_000 * 10**9

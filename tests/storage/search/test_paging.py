@@ -21,7 +21,7 @@ from theodora.storage.events.rows import Rows
 from theodora.storage.events.tables import DEPLOYMENTS, FAILURES, EventTable
 from theodora.storage.open import open_database
 from theodora.storage.search.planner import select_documents
-from theodora.web.wire import render
+from theodora.web.api.wire import render
 
 TABLES: dict[Kind, EventTable[Any]] = {Kind.DEPLOYMENT: DEPLOYMENTS, Kind.FAILURE: FAILURES}
 STATES = ("nothing indexed", "half indexed", "everything indexed")

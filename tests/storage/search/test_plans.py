@@ -20,7 +20,7 @@ from theodora.query import Kind, parse, sort_key
 from theodora.storage import Organisation, Selection, Store, Verdict
 from theodora.storage.copy.copy import Copying
 from theodora.storage.open import open_copy, open_original
-from theodora.web.wire import render
+from theodora.web.api.wire import render
 
 EVENTS = 20_000
 SERVICES = 40

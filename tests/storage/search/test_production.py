@@ -22,7 +22,7 @@ from theodora.query import (
     to_text,
 )
 from theodora.storage import Organisation, Selection, Store
-from theodora.web.pages.clauses import known_field
+from theodora.web.pages.parts.clauses import known_field
 
 EVER = Period(0, 10**18)
 ALL = MetricsQuery(period=EVER, as_of_ns=10**18)

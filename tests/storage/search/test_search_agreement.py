@@ -35,7 +35,7 @@ from theodora.storage.metrics.columns import KeptDeployments, KeptIncidents
 from theodora.storage.metrics.filter import Selecting
 from theodora.storage.open import open_database
 from theodora.storage.search.planner import Choice, Position, Search, Thresholds
-from theodora.web.wire import render
+from theodora.web.api.wire import render
 
 T = TypeVar("T")
 

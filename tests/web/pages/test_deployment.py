@@ -9,7 +9,7 @@ import pytest
 
 from asking import FAILURE, SHOPIST, Tenant, make_tenant
 from theodora.dora import Commit
-from theodora.web.security import READ
+from theodora.web.http.security import READ
 from visiting import Browser, Element, sign_in
 
 HOUR_NS = 3_600 * 10**9

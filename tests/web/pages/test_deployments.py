@@ -17,9 +17,9 @@ from settling import in_every_state
 from theodora.errors import Invalid, Problem
 from theodora.events import Deployment
 from theodora.query import Equals, Exists, Not, all_of, any_of, parse, resolve
-from theodora.web.pages.clauses import Choices, clauses_of, joined, text_of
-from theodora.web.pages.errors import query_problem
-from theodora.web.pages.repair import repaired
+from theodora.web.pages.parts.clauses import Choices, clauses_of, joined, text_of
+from theodora.web.pages.parts.query_suggestion import repaired
+from theodora.web.pages.shell.errors import query_problem
 from visiting import Element, sign_in
 
 START = 1_693_440_000

@@ -9,7 +9,7 @@ import pytest
 
 from asking import FAILURE, FAILURES, Tenant, make_tenant
 from settling import in_every_state
-from theodora.web.security import READ
+from theodora.web.http.security import READ
 from visiting import Browser, sign_in
 
 START = 1_693_440_000

@@ -7,7 +7,7 @@ from typing import Any
 from asking import SHOPIST, Tenant
 from theodora.cli.demo import load_demo
 from theodora.dora import Commit
-from theodora.web.pages.reasons import rule_anchor
+from theodora.web.pages.parts.reasons import rule_anchor
 from visiting import Element, sign_in
 
 HOUR = 3600

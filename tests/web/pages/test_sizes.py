@@ -11,8 +11,8 @@ import pytest
 from asking import Tenant, make_tenant, server_in_process
 from theodora.cli.demo import load_demo
 from theodora.events import Deployment, Failure
-from theodora.web.pages.assets import assets
-from theodora.web.pages.table import PAGES
+from theodora.web.pages.routes import PAGES
+from theodora.web.pages.shell.assets import assets
 from visiting import Browser, sign_in
 
 MOST_PAGE_BYTES = 60_000

@@ -13,10 +13,10 @@ from theodora.events.values import SECOND_NS
 from theodora.storage.access.key_usage import IgnoredMember, KeyActivity, Received, Refusal
 from theodora.storage.facts.derivation_queue import Waiting
 from theodora.storage.health import LOOKED_AT, FailedMirror, Health, Seen
-from theodora.web.ignored_members import suggestion
-from theodora.web.pages.attention import is_recent, sources_of
-from theodora.web.pages.frame import Answer, View, Visit
-from theodora.web.pages.last import path_of
+from theodora.web.api.ignored_members import suggestion
+from theodora.web.pages.parts.health_badge import is_recent, sources_of
+from theodora.web.pages.parts.latest_deployment import path_of
+from theodora.web.pages.shell.page import Answer, View, Visit
 
 PATH = "/data-health"
 LONG_LEAD_TIME_DAYS = 180

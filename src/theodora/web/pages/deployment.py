@@ -19,12 +19,17 @@ from theodora.report import wording
 from theodora.report.charts import STAGE_NAMES, spans_of, stage_bar, stages_words
 from theodora.report.scope import Scope, service_path
 from theodora.storage import Giver, Judged, VerdictAct
-from theodora.web.pages.clauses import known_field
-from theodora.web.pages.frame import Answer, Download, SeeOther, View, Visit
-from theodora.web.pages.last import UNMEASURED, VERDICTS, deployment_path, path_of
-from theodora.web.pages.raw import event_json
-from theodora.web.pages.reasons import Piece, Reasons, failure_path, rule_name
-from theodora.web.pages.verdict_form import (
+from theodora.web.http.security import WRITE
+from theodora.web.pages.parts.clauses import known_field
+from theodora.web.pages.parts.event_json import event_json
+from theodora.web.pages.parts.latest_deployment import (
+    UNMEASURED,
+    VERDICTS,
+    deployment_path,
+    path_of,
+)
+from theodora.web.pages.parts.reasons import Piece, Reasons, failure_path, rule_name
+from theodora.web.pages.parts.verdict_form import (
     VerdictForm,
     form_of,
     problem_of,
@@ -32,7 +37,7 @@ from theodora.web.pages.verdict_form import (
     undo_of,
     verdict_of,
 )
-from theodora.web.security import WRITE
+from theodora.web.pages.shell.page import Answer, Download, SeeOther, View, Visit
 
 MOST_COMMITS = 60
 MOST_LEFT_OUT = 40

@@ -17,11 +17,16 @@ from theodora.report.charts import Count, day_histogram, slots_of
 from theodora.report.scope import Scope
 from theodora.storage import Selection
 from theodora.storage.metrics.counts import InPeriod, ValueCounts, VerdictCounts
-from theodora.web.pages.clauses import clauses_of, joined, known_field, text_of
-from theodora.web.pages.facets import count_facets, count_production, facets
-from theodora.web.pages.frame import Answer, View, Visit
-from theodora.web.pages.last import UNMEASURED, VERDICTS, deployment_path, path_of
-from theodora.web.pages.listing import (
+from theodora.web.pages.parts.clauses import clauses_of, joined, known_field, text_of
+from theodora.web.pages.parts.csv_download import Cell, csv_stream
+from theodora.web.pages.parts.facets import count_facets, count_production, facets
+from theodora.web.pages.parts.latest_deployment import (
+    UNMEASURED,
+    VERDICTS,
+    deployment_path,
+    path_of,
+)
+from theodora.web.pages.parts.listing import (
     LIMITS,
     Head,
     Listing,
@@ -34,7 +39,7 @@ from theodora.web.pages.listing import (
     read_page,
     request_body,
 )
-from theodora.web.pages.spreadsheet import Cell, csv_stream
+from theodora.web.pages.shell.page import Answer, View, Visit
 
 CLOCK = "finished_at"
 PATH = "/deployments"

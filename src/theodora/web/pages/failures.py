@@ -15,10 +15,12 @@ from theodora.query.operands import equals
 from theodora.report import wording
 from theodora.report.scope import Scope, service_path
 from theodora.storage import Selection
-from theodora.web.pages.clauses import clauses_of, known_field
+from theodora.web.http.security import WRITE
 from theodora.web.pages.deployments import Row, rows_of
-from theodora.web.pages.frame import Answer, Download, SeeOther, View, Visit
-from theodora.web.pages.listing import (
+from theodora.web.pages.parts.clauses import clauses_of, known_field
+from theodora.web.pages.parts.csv_download import csv_stream
+from theodora.web.pages.parts.event_json import event_json
+from theodora.web.pages.parts.listing import (
     Head,
     every_event,
     heads,
@@ -28,10 +30,8 @@ from theodora.web.pages.listing import (
     read_page,
     request_body,
 )
-from theodora.web.pages.raw import event_json
-from theodora.web.pages.reasons import failure_path
-from theodora.web.pages.spreadsheet import csv_stream
-from theodora.web.security import WRITE
+from theodora.web.pages.parts.reasons import failure_path
+from theodora.web.pages.shell.page import Answer, Download, SeeOther, View, Visit
 
 CLOCK = "started_at"
 PATH = "/failures"

@@ -10,8 +10,8 @@ from theodora.report import wording
 from theodora.report.invocation import datadog_site
 from theodora.storage import Selection
 from theodora.storage.access.keys import PERMISSIONS, new_secret
-from theodora.web.pages.frame import Answer, Download, SeeOther, View, Visit
-from theodora.web.security import WRITE_SETTINGS
+from theodora.web.http.security import WRITE_SETTINGS
+from theodora.web.pages.shell.page import Answer, Download, SeeOther, View, Visit
 
 TEMPLATE = "first_run.html"
 _JSON = "application/json"

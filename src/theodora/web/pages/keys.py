@@ -6,9 +6,9 @@ from typing import NamedTuple
 from theodora.events.attributes import CONTROL
 from theodora.storage import Key
 from theodora.storage.access.keys import KEY_KINDS, PERMISSIONS, KeyKind, new_secret
-from theodora.web.pages.errors import PERMISSIONS as WORDS
-from theodora.web.pages.frame import Answer, SeeOther, View, Visit
-from theodora.web.security import WRITE_SETTINGS
+from theodora.web.http.security import WRITE_SETTINGS
+from theodora.web.pages.shell.errors import PERMISSIONS as WORDS
+from theodora.web.pages.shell.page import Answer, SeeOther, View, Visit
 
 PATH = "/settings/keys"
 MAX_NAME = 200

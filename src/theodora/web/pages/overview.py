@@ -22,13 +22,13 @@ from theodora.report.figures import MOST_FAILURES, figures_of, newest_failed
 from theodora.report.intervals import ADVERBS, COLUMNS, interval_rows
 from theodora.report.scope import service_path
 from theodora.storage.metrics.counts import InPeriod
-from theodora.web.pages.clauses import known_field
 from theodora.web.pages.first_run import has_no_event, show_first_run
-from theodora.web.pages.frame import Answer, View, Visit
-from theodora.web.pages.freshness import freshness
-from theodora.web.pages.last import Last, last_deployment
-from theodora.web.pages.spreadsheet import Cell, csv_download
-from theodora.web.pages.tables import Column, columns, sorted_rows
+from theodora.web.pages.parts.clauses import known_field
+from theodora.web.pages.parts.csv_download import Cell, csv_download
+from theodora.web.pages.parts.freshness import freshness
+from theodora.web.pages.parts.latest_deployment import Last, last_deployment
+from theodora.web.pages.parts.sortable_table import Column, columns, sorted_rows
+from theodora.web.pages.shell.page import Answer, View, Visit
 
 GROUPS = ("service", "team")
 FIRST_ROWS = 12

@@ -5,9 +5,9 @@ from typing import Any
 
 from theodora.errors import Invalid
 from theodora.storage.retention import MAX_DAYS
-from theodora.web.pages.frame import Answer, SeeOther, View, Visit
-from theodora.web.retention import read_days
-from theodora.web.security import WRITE_SETTINGS
+from theodora.web.api.retention import read_days
+from theodora.web.http.security import WRITE_SETTINGS
+from theodora.web.pages.shell.page import Answer, SeeOther, View, Visit
 
 PATH = "/settings/retention"
 

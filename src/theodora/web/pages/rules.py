@@ -19,11 +19,11 @@ from theodora.errors import Invalid, Problem
 from theodora.events import Deployment
 from theodora.report import wording
 from theodora.storage.facts.settings import WHOLE_ORGANISATION, Given
-from theodora.web.pages.frame import Answer, SeeOther, View, Visit
-from theodora.web.pages.last import deployment_path
+from theodora.web.http.security import WRITE_SETTINGS
+from theodora.web.pages.parts.latest_deployment import deployment_path
 from theodora.web.pages.services import MEMBERS as SERVICE_MEMBERS
 from theodora.web.pages.services import RULE_MEMBERS, check_name
-from theodora.web.security import WRITE_SETTINGS
+from theodora.web.pages.shell.page import Answer, SeeOther, View, Visit
 
 PATH = "/settings/rules"
 WEEKS = 12

@@ -23,11 +23,11 @@ from theodora.report.cards import FAILED, cards_of
 from theodora.report.figures import MOST_FAILURES, failed_deployments, figures_of
 from theodora.report.intervals import ADVERBS, COLUMNS, interval_rows
 from theodora.report.scope import Scope, service_of, service_path
-from theodora.web.pages.frame import Answer, View, Visit
-from theodora.web.pages.freshness import freshness
-from theodora.web.pages.last import deployment_path, last_deployment
-from theodora.web.pages.lead_times import lead_times_of
-from theodora.web.pages.weeks import weeks_of
+from theodora.web.pages.parts.freshness import freshness
+from theodora.web.pages.parts.latest_deployment import deployment_path, last_deployment
+from theodora.web.pages.parts.lead_times import lead_times_of
+from theodora.web.pages.parts.weeks import weeks_of
+from theodora.web.pages.shell.page import Answer, View, Visit
 
 MOST_ROWS = 8
 

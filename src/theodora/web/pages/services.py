@@ -8,8 +8,8 @@ from theodora.dora.given import read_settings
 from theodora.errors import Invalid, Problem
 from theodora.events.attributes import CONTROL
 from theodora.storage.facts.settings import WHOLE_ORGANISATION, Given, KnownService
-from theodora.web.pages.frame import Answer, SeeOther, View, Visit
-from theodora.web.security import WRITE_SETTINGS
+from theodora.web.http.security import WRITE_SETTINGS
+from theodora.web.pages.shell.page import Answer, SeeOther, View, Visit
 
 PATH = "/settings/services"
 MAX_SERVICE_NAME = 255

@@ -15,7 +15,7 @@ from theodora.events import Deployment
 from theodora.query import Kind, parse, sort_key
 from theodora.storage import Selection, Store
 from theodora.storage.engine.migrate import migrations
-from theodora.web.wire import render
+from theodora.web.api.wire import render
 
 needs_citus = pytest.mark.skipif(not HAS_CITUS, reason="Citus is not installed here")
 

@@ -25,7 +25,7 @@ from theodora.storage.engine.postgresql.statistics import Statistics
 from theodora.storage.engine.postgresql.translation import statements, translated, translated_schema
 from theodora.storage.facts.derivation_queue import marked_sequences, take_mark
 from theodora.storage.open import migrate_database, open_database
-from theodora.web.wire import render
+from theodora.web.api.wire import render
 
 
 @pytest.fixture

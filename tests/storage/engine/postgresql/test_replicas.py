@@ -17,7 +17,7 @@ from postgresql import PostgresqlServer, postgresql, replica_of
 from theodora.errors import ReadOnly, UnusableSetting
 from theodora.events import Deployment
 from theodora.storage import Organisation, ReplicaUse, Store
-from theodora.web.wire import render
+from theodora.web.api.wire import render
 from visiting import sign_in
 
 _PATIENCE_SECONDS = 30

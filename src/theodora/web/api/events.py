@@ -1,0 +1,135 @@
+"""The API's handlers, one an operation: decode, ask the store, encode."""
+
+from theodora.errors import Invalid
+from theodora.events import Deployment, Failure
+from theodora.events.attributes import read_deployment, read_failure
+from theodora.query.fields import Kind
+from theodora.storage import DocumentPage, Placed, Selection
+from theodora.web.api import wire
+from theodora.web.api.cursors import NEXT_CURSOR, encode_cursor
+from theodora.web.api.ignored_members import count_ignored
+from theodora.web.api.overrides import giver_of
+from theodora.web.api.wire import TimestampForm
+from theodora.web.http.operations import Pending, Request
+from theodora.web.http.responses import Reply
+from theodora.web.http.timestamps import timestamp_form
+
+_VARIES = ((b"vary", b"User-Agent"),)
+"""Of replies that hold instants: their form goes by the client's version."""
+
+_DELETED = Reply(202)
+_PATCHED = Reply(202, wire.encode_data(None))
+
+
+def create_deployment(request: Request) -> Pending:
+    document = wire.decode_body(request.body)
+    deployment = wire.read_attributes(document, read_deployment)
+    count_ignored(request, "deployment", document)
+    written = request.store.deployments.add(request.organisation, deployment, request.now_ns)
+    return Pending(written, _created)
+
+
+def create_failure(request: Request) -> Pending:
+    document = wire.decode_body(request.body)
+    failure = wire.read_attributes(document, read_failure)
+    count_ignored(request, "failure", document)
+    written = request.store.failures.add(request.organisation, failure, request.now_ns)
+    return Pending(written, _created)
+
+
+def list_deployments(request: Request) -> Reply:
+    selection, form = _listing(request, Kind.DEPLOYMENT)
+    found = request.store.deployments.documents(request.organisation, selection)
+    return _page(Kind.DEPLOYMENT, selection, found, form)
+
+
+def list_failures(request: Request) -> Reply:
+    selection, form = _listing(request, Kind.FAILURE)
+    found = request.store.failures.documents(request.organisation, selection)
+    return _page(Kind.FAILURE, selection, found, form)
+
+
+def get_deployment(request: Request) -> Reply:
+    form = _form(request)
+    event = request.store.deployments.get(request.organisation, _id(request))
+    return Reply(200, wire.encode_event(event, form), headers=_VARIES)
+
+
+def get_failure(request: Request) -> Reply:
+    form = _form(request)
+    event = request.store.failures.get(request.organisation, _id(request))
+    return Reply(200, wire.encode_event(event, form), headers=_VARIES)
+
+
+def patch_deployment(request: Request) -> Pending:
+    id_ = _id(request)
+    verdict = wire.decode_patch(request.body, id_)
+    written = request.store.deployments.update(
+        request.organisation, id_, verdict, giver_of(request)
+    )
+    return Pending(written, lambda _: _PATCHED)
+
+
+def patch_deployment_by_version(request: Request) -> Pending:
+    patch = wire.decode_patch_by_version(request.body)
+    written = request.store.deployments.update_by_version(
+        request.organisation,
+        patch.service,
+        patch.env,
+        patch.version,
+        patch.verdict,
+        giver_of(request),
+    )
+    return Pending(written, lambda _: _PATCHED)
+
+
+def delete_deployment(request: Request) -> Pending:
+    written = request.store.deployments.delete(request.organisation, _id(request))
+    return Pending(written, lambda _: _DELETED)
+
+
+def delete_failure(request: Request) -> Pending:
+    written = request.store.failures.delete(request.organisation, _id(request))
+    return Pending(written, lambda _: _DELETED)
+
+
+def _created(placed: Placed[Deployment] | Placed[Failure]) -> Reply:
+    return Reply(200, wire.encode_created(placed.now.event))
+
+
+def _id(request: Request) -> str:
+    return request.path_parameters["id"]
+
+
+def _form(request: Request) -> TimestampForm:
+    return timestamp_form(
+        request.query_parameters.get("timestamps"),
+        request.timestamps,
+        request.headers.get("user-agent", ""),
+    )
+
+
+def _page(kind: Kind, selection: Selection, found: DocumentPage, form: TimestampForm) -> Reply:
+    """A page of a list, with a cursor in a header if there is more to come."""
+    body = wire.encode_documents(kind, found.documents, form)
+    if found.end is None:
+        return Reply(200, body, headers=_VARIES)
+    cursor = encode_cursor(kind, selection, found.end).encode()
+    return Reply(200, body, headers=(*_VARIES, (NEXT_CURSOR.lower().encode(), cursor)))
+
+
+def _listing(request: Request, kind: Kind) -> tuple[Selection, TimestampForm]:
+    """What is asked for and how to write it; problems of the body come before the parameter's."""
+    problems: list[Invalid] = []
+    selection = form = None
+    try:
+        selection = wire.decode_list(request.body, kind)
+    except Invalid as invalid:
+        problems.append(invalid)
+    try:
+        form = _form(request)
+    except Invalid as invalid:
+        problems.append(invalid)
+    if selection is None or form is None:
+        raise Invalid(*(problem for invalid in problems for problem in invalid.problems))
+    return selection, form

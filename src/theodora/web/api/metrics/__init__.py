@@ -1,0 +1,1 @@
+"""The metrics operations: the question, the answer and its formats."""

@@ -1,0 +1,58 @@
+"""A metrics question put to the store, and what its answer has to say besides the figures."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from theodora.dora.report import Report
+from theodora.errors import Invalid, Problem
+from theodora.storage import Organisation, Store
+from theodora.storage.facts.settings import WHOLE_ORGANISATION
+from theodora.web.api.metrics.question import Question
+
+MOST_CELLS = 50_000
+"""Sets of metrics in one answer at the most: groups times intervals."""
+
+
+class Clock(msgspec.Struct, frozen=True):
+    """Where lead times start: at the author's time of a commit, or when it was committed."""
+
+    default: str
+    services: Mapping[str, str]
+    """Those that go by another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A question answered."""
+
+    question: Question
+    report: Report
+    clock: Clock
+    spans_services: bool
+    """Whether the total holds deployments of several services."""
+
+
+def answer_of(store: Store, org: Organisation, question: Question) -> Answer:
+    """`Invalid` for a question whose answer nobody could read."""
+    query = question.query
+    report = store.metrics.report(org, query, question.tree)
+    _check_size(report)
+    return Answer(question, report, _clock(store, org), report.services > 1)
+
+
+def _check_size(report: Report) -> None:
+    groups = len(report.groups)
+    if groups * (len(report.overall.series) + 2) > MOST_CELLS:
+        detail = (
+            f'parameter "group_by" must not make more than {MOST_CELLS} sets of metrics; there '
+            f"are {groups} groups: narrow the query or the period, or widen the interval"
+        )
+        raise Invalid(Problem(detail, parameter="group_by"))
+
+
+def _clock(store: Store, org: Organisation) -> Clock:
+    clocks = dict(store.settings.lead_time_clocks(org))
+    default = clocks.pop(WHOLE_ORGANISATION)
+    return Clock(default, {name: clock for name, clock in clocks.items() if clock != default})

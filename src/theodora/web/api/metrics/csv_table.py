@@ -1,0 +1,67 @@
+"""Metrics as a table: the same figures, a row for each group and interval."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from theodora.dora.report import GroupReport
+from theodora.events import format_rfc3339
+from theodora.report.csv_text import Cell, csv_bytes
+from theodora.web.api.metrics.answer import Answer
+from theodora.web.api.metrics.json_document import TOTAL, id_of, interval_of
+
+
+def csv_of(answer: Answer) -> bytes:
+    """Of all events and then of each group: the total, the previous period, the intervals.
+
+    Columns are named after the members of the JSON document, with dots between levels.
+    """
+    keys = answer.question.query.group_by
+    overall = answer.report.overall
+    head = (
+        *("id", *(f"group.{key}" for key in keys), "row", "start", "end", "partial"),
+        *_flat(overall.total),
+        *_flat(dict(overall.change), "change."),
+    )
+    groups = (overall, *(answer.report.groups if keys else ()))
+    rows = (row for group in groups for row in _rows(answer, group))
+    return csv_bytes(head, ([row.get(name) for name in head] for row in rows))
+
+
+def _rows(answer: Answer, found: GroupReport) -> Iterator[Mapping[str, Cell]]:
+    """The cells by column; those of a column that is not named are empty."""
+    keys = answer.question.query.group_by
+    named = dict(zip(keys, found.group, strict=False))
+    group = {"id": id_of(named) or TOTAL} | {f"group.{key}": named.get(key) for key in keys}
+    period, previous = answer.question.query.period, answer.report.previous_period
+    yield {
+        **group,
+        "row": "total",
+        **_ends(period.start_ns, period.end_ns),
+        **_flat(found.total),
+        **_flat(dict(found.change), "change."),
+    }
+    yield {
+        **group,
+        "row": "previous",
+        **_ends(previous.start_ns, previous.end_ns),
+        **_flat(found.previous),
+    }
+    for each in found.series:
+        yield {**group, "row": "interval", **_flat(interval_of(each))}
+
+
+def _ends(start_ns: int, end_ns: int) -> Mapping[str, Cell]:
+    return {"start": format_rfc3339(start_ns), "end": format_rfc3339(end_ns)}
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, Cell]:
+    """The members of members, by their names with dots between."""
+    found: dict[str, Cell] = {}
+    for name, member in msgspec.to_builtins(value).items():
+        if isinstance(member, dict):
+            found |= _flat(member, f"{prefix}{name}.")
+        else:
+            found[prefix + name] = member
+    return found

@@ -1,0 +1,247 @@
+"""Metrics as a JSON:API document."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import msgspec
+
+from theodora.dora.buckets import Interval, WeekStart
+from theodora.dora.levels import LEVEL_TABLES, MetricName, levels_of, measured
+from theodora.dora.metrics import (
+    Change,
+    ChangeFailureRate,
+    DeploymentFrequency,
+    DeploymentReworkRate,
+    Granularity,
+    LeadTime,
+    Metrics,
+    RecoveryTime,
+    TimeToRestore,
+)
+from theodora.dora.quickcheck import Scores, scores_of
+from theodora.dora.report import BucketMetrics, GroupReport, Report
+from theodora.dora.surveys import SURVEYS
+from theodora.events import format_rfc3339
+from theodora.web.api.metrics.answer import Answer, Clock
+from theodora.web.api.metrics.event_queries import EventQueries, event_queries
+from theodora.web.api.wire import Resource
+
+TYPE = "dora_metrics"
+TOTAL = "total"
+"""The id of the resource that holds all events."""
+
+SPANS_SERVICES = (
+    "The total spans several services; DORA advises to look at one application or service at a "
+    "time."
+)
+OVERLAPS = "Groups overlap: an event may be in several, so they may add up to more than the total."
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Score(msgspec.Struct, frozen=True):
+    """Quick Check scores of 0 to 10, 10 being best; None where a figure is missing."""
+
+    change_lead_time: float | None
+    deployment_frequency: float | None
+    failed_deployment_recovery_time: float | None
+    change_failure_rate: float | None
+    deployment_rework_rate: float | None
+    throughput: float | None
+    stability: float | None
+    overall: float | None
+
+
+class IntervalMetrics(msgspec.Struct, frozen=True):
+    """The metrics of one interval."""
+
+    start: str
+    end: str
+    partial: bool
+    """Whether some of it lies outside the period asked for, or is yet to come."""
+    deployment_frequency: DeploymentFrequency
+    change_lead_time: LeadTime
+    change_failure_rate: ChangeFailureRate
+    failed_deployment_recovery_time: RecoveryTime
+    deployment_rework_rate: DeploymentReworkRate
+    incident_time_to_restore: TimeToRestore
+
+
+class MetricsAttributes(msgspec.Struct, frozen=True):
+    """The metrics of all events, or of one group."""
+
+    group: Mapping[str, str]
+    """Its values of the keys grouped by; empty for all events."""
+    total: Metrics
+    previous: Metrics
+    change: Mapping[str, Change]
+    score: Score
+    """Of the total."""
+    levels: Mapping[str, Mapping[MetricName, str | None]]
+    """Of the total, by the id of the table of levels."""
+    events: EventQueries
+    """Searches that find the events of the total."""
+    series: Sequence[IntervalMetrics]
+    """Every interval that overlaps the period, in order; empty without an interval."""
+
+
+class Bounds(msgspec.Struct, frozen=True, rename={"from_": "from"}):
+    """A period: from an instant up to, and not including, another. RFC 3339."""
+
+    from_: str
+    to: str
+
+
+class LevelSource(msgspec.Struct, frozen=True):
+    """A table of levels, and where it is from."""
+
+    id: str
+    year: int
+    source: str
+    is_primary_source: bool
+
+
+class Benchmark(msgspec.Struct, frozen=True):
+    """What scores and levels are compared with."""
+
+    id: str
+    year: int
+    source: str
+    segment: str
+    means: Score
+    """Of the scores of those surveyed."""
+    levels: tuple[LevelSource, ...]
+
+
+class Meta(msgspec.Struct, frozen=True, rename={"from_": "from"}):
+    """What was asked, with everything that was left to its default."""
+
+    from_: str
+    to: str
+    previous: Bounds
+    as_of: str
+    timezone: str
+    week_start: WeekStart
+    interval: Interval
+    group_by: tuple[str, ...]
+    granularity: Granularity
+    stages: bool
+    query: str
+    lead_time_clock: Clock
+    benchmark: Benchmark
+    cautions: tuple[str, ...]
+
+
+def json_of(answer: Answer) -> bytes:
+    """The answer as a JSON:API document: a resource for all events, and one for each group."""
+    report = answer.report
+    resources = [_resource(TOTAL, {}, report.overall, answer)]
+    keys = answer.question.query.group_by
+    if keys:
+        for group in report.groups:
+            named = dict(zip(keys, group.group, strict=True))
+            resources.append(_resource(id_of(named), named, group, answer))
+    return _encode({"data": resources, "meta": _meta(answer)})
+
+
+def id_of(group: Mapping[str, str]) -> str:
+    """`service:web,env:production`; a comma within a value is quoted."""
+    return ",".join(
+        f"{key}:{value.replace('%', '%25').replace(',', '%2C')}" for key, value in group.items()
+    )
+
+
+def _resource(id_: str, group: Mapping[str, str], found: GroupReport, answer: Answer) -> Resource:
+    figures = measured(found.total)
+    question = answer.question
+    attributes = MetricsAttributes(
+        group=group,
+        total=found.total,
+        previous=found.previous,
+        change=dict(found.change),
+        score=_score(scores_of(figures)),
+        levels={table.id: levels_of(table, figures) for table in LEVEL_TABLES},
+        events=event_queries(question.tree, question.query.period, group),
+        series=[interval_of(each) for each in found.series],
+    )
+    return Resource(id_, TYPE, attributes)
+
+
+def interval_of(found: BucketMetrics) -> IntervalMetrics:
+    period = found.bucket.period
+    return IntervalMetrics(
+        format_rfc3339(period.start_ns),
+        format_rfc3339(period.end_ns),
+        found.bucket.is_partial,
+        *msgspec.structs.astuple(found.metrics),
+    )
+
+
+def _score(scores: Scores) -> Score:
+    return Score(*(getattr(scores, name) for name in Score.__struct_fields__))
+
+
+def _meta(answer: Answer) -> Meta:
+    question, query = answer.question, answer.question.query
+    previous = answer.report.previous_period
+    return Meta(
+        from_=format_rfc3339(query.period.start_ns),
+        to=format_rfc3339(query.period.end_ns),
+        previous=Bounds(format_rfc3339(previous.start_ns), format_rfc3339(previous.end_ns)),
+        as_of=format_rfc3339(query.as_of_ns),
+        timezone=question.zone,
+        week_start=query.calendar.week_start,
+        interval=query.interval,
+        group_by=query.group_by,
+        granularity=query.granularity,
+        stages=query.stages,
+        query=question.text,
+        lead_time_clock=answer.clock,
+        benchmark=BENCHMARK,
+        cautions=tuple(_cautions(answer)),
+    )
+
+
+def _cautions(answer: Answer) -> Iterator[str]:
+    if answer.spans_services:
+        yield SPANS_SERVICES
+    if answer.question.query.group_by and _overlap(answer.report):
+        yield OVERLAPS
+
+
+def _overlap(report: Report) -> bool:
+    grouped = [_events_of(group.total) for group in report.groups]
+    return any(
+        sum(counts) > whole
+        for whole, counts in zip(
+            _events_of(report.overall.total), zip(*grouped, strict=True), strict=False
+        )
+    )
+
+
+def _events_of(metrics: Metrics) -> tuple[int, int]:
+    incidents = metrics.incident_time_to_restore
+    return metrics.deployment_frequency.count, incidents.n + incidents.open
+
+
+def _benchmark() -> Benchmark:
+    survey = SURVEYS[0]
+    segment = survey.segments["all"]
+    means = {
+        name: getattr(mean := getattr(segment, name), "mean", mean)
+        for name in Score.__struct_fields__
+    }
+    return Benchmark(
+        id=survey.id,
+        year=survey.year,
+        source=survey.source,
+        segment="all",
+        means=Score(**means),
+        levels=tuple(
+            LevelSource(table.id, table.year, table.source, table.is_primary_source)
+            for table in LEVEL_TABLES
+        ),
+    )
+
+
+BENCHMARK = _benchmark()
+"""The newest survey of everybody, and every table of levels."""

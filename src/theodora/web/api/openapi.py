@@ -1,0 +1,130 @@
+"""The description of the API in OpenAPI 3.1, made from the route table and its schemas."""
+
+from collections import defaultdict
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from theodora import __version__
+from theodora.web.api.routes import ANY_STATUS, OPERATIONS
+from theodora.web.api.schemas import COMPONENTS, DOCUMENTS, Documents
+from theodora.web.http.body import JSON_MEDIA_TYPES
+from theodora.web.http.operations import Operation
+from theodora.web.http.responses import TITLES
+from theodora.web.http.security import Credential
+
+Json = dict[str, Any]
+
+_BODY_STATUS = (413, 415)
+_REASONS = {
+    200: "OK",
+    202: "Accepted",
+    204: "No Content",
+    403: "Not Authorized",
+    429: "Too many requests",
+    **TITLES,
+}
+_SECURITY: dict[Credential, list[Json]] = {
+    Credential.API_KEY: [{"apiKeyAuth": []}],
+    Credential.BOTH_KEYS: [{"apiKeyAuth": [], "appKeyAuth": []}, {"bearerAuth": []}],
+}
+_RATE_LIMIT_HEADERS = {
+    f"X-RateLimit-{name}": {"description": about, "schema": {"type": "integer"}}
+    for name, about in {
+        "Limit": "Requests in a window.",
+        "Period": "Seconds of a window.",
+        "Remaining": "Requests left in this window.",
+        "Reset": "Seconds to the end of this window.",
+    }.items()
+}
+
+
+@cache
+def openapi_document(path_prefix: str) -> bytes:
+    """The description, as JSON; paths are beneath the prefix."""
+    paths: dict[str, Json] = defaultdict(dict)
+    for operation in OPERATIONS:
+        for number, path in enumerate(operation.paths):
+            paths[path][operation.method.lower()] = _operation(operation, number)
+    return msgspec.json.encode(
+        {
+            "openapi": "3.1.0",
+            "info": {
+                "title": "Theodora",
+                "version": __version__,
+                "summary": "DORA metrics, on the wire as in Datadog's DORA Metrics API v2.",
+                "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+            },
+            "servers": [{"url": path_prefix or "/"}],
+            "paths": paths,
+            "components": {
+                "schemas": COMPONENTS,
+                "securitySchemes": {
+                    "apiKeyAuth": {"type": "apiKey", "in": "header", "name": "DD-API-KEY"},
+                    "appKeyAuth": {
+                        "type": "apiKey",
+                        "in": "header",
+                        "name": "DD-APPLICATION-KEY",
+                    },
+                    "bearerAuth": {"type": "http", "scheme": "bearer"},
+                },
+            },
+        }
+    )
+
+
+def _operation(operation: Operation, number: int) -> Json:
+    """One operation; on paths other than the first it is a synonym with an id of its own."""
+    documents = DOCUMENTS[operation.name]
+    described: Json = {
+        "operationId": operation.name + (f"_{number + 1}" if number else ""),
+        "summary": operation.summary,
+        "security": _SECURITY[operation.access.credential],
+        "responses": {
+            str(status): _response(operation, documents, status) for status in _statuses(operation)
+        },
+    }
+    if operation.access.permission:
+        described["description"] = f"Needs the permission `{operation.access.permission}`."
+    if documents.parameters:
+        described["parameters"] = list(documents.parameters)
+    if documents.request is not None:
+        described["requestBody"] = {"required": True, "content": _request(operation, documents)}
+    return described
+
+
+def _statuses(operation: Operation) -> list[int]:
+    with_body = _BODY_STATUS if operation.media_types else ()
+    return sorted({*operation.statuses, *ANY_STATUS, *with_body})
+
+
+def _request(operation: Operation, documents: Documents) -> Json:
+    media_types = operation.media_types
+    if media_types == JSON_MEDIA_TYPES:
+        media_types = media_types[:1]
+    content = {"schema": documents.request}
+    if documents.request_example is not None:
+        content["example"] = documents.request_example
+    return dict.fromkeys(media_types, content)
+
+
+def _response(operation: Operation, documents: Documents, status: int) -> Json:
+    headers: Json = {**_RATE_LIMIT_HEADERS, **(documents.headers if status == 200 else {})}
+    response: Json = {"description": _REASONS[status], "headers": headers}
+    content = _content(operation, documents, status)
+    return response | {"content": content} if content else response
+
+
+def _content(operation: Operation, documents: Documents, status: int) -> Json:
+    """What may be answered, by media type."""
+    media_type = operation.reply_media_type
+    if status in {403, 429}:
+        return {media_type: {"schema": {"$ref": "#/components/schemas/StringErrors"}}}
+    if status in TITLES:
+        return {media_type: {"schema": {"$ref": "#/components/schemas/ObjectErrors"}}}
+    texts: Json = {each: {"schema": {"type": "string"}} for each in operation.text_media_types}
+    if documents.answer is None:
+        return texts
+    answer = {"schema": documents.answer, "example": documents.answer_example}
+    return {media_type: answer, **texts}

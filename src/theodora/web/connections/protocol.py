@@ -1,0 +1,311 @@
+"""One HTTP connection: uvicorn's protocol within limits, and closed without loss.
+
+A server that closes a socket with bytes in it that nobody has read sends a reset, and a reset
+makes a client drop the answer that is already on its way (RFC 9112, 9.6). An early answer (403,
+404, 413, …) leaves the request's body unread, so the client is heard out first.
+"""
+
+import asyncio
+import fcntl
+import re
+import sys
+import termios
+from typing import Any, NamedTuple, cast
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
+
+from theodora.web.connections.limits import Alarm, LimitName, Limits
+from theodora.web.connections.watch import Late, Moved, Phase, Watch
+from theodora.web.http.responses import JSON_API, status_reply
+
+_MAX_HEADERS = 256
+_MAX_PIPELINED = 16
+"""Requests that wait for the answers to those before them."""
+_SECONDS_BETWEEN_LOOKS = 1.0
+"""How often deadlines are looked after; oftener where a deadline is near to that."""
+_HOST = re.compile(rb"[A-Za-z0-9._~!$&'()*+,;=%:\[\]-]*")
+
+
+class _Refusal(NamedTuple):
+    """Why a request gets no further than to its connection."""
+
+    status: int
+    detail: str
+    limit: LimitName | None = None
+
+
+class _RefusedError(Exception):
+    """Raised by a callback, so that the parser stops."""
+
+
+class Connection(HttpToolsProtocol):
+    """A connection that ends only when the client has been heard out, or for too long."""
+
+    def __init__(self, *args: Any, limits: Limits, alarm: Alarm, **named: Any) -> None:
+        super().__init__(*args, **named)
+        self._limits = limits
+        self._alarm = alarm
+        self._socket: asyncio.Transport
+        self._is_in_head = False
+        self._is_in_body = False
+        self._is_body_short = True
+        """Short enough to be read on if nobody reads it."""
+        self._bytes_around = 0
+        """How much has come since the end of the headers, or the last piece of a body."""
+        self._is_ending = False
+        self._refusal: _Refusal | None = None
+        """What the parser has been stopped for; what comes after it is dropped."""
+        self._received = 0
+        self.written = 0
+        self._watch = Watch(limits, self.loop.time())
+        shortest = min(limits.head_seconds, limits.idle_seconds, limits.stall_seconds)
+        self._seconds_between_looks = min(_SECONDS_BETWEEN_LOOKS, shortest / 4)
+        self._next_look: asyncio.TimerHandle | None = None
+
+    # Beginning and end
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._socket = cast("asyncio.Transport", transport)
+        super().connection_made(cast("asyncio.Transport", _Transport(self._socket, self)))
+        self._look_again()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._is_ending = True
+        if self._next_look is not None:
+            self._next_look.cancel()
+        super().connection_lost(exc)
+
+    @property
+    def is_ending(self) -> bool:
+        return self._is_ending or self._socket.is_closing()
+
+    def end(self) -> None:
+        """Closes the connection, at once if the client has nothing more to say."""
+        if self._is_ending:
+            return
+        self._is_ending = True
+        # The rest of a body that is short enough is awaited like that of any other.
+        if self._refusal or self._is_in_head or not self._is_body_short:
+            self._watch.enter(Phase.END, self.loop.time())
+        if not (self._is_in_head or self._is_in_body or self._refusal):
+            self._socket.close()
+            return
+        # With TLS nothing can be half-closed; the end of the body is seen all the same.
+        if self._socket.can_write_eof():
+            self._socket.write_eof()
+        self.flow.resume_reading()
+
+    # What comes
+
+    def data_received(self, data: bytes) -> None:
+        self._received += len(data)
+        while data and self._refusal is None:
+            piece = data[: self._limits.head_bytes - self._bytes_around]
+            data = data[len(piece) :]
+            self._bytes_around += len(piece)
+            self._parse(piece)
+            if self._bytes_around >= self._limits.head_bytes:
+                self._refuse(self._too_long())
+
+    def _parse(self, data: bytes) -> None:
+        assert self.parser is not None
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            pass  # There is nothing to upgrade to: the request is answered as it is.
+        except httptools.HttpParserError:
+            self._refuse(_Refusal(400, "invalid HTTP request"))
+
+    def _too_long(self) -> _Refusal:
+        most = self._limits.head_bytes
+        detail = f"request line and headers must be at most {most} bytes together"
+        is_mostly_url = self._is_in_head and len(self.url) > most // 2
+        return _Refusal(414 if is_mostly_url else 431, detail, "head size")
+
+    def on_message_begin(self) -> None:
+        if self._is_ending:
+            self._socket.close()
+            return
+        self._is_in_head = True
+        if self._watch.phase is Phase.NEXT:
+            self._watch.enter(Phase.HEAD, self.loop.time())
+        super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        # Fields after a chunked body are no headers of the request (RFC 9110, 6.5.1).
+        if not self._is_in_head:
+            return
+        if len(self.headers) >= _MAX_HEADERS:
+            self._stop(_Refusal(431, f"at most {_MAX_HEADERS} headers are taken", "head size"))
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        if self._is_ending:
+            return
+        self._check_host()
+        if len(self.pipeline) >= _MAX_PIPELINED:
+            self._stop(_Refusal(400, "too many pipelined requests", "pipelined requests"))
+        self._bytes_around = 0
+        super().on_headers_complete()
+        self._is_in_head, self._is_in_body = False, True
+        self._watch.enter(Phase.BODY, self.loop.time())
+        self._is_body_short = 0 <= self._length() <= self._limits.unread_body_bytes
+        # A client that waits for leave to send may or may not send after an early answer, and
+        # nobody reads a body that is too long: both are told that the connection ends.
+        if self.expect_100_continue or self._length() > self._limits.unread_body_bytes:
+            self.cycle.keep_alive = False
+
+    def _check_host(self) -> None:
+        assert self.parser is not None
+        hosts = [value for name, value in self.headers if name == b"host"]
+        is_old = self.parser.get_http_version() == "1.0" and not hosts
+        if len(hosts) != 1 and not is_old:
+            self._stop(_Refusal(400, "a request must have one Host header", "host"))
+        if hosts and not _HOST.fullmatch(hosts[0]):
+            self._stop(_Refusal(400, "the Host header must be a host", "host"))
+
+    def on_body(self, body: bytes) -> None:
+        self._bytes_around = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._bytes_around = 0
+        self._is_in_body = False
+        if self._is_ending:
+            self._socket.close()
+            return
+        super().on_message_complete()
+        is_answered = self.cycle.response_complete
+        self._watch.enter(Phase.NEXT if is_answered else Phase.ANSWER, self.loop.time())
+
+    def on_response_complete(self) -> None:
+        self.server_state.total_requests += 1
+        if self._is_ending:
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        elif self._is_in_head:
+            self._watch.enter(Phase.HEAD, self.loop.time())
+        elif not self._is_in_body:
+            self._watch.enter(Phase.NEXT, self.loop.time())
+
+    def _length(self) -> int:
+        """What the request says of its body's length; -1 where it does not know."""
+        for name, value in self.headers:
+            if name == b"content-length":
+                return int(value)
+            if name == b"transfer-encoding":
+                return -1
+        return 0
+
+    # Deadlines
+
+    def _look_again(self) -> None:
+        self._next_look = self.loop.call_later(self._seconds_between_looks, self._look)
+
+    def _look(self) -> None:
+        now = self.loop.time()
+        late = self._watch.late(self._moved(), now)
+        self._look_again()
+        match late:
+            case None:
+                pass
+            case Late.NEXT:
+                self.end()
+            case Late.END:
+                self._socket.abort()
+            case Late.READING:
+                self._ring("unread answer")
+                self._socket.abort()
+            case Late.HEAD if not self._is_in_head:
+                self._ring("head time")
+                self.end()
+            case Late.HEAD:
+                self._refuse(_Refusal(408, "the headers took too long", "head time"))
+            case Late.BODY if self._is_ending or self.cycle.response_started:
+                self._ring("slow body")
+                self._socket.abort()
+            case Late.BODY:
+                self._refuse(_Refusal(408, "the body took too long", "slow body"))
+
+    def _moved(self) -> Moved:
+        unsent = self._socket.get_write_buffer_size()
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        return Moved(
+            self._received,
+            self.written - unsent - (_unacknowledged(self._socket) if unsent else 0),
+            has_client_to_send=not self.flow.read_paused
+            and not (cycle and cycle.waiting_for_100_continue),
+            has_client_to_take=unsent > 0,
+        )
+
+    # Refusals
+
+    def _stop(self, refusal: _Refusal) -> None:
+        """Refuses from within the parser, which then stops."""
+        self._refuse(refusal)
+        raise _RefusedError
+
+    def _refuse(self, refusal: _Refusal) -> None:
+        """Answers a request that no application sees, and ends the connection."""
+        if self._refusal is not None:
+            return
+        self._refusal = refusal
+        if self._is_ending:
+            return
+        if refusal.limit is not None:
+            self._ring(refusal.limit)
+        running = cast("RequestResponseCycle | None", self.cycle)
+        is_answering = running is not None and not running.response_complete
+        if is_answering and not self._is_in_body:
+            # The answers to the requests before this one go out, and nothing after them.
+            self.cycle.keep_alive = False
+            return
+        if is_answering:
+            # The application is told that the rest of its request will never come.
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        if not is_answering or not (self.cycle.response_started or self.pipeline):
+            self._socket.write(_written(refusal))
+        self.end()
+
+    def _ring(self, limit: LimitName) -> None:
+        self._alarm.ring(limit, self.client[0] if self.client else "")
+
+
+def _unacknowledged(transport: asyncio.Transport) -> int:
+    """Bytes that the system holds for a client that has not taken them yet."""
+    try:
+        held = fcntl.ioctl(transport.get_extra_info("socket"), termios.TIOCOUTQ, bytes(4))
+    except OSError:  # Not every system tells that of a socket.
+        return 0
+    return int.from_bytes(held, sys.byteorder)
+
+
+def _written(refusal: _Refusal) -> bytes:
+    reply = status_reply(refusal.status, refusal.detail)
+    head = b"content-type: %b\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
+    return STATUS_LINE[refusal.status] + head % (JSON_API.encode(), len(reply.body)) + reply.body
+
+
+class _Transport:
+    """A transport that leaves closing to its connection; for the rest the one that it is given."""
+
+    def __init__(self, transport: asyncio.Transport, connection: Connection) -> None:
+        self._transport = transport
+        self._connection = connection
+        self.is_closing = lambda: connection.is_ending
+        self.close = connection.end
+
+    def write(self, data: bytes) -> None:
+        self._connection.written += len(data)
+        self._transport.write(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)

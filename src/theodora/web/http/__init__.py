@@ -1,0 +1,1 @@
+"""HTTP without meaning: requests, replies, keys, limits and observation."""

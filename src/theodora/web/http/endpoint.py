@@ -1,0 +1,217 @@
+"""One request from the socket to its reply: the checks, in the order that the contract gives.
+
+Route, key and permission, rate limit, media type, size; then the handler decodes the document
+and asks the store.
+"""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
+from contextlib import suppress
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+import structlog
+from starlette.datastructures import QueryParams
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
+
+from theodora.errors import Forbidden, NotFound, TheodoraError, TooManyRequests, Unavailable
+from theodora.git import PackStore
+from theodora.storage import Store, TakesLong
+from theodora.storage.access.key_usage import Refused
+from theodora.web.http.body import JSON_MEDIA_TYPES, check_media_type, read_body
+from theodora.web.http.observe import note_operation
+from theodora.web.http.operations import Operation, Pending, Request
+from theodora.web.http.rate_limit import Quota, RateLimiter
+from theodora.web.http.rejections import refusal_of
+from theodora.web.http.responses import JSON_API, Reply, error_reply
+from theodora.web.http.security import Caller, authenticate, read_credentials
+
+log = structlog.get_logger()
+
+_SERVER_FAILED = 500
+_INLINE_BYTES = 65_536
+"""Longer bodies are decoded on a thread, so that other requests need not wait for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What requests are served with."""
+
+    store: Store
+    packs: PackStore
+    limiter: RateLimiter
+    executor: Executor
+    timestamps: str
+    prometheus_groups: int
+    max_json_bytes: int
+    max_multipart_bytes: int
+
+
+class Endpoint:
+    """The operations of one path, as an ASGI application; without any, 404 for every method."""
+
+    def __init__(
+        self,
+        services: Services,
+        operations: Sequence[Operation] = (),
+        media_type: str = JSON_API,
+    ) -> None:
+        """`media_type` is that of replies that do not name their own."""
+        self._services = services
+        self._media_type = media_type
+        self._operations: Mapping[str, Operation] = {
+            operation.method: operation for operation in operations
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = _headers(scope)
+        operation = self._operations.get(scope["method"])
+        try:
+            reply, quota = await self._answer(operation, scope, headers, receive)
+        except ClientDisconnect:
+            return
+        await _send(send, reply, quota, reply.media_type or self._media_type)
+
+    async def _answer(
+        self,
+        operation: Operation | None,
+        scope: Scope,
+        headers: Mapping[str, str],
+        receive: Receive,
+    ) -> tuple[Reply, Quota]:
+        if operation is None:
+            return self._turned_away(scope, NotFound())
+        note_operation(scope, operation.name)
+        try:
+            caller = await self._authenticate(operation, scope, headers)
+        except Forbidden as error:
+            if error.cause:
+                log.warning("request forbidden", operation=operation.name, cause=error.cause)
+            return self._turned_away(scope, error)
+        except TheodoraError as error:
+            return _failed(error), self._services.limiter.peek("unauthenticated", _address(scope))
+        self._note_keys(caller)
+        quota = self._services.limiter.take(operation.bucket, caller.organisation.key)
+        try:
+            if quota.exceeded:
+                raise TooManyRequests
+            reply = await self._serve(operation, caller, scope, headers, receive)
+        except ClientDisconnect:
+            raise
+        except Exception as error:  # The last place that can answer.
+            reply = _failed(error)
+            self._count(operation, caller, refusal_of(error, reply.status))
+            return reply, quota
+        self._count(operation, caller, None)
+        return reply, quota
+
+    def _turned_away(self, scope: Scope, error: TheodoraError) -> tuple[Reply, Quota]:
+        quota = self._services.limiter.take("unauthenticated", _address(scope))
+        return error_reply(TooManyRequests() if quota.exceeded else error), quota
+
+    async def _authenticate(
+        self, operation: Operation, scope: Scope, headers: Mapping[str, str]
+    ) -> Caller:
+        """Finds the keys here if that is quick, else on a thread of its own."""
+        credentials = read_credentials(headers, scope["query_string"], operation.access)
+        with suppress(TakesLong):
+            return authenticate(self._services.store, credentials, operation.access)
+        return await asyncio.get_running_loop().run_in_executor(
+            self._services.executor,
+            authenticate,
+            self._services.store,
+            credentials,
+            operation.access,
+        )
+
+    def _note_keys(self, caller: Caller) -> None:
+        now_ns = time.time_ns()
+        for key in (caller.api_key, caller.application_key):
+            if key is not None:
+                self._services.store.keys.note_used(key, now_ns)
+
+    def _count(self, operation: Operation, caller: Caller, refused: Refused | None) -> None:
+        """Counts what came in, or was refused; that the server failed is neither."""
+        key = caller.application_key or caller.api_key
+        if operation.receives is None or key is None:
+            return
+        reception, now_ns = self._services.store.reception, time.time_ns()
+        if refused is None:
+            reception.accept(key, operation.receives, now_ns)
+        elif refused.status < _SERVER_FAILED:
+            reception.refuse(key, operation.receives, refused, now_ns)
+
+    async def _serve(
+        self,
+        operation: Operation,
+        caller: Caller,
+        scope: Scope,
+        headers: Mapping[str, str],
+        receive: Receive,
+    ) -> Reply:
+        request = Request(
+            store=self._services.store,
+            packs=self._services.packs,
+            organisation=caller.organisation,
+            api_key=caller.api_key,
+            application_key=caller.application_key,
+            path_parameters={name: unquote(value) for name, value in scope["path_params"].items()},
+            query_parameters=QueryParams(scope["query_string"]),
+            headers=headers,
+            body=await self._body(operation, headers, receive),
+            now_ns=time.time_ns(),
+            timestamps=self._services.timestamps,
+            prometheus_groups=self._services.prometheus_groups,
+        )
+        outcome = await self._handle(operation, request)
+        if isinstance(outcome, Pending):
+            return outcome.reply(await asyncio.wrap_future(outcome.written))
+        return outcome
+
+    async def _body(
+        self, operation: Operation, headers: Mapping[str, str], receive: Receive
+    ) -> bytes:
+        if not operation.media_types:
+            return b""
+        check_media_type(headers, operation.media_types)
+        is_json = operation.media_types == JSON_MEDIA_TYPES
+        services = self._services
+        limit_bytes = services.max_json_bytes if is_json else services.max_multipart_bytes
+        return await read_body(headers, receive, limit_bytes)
+
+    async def _handle(self, operation: Operation, request: Request) -> Reply | Pending:
+        """Runs the handler here if it is quick, else on a thread of its own."""
+        if operation.is_brief and len(request.body) <= _INLINE_BYTES:
+            with suppress(TakesLong):
+                return operation.handler(request)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._services.executor, operation.handler, request)
+
+
+def _headers(scope: Scope) -> dict[str, str]:
+    """Headers by name in lower case, as the server gives them; of several the last."""
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+
+
+def _address(scope: Scope) -> str:
+    client = scope.get("client")
+    return client[0] if client else ""
+
+
+def _failed(error: Exception) -> Reply:
+    if isinstance(error, Unavailable):
+        log.warning("store unavailable", error=str(error))
+    elif not isinstance(error, TheodoraError):
+        log.error("unexpected error", exc_info=error)
+    return error_reply(error)
+
+
+async def _send(send: Send, reply: Reply, quota: Quota, media_type: str) -> None:
+    headers = [*quota.headers, *reply.headers, (b"content-length", b"%d" % len(reply.body))]
+    if reply.body:
+        headers.append((b"content-type", media_type.encode()))
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.body", "body": reply.body})

@@ -1,0 +1,77 @@
+"""What an operation is: one row of the route table, and what its handler is given and returns."""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from starlette.datastructures import QueryParams
+
+from theodora.git import PackStore
+from theodora.storage import Key, Organisation, Store
+from theodora.storage.access.key_usage import Received
+from theodora.web.http.body import JSON_MEDIA_TYPES
+from theodora.web.http.rate_limit import Bucket
+from theodora.web.http.responses import JSON_API, Reply
+from theodora.web.http.security import Access
+
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a handler works from: everything is checked but the document itself."""
+
+    store: Store
+    packs: PackStore
+    organisation: Organisation
+    api_key: Key | None
+    application_key: Key | None
+    path_parameters: Mapping[str, str]
+    query_parameters: QueryParams
+    headers: Mapping[str, str]
+    """Names are in lower case."""
+    body: bytes
+    now_ns: int
+    timestamps: str
+    """The server's own choice of form, or `auto`."""
+    prometheus_groups: int
+    """How many services and environments one scrape gives at the most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A reply that waits for a write to be durable."""
+
+    written: Future[Any]
+    reply: Callable[[Any], Reply]
+    """Makes the reply from the write's result."""
+
+
+Handler = Callable[[Request], Reply | Pending]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One row of the route table."""
+
+    name: str
+    """Datadog's name for it, as in its clients."""
+    summary: str
+    method: Method
+    paths: tuple[str, ...]
+    """The documented path first."""
+    handler: Handler
+    access: Access
+    bucket: Bucket
+    statuses: tuple[int, ...]
+    """What it may answer, besides what every operation may."""
+    media_types: tuple[str, ...] = JSON_MEDIA_TYPES
+    """Of the body; none where there is no body to read."""
+    is_brief: bool = True
+    """Whether it may be answered on the event loop when its body is short."""
+    reply_media_type: str = JSON_API
+    receives: Received | None = None
+    """What its requests bring in, if they are counted by key, the refused ones too."""
+    text_media_types: tuple[str, ...] = ()
+    """Of texts that it answers with if it is asked to, or if it answers with nothing else."""

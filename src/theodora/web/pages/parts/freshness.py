@@ -1,0 +1,41 @@
+"""How fresh the numbers of a page are: a line that stands beneath every search."""
+
+from typing import NamedTuple
+
+from theodora.dora.metrics import Metrics
+from theodora.events import Deployment, Failure
+from theodora.report.scope import Scope
+from theodora.web.pages.shell.page import Visit
+
+PENDING = "_missing_:change_failure"
+
+
+class Freshness(NamedTuple):
+    """What came last, and what is still to come."""
+
+    deployment: Deployment | None
+    failure: Failure | None
+    pending: int
+    pending_link: str
+    unmarked: int
+    """Failures that name a deployment, where none is marked as failed for want of the setting."""
+
+
+def freshness(visit: Visit, total: Metrics, scope: Scope, service: str | None = None) -> Freshness:
+    """Of the whole organisation, but for what is pending: that is of `scope`.
+
+    `unmarked` is of the service, if one is given.
+    """
+    org, store = visit.organisation, visit.store
+    return Freshness(
+        store.deployments.last_received(org),
+        store.failures.last_received(org),
+        total.change_failure_rate.pending,
+        scope.link("/deployments", query=scope.also(PENDING)),
+        _unmarked(visit, service) if not total.change_failure_rate.failed else 0,
+    )
+
+
+def _unmarked(visit: Visit, service: str | None) -> int:
+    unmarked = visit.attention.unmarked
+    return sum(service is None or service in services for services in unmarked)

@@ -1,0 +1,94 @@
+"""The form that corrects a verdict: what it says, what it was, and how it is undone."""
+
+from collections.abc import Callable, Mapping
+from typing import Literal, NamedTuple
+
+from theodora.events.attributes import CONTROL
+from theodora.events.values import RemediationType
+from theodora.storage import Judged, Verdict
+from theodora.web.api.wire import MAX_REASON
+
+Choice = Literal["rules", "failed", "not_failed"]
+
+CHANGE_FAILURES: Mapping[str, bool | None] = {"rules": None, "failed": True, "not_failed": False}
+"""What each choice says of `change_failure`."""
+
+_TYPES: Mapping[str, RemediationType] = {"rollback": "rollback", "rollforward": "rollforward"}
+_MAX_REMEDY = 255
+
+
+class VerdictForm(NamedTuple):
+    """The fields, as they are filled in."""
+
+    verdict: str = "rules"
+    remedy: str = ""
+    """An id or a version."""
+    type: str = "rollback"
+    reason: str = ""
+
+
+def form_of(judged: Judged) -> VerdictForm:
+    """What is said by hand now."""
+    if judged.current is None or judged.current.verdict is None:
+        return VerdictForm()
+    return _form(judged.current.verdict, judged.current.giver.reason)
+
+
+def undo_of(judged: Judged) -> VerdictForm | None:
+    """What was said before the last thing that was said; None if nothing ever was."""
+    if not judged.history:
+        return None
+    before = judged.history[1] if len(judged.history) > 1 else None
+    if before is None or before.verdict is None:
+        return VerdictForm()
+    return _form(before.verdict, before.giver.reason)
+
+
+def read_form(fields: Mapping[str, str]) -> VerdictForm:
+    """As it was sent, right or wrong."""
+    return VerdictForm(
+        fields.get("verdict", ""),
+        fields.get("remedy", "").strip(),
+        fields.get("type", "rollback"),
+        fields.get("reason", "").strip(),
+    )
+
+
+def problem_of(form: VerdictForm) -> str:
+    """What is wrong with it, in a sentence; empty if nothing is."""
+    if form.verdict not in CHANGE_FAILURES or form.type not in _TYPES:
+        return "Choose one of the verdicts, and how it was remedied."
+    if form.remedy and form.verdict == "not_failed":
+        return "What did not fail needs no fix: leave that field empty, or mark it failed."
+    if len(form.reason) > MAX_REASON or len(form.remedy) > _MAX_REMEDY:
+        return f"Keep the reason to {MAX_REASON} characters, and the remedy to {_MAX_REMEDY}."
+    if CONTROL.search(form.reason) or CONTROL.search(form.remedy):
+        return "Write the reason in one line, without control characters."
+    return ""
+
+
+def verdict_of(form: VerdictForm, is_id: Callable[[str], bool]) -> Verdict | None:
+    """What a form without problems says; None if it leaves everything to the rules.
+
+    The remedy is an id if there is a deployment with it, else a version.
+    """
+    if not form.remedy:
+        said = CHANGE_FAILURES[form.verdict]
+        return None if said is None else Verdict(said)
+    names_id = is_id(form.remedy)
+    return Verdict(
+        CHANGE_FAILURES[form.verdict],
+        form.remedy if names_id else None,
+        None if names_id else form.remedy,
+        _TYPES[form.type],
+    )
+
+
+def _form(verdict: Verdict, reason: str) -> VerdictForm:
+    said: Mapping[bool | None, Choice] = {True: "failed", False: "not_failed", None: "rules"}
+    return VerdictForm(
+        said[verdict.change_failure],
+        verdict.remediation_id or verdict.remediation_version or "",
+        verdict.remediation_type or "rollback",
+        reason,
+    )

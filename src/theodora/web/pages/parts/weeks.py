@@ -1,0 +1,140 @@
+"""Every deployment of a service as a tile, a row a week."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from markupsafe import Markup
+
+from theodora.dora.buckets import DAY_NS, Period
+from theodora.events import Deployment, Failure
+from theodora.events.values import SECOND_NS
+from theodora.query import Kind, all_of, any_of, parse, sort_key
+from theodora.report import wording
+from theodora.report.cards import FAILED
+from theodora.report.charts import Incident, Tile, timeline
+from theodora.report.charts.timeline import MOST_TILES, Shape
+from theodora.report.scope import Scope
+from theodora.storage import Selection
+from theodora.storage.metrics.counts import Glimpse, InPeriod
+from theodora.web.pages.parts.freshness import PENDING
+from theodora.web.pages.parts.latest_deployment import UNMEASURED, VERDICTS, deployment_path
+from theodora.web.pages.shell.page import Visit
+
+MOST_WEEKS = 26
+MOST_DEPLOYMENTS = 3_000
+MANY_DEPLOYMENTS = 1_000
+FEWER_WEEKS = 12
+"""Of more than many deployments."""
+_WEEK_NS = 7 * DAY_NS
+_MOST_INCIDENTS = 100
+_REMARKABLE = any_of((parse(FAILED), parse(PENDING)))
+
+
+class Weeks(NamedTuple):
+    """The drawing, and what of the period is on it."""
+
+    chart: Markup
+    shown: int
+    """Deployments on it."""
+    only: int | None
+    """So many of the newest weeks are drawn, where the period is longer than that."""
+
+
+def weeks_of(visit: Visit, scope: Scope) -> Weeks:
+    """`scope` is narrowed to the service and environment."""
+    start_ns, end_ns = scope.period.start_ns, scope.period.end_ns
+    longest = Period(max(start_ns, end_ns - MOST_WEEKS * _WEEK_NS), end_ns)
+    since_ns, tiles = visit.store.metrics.in_period(
+        visit.organisation, longest, lambda those: _look(those, longest, scope)
+    )
+    incidents = tuple(_incidents(visit, scope, since_ns))
+    chart = timeline(tiles, scope.clock, since_ns, end_ns, incidents)
+    weeks = -(-(end_ns - since_ns) // _WEEK_NS)
+    return Weeks(chart, len(tiles), weeks if since_ns > start_ns else None)
+
+
+def _look(those: InPeriod, longest: Period, scope: Scope) -> tuple[int, list[Tile]]:
+    """From when on tiles are drawn, and these, newest first."""
+    every = those.glimpses(scope.tree, MOST_DEPLOYMENTS)
+    since_ns = longest.start_ns
+    if len(every) > MANY_DEPLOYMENTS:
+        since_ns = max(since_ns, longest.end_ns - _full_weeks(every, longest.end_ns) * _WEEK_NS)
+        every = [each for each in every if each.finished_at_ns >= since_ns]
+    return since_ns, _tiles(those, every, scope)
+
+
+def _full_weeks(every: Sequence[Glimpse], end_ns: int) -> int:
+    """Of many deployments fewer weeks are drawn: none that holds some which were not read."""
+    if len(every) < MOST_DEPLOYMENTS:
+        return FEWER_WEEKS
+    return min(FEWER_WEEKS, max(1, (end_ns - every[-1].finished_at_ns) // _WEEK_NS))
+
+
+def _tiles(those: InPeriod, every: Sequence[Glimpse], scope: Scope) -> list[Tile]:
+    """Of many only those that failed or are pending have words, unless they too are many."""
+    if len(every) <= MOST_TILES:
+        return [_told(each, scope) for each in those.newest(scope.tree, len(every))]
+    tiles = [_tile(each) for each in every]
+    if sum(tile.shape != "ok" for tile in tiles) > MOST_TILES:
+        return tiles
+    plain = [tile for tile in tiles if tile.shape not in {"failed", "pending"}]
+    remarkable = all_of((scope.tree, _REMARKABLE))
+    told = those.newest(remarkable, len(tiles) - len(plain))
+    return sorted(
+        [*plain, *(_told(each, scope) for each in told)], key=lambda tile: -tile.finished_at_ns
+    )
+
+
+def _told(deployment: Deployment, scope: Scope) -> Tile:
+    recovery_sec = deployment.recovery_time_sec
+    return Tile(
+        deployment.finished_at_ns,
+        _shape(deployment),
+        scope.href(deployment_path(deployment)),
+        _words(deployment, scope),
+        None if recovery_sec is None else deployment.finished_at_ns + recovery_sec * SECOND_NS,
+    )
+
+
+def _tile(glimpse: Glimpse) -> Tile:
+    finished_at_ns, recovery_ns = glimpse.finished_at_ns, glimpse.recovery_ns
+    remedied_at_ns = None if recovery_ns is None else finished_at_ns + recovery_ns
+    return Tile(finished_at_ns, _shape(glimpse), "", "", remedied_at_ns)
+
+
+def _shape(deployment: Deployment | Glimpse) -> Shape:
+    """That it failed goes before its being a remedy: a remedy may fail too."""
+    if deployment.change_failure:
+        return "failed"
+    if deployment.deployment_type != "standard":
+        return deployment.deployment_type
+    if deployment.change_failure is None:
+        return "pending"
+    return "baseline" if deployment.lead_time_status else "ok"
+
+
+def _words(deployment: Deployment, scope: Scope) -> str:
+    _, verdict = VERDICTS[deployment.change_failure]
+    name = wording.plain(deployment.version or deployment.id)
+    status = deployment.lead_time_status
+    flag = f", {UNMEASURED[status].lower()}" if status else ""
+    return f"{name}, {scope.clock.moment(deployment.finished_at_ns)}: {verdict}{flag}"
+
+
+def _incidents(visit: Visit, scope: Scope, since_ns: int) -> Iterator[Incident]:
+    sort = sort_key("started_at", Kind.FAILURE)
+    assert sort is not None
+    selection = Selection(
+        query=scope.tree,
+        from_ns=since_ns,
+        to_ns=scope.period.end_ns,
+        sort=sort,
+        limit=_MOST_INCIDENTS,
+    )
+    for failure in visit.store.failures.select(visit.organisation, selection):
+        yield Incident(failure.started_at_ns, failure.finished_at_ns, _incident(failure, scope))
+
+
+def _incident(failure: Failure, scope: Scope) -> str:
+    name = wording.plain(failure.name or "Incident")
+    return f"{name}, {scope.clock.moment(failure.started_at_ns)}"

@@ -1,0 +1,1 @@
+"""What surrounds every page: sessions, navigation, assets, templates, errors."""

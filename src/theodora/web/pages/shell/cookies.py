@@ -1,0 +1,73 @@
+"""Cookies, and the tokens of forms."""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Mapping
+from urllib.parse import parse_qs, urlencode
+
+from theodora.storage import Session
+from theodora.web.pages.shell.page import Cookie, Preferences, Theme
+
+SESSION_COOKIE = "theodora_session"
+FORM_COOKIE = "theodora_form"
+PREFERENCES_COOKIE = "theodora_preferences"
+
+_YEAR_SEC = 365 * 86_400
+_THEMES: Mapping[str, Theme] = {"light": "light", "dark": "dark"}
+
+
+def read_cookies(header: str) -> Mapping[str, str]:
+    """Cookies by name.
+
+    Other applications of the same host set cookies too, in whatever form. Each pair is read by
+    itself, so that one that cannot be understood hides no other. Of several with one name the
+    first counts: browsers send the one with the longest path first (RFC 6265, 5.4).
+    """
+    cookies: dict[str, str] = {}
+    for pair in header.split(";"):
+        name, is_pair, value = pair.partition("=")
+        if is_pair:
+            cookies.setdefault(name.strip(), _unquoted(value.strip()))
+    return cookies
+
+
+def _unquoted(value: str) -> str:
+    is_quoted = len(value) > 1 and value[0] == value[-1] == '"'
+    return value[1:-1] if is_quoted else value
+
+
+def set_cookie(cookie: Cookie, path: str, *, is_secure: bool) -> str:
+    """The value of a Set-Cookie header."""
+    parts = [f"{cookie.name}={cookie.value}", f"Path={path or '/'}", "HttpOnly", "SameSite=Lax"]
+    if cookie.max_age_sec is not None:
+        parts.append(f"Max-Age={cookie.max_age_sec}")
+    if is_secure:
+        parts.append("Secure")
+    return "; ".join(parts)
+
+
+def new_form_secret() -> str:
+    return secrets.token_urlsafe(16)
+
+
+def form_token(form_secret: str, session: Session | None) -> str:
+    """What a form shows beside the cookie: of this browser and of this session alone."""
+    bound_to = session.id if session else ""
+    return hmac.new(form_secret.encode(), bound_to.encode(), hashlib.sha256).hexdigest()
+
+
+def is_form_token(shown: str, form_secret: str, session: Session | None) -> bool:
+    expected = form_token(form_secret, session)
+    return bool(form_secret) and hmac.compare_digest(shown.encode(), expected.encode())
+
+
+def read_preferences(cookies: Mapping[str, str]) -> Preferences:
+    said = parse_qs(cookies.get(PREFERENCES_COOKIE, ""))
+    theme = _THEMES.get(said.get("theme", [""])[0], "")
+    return Preferences(theme=theme, single_keys=said.get("keys", [""])[0] != "off")
+
+
+def preferences_cookie(preferences: Preferences) -> Cookie:
+    said = {"theme": preferences.theme, "keys": "" if preferences.single_keys else "off"}
+    return Cookie(PREFERENCES_COOKIE, urlencode(said), _YEAR_SEC)

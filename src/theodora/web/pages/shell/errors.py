@@ -1,0 +1,166 @@
+"""Errors as pages: a sentence, the cause, the way out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from theodora.errors import (
+    Invalid,
+    NotFound,
+    PayloadTooLarge,
+    ReadOnly,
+    TooManyRequests,
+    Unavailable,
+)
+from theodora.query import problems
+from theodora.query.parser import MAX_CHARACTERS
+from theodora.web.pages.parts.query_suggestion import repaired
+from theodora.web.pages.shell.page import NotPermitted, SignInNeeded, StaleForm
+
+PERMISSIONS: Mapping[str, str] = {
+    "dora_metrics_read": "see metrics, deployments and failures",
+    "dora_metrics_write": "correct verdicts and close failures",
+    "dora_settings_write": "change settings",
+}
+"""What each permission of a key lets somebody do on pages."""
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorPage:
+    """What a page of an error says."""
+
+    status: int
+    title: str
+    cause: str
+    ways: tuple[tuple[str, str], ...] = ()
+    """What may help: words and where they lead."""
+    problems: tuple[str, ...] = ()
+    quotes_id: bool = False
+    """Whether the id of the request is to be quoted."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueryProblem:
+    """What is wrong with the text in the search box, and where."""
+
+    text: str
+    message: str
+    position: int | None
+    """Counted from 1; None where it is the whole text."""
+    before: str = field(init=False)
+    at: str = field(init=False)
+    after: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        index = len(self.text) if self.position is None else self.position - 1
+        for name, part in (
+            ("before", self.text[:index]),
+            ("at", self.text[index : index + 1]),
+            ("after", self.text[index + 1 :]),
+        ):
+            object.__setattr__(self, name, part)
+
+    @property
+    def repair(self) -> str:
+        """A query that may have been meant; empty where none comes to mind."""
+        return "" if self.position is None else repaired(self.text, self.position)
+
+
+def query_problem(error: Invalid, text: str) -> QueryProblem | None:
+    """The problem with the query `text`; None if that is not what the error is about."""
+    found = problems.query_problem(error)
+    if found is None:
+        return None
+    shown = text if found.position is not None else text[:MAX_CHARACTERS]
+    return QueryProblem(shown, found.message, found.position)
+
+
+_HOME = ("Overview", "/")
+
+
+def error_page(error: Exception, command: str, org_flag: str) -> ErrorPage:
+    """`command` is how `theodora` is typed, `org_flag` what it is told of the organisation."""
+    match error:
+        case Invalid():
+            return ErrorPage(
+                400,
+                "Invalid link",
+                "A parameter of this address has an invalid value.",
+                (_HOME,),
+                tuple(map(str, error.problems)),
+            )
+        case SignInNeeded():
+            return ErrorPage(
+                401,
+                "You are not signed in",
+                "Your session has ended, or there was none. Nothing was changed.",
+                (("Sign in", "/sign-in"),),
+            )
+        case NotPermitted():
+            return _not_permitted(error, command, org_flag)
+        case StaleForm():
+            return ErrorPage(
+                403,
+                "This form is out of date",
+                "It was made before you signed in or out, or by another page. Nothing was changed. "
+                "Go back, load the page again and send it once more.",
+                (_HOME,),
+            )
+        case NotFound():
+            return _not_found(error)
+        case PayloadTooLarge():
+            return ErrorPage(413, "That is too long", f"A form's {error}.", (_HOME,))
+        case TooManyRequests():
+            return ErrorPage(
+                429,
+                "Too many requests",
+                "Your organisation has asked for more than its limit in this minute. "
+                "Wait a moment, then reload this page.",
+            )
+        case ReadOnly():
+            return ErrorPage(
+                503,
+                "Read-only for now",
+                "The primary database does not answer; you see data from a replica. "
+                "Nothing was changed. Try again in a moment.",
+                (("State of the server", "/readyz"),),
+            )
+        case Unavailable():
+            return ErrorPage(
+                503,
+                "The store cannot be reached",
+                "The database does not answer. Events are refused until it does, so that senders "
+                "resend them: none is lost silently. Reload this page in a moment.",
+                (("State of the server", "/readyz"),),
+            )
+        case _:
+            return ErrorPage(
+                500,
+                "Something went wrong",
+                "This is a bug in Theodora. The log has the details, under the id below.",
+                (_HOME,),
+                quotes_id=True,
+            )
+
+
+def _not_permitted(error: NotPermitted, command: str, org_flag: str) -> ErrorPage:
+    may = PERMISSIONS.get(error.permission, "do this")
+    name = f'"{error.key.name}"' if error.key.name else "you are signed in with"
+    return ErrorPage(
+        403,
+        f"Your key cannot {may}",
+        f"The application key {name} lacks the permission {error.permission}. "
+        "Sign in with a key that has it, or ask whoever runs this server for one: "
+        f"{command} keys create application --permission {error.permission}{org_flag}",
+        (("Sign in with another key", "/sign-in"),),
+    )
+
+
+def _not_found(error: NotFound) -> ErrorPage:
+    reason = f"{str(error).capitalize()}. " if str(error) else ""
+    return ErrorPage(
+        404,
+        "Page not found",
+        f"{reason}It may have been deleted, or belong to another organisation, or the address "
+        "may be misspelt.",
+        (_HOME, ("Find a deployment", "/deployments")),
+    )

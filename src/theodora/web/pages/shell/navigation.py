@@ -1,0 +1,33 @@
+"""The places of the dashboard, as the navigation shows them."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from theodora.web.pages.shell.page import Page, Place
+
+
+class Entry(NamedTuple):
+    """A place of the navigation."""
+
+    place: Place
+    label: str
+    short_label: str
+    """For phones."""
+    path: str
+    shortcut: str
+    """The key that, after `g`, leads there."""
+
+
+ENTRIES = (
+    Entry("overview", "Overview", "Overview", "/", "o"),
+    Entry("deployments", "Deployments", "Deployments", "/deployments", "d"),
+    Entry("failures", "Failures", "Failures", "/failures", "f"),
+    Entry("data_health", "Data health", "Health", "/data-health", "h"),
+    Entry("settings", "Settings", "Settings", "/settings/rules", "s"),
+)
+
+
+def entries(pages: Iterable[Page]) -> tuple[Entry, ...]:
+    """Those that have a page."""
+    paths = {page.path for page in pages}
+    return tuple(entry for entry in ENTRIES if entry.path in paths)

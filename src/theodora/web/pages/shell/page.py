@@ -1,0 +1,167 @@
+"""What a page is: a row of the page table, what its handler is given, and what it returns."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from starlette.datastructures import ImmutableMultiDict, QueryParams
+
+from theodora.errors import TheodoraError
+from theodora.report.scope import Scope
+from theodora.storage import Key, Organisation, Session, SessionLimits, Store
+from theodora.web.http.security import READ
+from theodora.web.pages.parts.health_badge import Attention, Watch
+from theodora.web.pages.shell.sign_in_lockout import Lockout
+
+Method = Literal["GET", "POST"]
+Theme = Literal["", "light", "dark"]
+
+
+class NotPermitted(TheodoraError):
+    """The key that somebody is signed in with lacks a permission."""
+
+    def __init__(self, permission: str, key: Key) -> None:
+        super().__init__(f'the key "{key.name}" lacks the permission {permission}')
+        self.permission = permission
+        self.key = key
+
+
+class SignInNeeded(TheodoraError):
+    """A page that only somebody who is signed in may see."""
+
+
+class StaleForm(TheodoraError):
+    """A form that this browser was not given, or was given before it signed in or out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preferences:
+    """What somebody wants of pages, kept by the browser."""
+
+    theme: Theme = ""
+    """Empty: as the system has it."""
+    single_keys: bool = True
+    """Whether a single key, outside fields, is a shortcut (WCAG 2.1.4)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visit:
+    """What a page works from: who asks, and for what. Everything is checked but the page's own."""
+
+    store: Store
+    session: Session | None
+    scope: Scope
+    path: str
+    """Without the prefix; quoted as it came."""
+    path_parameters: Mapping[str, str]
+    query_parameters: QueryParams
+    form: ImmutableMultiDict[str, str]
+    """Of a POST; its token has been checked."""
+    preferences: Preferences
+    origin: str
+    """`https://dora.example.org`, as the browser sees this server."""
+    address: str
+    now_ns: int
+    limits: SessionLimits
+    lockout: Lockout
+    watch: Watch
+
+    @property
+    def key(self) -> Key:
+        """The application key of the session, on pages that need one."""
+        assert self.session is not None, "a page without a permission has no session"
+        return self.session.key
+
+    @property
+    def organisation(self) -> Organisation:
+        return self.key.organisation
+
+    @property
+    def attention(self) -> Attention:
+        """What is wrong with the organisation's data; nothing for who is not signed in."""
+        if self.session is None:
+            return Attention()
+        return self.watch.of(self.store, self.organisation, self.now_ns)
+
+    def may(self, permission: str) -> bool:
+        return self.session is not None and permission in self.session.key.permissions
+
+    def require(self, permission: str) -> None:
+        """Raises `NotPermitted`."""
+        if not self.may(permission):
+            raise NotPermitted(permission, self.key)
+
+    @property
+    def url(self) -> str:
+        """Where this server is, its prefix included: what clients are pointed at."""
+        return self.origin + self.scope.prefix
+
+
+@dataclass(frozen=True, slots=True)
+class Cookie:
+    """Set for the path prefix, HttpOnly, SameSite=Lax, and Secure wherever the page was."""
+
+    name: str
+    value: str
+    max_age_sec: int | None = None
+    """None: until the browser is closed; 0: it goes at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Values for the page's template."""
+
+    values: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    status: int = 200
+    cookies: tuple[Cookie, ...] = ()
+    template: str | None = None
+    """Another than the page's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeeOther:
+    """303: after a POST, or to what was looked for."""
+
+    location: str
+    """As `Scope.link` makes it."""
+    cookies: tuple[Cookie, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """What is no page: a table as CSV, an answer to the script."""
+
+    body: bytes
+    media_type: str
+    filename: str | None = None
+    """Kept under this name by the browser, where there is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A download of any length, made while it is being sent."""
+
+    chunks: Iterator[bytes]
+    """At least one. Each is asked for on a thread, and none once nobody is there any more."""
+    media_type: str
+    filename: str
+
+
+Answer = View | SeeOther | Download | Stream
+Place = Literal["overview", "deployments", "failures", "data_health", "settings", ""]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """One row of the page table: what is at a path, for a method."""
+
+    name: str
+    path: str
+    handler: Callable[[Visit], Answer]
+    template: str = ""
+    """Empty where the handler never returns a `View` of its own."""
+    method: Method = "GET"
+    permission: str | None = READ
+    """Of the key; None: for everybody, signed in or not."""
+    place: Place = ""
+    """Where in the navigation it belongs."""

@@ -1,0 +1,89 @@
+"""Signing in with an application key, signing out, and preferences."""
+
+from theodora.events.values import SECOND_NS
+from theodora.storage.access.sessions import new_session_secret
+from theodora.web.pages.shell.cookies import (
+    FORM_COOKIE,
+    SESSION_COOKIE,
+    new_form_secret,
+    preferences_cookie,
+)
+from theodora.web.pages.shell.page import Answer, Cookie, Preferences, SeeOther, View, Visit
+
+_PREFIX_CHARACTERS = 8
+_API_KEY_CHARACTERS = 32
+
+
+def show_sign_in(visit: Visit) -> Answer:
+    if visit.session is not None and "next" in visit.query_parameters:
+        return SeeOther(_own(visit, visit.query_parameters["next"]))
+    return View(_values(visit.query_parameters.get("next", "")))
+
+
+def sign_in(visit: Visit) -> Answer:
+    """Never says whether it was the key that was wrong or its being revoked."""
+    secret = visit.form.get("key", "").strip()
+    next_ = visit.form.get("next", "")
+    marks = (f"address {visit.address}", f"key {secret[:_PREFIX_CHARACTERS]}")
+    locked_until = visit.lockout.locked_until(marks)
+    if locked_until is not None:
+        until_ns = int(locked_until + 1) * SECOND_NS
+        return View(_values(next_, locked_until_ns=until_ns), 429)
+    key = visit.store.keys.find("application", secret) if secret else None
+    if key is None:
+        visit.lockout.note_failure(marks)
+        return View(
+            _values(next_, is_refused=True, is_api_key=len(secret) == _API_KEY_CHARACTERS), 403
+        )
+    visit.lockout.note_success(marks)
+    session_secret = new_session_secret()
+    visit.store.sessions.add(key, session_secret, visit.now_ns, visit.limits).result()
+    if visit.session is not None:
+        visit.store.sessions.end(visit.session).result()
+    return SeeOther(
+        _own(visit, next_),
+        (Cookie(SESSION_COOKIE, session_secret), Cookie(FORM_COOKIE, new_form_secret())),
+    )
+
+
+def sign_out(visit: Visit) -> Answer:
+    if visit.session is not None:
+        visit.store.sessions.end(visit.session).result()
+    gone = (Cookie(SESSION_COOKIE, "", 0), Cookie(FORM_COOKIE, "", 0))
+    return SeeOther(visit.scope.href("/sign-in"), gone)
+
+
+def show_preferences(visit: Visit) -> Answer:
+    return View({"next": visit.query_parameters.get("next", "")})
+
+
+def save_preferences(visit: Visit) -> Answer:
+    theme = visit.form.get("theme", "")
+    preferences = Preferences(
+        theme="light" if theme == "light" else "dark" if theme == "dark" else "",
+        single_keys=visit.form.get("keys") == "on",
+    )
+    next_ = visit.form.get("next", "")
+    back = _own(visit, next_) if next_ else visit.scope.link("/preferences", saved="preferences")
+    return SeeOther(back, (preferences_cookie(preferences),))
+
+
+def _values(
+    next_: str,
+    *,
+    is_refused: bool = False,
+    is_api_key: bool = False,
+    locked_until_ns: int | None = None,
+) -> dict[str, object]:
+    return {
+        "next": next_,
+        "is_refused": is_refused,
+        "is_api_key": is_api_key,
+        "locked_until_ns": locked_until_ns,
+    }
+
+
+def _own(visit: Visit, next_: str) -> str:
+    """`next_` if it is a path of this dashboard, else the overview."""
+    is_path = next_.startswith("/") and not next_.startswith(("//", "/\\"))
+    return visit.scope.prefix + next_ if is_path and next_.isprintable() else visit.scope.href("/")

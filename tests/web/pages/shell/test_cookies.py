@@ -1,0 +1,96 @@
+"""Cookies of ours among those that other applications of the same host have set."""
+
+from typing import Any
+
+import pytest
+
+from asking import Tenant, make_key
+from theodora.web.pages.shell.cookies import FORM_COOKIE, SESSION_COOKIE, read_cookies
+from visiting import read_page
+
+FOREIGN = [
+    "_ga=GA1.1.1",
+    'g_state={"i_l":0}',
+    'consent={"v":[1,2],"at":"2026-11-29T00:00:00Z"}',
+    "flag",
+    "=nameless",
+    "a/b=1",
+    "na(me)=1",
+    "caf\xe9=cr\xe8me",
+    'quoted="a b"',
+    'open="never closed',
+    "spaces in a name=and in its value",
+    "expires=Sun, 29 Nov 2026 00:00:00 GMT",
+    "$Version=1",
+    "",
+    ";",
+]
+
+
+@pytest.mark.parametrize("foreign", FOREIGN)
+def test_a_cookie_of_others_hides_none_of_ours(foreign: str) -> None:
+    for header in (f"{foreign}; ours=value", f"ours=value; {foreign}", f"{foreign};ours=value"):
+        assert read_cookies(header)["ours"] == "value"
+
+
+def test_of_two_with_one_name_the_first_counts() -> None:
+    """Browsers send the one whose path is longest first: it was set for this dashboard."""
+    assert read_cookies("ours=of /dora; ours=of the host") == {"ours": "of /dora"}
+
+
+def test_a_value_may_be_in_quotes_and_hold_equals_signs() -> None:
+    assert read_cookies('a="b"; c=theme=dark&keys=off; d="') == {
+        "a": "b",
+        "c": "theme=dark&keys=off",
+        "d": '"',
+    }
+
+
+@pytest.mark.parametrize("foreign", FOREIGN)
+def test_who_has_a_cookie_of_another_application_can_sign_in_and_stays_so(
+    tenant: Tenant, foreign: str
+) -> None:
+    key = make_key(tenant.built, tenant.organisation, "application")
+    page = _ask(tenant, "GET", "/sign-in", [foreign])
+    form_cookie = _value_set(page, FORM_COOKIE)
+    token = read_page(page.text).all("input", name="csrf")[0]["value"]
+
+    signed_in = _ask(
+        tenant,
+        "POST",
+        "/sign-in",
+        [foreign, f"{FORM_COOKIE}={form_cookie}"],
+        data={"key": key, "csrf": token},
+    )
+
+    assert signed_in.status_code == 303
+    session = f"{SESSION_COOKIE}={_value_set(signed_in, SESSION_COOKIE)}"
+    assert _ask(tenant, "GET", "/", [foreign, session]).status_code == 200
+
+
+def test_cookies_in_several_headers_are_read_together(tenant: Tenant) -> None:
+    """As a proxy passes them on that has received them over HTTP/2."""
+    key = make_key(tenant.built, tenant.organisation, "application")
+    page = _ask(tenant, "GET", "/sign-in", [])
+    token = read_page(page.text).all("input", name="csrf")[0]["value"]
+    headers = [("cookie", f"{FORM_COOKIE}={_value_set(page, FORM_COOKIE)}"), ("cookie", "flag")]
+
+    signed_in = tenant.client.post(
+        "/sign-in", headers=headers, data={"key": key, "csrf": token}, follow_redirects=False
+    )
+
+    assert signed_in.status_code == 303
+
+
+def _ask(tenant: Tenant, method: str, path: str, cookies: list[str], **options: Any) -> Any:
+    tenant.client.cookies.clear()
+    header = "; ".join(cookies).encode("latin-1")
+    headers = {b"cookie": header, b"accept": b"text/html"}
+    return tenant.client.request(method, path, headers=headers, follow_redirects=False, **options)
+
+
+def _value_set(answer: Any, name: str) -> str:
+    [cookie] = [
+        each for each in answer.headers.get_list("set-cookie") if each.startswith(f"{name}=")
+    ]
+    return cookie.partition(";")[0].partition("=")[2]

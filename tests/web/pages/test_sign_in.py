@@ -1,0 +1,271 @@
+"""Signing in with an application key, staying so, and signing out."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from asking import Tenant, make_key, make_tenant, server_in_process
+from databases import ON_SQLITE
+from theodora.storage import Session, SessionLimits, Store
+from theodora.storage.access.sessions import RENEWED_AFTER_NS, new_session_secret
+from theodora.web.pages.routes import PAGES
+from theodora.web.pages.shell.cookies import FORM_COOKIE, SESSION_COOKIE
+from theodora.web.pages.shell.sign_in_lockout import Lockout
+from visiting import Browser, read_page, sign_in
+
+HOUR_NS = 3_600 * 10**9
+LIMITS = SessionLimits(idle_ns=HOUR_NS, absolute_ns=10 * HOUR_NS)
+
+
+def fresh_key(tenant: Tenant, *permissions: str) -> str:
+    return make_key(tenant.built, tenant.organisation, "application", *permissions)
+
+
+def test_a_page_asks_to_sign_in_first_and_leads_back(tenant: Tenant) -> None:
+    browser = Browser(tenant.client)
+    answer = browser.get("/?range=26w")
+    assert answer.status_code == 303
+    assert answer.headers["location"] == "/sign-in?next=%2F%3Frange%3D26w"
+    page = browser.page(answer.headers["location"])
+    next_ = page.one("input", name="next")["value"]
+    signed_in = browser.post("/sign-in", {"key": fresh_key(tenant), "next": next_}, of="/sign-in")
+    assert signed_in.status_code == 303
+    assert signed_in.headers["location"] == "/?range=26w"
+
+
+@ON_SQLITE
+@pytest.mark.parametrize(
+    "next_",
+    [
+        "//evil.example",
+        "https://evil.example",
+        "/\\evil.example",
+        "javascript:alert(1)",
+        "/\nx",
+        "",
+    ],
+)
+def test_only_paths_of_the_dashboard_are_led_back_to(tenant: Tenant, next_: str) -> None:
+    answer = Browser(tenant.client).post(
+        "/sign-in", {"key": fresh_key(tenant), "next": next_}, of="/sign-in"
+    )
+    assert answer.status_code == 303
+    assert answer.headers["location"] == "/"
+
+
+def test_the_cookie_is_kept_from_scripts_and_other_sites(tenant: Tenant) -> None:
+    browser = Browser(tenant.client)
+    answer = browser.post("/sign-in", {"key": fresh_key(tenant)}, of="/sign-in")
+    cookies = answer.headers.get_list("set-cookie")
+    session = next(cookie for cookie in cookies if cookie.startswith(SESSION_COOKIE))
+    assert session.endswith("; Path=/; HttpOnly; SameSite=Lax")
+
+
+def test_the_cookie_of_https_is_for_https_alone(tenant: Tenant) -> None:
+    browser = Browser(tenant.client)
+    browser.client.base_url = "https://testserver"
+    answer = browser.post("/sign-in", {"key": fresh_key(tenant)}, of="/sign-in")
+    assert all(cookie.endswith("; Secure") for cookie in answer.headers.get_list("set-cookie"))
+
+
+@pytest.fixture
+def alone(tmp_path: Path) -> Iterator[Tenant]:
+    """At a server of its own, whose memory of failures no other test sees."""
+    with server_in_process(tmp_path) as (built, client):
+        yield make_tenant(built, client)
+
+
+def test_a_key_that_is_none_is_refused(alone: Tenant) -> None:
+    for key in ("", "0" * 40, "é" * 40, alone.keys["DD-API-KEY"]):
+        answer = Browser(alone.client).post("/sign-in", {"key": key}, of="/sign-in")
+        assert answer.status_code == 403
+        assert SESSION_COOKIE not in answer.headers.get("set-cookie", "")
+        page = read_page(answer.text)
+        said = page.one(role="alert").text
+        is_api_key = key == alone.keys["DD-API-KEY"]
+        assert said.startswith(
+            "That looks like an API key" if is_api_key else "This application key"
+        )
+        assert "value" not in page.one("input", id="key").attributes
+
+
+def test_after_many_failures_even_the_right_key_has_to_wait(alone: Tenant) -> None:
+    browser = Browser(alone.client)
+    for number in range(Lockout.FREE_ATTEMPTS):
+        browser.post("/sign-in", {"key": f"{number}" * 40}, of="/sign-in")
+    answer = browser.post("/sign-in", {"key": fresh_key(alone)}, of="/sign-in")
+    assert answer.status_code == 429
+    page = read_page(answer.text)
+    assert page.one(role="alert").text.startswith("Too many attempts. Try again after")
+    assert page.one("main").one("time")["datetime"].endswith("Z")
+
+
+def test_a_revoked_key_ends_its_sessions_at_once(tenant: Tenant) -> None:
+    browser = sign_in(tenant)
+    assert browser.get("/").status_code == 200
+    keys = tenant.built.store.keys
+    for key in keys.all_of(tenant.organisation):
+        keys.revoke(tenant.organisation, key.id, time.time_ns()).result()
+    assert browser.get("/").status_code == 303
+
+
+def test_signing_in_changes_the_session_and_the_token_of_forms(tenant: Tenant) -> None:
+    """Whoever planted a cookie before has nothing of the session after."""
+    browser = Browser(tenant.client)
+    browser.client.cookies.set(SESSION_COOKIE, "planted", domain="testserver.local")
+    browser.page("/sign-in")
+    before = dict(browser.client.cookies)
+    browser.post("/sign-in", {"key": fresh_key(tenant)}, of="/sign-in")
+    after = dict(browser.client.cookies)
+    assert after[SESSION_COOKIE] != "planted"
+    assert after[FORM_COOKIE] != before[FORM_COOKIE]
+
+
+def test_the_store_holds_no_secret_of_a_session(tenant: Tenant) -> None:
+    browser = sign_in(tenant)
+    secret = browser.client.cookies[SESSION_COOKIE]
+    found = tenant.built.store.sessions.find(secret, time.time_ns(), LIMITS)
+    assert found is not None
+    assert secret not in str(found)
+
+
+def test_signing_out_ends_the_session_for_good(tenant: Tenant) -> None:
+    browser = sign_in(tenant)
+    cookie = browser.client.cookies[SESSION_COOKIE]
+    answer = browser.post("/sign-out")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in")
+    assert SESSION_COOKIE not in browser.client.cookies
+    browser.client.cookies.set(SESSION_COOKIE, cookie, domain="testserver.local")
+    assert browser.get("/").status_code == 303
+
+
+@ON_SQLITE
+@pytest.mark.parametrize(
+    "path", sorted({page.path for page in PAGES if page.method == "POST"}), ids=str
+)
+def test_no_form_is_taken_without_its_token(tenant: Tenant, path: str) -> None:
+    browser = sign_in(tenant)
+    other = sign_in(tenant)
+    stolen = other.page("/").all("input", name="csrf")[0]["value"]
+    path = path.replace("{", "").replace("}", "")
+    for fields in ({}, {"csrf": ""}, {"csrf": "0" * 64}, {"csrf": stolen}, {"csrf": "é"}):
+        answer = browser.post_bare(path, fields)
+        assert answer.status_code == 403, fields
+        assert read_page(answer.text).one("h1").text == "This form is out of date"
+
+
+def test_a_token_from_before_signing_in_is_of_no_use_after(tenant: Tenant) -> None:
+    browser = Browser(tenant.client)
+    before = browser.page("/sign-in").one("input", name="csrf")["value"]
+    browser.post("/sign-in", {"key": fresh_key(tenant)}, of="/sign-in")
+    assert browser.post_bare("/sign-out", {"csrf": before}).status_code == 403
+
+
+def test_a_form_that_is_too_long_is_refused(tenant: Tenant) -> None:
+    answer = sign_in(tenant).post_bare("/preferences", {"csrf": "x" * 70_000})
+    assert answer.status_code == 413
+
+
+def session_of(store: Store, secret: str, now_ns: int) -> Session | None:
+    return store.sessions.find(secret, now_ns, LIMITS)
+
+
+@pytest.fixture
+def started(store: Store) -> str:
+    """The secret of a session that begins at the epoch."""
+    key = store.keys.add(
+        "default", "application", "k" * 40, name="", permissions=frozenset(), now_ns=1
+    ).result()
+    secret = new_session_secret()
+    store.sessions.add(key, secret, 0, LIMITS).result()
+    return secret
+
+
+def test_a_session_ends_when_nobody_comes(store: Store, started: str) -> None:
+    assert session_of(store, started, HOUR_NS - 1)
+    assert session_of(store, started, HOUR_NS) is None
+
+
+def test_a_session_that_is_used_ends_all_the_same(store: Store, started: str) -> None:
+    for now_ns in range(0, 10 * HOUR_NS, HOUR_NS // 2):
+        session = session_of(store, started, now_ns)
+        assert session
+        store.sessions.note_seen(session, now_ns).result()
+    assert session_of(store, started, 10 * HOUR_NS) is None
+
+
+def test_the_secret_before_is_good_for_a_moment_longer(store: Store, started: str) -> None:
+    session = session_of(store, started, 1)
+    assert session
+    assert session.is_due_to_renew(RENEWED_AFTER_NS + 1)
+    renewed = new_session_secret()
+    assert store.sessions.renew(session, renewed, 2).result() is True
+    assert store.sessions.renew(session, new_session_secret(), 3).result() is False
+    found = session_of(store, renewed, 3)
+    former = session_of(store, started, 3)
+    assert found
+    assert former
+    assert found.id == former.id
+    assert former.shows_former
+    assert not former.is_due_to_renew(RENEWED_AFTER_NS + 3)
+    assert session_of(store, started, 100 * 10**9) is None
+
+
+def test_sessions_that_have_ended_are_forgotten(store: Store, started: str) -> None:
+    session = session_of(store, started, 1)
+    assert session
+    store.sessions.add(session.key, new_session_secret(), 2 * HOUR_NS, LIMITS).result()
+    generous = SessionLimits(idle_ns=10**18, absolute_ns=10**18)
+    assert store.sessions.find(started, 1, generous) is None
+
+
+class Hands:
+    """A clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_repeated_failures_lock_for_longer_and_longer() -> None:
+    clock = Hands()
+    lockout = Lockout(clock)
+    locks: list[float] = []
+    for _ in range(12):
+        assert lockout.locked_until(["address a"]) is None
+        lockout.note_failure(["address a"])
+        until = lockout.locked_until(["address a"])
+        locks.append(until - clock.now if until else 0)
+        clock.now = until or clock.now
+    assert locks == [0, 0, 0, 0, 60, 120, 240, 480, 960, 1920, 3600, 3600]
+    assert lockout.locked_until(["address b"]) is None
+
+
+def test_the_key_tried_is_locked_from_every_address() -> None:
+    lockout = Lockout(Hands())
+    for number in range(Lockout.FREE_ATTEMPTS):
+        lockout.note_failure([f"address {number}", "key 01234567"])
+    assert lockout.locked_until(["address of another", "key 01234567"])
+    assert lockout.locked_until(["address 1", "key of another"]) is None
+
+
+def test_success_forgives_what_failed_before() -> None:
+    lockout = Lockout(Hands())
+    for _ in range(Lockout.FREE_ATTEMPTS - 1):
+        lockout.note_failure(["address a"])
+    lockout.note_success(["address a"])
+    lockout.note_failure(["address a"])
+    assert lockout.locked_until(["address a"]) is None
+
+
+def test_what_is_remembered_of_attempts_is_bounded() -> None:
+    lockout = Lockout(Hands())
+    for _ in range(Lockout.FREE_ATTEMPTS):
+        lockout.note_failure(["address first"])
+    for number in range(Lockout.REMEMBERED):
+        lockout.note_failure([f"address {number}"])
+    assert lockout.locked_until(["address first"]) is None
