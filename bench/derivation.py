@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 
 from theodora.dora import Commit, DeploymentSequence, derive
-from theodora.dora.sequence import in_order
+from theodora.dora.derivation.sequence import in_order
 from theodora.events import Deployment
 from theodora.events.values import SECOND_NS
 from theodora.storage import Organisation, Store

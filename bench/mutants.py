@@ -31,8 +31,12 @@ NO_FAULTS = re.compile(r"core/ReplaceBinaryOperator_BitOr_")
 TESTED_BY = {
     "query": ["tests/test_frozen.py", "tests/query"],
     "dora": [
-        *("tests/test_frozen.py", "tests/dora/test_golden.py", "tests/dora/test_derivation.py"),
-        *("tests/dora/test_metrics.py", "tests/dora/test_settings.py"),
+        *(
+            "tests/test_frozen.py",
+            "tests/dora/test_golden.py",
+            "tests/dora/derivation/test_derive.py",
+        ),
+        *("tests/dora/metrics/test_metrics.py", "tests/dora/test_settings.py"),
     ],
     "storage": [
         *("tests/storage/test_isolation.py", "tests/storage/test_cleaning.py"),

@@ -17,8 +17,8 @@ import click
 import msgspec
 
 from theodora.dora import Commit
-from theodora.dora.columns import UNKNOWN_NS
-from theodora.dora.stages import STAGES
+from theodora.dora.derivation.stages import STAGES
+from theodora.dora.metrics.columns import UNKNOWN_NS
 from theodora.events import Deployment, Git
 from theodora.storage import Organisation, Store
 from theodora.storage.derivation.commit_times import digest_of

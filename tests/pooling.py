@@ -14,10 +14,10 @@ from theodora.dora import (
     select_deployments,
     select_incidents,
 )
-from theodora.dora.buckets import DAY_NS
-from theodora.dora.metrics import Metrics
-from theodora.dora.report import Report
-from theodora.dora.statistics import SECOND_NS, Distribution, Durations, distributions
+from theodora.dora.metrics.calendar import DAY_NS
+from theodora.dora.metrics.metrics import Metrics
+from theodora.dora.metrics.report import Report
+from theodora.dora.metrics.statistics import SECOND_NS, Distribution, Durations, distributions
 
 _END_NS = 2**62
 

@@ -4,7 +4,12 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
-ALWAYS = ("tests/events", "tests/query", "tests/dora/test_golden.py", "tests/dora/test_rules.py")
+ALWAYS = (
+    "tests/events",
+    "tests/query",
+    "tests/dora/test_golden.py",
+    "tests/dora/derivation/test_rules.py",
+)
 
 
 def changed_files() -> list[Path]:

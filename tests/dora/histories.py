@@ -7,8 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from theodora.dora.commits import Commit, Repository
-from theodora.dora.sequence import DeploymentSequence
+from theodora.dora.derivation.commits import Commit, Repository
+from theodora.dora.derivation.sequence import DeploymentSequence
 from theodora.events import Deployment, Git, repository_id
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"

@@ -11,13 +11,13 @@ from golden.examples import (
     read_deployments,
     read_pull_requests,
 )
-from theodora.dora.commits import Repository
-from theodora.dora.derivation import derive
-from theodora.dora.derived import Derived
-from theodora.dora.failures import STATED_ROLLBACK
-from theodora.dora.overrides import Override
-from theodora.dora.sequence import DeploymentSequence
-from theodora.dora.settings import ServiceSettings
+from theodora.dora.derivation.commits import Repository
+from theodora.dora.derivation.derive import derive
+from theodora.dora.derivation.derived import Derived
+from theodora.dora.derivation.overrides import Override
+from theodora.dora.derivation.rule_engine import STATED_ROLLBACK
+from theodora.dora.derivation.sequence import DeploymentSequence
+from theodora.dora.derivation.settings import ServiceSettings
 from theodora.events import Failure
 
 HOUR = 3_600

@@ -13,12 +13,12 @@ import pytest
 
 from dora.shop import lead_times
 from pooling import pooled
-from theodora.dora.commits import Commit, PullRequest, Repository
-from theodora.dora.derivation import derive
-from theodora.dora.derived import Derived
-from theodora.dora.incidents import incidents_by_deployment
-from theodora.dora.rows import deployment_row
-from theodora.dora.sequence import DeploymentSequence, in_order
+from theodora.dora.derivation.commits import Commit, PullRequest, Repository
+from theodora.dora.derivation.derive import derive
+from theodora.dora.derivation.derived import Derived
+from theodora.dora.derivation.incidents import incidents_by_deployment
+from theodora.dora.derivation.sequence import DeploymentSequence, in_order
+from theodora.dora.metrics.rows import deployment_row
 from theodora.events import Deployment, Failure, Git
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"

@@ -11,12 +11,12 @@ import pytest
 from dora.histories import SERVICES, SHARED, sequences
 from golden.compare import differences
 from pooling import pooled
-from theodora.dora.buckets import Period
-from theodora.dora.derivation import derive
-from theodora.dora.derived import Derived
-from theodora.dora.overrides import GivenRemediation, Override
-from theodora.dora.rows import DeploymentRow, deployment_row
-from theodora.dora.sequence import DeploymentSequence
+from theodora.dora.derivation.derive import derive
+from theodora.dora.derivation.derived import Derived
+from theodora.dora.derivation.overrides import GivenRemediation, Override
+from theodora.dora.derivation.sequence import DeploymentSequence
+from theodora.dora.metrics.calendar import Period
+from theodora.dora.metrics.rows import DeploymentRow, deployment_row
 from theodora.events import nanoseconds_from_rfc3339
 
 pytestmark = pytest.mark.skipif(not SHARED.exists(), reason=f"{SHARED} is not there")

@@ -6,11 +6,11 @@ from typing import Any
 import msgspec
 from hypothesis import strategies as st
 
-from theodora.dora.commits import Commit, PullRequest, Repository
-from theodora.dora.failures import STATED_ROLLBACK
-from theodora.dora.overrides import GivenRemediation, Override
-from theodora.dora.sequence import DeploymentSequence
-from theodora.dora.settings import ServiceSettings
+from theodora.dora.derivation.commits import Commit, PullRequest, Repository
+from theodora.dora.derivation.overrides import GivenRemediation, Override
+from theodora.dora.derivation.rule_engine import STATED_ROLLBACK
+from theodora.dora.derivation.sequence import DeploymentSequence
+from theodora.dora.derivation.settings import ServiceSettings
 from theodora.events import Deployment, Failure, Git
 
 REPOSITORY = "example.org/app"

@@ -9,20 +9,20 @@ import msgspec
 
 from golden.examples import REPOSITORY, SECOND_NS, Example
 from pooling import distribution_of, pooled, pooled_by
-from theodora.dora.buckets import Calendar, Period, WeekStart, previous_period
-from theodora.dora.columns import select_deployments, select_incidents
-from theodora.dora.commits import Repository
-from theodora.dora.derivation import derive
-from theodora.dora.derived import Derived, NewCommit
-from theodora.dora.levels import DORA_2021, Measured, levels_of
-from theodora.dora.metrics import Metrics
-from theodora.dora.quickcheck import scores_of
-from theodora.dora.report import MetricsQuery, Report, make_report
-from theodora.dora.rows import DeploymentRow, deployment_row, incident_row
-from theodora.dora.sequence import DeploymentSequence
-from theodora.dora.settings import ServiceSettings
-from theodora.dora.stages import STAGES
-from theodora.dora.surveys import SURVEYS
+from theodora.dora.benchmarks.levels import DORA_2021, Measured, levels_of
+from theodora.dora.benchmarks.quick_check import scores_of
+from theodora.dora.benchmarks.surveys import SURVEYS
+from theodora.dora.derivation.commits import Repository
+from theodora.dora.derivation.derive import derive
+from theodora.dora.derivation.derived import Derived, NewCommit
+from theodora.dora.derivation.sequence import DeploymentSequence
+from theodora.dora.derivation.settings import ServiceSettings
+from theodora.dora.derivation.stages import STAGES
+from theodora.dora.metrics.calendar import Calendar, Period, WeekStart, previous_period
+from theodora.dora.metrics.columns import select_deployments, select_incidents
+from theodora.dora.metrics.metrics import Metrics
+from theodora.dora.metrics.report import MetricsQuery, Report, make_report
+from theodora.dora.metrics.rows import DeploymentRow, deployment_row, incident_row
 from theodora.events import Deployment
 
 FOREVER_NS = 2**63

@@ -9,9 +9,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from theodora.dora.commits import Commit, PullRequest
-from theodora.dora.overrides import GivenRemediation, Override
-from theodora.dora.rules import (
+from theodora.dora.derivation.commits import Commit, PullRequest
+from theodora.dora.derivation.overrides import GivenRemediation, Override
+from theodora.dora.derivation.rules import (
     DEFAULT_LINKED_RULES,
     DEFAULT_STATIC_RULES,
     LinkedRule,

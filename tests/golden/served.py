@@ -14,9 +14,9 @@ import msgspec
 
 from golden.derived import Seen, answers
 from golden.examples import REPOSITORY, SECOND_NS, Example
-from theodora.dora.commits import Commit, PullRequest
-from theodora.dora.rows import DeploymentRow
-from theodora.dora.stages import STAGES, Stages
+from theodora.dora.derivation.commits import Commit, PullRequest
+from theodora.dora.derivation.stages import STAGES, Stages
+from theodora.dora.metrics.rows import DeploymentRow
 from theodora.events import Deployment, Failure, nanoseconds_from_rfc3339
 from theodora.storage import Organisation, Store
 

@@ -15,8 +15,8 @@ from golden.examples import (
     override,
     rules,
 )
-from theodora.dora.commits import Commit, PullRequest
-from theodora.dora.rules import LinkedRule, StaticRule
+from theodora.dora.derivation.commits import Commit, PullRequest
+from theodora.dora.derivation.rules import LinkedRule, StaticRule
 from theodora.events import Deployment, Failure, nanoseconds_from_rfc3339
 
 _INSTANTS = {"start", "end", "from", "to", "as_of", "previous_from", "previous_to"}

@@ -20,7 +20,7 @@ from theodora.dora import (
     select_deployments,
     select_incidents,
 )
-from theodora.dora.stages import Stages
+from theodora.dora.derivation.stages import Stages
 from theodora.events import Failure, Git
 
 Event = Mapping[str, Any]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from theodora.dora.buckets import Calendar, Interval, Period, buckets_of
+from theodora.dora.metrics.calendar import Calendar, Interval, Period, buckets_of
 from theodora.report.clock import Clock
 
 BERLIN = ZoneInfo("Europe/Berlin")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from theodora.dora.metrics import (
+from theodora.dora.metrics.metrics import (
     DAYS_PER_MONTH,
     Change,
     ChangeFailureRate,
@@ -18,7 +18,7 @@ from theodora.dora.metrics import (
     RecoveryTime,
     TimeToRestore,
 )
-from theodora.dora.statistics import Distribution
+from theodora.dora.metrics.statistics import Distribution
 from theodora.report import wording
 
 NARROW, WIDE = "\u202f", "\u00a0"

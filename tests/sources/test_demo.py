@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from theodora.dora import DeploymentSequence, Repository, ServiceSettings, derive
-from theodora.dora.given import read_settings
+from theodora.dora.derivation.settings_input import read_settings
 from theodora.events import Deployment, Failure
 from theodora.sources.demo import DAYS, History, demo_history
 from theodora.sources.demo_company import SERVICES

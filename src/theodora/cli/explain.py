@@ -8,7 +8,7 @@ import msgspec
 
 from theodora.cli.options import organisation_option, setting_options
 from theodora.cli.stores import existing_store
-from theodora.dora.explanation import (
+from theodora.dora.derivation.explanation import (
     CommitExplained,
     Explanation,
     FailureExplained,
@@ -17,7 +17,7 @@ from theodora.dora.explanation import (
     OverrideExplained,
     TypeExplained,
 )
-from theodora.dora.explanation import (
+from theodora.dora.derivation.explanation import (
     explain as explain_derived,
 )
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from theodora.cli.tables import aligned
-from theodora.dora.metrics import Metrics
-from theodora.dora.report import GroupReport, Report
+from theodora.dora.metrics.metrics import Metrics
+from theodora.dora.metrics.report import GroupReport, Report
 from theodora.report import wording
 from theodora.report.clock import Clock
 from theodora.report.wording import DASH

@@ -12,7 +12,7 @@ from theodora.cli.queries import read_query
 from theodora.cli.report_html import html_of
 from theodora.cli.stores import existing_store
 from theodora.cli.waiting import tell_what_waits
-from theodora.dora.buckets import Calendar
+from theodora.dora.metrics.calendar import Calendar
 from theodora.errors import Invalid, Problem
 from theodora.report.markdown import markdown_of
 from theodora.report.monthly import Month, month_report

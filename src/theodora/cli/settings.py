@@ -9,7 +9,7 @@ import msgspec
 from theodora.cli.options import organisation_option, setting_options
 from theodora.cli.stores import existing_store
 from theodora.cli.tables import aligned
-from theodora.dora.given import read_settings
+from theodora.dora.derivation.settings_input import read_settings
 from theodora.errors import NotFound
 from theodora.events import Deployment, match_key, repository_id
 from theodora.storage.derivation.run import Preview

@@ -4,8 +4,16 @@
 columns of derived deployments. Nothing here does I/O, reads a clock or knows SQL or HTTP.
 """
 
-from theodora.dora.buckets import Calendar, Period
-from theodora.dora.columns import (
+from theodora.dora.derivation.cache import Recall
+from theodora.dora.derivation.commits import Commit, PullRequest, Repository
+from theodora.dora.derivation.derive import Derivation, derive
+from theodora.dora.derivation.derived import Derived
+from theodora.dora.derivation.overrides import GivenRemediation, Override
+from theodora.dora.derivation.rules import LinkedRule, StaticRule
+from theodora.dora.derivation.sequence import DeploymentSequence
+from theodora.dora.derivation.settings import ServiceSettings
+from theodora.dora.metrics.calendar import Calendar, Period
+from theodora.dora.metrics.columns import (
     DeploymentColumns,
     IncidentColumns,
     Labels,
@@ -13,16 +21,8 @@ from theodora.dora.columns import (
     select_deployments,
     select_incidents,
 )
-from theodora.dora.commits import Commit, PullRequest, Repository
-from theodora.dora.derivation import Derivation, derive
-from theodora.dora.derived import Derived
-from theodora.dora.overrides import GivenRemediation, Override
-from theodora.dora.recall import Recall
-from theodora.dora.report import MetricsQuery, Report, make_report
-from theodora.dora.rows import DeploymentRow, IncidentRow, deployment_row, incident_row
-from theodora.dora.rules import LinkedRule, StaticRule
-from theodora.dora.sequence import DeploymentSequence
-from theodora.dora.settings import ServiceSettings
+from theodora.dora.metrics.report import MetricsQuery, Report, make_report
+from theodora.dora.metrics.rows import DeploymentRow, IncidentRow, deployment_row, incident_row
 
 __all__ = [
     "Calendar",

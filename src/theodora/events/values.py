@@ -38,7 +38,7 @@ class Git(msgspec.Struct, frozen=True, gc=False):
 
 UnmeasuredStatus = Literal["baseline", "gap", "shallow"]
 """The first deployment of its repository, one after a pause, and one whose history a shallow clone
-cut off: see `dora/derived.py`."""
+cut off: see `dora/derivation/derived.py`."""
 
 
 class Remediation(msgspec.Struct, frozen=True, gc=False):

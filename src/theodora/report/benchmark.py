@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from theodora.dora.levels import LEVEL_TABLES, Edge, LevelTable, Measured, MetricName
-from theodora.dora.quickcheck import scores_of
-from theodora.dora.surveys import SURVEYS, Mean, Segment, Survey
+from theodora.dora.benchmarks.levels import LEVEL_TABLES, Edge, LevelTable, Measured, MetricName
+from theodora.dora.benchmarks.quick_check import scores_of
+from theodora.dora.benchmarks.surveys import SURVEYS, Mean, Segment, Survey
 from theodora.errors import Invalid, Problem
 from theodora.report import wording
 from theodora.report.charts import score_tiles

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from theodora.dora.levels import MetricName, measured
-from theodora.dora.metrics import Metrics
-from theodora.dora.report import BucketMetrics, GroupReport
+from theodora.dora.benchmarks.levels import MetricName, measured
+from theodora.dora.metrics.metrics import Metrics
+from theodora.dora.metrics.report import BucketMetrics, GroupReport
 from theodora.report import wording
 from theodora.report.charts import sparkline
 from theodora.report.scope import Scope

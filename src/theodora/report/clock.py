@@ -5,7 +5,7 @@ from datetime import date, datetime
 
 from markupsafe import Markup
 
-from theodora.dora.buckets import Bucket, Calendar, Interval, Period
+from theodora.dora.metrics.calendar import Bucket, Calendar, Interval, Period
 from theodora.events import format_rfc3339
 from theodora.events.values import SECOND_NS
 from theodora.report.wording import duration_parts

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from theodora.dora.report import GroupReport
+from theodora.dora.metrics.report import GroupReport
 from theodora.events import Deployment
 from theodora.query import all_of, parse
 from theodora.report import wording

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from theodora.dora.buckets import Interval
-from theodora.dora.report import BucketMetrics
+from theodora.dora.metrics.calendar import Interval
+from theodora.dora.metrics.report import BucketMetrics
 from theodora.report import wording
 from theodora.report.scope import Scope
 from theodora.report.wording import DASH

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from theodora.dora.buckets import Calendar, Period
-from theodora.dora.levels import measured
-from theodora.dora.metrics import Metrics
-from theodora.dora.report import BucketMetrics, GroupReport
+from theodora.dora.benchmarks.levels import measured
+from theodora.dora.metrics.calendar import Calendar, Period
+from theodora.dora.metrics.metrics import Metrics
+from theodora.dora.metrics.report import BucketMetrics, GroupReport
 from theodora.events import Deployment, format_rfc3339
 from theodora.query import Everything, Production, Query, all_of, parse, to_text
 from theodora.query.fields import resolve

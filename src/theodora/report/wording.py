@@ -9,9 +9,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
-from theodora.dora.metrics import Change, DeploymentFrequency, Metrics
-from theodora.dora.noise import FEWEST_DURATIONS
-from theodora.dora.statistics import Distribution
+from theodora.dora.metrics.metrics import Change, DeploymentFrequency, Metrics
+from theodora.dora.metrics.significance import FEWEST_DURATIONS
+from theodora.dora.metrics.statistics import Distribution
 
 NARROW = "\u202f"
 """A narrow no-break space: it groups digits and stands before units."""

@@ -7,7 +7,7 @@ from typing import NamedTuple, cast, get_args
 import msgspec
 
 from theodora.dora import Commit, PullRequest
-from theodora.dora.commits import MergeMethod
+from theodora.dora.derivation.commits import MergeMethod
 from theodora.errors import Invalid, Problem
 from theodora.events import format_rfc3339, repository_id
 from theodora.events.attributes import MAX_PROBLEMS, missing, wrong_type

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from theodora.dora import Commit, PullRequest
-from theodora.dora.commits import MergeMethod
+from theodora.dora.derivation.commits import MergeMethod
 from theodora.sources.demo_company import OWNER
 
 _SECOND_NS = 1_000_000_000

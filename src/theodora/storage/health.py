@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, LiteralString, NamedTuple
 
-from theodora.dora.incidents import Name, names_in
+from theodora.dora.derivation.incidents import Name, names_in
 from theodora.events import MatchKeys
 from theodora.query.fields import Kind
 from theodora.storage.access.key_usage import (

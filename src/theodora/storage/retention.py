@@ -1,8 +1,8 @@
 """How long events are kept, and the removal of those that are older.
 
 A deployment is as old as its end, and so is a failure; one that is not over is not old. Of the old
-deployments of a sequence and repository the last one stays, and whichever else later
-ones depend on (`dora/retention.py`): what is kept is derived as if nothing had gone. As time passes
+deployments of a sequence and repository the last one stays, and whichever else later ones depend on
+(`dora/derivation/retention.py`): what is kept is derived as if nothing had gone. As time passes
 others take their places. Commits stay.
 """
 
@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 import structlog
 
 from theodora.dora import Commit
-from theodora.dora.retention import OldDeployment, forgettable
-from theodora.dora.sequence import Part, part_of
+from theodora.dora.derivation.retention import OldDeployment, forgettable
+from theodora.dora.derivation.sequence import Part, part_of
 from theodora.storage.deployments import remove_deployment
 from theodora.storage.engine.cursor import Cursor, only_value
 from theodora.storage.engine.database import Database

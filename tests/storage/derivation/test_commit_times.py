@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 
 from repositories import hourly_commits
 from theodora.dora import MetricsQuery
-from theodora.dora.buckets import Period
-from theodora.dora.derived import Changes, NewCommit
-from theodora.dora.metrics import Metrics
-from theodora.dora.stages import Stages
+from theodora.dora.derivation.derived import Changes, NewCommit
+from theodora.dora.derivation.stages import Stages
+from theodora.dora.metrics.calendar import Period
+from theodora.dora.metrics.metrics import Metrics
 from theodora.events import Deployment, Git
 from theodora.storage import Organisation, Store, Verdict
 from theodora.storage.derivation.commit_times import decode_spans, digest_of, encode_spans

@@ -17,7 +17,7 @@ from storage.derivation.test_run import (
     worlds,
 )
 from theodora.dora import Commit, DeploymentSequence, derive
-from theodora.dora.explanation import Explanation, explain
+from theodora.dora.derivation.explanation import Explanation, explain
 from theodora.errors import NotFound
 from theodora.events import Deployment
 from theodora.storage import Organisation, Store

@@ -15,7 +15,7 @@ from dora.histories import SERVICES, SHARED, sequences
 from golden.compare import differences
 from storage.derivation.test_explain import explained
 from theodora.dora import DeploymentSequence, MetricsQuery, Period, derive
-from theodora.dora.explanation import explain
+from theodora.dora.derivation.explanation import explain
 from theodora.events import Deployment
 from theodora.storage import Organisation, Store, Verdict
 from theodora.storage.derivation.inputs import whole_sequence

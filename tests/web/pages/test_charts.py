@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pooling import pooled
-from theodora.dora.buckets import Bucket, Calendar, Period, buckets_of
-from theodora.dora.metrics import Metrics
-from theodora.dora.report import BucketMetrics
-from theodora.dora.rows import DeploymentRow
-from theodora.dora.statistics import wilson_interval
+from theodora.dora.metrics.calendar import Bucket, Calendar, Period, buckets_of
+from theodora.dora.metrics.metrics import Metrics
+from theodora.dora.metrics.report import BucketMetrics
+from theodora.dora.metrics.rows import DeploymentRow
+from theodora.dora.metrics.statistics import wilson_interval
 from theodora.report import charts
 from theodora.report.charts.histogram import place_of
 from theodora.report.charts.plot import BASE, ROOF, Plot

@@ -3,8 +3,8 @@
 import pytest
 
 from asking import Tenant
-from theodora.dora.levels import DAY, HOUR, Measured
-from theodora.dora.quickcheck import DURATION_EDGES, PER_DAY_EDGES, scores_of
+from theodora.dora.benchmarks.levels import DAY, HOUR, Measured
+from theodora.dora.benchmarks.quick_check import DURATION_EDGES, PER_DAY_EDGES, scores_of
 from theodora.query import FIELDS, parse
 from theodora.web.pages.help import CONSTRUCTS, SHORTCUTS
 from visiting import sign_in

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from theodora.dora.buckets import Bucket
+from theodora.dora.metrics.calendar import Bucket
 from theodora.query import Query
 from theodora.report.charts.scales import Axis
 from theodora.report.charts.svg import (

@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 
 from markupsafe import Markup
 
-from theodora.dora.buckets import Period
+from theodora.dora.metrics.calendar import Period
 from theodora.events import RemediationType
 from theodora.report import wording
 from theodora.report.charts.plot import BASE, ROOF

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from theodora.dora.metrics import Metrics
-from theodora.dora.report import BucketMetrics
+from theodora.dora.metrics.metrics import Metrics
+from theodora.dora.metrics.report import BucketMetrics
 from theodora.report import wording
 from theodora.report.charts.plot import Plot, Slot, leading
 from theodora.report.charts.scales import count_axis, duration_axis, rate_axis

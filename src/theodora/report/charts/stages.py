@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from theodora.dora.stages import STAGES, Stage
+from theodora.dora.derivation.stages import STAGES, Stage
 from theodora.report import wording
 from theodora.report.charts.svg import box, drawing, titled
 

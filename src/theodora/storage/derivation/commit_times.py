@@ -12,9 +12,9 @@ from hashlib import blake2b
 
 import numpy as np
 
-from theodora.dora.columns import UNKNOWN_NS, Ints
-from theodora.dora.derived import Changes
-from theodora.dora.stages import STAGES, Stages
+from theodora.dora.derivation.derived import Changes
+from theodora.dora.derivation.stages import STAGES, Stages
+from theodora.dora.metrics.columns import UNKNOWN_NS, Ints
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.events.lookup import events_with
 from theodora.storage.events.tables import DEPLOYMENTS

@@ -14,8 +14,8 @@ from typing import NamedTuple
 import msgspec
 
 from theodora.dora import Derived, Recall, Repository, ServiceSettings, derive
-from theodora.dora.sequence import DeploymentSequence
-from theodora.dora.settings import usable
+from theodora.dora.derivation.sequence import DeploymentSequence
+from theodora.dora.derivation.settings import usable
 from theodora.errors import NotFound
 from theodora.events import Deployment, MatchKeys
 from theodora.storage.derivation.inputs import (

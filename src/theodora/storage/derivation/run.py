@@ -16,8 +16,8 @@ import msgspec
 import structlog
 
 from theodora.dora import DeploymentSequence, Derived, Recall, ServiceSettings, derive
-from theodora.dora.derived import Changes
-from theodora.dora.settings import usable
+from theodora.dora.derivation.derived import Changes
+from theodora.dora.derivation.settings import usable
 from theodora.errors import Invalid, Unavailable
 from theodora.events import Deployment, MatchKeys, with_team_of_services
 from theodora.storage.derivation.commit_times import (

@@ -15,10 +15,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from theodora.dora.derived import Changes, Decision, Link, Step
-from theodora.dora.overrides import GivenRemediation, Override
-from theodora.dora.sequence import in_order, part_of
-from theodora.dora.verdicts import Court
+from theodora.dora.derivation.derived import Changes, Decision, Link, Step
+from theodora.dora.derivation.overrides import GivenRemediation, Override
+from theodora.dora.derivation.sequence import in_order, part_of
+from theodora.dora.derivation.verdicts import Court
 from theodora.events import Deployment
 from theodora.events.values import whole_seconds
 from theodora.storage.engine.cursor import Cursor

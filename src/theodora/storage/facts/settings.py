@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from theodora.dora import ServiceSettings
-from theodora.dora.settings import LeadTimeClock
+from theodora.dora.derivation.settings import LeadTimeClock
 from theodora.events import MatchKeys
 from theodora.query import NOTHING, ProductionEnvs, Query
 from theodora.query.production import names_production, with_production
@@ -79,7 +79,7 @@ class Settings:
     ) -> Future[ServiceSettings]:
         """Replaces what was set there; the future says what then holds.
 
-        `given` has been checked (`theodora.dora.given`).
+        `given` has been checked (`theodora.dora.derivation.settings_input`).
         """
         return self._change(org, service, lambda _: given)
 

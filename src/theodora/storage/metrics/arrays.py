@@ -6,8 +6,8 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from theodora.dora.columns import NO_VALUE, Codes, Ints, Labels, Places
-from theodora.dora.groups import ranges
+from theodora.dora.metrics.columns import NO_VALUE, Codes, Ints, Labels, Places
+from theodora.dora.metrics.groups import ranges
 
 D = TypeVar("D", bound=np.generic)
 

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from theodora.dora import DeploymentColumns, IncidentColumns, Labels, Period
-from theodora.dora.columns import NO_VALUE, PENDING, UNKNOWN_NS, Flags, Ints, Places
-from theodora.dora.groups import ranges
-from theodora.dora.rows import REWORK_TAG, tag_values
-from theodora.dora.stages import STAGES
+from theodora.dora.derivation.stages import STAGES
+from theodora.dora.metrics.columns import NO_VALUE, PENDING, UNKNOWN_NS, Flags, Ints, Places
+from theodora.dora.metrics.groups import ranges
+from theodora.dora.metrics.rows import REWORK_TAG, tag_values
 from theodora.storage.derivation.commit_times import decode_spans
 from theodora.storage.engine.cursor import Cursor, Row, in_equal_parts, placeholders
 from theodora.storage.engine.organisations import Organisation

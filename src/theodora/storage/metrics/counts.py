@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from theodora.dora import DeploymentColumns, Period
-from theodora.dora.columns import NO_VALUE, PENDING, UNKNOWN_NS, Ints, Labels, Places
-from theodora.dora.groups import ranges
+from theodora.dora.metrics.columns import NO_VALUE, PENDING, UNKNOWN_NS, Ints, Labels, Places
+from theodora.dora.metrics.groups import ranges
 from theodora.events import Deployment, DeploymentType
 from theodora.query import Field, Query
 from theodora.query.fields import Scalar

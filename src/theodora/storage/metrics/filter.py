@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from theodora.dora import DeploymentColumns, IncidentColumns, Labels, Period, Selected
-from theodora.dora.columns import Flags, Ints, Places
+from theodora.dora.metrics.columns import Flags, Ints, Places
 from theodora.query import (
     And,
     Equals,

@@ -1,6 +1,6 @@
 """Why a deployment is taken for what it is."""
 
-from theodora.dora.explanation import explain
+from theodora.dora.derivation.explanation import explain
 from theodora.web.api.wire import Resource, encode_data
 from theodora.web.http.operations import Request
 from theodora.web.http.responses import Reply

@@ -17,9 +17,10 @@ from theodora.dora import (
     select_deployments,
     select_incidents,
 )
-from theodora.dora.buckets import Interval, WeekStart
-from theodora.dora.explanation import Explanation, explain
-from theodora.dora.given import (
+from theodora.dora.derivation.explanation import Explanation, explain
+from theodora.dora.derivation.rules import FIELDS
+from theodora.dora.derivation.settings import ServiceSettings
+from theodora.dora.derivation.settings_input import (
     MAX_ALIASES,
     MAX_ENVS,
     MAX_GAP_DAYS,
@@ -27,9 +28,8 @@ from theodora.dora.given import (
     MAX_NAME,
     MAX_RULES,
 )
-from theodora.dora.metrics import Granularity
-from theodora.dora.rules import FIELDS
-from theodora.dora.settings import ServiceSettings
+from theodora.dora.metrics.calendar import Interval, WeekStart
+from theodora.dora.metrics.metrics import Granularity
 from theodora.events import Deployment
 from theodora.query.fields import SORT_KEYS, Kind
 from theodora.storage.facts.settings import MAX_SERVICES

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from theodora.dora import ServiceSettings
-from theodora.dora.given import read_settings
+from theodora.dora.derivation.settings_input import read_settings
 from theodora.events import Deployment
 from theodora.storage.facts.settings import WHOLE_ORGANISATION, Given, KnownService
 from theodora.web.api.wire import Resource, decode_attributes, encode_data

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from theodora.dora.derived import Flag
-from theodora.dora.explanation import CommitExplained, Explanation, explain
-from theodora.dora.stages import STAGES
+from theodora.dora.derivation.derived import Flag
+from theodora.dora.derivation.explanation import CommitExplained, Explanation, explain
+from theodora.dora.derivation.stages import STAGES
 from theodora.errors import NotFound
 from theodora.events import Deployment, Failure
 from theodora.events.timestamps import nanoseconds_from_rfc3339

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from theodora.dora.buckets import Bucket, Interval, buckets_of
+from theodora.dora.metrics.calendar import Bucket, Interval, buckets_of
 from theodora.events import Deployment
 from theodora.query import Everything, Kind, Query, any_of, resolve
 from theodora.query.operands import equals

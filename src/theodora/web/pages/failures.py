@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from theodora.dora.buckets import DAY_NS
-from theodora.dora.incidents import DEPLOYMENT_TAG, incidents_by_deployment
+from theodora.dora.derivation.incidents import DEPLOYMENT_TAG, incidents_by_deployment
+from theodora.dora.metrics.calendar import DAY_NS
 from theodora.events import Deployment, Failure
 from theodora.events.values import SECOND_NS
 from theodora.query import Kind, NumberRange, Query, all_of, any_of, resolve, to_text

@@ -5,11 +5,11 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from theodora.dora.buckets import Bucket, buckets_of
-from theodora.dora.groups import name_of, value_named
-from theodora.dora.levels import measured
-from theodora.dora.metrics import Metrics
-from theodora.dora.report import GroupReport, Report
+from theodora.dora.benchmarks.levels import measured
+from theodora.dora.metrics.calendar import Bucket, buckets_of
+from theodora.dora.metrics.groups import name_of, value_named
+from theodora.dora.metrics.metrics import Metrics
+from theodora.dora.metrics.report import GroupReport, Report
 from theodora.errors import Invalid, Problem
 from theodora.events import Deployment
 from theodora.query import Exists, Query, complement

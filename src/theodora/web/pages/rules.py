@@ -12,9 +12,9 @@ import msgspec
 from starlette.datastructures import ImmutableMultiDict
 
 from theodora.dora import ServiceSettings
-from theodora.dora.buckets import DAY_NS
-from theodora.dora.given import read_settings
-from theodora.dora.rules import FIELDS
+from theodora.dora.derivation.rules import FIELDS
+from theodora.dora.derivation.settings_input import read_settings
+from theodora.dora.metrics.calendar import DAY_NS
 from theodora.errors import Invalid, Problem
 from theodora.events import Deployment
 from theodora.report import wording

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from theodora.dora.groups import name_of, value_named
-from theodora.dora.report import GroupReport, Report
+from theodora.dora.metrics.groups import name_of, value_named
+from theodora.dora.metrics.report import GroupReport, Report
 from theodora.errors import NotFound
 from theodora.events import Deployment
 from theodora.events.production import is_production

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from theodora.dora import ServiceSettings
-from theodora.dora.given import read_settings
+from theodora.dora.derivation.settings_input import read_settings
 from theodora.errors import Invalid, Problem
 from theodora.events.attributes import CONTROL
 from theodora.storage.facts.settings import WHOLE_ORGANISATION, Given, KnownService

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from theodora.dora.report import Report
+from theodora.dora.metrics.report import Report
 from theodora.errors import Invalid, Problem
 from theodora.storage import Organisation, Store
 from theodora.storage.facts.settings import WHOLE_ORGANISATION

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from theodora.dora.report import GroupReport
+from theodora.dora.metrics.report import GroupReport
 from theodora.events import format_rfc3339
 from theodora.report.csv_text import Cell, csv_bytes
 from theodora.web.api.metrics.answer import Answer

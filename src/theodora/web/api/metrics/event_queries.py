@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from theodora.dora.buckets import Period
-from theodora.dora.groups import value_named
+from theodora.dora.metrics.calendar import Period
+from theodora.dora.metrics.groups import value_named
 from theodora.query import (
     Equals,
     Everything,

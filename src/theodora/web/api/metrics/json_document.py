@@ -4,9 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from theodora.dora.buckets import Interval, WeekStart
-from theodora.dora.levels import LEVEL_TABLES, MetricName, levels_of, measured
-from theodora.dora.metrics import (
+from theodora.dora.benchmarks.levels import LEVEL_TABLES, MetricName, levels_of, measured
+from theodora.dora.benchmarks.quick_check import Scores, scores_of
+from theodora.dora.benchmarks.surveys import SURVEYS
+from theodora.dora.metrics.calendar import Interval, WeekStart
+from theodora.dora.metrics.metrics import (
     Change,
     ChangeFailureRate,
     DeploymentFrequency,
@@ -17,9 +19,7 @@ from theodora.dora.metrics import (
     RecoveryTime,
     TimeToRestore,
 )
-from theodora.dora.quickcheck import Scores, scores_of
-from theodora.dora.report import BucketMetrics, GroupReport, Report
-from theodora.dora.surveys import SURVEYS
+from theodora.dora.metrics.report import BucketMetrics, GroupReport, Report
 from theodora.events import format_rfc3339
 from theodora.web.api.metrics.answer import Answer, Clock
 from theodora.web.api.metrics.event_queries import EventQueries, event_queries

@@ -7,8 +7,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from theodora.dora.buckets import DAY_NS, Period
-from theodora.dora.report import GroupReport, MetricsQuery
+from theodora.dora.metrics.calendar import DAY_NS, Period
+from theodora.dora.metrics.report import GroupReport, MetricsQuery
 from theodora.errors import Invalid, Problem
 from theodora.query import Production
 from theodora.web.http.operations import Request

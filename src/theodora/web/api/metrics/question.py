@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Any, Literal, TypeVar, get_args
 from zoneinfo import ZoneInfo
 
-from theodora.dora.buckets import (
+from theodora.dora.metrics.calendar import (
     BUCKET_LIMIT,
     UTC_CALENDAR,
     Calendar,
@@ -20,8 +20,8 @@ from theodora.dora.buckets import (
     Period,
     WeekStart,
 )
-from theodora.dora.metrics import Granularity
-from theodora.dora.report import MetricsQuery
+from theodora.dora.metrics.metrics import Granularity
+from theodora.dora.metrics.report import MetricsQuery
 from theodora.errors import Invalid, Problem
 from theodora.events import nanoseconds_from_integer, nanoseconds_from_rfc3339
 from theodora.events.attributes import shortened

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from theodora.dora.metrics import Metrics
+from theodora.dora.metrics.metrics import Metrics
 from theodora.events import Deployment, Failure
 from theodora.report.scope import Scope
 from theodora.web.pages.shell.page import Visit

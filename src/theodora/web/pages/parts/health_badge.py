@@ -7,7 +7,7 @@ from itertools import pairwise
 from statistics import median
 from typing import NamedTuple
 
-from theodora.dora.buckets import DAY_NS
+from theodora.dora.metrics.calendar import DAY_NS
 from theodora.errors import Unavailable
 from theodora.events.values import SECOND_NS
 from theodora.storage import Organisation, Store

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from theodora.dora.metrics import LeadTime
-from theodora.dora.statistics import Distribution
+from theodora.dora.metrics.metrics import LeadTime
+from theodora.dora.metrics.statistics import Distribution
 from theodora.events.values import SECOND_NS
 from theodora.report.charts import (
     EDGES_SEC,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, Literal, NamedTuple, TypeVar
 
-from theodora.dora.buckets import Period
+from theodora.dora.metrics.calendar import Period
 from theodora.errors import Invalid, Problem
 from theodora.events import Deployment, Failure
 from theodora.query import (

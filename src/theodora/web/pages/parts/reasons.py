@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 from urllib.parse import quote
 
-from theodora.dora.explanation import Explanation, LinkExplained, OverrideExplained
+from theodora.dora.derivation.explanation import Explanation, LinkExplained, OverrideExplained
 from theodora.events import Deployment
 from theodora.events.timestamps import nanoseconds_from_rfc3339
 from theodora.report import wording

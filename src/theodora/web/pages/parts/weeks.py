@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from theodora.dora.buckets import DAY_NS, Period
+from theodora.dora.metrics.calendar import DAY_NS, Period
 from theodora.events import Deployment, Failure
 from theodora.events.values import SECOND_NS
 from theodora.query import Kind, all_of, any_of, parse, sort_key

@@ -1,0 +1,1 @@
+"""Published levels and survey results to compare with."""

@@ -1,0 +1,97 @@
+"""Incidents: how long they lasted, and which deployment one names."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from theodora.dora.derivation.tags import values_of
+from theodora.events import Deployment, Failure, MatchKeys
+
+DEPLOYMENT_TAG = "deployment_id:"
+"""A custom tag that starts so names a deployment by its id."""
+
+
+def distinct(incidents: Iterable[Failure]) -> list[Failure]:
+    """Each incident once, as given last: the same id, or without ids the same occasion.
+
+    Datadog docs: failures are matched by env, services and start.
+    """
+    return list({_identity(incident): incident for incident in incidents}.values())
+
+
+def time_to_restore_ns(incident: Failure) -> int | None:
+    """From start to finish; None while it is open, and for one that ends before it starts."""
+    if incident.finished_at_ns is None or has_negative_span(incident):
+        return None
+    return incident.finished_at_ns - incident.started_at_ns
+
+
+def has_negative_span(incident: Failure) -> bool:
+    """Whether it ends before it starts: shown as a flag, and kept out of every statistic."""
+    return incident.finished_at_ns is not None and incident.finished_at_ns < incident.started_at_ns
+
+
+def incidents_by_deployment(
+    incidents: Iterable[Failure],
+    deployments: Sequence[Deployment],
+    sequence_tag: str | None = None,
+    keys: MatchKeys | None = None,
+) -> Mapping[str, tuple[str, ...]]:
+    """Ids of the incidents that name a deployment of a sequence, by the deployment's id.
+
+    One with values of `sequence_tag` is about deployments that share one of them.
+    """
+    keys = keys or MatchKeys()
+    given = distinct(incidents)
+    names = _by_name(deployments, keys) if given else {}
+    found: dict[str, tuple[str, ...]] = {}
+    for incident in sorted(given, key=lambda each: (each.started_at_ns, each.id)):
+        named = next((names[name] for name in names_in(incident, keys) if name in names), ())
+        running = [each for each in named if _concerns(incident, each, sequence_tag)]
+        if running:
+            blamed = _begun_by(running, incident.started_at_ns)
+            found[blamed.id] = (*found.get(blamed.id, ()), incident.id)
+    return found
+
+
+Name = tuple[str, ...]
+
+
+def _by_name(deployments: Iterable[Deployment], keys: MatchKeys) -> Mapping[Name, list[Deployment]]:
+    names: dict[Name, list[Deployment]] = {}
+    for each in deployments:
+        names.setdefault(("id", each.id), []).append(each)
+        if each.git:
+            sha = ("sha", keys.key(each.git.repository_id), each.git.commit_sha)
+            names.setdefault(sha, []).append(each)
+        if each.version:
+            names.setdefault(("version", each.version), []).append(each)
+    return names
+
+
+def names_in(incident: Failure, keys: MatchKeys) -> Iterator[Name]:
+    """What the incident calls a deployment, the most exact name first."""
+    for tag in incident.custom_tags:
+        if tag.startswith(DEPLOYMENT_TAG):
+            yield "id", tag.removeprefix(DEPLOYMENT_TAG)
+    if incident.git:
+        yield "sha", keys.key(incident.git.repository_id), incident.git.commit_sha
+    if incident.version:
+        yield "version", incident.version
+
+
+def _concerns(incident: Failure, deployment: Deployment, sequence_tag: str | None) -> bool:
+    if deployment.service not in incident.services or incident.env not in {None, deployment.env}:
+        return False
+    told = values_of(incident.custom_tags, sequence_tag) if sequence_tag else set[str]()
+    return not told or not told.isdisjoint(values_of(deployment.custom_tags, sequence_tag or ""))
+
+
+def _begun_by(deployments: Sequence[Deployment], instant_ns: int) -> Deployment:
+    """The last that had begun by then; the first, if clocks disagree and none had."""
+    begun = [each for each in deployments if each.started_at_ns <= instant_ns]
+    return begun[-1] if begun else deployments[0]
+
+
+def _identity(incident: Failure) -> tuple[object, ...]:
+    if incident.id:
+        return (incident.id,)
+    return incident.env, frozenset(incident.services), incident.started_at_ns

@@ -1,0 +1,60 @@
+"""Which pull requests hold a commit, and the originals that a squash commit stands for."""
+
+from collections.abc import Iterable, Mapping
+
+from theodora.dora.derivation.commits import Commit, PullRequest
+
+
+class PullRequests:
+    """The pull requests of one repository by the commits they hold, first merged first."""
+
+    def __init__(self, pull_requests: Iterable[PullRequest]) -> None:
+        self._holding: dict[str, list[PullRequest]] = {}
+        self._merged_as: dict[str, PullRequest] = {}
+        for pull_request in sorted(pull_requests, key=_first_merged_first):
+            self._add(pull_request)
+
+    def _add(self, pull_request: PullRequest) -> None:
+        shas = {commit.sha for commit in pull_request.commits}
+        if merge := pull_request.merge_commit_sha:
+            shas.add(merge)
+            self._merged_as.setdefault(merge, pull_request)
+        for sha in shas:
+            self._holding.setdefault(sha, []).append(pull_request)
+
+    def holding(self, sha: str) -> list[PullRequest]:
+        """Those with the commit on their branch or as their merge commit."""
+        return self._holding.get(sha, [])
+
+    def first_holding(self, sha: str) -> PullRequest | None:
+        """The one that was merged first of those that hold the commit."""
+        return next(iter(self.holding(sha)), None)
+
+    def merged_as(self, sha: str) -> PullRequest | None:
+        """The one whose merge made this commit."""
+        return self._merged_as.get(sha)
+
+
+def squashed_originals(
+    commit: Commit, merged_as: PullRequest | None, graph: Mapping[str, Commit]
+) -> tuple[Commit, ...] | None:
+    """The commits that `commit` is the squash of; None if it is not a squash.
+
+    Empty for a squash whose originals are not known. Where the source does not tell the
+    merge method, a pull request of two or more commits, none of them in the repository's
+    graph, must have been squashed.
+    """
+    if merged_as is None or len(commit.parents) != 1:
+        return None
+    if merged_as.merge_method is None:
+        originals = merged_as.commits
+        if len(originals) < 2 or any(original.sha in graph for original in originals):
+            return None
+    elif merged_as.merge_method != "squash":
+        return None
+    return tuple(original for original in merged_as.commits if not original.is_merge)
+
+
+def _first_merged_first(pull_request: PullRequest) -> tuple[bool, int, int]:
+    merged_at_ns = pull_request.merged_at_ns
+    return merged_at_ns is None, merged_at_ns or 0, pull_request.number

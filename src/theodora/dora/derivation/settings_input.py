@@ -1,0 +1,250 @@
+"""Settings as somebody gives them: a JSON object, checked member by member."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from theodora.dora.derivation.path_globs import PathFilter, glob_problem
+from theodora.dora.derivation.rules import LinkedRule, StaticRule
+from theodora.dora.derivation.rules import problems as rule_problems
+from theodora.errors import Invalid, Problem
+from theodora.events import MatchKeys, match_key, repository_id
+from theodora.events.attributes import CONTROL, MAX_PROBLEMS
+from theodora.events.json_values import JsonObject, JsonValue, exact_integer, is_object, type_name
+
+MAX_RULES = 50
+MAX_GLOBS = 200
+MAX_ENVS = 50
+MAX_GAP_DAYS = 36_500
+_MAX_TEXT = 200
+MAX_ALIASES = 1_000
+MAX_NAME = 255
+"""Characters in the name of a team or an environment, as in events."""
+_MAY_BE_NULL = frozenset({"rollback_lookback", "sequence_tag"})
+_MAX_URL = 2_048
+_CLOCKS = ("author_time", "commit_time")
+_RULE_MEMBERS = frozenset({"id", "fields", "pattern"})
+
+
+def read_settings(given: JsonObject, *, of_service: bool = False) -> dict[str, Any]:
+    """`given` as members of `ServiceSettings`; `Invalid` lists the problems and their places.
+
+    A service cannot set what only makes sense for the whole organisation.
+    A member that is null is as good as left out, but for `rollback_lookback`, where it means any
+    number of positions, and `sequence_tag`, where it means none.
+    """
+    found: list[Problem] = []
+    checked: dict[str, Any] = {}
+    for name, value in given.items():
+        read = MEMBERS.get(name)
+        if of_service and name in ORGANISATION_MEMBERS:
+            found.append(Problem("is set for the whole organisation, not for a service", (name,)))
+        elif read is None:
+            found.append(Problem(f'must be one of "{" ".join(MEMBERS)}"', (name,)))
+        elif value is not None or name in _MAY_BE_NULL:
+            try:
+                checked[name] = read(value)
+            except Invalid as invalid:
+                found += (problem.beneath(name) for problem in invalid.problems)
+    if found:
+        raise Invalid(*found[:MAX_PROBLEMS])
+    return checked
+
+
+def _switch(value: JsonValue) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise Invalid(Problem(f"must be a boolean, not {type_name(value)}"))
+
+
+def _clock(value: JsonValue) -> str:
+    if value in _CLOCKS:
+        return value
+    raise Invalid(Problem(f'must be one of "{" ".join(_CLOCKS)}"'))
+
+
+def _lookback(value: JsonValue) -> int | None:
+    if value is None:
+        return None
+    integer = exact_integer(value) if type_name(value) == "number" else None
+    if integer is None or not 1 <= integer < 2**31:
+        raise Invalid(Problem("must be an integer from 1, or null for any number"))
+    return integer
+
+
+def _gap_days(value: JsonValue) -> int:
+    integer = exact_integer(value) if type_name(value) == "number" else None
+    if integer is None or not 0 <= integer <= MAX_GAP_DAYS:
+        raise Invalid(Problem(f"must be an integer from 0 (no limit) to {MAX_GAP_DAYS}"))
+    return integer
+
+
+def _tag_key(value: JsonValue) -> str | None:
+    if value is None:
+        return None
+    if isinstance(value, str) and _is_tag_key(value.strip()):
+        return value.strip()
+    raise Invalid(
+        Problem(
+            f"must be the key of a custom tag: a text of 1 to {_MAX_TEXT} characters without a "
+            "colon, or null for none"
+        )
+    )
+
+
+def _is_tag_key(key: str) -> bool:
+    return 1 <= len(key) <= _MAX_TEXT and ":" not in key and not CONTROL.search(key)
+
+
+def _globs(value: JsonValue) -> list[str]:
+    globs = _items(value, MAX_GLOBS)
+    found = [
+        Problem(f"must be a text of 1 to {_MAX_TEXT} characters", (index,))
+        for index, glob in enumerate(globs)
+        if not isinstance(glob, str) or not 1 <= len(glob.removeprefix("!")) <= _MAX_TEXT
+    ]
+    if not found:
+        told = ((index, glob_problem(glob)) for index, glob in enumerate(globs))
+        found = [Problem(problem, (index,)) for index, problem in told if problem]
+    if found:
+        raise Invalid(*found)
+    try:
+        PathFilter(globs)
+    except Invalid as invalid:
+        raise Invalid(*(Problem(each.detail) for each in invalid.problems)) from None
+    return globs
+
+
+def _rules(kind: type[LinkedRule | StaticRule]) -> Callable[[JsonValue], list[Any]]:
+    def read(value: JsonValue) -> list[Any]:
+        rules = _items(value, MAX_RULES)
+        found = [
+            problem.beneath(index)
+            for index, rule in enumerate(rules)
+            for problem in _problems_of_rule(kind, rule)
+        ]
+        if not found:
+            ids = [rule["id"] for rule in rules]
+            found = [
+                Problem(f'is the id of another rule too: "{id_}"', (index, "id"))
+                for index, id_ in enumerate(ids)
+                if id_ in ids[:index]
+            ]
+        if found:
+            raise Invalid(*found)
+        return rules
+
+    return read
+
+
+def _problems_of_rule(kind: type[LinkedRule | StaticRule], rule: JsonValue) -> Iterator[Problem]:
+    if not is_object(rule):
+        yield Problem(f"must be an object, not {type_name(rule)}")
+        return
+    for name in sorted(rule.keys() - _RULE_MEMBERS):
+        yield Problem(f'must be one of "{" ".join(sorted(_RULE_MEMBERS))}"', (name,))
+    id_, fields, pattern = (rule.get(name) for name in ("id", "fields", "pattern"))
+    if not isinstance(id_, str) or not 1 <= len(id_) <= _MAX_TEXT:
+        yield Problem(f"must be a text of 1 to {_MAX_TEXT} characters", ("id",))
+    if not isinstance(fields, list) or not all(isinstance(each, str) for each in fields):
+        yield Problem("must be an array of texts", ("fields",))
+        return
+    if not isinstance(pattern, str) or not pattern:
+        yield Problem("must be a text that is not empty", ("pattern",))
+        return
+    yield from rule_problems(kind(str(id_), tuple(fields), pattern))
+
+
+def _envs(value: JsonValue) -> list[str]:
+    envs = _items(value, MAX_ENVS)
+    found = [
+        Problem(f"must be a text of 1 to {MAX_NAME} characters", (index,))
+        for index, env in enumerate(envs)
+        if not _is_name(env)
+    ]
+    if found:
+        raise Invalid(*found)
+    return list(dict.fromkeys(env.strip().lower() for env in envs))
+
+
+def _team(value: JsonValue) -> str:
+    if isinstance(value, str) and _is_name(value):
+        return value.strip()
+    raise Invalid(
+        Problem(f"must be a text of 1 to {MAX_NAME} characters, none of them a control character")
+    )
+
+
+def _aliases(value: JsonValue) -> dict[str, str]:
+    """Ids of repositories by the ids that they replace; URLs are taken too."""
+    if not is_object(value):
+        raise Invalid(Problem(f"must be an object, not {type_name(value)}"))
+    if len(value) > MAX_ALIASES:
+        raise Invalid(Problem(f"must have at most {MAX_ALIASES} members"))
+    found = list(_alias_problems(value))
+    aliases = (
+        {} if found else {repository_id(old): repository_id(new) for old, new in value.items()}
+    )
+    keys = MatchKeys(aliases)
+    found += [
+        Problem("leads back to itself", (old,))
+        for old in value
+        if not found and keys.is_circular(repository_id(old))
+    ]
+    if found:
+        raise Invalid(*found)
+    return aliases
+
+
+def _alias_problems(value: JsonObject) -> Iterator[Problem]:
+    olds: dict[str, str] = {}
+    for old, new in value.items():
+        if not (_is_repository(old) and _is_repository(new)):
+            detail = f"must lead from one URL or id of a repository, at most {_MAX_URL} characters"
+            yield Problem(f"{detail}, to another", (old,))
+        elif (other := olds.setdefault(match_key(repository_id(old)), old)) != old:
+            yield Problem(f'is another name of the same repository as "{other}"', (old,))
+
+
+def _is_repository(value: JsonValue) -> bool:
+    return (
+        isinstance(value, str)
+        and 1 <= len(value.strip()) <= _MAX_URL
+        and not CONTROL.search(value)
+        and repository_id(value) != "/"
+    )
+
+
+def _is_name(value: JsonValue) -> bool:
+    return (
+        isinstance(value, str)
+        and 1 <= len(value.strip()) <= MAX_NAME
+        and not CONTROL.search(value.strip())
+    )
+
+
+def _items(value: JsonValue, limit: int) -> list[Any]:
+    if not isinstance(value, list):
+        raise Invalid(Problem(f"must be an array, not {type_name(value)}"))
+    if len(value) > limit:
+        raise Invalid(Problem(f"must have at most {limit} items"))
+    return value
+
+
+MEMBERS: Mapping[str, Callable[[JsonValue], Any]] = {
+    "path_globs": _globs,
+    "lead_time_clock": _clock,
+    "lead_time_gap_days": _gap_days,
+    "sequence_tag": _tag_key,
+    "detect_rollbacks": _switch,
+    "rollback_lookback": _lookback,
+    "linked_rules": _rules(LinkedRule),
+    "static_rules": _rules(StaticRule),
+    "incident_marks_failure": _switch,
+    "production_envs": _envs,
+    "team": _team,
+    "repository_aliases": _aliases,
+}
+"""Everything that may be set, and how each is read."""
+
+ORGANISATION_MEMBERS = frozenset(("repository_aliases",))
+"""What can be set for the whole organisation alone."""

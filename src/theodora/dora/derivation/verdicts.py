@@ -1,0 +1,158 @@
+"""The verdict on each deployment: what links, incidents and people say of it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache, cached_property
+
+import msgspec
+
+from theodora.dora.derivation.derived import Decider, Derived, Link, Step, Verdict
+from theodora.dora.derivation.incidents import incidents_by_deployment
+from theodora.dora.derivation.overrides import GivenRemediation, Override
+from theodora.events import DeploymentType, Failure, MatchKeys, Remediation, RemediationType
+
+
+class _Recovery(msgspec.Struct, frozen=True, gc=False):
+    """What remedied a failure, as far as it is known."""
+
+    remediation: Remediation | None = None
+    time_ns: int | None = None
+    is_dangling: bool = False
+
+
+class _GivenType(msgspec.Struct, frozen=True, gc=False):
+    """The type that an override gives to the deployment it names as remediation."""
+
+    type: RemediationType
+    by: Override
+
+
+_UNRESOLVED = _Recovery()
+
+
+class Court:
+    """Everything that has a say about the deployments of one sequence, given in order."""
+
+    def __init__(
+        self,
+        steps: Sequence[Step],
+        overrides: Iterable[Override],
+        incidents: Iterable[Failure],
+        finished_elsewhere_ns: Mapping[str, int],
+        keys: MatchKeys | None = None,
+    ) -> None:
+        deployments = [step.deployment for step in steps]
+        self._overrides = {override.deployment_id: override for override in overrides}
+        self._incidents = incidents_by_deployment(incidents, deployments, keys=keys)
+        self._marks = _by_failure(steps)
+        self._deployments = deployments
+        self._finished_at_ns = dict(finished_elsewhere_ns)
+        self._finished_at_ns |= {each.id: each.finished_at_ns for each in deployments}
+        self._types_given = self._given_types()
+        self._spoken_of = {*self._overrides, *self._marks, *self._incidents, *self._types_given}
+
+    def derived(self, position: int, step: Step) -> Derived:
+        """`step` with its verdict."""
+        return Derived(
+            deployment=step.deployment,
+            position=position,
+            changes=step.changes,
+            decision=step.decision,
+            verdict=self._verdict(step),
+        )
+
+    def _verdict(self, step: Step) -> Verdict:
+        id_ = step.deployment.id
+        if id_ not in self._spoken_of:
+            return _unspoken_of(step.awaits_commits, step.decision.type)
+        change_failure, decided_by = self._failure(id_, awaits_commits=step.awaits_commits)
+        recovery = self._recovery(id_) if change_failure else _UNRESOLVED
+        given = self._types_given.get(id_)
+        return Verdict(
+            change_failure=change_failure,
+            decided_by=decided_by,
+            marks=self._marks.get(id_, ()),
+            override=self._overrides.get(id_),
+            incident_ids=self._incidents.get(id_, ()),
+            remediation=recovery.remediation,
+            recovery_time_ns=recovery.time_ns,
+            deployment_type=given.type if given else step.decision.type,
+            type_given_by=given.by if given else None,
+            flags=("remediation_dangling",) if recovery.is_dangling else (),
+        )
+
+    def _failure(self, id_: str, *, awaits_commits: bool = False) -> tuple[bool | None, Decider]:
+        override = self._overrides.get(id_)
+        if override and override.change_failure is not None:
+            return override.change_failure, "override"
+        if id_ in self._marks:
+            return True, "link"
+        if id_ in self._incidents:
+            return True, "incident"
+        return (None, "pending") if awaits_commits else (False, "nothing")
+
+    def _recovery(self, failed_id: str) -> _Recovery:
+        """The remediation somebody gave, else the earliest that links to the failure."""
+        override = self._overrides.get(failed_id)
+        if override and override.remediation:
+            return self._given_recovery(failed_id, override.remediation)
+        if marks := self._marks.get(failed_id):
+            return self._recovered_by(
+                failed_id, Remediation(marks[0].remediation_id, marks[0].type)
+            )
+        return _UNRESOLVED
+
+    def _given_recovery(self, failed_id: str, given: GivenRemediation) -> _Recovery:
+        id_ = given.id or self._last_of_version(given.version, failed_id)
+        if id_ is None:
+            return _Recovery(is_dangling=True)
+        return self._recovered_by(failed_id, Remediation(id_, given.type))
+
+    def _recovered_by(self, failed_id: str, remediation: Remediation) -> _Recovery:
+        """Dangling if the remediation is not stored, or finished before the failure did."""
+        failed_at_ns = self._finished_at_ns.get(failed_id)
+        remedied_at_ns = self._finished_at_ns.get(remediation.id)
+        if failed_at_ns is None or remedied_at_ns is None or failed_id == remediation.id:
+            return _Recovery(remediation, is_dangling=True)
+        time_ns = remedied_at_ns - failed_at_ns
+        if time_ns < 0:
+            return _Recovery(remediation, is_dangling=True)
+        return _Recovery(remediation, time_ns)
+
+    def _last_of_version(self, version: str | None, other_than: str) -> str | None:
+        ids = self._by_version.get(version, ())
+        return next((id_ for id_ in reversed(ids) if id_ != other_than), None)
+
+    @cached_property
+    def _by_version(self) -> Mapping[str | None, list[str]]:
+        """The ids of the deployments of each version in order; few sequences ever ask for it."""
+        ids: dict[str | None, list[str]] = {}
+        for each in self._deployments:
+            ids.setdefault(each.version, []).append(each.id)
+        return ids
+
+    def _given_types(self) -> Mapping[str, _GivenType]:
+        """By remediation: the type that the last override to name it gives it."""
+        given: dict[str, _GivenType] = {}
+        for override in sorted(self._overrides.values(), key=lambda each: each.at_ns):
+            failed_id, remediation = override.deployment_id, override.remediation
+            if remediation and self._failure(failed_id)[0]:
+                recovery = self._given_recovery(failed_id, remediation)
+                if recovery.remediation and not recovery.is_dangling:
+                    given[recovery.remediation.id] = _GivenType(remediation.type, override)
+        return given
+
+
+@cache
+def _unspoken_of(awaits_commits: bool, type_: DeploymentType) -> Verdict:
+    """The verdict on a deployment that nothing was said of: most are, and may share one."""
+    if awaits_commits:
+        return Verdict(change_failure=None, decided_by="pending", deployment_type=type_)
+    return Verdict(change_failure=False, decided_by="nothing", deployment_type=type_)
+
+
+def _by_failure(steps: Iterable[Step]) -> Mapping[str, tuple[Link, ...]]:
+    marks: dict[str, tuple[Link, ...]] = {}
+    for step in steps:
+        for link in step.decision.links:
+            marks[link.failed_id] = (*marks.get(link.failed_id, ()), link)
+    return marks

@@ -1,0 +1,1 @@
+"""The five metrics: columns, periods, statistics and reports."""

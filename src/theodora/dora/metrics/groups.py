@@ -1,0 +1,137 @@
+"""Sorting events into groups by service, team, environment, repository or a custom tag."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from theodora.dora.metrics.columns import EVERY, Codes, Ints, Labels, Places
+
+NONE = "(none)"
+"""What the group of events is called that have no value of the key."""
+
+_MOST_COUNTED = 1 << 22
+"""Combinations that are counted one by one; of more, those that occur are sorted out."""
+
+Group = tuple[str, ...]
+"""What its values of the keys grouped by are called (`name_of`), in their order."""
+
+
+def name_of(value: str | None) -> str:
+    """What a group is called by its value of a key: the value, or `NONE` for having none.
+
+    A value that is `NONE` itself is put in quotes, as is one that would be taken for that.
+    """
+    if value is None:
+        return NONE
+    return f'"{value}"' if value.strip('"') == NONE else value
+
+
+def value_named(name: str) -> str | None:
+    """The value of a group that is called so; None for having no value."""
+    if name == NONE:
+        return None
+    is_quoted = name.strip('"') == NONE and name.startswith('"') and name.endswith('"')
+    return name[1:-1] if is_quoted else name
+
+
+@dataclass(frozen=True, slots=True)
+class Memberships:
+    """Which events are in which groups: entry by entry an event's number and its group's."""
+
+    events: Places | slice
+    groups: Places
+    names: Sequence[Group]
+
+
+def one_group(count: int) -> Memberships:
+    """So many events, all in the group `()`."""
+    return Memberships(EVERY, np.zeros(count, np.intp), ((),))
+
+
+def grouped(labels: Mapping[str, Labels], keys: Sequence[str], places: Places) -> Memberships:
+    """The events at `places` by their values of `keys`.
+
+    An event with two values of a key is in both groups, so groups may overlap and their sum
+    exceed the total. Without keys all are in the group `()`.
+    """
+    events: Places | slice = EVERY
+    groups = np.zeros(len(places), np.intp)
+    names: Sequence[Group] = [()]
+    for key in keys:
+        entries, codes, values = _values(labels.get(key), places[events])
+        events = entries if events is EVERY else np.asarray(events)[entries]
+        combined = codes if len(names) == 1 else groups[entries] * len(values) + codes
+        present, groups = _renumbered(combined, len(names) * len(values))
+        names = [
+            names[each // len(values)] + (name_of(values[each % len(values)]),)
+            for each in present.tolist()
+        ]
+    return Memberships(events, groups, names)
+
+
+def _values(
+    labels: Labels | None, places: Places
+) -> tuple[Places | slice, Places, Sequence[str | None]]:
+    """Of events, an entry for each value: the event's number and the place of the value.
+
+    One without a value has the entry of None.
+    """
+    if labels is None:
+        return EVERY, np.zeros(len(places), np.intp), (None,)
+    values = (*labels.values, None)
+    if labels.offsets is None:
+        return EVERY, _with_none(labels.codes[places], len(labels.values)), values
+    starts = labels.offsets[places]
+    counts = labels.offsets[places + 1] - starts
+    if (counts == 1).all():
+        return EVERY, labels.codes[starts].astype(np.intp), values
+    entries = np.repeat(np.arange(len(places)), np.maximum(counts, 1))
+    codes = np.full(len(entries), len(labels.values), np.intp)
+    has_value = np.repeat(counts > 0, np.maximum(counts, 1))
+    codes[has_value] = labels.codes[ranges(starts, counts)]
+    return entries, codes, values
+
+
+def ranges(starts: Ints, counts: Ints) -> Ints:
+    """The numbers from each start on, as many as are counted, one range after another."""
+    has_any = counts > 0
+    starts, counts = starts[has_any], counts[has_any]
+    if not len(starts):
+        return np.zeros(0, np.int64)
+    ends = np.cumsum(counts)
+    # Steps of one, but for a leap where a range begins: much quicker than to shift each by its own.
+    numbers = np.ones(ends[-1], np.int64)
+    numbers[0] = starts[0]
+    numbers[ends[:-1]] = starts[1:] - (starts[:-1] + counts[:-1] - 1)
+    return np.cumsum(numbers, out=numbers)
+
+
+def _with_none(codes: Codes, none: int) -> Places:
+    places = codes.astype(np.intp)
+    places[codes < 0] = none
+    return places
+
+
+def _renumbered(numbers: Places, limit: int) -> tuple[Places, Places]:
+    """The different numbers in order, and for each number its place among them."""
+    if limit > _MOST_COUNTED:
+        return np.unique(numbers, return_inverse=True)
+    present = np.flatnonzero(np.bincount(numbers, minlength=1))
+    renumbered = np.zeros(limit, np.intp)
+    renumbered[present] = np.arange(len(present))
+    return present, renumbered[numbers]
+
+
+def joined(*memberships: Memberships) -> tuple[Memberships, ...]:
+    """The memberships with one numbering of all their groups, in order of names."""
+    names = sorted({name for each in memberships for name in each.names})
+    numbers = {name: number for number, name in enumerate(names)}
+    return tuple(
+        Memberships(
+            each.events,
+            np.array([numbers[name] for name in each.names], np.intp)[each.groups],
+            names,
+        )
+        for each in memberships
+    )

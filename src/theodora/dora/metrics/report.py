@@ -1,0 +1,208 @@
+"""The answer to a metrics query: totals, the previous period, changes and a series, by group."""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TypeVar
+
+import msgspec
+
+from theodora.dora.metrics.calendar import (
+    Bucket,
+    Calendar,
+    Interval,
+    Period,
+    buckets_of,
+    previous_period,
+)
+from theodora.dora.metrics.columns import (
+    DeploymentColumns,
+    Flags,
+    IncidentColumns,
+    Ints,
+    Selected,
+    chosen,
+)
+from theodora.dora.metrics.groups import Group, Memberships, grouped, joined, one_group
+from theodora.dora.metrics.metrics import Change, Granularity, Metrics, changes
+from theodora.dora.metrics.tally import Periods, Tally
+
+C = TypeVar("C", DeploymentColumns, IncidentColumns)
+
+
+class MetricsQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """What to compute. The events themselves were filtered before."""
+
+    period: Period
+    as_of_ns: int
+    """The time of the request: what lies after it is yet to come."""
+    interval: Interval = "total"
+    calendar: Calendar = Calendar()
+    group_by: tuple[str, ...] = ()
+    """`service`, `team`, `env`, `repository_id` or keys of custom tags."""
+    granularity: Granularity = "commit"
+    stages: bool = False
+    """Whether totals tell the stages of lead time too."""
+
+    @property
+    def previous_period(self) -> Period:
+        return previous_period(self.period, self.interval, self.calendar, self.as_of_ns)
+
+
+class BucketMetrics(msgspec.Struct, frozen=True, gc=False):
+    """The metrics of one interval."""
+
+    bucket: Bucket
+    metrics: Metrics
+
+
+class GroupReport:
+    """The metrics of one group of events; figures are computed when they are read first."""
+
+    def __init__(self, part: "_Part", number: int) -> None:
+        self._part = part
+        self._number = number
+
+    @property
+    def group(self) -> Group:
+        """Its values of the keys grouped by, in their order."""
+        return self._part.names[self._number]
+
+    @property
+    def total(self) -> Metrics:
+        return self._part.now.totals[self._number]
+
+    @property
+    def previous(self) -> Metrics:
+        return self._part.before.totals[self._number]
+
+    @cached_property
+    def change(self) -> Mapping[str, Change]:
+        return changes(self._part.now.sample(self._number), self._part.before.sample(self._number))
+
+    @cached_property
+    def series(self) -> Sequence[BucketMetrics]:
+        """Every interval that overlaps the period, in order; empty without an interval."""
+        return list(map(BucketMetrics, self._part.buckets, self._part.series.metrics(self._number)))
+
+
+class _Asked:
+    """A query, and the events that it concerns."""
+
+    def __init__(
+        self,
+        query: MetricsQuery,
+        deployments: Selected[DeploymentColumns],
+        incidents: Selected[IncidentColumns],
+    ) -> None:
+        self.query = query
+        self.buckets = buckets_of(query.period, query.interval, query.calendar, query.as_of_ns)
+        self.previous_period = query.previous_period
+        self.deployments = self._concerned(deployments, deployments.columns.finished_at_ns)
+        self.incidents = self._concerned(incidents, incidents.columns.started_at_ns)
+
+    def has_events(self) -> bool:
+        return len(self.deployments.places) + len(self.incidents.places) > 0
+
+    def services(self) -> int:
+        """How many the deployments of the period are of."""
+        columns, places = self.deployments.columns, self.deployments.places
+        is_now = _lies_in(self.query.period, columns.finished_at_ns[places])
+        return len(grouped(columns.labels, ("service",), places[is_now]).names)
+
+    def _concerned(self, selected: Selected[C], instants_ns: Ints) -> Selected[C]:
+        """Those in one of the two periods."""
+        instants_ns = instants_ns[selected.places]
+        is_now = _lies_in(self.query.period, instants_ns)
+        concerns = is_now | _lies_in(self.previous_period, instants_ns)
+        return Selected(selected.columns, selected.places[chosen(concerns)])
+
+
+class _Part:
+    """All groups, or the one that holds everything."""
+
+    def __init__(self, asked: _Asked, deployments: Memberships, incidents: Memberships) -> None:
+        self._asked = asked
+        self._deployments = asked.deployments, deployments
+        self._incidents = asked.incidents, incidents
+        self.names = deployments.names
+        self.buckets = asked.buckets
+
+    def reports(self) -> Sequence[GroupReport]:
+        return [GroupReport(self, number) for number in range(len(self.names))]
+
+    @cached_property
+    def now(self) -> Tally:
+        query = self._asked.query
+        return self._tally([query.period], stages=query.stages)
+
+    @cached_property
+    def before(self) -> Tally:
+        return self._tally([self._asked.previous_period], stages=self._asked.query.stages)
+
+    @cached_property
+    def series(self) -> Tally:
+        return self._tally([bucket.covered for bucket in self.buckets], stages=False)
+
+    def _tally(self, periods: Sequence[Period], *, stages: bool) -> Tally:
+        query = self._asked.query
+        return Tally(
+            Periods(periods, query.as_of_ns, query.calendar),
+            self._deployments,
+            self._incidents,
+            query.granularity,
+            stages=stages,
+        )
+
+
+class Report:
+    """The answer to a query."""
+
+    def __init__(self, asked: _Asked, groups: Sequence[GroupReport] | None = None) -> None:
+        everything = (one_group(len(each.places)) for each in (asked.deployments, asked.incidents))
+        self._asked = asked
+        self._everything = _Part(asked, *everything).reports()
+        self._groups = groups
+
+    @property
+    def previous_period(self) -> Period:
+        return self._asked.previous_period
+
+    @property
+    def overall(self) -> GroupReport:
+        """All events, each counted once whatever groups it is in."""
+        return self._everything[0]
+
+    @property
+    def groups(self) -> Sequence[GroupReport]:
+        """Sorted; those with an event in the period or in the one before."""
+        if self._groups is None:
+            return self._everything if self._asked.has_events() else ()
+        return self._groups
+
+    @cached_property
+    def services(self) -> int:
+        """How many services the period's deployments are of."""
+        return self._asked.services()
+
+
+def _lies_in(period: Period, instants_ns: Ints) -> Flags:
+    return (instants_ns >= period.start_ns) & (instants_ns < period.end_ns)
+
+
+def make_report(
+    query: MetricsQuery,
+    deployments: Selected[DeploymentColumns],
+    incidents: Selected[IncidentColumns],
+) -> Report:
+    """Answer `query` from the events of its period and of the one before; others are ignored.
+
+    Raises `Invalid` for a period of more intervals than anybody can read.
+    """
+    asked = _Asked(query, deployments, incidents)
+    if not query.group_by:
+        return Report(asked)
+    by_kind = (
+        grouped(each.columns.labels, query.group_by, each.places)
+        for each in (asked.deployments, asked.incidents)
+    )
+    return Report(asked, _Part(asked, *joined(*by_kind)).reports())

@@ -1,0 +1,173 @@
+"""Whether a change is more than chance explains, at a level of 95 %, two-sided.
+
+Where there is too little to tell, a change is within noise: nobody should read meaning into it.
+"""
+
+import math
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from theodora.dora.metrics.statistics import SECOND_NS, Durations, wilson_interval
+
+Floats: TypeAlias = NDArray[np.float64]
+
+ALPHA = 0.05
+
+FEWEST_DURATIONS = 5
+"""With fewer on a side, no difference of durations counts as real."""
+
+_MANY = 500
+"""Durations: of so many, it is quicker to look first whether bounds of the p-value suffice."""
+_BIN_BITS = 44
+"""Of a float those that a bin leaves out; 8 bits of its fraction are left."""
+_TIE_TOLERANCE = 1 + 1e-7
+"""Outcomes as likely as the observed one, but for rounding, count as equally extreme."""
+
+
+def count_within_noise(count: int, days: float, before: int, days_before: float) -> bool:
+    """Whether two counts, each over its own number of days, may share one rate.
+
+    The exact conditional test of two Poisson rates: given the total, one of the counts is
+    binomial with the share of its days (Przyborowski and Wilenski 1940).
+    """
+    if days <= 0 or days_before <= 0:
+        return True
+    share = days / (days + days_before)
+    return binomial_p_value(count, count + before, share) >= ALPHA
+
+
+def rate_within_noise(hits: int, n: int, hits_before: int, n_before: int) -> bool:
+    """Whether the interval of the difference of two rates holds 0 (Newcombe 1998, method 10)."""
+    interval = newcombe_interval(hits, n, hits_before, n_before)
+    return interval is None or interval[0] <= 0 <= interval[1]
+
+
+def durations_within_noise(values: Durations, before: Durations) -> bool:
+    """Whether neither set tends to be longer (Mann and Whitney 1947)."""
+    if min(len(values), len(before)) < FEWEST_DURATIONS:
+        return True
+    if len(values) + len(before) >= _MANY:
+        least, most = p_value_bounds(values, before)
+        if least >= ALPHA or most < ALPHA:
+            return least >= ALPHA
+    return mann_whitney_p_value(values, before) >= ALPHA
+
+
+def binomial_p_value(k: int, n: int, p: float) -> float:
+    """That `n` trials of probability `p` give `k` or a count no likelier, on either side."""
+    mean = n * p
+    if k == mean:
+        return 1.0
+    if k > mean:
+        return binomial_p_value(n - k, n, 1 - p)
+    limit = _log_likelihood(k, n, p) + math.log(_TIE_TOLERANCE)
+    opposite = _first_below(limit, math.ceil(mean), n, p)
+    upper = _tail(n - opposite, n, 1 - p) if opposite <= n else 0.0
+    return min(1.0, _tail(k, n, p) + upper)
+
+
+def _first_below(limit: float, low: int, n: int, p: float) -> int:
+    """The least count from `low`, where the likelihood falls, that is no likelier than `limit`."""
+    high = n + 1
+    while low < high:
+        middle = (low + high) // 2
+        if _log_likelihood(middle, n, p) <= limit:
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+def _log_likelihood(k: int, n: int, p: float) -> float:
+    ways = math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+    return ways + k * math.log(p) + (n - k) * math.log1p(-p)
+
+
+def _tail(k: int, n: int, p: float) -> float:
+    """The probability of `k` or fewer, for `k` at most the mean."""
+    term = math.exp(_log_likelihood(k, n, p))
+    total, odds = term, (1 - p) / p
+    while k > 0 and term > total * 1e-17:
+        term *= k / (n - k + 1) * odds
+        total += term
+        k -= 1
+    return total
+
+
+def newcombe_interval(
+    hits: int, n: int, hits_before: int, n_before: int
+) -> tuple[float, float] | None:
+    """The 95 % hybrid score interval of the first rate less the second; None if one has no n."""
+    now, then = wilson_interval(hits, n), wilson_interval(hits_before, n_before)
+    if now is None or then is None:
+        return None
+    rate, rate_before = hits / n, hits_before / n_before
+    difference = rate - rate_before
+    low = difference - math.hypot(rate - now[0], then[1] - rate_before)
+    high = difference + math.hypot(now[1] - rate, rate_before - then[0])
+    return low, high
+
+
+def mann_whitney_p_value(values: Durations, before: Durations) -> float:
+    """By the normal approximation, with corrections for ties and continuity."""
+    n, m = len(values), len(before)
+    rank_sum, ties = _rank_sum_and_ties(values, before)
+    u = rank_sum - n * (n + 1) / 2
+    return _p_value(abs(u - n * m / 2), n, m, ties)
+
+
+def p_value_bounds(values: Durations, before: Durations) -> tuple[float, float]:
+    """What the p-value lies between, without putting durations in order.
+
+    They are counted by bins of nearly the same length; those of one bin may be in any order, and
+    tied or not.
+    """
+    n, m = len(values), len(before)
+    ours, theirs = _binned(values, before)
+    tied = ours + theirs
+    if len(tied) == 1:
+        return 0.0, 1.0
+    shorter = np.cumsum(theirs) - theirs
+    lowest = float(ours @ shorter) - n * m / 2
+    highest = lowest + float(ours @ theirs)
+    nearest = max(lowest, -highest, 0.0)
+    furthest = max(-lowest, highest)
+    ties = float(tied @ (tied * tied - 1))
+    return _p_value(furthest, n, m, ties), _p_value(nearest, n, m, 0.0)
+
+
+def _binned(values: Durations, before: Durations) -> tuple[Floats, Floats]:
+    """How many of each lie in each bin; the bounds of bins grow by less than a 256th."""
+    # The bits of positive floats are in the order of the floats.
+    pooled = np.concatenate((values, before)).astype(np.float64)
+    pooled = np.maximum(pooled, 0) + SECOND_NS
+    bins = pooled.view(np.int64) >> _BIN_BITS
+    bins -= bins.min()
+    count = int(bins.max()) + 1
+    ours, theirs = (
+        np.bincount(each, minlength=count).astype(np.float64)
+        for each in (bins[: len(values)], bins[len(values) :])
+    )
+    return ours, theirs
+
+
+def _p_value(distance: float, n: int, m: int, ties: float) -> float:
+    """Of a U so far from its mean."""
+    variance = n * m / 12 * (n + m + 1 - ties / ((n + m) * (n + m - 1)))
+    if variance <= 0:
+        return 1.0
+    z = (distance - 0.5) / math.sqrt(variance)
+    return min(1.0, math.erfc(z / math.sqrt(2)))
+
+
+def _rank_sum_and_ties(values: Durations, others: Durations) -> tuple[float, float]:
+    """The sum of the mid-ranks of `values` in both sets, and the sum of t³ - t over the ties."""
+    pooled = np.sort(np.concatenate((values, others)))
+    below = np.searchsorted(pooled, values)
+    up_to = np.searchsorted(pooled, values, side="right")
+    starts = np.flatnonzero(np.concatenate((np.ones(1, np.bool_), pooled[1:] != pooled[:-1])))
+    sizes = np.diff(starts, append=len(pooled))
+    tied = sizes[sizes > 1].astype(np.float64)
+    return float((below + up_to + 1).sum() / 2), float((tied**3 - tied).sum())

@@ -1,0 +1,121 @@
+"""The answer to a metrics query."""
+
+from zoneinfo import ZoneInfo
+
+from golden.examples import instant_ns
+from theodora.dora.metrics.calendar import Calendar, Period
+from theodora.dora.metrics.columns import select_deployments, select_incidents
+from theodora.dora.metrics.report import MetricsQuery, Report, make_report
+from theodora.dora.metrics.rows import DeploymentRow, IncidentRow
+
+FOREVER_NS = 2**63
+
+
+def report(how: MetricsQuery, deployments=(), incidents=()) -> Report:
+    return make_report(how, select_deployments(deployments), select_incidents(incidents))
+
+
+def row(finished: str, service: str = "web", **fields) -> DeploymentRow:
+    facts = {"id": finished, "service": service, "change_failure": False}
+    return DeploymentRow(finished_at_ns=instant_ns(finished), **(facts | fields))
+
+
+def incident(started: str, *services: str) -> IncidentRow:
+    return IncidentRow(services=services, started_at_ns=instant_ns(started), is_open=True)
+
+
+def query(start: str, end: str, **how) -> MetricsQuery:
+    return MetricsQuery(
+        period=Period(instant_ns(start), instant_ns(end)), **({"as_of_ns": FOREVER_NS} | how)
+    )
+
+
+MARCH = ("03-01T00:00", "04-01T00:00")
+ROWS = [
+    row("02-10T00:00"),
+    row("03-01T00:00"),
+    row("03-10T00:00", "pay"),
+    row("03-31T23:59:59"),
+    row("04-01T00:00"),
+    row("01-01T00:00"),
+]
+
+
+def count(found) -> int:
+    return found.deployment_frequency.count
+
+
+def test_a_period_holds_its_start_and_not_its_end():
+    assert count(report(query(*MARCH), ROWS).overall.total) == 3
+
+
+def test_the_previous_period_is_measured_beside():
+    found = report(query(*MARCH, interval="month"), ROWS)
+    assert found.previous_period == Period(instant_ns("02-01T00:00"), instant_ns("03-01T00:00"))
+    assert count(found.overall.previous) == 1
+    assert found.overall.change["deployment_frequency"].delta == 3 / 31 - 1 / 28
+
+
+def test_the_series_has_every_interval_empty_ones_too():
+    found = report(query(*MARCH, interval="week"), ROWS).overall.series
+    assert [count(each.metrics) for each in found] == [1, 0, 1, 0, 0, 1]
+    empty = found[1].metrics
+    assert (empty.deployment_frequency.per_day, empty.change_failure_rate.value) == (0, None)
+
+
+def test_partial_intervals_go_by_the_part_that_has_passed():
+    now_ns = instant_ns("03-10T12:00")
+    found = report(query(*MARCH, interval="week", as_of_ns=now_ns), ROWS).overall
+    assert found.series[2].metrics.deployment_frequency.per_day == 1 / 1.5
+    assert found.series[3].metrics.deployment_frequency.per_day is None
+    assert found.total.deployment_frequency.per_day == 3 / 9.5
+
+
+def test_a_first_interval_counts_only_what_lies_in_the_period():
+    found = report(query("03-10T06:00", "03-12T00:00", interval="week"), ROWS)
+    assert [count(each.metrics) for each in found.overall.series] == [0]
+
+
+def test_groups_come_sorted_and_the_overall_counts_each_event_once():
+    tagged = row("03-05T00:00", custom_tags=("region:eu", "region:us"))
+    found = report(query(*MARCH, group_by=("region",)), [tagged, row("03-06T00:00")])
+    assert [(each.group, count(each.total)) for each in found.groups] == [
+        (("(none)",), 1),
+        (("eu",), 1),
+        (("us",), 1),
+    ]
+    assert count(found.overall.total) == 2
+
+
+def test_a_group_of_the_previous_period_alone_is_shown_with_its_fall():
+    found = report(query(*MARCH, group_by=("service",)), [row("02-10T00:00", "old")])
+    (old,) = found.groups
+    assert (count(old.total), count(old.previous)) == (0, 1)
+
+
+def test_incidents_are_placed_by_their_start_and_in_each_of_their_services():
+    reported = [incident("03-05T00:00", "web", "pay"), incident("04-01T00:00", "web")]
+    found = report(query(*MARCH, group_by=("service",), interval="month"), (), reported)
+    assert found.overall.total.incident_time_to_restore.open == 1
+    assert [(each.group, each.total.incident_time_to_restore.open) for each in found.groups] == [
+        (("pay",), 1),
+        (("web",), 1),
+    ]
+    assert found.overall.series[0].metrics.incident_time_to_restore.open == 1
+
+
+def test_without_group_by_the_one_group_is_everything():
+    found = report(query(*MARCH), ROWS)
+    assert [*found.groups] == [found.overall]
+
+
+def test_without_events_there_are_no_groups():
+    assert report(query(*MARCH)).groups == ()
+
+
+def test_edges_are_local_midnights():
+    calendar = Calendar(ZoneInfo("Europe/Berlin"))
+    how = query("02-28T23:00", "03-31T22:00", interval="month", calendar=calendar)
+    (march,) = report(how, ROWS).overall.series
+    assert not march.bucket.is_partial
+    assert march.metrics.deployment_frequency.count == 2
