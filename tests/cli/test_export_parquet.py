@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 
-from theodora.cli import exporting_parquet, main
+from theodora.cli import export_parquet, main
 from theodora.dora import Commit
 from theodora.events import Deployment, Failure, Git
 from theodora.storage import Store
@@ -137,7 +137,7 @@ def test_exported_commits_are_imported_as_they_were(url: str, tmp_path: Path):
 def test_a_group_of_rows_is_written_at_a_time(
     url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(exporting_parquet, "ROWS_AT_ONCE", 3)
+    monkeypatch.setattr(export_parquet, "ROWS_AT_ONCE", 3)
     file = tmp_path / "events.parquet"
     assert export(url, "deployments", "parquet", file).exit_code == 0
     metadata = pq.ParquetFile(file).metadata
@@ -156,7 +156,7 @@ def test_without_pyarrow_it_is_said_how_to_get_it(
     url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    monkeypatch.setattr(exporting_parquet, "find_spec", lambda _: None)
+    monkeypatch.setattr(export_parquet, "find_spec", lambda _: None)
     done = export(url, "deployments", "parquet", tmp_path / "events.parquet")
     assert done.exit_code == 1
     assert 'pip install "theodora[parquet]"' in done.output

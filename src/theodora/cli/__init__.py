@@ -7,9 +7,9 @@ from theodora.cli.copy import copy
 from theodora.cli.demo import demo
 from theodora.cli.derive import derive
 from theodora.cli.explain import explain
-from theodora.cli.exporting import export_
-from theodora.cli.importing import import_
-from theodora.cli.importing_git import git
+from theodora.cli.export_ import export_
+from theodora.cli.import_ import import_
+from theodora.cli.import_git import git
 from theodora.cli.invocation import with_pasteable_help
 from theodora.cli.keys import keys
 from theodora.cli.metrics import metrics

@@ -11,9 +11,9 @@ import click
 
 from theodora.cli.metrics_table import table_of
 from theodora.cli.options import organisation_option, setting_options
+from theodora.cli.pending_note import tell_what_waits
 from theodora.cli.queries import read_query
 from theodora.cli.stores import existing_store
-from theodora.cli.waiting import tell_what_waits
 from theodora.dora.metrics.calendar import DAY_NS, Calendar, Interval, WeekStart
 from theodora.dora.metrics.metrics import Granularity
 from theodora.errors import Invalid, Problem

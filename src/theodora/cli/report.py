@@ -8,10 +8,10 @@ from typing import BinaryIO
 import click
 
 from theodora.cli.options import organisation_option, setting_options
+from theodora.cli.pending_note import tell_what_waits
 from theodora.cli.queries import read_query
 from theodora.cli.report_html import html_of
 from theodora.cli.stores import existing_store
-from theodora.cli.waiting import tell_what_waits
 from theodora.dora.metrics.calendar import Calendar
 from theodora.errors import Invalid, Problem
 from theodora.report.markdown import markdown_of

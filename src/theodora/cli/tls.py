@@ -8,8 +8,8 @@ from shlex import quote
 
 import click
 
-from theodora.cli.certificates import Certified, make_authority, make_server, read_authority
 from theodora.cli.invocation import program
+from theodora.cli.tls_certificates import Certified, make_authority, make_server, read_authority
 
 _AUTHORITY_NAME = "Theodora private authority"
 

@@ -10,7 +10,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import click
 
 from theodora.cli.import_files import opened_lines
-from theodora.cli.intake import (
+from theodora.cli.import_queue import (
     COMMITS_AT_ONCE,
     Intake,
     commits_into,

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import click
 
-from theodora.cli.intake import COMMITS_AT_ONCE, Intake, commits_into, events_into
+from theodora.cli.import_queue import COMMITS_AT_ONCE, Intake, commits_into, events_into
 from theodora.cli.options import organisation_option, setting_options
+from theodora.cli.pending_note import tell_what_waits
 from theodora.cli.stores import new_or_existing_store
-from theodora.cli.waiting import tell_what_waits
 from theodora.errors import Invalid
 from theodora.events import repository_id, without_credentials
 from theodora.git import History, Tag

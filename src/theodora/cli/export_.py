@@ -8,7 +8,7 @@ from typing import Any, BinaryIO, TypeVar, cast
 
 import click
 
-from theodora.cli.exporting_parquet import (
+from theodora.cli.export_parquet import (
     COMMIT_COLUMNS,
     DEPLOYMENT_COLUMNS,
     FAILURE_COLUMNS,
