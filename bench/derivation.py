@@ -20,9 +20,9 @@ import msgspec
 from theodora.dora import Commit, DeploymentSequence, derive
 from theodora.dora.derivation.sequence import in_order
 from theodora.events import Deployment
+from theodora.events.document import render
 from theodora.events.values import SECOND_NS
 from theodora.storage import Organisation, Store
-from theodora.web.api.wire import render
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 

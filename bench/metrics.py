@@ -34,9 +34,9 @@ import pandas as pd
 from bench.over_http import cache_folder, resident_mb
 from bench.world import END_NS, LeadTimes, deployment, lead_times, measured
 from theodora.dora import MetricsQuery, Period, Report
+from theodora.events.document import render
 from theodora.query import parse
 from theodora.storage import Store
-from theodora.web.api.wire import render
 
 DAY_NS = 86_400 * 10**9
 WEEK_NS = 7 * DAY_NS

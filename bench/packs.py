@@ -13,9 +13,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from theodora.events.document import render
 from theodora.git import PackStore
 from theodora.storage import Store
-from theodora.web.api.wire import render
 
 COMMITS = 4_000
 ROUNDS = 7

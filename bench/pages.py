@@ -29,9 +29,9 @@ from bench.over_http import cache_folder
 from bench.world import measured
 from theodora.app import build
 from theodora.config import load
+from theodora.events.document import render
 from theodora.query import Kind, parse, sort_key
 from theodora.storage import Selection, Store
-from theodora.web.api.wire import render
 from theodora.web.pages.shell.assets import assets
 
 REAL = Path(__file__).parents[2] / "shared" / "data"

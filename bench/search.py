@@ -18,10 +18,10 @@ import apsw
 
 from bench.over_http import cache_folder
 from bench.world import stored
+from theodora.events.document import render
 from theodora.query import Kind, parse, sort_key
 from theodora.storage import Selection, Store
 from theodora.storage.engine.sqlite.connection import connect_reader
-from theodora.web.api.wire import render
 
 LIMIT = 20
 ROUNDS = 60

@@ -20,9 +20,9 @@ from theodora.dora import Commit
 from theodora.dora.derivation.stages import STAGES
 from theodora.dora.metrics.columns import UNKNOWN_NS
 from theodora.events import Deployment, Git
+from theodora.events.document import render
 from theodora.storage import Organisation, Store
 from theodora.storage.derivation.commit_times import digest_of
-from theodora.web.api.wire import render
 
 SERVICES = 200
 TEAMS = 20

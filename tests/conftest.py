@@ -16,8 +16,8 @@ from postgresql import NEWEST, ON_CITUS, PostgresqlServer, either_kind
 from settling import hold_index, open_settled_stores
 from theodora.app import Built, build
 from theodora.config import load
+from theodora.events.document import render
 from theodora.storage import Organisation, Store
-from theodora.web.api.wire import render
 
 _SERVER_OF_ALL_WORKERS = pytest.StashKey[tuple[ExitStack, PostgresqlServer]]()
 

@@ -17,10 +17,10 @@ import psutil
 import serving
 from asking import DEPLOYMENT
 from theodora.dora import derive
+from theodora.events.document import render
 from theodora.storage import Organisation, Store
 from theodora.storage.derivation.inputs import whole_sequence
 from theodora.storage.facts.derivation_queue import SequenceKey
-from theodora.web.api.wire import render
 
 CLIENTS = 8
 SERVICES = 5

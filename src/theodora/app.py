@@ -11,6 +11,7 @@ from pathlib import Path
 from starlette.types import ASGIApp
 
 from theodora.config import Config, RateLimit
+from theodora.events.document import render
 from theodora.git import MirrorStore, PackStore
 from theodora.report.invocation import PLAIN, Invocation
 from theodora.sources.mirroring import Fetcher, Mirroring
@@ -20,7 +21,6 @@ from theodora.storage.access.keys import PERMISSIONS, KeyKind, new_secret
 from theodora.storage.derivation.worker import Deriver
 from theodora.storage.open import beside
 from theodora.storage.retention import Remover
-from theodora.web.api.wire import render
 from theodora.web.application import make_application
 from theodora.web.http.endpoint import Services
 from theodora.web.http.observe import Metrics

@@ -6,8 +6,8 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from theodora.cli import main
+from theodora.events.document import render
 from theodora.storage import Store
-from theodora.web.api.wire import render
 
 
 def test_the_demo_is_loaded_into_an_organisation(tmp_path: Path) -> None:

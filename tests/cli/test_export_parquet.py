@@ -13,8 +13,8 @@ from click.testing import CliRunner, Result
 from theodora.cli import export_parquet, main
 from theodora.dora import Commit
 from theodora.events import Deployment, Failure, Git
+from theodora.events.document import render
 from theodora.storage import Store
-from theodora.web.api.wire import render
 
 START_NS = 1_693_491_974_000_000_001
 GIT = Git("66adc9350f2cc9b250b69abddab733dd55e1a588", "https://github.com/acme/shop")

@@ -11,8 +11,8 @@ from click.testing import CliRunner, Result
 
 from dora.histories import SERVICES, SHARED, sequences
 from theodora.cli import main
+from theodora.events.document import render
 from theodora.storage import Organisation, Store
-from theodora.web.api.wire import render
 
 SHAS = [f"{number:040x}" for number in range(3)]
 COMMITS = [

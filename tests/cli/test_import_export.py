@@ -12,8 +12,8 @@ from click.testing import CliRunner, Result
 
 from theodora.cli import main
 from theodora.events import Deployment, Failure, Git
+from theodora.events.document import render
 from theodora.storage import Store
-from theodora.web.api.wire import render
 
 SHA = "66adc9350f2cc9b250b69abddab733dd55e1a588"
 FULL: dict[str, Any] = {

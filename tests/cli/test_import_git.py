@@ -15,9 +15,9 @@ from theodora.cli import main
 from theodora.cli.invocation import program
 from theodora.dora import MetricsQuery, Period
 from theodora.events import Deployment
+from theodora.events.document import render
 from theodora.query import parse
 from theodora.storage import Organisation, Store
-from theodora.web.api.wire import render
 
 URL = "https://github.com/acme/app.git"
 ID = "github.com/acme/app"

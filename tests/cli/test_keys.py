@@ -8,9 +8,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from theodora.cli import main
+from theodora.events.document import render
 from theodora.storage import Store
 from theodora.storage.access.keys import PERMISSIONS
-from theodora.web.api.wire import render
 
 Run = Callable[..., Result]
 

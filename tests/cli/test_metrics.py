@@ -10,9 +10,9 @@ from theodora.cli import main
 from theodora.cli.invocation import program
 from theodora.dora import Commit, PullRequest
 from theodora.events import Deployment, Failure, Git
+from theodora.events.document import render
 from theodora.report.wording import NARROW
 from theodora.storage import Store
-from theodora.web.api.wire import render
 
 HOUR_NS = 3_600 * 10**9
 MONDAY_NS = 1_772_409_600 * 10**9

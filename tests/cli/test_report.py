@@ -8,9 +8,9 @@ from click.testing import CliRunner, Result
 
 from theodora.cli import main
 from theodora.events import Deployment, Failure
+from theodora.events.document import render
 from theodora.report.wording import NARROW
 from theodora.storage import Store
-from theodora.web.api.wire import render
 from visiting import read_page
 
 DAY_NS = 86_400 * 10**9

@@ -10,8 +10,8 @@ from click.testing import CliRunner, Result
 
 from theodora.cli import main
 from theodora.events import Deployment, Failure, Git
+from theodora.events.document import render
 from theodora.storage import Store
-from theodora.web.api.wire import render
 
 SECOND_NS = 10**9
 START_NS = 1_700_000_000 * SECOND_NS

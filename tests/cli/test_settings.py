@@ -9,8 +9,8 @@ from click.testing import CliRunner, Result
 
 from theodora.cli import main
 from theodora.events import Deployment
+from theodora.events.document import render
 from theodora.storage import Store
-from theodora.web.api.wire import render
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from click.testing import CliRunner, Result
 
 from postgresql import PostgresqlServer
 from theodora.cli import main
+from theodora.events.document import render
 from theodora.storage import Store
-from theodora.web.api.wire import render
 
 NEEDS_A_STORE: Sequence[Sequence[str]] = (
     ("search",),

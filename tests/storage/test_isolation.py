@@ -20,6 +20,7 @@ from theodora.dora import Commit, MetricsQuery, Period, PullRequest
 from theodora.errors import NotFound
 from theodora.events import Deployment, Failure, Git
 from theodora.events.activity import UserActivity
+from theodora.events.document import render
 from theodora.query import Field, Kind, parse, resolve, sort_key
 from theodora.storage import (
     Giver,
@@ -34,7 +35,6 @@ from theodora.storage import (
 )
 from theodora.storage.access.key_usage import KEPT_REFUSALS, Refused
 from theodora.storage.metrics.counts import InPeriod
-from theodora.web.api.wire import render
 
 DAY_NS = 86_400 * 10**9
 NOW_NS = 20_000 * DAY_NS

@@ -9,11 +9,11 @@ import pytest
 from theodora.dora import Commit
 from theodora.errors import NotFound
 from theodora.events import Deployment, Failure, Git
+from theodora.events.document import render
 from theodora.query import parse
 from theodora.query.fields import Kind, sort_key
 from theodora.storage import Giver, Organisation, Selection, Store, Verdict, retention
 from theodora.storage.retention import DAY_NS, GoOn, Old, Remover, Retention
-from theodora.web.api.wire import render
 
 NOW_NS = 20_000 * DAY_NS
 BY_START = sort_key("started_at", Kind.DEPLOYMENT)

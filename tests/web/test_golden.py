@@ -12,9 +12,9 @@ from golden import examples
 from golden.compare import differences
 from golden.examples import Example
 from golden.served import Served
+from theodora.events.document import render
 from theodora.storage import Store
 from theodora.storage.access.keys import PERMISSIONS, KeyKind, new_secret
-from theodora.web.api.wire import render
 
 _numbers = itertools.count()
 

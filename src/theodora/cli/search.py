@@ -12,11 +12,12 @@ from theodora.cli.stores import existing_store
 from theodora.cli.tables import aligned
 from theodora.errors import Invalid, Problem
 from theodora.events import Deployment, Failure, nanoseconds_from_rfc3339
+from theodora.events.document import TimestampForm
 from theodora.query import SORT_KEYS, Event, Field, Kind, matches, resolve, sort_key
 from theodora.report.csv_text import csv_bytes
 from theodora.sources.json_lines import deployment_from_line, failure_from_line
 from theodora.storage import Selection
-from theodora.web.api.wire import TimestampForm, encode_resource
+from theodora.web.api.wire import encode_resource
 
 _COLUMNS = {
     Kind.DEPLOYMENT: ("started_at", "service", "env", "version", "team", "change_failure", "id"),

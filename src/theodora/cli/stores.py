@@ -6,9 +6,9 @@ from typing import Any
 import click
 
 from theodora.cli.options import config_from, names_database
+from theodora.events.document import render
 from theodora.storage import Store
 from theodora.storage.open import holds_store, sqlite_file
-from theodora.web.api.wire import render
 
 _NAME_IT = (
     "Run this in the folder the server was started in, or name the server's database with "

@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from theodora.events.document import render
 from theodora.storage import Organisation, Store
 from theodora.storage.access.key_usage import (
     KEPT_IGNORED,
@@ -17,7 +18,6 @@ from theodora.storage.access.key_usage import (
     Refused,
 )
 from theodora.storage.access.keys import Key, new_secret
-from theodora.web.api.wire import render
 
 WRONG_TIME = Refused(400, "/data/attributes/finished_at", "it must not be before started_at")
 

@@ -16,6 +16,7 @@ from theodora.dora import Commit, PullRequest
 from theodora.errors import UnequalCopy, UnusableStore
 from theodora.events import Deployment, Failure, Git
 from theodora.events.activity import UserActivity
+from theodora.events.document import render
 from theodora.storage import Giver, Store, Verdict
 from theodora.storage.access.key_usage import Refused
 from theodora.storage.access.sessions import SessionLimits
@@ -25,7 +26,6 @@ from theodora.storage.copy.tables import LEFT_OUT, TABLES, CopiedTable
 from theodora.storage.engine.cursor import only_value
 from theodora.storage.engine.migrate import Kind
 from theodora.storage.open import migrate_database, open_copy, open_original, sqlite_path
-from theodora.web.api.wire import render
 
 REPOSITORY = "https://github.com/acme/web"
 PATHS: dict[Kind, tuple[str, str]] = {

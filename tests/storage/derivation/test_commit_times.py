@@ -12,9 +12,9 @@ from theodora.dora.derivation.stages import Stages
 from theodora.dora.metrics.calendar import Period
 from theodora.dora.metrics.metrics import Metrics
 from theodora.events import Deployment, Git
+from theodora.events.document import render
 from theodora.storage import Organisation, Store, Verdict
 from theodora.storage.derivation.commit_times import decode_spans, digest_of, encode_spans
-from theodora.web.api.wire import render
 
 HOUR_NS = 3_600 * 10**9
 START_NS = 1_700_000_000 * 10**9

@@ -17,10 +17,10 @@ from storage.derivation.test_explain import explained
 from theodora.dora import DeploymentSequence, MetricsQuery, Period, derive
 from theodora.dora.derivation.explanation import explain
 from theodora.events import Deployment
+from theodora.events.document import render
 from theodora.storage import Organisation, Store, Verdict
 from theodora.storage.derivation.inputs import whole_sequence
 from theodora.storage.facts.derivation_queue import SequenceKey
-from theodora.web.api.wire import render
 
 pytestmark = pytest.mark.skipif(not SHARED.exists(), reason=f"{SHARED} is not there")
 

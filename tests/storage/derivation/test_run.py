@@ -16,8 +16,8 @@ from dora import worlds
 from settling import in_every_state
 from theodora.dora import DeploymentSequence, Override, Repository, derive
 from theodora.events import Deployment, Failure, Git
+from theodora.events.document import render
 from theodora.storage import Giver, Organisation, Store, Verdict
-from theodora.web.api.wire import render
 
 HOUR_NS = 3_600 * 10**9
 DERIVED = (

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from theodora.events import Deployment
+from theodora.events.document import render
 from theodora.query import Kind, sort_key
 from theodora.storage import Selection, Store
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.database import TakesLong
 from theodora.storage.engine.sqlite import database
 from theodora.storage.engine.sqlite.database import SqliteDatabase
-from theodora.web.api.wire import render
 
 
 def test_after_closing_the_file_alone_is_the_database(tmp_path: Path) -> None:

@@ -5,10 +5,10 @@ import pytest
 from databases import ON_SQLITE
 from repositories import hourly_commits
 from theodora.events import Deployment, Git
+from theodora.events.document import render
 from theodora.storage import Store
 from theodora.storage.derivation import explain, run
 from theodora.storage.engine.lru import Memory
-from theodora.web.api.wire import render
 
 
 def test_what_was_not_used_for_longest_goes_first() -> None:

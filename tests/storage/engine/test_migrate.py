@@ -11,6 +11,7 @@ import apsw
 import pytest
 
 from theodora.errors import UnusableSetting, UnusableStore
+from theodora.events.document import render
 from theodora.storage import Store
 from theodora.storage.engine.migrate import (
     Kind,
@@ -23,7 +24,6 @@ from theodora.storage.engine.sqlite.connection import connect_writer
 from theodora.storage.engine.sqlite.database import migrate_file
 from theodora.storage.engine.sqlite.schema import SqliteSchema
 from theodora.storage.open import sqlite_path
-from theodora.web.api.wire import render
 
 
 def rows(path: Path, statement: str) -> list[Any]:

@@ -8,6 +8,7 @@ import pytest
 from settling import STATES
 from theodora.dora import Commit, PullRequest
 from theodora.events import Deployment, Failure, Git, repository_id
+from theodora.events.document import render
 from theodora.query import parse
 from theodora.query.fields import Kind, sort_key
 from theodora.storage import Organisation, Store
@@ -15,7 +16,6 @@ from theodora.storage.events.index import index_some
 from theodora.storage.events.tables import DEPLOYMENTS
 from theodora.storage.open import open_database
 from theodora.storage.search.planner import Selection
-from theodora.web.api.wire import render
 
 STARTED_AT = sort_key("started_at", Kind.DEPLOYMENT)
 assert STARTED_AT

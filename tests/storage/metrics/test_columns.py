@@ -18,13 +18,13 @@ import pytest
 from repositories import hourly_commits
 from theodora.dora import MetricsQuery, Period
 from theodora.events import Deployment, Failure, Git
+from theodora.events.document import render
 from theodora.query import parse
 from theodora.storage import Organisation, Store, Verdict
 from theodora.storage.events.change_log import prune_changes
 from theodora.storage.metrics.cache import KeptColumns, Snapshots, Wanted
 from theodora.storage.metrics.columns import TooLarge
 from theodora.storage.open import open_database
-from theodora.web.api.wire import render
 
 HOUR_NS = 3_600 * 10**9
 START_NS = 1_700_000_000 * 10**9

@@ -12,6 +12,7 @@ import pytest
 
 from strategies.queries import random_event, random_query
 from theodora.events import Deployment
+from theodora.events.document import render
 from theodora.query import SORT_KEYS, Event, Kind, sort_key, to_text
 from theodora.storage import Document, Selection
 from theodora.storage.engine.cursor import Cursor
@@ -21,7 +22,6 @@ from theodora.storage.events.rows import Rows
 from theodora.storage.events.tables import DEPLOYMENTS, FAILURES, EventTable
 from theodora.storage.open import open_database
 from theodora.storage.search.planner import select_documents
-from theodora.web.api.wire import render
 
 TABLES: dict[Kind, EventTable[Any]] = {Kind.DEPLOYMENT: DEPLOYMENTS, Kind.FAILURE: FAILURES}
 STATES = ("nothing indexed", "half indexed", "everything indexed")

@@ -16,11 +16,11 @@ import pytest
 from postgresql import PostgresqlServer, postgresql
 from theodora.dora import MetricsQuery, Period
 from theodora.events import Deployment, Failure, Git
+from theodora.events.document import render
 from theodora.query import Kind, parse, sort_key
 from theodora.storage import Organisation, Selection, Store, Verdict
 from theodora.storage.copy.copy import Copying
 from theodora.storage.open import open_copy, open_original
-from theodora.web.api.wire import render
 
 EVENTS = 20_000
 SERVICES = 40

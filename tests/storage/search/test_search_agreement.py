@@ -22,6 +22,7 @@ from databases import KINDS
 from strategies.queries import random_event, random_query
 from theodora.dora import Period
 from theodora.events import Deployment
+from theodora.events.document import render
 from theodora.query import SORT_KEYS, Event, Kind, Query, matches, parse, sort_key, to_text
 from theodora.storage import Organisation, Selection
 from theodora.storage.engine.cursor import Cursor
@@ -35,7 +36,6 @@ from theodora.storage.metrics.columns import KeptDeployments, KeptIncidents
 from theodora.storage.metrics.filter import Selecting
 from theodora.storage.open import open_database
 from theodora.storage.search.planner import Choice, Position, Search, Thresholds
-from theodora.web.api.wire import render
 
 T = TypeVar("T")
 

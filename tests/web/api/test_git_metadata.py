@@ -13,8 +13,8 @@ from databases import ON_SQLITE
 from repositories import GitRepository, commit_data, make_pack, make_repository, object_sha
 from theodora.dora import Commit
 from theodora.events import repository_id
+from theodora.events.document import render
 from theodora.storage import Store
-from theodora.web.api.wire import render
 
 SEARCH = "/api/v2/git/repository/search_commits"
 PACKFILE = "/api/v2/git/repository/packfile"

@@ -3,13 +3,13 @@
 from theodora.errors import Invalid
 from theodora.events import Deployment, Failure
 from theodora.events.attributes import read_deployment, read_failure
+from theodora.events.document import TimestampForm
 from theodora.query.fields import Kind
 from theodora.storage import DocumentPage, Placed, Selection
 from theodora.web.api import wire
 from theodora.web.api.cursors import NEXT_CURSOR, encode_cursor
 from theodora.web.api.ignored_members import count_ignored
 from theodora.web.api.overrides import giver_of
-from theodora.web.api.wire import TimestampForm
 from theodora.web.http.operations import Pending, Request
 from theodora.web.http.responses import Reply
 from theodora.web.http.timestamps import timestamp_form

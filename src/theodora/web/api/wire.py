@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from decimal import Decimal
-from enum import Enum
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
@@ -18,7 +17,6 @@ from theodora.errors import Invalid, Problem
 from theodora.events import (
     Deployment,
     Failure,
-    Remediation,
     RemediationType,
     format_rfc3339,
     nanoseconds_from_integer,
@@ -32,6 +30,7 @@ from theodora.events.attributes import (
     shortened,
     wrong_type,
 )
+from theodora.events.document import GAP, TimestampForm, attributes_of
 from theodora.events.json_values import (
     JsonObject,
     JsonValue,
@@ -438,75 +437,7 @@ def _remediation_target(
 # Responses
 
 
-class TimestampForm(Enum):
-    """How instants are written."""
-
-    UNIX_NS = "unix_ns"
-    RFC3339 = "rfc3339"
-
-    def write(self, instant_ns: int) -> int | str:
-        return instant_ns if self is TimestampForm.UNIX_NS else format_rfc3339(instant_ns)
-
-
-WriteInstant = Callable[[int], int | str]
-
 _TYPES = {Kind.DEPLOYMENT: "dora_deployment", Kind.FAILURE: "dora_failure"}
-
-_GAP = "\x1e"
-"""Stands for an instant in rendered attributes; no text of an event holds a control character."""
-_ENCODED_GAP = _encode(_GAP).decode()
-
-
-def _gap(_: int) -> str:
-    return _GAP
-
-
-class _DeploymentGit(msgspec.Struct):
-    commit_sha: str
-    repository_id: str
-    repository_url: str
-
-
-class _FailureGit(msgspec.Struct):
-    commit_sha: str
-    repository_url: str
-    repository_id: str
-
-
-class _DeploymentAttributes(msgspec.Struct, kw_only=True, omit_defaults=True):
-    service: str
-    started_at: int | str
-    finished_at: int | str
-    env: str | None = None
-    team: str | None = None
-    version: str | None = None
-    git: _DeploymentGit | None = None
-    custom_tags: tuple[str, ...] = ()
-    change_failure: bool | None
-    deployment_type: str
-    remediation: Remediation | None = None
-    recovery_time_sec: int | None = None
-    number_of_commits: int | None = None
-    change_lead_time: int | None = None
-    duration: int
-    source: str
-    created_at: int | str
-
-
-class _FailureAttributes(msgspec.Struct, kw_only=True, omit_defaults=True):
-    services: tuple[str, ...] = ()
-    started_at: int | str
-    finished_at: int | str | None = None
-    env: str | None = None
-    team: str | None = None
-    version: str | None = None
-    name: str | None = None
-    severity: str | None = None
-    git: _FailureGit | None = None
-    custom_tags: tuple[str, ...] = ()
-    time_to_restore: int | None = None
-    source: str
-    created_at: int | str
 
 
 class Resource(msgspec.Struct):
@@ -527,11 +458,6 @@ def encode_created(event: Deployment | Failure) -> bytes:
     return encode_data({"id": event.id, "type": _type(event)})
 
 
-def render(event: Deployment | Failure) -> str:
-    """An event's attributes with a gap for each instant, to be kept and written many times."""
-    return _encode(_attributes(event, _gap)).decode().replace(_ENCODED_GAP, _GAP)
-
-
 def encode_documents(kind: Kind, documents: Iterable[Document], form: TimestampForm) -> bytes:
     """The answer to a list request, from attributes that were rendered before."""
     opening = f'","type":"{_TYPES[kind]}","attributes":'
@@ -547,9 +473,9 @@ def _filled(document: Document, write: Callable[[int], str]) -> str:
     _, started_at_ns, finished_at_ns, created_at_ns, attributes = document
     started, created = write(started_at_ns), write(created_at_ns)
     if finished_at_ns is None:
-        first, second, last = attributes.split(_GAP)
+        first, second, last = attributes.split(GAP)
         return f"{first}{started}{second}{created}{last}"
-    first, second, third, last = attributes.split(_GAP)
+    first, second, third, last = attributes.split(GAP)
     return f"{first}{started}{second}{write(finished_at_ns)}{third}{created}{last}"
 
 
@@ -567,59 +493,8 @@ def encode_event(event: Deployment | Failure, form: TimestampForm) -> bytes:
 
 
 def _resource(event: Deployment | Failure, form: TimestampForm) -> Resource:
-    return Resource(event.id, _type(event), _attributes(event, form.write))
+    return Resource(event.id, _type(event), attributes_of(event, form.write))
 
 
 def _type(event: Deployment | Failure) -> str:
     return _TYPES[Kind.DEPLOYMENT if isinstance(event, Deployment) else Kind.FAILURE]
-
-
-def _attributes(
-    event: Deployment | Failure, write: WriteInstant
-) -> "_DeploymentAttributes | _FailureAttributes":
-    if isinstance(event, Deployment):
-        return _deployment_attributes(event, write)
-    return _failure_attributes(event, write)
-
-
-def _deployment_attributes(event: Deployment, write: WriteInstant) -> _DeploymentAttributes:
-    git = event.git
-    return _DeploymentAttributes(
-        service=event.service,
-        started_at=write(event.started_at_ns),
-        finished_at=write(event.finished_at_ns),
-        env=event.env,
-        team=event.team,
-        version=event.version,
-        git=git and _DeploymentGit(git.commit_sha, git.repository_id, git.repository_url),
-        custom_tags=event.custom_tags,
-        change_failure=event.change_failure,
-        deployment_type=event.deployment_type,
-        remediation=event.remediation,
-        recovery_time_sec=event.recovery_time_sec,
-        number_of_commits=event.number_of_commits,
-        change_lead_time=event.change_lead_time,
-        duration=event.duration,
-        source=event.source,
-        created_at=write(event.created_at_ns),
-    )
-
-
-def _failure_attributes(event: Failure, write: WriteInstant) -> _FailureAttributes:
-    git = event.git
-    finished_at_ns = event.finished_at_ns
-    return _FailureAttributes(
-        services=event.services,
-        started_at=write(event.started_at_ns),
-        finished_at=None if finished_at_ns is None else write(finished_at_ns),
-        env=event.env,
-        team=event.team,
-        version=event.version,
-        name=event.name,
-        severity=event.severity,
-        git=git and _FailureGit(git.commit_sha, git.repository_url, git.repository_id),
-        custom_tags=event.custom_tags,
-        time_to_restore=event.time_to_restore,
-        source=event.source,
-        created_at=write(event.created_at_ns),
-    )

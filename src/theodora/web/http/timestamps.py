@@ -4,7 +4,7 @@ import re
 from functools import lru_cache
 
 from theodora.errors import Invalid, Problem
-from theodora.web.api.wire import TimestampForm
+from theodora.events.document import TimestampForm
 
 FORMS = ("auto", "unix_ns", "rfc3339")
 

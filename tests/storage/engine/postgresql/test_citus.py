@@ -12,10 +12,10 @@ from databases import Databases
 from postgresql import HAS_CITUS, PostgresqlServer, citus
 from theodora.cli import main
 from theodora.events import Deployment
+from theodora.events.document import render
 from theodora.query import Kind, parse, sort_key
 from theodora.storage import Selection, Store
 from theodora.storage.engine.migrate import migrations
-from theodora.web.api.wire import render
 
 needs_citus = pytest.mark.skipif(not HAS_CITUS, reason="Citus is not installed here")
 

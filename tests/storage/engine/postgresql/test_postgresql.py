@@ -16,6 +16,7 @@ from databases import Databases
 from postgresql import OLDEST, ON_CITUS, PostgresqlServer, postgresql
 from theodora.errors import Unavailable, UnusableSetting
 from theodora.events import Deployment
+from theodora.events.document import render
 from theodora.storage import Store
 from theodora.storage.engine.migrate import migrations
 from theodora.storage.engine.postgresql.committer import PostgresqlCommitter
@@ -25,7 +26,6 @@ from theodora.storage.engine.postgresql.statistics import Statistics
 from theodora.storage.engine.postgresql.translation import statements, translated, translated_schema
 from theodora.storage.facts.derivation_queue import marked_sequences, take_mark
 from theodora.storage.open import migrate_database, open_database
-from theodora.web.api.wire import render
 
 
 @pytest.fixture

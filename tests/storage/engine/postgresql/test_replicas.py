@@ -16,8 +16,8 @@ from asking import DEPLOYMENTS, SHOPIST, Tenant, make_tenant, server_in_process
 from postgresql import PostgresqlServer, postgresql, replica_of
 from theodora.errors import ReadOnly, UnusableSetting
 from theodora.events import Deployment
+from theodora.events.document import render
 from theodora.storage import Organisation, ReplicaUse, Store
-from theodora.web.api.wire import render
 from visiting import sign_in
 
 _PATIENCE_SECONDS = 30

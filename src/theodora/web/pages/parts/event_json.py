@@ -5,8 +5,9 @@ import re
 import msgspec
 
 from theodora.events import Deployment, Failure
+from theodora.events.document import TimestampForm
 from theodora.report.wording import TURNING
-from theodora.web.api.wire import TimestampForm, encode_event
+from theodora.web.api.wire import encode_event
 
 _TURNING = re.compile(f"[{TURNING}]")
 
