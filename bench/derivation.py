@@ -20,7 +20,6 @@ import msgspec
 from theodora.dora import Commit, DeploymentSequence, derive
 from theodora.dora.derivation.sequence import in_order
 from theodora.events import Deployment
-from theodora.events.document import render
 from theodora.events.values import SECOND_NS
 from theodora.storage import Organisation, Store
 
@@ -170,7 +169,7 @@ def _one_late_event(histories: Mapping[str, History], folder: Path) -> None:
         (sequence for history in histories.values() for sequence in history.values()),
         key=lambda sequence: len(sequence.deployments),
     )
-    with Store(f"sqlite:///{folder / 'late.db'}", render) as store:
+    with Store(f"sqlite:///{folder / 'late.db'}") as store:
         org = store.keys.ensure_organisation("default", 1).result()
         _store(store, org, longest)
         began = time.perf_counter()

@@ -34,7 +34,6 @@ import pandas as pd
 from bench.over_http import cache_folder, resident_mb
 from bench.world import END_NS, LeadTimes, deployment, lead_times, measured
 from theodora.dora import MetricsQuery, Period, Report
-from theodora.events.document import render
 from theodora.query import parse
 from theodora.storage import Store
 
@@ -289,7 +288,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             copy = Path(folder) / "theodora.db"
             shutil.copy(path, copy)
-            with Store(f"sqlite:///{copy}", render) as store:
+            with Store(f"sqlite:///{copy}") as store:
                 theodora = Theodora(store)
                 _print_building(theodora, count)
                 _print_ratios(theodora, copy, count)

@@ -13,7 +13,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from theodora.events.document import render
 from theodora.git import PackStore
 from theodora.storage import Store
 
@@ -74,7 +73,7 @@ def indexed(pack: bytes, folder: Path) -> float:
 
 def stored(pack: bytes, head: str, folder: Path) -> float:
     """Seconds until every commit of the pack, with its changed paths, is durable."""
-    with Store(f"sqlite:///{folder / 'theodora.db'}", render) as store:
+    with Store(f"sqlite:///{folder / 'theodora.db'}") as store:
         org = store.keys.ensure_organisation("default", 1).result()
         started = time.perf_counter()
         commits = PackStore(folder / "git").receive(org.uuid, "example.org/app", head, pack)

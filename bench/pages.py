@@ -29,7 +29,6 @@ from bench.over_http import cache_folder
 from bench.world import measured
 from theodora.app import build
 from theodora.config import load
-from theodora.events.document import render
 from theodora.query import Kind, parse, sort_key
 from theodora.storage import Selection, Store
 from theodora.web.pages.shell.assets import assets
@@ -122,7 +121,7 @@ def _measure(title: str, path: Path) -> None:
 
 def _pages(path: Path) -> tuple[Mapping[str, str], int]:
     """What is looked at, and when: an hour after the newest deployment."""
-    with Store(f"sqlite:///{path}", render) as store:
+    with Store(f"sqlite:///{path}") as store:
         org = store.keys.ensure_organisation("default", 1).result()
         by_time = sort_key("finished_at", Kind.DEPLOYMENT)
         assert by_time

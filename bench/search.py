@@ -18,7 +18,6 @@ import apsw
 
 from bench.over_http import cache_folder
 from bench.world import stored
-from theodora.events.document import render
 from theodora.query import Kind, parse, sort_key
 from theodora.storage import Selection, Store
 from theodora.storage.engine.sqlite.connection import connect_reader
@@ -126,7 +125,7 @@ def main() -> None:
 @contextmanager
 def opened(count: int) -> Iterator[tuple[Store, apsw.Connection]]:
     path = stored(count, cache_folder())
-    with Store(f"sqlite:///{path}", render) as store:
+    with Store(f"sqlite:///{path}") as store:
         plain = connect_reader(path)
         yield store, plain
         plain.close()

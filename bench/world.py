@@ -20,7 +20,6 @@ from theodora.dora import Commit
 from theodora.dora.derivation.stages import STAGES
 from theodora.dora.metrics.columns import UNKNOWN_NS
 from theodora.events import Deployment, Git
-from theodora.events.document import render
 from theodora.storage import Organisation, Store
 from theodora.storage.derivation.commit_times import digest_of
 
@@ -159,7 +158,7 @@ def measured(count: int, folder: Path) -> Path:
     if count > _MOST_DERIVED:
         return _made(path, count, events, partial(_write_lead_times, count))
     _made(path, count, events, partial(_add_commits, count))
-    with Store(f"sqlite:///{path}", render) as store:
+    with Store(f"sqlite:///{path}") as store:
         # What an older version derived, a migration may have marked to be derived anew.
         store.derivations.derive_all_marked()
     return path
@@ -176,7 +175,7 @@ def _made(
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_suffix(".unfinished")
         unfinished.unlink(missing_ok=True)
-        with Store(f"sqlite:///{unfinished}", render) as store:
+        with Store(f"sqlite:///{unfinished}") as store:
             org = store.keys.ensure_organisation("default", time.time_ns()).result()
             load(store, org, events, count)
             store.derivations.derive_all_marked()
@@ -201,7 +200,7 @@ def load(store: Store, org: Organisation, events: Iterator[Deployment], count: i
 def _add_commits(count: int, path: Path) -> None:
     """Has them derived, too."""
     waiting: defaultdict[str, list[Commit]] = defaultdict(list)
-    with Store(f"sqlite:///{path}", render) as store:
+    with Store(f"sqlite:///{path}") as store:
         org = store.keys.organisation("default")
         with _progress(histories(count), count, "storing commits of {:,} deployments") as bar:
             for each in bar:

@@ -16,7 +16,6 @@ from postgresql import NEWEST, ON_CITUS, PostgresqlServer, either_kind
 from settling import hold_index, open_settled_stores
 from theodora.app import Built, build
 from theodora.config import load
-from theodora.events.document import render
 from theodora.storage import Organisation, Store
 
 _SERVER_OF_ALL_WORKERS = pytest.StashKey[tuple[ExitStack, PostgresqlServer]]()
@@ -100,7 +99,7 @@ def index(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.fixture
 def store(database: str, index: None) -> Iterator[Store]:
     """An empty store in a real database."""
-    with Store(database, render) as store:
+    with Store(database) as store:
         yield store
 
 

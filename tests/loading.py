@@ -17,7 +17,6 @@ import psutil
 import serving
 from asking import DEPLOYMENT
 from theodora.dora import derive
-from theodora.events.document import render
 from theodora.storage import Organisation, Store
 from theodora.storage.derivation.inputs import whole_sequence
 from theodora.storage.facts.derivation_queue import SequenceKey
@@ -130,7 +129,7 @@ class Found:
 
 def found(url: str, acknowledged: dict[int, str]) -> Found:
     """Looks at the store with a process of its own, once everything is derived."""
-    with Store(url, render) as store:
+    with Store(url) as store:
         org = store.keys.organisation("default")
         stored = list(store.deployments.everything(org))
         wait_until_derived(store)

@@ -11,7 +11,6 @@ from pathlib import Path
 from starlette.types import ASGIApp
 
 from theodora.config import Config, RateLimit
-from theodora.events.document import render
 from theodora.git import MirrorStore, PackStore
 from theodora.report.invocation import PLAIN, Invocation
 from theodora.sources.mirroring import Fetcher, Mirroring
@@ -65,7 +64,6 @@ def build(config: Config, invocation: Invocation = PLAIN) -> Built:
 
     store = Store(
         config.database,
-        render,
         on_commit=note_commit,
         read_url=config.read_database_url,
         metrics_memory_mib=config.metrics_memory_mib,

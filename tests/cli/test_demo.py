@@ -6,7 +6,6 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from theodora.cli import main
-from theodora.events.document import render
 from theodora.storage import Store
 
 
@@ -16,6 +15,6 @@ def test_the_demo_is_loaded_into_an_organisation(tmp_path: Path) -> None:
     assert result.exit_code == 0
     loaded = re.fullmatch(r"loaded ([\d,]+) events into organisation shop\n", result.stdout)
     assert loaded
-    with Store(url, render) as store:
+    with Store(url) as store:
         count = store.deployments.count() + store.failures.count()
     assert int(loaded[1].replace(",", "")) == count > 2_000

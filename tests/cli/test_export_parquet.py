@@ -13,7 +13,6 @@ from click.testing import CliRunner, Result
 from theodora.cli import export_parquet, main
 from theodora.dora import Commit
 from theodora.events import Deployment, Failure, Git
-from theodora.events.document import render
 from theodora.storage import Store
 
 START_NS = 1_693_491_974_000_000_001
@@ -26,7 +25,7 @@ TEXTS = pa.list_(pa.string())
 def url(tmp_path: Path) -> str:
     """Deployments of which one was undone, two failures and two commits."""
     url = f"sqlite:///{tmp_path / 'theodora.db'}"
-    with Store(url, render) as store:
+    with Store(url) as store:
         org = store.keys.ensure_organisation("default", 1).result()
         for number, version in enumerate(("v1", "v2", "v1", "é")):
             event = Deployment(
@@ -146,7 +145,7 @@ def test_a_group_of_rows_is_written_at_a_time(
 
 def test_nothing_is_a_file_too(tmp_path: Path):
     url, file = f"sqlite:///{tmp_path / 'empty.db'}", tmp_path / "events.parquet"
-    with Store(url, render) as store:
+    with Store(url) as store:
         store.keys.ensure_organisation("default", 1).result()
     assert export(url, "failures", "parquet", file).exit_code == 0
     assert pq.read_table(file).num_rows == 0

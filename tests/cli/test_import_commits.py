@@ -11,7 +11,6 @@ from click.testing import CliRunner, Result
 
 from dora.histories import SERVICES, SHARED, sequences
 from theodora.cli import main
-from theodora.events.document import render
 from theodora.storage import Organisation, Store
 
 SHAS = [f"{number:040x}" for number in range(3)]
@@ -35,7 +34,7 @@ def lines(*documents: object) -> str:
 
 @contextmanager
 def stored(folder: Path) -> Iterator[tuple[Store, Organisation]]:
-    with Store(f"sqlite:///{folder / 'theodora.db'}", render) as store:
+    with Store(f"sqlite:///{folder / 'theodora.db'}") as store:
         yield store, store.keys.organisation("default")
 
 

@@ -12,7 +12,6 @@ from click.testing import CliRunner, Result
 
 from theodora.cli import main
 from theodora.events import Deployment, Failure, Git
-from theodora.events.document import render
 from theodora.storage import Store
 
 SHA = "66adc9350f2cc9b250b69abddab733dd55e1a588"
@@ -79,7 +78,7 @@ def exported(run: Run, kind: str = "deployments", **options: str) -> list[dict[s
 
 
 def stored(url: str) -> list[Deployment]:
-    with Store(url, render) as store:
+    with Store(url) as store:
         return list(store.deployments.everything(store.keys.organisation("default")))
 
 
@@ -237,7 +236,7 @@ def test_organisations_are_kept_apart(run: Run) -> None:
 
 def test_an_open_failure_has_no_end(run: Run, url: str) -> None:
     run("import", "failures", "-", given=lines({"team": "x", "started_at": 1693491974}))
-    with Store(url, render) as store:
+    with Store(url) as store:
         [failure] = store.failures.everything(store.keys.organisation("default"))
     assert failure == Failure(
         id=failure.id,

@@ -15,7 +15,6 @@ from theodora.cli import main
 from theodora.cli.invocation import program
 from theodora.dora import MetricsQuery, Period
 from theodora.events import Deployment
-from theodora.events.document import render
 from theodora.query import parse
 from theodora.storage import Organisation, Store
 
@@ -52,7 +51,7 @@ def run(folder: Path, *options: object, path: object = None) -> Result:
 
 @contextmanager
 def stored(folder: Path) -> Iterator[tuple[Store, Organisation]]:
-    with Store(f"sqlite:///{folder / 'theodora.db'}", render) as store:
+    with Store(f"sqlite:///{folder / 'theodora.db'}") as store:
         yield store, store.keys.organisation("default")
 
 

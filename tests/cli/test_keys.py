@@ -8,7 +8,6 @@ import pytest
 from click.testing import CliRunner, Result
 
 from theodora.cli import main
-from theodora.events.document import render
 from theodora.storage import Store
 from theodora.storage.access.keys import PERMISSIONS
 
@@ -49,7 +48,7 @@ def test_a_key_may_do_what_it_is_given(run: Run, url: str) -> None:
         *("keys", "create", "application", "--org", "acme"),
         *("--permission", "dora_metrics_read", "--permission", "dora_settings_write"),
     )
-    with Store(url, render) as store:
+    with Store(url) as store:
         key = store.keys.find("application", created.stdout.strip())
         assert key is not None
         assert key.permissions == {"dora_metrics_read", "dora_settings_write"}
@@ -74,7 +73,7 @@ def test_a_revoked_key_says_since_when(run: Run, url: str) -> None:
     assert re.search(r"  revoked \S+Z  ", first)
     assert run("keys", "revoke", id_).exit_code == 0
     assert run("keys", "list").stdout == first
-    with Store(url, render) as store:
+    with Store(url) as store:
         assert store.keys.find("api", secret) is None
 
 

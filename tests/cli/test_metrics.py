@@ -10,7 +10,6 @@ from theodora.cli import main
 from theodora.cli.invocation import program
 from theodora.dora import Commit, PullRequest
 from theodora.events import Deployment, Failure, Git
-from theodora.events.document import render
 from theodora.report.wording import NARROW
 from theodora.storage import Store
 
@@ -31,7 +30,7 @@ def url(tmp_path: Path) -> str:
         ("web", "v3", 200),
         ("pay", "v1", 30),
     ]
-    with Store(url, render) as store:
+    with Store(url) as store:
         org = store.keys.ensure_organisation("default", 1).result()
         for service, version, hours in events:
             at = MONDAY_NS + int(hours * HOUR_NS)
@@ -99,7 +98,7 @@ def test_stages_are_a_table_of_shares_and_spans(url: str):
     """They add up: the shares are of all the time from commit to deployment."""
     begin_ns = MONDAY_NS + 24 * HOUR_NS
     first, second = "1" * 40, "2" * 40
-    with Store(url, render) as store:
+    with Store(url) as store:
         org = store.keys.organisation("default")
         commits = [
             Commit(sha=first, author_time_ns=begin_ns, commit_time_ns=begin_ns),
@@ -161,7 +160,7 @@ def test_nothing_at_all_is_said_in_words(url: str):
 
 def test_what_is_not_derived_yet_is_told_beside_the_numbers(url: str):
     assert run(url).stderr == ""
-    with Store(url, render) as store:
+    with Store(url) as store:
         org = store.keys.organisation("default")
         at = MONDAY_NS + 300 * HOUR_NS
         late = Deployment(service="web", started_at_ns=at, finished_at_ns=at)

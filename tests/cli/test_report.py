@@ -8,7 +8,6 @@ from click.testing import CliRunner, Result
 
 from theodora.cli import main
 from theodora.events import Deployment, Failure
-from theodora.events.document import render
 from theodora.report.wording import NARROW
 from theodora.storage import Store
 from visiting import read_page
@@ -23,7 +22,7 @@ HOSTILE = '<script>alert("x")</script> | *b* `c`\n# d'
 def url(tmp_path: Path) -> str:
     """Three months of two teams; in October one deployment is undone, one failure stays open."""
     url = f"sqlite:///{tmp_path / 'theodora.db'}"
-    with Store(url, render) as store:
+    with Store(url) as store:
         org = store.keys.ensure_organisation("default", 1).result()
         for day in range(-61, 31, 2):
             version = "v-bad" if day == 9 else f"v{7 if day in (7, 11) else day}"
@@ -143,7 +142,7 @@ def test_a_running_month_is_compared_with_as_much_of_the_one_before(url: str):
 
 
 def test_hostile_names_stay_text(url: str):
-    with Store(url, render) as store:
+    with Store(url) as store:
         org = store.keys.organisation("default")
         event = Deployment(
             service=HOSTILE,

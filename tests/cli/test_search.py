@@ -10,7 +10,6 @@ from click.testing import CliRunner, Result
 
 from theodora.cli import main
 from theodora.events import Deployment, Failure, Git
-from theodora.events.document import render
 from theodora.storage import Store
 
 SECOND_NS = 10**9
@@ -21,7 +20,7 @@ START_NS = 1_700_000_000 * SECOND_NS
 def url(tmp_path: Path) -> str:
     """Nine deployments of three services, a minute apart, and one failure."""
     url = f"sqlite:///{tmp_path / 'theodora.db'}"
-    with Store(url, render) as store:
+    with Store(url) as store:
         org = store.keys.ensure_organisation("default", 1).result()
         for number in range(9):
             deployment = Deployment(

@@ -9,7 +9,6 @@ from click.testing import CliRunner, Result
 
 from theodora.cli import main
 from theodora.events import Deployment
-from theodora.events.document import render
 from theodora.storage import Store
 
 
@@ -17,7 +16,7 @@ from theodora.storage import Store
 def database(tmp_path: Path) -> str:
     """A database with v1, v2 and v1 again, not derived yet."""
     url = f"sqlite:///{tmp_path / 'theodora.db'}"
-    with Store(url, render) as store:
+    with Store(url) as store:
         org = store.keys.ensure_organisation("default", 1).result()
         for hour, version in enumerate(("v1", "v2", "v1"), 1):
             at = hour * 3_600 * 10**9
@@ -33,7 +32,7 @@ def run(*arguments: str, given: Any = None) -> Result:
 
 
 def failed(database: str) -> list[str]:
-    with Store(database, render) as store:
+    with Store(database) as store:
         events = store.deployments.everything(store.keys.organisation("default"))
         return [event.id for event in events if event.change_failure]
 

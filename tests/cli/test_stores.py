@@ -8,7 +8,6 @@ from click.testing import CliRunner, Result
 
 from postgresql import PostgresqlServer
 from theodora.cli import main
-from theodora.events.document import render
 from theodora.storage import Store
 
 NEEDS_A_STORE: Sequence[Sequence[str]] = (
@@ -59,7 +58,7 @@ def run(*command: str, **environment: str) -> Result:
 
 def make_store(path: Path, org: str) -> None:
     path.parent.mkdir(exist_ok=True)
-    with Store(f"sqlite:///{path}", render) as store:
+    with Store(f"sqlite:///{path}") as store:
         store.keys.ensure_organisation(org, 1).result()
 
 

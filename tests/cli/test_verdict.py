@@ -9,14 +9,13 @@ from click.testing import CliRunner, Result
 
 from theodora.cli import main
 from theodora.events import Deployment
-from theodora.events.document import render
 from theodora.storage import Store
 
 
 def new_database(path: Path) -> str:
     """A database with v1, v2 and v3, one an hour."""
     url = f"sqlite:///{path}"
-    with Store(url, render) as store:
+    with Store(url) as store:
         org = store.keys.ensure_organisation("default", 1).result()
         for hour, version in enumerate(("v1", "v2", "v3"), 1):
             at = hour * 3_600 * 10**9
@@ -45,7 +44,7 @@ def shown(database: str, *arguments: str) -> dict[str, Any]:
 
 def failed(database: str) -> dict[str, tuple[bool | None, int | None]]:
     run("derive", "--database", database)
-    with Store(database, render) as store:
+    with Store(database) as store:
         events = store.deployments.everything(store.keys.organisation("default"))
         return {event.id: (event.change_failure, event.recovery_time_sec) for event in events}
 

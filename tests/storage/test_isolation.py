@@ -20,7 +20,6 @@ from theodora.dora import Commit, MetricsQuery, Period, PullRequest
 from theodora.errors import NotFound
 from theodora.events import Deployment, Failure, Git
 from theodora.events.activity import UserActivity
-from theodora.events.document import render
 from theodora.query import Field, Kind, parse, resolve, sort_key
 from theodora.storage import (
     Giver,
@@ -474,7 +473,7 @@ def test_no_write_changes_an_answer_to_another_organisation(database: str, store
         store.derivations.derive_all_marked()
         after = {**answers(ours), "derivations.waiting": waiting}
         assert {each for each in READS if after[each] != before[each]} == set(), name
-    with Store(database, render) as another:
+    with Store(database) as another:
         assert answers(replace(ours, store=another)) == before
         assert answers(replace(theirs, store=another)) == answers(theirs)
 
@@ -528,7 +527,7 @@ def test_an_organisation_is_derived_as_if_it_were_alone(store: Store, tmp_path: 
         written(write, ours)
     store.derivations.derive_all_marked()
     theirs = make(store, "pear")
-    with Store(f"sqlite:///{tmp_path / 'alone.db'}", render) as other_store:
+    with Store(f"sqlite:///{tmp_path / 'alone.db'}") as other_store:
         alone = make(other_store, "pear")
         for name, write in (("by version", give_verdict_by_version), *WRITES):
             for it in (theirs, alone):

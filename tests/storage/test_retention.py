@@ -9,7 +9,6 @@ import pytest
 from theodora.dora import Commit
 from theodora.errors import NotFound
 from theodora.events import Deployment, Failure, Git
-from theodora.events.document import render
 from theodora.query import parse
 from theodora.query.fields import Kind, sort_key
 from theodora.storage import Giver, Organisation, Selection, Store, Verdict, retention
@@ -232,7 +231,7 @@ def test_a_server_removes_what_is_too_old_by_itself(store: Store, org: Organisat
                 removed.set()
 
     store.retention.put(org, 1).result()
-    remover = Remover(Watched(store._database, render))
+    remover = Remover(Watched(store._database))
     remover.start()
     assert removed.wait(30)
     remover.stop()

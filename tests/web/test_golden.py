@@ -12,7 +12,6 @@ from golden import examples
 from golden.compare import differences
 from golden.examples import Example
 from golden.served import Served
-from theodora.events.document import render
 from theodora.storage import Store
 from theodora.storage.access.keys import PERMISSIONS, KeyKind, new_secret
 
@@ -22,7 +21,7 @@ _numbers = itertools.count()
 @pytest.fixture(scope="module")
 def store(server: serving.Server) -> Iterator[Store]:
     """The store of the running server, opened beside it as commands do."""
-    with Store(server.database_url, render) as store:
+    with Store(server.database_url) as store:
         yield store
 
 

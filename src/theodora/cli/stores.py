@@ -6,7 +6,6 @@ from typing import Any
 import click
 
 from theodora.cli.options import config_from, names_database
-from theodora.events.document import render
 from theodora.storage import Store
 from theodora.storage.open import holds_store, sqlite_file
 
@@ -21,7 +20,7 @@ def existing_store(flags: Mapping[str, str | None], **options: Any) -> Store:
     url = config_from(flags).database
     if not holds_store(url):
         raise click.ClickException(f"{_nothing_at(url)} {_NAME_IT}")
-    return Store(url, render, **options)
+    return Store(url, **options)
 
 
 def new_or_existing_store(flags: Mapping[str, str | None]) -> Store:
@@ -29,7 +28,7 @@ def new_or_existing_store(flags: Mapping[str, str | None]) -> Store:
     url = config_from(flags).database
     if not names_database(flags) and not holds_store(url):
         click.echo(f"{_nothing_at(url)} Making one.", err=True)
-    return Store(url, render)
+    return Store(url)
 
 
 def _nothing_at(url: str) -> str:

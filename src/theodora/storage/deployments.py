@@ -11,7 +11,7 @@ from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import Organisation
 from theodora.storage.events.change_log import log_remedied
 from theodora.storage.events.default_team import with_team
-from theodora.storage.events.rows import Placed, Render, Rows, Stored
+from theodora.storage.events.rows import Placed, Rows, Stored
 from theodora.storage.events.tables import DEPLOYMENTS
 from theodora.storage.facts.derivation_queue import mark_deployment
 from theodora.storage.facts.override_effects import (
@@ -28,9 +28,9 @@ from theodora.storage.search.tag_values import tag_keys, tag_values
 class Deployments:
     """Every method is about one organisation and sees no other."""
 
-    def __init__(self, database: Database, render: Render) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._rows = Rows(DEPLOYMENTS, render)
+        self._rows = Rows(DEPLOYMENTS)
 
     def add(
         self, org: Organisation, deployment: Deployment, now_ns: int

@@ -9,7 +9,7 @@ from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import Organisation
 from theodora.storage.events.default_team import with_team
-from theodora.storage.events.rows import Placed, Render, Rows, Stored
+from theodora.storage.events.rows import Placed, Rows, Stored
 from theodora.storage.events.tables import FAILURES
 from theodora.storage.facts.derivation_queue import mark_service
 from theodora.storage.facts.settings import effective_settings
@@ -19,9 +19,9 @@ from theodora.storage.search.planner import DocumentPage, Selection, select_docu
 class Failures:
     """Every method is about one organisation and sees no other."""
 
-    def __init__(self, database: Database, render: Render) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._rows = Rows(FAILURES, render)
+        self._rows = Rows(FAILURES)
 
     def add(self, org: Organisation, failure: Failure, now_ns: int) -> Future[Placed[Failure]]:
         """Adds or replaces; the future says what became of it, once that is durable."""

@@ -24,7 +24,7 @@ from theodora.storage.deployments import remove_deployment
 from theodora.storage.engine.cursor import Cursor, only_value
 from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import Organisation
-from theodora.storage.events.rows import Render, Rows, Stored
+from theodora.storage.events.rows import Rows, Stored
 from theodora.storage.events.tables import DEPLOYMENTS, FAILURES, E, decode_texts
 from theodora.storage.facts.commits import load
 from theodora.storage.facts.match_keys import match_keys
@@ -61,10 +61,10 @@ class Old(NamedTuple):
 class Retention:
     """Every method but `remove_old` is about one organisation and sees no other."""
 
-    def __init__(self, database: Database, render: Render) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._deployments = Rows(DEPLOYMENTS, render)
-        self._failures = Rows(FAILURES, render)
+        self._deployments = Rows(DEPLOYMENTS)
+        self._failures = Rows(FAILURES)
 
     def days(self, org: Organisation) -> int | None:
         """For how many days events are kept; None for ever."""

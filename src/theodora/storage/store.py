@@ -16,7 +16,7 @@ from theodora.storage.engine.database import ReplicaUse
 from theodora.storage.events.change_log import prune_changes
 from theodora.storage.events.default_team import give_teams
 from theodora.storage.events.index import index_some
-from theodora.storage.events.rows import Render, Rows
+from theodora.storage.events.rows import Rows
 from theodora.storage.events.tables import DEPLOYMENTS, FAILURES
 from theodora.storage.facts.commits import Commits
 from theodora.storage.facts.mirrors import Mirrors
@@ -36,7 +36,6 @@ class Store:
     def __init__(
         self,
         url: str,
-        render: Render,
         *,
         on_commit: Callable[[int], None] = lambda _: None,
         read_url: str = "",
@@ -44,20 +43,19 @@ class Store:
     ) -> None:
         """Opens the database at `url`, made and migrated if need be.
 
-        At `read_url` is a replica of it to read from, if there is one. `render` writes an
-        event's attributes for `documents`; `on_commit` is told how many writes each commit held.
-        In so much memory events are kept that metrics are computed from.
+        `read_url` names a replica of it to read from. `on_commit` is given how many writes each
+        commit held. `metrics_memory_mib` bounds the event columns that metrics are computed from.
         Raises `UnusableStore` for a database that is not ours, not sound, or from a newer
         version.
         """
-        failures = Rows(FAILURES, render)
+        failures = Rows(FAILURES)
         self._database = open_database(url, partial(_keep_up, failures), on_commit, read_url)
-        apply_repository_rules(self._database, (Rows(DEPLOYMENTS, render), failures))
-        self.deployments = Deployments(self._database, render)
-        self.failures = Failures(self._database, render)
-        self.derivations = Derivations(self._database, Rows(DEPLOYMENTS, render))
+        apply_repository_rules(self._database, (Rows(DEPLOYMENTS), failures))
+        self.deployments = Deployments(self._database)
+        self.failures = Failures(self._database)
+        self.derivations = Derivations(self._database, Rows(DEPLOYMENTS))
         self.settings = Settings(self._database)
-        self.verdicts = Verdicts(self._database, Rows(DEPLOYMENTS, render))
+        self.verdicts = Verdicts(self._database, Rows(DEPLOYMENTS))
         self.activity = Activity(self._database)
         self.commits = Commits(self._database)
         self.mirrors = Mirrors(self._database)
@@ -66,7 +64,7 @@ class Store:
         self.keys = Keys(self._database)
         self.reception = Reception(self._database)
         self.sessions = Sessions(self._database)
-        self.retention = Retention(self._database, render)
+        self.retention = Retention(self._database)
 
     @property
     def waiting_writes(self) -> int:

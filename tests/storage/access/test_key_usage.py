@@ -4,7 +4,6 @@ import time
 
 import pytest
 
-from theodora.events.document import render
 from theodora.storage import Organisation, Store
 from theodora.storage.access.key_usage import (
     KEPT_IGNORED,
@@ -216,7 +215,7 @@ def test_a_writer_writes_soon_and_at_its_end(store: Store, org: Organisation, ke
 def test_two_processes_add_to_the_same_count(
     database: str, store: Store, org: Organisation, key: Key
 ) -> None:
-    with Store(database, render) as other:
+    with Store(database) as other:
         other.reception.accept(key, "deployment", 5)
         other.reception.write().result()
         store.reception.accept(key, "deployment", 7)

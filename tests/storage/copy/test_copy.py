@@ -16,7 +16,6 @@ from theodora.dora import Commit, PullRequest
 from theodora.errors import UnequalCopy, UnusableStore
 from theodora.events import Deployment, Failure, Git
 from theodora.events.activity import UserActivity
-from theodora.events.document import render
 from theodora.storage import Giver, Store, Verdict
 from theodora.storage.access.key_usage import Refused
 from theodora.storage.access.sessions import SessionLimits
@@ -64,7 +63,7 @@ def sha(number: int) -> str:
 
 def fill(url: str) -> None:
     """A store with something in every table."""
-    with Store(url, render) as store:
+    with Store(url) as store:
         org = store.keys.ensure_organisation("default", 1).result()
         other = store.keys.ensure_organisation("other", 2).result()
         add_facts(store)
@@ -213,7 +212,7 @@ def test_a_copy_serves_as_the_original_did(urls: tuple[str, str]):
     fill(urls[0])
     copied(*urls)
     with ExitStack() as stack:
-        stores = [stack.enter_context(Store(url, render)) for url in urls]
+        stores = [stack.enter_context(Store(url)) for url in urls]
         answers = []
         for store in stores:
             store.keys.ensure_organisation("third", 3).result()
@@ -236,13 +235,13 @@ def test_a_copy_serves_as_the_original_did(urls: tuple[str, str]):
 def test_numbers_that_were_given_once_are_not_given_again(urls: tuple[str, str]):
     """Marks are gone when they have been worked off; what came of them is known by number."""
     fill(urls[0])
-    with Store(urls[0], render) as store:
+    with Store(urls[0]) as store:
         store.derivations.derive_all_marked()
     copied(*urls)
     marks = next(table for table in TABLES if table.name == "marks")
     with open_original(urls[0]) as original:
         last = original.last_number(marks)
-    with Store(urls[1], render) as store:
+    with Store(urls[1]) as store:
         org = store.keys.organisation("default")
         store.settings.put(org, {"team": "cart"}, "web").result()
     with open_original(urls[1]) as copy:
@@ -321,13 +320,13 @@ def test_of_two_copies_at_a_time_one_gives_way(urls: tuple[str, str]):
 def test_nothing_takes_an_unfinished_copy_for_a_store(urls: tuple[str, str], tmp_path: Path):
     fill(urls[0])
     begun(*urls, batches=20)
-    for opened in (lambda: Store(urls[1], render), lambda: migrate_database(urls[1])):
+    for opened in (lambda: Store(urls[1]), lambda: migrate_database(urls[1])):
         with pytest.raises(UnusableStore, match="is an unfinished copy of another: run the same"):
             opened()
     with pytest.raises(UnusableStore, match="is itself an unfinished copy"):
         copied(urls[1], f"sqlite:///{tmp_path / 'third.db'}")
     copied(*urls)
-    Store(urls[1], render).close()
+    Store(urls[1]).close()
 
 
 def test_only_an_empty_database_is_copied_into(urls: tuple[str, str]):
@@ -354,7 +353,7 @@ def test_the_unfinished_copy_of_one_store_is_not_finished_from_another(
 def test_an_empty_store_is_copied_too(urls: tuple[str, str]):
     migrate_database(urls[0])
     assert copied(*urls) == 4
-    Store(urls[1], render).close()
+    Store(urls[1]).close()
 
 
 @pytest.mark.usefixtures("small_pages")
@@ -392,7 +391,7 @@ def test_the_first_difference_is_told(urls: tuple[str, str], change: Any, said: 
         with pytest.raises(UnequalCopy, match=said):
             sum(run.compare())
     with pytest.raises(UnusableStore, match="is an unfinished copy"):
-        Store(urls[1], render)
+        Store(urls[1])
 
 
 def test_what_is_written_meanwhile_is_not_lost_without_a_word(urls: tuple[str, str]):
@@ -400,7 +399,7 @@ def test_what_is_written_meanwhile_is_not_lost_without_a_word(urls: tuple[str, s
     with open_original(urls[0]) as original, open_copy(urls[1]) as copy:
         run = Copying(original, copy)
         sum(run.copy())
-        with Store(urls[0], render) as store:
+        with Store(urls[0]) as store:
             store.keys.ensure_organisation("late", 9).result()
         sum(run.compare())
         with pytest.raises(UnequalCopy, match="has been written to while it was copied"):

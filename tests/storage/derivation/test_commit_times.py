@@ -12,7 +12,6 @@ from theodora.dora.derivation.stages import Stages
 from theodora.dora.metrics.calendar import Period
 from theodora.dora.metrics.metrics import Metrics
 from theodora.events import Deployment, Git
-from theodora.events.document import render
 from theodora.storage import Organisation, Store, Verdict
 from theodora.storage.derivation.commit_times import decode_spans, digest_of, encode_spans
 
@@ -127,7 +126,7 @@ def test_a_remedy_that_moves_by_less_than_a_second_or_goes_shows_in_metrics_at_o
         lambda: store.deployments.add(org, remedy, 3).result(),
     ):
         change()
-        with Store(database, render) as another:
+        with Store(database) as another:
             assert recovery(store, org) == recovery(another, org)
 
 

@@ -17,7 +17,6 @@ from storage.derivation.test_explain import explained
 from theodora.dora import DeploymentSequence, MetricsQuery, Period, derive
 from theodora.dora.derivation.explanation import explain
 from theodora.events import Deployment
-from theodora.events.document import render
 from theodora.storage import Organisation, Store, Verdict
 from theodora.storage.derivation.inputs import whole_sequence
 from theodora.storage.facts.derivation_queue import SequenceKey
@@ -46,7 +45,7 @@ class History:
         else:
             databases = self.request.getfixturevalue("postgresql_databases")
         url = self.stack.enter_context(databases.new(self.folder))
-        store = self.stack.enter_context(Store(url, render))
+        store = self.stack.enter_context(Store(url))
         org = store.keys.ensure_organisation("default", 1).result()
         for sequence in sequences(self.service).values():
             _import(store, org, sequence)

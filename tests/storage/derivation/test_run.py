@@ -16,7 +16,6 @@ from dora import worlds
 from settling import in_every_state
 from theodora.dora import DeploymentSequence, Override, Repository, derive
 from theodora.events import Deployment, Failure, Git
-from theodora.events.document import render
 from theodora.storage import Giver, Organisation, Store, Verdict
 
 HOUR_NS = 3_600 * 10**9
@@ -34,7 +33,7 @@ Operation = Callable[[Store, Organisation], Future[Any]]
 def world_store(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     """A store for many small worlds, each an organisation of its own."""
     folder = tmp_path_factory.mktemp("worlds")
-    with databases.new(folder) as url, Store(url, render) as store:
+    with databases.new(folder) as url, Store(url) as store:
         yield store
 
 
@@ -441,7 +440,7 @@ def what_it_is(event: Deployment) -> tuple[Any, ...]:
 
 def test_what_two_processes_derive_in_turn_stays_right(database: str):
     """What one remembers of a sequence is worthless once the other has derived it."""
-    with Store(database, render) as server, Store(database, render) as command:
+    with Store(database) as server, Store(database) as command:
         org = server.keys.ensure_organisation("default", 1).result()
         add(server, org, deployment("v1", 1), deployment("v2", 2))
         server.derivations.derive_all_marked()

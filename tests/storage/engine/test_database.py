@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from theodora.events import Deployment
-from theodora.events.document import render
 from theodora.query import Kind, sort_key
 from theodora.storage import Selection, Store
 from theodora.storage.engine.cursor import Cursor
@@ -20,7 +19,7 @@ def test_after_closing_the_file_alone_is_the_database(tmp_path: Path) -> None:
     path = tmp_path / "theodora.db"
     started_at = sort_key("started_at", Kind.DEPLOYMENT)
     assert started_at is not None
-    with Store(f"sqlite:///{path}", render) as store:
+    with Store(f"sqlite:///{path}") as store:
         org = store.keys.ensure_organisation("default", 1).result()
         event = Deployment(service="web", started_at_ns=1, finished_at_ns=1)
         store.deployments.add(org, event, 1).result()
@@ -28,7 +27,7 @@ def test_after_closing_the_file_alone_is_the_database(tmp_path: Path) -> None:
     assert sorted(file.name for file in tmp_path.iterdir()) == ["theodora.db"]
     copy = tmp_path / "copy.db"
     copy.write_bytes(path.read_bytes())
-    with Store(f"sqlite:///{copy}", render) as store:
+    with Store(f"sqlite:///{copy}") as store:
         assert store.deployments.count() == 1
 
 

@@ -5,7 +5,6 @@ import pytest
 from databases import ON_SQLITE
 from repositories import hourly_commits
 from theodora.events import Deployment, Git
-from theodora.events.document import render
 from theodora.storage import Store
 from theodora.storage.derivation import explain, run
 from theodora.storage.engine.lru import Memory
@@ -65,7 +64,7 @@ def test_derivation_and_explanations_remember_as_much_as_they_may(
         monkeypatch.setattr(module, "_REMEMBERED_DEPLOYMENTS", 5)
         monkeypatch.setattr(module, "_REMEMBERED_COMMITS", 6)
     monkeypatch.setattr(run, "_RECALLED_DEPLOYMENTS", 4)
-    with Store(database, render) as store:
+    with Store(database) as store:
         org = store.keys.ensure_organisation("default", 1).result()
         shas = [letter * 40 for letter in "abc"]
         for name in "0123456789":

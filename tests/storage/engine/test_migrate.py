@@ -11,7 +11,6 @@ import apsw
 import pytest
 
 from theodora.errors import UnusableSetting, UnusableStore
-from theodora.events.document import render
 from theodora.storage import Store
 from theodora.storage.engine.migrate import (
     Kind,
@@ -111,7 +110,7 @@ def test_a_database_of_a_newer_version_is_refused_and_left_alone(path: Path) -> 
     with closing(apsw.Connection(str(path))) as connection:
         connection.execute("INSERT INTO migrations VALUES (?, 'to come', 1)", (newest + 1,))
     with pytest.raises(UnusableStore, match=f"at migration {newest + 1}, this version knows"):
-        Store(f"sqlite:///{path}", render)
+        Store(f"sqlite:///{path}")
     assert rows(path, "SELECT max(number) FROM migrations") == [(newest + 1,)]
 
 
@@ -119,18 +118,18 @@ def test_a_file_that_is_no_database_is_refused_and_left_alone(path: Path) -> Non
     content = b"not a database, but long enough to look at " * 100
     path.write_bytes(content)
     with pytest.raises(UnusableStore, match="is not a sound SQLite database"):
-        Store(f"sqlite:///{path}", render)
+        Store(f"sqlite:///{path}")
     assert path.read_bytes() == content
 
 
 def test_a_folder_is_no_database(tmp_path: Path) -> None:
     with pytest.raises(UnusableStore, match="cannot be opened"):
-        Store(f"sqlite:///{tmp_path}", render)
+        Store(f"sqlite:///{tmp_path}")
 
 
 def test_a_folder_that_is_missing_is_made(tmp_path: Path) -> None:
     path = tmp_path / "some" / "where" / "theodora.db"
-    with Store(f"sqlite:///{path}", render) as store:
+    with Store(f"sqlite:///{path}") as store:
         store.check()
     assert path.exists()
 

@@ -8,7 +8,6 @@ import pytest
 from settling import STATES
 from theodora.dora import Commit, PullRequest
 from theodora.events import Deployment, Failure, Git, repository_id
-from theodora.events.document import render
 from theodora.query import parse
 from theodora.query.fields import Kind, sort_key
 from theodora.storage import Organisation, Store
@@ -200,7 +199,7 @@ def test_what_older_versions_stored_is_cleaned_and_derived_once_more(
     store.derivations.derive_all_marked()
     make_old(database)
     assert _SECRET in everything_in(database)
-    with Store(database, render) as opened:
+    with Store(database) as opened:
         assert _SECRET not in everything_in(database)
         assert commits_of(opened, org, *ids) == [None, 1]
         clean = found_by("repository_id:git.example.com/acme/app acme")
@@ -233,7 +232,7 @@ def test_an_address_that_older_versions_cut_is_whole_again(
 
     with closing(open_database(database, lambda _: False, lambda _: None)) as raw:
         raw.write(write).result()
-    with Store(database, render) as opened:
+    with Store(database) as opened:
         assert commits_of(opened, org, *ids) == [None, 1]
         documents, _ = opened.deployments.documents(org, found_by("repository_id:*"))
         assert all("[2001:db8::1]/acme/app" in str(each) for each in documents)
@@ -256,7 +255,7 @@ def test_events_that_were_not_indexed_before_the_upgrade_are_renamed_too(
 
     with closing(open_database(database, lambda _: False, lambda _: None)) as raw:
         raw.write(write).result()
-    with Store(database, render) as opened:
+    with Store(database) as opened:
         found = found_by('repository_id:"[2001:db8::1]/acme/app"')
         documents, _ = opened.deployments.documents(org, found)
         assert [each.id for each in documents] == ids

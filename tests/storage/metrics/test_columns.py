@@ -18,7 +18,6 @@ import pytest
 from repositories import hourly_commits
 from theodora.dora import MetricsQuery, Period
 from theodora.events import Deployment, Failure, Git
-from theodora.events.document import render
 from theodora.query import parse
 from theodora.storage import Organisation, Store, Verdict
 from theodora.storage.events.change_log import prune_changes
@@ -49,7 +48,7 @@ QUESTIONS = [
 @pytest.fixture
 def reader(database: str, store: Store) -> Iterator[Store]:
     """A store that keeps nothing in memory, on the database of `store`."""
-    with Store(database, render, metrics_memory_mib=0) as reader:
+    with Store(database, metrics_memory_mib=0) as reader:
         yield reader
 
 
@@ -185,7 +184,7 @@ def test_two_stores_are_in_step_whatever_is_written_through_either(
 ):
     seed = int(os.environ.get("THEODORA_TEST_SEED") or Random().randrange(2**32))
     tell_commits(store, org)
-    with Store(database, render) as other:
+    with Store(database) as other:
         world = World([store, other], org, Random(seed))
         for step in range(STEPS):
             world.step()
@@ -204,7 +203,7 @@ def test_another_organisations_events_change_nothing(store: Store, org: Organisa
 
 
 def test_what_the_log_has_forgotten_is_read_anew(database: str, store: Store, org: Organisation):
-    with Store(database, render) as other:
+    with Store(database) as other:
         assert count(store, org) == 0
         for number in range(2_000):
             other.deployments.add(org, deployment(f"one-{number}"), 1)

@@ -12,7 +12,6 @@ import pytest
 
 from strategies.queries import random_event, random_query
 from theodora.events import Deployment
-from theodora.events.document import render
 from theodora.query import SORT_KEYS, Event, Kind, sort_key, to_text
 from theodora.storage import Document, Selection
 from theodora.storage.engine.cursor import Cursor
@@ -82,7 +81,7 @@ def _sharing_a_start(rng: Random, number: int) -> Event:
 
 def _put(cursor: Cursor, org: Organisation, events: Iterable[Event]) -> None:
     for event in events:
-        rows: Rows[Any] = Rows(TABLES[kind_of(event)], render)
+        rows: Rows[Any] = Rows(TABLES[kind_of(event)])
         stored = rows.put(cursor, org, event, 1).now
         derived = {name: getattr(event, name) for name in rows.table.derived_fields}
         rows.derive(cursor, org, stored, msgspec.structs.replace(stored.event, **derived))

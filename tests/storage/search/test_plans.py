@@ -16,7 +16,6 @@ import pytest
 from postgresql import PostgresqlServer, postgresql
 from theodora.dora import MetricsQuery, Period
 from theodora.events import Deployment, Failure, Git
-from theodora.events.document import render
 from theodora.query import Kind, parse, sort_key
 from theodora.storage import Organisation, Selection, Store, Verdict
 from theodora.storage.copy.copy import Copying
@@ -58,7 +57,7 @@ def failure(number: int) -> Failure:
 
 
 def fill(url: str) -> None:
-    with Store(url, render) as store:
+    with Store(url) as store:
         org = store.keys.ensure_organisation("default", 1).result()
         added: list[Future[Any]] = [
             *(store.deployments.add(org, deployment(number), number) for number in range(EVENTS)),
@@ -103,7 +102,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
         copy_into(server.url(), original)
         for name, value in telling.items():
             server.set(name, value)
-        with Store(server.url(), render) as store:
+        with Store(server.url()) as store:
             yield Told(server, store, store.keys.organisation("default"))
 
 

@@ -22,7 +22,6 @@ from databases import KINDS
 from strategies.queries import random_event, random_query
 from theodora.dora import Period
 from theodora.events import Deployment
-from theodora.events.document import render
 from theodora.query import SORT_KEYS, Event, Kind, Query, matches, parse, sort_key, to_text
 from theodora.storage import Organisation, Selection
 from theodora.storage.engine.cursor import Cursor
@@ -72,7 +71,7 @@ class Shelf:
 
     def __init__(self, url: str) -> None:
         self._database = open_database(url, lambda _: False, lambda _: None)
-        self._rows = {kind: Rows(table, render) for kind, table in TABLES.items()}
+        self._rows = {kind: Rows(table) for kind, table in TABLES.items()}
         self._kept = KeptColumns(2**30)
         self._worlds = 0
 

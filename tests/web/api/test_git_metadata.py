@@ -13,7 +13,6 @@ from databases import ON_SQLITE
 from repositories import GitRepository, commit_data, make_pack, make_repository, object_sha
 from theodora.dora import Commit
 from theodora.events import repository_id
-from theodora.events.document import render
 from theodora.storage import Store
 
 SEARCH = "/api/v2/git/repository/search_commits"
@@ -58,7 +57,7 @@ def problem(answer: Response) -> tuple[str, dict[str, str]]:
 
 
 def stored(database: str) -> dict[str, Commit]:
-    with Store(database, render) as store:
+    with Store(database) as store:
         org = store.keys.organisation("default")
         return dict(store.commits.repository(org, repository_id(URL)).commits)
 

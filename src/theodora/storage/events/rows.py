@@ -12,7 +12,8 @@ from typing import Any, Generic, Literal, LiteralString, Protocol, TypeVar
 
 import msgspec
 
-from theodora.events import Deployment, Failure, Git
+from theodora.events import Git
+from theodora.events.document import render
 from theodora.storage.engine.cursor import Cursor, Row, in_equal_parts, only_value, placeholders
 from theodora.storage.engine.organisations import Organisation
 from theodora.storage.events import index
@@ -32,12 +33,6 @@ class Read(Protocol):
     """Runs a function on a cursor that reads."""
 
     def __call__(self, read: Callable[[Cursor], T], /) -> T: ...
-
-
-class Render(Protocol):
-    """Writes an event's attributes as responses have them, without its instants."""
-
-    def __call__(self, event: Deployment | Failure, /) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +75,8 @@ class _Place(Generic[E]):
 class Rows(Generic[E]):
     """The rows of one kind of event."""
 
-    def __init__(self, table: EventTable[E], render: Render) -> None:
+    def __init__(self, table: EventTable[E]) -> None:
         self.table = table
-        self._render = render
         self._sql = _statements(table)
 
     def find(self, cursor: Cursor, org: Organisation, id_: str) -> Stored[E] | None:
@@ -161,7 +155,7 @@ class Rows(Generic[E]):
         """Names the repository otherwise, in the row and in all that it is found by."""
         former = stored.event.git
         now = msgspec.structs.replace(stored.event, git=git)
-        texts = (self._render(now), searched_words(self.table, now), other_words(now))
+        texts = (render(now), searched_words(self.table, now), other_words(now))
         cursor.execute(
             self._sql.rename_repository,
             (git.repository_id, git.repository_url, *texts, stored.key),
@@ -180,9 +174,7 @@ class Rows(Generic[E]):
             filled_in = (now.team, now.team_is_filled_in, searched_words(self.table, now))
             cursor.execute(self._sql.fill_in, (*filled_in, stored.key))
         derived = self.table.derived_values(now)
-        cursor.execute(
-            self._sql.derive, (self._render(now), other_words(now), *derived, stored.key)
-        )
+        cursor.execute(self._sql.derive, (render(now), other_words(now), *derived, stored.key))
         index.move(cursor, self.table, org.key, stored.key, stored.event, now, indexed)
         log_change(cursor, self.table, org, stored.key)
 
@@ -221,7 +213,7 @@ class Rows(Generic[E]):
             self._sql.insert,
             (
                 *(key, org.key, event.id, identity, event.id != event.id_of(identity), key),
-                *(event.created_at_ns, self._render(event), searched_words(self.table, event)),
+                *(event.created_at_ns, render(event), searched_words(self.table, event)),
                 other_words(event),
                 place.given_id,
                 *(*self.table.sent_values(event), *self.table.derived_values(event)),
@@ -259,7 +251,7 @@ class Rows(Generic[E]):
             self._sql.replace,
             (
                 *(place.identity, event.id != event.id_of(place.identity), place.receipt),
-                *(self._render(event), searched_words(self.table, event), other_words(event)),
+                *(render(event), searched_words(self.table, event), other_words(event)),
                 *(place.given_id, *self.table.sent_values(event), former.key),
             ),
         )

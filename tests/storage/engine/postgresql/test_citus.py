@@ -12,7 +12,6 @@ from databases import Databases
 from postgresql import HAS_CITUS, PostgresqlServer, citus
 from theodora.cli import main
 from theodora.events import Deployment
-from theodora.events.document import render
 from theodora.query import Kind, parse, sort_key
 from theodora.storage import Selection, Store
 from theodora.storage.engine.migrate import migrations
@@ -46,7 +45,7 @@ def test_a_distributed_store_lies_on_the_worker_and_serves_as_ever(
         "SELECT DISTINCT nodeport FROM citus_shards WHERE table_name::text = 'shopist.deployments'"
     )
     assert shards == [(worker.port,)]
-    with Store(url, render) as store:
+    with Store(url) as store:
         org = store.keys.ensure_organisation("default", 1).result()
         for number in range(3):
             event = Deployment(

@@ -16,7 +16,6 @@ from databases import Databases
 from postgresql import OLDEST, ON_CITUS, PostgresqlServer, postgresql
 from theodora.errors import Unavailable, UnusableSetting
 from theodora.events import Deployment
-from theodora.events.document import render
 from theodora.storage import Store
 from theodora.storage.engine.migrate import migrations
 from theodora.storage.engine.postgresql.committer import PostgresqlCommitter
@@ -41,7 +40,7 @@ def deployment(number: int) -> Deployment:
 def test_keys_lie_in_the_order_of_commits_whoever_commits(url: str):
     """So nothing is ever committed below a watermark that a reader has seen."""
     with ExitStack() as stack:
-        stores = [stack.enter_context(Store(url, render)) for _ in range(2)]
+        stores = [stack.enter_context(Store(url)) for _ in range(2)]
         org = stores[0].keys.ensure_organisation("default", 1).result()
         seen: list[list[str]] = []
 
@@ -78,7 +77,7 @@ def test_a_write_that_fails_unseen_takes_nothing_with_it(url: str):
 def test_what_one_process_derives_no_other_takes_up(url: str):
     with ExitStack() as stack:
         nothing = (lambda _: False, lambda _: None)
-        store = stack.enter_context(Store(url, render))
+        store = stack.enter_context(Store(url))
         org = store.keys.ensure_organisation("default", 1).result()
         store.deployments.add(org, deployment(1), 1).result()
         databases = [open_database(url, *nothing) for _ in range(2)]
@@ -139,7 +138,7 @@ def test_a_url_that_cannot_be_read_is_refused_without_being_shown():
 
 @pytest.mark.skipif(not OLDEST.exists(), reason="PostgreSQL 15 is not installed here")
 def test_the_oldest_version_will_do():
-    with postgresql(OLDEST) as server, Store(server.url(), render) as store:
+    with postgresql(OLDEST) as server, Store(server.url()) as store:
         org = store.keys.ensure_organisation("default", 1).result()
         store.deployments.add(org, deployment(1), 1).result()
         store.derivations.derive_all_marked()
@@ -187,7 +186,7 @@ def test_scripts_are_taken_apart_into_statements():
 @pytest.mark.skipif(ON_CITUS, reason="the planner is that of the server which has the table")
 def test_the_planner_learns_of_a_table_that_grows(url: str):
     """Long before PostgreSQL itself looks."""
-    with Store(url, render) as store, closing(connect(url)) as connection:
+    with Store(url) as store, closing(connect(url)) as connection:
         org = store.keys.ensure_organisation("default", 1).result()
         added = [store.deployments.add(org, deployment(number), 1) for number in range(600)]
         for each in added:

@@ -16,7 +16,6 @@ from asking import DEPLOYMENTS, SHOPIST, Tenant, make_tenant, server_in_process
 from postgresql import PostgresqlServer, postgresql, replica_of
 from theodora.errors import ReadOnly, UnusableSetting
 from theodora.events import Deployment
-from theodora.events.document import render
 from theodora.storage import Organisation, ReplicaUse, Store
 from visiting import sign_in
 
@@ -46,7 +45,7 @@ _NUMBERS = itertools.count(1)
 @pytest.fixture
 def store(urls: tuple[str, str]) -> Iterator[Store]:
     url, read_url = urls
-    with Store(url, render, read_url=read_url) as store:
+    with Store(url, read_url=read_url) as store:
         yield store
 
 
@@ -108,7 +107,7 @@ def test_whoever_reads_sees_all_that_was_acknowledged_to_anybody(urls: tuple[str
     """Two processes' stores share both servers; each reads what the other was just told."""
     url, read_url = urls
     with ExitStack() as stack:
-        stores = [stack.enter_context(Store(url, render, read_url=read_url)) for _ in range(2)]
+        stores = [stack.enter_context(Store(url, read_url=read_url)) for _ in range(2)]
         org = stores[0].keys.ensure_organisation("default", 1).result()
         for each in stores:
             wait_for(lambda each=each: answers_from_replica(each))
@@ -244,4 +243,4 @@ def test_a_server_without_its_primary_shows_what_there_is_and_says_that_it_canno
 )
 def test_only_postgresql_has_replicas(url: str, read_url: str):
     with pytest.raises(UnusableSetting, match="a SQLite file has none"):
-        Store(url, render, read_url=read_url)
+        Store(url, read_url=read_url)
