@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-
 from theodora.dora.cells import order_by_cell
 from theodora.dora.columns import EVERY
 

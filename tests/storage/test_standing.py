@@ -1,7 +1,6 @@
 """A server that has failed rests, and is then tried by one caller at a time."""
 
 import pytest
-
 from theodora.storage.postgresql import standing
 from theodora.storage.postgresql.standing import Standing
 

@@ -20,10 +20,10 @@ from theodora.report.charts import (
     rework_rate_of,
     slots_of,
 )
+from theodora.report.links import deployment_path
 from theodora.report.scope import Scope
 from theodora.storage import Organisation, Store
 from theodora.storage.metrics.counts import InPeriod
-from theodora.web.pages.parts.latest_deployment import deployment_path
 
 MOST_FAILURES = 300
 _DATES = 4

@@ -6,12 +6,12 @@ Everything that reads postings, numbers or words gets the other half from here.
 
 from typing import Any, LiteralString
 
+from theodora.storage.engine.condition import Condition
 from theodora.storage.engine.cursor import Cursor, only_value
 from theodora.storage.engine.organisations import Organisation
 from theodora.storage.events.index import watermark_of
 from theodora.storage.events.tables import EventTable
 from theodora.storage.events.terms import Term
-from theodora.storage.search.where import Condition
 
 
 def events_with(table: EventTable[Any], org: Organisation, term: Term) -> Condition:

@@ -14,12 +14,12 @@ from typing import LiteralString, NamedTuple
 from theodora.events import Deployment
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.organisations import Organisation
+from theodora.storage.events.field_values import posted_values
 from theodora.storage.events.lookup import events_with
 from theodora.storage.events.rows import Stored
 from theodora.storage.events.tables import DEPLOYMENTS
 from theodora.storage.events.terms import Term
 from theodora.storage.facts.match_keys import match_keys
-from theodora.storage.search.values import posted_values
 
 _MOST_TAKEN = 100_000
 """Marks read at once."""

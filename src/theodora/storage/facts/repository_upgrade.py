@@ -14,13 +14,13 @@ from theodora.events import Git, match_key, repository_id, without_credentials
 from theodora.storage.engine.cursor import Cursor, only_value
 from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import Organisation
+from theodora.storage.events.field_values import posted_values
 from theodora.storage.events.lookup import events_with
 from theodora.storage.events.rows import Rows
 from theodora.storage.events.tables import EventTable
 from theodora.storage.events.terms import Term
 from theodora.storage.facts.commits import move_repository
 from theodora.storage.facts.derivation_queue import mark_organisation
-from theodora.storage.search.values import posted_values
 
 RULES = 1
 """The version of the rules in `events/repository.py`: raised when they change what is stored."""

@@ -15,10 +15,10 @@ from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import Organisation
 from theodora.storage.events.default_team import WHOLE_ORGANISATION, team_has_changed
+from theodora.storage.events.field_values import MAX_VALUES, posted_values
 from theodora.storage.events.tables import DEPLOYMENTS, FAILURES
 from theodora.storage.facts.derivation_queue import mark_organisation, mark_service
 from theodora.storage.facts.match_keys import match_keys
-from theodora.storage.search.values import MAX_VALUES, posted_values
 
 MAX_SERVICES = 1_000
 """Services listed at once at the most."""

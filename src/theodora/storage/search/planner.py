@@ -11,6 +11,7 @@ from typing import Any, LiteralString, NamedTuple, assert_never
 
 from theodora.query.ast import Everything, Query
 from theodora.query.fields import Field, Scalar
+from theodora.storage.engine.condition import TRUE, Condition
 from theodora.storage.engine.cursor import Cursor, Row
 from theodora.storage.engine.dialect import Dialect
 from theodora.storage.engine.organisations import Organisation
@@ -27,7 +28,7 @@ from theodora.storage.search.probes import (
     WordProbe,
     unions,
 )
-from theodora.storage.search.where import TRUE, Condition, compile_where
+from theodora.storage.search.where import compile_where
 
 _MOST_UNIONS = 16
 _MOST_PROBES = 200

@@ -9,10 +9,10 @@ from typing import LiteralString
 
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.organisations import Organisation
+from theodora.storage.events.field_values import leaps
 from theodora.storage.events.lookup import unindexed_elements
 from theodora.storage.events.tables import DEPLOYMENTS
 from theodora.storage.events.terms import TAG_MARKS
-from theodora.storage.search.values import leaps
 
 
 def tag_keys(cursor: Cursor, org: Organisation, limit: int) -> list[str]:

@@ -6,7 +6,7 @@ complement. A random agreement test holds the condition and the matcher together
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, Final, LiteralString, NamedTuple, assert_never
+from typing import Any, LiteralString, assert_never
 
 from theodora.query.ast import (
     And,
@@ -25,19 +25,9 @@ from theodora.query.ast import (
 )
 from theodora.query.fields import FIELDS, Field, Tag, Target, Type
 from theodora.query.patterns import Pattern, literal
+from theodora.storage.engine.condition import FALSE, TRUE, Condition
 from theodora.storage.engine.dialect import Dialect
 from theodora.storage.events.tables import EventTable
-
-
-class Condition(NamedTuple):
-    """SQL with placeholders, and what is bound to them, in order."""
-
-    sql: LiteralString
-    values: tuple[Any, ...] = ()
-
-
-TRUE: Final = Condition("TRUE")
-FALSE: Final = Condition("FALSE")
 
 
 @lru_cache(maxsize=512)

@@ -14,18 +14,13 @@ from theodora.query import Everything, Kind, Query, any_of, resolve
 from theodora.query.operands import equals
 from theodora.report import wording
 from theodora.report.charts import Count, day_histogram, slots_of
+from theodora.report.links import UNMEASURED, VERDICTS, deployment_path, path_of
 from theodora.report.scope import Scope
 from theodora.storage import Selection
 from theodora.storage.metrics.counts import InPeriod, ValueCounts, VerdictCounts
 from theodora.web.pages.parts.clauses import clauses_of, joined, known_field, text_of
 from theodora.web.pages.parts.csv_download import Cell, csv_stream
 from theodora.web.pages.parts.facets import count_facets, count_production, facets
-from theodora.web.pages.parts.latest_deployment import (
-    UNMEASURED,
-    VERDICTS,
-    deployment_path,
-    path_of,
-)
 from theodora.web.pages.parts.listing import (
     LIMITS,
     Head,

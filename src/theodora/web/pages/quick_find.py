@@ -9,9 +9,9 @@ from theodora.errors import NotFound
 from theodora.events import Deployment
 from theodora.query import Query, any_of, parse, sort_key
 from theodora.query.fields import Kind
+from theodora.report.links import deployment_path
 from theodora.report.scope import service_path
 from theodora.storage import Selection
-from theodora.web.pages.parts.latest_deployment import deployment_path
 from theodora.web.pages.shell.page import Answer, SeeOther, View, Visit
 
 MOST = 20

@@ -18,9 +18,9 @@ from theodora.dora.metrics.calendar import DAY_NS
 from theodora.errors import Invalid, Problem
 from theodora.events import Deployment
 from theodora.report import wording
+from theodora.report.links import deployment_path
 from theodora.storage.facts.settings import WHOLE_ORGANISATION, Given
 from theodora.web.http.security import WRITE_SETTINGS
-from theodora.web.pages.parts.latest_deployment import deployment_path
 from theodora.web.pages.services import MEMBERS as SERVICE_MEMBERS
 from theodora.web.pages.services import RULE_MEMBERS, check_name
 from theodora.web.pages.shell.page import Answer, SeeOther, View, Visit

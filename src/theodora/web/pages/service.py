@@ -22,9 +22,10 @@ from theodora.query.operands import equals
 from theodora.report.cards import FAILED, cards_of
 from theodora.report.figures import MOST_FAILURES, failed_deployments, figures_of
 from theodora.report.intervals import ADVERBS, COLUMNS, interval_rows
+from theodora.report.links import deployment_path
 from theodora.report.scope import Scope, service_of, service_path
 from theodora.web.pages.parts.freshness import freshness
-from theodora.web.pages.parts.latest_deployment import deployment_path, last_deployment
+from theodora.web.pages.parts.latest_deployment import last_deployment
 from theodora.web.pages.parts.lead_times import lead_times_of
 from theodora.web.pages.parts.weeks import weeks_of
 from theodora.web.pages.shell.page import Answer, View, Visit

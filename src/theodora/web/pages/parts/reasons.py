@@ -9,7 +9,7 @@ from theodora.events import Deployment
 from theodora.events.timestamps import nanoseconds_from_rfc3339
 from theodora.report import wording
 from theodora.report.clock import Clock
-from theodora.web.pages.parts.latest_deployment import path_of
+from theodora.report.links import path_of
 
 RULES: Mapping[str, str] = {
     "explicit": "Tagged as rollback",

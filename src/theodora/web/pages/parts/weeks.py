@@ -13,11 +13,11 @@ from theodora.report import wording
 from theodora.report.cards import FAILED
 from theodora.report.charts import Incident, Tile, timeline
 from theodora.report.charts.timeline import MOST_TILES, Shape
+from theodora.report.links import UNMEASURED, VERDICTS, deployment_path
 from theodora.report.scope import Scope
 from theodora.storage import Selection
 from theodora.storage.metrics.counts import Glimpse, InPeriod
 from theodora.web.pages.parts.freshness import PENDING
-from theodora.web.pages.parts.latest_deployment import UNMEASURED, VERDICTS, deployment_path
 from theodora.web.pages.shell.page import Visit
 
 MOST_WEEKS = 26

@@ -1,0 +1,30 @@
+"""Paths of deployments in the dashboard, and the chips of their verdicts."""
+
+from collections.abc import Mapping
+from urllib.parse import quote
+
+from theodora.events import Deployment
+
+VERDICTS: Mapping[bool | None, tuple[str, str]] = {
+    False: ("ok", "OK"),
+    True: ("failed", "Failed"),
+    None: ("pending", "Pending"),
+}
+"""The chip of a verdict: its icon, and its word."""
+
+UNMEASURED: Mapping[str, str] = {
+    "baseline": "Baseline",
+    "gap": "After a gap",
+    "shallow": "Shallow clone",
+}
+"""The word of the chip for why a deployment has no lead time."""
+
+
+def deployment_path(deployment: Deployment) -> str:
+    """`/deployments/{id}`; whatever the id holds is quoted."""
+    return path_of(deployment.id)
+
+
+def path_of(id_: str) -> str:
+    """The same, where the id is all that is known."""
+    return f"/deployments/{quote(id_, safe='')}"

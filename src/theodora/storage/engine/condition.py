@@ -1,0 +1,14 @@
+"""SQL together with the values bound to its placeholders."""
+
+from typing import Any, Final, LiteralString, NamedTuple
+
+
+class Condition(NamedTuple):
+    """SQL with placeholders, and what is bound to them, in order."""
+
+    sql: LiteralString
+    values: tuple[Any, ...] = ()
+
+
+TRUE: Final = Condition("TRUE")
+FALSE: Final = Condition("FALSE")
