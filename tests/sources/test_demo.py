@@ -116,8 +116,8 @@ def test_verdicts_are_about_deployments_and_have_reasons(
     finished = {each.id: each.finished_at_ns for each in deployments}
     assert {act.verdict.change_failure for act in history.verdicts if act.verdict} == {True, False}
     for act in history.verdicts:
-        assert finished[act.deployment_id] < act.giver.at_ns <= NOW_NS
-        assert act.giver.reason or act.verdict is None
+        assert finished[act.deployment_id] < act.author.at_ns <= NOW_NS
+        assert act.author.reason or act.verdict is None
 
 
 def test_incidents_are_few_and_one_is_open(history: History, deployments: list[Deployment]) -> None:

@@ -9,7 +9,7 @@ import pytest
 from databases import Databases
 from repositories import hourly_commits
 from theodora.events import Deployment, Failure, Git
-from theodora.storage import Giver, Organisation, Store, Verdict
+from theodora.storage import Organisation, OverrideAuthor, OverrideValues, Store
 from theodora.storage.engine.cursor import Cursor, Row
 from theodora.storage.engine.migrate import Kind
 from theodora.storage.retention import DAY_NS
@@ -103,14 +103,18 @@ def others(store: Store, org: Organisation) -> None:
     store.commits.add_commits(org, REPOSITORY, hourly_commits(SHAS, START_NS)).result()
     for event in (deployment("old", 90, 0), deployment("kept", 50, 2), deployment("new", 10, 5)):
         store.deployments.add(org, event, 1).result()
-    store.verdicts.put(org, "kept", Verdict(True, "gone", None, "rollforward")).result()
+    store.verdicts.put(org, "kept", OverrideValues(True, "gone", None, "rollforward")).result()
     store.failures.add(org, Failure(id="open", services=("shop",), started_at_ns=1), 1).result()
 
 
 def judge(store: Store, org: Organisation, id_: str) -> None:
     """Gives several verdicts by hand on one deployment."""
-    for number, verdict in enumerate((Verdict(change_failure=False), Verdict(change_failure=True))):
-        store.verdicts.put(org, id_, verdict, Giver(f"somebody {id_}", number, "why")).result()
+    for number, verdict in enumerate(
+        (OverrideValues(change_failure=False), OverrideValues(change_failure=True))
+    ):
+        store.verdicts.put(
+            org, id_, verdict, OverrideAuthor(f"somebody {id_}", number, "why")
+        ).result()
 
 
 def test_a_deleted_deployment_is_in_no_table(

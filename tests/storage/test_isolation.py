@@ -22,15 +22,15 @@ from theodora.events import Deployment, Failure, Git
 from theodora.events.activity import UserActivity
 from theodora.query import Field, Kind, parse, resolve, sort_key
 from theodora.storage import (
-    Giver,
     Key,
     Organisation,
+    OverrideAuthor,
+    OverrideRecord,
+    OverrideValues,
     Selection,
     Session,
     SessionLimits,
     Store,
-    Verdict,
-    VerdictAct,
 )
 from theodora.storage.access.key_usage import KEPT_REFUSALS, Refused
 from theodora.storage.metrics.counts import InPeriod
@@ -149,7 +149,7 @@ def make(store: Store, word: str) -> Member:
         deployment(word, "old", 80, service="cart"),
         deployment(word, "next", 70, service="cart"),
     )
-    by_hand = Verdict(True, "third", None, "rollback")
+    by_hand = OverrideValues(True, "third", None, "rollback")
     for each in (
         store.settings.put(org, {"team": word, "repository_aliases": {OLD_REPOSITORY: word}}),
         store.settings.put(org, {"production_envs": ["production", word]}, "shop"),
@@ -158,7 +158,7 @@ def make(store: Store, word: str) -> Member:
         *(store.deployments.add(org, event, NOW_NS) for event in events),
         store.failures.add(org, failure(word, "down", 40), NOW_NS),
         store.failures.add(org, failure(word, "", 5, finished_at_ns=None), NOW_NS),
-        store.verdicts.put(org, "first", by_hand, Giver(word, 1, word)),
+        store.verdicts.put(org, "first", by_hand, OverrideAuthor(word, 1, word)),
         store.activity.add(org, used(word, "2026-01-01")),
         store.mirrors.add(org, REPOSITORY, f"https://{word}.example/shop"),
         store.sessions.add(key, secret_of(word), NOW_NS, LIMITS),
@@ -346,9 +346,9 @@ def add_failure(*given: Any, **others: Any) -> Callable[[Member], object]:
     return lambda it: it.store.failures.add(it.org, failure(it.word, *given, **others), NOW_NS + 1)
 
 
-FAILED = Verdict(True, "fifth", None, "rollforward")
-FINE = Verdict(change_failure=False)
-GIVER = Giver("somebody", 5, "a reason")
+FAILED = OverrideValues(True, "fifth", None, "rollforward")
+FINE = OverrideValues(change_failure=False)
+GIVER = OverrideAuthor("somebody", 5, "a reason")
 
 WRITES: tuple[tuple[str, Callable[[Member], object]], ...] = (
     ("deployments.add", add_deployment("fifth", 3, version="v1", git=git(2))),
@@ -366,9 +366,14 @@ WRITES: tuple[tuple[str, Callable[[Member], object]], ...] = (
     ("verdicts.put", lambda it: it.store.verdicts.put(it.org, "first", FAILED, GIVER)),
     (
         "verdicts.add",
-        lambda it: it.store.verdicts.add(it.org, VerdictAct("first", FINE, Giver("x", 9, "y"))),
+        lambda it: it.store.verdicts.add(
+            it.org, OverrideRecord("first", FINE, OverrideAuthor("x", 9, "y"))
+        ),
     ),
-    ("verdicts.delete", lambda it: it.store.verdicts.delete(it.org, "first", Giver("x", 10, "z"))),
+    (
+        "verdicts.delete",
+        lambda it: it.store.verdicts.delete(it.org, "first", OverrideAuthor("x", 10, "z")),
+    ),
     ("settings.put", lambda it: it.store.settings.put(it.org, {"team": "everybody"})),
     (
         "settings.put",
@@ -539,5 +544,5 @@ def test_an_organisation_is_derived_as_if_it_were_alone(store: Store, tmp_path: 
 
 
 def give_verdict_by_version(it: Member) -> object:
-    verdict = Verdict(True, None, "v2", "rollforward")
+    verdict = OverrideValues(True, None, "v2", "rollforward")
     return it.store.deployments.update(it.org, "second", verdict, GIVER)

@@ -11,7 +11,14 @@ from theodora.errors import NotFound
 from theodora.events import Deployment, Failure, Git
 from theodora.query import parse
 from theodora.query.fields import Kind, sort_key
-from theodora.storage import Giver, Organisation, Selection, Store, Verdict, retention
+from theodora.storage import (
+    Organisation,
+    OverrideAuthor,
+    OverrideValues,
+    Selection,
+    Store,
+    retention,
+)
 from theodora.storage.retention import DAY_NS, GoOn, Old, Remover, Retention
 
 NOW_NS = 20_000 * DAY_NS
@@ -78,7 +85,9 @@ def test_nothing_goes_until_somebody_says_so(store: Store, org: Organisation):
 
 def test_what_is_too_old_goes_with_all_that_it_is_found_by(store: Store, org: Organisation):
     history(store, org)
-    store.verdicts.put(org, "web-80", Verdict(change_failure=True), Giver("desk", 1)).result()
+    store.verdicts.put(
+        org, "web-80", OverrideValues(change_failure=True), OverrideAuthor("desk", 1)
+    ).result()
     store.retention.put(org, 35).result()
     assert store.retention.preview(org, 35, NOW_NS) == Old(5, 0)
     assert store.retention.remove_old(NOW_NS) == Old(5, 0)

@@ -18,7 +18,7 @@ from asking import (
 )
 from theodora.app import Built
 from theodora.web.api.routes import OPERATIONS
-from theodora.web.api.wire import VERDICT_TYPE
+from theodora.web.api.wire import OVERRIDE_TYPE
 from theodora.web.http.operations import Operation
 
 OWN_ID = "the-id-of-both-organisations"
@@ -51,7 +51,7 @@ DOCUMENTS: dict[str, Any] = {
     "ListDORADeployments": {"type": LIST_TYPES[DEPLOYMENTS], "attributes": {"limit": 1000}},
     "ListDORAFailures": {"type": LIST_TYPES[FAILURES], "attributes": {"limit": 1000}},
     "PatchDORADeployment": {"type": PATCH_TYPE, "attributes": {"change_failure": True}},
-    "PutDORADeploymentVerdict": {"type": VERDICT_TYPE, "attributes": {"change_failure": True}},
+    "PutDORADeploymentVerdict": {"type": OVERRIDE_TYPE, "attributes": {"change_failure": True}},
     "PatchDORADeploymentByVersion": {
         "type": PATCH_TYPE,
         "attributes": {

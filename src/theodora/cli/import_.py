@@ -38,7 +38,7 @@ from theodora.sources.json_lines import (
     read_document,
 )
 from theodora.sources.verdict_lines import VERDICT_LINE, act_from_document
-from theodora.storage import VerdictAct
+from theodora.storage import OverrideRecord
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -221,7 +221,7 @@ def verdicts(files: Sequence[str], org: str, **flags: str | None) -> None:
     with existing_store(flags) as store:
         organisation = store.keys.organisation(org)
 
-        def read(document: JsonObject) -> VerdictAct:
+        def read(document: JsonObject) -> OverrideRecord:
             act = act_from_document(document)
             if not store.deployments.exists(organisation, act.deployment_id):
                 raise Invalid(Problem(f"deployment {act.deployment_id} does not exist"))

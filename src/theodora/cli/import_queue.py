@@ -10,7 +10,7 @@ import click
 
 from theodora.dora import Commit, PullRequest
 from theodora.events import Deployment, Failure
-from theodora.storage import Organisation, Placed, Store, VerdictAct
+from theodora.storage import Organisation, OverrideRecord, Placed, Store
 
 E = TypeVar("E", Deployment, Failure)
 T = TypeVar("T")
@@ -106,10 +106,10 @@ def pull_requests_into(store: Store, org: Organisation) -> HandOver[tuple[str, P
     return hand_over
 
 
-def verdicts_into(store: Store, org: Organisation) -> HandOver[VerdictAct]:
+def verdicts_into(store: Store, org: Organisation) -> HandOver[OverrideRecord]:
     """Adds verdicts, one by one."""
 
-    def hand_over(acts: Sequence[VerdictAct]) -> Iterator[Settle]:
+    def hand_over(acts: Sequence[OverrideRecord]) -> Iterator[Settle]:
         for act in acts:
             added = store.verdicts.add(org, act)
             yield lambda added=added: {added.result(): 1}

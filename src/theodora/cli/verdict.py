@@ -12,8 +12,8 @@ from theodora.cli.options import organisation_option, setting_options
 from theodora.cli.stores import existing_store
 from theodora.events import RemediationType
 from theodora.events.values import REMEDIATION_TYPES
-from theodora.storage import Giver, Organisation, Store, Verdict
-from theodora.web.api.overrides import verdict_attributes
+from theodora.storage import Organisation, OverrideAuthor, OverrideValues, Store
+from theodora.web.api.overrides import override_attributes
 
 _REMEDIATION = (click.Choice(REMEDIATION_TYPES), str)
 
@@ -62,29 +62,29 @@ def verdict(
     """
     if remediation and remediation_version:
         raise click.UsageError("give either --remediation or --remediation-version, not both")
-    said = Verdict(failed, *_remedy(remediation, remediation_version))
-    if remove and said != Verdict():
+    said = OverrideValues(failed, *_remedy(remediation, remediation_version))
+    if remove and said != OverrideValues():
         raise click.UsageError("--remove cannot be combined with a verdict")
-    if said != Verdict() and failed is None:
+    if said != OverrideValues() and failed is None:
         raise click.UsageError("give --failed or --not-failed")
-    giver = Giver(by or getpass.getuser(), time.time_ns(), reason)
+    author = OverrideAuthor(by or getpass.getuser(), time.time_ns(), reason)
     with existing_store(flags) as store:
         organisation = store.keys.organisation(org)
-        written = _write(store, organisation, id_, None if remove else said, giver)
+        written = _write(store, organisation, id_, None if remove else said, author)
         if written:
             written.result()
-        shown = verdict_attributes(store.verdicts.get(organisation, id_))
+        shown = override_attributes(store.verdicts.get(organisation, id_))
     click.echo(msgspec.json.format(msgspec.json.encode(shown)))
 
 
 def _write(
-    store: Store, org: Organisation, id_: str, said: Verdict | None, giver: Giver
+    store: Store, org: Organisation, id_: str, said: OverrideValues | None, author: OverrideAuthor
 ) -> Future[Any] | None:
     if said is None:
-        return store.verdicts.delete(org, id_, giver)
-    if said == Verdict():
+        return store.verdicts.delete(org, id_, author)
+    if said == OverrideValues():
         return None
-    return store.verdicts.put(org, id_, Verdict().patched(said), giver)
+    return store.verdicts.put(org, id_, OverrideValues().patched(said), author)
 
 
 def _remedy(

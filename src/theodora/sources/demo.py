@@ -16,7 +16,7 @@ from theodora.dora import Commit, PullRequest
 from theodora.events import Deployment, Failure, Git, repository_id
 from theodora.sources.demo_changes import Change, MainLine, nanoseconds, sha_of
 from theodora.sources.demo_company import (
-    CORRECTIONS,
+    DEMO_OVERRIDES,
     REASONS,
     REGIONS,
     SERVICES,
@@ -24,10 +24,10 @@ from theodora.sources.demo_company import (
     SEVERITIES,
     SYMPTOMS,
     VERBS,
-    Correction,
+    DemoOverride,
     Service,
 )
-from theodora.storage import Giver, Verdict, VerdictAct
+from theodora.storage import OverrideAuthor, OverrideRecord, OverrideValues
 
 SOURCE = "demo"
 DAYS = 182
@@ -49,7 +49,7 @@ class History:
     events: Sequence[Deployment | Failure]
     settings: Mapping[str, Mapping[str, Any]]
     """By service."""
-    verdicts: Sequence[VerdictAct]
+    verdicts: Sequence[OverrideRecord]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +68,12 @@ def demo_history(now: datetime, seed: int = 1) -> History:
     plans = {service: _plan(service, now, _dice(seed, service.name)) for service in SERVICES}
     lines = _main_lines(plans, now)
     events: list[Deployment | Failure] = []
-    verdicts: list[VerdictAct] = []
+    verdicts: list[OverrideRecord] = []
     for service, steps in plans.items():
         life = _Life(service, lines.get(service.repository or ""), _dice(seed, f"{service.name} 2"))
         made = life.events(steps, now)
         events += made
-        corrections = [each for each in CORRECTIONS if each.service == service.name]
+        corrections = [each for each in DEMO_OVERRIDES if each.service == service.name]
         verdicts += _verdicts(corrections, life.in_production, life.failed)
     return History(
         commits={repository_id(line.url): line.commits for line in lines.values()},
@@ -338,8 +338,8 @@ def _special_failures(now: datetime) -> Iterator[Failure]:
 
 
 def _verdicts(
-    corrections: Iterable[Correction], deployments: Sequence[Deployment], failed: set[str]
-) -> Iterator[VerdictAct]:
+    corrections: Iterable[DemoOverride], deployments: Sequence[Deployment], failed: set[str]
+) -> Iterator[OverrideRecord]:
     """Verdicts on deployments that the rules take for the opposite, given on the next day."""
     for correction in corrections:
         opposite = [
@@ -348,11 +348,15 @@ def _verdicts(
             if (each.id in failed) != correction.failed and after.id not in failed
         ]
         judged, after = opposite[int(correction.place * (len(opposite) - 1))]
-        verdict = Verdict(correction.failed)
+        verdict = OverrideValues(correction.failed)
         if correction.failed:
-            verdict = Verdict(True, after.id, None, "rollforward")  # noqa: FBT003 - said so above
+            verdict = OverrideValues(True, after.id, None, "rollforward")  # noqa: FBT003 - said so above
         given_at_ns = after.finished_at_ns + timedelta(hours=1) // timedelta(microseconds=1) * 1_000
-        yield VerdictAct(judged.id, verdict, Giver(correction.by, given_at_ns, correction.reason))
+        yield OverrideRecord(
+            judged.id, verdict, OverrideAuthor(correction.by, given_at_ns, correction.reason)
+        )
         if correction.is_taken_back:
             taken_back_at_ns = given_at_ns + 7_200 * 10**9
-            yield VerdictAct(judged.id, None, Giver(correction.by, taken_back_at_ns, ""))
+            yield OverrideRecord(
+                judged.id, None, OverrideAuthor(correction.by, taken_back_at_ns, "")
+            )

@@ -167,7 +167,7 @@ REGIONS = ("eu-west-1", "us-east-1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Correction:
+class DemoOverride:
     """A verdict by hand on a deployment to production."""
 
     service: str
@@ -180,50 +180,50 @@ class Correction:
     is_taken_back: bool = False
 
 
-CORRECTIONS = (
-    Correction(
+DEMO_OVERRIDES = (
+    DemoOverride(
         service="search",
         failed=False,
         place=0.95,
         by="Radia Perlman",
         reason="A planned switch back while the index was moved; customers noticed nothing.",
     ),
-    Correction(
+    DemoOverride(
         service="search",
         failed=False,
         place=0.5,
         by="Edsger Dijkstra",
         reason="Rolled back by mistake, the release was sound.",
     ),
-    Correction(
+    DemoOverride(
         service="checkout",
         failed=True,
         place=0.97,
         by="Grace Hopper",
         reason="Vouchers were counted twice until the next release.",
     ),
-    Correction(
+    DemoOverride(
         service="billing-export",
         failed=True,
         place=0.9,
         by="Ada Byron",
         reason="The export held the wrong VAT; accounting noticed on the next day.",
     ),
-    Correction(
+    DemoOverride(
         service="billing-export",
         failed=True,
         place=0.4,
         by="Ada Byron",
         reason="Two invoices lacked their numbers.",
     ),
-    Correction(
+    DemoOverride(
         service="notifications",
         failed=True,
         place=0.9,
         by="Grace Hopper",
         reason="Orders were mailed twice.",
     ),
-    Correction(
+    DemoOverride(
         service="payment-gateway",
         failed=True,
         place=0.8,

@@ -10,7 +10,7 @@ from theodora.events import (
 from theodora.events.json_values import JsonObject
 from theodora.events.members import Members
 from theodora.events.timestamps import nanoseconds_from_json
-from theodora.storage import Giver, Verdict, VerdictAct
+from theodora.storage import OverrideAuthor, OverrideRecord, OverrideValues
 
 
 class _Line(msgspec.Struct, omit_defaults=True):
@@ -32,44 +32,46 @@ VERDICT_LINE: Members = {
 """The members of a verdict's line."""
 
 
-def act_from_document(document: JsonObject) -> VerdictAct:
+def act_from_document(document: JsonObject) -> OverrideRecord:
     """The act that a line's object describes; `Invalid` says what is wrong with it."""
     try:
         read = msgspec.convert(document, _Line)
     except msgspec.ValidationError as error:
         raise Invalid(Problem(str(error))) from None
-    giver = Giver(read.by, _instant_ns(read.at), read.reason)
-    return VerdictAct(read.deployment, None if read.removed else _verdict(read), giver)
+    author = OverrideAuthor(read.by, _instant_ns(read.at), read.reason)
+    return OverrideRecord(read.deployment, None if read.removed else _verdict(read), author)
 
 
-def line_from_act(act: VerdictAct) -> bytes:
+def line_from_act(act: OverrideRecord) -> bytes:
     """A line whose object `act_from_document` reads back."""
-    said = act.verdict or Verdict()
+    said = act.verdict or OverrideValues()
     line = _Line(
         deployment=act.deployment_id,
-        at=format_rfc3339(act.giver.at_ns),
-        by=act.giver.by,
+        at=format_rfc3339(act.author.at_ns),
+        by=act.author.by,
         change_failure=said.change_failure,
         remediation=GivenRemediation(
             type=said.remediation_type, id=said.remediation_id, version=said.remediation_version
         )
         if said.remediation_type
         else None,
-        reason=act.giver.reason,
+        reason=act.author.reason,
         removed=act.verdict is None,
     )
     return msgspec.json.encode(line) + b"\n"
 
 
-def _verdict(line: _Line) -> Verdict:
+def _verdict(line: _Line) -> OverrideValues:
     remedy = line.remediation
     if remedy is None:
         if line.change_failure is None:
             raise Invalid(Problem('member "change_failure" is required'))
-        return Verdict(line.change_failure)
+        return OverrideValues(line.change_failure)
     if (remedy.id is None) == (remedy.version is None):
         raise Invalid(Problem('member "remediation" must have either "id" or "version"'))
-    return Verdict().patched(Verdict(line.change_failure, remedy.id, remedy.version, remedy.type))
+    return OverrideValues().patched(
+        OverrideValues(line.change_failure, remedy.id, remedy.version, remedy.type)
+    )
 
 
 def _instant_ns(value: int | str) -> int:

@@ -6,19 +6,21 @@ from theodora.storage.engine.database import ReplicaUse, TakesLong
 from theodora.storage.engine.organisations import Organisation
 from theodora.storage.events.rows import Placed
 from theodora.storage.facts.mirrors import Mirror
-from theodora.storage.facts.override_history import Giver, Verdict, VerdictAct
-from theodora.storage.facts.overrides import Judged
+from theodora.storage.facts.override_history import OverrideAuthor, OverrideRecord, OverrideValues
+from theodora.storage.facts.overrides import OverrideHistory
 from theodora.storage.search.planner import Document, DocumentPage, Position, Selection
 from theodora.storage.store import Store
 
 __all__ = [
     "Document",
     "DocumentPage",
-    "Giver",
-    "Judged",
     "Key",
     "Mirror",
     "Organisation",
+    "OverrideAuthor",
+    "OverrideHistory",
+    "OverrideRecord",
+    "OverrideValues",
     "Placed",
     "Position",
     "ReplicaUse",
@@ -27,6 +29,4 @@ __all__ = [
     "SessionLimits",
     "Store",
     "TakesLong",
-    "Verdict",
-    "VerdictAct",
 ]

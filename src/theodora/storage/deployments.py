@@ -20,7 +20,7 @@ from theodora.storage.facts.override_effects import (
     latest_of_version,
     relink,
 )
-from theodora.storage.facts.override_history import NOBODY, Giver, Verdict
+from theodora.storage.facts.override_history import NOBODY, OverrideAuthor, OverrideValues
 from theodora.storage.search.planner import DocumentPage, Selection, select_documents, select_events
 from theodora.storage.search.tag_values import tag_keys, tag_values
 
@@ -62,12 +62,12 @@ class Deployments:
         )
 
     def update(
-        self, org: Organisation, id_: str, patch: Verdict, giver: Giver = NOBODY
+        self, org: Organisation, id_: str, patch: OverrideValues, author: OverrideAuthor = NOBODY
     ) -> Future[None]:
         """Gives a verdict; raises `NotFound` where there is no such deployment."""
         return self._database.write(
             lambda cursor: apply_verdict(
-                cursor, self._rows, org, self._found(cursor, org, id_), patch, giver
+                cursor, self._rows, org, self._found(cursor, org, id_), patch, author
             )
         )
 
@@ -77,8 +77,8 @@ class Deployments:
         service: str,
         env: str,
         version: str,
-        patch: Verdict,
-        giver: Giver = NOBODY,
+        patch: OverrideValues,
+        author: OverrideAuthor = NOBODY,
     ) -> Future[None]:
         """Gives a verdict on the one that finished last of those with this version."""
 
@@ -89,7 +89,7 @@ class Deployments:
                     f'deployment of service "{service}" in env "{env}" '
                     f'with version "{version}" does not exist'
                 )
-            apply_verdict(cursor, self._rows, org, self._found(cursor, org, latest), patch, giver)
+            apply_verdict(cursor, self._rows, org, self._found(cursor, org, latest), patch, author)
 
         return self._database.write(write)
 

@@ -20,7 +20,7 @@ from theodora.storage.events.rows import Rows
 from theodora.storage.events.tables import DEPLOYMENTS, FAILURES
 from theodora.storage.facts.commits import Commits
 from theodora.storage.facts.mirrors import Mirrors
-from theodora.storage.facts.overrides import Verdicts
+from theodora.storage.facts.overrides import Overrides
 from theodora.storage.facts.repository_upgrade import apply_repository_rules
 from theodora.storage.facts.settings import Settings
 from theodora.storage.failures import Failures
@@ -55,7 +55,7 @@ class Store:
         self.failures = Failures(self._database)
         self.derivations = Derivations(self._database, Rows(DEPLOYMENTS))
         self.settings = Settings(self._database)
-        self.verdicts = Verdicts(self._database, Rows(DEPLOYMENTS))
+        self.verdicts = Overrides(self._database, Rows(DEPLOYMENTS))
         self.activity = Activity(self._database)
         self.commits = Commits(self._database)
         self.mirrors = Mirrors(self._database)

@@ -16,7 +16,7 @@ from theodora.dora import Commit, PullRequest
 from theodora.errors import UnequalCopy, UnusableStore
 from theodora.events import Deployment, Failure, Git
 from theodora.events.activity import UserActivity
-from theodora.storage import Giver, Store, Verdict
+from theodora.storage import OverrideAuthor, OverrideValues, Store
 from theodora.storage.access.key_usage import Refused
 from theodora.storage.access.sessions import SessionLimits
 from theodora.storage.copy import copy as copying
@@ -89,7 +89,9 @@ def fill(url: str) -> None:
         )
         store.failures.add(org, failure, 1).result()
         [first, *_] = store.deployments.everything(org)
-        store.verdicts.put(org, first.id, Verdict(change_failure=True), Giver("desk", 1)).result()
+        store.verdicts.put(
+            org, first.id, OverrideValues(change_failure=True), OverrideAuthor("desk", 1)
+        ).result()
         store.derivations.derive_all_marked()
         store.settings.put(org, {"team": "payments"}, "web").result()
         store.retention.put(org, 730).result()

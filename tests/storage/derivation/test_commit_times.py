@@ -12,7 +12,7 @@ from theodora.dora.derivation.stages import Stages
 from theodora.dora.metrics.calendar import Period
 from theodora.dora.metrics.metrics import Metrics
 from theodora.events import Deployment, Git
-from theodora.storage import Organisation, Store, Verdict
+from theodora.storage import Organisation, OverrideValues, Store
 from theodora.storage.derivation.commit_times import decode_spans, digest_of, encode_spans
 
 HOUR_NS = 3_600 * 10**9
@@ -97,7 +97,7 @@ def test_a_deployment_that_left_its_sequence_and_came_back_is_measured_anew(
 
 def test_a_verdict_by_hand_shows_in_metrics_at_once(store: Store, org: Organisation):
     put(store, org, deployment("one", 5, SHAS[0]), deployment("two", 9, SHAS[1]))
-    store.deployments.update(org, "one", Verdict(True, "two", None, "rollback")).result()
+    store.deployments.update(org, "one", OverrideValues(True, "two", None, "rollback")).result()
     found = measured(store, org).failed_deployment_recovery_time
     assert (found.n, found.p50, found.unresolved) == (1, 4 * 3_600, 0)
 
@@ -116,7 +116,9 @@ def test_a_remedy_that_moves_by_less_than_a_second_or_goes_shows_in_metrics_at_o
     remedy = deployment("three", 9, SHAS[1 if is_by_hand else 0])
     put(store, org, one, two, remedy)
     if is_by_hand:
-        store.deployments.update(org, "two", Verdict(True, "three", None, "rollback")).result()
+        store.deployments.update(
+            org, "two", OverrideValues(True, "three", None, "rollback")
+        ).result()
     assert recovery(store, org) == (1, 2 * 3_600, 0)
     moved_ns = remedy.finished_at_ns + 2 * 10**8
     moved = msgspec.structs.replace(remedy, finished_at_ns=moved_ns)

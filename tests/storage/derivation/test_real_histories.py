@@ -17,7 +17,7 @@ from storage.derivation.test_explain import explained
 from theodora.dora import DeploymentSequence, MetricsQuery, Period, derive
 from theodora.dora.derivation.explanation import explain
 from theodora.events import Deployment
-from theodora.storage import Organisation, Store, Verdict
+from theodora.storage import Organisation, OverrideValues, Store
 from theodora.storage.derivation.inputs import whole_sequence
 from theodora.storage.facts.derivation_queue import SequenceKey
 
@@ -143,7 +143,7 @@ def _judge_otherwise(store: Store, org: Organisation, service: str, env: str) ->
     for override in at_once.JUDGED_OTHERWISE.get((service, env), ()):
         given = override.remediation
         assert given is not None
-        verdict = Verdict(
+        verdict = OverrideValues(
             override.change_failure, remediation_id=given.id, remediation_type=given.type
         )
         store.deployments.update(org, override.deployment_id, verdict).result()

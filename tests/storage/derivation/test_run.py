@@ -16,7 +16,7 @@ from dora import worlds
 from settling import in_every_state
 from theodora.dora import DeploymentSequence, Override, Repository, derive
 from theodora.events import Deployment, Failure, Git
-from theodora.storage import Giver, Organisation, Store, Verdict
+from theodora.storage import Organisation, OverrideAuthor, OverrideValues, Store
 
 HOUR_NS = 3_600 * 10**9
 DERIVED = (
@@ -73,11 +73,13 @@ def add(store: Store, org: Organisation, *events: Deployment) -> None:
         store.deployments.add(org, event, 1).result()
 
 
-def verdict_of(override: Override) -> Verdict:
+def verdict_of(override: Override) -> OverrideValues:
     remediation = override.remediation
     if remediation is None:
-        return Verdict(override.change_failure)
-    return Verdict(override.change_failure, remediation.id, remediation.version, remediation.type)
+        return OverrideValues(override.change_failure)
+    return OverrideValues(
+        override.change_failure, remediation.id, remediation.version, remediation.type
+    )
 
 
 def applicable(overrides: Iterable[Override], ids: set[str]) -> tuple[Override, ...]:
@@ -107,7 +109,7 @@ def storable(sequence: DeploymentSequence) -> DeploymentSequence:
 
 def give(override: Override) -> Operation:
     return lambda store, org: store.deployments.update(
-        org, override.deployment_id, verdict_of(override), Giver("tester", override.at_ns)
+        org, override.deployment_id, verdict_of(override), OverrideAuthor("tester", override.at_ns)
     )
 
 
@@ -262,15 +264,15 @@ def test_a_remediation_of_another_service_takes_the_type_it_is_given(
     store: Store, org: Organisation
 ):
     add(store, org, deployment("v1", 1))
-    verdict = Verdict(True, remediation_id="p2", remediation_type="rollforward")
-    store.deployments.update(org, "v1", verdict, Giver("ann", 1)).result()
+    verdict = OverrideValues(True, remediation_id="p2", remediation_type="rollforward")
+    store.deployments.update(org, "v1", verdict, OverrideAuthor("ann", 1)).result()
     store.derivations.derive_all_marked()
     assert store.deployments.get(org, "v1").recovery_time_sec is None
     add(store, org, deployment("p2", 3, service="pay"))
     store.derivations.derive_all_marked()
     assert store.deployments.get(org, "p2").deployment_type == "rollforward"
     assert store.deployments.get(org, "v1").recovery_time_sec == 2 * 3_600
-    store.deployments.update(org, "v1", Verdict(False), Giver("ann", 2)).result()
+    store.deployments.update(org, "v1", OverrideValues(False), OverrideAuthor("ann", 2)).result()
     store.derivations.derive_all_marked()
     assert store.deployments.get(org, "p2").deployment_type == "standard"
 
@@ -283,7 +285,7 @@ def test_a_verdict_without_a_remediation_takes_the_one_that_the_rules_found(
     store.derivations.derive_all_marked()
     found = store.deployments.get(org, "v2").remediation
     for change_failure, expected in ((False, None), (True, found)):
-        store.deployments.update(org, "v2", Verdict(change_failure)).result()
+        store.deployments.update(org, "v2", OverrideValues(change_failure)).result()
         assert store.deployments.get(org, "v2").remediation == expected
         store.derivations.derive_all_marked()
         assert store.deployments.get(org, "v2").remediation == expected
@@ -326,8 +328,8 @@ def test_a_tag_that_divides_a_sequence_keeps_rollbacks_and_remediations_within_a
         deployment("us-1-again", 4, version="v1", custom_tags=us),
         deployment("eu-2-again", 5, version="v2", custom_tags=eu),
     )
-    verdict = Verdict(True, remediation_version="v1", remediation_type="rollback")
-    store.deployments.update(org, "eu-2", verdict, Giver("ann", 1)).result()
+    verdict = OverrideValues(True, remediation_version="v1", remediation_type="rollback")
+    store.deployments.update(org, "eu-2", verdict, OverrideAuthor("ann", 1)).result()
     store.derivations.derive_all_marked()
     assert store.deployments.get(org, "us-1-again").deployment_type == "rollback"
     assert store.deployments.get(org, "eu-2").remediation.id == "us-1-again"
@@ -354,8 +356,8 @@ def test_a_remediation_by_version_is_found_in_its_region_before_anything_is_deri
     add(store, org, deployment("eu-2", 1, version="v2", custom_tags=eu))
     add(store, org, deployment("eu-1", 2, version="v1", custom_tags=eu))
     add(store, org, deployment("us-1", 3, version="v1", custom_tags=us))
-    verdict = Verdict(True, remediation_version="v1", remediation_type="rollback")
-    store.deployments.update(org, "eu-2", verdict, Giver("ann", 1)).result()
+    verdict = OverrideValues(True, remediation_version="v1", remediation_type="rollback")
+    store.deployments.update(org, "eu-2", verdict, OverrideAuthor("ann", 1)).result()
     at_once = store.deployments.get(org, "eu-2").remediation
     store.derivations.derive_all_marked()
     assert at_once == store.deployments.get(org, "eu-2").remediation
@@ -369,7 +371,9 @@ def test_a_version_is_patched_where_it_finished_last_in_whatever_region(
     store.settings.put(org, {"sequence_tag": "region"}).result()
     add(store, org, deployment("eu", 1, version="v1", custom_tags=by_region("eu")))
     add(store, org, deployment("us", 2, version="v1", custom_tags=by_region("us")))
-    store.deployments.update_by_version(org, "web", "production", "v1", Verdict(True)).result()
+    store.deployments.update_by_version(
+        org, "web", "production", "v1", OverrideValues(True)
+    ).result()
     assert [each.id for each in store.deployments.everything(org) if each.change_failure] == ["us"]
 
 
@@ -414,7 +418,7 @@ def test_the_same_history_gives_the_same_in_two_stores(store: Store, org: Organi
         )
         for _ in range(30)
     ]
-    verdict = Verdict(True, remediation_version="v2", remediation_type="rollback")
+    verdict = OverrideValues(True, remediation_version="v2", remediation_type="rollback")
     found = []
     for each in (org, other):
         store.commits.add_commits(each, worlds.REPOSITORY, commits).result()
@@ -468,13 +472,13 @@ def test_what_comes_while_deriving_loses_nothing(store: Store, org: Organisation
     """A verdict between reading and writing keeps judged rows from being written just then."""
     back = deployment("v3", 3, version="v1")
     add(store, org, deployment("v1", 1), deployment("v2", 2), back)
-    store.deployments.update(org, "v2", Verdict(True)).result()
+    store.deployments.update(org, "v2", OverrideValues(True)).result()
     derivations = store.derivations
     write = derivations._write
 
     def write_late(*arguments: Any) -> None:
         derivations._write = write
-        store.deployments.update(org, "v1", Verdict(True)).result()
+        store.deployments.update(org, "v1", OverrideValues(True)).result()
         write(*arguments)
 
     derivations._write = write_late

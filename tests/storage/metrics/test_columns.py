@@ -19,7 +19,7 @@ from repositories import hourly_commits
 from theodora.dora import MetricsQuery, Period
 from theodora.events import Deployment, Failure, Git
 from theodora.query import parse
-from theodora.storage import Organisation, Store, Verdict
+from theodora.storage import Organisation, OverrideValues, Store
 from theodora.storage.events.change_log import prune_changes
 from theodora.storage.metrics.cache import KeptColumns, Snapshots, Wanted
 from theodora.storage.metrics.columns import TooLarge
@@ -101,7 +101,9 @@ class World:
         if len(self.ids) > 1:
             judged, other = self.rng.sample(sorted(self.ids), 2)
             remedy = self.rng.choice((None, other))
-            verdict = Verdict(self.rng.random() < 0.8, remedy, None, "rollback" if remedy else None)
+            verdict = OverrideValues(
+                self.rng.random() < 0.8, remedy, None, "rollback" if remedy else None
+            )
             store.deployments.update(self.org, judged, verdict).result()
 
     def put_incident(self, store: Store) -> None:

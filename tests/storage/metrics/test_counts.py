@@ -9,7 +9,7 @@ from settling import in_every_state
 from theodora.dora import Commit, Period
 from theodora.events import Deployment, Git
 from theodora.query import Field, Query, matches, parse, resolve
-from theodora.storage import Organisation, Store, Verdict
+from theodora.storage import Organisation, OverrideValues, Store
 from theodora.storage.metrics.counts import Glimpse, VerdictCounts
 
 DAY_NS = 86_400 * 10**9
@@ -38,7 +38,7 @@ def deployed(store: Store, org: Organisation) -> list[Deployment]:
         if number == 80:
             store.derivations.derive_all_marked()
         if number % 9 == 0:
-            store.deployments.update(org, event.id, Verdict(change_failure=True)).result()
+            store.deployments.update(org, event.id, OverrideValues(change_failure=True)).result()
     return [*store.deployments.everything(org)]
 
 

@@ -17,7 +17,7 @@ from postgresql import PostgresqlServer, postgresql
 from theodora.dora import MetricsQuery, Period
 from theodora.events import Deployment, Failure, Git
 from theodora.query import Kind, parse, sort_key
-from theodora.storage import Organisation, Selection, Store, Verdict
+from theodora.storage import Organisation, OverrideValues, Selection, Store
 from theodora.storage.copy.copy import Copying
 from theodora.storage.open import open_copy, open_original
 
@@ -193,9 +193,9 @@ def test_writes_look_at_few(told: Told):
     def write() -> None:
         for event in (new, new, deployment(777)):
             store.deployments.add(org, event, 1).result()
-        store.deployments.update(org, named, Verdict(change_failure=True)).result()
+        store.deployments.update(org, named, OverrideValues(change_failure=True)).result()
         store.deployments.update_by_version(
-            org, "service-7", "production", "v1", Verdict(change_failure=False)
+            org, "service-7", "production", "v1", OverrideValues(change_failure=False)
         ).result()
         store.deployments.delete(org, "d778").result()
         store.failures.add(org, failure(7), 1).result()
@@ -224,7 +224,7 @@ def test_what_is_kept_in_memory_catches_up_by_keys(told: Told):
     def change_and_ask() -> None:
         for number in range(70):
             store.deployments.update(
-                org, f"d{1000 + number}", Verdict(change_failure=True)
+                org, f"d{1000 + number}", OverrideValues(change_failure=True)
             ).result()
         store.metrics.report(org, query)
 

@@ -8,7 +8,7 @@ from settling import in_every_state
 from theodora.dora import Period
 from theodora.events import Deployment, Failure
 from theodora.query import Kind, parse, sort_key
-from theodora.storage import Organisation, Selection, Store, Verdict
+from theodora.storage import Organisation, OverrideValues, Selection, Store
 
 DAY_NS = 86_400 * 10**9
 PERIOD = Period(10 * DAY_NS, 40 * DAY_NS)
@@ -31,7 +31,7 @@ def deployed(store: Store, org: Organisation) -> None:
         )
         store.deployments.add(org, event, day + 1).result()
         if day % 5 == 0:
-            store.deployments.update(org, f"{day:02}", Verdict(change_failure=True)).result()
+            store.deployments.update(org, f"{day:02}", OverrideValues(change_failure=True)).result()
 
 
 @in_every_state

@@ -11,7 +11,7 @@ from theodora.dora.derivation.rule_engine import Candidate, Rules
 from theodora.dora.derivation.sequence import CodeHistory, DeploymentSequence, in_order
 from theodora.dora.derivation.settings import ServiceSettings
 from theodora.dora.derivation.shipments import ShippedBefore
-from theodora.dora.derivation.verdicts import Court
+from theodora.dora.derivation.verdicts import Verdicts
 from theodora.events import Deployment, Failure, MatchKeys
 
 
@@ -144,5 +144,5 @@ class Derivation:
     ) -> tuple[Derived, ...]:
         """The deployments so far with their verdicts."""
         marking = incidents if self._settings.incident_marks_failure else ()
-        court = Court(self._steps, overrides, marking, finished_elsewhere_ns or {}, self._keys)
+        court = Verdicts(self._steps, overrides, marking, finished_elsewhere_ns or {}, self._keys)
         return tuple(court.derived(position, step) for position, step in enumerate(self._steps))

@@ -29,7 +29,7 @@ class _GivenType(msgspec.Struct, frozen=True, gc=False):
 _UNRESOLVED = _Recovery()
 
 
-class Court:
+class Verdicts:
     """Everything that has a say about the deployments of one sequence, given in order."""
 
     def __init__(

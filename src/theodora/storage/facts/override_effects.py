@@ -18,7 +18,7 @@ import msgspec
 from theodora.dora.derivation.derived import Changes, Decision, Link, Step
 from theodora.dora.derivation.overrides import GivenRemediation, Override
 from theodora.dora.derivation.sequence import in_order, part_of
-from theodora.dora.derivation.verdicts import Court
+from theodora.dora.derivation.verdicts import Verdicts
 from theodora.events import Deployment
 from theodora.events.values import whole_seconds
 from theodora.storage.engine.cursor import Cursor
@@ -30,7 +30,13 @@ from theodora.storage.events.terms import Term
 from theodora.storage.facts.commits import load
 from theodora.storage.facts.derivation_queue import mark_deployment, mark_sequence
 from theodora.storage.facts.match_keys import match_keys
-from theodora.storage.facts.override_history import NOBODY, Giver, Verdict, forget_acts, record_act
+from theodora.storage.facts.override_history import (
+    NOBODY,
+    OverrideAuthor,
+    OverrideValues,
+    delete_override_records,
+    record_override,
+)
 from theodora.storage.facts.settings import effective_settings
 
 _END_OF_TIME_NS = 2**63 - 1
@@ -41,25 +47,25 @@ def apply_verdict(
     rows: Rows[Deployment],
     org: Organisation,
     stored: Stored[Deployment],
-    patch: Verdict,
-    giver: Giver = NOBODY,
+    patch: OverrideValues,
+    author: OverrideAuthor = NOBODY,
 ) -> None:
     """Adds what `patch` says to the deployment's verdict; one that says nothing changes nothing."""
-    if patch == Verdict():
+    if patch == OverrideValues():
         return
-    given = get_verdict(cursor, stored.key)
-    verdict = (given.verdict if given else Verdict()).patched(patch)
-    put_verdict(cursor, rows, org, stored, verdict, giver)
-    record_act(cursor, org, stored.key, verdict, giver)
+    given = get_override(cursor, stored.key)
+    verdict = (given.verdict if given else OverrideValues()).patched(patch)
+    put_override(cursor, rows, org, stored, verdict, author)
+    record_override(cursor, org, stored.key, verdict, author)
 
 
-def put_verdict(
+def put_override(
     cursor: Cursor,
     rows: Rows[Deployment],
     org: Organisation,
     stored: Stored[Deployment],
-    verdict: Verdict,
-    giver: Giver,
+    verdict: OverrideValues,
+    author: OverrideAuthor,
 ) -> None:
     """Has the verdict count, in place of any before."""
     mark_concerned(cursor, org, stored)
@@ -73,13 +79,13 @@ def put_verdict(
         "remediation_version = excluded.remediation_version, "
         "remediation_type = excluded.remediation_type, given_by = excluded.given_by, "
         "given_at_ns = excluded.given_at_ns, reason = excluded.reason",
-        (stored.key, org.key, found and found.id, found and found.type, *verdict, *giver),
+        (stored.key, org.key, found and found.id, found and found.type, *verdict, *author),
     )
     _settle(cursor, rows, org, stored)
     mark_concerned(cursor, org, stored)
 
 
-def remove_verdict(
+def remove_override(
     cursor: Cursor, rows: Rows[Deployment], org: Organisation, stored: Stored[Deployment]
 ) -> None:
     """Has the rules decide again.
@@ -157,7 +163,7 @@ def drop_verdict(cursor: Cursor, org: Organisation, stored: Stored[Deployment]) 
     """Takes the verdict and its history away, as the deployment itself goes."""
     mark_concerned(cursor, org, stored)
     cursor.execute("DELETE FROM verdicts WHERE deployment = ?", (stored.key,))
-    forget_acts(cursor, stored.key)
+    delete_override_records(cursor, stored.key)
 
 
 def mark_concerned(cursor: Cursor, org: Organisation, judged: Stored[Deployment]) -> None:
@@ -209,7 +215,7 @@ def _settle(
     cursor: Cursor, rows: Rows[Deployment], org: Organisation, judged: Stored[Deployment]
 ) -> None:
     """Writes what the verdict on a deployment means into its row."""
-    given = get_verdict(cursor, judged.key)
+    given = get_override(cursor, judged.key)
     is_said = given is not None and given.verdict.change_failure is not None
     _write(
         cursor,
@@ -244,7 +250,7 @@ def _write(
     if override and override.remediation and override.remediation.id:
         named.append(override.remediation.id)
     overrides = [override] if override else []
-    court = Court([step], overrides, (), _finished_at_ns(cursor, org, named))
+    court = Verdicts([step], overrides, (), _finished_at_ns(cursor, org, named))
     verdict = court.derived(0, step).verdict
     recovery_ns = verdict.recovery_time_ns
     now = msgspec.structs.replace(
@@ -263,8 +269,8 @@ def _override(cursor: Cursor, org: Organisation, judged: Stored[Deployment]) -> 
     A version becomes the id it stands for now. Where only a remediation was given, it is the
     rules' finding that stands: the one in the row, since no verdict has ever replaced it.
     """
-    event, given = judged.event, get_verdict(cursor, judged.key)
-    verdict = given.verdict if given else Verdict()
+    event, given = judged.event, get_override(cursor, judged.key)
+    verdict = given.verdict if given else OverrideValues()
     id_ = verdict.remediation_id
     if verdict.remediation_version:
         id_ = latest_of_version(
@@ -301,14 +307,14 @@ def _finished_at_ns(cursor: Cursor, org: Organisation, ids: Iterable[str]) -> di
     return found
 
 
-class GivenVerdict(NamedTuple):
+class StoredOverride(NamedTuple):
     """The verdict that counts, and who gave it."""
 
-    verdict: Verdict
-    giver: Giver
+    verdict: OverrideValues
+    author: OverrideAuthor
 
 
-def get_verdict(cursor: Cursor, key: int) -> GivenVerdict | None:
+def get_override(cursor: Cursor, key: int) -> StoredOverride | None:
     """The verdict by hand on the deployment whose row has this key."""
     row = cursor.execute(
         "SELECT change_failure, remediation_id, remediation_version, remediation_type, "
@@ -317,6 +323,6 @@ def get_verdict(cursor: Cursor, key: int) -> GivenVerdict | None:
     ).fetchone()
     if row is None:
         return None
-    change_failure, id_, version, type_, *giver = row
+    change_failure, id_, version, type_, *author = row
     said = None if change_failure is None else bool(change_failure)
-    return GivenVerdict(Verdict(said, id_, version, type_), Giver(*giver))
+    return StoredOverride(OverrideValues(said, id_, version, type_), OverrideAuthor(*author))

@@ -11,11 +11,11 @@ from theodora.storage.engine.cursor import Cursor, Row
 from theodora.storage.engine.organisations import Organisation
 from theodora.storage.events.rows import next_receipt
 
-MAX_ACTS = 100
+MAX_OVERRIDE_RECORDS = 100
 """Of one deployment; older ones go."""
 
 
-class Verdict(NamedTuple):
+class OverrideValues(NamedTuple):
     """A verdict by hand: what is None was not said."""
 
     change_failure: bool | None = None
@@ -24,18 +24,18 @@ class Verdict(NamedTuple):
     remediation_version: str | None = None
     remediation_type: RemediationType | None = None
 
-    def patched(self, patch: "Verdict") -> "Verdict":
+    def patched(self, patch: "OverrideValues") -> "OverrideValues":
         """This verdict with what `patch` says; a deployment that did not fail has no remedy."""
         change_failure = (
             self.change_failure if patch.change_failure is None else patch.change_failure
         )
         if change_failure is False:
-            return Verdict(change_failure=False)
+            return OverrideValues(change_failure=False)
         remedy = self if patch.remediation_type is None else patch
         return remedy._replace(change_failure=change_failure)
 
 
-class Giver(NamedTuple):
+class OverrideAuthor(NamedTuple):
     """Who gives a verdict, when and why."""
 
     by: str = ""
@@ -44,16 +44,16 @@ class Giver(NamedTuple):
     reason: str = ""
 
 
-NOBODY = Giver()
+NOBODY = OverrideAuthor()
 
 
-class VerdictAct(NamedTuple):
+class OverrideRecord(NamedTuple):
     """A verdict as it was given, or taken back."""
 
     deployment_id: str
-    verdict: Verdict | None
+    verdict: OverrideValues | None
     """None if the verdict before it was taken back."""
-    giver: Giver
+    author: OverrideAuthor
 
 
 _SELECT: LiteralString = (
@@ -63,26 +63,30 @@ _SELECT: LiteralString = (
 )
 
 
-def record_act(
-    cursor: Cursor, org: Organisation, key: int, verdict: Verdict | None, giver: Giver
+def record_override(
+    cursor: Cursor,
+    org: Organisation,
+    key: int,
+    verdict: OverrideValues | None,
+    author: OverrideAuthor,
 ) -> None:
     """Adds an act to the history of the deployment whose row has this key."""
-    said = verdict or Verdict()
+    said = verdict or OverrideValues()
     cursor.execute(
         "INSERT INTO verdict_acts (number, org, deployment, is_removal, change_failure, "
         "remediation_id, remediation_version, remediation_type, given_by, given_at_ns, reason) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (next_receipt(cursor), org.key, key, int(verdict is None), *said, *giver),
+        (next_receipt(cursor), org.key, key, int(verdict is None), *said, *author),
     )
     cursor.execute(
         "DELETE FROM verdict_acts WHERE deployment = ?1 AND number NOT IN ("
         "SELECT number FROM verdict_acts WHERE deployment = ?1 "
         "ORDER BY given_at_ns DESC, number DESC LIMIT ?2)",
-        (key, MAX_ACTS),
+        (key, MAX_OVERRIDE_RECORDS),
     )
 
 
-def acts_on(cursor: Cursor, key: int) -> tuple[VerdictAct, ...]:
+def override_records(cursor: Cursor, key: int) -> tuple[OverrideRecord, ...]:
     """The history of the deployment whose row has this key, newest first."""
     rows = cursor.execute(
         f"{_SELECT} WHERE a.deployment = ? ORDER BY a.given_at_ns DESC, a.number DESC", (key,)
@@ -90,9 +94,9 @@ def acts_on(cursor: Cursor, key: int) -> tuple[VerdictAct, ...]:
     return tuple(_act(row) for row in rows)
 
 
-def acts_after(
+def override_records_after(
     cursor: Cursor, org: Organisation, number: int, limit: int
-) -> list[tuple[int, VerdictAct]]:
+) -> list[tuple[int, OverrideRecord]]:
     """The next acts of the organisation with their numbers, in the order of recording."""
     rows = cursor.execute(
         f"{_SELECT} WHERE a.org = ? AND a.number > ? ORDER BY a.number LIMIT ?",
@@ -101,12 +105,14 @@ def acts_after(
     return [(row[0], _act(row)) for row in rows]
 
 
-def forget_acts(cursor: Cursor, key: int) -> None:
+def delete_override_records(cursor: Cursor, key: int) -> None:
     """Takes the history of a deployment away, as the deployment itself goes."""
     cursor.execute("DELETE FROM verdict_acts WHERE deployment = ?", (key,))
 
 
-def _act(row: Row) -> VerdictAct:
-    _, deployment_id, is_removal, change_failure, id_, version, type_, *giver = row
-    verdict = Verdict(None if change_failure is None else bool(change_failure), id_, version, type_)
-    return VerdictAct(deployment_id, None if is_removal else verdict, Giver(*giver))
+def _act(row: Row) -> OverrideRecord:
+    _, deployment_id, is_removal, change_failure, id_, version, type_, *author = row
+    verdict = OverrideValues(
+        None if change_failure is None else bool(change_failure), id_, version, type_
+    )
+    return OverrideRecord(deployment_id, None if is_removal else verdict, OverrideAuthor(*author))

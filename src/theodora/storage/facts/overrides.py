@@ -11,54 +11,54 @@ from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import Organisation
 from theodora.storage.events.rows import Outcome, Rows, Stored
-from theodora.storage.facts.override_effects import get_verdict, put_verdict, remove_verdict
+from theodora.storage.facts.override_effects import get_override, put_override, remove_override
 from theodora.storage.facts.override_history import (
     NOBODY,
-    Giver,
-    Verdict,
-    VerdictAct,
-    acts_after,
-    acts_on,
-    record_act,
+    OverrideAuthor,
+    OverrideRecord,
+    OverrideValues,
+    override_records,
+    override_records_after,
+    record_override,
 )
 
 _PAGE = 1_000
 
 
-class Judged(NamedTuple):
+class OverrideHistory(NamedTuple):
     """What was said of a deployment by hand."""
 
-    current: VerdictAct | None
+    current: OverrideRecord | None
     """The verdict that counts; None if the rules decide."""
-    history: tuple[VerdictAct, ...]
+    history: tuple[OverrideRecord, ...]
     """Every verdict given or taken back, newest first."""
 
 
-class Verdicts:
+class Overrides:
     """Every method is about one organisation and sees no other."""
 
     def __init__(self, database: Database, rows: Rows[Deployment]) -> None:
         self._database = database
         self._rows = rows
 
-    def get(self, org: Organisation, id_: str) -> Judged:
+    def get(self, org: Organisation, id_: str) -> OverrideHistory:
         """Raises `NotFound` where there is no such deployment."""
         return self._database.read(lambda cursor: _judged(cursor, self._found(cursor, org, id_)))
 
     def put(
-        self, org: Organisation, id_: str, verdict: Verdict, giver: Giver = NOBODY
-    ) -> Future[Judged]:
+        self, org: Organisation, id_: str, verdict: OverrideValues, author: OverrideAuthor = NOBODY
+    ) -> Future[OverrideHistory]:
         """Gives a verdict in place of any before; `NotFound` where there is no deployment."""
 
-        def write(cursor: Cursor) -> Judged:
+        def write(cursor: Cursor) -> OverrideHistory:
             stored = self._found(cursor, org, id_)
-            put_verdict(cursor, self._rows, org, stored, verdict, giver)
-            record_act(cursor, org, stored.key, verdict, giver)
+            put_override(cursor, self._rows, org, stored, verdict, author)
+            record_override(cursor, org, stored.key, verdict, author)
             return _judged(cursor, stored)
 
         return self._database.write(write)
 
-    def delete(self, org: Organisation, id_: str, giver: Giver = NOBODY) -> Future[None]:
+    def delete(self, org: Organisation, id_: str, author: OverrideAuthor = NOBODY) -> Future[None]:
         """Takes the verdict back, so that the rules decide.
 
         What they say is derived anew; until then there is no verdict, unless they are known to
@@ -67,49 +67,51 @@ class Verdicts:
 
         def write(cursor: Cursor) -> None:
             stored = self._found(cursor, org, id_)
-            if get_verdict(cursor, stored.key) is None:
+            if get_override(cursor, stored.key) is None:
                 raise NotFound("verdict does not exist")
-            remove_verdict(cursor, self._rows, org, stored)
-            record_act(cursor, org, stored.key, None, giver)
+            remove_override(cursor, self._rows, org, stored)
+            record_override(cursor, org, stored.key, None, author)
 
         return self._database.write(write)
 
-    def add(self, org: Organisation, act: VerdictAct) -> Future[Outcome]:
+    def add(self, org: Organisation, act: OverrideRecord) -> Future[Outcome]:
         """Takes an act in as one of the past; adding it again changes nothing.
 
         It counts unless a later one is known. Raises `NotFound` where there is no deployment.
         """
         return self._database.write(partial(self._add, org, act))
 
-    def everything(self, org: Organisation) -> Iterator[VerdictAct]:
+    def everything(self, org: Organisation) -> Iterator[OverrideRecord]:
         """Every act in the order of recording; what comes in meanwhile is included."""
         number = -1
         while True:
-            page = self._database.read(partial(acts_after, org=org, number=number, limit=_PAGE))
+            page = self._database.read(
+                partial(override_records_after, org=org, number=number, limit=_PAGE)
+            )
             yield from (act for _, act in page)
             if len(page) < _PAGE:
                 return
             number = page[-1][0]
 
-    def _add(self, org: Organisation, act: VerdictAct, cursor: Cursor) -> Outcome:
+    def _add(self, org: Organisation, act: OverrideRecord, cursor: Cursor) -> Outcome:
         stored = self._found(cursor, org, act.deployment_id)
-        history = acts_on(cursor, stored.key)
+        history = override_records(cursor, stored.key)
         if act in history:
             return "unchanged"
-        record_act(cursor, org, stored.key, act.verdict, act.giver)
-        if act not in acts_on(cursor, stored.key):
+        record_override(cursor, org, stored.key, act.verdict, act.author)
+        if act not in override_records(cursor, stored.key):
             return "unchanged"
-        if not history or history[0].giver.at_ns <= act.giver.at_ns:
+        if not history or history[0].author.at_ns <= act.author.at_ns:
             self._take_effect(cursor, org, stored, act)
         return "added"
 
     def _take_effect(
-        self, cursor: Cursor, org: Organisation, stored: Stored[Deployment], act: VerdictAct
+        self, cursor: Cursor, org: Organisation, stored: Stored[Deployment], act: OverrideRecord
     ) -> None:
         if act.verdict is not None:
-            put_verdict(cursor, self._rows, org, stored, act.verdict, act.giver)
-        elif get_verdict(cursor, stored.key) is not None:
-            remove_verdict(cursor, self._rows, org, stored)
+            put_override(cursor, self._rows, org, stored, act.verdict, act.author)
+        elif get_override(cursor, stored.key) is not None:
+            remove_override(cursor, self._rows, org, stored)
 
     def _found(self, cursor: Cursor, org: Organisation, id_: str) -> Stored[Deployment]:
         stored = self._rows.find(cursor, org, id_)
@@ -118,7 +120,7 @@ class Verdicts:
         return stored
 
 
-def _judged(cursor: Cursor, stored: Stored[Deployment]) -> Judged:
-    given = get_verdict(cursor, stored.key)
-    current = None if given is None else VerdictAct(stored.event.id, *given)
-    return Judged(current, acts_on(cursor, stored.key))
+def _judged(cursor: Cursor, stored: Stored[Deployment]) -> OverrideHistory:
+    given = get_override(cursor, stored.key)
+    current = None if given is None else OverrideRecord(stored.event.id, *given)
+    return OverrideHistory(current, override_records(cursor, stored.key))

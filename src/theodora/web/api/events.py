@@ -9,7 +9,7 @@ from theodora.storage import DocumentPage, Placed, Selection
 from theodora.web.api import wire
 from theodora.web.api.cursors import NEXT_CURSOR, encode_cursor
 from theodora.web.api.ignored_members import count_ignored
-from theodora.web.api.overrides import giver_of
+from theodora.web.api.overrides import author_of
 from theodora.web.http.operations import Pending, Request
 from theodora.web.http.responses import Reply
 from theodora.web.http.timestamps import timestamp_form
@@ -65,7 +65,7 @@ def patch_deployment(request: Request) -> Pending:
     id_ = _id(request)
     verdict = wire.decode_patch(request.body, id_)
     written = request.store.deployments.update(
-        request.organisation, id_, verdict, giver_of(request)
+        request.organisation, id_, verdict, author_of(request)
     )
     return Pending(written, lambda _: _PATCHED)
 
@@ -78,7 +78,7 @@ def patch_deployment_by_version(request: Request) -> Pending:
         patch.env,
         patch.version,
         patch.verdict,
-        giver_of(request),
+        author_of(request),
     )
     return Pending(written, lambda _: _PATCHED)
 

@@ -9,13 +9,13 @@ import msgspec
 
 from theodora.dora import GivenRemediation
 from theodora.events import format_rfc3339
-from theodora.storage import Giver, Judged, Verdict, VerdictAct
-from theodora.web.api.wire import VERDICT_TYPE, Resource, decode_verdict, encode_data
+from theodora.storage import OverrideAuthor, OverrideHistory, OverrideRecord, OverrideValues
+from theodora.web.api.wire import OVERRIDE_TYPE, Resource, decode_override, encode_data
 from theodora.web.http.operations import Pending, Request
 from theodora.web.http.responses import Reply
 
 
-class GivenVerdict(msgspec.Struct, frozen=True):
+class OverrideDocument(msgspec.Struct, frozen=True):
     """A verdict by hand, who gave it, when and why."""
 
     change_failure: bool | None
@@ -27,51 +27,51 @@ class GivenVerdict(msgspec.Struct, frozen=True):
     reason: str
 
 
-class Act(GivenVerdict, frozen=True):
+class Act(OverrideDocument, frozen=True):
     """A verdict as it was given, or taken back by somebody."""
 
     action: Literal["given", "removed"]
 
 
-class VerdictAttributes(msgspec.Struct, frozen=True):
+class OverrideAttributes(msgspec.Struct, frozen=True):
     """What was said of a deployment by hand."""
 
-    verdict: GivenVerdict | None
+    verdict: OverrideDocument | None
     """The one that counts; null if the rules decide."""
     history: tuple[Act, ...]
     """Newest first, at most 100."""
 
 
-def get_verdict(request: Request) -> Reply:
+def get_override(request: Request) -> Reply:
     id_ = request.path_parameters["id"]
     return _reply(id_, request.store.verdicts.get(request.organisation, id_))
 
 
-def put_verdict(request: Request) -> Pending:
+def put_override(request: Request) -> Pending:
     id_ = request.path_parameters["id"]
-    verdict, reason = decode_verdict(request.body, id_)
-    giver = giver_of(request, reason)
-    written = request.store.verdicts.put(request.organisation, id_, verdict, giver)
+    verdict, reason = decode_override(request.body, id_)
+    author = author_of(request, reason)
+    written = request.store.verdicts.put(request.organisation, id_, verdict, author)
     return Pending(written, lambda judged: _reply(id_, judged))
 
 
-def delete_verdict(request: Request) -> Pending:
+def delete_override(request: Request) -> Pending:
     id_ = request.path_parameters["id"]
-    written = request.store.verdicts.delete(request.organisation, id_, giver_of(request))
+    written = request.store.verdicts.delete(request.organisation, id_, author_of(request))
     return Pending(written, lambda _: Reply(202))
 
 
-def giver_of(request: Request, reason: str = "") -> Giver:
+def author_of(request: Request, reason: str = "") -> OverrideAuthor:
     """Whoever holds the application key gives the verdict."""
     key = request.application_key
-    return Giver((key.name or key.id) if key else "", request.now_ns, reason)
+    return OverrideAuthor((key.name or key.id) if key else "", request.now_ns, reason)
 
 
-def verdict_attributes(judged: Judged) -> VerdictAttributes:
+def override_attributes(judged: OverrideHistory) -> OverrideAttributes:
     """What was said by hand, as responses and commands show it."""
     current = judged.current
-    return VerdictAttributes(
-        verdict=GivenVerdict(**_said(current)) if current else None,
+    return OverrideAttributes(
+        verdict=OverrideDocument(**_said(current)) if current else None,
         history=tuple(
             Act(**_said(act), action="given" if act.verdict else "removed")
             for act in judged.history
@@ -79,8 +79,8 @@ def verdict_attributes(judged: Judged) -> VerdictAttributes:
     )
 
 
-def _said(act: VerdictAct) -> dict[str, Any]:
-    said, giver = act.verdict or Verdict(), act.giver
+def _said(act: OverrideRecord) -> dict[str, Any]:
+    said, author = act.verdict or OverrideValues(), act.author
     type_ = said.remediation_type
     remedy = (
         GivenRemediation(type=type_, id=said.remediation_id, version=said.remediation_version)
@@ -90,11 +90,11 @@ def _said(act: VerdictAct) -> dict[str, Any]:
     return {
         "change_failure": said.change_failure,
         "remediation": remedy,
-        "by": giver.by,
-        "at": format_rfc3339(giver.at_ns) if giver.at_ns else None,
-        "reason": giver.reason,
+        "by": author.by,
+        "at": format_rfc3339(author.at_ns) if author.at_ns else None,
+        "reason": author.reason,
     }
 
 
-def _reply(id_: str, judged: Judged) -> Reply:
-    return Reply(200, encode_data(Resource(id_, VERDICT_TYPE, verdict_attributes(judged))))
+def _reply(id_: str, judged: OverrideHistory) -> Reply:
+    return Reply(200, encode_data(Resource(id_, OVERRIDE_TYPE, override_attributes(judged))))

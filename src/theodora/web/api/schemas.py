@@ -42,7 +42,7 @@ from theodora.web.api.metrics.json_document import TYPE as METRICS_TYPE
 from theodora.web.api.metrics.json_document import Meta, MetricsAttributes, json_of
 from theodora.web.api.metrics.prometheus import DEFAULT_DAYS, MOST_DAYS
 from theodora.web.api.metrics.question import MOST_KEYS, Form, read_question
-from theodora.web.api.overrides import VerdictAttributes
+from theodora.web.api.overrides import OverrideAttributes
 from theodora.web.api.retention import PREVIEW_TYPE as RETENTION_PREVIEW_TYPE
 from theodora.web.api.retention import TYPE as RETENTION_TYPE
 from theodora.web.api.retention import RetentionAttributes, RetentionPreviewAttributes
@@ -54,7 +54,7 @@ from theodora.web.api.settings import (
     SettingsAttributes,
 )
 from theodora.web.api.settings import TYPE as SETTINGS_TYPE
-from theodora.web.api.wire import LIST_TYPES, MAX_LIST_LIMIT, MAX_REASON, PATCH_TYPE, VERDICT_TYPE
+from theodora.web.api.wire import LIST_TYPES, MAX_LIST_LIMIT, MAX_REASON, OVERRIDE_TYPE, PATCH_TYPE
 
 Schema = dict[str, Any]
 
@@ -158,7 +158,7 @@ _COMMITS = _object(
 _COMMIT_EXAMPLE = {"id": "66adc9350f2cc9b250b69abddab733dd55e1a588", "type": "commit"}
 
 _SHAPES = (
-    *(Explanation, VerdictAttributes),
+    *(Explanation, OverrideAttributes),
     *(SettingsAttributes, PreviewAttributes, ServiceAttributes),
     *(RetentionAttributes, RetentionPreviewAttributes),
     *(MetricsAttributes, Meta),
@@ -480,11 +480,11 @@ _EXAMPLE_ACT = {
     "reason": "Half of the payments were refused.",
 }
 _VERDICT_ANSWER = Documents(
-    answer=_data(_resource(VERDICT_TYPE, _JUDGED)),
+    answer=_data(_resource(OVERRIDE_TYPE, _JUDGED)),
     answer_example={
         "data": {
             "id": "64f25434490ef9c7",
-            "type": VERDICT_TYPE,
+            "type": OVERRIDE_TYPE,
             "attributes": {
                 "verdict": _EXAMPLE_ACT,
                 "history": [{**_EXAMPLE_ACT, "action": "given"}],
@@ -498,7 +498,7 @@ _VERDICT_DOCUMENTS = replace(
     request=_data(
         _object(
             {
-                "type": _constant(VERDICT_TYPE),
+                "type": _constant(OVERRIDE_TYPE),
                 "attributes": _object(
                     {**_VERDICT, "reason": _text(maxLength=MAX_REASON)}, "change_failure"
                 ),
@@ -508,7 +508,7 @@ _VERDICT_DOCUMENTS = replace(
     ),
     request_example={
         "data": {
-            "type": VERDICT_TYPE,
+            "type": OVERRIDE_TYPE,
             "attributes": {**_EXAMPLE_VERDICT, "reason": "Half of the payments were refused."},
         }
     },

@@ -43,7 +43,7 @@ from theodora.events.values import REMEDIATION_TYPES
 from theodora.query import Query, parse
 from theodora.query.ast import Everything
 from theodora.query.fields import SORT_KEYS, Field, Kind, sort_key
-from theodora.storage import Document, Position, Selection, Verdict
+from theodora.storage import Document, OverrideValues, Position, Selection
 from theodora.web.api.cursors import ForeignCursor, UnreadableCursor, decode_cursor
 
 E = TypeVar("E", Deployment, Failure)
@@ -192,7 +192,7 @@ LIST_TYPES = {
     Kind.FAILURE: "dora_failures_list_request",
 }
 PATCH_TYPE = "dora_deployment_patch_request"
-VERDICT_TYPE = "dora_deployment_verdict"
+OVERRIDE_TYPE = "dora_deployment_verdict"
 MAX_REASON = 1_024
 
 _DEFAULT_SORT = "-started_at"
@@ -325,10 +325,10 @@ class PatchByVersion(NamedTuple):
     service: str
     env: str
     version: str
-    verdict: Verdict
+    verdict: OverrideValues
 
 
-def decode_patch(body: bytes, id_: str) -> Verdict:
+def decode_patch(body: bytes, id_: str) -> OverrideValues:
     """The verdict that a patch of the deployment with this id gives."""
     _, attributes = _envelope(body, PATCH_TYPE, id_)
     problems: list[Problem] = []
@@ -353,9 +353,9 @@ def decode_patch_by_version(body: bytes) -> PatchByVersion:
     return PatchByVersion(service, env, version, verdict)
 
 
-def decode_verdict(body: bytes, id_: str) -> tuple[Verdict, str]:
+def decode_override(body: bytes, id_: str) -> tuple[OverrideValues, str]:
     """The verdict that is given on the deployment with this id, and the reason for it."""
-    _, attributes = _envelope(body, VERDICT_TYPE, id_)
+    _, attributes = _envelope(body, OVERRIDE_TYPE, id_)
     problems: list[Problem] = []
     change_failure = _boolean(attributes, "change_failure", problems)
     if attributes.get("change_failure") is None:
@@ -369,7 +369,7 @@ def decode_verdict(body: bytes, id_: str) -> tuple[Verdict, str]:
         detail = 'attribute "reason" must not contain control characters'
         problems.append(Problem(detail, ("reason",)))
     _raise(problems)
-    return Verdict().patched(verdict), reason
+    return OverrideValues().patched(verdict), reason
 
 
 def _needed_text(holder: JsonObject, name: str, problems: list[Problem], *within: str) -> str:
@@ -395,16 +395,16 @@ def _verdict(
     attributes: JsonObject,
     change_failure: bool | None,
     problems: list[Problem],
-) -> Verdict:
+) -> OverrideValues:
     remediation = attributes.get("remediation")
     if remediation is None:
-        return Verdict(change_failure)
+        return OverrideValues(change_failure)
     if not is_object(remediation):
         problems.append(wrong_type("remediation", remediation))
-        return Verdict(change_failure)
+        return OverrideValues(change_failure)
     type_ = _remediation_type(remediation, problems)
     id_, version = _remediation_target(remediation, problems)
-    return Verdict(change_failure, id_, version, type_)
+    return OverrideValues(change_failure, id_, version, type_)
 
 
 def _remediation_type(remediation: JsonObject, problems: list[Problem]) -> RemediationType | None:

@@ -19,7 +19,7 @@ from theodora.report import wording
 from theodora.report.charts import STAGE_NAMES, spans_of, stage_bar, stages_words
 from theodora.report.links import UNMEASURED, VERDICTS, deployment_path, path_of
 from theodora.report.scope import Scope, service_path
-from theodora.storage import Giver, Judged, VerdictAct
+from theodora.storage import OverrideAuthor, OverrideHistory, OverrideRecord
 from theodora.web.http.security import WRITE
 from theodora.web.pages.parts.clauses import known_field
 from theodora.web.pages.parts.event_json import event_json
@@ -112,16 +112,21 @@ def correct_verdict(visit: Visit) -> Answer:
     if problem := problem_of(form):
         return _page(visit, id_, form, judged, problem, 400)
     verdict = verdict_of(form, lambda named: _get(visit, named) is not None)
-    giver = Giver(visit.key.name or visit.key.id, visit.now_ns, form.reason)
+    author = OverrideAuthor(visit.key.name or visit.key.id, visit.now_ns, form.reason)
     if verdict is not None:
-        visit.store.verdicts.put(visit.organisation, id_, verdict, giver).result()
+        visit.store.verdicts.put(visit.organisation, id_, verdict, author).result()
     elif judged.current is not None:
-        visit.store.verdicts.delete(visit.organisation, id_, giver).result()
+        visit.store.verdicts.delete(visit.organisation, id_, author).result()
     return SeeOther(visit.scope.link(path_of(id_), saved="verdict"))
 
 
 def _page(
-    visit: Visit, id_: str, form: VerdictForm, judged: Judged, problem: str = "", status: int = 200
+    visit: Visit,
+    id_: str,
+    form: VerdictForm,
+    judged: OverrideHistory,
+    problem: str = "",
+    status: int = 200,
 ) -> View:
     """The page, with the form as it is filled in, and what is wrong with it."""
     found = visit.store.derivations.explain(visit.organisation, id_)
@@ -276,11 +281,11 @@ def _history(
     event: Deployment,
     explanation: Explanation,
     known: Mapping[str, Deployment],
-    judged: Judged,
+    judged: OverrideHistory,
     incidents: Sequence[Failure],
 ) -> list[Past]:
     """Newest first."""
-    past = [Past(act.giver.at_ns, tuple(_act_words(act))) for act in judged.history]
+    past = [Past(act.author.at_ns, tuple(_act_words(act))) for act in judged.history]
     for link in explanation.failure.marked_by:
         if link.remediation_id in known:
             remedy = known[link.remediation_id]
@@ -292,8 +297,8 @@ def _history(
     return sorted(past, key=lambda each: -each.at_ns)
 
 
-def _act_words(act: VerdictAct) -> Iterator[Piece]:
-    who = wording.visible(act.giver.by) or "A person"
+def _act_words(act: OverrideRecord) -> Iterator[Piece]:
+    who = wording.visible(act.author.by) or "A person"
     if act.verdict is None:
         yield Piece(f"{who} removed the override: the rules decide")
         return
@@ -303,8 +308,8 @@ def _act_words(act: VerdictAct) -> Iterator[Piece]:
     if named:
         yield Piece(", remedied by ")
         yield Piece(wording.visible(named), is_name=True)
-    if act.giver.reason:
-        yield Piece(f": “{wording.visible(act.giver.reason)}”")
+    if act.author.reason:
+        yield Piece(f": “{wording.visible(act.author.reason)}”")
 
 
 def _mark_words(remedy: Deployment, rule: str) -> Iterator[Piece]:

@@ -47,7 +47,7 @@ COLUMNS = (
     Head("finished_at", "Finished"),
     Head("service", "Service", begins_ascending=True),
     Head("version", "Version", begins_ascending=True),
-    Head("change_failure", "Verdict"),
+    Head("change_failure", "OverrideValues"),
     Head("number_of_commits", "Commits", is_number=True),
     Head("change_lead_time", "Lead time", is_number=True),
     Head("duration", "Took", is_number=True),

@@ -123,7 +123,7 @@ def _number(text: str) -> int | str | None:
     return int(text) if text.isdecimal() else text or None
 
 
-class Judged(NamedTuple):
+class ChangedVerdict(NamedTuple):
     """A deployment whose verdict would be another, with its path."""
 
     deployment: Deployment
@@ -137,8 +137,8 @@ class Tried:
     deployments: int
     failed_now: int
     failed_then: int
-    new: tuple[Judged, ...]
-    no_longer: tuple[Judged, ...]
+    new: tuple[ChangedVerdict, ...]
+    no_longer: tuple[ChangedVerdict, ...]
     otherwise: int
     """How many would keep their verdict, but not every other figure."""
 
@@ -281,9 +281,9 @@ def _try(visit: Visit, service: str, given: Given) -> Tried:
     )
 
 
-def _judged(deployments: Iterator[Deployment]) -> tuple[Judged, ...]:
+def _judged(deployments: Iterator[Deployment]) -> tuple[ChangedVerdict, ...]:
     newest_first = sorted(deployments, key=lambda each: each.finished_at_ns, reverse=True)
-    return tuple(Judged(each, deployment_path(each)) for each in newest_first)
+    return tuple(ChangedVerdict(each, deployment_path(each)) for each in newest_first)
 
 
 def _problems(draft: Draft, invalid: Invalid | None) -> Mapping[str, str]:

@@ -35,7 +35,7 @@ from measuring import (
     rows_of,
 )
 from theodora.app import Built
-from theodora.storage import Verdict
+from theodora.storage import OverrideValues
 from theodora.web.api.metrics.json_document import OVERLAPS, SPANS_SERVICES
 
 SEED = int(os.environ.get("THEODORA_TEST_SEED", "1"))
@@ -573,7 +573,7 @@ def test_the_totals_of_a_real_history_agree(service: str, filled: Filled):
         for override in overrides if name == service else ():
             given = override.remediation
             assert given is not None
-            verdict = Verdict(True, remediation_id=given.id, remediation_type=given.type)
+            verdict = OverrideValues(True, remediation_id=given.id, remediation_type=given.type)
             store.deployments.update(org, override.deployment_id, verdict).result()
     store.derivations.derive_all_marked()
     window = {"from_": figures["window"]["from"], "to": figures["window"]["to"]}

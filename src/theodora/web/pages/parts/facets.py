@@ -40,7 +40,9 @@ FACETS = (
     ENVIRONMENT,
     FacetField("team", "Team"),
     FacetField("service", "Service"),
-    FacetField("change_failure", "Verdict", (("false", "OK"), ("true", "Failed"), ("", "Pending"))),
+    FacetField(
+        "change_failure", "OverrideValues", (("false", "OK"), ("true", "Failed"), ("", "Pending"))
+    ),
     FacetField(
         "deployment_type",
         "Type",

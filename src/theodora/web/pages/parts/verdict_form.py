@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 
 from theodora.events.attributes import CONTROL
 from theodora.events.values import RemediationType
-from theodora.storage import Judged, Verdict
+from theodora.storage import OverrideHistory, OverrideValues
 from theodora.web.api.wire import MAX_REASON
 
 Choice = Literal["rules", "failed", "not_failed"]
@@ -27,21 +27,21 @@ class VerdictForm(NamedTuple):
     reason: str = ""
 
 
-def form_of(judged: Judged) -> VerdictForm:
+def form_of(judged: OverrideHistory) -> VerdictForm:
     """What is said by hand now."""
     if judged.current is None or judged.current.verdict is None:
         return VerdictForm()
-    return _form(judged.current.verdict, judged.current.giver.reason)
+    return _form(judged.current.verdict, judged.current.author.reason)
 
 
-def undo_of(judged: Judged) -> VerdictForm | None:
+def undo_of(judged: OverrideHistory) -> VerdictForm | None:
     """What was said before the last thing that was said; None if nothing ever was."""
     if not judged.history:
         return None
     before = judged.history[1] if len(judged.history) > 1 else None
     if before is None or before.verdict is None:
         return VerdictForm()
-    return _form(before.verdict, before.giver.reason)
+    return _form(before.verdict, before.author.reason)
 
 
 def read_form(fields: Mapping[str, str]) -> VerdictForm:
@@ -67,16 +67,16 @@ def problem_of(form: VerdictForm) -> str:
     return ""
 
 
-def verdict_of(form: VerdictForm, is_id: Callable[[str], bool]) -> Verdict | None:
+def verdict_of(form: VerdictForm, is_id: Callable[[str], bool]) -> OverrideValues | None:
     """What a form without problems says; None if it leaves everything to the rules.
 
     The remedy is an id if there is a deployment with it, else a version.
     """
     if not form.remedy:
         said = CHANGE_FAILURES[form.verdict]
-        return None if said is None else Verdict(said)
+        return None if said is None else OverrideValues(said)
     names_id = is_id(form.remedy)
-    return Verdict(
+    return OverrideValues(
         CHANGE_FAILURES[form.verdict],
         form.remedy if names_id else None,
         None if names_id else form.remedy,
@@ -84,7 +84,7 @@ def verdict_of(form: VerdictForm, is_id: Callable[[str], bool]) -> Verdict | Non
     )
 
 
-def _form(verdict: Verdict, reason: str) -> VerdictForm:
+def _form(verdict: OverrideValues, reason: str) -> VerdictForm:
     said: Mapping[bool | None, Choice] = {True: "failed", False: "not_failed", None: "rules"}
     return VerdictForm(
         said[verdict.change_failure],
