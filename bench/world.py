@@ -160,7 +160,7 @@ def measured(count: int, folder: Path) -> Path:
     _made(path, count, events, partial(_add_commits, count))
     with Store(f"sqlite:///{path}") as store:
         # What an older version derived, a migration may have marked to be derived anew.
-        store.derivations.derive_all_marked()
+        store.derivations.derive_all_queued()
     return path
 
 
@@ -178,7 +178,7 @@ def _made(
         with Store(f"sqlite:///{unfinished}") as store:
             org = store.keys.ensure_organisation("default", time.time_ns()).result()
             load(store, org, events, count)
-            store.derivations.derive_all_marked()
+            store.derivations.derive_all_queued()
         if complete is not None:
             complete(unfinished)
         unfinished.rename(path)
@@ -213,7 +213,7 @@ def _add_commits(count: int, path: Path) -> None:
                     commits.clear()
         for repository, commits in waiting.items():
             store.commits.add_commits(org, repository, commits).result()
-        store.derivations.derive_all_marked()
+        store.derivations.derive_all_queued()
 
 
 def _write_lead_times(count: int, path: Path) -> None:

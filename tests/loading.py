@@ -142,7 +142,7 @@ def wait_until_derived(store: Store) -> None:
     until = time.monotonic() + PATIENCE_SECONDS
     while store.derivations.are_due():
         assert time.monotonic() < until, "nothing derives"
-        store.derivations.derive_marked()
+        store.derivations.derive_queued()
 
 
 def wrongly_derived(store: Store, org: Organisation) -> list[str]:

@@ -53,7 +53,7 @@ def url(tmp_path: Path) -> str:
             for digit in "12"
         ]
         store.commits.add_commits(org, "github.com/acme/shop", commits).result()
-        store.derivations.derive_all_marked()
+        store.derivations.derive_all_queued()
     return url
 
 

@@ -158,7 +158,7 @@ def test_a_tag_of_something_else_than_a_commit_is_left_out_and_said(
 
 def lead_times(folder: Path) -> dict[str, Any]:
     with stored(folder) as (store, org):
-        store.derivations.derive_all_marked()
+        store.derivations.derive_all_queued()
         period = Period(1_690_000_000 * 10**9, 1_700_000_000 * 10**9)
         question = MetricsQuery(period=period, as_of_ns=period.end_ns)
         report = store.metrics.report(org, question, parse(""))

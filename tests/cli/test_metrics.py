@@ -48,7 +48,7 @@ def url(tmp_path: Path) -> str:
             finished_at_ns=MONDAY_NS + 50 * HOUR_NS,
         )
         store.failures.add(org, failure, 1).result()
-        store.derivations.derive_all_marked()
+        store.derivations.derive_all_queued()
     return url
 
 
@@ -129,7 +129,7 @@ def test_stages_are_a_table_of_shares_and_spans(url: str):
                 git=git,
             )
             store.deployments.add(org, event, 1).result()
-        store.derivations.derive_all_marked()
+        store.derivations.derive_all_queued()
     blocks = printed(url, "--from", "2026-03-02", "--stages").split("\n\n")
     rows = [" ".join(line.split()) for line in blocks[2].splitlines()]
     assert rows == [

@@ -50,7 +50,7 @@ def url(tmp_path: Path) -> str:
             finished_at_ns=OCTOBER_NS + DAY_NS // 24,
         )
         store.failures.add(org, incident, 1).result()
-        store.derivations.derive_all_marked()
+        store.derivations.derive_all_queued()
     return url
 
 
@@ -153,7 +153,7 @@ def test_hostile_names_stay_text(url: str):
             finished_at_ns=OCTOBER_NS,
         )
         store.deployments.add(org, event, 1).result()
-        store.derivations.derive_all_marked()
+        store.derivations.derive_all_queued()
     page = read_page(written(url, "--month", "2025-10"))
     assert page.all("script") == []
     assert '<script>alert("x")</script>' in page.one("main").text

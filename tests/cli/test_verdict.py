@@ -23,7 +23,7 @@ def new_database(path: Path) -> str:
                 id=f"d{hour}", service="web", version=version, started_at_ns=at, finished_at_ns=at
             )
             store.deployments.add(org, event, 1).result()
-        store.derivations.derive_all_marked()
+        store.derivations.derive_all_queued()
     return url
 
 

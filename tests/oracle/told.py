@@ -141,7 +141,7 @@ class World:
         self.pull_requests[repository] = pull_requests
 
     def derive(self) -> None:
-        self.store.derivations.derive_all_marked()
+        self.store.derivations.derive_all_queued()
 
     def retold(self, tenant: Tenant, services: Mapping[str, str]) -> "World":
         """The same to another organisation, in another order, with other names of services."""

@@ -51,7 +51,7 @@ def held(store: Store, databases: Databases) -> Callable[[], Tables]:
         }
 
     def held() -> Tables:
-        store.derivations.derive_all_marked()
+        store.derivations.derive_all_queued()
         return store._database.read(read)
 
     return held

@@ -167,7 +167,7 @@ def make(store: Store, word: str) -> Member:
         each.result()
     fail_to_fetch(made).result()
     receive(made, "/data").result()
-    store.derivations.derive_all_marked()
+    store.derivations.derive_all_queued()
     return made
 
 
@@ -475,7 +475,7 @@ def test_no_write_changes_an_answer_to_another_organisation(database: str, store
         written(write, theirs)
         assert answers(theirs, shown_by(name)) != theirs_before, f"{name} changed nothing at all"
         waiting = store.derivations.waiting(ours.org)
-        store.derivations.derive_all_marked()
+        store.derivations.derive_all_queued()
         after = {**answers(ours), "derivations.waiting": waiting}
         assert {each for each in READS if after[each] != before[each]} == set(), name
     with Store(database) as another:
@@ -488,7 +488,7 @@ def test_deriving_for_one_organisation_leaves_what_another_waits_for(store: Stor
     written(add_deployment("fifth", 3, version="v1", git=git(0)), theirs)
     written(add_deployment("fifth", 3, version="v1", git=git(0)), ours)
     written(add_deployment("sixth", 2, version="v2", git=git(1)), theirs)
-    store.derivations.derive_all_marked()
+    store.derivations.derive_all_queued()
     for it in (ours, theirs):
         assert store.deployments.get(it.org, "fifth").deployment_type == "rollback"
 
@@ -530,7 +530,7 @@ def test_an_organisation_is_derived_as_if_it_were_alone(store: Store, tmp_path: 
         add_deployment("newest of all", 1, version="v3", env=None),
     ):
         written(write, ours)
-    store.derivations.derive_all_marked()
+    store.derivations.derive_all_queued()
     theirs = make(store, "pear")
     with Store(f"sqlite:///{tmp_path / 'alone.db'}") as other_store:
         alone = make(other_store, "pear")
@@ -539,7 +539,7 @@ def test_an_organisation_is_derived_as_if_it_were_alone(store: Store, tmp_path: 
                 written(write, it)
             assert derived(theirs) == derived(alone), name
             for it in (theirs, alone):
-                it.store.derivations.derive_all_marked()
+                it.store.derivations.derive_all_queued()
             assert derived(theirs) == derived(alone), name
 
 

@@ -73,7 +73,7 @@ def history(store: Store, org: Organisation) -> None:
     ]
     store.commits.add_commits(org, "github.com/acme/web", commits).result()
     add(store, org, *(deployment(100 - number * 10, number=number) for number in range(1, 10)))
-    store.derivations.derive_all_marked()
+    store.derivations.derive_all_queued()
 
 
 def test_nothing_goes_until_somebody_says_so(store: Store, org: Organisation):
@@ -106,7 +106,7 @@ def test_what_is_kept_is_derived_as_before(store: Store, org: Organisation):
     before = {event.id: event for event in store.deployments.everything(org)}
     store.retention.put(org, 35).result()
     store.retention.remove_old(NOW_NS)
-    store.derivations.derive_all_marked()
+    store.derivations.derive_all_queued()
     after = {event.id: event for event in store.deployments.everything(org)}
     recent = ["web-10", "web-20", "web-30"]
     assert [after[id_] for id_ in recent] == [before[id_] for id_ in recent]
@@ -125,12 +125,12 @@ def test_a_rollback_stays_one_however_far_it_went_back(store: Store, org: Organi
         ),
         *(deployment(days, "cart") for days in (90, 80, 70)),
     )
-    store.derivations.derive_all_marked()
+    store.derivations.derive_all_queued()
     before = {event.id: event for event in store.deployments.everything(org)}
     assert before["web-30"].deployment_type == "rollback"
     store.retention.put(org, 35).result()
     assert store.retention.remove_old(NOW_NS) == Old(3, 0)
-    store.derivations.derive_all_marked()
+    store.derivations.derive_all_queued()
     after = {event.id: event for event in store.deployments.everything(org)}
     assert {id_: event for id_, event in before.items() if id_ in after} == after
     assert sorted(after) == ["cart-70", "web-30", "web-60", "web-80", "web-90"]

@@ -36,7 +36,7 @@ def load_demo(store: Store, org: Organisation) -> int:
         written.result()
     for act in history.verdicts:
         store.verdicts.add(org, act).result()
-    store.derivations.derive_all_marked()
+    store.derivations.derive_all_queued()
     return len(history.events)
 
 

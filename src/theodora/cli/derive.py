@@ -15,7 +15,7 @@ def derive(**flags: str | None) -> None:
     organisation, and returns when nothing is left to do.
     """
     with existing_store(flags) as store:
-        count = store.derivations.derive_all_marked()
+        count = store.derivations.derive_all_queued()
         parked = store.derivations.count_parked()
     click.echo(f"derived {count:,} sequence{'' if count == 1 else 's'}")
     if parked:

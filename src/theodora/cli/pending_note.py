@@ -13,9 +13,9 @@ from theodora.storage import Organisation, Store
 def tell_what_waits(store: Store, org: Organisation) -> None:
     """Says on standard error that something is yet to be derived, and what does that."""
     waiting = store.derivations.waiting(org)
-    if not waiting.marks:
+    if not waiting.tasks:
         return
-    changes = wording.counted(waiting.marks, "change") + (" and more" if waiting.is_more else "")
+    changes = wording.counted(waiting.tasks, "change") + (" and more" if waiting.is_more else "")
     since = ""
     if waiting.since_ns is not None:
         age_sec = max(0, time.time_ns() - waiting.since_ns) / SECOND_NS

@@ -13,7 +13,7 @@ from theodora.storage.events.change_log import log_remedied
 from theodora.storage.events.default_team import with_team
 from theodora.storage.events.rows import Placed, Rows, Stored
 from theodora.storage.events.tables import DEPLOYMENTS
-from theodora.storage.facts.derivation_queue import mark_deployment
+from theodora.storage.facts.derivation_queue import queue_deployment
 from theodora.storage.facts.override_effects import (
     apply_verdict,
     drop_verdict,
@@ -44,7 +44,7 @@ class Deployments:
                 log_remedied(cursor, org, placed.now.event.id)
                 relink(cursor, self._rows, org, placed.states)
                 for state in _by_sequence(placed.states):
-                    mark_deployment(cursor, org, state)
+                    queue_deployment(cursor, org, state)
             return placed
 
         return self._database.write(write)
@@ -152,7 +152,7 @@ def remove_deployment(
     drop_spans(cursor, stored.key)
     log_remedied(cursor, org, stored.event.id)
     relink(cursor, rows, org, [stored])
-    mark_deployment(cursor, org, stored)
+    queue_deployment(cursor, org, stored)
 
 
 def _by_sequence(states: Iterable[Stored[Deployment]]) -> Iterable[Stored[Deployment]]:

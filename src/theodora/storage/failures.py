@@ -11,7 +11,7 @@ from theodora.storage.engine.organisations import Organisation
 from theodora.storage.events.default_team import with_team
 from theodora.storage.events.rows import Placed, Rows, Stored
 from theodora.storage.events.tables import FAILURES
-from theodora.storage.facts.derivation_queue import mark_service
+from theodora.storage.facts.derivation_queue import queue_service
 from theodora.storage.facts.settings import effective_settings
 from theodora.storage.search.planner import DocumentPage, Selection, select_documents, select_events
 
@@ -95,4 +95,4 @@ def _mark(cursor: Cursor, org: Organisation, states: Iterable[Stored[Failure]]) 
     services = {service for state in states for service in state.event.services}
     for service in sorted(services):
         if effective_settings(cursor, org, service).incident_marks_failure:
-            mark_service(cursor, org, service)
+            queue_service(cursor, org, service)

@@ -87,7 +87,10 @@ def test_a_later_deployment_changes_nothing_of_the_earlier_but_verdicts(sequence
     after = derive(sequence)
     for one, other in zip(before, after, strict=False):
         assert (one.changes, one.decision) == (other.changes, other.decision)
-        assert one.verdict.marks == other.verdict.marks[: len(one.verdict.marks)]
+        assert (
+            one.verdict.failing_links
+            == other.verdict.failing_links[: len(one.verdict.failing_links)]
+        )
 
 
 def test_a_deployment_that_does_not_come_last_is_refused():
@@ -184,7 +187,7 @@ def test_links_point_backwards_and_the_earliest_remedies(sequence):
     positions = {each.deployment.id: each.position for each in derived}
     for each in derived:
         assert all(positions[link.failed_id] < each.position for link in each.decision.links)
-        remedies = [positions[mark.remediation_id] for mark in each.verdict.marks]
+        remedies = [positions[mark.remediation_id] for mark in each.verdict.failing_links]
         assert remedies == sorted(remedies)
 
 

@@ -39,7 +39,7 @@ def test_a_hand_that_clears_drops_the_remediation_and_leaves_its_type():
     assert verdict(found["d2"]) == (False, "override", None)
     assert found["d2"].verdict.remediation is None
     assert found["d3"].verdict.deployment_type == "rollback"
-    assert found["d2"].verdict.marks[0].remediation_id == "d3"
+    assert found["d2"].verdict.failing_links[0].remediation_id == "d3"
 
 
 def test_a_hand_that_marks_keeps_the_remediation_of_the_rules():
@@ -149,7 +149,7 @@ def test_a_second_link_to_a_failure_changes_nothing_but_is_shown():
     """
     found = shop("d0 08:30 sha=a\nd1 09:30 sha=b\nd2 10:30 sha=c\nd3 11:30 sha=d", commits=block)
     assert found["d1"].verdict.remediation == Remediation("d2", "rollforward")
-    assert [mark.remediation_id for mark in found["d1"].verdict.marks] == ["d2", "d3"]
+    assert [mark.remediation_id for mark in found["d1"].verdict.failing_links] == ["d2", "d3"]
 
 
 UNKNOWN = "d1 10:00 sha=a\nd2 11:00 sha=b\nd3 12:00 sha=a"

@@ -92,7 +92,7 @@ def fill(url: str) -> None:
         store.verdicts.put(
             org, first.id, OverrideValues(change_failure=True), OverrideAuthor("desk", 1)
         ).result()
-        store.derivations.derive_all_marked()
+        store.derivations.derive_all_queued()
         store.settings.put(org, {"team": "payments"}, "web").result()
         store.retention.put(org, 730).result()
     with open_copy(url) as raw:
@@ -227,7 +227,7 @@ def test_a_copy_serves_as_the_original_did(urls: tuple[str, str]):
             ).result()
             event = Deployment(service="web", started_at_ns=10**14, finished_at_ns=10**14)
             store.deployments.add(org, event, 99).result()
-            store.derivations.derive_all_marked()
+            store.derivations.derive_all_queued()
             answers.append(list(store.deployments.everything(org)))
         assert answers[0] == answers[1]
         assert len(answers[0]) == 41
@@ -238,7 +238,7 @@ def test_numbers_that_were_given_once_are_not_given_again(urls: tuple[str, str])
     """Marks are gone when they have been worked off; what came of them is known by number."""
     fill(urls[0])
     with Store(urls[0]) as store:
-        store.derivations.derive_all_marked()
+        store.derivations.derive_all_queued()
     copied(*urls)
     marks = next(table for table in TABLES if table.name == "marks")
     with open_original(urls[0]) as original:

@@ -66,7 +66,7 @@ def tell_commits(store: Store, org: Organisation) -> None:
 def put(store: Store, org: Organisation, *events: Deployment) -> None:
     for event in events:
         store.deployments.add(org, event, 1).result()
-    store.derivations.derive_all_marked()
+    store.derivations.derive_all_queued()
 
 
 def measured(store: Store, org: Organisation) -> Metrics:

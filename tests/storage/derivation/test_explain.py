@@ -69,7 +69,7 @@ def test_whatever_happens_in_between_all_is_as_if_derived_at_once(
     for happens in happenings(data, storable(data.draw(worlds.any_sequences))):
         happens(world_store, org).result()
         if data.draw(st.integers(0, 3)) == 0:
-            world_store.derivations.derive_marked()
+            world_store.derivations.derive_queued()
         if data.draw(st.integers(0, 3)) == 0:
             assert told_of_all(world_store, org) == as_derived_at_once(world_store, org)
     assert told_of_all(world_store, org) == as_derived_at_once(world_store, org)

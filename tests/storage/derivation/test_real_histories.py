@@ -49,7 +49,7 @@ class History:
         org = store.keys.ensure_organisation("default", 1).result()
         for sequence in sequences(self.service).values():
             _import(store, org, sequence)
-        store.derivations.derive_all_marked()
+        store.derivations.derive_all_queued()
         return store, org
 
 

@@ -181,8 +181,8 @@ def test_any_order_of_arrival_comes_out_as_everything_derived_at_once(
     for happens in happenings(data, sequence):
         happens(world_store, org).result()
         if data.draw(st.integers(0, 4)) == 0:
-            world_store.derivations.derive_marked()
-    world_store.derivations.derive_all_marked()
+            world_store.derivations.derive_queued()
+    world_store.derivations.derive_all_queued()
     assert stored(world_store, org) == as_derived_at_once(sequence)
 
 
@@ -195,11 +195,11 @@ def test_what_a_patch_shows_at_once_is_what_derivation_makes_of_it(
     org = new_organisation(world_store)
     for happens in happenings(data, msgspec.structs.replace(sequence, overrides=())):
         happens(world_store, org).result()
-    world_store.derivations.derive_all_marked()
+    world_store.derivations.derive_all_queued()
     for override in sequence.overrides:
         give(override)(world_store, org).result()
         at_once = world_store.deployments.get(org, override.deployment_id)
-        world_store.derivations.derive_all_marked()
+        world_store.derivations.derive_all_queued()
         later = world_store.deployments.get(org, override.deployment_id)
         assert at_once.change_failure == later.change_failure
         assert at_once.remediation == later.remediation
@@ -210,7 +210,7 @@ def test_a_new_deployment_has_no_verdict_until_it_is_derived(store: Store, org: 
     add(store, org, deployment("v1", 1))
     assert store.deployments.get(org, "v1").change_failure is None
     assert store.derivations.are_due()
-    assert store.derivations.derive_all_marked() == 1
+    assert store.derivations.derive_all_queued() == 1
     assert store.deployments.get(org, "v1").change_failure is False
     assert not store.derivations.are_due()
 
@@ -220,11 +220,11 @@ def test_an_unknown_commit_is_pending_only_where_commits_are_delivered(
 ):
     git = Git("f" * 40, "https://github.com/acme/web")
     add(store, org, deployment("v1", 1, git=git))
-    store.derivations.derive_all_marked()
+    store.derivations.derive_all_queued()
     assert store.deployments.get(org, "v1").change_failure is False
     commit = worlds.Commit(sha="a" * 40, author_time_ns=1, commit_time_ns=1)
     store.commits.add_commits(org, "github.com/acme/web", [commit]).result()
-    store.derivations.derive_all_marked()
+    store.derivations.derive_all_queued()
     assert store.deployments.get(org, "v1").change_failure is None
 
 
@@ -232,7 +232,7 @@ def test_what_changes_nothing_marks_nothing(store: Store, org: Organisation):
     add(store, org, deployment("v1", 1))
     commit = worlds.Commit(sha="a" * 40, author_time_ns=1, commit_time_ns=1)
     store.commits.add_commits(org, "github.com/acme/web", [commit]).result()
-    store.derivations.derive_all_marked()
+    store.derivations.derive_all_queued()
     add(store, org, deployment("v1", 1))
     store.commits.add_commits(org, "github.com/acme/web", [commit]).result()
     assert not store.derivations.are_due()
@@ -240,9 +240,9 @@ def test_what_changes_nothing_marks_nothing(store: Store, org: Organisation):
 
 def test_another_service_is_not_derived_anew(store: Store, org: Organisation):
     add(store, org, deployment("v1", 1), deployment("p1", 1, service="pay"))
-    assert store.derivations.derive_all_marked() == 2
+    assert store.derivations.derive_all_queued() == 2
     add(store, org, deployment("v2", 2))
-    assert store.derivations.derive_all_marked() == 1
+    assert store.derivations.derive_all_queued() == 1
 
 
 @in_every_state
@@ -251,10 +251,10 @@ def test_a_deployment_that_moves_to_another_env_leaves_its_sequence(
 ):
     back = deployment("v3", 3, version="v1")
     add(store, org, deployment("v1", 1), deployment("v2", 2), back)
-    store.derivations.derive_all_marked()
+    store.derivations.derive_all_queued()
     assert store.deployments.get(org, "v2").change_failure is True
     add(store, org, msgspec.structs.replace(back, env="staging"))
-    store.derivations.derive_all_marked()
+    store.derivations.derive_all_queued()
     assert store.deployments.get(org, "v2").change_failure is False
     assert store.deployments.get(org, "v3").deployment_type == "standard"
 
@@ -266,14 +266,14 @@ def test_a_remediation_of_another_service_takes_the_type_it_is_given(
     add(store, org, deployment("v1", 1))
     verdict = OverrideValues(True, remediation_id="p2", remediation_type="rollforward")
     store.deployments.update(org, "v1", verdict, OverrideAuthor("ann", 1)).result()
-    store.derivations.derive_all_marked()
+    store.derivations.derive_all_queued()
     assert store.deployments.get(org, "v1").recovery_time_sec is None
     add(store, org, deployment("p2", 3, service="pay"))
-    store.derivations.derive_all_marked()
+    store.derivations.derive_all_queued()
     assert store.deployments.get(org, "p2").deployment_type == "rollforward"
     assert store.deployments.get(org, "v1").recovery_time_sec == 2 * 3_600
     store.deployments.update(org, "v1", OverrideValues(False), OverrideAuthor("ann", 2)).result()
-    store.derivations.derive_all_marked()
+    store.derivations.derive_all_queued()
     assert store.deployments.get(org, "p2").deployment_type == "standard"
 
 
@@ -282,12 +282,12 @@ def test_a_verdict_without_a_remediation_takes_the_one_that_the_rules_found(
 ):
     back = deployment("v3", 3, version="v1")
     add(store, org, deployment("v1", 1), deployment("v2", 2), back)
-    store.derivations.derive_all_marked()
+    store.derivations.derive_all_queued()
     found = store.deployments.get(org, "v2").remediation
     for change_failure, expected in ((False, None), (True, found)):
         store.deployments.update(org, "v2", OverrideValues(change_failure)).result()
         assert store.deployments.get(org, "v2").remediation == expected
-        store.derivations.derive_all_marked()
+        store.derivations.derive_all_queued()
         assert store.deployments.get(org, "v2").remediation == expected
 
 
@@ -300,13 +300,13 @@ def test_an_incident_marks_the_deployment_it_names_where_the_service_lets_it(
         id="i1", services=("web",), version="v1", started_at_ns=worlds.START_NS + 2 * HOUR_NS
     )
     store.failures.add(org, incident, 1).result()
-    store.derivations.derive_all_marked()
+    store.derivations.derive_all_queued()
     assert store.deployments.get(org, "v1").change_failure is False
     store.settings.put(org, {"incident_marks_failure": True}, "web").result()
-    store.derivations.derive_all_marked()
+    store.derivations.derive_all_queued()
     assert store.deployments.get(org, "v1").change_failure is True
     store.failures.delete(org, "i1").result()
-    store.derivations.derive_all_marked()
+    store.derivations.derive_all_queued()
     assert store.deployments.get(org, "v1").change_failure is False
 
 
@@ -330,11 +330,11 @@ def test_a_tag_that_divides_a_sequence_keeps_rollbacks_and_remediations_within_a
     )
     verdict = OverrideValues(True, remediation_version="v1", remediation_type="rollback")
     store.deployments.update(org, "eu-2", verdict, OverrideAuthor("ann", 1)).result()
-    store.derivations.derive_all_marked()
+    store.derivations.derive_all_queued()
     assert store.deployments.get(org, "us-1-again").deployment_type == "rollback"
     assert store.deployments.get(org, "eu-2").remediation.id == "us-1-again"
     store.settings.put(org, {"sequence_tag": "region"}, "web").result()
-    store.derivations.derive_all_marked()
+    store.derivations.derive_all_queued()
     every = {each.id: each for each in store.deployments.everything(org)}
     assert {each.deployment_type for each in every.values()} == {"standard"}
     assert [id_ for id_, each in every.items() if each.change_failure] == ["eu-2"]
@@ -359,7 +359,7 @@ def test_a_remediation_by_version_is_found_in_its_region_before_anything_is_deri
     verdict = OverrideValues(True, remediation_version="v1", remediation_type="rollback")
     store.deployments.update(org, "eu-2", verdict, OverrideAuthor("ann", 1)).result()
     at_once = store.deployments.get(org, "eu-2").remediation
-    store.derivations.derive_all_marked()
+    store.derivations.derive_all_queued()
     assert at_once == store.deployments.get(org, "eu-2").remediation
     assert at_once is not None
     assert at_once.id == "eu-1"
@@ -387,7 +387,7 @@ def test_an_incident_marks_one_deployment_of_the_region_it_names(store: Store, o
     )
     for tags, marked in (((), "us"), (by_region("eu"), "eu"), (by_region("mars"), None)):
         store.failures.add(org, msgspec.structs.replace(incident, custom_tags=tags), 1).result()
-        store.derivations.derive_all_marked()
+        store.derivations.derive_all_queued()
         every = store.deployments.everything(org)
         assert [each.id for each in every if each.change_failure] == [marked] * bool(marked)
 
@@ -424,7 +424,7 @@ def test_the_same_history_gives_the_same_in_two_stores(store: Store, org: Organi
         store.commits.add_commits(each, worlds.REPOSITORY, commits).result()
         add(store, each, *rng.sample(events, len(events)))
         store.deployments.update_by_version(each, "web", "production", "v1", verdict).result()
-        store.derivations.derive_all_marked()
+        store.derivations.derive_all_queued()
         by_id = {event.id: what_it_is(event) for event in store.deployments.everything(each)}
         found.append(
             {
@@ -447,14 +447,14 @@ def test_what_two_processes_derive_in_turn_stays_right(database: str):
     with Store(database) as server, Store(database) as command:
         org = server.keys.ensure_organisation("default", 1).result()
         add(server, org, deployment("v1", 1), deployment("v2", 2))
-        server.derivations.derive_all_marked()
+        server.derivations.derive_all_queued()
         add(command, org, deployment("v3", 3, version="v1"))
-        command.derivations.derive_all_marked()
+        command.derivations.derive_all_queued()
         assert server.deployments.get(org, "v2").change_failure is True
         command.deployments.delete(org, "v3").result()
-        command.derivations.derive_all_marked()
+        command.derivations.derive_all_queued()
         add(server, org, deployment("v4", 4))
-        server.derivations.derive_all_marked()
+        server.derivations.derive_all_queued()
         assert [event.change_failure for event in server.deployments.everything(org)] == [False] * 3
 
 
@@ -463,7 +463,7 @@ def test_an_organisation_sees_nothing_of_anothers_sequence(store: Store, org: Or
     other = store.keys.ensure_organisation("other", 1).result()
     add(store, org, deployment("v1", 1), deployment("v2", 2))
     add(store, other, deployment("v3", 3, version="v1"))
-    store.derivations.derive_all_marked()
+    store.derivations.derive_all_queued()
     assert store.deployments.get(org, "v2").change_failure is False
     assert store.deployments.get(other, "v3").deployment_type == "standard"
 
@@ -482,7 +482,7 @@ def test_what_comes_while_deriving_loses_nothing(store: Store, org: Organisation
         write(*arguments)
 
     derivations._write = write_late
-    derivations.derive_all_marked()
+    derivations.derive_all_queued()
     remediation = store.deployments.get(org, "v2").remediation
     assert remediation is not None
     assert remediation.id == "v3"
@@ -494,15 +494,15 @@ def test_a_sequence_that_cannot_be_derived_holds_up_no_other(store: Store, org: 
     broken = {"id": "broken", "fields": ["version"], "pattern": "("}
     store.settings.put(org, {"static_rules": [broken]}, "pay").result()
     add(store, org, deployment("p1", 1, service="pay"), deployment("v1", 1))
-    store.derivations.derive_all_marked()
+    store.derivations.derive_all_queued()
     assert store.deployments.get(org, "v1").change_failure is False
     assert store.deployments.get(org, "p1").change_failure is None
     (parked,) = store.derivations.parked(org)
     assert (parked.service, parked.env, parked.tries) == ("pay", "production", 1)
     assert parked.error.startswith('rule "broken": is not a regular expression')
-    assert store.derivations.waiting(org).marks == 0
+    assert store.derivations.waiting(org).tasks == 0
     store.settings.put(org, {}, "pay").result()
-    store.derivations.derive_all_marked()
+    store.derivations.derive_all_queued()
     assert store.deployments.get(org, "p1").change_failure is False
     assert store.derivations.parked(org) == []
 
@@ -513,15 +513,15 @@ def test_a_parked_sequence_is_tried_again_ever_less_often(
     broken = {"id": "broken", "fields": ["version"], "pattern": "(?=a)"}
     store.settings.put(org, {"static_rules": [broken]}, "pay").result()
     add(store, org, deployment("p1", 1, service="pay", env=None))
-    store.derivations.derive_all_marked()
+    store.derivations.derive_all_queued()
     pauses: list[int] = []
     for _ in range(12):
         (parked,) = store.derivations.parked(org)
         assert parked.env is None
-        assert store.derivations.derive_marked() == 0
+        assert store.derivations.derive_queued() == 0
         pauses.append((parked.next_at_ns - parked.tried_at_ns) // 10**9)
         monkeypatch.setattr("time.time_ns", lambda at=parked.next_at_ns: at)
-        assert store.derivations.derive_marked() == 1
+        assert store.derivations.derive_queued() == 1
     assert pauses == [2, 4, 8, 16, 32, 64, 128, 256, 512, 600, 600, 600]
     assert store.derivations.parked(org)[0].since_ns == parked.since_ns
 
@@ -534,7 +534,7 @@ def test_what_is_parked_is_explained_and_previewed_without_what_cannot_be_used(
     given = {"static_rules": [broken], "linked_rules": [alternative]}
     store.settings.put(org, given, "pay").result()
     add(store, org, deployment("p1", 1, service="pay"), deployment("hotfix", 2, service="pay"))
-    store.derivations.derive_all_marked()
+    store.derivations.derive_all_queued()
     assert len(store.derivations.parked(org)) == store.derivations.count_parked() == 1
     other = store.keys.ensure_organisation("other", 1).result()
     assert store.derivations.parked(other) == []

@@ -21,11 +21,11 @@ class _Watched:
         self.idle = threading.Event()
         self.failures_left = 0
 
-    def derive_marked(self, *arguments: object) -> int:
+    def derive_queued(self, *arguments: object) -> int:
         if self.failures_left:
             self.failures_left -= 1
             raise RuntimeError("a passing trouble")
-        derived = self._derivations.derive_marked(*arguments)
+        derived = self._derivations.derive_queued(*arguments)
         if not derived:
             self.idle.set()
         return derived

@@ -74,7 +74,7 @@ def test_derivation_and_explanations_remember_as_much_as_they_may(
                 id=name, service=name, started_at_ns=10**18, finished_at_ns=10**18, git=git
             )
             store.deployments.add(org, event, 1).result()
-        store.derivations.derive_all_marked()
+        store.derivations.derive_all_queued()
         for name in "0123456789":
             assert store.derivations.explain(org, name).repository
         derivations, explanations = store.derivations, store.derivations._explanations

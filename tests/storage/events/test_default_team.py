@@ -27,7 +27,7 @@ def add(store: Store, org: Organisation, *events: Deployment | Failure) -> None:
 
 def give(store: Store, org: Organisation, service: str, team: str | None) -> None:
     store.settings.put(org, {"team": team} if team else {}, service).result()
-    store.derivations.derive_all_marked()
+    store.derivations.derive_all_queued()
 
 
 def teams(store: Store, org: Organisation) -> dict[str, str | None]:

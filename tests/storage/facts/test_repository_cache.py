@@ -40,7 +40,7 @@ def found_by(query: str) -> Selection:
 
 
 def commits_of(store: Store, org: Organisation, *ids: str) -> list[int | None]:
-    store.derivations.derive_all_marked()
+    store.derivations.derive_all_queued()
     return [store.deployments.get(org, id_).number_of_commits for id_ in ids]
 
 
@@ -120,7 +120,7 @@ def test_a_rollback_and_an_incident_are_found_across_an_alias(
     ]
     incident = Failure(services=("web",), started_at_ns=7 * HOUR_NS, git=Git("c" * 40, OLD))
     store.failures.add(org, incident, 1).result()
-    store.derivations.derive_all_marked()
+    store.derivations.derive_all_queued()
     found = [store.deployments.get(org, id_) for id_ in ids]
     assert [each.change_failure for each in found] == [False, True, False, True]
     assert found[1].failed_by == "rollback"
@@ -196,7 +196,7 @@ def test_what_older_versions_stored_is_cleaned_and_derived_once_more(
 ) -> None:
     store.commits.add_commits(org, "git.example.com/acme/app", COMMITS).result()
     ids = [deploy(store, org, _DIRTY, FIRST, 3), deploy(store, org, _DIRTY, SECOND, 4)]
-    store.derivations.derive_all_marked()
+    store.derivations.derive_all_queued()
     make_old(database)
     assert _SECRET in everything_in(database)
     with Store(database) as opened:

@@ -67,7 +67,7 @@ class World:
         changes: list[Callable[[Store], Any]] = [
             *[self.put] * 5,
             *(self.delete, self.judge, self.put_incident, self.delete_incident, self.give_team),
-            lambda store: store.derivations.derive_all_marked(),
+            lambda store: store.derivations.derive_all_queued(),
         ]
         self.rng.choice(changes)(self.rng.choice(self.stores))
 

@@ -36,7 +36,7 @@ def deployed(store: Store, org: Organisation) -> list[Deployment]:
         )
         store.deployments.add(org, event, number + 1).result()
         if number == 80:
-            store.derivations.derive_all_marked()
+            store.derivations.derive_all_queued()
         if number % 9 == 0:
             store.deployments.update(org, event.id, OverrideValues(change_failure=True)).result()
     return [*store.deployments.everything(org)]
@@ -133,7 +133,7 @@ def test_commits_are_counted_by_lead_time(store: Store, org: Organisation) -> No
             ),
             1,
         ).result()
-    store.derivations.derive_all_marked()
+    store.derivations.derive_all_queued()
     edges_ns = [0, DAY_NS, 2 * DAY_NS, 30 * DAY_NS]
     found = store.metrics.in_period(
         org, PERIOD, lambda those: those.commits(parse("service:web"), edges_ns)

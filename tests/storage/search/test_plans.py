@@ -65,7 +65,7 @@ def fill(url: str) -> None:
         ]
         for each in added:
             each.result()
-        store.derivations.derive_all_marked()
+        store.derivations.derive_all_queued()
 
 
 @dataclass
@@ -209,7 +209,7 @@ def test_derivation_looks_at_the_sequences_that_have_changed(told: Told):
 
     def derive() -> None:
         store.deployments.add(org, deployment(EVENTS + 5), 1).result()
-        assert store.derivations.derive_all_marked()
+        assert store.derivations.derive_all_queued()
 
     assert_finds_by_index(told, derive)
 

@@ -59,7 +59,7 @@ def test_a_rollback_that_a_tag_tells_of_is_explained(tenant: Tenant):
             "custom_tags": ["deployment_type:rollback"],
         }
     )
-    tenant.built.store.derivations.derive_all_marked()
+    tenant.built.store.derivations.derive_all_queued()
     assert tenant.get(first)["remediation"] == {"id": back, "type": "rollback"}
     assert tenant.get(back)["deployment_type"] == "rollback"
     assert explained(tenant, first)["failure"]["decided_by"] == "explicit"

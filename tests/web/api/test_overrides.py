@@ -35,7 +35,7 @@ def take_back(tenant: Tenant, id_: str) -> Any:
 
 
 def derive(tenant: Tenant) -> None:
-    tenant.built.store.derivations.derive_all_marked()
+    tenant.built.store.derivations.derive_all_queued()
 
 
 def test_a_verdict_is_kept_with_who_when_and_why(tenant: Tenant):

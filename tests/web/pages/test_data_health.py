@@ -123,7 +123,7 @@ def test_deployments_without_commits_are_told_with_the_reason(tenant: Tenant) ->
     deploy(tenant)
     deploy(tenant, 1, git={**git(), "repository_url": "https://git.example.org/shop/other"})
     deploy(tenant, 2, git=git(OTHER_SHA))
-    tenant.built.store.derivations.derive_all_marked()
+    tenant.built.store.derivations.derive_all_queued()
     section = check(sign_in(tenant), "commits")
     assert sorted(each.text for each in section.all("li")) == [
         "1: its commit is not among those of its repository",
@@ -139,7 +139,7 @@ def test_a_deployment_after_a_long_pause_is_told_as_that(tenant: Tenant) -> None
     add_commit(tenant, SHA, 1, OTHER_SHA)
     deploy(tenant, 90, git=git(OTHER_SHA))
     deploy(tenant, git=git())
-    tenant.built.store.derivations.derive_all_marked()
+    tenant.built.store.derivations.derive_all_queued()
     section = check(sign_in(tenant), "commits")
     assert any(
         each.text.startswith("1: the deployment before it is older than lead_time_gap_days")
@@ -153,7 +153,7 @@ def test_a_deployment_after_a_long_pause_is_told_as_that(tenant: Tenant) -> None
 def test_a_pending_deployment_says_which_commit_it_waits_for(tenant: Tenant) -> None:
     add_commit(tenant)
     id_ = deploy(tenant, git=git(OTHER_SHA))
-    tenant.built.store.derivations.derive_all_marked()
+    tenant.built.store.derivations.derive_all_queued()
     browser = sign_in(tenant)
     section = check(browser, "pending")
     (row,) = rows(section)
@@ -173,7 +173,7 @@ def test_a_lead_time_above_half_a_year_is_an_outlier(tenant: Tenant) -> None:
     add_commit(tenant, SHA, 200, OTHER_SHA)
     deploy(tenant, 30, git=git(OTHER_SHA), version="v1")
     deploy(tenant, git=git(), version="v2")
-    tenant.built.store.derivations.derive_all_marked()
+    tenant.built.store.derivations.derive_all_queued()
     assert [row.rpartition(" lead ")[2] for row in rows(check(sign_in(tenant), "outliers"))] == [
         "time of 200 days"
     ]
@@ -195,7 +195,7 @@ def test_changes_that_wait_to_be_derived_are_counted(tenant: Tenant) -> None:
     )
     assert line.text.endswith("(just now)")
     assert "class" not in line.attributes
-    tenant.built.store.derivations.derive_all_marked()
+    tenant.built.store.derivations.derive_all_queued()
     assert queue(browser.page(PATH)).text == "Derivation queue empty"
 
 
@@ -275,7 +275,7 @@ def test_what_cannot_be_derived_is_shown_while_the_rest_is_derived(tenant: Tenan
     rule = {"id": "either", "fields": ["version"], "pattern": "fix $version|hotfix.*"}
     store.settings.put(org, {"linked_rules": [rule], "path_globs": ["web/"]}, "pay").result()
     pay, web = deploy(tenant, service="pay"), deploy(tenant, service="web")
-    store.derivations.derive_all_marked()
+    store.derivations.derive_all_queued()
     assert tenant.get(web)["change_failure"] is False
     assert tenant.get(pay)["change_failure"] is None
     browser = sign_in(tenant)
@@ -299,7 +299,7 @@ def test_what_cannot_be_derived_is_shown_while_the_rest_is_derived(tenant: Tenan
     exposition = tenant.client.get("/metrics").text
     assert "theodora_parked_sequences 1.0" in exposition
     store.settings.put(org, {}, "pay").result()
-    store.derivations.derive_all_marked()
+    store.derivations.derive_all_queued()
     assert "Everything could be derived" in check(browser, "derivation").text
 
 
@@ -419,7 +419,7 @@ def test_a_shallow_clone_is_told_with_what_to_do(tenant: Tenant) -> None:
     store.commits.add_commits(org, REPOSITORY, commits).result()
     deploy(tenant, 1, git=git(OTHER_SHA))
     deploy(tenant, 0, git=git(SHA), version="v2")
-    store.derivations.derive_all_marked()
+    store.derivations.derive_all_queued()
     browser = sign_in(tenant)
     without = check(browser, "commits")
     assert "1: a shallow clone cut its history off" in without.text
@@ -445,7 +445,7 @@ def test_failures_that_name_a_deployment_and_mark_none_lead_to_the_setting(
     tenant.create({**outage, **named, "name": "Checkout is down"}, FAILURE)
     tenant.create({**outage, "started_at": NOW_SEC - 60, "version": "v1"}, FAILURE)
     store = tenant.built.store
-    store.derivations.derive_all_marked()
+    store.derivations.derive_all_queued()
     browser = sign_in(tenant)
     section = check(browser, "failures")
     assert "but mark none as failed: 1." in section.text
@@ -459,7 +459,7 @@ def test_failures_that_name_a_deployment_and_mark_none_lead_to_the_setting(
         )
     org = store.keys.organisation(tenant.organisation)
     store.settings.put(org, {"incident_marks_failure": True}, "web").result()
-    store.derivations.derive_all_marked()
+    store.derivations.derive_all_queued()
     assert "No failure names a deployment" in check(sign_in(tenant), "failures").text
 
 

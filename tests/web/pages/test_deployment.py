@@ -37,7 +37,7 @@ def correct(browser: Browser, id_: str, **fields: str) -> Any:
 
 def test_a_failure_is_told_in_a_sentence_and_a_sequence(tenant: Tenant) -> None:
     first, failed, back = (deploy(tenant, v, at) for at, v in enumerate(("v1", "v2", "v1")))
-    tenant.built.store.derivations.derive_all_marked()
+    tenant.built.store.derivations.derive_all_queued()
     page = sign_in(tenant).page(f"/deployments/{failed}")
     verdict = section(page, "Verdict")
     assert verdict.one("h2").text == "Verdict: this deployment failed"
@@ -116,7 +116,7 @@ def with_commits(tenant: Tenant) -> str:
     url = SHOPIST["git"]["repository_url"]
     deploy(tenant, "v1", 0, git={"commit_sha": shas[0], "repository_url": url})
     id_ = deploy(tenant, "v2", 5, git={"commit_sha": shas[2], "repository_url": url})
-    store.derivations.derive_all_marked()
+    store.derivations.derive_all_queued()
     return id_
 
 

@@ -26,7 +26,7 @@ def a_busy_month(tenant: Tenant) -> None:
         deployed(tenant, hours, service="web", team="storefront", version=version)
     deployed(tenant, 20, service="search", team="discovery")
     deployed(tenant, 10, service="web", env="staging")
-    tenant.built.store.derivations.derive_all_marked()
+    tenant.built.store.derivations.derive_all_queued()
 
 
 def cards(page: Element) -> dict[str, str]:

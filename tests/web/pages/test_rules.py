@@ -86,13 +86,13 @@ def test_what_was_tried_is_saved_and_then_holds(tenant: Tenant) -> None:
     deploy(tenant, "v1", 3)
     rolled_back = deploy(tenant, "v2", 2)
     deploy(tenant, "v1", 1)
-    tenant.built.store.derivations.derive_all_marked()
+    tenant.built.store.derivations.derive_all_queued()
     assert tenant.get(rolled_back)["change_failure"] is True
     browser = sign_in(tenant)
     answer = save(browser, preview(browser, detect_rollbacks=None))
     assert (answer.status_code, answer.headers["location"]) == (303, f"{PATH}?saved=1,0,3")
     assert given(tenant) == {"detect_rollbacks": False}
-    tenant.built.store.derivations.derive_all_marked()
+    tenant.built.store.derivations.derive_all_queued()
     assert tenant.get(rolled_back)["change_failure"] is False
     status = browser.page(answer.headers["location"]).one(role="status").text
     assert status.startswith("Rules saved: 1 → 0 of 3 marked in the last 12 weeks.")

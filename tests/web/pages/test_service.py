@@ -132,7 +132,7 @@ def test_a_baseline_and_what_follows_a_gap_are_hollow_tiles(tenant: Tenant) -> N
         )
         for sha, days_ago in zip(shas, (75, 12, 1), strict=True)
     ]
-    store.derivations.derive_all_marked()
+    store.derivations.derive_all_queued()
     page = sign_in(tenant).page("/services/web")
     tiles = {
         link["href"].rpartition("/")[2]: (
@@ -163,7 +163,7 @@ def test_what_made_a_deployment_fail_is_told_and_leads_to_its_rule(tenant: Tenan
     deployed(tenant, 3, "v1")
     deployed(tenant, 2, "v2")
     back = deployed(tenant, 1, "v1")
-    tenant.built.store.derivations.derive_all_marked()
+    tenant.built.store.derivations.derive_all_queued()
     tenant.patch(back, {"change_failure": True})
     browser = sign_in(tenant)
     table = browser.page("/services/web").one("section", aria_labelledby="failed").one("tbody")

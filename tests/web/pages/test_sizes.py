@@ -58,7 +58,7 @@ def load_many_services(tenant: Tenant) -> None:
     added += [store.failures.add(org, failure(now_ns, number), now_ns) for number in range(300)]
     for each in added:
         each.result()
-    store.derivations.derive_all_marked()
+    store.derivations.derive_all_queued()
 
 
 def deployment(service: str, finished_at_ns: int, step: int) -> Deployment:

@@ -193,7 +193,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     change_failure: bool | None
     """None while it is pending: its commits are not known yet and nothing else decided."""
     decided_by: Decider
-    marks: tuple[Link, ...] = ()
+    failing_links: tuple[Link, ...] = ()
     """Links of later deployments that mark it, earliest first; the first is the remediation."""
     override: Override | None = None
     incident_ids: tuple[str, ...] = ()
@@ -208,7 +208,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     @property
     def rule(self) -> str:
         """What decided `change_failure`: a rule's id, or the name of the decider."""
-        return self.marks[0].rule if self.decided_by == "link" else self.decided_by
+        return self.failing_links[0].rule if self.decided_by == "link" else self.decided_by
 
     @property
     def failed_by(self) -> str | None:

@@ -331,7 +331,7 @@ def _failure(derived: Derived) -> FailureExplained:
     return FailureExplained(
         change_failure=verdict.change_failure,
         decided_by=verdict.rule,
-        marked_by=tuple(map(_link, verdict.marks)),
+        marked_by=tuple(map(_link, verdict.failing_links)),
         override=_override(verdict.override) if verdict.override else None,
         incident_ids=verdict.incident_ids,
         remediation=verdict.remediation,

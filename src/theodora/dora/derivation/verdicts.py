@@ -70,7 +70,7 @@ class Verdicts:
         return Verdict(
             change_failure=change_failure,
             decided_by=decided_by,
-            marks=self._marks.get(id_, ()),
+            failing_links=self._marks.get(id_, ()),
             override=self._overrides.get(id_),
             incident_ids=self._incidents.get(id_, ()),
             remediation=recovery.remediation,
@@ -95,9 +95,9 @@ class Verdicts:
         override = self._overrides.get(failed_id)
         if override and override.remediation:
             return self._given_recovery(failed_id, override.remediation)
-        if marks := self._marks.get(failed_id):
+        if failing_links := self._marks.get(failed_id):
             return self._recovered_by(
-                failed_id, Remediation(marks[0].remediation_id, marks[0].type)
+                failed_id, Remediation(failing_links[0].remediation_id, failing_links[0].type)
             )
         return _UNRESOLVED
 
@@ -151,8 +151,8 @@ def _unspoken_of(awaits_commits: bool, type_: DeploymentType) -> Verdict:
 
 
 def _by_failure(steps: Iterable[Step]) -> Mapping[str, tuple[Link, ...]]:
-    marks: dict[str, tuple[Link, ...]] = {}
+    failing_links: dict[str, tuple[Link, ...]] = {}
     for step in steps:
         for link in step.decision.links:
-            marks[link.failed_id] = (*marks.get(link.failed_id, ()), link)
-    return marks
+            failing_links[link.failed_id] = (*failing_links.get(link.failed_id, ()), link)
+    return failing_links

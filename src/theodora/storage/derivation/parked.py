@@ -6,7 +6,7 @@ from typing import NamedTuple
 from theodora.events.values import SECOND_NS
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.organisations import Organisation
-from theodora.storage.facts.derivation_queue import SequenceKey, mark_sequence
+from theodora.storage.facts.derivation_queue import SequenceKey, queue_sequence
 
 MOST_ERROR = 300
 """Characters of an error that are kept."""
@@ -71,7 +71,7 @@ def mark_due(cursor: Cursor, now_ns: int) -> None:
     )
     for *org, service, env in list(due):
         key = SequenceKey(Organisation(*org), service, env or None)
-        mark_sequence(cursor, key.org, key.service, key.env)
+        queue_sequence(cursor, key.org, key.service, key.env)
         cursor.execute(
             "UPDATE parked_sequences SET next_at_ns = ? WHERE org = ? AND service = ? AND env = ?",
             (now_ns + _LONGEST_PAUSE_SECONDS * SECOND_NS, *_name(key)),

@@ -60,15 +60,15 @@ from theodora.storage.facts.derivation_queue import (
     SequenceKey,
     Waiting,
     generation,
-    has_marks,
-    has_wide_marks,
-    is_marked_since,
-    marked_sequences,
+    has_tasks,
+    has_wide_tasks,
+    is_queued_since,
     next_generation,
-    remove_marks,
+    queued_sequences,
+    remove_tasks,
     sequences_of,
-    split_wide_marks,
-    take_mark,
+    split_wide_tasks,
+    take_task,
     waiting,
 )
 from theodora.storage.facts.match_keys import match_keys
@@ -144,13 +144,13 @@ class Derivations:
 
     def are_due(self) -> bool:
         """Whether anything is marked."""
-        return self._database.read(has_marks)
+        return self._database.read(has_tasks)
 
     def waiting(self, org: Organisation) -> Waiting:
         """What of the organisation waits to be derived, and since when."""
         return self._database.read(lambda cursor: waiting(cursor, org))
 
-    def derive_marked(
+    def derive_queued(
         self,
         go_on: Callable[[float], bool] = lambda _: True,
         want: Want = lambda _org, _id: None,
@@ -167,9 +167,9 @@ class Derivations:
         now_ns = time.time_ns()
         if self._database.primary.read(partial(is_any_due, now_ns=now_ns)):
             self._database.write(partial(mark_due, now_ns=now_ns)).result()
-        if self._database.primary.read(has_wide_marks):
-            self._database.write(split_wide_marks).result()
-        marked = self._database.primary.read(marked_sequences)
+        if self._database.primary.read(has_wide_tasks):
+            self._database.write(split_wide_tasks).result()
+        marked = self._database.primary.read(queued_sequences)
         errors: list[Unavailable] = []
         derived = 0
         for key, changed in marked.items():
@@ -186,10 +186,10 @@ class Derivations:
             raise errors[0]
         return derived
 
-    def derive_all_marked(self) -> int:
+    def derive_all_queued(self) -> int:
         """Derives until nothing is marked; returns how many derivations that took."""
         total = 0
-        while derived := self.derive_marked():
+        while derived := self.derive_queued():
             total += derived
         return total
 
@@ -331,7 +331,7 @@ class Derivations:
 
         Deriving those comes next and knows better.
         """
-        is_current = not is_marked_since(cursor, key, changed.up_to)
+        is_current = not is_queued_since(cursor, key, changed.up_to)
         stored = self._rows.get_all(cursor, [change.key for change in part])
         written = [
             change
@@ -444,18 +444,18 @@ def _new_links(
 
 
 def _link(derived: Derived) -> Link:
-    marks = derived.verdict.marks
-    return Link(marks[0].remediation_id, marks[0].type) if marks else Link()
+    failing_links = derived.verdict.failing_links
+    return Link(failing_links[0].remediation_id, failing_links[0].type) if failing_links else Link()
 
 
 def _finish(key: SequenceKey, up_to: int, cursor: Cursor) -> None:
-    remove_marks(cursor, key, up_to)
+    remove_tasks(cursor, key, up_to)
     unpark(cursor, key)
 
 
 def _park(key: SequenceKey, up_to: int, error: str, cursor: Cursor) -> None:
     """Its marks are removed, so that they do not take the place of others."""
-    remove_marks(cursor, key, up_to)
+    remove_tasks(cursor, key, up_to)
     park(cursor, key, error, time.time_ns())
 
 
@@ -477,7 +477,7 @@ def _told(error: Exception) -> str:
 
 
 def _take(oldest: int, cursor: Cursor) -> bool:
-    return take_mark(cursor, oldest)
+    return take_task(cursor, oldest)
 
 
 def _write_links(links: Iterable[tuple[int, Link]], cursor: Cursor) -> None:

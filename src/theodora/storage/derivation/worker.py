@@ -93,7 +93,7 @@ class Deriver:
     def _work(self) -> bool:
         """Derives what is marked; whether that was anything."""
         try:
-            return self._derivations.derive_marked(self._rest, self._want, self._is_ripe) > 0
+            return self._derivations.derive_queued(self._rest, self._want, self._is_ripe) > 0
         except Exception:  # The server goes on serving, and the next look tries again.
             log.exception("derivation failed")
             return False

@@ -14,7 +14,7 @@ from theodora.events import Deployment, Failure
 from theodora.query.words import words
 from theodora.storage.engine.cursor import Cursor, only_value
 from theodora.storage.events.tables import E, EventTable
-from theodora.storage.events.terms import TAG_MARKS, Term, tag_numbers, terms
+from theodora.storage.events.terms import TAG_PREFIXES, Term, tag_numbers, terms
 
 BATCH = 512
 """Events indexed at once at the most; readers rarely find more above the watermark."""
@@ -176,7 +176,7 @@ def _posted(
 
 def _searched(term: str) -> str:
     """What free text finds a term by: a tag as a whole, of a field the value."""
-    return term[1:] if term[0] in TAG_MARKS else term.partition(":")[2]
+    return term[1:] if term[0] in TAG_PREFIXES else term.partition(":")[2]
 
 
 def _delete(

@@ -31,7 +31,7 @@ class Term(NamedTuple):
         return self.field[0] == "@"
 
 
-TAG_MARKS = ("@", "#")
+TAG_PREFIXES = ("@", "#")
 """What terms of tags begin with: `#` if the value is a number, so that ranges of numbers need
 not look through texts, nor ranges of texts through numbers."""
 

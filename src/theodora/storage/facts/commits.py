@@ -20,7 +20,7 @@ from theodora.storage.engine.cursor import Cursor, Row
 from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import Organisation
 from theodora.storage.events.rows import Outcome
-from theodora.storage.facts.derivation_queue import mark_repository
+from theodora.storage.facts.derivation_queue import queue_repository
 from theodora.storage.facts.match_keys import match_keys
 
 Outcomes = Counter[Outcome]
@@ -215,7 +215,7 @@ def _marked(
     """`outcomes`, after what depends on the repository was marked if any of it changed."""
     if outcomes["added"] or outcomes["replaced"]:
         cursor.execute("UPDATE repositories SET generation = generation + 1 WHERE key = ?", (key,))
-        mark_repository(cursor, org, repository_id)
+        queue_repository(cursor, org, repository_id)
     return outcomes
 
 

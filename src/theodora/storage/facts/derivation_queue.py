@@ -53,7 +53,7 @@ class Changed:
 class Waiting(NamedTuple):
     """What of an organisation waits to be derived, among the oldest `MOST_COUNTED` marks of all."""
 
-    marks: int
+    tasks: int
     sequences: int
     """The services and environments they are about; one mark may yet be about several."""
     since_ns: int | None
@@ -62,10 +62,10 @@ class Waiting(NamedTuple):
     @property
     def is_more(self) -> bool:
         """Whether there may be others that were not counted."""
-        return self.marks >= MOST_COUNTED
+        return self.tasks >= MOST_COUNTED
 
 
-def mark_deployment(cursor: Cursor, org: Organisation, stored: Stored[Deployment]) -> None:
+def queue_deployment(cursor: Cursor, org: Organisation, stored: Stored[Deployment]) -> None:
     """The sequence that the deployment was or is in has changed."""
     event = stored.event
     cursor.execute(
@@ -75,7 +75,7 @@ def mark_deployment(cursor: Cursor, org: Organisation, stored: Stored[Deployment
     )
 
 
-def mark_sequence(cursor: Cursor, org: Organisation, service: str, env: str | None) -> None:
+def queue_sequence(cursor: Cursor, org: Organisation, service: str, env: str | None) -> None:
     """Something else that the sequence depends on has changed, such as a verdict."""
     cursor.execute(
         "INSERT INTO marks (org, kind, service, env, marked_at_ns) VALUES (?, 'sequence', ?, ?, ?)",
@@ -83,7 +83,7 @@ def mark_sequence(cursor: Cursor, org: Organisation, service: str, env: str | No
     )
 
 
-def mark_repository(cursor: Cursor, org: Organisation, repository_id: str) -> None:
+def queue_repository(cursor: Cursor, org: Organisation, repository_id: str) -> None:
     """Commits or pull requests of the repository have come in."""
     cursor.execute(
         "INSERT INTO marks (org, kind, repository_id, marked_at_ns) VALUES (?, 'repository', ?, ?)",
@@ -91,7 +91,7 @@ def mark_repository(cursor: Cursor, org: Organisation, repository_id: str) -> No
     )
 
 
-def mark_service(cursor: Cursor, org: Organisation, service: str) -> None:
+def queue_service(cursor: Cursor, org: Organisation, service: str) -> None:
     """What holds for the service in every env has changed."""
     cursor.execute(
         "INSERT INTO marks (org, kind, service, marked_at_ns) VALUES (?, 'service', ?, ?)",
@@ -99,7 +99,7 @@ def mark_service(cursor: Cursor, org: Organisation, service: str) -> None:
     )
 
 
-def mark_organisation(cursor: Cursor, org: Organisation) -> None:
+def queue_organisation(cursor: Cursor, org: Organisation) -> None:
     """What holds for every service has changed."""
     cursor.execute(
         "INSERT INTO marks (org, kind, marked_at_ns) VALUES (?, 'organisation', ?)",
@@ -107,7 +107,7 @@ def mark_organisation(cursor: Cursor, org: Organisation) -> None:
     )
 
 
-def has_marks(cursor: Cursor) -> bool:
+def has_tasks(cursor: Cursor) -> bool:
     return cursor.execute("SELECT 1 FROM marks LIMIT 1").fetchone() is not None
 
 
@@ -122,16 +122,16 @@ def waiting(cursor: Cursor, org: Organisation) -> Waiting:
         (MOST_COUNTED, org.key),
     ).fetchone()
     assert row is not None
-    marks, sequences, since_ns = row
-    return Waiting(int(marks), sequences, since_ns)
+    tasks, sequences, since_ns = row
+    return Waiting(int(tasks), sequences, since_ns)
 
 
-def has_wide_marks(cursor: Cursor) -> bool:
+def has_wide_tasks(cursor: Cursor) -> bool:
     """Whether there are marks that stand for several sequences."""
     return cursor.execute("SELECT 1 FROM marks WHERE kind <> 'sequence'").fetchone() is not None
 
 
-def split_wide_marks(cursor: Cursor) -> None:
+def split_wide_tasks(cursor: Cursor) -> None:
     """Puts in place of each mark that stands for several sequences one for each of them."""
     wide = cursor.execute(
         "SELECT m.number, m.marked_at_ns, m.kind, m.service, m.repository_id, "
@@ -152,7 +152,7 @@ def split_wide_marks(cursor: Cursor) -> None:
         cursor.execute("DELETE FROM marks WHERE number = ?", (number,))
 
 
-def marked_sequences(cursor: Cursor) -> Mapping[SequenceKey, Changed]:
+def queued_sequences(cursor: Cursor) -> Mapping[SequenceKey, Changed]:
     """The sequences of the oldest marks, and what has changed in each."""
     rows = cursor.execute(
         "SELECT o.org, o.uuid, o.name, m.service, m.env, m.number, m.deployment "
@@ -160,27 +160,27 @@ def marked_sequences(cursor: Cursor) -> Mapping[SequenceKey, Changed]:
         "ORDER BY m.number LIMIT ?",
         (_MOST_TAKEN,),
     )
-    marks: dict[SequenceKey, list[tuple[int, int | None]]] = {}
+    tasks: dict[SequenceKey, list[tuple[int, int | None]]] = {}
     for *org, service, env, number, deployment in rows:
         key = SequenceKey(Organisation(*org), service, env)
-        marks.setdefault(key, []).append((number, deployment))
+        tasks.setdefault(key, []).append((number, deployment))
     return {
         key: Changed(
             oldest=found[0][0],
             up_to=found[-1][0],
             deployments=frozenset(each for _, each in found if each is not None),
         )
-        for key, found in marks.items()
+        for key, found in tasks.items()
     }
 
 
-def take_mark(cursor: Cursor, number: int) -> bool:
+def take_task(cursor: Cursor, number: int) -> bool:
     """Locks the mark; whether it is still there and no other process has locked it."""
     statement: LiteralString = f"SELECT 1 FROM marks WHERE number = ? {cursor.dialect.lock_if_free}"
     return cursor.execute(statement, (number,)).fetchone() is not None
 
 
-def is_marked_since(cursor: Cursor, key: SequenceKey, up_to: int) -> bool:
+def is_queued_since(cursor: Cursor, key: SequenceKey, up_to: int) -> bool:
     """Whether the sequence has marks with a number above `up_to`."""
     newer = cursor.execute(
         "SELECT 1 FROM marks WHERE number > ? AND org = ? AND service = ? "
@@ -190,7 +190,7 @@ def is_marked_since(cursor: Cursor, key: SequenceKey, up_to: int) -> bool:
     return newer.fetchone() is not None
 
 
-def remove_marks(cursor: Cursor, key: SequenceKey, up_to: int) -> None:
+def remove_tasks(cursor: Cursor, key: SequenceKey, up_to: int) -> None:
     """Removes the sequence's marks with numbers up to `up_to`."""
     cursor.execute(
         "DELETE FROM marks WHERE number <= ? AND kind = 'sequence' "

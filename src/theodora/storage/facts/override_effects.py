@@ -28,7 +28,7 @@ from theodora.storage.events.rows import Rows, Stored
 from theodora.storage.events.tables import DEPLOYMENTS
 from theodora.storage.events.terms import Term
 from theodora.storage.facts.commits import load
-from theodora.storage.facts.derivation_queue import mark_deployment, mark_sequence
+from theodora.storage.facts.derivation_queue import queue_deployment, queue_sequence
 from theodora.storage.facts.match_keys import match_keys
 from theodora.storage.facts.override_history import (
     NOBODY,
@@ -168,14 +168,14 @@ def drop_verdict(cursor: Cursor, org: Organisation, stored: Stored[Deployment]) 
 
 def mark_concerned(cursor: Cursor, org: Organisation, judged: Stored[Deployment]) -> None:
     """Marks the sequence of a deployment that is judged, and that of the one named as remedy."""
-    mark_deployment(cursor, org, judged)
+    queue_deployment(cursor, org, judged)
     sequences = cursor.execute(
         "SELECT r.service, r.env FROM verdicts v "
         "JOIN deployments r ON r.org = v.org AND r.id = v.remediation_id WHERE v.deployment = ?",
         (judged.key,),
     ).fetchall()
     for service, env in sequences:
-        mark_sequence(cursor, org, service, env)
+        queue_sequence(cursor, org, service, env)
 
 
 def relink(

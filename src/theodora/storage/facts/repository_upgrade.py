@@ -20,7 +20,7 @@ from theodora.storage.events.rows import Rows
 from theodora.storage.events.tables import EventTable
 from theodora.storage.events.terms import Term
 from theodora.storage.facts.commits import move_repository
-from theodora.storage.facts.derivation_queue import mark_organisation
+from theodora.storage.facts.derivation_queue import queue_organisation
 
 RULES = 1
 """The version of the rules in `events/repository.py`: raised when they change what is stored."""
@@ -99,7 +99,7 @@ def _finish(cursor: Cursor) -> None:
     # They may name repositories as before; everything is marked instead.
     cursor.execute("DELETE FROM marks WHERE kind = 'repository'")
     for org in _organisations(cursor):
-        mark_organisation(cursor, org)
+        queue_organisation(cursor, org)
     cursor.execute("UPDATE counters SET value = ? WHERE name = 'repository_rules'", (RULES,))
 
 

@@ -17,7 +17,7 @@ from theodora.storage.engine.organisations import Organisation
 from theodora.storage.events.default_team import WHOLE_ORGANISATION, team_has_changed
 from theodora.storage.events.field_values import MAX_VALUES, posted_values
 from theodora.storage.events.tables import DEPLOYMENTS, FAILURES
-from theodora.storage.facts.derivation_queue import mark_organisation, mark_service
+from theodora.storage.facts.derivation_queue import queue_organisation, queue_service
 from theodora.storage.facts.match_keys import match_keys
 
 MAX_SERVICES = 1_000
@@ -99,9 +99,9 @@ class Settings:
                 team_has_changed(cursor, org, service)
             _put(cursor, org, service, given)
             if service == WHOLE_ORGANISATION:
-                mark_organisation(cursor, org)
+                queue_organisation(cursor, org)
             else:
-                mark_service(cursor, org, service)
+                queue_service(cursor, org, service)
             return effective_settings(cursor, org, service)
 
         return self._database.write(write)

@@ -25,7 +25,7 @@ from theodora.storage.engine.organisations import Organisation
 from theodora.storage.events.change_log import changed_since
 from theodora.storage.events.lookup import unindexed_elements
 from theodora.storage.events.tables import DEPLOYMENTS, FAILURES, EventTable, decode_texts
-from theodora.storage.events.terms import TAG_MARKS
+from theodora.storage.events.terms import TAG_PREFIXES
 from theodora.storage.metrics.arrays import Column, Columns, Growing, keep_ragged
 
 C = TypeVar("C", DeploymentColumns, IncidentColumns)
@@ -400,7 +400,7 @@ def _tag_pairs(
     cursor: Cursor, table: EventTable[Any], org: Organisation, key: str
 ) -> Iterator[tuple[int, str]]:
     """Events, and the values of their tags with a key; one with two values comes twice."""
-    for mark in TAG_MARKS:
+    for mark in TAG_PREFIXES:
         prefix = f"{mark}{key}:"
         rows = cursor.execute(
             f"SELECT event, term FROM {table.postings} WHERE org = ? AND term >= ? AND term < ?",

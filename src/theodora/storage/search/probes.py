@@ -29,7 +29,7 @@ from theodora.query.ast import (
 from theodora.query.fields import Field, Tag, Target
 from theodora.query.patterns import Pattern, literal
 from theodora.storage.events.tables import EventTable
-from theodora.storage.events.terms import TAG_MARKS, number_bounds, posted_tag
+from theodora.storage.events.terms import TAG_PREFIXES, number_bounds, posted_tag
 
 _INT64 = -(2**63), 2**63 - 1
 _NOT_POSTED = re.compile(r"true|false|standard|rollback|rollforward|[0-9]+(t[0-9]+)?z?")
@@ -195,9 +195,9 @@ def _term_starts(target: Target, table: EventTable[Any]) -> tuple[str, ...]:
     """What the terms of a target's values begin with; empty if its values are not posted."""
     match target:
         case Tag(key):
-            return tuple(f"{mark}{key}:" for mark in TAG_MARKS)
+            return tuple(f"{mark}{key}:" for mark in TAG_PREFIXES)
         case Field(name="tags"):
-            return TAG_MARKS
+            return TAG_PREFIXES
         case Field(name=name) if name in table.posted_fields:
             return (f"{name}:",)
         case _:

@@ -12,7 +12,7 @@ from theodora.storage.engine.organisations import Organisation
 from theodora.storage.events.field_values import leaps
 from theodora.storage.events.lookup import unindexed_elements
 from theodora.storage.events.tables import DEPLOYMENTS
-from theodora.storage.events.terms import TAG_MARKS
+from theodora.storage.events.terms import TAG_PREFIXES
 
 
 def tag_keys(cursor: Cursor, org: Organisation, limit: int) -> list[str]:
@@ -20,7 +20,7 @@ def tag_keys(cursor: Cursor, org: Organisation, limit: int) -> list[str]:
     key: LiteralString = "substr(found.term, 1, CAST(instr(found.term, ':') AS INTEGER) - 1)"
     found = {
         term[1:].partition(":")[0]
-        for mark in TAG_MARKS
+        for mark in TAG_PREFIXES
         # What follows a colon begins with `;` at the least.
         for term in leaps(cursor, DEPLOYMENTS, org, (mark, _after(mark)), f">= {key} || ';'", limit)
     }
@@ -34,7 +34,7 @@ def tag_values(
 ) -> list[str]:
     """The values of tags with a key that begin so, in order, `limit` at the most."""
     found: set[str] = set()
-    for mark in TAG_MARKS:
+    for mark in TAG_PREFIXES:
         start = f"{mark}{key}:"
         # No character comes after the last one.
         ends = start + beginning, f"{start}{beginning}\U0010ffff"

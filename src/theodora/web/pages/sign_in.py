@@ -24,18 +24,18 @@ def sign_in(visit: Visit) -> Answer:
     """Never says whether it was the key that was wrong or its being revoked."""
     secret = visit.form.get("key", "").strip()
     next_ = visit.form.get("next", "")
-    marks = (f"address {visit.address}", f"key {secret[:_PREFIX_CHARACTERS]}")
-    locked_until = visit.lockout.locked_until(marks)
+    subjects = (f"address {visit.address}", f"key {secret[:_PREFIX_CHARACTERS]}")
+    locked_until = visit.lockout.locked_until(subjects)
     if locked_until is not None:
         until_ns = int(locked_until + 1) * SECOND_NS
         return View(_values(next_, locked_until_ns=until_ns), 429)
     key = visit.store.keys.find("application", secret) if secret else None
     if key is None:
-        visit.lockout.note_failure(marks)
+        visit.lockout.note_failure(subjects)
         return View(
             _values(next_, is_refused=True, is_api_key=len(secret) == _API_KEY_CHARACTERS), 403
         )
-    visit.lockout.note_success(marks)
+    visit.lockout.note_success(subjects)
     session_secret = new_session_secret()
     visit.store.sessions.add(key, session_secret, visit.now_ns, visit.limits).result()
     if visit.session is not None:

@@ -56,7 +56,7 @@ def test_a_distributed_store_lies_on_the_worker_and_serves_as_ever(
                 custom_tags=(f"number:{number}",),
             )
             store.deployments.add(org, event, 1).result()
-        assert store.derivations.derive_all_marked() == 1
+        assert store.derivations.derive_all_queued() == 1
         by_start = sort_key("started_at", Kind.DEPLOYMENT)
         assert by_start
         selection = Selection(query=parse("number:1"), sort=by_start, limit=10)

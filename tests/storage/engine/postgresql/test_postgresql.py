@@ -23,7 +23,7 @@ from theodora.storage.engine.postgresql.connection import connect, is_lost
 from theodora.storage.engine.postgresql.cursor import PostgresqlCursor
 from theodora.storage.engine.postgresql.statistics import Statistics
 from theodora.storage.engine.postgresql.translation import statements, translated, translated_schema
-from theodora.storage.facts.derivation_queue import marked_sequences, take_mark
+from theodora.storage.facts.derivation_queue import queued_sequences, take_task
 from theodora.storage.open import migrate_database, open_database
 
 
@@ -83,13 +83,13 @@ def test_what_one_process_derives_no_other_takes_up(url: str):
         databases = [open_database(url, *nothing) for _ in range(2)]
         for database in databases:
             stack.callback(database.close)
-        [changed] = databases[0].read(marked_sequences).values()
-        lock = lambda cursor: take_mark(cursor, changed.oldest)  # noqa: E731
+        [changed] = databases[0].read(queued_sequences).values()
+        lock = lambda cursor: take_task(cursor, changed.oldest)  # noqa: E731
         with databases[0].claim(lock) as mine, databases[1].claim(lock) as others:
             assert mine is not None
             assert others is None
-            assert store.derivations.derive_marked() == 0
-        assert store.derivations.derive_marked() == 1
+            assert store.derivations.derive_queued() == 0
+        assert store.derivations.derive_queued() == 1
 
 
 def test_processes_that_start_together_apply_each_migration_once(
@@ -141,7 +141,7 @@ def test_the_oldest_version_will_do():
     with postgresql(OLDEST) as server, Store(server.url()) as store:
         org = store.keys.ensure_organisation("default", 1).result()
         store.deployments.add(org, deployment(1), 1).result()
-        store.derivations.derive_all_marked()
+        store.derivations.derive_all_queued()
         assert store.deployments.get(org, "d1").change_failure is False
 
 

@@ -146,7 +146,7 @@ def test_derivation_reads_from_the_primary(
     with standing_still(pair[1]):
         store.deployments.add(org, deployment(1), 1).result()
         before = use_of(store)
-        assert store.derivations.derive_all_marked() == 1
+        assert store.derivations.derive_all_queued() == 1
         assert use_of(store) == before
         assert store.deployments.get(org, "d1").change_failure is False
 

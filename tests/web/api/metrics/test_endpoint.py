@@ -526,7 +526,7 @@ def test_an_example_comes_out_as_worked_by_hand(example: Example, tenant: Tenant
     store = tenant.built.store
     org = store.keys.organisation(tenant.organisation)
     Served(Asking(tenant), store, org).send(example)  # type: ignore[arg-type]
-    store.derivations.derive_all_marked()
+    store.derivations.derive_all_queued()
     found = observe_metrics(example, ask)
     expected = {name: example.expect[name] for name in found}
     assert list(differences(expected, found, example.id)) == []
@@ -538,7 +538,7 @@ def test_the_stages_of_lead_times_add_up(tenant: Tenant, ask: Any):
     store = tenant.built.store
     org = store.keys.organisation(tenant.organisation)
     Served(Asking(tenant), store, org).send(example)  # type: ignore[arg-type]
-    store.derivations.derive_all_marked()
+    store.derivations.derive_all_queued()
     march = {"from": "2026-03-01", "to": "2026-04-01", "as_of": "2026-04-01"}
     found = ask(march | {"interval": "week", "stages": "true"})
     assert found["meta"]["stages"]
@@ -575,7 +575,7 @@ def test_the_totals_of_a_real_history_agree(service: str, filled: Filled):
             assert given is not None
             verdict = OverrideValues(True, remediation_id=given.id, remediation_type=given.type)
             store.deployments.update(org, override.deployment_id, verdict).result()
-    store.derivations.derive_all_marked()
+    store.derivations.derive_all_queued()
     window = {"from_": figures["window"]["from"], "to": figures["window"]["to"]}
     found = document(tenant, group_by="env", **window)
     totals = {

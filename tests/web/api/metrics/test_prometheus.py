@@ -49,7 +49,7 @@ def test_a_scrape_gives_the_metrics_of_every_service(tenant: Tenant):
     started = time.time_ns() - 2 * HOUR_NS
     failure = {"services": ["web"], "env": "production", "started_at": started}
     tenant.create({**failure, "finished_at": started + HOUR_NS}, FAILURE)
-    tenant.built.store.derivations.derive_all_marked()
+    tenant.built.store.derivations.derive_all_queued()
     samples = scrape(tenant)
     web = {
         name: value

@@ -28,22 +28,22 @@ class Lockout:
         self._clock = clock
         self._attempts: OrderedDict[str, _Attempts] = OrderedDict()
 
-    def locked_until(self, marks: Iterable[str]) -> float | None:
-        """Unix time until which none of `marks` may try; None if they may now."""
-        untils = [self._attempts[mark].locked_until for mark in marks if mark in self._attempts]
+    def locked_until(self, subjects: Iterable[str]) -> float | None:
+        """Unix time until which none of `subjects` may try; None if they may now."""
+        untils = [self._attempts[mark].locked_until for mark in subjects if mark in self._attempts]
         until = max(untils, default=0.0)
         return until if until > self._clock() else None
 
-    def note_failure(self, marks: Iterable[str]) -> None:
-        for mark in marks:
+    def note_failure(self, subjects: Iterable[str]) -> None:
+        for mark in subjects:
             former = self._attempts.pop(mark, _Attempts(0, 0.0))
             failed = former.failed + 1
             self._attempts[mark] = _Attempts(failed, self._lock(failed))
             if len(self._attempts) > self.REMEMBERED:
                 self._attempts.popitem(last=False)
 
-    def note_success(self, marks: Iterable[str]) -> None:
-        for mark in marks:
+    def note_success(self, subjects: Iterable[str]) -> None:
+        for mark in subjects:
             self._attempts.pop(mark, None)
 
     def _lock(self, failed: int) -> float:
