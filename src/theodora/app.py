@@ -21,8 +21,8 @@ from theodora.storage.derivation.worker import Deriver
 from theodora.storage.open import beside
 from theodora.storage.retention import Remover
 from theodora.web.application import make_application
-from theodora.web.http.endpoint import Services
-from theodora.web.http.observe import Metrics
+from theodora.web.http.endpoint import ServerContext
+from theodora.web.http.observe import ServerMetrics
 from theodora.web.http.rate_limit import Bucket, Limit, RateLimiter
 from theodora.web.pages.parts.health_badge import Watch
 from theodora.web.pages.routes import PAGES
@@ -43,7 +43,7 @@ class Built:
 
     application: ASGIApp
     """The end of its lifespan closes the store."""
-    metrics: Metrics
+    metrics: ServerMetrics
     store: Store
     organisation: Organisation
     new_keys: Mapping[KeyKind, str]
@@ -55,7 +55,7 @@ def build(config: Config, invocation: Invocation = PLAIN) -> Built:
 
     `invocation` is how commands are typed that pages show.
     """
-    metrics = Metrics()
+    metrics = ServerMetrics()
     derivation_due = threading.Event()
 
     def note_commit(writes: int) -> None:
@@ -82,7 +82,7 @@ def build(config: Config, invocation: Invocation = PLAIN) -> Built:
         lambda: store.replica,
     )
     executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="handler")
-    services = Services(
+    services = ServerContext(
         store=store,
         packs=PackStore(git_folder(config)),
         limiter=RateLimiter(_limits(config)),

@@ -25,7 +25,7 @@ from theodora.storage.facts.repository_upgrade import apply_repository_rules
 from theodora.storage.facts.settings import Settings
 from theodora.storage.failures import Failures
 from theodora.storage.health import DataHealth
-from theodora.storage.metrics.metrics import MEMORY_MIB, Metrics
+from theodora.storage.metrics.metrics import MEMORY_MIB, MetricsStore
 from theodora.storage.open import open_database
 from theodora.storage.retention import Retention
 
@@ -59,7 +59,7 @@ class Store:
         self.activity = Activity(self._database)
         self.commits = Commits(self._database)
         self.mirrors = Mirrors(self._database)
-        self.metrics = Metrics(self._database, metrics_memory_mib)
+        self.metrics = MetricsStore(self._database, metrics_memory_mib)
         self.health = DataHealth(self._database)
         self.keys = Keys(self._database)
         self.reception = Reception(self._database)

@@ -10,8 +10,8 @@ from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
 from theodora.web.api.routes import OPERATIONS
 from theodora.web.api.status import PROBED, status_routes
-from theodora.web.http.endpoint import Endpoint, Services
-from theodora.web.http.observe import LoggedRequests, Metrics, Observer
+from theodora.web.http.endpoint import Endpoint, ServerContext
+from theodora.web.http.observe import LoggedRequests, Observer, ServerMetrics
 from theodora.web.http.operations import Operation
 from theodora.web.http.responses import JSON
 from theodora.web.pages.shell.page import Page
@@ -19,9 +19,9 @@ from theodora.web.pages.shell.serving import AssetEndpoint, Dashboard, PageEndpo
 
 
 def make_application(
-    services: Services,
+    services: ServerContext,
     dashboard: Dashboard,
-    metrics: Metrics,
+    metrics: ServerMetrics,
     lifespan: Lifespan[Any],
     *,
     log_requests: LoggedRequests,
@@ -50,7 +50,7 @@ def make_application(
     return Observer(_Trimmed(router, path_prefix), metrics, log_requests=log_requests)
 
 
-def _operation_routes(services: Services, operations: Sequence[Operation]) -> list[Route]:
+def _operation_routes(services: ServerContext, operations: Sequence[Operation]) -> list[Route]:
     by_path: dict[str, list[Operation]] = defaultdict(list)
     for operation in operations:
         for path in operation.paths:

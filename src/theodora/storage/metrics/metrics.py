@@ -35,7 +35,7 @@ _EVERYTHING = Everything()
 T = TypeVar("T")
 
 
-class Metrics:
+class MetricsStore:
     """Every method is about one organisation and sees no other."""
 
     def __init__(self, database: Database, memory_mib: int = MEMORY_MIB) -> None:

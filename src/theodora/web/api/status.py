@@ -9,14 +9,14 @@ from starlette.routing import Route
 from theodora.errors import TheodoraError
 from theodora.storage import Store
 from theodora.web.api.openapi import openapi_document
-from theodora.web.http.observe import Metrics, note_operation
+from theodora.web.http.observe import ServerMetrics, note_operation
 from theodora.web.http.responses import JSON, PROMETHEUS
 
 PROBED = ("/healthz", "/readyz", "/metrics")
 """Paths that answer without the prefix as well."""
 
 
-def status_routes(store: Store, metrics: Metrics, path_prefix: str) -> list[Route]:
+def status_routes(store: Store, metrics: ServerMetrics, path_prefix: str) -> list[Route]:
     """Routes that need no key and count towards no rate limit."""
 
     def healthz(_: Request) -> Response:

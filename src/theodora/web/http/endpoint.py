@@ -37,7 +37,7 @@ _INLINE_BYTES = 65_536
 
 
 @dataclass(frozen=True, slots=True)
-class Services:
+class ServerContext:
     """What requests are served with."""
 
     store: Store
@@ -55,7 +55,7 @@ class Endpoint:
 
     def __init__(
         self,
-        services: Services,
+        services: ServerContext,
         operations: Sequence[Operation] = (),
         media_type: str = JSON_API,
     ) -> None:

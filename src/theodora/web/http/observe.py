@@ -38,7 +38,7 @@ _NUMBERS = itertools.count(1)
 time would let other threads in between."""
 
 
-class Metrics:
+class ServerMetrics:
     """The server's own metrics; one of these a process, each with its own registry."""
 
     def __init__(self) -> None:
@@ -140,7 +140,9 @@ def note_operation(scope: Scope, name: str) -> None:
 class Observer:
     """ASGI middleware: gives each request an id, and says and counts what became of it."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, *, log_requests: LoggedRequests) -> None:
+    def __init__(
+        self, app: ASGIApp, metrics: ServerMetrics, *, log_requests: LoggedRequests
+    ) -> None:
         self._app = app
         self._metrics = metrics
         self._log_requests = log_requests

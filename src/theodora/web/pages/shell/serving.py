@@ -30,7 +30,7 @@ from theodora.report.scope import Defaults, Scope, read_scope
 from theodora.storage import Session, SessionLimits
 from theodora.storage.access.sessions import new_session_secret
 from theodora.web.http.body import read_body
-from theodora.web.http.endpoint import Services
+from theodora.web.http.endpoint import ServerContext
 from theodora.web.http.observe import note_operation, request_id_of_task
 from theodora.web.http.rate_limit import Bucket
 from theodora.web.http.responses import Header, Reply
@@ -88,7 +88,7 @@ _HEADER_UNSAFE = re.compile(r"[\x00-\x20\x7f]")
 class Dashboard:
     """What pages are served with."""
 
-    services: Services
+    services: ServerContext
     pages: Sequence[Page]
     path_prefix: str
     limits: SessionLimits
