@@ -10,7 +10,7 @@ import click
 
 from theodora.dora import Commit, PullRequest
 from theodora.events import Deployment, Failure
-from theodora.storage import Organisation, OverrideRecord, Placed, Store
+from theodora.storage import Organisation, OverrideRecord, Store, Upserted
 
 E = TypeVar("E", Deployment, Failure)
 T = TypeVar("T")
@@ -74,7 +74,7 @@ class Intake(Generic[T]):
 
 
 def events_into(
-    add: Callable[[Organisation, E, int], Future[Placed[E]]], org: Organisation
+    add: Callable[[Organisation, E, int], Future[Upserted[E]]], org: Organisation
 ) -> HandOver[E]:
     """Adds events, one by one."""
 

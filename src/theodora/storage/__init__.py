@@ -4,7 +4,7 @@ from theodora.storage.access.keys import Key
 from theodora.storage.access.sessions import Session, SessionLimits
 from theodora.storage.engine.database import ReplicaUse, TakesLong
 from theodora.storage.engine.organisations import Organisation
-from theodora.storage.events.rows import Placed
+from theodora.storage.events.rows import Upserted
 from theodora.storage.facts.mirrors import Mirror
 from theodora.storage.facts.override_history import OverrideAuthor, OverrideRecord, OverrideValues
 from theodora.storage.facts.overrides import OverrideHistory
@@ -21,7 +21,6 @@ __all__ = [
     "OverrideHistory",
     "OverrideRecord",
     "OverrideValues",
-    "Placed",
     "Position",
     "ReplicaUse",
     "Selection",
@@ -29,4 +28,5 @@ __all__ = [
     "SessionLimits",
     "Store",
     "TakesLong",
+    "Upserted",
 ]

@@ -11,7 +11,7 @@ from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import Organisation
 from theodora.storage.events.change_log import log_remedied
 from theodora.storage.events.default_team import with_team
-from theodora.storage.events.rows import Placed, Rows, Stored
+from theodora.storage.events.rows import Rows, Stored, Upserted
 from theodora.storage.events.tables import DEPLOYMENTS
 from theodora.storage.facts.derivation_queue import queue_deployment
 from theodora.storage.facts.override_effects import (
@@ -34,10 +34,10 @@ class Deployments:
 
     def add(
         self, org: Organisation, deployment: Deployment, now_ns: int
-    ) -> Future[Placed[Deployment]]:
+    ) -> Future[Upserted[Deployment]]:
         """Adds or replaces; the future says what became of it, once that is durable."""
 
-        def write(cursor: Cursor) -> Placed[Deployment]:
+        def write(cursor: Cursor) -> Upserted[Deployment]:
             event = with_team(cursor, org, deployment)
             placed = self._rows.put(cursor, org, event, now_ns)
             if placed.outcome != "unchanged":

@@ -9,7 +9,7 @@ from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import Organisation
 from theodora.storage.events.default_team import with_team
-from theodora.storage.events.rows import Placed, Rows, Stored
+from theodora.storage.events.rows import Rows, Stored, Upserted
 from theodora.storage.events.tables import FAILURES
 from theodora.storage.facts.derivation_queue import queue_service
 from theodora.storage.facts.settings import effective_settings
@@ -23,10 +23,10 @@ class Failures:
         self._database = database
         self._rows = Rows(FAILURES)
 
-    def add(self, org: Organisation, failure: Failure, now_ns: int) -> Future[Placed[Failure]]:
+    def add(self, org: Organisation, failure: Failure, now_ns: int) -> Future[Upserted[Failure]]:
         """Adds or replaces; the future says what became of it, once that is durable."""
 
-        def write(cursor: Cursor) -> Placed[Failure]:
+        def write(cursor: Cursor) -> Upserted[Failure]:
             placed = self._rows.put(cursor, org, with_team(cursor, org, failure), now_ns)
             if placed.outcome != "unchanged":
                 _mark(cursor, org, placed.states)

@@ -18,7 +18,7 @@ def row(id_: str, **fields) -> DeploymentRow:
 
 def ids(rows: list[DeploymentRow], keys: list[str]) -> dict[tuple[str, ...], list[str]]:
     selected = select_deployments(rows)
-    found = grouped(selected.columns.labels, keys, selected.places)
+    found = grouped(selected.columns.labels, keys, selected.positions)
     return {group: [rows[at].id for at in events] for group, events in members(found, len(rows))}
 
 
@@ -96,5 +96,5 @@ def test_an_incident_is_in_the_group_of_each_service():
     both = IncidentRow(services=("web", "pay"), started_at_ns=0, is_open=True)
     team = IncidentRow(team="x", started_at_ns=0, is_open=True)
     selected = select_incidents([both, team])
-    found = grouped(selected.columns.labels, ["service"], selected.places)
+    found = grouped(selected.columns.labels, ["service"], selected.positions)
     assert dict(members(found, 2)) == {("web",): [0], ("pay",): [0], ("(none)",): [1]}

@@ -18,7 +18,7 @@ from theodora.dora.metrics.rows import DeploymentRow, IncidentRow
 Ints: TypeAlias = NDArray[np.int64]
 Codes: TypeAlias = NDArray[np.int32]
 Flags: TypeAlias = NDArray[np.bool_]
-Places: TypeAlias = NDArray[np.intp]
+Positions: TypeAlias = NDArray[np.intp]
 
 NO_VALUE = -1
 """The code of an event without a value."""
@@ -80,7 +80,7 @@ class Selected(Generic[C]):
     """Columns, and the places in them that count."""
 
     columns: C
-    places: Places
+    positions: Positions
 
 
 def chosen(flags: Flags) -> Flags | slice:

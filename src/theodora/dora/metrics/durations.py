@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from theodora.dora.metrics.columns import EVERY, Ints, Places
+from theodora.dora.metrics.columns import EVERY, Ints, Positions
 from theodora.dora.metrics.groups import ranges
 from theodora.dora.metrics.statistics import (
     Distributions,
@@ -47,7 +47,7 @@ class Cells:
         return distributions(self.durations, self.offsets)
 
 
-def put_into_cells(cells: Places, count: int, events: Ragged) -> Cells:
+def put_into_cells(cells: Positions, count: int, events: Ragged) -> Cells:
     """The durations of events in order of their cells; event i lies in `cells[i]` of `count`."""
     durations = _gathered(events.durations, events.starts, events.lengths)
     ends = np.concatenate((np.zeros(1, np.int64), np.cumsum(events.lengths)))
@@ -56,7 +56,7 @@ def put_into_cells(cells: Places, count: int, events: Ragged) -> Cells:
     return Cells(durations, offsets)
 
 
-def order_by_cell(cells: Places, count: int) -> Places | slice:
+def order_by_cell(cells: Positions, count: int) -> Positions | slice:
     """Puts events in order of their cells, and else leaves them in the order they come in."""
     if (cells[1:] >= cells[:-1]).all():
         return EVERY

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from theodora.dora.metrics.columns import EVERY, Codes, Ints, Labels, Places
+from theodora.dora.metrics.columns import EVERY, Codes, Ints, Labels, Positions
 
 NONE = "(none)"
 """What the group of events is called that have no value of the key."""
@@ -39,8 +39,8 @@ def value_named(name: str) -> str | None:
 class Memberships:
     """Which events are in which groups: entry by entry an event's number and its group's."""
 
-    events: Places | slice
-    groups: Places
+    events: Positions | slice
+    groups: Positions
     names: Sequence[Group]
 
 
@@ -49,17 +49,17 @@ def one_group(count: int) -> Memberships:
     return Memberships(EVERY, np.zeros(count, np.intp), ((),))
 
 
-def grouped(labels: Mapping[str, Labels], keys: Sequence[str], places: Places) -> Memberships:
-    """The events at `places` by their values of `keys`.
+def grouped(labels: Mapping[str, Labels], keys: Sequence[str], positions: Positions) -> Memberships:
+    """The events at `positions` by their values of `keys`.
 
     An event with two values of a key is in both groups, so groups may overlap and their sum
     exceed the total. Without keys all are in the group `()`.
     """
-    events: Places | slice = EVERY
-    groups = np.zeros(len(places), np.intp)
+    events: Positions | slice = EVERY
+    groups = np.zeros(len(positions), np.intp)
     names: Sequence[Group] = [()]
     for key in keys:
-        entries, codes, values = _values(labels.get(key), places[events])
+        entries, codes, values = _values(labels.get(key), positions[events])
         events = entries if events is EVERY else np.asarray(events)[entries]
         combined = codes if len(names) == 1 else groups[entries] * len(values) + codes
         present, groups = _renumbered(combined, len(names) * len(values))
@@ -71,22 +71,22 @@ def grouped(labels: Mapping[str, Labels], keys: Sequence[str], places: Places) -
 
 
 def _values(
-    labels: Labels | None, places: Places
-) -> tuple[Places | slice, Places, Sequence[str | None]]:
+    labels: Labels | None, positions: Positions
+) -> tuple[Positions | slice, Positions, Sequence[str | None]]:
     """Of events, an entry for each value: the event's number and the place of the value.
 
     One without a value has the entry of None.
     """
     if labels is None:
-        return EVERY, np.zeros(len(places), np.intp), (None,)
+        return EVERY, np.zeros(len(positions), np.intp), (None,)
     values = (*labels.values, None)
     if labels.offsets is None:
-        return EVERY, _with_none(labels.codes[places], len(labels.values)), values
-    starts = labels.offsets[places]
-    counts = labels.offsets[places + 1] - starts
+        return EVERY, _with_none(labels.codes[positions], len(labels.values)), values
+    starts = labels.offsets[positions]
+    counts = labels.offsets[positions + 1] - starts
     if (counts == 1).all():
         return EVERY, labels.codes[starts].astype(np.intp), values
-    entries = np.repeat(np.arange(len(places)), np.maximum(counts, 1))
+    entries = np.repeat(np.arange(len(positions)), np.maximum(counts, 1))
     codes = np.full(len(entries), len(labels.values), np.intp)
     has_value = np.repeat(counts > 0, np.maximum(counts, 1))
     codes[has_value] = labels.codes[ranges(starts, counts)]
@@ -107,13 +107,13 @@ def ranges(starts: Ints, counts: Ints) -> Ints:
     return np.cumsum(numbers, out=numbers)
 
 
-def _with_none(codes: Codes, none: int) -> Places:
-    places = codes.astype(np.intp)
-    places[codes < 0] = none
-    return places
+def _with_none(codes: Codes, none: int) -> Positions:
+    positions = codes.astype(np.intp)
+    positions[codes < 0] = none
+    return positions
 
 
-def _renumbered(numbers: Places, limit: int) -> tuple[Places, Places]:
+def _renumbered(numbers: Positions, limit: int) -> tuple[Positions, Positions]:
     """The different numbers in order, and for each number its place among them."""
     if limit > _MOST_COUNTED:
         return np.unique(numbers, return_inverse=True)

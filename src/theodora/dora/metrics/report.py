@@ -101,20 +101,20 @@ class _Asked:
         self.incidents = self._concerned(incidents, incidents.columns.started_at_ns)
 
     def has_events(self) -> bool:
-        return len(self.deployments.places) + len(self.incidents.places) > 0
+        return len(self.deployments.positions) + len(self.incidents.positions) > 0
 
     def services(self) -> int:
         """How many the deployments of the period are of."""
-        columns, places = self.deployments.columns, self.deployments.places
-        is_now = _lies_in(self.query.period, columns.finished_at_ns[places])
-        return len(grouped(columns.labels, ("service",), places[is_now]).names)
+        columns, positions = self.deployments.columns, self.deployments.positions
+        is_now = _lies_in(self.query.period, columns.finished_at_ns[positions])
+        return len(grouped(columns.labels, ("service",), positions[is_now]).names)
 
     def _concerned(self, selected: Selected[C], instants_ns: Ints) -> Selected[C]:
         """Those in one of the two periods."""
-        instants_ns = instants_ns[selected.places]
+        instants_ns = instants_ns[selected.positions]
         is_now = _lies_in(self.query.period, instants_ns)
         concerns = is_now | _lies_in(self.previous_period, instants_ns)
-        return Selected(selected.columns, selected.places[chosen(concerns)])
+        return Selected(selected.columns, selected.positions[chosen(concerns)])
 
 
 class _Part:
@@ -158,7 +158,9 @@ class Report:
     """The answer to a query."""
 
     def __init__(self, asked: _Asked, groups: Sequence[GroupReport] | None = None) -> None:
-        everything = (one_group(len(each.places)) for each in (asked.deployments, asked.incidents))
+        everything = (
+            one_group(len(each.positions)) for each in (asked.deployments, asked.incidents)
+        )
         self._asked = asked
         self._everything = _Part(asked, *everything).reports()
         self._groups = groups
@@ -202,7 +204,7 @@ def make_report(
     if not query.group_by:
         return Report(asked)
     by_kind = (
-        grouped(each.columns.labels, query.group_by, each.places)
+        grouped(each.columns.labels, query.group_by, each.positions)
         for each in (asked.deployments, asked.incidents)
     )
     return Report(asked, _Part(asked, *joined(*by_kind)).reports())

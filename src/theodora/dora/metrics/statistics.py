@@ -64,20 +64,20 @@ def none_where(is_missing: NDArray[np.bool_], values: NDArray[np.float64]) -> li
     missing = np.flatnonzero(is_missing)
     if 2 * len(missing) < len(values):
         found: list[float | None] = values.tolist()
-        for place in missing.tolist():
-            found[place] = None
+        for position in missing.tolist():
+            found[position] = None
         return found
     found = [None] * len(values)
     present = np.flatnonzero(~is_missing)
-    for place, value in zip(present.tolist(), values[present].tolist(), strict=True):
-        found[place] = value
+    for position, value in zip(present.tolist(), values[present].tolist(), strict=True):
+        found[position] = value
     return found
 
 
 def places_of_percentiles(n: int) -> list[int]:
     """The places at which `n` durations have to be in order."""
     below = [math.floor((n - 1) * p) for p in PERCENTILES]
-    return sorted({min(place + step, n - 1) for place in below for step in (0, 1)})
+    return sorted({min(position + step, n - 1) for position in below for step in (0, 1)})
 
 
 def totals_ns(durations: Durations, offsets: Ints) -> NDArray[np.float64]:
@@ -110,12 +110,12 @@ def _percentiles(durations: Durations, starts: Ints, counts: Ints, p: float) -> 
     """
     if not len(durations):
         return np.zeros(len(counts))
-    places = np.maximum(counts - 1, 0) * p
-    below = np.floor(places).astype(np.int64)
+    positions = np.maximum(counts - 1, 0) * p
+    below = np.floor(positions).astype(np.int64)
     last = len(durations) - 1
     value = durations[np.minimum(starts + below, last)] / SECOND_NS
     above = np.minimum(starts + np.minimum(below + 1, np.maximum(counts - 1, 0)), last)
-    return value + (places - below) * (durations[above] / SECOND_NS - value)
+    return value + (positions - below) * (durations[above] / SECOND_NS - value)
 
 
 def wilson_interval(hits: int, n: int) -> tuple[float, float] | None:

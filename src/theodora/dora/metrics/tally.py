@@ -23,7 +23,7 @@ from theodora.dora.metrics.columns import (
     Flags,
     IncidentColumns,
     Ints,
-    Places,
+    Positions,
     Selected,
     chosen,
 )
@@ -52,7 +52,7 @@ class Periods:
     def __len__(self) -> int:
         return len(self.days)
 
-    def numbers(self, instants_ns: Ints) -> Places:
+    def numbers(self, instants_ns: Ints) -> Positions:
         """Of each instant the number of the period it lies in; -1 if in none."""
         if not len(self):
             return np.full(len(instants_ns), -1)
@@ -85,8 +85,8 @@ class Periods:
 class _Placed(NamedTuple):
     """Events in order of their cells."""
 
-    cells: Places
-    places: Places
+    cells: Positions
+    positions: Positions
     """Theirs in the columns."""
 
 
@@ -162,19 +162,19 @@ class Tally:
         stages: bool,
     ) -> None:
         columns = selected.columns
-        cells, places = placed = self._placed(selected, columns.finished_at_ns, memberships)
-        verdict, is_rework = columns.verdict[places], columns.is_rework[places]
+        cells, positions = placed = self._placed(selected, columns.finished_at_ns, memberships)
+        verdict, is_rework = columns.verdict[positions], columns.is_rework[positions]
         self._deployments = self._counted(cells)
         self._evaluated = self._counted(cells[chosen(verdict != PENDING)])
         self._failed = self._counted(cells[verdict == FAILED])
         self._rework = self._counted(cells[(verdict != PENDING) & is_rework])
         self._active_days = self._periods.active_days(
-            self._deployments, columns.finished_at_ns[places]
+            self._deployments, columns.finished_at_ns[positions]
         )
-        is_remedied = (verdict == FAILED) & (columns.recovery_ns[places] != UNKNOWN_NS)
+        is_remedied = (verdict == FAILED) & (columns.recovery_ns[positions] != UNKNOWN_NS)
         self._recovery_times = self._one_each(columns.recovery_ns, placed, is_remedied)
         self._lead_times = put_into_cells(
-            cells, self._count, _lead_times(columns, places, granularity)
+            cells, self._count, _lead_times(columns, positions, granularity)
         )
         self._stages = self._stage_times(columns, placed) if stages else UNSET
 
@@ -182,28 +182,28 @@ class Tally:
         self, selected: Selected[IncidentColumns], memberships: Memberships
     ) -> None:
         columns = selected.columns
-        cells, places = placed = self._placed(selected, columns.started_at_ns, memberships)
-        self._open_incidents = self._counted(cells[columns.is_open[places]])
-        is_restored = columns.restore_ns[places] != UNKNOWN_NS
+        cells, positions = placed = self._placed(selected, columns.started_at_ns, memberships)
+        self._open_incidents = self._counted(cells[columns.is_open[positions]])
+        is_restored = columns.restore_ns[positions] != UNKNOWN_NS
         self._times_to_restore = self._one_each(columns.restore_ns, placed, is_restored)
 
     def _placed(
         self, selected: Selected[E], instants_ns: Ints, memberships: Memberships
     ) -> _Placed:
         """Events without those in no cell."""
-        period = self._periods.numbers(instants_ns[selected.places])[memberships.events]
+        period = self._periods.numbers(instants_ns[selected.positions])[memberships.events]
         in_one = chosen(period >= 0)
         cells = memberships.groups[in_one] * self._width + period[in_one]
-        places = selected.places[memberships.events][in_one]
+        positions = selected.positions[memberships.events][in_one]
         order = order_by_cell(cells, self._count)
-        return _Placed(cells[order], places[order])
+        return _Placed(cells[order], positions[order])
 
-    def _counted(self, cells: Places) -> Ints:
+    def _counted(self, cells: Positions) -> Ints:
         return np.bincount(cells, minlength=self._count)
 
     def _one_each(self, durations: Ints, placed: _Placed, counts: Flags) -> Cells:
         """The durations of events, without those that do not count."""
-        starts = placed.places[counts]
+        starts = placed.positions[counts]
         return put_into_cells(
             placed.cells[counts], self._count, Ragged(durations, starts, np.ones_like(starts))
         )
@@ -212,23 +212,25 @@ class Tally:
         self, columns: DeploymentColumns, placed: _Placed
     ) -> Mapping[Stage, Cells] | UnsetType:
         assert columns.stages_ns is not None, "stages are loaded where they are asked for"
-        starts = columns.commit_offsets[placed.places]
-        counts = columns.commit_offsets[placed.places + 1] - starts
+        starts = columns.commit_offsets[placed.positions]
+        counts = columns.commit_offsets[placed.positions + 1] - starts
         commits = _Placed(np.repeat(placed.cells, counts), ranges(starts, counts))
         return {
-            stage: self._one_each(spans, commits, spans[commits.places] != UNKNOWN_NS)
+            stage: self._one_each(spans, commits, spans[commits.positions] != UNKNOWN_NS)
             for stage, spans in zip(STAGES, columns.stages_ns.T, strict=True)
         }
 
 
-def _lead_times(columns: DeploymentColumns, places: Places, granularity: Granularity) -> Ragged:
+def _lead_times(
+    columns: DeploymentColumns, positions: Positions, granularity: Granularity
+) -> Ragged:
     """Of every commit, or the mean of each deployment that has any."""
-    starts = columns.commit_offsets[places]
-    counts = columns.commit_offsets[places + 1] - starts
+    starts = columns.commit_offsets[positions]
+    counts = columns.commit_offsets[positions + 1] - starts
     if granularity == "commit":
         return Ragged(columns.lead_times_ns, starts, counts)
     means = _means(columns.lead_times_ns, starts, counts)
-    return Ragged(means, np.arange(len(places)), (counts > 0).astype(np.int64))
+    return Ragged(means, np.arange(len(positions)), (counts > 0).astype(np.int64))
 
 
 def _means(spans_ns: Ints, starts: Ints, counts: Ints) -> NDArray[np.float64]:

@@ -44,7 +44,7 @@ class Stored(Generic[E]):
 
 
 @dataclass(frozen=True, slots=True)
-class Placed(Generic[E]):
+class Upserted(Generic[E]):
     """What became of an event that was put: its state now, and before if it was there."""
 
     outcome: Outcome
@@ -111,7 +111,7 @@ class Rows(Generic[E]):
                 return
             key = page[-1].key
 
-    def put(self, cursor: Cursor, org: Organisation, event: E, now_ns: int) -> Placed[E]:
+    def put(self, cursor: Cursor, org: Organisation, event: E, now_ns: int) -> Upserted[E]:
         """Replaces the event of the same id or, without an id, of the same identity; else adds.
 
         An id that an event of another service or env holds is no reason to replace that: the event
@@ -123,10 +123,10 @@ class Rows(Generic[E]):
         former = place.former
         if former is None:
             event = msgspec.structs.replace(event, id=self._free_id(cursor, org, event, place))
-            return Placed("added", self._insert(cursor, org, event, place, now_ns))
+            return Upserted("added", self._insert(cursor, org, event, place, now_ns))
         same = self.table.sent_values(event) == self.table.sent_values(former.event)
         now = self._replace(cursor, org, former, event, place)
-        return Placed("unchanged" if same else "replaced", now, former)
+        return Upserted("unchanged" if same else "replaced", now, former)
 
     def remove(self, cursor: Cursor, org: Organisation, stored: Stored[E]) -> None:
         """Takes the event out, with all that it is found by."""

@@ -6,7 +6,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from theodora.dora.metrics.columns import NO_VALUE, Codes, Ints, Labels, Places
+from theodora.dora.metrics.columns import NO_VALUE, Codes, Ints, Labels, Positions
 from theodora.dora.metrics.groups import ranges
 
 D = TypeVar("D", bound=np.generic)
@@ -43,9 +43,9 @@ class Growing(Generic[D]):
         self._array[self._size : size] = values
         self._size = size
 
-    def keep(self, places: NDArray[Any]) -> None:
-        """Goes on with what is at `places`, in that order."""
-        self._move(self.taken[places], len(places))
+    def keep(self, positions: NDArray[Any]) -> None:
+        """Goes on with what is at `positions`, in that order."""
+        self._move(self.taken[positions], len(positions))
 
     def _move(self, values: NDArray[D], size: int) -> None:
         """Takes an array of its own for so many values at the least, with room for some more."""
@@ -90,8 +90,8 @@ class Column:
         codes = [NO_VALUE if value is None else number[value] for value in values]
         self._codes.extend(np.array(codes, np.int32))
 
-    def keep(self, places: Places) -> None:
-        self._codes.keep(places)
+    def keep(self, positions: Positions) -> None:
+        self._codes.keep(positions)
 
 
 class Columns:
@@ -127,14 +127,14 @@ class Columns:
         self._codes.extend(codes)
         self._offsets.extend(end + np.cumsum(counts))
 
-    def keep(self, places: Places) -> None:
-        self._codes.keep(keep_ragged(self._offsets, places))
+    def keep(self, positions: Positions) -> None:
+        self._codes.keep(keep_ragged(self._offsets, positions))
 
 
-def keep_ragged(offsets: Growing[np.int64], places: Places) -> Ints:
-    """Has `offsets` go on with the events at `places`; returns the places of what they have."""
-    starts = offsets.taken[places]
-    counts = offsets.taken[places + 1] - starts
+def keep_ragged(offsets: Growing[np.int64], positions: Positions) -> Ints:
+    """Has `offsets` go on with the events at `positions`; returns the places of what they have."""
+    starts = offsets.taken[positions]
+    counts = offsets.taken[positions + 1] - starts
     offsets.keep(np.zeros(1, np.intp))
     offsets.extend(np.cumsum(counts))
     return ranges(starts, counts)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from theodora.dora import DeploymentColumns, IncidentColumns, Labels, Period
 from theodora.dora.derivation.stages import STAGES
-from theodora.dora.metrics.columns import NO_VALUE, PENDING, UNKNOWN_NS, Flags, Ints, Places
+from theodora.dora.metrics.columns import NO_VALUE, PENDING, UNKNOWN_NS, Flags, Ints, Positions
 from theodora.dora.metrics.groups import ranges
 from theodora.dora.metrics.rows import REWORK_TAG, tag_values
 from theodora.storage.derivation.commit_times import decode_spans
@@ -47,24 +47,24 @@ class TooLarge(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class PlacesByKey:
+class PositionsByKey:
     """Finds events by the keys of their rows."""
 
     keys: Ints
     """In order: those of the events that were put in order together."""
-    places: Places
+    positions: Positions
     """Of the same."""
     later: Mapping[int, int]
     """Keys and places of those that came later."""
 
-    def find(self, keys: Ints) -> Places:
+    def find(self, keys: Ints) -> Positions:
         """Where the events with these keys were put last; -1 for those that never were."""
         found = np.full(len(keys), -1)
         if len(self.keys):
             at = np.searchsorted(self.keys, keys)
             at[at == len(self.keys)] = 0
             is_known = self.keys[at] == keys
-            found[is_known] = self.places[at[is_known]]
+            found[is_known] = self.positions[at[is_known]]
         if self.later:
             later = np.array([self.later.get(key, -1) for key in keys.tolist()], np.intp)
             found = np.where(later >= 0, later, found)
@@ -86,13 +86,13 @@ class Snapshot(Generic[C]):
     """Custom tags by key, as far as they are held."""
     is_there: Flags
     """Whether the event at a place has not been struck out."""
-    by_key: PlacesByKey
+    by_key: PositionsByKey
 
-    def find(self, keys: Ints) -> Places:
+    def find(self, keys: Ints) -> Positions:
         """The places of the events with these keys, of those that are there."""
-        places = self.by_key.find(keys)
-        places = places[places >= 0]
-        return places[self.is_there[places]]
+        positions = self.by_key.find(keys)
+        positions = positions[positions >= 0]
+        return positions[self.is_there[positions]]
 
 
 class KeptEvents(ABC, Generic[C]):
@@ -115,7 +115,7 @@ class KeptEvents(ABC, Generic[C]):
             name: Columns() if name in self.table.arrays else Column() for name in self.fields
         }
         self._tags: dict[str, Columns] = {}
-        self._by_key = PlacesByKey(self._keys.taken, np.zeros(0, np.intp), {})
+        self._by_key = PositionsByKey(self._keys.taken, np.zeros(0, np.intp), {})
 
     @property
     def nbytes(self) -> int:
@@ -190,10 +190,10 @@ class KeptEvents(ABC, Generic[C]):
 
     def _replace(self, changed: Ints, before: int) -> None:
         """Strikes out what has changed; what it is now was put from the place `before` on."""
-        places = self._by_key.find(changed)
+        positions = self._by_key.find(changed)
         is_there = np.ones(len(self._keys), np.bool_)
         is_there[:before] = self._is_there
-        is_there[places[places >= 0]] = False
+        is_there[positions[positions >= 0]] = False
         self._is_there = is_there
         newer = {key: before + at for at, key in enumerate(self._keys.taken[before:].tolist())}
         self._by_key = replace(self._by_key, later={**self._by_key.later, **newer})
@@ -226,18 +226,18 @@ class KeptEvents(ABC, Generic[C]):
         for event, value in _tag_pairs(cursor, self.table, self._org, key):
             events.append(event)
             codes.append(column.code(value))
-        places = self._by_key.find(np.array(events, np.int64))
-        is_held = places >= 0
-        places, held = places[is_held], np.array(codes, np.int32)[is_held]
-        counts = np.bincount(places, minlength=len(self._keys))
-        column.extend_coded(held[np.argsort(places, kind="stable")], counts)
+        positions = self._by_key.find(np.array(events, np.int64))
+        is_held = positions >= 0
+        positions, held = positions[is_held], np.array(codes, np.int32)[is_held]
+        counts = np.bincount(positions, minlength=len(self._keys))
+        column.extend_coded(held[np.argsort(positions, kind="stable")], counts)
         return column
 
     def _put_in_order(self) -> None:
         """Drops what was struck out, and puts the rest in order of service and time."""
         service = _first_names(self._fields["service"].labels)
-        places = np.flatnonzero(self._is_there)
-        order = places[np.lexsort((self._instants_ns.taken[places], service[places]))]
+        positions = np.flatnonzero(self._is_there)
+        order = positions[np.lexsort((self._instants_ns.taken[positions], service[positions]))]
         for column in (*self._fields.values(), *self._tags.values()):
             column.keep(order)
         self._keys.keep(order)
@@ -245,14 +245,14 @@ class KeptEvents(ABC, Generic[C]):
         self._keep_facts(order)
         self._is_there = np.ones(len(order), np.bool_)
         by_key = np.argsort(self._keys.taken)
-        self._by_key = PlacesByKey(self._keys.taken[by_key], by_key, {})
+        self._by_key = PositionsByKey(self._keys.taken[by_key], by_key, {})
 
     @abstractmethod
     def _columns(self, labels: Mapping[str, Labels]) -> C: ...
     @abstractmethod
     def _extend_facts(self, custom_tags: Sequence[str | None], *values: Sequence[Any]) -> None: ...
     @abstractmethod
-    def _keep_facts(self, places: Places) -> None: ...
+    def _keep_facts(self, positions: Positions) -> None: ...
     @abstractmethod
     def _fact_bytes(self) -> int: ...
 
@@ -307,8 +307,8 @@ class KeptDeployments(KeptEvents[DeploymentColumns]):
         for chunk in self._read(cursor, self.select_stages):
             keys, spans = zip(*chunk, strict=True)
             counts, commits = decode_spans(spans)
-            places = self._by_key.find(np.array(keys, np.int64))
-            stages[ranges(self._commit_offsets.taken[places], counts)] = commits[:, 1:]
+            positions = self._by_key.find(np.array(keys, np.int64))
+            stages[ranges(self._commit_offsets.taken[positions], counts)] = commits[:, 1:]
         self._stages_ns = Growing(np.int64, (len(STAGES),))
         self._stages_ns.extend(stages)
 
@@ -341,11 +341,11 @@ class KeptDeployments(KeptEvents[DeploymentColumns]):
         if self._stages_ns is not None:
             self._stages_ns.extend(commits[:, 1:])
 
-    def _keep_facts(self, places: Places) -> None:
-        self._verdicts.keep(places)
-        self._is_rework.keep(places)
-        self._recoveries_ns.keep(places)
-        commits = keep_ragged(self._commit_offsets, places)
+    def _keep_facts(self, positions: Positions) -> None:
+        self._verdicts.keep(positions)
+        self._is_rework.keep(positions)
+        self._recoveries_ns.keep(positions)
+        commits = keep_ragged(self._commit_offsets, positions)
         self._lead_times_ns.keep(commits)
         if self._stages_ns is not None:
             self._stages_ns.keep(commits)
@@ -388,9 +388,9 @@ class KeptIncidents(KeptEvents[IncidentColumns]):
         restored = [each if each is not None and each >= 0 else UNKNOWN_NS for each in spans_ns]
         self._restore_ns.extend(np.array(restored, np.int64))
 
-    def _keep_facts(self, places: Places) -> None:
-        self._is_open.keep(places)
-        self._restore_ns.keep(places)
+    def _keep_facts(self, positions: Positions) -> None:
+        self._is_open.keep(positions)
+        self._restore_ns.keep(positions)
 
     def _fact_bytes(self) -> int:
         return self._is_open.nbytes + self._restore_ns.nbytes
@@ -425,11 +425,11 @@ def _with(missing: int, values: Sequence[int | None], dtype: type[np.integer[Any
 
 def _first_names(labels: Labels) -> Ints:
     """Of each event the place of its first name among all in order; of one that has none, 0."""
-    places = np.zeros(len(labels.values) + 1, np.int64)
+    positions = np.zeros(len(labels.values) + 1, np.int64)
     by_name = sorted(range(len(labels.values)), key=labels.values.__getitem__)
-    places[by_name] = np.arange(1, len(by_name) + 1)
+    positions[by_name] = np.arange(1, len(by_name) + 1)
     if labels.offsets is None:
-        return places[labels.codes]
+        return positions[labels.codes]
     starts, ends = labels.offsets[:-1], labels.offsets[1:]
     padded = np.append(labels.codes, np.int32(NO_VALUE))
-    return np.where(ends > starts, places[padded[starts]], 0)
+    return np.where(ends > starts, positions[padded[starts]], 0)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from theodora.dora import DeploymentColumns, Period
-from theodora.dora.metrics.columns import NO_VALUE, PENDING, UNKNOWN_NS, Ints, Labels, Places
+from theodora.dora.metrics.columns import NO_VALUE, PENDING, UNKNOWN_NS, Ints, Labels, Positions
 from theodora.dora.metrics.groups import ranges
 from theodora.events import Deployment, DeploymentType
 from theodora.query import Field, Query
@@ -72,7 +72,7 @@ class InPeriod:
 
     def count(self, tree: Query) -> int:
         """How many there are."""
-        return len(self._places(tree))
+        return len(self._positions(tree))
 
     def values(self, tree: Query, field: Field, limit: int) -> ValueCounts:
         """The values of `field`, one of `COUNTED`.
@@ -82,32 +82,32 @@ class InPeriod:
         """
         values, codes = self._coded(field)
         # Codes begin with that of having no value.
-        numbers = codes[self._places(tree)].astype(np.intp) - NO_VALUE
+        numbers = codes[self._positions(tree)].astype(np.intp) - NO_VALUE
         none, *counts = np.bincount(numbers, minlength=1).tolist()
         found = sorted(
             ((value, count) for value, count in zip(values, counts, strict=False) if count),
             key=lambda each: (-each[1], each[0]),
         )
-        place = next((at for at, (_, count) in enumerate(found) if count < none), len(found))
-        return [*found[:place], *([(None, none)] if none else []), *found[place:]][:limit]
+        position = next((at for at, (_, count) in enumerate(found) if count < none), len(found))
+        return [*found[:position], *([(None, none)] if none else []), *found[position:]][:limit]
 
     def verdicts(self, tree: Query, periods: Sequence[Period]) -> list[VerdictCounts]:
         """How many have which verdict, by the period that they finished in."""
         if not periods:
             return []
-        places = self._places(tree)
-        codes = self._snapshot.columns.verdict[places] - PENDING
+        positions = self._positions(tree)
+        codes = self._snapshot.columns.verdict[positions] - PENDING
         kinds = len(VerdictCounts._fields)
-        counts = self._by_period(places, codes, kinds, periods)
+        counts = self._by_period(positions, codes, kinds, periods)
         return [VerdictCounts(*each) for each in counts.T.tolist()]
 
     def series(
         self, tree: Query, field: Field, periods: Sequence[Period]
     ) -> Mapping[Scalar | None, list[int]]:
         """How many have each value of `field`, one of `COUNTED`, by the period."""
-        places = self._places(tree)
+        positions = self._positions(tree)
         values, codes = self._coded(field)
-        counts = self._by_period(places, codes[places] - NO_VALUE, len(values) + 1, periods)
+        counts = self._by_period(positions, codes[positions] - NO_VALUE, len(values) + 1, periods)
         return dict(zip((None, *values), counts.tolist(), strict=True))
 
     def commits(self, tree: Query, edges_ns: Sequence[int]) -> list[int]:
@@ -116,8 +116,8 @@ class InPeriod:
         There is a count for each edge, of the lead times from it up to the next one. What is
         less than the first counts there.
         """
-        columns, places = self._snapshot.columns, self._places(tree)
-        starts, ends = columns.commit_offsets[places], columns.commit_offsets[places + 1]
+        columns, positions = self._snapshot.columns, self._positions(tree)
+        starts, ends = columns.commit_offsets[positions], columns.commit_offsets[positions + 1]
         lead_times_ns = columns.lead_times_ns[ranges(starts, ends - starts)]
         steps = np.searchsorted(edges_ns, lead_times_ns, side="right") - 1
         return np.bincount(np.maximum(steps, 0), minlength=len(edges_ns)).tolist()
@@ -140,32 +140,32 @@ class InPeriod:
     def glimpses(self, tree: Query, limit: int) -> list[Glimpse]:
         """Newest first; of several that finished at one instant any may be left out."""
         columns, fields = self._snapshot.columns, self._snapshot.fields
-        places = self._newest(tree, limit)
-        places = places[np.argsort(-columns.finished_at_ns[places], kind="stable")][:limit]
-        verdicts, recoveries_ns = columns.verdict[places], columns.recovery_ns[places]
+        positions = self._newest(tree, limit)
+        positions = positions[np.argsort(-columns.finished_at_ns[positions], kind="stable")][:limit]
+        verdicts, recoveries_ns = columns.verdict[positions], columns.recovery_ns[positions]
         return [
             Glimpse(*each)
             for each in zip(
-                columns.finished_at_ns[places].tolist(),
+                columns.finished_at_ns[positions].tolist(),
                 (None if each == PENDING else bool(each) for each in verdicts.tolist()),
-                cast("list[DeploymentType]", _names(fields["deployment_type"], places)),
-                _names(fields["lead_time_status"], places),
+                cast("list[DeploymentType]", _names(fields["deployment_type"], positions)),
+                _names(fields["lead_time_status"], positions),
                 (None if each == UNKNOWN_NS else each for each in recoveries_ns.tolist()),
                 strict=True,
             )
         ]
 
-    def _places(self, tree: Query) -> Places:
-        return self._selecting.selected(tree).places
+    def _positions(self, tree: Query) -> Positions:
+        return self._selecting.selected(tree).positions
 
-    def _newest(self, tree: Query, limit: int) -> Places:
+    def _newest(self, tree: Query, limit: int) -> Positions:
         """Those of so many, and of all that finished when the last of them did."""
-        places = self._places(tree)
-        if len(places) <= limit or not limit:
-            return places[:limit]
-        instants_ns = self._snapshot.columns.finished_at_ns[places]
-        last_ns = np.partition(instants_ns, len(places) - limit)[len(places) - limit]
-        return places[instants_ns >= last_ns]
+        positions = self._positions(tree)
+        if len(positions) <= limit or not limit:
+            return positions[:limit]
+        instants_ns = self._snapshot.columns.finished_at_ns[positions]
+        last_ns = np.partition(instants_ns, len(positions) - limit)[len(positions) - limit]
+        return positions[instants_ns >= last_ns]
 
     def _coded(self, field: Field) -> tuple[Sequence[Scalar], _Codes]:
         """The values of a field, and the code that each event has of them."""
@@ -175,18 +175,18 @@ class InPeriod:
         return tuple(labels.values), labels.codes
 
     def _by_period(
-        self, places: Places, codes: _Codes, kinds: int, periods: Sequence[Period]
+        self, positions: Positions, codes: _Codes, kinds: int, periods: Sequence[Period]
     ) -> Ints:
         """How many have each code, a row a code and a column a period."""
         starts = [each.start_ns for each in periods]
-        instants_ns = self._snapshot.columns.finished_at_ns[places]
+        instants_ns = self._snapshot.columns.finished_at_ns[positions]
         at = np.searchsorted(starts, instants_ns, side="right") - 1
         numbers = codes.astype(np.intp) * len(periods) + at
         return np.bincount(numbers, minlength=kinds * len(periods)).reshape(kinds, -1)
 
 
-def _names(labels: Labels, places: Places) -> list[str | None]:
+def _names(labels: Labels, positions: Positions) -> list[str | None]:
     """The value of each."""
     # The code of having none is that of the last.
     names = (*labels.values, None)
-    return [names[code] for code in labels.codes[places].tolist()]
+    return [names[code] for code in labels.codes[positions].tolist()]

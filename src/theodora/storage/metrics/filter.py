@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from theodora.dora import DeploymentColumns, IncidentColumns, Labels, Period, Selected
-from theodora.dora.metrics.columns import Flags, Ints, Places
+from theodora.dora.metrics.columns import Flags, Ints, Positions
 from theodora.query import (
     And,
     Equals,
@@ -63,14 +63,14 @@ class Selecting(Generic[C]):
         self._period = period
         instants_ns = snapshot.instants_ns
         is_within = (instants_ns >= period.start_ns) & (instants_ns < period.end_ns)
-        self._places = np.flatnonzero(is_within & snapshot.is_there)
+        self._positions = np.flatnonzero(is_within & snapshot.is_there)
         self._matching: dict[Query, Flags] = {}
 
     def selected(self, tree: Query) -> Selected[C]:
         """The events of the period that match `tree`."""
         if isinstance(tree, Everything):
-            return Selected(self._snapshot.columns, self._places)
-        return Selected(self._snapshot.columns, self._places[self._matches(tree)])
+            return Selected(self._snapshot.columns, self._positions)
+        return Selected(self._snapshot.columns, self._positions[self._matches(tree)])
 
     def _matches(self, query: Query) -> Flags:
         """Whether the query is true of each event of the period."""
@@ -82,7 +82,7 @@ class Selecting(Generic[C]):
     def _looked_into(self, query: Query) -> Flags:
         match query:
             case Everything():
-                return np.ones(len(self._places), np.bool_)
+                return np.ones(len(self._positions), np.bool_)
             case And(parts):
                 return reduce(np.logical_and, map(self._matches, parts))
             case Or(parts):
@@ -97,9 +97,9 @@ class Selecting(Generic[C]):
     def _leaf(self, leaf: Leaf) -> Flags:
         if not isinstance(leaf, Text):
             if is_verdict(leaf.target) and isinstance(self._snapshot.columns, DeploymentColumns):
-                return _by_value(leaf, VERDICTS, self._snapshot.columns.verdict[self._places])
+                return _by_value(leaf, VERDICTS, self._snapshot.columns.verdict[self._positions])
             if (labels := self._labels(leaf.target)) is not None:
-                return _by_labels(leaf, labels, self._places)
+                return _by_labels(leaf, labels, self._positions)
         return self._of_keys(leaf)
 
     def _labels(self, target: Field | Tag) -> Labels | None:
@@ -114,7 +114,7 @@ class Selecting(Generic[C]):
     def _of_keys(self, leaf: Leaf) -> Flags:
         matching = np.zeros_like(self._snapshot.is_there)
         matching[self._snapshot.find(self._keys(leaf))] = True
-        return matching[self._places]
+        return matching[self._positions]
 
     def _keys(self, leaf: Leaf) -> Ints:
         """The keys of the events of the period, at the least, that match."""
@@ -150,13 +150,13 @@ def is_verdict(target: Target) -> bool:
     return isinstance(target, Field) and target.name == "change_failure"
 
 
-def _by_labels(leaf: TargetLeaf, labels: Labels, places: Places) -> Flags:
+def _by_labels(leaf: TargetLeaf, labels: Labels, positions: Positions) -> Flags:
     """Whether a leaf holds of each event, by its values."""
     if labels.offsets is None:
-        return _by_value(leaf, labels.values, labels.codes[places])
+        return _by_value(leaf, labels.values, labels.codes[positions])
     matching = _by_value(leaf, labels.values, labels.codes)
     found = np.concatenate((np.zeros(1, np.int64), np.cumsum(matching)))
-    return found[labels.offsets[places + 1]] > found[labels.offsets[places]]
+    return found[labels.offsets[positions + 1]] > found[labels.offsets[positions]]
 
 
 def _by_value(leaf: TargetLeaf, values: Iterable[Scalar], codes: NDArray[Any]) -> Flags:

@@ -5,7 +5,7 @@ from theodora.events import Deployment, Failure
 from theodora.events.attributes import read_deployment, read_failure
 from theodora.events.document import TimestampForm
 from theodora.query.fields import Kind
-from theodora.storage import DocumentPage, Placed, Selection
+from theodora.storage import DocumentPage, Selection, Upserted
 from theodora.web.api import wire
 from theodora.web.api.cursors import NEXT_CURSOR, encode_cursor
 from theodora.web.api.ignored_members import count_ignored
@@ -93,7 +93,7 @@ def delete_failure(request: Request) -> Pending:
     return Pending(written, lambda _: _DELETED)
 
 
-def _created(placed: Placed[Deployment] | Placed[Failure]) -> Reply:
+def _created(placed: Upserted[Deployment] | Upserted[Failure]) -> Reply:
     return Reply(200, wire.encode_created(placed.now.event))
 
 

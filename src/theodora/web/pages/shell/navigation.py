@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from theodora.web.pages.shell.page import Page, Place
+from theodora.web.pages.shell.page import Page, Section
 
 
 class Entry(NamedTuple):
     """A place of the navigation."""
 
-    place: Place
+    place: Section
     label: str
     short_label: str
     """For phones."""

@@ -148,7 +148,7 @@ class Stream:
 
 
 Answer = View | SeeOther | Download | Stream
-Place = Literal["overview", "deployments", "failures", "data_health", "settings", ""]
+Section = Literal["overview", "deployments", "failures", "data_health", "settings", ""]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,5 +163,5 @@ class Page:
     method: Method = "GET"
     permission: str | None = READ
     """Of the key; None: for everybody, signed in or not."""
-    place: Place = ""
+    place: Section = ""
     """Where in the navigation it belongs."""
