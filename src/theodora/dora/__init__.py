@@ -4,7 +4,7 @@
 columns of derived deployments. Nothing here does I/O, reads a clock or knows SQL or HTTP.
 """
 
-from theodora.dora.derivation.cache import Recall
+from theodora.dora.derivation.cache import DerivationCache
 from theodora.dora.derivation.commits import Commit, PullRequest, Repository
 from theodora.dora.derivation.derive import Derivation, derive
 from theodora.dora.derivation.derived import Derived
@@ -31,6 +31,7 @@ __all__ = [
     "DeploymentRow",
     "DeploymentSequence",
     "Derivation",
+    "DerivationCache",
     "Derived",
     "GivenRemediation",
     "IncidentColumns",
@@ -41,7 +42,6 @@ __all__ = [
     "Override",
     "Period",
     "PullRequest",
-    "Recall",
     "Report",
     "Repository",
     "Selected",

@@ -5,14 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dora import worlds
-from theodora.dora import DeploymentSequence, Recall, derive
+from theodora.dora import DeploymentSequence, DerivationCache, derive
 
 
 @given(data=st.data())
 def test_any_change_comes_out_the_same_with_what_was_kept(data: st.DataObject):
     """Deployments that come late, go or change, other settings, other commits."""
     sequence = data.draw(worlds.sequences())
-    recall = Recall()
+    recall = DerivationCache()
     for _ in range(3):
         changed = data.draw(st.sampled_from([_fewer, _moved, _other_settings, _other_world]))
         partial = changed(data, sequence)

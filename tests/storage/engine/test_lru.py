@@ -7,11 +7,11 @@ from repositories import hourly_commits
 from theodora.events import Deployment, Git
 from theodora.storage import Store
 from theodora.storage.derivation import explain, run
-from theodora.storage.engine.lru import Memory
+from theodora.storage.engine.lru import LruCache
 
 
 def test_what_was_not_used_for_longest_goes_first() -> None:
-    memory: Memory[str, int] = Memory(3)
+    memory: LruCache[str, int] = LruCache(3)
     for key in ("a", "b", "c"):
         memory.put(key, ord(key), size=1)
     assert memory.get("a") == ord("a")
@@ -21,7 +21,7 @@ def test_what_was_not_used_for_longest_goes_first() -> None:
 
 
 def test_as_much_goes_as_a_large_value_takes() -> None:
-    memory: Memory[str, str] = Memory(10)
+    memory: LruCache[str, str] = LruCache(10)
     memory.put("small", "s", size=4)
     memory.put("middle", "m", size=6)
     memory.put("large", "l", size=7)
@@ -30,7 +30,7 @@ def test_as_much_goes_as_a_large_value_takes() -> None:
 
 
 def test_a_value_alone_may_be_over_the_limit() -> None:
-    memory: Memory[str, str] = Memory(10)
+    memory: LruCache[str, str] = LruCache(10)
     memory.put("small", "s", size=1)
     memory.put("huge", "h", size=11)
     assert (memory.get("small"), memory.get("huge"), memory.size) == (None, "h", 11)
@@ -39,14 +39,14 @@ def test_a_value_alone_may_be_over_the_limit() -> None:
 
 
 def test_a_value_put_again_counts_once() -> None:
-    memory: Memory[str, str] = Memory(10)
+    memory: LruCache[str, str] = LruCache(10)
     memory.put("one", "first", size=4)
     memory.put("one", "second", size=5)
     assert (memory.get("one"), memory.size) == ("second", 5)
 
 
 def test_what_is_forgotten_takes_no_room() -> None:
-    memory: Memory[str, str] = Memory(10)
+    memory: LruCache[str, str] = LruCache(10)
     memory.put("one", "1", size=4)
     memory.put("two", "2", size=5)
     memory.forget("one")

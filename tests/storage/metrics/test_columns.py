@@ -21,7 +21,7 @@ from theodora.events import Deployment, Failure, Git
 from theodora.query import parse
 from theodora.storage import Organisation, OverrideValues, Store
 from theodora.storage.events.change_log import prune_changes
-from theodora.storage.metrics.cache import KeptColumns, Snapshots, Wanted
+from theodora.storage.metrics.cache import ColumnCache, Snapshots, Wanted
 from theodora.storage.metrics.columns import TooLarge
 from theodora.storage.open import open_database
 
@@ -235,7 +235,7 @@ def test_no_more_is_kept_than_fits_and_what_was_asked_about_last(database: str, 
         store.deployments.delete(org, "one-0").result()
     count(store, orgs[0])
     of_one = store.metrics.memory_bytes
-    kept = KeptColumns(2 * of_one)
+    kept = ColumnCache(2 * of_one)
     reading = open_database(database, lambda _: False, lambda _: None)
     for org in (*orgs, *orgs):
         found = reading.read(lambda cursor, org=org: kept.snapshots(cursor, org, Wanted()))
@@ -266,7 +266,7 @@ def test_what_has_once_been_too_large_is_kept_when_it_has_shrunk(
         added = store.deployments.add(org, deployment(f"one-{number}"), 1)
     added.result()
     count(store, org)
-    kept = KeptColumns(store.metrics.memory_bytes // 2)
+    kept = ColumnCache(store.metrics.memory_bytes // 2)
     reading = open_database(database, lambda _: False, lambda _: None)
 
     def is_kept() -> bool:
@@ -288,13 +288,13 @@ def test_stages_that_do_not_fit_drive_nothing_else_out(
     store.deployments.add(org, deployment("one"), 1).result()
     reading = open_database(database, lambda _: False, lambda _: None)
 
-    def ask(kept: KeptColumns, *, stages: bool) -> Snapshots:
+    def ask(kept: ColumnCache, *, stages: bool) -> Snapshots:
         wanted = Wanted(stages=stages)
         return reading.read(lambda cursor: kept.snapshots(cursor, org, wanted))
 
-    roomy = KeptColumns(2**30)
+    roomy = ColumnCache(2**30)
     assert ask(roomy, stages=False).deployments.columns.stages_ns is None
-    tight = KeptColumns(roomy.nbytes)
+    tight = ColumnCache(roomy.nbytes)
     assert ask(roomy, stages=True).deployments.columns.stages_ns is not None
     ask(tight, stages=False)
     held = tight.nbytes

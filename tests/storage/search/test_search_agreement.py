@@ -30,8 +30,8 @@ from theodora.storage.events.index import index_some
 from theodora.storage.events.rows import Rows
 from theodora.storage.events.tables import DEPLOYMENTS, FAILURES, EventTable
 from theodora.storage.facts.settings import with_settings
-from theodora.storage.metrics.cache import KeptColumns, Wanted
-from theodora.storage.metrics.columns import KeptDeployments, KeptIncidents
+from theodora.storage.metrics.cache import ColumnCache, Wanted
+from theodora.storage.metrics.columns import CachedDeployments, CachedIncidents
 from theodora.storage.metrics.filter import Selecting
 from theodora.storage.open import open_database
 from theodora.storage.search.planner import Choice, Position, Search, Thresholds
@@ -47,7 +47,7 @@ IN_MEMORY = 6_000
 """Queries of what is kept in memory, in the same way."""
 EVENTS_OF_A_WORLD = 80
 EVER = Period(0, 2**63 - 1)
-KEPT: dict[Kind, Any] = {Kind.DEPLOYMENT: KeptDeployments, Kind.FAILURE: KeptIncidents}
+KEPT: dict[Kind, Any] = {Kind.DEPLOYMENT: CachedDeployments, Kind.FAILURE: CachedIncidents}
 TABLES: dict[Kind, EventTable[Any]] = {Kind.DEPLOYMENT: DEPLOYMENTS, Kind.FAILURE: FAILURES}
 THRESHOLDS = (Thresholds(), Thresholds("2", "2"), Thresholds("8", "4"))
 WAYS = ("one probe sorted", "several sorted", "one term walked", "several merged", "index walked")
@@ -72,7 +72,7 @@ class Shelf:
     def __init__(self, url: str) -> None:
         self._database = open_database(url, lambda _: False, lambda _: None)
         self._rows = {kind: Rows(table) for kind, table in TABLES.items()}
-        self._kept = KeptColumns(2**30)
+        self._kept = ColumnCache(2**30)
         self._worlds = 0
 
     def world(self, events: Iterable[Event], state: str) -> World:

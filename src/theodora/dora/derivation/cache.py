@@ -64,7 +64,7 @@ class Passed(msgspec.Struct, frozen=True, gc=False):
     brought: Brought
 
 
-class Recall:
+class DerivationCache:
     """Findings by deployment id, as long as settings and repositories stay the same."""
 
     def __init__(self) -> None:
@@ -73,14 +73,14 @@ class Recall:
         before it alone: as long as they are the same, it is found again."""
         self.brought: dict[str, Brought] = {}
         self.readings: dict[str, Reading] = {}
-        self._parts: dict[Part, Recall] = {}
+        self._parts: dict[Part, DerivationCache] = {}
         """Of each part of a sequence that is divided."""
         self._settings: ServiceSettings | None = None
         self._repositories: Mapping[str, Repository] = {}
 
-    def divided(self, parts: Iterable[Part]) -> Mapping[Part, "Recall"]:
+    def divided(self, parts: Iterable[Part]) -> Mapping[Part, "DerivationCache"]:
         """What is kept of each of these parts; what was of others is forgotten."""
-        self._parts = {part: self._parts.get(part) or Recall() for part in parts}
+        self._parts = {part: self._parts.get(part) or DerivationCache() for part in parts}
         return self._parts
 
     def prepare(self, settings: ServiceSettings, repositories: Mapping[str, Repository]) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from theodora.dora.derivation.cache import Passed, Recall
+from theodora.dora.derivation.cache import DerivationCache, Passed
 from theodora.dora.derivation.commits import Repository
 from theodora.dora.derivation.derived import Changes, Derived, Step
 from theodora.dora.derivation.lead_time import LeadTimes
@@ -15,28 +15,30 @@ from theodora.dora.derivation.verdicts import Verdicts
 from theodora.events import Deployment, Failure, MatchKeys
 
 
-def derive(sequence: DeploymentSequence, recall: Recall | None = None) -> tuple[Derived, ...]:
+def derive(
+    sequence: DeploymentSequence, cache: DerivationCache | None = None
+) -> tuple[Derived, ...]:
     """Everything there is to say of each deployment, in the order of the sequence.
 
     Where the settings divide the sequence its parts come one after another, and positions count
     within each.
 
     A pure function: the order in which facts arrived, caches and clocks have no part in it. Time
-    and memory grow with deployments plus commits; a `recall` of an earlier derivation of the
+    and memory grow with deployments plus commits; a `cache` of an earlier derivation of the
     sequence saves most of the time. Raises `Invalid` for unusable rules.
     """
-    recall = recall or Recall()
+    cache = cache or DerivationCache()
     if sequence.settings.sequence_tag is None:
-        return _derive_part(sequence, recall)
+        return _derive_part(sequence, cache)
     parts = sequence.divided()
-    recalls = recall.divided(parts)
+    recalls = cache.divided(parts)
     return tuple(
         each for part, of_part in parts.items() for each in _derive_part(of_part, recalls[part])
     )
 
 
-def _derive_part(sequence: DeploymentSequence, recall: Recall) -> tuple[Derived, ...]:
-    derivation = Derivation(sequence.settings, sequence.repositories, recall)
+def _derive_part(sequence: DeploymentSequence, cache: DerivationCache) -> tuple[Derived, ...]:
+    derivation = Derivation(sequence.settings, sequence.repositories, cache)
     for deployment in in_order(sequence.deployments, sequence.by_key, sequence.keys):
         derivation.follow(deployment)
     return derivation.derived(
@@ -59,16 +61,16 @@ class Derivation:
         self,
         settings: ServiceSettings,
         repositories: Mapping[str, Repository],
-        recall: Recall | None = None,
+        cache: DerivationCache | None = None,
     ) -> None:
-        recall = recall or Recall()
-        recall.prepare(settings, repositories)
+        cache = cache or DerivationCache()
+        cache.prepare(settings, repositories)
         self._settings = settings
         self._keys = MatchKeys(settings.repository_aliases)
         self._repositories = {self._keys.key(id_): each for id_, each in repositories.items()}
-        self._way = recall.way
-        self._rules = Rules(settings, recall)
-        self._lead_times = LeadTimes(settings, self._repositories, recall, self._keys)
+        self._way = cache.way
+        self._rules = Rules(settings, cache)
+        self._lead_times = LeadTimes(settings, self._repositories, cache, self._keys)
         self._codes = CodeHistory(self._keys)
         self._shipped = ShippedBefore(self._codes, self._rules.variables)
         self._tied: list[Deployment] = []

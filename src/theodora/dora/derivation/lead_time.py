@@ -5,7 +5,7 @@ from operator import attrgetter
 
 import msgspec
 
-from theodora.dora.derivation.cache import Brought, Pace, Recall
+from theodora.dora.derivation.cache import Brought, DerivationCache, Pace
 from theodora.dora.derivation.commits import Commit, PullRequest, Repository, Shipped, Taken
 from theodora.dora.derivation.derived import Changes, Flag, LeadTime, LeftOut, NewCommit, Status
 from theodora.dora.derivation.path_globs import PathFilter
@@ -64,12 +64,12 @@ class LeadTimes:
         self,
         settings: ServiceSettings,
         repositories: Mapping[str, Repository],
-        recall: Recall,
+        cache: DerivationCache,
         keys: MatchKeys,
     ) -> None:
         """`repositories` are by match key."""
         self._keys = keys
-        self._recall = recall.brought
+        self._recall = cache.brought
         self._time_ns = attrgetter(f"{settings.lead_time_clock}_ns")
         self._gap_ns = settings.lead_time_gap_days * _DAY_NS or None
         self._paths = PathFilter(settings.path_globs) if settings.path_globs else None

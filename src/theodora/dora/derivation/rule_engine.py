@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import msgspec
 
-from theodora.dora.derivation.cache import Reading, Recall
+from theodora.dora.derivation.cache import DerivationCache, Reading
 from theodora.dora.derivation.derived import Decision, Flag, Link, Match, Outcome, RuleKind, Trial
 from theodora.dora.derivation.rules import LinkedPattern, LinkedRule, StaticPattern, StaticRule
 from theodora.dora.derivation.sequence import CodeHistory
@@ -58,9 +58,9 @@ class _Finding(msgspec.Struct, frozen=True, gc=False):
 class Rules:
     """The rules of a service, ready to be tried. Raises `Invalid` for rules that cannot be."""
 
-    def __init__(self, settings: ServiceSettings, recall: Recall) -> None:
+    def __init__(self, settings: ServiceSettings, cache: DerivationCache) -> None:
         self._settings = settings
-        self._readings = recall.readings
+        self._readings = cache.readings
         self._linked = [LinkedPattern(rule) for rule in settings.linked_rules]
         self._static = [StaticPattern(rule) for rule in settings.static_rules]
         self._steps: tuple[tuple[Callable[[Candidate], _Finding], tuple[Trial, ...]], ...] = (

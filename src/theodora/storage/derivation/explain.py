@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from theodora.dora import Derived, Recall, Repository, ServiceSettings, derive
+from theodora.dora import DerivationCache, Derived, Repository, ServiceSettings, derive
 from theodora.dora.derivation.sequence import DeploymentSequence
 from theodora.dora.derivation.settings import usable
 from theodora.errors import NotFound
@@ -26,14 +26,14 @@ from theodora.storage.derivation.inputs import (
 )
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.database import Database
-from theodora.storage.engine.lru import Memory
+from theodora.storage.engine.lru import LruCache
 from theodora.storage.engine.organisations import Organisation
 from theodora.storage.events.change_log import changed_since, reach
 from theodora.storage.events.rows import Rows
 from theodora.storage.events.tables import DEPLOYMENTS
 from theodora.storage.facts.derivation_queue import SequenceKey
 from theodora.storage.facts.match_keys import match_keys
-from theodora.storage.facts.repository_cache import Repositories
+from theodora.storage.facts.repository_cache import RepositoryCache
 
 _REMEMBERED_DEPLOYMENTS = 50_000
 """Some kilobytes each."""
@@ -67,7 +67,7 @@ class _Known(NamedTuple):
     derived: tuple[Derived, ...]
     places: Mapping[str, int]
     """In `derived`, where the parts of a divided sequence come one after another."""
-    recall: Recall
+    recall: DerivationCache
 
 
 class _Read(NamedTuple):
@@ -89,8 +89,8 @@ class Explanations:
         self._database = database
         self._rows = rows
         self._lock = threading.Lock()
-        self._sequences: Memory[SequenceKey, _Known] = Memory(_REMEMBERED_DEPLOYMENTS)
-        self._repositories = Repositories(_REMEMBERED_COMMITS)
+        self._sequences: LruCache[SequenceKey, _Known] = LruCache(_REMEMBERED_DEPLOYMENTS)
+        self._repositories = RepositoryCache(_REMEMBERED_COMMITS)
 
     def explain(self, org: Organisation, id_: str) -> Explained:
         """Raises `NotFound` where there is no deployment with this id."""
@@ -132,7 +132,7 @@ class Explanations:
         if known and _are_same(known, read):
             known = known._replace(number=read.number, keys=read.keys)
         else:
-            recall = known.recall if known else Recall()
+            recall = known.recall if known else DerivationCache()
             # A parked sequence is explained as well, without the rules that park it.
             settings = usable(read.sequence.settings)
             sequence = msgspec.structs.replace(read.sequence, settings=settings)

@@ -15,7 +15,7 @@ from typing import NamedTuple, TypeVar
 import msgspec
 import structlog
 
-from theodora.dora import DeploymentSequence, Derived, Recall, ServiceSettings, derive
+from theodora.dora import DeploymentSequence, DerivationCache, Derived, ServiceSettings, derive
 from theodora.dora.derivation.derived import Changes
 from theodora.dora.derivation.settings import usable
 from theodora.errors import Invalid, Unavailable
@@ -50,7 +50,7 @@ from theodora.storage.derivation.parked import (
 )
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.database import Claim, Database
-from theodora.storage.engine.lru import Memory
+from theodora.storage.engine.lru import LruCache
 from theodora.storage.engine.organisations import Organisation
 from theodora.storage.events.change_log import log_change
 from theodora.storage.events.rows import Rows
@@ -72,7 +72,7 @@ from theodora.storage.facts.derivation_queue import (
     waiting,
 )
 from theodora.storage.facts.match_keys import match_keys
-from theodora.storage.facts.repository_cache import Repositories
+from theodora.storage.facts.repository_cache import RepositoryCache
 from theodora.storage.facts.settings import WHOLE_ORGANISATION, Given, given_settings, resolved
 
 log = structlog.get_logger()
@@ -136,9 +136,9 @@ class Derivations:
         self._database = database
         self._rows = rows
         self._lock = threading.Lock()
-        self._sequences: Memory[SequenceKey, _Known] = Memory(_REMEMBERED_DEPLOYMENTS)
-        self._repositories = Repositories(_REMEMBERED_COMMITS)
-        self._recalls: Memory[SequenceKey, Recall] = Memory(_RECALLED_DEPLOYMENTS)
+        self._sequences: LruCache[SequenceKey, _Known] = LruCache(_REMEMBERED_DEPLOYMENTS)
+        self._repositories = RepositoryCache(_REMEMBERED_COMMITS)
+        self._recalls: LruCache[SequenceKey, DerivationCache] = LruCache(_RECALLED_DEPLOYMENTS)
         self._explanations = Explanations(database, rows)
         """Remembers by itself, so that explaining need not wait for the worker."""
 
@@ -239,7 +239,7 @@ class Derivations:
 
     def _derive(self, key: SequenceKey, changed: Changed, claim: Claim, want: Want) -> None:
         facts, known = self._database.primary.read(partial(self._read, key, changed))
-        recall = self._recalls.get(key) or Recall()
+        recall = self._recalls.get(key) or DerivationCache()
         derived = derive(facts.sequence, recall)
         self._recalls.put(key, recall, size=len(derived))
         try:

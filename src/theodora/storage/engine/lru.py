@@ -8,7 +8,7 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
-class Memory(Generic[K, V]):
+class LruCache(Generic[K, V]):
     """Keeps what was used last; what was not used for longest goes when it gets too large."""
 
     def __init__(self, limit: int) -> None:

@@ -3,16 +3,16 @@
 from theodora.dora import Repository
 from theodora.events import MatchKeys
 from theodora.storage.engine.cursor import Cursor
-from theodora.storage.engine.lru import Memory
+from theodora.storage.engine.lru import LruCache
 from theodora.storage.engine.organisations import Organisation
 from theodora.storage.facts.commits import load, repository_generation
 
 
-class Repositories:
+class RepositoryCache:
     """Remembers those that were asked for last, up to a number of commits."""
 
     def __init__(self, most_commits: int) -> None:
-        self._known: Memory[tuple[int, str], tuple[object, Repository]] = Memory(most_commits)
+        self._known: LruCache[tuple[int, str], tuple[object, Repository]] = LruCache(most_commits)
         """By organisation and match key; with the repository's generation."""
 
     def get(self, cursor: Cursor, org: Organisation, keys: MatchKeys, key: str) -> Repository:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from theodora.dora import DeploymentColumns, IncidentColumns, Period
 from theodora.storage.engine.cursor import Cursor
-from theodora.storage.engine.lru import Memory
+from theodora.storage.engine.lru import LruCache
 from theodora.storage.engine.organisations import Organisation
 from theodora.storage.events.change_log import reach
-from theodora.storage.metrics.columns import KeptDeployments, KeptIncidents, Snapshot, TooLarge
+from theodora.storage.metrics.columns import CachedDeployments, CachedIncidents, Snapshot, TooLarge
 
 _SHARE_CHANGED = 8
 
@@ -35,12 +35,12 @@ class Wanted:
     stages: bool = False
 
 
-class _Kept:
+class _CachedOrganisation:
     """The events of one organisation, as of one number of the log."""
 
     def __init__(self, org: Organisation) -> None:
-        self.deployments = KeptDeployments(org)
-        self.incidents = KeptIncidents(org)
+        self.deployments = CachedDeployments(org)
+        self.incidents = CachedIncidents(org)
         self.number = 0
 
     @property
@@ -75,12 +75,12 @@ class _Kept:
         return Snapshots(self.deployments.snapshot(), self.incidents.snapshot())
 
 
-class KeptColumns:
+class ColumnCache:
     """Keeps what was asked about last, up to a size; may be used by any thread."""
 
     def __init__(self, limit_bytes: int) -> None:
         self._limit_bytes = limit_bytes
-        self._kept: Memory[int, _Kept] = Memory(limit_bytes)
+        self._kept: LruCache[int, _CachedOrganisation] = LruCache(limit_bytes)
         self._too_large: dict[int, int] = {}
         """Organisations that did not fit, and the number of the log at which they may be tried
         again."""
@@ -108,7 +108,7 @@ class KeptColumns:
                 raise TooLarge
             return kept.snapshots()
 
-    def _up_to_date(self, cursor: Cursor, org: Organisation, wanted: Wanted) -> _Kept:
+    def _up_to_date(self, cursor: Cursor, org: Organisation, wanted: Wanted) -> _CachedOrganisation:
         """What is kept, as of now; without what is wanted besides if that makes it too large."""
         oldest, newest = reach(cursor)
         with self._lock:
@@ -128,10 +128,10 @@ class KeptColumns:
             raise TooLarge
         return kept
 
-    def _loaded(self, cursor: Cursor, org: Organisation, newest: int) -> _Kept:
+    def _loaded(self, cursor: Cursor, org: Organisation, newest: int) -> _CachedOrganisation:
         if newest < self._too_large.get(org.key, 0):
             raise TooLarge
-        kept = _Kept(org)
+        kept = _CachedOrganisation(org)
         try:
             kept.load(cursor, self._limit_bytes)
         except TooLarge:
@@ -139,7 +139,7 @@ class KeptColumns:
             raise
         return kept
 
-    def _note_too_large(self, org: Organisation, kept: _Kept, newest: int) -> None:
+    def _note_too_large(self, org: Organisation, kept: _CachedOrganisation, newest: int) -> None:
         """Has it be tried again once so much has changed that it may have shrunk.
 
         Retention may have removed events, for example. To try in vain costs as much as to read
@@ -151,7 +151,7 @@ class KeptColumns:
 
 def load_period(cursor: Cursor, org: Organisation, wanted: Wanted, period: Period) -> Snapshots:
     """The events of one period alone, for one question."""
-    kept = _Kept(org)
+    kept = _CachedOrganisation(org)
     kept.load(cursor, float("inf"), period)
     kept.load_extras(cursor, wanted, float("inf"))
     return kept.snapshots()

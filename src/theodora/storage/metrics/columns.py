@@ -95,7 +95,7 @@ class Snapshot(Generic[C]):
         return positions[self.is_there[positions]]
 
 
-class KeptEvents(ABC, Generic[C]):
+class CachedEvents(ABC, Generic[C]):
     """The events of one kind; used by one thread at a time."""
 
     table: EventTable[Any]
@@ -257,7 +257,7 @@ class KeptEvents(ABC, Generic[C]):
     def _fact_bytes(self) -> int: ...
 
 
-class KeptDeployments(KeptEvents[DeploymentColumns]):
+class CachedDeployments(CachedEvents[DeploymentColumns]):
     """The deployments of an organisation."""
 
     table = DEPLOYMENTS
@@ -356,7 +356,7 @@ class KeptDeployments(KeptEvents[DeploymentColumns]):
         return sum(each.nbytes for each in (*facts, self._lead_times_ns)) + stage_bytes
 
 
-class KeptIncidents(KeptEvents[IncidentColumns]):
+class CachedIncidents(CachedEvents[IncidentColumns]):
     """The failures of an organisation."""
 
     table = FAILURES

@@ -15,10 +15,10 @@ from theodora.query.fields import Scalar
 from theodora.storage.engine.cursor import Cursor, in_equal_parts, placeholders
 from theodora.storage.engine.organisations import Organisation
 from theodora.storage.events.tables import DEPLOYMENTS
-from theodora.storage.metrics.columns import KeptDeployments, Snapshot
+from theodora.storage.metrics.columns import CachedDeployments, Snapshot
 from theodora.storage.metrics.filter import VERDICTS, Selecting, is_verdict
 
-COUNTED = frozenset({*KeptDeployments.fields, "change_failure"})
+COUNTED = frozenset({*CachedDeployments.fields, "change_failure"})
 """Fields whose values can be counted."""
 
 _KEYS_AT_ONCE = 64
@@ -68,7 +68,7 @@ class InPeriod:
         self._snapshot = snapshot
         self._cursor = cursor
         self._org = org
-        self._selecting = Selecting(KeptDeployments, snapshot, cursor, org, period)
+        self._selecting = Selecting(CachedDeployments, snapshot, cursor, org, period)
 
     def count(self, tree: Query) -> int:
         """How many there are."""

@@ -33,7 +33,7 @@ from theodora.storage.engine.organisations import Organisation
 from theodora.storage.events.lookup import events_with
 from theodora.storage.events.terms import Term
 from theodora.storage.facts.settings import production_tree
-from theodora.storage.metrics.columns import KeptEvents, Snapshot
+from theodora.storage.metrics.columns import CachedEvents, Snapshot
 from theodora.storage.search.where import compile_where
 
 C = TypeVar("C", DeploymentColumns, IncidentColumns)
@@ -50,7 +50,7 @@ class Selecting(Generic[C]):
 
     def __init__(
         self,
-        kept: type[KeptEvents[C]],
+        kept: type[CachedEvents[C]],
         snapshot: Snapshot[C],
         cursor: Cursor,
         org: Organisation,

@@ -19,8 +19,8 @@ from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import Organisation
 from theodora.storage.events.tables import DEPLOYMENTS
 from theodora.storage.facts.settings import with_settings
-from theodora.storage.metrics.cache import KeptColumns, Overtaken, Snapshots, Wanted, load_period
-from theodora.storage.metrics.columns import GROUPED, KeptDeployments, KeptIncidents, TooLarge
+from theodora.storage.metrics.cache import ColumnCache, Overtaken, Snapshots, Wanted, load_period
+from theodora.storage.metrics.columns import GROUPED, CachedDeployments, CachedIncidents, TooLarge
 from theodora.storage.metrics.counts import COUNTED, InPeriod, ValueCounts
 from theodora.storage.metrics.filter import Selecting
 from theodora.storage.search.where import compile_where
@@ -40,7 +40,7 @@ class MetricsStore:
 
     def __init__(self, database: Database, memory_mib: int = MEMORY_MIB) -> None:
         self._database = database
-        self._kept = KeptColumns(memory_mib * 2**20)
+        self._kept = ColumnCache(memory_mib * 2**20)
 
     @property
     def memory_bytes(self) -> int:
@@ -121,8 +121,8 @@ def _answer_alone(asked: _Asked, answer: _Answer[T], cursor: Cursor) -> T:
 def _select(asked: _Asked, cursor: Cursor, snapshots: Snapshots) -> _Selected:
     where = cursor, asked.org, asked.period
     return _Selected(
-        Selecting(KeptDeployments, snapshots.deployments, *where).selected(asked.tree),
-        Selecting(KeptIncidents, snapshots.incidents, *where).selected(asked.tree),
+        Selecting(CachedDeployments, snapshots.deployments, *where).selected(asked.tree),
+        Selecting(CachedIncidents, snapshots.incidents, *where).selected(asked.tree),
     )
 
 
