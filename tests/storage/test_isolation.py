@@ -33,7 +33,7 @@ from theodora.storage import (
     Store,
 )
 from theodora.storage.access.key_usage import KEPT_REFUSALS, Refused
-from theodora.storage.metrics.counts import InPeriod
+from theodora.storage.metrics.counts import PeriodCounts
 
 DAY_NS = 86_400 * 10**9
 NOW_NS = 20_000 * DAY_NS
@@ -205,14 +205,14 @@ def selections(kind: Kind) -> Iterator[Selection]:
 
 DEPLOYMENTS, FAILURES = ([*selections(kind)] for kind in (Kind.DEPLOYMENT, Kind.FAILURE))
 
-LOOKS: dict[str, Callable[[InPeriod], object]] = {
+LOOKS: dict[str, Callable[[PeriodCounts], object]] = {
     "count": lambda those: those.count(EVERYTHING),
     "values": lambda those: those.values(EVERYTHING, field("team"), 100),
     "verdicts": lambda those: those.verdicts(EVERYTHING, HALVES),
     "series": lambda those: those.series(EVERYTHING, field("team"), HALVES),
     "commits": lambda those: those.commits(EVERYTHING, [0, DAY_NS]),
     "newest": lambda those: those.newest(EVERYTHING, 100),
-    "glimpses": lambda those: those.glimpses(EVERYTHING, 100),
+    "glimpses": lambda those: those.summaries(EVERYTHING, 100),
 }
 
 
@@ -446,7 +446,7 @@ def test_every_method_of_the_store_has_a_row(store: Store) -> None:
     members = {name: it for name, it in vars(store).items() if not name.startswith("_")}
     found = {f"{name}.{method}" for name, it in members.items() for method in public(it)}
     assert found == READS.keys() | {name for name, _ in WRITES} | OF_EVERYBODY | ALONG_THE_WAY
-    assert set(public(InPeriod)) == LOOKS.keys()
+    assert set(public(PeriodCounts)) == LOOKS.keys()
 
 
 @pytest.mark.parametrize("index", STATES, indirect=True)

@@ -23,7 +23,7 @@ from theodora.report.charts import (
 from theodora.report.links import deployment_path
 from theodora.report.scope import Scope
 from theodora.storage import Organisation, Store
-from theodora.storage.metrics.counts import InPeriod
+from theodora.storage.metrics.counts import PeriodCounts
 
 MOST_FAILURES = 300
 _DATES = 4
@@ -111,7 +111,7 @@ def failed_deployments(
     )
 
 
-def newest_failed(those: InPeriod, scope: Scope, limit: int) -> list[Deployment]:
+def newest_failed(those: PeriodCounts, scope: Scope, limit: int) -> list[Deployment]:
     """The same, of what is looked at for more."""
     return those.newest(all_of((scope.tree, parse(FAILED))), limit)
 

@@ -21,7 +21,7 @@ from theodora.events import Deployment, Failure, Git
 from theodora.query import parse
 from theodora.storage import Organisation, OverrideValues, Store
 from theodora.storage.events.change_log import prune_changes
-from theodora.storage.metrics.cache import ColumnCache, Snapshots, Wanted
+from theodora.storage.metrics.cache import ColumnCache, LoadOptions, Snapshots
 from theodora.storage.metrics.columns import TooLarge
 from theodora.storage.open import open_database
 
@@ -238,7 +238,7 @@ def test_no_more_is_kept_than_fits_and_what_was_asked_about_last(database: str, 
     kept = ColumnCache(2 * of_one)
     reading = open_database(database, lambda _: False, lambda _: None)
     for org in (*orgs, *orgs):
-        found = reading.read(lambda cursor, org=org: kept.snapshots(cursor, org, Wanted()))
+        found = reading.read(lambda cursor, org=org: kept.snapshots(cursor, org, LoadOptions()))
         assert found.deployments.is_there.sum() == 299
         assert kept.nbytes <= 2 * of_one
     reading.close()
@@ -271,7 +271,7 @@ def test_what_has_once_been_too_large_is_kept_when_it_has_shrunk(
 
     def is_kept() -> bool:
         with suppress(TooLarge):
-            reading.read(lambda cursor: kept.snapshots(cursor, org, Wanted()))
+            reading.read(lambda cursor: kept.snapshots(cursor, org, LoadOptions()))
         return kept.nbytes > 0
 
     assert not is_kept()
@@ -289,7 +289,7 @@ def test_stages_that_do_not_fit_drive_nothing_else_out(
     reading = open_database(database, lambda _: False, lambda _: None)
 
     def ask(kept: ColumnCache, *, stages: bool) -> Snapshots:
-        wanted = Wanted(stages=stages)
+        wanted = LoadOptions(stages=stages)
         return reading.read(lambda cursor: kept.snapshots(cursor, org, wanted))
 
     roomy = ColumnCache(2**30)

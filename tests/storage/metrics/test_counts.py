@@ -10,7 +10,7 @@ from theodora.dora import Commit, Period
 from theodora.events import Deployment, Git
 from theodora.query import Field, Query, matches, parse, resolve
 from theodora.storage import Organisation, OverrideValues, Store
-from theodora.storage.metrics.counts import Glimpse, VerdictCounts
+from theodora.storage.metrics.counts import DeploymentSummary, VerdictCounts
 
 DAY_NS = 86_400 * 10**9
 PERIOD = Period(10 * DAY_NS, 40 * DAY_NS)
@@ -63,15 +63,15 @@ def test_the_newest_are_those_that_match_in_order(
     expected = within(deployed, tree)
     found = store.metrics.in_period(org, PERIOD, lambda those: those.newest(tree, limit))
     assert found == expected[:limit]
-    glimpses = store.metrics.in_period(org, PERIOD, lambda those: those.glimpses(tree, limit))
+    summaries = store.metrics.in_period(org, PERIOD, lambda those: those.summaries(tree, limit))
     instants_ns = [each.finished_at_ns for each in expected[:limit]]
-    assert [each.finished_at_ns for each in glimpses] == instants_ns
-    assert not Counter(glimpses) - Counter(map(glimpse_of, expected))
+    assert [each.finished_at_ns for each in summaries] == instants_ns
+    assert not Counter(summaries) - Counter(map(glimpse_of, expected))
 
 
-def glimpse_of(deployment: Deployment) -> Glimpse:
+def glimpse_of(deployment: Deployment) -> DeploymentSummary:
     recovery_sec = deployment.recovery_time_sec
-    return Glimpse(
+    return DeploymentSummary(
         deployment.finished_at_ns,
         deployment.change_failure,
         deployment.deployment_type,

@@ -30,9 +30,9 @@ from theodora.storage.events.index import index_some
 from theodora.storage.events.rows import Rows
 from theodora.storage.events.tables import DEPLOYMENTS, FAILURES, EventTable
 from theodora.storage.facts.settings import with_settings
-from theodora.storage.metrics.cache import ColumnCache, Wanted
+from theodora.storage.metrics.cache import ColumnCache, LoadOptions
 from theodora.storage.metrics.columns import CachedDeployments, CachedIncidents
-from theodora.storage.metrics.filter import Selecting
+from theodora.storage.metrics.filter import QueryFilter
 from theodora.storage.open import open_database
 from theodora.storage.search.planner import Choice, Position, Search, Thresholds
 
@@ -101,13 +101,13 @@ class Shelf:
         self, cursor: Cursor, world: World, kind: Kind, query: Query, tags: tuple[str, ...]
     ) -> set[str]:
         """The ids of the events that match, with tags of some keys in memory too."""
-        snapshots = self._kept.snapshots(cursor, world.org, Wanted(tags))
+        snapshots = self._kept.snapshots(cursor, world.org, LoadOptions(tags))
         snapshot: Any = {
             Kind.DEPLOYMENT: snapshots.deployments,
             Kind.FAILURE: snapshots.incidents,
         }[kind]
         where = cursor, world.org, EVER
-        places = Selecting(KEPT[kind], snapshot, *where).selected(query).places
+        places = QueryFilter(KEPT[kind], snapshot, *where).selected(query).places
         of_kind = {id_: key for (each, id_), key in world.keys.items() if each is kind}
         found = snapshot.by_key.find(np.array(list(of_kind.values())))
         return {id_ for id_, place in zip(of_kind, found, strict=True) if place in places}

@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 from theodora.dora.derivation.commits import Repository, Taken
-from theodora.dora.derivation.derived import Changes, Step
+from theodora.dora.derivation.derived import Changes, PartialResult
 from theodora.dora.derivation.sequence import Part
 from theodora.dora.derivation.settings import ServiceSettings
 from theodora.dora.derivation.shipments import Shipment
@@ -60,7 +60,7 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
 class Passed(msgspec.Struct, frozen=True, gc=False):
     """A deployment as it was taken into its sequence."""
 
-    step: Step
+    step: PartialResult
     brought: Brought
 
 

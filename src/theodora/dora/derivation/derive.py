@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from theodora.dora.derivation.cache import DerivationCache, Passed
 from theodora.dora.derivation.commits import Repository
-from theodora.dora.derivation.derived import Changes, Derived, Step
+from theodora.dora.derivation.derived import Changes, Derived, PartialResult
 from theodora.dora.derivation.lead_time import LeadTimes
 from theodora.dora.derivation.overrides import Override
 from theodora.dora.derivation.rule_engine import Candidate, Rules
@@ -76,7 +76,7 @@ class Derivation:
         self._tied: list[Deployment] = []
         """The last deployment, and those before it that finished at the same instant."""
         self._deployments: list[Deployment] = []
-        self._steps: list[Step] = []
+        self._steps: list[PartialResult] = []
 
     def advance(self, deployment: Deployment) -> None:
         """Take in the next deployment; a ValueError if it does not come after the last."""
@@ -127,7 +127,7 @@ class Derivation:
         )
         decision = self._rules.decide(candidate)
         awaits_commits = self._awaits_commits(deployment, brought.changes)
-        step = Step(deployment, brought.changes, decision, awaits_commits)
+        step = PartialResult(deployment, brought.changes, decision, awaits_commits)
         passed = Passed(step, brought)
         self._way.append(passed)
         return passed

@@ -138,7 +138,7 @@ class Match(msgspec.Struct, frozen=True, gc=False):
     failed_id: str | None = None
 
 
-class Trial(msgspec.Struct, frozen=True, gc=False):
+class RuleAttempt(msgspec.Struct, frozen=True, gc=False):
     """One rule, tried on one deployment."""
 
     kind: RuleKind
@@ -165,19 +165,19 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     """What the rules made of a deployment, taken as a possible remediation of earlier ones."""
 
     type: DeploymentType
-    trials: tuple[Trial, ...]
+    trials: tuple[RuleAttempt, ...]
     """Every rule of the service in the order of precedence."""
     links: tuple[Link, ...] = ()
     """The failures it remedies, in their order."""
     flags: tuple[Flag, ...] = ()
 
     @property
-    def fired(self) -> Trial | None:
+    def fired(self) -> RuleAttempt | None:
         """The rule that decided the type; None for a standard deployment."""
         return next((trial for trial in self.trials if trial.outcome == "fired"), None)
 
 
-class Step(msgspec.Struct, frozen=True, gc=False):
+class PartialResult(msgspec.Struct, frozen=True, gc=False):
     """What derivation knows of a deployment before it has seen the later ones."""
 
     deployment: Deployment

@@ -16,7 +16,7 @@ from theodora.dora.derivation.derived import (
     NewCommit,
     Status,
 )
-from theodora.dora.derivation.derived import Trial as TrialResult
+from theodora.dora.derivation.derived import RuleAttempt as TrialResult
 from theodora.dora.derivation.overrides import Override as GivenOverride
 from theodora.dora.derivation.settings import ServiceSettings
 from theodora.events import Deployment, Remediation, format_rfc3339

@@ -10,7 +10,15 @@ from functools import lru_cache
 import msgspec
 
 from theodora.dora.derivation.cache import DerivationCache, Reading
-from theodora.dora.derivation.derived import Decision, Flag, Link, Match, Outcome, RuleKind, Trial
+from theodora.dora.derivation.derived import (
+    Decision,
+    Flag,
+    Link,
+    Match,
+    Outcome,
+    RuleAttempt,
+    RuleKind,
+)
 from theodora.dora.derivation.rules import LinkedPattern, LinkedRule, StaticPattern, StaticRule
 from theodora.dora.derivation.sequence import CodeHistory
 from theodora.dora.derivation.settings import ServiceSettings
@@ -49,7 +57,7 @@ class Candidate(msgspec.Struct, frozen=True, gc=False):
 class _Finding(msgspec.Struct, frozen=True, gc=False):
     """What one step of the rules came to; without a type it did not fire."""
 
-    trials: tuple[Trial, ...]
+    trials: tuple[RuleAttempt, ...]
     type: RemediationType | None = None
     links: tuple[Link, ...] = ()
     flags: tuple[Flag, ...] = ()
@@ -63,7 +71,7 @@ class Rules:
         self._readings = cache.readings
         self._linked = [LinkedPattern(rule) for rule in settings.linked_rules]
         self._static = [StaticPattern(rule) for rule in settings.static_rules]
-        self._steps: tuple[tuple[Callable[[Candidate], _Finding], tuple[Trial, ...]], ...] = (
+        self._steps: tuple[tuple[Callable[[Candidate], _Finding], tuple[RuleAttempt, ...]], ...] = (
             (self._explicit, _trials("explicit", ["explicit"], "skipped")),
             (self._rollback, _trials("rollback", ["rollback"], "skipped")),
             (self._linked_rollforward, _trials("linked", _ids(settings.linked_rules), "skipped")),
@@ -80,7 +88,7 @@ class Rules:
 
     def decide(self, candidate: Candidate) -> Decision:
         """Try the rules in order; the first step that fires gives the type and the links."""
-        trials: list[Trial] = []
+        trials: list[RuleAttempt] = []
         decided: _Finding | None = None
         for step, skipped in self._steps:
             if decided:
@@ -101,7 +109,7 @@ class Rules:
         if isinstance(target, int):
             return _rolled_back("explicit", candidate, target)
         match = _match_before(("tags", STATED_ROLLBACK), candidate)
-        fired = (Trial("explicit", "explicit", "fired", (match,)),)
+        fired = (RuleAttempt("explicit", "explicit", "fired", (match,)),)
         return _Finding(fired, "rollback", _link_before(candidate, "explicit", "explicit", match))
 
     def _rollback(self, candidate: Candidate) -> _Finding:
@@ -131,7 +139,7 @@ class Rules:
         read = self._reading(candidate).linked
         if not any(read):
             return self._no_linked
-        trials: list[Trial] = []
+        trials: list[RuleAttempt] = []
         links: dict[int, Link] = {}
         for pattern, captures in zip(self._linked, read, strict=True):
             matches: list[Match] = []
@@ -149,13 +157,13 @@ class Rules:
         read = self._reading(candidate).static
         if not any(read):
             return self._no_static
-        trials: list[Trial] = []
+        trials: list[RuleAttempt] = []
         links: tuple[Link, ...] | None = None
         for pattern, found in zip(self._static, read, strict=True):
             rule = pattern.rule.id
             match = _match_before(found, candidate) if found and links is None else None
             if match:
-                trials.append(Trial("static", rule, "fired", (match,)))
+                trials.append(RuleAttempt("static", rule, "fired", (match,)))
                 links = _link_before(candidate, "static", rule, match)
             else:
                 outcome = "no_match" if links is None else "skipped"
@@ -183,7 +191,7 @@ def _rolled_back(kind: RuleKind, candidate: Candidate, target: int) -> _Finding:
     failed, match = target + 1, _common_code(candidate, target)
     is_stale = candidate.position - target > STALE_AFTER
     return _Finding(
-        (Trial(kind, kind, "fired", (match,)),),
+        (RuleAttempt(kind, kind, "fired", (match,)),),
         "rollback",
         (_link(candidate, failed, kind, kind, match),),
         ("stale_target",) if is_stale else (),
@@ -231,12 +239,12 @@ def _named(pattern: LinkedPattern, text: str, captured: str, candidate: Candidat
     return "not_found" if found is None else found
 
 
-def _linked_trial(pattern: LinkedPattern, matches: list[Match]) -> Trial:
+def _linked_trial(pattern: LinkedPattern, matches: list[Match]) -> RuleAttempt:
     if not matches:
         return _trial("linked", pattern.rule.id, "no_match")
     has_link = any(match.failed_id for match in matches)
     outcome: Outcome = "fired" if has_link else matches[0].outcome
-    return Trial("linked", pattern.rule.id, outcome, tuple(matches))
+    return RuleAttempt("linked", pattern.rule.id, outcome, tuple(matches))
 
 
 def _first_found(
@@ -278,11 +286,11 @@ def _ids(rules: Iterable[LinkedRule | StaticRule]) -> list[str]:
     return [rule.id for rule in rules]
 
 
-def _trials(kind: RuleKind, rules: Iterable[str], outcome: Outcome) -> tuple[Trial, ...]:
+def _trials(kind: RuleKind, rules: Iterable[str], outcome: Outcome) -> tuple[RuleAttempt, ...]:
     return tuple(_trial(kind, rule, outcome) for rule in rules)
 
 
 @lru_cache(maxsize=1024)
-def _trial(kind: RuleKind, rule: str, outcome: Outcome) -> Trial:
+def _trial(kind: RuleKind, rule: str, outcome: Outcome) -> RuleAttempt:
     """A trial without matches: most are, and equal ones may be one value."""
-    return Trial(kind, rule, outcome)
+    return RuleAttempt(kind, rule, outcome)

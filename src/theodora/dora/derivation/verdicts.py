@@ -5,7 +5,7 @@ from functools import cache, cached_property
 
 import msgspec
 
-from theodora.dora.derivation.derived import Decider, Derived, Link, Step, Verdict
+from theodora.dora.derivation.derived import Decider, Derived, Link, PartialResult, Verdict
 from theodora.dora.derivation.incidents import incidents_by_deployment
 from theodora.dora.derivation.overrides import GivenRemediation, Override
 from theodora.events import DeploymentType, Failure, MatchKeys, Remediation, RemediationType
@@ -34,7 +34,7 @@ class Verdicts:
 
     def __init__(
         self,
-        steps: Sequence[Step],
+        steps: Sequence[PartialResult],
         overrides: Iterable[Override],
         incidents: Iterable[Failure],
         finished_elsewhere_ns: Mapping[str, int],
@@ -50,7 +50,7 @@ class Verdicts:
         self._types_given = self._given_types()
         self._spoken_of = {*self._overrides, *self._marks, *self._incidents, *self._types_given}
 
-    def derived(self, position: int, step: Step) -> Derived:
+    def derived(self, position: int, step: PartialResult) -> Derived:
         """`step` with its verdict."""
         return Derived(
             deployment=step.deployment,
@@ -60,7 +60,7 @@ class Verdicts:
             verdict=self._verdict(step),
         )
 
-    def _verdict(self, step: Step) -> Verdict:
+    def _verdict(self, step: PartialResult) -> Verdict:
         id_ = step.deployment.id
         if id_ not in self._spoken_of:
             return _unspoken_of(step.awaits_commits, step.decision.type)
@@ -150,7 +150,7 @@ def _unspoken_of(awaits_commits: bool, type_: DeploymentType) -> Verdict:
     return Verdict(change_failure=False, decided_by="nothing", deployment_type=type_)
 
 
-def _by_failure(steps: Iterable[Step]) -> Mapping[str, tuple[Link, ...]]:
+def _by_failure(steps: Iterable[PartialResult]) -> Mapping[str, tuple[Link, ...]]:
     failing_links: dict[str, tuple[Link, ...]] = {}
     for step in steps:
         for link in step.decision.links:

@@ -125,7 +125,7 @@ class _Known(NamedTuple):
     """The commits that the digests are known to be of."""
 
 
-class _Overtaken(Exception):
+class _StaleDerivation(Exception):
     """Something has come meanwhile that asks for deriving anew."""
 
 
@@ -247,7 +247,7 @@ class Derivations:
         except BaseException as error:
             # What has been written of it is not known, nor by whom.
             self._sequences.forget(key)
-            if isinstance(error, _Overtaken):
+            if isinstance(error, _StaleDerivation):
                 return
             raise
         claim.finish(partial(_finish, key, changed.up_to))
@@ -314,12 +314,12 @@ class Derivations:
     ) -> tuple[T, int]:
         """Writes, and returns the next generation.
 
-        Raises `_Overtaken` where another process has derived the sequence since this one read.
+        Raises `_StaleDerivation` where another process has derived the sequence since then.
         """
 
         def write_alone(cursor: Cursor) -> tuple[T, int]:
             if generation(cursor, key) != current:
-                raise _Overtaken
+                raise _StaleDerivation
             return write(cursor), next_generation(cursor, key)
 
         return self._database.write(write_alone).result()

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from theodora.dora.derivation.derived import Changes, Decision, Link, Step
+from theodora.dora.derivation.derived import Changes, Decision, Link, PartialResult
 from theodora.dora.derivation.overrides import GivenRemediation, Override
 from theodora.dora.derivation.sequence import in_order, part_of
 from theodora.dora.derivation.verdicts import Verdicts
@@ -245,7 +245,9 @@ def _write(
     `failed_by` is what says so if it failed; None where only derivation can tell.
     """
     event = judged.event
-    step = Step(event, Changes(status="no_git"), Decision("standard", (), links), awaits_rules)
+    step = PartialResult(
+        event, Changes(status="no_git"), Decision("standard", (), links), awaits_rules
+    )
     named = [link.remediation_id for link in links]
     if override and override.remediation and override.remediation.id:
         named.append(override.remediation.id)

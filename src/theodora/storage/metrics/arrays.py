@@ -17,7 +17,7 @@ _NAME_BYTES = 200
 """About what a name takes in a list and in a dictionary."""
 
 
-class Growing(Generic[D]):
+class GrowableArray(Generic[D]):
     """An array to append to. What has been taken of it never changes."""
 
     def __init__(self, dtype: type[D], width: tuple[int, ...] = ()) -> None:
@@ -72,7 +72,7 @@ class Column:
 
     def __init__(self) -> None:
         self._numbers = _Numbers()
-        self._codes = Growing(np.int32)
+        self._codes = GrowableArray(np.int32)
 
     def __len__(self) -> int:
         return len(self._codes)
@@ -99,8 +99,8 @@ class Columns:
 
     def __init__(self) -> None:
         self._numbers = _Numbers()
-        self._codes = Growing(np.int32)
-        self._offsets = Growing(np.int64)
+        self._codes = GrowableArray(np.int32)
+        self._offsets = GrowableArray(np.int64)
         self._offsets.extend(np.zeros(1, np.int64))
 
     @property
@@ -131,7 +131,7 @@ class Columns:
         self._codes.keep(keep_ragged(self._offsets, positions))
 
 
-def keep_ragged(offsets: Growing[np.int64], positions: Positions) -> Ints:
+def keep_ragged(offsets: GrowableArray[np.int64], positions: Positions) -> Ints:
     """Has `offsets` go on with the events at `positions`; returns the places of what they have."""
     starts = offsets.taken[positions]
     counts = offsets.taken[positions + 1] - starts

@@ -14,7 +14,7 @@ from theodora.storage.metrics.columns import CachedDeployments, CachedIncidents,
 _SHARE_CHANGED = 8
 
 
-class Overtaken(Exception):
+class StaleRead(Exception):
     """What is kept is newer than what the cursor sees."""
 
 
@@ -27,7 +27,7 @@ class Snapshots:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class LoadOptions:
     """What a question needs besides what is always held."""
 
     tags: tuple[str, ...] = ()
@@ -51,12 +51,12 @@ class _CachedOrganisation:
         self.deployments.load(cursor, limit_bytes, period)
         self.incidents.load(cursor, limit_bytes - self.deployments.nbytes, period)
 
-    def has(self, wanted: Wanted) -> bool:
+    def has(self, wanted: LoadOptions) -> bool:
         """Whether it can answer."""
         has_stages = self.deployments.has_stages or not wanted.stages
         return has_stages and self.deployments.has_tags(wanted.tags)
 
-    def load_extras(self, cursor: Cursor, wanted: Wanted, limit_bytes: float) -> None:
+    def load_extras(self, cursor: Cursor, wanted: LoadOptions, limit_bytes: float) -> None:
         """Reads what is not always held, unless it is then more than the limit."""
         if wanted.stages and self.nbytes + self.deployments.stage_bytes <= limit_bytes:
             self.deployments.load_stages(cursor)
@@ -92,10 +92,10 @@ class ColumnCache:
         """About how much memory is taken."""
         return self._kept.size
 
-    def snapshots(self, cursor: Cursor, org: Organisation, wanted: Wanted) -> Snapshots:
+    def snapshots(self, cursor: Cursor, org: Organisation, wanted: LoadOptions) -> Snapshots:
         """All events of the organisation that the cursor sees.
 
-        Raises `TooLarge` where they are more than may be kept, `Overtaken` where another thread
+        Raises `TooLarge` where they are more than may be kept, `StaleRead` where another thread
         or another server has shown newer ones.
         """
         with self._lock:
@@ -108,13 +108,15 @@ class ColumnCache:
                 raise TooLarge
             return kept.snapshots()
 
-    def _up_to_date(self, cursor: Cursor, org: Organisation, wanted: Wanted) -> _CachedOrganisation:
+    def _up_to_date(
+        self, cursor: Cursor, org: Organisation, wanted: LoadOptions
+    ) -> _CachedOrganisation:
         """What is kept, as of now; without what is wanted besides if that makes it too large."""
         oldest, newest = reach(cursor)
         with self._lock:
             kept = self._kept.get(org.key)
             if kept is not None and kept.number > newest:
-                raise Overtaken
+                raise StaleRead
             # Until it is up to date nobody may find it: whatever ends this may leave it in between.
             self._kept.forget(org.key)
         if kept is None or kept.number + 1 < oldest:
@@ -149,7 +151,9 @@ class ColumnCache:
         self._too_large[org.key] = newest + changes
 
 
-def load_period(cursor: Cursor, org: Organisation, wanted: Wanted, period: Period) -> Snapshots:
+def load_period(
+    cursor: Cursor, org: Organisation, wanted: LoadOptions, period: Period
+) -> Snapshots:
     """The events of one period alone, for one question."""
     kept = _CachedOrganisation(org)
     kept.load(cursor, float("inf"), period)

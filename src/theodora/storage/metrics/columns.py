@@ -26,7 +26,7 @@ from theodora.storage.events.change_log import changed_since
 from theodora.storage.events.lookup import unindexed_elements
 from theodora.storage.events.tables import DEPLOYMENTS, FAILURES, EventTable, decode_texts
 from theodora.storage.events.terms import TAG_PREFIXES
-from theodora.storage.metrics.arrays import Column, Columns, Growing, keep_ragged
+from theodora.storage.metrics.arrays import Column, Columns, GrowableArray, keep_ragged
 
 C = TypeVar("C", DeploymentColumns, IncidentColumns)
 
@@ -108,8 +108,8 @@ class CachedEvents(ABC, Generic[C]):
     def __init__(self, org: Organisation) -> None:
         self._org = org
         self._period: Period | None = None
-        self._keys = Growing(np.int64)
-        self._instants_ns = Growing(np.int64)
+        self._keys = GrowableArray(np.int64)
+        self._instants_ns = GrowableArray(np.int64)
         self._is_there: Flags = np.zeros(0, np.bool_)
         self._fields: dict[str, Column | Columns] = {
             name: Columns() if name in self.table.arrays else Column() for name in self.fields
@@ -282,13 +282,13 @@ class CachedDeployments(CachedEvents[DeploymentColumns]):
 
     def __init__(self, org: Organisation) -> None:
         super().__init__(org)
-        self._verdicts = Growing(np.int8)
-        self._is_rework = Growing(np.bool_)
-        self._recoveries_ns = Growing(np.int64)
-        self._commit_offsets = Growing(np.int64)
+        self._verdicts = GrowableArray(np.int8)
+        self._is_rework = GrowableArray(np.bool_)
+        self._recoveries_ns = GrowableArray(np.int64)
+        self._commit_offsets = GrowableArray(np.int64)
         self._commit_offsets.extend(np.zeros(1, np.int64))
-        self._lead_times_ns = Growing(np.int64)
-        self._stages_ns: Growing[np.int64] | None = None
+        self._lead_times_ns = GrowableArray(np.int64)
+        self._stages_ns: GrowableArray[np.int64] | None = None
 
     @property
     def has_stages(self) -> bool:
@@ -309,7 +309,7 @@ class CachedDeployments(CachedEvents[DeploymentColumns]):
             counts, commits = decode_spans(spans)
             positions = self._by_key.find(np.array(keys, np.int64))
             stages[ranges(self._commit_offsets.taken[positions], counts)] = commits[:, 1:]
-        self._stages_ns = Growing(np.int64, (len(STAGES),))
+        self._stages_ns = GrowableArray(np.int64, (len(STAGES),))
         self._stages_ns.extend(stages)
 
     def drop_stages(self) -> None:
@@ -370,8 +370,8 @@ class CachedIncidents(CachedEvents[IncidentColumns]):
 
     def __init__(self, org: Organisation) -> None:
         super().__init__(org)
-        self._is_open = Growing(np.bool_)
-        self._restore_ns = Growing(np.int64)
+        self._is_open = GrowableArray(np.bool_)
+        self._restore_ns = GrowableArray(np.int64)
 
     def _columns(self, labels: Mapping[str, Labels]) -> IncidentColumns:
         return IncidentColumns(

@@ -16,7 +16,7 @@ from theodora.storage.engine.cursor import Cursor, in_equal_parts, placeholders
 from theodora.storage.engine.organisations import Organisation
 from theodora.storage.events.tables import DEPLOYMENTS
 from theodora.storage.metrics.columns import CachedDeployments, Snapshot
-from theodora.storage.metrics.filter import VERDICTS, Selecting, is_verdict
+from theodora.storage.metrics.filter import VERDICTS, QueryFilter, is_verdict
 
 COUNTED = frozenset({*CachedDeployments.fields, "change_failure"})
 """Fields whose values can be counted."""
@@ -41,7 +41,7 @@ class VerdictCounts(NamedTuple):
         return sum(self)
 
 
-class Glimpse(NamedTuple):
+class DeploymentSummary(NamedTuple):
     """What memory holds of a deployment, as its members have it."""
 
     finished_at_ns: int
@@ -52,7 +52,7 @@ class Glimpse(NamedTuple):
     """From when it finished until it was remedied."""
 
 
-class InPeriod:
+class PeriodCounts:
     """Looks at the deployments of one period. What is asked is told of those `tree` is true of.
 
     Periods that something is told by are parts of that one, and follow one on the other.
@@ -68,7 +68,7 @@ class InPeriod:
         self._snapshot = snapshot
         self._cursor = cursor
         self._org = org
-        self._selecting = Selecting(CachedDeployments, snapshot, cursor, org, period)
+        self._selecting = QueryFilter(CachedDeployments, snapshot, cursor, org, period)
 
     def count(self, tree: Query) -> int:
         """How many there are."""
@@ -137,14 +137,14 @@ class InPeriod:
         ]
         return sorted(found, key=lambda each: (-each.finished_at_ns, each.id))[:limit]
 
-    def glimpses(self, tree: Query, limit: int) -> list[Glimpse]:
+    def summaries(self, tree: Query, limit: int) -> list[DeploymentSummary]:
         """Newest first; of several that finished at one instant any may be left out."""
         columns, fields = self._snapshot.columns, self._snapshot.fields
         positions = self._newest(tree, limit)
         positions = positions[np.argsort(-columns.finished_at_ns[positions], kind="stable")][:limit]
         verdicts, recoveries_ns = columns.verdict[positions], columns.recovery_ns[positions]
         return [
-            Glimpse(*each)
+            DeploymentSummary(*each)
             for each in zip(
                 columns.finished_at_ns[positions].tolist(),
                 (None if each == PENDING else bool(each) for each in verdicts.tolist()),

@@ -42,7 +42,7 @@ VERDICTS: Sequence[Scalar] = (False, True)
 """What the codes of verdicts stand for, that of a pending one being that of no value."""
 
 
-class Selecting(Generic[C]):
+class QueryFilter(Generic[C]):
     """Selects among the events of one kind, of which those of one period matter.
 
     What a query is true of is found out once, whatever others it is a part of.

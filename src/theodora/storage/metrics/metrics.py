@@ -19,10 +19,16 @@ from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import Organisation
 from theodora.storage.events.tables import DEPLOYMENTS
 from theodora.storage.facts.settings import with_settings
-from theodora.storage.metrics.cache import ColumnCache, Overtaken, Snapshots, Wanted, load_period
+from theodora.storage.metrics.cache import (
+    ColumnCache,
+    LoadOptions,
+    Snapshots,
+    StaleRead,
+    load_period,
+)
 from theodora.storage.metrics.columns import GROUPED, CachedDeployments, CachedIncidents, TooLarge
-from theodora.storage.metrics.counts import COUNTED, InPeriod, ValueCounts
-from theodora.storage.metrics.filter import Selecting
+from theodora.storage.metrics.counts import COUNTED, PeriodCounts, ValueCounts
+from theodora.storage.metrics.filter import QueryFilter
 from theodora.storage.search.where import compile_where
 
 MEMORY_MIB = 512
@@ -56,7 +62,7 @@ class MetricsStore:
         tags = tuple(key for key in query.group_by if key not in GROUPED)
         asked = _Asked(
             org,
-            Wanted(tags, stages=query.stages),
+            LoadOptions(tags, stages=query.stages),
             tree,
             Period(query.previous_period.start_ns, query.period.end_ns),
         )
@@ -74,9 +80,9 @@ class MetricsStore:
             return self._database.read(partial(_count_in_table, org, period, tree, field, limit))
         return self.in_period(org, period, lambda those: those.values(tree, field, limit))
 
-    def in_period(self, org: Organisation, period: Period, look: Callable[[InPeriod], T]) -> T:
+    def in_period(self, org: Organisation, period: Period, look: Callable[[PeriodCounts], T]) -> T:
         """What `look` finds among the deployments of `period`, all at one moment."""
-        asked = _Asked(org, Wanted((), stages=False), _EVERYTHING, period)
+        asked = _Asked(org, LoadOptions((), stages=False), _EVERYTHING, period)
         return self._answered(asked, partial(_look, look))
 
     def _answered(self, asked: "_Asked", answer: "_Answer[T]") -> T:
@@ -84,7 +90,7 @@ class MetricsStore:
         for _ in range(_ATTEMPTS):
             try:
                 return self._database.read(partial(self._answer_kept, asked, answer))
-            except Overtaken:
+            except StaleRead:
                 continue
             except TooLarge:
                 break
@@ -98,7 +104,7 @@ class _Asked(NamedTuple):
     """Which events a question is about."""
 
     org: Organisation
-    wanted: Wanted
+    wanted: LoadOptions
     tree: Query
     period: Period
 
@@ -121,13 +127,15 @@ def _answer_alone(asked: _Asked, answer: _Answer[T], cursor: Cursor) -> T:
 def _select(asked: _Asked, cursor: Cursor, snapshots: Snapshots) -> _Selected:
     where = cursor, asked.org, asked.period
     return _Selected(
-        Selecting(CachedDeployments, snapshots.deployments, *where).selected(asked.tree),
-        Selecting(CachedIncidents, snapshots.incidents, *where).selected(asked.tree),
+        QueryFilter(CachedDeployments, snapshots.deployments, *where).selected(asked.tree),
+        QueryFilter(CachedIncidents, snapshots.incidents, *where).selected(asked.tree),
     )
 
 
-def _look(look: Callable[[InPeriod], T], asked: _Asked, cursor: Cursor, snapshots: Snapshots) -> T:
-    return look(InPeriod(snapshots.deployments, cursor, asked.org, asked.period))
+def _look(
+    look: Callable[[PeriodCounts], T], asked: _Asked, cursor: Cursor, snapshots: Snapshots
+) -> T:
+    return look(PeriodCounts(snapshots.deployments, cursor, asked.org, asked.period))
 
 
 def _count_in_table(

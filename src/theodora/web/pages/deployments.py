@@ -17,7 +17,7 @@ from theodora.report.charts import Count, day_histogram, slots_of
 from theodora.report.links import UNMEASURED, VERDICTS, deployment_path, path_of
 from theodora.report.scope import Scope
 from theodora.storage import Selection
-from theodora.storage.metrics.counts import InPeriod, ValueCounts, VerdictCounts
+from theodora.storage.metrics.counts import PeriodCounts, ValueCounts, VerdictCounts
 from theodora.web.pages.parts.clauses import clauses_of, joined, known_field, text_of
 from theodora.web.pages.parts.csv_download import Cell, csv_stream
 from theodora.web.pages.parts.facets import count_facets, count_production, facets
@@ -173,7 +173,7 @@ def _finished_at_ns(deployment: Deployment) -> int:
 
 
 def _counted(visit: Visit, tree: Query, buckets: Sequence[Bucket], *, with_facets: bool) -> _Counts:
-    def look(those: InPeriod) -> _Counts:
+    def look(those: PeriodCounts) -> _Counts:
         return _Counts(
             those.count(Everything()),
             count_facets(those, tree) if with_facets else (),

@@ -21,7 +21,7 @@ from theodora.report.charts import sparkline
 from theodora.report.figures import MOST_FAILURES, figures_of, newest_failed
 from theodora.report.intervals import ADVERBS, COLUMNS, interval_rows
 from theodora.report.scope import service_path
-from theodora.storage.metrics.counts import InPeriod
+from theodora.storage.metrics.counts import PeriodCounts
 from theodora.web.pages.first_run import has_no_event, show_first_run
 from theodora.web.pages.parts.clauses import known_field
 from theodora.web.pages.parts.csv_download import Cell, csv_download
@@ -189,7 +189,7 @@ def _title(visit: Visit) -> tuple[str, str]:
 def _look(visit: Visit, key: str, buckets: Sequence[Bucket]) -> _Looked:
     field, periods = known_field(key), [each.covered for each in buckets]
 
-    def look(those: InPeriod) -> _Looked:
+    def look(those: PeriodCounts) -> _Looked:
         courses = those.series(visit.scope.tree, field, periods)
         return _Looked(
             {

@@ -9,7 +9,7 @@ from theodora.query.fields import Scalar
 from theodora.query.operands import equals
 from theodora.report import wording
 from theodora.report.links import UNMEASURED
-from theodora.storage.metrics.counts import InPeriod, ValueCounts
+from theodora.storage.metrics.counts import PeriodCounts, ValueCounts
 from theodora.web.pages.parts.clauses import Choices, clauses_of, joined, known_field, text_of
 from theodora.web.pages.parts.reasons import judge_name
 from theodora.web.pages.shell.page import Visit
@@ -75,13 +75,13 @@ class Facet(NamedTuple):
     has_more: bool
 
 
-def count_production(those: InPeriod, tree: Query) -> int:
+def count_production(those: PeriodCounts, tree: Query) -> int:
     """Deployments to production, whatever the query says of environments."""
     others = Choices(tree, ENVIRONMENT.field).others
     return those.count(joined((*clauses_of(others), Production())))
 
 
-def count_facets(those: InPeriod, tree: Query) -> list[ValueCounts]:
+def count_facets(those: PeriodCounts, tree: Query) -> list[ValueCounts]:
     """The values of each; its counts ignore what the query says of its own field."""
     return [
         those.values(Choices(tree, facet.field).others, facet.field, MOST_VALUES + 2)

@@ -16,7 +16,7 @@ from theodora.report.charts.timeline import MOST_TILES, Shape
 from theodora.report.links import UNMEASURED, VERDICTS, deployment_path
 from theodora.report.scope import Scope
 from theodora.storage import Selection
-from theodora.storage.metrics.counts import Glimpse, InPeriod
+from theodora.storage.metrics.counts import DeploymentSummary, PeriodCounts
 from theodora.web.pages.parts.freshness import PENDING
 from theodora.web.pages.shell.page import Visit
 
@@ -53,9 +53,9 @@ def weeks_of(visit: Visit, scope: Scope) -> Weeks:
     return Weeks(chart, len(tiles), weeks if since_ns > start_ns else None)
 
 
-def _look(those: InPeriod, longest: Period, scope: Scope) -> tuple[int, list[Tile]]:
+def _look(those: PeriodCounts, longest: Period, scope: Scope) -> tuple[int, list[Tile]]:
     """From when on tiles are drawn, and these, newest first."""
-    every = those.glimpses(scope.tree, MOST_DEPLOYMENTS)
+    every = those.summaries(scope.tree, MOST_DEPLOYMENTS)
     since_ns = longest.start_ns
     if len(every) > MANY_DEPLOYMENTS:
         since_ns = max(since_ns, longest.end_ns - _full_weeks(every, longest.end_ns) * _WEEK_NS)
@@ -63,14 +63,14 @@ def _look(those: InPeriod, longest: Period, scope: Scope) -> tuple[int, list[Til
     return since_ns, _tiles(those, every, scope)
 
 
-def _full_weeks(every: Sequence[Glimpse], end_ns: int) -> int:
+def _full_weeks(every: Sequence[DeploymentSummary], end_ns: int) -> int:
     """Of many deployments fewer weeks are drawn: none that holds some which were not read."""
     if len(every) < MOST_DEPLOYMENTS:
         return FEWER_WEEKS
     return min(FEWER_WEEKS, max(1, (end_ns - every[-1].finished_at_ns) // _WEEK_NS))
 
 
-def _tiles(those: InPeriod, every: Sequence[Glimpse], scope: Scope) -> list[Tile]:
+def _tiles(those: PeriodCounts, every: Sequence[DeploymentSummary], scope: Scope) -> list[Tile]:
     """Of many only those that failed or are pending have words, unless they too are many."""
     if len(every) <= MOST_TILES:
         return [_told(each, scope) for each in those.newest(scope.tree, len(every))]
@@ -96,13 +96,13 @@ def _told(deployment: Deployment, scope: Scope) -> Tile:
     )
 
 
-def _tile(glimpse: Glimpse) -> Tile:
+def _tile(glimpse: DeploymentSummary) -> Tile:
     finished_at_ns, recovery_ns = glimpse.finished_at_ns, glimpse.recovery_ns
     remedied_at_ns = None if recovery_ns is None else finished_at_ns + recovery_ns
     return Tile(finished_at_ns, _shape(glimpse), "", "", remedied_at_ns)
 
 
-def _shape(deployment: Deployment | Glimpse) -> Shape:
+def _shape(deployment: Deployment | DeploymentSummary) -> Shape:
     """That it failed goes before its being a remedy: a remedy may fail too."""
     if deployment.change_failure:
         return "failed"
