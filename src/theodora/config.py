@@ -198,14 +198,14 @@ SETTINGS: tuple[Setting, ...] = (
         _integer,
         "a number",
         "720",
-        "How long somebody stays signed in to the dashboard without a request.",
+        "How long you stay signed in to the dashboard without a request.",
     ),
     Setting(
         "session_max_hours",
         _integer,
         "a number",
         "168",
-        "How long somebody stays signed in to the dashboard at all.",
+        "How long you stay signed in to the dashboard in total.",
     ),
     Setting(
         "git_folder",

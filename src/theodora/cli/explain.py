@@ -117,7 +117,7 @@ def _failure(explained: FailureExplained) -> Iterator[str]:
     yield f"Change failure: {_SAID[explained.change_failure]} (by {explained.decided_by})"
     yield from map(_remedied_by, explained.marked_by)
     if explained.override:
-        yield f"  by hand: {_override(explained.override)}"
+        yield f"  override: {_override(explained.override)}"
     for incident in explained.incident_ids:
         yield f"  incident {incident} names it"
     if remediation := explained.remediation:
@@ -127,7 +127,7 @@ def _failure(explained: FailureExplained) -> Iterator[str]:
 def _type(explained: TypeExplained) -> Iterator[str]:
     yield f"Deployment type: {explained.deployment_type}"
     if explained.given_by:
-        yield f"  by hand: {_override(explained.given_by)}"
+        yield f"  override: {_override(explained.given_by)}"
     for rule in explained.rules:
         yield f"  rule {rule.rule}: {rule.meaning}"
         for match in rule.matches:

@@ -38,7 +38,7 @@ _MAX_LIMIT = 1_000_000
     default=10,
     show_default=True,
     type=click.IntRange(1, _MAX_LIMIT),
-    help="How many events at the most.",
+    help="Maximum number of events.",
 )
 @click.option(
     "--sort", default="-started_at", show_default=True, help="A field; - in front: descending."

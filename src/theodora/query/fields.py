@@ -250,7 +250,7 @@ FIELDS: tuple[Field, ...] = (
     _deployments(
         "failed_by",
         Type.TEXT,
-        "What says that it failed: a rule's id, `incident`, or `override` for a verdict by hand.",
+        "What marked it as failed: a rule's id, `incident` or `override`.",
         lambda d: d.failed_by,
         "failed_by",
     ),
@@ -264,7 +264,7 @@ FIELDS: tuple[Field, ...] = (
     _deployments(
         "number_of_commits",
         Type.NUMBER,
-        "How many commits the deployment put out.",
+        "How many commits the deployment shipped.",
         lambda d: d.number_of_commits,
         "number_of_commits",
     ),

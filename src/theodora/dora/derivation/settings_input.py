@@ -37,7 +37,7 @@ def read_settings(given: JsonObject, *, of_service: bool = False) -> dict[str, A
     for name, value in given.items():
         read = MEMBERS.get(name)
         if of_service and name in ORGANISATION_MEMBERS:
-            found.append(Problem("is set for the whole organisation, not for a service", (name,)))
+            found.append(Problem("is set for the organisation, not for a service", (name,)))
         elif read is None:
             found.append(Problem(f'must be one of "{" ".join(MEMBERS)}"', (name,)))
         elif value is not None or name in _MAY_BE_NULL:

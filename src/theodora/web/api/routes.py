@@ -71,7 +71,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         name="ExplainDORADeployment",
-        summary="Tell why a deployment is taken for what it is",
+        summary="Explain why a deployment counts as failed or OK",
         method="GET",
         paths=("/api/v2/dora/deployments/{id}/explanation",),
         handler=explanations.explain_deployment,
@@ -82,7 +82,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         name="GetDORADeploymentVerdict",
-        summary="Tell what was said of a deployment by hand, by whom, when and why",
+        summary="Get the verdict override of a deployment and its history",
         method="GET",
         paths=("/api/v2/dora/deployments/{id}/verdict",),
         handler=overrides.get_override,
@@ -93,7 +93,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         name="PutDORADeploymentVerdict",
-        summary="Say of a deployment whether it failed, and why one thinks so",
+        summary="Override the verdict of a deployment",
         method="PUT",
         paths=("/api/v2/dora/deployments/{id}/verdict",),
         handler=overrides.put_override,
@@ -104,7 +104,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         name="DeleteDORADeploymentVerdict",
-        summary="Take back what was said of a deployment by hand, so that the rules decide",
+        summary="Remove the verdict override of a deployment",
         method="DELETE",
         paths=("/api/v2/dora/deployments/{id}/verdict",),
         handler=overrides.delete_override,
@@ -148,7 +148,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         name="PutDORASettings",
-        summary="Set what holds for every service that says nothing else",
+        summary="Set the default settings for all services",
         method="PUT",
         paths=("/api/v2/dora/settings",),
         handler=settings.put_settings,
@@ -159,7 +159,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         name="PreviewDORASettings",
-        summary="Tell which deployments settings of the organisation would change",
+        summary="Preview which deployments new organisation settings would change",
         method="POST",
         paths=("/api/v2/dora/settings/preview",),
         handler=settings.preview_settings,
@@ -170,7 +170,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         name="GetDORARetention",
-        summary="Get for how many days events are kept",
+        summary="Get the retention limit in days",
         method="GET",
         paths=("/api/v2/dora/settings/retention",),
         handler=retention.get_retention,
@@ -181,7 +181,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         name="PutDORARetention",
-        summary="Set for how many days events are kept; null keeps them for ever",
+        summary="Set the retention limit in days; null keeps events for ever",
         method="PUT",
         paths=("/api/v2/dora/settings/retention",),
         handler=retention.put_retention,
@@ -191,7 +191,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         name="PreviewDORARetention",
-        summary="Tell how many events would go if they were kept for so many days",
+        summary="Preview how many events a retention limit would delete",
         method="POST",
         paths=("/api/v2/dora/settings/retention/preview",),
         handler=retention.preview_retention,
@@ -201,7 +201,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         name="ListDORAServices",
-        summary="List the services known, with their teams and production environments",
+        summary="List known services with their teams and production environments",
         method="GET",
         paths=("/api/v2/dora/settings/services",),
         handler=settings.list_services,
@@ -223,7 +223,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         name="PutDORAServiceSettings",
-        summary="Set what holds for a service",
+        summary="Set the settings of a service",
         method="PUT",
         paths=("/api/v2/dora/settings/services/{service}",),
         handler=settings.put_settings,
@@ -234,7 +234,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         name="PreviewDORAServiceSettings",
-        summary="Tell which deployments settings of a service would change",
+        summary="Preview which deployments new settings of a service would change",
         method="POST",
         paths=("/api/v2/dora/settings/services/{service}/preview",),
         handler=settings.preview_settings,
@@ -348,7 +348,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         name="ValidateV2",
-        summary="Validate an API key and tell whose it is",
+        summary="Validate an API key and get its organisation",
         method="GET",
         paths=("/api/v2/validate",),
         handler=validation.validate_v2,
@@ -371,7 +371,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         name="SearchCommits",
-        summary="Tell which of some commits have been uploaded",
+        summary="Get which of some commits have been uploaded",
         method="POST",
         paths=("/api/v2/git/repository/search_commits",),
         handler=git_metadata.search_commits,

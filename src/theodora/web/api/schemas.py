@@ -102,7 +102,7 @@ _SENT_INSTANT: Schema = {
     "maximum": _MAX_INT64,
     "description": (
         "Unix time in seconds, milliseconds, microseconds or nanoseconds; "
-        "the unit is told by the magnitude."
+        "the magnitude determines the unit."
     ),
 }
 
@@ -698,7 +698,7 @@ _METRICS_PARAMETERS = (
     ),
     _choice(
         "stages",
-        "Whether `total` and `previous` tell how long each stage of lead times took.",
+        "Whether `total` and `previous` include the stages of lead times.",
         ("true", "false"),
         "false",
     ),
