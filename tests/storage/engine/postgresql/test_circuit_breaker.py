@@ -2,7 +2,8 @@
 
 import pytest
 from theodora.storage.postgresql import standing
-from theodora.storage.postgresql.standing import Standing
+
+from theodora.storage.engine.postgresql.circuit_breaker import Standing
 
 
 class Clock:

@@ -1,9 +1,9 @@
 """When a session is due for what, and which ones are forgotten."""
 
 import pytest
-from theodora.storage.sessions import RENEWED_AFTER_NS, SECOND_NS
 
 from theodora.storage import Key, Organisation, Session, SessionLimits, Store
+from theodora.storage.access.sessions import RENEWED_AFTER_NS, SECOND_NS
 
 LIMITS = SessionLimits(idle_ns=1_000 * SECOND_NS, absolute_ns=5_000 * SECOND_NS)
 NOW_NS = 10**18

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-from theodora.dora.cells import order_by_cell
 from theodora.dora.columns import EVERY
+
+from theodora.dora.metrics.durations import order_by_cell
 
 
 @pytest.mark.parametrize("count", [10, 65_536, 65_537, 1_000_000, 2**33])
