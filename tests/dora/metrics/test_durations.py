@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from theodora.dora.columns import EVERY
 
+from theodora.dora.metrics.columns import EVERY
 from theodora.dora.metrics.durations import order_by_cell
 
 

@@ -1,8 +1,8 @@
 """A server that has failed rests, and is then tried by one caller at a time."""
 
 import pytest
-from theodora.storage.postgresql import standing
 
+from theodora.storage.engine.postgresql import circuit_breaker
 from theodora.storage.engine.postgresql.circuit_breaker import Standing
 
 
@@ -18,7 +18,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(standing, "time", clock)
+    monkeypatch.setattr(circuit_breaker, "time", clock)
     return clock
 
 
