@@ -1,7 +1,7 @@
 """Reads events from their documents: the attributes of the API's JSON, checked by rules.
 
 Every rule that one pass can check is checked and every problem is listed, in the order of
-`Rule`: a caller mends a document once, not problem by problem.
+`Rule`: a caller fixes a document once, not problem by problem.
 """
 
 import re
@@ -18,7 +18,7 @@ from theodora.events.values import Deployment, Failure, Git
 INSTANT = "a Unix timestamp or a date-time with an offset, such as 2025-10-01T10:00:00Z"
 
 MAX_PROBLEMS = 50
-"""Problems listed for one document at the most."""
+"""Most problems listed for one document."""
 
 _MAX_TAGS = 100
 _MAX_TAG_CHARACTERS = 200

@@ -13,7 +13,7 @@ Place: TypeAlias = tuple[str, ...]
 """The way to a member; `*` stands for every item of an array."""
 
 MOST_UNKNOWN = 20
-"""Unknown members that are told of one document at the most."""
+"""Most unknown members reported for one document."""
 _ITEMS = "*"
 _ALIKE = 0.75
 

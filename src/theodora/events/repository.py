@@ -156,7 +156,7 @@ def _authority(rest: str) -> str:
 
 
 def _end_in_authority(rest: str, authority: str, *, has_scheme: bool) -> int:
-    """The same, as far as it is in the authority alone."""
+    """The end of the credentials, if the authority has any."""
     if has_scheme:
         return authority.rfind("@") + 1
     # In `git@host:app@v2` the second `@` is in the path of an ssh host.
@@ -215,7 +215,7 @@ _SERVER_CONTEXTS = frozenset(("bitbucket", "stash"))
 
 @lru_cache(maxsize=4096)
 def match_key(id_: str) -> str:
-    """What the ids of one repository have in common, as far as its host is known.
+    """The part that ids of one repository share, for known hosts.
 
     `ssh.github.com/Org/App` → `github.com/org/app`. Bitbucket Server has `/scm/` in https URLs
     alone, Gerrit `/a/` in those of people who have signed in, Azure DevOps four forms in all.

@@ -24,7 +24,7 @@ _FAILURE_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "dora_failure")
 
 
 class Git(msgspec.Struct, frozen=True, gc=False):
-    """The commit a deployment put out, or a failure was seen on."""
+    """The commit that a deployment shipped, or that a failure was seen on."""
 
     commit_sha: str
     """40 to 64 lower-case hexadecimal digits."""

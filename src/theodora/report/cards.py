@@ -14,7 +14,7 @@ from theodora.report.scope import Scope
 from theodora.report.wording import NARROW, Movement, Part
 
 FAILED = "change_failure:true"
-MENDING = "(deployment_type:(rollback OR rollforward) OR rework:true)"
+REWORK = "(deployment_type:(rollback OR rollforward) OR rework:true)"
 WITH_COMMITS = "change_lead_time:*"
 
 
@@ -96,7 +96,7 @@ def _cards(report: GroupReport, course: Sequence[BucketMetrics], scope: Scope) -
         f"{wording.of_all(rework.rework, rework.evaluated)} evaluated"
         if rework.evaluated
         else _nothing_judged(now),
-        MENDING,
+        REWORK,
     )
 
 

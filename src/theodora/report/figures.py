@@ -9,7 +9,7 @@ from theodora.dora.metrics.report import GroupReport
 from theodora.events import Deployment
 from theodora.query import all_of, parse
 from theodora.report import wording
-from theodora.report.cards import FAILED, MENDING, WITH_COMMITS
+from theodora.report.cards import FAILED, REWORK, WITH_COMMITS
 from theodora.report.charts import (
     Recovery,
     deployments_chart,
@@ -82,7 +82,7 @@ def figures_of(report: GroupReport, scope: Scope, failed: Sequence[Deployment]) 
             "Deployment rework rate",
             rework,
             rework_rate_of,
-            MENDING,
+            REWORK,
             "rollbacks, rollforwards, rework",
             (10, 9),
         ),

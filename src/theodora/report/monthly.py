@@ -25,7 +25,7 @@ MONTHS = 12
 """Months whose course is shown, the month itself included."""
 
 MOST_ROWS = 50
-"""Failed deployments that are listed at the most."""
+"""Most failed deployments that are listed."""
 
 
 class ServiceRow(NamedTuple):

@@ -54,7 +54,7 @@ _READABLE = ":,()*@"
 
 @dataclass(frozen=True, slots=True)
 class Defaults:
-    """What holds where a URL says nothing."""
+    """Defaults for what a URL does not set."""
 
     query: str = ""
     zone: str = "UTC"

@@ -2,7 +2,7 @@
 
 Eight services of four teams: one gets better month by month, one is flaky, one takes days for
 a change, two share a repository, one comes without commits. What went wrong is rolled back,
-reverted or mended, and some verdicts were corrected by hand.
+reverted or fixed, and some verdicts were corrected by hand.
 """
 
 import random
@@ -206,7 +206,7 @@ def _with_remedy(
 
 
 def _mending(kind: StepKind, service: Service, release: _Step, at: datetime) -> Change:
-    """A change that undoes or mends what the release brought, quickly."""
+    """A quick change that reverts or fixes the release."""
     broken = release.changes[-1]
     span = at - release.at
     title = f'Revert "{broken.title}"' if kind == "revert" else f"Mend {service.things[0]}"

@@ -24,7 +24,7 @@ class Service:
     minutes: float
     """A deployment's usual length."""
     trouble: tuple[float, float]
-    """Share of deployments to production that have to be undone or mended."""
+    """Share of deployments to production that are rolled back or fixed."""
     lead_hours: tuple[float, float]
     """The usual time from the first commit of a change to its merge."""
     things: tuple[str, ...]
@@ -172,7 +172,7 @@ class DemoOverride:
 
     service: str
     failed: bool
-    """What is said of one that the rules take for the opposite."""
+    """The verdict that overrides what the rules found."""
     place: float
     """Which of those, as a share of all from the first to the last."""
     by: str

@@ -1,4 +1,4 @@
-"""Tags of a repository as deployments: each tag is a version that was put out."""
+"""Tags of a repository as deployments: each tag is a released version."""
 
 import msgspec
 

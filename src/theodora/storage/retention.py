@@ -39,7 +39,7 @@ MAX_DAYS = 36_500
 _LOOKED_AT_IN_A_ROUND = 50_000
 """Of the old events of one organisation, the oldest."""
 _REMOVED_AT_ONCE = 64
-"""Events removed in one transaction at the most: ingest waits for no longer."""
+"""Most events deleted in one transaction: ingest waits for no longer."""
 _ROUND_SECONDS = 3_600.0
 _REST_FOR_WORK = 4
 
@@ -75,7 +75,7 @@ class Retention:
         return self._database.write(partial(_put, org, days))
 
     def preview(self, org: Organisation, days: int | None, now_ns: int) -> Old:
-        """How many events would go if they were kept for so many days, at the most."""
+        """The most events that a limit of so many days would delete."""
         if days is None:
             return Old(0, 0)
         return self._database.read(partial(_count_old, org, now_ns - days * DAY_NS))

@@ -25,7 +25,7 @@ def time_to_restore_ns(incident: Failure) -> int | None:
 
 
 def has_negative_span(incident: Failure) -> bool:
-    """Whether it ends before it starts: shown as a flag, and kept out of every statistic."""
+    """Whether it ends before it starts: shown as a flag, and excluded from every statistic."""
     return incident.finished_at_ns is not None and incident.finished_at_ns < incident.started_at_ns
 
 

@@ -62,12 +62,12 @@ def glob_problem(glob: str) -> str | None:
     segments = [segment for segment in plain.split("/") if segment not in {"", "."}]
     if ".." in segments:
         return "can match no path: paths start at the root of the repository, without .."
-    mended = "/".join(segments)
-    if plain.endswith(("/", "/.")) and mended:
-        mended += "/**"
-    if mended == plain:
+    repaired = "/".join(segments)
+    if plain.endswith(("/", "/.")) and repaired:
+        repaired += "/**"
+    if repaired == plain:
         return None
-    instead = "!" * glob.startswith("!") + (mended or "**")
+    instead = "!" * glob.startswith("!") + (repaired or "**")
     return f'can match no path, as these have no / at an end and no . alone: write "{instead}"'
 
 

@@ -12,7 +12,7 @@ from theodora.events import DeploymentType, Failure, MatchKeys, Remediation, Rem
 
 
 class _Recovery(msgspec.Struct, frozen=True, gc=False):
-    """What remedied a failure, as far as it is known."""
+    """The remediation of a failure, with the parts that are known."""
 
     remediation: Remediation | None = None
     time_ns: int | None = None

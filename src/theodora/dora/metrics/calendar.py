@@ -121,7 +121,7 @@ UTC_CALENDAR = Calendar()
 def _offsets(zone: tzinfo, first_sec: int, last_sec: int) -> Sequence[tuple[int, int]]:
     """From when on clocks were how many seconds ahead of UTC, up to the last instant.
 
-    A day is taken to have one change at the most.
+    Assumes at most one change in a day.
     """
     offset_sec = _offset_sec(zone, first_sec)
     found = [(first_sec, offset_sec)]

@@ -84,7 +84,7 @@ class Selected(Generic[C]):
 
 
 def chosen(flags: Flags) -> Flags | slice:
-    """What chooses the places that are flagged; where all are, as quickly as may be."""
+    """An index that selects flagged rows; a full slice when all are (fast path)."""
     return EVERY if flags.all() else flags
 
 

@@ -58,7 +58,7 @@ class ChangeFailureRate(msgspec.Struct, frozen=True, gc=False):
 
 
 class DeploymentReworkRate(msgspec.Struct, frozen=True, gc=False):
-    """Deployments made to mend, of those with a verdict (DORA 2024: rework rate)."""
+    """Rework deployments (unplanned fixes), of those with a verdict (DORA 2024: rework rate)."""
 
     value: float | None
     low: float | None
@@ -95,7 +95,7 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
 
     metrics: Metrics
     days: float
-    """The length of the period, as far as it has passed."""
+    """The part of the period that has passed."""
     lead_times: Durations
     recovery_times: Durations
     times_to_restore: Durations

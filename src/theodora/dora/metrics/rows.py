@@ -38,7 +38,7 @@ class DeploymentRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def is_rework(self) -> bool:
-        """Whether it was made to mend and not to deliver (DORA 2024: deployment rework rate)."""
+        """Whether it is an unplanned fix (DORA 2024: deployment rework rate)."""
         return self.deployment_type != "standard" or REWORK_TAG in self.custom_tags
 
 

@@ -22,11 +22,11 @@ _INT64 = 2.0**63
 _HALF = 32
 """Bits."""
 _TURN = 2.0**64
-"""After so many, whole numbers of 64 bits begin anew."""
+"""The number of 64-bit integers: arithmetic wraps around here."""
 
 
 class Distribution(msgspec.Struct, frozen=True, gc=False):
-    """What is said of a set of durations, in seconds."""
+    """Count, mean and percentiles of durations, in seconds."""
 
     n: int = 0
     mean: float | None = None

@@ -46,7 +46,7 @@ class Periods:
         self._starts = np.array([each.start_ns for each in periods], np.int64)
         self._ends = np.array([each.end_ns for each in periods], np.int64)
         self.days = [each.days(as_of_ns) for each in periods]
-        """The length of each, as far as it has passed."""
+        """The part of each that has passed."""
         self._calendar = calendar
 
     def __len__(self) -> int:

@@ -23,9 +23,9 @@ Received = Literal["deployment", "failure", "commits", "verdict", "user_activity
 """What keys send: packs are `commits`."""
 
 KEPT_REFUSALS = 200
-"""Rows of refused requests that an organisation has at the most; the oldest go."""
+"""Most rows of refused requests for an organisation; the oldest are deleted."""
 KEPT_IGNORED = 200
-"""Rows of ignored members that an organisation has at the most; those sent least often go."""
+"""Most rows of ignored members for an organisation; the rarest are deleted."""
 KEPT_IGNORED_OF_KEY = 50
 """The same for one key, so that its random names cannot displace what others send."""
 _FORGOTTEN_AFTER_NS = 90 * 86_400 * 10**9

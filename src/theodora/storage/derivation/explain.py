@@ -127,7 +127,7 @@ class Explanations:
         return _Read(key, newest, deployments, keys, names, facts.sequence, known)
 
     def _derived(self, read: _Read) -> _Known:
-        """What is known, derived anew unless everything that it follows from is the same."""
+        """The derivation, computed again unless none of its inputs changed."""
         known = read.known
         if known and _are_same(known, read):
             known = known._replace(number=read.number, keys=read.keys)

@@ -18,7 +18,7 @@ _SELECT: LiteralString = f"SELECT e.key, {DEPLOYMENTS.select} FROM "
 
 
 class Link(NamedTuple):
-    """The remediation that the rules find for a deployment that is judged by hand."""
+    """The remediation that the rules find for an overridden deployment."""
 
     id: str | None = None
     type: str | None = None
@@ -31,7 +31,7 @@ class Facts(NamedTuple):
     """By the keys of their rows, with what was derived of them last."""
     sequence: DeploymentSequence
     linked: Mapping[int, Link]
-    """What was found last, by the keys of the deployments judged by hand."""
+    """The last results, by the keys of the overridden deployments."""
 
 
 class _Verdicts(NamedTuple):

@@ -3,7 +3,7 @@
 Reading, deriving and writing are three steps. Reading takes one snapshot; deriving takes as
 long as it takes and holds nothing up; writing takes small transactions, and in each makes
 sure that it undoes nothing that has come meanwhile. The marks go with the last of them, so
-that whatever ends in between is begun anew.
+that whatever ends in between starts again.
 """
 
 import threading
@@ -83,7 +83,7 @@ Want = Callable[[Organisation, str], None]
 """Told of a repository with this id whose commits are wanted."""
 
 _ROWS_AT_ONCE = 256
-"""Deployments written in one transaction at the most: ingest waits for no longer."""
+"""Most deployments written in one transaction: ingest waits for no longer."""
 _READ_ONE_BY_ONE = 256
 """Of more changed deployments than this the whole sequence is read again."""
 _REMEMBERED_DEPLOYMENTS = 100_000
@@ -126,7 +126,7 @@ class _Known(NamedTuple):
 
 
 class _StaleDerivation(Exception):
-    """Something has come meanwhile that asks for deriving anew."""
+    """A change arrived meanwhile, so the derivation must run again."""
 
 
 class Derivations:
@@ -255,7 +255,7 @@ class Derivations:
             want(key.org, repository_id)
 
     def _read(self, key: SequenceKey, changed: Changed, cursor: Cursor) -> tuple[Facts, _Known]:
-        """What there is now, from memory as far as it has not changed."""
+        """The current inputs; unchanged ones come from memory."""
         known = self._read_sequence(cursor, key, changed)
         keys = match_keys(cursor, key.org)
         repositories = {
@@ -438,7 +438,7 @@ def _lacking(facts: Facts, changed: Changed, derived: Iterable[Derived]) -> set[
 def _new_links(
     keys: Mapping[str, int], facts: Facts, derived: Iterable[Derived]
 ) -> list[tuple[int, Link]]:
-    """The remediations that the rules find for those judged by hand, where they are others."""
+    """Remediations that the rules find for overridden deployments, if they have changed."""
     found = {keys[each.deployment.id]: _link(each) for each in derived if each.verdict.override}
     return [(key, link) for key, link in found.items() if facts.linked.get(key) != link]
 

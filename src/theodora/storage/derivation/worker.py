@@ -17,7 +17,7 @@ _LONGEST_REST_SECONDS = 2.0
 _PAUSE_SECONDS = 0.5
 """How long no deployment of a growing sequence has to come before it is derived."""
 _LONGEST_WAIT_SECONDS = 30.0
-"""How long a sequence that goes on growing waits at the most."""
+"""Longest wait of a sequence that keeps growing."""
 _FLOOD = 64
 """Deployments of one sequence that wait to be derived when more are likely to follow."""
 

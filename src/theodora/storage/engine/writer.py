@@ -23,7 +23,7 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 _GROUP_LIMIT = 256
-"""Writes in one commit at the most, so that the first of a flood is not kept waiting."""
+"""Most writes in one commit, so that the first of a flood does not wait long."""
 _UPKEEP_AFTER = 512
 """Writes after which upkeep is due even though more are waiting."""
 _IDLE_SECONDS = 0.05

@@ -12,7 +12,7 @@ from theodora.storage.engine.organisations import Organisation
 from theodora.storage.events.tables import EventTable
 
 KEPT = 100_000
-"""Changes in the log at the least, once there have been as many."""
+"""Fewest changes that stay in the log, once it has had as many."""
 _PRUNED_AT_ONCE = 1_000
 
 

@@ -23,7 +23,7 @@ WHOLE_ORGANISATION = ""
 """In the place of a service."""
 
 _AT_ONCE = 256
-"""Failures seen to in one transaction at the most."""
+"""Most failures updated in one transaction."""
 
 
 class _Team(msgspec.Struct):

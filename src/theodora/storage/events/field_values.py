@@ -19,7 +19,7 @@ def posted_values(
     after: str = "",
     limit: int = MAX_VALUES,
 ) -> list[str]:
-    """The values of a posted field, in order of code points, `limit` of them at the most.
+    """At most `limit` values of a posted field, in order of code points.
 
     Only those above `after`. The time it takes grows with the values, not with the events.
     """

@@ -17,7 +17,7 @@ from theodora.storage.events.tables import E, EventTable
 from theodora.storage.events.terms import TAG_PREFIXES, Term, tag_numbers, terms
 
 BATCH = 512
-"""Events indexed at once at the most; readers rarely find more above the watermark."""
+"""Most events indexed at once; readers rarely find more above the watermark."""
 
 _TERMS_AT_ONCE = 64
 

@@ -275,7 +275,7 @@ class Rows(Generic[E]):
 
 @dataclass(frozen=True, slots=True)
 class _There(Generic[E]):
-    """An event that is there, as far as it tells where another one belongs."""
+    """The attributes of a stored event that decide where another one belongs."""
 
     identity: str
     given_id: str | None

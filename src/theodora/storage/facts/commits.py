@@ -115,7 +115,7 @@ class Commits:
         return self._database.read(read)
 
     def without_paths(self, org: Organisation, repository_id: str, limit: int) -> list[str]:
-        """SHAs, `limit` at the most, of uploaded commits whose changed paths are not known."""
+        """At most `limit` SHAs of uploaded commits whose changed paths are not known."""
 
         def read(cursor: Cursor) -> list[str]:
             statement: LiteralString = (

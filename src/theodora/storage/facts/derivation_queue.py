@@ -92,7 +92,7 @@ def queue_repository(cursor: Cursor, org: Organisation, repository_id: str) -> N
 
 
 def queue_service(cursor: Cursor, org: Organisation, service: str) -> None:
-    """What holds for the service in every env has changed."""
+    """The service's settings have changed, for every env."""
     cursor.execute(
         "INSERT INTO marks (org, kind, service, marked_at_ns) VALUES (?, 'service', ?, ?)",
         (org.key, service, time.time_ns()),
@@ -100,7 +100,7 @@ def queue_service(cursor: Cursor, org: Organisation, service: str) -> None:
 
 
 def queue_organisation(cursor: Cursor, org: Organisation) -> None:
-    """What holds for every service has changed."""
+    """The settings of every service have changed."""
     cursor.execute(
         "INSERT INTO marks (org, kind, marked_at_ns) VALUES (?, 'organisation', ?)",
         (org.key, time.time_ns()),

@@ -184,7 +184,7 @@ def relink(
     org: Organisation,
     changed: Iterable[Stored[Deployment]],
 ) -> None:
-    """Settles anew every verdict that is about one of `changed`, or names one as the remedy.
+    """Settles again every verdict that is about one of `changed`, or names one as the fix.
 
     `changed` holds the deployment as it was and as it is.
     """

@@ -61,7 +61,7 @@ class Overrides:
     def delete(self, org: Organisation, id_: str, author: OverrideAuthor = NOBODY) -> Future[None]:
         """Takes the verdict back, so that the rules decide.
 
-        What they say is derived anew; until then there is no verdict, unless they are known to
+        Their effects are derived again; until then there is no verdict, unless they are known to
         have found a failure. Raises `NotFound` where there is no deployment or no verdict.
         """
 

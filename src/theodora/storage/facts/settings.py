@@ -21,14 +21,14 @@ from theodora.storage.facts.derivation_queue import queue_organisation, queue_se
 from theodora.storage.facts.match_keys import match_keys
 
 MAX_SERVICES = 1_000
-"""Services listed at once at the most."""
+"""Most services listed at once."""
 
 Given = dict[str, Any]
 """Members of `ServiceSettings` by name, as JSON has them; those left out are not set here."""
 
 
 class KnownService(NamedTuple):
-    """A service that events or settings name, what was set for it and what holds."""
+    """A service that events or settings name, with its own and its effective settings."""
 
     name: str
     given: Given
@@ -46,7 +46,7 @@ class Settings:
         return self._database.read(lambda cursor: given_settings(cursor, org, service))
 
     def effective(self, org: Organisation, service: str) -> ServiceSettings:
-        """What holds for the service: its own settings, the organisation's, the defaults."""
+        """The effective settings: the service's own, the organisation's, the defaults."""
         return self._database.read(lambda cursor: effective_settings(cursor, org, service))
 
     def services(
@@ -54,7 +54,7 @@ class Settings:
     ) -> list[KnownService]:
         """The services that events or settings name, in order of code points.
 
-        `limit` at the most of those whose names come after `after`.
+        at most `limit` of those whose names come after `after`.
         """
         return self._database.read(lambda cursor: _services(cursor, org, after, limit))
 

@@ -48,7 +48,7 @@ class GrowableArray(Generic[D]):
         self._move(self.taken[positions], len(positions))
 
     def _move(self, values: NDArray[D], size: int) -> None:
-        """Takes an array of its own for so many values at the least, with room for some more."""
+        """Allocates an array of its own for at least so many values, with spare room."""
         self._array = np.empty((size + size // _ROOM + 1, *values.shape[1:]), values.dtype)
         self._array[: len(values)] = values
         self._size = len(values)

@@ -1,7 +1,7 @@
 """Events of one organisation in memory, as the columns that metrics are computed from.
 
 Read from the database as a whole, then kept in step with the log of changes: what has changed
-is struck out and put at the end anew. Snapshots share arrays with what they were taken of,
+is struck out and appended again. Snapshots share arrays with what they were taken of,
 and never change.
 """
 
@@ -81,9 +81,9 @@ class Snapshot(Generic[C]):
     keys: Ints
     """Of the events' rows."""
     fields: Mapping[str, Labels]
-    """Searchable fields by name, as far as they are held."""
+    """The cached searchable fields by name."""
     tags: Mapping[str, Labels]
-    """Custom tags by key, as far as they are held."""
+    """The cached custom tags by key."""
     is_there: Flags
     """Whether the event at a place has not been struck out."""
     by_key: PositionsByKey

@@ -117,7 +117,7 @@ class QueryFilter(Generic[C]):
         return matching[self._positions]
 
     def _keys(self, leaf: Leaf) -> Ints:
-        """The keys of the events of the period, at the least, that match."""
+        """The keys of matching events: at least those of the period."""
         table, cursor = self._kept.table, self._cursor
         term = self._term(leaf)
         if term is not None:

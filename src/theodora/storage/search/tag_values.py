@@ -16,12 +16,12 @@ from theodora.storage.events.terms import TAG_PREFIXES
 
 
 def tag_keys(cursor: Cursor, org: Organisation, limit: int) -> list[str]:
-    """The keys of tags in order, `limit` at the most."""
+    """At most `limit` keys of tags, in order."""
     key: LiteralString = "substr(found.term, 1, CAST(instr(found.term, ':') AS INTEGER) - 1)"
     found = {
         term[1:].partition(":")[0]
         for mark in TAG_PREFIXES
-        # What follows a colon begins with `;` at the least.
+        # What follows a colon begins with `;` or above.
         for term in leaps(cursor, DEPLOYMENTS, org, (mark, _after(mark)), f">= {key} || ';'", limit)
     }
     rest = unindexed_elements(DEPLOYMENTS, org)
@@ -32,7 +32,7 @@ def tag_keys(cursor: Cursor, org: Organisation, limit: int) -> list[str]:
 def tag_values(
     cursor: Cursor, org: Organisation, key: str, beginning: str, limit: int
 ) -> list[str]:
-    """The values of tags with a key that begin so, in order, `limit` at the most."""
+    """At most `limit` values of tags with a key that begin so, in order."""
     found: set[str] = set()
     for mark in TAG_PREFIXES:
         start = f"{mark}{key}:"

@@ -22,7 +22,7 @@ _SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _URL = ("meta", "repository_url")
 _MAX_URL_CHARACTERS = 2_048
 _INCOMPLETE = 20_000
-"""Commits of earlier packs that are looked at again with a later one, at the most."""
+"""Most commits of earlier packs that are checked again with a later one."""
 
 _STORED = Reply(204)
 

@@ -23,7 +23,7 @@ class RetentionAttributes(msgspec.Struct, frozen=True):
 
 
 class RetentionPreviewAttributes(msgspec.Struct, frozen=True):
-    """What keeping events for so many days would remove now, at the most."""
+    """The most events that a limit of so many days would delete now."""
 
     days: int | None
     deployments: int

@@ -18,11 +18,11 @@ PREVIEW_TYPE = "dora_settings_preview"
 SERVICE_TYPE = "dora_service"
 _ORGANISATION_ID = "organisation"
 _SHOWN = 1_000
-"""Deployments that a preview lists at the most; the counts are of all."""
+"""Most deployments that a preview lists; the counts are of all."""
 
 
 class SettingsAttributes(msgspec.Struct, frozen=True):
-    """What was set, and what holds together with the defaults."""
+    """The settings that were set, and the effective ones with defaults."""
 
     given: Given
     effective: ServiceSettings

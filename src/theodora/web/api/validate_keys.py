@@ -1,6 +1,6 @@
 """Whether keys are valid: what clients and command lines ask before they send anything.
 
-Whoever gets as far as these handlers has shown valid keys.
+Requests that reach these handlers have valid keys.
 """
 
 from theodora.web.api.wire import Resource, encode_data

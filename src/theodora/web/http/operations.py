@@ -36,7 +36,7 @@ class Request:
     timestamps: str
     """The server's own choice of form, or `auto`."""
     prometheus_groups: int
-    """How many services and environments one scrape gives at the most."""
+    """Most services and environments in one scrape."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from theodora.web.pages.shell.page import Answer, View, Visit
 PATH = "/data-health"
 LONG_LEAD_TIME_DAYS = 180
 _SHOWN = 100
-"""Rows of a table at the most."""
+"""Most rows of a table."""
 _CLOCKS_AGREE_NS = 300 * SECOND_NS
 """What finishes later than this after it was received was timed by another clock."""
 _DERIVED_WITHIN_NS = 60 * SECOND_NS

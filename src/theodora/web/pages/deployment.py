@@ -1,4 +1,4 @@
-"""One deployment: why it is judged as it is, what it brought, and where it counts."""
+"""The page of one deployment: its verdict and why, its commits, and its part in each metric."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress

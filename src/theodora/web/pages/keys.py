@@ -15,7 +15,7 @@ MAX_NAME = 200
 """Characters in the name of a key."""
 
 _SHOWN = 100
-"""Revoked keys that are listed at the most, the newest; those that hold are all listed."""
+"""Most revoked keys that are listed, newest first; valid keys are all listed."""
 
 
 class Asked(NamedTuple):

@@ -16,7 +16,7 @@ from theodora.query import Exists, Query, complement
 from theodora.query.fields import resolve
 from theodora.query.operands import equals
 from theodora.report.benchmark import PARAMETER, benchmark_of
-from theodora.report.cards import FAILED, MENDING, cards_of
+from theodora.report.cards import FAILED, REWORK, cards_of
 from theodora.report.charts import sparkline
 from theodora.report.figures import MOST_FAILURES, figures_of, newest_failed
 from theodora.report.intervals import ADVERBS, COLUMNS, interval_rows
@@ -226,6 +226,6 @@ def _rows(
             sparkline(courses.get(name, [0] * len(buckets)), last_is_partial=last_is_partial),
             scope.link("/deployments", query=query),
             scope.link("/deployments", query=scope.also(clause, FAILED)),
-            scope.link("/deployments", query=scope.also(clause, MENDING)),
+            scope.link("/deployments", query=scope.also(clause, REWORK)),
             last_deployment(visit, (tree, clause)),
         )

@@ -32,7 +32,7 @@ WEEKS = 12
 _TOLD = re.compile("[0-9]{1,9}(,[0-9]{1,9}){2}")
 """How many were marked failed, how many are, and of how many, as the preview told."""
 _SHOWN = 50
-"""Deployments that a preview lists at the most of each kind."""
+"""Most deployments of each kind that a preview lists."""
 
 RuleKind = Literal["linked", "static"]
 KINDS: Mapping[RuleKind, str] = {"linked": "linked_rules", "static": "static_rules"}

@@ -45,7 +45,7 @@ class Editing(NamedTuple):
     service: str
     fields: Mapping[str, str]
     inherited: ServiceSettings
-    """What holds where the form says nothing."""
+    """The settings that apply where a field is empty."""
     problems: Mapping[str, str]
 
 

@@ -125,7 +125,7 @@ class _Claims:
 
 
 def commits(cursor: Cursor) -> int:
-    """How many transactions have written, as far as this server knows."""
+    """The number of writing transactions that this server knows of."""
     return only_value(
         cursor.execute("SELECT coalesce(max(value), 0) FROM counters WHERE name = 'commits'")
     )

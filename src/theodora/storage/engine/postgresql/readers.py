@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 _CONNECTIONS = 10
 _RECONNECT_SECONDS = 5.0
-"""How long the pool goes on trying by itself; after that the next read has it begin anew, and
+"""How long the pool goes on trying by itself; after that the next read restarts it, and
 so comes through as soon as the server is back."""
 
 

@@ -53,7 +53,7 @@ def connect_reader(path: Path) -> apsw.Connection:
 
 
 def _prepared(connection: apsw.Connection) -> apsw.Connection:
-    # Without this SQLite prepares a statement anew for each set of bound values.
+    # Without this SQLite prepares a statement again for each set of bound values.
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
     register_functions(connection)
     connection.cursor_factory = _Cursor

@@ -12,7 +12,7 @@ from theodora.storage.facts.settings import WHOLE_ORGANISATION
 from theodora.web.api.metrics.question import Question
 
 MOST_CELLS = 50_000
-"""Sets of metrics in one answer at the most: groups times intervals."""
+"""Most sets of metrics in one answer: groups times intervals."""
 
 
 class Clock(msgspec.Struct, frozen=True):

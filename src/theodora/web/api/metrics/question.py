@@ -38,9 +38,9 @@ PARAMETERS = (
 DEFAULT_WEEKS = 12
 """Weeks that are looked at unless the request says otherwise, the running one included."""
 MOST_KEYS = 4
-"""Keys to group by at the most."""
+"""Most keys to group by."""
 MOST_GROUPED_BUCKETS = 1_000
-"""Intervals at the most where events are grouped."""
+"""Most intervals of a grouped answer."""
 
 _MOST_KEY_CHARACTERS = 200
 _LAST_NS = 2**63 - 1

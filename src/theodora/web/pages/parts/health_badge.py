@@ -57,7 +57,7 @@ class Attention(NamedTuple):
 
 
 class Watch:
-    """Looks at an organisation's data once a minute at the most, when somebody sees a page.
+    """Checks an organisation's data at most once a minute, when a page is shown.
 
     Memory is bounded: whoever has not been looked at for longest is forgotten first.
     """
