@@ -104,9 +104,9 @@ print("created", json.load(urllib.request.urlopen(request))["data"]["id"])
 PYTHON
 .venv/bin/theodora search service:fresh | grep fresh
 echo "make serve: the page answers, a deployment was sent and found"
-python3 -m venv "$HOME/theodora"
-"$HOME/theodora/bin/pip" install --quiet .
-"$HOME/theodora/bin/theodora" --version
+python3 -m venv "$HOME/theodora-server"
+"$HOME/theodora-server/bin/pip" install --quiet .
+"$HOME/theodora-server/bin/theodora" --version
 PROBE
 
 main
