@@ -100,8 +100,8 @@ def deployments(
 
     The members are those of the API. Instants are Unix timestamps or date-times with an offset.
     CSV may be separated by commas, semicolons or tabs, and names its columns as the members;
-    several values of a cell stand between commas. A line that breaks the rules is shown and kept
-    out, and the command then ends with status 1.
+    several values of a cell stand between commas. A line that breaks the rules is shown and
+    rejected, and the command then ends with status 1.
     """
     with new_or_existing_store(flags) as store:
         org_ = store.keys.ensure_organisation(org, time.time_ns()).result()
@@ -133,8 +133,8 @@ def failures(
 
     The members are those of the API. Instants are Unix timestamps or date-times with an offset.
     CSV may be separated by commas, semicolons or tabs, and names its columns as the members;
-    several values of a cell stand between commas. A line that breaks the rules is shown and kept
-    out, and the command then ends with status 1.
+    several values of a cell stand between commas. A line that breaks the rules is shown and
+    rejected, and the command then ends with status 1.
     """
     with new_or_existing_store(flags) as store:
         org_ = store.keys.ensure_organisation(org, time.time_ns()).result()

@@ -39,7 +39,7 @@ class _Verdicts(NamedTuple):
 
     overrides: tuple[Override, ...]
     finished_at_ns: Mapping[str, int]
-    """When the deployments finished that are judged, or named as remediations."""
+    """When each overridden or remediating deployment finished."""
     linked: Mapping[int, Link]
 
 

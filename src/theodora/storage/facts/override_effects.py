@@ -167,7 +167,7 @@ def drop_verdict(cursor: Cursor, org: Organisation, stored: Stored[Deployment]) 
 
 
 def mark_concerned(cursor: Cursor, org: Organisation, judged: Stored[Deployment]) -> None:
-    """Marks the sequence of a deployment that is judged, and that of the one named as remedy."""
+    """Marks the sequence of an overridden deployment, and that of its named remediation."""
     queue_deployment(cursor, org, judged)
     sequences = cursor.execute(
         "SELECT r.service, r.env FROM verdicts v "

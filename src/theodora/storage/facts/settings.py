@@ -1,4 +1,4 @@
-"""Settings of services, and of the organisation for services that say nothing else."""
+"""Settings of services, with the organisation's as defaults."""
 
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future
