@@ -4,16 +4,12 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
-from typing import Any, cast
+from typing import Any
 
-import uvicorn
-import uvloop
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from theodora.web.connections.early import EarlyAnswers
 from theodora.web.connections.limits import Alarm, Limits
-from theodora.web.connections.protocol import Connection
+from theodora.web.connections.server import Options, Server
 
 LIMITS = Limits(
     head_bytes=65_536,
@@ -66,13 +62,10 @@ def listening(
 ) -> Iterator[int]:
     """A server on a thread of its own; its port. Names of limits reached are added to `rung`."""
     alarm = Alarm(rung.append if rung is not None else lambda _: None)
+    places = {"max_connections": 100, "max_connections_per_address": 100}
+    server = Server(app, Options(limits=limits, lifespan=False, **{**places, **options}), alarm)
     listener = socket.create_server(("127.0.0.1", 0))
-    protocol = cast("Any", partial(Connection, limits=limits, alarm=alarm))
-    config = uvicorn.Config(
-        EarlyAnswers(app), http=protocol, ws="none", lifespan="off", log_config=None, **options
-    )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=lambda: uvloop.run(server.serve(sockets=[listener])))
+    thread = threading.Thread(target=lambda: server.run(sockets=[listener]))
     thread.start()
     try:
         yield listener.getsockname()[1]

@@ -251,6 +251,21 @@ SETTINGS: tuple[Setting, ...] = (
         "Most services and environments in one scrape of /metrics/dora.",
     ),
     Setting(
+        "max_connections",
+        _integer,
+        "a number",
+        "4096",
+        "Connections at one time, for each process. One more takes the place of the one that has "
+        "waited for longest, and is turned away only where all are being served.",
+    ),
+    Setting(
+        "max_connections_per_address",
+        _integer,
+        "a number",
+        "1024",
+        "The same for one address (of IPv6: one /64), but for trusted proxies.",
+    ),
+    Setting(
         "max_header_bytes",
         _integer,
         "a number",
@@ -362,6 +377,8 @@ class Config:
     git_credential_helper: str
     metrics_memory_mib: int
     prometheus_groups: int
+    max_connections: int
+    max_connections_per_address: int
     max_header_bytes: int
     header_seconds: int
     idle_seconds: int

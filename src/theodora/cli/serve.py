@@ -5,15 +5,12 @@ import socket
 import ssl
 import sys
 from collections.abc import Callable, Mapping
-from functools import partial
-from multiprocessing.connection import Connection as Pipe
+from multiprocessing.connection import Connection
 from pathlib import Path
 from shlex import quote
-from typing import Any, cast
 from urllib.parse import urlsplit
 
 import click
-import uvicorn
 
 from theodora import __version__
 from theodora.app import Built, build
@@ -27,11 +24,8 @@ from theodora.errors import UnusableSetting
 from theodora.report.invocation import Invocation, datadog_site
 from theodora.storage.access.keys import KeyKind
 from theodora.storage.open import is_postgresql
-from theodora.web.connections.early import EarlyAnswers
 from theodora.web.connections.limits import Alarm, Limits
-from theodora.web.connections.protocol import Connection
-
-_GRACE_SECONDS = 30
+from theodora.web.connections.server import Options, Server
 
 _TRY = """
 Try it:
@@ -100,7 +94,7 @@ def serve(demo: bool, **flags: str | None) -> None:
             Workers(_work, config, listener, config.workers).run(announce)
 
 
-def _work(config: Config, listener: socket.socket, ready: Pipe) -> None:
+def _work(config: Config, listener: socket.socket, ready: Connection) -> None:
     """One of several processes that serve the same socket."""
     configure_logs(config)
     _end_well_when_asked()
@@ -112,45 +106,25 @@ def _serve(
     config: Config, built: Built, listener: socket.socket, announce: Callable[[], None]
 ) -> None:
     alarm = Alarm(built.metrics.count_limit)
-    _Server(
-        uvicorn.Config(
-            EarlyAnswers(built.application),
-            loop="uvloop",
-            http=cast("Any", partial(Connection, limits=_limits(config), alarm=alarm)),
-            ws="none",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=bool(config.trusted_proxies),
-            forwarded_allow_ips=list(config.trusted_proxies),
-            ssl_certfile=config.tls_cert or None,
-            ssl_keyfile=config.tls_key or None,
-            timeout_graceful_shutdown=_GRACE_SECONDS,
-        ),
-        announce,
-    ).run(sockets=[listener])
+    Server(built.application, _options(config), alarm, announce).run(sockets=[listener])
 
 
-class _Server(uvicorn.Server):
-    """A server that says when it is ready."""
-
-    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._announce = announce
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self._announce()
-
-
-def _limits(config: Config) -> Limits:
-    return Limits(
+def _options(config: Config) -> Options:
+    limits = Limits(
         head_bytes=config.max_header_bytes,
         head_seconds=config.header_seconds,
         idle_seconds=config.idle_seconds,
         stall_seconds=config.stall_seconds,
         least_bytes_per_second=config.min_bytes_per_second,
         unread_body_bytes=max(config.max_json_bytes, config.max_multipart_bytes),
+    )
+    return Options(
+        limits=limits,
+        max_connections=config.max_connections,
+        max_connections_per_address=config.max_connections_per_address,
+        trusted_proxies=config.trusted_proxies,
+        tls_cert=config.tls_cert,
+        tls_key=config.tls_key,
     )
 
 

@@ -3,7 +3,7 @@
 import socket
 import threading
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -262,3 +262,18 @@ def test_an_application_is_told_that_a_broken_body_has_no_end() -> None:
         client.sendall(head(b"Transfer-Encoding: chunked") + b"1\r\nx\r\nno size\r\n")
         assert read_answer(client.makefile("rb"))[0] == 400
         assert told.wait(timeout=5)
+
+
+# The server stops
+
+
+def test_a_server_that_stops_waits_for_no_head_and_not_long_for_a_body() -> None:
+    started = time.monotonic()
+    with ExitStack() as clients, listening(early) as port:
+        half, unread, refused = (clients.enter_context(connected(port)) for _ in range(3))
+        half.sendall(head()[:-2])
+        unread.sendall(head(b"Content-Length: 9"))
+        refused.sendall(b"no request\r\n")
+        assert read_answer(unread.makefile("rb"))[0] == 403
+        assert read_answer(refused.makefile("rb"))[0] == 400
+    assert time.monotonic() - started < 15

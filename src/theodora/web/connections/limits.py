@@ -11,6 +11,9 @@ import structlog
 log = structlog.get_logger()
 
 LimitName = Literal[
+    "connections",
+    "connections of an address",
+    "file descriptors",
     "head size",
     "head time",
     "host",

@@ -20,6 +20,7 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 
 from theodora.web.connections.limits import Alarm, LimitName, Limits
+from theodora.web.connections.places import Place
 from theodora.web.connections.watch import Late, Moved, Phase, Watch
 from theodora.web.http.responses import JSON_API, status_reply
 
@@ -28,6 +29,7 @@ _MAX_PIPELINED = 16
 """Requests that wait for the answers to those before them."""
 _SECONDS_BETWEEN_LOOKS = 1.0
 """How often deadlines are looked after; oftener where a deadline is near to that."""
+_LINGER_SECONDS_AT_STOP = 2.0
 _HOST = re.compile(rb"[A-Za-z0-9._~!$&'()*+,;=%:\[\]-]*")
 
 
@@ -46,8 +48,9 @@ class _RefusedError(Exception):
 class Connection(HttpToolsProtocol):
     """A connection that ends only when the client has been heard out, or for too long."""
 
-    def __init__(self, *args: Any, limits: Limits, alarm: Alarm, **named: Any) -> None:
-        super().__init__(*args, **named)
+    def __init__(self, *args: Any, limits: Limits, alarm: Alarm, place: Place) -> None:
+        super().__init__(*args)
+        self._place = place
         self._limits = limits
         self._alarm = alarm
         self._socket: asyncio.Transport
@@ -76,6 +79,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._is_ending = True
+        self._place.leave()
         if self._next_look is not None:
             self._next_look.cancel()
         super().connection_lost(exc)
@@ -91,7 +95,7 @@ class Connection(HttpToolsProtocol):
         self._is_ending = True
         # The rest of a body that is short enough is awaited like that of any other.
         if self._refusal or self._is_in_head or not self._is_body_short:
-            self._watch.enter(Phase.END, self.loop.time())
+            self._enter(Phase.END)
         if not (self._is_in_head or self._is_in_body or self._refusal):
             self._socket.close()
             return
@@ -99,6 +103,17 @@ class Connection(HttpToolsProtocol):
         if self._socket.can_write_eof():
             self._socket.write_eof()
         self.flow.resume_reading()
+
+    def shutdown(self) -> None:
+        """The server stops: what is being answered is answered, nobody else is waited for long."""
+        running = cast("RequestResponseCycle | None", self.cycle)
+        if running is not None and not running.response_complete:
+            running.keep_alive = False
+        elif self._is_in_body or self._refusal:
+            self.end()
+            self.loop.call_later(_LINGER_SECONDS_AT_STOP, self._socket.abort)
+        else:
+            self._socket.close()
 
     # What comes
 
@@ -133,7 +148,7 @@ class Connection(HttpToolsProtocol):
             return
         self._is_in_head = True
         if self._watch.phase is Phase.NEXT:
-            self._watch.enter(Phase.HEAD, self.loop.time())
+            self._enter(Phase.HEAD)
         super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -153,7 +168,7 @@ class Connection(HttpToolsProtocol):
         self._bytes_around = 0
         super().on_headers_complete()
         self._is_in_head, self._is_in_body = False, True
-        self._watch.enter(Phase.BODY, self.loop.time())
+        self._enter(Phase.BODY)
         self._is_body_short = 0 <= self._length() <= self._limits.unread_body_bytes
         # A client that waits for leave to send may or may not send after an early answer, and
         # nobody reads a body that is too long: both are told that the connection ends.
@@ -181,7 +196,7 @@ class Connection(HttpToolsProtocol):
             return
         super().on_message_complete()
         is_answered = self.cycle.response_complete
-        self._watch.enter(Phase.NEXT if is_answered else Phase.ANSWER, self.loop.time())
+        self._enter(Phase.NEXT if is_answered else Phase.ANSWER)
 
     def on_response_complete(self) -> None:
         self.server_state.total_requests += 1
@@ -191,9 +206,9 @@ class Connection(HttpToolsProtocol):
         if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
         elif self._is_in_head:
-            self._watch.enter(Phase.HEAD, self.loop.time())
+            self._enter(Phase.HEAD)
         elif not self._is_in_body:
-            self._watch.enter(Phase.NEXT, self.loop.time())
+            self._enter(Phase.NEXT)
 
     def _length(self) -> int:
         """What the request says of its body's length; -1 where it does not know."""
@@ -205,6 +220,13 @@ class Connection(HttpToolsProtocol):
         return 0
 
     # Deadlines
+
+    def _enter(self, phase: Phase) -> None:
+        self._watch.enter(phase, self.loop.time())
+        if phase in {Phase.BODY, Phase.ANSWER}:
+            self._place.serve()
+        else:
+            self._place.wait()
 
     def _look_again(self) -> None:
         self._next_look = self.loop.call_later(self._seconds_between_looks, self._look)
