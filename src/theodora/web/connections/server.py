@@ -104,7 +104,7 @@ class Server(uvicorn.Server):
 
 
 def most_connections(wanted: int) -> int:
-    """Raises the limit of open files as far as it goes; as many connections as it leaves."""
+    """Raises the limit of open files to its maximum; returns the connections that it leaves."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     if hard == resource.RLIM_INFINITY or wanted + _OTHER_FILES <= hard:
