@@ -103,7 +103,7 @@ clients: setup
 ## make citus    test the store on Citus in the place of PostgreSQL (needs Citus for PostgreSQL 15)
 citus: setup
 	@THEODORA_TESTS_ON_CITUS=yes $(BIN)/pytest -n auto tests/storage \
-	  -k "(postgresql or processes or histories) and not (sqlite or citus or copying)"
+	  -k "(postgresql or processes or histories) and not (sqlite or citus or copy)"
 
 $(VENV)/installed-bench: $(VENV)/installed-dev
 	@echo "Installing what is measured against (group bench in pyproject.toml)"
