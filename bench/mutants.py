@@ -36,7 +36,7 @@ TESTED_BY = {
             "tests/dora/test_golden.py",
             "tests/dora/derivation/test_derive.py",
         ),
-        *("tests/dora/metrics/test_metrics.py", "tests/dora/test_settings.py"),
+        "tests/dora/metrics/test_metrics.py",
     ],
     "storage": [
         *("tests/storage/test_isolation.py", "tests/storage/test_cleaning.py"),
@@ -46,7 +46,7 @@ TESTED_BY = {
 """What tests a folder besides the tests that name the module itself."""
 SLOW = {
     *("test_search_agreement.py", "test_real_histories.py", "test_many_processes.py"),
-    *("test_durability.py", "test_replicas.py", "test_recall.py"),
+    *("test_durability.py", "test_replicas.py", "test_cache.py"),
 }
 """Tests that take a minute: they are run for the module of their name alone."""
 
