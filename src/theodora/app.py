@@ -82,11 +82,13 @@ def build(config: Config, invocation: Invocation = PLAIN) -> Built:
         lambda: store.replica,
     )
     executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="handler")
+    uploads = ThreadPoolExecutor(config.upload_threads, thread_name_prefix="upload")
     services = ServerContext(
         store=store,
         packs=PackStore(git_folder(config)),
         limiter=RateLimiter(_limits(config)),
         executor=executor,
+        uploads=uploads,
         timestamps=config.timestamps,
         prometheus_groups=config.prometheus_groups,
         max_json_bytes=config.max_json_bytes,
@@ -107,6 +109,7 @@ def build(config: Config, invocation: Invocation = PLAIN) -> Built:
         fetcher.stop()
         remover.stop()
         deriver.stop()
+        uploads.shutdown()
         executor.shutdown()
         reception.stop()
         store.close()

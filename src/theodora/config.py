@@ -311,6 +311,13 @@ SETTINGS: tuple[Setting, ...] = (
         "Longest multipart body, decompressed.",
     ),
     Setting(
+        "upload_threads",
+        _integer,
+        "a number",
+        "2",
+        "Uploads of commits that are worked on at one time, for each process.",
+    ),
+    Setting(
         "log_level",
         _one_of("debug", "info", "warning", "error"),
         "one of debug info warning error",
@@ -386,6 +393,7 @@ class Config:
     min_bytes_per_second: int
     max_json_bytes: int
     max_multipart_bytes: int
+    upload_threads: int
     log_level: str
     log_format: LogFormat
     log_requests: LoggedRequests

@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,6 +84,24 @@ def test_headers_without_end(target: Target, piece: bytes, status: int) -> None:
     assert target.reached("head size") == before + 1
     assert longest < 1
     assert grown < 32
+
+
+def test_uploads_of_many_empty_parts(target: Target) -> None:
+    body = b"--x\r\nContent-Disposition: form-data; name=a\r\n\r\n\r\n" * 150_000 + b"--x--\r\n"
+    headers = {**serving.KEYS, "Content-Type": "multipart/form-data; boundary=x"}
+
+    def upload() -> None:
+        url = f"{target.server.url}/api/v2/git/repository/packfile"
+        with ThreadPoolExecutor(8) as threads:
+            for answer in threads.map(
+                lambda _: httpx2.post(url, headers=headers, content=body, timeout=20), range(8)
+            ):
+                assert answer.status_code == 400
+                assert "more than 100 parts" in answer.text
+
+    longest, grown = target.under(upload)
+    assert longest < 1
+    assert grown < 300
 
 
 def test_more_silent_connections_than_there_are_places(tmp_path: Path) -> None:

@@ -1,44 +1,34 @@
-"""Bodies of several parts: multipart/form-data, and the JSON documents that are its parts."""
+"""Bodies of several parts: multipart/form-data, and the JSON documents that are its parts.
 
-from collections.abc import Mapping
-from email.message import Message
+The body is in memory, so parts are found by searching for the boundary. Nothing is looked at byte
+by byte: an upload of many megabytes takes milliseconds.
+"""
 
-from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import Field, File, FormParser
+import re
+from collections.abc import Iterator, Mapping
 
 from theodora.errors import Invalid, Problem
 from theodora.events.json_values import JsonObject
 from theodora.web.api.wire import decode_body
 
-_IN_MEMORY = {"MAX_MEMORY_FILE_SIZE": float("inf")}
-"""The body is in memory and has a limit of its own, so no part need be written to a file."""
+_MAX_PARTS = 100
+_MAX_PART_HEADER_BYTES = 2_048
+_BOUNDARY = re.compile(r'(?i);\s*boundary=(?:"([^"]{1,70})"|([^\s;"]{1,70}))\s*(?:;|$)')
+_DISPOSITION = re.compile(rb"(?im)^content-disposition:\s*form-data\s*(;[^\r\n]*)")
+_NAME = re.compile(rb'(?i);\s*name=(?:"((?:[^"\\]|\\.)*)"|([^\s;"]+))')
 
 
 def read_parts(headers: Mapping[str, str], body: bytes) -> dict[str, bytes]:
     """The parts by name; of several with one name the last. `Invalid` where they cannot be told."""
+    delimiter = b"\r\n--" + _boundary(headers)
     parts: dict[str, bytes] = {}
-    ended = False
-
-    def on_field(field: Field) -> None:
-        parts[_text(field.field_name)] = field.value or b""
-
-    def on_file(file: File) -> None:
-        file.file_object.seek(0)
-        parts[_text(file.field_name)] = file.file_object.read()
-
-    def on_end() -> None:
-        nonlocal ended
-        ended = True
-
-    try:
-        parser = FormParser(
-            "multipart/form-data", on_field, on_file, on_end, _boundary(headers), config=_IN_MEMORY
-        )
-        parser.write(body)
-    except FormParserError as error:
-        raise Invalid(Problem(f"error decoding body: {error}")) from None
-    if not ended:
-        raise Invalid(Problem("error decoding body: the last part has no end"))
+    for number, part in enumerate(_split(b"\r\n" + body, delimiter), start=1):
+        if number > _MAX_PARTS:
+            raise _undecodable(f"more than {_MAX_PARTS} parts")
+        header, blank, content = part.partition(b"\r\n\r\n")
+        if not blank or len(header) > _MAX_PART_HEADER_BYTES:
+            raise _undecodable("a part has no headers, or too long ones")
+        parts[_name(header)] = content
     return parts
 
 
@@ -61,14 +51,38 @@ def unreadable_part(name: str, reason: str) -> Problem:
     return Problem(f'error decoding part "{name}": {reason}', parameter=name)
 
 
-def _boundary(headers: Mapping[str, str]) -> str:
-    message = Message()
-    message["content-type"] = headers.get("content-type", "")
-    boundary = message.get_param("boundary")
-    if not isinstance(boundary, str) or not boundary:
-        raise Invalid(Problem("error decoding body: Content-Type has no boundary"))
-    return boundary
+def _boundary(headers: Mapping[str, str]) -> bytes:
+    found = _BOUNDARY.search(headers.get("content-type", ""))
+    if not found:
+        raise _undecodable("Content-Type has no boundary")
+    return (found[1] or found[2]).encode("latin-1")
 
 
-def _text(name: bytes | None) -> str:
-    return (name or b"").decode(errors="replace")
+def _split(body: bytes, delimiter: bytes) -> Iterator[bytes]:
+    """What stands between one delimiter and the next, up to the last one."""
+    at = body.find(delimiter)
+    while at >= 0:
+        start = at + len(delimiter)
+        if body.startswith(b"--", start):
+            return
+        line_end = body.find(b"\r\n", start)
+        if line_end < 0 or body[start:line_end].strip(b" \t"):
+            break
+        at = body.find(delimiter, line_end)
+        if at >= 0:
+            yield body[line_end + 2 : at]
+    raise _undecodable("the last part has no end")
+
+
+def _name(header: bytes) -> str:
+    disposition = _DISPOSITION.search(header)
+    name = disposition and _NAME.search(disposition[1])
+    if not name:
+        raise _undecodable("a part has no name")
+    quoted: bytes | None = name[1]
+    text = name[2] if quoted is None else re.sub(rb"\\(.)", rb"\1", quoted)
+    return text.decode(errors="replace")
+
+
+def _undecodable(reason: str) -> Invalid:
+    return Invalid(Problem(f"error decoding body: {reason}"))

@@ -1,7 +1,9 @@
 """Reads a request's body: of a media type that is known, decompressed, and not too long."""
 
+import asyncio
 import zlib
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
@@ -25,8 +27,10 @@ def check_media_type(headers: Mapping[str, str], expected: Sequence[str]) -> Non
         raise UnsupportedMediaType(media_type[:64], " ".join(expected))
 
 
-async def read_body(headers: Mapping[str, str], receive: Receive, limit_bytes: int) -> bytes:
-    """The body without its Content-Encoding.
+async def read_body(
+    headers: Mapping[str, str], receive: Receive, limit_bytes: int, executor: Executor
+) -> bytes:
+    """The body without its Content-Encoding, decompressed on a thread of `executor`.
 
     Raises `PayloadTooLarge` as soon as more than `limit_bytes` are known to come out, and
     `Invalid` for what cannot be decompressed.
@@ -40,7 +44,9 @@ async def read_body(headers: Mapping[str, str], receive: Receive, limit_bytes: i
     sent = await _receive_all(receive, limit_bytes)
     if encoding not in _WINDOW_BITS or not sent:
         return sent
-    return _decompress(sent, encoding, limit_bytes)
+    # A few kilobytes can be many megabytes decompressed: nobody else should wait for that.
+    loop = asyncio.get_running_loop()
+    return await loop.run_in_executor(executor, _decompress, sent, encoding, limit_bytes)
 
 
 async def _receive_all(receive: Receive, limit_bytes: int) -> bytes:

@@ -21,7 +21,12 @@ from theodora.errors import Forbidden, NotFound, TheodoraError, TooManyRequests,
 from theodora.git import PackStore
 from theodora.storage import Store, TakesLong
 from theodora.storage.access.key_usage import Refused
-from theodora.web.http.body import JSON_MEDIA_TYPES, check_media_type, read_body
+from theodora.web.http.body import (
+    JSON_MEDIA_TYPES,
+    MULTIPART_MEDIA_TYPES,
+    check_media_type,
+    read_body,
+)
 from theodora.web.http.observe import note_operation
 from theodora.web.http.operations import Operation, Pending, Request
 from theodora.web.http.rate_limit import Quota, RateLimiter
@@ -44,6 +49,8 @@ class ServerContext:
     packs: PackStore
     limiter: RateLimiter
     executor: Executor
+    uploads: Executor
+    """Threads for uploads alone: however many come, pages and lists have threads left."""
     timestamps: str
     prometheus_groups: int
     max_json_bytes: int
@@ -180,7 +187,7 @@ class Endpoint:
         is_json = operation.media_types == JSON_MEDIA_TYPES
         services = self._services
         limit_bytes = services.max_json_bytes if is_json else services.max_multipart_bytes
-        return await read_body(headers, receive, limit_bytes)
+        return await read_body(headers, receive, limit_bytes, self._executor(operation))
 
     async def _handle(self, operation: Operation, request: Request) -> Reply | Pending:
         """Runs the handler here if it is quick, else on a thread of its own."""
@@ -188,7 +195,12 @@ class Endpoint:
             with suppress(TakesLong):
                 return operation.handler(request)
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._services.executor, operation.handler, request)
+        executor = self._executor(operation)
+        return await loop.run_in_executor(executor, operation.handler, request)
+
+    def _executor(self, operation: Operation) -> Executor:
+        is_upload = operation.media_types == MULTIPART_MEDIA_TYPES
+        return self._services.uploads if is_upload else self._services.executor
 
 
 def _headers(scope: Scope) -> dict[str, str]:

@@ -9,6 +9,7 @@ import re
 import shlex
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -134,7 +135,7 @@ class PageEndpoint:
 
     async def _reply(self, arrival: "_Arrival", receive: Receive) -> "Reply | Streamed":
         try:
-            body = await _form_body(arrival, receive)
+            body = await _form_body(arrival, receive, self._dashboard.services.executor)
         except TheodoraError as error:
             body = error
         loop = asyncio.get_running_loop()
@@ -144,10 +145,10 @@ class PageEndpoint:
         )
 
 
-async def _form_body(arrival: "_Arrival", receive: Receive) -> bytes:
+async def _form_body(arrival: "_Arrival", receive: Receive, executor: Executor) -> bytes:
     if arrival.page is None or arrival.page.method == "GET":
         return b""
-    return await read_body(arrival.headers, receive, MAX_FORM_BYTES)
+    return await read_body(arrival.headers, receive, MAX_FORM_BYTES, executor)
 
 
 class Streamed(NamedTuple):

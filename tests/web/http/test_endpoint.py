@@ -1,0 +1,92 @@
+"""On which threads requests are worked on."""
+
+import asyncio
+import gzip
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from starlette.routing import Route, Router
+from starlette.testclient import TestClient
+from starlette.types import Message
+
+from asking import Tenant
+from databases import ON_SQLITE
+from theodora.git import PackStore
+from theodora.web.http.body import JSON_MEDIA_TYPES, MULTIPART_MEDIA_TYPES, read_body
+from theodora.web.http.endpoint import Endpoint, ServerContext
+from theodora.web.http.operations import Operation, Request
+from theodora.web.http.rate_limit import Limit, RateLimiter
+from theodora.web.http.responses import Reply
+from theodora.web.http.security import Access, Credential
+
+BUCKETS = ("dora_ingest", "dora_read", "dora_write", "unauthenticated")
+
+
+def thread_name(_: Request) -> Reply:
+    return Reply(200, threading.current_thread().name.encode())
+
+
+def operation(media_types: tuple[str, ...]) -> Operation:
+    return Operation(
+        name="Test",
+        summary="",
+        method="POST",
+        paths=("/x",),
+        handler=thread_name,
+        access=Access(Credential.API_KEY),
+        bucket="dora_ingest",
+        statuses=(200,),
+        media_types=media_types,
+        is_brief=False,
+    )
+
+
+@pytest.fixture
+def context(tenant: Tenant, tmp_path: Path) -> Iterator[ServerContext]:
+    with ExitStack() as stack:
+        handlers, uploads = (
+            stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix=name))
+            for name in ("handler", "upload")
+        )
+        yield ServerContext(
+            store=tenant.built.store,
+            packs=PackStore(tmp_path),
+            limiter=RateLimiter({bucket: Limit(bucket, 1000, 60) for bucket in BUCKETS}),
+            executor=handlers,
+            uploads=uploads,
+            timestamps="auto",
+            prometheus_groups=1,
+            max_json_bytes=1 << 20,
+            max_multipart_bytes=1 << 20,
+        )
+
+
+@ON_SQLITE
+@pytest.mark.parametrize(
+    ("media_types", "thread"), [(JSON_MEDIA_TYPES, "handler"), (MULTIPART_MEDIA_TYPES, "upload")]
+)
+def test_uploads_have_threads_of_their_own(
+    tenant: Tenant, context: ServerContext, media_types: tuple[str, ...], thread: str
+) -> None:
+    endpoint = Endpoint(context, [operation(media_types)])
+    with TestClient(Router([Route("/x", endpoint)])) as client:
+        headers = {**tenant.keys, "Content-Type": media_types[0], "Content-Encoding": "gzip"}
+        answer = client.post("/x", headers=headers, content=gzip.compress(b"x"))
+    assert answer.text.startswith(thread)
+
+
+def test_bodies_are_decompressed_on_a_thread() -> None:
+    """A short body can be a long one then, for which others would wait."""
+    names: list[str] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": gzip.compress(b"x" * 1000)}
+
+    with ThreadPoolExecutor(1, initializer=lambda: names.append("used")) as executor:
+        reading = read_body({"content-encoding": "gzip"}, receive, 1000, executor)
+        assert asyncio.run(reading) == b"x" * 1000
+    assert names == ["used"]
