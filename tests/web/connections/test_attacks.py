@@ -1,5 +1,6 @@
 """A server that stands open to the internet: what one client sends, others do not feel."""
 
+import http.client
 import resource
 import socket
 import threading
@@ -38,14 +39,17 @@ class Target:
         before = most = process.memory_info().rss
         longest = 0.0
         thread = threading.Thread(target=attack)
+        asking = http.client.HTTPConnection(urlsplit(self.server.url).netloc, timeout=20)
         thread.start()
         is_over = False
         while not is_over:
             is_over = not thread.is_alive()
             started = time.perf_counter()
-            assert httpx2.get(f"{self.server.url}/healthz", timeout=20).status_code == 200
+            asking.request("GET", "/healthz")
+            assert asking.getresponse().read() == b"alive\n"
             longest = max(longest, time.perf_counter() - started)
             most = max(most, process.memory_info().rss)
+        asking.close()
         return longest, (most - before) / MIB
 
     def reached(self, limit: str) -> float:
