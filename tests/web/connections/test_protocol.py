@@ -213,6 +213,28 @@ def test_a_request_has_one_host(lines: list[bytes], status: int) -> None:
     assert rung == (["host"] if status == 400 else [])
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"Content-Length: 5\r\n\r\nhello",
+        b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+    ],
+)
+def test_a_wish_for_another_protocol_costs_no_body(body: bytes) -> None:
+    """Java's own client has that wish with its first request over http."""
+    wish = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AA\r\n"
+    with listening(echo) as port, connected(port) as client:
+        reader = client.makefile("rb")
+        client.sendall(b"POST / HTTP/1.1\r\nHost: x\r\n" + wish + body + head())
+        assert [read_answer(reader)[2] for _ in range(2)] == [b"5", b"0"]
+        client.sendall(b"POST / HTTP/1.1\r\nHost: x\r\n" + wish + body[:-7])
+        time.sleep(0.1)
+        client.sendall(body[-7:])
+        assert read_answer(reader)[2] == b"5"
+        client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n" + wish + b"\r\n" + head())
+        assert [read_answer(reader)[2] for _ in range(2)] == [b"0", b"0"]
+
+
 # Several requests at once
 
 

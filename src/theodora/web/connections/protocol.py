@@ -56,6 +56,9 @@ class Connection(HttpToolsProtocol):
         self._socket: asyncio.Transport
         self._is_in_head = False
         self._is_in_body = False
+        self._is_head_known = False
+        """Whether a head is parsed a second time, for the sake of its body."""
+        self._is_body_skipped = False
         self._is_body_short = True
         """Short enough to be read on if nobody reads it."""
         self._bytes_around = 0
@@ -131,10 +134,32 @@ class Connection(HttpToolsProtocol):
         assert self.parser is not None
         try:
             self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            pass  # There is nothing to upgrade to: the request is answered as it is.
+        except httptools.HttpParserUpgrade as upgrade:
+            # There is nothing to upgrade to: the request is answered as it is.
+            rest = data[upgrade.args[0] :]
+            if self._is_body_skipped:
+                self._parse_skipped_body(rest)
+            elif rest:
+                self._parse(rest)
         except httptools.HttpParserError:
             self._refuse(_Refusal(400, "invalid HTTP request"))
+
+    def _parse_skipped_body(self, rest: bytes) -> None:
+        """Begins the same request anew, without the wish to speak another protocol.
+
+        httptools takes what follows that wish for the other protocol; Java's own client sends
+        it with every first request, and the body behind it.
+        """
+        framing = [
+            b"%b: %b\r\n" % header
+            for header in self.headers
+            if header[0] in {b"content-length", b"transfer-encoding"}
+        ]
+        self.parser = httptools.HttpRequestParser(self)
+        self._is_head_known = True
+        self.parser.feed_data(b"".join([b"POST / HTTP/1.1\r\n", *framing, b"\r\n"]))
+        self._is_head_known = self._is_body_skipped = False
+        self._parse(rest)
 
     def _too_long(self) -> _Refusal:
         most = self._limits.head_bytes
@@ -143,6 +168,8 @@ class Connection(HttpToolsProtocol):
         return _Refusal(414 if is_mostly_url else 431, detail, "head size")
 
     def on_message_begin(self) -> None:
+        if self._is_head_known:
+            return
         if self._is_ending:
             self._socket.close()
             return
@@ -160,7 +187,7 @@ class Connection(HttpToolsProtocol):
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        if self._is_ending:
+        if self._is_ending or self._is_head_known:
             return
         self._check_host()
         if len(self.pipeline) >= _MAX_PIPELINED:
@@ -169,6 +196,7 @@ class Connection(HttpToolsProtocol):
         super().on_headers_complete()
         self._is_in_head, self._is_in_body = False, True
         self._enter(Phase.BODY)
+        self._is_body_skipped = self.parser.should_upgrade() and self._length() != 0
         self._is_body_short = 0 <= self._length() <= self._limits.unread_body_bytes
         # A client that waits for leave to send may or may not send after an early answer, and
         # nobody reads a body that is too long: both are told that the connection ends.
@@ -189,6 +217,8 @@ class Connection(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
+        if self._is_body_skipped:
+            return
         self._bytes_around = 0
         self._is_in_body = False
         if self._is_ending:
