@@ -41,6 +41,7 @@ TESTED_BY = {
     "storage": [
         *("tests/storage/test_isolation.py", "tests/storage/test_cleaning.py"),
         *("tests/storage/search/test_lists.py", "tests/storage/derivation/test_run.py"),
+        *("tests/storage/search/test_value_counts.py", "tests/storage/search/test_plans.py"),
     ],
 }
 """What tests a folder besides the tests that name the module itself."""
@@ -184,7 +185,7 @@ def tests_of(module: Path) -> list[str]:
     tests = [
         path
         for tested in TESTED_BY
-        for path in Path("tests", tested).glob("test_*.py")
+        for path in Path("tests", tested).rglob("test_*.py")
         if path.name == f"test_{name}.py"
         or (path.name not in SLOW and named.search(path.read_text()))
     ]

@@ -212,6 +212,24 @@ def test_a_limit_that_is_lifted_meanwhile_holds_no_more(
     assert len(ids(store, org)) == 8
 
 
+def test_what_is_sent_again_meanwhile_with_a_newer_end_stays(
+    store: Store, org: Organisation, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(retention, "_REMOVED_AT_ONCE", 1)
+    add(store, org, *(deployment(days) for days in (70, 80, 90)))
+    store.retention.put(org, 35).result()
+
+    def send_again(_: float) -> bool:
+        for days in (80, 90):
+            if f"web-{days}" in ids(store, org):
+                newer = msgspec.structs.replace(deployment(1), id=f"web-{days}")
+                store.deployments.add(org, newer, 2).result()
+        return True
+
+    assert store.retention.remove_old(NOW_NS, send_again) == Old(1, 0)
+    assert len(ids(store, org)) == 2
+
+
 def test_it_pauses_between_small_transactions_and_ends_when_told(
     store: Store, org: Organisation, monkeypatch: pytest.MonkeyPatch
 ):
