@@ -427,7 +427,7 @@ WRITES: tuple[tuple[str, Callable[[Member], object]], ...] = (
 )
 
 ALONG_THE_WAY = {
-    *("keys.ensure_organisation", "derivations.derive_marked", "derivations.derive_all_marked"),
+    *("keys.ensure_organisation", "derivations.derive_queued", "derivations.derive_all_queued"),
 }
 """Called to make the organisations, and after every write."""
 

@@ -36,19 +36,19 @@ def _gap(_: int) -> str:
     return GAP
 
 
-class DeploymentGit(msgspec.Struct):
+class DeploymentGit(msgspec.Struct, frozen=True):
     commit_sha: str
     repository_id: str
     repository_url: str
 
 
-class FailureGit(msgspec.Struct):
+class FailureGit(msgspec.Struct, frozen=True):
     commit_sha: str
     repository_url: str
     repository_id: str
 
 
-class DeploymentAttributes(msgspec.Struct, kw_only=True, omit_defaults=True):
+class DeploymentAttributes(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     service: str
     started_at: int | str
     finished_at: int | str
@@ -68,7 +68,7 @@ class DeploymentAttributes(msgspec.Struct, kw_only=True, omit_defaults=True):
     created_at: int | str
 
 
-class FailureAttributes(msgspec.Struct, kw_only=True, omit_defaults=True):
+class FailureAttributes(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     services: tuple[str, ...] = ()
     started_at: int | str
     finished_at: int | str | None = None

@@ -220,7 +220,8 @@ def test_what_the_log_has_forgotten_is_read_anew(database: str, store: Store, or
 def test_many_changes_are_put_in_order_and_nothing_is_lost(store: Store, org: Organisation):
     assert count(store, org) == 0
     for number in range(9_000):
-        store.deployments.add(org, deployment(f"one-{number % 4_500}", f"s{number}"), 1)
+        event = deployment(f"one-{number % 4_500}", f"s{number % 4_500}")
+        store.deployments.add(org, msgspec.structs.replace(event, version=f"v{number}"), 1)
     store.deployments.delete(org, "one-0").result()
     assert count(store, org) == 4_499
     store.deployments.delete(org, "one-1").result()
