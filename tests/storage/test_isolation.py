@@ -212,7 +212,7 @@ LOOKS: dict[str, Callable[[PeriodCounts], object]] = {
     "series": lambda those: those.series(EVERYTHING, field("team"), HALVES),
     "commits": lambda those: those.commits(EVERYTHING, [0, DAY_NS]),
     "newest": lambda those: those.newest(EVERYTHING, 100),
-    "glimpses": lambda those: those.summaries(EVERYTHING, 100),
+    "summaries": lambda those: those.summaries(EVERYTHING, 100),
 }
 
 
