@@ -223,7 +223,7 @@ def match_key(id_: str) -> str:
     host, slash, path = id_.partition("/")
     if not slash or not host:
         return id_
-    host = host.removesuffix(".")
+    host = host.rstrip(".")
     host = _SAME_HOSTS.get(host, host)
     if host == _AZURE or host in _AZURE_SSH or host.endswith(_AZURE_OLD):
         return _azure_key(host, path).lower()
