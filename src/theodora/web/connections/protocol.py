@@ -196,11 +196,12 @@ class Connection(HttpToolsProtocol):
         super().on_headers_complete()
         self._is_in_head, self._is_in_body = False, True
         self._enter(Phase.BODY)
-        self._is_body_skipped = self.parser.should_upgrade() and self._length() != 0
-        self._is_body_short = 0 <= self._length() <= self._limits.unread_body_bytes
+        length, longest = self._length(), self._limits.unread_body_bytes
+        self._is_body_skipped = length != 0 and self.parser.should_upgrade()
+        self._is_body_short = 0 <= length <= longest
         # A client that waits for leave to send may or may not send after an early answer, and
         # nobody reads a body that is too long: both are told that the connection ends.
-        if self.expect_100_continue or self._length() > self._limits.unread_body_bytes:
+        if self.expect_100_continue or length > longest:
             self.cycle.keep_alive = False
 
     def _check_host(self) -> None:
@@ -253,7 +254,7 @@ class Connection(HttpToolsProtocol):
 
     def _enter(self, phase: Phase) -> None:
         self._watch.enter(phase, self.loop.time())
-        if phase in {Phase.BODY, Phase.ANSWER}:
+        if phase is Phase.BODY or phase is Phase.ANSWER:
             self._place.serve()
         else:
             self._place.wait()
