@@ -73,15 +73,21 @@ class World:
     def change(self) -> None:
         """Late, corrected, judged, deleted and resolved events."""
         for id_ in self._some(self.deployments, 3):
-            late_ns = self.deployments[id_]["finished_at"]
-            self.send_deployment(self._deployment(id_, self.rng.choice((late_ns, late_ns + 1))))
+            old = self.deployments[id_]
+            late_ns = old["finished_at"]
+            new = self._deployment(id_, self.rng.choice((late_ns, late_ns + 1)))
+            # Of another service or environment it would be kept beside the old one.
+            self.send_deployment(new | {name: old[name] for name in ("service", "env")})
         for id_ in self._some(self.deployments, 2):
             self.tenant.delete(id_)
             del self.deployments[id_]
         for id_ in self._some(self.deployments, 3):
             self.judge(id_)
         for id_ in self._some(self.incidents, 2):
-            self.send_incident(self._incident(id_, self.incidents[id_]["started_at"]))
+            old = self.incidents[id_]
+            new = self._incident(id_, old["started_at"])
+            kept = ("services", "env") if old["services"] else ("services", "env", "team")
+            self.send_incident(new | {name: old[name] for name in kept})
         for id_ in self._some(self.incidents, 1):
             self.tenant.delete(id_, FAILURE)
             del self.incidents[id_]
