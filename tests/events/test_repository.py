@@ -1,7 +1,7 @@
 """Repository identity, and the credentials that never get as far as the disk."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from theodora.events import repository_id, without_credentials
@@ -71,6 +71,7 @@ def test_each_step_of_the_derivation(url: str, identity: str) -> None:
 
 
 @given(st.text(max_size=60) | st.text(alphabet="aB.:/@~?#[]%\\\\ ", max_size=30))
+@example("..:0")
 def test_any_text_has_an_identity(url: str) -> None:
     clean = without_credentials(url)
     assert without_credentials(clean) == clean
