@@ -123,16 +123,18 @@ def delete(event: Deployment) -> Operation:
 
 def deliveries(event: Deployment, overrides: Iterable[Override]) -> st.SearchStrategy[Any]:
     """What may happen to one deployment until it is as it should be, in order."""
-    moved = msgspec.structs.replace(
-        event, finished_at_ns=event.finished_at_ns + HOUR_NS, env="staging", version="v2"
+    wrong = msgspec.structs.replace(
+        event, finished_at_ns=event.finished_at_ns + HOUR_NS, version="v2"
     )
+    elsewhere = msgspec.structs.replace(wrong, env="staging")
     verdicts = [give(each) for each in overrides if each.deployment_id == event.id]
     return st.sampled_from(
         [
             [send(event), *verdicts],
             [send(event), send(event), *verdicts, send(event)],
             [send(event), delete(event), send(event), *verdicts],
-            [send(moved), *verdicts, send(event)],
+            [send(wrong), *verdicts, send(event)],
+            [send(elsewhere), delete(event), send(event), *verdicts],
         ]
     )
 
@@ -253,6 +255,7 @@ def test_a_deployment_that_moves_to_another_env_leaves_its_sequence(
     add(store, org, deployment("v1", 1), deployment("v2", 2), back)
     store.derivations.derive_all_queued()
     assert store.deployments.get(org, "v2").change_failure is True
+    store.deployments.delete(org, "v3").result()
     add(store, org, msgspec.structs.replace(back, env="staging"))
     store.derivations.derive_all_queued()
     assert store.deployments.get(org, "v2").change_failure is False

@@ -107,10 +107,10 @@ class Shelf:
             Kind.FAILURE: snapshots.incidents,
         }[kind]
         where = cursor, world.org, EVER
-        places = QueryFilter(KEPT[kind], snapshot, *where).selected(query).places
+        positions = QueryFilter(KEPT[kind], snapshot, *where).selected(query).positions
         of_kind = {id_: key for (each, id_), key in world.keys.items() if each is kind}
         found = snapshot.by_key.find(np.array(list(of_kind.values())))
-        return {id_ for id_, place in zip(of_kind, found, strict=True) if place in places}
+        return {id_ for id_, place in zip(of_kind, found, strict=True) if place in positions}
 
     def close(self) -> None:
         self._database.close()
