@@ -133,7 +133,7 @@ def test_aliases_that_lead_nowhere_or_back_are_refused_with_their_places(
 
 
 def test_a_service_cannot_set_aliases():
-    with pytest.raises(Invalid, match="whole organisation"):
+    with pytest.raises(Invalid, match="for the organisation"):
         read_settings({"repository_aliases": {"a.example/a": "b.example/b"}}, of_service=True)
 
 

@@ -97,6 +97,10 @@ def fill(url: str) -> None:
         store.retention.put(org, 730).result()
     with open_copy(url) as raw:
         raw.cursor.execute("INSERT INTO stale_teams (org, service, up_to) VALUES (1, 'cart', -1)")
+        raw.cursor.execute(
+            "INSERT INTO parked_sequences (org, service, env, since_ns, tried_at_ns, next_at_ns, "
+            "tries, error) VALUES (1, 'cart', '', 1, 2, 3, 1, 'a rule that cannot be used')"
+        )
 
 
 def add_facts(store: Store) -> None:
@@ -271,7 +275,7 @@ def test_a_copy_that_was_interrupted_goes_on_where_it_stood(urls: tuple[str, str
 
 KILLED = """
 import os, sys
-from theodora.storage import copying
+from theodora.storage.copy import copy as copying
 from theodora.storage.open import open_copy, open_original
 
 copying._ROWS_AT_ONCE = 7
