@@ -145,7 +145,7 @@ class Connection(HttpToolsProtocol):
             self._refuse(_Refusal(400, "invalid HTTP request"))
 
     def _parse_skipped_body(self, rest: bytes) -> None:
-        """Begins the same request anew, without the wish to speak another protocol.
+        """Begins the same request again, without the wish to speak another protocol.
 
         httptools takes what follows that wish for the other protocol; Java's own client sends
         it with every first request, and the body behind it.
