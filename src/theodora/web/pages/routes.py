@@ -167,6 +167,7 @@ PAGES: tuple[Page, ...] = (
         handler=rules.show_rules,
         template="rules.html",
         place="settings",
+        tab="Failure rules",
     ),
     Page(
         name="rules",
@@ -183,6 +184,7 @@ PAGES: tuple[Page, ...] = (
         handler=services.show_services,
         template="services.html",
         place="settings",
+        tab="Services",
     ),
     Page(
         name="settings_services",
@@ -199,6 +201,7 @@ PAGES: tuple[Page, ...] = (
         handler=keys.show_keys,
         template="keys.html",
         place="settings",
+        tab="Keys",
     ),
     Page(
         name="keys",
@@ -215,6 +218,7 @@ PAGES: tuple[Page, ...] = (
         handler=retention.show_retention,
         template="retention.html",
         place="settings",
+        tab="Retention",
     ),
     Page(
         name="retention",

@@ -36,6 +36,13 @@ def test_every_template_of_a_page_exists() -> None:
             environment().get_template(page.template)
 
 
+def test_every_page_of_settings_that_is_shown_has_a_tab(tenant: Tenant) -> None:
+    shown = {page.path: page.tab for page in GETS if page.place == "settings" and page.template}
+    tabs = sign_in(tenant).page("/settings/retention").one("nav", aria_label="Settings")
+    assert {tab["href"]: tab.text for tab in tabs.all("a")} == shown
+    assert [tab["href"] for tab in tabs.all("a", aria_current="page")] == ["/settings/retention"]
+
+
 def test_every_form_that_posts_holds_a_token() -> None:
     loader = environment().loader
     assert loader

@@ -27,6 +27,11 @@ ENTRIES = (
 )
 
 
+def tabs(pages: Iterable[Page], place: Section) -> tuple[Page, ...]:
+    """The pages of a section that have a tab, in the order of the page table."""
+    return tuple(page for page in pages if page.tab and page.place == place)
+
+
 def entries(pages: Iterable[Page]) -> tuple[Entry, ...]:
     """Those that have a page."""
     paths = {page.path for page in pages}

@@ -165,3 +165,5 @@ class Page:
     """Of the key; None: for everybody, signed in or not."""
     place: Section = ""
     """Where in the navigation it belongs."""
+    tab: str = ""
+    """Its label among the tabs of its section; empty for a page without a tab."""

@@ -363,6 +363,7 @@ class _Arrival:
             "asset": self._asset,
             "csrf": self._csrf,
             "place": page.place if page else "",
+            "section_tabs": navigation.tabs(self._dashboard.pages, page.place) if page else (),
             "places": navigation.entries(self._dashboard.pages) if self._session else (),
             "version": __version__,
             "program": self._dashboard.invocation.program,
