@@ -26,7 +26,7 @@ from theodora.web.http.observe import ServerMetrics
 from theodora.web.http.rate_limit import Bucket, Limit, RateLimiter
 from theodora.web.pages.parts.health_badge import Watch
 from theodora.web.pages.routes import PAGES
-from theodora.web.pages.shell.serving import Dashboard
+from theodora.web.pages.shell.request import Dashboard
 from theodora.web.pages.shell.sign_in_lockout import Lockout
 
 _ORGANISATION = "default"

@@ -57,7 +57,7 @@ RECIPES = (
                 "tests/web/pages/test_stored_events.py", "(404"
             ),
             "src/theodora/web/templates/stored_events.html": Noticed(
-                "tests/web/pages/shell/test_serving.py::test_every_template_of_a_page_exists",
+                "tests/web/pages/shell/test_endpoint.py::test_every_template_of_a_page_exists",
                 "stored_events.html",
             ),
         },

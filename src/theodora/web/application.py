@@ -14,8 +14,9 @@ from theodora.web.http.endpoint import Endpoint, ServerContext
 from theodora.web.http.observe import LoggedRequests, Observer, ServerMetrics
 from theodora.web.http.operations import Operation
 from theodora.web.http.responses import JSON
+from theodora.web.pages.shell.endpoint import AssetEndpoint, PageEndpoint
 from theodora.web.pages.shell.page import Page
-from theodora.web.pages.shell.serving import AssetEndpoint, Dashboard, PageEndpoint
+from theodora.web.pages.shell.request import Dashboard
 
 
 def make_application(

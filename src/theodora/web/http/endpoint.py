@@ -17,10 +17,11 @@ from starlette.datastructures import QueryParams
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
-from theodora.errors import Forbidden, NotFound, TheodoraError, TooManyRequests, Unavailable
+from theodora.errors import Forbidden, NotFound, TheodoraError, TooManyRequests
 from theodora.git import PackStore
 from theodora.storage import Store, TakesLong
 from theodora.storage.access.key_usage import Refused
+from theodora.web.http.asgi import address_of, headers_of, log_failure, send_reply
 from theodora.web.http.body import (
     JSON_MEDIA_TYPES,
     MULTIPART_MEDIA_TYPES,
@@ -74,13 +75,13 @@ class Endpoint:
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = _headers(scope)
+        headers = headers_of(scope)
         operation = self._operations.get(scope["method"])
         try:
             reply, quota = await self._answer(operation, scope, headers, receive)
         except ClientDisconnect:
             return
-        await _send(send, reply, quota, reply.media_type or self._media_type)
+        await send_reply(send, reply, quota.headers, media_type=self._media_type)
 
     async def _answer(
         self,
@@ -99,7 +100,7 @@ class Endpoint:
                 log.warning("request forbidden", operation=operation.name, cause=error.cause)
             return self._turned_away(scope, error)
         except TheodoraError as error:
-            return _failed(error), self._services.limiter.peek("unauthenticated", _address(scope))
+            return _failed(error), self._services.limiter.peek("unauthenticated", address_of(scope))
         self._note_keys(caller)
         quota = self._services.limiter.take(operation.bucket, caller.organisation.key)
         try:
@@ -116,7 +117,7 @@ class Endpoint:
         return reply, quota
 
     def _turned_away(self, scope: Scope, error: TheodoraError) -> tuple[Reply, Quota]:
-        quota = self._services.limiter.take("unauthenticated", _address(scope))
+        quota = self._services.limiter.take("unauthenticated", address_of(scope))
         return error_reply(TooManyRequests() if quota.exceeded else error), quota
 
     async def _authenticate(
@@ -203,27 +204,6 @@ class Endpoint:
         return self._services.uploads if is_upload else self._services.executor
 
 
-def _headers(scope: Scope) -> dict[str, str]:
-    """Headers by name in lower case, as the server gives them; of several the last."""
-    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-
-
-def _address(scope: Scope) -> str:
-    client = scope.get("client")
-    return client[0] if client else ""
-
-
 def _failed(error: Exception) -> Reply:
-    if isinstance(error, Unavailable):
-        log.warning("store unavailable", error=str(error))
-    elif not isinstance(error, TheodoraError):
-        log.error("unexpected error", exc_info=error)
+    log_failure(error)
     return error_reply(error)
-
-
-async def _send(send: Send, reply: Reply, quota: Quota, media_type: str) -> None:
-    headers = [*quota.headers, *reply.headers, (b"content-length", b"%d" % len(reply.body))]
-    if reply.body:
-        headers.append((b"content-type", media_type.encode()))
-    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    await send({"type": "http.response.body", "body": reply.body})

@@ -1,5 +1,5 @@
 """The dashboard: pages drawn on the server, whose state is in their URL.
 
-`table.py` lists the pages; `frame.py` says what a page is; `scope.py` reads the parameters
-that pages share; `serving.py` takes a request to its page and back.
+`routes.py` lists the pages. `shell/page.py` defines what a page is, `shell/request.py` checks a
+request and runs its page, and `shell/rendering.py` turns the answer into a reply.
 """

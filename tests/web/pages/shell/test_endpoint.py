@@ -6,14 +6,16 @@ from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
+from structlog.testing import capture_logs
 
 from asking import SHOPIST, Tenant, make_tenant, server_in_process
 from databases import ON_SQLITE
 from theodora.app import Built
+from theodora.errors import NotFound
 from theodora.web.pages.routes import PAGES
 from theodora.web.pages.shell.assets import assets
 from theodora.web.pages.shell.page import Page
-from theodora.web.pages.shell.serving import CONTENT_SECURITY_POLICY
+from theodora.web.pages.shell.rendering import CONTENT_SECURITY_POLICY
 from theodora.web.pages.shell.templates import environment
 from visiting import Browser, Element, read_page, sign_in
 
@@ -176,12 +178,28 @@ def test_a_defect_is_a_page_with_an_id_to_quote(
         raise RuntimeError("secret of the inside")
 
     browser = sign_in(tenant)
-    monkeypatch.setattr("theodora.web.pages.shell.serving.read_scope", broken_after_first(broken))
+    monkeypatch.setattr("theodora.web.pages.shell.request.read_scope", broken_after_first(broken))
     answer = browser.get("/preferences", headers={"X-Request-Id": "quote-me"})
     assert answer.status_code == 500
     page = read_page(answer.text)
     assert page.one("code").text == "quote-me"
     assert "secret of the inside" not in answer.text
+
+
+def test_a_page_of_an_error_that_fails_itself_is_a_plain_answer_and_logged(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> str:
+        raise NotFound
+
+    browser = sign_in(tenant)
+    monkeypatch.setattr("theodora.web.pages.shell.rendering.render", broken)
+    with capture_logs() as entries:
+        answer = browser.get("/preferences")
+    assert (answer.status_code, answer.text) == (500, "Something went wrong.\n")
+    assert [entry["event"] for entry in entries if entry["log_level"] == "error"] == [
+        "unexpected error"
+    ]
 
 
 def broken_after_first(broken: object) -> object:

@@ -1,0 +1,93 @@
+"""ASGI applications of pages and static files."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
+
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
+
+from theodora.errors import TheodoraError
+from theodora.web.http.asgi import reply_start, send_reply
+from theodora.web.http.body import read_body
+from theodora.web.http.observe import note_operation, request_id_of_task
+from theodora.web.http.responses import Reply
+from theodora.web.pages.shell.assets import assets_by_name
+from theodora.web.pages.shell.page import Page
+from theodora.web.pages.shell.rendering import SECURITY_HEADERS, Streamed, reply_to
+from theodora.web.pages.shell.request import Dashboard, PageRequest
+
+MAX_FORM_BYTES = 65_536
+
+
+class PageEndpoint:
+    """The pages of one path, as an ASGI application; without any, 404."""
+
+    def __init__(self, dashboard: Dashboard, pages: Sequence[Page] = ()) -> None:
+        self._dashboard = dashboard
+        self._pages: Mapping[str, Page] = {page.method: page for page in pages}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        method = "GET" if scope["method"] == "HEAD" else scope["method"]
+        page = self._pages.get(method)
+        note_operation(scope, f"page {page.name}" if page else "none")
+        request = PageRequest(self._dashboard, scope, page)
+        try:
+            reply = await self._reply(request, receive)
+        except ClientDisconnect:
+            return
+        if isinstance(reply, Streamed):
+            await self._stream(send, receive, reply)
+        else:
+            await send_reply(send, reply, with_body=not request.is_head)
+
+    async def _reply(self, request: PageRequest, receive: Receive) -> Reply | Streamed:
+        executor = self._dashboard.services.executor
+        try:
+            body = await _form_body(request, receive, executor)
+        except TheodoraError as error:
+            body = error
+        # A page takes some milliseconds, which other requests need not wait for.
+        return await asyncio.get_running_loop().run_in_executor(
+            executor, reply_to, request, body, request_id_of_task.get()
+        )
+
+    async def _stream(self, send: Send, receive: Receive, streamed: Streamed) -> None:
+        """Sends chunk by chunk, until there are no more or the client has gone."""
+        loop, executor = asyncio.get_running_loop(), self._dashboard.services.executor
+        gone = asyncio.ensure_future(_disconnected(receive))
+        try:
+            await send(reply_start(streamed.reply, (), streamed.reply.media_type))
+            chunk: bytes | None = streamed.reply.body
+            while chunk and not gone.done():
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                chunk = await loop.run_in_executor(executor, next, streamed.chunks, None)
+            await send({"type": "http.response.body"})
+        finally:
+            gone.cancel()
+
+
+class AssetEndpoint:
+    """Static files by the names that have their fingerprints, as an ASGI application."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        note_operation(scope, "static")
+        asset = assets_by_name().get(scope["path_params"]["name"])
+        if asset is None or scope["method"] not in {"GET", "HEAD"}:
+            reply = Reply(404, b"not found\n", "text/plain; charset=utf-8", SECURITY_HEADERS)
+        else:
+            kept = (b"cache-control", b"public, max-age=31536000, immutable")
+            reply = Reply(200, asset.body, asset.media_type, (*SECURITY_HEADERS, kept))
+        await send_reply(send, reply, with_body=scope["method"] != "HEAD")
+
+
+async def _form_body(request: PageRequest, receive: Receive, executor: Executor) -> bytes:
+    if not request.is_form:
+        return b""
+    return await read_body(request.headers, receive, MAX_FORM_BYTES, executor)
+
+
+async def _disconnected(receive: Receive) -> None:
+    """Waits until the client is gone; a body that it sends meanwhile is read and dropped."""
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,188 @@
+"""From a page's answer, or an error, to the reply that is sent."""
+
+import re
+import time
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+from markupsafe import Markup
+from starlette.datastructures import ImmutableMultiDict
+
+from theodora import __version__
+from theodora.errors import Invalid, TheodoraError
+from theodora.report.scope import Scope
+from theodora.web.http.asgi import log_failure, log_unexpected
+from theodora.web.http.responses import Header, Reply
+from theodora.web.pages.shell import navigation
+from theodora.web.pages.shell.assets import assets
+from theodora.web.pages.shell.cookies import (
+    FORM_COOKIE,
+    form_token,
+    new_form_secret,
+    set_cookie,
+)
+from theodora.web.pages.shell.errors import error_page, query_problem
+from theodora.web.pages.shell.page import (
+    Answer,
+    Cookie,
+    Download,
+    Page,
+    SeeOther,
+    SignInNeeded,
+    Stream,
+    View,
+)
+from theodora.web.pages.shell.request import PageRequest
+from theodora.web.pages.shell.templates import render
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+SECURITY_HEADERS: tuple[Header, ...] = (
+    (b"content-security-policy", CONTENT_SECURITY_POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"same-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+)
+_HTML = "text/html; charset=utf-8"
+_TEXT = "text/plain; charset=utf-8"
+_HEADER_UNSAFE = re.compile(r"[\x00-\x20\x7f]")
+
+
+class Streamed(NamedTuple):
+    """A reply whose body has only begun."""
+
+    reply: Reply
+    chunks: Iterator[bytes]
+    """The rest of the body."""
+
+
+def reply_to(
+    request: PageRequest, body: bytes | TheodoraError, request_id: bytes
+) -> Reply | Streamed:
+    """Answers a request whatever happens; runs on a thread."""
+    try:
+        try:
+            return _finished(request, request.answer(body), request.page)
+        except SignInNeeded as error:
+            if request.is_form:
+                return _failed(request, error, request_id)
+            return _finished(request, SeeOther(request.sign_in_link), None)
+        except Exception as error:  # The last place that can answer.
+            return _failed(request, error, request_id)
+    except Exception as error:  # Not even the page of the error could be drawn.
+        log_unexpected(error)
+        return Reply(500, b"Something went wrong.\n", _TEXT)
+
+
+def _failed(request: PageRequest, error: Exception, request_id: bytes) -> Reply | Streamed:
+    log_failure(error)
+    if isinstance(error, Invalid) and request.session is not None:
+        problem = query_problem(error, request.scope.query)
+        if problem is not None:
+            view = View({"problem": problem}, 400, template="query_problem.html")
+            return _finished(request, view, request.page)
+    page = error_page(error, request.dashboard.invocation.command, request.org_flag)
+    values = {"error": page, "request_id": request_id.decode("latin-1")}
+    return _finished(request, View(values, page.status, template="error.html"), request.page)
+
+
+def _finished(request: PageRequest, answer: Answer, page: Page | None) -> Reply | Streamed:
+    match answer:
+        case Stream():
+            # What fails does so at the first chunk, as a rule, and can still be reported.
+            begun = b"" if request.is_head else next(answer.chunks)
+            headers = _headers(request, (), _named(answer))
+            return Streamed(Reply(200, begun, answer.media_type, headers), answer.chunks)
+        case SeeOther():
+            return _redirected(request, answer)
+        case Download():
+            headers = _headers(request, (), _named(answer))
+            return Reply(200, answer.body, answer.media_type, headers)
+        case View():
+            return _drawn(request, answer, page)
+
+
+def _redirected(request: PageRequest, answer: SeeOther) -> Reply:
+    location = _HEADER_UNSAFE.sub(lambda found: quote(found[0]), answer.location)
+    more = ((b"location", location.encode()),)
+    return Reply(303, b"", None, _headers(request, answer.cookies, more))
+
+
+def _drawn(request: PageRequest, view: View, page: Page | None) -> Reply:
+    read = time.perf_counter()
+    frame = _frame_values(request, page, read)
+    template = view.template or (page.template if page else "")
+    html = render(template, {**frame, **view.values})
+    drawn = time.perf_counter()
+    timing = f"read;dur={_ms(request.started, read)}, draw;dur={_ms(read, drawn)}"
+    more = ((b"server-timing", timing.encode()),)
+    headers = _headers(request, view.cookies, more)
+    return Reply(view.status, html.encode("utf-8", "replace"), _HTML, headers)
+
+
+def _frame_values(request: PageRequest, page: Page | None, read: float) -> Mapping[str, Any]:
+    """What every template may use; CONTRIBUTING lists it."""
+    dashboard, scope = request.dashboard, request.scope
+    return {
+        "visit": request.visit(ImmutableMultiDict()),
+        "scope": scope,
+        "clock": scope.clock,
+        "link": scope.link,
+        "asset": partial(_asset_link, scope),
+        "csrf": partial(_csrf, request),
+        "place": page.place if page else "",
+        "section_tabs": navigation.tabs(dashboard.pages, page.place) if page else (),
+        "places": navigation.entries(dashboard.pages) if request.session else (),
+        "version": __version__,
+        "program": dashboard.invocation.program,
+        "command": dashboard.invocation.command,
+        "org_flag": request.org_flag,
+        "serve_https": dashboard.invocation.serve_https,
+        "read_ms": _ms(request.started, read),
+    }
+
+
+def _asset_link(scope: Scope, name: str) -> str:
+    return scope.href(f"/static/{assets()[name].name}")
+
+
+def _csrf(request: PageRequest) -> Markup:
+    """The hidden field that every form that POSTs has to hold."""
+    secret = next(
+        (cookie.value for cookie in request.new_cookies if cookie.name == FORM_COOKIE),
+        request.cookies.get(FORM_COOKIE, ""),
+    )
+    if not secret:
+        secret = new_form_secret()
+        request.new_cookies.append(Cookie(FORM_COOKIE, secret))
+    token = form_token(secret, request.session)
+    return Markup('<input type="hidden" name="csrf" value="{}">').format(token)
+
+
+def _headers(
+    request: PageRequest, cookies: tuple[Cookie, ...], more: tuple[Header, ...]
+) -> tuple[Header, ...]:
+    """Headers of every page, with the cookies of the request and of its answer."""
+    prefix = request.dashboard.path_prefix
+    set_cookies = (
+        (b"set-cookie", set_cookie(cookie, prefix, is_secure=request.is_secure).encode())
+        for cookie in (*request.new_cookies, *cookies)
+    )
+    kept = (b"cache-control", b"private, no-cache")
+    return (*SECURITY_HEADERS, kept, *set_cookies, *more)
+
+
+def _named(answer: Download | Stream) -> tuple[Header, ...]:
+    if answer.filename is None:
+        return ()
+    disposition = f"attachment; filename*=UTF-8''{quote(answer.filename)}"
+    return ((b"content-disposition", disposition.encode()),)
+
+
+def _ms(since: float, until: float) -> str:
+    return f"{(until - since) * 1000:.1f}"

@@ -1,0 +1,203 @@
+"""One request for a page: its session, limit, permission, scope and form.
+
+These are checked here, once for all pages; then the page's handler answers.
+"""
+
+import shlex
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl
+
+from starlette.datastructures import ImmutableMultiDict, QueryParams
+from starlette.types import Scope as ASGIScope
+
+from theodora.errors import NotFound, TheodoraError, TooManyRequests
+from theodora.events.values import SECOND_NS
+from theodora.query import Production, to_text
+from theodora.report.invocation import DEFAULT_ORGANISATION, Invocation
+from theodora.report.scope import Defaults, Scope, read_scope
+from theodora.storage import Session, SessionLimits
+from theodora.web.http.asgi import address_of, headers_of
+from theodora.web.http.endpoint import ServerContext
+from theodora.web.http.rate_limit import Bucket
+from theodora.web.pages.parts.health_badge import Watch
+from theodora.web.pages.shell.cookies import (
+    FORM_COOKIE,
+    SESSION_COOKIE,
+    is_form_token,
+    read_cookies,
+    read_preferences,
+)
+from theodora.web.pages.shell.page import (
+    Answer,
+    Cookie,
+    NotPermitted,
+    Page,
+    SignInNeeded,
+    StaleForm,
+    Visit,
+)
+from theodora.web.pages.shell.session import resume_session
+from theodora.web.pages.shell.sign_in_lockout import Lockout
+
+_MAX_FIELDS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Dashboard:
+    """What pages are served with."""
+
+    services: ServerContext
+    pages: Sequence[Page]
+    path_prefix: str
+    limits: SessionLimits
+    lockout: Lockout
+    watch: Watch
+    invocation: Invocation
+
+
+class PageRequest:
+    """One request, and what is known of it so far."""
+
+    def __init__(self, dashboard: Dashboard, scope: ASGIScope, page: Page | None) -> None:
+        self.dashboard = dashboard
+        self.page = page
+        self.headers = headers_of(scope)
+        self.cookies = read_cookies(_cookie_header(scope))
+        self.new_cookies: list[Cookie] = []
+        self.session: Session | None = None
+        self.started = time.perf_counter()
+        self._asgi = scope
+        self._now_ns = time.time_ns()
+        self._parameters = QueryParams(scope["query_string"])
+        self.scope = read_scope({}, self._second_ns, prefix=dashboard.path_prefix)
+
+    @property
+    def is_head(self) -> bool:
+        return self._asgi["method"] == "HEAD"
+
+    @property
+    def is_form(self) -> bool:
+        return self.page is not None and self.page.method == "POST"
+
+    @property
+    def is_secure(self) -> bool:
+        return self._asgi["scheme"] == "https"
+
+    def answer(self, body: bytes | TheodoraError) -> Answer:
+        """Checks the request and runs the page's handler; `body` is the form or why it has none."""
+        self._resume_session()
+        self._take_quota()
+        page = self.page
+        if page is None:
+            raise NotFound
+        if isinstance(body, TheodoraError):
+            raise body
+        self._check_permission(page)
+        form = ImmutableMultiDict(_fields(body))
+        if self.is_form and not self._is_ours(form):
+            raise StaleForm
+        self.scope = self._read_scope()
+        return page.handler(self.visit(form))
+
+    def visit(self, form: ImmutableMultiDict[str, str]) -> Visit:
+        return Visit(
+            store=self.dashboard.services.store,
+            session=self.session,
+            scope=self.scope,
+            path=self._path,
+            path_parameters=self._asgi.get("path_params", {}),
+            query_parameters=self._parameters,
+            form=form,
+            preferences=read_preferences(self.cookies),
+            origin=f"{self._asgi['scheme']}://{self.headers.get('host', 'localhost')}",
+            address=address_of(self._asgi),
+            now_ns=self._now_ns,
+            limits=self.dashboard.limits,
+            lockout=self.dashboard.lockout,
+            watch=self.dashboard.watch,
+        )
+
+    @property
+    def sign_in_link(self) -> str:
+        """The page to sign in at, which leads back here."""
+        query = self._asgi["query_string"].decode("latin-1")
+        back = self._path + (f"?{query}" if query else "")
+        return self.scope.link("/sign-in", next=None if back == "/" else back)
+
+    @property
+    def org_flag(self) -> str:
+        """The flag that makes a command work on this organisation; empty for the default one."""
+        name = self.session.key.organisation.name if self.session else DEFAULT_ORGANISATION
+        return "" if name == DEFAULT_ORGANISATION else f" --org {shlex.quote(name)}"
+
+    def _resume_session(self) -> None:
+        secret = self.cookies.get(SESSION_COOKIE, "")
+        store = self.dashboard.services.store
+        self.session, cookies = resume_session(store, secret, self._now_ns, self.dashboard.limits)
+        self.new_cookies += cookies
+
+    def _take_quota(self) -> None:
+        bucket: Bucket = "unauthenticated"
+        caller: Any = address_of(self._asgi)
+        if self.session is not None:
+            bucket = "dora_write" if self.is_form else "dora_read"
+            caller = self.session.key.organisation.key
+        if self.dashboard.services.limiter.take(bucket, caller).exceeded:
+            raise TooManyRequests
+
+    def _check_permission(self, page: Page) -> None:
+        if page.permission is None:
+            return
+        if self.session is None:
+            raise SignInNeeded
+        if page.permission not in self.session.key.permissions:
+            raise NotPermitted(page.permission, self.session.key)
+
+    def _is_ours(self, form: ImmutableMultiDict[str, str]) -> bool:
+        secret = self.cookies.get(FORM_COOKIE, "")
+        return is_form_token(form.get("csrf", ""), secret, self.session)
+
+    def _read_scope(self) -> Scope:
+        return read_scope(
+            self._parameters,
+            self._second_ns,
+            prefix=self.dashboard.path_prefix,
+            defaults=self._defaults(),
+        )
+
+    def _defaults(self) -> Defaults:
+        """The search is for production, if the organisation has any."""
+        if self.session is None:
+            return Defaults()
+        settings = self.dashboard.services.store.settings
+        has_production = settings.has_production(self.session.key.organisation)
+        return Defaults(query=to_text(Production()) if has_production else "")
+
+    @property
+    def _second_ns(self) -> int:
+        """The end of the running second, so that addresses are short and nothing is left out."""
+        return -(-self._now_ns // SECOND_NS) * SECOND_NS
+
+    @property
+    def _path(self) -> str:
+        raw: bytes = self._asgi["raw_path"]
+        path = raw.partition(b"?")[0].decode("latin-1").rstrip("/")
+        return path.removeprefix(self.dashboard.path_prefix) or "/"
+
+
+def _cookie_header(scope: ASGIScope) -> str:
+    """All cookies in one line: HTTP/2 sends them apart, and not every proxy joins them again."""
+    lines = (value.decode("latin-1") for name, value in scope["headers"] if name == b"cookie")
+    return "; ".join(lines)
+
+
+def _fields(body: bytes) -> list[tuple[str, str]]:
+    """The fields of a form; none where it is not one."""
+    try:
+        text = body.decode("ascii")
+        return parse_qsl(text, keep_blank_values=True, max_num_fields=_MAX_FIELDS)
+    except ValueError:
+        return []

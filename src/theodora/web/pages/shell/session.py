@@ -1,0 +1,35 @@
+"""The session of a request's cookie: found, noted as used, and renewed when that is due."""
+
+from contextlib import suppress
+
+from theodora.errors import ReadOnly
+from theodora.storage import Session, SessionLimits, Store
+from theodora.storage.access.sessions import new_session_secret
+from theodora.web.pages.shell.cookies import SESSION_COOKIE
+from theodora.web.pages.shell.page import Cookie
+
+
+def resume_session(
+    store: Store, secret: str, now_ns: int, limits: SessionLimits
+) -> tuple[Session | None, tuple[Cookie, ...]]:
+    """The session with this secret, if it is valid, and the cookies that the browser must keep."""
+    if not secret:
+        return None, ()
+    session = store.sessions.find(secret, now_ns, limits)
+    if session is None:
+        return None, (Cookie(SESSION_COOKIE, "", 0),)
+    store.keys.note_used(session.key, now_ns)
+    if session.is_due_to_renew(now_ns):
+        return session, _renewed(store, session, now_ns)
+    if session.is_due_to_be_seen(now_ns):
+        store.sessions.note_seen(session, now_ns)
+    return session, ()
+
+
+def _renewed(store: Store, session: Session, now_ns: int) -> tuple[Cookie, ...]:
+    """Gives the browser another secret; where that cannot be stored, it keeps the one it has."""
+    secret = new_session_secret()
+    with suppress(ReadOnly):
+        if store.sessions.renew(session, secret, now_ns).result():
+            return (Cookie(SESSION_COOKIE, secret),)
+    return ()
