@@ -3,7 +3,7 @@
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -30,13 +30,14 @@ from theodora.sources.commit_lines import (
     commit_from_document,
     pull_request_from_document,
 )
+from theodora.sources.formats import format_of, formats_of
 from theodora.sources.json_lines import (
     DEPLOYMENT_LINE,
     FAILURE_LINE,
     deployment_from_document,
     failure_from_document,
-    read_document,
 )
+from theodora.sources.rows import Contents
 from theodora.sources.verdict_lines import VERDICT_LINE, act_from_document
 from theodora.storage import OverrideRecord
 
@@ -58,26 +59,28 @@ def import_() -> None:
 _files = click.argument("files", nargs=-1, required=True, metavar="FILE...")
 
 
-def _format_options(command: C) -> C:
+def _format_options(kind: str) -> Callable[[C], C]:
     """`--format` and `--map`, for what may also come as a table."""
-    command = click.option(
+
+    columns = click.option(
         "--map",
         "mapped",
         multiple=True,
         metavar="MEMBER=COLUMN",
         help="CSV: the column of a member, as in --map service=app; may be given several times.",
-    )(command)
-    return click.option(
+    )
+    format_ = click.option(
         "--format",
         "format_",
-        type=click.Choice(["jsonl", "csv"]),
+        type=click.Choice(formats_of(kind)),
         help="Format of the files. Default: csv for names with .csv or .tsv, else jsonl.",
-    )(command)
+    )
+    return lambda command: format_(columns(command))
 
 
 @import_.command()
 @_files
-@_format_options
+@_format_options("deployments")
 @organisation_option
 @setting_options(["database"])
 def deployments(
@@ -111,7 +114,7 @@ def deployments(
 
 @import_.command()
 @_files
-@_format_options
+@_format_options("failures")
 @organisation_option
 @setting_options(["database"])
 def failures(
@@ -144,7 +147,7 @@ def failures(
 
 @import_.command()
 @_files
-@_format_options
+@_format_options("commits")
 @organisation_option
 @setting_options(["database"])
 def commits(
@@ -174,7 +177,7 @@ def commits(
 
 @import_.command("pull-requests")
 @_files
-@_format_options
+@_format_options("pull-requests")
 @organisation_option
 @setting_options(["database"])
 def pull_requests(
@@ -253,11 +256,6 @@ class _Files(NamedTuple):
     format: str | None = "jsonl"
     mapped: Sequence[str] = ()
 
-    def is_table(self, name: str) -> bool:
-        if self.format:
-            return self.format == "csv"
-        return name.lower().removesuffix(".gz").endswith((".csv", ".tsv"))
-
     def mapping(self) -> dict[str, str]:
         """The column of each member that was given one."""
         pairs = [each.partition("=") for each in self.mapped]
@@ -269,81 +267,50 @@ class _Files(NamedTuple):
         return {member.strip(): column for member, _, column in pairs}
 
 
-class _Read(NamedTuple):
-    """What stands in one place of a file."""
-
-    place: str
-    document: JsonObject | None
-    error: Invalid | None = None
-    column_of: Callable[[str], str | None] | None = None
-    """In a table, the column of a member."""
-
-    def complaint(self, error: Invalid) -> str:
-        """What is wrong, with the line and, in a table, the column."""
-        if self.column_of is None:
-            return f"{self.place}: {error}"
-        return "; ".join(
-            f"{self._place_of(problem)}: {problem.detail}" for problem in error.problems
-        )
-
-    def _place_of(self, problem: Problem) -> str:
-        assert self.column_of
-        names = (self.column_of(step) for step in problem.path if isinstance(step, str))
-        column = next(filter(None, names), None)
-        return f'{self.place}, column "{column}"' if column else self.place
-
-
 def _import(files: _Files, kind: _Kind[T], intake: Intake[T]) -> None:
-    """Imports every file, says what became of its lines, and ends the command."""
+    """Imports every file, prints what became of its lines, and ends the command."""
     unknown: Counter[Place] = Counter()
     for name in files.names:
-        for read in _read(name, files, kind):
-            try:
-                if read.error:
-                    raise read.error
-                assert read.document is not None
-                _count_unknown(read.document, kind.members, unknown)
-                intake.take(kind.read(read.document))
-            except Invalid as error:
-                intake.keep_out(read.complaint(error))
+        with opened_lines(name) as lines:
+            contents = _contents(name, lines, files, kind)
+            for row in contents.rows:
+                try:
+                    if row.error:
+                        raise row.error
+                    assert row.document is not None
+                    _count_unknown(row.document, kind.members, unknown)
+                    intake.take(kind.read(row.document))
+                except Invalid as error:
+                    intake.keep_out(_complaint(f"{name}:{row.line}", error, contents))
     _show_unknown(unknown, kind.members)
     click.echo(intake.finish())
     if intake.kept_out:
         sys.exit(1)
 
 
-def _read(name: str, files: _Files, kind: _Kind[Any]) -> Iterator[_Read]:
-    with opened_lines(name) as lines:
-        if files.is_table(name):
-            yield from _read_table(name, lines, kind.columns, files.mapping())
-        else:
-            yield from _read_lines(name, lines)
-
-
-def _read_lines(name: str, lines: Iterable[str]) -> Iterator[_Read]:
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            document = read_document(line.encode("utf-8", "surrogateescape"))
-        except Invalid as error:
-            yield _Read(f"{name}:{number}", None, error)
-        else:
-            yield _Read(f"{name}:{number}", document)
-
-
-def _read_table(
-    name: str, lines: Iterable[str], columns: csv_tables.Columns, mapping: Mapping[str, str]
-) -> Iterator[_Read]:
+def _contents(name: str, lines: Iterable[str], files: _Files, kind: _Kind[Any]) -> Contents:
     try:
-        table = csv_tables.Table(lines, columns, mapping)
+        contents = format_of(name, files.format).read(lines, kind.columns, files.mapping())
     except Invalid as error:
         raise click.ClickException(f"{name}: {error}") from error
-    for column in table.unread:
-        meant = likely_meant((column,), dict.fromkeys(columns.cells))
+    for column in contents.unread:
+        meant = likely_meant((column,), dict.fromkeys(kind.columns.cells))
         click.echo(f'{name}: column "{column}" is not read{_suggestion(meant)}', err=True)
-    for row in table.rows():
-        yield _Read(f"{name}:{row.line}", row.document, row.error, table.column_of)
+    return contents
+
+
+def _complaint(place: str, error: Invalid, contents: Contents) -> str:
+    """The problems, with the line and, in a table, the column."""
+    column_of = contents.column_of
+    if column_of is None:
+        return f"{place}: {error}"
+
+    def place_of(problem: Problem) -> str:
+        names = (column_of(step) for step in problem.path if isinstance(step, str))
+        column = next(filter(None, names), None)
+        return f'{place}, column "{column}"' if column else place
+
+    return "; ".join(f"{place_of(problem)}: {problem.detail}" for problem in error.problems)
 
 
 def _count_unknown(document: JsonObject, known: Members, unknown: Counter[Place]) -> None:

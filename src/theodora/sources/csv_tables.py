@@ -8,7 +8,8 @@ from itertools import chain
 from typing import NamedTuple, TypeAlias
 
 from theodora.errors import Invalid, Problem
-from theodora.events.json_values import JsonObject, JsonValue
+from theodora.events.json_values import JsonValue
+from theodora.sources.rows import Row
 
 Cell: TypeAlias = Callable[[str], JsonValue]
 """Makes the value of a member from the text of a cell that is not empty."""
@@ -71,15 +72,6 @@ class Columns(NamedTuple):
     """Columns that exports have and that are not read, such as derived values."""
     required: Sequence[frozenset[str]] = ()
     """A table needs a column for one member of each set."""
-
-
-class Row(NamedTuple):
-    """A row of a table: the object it describes, or why it describes none."""
-
-    line: int
-    """That on which it begins."""
-    document: JsonObject | None
-    error: Invalid | None = None
 
 
 class Table:

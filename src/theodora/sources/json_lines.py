@@ -2,7 +2,7 @@
 
 import codecs
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, TypeAlias, TypeVar
 
 import msgspec
@@ -29,6 +29,7 @@ from theodora.events.json_values import (
 )
 from theodora.events.members import Members
 from theodora.events.timestamps import nanoseconds_from_json
+from theodora.sources.rows import Row
 
 E = TypeVar("E", Deployment, Failure)
 
@@ -99,6 +100,19 @@ def read_document(line: bytes) -> JsonObject:
     if not is_object(document):
         raise Invalid(Problem(f"not an object but of type {type_name(document)}"))
     return document
+
+
+def rows_of_lines(lines: Iterable[str]) -> Iterator[Row]:
+    """The object of every line that is not blank, or why it is none."""
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            document = read_document(line.encode("utf-8", "surrogateescape"))
+        except Invalid as error:
+            yield Row(number, None, error)
+        else:
+            yield Row(number, document)
 
 
 def _attributes(document: JsonObject) -> JsonObject:
