@@ -49,6 +49,19 @@ class Recipe(NamedTuple):
 
 RECIPES = (
     Recipe(
+        name="source",
+        most_files=5,
+        tests=("tests/sources/test_pagerduty.py", "tests/sources/test_formats.py"),
+        without={
+            "src/theodora/sources/formats.py": Noticed(
+                "tests/sources/test_pagerduty.py", "test_deliveries_of_one_incident_are_one_failure"
+            ),
+            "docs/import.md": Noticed(
+                "tests/sources/test_formats.py", "add pagerduty to docs/import.md"
+            ),
+        },
+    ),
+    Recipe(
         name="page",
         most_files=4,
         tests=("tests/web/pages/test_stored_events.py",),
