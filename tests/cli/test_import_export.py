@@ -46,6 +46,14 @@ FAILURE: dict[str, Any] = {
     "source": "pager",
     "created_at": 1693491990000000003,
 }
+REOPENED: dict[str, Any] = {
+    **FAILURE,
+    "periods": [
+        {"started_at": 1693491974000000001, "finished_at": 1693491975000000001},
+        {"started_at": 1693491980000000002, "finished_at": 1693491984000000002},
+    ],
+}
+EVERYTHING = [("deployments", FULL), ("failures", FAILURE), ("failures", REOPENED)]
 
 Run = Callable[..., Result]
 
@@ -82,7 +90,7 @@ def stored(url: str) -> list[Deployment]:
         return list(store.deployments.everything(store.keys.organisation("default")))
 
 
-@pytest.mark.parametrize(("kind", "document"), [("deployments", FULL), ("failures", FAILURE)])
+@pytest.mark.parametrize(("kind", "document"), EVERYTHING)
 def test_every_attribute_goes_in_and_comes_out(
     run: Run, kind: str, document: dict[str, Any]
 ) -> None:
@@ -95,7 +103,7 @@ def test_every_attribute_goes_in_and_comes_out(
     assert {name: found[name] for name in document} == document
 
 
-@pytest.mark.parametrize(("kind", "document"), [("deployments", FULL), ("failures", FAILURE)])
+@pytest.mark.parametrize(("kind", "document"), EVERYTHING)
 def test_what_is_exported_is_imported_elsewhere_unchanged(
     run: Run, tmp_path: Path, kind: str, document: dict[str, Any]
 ) -> None:
@@ -296,3 +304,110 @@ def test_an_export_to_a_file_named_gz_is_compressed(run: Run, tmp_path: Path, ki
         assert run("export", kind, "-o", str(file)).exit_code == 0
     assert plain.read_bytes()
     assert gzip.decompress(packed.read_bytes()) == plain.read_bytes()
+
+
+def period(started_at: int, finished_at: int | None) -> dict[str, Any]:
+    return {"started_at": started_at, "finished_at": finished_at}
+
+
+START = 1693491974
+PERIODS = [period(START, START + 10), period(START + 50, START + 60)]
+REOPENED_AT_50 = [PERIODS[0], period(START + 50, None)]
+
+
+def failed(*periods: dict[str, Any], **members: Any) -> dict[str, Any]:
+    ends = {"started_at": periods[0]["started_at"], "finished_at": periods[-1]["finished_at"]}
+    return {"id": "outage", "services": ["web"], "periods": list(periods), **ends, **members}
+
+
+def spans(run: Run) -> list[tuple[int, int | None]]:
+    """The seconds of the periods of the one failure that there is."""
+    [found] = exported(run, "failures")
+    periods = found.get(
+        "periods", [{name: found.get(name) for name in ("started_at", "finished_at")}]
+    )
+    return [
+        (each["started_at"] // 10**9 - START, (each["finished_at"] or 0) // 10**9 - START)
+        for each in periods
+    ]
+
+
+def test_the_time_to_restore_of_a_reopened_failure_is_the_sum_of_its_periods(
+    run: Run, url: str
+) -> None:
+    run("import", "failures", "-", given=lines(failed(*PERIODS)))
+    with Store(url) as store:
+        organisation = store.keys.organisation("default")
+        [failure] = store.failures.everything(organisation)
+        assert failure.time_to_restore == 20
+    found = json.loads(run("search", "--failures", "time_to_restore:20", "--format", "json").stdout)
+    assert found["attributes"]["time_to_restore"] == 20
+
+
+def test_one_period_is_none_apart(run: Run) -> None:
+    run("import", "failures", "-", given=lines(failed(PERIODS[0])))
+    [found] = exported(run, "failures")
+    assert "periods" not in found
+
+
+@pytest.mark.parametrize(
+    ("document", "problem"),
+    [
+        (failed(*PERIODS) | {"periods": {}}, 'error decoding attribute "periods": invalid type'),
+        (failed(*PERIODS) | {"periods": [7]}, 'error decoding attribute "periods": invalid type'),
+        (failed(*PERIODS) | {"periods": [{}]}, 'attribute "started_at" is required'),
+        (failed(*PERIODS, started_at=START + 1), 'must begin at attribute "started_at"'),
+        (failed(*PERIODS, finished_at=None), 'must end at attribute "finished_at"'),
+        (failed(*PERIODS, finished_at=START + 70), 'must end at attribute "finished_at"'),
+        (
+            failed(period(START, None), PERIODS[1]),
+            "start after the one before ended",
+        ),
+        (
+            failed(PERIODS[0], period(START + 10, START + 60)),
+            "start after the one before ended",
+        ),
+        (failed(*reversed(PERIODS), started_at=START + 50), "start after the one before"),
+        (failed(PERIODS[0], period(START + 50, START + 40)), "do not end before they start"),
+        (
+            failed(*(period(START + 2 * n, START + 2 * n + 1) for n in range(1_001))),
+            'attribute "periods" must have at most 1000 items',
+        ),
+    ],
+)
+def test_periods_follow_one_another_from_start_to_end(
+    run: Run, document: dict[str, Any], problem: str
+) -> None:
+    result = run("import", "failures", "-", given=lines(document))
+    assert result.exit_code == 1
+    assert result.stdout.endswith("1 rejected\n")
+    assert problem in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("documents", "expected"),
+    [
+        ([failed(*PERIODS), failed(period(START, None))], [(0, 10), (50, 60)]),
+        ([failed(*PERIODS), failed(*REOPENED_AT_50)], [(0, 10), (50, 60)]),
+        (
+            [failed(PERIODS[0]), failed(PERIODS[0], period(START + 50, None))],
+            [(0, 10), (50, -START)],
+        ),
+        ([failed(PERIODS[0], period(START + 50, None)), failed(*PERIODS)], [(0, 10), (50, 60)]),
+        ([failed(*PERIODS), failed(PERIODS[0])], [(0, 10)]),
+    ],
+    ids=["opened late", "reopened late", "reopened", "resolved", "corrected"],
+)
+def test_a_late_opening_does_not_reopen_a_restored_failure(
+    run: Run, documents: list[dict[str, Any]], expected: list[tuple[int, int]]
+) -> None:
+    for document in documents:
+        assert run("import", "failures", "-", given=lines(document)).exit_code == 0
+    assert spans(run) == expected
+
+
+def test_a_late_opening_still_corrects_the_other_attributes(run: Run) -> None:
+    for document in (failed(*PERIODS), failed(period(START, None), severity="SEV-2")):
+        run("import", "failures", "-", given=lines(document))
+    [found] = exported(run, "failures")
+    assert (found["severity"], found["finished_at"]) == ("SEV-2", (START + 60) * 10**9)

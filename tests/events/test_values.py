@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from theodora.events import Deployment, Failure, Git
+from theodora.events import ActivePeriod, Deployment, Failure, Git
 from theodora.events.values import whole_seconds
 
 ORG = "0c1f6e0a-0000-4000-8000-000000000001"
@@ -127,3 +127,74 @@ def test_an_open_failure_has_no_time_to_restore() -> None:
     assert FAILURE.time_to_restore is None
     ended = msgspec.structs.replace(FAILURE, finished_at_ns=FAILURE.started_at_ns + 90 * 10**9)
     assert ended.time_to_restore == 90
+
+
+def failure(*periods: tuple[int, int | None]) -> Failure:
+    """A failure that was active in these periods, in seconds."""
+    active = tuple(
+        ActivePeriod(began * 10**9, None if ended is None else ended * 10**9)
+        for began, ended in periods
+    )
+    return Failure(
+        services=("web",),
+        started_at_ns=active[0].started_at_ns,
+        finished_at_ns=active[-1].finished_at_ns,
+        periods=active if len(active) > 1 else (),
+    )
+
+
+@pytest.mark.parametrize(
+    ("periods", "seconds"),
+    [
+        ([(10, 30)], 20),
+        ([(10, 10)], 0),
+        ([(10, None)], None),
+        ([(30, 10)], None),
+        ([(10, 30), (100, 101), (200, 250)], 71),
+        ([(10, 30), (100, None)], None),
+    ],
+)
+def test_the_time_to_restore_is_the_sum_of_the_active_periods(
+    periods: list[tuple[int, int | None]], seconds: int | None
+) -> None:
+    event = failure(*periods)
+    assert event.time_to_restore == seconds
+    assert event.time_to_restore_ns == (None if seconds is None else seconds * 10**9)
+
+
+def test_an_end_is_that_of_the_last_period() -> None:
+    assert failure((10, None)).ended(20 * 10**9) == failure((10, 20))
+    assert failure((10, 20), (30, None)).ended(40 * 10**9) == failure((10, 20), (30, 40))
+    assert failure((10, 20), (30, 40)).ended(50 * 10**9) == failure((10, 20), (30, 50))
+
+
+@pytest.mark.parametrize(
+    ("former", "late"),
+    [
+        ([(10, 20)], [(10, None)]),
+        ([(10, 20)], [(12, None)]),
+        ([(10, 20)], [(20, None)]),
+        ([(10, 20), (30, 40)], [(10, None)]),
+        ([(10, 20), (30, 40)], [(10, 20), (30, None)]),
+    ],
+)
+def test_what_opened_late_reopens_nothing(
+    former: list[tuple[int, int | None]], late: list[tuple[int, int | None]]
+) -> None:
+    assert failure(*late).unless_late(failure(*former)) == failure(*former)
+
+
+@pytest.mark.parametrize(
+    ("former", "given"),
+    [
+        ([(10, None)], [(10, None)]),
+        ([(10, None)], [(10, 20)]),
+        ([(10, 20)], [(10, 30)]),
+        ([(10, 20)], [(10, 20), (30, None)]),
+        ([(10, 20), (30, 40)], [(10, 15)]),
+    ],
+)
+def test_what_is_not_late_replaces(
+    former: list[tuple[int, int | None]], given: list[tuple[int, int | None]]
+) -> None:
+    assert failure(*given).unless_late(failure(*former)) == failure(*given)

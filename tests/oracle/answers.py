@@ -1,6 +1,7 @@
 """The whole answer to a question: totals, the period before, changes and the series, by group."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import pandas as pd
@@ -24,7 +25,7 @@ _DEPLOYMENT = (
 )
 _INCIDENT = (
     *("id", "services", "env", "team", "repository_id", "custom_tags"),
-    *("started_at_ns", "finished_at_ns"),
+    *("started_at_ns", "finished_at_ns", "periods"),
 )
 _PERCENTILES = {"p50": 0.5, "p75": 0.75, "p90": 0.9, "p95": 0.95}
 
@@ -192,10 +193,16 @@ def _recovery_times(shipped: pd.DataFrame) -> pd.Series:
 
 
 def _times_to_restore(broken: pd.DataFrame) -> pd.Series:
-    """Seconds; what ended before it began has none."""
+    """Seconds, without those between periods; what ended before it began has none."""
     ended = broken[broken["finished_at_ns"].notna()]
     spans_ns = ended["finished_at_ns"].astype("int64") - ended["at_ns"]
-    return spans_ns[spans_ns >= 0] / 1e9
+    calm_ns = ended["periods"].map(_between).astype("int64")
+    return (spans_ns - calm_ns)[spans_ns >= 0] / 1e9
+
+
+def _between(periods: Sequence[tuple[int, int]]) -> int:
+    """Nanoseconds from the end of each period to the start of the next."""
+    return sum(later[0] - earlier[1] for earlier, later in pairwise(periods))
 
 
 def _stage_times(shipped: pd.DataFrame) -> dict[str, dict[str, Any]]:

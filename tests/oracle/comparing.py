@@ -1,6 +1,7 @@
 """The engine's questions and answers in the oracle's form."""
 
 from collections.abc import Iterable, Mapping
+from itertools import starmap
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -21,7 +22,7 @@ from theodora.dora import (
     select_incidents,
 )
 from theodora.dora.derivation.stages import Stages
-from theodora.events import Failure, Git
+from theodora.events import ActivePeriod, Failure, Git
 
 Event = Mapping[str, Any]
 
@@ -47,6 +48,7 @@ def incident_row_of(event: Event) -> IncidentRow:
     return incident_row(
         Failure(
             **{name: event[name] for name in same},
+            periods=tuple(starmap(ActivePeriod, event["periods"])),
             services=tuple(event["services"]),
             custom_tags=tuple(event["custom_tags"]),
             git=Git("0" * 40, repository_id) if repository_id else None,

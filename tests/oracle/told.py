@@ -21,8 +21,10 @@ from oracle.worlds import (
     TEAMS,
     Scene,
     instants,
+    random_periods,
 )
 from theodora.dora import Commit, PullRequest
+from theodora.sources.json_lines import failure_from_document
 from theodora.storage import Organisation, Store
 
 _COMMITS = 40
@@ -105,7 +107,12 @@ class World:
         self.deployments[sent["id"]] = sent
 
     def send_incident(self, sent: dict[str, Any]) -> None:
-        self.tenant.create(_present(sent), FAILURE)
+        """To the API or, with periods, which that does not take, as an import does."""
+        if sent["periods"]:
+            failure = failure_from_document(_present(sent))
+            self.store.failures.add(self.organisation, failure, 1).result()
+        else:
+            self.tenant.create(_present(sent), FAILURE)
         self.incidents[sent["id"]] = sent
 
     def send_settings(self, service: str, given: dict[str, Any]) -> None:
@@ -178,6 +185,7 @@ class World:
             {name: sent.get(name) for name in ("id", "env", "team", "services", "custom_tags")}
             | {"repository_id": _repository_id(sent)}
             | {"started_at_ns": sent["started_at"], "finished_at_ns": sent["finished_at"]}
+            | {"periods": [(each["started_at"], each["finished_at"]) for each in sent["periods"]]}
             for sent in self.incidents.values()
         ]
 
@@ -208,13 +216,17 @@ class World:
 
     def _incident(self, id_: str, started_at_ns: int) -> dict[str, Any]:
         services = self.rng.sample(SERVICES, self.rng.choice((0, 1, 1, 2, 3)))
-        ended_at_ns = started_at_ns + self.rng.choice((0, 1, self.rng.randrange(10**6))) * SECOND_NS
+        times = random_periods(self.rng, started_at_ns)
         described = self._described(id_)
         return described | {
             "services": services,
             "team": described["team"] if services else "red",
             "started_at": started_at_ns,
-            "finished_at": self.rng.choice((None, ended_at_ns, ended_at_ns)),
+            "finished_at": times["finished_at_ns"],
+            "periods": [
+                {"started_at": began_ns, "finished_at": ended_ns}
+                for began_ns, ended_ns in times["periods"]
+            ],
             "git": self._git(started_at_ns),
         }
 

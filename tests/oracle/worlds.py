@@ -79,15 +79,31 @@ def random_deployments(rng: Random, scene: Scene, count: int) -> list[dict[str, 
 
 
 def random_incidents(rng: Random, scene: Scene, count: int) -> list[dict[str, Any]]:
-    """Open ones and ended ones, of no service, one or several."""
+    """Open ones, ended ones and reopened ones, of no service, one or several."""
     return [
         {"id": f"incident-{number:010}"}
         | {"services": rng.sample(SERVICES, rng.choice((0, 1, 1, 2, 3)))}
         | _described(rng)
-        | {"started_at_ns": started_at_ns}
-        | {"finished_at_ns": rng.choice((None, started_at_ns + _span_ns(rng)))}
+        | random_periods(rng, started_at_ns)
         for number, started_at_ns in enumerate(instants(rng, scene, count))
     ]
+
+
+def random_periods(rng: Random, started_at_ns: int) -> dict[str, Any]:
+    """The start, the end and the periods of an incident."""
+    periods: list[tuple[int, int | None]] = []
+    began_ns = started_at_ns
+    for _ in range(rng.choice((1, 1, 2, 4))):
+        ended_ns = began_ns + _span_ns(rng)
+        periods.append((began_ns, ended_ns))
+        began_ns = ended_ns + 1 + _span_ns(rng)
+    if rng.random() < 0.4:
+        periods[-1] = (periods[-1][0], None)
+    return {
+        "started_at_ns": started_at_ns,
+        "finished_at_ns": periods[-1][1],
+        "periods": periods if len(periods) > 1 else [],
+    }
 
 
 def _described(rng: Random) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import click
@@ -135,13 +136,15 @@ def failures(
                            "web, cart",production,checkout is down,2023-08-31T14:26:14Z,,SEV-1
 
     The members are those of the API. Instants are Unix timestamps or date-times with an offset.
+    A line may have "periods", for a failure that was reopened: objects of "started_at" and
+    "finished_at". A line without an end does not reopen a failure that was restored later.
     CSV may be separated by commas, semicolons or tabs, and names its columns as the members;
     several values of a cell stand between commas. A line that breaks the rules is shown and
     rejected, and the command then ends with status 1.
     """
     with new_or_existing_store(flags) as store:
         org_ = store.keys.ensure_organisation(org, time.time_ns()).result()
-        intake = Intake(events_into(store.failures.add, org_))
+        intake = Intake(events_into(partial(store.failures.add, may_be_late=True), org_))
         _import(_Files(files, format_, mapped), _FAILURES, intake)
 
 

@@ -8,6 +8,7 @@ from theodora.events.timestamps import (
     nanoseconds_from_rfc3339,
 )
 from theodora.events.values import (
+    ActivePeriod,
     Deployment,
     DeploymentType,
     Failure,
@@ -18,6 +19,7 @@ from theodora.events.values import (
 )
 
 __all__ = [
+    "ActivePeriod",
     "Deployment",
     "DeploymentType",
     "Failure",

@@ -6,14 +6,14 @@ Every rule that one pass can check is checked and every problem is listed, in th
 
 import re
 from enum import IntEnum, auto
-from itertools import islice
+from itertools import islice, pairwise
 
 from theodora.errors import Invalid, Problem
 from theodora.events.json_values import JsonObject, JsonValue, exact_integer, is_object, type_name
 from theodora.events.members import Members
 from theodora.events.repository import without_credentials
 from theodora.events.timestamps import nanoseconds_from_integer, nanoseconds_from_json
-from theodora.events.values import Deployment, Failure, Git
+from theodora.events.values import ActivePeriod, Deployment, Failure, Git
 
 INSTANT = "a Unix timestamp or a date-time with an offset, such as 2025-10-01T10:00:00Z"
 
@@ -23,6 +23,7 @@ MAX_PROBLEMS = 50
 _MAX_TAGS = 100
 _MAX_TAG_CHARACTERS = 200
 _MAX_SERVICES = 100
+_MAX_PERIODS = 1_000
 _MAX_URL_CHARACTERS = 2_048
 _MAX_NAME_CHARACTERS = 1_024
 _MAX_TEXT_CHARACTERS = 255
@@ -44,6 +45,9 @@ DEPLOYMENT_MEMBERS: Members = _COMMON
 FAILURE_MEMBERS: Members = {**_COMMON, **dict.fromkeys(("services", "name", "severity"))}
 """What `read_failure` looks at."""
 
+IMPORTED_PERIODS: Members = {"periods": dict.fromkeys(("started_at", "finished_at"))}
+"""What `read_failure` looks at besides, if the failure is imported."""
+
 _UNITS = "seconds, milliseconds, microseconds or nanoseconds"
 
 
@@ -55,6 +59,7 @@ class Rule(IntEnum):
     TIME_FRACTION = auto()
     TIME_RANGE = auto()
     TIME_ORDER = auto()
+    PERIODS = auto()
     ID = auto()
     TEXT_TYPE = auto()
     LENGTH = auto()
@@ -99,11 +104,13 @@ def read_deployment(attributes: JsonObject, *, imported: bool = False) -> Deploy
 def read_failure(attributes: JsonObject, *, imported: bool = False) -> Failure:
     """The failure that a document's attributes describe; `Invalid` lists all problems.
 
-    An imported one may have an id shorter than the API takes, and date-times for instants.
+    An imported one may have an id shorter than the API takes, date-times for instants, and the
+    periods in which it was active.
     """
     reader = _Reader(attributes, imported=imported)
     services = reader.services()
     started_at_ns, finished_at_ns = reader.times(finished_required=False)
+    periods = reader.periods(started_at_ns, finished_at_ns) if imported else ()
     id_ = reader.id(1 if imported else _MIN_ID_CHARACTERS)
     env, team, version = (reader.text(name) for name in ("env", "team", "version"))
     name = reader.text("name", max_characters=_MAX_NAME_CHARACTERS)
@@ -122,6 +129,7 @@ def read_failure(attributes: JsonObject, *, imported: bool = False) -> Failure:
         severity=severity,
         started_at_ns=started_at_ns,
         finished_at_ns=finished_at_ns,
+        periods=periods,
         git=git,
         custom_tags=custom_tags,
     )
@@ -139,9 +147,9 @@ def wrong_type(name: str, value: JsonValue, *path: str | int) -> Problem:
     )
 
 
-def no_timestamp(name: str) -> Problem:
+def no_timestamp(name: str, *path: str | int) -> Problem:
     """The problem of a number that is no instant in any of the units."""
-    return Problem(f'attribute "{name}" must be a Unix timestamp in {_UNITS}', (name,))
+    return Problem(f'attribute "{name}" must be a Unix timestamp in {_UNITS}', path or (name,))
 
 
 def shortened(text: str) -> str:
@@ -178,12 +186,64 @@ class _Reader:
 
     def times(self, *, finished_required: bool) -> tuple[int | None, int | None]:
         """`started_at` and `finished_at` in nanoseconds."""
-        started_at_ns = self._time("started_at", required=True)
-        finished_at_ns = self._time("finished_at", required=finished_required)
+        started_at_ns = self._instant(self._attributes, "started_at", required=True)
+        finished_at_ns = self._instant(self._attributes, "finished_at", required=finished_required)
         if started_at_ns and finished_at_ns and finished_at_ns < started_at_ns:
             detail = 'attribute "finished_at" must not be before attribute "started_at"'
             self._add(Rule.TIME_ORDER, Problem(detail, ("finished_at",)))
         return started_at_ns, finished_at_ns
+
+    def periods(
+        self, started_at_ns: int | None, finished_at_ns: int | None
+    ) -> tuple[ActivePeriod, ...]:
+        """The periods of a failure that was reopened; empty for one that was not."""
+        items = self._attributes.get("periods")
+        if items is None:
+            return ()
+        if not isinstance(items, list):
+            self._add(Rule.PERIODS, wrong_type("periods", items))
+            return ()
+        if len(items) > _MAX_PERIODS:
+            detail = f'attribute "periods" must have at most {_MAX_PERIODS} items'
+            self._add(Rule.PERIODS, Problem(detail, ("periods",)))
+            return ()
+        before = len(self._found)
+        periods = tuple(self._period(item, at) for at, item in enumerate(items))
+        if len(self._found) == before:
+            self._check_periods(periods, started_at_ns, finished_at_ns)
+        return periods if len(periods) > 1 else ()
+
+    def _period(self, item: JsonValue, at: int) -> ActivePeriod:
+        path = ("periods", at)
+        if not is_object(item):
+            self._add(Rule.PERIODS, wrong_type("periods", item, *path))
+            return ActivePeriod(0, None)
+        started_at_ns = self._instant(item, "started_at", path, required=True)
+        return ActivePeriod(started_at_ns or 0, self._instant(item, "finished_at", path))
+
+    def _check_periods(
+        self,
+        periods: tuple[ActivePeriod, ...],
+        started_at_ns: int | None,
+        finished_at_ns: int | None,
+    ) -> None:
+        """Checks that they follow one another from the start of the failure to its end."""
+        if not periods:
+            return
+        for at, (began, ended) in enumerate(periods):
+            if ended is not None and ended < began:
+                detail = 'attribute "periods" must have items that do not end before they start'
+                self._add(Rule.PERIODS, Problem(detail, ("periods", at)))
+        for at, (earlier, later) in enumerate(pairwise(periods), 1):
+            if earlier.finished_at_ns is None or later.started_at_ns <= earlier.finished_at_ns:
+                detail = 'attribute "periods" must have items that start after the one before ended'
+                self._add(Rule.PERIODS, Problem(detail, ("periods", at)))
+        if started_at_ns is not None and periods[0].started_at_ns != started_at_ns:
+            detail = 'attribute "periods" must begin at attribute "started_at"'
+            self._add(Rule.PERIODS, Problem(detail, ("periods", 0)))
+        if periods[-1].finished_at_ns != finished_at_ns:
+            detail = 'attribute "periods" must end at attribute "finished_at"'
+            self._add(Rule.PERIODS, Problem(detail, ("periods", len(periods) - 1)))
 
     def id(self, min_characters: int) -> str:
         """The id given by the client; empty if there is none."""
@@ -284,33 +344,40 @@ class _Reader:
             detail = f'attribute "{name}" must not contain control characters'
             self._add(Rule.CONTROL, Problem(detail, path))
 
-    def _time(self, name: str, *, required: bool) -> int | None:
-        value = self._attributes.get(name)
+    def _instant(
+        self,
+        members: JsonObject,
+        name: str,
+        path: tuple[str | int, ...] = (),
+        *,
+        required: bool = False,
+    ) -> int | None:
+        value, place = members.get(name), (*path, name)
         if value is None:
             if required:
-                self._add(Rule.TIME_TYPE, missing(name))
+                self._add(Rule.TIME_TYPE, missing(name, *place))
             return None
         if self._imported and isinstance(value, str):
-            return self._date_time(value, name)
+            return self._date_time(value, name, place)
         if type_name(value) != "number":
-            self._add(Rule.TIME_TYPE, wrong_type(name, value))
+            self._add(Rule.TIME_TYPE, wrong_type(name, value, *place))
             return None
         integer = exact_integer(value)
         if integer is None:
             detail = f'attribute "{name}" must be an integer'
-            self._add(Rule.TIME_FRACTION, Problem(detail, (name,)))
+            self._add(Rule.TIME_FRACTION, Problem(detail, place))
             return None
         instant_ns = nanoseconds_from_integer(integer)
         if instant_ns is None:
-            self._add(Rule.TIME_RANGE, no_timestamp(name))
+            self._add(Rule.TIME_RANGE, no_timestamp(name, *place))
         return instant_ns
 
-    def _date_time(self, text: str, name: str) -> int | None:
+    def _date_time(self, text: str, name: str, place: tuple[str | int, ...]) -> int | None:
         instant_ns = nanoseconds_from_json(text)
         if instant_ns is not None and instant_ns > 0:
             return instant_ns
         detail = f'attribute "{name}" must be {INSTANT}'
-        self._add(Rule.TIME_RANGE, Problem(detail, (name,)))
+        self._add(Rule.TIME_RANGE, Problem(detail, place))
         return None
 
     def _git_text(self, git: JsonObject, name: str) -> str | None:

@@ -5,7 +5,8 @@ Instants are integers in nanoseconds since the Unix epoch, spans whole seconds.
 
 import hashlib
 import uuid
-from typing import Literal, TypeVar, get_args
+from collections.abc import Sequence
+from typing import Literal, NamedTuple, TypeVar, get_args
 
 import msgspec
 
@@ -122,6 +123,14 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return identity[:16] if not attempt else _sha256(f"{identity}#{attempt}")[:16]
 
 
+class ActivePeriod(NamedTuple):
+    """A time during which a failure was active."""
+
+    started_at_ns: int
+    finished_at_ns: int | None
+    """None while it lasts."""
+
+
 class Failure(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An incident: what failed, from when, and until when if it has ended."""
 
@@ -139,17 +148,53 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     severity: str | None = None
     started_at_ns: int
     finished_at_ns: int | None = None
+    periods: tuple[ActivePeriod, ...] = ()
+    """When it was active, if it was reopened: two or more, in order. Empty if it was active from
+    start to finish. The first begins at the start of the failure, the last ends at its end."""
     git: Git | None = None
     custom_tags: tuple[str, ...] = ()
     source: str = "api"
     created_at_ns: int = 0
 
     @property
+    def time_to_restore_ns(self) -> int | None:
+        """How long it was active; None while it is open, and if it ends before it starts."""
+        return active_ns(self.started_at_ns, self.finished_at_ns, self.periods)
+
+    @property
     def time_to_restore(self) -> int | None:
-        """Seconds from start to finish; None while the failure is open."""
-        if self.finished_at_ns is None:
-            return None
-        return whole_seconds(self.finished_at_ns - self.started_at_ns)
+        """The same in seconds."""
+        span_ns = self.time_to_restore_ns
+        return None if span_ns is None else whole_seconds(span_ns)
+
+    @property
+    def last_opened_at_ns(self) -> int:
+        """When it began, or was reopened last."""
+        return self.periods[-1].started_at_ns if self.periods else self.started_at_ns
+
+    def ended(self, finished_at_ns: int) -> "Failure":
+        """The failure with this end, which is that of its last period."""
+        periods = self.periods
+        if periods:
+            periods = (*periods[:-1], ActivePeriod(periods[-1].started_at_ns, finished_at_ns))
+        return msgspec.structs.replace(self, finished_at_ns=finished_at_ns, periods=periods)
+
+    def unless_late(self, former: "Failure") -> "Failure":
+        """The failure; with the times of `former` if that was restored after this one opened.
+
+        A message that a failure opened may arrive after the one that it was restored.
+        """
+        restored_at_ns = former.finished_at_ns
+        if self.finished_at_ns is not None or restored_at_ns is None:
+            return self
+        if self.last_opened_at_ns > restored_at_ns:
+            return self
+        return msgspec.structs.replace(
+            self,
+            started_at_ns=former.started_at_ns,
+            finished_at_ns=restored_at_ns,
+            periods=former.periods,
+        )
 
     @property
     def place(self) -> object:
@@ -186,6 +231,19 @@ def _compact(*members: object) -> str:
 
 def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def active_ns(
+    started_at_ns: int, finished_at_ns: int | None, periods: Sequence[ActivePeriod]
+) -> int | None:
+    """How long a failure was active that is restored; None for any other, and for a negative time.
+
+    `periods` is empty if it was active from start to finish.
+    """
+    if finished_at_ns is None or finished_at_ns < started_at_ns:
+        return None
+    whole = (ActivePeriod(started_at_ns, finished_at_ns),)
+    return sum(ended - began for began, ended in periods or whole if ended is not None)
 
 
 def whole_seconds(span_ns: int) -> int:

@@ -289,7 +289,7 @@ FIELDS: tuple[Field, ...] = (
     _failures(
         "time_to_restore",
         Type.DURATION,
-        "From start to finish; no value while the failure is open.",
+        "How long it was active; no value while the failure is open.",
         lambda f: f.time_to_restore,
     ),
     _both(

@@ -3,12 +3,13 @@
 import codecs
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Annotated, Any, TypeAlias, TypeVar
+from typing import Annotated, Any, TypeAlias, TypeVar, cast
 
 import msgspec
 
 from theodora.errors import Invalid, Problem
 from theodora.events import (
+    ActivePeriod,
     Deployment,
     DeploymentType,
     Failure,
@@ -18,6 +19,7 @@ from theodora.events import (
 from theodora.events.attributes import (
     DEPLOYMENT_MEMBERS,
     FAILURE_MEMBERS,
+    IMPORTED_PERIODS,
     read_deployment,
     read_failure,
 )
@@ -50,7 +52,7 @@ _DERIVED: Members = {
 }
 DEPLOYMENT_LINE: Members = {**DEPLOYMENT_MEMBERS, **_KEPT, **_DERIVED}
 """The members of a deployment's line: those of the API, and what an export keeps beside them."""
-FAILURE_LINE: Members = {**FAILURE_MEMBERS, **_KEPT, "time_to_restore": None}
+FAILURE_LINE: Members = {**FAILURE_MEMBERS, **IMPORTED_PERIODS, **_KEPT, "time_to_restore": None}
 """The members of a failure's line."""
 
 
@@ -88,6 +90,9 @@ def line_from_event(event: Deployment | Failure) -> bytes:
 def _member(name: str, value: object) -> Mapping[str, object]:
     if isinstance(value, Git):
         return {"commit_sha": value.commit_sha, "repository_url": value.repository_url}
+    if name == "periods":
+        periods = cast("tuple[ActivePeriod, ...]", value)
+        return {name: [{"started_at": began, "finished_at": ended} for began, ended in periods]}
     return {name.removesuffix("_ns"): value}
 
 

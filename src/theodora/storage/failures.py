@@ -23,11 +23,18 @@ class Failures:
         self._database = database
         self._rows = Rows(FAILURES)
 
-    def add(self, org: Organisation, failure: Failure, now_ns: int) -> Future[Upserted[Failure]]:
-        """Adds or replaces; the future says what became of it, once that is durable."""
+    def add(
+        self, org: Organisation, failure: Failure, now_ns: int, *, may_be_late: bool = False
+    ) -> Future[Upserted[Failure]]:
+        """Adds or replaces; the future says what became of it, once that is durable.
+
+        One that may be late does not reopen a failure that was restored after it opened.
+        """
+        merge = Failure.unless_late if may_be_late else None
 
         def write(cursor: Cursor) -> Upserted[Failure]:
-            placed = self._rows.put(cursor, org, with_team(cursor, org, failure), now_ns)
+            event = with_team(cursor, org, failure)
+            placed = self._rows.put(cursor, org, event, now_ns, merge)
             if placed.outcome != "unchanged":
                 _mark(cursor, org, placed.states)
             return placed

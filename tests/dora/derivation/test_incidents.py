@@ -1,4 +1,4 @@
-"""Incidents: how long they lasted and what they name."""
+"""Incidents: which are the same and what they name."""
 
 import msgspec
 import pytest
@@ -6,9 +6,7 @@ import pytest
 from golden.examples import instant_ns, read_deployments
 from theodora.dora.derivation.incidents import (
     distinct,
-    has_negative_span,
     incidents_by_deployment,
-    time_to_restore_ns,
 )
 from theodora.events import Failure, Git, MatchKeys
 
@@ -33,21 +31,6 @@ def changed(**fields) -> Failure:
 
 def named(**fields) -> list[str]:
     return list(incidents_by_deployment([changed(**fields)], DEPLOYMENTS))
-
-
-def test_an_incident_lasts_from_start_to_finish():
-    assert time_to_restore_ns(OUTAGE) == 3_600 * 10**9
-
-
-def test_an_open_incident_has_no_length():
-    assert time_to_restore_ns(changed(finished_at_ns=None)) is None
-
-
-def test_an_incident_that_ends_before_it_starts_has_no_length():
-    backwards = changed(finished_at_ns=instant_ns("11:00"))
-    assert time_to_restore_ns(backwards) is None
-    assert has_negative_span(backwards)
-    assert not has_negative_span(OUTAGE)
 
 
 def test_an_incident_given_twice_counts_as_given_last():

@@ -9,6 +9,9 @@ import pytest
 
 from asking import FAILURE, FAILURES, Tenant, make_tenant
 from settling import in_every_state
+from theodora.dora import MetricsQuery, Period
+from theodora.query import parse
+from theodora.sources.json_lines import failure_from_document
 from theodora.web.http.security import READ
 from visiting import Browser, sign_in
 
@@ -95,6 +98,69 @@ def test_closing_says_when_it_was_over(tenant: Tenant) -> None:
     assert page.one("p", role="status").text == "Closed: restored after 1 h 30 min."
     assert tenant.get(id_, FAILURES)["finished_at"]
     assert len(tenant.ids(FAILURES)) == 1
+
+
+def reopen(tenant: Tenant, *periods: tuple[int, int | None], **attributes: Any) -> str:
+    """A failure that was imported with these periods, in seconds from the start."""
+    line = {
+        "services": ["web"],
+        "started_at": START + periods[0][0],
+        "finished_at": periods[-1][1] and START + periods[-1][1],
+        "periods": [
+            {"started_at": START + began, "finished_at": ended and START + ended}
+            for began, ended in periods
+        ],
+        **attributes,
+    }
+    store = tenant.built.store
+    organisation = store.keys.organisation(tenant.organisation)
+    added = store.failures.add(organisation, failure_from_document(line), START * 10**9)
+    return added.result().now.event.id
+
+
+def test_a_reopened_failure_shows_its_periods(tenant: Tenant) -> None:
+    id_ = reopen(tenant, (0, 3_600), (7_200, 9_000))
+    page = sign_in(tenant).page(f"/failures/{id_}")
+    assert "restored after 1 h 30 min" in page.one("p", class_="sub").text
+    facts = page.one("aside").text
+    assert "Active 1" in facts
+    assert "Active 2" in facts
+    assert "It was reopened." in facts
+    once = sign_in(tenant).page(f"/failures/{fail(tenant, 9, finished_at=START + 10)}")
+    assert "Active 1" not in once.one("aside").text
+
+
+def test_closing_a_reopened_failure_ends_its_last_period(tenant: Tenant) -> None:
+    id_ = reopen(tenant, (0, 3_600), (7_200, None))
+    browser = sign_in(tenant)
+    refused = close(browser, id_, "2023-08-31T01:30")
+    assert refused.status_code == 400
+    assert "cannot be before the last time it was reopened" in refused.text
+    assert close(browser, id_, "2023-08-31T02:30").status_code == 303
+    assert tenant.get(id_, FAILURES)["time_to_restore"] == 3_600 + 1_800
+
+
+@in_every_state
+def test_metrics_count_the_times_when_a_failure_was_active(tenant: Tenant) -> None:
+    reopen(tenant, (0, 3_600), (7_200, 9_000))
+    reopen(tenant, (0, 60), (600, None), services=["search"])
+    store = tenant.built.store
+    assert tenant.ids(FAILURES, query="time_to_restore:5400") != []
+    assert tenant.ids(FAILURES, query="time_to_restore:9000") == []
+    assert len(tenant.ids(FAILURES, query="_missing_:finished_at")) == 1
+    period = Period(START * 10**9, (START + 10**6) * 10**9)
+    question = MetricsQuery(period=period, as_of_ns=period.end_ns)
+    organisation = store.keys.organisation(tenant.organisation)
+    report = store.metrics.report(organisation, question, parse("*"))
+    restored = report.overall.total.incident_time_to_restore
+    assert (restored.n, restored.p50, restored.open) == (1, 5_400.0, 1)
+
+
+def test_the_api_replaces_a_reopened_failure_as_a_whole(tenant: Tenant) -> None:
+    id_ = reopen(tenant, (0, 3_600), (7_200, 9_000), id="an-outage-of-the-web")
+    sent = fail(tenant, 0, id=id_, finished_at=START + 9_000)
+    assert sent == id_
+    assert tenant.get(id_, FAILURES)["time_to_restore"] == 9_000
 
 
 @pytest.mark.parametrize("wrong", ["", "nonsense", "2023-08-30T23:59", "2999-01-01T00:00"])

@@ -1,4 +1,4 @@
-"""Incidents: how long they lasted, and which deployment one names."""
+"""Incidents: which are the same, and which deployment one names."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -15,18 +15,6 @@ def distinct(incidents: Iterable[Failure]) -> list[Failure]:
     Datadog docs: failures are matched by env, services and start.
     """
     return list({_identity(incident): incident for incident in incidents}.values())
-
-
-def time_to_restore_ns(incident: Failure) -> int | None:
-    """From start to finish; None while it is open, and for one that ends before it starts."""
-    if incident.finished_at_ns is None or has_negative_span(incident):
-        return None
-    return incident.finished_at_ns - incident.started_at_ns
-
-
-def has_negative_span(incident: Failure) -> bool:
-    """Whether it ends before it starts: shown as a flag, and excluded from every statistic."""
-    return incident.finished_at_ns is not None and incident.finished_at_ns < incident.started_at_ns
 
 
 def incidents_by_deployment(

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from theodora.dora.derivation.derived import Derived
-from theodora.dora.derivation.incidents import time_to_restore_ns
 from theodora.dora.derivation.stages import Stages
 from theodora.events import DeploymentType, Failure
 
@@ -89,7 +88,7 @@ def incident_row(incident: Failure) -> IncidentRow:
         custom_tags=incident.custom_tags,
         started_at_ns=incident.started_at_ns,
         is_open=incident.finished_at_ns is None,
-        time_to_restore_ns=time_to_restore_ns(incident),
+        time_to_restore_ns=incident.time_to_restore_ns,
     )
 
 

@@ -132,7 +132,7 @@ TABLES: tuple[CopiedTable, ...] = (
     CopiedTable(
         "failures",
         ("key",),
-        (*_EVENT, "services", "name", "severity", "time_to_restore"),
+        (*_EVENT, "services", "name", "severity", "periods", "time_to_restore"),
         is_numbered=True,
     ),
     _elements("failure_elements"),

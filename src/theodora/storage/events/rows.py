@@ -5,7 +5,7 @@ alone; values are always bound.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from itertools import count
 from typing import Any, Generic, Literal, LiteralString, Protocol, TypeVar
@@ -111,12 +111,20 @@ class Rows(Generic[E]):
                 return
             key = page[-1].key
 
-    def put(self, cursor: Cursor, org: Organisation, event: E, now_ns: int) -> Upserted[E]:
+    def put(
+        self,
+        cursor: Cursor,
+        org: Organisation,
+        event: E,
+        now_ns: int,
+        merge: Callable[[E, E], E] | None = None,
+    ) -> Upserted[E]:
         """Replaces the event of the same id or, without an id, of the same identity; else adds.
 
         An id that an event of another service or env holds is no reason to replace that: the event
         gets the id that follows from its identity, and is found again by the id that came with it.
-        A replacement keeps the key, the id and the time of first receipt.
+        A replacement keeps the key, the id and the time of first receipt. `merge` makes it from
+        the event that was put and the one that it replaces.
         """
         identity = event.identity(org.uuid)
         place = self._place(cursor, org, event, identity)
@@ -124,6 +132,9 @@ class Rows(Generic[E]):
         if former is None:
             event = msgspec.structs.replace(event, id=self._free_id(cursor, org, event, place))
             return Upserted("added", self._insert(cursor, org, event, place, now_ns))
+        if merge is not None:
+            event = merge(event, former.event)
+            place = replace(place, identity=event.identity(org.uuid))
         same = self.table.sent_values(event) == self.table.sent_values(former.event)
         now = self._replace(cursor, org, former, event, place)
         return Upserted("unchanged" if same else "replaced", now, former)

@@ -7,7 +7,7 @@ from typing import Any, Generic, LiteralString, TypeVar
 
 import msgspec
 
-from theodora.events import Deployment, Failure, Git, Remediation
+from theodora.events import ActivePeriod, Deployment, Failure, Git, Remediation
 from theodora.query.fields import Field, Kind
 from theodora.query.words import words
 from theodora.storage.engine.cursor import Row
@@ -15,6 +15,7 @@ from theodora.storage.engine.cursor import Row
 E = TypeVar("E", Deployment, Failure)
 
 _decode_texts = msgspec.json.Decoder(tuple[str, ...]).decode
+_decode_periods = msgspec.json.Decoder(tuple[ActivePeriod, ...]).decode
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +84,12 @@ def decode_texts(encoded: str | None) -> tuple[str, ...]:
     return _decode_texts(encoded) if encoded else ()
 
 
-def _texts(values: tuple[str, ...]) -> str | None:
+def decode_periods(encoded: str | None) -> tuple[ActivePeriod, ...]:
+    """What the column of a failure's active periods holds."""
+    return _decode_periods(encoded) if encoded else ()
+
+
+def _encoded(values: tuple[str, ...] | tuple[ActivePeriod, ...]) -> str | None:
     return msgspec.json.encode(values).decode() if values else None
 
 
@@ -137,7 +143,7 @@ def _sent_deployment(event: Deployment) -> tuple[Any, ...]:
         event.started_at_ns,
         event.finished_at_ns,
         *_git_values(event.git),
-        _texts(event.custom_tags),
+        _encoded(event.custom_tags),
         event.source,
         event.duration,
     )
@@ -272,7 +278,7 @@ DEPLOYMENTS = EventTable(
 def _failure(row: Row) -> Failure:
     (
         id_, services, env, team, team_is_filled_in, version, name, severity,
-        started_at_ns, finished_at_ns, commit_sha, repository_url, custom_tags, source,
+        started_at_ns, finished_at_ns, periods, commit_sha, repository_url, custom_tags, source,
         created_at_ns,
     ) = row  # fmt: skip
     return Failure(
@@ -286,6 +292,7 @@ def _failure(row: Row) -> Failure:
         severity=severity,
         started_at_ns=started_at_ns,
         finished_at_ns=finished_at_ns,
+        periods=decode_periods(periods),
         git=Git(commit_sha, repository_url) if commit_sha else None,
         custom_tags=decode_texts(custom_tags),
         source=source,
@@ -295,7 +302,7 @@ def _failure(row: Row) -> Failure:
 
 def _sent_failure(event: Failure) -> tuple[Any, ...]:
     return (
-        _texts(event.services),
+        _encoded(event.services),
         event.env,
         event.team,
         event.team_is_filled_in,
@@ -304,8 +311,9 @@ def _sent_failure(event: Failure) -> tuple[Any, ...]:
         event.severity,
         event.started_at_ns,
         event.finished_at_ns,
+        _encoded(event.periods),
         *_git_values(event.git),
-        _texts(event.custom_tags),
+        _encoded(event.custom_tags),
         event.source,
         event.time_to_restore,
     )
@@ -330,6 +338,7 @@ FAILURES = EventTable(
         "severity",
         "started_at_ns",
         "finished_at_ns",
+        "periods",
         "commit_sha",
         "repository_url",
         "custom_tags",
@@ -346,6 +355,7 @@ FAILURES = EventTable(
         "severity",
         "started_at_ns",
         "finished_at_ns",
+        "periods",
         "commit_sha",
         "repository_id",
         "repository_url",

@@ -19,12 +19,19 @@ from theodora.dora.derivation.stages import STAGES
 from theodora.dora.metrics.columns import NO_VALUE, PENDING, UNKNOWN_NS, Flags, Ints, Positions
 from theodora.dora.metrics.groups import ranges
 from theodora.dora.metrics.rows import REWORK_TAG, tag_values
+from theodora.events.values import active_ns
 from theodora.storage.derivation.commit_times import decode_spans
 from theodora.storage.engine.cursor import Cursor, Row, in_equal_parts, placeholders
 from theodora.storage.engine.organisations import Organisation
 from theodora.storage.events.change_log import changed_since
 from theodora.storage.events.lookup import unindexed_elements
-from theodora.storage.events.tables import DEPLOYMENTS, FAILURES, EventTable, decode_texts
+from theodora.storage.events.tables import (
+    DEPLOYMENTS,
+    FAILURES,
+    EventTable,
+    decode_periods,
+    decode_texts,
+)
 from theodora.storage.events.terms import TAG_PREFIXES
 from theodora.storage.metrics.arrays import Column, Columns, GrowableArray, keep_ragged
 
@@ -364,7 +371,7 @@ class CachedIncidents(CachedEvents[IncidentColumns]):
     fields = ("service", "env", "team", "repository_id", "source", "severity")
     select = (
         "SELECT e.key, e.started_at_ns, e.custom_tags, e.services, e.env, e.team, "
-        "e.repository_id, e.source, e.severity, e.finished_at_ns - e.started_at_ns "
+        "e.repository_id, e.source, e.severity, e.started_at_ns, e.finished_at_ns, e.periods "
         "FROM failures e"
     )
 
@@ -382,11 +389,11 @@ class CachedIncidents(CachedEvents[IncidentColumns]):
         )
 
     def _extend_facts(self, custom_tags: Sequence[str | None], *values: Sequence[Any]) -> None:
-        (spans_ns,) = values
-        self._is_open.extend(np.array([each is None for each in spans_ns], np.bool_))
+        started_at_ns, finished_at_ns, periods = values
+        self._is_open.extend(np.array([each is None for each in finished_at_ns], np.bool_))
+        spans_ns = list(map(active_ns, started_at_ns, finished_at_ns, map(decode_periods, periods)))
         # One that ends before it starts has no time to restore, and is not open either.
-        restored = [each if each is not None and each >= 0 else UNKNOWN_NS for each in spans_ns]
-        self._restore_ns.extend(np.array(restored, np.int64))
+        self._restore_ns.extend(_with(UNKNOWN_NS, spans_ns, np.int64))
 
     def _keep_facts(self, positions: Positions) -> None:
         self._is_open.keep(positions)

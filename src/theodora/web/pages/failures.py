@@ -4,8 +4,6 @@ from datetime import datetime
 from functools import partial
 from typing import NamedTuple
 
-import msgspec
-
 from theodora.dora.derivation.incidents import DEPLOYMENT_TAG, incidents_by_deployment
 from theodora.dora.metrics.calendar import DAY_NS
 from theodora.events import Deployment, Failure
@@ -139,10 +137,11 @@ def close_failure(visit: Visit) -> Answer:
         return _page(visit, failure, "Enter the date and time it ended.", text, 400)
     zone = local.tzinfo or visit.scope.calendar.zone
     finished_at_ns = round(local.replace(tzinfo=zone).timestamp()) * SECOND_NS
-    if not failure.started_at_ns <= finished_at_ns <= visit.now_ns + DAY_NS:
-        problem = "The end cannot be before the start, or far in the future."
+    if not failure.last_opened_at_ns <= finished_at_ns <= visit.now_ns + DAY_NS:
+        start = "last time it was reopened" if failure.periods else "start"
+        problem = f"The end cannot be before the {start}, or far in the future."
         return _page(visit, failure, problem, text, 400)
-    closed = msgspec.structs.replace(failure, finished_at_ns=finished_at_ns)
+    closed = failure.ended(finished_at_ns)
     visit.store.failures.add(visit.organisation, closed, visit.now_ns).result()
     return SeeOther(visit.scope.link(failure_path(id_), saved="closed"))
 
