@@ -5,7 +5,7 @@ from concurrent.futures import Future
 
 from theodora.errors import NotFound
 from theodora.events import Deployment
-from theodora.storage.derivation.commit_times import drop_spans
+from theodora.storage.derivation.commit_times import drop_measured
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import Organisation
@@ -149,7 +149,7 @@ def remove_deployment(
     """Removes a deployment with its verdict and what was measured of it."""
     drop_verdict(cursor, org, stored)
     rows.remove(cursor, org, stored)
-    drop_spans(cursor, stored.key)
+    drop_measured(cursor, stored.key)
     log_remedied(cursor, org, stored.event.id)
     relink(cursor, rows, org, [stored])
     queue_deployment(cursor, org, stored)

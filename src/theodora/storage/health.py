@@ -51,6 +51,8 @@ class Seen(NamedTuple):
     repository_is_known: bool
     """Whether there are commits or pull requests of its repository, under whichever name."""
     commit_is_known: bool
+    negative_spans: int
+    """How many of its commits are newer than it, and so have no lead time."""
 
 
 class Undated(NamedTuple):
@@ -151,7 +153,8 @@ def _newest(cursor: Cursor, org: Organisation) -> list[Seen]:
     rows = cursor.execute(
         "SELECT d.id, d.service, d.env, d.version, d.source, d.finished_at_ns, d.created_at_ns, "
         "d.commit_sha, d.repository_id, d.change_failure IS NULL, d.number_of_commits, "
-        "d.change_lead_time, d.lead_time_status FROM deployments d WHERE d.org = ? "
+        "d.change_lead_time, d.lead_time_status, coalesce(m.negative_spans, 0) FROM deployments d "
+        "LEFT JOIN deployment_measures m ON m.deployment = d.key WHERE d.org = ? "
         "ORDER BY d.finished_at_ns DESC, d.key DESC LIMIT ?",
         (org.key, LOOKED_AT),
     ).fetchall()
@@ -175,8 +178,9 @@ def _newest(cursor: Cursor, org: Organisation) -> list[Seen]:
             lead_time_status=status,
             repository_is_known=bool(repositories.get(told[-1])),
             commit_is_known=tuple(told[-2:]) in known,
+            negative_spans=negative_spans,
         )
-        for *told, is_pending, commits, lead_time, status in rows
+        for *told, is_pending, commits, lead_time, status, negative_spans in rows
     ]
 
 

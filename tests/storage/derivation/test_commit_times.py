@@ -13,7 +13,8 @@ from theodora.dora.metrics.calendar import Period
 from theodora.dora.metrics.metrics import Metrics
 from theodora.events import Deployment, Git
 from theodora.storage import Organisation, OverrideValues, Store
-from theodora.storage.derivation.commit_times import decode_spans, digest_of, encode_spans
+from theodora.storage.derivation.commit_times import Measured, decode_spans
+from theodora.storage.derivation.commit_times import measured as measured_of
 
 HOUR_NS = 3_600 * 10**9
 START_NS = 1_700_000_000 * 10**9
@@ -36,14 +37,19 @@ commits = st.builds(
 @given(st.lists(commits, max_size=5).map(tuple))
 def test_spans_are_read_as_they_were_written(found: tuple[NewCommit, ...]):
     measured = [each for each in found if each.lead_time_ns is not None]
-    spans = encode_spans(Changes(status="ok", commits=found))
-    counts, commits = decode_spans([spans, b"", None])
+    stored = measured_of(Changes(status="ok", commits=found))
+    counts, commits = decode_spans([stored.spans, b"", None])
     assert counts.tolist() == [len(measured), 0, 0]
     assert [Stages(*(span if span >= 0 else None for span in each[1:])) for each in commits] == [
         each.stages for each in measured
     ]
     assert commits[:, 0].tolist() == [each.lead_time_ns for each in measured]
-    assert (digest_of(spans) == 0) == (measured == [])
+    assert (stored.digest == 0) == (measured == [])
+
+
+def test_the_digest_tells_other_measures_apart():
+    found = [Measured(spans, count) for spans in (b"", b"1" * 56) for count in (0, 1, 2)]
+    assert len({each.digest for each in found}) == len(found)
 
 
 def deployment(id_: str, hour: float, sha: str, service: str = "web") -> Deployment:

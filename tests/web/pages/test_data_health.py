@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from asking import FAILURE, Tenant
+from settling import in_every_state
 from theodora.dora import Commit, PullRequest
 from theodora.events import Deployment
 from theodora.web.pages.data_health import waits_long
@@ -177,6 +178,28 @@ def test_a_lead_time_above_half_a_year_is_an_outlier(tenant: Tenant) -> None:
     assert [row.rpartition(" lead ")[2] for row in rows(check(sign_in(tenant), "outliers"))] == [
         "time of 200 days"
     ]
+
+
+@in_every_state
+def test_commits_that_are_newer_than_their_deployment_are_counted(tenant: Tenant) -> None:
+    add_commit(tenant, OTHER_SHA, 10)
+    add_commit(tenant, "1" * 40, 5, OTHER_SHA)
+    add_commit(tenant, "2" * 40, 2, "1" * 40)
+    add_commit(tenant, SHA, 1, "2" * 40)
+    deploy(tenant, 9, git=git(OTHER_SHA), version="v1")
+    id_ = deploy(tenant, 3, git=git(), version="v2")
+    tenant.built.store.derivations.derive_all_queued()
+    browser = sign_in(tenant)
+    section = check(browser, "negative")
+    (row,) = rows(section)
+    assert row.endswith("2 commits written after it finished")
+    assert section.one("tbody").one("th").one("a")["href"] == f"/deployments/{id_}"
+    assert "lead_time_clock" in section.text
+    assert counts(browser.page(f"{PATH}?check=negative"))["negative"] == "2"
+    deploy(tenant, 0, id=id_, git=git(), version="v2")
+    tenant.built.store.derivations.derive_all_queued()
+    assert counts(browser.page(f"{PATH}?check=negative"))["negative"] == "none"
+    assert "No commit was written after" in check(browser, "negative").text
 
 
 def queue(page: Element) -> Element:
@@ -374,6 +397,7 @@ def test_nobody_else_sees_what_was_refused(tenant: Tenant, other_tenant: Tenant)
         "commits",
         "pending",
         "outliers",
+        "negative",
         "dates",
         "failures",
     ],

@@ -121,7 +121,12 @@ TABLES: tuple[CopiedTable, ...] = (
     _postings("deployment_postings"),
     _numbers("deployment_numbers"),
     _words("deployment_words"),
-    CopiedTable("deployment_measures", ("deployment",), ("spans", "digest"), is_numbered=True),
+    CopiedTable(
+        "deployment_measures",
+        ("deployment",),
+        ("spans", "negative_spans", "digest"),
+        is_numbered=True,
+    ),
     CopiedTable("verdicts", ("deployment",), ("org", *_JUDGEMENT, "linked_id", "linked_type")),
     CopiedTable(
         "verdict_acts",

@@ -2,13 +2,15 @@
 
 Derivation writes them together with the row. The lead time and the stages of each commit lie
 in one text of bytes, seven integers of 64 bits a commit, little-endian, nanoseconds; -1 stands
-for a stage that is not known.
+for a stage that is not known. Beside them stands how many commits have a negative lead time,
+which is in no statistic.
 """
 
 import sys
 from array import array
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,20 +27,33 @@ _SPAN_BYTES = 8
 _WIDTH = 1 + len(STAGES)
 
 
-def encode_spans(changes: Changes) -> bytes:
-    """What was measured of a deployment's commits; empty where none has a lead time."""
+class Measured(NamedTuple):
+    """What was measured of a deployment's commits."""
+
+    spans: bytes
+    """Empty where none has a lead time."""
+    negative_spans: int
+    """How many commits are newer than the deployment."""
+
+    @property
+    def digest(self) -> int:
+        """Another number for other values; 0 for none."""
+        if not any(self):
+            return 0
+        hashed = blake2b(self.spans, digest_size=8)
+        if self.negative_spans:
+            hashed.update(b" %d" % self.negative_spans)
+        return int.from_bytes(hashed.digest(), "big", signed=True)
+
+
+def measured(changes: Changes) -> Measured:
     spans = array("q")
     for commit in changes.commits:
         if commit.lead_time_ns is not None:
             spans.append(commit.lead_time_ns)
             spans.extend(_encoded(commit.stages or Stages()))
-    return _little_endian(spans).tobytes()
-
-
-def digest_of(spans: bytes) -> int:
-    """Another number for other spans; 0 for none."""
-    hashed = blake2b(spans, digest_size=8).digest()
-    return int.from_bytes(hashed, "big", signed=True) if spans else 0
+    negative_spans = sum("negative_span" in commit.flags for commit in changes.commits)
+    return Measured(_little_endian(spans).tobytes(), negative_spans)
 
 
 def decode_spans(encoded: Sequence[bytes | None]) -> tuple[Ints, Ints]:
@@ -71,17 +86,18 @@ def read_digest(cursor: Cursor, deployment: int) -> int:
     return row[0] if row else 0
 
 
-def write_spans(cursor: Cursor, deployment: int, spans: bytes) -> None:
+def write_measured(cursor: Cursor, deployment: int, found: Measured) -> None:
     """Puts what was measured in the place of what had been before."""
-    drop_spans(cursor, deployment)
-    if spans:
+    drop_measured(cursor, deployment)
+    if any(found):
         cursor.execute(
-            "INSERT INTO deployment_measures (deployment, spans, digest) VALUES (?, ?, ?)",
-            (deployment, spans, digest_of(spans)),
+            "INSERT INTO deployment_measures (deployment, spans, negative_spans, digest) "
+            "VALUES (?, ?, ?, ?)",
+            (deployment, *found, found.digest),
         )
 
 
-def drop_spans(cursor: Cursor, deployment: int) -> None:
+def drop_measured(cursor: Cursor, deployment: int) -> None:
     cursor.execute("DELETE FROM deployment_measures WHERE deployment = ?", (deployment,))
 
 

@@ -21,11 +21,11 @@ from theodora.dora.derivation.settings import usable
 from theodora.errors import Invalid, Unavailable
 from theodora.events import Deployment, MatchKeys, with_team_of_services
 from theodora.storage.derivation.commit_times import (
-    digest_of,
-    encode_spans,
+    Measured,
+    measured,
     read_digest,
     read_digests,
-    write_spans,
+    write_measured,
 )
 from theodora.storage.derivation.explain import Explained, Explanations
 from theodora.storage.derivation.inputs import (
@@ -108,7 +108,7 @@ class _Change(NamedTuple):
     key: int
     before: Deployment
     now: Deployment
-    spans: bytes | None
+    measured: Measured | None
     """What was measured of its commits; None if that has not changed."""
 
 
@@ -303,7 +303,7 @@ class Derivations:
             # What was left out stays as it was read: the next derivation finds it to be changed.
             known.deployments.update((each.key, each.now) for each in written)
             known.digests.update(
-                (each.key, digest_of(each.spans)) for each in written if each.spans is not None
+                (each.key, each.measured.digest) for each in written if each.measured is not None
             )
         links = _new_links(keys, facts, derived)
         _, current = self._commit(key, current, partial(_write_links, links))
@@ -344,8 +344,8 @@ class Derivations:
             cursor, key.org, [(stored[change.key], change.now) for change in written]
         )
         for change in written:
-            if change.spans is not None:
-                write_spans(cursor, change.key, change.spans)
+            if change.measured is not None:
+                write_measured(cursor, change.key, change.measured)
                 log_change(cursor, DEPLOYMENTS, key.org, change.key)
         return written
 
@@ -403,18 +403,18 @@ def _changes(
     for each in derived:
         key, before = keys[each.deployment.id], each.deployment
         now = _with_team(each, facts.sequence.settings)
-        spans = _changed_spans(key, each.changes, known)
-        if before != now or spans is not None:
-            yield _Change(key, before, now, spans)
+        found = _newly_measured(key, each.changes, known)
+        if before != now or found is not None:
+            yield _Change(key, before, now, found)
 
 
-def _changed_spans(key: int, changes: Changes, known: _Known) -> bytes | None:
-    """The spans of the commits, unless they are stored already."""
+def _newly_measured(key: int, changes: Changes, known: _Known) -> Measured | None:
+    """What is measured of the commits, unless that is stored already."""
     if known.measured.get(key) is changes:
         return None
-    spans = encode_spans(changes)
-    if known.digests.get(key, 0) != digest_of(spans):
-        return spans
+    found = measured(changes)
+    if known.digests.get(key, 0) != found.digest:
+        return found
     known.measured[key] = changes
     return None
 

@@ -11,6 +11,7 @@ from theodora.events import match_key
 from theodora.events.repository import similar
 from theodora.events.values import SECOND_NS
 from theodora.report.links import path_of
+from theodora.report.wording import counted
 from theodora.storage.access.key_usage import IgnoredMember, KeyActivity, Received, Refusal
 from theodora.storage.facts.derivation_queue import Waiting
 from theodora.storage.health import LOOKED_AT, FailedMirror, Health, Seen
@@ -101,6 +102,7 @@ def show_data_health(visit: Visit) -> Answer:
     without = _rows(seen, _why_without_lead_times)
     pending = _rows(seen, _why_pending)
     outliers = _rows(seen, _why_outlier)
+    negative = _rows(seen, _why_negative)
     found = {
         "sources": sum(source.is_stale for source in sources),
         "refused": sum(row.is_recent for row in refusals),
@@ -110,6 +112,7 @@ def show_data_health(visit: Visit) -> Answer:
         "commits": len(without),
         "pending": len(pending),
         "outliers": len(outliers),
+        "negative": sum(row.deployment.negative_spans for row in negative),
         "dates": sum(each.commits for each in health.undated),
         "failures": len(health.unmarked),
         "ids": len(health.shared_ids),
@@ -118,7 +121,7 @@ def show_data_health(visit: Visit) -> Answer:
         Check(name, label, found[name], noun, visit.scope.link(PATH, check=name))
         for name, (label, noun) in _CHECKS.items()
     ]
-    rows = {"commits": without, "pending": pending, "outliers": outliers}
+    rows = {"commits": without, "pending": pending, "outliers": outliers, "negative": negative}
     chosen = _chosen(visit, found)
     return View(
         {
@@ -133,6 +136,7 @@ def show_data_health(visit: Visit) -> Answer:
             "unmatched": unmatched[:_SHOWN],
             "shared_ids": health.shared_ids[:_SHOWN],
             "rows": rows.get(chosen, [])[:_SHOWN],
+            "row_count": len(rows.get(chosen, [])),
             "unmarked": health.unmarked[:_SHOWN],
             "undated": health.undated[:_SHOWN],
             "reasons": _counted(without),
@@ -153,6 +157,7 @@ _CHECKS = {
     "commits": ("Deployments without lead times", "deployment"),
     "pending": ("Pending", "deployment"),
     "outliers": ("Outliers", "deployment"),
+    "negative": ("Negative lead times", "commit"),
     "dates": ("Commits without a date", "commit"),
     "failures": ("Failures that mark nothing", "failure"),
     "ids": ("Ids used for several services", "id"),
@@ -254,11 +259,15 @@ def _why_outlier(seen: Seen) -> str | None:
     lead_days = (seen.change_lead_time or 0) // (24 * 3_600)
     if lead_days > LONG_LEAD_TIME_DAYS:
         return f"lead time of {lead_days} days"
-    if lead_days < 0:
-        return "committed after it was deployed: clocks disagree"
     if seen.finished_at_ns - seen.created_at_ns > _CLOCKS_AGREE_NS:
         return "finished after it was received: clocks disagree"
     return None
+
+
+def _why_negative(seen: Seen) -> str | None:
+    if not seen.negative_spans:
+        return None
+    return f"{counted(seen.negative_spans, 'commit')} written after it finished"
 
 
 def _rows(seen: Iterable[Seen], why: Callable[[Seen], str | None]) -> list[Row]:
