@@ -3,6 +3,7 @@
 import http.client
 import resource
 import socket
+import statistics
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +20,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 import serving
 from connecting import read_answer
+from theodora.events import Deployment
+from theodora.storage import Store
+from theodora.storage.access.keys import new_secret
+from theodora.web.http.security import READ
 
 MIB = 1 << 20
 
@@ -51,6 +56,18 @@ class Target:
             most = max(most, process.memory_info().rss)
         asking.close()
         return longest, (most - before) / MIB
+
+    def health_sec(self, samples: int) -> list[float]:
+        """How long answers of the health take, one after another."""
+        asking = http.client.HTTPConnection(urlsplit(self.server.url).netloc, timeout=20)
+        found: list[float] = []
+        with closing(asking):
+            for _ in range(samples):
+                started = time.perf_counter()
+                asking.request("GET", "/healthz")
+                assert asking.getresponse().read() == b"alive\n"
+                found.append(time.perf_counter() - started)
+        return found
 
     def reached(self, limit: str) -> float:
         text = httpx2.get(f"{self.server.url}/metrics").text
@@ -126,3 +143,68 @@ def test_more_silent_connections_than_there_are_places(tmp_path: Path) -> None:
         assert longest < 1
         assert grown < 100
     assert "a limit was reached" in (tmp_path / "server.log").read_text()
+
+
+PATTERNS = ("(.{0,20}){0,9}!", "(.{0,20}){0,20}!", "(a+)+$", "((a*)*)*b", r"(\w*\s?)*!", "(.*)*!")
+"""Patterns that take for ever where an engine tries one way after another."""
+
+
+def deploy_for_patterns(server: serving.Server, count: int) -> str:
+    """Deployments that patterns try hard to match, and the secret of a key that may only read."""
+    secret = new_secret("application")
+    with Store(server.database_url) as store:
+        organisation = store.keys.organisation("default")
+        store.keys.add(
+            "default", "application", secret, name="", permissions=frozenset({READ}), now_ns=1
+        ).result()
+        added = [
+            store.deployments.add(
+                organisation,
+                Deployment(
+                    service="web",
+                    version="a" * 250 + f"{number}",
+                    started_at_ns=number + 1,
+                    finished_at_ns=number + 1,
+                ),
+                1,
+            )
+            for number in range(count)
+        ]
+        for each in added:
+            each.result()
+    return secret
+
+
+def test_previews_of_hostile_rules_by_a_key_that_may_only_read(target: Target) -> None:
+    read_key = deploy_for_patterns(target.server, 200)
+    keys = {**serving.KEYS, "DD-APPLICATION-KEY": read_key}
+    rules = [
+        {"id": f"rule-{at}", "fields": ["version"], "pattern": pattern}
+        for at, pattern in enumerate(PATTERNS)
+    ]
+    url = f"{target.server.url}/api/v2/dora/settings"
+    is_over = threading.Event()
+    answers: list[int] = []
+
+    def preview() -> None:
+        with httpx2.Client(headers=keys, timeout=60) as client:
+            while not is_over.is_set():
+                for rule in rules:
+                    attributes = {"static_rules": [rule]}
+                    document = {"data": {"type": "dora_settings", "attributes": attributes}}
+                    answers.append(client.post(f"{url}/preview", json=document).status_code)
+
+    idle_sec = statistics.median(target.health_sec(50))
+    with ThreadPoolExecutor(2) as threads:
+        previews = [threads.submit(preview) for _ in range(2)]
+        while len(answers) < len(rules) and not any(each.done() for each in previews):
+            time.sleep(0.01)
+        busy_sec = statistics.median(target.health_sec(100))
+        is_over.set()
+        for each in previews:
+            each.result()
+    assert set(answers) == {200, 400}
+    # On a machine that is busy otherwise, an answer takes long without any preview too.
+    assert busy_sec < max(0.05, 10 * idle_sec)
+    refused = httpx2.put(url, headers=keys, json={"data": {"attributes": {}}})
+    assert refused.status_code == 403
