@@ -69,11 +69,10 @@ def decode_spans(encoded: Sequence[bytes | None]) -> tuple[Ints, Ints]:
 def read_digests(cursor: Cursor, key: SequenceKey) -> dict[int, int]:
     """The digests of what was measured of a service, by the keys of its deployments' rows."""
     found = events_with(DEPLOYMENTS, key.org, Term("service", key.service))
+    joined = cursor.dialect.join_in_order("deployment_measures", "m", "m.deployment = p.event")
     return dict(
         cursor.execute(
-            f"SELECT m.deployment, m.digest FROM ({found.sql}) p "
-            "CROSS JOIN deployment_measures m ON m.deployment = p.event",
-            found.values,
+            f"SELECT m.deployment, m.digest FROM ({found.sql}) p {joined}", found.values
         ).fetchall()
     )
 

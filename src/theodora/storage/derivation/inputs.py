@@ -92,9 +92,9 @@ def write_link(cursor: Cursor, key: int, link: Link) -> None:
 def read_deployments(cursor: Cursor, key: SequenceKey) -> dict[int, Deployment]:
     """The deployments of a sequence by the keys of their rows."""
     found = events_with(DEPLOYMENTS, key.org, Term("service", key.service))
+    joined = cursor.dialect.join_in_order("deployments", "e", "e.key = p.event")
     rows = cursor.execute(
-        f"{_SELECT} ({found.sql}) p CROSS JOIN deployments e ON e.key = p.event "
-        "WHERE e.env IS NOT DISTINCT FROM ?",
+        f"{_SELECT} ({found.sql}) p {joined} WHERE e.env IS NOT DISTINCT FROM ?",
         (*found.values, key.env),
     )
     return {row[0]: DEPLOYMENTS.from_row(row[1:]) for row in rows}
@@ -159,9 +159,9 @@ def _override(deployment_id: str, row: list[Any]) -> Override:
 def _read_incidents(cursor: Cursor, key: SequenceKey) -> tuple[Failure, ...]:
     """The failures of the sequence's service."""
     found = events_with(FAILURES, key.org, Term("service", key.service))
+    joined = cursor.dialect.join_in_order("failures", "e", "e.key = p.event")
     rows = cursor.execute(
-        f"SELECT {FAILURES.select} FROM ({found.sql}) p "
-        "CROSS JOIN failures e ON e.key = p.event ORDER BY e.receipt",
+        f"SELECT {FAILURES.select} FROM ({found.sql}) p {joined} ORDER BY e.receipt",
         found.values,
     )
     return tuple(FAILURES.from_row(row) for row in rows)

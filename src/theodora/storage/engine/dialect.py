@@ -1,8 +1,7 @@
 """What statements have to say otherwise for each kind of database.
 
-Statements are written once, in the SQL that both understand; SQLite's few words of its own are
-translated when they reach PostgreSQL (`postgresql/translation.py`). A dialect says what is
-bound where the two compare texts in ways of their own.
+Statements are written once, in the SQL that both understand; where the two differ, a statement
+takes its words, or the value that it binds, from the dialect.
 """
 
 from collections.abc import Callable
@@ -14,10 +13,16 @@ from theodora.query.patterns import Pattern
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How patterns are bound, and what the planner can be left to."""
+    """The words of statements that differ, how patterns are bound, and what the planner does."""
 
+    glob: LiteralString
+    """The operator that compares a text with an encoded pattern, case-sensitively."""
+    walk_index: Callable[[LiteralString], LiteralString]
+    """Follows a table in FROM: reads it by this index, where the planner can be told to."""
+    join_in_order: Callable[[LiteralString, LiteralString, LiteralString], LiteralString]
+    """Joins a table, under a name, on a condition: row by row, after what stands before it."""
     encode_pattern: Callable[[Pattern], str]
-    """A pattern as the right-hand side of GLOB, or of what stands in its place."""
+    """A pattern as the right-hand side of `glob`."""
     encode_words: Callable[[tuple[Pattern, ...]], str]
     """Words with wildcards, as the first argument of `words_stand_in`."""
     merges_lazily: bool

@@ -8,6 +8,7 @@ from typing import Any, LiteralString
 
 from theodora.storage.engine.condition import Condition
 from theodora.storage.engine.cursor import Cursor, only_value
+from theodora.storage.engine.dialect import Dialect
 from theodora.storage.engine.organisations import Organisation
 from theodora.storage.events.index import watermark_of
 from theodora.storage.events.tables import EventTable
@@ -30,13 +31,11 @@ def unindexed(table: EventTable[Any], org: Organisation) -> Condition:
     return Condition(f"e.key > {watermark_of(table)} AND +e.org = ?", (org.key,))
 
 
-def unindexed_elements(table: EventTable[Any], org: Organisation) -> Condition:
+def unindexed_elements(table: EventTable[Any], org: Organisation, dialect: Dialect) -> Condition:
     """Where the elements `x` of such events are: the part of a statement from FROM on."""
     rest = unindexed(table, org)
-    return Condition(
-        f"FROM {table.name} e CROSS JOIN {table.elements} x ON x.event = e.key WHERE {rest.sql}",
-        rest.values,
-    )
+    joined = dialect.join_in_order(table.elements, "x", "x.event = e.key")
+    return Condition(f"FROM {table.name} e {joined} WHERE {rest.sql}", rest.values)
 
 
 def unindexed_reach(table: EventTable[Any]) -> LiteralString:

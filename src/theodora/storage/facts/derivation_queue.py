@@ -246,10 +246,9 @@ def _covered(
 def _with(cursor: Cursor, org: Organisation, term: Term) -> list[tuple[str, str | None]]:
     """Service and env of every sequence with a deployment that has a term."""
     found = events_with(DEPLOYMENTS, org, term)
+    joined = cursor.dialect.join_in_order("deployments", "d", "d.key = p.event")
     rows = cursor.execute(
-        f"SELECT DISTINCT d.service, d.env FROM ({found.sql}) p "
-        "CROSS JOIN deployments d ON d.key = p.event",
-        found.values,
+        f"SELECT DISTINCT d.service, d.env FROM ({found.sql}) p {joined}", found.values
     )
     return [(service, env) for service, env in rows]
 

@@ -414,7 +414,7 @@ def _tag_pairs(
             (org.key, prefix, f"{mark}{key};"),
         )
         yield from ((event, term[len(prefix) :]) for event, term in rows)
-    rest = unindexed_elements(table, org)
+    rest = unindexed_elements(table, org, cursor.dialect)
     rows = cursor.execute(
         f"SELECT x.event, x.value {rest.sql} AND x.field = ?", (*rest.values, f"@{key}")
     )

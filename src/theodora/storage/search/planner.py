@@ -328,11 +328,13 @@ class Search:
                     ]
                 )
                 # Terms that lack a word are dropped before their postings are walked.
+                joined = self._dialect.join_in_order(
+                    table.postings, "p", "p.org = w.org AND p.term = w.term"
+                )
                 return Condition(
                     "SELECT p.started_at_ns AS at, p.event AS event FROM ("
                     f"SELECT w.org, w.term FROM {table.words} w "
-                    f"WHERE w.org = ? AND w.word >= ? AND w.word < ? {also}) w "
-                    f"CROSS JOIN {table.postings} p ON p.org = w.org AND p.term = w.term "
+                    f"WHERE w.org = ? AND w.word >= ? AND w.word < ? {also}) w {joined} "
                     "WHERE p.started_at_ns BETWEEN ? AND ?",
                     (self._org.key, low, high, *others, *self._window),
                 )
@@ -363,7 +365,7 @@ class Search:
         found = _together(" UNION ", events) if events else _NOTHING
         return Condition(
             f"SELECT {self._columns} FROM ({found.sql}) p "
-            f"CROSS JOIN {self._table.name} e ON e.key = p.event WHERE {self._where.sql} "
+            f"{self._join_event('p.event')} WHERE {self._where.sql} "
             f"ORDER BY {self._sorted_by} IS NULL, {self._sorted_by} {self._direction}, e.id "
             "LIMIT ?",
             (*found.values, *self._where.values),
@@ -378,16 +380,20 @@ class Search:
         columns = _replaced(self._columns, "e.started_at_ns", "p.started_at_ns")
         needed: LiteralString = "".join(
             [
-                f"CROSS JOIN {self._table.postings} {name} ON {name}.org = p.org "
-                f"AND {name}.term = ? AND {name}.started_at_ns = p.started_at_ns "
-                f"AND {name}.event = p.event "
+                self._dialect.join_in_order(
+                    self._table.postings,
+                    name,
+                    f"{name}.org = p.org AND {name}.term = ? "
+                    f"AND {name}.started_at_ns = p.started_at_ns AND {name}.event = p.event",
+                )
+                + " "
                 for name, _ in zip(_NEEDED_NAMES, merge.needed, strict=False)
             ]
         )
         terms = [probe.term for _, probe in zip(_NEEDED_NAMES, merge.needed, strict=False)]
         walked: LiteralString = (
             f"SELECT {columns} FROM {self._table.postings} p {needed}"
-            f"CROSS JOIN {self._table.name} e ON e.key = p.event "
+            f"{self._join_event('p.event')} "
             f"WHERE p.org = ? AND p.term = ? AND p.started_at_ns BETWEEN ? AND ? "
             f"AND {self._where.sql}"
         )
@@ -413,7 +419,7 @@ class Search:
         bounds = self._finish_bounds() if sort == "finished_at" else TRUE
         valued = self._has_value(self._sorted_by)
         walk = Condition(
-            f"SELECT {self._columns} FROM {table.name} e INDEXED BY {index} "
+            f"SELECT {self._columns} FROM {table.name} e {self._dialect.walk_index(index)} "
             f"WHERE {self._where.sql} AND {valued.sql} AND {bounds.sql}",
             (*self._where.values, *valued.values, *bounds.values),
         )
@@ -427,6 +433,10 @@ class Search:
             every = [self._first_of(arm, order) for arm in every]
         found = _together(" UNION ", every)
         return Condition(f"{found.sql} {order}", found.values)
+
+    def _join_event(self, key: LiteralString) -> LiteralString:
+        """Joins the event's row, `e`, to those before it."""
+        return self._dialect.join_in_order(self._table.name, "e", f"e.key = {key}")
 
     def _first_of(self, arm: Condition, order: LiteralString) -> Condition:
         """No more of an arm than the limit can ask for."""
@@ -460,7 +470,7 @@ class Search:
         valued = self._has_value("n.value")
         return Condition(
             f"SELECT {columns} FROM {self._table.numbers} n "
-            f"CROSS JOIN {self._table.name} e ON e.key = n.event "
+            f"{self._join_event('n.event')} "
             f"WHERE n.org = ? AND n.field = ? AND {valued.sql} AND {self._where.sql}",
             (self._org.key, field, *valued.values, *self._where.values),
         )

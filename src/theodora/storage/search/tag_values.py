@@ -24,7 +24,7 @@ def tag_keys(cursor: Cursor, org: Organisation, limit: int) -> list[str]:
         # What follows a colon begins with `;` or above.
         for term in leaps(cursor, DEPLOYMENTS, org, (mark, _after(mark)), f">= {key} || ';'", limit)
     }
-    rest = unindexed_elements(DEPLOYMENTS, org)
+    rest = unindexed_elements(DEPLOYMENTS, org, cursor.dialect)
     rows = cursor.execute(f"SELECT DISTINCT x.field {rest.sql}", rest.values)
     return _first(found | {field[1:] for (field,) in rows}, limit)
 
@@ -40,7 +40,7 @@ def tag_values(
         ends = start + beginning, f"{start}{beginning}\U0010ffff"
         terms = leaps(cursor, DEPLOYMENTS, org, ends, "> found.term", limit)
         found |= {term[len(start) :] for term in terms}
-    rest = unindexed_elements(DEPLOYMENTS, org)
+    rest = unindexed_elements(DEPLOYMENTS, org, cursor.dialect)
     rows = cursor.execute(
         f"SELECT DISTINCT x.value {rest.sql} AND x.field = ?", (*rest.values, f"@{key}")
     )

@@ -49,7 +49,9 @@ def compile_where(query: Query, table: EventTable[Any], dialect: Dialect) -> Con
             return _equals(target, text, table)
         case Wildcard(target, pattern):
             glob = dialect.encode_pattern(pattern)
-            return _of_values(target, table, lambda value, type_: _fits(value, type_, glob))
+            return _of_values(
+                target, table, lambda value, type_: _fits(value, type_, glob, dialect)
+            )
         case NumberRange(field, low, high):
             return _of_values(field, table, lambda value, _: _between(value, low, high))
         case TextRange(target, low, high):
@@ -143,8 +145,8 @@ def _end(bound: Bound | None) -> tuple[str | None, bool]:
     return (bound.text, bound.inclusive) if bound else (None, False)
 
 
-def _fits(value: LiteralString, type_: Type, glob: str) -> Condition:
-    return Condition(f"{_text_form(value, type_)} GLOB ?", (glob,))
+def _fits(value: LiteralString, type_: Type, glob: str, dialect: Dialect) -> Condition:
+    return Condition(f"{_text_form(value, type_)} {dialect.glob} ?", (glob,))
 
 
 def _text_form(value: LiteralString, type_: Type) -> LiteralString:

@@ -1,6 +1,7 @@
-"""How patterns and words are bound in PostgreSQL."""
+"""PostgreSQL's words in statements, and how patterns are bound."""
 
 import re
+from typing import LiteralString
 
 from theodora.query.patterns import Pattern, Wild
 from theodora.storage.engine.dialect import Dialect
@@ -28,7 +29,21 @@ def _expression(word: Pattern) -> str:
     return "".join(_EXPRESSION[token] if isinstance(token, Wild) else token for token in word)
 
 
+def walk_index(_: LiteralString) -> LiteralString:
+    # PostgreSQL takes no hints; its statistics lead it to the index.
+    return ""
+
+
+def join_in_order(table: LiteralString, name: LiteralString, on: LiteralString) -> LiteralString:
+    # A LATERAL subquery is run for each row before it; OFFSET 0 keeps the planner from
+    # turning it into a plain join, whose order it would choose.
+    return f"CROSS JOIN LATERAL (SELECT * FROM {table} {name} WHERE {on} OFFSET 0) {name}"
+
+
 POSTGRESQL = Dialect(
+    glob="LIKE",
+    walk_index=walk_index,
+    join_in_order=join_in_order,
     encode_pattern=encode_like,
     encode_words=encode_words,
     merges_lazily=False,

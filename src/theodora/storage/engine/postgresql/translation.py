@@ -1,4 +1,4 @@
-"""From the SQL that the store is written in to PostgreSQL's."""
+"""Placeholders, rows and migrations in PostgreSQL's form."""
 
 import re
 from collections.abc import Iterator
@@ -6,18 +6,6 @@ from functools import cache
 from typing import LiteralString
 
 _PLACEHOLDER = re.compile(r"\?(\d*)")
-
-_WORDS: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r" INDEXED BY \w+"), ""),
-    # SQLite takes tables in this order alone. So does PostgreSQL where one depends on the other;
-    # OFFSET keeps it from finding out that it need not.
-    (
-        re.compile(r"\bCROSS JOIN (\w+) (\w+) ON (.*?)(?= CROSS JOIN | WHERE |$)"),
-        r"CROSS JOIN LATERAL (SELECT * FROM \1 \2 WHERE \3 OFFSET 0) \2",
-    ),
-    (re.compile(r"\bGLOB\b"), "LIKE"),
-)
-"""SQLite's own words in statements, and what stands in their places."""
 
 _ROW = re.compile(r"\bVALUES (\([?, ]+\))")
 
@@ -36,16 +24,20 @@ _SCHEMA_WORDS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\bTEXT\b(?! COLLATE)"), 'TEXT COLLATE "C"'),
     (re.compile(r"\bBLOB\b"), "BYTEA"),
 )
-"""The same in migrations."""
+"""SQLite's words in migrations, and what stands in their places."""
 
 
 @cache
 def translated(statement: LiteralString) -> LiteralString:
     """The statement with `$1` for `?` or `?1`."""
-    text: str = statement
-    for words, others in _WORDS:
-        text = words.sub(others, text)
-    return _numbered(text)
+    pieces = _PLACEHOLDER.split(statement)
+    numbers = [given or str(count) for count, given in enumerate(pieces[1::2], 1)]
+    return "".join(
+        [
+            pieces[0],
+            *(f"${number}{rest}" for number, rest in zip(numbers, pieces[2::2], strict=True)),
+        ]
+    )  # type: ignore[return-value]  # Made of the statement's own text.
 
 
 @cache
@@ -70,14 +62,3 @@ def statements(script: str) -> Iterator[str]:
     for found in _STATEMENT.finditer(script):
         if _COMMENT.sub("", found[0]).strip():
             yield found[0].strip()
-
-
-def _numbered(text: str) -> LiteralString:
-    pieces = _PLACEHOLDER.split(text)
-    numbers = [given or str(count) for count, given in enumerate(pieces[1::2], 1)]
-    return "".join(
-        [
-            pieces[0],
-            *(f"${number}{rest}" for number, rest in zip(numbers, pieces[2::2], strict=True)),
-        ]
-    )  # type: ignore[return-value]  # Made of the statement's own text.

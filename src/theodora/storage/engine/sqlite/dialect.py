@@ -1,6 +1,7 @@
-"""How patterns and words are bound in SQLite."""
+"""SQLite's words in statements, and how patterns are bound."""
 
 from functools import lru_cache
+from typing import LiteralString
 
 import msgspec
 
@@ -34,7 +35,19 @@ def _plain_in_glob(text: str) -> str:
     return "".join(f"[{character}]" if character in "*?[" else character for character in text)
 
 
+def walk_index(index: LiteralString) -> LiteralString:
+    return f"INDEXED BY {index}"
+
+
+def join_in_order(table: LiteralString, name: LiteralString, on: LiteralString) -> LiteralString:
+    # SQLite never reorders the tables of a CROSS JOIN.
+    return f"CROSS JOIN {table} {name} ON {on}"
+
+
 SQLITE = Dialect(
+    glob="GLOB",
+    walk_index=walk_index,
+    join_in_order=join_in_order,
     encode_pattern=encode_glob,
     encode_words=encode_words,
     merges_lazily=True,
