@@ -96,6 +96,10 @@ def read_page(html: str) -> Element:
     return reader.open[0]
 
 
+FROM_ELSEWHERE = {"Sec-Fetch-Site": "cross-site", "Origin": "https://elsewhere.example"}
+"""Headers of a form that a page of another server has sent."""
+
+
 class Browser:
     """Keeps cookies, follows no redirect, and sends forms as a page has them."""
 
@@ -115,20 +119,18 @@ class Browser:
         assert answer.status_code == status, (answer.status_code, answer.text)
         return read_page(answer.text)
 
-    def post(self, path: str, fields: dict[str, Any] | None = None, *, of: str = "/") -> Any:
-        """Sends a form with the token that the page `of` has."""
-        token = self.page(of).all("input", name="csrf")[0]["value"]
-        return self.post_bare(path, {"csrf": token, **(fields or {})})
-
-    def post_bare(self, path: str, fields: dict[str, Any]) -> Any:
-        """Sends these fields and no token of its own."""
-        return self.client.post(path, data=fields, follow_redirects=False)
+    def post(self, path: str, fields: dict[str, Any] | None = None, **options: Any) -> Any:
+        """Sends a form as a page of the server does."""
+        headers = {"Sec-Fetch-Site": "same-origin"}
+        return self.client.post(
+            path, data=fields, follow_redirects=False, **{"headers": headers, **options}
+        )
 
 
 def sign_in(tenant: Tenant, *permissions: str) -> Browser:
     """A browser signed in with a new key; it may do everything unless permissions are named."""
     browser = Browser(tenant.client)
     key = make_key(tenant.built, tenant.organisation, "application", *permissions)
-    answer = browser.post("/sign-in", {"key": key}, of="/sign-in")
+    answer = browser.post("/sign-in", {"key": key})
     assert answer.status_code == 303, answer.text
     return browser

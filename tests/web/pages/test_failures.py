@@ -26,9 +26,7 @@ def fail(tenant: Tenant, at: int = 0, **attributes: Any) -> str:
 
 
 def close(browser: Browser, id_: str, finished_at: str) -> Any:
-    return browser.post(
-        f"/failures/{id_}/close", {"finished_at": finished_at}, of=f"/failures/{id_}"
-    )
+    return browser.post(f"/failures/{id_}/close", {"finished_at": finished_at})
 
 
 def test_failures_stand_newest_first_with_their_length(tenant: Tenant) -> None:
@@ -178,7 +176,7 @@ def test_who_may_only_read_cannot_close(tenant: Tenant) -> None:
     browser = sign_in(tenant, READ)
     assert "dora_metrics_write" in browser.page(f"/failures/{id_}").text
     assert close(browser, id_, "2023-08-31T01:30").status_code == 403
-    assert browser.post_bare(f"/failures/{id_}/close", {}).status_code == 403
+    assert browser.post(f"/failures/{id_}/close", {}).status_code == 403
     assert not tenant.get(id_, FAILURES).get("finished_at")
 
 

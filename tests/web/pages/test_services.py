@@ -6,7 +6,7 @@ import pytest
 
 from asking import SHOPIST, Tenant
 from settling import in_every_state
-from visiting import Browser, Element, read_page, sign_in
+from visiting import FROM_ELSEWHERE, Browser, Element, read_page, sign_in
 
 PATH = "/settings/services"
 HOSTILE = '"><script>alert(1)</script>'
@@ -23,7 +23,7 @@ def given(tenant: Tenant, service: str = "") -> dict[str, Any]:
 
 
 def save(browser: Browser, status: int = 303, **fields: str) -> Any:
-    answer = browser.post(PATH, fields, of=f"{PATH}?edit=")
+    answer = browser.post(PATH, fields)
     assert answer.status_code == status, answer.text
     return answer
 
@@ -129,11 +129,16 @@ def test_whoever_may_not_change_settings_sees_them_alone(tenant: Tenant) -> None
     page = browser.page(f"{PATH}?edit=web")
     assert not [form for form in page.one("main").all("form") if form["method"] == "post"]
     assert "cannot change settings" in page.one("main").text
-    assert browser.post_bare(PATH, {"service": "web", "team": "x"}).status_code == 403
+    assert browser.post(PATH, {"service": "web", "team": "x"}).status_code == 403
 
 
-def test_nothing_is_saved_without_the_token_of_the_form(tenant: Tenant) -> None:
-    assert sign_in(tenant).post_bare(PATH, {"service": "web", "team": "x"}).status_code == 403
+def test_nothing_is_saved_for_a_form_of_another_server(tenant: Tenant) -> None:
+    assert (
+        sign_in(tenant)
+        .post(PATH, {"service": "web", "team": "x"}, headers=FROM_ELSEWHERE)
+        .status_code
+        == 403
+    )
     assert given(tenant, "web") == {}
 
 

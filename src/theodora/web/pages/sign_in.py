@@ -2,12 +2,7 @@
 
 from theodora.events.values import SECOND_NS
 from theodora.storage.access.sessions import new_session_secret
-from theodora.web.pages.shell.cookies import (
-    FORM_COOKIE,
-    SESSION_COOKIE,
-    new_form_secret,
-    preferences_cookie,
-)
+from theodora.web.pages.shell.cookies import SESSION_COOKIE, preferences_cookie
 from theodora.web.pages.shell.page import Answer, Cookie, Preferences, SeeOther, View, Visit
 
 _PREFIX_CHARACTERS = 8
@@ -40,17 +35,13 @@ def sign_in(visit: Visit) -> Answer:
     visit.store.sessions.add(key, session_secret, visit.now_ns, visit.limits).result()
     if visit.session is not None:
         visit.store.sessions.end(visit.session).result()
-    return SeeOther(
-        _own(visit, next_),
-        (Cookie(SESSION_COOKIE, session_secret), Cookie(FORM_COOKIE, new_form_secret())),
-    )
+    return SeeOther(_own(visit, next_), (Cookie(SESSION_COOKIE, session_secret),))
 
 
 def sign_out(visit: Visit) -> Answer:
     if visit.session is not None:
         visit.store.sessions.end(visit.session).result()
-    gone = (Cookie(SESSION_COOKIE, "", 0), Cookie(FORM_COOKIE, "", 0))
-    return SeeOther(visit.scope.href("/sign-in"), gone)
+    return SeeOther(visit.scope.href("/sign-in"), (Cookie(SESSION_COOKIE, "", 0),))
 
 
 def show_preferences(visit: Visit) -> Answer:

@@ -1,16 +1,11 @@
-"""Cookies, and the tokens of forms."""
+"""Cookies: how they are read and set, and the preferences in one of them."""
 
-import hashlib
-import hmac
-import secrets
 from collections.abc import Mapping
 from urllib.parse import parse_qs, urlencode
 
-from theodora.storage import Session
 from theodora.web.pages.shell.page import Cookie, Preferences, Theme
 
 SESSION_COOKIE = "theodora_session"
-FORM_COOKIE = "theodora_form"
 PREFERENCES_COOKIE = "theodora_preferences"
 
 _YEAR_SEC = 365 * 86_400
@@ -45,21 +40,6 @@ def set_cookie(cookie: Cookie, path: str, *, is_secure: bool) -> str:
     if is_secure:
         parts.append("Secure")
     return "; ".join(parts)
-
-
-def new_form_secret() -> str:
-    return secrets.token_urlsafe(16)
-
-
-def form_token(form_secret: str, session: Session | None) -> str:
-    """What a form shows beside the cookie: of this browser and of this session alone."""
-    bound_to = session.id if session else ""
-    return hmac.new(form_secret.encode(), bound_to.encode(), hashlib.sha256).hexdigest()
-
-
-def is_form_token(shown: str, form_secret: str, session: Session | None) -> bool:
-    expected = form_token(form_secret, session)
-    return bool(form_secret) and hmac.compare_digest(shown.encode(), expected.encode())
 
 
 def read_preferences(cookies: Mapping[str, str]) -> Preferences:

@@ -14,7 +14,7 @@ from theodora.errors import (
 from theodora.query import problems
 from theodora.query.parser import MAX_CHARACTERS
 from theodora.web.pages.parts.query_suggestion import repaired
-from theodora.web.pages.shell.page import NotPermitted, SignInNeeded, StaleForm
+from theodora.web.pages.shell.page import CrossOrigin, NotPermitted, SignInNeeded
 
 PERMISSIONS: Mapping[str, str] = {
     "dora_metrics_read": "see metrics, deployments and failures",
@@ -97,12 +97,12 @@ def error_page(error: Exception, command: str, org_flag: str) -> ErrorPage:
             )
         case NotPermitted():
             return _not_permitted(error, command, org_flag)
-        case StaleForm():
+        case CrossOrigin():
             return ErrorPage(
                 403,
-                "This form is out of date",
-                "It was made before you signed in or out, or by another page. Nothing was changed. "
-                "Go back, load the page again and send it once more.",
+                "This form came from another server",
+                "Nothing was changed. If you sent it from this dashboard, a proxy in front of it "
+                "hides its address: it must pass on the Host header, or set X-Forwarded-Host.",
                 (_HOME,),
             )
         case NotFound():

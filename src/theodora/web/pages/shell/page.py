@@ -30,8 +30,8 @@ class SignInNeeded(TheodoraError):
     """A page that only somebody who is signed in may see."""
 
 
-class StaleForm(TheodoraError):
-    """A form that this browser was not given, or was given before it signed in or out."""
+class CrossOrigin(TheodoraError):
+    """A form that a page of another server has sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Visit:
     path_parameters: Mapping[str, str]
     query_parameters: QueryParams
     form: ImmutableMultiDict[str, str]
-    """Of a POST; its token has been checked."""
+    """Of a POST, sent by a page of this server."""
     preferences: Preferences
     origin: str
     """`https://dora.example.org`, as the browser sees this server."""

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from markupsafe import Markup
 from starlette.datastructures import ImmutableMultiDict
 
 from theodora import __version__
@@ -17,12 +16,7 @@ from theodora.web.http.asgi import log_failure, log_unexpected
 from theodora.web.http.responses import Header, Reply
 from theodora.web.pages.shell import navigation
 from theodora.web.pages.shell.assets import assets
-from theodora.web.pages.shell.cookies import (
-    FORM_COOKIE,
-    form_token,
-    new_form_secret,
-    set_cookie,
-)
+from theodora.web.pages.shell.cookies import set_cookie
 from theodora.web.pages.shell.errors import error_page, query_problem
 from theodora.web.pages.shell.page import (
     Answer,
@@ -134,7 +128,6 @@ def _frame_values(request: PageRequest, page: Page | None, read: float) -> Mappi
         "clock": scope.clock,
         "link": scope.link,
         "asset": partial(_asset_link, scope),
-        "csrf": partial(_csrf, request),
         "place": page.place if page else "",
         "section_tabs": navigation.tabs(dashboard.pages, page.place) if page else (),
         "places": navigation.entries(dashboard.pages) if request.session else (),
@@ -149,19 +142,6 @@ def _frame_values(request: PageRequest, page: Page | None, read: float) -> Mappi
 
 def _asset_link(scope: Scope, name: str) -> str:
     return scope.href(f"/static/{assets()[name].name}")
-
-
-def _csrf(request: PageRequest) -> Markup:
-    """The hidden field that every form that POSTs has to hold."""
-    secret = next(
-        (cookie.value for cookie in request.new_cookies if cookie.name == FORM_COOKIE),
-        request.cookies.get(FORM_COOKIE, ""),
-    )
-    if not secret:
-        secret = new_form_secret()
-        request.new_cookies.append(Cookie(FORM_COOKIE, secret))
-    token = form_token(secret, request.session)
-    return Markup('<input type="hidden" name="csrf" value="{}">').format(token)
 
 
 def _headers(

@@ -1,4 +1,4 @@
-"""One request for a page: its session, limit, permission, scope and form.
+"""One request for a page: its session, limit, origin, permission, scope and form.
 
 These are checked here, once for all pages; then the page's handler answers.
 """
@@ -24,21 +24,20 @@ from theodora.web.http.endpoint import ServerContext
 from theodora.web.http.rate_limit import Bucket
 from theodora.web.pages.parts.health_badge import Watch
 from theodora.web.pages.shell.cookies import (
-    FORM_COOKIE,
     SESSION_COOKIE,
-    is_form_token,
     read_cookies,
     read_preferences,
 )
 from theodora.web.pages.shell.page import (
     Answer,
     Cookie,
+    CrossOrigin,
     NotPermitted,
     Page,
     SignInNeeded,
-    StaleForm,
     Visit,
 )
+from theodora.web.pages.shell.same_origin import is_same_origin
 from theodora.web.pages.shell.session import resume_session
 from theodora.web.pages.shell.sign_in_lockout import Lockout
 
@@ -93,14 +92,13 @@ class PageRequest:
         page = self.page
         if page is None:
             raise NotFound
+        if self.is_form and not is_same_origin(self.headers):
+            raise CrossOrigin
         if isinstance(body, TheodoraError):
             raise body
         self._check_permission(page)
-        form = ImmutableMultiDict(_fields(body))
-        if self.is_form and not self._is_ours(form):
-            raise StaleForm
         self.scope = self._read_scope()
-        return page.handler(self.visit(form))
+        return page.handler(self.visit(ImmutableMultiDict(_fields(body))))
 
     def visit(self, form: ImmutableMultiDict[str, str]) -> Visit:
         return Visit(
@@ -155,10 +153,6 @@ class PageRequest:
             raise SignInNeeded
         if page.permission not in self.session.key.permissions:
             raise NotPermitted(page.permission, self.session.key)
-
-    def _is_ours(self, form: ImmutableMultiDict[str, str]) -> bool:
-        secret = self.cookies.get(FORM_COOKIE, "")
-        return is_form_token(form.get("csrf", ""), secret, self.session)
 
     def _read_scope(self) -> Scope:
         return read_scope(
