@@ -81,8 +81,9 @@ class Store:
         self._database.answer_briefly()
 
     def check(self) -> None:
-        """Raises `Unavailable` if the database cannot be read now."""
+        """Raises `Unavailable` if the database cannot be read or written now."""
         self._database.read(lambda cursor: cursor.execute("SELECT 1 FROM migrations").fetchone())
+        self._database.check_writing()
 
     def close(self) -> None:
         """Commits what was accepted, then closes."""

@@ -8,6 +8,7 @@ import resource
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -65,6 +66,14 @@ class Connection:
 
     def close(self) -> None:
         self._connection.close()
+
+
+def wait_until_ready(connection: Connection) -> None:
+    """Returns when the server has found out that it can write again, without a client's write."""
+    until = time.monotonic() + 30
+    while connection.ask("GET", "/readyz")[0] != 200:
+        assert time.monotonic() < until, "it does not recover"
+        time.sleep(0.1)
 
 
 def created(version: str) -> dict[str, Any]:
@@ -310,10 +319,11 @@ def test_a_full_disk_is_said_to_be_so_and_loses_nothing(tmp_path: Path) -> None:
             if len(refused) >= 5:
                 break
         assert len(refused) == 5
+        assert connection.ask("GET", "/readyz")[0] == 503
         assert connection.stored() == stored, "reading goes on, and shows what was acknowledged"
-        assert connection.ask("GET", "/readyz")[0] == 200
 
         resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, unlimited)
+        wait_until_ready(connection)
         assert connection.send("after") == 200
         stored.add("after")
         connection.close()

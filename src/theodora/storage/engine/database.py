@@ -77,6 +77,13 @@ class Database(Protocol):
         """A number that on this thread changes whenever anything has been committed."""
         ...
 
+    def check_writing(self) -> None:
+        """Raises `Unavailable` if nothing can be written now; tries so with a write of no effect.
+
+        With a replica, `replica` tells of that instead: reads go on.
+        """
+        ...
+
     @property
     def waiting_writes(self) -> int: ...
 

@@ -5,7 +5,9 @@ commit takes them all. One that fails takes nothing else with it, and its caller
 after the commit that holds it is on the disk.
 """
 
+import math
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -28,6 +30,11 @@ _UPKEEP_AFTER = 512
 """Writes after which upkeep is due even though more are waiting."""
 _IDLE_SECONDS = 0.05
 """How long no write has to come before there is time for upkeep."""
+_CHECKED_SECONDS = 1.0
+"""A write that went well so recently shows that the next one can: checks do not load the disk."""
+_FAILED_SECONDS = 3.0
+"""A failure so recent counts, although a smaller write might find room."""
+_CHECK_PATIENCE_SECONDS = 5.0
 
 Write: TypeAlias = Callable[[Cursor], Any]
 
@@ -85,6 +92,10 @@ class Writer:
         self._since_upkeep = 0
         self._queue: SimpleQueue[_Waiting | _Signal] = SimpleQueue()
         self._open = True
+        self._problem = ""
+        """Why the last commit failed; empty if it did not."""
+        self._committed_sec = -math.inf
+        self._failed_sec = -math.inf
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self._thread.start()
@@ -104,6 +115,22 @@ class Writer:
                 raise Unavailable("the store is closing")
             self._queue.put(_Waiting(write, future))
         return future
+
+    def check(self, write: Write, *, is_suspect: bool = False) -> None:
+        """Raises `Unavailable` if `write`, which should change nothing, cannot be made durable.
+
+        Unless `is_suspect`, it is not tried where another write has just gone well.
+        """
+        now_sec = time.monotonic()
+        if self._problem and now_sec - self._failed_sec < _FAILED_SECONDS:
+            raise Unavailable(self._problem)
+        is_well = not self._problem and not is_suspect
+        if is_well and now_sec - self._committed_sec < _CHECKED_SECONDS:
+            return
+        try:
+            self.submit(write).result(_CHECK_PATIENCE_SECONDS)
+        except TimeoutError:
+            raise Unavailable("the database takes too long to write") from None
 
     def close(self) -> None:
         """Commits what waits and closes the connection; later writes are refused."""
@@ -169,9 +196,11 @@ class Writer:
             outcomes = self._committer.commit([waiting.write for waiting in group])
         except BaseException as error:
             # Each caller is told, and the thread lives on.
+            self._note_failed(error)
             for waiting in group:
                 waiting.future.set_exception(error)
             return
+        self._note_committed()
         self._since_upkeep += len(group)
         self._on_commit(len(group))
         for waiting, (result, error) in zip(group, outcomes, strict=True):
@@ -179,3 +208,15 @@ class Writer:
                 waiting.future.set_result(result)
             else:
                 waiting.future.set_exception(error)
+
+    def _note_failed(self, error: BaseException) -> None:
+        if not self._problem:
+            log.error("the database cannot be written; events are refused", error=str(error))
+        self._problem = str(error) or type(error).__name__
+        self._failed_sec = time.monotonic()
+
+    def _note_committed(self) -> None:
+        if self._problem:
+            log.warning("the database can be written again")
+        self._problem = ""
+        self._committed_sec = time.monotonic()

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import structlog
 from starlette.types import Message, Scope, Send
 
-from theodora.errors import TheodoraError, Unavailable
+from theodora.errors import TheodoraError, Unavailable, UnusableStore
 from theodora.web.http.responses import Header, Reply
 
 log = structlog.get_logger()
@@ -50,7 +50,7 @@ def reply_start(reply: Reply, more: Iterable[Header], media_type: str | None) ->
 
 def log_failure(error: Exception) -> None:
     """Logs what an operator must see: a missing database, and errors that are not ours."""
-    if isinstance(error, Unavailable):
+    if isinstance(error, Unavailable | UnusableStore):
         log.warning("store unavailable", error=str(error))
     elif not isinstance(error, TheodoraError):
         log_unexpected(error)

@@ -15,6 +15,7 @@ from theodora.errors import (
     TooManyRequests,
     Unavailable,
     UnsupportedMediaType,
+    UnusableStore,
 )
 
 JSON_API = "application/vnd.api+json"
@@ -69,7 +70,7 @@ def error_reply(error: Exception) -> Reply:
             return _strings(429, "Too many requests")
         case ReadOnly():
             return _objects(503, _object(503, str(error)), headers=(_RETRY_AFTER,))
-        case Unavailable():
+        case Unavailable() | UnusableStore():
             return _objects(503, _object(503), headers=(_RETRY_AFTER,))
         case _:
             return _objects(500, _object(500))

@@ -63,6 +63,9 @@ class PostgresqlDatabase:
         self.refuse_to_be_brief()
         return self._readers.read_statement(commits)
 
+    def check_writing(self) -> None:
+        self._writer.check(lambda _: None)
+
     def write(self, write: Callable[[Cursor], T]) -> Future[T]:
         return self._writer.submit(write)
 

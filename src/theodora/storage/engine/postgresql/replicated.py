@@ -92,6 +92,9 @@ class ReplicatedDatabase:
         due = self._commits_of_primary()
         return self._read_alone(commits) if due is None else due
 
+    def check_writing(self) -> None:
+        """Nothing to do: the server is ready to answer reads, and `replica` has the problem."""
+
     def write(self, write: Callable[[Cursor], T]) -> Future[T]:
         told: Future[T] = Future()
         told.set_running_or_notify_cancel()

@@ -6,6 +6,7 @@ from typing import cast
 
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.sqlite.connection import connect_writer, driver_errors
+from theodora.storage.engine.sqlite.file_watch import FileWatch
 from theodora.storage.engine.writer import Outcome, Write
 
 
@@ -16,8 +17,10 @@ class SqliteCommitter:
         self._path = path
         self._connection = connect_writer(path)
         self._cursor = cast("Cursor", self._connection.cursor())
+        self.file = FileWatch(path, self._connection)
 
     def commit(self, writes: Sequence[Write]) -> list[Outcome]:
+        self.file.check()
         try:
             with driver_errors(self._path):
                 self._cursor.execute("BEGIN IMMEDIATE")
@@ -27,9 +30,12 @@ class SqliteCommitter:
             if self._connection.in_transaction:
                 self._cursor.execute("ROLLBACK")
             raise
+        # Checked again: what went into a file that had just been removed is not acknowledged.
+        self.file.check()
         return outcomes
 
     def close(self) -> None:
+        self.file.close()
         self._connection.close()
 
     def _outcome(self, write: Write) -> Outcome:

@@ -7,11 +7,11 @@ from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, LiteralString, TypeVar, cast
 
 import apsw
 
-from theodora.storage.engine.cursor import Cursor
+from theodora.storage.engine.cursor import Cursor, only_value
 from theodora.storage.engine.database import TakesLong, Upkeep
 from theodora.storage.engine.migrate import Migration, migrate
 from theodora.storage.engine.sqlite.committer import SqliteCommitter
@@ -25,6 +25,7 @@ T = TypeVar("T")
 _BRIEF_SECONDS = 0.004
 _STEPS_BETWEEN_LOOKS = 10_000
 """Steps of SQLite's machine, some tens of nanoseconds each, between two looks at the clock."""
+_NUMBERS = 2**31
 
 
 class SqliteDatabase:
@@ -37,7 +38,9 @@ class SqliteDatabase:
         self._readers = threading.local()
         self._opened: list[apsw.Connection] = []
         self._opened_lock = threading.Lock()
-        self._writer = Writer(SqliteCommitter(path), upkeep, on_commit)
+        committer = SqliteCommitter(path)
+        self._file = committer.file
+        self._writer = Writer(committer, upkeep, on_commit)
 
     @property
     def primary(self) -> "SqliteDatabase":
@@ -48,6 +51,7 @@ class SqliteDatabase:
         return None
 
     def read(self, read: Callable[[Cursor], T]) -> T:
+        self._file.refuse_if_replaced()
         connection = self._reader()
         cursor = cast("Cursor", connection.cursor())
         with driver_errors(self._path):
@@ -71,6 +75,9 @@ class SqliteDatabase:
     def state(self) -> int:
         rows: Any = self._reader().execute("PRAGMA data_version").fetchall()
         return rows[0][0]
+
+    def check_writing(self) -> None:
+        self._writer.check(_touch, is_suspect=not self._file.is_in_place())
 
     def write(self, write: Callable[[Cursor], T]) -> Future[T]:
         return self._writer.submit(write)
@@ -104,6 +111,13 @@ class SqliteDatabase:
             with self._opened_lock:
                 self._opened.append(connection)
         return connection
+
+
+def _touch(cursor: Cursor) -> None:
+    """Changes the number in the file's header that SQLite leaves to programs, and nothing else."""
+    number = only_value(cursor.execute("PRAGMA user_version"))
+    statement = f"PRAGMA user_version = {(number + 1) % _NUMBERS}"
+    cursor.execute(cast("LiteralString", statement))
 
 
 class _Unshared:

@@ -10,6 +10,7 @@ from theodora.errors import (
     ReadOnly,
     TooManyRequests,
     Unavailable,
+    UnusableStore,
 )
 from theodora.query import problems
 from theodora.query.parser import MAX_CHARACTERS
@@ -124,7 +125,7 @@ def error_page(error: Exception, command: str, org_flag: str) -> ErrorPage:
                 "Nothing was changed. Try again in a moment.",
                 (("State of the server", "/readyz"),),
             )
-        case Unavailable():
+        case Unavailable() | UnusableStore():
             return ErrorPage(
                 503,
                 "The store cannot be reached",
