@@ -7,6 +7,8 @@ from typing import Any, BinaryIO, NamedTuple
 
 import click
 
+from theodora.events.values import DEPLOYMENT_TEXTS, FAILURE_TEXTS, TextAttribute
+
 ROWS_AT_ONCE = 10_000
 """Rows of a row group, which is all that is in memory."""
 
@@ -37,6 +39,11 @@ def _columns(type_: str, names: str, path: str = "{}") -> Iterator[Column]:
         yield Column(name, type_, path.format(name))
 
 
+def _text_columns(texts: Iterable[TextAttribute]) -> Iterator[Column]:
+    for text in texts:
+        yield Column(text.name, _TEXT, text.name)
+
+
 _GIT = (*_columns(_TEXT, "commit_sha repository_url repository_id", "git.{}"),)
 _TAGS_AND_RECEIPT = (
     *_columns(_TEXTS, "custom_tags"),
@@ -45,7 +52,8 @@ _TAGS_AND_RECEIPT = (
 )
 
 DEPLOYMENT_COLUMNS = (
-    *_columns(_TEXT, "id service env team version"),
+    *_columns(_TEXT, "id service"),
+    *_text_columns(DEPLOYMENT_TEXTS),
     *_columns(_INSTANT, "started_at finished_at", "{}_ns"),
     *_GIT,
     *_TAGS_AND_RECEIPT,
@@ -59,7 +67,7 @@ DEPLOYMENT_COLUMNS = (
 FAILURE_COLUMNS = (
     *_columns(_TEXT, "id"),
     *_columns(_TEXTS, "services"),
-    *_columns(_TEXT, "env team version name severity"),
+    *_text_columns(FAILURE_TEXTS),
     *_columns(_INSTANT, "started_at finished_at", "{}_ns"),
     *_GIT,
     *_TAGS_AND_RECEIPT,

@@ -5,15 +5,25 @@ Every rule that one pass can check is checked and every problem is listed, in th
 """
 
 import re
+from collections.abc import Iterable
 from enum import IntEnum, auto
 from itertools import islice, pairwise
+from typing import Any
 
 from theodora.errors import Invalid, Problem
 from theodora.events.json_values import JsonObject, JsonValue, exact_integer, is_object, type_name
 from theodora.events.members import Members
 from theodora.events.repository import without_credentials
 from theodora.events.timestamps import nanoseconds_from_integer, nanoseconds_from_json
-from theodora.events.values import ActivePeriod, Deployment, Failure, Git
+from theodora.events.values import (
+    DEPLOYMENT_TEXTS,
+    FAILURE_TEXTS,
+    ActivePeriod,
+    Deployment,
+    Failure,
+    Git,
+    TextAttribute,
+)
 
 INSTANT = "a Unix timestamp or a date-time with an offset, such as 2025-10-01T10:00:00Z"
 
@@ -25,7 +35,6 @@ _MAX_TAG_CHARACTERS = 200
 _MAX_SERVICES = 100
 _MAX_PERIODS = 1_000
 _MAX_URL_CHARACTERS = 2_048
-_MAX_NAME_CHARACTERS = 1_024
 _MAX_TEXT_CHARACTERS = 255
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -36,13 +45,15 @@ _COMMIT_SHA = re.compile(r"[0-9A-Fa-f]{40,64}")
 _GIT: Members = {"commit_sha": None, "repository_url": None, "repository_id": None}
 """Responses have the last one as well: what is read may be sent."""
 _COMMON: Members = {
-    **dict.fromkeys(("id", "service", "env", "team", "version", "started_at", "finished_at")),
-    "custom_tags": None,
+    **dict.fromkeys(("id", "service", "started_at", "finished_at", "custom_tags")),
     "git": _GIT,
 }
-DEPLOYMENT_MEMBERS: Members = _COMMON
+DEPLOYMENT_MEMBERS: Members = {**_COMMON, **dict.fromkeys(text.name for text in DEPLOYMENT_TEXTS)}
 """What `read_deployment` looks at."""
-FAILURE_MEMBERS: Members = {**_COMMON, **dict.fromkeys(("services", "name", "severity"))}
+FAILURE_MEMBERS: Members = {
+    **_COMMON,
+    **dict.fromkeys(("services", *(text.name for text in FAILURE_TEXTS))),
+}
 """What `read_failure` looks at."""
 
 IMPORTED_PERIODS: Members = {"periods": dict.fromkeys(("started_at", "finished_at"))}
@@ -81,7 +92,7 @@ def read_deployment(attributes: JsonObject, *, imported: bool = False) -> Deploy
     service = reader.text("service", Rule.SERVICE, required=True)
     started_at_ns, finished_at_ns = reader.times(finished_required=True)
     id_ = reader.id(1 if imported else _MIN_ID_CHARACTERS)
-    env, team, version = (reader.text(name) for name in ("env", "team", "version"))
+    texts = reader.texts(DEPLOYMENT_TEXTS)
     git = reader.git()
     custom_tags = reader.custom_tags()
     reader.raise_problems()
@@ -91,13 +102,11 @@ def read_deployment(attributes: JsonObject, *, imported: bool = False) -> Deploy
     return Deployment(
         id=id_,
         service=service,
-        env=env,
-        team=team,
-        version=version,
         started_at_ns=started_at_ns,
         finished_at_ns=finished_at_ns,
         git=git,
         custom_tags=custom_tags,
+        **texts,
     )
 
 
@@ -112,9 +121,7 @@ def read_failure(attributes: JsonObject, *, imported: bool = False) -> Failure:
     started_at_ns, finished_at_ns = reader.times(finished_required=False)
     periods = reader.periods(started_at_ns, finished_at_ns) if imported else ()
     id_ = reader.id(1 if imported else _MIN_ID_CHARACTERS)
-    env, team, version = (reader.text(name) for name in ("env", "team", "version"))
-    name = reader.text("name", max_characters=_MAX_NAME_CHARACTERS)
-    severity = reader.text("severity")
+    texts = reader.texts(FAILURE_TEXTS)
     git = reader.git()
     custom_tags = reader.custom_tags()
     reader.raise_problems()
@@ -122,16 +129,12 @@ def read_failure(attributes: JsonObject, *, imported: bool = False) -> Failure:
     return Failure(
         id=id_,
         services=services,
-        env=env,
-        team=team,
-        version=version,
-        name=name,
-        severity=severity,
         started_at_ns=started_at_ns,
         finished_at_ns=finished_at_ns,
         periods=periods,
         git=git,
         custom_tags=custom_tags,
+        **texts,
     )
 
 
@@ -183,6 +186,13 @@ class _Reader:
         if text is not None:
             self._check_text(text, name, (name,), max_characters)
         return text
+
+    def texts(self, attributes: Iterable[TextAttribute]) -> dict[str, Any]:
+        """The optional texts by the names of their attributes."""
+        return {
+            each.name: self.text(each.name, max_characters=each.max_characters)
+            for each in attributes
+        }
 
     def times(self, *, finished_required: bool) -> tuple[int | None, int | None]:
         """`started_at` and `finished_at` in nanoseconds."""

@@ -6,11 +6,20 @@ without a value is left out, except `change_failure`.
 
 from collections.abc import Callable
 from enum import Enum
+from typing import Any
 
 import msgspec
 
 from theodora.events.timestamps import format_rfc3339
-from theodora.events.values import Deployment, Failure, Remediation
+from theodora.events.values import (
+    DEPLOYMENT_TEXTS,
+    FAILURE_TEXTS,
+    Deployment,
+    Failure,
+    Remediation,
+    TextAttribute,
+    texts_of,
+)
 
 _encode = msgspec.json.Encoder().encode
 
@@ -48,40 +57,52 @@ class FailureGit(msgspec.Struct, frozen=True):
     repository_id: str
 
 
-class DeploymentAttributes(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    service: str
-    started_at: int | str
-    finished_at: int | str
-    env: str | None = None
-    team: str | None = None
-    version: str | None = None
-    git: DeploymentGit | None = None
-    custom_tags: tuple[str, ...] = ()
-    change_failure: bool | None
-    deployment_type: str
-    remediation: Remediation | None = None
-    recovery_time_sec: int | None = None
-    number_of_commits: int | None = None
-    change_lead_time: int | None = None
-    duration: int
-    source: str
-    created_at: int | str
+def _texts(attributes: tuple[TextAttribute, ...]) -> list[tuple[str, Any, None]]:
+    return [(each.name, str | None, None) for each in attributes]
 
 
-class FailureAttributes(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    services: tuple[str, ...] = ()
-    started_at: int | str
-    finished_at: int | str | None = None
-    env: str | None = None
-    team: str | None = None
-    version: str | None = None
-    name: str | None = None
-    severity: str | None = None
-    git: FailureGit | None = None
-    custom_tags: tuple[str, ...] = ()
-    time_to_restore: int | None = None
-    source: str
-    created_at: int | str
+DeploymentAttributes = msgspec.defstruct(
+    "DeploymentAttributes",
+    [
+        ("service", str),
+        ("started_at", int | str),
+        ("finished_at", int | str),
+        *_texts(DEPLOYMENT_TEXTS),
+        ("git", DeploymentGit | None, None),
+        ("custom_tags", tuple[str, ...], ()),
+        ("change_failure", bool | None),
+        ("deployment_type", str),
+        ("remediation", Remediation | None, None),
+        ("recovery_time_sec", int | None, None),
+        ("number_of_commits", int | None, None),
+        ("change_lead_time", int | None, None),
+        ("duration", int),
+        ("source", str),
+        ("created_at", int | str),
+    ],
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+)
+"""The attributes of a deployment, in the order of responses."""
+FailureAttributes = msgspec.defstruct(
+    "FailureAttributes",
+    [
+        ("services", tuple[str, ...], ()),
+        ("started_at", int | str),
+        ("finished_at", int | str | None, None),
+        *_texts(FAILURE_TEXTS),
+        ("git", FailureGit | None, None),
+        ("custom_tags", tuple[str, ...], ()),
+        ("time_to_restore", int | None, None),
+        ("source", str),
+        ("created_at", int | str),
+    ],
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+)
+"""The attributes of a failure, in the order of responses."""
 
 
 def render(event: Deployment | Failure) -> str:
@@ -89,24 +110,20 @@ def render(event: Deployment | Failure) -> str:
     return _encode(attributes_of(event, _gap)).decode().replace(_ENCODED_GAP, GAP)
 
 
-def attributes_of(
-    event: Deployment | Failure, write: WriteInstant
-) -> "DeploymentAttributes | FailureAttributes":
+def attributes_of(event: Deployment | Failure, write: WriteInstant) -> msgspec.Struct:
     """The attributes of an event, its instants written by `write`."""
     if isinstance(event, Deployment):
         return _deployment_attributes(event, write)
     return _failure_attributes(event, write)
 
 
-def _deployment_attributes(event: Deployment, write: WriteInstant) -> DeploymentAttributes:
+def _deployment_attributes(event: Deployment, write: WriteInstant) -> msgspec.Struct:
     git = event.git
     return DeploymentAttributes(
         service=event.service,
         started_at=write(event.started_at_ns),
         finished_at=write(event.finished_at_ns),
-        env=event.env,
-        team=event.team,
-        version=event.version,
+        **texts_of(event),
         git=git and DeploymentGit(git.commit_sha, git.repository_id, git.repository_url),
         custom_tags=event.custom_tags,
         change_failure=event.change_failure,
@@ -121,18 +138,14 @@ def _deployment_attributes(event: Deployment, write: WriteInstant) -> Deployment
     )
 
 
-def _failure_attributes(event: Failure, write: WriteInstant) -> FailureAttributes:
+def _failure_attributes(event: Failure, write: WriteInstant) -> msgspec.Struct:
     git = event.git
     finished_at_ns = event.finished_at_ns
     return FailureAttributes(
         services=event.services,
         started_at=write(event.started_at_ns),
         finished_at=None if finished_at_ns is None else write(finished_at_ns),
-        env=event.env,
-        team=event.team,
-        version=event.version,
-        name=event.name,
-        severity=event.severity,
+        **texts_of(event),
         git=git and FailureGit(git.commit_sha, git.repository_url, git.repository_id),
         custom_tags=event.custom_tags,
         time_to_restore=event.time_to_restore,

@@ -6,7 +6,8 @@ Instants are integers in nanoseconds since the Unix epoch, spans whole seconds.
 import hashlib
 import uuid
 from collections.abc import Sequence
-from typing import Literal, NamedTuple, TypeVar, get_args
+from operator import attrgetter
+from typing import Any, Literal, LiteralString, NamedTuple, TypeVar, get_args
 
 import msgspec
 
@@ -223,6 +224,49 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     def id_of(identity: str, attempt: int = 0) -> str:
         """The id of a failure sent without one; later attempts are for ids already taken."""
         return identity if not attempt else str(uuid.uuid5(uuid.UUID(identity), str(attempt)))
+
+
+class TextAttribute(NamedTuple):
+    """An optional text that events are sent with, stored in a column of the same name."""
+
+    name: LiteralString
+    label: str
+    """As pages call it."""
+    about: str
+    max_characters: int = 255
+
+
+_BOTH = (
+    TextAttribute("env", "Environment", "The environment."),
+    TextAttribute("team", "Team", "The team."),
+    TextAttribute("version", "Version", "The version deployed, or seen to fail."),
+)
+DEPLOYMENT_TEXTS: tuple[TextAttribute, ...] = _BOTH
+FAILURE_TEXTS: tuple[TextAttribute, ...] = (
+    *_BOTH,
+    TextAttribute("name", "Name", "What the failure is called.", max_characters=1_024),
+    TextAttribute("severity", "Severity", "The failure's severity."),
+)
+"""In the order of documents. Documents, their rules and schemas, columns, search, exports and pages
+read these tables."""
+
+
+_DEPLOYMENT_NAMES = tuple(text.name for text in DEPLOYMENT_TEXTS)
+_FAILURE_NAMES = tuple(text.name for text in FAILURE_TEXTS)
+_deployment_texts = attrgetter(*_DEPLOYMENT_NAMES)
+_failure_texts = attrgetter(*_FAILURE_NAMES)
+
+
+def text_values(event: "Deployment | Failure") -> tuple[str | None, ...]:
+    """The text attributes of an event, in the order of its table."""
+    return _deployment_texts(event) if isinstance(event, Deployment) else _failure_texts(event)
+
+
+def texts_of(event: "Deployment | Failure") -> dict[str, Any]:
+    """The text attributes of an event by their names."""
+    if isinstance(event, Deployment):
+        return dict(zip(_DEPLOYMENT_NAMES, _deployment_texts(event), strict=True))
+    return dict(zip(_FAILURE_NAMES, _failure_texts(event), strict=True))
 
 
 def _compact(*members: object) -> str:

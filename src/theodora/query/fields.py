@@ -4,12 +4,14 @@ The parser, the matcher, the SQL compiler, error messages, completion, `docs/sea
 the tests read this table; a new searchable field is one row here.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from operator import attrgetter
 from typing import Generic, TypeAlias, TypeVar
 
 from theodora.events import Deployment, Failure, format_rfc3339
+from theodora.events.values import DEPLOYMENT_TEXTS, FAILURE_TEXTS
 
 Event: TypeAlias = Deployment | Failure
 Scalar: TypeAlias = str | int
@@ -147,14 +149,25 @@ def _deployments(
 
 
 def _failures(
-    name: str,
-    type_: Type,
-    about: str,
-    read: Callable[[Failure], Value],
-    *,
-    in_free_text: bool = False,
+    name: str, type_: Type, about: str, read: Callable[[Failure], Value], column: str
 ) -> Field:
-    return Field(name, type_, about, None, Source(read, name), (), in_free_text)
+    return Field(name, type_, about, None, Source(read, column))
+
+
+def _texts() -> Iterator[Field]:
+    """The text attributes, all of which free text is sought in."""
+    of_deployments = {text.name for text in DEPLOYMENT_TEXTS}
+    of_failures = {text.name for text in FAILURE_TEXTS}
+    for text in dict.fromkeys((*DEPLOYMENT_TEXTS, *FAILURE_TEXTS)):
+        source: Source[Event] = Source(attrgetter(text.name), text.name)
+        yield Field(
+            text.name,
+            Type.TEXT,
+            text.about,
+            source if text.name in of_deployments else None,
+            source if text.name in of_failures else None,
+            in_free_text=True,
+        )
 
 
 FIELDS: tuple[Field, ...] = (
@@ -167,16 +180,7 @@ FIELDS: tuple[Field, ...] = (
         aliases=("services",),
         in_free_text=True,
     ),
-    _both("env", Type.TEXT, "The environment.", lambda e: e.env, "env", in_free_text=True),
-    _both("team", Type.TEXT, "The team.", lambda e: e.team, "team", in_free_text=True),
-    _both(
-        "version",
-        Type.TEXT,
-        "The version deployed, or seen to fail.",
-        lambda e: e.version,
-        "version",
-        in_free_text=True,
-    ),
+    *_texts(),
     _both(
         "source",
         Type.TEXT,
@@ -185,12 +189,6 @@ FIELDS: tuple[Field, ...] = (
         "source",
     ),
     _both("id", Type.TEXT, "The event's id.", lambda e: e.id, "id", in_free_text=True),
-    _failures(
-        "name", Type.TEXT, "What the failure is called.", lambda f: f.name, in_free_text=True
-    ),
-    _failures(
-        "severity", Type.TEXT, "The failure's severity.", lambda f: f.severity, in_free_text=True
-    ),
     _both(
         "repository_id",
         Type.TEXT,
@@ -291,6 +289,7 @@ FIELDS: tuple[Field, ...] = (
         Type.DURATION,
         "How long it was active; no value while the failure is open.",
         lambda f: f.time_to_restore,
+        "time_to_restore",
     ),
     _both(
         "started_at",

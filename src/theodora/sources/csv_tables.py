@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeAlias
 
 from theodora.errors import Invalid, Problem
 from theodora.events.json_values import JsonValue
+from theodora.events.values import DEPLOYMENT_TEXTS, FAILURE_TEXTS
 from theodora.sources.rows import Row
 
 Cell: TypeAlias = Callable[[str], JsonValue]
@@ -221,7 +222,7 @@ def _quoted(names: Iterable[str]) -> str:
 NO_COLUMNS = Columns({})
 """Of what does not come as a table."""
 _EVENT_CELLS: Mapping[str, Cell] = {
-    **dict.fromkeys(("id", "env", "team", "version", "commit_sha", "repository_url"), text),
+    **dict.fromkeys(("id", "commit_sha", "repository_url"), text),
     **dict.fromkeys(("started_at", "finished_at", "created_at"), instant),
     "custom_tags": texts,
     "source": text,
@@ -233,7 +234,11 @@ _EVENT_ALIASES = {
     "git.repository_url": "repository_url",
 }
 DEPLOYMENTS = Columns(
-    {"service": text, **_EVENT_CELLS},
+    {
+        "service": text,
+        **dict.fromkeys((each.name for each in DEPLOYMENT_TEXTS), text),
+        **_EVENT_CELLS,
+    },
     _EVENT_ALIASES,
     frozenset(
         (
@@ -245,7 +250,11 @@ DEPLOYMENTS = Columns(
     tuple(frozenset({name}) for name in ("service", "started_at", "finished_at")),
 )
 FAILURES = Columns(
-    {"services": texts, "name": text, "severity": text, **_EVENT_CELLS},
+    {
+        "services": texts,
+        **dict.fromkeys((each.name for each in FAILURE_TEXTS), text),
+        **_EVENT_CELLS,
+    },
     {"service": "services", **_EVENT_ALIASES},
     frozenset({"time_to_restore"}),
     (frozenset({"started_at"}), frozenset({"services", "team"})),

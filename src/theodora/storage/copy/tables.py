@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import LiteralString
 
+from theodora.events.values import DEPLOYMENT_TEXTS, FAILURE_TEXTS
 from theodora.storage.engine.cursor import Row
 
 Columns = tuple[LiteralString, ...]
@@ -47,8 +48,8 @@ def _words(name: LiteralString) -> CopiedTable:
 
 
 _EVENT: Columns = (
-    *("org", "id", "identity", "has_own_id", "receipt", "env", "team", "team_is_filled_in"),
-    *("version", "started_at_ns", "finished_at_ns", "commit_sha", "repository_id"),
+    *("org", "id", "identity", "has_own_id", "receipt", "team_is_filled_in"),
+    *("started_at_ns", "finished_at_ns", "commit_sha", "repository_id"),
     *("repository_url", "custom_tags", "source", "created_at_ns", "document", "words", "given_id"),
     "other_words",
 )
@@ -111,7 +112,9 @@ TABLES: tuple[CopiedTable, ...] = (
         "deployments",
         ("key",),
         (
-            *(*_EVENT, "service", "change_failure", "deployment_type", "remediation_id"),
+            *_EVENT,
+            *(text.name for text in DEPLOYMENT_TEXTS),
+            *("service", "change_failure", "deployment_type", "remediation_id"),
             *("remediation_type", "recovery_time_sec", "number_of_commits", "change_lead_time"),
             *("duration", "failed_by", "lead_time_status"),
         ),
@@ -137,7 +140,7 @@ TABLES: tuple[CopiedTable, ...] = (
     CopiedTable(
         "failures",
         ("key",),
-        (*_EVENT, "services", "name", "severity", "periods", "time_to_restore"),
+        (*_EVENT, *(text.name for text in FAILURE_TEXTS), "services", "periods", "time_to_restore"),
         is_numbered=True,
     ),
     _elements("failure_elements"),

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Generic, LiteralString, TypeVar
 
 import msgspec
 
 from theodora.events import ActivePeriod, Deployment, Failure, Git, Remediation
+from theodora.events.values import DEPLOYMENT_TEXTS, FAILURE_TEXTS, text_values
 from theodora.query.fields import Field, Kind
 from theodora.query.words import words
 from theodora.storage.engine.cursor import Row
@@ -84,6 +85,14 @@ def decode_texts(encoded: str | None) -> tuple[str, ...]:
     return _decode_texts(encoded) if encoded else ()
 
 
+_DEPLOYMENT_TEXTS: tuple[LiteralString, ...] = tuple([text.name for text in DEPLOYMENT_TEXTS])
+_FAILURE_TEXTS: tuple[LiteralString, ...] = tuple([text.name for text in FAILURE_TEXTS])
+
+
+def _text(name: str, event: Deployment | Failure) -> tuple[str | None]:
+    return (getattr(event, name),)
+
+
 def decode_periods(encoded: str | None) -> tuple[ActivePeriod, ...]:
     """What the column of a failure's active periods holds."""
     return _decode_periods(encoded) if encoded else ()
@@ -104,18 +113,16 @@ def _git_values(git: Git | None) -> tuple[str | None, str | None, str | None]:
 
 def _deployment(row: Row) -> Deployment:
     (
-        id_, service, env, team, team_is_filled_in, version, started_at_ns, finished_at_ns,
+        id_, service, team_is_filled_in, started_at_ns, finished_at_ns,
         commit_sha, repository_url, custom_tags, source, created_at_ns,
         change_failure, deployment_type, remediation_id, remediation_type,
         recovery_time_sec, number_of_commits, change_lead_time, failed_by, lead_time_status,
+        *texts,
     ) = row  # fmt: skip
     return Deployment(
         id=id_,
         service=service,
-        env=env,
-        team=team,
         team_is_filled_in=bool(team_is_filled_in),
-        version=version,
         started_at_ns=started_at_ns,
         finished_at_ns=finished_at_ns,
         git=Git(commit_sha, repository_url) if commit_sha else None,
@@ -130,22 +137,21 @@ def _deployment(row: Row) -> Deployment:
         change_lead_time=change_lead_time,
         failed_by=failed_by,
         lead_time_status=lead_time_status,
+        **dict(zip(_DEPLOYMENT_TEXTS, texts, strict=True)),
     )
 
 
 def _sent_deployment(event: Deployment) -> tuple[Any, ...]:
     return (
         event.service,
-        event.env,
-        event.team,
         event.team_is_filled_in,
-        event.version,
         event.started_at_ns,
         event.finished_at_ns,
         *_git_values(event.git),
         _encoded(event.custom_tags),
         event.source,
         event.duration,
+        *text_values(event),
     )
 
 
@@ -175,10 +181,7 @@ DEPLOYMENTS = EventTable(
     columns=(
         "id",
         "service",
-        "env",
-        "team",
         "team_is_filled_in",
-        "version",
         "started_at_ns",
         "finished_at_ns",
         "commit_sha",
@@ -195,13 +198,11 @@ DEPLOYMENTS = EventTable(
         "change_lead_time",
         "failed_by",
         "lead_time_status",
+        *_DEPLOYMENT_TEXTS,
     ),
     sent_columns=(
         "service",
-        "env",
-        "team",
         "team_is_filled_in",
-        "version",
         "started_at_ns",
         "finished_at_ns",
         "commit_sha",
@@ -210,6 +211,7 @@ DEPLOYMENTS = EventTable(
         "custom_tags",
         "source",
         "duration",
+        *_DEPLOYMENT_TEXTS,
     ),
     derived_columns=(
         "change_failure",
@@ -237,9 +239,7 @@ DEPLOYMENTS = EventTable(
     derived_values=_derived_deployment,
     posted=(
         ("service", lambda event: (event.service,)),
-        ("env", lambda event: (event.env,)),
-        ("team", lambda event: (event.team,)),
-        ("version", lambda event: (event.version,)),
+        *((name, partial(_text, name)) for name in _DEPLOYMENT_TEXTS),
         ("source", lambda event: (event.source,)),
         ("repository_id", lambda event: (event.git and event.git.repository_id,)),
         ("repository_url", lambda event: (event.git and event.git.repository_url,)),
@@ -258,9 +258,7 @@ DEPLOYMENTS = EventTable(
     ),
     searched=lambda event: (
         event.service,
-        event.env,
-        event.team,
-        event.version,
+        *text_values(event),
         event.git and event.git.repository_id,
         event.git and event.git.commit_sha,
         event.id,
@@ -277,19 +275,13 @@ DEPLOYMENTS = EventTable(
 
 def _failure(row: Row) -> Failure:
     (
-        id_, services, env, team, team_is_filled_in, version, name, severity,
-        started_at_ns, finished_at_ns, periods, commit_sha, repository_url, custom_tags, source,
-        created_at_ns,
+        id_, services, team_is_filled_in, started_at_ns, finished_at_ns, periods, commit_sha,
+        repository_url, custom_tags, source, created_at_ns, *texts,
     ) = row  # fmt: skip
     return Failure(
         id=id_,
         services=decode_texts(services),
-        env=env,
-        team=team,
         team_is_filled_in=bool(team_is_filled_in),
-        version=version,
-        name=name,
-        severity=severity,
         started_at_ns=started_at_ns,
         finished_at_ns=finished_at_ns,
         periods=decode_periods(periods),
@@ -297,18 +289,14 @@ def _failure(row: Row) -> Failure:
         custom_tags=decode_texts(custom_tags),
         source=source,
         created_at_ns=created_at_ns,
+        **dict(zip(_FAILURE_TEXTS, texts, strict=True)),
     )
 
 
 def _sent_failure(event: Failure) -> tuple[Any, ...]:
     return (
         _encoded(event.services),
-        event.env,
-        event.team,
         event.team_is_filled_in,
-        event.version,
-        event.name,
-        event.severity,
         event.started_at_ns,
         event.finished_at_ns,
         _encoded(event.periods),
@@ -316,6 +304,7 @@ def _sent_failure(event: Failure) -> tuple[Any, ...]:
         _encoded(event.custom_tags),
         event.source,
         event.time_to_restore,
+        *text_values(event),
     )
 
 
@@ -330,12 +319,7 @@ FAILURES = EventTable(
     columns=(
         "id",
         "services",
-        "env",
-        "team",
         "team_is_filled_in",
-        "version",
-        "name",
-        "severity",
         "started_at_ns",
         "finished_at_ns",
         "periods",
@@ -344,15 +328,11 @@ FAILURES = EventTable(
         "custom_tags",
         "source",
         "created_at_ns",
+        *_FAILURE_TEXTS,
     ),
     sent_columns=(
         "services",
-        "env",
-        "team",
         "team_is_filled_in",
-        "version",
-        "name",
-        "severity",
         "started_at_ns",
         "finished_at_ns",
         "periods",
@@ -362,6 +342,7 @@ FAILURES = EventTable(
         "custom_tags",
         "source",
         "time_to_restore",
+        *_FAILURE_TEXTS,
     ),
     derived_columns=(),
     derived_fields=(),
@@ -370,11 +351,7 @@ FAILURES = EventTable(
     derived_values=lambda _: (),
     posted=(
         ("service", lambda event: event.services),
-        ("env", lambda event: (event.env,)),
-        ("team", lambda event: (event.team,)),
-        ("version", lambda event: (event.version,)),
-        ("name", lambda event: (event.name,)),
-        ("severity", lambda event: (event.severity,)),
+        *((name, partial(_text, name)) for name in _FAILURE_TEXTS),
         ("source", lambda event: (event.source,)),
         ("repository_id", lambda event: (event.git and event.git.repository_id,)),
         ("repository_url", lambda event: (event.git and event.git.repository_url,)),
@@ -385,11 +362,7 @@ FAILURES = EventTable(
     ranged=(("time_to_restore", lambda event: event.time_to_restore),),
     searched=lambda event: (
         *event.services,
-        event.env,
-        event.team,
-        event.version,
-        event.name,
-        event.severity,
+        *text_values(event),
         event.git and event.git.repository_id,
         event.git and event.git.commit_sha,
         event.id,

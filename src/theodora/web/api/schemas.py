@@ -31,6 +31,7 @@ from theodora.dora.derivation.settings_input import (
 from theodora.dora.metrics.calendar import Interval, WeekStart
 from theodora.dora.metrics.metrics import Granularity
 from theodora.events import Deployment
+from theodora.events.values import DEPLOYMENT_TEXTS, FAILURE_TEXTS
 from theodora.query.fields import SORT_KEYS, Kind
 from theodora.storage.facts.settings import MAX_SERVICES
 from theodora.storage.retention import MAX_DAYS
@@ -216,9 +217,7 @@ COMPONENTS: dict[str, Schema] = {
                     "service": _text(),
                     "started_at": _INSTANT,
                     "finished_at": _INSTANT,
-                    "env": _text(),
-                    "team": _text(),
-                    "version": _text(),
+                    **{text.name: _text() for text in DEPLOYMENT_TEXTS},
                     "git": _reference("Git"),
                     "custom_tags": _array(_text(), minItems=1),
                     "change_failure": {
@@ -253,11 +252,7 @@ COMPONENTS: dict[str, Schema] = {
                     "services": _array(_text(), minItems=1),
                     "started_at": _INSTANT,
                     "finished_at": _INSTANT,
-                    "env": _text(),
-                    "team": _text(),
-                    "version": _text(),
-                    "name": _text(),
-                    "severity": _text(),
+                    **{text.name: _text() for text in FAILURE_TEXTS},
                     "git": _reference("Git"),
                     "custom_tags": _array(_text(), minItems=1),
                     "time_to_restore": _SECONDS,
@@ -440,9 +435,7 @@ _DEPLOYMENT_ATTRIBUTES = _object(
         "service": _SERVICE,
         "started_at": _SENT_INSTANT,
         "finished_at": _SENT_INSTANT,
-        "env": _SHORT,
-        "team": _SHORT,
-        "version": _SHORT,
+        **{text.name: _text(maxLength=text.max_characters) for text in DEPLOYMENT_TEXTS},
         "git": _SENT_GIT,
         "custom_tags": _TAGS,
     },
@@ -455,11 +448,7 @@ _FAILURE_ATTRIBUTES = {
             "services": _array(_SERVICE, minItems=1, maxItems=100),
             "started_at": _SENT_INSTANT,
             "finished_at": _SENT_INSTANT,
-            "env": _SHORT,
-            "team": _SHORT,
-            "version": _SHORT,
-            "name": _text(maxLength=1024),
-            "severity": _SHORT,
+            **{text.name: _text(maxLength=text.max_characters) for text in FAILURE_TEXTS},
             "git": _SENT_GIT,
             "custom_tags": _TAGS,
         },

@@ -12,7 +12,7 @@ from theodora.dora.derivation.stages import STAGES
 from theodora.errors import NotFound
 from theodora.events import Deployment, Failure
 from theodora.events.timestamps import nanoseconds_from_rfc3339
-from theodora.events.values import SECOND_NS
+from theodora.events.values import DEPLOYMENT_TEXTS, SECOND_NS
 from theodora.query import Tag, to_text
 from theodora.query.operands import equals
 from theodora.report import wording
@@ -343,9 +343,7 @@ def _counts(event: Deployment, explanation: Explanation) -> Iterator[tuple[str, 
 def _facts(scope: Scope, event: Deployment) -> Iterator[Fact]:
     yield Fact("Service", event.service, scope.link(service_path(event.service), query=None))
     for name, label, value in (
-        ("env", "Environment", event.env),
-        ("team", "Team", event.team),
-        ("version", "Version", event.version),
+        *((text.name, text.label, getattr(event, text.name)) for text in DEPLOYMENT_TEXTS),
         ("repository_id", "Repository", event.git and event.git.repository_id),
         ("commit_sha", "Commit", event.git and event.git.commit_sha),
         ("source", "Source", event.source),

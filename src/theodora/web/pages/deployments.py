@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from theodora.dora.metrics.calendar import Bucket, Interval, buckets_of
 from theodora.events import Deployment
+from theodora.events.values import DEPLOYMENT_TEXTS
 from theodora.query import Everything, Kind, Query, any_of, resolve
 from theodora.query.operands import equals
 from theodora.report import wording
@@ -148,7 +149,8 @@ def deployments_csv(visit: Visit) -> Answer:
 
 
 CSV_COLUMNS = (
-    *("id", "service", "env", "team", "version", "commit_sha", "repository_id", "source"),
+    *("id", "service", *(text.name for text in DEPLOYMENT_TEXTS)),
+    *("commit_sha", "repository_id", "source"),
     *("started_at", "finished_at", "duration", "change_failure", "deployment_type"),
     *("failed_by", "remediation.id", "remediation.type", "recovery_time_sec"),
     *("number_of_commits", "change_lead_time", "lead_time_status", "tags"),

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from theodora.dora.derivation.incidents import DEPLOYMENT_TAG, incidents_by_deployment
 from theodora.dora.metrics.calendar import DAY_NS
 from theodora.events import Deployment, Failure
-from theodora.events.values import SECOND_NS
+from theodora.events.values import FAILURE_TEXTS, SECOND_NS
 from theodora.query import Kind, NumberRange, Query, all_of, any_of, resolve, to_text
 from theodora.query.operands import equals
 from theodora.report import wording
@@ -96,8 +96,16 @@ def show_failures(visit: Visit) -> Answer:
 
 
 CSV_COLUMNS = (
-    *("id", "name", "severity", "service", "env", "team", "version", "commit_sha"),
-    *("repository_id", "source", "started_at", "finished_at", "time_to_restore", "tags"),
+    *("id", "service", *(text.name for text in FAILURE_TEXTS)),
+    *(
+        "commit_sha",
+        "repository_id",
+        "source",
+        "started_at",
+        "finished_at",
+        "time_to_restore",
+        "tags",
+    ),
 )
 
 
@@ -158,6 +166,11 @@ def _page(
     return View(
         {
             "failure": failure,
+            "texts": [
+                (text.label, getattr(failure, text.name))
+                for text in FAILURE_TEXTS
+                if text.name != "name"
+            ],
             "path": failure_path(failure.id),
             "row": _row(failure, scope.now_ns),
             "services": services,
