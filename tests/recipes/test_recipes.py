@@ -49,6 +49,23 @@ class Recipe(NamedTuple):
 
 RECIPES = (
     Recipe(
+        name="attribute",
+        most_files=5,
+        tests=(
+            "tests/web/api/test_triggered_by.py",
+            "tests/query/test_reference.py::test_the_page_has_the_tables_of_today",
+        ),
+        without={
+            "src/theodora/storage/engine/migrations/9000_triggered_by.sql": Noticed(
+                "tests/web/api/test_triggered_by.py", "triggered_by"
+            ),
+            "docs/search.md": Noticed(
+                "tests/query/test_reference.py::test_the_page_has_the_tables_of_today",
+                "triggered_by",
+            ),
+        },
+    ),
+    Recipe(
         name="source",
         most_files=5,
         tests=("tests/sources/test_pagerduty.py", "tests/sources/test_formats.py"),
