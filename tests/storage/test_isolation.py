@@ -282,6 +282,7 @@ READS: dict[str, Callable[[Member], object]] = {
         mirror for mirror in it.store.mirrors.everything() if mirror.organisation == it.org
     ],
     "mirrors.get": lambda it: it.store.mirrors.get(it.org, REPOSITORY),
+    "metrics.at_one_moment": lambda it: it.store.metrics.at_one_moment(lambda: reported(it)),
     "metrics.in_period": lambda it: it.store.metrics.in_period(
         it.org, PERIOD, lambda those: [look(those) for look in LOOKS.values()]
     ),

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 from types import TracebackType
+from typing import TypeVar
 
 from theodora.events import Failure
 from theodora.storage.access.key_usage import Reception
@@ -28,6 +29,8 @@ from theodora.storage.health import DataHealth
 from theodora.storage.metrics.metrics import MEMORY_MIB, MetricsStore
 from theodora.storage.open import open_database
 from theodora.storage.retention import Retention
+
+T = TypeVar("T")
 
 
 class Store:
@@ -79,6 +82,13 @@ class Store:
     def answer_briefly(self) -> None:
         """From now on reads on this thread raise `TakesLong` rather than take milliseconds."""
         self._database.answer_briefly()
+
+    def at_one_moment(self, work: Callable[[], T]) -> T:
+        """Runs `work` on this thread; all that it reads is of one snapshot of the store.
+
+        What it writes it does not see. It may be run again from its beginning.
+        """
+        return self.metrics.at_one_moment(work)
 
     def check(self) -> None:
         """Raises `Unavailable` if the database cannot be read or written now."""

@@ -18,6 +18,10 @@ class Cursor(Protocol):
     @property
     def dialect(self) -> Dialect: ...
 
+    def beside(self) -> "Cursor":
+        """Another cursor in the same transaction."""
+        ...
+
     def execute(self, statement: LiteralString, values: Sequence[Any] = (), /) -> "Cursor": ...
 
     def executemany(

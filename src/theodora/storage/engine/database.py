@@ -52,8 +52,9 @@ class Database(Protocol):
     def read(self, read: Callable[[Cursor], T]) -> T:
         """Runs `read` on this thread, in one snapshot of all that is committed.
 
-        Raises `TakesLong` on a thread that answers briefly, `Unavailable` where the database
-        cannot be reached. `read` may be run again from its beginning.
+        A read inside another of the same thread joins it: both see one snapshot. Raises
+        `TakesLong` on a thread that answers briefly, `Unavailable` where the database cannot be
+        reached. `read` may be run again from its beginning.
         """
         ...
 
@@ -74,7 +75,10 @@ class Database(Protocol):
         ...
 
     def state(self) -> int:
-        """A number that on this thread changes whenever anything has been committed."""
+        """A number that on this thread changes whenever anything has been committed.
+
+        Inside a read it is that of the snapshot.
+        """
         ...
 
     def check_writing(self) -> None:

@@ -25,6 +25,11 @@ class Snapshots:
     deployments: Snapshot[DeploymentColumns]
     incidents: Snapshot[IncidentColumns]
 
+    def has(self, wanted: "LoadOptions") -> bool:
+        """Whether they can answer."""
+        has_stages = self.deployments.columns.stages_ns is not None or not wanted.stages
+        return has_stages and self.deployments.tags.keys() >= set(wanted.tags)
+
 
 @dataclass(frozen=True, slots=True)
 class LoadOptions:
@@ -50,11 +55,6 @@ class _CachedOrganisation:
     def load(self, cursor: Cursor, limit_bytes: float, period: Period | None = None) -> None:
         self.deployments.load(cursor, limit_bytes, period)
         self.incidents.load(cursor, limit_bytes - self.deployments.nbytes, period)
-
-    def has(self, wanted: LoadOptions) -> bool:
-        """Whether it can answer."""
-        has_stages = self.deployments.has_stages or not wanted.stages
-        return has_stages and self.deployments.has_tags(wanted.tags)
 
     def load_extras(self, cursor: Cursor, wanted: LoadOptions, limit_bytes: float) -> None:
         """Reads what is not always held, unless it is then more than the limit."""
@@ -104,9 +104,10 @@ class ColumnCache:
             kept = self._up_to_date(cursor, org, wanted)
             with self._lock:
                 self._kept.put(org.key, kept, kept.nbytes)
-            if not kept.has(wanted):
+            found = kept.snapshots()
+            if not found.has(wanted):
                 raise TooLarge
-            return kept.snapshots()
+            return found
 
     def _up_to_date(
         self, cursor: Cursor, org: Organisation, wanted: LoadOptions

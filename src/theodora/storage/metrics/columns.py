@@ -169,9 +169,6 @@ class CachedEvents(ABC, Generic[C]):
     def drop_tags(self) -> None:
         self._tags.clear()
 
-    def has_tags(self, keys: Iterable[str]) -> bool:
-        return all(key in self._tags for key in keys)
-
     def catch_up(self, cursor: Cursor, number: int) -> None:
         """Takes up what has changed since a number of the log."""
         changed = changed_since(cursor, self.table, self._org, number)

@@ -1,6 +1,9 @@
 """Metrics over the store: the answer to a metrics query, of everything stored now."""
 
+import threading
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple, TypeVar
 
@@ -35,7 +38,7 @@ MEMORY_MIB = 512
 """For events kept in memory, unless another size is asked for."""
 
 _ATTEMPTS = 3
-"""Looks at newer snapshots before events are loaded for one question alone."""
+"""Snapshots tried before questions that the cache is ahead of load events for themselves."""
 _EVERYTHING = Everything()
 
 T = TypeVar("T")
@@ -46,12 +49,13 @@ class MetricsStore:
 
     def __init__(self, database: Database, memory_mib: int = MEMORY_MIB) -> None:
         self._database = database
-        self._kept = ColumnCache(memory_mib * 2**20)
+        self._cache = ColumnCache(memory_mib * 2**20)
+        self._open = _OpenMoment()
 
     @property
     def memory_bytes(self) -> int:
         """About how much memory events take that are kept to compute metrics from."""
-        return self._kept.nbytes
+        return self._cache.nbytes
 
     def report(self, org: Organisation, query: MetricsQuery, tree: Query = _EVERYTHING) -> Report:
         """The answer to `query`, over the deployments and failures that `tree` is true of.
@@ -85,19 +89,54 @@ class MetricsStore:
         asked = _Asked(org, LoadOptions((), stages=False), _EVERYTHING, period)
         return self._answered(asked, partial(_look, look))
 
+    def at_one_moment(self, work: Callable[[], T]) -> T:
+        """Runs `work`; all that it reads on this thread, columns too, is of one snapshot.
+
+        `work` may be run again from its beginning.
+        """
+        if self._open.moment is not None:
+            return work()
+        for _ in range(_ATTEMPTS):
+            with suppress(StaleRead):
+                return self._in_one_read(work, may_be_repeated=True)
+        return self._in_one_read(work, may_be_repeated=False)
+
+    def _in_one_read(self, work: Callable[[], T], *, may_be_repeated: bool) -> T:
+        def read(_: Cursor) -> T:
+            self._open.moment = _Moment(may_be_repeated)
+            try:
+                return work()
+            finally:
+                self._open.moment = None
+
+        return self._database.read(read)
+
     def _answered(self, asked: "_Asked", answer: "_Answer[T]") -> T:
         """What `answer` makes of the events kept, or of those of the period alone."""
-        for _ in range(_ATTEMPTS):
-            try:
-                return self._database.read(partial(self._answer_kept, asked, answer))
-            except StaleRead:
-                continue
-            except TooLarge:
-                break
-        return self._database.read(partial(_answer_alone, asked, answer))
+        return self.at_one_moment(
+            lambda: self._database.read(
+                lambda cursor: answer(asked, cursor, self._snapshots(asked, cursor))
+            )
+        )
 
-    def _answer_kept(self, asked: "_Asked", answer: "_Answer[T]", cursor: Cursor) -> T:
-        return answer(asked, cursor, self._kept.snapshots(cursor, asked.org, asked.wanted))
+    def _snapshots(self, asked: "_Asked", cursor: Cursor) -> Snapshots:
+        """The columns of this moment. Raises `StaleRead` if it should be repeated."""
+        moment = self._open.moment
+        assert moment is not None, "a question outside of a moment"
+        taken = moment.taken.get(asked.org.key)
+        if taken is not None and taken.has(asked.wanted):
+            return taken
+        try:
+            taken = self._cache.snapshots(cursor, asked.org, asked.wanted)
+        except StaleRead:
+            if moment.may_be_repeated:
+                raise
+        except TooLarge:
+            pass
+        else:
+            moment.taken[asked.org.key] = taken
+            return taken
+        return load_period(cursor, asked.org, asked.wanted, asked.period)
 
 
 class _Asked(NamedTuple):
@@ -119,9 +158,20 @@ class _Selected(NamedTuple):
 _Answer = Callable[[_Asked, Cursor, Snapshots], T]
 
 
-def _answer_alone(asked: _Asked, answer: _Answer[T], cursor: Cursor) -> T:
-    """From columns loaded for this one question."""
-    return answer(asked, cursor, load_period(cursor, asked.org, asked.wanted, asked.period))
+@dataclass(slots=True)
+class _Moment:
+    """One run of work that reads everything in one snapshot."""
+
+    may_be_repeated: bool
+    """Whether to begin again if the cache already has newer events."""
+    taken: dict[int, Snapshots] = field(default_factory=dict[int, Snapshots])
+    """By organisation. The cache may be ahead of this moment when the next question comes."""
+
+
+class _OpenMoment(threading.local):
+    """The moment that is open on a thread."""
+
+    moment: _Moment | None = None
 
 
 def _select(asked: _Asked, cursor: Cursor, snapshots: Snapshots) -> _Selected:

@@ -103,6 +103,21 @@ def test_a_replica_that_has_caught_up_answers_reads(store: Store, org: Organisat
     assert use_of(store) == before._replace(answered=before.answered + 1)
 
 
+def test_all_reads_of_one_moment_go_to_the_same_server(store: Store, org: Organisation):
+    """Also if the replica is behind by the second of them."""
+    wait_for(lambda: answers_from_replica(store))
+
+    def work() -> tuple[int, int]:
+        before = store.deployments.count()
+        store.deployments.add(org, deployment(1), 1).result()
+        return before, store.deployments.count()
+
+    answered, left, _ = use_of(store)
+    assert store.at_one_moment(work) == (0, 0)
+    assert sum(use_of(store)[:2]) == answered + left + 1
+    assert store.deployments.count() == 1
+
+
 def test_whoever_reads_sees_all_that_was_acknowledged_to_anybody(urls: tuple[str, str]):
     """Two processes' stores share both servers; each reads what the other was just told."""
     url, read_url = urls

@@ -23,6 +23,9 @@ class PostgresqlCursor:
         self._connection = connection
         self._last = RawCursor(connection)
 
+    def beside(self) -> "PostgresqlCursor":
+        return PostgresqlCursor(self._connection)
+
     def execute(
         self, statement: LiteralString, values: Sequence[Any] = (), /
     ) -> "PostgresqlCursor":

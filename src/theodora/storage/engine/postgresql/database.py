@@ -13,6 +13,7 @@ import psycopg
 from theodora.storage.engine.cursor import Cursor, Row, only_value
 from theodora.storage.engine.database import TakesLong, Upkeep
 from theodora.storage.engine.migrate import Migration, migrate
+from theodora.storage.engine.open_read import OpenRead
 from theodora.storage.engine.postgresql.committer import PostgresqlCommitter
 from theodora.storage.engine.postgresql.connection import connect, driver_errors
 from theodora.storage.engine.postgresql.cursor import PostgresqlCursor
@@ -33,6 +34,7 @@ class PostgresqlDatabase:
     def __init__(self, url: str, upkeep: Upkeep, on_commit: Callable[[int], None]) -> None:
         migrate_server(url)
         self._brief = threading.local()
+        self._open_read = OpenRead()
         self._readers = Readers(url, "readers", _WAIT_SECONDS)
         self._claims = _Claims(url)
         self._writer = Writer(
@@ -49,7 +51,10 @@ class PostgresqlDatabase:
 
     def read(self, read: Callable[[Cursor], T]) -> T:
         self.refuse_to_be_brief()
-        return self._readers.read(read)
+        joined = self._open_read.join()
+        if joined is not None:
+            return read(joined)
+        return self._readers.read(partial(self._open_read.begin, read))
 
     def answer_briefly(self) -> None:
         self._brief.is_asked_for = True
@@ -61,7 +66,8 @@ class PostgresqlDatabase:
 
     def state(self) -> int:
         self.refuse_to_be_brief()
-        return self._readers.read_statement(commits)
+        joined = self._open_read.join()
+        return self._readers.read_statement(commits) if joined is None else commits(joined)
 
     def check_writing(self) -> None:
         self._writer.check(lambda _: None)

@@ -20,6 +20,7 @@ from psycopg.errors import ReadOnlySqlTransaction, UndefinedTable
 from theodora.errors import ReadOnly, Unavailable, UnusableStore
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.database import Claim, ReplicaUse
+from theodora.storage.engine.open_read import OpenRead
 from theodora.storage.engine.postgresql.circuit_breaker import Standing
 from theodora.storage.engine.postgresql.connection import is_lost
 from theodora.storage.engine.postgresql.database import PostgresqlDatabase, commits
@@ -50,6 +51,7 @@ class ReplicatedDatabase:
         self._replica = Readers(url, "replica", _WAIT_SECONDS)
         self._primary_standing = Standing("primary")
         self._replica_standing = Standing("replica")
+        self._open_read = OpenRead()
         self._lock = threading.Lock()
         self._answered = 0
         self._left_to_primary = 0
@@ -75,6 +77,12 @@ class ReplicatedDatabase:
 
     def read(self, read: Callable[[Cursor], T]) -> T:
         self._primary.refuse_to_be_brief()
+        joined = self._open_read.join()
+        if joined is not None:
+            return read(joined)
+        return self._read_from_either(partial(self._open_read.begin, read))
+
+    def _read_from_either(self, read: Callable[[Cursor], T]) -> T:
         due = self._commits_of_primary()
         if due is None:
             return self._read_alone(read)
@@ -89,6 +97,9 @@ class ReplicatedDatabase:
 
     def state(self) -> int:
         self._primary.refuse_to_be_brief()
+        joined = self._open_read.join()
+        if joined is not None:
+            return commits(joined)
         due = self._commits_of_primary()
         return self._read_alone(commits) if due is None else due
 

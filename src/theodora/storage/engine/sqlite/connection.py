@@ -25,6 +25,9 @@ class _Cursor(apsw.Cursor):
 
     dialect = SQLITE
 
+    def beside(self) -> apsw.Cursor:
+        return self.connection.cursor()
+
 
 def connect_writer(path: Path) -> apsw.Connection:
     """The connection that writes; makes the file, and the folder it lies in, if need be."""

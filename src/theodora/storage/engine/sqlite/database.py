@@ -14,6 +14,7 @@ import apsw
 from theodora.storage.engine.cursor import Cursor, only_value
 from theodora.storage.engine.database import TakesLong, Upkeep
 from theodora.storage.engine.migrate import Migration, migrate
+from theodora.storage.engine.open_read import OpenRead
 from theodora.storage.engine.sqlite.committer import SqliteCommitter
 from theodora.storage.engine.sqlite.connection import connect_reader, connect_writer, driver_errors
 from theodora.storage.engine.sqlite.schema import SqliteSchema
@@ -36,6 +37,7 @@ class SqliteDatabase:
         self._path = path
         migrate_file(path)
         self._readers = threading.local()
+        self._open_read = OpenRead()
         self._opened: list[apsw.Connection] = []
         self._opened_lock = threading.Lock()
         committer = SqliteCommitter(path)
@@ -51,6 +53,10 @@ class SqliteDatabase:
         return None
 
     def read(self, read: Callable[[Cursor], T]) -> T:
+        joined = self._open_read.join()
+        return self._read(read) if joined is None else read(joined)
+
+    def _read(self, read: Callable[[Cursor], T]) -> T:
         self._file.refuse_if_replaced()
         connection = self._reader()
         cursor = cast("Cursor", connection.cursor())
@@ -58,7 +64,7 @@ class SqliteDatabase:
             cursor.execute("BEGIN")
             self._readers.started_sec = time.perf_counter()
             try:
-                return read(cursor)
+                return self._open_read.begin(read, cursor)
             except apsw.InterruptError:
                 raise TakesLong from None
             finally:

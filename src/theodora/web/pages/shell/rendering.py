@@ -61,7 +61,9 @@ def reply_to(
     """Answers a request whatever happens; runs on a thread."""
     try:
         try:
-            return _finished(request, request.answer(body), request.page)
+            return request.at_one_moment(
+                lambda: _finished(request, request.answer(body), request.page)
+            )
         except SignInNeeded as error:
             if request.is_form:
                 return _failed(request, error, request_id)

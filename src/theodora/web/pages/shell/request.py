@@ -5,9 +5,9 @@ These are checked here, once for all pages; then the page's handler answers.
 
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
 from starlette.datastructures import ImmutableMultiDict, QueryParams
@@ -41,6 +41,8 @@ from theodora.web.pages.shell.same_origin import is_same_origin
 from theodora.web.pages.shell.session import resume_session
 from theodora.web.pages.shell.sign_in_lockout import Lockout
 
+T = TypeVar("T")
+
 _MAX_FIELDS = 500
 
 
@@ -67,6 +69,7 @@ class PageRequest:
         self.cookies = read_cookies(_cookie_header(scope))
         self.new_cookies: list[Cookie] = []
         self.session: Session | None = None
+        self._is_admitted = False
         self.started = time.perf_counter()
         self._asgi = scope
         self._now_ns = time.time_ns()
@@ -85,10 +88,20 @@ class PageRequest:
     def is_secure(self) -> bool:
         return self._asgi["scheme"] == "https"
 
+    def at_one_moment(self, work: Callable[[], T]) -> T:
+        """Runs `work`; a page that only reads shows one snapshot of the store."""
+        reads_only = self.page is not None and self.page.method == "GET"
+        if reads_only and SESSION_COOKIE in self.cookies:
+            return self.dashboard.services.store.at_one_moment(work)
+        return work()
+
     def answer(self, body: bytes | TheodoraError) -> Answer:
         """Checks the request and runs the page's handler; `body` is the form or why it has none."""
-        self._resume_session()
-        self._take_quota()
+        if not self._is_admitted:
+            # Once: a page that a write overtakes begins again.
+            self._resume_session()
+            self._take_quota()
+            self._is_admitted = True
         page = self.page
         if page is None:
             raise NotFound
