@@ -250,6 +250,7 @@ READS: dict[str, Callable[[Member], object]] = {
         it.store.failures.documents(it.org, each) for each in FAILURES
     ],
     "failures.everything": lambda it: [*it.store.failures.everything(it.org)],
+    "failures.exists": lambda it: [it.store.failures.exists(it.org, id_) for id_ in ("down", "up")],
     "failures.get": lambda it: it.store.failures.get(it.org, "down"),
     "failures.last_received": lambda it: it.store.failures.last_received(it.org),
     "failures.select": lambda it: it.store.failures.select(it.org, FAILURES[0]),
@@ -310,6 +311,7 @@ taken."""
 
 WITHOUT_WORDS = {
     *("deployments.count", "deployments.exists", "deployments.tag_keys", "failures.count"),
+    "failures.exists",
     *(
         "derivations.parked",
         "derivations.waiting",

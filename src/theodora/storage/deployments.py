@@ -1,6 +1,6 @@
 """Deployments in the store: events, and verdicts given on them by hand."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from concurrent.futures import Future
 
 from theodora.errors import NotFound
@@ -9,6 +9,7 @@ from theodora.storage.derivation.commit_times import drop_measured
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import Organisation
+from theodora.storage.event_store import Events
 from theodora.storage.events.change_log import log_remedied
 from theodora.storage.events.default_team import with_team
 from theodora.storage.events.rows import Rows, Stored, Upserted
@@ -21,16 +22,14 @@ from theodora.storage.facts.override_effects import (
     relink,
 )
 from theodora.storage.facts.override_history import NOBODY, OverrideAuthor, OverrideValues
-from theodora.storage.search.planner import DocumentPage, Selection, select_documents, select_events
 from theodora.storage.search.tag_values import tag_keys, tag_values
 
 
-class Deployments:
-    """Every method is about one organisation and sees no other."""
+class Deployments(Events[Deployment]):
+    """See `Events`; besides, verdicts and custom tags."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
-        self._rows = Rows(DEPLOYMENTS)
+        super().__init__(database, DEPLOYMENTS)
 
     def add(
         self, org: Organisation, deployment: Deployment, now_ns: int
@@ -48,18 +47,6 @@ class Deployments:
             return placed
 
         return self._database.write(write)
-
-    def get(self, org: Organisation, id_: str) -> Deployment:
-        """Raises `NotFound` where there is no such deployment."""
-        return self._database.read(lambda cursor: self._found(cursor, org, id_).event)
-
-    def exists(self, org: Organisation, id_: str) -> bool:
-        return self._database.read(lambda cursor: self._rows.find(cursor, org, id_) is not None)
-
-    def select(self, org: Organisation, selection: Selection) -> list[Deployment]:
-        return self._database.read(
-            lambda cursor: select_events(cursor, DEPLOYMENTS, org, selection)
-        )
 
     def update(
         self, org: Organisation, id_: str, patch: OverrideValues, author: OverrideAuthor = NOBODY
@@ -101,33 +88,6 @@ class Deployments:
         """The values of custom tags with a key that begin so, in order."""
         return self._database.read(lambda cursor: tag_values(cursor, org, key, beginning, limit))
 
-    def last_received(self, org: Organisation) -> Deployment | None:
-        """The one that was new last, or one of those."""
-
-        def read(cursor: Cursor) -> Deployment | None:
-            row = cursor.execute(
-                f"SELECT {DEPLOYMENTS.select} FROM deployments e WHERE e.org = ? "
-                "ORDER BY e.created_at_ns DESC LIMIT 1",
-                (org.key,),
-            ).fetchone()
-            return DEPLOYMENTS.from_row(row) if row else None
-
-        return self._database.read(read)
-
-    def everything(self, org: Organisation) -> Iterator[Deployment]:
-        """Every one, in order of first receipt; what comes in meanwhile is included."""
-        return self._rows.everything(self._database.read, org)
-
-    def documents(self, org: Organisation, selection: Selection) -> DocumentPage:
-        """The same, as responses write them."""
-        return self._database.read(
-            lambda cursor: select_documents(cursor, DEPLOYMENTS, org, selection)
-        )
-
-    def count(self, org: Organisation | None = None) -> int:
-        """How many there are, in one organisation or in all."""
-        return self._database.read(lambda cursor: self._rows.count(cursor, org))
-
     def delete(self, org: Organisation, id_: str) -> Future[None]:
         """Removes the event and its verdict; raises `NotFound` where there is none."""
 
@@ -135,12 +95,6 @@ class Deployments:
             remove_deployment(cursor, self._rows, org, self._found(cursor, org, id_))
 
         return self._database.write(write)
-
-    def _found(self, cursor: Cursor, org: Organisation, id_: str) -> Stored[Deployment]:
-        stored = self._rows.find(cursor, org, id_)
-        if stored is None:
-            raise NotFound("deployment does not exist")
-        return stored
 
 
 def remove_deployment(

@@ -1,0 +1,67 @@
+"""What deployments and failures have in common in the store: everything but their writes."""
+
+from collections.abc import Iterator
+from typing import Generic
+
+from theodora.errors import NotFound
+from theodora.storage.engine.cursor import Cursor
+from theodora.storage.engine.database import Database
+from theodora.storage.engine.organisations import Organisation
+from theodora.storage.events.rows import Rows, Stored
+from theodora.storage.events.tables import E, EventTable
+from theodora.storage.search.planner import DocumentPage, Selection, select_documents, select_events
+
+
+class Events(Generic[E]):
+    """The events of one kind. Every method is about one organisation and sees no other."""
+
+    def __init__(self, database: Database, table: EventTable[E]) -> None:
+        self._database = database
+        self._table = table
+        self._rows = Rows(table)
+
+    def get(self, org: Organisation, id_: str) -> E:
+        """Raises `NotFound` where there is no such event."""
+        return self._database.read(lambda cursor: self._found(cursor, org, id_).event)
+
+    def exists(self, org: Organisation, id_: str) -> bool:
+        return self._database.read(lambda cursor: self._rows.find(cursor, org, id_) is not None)
+
+    def select(self, org: Organisation, selection: Selection) -> list[E]:
+        """Those that match, in order."""
+        return self._database.read(
+            lambda cursor: select_events(cursor, self._table, org, selection)
+        )
+
+    def documents(self, org: Organisation, selection: Selection) -> DocumentPage:
+        """The same, as responses write them."""
+        return self._database.read(
+            lambda cursor: select_documents(cursor, self._table, org, selection)
+        )
+
+    def count(self, org: Organisation | None = None) -> int:
+        """How many there are, in one organisation or in all."""
+        return self._database.read(lambda cursor: self._rows.count(cursor, org))
+
+    def everything(self, org: Organisation) -> Iterator[E]:
+        """Every one, in order of first receipt; what comes in meanwhile is included."""
+        return self._rows.everything(self._database.read, org)
+
+    def last_received(self, org: Organisation) -> E | None:
+        """The one that was new last, or one of those."""
+
+        def read(cursor: Cursor) -> E | None:
+            row = cursor.execute(
+                f"SELECT {self._table.select} FROM {self._table.name} e WHERE e.org = ? "
+                "ORDER BY e.created_at_ns DESC LIMIT 1",
+                (org.key,),
+            ).fetchone()
+            return self._table.from_row(row) if row else None
+
+        return self._database.read(read)
+
+    def _found(self, cursor: Cursor, org: Organisation, id_: str) -> Stored[E]:
+        stored = self._rows.find(cursor, org, id_)
+        if stored is None:
+            raise NotFound(f"{self._table.kind.value} does not exist")
+        return stored
