@@ -22,14 +22,15 @@ from theodora.storage.facts.override_effects import (
     relink,
 )
 from theodora.storage.facts.override_history import NOBODY, OverrideAuthor, OverrideValues
+from theodora.storage.facts.settings import ProductionTrees
 from theodora.storage.search.tag_values import tag_keys, tag_values
 
 
 class Deployments(Events[Deployment]):
     """See `Events`; besides, verdicts and custom tags."""
 
-    def __init__(self, database: Database) -> None:
-        super().__init__(database, DEPLOYMENTS)
+    def __init__(self, database: Database, production: ProductionTrees) -> None:
+        super().__init__(database, production, DEPLOYMENTS)
 
     def add(
         self, org: Organisation, deployment: Deployment, now_ns: int

@@ -1,6 +1,7 @@
 """What deployments and failures have in common in the store: everything but their writes."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Generic
 
 from theodora.errors import NotFound
@@ -9,14 +10,18 @@ from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import Organisation
 from theodora.storage.events.rows import Rows, Stored
 from theodora.storage.events.tables import E, EventTable
+from theodora.storage.facts.settings import ProductionTrees
 from theodora.storage.search.planner import DocumentPage, Selection, select_documents, select_events
 
 
 class Events(Generic[E]):
     """The events of one kind. Every method is about one organisation and sees no other."""
 
-    def __init__(self, database: Database, table: EventTable[E]) -> None:
+    def __init__(
+        self, database: Database, production: ProductionTrees, table: EventTable[E]
+    ) -> None:
         self._database = database
+        self._production = production
         self._table = table
         self._rows = Rows(table)
 
@@ -30,13 +35,17 @@ class Events(Generic[E]):
     def select(self, org: Organisation, selection: Selection) -> list[E]:
         """Those that match, in order."""
         return self._database.read(
-            lambda cursor: select_events(cursor, self._table, org, selection)
+            lambda cursor: select_events(
+                cursor, self._table, org, self._resolved(cursor, org, selection)
+            )
         )
 
     def documents(self, org: Organisation, selection: Selection) -> DocumentPage:
         """The same, as responses write them."""
         return self._database.read(
-            lambda cursor: select_documents(cursor, self._table, org, selection)
+            lambda cursor: select_documents(
+                cursor, self._table, org, self._resolved(cursor, org, selection)
+            )
         )
 
     def count(self, org: Organisation | None = None) -> int:
@@ -59,6 +68,11 @@ class Events(Generic[E]):
             return self._table.from_row(row) if row else None
 
         return self._database.read(read)
+
+    def _resolved(self, cursor: Cursor, org: Organisation, selection: Selection) -> Selection:
+        """The selection with what settings say in the place of `is:production`."""
+        query = self._production.resolve(cursor, org, selection.query)
+        return selection if query is selection.query else replace(selection, query=query)
 
     def _found(self, cursor: Cursor, org: Organisation, id_: str) -> Stored[E]:
         stored = self._rows.find(cursor, org, id_)

@@ -12,14 +12,14 @@ from theodora.storage.events.default_team import with_team
 from theodora.storage.events.rows import Rows, Stored, Upserted
 from theodora.storage.events.tables import FAILURES
 from theodora.storage.facts.derivation_queue import queue_service
-from theodora.storage.facts.settings import effective_settings
+from theodora.storage.facts.settings import ProductionTrees, effective_settings
 
 
 class Failures(Events[Failure]):
     """See `Events`."""
 
-    def __init__(self, database: Database) -> None:
-        super().__init__(database, FAILURES)
+    def __init__(self, database: Database, production: ProductionTrees) -> None:
+        super().__init__(database, production, FAILURES)
 
     def add(
         self, org: Organisation, failure: Failure, now_ns: int, *, may_be_late: bool = False

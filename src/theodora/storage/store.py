@@ -23,7 +23,7 @@ from theodora.storage.facts.commits import Commits
 from theodora.storage.facts.mirrors import Mirrors
 from theodora.storage.facts.overrides import Overrides
 from theodora.storage.facts.repository_upgrade import apply_repository_rules
-from theodora.storage.facts.settings import Settings
+from theodora.storage.facts.settings import ProductionTrees, Settings
 from theodora.storage.failures import Failures
 from theodora.storage.health import DataHealth
 from theodora.storage.metrics.metrics import MEMORY_MIB, MetricsStore
@@ -54,15 +54,16 @@ class Store:
         failures = Rows(FAILURES)
         self._database = open_database(url, partial(_keep_up, failures), on_commit, read_url)
         apply_repository_rules(self._database, (Rows(DEPLOYMENTS), failures))
-        self.deployments = Deployments(self._database)
-        self.failures = Failures(self._database)
+        production = ProductionTrees()
+        self.deployments = Deployments(self._database, production)
+        self.failures = Failures(self._database, production)
         self.derivations = Derivations(self._database, Rows(DEPLOYMENTS))
-        self.settings = Settings(self._database)
+        self.settings = Settings(self._database, production)
         self.verdicts = Overrides(self._database, Rows(DEPLOYMENTS))
         self.activity = Activity(self._database)
         self.commits = Commits(self._database)
         self.mirrors = Mirrors(self._database)
-        self.metrics = MetricsStore(self._database, metrics_memory_mib)
+        self.metrics = MetricsStore(self._database, production, metrics_memory_mib)
         self.health = DataHealth(self._database)
         self.keys = Keys(self._database)
         self.reception = Reception(self._database)

@@ -29,7 +29,7 @@ from theodora.storage.engine.organisations import ensure_organisation
 from theodora.storage.events.index import index_some
 from theodora.storage.events.rows import Rows
 from theodora.storage.events.tables import DEPLOYMENTS, FAILURES, EventTable
-from theodora.storage.facts.settings import with_settings
+from theodora.storage.facts.settings import ProductionTrees
 from theodora.storage.metrics.cache import ColumnCache, LoadOptions
 from theodora.storage.metrics.columns import CachedDeployments, CachedIncidents
 from theodora.storage.metrics.filter import QueryFilter
@@ -106,7 +106,7 @@ class Shelf:
             Kind.DEPLOYMENT: snapshots.deployments,
             Kind.FAILURE: snapshots.incidents,
         }[kind]
-        where = cursor, world.org, EVER
+        where = cursor, world.org, EVER, ProductionTrees()
         positions = QueryFilter(KEPT[kind], snapshot, *where).selected(query).positions
         of_kind = {id_: key for (each, id_), key in world.keys.items() if each is kind}
         found = snapshot.by_key.find(np.array(list(of_kind.values())))
@@ -242,7 +242,7 @@ def _listed(
 ) -> tuple[list[Event], str]:
     """The list that SQL gives, and the way it took."""
     table = TABLES[kind]
-    asked = replace(selection, query=with_settings(cursor, org, selection.query))
+    asked = replace(selection, query=ProductionTrees().resolve(cursor, org, selection.query))
     search = Search(table, org, asked, table.select, cursor.dialect, thresholds)
     choice = search.choose(cursor)
     return [table.from_row(row[:-1]) for row in search.follow(cursor, choice)], _way(choice)

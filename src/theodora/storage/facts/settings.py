@@ -1,5 +1,6 @@
 """Settings of services, with the organisation's as defaults."""
 
+import threading
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future
 from typing import Any, NamedTuple
@@ -9,10 +10,11 @@ import msgspec
 from theodora.dora import ServiceSettings
 from theodora.dora.derivation.settings import LeadTimeClock
 from theodora.events import MatchKeys
-from theodora.query import NOTHING, ProductionEnvs, Query
+from theodora.query import NOTHING, And, Not, Or, ProductionEnvs, Query
 from theodora.query.production import names_production, with_production
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.database import Database
+from theodora.storage.engine.lru import LruCache
 from theodora.storage.engine.organisations import Organisation
 from theodora.storage.events.default_team import WHOLE_ORGANISATION, team_has_changed
 from theodora.storage.events.field_values import MAX_VALUES, posted_values
@@ -23,8 +25,18 @@ from theodora.storage.facts.match_keys import match_keys
 MAX_SERVICES = 1_000
 """Most services listed at once."""
 
+_MOST_LEAVES = 100_000
+"""Of all trees of production environments that are kept; a leaf takes some hundred bytes."""
+
 Given = dict[str, Any]
 """Members of `ServiceSettings` by name, as JSON has them; those left out are not set here."""
+
+
+class _Version(NamedTuple):
+    """Which events and settings a snapshot has."""
+
+    changes: int
+    settings: int
 
 
 class KnownService(NamedTuple):
@@ -35,11 +47,43 @@ class KnownService(NamedTuple):
     effective: ServiceSettings
 
 
+class ProductionTrees:
+    """What `is:production` means, by organisation; may be used by any thread.
+
+    To find it out takes as long as a quick search, so it is kept until an event or a setting
+    changes.
+    """
+
+    def __init__(self) -> None:
+        self._known: LruCache[int, tuple[_Version, Query]] = LruCache(_MOST_LEAVES)
+        self._lock = threading.Lock()
+
+    def tree(self, cursor: Cursor, org: Organisation) -> Query:
+        """The query that finds what is in production among the events that are stored now."""
+        # Read in the same snapshot: what another process has written by then counts too.
+        version = _version(cursor)
+        with self._lock:
+            known = self._known.get(org.key)
+        if known is not None and known[0] == version:
+            return known[1]
+        tree = _production_tree(cursor, org)
+        with self._lock:
+            self._known.put(org.key, (version, tree), _count_leaves(tree))
+        return tree
+
+    def resolve(self, cursor: Cursor, org: Organisation, query: Query) -> Query:
+        """The query with that tree in the place of `is:production`."""
+        if not names_production(query):
+            return query
+        return with_production(query, self.tree(cursor, org))
+
+
 class Settings:
     """Every method is about one organisation and sees no other."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, production: ProductionTrees) -> None:
         self._database = database
+        self._production = production
 
     def given(self, org: Organisation, service: str = WHOLE_ORGANISATION) -> Given:
         """What was set for the service itself, or for the organisation."""
@@ -64,7 +108,7 @@ class Settings:
 
     def has_production(self, org: Organisation) -> bool:
         """Whether any event may be in production: its environment is for some service."""
-        return self._database.read(lambda cursor: production_tree(cursor, org) != NOTHING)
+        return self._database.read(lambda cursor: self._production.tree(cursor, org) != NOTHING)
 
     def match_keys(self, org: Organisation) -> MatchKeys:
         """The keys by which its repositories meet, under the aliases that were set."""
@@ -174,8 +218,7 @@ def production_envs(cursor: Cursor, org: Organisation) -> ProductionEnvs:
     )
 
 
-def production_tree(cursor: Cursor, org: Organisation) -> Query:
-    """What `is:production` means among the events that are stored now."""
+def _production_tree(cursor: Cursor, org: Organisation) -> Query:
     envs = production_envs(cursor, org)
     known = {
         env for table in (DEPLOYMENTS, FAILURES) for env in posted_values(cursor, table, org, "env")
@@ -186,11 +229,23 @@ def production_tree(cursor: Cursor, org: Organisation) -> Query:
     return envs.tree(known)
 
 
-def with_settings(cursor: Cursor, org: Organisation, query: Query) -> Query:
-    """The query with what settings say in the place of `is:production`."""
-    if not names_production(query):
-        return query
-    return with_production(query, production_tree(cursor, org))
+def _version(cursor: Cursor) -> _Version:
+    """Differs whenever an event or a setting of any organisation has changed."""
+    changes = "SELECT coalesce(max(number), 0) FROM changes"
+    settings = "SELECT coalesce(max(value), 0) FROM counters WHERE name = 'settings'"
+    row = cursor.execute(f"SELECT ({changes}), ({settings})").fetchone()
+    assert row is not None, "a statement without a row"
+    return _Version(*row)
+
+
+def _count_leaves(query: Query) -> int:
+    match query:
+        case And(parts) | Or(parts):
+            return sum(map(_count_leaves, parts))
+        case Not(part):
+            return _count_leaves(part)
+        case _:
+            return 1
 
 
 def _put(cursor: Cursor, org: Organisation, service: str, given: Given) -> None:
@@ -198,4 +253,8 @@ def _put(cursor: Cursor, org: Organisation, service: str, given: Given) -> None:
         "INSERT INTO settings (org, service, document) VALUES (?, ?, ?) "
         "ON CONFLICT (org, service) DO UPDATE SET document = excluded.document",
         (org.key, service, msgspec.json.encode(given).decode()),
+    )
+    cursor.execute(
+        "INSERT INTO counters (name, value) VALUES ('settings', 1) "
+        "ON CONFLICT (name) DO UPDATE SET value = counters.value + 1"
     )

@@ -15,6 +15,7 @@ from theodora.query.fields import Scalar
 from theodora.storage.engine.cursor import Cursor, in_equal_parts, placeholders
 from theodora.storage.engine.organisations import Organisation
 from theodora.storage.events.tables import DEPLOYMENTS
+from theodora.storage.facts.settings import ProductionTrees
 from theodora.storage.metrics.columns import CachedDeployments, Snapshot
 from theodora.storage.metrics.filter import VERDICTS, QueryFilter, is_verdict
 
@@ -64,11 +65,12 @@ class PeriodCounts:
         cursor: Cursor,
         org: Organisation,
         period: Period,
+        production: ProductionTrees,
     ) -> None:
         self._snapshot = snapshot
         self._cursor = cursor
         self._org = org
-        self._selecting = QueryFilter(CachedDeployments, snapshot, cursor, org, period)
+        self._selecting = QueryFilter(CachedDeployments, snapshot, cursor, org, period, production)
 
     def count(self, tree: Query) -> int:
         """How many there are."""

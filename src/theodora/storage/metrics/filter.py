@@ -32,7 +32,7 @@ from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.organisations import Organisation
 from theodora.storage.events.lookup import events_with
 from theodora.storage.events.terms import Term
-from theodora.storage.facts.settings import production_tree
+from theodora.storage.facts.settings import ProductionTrees
 from theodora.storage.metrics.columns import CachedEvents, Snapshot
 from theodora.storage.search.where import compile_where
 
@@ -55,9 +55,11 @@ class QueryFilter(Generic[C]):
         cursor: Cursor,
         org: Organisation,
         period: Period,
+        production: ProductionTrees,
     ) -> None:
         self._cursor = cursor
         self._org = org
+        self._production = production
         self._kept = kept
         self._snapshot = snapshot
         self._period = period
@@ -90,7 +92,7 @@ class QueryFilter(Generic[C]):
             case Not(part):
                 return ~self._matches(part)
             case Production():
-                return self._matches(production_tree(self._cursor, self._org))
+                return self._matches(self._production.tree(self._cursor, self._org))
             case _:
                 return self._leaf(query)
 

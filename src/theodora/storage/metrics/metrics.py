@@ -21,7 +21,7 @@ from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import Organisation
 from theodora.storage.events.tables import DEPLOYMENTS
-from theodora.storage.facts.settings import with_settings
+from theodora.storage.facts.settings import ProductionTrees
 from theodora.storage.metrics.cache import (
     ColumnCache,
     LoadOptions,
@@ -47,8 +47,11 @@ T = TypeVar("T")
 class MetricsStore:
     """Every method is about one organisation and sees no other."""
 
-    def __init__(self, database: Database, memory_mib: int = MEMORY_MIB) -> None:
+    def __init__(
+        self, database: Database, production: ProductionTrees, memory_mib: int = MEMORY_MIB
+    ) -> None:
         self._database = database
+        self._production = production
         self._cache = ColumnCache(memory_mib * 2**20)
         self._open = _OpenMoment()
 
@@ -70,7 +73,7 @@ class MetricsStore:
             tree,
             Period(query.previous_period.start_ns, query.period.end_ns),
         )
-        return make_report(query, *self._answered(asked, _select))
+        return make_report(query, *self._answered(asked, self._select))
 
     def value_counts(
         self, org: Organisation, period: Period, tree: Query, field: Field, limit: int
@@ -81,13 +84,15 @@ class MetricsStore:
         and the last of its equals.
         """
         if field.name not in COUNTED:
-            return self._database.read(partial(_count_in_table, org, period, tree, field, limit))
+            return self._database.read(
+                partial(self._count_in_table, org, period, tree, field, limit)
+            )
         return self.in_period(org, period, lambda those: those.values(tree, field, limit))
 
     def in_period(self, org: Organisation, period: Period, look: Callable[[PeriodCounts], T]) -> T:
         """What `look` finds among the deployments of `period`, all at one moment."""
         asked = _Asked(org, LoadOptions((), stages=False), _EVERYTHING, period)
-        return self._answered(asked, partial(_look, look))
+        return self._answered(asked, partial(self._look, look))
 
     def at_one_moment(self, work: Callable[[], T]) -> T:
         """Runs `work`; all that it reads on this thread, columns too, is of one snapshot.
@@ -138,6 +143,46 @@ class MetricsStore:
             return taken
         return load_period(cursor, asked.org, asked.wanted, asked.period)
 
+    def _select(self, asked: "_Asked", cursor: Cursor, snapshots: Snapshots) -> "_Selected":
+        where = cursor, asked.org, asked.period, self._production
+        return _Selected(
+            QueryFilter(CachedDeployments, snapshots.deployments, *where).selected(asked.tree),
+            QueryFilter(CachedIncidents, snapshots.incidents, *where).selected(asked.tree),
+        )
+
+    def _look(
+        self,
+        look: Callable[[PeriodCounts], T],
+        asked: "_Asked",
+        cursor: Cursor,
+        snapshots: Snapshots,
+    ) -> T:
+        where = cursor, asked.org, asked.period, self._production
+        return look(PeriodCounts(snapshots.deployments, *where))
+
+    def _count_in_table(
+        self,
+        org: Organisation,
+        period: Period,
+        tree: Query,
+        field: Field,
+        limit: int,
+        cursor: Cursor,
+    ) -> ValueCounts:
+        """Of a field that is not held in memory."""
+        column = DEPLOYMENTS.column(field)
+        assert column is not None, "a field whose values stand in no column"
+        matching = compile_where(
+            self._production.resolve(cursor, org, tree), DEPLOYMENTS, cursor.dialect
+        )
+        rows = cursor.execute(
+            f"SELECT {column}, count(*) FROM deployments e WHERE e.org = ? "
+            f"AND e.finished_at_ns >= ? AND e.finished_at_ns < ? AND {matching.sql} "
+            f"GROUP BY 1 ORDER BY 2 DESC, {column} IS NULL, 1 LIMIT ?",
+            (org.key, period.start_ns, period.end_ns, *matching.values, limit),
+        ).fetchall()
+        return [(value, count) for value, count in rows]
+
 
 class _Asked(NamedTuple):
     """Which events a question is about."""
@@ -172,33 +217,3 @@ class _OpenMoment(threading.local):
     """The moment that is open on a thread."""
 
     moment: _Moment | None = None
-
-
-def _select(asked: _Asked, cursor: Cursor, snapshots: Snapshots) -> _Selected:
-    where = cursor, asked.org, asked.period
-    return _Selected(
-        QueryFilter(CachedDeployments, snapshots.deployments, *where).selected(asked.tree),
-        QueryFilter(CachedIncidents, snapshots.incidents, *where).selected(asked.tree),
-    )
-
-
-def _look(
-    look: Callable[[PeriodCounts], T], asked: _Asked, cursor: Cursor, snapshots: Snapshots
-) -> T:
-    return look(PeriodCounts(snapshots.deployments, cursor, asked.org, asked.period))
-
-
-def _count_in_table(
-    org: Organisation, period: Period, tree: Query, field: Field, limit: int, cursor: Cursor
-) -> ValueCounts:
-    """Of a field that is not held in memory."""
-    column = DEPLOYMENTS.column(field)
-    assert column is not None, "a field whose values stand in no column"
-    matching = compile_where(with_settings(cursor, org, tree), DEPLOYMENTS, cursor.dialect)
-    rows = cursor.execute(
-        f"SELECT {column}, count(*) FROM deployments e WHERE e.org = ? "
-        f"AND e.finished_at_ns >= ? AND e.finished_at_ns < ? AND {matching.sql} "
-        f"GROUP BY 1 ORDER BY 2 DESC, {column} IS NULL, 1 LIMIT ?",
-        (org.key, period.start_ns, period.end_ns, *matching.values, limit),
-    ).fetchall()
-    return [(value, count) for value, count in rows]

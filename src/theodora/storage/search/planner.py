@@ -17,7 +17,6 @@ from theodora.storage.engine.dialect import Dialect
 from theodora.storage.engine.organisations import Organisation
 from theodora.storage.events.lookup import has_unindexed, unindexed, unindexed_reach
 from theodora.storage.events.tables import E, EventTable
-from theodora.storage.facts.settings import with_settings
 from theodora.storage.search.probes import (
     NumberProbe,
     Probe,
@@ -59,6 +58,7 @@ class Selection:
     """Which events, in which order, and how many."""
 
     query: Query = _EVERYTHING
+    """For the functions below without `is:production`: see `ProductionTrees`."""
     from_ns: int | None = None
     to_ns: int | None = None
     """The window on the start, both ends included."""
@@ -144,8 +144,7 @@ def select_events(
     cursor: Cursor, table: EventTable[E], org: Organisation, selection: Selection
 ) -> list[E]:
     """The events of `org` that match, in order, at most `selection.limit`."""
-    asked = _as_set(cursor, org, selection)
-    rows = Search(table, org, asked, table.select, cursor.dialect).rows(cursor)
+    rows = Search(table, org, selection, table.select, cursor.dialect).rows(cursor)
     return [table.from_row(row[:-1]) for row in rows]
 
 
@@ -155,19 +154,13 @@ def select_documents(
     """The same events as they are written in responses, without being read first."""
     columns: LiteralString = "e.id, e.started_at_ns, e.finished_at_ns, e.created_at_ns, e.document"
     # One more than asked for shows whether there is another page.
-    one_more = replace(_as_set(cursor, org, selection), limit=selection.limit + 1)
+    one_more = replace(selection, limit=selection.limit + 1)
     rows = Search(table, org, one_more, columns, cursor.dialect).rows(cursor)
     documents = [Document(*row[:-1]) for row in rows[: selection.limit]]
     if len(rows) <= selection.limit:
         return DocumentPage(documents, None)
     last = rows[selection.limit - 1]
     return DocumentPage(documents, Position(last[-1], documents[-1].id))
-
-
-def _as_set(cursor: Cursor, org: Organisation, selection: Selection) -> Selection:
-    """The selection with what the organisation's settings say in the query."""
-    query = with_settings(cursor, org, selection.query)
-    return selection if query is selection.query else replace(selection, query=query)
 
 
 class Search:
