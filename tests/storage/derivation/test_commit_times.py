@@ -147,3 +147,15 @@ def test_a_deleted_deployment_leaves_no_spans(store: Store, org: Organisation):
     assert measured(store, org).change_lead_time.n == 0
     put(store, org, deployment("three", 10, SHAS[2]))
     assert measured(store, org).change_lead_time.n == 2
+
+
+def test_a_sequence_that_is_divided_again_is_measured_as_before(store: Store, org: Organisation):
+    """Derivation finds what it found two settings ago, which is no longer what is stored."""
+    tell_commits(store, org)
+    elsewhere = msgspec.structs.replace(deployment("one", 5, SHAS[0]), custom_tags=("region:us",))
+    store.settings.put(org, {"sequence_tag": "region"}, "web").result()
+    put(store, org, elsewhere, deployment("two", 9, SHAS[1]))
+    for tag, lead_times in ((None, 1), ("region", 0), (None, 1), ("region", 0)):
+        store.settings.put(org, {"sequence_tag": tag}, "web").result()
+        store.derivations.derive_all_queued()
+        assert measured(store, org).change_lead_time.n == lead_times

@@ -302,9 +302,10 @@ class Derivations:
             )
             # What was left out stays as it was read: the next derivation finds it to be changed.
             known.deployments.update((each.key, each.now) for each in written)
-            known.digests.update(
-                (each.key, each.measured.digest) for each in written if each.measured is not None
-            )
+            for each in written:
+                if each.measured is not None:
+                    known.digests[each.key] = each.measured.digest
+                    known.measured.pop(each.key, None)
         links = _new_links(keys, facts, derived)
         _, current = self._commit(key, current, partial(_write_links, links))
         self._sequences.put(key, known._replace(generation=current), size=len(known.deployments))
