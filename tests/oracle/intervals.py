@@ -1,6 +1,7 @@
 """Calendar intervals, the parts of them that count, and the period before."""
 
 from dataclasses import dataclass
+from datetime import date
 from functools import cache
 
 import pandas as pd
@@ -75,10 +76,10 @@ def days(start_ns: int, end_ns: int, question: Question) -> float:
     return max(0, end_ns - start_ns) / DAY_NS
 
 
-def local_dates(instants_ns: pd.Series, question: Question) -> pd.Series:
-    """The date that each instant fell on in the question's zone."""
-    instants = pd.to_datetime(instants_ns.astype("int64"), unit="ns", utc=True)
-    return instants.dt.tz_convert(question.timezone).dt.date
+@cache
+def local_date(instant_ns: int, timezone: str) -> date:
+    """The date that an instant fell on in a zone."""
+    return pd.Timestamp(instant_ns, unit="ns", tz="UTC").tz_convert(timezone).date()
 
 
 def _is_edge(instant_ns: int, question: Question) -> bool:
