@@ -52,9 +52,7 @@ def answer(
     """`previous_period`, `overall`, and `groups` by their values, the first key's value first."""
     told = _Told(list(deployments), list(incidents))
     now, before = (told.within(*_range(question)), told.within(*previous(question)))
-    concerned = _Told(
-        [*now.deployments, *before.deployments], [*now.incidents, *before.incidents]
-    )
+    concerned = _Told([*now.deployments, *before.deployments], [*now.incidents, *before.incidents])
     return {
         "previous_period": previous(question),
         "overall": _group(concerned, question),
