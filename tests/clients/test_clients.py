@@ -14,6 +14,7 @@ import pytest
 
 import serving
 from clients import workbench
+from databases import ON_SQLITE
 
 DATE_FORMS = {
     "python": {"type": "datetime", "value": "2023-08-31T14:26:14.500000+00:00"},
@@ -120,6 +121,7 @@ def test_a_client_does_all_that_it_can_do(client: Client, server: serving.Server
     assert seen.get("change_failure_by_version") is (False if client.reads_dates else None)
 
 
+@ON_SQLITE
 @every_client
 def test_a_client_with_a_wrong_key_fails(client: Client, server: serving.Server) -> None:
     program = workbench.build(client.language, client.version)

@@ -22,6 +22,7 @@ from asking import (
     Tenant,
     make_tenant,
 )
+from databases import ON_SQLITE
 from theodora.app import Built
 from theodora.web.api.routes import ANY_STATUS, OPERATIONS
 from theodora.web.http.body import JSON_MEDIA_TYPES
@@ -129,6 +130,7 @@ def test_no_document_whatsoever_brings_an_operation_down(
     assert_well_formed(ask(shared, operation, document), operation)
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("operation", READS_JSON, ids=lambda operation: operation.name)
 @law
 @given(body=st.binary(max_size=60))

@@ -49,4 +49,5 @@ def _is_word(sought: Pattern, word: str) -> bool:
 
 def _folded(word: str) -> str:
     """Folding may split off a mark that no word holds (`İ` → `i` and a dot): it is dropped."""
-    return "".join(_WORD.findall(word.casefold()))
+    folded = word.casefold()
+    return folded if folded.isascii() else "".join(_WORD.findall(folded))

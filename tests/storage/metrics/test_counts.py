@@ -1,6 +1,7 @@
 """What memory tells of the deployments of a period is what they tell themselves."""
 
 from collections import Counter
+from itertools import product
 from typing import Any
 
 import pytest
@@ -54,19 +55,23 @@ def within(deployed: list[Deployment], tree: Query) -> list[Deployment]:
     return sorted(found, key=lambda each: (-each.finished_at_ns, each.id))
 
 
-@pytest.mark.parametrize("query", QUERIES)
-@pytest.mark.parametrize("limit", [0, 1, 5, 100])
 def test_the_newest_are_those_that_match_in_order(
-    store: Store, org: Organisation, deployed: list[Deployment], query: str, limit: int
+    store: Store, org: Organisation, deployed: list[Deployment]
 ) -> None:
-    tree = parse(query)
-    expected = within(deployed, tree)
-    found = store.metrics.in_period(org, PERIOD, lambda those: those.newest(tree, limit))
-    assert found == expected[:limit]
-    summaries = store.metrics.in_period(org, PERIOD, lambda those: those.summaries(tree, limit))
-    instants_ns = [each.finished_at_ns for each in expected[:limit]]
-    assert [each.finished_at_ns for each in summaries] == instants_ns
-    assert not Counter(summaries) - Counter(map(glimpse_of, expected))
+    for tree, limit in product(map(parse, QUERIES), (0, 1, 5, 100)):
+        expected = within(deployed, tree)
+        found, summaries = store.metrics.in_period(
+            org,
+            PERIOD,
+            lambda those, tree=tree, limit=limit: (
+                those.newest(tree, limit),
+                those.summaries(tree, limit),
+            ),
+        )
+        assert found == expected[:limit], (tree, limit)
+        instants_ns = [each.finished_at_ns for each in expected[:limit]]
+        assert [each.finished_at_ns for each in summaries] == instants_ns, (tree, limit)
+        assert not Counter(summaries) - Counter(map(glimpse_of, expected)), (tree, limit)
 
 
 def glimpse_of(deployment: Deployment) -> DeploymentSummary:
@@ -81,29 +86,35 @@ def glimpse_of(deployment: Deployment) -> DeploymentSummary:
 
 
 @in_every_state
-@pytest.mark.parametrize("query", QUERIES)
 def test_verdicts_and_values_are_counted_part_by_part(
-    store: Store, org: Organisation, deployed: list[Deployment], query: str
+    store: Store, org: Organisation, deployed: list[Deployment]
 ) -> None:
-    tree = parse(query)
-    parts = [[each for each in within(deployed, tree) if each.finished_at_ns in p] for p in TENTHS]
-    told = store.metrics.in_period(org, PERIOD, lambda those: those.verdicts(tree, TENTHS))
-    kinds = [Counter(each.change_failure for each in part) for part in parts]
-    assert told == [VerdictCounts(each[None], each[False], each[True]) for each in kinds]
-    assert [each.total for each in told] == [*map(len, parts)]
-    assert store.metrics.in_period(org, PERIOD, lambda those: those.verdicts(tree, [])) == []
-    assert store.metrics.in_period(org, PERIOD, lambda those: those.count(tree)) == sum(
-        map(len, parts)
-    )
-    for name in ("team", "service", "change_failure"):
-        series = store.metrics.in_period(
-            org, PERIOD, lambda those, name=name: those.series(tree, known(name), TENTHS)
+    for query in QUERIES:
+        tree = parse(query)
+        matching = within(deployed, tree)
+        parts = [[each for each in matching if each.finished_at_ns in p] for p in TENTHS]
+        told = store.metrics.in_period(
+            org, PERIOD, lambda those, tree=tree: those.verdicts(tree, TENTHS)
         )
-        counts = [Counter(getattr(each, name) for each in part) for part in parts]
-        named: set[Any] = set().union(*counts)
-        assert {value: course for value, course in series.items() if any(course)} == {
-            value: [each[value] for each in counts] for value in named
-        }
+        kinds = [Counter(each.change_failure for each in part) for part in parts]
+        assert told == [VerdictCounts(each[None], each[False], each[True]) for each in kinds], query
+        assert [each.total for each in told] == [*map(len, parts)], query
+        nothing, total = store.metrics.in_period(
+            org, PERIOD, lambda those, tree=tree: (those.verdicts(tree, []), those.count(tree))
+        )
+        assert nothing == []
+        assert total == len(matching), query
+        for name in ("team", "service", "change_failure"):
+            series = store.metrics.in_period(
+                org,
+                PERIOD,
+                lambda those, tree=tree, name=name: those.series(tree, known(name), TENTHS),
+            )
+            counts = [Counter(getattr(each, name) for each in part) for part in parts]
+            named: set[Any] = set().union(*counts)
+            assert {value: course for value, course in series.items() if any(course)} == {
+                value: [each[value] for each in counts] for value in named
+            }, (query, name)
 
 
 def test_commits_are_counted_by_lead_time(store: Store, org: Organisation) -> None:

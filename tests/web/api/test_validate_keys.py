@@ -3,6 +3,9 @@
 import pytest
 
 from asking import Tenant, make_key
+from databases import ON_SQLITE
+
+pytestmark = ON_SQLITE
 
 
 def test_validating_an_api_key(tenant: Tenant) -> None:

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asking import DEPLOYMENTS, SHOPIST, Tenant, make_tenant
+from databases import ON_SQLITE
 from settling import in_every_state
 from theodora.errors import Invalid, Problem
 from theodora.events import Deployment
@@ -341,6 +342,7 @@ def test_the_csv_is_the_whole_list(tenant: Tenant) -> None:
     assert read[0]["finished_at"].endswith("Z")
 
 
+@ON_SQLITE
 def test_the_csv_has_no_end_but_that_of_the_list(tenant: Tenant) -> None:
     """More than ten thousand rows, each once, sent while they are read; in order of time."""
     _deploy_many(tenant, 10_500)

@@ -5,8 +5,11 @@ import re
 import pytest
 
 from asking import DEPLOYMENT, SHOPIST, Tenant, make_key
+from databases import ON_SQLITE
 from theodora.storage import Key
 from visiting import FROM_ELSEWHERE, Browser, Element, read_page, sign_in
+
+pytestmark = ON_SQLITE
 
 PATH = "/settings/keys"
 HOSTILE = '"><script>alert(1)</script>\u202e'

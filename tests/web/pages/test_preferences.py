@@ -3,7 +3,10 @@
 import pytest
 
 from asking import Tenant
+from databases import ON_SQLITE
 from visiting import Browser, sign_in
+
+pytestmark = ON_SQLITE
 
 
 @pytest.mark.parametrize(("theme", "said"), [("dark", "dark"), ("light", "light"), ("x", "")])

@@ -5,6 +5,7 @@ import time
 from typing import Any
 
 from asking import SHOPIST, Tenant
+from databases import ON_SQLITE
 from theodora.cli.demo import load_demo
 from theodora.dora import Commit
 from theodora.web.pages.parts.reasons import rule_anchor
@@ -90,6 +91,7 @@ def test_an_unknown_service_is_not_found(tenant: Tenant) -> None:
     assert 'service "nothing"' in page.one("main").text
 
 
+@ON_SQLITE
 def test_where_lead_time_goes_is_told_by_stage_and_by_commit(tenant: Tenant) -> None:
     """Shares of all stages add up to all; the histogram holds every commit that was measured."""
     store = tenant.built.store

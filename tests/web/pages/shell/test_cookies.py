@@ -5,7 +5,10 @@ from typing import Any
 import pytest
 
 from asking import Tenant, make_key
+from databases import ON_SQLITE
 from theodora.web.pages.shell.cookies import SESSION_COOKIE, read_cookies
+
+pytestmark = ON_SQLITE
 
 FOREIGN = [
     "_ga=GA1.1.1",
