@@ -54,7 +54,7 @@ serve: $(VENV)/installed .theodora/api-key .theodora/app-key
 check: setup
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
-	@$(BIN)/basedpyright
+	@$(BIN)/basedpyright --threads
 	@$(BIN)/lint-imports
 
 ## make format   put every file in the house's form
@@ -82,7 +82,7 @@ browser:
 
 ## make test     make check, then the whole test suite; TESTS="tests/cli" for a part of it
 test: check browser
-	@$(BIN)/pytest -n auto $(TESTS)
+	@$(BIN)/pytest -n auto --dist worksteal $(TESTS)
 
 ## make fresh    make test and make serve in a new minimal Debian (debootstrap, as root); TESTS="tests/cli"
 fresh:
