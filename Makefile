@@ -9,7 +9,7 @@ SIZES ?= 100000 1000000
 # Which tests: files, folders or flags of pytest; all by default.
 TESTS ?=
 
-.PHONY: help setup serve test quick fresh browser screenshots clients citus check format bench mutants clean
+.PHONY: help setup serve test quick fresh browser screenshots clients citus check format bench mutants house clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -134,6 +134,13 @@ $(VENV)/installed-mutants: $(VENV)/installed-dev
 ## make mutants  make small faults in the code and count those that fail a test; MUTANTS=60 SEED=1 FOLDERS="query"
 mutants: setup $(VENV)/installed-mutants
 	@$(BIN)/python -m bench.mutants $(FOLDERS) --sample $(MUTANTS) --seed $(SEED)
+
+# What is measured: checkouts, each as [NAME=]FOLDER[:PACKAGE[:TESTS]].
+HOUSES ?= theodora=.
+
+## make house    count folders, arrows between them, functions, comments and tests; HOUSES="old=../old new=."
+house: setup
+	@$(BIN)/python -m bench.house $(HOUSES)
 
 clean:
 	rm -rf $(VENV)
