@@ -6,17 +6,21 @@ from collections.abc import AsyncGenerator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from starlette.types import ASGIApp
 
+from theodora import __version__
 from theodora.config import Config, RateLimit
-from theodora.git import MirrorStore, PackStore
+from theodora.git import MirrorStore, PackStore, backup_files
 from theodora.report.invocation import PLAIN, Invocation
 from theodora.sources.mirroring import Fetcher, Mirroring
 from theodora.storage import Organisation, SessionLimits, Store
 from theodora.storage.access.key_usage import ReceptionWriter
 from theodora.storage.access.keys import PERMISSIONS, KeyKind, new_secret
+from theodora.storage.backup.backup import GitFile, Source
+from theodora.storage.backup.rotation import BackupFolder, BackupWorker
 from theodora.storage.derivation.worker import Deriver
 from theodora.storage.open import beside
 from theodora.storage.retention import Remover
@@ -95,6 +99,12 @@ def build(config: Config, invocation: Invocation = PLAIN) -> Built:
         max_multipart_bytes=config.max_multipart_bytes,
     )
 
+    backups = BackupWorker(
+        BackupFolder(Path(config.backup_to), config.backup_keep),
+        config.backup_every,
+        partial(source_of, config),
+    )
+
     @asynccontextmanager
     async def lifespan(_: object) -> AsyncGenerator[None]:
         # The thread of the event loop: what takes longer is handed to the executor.
@@ -105,7 +115,10 @@ def build(config: Config, invocation: Invocation = PLAIN) -> Built:
         if config.git_fetch_minutes or config.git_fetch_on_demand:
             fetcher.start()
         reception.start()
+        if config.backup_to:
+            backups.start()
         yield
+        backups.stop()
         fetcher.stop()
         remover.stop()
         deriver.stop()
@@ -160,6 +173,12 @@ def _ensure_keys(store: Store, config: Config) -> dict[KeyKind, str]:
                 now_ns=now_ns,
             ).result()
     return new_keys
+
+
+def source_of(config: Config) -> Source:
+    """What a backup holds: the database and the folder of packs and mirrors."""
+    files = (GitFile(name, path) for name, path in backup_files(git_folder(config)))
+    return Source(config.database, files, __version__)
 
 
 def git_folder(config: Config) -> Path:

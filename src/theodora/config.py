@@ -60,6 +60,23 @@ def _rate_limit(text: str) -> RateLimit:
     return limit
 
 
+_UNIT_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+
+
+def _duration(text: str) -> int:
+    seconds = int(text[:-1]) * _UNIT_SECONDS[text[-1:]]
+    if seconds < 1:
+        raise ValueError(text)
+    return seconds
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
+
+
 def _one_of(*choices: str) -> Callable[[str], str]:
     def choose(text: str) -> str:
         return choices[choices.index(text)]
@@ -236,6 +253,27 @@ SETTINGS: tuple[Setting, ...] = (
         "What gives git credentials, for example: store --file=/run/secrets/git",
     ),
     Setting(
+        "backup_to",
+        _text,
+        "a folder",
+        "",
+        "Folder that the server backs itself up to; without one it does not. See docs/backup.md.",
+    ),
+    Setting(
+        "backup_every",
+        _duration,
+        "a number and s, m, h or d, for example 6h",
+        "1d",
+        "How often it does so.",
+    ),
+    Setting(
+        "backup_keep",
+        _positive,
+        "a number above 0",
+        "14",
+        "How many backups it keeps there; it removes the oldest.",
+    ),
+    Setting(
         "metrics_memory_mib",
         _integer,
         "a number",
@@ -382,6 +420,9 @@ class Config:
     git_fetch_minutes: int
     git_fetch_on_demand: bool
     git_credential_helper: str
+    backup_to: str
+    backup_every: int
+    backup_keep: int
     metrics_memory_mib: int
     prometheus_groups: int
     max_connections: int

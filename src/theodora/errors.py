@@ -91,6 +91,10 @@ class UnusableStore(TheodoraError):
     """The store cannot be used by this version at all; the message says what to do."""
 
 
+class UnusableBackup(TheodoraError):
+    """A backup that cannot be restored; the message says why."""
+
+
 class UnequalCopy(TheodoraError):
     """A copy of a store is not what the store is; the message says where and what to do."""
 

@@ -3,6 +3,7 @@
 import click
 
 from theodora import __version__
+from theodora.cli.backup import backup
 from theodora.cli.copy import copy
 from theodora.cli.demo import demo
 from theodora.cli.derive import derive
@@ -16,6 +17,7 @@ from theodora.cli.metrics import metrics
 from theodora.cli.migrate import migrate
 from theodora.cli.report import report
 from theodora.cli.repositories import repositories
+from theodora.cli.restore import restore
 from theodora.cli.retention import retention
 from theodora.cli.search import search
 from theodora.cli.serve import serve
@@ -61,6 +63,8 @@ main.add_command(verdict)
 main.add_command(metrics)
 main.add_command(report)
 main.add_command(copy)
+main.add_command(backup)
+main.add_command(restore)
 main.add_command(retention)
 import_.add_command(git)
 with_pasteable_help(main)

@@ -126,12 +126,16 @@ class Copying:
                 yield len(ours)
 
     def finish(self) -> None:
-        """From now on the copy is a store. Raises `UnequalCopy` if the original has gone on."""
+        """Marks the copy as complete. Raises `UnequalCopy` if the original has gone on."""
         if self._original.has_changed():
             raise UnequalCopy(
                 "the store has been written to while it was copied, and the copy lacks that. Stop "
                 "its server, create the copy's database again, and rerun this"
             )
+        self.finish_snapshot()
+
+    def finish_snapshot(self) -> None:
+        """Marks the copy as complete: it holds what the original held when the copy began."""
         self._copy.schema.execute("DROP TABLE unfinished_copy")
         self._copy.settle()
 

@@ -1,0 +1,102 @@
+"""`theodora backup`: a complete store in one file, while its server runs."""
+
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+
+import click
+
+from theodora.app import git_folder, source_of
+from theodora.cli.options import config_from, setting_options
+from theodora.config import Config
+from theodora.storage.backup.archive import Manifest
+from theodora.storage.backup.backup import back_up, stream_backup
+from theodora.storage.backup.rotation import BackupFolder
+
+
+@click.command()
+@click.argument("file")
+@setting_options(["database", "git_folder"])
+@click.option(
+    "--keep", type=click.IntRange(min=1), help="Where FILE is a folder: how many backups to keep."
+)
+def backup(file: str, keep: int | None, **flags: str | None) -> None:
+    """Back up a store to FILE, or to the standard output as -.
+
+    \b
+    theodora backup /backups/theodora.tar.gz
+    theodora backup - | ssh backups 'cat > theodora.tar.gz'
+    theodora backup /backups --keep 14
+
+    The server may run. The backup holds everything as of one moment: every organisation's events,
+    commits, verdicts, settings, the hashes of keys, and uploaded packs and mirrors. It is a .tar.gz
+    that `theodora restore` takes, on SQLite and on PostgreSQL, whichever of them it was made of.
+
+    A file takes the place of an older one only after it has been read back. If FILE is a folder,
+    the backup is named after the time, and --keep removes the oldest.
+    """
+    config = config_from(flags)
+    source = source_of(config)
+    path = Path(file)
+    if keep is not None and not path.is_dir():
+        raise click.UsageError("--keep needs a folder: name one that exists")
+    with ProgressBars() as bars:
+        if file == "-":
+            if sys.stdout.isatty():
+                raise click.UsageError("the standard output is a terminal: redirect it to a file")
+            manifest = stream_backup(source, sys.stdout.buffer, _temporary(config), bars.show)
+        elif path.is_dir():
+            folder = BackupFolder(path, keep or sys.maxsize)
+            path = folder.add(source, time.time(), bars.show)
+            click.echo(f"backed up to {path}")
+            return
+        else:
+            manifest = back_up(source, path, bars.show)
+    click.echo(
+        f"backed up {_told(manifest)}{'' if file == '-' else f' to {file}'}", err=file == "-"
+    )
+
+
+class ProgressBars:
+    """Shows a bar for each step, where somebody looks."""
+
+    def __init__(self) -> None:
+        self._step = ""
+        self._bar = None
+        self._done = 0
+
+    def __enter__(self) -> "ProgressBars":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.__exit__(kind, error, traceback)
+
+    def show(self, step: str, done: int, of: int) -> None:
+        if step != self._step or self._bar is None:
+            self.__exit__(None, None, None)
+            hidden = not sys.stderr.isatty()
+            self._bar = click.progressbar(
+                length=of, label=f"{step:<12}", file=sys.stderr, hidden=hidden
+            )
+            self._bar.__enter__()
+            self._step, self._done = step, 0
+        self._bar.update(done - self._done)
+        self._done = done
+
+
+def _told(manifest: Manifest) -> str:
+    deployments, failures = (manifest.rows.get(name, 0) for name in ("deployments", "failures"))
+    return f"{deployments:,} deployments and {failures:,} failures"
+
+
+def _temporary(config: Config) -> Path:
+    """For the database before it is compressed: /tmp may be in memory, the mirrors' disk is not."""
+    folder = git_folder(config).absolute().parent
+    return folder if folder.is_dir() else Path.cwd()

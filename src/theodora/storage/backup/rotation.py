@@ -1,0 +1,115 @@
+"""A folder of backups: one after another at an interval, of which the newest are kept."""
+
+import fcntl
+import re
+import threading
+import time
+from calendar import timegm
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import structlog
+
+from theodora.storage.backup.backup import Source, back_up
+from theodora.storage.backup.snapshot import Progress, unseen
+
+log = structlog.get_logger()
+
+_TIME = "%Y%m%dT%H%M%SZ"
+_NAME = re.compile(r"theodora-(\d{8}T\d{6}Z)\.tar\.gz")
+_LOCK = ".theodora-backups.lock"
+_LOOK_SECONDS = 30.0
+
+
+class BackupFolder:
+    """Several processes, of several servers too, may keep backups in one folder on one machine."""
+
+    def __init__(self, folder: Path, keep: int) -> None:
+        self._folder = folder
+        self._keep = keep
+
+    def backups(self) -> list[Path]:
+        """The newest last."""
+        if not self._folder.is_dir():
+            return []
+        return sorted(path for path in self._folder.iterdir() if _NAME.fullmatch(path.name))
+
+    def is_due(self, every_seconds: int, now_sec: float) -> bool:
+        """Whether the newest is that old. One that is from the future is no reason to wait."""
+        made = [_made_sec(path) for path in self.backups()]
+        return not any(now_sec - every_seconds < each <= now_sec for each in made)
+
+    def add(self, source: Source, now_sec: float, progress: Progress = unseen) -> Path:
+        """Makes a backup, then removes the oldest that are too many."""
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path = self._folder / f"theodora-{time.strftime(_TIME, time.gmtime(now_sec))}.tar.gz"
+        back_up(source, path, progress)
+        for old in self.backups()[: -self._keep]:
+            old.unlink(missing_ok=True)
+        return path
+
+    @contextmanager
+    def alone(self) -> Generator[bool]:
+        """Whether no other process makes a backup here, and none does until the `with` ends."""
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with (self._folder / _LOCK).open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+                return
+            yield True
+
+
+class BackupWorker:
+    """A thread that backs the store up whenever a backup is due, from `start` to `stop`."""
+
+    def __init__(
+        self, folder: BackupFolder, every_seconds: int, source: Callable[[], Source]
+    ) -> None:
+        self._folder = folder
+        self._every_seconds = every_seconds
+        self._source = source
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="backup", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Gives up a backup that is under way: what is there of it is removed."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                with suppress(_Stopped):
+                    self._back_up_if_due(time.time())
+            except Exception:  # The server goes on serving, and the next round tries again.
+                log.exception("the backup failed and is tried again")
+            self._stopping.wait(_LOOK_SECONDS)
+
+    def _back_up_if_due(self, now_sec: float) -> None:
+        with self._folder.alone() as is_alone:
+            if is_alone and self._folder.is_due(self._every_seconds, now_sec):
+                began = time.monotonic()
+                path = self._folder.add(self._source(), now_sec, self._go_on)
+                seconds = round(time.monotonic() - began, 1)
+                log.info("backed up", file=str(path), bytes=path.stat().st_size, seconds=seconds)
+
+    def _go_on(self, _what: str, _done: int, _of: int) -> None:
+        if self._stopping.is_set():
+            raise _Stopped
+
+
+class _Stopped(Exception):
+    """The server is told to stop while a backup is being made."""
+
+
+def _made_sec(path: Path) -> float:
+    found = _NAME.fullmatch(path.name)
+    assert found, "a file that is no backup"
+    return timegm(time.strptime(found[1], _TIME))
