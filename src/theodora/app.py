@@ -21,6 +21,7 @@ from theodora.storage.access.key_usage import ReceptionWriter
 from theodora.storage.access.keys import PERMISSIONS, KeyKind, new_secret
 from theodora.storage.backup.backup import GitFile, Source
 from theodora.storage.backup.rotation import BackupFolder, BackupWorker
+from theodora.storage.deletion_guards import Guards
 from theodora.storage.derivation.worker import Deriver
 from theodora.storage.open import beside
 from theodora.storage.retention import Remover
@@ -71,6 +72,9 @@ def build(config: Config, invocation: Invocation = PLAIN) -> Built:
         on_commit=note_commit,
         read_url=config.read_database_url,
         metrics_memory_mib=config.metrics_memory_mib,
+        guards=Guards(
+            config.retention_max_percent, config.retention_clock_days, config.deletion_delay_hours
+        ),
     )
     mirrors = MirrorStore(git_folder(config), config.git_credential_helper)
     fetcher = Fetcher(store, Mirroring(store, mirrors), config.git_fetch_minutes * 60)
@@ -82,6 +86,7 @@ def build(config: Config, invocation: Invocation = PLAIN) -> Built:
     metrics.watch(
         lambda: store.waiting_writes,
         store.derivations.count_parked,
+        store.retention.count_refusals,
         {"deployment": store.deployments.count, "failure": store.failures.count},
         lambda: store.replica,
     )

@@ -274,6 +274,28 @@ SETTINGS: tuple[Setting, ...] = (
         "How many backups it keeps there; it removes the oldest.",
     ),
     Setting(
+        "deletion_delay_hours",
+        _integer,
+        "a number",
+        "24",
+        "How long a shorter retention can be taken back before it begins.",
+    ),
+    Setting(
+        "retention_max_percent",
+        _integer,
+        "a number",
+        "10",
+        "Largest share of an organisation's events that one round of retention deletes without a "
+        "confirmation.",
+    ),
+    Setting(
+        "retention_clock_days",
+        _integer,
+        "a number",
+        "30",
+        "How far the clock may stand from the last round of retention.",
+    ),
+    Setting(
         "metrics_memory_mib",
         _integer,
         "a number",
@@ -423,6 +445,9 @@ class Config:
     backup_to: str
     backup_every: int
     backup_keep: int
+    deletion_delay_hours: int
+    retention_max_percent: int
+    retention_clock_days: int
     metrics_memory_mib: int
     prometheus_groups: int
     max_connections: int

@@ -10,9 +10,10 @@ from databases import Databases
 from repositories import hourly_commits
 from theodora.events import Deployment, Failure, Git
 from theodora.storage import Organisation, OverrideAuthor, OverrideValues, Store
+from theodora.storage.deletion_guards import Guards
 from theodora.storage.engine.cursor import Cursor, Row
 from theodora.storage.engine.migrate import Kind
-from theodora.storage.retention import DAY_NS
+from theodora.storage.retention import DAY_NS, MAX_DAYS
 
 pytestmark = pytest.mark.parametrize("index", ["everything indexed"], indirect=True)
 
@@ -183,6 +184,7 @@ def test_events_removed_by_retention_are_in_no_table(
         store.failures.add(org, failure(f"down-{number}", days_ago), 1).result()
     assert held()["deployment_measures"] - before["deployment_measures"]
     store.retention.put(org, 20).result()
+    store.retention.guards = Guards(max_percent=100, clock_days=MAX_DAYS)
     removed = store.retention.remove_old(NOW_NS)
     store.retention.put(org, None).result()
     assert removed == (3, 3)

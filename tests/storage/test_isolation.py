@@ -299,15 +299,17 @@ READS: dict[str, Callable[[Member], object]] = {
     "reception.last_refusal": lambda it: it.store.reception.last_refusal(it.org),
     "sessions.find": lambda it: it.store.sessions.find(it.secret, NOW_NS, LIMITS),
     "retention.days": lambda it: it.store.retention.days(it.org),
+    "retention.limit": lambda it: it.store.retention.limit(it.org),
     "retention.preview": lambda it: it.store.retention.preview(it.org, 15, NOW_NS),
 }
 
 OF_EVERYBODY = {
     *("derivations.are_due", "derivations.count_parked", "keys.exist", "metrics.memory_bytes"),
     *("reception.due", "reception.has_counted"),
+    *("retention.guards", "retention.confirm_clock", "retention.count_refusals"),
 }
-"""Whether there is work and how much cannot be done, whether there is any key, how much memory is
-taken."""
+"""What rounds of retention go by, whether there is work and how much cannot be done, whether there
+is any key, how much memory is taken."""
 
 WITHOUT_WORDS = {
     *("deployments.count", "deployments.exists", "deployments.tag_keys", "failures.count"),
@@ -319,7 +321,7 @@ WITHOUT_WORDS = {
         "settings.has_production",
     ),
     *("commits.count", "commits.known", "commits.repositories", "commits.shas"),
-    *("commits.without_paths", "retention.days", "retention.preview"),
+    *("commits.without_paths", "retention.days", "retention.limit", "retention.preview"),
 }
 """Reads whose answers name nothing that differs from one organisation to the other."""
 
@@ -425,6 +427,8 @@ WRITES: tuple[tuple[str, Callable[[Member], object]], ...] = (
     ("deployments.delete", lambda it: it.store.deployments.delete(it.org, "fourth")),
     ("failures.add", add_failure("again", 50)),
     ("failures.delete", lambda it: it.store.failures.delete(it.org, "again")),
+    ("retention.change", lambda it: it.store.retention.change(it.org, 30, NOW_NS, old(it, 30))),
+    ("retention.confirm", lambda it: it.store.retention.confirm(it.org, 1_000)),
     ("retention.put", lambda it: it.store.retention.put(it.org, 35)),
     ("retention.remove_old", lambda it: it.store.retention.remove_old(NOW_NS)),
 )
@@ -433,6 +437,11 @@ ALONG_THE_WAY = {
     *("keys.ensure_organisation", "derivations.derive_queued", "derivations.derive_all_queued"),
 }
 """Called to make the organisations, and after every write."""
+
+
+def old(it: Member, days: int) -> int:
+    """How many events a limit would delete."""
+    return sum(it.store.retention.preview(it.org, days, NOW_NS))
 
 
 def written(write: Callable[[Member], object], it: Member) -> None:

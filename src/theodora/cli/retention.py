@@ -1,11 +1,15 @@
 """`theodora retention`: for how many days events are kept, and removing what is older."""
 
 import time
+from collections.abc import Mapping
 
 import click
 
-from theodora.cli.options import organisation_option, setting_options
+from theodora.cli.options import config_from, organisation_option, setting_options
 from theodora.cli.stores import existing_store
+from theodora.events import format_rfc3339
+from theodora.storage import Store
+from theodora.storage.deletion_guards import Guards, Plan, Unconfirmed
 from theodora.storage.retention import MAX_DAYS, Old
 
 _days = click.argument("days", type=click.IntRange(1, MAX_DAYS), metavar="DAYS")
@@ -20,27 +24,91 @@ def retention() -> None:
     """
 
 
+_guards = setting_options(
+    ["database", "deletion_delay_hours", "retention_max_percent", "retention_clock_days"]
+)
+
+
 @retention.command()
 @organisation_option
 @setting_options(["database"])
 def show(org: str, **flags: str | None) -> None:
-    """Show for how many days events are kept."""
+    """Show for how many days events are kept, what is planned and what was refused."""
     with existing_store(flags) as store:
-        days = store.retention.days(store.keys.organisation(org))
-    click.echo("events are kept for ever" if days is None else f"events are kept for {days:,} days")
+        limit = store.retention.limit(store.keys.organisation(org))
+    click.echo(_kept(limit.days))
+    if limit.plan:
+        click.echo(_planned(limit.plan))
+    if limit.refusal:
+        click.echo(f"old events are not deleted: {limit.refusal.reason}")
 
 
 @retention.command("set")
 @_days
+@click.option(
+    "--confirm",
+    type=click.IntRange(min=0),
+    metavar="EVENTS",
+    help="How many events the limit deletes, as preview prints it.",
+)
+@organisation_option
+@_guards
+def set_(days: int, confirm: int | None, org: str, **flags: str | None) -> None:
+    """Keep events for DAYS days.
+
+    A shorter limit begins later, and undo takes it back until then. A server deletes what is
+    older within hours, for good.
+    """
+    with _guarded_store(flags) as store:
+        organisation = store.keys.organisation(org)
+        now_ns = time.time_ns()
+        old = store.retention.preview(organisation, days, now_ns)
+        limit = store.retention.change(organisation, days, now_ns, confirm).result()
+    if isinstance(limit, Unconfirmed):
+        raise click.ClickException(
+            f"up to {_said(old)} would be deleted for good: confirm that with "
+            f"--confirm {limit.events}"
+        )
+    if limit.plan is None:
+        click.echo(_kept(limit.days))
+        return
+    click.echo(f"{_planned(limit.plan)}: up to {_said(old)} are deleted then")
+    click.echo("take it back with: theodora retention undo")
+
+
+@retention.command()
 @organisation_option
 @setting_options(["database"])
-def set_(days: int, org: str, **flags: str | None) -> None:
-    """Keep events for DAYS days; a server removes what is older within hours, for good."""
+def undo(org: str, **flags: str | None) -> None:
+    """Take back a shorter limit that has not begun."""
     with existing_store(flags) as store:
         organisation = store.keys.organisation(org)
-        old = store.retention.preview(organisation, days, time.time_ns())
-        store.retention.put(organisation, days).result()
-    click.echo(f"events are kept for {days:,} days: up to {_said(old)} are deleted now")
+        limit = store.retention.limit(organisation)
+        if limit.plan is None:
+            raise click.ClickException("no shorter limit is planned")
+        store.retention.put(organisation, limit.days).result()
+    click.echo(_kept(limit.days))
+
+
+@retention.command()
+@click.argument("events", type=click.IntRange(min=1), metavar="EVENTS")
+@organisation_option
+@setting_options(["database"])
+def confirm(events: int, org: str, **flags: str | None) -> None:
+    """Let the next rounds delete EVENTS events, however large a share they are."""
+    with existing_store(flags) as store:
+        store.retention.confirm(store.keys.organisation(org), events).result()
+    click.echo(f"the next rounds may delete {events:,} events")
+
+
+@retention.command("confirm-clock")
+@setting_options(["database"])
+def confirm_clock(**flags: str | None) -> None:
+    """Say that the clock is right, after a long pause."""
+    now_ns = time.time_ns()
+    with existing_store(flags) as store:
+        store.retention.confirm_clock(now_ns).result()
+    click.echo(f"the clock is right: {_moment(now_ns)}")
 
 
 @retention.command()
@@ -66,12 +134,40 @@ def preview(days: int, org: str, **flags: str | None) -> None:
 
 
 @retention.command()
-@setting_options(["database"])
+@_guards
 def apply(**flags: str | None) -> None:
     """Remove now what is too old, of every organisation; a server does so by itself."""
-    with existing_store(flags) as store:
+    with _guarded_store(flags) as store:
         old = store.retention.remove_old(time.time_ns())
+        refused = store.retention.count_refusals()
     click.echo(f"removed {_said(old)}")
+    if refused:
+        raise click.ClickException(
+            f"of {refused} {'organisation' if refused == 1 else 'organisations'} nothing: "
+            "theodora retention show tells why"
+        )
+
+
+def _guarded_store(flags: Mapping[str, str | None]) -> Store:
+    config = config_from(flags)
+    return existing_store(
+        flags,
+        guards=Guards(
+            config.retention_max_percent, config.retention_clock_days, config.deletion_delay_hours
+        ),
+    )
+
+
+def _kept(days: int | None) -> str:
+    return "events are kept for ever" if days is None else f"events are kept for {days:,} days"
+
+
+def _planned(plan: Plan) -> str:
+    return f"from {_moment(plan.begins_at_ns)} events are kept for {plan.days:,} days"
+
+
+def _moment(instant_ns: int) -> str:
+    return f"{format_rfc3339(instant_ns)[:16].replace('T', ' ')} UTC"
 
 
 def _said(old: Old) -> str:

@@ -14,6 +14,7 @@ from theodora.storage.access.key_usage import (
     read_ignored,
     read_refusals,
 )
+from theodora.storage.deletion_guards import RefusedRound, refusal_of
 from theodora.storage.derivation.parked import Parked, read_parked
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.database import Database
@@ -119,6 +120,8 @@ class Health(NamedTuple):
     """The repositories of commits without a date, those of most first."""
     unmarked: Sequence[Unmarked]
     """Failures that name a deployment and mark none, of the newest, the newest first."""
+    refused_deletion: RefusedRound | None
+    """Why the last round of retention deleted nothing, if it should have."""
 
 
 class DataHealth:
@@ -144,6 +147,7 @@ class DataHealth:
                 read_ignored(cursor, org),
                 _undated(cursor, org),
                 tuple(_unmarked(cursor, org, deployments)),
+                refusal_of(cursor, org),
             )
 
         return self._database.read(read)

@@ -20,6 +20,27 @@ import structlog
 from theodora.dora import Commit
 from theodora.dora.derivation.retention import OldDeployment, forgettable
 from theodora.dora.derivation.sequence import Part, part_of
+from theodora.storage.deletion_guards import (
+    DAY_NS,
+    Guards,
+    Plan,
+    RefusedRound,
+    Unconfirmed,
+    begin_round,
+    confirm_clock,
+    confirm_share,
+    confirmed_share,
+    count_refusals,
+    drop_plan,
+    is_confirmed,
+    limited_organisations,
+    note_deleted,
+    plan_of,
+    put_plan,
+    put_refusal,
+    refusal_of,
+    share_problem,
+)
 from theodora.storage.deployments import remove_deployment
 from theodora.storage.engine.cursor import Cursor, only_value
 from theodora.storage.engine.database import Database
@@ -33,8 +54,8 @@ from theodora.storage.failures import remove_failure
 
 log = structlog.get_logger()
 
-DAY_NS = 86_400 * 10**9
 MAX_DAYS = 36_500
+_HOUR_NS = 3_600 * 10**9
 
 _LOOKED_AT_IN_A_ROUND = 50_000
 """Of the old events of one organisation, the oldest."""
@@ -58,10 +79,25 @@ class Old(NamedTuple):
     failures: int
 
 
-class Retention:
-    """Every method but `remove_old` is about one organisation and sees no other."""
+class Limit(NamedTuple):
+    """For how long an organisation keeps events."""
 
-    def __init__(self, database: Database) -> None:
+    days: int | None
+    """None for ever."""
+    plan: Plan | None = None
+    """A shorter limit that begins later."""
+    refusal: RefusedRound | None = None
+    """Why the last round deleted nothing, if it should have."""
+    confirmed: int = 0
+    """How many events the next rounds may delete, however large a share they are."""
+
+
+class Retention:
+    """Every method but `remove_old`, `confirm_clock` and `count_refusals` is about one
+    organisation and sees no other."""
+
+    def __init__(self, database: Database, guards: Guards | None = None) -> None:
+        self.guards = guards or Guards()
         self._database = database
         self._deployments = Rows(DEPLOYMENTS)
         self._failures = Rows(FAILURES)
@@ -70,9 +106,53 @@ class Retention:
         """For how many days events are kept; None for ever."""
         return self._database.read(partial(_days, org))
 
+    def limit(self, org: Organisation) -> Limit:
+        """The same, with what is planned and what was refused."""
+
+        def read(cursor: Cursor) -> Limit:
+            plan, refusal = plan_of(cursor, org), refusal_of(cursor, org)
+            return Limit(_days(org, cursor), plan, refusal, confirmed_share(cursor, org))
+
+        return self._database.read(read)
+
     def put(self, org: Organisation, days: int | None) -> Future[None]:
-        """Sets that; what is older goes within hours, a server's `Remover` sees to it."""
+        """Sets that at once; what is older goes within hours, a server's `Remover` sees to it."""
         return self._database.write(partial(_put, org, days))
+
+    def change(
+        self, org: Organisation, days: int | None, now_ns: int, confirmed: int | None = None
+    ) -> Future[Limit | Unconfirmed]:
+        """Sets the same or a longer limit at once, and plans a shorter one.
+
+        A shorter one needs the number of events that it would delete, as `preview` says it.
+        Until it begins it is taken back by setting the limit of today.
+        """
+
+        def write(cursor: Cursor) -> Limit | Unconfirmed:
+            current = _days(org, cursor)
+            if days is None or (current is not None and days >= current):
+                _put(org, days, cursor)
+                return Limit(days)
+            events = sum(_count_old(org, now_ns - days * DAY_NS, cursor))
+            if not is_confirmed(events, confirmed):
+                return Unconfirmed(events)
+            plan = Plan(days, now_ns + self.guards.delay_hours * _HOUR_NS)
+            put_plan(cursor, org, plan, events)
+            return Limit(current, plan)
+
+        return self._database.write(write)
+
+    def confirm(self, org: Organisation, events: int) -> Future[None]:
+        """Lets the next rounds delete so many events, however large a share they are."""
+        return self._database.write(lambda cursor: confirm_share(cursor, org, events))
+
+    def confirm_clock(self, now_ns: int) -> Future[None]:
+        """Says that the clock is right, however long ago the last round was."""
+        return self._database.write(lambda cursor: confirm_clock(cursor, now_ns))
+
+    def count_refusals(self) -> int:
+        """Of how many organisations the last round deleted nothing because it was refused."""
+        return self._database.read(count_refusals)
 
     def preview(self, org: Organisation, days: int | None, now_ns: int) -> Old:
         """The most events that a limit of so many days would delete."""
@@ -82,6 +162,13 @@ class Retention:
 
     def remove_old(self, now_ns: int, go_on: GoOn = lambda _: True) -> Old:
         """Removes what is too old, of every organisation; of each only so much in one go."""
+        problem = self._database.write(
+            lambda cursor: begin_round(cursor, now_ns, self.guards)
+        ).result()
+        if problem:
+            for org in self._database.primary.read(limited_organisations):
+                self._refuse(org, now_ns, problem)
+            return Old(0, 0)
         removed = Old(0, 0)
         for org, days in self._database.primary.read(_limits):
             old = self._remove_old(org, now_ns, now_ns - days * DAY_NS, go_on)
@@ -96,17 +183,33 @@ class Retention:
         return removed
 
     def _remove_old(self, org: Organisation, now_ns: int, limit_ns: int, go_on: GoOn) -> Old:
+        deployments, failures = self._removable(org, limit_ns)
+        if problem := self._database.primary.read(
+            partial(_share_problem, org, limit_ns, len(deployments) + len(failures), self.guards)
+        ):
+            self._refuse(org, now_ns, problem)
+            return Old(0, 0)
+        if self._database.primary.read(lambda cursor: refusal_of(cursor, org)):
+            self._database.write(lambda cursor: put_refusal(cursor, org, None)).result()
+        return Old(
+            _in_parts(iter(deployments), partial(self._remove_deployments, org, now_ns), go_on),
+            _in_parts(iter(failures), partial(self._remove_failures, org, now_ns), go_on),
+        )
+
+    def _removable(self, org: Organisation, limit_ns: int) -> tuple[list[int], list[int]]:
+        """The rows of the deployments and failures that a round removes."""
         lines = self._database.primary.read(partial(_lines, org, limit_ns))
         forgotten = chain.from_iterable(
             self._forgettable(org, repository, line)
             for (*_, repository), line in lines.items()
             if len(line) > 1
         )
-        failures = self._database.primary.read(partial(_old_failures, org, limit_ns))
-        return Old(
-            _in_parts(forgotten, partial(self._remove_deployments, org, now_ns), go_on),
-            _in_parts(iter(failures), partial(self._remove_failures, org, now_ns), go_on),
-        )
+        return list(forgotten), self._database.primary.read(partial(_old_failures, org, limit_ns))
+
+    def _refuse(self, org: Organisation, now_ns: int, reason: str) -> None:
+        log.warning("old events are not deleted", organisation=org.name, reason=reason)
+        refusal = RefusedRound(now_ns, reason)
+        self._database.write(lambda cursor: put_refusal(cursor, org, refusal)).result()
 
     def _forgettable(
         self, org: Organisation, repository: str | None, line: Sequence[OldDeployment]
@@ -181,6 +284,7 @@ def _remove(
     old = [each for each in stored.values() if _is_old(each.event.finished_at_ns, limit_ns)]
     for each in old:
         remove(cursor, rows, org, each)
+    note_deleted(cursor, org, len(old))
     return len(old)
 
 
@@ -199,6 +303,8 @@ def _days(org: Organisation, cursor: Cursor) -> int | None:
 
 
 def _put(org: Organisation, days: int | None, cursor: Cursor) -> None:
+    drop_plan(cursor, org)
+    put_refusal(cursor, org, None)
     cursor.execute("DELETE FROM retention WHERE org = ?", (org.key,))
     if days is not None:
         cursor.execute("INSERT INTO retention (org, days) VALUES (?, ?)", (org.key, days))
@@ -212,6 +318,15 @@ def _limits(cursor: Cursor) -> list[tuple[Organisation, int]]:
         )
     )
     return [(Organisation(*org), days) for *org, days in rows]
+
+
+def _share_problem(
+    org: Organisation, limit_ns: int, events: int, guards: Guards, cursor: Cursor
+) -> str | None:
+    if events >= _LOOKED_AT_IN_A_ROUND // 2:
+        # It looks at so many only, and there may be more for the rounds that follow.
+        events = max(events, sum(_count_old(org, limit_ns, cursor)))
+    return share_problem(cursor, org, events, guards)
 
 
 def _count_old(org: Organisation, limit_ns: int, cursor: Cursor) -> Old:

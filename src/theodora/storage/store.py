@@ -10,6 +10,7 @@ from theodora.storage.access.key_usage import Reception
 from theodora.storage.access.keys import Keys
 from theodora.storage.access.sessions import Sessions
 from theodora.storage.activity import Activity
+from theodora.storage.deletion_guards import Guards
 from theodora.storage.deployments import Deployments
 from theodora.storage.derivation.run import Derivations
 from theodora.storage.engine.cursor import Cursor
@@ -43,11 +44,13 @@ class Store:
         on_commit: Callable[[int], None] = lambda _: None,
         read_url: str = "",
         metrics_memory_mib: int = MEMORY_MIB,
+        guards: Guards | None = None,
     ) -> None:
         """Opens the database at `url`, made and migrated if need be.
 
         `read_url` names a replica of it to read from. `on_commit` is given how many writes each
         commit held. `metrics_memory_mib` bounds the event columns that metrics are computed from.
+        `guards` say what is asked before old events are deleted.
         Raises `UnusableStore` for a database that is not ours, not sound, or from a newer
         version.
         """
@@ -68,7 +71,7 @@ class Store:
         self.keys = Keys(self._database)
         self.reception = Reception(self._database)
         self.sessions = Sessions(self._database)
-        self.retention = Retention(self._database)
+        self.retention = Retention(self._database, guards)
 
     @property
     def waiting_writes(self) -> int:

@@ -95,7 +95,9 @@ def fill(url: str) -> None:
         store.derivations.derive_all_queued()
         store.settings.put(org, {"team": "payments"}, "web").result()
         store.retention.put(org, 730).result()
+        store.retention.change(org, 365, 1, 0).result()
     with open_copy(url) as raw:
+        raw.cursor.execute("INSERT INTO retention_refusals (org, at_ns, reason) VALUES (1, 1, 'x')")
         raw.cursor.execute("INSERT INTO stale_teams (org, service, up_to) VALUES (1, 'cart', -1)")
         raw.cursor.execute(
             "INSERT INTO parked_sequences (org, service, env, since_ns, tried_at_ns, next_at_ns, "
@@ -358,7 +360,7 @@ def test_the_unfinished_copy_of_one_store_is_not_finished_from_another(
 
 def test_an_empty_store_is_copied_too(urls: tuple[str, str]):
     migrate_database(urls[0])
-    assert copied(*urls) == 4
+    assert copied(*urls) == 5
     Store(urls[1]).close()
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from asking import DEPLOYMENT, FAILURE, Tenant
 from databases import ON_SQLITE
+from theodora.events import nanoseconds_from_rfc3339
 
 RETENTION = "/api/v2/dora/settings/retention"
 DAY_SEC = 86_400
@@ -21,16 +22,65 @@ def deploy(tenant: Tenant, days_ago: int) -> str:
     return tenant.create({"service": "web", "started_at": at, "finished_at": at}, DEPLOYMENT)
 
 
+def attributes(answer: Any) -> dict[str, Any]:
+    assert answer.status_code == 200, answer.text
+    return answer.json()["data"]["attributes"]
+
+
 def test_what_is_set_is_shown_and_taken_back(tenant: Tenant):
-    assert tenant.ask("GET", RETENTION).json()["data"]["attributes"] == {"days": None}
-    for days in (730, None):
-        answer = tenant.ask("PUT", RETENTION, json=document(days=days))
-        assert answer.json()["data"] == {
-            "id": "organisation",
-            "type": "dora_retention",
-            "attributes": {"days": days},
-        }
-        assert tenant.ask("GET", RETENTION).json() == answer.json()
+    for_ever = {"days": None, "planned": None, "refused": None}
+    assert attributes(tenant.ask("GET", RETENTION)) == for_ever
+    answer = tenant.ask("PUT", RETENTION, json=document(days=730))
+    assert answer.json()["data"]["type"] == "dora_retention"
+    planned = attributes(answer)["planned"]
+    assert planned["days"] == 730
+    begins_ns = nanoseconds_from_rfc3339(planned["begins_at"])
+    assert begins_ns is not None
+    assert abs(begins_ns // 10**9 - time.time() - DAY_SEC) < 600
+    assert attributes(tenant.ask("GET", RETENTION)) == attributes(answer)
+    taken_back = tenant.ask("PUT", RETENTION, json=document(days=None))
+    assert attributes(taken_back) == for_ever
+    assert attributes(tenant.ask("GET", RETENTION)) == for_ever
+
+
+def test_a_shorter_limit_needs_the_number_of_events_that_it_deletes(tenant: Tenant):
+    for days_ago in (300, 200, 100, 1):
+        deploy(tenant, days_ago)
+    for given in ({}, {"confirm": None}, {"confirm": 0}, {"confirm": 1}, {"confirm": 3}):
+        answer = tenant.ask("PUT", RETENTION, json=document(days=90, **given))
+        assert answer.status_code == 400
+        (error,) = answer.json()["errors"]
+        assert error["source"]["pointer"] == "/data/attributes/confirm"
+        assert error["detail"].startswith("up to 2 events would be deleted for good")
+    assert attributes(tenant.ask("GET", RETENTION))["planned"] is None
+    accepted = tenant.ask("PUT", RETENTION, json=document(days=90, confirm=2))
+    assert attributes(accepted)["planned"]["days"] == 90
+
+
+@ON_SQLITE
+@pytest.mark.parametrize("confirm", [-1, 1.5, "2", True, [2]])
+def test_what_is_no_number_of_events_is_refused_at_its_place(tenant: Tenant, confirm: Any):
+    answer = tenant.ask("PUT", RETENTION, json=document(days=90, confirm=confirm))
+    assert answer.status_code == 400
+    (error,) = answer.json()["errors"]
+    assert error["source"]["pointer"] == "/data/attributes/confirm"
+
+
+def test_a_refused_round_is_shown_and_counted(tenant: Tenant):
+    for days_ago in (*range(100, 110), 1):
+        deploy(tenant, days_ago)
+    store = tenant.built.store
+    store.retention.put(store.keys.organisation(tenant.organisation), 90).result()
+    store.retention.remove_old(time.time_ns())
+    refused = attributes(tenant.ask("GET", RETENTION))["refused"]
+    assert refused["reason"].startswith("9 of 11 events would be deleted in one round")
+    assert nanoseconds_from_rfc3339(refused["at"])
+    count = next(
+        float(line.split()[1])
+        for line in tenant.client.get("/metrics").text.splitlines()
+        if line.startswith("theodora_refused_retentions ")
+    )
+    assert count >= 1
 
 
 def test_a_preview_tells_what_would_go_and_removes_nothing(tenant: Tenant):
@@ -38,8 +88,7 @@ def test_a_preview_tells_what_would_go_and_removes_nothing(tenant: Tenant):
     at = int(time.time()) - 150 * DAY_SEC
     tenant.create({"services": ["web"], "started_at": at, "finished_at": at}, FAILURE)
     answer = tenant.post(f"{RETENTION}/preview", json=document(days=90))
-    attributes = answer.json()["data"]["attributes"]
-    assert attributes == {"days": 90, "deployments": 2, "failures": 1}
+    assert attributes(answer) == {"days": 90, "deployments": 2, "failures": 1}
     nothing = tenant.post(f"{RETENTION}/preview", json=document(days=None)).json()
     assert nothing["data"]["attributes"] == {"days": None, "deployments": 0, "failures": 0}
     tenant.built.store.retention.remove_old(time.time_ns())
@@ -49,8 +98,10 @@ def test_a_preview_tells_what_would_go_and_removes_nothing(tenant: Tenant):
 def test_what_is_too_old_goes(tenant: Tenant, other_tenant: Tenant):
     ids = [deploy(tenant, days_ago) for days_ago in (300, 200, 100, 1)]
     theirs = [deploy(other_tenant, days_ago) for days_ago in (300, 200, 100, 1)]
-    tenant.ask("PUT", RETENTION, json=document(days=90))
+    assert tenant.ask("PUT", RETENTION, json=document(days=90, confirm=2)).status_code == 200
     tenant.built.store.retention.remove_old(time.time_ns())
+    assert all(tenant.get(id_) for id_ in ids)
+    tenant.built.store.retention.remove_old(time.time_ns() + DAY_SEC * 10**9)
     statuses = [tenant.ask("GET", f"/api/v2/dora/deployments/{id_}").status_code for id_ in ids]
     assert statuses == [404, 404, 200, 200]
     assert all(other_tenant.get(id_) for id_ in theirs)

@@ -400,6 +400,7 @@ def test_nobody_else_sees_what_was_refused(tenant: Tenant, other_tenant: Tenant)
         "negative",
         "dates",
         "failures",
+        "retention",
     ],
 )
 def test_a_check_shows_hostile_names_as_text_and_nothing_of_others(

@@ -6,6 +6,7 @@ import pytest
 
 from asking import Tenant
 from databases import ON_SQLITE
+from theodora.storage.retention import Limit
 from visiting import FROM_ELSEWHERE, read_page, sign_in
 
 PATH = "/settings/retention"
@@ -18,9 +19,15 @@ def deploy(tenant: Tenant, *days_ago: int) -> None:
         tenant.create({"service": "web", "started_at": at, "finished_at": at})
 
 
-def kept(tenant: Tenant) -> int | None:
+def limit(tenant: Tenant) -> Limit:
     store = tenant.built.store
-    return store.retention.days(store.keys.organisation(tenant.organisation))
+    return store.retention.limit(store.keys.organisation(tenant.organisation))
+
+
+def kept(tenant: Tenant) -> int | None:
+    """For how many days events are kept, or will be."""
+    found = limit(tenant)
+    return found.plan.days if found.plan else found.days
 
 
 def test_a_limit_is_tried_and_then_saved(tenant: Tenant):
@@ -31,10 +38,40 @@ def test_a_limit_is_tried_and_then_saved(tenant: Tenant):
     assert tried.one("h2", id="then").text == "Keep events for 90 days?"
     assert "Up to 2 deployments and no failures would be deleted" in tried.one("main").text
     assert kept(tenant) is None
-    answer = browser.post(PATH, {"days": "90"})
+    for wrong in ({}, {"confirm": "3"}, {"confirm": "x"}):
+        refused = browser.post(PATH, {"days": "90", **wrong})
+        assert refused.status_code == 400
+        assert "enter the number of events, 2, to confirm" in refused.text
+    assert kept(tenant) is None
+    answer = browser.post(PATH, {"days": "90", "confirm": "2"})
     assert (answer.status_code, answer.headers["location"]) == (303, f"{PATH}?saved=1")
-    assert "kept for 90 days" in browser.page(f"{PATH}?saved=1").one(role="status").text
+    saved = browser.page(f"{PATH}?saved=1")
+    assert "Nothing is deleted before the new limit begins" in saved.one(role="status").text
+    assert "90 days" in saved.one("h2", id="plan").text
+    assert limit(tenant).days is None
     assert kept(tenant) == 90
+
+
+def test_a_limit_is_taken_back_before_it_begins(tenant: Tenant):
+    browser = sign_in(tenant)
+    browser.post(PATH, {"days": "90"})
+    form = browser.page(PATH).one("section", aria_labelledby="plan").one("form")
+    assert form.one("button").text == "Take it back: keep them for ever"
+    taken_back = browser.post(PATH, {"days": ""})
+    assert taken_back.status_code == 303
+    assert limit(tenant) == Limit(None)
+
+
+def test_a_refused_round_is_shown_here_and_on_data_health(tenant: Tenant):
+    deploy(tenant, *range(100, 110), 1)
+    store = tenant.built.store
+    store.retention.put(store.keys.organisation(tenant.organisation), 90).result()
+    store.retention.remove_old(time.time_ns())
+    browser = sign_in(tenant)
+    reason = "9 of 11 events would be deleted in one round, more than 10 %"
+    assert reason in browser.page(PATH).one(role="alert").text
+    health = browser.page("/data-health?check=retention")
+    assert reason in health.one("section", class_="panel").text
 
 
 def test_no_limit_keeps_events_for_ever(tenant: Tenant):

@@ -89,7 +89,9 @@ TABLES: tuple[CopiedTable, ...] = (
         ("hash", "former_hash", "key_id", "signed_in_at_ns", "renewed_at_ns", "seen_at_ns"),
     ),
     CopiedTable("settings", ("org", "service"), ("document",)),
-    CopiedTable("retention", ("org",), ("days",)),
+    CopiedTable("retention", ("org",), ("days", "confirmed")),
+    CopiedTable("retention_plans", ("org",), ("days", "begins_at_ns", "confirmed")),
+    CopiedTable("retention_refusals", ("org",), ("at_ns", "reason")),
     CopiedTable("stale_teams", ("org", "service"), ("up_to",)),
     CopiedTable(
         "repositories",

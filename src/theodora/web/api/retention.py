@@ -3,9 +3,11 @@
 import msgspec
 
 from theodora.errors import Invalid, Problem
+from theodora.events import format_rfc3339
 from theodora.events.attributes import missing
 from theodora.events.json_values import JsonObject, exact_integer, type_name
-from theodora.storage.retention import MAX_DAYS
+from theodora.storage.deletion_guards import Unconfirmed
+from theodora.storage.retention import MAX_DAYS, Limit
 from theodora.web.api.wire import Resource, decode_attributes, encode_data
 from theodora.web.http.operations import Pending, Request
 from theodora.web.http.responses import Reply
@@ -15,11 +17,29 @@ PREVIEW_TYPE = "dora_retention_preview"
 _ID = "organisation"
 
 
+class PlannedAttributes(msgspec.Struct, frozen=True):
+    """A limit that can be taken back until it begins."""
+
+    days: int
+    begins_at: str
+
+
+class RefusedAttributes(msgspec.Struct, frozen=True):
+    """A round that deleted nothing."""
+
+    at: str
+    reason: str
+
+
 class RetentionAttributes(msgspec.Struct, frozen=True):
     """For how many days events are kept."""
 
     days: int | None
     """None for ever."""
+    planned: PlannedAttributes | None
+    """A shorter limit that begins later."""
+    refused: RefusedAttributes | None
+    """Why the last round deleted nothing, if it should have."""
 
 
 class RetentionPreviewAttributes(msgspec.Struct, frozen=True):
@@ -44,14 +64,36 @@ def read_days(given: JsonObject) -> int | None:
     return days
 
 
+def read_change(given: JsonObject) -> tuple[int | None, int | None]:
+    """The days, and the number of events that the client confirms to be deleted."""
+    days = read_days(given)
+    value = given.get("confirm")
+    if value is None:
+        return days, None
+    confirmed = exact_integer(value) if type_name(value) == "number" else None
+    if confirmed is None or confirmed < 0:
+        raise Invalid(Problem("must be the number of events to delete", ("confirm",)))
+    return days, confirmed
+
+
 def get_retention(request: Request) -> Reply:
-    return _retention(request.store.retention.days(request.organisation))
+    return _retention(request.store.retention.limit(request.organisation))
 
 
 def put_retention(request: Request) -> Pending:
-    days = decode_attributes(request.body, read_days, TYPE)
-    written = request.store.retention.put(request.organisation, days)
-    return Pending(written, lambda _: _retention(days))
+    days, confirmed = decode_attributes(request.body, read_change, TYPE)
+    written = request.store.retention.change(request.organisation, days, request.now_ns, confirmed)
+    return Pending(written, _changed)
+
+
+def _changed(outcome: Limit | Unconfirmed) -> Reply:
+    if isinstance(outcome, Unconfirmed):
+        detail = (
+            f"up to {outcome.events} events would be deleted for good: to confirm that, send "
+            f"{outcome.events} as confirm"
+        )
+        raise Invalid(Problem(detail, ("data", "attributes", "confirm")))
+    return _retention(outcome)
 
 
 def preview_retention(request: Request) -> Reply:
@@ -61,5 +103,11 @@ def preview_retention(request: Request) -> Reply:
     return Reply(200, encode_data(Resource(_ID, PREVIEW_TYPE, attributes)))
 
 
-def _retention(days: int | None) -> Reply:
-    return Reply(200, encode_data(Resource(_ID, TYPE, RetentionAttributes(days))))
+def _retention(limit: Limit) -> Reply:
+    plan, refusal = limit.plan, limit.refusal
+    attributes = RetentionAttributes(
+        limit.days,
+        plan and PlannedAttributes(plan.days, format_rfc3339(plan.begins_at_ns)),
+        refusal and RefusedAttributes(format_rfc3339(refusal.at_ns), refusal.reason),
+    )
+    return Reply(200, encode_data(Resource(_ID, TYPE, attributes)))

@@ -637,7 +637,12 @@ def _settings_documents(
 
 def _retention_documents(type_: str, answer: Schema, *, reads: bool = True) -> Documents:
     days = {"type": ["integer", "null"], "minimum": 1, "maximum": MAX_DAYS}
-    attributes = _object({"days": days}, "days")
+    confirm = {
+        "type": ["integer", "null"],
+        "minimum": 0,
+        "description": "How many events a shorter limit deletes, as the preview counts them.",
+    }
+    attributes = _object({"days": days, "confirm": confirm}, "days")
     given = _typed(RETENTION_TYPE, attributes)
     example = {"data": {"type": RETENTION_TYPE, "attributes": {"days": 730}}}
     return Documents(

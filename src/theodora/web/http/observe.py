@@ -72,6 +72,11 @@ class ServerMetrics:
             "Services and environments that could not be derived and are tried again later.",
             registry=self._registry,
         )
+        self._refused_deletions = Gauge(
+            "theodora_refused_retentions",
+            "Organisations whose old events the last round of retention did not delete.",
+            registry=self._registry,
+        )
         self._stored = Gauge(
             "theodora_stored_events",
             "Events in the store.",
@@ -101,6 +106,7 @@ class ServerMetrics:
         self,
         waiting_writes: Callable[[], int],
         parked_sequences: Callable[[], int],
+        refused_deletions: Callable[[], int],
         stored: dict[str, Callable[[], int]],
         replica: Callable[[], ReplicaUse | None],
     ) -> None:
@@ -108,6 +114,7 @@ class ServerMetrics:
         self._registry.register(_Reads(replica))
         self._waiting.set_function(waiting_writes)
         self._parked.set_function(parked_sequences)
+        self._refused_deletions.set_function(refused_deletions)
         for kind, count in stored.items():
             self._stored.labels(kind).set_function(count)
 

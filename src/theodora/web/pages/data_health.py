@@ -116,6 +116,7 @@ def show_data_health(visit: Visit) -> Answer:
         "dates": sum(each.commits for each in health.undated),
         "failures": len(health.unmarked),
         "ids": len(health.shared_ids),
+        "retention": int(health.refused_deletion is not None),
     }
     checks = [
         Check(name, label, found[name], noun, visit.scope.link(PATH, check=name))
@@ -138,6 +139,7 @@ def show_data_health(visit: Visit) -> Answer:
             "rows": rows.get(chosen, [])[:_SHOWN],
             "row_count": len(rows.get(chosen, [])),
             "unmarked": health.unmarked[:_SHOWN],
+            "refused_deletion": health.refused_deletion,
             "undated": health.undated[:_SHOWN],
             "reasons": _counted(without),
             "looked_at": len(seen),
@@ -161,6 +163,7 @@ _CHECKS = {
     "dates": ("Commits without a date", "commit"),
     "failures": ("Failures that mark nothing", "failure"),
     "ids": ("Ids used for several services", "id"),
+    "retention": ("Deletion of old events", "refusal"),
 }
 """Each check by its name in the address: its label, and what it counts."""
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from theodora.errors import Invalid
+from theodora.storage.deletion_guards import Unconfirmed
 from theodora.storage.retention import MAX_DAYS
 from theodora.web.api.retention import read_days
 from theodora.web.http.security import WRITE_SETTINGS
@@ -35,7 +36,14 @@ def save_retention(visit: Visit) -> Answer:
         days = _read(tried)
     except Invalid:
         return View(_values(visit, tried=tried, problems=_PROBLEMS), 400)
-    visit.store.retention.put(visit.organisation, days).result()
+    confirmed = visit.form.get("confirm", "")
+    is_number = confirmed.isascii() and confirmed.isdigit() and len(confirmed) < 20
+    number = int(confirmed) if is_number else None
+    changed = visit.store.retention.change(visit.organisation, days, visit.now_ns, number).result()
+    if isinstance(changed, Unconfirmed):
+        old = visit.store.retention.preview(visit.organisation, days, visit.now_ns)
+        shown = {**_values(visit, tried=tried), "old": old, "then": days, "is_unconfirmed": True}
+        return View(shown, 400)
     return SeeOther(visit.scope.link(PATH, saved="1"))
 
 
@@ -50,10 +58,15 @@ def _read(text: str) -> int | None:
 def _values(
     visit: Visit, *, tried: str | None = None, problems: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
-    days = visit.store.retention.days(visit.organisation)
+    limit = visit.store.retention.limit(visit.organisation)
+    days = limit.days
     shown = "" if days is None else str(days)
     return {
         "days": days,
+        "plan": limit.plan,
+        "refusal": limit.refusal,
+        "delay_hours": visit.store.retention.guards.delay_hours,
+        "is_unconfirmed": False,
         "tried": shown if tried is None else tried,
         "old": None,
         "then": None,

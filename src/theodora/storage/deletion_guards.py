@@ -1,0 +1,203 @@
+"""Checks that keep the deletion of events from being an accident.
+
+Functions here run inside a transaction that their caller has opened.
+"""
+
+import shlex
+from typing import NamedTuple
+
+from theodora.events import format_rfc3339
+from theodora.storage.engine.cursor import Cursor, only_value
+from theodora.storage.engine.organisations import Organisation
+
+DAY_NS = 86_400 * 10**9
+_FEW = 5
+"""So many events may go in a round however large a share they are."""
+_CLOSE_PERCENT = 1
+"""How far a confirmed number may be from the present one: time passes while people read."""
+
+
+class Guards(NamedTuple):
+    """What is asked before events are deleted."""
+
+    max_percent: int = 10
+    """The share of an organisation's events that may go in one round."""
+    clock_days: int = 30
+    """How far the clock may stand from the last round."""
+    delay_hours: int = 24
+    """How long a shorter limit, once confirmed, can be taken back."""
+
+
+class Plan(NamedTuple):
+    """A shorter limit that begins later."""
+
+    days: int
+    begins_at_ns: int
+
+
+class Unconfirmed(NamedTuple):
+    """A shorter limit that was not set: nobody confirmed how many events it deletes."""
+
+    events: int
+
+
+class RefusedRound(NamedTuple):
+    """Why the last round deleted nothing of an organisation."""
+
+    at_ns: int
+    reason: str
+
+
+def is_confirmed(events: int, confirmed: int | None) -> bool:
+    """Whether so many events, or about so many, were confirmed to be deleted."""
+    if confirmed is None:
+        return events == 0
+    return abs(events - confirmed) <= events * _CLOSE_PERCENT // 100
+
+
+def begin_round(cursor: Cursor, now_ns: int, guards: Guards) -> str | None:
+    """Notes a round and begins the plans that are due; or why there can be none now."""
+    last_ns: int = _last_round(cursor) or _newest_receipt(cursor) or now_ns
+    if limited_organisations(cursor) and abs(now_ns - last_ns) > guards.clock_days * DAY_NS:
+        # What is received from now on is dated by the same clock, and no evidence for it.
+        confirm_clock(cursor, last_ns)
+        return _clock_problem(now_ns, last_ns)
+    confirm_clock(cursor, now_ns)
+    _begin_plans(cursor, now_ns)
+    return None
+
+
+def limited_organisations(cursor: Cursor) -> list[Organisation]:
+    """Those that have a limit, or will have one."""
+    rows = cursor.execute(
+        "SELECT org, uuid, name FROM organisations o WHERE "
+        "EXISTS (SELECT 1 FROM retention r WHERE r.org = o.org) OR "
+        "EXISTS (SELECT 1 FROM retention_plans p WHERE p.org = o.org) ORDER BY org"
+    ).fetchall()
+    return [Organisation(*row) for row in rows]
+
+
+def confirm_clock(cursor: Cursor, now_ns: int) -> None:
+    """Takes an instant for that of the last round."""
+    cursor.execute("UPDATE counters SET value = ? WHERE name = 'retention_round'", (now_ns,))
+
+
+def share_problem(cursor: Cursor, org: Organisation, events: int, guards: Guards) -> str | None:
+    """Why so many events of an organisation may not be deleted in one round, if so."""
+    total = only_value(
+        cursor.execute(
+            "SELECT (SELECT count(*) FROM deployments WHERE org = ?) + "
+            "(SELECT count(*) FROM failures WHERE org = ?)",
+            (org.key, org.key),
+        )
+    )
+    usual = max(_FEW, total * guards.max_percent // 100)
+    # Some more have become old since somebody confirmed a number.
+    if events <= usual + confirmed_share(cursor, org):
+        return None
+    return (
+        f"{events} of {total} events would be deleted in one round, more than "
+        f"{guards.max_percent} %: keep events for longer, or confirm that with "
+        f"theodora retention confirm {events} --org {shlex.quote(org.name)}"
+    )
+
+
+def confirmed_share(cursor: Cursor, org: Organisation) -> int:
+    """How many events rounds may delete, however large a share they are."""
+    row = cursor.execute("SELECT confirmed FROM retention WHERE org = ?", (org.key,)).fetchone()
+    return row[0] if row else 0
+
+
+def confirm_share(cursor: Cursor, org: Organisation, events: int) -> None:
+    """Allows rounds to delete so many events, however large a share they are."""
+    cursor.execute("UPDATE retention SET confirmed = ? WHERE org = ?", (events, org.key))
+
+
+def note_deleted(cursor: Cursor, org: Organisation, events: int) -> None:
+    """Uses up as much of what was confirmed."""
+    cursor.execute(
+        "UPDATE retention SET confirmed = CASE WHEN confirmed > ? THEN confirmed - ? ELSE 0 END "
+        "WHERE org = ? AND confirmed > 0",
+        (events, events, org.key),
+    )
+
+
+def put_plan(cursor: Cursor, org: Organisation, plan: Plan, confirmed: int) -> None:
+    drop_plan(cursor, org)
+    cursor.execute(
+        "INSERT INTO retention_plans (org, days, begins_at_ns, confirmed) VALUES (?, ?, ?, ?)",
+        (org.key, *plan, confirmed),
+    )
+
+
+def drop_plan(cursor: Cursor, org: Organisation) -> None:
+    cursor.execute("DELETE FROM retention_plans WHERE org = ?", (org.key,))
+
+
+def plan_of(cursor: Cursor, org: Organisation) -> Plan | None:
+    row = cursor.execute(
+        "SELECT days, begins_at_ns FROM retention_plans WHERE org = ?", (org.key,)
+    ).fetchone()
+    return Plan(*row) if row else None
+
+
+def put_refusal(cursor: Cursor, org: Organisation, refusal: RefusedRound | None) -> None:
+    cursor.execute("DELETE FROM retention_refusals WHERE org = ?", (org.key,))
+    if refusal is not None:
+        cursor.execute(
+            "INSERT INTO retention_refusals (org, at_ns, reason) VALUES (?, ?, ?)",
+            (org.key, *refusal),
+        )
+
+
+def refusal_of(cursor: Cursor, org: Organisation) -> RefusedRound | None:
+    row = cursor.execute(
+        "SELECT at_ns, reason FROM retention_refusals WHERE org = ?", (org.key,)
+    ).fetchone()
+    return RefusedRound(*row) if row else None
+
+
+def count_refusals(cursor: Cursor) -> int:
+    """Of how many organisations the last round deleted nothing because it was refused."""
+    return only_value(cursor.execute("SELECT count(*) FROM retention_refusals"))
+
+
+def _begin_plans(cursor: Cursor, now_ns: int) -> None:
+    plans = cursor.execute(
+        "SELECT org, days, confirmed FROM retention_plans WHERE begins_at_ns <= ?", (now_ns,)
+    ).fetchall()
+    for org, days, confirmed in plans:
+        cursor.execute("DELETE FROM retention WHERE org = ?", (org,))
+        cursor.execute("DELETE FROM retention_plans WHERE org = ?", (org,))
+        cursor.execute(
+            "INSERT INTO retention (org, days, confirmed) VALUES (?, ?, ?)", (org, days, confirmed)
+        )
+
+
+def _last_round(cursor: Cursor) -> int:
+    return only_value(cursor.execute("SELECT value FROM counters WHERE name = 'retention_round'"))
+
+
+def _newest_receipt(cursor: Cursor) -> int:
+    """When the newest of the events was first received; 0 where there is none."""
+    rows = [
+        cursor.execute(
+            "SELECT created_at_ns FROM deployments ORDER BY key DESC LIMIT 1"
+        ).fetchone(),
+        cursor.execute("SELECT created_at_ns FROM failures ORDER BY key DESC LIMIT 1").fetchone(),
+    ]
+    return max((row[0] for row in rows if row), default=0)
+
+
+def _clock_problem(now_ns: int, last_ns: int) -> str:
+    days = abs(now_ns - last_ns) // DAY_NS
+    side = "after" if now_ns > last_ns else "before"
+    return (
+        f"the clock stands at {_day(now_ns)}, {days} days {side} {_day(last_ns)}, when this "
+        "store was last looked through or written to: set the clock, or, if it is right, run "
+        "theodora retention confirm-clock"
+    )
+
+
+def _day(instant_ns: int) -> str:
+    return format_rfc3339(instant_ns)[:10]
