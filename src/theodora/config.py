@@ -4,8 +4,10 @@ A flag wins over the environment, the environment over the default. A secret may
 from a file, named by THEODORA_<NAME>_FILE, and has no flag: command lines are public.
 """
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -27,12 +29,45 @@ class RateLimit(NamedTuple):
         return f"{self.requests}/{self.seconds}"
 
 
+_DIGITS = re.compile(r"[0-9]{1,12}")
+_PREFIX = re.compile(r"[A-Za-z0-9._~/-]*")
+_SHORTEST_KEY = 32
+"""As long as the API keys that the server makes; shorter ones can be guessed."""
+_MAKE_SERVE = "THEODORA_MAKE_SERVE"
+_OF_TESTS = "THEODORA_TEST_"
+
+
 def _text(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError
     return text
 
 
-def _integer(text: str) -> int:
-    return int(text)
+def _host(text: str) -> str:
+    if not _text(text) or " " in text:
+        raise ValueError(text)
+    return text
+
+
+def _key(text: str) -> str:
+    is_sendable = text.isascii() and text.isprintable() and text == text.strip()
+    if text and not (is_sendable and len(text) >= _SHORTEST_KEY):
+        raise ValueError
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class _Integer:
+    """Reads a whole number within bounds."""
+
+    least: int
+    most: int
+
+    def __call__(self, text: str) -> int:
+        number = int(text) if _DIGITS.fullmatch(text) else None
+        if number is None or not self.least <= number <= self.most:
+            raise ValueError(text)
+        return number
 
 
 def _switch(text: str) -> bool:
@@ -40,15 +75,28 @@ def _switch(text: str) -> bool:
 
 
 def _prefix(text: str) -> str:
+    if not _PREFIX.fullmatch(text):
+        raise ValueError(text)
     trimmed = text.strip("/")
     return f"/{trimmed}" if trimmed else ""
 
 
+ANYONE = "*"
+_CONSENT = "anyone-may-lie"
+
+
 def _proxies(text: str) -> tuple[str, ...]:
     proxies = tuple(proxy.strip() for proxy in text.split(",") if proxy.strip())
+    if ANYONE in proxies:
+        if sorted(proxies) != [ANYONE, _CONSENT]:
+            raise UnusableSetting(
+                f"{ANYONE} believes the address that anyone writes: name the addresses or networks "
+                "of your proxies, or, if nobody else can reach this server, write "
+                f"{ANYONE},{_CONSENT}"
+            )
+        return (ANYONE,)
     for proxy in proxies:
-        if proxies != ("*",):
-            ip_network(proxy)
+        ip_network(proxy)
     return proxies
 
 
@@ -68,13 +116,6 @@ def _duration(text: str) -> int:
     if seconds < 1:
         raise ValueError(text)
     return seconds
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError(text)
-    return number
 
 
 def _one_of(*choices: str) -> Callable[[str], str]:
@@ -113,16 +154,26 @@ class Setting:
         """The value that `text` stands for; `origin` says where it came from."""
         try:
             return self.parse(text)
+        except UnusableSetting as error:
+            raise UnusableSetting(f"{origin}: {error}") from None
         except (ValueError, KeyError):
-            shown = "the value" if self.secret else f'"{text}"'
+            # The URL of a database may hold a password.
+            is_shown = not self.secret and "database" not in self.name
+            shown = f'"{_shown(text)}"' if is_shown else "the value"
             raise UnusableSetting(f"{origin}: {shown} must be {self.form}") from None
 
 
 _LIMIT_FORM = "requests/seconds, for example 6000/60"
 
 SETTINGS: tuple[Setting, ...] = (
-    Setting("host", _text, "an address", "127.0.0.1", "Address to listen on."),
-    Setting("port", _integer, "a number", "8080", "Port to listen on; 0 takes a free one."),
+    Setting("host", _host, "an address", "127.0.0.1", "Address to listen on."),
+    Setting(
+        "port",
+        _Integer(0, 65535),
+        "a whole number from 0 to 65,535",
+        "8080",
+        "Port to listen on; 0 takes a free one.",
+    ),
     Setting(
         "database",
         _text,
@@ -140,8 +191,8 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "workers",
-        _integer,
-        "a number",
+        _Integer(1, 256),
+        "a whole number from 1 to 256",
         "1",
         "Processes that serve together, on PostgreSQL alone; each counts requests and failed "
         "sign-ins for its limits by itself.",
@@ -171,7 +222,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "trusted_proxies",
         _proxies,
-        "addresses or networks with commas between them, or *",
+        f"addresses or networks with commas between them, or {ANYONE},{_CONSENT}",
         "",
         "Proxies whose X-Forwarded-For and X-Forwarded-Proto are believed.",
     ),
@@ -212,15 +263,15 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "session_idle_minutes",
-        _integer,
-        "a number",
+        _Integer(1, 525600),
+        "a whole number from 1 to 525,600",
         "720",
         "How long you stay signed in to the dashboard without a request.",
     ),
     Setting(
         "session_max_hours",
-        _integer,
-        "a number",
+        _Integer(1, 87600),
+        "a whole number from 1 to 87,600",
         "168",
         "How long you stay signed in to the dashboard in total.",
     ),
@@ -233,8 +284,8 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "git_fetch_minutes",
-        _integer,
-        "a number",
+        _Integer(0, 525600),
+        "a whole number from 0 to 525,600",
         "15",
         "How often mirrored repositories are fetched; 0: only on demand, or by command.",
     ),
@@ -268,112 +319,118 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "backup_keep",
-        _positive,
-        "a number above 0",
+        _Integer(1, 100_000),
+        "a whole number from 1 to 100,000",
         "14",
         "How many backups it keeps there; it removes the oldest.",
     ),
     Setting(
         "deletion_delay_hours",
-        _integer,
-        "a number",
+        _Integer(0, 8760),
+        "a whole number from 0 to 8,760",
         "24",
         "How long a shorter retention can be taken back before it begins.",
     ),
     Setting(
         "retention_max_percent",
-        _integer,
-        "a number",
+        _Integer(1, 100),
+        "a whole number from 1 to 100",
         "10",
         "Largest share of an organisation's events that one round of retention deletes without a "
         "confirmation.",
     ),
     Setting(
         "retention_clock_days",
-        _integer,
-        "a number",
+        _Integer(1, 36500),
+        "a whole number from 1 to 36,500",
         "30",
         "How far the clock may stand from the last round of retention.",
     ),
     Setting(
         "metrics_memory_mib",
-        _integer,
-        "a number",
+        _Integer(0, 1048576),
+        "a whole number from 0 to 1,048,576",
         "512",
         "Memory for events that metrics are computed from, in MiB for each process; a million "
         "deployments take about 100.",
     ),
     Setting(
         "prometheus_groups",
-        _integer,
-        "a number",
+        _Integer(1, 1000000),
+        "a whole number from 1 to 1,000,000",
         "500",
         "Most services and environments in one scrape of /metrics/dora.",
     ),
     Setting(
         "max_connections",
-        _integer,
-        "a number",
+        _Integer(1, 1000000),
+        "a whole number from 1 to 1,000,000",
         "4096",
         "Connections at one time, for each process. One more takes the place of the one that has "
         "waited for longest, and is turned away only where all are being served.",
     ),
     Setting(
         "max_connections_per_address",
-        _integer,
-        "a number",
+        _Integer(1, 1000000),
+        "a whole number from 1 to 1,000,000",
         "1024",
         "The same for one address (of IPv6: one /64), but for trusted proxies.",
     ),
     Setting(
         "max_header_bytes",
-        _integer,
-        "a number",
+        _Integer(1024, 16777216),
+        "a whole number from 1,024 to 16,777,216",
         "65536",
         "Longest request line and headers together; longer ones are answered 431 or 414.",
     ),
     Setting(
         "header_seconds",
-        _integer,
-        "a number",
+        _Integer(1, 86400),
+        "a whole number from 1 to 86,400",
         "15",
         "How long a request's line and headers may take, from the start of a connection or from "
         "their first byte.",
     ),
     Setting(
         "idle_seconds",
-        _integer,
-        "a number",
+        _Integer(1, 86400),
+        "a whole number from 1 to 86,400",
         "65",
         "How long a connection may wait for its next request; longer than a proxy before it does.",
     ),
     Setting(
         "stall_seconds",
-        _integer,
-        "a number",
+        _Integer(1, 86400),
+        "a whole number from 1 to 86,400",
         "30",
         "How long a client may be slower than min_bytes_per_second at sending a body, or at "
         "reading an answer.",
     ),
     Setting(
         "min_bytes_per_second",
-        _integer,
-        "a number",
+        _Integer(0, 1000000000),
+        "a whole number from 0 to 1,000,000,000",
         "500",
         "What a client has to send or read in a second, on an average of stall_seconds.",
     ),
-    Setting("max_json_bytes", _integer, "a number", "5242880", "Longest JSON body, decompressed."),
+    Setting(
+        "max_json_bytes",
+        _Integer(1, 1073741824),
+        "a whole number from 1 to 1,073,741,824",
+        "5242880",
+        "Longest JSON body, decompressed.",
+    ),
     Setting(
         "max_multipart_bytes",
-        _integer,
-        "a number",
+        _Integer(1, 1073741824),
+        "a whole number from 1 to 1,073,741,824",
         "67108864",
         "Longest multipart body, decompressed.",
     ),
     Setting(
         "upload_threads",
-        _integer,
-        "a number",
+        _Integer(1, 64),
+        "a whole number from 1 to 64",
         "2",
         "Uploads of commits that are worked on at one time, for each process.",
     ),
@@ -400,16 +457,16 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "bootstrap_api_key",
-        _text,
-        "a key",
+        _key,
+        "a key of at least 32 ASCII characters",
         "",
         "An API key to make if there is none like it, with every permission.",
         secret=True,
     ),
     Setting(
         "bootstrap_app_key",
-        _text,
-        "a key",
+        _key,
+        "a key of at least 32 ASCII characters",
         "",
         "An application key to make if there is none like it, with every permission.",
         secret=True,
@@ -470,9 +527,43 @@ class Config:
 def load(environment: Mapping[str, str], flags: Mapping[str, str | None]) -> Config:
     """Every setting from flags, the environment or its default.
 
-    `flags` maps setting names to texts. Raises `UnusableSetting`, naming the place.
+    `flags` maps setting names to texts. Raises `UnusableSetting`, with a line for each problem.
     """
-    return Config(**{setting.name: _value(setting, environment, flags) for setting in SETTINGS})
+    values: dict[str, Any] = {}
+    problems: list[str] = []
+    for setting in SETTINGS:
+        try:
+            values[setting.name] = _value(setting, environment, flags)
+        except UnusableSetting as error:
+            problems.append(str(error))
+    if problems:
+        raise UnusableSetting("\n".join(problems))
+    return Config(**values)
+
+
+def check_names(environment: Mapping[str, str]) -> None:
+    """Raises `UnusableSetting` for variables that look like settings and are none."""
+    known = {setting.variable for setting in SETTINGS} | {_MAKE_SERVE}
+    known |= {f"{setting.variable}_FILE" for setting in SETTINGS if setting.secret}
+    unknown = [
+        name
+        for name in sorted(environment)
+        if name.startswith("THEODORA_") and name not in known and not name.startswith(_OF_TESTS)
+    ]
+    if unknown:
+        raise UnusableSetting("\n".join(_unknown(name, known) for name in unknown))
+
+
+def _unknown(name: str, known: Iterable[str]) -> str:
+    alike = get_close_matches(name, known, n=1, cutoff=0.8)
+    meant = f" (did you mean {alike[0]}?)" if alike else "; see docs/settings.md"
+    return f"{_shown(name)}: there is no such setting{meant}"
+
+
+def _shown(text: str) -> str:
+    """A value in a message: on one line, and not too long."""
+    clean = "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
+    return clean if len(clean) <= 100 else clean[:99] + "…"
 
 
 def _value(
@@ -492,5 +583,6 @@ def _value(
 def _file_text(path: str, origin: str) -> str:
     try:
         return Path(path).read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise UnusableSetting(f"{origin}: cannot read {path}: {error.strerror}") from error
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
+        raise UnusableSetting(f"{origin}: cannot read {_shown(path)}: {reason}") from error

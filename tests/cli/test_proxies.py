@@ -35,7 +35,26 @@ def test_without_trusted_proxies_nobody_is_believed(tmp_path: Path) -> None:
         assert remaining(server, "192.0.2.2") == 598
 
 
-@pytest.mark.parametrize("text", ["proxy.example.org", "10.0.0.0/33", "10.0.0.1, *"])
+def test_of_several_addresses_the_last_that_no_proxy_has_counts(tmp_path: Path) -> None:
+    """What stands before it, the client may have written."""
+    limit = {"THEODORA_RATE_LIMIT_UNAUTHENTICATED": "600/86400"}
+    with serving.serving(tmp_path, "--trusted-proxies", "127.0.0.1", environment=limit) as server:
+        assert remaining(server, "192.0.2.1") == 599
+        assert remaining(server, "203.0.113.1, 192.0.2.1") == 598
+        assert remaining(server, "127.0.0.1, 203.0.113.2, 192.0.2.1, 127.0.0.1") == 597
+
+
+def test_where_everybody_is_trusted_the_nearest_proxy_is_believed(tmp_path: Path) -> None:
+    limit = {"THEODORA_RATE_LIMIT_UNAUTHENTICATED": "600/86400"}
+    flags = ("--trusted-proxies", "*,anyone-may-lie")
+    with serving.serving(tmp_path, *flags, environment=limit) as server:
+        assert remaining(server, "192.0.2.1") == 599
+        assert remaining(server, "203.0.113.1, 192.0.2.1") == 598
+        assert remaining(server, "203.0.113.2,192.0.2.1") == 597
+        assert remaining(server, "192.0.2.3") == 599
+
+
+@pytest.mark.parametrize("text", ["proxy.example.org", "10.0.0.0/33", "10.0.0.1, x"])
 def test_what_is_no_address_is_refused(tmp_path: Path, text: str) -> None:
     done = CliRunner().invoke(main, ["serve", "--trusted-proxies", text])
 

@@ -78,13 +78,14 @@ def test_a_database_of_a_newer_version_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (("--port", "many"), '--port: "many" must be a number'),
+        (("--port", "many"), '--port: "many" must be a whole number from 0 to 65,535'),
+        (("--workers", "-1"), '--workers: "-1" must be a whole number from 1 to 256'),
         (("--timestamps", "both"), '--timestamps: "both" must be one of auto unix_ns rfc3339'),
         (
             ("--rate-limit-dora-read", "3"),
             '--rate-limit-dora-read: "3" must be requests/seconds, for example 6000/60',
         ),
-        (("--database", "postgres://x"), "must have the form sqlite:///"),
+        (("--database", "mysql://x"), "must have the form sqlite:///"),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_named(

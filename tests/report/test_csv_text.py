@@ -30,7 +30,31 @@ def test_every_text_and_number_comes_back(rows: list[tuple[str, float, str]]):
 
 
 def _safe(text: str) -> str:
+    for separator in ",;|\t\r\n":
+        pieces = text.split(separator)
+        text = separator.join(
+            [pieces[0], *(f"'{each}" if _acts(each) else each for each in pieces[1:])]
+        )
     return f"'{text}" if text.startswith(FORMULA) else text
+
+
+def _acts(piece: str) -> bool:
+    return piece.lstrip().lstrip("\"'").lstrip().startswith(("=", "+", "-", "@"))
+
+
+SEPARATORS = (",", ";", "|", "\t", "\r", "\n")
+
+
+@pytest.mark.parametrize("separator", SEPARATORS)
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", " =", '"=', ' "=', "'="])
+def test_no_text_holds_a_formula_after_a_separator(separator: str, start: str):
+    (_, (cell,)) = read(csv_bytes(("a",), [(f"web{separator}{start}1+1",)]))
+    assert f"web{separator}'{start}1+1" == cell.removeprefix("'")
+
+
+def test_separators_without_a_formula_stay_as_they_are():
+    (_, (cell,)) = read(csv_bytes(("a",), [("web, api; a-b 1+1|x=y",)]))
+    assert cell == "web, api; a-b 1+1|x=y"
 
 
 @given(texts)

@@ -22,6 +22,7 @@ from theodora.cli.retention import retention
 from theodora.cli.search import search
 from theodora.cli.serve import serve
 from theodora.cli.settings import settings
+from theodora.cli.terminal import safe_lines
 from theodora.cli.tls import tls
 from theodora.cli.verdict import verdict
 from theodora.errors import TheodoraError
@@ -34,7 +35,7 @@ class _Plain(click.Group):
         try:
             return super().invoke(ctx)
         except TheodoraError as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(safe_lines(str(error))) from error
 
 
 @click.group(cls=_Plain, context_settings={"help_option_names": ["-h", "--help"]})

@@ -8,6 +8,7 @@ import msgspec
 
 from theodora.cli.options import organisation_option, setting_options
 from theodora.cli.stores import existing_store
+from theodora.cli.terminal import json_text
 from theodora.dora.derivation.explanation import (
     CommitExplained,
     Explanation,
@@ -20,6 +21,7 @@ from theodora.dora.derivation.explanation import (
 from theodora.dora.derivation.explanation import (
     explain as explain_derived,
 )
+from theodora.report.wording import visible
 
 _SHOWN_COMMITS = 50
 
@@ -46,9 +48,9 @@ def explain(id_: str, format_: str, org: str, **flags: str | None) -> None:
         found = store.derivations.explain(store.keys.organisation(org), id_)
     explanation = explain_derived(found.derived, found.preceding, found.repository, found.settings)
     if format_ == "json":
-        click.echo(msgspec.json.format(msgspec.json.encode(explanation)))
+        click.echo(json_text(explanation))
     else:
-        click.echo("\n".join(_lines(explanation)))
+        click.echo("\n".join(map(visible, _lines(explanation))))
 
 
 def _lines(explained: Explanation) -> Iterator[str]:

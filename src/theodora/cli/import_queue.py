@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 
 import click
 
+from theodora.cli.terminal import safe_lines
 from theodora.dora import Commit, PullRequest
 from theodora.events import Deployment, Failure
 from theodora.storage import Organisation, OverrideRecord, Store, Upserted
@@ -51,7 +52,7 @@ class Intake(Generic[T]):
         """Count a rejection and show its message; of many, only the first."""
         self._outcomes["rejected"] += 1
         if self.kept_out <= _SHOWN:
-            click.echo(message, err=True)
+            click.echo(safe_lines(message), err=True)
         elif self.kept_out == _SHOWN + 1:
             click.echo("more lines were rejected; not shown", err=True)
 

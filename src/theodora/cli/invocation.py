@@ -14,7 +14,7 @@ from theodora.report.invocation import HTTPS_FLAGS, Invocation
 
 _NAME = "theodora"
 _EXAMPLE = re.compile(rf"^(\s+){_NAME} (?=[a-zA-Z])", re.MULTILINE)
-_PASSWORD_OF_USER = re.compile(r"(//[^:@/?]*):[^@/?]*@")
+_PASSWORD_OF_USER = re.compile(r"(//[^:@/?]*):.*@")
 _PASSWORD_IN_QUERY = re.compile(r"(?<=[?&])(ssl)?password=[^&]*&?")
 
 

@@ -8,7 +8,9 @@ import msgspec
 import structlog
 from structlog.typing import EventDict
 
+from theodora.cli.terminal import safe_json, safe_lines
 from theodora.config import Config
+from theodora.report.wording import visible
 from theodora.web.http.observe import request_id_of_task
 
 
@@ -22,7 +24,11 @@ def configure_logs(config: Config) -> None:
         structlog.processors.TimeStamper(fmt="iso"),
     ]
     renderer: list[Any] = (
-        [structlog.dev.ConsoleRenderer()]
+        [
+            structlog.processors.format_exc_info,
+            _without_controls,
+            structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+        ]
         if as_text
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(_json)]
     )
@@ -49,5 +55,13 @@ def _add_request_id(_: object, __: str, line: EventDict) -> EventDict:
     return line
 
 
+def _without_controls(_: object, __: str, line: EventDict) -> EventDict:
+    """Has no text of others end a line or act on the terminal."""
+    for name, value in line.items():
+        if isinstance(value, str):
+            line[name] = safe_lines(value) if name == "exception" else visible(value)
+    return line
+
+
 def _json(line: dict[str, Any], **_: object) -> str:
-    return msgspec.json.encode(line, enc_hook=str).decode()
+    return safe_json(msgspec.json.encode(line, enc_hook=str))

@@ -11,6 +11,7 @@ from theodora.config import Config
 from theodora.errors import TheodoraError
 from theodora.events import format_rfc3339, repository_id
 from theodora.git import MirrorStore, protocol_of
+from theodora.report.wording import visible
 from theodora.sources.mirroring import Mirroring
 from theodora.storage import Mirror, Store
 
@@ -48,7 +49,7 @@ def list_(org: str, **flags: str | None) -> None:
     with existing_store(flags) as store:
         for mirror in store.mirrors.everything():
             if mirror.organisation.name == org:
-                click.echo(_line(mirror))
+                click.echo(visible(_line(mirror)))
 
 
 @repositories.command()

@@ -10,6 +10,7 @@ from theodora.cli.options import organisation_option, setting_options
 from theodora.cli.queries import read_query
 from theodora.cli.stores import existing_store
 from theodora.cli.tables import aligned
+from theodora.cli.terminal import safe_json
 from theodora.errors import Invalid, Problem
 from theodora.events import Deployment, Failure, nanoseconds_from_rfc3339
 from theodora.events.document import TimestampForm
@@ -146,7 +147,7 @@ def _lines(path: Path, kind: Kind) -> Iterator[Event]:
 
 def _write_json(events: Iterable[Event], _: Kind) -> None:
     for event in events:
-        click.echo(encode_resource(event, TimestampForm.RFC3339))
+        click.echo(safe_json(encode_resource(event, TimestampForm.RFC3339)))
 
 
 def _write_csv(events: Iterable[Event], kind: Kind) -> None:

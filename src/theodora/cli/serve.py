@@ -1,5 +1,6 @@
 """`theodora serve`: start the server."""
 
+import os
 import signal
 import socket
 import ssl
@@ -19,7 +20,7 @@ from theodora.cli.invocation import invocation, serve_again
 from theodora.cli.logs import configure_logs
 from theodora.cli.options import config_from, setting_options
 from theodora.cli.workers import Workers
-from theodora.config import Config
+from theodora.config import Config, check_names
 from theodora.errors import UnusableSetting
 from theodora.report.invocation import Invocation, datadog_site
 from theodora.storage.access.keys import KeyKind
@@ -68,6 +69,7 @@ def serve(demo: bool, **flags: str | None) -> None:
     key and prints the keys, once. SIGTERM stops the server after it has finished what it
     accepted.
     """
+    check_names(os.environ)
     config = config_from(flags)
     configure_logs(config)
     _check_tls(config)
@@ -139,8 +141,6 @@ def _end_well_when_asked() -> None:
 
 def _check_workers(config: Config) -> None:
     """Raises `UnusableSetting` where several processes would gain nothing."""
-    if config.workers < 1:
-        raise UnusableSetting("workers must be at least 1")
     if config.workers > 1 and not is_postgresql(config.database):
         raise UnusableSetting(
             "a SQLite file is served by one process: a second one gains nothing; "

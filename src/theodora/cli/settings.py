@@ -4,14 +4,15 @@ from collections.abc import Collection
 from typing import IO
 
 import click
-import msgspec
 
 from theodora.cli.options import organisation_option, setting_options
 from theodora.cli.stores import existing_store
 from theodora.cli.tables import aligned
+from theodora.cli.terminal import json_text
 from theodora.dora.derivation.settings_input import read_settings
 from theodora.errors import NotFound
 from theodora.events import Deployment, match_key, repository_id
+from theodora.report.wording import visible
 from theodora.storage.derivation.run import Preview
 from theodora.storage.facts.settings import Given, KnownService, merged
 from theodora.web.api.wire import decode_body
@@ -49,7 +50,7 @@ def show(service: str, org: str, **flags: str | None) -> None:
             "given": store.settings.given(org_, service),
             "effective": store.settings.effective(org_, service),
         }
-    click.echo(msgspec.json.format(msgspec.json.encode(shown)))
+    click.echo(json_text(shown))
 
 
 @settings.command("set")
@@ -185,7 +186,8 @@ def _show(found: Preview) -> None:
         f"(now {found.failed_now:,}); {len(found.differing):,} would differ"
     )
     for now, then in found.differing[:_SHOWN]:
-        click.echo(f"  {now.id} {now.service} {now.version or ''}: {_said(now)} -> {_said(then)}")
+        named = visible(f"{now.id} {now.service} {now.version or ''}")
+        click.echo(f"  {named}: {_said(now)} -> {_said(then)}")
     more = len(found.differing) - _SHOWN
     if more > 0:
         click.echo(f"  ... and {more:,} more")

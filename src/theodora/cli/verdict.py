@@ -6,10 +6,10 @@ from concurrent.futures import Future
 from typing import Any, cast
 
 import click
-import msgspec
 
 from theodora.cli.options import organisation_option, setting_options
 from theodora.cli.stores import existing_store
+from theodora.cli.terminal import json_text
 from theodora.events import RemediationType
 from theodora.events.values import REMEDIATION_TYPES
 from theodora.storage import Organisation, OverrideAuthor, OverrideValues, Store
@@ -74,7 +74,7 @@ def verdict(
         if written:
             written.result()
         shown = override_attributes(store.verdicts.get(organisation, id_))
-    click.echo(msgspec.json.format(msgspec.json.encode(shown)))
+    click.echo(json_text(shown))
 
 
 def _write(

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 
@@ -11,6 +12,8 @@ Cell = str | int | float | bool | None
 
 _ROWS_A_CHUNK = 500
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+_SPLIT_FORMULA = re.compile(r"""([,;|\t\r\n])(?=[\s"']*[=+\-@])""")
+"""A separator with a formula after it, quoted or not."""
 
 
 def csv_bytes(head: Sequence[str], rows: Iterable[Sequence[Cell]]) -> bytes:
@@ -22,7 +25,8 @@ def csv_chunks(head: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Iterator[
     """The same, some rows at a time.
 
     Numbers are written as JSON writes them, to the last digit; what is not known is an empty
-    cell. A text that a spreadsheet would take for a formula gets an apostrophe before it.
+    cell. What a spreadsheet would take for a formula gets an apostrophe before it, also after a
+    separator within a text: spreadsheets of other languages split at those.
     """
     written = chain((head,), rows)
     while some := list(islice(written, _ROWS_A_CHUNK)):
@@ -35,5 +39,6 @@ def _written(cell: Cell) -> str:
     if cell is None:
         return ""
     if isinstance(cell, str):
-        return f"'{cell}" if cell.startswith(_FORMULA) else cell
+        text = _SPLIT_FORMULA.sub(r"\1'", cell)
+        return f"'{text}" if text.startswith(_FORMULA) else text
     return msgspec.json.encode(cell).decode()

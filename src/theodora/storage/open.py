@@ -13,7 +13,8 @@ from theodora.storage.engine.migrate import Migration
 from theodora.storage.engine.sqlite.database import SqliteDatabase, migrate_file
 
 _SQLITE = "sqlite:///"
-_POSTGRESQL = "postgresql://"
+_POSTGRESQL = ("postgresql://", "postgres://")
+"""The second is what hosting services hand out."""
 
 
 def open_database(
@@ -118,8 +119,9 @@ def sqlite_path(url: str) -> Path:
     """The file behind `sqlite:///relative.db` or `sqlite:////absolute.db`."""
     path = url.removeprefix(_SQLITE)
     if path in {url, ""}:
+        # Not shown: it may hold the password of another kind of database.
         raise UnusableSetting(
-            f'database "{url}" must have the form sqlite:///relative.db, '
-            "sqlite:////absolute.db or postgresql://user@host/name"
+            "database must have the form sqlite:///relative.db, sqlite:////absolute.db or "
+            "postgresql://user@host/name"
         )
     return Path(path)

@@ -1,5 +1,7 @@
 """Migrations: in order, once, wholly or not at all; and databases that are refused."""
 
+import os
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -132,6 +134,28 @@ def test_a_folder_that_is_missing_is_made(tmp_path: Path) -> None:
     with Store(f"sqlite:///{path}") as store:
         store.check()
     assert path.exists()
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o000])
+def test_only_its_owner_can_read_a_new_file_and_the_logs_beside_it(
+    tmp_path: Path, umask: int
+) -> None:
+    path = tmp_path / "theodora.db"
+    former = os.umask(umask)
+    try:
+        with Store(f"sqlite:///{path}") as store:
+            store.keys.ensure_organisation("default", 1).result()
+            modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in tmp_path.iterdir()}
+    finally:
+        os.umask(former)
+    names = ("theodora.db", "theodora.db-shm", "theodora.db-wal")
+    assert modes == dict.fromkeys(names, 0o600)
+
+
+def test_the_password_of_another_kind_of_database_is_not_shown() -> None:
+    with pytest.raises(UnusableSetting) as refused:
+        sqlite_path("mysql://user:secret@host/name")
+    assert "secret" not in str(refused.value)
 
 
 @pytest.mark.parametrize(

@@ -214,7 +214,10 @@ def test_a_revoked_key_opens_nothing(tenant: Tenant, kind: str) -> None:
 
 # Bootstrap keys
 
-BOOTSTRAP = {"bootstrap_api_key": "our own key!", "bootstrap_app_key": "our own application key!"}
+BOOTSTRAP = {
+    "bootstrap_api_key": "our own key, of 32 characters or more!",
+    "bootstrap_app_key": "our own application key, as long at least!",
+}
 BOOTSTRAP_HEADERS = {
     "DD-API-KEY": BOOTSTRAP["bootstrap_api_key"],
     "DD-APPLICATION-KEY": BOOTSTRAP["bootstrap_app_key"],

@@ -10,8 +10,10 @@ from typing import Any, cast
 import structlog
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from theodora.web.connections.early import EarlyAnswers
+from theodora.web.connections.forwarded import NearestForwarded
 from theodora.web.connections.gate import Gate
 from theodora.web.connections.limits import Alarm, Limits
 from theodora.web.connections.places import Place, Places
@@ -49,7 +51,7 @@ class Server(uvicorn.Server):
     ) -> None:
         super().__init__(
             uvicorn.Config(
-                EarlyAnswers(application),
+                _behind_proxies(EarlyAnswers(application), options.trusted_proxies),
                 loop="uvloop",
                 http="httptools",
                 ws="none",
@@ -57,8 +59,7 @@ class Server(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                proxy_headers=bool(options.trusted_proxies),
-                forwarded_allow_ips=list(options.trusted_proxies),
+                proxy_headers=False,
                 ssl_certfile=options.tls_cert or None,
                 ssl_keyfile=options.tls_key or None,
                 timeout_graceful_shutdown=options.grace_seconds,
@@ -101,6 +102,14 @@ class Server(uvicorn.Server):
             alarm=self._alarm,
             place=place,
         )
+
+
+def _behind_proxies(application: ASGIApp, proxies: tuple[str, ...]) -> ASGIApp:
+    """The application, told of the addresses that these proxies have seen."""
+    if not proxies:
+        return application
+    believing = cast("ASGIApp", ProxyHeadersMiddleware(cast("Any", application), list(proxies)))
+    return NearestForwarded(believing) if proxies == ("*",) else believing
 
 
 def most_connections(wanted: int) -> int:

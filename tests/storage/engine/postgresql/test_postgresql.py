@@ -136,6 +136,29 @@ def test_a_url_that_cannot_be_read_is_refused_without_being_shown():
     assert "secret" not in str(refused.value)
 
 
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "{}://u:se/cret@host/name",
+        "{}://u:12/cret@host/name",
+        "{}://u:se@cret@host/name",
+        "{}://u:cret%zz@host/name",
+        "{}://u:cret@host:port/name",
+    ],
+)
+def test_a_password_with_special_characters_is_refused_without_being_shown(scheme: str, url: str):
+    with pytest.raises(UnusableSetting, match="percent-encoded") as refused:
+        migrate_database(url.format(scheme))
+    assert "cret" not in str(refused.value)
+
+
+def test_the_other_name_of_the_scheme_will_do(url: str):
+    assert url.startswith("postgresql://")
+    with Store(url.replace("postgresql://", "postgres://")) as store:
+        assert store.keys.ensure_organisation("default", 1).result().name == "default"
+
+
 @pytest.mark.skipif(not OLDEST.exists(), reason="PostgreSQL 15 is not installed here")
 def test_the_oldest_version_will_do():
     with postgresql(OLDEST) as server, Store(server.url()) as store:

@@ -1,5 +1,6 @@
 """Connections to PostgreSQL, and the one door where the driver's errors become ours."""
 
+import re
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
@@ -15,6 +16,12 @@ from theodora.storage.engine.cursor import Row
 
 _CONNECT_SECONDS = 5
 _PREPARED = 500
+
+_FORM = (
+    "database must have the form postgresql://user@host:port/name?sslmode=verify-full, with what "
+    "is special in a password (/ @ : ? # %) percent-encoded"
+)
+_PORTS = re.compile(r"[0-9,]*")
 
 SESSION: dict[str, str] = {
     # The store chooses the way to an event itself, by counting: it names tables in the order in
@@ -64,10 +71,14 @@ def parameters(url: str, **session: str) -> dict[str, Any]:
     try:
         given = conninfo_to_dict(url)
     except psycopg.ProgrammingError as error:
-        raise UnusableSetting(
-            "database must have the form postgresql://user@host:port/name?sslmode=verify-full, "
-            f"with what is special percent-encoded: {str(error).splitlines()[0]}"
-        ) from None
+        reason = str(error).splitlines()[0]
+        is_shown = reason.startswith("invalid URI query parameter")
+        raise UnusableSetting(f"{_FORM}: {reason}" if is_shown else _FORM) from None
+    # Of a password with one of these in it, a part would be taken for a port, a host or a name.
+    if not _PORTS.fullmatch(str(given.get("port", ""))) or any(
+        "@" in str(given.get(name, "")) for name in ("host", "dbname")
+    ):
+        raise UnusableSetting(_FORM)
     options = [f"-c {name}={value}" for name, value in {**SESSION, **session}.items()]
     return {
         "connect_timeout": _CONNECT_SECONDS,

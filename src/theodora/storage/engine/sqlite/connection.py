@@ -5,8 +5,9 @@ libraries in one process unlink each other's live write-ahead log, and acknowled
 with it.
 """
 
+import os
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import apsw
@@ -32,6 +33,7 @@ class _Cursor(apsw.Cursor):
 def connect_writer(path: Path) -> apsw.Connection:
     """The connection that writes; makes the file, and the folder it lies in, if need be."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    _make_private(path)
     with driver_errors(path):
         connection = apsw.Connection(str(path))
         connection.set_busy_timeout(_BUSY_TIMEOUT_MS)
@@ -44,6 +46,15 @@ def connect_writer(path: Path) -> apsw.Connection:
         connection.pragma("cache_size", -_CACHE_KIB["writer"])
         connection.pragma("wal_autocheckpoint", 4_000)
         return _prepared(connection)
+
+
+def _make_private(path: Path) -> None:
+    """Makes a file that only its owner can read; SQLite gives the log beside it the same mode.
+
+    What else is wrong with the path SQLite says.
+    """
+    with suppress(OSError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
 def connect_reader(path: Path) -> apsw.Connection:

@@ -1,0 +1,26 @@
+"""Texts of others, printed so that none of their characters acts on a terminal."""
+
+import re
+
+import msgspec
+
+from theodora.report.wording import TURNING, visible
+
+_RAW_IN_JSON = re.compile(f"[\x7f-\x9f{TURNING}]")
+"""What acts although JSON need not escape it."""
+
+
+def safe_lines(text: str) -> str:
+    """The text with pictures in the place of control characters, but for the ends of lines."""
+    return "\n".join(map(visible, text.split("\n")))
+
+
+def safe_json(encoded: bytes | str) -> str:
+    """JSON with escapes in the place of control characters."""
+    text = encoded if isinstance(encoded, str) else encoded.decode()
+    return _RAW_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def json_text(value: object) -> str:
+    """A value as JSON in lines, for people to read."""
+    return safe_json(msgspec.json.format(msgspec.json.encode(value)))

@@ -1,0 +1,28 @@
+"""What proxies say of clients, where every proxy is trusted."""
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+_FORWARDED_FOR = b"x-forwarded-for"
+
+
+class NearestForwarded:
+    """ASGI middleware: leaves of `X-Forwarded-For` the address that the nearest proxy wrote.
+
+    Each proxy adds one at the end. What stands before may have been written by the client.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            scope = {**scope, "headers": _nearest(scope["headers"])}
+        await self._app(scope, receive, send)
+
+
+def _nearest(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    values = [value for name, value in headers if name == _FORWARDED_FOR]
+    others = [(name, value) for name, value in headers if name != _FORWARDED_FOR]
+    if not values:
+        return others
+    return [*others, (_FORWARDED_FOR, values[-1].rpartition(b",")[2].strip())]
