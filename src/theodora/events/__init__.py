@@ -1,4 +1,4 @@
-"""Events as frozen values: what a deployment and a failure are, whatever they came in."""
+"""Deployments and failures as frozen values."""
 
 from theodora.events.repository import MatchKeys, match_key, repository_id, without_credentials
 from theodora.events.timestamps import (

@@ -1,4 +1,4 @@
-"""What a person did with AI coding tools on a day, as it is reported: one value a tool.
+"""The use of AI coding tools by one person on one day, a value for each tool.
 
 Datadog docs, "Send AI impact user activity": addresses are compared without regard to case,
 known tools have one name each, other names become snake_case, models are in lower case.
@@ -22,10 +22,10 @@ KNOWN_TOOLS = {
     "copilot": "copilot",
     "githubcopilot": "copilot",
 }
-"""Names of tools by what is left of the ways to write them: letters and digits in lower case."""
+"""Names of tools, by their letters and digits in lower case."""
 
 ACTIVITY_MEMBERS: Members = dict.fromkeys(("user_email", "day", "is_active", "tools", "models"))
-"""What `read_user_activity` looks at."""
+"""The members that `read_user_activity` reads."""
 
 _EMAIL = re.compile(r"[^\s@\x00-\x1f\x7f]{1,64}@[^\s@\x00-\x1f\x7f]{1,255}")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
@@ -33,7 +33,7 @@ _WORD = re.compile(r"[^\W_]+")
 
 
 class UserActivity(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether someone used one tool on one day; the first three members tell them apart."""
+    """Whether someone used one tool on one day, identified by the first three members."""
 
     user_email: str
     """In lower case."""
@@ -115,7 +115,7 @@ def _boolean(attributes: JsonObject, name: str, problems: list[Problem]) -> bool
 def _texts(
     attributes: JsonObject, name: str, problems: list[Problem], *, required: bool = False
 ) -> list[str] | None:
-    """An array's strings without the white space around them; None where they cannot be had."""
+    """The strings of an array without surrounding white space; None for a wrong type."""
     values = attributes.get(name)
     if values is None:
         if required:

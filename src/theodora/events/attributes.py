@@ -1,4 +1,4 @@
-"""Reads events from their documents: the attributes of the API's JSON, checked by rules.
+"""The reader of event documents: attributes of the API's JSON, validated by rules.
 
 Every rule that one pass can check is checked and every problem is listed, in the order of
 `Rule`: a caller fixes a document once, not problem by problem.
@@ -49,21 +49,21 @@ _COMMON: Members = {
     "git": _GIT,
 }
 DEPLOYMENT_MEMBERS: Members = {**_COMMON, **dict.fromkeys(text.name for text in DEPLOYMENT_TEXTS)}
-"""What `read_deployment` looks at."""
+"""The members that `read_deployment` reads."""
 FAILURE_MEMBERS: Members = {
     **_COMMON,
     **dict.fromkeys(("services", *(text.name for text in FAILURE_TEXTS))),
 }
-"""What `read_failure` looks at."""
+"""The members that `read_failure` reads."""
 
 IMPORTED_PERIODS: Members = {"periods": dict.fromkeys(("started_at", "finished_at"))}
-"""What `read_failure` looks at besides, if the failure is imported."""
+"""Members that `read_failure` also reads from imported failures."""
 
 _UNITS = "seconds, milliseconds, microseconds or nanoseconds"
 
 
 class Rule(IntEnum):
-    """What a document may break, in the order in which problems are listed."""
+    """The rules for documents, in the order in which problems are listed."""
 
     SERVICE = auto()
     TIME_TYPE = auto()
@@ -161,7 +161,7 @@ def shortened(text: str) -> str:
 
 
 class _Reader:
-    """Reads the parts of one document and gathers what is wrong with them."""
+    """Reads the parts of one document and collects its problems."""
 
     def __init__(self, attributes: JsonObject, *, imported: bool) -> None:
         self._attributes = attributes
@@ -317,7 +317,7 @@ class _Reader:
         return tuple(dict.fromkeys(service for _, service in services))
 
     def _is_given(self, name: str) -> bool:
-        """Whether there is a value, be it of the wrong type; blank text is none."""
+        """Whether there is a value, even one of the wrong type; blank text counts as absent."""
         value = self._attributes.get(name)
         return bool(value.strip()) if isinstance(value, str) else value is not None
 

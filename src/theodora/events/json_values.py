@@ -1,4 +1,4 @@
-"""JSON values as they are after decoding: names of types, and integers read exactly."""
+"""Decoded JSON values: type names and exact integers."""
 
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
@@ -22,7 +22,7 @@ _BEYOND_INT64 = 10**30
 
 
 def type_name(value: JsonValue) -> str:
-    """What JSON calls the type of `value`."""
+    """The JSON name of the type of `value`."""
     return next(name for types, name in _TYPE_NAMES if isinstance(value, types))
 
 

@@ -1,4 +1,4 @@
-"""Members of documents that no reader looks at, such as a misspelt name or one in a wrong place."""
+"""Unknown members of documents, such as a misspelt or misplaced name."""
 
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches

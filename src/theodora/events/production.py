@@ -1,4 +1,4 @@
-"""Production environments: which these are, unless settings name others."""
+"""The default production environments."""
 
 from collections.abc import Collection
 

@@ -23,7 +23,7 @@ _INNER_URL = re.compile(
 )
 """A URL after something else, such as `scm:git:` or the address of a proxy."""
 _PREFIX = re.compile(r"(?:scm:[a-z]+[:|]|[a-z][a-z0-9+.-]*::)+", re.IGNORECASE)
-"""What Maven and Terraform put before a URL, or before one without a scheme."""
+"""Prefixes that Maven and Terraform put before a URL."""
 _SSH = re.compile(r"(?:git\+)?ssh(?:\+git)?:", re.IGNORECASE)
 _LOCAL = re.compile(r"[/~.]|[a-z]:[/\\]", re.IGNORECASE)
 _PATH_OF_SHELL = re.compile(r"\.{1,2}(?:/|$)|~[^/@:]*(?:/|$)|[a-z]:[/\\]", re.IGNORECASE)
@@ -38,7 +38,7 @@ _QUERY_OF_PATH = re.compile(r"[?#][^/?#]*=.*", re.DOTALL)
 _HOST_PATTERN = (
     r"(?:\[[^\]/@?#]+\]|localhost|(?:[\w-]+\.)+[^\W\d][\w-]*\.?|[0-9]{1,3}(?:\.[0-9]{1,3}){3})"
 )
-"""What can hardly be anything but a host."""
+"""A text that is almost certainly a host."""
 _HOST_AND_PORT = re.compile(rf"{_HOST_PATTERN}(?::[0-9]*)?")
 _HOST_AND_PATH = re.compile(rf"{_HOST_PATTERN}(?::.*)?", re.DOTALL)
 _LABEL_AND_PORT = re.compile(r"[\w-]+(?::[0-9]*)?")
@@ -77,8 +77,8 @@ def without_credentials(url: str) -> str:
     """`url` without user information and query, where tokens are.
 
     A plain ssh login stays (`git@host:path`, `ssh://git@host/path`), of one with a password the
-    login. Where a text can be read in two ways, one of them with a password, that one is taken: an
-    `@` in a path is rare, a token on the disk is worse than a wrong name.
+    login. If one of two readings of a text contains a password, that reading applies: an `@` in a
+    path is rare, and a token on the disk is worse than a wrong name.
     """
     url = url.strip()
     if scheme := _last_scheme(url):
@@ -117,7 +117,7 @@ def _login(user: str) -> str:
 
 
 def _split(rest: str, *, has_scheme: bool) -> tuple[str, str]:
-    """User information, and what follows it; the first is empty where there is none."""
+    """Splits off the user information, which is empty if there is none."""
     end = _end_of_user(rest, has_scheme=has_scheme)
     return rest[: max(end - 1, 0)], rest[end:]
 
@@ -267,7 +267,7 @@ def _azure_key(host: str, path: str) -> str:
 
 
 class MatchKeys:
-    """The keys of repositories in one organisation, under the aliases that it has set.
+    """The match keys of repositories in one organisation, after its aliases.
 
     `aliases` lead from URL or id of a repository to that of the one it is now; chains are followed.
     """
@@ -279,11 +279,11 @@ class MatchKeys:
         }
 
     def key(self, id_: str) -> str:
-        """The key by which commits, deployments and pull requests of the repository meet."""
+        """The key that commits, deployments and pull requests of the repository share."""
         return self._followed(match_key(id_))
 
     def same(self, id_: str) -> frozenset[str]:
-        """The keys, without aliases, of all that meets under the repository's key."""
+        """The keys, without aliases, that lead to the repository's key."""
         key = self.key(id_)
         olds = (old for old in self._renamed if self._followed(old) == key)
         return frozenset((key, *olds))
@@ -306,7 +306,7 @@ class MatchKeys:
 
 
 def similar(id_: str, known: Iterable[str]) -> list[str]:
-    """Those of the known ids that may well be the same repository, the most similar first.
+    """Known ids that may be the same repository, the most similar first.
 
     They differ in host or in case alone, or have the last part of the path in common.
     """
@@ -323,7 +323,7 @@ def _last_part(id_: str) -> str:
 
 
 _LIKENESSES: tuple[Callable[[str], str], ...] = (str.lower, _path, _last_part)
-"""What similar ids have in common, the most telling first."""
+"""Parts that similar ids share, the most significant first."""
 
 
 def _rank(id_: str, other: str) -> int:

@@ -1,4 +1,4 @@
-"""Instants on the wire: integers whose unit is told by their magnitude, and RFC 3339."""
+"""Timestamps on the wire: integers whose magnitude determines the unit, and RFC 3339."""
 
 import re
 from datetime import UTC, datetime, timedelta

@@ -51,7 +51,7 @@ class Remediation(msgspec.Struct, frozen=True, gc=False):
 
 
 class Deployment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A finished deployment of one service to one environment, and what is derived of it."""
+    """A finished deployment of one service to one environment, with its derived values."""
 
     id: str = ""
     """Unique in its organisation; empty until the store has given it one."""
@@ -60,7 +60,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     team: str | None = None
     """Its own if it was sent with one, else that of its service, from the settings."""
     team_is_filled_in: bool = False
-    """Whether the team is from the settings, and so goes when it is sent or set otherwise."""
+    """Whether the team comes from the settings, and so follows their changes."""
     version: str | None = None
     started_at_ns: int
     finished_at_ns: int
@@ -81,9 +81,9 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     change_lead_time: int | None = None
     """Seconds, the mean over the deployment's commits."""
     failed_by: str | None = None
-    """Of one that failed, the id of the rule that says so, `override` or `incident`."""
+    """What marked it as failed: the id of a rule, `override` or `incident`."""
     lead_time_status: UnmeasuredStatus | None = None
-    """Why it has no lead time although its commits are known, if that is so."""
+    """Why it has no lead time although its commits are known."""
 
     @property
     def duration(self) -> int:
@@ -92,7 +92,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def place(self) -> object:
-        """Within one such place an id that a client gives stands for one event."""
+        """A client's id is unique within this place."""
         return self.service, self.env
 
     def shares_id_with(self, other: "Deployment") -> bool:
@@ -100,7 +100,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return self.place == other.place
 
     def identity(self, org: str) -> str:
-        """What makes two deployments sent without an id the same one: 64 hex digits.
+        """The key that identifies a deployment sent without an id: 64 hex digits.
 
         `org` is the organisation's UUID. The first 16 digits are the id of a deployment
         that came without one.
@@ -143,7 +143,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     team: str | None = None
     """Its own if it was sent with one, else that of all its services, from the settings."""
     team_is_filled_in: bool = False
-    """Whether the team is from the settings, and so goes when it is sent or set otherwise."""
+    """Whether the team comes from the settings, and so follows their changes."""
     version: str | None = None
     name: str | None = None
     severity: str | None = None
@@ -199,7 +199,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def place(self) -> object:
-        """Of several events that share an id with another, the one in the same place is meant."""
+        """Distinguishes events that share a client's id."""
         return self.env, frozenset(self.services) or self.team
 
     def shares_id_with(self, other: "Failure") -> bool:
@@ -214,7 +214,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return self.team == other.team
 
     def identity(self, org: str) -> str:
-        """What makes two failures sent without an id the same one: a UUID, also their id."""
+        """The key that identifies a failure sent without an id: a UUID, also its id."""
         services = sorted(set(self.services))
         team = None if self.services else self.team
         name = _compact(org, self.env, services, team, self.started_at_ns)

@@ -1,8 +1,8 @@
-"""Git: commits out of uploaded packs and out of repositories. All of git is in this package.
+"""Git: commits from uploaded packs and from repositories.
 
-Git itself is run for it, in processes of its own: it is on every machine that has repositories,
-hostile packs have been tried on it for twenty years, and what one does to it stays in a process
-that has limits.
+Runs the git program in processes of their own: every machine with repositories has it, it has
+resisted hostile packs for twenty years, and damage stays in a process with limits. Only this
+package uses git.
 """
 
 from theodora.git.backup_files import backup_files

@@ -1,8 +1,8 @@
-"""Which paths commits changed: each one's tree against its first parent's.
+"""Changed paths of commits: each tree compared with the tree of the first parent.
 
-All commits are compared together, a level of folders at a time, so that git is asked for many
-trees at once. Equal folders are never looked into. What cannot be known (a tree is in a pack
-still to come, or comparing takes more than its share) stays unknown.
+All commits are compared together, a level of folders at a time, so that git is asked for many trees
+at once. Equal folders are never looked into. Paths stay unknown if a tree is in a pack still to
+come, or if comparing exceeds the budget.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -32,7 +32,7 @@ _NAMES_NO_FILE_HAS = frozenset((b".", b"..", b".git"))
 
 @dataclass(slots=True)
 class _Change:
-    """What is found out about one commit."""
+    """The changed paths of one commit, while they are collected."""
 
     is_known: bool = True
     paths: list[str] = field(default_factory=list[str])

@@ -1,4 +1,4 @@
-"""Commit objects: from git's own text to values."""
+"""A parser of commit objects."""
 
 import re
 from typing import NamedTuple
@@ -18,7 +18,7 @@ _ENCODING = re.compile(
 """Encodings that commits have been seen in, besides UTF-8; not all that Python knows are safe."""
 
 _WHITE_SPACE = " \t\r\n"
-"""What git takes for it, which is less than Unicode has."""
+"""White space for git, a subset of Unicode's."""
 _SECOND_NS = 1_000_000_000
 _MAX_SECONDS = (2**63 - 1) // _SECOND_NS
 _MAX_SUBJECT_CHARACTERS = 1_000
@@ -36,7 +36,7 @@ class CommitObject(NamedTuple):
 def read_commit(sha: str, data: bytes) -> CommitObject:
     """The commit that an object describes; `Invalid` for one without a tree.
 
-    An instant that cannot be read, or that says 0, is none: neither stands for the other.
+    An instant that is 0 or cannot be read becomes None; one never replaces the other.
     """
     header, _, body = data.partition(b"\n\n")
     lines = header.split(b"\n")

@@ -11,13 +11,13 @@ from theodora.git.objects import ObjectReader
 
 
 def read_commits(reader: ObjectReader, shas: Sequence[str]) -> list[CommitObject]:
-    """Those of the commits that are there, in the same order."""
+    """The commits that exist, in the same order."""
     objects = reader.read(shas, "commit")
     return [read_commit(sha, objects[sha]) for sha in shas if sha in objects]
 
 
 def with_paths(commits: Sequence[CommitObject], changed_paths: ChangedPaths) -> list[Commit]:
-    """The commits with the paths they changed, where those can be known."""
+    """The commits with their changed paths, where known."""
     return [
         msgspec.structs.replace(each.commit, paths=paths)
         for each, paths in zip(commits, changed_paths.of(commits), strict=True)

@@ -1,4 +1,4 @@
-"""What a repository on this machine tells: its tags, and the commits behind them."""
+"""The history of a repository on this machine: its tags and commits."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
@@ -28,7 +28,7 @@ class Tag(NamedTuple):
     name: str
     commit_sha: str
     at_ns: int
-    """When an annotated tag was made; of another, when its commit was."""
+    """When an annotated tag was created; for other tags, when the commit was."""
 
 
 class Tags(NamedTuple):
@@ -106,7 +106,7 @@ class History:
         return _text(self._run("rev-list", "--all")).split()
 
     def commits(self, shas: Sequence[str]) -> list[Commit]:
-        """Those of the commits that are there, with the paths they changed."""
+        """The commits that exist, with the paths they changed."""
         with object_reader(self._environment, seconds=_SECONDS, budget_bytes=_READ_BYTES) as reader:
             commits = with_paths(read_commits(reader, shas), ChangedPaths(reader))
         return [

@@ -1,4 +1,4 @@
-"""Mirrors of repositories elsewhere: commits and trees of all branches and tags, no blobs."""
+"""Mirrors of remote repositories: commits and trees of all branches and tags, no blobs."""
 
 import fcntl
 import hashlib
@@ -28,9 +28,9 @@ _CONFIG = """[core]
 
 
 def protocol_of(url: str) -> str:
-    """How a repository is reached; `Invalid` for a URL that a mirror cannot have.
+    """The protocol of a repository's URL; `Invalid` for a URL that cannot be mirrored.
 
-    Credentials do not belong into a URL: it is stored, shown and logged.
+    A URL must not contain credentials, because it is stored, shown and logged.
     """
     scheme = _SCHEME.match(url)
     protocol = scheme[1].lower() if scheme else "file" if url.startswith("/") else "ssh"
@@ -48,7 +48,7 @@ def protocol_of(url: str) -> str:
 
 
 class MirrorStore:
-    """The mirrors, a bare repository each in a folder; several processes may share it."""
+    """The mirrors, each a bare repository in one folder, which several processes may share."""
 
     def __init__(self, folder: Path, credential_helper: str = "") -> None:
         """`credential_helper` is as in git's settings: `store --file=/run/secrets/git`."""
@@ -58,7 +58,7 @@ class MirrorStore:
     def fetch(self, org: str, repository_id: str, url: str) -> History:
         """Brings the mirror up to date, making it if there is none.
 
-        Raises `GitError` where git cannot, `Unavailable` if another process is just doing so.
+        Raises `GitError` if git fails, `Unavailable` if another process is updating it.
         """
         protocol = protocol_of(url)
         directory = self._directory(org, repository_id)

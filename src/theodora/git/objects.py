@@ -8,11 +8,11 @@ from typing import IO, NamedTuple
 from theodora.git.process import GitError, run, started
 
 _AT_ONCE = 800
-"""As many SHAs as go into a pipe whole, so that neither side waits for the other."""
+"""SHAs that fit into a pipe at once, so that neither side waits for the other."""
 
 
 class ObjectSize(NamedTuple):
-    """What is known of an object before it is read."""
+    """The kind and size of an object, known before it is read."""
 
     sha: str
     kind: str

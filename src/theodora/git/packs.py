@@ -1,8 +1,8 @@
-"""Uploaded packs: from a pack to its commits, and the objects kept for packs to come.
+"""A store of uploaded packs, which extracts their commits.
 
-A folder a repository keeps the objects of its packs, since trees may come in another pack than
-their commits, and the trees of a parent have come earlier than those of its child. The folder
-is a cache: without it nothing is lost but the changed paths of commits that come next.
+Each repository has a folder with the objects of its packs, because a tree may come in another pack
+than its commit, and the tree of a parent has come earlier. The folder is a cache: without it, only
+the changed paths of the next commits are lost.
 
 A pack is read in quarantine, as `git receive-pack` does it, and joins the others once it has
 been found sound.
@@ -32,17 +32,17 @@ _SECONDS = 10
 _MAX_OBJECTS = 1_000_000
 _MAX_COMMITS = 100_000
 _MAX_OBJECT_BYTES = 2 * 1024**2
-"""Of a commit or a tree; a folder of 50,000 files is smaller."""
+"""Size limit of a commit or tree; a folder of 50,000 files is smaller."""
 _READ_BYTES = 512 * 1024**2
 _AT_ONCE = 2
 """Packs read at one time; others wait their turn."""
 _WAIT_SECONDS = 10
 _MANY_PACKS = 50
-"""Beyond these, small packs are put together."""
+"""With more packs than this, small ones are combined."""
 _REPACK_SECONDS = 60
 _STALE_SECONDS = 3_600
 _INDEXED = re.compile(rb"pack\t[0-9a-f]+\n")
-"""All that `git index-pack` writes; what stands after a pack's end would follow."""
+"""The files that `git index-pack` writes; bytes after the pack's end would follow."""
 _OUR_FAULTS = ("No space left", "Permission denied", "Read-only file system", "unable to create")
 
 
@@ -153,7 +153,7 @@ def _read_pack(
 
 
 def _refused(error: GitError) -> Invalid | Unavailable:
-    """What git cannot write is our fault, everything else the pack's."""
+    """A write error of git is a server error; every other error is the pack's."""
     if any(fault in str(error) for fault in _OUR_FAULTS):
         return Unavailable(str(error))
     return Invalid(Problem(str(error)))
@@ -191,7 +191,7 @@ def _keep(incoming: Path, kept: Path) -> None:
 
 
 def _put_together(repository: Path) -> None:
-    """Puts small packs together once there are many; left for later where another does so."""
+    """Combines small packs once there are many, unless another process is doing so."""
     packs = repository / "objects" / "pack"
     if sum(1 for _ in packs.glob("*.pack")) <= _MANY_PACKS:
         return
@@ -202,7 +202,7 @@ def _put_together(repository: Path) -> None:
 
 
 def _clear_stale(folder: Path) -> None:
-    """Removes what a process that was killed has left."""
+    """Removes the leftovers of killed processes."""
     oldest = time.time() - _STALE_SECONDS
     for left in os.scandir(folder):
         if left.stat().st_mtime < oldest:

@@ -1,4 +1,4 @@
-"""Runs git: never through a shell, with nothing of its user's settings, and within limits."""
+"""A runner of git commands, without a shell or user settings, and within limits."""
 
 import os
 import resource
@@ -39,7 +39,7 @@ _ENVIRONMENT = {
 }
 
 _OF_USER = ("HOME", "SSH_AUTH_SOCK", "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy")
-"""What ssh and credential helpers go by."""
+"""Environment variables of ssh and credential helpers."""
 
 _FETCH_SECONDS = 3_600
 _MEMORY_BYTES = 2 * 1024**3
@@ -60,8 +60,8 @@ def run(
 ) -> bytes:
     """What git writes to its standard output.
 
-    Its memory and files are bounded unless said otherwise. Raises `GitError` where it fails or
-    takes more than `seconds`, `Unavailable` without a git.
+    Its memory and files are bounded unless said otherwise. Raises `GitError` if git fails or takes
+    more than `seconds`, `Unavailable` if git is missing.
     """
     with started(
         arguments, seconds=seconds, environment=environment, is_bounded=is_bounded
@@ -111,7 +111,7 @@ def started(
     stderr: int | IO[bytes] = subprocess.PIPE,
     is_bounded: bool = True,
 ) -> Generator[subprocess.Popen[bytes]]:
-    """A git at work, with pipes to it and from it; ended at the end of the `with`.
+    """A running git with pipes to and from it, stopped at the end of the `with`.
 
     `seconds` limits the time that it computes.
     """
@@ -144,7 +144,7 @@ def _environment(more: Mapping[str, str]) -> dict[str, str]:
 
 
 def _limit(pid: int, seconds: int) -> None:
-    """Bounds a process that waits for its input; one that has already ended says itself why."""
+    """Limits a process that waits for input; one that has ended reports its own error."""
     limits = (
         (resource.RLIMIT_CPU, seconds),
         (resource.RLIMIT_AS, _MEMORY_BYTES),

@@ -1,4 +1,4 @@
-"""Tree objects: what differs between two folders."""
+"""A comparison of tree objects."""
 
 import re
 
@@ -20,8 +20,8 @@ def differing_entries(
 ) -> tuple[set[Entry], set[Entry]]:
     """The entries that only one of two trees has: those of `before`, and those of `after`.
 
-    Trees are long and differ in little, so what both begin and end with is not taken apart.
-    Raises `Invalid` where the rest is not made of entries.
+    Trees are long and differ in little, so what both begin and end with is not taken apart. Raises
+    `Invalid` if the rest is not a list of entries.
     """
     one = _ONE[sha_digits]
     start = _entries_in_common(before, after, sha_digits)
@@ -40,7 +40,7 @@ def differing_entries(
 
 
 def _take(match: re.Match[bytes] | None, entries: set[Entry]) -> int:
-    """Adds the entry that was found; where it ends."""
+    """Adds the entry at an offset and returns where it ends."""
     if match is None:
         raise Invalid(Problem("a tree is malformed"))
     entries.add((match[1], match[2], match[3]))
@@ -64,5 +64,5 @@ def _bytes_in_common_at_the_end(before: bytes, after: bytes, start: int) -> int:
 
 
 def _number(data: bytes) -> int:
-    """Bytes as one number: two are compared as fast as memory is read."""
+    """Bytes as one number, because two numbers are compared at the speed of memory."""
     return int.from_bytes(data, "big")

@@ -1,8 +1,8 @@
-"""The tree of a query: frozen nodes, operands already read.
+"""The abstract syntax tree of a query, with frozen nodes and parsed operands.
 
-Leaves are true or false of an event, never unknown: false where the event lacks the field.
-Conjunctions are flat: a part of an `And` is no `And`, a part of an `Or` no `Or`, and the
-part of a `Not` no `Not`. `all_of`, `any_of` and `complement` keep them so.
+A leaf is true or false for an event, never unknown: false if the event lacks the field.
+Conjunctions are flat: a part of an `And` is no `And`, a part of an `Or` no `Or`, and the part of a
+`Not` no `Not`. `all_of`, `any_of` and `complement` keep them so.
 """
 
 from collections.abc import Iterable
@@ -16,40 +16,40 @@ from theodora.query.patterns import Pattern
 
 @dataclass(frozen=True, slots=True)
 class Everything:
-    """True of every event."""
+    """Matches every event."""
 
 
 @dataclass(frozen=True, slots=True)
 class And:
-    """True if every part is; there are two at least."""
+    """Matches if every part does; it has at least two."""
 
     parts: "tuple[Query, ...]"
 
 
 @dataclass(frozen=True, slots=True)
 class Or:
-    """True if any part is; there are two at least."""
+    """Matches if any part does; it has at least two."""
 
     parts: "tuple[Query, ...]"
 
 
 @dataclass(frozen=True, slots=True)
 class Not:
-    """True if its part is not."""
+    """Matches if its part does not."""
 
     part: "Query"
 
 
 @dataclass(frozen=True, slots=True)
 class Exists:
-    """The event has a value there."""
+    """Matches if the event has a value."""
 
     target: Target
 
 
 @dataclass(frozen=True, slots=True)
 class Equals:
-    """A value is exactly this: a text, or a boolean where the field's type is that."""
+    """Matches a value that equals a text, or a boolean for boolean fields."""
 
     target: Target
     value: str | bool
@@ -57,7 +57,7 @@ class Equals:
 
 @dataclass(frozen=True, slots=True)
 class Wildcard:
-    """A value, in its text form, fits a pattern that holds a wildcard at least."""
+    """Matches a value whose text form fits a pattern with at least one wildcard."""
 
     target: Target
     pattern: Pattern
@@ -65,7 +65,7 @@ class Wildcard:
 
 @dataclass(frozen=True, slots=True)
 class NumberRange:
-    """A number, duration (seconds) or time (nanoseconds) lies in a range, its ends included.
+    """Matches a number, duration (seconds) or time (nanoseconds) in a range, ends included.
 
     Ends fit int64; None is an open end, at most one of the two. Nothing lies in a range
     whose low end is above its high end.
@@ -91,7 +91,7 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class TextRange:
-    """A text lies in a range, by code point; None is an open end, at most one of the two."""
+    """Matches a text in a range, by code point; None is an open end, at most one of the two."""
 
     target: Target
     low: Bound | None
@@ -100,7 +100,7 @@ class TextRange:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Words stand one after another in one value.
+    """Matches words that follow each other in one value.
 
     The values are those of the fields with `in_free_text`, or, `everywhere`, the text forms
     of all fields. Words are case-folded; a literal piece of one holds word characters only.
@@ -112,18 +112,18 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Production:
-    """The event is in production, as settings say: see `theodora.query.production`."""
+    """Matches events in production, as the settings define it: see `theodora.query.production`."""
 
 
 Leaf: TypeAlias = Exists | Equals | Wildcard | NumberRange | TextRange | Text
 Query: TypeAlias = Everything | Leaf | Production | And | Or | Not
 
 NOTHING = Not(Everything())
-"""True of no event."""
+"""Matches no event."""
 
 
 def all_of(queries: Iterable[Query]) -> Query:
-    """The conjunction of one query or more."""
+    """The conjunction of at least one query."""
     parts = tuple(
         part for query in queries for part in (query.parts if isinstance(query, And) else (query,))
     )
@@ -131,7 +131,7 @@ def all_of(queries: Iterable[Query]) -> Query:
 
 
 def any_of(queries: Iterable[Query]) -> Query:
-    """The disjunction of one query or more."""
+    """The disjunction of at least one query."""
     parts = tuple(
         part for query in queries for part in (query.parts if isinstance(query, Or) else (query,))
     )
@@ -139,5 +139,5 @@ def any_of(queries: Iterable[Query]) -> Query:
 
 
 def complement(query: Query) -> Query:
-    """What is true where `query` is not."""
+    """The complement of `query`."""
     return query.part if isinstance(query, Not) else Not(query)

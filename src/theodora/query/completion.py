@@ -1,7 +1,7 @@
-"""Completion: what may be typed at a place in a query, and which characters it replaces.
+"""Completion of a query at the cursor: what may follow, and which characters it replaces.
 
-A query that is being typed is seldom one yet, so this reads tokens and not the grammar: the
-worst that can come of it is a suggestion that does not help.
+An unfinished query is seldom valid, so this reads tokens instead of the grammar; at worst, a
+suggestion is useless.
 """
 
 import re
@@ -34,7 +34,7 @@ _NAMES_FOLLOW = {Unnamed.EXISTING.value, Unnamed.MISSING.value}
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What is expected at the cursor; a suggestion replaces `text[start:end]`."""
+    """The expected input at the cursor; a suggestion replaces `text[start:end]`."""
 
     start: int
     end: int
@@ -52,7 +52,7 @@ class Completion:
 
 @dataclass(slots=True)
 class _Place:
-    """Where in a query the tokens read so far lead."""
+    """The state after the tokens read so far."""
 
     name: str | None = None
     """The name whose value comes next."""
@@ -98,7 +98,7 @@ class _Place:
 
 
 def complete(text: str, cursor: int) -> Completion:
-    """What may be typed into `text` at `cursor`, the number of characters before it."""
+    """The expected input in `text` at `cursor`, the number of characters before it."""
     tokens = [(token.lastgroup, token[0]) for token in _TOKEN.finditer(text, 0, cursor)]
     kind, typed = tokens.pop() if tokens else ("space", "")
     place = _Place()
@@ -120,5 +120,5 @@ def complete(text: str, cursor: int) -> Completion:
 
 
 def _without_curly_quotes(token: str) -> str:
-    """What the parser reads of a token that is no phrase."""
+    """The text that the parser reads from a token that is not a phrase."""
     return _CURLY_QUOTE.sub(r"\1", token)

@@ -29,7 +29,7 @@ class Kind(Enum):
 
 
 class Type(Enum):
-    """What a field's values are, and so how they are compared."""
+    """The type of a field's values, which defines how they are compared."""
 
     TEXT = "text"
     BOOLEAN = "boolean"
@@ -62,7 +62,7 @@ class Field:
     failure: Source[Failure] | None = None
     aliases: tuple[str, ...] = ()
     in_free_text: bool = False
-    """Whether a term without a name is sought in it."""
+    """Whether free text is searched in it."""
 
     def source(self, kind: Kind) -> Source[Deployment] | Source[Failure] | None:
         """Where events of this kind keep the field; None if they do not have it."""
@@ -155,7 +155,7 @@ def _failures(
 
 
 def _texts() -> Iterator[Field]:
-    """The text attributes, all of which free text is sought in."""
+    """The text attributes; free text is searched in all of them."""
     of_deployments = {text.name for text in DEPLOYMENT_TEXTS}
     of_failures = {text.name for text in FAILURE_TEXTS}
     for text in dict.fromkeys((*DEPLOYMENT_TEXTS, *FAILURE_TEXTS)):
@@ -357,7 +357,7 @@ SORT_KEYS: Mapping[Kind, tuple[str, ...]] = {
 
 
 def resolve(name: str) -> Target:
-    """The field that `name` or `@name` is for: one of the table, else a custom tag's key."""
+    """The field called `name` or `@name`, else the custom tag with that key."""
     name = bare(name)
     return _BY_NAME.get(name) or Tag(name)
 

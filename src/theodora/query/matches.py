@@ -1,4 +1,4 @@
-"""The matcher: whether an event matches a query.
+"""The matcher of events and queries.
 
 This is the specification of the search language; the SQL that `storage` compiles is held to
 it by a random agreement test.
@@ -30,7 +30,7 @@ from theodora.query.production import DEFAULT_PRODUCTION, ProductionEnvs
 from theodora.query.words import stand_in
 
 TargetLeaf: TypeAlias = Exists | Equals | Wildcard | NumberRange | TextRange
-"""A leaf about the values that an event has of one field or tag."""
+"""A leaf about the values of one field or tag."""
 
 
 def matches(query: Query, event: Event, production: ProductionEnvs = DEFAULT_PRODUCTION) -> bool:

@@ -1,4 +1,4 @@
-"""Operands: what a text stands for in a field of each type, and the leaf it makes."""
+"""The parser of operands, by the type of the field."""
 
 import math
 import re
@@ -19,7 +19,7 @@ EXPECTED = {
     Type.DURATION: "a duration",
     Type.TIME: "a date-time",
 }
-"""The types whose values are integers, and what an operand of each must be."""
+"""The types whose values are integers, and the required form of an operand."""
 
 _UNSIGNED = r"(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)"
 _NUMBER = re.compile(rf"[+-]?{_UNSIGNED}(?:[eE][+-]?[0-9]{{1,3}})?")
@@ -79,7 +79,7 @@ def exact(type_: Type, text: str) -> Exact | None:
 
 
 def equals(target: Target, text: str) -> Query:
-    """The leaf for `target:text`; a text that is not of the target's type equals nothing."""
+    """The leaf for `target:text`; a text of another type than the target's matches nothing."""
     if not isinstance(target, Field) or target.type is Type.TEXT:
         return Equals(target, text)
     if target.type is Type.BOOLEAN:

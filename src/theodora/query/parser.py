@@ -1,7 +1,7 @@
-"""The parser: a query's text to its tree, by recursive descent.
+"""The recursive-descent parser of queries.
 
-Each method's docstring holds the rule of the grammar that it reads; characters, words and
-phrases are the scanner's.
+The docstring of a method is the grammar rule that it reads; the scanner reads characters, words and
+phrases.
 """
 
 from collections.abc import Iterable, Mapping
@@ -50,7 +50,7 @@ _COMPARISONS = (">=", "<=", ">", "<")
 
 
 class Unnamed(Enum):
-    """What a value says something about if that is not one field; the value is the name."""
+    """Targets of a value other than a field; the value is the name."""
 
     FREE_TEXT = ""
     EVERYWHERE = "*"
@@ -68,7 +68,7 @@ STATES: Mapping[str, Query] = {"production": Production()}
 """What may follow `is:`."""
 
 Scope: TypeAlias = Target | Unnamed
-"""What the values at hand are about, unless a clause has its own name."""
+"""The target of the current values, unless a clause names another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class _End:
 
 
 def parse(text: str) -> Query:
-    """The tree of `text`; `Invalid`, saying where, if it is not a query."""
+    """Parses `text`; raises `Invalid` with the position of the error."""
     if len(text) > MAX_CHARACTERS:
         detail = f'attribute "query" must be at most {MAX_CHARACTERS} characters'
         raise Invalid(Problem(detail, path=("query",)))
@@ -219,7 +219,8 @@ class _Parser(Scanner):
                 return equals(scope, text)
 
     def _state(self, text: str | None, start: int) -> Query:
-        """What `is:` says; a value that is not known would find nothing without a word."""
+        """The condition after `is:`; an unknown value is an error, because it would silently find
+        nothing."""
         found = None if text is None else STATES.get(text)
         if found is None:
             known = " ".join(STATES)
@@ -275,7 +276,7 @@ class _Parser(Scanner):
         return None if is_open else _End(text, start, inclusive)
 
     def _comparable(self, scope: Scope) -> Target:
-        """What is compared; counts the comparison or range as a term."""
+        """The target of a comparison or range, which counts as a term."""
         self._count_term(self.at)
         match scope:
             case Unnamed.FREE_TEXT | Unnamed.EVERYWHERE:
@@ -326,7 +327,7 @@ class _Parser(Scanner):
 
 
 def _scope(name: Word) -> Scope:
-    """What values after `name:` are about; an escaped name is a field's or a tag's."""
+    """The target of values after `name:`; an escaped name is that of a field or a tag."""
     return _UNNAMED.get(bare(name.raw)) or _target(name)
 
 

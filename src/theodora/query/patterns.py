@@ -1,4 +1,4 @@
-"""Patterns with wildcards: what `*` and `?` stand for, and whether a text fits."""
+"""Wildcard patterns with `*` and `?`."""
 
 import re
 from collections.abc import Iterable
@@ -46,7 +46,7 @@ def literal(pattern: Pattern) -> str | None:
 
 
 def fits(pattern: Pattern, text: str) -> bool:
-    """Whether `pattern` covers the whole of `text`."""
+    """Whether `pattern` matches all of `text`."""
     return _expression(pattern).fullmatch(text) is not None
 
 

@@ -1,4 +1,4 @@
-"""The printer: a tree to the text that it is the tree of.
+"""The printer of query trees.
 
 `parse(to_text(query)) == query` for every tree that `parse` makes, unless the text is longer
 than `parse` reads: names are written in full.
@@ -53,25 +53,25 @@ def to_text(query: Query) -> str:
 
 
 def _alternatives(parts: tuple[Query, ...]) -> Iterator[str]:
-    """Neighbours that name values of one target do so together: `env:(live OR production)`."""
+    """Groups neighbours with values of one target: `env:(live OR production)`."""
     for target, those in groupby(parts, key=_named_target):
         alike = list(those)
         if target is None or len(alike) == 1:
             yield from map(to_text, alike)
         else:
-            values = " OR ".join(_said(leaf) for leaf in alike if isinstance(leaf, Equals))
+            values = " OR ".join(_leaf_text(leaf) for leaf in alike if isinstance(leaf, Equals))
             yield f"{_name(target)}:({values})"
 
 
 def _named_target(query: Query) -> Target | None:
     """The target whose value is a plain name, which nothing around it can turn to an operator."""
-    if isinstance(query, Equals) and _PLAIN.fullmatch(_said(query)):
+    if isinstance(query, Equals) and _PLAIN.fullmatch(_leaf_text(query)):
         return query.target
     return None
 
 
 def _unless(loose: type[Query] | tuple[type[Query], ...], query: Query) -> str:
-    """The text for `query`, in brackets if it would fall apart without them."""
+    """The text for `query`, in brackets where precedence requires them."""
     text = to_text(query)
     return f"({text})" if isinstance(query, loose) and not _is_one(query) else text
 
@@ -84,10 +84,10 @@ def _is_one(query: Query) -> bool:
 def _leaf(leaf: Leaf) -> str:
     if isinstance(leaf, Text):
         return ("*:" if leaf.everywhere else "") + _words(leaf.words)
-    return f"{_name(leaf.target)}:{_said(leaf)}"
+    return f"{_name(leaf.target)}:{_leaf_text(leaf)}"
 
 
-def _said(leaf: Exists | Equals | Wildcard | NumberRange | TextRange) -> str:
+def _leaf_text(leaf: Exists | Equals | Wildcard | NumberRange | TextRange) -> str:
     match leaf:
         case Exists():
             return "*"
@@ -167,5 +167,5 @@ def _escaped(text: str) -> str:
 
 
 def _guarded(text: str, starts: tuple[str, ...]) -> str:
-    """`text`, its first character escaped if it would mean more than itself there."""
+    """`text`, with its first character escaped if it has a special meaning there."""
     return "\\" + text if text.startswith(starts) else text

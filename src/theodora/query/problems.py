@@ -1,4 +1,4 @@
-"""What is wrong with a query, apart from where."""
+"""Problems of queries, with their position apart from the text."""
 
 import re
 from typing import NamedTuple

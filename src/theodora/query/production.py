@@ -1,7 +1,7 @@
-"""`is:production`: which events are in production, and the tree that finds exactly these.
+"""The condition `is:production`, as a predicate of events and as a query tree.
 
-Which environments are production is a setting of an organisation and its services. So the tree of
-a query only says `Production`; whoever runs it puts in its place what the settings say.
+Which environments are production is a setting of an organisation and its services. The parser makes
+a `Production` node; whoever runs the query replaces it by a condition from the settings.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -36,10 +36,10 @@ class ProductionEnvs:
 
     usual: Collection[str] = PRODUCTION_ENVS
     by_service: Mapping[str, Collection[str]] = field(default_factory=dict[str, Collection[str]])
-    """Of services that have their own."""
+    """The environments of services with their own setting."""
 
     def of_service(self, service: str) -> Collection[str]:
-        """Those of one service."""
+        """The production environments of one service."""
         return self.by_service.get(service, self.usual)
 
     def hold(self, event: Event) -> bool:

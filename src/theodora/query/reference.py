@@ -1,7 +1,7 @@
-"""The tables of `docs/search.md`, made of what the language is made of.
+"""The tables of `docs/search.md`, generated from the tables of the language.
 
-The page is written by hand, but for what stands between `<!-- name -->` and
-`<!-- /name -->`: there `with_tables` puts the table of that name.
+The rest of the page is written by hand: `with_tables` replaces what is between `<!-- name -->` and
+`<!-- /name -->`.
 """
 
 import re

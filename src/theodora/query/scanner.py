@@ -1,6 +1,6 @@
-"""The scanner: a text, a position in it, and errors that say where.
+"""The scanner: a text, a position in it, and errors with their position.
 
-It knows the characters and tokens of the grammar; `parser` knows how they go together.
+It reads the tokens of the grammar; `parser` reads the rules.
 """
 
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ class Word:
 
     @property
     def text(self) -> str | None:
-        """What it says, escapes undone; None if it holds a wildcard."""
+        """The text without escapes; None if it contains a wildcard."""
         return literal(self.pattern)
 
 
@@ -146,7 +146,7 @@ class Scanner:
         return self.error(f'unexpected "{token}"', self.at)
 
     def error(self, message: str, index: int) -> Invalid:
-        """To be raised; positions are counted from 1 where people read them."""
+        """The error to raise, with a position counted from 1."""
         detail = f'error parsing attribute "query": {message} at position {index + 1}'
         return Invalid(Problem(detail, path=("query",)))
 

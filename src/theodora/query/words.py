@@ -1,4 +1,4 @@
-"""Words: how free text and the values it is sought in are cut and compared.
+"""Words of free text and of the values that it is searched in.
 
 A word is a maximal run of letters, digits and `_`; words are compared case-folded.
 """

@@ -1,4 +1,4 @@
-"""Commits and pull requests as JSON Lines: what `theodora import` reads of them."""
+"""The reader of commits and pull requests from JSON Lines."""
 
 import re
 from collections.abc import Iterator
@@ -53,7 +53,7 @@ class PullRequestLine(NamedTuple):
 
 
 def commit_from_line(line: bytes) -> CommitLine:
-    """The commit that one line describes; `Invalid` says everything wrong with it.
+    """The commit that one line describes; `Invalid` lists all problems.
 
     Members: `repository` (a URL, or an id `host/path`), `sha`, `parents`, `author_time` (0 where
     git has none that can be read), and optionally `commit_time` (by default the author's),
@@ -98,7 +98,7 @@ def _written(time_ns: int | None) -> str | int:
 
 
 def pull_request_from_line(line: bytes) -> PullRequestLine:
-    """The pull request that one line describes; `Invalid` says everything wrong with it.
+    """The pull request that one line describes; `Invalid` lists all problems.
 
     Members: `repository`, `number`, and optionally `title`, `labels`, `branch`,
     `merge_commit_sha`, `merge_method` (merge, squash or rebase), `commits` (objects as lines of
@@ -130,7 +130,7 @@ def pull_request_from_document(document: JsonObject) -> PullRequestLine:
 
 
 class _Reader:
-    """Reads the members of one object and gathers what is wrong with them."""
+    """Reads the members of one object and collects its problems."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Tables with a header (CSV) as the objects that lines of JSON have."""
+"""The reader of CSV tables, which yields the same objects as JSON Lines."""
 
 import csv
 import json
@@ -18,7 +18,7 @@ Cell: TypeAlias = Callable[[str], JsonValue]
 _DELIMITERS = ",;\t"
 _SEPARATORS = re.compile(r"[,;\r\n]+")
 _NAMED_DELIMITER = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
-"""The line before the header by which spreadsheets are told the delimiter."""
+"""The line before the header that names the delimiter for spreadsheets."""
 _TIMESTAMP = re.compile(r"\d{9,19}", re.ASCII)
 """Shorter numbers are dates without dashes rather than seconds."""
 _INTEGER = re.compile(r"\d{1,18}", re.ASCII)
@@ -63,12 +63,12 @@ def words(cell: str) -> JsonValue:
 
 
 class Columns(NamedTuple):
-    """What a table may have for one kind of thing."""
+    """The possible columns of a table."""
 
     cells: Mapping[str, Cell]
-    """By the member that a column is for."""
+    """By the member that a column contains."""
     aliases: Mapping[str, str] = {}
-    """Other names of columns, and the member that they are for."""
+    """Other names of columns, and their member."""
     ignored: frozenset[str] = frozenset()
     """Columns that exports have and that are not read, such as derived values."""
     required: Sequence[frozenset[str]] = ()
@@ -83,7 +83,7 @@ class Table:
     ) -> None:
         """`given` are lines with their ends; `mapped` names the column of some members.
 
-        Raises `Invalid` where the columns cannot be told from the header.
+        Raises `Invalid` if the header does not identify the columns.
         """
         remaining = iter(given)
         delimiter, header, skipped = _beginning(remaining)
@@ -99,7 +99,7 @@ class Table:
             for name, member in zip(self.header, self._members, strict=True)
             if member is None and name and _plain(name) not in columns.ignored
         )
-        """Names of columns that stand for nothing."""
+        """Columns without a member."""
 
     def rows(self) -> Iterator[Row]:
         """Every row that is not empty."""
@@ -205,7 +205,7 @@ def _members_of(
 
 
 def _own_member(name: str, columns: Columns, mapped: Mapping[str, str]) -> str | None:
-    """The member that a column is for by its name, unless another column was named for it."""
+    """The member with the column's name, unless the mapping names another column for it."""
     member = columns.aliases.get(name, name)
     return member if member in columns.cells and member not in mapped else None
 
@@ -220,7 +220,7 @@ def _quoted(names: Iterable[str]) -> str:
 
 
 NO_COLUMNS = Columns({})
-"""Of what does not come as a table."""
+"""For kinds that have no table form."""
 _EVENT_CELLS: Mapping[str, Cell] = {
     **dict.fromkeys(("id", "commit_sha", "repository_url"), text),
     **dict.fromkeys(("started_at", "finished_at", "created_at"), instant),

@@ -1,4 +1,4 @@
-"""A made-up company's half a year of deployments, commits and incidents, believable and the same.
+"""The demo: half a year of a made-up company's deployments, commits and incidents.
 
 Eight services of four teams: one gets better month by month, one is flaky, one takes days for
 a change, two share a repository, one comes without commits. What went wrong is rolled back,
@@ -41,7 +41,7 @@ StepKind = Literal["release", "rollback", "revert", "hotfix"]
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Everything there is to load."""
+    """The events, commits and verdicts to load."""
 
     commits: Mapping[str, Sequence[Commit]]
     """By repository id, as pull requests."""
@@ -54,7 +54,7 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """A deployment to production, and what it brings that was not there before."""
+    """A deployment to production and its new changes."""
 
     kind: StepKind
     at: datetime
@@ -100,7 +100,7 @@ def _main_lines(plans: Mapping[Service, Sequence[_Step]], now: datetime) -> dict
 
 
 def _plan(service: Service, now: datetime, dice: random.Random) -> list[_Step]:
-    """What goes to production when: releases, and what has to follow on those that fail."""
+    """The releases, and the fixes of those that fail."""
     steps: list[_Step] = []
     begun = now - timedelta(days=DAYS)
     instants = list(_working_instants(service, begun, now, dice))
@@ -120,7 +120,7 @@ def _plan(service: Service, now: datetime, dice: random.Random) -> list[_Step]:
 
 
 def _share(service_range: tuple[float, float], at: datetime, now: datetime) -> float:
-    """Where a range has got to at an instant."""
+    """The value of a range at an instant."""
     low, high = service_range
     return high + (low - high) * ((now - at) / timedelta(days=DAYS))
 
@@ -128,7 +128,7 @@ def _share(service_range: tuple[float, float], at: datetime, now: datetime) -> f
 def _working_instants(
     service: Service, begun: datetime, now: datetime, dice: random.Random
 ) -> Iterator[datetime]:
-    """When production is deployed to: on working days, in working hours."""
+    """The times of deployments to production: on working days, in working hours."""
     midnight = begun.replace(hour=0, minute=0, second=0, microsecond=0)
     for day in range(DAYS + 1):
         morning = midnight + timedelta(days=day)
@@ -191,7 +191,7 @@ def _with_remedy(
     now: datetime,
     dice: random.Random,
 ) -> Iterator[_Step]:
-    """The release, and what follows if it does not work."""
+    """The release, and its fix if it fails."""
     yield release
     if dice.random() >= _share(service.trouble, release.at, now):
         return
@@ -233,7 +233,7 @@ class _Life:
         """Version and commit of each release."""
         self.in_production: list[Deployment] = []
         self.failed: set[str] = set()
-        """Ids of those that something had to follow on."""
+        """Ids of deployments that needed a fix."""
 
     def events(self, steps: Iterable[_Step], now: datetime) -> list[Deployment | Failure]:
         made: list[Deployment | Failure] = []

@@ -1,4 +1,4 @@
-"""Commits and pull requests of the demo: changes as a team writes, reviews and merges them."""
+"""The demo's commits and pull requests."""
 
 import hashlib
 from bisect import bisect_right
@@ -15,7 +15,7 @@ _SECOND_NS = 1_000_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """A change to be merged: what becomes a pull request and its commits."""
+    """A change that becomes a pull request with commits."""
 
     title: str
     path: str
@@ -32,7 +32,7 @@ class Change:
 
 
 class MainLine:
-    """A repository's main line, as changes leave it that are merged one after another."""
+    """A repository's main branch, to which changes are merged one after another."""
 
     def __init__(self, name: str, begun: datetime, changes: Iterable[Change]) -> None:
         self.url = f"https://github.com/{OWNER}/{name}"

@@ -1,4 +1,4 @@
-"""The made-up company of the demo: its services, its teams, and how each of them lives."""
+"""The demo's company: services, teams and their habits."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,8 @@ OWNER = "shopist"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """How a made-up service lives. Where two numbers stand, it goes from the first to the second.
+    """The habits of a demo service. A pair of numbers is a value that changes from the first to the
+    second.
 
     The first holds at the start of the demo, the second at its end.
     """
@@ -17,7 +18,7 @@ class Service:
     name: str
     team: str
     repository: str | None
-    """Without one its deployments come without commits."""
+    """Deployments without one have no commits."""
     language: str
     per_week: tuple[float, float]
     """Deployments to production in a working week."""
@@ -28,9 +29,9 @@ class Service:
     lead_hours: tuple[float, float]
     """The usual time from the first commit of a change to its merge."""
     things: tuple[str, ...]
-    """What its changes are about."""
+    """Subjects of its changes."""
     sends_team: bool = True
-    """Whether events name the team; else the settings do."""
+    """Whether events name the team; otherwise the settings do."""
     production: str = "production"
     staging: str = "staging"
     folder: str = "src"
@@ -143,7 +144,7 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "billing-export": {"team": "platform"},
     "search": {"rollback_lookback": 20},
 }
-"""What is set for services, as `theodora settings set` takes it."""
+"""The settings of services, as `theodora settings set` reads them."""
 
 VERBS = (
     *("Add", "Cache", "Simplify", "Speed up", "Log", "Validate", "Retry", "Test"),

@@ -22,7 +22,7 @@ class Format:
     name: str
     read: Read
     kinds: frozenset[str]
-    """What `theodora import` takes from such files."""
+    """The kinds that such files may contain."""
     suffixes: tuple[str, ...] = ()
     """Names of files that have this format unless another one is asked for."""
 
@@ -46,7 +46,7 @@ FORMATS: tuple[Format, ...] = (
 
 
 def formats_of(kind: str) -> list[str]:
-    """The names of the formats in which something of this kind may come."""
+    """The names of the formats for this kind."""
     return [each.name for each in FORMATS if kind in each.kinds]
 
 

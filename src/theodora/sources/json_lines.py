@@ -1,4 +1,4 @@
-"""Events as JSON Lines: what `theodora import` reads and `theodora export` writes."""
+"""Events as JSON Lines, for `theodora import` and `theodora export`."""
 
 import codecs
 import re
@@ -51,13 +51,13 @@ _DERIVED: Members = {
     "remediation": dict.fromkeys(("id", "type")),
 }
 DEPLOYMENT_LINE: Members = {**DEPLOYMENT_MEMBERS, **_KEPT, **_DERIVED}
-"""The members of a deployment's line: those of the API, and what an export keeps beside them."""
+"""The members of a deployment's line: those of the API and those that an export adds."""
 FAILURE_LINE: Members = {**FAILURE_MEMBERS, **IMPORTED_PERIODS, **_KEPT, "time_to_restore": None}
 """The members of a failure's line."""
 
 
 def deployment_from_line(line: bytes) -> Deployment:
-    """The deployment that one line describes; `Invalid` says everything wrong with it."""
+    """The deployment that one line describes; `Invalid` lists all problems."""
     return deployment_from_document(read_document(line))
 
 
@@ -68,7 +68,7 @@ def deployment_from_document(document: JsonObject) -> Deployment:
 
 
 def failure_from_line(line: bytes) -> Failure:
-    """The failure that one line describes; `Invalid` says everything wrong with it."""
+    """The failure that one line describes; `Invalid` lists all problems."""
     return failure_from_document(read_document(line))
 
 
@@ -78,7 +78,7 @@ def failure_from_document(document: JsonObject) -> Failure:
 
 
 def line_from_event(event: Deployment | Failure) -> bytes:
-    """An event as a line that the functions above read back, with what is derived of it."""
+    """An event as a line that the functions above read back, with its derived values."""
     members: dict[str, Any] = {"id": event.id}
     for name in event.__struct_fields__:
         value = getattr(event, name)
@@ -108,7 +108,7 @@ def read_document(line: bytes) -> JsonObject:
 
 
 def rows_of_lines(lines: Iterable[str]) -> Iterator[Row]:
-    """The object of every line that is not blank, or why it is none."""
+    """The object of every line that is not blank, or its error."""
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
@@ -121,7 +121,7 @@ def rows_of_lines(lines: Iterable[str]) -> Iterator[Row]:
 
 
 def _attributes(document: JsonObject) -> JsonObject:
-    """The line's members as attributes: `commit_sha` and `repository_url` stand in `git`.
+    """The line's members as attributes, with `commit_sha` and `repository_url` moved to `git`.
 
     A team that was filled in from settings is left to the settings here.
     """
@@ -152,7 +152,7 @@ _Seconds: TypeAlias = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
 
 class _Derived(msgspec.Struct):
-    """The members of a line that are derived of a deployment."""
+    """The derived members of a deployment's line."""
 
     change_failure: bool | None = None
     deployment_type: DeploymentType = "standard"
@@ -163,7 +163,7 @@ class _Derived(msgspec.Struct):
 
 
 def _with_derived(deployment: Deployment, document: JsonObject) -> Deployment:
-    """The deployment with what an export has kept of derivation."""
+    """The deployment with the derived values of an export."""
     try:
         derived = msgspec.convert(document, _Derived)
     except msgspec.ValidationError as error:

@@ -1,4 +1,4 @@
-"""Fetches the repositories that the server mirrors, and stores the commits that are new."""
+"""The worker that fetches mirrored repositories and stores new commits."""
 
 import threading
 import time
@@ -29,8 +29,8 @@ class Mirroring:
     def fetch(self, mirror: Mirror) -> int:
         """Fetches one repository; the number of commits that are new.
 
-        How it went is noted with the mirror. Raises `GitError` where git fails, `Unavailable`
-        if another process is just fetching it.
+        How it went is noted with the mirror. Raises `GitError` if git fails, `Unavailable` if
+        another process is fetching it.
         """
         started_at_ns = time.time_ns()
         org, id_ = mirror.organisation, mirror.repository_id
@@ -50,7 +50,7 @@ class Mirroring:
         return self._store.mirrors.get(org, repository_id)
 
     def remove(self, org: Organisation, repository_id: str) -> None:
-        """Ends mirroring; the commits stay. Raises `NotFound` where it is not mirrored."""
+        """Ends mirroring and keeps the commits. Raises `NotFound` if it is not mirrored."""
         mirror = self._store.mirrors.get(org, repository_id)
         self._store.mirrors.remove(org, mirror.repository_id).result()
         self._mirrors.remove(org.uuid, mirror.repository_id)
@@ -82,15 +82,15 @@ class Fetcher:
         self._thread.start()
 
     def stop(self, timeout_seconds: float = 5.0) -> None:
-        """Waits a little for the fetch under way; one that takes longer is left to end."""
+        """Waits briefly for the current fetch, which may end later."""
         self._stopping.set()
         self._asked.set()
         if self._thread.is_alive():
             self._thread.join(timeout_seconds)
 
     def want(self, org: Organisation, repository_id: str) -> None:
-        """Asks for a fetch soon: a commit was deployed that is not known. Without a mirror of
-        the repository nothing comes of it."""
+        """Asks for a fetch soon: a commit was deployed that is not known. Does nothing if the
+        repository is not mirrored."""
         self._wanted.add((org.key, repository_id))
         self._asked.set()
 

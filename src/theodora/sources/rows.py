@@ -11,7 +11,7 @@ class Row(NamedTuple):
     """An object with the members of the API, or the error of a row that cannot be read."""
 
     line: int
-    """That on which it begins."""
+    """The line on which it begins."""
     document: JsonObject | None
     error: Invalid | None = None
 
@@ -23,4 +23,4 @@ class Contents(NamedTuple):
     column_of: Callable[[str], str | None] | None = None
     """In a table, the column of a member."""
     unread: Sequence[str] = ()
-    """Columns that stand for no member."""
+    """Columns without a member."""

@@ -1,4 +1,4 @@
-"""Verdicts by hand as JSON Lines: what `theodora export verdicts` writes and `import` reads."""
+"""Overrides as JSON Lines, for `theodora import verdicts` and `theodora export verdicts`."""
 
 import msgspec
 
@@ -14,7 +14,7 @@ from theodora.storage import OverrideAuthor, OverrideRecord, OverrideValues
 
 
 class _Line(msgspec.Struct, omit_defaults=True):
-    """A verdict as it was given, or removed, on the deployment with this id."""
+    """An override that was set on or removed from the deployment with this id."""
 
     deployment: str
     at: int | str
@@ -33,7 +33,7 @@ VERDICT_LINE: Members = {
 
 
 def act_from_document(document: JsonObject) -> OverrideRecord:
-    """The act that a line's object describes; `Invalid` says what is wrong with it."""
+    """The override that a line's object describes; `Invalid` lists its problems."""
     try:
         read = msgspec.convert(document, _Line)
     except msgspec.ValidationError as error:
