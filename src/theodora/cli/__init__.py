@@ -4,6 +4,7 @@ import click
 
 from theodora import __version__
 from theodora.cli.backup import backup
+from theodora.cli.check import check
 from theodora.cli.copy import copy
 from theodora.cli.demo import demo
 from theodora.cli.derive import derive
@@ -66,6 +67,7 @@ main.add_command(report)
 main.add_command(copy)
 main.add_command(backup)
 main.add_command(restore)
+main.add_command(check)
 main.add_command(retention)
 import_.add_command(git)
 with_pasteable_help(main)

@@ -78,6 +78,26 @@ def forget(cursor: Cursor, table: EventTable[E], org: int, key: int, event: E) -
         _delete(cursor, table, postings, _numbers(table, org, key, event, found))
 
 
+def index_entries(
+    table: EventTable[E], org: int, key: int, event: E
+) -> tuple[list[Entry], list[Entry]]:
+    """The postings and the numbers that an event is found by, once it is indexed."""
+    found = terms(table, event)
+    return _postings(org, key, event, found), _numbers(table, org, key, event, found)
+
+
+def words_of_term(term: str) -> set[str]:
+    """The words by which free text finds a term; none for a term that is found by itself."""
+    return set() if term.startswith(_ONE_WORD) else set(words(_searched(term)))
+
+
+def clear_index(cursor: Cursor, table: EventTable[Any]) -> None:
+    """Removes every entry, so that all events are indexed again."""
+    for name in (table.postings, table.numbers, table.words):
+        cursor.execute(f"DELETE FROM {name}")
+    cursor.execute(_statements(table).raise_watermark, (-1,))
+
+
 def move(
     cursor: Cursor, table: EventTable[E], org: int, key: int, was: E, now: E, indexed: int
 ) -> None:

@@ -146,6 +146,20 @@ class Rows(Generic[E]):
         cursor.execute(self._sql.delete, (stored.key,))
         log_change(cursor, self.table, org, stored.key)
 
+    def renew_elements(self, cursor: Cursor, after: int, limit: int) -> int | None:
+        """Writes the elements of the next events again; the key of the last, None for none.
+
+        With the last of them go the elements of events that are not there.
+        """
+        rows = cursor.execute(self._sql.following, (after, limit)).fetchall()
+        for row in rows:
+            cursor.execute(self._sql.delete_elements, (row[0],))
+            self._add_elements(cursor, row[0], self.table.from_row(row[1:]))
+        if rows:
+            return rows[-1][0]
+        cursor.execute(self._sql.delete_lost_elements)
+        return None
+
     def derive(self, cursor: Cursor, org: Organisation, stored: Stored[E], now: E) -> None:
         """Writes what is derived of an event, a team among it: `now` is the event with it."""
         self.derive_all(cursor, org, [(stored, now)])
@@ -332,6 +346,8 @@ class _Statements:
     fill_in: LiteralString
     delete: LiteralString
     delete_elements: LiteralString
+    delete_lost_elements: LiteralString
+    following: LiteralString
     add_element: LiteralString
 
 
@@ -406,6 +422,11 @@ def _statements(table: EventTable[Any]) -> _Statements:
         fill_in=f"UPDATE {name} SET {_assigned(_FILLED_IN)} WHERE key = ?",
         delete=f"DELETE FROM {name} WHERE key = ?",
         delete_elements=f"DELETE FROM {table.elements} WHERE event = ?",
+        delete_lost_elements=(
+            f"DELETE FROM {table.elements} WHERE NOT EXISTS "
+            f"(SELECT 1 FROM {name} e WHERE e.key = event)"
+        ),
+        following=f"{selected} WHERE e.key > ? ORDER BY e.key LIMIT ?",
         add_element=f"INSERT INTO {table.elements} (event, field, value) VALUES (?, ?, ?)",
     )
 

@@ -1,0 +1,78 @@
+"""Derived values, compared with those that derivation computes now."""
+
+from collections.abc import Callable
+from typing import LiteralString
+
+import msgspec
+
+from theodora.dora import derive
+from theodora.errors import Invalid
+from theodora.events import with_team_of_services
+from theodora.storage.check.findings import REPAIR, Findings
+from theodora.storage.derivation.commit_times import Measured, measured
+from theodora.storage.derivation.inputs import Facts, whole_sequence
+from theodora.storage.engine.cursor import Cursor
+from theodora.storage.engine.organisations import Organisation
+from theodora.storage.facts.derivation_queue import SequenceKey
+
+_CHANGE = "change the settings of the service, or restore a backup"
+_NAMES: LiteralString = "SELECT DISTINCT service, env FROM deployments WHERE org = ?"
+
+
+def check_derived(cursor: Cursor, findings: Findings, on_rows: Callable[[int], None]) -> int:
+    """Every sequence that is not waiting to be derived; returns how many deployments those wait."""
+    waiting = 0
+    for row in cursor.execute("SELECT org, uuid, name FROM organisations").fetchall():
+        org = Organisation(*row)
+        pending = _Pending(cursor, org)
+        for service, env in cursor.execute(_NAMES, (org.key,)).fetchall():
+            key = SequenceKey(org, service, env)
+            try:
+                facts = whole_sequence(cursor, key)
+                if pending.includes(service, env):
+                    waiting += len(facts.deployments)
+                else:
+                    _check_sequence(cursor, facts, findings)
+                on_rows(len(facts.deployments))
+            except (Invalid, msgspec.MsgspecError) as error:
+                # Where a value cannot be read at all, the check of values names its row.
+                problem = f"it cannot be derived: {error}"
+                findings.add("deployments", problem, _CHANGE, (service, env))
+    return waiting
+
+
+class _Pending:
+    """What of an organisation is still to be derived, or cannot be."""
+
+    def __init__(self, cursor: Cursor, org: Organisation) -> None:
+        values = (org.key,)
+        wide = cursor.execute(
+            "SELECT 1 FROM marks WHERE org = ? AND kind <> 'sequence' LIMIT 1", values
+        )
+        self._is_all = wide.fetchone() is not None
+        marked = cursor.execute(
+            "SELECT DISTINCT service, env FROM marks WHERE org = ? AND kind = 'sequence'", values
+        )
+        self._sequences = {(service, env) for service, env in marked.fetchall()}
+        parked = cursor.execute("SELECT service, env FROM parked_sequences WHERE org = ?", values)
+        self._sequences |= {(service, env or None) for service, env in parked.fetchall()}
+
+    def includes(self, service: str, env: str | None) -> bool:
+        return self._is_all or (service, env) in self._sequences
+
+
+def _check_sequence(cursor: Cursor, facts: Facts, findings: Findings) -> None:
+    keys = {event.id: row for row, event in facts.deployments.items()}
+    for each in derive(facts.sequence):
+        key = keys[each.deployment.id]
+        if with_team_of_services(each.event, facts.sequence.settings.team) != each.deployment:
+            findings.add("deployments", "derived values differ from a new derivation", REPAIR, key)
+        row = cursor.execute(
+            "SELECT spans, negative_spans, digest FROM deployment_measures WHERE deployment = ?",
+            (key,),
+        ).fetchone()
+        stored = Measured(bytes(row[0]), row[1]) if row else Measured(b"", 0)
+        if stored != measured(each.changes) or (row[2] if row else 0) != stored.digest:
+            findings.add(
+                "deployment_measures", "lead times differ from a new derivation", REPAIR, key
+            )

@@ -1,0 +1,57 @@
+"""Computes again what a store can be without: its index, and what is derived."""
+
+from collections.abc import Callable
+from contextlib import closing
+from functools import partial
+from typing import Any
+
+from theodora.storage.derivation.run import Derivations
+from theodora.storage.engine.cursor import Cursor, only_value
+from theodora.storage.engine.database import Database
+from theodora.storage.engine.organisations import Organisation
+from theodora.storage.events.index import clear_index, index_some
+from theodora.storage.events.rows import Rows
+from theodora.storage.events.tables import DEPLOYMENTS, FAILURES
+from theodora.storage.facts.derivation_queue import queue_organisation
+from theodora.storage.open import open_database
+
+_AT_ONCE = 256
+_TABLES: tuple[Rows[Any], ...] = (Rows(DEPLOYMENTS), Rows(FAILURES))
+
+
+def repair_store(url: str, on_step: Callable[[str], None]) -> None:
+    """Makes the index and derives everything again; servers may run, and their writes wait."""
+    with closing(open_database(url, lambda _: False, lambda _: None)) as database:
+        for rows in _TABLES:
+            on_step(f"indexing {rows.table.name}")
+            database.write(partial(clear_index, table=rows.table)).result()
+            _put_elements(database, rows)
+            while database.write(partial(index_some, table=rows.table)).result():
+                pass
+        on_step("deriving")
+        database.write(_queue_everything).result()
+        Derivations(database, Rows(DEPLOYMENTS)).derive_all_queued()
+
+
+def _put_elements(database: Database, rows: Rows[Any]) -> None:
+    after = -1
+    while True:
+        last = database.write(partial(rows.renew_elements, after=after, limit=_AT_ONCE)).result()
+        if last is None:
+            return
+        after = last
+
+
+def _queue_everything(cursor: Cursor) -> None:
+    cursor.execute("DELETE FROM parked_sequences")
+    cursor.execute("DELETE FROM deployment_measures")
+    # A number that no process remembers: each reads the sequence again.
+    highest = only_value(cursor.execute("SELECT coalesce(max(generation), 0) FROM sequences"))
+    cursor.execute("DELETE FROM sequences")
+    cursor.execute(
+        "INSERT INTO sequences (org, service, env, generation) "
+        "SELECT DISTINCT org, service, env, CAST(? AS BIGINT) FROM deployments",
+        (highest + 1,),
+    )
+    for row in cursor.execute("SELECT org, uuid, name FROM organisations").fetchall():
+        queue_organisation(cursor, Organisation(*row))

@@ -1,0 +1,187 @@
+"""Rules for the rows of each table, as conditions that find the rows that break one."""
+
+from typing import LiteralString, NamedTuple
+
+from theodora.storage.check.findings import REPAIR, REPORT, RESTORE, Findings
+from theodora.storage.engine.cursor import Cursor
+
+
+class Rule(NamedTuple):
+    """Rows `t` of a table for which the condition holds have a fault."""
+
+    table: LiteralString
+    key: LiteralString
+    problem: LiteralString
+    condition: LiteralString
+    advice: str = RESTORE
+
+
+_NO_ORG: LiteralString = "NOT EXISTS (SELECT 1 FROM organisations o WHERE o.org = t.org)"
+_RECEIPT: LiteralString = "coalesce((SELECT c.value FROM counters c WHERE c.name = 'receipt'), 0)"
+_NO_DEPLOYMENT: LiteralString = (
+    "NOT EXISTS (SELECT 1 FROM deployments d WHERE d.key = t.deployment AND d.org = t.org)"
+)
+_OF_ORGANISATIONS: tuple[tuple[LiteralString, LiteralString], ...] = (
+    ("keys", "t.id"),
+    ("key_activity", "t.key_id, t.kind"),
+    ("refusals", "t.key_id, t.kind, t.status, t.place"),
+    ("ignored_members", "t.key_id, t.kind, t.place"),
+    ("settings", "t.org, t.service"),
+    ("retention", "t.org"),
+    ("retention_plans", "t.org"),
+    ("retention_refusals", "t.org"),
+    ("stale_teams", "t.org, t.service"),
+    ("repositories", "t.key"),
+    ("mirrors", "t.repository_id"),
+    ("user_activity", "t.day, t.user_email, t.tool"),
+    ("deployments", "t.key"),
+    ("failures", "t.key"),
+    ("parked_sequences", "t.service, t.env"),
+    ("sequences", "t.service, t.env"),
+    ("marks", "t.number"),
+    ("changes", "t.number"),
+)
+
+
+def _events(name: LiteralString, elements: LiteralString) -> tuple[Rule, ...]:
+    return (
+        Rule(
+            name,
+            "t.key",
+            "the key or the receipt is above the counter of receipts",
+            f"t.receipt > {_RECEIPT} OR t.key > {_RECEIPT}",
+        ),
+        Rule(
+            elements,
+            "t.event, t.field",
+            "there is no such event",
+            f"NOT EXISTS (SELECT 1 FROM {name} e WHERE e.key = t.event)",
+            REPAIR,
+        ),
+    )
+
+
+def _counted(table: LiteralString, key: LiteralString) -> Rule:
+    return Rule(
+        table,
+        key,
+        "a count or a time is impossible",
+        "t.requests < 1 OR t.first_at_ns > t.last_at_ns OR t.first_at_ns < 0",
+    )
+
+
+def _of_repository(table: LiteralString, key: LiteralString) -> Rule:
+    return Rule(
+        table,
+        key,
+        "there is no such repository",
+        "NOT EXISTS (SELECT 1 FROM repositories r WHERE r.key = t.repository)",
+    )
+
+
+RULES: tuple[Rule, ...] = (
+    *(
+        Rule(table, key, "there is no such organisation", _NO_ORG)
+        for table, key in _OF_ORGANISATIONS
+    ),
+    Rule("counters", "t.name", "the counter is negative", "t.value < 0"),
+    Rule(
+        "counters",
+        "t.name",
+        "events are said to be indexed that never came",
+        f"t.name IN ('deployments_indexed', 'failures_indexed') AND t.value > {_RECEIPT}",
+        REPAIR,
+    ),
+    _counted("key_activity", "t.key_id, t.kind"),
+    _counted("refusals", "t.key_id, t.kind, t.status, t.place"),
+    _counted("ignored_members", "t.key_id, t.kind, t.place"),
+    Rule(
+        "sessions",
+        "t.id",
+        "there is no such key",
+        "NOT EXISTS (SELECT 1 FROM keys k WHERE k.id = t.key_id)",
+    ),
+    Rule(
+        "sessions",
+        "t.id",
+        "the times contradict one another",
+        "t.signed_in_at_ns > t.renewed_at_ns OR t.signed_in_at_ns > t.seen_at_ns",
+    ),
+    Rule(
+        "retention",
+        "t.org",
+        "the limit is impossible",
+        "t.days < 1 OR t.days > 36500 OR t.confirmed < 0",
+    ),
+    Rule(
+        "retention_plans",
+        "t.org",
+        "the limit or its time is impossible",
+        "t.days < 1 OR t.days > 36500 OR t.begins_at_ns < 0 OR t.confirmed < 0",
+    ),
+    Rule("retention_refusals", "t.org", "it has no reason or time", "t.reason = '' OR t.at_ns < 0"),
+    Rule("stale_teams", "t.org, t.service", "the key was never given", f"t.up_to > {_RECEIPT}"),
+    Rule("repositories", "t.key", "the generation is negative", "t.generation < 0"),
+    _of_repository("commits", "t.repository, t.sha"),
+    _of_repository("pull_requests", "t.repository, t.number"),
+    *_events("deployments", "deployment_elements"),
+    *_events("failures", "failure_elements"),
+    Rule(
+        "deployment_measures",
+        "t.deployment",
+        "there is no such deployment",
+        "NOT EXISTS (SELECT 1 FROM deployments d WHERE d.key = t.deployment)",
+        REPAIR,
+    ),
+    Rule("verdicts", "t.deployment", "there is no such deployment", _NO_DEPLOYMENT),
+    Rule(
+        "verdicts",
+        "t.deployment",
+        "it is not in the history of verdicts",
+        "NOT EXISTS (SELECT 1 FROM verdict_acts a WHERE a.deployment = t.deployment "
+        "AND a.is_removal = 0 AND a.given_at_ns = t.given_at_ns AND a.given_by = t.given_by)",
+    ),
+    Rule("verdict_acts", "t.number", "there is no such deployment", _NO_DEPLOYMENT),
+    Rule(
+        "verdict_acts",
+        "t.number",
+        "the number is above the counter of receipts",
+        f"t.number > {_RECEIPT}",
+    ),
+    Rule(
+        "parked_sequences",
+        "t.service, t.env",
+        "the times contradict one another, or it was never tried",
+        "t.tries < 1 OR t.next_at_ns < t.tried_at_ns",
+        REPAIR,
+    ),
+    Rule("sequences", "t.service, t.env", "the generation is below 1", "t.generation < 1"),
+    Rule(
+        "sequences",
+        "t.service, t.env",
+        "the sequence is there twice",
+        "1 < (SELECT count(*) FROM sequences s WHERE s.org = t.org AND s.service = t.service "
+        "AND s.env IS NOT DISTINCT FROM t.env)",
+    ),
+    Rule(
+        "marks",
+        "t.number",
+        "it does not name what it is about",
+        "t.kind IN ('sequence', 'service') AND t.service IS NULL "
+        "OR t.kind = 'repository' AND t.repository_id IS NULL",
+        REPORT,
+    ),
+    Rule(
+        "changes",
+        "t.number",
+        "the event was never received",
+        f"t.event > {_RECEIPT} OR t.event < 0",
+    ),
+)
+
+
+def apply_rules(cursor: Cursor, findings: Findings) -> None:
+    for rule in RULES:
+        statement: LiteralString = f"SELECT {rule.key} FROM {rule.table} t WHERE {rule.condition}"
+        for key in cursor.execute(statement).fetchall():
+            findings.add(rule.table, rule.problem, rule.advice, key)

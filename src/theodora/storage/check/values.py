@@ -1,0 +1,136 @@
+"""Values that have to be readable: texts in JSON, hashes, ids, permissions."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, LiteralString
+
+import msgspec
+
+from theodora.dora import PullRequest
+from theodora.events import match_key
+from theodora.storage.access.keys import PERMISSIONS
+from theodora.storage.check.findings import RESTORE, Findings
+from theodora.storage.engine.cursor import Cursor, Row, placeholders
+
+_AT_ONCE = 1_000
+_HASH = re.compile(r"[0-9a-f]{64}")
+_SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+
+Problems = Callable[..., Iterator[str]]
+"""Given a row's columns, those of the key first, what is wrong with it."""
+
+
+def pages(
+    cursor: Cursor, table: LiteralString, key: LiteralString, columns: LiteralString
+) -> Iterator[list[Row]]:
+    """The columns of every row in order of its key, which they begin with."""
+    width = key.count(",") + 1
+    select: LiteralString = f"SELECT {columns} FROM {table}"
+    behind: LiteralString = f"WHERE ({key}) > ({placeholders(width)})"
+    after: Row | None = None
+    while True:
+        page = (
+            cursor.execute(f"{select} ORDER BY {key} LIMIT ?", (_AT_ONCE,))
+            if after is None
+            else cursor.execute(f"{select} {behind} ORDER BY {key} LIMIT ?", (*after, _AT_ONCE))
+        ).fetchall()
+        if page:
+            yield page
+        if len(page) < _AT_ONCE:
+            return
+        after = page[-1][:width]
+
+
+def check_values(cursor: Cursor, findings: Findings) -> None:
+    for (table, key, columns), problems in _TABLES.items():
+        width = key.count(",") + 1
+        for page in pages(cursor, table, key, f"{key}, {columns}"):
+            for row in page:
+                for problem in problems(*row):
+                    findings.add(table, problem, RESTORE, row[:width])
+
+
+def _organisation(_: int, uuid: str, name: str) -> Iterator[str]:
+    if not _UUID.fullmatch(uuid):
+        yield "the id is no UUID"
+    if not name:
+        yield "it has no name"
+
+
+def _key(_: str, kind: str, hash_: str, permissions: str) -> Iterator[str]:
+    if not _HASH.fullmatch(hash_):
+        yield "the hash is no SHA-256"
+    known = next((names for name, names in PERMISSIONS.items() if name == kind), ())
+    if not set(permissions.split()) <= set(known):
+        yield "there is no such permission"
+
+
+def _session(_: str, hash_: str, former_hash: str | None) -> Iterator[str]:
+    if not _HASH.fullmatch(hash_) or not _HASH.fullmatch(former_hash or hash_):
+        yield "the hash is no SHA-256"
+
+
+def _settings(_: int, __: str, document: str) -> Iterator[str]:
+    if not isinstance(_decoded(document), dict):
+        yield "the settings are no JSON object"
+
+
+def _repository(_: int, repository_id: str, key: str | None) -> Iterator[str]:
+    if key != match_key(repository_id):
+        yield "it does not meet other forms of its URL"
+
+
+def _commit(_: int, sha: str, parents: str, paths: str | None) -> Iterator[str]:
+    if not all(_SHA.fullmatch(each) for each in (sha, *parents.split())):
+        yield "the SHA of it or of a parent is none"
+    if paths is not None and not _is_texts(paths):
+        yield "the changed paths are no JSON array"
+
+
+def _pull_request(_: int, number: int, document: str) -> Iterator[str]:
+    try:
+        request = msgspec.json.decode(document, type=PullRequest)
+    except msgspec.DecodeError:
+        yield "the document cannot be read"
+        return
+    if request.number != number:
+        yield "the document is of another number"
+
+
+def _mirror(_: int, repository_id: str, url: str) -> Iterator[str]:
+    if not repository_id or not url:
+        yield "it has no URL or id"
+
+
+def _activity(_: int, day: str, __: str, ___: str, models: str | None) -> Iterator[str]:
+    if not _DAY.fullmatch(day):
+        yield "the day is none"
+    if models is not None and not _is_texts(models):
+        yield "the models are no JSON array"
+
+
+_TABLES: Mapping[tuple[LiteralString, LiteralString, LiteralString], Problems] = {
+    ("organisations", "org", "uuid, name"): _organisation,
+    ("keys", "id", "kind, hash, permissions"): _key,
+    ("sessions", "id", "hash, former_hash"): _session,
+    ("settings", "org, service", "document"): _settings,
+    ("repositories", "key", "repository_id, match_key"): _repository,
+    ("commits", "repository, sha", "parents, paths"): _commit,
+    ("pull_requests", "repository, number", "document"): _pull_request,
+    ("mirrors", "org, repository_id", "url"): _mirror,
+    ("user_activity", "org, day, user_email, tool", "models"): _activity,
+}
+
+
+def _decoded(text: str) -> Any:
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return None
+
+
+def _is_texts(text: str) -> bool:
+    found = _decoded(text)
+    return isinstance(found, list) and all(isinstance(each, str) for each in found)

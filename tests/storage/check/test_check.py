@@ -1,0 +1,265 @@
+"""A check finds a fault in any table, and none in a store that is sound."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from databases import Databases
+from storage.copy.test_copy import PATHS, fill
+from theodora.cli import main
+from theodora.errors import UnusableStore
+from theodora.storage import Store
+from theodora.storage.check.check import Checked, check_store
+from theodora.storage.open import migrate_database, open_copy
+
+FAULTS: Mapping[str, tuple[str, ...]] = {
+    "migrations": (
+        "DELETE FROM migrations WHERE number = 5",
+        "INSERT INTO migrations (number, title, applied_at_ns) VALUES (9999, 'to come', 1)",
+    ),
+    "counters": (
+        "DELETE FROM counters WHERE name = 'repository_rules'",
+        "UPDATE counters SET value = 1000000 WHERE name = 'deployments_indexed'",
+        "UPDATE counters SET value = -1 WHERE name = 'repository_rules'",
+    ),
+    "organisations": ("UPDATE organisations SET uuid = 'x' WHERE org = 2",),
+    "keys": (
+        "UPDATE keys SET hash = 'plain'",
+        "UPDATE keys SET permissions = 'dora_metrics_read everything'",
+    ),
+    "key_activity": ("UPDATE key_activity SET requests = 0",),
+    "refusals": ("UPDATE refusals SET first_at_ns = last_at_ns + 1",),
+    "ignored_members": ("UPDATE ignored_members SET requests = -1",),
+    "sessions": (
+        "UPDATE sessions SET hash = 'x'",
+        "UPDATE sessions SET seen_at_ns = signed_in_at_ns - 1",
+    ),
+    "settings": (
+        "UPDATE settings SET document = '{' WHERE service = 'web'",
+        "UPDATE settings SET document = '[]' WHERE service = 'web'",
+    ),
+    "retention": ("UPDATE retention SET days = 0",),
+    "retention_plans": (
+        "INSERT INTO retention_plans (org, days, begins_at_ns, confirmed) VALUES (2, 0, 1, 0)",
+    ),
+    "retention_refusals": (
+        "INSERT INTO retention_refusals (org, at_ns, reason) VALUES (2, 1, '')",
+    ),
+    "stale_teams": ("INSERT INTO stale_teams (org, service, up_to) VALUES (1, 'x', 1000000)",),
+    "repositories": (
+        "UPDATE repositories SET match_key = 'x'",
+        "UPDATE repositories SET generation = -1",
+    ),
+    "commits": (
+        "UPDATE commits SET paths = 'x' WHERE sha LIKE '%7'",
+        "UPDATE commits SET parents = 'x' WHERE sha LIKE '%7'",
+        (
+            "INSERT INTO commits (repository, sha, received, parents, author_time_ns, "
+            "commit_time_ns, subject, message) "
+            "SELECT 99, sha, 1, '', 1, 1, '', '' FROM commits LIMIT 1"
+        ),
+    ),
+    "pull_requests": (
+        "UPDATE pull_requests SET document = '{\"number\":99}'",
+        "UPDATE pull_requests SET document = 'x'",
+        "UPDATE pull_requests SET repository = 99",
+    ),
+    "mirrors": ("UPDATE mirrors SET url = ''",),
+    "user_activity": (
+        "UPDATE user_activity SET day = 'today'",
+        "UPDATE user_activity SET models = '{}'",
+    ),
+    "deployments": (
+        "UPDATE deployments SET document = '{}' WHERE key = 20",
+        "UPDATE deployments SET words = '' WHERE key = 20",
+        "UPDATE deployments SET other_words = '' WHERE key = 20",
+        "UPDATE deployments SET duration = duration + 1 WHERE key = 20",
+        "UPDATE deployments SET repository_id = 'x' WHERE key = 20",
+        "UPDATE deployments SET change_lead_time = 1 WHERE key = 20",
+        "UPDATE deployments SET receipt = 1000000 WHERE key = 20",
+    ),
+    "deployment_elements": (
+        "DELETE FROM deployment_elements WHERE event = 20",
+        "INSERT INTO deployment_elements (event, field, value) VALUES (20, '@x', 'y')",
+        "INSERT INTO deployment_elements (event, field, value) VALUES (9999, '@x', 'y')",
+    ),
+    "deployment_postings": (
+        "DELETE FROM deployment_postings WHERE event = 20 AND term = 'service:web'",
+        "UPDATE deployment_postings SET started_at_ns = 1 WHERE event = 20",
+        "INSERT INTO deployment_postings (org, term, started_at_ns, event) VALUES (1, 'x:y', 1, 9)",
+        (
+            "INSERT INTO deployment_postings (org, term, started_at_ns, event) "
+            "VALUES (1, 'x:y', 1, 9999)"
+        ),
+    ),
+    "deployment_numbers": (
+        "DELETE FROM deployment_numbers WHERE event = 20",
+        "UPDATE deployment_numbers SET value = value + 1 WHERE event = 20",
+        "INSERT INTO deployment_numbers (org, field, value, event) VALUES (1, 'x', 1, 9999)",
+    ),
+    "deployment_words": ("DELETE FROM deployment_words WHERE term = 'service:web'",),
+    "deployment_measures": (
+        "UPDATE deployment_measures SET digest = digest + 1 WHERE deployment = 20",
+        "UPDATE deployment_measures SET negative_spans = 7 WHERE deployment = 20",
+        "UPDATE deployment_measures SET deployment = 9999 WHERE deployment = 20",
+        "DELETE FROM deployment_measures WHERE deployment = 20",
+    ),
+    "verdicts": (
+        "UPDATE verdicts SET given_by = 'somebody'",
+        "UPDATE verdicts SET deployment = 9999",
+        "DELETE FROM verdict_acts",
+    ),
+    "verdict_acts": (
+        "UPDATE verdict_acts SET number = 1000000",
+        "UPDATE verdict_acts SET deployment = 9999",
+    ),
+    "failures": (
+        "UPDATE failures SET document = '{}'",
+        "UPDATE failures SET time_to_restore = 7",
+    ),
+    "failure_elements": (
+        "DELETE FROM failure_elements",
+        "INSERT INTO failure_elements (event, field, value) VALUES (9999, '@x', 'y')",
+    ),
+    "failure_postings": ("DELETE FROM failure_postings WHERE term = 'service:cart'",),
+    "failure_numbers": (
+        "INSERT INTO failure_numbers (org, field, value, event) VALUES (1, 'x', 1, 9999)",
+    ),
+    "failure_words": ("DELETE FROM failure_words WHERE term = 'service:cart'",),
+    "parked_sequences": (
+        (
+            "INSERT INTO parked_sequences (org, service, env, since_ns, tried_at_ns, next_at_ns, "
+            "tries, error) VALUES (1, 'x', '', 1, 2, 3, 0, 'a rule')"
+        ),
+    ),
+    "sequences": (
+        "UPDATE sequences SET generation = 0",
+        (
+            "INSERT INTO sequences (org, service, env, generation) "
+            "SELECT org, service, env, 1 FROM sequences LIMIT 1"
+        ),
+    ),
+    "marks": ("INSERT INTO marks (number, org, kind) VALUES (100000, 1, 'service')",),
+    "changes": ("UPDATE changes SET event = 1000000 WHERE event = 20",),
+}
+"""Statements that damage a row of each table, so that the finding is of that table."""
+
+REPAIRED = (
+    "UPDATE counters SET value = 1000000 WHERE name = 'deployments_indexed'",
+    *FAULTS["deployment_elements"],
+    *FAULTS["deployment_postings"],
+    *FAULTS["deployment_numbers"],
+    *FAULTS["deployment_words"],
+    *FAULTS["deployment_measures"],
+    *FAULTS["failure_elements"],
+    *FAULTS["failure_postings"],
+    *FAULTS["failure_numbers"],
+    *FAULTS["failure_words"],
+    *FAULTS["sequences"],
+)
+
+
+@pytest.fixture(scope="module")
+def sound(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A store with something in every table but the marks, everything derived and indexed."""
+    with databases.new(tmp_path_factory.mktemp("sound")) as url:
+        fill(url)
+        with Store(url) as store:
+            store.derivations.derive_all_queued()
+        yield url
+
+
+def checked(url: str) -> Checked:
+    return check_store(url, lambda *_: None)
+
+
+def damaged(url: str, statement: Any) -> None:
+    with open_copy(url) as raw:
+        raw.cursor.execute(statement)
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(main, list(arguments))
+
+
+def test_a_sound_store_has_no_faults(sound: str):
+    found = checked(sound)
+    assert [str(each) for each in found.findings] == []
+    assert (found.deployments, found.failures, found.underived) == (41, 1, 0)
+    result = run("check", "--database", sound)
+    assert (result.exit_code, result.stdout) == (
+        0,
+        "checked 41 deployments and 1 failures: no faults\n",
+    )
+
+
+def test_every_table_has_a_fault_that_is_planted(databases: Databases, sound: str):
+    with open_copy(sound) as raw:
+        tables = {table for table, _, _ in raw.cursor.execute(PATHS[databases.kind]).fetchall()}
+    assert tables == FAULTS.keys()
+
+
+@pytest.mark.parametrize(
+    ("table", "statement"),
+    [(table, statement) for table, statements in FAULTS.items() for statement in statements],
+)
+def test_a_fault_in_any_table_is_found(database: str, table: str, statement: Any):
+    fill(database)
+    with Store(database) as store:
+        store.derivations.derive_all_queued()
+    damaged(database, statement)
+    found = checked(database)
+    assert table in {each.table for each in found.findings}, [str(each) for each in found.findings]
+    assert all(each.advice for each in found.findings)
+
+
+def test_what_can_be_computed_is_repaired(database: str):
+    fill(database)
+    with Store(database) as store:
+        store.derivations.derive_all_queued()
+    for statement in REPAIRED:
+        damaged(database, statement)
+    damaged(
+        database, "UPDATE deployments SET change_failure = NULL, failed_by = NULL WHERE org = 1"
+    )
+    result = run("check", "--database", database)
+    assert result.exit_code == 1
+    assert "run theodora check --repair" in result.stdout
+    result = run("check", "--repair", "--database", database)
+    lines = [line for line in result.stdout.splitlines() if "document differs" not in line]
+    assert lines == ["checked 41 deployments and 1 failures: no faults"], result.stdout
+
+
+def test_a_damaged_page_of_a_file_is_found(tmp_path: Path):
+    path = tmp_path / "theodora.db"
+    url = f"sqlite:///{path}"
+    fill(url)
+    content = bytearray(path.read_bytes())
+    size = 8192
+    pages = len(content) // size
+    for page in range(pages // 2, pages // 2 + 4):
+        content[page * size : (page + 1) * size] = b"\x99" * size
+    path.write_bytes(content)
+    result = run("check", "--database", url)
+    assert result.exit_code == 1
+    assert "Traceback" not in result.output
+    assert "database" in result.output
+
+
+def test_what_waits_to_be_derived_is_counted(database: str):
+    fill(database)
+    found = checked(database)
+    assert found.underived == 40
+    assert not found.findings
+
+
+def test_what_is_no_store_is_said_to_be_none(tmp_path: Path):
+    path = tmp_path / "empty.db"
+    path.touch()
+    with pytest.raises(UnusableStore, match="is no store of Theodora"):
+        checked(f"sqlite:///{path}")
+    migrate_database(f"sqlite:///{path}")
+    assert not checked(f"sqlite:///{path}").findings
