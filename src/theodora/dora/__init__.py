@@ -1,7 +1,7 @@
-"""What deployments were, and the metrics of them: pure functions of events and facts.
+"""Derivation and metrics of deployments: pure functions of events and facts.
 
-`derive` judges one sequence of deployments, `make_report` answers a metrics query from
-columns of derived deployments. Nothing here does I/O, reads a clock or knows SQL or HTTP.
+`derive` evaluates one sequence of deployments, `make_report` answers a metrics query from columns
+of derived deployments. Nothing here does I/O, reads a clock or knows SQL or HTTP.
 """
 
 from theodora.dora.derivation.cache import DerivationCache

@@ -58,10 +58,10 @@ def run(
     stdin: bytes = b"",
     is_bounded: bool = True,
 ) -> bytes:
-    """What git writes to its standard output.
+    """Runs git and returns its standard output.
 
-    Its memory and files are bounded unless said otherwise. Raises `GitError` if git fails or takes
-    more than `seconds`, `Unavailable` if git is missing.
+    Memory and file sizes are limited by default. Raises `GitError` if git fails or takes more than
+    `seconds`, `Unavailable` if git is missing.
     """
     with started(
         arguments, seconds=seconds, environment=environment, is_bounded=is_bounded

@@ -18,9 +18,9 @@ _MANY = {
 def differing_entries(
     before: bytes, after: bytes, sha_digits: int
 ) -> tuple[set[Entry], set[Entry]]:
-    """The entries that only one of two trees has: those of `before`, and those of `after`.
+    """The entries that only `before` has, and those that only `after` has.
 
-    Trees are long and differ in little, so what both begin and end with is not taken apart. Raises
+    Trees are long and differ in little, so the common beginning and end are not parsed. Raises
     `Invalid` if the rest is not a list of entries.
     """
     one = _ONE[sha_digits]

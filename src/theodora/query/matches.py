@@ -62,9 +62,9 @@ def _holds(leaf: Leaf, event: Event) -> bool:
 
 
 def holds(leaf: TargetLeaf, values: Sequence[Scalar]) -> bool:
-    """Whether a leaf holds of an event that has these values there.
+    """Whether a leaf matches any of these values.
 
-    It does if it is true of any of them: of none, if there are none.
+    Without values, no leaf matches.
     """
     match leaf:
         case Exists():

@@ -49,9 +49,9 @@ class ProductionEnvs:
         return any(is_production(event.env, each) for each in envs)
 
     def tree(self, known: Iterable[str]) -> Query:
-        """The same as a query, over events with the environments `known`.
+        """The condition as a query over events in the environments `known`.
 
-        They are named as they are written, so that a store finds them by its index.
+        It names them as written, so that a store can use its index.
         """
         known = sorted(known)
         usual = _env_is_one_of(known, self.usual)

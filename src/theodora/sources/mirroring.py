@@ -27,9 +27,9 @@ class Mirroring:
         self._mirrors = mirrors
 
     def fetch(self, mirror: Mirror) -> int:
-        """Fetches one repository; the number of commits that are new.
+        """Fetches one repository and returns the number of new commits.
 
-        How it went is noted with the mirror. Raises `GitError` if git fails, `Unavailable` if
+        The result is stored with the mirror. Raises `GitError` if git fails, `Unavailable` if
         another process is fetching it.
         """
         started_at_ns = time.time_ns()
@@ -95,9 +95,9 @@ class Fetcher:
         self._asked.set()
 
     def fetch_due(self, now_ns: int) -> None:
-        """Fetches what is due; what fails is noted, logged and tried again when next due.
+        """Fetches the mirrors that are due; a failure is stored, logged and retried when next due.
 
-        What is wanted too soon after a fetch stays wanted.
+        A request too soon after a fetch waits.
         """
         wanted, self._wanted = self._wanted, set()
         for mirror in self._store.mirrors.everything():

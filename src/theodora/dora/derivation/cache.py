@@ -1,8 +1,8 @@
-"""What one derivation found of single deployments, kept for the next of the same sequence.
+"""A cache of the results for single deployments, for the next derivation of their sequence.
 
-A late or deleted deployment changes what a few others brought and leaves the rest as they
-were. Whatever is kept is used only where everything it followed from is the same again, so
-that a derivation comes out the same with and without it.
+A late or deleted deployment changes the commits of a few others and leaves the rest as they were. A
+cached result is used only if all its inputs are the same, so derivation gives the same result with
+and without a cache.
 """
 
 from collections.abc import Iterable, Mapping
@@ -22,14 +22,14 @@ Pace = Literal["first", "usual", "gap"]
 
 
 class Brought(msgspec.Struct, frozen=True, gc=False):
-    """What a deployment brought, and from what that followed."""
+    """The commits that a deployment shipped first, and the inputs of that result."""
 
     git: Git | None
-    """None where nothing is known of what it brought."""
+    """None if its commits are unknown."""
     times_ns: tuple[int, int]
     pace: Pace
     taken: Taken
-    """All that it was the first to ship."""
+    """The commits that it shipped first."""
     counted: tuple[str, ...]
     """The commits that were measured or dropped by the cap; none of them was counted before."""
     changes: Changes
@@ -44,7 +44,7 @@ class Brought(msgspec.Struct, frozen=True, gc=False):
 
 
 class Reading(msgspec.Struct, frozen=True, gc=False):
-    """What the texts of a deployment say to each rule of its service."""
+    """The matches of a deployment's texts for each rule of its service."""
 
     version: str | None
     shipment: Shipment
@@ -58,33 +58,33 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
 
 
 class Passed(msgspec.Struct, frozen=True, gc=False):
-    """A deployment as it was taken into its sequence."""
+    """A deployment in its sequence."""
 
     step: PartialResult
     brought: Brought
 
 
 class DerivationCache:
-    """Findings by deployment id, as long as settings and repositories stay the same."""
+    """Results by deployment id, while settings and repositories stay the same."""
 
     def __init__(self) -> None:
         self.way: list[Passed] = []
-        """The last derivation's deployments in order. What was found of each followed from those
-        before it alone: as long as they are the same, it is found again."""
+        """The last derivation's deployments in order. The result for each depends only on those
+        before it, so it is reused while these are the same."""
         self.brought: dict[str, Brought] = {}
         self.readings: dict[str, Reading] = {}
         self._parts: dict[Part, DerivationCache] = {}
-        """Of each part of a sequence that is divided."""
+        """The caches of the parts of a divided sequence."""
         self._settings: ServiceSettings | None = None
         self._repositories: Mapping[str, Repository] = {}
 
     def divided(self, parts: Iterable[Part]) -> Mapping[Part, "DerivationCache"]:
-        """What is kept of each of these parts; what was of others is forgotten."""
+        """Keeps the caches of these parts and drops the others."""
         self._parts = {part: self._parts.get(part) or DerivationCache() for part in parts}
         return self._parts
 
     def prepare(self, settings: ServiceSettings, repositories: Mapping[str, Repository]) -> None:
-        """Forgets everything if it was found under other settings or with other commits."""
+        """Clears the cache if settings or commits have changed."""
         if settings != self._settings or not _are_same(repositories, self._repositories):
             self.way.clear()
             self.brought.clear()

@@ -1,4 +1,4 @@
-"""Commits of a repository, and which of them a deployment is the first to ship."""
+"""Commits of a repository, and those that a deployment ships first."""
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -12,7 +12,7 @@ MergeMethod = Literal["merge", "squash", "rebase"]
 
 
 class Commit(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of one commit. Instants are nanoseconds since the Unix epoch."""
+    """A commit. Instants are nanoseconds since the Unix epoch."""
 
     sha: str
     parents: tuple[str, ...] = ()
@@ -36,7 +36,7 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PullRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of one pull request, or merge request."""
+    """A pull request or merge request."""
 
     number: int
     title: str = ""
@@ -44,7 +44,7 @@ class PullRequest(msgspec.Struct, frozen=True, kw_only=True):
     branch: str = ""
     merge_commit_sha: str | None = None
     merge_method: MergeMethod | None = None
-    """None where the source does not tell."""
+    """None if the source does not provide it."""
     commits: tuple[Commit, ...] = ()
     """The original commits of its branch; a squash leaves them out of the main line."""
     created_at_ns: int | None = None
@@ -56,13 +56,14 @@ class PullRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Repository(msgspec.Struct, frozen=True, kw_only=True, dict=True):
-    """What is known of one repository. Sequences of several services may share one value."""
+    """The known commits and pull requests of a repository. Sequences of several services may share
+    one value."""
 
     commits: Mapping[str, Commit] = {}
     """By SHA. Parents may be missing: the graph ends there."""
     pull_requests: tuple[PullRequest, ...] = ()
     has_commit_source: bool = True
-    """Whether something delivers commits of it, so that an unknown SHA may yet become known."""
+    """Whether something delivers its commits, so that an unknown SHA may become known later."""
 
     def is_cut(self, commit: Commit) -> bool:
         """Whether history ends at this commit only because the clone was shallow."""
@@ -74,7 +75,7 @@ class Repository(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
 
 class Taken(msgspec.Struct, frozen=True, gc=False):
-    """What one deployment was the first to ship, by SHA."""
+    """The commits that one deployment shipped first, by SHA."""
 
     shas: tuple[str, ...]
     edge: tuple[str, ...]
@@ -110,19 +111,19 @@ class Shipped:
         return new
 
     def taken(self, head: str, new: Sequence[Commit]) -> Taken:
-        """What `take` of this head has found, to be taken again in another derivation."""
+        """The result of `take` for this head, for `retake` in another derivation."""
         shas = dict.fromkeys(commit.sha for commit in new)
         parents = (parent for commit in new for parent in commit.parents) if new else (head,)
         edge = dict.fromkeys(sha for sha in parents if sha not in shas and sha in self._commits)
         return Taken(tuple(shas), tuple(edge))
 
     def take_again(self, taken: Taken) -> bool:
-        """Ship the same as before, if that is what `take` would find; whether it is."""
+        """Ship the same as before if `take` would find the same; returns whether it did."""
         if self._shas.isdisjoint(taken.shas) and self._shas.issuperset(taken.edge):
             self.add(taken)
             return True
         return False
 
     def add(self, taken: Taken) -> None:
-        """Ship what is known to be what `take` would find."""
+        """Ship a result that is known to be what `take` would find."""
         self._shas.update(taken.shas)

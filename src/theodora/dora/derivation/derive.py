@@ -1,4 +1,4 @@
-"""From deployments, commits, rules and people's words to what each deployment was."""
+"""The derivation of verdict, type and lead time for every deployment of a sequence."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -18,7 +18,7 @@ from theodora.events import Deployment, Failure, MatchKeys
 def derive(
     sequence: DeploymentSequence, cache: DerivationCache | None = None
 ) -> tuple[Derived, ...]:
-    """Everything there is to say of each deployment, in the order of the sequence.
+    """Derives every deployment, in the order of the sequence.
 
     Where the settings divide the sequence its parts come one after another, and positions count
     within each.
@@ -106,7 +106,7 @@ class Derivation:
         self._deployments.append(deployment)
 
     def _recalled(self, deployment: Deployment) -> Passed | None:
-        """What was found of it before, if all has been the same up to here."""
+        """The cached result, if everything before it is the same."""
         position = len(self._deployments)
         if position < len(self._way):
             passed = self._way[position]

@@ -1,4 +1,4 @@
-"""What derivation says of one deployment: enough to explain it without anything else."""
+"""The result of derivation for one deployment, complete enough to explain it."""
 
 import math
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from theodora.events import Deployment, DeploymentType, Remediation, Remediation
 from theodora.events.values import UnmeasuredStatus, whole_seconds
 
 Status = Literal["no_git", "unknown_commits", "baseline", "gap", "no_new_commits", "ok"]
-"""What is known of the commits of a deployment; only `ok` has lead times.
+"""The state of a deployment's commits; only `ok` has lead times.
 
 `baseline` is the first deployment of its repository, whose history is not its own doing;
 `gap` follows a pause longer than `lead_time_gap_days`, so that its commits waited for reasons of
@@ -29,7 +29,7 @@ Flag = Literal[
     "shallow",
     "remediation_dangling",
 ]
-"""Something to look at: a deployment carries each at most once, in this order."""
+"""A flag that needs attention; a deployment has each at most once, in this order."""
 
 LeftOutReason = Literal["merge", "path", "counted"]
 
@@ -80,9 +80,9 @@ class NewCommit(msgspec.Struct, frozen=True, gc=False):
     negative."""
     stages: Stages | None
     pull_request: int | None
-    """The number of the pull request that its stages go by."""
+    """The number of the pull request that defines its stages."""
     squashed_into: str | None
-    """The squash commit that it stands for, if it is an original."""
+    """The squash commit that replaced it, if it is an original."""
     flags: tuple[Flag, ...]
 
 
@@ -107,7 +107,7 @@ class LeadTime(msgspec.Struct, frozen=True, gc=False):
 
 
 class Changes(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """The commits a deployment brought."""
+    """The commits of a deployment."""
 
     status: Status
     commits: tuple[NewCommit, ...] = ()
@@ -128,12 +128,12 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Match(msgspec.Struct, frozen=True, gc=False):
-    """A text of a deployment that a rule's pattern matched, and what came of it."""
+    """A text of a deployment that a rule's pattern matched, and the outcome."""
 
     field: str
     text: str
     captured: str | None
-    """What the variable of a linked rule stood for."""
+    """The value of a linked rule's variable."""
     outcome: Outcome
     failed_id: str | None = None
 
@@ -158,11 +158,11 @@ class Link(msgspec.Struct, frozen=True, gc=False):
     rule: str
     field: str | None = None
     text: str | None = None
-    """What the rule fired on: a title, a label, a tag …; for a rollback the common code."""
+    """The text that the rule matched: a title, a label, a tag …; for a rollback the common code."""
 
 
 class Decision(msgspec.Struct, frozen=True, gc=False):
-    """What the rules made of a deployment, taken as a possible remediation of earlier ones."""
+    """The result of the rules for a deployment, as a possible remediation of earlier ones."""
 
     type: DeploymentType
     trials: tuple[RuleAttempt, ...]
@@ -178,7 +178,7 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
 
 
 class PartialResult(msgspec.Struct, frozen=True, gc=False):
-    """What derivation knows of a deployment before it has seen the later ones."""
+    """The partial result for a deployment, before the later ones are known."""
 
     deployment: Deployment
     changes: Changes
@@ -188,10 +188,10 @@ class PartialResult(msgspec.Struct, frozen=True, gc=False):
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Whether a deployment failed, who or what said so, and what remedied it."""
+    """Whether a deployment failed, who or what decided that, and its remediation."""
 
     change_failure: bool | None
-    """None while it is pending: its commits are not known yet and nothing else decided."""
+    """None while it is pending: its commits are not known yet, and nothing else decided."""
     decided_by: Decider
     failing_links: tuple[Link, ...] = ()
     """Links of later deployments that mark it, earliest first; the first is the remediation."""
@@ -212,7 +212,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def failed_by(self) -> str | None:
-        """The same of a deployment that failed; None of any other."""
+        """What decided that it failed; None for other deployments."""
         return self.rule or None if self.change_failure else None
 
 
@@ -232,7 +232,7 @@ class Derived(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def event(self) -> Deployment:
-        """The deployment with what is derived of it, in whole seconds."""
+        """The deployment with its derived values, in whole seconds."""
         recovery_ns, average = self.verdict.recovery_time_ns, self.changes.lead_time.avg
         return msgspec.structs.replace(
             self.deployment,

@@ -1,4 +1,4 @@
-"""Why derivation says of a deployment what it says: everything by name, in words and seconds."""
+"""The explanation of a deployment's derived values, with names, words and seconds."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -58,7 +58,7 @@ _SQUASHED = "the original commits of pull requests that were squashed"
 
 
 class Neighbour(msgspec.Struct, frozen=True):
-    """The deployment before, by what identifies it."""
+    """The previous deployment, by what identifies it."""
 
     id: str
     version: str | None
@@ -67,7 +67,7 @@ class Neighbour(msgspec.Struct, frozen=True):
 
 
 class StageSeconds(msgspec.Struct, frozen=True):
-    """Where a lead time went, in seconds; None where a stage is not known."""
+    """The stages of a lead time in seconds; None if a stage is not known."""
 
     time_to_pr_ready: float | None
     review_time: float | None
@@ -78,7 +78,7 @@ class StageSeconds(msgspec.Struct, frozen=True):
 
 
 class CommitExplained(msgspec.Struct, frozen=True):
-    """A commit that the deployment brought."""
+    """A commit of the deployment."""
 
     sha: str
     subject: str
@@ -96,7 +96,7 @@ class CommitExplained(msgspec.Struct, frozen=True):
 
 
 class LeftOutExplained(msgspec.Struct, frozen=True):
-    """A commit that it brought and that is not measured."""
+    """A commit of the deployment that is not measured."""
 
     sha: str
     subject: str
@@ -104,7 +104,7 @@ class LeftOutExplained(msgspec.Struct, frozen=True):
 
 
 class LeadTimeExplained(msgspec.Struct, frozen=True):
-    """Which commits it brought, and how long they took, in seconds."""
+    """The commits of the deployment and their lead times, in seconds."""
 
     status: Status
     meaning: str
@@ -150,7 +150,7 @@ class LinkExplained(msgspec.Struct, frozen=True):
 
 
 class OverrideExplained(msgspec.Struct, frozen=True):
-    """What somebody said by hand of a deployment."""
+    """The override of a deployment."""
 
     deployment_id: str
     change_failure: bool | None
@@ -163,7 +163,7 @@ class OverrideExplained(msgspec.Struct, frozen=True):
 
 
 class FailureExplained(msgspec.Struct, frozen=True):
-    """Whether it failed, who or what said so, and what remedied it."""
+    """Whether it failed, who or what decided that, and its remediation."""
 
     change_failure: bool | None
     decided_by: str
@@ -185,18 +185,18 @@ class TypeExplained(msgspec.Struct, frozen=True):
     """All, in the order in which they are tried; the first that fires decides."""
     remedied: tuple[LinkExplained, ...]
     given_by: OverrideExplained | None
-    """The verdict by hand on another deployment that named this one as its remediation."""
+    """The override of another deployment that named this one as its remediation."""
 
 
 class FlagExplained(msgspec.Struct, frozen=True):
-    """Something to look at."""
+    """A flag that needs attention."""
 
     flag: Flag
     meaning: str
 
 
 class Explanation(msgspec.Struct, frozen=True):
-    """A deployment, and why it is taken for what it is."""
+    """A deployment and the reasons for its derived values."""
 
     id: str
     service: str
@@ -213,7 +213,7 @@ class Explanation(msgspec.Struct, frozen=True):
     type: TypeExplained
     flags: tuple[FlagExplained, ...]
     missing: tuple[str, ...]
-    """What would have to be known to say more."""
+    """What is missing to know more."""
 
 
 def explain(
@@ -222,7 +222,7 @@ def explain(
     repository: Repository | None,
     settings: ServiceSettings,
 ) -> Explanation:
-    """Everything there is to say of a deployment.
+    """Explains a deployment.
 
     `repository` is the one it came from, `settings` are those it was derived with.
     """
@@ -282,7 +282,7 @@ def _gap(settings: ServiceSettings) -> str:
 
 
 class _Known:
-    """What is known of commits, those behind squashes included."""
+    """The known commits, including the originals of squashes."""
 
     def __init__(self, repository: Repository) -> None:
         self._commits = repository.commits

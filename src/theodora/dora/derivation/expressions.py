@@ -1,4 +1,4 @@
-"""Regular expressions that match in linear time, by RE2.
+"""Regular expressions that match in linear time, compiled by RE2.
 
 Python's `re` backtracks: a pattern can take for ever on a text made for it, and holds the
 interpreter meanwhile. RE2 does neither. `\\w`, `\\d`, `\\s` and `\\b` mean ASCII in it, `\\p{L}`
@@ -14,7 +14,7 @@ import re2
 
 MAX_PATTERN_CHARACTERS = 500
 MAX_TEXT_CHARACTERS = 4_096
-"""What is longer is searched in its beginning, and matches no pattern as a whole."""
+"""A longer text is searched only at its beginning, and never matches as a whole."""
 
 MAX_REPEATS = 1_000
 """That RE2 allows, nested ones multiplied."""
@@ -43,11 +43,11 @@ _REASONS = (
     (r"\[", "there is no ] for this ["),
     (r"", "this range of characters is not supported"),
 )
-"""What begins where RE2 cannot go on, and what to say of it."""
+"""Constructs that RE2 does not support, with an explanation."""
 
 
 class Unusable(Exception):
-    """A pattern that cannot be used, and where it goes wrong."""
+    """A pattern that cannot be used, with the position of the error."""
 
     def __init__(self, reason: str, offset: int | None = None) -> None:
         """`offset` is that of the first wrong character, from 0."""
@@ -73,7 +73,7 @@ class Expression:
     """A pattern that is ready to match."""
 
     def __init__(self, pattern: str, *, ignore_case: bool = False) -> None:
-        """Raises `Unusable` for what RE2 cannot express and what would take too long."""
+        """Raises `Unusable` for a pattern that RE2 cannot express or that would take too long."""
         if len(pattern) > MAX_PATTERN_CHARACTERS:
             raise Unusable(f"must be at most {MAX_PATTERN_CHARACTERS} characters")
         if _written_out(pattern) > _MAX_INSTRUCTIONS:
@@ -87,7 +87,7 @@ class Expression:
         return self._compiled.search(text[:MAX_TEXT_CHARACTERS]) is not None
 
     def group_of(self, text: str, name: str) -> str | None:
-        """What a group stands for where the pattern matches the whole text."""
+        """The text of a group, if the pattern matches the complete text."""
         if len(text) > MAX_TEXT_CHARACTERS:
             return None
         match = self._compiled.fullmatch(text)
@@ -118,7 +118,7 @@ def _compile(pattern: str, *, ignore_case: bool = False) -> _Compiled:
 
 
 def _unusable(pattern: str, error: Exception) -> Unusable:
-    """Says what RE2 complains of; it names the wrong part, and not where that is."""
+    """The error that RE2 reports; it names the wrong part but not its position."""
     what, part = _complaint(error)
     if what.startswith("pattern too large"):
         return Unusable(TOO_LARGE)

@@ -1,4 +1,4 @@
-"""Incidents: which are the same, and which deployment one names."""
+"""Incidents: their identity, and the deployments that they name."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -6,11 +6,11 @@ from theodora.dora.derivation.tags import values_of
 from theodora.events import Deployment, Failure, MatchKeys
 
 DEPLOYMENT_TAG = "deployment_id:"
-"""A custom tag that starts so names a deployment by its id."""
+"""Prefix of a custom tag that names a deployment by its id."""
 
 
 def distinct(incidents: Iterable[Failure]) -> list[Failure]:
-    """Each incident once, as given last: the same id, or without ids the same occasion.
+    """Each incident once, in its last version: the same id or, without ids, the same occasion.
 
     Datadog docs: failures are matched by env, services and start.
     """
@@ -56,7 +56,7 @@ def _by_name(deployments: Iterable[Deployment], keys: MatchKeys) -> Mapping[Name
 
 
 def names_in(incident: Failure, keys: MatchKeys) -> Iterator[Name]:
-    """What the incident calls a deployment, the most exact name first."""
+    """The names that the incident has for a deployment, the most exact first."""
     for tag in incident.custom_tags:
         if tag.startswith(DEPLOYMENT_TAG):
             yield "id", tag.removeprefix(DEPLOYMENT_TAG)

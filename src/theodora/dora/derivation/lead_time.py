@@ -1,4 +1,4 @@
-"""Change lead time: which commits a deployment brought, and how long each had taken."""
+"""Change lead time: the commits of a deployment, and the time that each took."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
@@ -23,7 +23,7 @@ SECOND_NS = 1_000_000_000
 
 
 def _nothing(status: Status) -> Brought:
-    """What is brought where no commits are known."""
+    """The result if no commits are known."""
     return Brought(
         None, (0, 0), "usual", Taken((), ()), (), Changes(status=status), NOTHING_SHIPPED
     )
@@ -44,7 +44,7 @@ class _Candidate(msgspec.Struct, frozen=True, gc=False):
 
 
 class _Progress:
-    """How far the sequence has come in one repository."""
+    """The state of a sequence in one repository."""
 
     def __init__(self, match_key: str, repository: Repository) -> None:
         self.match_key = match_key
@@ -77,7 +77,7 @@ class LeadTimes:
         self._progress: dict[str, _Progress] = {}
 
     def of(self, deployment: Deployment) -> Brought:
-        """What `deployment` brought."""
+        """The commits and lead times of `deployment`."""
         git = deployment.git
         if not git:
             return _NO_GIT
@@ -99,7 +99,7 @@ class LeadTimes:
             progress.seen.update(brought.counted, brought.taken.shas)
 
     def _pace(self, progress: _Progress, deployment: Deployment) -> Pace:
-        """How it follows on the deployment of this repository before."""
+        """The status from the previous deployment of this repository."""
         before_ns = progress.last_finished_at_ns
         progress.last_finished_at_ns = deployment.finished_at_ns
         if before_ns is None:
@@ -115,7 +115,7 @@ class LeadTimes:
         return known
 
     def _recalled(self, progress: _Progress, deployment: Deployment, pace: Pace) -> Brought | None:
-        """What it brought, from memory if it brings the same commits and none was counted."""
+        """The result, from the cache if the commits are the same and none was counted before."""
         known = self._recall.get(deployment.id)
         if (
             known
@@ -129,7 +129,7 @@ class LeadTimes:
     def _brought(
         self, progress: _Progress, deployment: Deployment, git: Git, pace: Pace
     ) -> Brought:
-        """What it brought; that is recalled unless some of it had been counted before."""
+        """The result, which is cached unless some commits had been counted before."""
         found = progress.shipped.take(git.commit_sha)
         taken = progress.shipped.taken(git.commit_sha, found)
         times_ns = deployment.started_at_ns, deployment.finished_at_ns
@@ -245,7 +245,7 @@ def _shipment(progress: _Progress, ours: Iterable[Commit]) -> Shipment:
 
 
 def _stand_ins(progress: _Progress, commits: Iterable[Commit]) -> Iterator[_Candidate]:
-    """The commits, with the originals of those that are squashes in their place."""
+    """The commits, with squashes replaced by their originals."""
     for commit in commits:
         merged_as = progress.pull_requests.merged_as(commit.sha)
         originals = squashed_originals(commit, merged_as, progress.graph)

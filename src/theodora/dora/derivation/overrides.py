@@ -1,4 +1,4 @@
-"""Verdicts given by hand."""
+"""Overrides of verdicts."""
 
 import msgspec
 
@@ -6,7 +6,7 @@ from theodora.events import RemediationType
 
 
 class GivenRemediation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """The remediation somebody named, by id or by version; it need not be stored yet."""
+    """The remediation in an override, by id or by version; it need not be stored yet."""
 
     type: RemediationType
     id: str | None = None
@@ -14,13 +14,13 @@ class GivenRemediation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Override(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What somebody said of one deployment. It beats every rule until it is removed."""
+    """The override of one deployment. It takes precedence over every rule until it is removed."""
 
     deployment_id: str
     change_failure: bool | None = None
-    """None leaves the verdict to the rules: only the remediation was given."""
+    """None leaves the verdict to the rules: only the remediation was set."""
     remediation: GivenRemediation | None = None
     by: str = ""
-    """Who said so: a person or the name of a key."""
+    """The author: a person or the name of a key."""
     at_ns: int = 0
     reason: str = ""

@@ -1,4 +1,4 @@
-"""Path globs: which changes of a shared repository belong to a service."""
+"""Path globs, which select the changes of a shared repository that belong to a service."""
 
 import re
 from collections.abc import Iterable
@@ -33,7 +33,7 @@ class PathFilter:
 
     `*` and `?` stay within a path segment, `**` crosses segments, and `**/` also stands for
     nothing: `a/**/b` matches `a/b`. Globs that only exclude leave everything else in. Time is
-    linear in the path. Raises `Invalid` for globs that are too much altogether.
+    linear in the path. Raises `Invalid` if the globs are too long together.
     """
 
     def __init__(self, globs: Iterable[str]) -> None:

@@ -1,4 +1,4 @@
-"""Which pull requests hold a commit, and the originals that a squash commit stands for."""
+"""Pull requests by commit, and the originals of squash commits."""
 
 from collections.abc import Iterable, Mapping
 
@@ -27,7 +27,7 @@ class PullRequests:
         return self._holding.get(sha, [])
 
     def first_holding(self, sha: str) -> PullRequest | None:
-        """The one that was merged first of those that hold the commit."""
+        """The first merged pull request that contains the commit."""
         return next(iter(self.holding(sha)), None)
 
     def merged_as(self, sha: str) -> PullRequest | None:

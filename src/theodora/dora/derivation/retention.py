@@ -1,4 +1,4 @@
-"""Which old deployments may be forgotten without changing what is derived of later ones."""
+"""Old deployments that can be deleted without changing the derivation of later ones."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
@@ -7,7 +7,7 @@ from theodora.dora.derivation.commits import Commit, Shipped
 
 
 class OldDeployment(NamedTuple):
-    """As much of a deployment as tells what it shipped."""
+    """The parts of a deployment that identify what it shipped."""
 
     key: int
     finished_at_ns: int
@@ -19,13 +19,13 @@ class OldDeployment(NamedTuple):
 def forgettable(
     newest_first: Iterable[OldDeployment], commits: Mapping[str, Commit]
 ) -> Iterator[int]:
-    """The keys of those that nothing later depends on.
+    """The keys of the deployments that nothing later depends on.
 
-    Given are the old deployments of one sequence and repository, and its graph. The newest stays,
-    since the next one is measured from it, with all that finished when it did: which of them is
-    the last is for the order of sequences to say. So does each that shipped commits
-    which no later one of them holds, as those of a branch or of a version that was rolled back:
-    without it they would be new to whichever deployment brings them again.
+    The arguments are the old deployments of one sequence and repository, and its graph. The newest
+    stays, since the next one is measured from it, with all that finished when it did: which of them
+    is the last is for the order of sequences to say. So does each that shipped commits which no
+    later one of them holds, as those of a branch or of a version that was rolled back: without it
+    they would be new to whichever deployment brings them again.
     """
     shipped = Shipped(commits)
     newest_ns = None

@@ -1,7 +1,7 @@
-"""Which deployments remedy earlier ones, and so mark them as failed.
+"""The rule engine: finds deployments that fix earlier ones, which are therefore marked failed.
 
-The rules of a service are tried in a fixed order on each deployment, and the first that
-fires decides: what its source said, a rollback, a link to what it repairs, a hotfix.
+The rules of a service are tried in a fixed order on each deployment, and the first match decides:
+the source's own tag, a rollback, a linked rule, a static rule.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -26,7 +26,7 @@ from theodora.dora.derivation.shipments import Shipment, ShippedBefore, texts
 from theodora.events import Deployment, RemediationType
 
 STATED_ROLLBACK = "deployment_type:rollback"
-"""The custom tag by which the source of a deployment calls it a rollback."""
+"""The custom tag with which the source of a deployment marks it as a rollback."""
 
 STALE_AFTER = 10
 """A rollback that reaches back further is flagged: its target may be a coincidence."""
@@ -55,7 +55,7 @@ class Candidate(msgspec.Struct, frozen=True, gc=False):
 
 
 class _Finding(msgspec.Struct, frozen=True, gc=False):
-    """What one step of the rules came to; without a type it did not fire."""
+    """The result of one rule; without a type it did not match."""
 
     trials: tuple[RuleAttempt, ...]
     type: RemediationType | None = None
@@ -64,7 +64,7 @@ class _Finding(msgspec.Struct, frozen=True, gc=False):
 
 
 class Rules:
-    """The rules of a service, ready to be tried. Raises `Invalid` for rules that cannot be."""
+    """The compiled rules of a service. Raises `Invalid` for unusable rules."""
 
     def __init__(self, settings: ServiceSettings, cache: DerivationCache) -> None:
         self._settings = settings
@@ -83,7 +83,7 @@ class Rules:
 
     @property
     def variables(self) -> frozenset[str]:
-        """What linked rules look up in earlier deployments."""
+        """The index of earlier deployments for linked rules."""
         return frozenset(pattern.variable for pattern in self._linked)
 
     def decide(self, candidate: Candidate) -> Decision:
@@ -102,7 +102,7 @@ class Rules:
         return Decision(decided.type, tuple(trials), decided.links, decided.flags)
 
     def _explicit(self, candidate: Candidate) -> _Finding:
-        """The source itself called it a rollback."""
+        """The source marked it as a rollback."""
         if STATED_ROLLBACK not in candidate.deployment.custom_tags:
             return _Finding((_trial("explicit", "explicit", "not_stated"),))
         target = self._target(candidate)
@@ -113,7 +113,7 @@ class Rules:
         return _Finding(fired, "rollback", _link_before(candidate, "explicit", "explicit", match))
 
     def _rollback(self, candidate: Candidate) -> _Finding:
-        """Code that ran before is back: what replaced it failed."""
+        """Earlier code runs again: the deployment that replaced it failed."""
         if not self._settings.detect_rollbacks:
             return _Finding((_trial("rollback", "rollback", "switched_off"),))
         target = self._target(candidate)
@@ -122,7 +122,7 @@ class Rules:
         return _Finding((_trial("rollback", "rollback", target),))
 
     def _target(self, candidate: Candidate) -> int | Outcome:
-        """Where the code last ran, with other code in between; else why there is no such place."""
+        """The last position with the same code and other code in between, or why there is none."""
         deployment = candidate.deployment
         if not deployment.git and not deployment.version:
             return "no_code"
@@ -135,7 +135,7 @@ class Rules:
         return "beyond_lookback" if lookback is not None and distance > lookback else latest
 
     def _linked_rollforward(self, candidate: Candidate) -> _Finding:
-        """Texts name what they repair: the deployments that shipped it failed."""
+        """Texts name what they fix: the deployments that shipped it failed."""
         read = self._reading(candidate).linked
         if not any(read):
             return self._no_linked
@@ -153,7 +153,7 @@ class Rules:
         return _Finding(tuple(trials), "rollforward" if links else None, in_order)
 
     def _static_rollforward(self, candidate: Candidate) -> _Finding:
-        """A text such as "hotfix" says that the deployment before failed."""
+        """A text such as "hotfix" marks the previous deployment as failed."""
         read = self._reading(candidate).static
         if not any(read):
             return self._no_static
@@ -173,7 +173,7 @@ class Rules:
         return _Finding(tuple(trials), "rollforward", links)
 
     def _reading(self, candidate: Candidate) -> Reading:
-        """What the texts say to the rules, from memory if they are the same."""
+        """The matches of the texts, from the cache if they are the same."""
         deployment, shipment = candidate.deployment, candidate.shipment
         known = self._readings.get(deployment.id)
         if known is None or not known.is_of(deployment, shipment):

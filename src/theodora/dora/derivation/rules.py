@@ -1,4 +1,4 @@
-"""Rules that tell from its pull requests, commits and version what a deployment remedies."""
+"""Rules that find, by pull requests, commits and version, what a deployment fixes."""
 
 import re
 from collections.abc import Iterable
@@ -40,7 +40,7 @@ class LinkedRule(msgspec.Struct, frozen=True):
 
 
 class StaticRule(msgspec.Struct, frozen=True):
-    """A regular expression, searched without regard to case: a hit marks the deployment before."""
+    """A case-insensitive regular expression: a match marks the previous deployment."""
 
     id: str
     fields: tuple[Field, ...]
@@ -66,7 +66,7 @@ class LinkedPattern:
         self._beginning = _literal_beginning(rule.pattern)
 
     def captures(self, value: str) -> tuple[str, ...]:
-        """What the variable stands for in `value`, with and without its trailing ` (#n)`."""
+        """The value of the variable in `value`, with and without its trailing ` (#n)`."""
         trimmed = value.strip()
         forms = dict.fromkeys((trimmed, plain_title(trimmed)))
         captured = [
@@ -98,7 +98,7 @@ class StaticPattern:
 
 
 def problems(rule: LinkedRule | StaticRule) -> tuple[Problem, ...]:
-    """What keeps `rule` from being used: unknown fields, a wrong pattern, wrong variables."""
+    """Problems of `rule`: unknown fields, a wrong pattern, wrong variables."""
     return (*_field_problems(rule.fields), *_pattern_problems(rule))
 
 
@@ -152,7 +152,7 @@ def _pattern_problems(rule: LinkedRule | StaticRule) -> Iterable[Problem]:
 
 
 def _why_not_linked(rule: LinkedRule) -> str | None:
-    """Why the variable cannot be relied on to stand for something in every match."""
+    """Why the variable may have no value in some match."""
     before, name, after = _VARIABLE.split(rule.pattern)
     if f"<{_CAPTURED}>" in rule.pattern:
         return f'must not have a group called "{_CAPTURED}"'
@@ -165,7 +165,7 @@ def _why_not_linked(rule: LinkedRule) -> str | None:
 
 
 def _explained(rule: LinkedRule | StaticRule, unusable: Unusable) -> str:
-    """What is wrong, with its place in the pattern as it was written."""
+    """The problem, with its position in the pattern as written."""
     if unusable.offset is None:
         return unusable.reason
     offset, variable = unusable.offset, _VARIABLE.search(rule.pattern)

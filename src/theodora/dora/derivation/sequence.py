@@ -1,4 +1,4 @@
-"""The deployments of one service to one environment, in the order that derivation goes by."""
+"""The ordered deployments of one service to one environment."""
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -15,7 +15,7 @@ from theodora.dora.derivation.tags import values_of
 from theodora.events import Deployment, Failure, MatchKeys
 
 Part = tuple[str, ...]
-"""The different values that deployments have of the tag by which their sequence is divided."""
+"""The distinct values of the tag that divides a sequence."""
 
 
 class DeploymentSequence(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,7 +110,7 @@ def in_order(
     repositories: Mapping[str, Repository] = _NO_REPOSITORIES,
     keys: MatchKeys | None = None,
 ) -> list[Deployment]:
-    """By the time they finished: the only meaning of "earlier" and "before".
+    """Sorted by the time they finished, which defines "earlier" and "before".
 
     Of those that finished at one instant, one whose commit is an ancestor of another's comes
     before it; otherwise they go by what they are (`_tie_key`). Nothing in the order depends on
@@ -198,7 +198,7 @@ def _ancestors(
 
 
 class CodeHistory:
-    """Which code ran at which position, to find where a deployment's code ran before.
+    """An index of the code at each position, to find earlier positions with the same code.
 
     Two deployments have the same code if both have a SHA and it is the same of the same
     repository, however that is named, or, where one lacks a SHA, if both have the same version:

@@ -1,4 +1,4 @@
-"""What a service may set about itself and its derivation."""
+"""The settings of a service and of its derivation."""
 
 from collections.abc import Mapping
 from typing import Literal

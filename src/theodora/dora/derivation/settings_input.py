@@ -1,4 +1,4 @@
-"""Settings as somebody gives them: a JSON object, checked member by member."""
+"""The reader of settings: a JSON object, validated member by member."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -28,9 +28,9 @@ _RULE_MEMBERS = frozenset({"id", "fields", "pattern"})
 def read_settings(given: JsonObject, *, of_service: bool = False) -> dict[str, Any]:
     """`given` as members of `ServiceSettings`; `Invalid` lists the problems and their places.
 
-    A service cannot set what only makes sense for the whole organisation.
-    A member that is null is as good as left out, but for `rollback_lookback`, where it means any
-    number of positions, and `sequence_tag`, where it means none.
+    A service cannot set members that only apply to the organisation. A member that is null is as
+    good as left out, but for `rollback_lookback`, where it means any number of positions, and
+    `sequence_tag`, where it means none.
     """
     found: list[Problem] = []
     checked: dict[str, Any] = {}
@@ -244,7 +244,7 @@ MEMBERS: Mapping[str, Callable[[JsonValue], Any]] = {
     "team": _team,
     "repository_aliases": _aliases,
 }
-"""Everything that may be set, and how each is read."""
+"""All members of settings, with their readers."""
 
 ORGANISATION_MEMBERS = frozenset(("repository_aliases",))
-"""What can be set for the whole organisation alone."""
+"""Members that only the organisation can set."""

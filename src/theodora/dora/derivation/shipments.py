@@ -1,4 +1,4 @@
-"""What deployments ship, as rules see it: titles, pull request numbers and versions."""
+"""Shipped titles, pull request numbers and versions, as the rules read them."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Set
 from functools import cached_property
@@ -66,7 +66,7 @@ def texts(field: Field, deployment: Deployment, shipment: Shipment) -> Iterable[
 
 
 class ShippedBefore:
-    """Which deployment was the last to ship a title, a pull request or a version so far."""
+    """The last deployment so far that shipped each title, pull request and version."""
 
     def __init__(self, codes: CodeHistory, variables: Collection[str]) -> None:
         """`variables` are those of the rules: nothing else is asked for."""

@@ -1,4 +1,4 @@
-"""Where the lead time of a commit went: the stages between writing it and running it."""
+"""The stages of a commit's lead time, from writing it to running it."""
 
 from typing import Literal, get_args
 
@@ -17,7 +17,7 @@ STAGES: tuple[Stage, ...] = get_args(Stage)
 class Stages(msgspec.Struct, frozen=True, gc=False):
     """Nanoseconds by stage; None where a stage is not known or did not take place.
 
-    Whatever the named stages leave of the lead time is `other`, so that all add up to it.
+    `other` is the rest of the lead time, so that the stages add up to it.
     """
 
     time_to_pr_ready: int | None = None

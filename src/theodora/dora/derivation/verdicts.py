@@ -1,4 +1,4 @@
-"""The verdict on each deployment: what links, incidents and people say of it."""
+"""Verdicts on deployments, from links, incidents and overrides."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, cached_property
@@ -30,7 +30,7 @@ _UNRESOLVED = _Recovery()
 
 
 class Verdicts:
-    """Everything that has a say about the deployments of one sequence, given in order."""
+    """Combines links, overrides and incidents into a verdict for each deployment of a sequence."""
 
     def __init__(
         self,
@@ -91,7 +91,7 @@ class Verdicts:
         return (None, "pending") if awaits_commits else (False, "nothing")
 
     def _recovery(self, failed_id: str) -> _Recovery:
-        """The remediation somebody gave, else the earliest that links to the failure."""
+        """The remediation of the override, else the earliest that links to the failure."""
         override = self._overrides.get(failed_id)
         if override and override.remediation:
             return self._given_recovery(failed_id, override.remediation)
@@ -144,7 +144,7 @@ class Verdicts:
 
 @cache
 def _unspoken_of(awaits_commits: bool, type_: DeploymentType) -> Verdict:
-    """The verdict on a deployment that nothing was said of: most are, and may share one."""
+    """The verdict without links, incidents or overrides, which most deployments share."""
     if awaits_commits:
         return Verdict(change_failure=None, decided_by="pending", deployment_type=type_)
     return Verdict(change_failure=False, decided_by="nothing", deployment_type=type_)

@@ -40,7 +40,7 @@ class Period(msgspec.Struct, frozen=True):
         return max(end_ns - self.start_ns, 0) / DAY_NS
 
     def within(self, other: "Period") -> "Period":
-        """The part of it that lies in `other`."""
+        """The part that lies in `other`."""
         start_ns = max(self.start_ns, other.start_ns)
         return Period(start_ns, max(min(self.end_ns, other.end_ns), start_ns))
 
@@ -56,7 +56,8 @@ class Bucket(msgspec.Struct, frozen=True):
 
 
 class Calendar(msgspec.Struct, frozen=True):
-    """Where days begin and weeks start. Edges are local midnights; days may have 23 or 25 hours."""
+    """The time zone and the first day of the week. Edges are local midnights; days may have 23 or
+    25 hours."""
 
     zone: tzinfo = UTC
     week_start: WeekStart = "monday"
@@ -102,7 +103,7 @@ class Calendar(msgspec.Struct, frozen=True):
         return self.midnight_ns(_shifted(first, interval, 1 - count))
 
     def intervals(self, period: Period, interval: Interval) -> Iterator[Period]:
-        """The intervals that overlap `period`, whole, in order."""
+        """The complete intervals that overlap `period`, in order."""
         day = self.first_day(self.local_date(period.start_ns), interval)
         start_ns = self.midnight_ns(day)
         while start_ns < period.end_ns:

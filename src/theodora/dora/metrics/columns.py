@@ -1,4 +1,4 @@
-"""Events as columns: arrays in which one place is about one event, in any order.
+"""Columns of events: arrays with one element for each event, in any order.
 
 What metrics are computed from. Arrays may hold more events than a question is about; a
 `Selected` says which of them count. None of the arrays is ever changed.
@@ -21,11 +21,11 @@ Flags: TypeAlias = NDArray[np.bool_]
 Positions: TypeAlias = NDArray[np.intp]
 
 NO_VALUE = -1
-"""The code of an event without a value."""
+"""The code for no value."""
 UNKNOWN_NS = -1
-"""In the place of a span that there is none of."""
+"""Stands for a missing span."""
 EVERY = slice(None)
-"""Of an array all, as it is: takes no time, as places that say the same would."""
+"""Selects all of an array without copying it, as an equal index array would."""
 PENDING, FINE, FAILED = -1, 0, 1
 """Verdicts."""
 
@@ -47,7 +47,7 @@ class Labels:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeploymentColumns:
-    """What metrics need of deployments. Instants and spans are nanoseconds."""
+    """The columns of deployments for metrics. Instants and spans are nanoseconds."""
 
     finished_at_ns: Ints
     verdict: NDArray[np.int8]
@@ -66,7 +66,7 @@ class DeploymentColumns:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncidentColumns:
-    """What metrics need of incidents. Instants and spans are nanoseconds."""
+    """The columns of incidents for metrics. Instants and spans are nanoseconds."""
 
     started_at_ns: Ints
     is_open: Flags

@@ -1,4 +1,4 @@
-"""Durations by cell, all in one array."""
+"""Durations of all cells in one array."""
 
 from dataclasses import dataclass
 

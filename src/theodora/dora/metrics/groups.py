@@ -1,4 +1,4 @@
-"""Sorting events into groups by service, team, environment, repository or a custom tag."""
+"""Groups of events by service, team, environment, repository or a custom tag."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,17 +8,17 @@ import numpy as np
 from theodora.dora.metrics.columns import EVERY, Codes, Ints, Labels, Positions
 
 NONE = "(none)"
-"""What the group of events is called that have no value of the key."""
+"""The name of the group of events without a value of the key."""
 
 _MOST_COUNTED = 1 << 22
 """Combinations that are counted one by one; of more, those that occur are sorted out."""
 
 Group = tuple[str, ...]
-"""What its values of the keys grouped by are called (`name_of`), in their order."""
+"""The names (`name_of`) of its values of the grouping keys, in their order."""
 
 
 def name_of(value: str | None) -> str:
-    """What a group is called by its value of a key: the value, or `NONE` for having none.
+    """The name of a group with this value of a key: the value, or `NONE` without one.
 
     A value that is `NONE` itself is put in quotes, as is one that would be taken for that.
     """
@@ -28,7 +28,7 @@ def name_of(value: str | None) -> str:
 
 
 def value_named(name: str) -> str | None:
-    """The value of a group that is called so; None for having no value."""
+    """The value of the group with this name; None for the group without a value."""
     if name == NONE:
         return None
     is_quoted = name.strip('"') == NONE and name.startswith('"') and name.endswith('"')
@@ -37,7 +37,7 @@ def value_named(name: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Memberships:
-    """Which events are in which groups: entry by entry an event's number and its group's."""
+    """The membership of events in groups: each entry is the number of an event and of its group."""
 
     events: Positions | slice
     groups: Positions

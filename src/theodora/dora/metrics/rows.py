@@ -1,4 +1,4 @@
-"""The narrow rows that metrics are computed from: one a deployment, one an incident."""
+"""The input rows of metrics, one for each deployment and incident."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -14,7 +14,7 @@ _FIELDS = ("team", "env", "repository_id")
 
 
 class DeploymentRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What metrics need of a derived deployment. Instants and spans are nanoseconds."""
+    """A derived deployment for metrics. Instants and spans are nanoseconds."""
 
     id: str
     service: str
@@ -42,7 +42,7 @@ class DeploymentRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class IncidentRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What metrics need of an incident. Instants and spans are nanoseconds."""
+    """An incident for metrics. Instants and spans are nanoseconds."""
 
     services: tuple[str, ...] = ()
     env: str | None = None

@@ -1,6 +1,6 @@
-"""Whether a change is more than chance explains, at a level of 95 %, two-sided.
+"""Significance tests, two-sided at a level of 95 %.
 
-Where there is too little to tell, a change is within noise: nobody should read meaning into it.
+With too little data, a change counts as noise, because nobody should read meaning into it.
 """
 
 import math
