@@ -9,7 +9,7 @@ SIZES ?= 100000 1000000
 # Which tests: files, folders or flags of pytest; all by default.
 TESTS ?=
 
-.PHONY: help setup serve test quick fresh browser screenshots clients citus check format bench mutants house clean
+.PHONY: help setup serve test quick fresh browser fuzz screenshots clients citus check format bench mutants house clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -91,6 +91,13 @@ fresh:
 ## make quick    test what has changed since main, on SQLite, and what is quick anyway: within a minute
 quick: setup
 	@$(BIN)/pytest -n auto -k "not postgresql" $$($(BIN)/python tests/quick.py)
+
+# How long inputs are made.
+MINUTES ?= 10
+
+## make fuzz     read spoilt inputs with every parser for MINUTES=10; keeps what fails in tests/fuzz/found
+fuzz: setup
+	@$(BIN)/python -m bench.fuzz $(MINUTES)
 
 ## make screenshots  make the pictures of docs/ anew
 screenshots: setup browser

@@ -47,7 +47,7 @@ def texts(cell: str) -> JsonValue:
     if cell.startswith("["):
         try:
             return json.loads(cell)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise Invalid(Problem("is not an array of JSON")) from None
     return [each for part in _SEPARATORS.split(cell) if (each := text(part.strip()))]
 
