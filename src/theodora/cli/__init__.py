@@ -30,7 +30,7 @@ from theodora.errors import TheodoraError
 
 
 class _Plain(click.Group):
-    """A group whose commands end in a plain sentence where an error of ours reaches them."""
+    """A group whose commands print our errors as plain sentences."""
 
     def invoke(self, ctx: click.Context) -> object:
         try:

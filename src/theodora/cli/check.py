@@ -1,4 +1,4 @@
-"""`theodora check`: whether a store is sound, and what to do where it is not."""
+"""`theodora check`: find faults of a store, and what to do about them."""
 
 import click
 

@@ -1,4 +1,4 @@
-"""`theodora copy`: a complete store into another database, and every row compared."""
+"""`theodora copy`: copy a complete store into another database and compare every row."""
 
 import sys
 from collections.abc import Iterator

@@ -30,7 +30,7 @@ def demo(org: str, **flags: str | None) -> None:
 
 
 def load_demo(store: Store, org: Organisation) -> int:
-    """Loads the history up to now and derives it; returns how many events that was."""
+    """Loads and derives the history up to now; returns the number of events."""
     history = demo_history(datetime.now(UTC))
     for written in [*_facts(store, org, history), *_events(store, org, history)]:
         written.result()

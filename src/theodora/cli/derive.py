@@ -1,4 +1,4 @@
-"""`theodora derive`: work off what is marked, without a server."""
+"""`theodora derive`: derive pending changes without a server."""
 
 import click
 
@@ -9,10 +9,10 @@ from theodora.cli.stores import existing_store
 @click.command()
 @setting_options(["database"])
 def derive(**flags: str | None) -> None:
-    """Derive lead times and change failures of whatever has changed.
+    """Derive lead times and change failures for everything that has changed.
 
-    A server does so by itself, soon after each change. This does it now, for every
-    organisation, and returns when nothing is left to do.
+    A server does so by itself, soon after each change. This command does it now, for every
+    organisation.
     """
     with existing_store(flags) as store:
         count = store.derivations.derive_all_queued()

@@ -1,4 +1,4 @@
-"""`theodora explain`: why a deployment is taken for what it is."""
+"""`theodora explain`: explain the verdict and lead time of a deployment."""
 
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
@@ -41,8 +41,8 @@ _SHOWN_COMMITS = 50
 def explain(id_: str, format_: str, org: str, **flags: str | None) -> None:
     """Explain why deployment ID counts as failed or OK.
 
-    Which commits it brought and how long each took, which rules were tried and on what they
-    fired, what was said by hand, and what would have to be known to say more.
+    Shows its commits and their lead times, the rules that were tried and what they matched,
+    overrides, and missing data.
     """
     with existing_store(flags) as store:
         found = store.derivations.explain(store.keys.organisation(org), id_)

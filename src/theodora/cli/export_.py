@@ -36,7 +36,7 @@ _output = click.option(
 
 
 def _options(command: F) -> F:
-    """What every kind of export may be told."""
+    """Options that every kind of export has."""
     form = click.option(
         "--format",
         "form",
@@ -88,7 +88,7 @@ def commits(output: BinaryIO, form: str, org: str, **flags: str | None) -> None:
 @organisation_option
 @setting_options(["database"])
 def verdicts(output: BinaryIO, org: str, **flags: str | None) -> None:
-    """Write every verdict given or removed by hand, in the order of recording, as JSON Lines."""
+    """Write every verdict override and removal, in the order of recording, as JSON Lines."""
     with _opened(org, flags) as (store, organisation), _packed(output) as packed:
         packed.writelines(map(line_from_act, store.verdicts.everything(organisation)))
 
@@ -107,7 +107,7 @@ def _write(
     output: BinaryIO,
     form: str,
 ) -> None:
-    """Shows a progress bar where what is written does not go to the terminal."""
+    """Shows a progress bar unless the output is the terminal."""
     hidden = not sys.stderr.isatty() or output.isatty()
     with (
         _packed(output) as packed,

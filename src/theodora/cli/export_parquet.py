@@ -10,7 +10,7 @@ import click
 from theodora.events.values import DEPLOYMENT_TEXTS, FAILURE_TEXTS, TextAttribute
 
 ROWS_AT_ONCE = 10_000
-"""Rows of a row group, which is all that is in memory."""
+"""Rows of a row group; only one group is in memory."""
 
 # Types in Arrow's own words; instants are nanoseconds of UTC, and lists may be empty.
 _TEXT, _INTEGER, _BOOLEAN = "string", "int64", "bool"
@@ -25,7 +25,7 @@ class Column(NamedTuple):
     path: str
 
     def values(self, rows: Iterable[Any]) -> list[Any]:
-        """None wherever the path leads nowhere."""
+        """None if the path does not exist."""
         return [self._value(row) for row in rows]
 
     def _value(self, row: Any) -> Any:
@@ -85,7 +85,7 @@ COMMIT_COLUMNS = (
 
 
 def write_parquet(rows: Iterable[Any], columns: Sequence[Column], output: BinaryIO) -> None:
-    """Writes a file even where there are no rows."""
+    """Writes a file even without rows."""
     if find_spec("pyarrow") is None:
         raise click.ClickException(
             'Parquet needs pyarrow, which is not installed: pip install "theodora[parquet]"'

@@ -1,4 +1,4 @@
-"""`theodora import`: bring in events, commits and verdicts from files of JSON Lines."""
+"""`theodora import`: import events, commits and verdicts from files."""
 
 import sys
 import time
@@ -54,14 +54,14 @@ _TOLD_APART = 1_000
 
 @click.group("import")
 def import_() -> None:
-    """Import what you have; doing so again changes nothing."""
+    """Import events, commits and verdicts; importing again changes nothing."""
 
 
 _files = click.argument("files", nargs=-1, required=True, metavar="FILE...")
 
 
 def _format_options(kind: str) -> Callable[[C], C]:
-    """`--format` and `--map`, for what may also come as a table."""
+    """`--format` and `--map`, for kinds that may also come as a table."""
 
     columns = click.option(
         "--map",
@@ -214,15 +214,15 @@ def pull_requests(
 @organisation_option
 @setting_options(["database"])
 def verdicts(files: Sequence[str], org: str, **flags: str | None) -> None:
-    """Import verdicts by hand from FILEs of JSON Lines, gzip too; - is standard input.
+    """Import verdict overrides from FILEs of JSON Lines, gzip too; - is standard input.
 
     \b
     A line: {"deployment": "64f25434490ef9c7", "at": "2023-08-31T15:00:00Z", "by": "release desk",
              "change_failure": true, "remediation": {"type": "rollback", "id": "..."},
              "reason": "half of the payments were refused"}
 
-    Import the deployments first. A verdict counts unless a later one is known. A line that
-    cannot be taken is shown and rejected, and the command then ends with status 1.
+    Import the deployments first. A verdict counts unless a later one is known. A line that is
+    invalid is shown and rejected, and the command then ends with status 1.
     """
     with existing_store(flags) as store:
         organisation = store.keys.organisation(org)
@@ -239,7 +239,7 @@ def verdicts(files: Sequence[str], org: str, **flags: str | None) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Kind(Generic[T_co]):
-    """How one kind of thing is read."""
+    """The reader of one kind."""
 
     read: Callable[[JsonObject], T_co]
     members: Members
@@ -253,7 +253,7 @@ _PULL_REQUESTS = _Kind(pull_request_from_document, PULL_REQUEST_LINE, csv_tables
 
 
 class _Files(NamedTuple):
-    """What the command line says of the files."""
+    """The files and their options on the command line."""
 
     names: Sequence[str]
     format: str | None = "jsonl"

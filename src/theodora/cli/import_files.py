@@ -34,8 +34,8 @@ _UTF8 = "utf-8"
 def opened_lines(file: str) -> Generator[Iterator[str]]:
     """The lines of a file with their ends, and a progress bar on a terminal.
 
-    Bytes that are not UTF-8 become surrogates, so that a reader can reject their line alone.
-    Raises `click.ClickException` for what cannot be read at all.
+    Bytes that are not UTF-8 become surrogates, so that a reader can reject their line alone. Raises
+    `click.ClickException` for a file that cannot be read at all.
     """
     if file == STANDARD_INPUT:
         stdin = _text(io.BufferedReader(_StandardInput()), file)
@@ -88,7 +88,7 @@ def _start_of(unpacked: gzip.GzipFile, file: str) -> bytes:
 
 
 def _checked(lines: Iterable[str], file: str) -> Generator[str]:
-    """The lines, with a plain sentence where there is no way to go on."""
+    """The lines, with a plain error message if reading fails."""
     try:
         yield from lines
     except UnicodeDecodeError as error:
@@ -104,7 +104,7 @@ def _damaged(file: str, error: Exception) -> click.ClickException:
 
 
 def _watched(lines: Iterable[str], raw: IO[bytes], update: Callable[[int], Any]) -> Iterator[str]:
-    """The lines, telling the bar how far into the file they have got."""
+    """The lines, updating the progress bar with the position in the file."""
     done = 0
     for line in lines:
         yield line

@@ -1,4 +1,4 @@
-"""`theodora import git`: deployments and commits out of a repository on this machine."""
+"""`theodora import git`: import deployments and commits from a repository on this machine."""
 
 import shlex
 import sys
@@ -55,10 +55,10 @@ def git(
     org: str,
     **flags: str | None,
 ) -> None:
-    """Bring in a deployment for each tag of the repository at PATH, and all their commits.
+    """Import a deployment for each tag of the repository at PATH, and their commits.
 
     A deployment happened when its annotated tag was made; for another tag, when its commit was.
-    Commits come with their changed paths. The repository is only read. Doing so again changes
+    Commits come with their changed paths. The repository is only read. Importing again changes
     nothing.
 
     \b

@@ -1,4 +1,4 @@
-"""Hands what commands have read to the store, and counts what became of it."""
+"""A queue of imported items on their way to the store, which counts the outcomes."""
 
 import time
 from collections import Counter, deque
@@ -17,20 +17,20 @@ E = TypeVar("E", Deployment, Failure)
 T = TypeVar("T")
 
 Settle = Callable[[], Mapping[Any, int]]
-"""Waits until what was handed over is durable; how often each outcome came of it."""
+"""Waits until the items are durable; returns how often each outcome occurred."""
 
 HandOver = Callable[[Sequence[T]], Iterator[Settle]]
 
 COMMITS_AT_ONCE = 1_000
 
 _IN_FLIGHT = 2_000
-"""Things handed to the store and not yet known to be durable."""
+"""Items handed to the store and not yet known to be durable."""
 _SHOWN = 20
 """Rejections that are shown one by one."""
 
 
 class Intake(Generic[T]):
-    """Takes things one by one and hands them over, some at once."""
+    """Takes items one by one and hands them over in batches."""
 
     def __init__(self, hand_over: HandOver[T], at_once: int = 1) -> None:
         self._hand_over = hand_over

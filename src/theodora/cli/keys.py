@@ -32,7 +32,7 @@ def create(
 ) -> None:
     """Make a key of KIND api or application and print it (it is not shown again).
 
-    An organisation that does not exist yet is made too. Permissions of application keys:
+    An organisation that does not exist yet is created. Permissions of application keys:
     dora_metrics_read, dora_metrics_write, dora_settings_write.
     """
     secret = new_secret(kind)

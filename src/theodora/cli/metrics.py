@@ -119,7 +119,7 @@ def _start_ns(count: int, unit: str, calendar: Calendar, end_ns: int) -> int:
 
 @contextmanager
 def _patience() -> Generator[None]:
-    """Says on a terminal that something is being done, for as long as it is."""
+    """Shows a message on a terminal while work is going on."""
     is_shown = sys.stderr.isatty()
     if is_shown:
         click.echo("measuring …", nl=False, err=True)

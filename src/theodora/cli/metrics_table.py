@@ -1,4 +1,4 @@
-"""Metrics as tables for people: durations in words, every rate with what it is a rate of."""
+"""Metrics as tables for people, with durations in words and rates with their counts."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
@@ -72,7 +72,7 @@ def _five(report: GroupReport, days: float) -> Iterator[str]:
 
 
 def _stages(report: Report) -> Iterator[str]:
-    """Where lead time went, of everything."""
+    """The lead time stages of all commits."""
     lead = report.overall.total.change_lead_time
     rows = [
         (

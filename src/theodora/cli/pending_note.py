@@ -1,4 +1,4 @@
-"""A word to whoever asks before everything has been derived."""
+"""A note on pending derivation, for commands that show derived values."""
 
 import time
 
@@ -11,7 +11,7 @@ from theodora.storage import Organisation, Store
 
 
 def tell_what_waits(store: Store, org: Organisation) -> None:
-    """Says on standard error that something is yet to be derived, and what does that."""
+    """Prints to standard error that changes wait to be derived, and by what."""
     waiting = store.derivations.waiting(org)
     if not waiting.tasks:
         return

@@ -1,4 +1,4 @@
-"""Queries typed at the command line: what is wrong with one is shown beneath it, with a caret."""
+"""Queries on the command line, with errors marked by a caret."""
 
 import unicodedata
 

@@ -1,4 +1,4 @@
-"""`theodora report`: a month of one team or of everybody, to be read and passed on."""
+"""`theodora report`: write the report of a month, for one team or for all."""
 
 import re
 import time

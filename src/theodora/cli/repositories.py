@@ -1,4 +1,4 @@
-"""`theodora repositories`: which repositories the server fetches commits from itself."""
+"""`theodora repositories`: manage the repositories that the server mirrors."""
 
 import time
 
@@ -30,7 +30,7 @@ def repositories() -> None:
 def add(url: str, org: str, **flags: str | None) -> None:
     """Mirror the repository at URL, and fetch it now.
 
-    Credentials do not belong into the URL: name a git credential helper, for example
+    The URL must not contain credentials: name a git credential helper, for example
     --git-credential-helper "store --file=/run/secrets/git", or use ssh keys.
     """
     protocol_of(url)
@@ -45,7 +45,7 @@ def add(url: str, org: str, **flags: str | None) -> None:
 @organisation_option
 @_settings
 def list_(org: str, **flags: str | None) -> None:
-    """List what is mirrored, when it was last fetched and how that went."""
+    """List mirrors with the time and result of the last fetch."""
     with existing_store(flags) as store:
         for mirror in store.mirrors.everything():
             if mirror.organisation.name == org:

@@ -1,4 +1,4 @@
-"""`theodora restore`: a backup in the place of a store."""
+"""`theodora restore`: replace a store by a backup."""
 
 from pathlib import Path
 from typing import BinaryIO

@@ -1,4 +1,4 @@
-"""`theodora retention`: for how many days events are kept, and removing what is older."""
+"""`theodora retention`: set how long events are kept, and delete old ones."""
 
 import time
 from collections.abc import Mapping
@@ -66,13 +66,13 @@ def set_(days: int, confirm: int | None, org: str, **flags: str | None) -> None:
         limit = store.retention.change(organisation, days, now_ns, confirm).result()
     if isinstance(limit, Unconfirmed):
         raise click.ClickException(
-            f"up to {_said(old)} would be deleted for good: confirm that with "
+            f"up to {_preview_text(old)} would be deleted for good: confirm that with "
             f"--confirm {limit.events}"
         )
     if limit.plan is None:
         click.echo(_kept(limit.days))
         return
-    click.echo(f"{_planned(limit.plan)}: up to {_said(old)} are deleted then")
+    click.echo(f"{_planned(limit.plan)}: up to {_preview_text(old)} are deleted then")
     click.echo("take it back with: theodora retention undo")
 
 
@@ -104,7 +104,7 @@ def confirm(events: int, org: str, **flags: str | None) -> None:
 @retention.command("confirm-clock")
 @setting_options(["database"])
 def confirm_clock(**flags: str | None) -> None:
-    """Say that the clock is right, after a long pause."""
+    """Confirm that the clock is right, after a long pause."""
     now_ns = time.time_ns()
     with existing_store(flags) as store:
         store.retention.confirm_clock(now_ns).result()
@@ -115,7 +115,7 @@ def confirm_clock(**flags: str | None) -> None:
 @organisation_option
 @setting_options(["database"])
 def unset(org: str, **flags: str | None) -> None:
-    """Keep events for ever; what has been removed stays so."""
+    """Keep events for ever; deleted events do not come back."""
     with existing_store(flags) as store:
         store.retention.put(store.keys.organisation(org), None).result()
     click.echo("events are kept for ever")
@@ -130,17 +130,17 @@ def preview(days: int, org: str, **flags: str | None) -> None:
     with existing_store(flags) as store:
         organisation = store.keys.organisation(org)
         old = store.retention.preview(organisation, days, time.time_ns())
-    click.echo(f"up to {_said(old)} would be deleted")
+    click.echo(f"up to {_preview_text(old)} would be deleted")
 
 
 @retention.command()
 @_guards
 def apply(**flags: str | None) -> None:
-    """Remove now what is too old, of every organisation; a server does so by itself."""
+    """Delete old events of every organisation now; a server does so by itself."""
     with _guarded_store(flags) as store:
         old = store.retention.remove_old(time.time_ns())
         refused = store.retention.count_refusals()
-    click.echo(f"removed {_said(old)}")
+    click.echo(f"removed {_preview_text(old)}")
     if refused:
         raise click.ClickException(
             f"of {refused} {'organisation' if refused == 1 else 'organisations'} nothing: "
@@ -170,5 +170,5 @@ def _moment(instant_ns: int) -> str:
     return f"{format_rfc3339(instant_ns)[:16].replace('T', ' ')} UTC"
 
 
-def _said(old: Old) -> str:
+def _preview_text(old: Old) -> str:
     return f"{old.deployments:,} deployments and {old.failures:,} failures"

@@ -24,7 +24,7 @@ _COLUMNS = {
     Kind.DEPLOYMENT: ("started_at", "service", "env", "version", "team", "change_failure", "id"),
     Kind.FAILURE: ("started_at", "service", "env", "name", "severity", "time_to_restore", "id"),
 }
-"""What a table or CSV shows of events: fields of the search language."""
+"""The fields of events in tables and CSV."""
 
 _MAX_LIMIT = 1_000_000
 
@@ -69,7 +69,7 @@ def search(
 ) -> None:
     """Find events with the search language; without a QUERY, all of them.
 
-    A search that finds nothing says so, and exits with 0.
+    A search without results prints that and exits with 0.
 
     \b
     theodora search 'service:checkout is:production -team:payments'
@@ -115,7 +115,7 @@ def _in_store(
 
 
 def _in_file(selection: Selection, kind: Kind, path: Path) -> Sequence[Event]:
-    """The same by the matcher alone, in memory."""
+    """The same search in memory, with the matcher."""
     low, high = selection.window
     found = [
         event

@@ -187,12 +187,12 @@ def _show(found: Preview) -> None:
     )
     for now, then in found.differing[:_SHOWN]:
         named = visible(f"{now.id} {now.service} {now.version or ''}")
-        click.echo(f"  {named}: {_said(now)} -> {_said(then)}")
+        click.echo(f"  {named}: {_verdict_text(now)} -> {_verdict_text(then)}")
     more = len(found.differing) - _SHOWN
     if more > 0:
         click.echo(f"  ... and {more:,} more")
 
 
-def _said(event: Deployment) -> str:
+def _verdict_text(event: Deployment) -> str:
     commits = "" if event.number_of_commits is None else f", {event.number_of_commits} commits"
     return f"{_SAID[event.change_failure]}, {event.deployment_type}{commits}"

@@ -1,4 +1,4 @@
-"""Stores that commands open: one that has to be there, or one that may be made."""
+"""Stores that commands open, existing or new."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,7 +16,7 @@ _NAME_IT = (
 
 
 def existing_store(flags: Mapping[str, str | None], **options: Any) -> Store:
-    """The store of the settings; ends the command where there is none, and makes nothing."""
+    """The existing store of the settings; ends the command without one."""
     url = config_from(flags).database
     if not holds_store(url):
         raise click.ClickException(f"{_nothing_at(url)} {_NAME_IT}")
@@ -24,7 +24,7 @@ def existing_store(flags: Mapping[str, str | None], **options: Any) -> Store:
 
 
 def new_or_existing_store(flags: Mapping[str, str | None]) -> Store:
-    """The store of the settings, made if there is none; says so where nobody named it."""
+    """The store of the settings, created if needed; prints its path if nobody named it."""
     url = config_from(flags).database
     if not names_database(flags) and not holds_store(url):
         click.echo(f"{_nothing_at(url)} Making one.", err=True)

@@ -1,4 +1,4 @@
-"""Texts of others, printed so that none of their characters acts on a terminal."""
+"""Texts of others, printed without control characters that act on a terminal."""
 
 import re
 

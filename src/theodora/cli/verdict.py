@@ -1,4 +1,4 @@
-"""`theodora verdict`: say by hand whether a deployment failed, or take that back."""
+"""`theodora verdict`: override a deployment's verdict, or remove the override."""
 
 import getpass
 import time
@@ -90,7 +90,7 @@ def _write(
 def _remedy(
     by_id: tuple[str, str] | None, by_version: tuple[str, str] | None
 ) -> tuple[str | None, str | None, RemediationType | None]:
-    """The id, the version and the type of what remedied the deployment."""
+    """The id, version and type of the remediation."""
     named = by_id or by_version
     if named is None:
         return None, None, None

@@ -1,4 +1,4 @@
-"""Several processes that serve one socket, and the process that sees to them."""
+"""A supervisor of several processes that serve one socket."""
 
 import multiprocessing
 import signal

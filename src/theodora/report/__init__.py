@@ -1,1 +1,1 @@
-"""What people read, for pages, command line and exports alike: words, charts, cards, reports."""
+"""Words, charts, cards and reports for pages, the command line and exports."""

@@ -1,4 +1,4 @@
-"""What the five metrics are compared with: a dated survey's scores, or a dated table of levels."""
+"""Benchmarks for the five metrics: a dated survey's scores, or a dated table of levels."""
 
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
@@ -20,7 +20,7 @@ class Score(NamedTuple):
 
     value: float
     mean: float | None
-    """None where the survey did not ask about it."""
+    """None if the survey did not ask about it."""
 
     @property
     def tiles(self) -> Markup:
@@ -35,7 +35,7 @@ class Level(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """Something to compare with."""
+    """A benchmark to compare with."""
 
     value: str
     """Of the parameter; empty for the default."""
@@ -44,7 +44,7 @@ class Choice(NamedTuple):
 
 
 class Benchmark(NamedTuple):
-    """What was chosen, and where the figures stand in it."""
+    """The chosen benchmark and the figures' position in it."""
 
     value: str
     label: str

@@ -1,4 +1,4 @@
-"""The five metrics, as the overview and a service's page show them side by side."""
+"""Cards of the five metrics, for the overview and the page of a service."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,14 +20,14 @@ WITH_COMMITS = "change_lead_time:*"
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One metric: its value, what it is made of, and how it changed."""
+    """One metric: its value, its parts and its change."""
 
     name: MetricName
     title: str
     heading: str
     """DORA's heading that it is the first of; empty for the others."""
     parts: tuple[Part, ...]
-    """None where there is no value; `of` says why."""
+    """None without a value; `of` gives the reason."""
     of: str
     of_link: str
     movement: Movement
@@ -101,7 +101,7 @@ def _cards(report: GroupReport, course: Sequence[BucketMetrics], scope: Scope) -
 
 
 def deployments_spark(series: Sequence[BucketMetrics]) -> Markup:
-    """How many deployments there were, interval by interval."""
+    """The number of deployments in each interval."""
     return _spark("deployment_frequency", series)
 
 
@@ -112,7 +112,7 @@ def _spark(name: MetricName, series: Sequence[BucketMetrics]) -> Markup:
 
 
 def _figure(name: MetricName, metrics: Metrics) -> float | None:
-    """What a sparkline shows: deployments are counted, so an empty interval has 0."""
+    """The values of a sparkline; an empty interval has 0 deployments."""
     if name == "deployment_frequency":
         return metrics.deployment_frequency.count
     figure: float | None = getattr(measured(metrics), name)

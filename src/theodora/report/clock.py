@@ -1,4 +1,4 @@
-"""How pages say instants and periods: in the zone of the page, by the time of the request."""
+"""Wording of instants and periods in the time zone of the page."""
 
 from dataclasses import dataclass
 from datetime import date, datetime

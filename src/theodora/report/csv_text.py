@@ -1,4 +1,4 @@
-"""Tables as CSV (RFC 4180) that no spreadsheet takes for more than text and numbers."""
+"""A CSV writer (RFC 4180), safe against formulas in spreadsheets."""
 
 import csv
 import io
@@ -22,11 +22,11 @@ def csv_bytes(head: Sequence[str], rows: Iterable[Sequence[Cell]]) -> bytes:
 
 
 def csv_chunks(head: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Iterator[bytes]:
-    """The same, some rows at a time.
+    """The same, in chunks of several rows.
 
-    Numbers are written as JSON writes them, to the last digit; what is not known is an empty
-    cell. What a spreadsheet would take for a formula gets an apostrophe before it, also after a
-    separator within a text: spreadsheets of other languages split at those.
+    Numbers are written as JSON writes them, to the last digit; an unknown value is an empty cell. A
+    text that a spreadsheet would read as a formula gets an apostrophe, also after a separator
+    within a text: spreadsheets of other languages split at those.
     """
     written = chain((head,), rows)
     while some := list(islice(written, _ROWS_A_CHUNK)):

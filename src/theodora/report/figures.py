@@ -1,4 +1,4 @@
-"""The charts of metrics interval by interval, each with the sentence that says what it shows."""
+"""Charts of metrics by interval, each with a summary sentence."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -112,7 +112,7 @@ def failed_deployments(
 
 
 def newest_failed(those: PeriodCounts, scope: Scope, limit: int) -> list[Deployment]:
-    """The same, of what is looked at for more."""
+    """The same, for the subject with more events."""
     return those.newest(all_of((scope.tree, parse(FAILED))), limit)
 
 

@@ -1,4 +1,4 @@
-"""The metrics interval by interval, as a table: the same numbers as the charts."""
+"""A table of metrics by interval, with the numbers of the charts."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""How the commands that pages and `theodora serve` print are typed on the server's machine."""
+"""Command lines that pages and `theodora serve` print, as typed on the server's machine."""
 
 from contextlib import suppress
 from ipaddress import ip_address
@@ -6,7 +6,7 @@ from typing import NamedTuple
 from urllib.parse import SplitResult
 
 DEFAULT_ORGANISATION = "default"
-"""The one that commands work on unless they are told another."""
+"""The default organisation of commands."""
 HTTPS_FLAGS = "--tls-cert .theodora/tls/server.pem --tls-key .theodora/tls/server-key.pem"
 
 

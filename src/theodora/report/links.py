@@ -26,5 +26,5 @@ def deployment_path(deployment: Deployment) -> str:
 
 
 def path_of(id_: str) -> str:
-    """The same, where the id is all that is known."""
+    """The same, if only the id is known."""
     return f"/deployments/{quote(id_, safe='')}"

@@ -1,4 +1,4 @@
-"""A report as Markdown, short enough for a chat."""
+"""The monthly report as Markdown, short enough for a chat."""
 
 import html
 import re
@@ -92,13 +92,13 @@ def _services(report: MonthReport) -> Iterator[str]:
 def _failed(report: MonthReport) -> Iterator[str]:
     yield "Failed deployments:"
     for row in report.failed[:_MOST_FAILED]:
-        yield f"- {_said(row, report)}"
+        yield f"- {_failed_row_text(row, report)}"
     more = report.total.change_failure_rate.failed - _MOST_FAILED
     if more > 0:
         yield f"- … and {wording.number(more)} more"
 
 
-def _said(row: FailedRow, report: MonthReport) -> str:
+def _failed_row_text(row: FailedRow, report: MonthReport) -> str:
     event = row.deployment
     named = " ".join(_safe(each) for each in (event.service, event.version) if each)
     when = report.scope.clock.moment(event.finished_at_ns)
@@ -116,5 +116,5 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 
 def _safe(name: str | None) -> str:
-    """A name with nothing in it that Markdown would take for more."""
+    """A name with its Markdown characters escaped."""
     return _SPECIAL.sub(r"\\\1", html.escape(wording.plain(name or ""), quote=False))

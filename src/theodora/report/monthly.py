@@ -1,4 +1,4 @@
-"""A month of one team or of everybody: what a report says, whatever it is written in."""
+"""The content of a monthly report, for one team or for all."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from theodora.report.scope import Scope, read_scope
 from theodora.storage import Organisation, Store
 
 MONTHS = 12
-"""Months whose course is shown, the month itself included."""
+"""Months in the trend, including the month itself."""
 
 MOST_ROWS = 50
 """Most failed deployments that are listed."""
@@ -37,7 +37,7 @@ class ServiceRow(NamedTuple):
 
 
 class FailedRow(NamedTuple):
-    """A deployment of the month that failed, and how long it has been so if nothing remedied it."""
+    """A failed deployment of the month, with the time since then if it has no remediation."""
 
     deployment: Deployment
     open_sec: float
@@ -59,7 +59,7 @@ class MonthReport:
     """The month, and those before it."""
     cards: Sequence[Card]
     changes: Sequence[str]
-    """What differs from the month before by more than chance explains, in sentences."""
+    """Sentences about significant changes since the previous month."""
     benchmark: Benchmark
     services: Sequence[ServiceRow]
     failed: Sequence[FailedRow]
@@ -113,7 +113,7 @@ class Month:
     zone: str
     as_of_ns: int
     url: str
-    """Of the dashboard that numbers lead to; empty for none."""
+    """The URL of the dashboard that numbers link to; empty for none."""
 
     @property
     def name(self) -> str:

@@ -1,7 +1,7 @@
-"""What a page looks at: the parameters that pages share, read and linked in one place.
+"""The scope of a page: its query, period and other shared parameters, read and linked in one place.
 
-They have the metrics API's names. One that has its default stands in no URL, so that a
-bookmark stays fresh; a link within the dashboard keeps those that differ.
+They have the metrics API's names. A default is not written into URLs, so that a bookmark stays
+current; links within the dashboard keep the other values.
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ from theodora.report.clock import Clock
 COMMON = ("query", "range", "from", "to", "interval", "tz", "week_start")
 INTERVALS: tuple[Interval, ...] = ("day", "week", "month", "quarter")
 MAX_INTERVALS = 60
-"""More than these are no chart any more: the next larger interval is taken."""
+"""Most intervals of a chart; with more, the next larger interval is used."""
 
 
 class Range(NamedTuple):
@@ -35,7 +35,7 @@ class Range(NamedTuple):
     units: int
     """How many of the unit, the running one included."""
     interval: Interval
-    """What it is cut into unless another is asked for."""
+    """The default interval."""
 
 
 RANGES: Mapping[str, Range] = {
@@ -80,11 +80,11 @@ class Scope:
     """The shared parameters that differ from their defaults, by name."""
     defaults: Defaults
     prefix: str
-    """The path beneath which everything is served."""
+    """The path prefix of the server."""
 
     @property
     def tree(self) -> Query:
-        """Raises `Invalid`, with the position, for what is no query."""
+        """Raises `Invalid` with the position of an error in the query."""
         return _parsed(self.query)
 
     @property
@@ -165,7 +165,7 @@ class Scope:
         return to_text(all_of(dict.fromkeys(narrowing))) if narrowing else ""
 
     def within(self, period: Period) -> dict[str, str]:
-        """Parameters of a link that looks at `period` alone."""
+        """Parameters of a link to only `period`."""
         return {"from_": self._iso(period.start_ns), "to": self._iso(period.end_ns)}
 
     def _iso(self, instant_ns: int) -> str:
@@ -229,7 +229,7 @@ def read_scope(
     prefix: str = "",
     defaults: Defaults = Defaults(),
 ) -> Scope:
-    """The scope that a URL's parameters ask for; `Invalid` names the one that is wrong."""
+    """The scope of a URL's parameters; `Invalid` names the wrong parameter."""
     given = {name: parameters[name].strip() for name in COMMON if name in parameters}
     # What a form leaves empty is as good as left out; an empty query means every event.
     given = {name: text for name, text in given.items() if text or name == "query"}

@@ -1,7 +1,7 @@
-"""How pages say numbers, spans, changes and names: pure functions, and filters for templates.
+"""Wording of numbers, spans, changes and names: pure functions, and filters for templates.
 
-What is not known is said in words, which the caller may choose; it is never a 0. A claim is
-never made by rounding: a rate of 0.04 % is `<0.1 %`, not 0.
+An unknown value is shown as words, which the caller may choose, and never as 0. Rounding never
+makes a claim: a rate of 0.04 % is `<0.1 %`, not 0.
 """
 
 import math
@@ -85,7 +85,7 @@ def percent(share: float | None, absent: str = ABSENT) -> str:
 
 
 def whole_percent(share: float | None, absent: str = ABSENT) -> str:
-    """For shares of a whole, side by side: `34 %`, `<1 %`."""
+    """A share of a total: `34 %`, `<1 %`."""
     if share is None or not math.isfinite(share * 100):
         return absent
     return f"{'<1' if 0 < share < 0.005 else number(share * 100)}{NARROW}%"
@@ -163,7 +163,7 @@ def days(length: float) -> str:
 
 
 def movement(name: str, now: Metrics, before: Metrics, change: Change) -> Movement:
-    """How the metric called `name` changed, and how sure one may be of it."""
+    """The change of the metric called `name`, and its significance."""
     if name in RATES:
         return _rate_movement(getattr(before, name).value, change)
     if name in DURATIONS:
@@ -201,7 +201,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "plain": plain,
     "short_sha": short_sha,
 }
-"""What templates call these functions."""
+"""The names of these functions in templates."""
 
 
 def _rounded(value: float) -> int:

@@ -1,4 +1,4 @@
-"""Histograms: lead times in steps that widen, and deployments day by day."""
+"""Histograms of lead times, in steps that widen, and of deployments by day."""
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -32,7 +32,7 @@ EDGES_SEC: tuple[int, ...] = (
 
 
 class Mark(NamedTuple):
-    """A percentile to be shown, such as `p50`."""
+    """A percentile to show, such as `p50`."""
 
     name: str
     seconds: float
@@ -136,7 +136,7 @@ def day_histogram(counts: Sequence[Count], slots: Sequence[Slot], each: str = "d
 
 
 def _every(slots: Sequence[Slot]) -> int:
-    """So many bars have one date."""
+    """Bars for each date label."""
     return -(-len(slots) // _MOST_DATES)
 
 
@@ -175,6 +175,6 @@ def _day_bars(counts: Sequence[Count], highest: int) -> Iterator[str]:
 
 
 def _day_hits(counts: Sequence[Count], slots: Sequence[Slot]) -> Iterator[tuple[str, str]]:
-    """Days without a deployment lead nowhere."""
+    """Days without a deployment have no link."""
     for count, slot in zip(counts, slots, strict=True):
         yield slot.link, f"{slot.title}: {count.words}" if count.total else ""

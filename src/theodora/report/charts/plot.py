@@ -1,4 +1,4 @@
-"""The intervals of a chart side by side, and what all charts by interval have in common."""
+"""The frame of charts by interval: slots, axis and grid."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -58,7 +58,7 @@ def slots_of(buckets: Iterable[Bucket], scope: Scope, *clauses: str | Query) -> 
 
 
 def leading(slots: Iterable[Slot], counts: Iterable[int]) -> tuple[Slot, ...]:
-    """The same, but that none leads to a list of nothing."""
+    """The same, but empty intervals have no link."""
     pairs = zip(slots, counts, strict=True)
     return tuple(slot if count else slot._replace(link="") for slot, count in pairs)
 
@@ -72,7 +72,7 @@ def _label(bucket: Bucket, scope: Scope) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """Where things lie on a chart of slots side by side above an axis that begins at 0."""
+    """The geometry of a chart with slots side by side, above an axis that begins at 0."""
 
     slots: Sequence[Slot]
     axis: Axis
@@ -124,7 +124,7 @@ class Plot:
         return path("gr", *lines[1:]) + path("ax", lines[0])
 
     def values(self) -> Iterator[str]:
-        """What is written beside the lines, for a `group`."""
+        """The labels of the lines, for a `group`."""
         for value, words in zip(self.axis.values, self.axis.labels, strict=True):
             yield beside(self.y(value) + 3.5, words)
 

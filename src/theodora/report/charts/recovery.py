@@ -1,4 +1,4 @@
-"""Recovery: a dot a failure on a logarithmic axis, since they are few and far between."""
+"""The recovery chart: a dot for each failure on a logarithmic axis."""
 
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
@@ -33,11 +33,11 @@ _DOTS: dict[RemediationType | Literal[""], str] = {"rollback": "rd", "rollforwar
 
 
 class Recovery(NamedTuple):
-    """A failed deployment, and how long it was until it was remedied."""
+    """A failed deployment, and how long its remediation took."""
 
     finished_at_ns: int
     seconds: float | None
-    """None while nothing has remedied it."""
+    """None without a remediation."""
     type: RemediationType | Literal[""]
     name: str
     link: str

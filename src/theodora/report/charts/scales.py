@@ -1,4 +1,4 @@
-"""Axes: round values for grid lines, and where a value lies."""
+"""Scales of axes: round values for grid lines, and positions of values."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -49,7 +49,7 @@ def rate_axis(highest: float) -> Axis:
 
 
 def log_place(value: float, low: float, high: float) -> float:
-    """Where from 0 to 1 a value lies between two others, by its logarithm; clipped outside."""
+    """The position from 0 to 1 of a value between two others, by its logarithm; clipped outside."""
     if value <= low:
         return 0.0
     return min(1.0, math.log(value / low) / math.log(high / low))

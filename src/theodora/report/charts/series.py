@@ -1,4 +1,4 @@
-"""Charts of metrics interval by interval: counts, durations and rates."""
+"""Charts of metrics by interval: counts, durations and rates."""
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby, pairwise
@@ -100,7 +100,7 @@ def deployments_chart(series: Sequence[BucketMetrics], slots: Sequence[Slot]) ->
 
 
 _Ends = tuple[float, float] | None
-"""The top and bottom of a part, in pixels; None where there is none."""
+"""The top and bottom of a part in pixels; None for an empty part."""
 
 
 def _stack(plot: Plot, count: Count) -> tuple[_Ends, _Ends, _Ends]:
@@ -193,7 +193,7 @@ def rate_chart(
 
 
 def _reach(rates: Sequence[Rate]) -> float:
-    """So far the axis goes: one interval of two or three deployments shall not flatten the rest."""
+    """The upper end of the axis, capped so that one sparse interval does not flatten the others."""
     highs = sorted(rate.high for rate in rates if rate.high is not None)
     values = [rate.value for rate in rates if rate.value is not None]
     return max(*values, highs[len(highs) * 3 // 4], 0.02) if len(values) > 1 else highs[-1]
@@ -220,5 +220,5 @@ def _marks(plot: Plot, rates: Sequence[Rate]) -> Iterator[str]:
 
 
 def empty_chart(words: str) -> Markup:
-    """The frame of a chart, and why there is nothing in it."""
+    """The frame of an empty chart, with the reason."""
     return drawing("plot", 174, level("ax", 150), label("t none", 50, 80, words))

@@ -1,4 +1,4 @@
-"""Small drawings beside a value: how it went, and where it stands."""
+"""Sparklines and score bars beside a value."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Where lead time went: the stages of a commit, or the means of many, side by side."""
+"""A bar of lead time stages, of one commit or the means of many."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -15,7 +15,7 @@ _LEAST = 0.3
 
 
 class Named(NamedTuple):
-    """A stage as pages call it, and its class."""
+    """The label and class of a stage."""
 
     name: str
     class_: str
@@ -33,7 +33,7 @@ STAGE_NAMES: Mapping[Stage, Named] = {
 
 
 class Span(NamedTuple):
-    """A stage, and how long it took."""
+    """A stage and its duration."""
 
     stage: Named
     seconds: float

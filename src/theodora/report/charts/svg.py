@@ -1,7 +1,7 @@
-"""Parts of drawings: x in percent of the width, y in pixels, so that text never scales.
+"""SVG elements with x in percent of the width and y in pixels, so that text never scales.
 
-A whole series is one path in a nested drawing that is stretched over the width; dots, texts
-and patterns stay outside of it. Nothing has a style of its own: classes do.
+A whole series is one path in a nested drawing that is stretched over the width; dots, texts and
+patterns stay outside of it. Elements have classes instead of styles.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,9 +11,9 @@ from markupsafe import Markup, escape
 from theodora.report.wording import visible
 
 HATCH = ' fill="url(#hatch)"'
-"""Of what is partial; the frame defines the pattern."""
+"""The pattern of partial values, defined by the frame."""
 STRIPE = ' fill="url(#stripe)"'
-"""Of what failed, so that it is told apart without colour."""
+"""The pattern of failures, visible without colour."""
 
 
 def short(value: float) -> str:
@@ -103,7 +103,7 @@ def box(class_: str, x: float, y: float, width: float, height: float, more: str 
 
 
 def group(class_: str, *parts: str, more: str = "") -> str:
-    """Parts that share a class, and what else they have in common."""
+    """A group of elements that share a class and other attributes."""
     inside = "".join(parts)
     return f'<g class="{class_}"{more}>{inside}</g>' if inside else ""
 
@@ -131,7 +131,7 @@ def beside(y: float, words: str, gap: float = 7) -> str:
 
 
 def hits(those: Sequence[tuple[str, str]]) -> str:
-    """What the pointer finds in each slot, over everything: its link and its words.
+    """The topmost layer, with the link and title of each slot.
 
     A slot that has no words is passed over.
     """
@@ -154,7 +154,7 @@ def titled(words: str) -> str:
 
 
 def linked(href: str, *parts: str) -> str:
-    """What leads somewhere. The keyboard passes over it: the table has the same links."""
+    """A link that the keyboard skips, because the table has the same links."""
     inside = "".join(parts)
     return f'<a href="{safe(href)}" tabindex="-1">{inside}</a>' if href else f"<g>{inside}</g>"
 

@@ -1,4 +1,4 @@
-"""Every deployment of a service: one row a week, Monday to Sunday, a tile each at its true time."""
+"""The timeline of a service: one row for each week, with a tile for each deployment."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -31,7 +31,7 @@ _ROW = 30
 _HEAD = 20
 _WEEK_SEC = 7 * wording.DAY_SEC
 MOST_TILES = 100
-"""So many are drawn one by one, with a link each; more would make the page too long."""
+"""Most deployments drawn one by one with a link; more would make the page too long."""
 MOST_IN_ROW = 400
 MOST_STROKES = 1_000
 """Above either a row is drawn hour by hour, or several hours at a time."""
@@ -77,7 +77,7 @@ class Incident(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Weeks:
-    """The rows, and where on them an instant lies. Local clocks: a day is a seventh, always."""
+    """The geometry of the rows. In local time, every day is a seventh of the width."""
 
     clock: Clock
     first: date
@@ -176,7 +176,7 @@ def _dates(weeks: _Weeks) -> Iterator[str]:
 
 
 def _now(weeks: _Weeks, end_ns: int) -> Iterator[str]:
-    """What is yet to come of the newest week, where the period runs up to now."""
+    """The future part of the newest week, if the period runs up to now."""
     now_ns = weeks.clock.now_ns
     if weeks.week(now_ns) == weeks.last and abs(now_ns - end_ns) < 60 * SECOND_NS:
         x, y = weeks.x(now_ns), weeks.y(weeks.last)
@@ -187,7 +187,7 @@ def _now(weeks: _Weeks, end_ns: int) -> Iterator[str]:
 
 
 def _spans(weeks: _Weeks, incidents: Iterable[Incident], end_ns: int) -> Iterator[str]:
-    """The time that any incident lasted, row by row, for one path."""
+    """The time of all incidents, row by row, as one path."""
     rows: defaultdict[date, list[tuple[float, float]]] = defaultdict(list)
     for incident in incidents:
         until_ns = max(incident.finished_at_ns or end_ns, incident.started_at_ns)
@@ -209,7 +209,7 @@ def _merged(spans: Sequence[tuple[float, float]]) -> Iterator[tuple[float, float
 
 
 def _incident(weeks: _Weeks, incident: Incident) -> Iterator[str]:
-    """What the pointer finds where an incident began."""
+    """The title at the start of an incident."""
     week = weeks.week(incident.started_at_ns)
     if weeks.first <= week <= weeks.last:
         place = box("inc", weeks.x(incident.started_at_ns), weeks.y(week) + 2, 0.4, 3)
@@ -217,7 +217,7 @@ def _incident(weeks: _Weeks, incident: Incident) -> Iterator[str]:
 
 
 def _outage(weeks: _Weeks, tile: Tile, end_ns: int) -> Iterator[str]:
-    """From a failure to its remedy, or to the end."""
+    """A line from a failure to its remediation, or to the end."""
     if tile.shape == "failed":
         for week, begin, end in weeks.pieces(tile.finished_at_ns, tile.remedied_at_ns or end_ns):
             across = short(max(end - begin, 0.4))
@@ -246,7 +246,7 @@ def _by_week(weeks: _Weeks, tiles: Iterable[Tile]) -> dict[date, list[Tile]]:
 def _tiles(weeks: _Weeks, tiles: Sequence[Tile]) -> Iterator[str]:
     """A link each; where there are many, those alone that are no everyday ones.
 
-    Of those a remedy has no link of its own: it is a click away from what it remedied.
+    A remediation has no link of its own: the failed deployment links to it.
     """
     singles = _singles(tiles)
     for week, row in _by_week(weeks, singles).items():
