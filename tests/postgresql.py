@@ -139,6 +139,39 @@ def replica_of(primary: PostgresqlServer, **settings: str) -> Iterator[Postgresq
 
 
 @contextmanager
+def archiving(**settings: str) -> Iterator[PostgresqlServer]:
+    """A server that archives its log in the folder `archive`, and a base backup of it in `base`."""
+    with postgresql(quick=False, archive_mode="on", **settings) as server:
+        archive = server.folder / "archive"
+        archive.mkdir()
+        archive.chmod(0o777)
+        server.set("archive_command", f"cp %p {archive}/%f")
+        copied = ["-D", str(server.folder / "base"), "-d", server.url(), "-X", "none"]
+        _run(server.binaries, ["pg_basebackup", "--no-sync", *copied])
+        yield server
+
+
+@contextmanager
+def recovered(server: PostgresqlServer, moment: str) -> Iterator[PostgresqlServer]:
+    """A server made of the base backup and the archive, with all that was committed by then."""
+    known = {
+        **server.settings,
+        "port": str(free_port()),
+        "archive_mode": "off",
+        "restore_command": f"cp {server.folder / 'archive'}/%f %p",
+        "recovery_target_time": moment,
+        "recovery_target_action": "promote",
+    }
+    with _new_folder(server.binaries) as folder:
+        # Moved: only its user may read it, which need not be the one that runs the tests.
+        (server.folder / "base").rename(folder / "data")
+        (folder / "data" / "recovery.signal").touch()
+        found = PostgresqlServer(folder, int(known["port"]), server.binaries, known)
+        found.start()
+        yield found
+
+
+@contextmanager
 def followed() -> Iterator[tuple[PostgresqlServer, PostgresqlServer]]:
     """A primary whose commits wait for its disk and for its replica's, and that replica."""
     with (
