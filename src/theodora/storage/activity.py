@@ -1,4 +1,4 @@
-"""The use of AI coding tools in the store: a row a person, day and tool."""
+"""The store's rows on AI coding tools, one for each person, day and tool."""
 
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -20,16 +20,16 @@ class Activity:
         self._database = database
 
     def add(self, org: Organisation, activity: Sequence[UserActivity]) -> Future[None]:
-        """Adds all of it or, on an error, none; what was said of a person, day and tool before
-        is replaced, by the last where one is named twice."""
-        return self._database.write(lambda cursor: _put(cursor, org, activity))
+        """Adds all or, on an error, nothing; replaces earlier rows for the same person, day and
+        tool, and uses the last of duplicates."""
+        return self._database.write(lambda cursor: _write_activity(cursor, org, activity))
 
     def everything(self, org: Organisation) -> list[UserActivity]:
         """Ordered by day, person and tool."""
         return self._database.read(lambda cursor: _all(cursor, org))
 
 
-def _put(cursor: Cursor, org: Organisation, activity: Sequence[UserActivity]) -> None:
+def _write_activity(cursor: Cursor, org: Organisation, activity: Sequence[UserActivity]) -> None:
     cursor.executemany(
         "INSERT INTO user_activity (org, user_email, day, tool, is_active, models) "
         "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (org, day, user_email, tool) DO UPDATE SET "

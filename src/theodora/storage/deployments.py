@@ -1,4 +1,4 @@
-"""Deployments in the store: events, and verdicts given on them by hand."""
+"""Deployments in the store, with their overrides."""
 
 from collections.abc import Iterable
 from concurrent.futures import Future
@@ -27,7 +27,7 @@ from theodora.storage.search.tag_values import tag_keys, tag_values
 
 
 class Deployments(Events[Deployment]):
-    """See `Events`; besides, verdicts and custom tags."""
+    """See `Events`; in addition, overrides and custom tags."""
 
     def __init__(self, database: Database, production: ProductionTrees) -> None:
         super().__init__(database, production, DEPLOYMENTS)
@@ -35,7 +35,7 @@ class Deployments(Events[Deployment]):
     def add(
         self, org: Organisation, deployment: Deployment, now_ns: int
     ) -> Future[Upserted[Deployment]]:
-        """Adds or replaces; the future says what became of it, once that is durable."""
+        """Adds or replaces; the future has the outcome once it is durable."""
 
         def write(cursor: Cursor) -> Upserted[Deployment]:
             event = with_team(cursor, org, deployment)
@@ -52,7 +52,7 @@ class Deployments(Events[Deployment]):
     def update(
         self, org: Organisation, id_: str, patch: OverrideValues, author: OverrideAuthor = NOBODY
     ) -> Future[None]:
-        """Gives a verdict; raises `NotFound` where there is no such deployment."""
+        """Overrides a verdict; raises `NotFound` for an unknown deployment."""
         return self._database.write(
             lambda cursor: apply_verdict(
                 cursor, self._rows, org, self._found(cursor, org, id_), patch, author
@@ -68,7 +68,7 @@ class Deployments(Events[Deployment]):
         patch: OverrideValues,
         author: OverrideAuthor = NOBODY,
     ) -> Future[None]:
-        """Gives a verdict on the one that finished last of those with this version."""
+        """Overrides the verdict of the last finished deployment of this version."""
 
         def write(cursor: Cursor) -> None:
             latest = latest_of_version(cursor, org, service, env, version)
@@ -90,7 +90,7 @@ class Deployments(Events[Deployment]):
         return self._database.read(lambda cursor: tag_values(cursor, org, key, beginning, limit))
 
     def delete(self, org: Organisation, id_: str) -> Future[None]:
-        """Removes the event and its verdict; raises `NotFound` where there is none."""
+        """Removes the event and its override; raises `NotFound` for an unknown event."""
 
         def write(cursor: Cursor) -> None:
             remove_deployment(cursor, self._rows, org, self._found(cursor, org, id_))
@@ -101,7 +101,7 @@ class Deployments(Events[Deployment]):
 def remove_deployment(
     cursor: Cursor, rows: Rows[Deployment], org: Organisation, stored: Stored[Deployment]
 ) -> None:
-    """Removes a deployment with its verdict and what was measured of it."""
+    """Removes a deployment with its override and measurements."""
     drop_verdict(cursor, org, stored)
     rows.remove(cursor, org, stored)
     drop_measured(cursor, stored.key)

@@ -1,4 +1,4 @@
-"""What deployments and failures have in common in the store: everything but their writes."""
+"""The reads that deployments and failures share in the store."""
 
 from collections.abc import Iterator
 from dataclasses import replace

@@ -24,7 +24,7 @@ class Failures(Events[Failure]):
     def add(
         self, org: Organisation, failure: Failure, now_ns: int, *, may_be_late: bool = False
     ) -> Future[Upserted[Failure]]:
-        """Adds or replaces; the future says what became of it, once that is durable.
+        """Adds or replaces; the future has the outcome once it is durable.
 
         One that may be late does not reopen a failure that was restored after it opened.
         """
@@ -40,7 +40,7 @@ class Failures(Events[Failure]):
         return self._database.write(write)
 
     def delete(self, org: Organisation, id_: str) -> Future[None]:
-        """Raises `NotFound` where there is no such failure."""
+        """Raises `NotFound` for an unknown failure."""
 
         def write(cursor: Cursor) -> None:
             remove_failure(cursor, self._rows, org, self._found(cursor, org, id_))

@@ -1,4 +1,4 @@
-"""What there is to look at in the data: read from the newest deployments, never from all."""
+"""Data health checks, read from the newest deployments only."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, LiteralString, NamedTuple
@@ -28,11 +28,11 @@ from theodora.storage.facts.settings import effective_settings
 FAILURES_LOOKED_AT = 500
 """The newest failures, by when they started, among which those that mark nothing are sought."""
 LOOKED_AT = 2_000
-"""The newest deployments, by when they finished, that everything is told of."""
+"""The number of newest deployments that are checked."""
 
 
 class Seen(NamedTuple):
-    """A deployment, and what is known of the commit that it names."""
+    """A deployment and the data about its commit."""
 
     id: str
     service: str
@@ -97,7 +97,7 @@ class SharedId(NamedTuple):
 
 
 class Health(NamedTuple):
-    """What the checks are made from."""
+    """The inputs of the checks."""
 
     deployments: Sequence[Seen]
     """The newest, newest first."""

@@ -1,4 +1,4 @@
-"""Which kind of database a URL is for: the one place that chooses."""
+"""The choice of the database by its URL."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -20,7 +20,7 @@ _POSTGRESQL = ("postgresql://", "postgres://")
 def open_database(
     url: str, upkeep: Upkeep, on_commit: Callable[[int], None], read_url: str = ""
 ) -> Database:
-    """Opens the database at `url`, made and migrated if need be.
+    """Opens the database at `url`, created and migrated if needed.
 
     Upkeep is done when no writes come, or when many have come since; `on_commit` is told how
     many writes each commit held. At `read_url` is a replica to read from, if there is one.

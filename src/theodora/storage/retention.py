@@ -1,9 +1,9 @@
-"""How long events are kept, and the removal of those that are older.
+"""Retention: the limit of each organisation, and the removal of older events.
 
 A deployment is as old as its end, and so is a failure; one that is not over is not old. Of the old
 deployments of a sequence and repository the last one stays, and whichever else later ones depend on
-(`dora/derivation/retention.py`): what is kept is derived as if nothing had gone. As time passes
-others take their places. Commits stay.
+(`dora/derivation/retention.py`): the remaining events are derived as if nothing had been deleted.
+As time passes others take their places. Commits stay.
 """
 
 import threading
@@ -73,14 +73,14 @@ GoOn = Callable[[float], bool]
 
 
 class Old(NamedTuple):
-    """What a limit would remove, or has removed."""
+    """The events that a limit would remove, or has removed."""
 
     deployments: int
     failures: int
 
 
 class Limit(NamedTuple):
-    """For how long an organisation keeps events."""
+    """The retention settings of an organisation."""
 
     days: int | None
     """None for ever."""
@@ -117,7 +117,7 @@ class Retention:
 
     def put(self, org: Organisation, days: int | None) -> Future[None]:
         """Sets that at once; what is older goes within hours, a server's `Remover` sees to it."""
-        return self._database.write(partial(_put, org, days))
+        return self._database.write(partial(_write_days, org, days))
 
     def change(
         self, org: Organisation, days: int | None, now_ns: int, confirmed: int | None = None
@@ -131,7 +131,7 @@ class Retention:
         def write(cursor: Cursor) -> Limit | Unconfirmed:
             current = _days(org, cursor)
             if days is None or (current is not None and days >= current):
-                _put(org, days, cursor)
+                _write_days(org, days, cursor)
                 return Limit(days)
             events = sum(_count_old(org, now_ns - days * DAY_NS, cursor))
             if not is_confirmed(events, confirmed):
@@ -161,7 +161,7 @@ class Retention:
         return self._database.read(partial(_count_old, org, now_ns - days * DAY_NS))
 
     def remove_old(self, now_ns: int, go_on: GoOn = lambda _: True) -> Old:
-        """Removes what is too old, of every organisation; of each only so much in one go."""
+        """Removes old events of every organisation, a limited number in each round."""
         problem = self._database.write(
             lambda cursor: begin_round(cursor, now_ns, self.guards)
         ).result()
@@ -227,7 +227,7 @@ class Retention:
 
 
 class Remover:
-    """A thread that removes what is too old, from `start` to `stop`, in a round an hour.
+    """A thread that removes old events once an hour, from `start` to `stop`.
 
     It rests four times as long as it worked. Of several processes each does so; what one has
     removed the others do not find.
@@ -302,7 +302,7 @@ def _days(org: Organisation, cursor: Cursor) -> int | None:
     return row[0] if row else None
 
 
-def _put(org: Organisation, days: int | None, cursor: Cursor) -> None:
+def _write_days(org: Organisation, days: int | None, cursor: Cursor) -> None:
     drop_plan(cursor, org)
     put_refusal(cursor, org, None)
     cursor.execute("DELETE FROM retention WHERE org = ?", (org.key,))

@@ -1,1 +1,1 @@
-"""API keys, application keys, sessions, and what each key has sent."""
+"""API keys, application keys, sessions, and the usage of keys."""

@@ -1,4 +1,4 @@
-"""What came in with which key, and what was refused: counted in memory, written once a second.
+"""Usage counts by key, of accepted and refused requests, written once a second.
 
 A request costs an addition, and a flood of bad ones no more writes than a single one. A process
 that is killed loses the counts of its last second or so, and no event.
@@ -20,7 +20,7 @@ from theodora.storage.engine.organisations import Organisation
 log = structlog.get_logger()
 
 Received = Literal["deployment", "failure", "commits", "verdict", "user_activity"]
-"""What keys send: packs are `commits`."""
+"""The kinds of data that keys send; packs are `commits`."""
 
 KEPT_REFUSALS = 200
 """Most rows of refused requests for an organisation; the oldest are deleted."""
@@ -31,15 +31,15 @@ KEPT_IGNORED_OF_KEY = 50
 _FORGOTTEN_AFTER_NS = 90 * 86_400 * 10**9
 """Members that have not been sent for longer need no more attention."""
 MOST_MESSAGE = 300
-"""Characters of what the last refused request was told."""
+"""Characters of the message to the last refused request."""
 _MOST_PLACE = 200
 _MOST_GATHERED = 1_000
-"""Refusals told apart between two writes; of more, the place is left out."""
+"""Refusals counted separately between two writes; for more, the place is omitted."""
 _WRITE_SECONDS = 1.0
 
 
 class KeyActivity(NamedTuple):
-    """What a key has sent of one kind."""
+    """The accepted requests of one key and kind."""
 
     key_id: str
     key_name: str
@@ -66,11 +66,11 @@ class Refusal(NamedTuple):
     first_at_ns: int
     last_at_ns: int
     message: str
-    """What the last one was told, cut to `MOST_MESSAGE` characters."""
+    """The message to the last one, cut to `MOST_MESSAGE` characters."""
 
 
 class IgnoredMember(NamedTuple):
-    """A member that nobody reads, in documents of a key that were accepted."""
+    """An unknown member in accepted documents of a key."""
 
     key_id: str
     key_name: str
@@ -92,7 +92,7 @@ class Refused(NamedTuple):
 
 
 class _Sender(NamedTuple):
-    """Who sent what."""
+    """The key and kind of a request."""
 
     org: int
     key_id: str
@@ -100,7 +100,7 @@ class _Sender(NamedTuple):
 
 
 class _Reason(NamedTuple):
-    """Who was refused what, and why."""
+    """The key, kind and reason of a refusal."""
 
     sender: _Sender
     status: int
@@ -108,7 +108,7 @@ class _Reason(NamedTuple):
 
 
 class _Count:
-    """Requests that are yet to be written down."""
+    """Counts that are not written yet."""
 
     __slots__ = ("first_at_ns", "last_at_ns", "message", "requests")
 
@@ -130,7 +130,7 @@ _Ignored = dict[_Sender, dict[str, _Count]]
 
 
 class Reception:
-    """Counts what comes in; every method may be called from any thread."""
+    """Counts requests; every method may be called from any thread."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -165,7 +165,7 @@ class Reception:
             count.message = refused.message[:MOST_MESSAGE]
 
     def ignore(self, key: Key, kind: Received, places: Iterable[str], now_ns: int) -> None:
-        """Counts members of an accepted request that nobody reads."""
+        """Counts unknown members of an accepted request."""
         sender = _Sender(key.organisation.key, key.id, kind)
         with self._lock:
             counts = self._ignored.setdefault(sender, {})
@@ -178,17 +178,17 @@ class Reception:
                 count.add(now_ns)
 
     def last_refusal(self, org: Organisation) -> Refusal | None:
-        """What was refused last, of what is written down."""
+        """The last refusals that have been written."""
         refusals = self._database.read(lambda cursor: read_refusals(cursor, org))
         return refusals[0] if refusals else None
 
     @property
     def has_counted(self) -> bool:
-        """Whether there is anything that is not written down yet."""
+        """Whether some counts are not written yet."""
         return bool(self._accepted or self._refused or self._ignored)
 
     def write(self) -> Future[None]:
-        """Writes down what was counted since the last time."""
+        """Writes the counts since the last time."""
         with self._lock:
             self.due.clear()
             accepted, self._accepted = self._accepted, {}
@@ -203,7 +203,7 @@ class Reception:
 
 
 class ReceptionWriter:
-    """A thread that has what was counted written down, from `start` to `stop`."""
+    """A thread that writes the counts, from `start` to `stop`."""
 
     def __init__(self, reception: Reception) -> None:
         self._reception = reception
@@ -229,7 +229,7 @@ class ReceptionWriter:
         self._write()
 
     def _write(self) -> None:
-        """What cannot be written is lost; the server goes on counting."""
+        """Counts that cannot be written are lost; the server goes on counting."""
         if not self._reception.has_counted:
             return
         try:
@@ -241,7 +241,7 @@ class ReceptionWriter:
 
 
 def read_activity(cursor: Cursor, org: Organisation) -> list[KeyActivity]:
-    """What each key has sent, the newest first."""
+    """The accepted requests by key, the newest first."""
     rows = cursor.execute(
         "SELECT a.key_id, k.name, k.revoked_at_ns IS NOT NULL, a.kind, a.requests, "
         "a.first_at_ns, a.last_at_ns FROM key_activity a JOIN keys k ON k.id = a.key_id "
@@ -254,7 +254,7 @@ def read_activity(cursor: Cursor, org: Organisation) -> list[KeyActivity]:
 
 
 def read_refusals(cursor: Cursor, org: Organisation) -> list[Refusal]:
-    """What was refused, the newest first."""
+    """The refused requests, the newest first."""
     rows = cursor.execute(
         "SELECT r.key_id, k.name, k.revoked_at_ns IS NOT NULL, r.kind, r.status, r.place, "
         "r.requests, r.first_at_ns, r.last_at_ns, r.message "
@@ -266,7 +266,7 @@ def read_refusals(cursor: Cursor, org: Organisation) -> list[Refusal]:
 
 
 def read_ignored(cursor: Cursor, org: Organisation) -> list[IgnoredMember]:
-    """Members that nobody reads, the one sent last first."""
+    """Unknown members, the one sent last first."""
     rows = cursor.execute(
         "SELECT i.key_id, k.name, k.revoked_at_ns IS NOT NULL, i.kind, i.place, i.requests, "
         "i.first_at_ns, i.last_at_ns FROM ignored_members i JOIN keys k ON k.id = i.key_id "

@@ -24,7 +24,7 @@ PERMISSIONS: dict[KeyKind, tuple[str, ...]] = {
     "api": ("dora_ingest",),
     "application": ("dora_metrics_read", "dora_metrics_write", "dora_settings_write"),
 }
-"""What a key of each kind may be allowed to do."""
+"""The possible permissions of each kind of key."""
 
 _NOTED_EVERY_NS = 60 * SECOND_NS
 _SECRET_BYTES: dict[KeyKind, int] = {"api": 16, "application": 20}
@@ -49,7 +49,7 @@ class Key(NamedTuple):
 
 
 class Keys:
-    """Organisations and the keys that speak for them."""
+    """Organisations and their keys."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -67,7 +67,7 @@ class Keys:
         return key
 
     def _known_here(self) -> dict[tuple[KeyKind, str], Key]:
-        """Keys this thread has found since the last commit by anyone."""
+        """Keys that this thread has looked up since the last commit by anyone."""
         state = self._database.state()
         if getattr(self._found, "state", None) != state:
             self._found.state = state
@@ -127,11 +127,11 @@ class Keys:
         )
 
     def ensure_organisation(self, name: str, now_ns: int) -> Future[Organisation]:
-        """The organisation of this name, made if there is none."""
+        """The organisation of this name, created if needed."""
         return self._database.write(lambda cursor: ensure_organisation(cursor, name, now_ns))
 
     def organisation(self, name: str) -> Organisation:
-        """Raises `NotFound` where there is none of that name."""
+        """Raises `NotFound` if there is none of that name."""
         return self._database.read(lambda cursor: known_organisation(cursor, name))
 
     def exist(self) -> bool:

@@ -1,4 +1,4 @@
-"""Who is signed in to the dashboard: sessions, each for an application key.
+"""Sessions of the dashboard, each for an application key.
 
 The browser holds a secret, the store its hash. The secret is renewed from time to time; the
 one before stays good for a moment, for requests that were on their way.
@@ -56,7 +56,7 @@ class Sessions:
         self._database = database
 
     def add(self, key: Key, secret: str, now_ns: int, limits: SessionLimits) -> Future[None]:
-        """Signs a key in, and forgets sessions that have ended."""
+        """Signs a key in, and deletes sessions that have ended."""
 
         def write(cursor: Cursor) -> None:
             _forget_ended(cursor, now_ns, limits)

@@ -1,1 +1,1 @@
-"""Copies a whole store from one database to another."""
+"""Copies of a complete store from one database to another."""

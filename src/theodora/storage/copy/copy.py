@@ -1,4 +1,4 @@
-"""Copies a whole store into another database, of either kind, and compares the two row by row.
+"""A copy of a complete store into another database, compared row by row.
 
 The original is read in one snapshot and never written. The copy is filled in batches; each goes
 into one transaction with a note of how far that got, so that a copy which was interrupted, however
@@ -20,7 +20,7 @@ from theodora.storage.engine.migrate import UNFINISHED_COPY, Schema, applied_num
 
 _ROWS_AT_ONCE = 10_000
 _SHOWN = 60
-"""Characters of a value that are shown of a difference."""
+"""Characters of a value that are shown in a difference."""
 
 
 class Original(Protocol):
@@ -59,11 +59,11 @@ class Copy(Protocol):
         ...
 
     def give_numbers_after(self, table: CopiedTable, last: int) -> None:
-        """Has the next row of a numbered table numbered after this and after every row."""
+        """Sets the sequence of a numbered table to at least this number and that of every row."""
         ...
 
     def settle(self) -> None:
-        """What helps reading after much has been written."""
+        """Prepares the database for reads after many writes."""
         ...
 
 
@@ -92,7 +92,7 @@ class Copying:
         """How many there are to copy, and again to compare."""
 
     def copy(self) -> Iterator[int]:
-        """Copies what is not yet copied; how many rows have just become durable, again and again.
+        """Copies the rest and yields how many rows have just become durable.
 
         The first number is of those that earlier runs have copied.
         """
@@ -111,7 +111,7 @@ class Copying:
         self._continue_counting()
 
     def compare(self) -> Iterator[int]:
-        """Compares every row of every table; how many were just found equal, again and again.
+        """Compares every row of every table and yields how many were just found equal.
 
         Raises `UnequalCopy` with the first difference.
         """
@@ -177,7 +177,7 @@ class Copying:
             raise UnusableStore("another theodora copy is filling the same database: let it finish")
 
     def _continue_counting(self) -> None:
-        """Has numbers go on where the original's stand, so that none is ever given twice."""
+        """Continues the original's sequences, so that no number is used twice."""
         row = self._original.cursor.execute(
             "SELECT value FROM counters WHERE name = 'commits'"
         ).fetchone()
@@ -224,7 +224,7 @@ def _has_rows(cursor: Cursor, table: CopiedTable) -> bool:
 
 
 def _identity(original: Cursor) -> str:
-    """What tells one store from another: its first organisation."""
+    """The identity of a store: its first organisation."""
     row = original.execute("SELECT uuid FROM organisations ORDER BY org LIMIT 1").fetchone()
     return row[0] if row else ""
 
@@ -266,7 +266,7 @@ def _count(table: CopiedTable) -> LiteralString:
 
 
 def _difference(table: CopiedTable, ours: list[Row], theirs: list[Row]) -> str:
-    """Says where two pages part that are not equal."""
+    """The first difference between two pages."""
     our, their = next(pair for pair in zip_longest(ours, theirs) if pair[0] != pair[1])
     if their is None or (our is not None and table.key_of(our) < table.key_of(their)):
         return f"{_named(table, our)} is missing in the copy"

@@ -51,7 +51,7 @@ class SqliteCopy:
         return list(rows)
 
     def give_numbers_after(self, table: CopiedTable, last: int) -> None:
-        """Numbers follow the greatest one that there is, or where it says so that ever was."""
+        """Sets the AUTOINCREMENT sequence to at least `last`."""
         self.cursor.execute(
             "UPDATE sqlite_sequence SET seq = max(seq, ?2) WHERE name = ?1", (table.name, last)
         )

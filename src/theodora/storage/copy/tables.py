@@ -1,4 +1,4 @@
-"""What a copy of a store holds: every table with its columns, and what is left out and why."""
+"""The tables of a copy with their columns, and the omissions with their reasons."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

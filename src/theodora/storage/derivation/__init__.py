@@ -1,1 +1,1 @@
-"""Runs derivation over what has changed, and explains its results."""
+"""Derivation of changed sequences, and explanations of its results."""

@@ -1,4 +1,4 @@
-"""What metrics need of a derived deployment and its row does not hold: each commit's durations.
+"""Durations of each deployment's commits, which metrics read beside its row.
 
 Derivation writes them together with the row. The lead time and the stages of each commit lie
 in one text of bytes, seven integers of 64 bits a commit, little-endian, nanoseconds; -1 stands
@@ -28,7 +28,7 @@ _WIDTH = 1 + len(STAGES)
 
 
 class Measured(NamedTuple):
-    """What was measured of a deployment's commits."""
+    """The measured durations of a deployment's commits."""
 
     spans: bytes
     """Empty where none has a lead time."""
@@ -67,7 +67,7 @@ def decode_spans(encoded: Sequence[bytes | None]) -> tuple[Ints, Ints]:
 
 
 def read_digests(cursor: Cursor, key: SequenceKey) -> dict[int, int]:
-    """The digests of what was measured of a service, by the keys of its deployments' rows."""
+    """The digests of a service's durations, by the keys of its deployments' rows."""
     found = events_with(DEPLOYMENTS, key.org, Term("service", key.service))
     joined = cursor.dialect.join_in_order("deployment_measures", "m", "m.deployment = p.event")
     return dict(
@@ -78,7 +78,7 @@ def read_digests(cursor: Cursor, key: SequenceKey) -> dict[int, int]:
 
 
 def read_digest(cursor: Cursor, deployment: int) -> int:
-    """The digest of what was measured of one deployment; 0 for nothing."""
+    """The digest of one deployment's durations; 0 for none."""
     row = cursor.execute(
         "SELECT digest FROM deployment_measures WHERE deployment = ?", (deployment,)
     ).fetchone()
@@ -86,7 +86,7 @@ def read_digest(cursor: Cursor, deployment: int) -> int:
 
 
 def write_measured(cursor: Cursor, deployment: int, found: Measured) -> None:
-    """Puts what was measured in the place of what had been before."""
+    """Replaces the durations of a deployment."""
     drop_measured(cursor, deployment)
     if any(found):
         cursor.execute(

@@ -1,9 +1,9 @@
-"""What is derived of one deployment, and from what: its whole sequence, derived as it is now.
+"""Explanations of deployments, each from a derivation of its complete sequence.
 
-What a deployment brought depends on every one before it, and its verdict on those after it,
-so a part of the sequence would not do. Sequences that were looked at last are remembered
-instead, and kept in step with the log of changes: a look at another deployment of the same
-service and environment derives nothing that has not changed.
+The commits of a deployment depend on every one before it, and its verdict on those after it, so a
+part of the sequence is not enough. The sequences explained last are cached and follow the change
+log: explaining another deployment of the same service and environment derives only what has
+changed.
 """
 
 import threading
@@ -39,11 +39,11 @@ _REMEMBERED_DEPLOYMENTS = 50_000
 """Some kilobytes each."""
 _REMEMBERED_COMMITS = 50_000
 _READ_ONE_BY_ONE = 256
-"""After more changes than this the whole sequence is read again."""
+"""After more changes than this the complete sequence is read again."""
 
 
 class Explained(NamedTuple):
-    """A deployment with everything derived of it, and what that was derived from."""
+    """A deployment with its derivation and the inputs of that."""
 
     derived: Derived
     preceding: Deployment | None
@@ -55,7 +55,7 @@ class Explained(NamedTuple):
 
 
 class _Known(NamedTuple):
-    """A sequence as it was read and derived last."""
+    """A cached sequence with its last derivation."""
 
     number: int
     """Up to which changes of the log are in it."""
@@ -71,7 +71,7 @@ class _Known(NamedTuple):
 
 
 class _Read(NamedTuple):
-    """A sequence as it is now, and what is known of it from before."""
+    """The current sequence, with its cached derivation."""
 
     key: SequenceKey
     number: int
@@ -93,7 +93,7 @@ class Explanations:
         self._repositories = RepositoryCache(_REMEMBERED_COMMITS)
 
     def explain(self, org: Organisation, id_: str) -> Explained:
-        """Raises `NotFound` where there is no deployment with this id."""
+        """Raises `NotFound` if there is no deployment with this id."""
         with self._lock:
             known = self._derived(self._database.read(partial(self._read, org, id_)))
         place = known.places[id_]
@@ -167,7 +167,7 @@ def _deployments(cursor: Cursor, key: SequenceKey, known: _Known | None) -> dict
 
 
 def _are_same(known: _Known, read: _Read) -> bool:
-    """Whether a derivation would come out as before."""
+    """Whether a derivation would give the same result."""
     then, now = known.sequence, read.sequence
     return (
         known.deployments is read.deployments

@@ -1,4 +1,4 @@
-"""Reads everything that the derivation of one sequence depends on."""
+"""Reads the inputs for the derivation of one sequence."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, LiteralString, NamedTuple
@@ -35,7 +35,7 @@ class Facts(NamedTuple):
 
 
 class _Verdicts(NamedTuple):
-    """What people said of the deployments of a sequence, and of others that name one of it."""
+    """Overrides of the sequence's deployments, and of others that name one of them."""
 
     overrides: tuple[Override, ...]
     finished_at_ns: Mapping[str, int]
@@ -44,7 +44,7 @@ class _Verdicts(NamedTuple):
 
 
 def whole_sequence(cursor: Cursor, key: SequenceKey, keys: MatchKeys | None = None) -> Facts:
-    """Everything, read from the database; `keys` stand in for those of the settings."""
+    """All inputs, read from the database; `keys` replace those of the settings."""
     keys = keys or match_keys(cursor, key.org)
     deployments = read_deployments(cursor, key)
     names = repository_keys(deployments.values(), keys)
@@ -78,7 +78,7 @@ def repository_keys(deployments: Iterable[Deployment], keys: MatchKeys) -> set[s
 
 
 def is_judged(cursor: Cursor, key: int) -> bool:
-    """Whether there is a verdict by hand on the deployment with this key."""
+    """Whether the deployment with this key has an override."""
     found = cursor.execute("SELECT 1 FROM verdicts WHERE deployment = ?", (key,))
     return found.fetchone() is not None
 

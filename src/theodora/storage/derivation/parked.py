@@ -1,4 +1,4 @@
-"""Sequences that could not be derived: tried again later, alone, while others go on."""
+"""Parked sequences, which could not be derived and are retried later."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -89,7 +89,7 @@ def read_parked(cursor: Cursor, org: Organisation) -> Sequence[Parked]:
 
 
 def count_parked(cursor: Cursor) -> int:
-    """How many there are, of all organisations."""
+    """The number of parked sequences in all organisations."""
     row = cursor.execute("SELECT count(*) FROM parked_sequences").fetchone()
     return row[0] if row else 0
 

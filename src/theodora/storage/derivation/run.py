@@ -1,9 +1,8 @@
-"""Derives what is marked, and writes what came of it into the deployments' rows.
+"""Derives marked sequences and writes the results to the deployments' rows.
 
-Reading, deriving and writing are three steps. Reading takes one snapshot; deriving takes as
-long as it takes and holds nothing up; writing takes small transactions, and in each makes
-sure that it undoes nothing that has come meanwhile. The marks go with the last of them, so
-that whatever ends in between starts again.
+Reading, deriving and writing are three steps. Reading takes one snapshot; deriving may take long
+and blocks nothing; writing takes small transactions, and in each makes sure that it undoes nothing
+that has come meanwhile. The last one deletes the marks, so that an interrupted run starts again.
 """
 
 import threading
@@ -80,30 +79,30 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 Want = Callable[[Organisation, str], None]
-"""Told of a repository with this id whose commits are wanted."""
+"""Called with the id of a repository whose commits are missing."""
 
 _ROWS_AT_ONCE = 256
 """Most deployments written in one transaction: ingest waits for no longer."""
 _READ_ONE_BY_ONE = 256
-"""Of more changed deployments than this the whole sequence is read again."""
+"""With more changed deployments than this the complete sequence is read again."""
 _REMEMBERED_DEPLOYMENTS = 100_000
 _REMEMBERED_COMMITS = 200_000
 _RECALLED_DEPLOYMENTS = 20_000
 
 
 class Preview(NamedTuple):
-    """What other settings would change."""
+    """The changes that other settings would make."""
 
     deployments: int
-    """How many there are that the settings hold for."""
+    """The number of deployments that the settings apply to."""
     failed_now: int
     failed_then: int
     differing: tuple[tuple[Deployment, Deployment], ...]
-    """Those that would be derived otherwise: as with today's settings, and as they would be."""
+    """The deployments that would change: with the current settings, and with the new ones."""
 
 
 class _Change(NamedTuple):
-    """What derivation changes of the deployment whose row has this key."""
+    """The changes to the deployment whose row has this key."""
 
     key: int
     before: Deployment
@@ -113,7 +112,7 @@ class _Change(NamedTuple):
 
 
 class _Known(NamedTuple):
-    """What was read of a sequence or written to it last."""
+    """The cached inputs and results of a sequence."""
 
     generation: int
     """That of the sequence which it takes into account."""
@@ -130,7 +129,7 @@ class _StaleDerivation(Exception):
 
 
 class Derivations:
-    """Derivation over the store; every method may be called from any thread."""
+    """Runs derivation over the store; every method may be called from any thread."""
 
     def __init__(self, database: Database, rows: Rows[Deployment]) -> None:
         self._database = database
@@ -147,7 +146,7 @@ class Derivations:
         return self._database.read(has_tasks)
 
     def waiting(self, org: Organisation) -> Waiting:
-        """What of the organisation waits to be derived, and since when."""
+        """The organisation's pending changes, and since when they wait."""
         return self._database.read(lambda cursor: waiting(cursor, org))
 
     def derive_queued(
@@ -156,7 +155,7 @@ class Derivations:
         want: Want = lambda _org, _id: None,
         is_ripe: Callable[[SequenceKey, Changed], bool] = lambda _key, _changed: True,
     ) -> int:
-        """Derives what is marked now; returns how many sequences that were.
+        """Derives the marked sequences; returns their number.
 
         What is marked meanwhile stays for the next time, and what another process is just
         deriving is left to it. After each sequence `go_on` is told the seconds it took, and may
@@ -187,7 +186,7 @@ class Derivations:
         return derived
 
     def derive_all_queued(self) -> int:
-        """Derives until nothing is marked; returns how many derivations that took."""
+        """Derives until nothing is marked; returns the number of derivations."""
         total = 0
         while derived := self.derive_queued():
             total += derived
@@ -202,11 +201,11 @@ class Derivations:
         return self._database.read(count_parked)
 
     def explain(self, org: Organisation, id_: str) -> Explained:
-        """Derives the deployment with this id; raises `NotFound` where there is none."""
+        """Derives the deployment with this id; raises `NotFound` if there is none."""
         return self._explanations.explain(org, id_)
 
     def preview(self, org: Organisation, given: Given, service: str, since_ns: int = 0) -> Preview:
-        """What would change if `given` were set for the service, or for the organisation.
+        """The changes if `given` were set for the service, or for the organisation.
 
         Every sequence is derived whole; told is of deployments finished from `since_ns` on.
         """
@@ -234,7 +233,7 @@ class Derivations:
                 raise
             except Exception as error:
                 _log_parked(key, error)
-                claim.finish(partial(_park, key, changed.up_to, _told(error)))
+                claim.finish(partial(_park, key, changed.up_to, _error_text(error)))
         return True
 
     def _derive(self, key: SequenceKey, changed: Changed, claim: Claim, want: Want) -> None:
@@ -300,7 +299,7 @@ class Derivations:
             written, current = self._commit(
                 key, current, partial(self._write_part, key, changed, part)
             )
-            # What was left out stays as it was read: the next derivation finds it to be changed.
+            # Omitted rows stay as they were read: the next derivation finds them changed.
             known.deployments.update((each.key, each.now) for each in written)
             for each in written:
                 if each.measured is not None:
@@ -391,7 +390,7 @@ def _previewed(
 
 
 def _settings_then(cursor: Cursor, key: SequenceKey, given: Given, service: str) -> ServiceSettings:
-    """What would hold for the sequence if `given` were set."""
+    """The effective settings of the sequence if `given` were set."""
     if service == WHOLE_ORGANISATION:
         return resolved(given, given_settings(cursor, key.org, key.service))
     return resolved(given_settings(cursor, key.org, WHOLE_ORGANISATION), given)
@@ -400,7 +399,7 @@ def _settings_then(cursor: Cursor, key: SequenceKey, given: Given, service: str)
 def _changes(
     keys: Mapping[str, int], facts: Facts, derived: Iterable[Derived], known: _Known
 ) -> Iterator[_Change]:
-    """What derivation found otherwise than it is stored."""
+    """The differences between the derivation and the stored values."""
     for each in derived:
         key, before = keys[each.deployment.id], each.deployment
         now = _with_team(each, facts.sequence.settings)
@@ -410,7 +409,7 @@ def _changes(
 
 
 def _newly_measured(key: int, changes: Changes, known: _Known) -> Measured | None:
-    """What is measured of the commits, unless that is stored already."""
+    """The durations of the commits, unless they are already stored."""
     if known.measured.get(key) is changes:
         return None
     found = measured(changes)
@@ -423,7 +422,7 @@ def _newly_measured(key: int, changes: Changes, known: _Known) -> Measured | Non
 def _lacking(facts: Facts, changed: Changed, derived: Iterable[Derived]) -> set[str]:
     """The repositories that lack the commits of what has changed.
 
-    What lacks them since long ago is left out: fetching has not helped it.
+    Skips repositories whose commits were already missing: another fetch would not help.
     """
     rows = facts.deployments.keys() & changed.deployments
     ids = {facts.deployments[row].id for row in rows}
@@ -466,12 +465,12 @@ def _log_parked(key: SequenceKey, error: Exception) -> None:
         organisation=key.org.name,
         service=key.service,
         env=key.env,
-        error=_told(error),
+        error=_error_text(error),
         exc_info=None if isinstance(error, Invalid) else error,
     )
 
 
-def _told(error: Exception) -> str:
+def _error_text(error: Exception) -> str:
     if isinstance(error, Invalid):
         return "; ".join(problem.detail for problem in error.problems)
     return f"{type(error).__name__}: {error}"

@@ -1,4 +1,4 @@
-"""The background worker: derives what is marked, as long as the server runs."""
+"""The background worker of derivation."""
 
 import threading
 import time
@@ -11,7 +11,7 @@ from theodora.storage.facts.derivation_queue import Changed, SequenceKey
 log = structlog.get_logger()
 
 _LOOK_SECONDS = 1.0
-"""How long what another process has marked may lie before it is found."""
+"""How long the mark of another process may wait before it is found."""
 _REST_FOR_WORK = 4
 _LONGEST_REST_SECONDS = 2.0
 _PAUSE_SECONDS = 0.5
@@ -23,7 +23,7 @@ _FLOOD = 64
 
 
 class Growth:
-    """Which sequences are growing so fast that deriving them now would be done in vain.
+    """Delays the derivation of sequences that are growing fast.
 
     An import brings thousands of deployments of a sequence; derived at each look they would be
     derived again and again. A few are derived at once.
@@ -54,7 +54,7 @@ class Growth:
 
 
 class Deriver:
-    """A thread that derives what is marked, from `start` to `stop`.
+    """A thread that derives marked sequences, from `start` to `stop`.
 
     It rests four times as long as it worked, so that under a flood of events requests keep
     most of the interpreter; a single event after a quiet time is derived at once.
@@ -73,7 +73,7 @@ class Deriver:
         self._thread.start()
 
     def stop(self) -> None:
-        """Returns when the derivation under way is finished; what else is marked stays so."""
+        """Returns when the current derivation is finished; other marks stay."""
         self._stopping.set()
         self._due.set()
         if self._thread.is_alive():
@@ -91,7 +91,7 @@ class Deriver:
                 self._due.wait(_LOOK_SECONDS)
 
     def _work(self) -> bool:
-        """Derives what is marked; whether that was anything."""
+        """Derives the marked sequences; returns whether there were any."""
         try:
             return self._derivations.derive_queued(self._rest, self._want, self._is_ripe) > 0
         except Exception:  # The server goes on serving, and the next look tries again.

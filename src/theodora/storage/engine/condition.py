@@ -1,4 +1,4 @@
-"""SQL together with the values bound to its placeholders."""
+"""An SQL condition with its bound values."""
 
 from typing import Any, Final, LiteralString, NamedTuple
 

@@ -1,4 +1,4 @@
-"""What SQL is run on: as much of a driver's cursor as the store uses."""
+"""The cursor interface of both databases."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, LiteralString, Protocol

@@ -1,4 +1,4 @@
-"""The database behind the store, whichever it is: reads, writes, and what has changed."""
+"""The interface of both databases: reads, writes and the number of changes."""
 
 from collections.abc import Callable
 from concurrent.futures import Future

@@ -1,4 +1,4 @@
-"""What statements have to say otherwise for each kind of database.
+"""The SQL words that differ between databases.
 
 Statements are written once, in the SQL that both understand; where the two differ, a statement
 takes its words, or the value that it binds, from the dialect.

@@ -1,4 +1,4 @@
-"""What has been read and may be needed again, up to a size."""
+"""An LRU cache bounded by total size."""
 
 from collections import OrderedDict
 from collections.abc import Hashable
@@ -9,7 +9,7 @@ V = TypeVar("V")
 
 
 class LruCache(Generic[K, V]):
-    """Keeps what was used last; what was not used for longest goes when it gets too large."""
+    """Evicts the entries used longest ago when it gets too large."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -18,7 +18,7 @@ class LruCache(Generic[K, V]):
 
     @property
     def size(self) -> int:
-        """Of all that is kept."""
+        """The total size of all entries."""
         return self._size
 
     def get(self, key: K) -> V | None:

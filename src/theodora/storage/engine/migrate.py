@@ -37,7 +37,7 @@ class Migration:
 
 
 class Schema(Protocol):
-    """What migrations are run on."""
+    """The schema that migrations change."""
 
     @property
     def kind(self) -> Kind: ...
@@ -79,7 +79,7 @@ def migrations(kind: Kind = "sqlite") -> tuple[Migration, ...]:
 
 
 def migrate(schema: Schema, now_ns: int) -> tuple[Migration, ...]:
-    """Applies what is missing and returns it.
+    """Applies the missing migrations and returns them.
 
     Raises `UnusableStore` for a database that a newer version has migrated further, or that is
     an unfinished copy.

@@ -14,7 +14,7 @@ class Organisation(NamedTuple):
 
 
 def known_organisation(cursor: Cursor, name: str) -> Organisation:
-    """The organisation of this name; `NotFound` where there is none."""
+    """The organisation of this name; raises `NotFound` if there is none."""
     row = cursor.execute(
         "SELECT org, uuid, name FROM organisations WHERE name = ?", (name,)
     ).fetchone()
@@ -24,7 +24,7 @@ def known_organisation(cursor: Cursor, name: str) -> Organisation:
 
 
 def ensure_organisation(cursor: Cursor, name: str, now_ns: int) -> Organisation:
-    """The organisation of this name, made if there is none."""
+    """The organisation of this name, created if needed."""
     cursor.execute(
         "INSERT INTO organisations (uuid, name, created_at_ns) VALUES (?, ?, ?) "
         "ON CONFLICT (name) DO NOTHING",

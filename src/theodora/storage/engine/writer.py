@@ -1,4 +1,4 @@
-"""The one writer of a process: a thread that commits what waits together.
+"""The writer thread, which commits waiting writes together.
 
 A commit costs a wait for the disk. While one is under way further writes gather, and the next
 commit takes them all. One that fails takes nothing else with it, and its caller is told only
@@ -40,7 +40,7 @@ Write: TypeAlias = Callable[[Cursor], Any]
 
 
 class Outcome(NamedTuple):
-    """What became of a write: its result, or its error."""
+    """The outcome of a write: its result or its error."""
 
     result: Any = None
     error: Exception | None = None
@@ -61,7 +61,7 @@ class Committer(Protocol):
 
 
 class _Signal(Enum):
-    """What the queue may give besides a write."""
+    """Signals in the queue other than writes."""
 
     NOTHING = auto()
     STOP = auto()
@@ -133,7 +133,7 @@ class Writer:
             raise Unavailable("the database takes too long to write") from None
 
     def close(self) -> None:
-        """Commits what waits and closes the connection; later writes are refused."""
+        """Commits waiting writes and closes the connection; later writes are refused."""
         with self._lock:
             self._open = False
             self._queue.put(_Signal.STOP)
@@ -177,7 +177,7 @@ class Writer:
         return group
 
     def _keep_up(self) -> bool:
-        """Does a piece of upkeep; whether more is left. What fails now is tried again later."""
+        """Does a piece of upkeep; returns whether more is left. A failure is retried later."""
         self._since_upkeep = 0
         try:
             [outcome] = self._committer.commit([self._upkeep])

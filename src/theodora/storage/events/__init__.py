@@ -1,1 +1,1 @@
-"""How events lie in tables: columns, search terms, the index and the change log."""
+"""Events in tables: columns, search terms, the index and the change log."""

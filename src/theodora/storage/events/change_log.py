@@ -1,8 +1,8 @@
-"""The log of changes: which events are not what they were.
+"""The change log of events.
 
-Whatever keeps events in memory reads what has come since it last looked. Every write that
-changes an event appends to the log in its own transaction, and since transactions that write
-come one after another, numbers lie in the order of commits, by whatever process.
+Caches of events read the entries since their last look. Every write that changes an event appends
+to the log in its own transaction, and since transactions that write come one after another, numbers
+lie in the order of commits, by whatever process.
 """
 
 from typing import Any, NamedTuple
@@ -61,7 +61,7 @@ def changed_since(
 
 
 def prune_changes(cursor: Cursor, kept: int = KEPT) -> bool:
-    """Removes some of what nobody reads any more; whether there is more of it."""
+    """Removes some entries that nobody reads any more; returns whether there are more."""
     oldest, newest = reach(cursor)
     if newest - oldest < kept + _PRUNED_AT_ONCE:
         return False

@@ -1,4 +1,4 @@
-"""Gives events that were sent without a team the one that settings give their services.
+"""The default team of events that were sent without one, from the settings of their services.
 
 An event gets it when it comes in. When the settings change, derivation gives it to deployments,
 with everything else that follows from settings, and upkeep to failures.
@@ -27,7 +27,7 @@ _AT_ONCE = 256
 
 
 class _Team(msgspec.Struct):
-    """As much of a document of settings as tells the team."""
+    """The team in a document of settings."""
 
     team: str | None = None
 
@@ -45,7 +45,7 @@ def with_team(cursor: Cursor, org: Organisation, event: E) -> E:
 
 
 def _team_of(cursor: Cursor, org: Organisation, service: str) -> str | None:
-    """What the settings of the service say, else the organisation's."""
+    """The team from the settings of the service, else of the organisation."""
     rows = cursor.execute(
         "SELECT document FROM settings WHERE org = ? AND service IN (?, ?) ORDER BY service DESC",
         (org.key, service, WHOLE_ORGANISATION),
@@ -55,7 +55,7 @@ def _team_of(cursor: Cursor, org: Organisation, service: str) -> str | None:
 
 
 def team_has_changed(cursor: Cursor, org: Organisation, service: str) -> None:
-    """Has upkeep see to the failures of a service, or of the organisation."""
+    """Queues the failures of a service, or of the organisation, for upkeep."""
     cursor.execute(
         "INSERT INTO stale_teams (org, service, up_to) VALUES (?, ?, -1) "
         "ON CONFLICT (org, service) DO UPDATE SET up_to = excluded.up_to",

@@ -1,4 +1,4 @@
-"""Which values events have of a field, found from their postings."""
+"""Distinct values of an indexed field, read from its postings."""
 
 from collections.abc import Iterator
 from typing import Any, LiteralString
@@ -58,7 +58,7 @@ def leaps(
 def _in_tail(
     cursor: Cursor, table: EventTable[Any], org: Organisation, field: str
 ) -> Iterator[str]:
-    """The values of events that the postings do not know yet."""
+    """The values of events that are not indexed yet."""
     values_of = dict(table.posted)[field]
     rest = unindexed(table, org)
     rows = cursor.execute(

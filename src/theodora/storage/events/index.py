@@ -1,4 +1,4 @@
-"""What events are found by, besides their rows: postings of terms, words and numbers.
+"""The index of events: postings of terms, words and numbers.
 
 Each posting lies on a page of its own, so writing them one event at a time would make every
 commit a long one. They are written in batches instead, in order, soon after the event: events
@@ -195,7 +195,7 @@ def _posted(
 
 
 def _searched(term: str) -> str:
-    """What free text finds a term by: a tag as a whole, of a field the value."""
+    """The text by which free text finds a term: the complete tag, or the value of a field."""
     return term[1:] if term[0] in TAG_PREFIXES else term.partition(":")[2]
 
 

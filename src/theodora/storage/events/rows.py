@@ -1,4 +1,4 @@
-"""Events as rows: placing one, finding one, removing one.
+"""Rows of events: upsert, lookup and removal.
 
 Functions here run inside a transaction that their caller has opened. SQL is made of constants
 alone; values are always bound.
@@ -45,7 +45,7 @@ class Stored(Generic[E]):
 
 @dataclass(frozen=True, slots=True)
 class Upserted(Generic[E]):
-    """What became of an event that was put: its state now, and before if it was there."""
+    """The outcome of an upsert: the event's state now, and before if it existed."""
 
     outcome: Outcome
     now: Stored[E]
@@ -58,7 +58,7 @@ class Upserted(Generic[E]):
 
 @dataclass(frozen=True, slots=True)
 class _Place(Generic[E]):
-    """Where an event that is put belongs."""
+    """The row and id of an event that is upserted."""
 
     identity: str
     receipt: int
@@ -140,7 +140,7 @@ class Rows(Generic[E]):
         return Upserted("unchanged" if same else "replaced", now, former)
 
     def remove(self, cursor: Cursor, org: Organisation, stored: Stored[E]) -> None:
-        """Takes the event out, with all that it is found by."""
+        """Removes the event and its index entries."""
         index.forget(cursor, self.table, org.key, stored.key, stored.event)
         cursor.execute(self._sql.delete_elements, (stored.key,))
         cursor.execute(self._sql.delete, (stored.key,))
@@ -161,7 +161,8 @@ class Rows(Generic[E]):
         return None
 
     def derive(self, cursor: Cursor, org: Organisation, stored: Stored[E], now: E) -> None:
-        """Writes what is derived of an event, a team among it: `now` is the event with it."""
+        """Writes the derived columns and the default team of an event; `now` is the event with
+        them."""
         self.derive_all(cursor, org, [(stored, now)])
 
     def derive_all(
@@ -177,7 +178,7 @@ class Rows(Generic[E]):
     def rename_repository(
         self, cursor: Cursor, org: Organisation, stored: Stored[E], former_id: str, git: Git
     ) -> None:
-        """Names the repository otherwise, in the row and in all that it is found by."""
+        """Renames the repository in the row and in the index."""
         former = stored.event.git
         now = msgspec.structs.replace(stored.event, git=git)
         texts = (render(now), searched_words(self.table, now), other_words(now))
@@ -208,7 +209,7 @@ class Rows(Generic[E]):
         return [Stored(row[0], self.table.from_row(row[1:])) for row in found]
 
     def _place(self, cursor: Cursor, org: Organisation, event: E, identity: str) -> _Place[E]:
-        """Finds all of it out at once: each look at a server is a wait for its answer."""
+        """Reads everything in one statement, because each statement waits for the server."""
         own_id = event.id_of(identity)
         if event.id:
             narrowing = self.table.narrowing_of_given_id(event)
@@ -363,10 +364,10 @@ def next_receipt(cursor: Cursor) -> int:
 _REPOSITORY: tuple[LiteralString, ...] = (
     *("repository_id", "repository_url", "document", "words", "other_words"),
 )
-"""What changes with the name of a repository."""
+"""The columns that depend on the name of a repository."""
 
 _FILLED_IN: tuple[LiteralString, ...] = ("team", "team_is_filled_in", "words")
-"""What changes with the team that settings give."""
+"""The columns that depend on the default team."""
 
 
 @cache

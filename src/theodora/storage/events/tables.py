@@ -1,4 +1,4 @@
-"""Which columns hold which part of an event, one table a kind of event."""
+"""The columns of events, one table for each kind."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ _decode_periods = msgspec.json.Decoder(tuple[ActivePeriod, ...]).decode
 
 @dataclass(frozen=True, eq=False)
 class EventTable(Generic[E]):
-    """How events of one kind lie in the database."""
+    """The tables of one kind of event."""
 
     kind: Kind
     name: LiteralString
@@ -32,11 +32,11 @@ class EventTable(Generic[E]):
     watermark: LiteralString
     """The counter that holds the key of the newest event in postings, numbers and words."""
     columns: tuple[LiteralString, ...]
-    """What an event is read from, in the order of `from_row`."""
+    """The columns that an event is read from, in the order of `from_row`."""
     sent_columns: tuple[LiteralString, ...]
-    """What a document sent again replaces, in the order of `sent_values`."""
+    """The columns that a resent document replaces, in the order of `sent_values`."""
     derived_columns: tuple[LiteralString, ...]
-    """What derivation and verdicts write, in the order of `derived_values`."""
+    """The columns that derivation and overrides write, in the order of `derived_values`."""
     derived_fields: tuple[str, ...]
     """The members of an event that those columns hold."""
     from_row: Callable[[Row], E]
@@ -81,7 +81,7 @@ class EventTable(Generic[E]):
 
 
 def decode_texts(encoded: str | None) -> tuple[str, ...]:
-    """What a column holds that is an array of texts."""
+    """The texts of a column with an array."""
     return _decode_texts(encoded) if encoded else ()
 
 
@@ -94,7 +94,7 @@ def _text(name: str, event: Deployment | Failure) -> tuple[str | None]:
 
 
 def decode_periods(encoded: str | None) -> tuple[ActivePeriod, ...]:
-    """What the column of a failure's active periods holds."""
+    """The periods of a column with active periods."""
     return _decode_periods(encoded) if encoded else ()
 
 

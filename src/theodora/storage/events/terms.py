@@ -1,4 +1,4 @@
-"""Terms: what events are found by. `service:web`, or `@language:java` for a tag."""
+"""Index terms of events: `service:web`, or `@language:java` for a tag."""
 
 from collections.abc import Iterator
 from decimal import Decimal
@@ -63,7 +63,7 @@ def elements(table: EventTable[E], event: E) -> list[Term]:
 
 
 def searched_words(table: EventTable[E], event: E) -> str:
-    """What free text is searched in: a line a value, its words with a space on either side."""
+    """The text for free text search: a line for each value, with a space around each word."""
     values = (*table.searched(event), *event.custom_tags)
     return "".join(dict.fromkeys(_line(value) for value in values if value is not None))
 

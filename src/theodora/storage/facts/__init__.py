@@ -1,1 +1,1 @@
-"""What derivation depends on besides the events: commits, settings, overrides, mirrors."""
+"""The inputs of derivation besides events: commits, settings, overrides, mirrors."""

@@ -24,7 +24,7 @@ from theodora.storage.facts.derivation_queue import queue_repository
 from theodora.storage.facts.match_keys import match_keys
 
 Outcomes = Counter[Outcome]
-"""How many of what was handed over were new, how many changed something, how many did not."""
+"""The numbers of new, changed and unchanged items."""
 
 _PAGE = 1_000
 
@@ -42,7 +42,7 @@ _decode_pull_request = msgspec.json.Decoder(PullRequest).decode
 
 
 class RepositorySummary(NamedTuple):
-    """A repository that something is known of."""
+    """A repository with known commits or pull requests."""
 
     repository_id: str
     commits: int
@@ -86,7 +86,7 @@ class Commits:
     def add_pull_requests(
         self, org: Organisation, repository_id: str, pull_requests: Sequence[PullRequest]
     ) -> Future[Outcomes]:
-        """Adds all of them or, on an error, none; what was said of a number before is replaced."""
+        """Adds all of them or, on an error, none; replaces pull requests with the same number."""
 
         def write(cursor: Cursor) -> Outcomes:
             repository = _ensure(cursor, org, repository_id)
@@ -129,7 +129,7 @@ class Commits:
         return self._database.read(read)
 
     def repository(self, org: Organisation, repository_id: str) -> Repository:
-        """Everything known of a repository; an empty one where that is nothing."""
+        """The known commits and pull requests of a repository, or an empty one."""
         return self._database.read(
             lambda cursor: load(cursor, org, match_keys(cursor, org), repository_id)
         )
@@ -295,7 +295,7 @@ def _put_commits(cursor: Cursor, repository: int, given: Sequence[_Stored]) -> O
 
 
 def _together(before: _Stored, new: _Stored) -> _Stored:
-    """What two sources know of one commit; an uploaded one is believed over a told one."""
+    """Merges the data of two sources on one commit; uploaded data takes precedence."""
     believed, other = (new, before) if new.received >= before.received else (before, new)
     commit = believed.commit
     texts = commit if commit.message or not other.commit.message else other.commit

@@ -1,8 +1,8 @@
-"""Marks: what has changed since it was derived.
+"""The queue of derivation: marks of changes that have not been derived.
 
-Every write that derivation depends on leaves a mark in the same transaction, so that nothing
-is forgotten however the process ends. A mark costs an append; what it stands for is found out
-by the worker that takes it.
+Every write that derivation depends on leaves a mark in the same transaction, so that nothing is
+forgotten however the process ends. A mark costs an append; the worker that takes it finds the
+sequences that it affects.
 """
 
 import time
@@ -41,7 +41,7 @@ class SequenceKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """What has changed in a sequence, by its marks up to one number."""
+    """The changes of a sequence, by its marks up to one number."""
 
     oldest: int
     """The number of the first mark, which whoever derives the sequence holds meanwhile."""

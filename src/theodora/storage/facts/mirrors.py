@@ -1,4 +1,4 @@
-"""Repositories that the server fetches commits from itself, and how that last went."""
+"""Mirrored repositories, with the result of the last fetch."""
 
 from concurrent.futures import Future
 from typing import NamedTuple
@@ -55,7 +55,7 @@ class Mirrors:
         return self._database.write(write)
 
     def note(self, mirror: Mirror, tried_at_ns: int, error: str | None) -> Future[None]:
-        """Notes how fetching went."""
+        """Stores the result of a fetch."""
 
         def write(cursor: Cursor) -> None:
             cursor.execute(

@@ -1,13 +1,13 @@
-"""Verdicts given by hand, and what they make of the deployments they judge.
+"""The effects of overrides on deployments.
 
 A verdict is kept apart from the event, so that the event sent again does not lose it. What
 follows from it (`change_failure`, the remediation and the time to it) is written into the
 deployment's row whenever the verdict, the deployment or the remedying one changes, so that
 it is read, searched and sorted like everything else.
 
-What a verdict means is for derivation's court to say, here as there. Derivation hears it with
-everything else that is known of the sequence; here it is heard at once, with what derivation
-found before, so that the next read shows it.
+`Verdicts` of derivation evaluates the override here too. Derivation does so with all data of the
+sequence; this module does so at once, with the results of the last derivation, so that the next
+read shows it.
 """
 
 from collections.abc import Iterable
@@ -67,7 +67,7 @@ def put_override(
     verdict: OverrideValues,
     author: OverrideAuthor,
 ) -> None:
-    """Has the verdict count, in place of any before."""
+    """Sets the override, in place of any earlier one."""
     mark_concerned(cursor, org, stored)
     found = stored.event.remediation
     cursor.execute(
@@ -90,7 +90,7 @@ def remove_override(
 ) -> None:
     """Has the rules decide again.
 
-    A failure that they found before is told at once; all else waits to be derived.
+    A failure that they found before applies at once; the rest waits for derivation.
     """
     mark_concerned(cursor, org, stored)
     links = _links(cursor, stored)
@@ -160,7 +160,7 @@ def _finished_at(
 
 
 def drop_verdict(cursor: Cursor, org: Organisation, stored: Stored[Deployment]) -> None:
-    """Takes the verdict and its history away, as the deployment itself goes."""
+    """Deletes the override and its history with the deployment."""
     mark_concerned(cursor, org, stored)
     cursor.execute("DELETE FROM verdicts WHERE deployment = ?", (stored.key,))
     delete_override_records(cursor, stored.key)
@@ -214,7 +214,7 @@ def _judged_by(cursor: Cursor, org: Organisation, stored: Stored[Deployment]) ->
 def _settle(
     cursor: Cursor, rows: Rows[Deployment], org: Organisation, judged: Stored[Deployment]
 ) -> None:
-    """Writes what the verdict on a deployment means into its row."""
+    """Writes the effect of an override to the deployment's row."""
     given = get_override(cursor, judged.key)
     is_said = given is not None and given.verdict.change_failure is not None
     _write(
@@ -240,7 +240,7 @@ def _write(
     failed_by: str | None,
     awaits_rules: bool,
 ) -> None:
-    """Writes what the court makes of a deployment, alone and with what was found before.
+    """Writes the verdict on a deployment, from the override and the last derivation.
 
     `failed_by` is what says so if it failed; None where only derivation can tell.
     """
@@ -266,7 +266,7 @@ def _write(
 
 
 def _override(cursor: Cursor, org: Organisation, judged: Stored[Deployment]) -> Override:
-    """The verdict as derivation takes it, with what the court cannot look up for itself.
+    """The override in the form of derivation, with resolved versions.
 
     A version becomes the id it stands for now. Where only a remediation was given, it is the
     rules' finding that stands: the one in the row, since no verdict has ever replaced it.
@@ -288,7 +288,7 @@ def _override(cursor: Cursor, org: Organisation, judged: Stored[Deployment]) -> 
 
 
 def _links(cursor: Cursor, judged: Stored[Deployment]) -> tuple[Link, ...]:
-    """What the rules found to have remedied the deployment, when last derived."""
+    """The remediation that the rules found in the last derivation."""
     row = cursor.execute(
         "SELECT linked_id, linked_type FROM verdicts WHERE deployment = ? "
         "AND linked_id IS NOT NULL",
@@ -310,14 +310,14 @@ def _finished_at_ns(cursor: Cursor, org: Organisation, ids: Iterable[str]) -> di
 
 
 class StoredOverride(NamedTuple):
-    """The verdict that counts, and who gave it."""
+    """The current override and its author."""
 
     verdict: OverrideValues
     author: OverrideAuthor
 
 
 def get_override(cursor: Cursor, key: int) -> StoredOverride | None:
-    """The verdict by hand on the deployment whose row has this key."""
+    """The override of the deployment whose row has this key."""
     row = cursor.execute(
         "SELECT change_failure, remediation_id, remediation_version, remediation_type, "
         "given_by, given_at_ns, reason FROM verdicts WHERE deployment = ?",

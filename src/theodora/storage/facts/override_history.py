@@ -1,4 +1,4 @@
-"""What was said of deployments by hand, act by act: who gave or took back which verdict, when.
+"""The history of overrides: who set or removed which verdict, and when.
 
 The verdicts that count are in `verdicts`; this is how they came about. Acts are only added; of
 one deployment the newest hundred are kept.
@@ -12,11 +12,11 @@ from theodora.storage.engine.organisations import Organisation
 from theodora.storage.events.rows import next_receipt
 
 MAX_OVERRIDE_RECORDS = 100
-"""Of one deployment; older ones go."""
+"""Most records of one deployment; older ones are deleted."""
 
 
 class OverrideValues(NamedTuple):
-    """A verdict by hand: what is None was not said."""
+    """The values of an override; None means not set."""
 
     change_failure: bool | None = None
     remediation_id: str | None = None
@@ -36,7 +36,7 @@ class OverrideValues(NamedTuple):
 
 
 class OverrideAuthor(NamedTuple):
-    """Who gives a verdict, when and why."""
+    """The author of an override, with time and reason."""
 
     by: str = ""
     """A person or the name of a key."""
@@ -48,7 +48,7 @@ NOBODY = OverrideAuthor()
 
 
 class OverrideRecord(NamedTuple):
-    """A verdict as it was given, or taken back."""
+    """A record of an override that was set or removed."""
 
     deployment_id: str
     verdict: OverrideValues | None
@@ -106,7 +106,7 @@ def override_records_after(
 
 
 def delete_override_records(cursor: Cursor, key: int) -> None:
-    """Takes the history of a deployment away, as the deployment itself goes."""
+    """Deletes the history with the deployment."""
     cursor.execute("DELETE FROM verdict_acts WHERE deployment = ?", (key,))
 
 

@@ -1,4 +1,4 @@
-"""Verdicts by hand in the store: given, taken back, looked up, written out and read in again."""
+"""Overrides in the store: set, removed, read, exported and imported."""
 
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -26,10 +26,10 @@ _PAGE = 1_000
 
 
 class OverrideHistory(NamedTuple):
-    """What was said of a deployment by hand."""
+    """The override of a deployment and its history."""
 
     current: OverrideRecord | None
-    """The verdict that counts; None if the rules decide."""
+    """The current override; None if the rules decide."""
     history: tuple[OverrideRecord, ...]
     """Every verdict given or taken back, newest first."""
 
@@ -48,7 +48,8 @@ class Overrides:
     def put(
         self, org: Organisation, id_: str, verdict: OverrideValues, author: OverrideAuthor = NOBODY
     ) -> Future[OverrideHistory]:
-        """Gives a verdict in place of any before; `NotFound` where there is no deployment."""
+        """Sets an override in place of any earlier one; raises `NotFound` for an unknown
+        deployment."""
 
         def write(cursor: Cursor) -> OverrideHistory:
             stored = self._found(cursor, org, id_)
@@ -59,7 +60,7 @@ class Overrides:
         return self._database.write(write)
 
     def delete(self, org: Organisation, id_: str, author: OverrideAuthor = NOBODY) -> Future[None]:
-        """Takes the verdict back, so that the rules decide.
+        """Removes the override, so that the rules decide.
 
         Their effects are derived again; until then there is no verdict, unless they are known to
         have found a failure. Raises `NotFound` where there is no deployment or no verdict.
@@ -75,7 +76,7 @@ class Overrides:
         return self._database.write(write)
 
     def add(self, org: Organisation, act: OverrideRecord) -> Future[Outcome]:
-        """Takes an act in as one of the past; adding it again changes nothing.
+        """Adds a record of the past; adding it again changes nothing.
 
         It counts unless a later one is known. Raises `NotFound` where there is no deployment.
         """

@@ -1,4 +1,4 @@
-"""Repositories with their commits, as they are now: from memory unless they have changed."""
+"""A cache of repositories with their commits."""
 
 from theodora.dora import Repository
 from theodora.events import MatchKeys

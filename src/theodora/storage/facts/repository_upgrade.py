@@ -1,4 +1,4 @@
-"""Brings what earlier versions stored under today's rules for repository URLs, ids and keys.
+"""The upgrade of stored repository URLs, ids and keys to the current rules.
 
 A store remembers which version of the rules it has gone through. When it is opened by a process
 with newer ones, URLs and ids are cleaned of credentials that older rules did not recognise, in

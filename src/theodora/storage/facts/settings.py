@@ -48,7 +48,7 @@ class KnownService(NamedTuple):
 
 
 class ProductionTrees:
-    """What `is:production` means, by organisation; may be used by any thread.
+    """A cache of the meaning of `is:production`, by organisation; for any thread.
 
     To find it out takes as long as a quick search, so it is kept until an event or a setting
     changes.
@@ -121,7 +121,7 @@ class Settings:
     def put(
         self, org: Organisation, given: Given, service: str = WHOLE_ORGANISATION
     ) -> Future[ServiceSettings]:
-        """Replaces what was set there; the future says what then holds.
+        """Replaces the settings; the future has the effective settings.
 
         `given` has been checked (`theodora.dora.derivation.settings_input`).
         """
@@ -130,7 +130,7 @@ class Settings:
     def merge(
         self, org: Organisation, given: Given, cleared: Collection[str], service: str
     ) -> Future[ServiceSettings]:
-        """Adds to what was set there, after clearing some members; the rest stays."""
+        """Clears and sets some members; the others stay."""
         return self._change(org, service, lambda now: merged(now, given, cleared))
 
     def _change(
@@ -141,7 +141,7 @@ class Settings:
             given = change(now)
             if given.get("team") != now.get("team"):
                 team_has_changed(cursor, org, service)
-            _put(cursor, org, service, given)
+            _write_settings(cursor, org, service, given)
             if service == WHOLE_ORGANISATION:
                 queue_organisation(cursor, org)
             else:
@@ -248,7 +248,7 @@ def _count_leaves(query: Query) -> int:
             return 1
 
 
-def _put(cursor: Cursor, org: Organisation, service: str, given: Given) -> None:
+def _write_settings(cursor: Cursor, org: Organisation, service: str, given: Given) -> None:
     cursor.execute(
         "INSERT INTO settings (org, service, document) VALUES (?, ?, ?) "
         "ON CONFLICT (org, service) DO UPDATE SET document = excluded.document",

@@ -1,4 +1,4 @@
-"""Which organisations' events are kept in memory, and for how long."""
+"""A cache of event columns, with one entry for each organisation."""
 
 import threading
 from collections import defaultdict
@@ -33,7 +33,7 @@ class Snapshots:
 
 @dataclass(frozen=True, slots=True)
 class LoadOptions:
-    """What a question needs besides what is always held."""
+    """Optional columns that a question needs."""
 
     tags: tuple[str, ...] = ()
     """Keys of custom tags."""
@@ -76,7 +76,7 @@ class _CachedOrganisation:
 
 
 class ColumnCache:
-    """Keeps what was asked about last, up to a size; may be used by any thread."""
+    """Caches the organisations asked about last, up to a size; for any thread."""
 
     def __init__(self, limit_bytes: int) -> None:
         self._limit_bytes = limit_bytes
@@ -143,7 +143,7 @@ class ColumnCache:
         return kept
 
     def _note_too_large(self, org: Organisation, kept: _CachedOrganisation, newest: int) -> None:
-        """Has it be tried again once so much has changed that it may have shrunk.
+        """Allows a retry after enough changes that the organisation may fit in memory.
 
         Retention may have removed events, for example. To try in vain costs as much as to read
         all that fits, so as many changes as a share of that have to come first.

@@ -1,8 +1,7 @@
 """Events of one organisation in memory, as the columns that metrics are computed from.
 
-Read from the database as a whole, then kept in step with the log of changes: what has changed
-is struck out and appended again. Snapshots share arrays with what they were taken of,
-and never change.
+Read completely from the database once, then updated from the change log: changed events are deleted
+and appended again. Snapshots share arrays with what they were taken of, and never change.
 """
 
 from abc import ABC, abstractmethod
@@ -43,8 +42,7 @@ _KEYS_AT_ONCE = 512
 """Rows asked for by their keys in a statement."""
 _FEWEST_LOOSE = 4_096
 _LOOSE_SHARE = 8
-"""All are put in order once so many are struck out or lie loose at the end, as a number and as
-a share of all."""
+"""Deleted or unsorted rows that trigger a new sort, as a number and as a share of all."""
 GROUPED = ("service", "team", "env", "repository_id")
 """What is grouped by as fields; any other key is that of a custom tag."""
 
@@ -170,7 +168,7 @@ class CachedEvents(ABC, Generic[C]):
         self._tags.clear()
 
     def catch_up(self, cursor: Cursor, number: int) -> None:
-        """Takes up what has changed since a number of the log."""
+        """Applies the changes since a number of the log."""
         changed = changed_since(cursor, self.table, self._org, number)
         if not changed:
             return
@@ -238,7 +236,7 @@ class CachedEvents(ABC, Generic[C]):
         return column
 
     def _put_in_order(self) -> None:
-        """Drops what was struck out, and puts the rest in order of service and time."""
+        """Drops deleted rows and sorts the rest by service and time."""
         service = _first_names(self._fields["service"].labels)
         positions = np.flatnonzero(self._is_there)
         order = positions[np.lexsort((self._instants_ns.taken[positions], service[positions]))]

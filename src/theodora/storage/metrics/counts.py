@@ -1,4 +1,4 @@
-"""The deployments of one period, as memory holds them at one moment: counted, and the newest."""
+"""Counts and the newest deployments of one period, from the cached columns."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, cast
@@ -43,7 +43,7 @@ class VerdictCounts(NamedTuple):
 
 
 class DeploymentSummary(NamedTuple):
-    """What memory holds of a deployment, as its members have it."""
+    """The cached values of a deployment."""
 
     finished_at_ns: int
     change_failure: bool | None
@@ -54,9 +54,9 @@ class DeploymentSummary(NamedTuple):
 
 
 class PeriodCounts:
-    """Looks at the deployments of one period. What is asked is told of those `tree` is true of.
+    """Looks at the deployments of one period. Answers are about the deployments that match `tree`.
 
-    Periods that something is told by are parts of that one, and follow one on the other.
+    `periods` must split the period, in order.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class PeriodCounts:
         return [*found[:position], *([(None, none)] if none else []), *found[position:]][:limit]
 
     def verdicts(self, tree: Query, periods: Sequence[Period]) -> list[VerdictCounts]:
-        """How many have which verdict, by the period that they finished in."""
+        """Counts by verdict and period."""
         if not periods:
             return []
         positions = self._positions(tree)
@@ -106,14 +106,14 @@ class PeriodCounts:
     def series(
         self, tree: Query, field: Field, periods: Sequence[Period]
     ) -> Mapping[Scalar | None, list[int]]:
-        """How many have each value of `field`, one of `COUNTED`, by the period."""
+        """Counts by value of `field`, one of `COUNTED`, and by period."""
         positions = self._positions(tree)
         values, codes = self._coded(field)
         counts = self._by_period(positions, codes[positions] - NO_VALUE, len(values) + 1, periods)
         return dict(zip((None, *values), counts.tolist(), strict=True))
 
     def commits(self, tree: Query, edges_ns: Sequence[int]) -> list[int]:
-        """How many commits have which lead times.
+        """Counts of commits by lead time.
 
         There is a count for each edge, of the lead times from it up to the next one. What is
         less than the first counts there.

@@ -1,7 +1,7 @@
-"""Which of the events in memory match a query.
+"""A filter of cached events by a query.
 
-A leaf about a field or a tag that is held is decided once for each different value, by the
-matcher itself. Whatever else is asked goes to the database, which answers with keys.
+A leaf about a field or a tag that is held is decided once for each different value, by the matcher
+itself. Other parts of the query go to the database, which answers with keys.
 """
 
 from collections.abc import Iterable, Sequence

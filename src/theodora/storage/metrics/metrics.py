@@ -1,4 +1,4 @@
-"""Metrics over the store: the answer to a metrics query, of everything stored now."""
+"""Metrics of the store: answers to metrics queries."""
 
 import threading
 from collections.abc import Callable
@@ -63,8 +63,8 @@ class MetricsStore:
     def report(self, org: Organisation, query: MetricsQuery, tree: Query = _EVERYTHING) -> Report:
         """The answer to `query`, over the deployments and failures that `tree` is true of.
 
-        It tells what has been derived: what is marked counts as it was before. Every write
-        that was committed before is in it, by whatever process.
+        Pending changes count with their last derived values. Every write that was committed before
+        is in it, by whatever process.
         """
         tags = tuple(key for key in query.group_by if key not in GROUPED)
         asked = _Asked(

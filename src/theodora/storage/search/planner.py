@@ -1,4 +1,4 @@
-"""Runs a list request: chooses how to find the events, then reads them in order.
+"""The planner of lists: chooses how to find the events, then reads them in order.
 
 There are three ways. A union of probes that finds few events: read them all and sort. Terms
 that hold many: walk their postings in order of time and stop at the limit. Else walk an index
@@ -55,7 +55,7 @@ class Position(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """Which events, in which order, and how many."""
+    """The events to list, their order and the limit."""
 
     query: Query = _EVERYTHING
     """For the functions below without `is:production`: see `ProductionTrees`."""
@@ -196,7 +196,7 @@ class Search:
         )
 
     def rows(self, cursor: Cursor) -> list[Row]:
-        """What is asked for, in order."""
+        """The selected rows, in order."""
         low, high = self._window
         return self.follow(cursor, self.choose(cursor)) if low <= high else []
 

@@ -1,4 +1,4 @@
-"""Probes: what an index can find, so that a query need not look at every event.
+"""Index probes, which find the candidates of a query.
 
 A probe finds all events that satisfy one leaf, and maybe more; whatever it finds is still
 checked against the whole query. So a probe may be chosen for its cost alone.

@@ -1,4 +1,4 @@
-"""Which custom tags deployments have: their keys, and the values of one key.
+"""The keys of custom tags, and the values of one key.
 
 Each is found by a step in the index from the one before it, however many deployments have it; of
 the few events that the index does not know yet, all are looked at.

@@ -1,4 +1,4 @@
-"""Compiles a query's tree into the SQL condition that is true of the same events.
+"""The compiler of query trees to SQL conditions.
 
 The condition is about a table called `e`. No leaf is ever NULL, so that NOT is a true
 complement. A random agreement test holds the condition and the matcher together.
@@ -76,7 +76,7 @@ def _of_values(
     table: EventTable[Any],
     of_value: Callable[[LiteralString, Type], Condition],
 ) -> Condition:
-    """What `of_value` says of a value, said of any of the target's values."""
+    """A condition that is true if `of_value` is for any of the target's values."""
     match target:
         case Tag(key):
             return _of_elements(

@@ -1,4 +1,4 @@
-"""Whether a server is worth asking."""
+"""A circuit breaker for one server."""
 
 import threading
 import time
@@ -13,7 +13,7 @@ _ATTEMPT_SECONDS = 10.0
 
 
 class Standing:
-    """What was last heard of a server; every method may be called from any thread.
+    """The breaker's state; every method may be called from any thread.
 
     One that has failed rests for a while. Then a single caller asks it again, and the others
     go on without it until that has gone well: to wait in vain takes seconds.

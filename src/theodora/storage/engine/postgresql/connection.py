@@ -51,7 +51,7 @@ are walked is decided on the server that holds them, which is not this one."""
 
 
 _GONE_FROM_CITUS = "postmaster was shut down"
-"""What Citus says, as an internal error, where the server that it runs in has been killed."""
+"""The internal error of Citus when its server has been killed."""
 
 
 def connect(url: str, **session: str) -> psycopg.Connection[Row]:

@@ -1,4 +1,4 @@
-"""Has Citus keep a store on whichever of its servers has room for it.
+"""Distribution of a store by Citus, as one schema on one server.
 
 A store lies in a schema of its own, and Citus distributes schemas: all tables of one lie on one
 server, and statements reach them there from every server. So each statement works as it is.

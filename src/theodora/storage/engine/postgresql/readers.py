@@ -1,4 +1,4 @@
-"""Connections that read: a pool of them, and another try where one was found to be lost."""
+"""A pool of reading connections, which retries when a connection was lost."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar

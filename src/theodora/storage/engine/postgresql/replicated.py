@@ -1,10 +1,9 @@
-"""A PostgreSQL database with a replica, which answers reads as soon as it knows enough.
+"""A PostgreSQL database that reads from a replica once that has replayed the primary's commits.
 
-Every transaction that writes raises a counter. A read first asks the primary for it, which costs
-a row, and then the replica: as soon as that is as far, the read is done there, in the very
-snapshot that was asked. So it sees whatever anybody was told to be durable before it began,
-through this process or another, and no client has to carry a mark of what it has written. A
-replica that does not get there in a moment is passed over.
+Every transaction that writes raises a counter. A read first asks the primary for it, which costs a
+row, and then the replica: as soon as that is as far, the read is done there, in the very snapshot
+that was asked. So a read sees everything that was durable before it began, written by any process,
+and clients need no tokens. A replica that does not get there in a moment is passed over.
 """
 
 import threading

@@ -1,4 +1,4 @@
-"""Tells the planner how large tables have become, while they grow.
+"""Planner statistics of growing tables.
 
 PostgreSQL looks for itself, but only about once a minute. To a table that was empty when it last
 looked any index seems as good as another, and it then finds an event by its id among all of them.
