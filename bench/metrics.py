@@ -274,8 +274,8 @@ def _figures(metrics: Any) -> Figures:
     rate, spans = metrics.change_failure_rate, metrics.change_lead_time
     return (
         metrics.deployment_frequency.count,
-        rate.failed,
-        rate.evaluated,
+        rate.hits,
+        rate.n,
         metrics.failed_deployment_recovery_time.n,
         *(getattr(spans, name) for name in ("n", "mean", "p50", "p75", "p90", "p95")),
     )

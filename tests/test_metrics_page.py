@@ -1,4 +1,7 @@
-"""docs/metrics.md: its examples do what it says, and it leaves nothing out."""
+"""docs/metrics.md: its examples do what it says, and it leaves nothing out.
+
+When its table lags, write it again: PYTHONPATH=tests .venv/bin/python tests/test_metrics_page.py
+"""
 
 import json
 import os
@@ -13,7 +16,8 @@ import pytest
 
 import serving
 from asking import SHOPIST
-from theodora.web.api.metrics.prometheus import GAUGES, SPANS
+from theodora.dora.metrics.table import METRICS, Figure, Metric
+from theodora.query.reference import code, table, with_tables
 from theodora.web.api.metrics.question import PARAMETERS
 
 PAGE = Path(__file__).parents[1] / "docs" / "metrics.md"
@@ -79,6 +83,41 @@ def test_every_parameter_is_described() -> None:
     assert set(PARAMETERS) <= described
 
 
-def test_every_gauge_is_named() -> None:
-    named = set(re.findall(r"`(\w+)`", TEXT.partition("## Prometheus")[2]))
-    assert {gauge.name for gauge in (*GAUGES, *SPANS)} <= named
+def written() -> str:
+    """The page as it should be."""
+    rows = (
+        (
+            code(f"{metric.name}.{figure.name}"),
+            metric.about_figure(figure.name),
+            _gauge(metric, figure),
+            code(metric.columns[figure.name]) if figure.name in metric.columns else "",
+        )
+        for metric in METRICS
+        for figure in metric.figures
+    )
+    head = ("figure", "meaning", "Prometheus", "column")
+    return with_tables(PAGE.read_text(), {"figures": table(head, rows)})
+
+
+def _gauge(metric: Metric, figure: Figure) -> str:
+    if figure.name in metric.gauges:
+        return code(metric.gauges[figure.name])
+    if re.fullmatch(r"p\d\d", figure.name):
+        return code(f'{metric.quantiles}{{quantile="0.{figure.name[1:].rstrip("0")}"}}')
+    return ""
+
+
+def test_every_figure_is_listed() -> None:
+    """The tables are those that the code writes."""
+    assert written() == TEXT
+
+
+@pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
+def test_every_metric_is_defined(metric: Metric) -> None:
+    title = metric.full_title.lower()
+    row = re.search(rf"^\| {title} \| .+ \| {metric.counted_by} \|$", TEXT, re.MULTILINE)
+    assert row, f"add a row for the {title} to the definitions of docs/metrics.md"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(written())

@@ -73,7 +73,7 @@ def test_a_table_says_durations_in_words_and_rates_with_what_they_are_of(url: st
         "Deployment frequency": (
             "2.5 a week 5 deployments in 14 days 2.5 more a week, within noise (0.0 before)"
         ),
-        "Change lead time": "— no commits nothing to compare with",
+        "Change lead time": "— no lead times in this period nothing to compare with",
         "Failed deployment recovery": "1 h 30 min median of 1 failure nothing to compare with",
         "Change failure rate": "20.0 % 1 of 5 evaluated nothing to compare with",
         "Deployment rework rate": "20.0 % 1 of 5 evaluated nothing to compare with",

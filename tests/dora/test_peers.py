@@ -313,10 +313,10 @@ def test_failures_of_metrik_are_failed_runs_which_are_no_deployments_here():
     """One of three runs failed there. Here a change fails by what has to be done about it."""
     found = measured(history("CFR-case-1", after_baseline=False), 1609459200000, 1611994800000)
     rate = found.change_failure_rate
-    assert (rate.failed, rate.evaluated) == (0, 2)
+    assert (rate.hits, rate.n) == (0, 2)
 
 
 def test_metrik_restores_at_the_next_successful_run_and_here_nothing_had_failed():
     found = measured(history("MTTR-case-1", after_baseline=False), 1609459200000, 1609689600000)
     recovery = found.failed_deployment_recovery_time
-    assert (recovery.n, recovery.unresolved, recovery.mean) == (0, 0, None)
+    assert (recovery.n, recovery.open, recovery.mean) == (0, 0, None)

@@ -218,13 +218,13 @@ _SCORE_NAMES = {
 
 
 def _figures(example: Example) -> Measured:
-    return Measured(
-        change_lead_time=example.values["lead_time_seconds"],
-        deployment_frequency=example.values["per_day"],
-        failed_deployment_recovery_time=example.values["recovery_seconds"],
-        change_failure_rate=example.values["change_failure_rate"],
-        deployment_rework_rate=example.values["rework_rate"],
-    )
+    return {
+        "change_lead_time": example.values["lead_time_seconds"],
+        "deployment_frequency": example.values["per_day"],
+        "failed_deployment_recovery_time": example.values["recovery_seconds"],
+        "change_failure_rate": example.values["change_failure_rate"],
+        "deployment_rework_rate": example.values["rework_rate"],
+    }
 
 
 def _scores(example: Example, _: Any) -> dict[str, Any]:

@@ -8,17 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from theodora.dora.metrics.metrics import (
+from pooling import pooled
+from theodora.dora.metrics.metrics import Metrics
+from theodora.dora.metrics.shapes import (
     DAYS_PER_MONTH,
     Change,
-    ChangeFailureRate,
-    DeploymentFrequency,
-    DeploymentReworkRate,
-    Metrics,
-    RecoveryTime,
-    TimeToRestore,
+    Frequency,
+    RateWithPending,
 )
 from theodora.dora.metrics.statistics import Distribution
+from theodora.dora.metrics.table import METRICS, metric_named
 from theodora.report import wording
 
 NARROW, WIDE = "\u202f", "\u00a0"
@@ -189,22 +188,20 @@ def test_the_length_of_a_period_is_exact(length: float, said: str) -> None:
     assert wording.days(length) == said
 
 
-def _frequency(count: int, days: float) -> DeploymentFrequency:
+def _frequency(count: int, days: float) -> Frequency:
     rates = (count / days * each if days else None for each in (1, 7, DAYS_PER_MONTH))
-    return DeploymentFrequency(count, *rates, active_days=1)
+    return Frequency(count, *rates, active_days=1)
 
 
 def _metrics(
     *, count: int = 0, lead: Distribution | None = None, failed: int = 0, evaluated: int = 0
 ) -> Metrics:
     rate = failed / evaluated if evaluated else None
-    return Metrics(
+    return msgspec.structs.replace(
+        pooled(),
         deployment_frequency=_frequency(count, 10),
         change_lead_time=lead or Distribution(),
-        change_failure_rate=ChangeFailureRate(rate, None, None, failed, evaluated, 0),
-        failed_deployment_recovery_time=RecoveryTime(),
-        deployment_rework_rate=DeploymentReworkRate(None, None, None, 0, 0),
-        incident_time_to_restore=TimeToRestore(),
+        change_failure_rate=RateWithPending(rate, None, None, failed, evaluated, 0),
     )
 
 
@@ -284,18 +281,15 @@ def test_a_change_is_said_in_words_and_judged_only_beyond_noise(
     name: str, now: Metrics, before: Metrics, change: Change, said: tuple[str, ...]
 ) -> None:
     """More, fewer, longer, shorter, higher, lower; the words never say better or worse."""
-    movement = wording.movement(name, now, before, change)
+    movement = wording.movement(metric_named(name), now, before, change)
     assert tuple(map(_typed, movement)) == said
 
 
 def test_every_metric_can_be_said_to_have_moved() -> None:
     """A new metric needs words of its own."""
     nothing = Change(None, None, within_noise=True)
-    for name in Metrics.__struct_fields__:
-        assert wording.movement(name, _metrics(), _metrics(), nothing).words
-    assert isinstance(
-        msgspec.structs.asdict(_metrics())["deployment_frequency"], DeploymentFrequency
-    )
+    for metric in METRICS:
+        assert wording.movement(metric, _metrics(), _metrics(), nothing).words
 
 
 @given(st.text(max_size=300))

@@ -1,21 +1,19 @@
 """Metrics as tables for people, with durations in words and rates with their counts."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from theodora.cli.tables import aligned
 from theodora.dora.metrics.metrics import Metrics
 from theodora.dora.metrics.report import GroupReport, Report
+from theodora.dora.metrics.shapes import Frequency, Rate
+from theodora.dora.metrics.table import CHANGE_LEAD_TIME, IN_DORAS_ORDER, Metric
 from theodora.report import wording
 from theodora.report.clock import Clock
-from theodora.report.wording import DASH
+from theodora.report.metric_words import Described, figure_words
 from theodora.web.api.metrics.answer import Answer
 from theodora.web.api.metrics.json_document import SPANS_SERVICES
 from theodora.web.pages.parts.lead_times import stage_rows
-
-_COLUMNS = (
-    *("deployments", "", "lead time", "p90", "recovery", "failed", ""),
-    *("rework", "", "restored"),
-)
 
 
 def table_of(answer: Answer) -> Iterator[str]:
@@ -25,7 +23,7 @@ def table_of(answer: Answer) -> Iterator[str]:
     clock = Clock(question.query.calendar, question.query.as_of_ns)
     yield from _about(answer, clock)
     yield ""
-    yield from _five(report.overall, question.query.period.days(question.query.as_of_ns))
+    yield from _each_metric(report.overall, question.query.period.days(question.query.as_of_ns))
     if question.query.stages:
         yield from _stages(report)
     groups = report.groups if question.query.group_by else ()
@@ -60,20 +58,30 @@ def _series(group: GroupReport, answer: Answer, clock: Clock) -> Iterator[tuple[
         yield clock.bucket(each.bucket, interval), each.metrics
 
 
-def _five(report: GroupReport, days: float) -> Iterator[str]:
+def _each_metric(report: GroupReport, days: float) -> Iterator[str]:
+    """A line a metric: its name, its value, what that is of, and how it changed."""
     now = report.total
     rows: list[tuple[str, ...]] = []
-    for name, (title, value, of) in _FIGURES.items():
-        moved = wording.movement(name, now, report.previous, report.change[name])
+    for metric in IN_DORAS_ORDER:
+        moved = wording.movement(metric, now, report.previous, report.change[metric.name])
         before = f" ({moved.before})" if moved.before else ""
-        said = f"{of(now)} in {wording.days(days)}" if name == "deployment_frequency" else of(now)
-        rows.append((title, value(now), said, moved.words + before))
+        said = Described(metric, now)
+        basis = said.basis + _more(metric, now, days)
+        rows.append((metric.title, said.words, basis, moved.words + before))
     return aligned(rows)
+
+
+def _more(metric: Metric[Any], now: Metrics, days: float) -> str:
+    if metric.shape.unit == "per day":
+        return f" in {wording.days(days)}"
+    if "p90" in metric.brief and now[metric].n:
+        return f", p90 {figure_words(metric, now, 'p90')}"
+    return ""
 
 
 def _stages(report: Report) -> Iterator[str]:
     """The lead time stages of all commits."""
-    lead = report.overall.total.change_lead_time
+    lead = report.overall.total[CHANGE_LEAD_TIME]
     rows = [
         (
             row.stage.name,
@@ -97,91 +105,29 @@ def _stages(report: Report) -> Iterator[str]:
 
 def _table(title: str, rows: Iterable[tuple[str, Metrics]]) -> Iterator[str]:
     """A row for each set of metrics; rates stand beside what they are rates of."""
-    cells = [(title, *_COLUMNS), *((name, *_cells(metrics)) for name, metrics in rows)]
+    heads = (head for metric in IN_DORAS_ORDER for head in _heads(metric))
+    cells = [(title, *heads)]
+    cells += [
+        (name, *(cell for metric in IN_DORAS_ORDER for cell in _cells(metric, metrics)))
+        for name, metrics in rows
+    ]
     return aligned(cells, right=range(1, len(cells[0])))
 
 
-def _cells(metrics: Metrics) -> Iterator[str]:
-    lead, failed = metrics.change_lead_time, metrics.change_failure_rate
-    rework = metrics.deployment_rework_rate
-    yield wording.number(metrics.deployment_frequency.count)
-    yield wording.frequency(metrics.deployment_frequency, DASH)
-    yield wording.duration(lead.p50, DASH)
-    yield wording.duration(lead.p90, DASH)
-    yield wording.duration(metrics.failed_deployment_recovery_time.p50, DASH)
-    yield wording.percent(failed.value, DASH)
-    yield f"{failed.failed}/{failed.evaluated}"
-    yield wording.percent(rework.value, DASH)
-    yield f"{rework.rework}/{rework.evaluated}"
-    yield wording.duration(metrics.incident_time_to_restore.p50, DASH)
+def _heads(metric: Metric[Any]) -> Iterator[str]:
+    yield metric.short.lower()
+    if metric.shape.unit != "seconds":
+        yield ""
+    elif "p90" in metric.brief:
+        yield "p90"
 
 
-def _commits(metrics: Metrics) -> str:
-    lead = metrics.change_lead_time
-    if not lead.n:
-        return "no commits"
-    return f"median of {wording.counted(lead.n, 'commit')}, p90 {wording.duration(lead.p90)}"
-
-
-def _recoveries(metrics: Metrics) -> str:
-    recovery = metrics.failed_deployment_recovery_time
-    return _spans(recovery.n, recovery.unresolved, "failure")
-
-
-def _failures(metrics: Metrics) -> str:
-    rate = metrics.change_failure_rate
-    pending = f", {wording.number(rate.pending)} pending" if rate.pending else ""
-    return f"{wording.of_all(rate.failed, rate.evaluated)} evaluated{pending}"
-
-
-def _rework(metrics: Metrics) -> str:
-    rate = metrics.deployment_rework_rate
-    return f"{wording.of_all(rate.rework, rate.evaluated)} evaluated"
-
-
-def _incidents(metrics: Metrics) -> str:
-    restored = metrics.incident_time_to_restore
-    return _spans(restored.n, restored.open, "incident")
-
-
-def _spans(n: int, still_open: int, noun: str) -> str:
-    """How many durations a median is of, and how many have not ended."""
-    if not n and not still_open:
-        return f"no {noun}s"
-    is_open = f", {wording.number(still_open)} still open" if still_open else ""
-    return (f"median of {wording.counted(n, noun)}" if n else "none ended") + is_open
-
-
-_FIGURES: Mapping[str, tuple[str, Callable[[Metrics], str], Callable[[Metrics], str]]] = {
-    "deployment_frequency": (
-        "Deployment frequency",
-        lambda metrics: wording.frequency(metrics.deployment_frequency, DASH),
-        lambda metrics: wording.counted(metrics.deployment_frequency.count, "deployment"),
-    ),
-    "change_lead_time": (
-        "Change lead time",
-        lambda metrics: wording.duration(metrics.change_lead_time.p50, DASH),
-        _commits,
-    ),
-    "failed_deployment_recovery_time": (
-        "Failed deployment recovery",
-        lambda metrics: wording.duration(metrics.failed_deployment_recovery_time.p50, DASH),
-        _recoveries,
-    ),
-    "change_failure_rate": (
-        "Change failure rate",
-        lambda metrics: wording.percent(metrics.change_failure_rate.value, DASH),
-        _failures,
-    ),
-    "deployment_rework_rate": (
-        "Deployment rework rate",
-        lambda metrics: wording.percent(metrics.deployment_rework_rate.value, DASH),
-        _rework,
-    ),
-    "incident_time_to_restore": (
-        "Incident time to restore",
-        lambda metrics: wording.duration(metrics.incident_time_to_restore.p50, DASH),
-        _incidents,
-    ),
-}
-"""Of each metric, in DORA's order: its name, its value and what that is made of."""
+def _cells(metric: Metric[Any], metrics: Metrics) -> Iterator[str]:
+    figures = metrics[metric]
+    if isinstance(figures, Frequency):
+        yield wording.number(figures.count)
+    yield Described(metric, metrics).words
+    if isinstance(figures, Rate):
+        yield f"{figures.hits}/{figures.n}"
+    elif "p90" in metric.brief:
+        yield figure_words(metric, metrics, "p90")

@@ -5,9 +5,10 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from theodora.dora.benchmarks.levels import LEVEL_TABLES, Edge, LevelTable, Measured, MetricName
+from theodora.dora.benchmarks.levels import LEVEL_TABLES, Edge, LevelTable, Measured
 from theodora.dora.benchmarks.quick_check import scores_of
-from theodora.dora.benchmarks.surveys import SURVEYS, Mean, Segment, Survey
+from theodora.dora.benchmarks.surveys import SURVEYS, Segment, Survey
+from theodora.dora.metrics.table import DORA_METRICS, metric_named
 from theodora.errors import Invalid, Problem
 from theodora.report import wording
 from theodora.report.charts import score_tiles
@@ -49,9 +50,9 @@ class Benchmark(NamedTuple):
     value: str
     label: str
     source: str
-    scores: Mapping[MetricName, Score]
-    """Empty where levels were chosen."""
-    levels: Mapping[MetricName, Level]
+    scores: Mapping[str, Score]
+    """By metric; empty where levels were chosen."""
+    levels: Mapping[str, Level]
     overall: Score | None
 
 
@@ -92,31 +93,23 @@ def _label(survey: Survey, segment: Segment) -> str:
 
 def _scored(measured: Measured, survey: Survey, segment: Segment, value: str) -> Benchmark:
     scores = scores_of(measured)
-    found: dict[MetricName, Score] = {}
-    for name in (
-        "change_lead_time",
-        "deployment_frequency",
-        "failed_deployment_recovery_time",
-        "change_failure_rate",
-        "deployment_rework_rate",
-    ):
-        score: float | None = getattr(scores, name)
-        mean: Mean | None = getattr(segment, name)
-        if score is not None:
-            found[name] = Score(score, mean.mean if mean else None)
+    found: dict[str, Score] = {}
+    for metric in DORA_METRICS:
+        if (score := scores[metric]) is not None:
+            found[metric.name] = Score(score, segment.mean(metric.name))
     overall = None if scores.overall is None else Score(scores.overall, segment.overall)
     return Benchmark(value, _label(survey, segment), survey.source, found, {}, overall)
 
 
-def _levels(table: LevelTable, measured: Measured) -> Iterator[tuple[MetricName, Level]]:
+def _levels(table: LevelTable, measured: Measured) -> Iterator[tuple[str, Level]]:
     for name, edges in table.edges.items():
-        level = table.level(name, getattr(measured, name))
+        level = table.level(name, measured[name])
         if level is not None:
             edge = next((edge for edge in edges if edge.level == level), None)
             yield name, Level(level.capitalize(), _threshold(name, edge, edges[-1]))
 
 
-def _threshold(name: MetricName, edge: Edge | None, last: Edge) -> str:
+def _threshold(name: str, edge: Edge | None, last: Edge) -> str:
     """`below 1 h`, `at least 1 a week`; of the worst level what it is beyond."""
     if edge is None:
         beyond = {"below": "from", "at most": "above", "at least": "below"}[last.meets]
@@ -124,12 +117,12 @@ def _threshold(name: MetricName, edge: Edge | None, last: Edge) -> str:
     return f"{edge.meets} {_limit(name, edge.limit)}"
 
 
-def _limit(name: MetricName, limit: float) -> str:
-    match name:
-        case "deployment_frequency":
+def _limit(name: str, limit: float) -> str:
+    match metric_named(name).shape.unit:
+        case "per day":
             every = 1 / limit
             return f"{limit:g} a day" if limit >= 1 else f"1 in {wording.number(every)} days"
-        case "change_failure_rate" | "deployment_rework_rate":
+        case "share":
             return wording.whole_percent(limit)
-        case _:
+        case "seconds":
             return wording.duration(limit)

@@ -1,29 +1,27 @@
-"""Cards of the five metrics, for the overview and the page of a service."""
+"""Cards of DORA's metrics, for the overview and the page of a service."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from markupsafe import Markup
 
-from theodora.dora.benchmarks.levels import MetricName, measured
 from theodora.dora.metrics.metrics import Metrics
 from theodora.dora.metrics.report import BucketMetrics, GroupReport
+from theodora.dora.metrics.shapes import Frequency
+from theodora.dora.metrics.table import DEPLOYMENT_FREQUENCY, DORA_METRICS, METRICS, Metric
 from theodora.report import wording
 from theodora.report.charts import sparkline
+from theodora.report.metric_words import CLAUSES, Described
 from theodora.report.scope import Scope
-from theodora.report.wording import NARROW, Movement, Part
-
-FAILED = "change_failure:true"
-REWORK = "(deployment_type:(rollback OR rollforward) OR rework:true)"
-WITH_COMMITS = "change_lead_time:*"
+from theodora.report.wording import Movement, Part
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
     """One metric: its value, its parts and its change."""
 
-    name: MetricName
-    title: str
+    metric: Metric[Any]
     heading: str
     """DORA's heading that it is the first of; empty for the others."""
     parts: tuple[Part, ...]
@@ -42,120 +40,39 @@ def cards_of(
 
 
 def _cards(report: GroupReport, course: Sequence[BucketMetrics], scope: Scope) -> Iterator[Card]:
-    now = report.total
+    heading = None
+    for metric in DORA_METRICS:
+        is_first, heading = metric.family != heading, metric.family
+        said = Described(metric, report.total)
+        over = f" in {wording.days(scope.days)}" if metric.shape.unit == "per day" else ""
+        query = scope.also(CLAUSES[metric]) if metric in CLAUSES else scope.query
+        yield Card(
+            metric,
+            str(metric.family).capitalize() if is_first else "",
+            said.parts,
+            said.basis + over,
+            scope.link("/deployments", query=query),
+            wording.movement(metric, report.total, report.previous, report.change[metric.name]),
+            _spark(metric, course),
+        )
 
-    def card(
-        name: MetricName,
-        title: str,
-        parts: Sequence[Part],
-        of: str,
-        clause: str = "",
-        heading: str = "",
-    ) -> Card:
-        movement = wording.movement(name, now, report.previous, report.change[name])
-        query = scope.also(clause) if clause else scope.query
-        link = scope.link("/deployments", query=query)
-        spark = _spark(name, course)
-        return Card(name, title, heading, tuple(parts), of, link, movement, spark)
 
-    frequency = wording.frequency_parts(now.deployment_frequency)
-    yield card(
-        "deployment_frequency",
-        "Deployment frequency",
-        (frequency,) if frequency else (),
-        _deployments(now, scope),
-        heading="Throughput",
-    )
-    yield card(
-        "change_lead_time",
-        "Change lead time",
-        _duration(now.change_lead_time.p50),
-        _commits(now),
-        WITH_COMMITS,
-    )
-    yield card(
-        "failed_deployment_recovery_time",
-        "Failed deployment recovery",
-        _duration(now.failed_deployment_recovery_time.p50),
-        _recoveries(now),
-        FAILED,
-    )
-    yield card(
-        "change_failure_rate",
-        "Change failure rate",
-        _rate(now.change_failure_rate.value),
-        _failures(now),
-        FAILED,
-        heading="Instability",
-    )
-    rework = now.deployment_rework_rate
-    yield card(
-        "deployment_rework_rate",
-        "Deployment rework rate",
-        _rate(rework.value),
-        f"{wording.of_all(rework.rework, rework.evaluated)} evaluated"
-        if rework.evaluated
-        else _nothing_judged(now),
-        REWORK,
-    )
+def others_of(total: Metrics) -> tuple[Described, ...]:
+    """The metrics that are not DORA's."""
+    return tuple(Described(each, total) for each in METRICS if each.family is None)
 
 
 def deployments_spark(series: Sequence[BucketMetrics]) -> Markup:
     """The number of deployments in each interval."""
-    return _spark("deployment_frequency", series)
+    return _spark(DEPLOYMENT_FREQUENCY, series)
 
 
-def _spark(name: MetricName, series: Sequence[BucketMetrics]) -> Markup:
-    values = [_figure(name, each.metrics) for each in series]
+def _spark(metric: Metric[Any], series: Sequence[BucketMetrics]) -> Markup:
+    values = [plotted(each.metrics[metric]) for each in series]
     is_partial = bool(series) and series[-1].bucket.is_partial
     return sparkline(values, last_is_partial=is_partial)
 
 
-def _figure(name: MetricName, metrics: Metrics) -> float | None:
-    """The values of a sparkline; an empty interval has 0 deployments."""
-    if name == "deployment_frequency":
-        return metrics.deployment_frequency.count
-    figure: float | None = getattr(measured(metrics), name)
-    return figure
-
-
-def _duration(seconds: float | None) -> tuple[Part, ...]:
-    return () if seconds is None else wording.duration_parts(seconds)
-
-
-def _rate(value: float | None) -> tuple[Part, ...]:
-    return () if value is None else (Part(*wording.percent(value).split(NARROW)),)
-
-
-def _deployments(now: Metrics, scope: Scope) -> str:
-    counted = wording.counted(now.deployment_frequency.count, "deployment")
-    return f"{counted} in {wording.days(scope.days)}"
-
-
-def _commits(now: Metrics) -> str:
-    n = now.change_lead_time.n
-    return f"median of {wording.counted(n, 'commit')}" if n else "no lead times in this period"
-
-
-def _recoveries(now: Metrics) -> str:
-    recovery = now.failed_deployment_recovery_time
-    if not recovery.n and not recovery.unresolved:
-        return "no failures"
-    is_open = f", {wording.number(recovery.unresolved)} still open" if recovery.unresolved else ""
-    median = (
-        f"median of {wording.counted(recovery.n, 'failure')}" if recovery.n else "none remedied"
-    )
-    return median + is_open
-
-
-def _failures(now: Metrics) -> str:
-    rate = now.change_failure_rate
-    if not rate.evaluated:
-        return _nothing_judged(now)
-    pending = f", {wording.number(rate.pending)} pending" if rate.pending else ""
-    return f"{wording.of_all(rate.failed, rate.evaluated)} evaluated{pending}"
-
-
-def _nothing_judged(now: Metrics) -> str:
-    pending = now.change_failure_rate.pending
-    return f"{wording.number(pending)} pending" if pending else "no deployments"
+def plotted(figures: Any) -> float | None:
+    """The value of a sparkline or a column; an empty interval has 0 deployments."""
+    return figures.count if isinstance(figures, Frequency) else figures.headline

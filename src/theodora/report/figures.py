@@ -1,26 +1,35 @@
 """Charts of metrics by interval, each with a summary sentence."""
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
 from theodora.dora.metrics.report import GroupReport
+from theodora.dora.metrics.shapes import DistributionWithOpen, Rate
+from theodora.dora.metrics.table import (
+    CHANGE_FAILURE_RATE,
+    CHANGE_LEAD_TIME,
+    DEPLOYMENT_FREQUENCY,
+    DEPLOYMENT_REWORK_RATE,
+    FAILED_DEPLOYMENT_RECOVERY_TIME,
+    IN_DORAS_ORDER,
+    Metric,
+)
 from theodora.events import Deployment
 from theodora.query import all_of, parse
 from theodora.report import wording
-from theodora.report.cards import FAILED, REWORK, WITH_COMMITS
 from theodora.report.charts import (
     Recovery,
     deployments_chart,
-    failure_rate_of,
-    lead_time_chart,
+    duration_chart,
     rate_chart,
     recovery_chart,
-    rework_rate_of,
     slots_of,
 )
+from theodora.report.intervals import columns_of
 from theodora.report.links import deployment_path
+from theodora.report.metric_words import CLAUSES, FAILED
 from theodora.report.scope import Scope
 from theodora.storage import Organisation, Store
 from theodora.storage.metrics.counts import PeriodCounts
@@ -39,67 +48,73 @@ class Figure(NamedTuple):
     """The class of a mark, and its word."""
 
 
+_COUNTS = (("b-ok", "not failed"), ("b-fail", "failed"), ("b-pend", "pending"), ("part", "partial"))
 _INTERVAL = (("iv", "95 % interval"), ("avg", "whole period"))
+_PERCENTILES = (("l-1", "p50"), ("l-2", "p90"))
+_RECOVERIES = (("rd", "rollback"), ("rf", "rollforward"), ("un", "open"), ("avg", "median"))
+
+_ABOUT: Mapping[Metric[Any], str] = {
+    CHANGE_LEAD_TIME: "from commit to running",
+    CHANGE_FAILURE_RATE: "failed of evaluated",
+    DEPLOYMENT_REWORK_RATE: "rollbacks, rollforwards, rework",
+}
+"""What a chart shows, where it is said shorter than in the metric's definition."""
 
 
 def figures_of(report: GroupReport, scope: Scope, failed: Sequence[Deployment]) -> Iterator[Figure]:
     """`failed` are the deployments of the period that failed."""
-    total, series = report.total, report.series
-    buckets = [each.bucket for each in series]
-    count, lead = total.deployment_frequency.count, total.change_lead_time
-    rate, rework = failure_rate_of(total), rework_rate_of(total)
-    recovery = total.failed_deployment_recovery_time
-    pending = total.change_failure_rate.pending
-    yield Figure(
-        "Deployments",
+    for metric in IN_DORAS_ORDER:
+        if metric is DEPLOYMENT_FREQUENCY:
+            yield _deployments(report, scope)
+        elif metric is FAILED_DEPLOYMENT_RECOVERY_TIME:
+            yield _recoveries(report.total[FAILED_DEPLOYMENT_RECOVERY_TIME], scope, failed)
+        elif metric.brief:
+            yield _figure(metric, report, scope)
+
+
+def _figure(metric: Metric[Any], report: GroupReport, scope: Scope) -> Figure:
+    """Drawn as all of its shape are."""
+    about = _ABOUT.get(metric, metric.about)
+    clauses = (CLAUSES[metric],) if metric in CLAUSES else ()
+    slots = slots_of([each.bucket for each in report.series], scope, *clauses)
+    cells = columns_of(metric)
+    total = report.total[metric]
+    if isinstance(total, Rate):
+        rates = [each.metrics[metric] for each in report.series]
+        share = f"{wording.of_all(total.hits, total.n)} = {wording.percent(total.value)}; "
+        chart = rate_chart(rates, slots, total, cells)
+        return Figure(metric.title, (share if total.n else "") + about, chart, _INTERVAL)
+    median = f"median {wording.duration(total.p50)}, p90 {wording.duration(total.p90)}, "
+    chart = duration_chart(metric, report.series, slots, cells)
+    return Figure(metric.title, (median if total.n else "") + about, chart, _PERCENTILES)
+
+
+def _deployments(report: GroupReport, scope: Scope) -> Figure:
+    count, rate = report.total[DEPLOYMENT_FREQUENCY].count, report.total[CHANGE_FAILURE_RATE]
+    cells = (*columns_of(DEPLOYMENT_FREQUENCY), columns_of(CHANGE_FAILURE_RATE)[1])
+    slots = slots_of([each.bucket for each in report.series], scope)
+    return Figure(
+        DEPLOYMENT_FREQUENCY.short,
         f"{wording.number(count)} in all, {wording.number(rate.hits)} failed"
-        + (f", {wording.number(pending)} pending" if pending else ""),
-        deployments_chart(series, slots_of(buckets, scope)),
-        (("b-ok", "not failed"), ("b-fail", "failed"), ("b-pend", "pending"), ("part", "partial")),
+        + (f", {wording.number(rate.pending)} pending" if rate.pending else ""),
+        deployments_chart(report.series, slots, cells),
+        _COUNTS,
     )
-    yield Figure(
-        "Change lead time",
-        f"median {wording.duration(lead.p50)}, p90 {wording.duration(lead.p90)}, "
-        "from commit to running"
-        if lead.n
-        else "from commit to running",
-        lead_time_chart(series, slots_of(buckets, scope, WITH_COMMITS)),
-        (("l-1", "p50"), ("l-2", "p90")),
-    )
-    yield Figure(
-        "Failed deployment recovery",
+
+
+def _recoveries(
+    recovery: DistributionWithOpen, scope: Scope, failed: Sequence[Deployment]
+) -> Figure:
+    return Figure(
+        FAILED_DEPLOYMENT_RECOVERY_TIME.title,
         "one mark a failure, log scale"
         + (f"; median {wording.duration(recovery.p50)}" if recovery.n else "")
-        + (f", {wording.number(recovery.unresolved)} open" if recovery.unresolved else ""),
+        + (f", {wording.number(recovery.open)} open" if recovery.open else ""),
         recovery_chart(
             [_recovery(each, scope) for each in failed], scope.period, recovery.p50, _dates(scope)
         ),
-        (("rd", "rollback"), ("rf", "rollforward"), ("un", "open"), ("avg", "median")),
+        _RECOVERIES,
     )
-    for title, whole, rates, clause, words, cells in (
-        ("Change failure rate", rate, failure_rate_of, FAILED, "failed of evaluated", (3, 1, 2)),
-        (
-            "Deployment rework rate",
-            rework,
-            rework_rate_of,
-            REWORK,
-            "rollbacks, rollforwards, rework",
-            (10, 9),
-        ),
-    ):
-        yield Figure(
-            title,
-            f"{wording.of_all(whole.hits, whole.n)} = {wording.percent(whole.value)}; {words}"
-            if whole.n
-            else words,
-            rate_chart(
-                [rates(each.metrics) for each in series],
-                slots_of(buckets, scope, clause),
-                whole,
-                cells,
-            ),
-            _INTERVAL,
-        )
 
 
 def failed_deployments(

@@ -1,13 +1,13 @@
 """A table of metrics by interval, with the numbers of the charts."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from theodora.dora.metrics.calendar import Interval
 from theodora.dora.metrics.report import BucketMetrics
-from theodora.report import wording
+from theodora.dora.metrics.table import IN_DORAS_ORDER, Metric
+from theodora.report.metric_words import column_title, figure_words
 from theodora.report.scope import Scope
-from theodora.report.wording import DASH
 
 ADVERBS: Mapping[Interval, str] = {
     "day": "Day by day",
@@ -17,19 +17,9 @@ ADVERBS: Mapping[Interval, str] = {
     "total": "In all",
 }
 
-COLUMNS = (
-    "Deployments",
-    "Failed",
-    "Evaluated",
-    "Failure rate",
-    "Lead p50",
-    "Lead p90",
-    "Commits",
-    "Recovery p50",
-    "Remedied",
-    "Rework",
-    "Rework rate",
-)
+_FIGURES = tuple((metric, figure) for metric in IN_DORAS_ORDER for figure in metric.brief)
+
+COLUMNS = tuple(column_title(*each) for each in _FIGURES)
 
 
 class IntervalRow(NamedTuple):
@@ -42,23 +32,14 @@ class IntervalRow(NamedTuple):
 
 def interval_rows(series: Sequence[BucketMetrics], scope: Scope) -> Iterator[IntervalRow]:
     for each in series:
-        metrics = each.metrics
-        rate, rework = metrics.change_failure_rate, metrics.deployment_rework_rate
-        lead, recovery = metrics.change_lead_time, metrics.failed_deployment_recovery_time
         yield IntervalRow(
             scope.clock.bucket(each.bucket, scope.interval),
             scope.link("/deployments", query=scope.query, **scope.within(each.bucket.covered)),
-            (
-                wording.number(metrics.deployment_frequency.count),
-                wording.number(rate.failed),
-                wording.number(rate.evaluated),
-                wording.percent(rate.value, DASH),
-                wording.duration(lead.p50, DASH),
-                wording.duration(lead.p90, DASH),
-                wording.number(lead.n),
-                wording.duration(recovery.p50, DASH),
-                wording.number(recovery.n),
-                wording.number(rework.rework),
-                wording.percent(rework.value, DASH),
-            ),
+            tuple(figure_words(metric, each.metrics, figure) for metric, figure in _FIGURES),
         )
+
+
+def columns_of(metric: Metric[Any]) -> tuple[int, ...]:
+    """The columns that show a metric, by their places; its headline before what it is of."""
+    places = [place for place, (each, _) in enumerate(_FIGURES) if each is metric]
+    return tuple(sorted(places, key=lambda place: _FIGURES[place][1] != "value"))

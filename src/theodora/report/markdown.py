@@ -3,8 +3,13 @@
 import html
 import re
 from collections.abc import Iterator, Sequence
+from typing import Any
 
+from theodora.dora.metrics.shapes import Frequency, Rate
+from theodora.dora.metrics.table import CHANGE_FAILURE_RATE, DORA_METRICS, Metric
 from theodora.report import wording
+from theodora.report.cards import Card
+from theodora.report.metric_words import Described
 from theodora.report.monthly import FailedRow, MonthReport
 from theodora.report.wording import DASH
 
@@ -25,13 +30,13 @@ def _lines(report: MonthReport) -> Iterator[str]:
         ("", report.title, "of", f"compared with {report.before}", "score"),
         [
             (
-                card.title,
-                f"**{_value(report, index)}**",
+                card.metric.title,
+                f"**{_value(card)}**",
                 card.of,
                 " ".join(filter(None, (card.movement.words, _before(card.movement.before)))),
-                _score(report, index),
+                _score(report, card),
             )
-            for index, card in enumerate(report.cards)
+            for card in report.cards
         ],
     )
     yield ""
@@ -46,17 +51,16 @@ def _lines(report: MonthReport) -> Iterator[str]:
     yield f"_Scores of 0 to 10 as in {report.benchmark.source}. A mirror, not a target._"
 
 
-def _value(report: MonthReport, index: int) -> str:
-    parts = report.cards[index].parts
-    return " ".join(f"{part.figure} {part.unit}" for part in parts) or "no value"
+def _value(card: Card) -> str:
+    return " ".join(f"{part.figure} {part.unit}" for part in card.parts) or "no value"
 
 
 def _before(before: str) -> str:
     return f"({before})" if before else ""
 
 
-def _score(report: MonthReport, index: int) -> str:
-    score = report.benchmark.scores.get(report.cards[index].name)
+def _score(report: MonthReport, card: Card) -> str:
+    score = report.benchmark.scores.get(card.metric.name)
     if score is None:
         return DASH
     mean = "" if score.mean is None else f" (mean {wording.decimal(score.mean)})"
@@ -71,29 +75,32 @@ def _changes(report: MonthReport) -> Iterator[str]:
 
 
 def _services(report: MonthReport) -> Iterator[str]:
-    rows: list[tuple[str, ...]] = []
-    for row in report.services:
-        lead, failed = row.total.change_lead_time, row.total.change_failure_rate
-        rework = row.total.deployment_rework_rate
-        rows.append(
-            (
-                _safe(row.name),
-                wording.number(row.total.deployment_frequency.count),
-                wording.duration(lead.p50, DASH),
-                wording.duration(row.total.failed_deployment_recovery_time.p50, DASH),
-                f"{wording.percent(failed.value, DASH)} ({failed.failed}/{failed.evaluated})",
-                f"{wording.percent(rework.value, DASH)} ({rework.rework}/{rework.evaluated})",
-            )
-        )
-    head = ("service", "deployments", "lead time p50", "recovery p50", "failed", "rework")
+    head = ("service", *(_head(metric) for metric in DORA_METRICS))
+    rows = [(_safe(row.name), *map(_cell, row.cells)) for row in report.services]
     return _table(head, rows)
+
+
+def _head(metric: Metric[Any]) -> str:
+    is_median = metric.shape.unit == "seconds"
+    return metric.short.lower() + (" p50" if is_median else "")
+
+
+def _cell(said: Described) -> str:
+    """A rate stands beside what it is of."""
+    match said.figures:
+        case Frequency() as frequency:
+            return wording.number(frequency.count)
+        case Rate() as rate:
+            return f"{said.words} ({rate.hits}/{rate.n})"
+        case _:
+            return said.words
 
 
 def _failed(report: MonthReport) -> Iterator[str]:
     yield "Failed deployments:"
     for row in report.failed[:_MOST_FAILED]:
         yield f"- {_failed_row_text(row, report)}"
-    more = report.total.change_failure_rate.failed - _MOST_FAILED
+    more = report.total[CHANGE_FAILURE_RATE].hits - _MOST_FAILED
     if more > 0:
         yield f"- … and {wording.number(more)} more"
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
@@ -11,13 +11,15 @@ from theodora.dora.benchmarks.levels import measured
 from theodora.dora.metrics.calendar import Calendar, Period
 from theodora.dora.metrics.metrics import Metrics
 from theodora.dora.metrics.report import BucketMetrics, GroupReport
+from theodora.dora.metrics.table import DEPLOYMENT_FREQUENCY, DORA_METRICS, Metric
 from theodora.events import Deployment, format_rfc3339
 from theodora.query import Everything, Production, Query, all_of, parse, to_text
 from theodora.query.fields import resolve
 from theodora.query.operands import equals
 from theodora.report.benchmark import Benchmark, benchmark_of
-from theodora.report.cards import Card, cards_of, deployments_spark
+from theodora.report.cards import Card, cards_of, deployments_spark, others_of
 from theodora.report.figures import MOST_FAILURES, Figure, failed_deployments, figures_of
+from theodora.report.metric_words import Described
 from theodora.report.scope import Scope, read_scope
 from theodora.storage import Organisation, Store
 
@@ -32,7 +34,7 @@ class ServiceRow(NamedTuple):
     """A service in the month, and its deployments month by month."""
 
     name: str
-    total: Metrics
+    cells: Sequence[Described]
     spark: Markup
 
 
@@ -64,6 +66,15 @@ class MonthReport:
     services: Sequence[ServiceRow]
     failed: Sequence[FailedRow]
     figures: Sequence[Figure]
+
+    @property
+    def metrics(self) -> Sequence[Metric[Any]]:
+        """The columns of the table of services."""
+        return DORA_METRICS
+
+    @property
+    def others(self) -> Sequence[Described]:
+        return others_of(self.total)
 
     @property
     def is_running(self) -> bool:
@@ -155,13 +166,14 @@ def _name(period: Period, calendar: Calendar) -> str:
 def _changes(cards: Sequence[Card]) -> Iterator[str]:
     for card in cards:
         if card.movement.tone:
-            yield f"{card.title}: {card.movement.words} ({card.movement.before})"
+            yield f"{card.metric.title}: {card.movement.words} ({card.movement.before})"
 
 
 def _service_rows(
     groups: Sequence[GroupReport], courses: Mapping[tuple[str, ...], Sequence[BucketMetrics]]
 ) -> Iterator[ServiceRow]:
-    ordered = sorted(groups, key=lambda group: -group.total.deployment_frequency.count)
+    ordered = sorted(groups, key=lambda group: -group.total[DEPLOYMENT_FREQUENCY].count)
     for group in ordered:
         spark = deployments_spark(courses.get(group.group, ()))
-        yield ServiceRow(group.group[0], group.total, spark)
+        cells = [Described(metric, group.total) for metric in DORA_METRICS]
+        yield ServiceRow(group.group[0], cells, spark)

@@ -14,8 +14,8 @@ from urllib.parse import quote, unquote, urlencode
 from zoneinfo import ZoneInfo, available_timezones
 
 from theodora.dora.metrics.calendar import DAY_NS, SECOND_NS, Calendar, Interval, Period, WeekStart
-from theodora.dora.metrics.metrics import Granularity
 from theodora.dora.metrics.report import MetricsQuery
+from theodora.dora.metrics.tally import Granularity
 from theodora.errors import Invalid, Problem
 from theodora.events import format_rfc3339
 from theodora.query import Everything, Query, all_of, parse, to_text

@@ -9,9 +9,11 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
-from theodora.dora.metrics.metrics import Change, DeploymentFrequency, Metrics
+from theodora.dora.metrics.metrics import Metrics
+from theodora.dora.metrics.shapes import Change, Frequency, Rate
 from theodora.dora.metrics.significance import FEWEST_DURATIONS
 from theodora.dora.metrics.statistics import Distribution
+from theodora.dora.metrics.table import Metric
 
 NARROW = "\u202f"
 """A narrow no-break space: it groups digits and stands before units."""
@@ -32,9 +34,6 @@ DAY_SEC = 86_400
 
 _DAYS_WITH_HOURS = 10
 """From here on hours no longer matter."""
-
-DURATIONS = ("change_lead_time", "failed_deployment_recovery_time", "incident_time_to_restore")
-RATES = ("change_failure_rate", "deployment_rework_rate")
 
 
 class Part(NamedTuple):
@@ -115,7 +114,7 @@ def duration(seconds: float | None, absent: str = ABSENT) -> str:
     return sign + "\u00a0".join(f"{part.figure}{NARROW}{part.unit}" for part in parts)
 
 
-def frequency_parts(frequency: DeploymentFrequency) -> Part | None:
+def frequency_parts(frequency: Frequency) -> Part | None:
     """In the unit that reads: a day from one a day on, else a week, else a month.
 
     None where there is nothing to say a rate of.
@@ -132,7 +131,7 @@ def frequency_parts(frequency: DeploymentFrequency) -> Part | None:
     return None
 
 
-def frequency(frequency: DeploymentFrequency, absent: str = "no deployments") -> str:
+def frequency(frequency: Frequency, absent: str = "no deployments") -> str:
     """`8.2 a day`."""
     part = frequency_parts(frequency)
     return f"{part.figure}\u00a0{part.unit}" if part else absent
@@ -162,13 +161,20 @@ def days(length: float) -> str:
     return f"{text.removesuffix('.0')} {'day' if text == '1.0' else 'days'}"
 
 
-def movement(name: str, now: Metrics, before: Metrics, change: Change) -> Movement:
-    """The change of the metric called `name`, and its significance."""
-    if name in RATES:
-        return _rate_movement(getattr(before, name).value, change)
-    if name in DURATIONS:
-        return _duration_movement(getattr(now, name), getattr(before, name), change)
-    return _frequency_movement(now.deployment_frequency, before.deployment_frequency, change)
+def movement(metric: Metric[Any], now: Metrics, before: Metrics, change: Change) -> Movement:
+    """The change of a metric, and its significance."""
+    if change.delta is None:
+        return _NOTHING_TO_COMPARE
+    match now[metric], before[metric]:
+        case Rate(), Rate() as was:
+            moved = _rate_moved(was, change.delta)
+        case Distribution() as ours, Distribution() as was:
+            if min(ours.n, was.n) < FEWEST_DURATIONS:
+                return Movement("too few to compare", "level", "", f"{duration(was.p50)} before")
+            moved = _duration_moved(was, change.delta)
+        case ours, was:
+            moved = _frequency_moved(ours, was, change.delta)
+    return _movement(metric, change, *moved)
 
 
 def visible(text: str) -> str:
@@ -218,51 +224,38 @@ def _two_parts(count: int, size: int, unit: str, smaller: str) -> tuple[Part, ..
 _NOTHING_TO_COMPARE = Movement("nothing to compare with", "level", "", "")
 
 
-def _rate_movement(before: float | None, change: Change) -> Movement:
-    if change.delta is None:
-        return _NOTHING_TO_COMPARE
-    points = decimal(abs(change.delta))
+def _rate_moved(before: Rate, delta: float) -> tuple[str, str, str]:
+    """In words: what is more, what is less, and what was before."""
+    points = decimal(abs(delta))
     words = f"{points} {'point' if points == '1.0' else 'points'}"
-    return _moved(change, f"{words} higher", f"{words} lower", percent(before))
+    return f"{words} higher", f"{words} lower", percent(before.value)
 
 
-def _duration_movement(now: Distribution, before: Distribution, change: Change) -> Movement:
-    if change.delta is None:
-        return _NOTHING_TO_COMPARE
-    if min(now.n, before.n) < FEWEST_DURATIONS:
-        return Movement("too few to compare", "level", "", f"{duration(before.p50)} before")
-    words = duration(abs(change.delta))
-    return _moved(change, f"{words} longer", f"{words} shorter", duration(before.p50))
+def _duration_moved(before: Distribution, delta: float) -> tuple[str, str, str]:
+    words = duration(abs(delta))
+    return f"{words} longer", f"{words} shorter", duration(before.p50)
 
 
 _PER = {"a day": 1.0, "a week": 7.0, "a month": 365.2425 / 12}
 
 
-def _frequency_movement(
-    now: DeploymentFrequency, before: DeploymentFrequency, change: Change
-) -> Movement:
-    if change.delta is None:
-        return _NOTHING_TO_COMPARE
+def _frequency_moved(now: Frequency, before: Frequency, delta: float) -> tuple[str, str, str]:
     part = frequency_parts(now) or frequency_parts(before)
     unit = part.unit if part else "a week"
-    words = decimal(abs(change.delta) * _PER[unit])
+    words = decimal(abs(delta) * _PER[unit])
     was = None if before.per_day is None else before.per_day * _PER[unit]
-    better, worse = f"{words} more {unit}", f"{words} fewer {unit}"
-    return _moved(change, better, worse, decimal(was), more_is_better=True)
+    return f"{words} more {unit}", f"{words} fewer {unit}", decimal(was)
 
 
-def _moved(
-    change: Change, more: str, less: str, before: str, *, more_is_better: bool = False
-) -> Movement:
+def _movement(metric: Metric[Any], change: Change, more: str, less: str, before: str) -> Movement:
     was = f"{before} before"
     if not change.delta:
         return Movement("unchanged", "level", "", was)
-    rose = change.delta > 0
-    words = more if rose else less
-    direction: Direction = "up" if rose else "down"
+    direction: Direction = "up" if change.delta > 0 else "down"
+    words = more if direction == "up" else less
     if change.within_noise:
         return Movement(f"{words}, within noise", direction, "", was)
-    return Movement(words, direction, "better" if rose is more_is_better else "worse", was)
+    return Movement(words, direction, "better" if direction == metric.better else "worse", was)
 
 
 def _pictured(found: re.Match[str]) -> str:

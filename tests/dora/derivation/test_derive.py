@@ -209,7 +209,7 @@ def test_rates_stay_between_0_and_1_and_recoveries_are_not_negative(sequence):
     assert 0 <= (found.deployment_rework_rate.value or 0) <= 1
     assert all(row.recovery_time_ns is None or row.recovery_time_ns >= 0 for row in rows)
     recovery = found.failed_deployment_recovery_time
-    assert recovery.n + recovery.unresolved == found.change_failure_rate.failed
+    assert recovery.n + recovery.open == found.change_failure_rate.hits
 
 
 @given(worlds.sequences())

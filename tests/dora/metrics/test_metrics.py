@@ -74,7 +74,7 @@ def test_lead_time_by_deployment_takes_the_mean_of_each():
 def test_pending_deployments_are_in_neither_part_of_a_rate():
     found = measured(row(change_failure=True), row(), row(change_failure=None))
     rate = found.change_failure_rate
-    assert (rate.failed, rate.evaluated, rate.pending, rate.value) == (1, 2, 1, 0.5)
+    assert (rate.hits, rate.n, rate.pending, rate.value) == (1, 2, 1, 0.5)
     assert 0 < rate.low < 0.5 < rate.high < 1
 
 
@@ -90,13 +90,13 @@ def test_rework_counts_remediations_and_tags_once():
         row(custom_tags=("rework:true",)),
         row(custom_tags=("rework:false",)),
     ).deployment_rework_rate
-    assert (found.rework, found.evaluated, found.value) == (3, 4, 0.75)
+    assert (found.hits, found.n, found.value) == (3, 4, 0.75)
 
 
 def test_rework_that_is_pending_is_not_counted_so_that_the_rate_stays_a_rate():
     found = measured(row(deployment_type="rollback", change_failure=None))
     assert found.deployment_rework_rate.value is None
-    assert found.deployment_rework_rate.rework == 0
+    assert found.deployment_rework_rate.hits == 0
 
 
 FAILURES = [
@@ -108,7 +108,7 @@ FAILURES = [
 
 def test_recovery_is_of_the_remedied_and_counts_the_others():
     found = measured(*FAILURES).failed_deployment_recovery_time
-    assert (found.n, found.p50, found.unresolved) == (2, HOUR / 2, 1)
+    assert (found.n, found.p50, found.open) == (2, HOUR / 2, 1)
 
 
 def test_restoring_is_of_the_ended_and_counts_the_open():
@@ -208,14 +208,17 @@ def test_a_change_from_nothing_has_no_share():
 
 def test_changes_tell_what_is_more_than_chance():
     within_noise = {name: each.within_noise for name, each in change(NOW, BEFORE).items()}
-    assert within_noise == {
-        "deployment_frequency": True,
-        "change_lead_time": False,
-        "change_failure_rate": True,
-        "failed_deployment_recovery_time": True,
-        "deployment_rework_rate": False,
-        "incident_time_to_restore": True,
-    }
+    assert (
+        within_noise.items()
+        >= {
+            "deployment_frequency": True,
+            "change_lead_time": False,
+            "change_failure_rate": True,
+            "failed_deployment_recovery_time": True,
+            "deployment_rework_rate": False,
+            "incident_time_to_restore": True,
+        }.items()
+    )
 
 
 def test_without_a_figure_before_there_is_no_change():
@@ -245,9 +248,7 @@ rows = st.builds(
 def test_totals_pool_the_events_of_their_parts(some, others):
     parts = [pooled(each) for each in (some, others)]
     whole = pooled(some + others)
-    assert whole.change_failure_rate.failed == sum(
-        part.change_failure_rate.failed for part in parts
-    )
+    assert whole.change_failure_rate.hits == sum(part.change_failure_rate.hits for part in parts)
     assert whole.change_lead_time.n == sum(part.change_lead_time.n for part in parts)
     total_sec = sum((part.change_lead_time.mean or 0) * part.change_lead_time.n for part in parts)
     assert (whole.change_lead_time.mean or 0) * whole.change_lead_time.n == pytest.approx(total_sec)

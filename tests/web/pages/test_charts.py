@@ -13,7 +13,9 @@ from theodora.dora.metrics.calendar import Bucket, Calendar, Period, buckets_of
 from theodora.dora.metrics.metrics import Metrics
 from theodora.dora.metrics.report import BucketMetrics
 from theodora.dora.metrics.rows import DeploymentRow
+from theodora.dora.metrics.shapes import Rate
 from theodora.dora.metrics.statistics import wilson_interval
+from theodora.dora.metrics.table import CHANGE_LEAD_TIME
 from theodora.report import charts
 from theodora.report.charts.histogram import place_of
 from theodora.report.charts.plot import BASE, ROOF, Plot
@@ -162,7 +164,7 @@ def test_a_partial_interval_is_hatched_and_its_line_dashed() -> None:
     """It is not extrapolated."""
     slots = [slot("2 Nov"), slot("9 Nov"), slot("now", is_partial=True)]
     leads = [metrics(1, lead_times=[3_600.0 * each]) for each in (1, 2, 3)]
-    drawing = read(charts.lead_time_chart(series(*leads), slots))
+    drawing = read(charts.duration_chart(CHANGE_LEAD_TIME, series(*leads), slots))
     assert [each.get("class") for each in drawing.iter("rect")].count("part") == 1
     lines = [each.get("class") for each in drawing.iter("polyline")]
     assert lines == ["l-2", "l-2 l-p", "l-1", "l-1 l-p"]
@@ -172,7 +174,7 @@ def test_a_partial_interval_is_hatched_and_its_line_dashed() -> None:
 def test_a_line_breaks_where_an_interval_has_no_value() -> None:
     """Two runs of two, and no dot between them."""
     leads = [metrics(1, lead_times=[60.0] if each else []) for each in (1, 1, 0, 1, 1)]
-    drawing = read(charts.lead_time_chart(series(*leads), [slot()] * 5))
+    drawing = read(charts.duration_chart(CHANGE_LEAD_TIME, series(*leads), [slot()] * 5))
     assert len([each for each in drawing.iter("polyline") if each.get("class") == "l-1"]) == 2
     (dots,) = [each.get("d") or "" for each in drawing.iter("path") if each.get("class") == "dot"]
     assert dots.count("M") == 4
@@ -182,9 +184,12 @@ def test_a_line_breaks_where_an_interval_has_no_value() -> None:
 def test_a_chart_without_anything_says_so() -> None:
     """The frame with a sentence, not a blank."""
     nothing = series(metrics(0))
-    none = charts.Rate(0, 0, None, None)
+    none = Rate(None, None, None, 0, 0)
     for drawn, words in (
-        (charts.lead_time_chart(nothing, [slot()]), "no lead times in this period"),
+        (
+            charts.duration_chart(CHANGE_LEAD_TIME, nothing, [slot()]),
+            "no lead times in this period",
+        ),
         (charts.rate_chart([none], [slot()], none), "none evaluated in this period"),
         (charts.deployments_chart([], []), "no intervals in this period"),
         (charts.recovery_chart([], Period(0, 1), None, []), "no failures"),
@@ -193,9 +198,9 @@ def test_a_chart_without_anything_says_so() -> None:
         assert texts(read(drawn)) == [words]
 
 
-def rate(hits: int, n: int) -> charts.Rate:
+def rate(hits: int, n: int) -> Rate:
     low, high = wilson_interval(hits, n) or (None, None)
-    return charts.Rate(hits, n, low, high)
+    return Rate(hits / n if n else None, low, high, hits, n)
 
 
 def test_a_rate_is_a_mark_on_its_interval() -> None:

@@ -169,7 +169,7 @@ def test_incidents_stand_beside_the_five(tenant: Tenant) -> None:
     tenant.create({**failed, "started_at": now - 7200, "finished_at": now - 3600}, FAILURE)
     tenant.create({**failed, "started_at": now - 60}, FAILURE)
     foot = sign_in(tenant).page("/").one("div", class_="five-foot").text
-    assert "median of 1 incident, 1 open" in foot
+    assert "median of 1 incident, 1 still open" in foot
 
 
 def test_the_table_of_intervals_holds_every_interval(tenant: Tenant) -> None:

@@ -11,14 +11,13 @@ from typing import Literal
 import msgspec
 
 from theodora.dora.metrics.metrics import Metrics
-
-MetricName = Literal[
-    "change_lead_time",
-    "deployment_frequency",
-    "failed_deployment_recovery_time",
-    "change_failure_rate",
-    "deployment_rework_rate",
-]
+from theodora.dora.metrics.table import (
+    CHANGE_FAILURE_RATE,
+    CHANGE_LEAD_TIME,
+    DEPLOYMENT_FREQUENCY,
+    DORA_METRICS,
+    FAILED_DEPLOYMENT_RECOVERY_TIME,
+)
 
 HOUR = 3_600
 DAY = 86_400
@@ -29,29 +28,13 @@ ON_DEMAND_PER_DAY = 2
 """Our reading of "on demand, multiple deployments a day"."""
 
 
-class Measured(msgspec.Struct, frozen=True, kw_only=True):
-    """The figures that are compared with tables. None where there is no value."""
-
-    change_lead_time: float | None = None
-    """Median, seconds."""
-    deployment_frequency: float | None = None
-    """Deployments a day."""
-    failed_deployment_recovery_time: float | None = None
-    """Median, seconds."""
-    change_failure_rate: float | None = None
-    deployment_rework_rate: float | None = None
+Measured = Mapping[str, float | None]
+"""The headlines that are compared with tables, by metric. None where there is no value."""
 
 
 def measured(metrics: Metrics) -> Measured:
-    """The figures of `metrics` that are compared; without a deployment there is no frequency."""
-    frequency = metrics.deployment_frequency
-    return Measured(
-        change_lead_time=metrics.change_lead_time.p50,
-        deployment_frequency=frequency.per_day if frequency.count else None,
-        failed_deployment_recovery_time=metrics.failed_deployment_recovery_time.p50,
-        change_failure_rate=metrics.change_failure_rate.value,
-        deployment_rework_rate=metrics.deployment_rework_rate.value,
-    )
+    """The headlines of DORA's metrics."""
+    return {each.name: metrics[each].headline for each in DORA_METRICS}
 
 
 class Edge(msgspec.Struct, frozen=True):
@@ -80,10 +63,11 @@ class LevelTable(msgspec.Struct, frozen=True, kw_only=True):
     is_primary_source: bool
     shares: Mapping[str, float] = {}
     """Of the teams surveyed, by level."""
-    edges: Mapping[MetricName, tuple[Edge, ...]]
+    edges: Mapping[str, tuple[Edge, ...]]
+    """By metric."""
     worst: str = "low"
 
-    def level(self, metric: MetricName, value: float | None) -> str | None:
+    def level(self, metric: str, value: float | None) -> str | None:
         """The level of `value`; None without a value, or if the table lacks the metric."""
         if value is None or metric not in self.edges:
             return None
@@ -91,9 +75,9 @@ class LevelTable(msgspec.Struct, frozen=True, kw_only=True):
         return next(met, self.worst)
 
 
-def levels_of(table: LevelTable, measured: Measured) -> Mapping[MetricName, str | None]:
+def levels_of(table: LevelTable, measured: Measured) -> Mapping[str, str | None]:
     """The level of each metric that `table` has."""
-    return {metric: table.level(metric, getattr(measured, metric)) for metric in table.edges}
+    return {metric: table.level(metric, measured.get(metric)) for metric in table.edges}
 
 
 DORA_2021 = LevelTable(
@@ -103,22 +87,22 @@ DORA_2021 = LevelTable(
     is_primary_source=True,
     shares={"elite": 0.26, "high": 0.40, "medium": 0.28, "low": 0.07},
     edges={
-        "deployment_frequency": (
+        DEPLOYMENT_FREQUENCY.name: (
             Edge("elite", ON_DEMAND_PER_DAY, "at least"),
             Edge("high", DAY / MONTH, "at least"),
             Edge("medium", DAY / (6 * MONTH), "at least"),
         ),
-        "change_lead_time": (
+        CHANGE_LEAD_TIME.name: (
             Edge("elite", HOUR, "below"),
             Edge("high", WEEK, "at most"),
             Edge("medium", 6 * MONTH, "at most"),
         ),
         # The report gives high, medium and low one and the same range.
-        "change_failure_rate": (
+        CHANGE_FAILURE_RATE.name: (
             Edge("elite", 0.15, "at most"),
             Edge("high-to-low", 0.30, "at most"),
         ),
-        "failed_deployment_recovery_time": (
+        FAILED_DEPLOYMENT_RECOVERY_TIME.name: (
             Edge("elite", HOUR, "below"),
             Edge("high", DAY, "below"),
             Edge("medium", WEEK, "at most"),
@@ -132,19 +116,19 @@ DORA_2022 = LevelTable(
     source="Accelerate State of DevOps Report 2022, as reprinted by the W. W. Norton blog",
     is_primary_source=False,
     edges={
-        "deployment_frequency": (
+        DEPLOYMENT_FREQUENCY.name: (
             Edge("high", ON_DEMAND_PER_DAY, "at least"),
             Edge("medium", DAY / MONTH, "at least"),
         ),
-        "change_lead_time": (
+        CHANGE_LEAD_TIME.name: (
             Edge("high", WEEK, "at most"),
             Edge("medium", MONTH, "at most"),
         ),
-        "change_failure_rate": (
+        CHANGE_FAILURE_RATE.name: (
             Edge("high", 0.15, "at most"),
             Edge("medium", 0.30, "at most"),
         ),
-        "failed_deployment_recovery_time": (
+        FAILED_DEPLOYMENT_RECOVERY_TIME.name: (
             Edge("high", DAY, "below"),
             Edge("medium", WEEK, "at most"),
         ),

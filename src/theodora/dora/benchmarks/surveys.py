@@ -9,6 +9,14 @@ from collections.abc import Mapping
 import msgspec
 
 from theodora.dora.benchmarks.quick_check import mean_of_all
+from theodora.dora.metrics.table import (
+    CHANGE_FAILURE_RATE,
+    CHANGE_LEAD_TIME,
+    DEPLOYMENT_FREQUENCY,
+    DEPLOYMENT_REWORK_RATE,
+    DORA_METRICS,
+    FAILED_DEPLOYMENT_RECOVERY_TIME,
+)
 
 
 class Mean(msgspec.Struct, frozen=True):
@@ -22,26 +30,16 @@ class Segment(msgspec.Struct, frozen=True):
     """The teams of one industry, or of organisations of one size."""
 
     name: str
-    change_lead_time: Mean
-    deployment_frequency: Mean
-    failed_deployment_recovery_time: Mean
-    change_failure_rate: Mean
-    deployment_rework_rate: Mean | None = None
-    """Not asked before 2025; nor were the two below given."""
-    throughput: Mean | None = None
-    stability: Mean | None = None
+    means: Mapping[str, Mean]
+    """By metric, and of `throughput` and `stability`; without those that were not asked."""
 
     @property
     def overall(self) -> float | None:
-        """The mean of the five means. The published averages mix directions and are not used."""
-        rework = self.deployment_rework_rate
-        return mean_of_all(
-            self.change_lead_time.mean,
-            self.deployment_frequency.mean,
-            self.failed_deployment_recovery_time.mean,
-            self.change_failure_rate.mean,
-            rework.mean if rework else None,
-        )
+        """The mean of all metrics. The published averages mix directions and are not used."""
+        return mean_of_all(*(self.mean(each.name) for each in DORA_METRICS))
+
+    def mean(self, name: str) -> float | None:
+        return self.means[name].mean if name in self.means else None
 
 
 class Survey(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,9 +79,12 @@ _NAMES = {
 
 
 def _segments(table: str) -> Mapping[str, Segment]:
-    """A table of rows: a key, and figures as mean±deviation in the order of the fields."""
+    """A table of rows: a key, and figures as mean±deviation in the order of the columns."""
     rows = (row.split() for row in table.strip().splitlines())
-    return {key: Segment(_NAMES[key], *map(_mean, figures)) for key, *figures in rows}
+    return {
+        key: Segment(_NAMES[key], dict(zip(_COLUMNS, map(_mean, figures), strict=False)))
+        for key, *figures in rows
+    }
 
 
 def _mean(figure: str) -> Mean:
@@ -91,8 +92,17 @@ def _mean(figure: str) -> Mean:
     return Mean(float(mean), float(std))
 
 
-# Columns, after the key: change lead time, deployment frequency, failed deployment recovery
-# time, change failure rate and, from 2025, rework rate, throughput, stability.
+_COLUMNS = (
+    CHANGE_LEAD_TIME.name,
+    DEPLOYMENT_FREQUENCY.name,
+    FAILED_DEPLOYMENT_RECOVERY_TIME.name,
+    CHANGE_FAILURE_RATE.name,
+    DEPLOYMENT_REWORK_RATE.name,
+    "throughput",
+    "stability",
+)
+"""Of the tables below, after the key; the last three are from 2025 on."""
+
 _BY_INDUSTRY_2025 = """
 all                        5.5±2.4 4.8±2.8 7.4±2.1 8.1±2.1 7.8±2.2 6.0±2.1 7.9±2.0
 consumer                   5.9±2.3 5.3±2.7 7.8±1.8 8.3±2.0 8.0±1.9 6.3±2.0 8.2±1.7

@@ -1,175 +1,94 @@
-"""The five DORA metrics and time to restore, over the events of a period.
+"""All metrics of a set of events, as the table of metrics has them.
 
 Every figure pools its events: a group's median is a median of its commits, a total's rate
 counts every deployment once. A value without events is None, never 0.
 """
 
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Annotated, Any, TypeVar, cast
 
 import msgspec
-from msgspec import UNSET, UnsetType
 
-from theodora.dora.derivation.stages import Stage
-from theodora.dora.metrics.significance import (
-    count_within_noise,
-    durations_within_noise,
-    rate_within_noise,
-)
-from theodora.dora.metrics.statistics import Distribution, Durations
+from theodora.dora.metrics.shapes import Change, F, Sample
+from theodora.dora.metrics.table import METRICS, Counted, Metric
+from theodora.dora.metrics.tally import Tally
 
-Granularity = Literal["commit", "deployment"]
-
-DAYS_PER_WEEK = 7
-DAYS_PER_MONTH = 365.2425 / 12
+S = TypeVar("S", bound=msgspec.Struct)
 
 
-class DeploymentFrequency(msgspec.Struct, frozen=True, gc=False):
-    """Deployments, and their rate over the exact length of the period."""
+def with_fields(fields: Mapping[str, Any]) -> Callable[[type[S]], type[S]]:
+    """Decorator: a struct with these fields behind its own, or before those that are keywords."""
 
-    count: int
-    per_day: float | None
-    """None for a period that is yet to come."""
-    per_week: float | None
-    per_month: float | None
-    active_days: int
-    """Local dates with at least one deployment; shown beside the rate, never as the rate."""
+    def extend(struct: type[S]) -> type[S]:
+        extended = msgspec.defstruct(
+            struct.__name__,
+            list(fields.items()),
+            bases=(struct,),
+            frozen=True,
+            gc=struct.__struct_config__.gc,
+            module=struct.__module__,
+            namespace={"__doc__": struct.__doc__},
+        )
+        return cast("type[S]", extended)
 
-
-class LeadTime(Distribution, frozen=True, gc=False):
-    """Seconds from a commit to the end of the deployment that first shipped it."""
-
-    stages: Mapping[Stage, Distribution] | UnsetType = UNSET
-    """Where it went: each stage over the commits that went through it, whatever the granularity.
-
-    Only if it was asked for, and never of an interval.
-    """
+    return extend
 
 
-class ChangeFailureRate(msgspec.Struct, frozen=True, gc=False):
-    """Failed deployments of those with a verdict (DORA 2024: change fail rate)."""
-
-    value: float | None
-    low: float | None
-    high: float | None
-    failed: int
-    evaluated: int
-    pending: int
+OF_EACH_METRIC: Mapping[str, Any] = {
+    each.name: Annotated[each.struct, msgspec.Meta(description=each.about)] for each in METRICS
+}
+"""A member for each metric."""
 
 
-class DeploymentReworkRate(msgspec.Struct, frozen=True, gc=False):
-    """Rework deployments (unplanned fixes), of those with a verdict (DORA 2024: rework rate)."""
-
-    value: float | None
-    low: float | None
-    high: float | None
-    rework: int
-    evaluated: int
-
-
-class RecoveryTime(Distribution, frozen=True, gc=False):
-    """Seconds from a failed deployment to the one that remedied it, over those remedied."""
-
-    unresolved: int = 0
-
-
-class TimeToRestore(Distribution, frozen=True, gc=False):
-    """Seconds from the start of an incident to its end, over those that have ended."""
-
-    open: int = 0
-
-
+@with_fields(OF_EACH_METRIC)
 class Metrics(msgspec.Struct, frozen=True, gc=False):
     """The metrics of one set of events, under the names they have everywhere."""
 
-    deployment_frequency: DeploymentFrequency
-    change_lead_time: LeadTime
-    change_failure_rate: ChangeFailureRate
-    failed_deployment_recovery_time: RecoveryTime
-    deployment_rework_rate: DeploymentReworkRate
-    incident_time_to_restore: TimeToRestore
+    def __getitem__(self, metric: Metric[F]) -> F:
+        figures: F = getattr(self, metric.name)
+        return figures
 
 
-class Sample(msgspec.Struct, frozen=True, kw_only=True):
-    """The metrics of one set of events, and what tells whether they differ from others."""
+class CellMetrics:
+    """The metrics of every cell; counted when they are read first."""
 
-    metrics: Metrics
-    days: float
-    """The part of the period that has passed."""
-    lead_times: Durations
-    recovery_times: Durations
-    times_to_restore: Durations
+    def __init__(self, tally: Tally) -> None:
+        self._tally = tally
+
+    def of_group(self, group: int) -> list[Metrics]:
+        """Those of a group, period by period."""
+        width = len(self._tally.periods)
+        return self._of(slice(group * width, (group + 1) * width))
+
+    @cached_property
+    def totals(self) -> list[Metrics]:
+        """Of each group those of the only period."""
+        return self._of(slice(None))
+
+    def sample(self, group: int, metric: Metric[F]) -> Sample[F]:
+        """A group's only period, to be compared with another."""
+        (days,) = self._tally.periods.days
+        durations = self._counted[metric].durations
+        return Sample(
+            self.totals[group][metric], days, None if durations is None else durations[group]
+        )
+
+    @cached_property
+    def _counted(self) -> Mapping[Metric[Any], Counted]:
+        return {metric: metric.count(self._tally) for metric in METRICS}
+
+    def _of(self, part: slice) -> list[Metrics]:
+        figures = [
+            map(metric.struct, *(column[part] for column in counted.columns))
+            for metric, counted in self._counted.items()
+        ]
+        return list(map(Metrics, *figures))
 
 
-class Change(msgspec.Struct, frozen=True):
-    """A figure against the same of the previous period."""
-
-    delta: float | None
-    """In the figure's unit; of a rate in percentage points."""
-    relative: float | None
-    """The difference as a share of the previous figure; None if there was none, or it was 0."""
-    within_noise: bool
-
-
-def changes(now: Sample, before: Sample) -> Mapping[str, Change]:
-    """How each metric differs from the previous period, by the name of the metric."""
-    ours, theirs = now.metrics, before.metrics
+def changes(now: CellMetrics, before: CellMetrics, group: int) -> Mapping[str, Change]:
+    """How each metric of a group differs from the previous period, by the metric's name."""
     return {
-        "deployment_frequency": _frequency_change(now, before),
-        "change_lead_time": _duration_change(
-            ours.change_lead_time, theirs.change_lead_time, now.lead_times, before.lead_times
-        ),
-        "change_failure_rate": _failure_change(
-            ours.change_failure_rate, theirs.change_failure_rate
-        ),
-        "failed_deployment_recovery_time": _duration_change(
-            ours.failed_deployment_recovery_time,
-            theirs.failed_deployment_recovery_time,
-            now.recovery_times,
-            before.recovery_times,
-        ),
-        "deployment_rework_rate": _rework_change(
-            ours.deployment_rework_rate, theirs.deployment_rework_rate
-        ),
-        "incident_time_to_restore": _duration_change(
-            ours.incident_time_to_restore,
-            theirs.incident_time_to_restore,
-            now.times_to_restore,
-            before.times_to_restore,
-        ),
+        each.name: each.shape.compare(now.sample(group, each), before.sample(group, each))
+        for each in METRICS
     }
-
-
-def _frequency_change(now: Sample, before: Sample) -> Change:
-    ours, theirs = now.metrics.deployment_frequency, before.metrics.deployment_frequency
-    within_noise = count_within_noise(ours.count, now.days, theirs.count, before.days)
-    return _change(ours.per_day, theirs.per_day, within_noise=within_noise)
-
-
-def _duration_change(
-    ours: Distribution, theirs: Distribution, now: Durations, before: Durations
-) -> Change:
-    return _change(ours.p50, theirs.p50, within_noise=durations_within_noise(now, before))
-
-
-def _failure_change(now: ChangeFailureRate, before: ChangeFailureRate) -> Change:
-    within_noise = rate_within_noise(now.failed, now.evaluated, before.failed, before.evaluated)
-    return _rate_change(now.value, before.value, within_noise=within_noise)
-
-
-def _rework_change(now: DeploymentReworkRate, before: DeploymentReworkRate) -> Change:
-    within_noise = rate_within_noise(now.rework, now.evaluated, before.rework, before.evaluated)
-    return _rate_change(now.value, before.value, within_noise=within_noise)
-
-
-def _rate_change(now: float | None, before: float | None, *, within_noise: bool) -> Change:
-    change = _change(now, before, within_noise=within_noise)
-    points = None if change.delta is None else change.delta * 100
-    return msgspec.structs.replace(change, delta=points)
-
-
-def _change(now: float | None, before: float | None, *, within_noise: bool) -> Change:
-    if now is None or before is None:
-        return Change(None, None, within_noise=True)
-    delta = now - before
-    return Change(delta, delta / before if before else None, within_noise)

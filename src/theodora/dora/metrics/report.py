@@ -23,8 +23,9 @@ from theodora.dora.metrics.columns import (
     chosen,
 )
 from theodora.dora.metrics.groups import Group, Memberships, grouped, joined, one_group
-from theodora.dora.metrics.metrics import Change, Granularity, Metrics, changes
-from theodora.dora.metrics.tally import Periods, Tally
+from theodora.dora.metrics.metrics import CellMetrics, Metrics, changes
+from theodora.dora.metrics.shapes import Change
+from theodora.dora.metrics.tally import Granularity, Periods, Tally
 
 C = TypeVar("C", DeploymentColumns, IncidentColumns)
 
@@ -77,12 +78,14 @@ class GroupReport:
 
     @cached_property
     def change(self) -> Mapping[str, Change]:
-        return changes(self._part.now.sample(self._number), self._part.before.sample(self._number))
+        return changes(self._part.now, self._part.before, self._number)
 
     @cached_property
     def series(self) -> Sequence[BucketMetrics]:
         """Every interval that overlaps the period, in order; empty without an interval."""
-        return list(map(BucketMetrics, self._part.buckets, self._part.series.metrics(self._number)))
+        return list(
+            map(BucketMetrics, self._part.buckets, self._part.series.of_group(self._number))
+        )
 
 
 class _Asked:
@@ -131,27 +134,28 @@ class _Part:
         return [GroupReport(self, number) for number in range(len(self.names))]
 
     @cached_property
-    def now(self) -> Tally:
+    def now(self) -> CellMetrics:
         query = self._asked.query
-        return self._tally([query.period], stages=query.stages)
+        return self._counted([query.period], stages=query.stages)
 
     @cached_property
-    def before(self) -> Tally:
-        return self._tally([self._asked.previous_period], stages=self._asked.query.stages)
+    def before(self) -> CellMetrics:
+        return self._counted([self._asked.previous_period], stages=self._asked.query.stages)
 
     @cached_property
-    def series(self) -> Tally:
-        return self._tally([bucket.covered for bucket in self.buckets], stages=False)
+    def series(self) -> CellMetrics:
+        return self._counted([bucket.covered for bucket in self.buckets], stages=False)
 
-    def _tally(self, periods: Sequence[Period], *, stages: bool) -> Tally:
+    def _counted(self, periods: Sequence[Period], *, stages: bool) -> CellMetrics:
         query = self._asked.query
-        return Tally(
+        tally = Tally(
             Periods(periods, query.as_of_ns, query.calendar),
             self._deployments,
             self._incidents,
             query.granularity,
             stages=stages,
         )
+        return CellMetrics(tally)
 
 
 class Report:

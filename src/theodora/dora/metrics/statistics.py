@@ -35,6 +35,10 @@ class Distribution(msgspec.Struct, frozen=True, gc=False):
     p90: float | None = None
     p95: float | None = None
 
+    @property
+    def headline(self) -> float | None:
+        return self.p50
+
 
 class Distributions(NamedTuple):
     """Distributions of many sets, a list a figure, in the order of a `Distribution`."""

@@ -1,24 +1,21 @@
-"""Counts and durations of many sets of events at once: one a group and period.
+"""Events of many sets at once, one set a group and period, ready to be counted.
 
 Such a set is a cell; its number is that of the group times the number of periods, plus that
 of the period. Events are put in order of their cells first.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
-from typing import NamedTuple, TypeVar
+from typing import Generic, Literal, TypeVar
 
 import numpy as np
-from msgspec import UNSET, UnsetType
 from numpy.typing import NDArray
 
-from theodora.dora.derivation.stages import STAGES, Stage
-from theodora.dora.metrics.assemble import Counts, Figures, Spans
 from theodora.dora.metrics.calendar import Calendar, Period
 from theodora.dora.metrics.columns import (
+    EVERY,
     FAILED,
     PENDING,
-    UNKNOWN_NS,
     DeploymentColumns,
     Flags,
     IncidentColumns,
@@ -29,7 +26,9 @@ from theodora.dora.metrics.columns import (
 )
 from theodora.dora.metrics.durations import Cells, Ragged, order_by_cell, put_into_cells
 from theodora.dora.metrics.groups import Memberships, ranges
-from theodora.dora.metrics.metrics import Granularity, Metrics, Sample
+from theodora.dora.metrics.statistics import Durations
+
+Granularity = Literal["commit", "deployment"]
 
 E = TypeVar("E", DeploymentColumns, IncidentColumns)
 
@@ -82,16 +81,38 @@ class Periods:
         return np.bincount(active // width, minlength=len(sizes))
 
 
-class _Placed(NamedTuple):
+class Placed(Generic[E]):
     """Events in order of their cells."""
 
-    cells: Positions
-    positions: Positions
-    """Theirs in the columns."""
+    def __init__(self, columns: E, cells: Positions, positions: Positions, count: int) -> None:
+        """`cells` and `positions` say of each event its cell of `count`, and where it stands."""
+        self.columns = columns
+        self.cells = cells
+        self.positions = positions
+        self._count = count
+
+    @cached_property
+    def total(self) -> Ints:
+        """How many there are, by cell."""
+        return self.number_of(EVERY)
+
+    def number_of(self, which: Flags | slice) -> Ints:
+        """How many of `which`, by cell."""
+        return np.bincount(self.cells[which], minlength=self._count)
+
+    def durations(self, spans_ns: Durations, which: Flags | slice) -> Cells:
+        """Of `which` events, one each; `spans_ns` stands beside the columns."""
+        starts = self.positions[which]
+        each = Ragged(spans_ns, starts, np.ones_like(starts))
+        return put_into_cells(self.cells[which], self._count, each)
+
+    def ragged(self, events: Ragged) -> Cells:
+        """Of all events, any number each."""
+        return put_into_cells(self.cells, self._count, events)
 
 
 class Tally:
-    """Counts and durations of every cell."""
+    """The events of every cell, and what several metrics count of them."""
 
     def __init__(
         self,
@@ -103,134 +124,65 @@ class Tally:
         stages: bool,
     ) -> None:
         """Each group's number is that which the memberships have in common."""
-        self._periods = periods
-        self._width = len(periods)
-        self._count = len(deployments[1].names) * self._width
-        self._tally_deployments(*deployments, granularity, stages=stages)
-        self._tally_incidents(*incidents)
-
-    def metrics(self, group: int) -> list[Metrics]:
-        """Those of a group, period by period."""
-        return self._figures.metrics(slice(group * self._width, (group + 1) * self._width))
-
-    @cached_property
-    def totals(self) -> list[Metrics]:
-        """Of each group those of the only period."""
-        return self._figures.metrics(slice(None))
-
-    def sample(self, group: int) -> Sample:
-        """A group's only period, to be compared with another."""
-        (days,) = self._periods.days
-        return Sample(
-            metrics=self.totals[group],
-            days=days,
-            lead_times=self._lead_times[group],
-            recovery_times=self._recovery_times[group],
-            times_to_restore=self._times_to_restore[group],
-        )
+        self.periods = periods
+        self.granularity: Granularity = granularity
+        self.has_stages = stages
+        self._count = len(deployments[1].names) * len(periods)
+        finished_at_ns = deployments[0].columns.finished_at_ns
+        started_at_ns = incidents[0].columns.started_at_ns
+        self.deployments = self._placed(deployments[0], finished_at_ns, deployments[1])
+        self.incidents = self._placed(incidents[0], started_at_ns, incidents[1])
 
     @cached_property
-    def _figures(self) -> Figures:
-        stages = self._stages
-        spans = Spans(
-            lead_times=self._lead_times.distributions(),
-            recovery_times=self._recovery_times.distributions(),
-            times_to_restore=self._times_to_restore.distributions(),
-            stages=UNSET
-            if stages is UNSET
-            else {stage: cells.distributions() for stage, cells in stages.items()},
-        )
-        return Figures(self._counts, spans, self._periods.days)
+    def days(self) -> NDArray[np.float64]:
+        """The part of the period that has passed, by cell."""
+        return np.resize(np.array(self.periods.days), self._count)
+
+    @cached_property
+    def verdicts(self) -> NDArray[np.int8]:
+        """Of each deployment."""
+        return self.deployments.columns.verdict[self.deployments.positions]
+
+    @cached_property
+    def evaluated(self) -> Ints:
+        """Deployments with a verdict, by cell."""
+        return self.deployments.number_of(chosen(self.verdicts != PENDING))
+
+    @cached_property
+    def failed(self) -> Ints:
+        """Failed deployments, by cell."""
+        return self.deployments.number_of(self.verdicts == FAILED)
 
     @property
-    def _counts(self) -> Counts:
-        return Counts(
-            deployments=self._deployments,
-            active_days=self._active_days,
-            failed=self._failed,
-            rework=self._rework,
-            evaluated=self._evaluated,
-            open_incidents=self._open_incidents,
-        )
+    def commits(self) -> Placed[DeploymentColumns]:
+        """Of each deployment those with a lead time."""
+        columns, positions = self.deployments.columns, self.deployments.positions
+        starts = columns.commit_offsets[positions]
+        counts = columns.commit_offsets[positions + 1] - starts
+        cells = np.repeat(self.deployments.cells, counts)
+        return Placed(columns, cells, ranges(starts, counts), self._count)
 
-    def _tally_deployments(
-        self,
-        selected: Selected[DeploymentColumns],
-        memberships: Memberships,
-        granularity: Granularity,
-        *,
-        stages: bool,
-    ) -> None:
-        columns = selected.columns
-        cells, positions = placed = self._placed(selected, columns.finished_at_ns, memberships)
-        verdict, is_rework = columns.verdict[positions], columns.is_rework[positions]
-        self._deployments = self._counted(cells)
-        self._evaluated = self._counted(cells[chosen(verdict != PENDING)])
-        self._failed = self._counted(cells[verdict == FAILED])
-        self._rework = self._counted(cells[(verdict != PENDING) & is_rework])
-        self._active_days = self._periods.active_days(
-            self._deployments, columns.finished_at_ns[positions]
-        )
-        is_remedied = (verdict == FAILED) & (columns.recovery_ns[positions] != UNKNOWN_NS)
-        self._recovery_times = self._one_each(columns.recovery_ns, placed, is_remedied)
-        self._lead_times = put_into_cells(
-            cells, self._count, _lead_times(columns, positions, granularity)
-        )
-        self._stages = self._stage_times(columns, placed) if stages else UNSET
-
-    def _tally_incidents(
-        self, selected: Selected[IncidentColumns], memberships: Memberships
-    ) -> None:
-        columns = selected.columns
-        cells, positions = placed = self._placed(selected, columns.started_at_ns, memberships)
-        self._open_incidents = self._counted(cells[columns.is_open[positions]])
-        is_restored = columns.restore_ns[positions] != UNKNOWN_NS
-        self._times_to_restore = self._one_each(columns.restore_ns, placed, is_restored)
+    def lead_times(self) -> Cells:
+        """Of every commit, or the mean of each deployment that has any."""
+        columns, positions = self.deployments.columns, self.deployments.positions
+        starts = columns.commit_offsets[positions]
+        counts = columns.commit_offsets[positions + 1] - starts
+        if self.granularity == "commit":
+            return self.deployments.ragged(Ragged(columns.lead_times_ns, starts, counts))
+        means = _means(columns.lead_times_ns, starts, counts)
+        lengths = (counts > 0).astype(np.int64)
+        return self.deployments.ragged(Ragged(means, np.arange(len(positions)), lengths))
 
     def _placed(
         self, selected: Selected[E], instants_ns: Ints, memberships: Memberships
-    ) -> _Placed:
+    ) -> Placed[E]:
         """Events without those in no cell."""
-        period = self._periods.numbers(instants_ns[selected.positions])[memberships.events]
+        period = self.periods.numbers(instants_ns[selected.positions])[memberships.events]
         in_one = chosen(period >= 0)
-        cells = memberships.groups[in_one] * self._width + period[in_one]
+        cells = memberships.groups[in_one] * len(self.periods) + period[in_one]
         positions = selected.positions[memberships.events][in_one]
         order = order_by_cell(cells, self._count)
-        return _Placed(cells[order], positions[order])
-
-    def _counted(self, cells: Positions) -> Ints:
-        return np.bincount(cells, minlength=self._count)
-
-    def _one_each(self, durations: Ints, placed: _Placed, counts: Flags) -> Cells:
-        """The durations of events, without those that do not count."""
-        starts = placed.positions[counts]
-        return put_into_cells(
-            placed.cells[counts], self._count, Ragged(durations, starts, np.ones_like(starts))
-        )
-
-    def _stage_times(
-        self, columns: DeploymentColumns, placed: _Placed
-    ) -> Mapping[Stage, Cells] | UnsetType:
-        assert columns.stages_ns is not None, "stages are loaded where they are asked for"
-        starts = columns.commit_offsets[placed.positions]
-        counts = columns.commit_offsets[placed.positions + 1] - starts
-        commits = _Placed(np.repeat(placed.cells, counts), ranges(starts, counts))
-        return {
-            stage: self._one_each(spans, commits, spans[commits.positions] != UNKNOWN_NS)
-            for stage, spans in zip(STAGES, columns.stages_ns.T, strict=True)
-        }
-
-
-def _lead_times(
-    columns: DeploymentColumns, positions: Positions, granularity: Granularity
-) -> Ragged:
-    """Of every commit, or the mean of each deployment that has any."""
-    starts = columns.commit_offsets[positions]
-    counts = columns.commit_offsets[positions + 1] - starts
-    if granularity == "commit":
-        return Ragged(columns.lead_times_ns, starts, counts)
-    means = _means(columns.lead_times_ns, starts, counts)
-    return Ragged(means, np.arange(len(positions)), (counts > 0).astype(np.int64))
+        return Placed(selected.columns, cells[order], positions[order], self._count)
 
 
 def _means(spans_ns: Ints, starts: Ints, counts: Ints) -> NDArray[np.float64]:

@@ -5,13 +5,10 @@ from theodora.report.charts.plot import Slot, slots_of
 from theodora.report.charts.recovery import Recovery, recovery_chart
 from theodora.report.charts.series import (
     Count,
-    Rate,
     deployments_chart,
+    duration_chart,
     empty_chart,
-    failure_rate_of,
-    lead_time_chart,
     rate_chart,
-    rework_rate_of,
 )
 from theodora.report.charts.sparks import score_tiles, sparkline
 from theodora.report.charts.stages import (
@@ -29,20 +26,17 @@ __all__ = [
     "Count",
     "Incident",
     "Mark",
-    "Rate",
     "Recovery",
     "Slot",
     "Span",
     "Tile",
     "day_histogram",
     "deployments_chart",
+    "duration_chart",
     "empty_chart",
-    "failure_rate_of",
-    "lead_time_chart",
     "lead_time_histogram",
     "rate_chart",
     "recovery_chart",
-    "rework_rate_of",
     "score_tiles",
     "slots_of",
     "spans_of",

@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby, pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
 from theodora.dora.metrics.metrics import Metrics
 from theodora.dora.metrics.report import BucketMetrics
+from theodora.dora.metrics.shapes import Rate
+from theodora.dora.metrics.statistics import Distribution
+from theodora.dora.metrics.table import CHANGE_FAILURE_RATE, DEPLOYMENT_FREQUENCY, Metric
 from theodora.report import wording
 from theodora.report.charts.plot import Plot, Slot, leading
 from theodora.report.charts.scales import count_axis, duration_axis, rate_axis
@@ -24,6 +27,7 @@ from theodora.report.charts.svg import (
     path,
     short,
 )
+from theodora.report.metric_words import nothing_of
 
 _INSET = 0.16
 """The gap on either side of a bar, as a share of its slot."""
@@ -45,42 +49,21 @@ class Count(NamedTuple):
         return f"{wording.counted(self.total, 'deployment')}{failed}{pending}"
 
 
-class Rate(NamedTuple):
-    """`hits` of `n`, and the ends of its 95 % interval; None without an n."""
-
-    hits: int
-    n: int
-    low: float | None
-    high: float | None
-
-    @property
-    def value(self) -> float | None:
-        return self.hits / self.n if self.n else None
-
-    @property
-    def words(self) -> str:
-        if not self.n:
-            return "none evaluated, no value"
-        share = f"{self.hits} of {self.n} = {wording.percent(self.value)}"
-        return f"{share}, 95{wording.NARROW}% interval {wording.interval(self.low, self.high)}"
+def rate_words(rate: Rate) -> str:
+    if not rate.n:
+        return "none evaluated, no value"
+    share = f"{rate.hits} of {rate.n} = {wording.percent(rate.value)}"
+    return f"{share}, 95{wording.NARROW}% interval {wording.interval(rate.low, rate.high)}"
 
 
 def count_of(metrics: Metrics) -> Count:
-    rate = metrics.change_failure_rate
-    return Count(metrics.deployment_frequency.count, rate.failed, rate.pending)
+    rate = metrics[CHANGE_FAILURE_RATE]
+    return Count(metrics[DEPLOYMENT_FREQUENCY].count, rate.hits, rate.pending)
 
 
-def failure_rate_of(metrics: Metrics) -> Rate:
-    rate = metrics.change_failure_rate
-    return Rate(rate.failed, rate.evaluated, rate.low, rate.high)
-
-
-def rework_rate_of(metrics: Metrics) -> Rate:
-    rate = metrics.deployment_rework_rate
-    return Rate(rate.rework, rate.evaluated, rate.low, rate.high)
-
-
-def deployments_chart(series: Sequence[BucketMetrics], slots: Sequence[Slot]) -> Markup:
+def deployments_chart(
+    series: Sequence[BucketMetrics], slots: Sequence[Slot], cells: Sequence[int] = ()
+) -> Markup:
     """A bar an interval: those that did not fail, those that did, those still pending."""
     if not slots:
         return empty_chart("no intervals in this period")
@@ -95,7 +78,7 @@ def deployments_chart(series: Sequence[BucketMetrics], slots: Sequence[Slot]) ->
         [fine],
         group("b-pend", *_boxes(plot, [stack[1] for stack in stacks])),
         group("b-fail", *_boxes(plot, [stack[2] for stack in stacks]), more=STRIPE),
-        cells=(0, 1),
+        cells=cells,
     )
 
 
@@ -124,29 +107,34 @@ def _boxes(plot: Plot, ends: Sequence[_Ends]) -> Iterator[str]:
             yield box("", plot.left(index, _INSET), top, width, bottom - top)
 
 
-def lead_time_chart(series: Sequence[BucketMetrics], slots: Sequence[Slot]) -> Markup:
-    """Median and 90th percentile; lines break where an interval has no commits."""
-    lead_times = [each.metrics.change_lead_time for each in series]
-    known = [each.p90 for each in lead_times if each.p90 is not None]
+def duration_chart(
+    metric: Metric[Any],
+    series: Sequence[BucketMetrics],
+    slots: Sequence[Slot],
+    cells: Sequence[int] = (),
+) -> Markup:
+    """Median and 90th percentile; lines break where an interval has no durations."""
+    spans: list[Distribution] = [each.metrics[metric] for each in series]
+    known = [each.p90 for each in spans if each.p90 is not None]
     if not known:
-        return empty_chart("no lead times in this period")
-    plot = Plot(leading(slots, (each.n for each in lead_times)), duration_axis(max(known)))
+        return empty_chart(nothing_of(metric))
+    plot = Plot(leading(slots, (each.n for each in spans)), duration_axis(max(known)))
     titles = [
         f"median {wording.duration(each.p50)}, p90 {wording.duration(each.p90)}, "
-        f"{wording.counted(each.n, 'commit')}"
+        f"{wording.counted(each.n, metric.noun)}"
         if each.n
-        else "no commits in this period, no value"
-        for each in lead_times
+        else f"no {metric.noun}s in this period, no value"
+        for each in spans
     ]
-    medians = [each.p50 for each in lead_times]
+    medians = [each.p50 for each in spans]
     points = [(index, plot.y(value)) for index, value in enumerate(medians) if value is not None]
     inside = (
-        *_lines("l-2", plot, [each.p90 for each in lead_times]),
+        *_lines("l-2", plot, [each.p90 for each in spans]),
         *_lines("l-1", plot, medians),
         dots("dot", points),
         dots("dot in", points),
     )
-    return plot.drawn(titles, inside, cells=(4, 5, 6))
+    return plot.drawn(titles, inside, cells=cells)
 
 
 def _lines(class_: str, plot: Plot, values: Sequence[float | None]) -> Iterator[str]:
@@ -187,7 +175,7 @@ def rate_chart(
         path("avg", average),
         path("mk", *_marks(plot, rates)),
     )
-    titles = [rate.words for rate in rates]
+    titles = [rate_words(rate) for rate in rates]
     shares = group("t s", *_shares(plot, rates))
     return plot.drawn(titles, inside, shares, below=12, cells=cells)
 

@@ -29,7 +29,7 @@ from theodora.dora.derivation.settings_input import (
     MAX_RULES,
 )
 from theodora.dora.metrics.calendar import Interval, WeekStart
-from theodora.dora.metrics.metrics import Granularity
+from theodora.dora.metrics.tally import Granularity
 from theodora.events import Deployment
 from theodora.events.values import DEPLOYMENT_TEXTS, FAILURE_TEXTS
 from theodora.query.fields import SORT_KEYS, Kind

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from theodora.dora.derivation.incidents import DEPLOYMENT_TAG, incidents_by_deployment
 from theodora.dora.metrics.calendar import DAY_NS
+from theodora.dora.metrics.table import INCIDENT_TIME_TO_RESTORE
 from theodora.events import Deployment, Failure
 from theodora.events.values import FAILURE_TEXTS, SECOND_NS
 from theodora.query import Kind, NumberRange, Query, all_of, any_of, resolve, to_text
@@ -81,7 +82,7 @@ def show_failures(visit: Visit) -> Answer:
     own = own_parameters(listing)
     return View(
         {
-            "restore": report.overall.total.incident_time_to_restore,
+            "restore": report.overall.total[INCIDENT_TIME_TO_RESTORE],
             "clauses": len(clauses_of(tree)),
             "columns": tuple(heads(scope, PATH, listing, COLUMNS)),
             "rows": tuple(_row(each, scope.now_ns) for each in page.events),

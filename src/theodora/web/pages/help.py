@@ -1,17 +1,67 @@
 """Help: how each number is computed, how to search, and the keyboard."""
 
 import re
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 from markupsafe import Markup, escape
 
+from theodora.dora.metrics.table import (
+    CHANGE_FAILURE_RATE,
+    CHANGE_LEAD_TIME,
+    DEPLOYMENT_FREQUENCY,
+    DEPLOYMENT_REWORK_RATE,
+    FAILED_DEPLOYMENT_RECOVERY_TIME,
+    INCIDENT_TIME_TO_RESTORE,
+    METRICS,
+    Metric,
+)
 from theodora.query import FIELDS, Field, Kind
 from theodora.report.benchmark import PARAMETER, choices
 from theodora.web.pages.shell.navigation import ENTRIES
 from theodora.web.pages.shell.page import Answer, View, Visit
 
 _CODE = re.compile(r"`([^`]+)`")
+_BOLD = re.compile(r"\*\*([^*]+)\*\*")
+
+EXPLANATIONS: Mapping[Metric[Any], str] = {
+    DEPLOYMENT_FREQUENCY: (
+        "Deployments that finished in the period, divided by its exact length in days. Every "
+        "deployment counts: first ones, repetitions, rollbacks and fixes. The unit is the most "
+        "readable one: a day, a week or a month."
+    ),
+    CHANGE_LEAD_TIME: (
+        "For each commit, from the moment its author wrote it to the moment it ran. A commit "
+        "counts once per service and environment: in the first deployment that has it. Merge "
+        "commits are left out; if a service has path filters, commits that change none of its "
+        "paths are left out too. The headline is the median over all commits of the period.\n"
+        "The first deployment of a service is its **baseline**: it ships the complete history, so "
+        "it has no lead time. A deployment more than 60 days after the previous one has none "
+        "either; the failure rules of a service can set another limit."
+    ),
+    CHANGE_FAILURE_RATE: (
+        "Deployments that failed, of those that have been evaluated. **Pending** deployments count "
+        "on neither side and are shown separately. A deployment is marked failed when a later one "
+        "goes back to what ran before it (a **rollback**), when a later one reverts or fixes it (a "
+        "**rollforward**), or when a person overrides the verdict. Each deployment's page names "
+        "the rule."
+    ),
+    FAILED_DEPLOYMENT_RECOVERY_TIME: (
+        "From the end of a failed deployment to the end of the one that fixed it; the median over "
+        "those that are fixed. Failures without a fix are counted separately; their recovery time "
+        "is never guessed."
+    ),
+    DEPLOYMENT_REWORK_RATE: (
+        "Unplanned deployments that fix something (rollbacks, rollforwards, and those tagged "
+        "`rework:true`), of those that have been evaluated."
+    ),
+    INCIDENT_TIME_TO_RESTORE: (
+        "From the start of an incident to its end; the median over those that have ended. Not one "
+        "of DORA's five: incidents mark no deployment as failed unless you turn that on for a "
+        "service."
+    ),
+}
+"""In paragraphs, a line each; of a metric without any its definition is shown."""
 
 CONSTRUCTS = (
     ("env:production", "a field has exactly this value"),
@@ -60,6 +110,11 @@ def show_metrics_help(visit: Visit) -> Answer:
     own = {name: text for name, text in zip(_OF_OVERVIEW, kept, strict=True) if text}
     return View(
         {
+            "metrics": METRICS,
+            "explained": {
+                each: [_marked(text) for text in EXPLANATIONS.get(each, each.about).splitlines()]
+                for each in METRICS
+            },
             "benchmarks": tuple(choices()),
             "chosen": visit.query_parameters.get(PARAMETER, ""),
             "kept": {**visit.scope.given, **own},
@@ -92,5 +147,6 @@ def _events(field: Field) -> str:
 
 
 def _marked(text: str) -> Markup:
-    """What stands between backticks as code."""
-    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped first
+    """What stands between backticks as code, and between double asterisks in bold."""
+    marked = _CODE.sub(r"<code>\1</code>", str(escape(text)))
+    return Markup(_BOLD.sub(r"<b>\1</b>", marked))  # noqa: S704 - escaped first

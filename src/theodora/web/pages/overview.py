@@ -1,26 +1,33 @@
 """The overview: the five metrics, every service's, and how they went interval by interval."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
 from theodora.dora.benchmarks.levels import measured
 from theodora.dora.metrics.calendar import Bucket, buckets_of
 from theodora.dora.metrics.groups import name_of, value_named
-from theodora.dora.metrics.metrics import Metrics
 from theodora.dora.metrics.report import GroupReport, Report
+from theodora.dora.metrics.table import (
+    DEPLOYMENT_FREQUENCY,
+    DORA_METRICS,
+    METRICS,
+    Metric,
+)
 from theodora.errors import Invalid, Problem
 from theodora.events import Deployment
 from theodora.query import Exists, Query, complement
 from theodora.query.fields import resolve
 from theodora.query.operands import equals
 from theodora.report.benchmark import PARAMETER, benchmark_of
-from theodora.report.cards import FAILED, REWORK, cards_of
+from theodora.report.cards import cards_of, others_of, plotted
 from theodora.report.charts import sparkline
 from theodora.report.figures import MOST_FAILURES, figures_of, newest_failed
 from theodora.report.intervals import ADVERBS, COLUMNS, interval_rows
-from theodora.report.scope import service_path
+from theodora.report.metric_words import CLAUSES, Described
+from theodora.report.scope import Scope, service_path
 from theodora.storage.metrics.counts import PeriodCounts
 from theodora.web.pages.first_run import has_no_event, show_first_run
 from theodora.web.pages.parts.clauses import known_field
@@ -40,11 +47,10 @@ class GroupRow(NamedTuple):
 
     name: str
     link: str
-    report: GroupReport
+    deployments: int
+    cells: Sequence[tuple[Described, str]]
+    """Each metric, and where it leads."""
     spark: Markup
-    deployments_link: str
-    failed_link: str
-    rework_link: str
     last: Last | None
 
 
@@ -71,7 +77,7 @@ def show_overview(visit: Visit) -> Answer:
     query = scope.metrics_query(group_by=(key,))
     report = visit.store.metrics.report(visit.organisation, query, tree)
     overall = report.overall
-    if not overall.total.deployment_frequency.count and has_no_event(visit):
+    if not overall.total[DEPLOYMENT_FREQUENCY].count and has_no_event(visit):
         return show_first_run(visit)
     order = visit.query_parameters.get("sort", "-deployments")
     levels = visit.query_parameters.get(PARAMETER, "")
@@ -85,7 +91,7 @@ def show_overview(visit: Visit) -> Answer:
         {
             "title": _title(visit),
             "cards": cards_of(overall, overall.series, scope),
-            "total": overall.total,
+            "others": others_of(overall.total),
             "benchmark": benchmark_of(measured(overall.total), levels),
             "freshness": freshness(visit, overall.total, scope),
             "compared_days": report.previous_period.days(),
@@ -120,15 +126,8 @@ def _silent(visit: Visit, report: Report, tree: Query) -> tuple[Silent, ...]:
     return tuple(found)
 
 
-CSV_HEAD = (
-    *("deployments", "per_day", "active_days"),
-    *("lead_time_p50_sec", "lead_time_p90_sec", "commits"),
-    *("failure_rate", "failed", "evaluated", "pending"),
-    *("recovery_p50_sec", "remedied", "unresolved"),
-    *("rework_rate", "rework"),
-    *("time_to_restore_p50_sec", "restored", "open_incidents"),
-)
-"""Of `/services.csv`, behind the name."""
+_CSV = tuple((metric, figure) for metric in METRICS for figure in metric.columns)
+"""The figures of `/services.csv`, behind the name."""
 
 
 def services_csv(visit: Visit) -> Answer:
@@ -136,31 +135,22 @@ def services_csv(visit: Visit) -> Answer:
     key = _group_by(visit)
     query = visit.scope.metrics_query(group_by=(key,), interval="total")
     report = visit.store.metrics.report(visit.organisation, query, visit.scope.tree)
-    rows = ((group.group[0], *_csv_cells(group.total)) for group in report.groups)
-    return csv_download(f"{key}s.csv", (key, *CSV_HEAD), rows)
+    head = (key, *(metric.columns[figure] for metric, figure in _CSV))
+    rows = ((group.group[0], *_csv_cells(group)) for group in report.groups)
+    return csv_download(f"{key}s.csv", head, rows)
 
 
-def _csv_cells(metrics: Metrics) -> tuple[Cell, ...]:
-    frequency, lead = metrics.deployment_frequency, metrics.change_lead_time
-    rate, recovery = metrics.change_failure_rate, metrics.failed_deployment_recovery_time
-    rework, restore = metrics.deployment_rework_rate, metrics.incident_time_to_restore
-    return (
-        *(frequency.count, frequency.per_day, frequency.active_days),
-        *(lead.p50, lead.p90, lead.n),
-        *(rate.value, rate.failed, rate.evaluated, rate.pending),
-        *(recovery.p50, recovery.n, recovery.unresolved),
-        *(rework.value, rework.rework),
-        *(restore.p50, restore.n, restore.open),
-    )
+def _csv_cells(group: GroupReport) -> Iterator[Cell]:
+    return (metric.read(group.total[metric], figure) for metric, figure in _CSV)
+
+
+def _column(metric: Metric[Any]) -> Column[GroupReport]:
+    return Column(metric.key, metric.short, lambda group: plotted(group.total[metric]))
 
 
 SORTS: tuple[Column[GroupReport], ...] = (
     Column("name", "Name", lambda group: group.group[0].casefold(), is_number=False),
-    Column("deployments", "Deployments", lambda group: group.total.deployment_frequency.count),
-    Column("lead_time", "Lead time", lambda group: group.total.change_lead_time.p50),
-    Column("recovery", "Recovery", lambda group: group.total.failed_deployment_recovery_time.p50),
-    Column("failure_rate", "Failure rate", lambda group: group.total.change_failure_rate.value),
-    Column("rework_rate", "Rework rate", lambda group: group.total.deployment_rework_rate.value),
+    *map(_column, DORA_METRICS),
 )
 """What the table may be sorted by, in the order of its columns."""
 
@@ -222,10 +212,19 @@ def _rows(
             scope.link(service_path(value), query=None)
             if key == "service" and value is not None
             else scope.link("/", query=query),
-            group,
+            group.total[DEPLOYMENT_FREQUENCY].count,
+            [
+                (Described(metric, group.total), _link(scope, metric, query))
+                for metric in DORA_METRICS
+            ],
             sparkline(courses.get(name, [0] * len(buckets)), last_is_partial=last_is_partial),
-            scope.link("/deployments", query=query),
-            scope.link("/deployments", query=scope.also(clause, FAILED)),
-            scope.link("/deployments", query=scope.also(clause, REWORK)),
             last_deployment(visit, (tree, clause)),
         )
+
+
+def _link(scope: Scope, metric: Metric[Any], query: str) -> str:
+    """To what a count or a rate is made of."""
+    if metric.shape.unit == "seconds":
+        return ""
+    narrowed = replace(scope, query=query).also(CLAUSES[metric]) if metric in CLAUSES else query
+    return scope.link("/deployments", query=narrowed)

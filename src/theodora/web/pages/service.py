@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from theodora.dora.metrics.groups import name_of, value_named
 from theodora.dora.metrics.report import GroupReport, Report
+from theodora.dora.metrics.table import CHANGE_LEAD_TIME, DEPLOYMENT_FREQUENCY
 from theodora.errors import NotFound
 from theodora.events import Deployment
 from theodora.events.production import is_production
@@ -19,10 +20,11 @@ from theodora.query import (
 )
 from theodora.query.fields import resolve
 from theodora.query.operands import equals
-from theodora.report.cards import FAILED, cards_of
+from theodora.report.cards import cards_of
 from theodora.report.figures import MOST_FAILURES, failed_deployments, figures_of
 from theodora.report.intervals import ADVERBS, COLUMNS, interval_rows
 from theodora.report.links import deployment_path
+from theodora.report.metric_words import FAILED
 from theodora.report.scope import Scope, service_of, service_path
 from theodora.web.pages.parts.freshness import freshness
 from theodora.web.pages.parts.latest_deployment import last_deployment
@@ -86,7 +88,7 @@ def show_service(visit: Visit) -> Answer:
             "freshness": freshness(visit, group.total, scope, service),
             "compared_days": report.previous_period.days(),
             "weeks": weeks_of(visit, scope),
-            "lead_times": lead_times_of(visit, scope, group.total.change_lead_time),
+            "lead_times": lead_times_of(visit, scope, group.total[CHANGE_LEAD_TIME]),
             "figures": tuple(figures_of(group, scope, failed)),
             "failed": tuple(_failed(visit, scope, failed[:MOST_ROWS])),
             "failed_link": scope.link("/deployments", query=scope.also(FAILED)),
@@ -112,14 +114,14 @@ def _environment(
         report.groups,
         key=lambda group: (
             is_production(value_named(group.group[0]), production_envs),
-            group.total.deployment_frequency.count,
+            group.total[DEPLOYMENT_FREQUENCY].count,
         ),
     )
     return by_count[-1].group[0] if by_count else name_of(last.env)
 
 
 def _environments(scope: Scope, path: str, report: Report, env: str) -> Iterator[Environment]:
-    counts = {group.group[0]: group.total.deployment_frequency.count for group in report.groups}
+    counts = {group.group[0]: group.total[DEPLOYMENT_FREQUENCY].count for group in report.groups}
     for name, count in {**counts, env: counts.get(env, 0)}.items():
         yield Environment(name, count, scope.link(path, env=name), name == env)
 

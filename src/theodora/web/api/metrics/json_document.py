@@ -4,22 +4,15 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from theodora.dora.benchmarks.levels import LEVEL_TABLES, MetricName, levels_of, measured
+from theodora.dora.benchmarks.levels import LEVEL_TABLES, levels_of, measured
 from theodora.dora.benchmarks.quick_check import Scores, scores_of
 from theodora.dora.benchmarks.surveys import SURVEYS
 from theodora.dora.metrics.calendar import Interval, WeekStart
-from theodora.dora.metrics.metrics import (
-    Change,
-    ChangeFailureRate,
-    DeploymentFrequency,
-    DeploymentReworkRate,
-    Granularity,
-    LeadTime,
-    Metrics,
-    RecoveryTime,
-    TimeToRestore,
-)
+from theodora.dora.metrics.metrics import OF_EACH_METRIC, Metrics, with_fields
 from theodora.dora.metrics.report import BucketMetrics, GroupReport, Report
+from theodora.dora.metrics.shapes import Change
+from theodora.dora.metrics.table import DEPLOYMENT_FREQUENCY, INCIDENT_TIME_TO_RESTORE
+from theodora.dora.metrics.tally import Granularity
 from theodora.events import format_rfc3339
 from theodora.web.api.metrics.answer import Answer, Clock
 from theodora.web.api.metrics.event_queries import EventQueries, event_queries
@@ -38,19 +31,7 @@ OVERLAPS = "Groups overlap: an event may be in several, so they may add up to mo
 _encode = msgspec.json.Encoder().encode
 
 
-class Score(msgspec.Struct, frozen=True):
-    """Quick Check scores of 0 to 10, 10 being best; None where a figure is missing."""
-
-    change_lead_time: float | None
-    deployment_frequency: float | None
-    failed_deployment_recovery_time: float | None
-    change_failure_rate: float | None
-    deployment_rework_rate: float | None
-    throughput: float | None
-    stability: float | None
-    overall: float | None
-
-
+@with_fields(OF_EACH_METRIC)
 class IntervalMetrics(msgspec.Struct, frozen=True):
     """The metrics of one interval."""
 
@@ -58,12 +39,6 @@ class IntervalMetrics(msgspec.Struct, frozen=True):
     end: str
     partial: bool
     """Whether some of it lies outside the period asked for, or is yet to come."""
-    deployment_frequency: DeploymentFrequency
-    change_lead_time: LeadTime
-    change_failure_rate: ChangeFailureRate
-    failed_deployment_recovery_time: RecoveryTime
-    deployment_rework_rate: DeploymentReworkRate
-    incident_time_to_restore: TimeToRestore
 
 
 class MetricsAttributes(msgspec.Struct, frozen=True):
@@ -74,9 +49,9 @@ class MetricsAttributes(msgspec.Struct, frozen=True):
     total: Metrics
     previous: Metrics
     change: Mapping[str, Change]
-    score: Score
+    score: Scores
     """Of the total."""
-    levels: Mapping[str, Mapping[MetricName, str | None]]
+    levels: Mapping[str, Mapping[str, str | None]]
     """Of the total, by the id of the table of levels."""
     events: EventQueries
     """Searches that find the events of the total."""
@@ -107,7 +82,7 @@ class Benchmark(msgspec.Struct, frozen=True):
     year: int
     source: str
     segment: str
-    means: Score
+    means: Scores
     """Of the scores of those surveyed."""
     levels: tuple[LevelSource, ...]
 
@@ -158,7 +133,7 @@ def _resource(id_: str, group: Mapping[str, str], found: GroupReport, answer: An
         total=found.total,
         previous=found.previous,
         change=dict(found.change),
-        score=_score(scores_of(figures)),
+        score=scores_of(figures),
         levels={table.id: levels_of(table, figures) for table in LEVEL_TABLES},
         events=event_queries(question.tree, question.query.period, group),
         series=[interval_of(each) for each in found.series],
@@ -174,10 +149,6 @@ def interval_of(found: BucketMetrics) -> IntervalMetrics:
         found.bucket.is_partial,
         *msgspec.structs.astuple(found.metrics),
     )
-
-
-def _score(scores: Scores) -> Score:
-    return Score(*(getattr(scores, name) for name in Score.__struct_fields__))
 
 
 def _meta(answer: Answer) -> Meta:
@@ -219,23 +190,20 @@ def _overlap(report: Report) -> bool:
 
 
 def _events_of(metrics: Metrics) -> tuple[int, int]:
-    incidents = metrics.incident_time_to_restore
-    return metrics.deployment_frequency.count, incidents.n + incidents.open
+    incidents = metrics[INCIDENT_TIME_TO_RESTORE]
+    return metrics[DEPLOYMENT_FREQUENCY].count, incidents.n + incidents.open
 
 
 def _benchmark() -> Benchmark:
     survey = SURVEYS[0]
     segment = survey.segments["all"]
-    means = {
-        name: getattr(mean := getattr(segment, name), "mean", mean)
-        for name in Score.__struct_fields__
-    }
+    means = {name: segment.mean(name) for name in Scores.__struct_fields__}
     return Benchmark(
         id=survey.id,
         year=survey.year,
         source=survey.source,
         segment="all",
-        means=Score(**means),
+        means=Scores(**means | {"overall": segment.overall}),
         levels=tuple(
             LevelSource(table.id, table.year, table.source, table.is_primary_source)
             for table in LEVEL_TABLES

@@ -1,7 +1,7 @@
 """The metrics of the last days for Prometheus, one set for each service and environment."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
@@ -9,6 +9,7 @@ from prometheus_client.registry import Collector
 
 from theodora.dora.metrics.calendar import DAY_NS, Period
 from theodora.dora.metrics.report import GroupReport, MetricsQuery
+from theodora.dora.metrics.table import DEPLOYMENT_FREQUENCY, METRICS, Metric
 from theodora.errors import Invalid, Problem
 from theodora.query import Production
 from theodora.web.http.operations import Request
@@ -21,104 +22,6 @@ MOST_DAYS = 366
 _QUANTILES = {"0.5": "p50", "0.75": "p75", "0.9": "p90", "0.95": "p95"}
 
 
-class Gauge(NamedTuple):
-    """One figure of each group: where it stands in `Metrics`, its name and what it says."""
-
-    metric: str
-    member: str
-    name: str
-    help: str
-
-
-GAUGES = (
-    Gauge(
-        "deployment_frequency",
-        "count",
-        "deployments",
-        "Deployments finished in the window.",
-    ),
-    Gauge(
-        "deployment_frequency",
-        "per_day",
-        "deployments_per_day",
-        "Deployments a day over the window.",
-    ),
-    Gauge(
-        "change_lead_time",
-        "n",
-        "lead_time_commits",
-        "Commits whose lead time is known.",
-    ),
-    Gauge(
-        "change_failure_rate",
-        "value",
-        "change_failure_ratio",
-        "Failed deployments as a share of those evaluated.",
-    ),
-    Gauge("change_failure_rate", "failed", "failed_deployments", "Deployments that failed."),
-    Gauge(
-        "change_failure_rate",
-        "evaluated",
-        "evaluated_deployments",
-        "Deployments with a verdict.",
-    ),
-    Gauge(
-        "change_failure_rate",
-        "pending",
-        "pending_deployments",
-        "Deployments without a verdict yet.",
-    ),
-    Gauge(
-        "failed_deployment_recovery_time",
-        "n",
-        "recovered_deployments",
-        "Failed deployments that another one remedied.",
-    ),
-    Gauge(
-        "failed_deployment_recovery_time",
-        "unresolved",
-        "unresolved_deployments",
-        "Failed deployments that nothing has remedied yet.",
-    ),
-    Gauge(
-        "deployment_rework_rate",
-        "value",
-        "deployment_rework_ratio",
-        "Rework deployments (unplanned fixes) as a share of those evaluated.",
-    ),
-    Gauge(
-        "deployment_rework_rate",
-        "rework",
-        "rework_deployments",
-        "Rework deployments (unplanned fixes).",
-    ),
-    Gauge("incident_time_to_restore", "n", "restored_incidents", "Incidents that have ended."),
-    Gauge("incident_time_to_restore", "open", "open_incidents", "Incidents that have not ended."),
-)
-
-SPANS = (
-    Gauge(
-        "change_lead_time",
-        "",
-        "change_lead_time_seconds",
-        "Time from a commit to the end of its deployment.",
-    ),
-    Gauge(
-        "failed_deployment_recovery_time",
-        "",
-        "failed_deployment_recovery_time_seconds",
-        "Time from a failed deployment to the one that remedied it.",
-    ),
-    Gauge(
-        "incident_time_to_restore",
-        "",
-        "incident_time_to_restore_seconds",
-        "Time from the start of an incident to its end.",
-    ),
-)
-"""Durations, of which quantiles are told."""
-
-
 def scrape(request: Request) -> Reply:
     """Deployments to production alone; the groups with the most of them if there are many."""
     days = _days(request.query_parameters.multi_items())
@@ -127,7 +30,7 @@ def scrape(request: Request) -> Reply:
         period=Period(now_ns - days * DAY_NS, now_ns), as_of_ns=now_ns, group_by=LABELS
     )
     groups = request.store.metrics.report(org, query, Production()).groups
-    ordered = sorted(groups, key=lambda group: -group.total.deployment_frequency.count)
+    ordered = sorted(groups, key=lambda group: -group.total[DEPLOYMENT_FREQUENCY].count)
     shown = ordered[: request.prometheus_groups]
     return Reply(200, exposition(shown, len(groups) - len(shown), days), PROMETHEUS)
 
@@ -150,18 +53,28 @@ class _Families(Collector):
     def collect(self) -> Iterator[GaugeMetricFamily]:
         yield _family("window_seconds", "Length of the window of all others.", self._days * 86_400)
         yield _family("groups_left_out", "Groups that are one too many.", self._left_out)
-        for gauge in GAUGES:
-            family = _family(gauge.name, gauge.help, labels=LABELS)
-            for labels, metrics in self._metrics.items():
-                _add(family, labels, getattr(getattr(metrics, gauge.metric), gauge.member))
+        for metric in METRICS:
+            yield from self._gauges(metric)
+        for metric in METRICS:
+            if metric.shape.unit == "seconds":
+                yield self._quantiles(metric)
+
+    def _gauges(self, metric: Metric[Any]) -> Iterator[GaugeMetricFamily]:
+        found = [(labels, metrics[metric]) for labels, metrics in self._metrics.items()]
+        for figure, name in metric.gauges.items():
+            family = _family(name, metric.about_figure(figure), labels=LABELS)
+            member = metric.member(figure)
+            for labels, figures in found:
+                _add(family, labels, getattr(figures, member))
             yield family
-        for gauge in SPANS:
-            family = _family(gauge.name, gauge.help, labels=(*LABELS, "quantile"))
-            for labels, metrics in self._metrics.items():
-                for quantile, member in _QUANTILES.items():
-                    spans = getattr(metrics, gauge.metric)
-                    _add(family, (*labels, quantile), getattr(spans, member))
-            yield family
+
+    def _quantiles(self, metric: Metric[Any]) -> GaugeMetricFamily:
+        family = _family(metric.quantiles, metric.about, labels=(*LABELS, "quantile"))
+        for labels, metrics in self._metrics.items():
+            figures = metrics[metric]
+            for quantile, member in _QUANTILES.items():
+                _add(family, (*labels, quantile), getattr(figures, member))
+        return family
 
 
 def _family(

@@ -20,8 +20,8 @@ from theodora.dora.metrics.calendar import (
     Period,
     WeekStart,
 )
-from theodora.dora.metrics.metrics import Granularity
 from theodora.dora.metrics.report import MetricsQuery
+from theodora.dora.metrics.tally import Granularity
 from theodora.errors import Invalid, Problem
 from theodora.events import nanoseconds_from_integer, nanoseconds_from_rfc3339
 from theodora.events.attributes import shortened

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from theodora.dora.metrics.metrics import Metrics
+from theodora.dora.metrics.table import CHANGE_FAILURE_RATE
 from theodora.events import Deployment, Failure
 from theodora.report.scope import Scope
 from theodora.web.pages.shell.page import Visit
@@ -30,9 +31,9 @@ def freshness(visit: Visit, total: Metrics, scope: Scope, service: str | None = 
     return Freshness(
         store.deployments.last_received(org),
         store.failures.last_received(org),
-        total.change_failure_rate.pending,
+        total[CHANGE_FAILURE_RATE].pending,
         scope.link("/deployments", query=scope.also(PENDING)),
-        _unmarked(visit, service) if not total.change_failure_rate.failed else 0,
+        _unmarked(visit, service) if not total[CHANGE_FAILURE_RATE].hits else 0,
     )
 
 

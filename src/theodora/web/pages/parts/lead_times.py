@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from theodora.dora.metrics.metrics import LeadTime
+from theodora.dora.metrics.shapes import DistributionWithStages
 from theodora.dora.metrics.statistics import Distribution
 from theodora.events.values import SECOND_NS
 from theodora.report.charts import (
@@ -42,7 +42,7 @@ class LeadTimes(NamedTuple):
     commits: int
 
 
-def lead_times_of(visit: Visit, scope: Scope, lead: LeadTime) -> LeadTimes:
+def lead_times_of(visit: Visit, scope: Scope, lead: DistributionWithStages) -> LeadTimes:
     """`scope` is narrowed to the service and environment."""
     counts = visit.store.metrics.in_period(
         visit.organisation, scope.period, lambda those: those.commits(scope.tree, _EDGES_NS)
@@ -57,7 +57,7 @@ def lead_times_of(visit: Visit, scope: Scope, lead: LeadTime) -> LeadTimes:
     )
 
 
-def stage_rows(lead: LeadTime) -> Iterator[StageRow]:
+def stage_rows(lead: DistributionWithStages) -> Iterator[StageRow]:
     """Those that any commit went through, in order; shares are of sums, which add up."""
     stages = lead.stages or {}
     whole = sum(map(_total_sec, stages.values()))
@@ -71,6 +71,6 @@ def _total_sec(took: Distribution) -> float:
     return (took.mean or 0) * took.n
 
 
-def _histogram(counts: Sequence[int], lead: LeadTime) -> Markup:
+def _histogram(counts: Sequence[int], lead: DistributionWithStages) -> Markup:
     marks = [Mark("p50", lead.p50), Mark("p90", lead.p90)] if lead.p50 and lead.p90 else []
     return lead_time_histogram(counts, [""] * len(counts), marks)

@@ -10,10 +10,10 @@ from theodora.events import Deployment, Failure
 from theodora.events.values import SECOND_NS
 from theodora.query import Kind, all_of, any_of, parse, sort_key
 from theodora.report import wording
-from theodora.report.cards import FAILED
 from theodora.report.charts import Incident, Tile, timeline
 from theodora.report.charts.timeline import MOST_TILES, Shape
 from theodora.report.links import UNMEASURED, VERDICTS, deployment_path
+from theodora.report.metric_words import FAILED
 from theodora.report.scope import Scope
 from theodora.storage import Selection
 from theodora.storage.metrics.counts import DeploymentSummary, PeriodCounts

@@ -1,0 +1,147 @@
+"""The shapes of metrics: frequencies, rates and distributions of durations, and their changes.
+
+A shape is the structure of a metric's figures. It decides which of them is the headline, and how
+a change is told from chance.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, TypeVar
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from theodora.dora.derivation.stages import Stage
+from theodora.dora.metrics.significance import (
+    count_within_noise,
+    durations_within_noise,
+    rate_within_noise,
+)
+from theodora.dora.metrics.statistics import Distribution, Durations
+
+DAYS_PER_WEEK = 7
+DAYS_PER_MONTH = 365.2425 / 12
+
+Unit = Literal["per day", "seconds", "share"]
+"""Of a headline. It decides how that is written, and how the Quick Check scores it."""
+
+
+class Frequency(msgspec.Struct, frozen=True, gc=False):
+    """Events, and their rate over the exact length of the period."""
+
+    count: int
+    per_day: float | None
+    """None for a period that is yet to come."""
+    per_week: float | None
+    per_month: float | None
+    active_days: int
+    """Local dates with at least one event; shown beside the rate, never as the rate."""
+
+    @property
+    def headline(self) -> float | None:
+        """Without an event there is no frequency to speak of."""
+        return self.per_day if self.count else None
+
+
+class Rate(msgspec.Struct, frozen=True, gc=False):
+    """`hits` as a share of `n`, and the ends of its 95 % interval."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    hits: int
+    n: int
+
+    @property
+    def headline(self) -> float | None:
+        return self.value
+
+
+class RateWithPending(Rate, frozen=True, gc=False):
+    """A rate of what has been evaluated, and how many events have not."""
+
+    pending: int
+
+
+class DistributionWithOpen(Distribution, frozen=True, gc=False):
+    """Durations that have ended, and how many have not."""
+
+    open: int = 0
+
+
+class DistributionWithStages(Distribution, frozen=True, gc=False):
+    """Durations, and where they went."""
+
+    stages: Mapping[Stage, Distribution] | UnsetType = UNSET
+    """Only if they were asked for, and never of an interval."""
+
+
+Figures = Frequency | Rate | Distribution
+F = TypeVar("F", bound=Figures)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample(Generic[F]):
+    """The figures of one set of events, and what tells whether they differ from others."""
+
+    figures: F
+    days: float
+    """The part of the period that has passed."""
+    durations: Durations | None
+    """Those that a distribution is of."""
+
+
+class Change(msgspec.Struct, frozen=True):
+    """A figure against the same of the previous period."""
+
+    delta: float | None
+    """In the figure's unit; of a rate in percentage points."""
+    relative: float | None
+    """The difference as a share of the previous figure; None if there was none, or it was 0."""
+    within_noise: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Shape(Generic[F]):
+    """What metrics of one structure have in common."""
+
+    struct: type[F]
+    unit: Unit
+    compare: Callable[[Sample[Any], Sample[Any]], Change]
+    """How a headline differs from that of the previous period."""
+
+
+def _frequency_change(now: Sample[Frequency], before: Sample[Frequency]) -> Change:
+    ours, theirs = now.figures, before.figures
+    within_noise = count_within_noise(ours.count, now.days, theirs.count, before.days)
+    return _change(ours.per_day, theirs.per_day, within_noise=within_noise)
+
+
+def _duration_change(now: Sample[Distribution], before: Sample[Distribution]) -> Change:
+    assert now.durations is not None
+    assert before.durations is not None
+    within_noise = durations_within_noise(now.durations, before.durations)
+    return _change(now.figures.p50, before.figures.p50, within_noise=within_noise)
+
+
+def _rate_change(now: Sample[Rate], before: Sample[Rate]) -> Change:
+    ours, theirs = now.figures, before.figures
+    within_noise = rate_within_noise(ours.hits, ours.n, theirs.hits, theirs.n)
+    change = _change(ours.value, theirs.value, within_noise=within_noise)
+    points = None if change.delta is None else change.delta * 100
+    return msgspec.structs.replace(change, delta=points)
+
+
+def _change(now: float | None, before: float | None, *, within_noise: bool) -> Change:
+    if now is None or before is None:
+        return Change(None, None, within_noise=True)
+    delta = now - before
+    return Change(delta, delta / before if before else None, within_noise)
+
+
+FREQUENCY = Shape(Frequency, "per day", _frequency_change)
+RATE = Shape(Rate, "share", _rate_change)
+RATE_WITH_PENDING = Shape(RateWithPending, "share", _rate_change)
+DISTRIBUTION = Shape(Distribution, "seconds", _duration_change)
+DISTRIBUTION_WITH_OPEN = Shape(DistributionWithOpen, "seconds", _duration_change)
+DISTRIBUTION_WITH_STAGES = Shape(DistributionWithStages, "seconds", _duration_change)
