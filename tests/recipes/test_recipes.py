@@ -79,6 +79,27 @@ RECIPES = (
         },
     ),
     Recipe(
+        name="metric",
+        most_files=4,
+        tests=(
+            "tests/dora/metrics/test_failed_fix_rate.py",
+            "tests/dora/metrics/test_table.py",
+            "tests/test_metrics_page.py::test_every_figure_is_listed",
+            "tests/test_metrics_page.py::test_every_metric_is_defined",
+            "tests/oracle/test_engine.py",
+        ),
+        without={
+            "src/theodora/dora/metrics/table.py": Noticed(
+                "tests/dora/metrics/test_failed_fix_rate.py", "StopIteration"
+            ),
+            "docs/metrics.md": Noticed(
+                "tests/test_metrics_page.py::test_every_metric_is_defined",
+                "add a row for the failed fix rate",
+            ),
+            "tests/oracle/answers.py": Noticed("tests/oracle/test_engine.py", "failed_fix_rate"),
+        },
+    ),
+    Recipe(
         name="page",
         most_files=4,
         tests=("tests/web/pages/test_stored_events.py",),
