@@ -11,6 +11,7 @@ from starlette.datastructures import QueryParams
 from theodora.errors import Invalid
 from theodora.query import parse
 from theodora.report.scope import RANGES, Defaults, Scope, read_scope, service_path
+from theodora.web.api.metrics.question import read_question
 
 NOW = datetime(2026, 11, 19, 14, 5, tzinfo=UTC)
 NOW_NS = int(NOW.timestamp()) * 10**9
@@ -46,12 +47,18 @@ def test_a_range_begins_where_an_interval_does_and_ends_now(
 
 
 def test_weeks_begin_where_the_zone_and_the_week_start_say() -> None:
-    scope = scope_of("tz=Europe/Berlin&week_start=sunday")
+    scope = scope_of("timezone=Europe/Berlin&week_start=sunday")
     assert begins(scope) == "2026-08-30T00:00:00+02:00"
 
 
+def test_the_former_name_of_the_zone_is_read_and_not_written() -> None:
+    scope = scope_of("tz=Europe/Berlin")
+    assert scope == scope_of("timezone=Europe/Berlin")
+    assert scope.link("/") == "/?timezone=Europe%2FBerlin"
+
+
 def test_dates_without_a_zone_are_in_that_of_the_page() -> None:
-    scope = scope_of("from=2026-11-01&to=2026-11-08T12:30&tz=America/New_York")
+    scope = scope_of("from=2026-11-01&to=2026-11-08T12:30&timezone=America/New_York")
     assert begins(scope) == "2026-11-01T00:00:00-04:00"
     assert scope.range is None
     assert scope.field_dates == ("2026-11-01T00:00", "2026-11-08T12:30")
@@ -59,8 +66,8 @@ def test_dates_without_a_zone_are_in_that_of_the_page() -> None:
 
 def test_what_is_default_stands_in_no_address() -> None:
     assert scope_of().link("/") == "/"
-    assert scope_of("range=12w&query=env:production&tz=UTC").link("/") == "/"
-    assert scope_of("range=&from=&to=&tz=").link("/") == "/"
+    assert scope_of("range=12w&query=env:production&timezone=UTC").link("/") == "/"
+    assert scope_of("range=&from=&to=&timezone=").link("/") == "/"
 
 
 def test_an_empty_query_is_every_event_and_not_the_default() -> None:
@@ -71,11 +78,11 @@ def test_an_empty_query_is_every_event_and_not_the_default() -> None:
 
 
 def test_a_link_keeps_what_the_page_looks_at() -> None:
-    scope = scope_of("range=26w&interval=month&tz=Europe/Berlin&sort=-x")
+    scope = scope_of("range=26w&interval=month&timezone=Europe/Berlin&sort=-x")
     assert scope.link("/deployments", limit=5) == (
-        "/deployments?range=26w&interval=month&tz=Europe%2FBerlin&limit=5"
+        "/deployments?range=26w&interval=month&timezone=Europe%2FBerlin&limit=5"
     )
-    assert scope.link("/", range=None) == "/?interval=month&tz=Europe%2FBerlin"
+    assert scope.link("/", range=None) == "/?interval=month&timezone=Europe%2FBerlin"
 
 
 def test_a_link_to_dates_drops_the_range_and_the_other_way_round() -> None:
@@ -106,7 +113,7 @@ def test_any_service_has_a_path_of_its_own(name: str) -> None:
 def test_a_link_leads_to_the_same_scope(
     range_: str, interval: str, zone: str, week_start: str
 ) -> None:
-    scope = scope_of(f"range={range_}&interval={interval}&tz={zone}&week_start={week_start}")
+    scope = scope_of(f"range={range_}&interval={interval}&timezone={zone}&week_start={week_start}")
     again = scope_of(urlsplit(scope.link("/")).query)
     assert again.period == scope.period
     assert again.calendar == scope.calendar
@@ -146,6 +153,21 @@ def test_a_clause_is_added_by_meaning_and_not_by_text() -> None:
     assert scope_of("query=").also("team:x") == "team:x"
     assert scope_of().also("env:production") == "env:production"
     assert parse(scope.also("a OR b")) == parse("(service:a OR service:b) (a OR b)")
+
+
+@given(
+    st.sampled_from(["", "2026-11-01", "2026-11-01T10:30", "2026-11-01T10:30:00.5Z", "1793500000"]),
+    st.sampled_from(["", "2026-11-08", "2026-11-08T10:30+01:00", "2026-11-08 12:00", "1794000000"]),
+    st.sampled_from(["", "Europe/Berlin", "Pacific/Auckland"]),
+    st.sampled_from(["", "sunday"]),
+)
+def test_a_page_and_the_api_read_the_same_period(
+    from_: str, to: str, timezone: str, week_start: str
+) -> None:
+    given = {"from": from_, "to": to, "timezone": timezone, "week_start": week_start}
+    query = read_question(given.items(), NOW_NS).query
+    scope = read_scope(given, NOW_NS)
+    assert (scope.period, scope.calendar) == (query.period, query.calendar)
 
 
 @pytest.mark.parametrize(

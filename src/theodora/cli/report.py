@@ -12,11 +12,11 @@ from theodora.cli.pending_note import tell_what_waits
 from theodora.cli.queries import read_query
 from theodora.cli.report_html import html_of
 from theodora.cli.stores import existing_store
-from theodora.dora.metrics.calendar import Calendar
+from theodora.dora.metrics.calendar import UTC_CALENDAR, Calendar
 from theodora.errors import Invalid, Problem
 from theodora.report.markdown import markdown_of
 from theodora.report.monthly import Month, month_report
-from theodora.web.api.metrics.question import zone_named
+from theodora.report.parameters import Parameters, read_calendar
 
 _MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])")
 _FIRST_YEAR, _LAST_YEAR = 1971, 2200
@@ -64,7 +64,9 @@ def report(
     """
     if query is not None:
         read_query(query)
-    calendar = Calendar(zone_named("timezone", timezone))
+    parameters = Parameters({"timezone": timezone})
+    calendar = read_calendar(parameters, UTC_CALENDAR)
+    parameters.check()
     now_ns = time.time_ns()
     first = _last_month(calendar, now_ns) if month is None else _first_day(month)
     seen = Month(first, calendar, timezone, now_ns, url.rstrip("/"))

@@ -139,7 +139,7 @@ class Month:
             "to": format_rfc3339(end_ns),
             "interval": "month",
             "query": "" if tree == Everything() else to_text(tree),
-            "tz": self.zone,
+            "timezone": self.zone,
         }
         return read_scope(given, self.as_of_ns, prefix=self.url)
 

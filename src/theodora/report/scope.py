@@ -6,22 +6,29 @@ current; links within the dashboard keep the other values.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 from itertools import islice
-from typing import Any, NamedTuple, cast, get_args
+from typing import Any, NamedTuple
 from urllib.parse import quote, unquote, urlencode
-from zoneinfo import ZoneInfo, available_timezones
 
-from theodora.dora.metrics.calendar import DAY_NS, SECOND_NS, Calendar, Interval, Period, WeekStart
+from theodora.dora.metrics.calendar import DAY_NS, Calendar, Interval, Period, WeekStart
 from theodora.dora.metrics.report import MetricsQuery
 from theodora.dora.metrics.tally import Granularity
 from theodora.errors import Invalid, Problem
 from theodora.events import format_rfc3339
 from theodora.query import Everything, Query, all_of, parse, to_text
 from theodora.report.clock import Clock
+from theodora.report.parameters import (
+    DEFAULT_WEEKS,
+    Parameters,
+    read_calendar,
+    read_period,
+    zone_named,
+)
 
-COMMON = ("query", "range", "from", "to", "interval", "tz", "week_start")
+COMMON = ("query", "range", "from", "to", "interval", "timezone", "week_start")
+_OLD_NAMES = {"tz": "timezone"}
+"""Of bookmarks; links have the new ones."""
 INTERVALS: tuple[Interval, ...] = ("day", "week", "month", "quarter")
 MAX_INTERVALS = 60
 """Most intervals of a chart; with more, the next larger interval is used."""
@@ -46,7 +53,7 @@ RANGES: Mapping[str, Range] = {
     "26w": Range("26 weeks", "week", 26, "week"),
     "1y": Range("1 year", "month", 12, "month"),
 }
-DEFAULT_RANGE = "12w"
+DEFAULT_RANGE = f"{DEFAULT_WEEKS}w"
 
 _READABLE = ":,()*@"
 """What a query string may hold as it is: searches stay readable, and pages short."""
@@ -142,7 +149,7 @@ class Scope:
         merged = {**self.given, **named}
         defaults = {
             "query": self.defaults.query,
-            "tz": self.defaults.zone,
+            "timezone": self.defaults.zone,
             "week_start": self.defaults.week_start,
             "range": DEFAULT_RANGE,
         }
@@ -230,14 +237,13 @@ def read_scope(
     defaults: Defaults = Defaults(),
 ) -> Scope:
     """The scope of a URL's parameters; `Invalid` names the wrong parameter."""
-    given = {name: parameters[name].strip() for name in COMMON if name in parameters}
-    # What a form leaves empty is as good as left out; an empty query means every event.
-    given = {name: text for name, text in given.items() if text or name == "query"}
-    zone = given.get("tz", defaults.zone)
-    week_start = _choice("week_start", given.get("week_start", defaults.week_start), WeekStart)
-    calendar = Calendar(_zone(zone), cast("WeekStart", week_start))
-    range_, period = _period(given, calendar, now_ns)
-    wanted = _interval(given.get("interval"), range_, period)
+    given = _given(parameters)
+    asked = Parameters(given)
+    fallback = Calendar(zone_named(defaults.zone), defaults.week_start)
+    calendar = read_calendar(asked, fallback)
+    range_, period = _period(asked, calendar, now_ns)
+    wanted: Interval = asked.choice("interval", INTERVALS, _usual_interval(range_, period))
+    asked.check()
     return Scope(
         query=given.get("query", defaults.query),
         range=range_,
@@ -245,7 +251,7 @@ def read_scope(
         interval=_wide_enough(period, wanted, calendar),
         wanted_interval=wanted,
         calendar=calendar,
-        zone=zone,
+        zone=given.get("timezone", defaults.zone),
         now_ns=now_ns,
         given=given,
         defaults=defaults,
@@ -253,21 +259,17 @@ def read_scope(
     )
 
 
-def _period(given: Mapping[str, str], calendar: Calendar, now_ns: int) -> tuple[str | None, Period]:
-    if "from" in given or "to" in given:
-        end_ns = _instant("to", given["to"], calendar) if "to" in given else now_ns
-        start_ns = (
-            _instant("from", given["from"], calendar)
-            if "from" in given
-            else _start_ns(RANGES[DEFAULT_RANGE], calendar, end_ns)
-        )
-        if start_ns >= end_ns:
-            raise Invalid(Problem("must be before the end of the period", parameter="from"))
-        return None, Period(start_ns, end_ns)
-    name = given.get("range", DEFAULT_RANGE)
-    if name not in RANGES:
-        detail = f'must be one of "{" ".join(RANGES)}"'
-        raise Invalid(Problem(detail, parameter="range"))
+def _given(parameters: Mapping[str, str]) -> Mapping[str, str]:
+    """What a form leaves empty is as good as left out; an empty query means every event."""
+    named = {_OLD_NAMES.get(name, name): text.strip() for name, text in parameters.items()}
+    texts = {name: named[name] for name in COMMON if name in named}
+    return {name: text for name, text in texts.items() if text or name == "query"}
+
+
+def _period(asked: Parameters, calendar: Calendar, now_ns: int) -> tuple[str | None, Period]:
+    if asked.given("from") or asked.given("to"):
+        return None, read_period(asked, calendar, now_ns)
+    name = asked.choice("range", tuple(RANGES), DEFAULT_RANGE)
     return name, Period(_start_ns(RANGES[name], calendar, now_ns), now_ns)
 
 
@@ -283,9 +285,7 @@ def _iso(instant_ns: int) -> str:
     return text.replace(":00Z", "Z") if text.count(":") == 2 else text
 
 
-def _interval(text: str | None, range_: str | None, period: Period) -> Interval:
-    if text is not None:
-        return cast("Interval", _choice("interval", text, Interval, without="total"))
+def _usual_interval(range_: str | None, period: Period) -> Interval:
     if range_ is not None:
         return RANGES[range_].interval
     days = period.days()
@@ -299,29 +299,3 @@ def _wide_enough(period: Period, wanted: Interval, calendar: Calendar) -> Interv
             return interval
     detail = f"must not be more than {MAX_INTERVALS} quarters before the end of the period"
     raise Invalid(Problem(detail, parameter="from"))
-
-
-def _instant(name: str, text: str, calendar: Calendar) -> int:
-    try:
-        instant = datetime.fromisoformat(text)
-        zone = instant.tzinfo or calendar.zone
-        return round(instant.replace(tzinfo=zone).timestamp() * 1000) * (SECOND_NS // 1000)
-    except (ValueError, OverflowError):
-        detail = "must be a date or a time as ISO 8601 writes it, such as 2026-11-09T14:00"
-        raise Invalid(Problem(detail, parameter=name)) from None
-
-
-def _zone(name: str) -> tzinfo:
-    if name == "UTC":
-        return UTC
-    if name not in available_timezones():
-        detail = f'must be the name of a time zone, such as "Europe/Berlin", not "{name}"'
-        raise Invalid(Problem(detail, parameter="tz"))
-    return ZoneInfo(name)
-
-
-def _choice(name: str, text: str, choices: Any, without: str = "") -> str:
-    allowed = [choice for choice in get_args(choices) if choice != without]
-    if text not in allowed:
-        raise Invalid(Problem(f'must be one of "{" ".join(allowed)}"', parameter=name))
-    return text

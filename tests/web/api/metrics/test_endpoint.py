@@ -297,7 +297,10 @@ KNOWN = "from to query interval group_by timezone week_start granularity stages 
             (
                 f"from={text}",
                 "from",
-                f'error decoding parameter "from": invalid date-time "{shown}"',
+                (
+                    'parameter "from" must be a date or a time like "2026-11-09" or '
+                    f'"2026-11-09T14:00Z", not "{shown}"'
+                ),
             )
             for text, shown in (
                 ("yesterday", "yesterday"),
