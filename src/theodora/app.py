@@ -102,6 +102,7 @@ def build(config: Config, invocation: Invocation = PLAIN) -> Built:
         prometheus_groups=config.prometheus_groups,
         max_json_bytes=config.max_json_bytes,
         max_multipart_bytes=config.max_multipart_bytes,
+        read_seconds=config.read_seconds,
     )
 
     backups = BackupWorker(

@@ -414,6 +414,14 @@ SETTINGS: tuple[Setting, ...] = (
         "What a client has to send or read in a second, on an average of stall_seconds.",
     ),
     Setting(
+        "read_seconds",
+        _Integer(1, 3600),
+        "a whole number from 1 to 3,600",
+        "10",
+        "How long a search, a metric or a page may take; longer ones are answered 503. Loading an "
+        "organisation's events into memory does not count.",
+    ),
+    Setting(
         "max_json_bytes",
         _Integer(1, 1073741824),
         "a whole number from 1 to 1,073,741,824",
@@ -514,6 +522,7 @@ class Config:
     idle_seconds: int
     stall_seconds: int
     min_bytes_per_second: int
+    read_seconds: int
     max_json_bytes: int
     max_multipart_bytes: int
     upload_threads: int

@@ -4,7 +4,10 @@ A caller of any layer catches `TheodoraError`; `web` alone knows which HTTP stat
 class becomes (`web/http/responses.py`), `cli` alone which exit code.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+_SHOWN_CHARACTERS = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,24 @@ class Unavailable(TheodoraError):
 
 class ReadOnly(Unavailable):
     """The store cannot write now, and can be read; the message says what to do."""
+
+
+class TooSlow(TheodoraError):
+    """An answer that took longer than its time; the message says how to ask for less."""
+
+    def __init__(self, seconds: float, parts: Sequence[str] = ()) -> None:
+        """`parts` are those of the query that no index can find."""
+        costly = " and ".join(f'"{_shortened(part)}"' for part in parts)
+        cause = f"; no index finds {costly}, so every event is compared with it" if costly else ""
+        super().__init__(
+            f"no answer within {seconds:g} seconds{cause}; "
+            "ask for a shorter time range or a narrower query"
+        )
+        self.seconds = seconds
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
 
 
 class UnusableStore(TheodoraError):

@@ -3,6 +3,7 @@
 from theodora.storage.access.keys import Key
 from theodora.storage.access.sessions import Session, SessionLimits
 from theodora.storage.engine.database import ReplicaUse, TakesLong
+from theodora.storage.engine.deadline import Deadline, patiently, run_under
 from theodora.storage.engine.organisations import Organisation
 from theodora.storage.events.rows import Upserted
 from theodora.storage.facts.mirrors import Mirror
@@ -12,6 +13,7 @@ from theodora.storage.search.planner import Document, DocumentPage, Position, Se
 from theodora.storage.store import Store
 
 __all__ = [
+    "Deadline",
     "Document",
     "DocumentPage",
     "Key",
@@ -29,4 +31,6 @@ __all__ = [
     "Store",
     "TakesLong",
     "Upserted",
+    "patiently",
+    "run_under",
 ]

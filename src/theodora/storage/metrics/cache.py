@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from theodora.dora import DeploymentColumns, IncidentColumns, Period
 from theodora.storage.engine.cursor import Cursor
+from theodora.storage.engine.deadline import patiently
 from theodora.storage.engine.lru import LruCache
 from theodora.storage.engine.organisations import Organisation
 from theodora.storage.events.change_log import reach
@@ -101,7 +102,10 @@ class ColumnCache:
         with self._lock:
             loading = self._loading[org.key]
         with loading:
-            kept = self._up_to_date(cursor, org, wanted)
+            # What is loaded serves later questions too. Given up on, it would begin again each
+            # time, and an organisation that takes longer to load could never be asked about.
+            with patiently():
+                kept = self._up_to_date(cursor, org, wanted)
             with self._lock:
                 self._kept.put(org.key, kept, kept.nbytes)
             found = kept.snapshots()

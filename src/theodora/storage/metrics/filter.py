@@ -25,10 +25,12 @@ from theodora.query import (
     Query,
     Tag,
     Text,
+    to_text,
 )
 from theodora.query.fields import Scalar, Target
 from theodora.query.matches import TargetLeaf, holds
 from theodora.storage.engine.cursor import Cursor
+from theodora.storage.engine.deadline import check_deadline, costing
 from theodora.storage.engine.organisations import Organisation
 from theodora.storage.events.lookup import events_with
 from theodora.storage.events.terms import Term
@@ -115,7 +117,9 @@ class QueryFilter(Generic[C]):
 
     def _of_keys(self, leaf: Leaf) -> Flags:
         matching = np.zeros_like(self._snapshot.is_there)
-        matching[self._snapshot.find(self._keys(leaf))] = True
+        with costing(lambda: [to_text(leaf)]):
+            check_deadline()
+            matching[self._snapshot.find(self._keys(leaf))] = True
         return matching[self._positions]
 
     def _keys(self, leaf: Leaf) -> Ints:

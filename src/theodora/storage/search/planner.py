@@ -9,10 +9,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, LiteralString, NamedTuple, assert_never
 
+from theodora.query import to_text
 from theodora.query.ast import Everything, Query
 from theodora.query.fields import Field, Scalar
 from theodora.storage.engine.condition import TRUE, Condition
 from theodora.storage.engine.cursor import Cursor, Row
+from theodora.storage.engine.deadline import costing
 from theodora.storage.engine.dialect import Dialect
 from theodora.storage.engine.organisations import Organisation
 from theodora.storage.events.lookup import has_unindexed, unindexed, unindexed_reach
@@ -25,6 +27,7 @@ from theodora.storage.search.probes import (
     TermRangeProbe,
     Union,
     WordProbe,
+    unindexed_parts,
     unions,
 )
 from theodora.storage.search.where import compile_where
@@ -144,7 +147,8 @@ def select_events(
     cursor: Cursor, table: EventTable[E], org: Organisation, selection: Selection
 ) -> list[E]:
     """The events of `org` that match, in order, at most `selection.limit`."""
-    rows = Search(table, org, selection, table.select, cursor.dialect).rows(cursor)
+    search = Search(table, org, selection, table.select, cursor.dialect)
+    rows = _found(cursor, search, selection, table)
     return [table.from_row(row[:-1]) for row in rows]
 
 
@@ -155,12 +159,21 @@ def select_documents(
     columns: LiteralString = "e.id, e.started_at_ns, e.finished_at_ns, e.created_at_ns, e.document"
     # One more than asked for shows whether there is another page.
     one_more = replace(selection, limit=selection.limit + 1)
-    rows = Search(table, org, one_more, columns, cursor.dialect).rows(cursor)
+    search = Search(table, org, one_more, columns, cursor.dialect)
+    rows = _found(cursor, search, one_more, table)
     documents = [Document(*row[:-1]) for row in rows[: selection.limit]]
     if len(rows) <= selection.limit:
         return DocumentPage(documents, None)
     last = rows[selection.limit - 1]
     return DocumentPage(documents, Position(last[-1], documents[-1].id))
+
+
+def _found(
+    cursor: Cursor, search: "Search", selection: Selection, table: EventTable[Any]
+) -> list[Row]:
+    """What the search finds; if it is too slow, the parts that no index finds are to blame."""
+    with costing(lambda: [to_text(part) for part in unindexed_parts(selection.query, table)]):
+        return search.rows(cursor)
 
 
 class Search:

@@ -129,6 +129,14 @@ def unions(query: Query, table: EventTable[Any]) -> tuple[Union, ...]:
             assert_never(query)
 
 
+def unindexed_parts(query: Query, table: EventTable[Any]) -> tuple[Query, ...]:
+    """The parts that must all be true and that no index finds: what makes a search slow."""
+    parts = query.parts if isinstance(query, And) else (query,)
+    return tuple(
+        part for part in parts if not isinstance(part, Everything) and not unions(part, table)
+    )
+
+
 def _together(chosen: Iterable[Union]) -> Union:
     return tuple(dict.fromkeys(probe for union in chosen for probe in union))
 

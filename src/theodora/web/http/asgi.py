@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import structlog
 from starlette.types import Message, Scope, Send
 
-from theodora.errors import TheodoraError, Unavailable, UnusableStore
+from theodora.errors import TheodoraError, TooSlow, Unavailable, UnusableStore
 from theodora.web.http.responses import Header, Reply
 
 log = structlog.get_logger()
@@ -49,9 +49,11 @@ def reply_start(reply: Reply, more: Iterable[Header], media_type: str | None) ->
 
 
 def log_failure(error: Exception) -> None:
-    """Logs what an operator must see: a missing database, and errors that are not ours."""
+    """Logs what an operator must see: a missing database, slow answers, unexpected errors."""
     if isinstance(error, Unavailable | UnusableStore):
         log.warning("store unavailable", error=str(error))
+    elif isinstance(error, TooSlow):
+        log.warning("answer took too long", seconds=error.seconds)
     elif not isinstance(error, TheodoraError):
         log_unexpected(error)
 

@@ -34,6 +34,7 @@ from theodora.web.http.rate_limit import Quota, RateLimiter
 from theodora.web.http.rejections import refusal_of
 from theodora.web.http.responses import JSON_API, Reply, error_reply
 from theodora.web.http.security import Caller, authenticate, read_credentials
+from theodora.web.http.threads import run_on_thread
 
 log = structlog.get_logger()
 
@@ -56,6 +57,8 @@ class ServerContext:
     prometheus_groups: int
     max_json_bytes: int
     max_multipart_bytes: int
+    read_seconds: int
+    """How long an answer may take to be read from the store."""
 
 
 class Endpoint:
@@ -174,7 +177,7 @@ class Endpoint:
             timestamps=self._services.timestamps,
             prometheus_groups=self._services.prometheus_groups,
         )
-        outcome = await self._handle(operation, request)
+        outcome = await self._handle(operation, request, receive)
         if isinstance(outcome, Pending):
             return outcome.reply(await asyncio.wrap_future(outcome.written))
         return outcome
@@ -190,14 +193,19 @@ class Endpoint:
         limit_bytes = services.max_json_bytes if is_json else services.max_multipart_bytes
         return await read_body(headers, receive, limit_bytes, self._executor(operation))
 
-    async def _handle(self, operation: Operation, request: Request) -> Reply | Pending:
+    async def _handle(
+        self, operation: Operation, request: Request, receive: Receive
+    ) -> Reply | Pending:
         """Runs the handler here if it is quick, else on a thread of its own."""
         if operation.is_brief and len(request.body) <= _INLINE_BYTES:
             with suppress(TakesLong):
                 return operation.handler(request)
-        loop = asyncio.get_running_loop()
-        executor = self._executor(operation)
-        return await loop.run_in_executor(executor, operation.handler, request)
+        executor, handler = self._executor(operation), operation.handler
+        if executor is self._services.uploads:
+            # What was sent is not lost for having taken long; its size is limited.
+            return await asyncio.get_running_loop().run_in_executor(executor, handler, request)
+        seconds = self._services.read_seconds
+        return await run_on_thread(executor, seconds, receive, handler, request)
 
     def _executor(self, operation: Operation) -> Executor:
         is_upload = operation.media_types == MULTIPART_MEDIA_TYPES

@@ -13,6 +13,7 @@ from theodora.errors import (
     Problem,
     ReadOnly,
     TooManyRequests,
+    TooSlow,
     Unavailable,
     UnsupportedMediaType,
     UnusableStore,
@@ -70,6 +71,8 @@ def error_reply(error: Exception) -> Reply:
             return _strings(429, "Too many requests")
         case ReadOnly():
             return _objects(503, _object(503, str(error)), headers=(_RETRY_AFTER,))
+        case TooSlow():
+            return _objects(503, _object(503, str(error)))
         case Unavailable() | UnusableStore():
             return _objects(503, _object(503), headers=(_RETRY_AFTER,))
         case _:

@@ -1,18 +1,22 @@
 """A pool of reading connections, which retries when a connection was lost."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 import psycopg
+from psycopg.errors import QueryCanceled
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from theodora.storage.engine.cursor import Cursor, Row
+from theodora.storage.engine.deadline import Deadline, current_deadline
 from theodora.storage.engine.postgresql.connection import adapt, driver_errors, is_lost, parameters
 from theodora.storage.engine.postgresql.cursor import PostgresqlCursor
 
 T = TypeVar("T")
 
 _CONNECTIONS = 10
+_CANCEL_SECONDS = 5.0
 _RECONNECT_SECONDS = 5.0
 """How long the pool goes on trying by itself; after that the next read restarts it, and
 so comes through as soon as the server is back."""
@@ -63,7 +67,25 @@ class Readers:
     def _read_once(self, read: Callable[[Cursor], T], by_itself: bool) -> T:
         with self._pool.connection() as connection:
             connection.autocommit = by_itself
+            deadline = current_deadline()
+            if deadline is None:
+                return read(PostgresqlCursor(connection))
+            return _read_until(deadline, connection, read)
+
+
+def _read_until(
+    deadline: Deadline, connection: psycopg.Connection[Row], read: Callable[[Cursor], T]
+) -> T:
+    try:
+        with deadline.interrupting(partial(connection.cancel_safe, timeout=_CANCEL_SECONDS)):
             return read(PostgresqlCursor(connection))
+    except QueryCanceled:
+        deadline.check()
+        raise
+    finally:
+        if deadline.is_over:
+            # A cancellation that arrives late must not meet somebody else's statement.
+            connection.close()
 
 
 def _configure(connection: psycopg.Connection[Any]) -> None:

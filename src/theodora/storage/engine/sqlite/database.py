@@ -1,6 +1,5 @@
 """A SQLite database: one writer, readers beside it, and the newest schema."""
 
-import math
 import threading
 import time
 from collections.abc import Callable, Generator
@@ -13,6 +12,7 @@ import apsw
 
 from theodora.storage.engine.cursor import Cursor, only_value
 from theodora.storage.engine.database import TakesLong, Upkeep
+from theodora.storage.engine.deadline import Deadline, current_deadline
 from theodora.storage.engine.migrate import Migration, migrate
 from theodora.storage.engine.open_read import OpenRead
 from theodora.storage.engine.sqlite.committer import SqliteCommitter
@@ -60,23 +60,33 @@ class SqliteDatabase:
         self._file.refuse_if_replaced()
         connection = self._reader()
         cursor = cast("Cursor", connection.cursor())
+        deadline = current_deadline()
         with driver_errors(self._path):
             cursor.execute("BEGIN")
-            self._readers.started_sec = time.perf_counter()
+            self._readers.must_end = self._end_of_read(deadline)
             try:
                 return self._open_read.begin(read, cursor)
             except apsw.InterruptError:
+                if deadline is not None:
+                    deadline.check()
                 raise TakesLong from None
             finally:
                 # The clock is looked at in this too; given up, it would leave the read open.
-                self._readers.started_sec = math.inf
+                self._readers.must_end = _never
                 cursor.execute("COMMIT")
 
+    def _end_of_read(self, deadline: Deadline | None) -> Callable[[], bool]:
+        """Tells, while a read runs on this thread, whether it must end now."""
+        if self._readers.is_brief:
+            until_sec = time.perf_counter() + _BRIEF_SECONDS
+            return lambda: time.perf_counter() > until_sec
+        if deadline is None:
+            return _never
+        return lambda: deadline.is_over
+
     def answer_briefly(self) -> None:
-        local = self._readers
-        self._reader().set_progress_handler(
-            lambda: time.perf_counter() - local.started_sec > _BRIEF_SECONDS, _STEPS_BETWEEN_LOOKS
-        )
+        self._reader()
+        self._readers.is_brief = True
 
     def state(self) -> int:
         rows: Any = self._reader().execute("PRAGMA data_version").fetchall()
@@ -112,11 +122,23 @@ class SqliteDatabase:
         connection: apsw.Connection | None = getattr(self._readers, "connection", None)
         if connection is None:
             connection = connect_reader(self._path)
-            self._readers.connection = connection
-            self._readers.started_sec = math.inf
+            local = self._readers
+            local.connection = connection
+            local.is_brief = False
+            local.must_end = _never
+
+            def must_end() -> bool:
+                # Each read of this thread has an end of its own.
+                return local.must_end()
+
+            connection.set_progress_handler(must_end, _STEPS_BETWEEN_LOOKS)
             with self._opened_lock:
                 self._opened.append(connection)
         return connection
+
+
+def _never() -> bool:
+    return False
 
 
 def _touch(cursor: Cursor) -> None:

@@ -12,6 +12,7 @@ from theodora.web.http.asgi import reply_start, send_reply
 from theodora.web.http.body import read_body
 from theodora.web.http.observe import note_operation, request_id_of_task
 from theodora.web.http.responses import Reply
+from theodora.web.http.threads import disconnected, run_on_thread
 from theodora.web.pages.shell.assets import assets_by_name
 from theodora.web.pages.shell.page import Page
 from theodora.web.pages.shell.rendering import SECURITY_HEADERS, Streamed, reply_to
@@ -48,14 +49,13 @@ class PageEndpoint:
         except TheodoraError as error:
             body = error
         # A page takes some milliseconds, which other requests need not wait for.
-        return await asyncio.get_running_loop().run_in_executor(
-            executor, reply_to, request, body, request_id_of_task.get()
-        )
+        seconds, request_id = self._dashboard.services.read_seconds, request_id_of_task.get()
+        return await run_on_thread(executor, seconds, receive, reply_to, request, body, request_id)
 
     async def _stream(self, send: Send, receive: Receive, streamed: Streamed) -> None:
         """Sends chunk by chunk, until there are no more or the client has gone."""
         loop, executor = asyncio.get_running_loop(), self._dashboard.services.executor
-        gone = asyncio.ensure_future(_disconnected(receive))
+        gone = asyncio.ensure_future(disconnected(receive))
         try:
             await send(reply_start(streamed.reply, (), streamed.reply.media_type))
             chunk: bytes | None = streamed.reply.body
@@ -85,9 +85,3 @@ async def _form_body(request: PageRequest, receive: Receive, executor: Executor)
     if not request.is_form:
         return b""
     return await read_body(request.headers, receive, MAX_FORM_BYTES, executor)
-
-
-async def _disconnected(receive: Receive) -> None:
-    """Waits until the client is gone; a body that it sends meanwhile is read and dropped."""
-    while (await receive())["type"] != "http.disconnect":
-        pass

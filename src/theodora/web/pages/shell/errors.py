@@ -9,6 +9,7 @@ from theodora.errors import (
     PayloadTooLarge,
     ReadOnly,
     TooManyRequests,
+    TooSlow,
     Unavailable,
     UnusableStore,
 )
@@ -116,6 +117,11 @@ def error_page(error: Exception, command: str, org_flag: str) -> ErrorPage:
                 "Too many requests",
                 "Your organisation has asked for more than its limit in this minute. "
                 "Wait a moment, then reload this page.",
+            )
+        case TooSlow():
+            cause = str(error)
+            return ErrorPage(
+                503, "This takes too long", f"{cause[0].upper()}{cause[1:]}.", (_HOME,)
             )
         case ReadOnly():
             return ErrorPage(

@@ -12,6 +12,7 @@ from starlette.datastructures import ImmutableMultiDict
 from theodora import __version__
 from theodora.errors import Invalid, TheodoraError
 from theodora.report.scope import Scope
+from theodora.storage import patiently
 from theodora.web.http.asgi import log_failure, log_unexpected
 from theodora.web.http.responses import Header, Reply
 from theodora.web.pages.shell import navigation
@@ -69,7 +70,8 @@ def reply_to(
                 return _failed(request, error, request_id)
             return _finished(request, SeeOther(request.sign_in_link), None)
         except Exception as error:  # The last place that can answer.
-            return _failed(request, error, request_id)
+            with patiently():  # The page of an error needs a few reads of its own.
+                return _failed(request, error, request_id)
     except Exception as error:  # Not even the page of the error could be drawn.
         log_unexpected(error)
         return Reply(500, b"Something went wrong.\n", _TEXT)

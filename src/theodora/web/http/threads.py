@@ -1,0 +1,52 @@
+"""Work of a request on a thread: it ends when its time is up, or nobody waits for it any more."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import Any, TypeVar
+
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive
+
+from theodora.errors import TooSlow
+from theodora.storage import Deadline, run_under
+
+T = TypeVar("T")
+
+
+async def run_on_thread(
+    executor: Executor, seconds: float, receive: Receive, work: Callable[..., T], *arguments: Any
+) -> T:
+    """What `work` returns.
+
+    Its reads raise `TooSlow` after so many seconds, of which waiting for a thread takes part.
+    Raises `ClientDisconnect` if the client has left.
+    """
+    loop = asyncio.get_running_loop()
+    deadline = Deadline(seconds)
+    running = loop.run_in_executor(executor, run_under, deadline, work, *arguments)
+    # To interrupt a statement may take a message to the database's server: not on this thread.
+    alarm = loop.call_later(seconds, lambda: loop.run_in_executor(None, deadline.interrupt))
+    gone = asyncio.ensure_future(disconnected(receive))
+    gone.add_done_callback(
+        lambda done: None if done.cancelled() else loop.run_in_executor(None, deadline.stop)
+    )
+    try:
+        return await running
+    except TooSlow:
+        if gone.done():
+            raise ClientDisconnect from None
+        raise
+    except asyncio.CancelledError:
+        # The server stops, and its time for that is up.
+        deadline.stop()
+        raise
+    finally:
+        alarm.cancel()
+        gone.cancel()
+
+
+async def disconnected(receive: Receive) -> None:
+    """Waits until the client is gone; a body that it sends meanwhile is read and dropped."""
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,149 @@
+"""Searches, metrics and pages that take too long: ended, and answered 503 with the reason."""
+
+import http.client
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+import psutil
+import pytest
+
+import serving
+from databases import Databases
+from theodora.events import Deployment
+from theodora.storage import Store
+
+SLOW_QUERY = " OR ".join(f"*a*a*{number}b" for number in range(200))
+"""No index finds any of these words; each event is compared with all of them, for some 50 ms."""
+EVENTS = 400
+METRICS = "/api/v2/dora/metrics"
+SEARCH = "/api/v2/dora/deployments"
+BODY = json.dumps(
+    {
+        "data": {
+            "type": "dora_deployments_list_request",
+            "attributes": {"query": f"service:web ({SLOW_QUERY})"},
+        }
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def database(
+    databases: Databases, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, Path]]:
+    """A database in which the search takes longer than any test waits."""
+    folder = tmp_path_factory.mktemp("slow")
+    now_ns = time.time_ns()
+    tags = tuple(f"k{number}:{'a' * 150}" for number in range(40))
+    with databases.new(folder) as url:
+        with Store(url) as store:
+            org = store.keys.ensure_organisation("default", 1).result()
+            added = [
+                store.deployments.add(
+                    org,
+                    Deployment(
+                        service="web",
+                        env="production",
+                        started_at_ns=now_ns - number * 10**9,
+                        finished_at_ns=now_ns - number * 10**9,
+                        custom_tags=tags,
+                    ),
+                    1,
+                )
+                for number in range(EVENTS)
+            ]
+            for each in added:
+                each.result()
+        yield url, folder
+
+
+def connected(server: serving.Server) -> http.client.HTTPConnection:
+    return http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=60)
+
+
+def begin_search(server: serving.Server) -> http.client.HTTPConnection:
+    connection = connected(server)
+    headers = {**serving.KEYS, "Content-Type": "application/json"}
+    connection.request("POST", SEARCH, BODY, headers)
+    return connection
+
+
+def test_a_slow_search_and_a_slow_page_are_answered_503(database: tuple[str, Path]) -> None:
+    url, folder = database
+    limit = {"THEODORA_READ_SECONDS": "1"}
+    with serving.serving(folder, database=url, environment=limit) as server:
+        with closing(begin_search(server)) as search:
+            answer = search.getresponse()
+            [error] = json.loads(answer.read())["errors"]
+        assert (answer.status, error["title"]) == (503, "Service Unavailable")
+        assert error["detail"].startswith("no answer within 1 seconds; no index finds ")
+        assert '"*a*a*0b OR *a*a*1b' in error["detail"]
+        assert "service:web" not in error["detail"]
+        with closing(connected(server)) as page:
+            cookie = sign_in(page)
+            page.request("GET", f"/deployments?query={quote(SLOW_QUERY)}", None, cookie)
+            answer = page.getresponse()
+            assert answer.status == 503
+            assert "This takes too long" in answer.read().decode()
+        with closing(connected(server)) as metrics:
+            metrics.request("GET", f"{METRICS}?query={quote(SLOW_QUERY)}", None, serving.KEYS)
+            answer = metrics.getresponse()
+            [error] = json.loads(answer.read())["errors"]
+            assert answer.status == 503
+            assert error["detail"].startswith('no answer within 1 seconds; no index finds "*a*a*')
+
+
+def sign_in(connection: http.client.HTTPConnection) -> dict[str, str]:
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    connection.request("POST", "/sign-in", f"key={serving.APPLICATION_KEY}", form)
+    answer = connection.getresponse()
+    answer.read()
+    return {"Cookie": answer.headers["Set-Cookie"].partition(";")[0], "Accept": "text/html"}
+
+
+def test_a_search_ends_when_its_client_leaves(database: tuple[str, Path]) -> None:
+    url, folder = database
+    limit = {"THEODORA_READ_SECONDS": "3600"}
+    with serving.serving(folder, database=url, environment=limit) as server:
+        searches = [begin_search(server) for _ in range(3)]
+        wait_until(lambda: busy(url, server))
+        for search in searches:
+            search.close()
+        wait_until(lambda: not busy(url, server))
+        assert server.stop() == 0
+
+
+def test_a_slow_search_does_not_keep_a_server_from_stopping(database: tuple[str, Path]) -> None:
+    url, folder = database
+    limit = {"THEODORA_READ_SECONDS": "2"}
+    with ExitStack() as stack:
+        server = stack.enter_context(serving.serving(folder, database=url, environment=limit))
+        searches = [stack.enter_context(closing(begin_search(server))) for _ in range(12)]
+        wait_until(lambda: busy(url, server))
+        assert server.stop() == 0
+        assert searches[0].getresponse().status == 503
+
+
+def busy(url: str, server: serving.Server) -> bool:
+    """Whether a search runs: in this server's process or, on PostgreSQL, for it."""
+    if url.startswith("sqlite"):
+        return psutil.Process(server.process.pid).cpu_percent(0.5) > 20
+    import psycopg  # noqa: PLC0415 - an extra of its own
+
+    with psycopg.connect(url) as connection:
+        rows = connection.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' "
+            "AND datname = current_database() AND pid <> pg_backend_pid()"
+        ).fetchall()
+    return rows[0][0] > 0
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    until_sec = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < until_sec, "still not so after 30 seconds"
+        time.sleep(0.1)
