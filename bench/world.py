@@ -21,7 +21,7 @@ from theodora.dora.derivation.stages import STAGES
 from theodora.dora.metrics.columns import UNKNOWN_NS
 from theodora.events import Deployment, Git
 from theodora.storage import Organisation, Store
-from theodora.storage.derivation.commit_times import digest_of
+from theodora.storage.derivation.commit_times import Measured
 
 SERVICES = 200
 TEAMS = 20
@@ -226,9 +226,11 @@ def _write_lead_times(count: int, path: Path) -> None:
                 spans = array("q")
                 for lead_time_ns in each.lead_times_ns:
                     spans.extend((lead_time_ns, *[UNKNOWN_NS] * len(STAGES)))
+                found = Measured(spans.tobytes(), negative_spans=0)
                 connection.execute(
-                    "INSERT INTO deployment_measures (deployment, spans, digest) VALUES (?, ?, ?)",
-                    (key, spans.tobytes(), digest_of(spans.tobytes())),
+                    "INSERT INTO deployment_measures (deployment, spans, negative_spans, digest) "
+                    "VALUES (?, ?, ?, ?)",
+                    (key, *found, found.digest),
                 )
     connection.close()
 
