@@ -17,6 +17,7 @@ from pathlib import Path
 
 import msgspec
 
+from bench.world import BENCH
 from theodora.dora import Commit, DeploymentSequence, derive
 from theodora.dora.derivation.sequence import in_order
 from theodora.events import Deployment
@@ -170,10 +171,10 @@ def _one_late_event(histories: Mapping[str, History], folder: Path) -> None:
         key=lambda sequence: len(sequence.deployments),
     )
     with Store(f"sqlite:///{folder / 'late.db'}") as store:
-        org = store.keys.ensure_organisation("default", 1).result()
+        org = store.keys.ensure_organisation("default", 1, actor=BENCH).result()
         _store(store, org, longest)
         began = time.perf_counter()
-        store.derivations.derive_all_queued()
+        store.derivations.derive_all_queued(actor=BENCH)
         print(f"\nlongest sequence stored, read and derived: {time.perf_counter() - began:.2f} s")
         seconds = sorted(_late(store, org, longest))
     print(
@@ -183,9 +184,9 @@ def _one_late_event(histories: Mapping[str, History], folder: Path) -> None:
 
 
 def _store(store: Store, org: Organisation, sequence: DeploymentSequence) -> None:
-    added = [store.deployments.add(org, each, 1) for each in sequence.deployments]
+    added = [store.deployments.add(org, each, 1, actor=BENCH) for each in sequence.deployments]
     for id_, repository in sequence.repositories.items():
-        store.commits.add_commits(org, id_, list(repository.commits.values())).result()
+        store.commits.add_commits(org, id_, list(repository.commits.values()), actor=BENCH).result()
     for future in added:
         future.result()
 
@@ -200,9 +201,9 @@ def _late(store: Store, org: Organisation, sequence: DeploymentSequence) -> Iter
             version=f"late-{number}",
             finished_at_ns=middle.finished_at_ns - 1 - number,
         )
-        store.deployments.add(org, late, 1).result()
+        store.deployments.add(org, late, 1, actor=BENCH).result()
         began = time.perf_counter()
-        store.derivations.derive_all_queued()
+        store.derivations.derive_all_queued(actor=BENCH)
         yield time.perf_counter() - began
 
 

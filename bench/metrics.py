@@ -32,7 +32,7 @@ import duckdb
 import pandas as pd
 
 from bench.over_http import cache_folder, resident_mb
-from bench.world import END_NS, LeadTimes, deployment, lead_times, measured
+from bench.world import BENCH, END_NS, LeadTimes, deployment, lead_times, measured
 from theodora.dora import MetricsQuery, Period, Report
 from theodora.query import parse
 from theodora.storage import Store
@@ -251,7 +251,10 @@ class Theodora:
         """So many deployments, durable when this returns."""
         waiting: list[Future[Any]] = [
             self._store.deployments.add(
-                self._organisation, deployment(rng.getrandbits(60), END_NS - DAY_NS, rng), END_NS
+                self._organisation,
+                deployment(rng.getrandbits(60), END_NS - DAY_NS, rng),
+                END_NS,
+                actor=BENCH,
             )
             for _ in range(count)
         ]

@@ -26,7 +26,7 @@ from httpx2 import Response
 from starlette.testclient import TestClient
 
 from bench.over_http import cache_folder
-from bench.world import measured
+from bench.world import BENCH, measured
 from theodora.app import build
 from theodora.config import load
 from theodora.query import Kind, parse, sort_key
@@ -121,7 +121,7 @@ def _measure(title: str, path: Path) -> None:
 def _pages(path: Path) -> tuple[Mapping[str, str], int]:
     """What is looked at, and when: an hour after the newest deployment."""
     with Store(f"sqlite:///{path}") as store:
-        org = store.keys.ensure_organisation("default", 1).result()
+        org = store.keys.ensure_organisation("default", 1, actor=BENCH).result()
         by_time = sort_key("finished_at", Kind.DEPLOYMENT)
         assert by_time
         newest = store.deployments.select(org, Selection(sort=by_time, limit=1))[0]

@@ -20,8 +20,10 @@ from theodora.dora import Commit
 from theodora.dora.derivation.stages import STAGES
 from theodora.dora.metrics.columns import UNKNOWN_NS
 from theodora.events import Deployment, Git
-from theodora.storage import Organisation, Store
+from theodora.storage import Actor, Organisation, Store
 from theodora.storage.derivation.commit_times import Measured
+
+BENCH = Actor("command", "bench")
 
 SERVICES = 200
 TEAMS = 20
@@ -160,7 +162,7 @@ def measured(count: int, folder: Path) -> Path:
     _made(path, count, events, partial(_add_commits, count))
     with Store(f"sqlite:///{path}") as store:
         # What an older version derived, a migration may have marked to be derived anew.
-        store.derivations.derive_all_queued()
+        store.derivations.derive_all_queued(actor=BENCH)
     return path
 
 
@@ -176,9 +178,9 @@ def _made(
         unfinished = path.with_suffix(".unfinished")
         unfinished.unlink(missing_ok=True)
         with Store(f"sqlite:///{unfinished}") as store:
-            org = store.keys.ensure_organisation("default", time.time_ns()).result()
+            org = store.keys.ensure_organisation("default", time.time_ns(), actor=BENCH).result()
             load(store, org, events, count)
-            store.derivations.derive_all_queued()
+            store.derivations.derive_all_queued(actor=BENCH)
         if complete is not None:
             complete(unfinished)
         unfinished.rename(path)
@@ -190,7 +192,7 @@ def load(store: Store, org: Organisation, events: Iterator[Deployment], count: i
     waiting: deque[Future[Any]] = deque()
     with _progress(events, count, "storing {:,} deployments") as bar:
         for event in bar:
-            waiting.append(store.deployments.add(org, event, END_NS))
+            waiting.append(store.deployments.add(org, event, END_NS, actor=BENCH))
             if len(waiting) > _IN_FLIGHT:
                 waiting.popleft().result()
     for future in waiting:
@@ -209,11 +211,11 @@ def _add_commits(count: int, path: Path) -> None:
                 commits = waiting[repository]
                 commits.extend(each.commits)
                 if len(commits) > _COMMITS_AT_ONCE:
-                    store.commits.add_commits(org, repository, commits).result()
+                    store.commits.add_commits(org, repository, commits, actor=BENCH).result()
                     commits.clear()
         for repository, commits in waiting.items():
-            store.commits.add_commits(org, repository, commits).result()
-        store.derivations.derive_all_queued()
+            store.commits.add_commits(org, repository, commits, actor=BENCH).result()
+        store.derivations.derive_all_queued(actor=BENCH)
 
 
 def _write_lead_times(count: int, path: Path) -> None:

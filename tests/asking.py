@@ -10,6 +10,7 @@ from typing import Any
 
 from starlette.testclient import TestClient
 
+from actors import TESTER
 from theodora.app import Built, build
 from theodora.config import load
 from theodora.storage.access.keys import PERMISSIONS, KeyKind, new_secret
@@ -129,6 +130,7 @@ def make_key(built: Built, organisation: str, kind: KeyKind, *permissions: str) 
         name="",
         permissions=frozenset(permissions or PERMISSIONS[kind]),
         now_ns=time.time_ns(),
+        actor=TESTER,
     ).result()
     return secret
 

@@ -14,6 +14,7 @@ import pytest
 from starlette.testclient import TestClient
 
 import serving
+from actors import TESTER
 from asking import Tenant, make_tenant, server_in_process
 from databases import KINDS, Databases
 from postgresql import NEWEST, ON_CITUS, PostgresqlServer, either_kind
@@ -126,7 +127,7 @@ def store(database: str, index: None) -> Iterator[Store]:
 
 @pytest.fixture
 def org(store: Store) -> Organisation:
-    return store.keys.ensure_organisation("default", 1).result()
+    return store.keys.ensure_organisation("default", 1, actor=TESTER).result()
 
 
 @pytest.fixture

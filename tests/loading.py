@@ -15,6 +15,7 @@ import httpx2
 import psutil
 
 import serving
+from actors import TESTER
 from asking import DEPLOYMENT
 from theodora.dora import derive
 from theodora.storage import Organisation, Store
@@ -142,7 +143,7 @@ def wait_until_derived(store: Store) -> None:
     until = time.monotonic() + PATIENCE_SECONDS
     while store.derivations.are_due():
         assert time.monotonic() < until, "nothing derives"
-        store.derivations.derive_queued()
+        store.derivations.derive_queued(actor=TESTER)
 
 
 def wrongly_derived(store: Store, org: Organisation) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from click.testing import CliRunner
 
+from actors import TESTER
 from asking import FAILURE, Tenant
 from theodora.cli import main
 
@@ -108,4 +109,4 @@ def fill(tenant: Tenant, rng: Random, deployments: int = 120) -> None:
         services = rng.sample(("web", "pay", "other"), rng.choice((1, 2)))
         shared = {"env": "production", "name": f"incident {number}", "started_at": at}
         tenant.create({"services": services, **shared, **end}, FAILURE)
-    tenant.built.store.derivations.derive_all_queued()
+    tenant.built.store.derivations.derive_all_queued(actor=TESTER)

@@ -6,7 +6,8 @@ from typing import Any, TypeVar
 
 import pytest
 
-from theodora.storage import store
+from theodora.storage import Actor, store
+from theodora.storage.engine.actor import UPKEEP
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.database import Database, Upkeep
 from theodora.storage.open import open_database
@@ -36,12 +37,12 @@ class Settled:
 
     def read(self, read: Callable[[Cursor], T]) -> T:
         while self.is_on and self._has_more:
-            self._has_more = self._database.write(self._upkeep).result()
+            self._has_more = self._database.write(self._upkeep, UPKEEP).result()
         return self._database.read(read)
 
-    def write(self, write: Callable[[Cursor], T]) -> Future[T]:
+    def write(self, write: Callable[[Cursor], T], actor: Actor) -> Future[T]:
         self._has_more = True
-        return self._database.write(write)
+        return self._database.write(write, actor)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._database, name)

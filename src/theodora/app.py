@@ -23,6 +23,7 @@ from theodora.storage.backup.backup import GitFile, Source
 from theodora.storage.backup.rotation import BackupFolder, BackupWorker
 from theodora.storage.deletion_guards import Guards
 from theodora.storage.derivation.worker import Deriver
+from theodora.storage.engine.actor import Actor
 from theodora.storage.open import beside
 from theodora.storage.retention import Remover
 from theodora.web.application import make_application
@@ -35,6 +36,9 @@ from theodora.web.pages.shell.request import Dashboard
 from theodora.web.pages.shell.sign_in_lockout import Lockout
 
 _ORGANISATION = "default"
+
+_START = Actor("command", "serve")
+"""What a server writes when it starts."""
 
 _MINUTE_NS = 60 * 1_000_000_000
 
@@ -77,7 +81,9 @@ def build(config: Config, invocation: Invocation = PLAIN) -> Built:
         ),
     )
     mirrors = MirrorStore(git_folder(config), config.git_credential_helper)
-    fetcher = Fetcher(store, Mirroring(store, mirrors), config.git_fetch_minutes * 60)
+    fetcher = Fetcher(
+        store, Mirroring(store, mirrors, Actor("worker", "fetcher")), config.git_fetch_minutes * 60
+    )
     deriver = Deriver(
         store.derivations, derivation_due, fetcher.want if config.git_fetch_on_demand else _ignore
     )
@@ -159,7 +165,7 @@ def _ignore(_org: Organisation, _repository_id: str) -> None:
 def _ensure_keys(store: Store, config: Config) -> dict[KeyKind, str]:
     """Makes the keys that settings name; on a store without keys, new ones besides."""
     now_ns = time.time_ns()
-    store.keys.ensure_organisation(_ORGANISATION, now_ns).result()
+    store.keys.ensure_organisation(_ORGANISATION, now_ns, actor=_START).result()
     bootstrap: dict[KeyKind, str] = {
         "api": config.bootstrap_api_key,
         "application": config.bootstrap_app_key,
@@ -177,6 +183,7 @@ def _ensure_keys(store: Store, config: Config) -> dict[KeyKind, str]:
                 name="bootstrap" if secret else "first start",
                 permissions=frozenset(PERMISSIONS[kind]),
                 now_ns=now_ns,
+                actor=_START,
             ).result()
     return new_keys
 

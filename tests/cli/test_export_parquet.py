@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 
+from actors import TESTER
 from theodora.cli import export_parquet, main
 from theodora.dora import Commit
 from theodora.events import Deployment, Failure, Git
@@ -26,7 +27,7 @@ def url(tmp_path: Path) -> str:
     """Deployments of which one was undone, two failures and two commits."""
     url = f"sqlite:///{tmp_path / 'theodora.db'}"
     with Store(url) as store:
-        org = store.keys.ensure_organisation("default", 1).result()
+        org = store.keys.ensure_organisation("default", 1, actor=TESTER).result()
         for number, version in enumerate(("v1", "v2", "v1", "é")):
             event = Deployment(
                 service="web",
@@ -36,10 +37,10 @@ def url(tmp_path: Path) -> str:
                 git=GIT if number == 3 else None,
                 custom_tags=("a:1", "b:2")[:number],
             )
-            store.deployments.add(org, event, START_NS).result()
+            store.deployments.add(org, event, START_NS, actor=TESTER).result()
         for end in (None, START_NS + 10**10):
             failure = Failure(services=("web", "pay"), started_at_ns=START_NS, finished_at_ns=end)
-            store.failures.add(org, failure, START_NS)
+            store.failures.add(org, failure, START_NS, actor=TESTER)
         commits = [
             Commit(
                 sha=digit * 40,
@@ -52,8 +53,8 @@ def url(tmp_path: Path) -> str:
             )
             for digit in "12"
         ]
-        store.commits.add_commits(org, "github.com/acme/shop", commits).result()
-        store.derivations.derive_all_queued()
+        store.commits.add_commits(org, "github.com/acme/shop", commits, actor=TESTER).result()
+        store.derivations.derive_all_queued(actor=TESTER)
     return url
 
 
@@ -146,7 +147,7 @@ def test_a_group_of_rows_is_written_at_a_time(
 def test_nothing_is_a_file_too(tmp_path: Path):
     url, file = f"sqlite:///{tmp_path / 'empty.db'}", tmp_path / "events.parquet"
     with Store(url) as store:
-        store.keys.ensure_organisation("default", 1).result()
+        store.keys.ensure_organisation("default", 1, actor=TESTER).result()
     assert export(url, "failures", "parquet", file).exit_code == 0
     assert pq.read_table(file).num_rows == 0
 

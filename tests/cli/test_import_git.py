@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
+from actors import TESTER
 from repositories import GitRepository, make_repository
 from theodora.cli import main
 from theodora.cli.invocation import program
@@ -158,7 +159,7 @@ def test_a_tag_of_something_else_than_a_commit_is_left_out_and_said(
 
 def lead_times(folder: Path) -> dict[str, Any]:
     with stored(folder) as (store, org):
-        store.derivations.derive_all_queued()
+        store.derivations.derive_all_queued(actor=TESTER)
         period = Period(1_690_000_000 * 10**9, 1_700_000_000 * 10**9)
         question = MetricsQuery(period=period, as_of_ns=period.end_ns)
         report = store.metrics.report(org, question, parse(""))

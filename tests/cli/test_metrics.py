@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from actors import TESTER
 from theodora.cli import main
 from theodora.cli.invocation import program
 from theodora.dora import Commit, PullRequest
@@ -31,7 +32,7 @@ def url(tmp_path: Path) -> str:
         ("pay", "v1", 30),
     ]
     with Store(url) as store:
-        org = store.keys.ensure_organisation("default", 1).result()
+        org = store.keys.ensure_organisation("default", 1, actor=TESTER).result()
         for service, version, hours in events:
             at = MONDAY_NS + int(hours * HOUR_NS)
             event = Deployment(
@@ -41,14 +42,14 @@ def url(tmp_path: Path) -> str:
                 started_at_ns=at,
                 finished_at_ns=at,
             )
-            store.deployments.add(org, event, 1).result()
+            store.deployments.add(org, event, 1, actor=TESTER).result()
         failure = Failure(
             services=("web",),
             started_at_ns=MONDAY_NS + 48 * HOUR_NS,
             finished_at_ns=MONDAY_NS + 50 * HOUR_NS,
         )
-        store.failures.add(org, failure, 1).result()
-        store.derivations.derive_all_queued()
+        store.failures.add(org, failure, 1, actor=TESTER).result()
+        store.derivations.derive_all_queued(actor=TESTER)
     return url
 
 
@@ -116,8 +117,10 @@ def test_stages_are_a_table_of_shares_and_spans(url: str):
             last_approved_at_ns=begin_ns + 3 * HOUR_NS,
             merged_at_ns=begin_ns + 4 * HOUR_NS,
         )
-        store.commits.add_commits(org, "github.com/acme/cart", commits).result()
-        store.commits.add_pull_requests(org, "github.com/acme/cart", [merged]).result()
+        store.commits.add_commits(org, "github.com/acme/cart", commits, actor=TESTER).result()
+        store.commits.add_pull_requests(
+            org, "github.com/acme/cart", [merged], actor=TESTER
+        ).result()
         for hours, sha in ((10, first), (11, second)):
             at = begin_ns + hours * HOUR_NS
             git = Git(sha, "https://github.com/acme/cart")
@@ -128,8 +131,8 @@ def test_stages_are_a_table_of_shares_and_spans(url: str):
                 finished_at_ns=at,
                 git=git,
             )
-            store.deployments.add(org, event, 1).result()
-        store.derivations.derive_all_queued()
+            store.deployments.add(org, event, 1, actor=TESTER).result()
+        store.derivations.derive_all_queued(actor=TESTER)
     blocks = printed(url, "--from", "2026-03-02", "--stages").split("\n\n")
     rows = [" ".join(line.split()) for line in blocks[2].splitlines()]
     assert rows == [
@@ -164,7 +167,7 @@ def test_what_is_not_derived_yet_is_told_beside_the_numbers(url: str):
         org = store.keys.organisation("default")
         at = MONDAY_NS + 300 * HOUR_NS
         late = Deployment(service="web", started_at_ns=at, finished_at_ns=at)
-        store.deployments.add(org, late, 1).result()
+        store.deployments.add(org, late, 1, actor=TESTER).result()
     done = run(url, "--format", "csv")
     assert "missing: 1 change waiting, the oldest for " in done.stderr
     assert f"`{program()} derive`" in done.stderr

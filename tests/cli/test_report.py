@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from actors import TESTER
 from theodora.cli import main
 from theodora.events import Deployment, Failure
 from theodora.report.wording import NARROW
@@ -23,7 +24,7 @@ def url(tmp_path: Path) -> str:
     """Three months of two teams; in October one deployment is undone, one failure stays open."""
     url = f"sqlite:///{tmp_path / 'theodora.db'}"
     with Store(url) as store:
-        org = store.keys.ensure_organisation("default", 1).result()
+        org = store.keys.ensure_organisation("default", 1, actor=TESTER).result()
         for day in range(-61, 31, 2):
             version = "v-bad" if day == 9 else f"v{7 if day in (7, 11) else day}"
             at = OCTOBER_NS + day * DAY_NS
@@ -37,11 +38,11 @@ def url(tmp_path: Path) -> str:
                     started_at_ns=at,
                     finished_at_ns=at,
                 )
-                store.deployments.add(org, event, 1).result()
+                store.deployments.add(org, event, 1, actor=TESTER).result()
         staging = Deployment(
             service="web", env="staging", started_at_ns=OCTOBER_NS, finished_at_ns=OCTOBER_NS
         )
-        store.deployments.add(org, staging, 1).result()
+        store.deployments.add(org, staging, 1, actor=TESTER).result()
         incident = Failure(
             services=("web",),
             env="production",
@@ -49,8 +50,8 @@ def url(tmp_path: Path) -> str:
             started_at_ns=OCTOBER_NS,
             finished_at_ns=OCTOBER_NS + DAY_NS // 24,
         )
-        store.failures.add(org, incident, 1).result()
-        store.derivations.derive_all_queued()
+        store.failures.add(org, incident, 1, actor=TESTER).result()
+        store.derivations.derive_all_queued(actor=TESTER)
     return url
 
 
@@ -152,8 +153,8 @@ def test_hostile_names_stay_text(url: str):
             started_at_ns=OCTOBER_NS,
             finished_at_ns=OCTOBER_NS,
         )
-        store.deployments.add(org, event, 1).result()
-        store.derivations.derive_all_queued()
+        store.deployments.add(org, event, 1, actor=TESTER).result()
+        store.derivations.derive_all_queued(actor=TESTER)
     page = read_page(written(url, "--month", "2025-10"))
     assert page.all("script") == []
     assert '<script>alert("x")</script>' in page.one("main").text

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from actors import TESTER
 from theodora.cli import main
 from theodora.events import Deployment, Failure, Git
 from theodora.storage import Store
@@ -21,7 +22,7 @@ def url(tmp_path: Path) -> str:
     """Nine deployments of three services, a minute apart, and one failure."""
     url = f"sqlite:///{tmp_path / 'theodora.db'}"
     with Store(url) as store:
-        org = store.keys.ensure_organisation("default", 1).result()
+        org = store.keys.ensure_organisation("default", 1, actor=TESTER).result()
         for number in range(9):
             deployment = Deployment(
                 service=("web", "pay", "search")[number % 3],
@@ -32,9 +33,9 @@ def url(tmp_path: Path) -> str:
                 git=Git(f"{number:040x}", "https://github.com/acme/shop"),
                 custom_tags=(f"build:{number}",),
             )
-            store.deployments.add(org, deployment, 1).result()
+            store.deployments.add(org, deployment, 1, actor=TESTER).result()
         failure = Failure(services=("web",), name="Checkout is down", started_at_ns=START_NS)
-        store.failures.add(org, failure, 1).result()
+        store.failures.add(org, failure, 1, actor=TESTER).result()
     return url
 
 

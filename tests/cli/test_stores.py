@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from actors import TESTER
 from postgresql import PostgresqlServer
 from theodora.cli import main
 from theodora.storage import Store
@@ -59,7 +60,7 @@ def run(*command: str, **environment: str) -> Result:
 def make_store(path: Path, org: str) -> None:
     path.parent.mkdir(exist_ok=True)
     with Store(f"sqlite:///{path}") as store:
-        store.keys.ensure_organisation(org, 1).result()
+        store.keys.ensure_organisation(org, 1, actor=TESTER).result()
 
 
 @pytest.mark.parametrize("command", NEEDS_A_STORE, ids=" ".join)

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
+from actors import TESTER
 from repositories import hourly_commits
 from theodora.cli import main
 from theodora.cli.terminal import json_text, safe_json, safe_lines
@@ -56,10 +57,10 @@ def test_json_says_the_same_without_what_acts() -> None:
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_an_explanation_shows_subjects_of_commits_as_text(run: Run, url: str, form: str) -> None:
     with Store(url) as store:
-        org = store.keys.ensure_organisation("default", 1).result()
+        org = store.keys.ensure_organisation("default", 1, actor=TESTER).result()
         first, second = hourly_commits(SHAS, 10**18)
         hostile = msgspec.structs.replace(second, subject=HOSTILE)
-        store.commits.add_commits(org, REPOSITORY, [first, hostile]).result()
+        store.commits.add_commits(org, REPOSITORY, [first, hostile], actor=TESTER).result()
         for number, sha in enumerate(SHAS):
             at_ns = 10**18 + (10 + number) * 3_600 * 10**9
             event = Deployment(
@@ -69,8 +70,8 @@ def test_an_explanation_shows_subjects_of_commits_as_text(run: Run, url: str, fo
                 finished_at_ns=at_ns,
                 git=Git(sha, f"https://{REPOSITORY}"),
             )
-            store.deployments.add(org, event, 1).result()
-        store.derivations.derive_all_queued()
+            store.deployments.add(org, event, 1, actor=TESTER).result()
+        store.derivations.derive_all_queued(actor=TESTER)
     result = run("explain", "deployment-1", "--format", form)
     assert result.exit_code == 0, result.output
     assert "owned" in result.stdout

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from actors import TESTER
 from theodora.cli import main
 from theodora.events import Deployment
 from theodora.storage import Store
@@ -16,14 +17,14 @@ def new_database(path: Path) -> str:
     """A database with v1, v2 and v3, one an hour."""
     url = f"sqlite:///{path}"
     with Store(url) as store:
-        org = store.keys.ensure_organisation("default", 1).result()
+        org = store.keys.ensure_organisation("default", 1, actor=TESTER).result()
         for hour, version in enumerate(("v1", "v2", "v3"), 1):
             at = hour * 3_600 * 10**9
             event = Deployment(
                 id=f"d{hour}", service="web", version=version, started_at_ns=at, finished_at_ns=at
             )
-            store.deployments.add(org, event, 1).result()
-        store.derivations.derive_all_queued()
+            store.deployments.add(org, event, 1, actor=TESTER).result()
+        store.derivations.derive_all_queued(actor=TESTER)
     return url
 
 

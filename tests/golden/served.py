@@ -12,6 +12,7 @@ from typing import Any
 import httpx2
 import msgspec
 
+from actors import TESTER
 from golden.derived import Seen, answers
 from golden.examples import REPOSITORY, SECOND_NS, Example
 from theodora.dora.derivation.commits import Commit, PullRequest
@@ -50,13 +51,19 @@ class Served:
             "linked_rules": msgspec.to_builtins(example.linked_rules),
             "static_rules": msgspec.to_builtins(example.static_rules),
         }
-        self.store.settings.put(self.organisation, rules).result()
+        self.store.settings.put(self.organisation, rules, actor=TESTER).result()
         for service, globs in example.paths.items():
-            self.store.settings.put(self.organisation, {"path_globs": globs}, service).result()
+            self.store.settings.put(
+                self.organisation, {"path_globs": globs}, service, actor=TESTER
+            ).result()
         commits = list(map(_whole, example.commits))
-        self.store.commits.add_commits(self.organisation, REPOSITORY, commits).result()
+        self.store.commits.add_commits(
+            self.organisation, REPOSITORY, commits, actor=TESTER
+        ).result()
         pull_requests = list(map(_whole_pull_request, example.pull_requests))
-        self.store.commits.add_pull_requests(self.organisation, REPOSITORY, pull_requests).result()
+        self.store.commits.add_pull_requests(
+            self.organisation, REPOSITORY, pull_requests, actor=TESTER
+        ).result()
 
     def _send(self, example: Example) -> None:
         for event in (*example.deployments, *example.incidents):

@@ -10,6 +10,7 @@ from hashlib import sha1
 from random import Random
 from typing import Any
 
+from actors import TESTER
 from asking import DEPLOYMENTS, FAILURE, Tenant
 from oracle.intervals import DAY_NS
 from oracle.worlds import (
@@ -110,13 +111,13 @@ class World:
         """To the API or, with periods, which that does not take, as an import does."""
         if sent["periods"]:
             failure = failure_from_document(_present(sent))
-            self.store.failures.add(self.organisation, failure, 1).result()
+            self.store.failures.add(self.organisation, failure, 1, actor=TESTER).result()
         else:
             self.tenant.create(_present(sent), FAILURE)
         self.incidents[sent["id"]] = sent
 
     def send_settings(self, service: str, given: dict[str, Any]) -> None:
-        self.store.settings.put(self.organisation, given, service).result()
+        self.store.settings.put(self.organisation, given, service, actor=TESTER).result()
         self.settings[service] = given
 
     def _settings(self) -> dict[str, Any]:
@@ -147,14 +148,16 @@ class World:
         self, repository: str, line: list[Commit], pull_requests: list[PullRequest]
     ) -> None:
         commits = self.store.commits
-        commits.add_commits(self.organisation, repository, line).result()
-        commits.add_pull_requests(self.organisation, repository, pull_requests).result()
+        commits.add_commits(self.organisation, repository, line, actor=TESTER).result()
+        commits.add_pull_requests(
+            self.organisation, repository, pull_requests, actor=TESTER
+        ).result()
         self.commits[repository] = line
         self.places |= {commit.sha: place for place, commit in enumerate(line)}
         self.pull_requests[repository] = pull_requests
 
     def derive(self) -> None:
-        self.store.derivations.derive_all_queued()
+        self.store.derivations.derive_all_queued(actor=TESTER)
 
     def retold(self, tenant: Tenant, services: Mapping[str, str]) -> "World":
         """The same to another organisation, in another order, with other names of services."""

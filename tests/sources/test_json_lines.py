@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from actors import TESTER
 from theodora.errors import Invalid
 from theodora.events import Deployment, Failure, Git
 from theodora.sources.json_lines import (
@@ -141,5 +142,5 @@ def test_every_line_is_stored_or_refused(
         failure = failure_from_line(line(**{"team": "a", **spoilt}))
     except Invalid:
         return
-    assert store.deployments.add(org, deployment, 1).result().now.event.service
-    assert store.failures.add(org, failure, 1).result().now.event.id
+    assert store.deployments.add(org, deployment, 1, actor=TESTER).result().now.event.service
+    assert store.failures.add(org, failure, 1, actor=TESTER).result().now.event.id

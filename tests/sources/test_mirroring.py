@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from actors import TESTER
 from asking import make_tenant, server_in_process
 from repositories import GitRepository, make_repository
 from theodora.errors import NotFound
@@ -28,7 +29,7 @@ def repository(tmp_path: Path) -> GitRepository:
 
 @pytest.fixture
 def mirroring(store: Store, tmp_path: Path) -> Mirroring:
-    return Mirroring(store, MirrorStore(tmp_path / "git"))
+    return Mirroring(store, MirrorStore(tmp_path / "git"), TESTER)
 
 
 @pytest.fixture
@@ -138,7 +139,7 @@ def test_a_deployment_of_an_unknown_commit_makes_the_server_fetch(
     with server_in_process(tmp_path, **settings) as (built, client):
         tenant = make_tenant(built, client)
         org = built.store.keys.organisation(tenant.organisation)
-        built.store.mirrors.add(org, ID, f"file://{repository.path}").result()
+        built.store.mirrors.add(org, ID, f"file://{repository.path}", actor=TESTER).result()
         ids = [
             tenant.create(
                 {
@@ -191,7 +192,9 @@ def test_a_mirror_is_wanted_under_the_former_name_of_its_repository(
     fetcher = Fetcher(store, mirroring, every_seconds=0)
     mirroring.fetch(mirror)
     repository.commit("Go on", {"README": "2"})
-    store.settings.put(org, {"repository_aliases": {"old.example.com/app": ID}}).result()
+    store.settings.put(
+        org, {"repository_aliases": {"old.example.com/app": ID}}, actor=TESTER
+    ).result()
     fetcher.want(org, "old.example.com/app")
     fetcher.fetch_due(time.time_ns())
     fetcher.fetch_due(time.time_ns() + 2 * MINUTE_NS)
@@ -200,11 +203,11 @@ def test_a_mirror_is_wanted_under_the_former_name_of_its_repository(
 
 def test_a_mirror_is_found_by_another_form_of_its_url(store: Store, org: Organisation) -> None:
     for id_ in ("github.com/Acme/App", "github.com/acme/app"):
-        store.mirrors.add(org, id_, f"https://{id_}").result()
+        store.mirrors.add(org, id_, f"https://{id_}", actor=TESTER).result()
     assert store.mirrors.get(org, "github.com/acme/app").repository_id == "github.com/acme/app"
-    store.mirrors.remove(org, "github.com/acme/app").result()
+    store.mirrors.remove(org, "github.com/acme/app", actor=TESTER).result()
     assert store.mirrors.get(org, "ssh.github.com/acme/app").repository_id == "github.com/Acme/App"
-    store.mirrors.remove(org, "ssh.github.com/acme/app").result()
+    store.mirrors.remove(org, "ssh.github.com/acme/app", actor=TESTER).result()
     assert store.mirrors.everything() == []
 
 

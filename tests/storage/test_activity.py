@@ -2,6 +2,7 @@
 
 from msgspec.structs import replace
 
+from actors import TESTER
 from theodora.events.activity import UserActivity
 from theodora.storage import Organisation, Store
 
@@ -18,7 +19,7 @@ def test_what_is_added_comes_back_in_order(store: Store, org: Organisation) -> N
     later = replace(ACTIVITY, day="2026-02-01", models=())
     other = replace(ACTIVITY, user_email="ann@example.com", is_active=False)
 
-    store.activity.add(org, [later, ACTIVITY, other]).result()
+    store.activity.add(org, [later, ACTIVITY, other], actor=TESTER).result()
 
     assert store.activity.everything(org) == [other, ACTIVITY, later]
 
@@ -26,18 +27,18 @@ def test_what_is_added_comes_back_in_order(store: Store, org: Organisation) -> N
 def test_what_is_said_later_of_a_person_day_and_tool_replaces_what_was_said_before(
     store: Store, org: Organisation
 ) -> None:
-    store.activity.add(org, [ACTIVITY]).result()
+    store.activity.add(org, [ACTIVITY], actor=TESTER).result()
     later = replace(ACTIVITY, is_active=False, models=("sonnet",))
 
-    store.activity.add(org, [replace(ACTIVITY, models=()), later]).result()
+    store.activity.add(org, [replace(ACTIVITY, models=()), later], actor=TESTER).result()
 
     assert store.activity.everything(org) == [later]
 
 
 def test_an_organisation_sees_its_own_alone(store: Store, org: Organisation) -> None:
-    other = store.keys.ensure_organisation("other", 1).result()
+    other = store.keys.ensure_organisation("other", 1, actor=TESTER).result()
 
-    store.activity.add(other, [ACTIVITY]).result()
+    store.activity.add(other, [ACTIVITY], actor=TESTER).result()
 
     assert store.activity.everything(org) == []
     assert store.activity.everything(other) == [ACTIVITY]

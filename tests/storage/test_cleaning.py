@@ -6,10 +6,11 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
+from actors import TESTER
 from databases import Databases
 from repositories import hourly_commits
 from theodora.events import Deployment, Failure, Git
-from theodora.storage import Organisation, OverrideAuthor, OverrideValues, Store
+from theodora.storage import Actor, Organisation, OverrideValues, Store
 from theodora.storage.deletion_guards import Guards
 from theodora.storage.engine.cursor import Cursor, Row
 from theodora.storage.engine.migrate import Kind
@@ -52,7 +53,7 @@ def held(store: Store, databases: Databases) -> Callable[[], Tables]:
         }
 
     def held() -> Tables:
-        store.derivations.derive_all_queued()
+        store.derivations.derive_all_queued(actor=TESTER)
         return store._database.read(read)
 
     return held
@@ -101,11 +102,17 @@ def failure(id_: str, days_ago: int) -> Failure:
 @pytest.fixture(autouse=True)
 def others(store: Store, org: Organisation) -> None:
     """Events that stay: a deployment before and after those that go, and one that they remedy."""
-    store.commits.add_commits(org, REPOSITORY, hourly_commits(SHAS, START_NS)).result()
+    store.commits.add_commits(
+        org, REPOSITORY, hourly_commits(SHAS, START_NS), actor=TESTER
+    ).result()
     for event in (deployment("old", 90, 0), deployment("kept", 50, 2), deployment("new", 10, 5)):
-        store.deployments.add(org, event, 1).result()
-    store.verdicts.put(org, "kept", OverrideValues(True, "gone", None, "rollforward")).result()
-    store.failures.add(org, Failure(id="open", services=("shop",), started_at_ns=1), 1).result()
+        store.deployments.add(org, event, 1, actor=TESTER).result()
+    store.verdicts.put(
+        org, "kept", OverrideValues(True, "gone", None, "rollforward"), now_ns=1, actor=TESTER
+    ).result()
+    store.failures.add(
+        org, Failure(id="open", services=("shop",), started_at_ns=1), 1, actor=TESTER
+    ).result()
 
 
 def judge(store: Store, org: Organisation, id_: str) -> None:
@@ -114,7 +121,7 @@ def judge(store: Store, org: Organisation, id_: str) -> None:
         (OverrideValues(change_failure=False), OverrideValues(change_failure=True))
     ):
         store.verdicts.put(
-            org, id_, verdict, OverrideAuthor(f"somebody {id_}", number, "why")
+            org, id_, verdict, now_ns=number, reason="why", actor=Actor("person", f"somebody {id_}")
         ).result()
 
 
@@ -122,7 +129,7 @@ def test_a_deleted_deployment_is_in_no_table(
     store: Store, org: Organisation, held: Callable[[], Tables]
 ) -> None:
     before = held()
-    store.deployments.add(org, only_here("gone", 30, 3), 1).result()
+    store.deployments.add(org, only_here("gone", 30, 3), 1, actor=TESTER).result()
     judge(store, org, "gone")
     meanwhile = held()
     grown = {name for name in before if meanwhile[name] - before[name]}
@@ -130,7 +137,7 @@ def test_a_deleted_deployment_is_in_no_table(
         *("deployments", "deployment_elements", "deployment_postings", "deployment_numbers"),
         *("deployment_words", "deployment_measures", "verdicts", "verdict_acts"),
     }
-    store.deployments.delete(org, "gone").result()
+    store.deployments.delete(org, "gone", actor=TESTER).result()
     assert held() == before
 
 
@@ -138,8 +145,8 @@ def test_a_deployment_that_is_deleted_before_it_is_derived_is_in_no_table(
     store: Store, org: Organisation, held: Callable[[], Tables]
 ) -> None:
     before = held()
-    store.deployments.add(org, only_here("gone", 30, 3), 1).result()
-    store.deployments.delete(org, "gone").result()
+    store.deployments.add(org, only_here("gone", 30, 3), 1, actor=TESTER).result()
+    store.deployments.delete(org, "gone", actor=TESTER).result()
     assert held() == before
 
 
@@ -147,12 +154,12 @@ def test_a_deleted_failure_is_in_no_table(
     store: Store, org: Organisation, held: Callable[[], Tables]
 ) -> None:
     before = held()
-    store.failures.add(org, failure("down", 30), 1).result()
+    store.failures.add(org, failure("down", 30), 1, actor=TESTER).result()
     meanwhile = held()
     assert {name for name in before if meanwhile[name] - before[name]} >= {
         *("failures", "failure_elements", "failure_postings", "failure_numbers", "failure_words"),
     }
-    store.failures.delete(org, "down").result()
+    store.failures.delete(org, "down", actor=TESTER).result()
     assert held() == before
 
 
@@ -160,14 +167,16 @@ def test_what_an_event_no_longer_says_is_in_no_table(
     store: Store, org: Organisation, held: Callable[[], Tables]
 ) -> None:
     """It is as if it had been sent that way first."""
-    store.deployments.add(org, deployment("changed", 30, 3), 1).result()
-    store.failures.add(org, failure("down", 30), 1).result()
+    store.deployments.add(org, deployment("changed", 30, 3), 1, actor=TESTER).result()
+    store.failures.add(org, failure("down", 30), 1, actor=TESTER).result()
     before = held()
-    store.deployments.add(org, only_here("changed", 31, 4), 2).result()
-    store.failures.add(org, msgspec.structs.replace(failure("other", 31), id="down"), 2).result()
+    store.deployments.add(org, only_here("changed", 31, 4), 2, actor=TESTER).result()
+    store.failures.add(
+        org, msgspec.structs.replace(failure("other", 31), id="down"), 2, actor=TESTER
+    ).result()
     assert held() != before
-    store.deployments.add(org, deployment("changed", 30, 3), 3).result()
-    store.failures.add(org, failure("down", 30), 3).result()
+    store.deployments.add(org, deployment("changed", 30, 3), 3, actor=TESTER).result()
+    store.failures.add(org, failure("down", 30), 3, actor=TESTER).result()
     after = held()
     assert _without_receipts(after) == _without_receipts(before)
 
@@ -176,17 +185,19 @@ def test_events_removed_by_retention_are_in_no_table(
     store: Store, org: Organisation, held: Callable[[], Tables]
 ) -> None:
     """`kept` stays, the last that is old; those before it go, and the first of all with them."""
-    store.deployments.delete(org, "old").result()
+    store.deployments.delete(org, "old", actor=TESTER).result()
     before = held()
     for number, days_ago in enumerate((95, 90, 85)):
-        store.deployments.add(org, only_here(f"gone-{number}", days_ago, number), 1).result()
+        store.deployments.add(
+            org, only_here(f"gone-{number}", days_ago, number), 1, actor=TESTER
+        ).result()
         judge(store, org, f"gone-{number}")
-        store.failures.add(org, failure(f"down-{number}", days_ago), 1).result()
+        store.failures.add(org, failure(f"down-{number}", days_ago), 1, actor=TESTER).result()
     assert held()["deployment_measures"] - before["deployment_measures"]
-    store.retention.put(org, 20).result()
+    store.retention.put(org, 20, actor=TESTER).result()
     store.retention.guards = Guards(max_percent=100, clock_days=MAX_DAYS)
-    removed = store.retention.remove_old(NOW_NS)
-    store.retention.put(org, None).result()
+    removed = store.retention.remove_old(NOW_NS, actor=TESTER)
+    store.retention.put(org, None, actor=TESTER).result()
     assert removed == (3, 3)
     assert held() == before
 

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from actors import TESTER
 from settling import STATES
 from theodora.dora import Commit, MetricsQuery, Period, PullRequest
 from theodora.errors import NotFound
@@ -22,6 +23,7 @@ from theodora.events import Deployment, Failure, Git
 from theodora.events.activity import UserActivity
 from theodora.query import Field, Kind, parse, resolve, sort_key
 from theodora.storage import (
+    Actor,
     Key,
     Organisation,
     OverrideAuthor,
@@ -134,9 +136,15 @@ def used(word: str, day: str) -> list[UserActivity]:
 
 def make(store: Store, word: str) -> Member:
     """A new organisation with something of everything that a store holds."""
-    org = store.keys.ensure_organisation(word, 1).result()
+    org = store.keys.ensure_organisation(word, 1, actor=TESTER).result()
     key = store.keys.add(
-        word, "application", secret_of(word), name=word, permissions=PERMISSIONS, now_ns=NOW_NS
+        word,
+        "application",
+        secret_of(word),
+        name=word,
+        permissions=PERMISSIONS,
+        now_ns=NOW_NS,
+        actor=TESTER,
     ).result()
     made = Member(store, org, word, key)
     events = (
@@ -151,37 +159,45 @@ def make(store: Store, word: str) -> Member:
     )
     by_hand = OverrideValues(True, "third", None, "rollback")
     for each in (
-        store.settings.put(org, {"team": word, "repository_aliases": {OLD_REPOSITORY: word}}),
-        store.settings.put(org, {"production_envs": ["production", word]}, "shop"),
-        store.commits.add_commits(org, REPOSITORY, commits(word, 0, 1), received=True),
-        store.commits.add_pull_requests(org, REPOSITORY, [PullRequest(number=1, title=word)]),
-        *(store.deployments.add(org, event, NOW_NS) for event in events),
-        store.failures.add(org, failure(word, "down", 40), NOW_NS),
-        store.failures.add(org, failure(word, "", 5, finished_at_ns=None), NOW_NS),
-        store.verdicts.put(org, "first", by_hand, OverrideAuthor(word, 1, word)),
-        store.activity.add(org, used(word, "2026-01-01")),
-        store.mirrors.add(org, REPOSITORY, f"https://{word}.example/shop"),
-        store.sessions.add(key, secret_of(word), NOW_NS, LIMITS),
-        store.retention.put(org, 36_500),
+        store.settings.put(
+            org, {"team": word, "repository_aliases": {OLD_REPOSITORY: word}}, actor=TESTER
+        ),
+        store.settings.put(org, {"production_envs": ["production", word]}, "shop", actor=TESTER),
+        store.commits.add_commits(
+            org, REPOSITORY, commits(word, 0, 1), received=True, actor=TESTER
+        ),
+        store.commits.add_pull_requests(
+            org, REPOSITORY, [PullRequest(number=1, title=word)], actor=TESTER
+        ),
+        *(store.deployments.add(org, event, NOW_NS, actor=TESTER) for event in events),
+        store.failures.add(org, failure(word, "down", 40), NOW_NS, actor=TESTER),
+        store.failures.add(org, failure(word, "", 5, finished_at_ns=None), NOW_NS, actor=TESTER),
+        store.verdicts.put(
+            org, "first", by_hand, now_ns=1, reason=word, actor=Actor("person", word)
+        ),
+        store.activity.add(org, used(word, "2026-01-01"), actor=TESTER),
+        store.mirrors.add(org, REPOSITORY, f"https://{word}.example/shop", actor=TESTER),
+        store.sessions.add(key, secret_of(word), NOW_NS, LIMITS, actor=TESTER),
+        store.retention.put(org, 36_500, actor=TESTER),
     ):
         each.result()
     fail_to_fetch(made).result()
     receive(made, "/data").result()
-    store.derivations.derive_all_queued()
+    store.derivations.derive_all_queued(actor=TESTER)
     return made
 
 
 def fail_to_fetch(it: Member) -> Future[None]:
     mirror = it.store.mirrors.get(it.org, REPOSITORY)
     tried_at_ns = (mirror.tried_at_ns or NOW_NS) + 1
-    return it.store.mirrors.note(mirror, tried_at_ns, f"{it.word} is away")
+    return it.store.mirrors.note(mirror, tried_at_ns, f"{it.word} is away", actor=TESTER)
 
 
 def receive(it: Member, place: str) -> Future[None]:
     it.store.reception.accept(it.key, "deployment", NOW_NS)
     it.store.reception.refuse(it.key, "deployment", Refused(400, place, it.word), NOW_NS)
     it.store.reception.ignore(it.key, "deployment", [f"/data/{it.word}{place}"], NOW_NS)
-    return it.store.reception.write()
+    return it.store.reception.write(actor=TESTER)
 
 
 # What is read
@@ -343,17 +359,19 @@ def answers(it: Member, names: Iterable[str] = READS) -> dict[str, object]:
 
 def add_deployment(*given: Any, **others: Any) -> Callable[[Member], object]:
     return lambda it: it.store.deployments.add(
-        it.org, deployment(it.word, *given, **others), NOW_NS + 1
+        it.org, deployment(it.word, *given, **others), NOW_NS + 1, actor=TESTER
     )
 
 
 def add_failure(*given: Any, **others: Any) -> Callable[[Member], object]:
-    return lambda it: it.store.failures.add(it.org, failure(it.word, *given, **others), NOW_NS + 1)
+    return lambda it: it.store.failures.add(
+        it.org, failure(it.word, *given, **others), NOW_NS + 1, actor=TESTER
+    )
 
 
 FAILED = OverrideValues(True, "fifth", None, "rollforward")
 FINE = OverrideValues(change_failure=False)
-GIVER = OverrideAuthor("somebody", 5, "a reason")
+GIVER = Actor("person", "somebody")
 
 WRITES: tuple[tuple[str, Callable[[Member], object]], ...] = (
     ("deployments.add", add_deployment("fifth", 3, version="v1", git=git(2))),
@@ -361,76 +379,108 @@ WRITES: tuple[tuple[str, Callable[[Member], object]], ...] = (
     ("deployments.add", add_deployment("", 5, version="v3", env=None, team="new")),
     ("failures.add", add_failure("down", 39, severity="high")),
     ("failures.add", add_failure("", 5, services=("shop", "cart"))),
-    ("deployments.update", lambda it: it.store.deployments.update(it.org, "second", FAILED, GIVER)),
+    (
+        "deployments.update",
+        lambda it: it.store.deployments.update(it.org, "second", FAILED, now_ns=5, actor=GIVER),
+    ),
     (
         "deployments.update_by_version",
         lambda it: it.store.deployments.update_by_version(
-            it.org, "shop", "production", "v2", FAILED, GIVER
+            it.org, "shop", "production", "v2", FAILED, now_ns=5, actor=GIVER
         ),
     ),
-    ("verdicts.put", lambda it: it.store.verdicts.put(it.org, "first", FAILED, GIVER)),
+    (
+        "verdicts.put",
+        lambda it: it.store.verdicts.put(it.org, "first", FAILED, now_ns=5, actor=GIVER),
+    ),
     (
         "verdicts.add",
         lambda it: it.store.verdicts.add(
-            it.org, OverrideRecord("first", FINE, OverrideAuthor("x", 9, "y"))
+            it.org, OverrideRecord("first", FINE, OverrideAuthor("x", 9, "y")), actor=TESTER
         ),
     ),
     (
         "verdicts.delete",
-        lambda it: it.store.verdicts.delete(it.org, "first", OverrideAuthor("x", 10, "z")),
+        lambda it: it.store.verdicts.delete(
+            it.org, "first", now_ns=10, reason="z", actor=Actor("person", "x")
+        ),
     ),
-    ("settings.put", lambda it: it.store.settings.put(it.org, {"team": "everybody"})),
+    ("settings.put", lambda it: it.store.settings.put(it.org, {"team": "everybody"}, actor=TESTER)),
     (
         "settings.put",
         lambda it: it.store.settings.put(
             it.org,
             {"production_envs": ["test"], "lead_time_clock": "commit_time", "team": "us"},
             "shop",
+            actor=TESTER,
         ),
     ),
     (
         "settings.merge",
-        lambda it: it.store.settings.merge(it.org, {"team": "you"}, ["lead_time_clock"], "shop"),
+        lambda it: it.store.settings.merge(
+            it.org, {"team": "you"}, ["lead_time_clock"], "shop", actor=TESTER
+        ),
     ),
     (
         "commits.add_commits",
         lambda it: it.store.commits.add_commits(
-            it.org, REPOSITORY, commits("other", 1, 2, 3), received=True
+            it.org, REPOSITORY, commits("other", 1, 2, 3), received=True, actor=TESTER
         ),
     ),
     (
         "commits.add_pull_requests",
         lambda it: it.store.commits.add_pull_requests(
-            it.org, REPOSITORY, [PullRequest(number=1, title="other"), PullRequest(number=2)]
+            it.org,
+            REPOSITORY,
+            [PullRequest(number=1, title="other"), PullRequest(number=2)],
+            actor=TESTER,
         ),
     ),
-    ("activity.add", lambda it: it.store.activity.add(it.org, used("other", "2026-01-01"))),
+    (
+        "activity.add",
+        lambda it: it.store.activity.add(it.org, used("other", "2026-01-01"), actor=TESTER),
+    ),
     ("mirrors.note", fail_to_fetch),
-    ("mirrors.add", lambda it: it.store.mirrors.add(it.org, REPOSITORY, "https://other.example")),
-    ("mirrors.remove", lambda it: it.store.mirrors.remove(it.org, REPOSITORY)),
+    (
+        "mirrors.add",
+        lambda it: it.store.mirrors.add(it.org, REPOSITORY, "https://other.example", actor=TESTER),
+    ),
+    ("mirrors.remove", lambda it: it.store.mirrors.remove(it.org, REPOSITORY, actor=TESTER)),
     ("reception.accept", lambda it: receive(it, "/data")),
     ("reception.refuse", lambda it: receive(it, "/other")),
     ("reception.ignore", lambda it: receive(it, "/fourth")),
     ("reception.write", lambda it: receive(it, "/third")),
-    ("sessions.note_seen", lambda it: it.store.sessions.note_seen(it.session, NOW_NS + 1)),
-    ("sessions.renew", lambda it: it.store.sessions.renew(it.session, it.secret, NOW_NS + 2)),
-    ("sessions.end", lambda it: it.store.sessions.end(it.session)),
-    ("sessions.add", lambda it: it.store.sessions.add(it.key, it.secret, NOW_NS, LIMITS)),
-    ("keys.note_used", lambda it: it.store.keys.note_used(it.key, NOW_NS + 1)),
+    (
+        "sessions.note_seen",
+        lambda it: it.store.sessions.note_seen(it.session, NOW_NS + 1, actor=TESTER),
+    ),
+    (
+        "sessions.renew",
+        lambda it: it.store.sessions.renew(it.session, it.secret, NOW_NS + 2, actor=TESTER),
+    ),
+    ("sessions.end", lambda it: it.store.sessions.end(it.session, actor=TESTER)),
+    (
+        "sessions.add",
+        lambda it: it.store.sessions.add(it.key, it.secret, NOW_NS, LIMITS, actor=TESTER),
+    ),
+    ("keys.note_used", lambda it: it.store.keys.note_used(it.key, NOW_NS + 1, actor=TESTER)),
     (
         "keys.add",
         lambda it: it.store.keys.add(
-            it.org.name, "api", "another", name="", permissions=frozenset(), now_ns=1
+            it.org.name, "api", "another", name="", permissions=frozenset(), now_ns=1, actor=TESTER
         ),
     ),
-    ("keys.revoke", lambda it: it.store.keys.revoke(it.org.name, it.key.id, NOW_NS)),
-    ("deployments.delete", lambda it: it.store.deployments.delete(it.org, "fourth")),
+    ("keys.revoke", lambda it: it.store.keys.revoke(it.org.name, it.key.id, NOW_NS, actor=TESTER)),
+    ("deployments.delete", lambda it: it.store.deployments.delete(it.org, "fourth", actor=TESTER)),
     ("failures.add", add_failure("again", 50)),
-    ("failures.delete", lambda it: it.store.failures.delete(it.org, "again")),
-    ("retention.change", lambda it: it.store.retention.change(it.org, 30, NOW_NS, old(it, 30))),
-    ("retention.confirm", lambda it: it.store.retention.confirm(it.org, 1_000)),
-    ("retention.put", lambda it: it.store.retention.put(it.org, 35)),
-    ("retention.remove_old", lambda it: it.store.retention.remove_old(NOW_NS)),
+    ("failures.delete", lambda it: it.store.failures.delete(it.org, "again", actor=TESTER)),
+    (
+        "retention.change",
+        lambda it: it.store.retention.change(it.org, 30, NOW_NS, old(it, 30), actor=TESTER),
+    ),
+    ("retention.confirm", lambda it: it.store.retention.confirm(it.org, 1_000, actor=TESTER)),
+    ("retention.put", lambda it: it.store.retention.put(it.org, 35, actor=TESTER)),
+    ("retention.remove_old", lambda it: it.store.retention.remove_old(NOW_NS, actor=TESTER)),
 )
 
 ALONG_THE_WAY = {
@@ -452,6 +502,22 @@ def written(write: Callable[[Member], object], it: Member) -> None:
 
 def public(it: object) -> list[str]:
     return [name for name, _ in inspect.getmembers(it) if not name.startswith("_")]
+
+
+COUNTED_IN_MEMORY = {"reception.accept", "reception.refuse", "reception.ignore"}
+"""Write nothing themselves: `reception.write` does, later."""
+
+
+def test_every_write_requires_who_asks_and_no_read_does(store: Store) -> None:
+    written = ({name for name, _ in WRITES} | ALONG_THE_WAY) - COUNTED_IN_MEMORY
+    for name in (*written, *READS):
+        member, _, method = name.partition(".")
+        signature = inspect.signature(getattr(getattr(store, member), method))
+        parameter = signature.parameters.get("actor")
+        assert (parameter is not None) == (name in written), name
+        if parameter is not None:
+            assert parameter.kind is parameter.KEYWORD_ONLY, name
+            assert parameter.default is parameter.empty, name
 
 
 def test_every_method_of_the_store_has_a_row(store: Store) -> None:
@@ -487,7 +553,7 @@ def test_no_write_changes_an_answer_to_another_organisation(database: str, store
         written(write, theirs)
         assert answers(theirs, shown_by(name)) != theirs_before, f"{name} changed nothing at all"
         waiting = store.derivations.waiting(ours.org)
-        store.derivations.derive_all_queued()
+        store.derivations.derive_all_queued(actor=TESTER)
         after = {**answers(ours), "derivations.waiting": waiting}
         assert {each for each in READS if after[each] != before[each]} == set(), name
     with Store(database) as another:
@@ -500,7 +566,7 @@ def test_deriving_for_one_organisation_leaves_what_another_waits_for(store: Stor
     written(add_deployment("fifth", 3, version="v1", git=git(0)), theirs)
     written(add_deployment("fifth", 3, version="v1", git=git(0)), ours)
     written(add_deployment("sixth", 2, version="v2", git=git(1)), theirs)
-    store.derivations.derive_all_queued()
+    store.derivations.derive_all_queued(actor=TESTER)
     for it in (ours, theirs):
         assert store.deployments.get(it.org, "fifth").deployment_type == "rollback"
 
@@ -508,7 +574,7 @@ def test_deriving_for_one_organisation_leaves_what_another_waits_for(store: Stor
 def test_a_key_is_revoked_by_its_own_organisation_alone(store: Store) -> None:
     ours, theirs = make(store, "apple"), make(store, "pear")
     with pytest.raises(NotFound):
-        store.keys.revoke(theirs.org.name, ours.key.id, NOW_NS).result()
+        store.keys.revoke(theirs.org.name, ours.key.id, NOW_NS, actor=TESTER).result()
     assert store.keys.find("application", ours.secret) == ours.key
 
 
@@ -517,7 +583,7 @@ def test_a_flood_of_refusals_takes_none_of_another_organisation(store: Store) ->
     for number in range(KEPT_REFUSALS + 1):
         refused = Refused(400, f"/{number}", theirs.word)
         store.reception.refuse(theirs.key, "deployment", refused, NOW_NS + number)
-    store.reception.write().result()
+    store.reception.write(actor=TESTER).result()
     assert [each.message for each in store.health.look(ours.org).refusals] == [ours.word]
 
 
@@ -542,7 +608,7 @@ def test_an_organisation_is_derived_as_if_it_were_alone(store: Store, tmp_path: 
         add_deployment("newest of all", 1, version="v3", env=None),
     ):
         written(write, ours)
-    store.derivations.derive_all_queued()
+    store.derivations.derive_all_queued(actor=TESTER)
     theirs = make(store, "pear")
     with Store(f"sqlite:///{tmp_path / 'alone.db'}") as other_store:
         alone = make(other_store, "pear")
@@ -551,10 +617,10 @@ def test_an_organisation_is_derived_as_if_it_were_alone(store: Store, tmp_path: 
                 written(write, it)
             assert derived(theirs) == derived(alone), name
             for it in (theirs, alone):
-                it.store.derivations.derive_all_queued()
+                it.store.derivations.derive_all_queued(actor=TESTER)
             assert derived(theirs) == derived(alone), name
 
 
 def give_verdict_by_version(it: Member) -> object:
     verdict = OverrideValues(True, None, "v2", "rollforward")
-    return it.store.deployments.update(it.org, "second", verdict, GIVER)
+    return it.store.deployments.update(it.org, "second", verdict, now_ns=5, actor=GIVER)

@@ -6,14 +6,15 @@ import time
 import msgspec
 import pytest
 
+from actors import TESTER
 from theodora.dora import Commit
 from theodora.errors import NotFound
 from theodora.events import Deployment, Failure, Git
 from theodora.query import parse
 from theodora.query.fields import Kind, sort_key
 from theodora.storage import (
+    Actor,
     Organisation,
-    OverrideAuthor,
     OverrideValues,
     Selection,
     Store,
@@ -54,7 +55,7 @@ def failure(id_: str, days_ago: int, *, is_open: bool = False) -> Failure:
 
 
 def add(store: Store, org: Organisation, *events: Deployment) -> None:
-    for written in [store.deployments.add(org, event, 1) for event in events]:
+    for written in [store.deployments.add(org, event, 1, actor=TESTER) for event in events]:
         written.result()
 
 
@@ -79,42 +80,42 @@ def history(store: Store, org: Organisation) -> None:
         )
         for number in range(1, 11)
     ]
-    store.commits.add_commits(org, "github.com/acme/web", commits).result()
+    store.commits.add_commits(org, "github.com/acme/web", commits, actor=TESTER).result()
     add(store, org, *(deployment(100 - number * 10, number=number) for number in range(1, 10)))
-    store.derivations.derive_all_queued()
+    store.derivations.derive_all_queued(actor=TESTER)
 
 
 def test_nothing_goes_until_somebody_says_so(store: Store, org: Organisation):
     history(store, org)
     assert store.retention.days(org) is None
-    assert store.retention.remove_old(NOW_NS) == Old(0, 0)
+    assert store.retention.remove_old(NOW_NS, actor=TESTER) == Old(0, 0)
     assert len(ids(store, org)) == 9
 
 
 def test_what_is_too_old_goes_with_all_that_it_is_found_by(store: Store, org: Organisation):
     history(store, org)
     store.verdicts.put(
-        org, "web-80", OverrideValues(change_failure=True), OverrideAuthor("desk", 1)
+        org, "web-80", OverrideValues(change_failure=True), now_ns=1, actor=Actor("person", "desk")
     ).result()
-    store.retention.put(org, 35).result()
+    store.retention.put(org, 35, actor=TESTER).result()
     assert store.retention.preview(org, 35, NOW_NS) == Old(5, 0)
-    assert store.retention.remove_old(NOW_NS) == Old(5, 0)
+    assert store.retention.remove_old(NOW_NS, actor=TESTER) == Old(5, 0)
     assert ids(store, org) == ["web-10", "web-20", "web-30", "web-40"]
     selection = Selection(query=parse("region:eu"), sort=BY_START, limit=100)
     assert len(store.deployments.select(org, selection)) == 4
     with pytest.raises(NotFound):
         store.verdicts.get(org, "web-80")
     assert list(store.verdicts.everything(org)) == []
-    assert store.retention.remove_old(NOW_NS) == Old(0, 0)
+    assert store.retention.remove_old(NOW_NS, actor=TESTER) == Old(0, 0)
 
 
 def test_what_is_kept_is_derived_as_before(store: Store, org: Organisation):
     """The one before the limit stays, as a baseline; the next is still measured from it."""
     history(store, org)
     before = {event.id: event for event in store.deployments.everything(org)}
-    store.retention.put(org, 35).result()
-    store.retention.remove_old(NOW_NS)
-    store.derivations.derive_all_queued()
+    store.retention.put(org, 35, actor=TESTER).result()
+    store.retention.remove_old(NOW_NS, actor=TESTER)
+    store.derivations.derive_all_queued(actor=TESTER)
     after = {event.id: event for event in store.deployments.everything(org)}
     recent = ["web-10", "web-20", "web-30"]
     assert [after[id_] for id_ in recent] == [before[id_] for id_ in recent]
@@ -133,12 +134,12 @@ def test_a_rollback_stays_one_however_far_it_went_back(store: Store, org: Organi
         ),
         *(deployment(days, "cart") for days in (90, 80, 70)),
     )
-    store.derivations.derive_all_queued()
+    store.derivations.derive_all_queued(actor=TESTER)
     before = {event.id: event for event in store.deployments.everything(org)}
     assert before["web-30"].deployment_type == "rollback"
-    store.retention.put(org, 35).result()
-    assert store.retention.remove_old(NOW_NS) == Old(3, 0)
-    store.derivations.derive_all_queued()
+    store.retention.put(org, 35, actor=TESTER).result()
+    assert store.retention.remove_old(NOW_NS, actor=TESTER) == Old(3, 0)
+    store.derivations.derive_all_queued(actor=TESTER)
     after = {event.id: event for event in store.deployments.everything(org)}
     assert {id_: event for id_, event in before.items() if id_ in after} == after
     assert sorted(after) == ["cart-70", "web-30", "web-60", "web-80", "web-90"]
@@ -155,42 +156,42 @@ def test_of_each_value_of_the_tag_that_divides_a_sequence_the_last_one_stays(
             for days, region in ((90, "eu"), (80, "us"), (70, "eu"), (60, "eu"), (30, "us"))
         ),
     )
-    store.settings.put(org, {"sequence_tag": "region"}, "web").result()
-    store.retention.put(org, 35).result()
-    assert store.retention.remove_old(NOW_NS) == Old(2, 0)
+    store.settings.put(org, {"sequence_tag": "region"}, "web", actor=TESTER).result()
+    store.retention.put(org, 35, actor=TESTER).result()
+    assert store.retention.remove_old(NOW_NS, actor=TESTER) == Old(2, 0)
     assert ids(store, org) == ["web-30", "web-60", "web-80"]
 
 
 def test_as_time_passes_the_next_one_takes_the_place(store: Store, org: Organisation):
     history(store, org)
-    store.retention.put(org, 35).result()
-    store.retention.remove_old(NOW_NS)
-    store.retention.remove_old(NOW_NS + 10 * DAY_NS)
+    store.retention.put(org, 35, actor=TESTER).result()
+    store.retention.remove_old(NOW_NS, actor=TESTER)
+    store.retention.remove_old(NOW_NS + 10 * DAY_NS, actor=TESTER)
     assert ids(store, org) == ["web-10", "web-20", "web-30"]
 
 
 def test_each_service_keeps_its_last_one(store: Store, org: Organisation):
     add(store, org, *(deployment(days, name) for name in ("a", "b") for days in (70, 80, 90)))
-    store.retention.put(org, 35).result()
-    store.retention.remove_old(NOW_NS)
+    store.retention.put(org, 35, actor=TESTER).result()
+    store.retention.remove_old(NOW_NS, actor=TESTER)
     assert ids(store, org) == ["a-70", "b-70"]
 
 
 def test_failures_go_once_they_are_over(store: Store, org: Organisation):
     for each in (failure("old", 40), failure("new", 30), failure("open", 40, is_open=True)):
-        store.failures.add(org, each, 1).result()
-    store.retention.put(org, 35).result()
+        store.failures.add(org, each, 1, actor=TESTER).result()
+    store.retention.put(org, 35, actor=TESTER).result()
     assert store.retention.preview(org, 35, NOW_NS) == Old(0, 1)
-    assert store.retention.remove_old(NOW_NS) == Old(0, 1)
+    assert store.retention.remove_old(NOW_NS, actor=TESTER) == Old(0, 1)
     assert sorted(each.id for each in store.failures.everything(org)) == ["new", "open"]
 
 
 def test_another_organisation_keeps_what_it_has(store: Store, org: Organisation):
-    other = store.keys.ensure_organisation("other", 1).result()
+    other = store.keys.ensure_organisation("other", 1, actor=TESTER).result()
     for each in (org, other):
         add(store, each, *(deployment(days) for days in (70, 80, 90)))
-    store.retention.put(org, 35).result()
-    store.retention.remove_old(NOW_NS)
+    store.retention.put(org, 35, actor=TESTER).result()
+    store.retention.remove_old(NOW_NS, actor=TESTER)
     assert (len(ids(store, org)), len(ids(store, other))) == (1, 3)
 
 
@@ -199,8 +200,8 @@ def test_one_round_looks_at_so_many_and_the_next_ones_at_the_rest(
 ):
     monkeypatch.setattr(retention, "_LOOKED_AT_IN_A_ROUND", 4)
     add(store, org, *(deployment(days) for days in range(40, 50)))
-    store.retention.put(org, 35).result()
-    removed = [store.retention.remove_old(NOW_NS).deployments for _ in range(4)]
+    store.retention.put(org, 35, actor=TESTER).result()
+    removed = [store.retention.remove_old(NOW_NS, actor=TESTER).deployments for _ in range(4)]
     assert removed == [3, 3, 3, 0]
     assert ids(store, org) == ["web-40"]
 
@@ -210,13 +211,13 @@ def test_a_limit_that_is_lifted_meanwhile_holds_no_more(
 ):
     monkeypatch.setattr(retention, "_REMOVED_AT_ONCE", 2)
     add(store, org, *(deployment(days) for days in range(40, 50)))
-    store.retention.put(org, 35).result()
+    store.retention.put(org, 35, actor=TESTER).result()
 
     def lift(_: float) -> bool:
-        store.retention.put(org, None).result()
+        store.retention.put(org, None, actor=TESTER).result()
         return True
 
-    assert store.retention.remove_old(NOW_NS, lift) == Old(2, 0)
+    assert store.retention.remove_old(NOW_NS, lift, actor=TESTER) == Old(2, 0)
     assert len(ids(store, org)) == 8
 
 
@@ -225,16 +226,16 @@ def test_what_is_sent_again_meanwhile_with_a_newer_end_stays(
 ):
     monkeypatch.setattr(retention, "_REMOVED_AT_ONCE", 1)
     add(store, org, *(deployment(days) for days in (70, 80, 90)))
-    store.retention.put(org, 35).result()
+    store.retention.put(org, 35, actor=TESTER).result()
 
     def send_again(_: float) -> bool:
         for days in (80, 90):
             if f"web-{days}" in ids(store, org):
                 newer = msgspec.structs.replace(deployment(1), id=f"web-{days}")
-                store.deployments.add(org, newer, 2).result()
+                store.deployments.add(org, newer, 2, actor=TESTER).result()
         return True
 
-    assert store.retention.remove_old(NOW_NS, send_again) == Old(1, 0)
+    assert store.retention.remove_old(NOW_NS, send_again, actor=TESTER) == Old(1, 0)
     assert len(ids(store, org)) == 2
 
 
@@ -243,14 +244,14 @@ def test_it_pauses_between_small_transactions_and_ends_when_told(
 ):
     monkeypatch.setattr(retention, "_REMOVED_AT_ONCE", 2)
     add(store, org, *(deployment(days) for days in range(40, 50)))
-    store.retention.put(org, 35).result()
+    store.retention.put(org, 35, actor=TESTER).result()
     worked: list[float] = []
 
     def go_on(seconds: float) -> bool:
         worked.append(seconds)
         return len(worked) < 2
 
-    assert store.retention.remove_old(NOW_NS, go_on) == Old(4, 0)
+    assert store.retention.remove_old(NOW_NS, go_on, actor=TESTER) == Old(4, 0)
 
 
 def test_a_server_removes_what_is_too_old_by_itself(store: Store, org: Organisation):
@@ -259,13 +260,13 @@ def test_a_server_removes_what_is_too_old_by_itself(store: Store, org: Organisat
     removed = threading.Event()
 
     class Watched(Retention):
-        def remove_old(self, now_ns: int, go_on: GoOn = lambda _: True) -> Old:
+        def remove_old(self, now_ns: int, go_on: GoOn = lambda _: True, *, actor: Actor) -> Old:
             try:
-                return super().remove_old(now_ns, go_on)
+                return super().remove_old(now_ns, go_on, actor=actor)
             finally:
                 removed.set()
 
-    store.retention.put(org, 1).result()
+    store.retention.put(org, 1, actor=TESTER).result()
     remover = Remover(Watched(store._database, UNGUARDED))
     remover.start()
     assert removed.wait(30)
@@ -280,8 +281,8 @@ def test_deployments_under_another_form_of_the_repository_follow_on_the_others(
     other = msgspec.structs.replace(deployment(5), git=Git(sha(9), "git@github.com:Acme/Web"))
     add(store, org, other)
     kept_days = 2
-    store.retention.put(org, kept_days).result()
-    store.retention.remove_old(NOW_NS)
+    store.retention.put(org, kept_days, actor=TESTER).result()
+    store.retention.remove_old(NOW_NS, actor=TESTER)
     kept = ids(store, org)
     assert kept == ["web-5"]
 

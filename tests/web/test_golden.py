@@ -8,6 +8,7 @@ import httpx2
 import pytest
 
 import serving
+from actors import TESTER
 from golden import examples
 from golden.compare import differences
 from golden.examples import Example
@@ -29,7 +30,7 @@ def store(server: serving.Server) -> Iterator[Store]:
 def served(server: serving.Server, store: Store) -> Iterator[Served]:
     name = f"example {next(_numbers)}"
     now_ns = time.time_ns()
-    organisation = store.keys.ensure_organisation(name, now_ns).result()
+    organisation = store.keys.ensure_organisation(name, now_ns, actor=TESTER).result()
     keys = {
         "DD-API-KEY": _key(store, name, "api"),
         "DD-APPLICATION-KEY": _key(store, name, "application"),
@@ -42,7 +43,7 @@ def _key(store: Store, organisation: str, kind: KeyKind) -> str:
     secret = new_secret(kind)
     permissions = frozenset(PERMISSIONS[kind])
     store.keys.add(
-        organisation, kind, secret, name="test", permissions=permissions, now_ns=1
+        organisation, kind, secret, name="test", permissions=permissions, now_ns=1, actor=TESTER
     ).result()
     return secret
 

@@ -3,6 +3,7 @@
 import click
 
 from theodora.cli.backup import ProgressBars
+from theodora.cli.invocation import command_actor
 from theodora.cli.options import config_from, setting_options
 from theodora.storage.check.check import check_store
 from theodora.storage.check.repair import repair_store
@@ -24,7 +25,7 @@ def check(*, repair: bool, **flags: str | None) -> None:
     """
     url = config_from(flags).database
     if repair:
-        repair_store(url, lambda step: click.echo(step, err=True))
+        repair_store(url, lambda step: click.echo(step, err=True), command_actor())
     with ProgressBars() as bars:
         checked = check_store(url, bars.show)
     for finding in checked.findings:

@@ -13,6 +13,9 @@ from theodora.cli.stores import new_or_existing_store
 from theodora.events import Deployment
 from theodora.sources.demo import History, demo_history
 from theodora.storage import Organisation, Store
+from theodora.storage.engine.actor import Actor
+
+_DEMO = Actor("command", "demo")
 
 
 @click.command()
@@ -24,7 +27,7 @@ def demo(org: str, **flags: str | None) -> None:
     Eight services of four teams, with releases that had to be rolled back, reverted or fixed.
     """
     with new_or_existing_store(flags) as store:
-        organisation = store.keys.ensure_organisation(org, time.time_ns()).result()
+        organisation = store.keys.ensure_organisation(org, time.time_ns(), actor=_DEMO).result()
         count = load_demo(store, organisation)
     click.echo(f"loaded {count:,} events into organisation {org}")
 
@@ -35,24 +38,24 @@ def load_demo(store: Store, org: Organisation) -> int:
     for written in [*_facts(store, org, history), *_events(store, org, history)]:
         written.result()
     for act in history.verdicts:
-        store.verdicts.add(org, act).result()
-    store.derivations.derive_all_queued()
+        store.verdicts.add(org, act, actor=_DEMO).result()
+    store.derivations.derive_all_queued(actor=_DEMO)
     return len(history.events)
 
 
 def _facts(store: Store, org: Organisation, history: History) -> Iterator[Future[Any]]:
     for service, given in history.settings.items():
-        yield store.settings.put(org, dict(given), service)
+        yield store.settings.put(org, dict(given), service, actor=_DEMO)
     for repository_id, commits in history.commits.items():
-        yield store.commits.add_commits(org, repository_id, commits)
+        yield store.commits.add_commits(org, repository_id, commits, actor=_DEMO)
         pull_requests = history.pull_requests[repository_id]
-        yield store.commits.add_pull_requests(org, repository_id, pull_requests)
+        yield store.commits.add_pull_requests(org, repository_id, pull_requests, actor=_DEMO)
 
 
 def _events(store: Store, org: Organisation, history: History) -> Iterator[Future[Any]]:
     now_ns = time.time_ns()
     for event in history.events:
         if isinstance(event, Deployment):
-            yield store.deployments.add(org, event, now_ns)
+            yield store.deployments.add(org, event, now_ns, actor=_DEMO)
         else:
-            yield store.failures.add(org, event, now_ns)
+            yield store.failures.add(org, event, now_ns, actor=_DEMO)

@@ -2,6 +2,7 @@
 
 import click
 
+from theodora.cli.invocation import command_actor
 from theodora.cli.options import setting_options
 from theodora.cli.stores import existing_store
 
@@ -15,7 +16,7 @@ def derive(**flags: str | None) -> None:
     organisation.
     """
     with existing_store(flags) as store:
-        count = store.derivations.derive_all_queued()
+        count = store.derivations.derive_all_queued(actor=command_actor())
         parked = store.derivations.count_parked()
     click.echo(f"derived {count:,} sequence{'' if count == 1 else 's'}")
     if parked:

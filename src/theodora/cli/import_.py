@@ -19,6 +19,7 @@ from theodora.cli.import_queue import (
     pull_requests_into,
     verdicts_into,
 )
+from theodora.cli.invocation import command_actor
 from theodora.cli.options import organisation_option, setting_options
 from theodora.cli.stores import existing_store, new_or_existing_store
 from theodora.errors import Invalid, Problem
@@ -108,7 +109,7 @@ def deployments(
     rejected, and the command then ends with status 1.
     """
     with new_or_existing_store(flags) as store:
-        org_ = store.keys.ensure_organisation(org, time.time_ns()).result()
+        org_ = store.keys.ensure_organisation(org, time.time_ns(), actor=command_actor()).result()
         intake = Intake(events_into(store.deployments.add, org_))
         _import(_Files(files, format_, mapped), _DEPLOYMENTS, intake)
 
@@ -143,7 +144,7 @@ def failures(
     rejected, and the command then ends with status 1.
     """
     with new_or_existing_store(flags) as store:
-        org_ = store.keys.ensure_organisation(org, time.time_ns()).result()
+        org_ = store.keys.ensure_organisation(org, time.time_ns(), actor=command_actor()).result()
         intake = Intake(events_into(partial(store.failures.add, may_be_late=True), org_))
         _import(_Files(files, format_, mapped), _FAILURES, intake)
 
@@ -173,7 +174,7 @@ def commits(
     rejected, and the command then ends with status 1.
     """
     with new_or_existing_store(flags) as store:
-        org_ = store.keys.ensure_organisation(org, time.time_ns()).result()
+        org_ = store.keys.ensure_organisation(org, time.time_ns(), actor=command_actor()).result()
         intake = Intake(commits_into(store, org_), COMMITS_AT_ONCE)
         _import(_Files(files, format_, mapped), _COMMITS, intake)
 
@@ -204,7 +205,7 @@ def pull_requests(
     then ends with status 1.
     """
     with new_or_existing_store(flags) as store:
-        org_ = store.keys.ensure_organisation(org, time.time_ns()).result()
+        org_ = store.keys.ensure_organisation(org, time.time_ns(), actor=command_actor()).result()
         intake = Intake(pull_requests_into(store, org_), COMMITS_AT_ONCE)
         _import(_Files(files, format_, mapped), _PULL_REQUESTS, intake)
 

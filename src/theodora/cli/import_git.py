@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from theodora.cli.import_queue import COMMITS_AT_ONCE, Intake, commits_into, events_into
+from theodora.cli.invocation import command_actor
 from theodora.cli.options import organisation_option, setting_options
 from theodora.cli.pending_note import tell_what_waits
 from theodora.cli.stores import new_or_existing_store
@@ -74,7 +75,7 @@ def git(
         raise click.ClickException(f"no tag of a commit in {path} {_asked(included, excluded)}")
     _warn_of_shallow(path, history)
     with new_or_existing_store(flags) as store:
-        org_ = store.keys.ensure_organisation(org, time.time_ns()).result()
+        org_ = store.keys.ensure_organisation(org, time.time_ns(), actor=command_actor()).result()
         _import_commits(store, org_, history, repository_id(url), tags)
         intake = Intake(events_into(store.deployments.add, org_))
         for tag in tags:

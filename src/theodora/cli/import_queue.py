@@ -4,14 +4,16 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import click
 
+from theodora.cli.invocation import command_actor
 from theodora.cli.terminal import safe_lines
 from theodora.dora import Commit, PullRequest
 from theodora.events import Deployment, Failure
 from theodora.storage import Organisation, OverrideRecord, Store, Upserted
+from theodora.storage.engine.actor import Actor
 
 E = TypeVar("E", Deployment, Failure)
 T = TypeVar("T")
@@ -74,14 +76,20 @@ class Intake(Generic[T]):
         self._outcomes.update(self._in_flight.popleft()())
 
 
-def events_into(
-    add: Callable[[Organisation, E, int], Future[Upserted[E]]], org: Organisation
-) -> HandOver[E]:
+class Add(Protocol[E]):
+    """Adds an event to a store."""
+
+    def __call__(
+        self, org: Organisation, event: E, now_ns: int, /, *, actor: Actor
+    ) -> Future[Upserted[E]]: ...
+
+
+def events_into(add: Add[E], org: Organisation) -> HandOver[E]:
     """Adds events, one by one."""
 
     def hand_over(events: Sequence[E]) -> Iterator[Settle]:
         for event in events:
-            placed = add(org, event, time.time_ns())
+            placed = add(org, event, time.time_ns(), actor=command_actor())
             yield lambda placed=placed: {placed.result().outcome: 1}
 
     return hand_over
@@ -92,7 +100,9 @@ def commits_into(store: Store, org: Organisation) -> HandOver[tuple[str, Commit]
 
     def hand_over(given: Sequence[tuple[str, Commit]]) -> Iterator[Settle]:
         for repository_id, commits in _by_repository(given).items():
-            yield store.commits.add_commits(org, repository_id, commits).result
+            yield store.commits.add_commits(
+                org, repository_id, commits, actor=command_actor()
+            ).result
 
     return hand_over
 
@@ -102,7 +112,9 @@ def pull_requests_into(store: Store, org: Organisation) -> HandOver[tuple[str, P
 
     def hand_over(given: Sequence[tuple[str, PullRequest]]) -> Iterator[Settle]:
         for repository_id, pull_requests in _by_repository(given).items():
-            yield store.commits.add_pull_requests(org, repository_id, pull_requests).result
+            yield store.commits.add_pull_requests(
+                org, repository_id, pull_requests, actor=command_actor()
+            ).result
 
     return hand_over
 
@@ -112,7 +124,7 @@ def verdicts_into(store: Store, org: Organisation) -> HandOver[OverrideRecord]:
 
     def hand_over(acts: Sequence[OverrideRecord]) -> Iterator[Settle]:
         for act in acts:
-            added = store.verdicts.add(org, act)
+            added = store.verdicts.add(org, act, actor=command_actor())
             yield lambda added=added: {added.result(): 1}
 
     return hand_over

@@ -11,6 +11,7 @@ import click
 
 from theodora.cli.options import is_found_here
 from theodora.report.invocation import HTTPS_FLAGS, Invocation
+from theodora.storage.engine.actor import Actor
 
 _NAME = "theodora"
 _EXAMPLE = re.compile(rf"^(\s+){_NAME} (?=[a-zA-Z])", re.MULTILINE)
@@ -68,6 +69,13 @@ def with_pasteable_help(command: click.Command) -> None:
     if isinstance(command, click.Group):
         for each in command.commands.values():
             with_pasteable_help(each)
+
+
+def command_actor() -> Actor:
+    """Who asks for what this command writes: the command, as it is typed."""
+    context = click.get_current_context()
+    _, _, name = context.command_path.partition(" ")
+    return Actor("command", name or context.command_path)
 
 
 def _path(file: Path) -> str:

@@ -4,6 +4,7 @@ import time
 
 import click
 
+from theodora.cli.invocation import command_actor
 from theodora.cli.options import organisation_option, setting_options
 from theodora.cli.stores import existing_store, new_or_existing_store
 from theodora.events import format_rfc3339
@@ -44,6 +45,7 @@ def create(
             name=name,
             permissions=frozenset(permissions or PERMISSIONS[kind]),
             now_ns=time.time_ns(),
+            actor=command_actor(),
         ).result()
     click.echo(secret)
 
@@ -65,7 +67,7 @@ def list_(org: str, **flags: str | None) -> None:
 def revoke(key_id: str, org: str, **flags: str | None) -> None:
     """Revoke the key with this id, at once and for good."""
     with existing_store(flags) as store:
-        store.keys.revoke(org, key_id, time.time_ns()).result()
+        store.keys.revoke(org, key_id, time.time_ns(), actor=command_actor()).result()
     click.echo(f"revoked {key_id}")
 
 

@@ -5,6 +5,7 @@ import time
 import click
 
 from theodora.app import git_folder
+from theodora.cli.invocation import command_actor
 from theodora.cli.options import config_from, organisation_option, setting_options
 from theodora.cli.stores import existing_store, new_or_existing_store
 from theodora.config import Config
@@ -37,7 +38,7 @@ def add(url: str, org: str, **flags: str | None) -> None:
     config = config_from(flags)
     with new_or_existing_store(flags) as store:
         mirroring = _mirroring(store, config)
-        org_ = store.keys.ensure_organisation(org, time.time_ns()).result()
+        org_ = store.keys.ensure_organisation(org, time.time_ns(), actor=command_actor()).result()
         _fetch(mirroring, mirroring.add(org_, repository_id(url), url))
 
 
@@ -83,7 +84,9 @@ def fetch(repository: str | None, org: str, **flags: str | None) -> None:
 
 
 def _mirroring(store: Store, config: Config) -> Mirroring:
-    return Mirroring(store, MirrorStore(git_folder(config), config.git_credential_helper))
+    return Mirroring(
+        store, MirrorStore(git_folder(config), config.git_credential_helper), command_actor()
+    )
 
 
 def _fetch(mirroring: Mirroring, mirror: Mirror) -> None:

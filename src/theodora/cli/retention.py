@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import click
 
+from theodora.cli.invocation import command_actor
 from theodora.cli.options import config_from, organisation_option, setting_options
 from theodora.cli.stores import existing_store
 from theodora.events import format_rfc3339
@@ -63,7 +64,9 @@ def set_(days: int, confirm: int | None, org: str, **flags: str | None) -> None:
         organisation = store.keys.organisation(org)
         now_ns = time.time_ns()
         old = store.retention.preview(organisation, days, now_ns)
-        limit = store.retention.change(organisation, days, now_ns, confirm).result()
+        limit = store.retention.change(
+            organisation, days, now_ns, confirm, actor=command_actor()
+        ).result()
     if isinstance(limit, Unconfirmed):
         raise click.ClickException(
             f"up to {_preview_text(old)} would be deleted for good: confirm that with "
@@ -86,7 +89,7 @@ def undo(org: str, **flags: str | None) -> None:
         limit = store.retention.limit(organisation)
         if limit.plan is None:
             raise click.ClickException("no shorter limit is planned")
-        store.retention.put(organisation, limit.days).result()
+        store.retention.put(organisation, limit.days, actor=command_actor()).result()
     click.echo(_kept(limit.days))
 
 
@@ -97,7 +100,9 @@ def undo(org: str, **flags: str | None) -> None:
 def confirm(events: int, org: str, **flags: str | None) -> None:
     """Let the next rounds delete EVENTS events, however large a share they are."""
     with existing_store(flags) as store:
-        store.retention.confirm(store.keys.organisation(org), events).result()
+        store.retention.confirm(
+            store.keys.organisation(org), events, actor=command_actor()
+        ).result()
     click.echo(f"the next rounds may delete {events:,} events")
 
 
@@ -107,7 +112,7 @@ def confirm_clock(**flags: str | None) -> None:
     """Confirm that the clock is right, after a long pause."""
     now_ns = time.time_ns()
     with existing_store(flags) as store:
-        store.retention.confirm_clock(now_ns).result()
+        store.retention.confirm_clock(now_ns, actor=command_actor()).result()
     click.echo(f"the clock is right: {_moment(now_ns)}")
 
 
@@ -117,7 +122,7 @@ def confirm_clock(**flags: str | None) -> None:
 def unset(org: str, **flags: str | None) -> None:
     """Keep events for ever; deleted events do not come back."""
     with existing_store(flags) as store:
-        store.retention.put(store.keys.organisation(org), None).result()
+        store.retention.put(store.keys.organisation(org), None, actor=command_actor()).result()
     click.echo("events are kept for ever")
 
 
@@ -138,7 +143,7 @@ def preview(days: int, org: str, **flags: str | None) -> None:
 def apply(**flags: str | None) -> None:
     """Delete old events of every organisation now; a server does so by itself."""
     with _guarded_store(flags) as store:
-        old = store.retention.remove_old(time.time_ns())
+        old = store.retention.remove_old(time.time_ns(), actor=command_actor())
         refused = store.retention.count_refusals()
     click.echo(f"removed {_preview_text(old)}")
     if refused:

@@ -5,6 +5,7 @@ from typing import IO
 
 import click
 
+from theodora.cli.invocation import command_actor
 from theodora.cli.options import organisation_option, setting_options
 from theodora.cli.stores import existing_store
 from theodora.cli.tables import aligned
@@ -83,9 +84,9 @@ def set_(file: IO[bytes], service: str, replace: bool, org: str, **flags: str | 
         org_ = store.keys.organisation(org)
         before = store.settings.given(org_, service)
         if replace:
-            store.settings.put(org_, given, service).result()
+            store.settings.put(org_, given, service, actor=command_actor()).result()
         else:
-            store.settings.merge(org_, given, cleared, service).result()
+            store.settings.merge(org_, given, cleared, service, actor=command_actor()).result()
         after = store.settings.given(org_, service)
     _show_change(before, after, given, service)
 
@@ -124,7 +125,7 @@ def alias(old: str, new: str | None, remove: bool, org: str, **flags: str | None
     with existing_store(flags) as store:
         org_ = store.keys.organisation(org)
         given = _with_alias(store.settings.given(org_), old, new)
-        store.settings.put(org_, given).result()
+        store.settings.put(org_, given, actor=command_actor()).result()
     id_ = repository_id(old)
     click.echo(f"{id_} stands for {repository_id(new)}" if new else f"{id_} stands for itself")
 

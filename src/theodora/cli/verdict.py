@@ -12,7 +12,8 @@ from theodora.cli.stores import existing_store
 from theodora.cli.terminal import json_text
 from theodora.events import RemediationType
 from theodora.events.values import REMEDIATION_TYPES
-from theodora.storage import Organisation, OverrideAuthor, OverrideValues, Store
+from theodora.storage import Organisation, OverrideValues, Store
+from theodora.storage.engine.actor import Actor
 from theodora.web.api.overrides import override_attributes
 
 _REMEDIATION = (click.Choice(REMEDIATION_TYPES), str)
@@ -67,10 +68,10 @@ def verdict(
         raise click.UsageError("--remove cannot be combined with a verdict")
     if said != OverrideValues() and failed is None:
         raise click.UsageError("give --failed or --not-failed")
-    author = OverrideAuthor(by or getpass.getuser(), time.time_ns(), reason)
+    actor = Actor("person", by or getpass.getuser())
     with existing_store(flags) as store:
         organisation = store.keys.organisation(org)
-        written = _write(store, organisation, id_, None if remove else said, author)
+        written = _write(store, organisation, id_, None if remove else said, reason, actor)
         if written:
             written.result()
         shown = override_attributes(store.verdicts.get(organisation, id_))
@@ -78,13 +79,20 @@ def verdict(
 
 
 def _write(
-    store: Store, org: Organisation, id_: str, said: OverrideValues | None, author: OverrideAuthor
+    store: Store,
+    org: Organisation,
+    id_: str,
+    said: OverrideValues | None,
+    reason: str,
+    actor: Actor,
 ) -> Future[Any] | None:
+    now_ns = time.time_ns()
     if said is None:
-        return store.verdicts.delete(org, id_, author)
+        return store.verdicts.delete(org, id_, now_ns=now_ns, reason=reason, actor=actor)
     if said == OverrideValues():
         return None
-    return store.verdicts.put(org, id_, OverrideValues().patched(said), author)
+    verdict = OverrideValues().patched(said)
+    return store.verdicts.put(org, id_, verdict, now_ns=now_ns, reason=reason, actor=actor)
 
 
 def _remedy(

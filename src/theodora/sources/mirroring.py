@@ -8,6 +8,7 @@ import structlog
 from theodora.errors import TheodoraError, Unavailable
 from theodora.git import History, MirrorStore
 from theodora.storage import Mirror, Organisation, Store
+from theodora.storage.engine.actor import Actor
 
 log = structlog.get_logger()
 
@@ -22,8 +23,9 @@ _PAUSE_NS = 60 * _SECOND_NS
 class Mirroring:
     """Every method may be called from any thread."""
 
-    def __init__(self, store: Store, mirrors: MirrorStore) -> None:
+    def __init__(self, store: Store, mirrors: MirrorStore, actor: Actor) -> None:
         self._store = store
+        self._actor = actor
         self._mirrors = mirrors
 
     def fetch(self, mirror: Mirror) -> int:
@@ -39,20 +41,20 @@ class Mirroring:
         except Unavailable:
             raise
         except TheodoraError as error:
-            self._store.mirrors.note(mirror, started_at_ns, str(error)).result()
+            self._store.mirrors.note(mirror, started_at_ns, str(error), actor=self._actor).result()
             raise
-        self._store.mirrors.note(mirror, started_at_ns, None).result()
+        self._store.mirrors.note(mirror, started_at_ns, None, actor=self._actor).result()
         return added
 
     def add(self, org: Organisation, repository_id: str, url: str) -> Mirror:
         """Adds a repository to be fetched."""
-        self._store.mirrors.add(org, repository_id, url).result()
+        self._store.mirrors.add(org, repository_id, url, actor=self._actor).result()
         return self._store.mirrors.get(org, repository_id)
 
     def remove(self, org: Organisation, repository_id: str) -> None:
         """Ends mirroring and keeps the commits. Raises `NotFound` if it is not mirrored."""
         mirror = self._store.mirrors.get(org, repository_id)
-        self._store.mirrors.remove(org, mirror.repository_id).result()
+        self._store.mirrors.remove(org, mirror.repository_id, actor=self._actor).result()
         self._mirrors.remove(org.uuid, mirror.repository_id)
 
     def _store_new(self, mirror: Mirror, history: History) -> int:
@@ -61,7 +63,7 @@ class Mirroring:
         new = [sha for sha in history.every_sha() if sha not in known]
         for at in range(0, len(new), _AT_ONCE):
             commits = history.commits(new[at : at + _AT_ONCE])
-            self._store.commits.add_commits(org, id_, commits).result()
+            self._store.commits.add_commits(org, id_, commits, actor=self._actor).result()
         return len(new)
 
 

@@ -2,6 +2,7 @@
 
 from theodora.storage.access.keys import Key
 from theodora.storage.access.sessions import Session, SessionLimits
+from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.database import ReplicaUse, TakesLong
 from theodora.storage.engine.deadline import Deadline, patiently, run_under
 from theodora.storage.engine.organisations import Organisation
@@ -13,6 +14,7 @@ from theodora.storage.search.planner import Document, DocumentPage, Position, Se
 from theodora.storage.store import Store
 
 __all__ = [
+    "Actor",
     "Deadline",
     "Document",
     "DocumentPage",

@@ -6,6 +6,7 @@ from concurrent.futures import Future
 import msgspec
 
 from theodora.events.activity import UserActivity
+from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import Organisation
@@ -19,10 +20,12 @@ class Activity:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, org: Organisation, activity: Sequence[UserActivity]) -> Future[None]:
+    def add(
+        self, org: Organisation, activity: Sequence[UserActivity], *, actor: Actor
+    ) -> Future[None]:
         """Adds all or, on an error, nothing; replaces earlier rows for the same person, day and
         tool, and uses the last of duplicates."""
-        return self._database.write(lambda cursor: _write_activity(cursor, org, activity))
+        return self._database.write(lambda cursor: _write_activity(cursor, org, activity), actor)
 
     def everything(self, org: Organisation) -> list[UserActivity]:
         """Ordered by day, person and tool."""

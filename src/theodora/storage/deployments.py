@@ -6,6 +6,7 @@ from concurrent.futures import Future
 from theodora.errors import NotFound
 from theodora.events import Deployment
 from theodora.storage.derivation.commit_times import drop_measured
+from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import Organisation
@@ -21,7 +22,7 @@ from theodora.storage.facts.override_effects import (
     latest_of_version,
     relink,
 )
-from theodora.storage.facts.override_history import NOBODY, OverrideAuthor, OverrideValues
+from theodora.storage.facts.override_history import OverrideAuthor, OverrideValues
 from theodora.storage.facts.settings import ProductionTrees
 from theodora.storage.search.tag_values import tag_keys, tag_values
 
@@ -33,7 +34,7 @@ class Deployments(Events[Deployment]):
         super().__init__(database, production, DEPLOYMENTS)
 
     def add(
-        self, org: Organisation, deployment: Deployment, now_ns: int
+        self, org: Organisation, deployment: Deployment, now_ns: int, *, actor: Actor
     ) -> Future[Upserted[Deployment]]:
         """Adds or replaces; the future has the outcome once it is durable."""
 
@@ -47,16 +48,24 @@ class Deployments(Events[Deployment]):
                     queue_deployment(cursor, org, state)
             return placed
 
-        return self._database.write(write)
+        return self._database.write(write, actor)
 
     def update(
-        self, org: Organisation, id_: str, patch: OverrideValues, author: OverrideAuthor = NOBODY
+        self,
+        org: Organisation,
+        id_: str,
+        patch: OverrideValues,
+        *,
+        now_ns: int,
+        actor: Actor,
     ) -> Future[None]:
         """Overrides a verdict; raises `NotFound` for an unknown deployment."""
+        author = OverrideAuthor(actor.name, now_ns)
         return self._database.write(
             lambda cursor: apply_verdict(
                 cursor, self._rows, org, self._found(cursor, org, id_), patch, author
-            )
+            ),
+            actor,
         )
 
     def update_by_version(
@@ -66,9 +75,12 @@ class Deployments(Events[Deployment]):
         env: str,
         version: str,
         patch: OverrideValues,
-        author: OverrideAuthor = NOBODY,
+        *,
+        now_ns: int,
+        actor: Actor,
     ) -> Future[None]:
         """Overrides the verdict of the last finished deployment of this version."""
+        author = OverrideAuthor(actor.name, now_ns)
 
         def write(cursor: Cursor) -> None:
             latest = latest_of_version(cursor, org, service, env, version)
@@ -79,7 +91,7 @@ class Deployments(Events[Deployment]):
                 )
             apply_verdict(cursor, self._rows, org, self._found(cursor, org, latest), patch, author)
 
-        return self._database.write(write)
+        return self._database.write(write, actor)
 
     def tag_keys(self, org: Organisation, limit: int) -> list[str]:
         """The keys of custom tags, in order."""
@@ -89,13 +101,13 @@ class Deployments(Events[Deployment]):
         """The values of custom tags with a key that begin so, in order."""
         return self._database.read(lambda cursor: tag_values(cursor, org, key, beginning, limit))
 
-    def delete(self, org: Organisation, id_: str) -> Future[None]:
+    def delete(self, org: Organisation, id_: str, *, actor: Actor) -> Future[None]:
         """Removes the event and its override; raises `NotFound` for an unknown event."""
 
         def write(cursor: Cursor) -> None:
             remove_deployment(cursor, self._rows, org, self._found(cursor, org, id_))
 
-        return self._database.write(write)
+        return self._database.write(write, actor)
 
 
 def remove_deployment(

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from concurrent.futures import Future
 
 from theodora.events import Failure
+from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import Organisation
@@ -22,7 +23,13 @@ class Failures(Events[Failure]):
         super().__init__(database, production, FAILURES)
 
     def add(
-        self, org: Organisation, failure: Failure, now_ns: int, *, may_be_late: bool = False
+        self,
+        org: Organisation,
+        failure: Failure,
+        now_ns: int,
+        *,
+        may_be_late: bool = False,
+        actor: Actor,
     ) -> Future[Upserted[Failure]]:
         """Adds or replaces; the future has the outcome once it is durable.
 
@@ -37,15 +44,15 @@ class Failures(Events[Failure]):
                 _mark(cursor, org, placed.states)
             return placed
 
-        return self._database.write(write)
+        return self._database.write(write, actor)
 
-    def delete(self, org: Organisation, id_: str) -> Future[None]:
+    def delete(self, org: Organisation, id_: str, *, actor: Actor) -> Future[None]:
         """Raises `NotFound` for an unknown failure."""
 
         def write(cursor: Cursor) -> None:
             remove_failure(cursor, self._rows, org, self._found(cursor, org, id_))
 
-        return self._database.write(write)
+        return self._database.write(write, actor)
 
 
 def remove_failure(

@@ -42,6 +42,7 @@ from theodora.storage.deletion_guards import (
     share_problem,
 )
 from theodora.storage.deployments import remove_deployment
+from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.cursor import Cursor, only_value
 from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import Organisation
@@ -115,12 +116,18 @@ class Retention:
 
         return self._database.read(read)
 
-    def put(self, org: Organisation, days: int | None) -> Future[None]:
+    def put(self, org: Organisation, days: int | None, *, actor: Actor) -> Future[None]:
         """Sets that at once; what is older goes within hours, a server's `Remover` sees to it."""
-        return self._database.write(partial(_write_days, org, days))
+        return self._database.write(partial(_write_days, org, days), actor)
 
     def change(
-        self, org: Organisation, days: int | None, now_ns: int, confirmed: int | None = None
+        self,
+        org: Organisation,
+        days: int | None,
+        now_ns: int,
+        confirmed: int | None = None,
+        *,
+        actor: Actor,
     ) -> Future[Limit | Unconfirmed]:
         """Sets the same or a longer limit at once, and plans a shorter one.
 
@@ -140,15 +147,15 @@ class Retention:
             put_plan(cursor, org, plan, events)
             return Limit(current, plan)
 
-        return self._database.write(write)
+        return self._database.write(write, actor)
 
-    def confirm(self, org: Organisation, events: int) -> Future[None]:
+    def confirm(self, org: Organisation, events: int, *, actor: Actor) -> Future[None]:
         """Lets the next rounds delete so many events, however large a share they are."""
-        return self._database.write(lambda cursor: confirm_share(cursor, org, events))
+        return self._database.write(lambda cursor: confirm_share(cursor, org, events), actor)
 
-    def confirm_clock(self, now_ns: int) -> Future[None]:
+    def confirm_clock(self, now_ns: int, *, actor: Actor) -> Future[None]:
         """Says that the clock is right, however long ago the last round was."""
-        return self._database.write(lambda cursor: confirm_clock(cursor, now_ns))
+        return self._database.write(lambda cursor: confirm_clock(cursor, now_ns), actor)
 
     def count_refusals(self) -> int:
         """Of how many organisations the last round deleted nothing because it was refused."""
@@ -160,18 +167,18 @@ class Retention:
             return Old(0, 0)
         return self._database.read(partial(_count_old, org, now_ns - days * DAY_NS))
 
-    def remove_old(self, now_ns: int, go_on: GoOn = lambda _: True) -> Old:
+    def remove_old(self, now_ns: int, go_on: GoOn = lambda _: True, *, actor: Actor) -> Old:
         """Removes old events of every organisation, a limited number in each round."""
         problem = self._database.write(
-            lambda cursor: begin_round(cursor, now_ns, self.guards)
+            lambda cursor: begin_round(cursor, now_ns, self.guards), actor
         ).result()
         if problem:
             for org in self._database.primary.read(limited_organisations):
-                self._refuse(org, now_ns, problem)
+                self._refuse(org, now_ns, problem, actor)
             return Old(0, 0)
         removed = Old(0, 0)
         for org, days in self._database.primary.read(_limits):
-            old = self._remove_old(org, now_ns, now_ns - days * DAY_NS, go_on)
+            old = self._remove_old(org, now_ns, now_ns - days * DAY_NS, go_on, actor)
             if any(old):
                 log.info(
                     "removed events that were too old",
@@ -182,18 +189,22 @@ class Retention:
             removed = Old(*map(sum, zip(removed, old, strict=True)))
         return removed
 
-    def _remove_old(self, org: Organisation, now_ns: int, limit_ns: int, go_on: GoOn) -> Old:
+    def _remove_old(
+        self, org: Organisation, now_ns: int, limit_ns: int, go_on: GoOn, actor: Actor
+    ) -> Old:
         deployments, failures = self._removable(org, limit_ns)
         if problem := self._database.primary.read(
             partial(_share_problem, org, limit_ns, len(deployments) + len(failures), self.guards)
         ):
-            self._refuse(org, now_ns, problem)
+            self._refuse(org, now_ns, problem, actor)
             return Old(0, 0)
         if self._database.primary.read(lambda cursor: refusal_of(cursor, org)):
-            self._database.write(lambda cursor: put_refusal(cursor, org, None)).result()
+            self._database.write(lambda cursor: put_refusal(cursor, org, None), actor).result()
         return Old(
-            _in_parts(iter(deployments), partial(self._remove_deployments, org, now_ns), go_on),
-            _in_parts(iter(failures), partial(self._remove_failures, org, now_ns), go_on),
+            _in_parts(
+                iter(deployments), partial(self._remove_deployments, org, now_ns, actor), go_on
+            ),
+            _in_parts(iter(failures), partial(self._remove_failures, org, now_ns, actor), go_on),
         )
 
     def _removable(self, org: Organisation, limit_ns: int) -> tuple[list[int], list[int]]:
@@ -206,10 +217,10 @@ class Retention:
         )
         return list(forgotten), self._database.primary.read(partial(_old_failures, org, limit_ns))
 
-    def _refuse(self, org: Organisation, now_ns: int, reason: str) -> None:
+    def _refuse(self, org: Organisation, now_ns: int, reason: str, actor: Actor) -> None:
         log.warning("old events are not deleted", organisation=org.name, reason=reason)
         refusal = RefusedRound(now_ns, reason)
-        self._database.write(lambda cursor: put_refusal(cursor, org, refusal)).result()
+        self._database.write(lambda cursor: put_refusal(cursor, org, refusal), actor).result()
 
     def _forgettable(
         self, org: Organisation, repository: str | None, line: Sequence[OldDeployment]
@@ -217,13 +228,20 @@ class Retention:
         commits = self._database.primary.read(partial(_commits, org, repository))
         return forgettable(line, commits)
 
-    def _remove_deployments(self, org: Organisation, now_ns: int, keys: list[int]) -> int:
+    def _remove_deployments(
+        self, org: Organisation, now_ns: int, actor: Actor, keys: list[int]
+    ) -> int:
         removing = partial(_remove, self._deployments, remove_deployment, org, now_ns, keys)
-        return self._database.write(removing).result()
+        return self._database.write(removing, actor).result()
 
-    def _remove_failures(self, org: Organisation, now_ns: int, keys: list[int]) -> int:
+    def _remove_failures(
+        self, org: Organisation, now_ns: int, actor: Actor, keys: list[int]
+    ) -> int:
         removing = partial(_remove, self._failures, remove_failure, org, now_ns, keys)
-        return self._database.write(removing).result()
+        return self._database.write(removing, actor).result()
+
+
+_REMOVER = Actor("worker", "retention")
 
 
 class Remover:
@@ -250,7 +268,7 @@ class Remover:
     def _run(self) -> None:
         while not self._stopping.is_set():
             try:
-                self._retention.remove_old(time.time_ns(), self._rest)
+                self._retention.remove_old(time.time_ns(), self._rest, actor=_REMOVER)
             except Exception:  # The server goes on serving, and the next round tries again.
                 log.exception("removing old events failed")
             self._stopping.wait(_ROUND_SECONDS)

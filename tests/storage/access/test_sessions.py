@@ -2,6 +2,7 @@
 
 import pytest
 
+from actors import TESTER
 from theodora.storage import Key, Organisation, Session, SessionLimits, Store
 from theodora.storage.access.sessions import RENEWED_AFTER_NS, SECOND_NS
 
@@ -12,7 +13,7 @@ NOW_NS = 10**18
 @pytest.fixture
 def key(store: Store, org: Organisation) -> Key:
     return store.keys.add(
-        org.name, "application", "secret", name="", permissions=frozenset(), now_ns=1
+        org.name, "application", "secret", name="", permissions=frozenset(), now_ns=1, actor=TESTER
     ).result()
 
 
@@ -23,7 +24,7 @@ def found(store: Store, secret: str, now_ns: int = NOW_NS) -> Session | None:
 def test_a_session_is_seen_once_a_minute_and_renewed_after_half_an_hour(
     store: Store, key: Key
 ) -> None:
-    store.sessions.add(key, "one", NOW_NS, LIMITS).result()
+    store.sessions.add(key, "one", NOW_NS, LIMITS, actor=TESTER).result()
     session = found(store, "one")
     assert session
     assert not session.is_due_to_be_seen(NOW_NS + 60 * SECOND_NS)
@@ -39,21 +40,21 @@ def test_signing_in_forgets_the_sessions_that_have_ended(store: Store, key: Key)
         [(count,)] = store._database.read(lambda cursor: cursor.execute(statement).fetchall())
         return count
 
-    store.sessions.add(key, "idle", NOW_NS, LIMITS).result()
-    store.sessions.add(key, "used", NOW_NS + 1, LIMITS).result()
+    store.sessions.add(key, "idle", NOW_NS, LIMITS, actor=TESTER).result()
+    store.sessions.add(key, "used", NOW_NS + 1, LIMITS, actor=TESTER).result()
     used = found(store, "used", NOW_NS + 1)
     assert used
-    store.sessions.note_seen(used, NOW_NS + 900 * SECOND_NS).result()
-    store.sessions.add(key, "next", NOW_NS + LIMITS.idle_ns - 1, LIMITS).result()
+    store.sessions.note_seen(used, NOW_NS + 900 * SECOND_NS, actor=TESTER).result()
+    store.sessions.add(key, "next", NOW_NS + LIMITS.idle_ns - 1, LIMITS, actor=TESTER).result()
     assert rows() == 3
-    store.sessions.add(key, "later", NOW_NS + LIMITS.idle_ns, LIMITS).result()
+    store.sessions.add(key, "later", NOW_NS + LIMITS.idle_ns, LIMITS, actor=TESTER).result()
     assert rows() == 3
     assert found(store, "used", NOW_NS + LIMITS.idle_ns)
     for number in range(1, 6):
         seen_ns = NOW_NS + 1_000 * number * SECOND_NS - number
-        store.sessions.note_seen(used, seen_ns).result()
-        store.sessions.add(key, f"at {number}", seen_ns, LIMITS).result()
+        store.sessions.note_seen(used, seen_ns, actor=TESTER).result()
+        store.sessions.add(key, f"at {number}", seen_ns, LIMITS, actor=TESTER).result()
     # `used` was never idle, but signed in too long ago; of the rest the last two are left.
-    store.sessions.add(key, "last", NOW_NS + 1 + LIMITS.absolute_ns, LIMITS).result()
+    store.sessions.add(key, "last", NOW_NS + 1 + LIMITS.absolute_ns, LIMITS, actor=TESTER).result()
     assert found(store, "used", NOW_NS + 1 + LIMITS.absolute_ns) is None
     assert rows() == 2

@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 import serving
+from actors import TESTER
 from databases import Databases
 from loading import Load, found
 from repositories import make_repository
@@ -92,7 +93,7 @@ def test_a_restored_backup_holds_what_was_backed_up(origin: str, target: str, tm
     assert held(target) == before
     with Store(target) as store:
         assert store.keys.find("application", "k" * 40) is not None
-        store.derivations.derive_all_queued()
+        store.derivations.derive_all_queued(actor=TESTER)
 
 
 def test_a_backup_of_a_store_that_is_written_to_is_of_one_moment(origin: str, tmp_path: Path):
@@ -291,7 +292,7 @@ def test_a_server_that_is_not_empty_is_not_restored_into(
 ):
     with postgresql_databases.new(tmp_path) as url:
         with Store(url) as store:
-            store.keys.ensure_organisation("mine", 1).result()
+            store.keys.ensure_organisation("mine", 1, actor=TESTER).result()
         with pytest.raises(UnusableStore, match="is not empty, it holds organisations"):
             restored(backup, url, tmp_path / "git")
 

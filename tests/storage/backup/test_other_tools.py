@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import serving
+from actors import TESTER
 from databases import Databases
 from loading import Load, found
 from postgresql import NEWEST, PostgresqlServer, archiving, recovered
@@ -82,7 +83,7 @@ def test_pg_dump_and_pg_restore_keep_a_store(postgresql_databases: Databases, tm
         assert held(url) == before
         with Store(url) as store:
             assert store.keys.find("application", "k" * 40) is not None
-            store.derivations.derive_all_queued()
+            store.derivations.derive_all_queued(actor=TESTER)
 
 
 def test_a_store_is_recovered_to_a_moment():
@@ -109,11 +110,11 @@ def test_a_store_is_recovered_to_a_moment():
 
 def _add(server: PostgresqlServer, numbers: range) -> None:
     with Store(server.url()) as store:
-        org = store.keys.ensure_organisation("default", 1).result()
+        org = store.keys.ensure_organisation("default", 1, actor=TESTER).result()
         for number in numbers:
             event = Deployment(service="web", started_at_ns=number, finished_at_ns=number)
-            store.deployments.add(org, event, 1).result()
-        store.derivations.derive_all_queued()
+            store.deployments.add(org, event, 1, actor=TESTER).result()
+        store.derivations.derive_all_queued(actor=TESTER)
 
 
 def _added(server: PostgresqlServer) -> set[int]:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from actors import TESTER
 from databases import Databases
 from storage.copy.test_copy import PATHS, fill
 from theodora.cli import main
@@ -168,7 +169,7 @@ def sound(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Ite
     with databases.new(tmp_path_factory.mktemp("sound")) as url:
         fill(url)
         with Store(url) as store:
-            store.derivations.derive_all_queued()
+            store.derivations.derive_all_queued(actor=TESTER)
         yield url
 
 
@@ -209,7 +210,7 @@ def test_every_table_has_a_fault_that_is_planted(databases: Databases, sound: st
 def test_a_fault_in_any_table_is_found(database: str, table: str, statement: Any):
     fill(database)
     with Store(database) as store:
-        store.derivations.derive_all_queued()
+        store.derivations.derive_all_queued(actor=TESTER)
     damaged(database, statement)
     found = checked(database)
     assert table in {each.table for each in found.findings}, [str(each) for each in found.findings]
@@ -219,7 +220,7 @@ def test_a_fault_in_any_table_is_found(database: str, table: str, statement: Any
 def test_what_can_be_computed_is_repaired(database: str):
     fill(database)
     with Store(database) as store:
-        store.derivations.derive_all_queued()
+        store.derivations.derive_all_queued(actor=TESTER)
     for statement in REPAIRED:
         damaged(database, statement)
     damaged(

@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
+from actors import TESTER
 from databases import Databases
 from theodora.dora import Commit, PullRequest
 from theodora.errors import UnequalCopy, UnusableStore
 from theodora.events import Deployment, Failure, Git
 from theodora.events.activity import UserActivity
-from theodora.storage import OverrideAuthor, OverrideValues, Store
+from theodora.storage import Actor, OverrideValues, Store
 from theodora.storage.access.key_usage import Refused
 from theodora.storage.access.sessions import SessionLimits
 from theodora.storage.copy import copy as copying
@@ -64,8 +65,8 @@ def sha(number: int) -> str:
 def fill(url: str) -> None:
     """A store with something in every table."""
     with Store(url) as store:
-        org = store.keys.ensure_organisation("default", 1).result()
-        other = store.keys.ensure_organisation("other", 2).result()
+        org = store.keys.ensure_organisation("default", 1, actor=TESTER).result()
+        other = store.keys.ensure_organisation("other", 2, actor=TESTER).result()
         add_facts(store)
         for number in range(40):
             git = Git(sha(number), REPOSITORY)
@@ -78,8 +79,10 @@ def fill(url: str) -> None:
                 git=git,
                 custom_tags=("language:español", f"build:{number}"),
             )
-            store.deployments.add(org, event, number)
-        store.deployments.add(other, Deployment(service="w", started_at_ns=1, finished_at_ns=1), 1)
+            store.deployments.add(org, event, number, actor=TESTER)
+        store.deployments.add(
+            other, Deployment(service="w", started_at_ns=1, finished_at_ns=1), 1, actor=TESTER
+        )
         failure = Failure(
             id="f1",
             custom_tags=("cost:12",),
@@ -87,15 +90,19 @@ def fill(url: str) -> None:
             name="it's \\down\t",
             started_at_ns=10**12,
         )
-        store.failures.add(org, failure, 1).result()
+        store.failures.add(org, failure, 1, actor=TESTER).result()
         [first, *_] = store.deployments.everything(org)
         store.verdicts.put(
-            org, first.id, OverrideValues(change_failure=True), OverrideAuthor("desk", 1)
+            org,
+            first.id,
+            OverrideValues(change_failure=True),
+            now_ns=1,
+            actor=Actor("person", "desk"),
         ).result()
-        store.derivations.derive_all_queued()
-        store.settings.put(org, {"team": "payments"}, "web").result()
-        store.retention.put(org, 730).result()
-        store.retention.change(org, 365, 1, 0).result()
+        store.derivations.derive_all_queued(actor=TESTER)
+        store.settings.put(org, {"team": "payments"}, "web", actor=TESTER).result()
+        store.retention.put(org, 730, actor=TESTER).result()
+        store.retention.change(org, 365, 1, 0, actor=TESTER).result()
     with open_copy(url) as raw:
         raw.cursor.execute("INSERT INTO retention_refusals (org, at_ns, reason) VALUES (1, 1, 'x')")
         raw.cursor.execute("INSERT INTO stale_teams (org, service, up_to) VALUES (1, 'cart', -1)")
@@ -120,21 +127,29 @@ def add_facts(store: Store) -> None:
         )
         for number in range(40)
     ]
-    store.commits.add_commits(org, "github.com/acme/web", commits).result()
+    store.commits.add_commits(org, "github.com/acme/web", commits, actor=TESTER).result()
     pull_request = PullRequest(number=12, title="Mend", merge_commit_sha=sha(3))
-    store.commits.add_pull_requests(org, "github.com/acme/web", [pull_request]).result()
-    store.mirrors.add(org, "github.com/acme/web", REPOSITORY).result()
+    store.commits.add_pull_requests(
+        org, "github.com/acme/web", [pull_request], actor=TESTER
+    ).result()
+    store.mirrors.add(org, "github.com/acme/web", REPOSITORY, actor=TESTER).result()
     activity = UserActivity(user_email="a@b.c", day="2026-01-01", tool="tool", is_active=True)
-    store.activity.add(org, [activity]).result()
+    store.activity.add(org, [activity], actor=TESTER).result()
     permissions = frozenset({"dora_metrics_read"})
     key = store.keys.add(
-        "default", "application", "k" * 40, name="desk", permissions=permissions, now_ns=1
+        "default",
+        "application",
+        "k" * 40,
+        name="desk",
+        permissions=permissions,
+        now_ns=1,
+        actor=TESTER,
     ).result()
-    store.sessions.add(key, "secret", 1, SessionLimits(10**18, 10**18)).result()
+    store.sessions.add(key, "secret", 1, SessionLimits(10**18, 10**18), actor=TESTER).result()
     store.reception.accept(key, "verdict", 1)
     store.reception.refuse(key, "verdict", Refused(404, "", "deployment does not exist"), 2)
     store.reception.ignore(key, "deployment", ["/data/attributes/sevice"], 3)
-    store.reception.write().result()
+    store.reception.write(actor=TESTER).result()
 
 
 def copied(from_url: str, to_url: str) -> int:
@@ -223,17 +238,18 @@ def test_a_copy_serves_as_the_original_did(urls: tuple[str, str]):
         stores = [stack.enter_context(Store(url)) for url in urls]
         answers = []
         for store in stores:
-            store.keys.ensure_organisation("third", 3).result()
+            store.keys.ensure_organisation("third", 3, actor=TESTER).result()
             org = store.keys.organisation("default")
             assert store.keys.find("application", "k" * 40) is not None
             store.commits.add_commits(
                 org,
                 "github.com/acme/cart",
                 [Commit(sha=sha(99), author_time_ns=1, commit_time_ns=1)],
+                actor=TESTER,
             ).result()
             event = Deployment(service="web", started_at_ns=10**14, finished_at_ns=10**14)
-            store.deployments.add(org, event, 99).result()
-            store.derivations.derive_all_queued()
+            store.deployments.add(org, event, 99, actor=TESTER).result()
+            store.derivations.derive_all_queued(actor=TESTER)
             answers.append(list(store.deployments.everything(org)))
         assert answers[0] == answers[1]
         assert len(answers[0]) == 41
@@ -244,14 +260,14 @@ def test_numbers_that_were_given_once_are_not_given_again(urls: tuple[str, str])
     """Marks are gone when they have been worked off; what came of them is known by number."""
     fill(urls[0])
     with Store(urls[0]) as store:
-        store.derivations.derive_all_queued()
+        store.derivations.derive_all_queued(actor=TESTER)
     copied(*urls)
     marks = next(table for table in TABLES if table.name == "marks")
     with open_original(urls[0]) as original:
         last = original.last_number(marks)
     with Store(urls[1]) as store:
         org = store.keys.organisation("default")
-        store.settings.put(org, {"team": "cart"}, "web").result()
+        store.settings.put(org, {"team": "cart"}, "web", actor=TESTER).result()
     with open_original(urls[1]) as copy:
         assert only_value(copy.cursor.execute("SELECT min(number) FROM marks")) > last > 0
 
@@ -408,7 +424,7 @@ def test_what_is_written_meanwhile_is_not_lost_without_a_word(urls: tuple[str, s
         run = Copying(original, copy)
         sum(run.copy())
         with Store(urls[0]) as store:
-            store.keys.ensure_organisation("late", 9).result()
+            store.keys.ensure_organisation("late", 9, actor=TESTER).result()
         sum(run.compare())
         with pytest.raises(UnequalCopy, match="has been written to while it was copied"):
             run.finish()

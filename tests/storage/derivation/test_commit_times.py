@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actors import TESTER
 from repositories import hourly_commits
 from theodora.dora import MetricsQuery
 from theodora.dora.derivation.derived import Changes, NewCommit
@@ -66,13 +67,15 @@ def deployment(id_: str, hour: float, sha: str, service: str = "web") -> Deploym
 
 
 def tell_commits(store: Store, org: Organisation) -> None:
-    store.commits.add_commits(org, REPOSITORY_ID, hourly_commits(SHAS, START_NS)).result()
+    store.commits.add_commits(
+        org, REPOSITORY_ID, hourly_commits(SHAS, START_NS), actor=TESTER
+    ).result()
 
 
 def put(store: Store, org: Organisation, *events: Deployment) -> None:
     for event in events:
-        store.deployments.add(org, event, 1).result()
-    store.derivations.derive_all_queued()
+        store.deployments.add(org, event, 1, actor=TESTER).result()
+    store.derivations.derive_all_queued(actor=TESTER)
 
 
 def measured(store: Store, org: Organisation) -> Metrics:
@@ -95,17 +98,19 @@ def test_a_deployment_that_left_its_sequence_and_came_back_is_measured_anew(
     first = deployment("two", 9, SHAS[1])
     put(store, org, deployment("one", 5, SHAS[0]), deployment("other", 4, SHAS[0], "pay"), first)
     later_ns = first.finished_at_ns + 2 * 10**8
-    store.deployments.delete(org, first.id).result()
+    store.deployments.delete(org, first.id, actor=TESTER).result()
     put(store, org, msgspec.structs.replace(first, service="pay", finished_at_ns=later_ns))
     assert measured(store, org).change_lead_time.p50 == 8 * 3_600 + 0.2
-    store.deployments.delete(org, first.id).result()
+    store.deployments.delete(org, first.id, actor=TESTER).result()
     put(store, org, first)
     assert measured(store, org).change_lead_time.p50 == 8 * 3_600
 
 
 def test_a_verdict_by_hand_shows_in_metrics_at_once(store: Store, org: Organisation):
     put(store, org, deployment("one", 5, SHAS[0]), deployment("two", 9, SHAS[1]))
-    store.deployments.update(org, "one", OverrideValues(True, "two", None, "rollback")).result()
+    store.deployments.update(
+        org, "one", OverrideValues(True, "two", None, "rollback"), now_ns=1, actor=TESTER
+    ).result()
     found = measured(store, org).failed_deployment_recovery_time
     assert (found.n, found.p50, found.unresolved) == (1, 4 * 3_600, 0)
 
@@ -125,15 +130,15 @@ def test_a_remedy_that_moves_by_less_than_a_second_or_goes_shows_in_metrics_at_o
     put(store, org, one, two, remedy)
     if is_by_hand:
         store.deployments.update(
-            org, "two", OverrideValues(True, "three", None, "rollback")
+            org, "two", OverrideValues(True, "three", None, "rollback"), now_ns=1, actor=TESTER
         ).result()
     assert recovery(store, org) == (1, 2 * 3_600, 0)
     moved_ns = remedy.finished_at_ns + 2 * 10**8
     moved = msgspec.structs.replace(remedy, finished_at_ns=moved_ns)
     for change in (
-        lambda: store.deployments.add(org, moved, 2).result(),
-        lambda: store.deployments.delete(org, "three").result(),
-        lambda: store.deployments.add(org, remedy, 3).result(),
+        lambda: store.deployments.add(org, moved, 2, actor=TESTER).result(),
+        lambda: store.deployments.delete(org, "three", actor=TESTER).result(),
+        lambda: store.deployments.add(org, remedy, 3, actor=TESTER).result(),
     ):
         change()
         with Store(database) as another:
@@ -143,7 +148,7 @@ def test_a_remedy_that_moves_by_less_than_a_second_or_goes_shows_in_metrics_at_o
 def test_a_deleted_deployment_leaves_no_spans(store: Store, org: Organisation):
     tell_commits(store, org)
     put(store, org, deployment("one", 5, SHAS[0]), deployment("two", 9, SHAS[1]))
-    store.deployments.delete(org, "two").result()
+    store.deployments.delete(org, "two", actor=TESTER).result()
     assert measured(store, org).change_lead_time.n == 0
     put(store, org, deployment("three", 10, SHAS[2]))
     assert measured(store, org).change_lead_time.n == 2
@@ -153,9 +158,9 @@ def test_a_sequence_that_is_divided_again_is_measured_as_before(store: Store, or
     """Derivation finds what it found two settings ago, which is no longer what is stored."""
     tell_commits(store, org)
     elsewhere = msgspec.structs.replace(deployment("one", 5, SHAS[0]), custom_tags=("region:us",))
-    store.settings.put(org, {"sequence_tag": "region"}, "web").result()
+    store.settings.put(org, {"sequence_tag": "region"}, "web", actor=TESTER).result()
     put(store, org, elsewhere, deployment("two", 9, SHAS[1]))
     for tag, lead_times in ((None, 1), ("region", 0), (None, 1), ("region", 0)):
-        store.settings.put(org, {"sequence_tag": tag}, "web").result()
-        store.derivations.derive_all_queued()
+        store.settings.put(org, {"sequence_tag": tag}, "web", actor=TESTER).result()
+        store.derivations.derive_all_queued(actor=TESTER)
         assert measured(store, org).change_lead_time.n == lead_times

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from actors import TESTER
 from storage.derivation.test_run import (
     HOUR_NS,
     add,
@@ -69,7 +70,7 @@ def test_whatever_happens_in_between_all_is_as_if_derived_at_once(
     for happens in happenings(data, storable(data.draw(worlds.any_sequences))):
         happens(world_store, org).result()
         if data.draw(st.integers(0, 3)) == 0:
-            world_store.derivations.derive_queued()
+            world_store.derivations.derive_queued(actor=TESTER)
         if data.draw(st.integers(0, 3)) == 0:
             assert told_of_all(world_store, org) == as_derived_at_once(world_store, org)
     assert told_of_all(world_store, org) == as_derived_at_once(world_store, org)
@@ -93,14 +94,14 @@ def test_commits_that_come_later_are_seen_at_once(store: Store, org: Organisatio
     add(store, org, deployment("v1", 1), deployment("v2", 2, git=git))
     assert told(store, org, "v2").lead_time.status == "unknown_commits"
     commit = Commit(sha="a" * 40, author_time_ns=HOUR_NS, commit_time_ns=HOUR_NS)
-    store.commits.add_commits(org, "github.com/acme/web", [commit]).result()
+    store.commits.add_commits(org, "github.com/acme/web", [commit], actor=TESTER).result()
     assert told(store, org, "v2").lead_time.status == "baseline"
 
 
 def test_what_was_deleted_is_not_explained(store: Store, org: Organisation):
     add(store, org, deployment("v1", 1), deployment("v2", 2))
     assert told(store, org, "v2").position == 1
-    store.deployments.delete(org, "v1").result()
+    store.deployments.delete(org, "v1", actor=TESTER).result()
     assert told(store, org, "v2").position == 0
     with pytest.raises(NotFound):
         store.derivations.explain(org, "v1")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from actors import TESTER
 from databases import KINDS, Databases, Kind
 from dora import test_real_histories as at_once
 from dora.histories import SERVICES, SHARED, sequences
@@ -46,10 +47,10 @@ class History:
             databases = self.request.getfixturevalue("postgresql_databases")
         url = self.stack.enter_context(databases.new(self.folder))
         store = self.stack.enter_context(Store(url))
-        org = store.keys.ensure_organisation("default", 1).result()
+        org = store.keys.ensure_organisation("default", 1, actor=TESTER).result()
         for sequence in sequences(self.service).values():
             _import(store, org, sequence)
-        store.derivations.derive_all_queued()
+        store.derivations.derive_all_queued(actor=TESTER)
         return store, org
 
 
@@ -62,9 +63,11 @@ def history(
 
 
 def _import(store: Store, org: Organisation, sequence: DeploymentSequence) -> None:
-    added = [store.deployments.add(org, each, 1) for each in sequence.deployments]
+    added = [store.deployments.add(org, each, 1, actor=TESTER) for each in sequence.deployments]
     for id_, repository in sequence.repositories.items():
-        store.commits.add_commits(org, id_, list(repository.commits.values())).result()
+        store.commits.add_commits(
+            org, id_, list(repository.commits.values()), actor=TESTER
+        ).result()
     for future in added:
         future.result()
 
@@ -146,7 +149,9 @@ def _judge_otherwise(store: Store, org: Organisation, service: str, env: str) ->
         verdict = OverrideValues(
             override.change_failure, remediation_id=given.id, remediation_type=given.type
         )
-        store.deployments.update(org, override.deployment_id, verdict).result()
+        store.deployments.update(
+            org, override.deployment_id, verdict, now_ns=1, actor=TESTER
+        ).result()
 
 
 def _whole(key: SequenceKey, cursor: object) -> DeploymentSequence:

@@ -11,12 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from actors import TESTER
 from databases import Databases
 from dora import worlds
 from settling import in_every_state
 from theodora.dora import DeploymentSequence, Override, Repository, derive
 from theodora.events import Deployment, Failure, Git
-from theodora.storage import Organisation, OverrideAuthor, OverrideValues, Store
+from theodora.storage import Actor, Organisation, OverrideValues, Store
 
 HOUR_NS = 3_600 * 10**9
 DERIVED = (
@@ -38,7 +39,7 @@ def world_store(databases: Databases, tmp_path_factory: pytest.TempPathFactory) 
 
 
 def new_organisation(store: Store) -> Organisation:
-    return store.keys.ensure_organisation(f"world {next(_numbers)}", 1).result()
+    return store.keys.ensure_organisation(f"world {next(_numbers)}", 1, actor=TESTER).result()
 
 
 def derived_of(event: Deployment) -> dict[str, Any]:
@@ -70,7 +71,7 @@ def deployment(name: str, hour: int, **members: Any) -> Deployment:
 
 def add(store: Store, org: Organisation, *events: Deployment) -> None:
     for event in events:
-        store.deployments.add(org, event, 1).result()
+        store.deployments.add(org, event, 1, actor=TESTER).result()
 
 
 def verdict_of(override: Override) -> OverrideValues:
@@ -109,16 +110,20 @@ def storable(sequence: DeploymentSequence) -> DeploymentSequence:
 
 def give(override: Override) -> Operation:
     return lambda store, org: store.deployments.update(
-        org, override.deployment_id, verdict_of(override), OverrideAuthor("tester", override.at_ns)
+        org,
+        override.deployment_id,
+        verdict_of(override),
+        now_ns=override.at_ns,
+        actor=Actor("person", "tester"),
     )
 
 
 def send(event: Deployment) -> Operation:
-    return lambda store, org: store.deployments.add(org, event, 1)
+    return lambda store, org: store.deployments.add(org, event, 1, actor=TESTER)
 
 
 def delete(event: Deployment) -> Operation:
-    return lambda store, org: store.deployments.delete(org, event.id)
+    return lambda store, org: store.deployments.delete(org, event.id, actor=TESTER)
 
 
 def deliveries(event: Deployment, overrides: Iterable[Override]) -> st.SearchStrategy[Any]:
@@ -143,14 +148,14 @@ def facts_of(repository: Repository) -> list[Operation]:
     """Commits one by one and pull requests together."""
     commits = [
         lambda store, org, commit=commit: store.commits.add_commits(
-            org, worlds.REPOSITORY, [commit]
+            org, worlds.REPOSITORY, [commit], actor=TESTER
         )
         for commit in repository.commits.values()
     ]
     return [
         *commits,
         lambda store, org: store.commits.add_pull_requests(
-            org, worlds.REPOSITORY, repository.pull_requests
+            org, worlds.REPOSITORY, repository.pull_requests, actor=TESTER
         ),
     ]
 
@@ -159,13 +164,18 @@ def happenings(data: st.DataObject, sequence: DeploymentSequence) -> list[Operat
     """Everything that makes the sequence, in any order that keeps each one's own."""
     incidents: dict[str, list[Operation]] = {}
     for incident in sequence.incidents:
-        operation = lambda store, org, incident=incident: store.failures.add(org, incident, 1)  # noqa: E731
-        incidents.setdefault("all", []).append(operation)
+        incidents.setdefault("all", []).append(
+            lambda store, org, incident=incident: store.failures.add(org, incident, 1, actor=TESTER)
+        )
     lines = [
         *(data.draw(deliveries(each, sequence.overrides)) for each in sequence.deployments),
         *([operation] for operation in facts_of(sequence.repositories[worlds.REPOSITORY])),
         *incidents.values(),
-        [lambda store, org: store.settings.put(org, msgspec.to_builtins(sequence.settings), "app")],
+        [
+            lambda store, org: store.settings.put(
+                org, msgspec.to_builtins(sequence.settings), "app", actor=TESTER
+            )
+        ],
     ]
     turns = [number for number, line in enumerate(lines) for _ in line]
     remaining = [iter(line) for line in lines]
@@ -183,8 +193,8 @@ def test_any_order_of_arrival_comes_out_as_everything_derived_at_once(
     for happens in happenings(data, sequence):
         happens(world_store, org).result()
         if data.draw(st.integers(0, 4)) == 0:
-            world_store.derivations.derive_queued()
-    world_store.derivations.derive_all_queued()
+            world_store.derivations.derive_queued(actor=TESTER)
+    world_store.derivations.derive_all_queued(actor=TESTER)
     assert stored(world_store, org) == as_derived_at_once(sequence)
 
 
@@ -197,11 +207,11 @@ def test_what_a_patch_shows_at_once_is_what_derivation_makes_of_it(
     org = new_organisation(world_store)
     for happens in happenings(data, msgspec.structs.replace(sequence, overrides=())):
         happens(world_store, org).result()
-    world_store.derivations.derive_all_queued()
+    world_store.derivations.derive_all_queued(actor=TESTER)
     for override in sequence.overrides:
         give(override)(world_store, org).result()
         at_once = world_store.deployments.get(org, override.deployment_id)
-        world_store.derivations.derive_all_queued()
+        world_store.derivations.derive_all_queued(actor=TESTER)
         later = world_store.deployments.get(org, override.deployment_id)
         assert at_once.change_failure == later.change_failure
         assert at_once.remediation == later.remediation
@@ -212,7 +222,7 @@ def test_a_new_deployment_has_no_verdict_until_it_is_derived(store: Store, org: 
     add(store, org, deployment("v1", 1))
     assert store.deployments.get(org, "v1").change_failure is None
     assert store.derivations.are_due()
-    assert store.derivations.derive_all_queued() == 1
+    assert store.derivations.derive_all_queued(actor=TESTER) == 1
     assert store.deployments.get(org, "v1").change_failure is False
     assert not store.derivations.are_due()
 
@@ -222,29 +232,29 @@ def test_an_unknown_commit_is_pending_only_where_commits_are_delivered(
 ):
     git = Git("f" * 40, "https://github.com/acme/web")
     add(store, org, deployment("v1", 1, git=git))
-    store.derivations.derive_all_queued()
+    store.derivations.derive_all_queued(actor=TESTER)
     assert store.deployments.get(org, "v1").change_failure is False
     commit = worlds.Commit(sha="a" * 40, author_time_ns=1, commit_time_ns=1)
-    store.commits.add_commits(org, "github.com/acme/web", [commit]).result()
-    store.derivations.derive_all_queued()
+    store.commits.add_commits(org, "github.com/acme/web", [commit], actor=TESTER).result()
+    store.derivations.derive_all_queued(actor=TESTER)
     assert store.deployments.get(org, "v1").change_failure is None
 
 
 def test_what_changes_nothing_marks_nothing(store: Store, org: Organisation):
     add(store, org, deployment("v1", 1))
     commit = worlds.Commit(sha="a" * 40, author_time_ns=1, commit_time_ns=1)
-    store.commits.add_commits(org, "github.com/acme/web", [commit]).result()
-    store.derivations.derive_all_queued()
+    store.commits.add_commits(org, "github.com/acme/web", [commit], actor=TESTER).result()
+    store.derivations.derive_all_queued(actor=TESTER)
     add(store, org, deployment("v1", 1))
-    store.commits.add_commits(org, "github.com/acme/web", [commit]).result()
+    store.commits.add_commits(org, "github.com/acme/web", [commit], actor=TESTER).result()
     assert not store.derivations.are_due()
 
 
 def test_another_service_is_not_derived_anew(store: Store, org: Organisation):
     add(store, org, deployment("v1", 1), deployment("p1", 1, service="pay"))
-    assert store.derivations.derive_all_queued() == 2
+    assert store.derivations.derive_all_queued(actor=TESTER) == 2
     add(store, org, deployment("v2", 2))
-    assert store.derivations.derive_all_queued() == 1
+    assert store.derivations.derive_all_queued(actor=TESTER) == 1
 
 
 @in_every_state
@@ -253,11 +263,11 @@ def test_a_deployment_that_moves_to_another_env_leaves_its_sequence(
 ):
     back = deployment("v3", 3, version="v1")
     add(store, org, deployment("v1", 1), deployment("v2", 2), back)
-    store.derivations.derive_all_queued()
+    store.derivations.derive_all_queued(actor=TESTER)
     assert store.deployments.get(org, "v2").change_failure is True
-    store.deployments.delete(org, "v3").result()
+    store.deployments.delete(org, "v3", actor=TESTER).result()
     add(store, org, msgspec.structs.replace(back, env="staging"))
-    store.derivations.derive_all_queued()
+    store.derivations.derive_all_queued(actor=TESTER)
     assert store.deployments.get(org, "v2").change_failure is False
     assert store.deployments.get(org, "v3").deployment_type == "standard"
 
@@ -268,15 +278,17 @@ def test_a_remediation_of_another_service_takes_the_type_it_is_given(
 ):
     add(store, org, deployment("v1", 1))
     verdict = OverrideValues(True, remediation_id="p2", remediation_type="rollforward")
-    store.deployments.update(org, "v1", verdict, OverrideAuthor("ann", 1)).result()
-    store.derivations.derive_all_queued()
+    store.deployments.update(org, "v1", verdict, now_ns=1, actor=Actor("person", "ann")).result()
+    store.derivations.derive_all_queued(actor=TESTER)
     assert store.deployments.get(org, "v1").recovery_time_sec is None
     add(store, org, deployment("p2", 3, service="pay"))
-    store.derivations.derive_all_queued()
+    store.derivations.derive_all_queued(actor=TESTER)
     assert store.deployments.get(org, "p2").deployment_type == "rollforward"
     assert store.deployments.get(org, "v1").recovery_time_sec == 2 * 3_600
-    store.deployments.update(org, "v1", OverrideValues(False), OverrideAuthor("ann", 2)).result()
-    store.derivations.derive_all_queued()
+    store.deployments.update(
+        org, "v1", OverrideValues(False), now_ns=2, actor=Actor("person", "ann")
+    ).result()
+    store.derivations.derive_all_queued(actor=TESTER)
     assert store.deployments.get(org, "p2").deployment_type == "standard"
 
 
@@ -285,12 +297,14 @@ def test_a_verdict_without_a_remediation_takes_the_one_that_the_rules_found(
 ):
     back = deployment("v3", 3, version="v1")
     add(store, org, deployment("v1", 1), deployment("v2", 2), back)
-    store.derivations.derive_all_queued()
+    store.derivations.derive_all_queued(actor=TESTER)
     found = store.deployments.get(org, "v2").remediation
     for change_failure, expected in ((False, None), (True, found)):
-        store.deployments.update(org, "v2", OverrideValues(change_failure)).result()
+        store.deployments.update(
+            org, "v2", OverrideValues(change_failure), now_ns=1, actor=TESTER
+        ).result()
         assert store.deployments.get(org, "v2").remediation == expected
-        store.derivations.derive_all_queued()
+        store.derivations.derive_all_queued(actor=TESTER)
         assert store.deployments.get(org, "v2").remediation == expected
 
 
@@ -302,14 +316,14 @@ def test_an_incident_marks_the_deployment_it_names_where_the_service_lets_it(
     incident = Failure(
         id="i1", services=("web",), version="v1", started_at_ns=worlds.START_NS + 2 * HOUR_NS
     )
-    store.failures.add(org, incident, 1).result()
-    store.derivations.derive_all_queued()
+    store.failures.add(org, incident, 1, actor=TESTER).result()
+    store.derivations.derive_all_queued(actor=TESTER)
     assert store.deployments.get(org, "v1").change_failure is False
-    store.settings.put(org, {"incident_marks_failure": True}, "web").result()
-    store.derivations.derive_all_queued()
+    store.settings.put(org, {"incident_marks_failure": True}, "web", actor=TESTER).result()
+    store.derivations.derive_all_queued(actor=TESTER)
     assert store.deployments.get(org, "v1").change_failure is True
-    store.failures.delete(org, "i1").result()
-    store.derivations.derive_all_queued()
+    store.failures.delete(org, "i1", actor=TESTER).result()
+    store.derivations.derive_all_queued(actor=TESTER)
     assert store.deployments.get(org, "v1").change_failure is False
 
 
@@ -332,12 +346,12 @@ def test_a_tag_that_divides_a_sequence_keeps_rollbacks_and_remediations_within_a
         deployment("eu-2-again", 5, version="v2", custom_tags=eu),
     )
     verdict = OverrideValues(True, remediation_version="v1", remediation_type="rollback")
-    store.deployments.update(org, "eu-2", verdict, OverrideAuthor("ann", 1)).result()
-    store.derivations.derive_all_queued()
+    store.deployments.update(org, "eu-2", verdict, now_ns=1, actor=Actor("person", "ann")).result()
+    store.derivations.derive_all_queued(actor=TESTER)
     assert store.deployments.get(org, "us-1-again").deployment_type == "rollback"
     assert store.deployments.get(org, "eu-2").remediation.id == "us-1-again"
-    store.settings.put(org, {"sequence_tag": "region"}, "web").result()
-    store.derivations.derive_all_queued()
+    store.settings.put(org, {"sequence_tag": "region"}, "web", actor=TESTER).result()
+    store.derivations.derive_all_queued(actor=TESTER)
     every = {each.id: each for each in store.deployments.everything(org)}
     assert {each.deployment_type for each in every.values()} == {"standard"}
     assert [id_ for id_, each in every.items() if each.change_failure] == ["eu-2"]
@@ -354,15 +368,15 @@ def test_a_tag_that_divides_a_sequence_keeps_rollbacks_and_remediations_within_a
 def test_a_remediation_by_version_is_found_in_its_region_before_anything_is_derived(
     store: Store, org: Organisation
 ):
-    store.settings.put(org, {"sequence_tag": "region"}, "web").result()
+    store.settings.put(org, {"sequence_tag": "region"}, "web", actor=TESTER).result()
     eu, us = by_region("eu"), by_region("us")
     add(store, org, deployment("eu-2", 1, version="v2", custom_tags=eu))
     add(store, org, deployment("eu-1", 2, version="v1", custom_tags=eu))
     add(store, org, deployment("us-1", 3, version="v1", custom_tags=us))
     verdict = OverrideValues(True, remediation_version="v1", remediation_type="rollback")
-    store.deployments.update(org, "eu-2", verdict, OverrideAuthor("ann", 1)).result()
+    store.deployments.update(org, "eu-2", verdict, now_ns=1, actor=Actor("person", "ann")).result()
     at_once = store.deployments.get(org, "eu-2").remediation
-    store.derivations.derive_all_queued()
+    store.derivations.derive_all_queued(actor=TESTER)
     assert at_once == store.deployments.get(org, "eu-2").remediation
     assert at_once is not None
     assert at_once.id == "eu-1"
@@ -371,26 +385,28 @@ def test_a_remediation_by_version_is_found_in_its_region_before_anything_is_deri
 def test_a_version_is_patched_where_it_finished_last_in_whatever_region(
     store: Store, org: Organisation
 ):
-    store.settings.put(org, {"sequence_tag": "region"}).result()
+    store.settings.put(org, {"sequence_tag": "region"}, actor=TESTER).result()
     add(store, org, deployment("eu", 1, version="v1", custom_tags=by_region("eu")))
     add(store, org, deployment("us", 2, version="v1", custom_tags=by_region("us")))
     store.deployments.update_by_version(
-        org, "web", "production", "v1", OverrideValues(True)
+        org, "web", "production", "v1", OverrideValues(True), now_ns=1, actor=TESTER
     ).result()
     assert [each.id for each in store.deployments.everything(org) if each.change_failure] == ["us"]
 
 
 def test_an_incident_marks_one_deployment_of_the_region_it_names(store: Store, org: Organisation):
     given = {"sequence_tag": "region", "incident_marks_failure": True}
-    store.settings.put(org, given, "web").result()
+    store.settings.put(org, given, "web", actor=TESTER).result()
     for hour, region in enumerate(("eu", "us"), 1):
         add(store, org, deployment(region, hour, version="v1", custom_tags=by_region(region)))
     incident = Failure(
         id="i1", services=("web",), version="v1", started_at_ns=worlds.START_NS + 3 * HOUR_NS
     )
     for tags, marked in (((), "us"), (by_region("eu"), "eu"), (by_region("mars"), None)):
-        store.failures.add(org, msgspec.structs.replace(incident, custom_tags=tags), 1).result()
-        store.derivations.derive_all_queued()
+        store.failures.add(
+            org, msgspec.structs.replace(incident, custom_tags=tags), 1, actor=TESTER
+        ).result()
+        store.derivations.derive_all_queued(actor=TESTER)
         every = store.deployments.everything(org)
         assert [each.id for each in every if each.change_failure] == [marked] * bool(marked)
 
@@ -399,7 +415,7 @@ def test_an_incident_marks_one_deployment_of_the_region_it_names(store: Store, o
 def test_the_same_history_gives_the_same_in_two_stores(store: Store, org: Organisation, seed: int):
     """Events without ids get other ones in each organisation; many end at one instant."""
     rng = Random(seed)
-    other = store.keys.ensure_organisation(f"other {seed}", 1).result()
+    other = store.keys.ensure_organisation(f"other {seed}", 1, actor=TESTER).result()
     commits = [
         worlds.Commit(
             sha=f"{number:040}",
@@ -424,10 +440,12 @@ def test_the_same_history_gives_the_same_in_two_stores(store: Store, org: Organi
     verdict = OverrideValues(True, remediation_version="v2", remediation_type="rollback")
     found = []
     for each in (org, other):
-        store.commits.add_commits(each, worlds.REPOSITORY, commits).result()
+        store.commits.add_commits(each, worlds.REPOSITORY, commits, actor=TESTER).result()
         add(store, each, *rng.sample(events, len(events)))
-        store.deployments.update_by_version(each, "web", "production", "v1", verdict).result()
-        store.derivations.derive_all_queued()
+        store.deployments.update_by_version(
+            each, "web", "production", "v1", verdict, now_ns=1, actor=TESTER
+        ).result()
+        store.derivations.derive_all_queued(actor=TESTER)
         by_id = {event.id: what_it_is(event) for event in store.deployments.everything(each)}
         found.append(
             {
@@ -448,25 +466,25 @@ def what_it_is(event: Deployment) -> tuple[Any, ...]:
 def test_what_two_processes_derive_in_turn_stays_right(database: str):
     """What one remembers of a sequence is worthless once the other has derived it."""
     with Store(database) as server, Store(database) as command:
-        org = server.keys.ensure_organisation("default", 1).result()
+        org = server.keys.ensure_organisation("default", 1, actor=TESTER).result()
         add(server, org, deployment("v1", 1), deployment("v2", 2))
-        server.derivations.derive_all_queued()
+        server.derivations.derive_all_queued(actor=TESTER)
         add(command, org, deployment("v3", 3, version="v1"))
-        command.derivations.derive_all_queued()
+        command.derivations.derive_all_queued(actor=TESTER)
         assert server.deployments.get(org, "v2").change_failure is True
-        command.deployments.delete(org, "v3").result()
-        command.derivations.derive_all_queued()
+        command.deployments.delete(org, "v3", actor=TESTER).result()
+        command.derivations.derive_all_queued(actor=TESTER)
         add(server, org, deployment("v4", 4))
-        server.derivations.derive_all_queued()
+        server.derivations.derive_all_queued(actor=TESTER)
         assert [event.change_failure for event in server.deployments.everything(org)] == [False] * 3
 
 
 @in_every_state
 def test_an_organisation_sees_nothing_of_anothers_sequence(store: Store, org: Organisation):
-    other = store.keys.ensure_organisation("other", 1).result()
+    other = store.keys.ensure_organisation("other", 1, actor=TESTER).result()
     add(store, org, deployment("v1", 1), deployment("v2", 2))
     add(store, other, deployment("v3", 3, version="v1"))
-    store.derivations.derive_all_queued()
+    store.derivations.derive_all_queued(actor=TESTER)
     assert store.deployments.get(org, "v2").change_failure is False
     assert store.deployments.get(other, "v3").deployment_type == "standard"
 
@@ -475,17 +493,17 @@ def test_what_comes_while_deriving_loses_nothing(store: Store, org: Organisation
     """A verdict between reading and writing keeps judged rows from being written just then."""
     back = deployment("v3", 3, version="v1")
     add(store, org, deployment("v1", 1), deployment("v2", 2), back)
-    store.deployments.update(org, "v2", OverrideValues(True)).result()
+    store.deployments.update(org, "v2", OverrideValues(True), now_ns=1, actor=TESTER).result()
     derivations = store.derivations
     write = derivations._write
 
     def write_late(*arguments: Any) -> None:
         derivations._write = write
-        store.deployments.update(org, "v1", OverrideValues(True)).result()
+        store.deployments.update(org, "v1", OverrideValues(True), now_ns=1, actor=TESTER).result()
         write(*arguments)
 
     derivations._write = write_late
-    derivations.derive_all_queued()
+    derivations.derive_all_queued(actor=TESTER)
     remediation = store.deployments.get(org, "v2").remediation
     assert remediation is not None
     assert remediation.id == "v3"
@@ -495,17 +513,17 @@ def test_what_comes_while_deriving_loses_nothing(store: Store, org: Organisation
 def test_a_sequence_that_cannot_be_derived_holds_up_no_other(store: Store, org: Organisation):
     """Its marks stay, so that it is derived once what is wrong has been put right."""
     broken = {"id": "broken", "fields": ["version"], "pattern": "("}
-    store.settings.put(org, {"static_rules": [broken]}, "pay").result()
+    store.settings.put(org, {"static_rules": [broken]}, "pay", actor=TESTER).result()
     add(store, org, deployment("p1", 1, service="pay"), deployment("v1", 1))
-    store.derivations.derive_all_queued()
+    store.derivations.derive_all_queued(actor=TESTER)
     assert store.deployments.get(org, "v1").change_failure is False
     assert store.deployments.get(org, "p1").change_failure is None
     (parked,) = store.derivations.parked(org)
     assert (parked.service, parked.env, parked.tries) == ("pay", "production", 1)
     assert parked.error.startswith('rule "broken": is not a regular expression')
     assert store.derivations.waiting(org).tasks == 0
-    store.settings.put(org, {}, "pay").result()
-    store.derivations.derive_all_queued()
+    store.settings.put(org, {}, "pay", actor=TESTER).result()
+    store.derivations.derive_all_queued(actor=TESTER)
     assert store.deployments.get(org, "p1").change_failure is False
     assert store.derivations.parked(org) == []
 
@@ -514,17 +532,17 @@ def test_a_parked_sequence_is_tried_again_ever_less_often(
     store: Store, org: Organisation, monkeypatch: pytest.MonkeyPatch
 ):
     broken = {"id": "broken", "fields": ["version"], "pattern": "(?=a)"}
-    store.settings.put(org, {"static_rules": [broken]}, "pay").result()
+    store.settings.put(org, {"static_rules": [broken]}, "pay", actor=TESTER).result()
     add(store, org, deployment("p1", 1, service="pay", env=None))
-    store.derivations.derive_all_queued()
+    store.derivations.derive_all_queued(actor=TESTER)
     pauses: list[int] = []
     for _ in range(12):
         (parked,) = store.derivations.parked(org)
         assert parked.env is None
-        assert store.derivations.derive_queued() == 0
+        assert store.derivations.derive_queued(actor=TESTER) == 0
         pauses.append((parked.next_at_ns - parked.tried_at_ns) // 10**9)
         monkeypatch.setattr("time.time_ns", lambda at=parked.next_at_ns: at)
-        assert store.derivations.derive_queued() == 1
+        assert store.derivations.derive_queued(actor=TESTER) == 1
     assert pauses == [2, 4, 8, 16, 32, 64, 128, 256, 512, 600, 600, 600]
     assert store.derivations.parked(org)[0].since_ns == parked.since_ns
 
@@ -535,11 +553,11 @@ def test_what_is_parked_is_explained_and_previewed_without_what_cannot_be_used(
     broken = {"id": "broken", "fields": ["version"], "pattern": "(?=a)"}
     alternative = {"id": "either", "fields": ["version"], "pattern": "fix $version|hotfix.*"}
     given = {"static_rules": [broken], "linked_rules": [alternative]}
-    store.settings.put(org, given, "pay").result()
+    store.settings.put(org, given, "pay", actor=TESTER).result()
     add(store, org, deployment("p1", 1, service="pay"), deployment("hotfix", 2, service="pay"))
-    store.derivations.derive_all_queued()
+    store.derivations.derive_all_queued(actor=TESTER)
     assert len(store.derivations.parked(org)) == store.derivations.count_parked() == 1
-    other = store.keys.ensure_organisation("other", 1).result()
+    other = store.keys.ensure_organisation("other", 1, actor=TESTER).result()
     assert store.derivations.parked(other) == []
     assert store.derivations.explain(org, "p1").derived.decision.type == "standard"
     preview = store.derivations.preview(org, {}, "pay")

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from actors import TESTER
 from theodora.events import Deployment, Git
-from theodora.storage import Organisation, Store
+from theodora.storage import Actor, Organisation, Store
 from theodora.storage.derivation.worker import Deriver, Growth
 from theodora.storage.facts.derivation_queue import Changed, SequenceKey
 
@@ -21,11 +22,11 @@ class _Watched:
         self.idle = threading.Event()
         self.failures_left = 0
 
-    def derive_queued(self, *arguments: object) -> int:
+    def derive_queued(self, *arguments: object, actor: Actor) -> int:
         if self.failures_left:
             self.failures_left -= 1
             raise RuntimeError("a passing trouble")
-        derived = self._derivations.derive_queued(*arguments)
+        derived = self._derivations.derive_queued(*arguments, actor=actor)
         if not derived:
             self.idle.set()
         return derived
@@ -58,7 +59,7 @@ def deriver(
 
 def add(store: Store, org: Organisation) -> None:
     event = Deployment(id="d1", service="web", started_at_ns=1, finished_at_ns=1)
-    store.deployments.add(org, event, 1).result()
+    store.deployments.add(org, event, 1, actor=TESTER).result()
 
 
 def test_what_was_marked_before_the_start_is_worked_off(
@@ -92,7 +93,7 @@ def test_commits_of_new_deployments_are_wanted_where_they_are_not_known(
 ):
     git = Git("0" * 40, "https://example.org/app")
     unknown = Deployment(id="d0", service="web", started_at_ns=0, finished_at_ns=0, git=git)
-    store.deployments.add(org, unknown, 1).result()
+    store.deployments.add(org, unknown, 1, actor=TESTER).result()
     deriver.start()
     assert watched.idle.wait(_PATIENCE_SECONDS)
     add(store, org)

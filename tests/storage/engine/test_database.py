@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from actors import TESTER
 from theodora.events import Deployment
 from theodora.query import Kind, sort_key
 from theodora.storage import Selection, Store
@@ -20,9 +21,9 @@ def test_after_closing_the_file_alone_is_the_database(tmp_path: Path) -> None:
     started_at = sort_key("started_at", Kind.DEPLOYMENT)
     assert started_at is not None
     with Store(f"sqlite:///{path}") as store:
-        org = store.keys.ensure_organisation("default", 1).result()
+        org = store.keys.ensure_organisation("default", 1, actor=TESTER).result()
         event = Deployment(service="web", started_at_ns=1, finished_at_ns=1)
-        store.deployments.add(org, event, 1).result()
+        store.deployments.add(org, event, 1, actor=TESTER).result()
         assert store.deployments.select(org, Selection(sort=started_at, limit=1))
     assert sorted(file.name for file in tmp_path.iterdir()) == ["theodora.db"]
     copy = tmp_path / "copy.db"

@@ -2,6 +2,7 @@
 
 import pytest
 
+from actors import TESTER
 from databases import ON_SQLITE
 from repositories import hourly_commits
 from theodora.events import Deployment, Git
@@ -65,16 +66,18 @@ def test_derivation_and_explanations_remember_as_much_as_they_may(
         monkeypatch.setattr(module, "_REMEMBERED_COMMITS", 6)
     monkeypatch.setattr(run, "_RECALLED_DEPLOYMENTS", 4)
     with Store(database) as store:
-        org = store.keys.ensure_organisation("default", 1).result()
+        org = store.keys.ensure_organisation("default", 1, actor=TESTER).result()
         shas = [letter * 40 for letter in "abc"]
         for name in "0123456789":
-            store.commits.add_commits(org, f"x.example/{name}", hourly_commits(shas, 1)).result()
+            store.commits.add_commits(
+                org, f"x.example/{name}", hourly_commits(shas, 1), actor=TESTER
+            ).result()
             git = Git(shas[0], f"https://x.example/{name}")
             event = Deployment(
                 id=name, service=name, started_at_ns=10**18, finished_at_ns=10**18, git=git
             )
-            store.deployments.add(org, event, 1).result()
-        store.derivations.derive_all_queued()
+            store.deployments.add(org, event, 1, actor=TESTER).result()
+        store.derivations.derive_all_queued(actor=TESTER)
         for name in "0123456789":
             assert store.derivations.explain(org, name).repository
         derivations, explanations = store.derivations, store.derivations._explanations

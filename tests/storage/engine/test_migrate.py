@@ -12,6 +12,7 @@ from typing import Any
 import apsw
 import pytest
 
+from actors import TESTER
 from theodora.errors import UnusableSetting, UnusableStore
 from theodora.storage import Store
 from theodora.storage.engine.migrate import (
@@ -144,7 +145,7 @@ def test_only_its_owner_can_read_a_new_file_and_the_logs_beside_it(
     former = os.umask(umask)
     try:
         with Store(f"sqlite:///{path}") as store:
-            store.keys.ensure_organisation("default", 1).result()
+            store.keys.ensure_organisation("default", 1, actor=TESTER).result()
             modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in tmp_path.iterdir()}
     finally:
         os.umask(former)

@@ -8,6 +8,7 @@ from typing import Any
 import apsw
 import pytest
 
+from actors import TESTER
 from theodora.errors import Invalid, Problem, Unavailable
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.sqlite.committer import SqliteCommitter
@@ -22,7 +23,8 @@ class Table:
         self.groups: list[int] = []
         self.writer = Writer(SqliteCommitter(path), lambda _: False, self.groups.append)
         self.writer.submit(
-            lambda cursor: cursor.execute("CREATE TABLE numbers (number INTEGER PRIMARY KEY)")
+            lambda cursor: cursor.execute("CREATE TABLE numbers (number INTEGER PRIMARY KEY)"),
+            TESTER,
         ).result()
         self.groups.clear()
 
@@ -44,9 +46,9 @@ class Table:
             held.set()
             assert release.wait(timeout=30)
 
-        holding = self.writer.submit(hold)
+        holding = self.writer.submit(hold, TESTER)
         assert held.wait(timeout=30)
-        futures = [self.writer.submit(write) for write in writes]
+        futures = [self.writer.submit(write, TESTER) for write in writes]
         release.set()
         holding.result()
         return [future.exception() or future.result() for future in futures]
@@ -123,20 +125,20 @@ def test_a_full_database_refuses_and_goes_on_once_there_is_room(table: Table) ->
     def lift(cursor: Cursor) -> Any:
         return cursor.execute("PRAGMA max_page_count = 1000000").fetchall()
 
-    table.writer.submit(add(1)).result()
-    table.writer.submit(limit).result()
+    table.writer.submit(add(1), TESTER).result()
+    table.writer.submit(limit, TESTER).result()
     with pytest.raises(Unavailable):
         table.writer.submit(
-            lambda cursor: cursor.execute("CREATE TABLE more (a TEXT)").fetchall()
+            lambda cursor: cursor.execute("CREATE TABLE more (a TEXT)").fetchall(), TESTER
         ).result()
-    table.writer.submit(lift).result()
-    assert table.writer.submit(add(2)).result() == 2
+    table.writer.submit(lift, TESTER).result()
+    assert table.writer.submit(add(2), TESTER).result() == 2
     assert table.rows() == [1, 2]
 
 
 def test_what_waits_when_the_writer_closes_is_still_written(tmp_path: Path) -> None:
     table = Table(tmp_path / "numbers.db")
-    futures = [table.writer.submit(add(number)) for number in range(500)]
+    futures = [table.writer.submit(add(number), TESTER) for number in range(500)]
     table.writer.close()
     assert [future.result() for future in futures] == list(range(500))
     assert table.rows() == list(range(500))
@@ -146,7 +148,7 @@ def test_a_closed_writer_takes_no_more(tmp_path: Path) -> None:
     table = Table(tmp_path / "numbers.db")
     table.writer.close()
     with pytest.raises(Unavailable):
-        table.writer.submit(add(1))
+        table.writer.submit(add(1), TESTER)
 
 
 @pytest.mark.parametrize("error", [Unavailable("not now"), apsw.SQLError("no such table: x")])
@@ -160,7 +162,9 @@ def test_upkeep_that_fails_stops_nothing(tmp_path: Path, error: Exception) -> No
 
     writer = Writer(SqliteCommitter(tmp_path / "numbers.db"), upkeep, lambda _: None)
     assert tried.wait(timeout=30)
-    assert writer.submit(lambda _: 5).result(timeout=30) == 5
-    found = writer.submit(lambda cursor: cursor.execute("SELECT * FROM sqlite_schema").fetchall())
+    assert writer.submit(lambda _: 5, TESTER).result(timeout=30) == 5
+    found = writer.submit(
+        lambda cursor: cursor.execute("SELECT * FROM sqlite_schema").fetchall(), TESTER
+    )
     assert found.result(timeout=30) == []
     writer.close()

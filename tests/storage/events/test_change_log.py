@@ -2,6 +2,7 @@
 
 import pytest
 
+from actors import TESTER
 from theodora.storage import Organisation, Store
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.events.change_log import KEPT, prune_changes, reach
@@ -18,7 +19,7 @@ def log_many(store: Store, org: Organisation, number: int) -> None:
             (number, org.key),
         )
 
-    store._database.write(write).result()
+    store._database.write(write, TESTER).result()
 
 
 @pytest.mark.parametrize("index", ["nothing indexed"], indirect=True)
@@ -26,7 +27,7 @@ def test_the_oldest_changes_are_pruned_and_as_many_kept_as_asked(
     store: Store, org: Organisation
 ) -> None:
     log_many(store, org, 3_500)
-    while store._database.write(lambda cursor: prune_changes(cursor, kept=1_200)).result():
+    while store._database.write(lambda cursor: prune_changes(cursor, kept=1_200), TESTER).result():
         pass
     oldest, newest = store._database.read(reach)
     assert newest == 3_500

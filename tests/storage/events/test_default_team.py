@@ -1,5 +1,6 @@
 """The team of an event: its own if it was sent with one, else that of its services."""
 
+from actors import TESTER
 from settling import in_every_state
 from theodora.events import Deployment, Failure
 from theodora.query import parse, sort_key
@@ -20,14 +21,14 @@ def failure(name: str, *services: str, team: str | None = None) -> Failure:
 def add(store: Store, org: Organisation, *events: Deployment | Failure) -> None:
     for event in events:
         if isinstance(event, Deployment):
-            store.deployments.add(org, event, 1).result()
+            store.deployments.add(org, event, 1, actor=TESTER).result()
         else:
-            store.failures.add(org, event, 1).result()
+            store.failures.add(org, event, 1, actor=TESTER).result()
 
 
 def give(store: Store, org: Organisation, service: str, team: str | None) -> None:
-    store.settings.put(org, {"team": team} if team else {}, service).result()
-    store.derivations.derive_all_queued()
+    store.settings.put(org, {"team": team} if team else {}, service, actor=TESTER).result()
+    store.derivations.derive_all_queued(actor=TESTER)
 
 
 def teams(store: Store, org: Organisation) -> dict[str, str | None]:
@@ -46,7 +47,7 @@ def team_of_failure(store: Store, org: Organisation, id_: str) -> str | None:
     while store._database.read(
         lambda cursor: cursor.execute("SELECT 1 FROM stale_teams").fetchone()
     ):
-        store._database.write(lambda _: None).result()
+        store._database.write(lambda _: None, TESTER).result()
     return store.failures.get(org, id_).team
 
 
@@ -80,7 +81,10 @@ def test_the_team_that_is_sent_wins_and_one_left_out_gives_way(store: Store, org
     assert teams(store, org) == {"d1": "guests"}
     add(store, org, deployment("d1"))
     assert teams(store, org) == {"d1": "storefront"}
-    assert store.deployments.add(org, deployment("d1"), 2).result().outcome == "unchanged"
+    assert (
+        store.deployments.add(org, deployment("d1"), 2, actor=TESTER).result().outcome
+        == "unchanged"
+    )
     add(store, org, deployment("d1", team="storefront"))
     give(store, org, "web", "shop")
     assert teams(store, org) == {"d1": "storefront"}
@@ -110,7 +114,9 @@ def test_a_failure_has_the_team_that_all_its_services_have(store: Store, org: Or
 
 
 def test_many_failures_get_their_team_some_at_a_time(store: Store, org: Organisation):
-    waiting = [store.failures.add(org, failure(f"f{n}", "web"), 1) for n in range(600)]
+    waiting = [
+        store.failures.add(org, failure(f"f{n}", "web"), 1, actor=TESTER) for n in range(600)
+    ]
     for each in waiting:
         each.result()
     give(store, org, "web", "storefront")
@@ -119,7 +125,7 @@ def test_many_failures_get_their_team_some_at_a_time(store: Store, org: Organisa
 
 
 def test_another_organisation_has_teams_of_its_own(store: Store, org: Organisation):
-    other = store.keys.ensure_organisation("other", 1).result()
+    other = store.keys.ensure_organisation("other", 1, actor=TESTER).result()
     give(store, other, "web", "storefront")
     give(store, other, "", "everybody")
     add(store, org, deployment("d1"))

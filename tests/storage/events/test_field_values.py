@@ -2,6 +2,7 @@
 
 import pytest
 
+from actors import TESTER
 from settling import STATES
 from theodora.events import Deployment, Failure
 from theodora.storage import Organisation, Store
@@ -13,8 +14,10 @@ pytestmark = pytest.mark.parametrize("index", STATES, indirect=True)
 def events(store: Store, org: Organisation) -> None:
     for service in ("cart", "web", "cart", "pay", "Web", "web:eu"):
         event = Deployment(service=service, started_at_ns=10**18, finished_at_ns=10**18)
-        store.deployments.add(org, event, 1).result()
-    store.failures.add(org, Failure(services=("pay", "mail"), started_at_ns=10**18), 1).result()
+        store.deployments.add(org, event, 1, actor=TESTER).result()
+    store.failures.add(
+        org, Failure(services=("pay", "mail"), started_at_ns=10**18), 1, actor=TESTER
+    ).result()
 
 
 def names(store: Store, org: Organisation, after: str = "", limit: int = 100) -> list[str]:

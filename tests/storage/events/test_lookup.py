@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import theodora
+from actors import TESTER
 from settling import in_every_state
 from theodora.events import Deployment, Failure
 from theodora.storage import Organisation, Store
@@ -32,7 +33,7 @@ HOMES = {"storage/events/index.py", "storage/events/lookup.py", "storage/events/
 def test_events_with_a_term_are_found_once_each(
     store: Store, org: Organisation, term: Term, deployments: list[str], failures: list[str]
 ) -> None:
-    other = store.keys.ensure_organisation("other", 1).result()
+    other = store.keys.ensure_organisation("other", 1, actor=TESTER).result()
     for each in (org, other):
         for id_, service, team, tags in (
             ("d1", "web", None, ("build:7", "build:x")),
@@ -46,10 +47,10 @@ def test_events_with_a_term_are_found_once_each(
                 started_at_ns=1,
                 finished_at_ns=2,
             )
-            store.deployments.add(each, event, 1).result()
+            store.deployments.add(each, event, 1, actor=TESTER).result()
         for id_, services, tags in (("f1", ("web", "pay"), ()), ("f2", ("web",), ("build:7",))):
             event = Failure(id=id_, services=services, custom_tags=tags, started_at_ns=1)
-            store.failures.add(each, event, 1).result()
+            store.failures.add(each, event, 1, actor=TESTER).result()
     for table, expected in ((DEPLOYMENTS, deployments), (FAILURES, failures)):
         found = events_with(table, org, term)
         rows = store._database.read(

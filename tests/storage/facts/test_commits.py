@@ -1,10 +1,12 @@
 """The commit store: what is known of a commit only grows, and each repository stands alone."""
 
+from functools import partial
 from itertools import permutations
 
 import msgspec
 import pytest
 
+from actors import TESTER
 from theodora.dora import Commit, PullRequest, Repository
 from theodora.storage import Organisation, Store
 
@@ -43,23 +45,25 @@ PULL_REQUEST = PullRequest(
 
 def test_commits_come_back_as_they_were_added(store: Store, org: Organisation) -> None:
     root = Commit(sha=ROOT, author_time_ns=1, commit_time_ns=2, paths=())
-    store.commits.add_commits(org, APP, [FULL, root]).result()
+    store.commits.add_commits(org, APP, [FULL, root], actor=TESTER).result()
     assert store.commits.repository(org, APP) == Repository(commits={SHA: FULL, ROOT: root})
 
 
 def test_pull_requests_come_back_as_they_were_added(store: Store, org: Organisation) -> None:
-    store.commits.add_pull_requests(org, APP, [PULL_REQUEST]).result()
+    store.commits.add_pull_requests(org, APP, [PULL_REQUEST], actor=TESTER).result()
     assert store.commits.repository(org, APP).pull_requests == (PULL_REQUEST,)
 
 
 def test_adding_commits_again_changes_nothing(store: Store, org: Organisation) -> None:
-    assert store.commits.add_commits(org, APP, [FULL]).result() == {"added": 1}
-    assert store.commits.add_commits(org, APP, [FULL, FULL]).result() == {"unchanged": 2}
+    assert store.commits.add_commits(org, APP, [FULL], actor=TESTER).result() == {"added": 1}
+    assert store.commits.add_commits(org, APP, [FULL, FULL], actor=TESTER).result() == {
+        "unchanged": 2
+    }
 
 
 def test_a_pull_request_sent_again_replaces_what_was_said(store: Store, org: Organisation) -> None:
     renamed = msgspec.structs.replace(PULL_REQUEST, title="Mend both doors")
-    add = store.commits.add_pull_requests
+    add = partial(store.commits.add_pull_requests, actor=TESTER)
     assert add(org, APP, [PULL_REQUEST]).result() == {"added": 1}
     assert add(org, APP, [PULL_REQUEST]).result() == {"unchanged": 1}
     assert add(org, APP, [renamed]).result() == {"replaced": 1}
@@ -70,9 +74,9 @@ def test_what_a_commit_lacks_comes_back_as_lacking(store: Store, org: Organisati
     lacking = msgspec.structs.replace(
         FULL, author_time_ns=None, commit_time_ns=None, is_shallow=True
     )
-    store.commits.add_commits(org, APP, [lacking]).result()
+    store.commits.add_commits(org, APP, [lacking], actor=TESTER).result()
     assert store.commits.repository(org, APP).commits == {SHA: lacking}
-    store.commits.add_commits(org, APP, [FULL]).result()
+    store.commits.add_commits(org, APP, [FULL], actor=TESTER).result()
     known = msgspec.structs.replace(FULL, is_shallow=True)
     assert store.commits.repository(org, APP).commits == {SHA: known}
 
@@ -88,14 +92,14 @@ def test_what_is_known_of_a_commit_only_grows(
     }
     for source in order:
         commit, received = sources[source]
-        store.commits.add_commits(org, APP, [commit], received=received).result()
+        store.commits.add_commits(org, APP, [commit], received=received, actor=TESTER).result()
     assert store.commits.repository(org, APP).commits == {SHA: FULL}
 
 
 def test_only_uploaded_commits_are_known(store: Store, org: Organisation) -> None:
     uploaded = Commit(sha=ROOT, author_time_ns=1, commit_time_ns=1)
-    store.commits.add_commits(org, APP, [TOLD]).result()
-    store.commits.add_commits(org, APP, [uploaded], received=True).result()
+    store.commits.add_commits(org, APP, [TOLD], actor=TESTER).result()
+    store.commits.add_commits(org, APP, [uploaded], received=True, actor=TESTER).result()
     assert store.commits.known(org, APP, [SHA, ROOT, "c" * 40]) == [ROOT]
     assert store.commits.known(org, "github.com/acme/other", [ROOT]) == []
 
@@ -103,7 +107,7 @@ def test_only_uploaded_commits_are_known(store: Store, org: Organisation) -> Non
 def test_known_commits_are_named_in_the_order_asked(store: Store, org: Organisation) -> None:
     shas = [f"{number:040x}" for number in range(50)]
     commits = [Commit(sha=sha, author_time_ns=1, commit_time_ns=1) for sha in shas]
-    store.commits.add_commits(org, APP, commits, received=True).result()
+    store.commits.add_commits(org, APP, commits, received=True, actor=TESTER).result()
     asked = [*reversed(shas), shas[7]]
     assert store.commits.known(org, APP, asked) == asked
 
@@ -112,9 +116,9 @@ def test_uploaded_commits_without_paths_are_found_until_the_paths_come(
     store: Store, org: Organisation
 ) -> None:
     bare = msgspec.structs.replace(FULL, paths=None)
-    store.commits.add_commits(org, APP, [bare], received=True).result()
+    store.commits.add_commits(org, APP, [bare], received=True, actor=TESTER).result()
     assert store.commits.without_paths(org, APP, 10) == [SHA]
-    store.commits.add_commits(org, APP, [FULL], received=True).result()
+    store.commits.add_commits(org, APP, [FULL], received=True, actor=TESTER).result()
     assert store.commits.without_paths(org, APP, 10) == []
 
 
@@ -127,14 +131,14 @@ def test_a_repository_of_which_nothing_is_known_has_no_commit_source(
 def test_repositories_are_listed_with_what_is_known_of_them(
     store: Store, org: Organisation
 ) -> None:
-    store.commits.add_commits(org, APP, [FULL]).result()
-    store.commits.add_pull_requests(org, "a.example/z", [PULL_REQUEST]).result()
+    store.commits.add_commits(org, APP, [FULL], actor=TESTER).result()
+    store.commits.add_pull_requests(org, "a.example/z", [PULL_REQUEST], actor=TESTER).result()
     assert store.commits.repositories(org) == [("a.example/z", 0, 1), (APP, 1, 0)]
 
 
 def test_organisations_do_not_see_each_other(store: Store, org: Organisation) -> None:
-    other = store.keys.ensure_organisation("other", 1).result()
-    store.commits.add_commits(org, APP, [FULL], received=True).result()
+    other = store.keys.ensure_organisation("other", 1, actor=TESTER).result()
+    store.commits.add_commits(org, APP, [FULL], received=True, actor=TESTER).result()
     assert store.commits.known(other, APP, [SHA]) == []
     assert store.commits.repository(other, APP).commits == {}
     assert store.commits.repositories(other) == []

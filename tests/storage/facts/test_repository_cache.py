@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from actors import TESTER
 from settling import STATES
 from theodora.dora import Commit, PullRequest
 from theodora.events import Deployment, Failure, Git, repository_id
@@ -32,7 +33,7 @@ def deploy(store: Store, org: Organisation, url: str, sha: str, at_hours: int) -
     at_ns = at_hours * HOUR_NS
     git = Git(sha, url)
     event = Deployment(id="", service="web", started_at_ns=at_ns, finished_at_ns=at_ns, git=git)
-    return store.deployments.add(org, event, at_ns).result().now.event.id
+    return store.deployments.add(org, event, at_ns, actor=TESTER).result().now.event.id
 
 
 def found_by(query: str) -> Selection:
@@ -40,7 +41,7 @@ def found_by(query: str) -> Selection:
 
 
 def commits_of(store: Store, org: Organisation, *ids: str) -> list[int | None]:
-    store.derivations.derive_all_queued()
+    store.derivations.derive_all_queued(actor=TESTER)
     return [store.deployments.get(org, id_).number_of_commits for id_ in ids]
 
 
@@ -49,7 +50,7 @@ def test_commits_meet_deployments_that_name_the_repository_otherwise(
 ) -> None:
     ids = [deploy(store, org, HTTPS, FIRST, 3), deploy(store, org, HTTPS, SECOND, 4)]
     assert commits_of(store, org, *ids) == [None, None]
-    store.commits.add_commits(org, repository_id(SSH), COMMITS).result()
+    store.commits.add_commits(org, repository_id(SSH), COMMITS, actor=TESTER).result()
     assert commits_of(store, org, *ids) == [None, 1]
     assert store.deployments.get(org, ids[0]).git == Git(FIRST, HTTPS)
     found = store.deployments.select(org, found_by("repository_id:github.com/Acme/App"))
@@ -58,8 +59,12 @@ def test_commits_meet_deployments_that_name_the_repository_otherwise(
 
 
 def test_commits_that_come_under_two_names_lie_together(store: Store, org: Organisation) -> None:
-    store.commits.add_commits(org, repository_id(SSH), COMMITS[:1], received=True).result()
-    store.commits.add_commits(org, repository_id(HTTPS), COMMITS, received=True).result()
+    store.commits.add_commits(
+        org, repository_id(SSH), COMMITS[:1], received=True, actor=TESTER
+    ).result()
+    store.commits.add_commits(
+        org, repository_id(HTTPS), COMMITS, received=True, actor=TESTER
+    ).result()
     (summary,) = store.commits.repositories(org)
     assert (summary.repository_id, summary.commits) == (repository_id(SSH), 2)
     assert store.commits.known(org, repository_id(HTTPS), [SECOND, FIRST]) == [SECOND, FIRST]
@@ -70,7 +75,7 @@ def test_commits_that_come_under_two_names_lie_together(store: Store, org: Organ
 def test_a_rollback_is_found_across_two_forms_and_baselines_are_not_repeated(
     store: Store, org: Organisation
 ) -> None:
-    store.commits.add_commits(org, repository_id(SSH), COMMITS).result()
+    store.commits.add_commits(org, repository_id(SSH), COMMITS, actor=TESTER).result()
     ids = [
         deploy(store, org, HTTPS, FIRST, 3),
         deploy(store, org, SSH, SECOND, 4),
@@ -85,24 +90,24 @@ def test_a_rollback_is_found_across_two_forms_and_baselines_are_not_repeated(
 def test_an_alias_joins_two_repositories_until_it_is_removed(
     store: Store, org: Organisation
 ) -> None:
-    store.commits.add_commits(org, repository_id(OLD), COMMITS[:1]).result()
-    store.commits.add_commits(org, repository_id(NEW), COMMITS[1:]).result()
+    store.commits.add_commits(org, repository_id(OLD), COMMITS[:1], actor=TESTER).result()
+    store.commits.add_commits(org, repository_id(NEW), COMMITS[1:], actor=TESTER).result()
     pull_request = PullRequest(number=1, merge_commit_sha=FIRST)
-    store.commits.add_pull_requests(org, repository_id(OLD), [pull_request]).result()
+    store.commits.add_pull_requests(org, repository_id(OLD), [pull_request], actor=TESTER).result()
     ids = [deploy(store, org, OLD, FIRST, 3), deploy(store, org, NEW, SECOND, 4)]
     assert commits_of(store, org, *ids) == [None, None]
     assert store.derivations.explain(org, ids[1]).derived.changes.status == "baseline"
     given = {"repository_aliases": {repository_id(OLD): repository_id(NEW)}}
     preview = store.derivations.preview(org, given, "")
     assert [then.number_of_commits for _, then in preview.differing] == [1]
-    store.settings.put(org, given).result()
+    store.settings.put(org, given, actor=TESTER).result()
     assert store.derivations.explain(org, ids[1]).derived.changes.status == "ok"
     assert commits_of(store, org, *ids) == [None, 1]
     assert store.derivations.explain(org, ids[1]).derived.changes.status == "ok"
     joined = store.commits.repository(org, repository_id(OLD))
     assert set(joined.commits) == {FIRST, SECOND}
     assert joined.pull_requests == (pull_request,)
-    store.settings.put(org, {}).result()
+    store.settings.put(org, {}, actor=TESTER).result()
     assert store.derivations.explain(org, ids[0]).derived.changes.status == "baseline"
     assert commits_of(store, org, *ids) == [None, None]
 
@@ -111,7 +116,7 @@ def test_a_rollback_and_an_incident_are_found_across_an_alias(
     store: Store, org: Organisation
 ) -> None:
     given = {"repository_aliases": {OLD: NEW}, "incident_marks_failure": True}
-    store.settings.put(org, given).result()
+    store.settings.put(org, given, actor=TESTER).result()
     ids = [
         deploy(store, org, OLD, FIRST, 3),
         deploy(store, org, NEW, SECOND, 4),
@@ -119,8 +124,8 @@ def test_a_rollback_and_an_incident_are_found_across_an_alias(
         deploy(store, org, NEW, "c" * 40, 6),
     ]
     incident = Failure(services=("web",), started_at_ns=7 * HOUR_NS, git=Git("c" * 40, OLD))
-    store.failures.add(org, incident, 1).result()
-    store.derivations.derive_all_queued()
+    store.failures.add(org, incident, 1, actor=TESTER).result()
+    store.derivations.derive_all_queued(actor=TESTER)
     found = [store.deployments.get(org, id_) for id_ in ids]
     assert [each.change_failure for each in found] == [False, True, False, True]
     assert found[1].failed_by == "rollback"
@@ -129,15 +134,15 @@ def test_a_rollback_and_an_incident_are_found_across_an_alias(
 def test_commits_of_a_repository_mark_what_an_alias_leads_to(
     store: Store, org: Organisation
 ) -> None:
-    store.settings.put(org, {"repository_aliases": {OLD: NEW}}).result()
+    store.settings.put(org, {"repository_aliases": {OLD: NEW}}, actor=TESTER).result()
     ids = [deploy(store, org, NEW, FIRST, 3), deploy(store, org, NEW, SECOND, 4)]
     assert commits_of(store, org, *ids) == [None, None]
-    store.commits.add_commits(org, repository_id(OLD), COMMITS).result()
+    store.commits.add_commits(org, repository_id(OLD), COMMITS, actor=TESTER).result()
     assert commits_of(store, org, *ids) == [None, 1]
 
 
 def test_another_repository_is_not_joined(store: Store, org: Organisation) -> None:
-    store.commits.add_commits(org, "git.example.com/acme/app", COMMITS).result()
+    store.commits.add_commits(org, "git.example.com/acme/app", COMMITS, actor=TESTER).result()
     name = "https://git.example.com/Acme/App"
     ids = [deploy(store, org, name, FIRST, 3), deploy(store, org, name, SECOND, 4)]
     assert commits_of(store, org, *ids) == [None, None]
@@ -173,7 +178,7 @@ def make_old(url: str) -> None:
         )
 
     with closing(open_database(url, lambda _: False, lambda _: None)) as database:
-        database.write(write).result()
+        database.write(write, TESTER).result()
 
 
 def everything_in(url: str) -> str:
@@ -194,9 +199,9 @@ def everything_in(url: str) -> str:
 def test_what_older_versions_stored_is_cleaned_and_derived_once_more(
     store: Store, org: Organisation, database: str
 ) -> None:
-    store.commits.add_commits(org, "git.example.com/acme/app", COMMITS).result()
+    store.commits.add_commits(org, "git.example.com/acme/app", COMMITS, actor=TESTER).result()
     ids = [deploy(store, org, _DIRTY, FIRST, 3), deploy(store, org, _DIRTY, SECOND, 4)]
-    store.derivations.derive_all_queued()
+    store.derivations.derive_all_queued(actor=TESTER)
     make_old(database)
     assert _SECRET in everything_in(database)
     with Store(database) as opened:
@@ -219,7 +224,7 @@ def test_an_address_that_older_versions_cut_is_whole_again(
 ) -> None:
     url, cut = "[2001:db8::1]:acme/app", "[2001/db8::1]:acme/app"
     ids = [deploy(store, org, url, FIRST, 3), deploy(store, org, url, SECOND, 4)]
-    store.commits.add_commits(org, "git.example.com/acme/app", COMMITS).result()
+    store.commits.add_commits(org, "git.example.com/acme/app", COMMITS, actor=TESTER).result()
 
     def write(cursor: Any) -> None:
         cursor.execute("UPDATE counters SET value = 0 WHERE name = 'repository_rules'")
@@ -231,7 +236,7 @@ def test_an_address_that_older_versions_cut_is_whole_again(
         )
 
     with closing(open_database(database, lambda _: False, lambda _: None)) as raw:
-        raw.write(write).result()
+        raw.write(write, TESTER).result()
     with Store(database) as opened:
         assert commits_of(opened, org, *ids) == [None, 1]
         documents, _ = opened.deployments.documents(org, found_by("repository_id:*"))
@@ -254,7 +259,7 @@ def test_events_that_were_not_indexed_before_the_upgrade_are_renamed_too(
         cursor.execute("UPDATE deployments SET repository_id = '[2001/db8::1]:acme/app'")
 
     with closing(open_database(database, lambda _: False, lambda _: None)) as raw:
-        raw.write(write).result()
+        raw.write(write, TESTER).result()
     with Store(database) as opened:
         found = found_by('repository_id:"[2001:db8::1]/acme/app"')
         documents, _ = opened.deployments.documents(org, found)

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from actors import TESTER
 from repositories import hourly_commits
 from theodora.dora import MetricsQuery, Period
 from theodora.events import Deployment, Failure, Git
@@ -68,7 +69,7 @@ class World:
         changes: list[Callable[[Store], Any]] = [
             *[self.put] * 5,
             *(self.delete, self.judge, self.put_incident, self.delete_incident, self.give_team),
-            lambda store: store.derivations.derive_all_queued(),
+            lambda store: store.derivations.derive_all_queued(actor=TESTER),
         ]
         self.rng.choice(changes)(self.rng.choice(self.stores))
 
@@ -87,7 +88,7 @@ class World:
             git=rng.choice((None, Git(rng.choice(SHAS), f"https://{REPOSITORY_ID}"))),
             custom_tags=self.tags(),
         )
-        store.deployments.add(self.org, event, 1).result()
+        store.deployments.add(self.org, event, 1, actor=TESTER).result()
         self.ids.add(id_)
 
     def tags(self) -> tuple[str, ...]:
@@ -96,7 +97,7 @@ class World:
 
     def delete(self, store: Store) -> None:
         if self.ids:
-            store.deployments.delete(self.org, self.taken(self.ids)).result()
+            store.deployments.delete(self.org, self.taken(self.ids), actor=TESTER).result()
 
     def judge(self, store: Store) -> None:
         if len(self.ids) > 1:
@@ -105,7 +106,7 @@ class World:
             verdict = OverrideValues(
                 self.rng.random() < 0.8, remedy, None, "rollback" if remedy else None
             )
-            store.deployments.update(self.org, judged, verdict).result()
+            store.deployments.update(self.org, judged, verdict, now_ns=1, actor=TESTER).result()
 
     def put_incident(self, store: Store) -> None:
         rng = self.rng
@@ -119,12 +120,12 @@ class World:
             finished_at_ns=rng.choice((None, at_ns + HOUR_NS, at_ns - 1)),
             custom_tags=self.tags(),
         )
-        store.failures.add(self.org, event, 1).result()
+        store.failures.add(self.org, event, 1, actor=TESTER).result()
         self.incidents.add(id_)
 
     def delete_incident(self, store: Store) -> None:
         if self.incidents:
-            store.failures.delete(self.org, self.taken(self.incidents)).result()
+            store.failures.delete(self.org, self.taken(self.incidents), actor=TESTER).result()
 
     def taken(self, ids: set[str]) -> str:
         id_ = self.rng.choice(sorted(ids))
@@ -133,7 +134,7 @@ class World:
 
     def give_team(self, store: Store) -> None:
         given = {"team": self.rng.choice(("a", "c"))}
-        store.settings.put(self.org, given, "web").result()
+        store.settings.put(self.org, given, "web", actor=TESTER).result()
 
 
 def answers(store: Store, org: Organisation) -> list[Any]:
@@ -179,7 +180,9 @@ def deployment(id_: str, service: str = "web") -> Deployment:
 
 
 def tell_commits(store: Store, org: Organisation) -> None:
-    store.commits.add_commits(org, REPOSITORY_ID, hourly_commits(SHAS, START_NS)).result()
+    store.commits.add_commits(
+        org, REPOSITORY_ID, hourly_commits(SHAS, START_NS), actor=TESTER
+    ).result()
 
 
 def test_two_stores_are_in_step_whatever_is_written_through_either(
@@ -197,10 +200,10 @@ def test_two_stores_are_in_step_whatever_is_written_through_either(
 
 
 def test_another_organisations_events_change_nothing(store: Store, org: Organisation):
-    stranger = store.keys.ensure_organisation("stranger", 1).result()
-    store.deployments.add(org, deployment("one"), 1).result()
+    stranger = store.keys.ensure_organisation("stranger", 1, actor=TESTER).result()
+    store.deployments.add(org, deployment("one"), 1, actor=TESTER).result()
     before = answers(store, org)
-    store.deployments.add(stranger, deployment("two"), 1).result()
+    store.deployments.add(stranger, deployment("two"), 1, actor=TESTER).result()
     assert answers(store, org) == before
     assert count(store, stranger) == 1
 
@@ -209,8 +212,8 @@ def test_what_the_log_has_forgotten_is_read_anew(database: str, store: Store, or
     with Store(database) as other:
         assert count(store, org) == 0
         for number in range(2_000):
-            other.deployments.add(org, deployment(f"one-{number}"), 1)
-        other.deployments.delete(org, "one-0").result()
+            other.deployments.add(org, deployment(f"one-{number}"), 1, actor=TESTER)
+        other.deployments.delete(org, "one-0", actor=TESTER).result()
         database_of_other = open_database(database, lambda _: False, lambda _: None)
         while database_of_other.write(lambda cursor: prune_changes(cursor, kept=10)).result():
             pass
@@ -225,19 +228,23 @@ def test_many_changes_are_put_in_order_and_nothing_is_lost(
     assert count(store, org) == 0
     for number in range(300):
         event = deployment(f"one-{number % 150}", f"s{number % 150}")
-        store.deployments.add(org, msgspec.structs.replace(event, version=f"v{number}"), 1)
-    store.deployments.delete(org, "one-0").result()
+        store.deployments.add(
+            org, msgspec.structs.replace(event, version=f"v{number}"), 1, actor=TESTER
+        )
+    store.deployments.delete(org, "one-0", actor=TESTER).result()
     assert count(store, org) == 149
-    store.deployments.delete(org, "one-1").result()
+    store.deployments.delete(org, "one-1", actor=TESTER).result()
     assert count(store, org) == 148
 
 
 def test_no_more_is_kept_than_fits_and_what_was_asked_about_last(database: str, store: Store):
-    orgs = [store.keys.ensure_organisation(f"org-{each}", 1).result() for each in range(3)]
+    orgs = [
+        store.keys.ensure_organisation(f"org-{each}", 1, actor=TESTER).result() for each in range(3)
+    ]
     for org in orgs:
         for number in range(300):
-            store.deployments.add(org, deployment(f"one-{number}"), 1)
-        store.deployments.delete(org, "one-0").result()
+            store.deployments.add(org, deployment(f"one-{number}"), 1, actor=TESTER)
+        store.deployments.delete(org, "one-0", actor=TESTER).result()
     count(store, orgs[0])
     of_one = store.metrics.memory_bytes
     kept = ColumnCache(2 * of_one)
@@ -251,11 +258,11 @@ def test_no_more_is_kept_than_fits_and_what_was_asked_about_last(database: str, 
 
 def test_columns_that_a_question_adds_count_as_memory(store: Store, org: Organisation):
     for number in range(2_000):
-        added = store.deployments.add(org, deployment(f"one-{number}"), 1)
+        added = store.deployments.add(org, deployment(f"one-{number}"), 1, actor=TESTER)
     added.result()
     for number in range(100):
         incident = Failure(id=f"{number}", services=("web",), started_at_ns=START_NS)
-        added_incident = store.failures.add(org, incident, 1)
+        added_incident = store.failures.add(org, incident, 1, actor=TESTER)
     added_incident.result()
     sizes: list[int] = []
     for by in ((), ("region",), ("region", "language")):
@@ -272,7 +279,7 @@ def test_what_has_once_been_too_large_is_kept_when_it_has_shrunk(
 ):
     """As after retention has removed events."""
     for number in range(900):
-        added = store.deployments.add(org, deployment(f"one-{number}"), 1)
+        added = store.deployments.add(org, deployment(f"one-{number}"), 1, actor=TESTER)
     added.result()
     count(store, org)
     kept = ColumnCache(store.metrics.memory_bytes // 2)
@@ -285,7 +292,7 @@ def test_what_has_once_been_too_large_is_kept_when_it_has_shrunk(
 
     assert not is_kept()
     for number in range(850):
-        removed = store.deployments.delete(org, f"one-{number}")
+        removed = store.deployments.delete(org, f"one-{number}", actor=TESTER)
     removed.result()
     assert is_kept()
     reading.close()
@@ -294,7 +301,7 @@ def test_what_has_once_been_too_large_is_kept_when_it_has_shrunk(
 def test_stages_that_do_not_fit_drive_nothing_else_out(
     database: str, store: Store, org: Organisation
 ):
-    store.deployments.add(org, deployment("one"), 1).result()
+    store.deployments.add(org, deployment("one"), 1, actor=TESTER).result()
     reading = open_database(database, lambda _: False, lambda _: None)
 
     def ask(kept: ColumnCache, *, stages: bool) -> Snapshots:
@@ -316,6 +323,6 @@ def test_stages_that_do_not_fit_drive_nothing_else_out(
 def test_what_does_not_fit_is_read_for_each_question(
     store: Store, reader: Store, org: Organisation
 ):
-    store.deployments.add(org, deployment("one"), 1).result()
+    store.deployments.add(org, deployment("one"), 1, actor=TESTER).result()
     assert answers(reader, org) == answers(store, org)
     assert reader.metrics.memory_bytes == 0 < store.metrics.memory_bytes

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from actors import TESTER
 from settling import in_every_state
 from theodora.dora import Commit, Period
 from theodora.events import Deployment, Git
@@ -35,11 +36,13 @@ def deployed(store: Store, org: Organisation) -> list[Deployment]:
             finished_at_ns=day * DAY_NS + 1,
             source="pipeline" if number % 5 else "api",
         )
-        store.deployments.add(org, event, number + 1).result()
+        store.deployments.add(org, event, number + 1, actor=TESTER).result()
         if number == 80:
-            store.derivations.derive_all_queued()
+            store.derivations.derive_all_queued(actor=TESTER)
         if number % 9 == 0:
-            store.deployments.update(org, event.id, OverrideValues(change_failure=True)).result()
+            store.deployments.update(
+                org, event.id, OverrideValues(change_failure=True), now_ns=1, actor=TESTER
+            ).result()
     return [*store.deployments.everything(org)]
 
 
@@ -131,7 +134,7 @@ def test_commits_are_counted_by_lead_time(store: Store, org: Organisation) -> No
         )
         for at, (sha, days) in enumerate(zip(shas, ages_days, strict=True))
     ]
-    store.commits.add_commits(org, "git.example.org/web", commits).result()
+    store.commits.add_commits(org, "git.example.org/web", commits, actor=TESTER).result()
     for name, sha, day in (("first", shas[0], 12), ("second", shas[4], 20)):
         store.deployments.add(
             org,
@@ -143,8 +146,9 @@ def test_commits_are_counted_by_lead_time(store: Store, org: Organisation) -> No
                 git=Git(sha, url),
             ),
             1,
+            actor=TESTER,
         ).result()
-    store.derivations.derive_all_queued()
+    store.derivations.derive_all_queued(actor=TESTER)
     edges_ns = [0, DAY_NS, 2 * DAY_NS, 30 * DAY_NS]
     found = store.metrics.in_period(
         org, PERIOD, lambda those: those.commits(parse("service:web"), edges_ns)

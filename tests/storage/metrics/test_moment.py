@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import pytest
 
+from actors import TESTER
 from theodora.dora import MetricsQuery, Period
 from theodora.events import Deployment
 from theodora.query import Everything
@@ -44,7 +45,7 @@ def deploy(store: Store, org: Organisation) -> Callable[[], None]:
     def deploy() -> None:
         at_ns = 10**9 * next(numbers)
         event = Deployment(id=f"d{at_ns}", service="web", started_at_ns=at_ns, finished_at_ns=at_ns)
-        store.deployments.add(org, event, 1).result()
+        store.deployments.add(org, event, 1, actor=TESTER).result()
 
     return deploy
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from actors import TESTER
 from settling import in_every_state
 from theodora.events import Deployment, Failure, Git
 from theodora.query import Kind, parse, sort_key
@@ -52,8 +53,8 @@ FAILURE_QUERIES = (
 @pytest.fixture
 def filled(store: Store, org: Organisation) -> Store:
     for id_ in IDS:
-        store.deployments.add(org, deployment(id_), 1)
-        store.failures.add(org, failure(id_), 1).result()
+        store.deployments.add(org, deployment(id_), 1, actor=TESTER)
+        store.failures.add(org, failure(id_), 1, actor=TESTER).result()
     return store
 
 

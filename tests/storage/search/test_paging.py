@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 import pytest
 
+from actors import TESTER
 from strategies.queries import random_event, random_query
 from theodora.events import Deployment
 from theodora.query import SORT_KEYS, Event, Kind, sort_key, to_text
@@ -69,7 +70,7 @@ class Shelf:
         )
 
     def _write(self, write: Callable[[Cursor], T]) -> T:
-        return self._database.write(write).result()
+        return self._database.write(write, TESTER).result()
 
 
 def _sharing_a_start(rng: Random, number: int) -> Event:

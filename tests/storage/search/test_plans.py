@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from actors import TESTER
 from postgresql import PostgresqlServer, postgresql
 from theodora.dora import MetricsQuery, Period
 from theodora.events import Deployment, Failure, Git
@@ -58,14 +59,20 @@ def failure(number: int) -> Failure:
 
 def fill(url: str) -> None:
     with Store(url) as store:
-        org = store.keys.ensure_organisation("default", 1).result()
+        org = store.keys.ensure_organisation("default", 1, actor=TESTER).result()
         added: list[Future[Any]] = [
-            *(store.deployments.add(org, deployment(number), number) for number in range(EVENTS)),
-            *(store.failures.add(org, failure(number), number) for number in range(EVENTS // 10)),
+            *(
+                store.deployments.add(org, deployment(number), number, actor=TESTER)
+                for number in range(EVENTS)
+            ),
+            *(
+                store.failures.add(org, failure(number), number, actor=TESTER)
+                for number in range(EVENTS // 10)
+            ),
         ]
         for each in added:
             each.result()
-        store.derivations.derive_all_queued()
+        store.derivations.derive_all_queued(actor=TESTER)
 
 
 @dataclass
@@ -192,14 +199,22 @@ def test_writes_look_at_few(told: Told):
 
     def write() -> None:
         for event in (new, new, deployment(777)):
-            store.deployments.add(org, event, 1).result()
-        store.deployments.update(org, named, OverrideValues(change_failure=True)).result()
-        store.deployments.update_by_version(
-            org, "service-7", "production", "v1", OverrideValues(change_failure=False)
+            store.deployments.add(org, event, 1, actor=TESTER).result()
+        store.deployments.update(
+            org, named, OverrideValues(change_failure=True), now_ns=1, actor=TESTER
         ).result()
-        store.deployments.delete(org, "d778").result()
-        store.failures.add(org, failure(7), 1).result()
-        store.failures.delete(org, "f8").result()
+        store.deployments.update_by_version(
+            org,
+            "service-7",
+            "production",
+            "v1",
+            OverrideValues(change_failure=False),
+            now_ns=1,
+            actor=TESTER,
+        ).result()
+        store.deployments.delete(org, "d778", actor=TESTER).result()
+        store.failures.add(org, failure(7), 1, actor=TESTER).result()
+        store.failures.delete(org, "f8", actor=TESTER).result()
 
     assert_finds_by_index(told, write)
 
@@ -208,8 +223,8 @@ def test_derivation_looks_at_the_sequences_that_have_changed(told: Told):
     store, org = told.store, told.org
 
     def derive() -> None:
-        store.deployments.add(org, deployment(EVENTS + 5), 1).result()
-        assert store.derivations.derive_all_queued()
+        store.deployments.add(org, deployment(EVENTS + 5), 1, actor=TESTER).result()
+        assert store.derivations.derive_all_queued(actor=TESTER)
 
     assert_finds_by_index(told, derive)
 
@@ -224,7 +239,11 @@ def test_what_is_kept_in_memory_catches_up_by_keys(told: Told):
     def change_and_ask() -> None:
         for number in range(70):
             store.deployments.update(
-                org, f"d{1000 + number}", OverrideValues(change_failure=True)
+                org,
+                f"d{1000 + number}",
+                OverrideValues(change_failure=True),
+                now_ns=1,
+                actor=TESTER,
             ).result()
         store.metrics.report(org, query)
 
@@ -241,5 +260,5 @@ def test_values_of_a_tag_are_found_by_leaps(told: Told):
 
 def test_retention_looks_at_the_oldest_alone(told: Told):
     now_ns = (100 * 24 + 40) * STEP_NS
-    told.store.retention.put(told.org, 99).result()
+    told.store.retention.put(told.org, 99, actor=TESTER).result()
     assert_finds_by_index(told, lambda: told.store.retention.preview(told.org, 99, now_ns))

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from actors import TESTER
 from settling import STATES
 from theodora.dora import MetricsQuery, Period
 from theodora.events import Deployment, Failure
@@ -80,7 +81,7 @@ def settings(store: Store, org: Organisation, rng: Random) -> None:
     for service in ("", *rng.sample(SERVICES, rng.randrange(3))):
         envs = rng.sample(("production", "prod", "live", "blue"), rng.randrange(4))
         given = {"production_envs": envs} if rng.random() < 0.8 else {}
-        store.settings.put(org, given, *([service] if service else [])).result()
+        store.settings.put(org, given, *([service] if service else []), actor=TESTER).result()
 
 
 @pytest.mark.parametrize("index", STATES, indirect=True)
@@ -89,14 +90,14 @@ def test_lists_and_metrics_agree_with_the_matcher(store: Store) -> None:
     rng = Random(seed)
     numbers = count(1)
     for world in range(4):
-        org = store.keys.ensure_organisation(f"org{world}", 1).result()
+        org = store.keys.ensure_organisation(f"org{world}", 1, actor=TESTER).result()
         settings(store, org, rng)
         deployments = [deployment(rng, next(numbers)) for _ in range(40)]
         failures = [failure(rng, next(numbers)) for _ in range(40)]
         for each in deployments:
-            store.deployments.add(org, each, 1)
+            store.deployments.add(org, each, 1, actor=TESTER)
         for each in failures:
-            store.failures.add(org, each, 1).result()
+            store.failures.add(org, each, 1, actor=TESTER).result()
         envs = store.settings.production_envs(org)
         for _ in range(12):
             query = random_query(rng)
@@ -130,13 +131,13 @@ def listed(store: Store, org: Organisation, query: Query) -> set[str]:
 
 
 def test_what_settings_say_changes_with_them(store: Store, org: Organisation) -> None:
-    store.deployments.add(org, deployment(Random(1), 1), 1).result()
+    store.deployments.add(org, deployment(Random(1), 1), 1, actor=TESTER).result()
     blue = Deployment(id="blue", service="web", env="Blue", started_at_ns=5, finished_at_ns=5)
-    store.deployments.add(org, blue, 1).result()
+    store.deployments.add(org, blue, 1, actor=TESTER).result()
     assert "blue" not in listed(store, org, Production())
-    store.settings.put(org, {"production_envs": ["blue"]}).result()
+    store.settings.put(org, {"production_envs": ["blue"]}, actor=TESTER).result()
     assert listed(store, org, Production()) == {"blue"}
-    store.settings.put(org, {"production_envs": ["green"]}, "web").result()
+    store.settings.put(org, {"production_envs": ["green"]}, "web", actor=TESTER).result()
     assert listed(store, org, Production()) == set()
 
 
@@ -173,14 +174,14 @@ class World:
             assert store.settings.has_production(self.org) or not expected
 
     def _put(self, events: Any, event: Event) -> None:
-        events.add(self.org, event, 1).result()
+        events.add(self.org, event, 1, actor=TESTER).result()
         self.events[event.id] = event
 
     def _delete(self, store: Store) -> None:
         if self.events:
             event = self.events.pop(self.rng.choice(list(self.events)))
             events = store.deployments if isinstance(event, Deployment) else store.failures
-            events.delete(self.org, event.id).result()
+            events.delete(self.org, event.id, actor=TESTER).result()
 
 
 def counted(store: Store, org: Organisation) -> int:
@@ -207,8 +208,8 @@ def test_every_store_follows_what_another_writes(
 def test_one_moment_keeps_its_meaning_while_another_changes_it(
     store: Store, org: Organisation
 ) -> None:
-    store.deployments.add(org, deployment_in("blue"), 1).result()
-    store.deployments.add(org, deployment_in("live"), 1).result()
+    store.deployments.add(org, deployment_in("blue"), 1, actor=TESTER).result()
+    store.deployments.add(org, deployment_in("live"), 1, actor=TESTER).result()
 
     def elsewhere(work: Callable[[], Any]) -> Any:
         with ThreadPoolExecutor(1) as executor:
@@ -216,7 +217,7 @@ def test_one_moment_keeps_its_meaning_while_another_changes_it(
 
     def work() -> list[set[str]]:
         seen = [listed(store, org, Production())]
-        elsewhere(store.settings.put(org, {"production_envs": ["blue"]}).result)
+        elsewhere(store.settings.put(org, {"production_envs": ["blue"]}, actor=TESTER).result)
         assert elsewhere(lambda: listed(store, org, Production())) == {"in blue"}
         return [*seen, listed(store, org, Production())]
 
@@ -239,13 +240,13 @@ def test_it_is_found_out_once_until_something_changes(
         return find_out(cursor, org)
 
     monkeypatch.setattr(module, "_production_tree", counted_run)
-    store.deployments.add(org, deployment_in("live"), 1).result()
+    store.deployments.add(org, deployment_in("live"), 1, actor=TESTER).result()
     for _ in range(3):
         assert listed(store, org, Production()) == {"in live"}
         assert store.settings.has_production(org)
         assert counted(store, org) == 1
     assert len(runs) == 1
-    store.settings.put(org, {"production_envs": ["green"]}).result()
+    store.settings.put(org, {"production_envs": ["green"]}, actor=TESTER).result()
     assert listed(store, org, Production()) == set()
     assert len(runs) == 2
 
@@ -255,10 +256,13 @@ def test_of_many_organisations_only_some_are_kept(
 ) -> None:
     monkeypatch.setattr(module, "_MOST_LEAVES", 3)
     production = module.ProductionTrees()
-    orgs = [store.keys.ensure_organisation(f"org{number}", 1).result() for number in range(4)]
+    orgs = [
+        store.keys.ensure_organisation(f"org{number}", 1, actor=TESTER).result()
+        for number in range(4)
+    ]
     for org in orgs:
-        store.deployments.add(org, deployment_in("live"), 1).result()
-        store.deployments.add(org, deployment_in("prod"), 1).result()
+        store.deployments.add(org, deployment_in("live"), 1, actor=TESTER).result()
+        store.deployments.add(org, deployment_in("prod"), 1, actor=TESTER).result()
     expected = parse("env:(live OR prod)")
     for org in (*orgs, *orgs):
         tree = store._database.read(partial(production.tree, org=org))

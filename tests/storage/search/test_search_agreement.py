@@ -17,6 +17,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from actors import TESTER
 from cases.search import CASES, EVENTS
 from databases import KINDS
 from strategies.queries import random_event, random_query
@@ -132,7 +133,7 @@ class Shelf:
             world.keys[kind, now.id] = stored.key
 
     def _write(self, write: Callable[[Cursor], T]) -> T:
-        return self._database.write(write).result()
+        return self._database.write(write, TESTER).result()
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import pytest
 
+from actors import TESTER
 from settling import in_every_state
 from theodora.events import Deployment
 from theodora.storage import Organisation, Store
@@ -19,7 +20,7 @@ def add(store: Store, org: Organisation, *tags: str) -> None:
     event = Deployment(
         service="web", started_at_ns=number, finished_at_ns=number, custom_tags=tuple(set(tags))
     )
-    store.deployments.add(org, event, 1).result()
+    store.deployments.add(org, event, 1, actor=TESTER).result()
 
 
 @pytest.fixture
@@ -53,6 +54,6 @@ def test_values_are_told_in_order(tagged: Store, org: Organisation) -> None:
 
 
 def test_nobody_sees_the_tags_of_others(tagged: Store) -> None:
-    other = tagged.keys.ensure_organisation("other", 1).result()
+    other = tagged.keys.ensure_organisation("other", 1, actor=TESTER).result()
     assert tagged.deployments.tag_keys(other, 100) == []
     assert tagged.deployments.tag_values(other, "region", "", 100) == []

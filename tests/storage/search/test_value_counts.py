@@ -4,6 +4,7 @@ from collections import Counter
 
 import pytest
 
+from actors import TESTER
 from settling import in_every_state
 from theodora.dora import Period
 from theodora.events import Deployment, Failure
@@ -29,9 +30,11 @@ def deployed(store: Store, org: Organisation) -> None:
             finished_at_ns=day * DAY_NS + 1,
             source="pipeline" if day % 2 else "api",
         )
-        store.deployments.add(org, event, day + 1).result()
+        store.deployments.add(org, event, day + 1, actor=TESTER).result()
         if day % 5 == 0:
-            store.deployments.update(org, f"{day:02}", OverrideValues(change_failure=True)).result()
+            store.deployments.update(
+                org, f"{day:02}", OverrideValues(change_failure=True), now_ns=1, actor=TESTER
+            ).result()
 
 
 @in_every_state
@@ -67,8 +70,10 @@ def test_what_was_received_last_is_found(store: Store, org: Organisation) -> Non
     assert store.failures.last_received(org) is None
     deployed(store, org)
     late = Deployment(id="late", service="web", started_at_ns=1, finished_at_ns=2)
-    store.deployments.add(org, late, 10**6).result()
-    store.failures.add(org, Failure(id="down", started_at_ns=5, services=("web",)), 7).result()
+    store.deployments.add(org, late, 10**6, actor=TESTER).result()
+    store.failures.add(
+        org, Failure(id="down", started_at_ns=5, services=("web",)), 7, actor=TESTER
+    ).result()
     found, failure = store.deployments.last_received(org), store.failures.last_received(org)
     assert found
     assert found.id == "late"

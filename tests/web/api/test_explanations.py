@@ -5,6 +5,7 @@ from typing import Any
 
 from click.testing import CliRunner
 
+from actors import TESTER
 from asking import DEPLOYMENTS, PATCH_TYPE, SHOPIST, Tenant
 from theodora.cli import main
 
@@ -59,7 +60,7 @@ def test_a_rollback_that_a_tag_tells_of_is_explained(tenant: Tenant):
             "custom_tags": ["deployment_type:rollback"],
         }
     )
-    tenant.built.store.derivations.derive_all_queued()
+    tenant.built.store.derivations.derive_all_queued(actor=TESTER)
     assert tenant.get(first)["remediation"] == {"id": back, "type": "rollback"}
     assert tenant.get(back)["deployment_type"] == "rollback"
     assert explained(tenant, first)["failure"]["decided_by"] == "explicit"

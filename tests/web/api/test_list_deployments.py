@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from actors import TESTER
 from asking import BARE, DEPLOYMENTS, DERIVED, SHOPIST, Tenant, make_tenant
 from settling import in_every_state
 from theodora.events import Deployment
@@ -79,7 +80,7 @@ def test_the_newest_come_first_and_ten_of_them_unless_asked_otherwise(ten: Tenan
 def test_a_thousand_is_the_most_that_one_list_holds(tenant: Tenant) -> None:
     futures = [
         tenant.built.store.deployments.add(
-            tenant.built.store.keys.organisation(tenant.organisation), event, 1
+            tenant.built.store.keys.organisation(tenant.organisation), event, 1, actor=TESTER
         )
         for event in _many(1001)
     ]

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from actors import TESTER
 from asking import DEPLOYMENTS, PATCH_TYPE, Tenant, assert_refused, problem
 
 TYPE = "dora_deployment_verdict"
@@ -35,7 +36,7 @@ def take_back(tenant: Tenant, id_: str) -> Any:
 
 
 def derive(tenant: Tenant) -> None:
-    tenant.built.store.derivations.derive_all_queued()
+    tenant.built.store.derivations.derive_all_queued(actor=TESTER)
 
 
 def test_a_verdict_is_kept_with_who_when_and_why(tenant: Tenant):

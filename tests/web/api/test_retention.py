@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from actors import TESTER
 from asking import DEPLOYMENT, FAILURE, Tenant
 from databases import ON_SQLITE
 from theodora.events import nanoseconds_from_rfc3339
@@ -70,8 +71,8 @@ def test_a_refused_round_is_shown_and_counted(tenant: Tenant):
     for days_ago in (*range(100, 110), 1):
         deploy(tenant, days_ago)
     store = tenant.built.store
-    store.retention.put(store.keys.organisation(tenant.organisation), 90).result()
-    store.retention.remove_old(time.time_ns())
+    store.retention.put(store.keys.organisation(tenant.organisation), 90, actor=TESTER).result()
+    store.retention.remove_old(time.time_ns(), actor=TESTER)
     refused = attributes(tenant.ask("GET", RETENTION))["refused"]
     assert refused["reason"].startswith("9 of 11 events would be deleted in one round")
     assert nanoseconds_from_rfc3339(refused["at"])
@@ -91,7 +92,7 @@ def test_a_preview_tells_what_would_go_and_removes_nothing(tenant: Tenant):
     assert attributes(answer) == {"days": 90, "deployments": 2, "failures": 1}
     nothing = tenant.post(f"{RETENTION}/preview", json=document(days=None)).json()
     assert nothing["data"]["attributes"] == {"days": None, "deployments": 0, "failures": 0}
-    tenant.built.store.retention.remove_old(time.time_ns())
+    tenant.built.store.retention.remove_old(time.time_ns(), actor=TESTER)
     assert all(tenant.get(id_) for id_ in ids)
 
 
@@ -99,9 +100,9 @@ def test_what_is_too_old_goes(tenant: Tenant, other_tenant: Tenant):
     ids = [deploy(tenant, days_ago) for days_ago in (300, 200, 100, 1)]
     theirs = [deploy(other_tenant, days_ago) for days_ago in (300, 200, 100, 1)]
     assert tenant.ask("PUT", RETENTION, json=document(days=90, confirm=2)).status_code == 200
-    tenant.built.store.retention.remove_old(time.time_ns())
+    tenant.built.store.retention.remove_old(time.time_ns(), actor=TESTER)
     assert all(tenant.get(id_) for id_ in ids)
-    tenant.built.store.retention.remove_old(time.time_ns() + DAY_SEC * 10**9)
+    tenant.built.store.retention.remove_old(time.time_ns() + DAY_SEC * 10**9, actor=TESTER)
     statuses = [tenant.ask("GET", f"/api/v2/dora/deployments/{id_}").status_code for id_ in ids]
     assert statuses == [404, 404, 200, 200]
     assert all(other_tenant.get(id_) for id_ in theirs)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from actors import TESTER
 from asking import DEPLOYMENT, Tenant
 from settling import in_every_state
 from theodora.dora import Commit
@@ -39,10 +40,10 @@ def test_what_a_service_does_not_say_the_organisation_says(tenant: Tenant):
 @in_every_state
 def test_a_change_derives_anew(tenant: Tenant):
     ids = [deploy(tenant, version, hour) for hour, version in enumerate(("v1", "v2", "v1"))]
-    tenant.built.store.derivations.derive_all_queued()
+    tenant.built.store.derivations.derive_all_queued(actor=TESTER)
     assert tenant.get(ids[1])["change_failure"] is True
     tenant.ask("PUT", WEB, json=document(detect_rollbacks=False))
-    tenant.built.store.derivations.derive_all_queued()
+    tenant.built.store.derivations.derive_all_queued(actor=TESTER)
     assert tenant.get(ids[1])["change_failure"] is False
 
 
@@ -65,22 +66,22 @@ def test_the_gap_after_which_lead_times_end_is_set_by_service_and_previewed(tena
     ]
     store, url = tenant.built.store, "https://github.com/acme/web"
     org = store.keys.organisation(tenant.organisation)
-    store.commits.add_commits(org, "github.com/acme/web", commits).result()
+    store.commits.add_commits(org, "github.com/acme/web", commits, actor=TESTER).result()
     _, later = (
         deploy(tenant, f"v{n}", n * 24 * 3, git={"commit_sha": str(n) * 40, "repository_url": url})
         for n in range(2)
     )
-    store.derivations.derive_all_queued()
+    store.derivations.derive_all_queued(actor=TESTER)
     assert tenant.get(later)["change_lead_time"] == 3 * 24 * HOUR
     answer = tenant.ask("POST", f"{WEB}/preview", json=document(lead_time_gap_days=2))
     (differing,) = answer.json()["data"]["attributes"]["first"]
     assert (differing["id"], differing["then"]["change_lead_time"]) == (later, None)
     tenant.ask("PUT", WEB, json=document(lead_time_gap_days=2))
-    store.derivations.derive_all_queued()
+    store.derivations.derive_all_queued(actor=TESTER)
     assert "change_lead_time" not in tenant.get(later)
     assert tenant.ids(query="lead_time_status:gap") == [later]
     tenant.ask("PUT", WEB, json=document(lead_time_gap_days=0))
-    store.derivations.derive_all_queued()
+    store.derivations.derive_all_queued(actor=TESTER)
     assert tenant.get(later)["change_lead_time"] == 3 * 24 * HOUR
 
 
@@ -127,7 +128,7 @@ def test_no_pattern_keeps_a_preview_or_a_change_waiting(tenant: Tenant, pattern:
         began = time.thread_time()
         assert tenant.ask(method, path, json=given).status_code in {200, 400}
         assert time.thread_time() - began < 1
-    tenant.built.store.derivations.derive_all_queued()
+    tenant.built.store.derivations.derive_all_queued(actor=TESTER)
 
 
 def test_aliases_are_set_for_the_organisation_and_a_circle_is_refused_with_its_place(

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from actors import TESTER
 from asking import DEPLOYMENTS, DERIVED, SHOPIST, Tenant
 from theodora.events.attributes import read_deployment
 
@@ -197,6 +198,9 @@ def test_writes_of_one_commit_see_each_other(tenant: Tenant) -> None:
     store = tenant.built.store
     org = store.keys.organisation(tenant.organisation)
     events = [read_deployment(event) for event in [*RELEASE, *RELEASE]]
-    placed = [each.result() for each in [store.deployments.add(org, event, 1) for event in events]]
+    placed = [
+        each.result()
+        for each in [store.deployments.add(org, event, 1, actor=TESTER) for event in events]
+    ]
     assert [each.outcome for each in placed] == ["added"] * 3 + ["unchanged"] * 3
     assert len({each.now.event.id for each in placed}) == 3

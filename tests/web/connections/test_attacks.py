@@ -19,6 +19,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 import serving
+from actors import TESTER
 from connecting import read_answer
 from theodora.events import Deployment
 from theodora.storage import Store
@@ -155,7 +156,13 @@ def deploy_for_patterns(server: serving.Server, count: int) -> str:
     with Store(server.database_url) as store:
         organisation = store.keys.organisation("default")
         store.keys.add(
-            "default", "application", secret, name="", permissions=frozenset({READ}), now_ns=1
+            "default",
+            "application",
+            secret,
+            name="",
+            permissions=frozenset({READ}),
+            now_ns=1,
+            actor=TESTER,
         ).result()
         added = [
             store.deployments.add(
@@ -167,6 +174,7 @@ def deploy_for_patterns(server: serving.Server, count: int) -> str:
                     finished_at_ns=number + 1,
                 ),
                 1,
+                actor=TESTER,
             )
             for number in range(count)
         ]

@@ -9,6 +9,7 @@ import pytest
 import structlog.testing
 from starlette.testclient import TestClient
 
+from actors import TESTER
 from asking import (
     DEPLOYMENT,
     DEPLOYMENTS,
@@ -204,7 +205,7 @@ def test_a_revoked_key_opens_nothing(tenant: Tenant, kind: str) -> None:
     assert tenant.ask("GET", path).status_code == 200
     for key in keys.all_of(tenant.organisation):
         if key.kind == kind:
-            keys.revoke(tenant.organisation, key.id, time.time_ns()).result()
+            keys.revoke(tenant.organisation, key.id, time.time_ns(), actor=TESTER).result()
     answer = tenant.ask("GET", path)
     assert (answer.status_code, answer.content) == (
         403,
@@ -245,7 +246,7 @@ def test_keys_of_any_form_may_be_given_and_are_made_once(tmp_path: Path) -> None
 def test_a_bootstrap_key_that_was_revoked_stays_so(tmp_path: Path) -> None:
     with server_in_process(tmp_path, **BOOTSTRAP) as (built, _):
         for key in built.store.keys.all_of("default"):
-            built.store.keys.revoke("default", key.id, 1).result()
+            built.store.keys.revoke("default", key.id, 1, actor=TESTER).result()
     with server_in_process(tmp_path, **BOOTSTRAP) as (built, client):
         assert client.get("/api/v1/validate", headers=BOOTSTRAP_HEADERS).status_code == 403
 

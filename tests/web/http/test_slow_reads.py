@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 import serving
+from actors import TESTER
 from databases import Databases
 from theodora.events import Deployment
 from theodora.storage import Store
@@ -41,7 +42,7 @@ def database(
     tags = tuple(f"k{number}:{'a' * 150}" for number in range(40))
     with databases.new(folder) as url:
         with Store(url) as store:
-            org = store.keys.ensure_organisation("default", 1).result()
+            org = store.keys.ensure_organisation("default", 1, actor=TESTER).result()
             added = [
                 store.deployments.add(
                     org,
@@ -53,6 +54,7 @@ def database(
                         custom_tags=tags,
                     ),
                     1,
+                    actor=TESTER,
                 )
                 for number in range(EVENTS)
             ]

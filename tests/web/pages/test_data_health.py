@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from actors import TESTER
 from asking import FAILURE, Tenant
 from settling import in_every_state
 from theodora.dora import Commit, PullRequest
@@ -39,7 +40,7 @@ def add_commit(tenant: Tenant, sha: str = SHA, days_ago: float = 1, *parents: st
     at_ns = (NOW_SEC - int(days_ago * DAY_SEC)) * 10**9
     commit = Commit(sha=sha, parents=parents, author_time_ns=at_ns, commit_time_ns=at_ns)
     org = store.keys.organisation(tenant.organisation)
-    store.commits.add_commits(org, REPOSITORY, [commit]).result()
+    store.commits.add_commits(org, REPOSITORY, [commit], actor=TESTER).result()
 
 
 def counts(page: Element) -> dict[str, str]:
@@ -112,9 +113,9 @@ def test_a_mirror_that_failed_says_why_beside_its_repository(tenant: Tenant) -> 
     deploy(tenant, git=git())
     store = tenant.built.store
     org = store.keys.organisation(tenant.organisation)
-    store.mirrors.add(org, REPOSITORY, URL).result()
+    store.mirrors.add(org, REPOSITORY, URL, actor=TESTER).result()
     mirror = store.mirrors.get(org, REPOSITORY)
-    store.mirrors.note(mirror, NOW_SEC * 10**9, f"no such host {HOSTILE}").result()
+    store.mirrors.note(mirror, NOW_SEC * 10**9, f"no such host {HOSTILE}", actor=TESTER).result()
     (row,) = rows(check(sign_in(tenant), "repositories"))
     assert f"no such host {HOSTILE}" in row
 
@@ -124,7 +125,7 @@ def test_deployments_without_commits_are_told_with_the_reason(tenant: Tenant) ->
     deploy(tenant)
     deploy(tenant, 1, git={**git(), "repository_url": "https://git.example.org/shop/other"})
     deploy(tenant, 2, git=git(OTHER_SHA))
-    tenant.built.store.derivations.derive_all_queued()
+    tenant.built.store.derivations.derive_all_queued(actor=TESTER)
     section = check(sign_in(tenant), "commits")
     assert sorted(each.text for each in section.all("li")) == [
         "1: its commit is not among those of its repository",
@@ -140,7 +141,7 @@ def test_a_deployment_after_a_long_pause_is_told_as_that(tenant: Tenant) -> None
     add_commit(tenant, SHA, 1, OTHER_SHA)
     deploy(tenant, 90, git=git(OTHER_SHA))
     deploy(tenant, git=git())
-    tenant.built.store.derivations.derive_all_queued()
+    tenant.built.store.derivations.derive_all_queued(actor=TESTER)
     section = check(sign_in(tenant), "commits")
     assert any(
         each.text.startswith("1: the deployment before it is older than lead_time_gap_days")
@@ -154,7 +155,7 @@ def test_a_deployment_after_a_long_pause_is_told_as_that(tenant: Tenant) -> None
 def test_a_pending_deployment_says_which_commit_it_waits_for(tenant: Tenant) -> None:
     add_commit(tenant)
     id_ = deploy(tenant, git=git(OTHER_SHA))
-    tenant.built.store.derivations.derive_all_queued()
+    tenant.built.store.derivations.derive_all_queued(actor=TESTER)
     browser = sign_in(tenant)
     section = check(browser, "pending")
     (row,) = rows(section)
@@ -174,7 +175,7 @@ def test_a_lead_time_above_half_a_year_is_an_outlier(tenant: Tenant) -> None:
     add_commit(tenant, SHA, 200, OTHER_SHA)
     deploy(tenant, 30, git=git(OTHER_SHA), version="v1")
     deploy(tenant, git=git(), version="v2")
-    tenant.built.store.derivations.derive_all_queued()
+    tenant.built.store.derivations.derive_all_queued(actor=TESTER)
     assert [row.rpartition(" lead ")[2] for row in rows(check(sign_in(tenant), "outliers"))] == [
         "time of 200 days"
     ]
@@ -188,7 +189,7 @@ def test_commits_that_are_newer_than_their_deployment_are_counted(tenant: Tenant
     add_commit(tenant, SHA, 1, "2" * 40)
     deploy(tenant, 9, git=git(OTHER_SHA), version="v1")
     id_ = deploy(tenant, 3, git=git(), version="v2")
-    tenant.built.store.derivations.derive_all_queued()
+    tenant.built.store.derivations.derive_all_queued(actor=TESTER)
     browser = sign_in(tenant)
     section = check(browser, "negative")
     (row,) = rows(section)
@@ -197,7 +198,7 @@ def test_commits_that_are_newer_than_their_deployment_are_counted(tenant: Tenant
     assert "lead_time_clock" in section.text
     assert counts(browser.page(f"{PATH}?check=negative"))["negative"] == "2"
     deploy(tenant, 0, id=id_, git=git(), version="v2")
-    tenant.built.store.derivations.derive_all_queued()
+    tenant.built.store.derivations.derive_all_queued(actor=TESTER)
     assert counts(browser.page(f"{PATH}?check=negative"))["negative"] == "none"
     assert "No commit was written after" in check(browser, "negative").text
 
@@ -218,7 +219,7 @@ def test_changes_that_wait_to_be_derived_are_counted(tenant: Tenant) -> None:
     )
     assert line.text.endswith("(just now)")
     assert "class" not in line.attributes
-    tenant.built.store.derivations.derive_all_queued()
+    tenant.built.store.derivations.derive_all_queued(actor=TESTER)
     assert queue(browser.page(PATH)).text == "Derivation queue empty"
 
 
@@ -234,7 +235,7 @@ def test_what_has_waited_for_more_than_a_minute_stands_out(tenant: Tenant) -> No
 
 def counted(tenant: Tenant) -> Browser:
     """A browser that sees what has come in so far."""
-    tenant.built.store.reception.write().result()
+    tenant.built.store.reception.write(actor=TESTER).result()
     return sign_in(tenant)
 
 
@@ -294,11 +295,13 @@ def test_who_is_refused_and_then_accepted_is_told_so(tenant: Tenant) -> None:
 def test_what_cannot_be_derived_is_shown_while_the_rest_is_derived(tenant: Tenant) -> None:
     """As in a store in which an earlier version has saved what this one refuses."""
     store = tenant.built.store
-    org = store.keys.ensure_organisation(tenant.organisation, 1).result()
+    org = store.keys.ensure_organisation(tenant.organisation, 1, actor=TESTER).result()
     rule = {"id": "either", "fields": ["version"], "pattern": "fix $version|hotfix.*"}
-    store.settings.put(org, {"linked_rules": [rule], "path_globs": ["web/"]}, "pay").result()
+    store.settings.put(
+        org, {"linked_rules": [rule], "path_globs": ["web/"]}, "pay", actor=TESTER
+    ).result()
     pay, web = deploy(tenant, service="pay"), deploy(tenant, service="web")
-    store.derivations.derive_all_queued()
+    store.derivations.derive_all_queued(actor=TESTER)
     assert tenant.get(web)["change_failure"] is False
     assert tenant.get(pay)["change_failure"] is None
     browser = sign_in(tenant)
@@ -321,8 +324,8 @@ def test_what_cannot_be_derived_is_shown_while_the_rest_is_derived(tenant: Tenan
     assert browser.get(f"/deployments/{pay}").status_code == 200
     exposition = tenant.client.get("/metrics").text
     assert "theodora_parked_sequences 1.0" in exposition
-    store.settings.put(org, {}, "pay").result()
-    store.derivations.derive_all_queued()
+    store.settings.put(org, {}, "pay", actor=TESTER).result()
+    store.derivations.derive_all_queued(actor=TESTER)
     assert "Everything could be derived" in check(browser, "derivation").text
 
 
@@ -373,7 +376,7 @@ def test_what_clients_legally_send_beside_the_attributes_is_not_counted(tenant: 
 def test_a_refusal_of_a_day_ago_or_of_a_revoked_key_needs_no_look(tenant: Tenant) -> None:
     tenant.send({})
     store = tenant.built.store
-    store.reception.write().result()
+    store.reception.write(actor=TESTER).result()
     (one,) = store.health.look(store.keys.organisation(tenant.organisation)).refusals
     assert is_recent(one, one.last_at_ns + DAY_SEC * 10**9 - 1)
     assert not is_recent(one, one.last_at_ns + DAY_SEC * 10**9)
@@ -418,9 +421,9 @@ def test_commits_without_a_date_are_counted_with_those_of_pull_requests(tenant: 
     store = tenant.built.store
     org = store.keys.organisation(tenant.organisation)
     undated = Commit(sha=SHA, author_time_ns=None, commit_time_ns=1)
-    store.commits.add_commits(org, REPOSITORY, [undated]).result()
+    store.commits.add_commits(org, REPOSITORY, [undated], actor=TESTER).result()
     request = PullRequest(number=1, commits=(undated,))
-    store.commits.add_pull_requests(org, REPOSITORY, [request]).result()
+    store.commits.add_pull_requests(org, REPOSITORY, [request], actor=TESTER).result()
     browser = sign_in(tenant)
     assert counts(browser.page(f"{PATH}?check=dates"))["dates"] == "2"
     section = check(browser, "dates")
@@ -441,10 +444,10 @@ def test_a_shallow_clone_is_told_with_what_to_do(tenant: Tenant) -> None:
         )
         for sha, parent in ((OTHER_SHA, "1"), (SHA, "2"))
     ]
-    store.commits.add_commits(org, REPOSITORY, commits).result()
+    store.commits.add_commits(org, REPOSITORY, commits, actor=TESTER).result()
     deploy(tenant, 1, git=git(OTHER_SHA))
     deploy(tenant, 0, git=git(SHA), version="v2")
-    store.derivations.derive_all_queued()
+    store.derivations.derive_all_queued(actor=TESTER)
     browser = sign_in(tenant)
     without = check(browser, "commits")
     assert "1: a shallow clone cut its history off" in without.text
@@ -470,7 +473,7 @@ def test_failures_that_name_a_deployment_and_mark_none_lead_to_the_setting(
     tenant.create({**outage, **named, "name": "Checkout is down"}, FAILURE)
     tenant.create({**outage, "started_at": NOW_SEC - 60, "version": "v1"}, FAILURE)
     store = tenant.built.store
-    store.derivations.derive_all_queued()
+    store.derivations.derive_all_queued(actor=TESTER)
     browser = sign_in(tenant)
     section = check(browser, "failures")
     assert "but mark none as failed: 1." in section.text
@@ -483,8 +486,8 @@ def test_failures_that_name_a_deployment_and_mark_none_lead_to_the_setting(
             in browser.page(path).one("main").text
         )
     org = store.keys.organisation(tenant.organisation)
-    store.settings.put(org, {"incident_marks_failure": True}, "web").result()
-    store.derivations.derive_all_queued()
+    store.settings.put(org, {"incident_marks_failure": True}, "web", actor=TESTER).result()
+    store.derivations.derive_all_queued(actor=TESTER)
     assert "No failure names a deployment" in check(sign_in(tenant), "failures").text
 
 
@@ -497,11 +500,11 @@ def test_what_is_wrong_is_told_on_every_page(tenant: Tenant) -> None:
     for days_ago in (40, 39, 38, 37, 36):
         at = NOW_SEC - days_ago * DAY_SEC
         store = tenant.built.store
-        org = store.keys.ensure_organisation(tenant.organisation, 1).result()
+        org = store.keys.ensure_organisation(tenant.organisation, 1, actor=TESTER).result()
         event = Deployment(
             service="web", started_at_ns=at * 10**9, finished_at_ns=at * 10**9, source="pipeline"
         )
-        store.deployments.add(org, event, at * 10**9).result()
+        store.deployments.add(org, event, at * 10**9, actor=TESTER).result()
     browser = sign_in(tenant)
     for path in ("/", "/services/web", "/settings/keys", PATH):
         place = browser.page(path).one("nav", aria_label="Main").one("a", data_key="h")
@@ -531,7 +534,7 @@ def test_a_repository_like_one_with_commits_is_named_with_the_command_that_joins
     assert f"Is it {REPOSITORY}, which has commits? Then run {command}" in row
     store = tenant.built.store
     given = {"repository_aliases": {"git.example.com/Shop/web": REPOSITORY}}
-    store.settings.put(store.keys.organisation(tenant.organisation), given).result()
+    store.settings.put(store.keys.organisation(tenant.organisation), given, actor=TESTER).result()
     assert rows(check(browser, "repositories")) == []
     assert "commits" in counts(browser.page(PATH))
 
@@ -540,7 +543,7 @@ def test_a_repository_under_another_known_form_has_its_commits(tenant: Tenant) -
     store = tenant.built.store
     commit = Commit(sha=SHA, author_time_ns=1, commit_time_ns=1)
     org = store.keys.organisation(tenant.organisation)
-    store.commits.add_commits(org, "github.com/shop/web", [commit]).result()
+    store.commits.add_commits(org, "github.com/shop/web", [commit], actor=TESTER).result()
     deploy(tenant, git={"commit_sha": SHA, "repository_url": "git@ssh.github.com:Shop/Web"})
     (seen,) = store.health.look(org).deployments
     assert (seen.repository_is_known, seen.commit_is_known) == (True, True)

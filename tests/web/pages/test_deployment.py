@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from actors import TESTER
 from asking import FAILURE, SHOPIST, Tenant, make_tenant
 from theodora.dora import Commit
 from theodora.web.http.security import READ
@@ -37,7 +38,7 @@ def correct(browser: Browser, id_: str, **fields: str) -> Any:
 
 def test_a_failure_is_told_in_a_sentence_and_a_sequence(tenant: Tenant) -> None:
     first, failed, back = (deploy(tenant, v, at) for at, v in enumerate(("v1", "v2", "v1")))
-    tenant.built.store.derivations.derive_all_queued()
+    tenant.built.store.derivations.derive_all_queued(actor=TESTER)
     page = sign_in(tenant).page(f"/deployments/{failed}")
     verdict = section(page, "Verdict")
     assert verdict.one("h2").text == "Verdict: this deployment failed"
@@ -112,11 +113,11 @@ def with_commits(tenant: Tenant) -> str:
         ),
         _commit(shas[2], shas[1::-1], begin + 2 * HOUR_NS, "Merge"),
     ]
-    store.commits.add_commits(org, REPOSITORY, commits).result()
+    store.commits.add_commits(org, REPOSITORY, commits, actor=TESTER).result()
     url = SHOPIST["git"]["repository_url"]
     deploy(tenant, "v1", 0, git={"commit_sha": shas[0], "repository_url": url})
     id_ = deploy(tenant, "v2", 5, git={"commit_sha": shas[2], "repository_url": url})
-    store.derivations.derive_all_queued()
+    store.derivations.derive_all_queued(actor=TESTER)
     return id_
 
 
@@ -241,7 +242,7 @@ def test_an_incident_that_names_it_is_in_the_history(tenant: Tenant) -> None:
     id_ = deploy(tenant, "v1", 1)
     store = tenant.built.store
     org = store.keys.organisation(tenant.organisation)
-    store.settings.put(org, {"incident_marks_failure": True}, "web").result()
+    store.settings.put(org, {"incident_marks_failure": True}, "web", actor=TESTER).result()
     at = SHOPIST["started_at"] + 2 * HOUR_NS
     failure = tenant.create(
         {"services": ["web"], "name": "Checkout fails", "started_at": at, "version": "v1"}, FAILURE

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actors import TESTER
 from asking import DEPLOYMENTS, SHOPIST, Tenant, make_tenant
 from databases import ON_SQLITE
 from settling import in_every_state
@@ -314,12 +315,13 @@ def test_remedies_name_each_other(tenant: Tenant) -> None:
 def _deploy_many(tenant: Tenant, count: int) -> None:
     """Three in each second."""
     store = tenant.built.store
-    org = store.keys.ensure_organisation(tenant.organisation, 1).result()
+    org = store.keys.ensure_organisation(tenant.organisation, 1, actor=TESTER).result()
     added = [
         store.deployments.add(
             org,
             Deployment(id=f"{number:05}", service="web", started_at_ns=at, finished_at_ns=at),
             at,
+            actor=TESTER,
         )
         for number in range(count)
         for at in ((START + number // 3) * 10**9,)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from actors import TESTER
 from asking import FAILURE, FAILURES, Tenant, make_tenant
 from settling import in_every_state
 from theodora.dora import MetricsQuery, Period
@@ -112,7 +113,9 @@ def reopen(tenant: Tenant, *periods: tuple[int, int | None], **attributes: Any) 
     }
     store = tenant.built.store
     organisation = store.keys.organisation(tenant.organisation)
-    added = store.failures.add(organisation, failure_from_document(line), START * 10**9)
+    added = store.failures.add(
+        organisation, failure_from_document(line), START * 10**9, actor=TESTER
+    )
     return added.result().now.event.id
 
 

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from actors import TESTER
 from asking import DEPLOYMENT, SHOPIST, Tenant
 from theodora.report.invocation import HTTPS_FLAGS, datadog_site
 from visiting import read_page, sign_in
@@ -75,7 +76,7 @@ def test_the_last_refused_request_is_told_while_nothing_has_come(tenant: Tenant)
     browser = sign_in(tenant)
     assert "Last refused: nothing." in browser.page("/").one("p", id="waiting").text
     tenant.send({"service": "web", "started_at": 1})
-    tenant.built.store.reception.write().result()
+    tenant.built.store.reception.write(actor=TESTER).result()
     told = browser.get("/first-run/arrival").json()["refused"]
     assert told.startswith('attribute "')
     assert f"Last refused: {told}." in browser.page("/").one("p", id="waiting").text

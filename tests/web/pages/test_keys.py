@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from actors import TESTER
 from asking import DEPLOYMENT, SHOPIST, Tenant, make_key
 from databases import ON_SQLITE
 from theodora.storage import Key
@@ -155,9 +156,9 @@ def test_uses_within_a_minute_are_written_down_once(tenant: Tenant) -> None:
     make_key(tenant.built, tenant.organisation, "api")
     key = keys(tenant)[-1]
     for now_ns in (5 * MINUTE_NS, 6 * MINUTE_NS - 1):
-        store.keys.note_used(key, now_ns)
-        store.keys.ensure_organisation(tenant.organisation, now_ns).result()
+        store.keys.note_used(key, now_ns, actor=TESTER)
+        store.keys.ensure_organisation(tenant.organisation, now_ns, actor=TESTER).result()
         assert keys(tenant)[-1].last_used_at_ns == 5 * MINUTE_NS
-    store.keys.note_used(key, 6 * MINUTE_NS)
-    store.keys.ensure_organisation(tenant.organisation, 0).result()
+    store.keys.note_used(key, 6 * MINUTE_NS, actor=TESTER)
+    store.keys.ensure_organisation(tenant.organisation, 0, actor=TESTER).result()
     assert keys(tenant)[-1].last_used_at_ns == 6 * MINUTE_NS

@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
+from actors import TESTER
 from asking import FAILURE, SHOPIST, Tenant
 from visiting import Element, sign_in
 
@@ -26,7 +27,7 @@ def a_busy_month(tenant: Tenant) -> None:
         deployed(tenant, hours, service="web", team="storefront", version=version)
     deployed(tenant, 20, service="search", team="discovery")
     deployed(tenant, 10, service="web", env="staging")
-    tenant.built.store.derivations.derive_all_queued()
+    tenant.built.store.derivations.derive_all_queued(actor=TESTER)
 
 
 def cards(page: Element) -> dict[str, str]:

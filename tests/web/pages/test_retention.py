@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from actors import TESTER
 from asking import Tenant
 from databases import ON_SQLITE
 from theodora.storage.retention import Limit
@@ -65,8 +66,8 @@ def test_a_limit_is_taken_back_before_it_begins(tenant: Tenant):
 def test_a_refused_round_is_shown_here_and_on_data_health(tenant: Tenant):
     deploy(tenant, *range(100, 110), 1)
     store = tenant.built.store
-    store.retention.put(store.keys.organisation(tenant.organisation), 90).result()
-    store.retention.remove_old(time.time_ns())
+    store.retention.put(store.keys.organisation(tenant.organisation), 90, actor=TESTER).result()
+    store.retention.remove_old(time.time_ns(), actor=TESTER)
     browser = sign_in(tenant)
     reason = "9 of 11 events would be deleted in one round, more than 10 %"
     assert reason in browser.page(PATH).one(role="alert").text

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from actors import TESTER
 from asking import Tenant
 from visiting import FROM_ELSEWHERE, Browser, Element, read_page, sign_in
 
@@ -86,13 +87,13 @@ def test_what_was_tried_is_saved_and_then_holds(tenant: Tenant) -> None:
     deploy(tenant, "v1", 3)
     rolled_back = deploy(tenant, "v2", 2)
     deploy(tenant, "v1", 1)
-    tenant.built.store.derivations.derive_all_queued()
+    tenant.built.store.derivations.derive_all_queued(actor=TESTER)
     assert tenant.get(rolled_back)["change_failure"] is True
     browser = sign_in(tenant)
     answer = save(browser, preview(browser, detect_rollbacks=None))
     assert (answer.status_code, answer.headers["location"]) == (303, f"{PATH}?saved=1,0,3")
     assert given(tenant) == {"detect_rollbacks": False}
-    tenant.built.store.derivations.derive_all_queued()
+    tenant.built.store.derivations.derive_all_queued(actor=TESTER)
     assert tenant.get(rolled_back)["change_failure"] is False
     status = browser.page(answer.headers["location"]).one(role="status").text
     assert status.startswith("Rules saved: 1 → 0 of 3 marked in the last 12 weeks.")
@@ -126,7 +127,9 @@ def test_a_service_keeps_as_its_own_only_what_differs(tenant: Tenant) -> None:
 def test_the_team_stays_when_rules_are_saved(tenant: Tenant) -> None:
     store = tenant.built.store
     org = store.keys.organisation(tenant.organisation)
-    store.settings.put(org, {"team": "Shop", "path_globs": ["web/**"]}, "web").result()
+    store.settings.put(
+        org, {"team": "Shop", "path_globs": ["web/**"]}, "web", actor=TESTER
+    ).result()
     browser = sign_in(tenant)
     save(browser, preview(browser, service="web", incident_marks_failure="on"))
     assert given(tenant, "web") == {

@@ -4,6 +4,7 @@ import re
 import time
 from typing import Any
 
+from actors import TESTER
 from asking import SHOPIST, Tenant
 from databases import ON_SQLITE
 from theodora.cli.demo import load_demo
@@ -95,7 +96,7 @@ def test_an_unknown_service_is_not_found(tenant: Tenant) -> None:
 def test_where_lead_time_goes_is_told_by_stage_and_by_commit(tenant: Tenant) -> None:
     """Shares of all stages add up to all; the histogram holds every commit that was measured."""
     store = tenant.built.store
-    org = store.keys.ensure_organisation(tenant.organisation, 1).result()
+    org = store.keys.ensure_organisation(tenant.organisation, 1, actor=TESTER).result()
     load_demo(store, org)
     page = sign_in(tenant).page("/services/checkout")
     stages = page.one("section", aria_labelledby="where").one("tbody").all("tr")
@@ -124,7 +125,7 @@ def test_a_baseline_and_what_follows_a_gap_are_hollow_tiles(tenant: Tenant) -> N
         )
         for at, sha in enumerate(shas)
     ]
-    store.commits.add_commits(org, "git.example.org/web", commits).result()
+    store.commits.add_commits(org, "git.example.org/web", commits, actor=TESTER).result()
     ids = [
         deployed(
             tenant,
@@ -134,7 +135,7 @@ def test_a_baseline_and_what_follows_a_gap_are_hollow_tiles(tenant: Tenant) -> N
         )
         for sha, days_ago in zip(shas, (75, 12, 1), strict=True)
     ]
-    store.derivations.derive_all_queued()
+    store.derivations.derive_all_queued(actor=TESTER)
     page = sign_in(tenant).page("/services/web")
     tiles = {
         link["href"].rpartition("/")[2]: (
@@ -165,7 +166,7 @@ def test_what_made_a_deployment_fail_is_told_and_leads_to_its_rule(tenant: Tenan
     deployed(tenant, 3, "v1")
     deployed(tenant, 2, "v2")
     back = deployed(tenant, 1, "v1")
-    tenant.built.store.derivations.derive_all_queued()
+    tenant.built.store.derivations.derive_all_queued(actor=TESTER)
     tenant.patch(back, {"change_failure": True})
     browser = sign_in(tenant)
     table = browser.page("/services/web").one("section", aria_labelledby="failed").one("tbody")

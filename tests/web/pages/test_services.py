@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from actors import TESTER
 from asking import SHOPIST, Tenant
 from settling import in_every_state
 from visiting import FROM_ELSEWHERE, Browser, Element, read_page, sign_in
@@ -74,7 +75,7 @@ def test_a_field_left_empty_is_as_for_every_service(tenant: Tenant) -> None:
 def test_rules_stay_when_a_service_is_edited(tenant: Tenant) -> None:
     store = tenant.built.store
     org = store.keys.organisation(tenant.organisation)
-    store.settings.put(org, {"rollback_lookback": 3}, "web").result()
+    store.settings.put(org, {"rollback_lookback": 3}, "web", actor=TESTER).result()
     save(sign_in(tenant), service="web", team="Shop")
     assert given(tenant, "web") == {"rollback_lookback": 3, "team": "Shop"}
 

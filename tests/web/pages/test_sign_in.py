@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from actors import TESTER
 from asking import Tenant, make_key, make_tenant, server_in_process
 from databases import ON_SQLITE
 from theodora.storage import Session, SessionLimits, Store
@@ -105,7 +106,7 @@ def test_a_revoked_key_ends_its_sessions_at_once(tenant: Tenant) -> None:
     assert browser.get("/").status_code == 200
     keys = tenant.built.store.keys
     for key in keys.all_of(tenant.organisation):
-        keys.revoke(tenant.organisation, key.id, time.time_ns()).result()
+        keys.revoke(tenant.organisation, key.id, time.time_ns(), actor=TESTER).result()
     assert browser.get("/").status_code == 303
 
 
@@ -160,10 +161,10 @@ def session_of(store: Store, secret: str, now_ns: int) -> Session | None:
 def started(store: Store) -> str:
     """The secret of a session that begins at the epoch."""
     key = store.keys.add(
-        "default", "application", "k" * 40, name="", permissions=frozenset(), now_ns=1
+        "default", "application", "k" * 40, name="", permissions=frozenset(), now_ns=1, actor=TESTER
     ).result()
     secret = new_session_secret()
-    store.sessions.add(key, secret, 0, LIMITS).result()
+    store.sessions.add(key, secret, 0, LIMITS, actor=TESTER).result()
     return secret
 
 
@@ -176,7 +177,7 @@ def test_a_session_that_is_used_ends_all_the_same(store: Store, started: str) ->
     for now_ns in range(0, 10 * HOUR_NS, HOUR_NS // 2):
         session = session_of(store, started, now_ns)
         assert session
-        store.sessions.note_seen(session, now_ns).result()
+        store.sessions.note_seen(session, now_ns, actor=TESTER).result()
     assert session_of(store, started, 10 * HOUR_NS) is None
 
 
@@ -185,8 +186,8 @@ def test_the_secret_before_is_good_for_a_moment_longer(store: Store, started: st
     assert session
     assert session.is_due_to_renew(RENEWED_AFTER_NS + 1)
     renewed = new_session_secret()
-    assert store.sessions.renew(session, renewed, 2).result() is True
-    assert store.sessions.renew(session, new_session_secret(), 3).result() is False
+    assert store.sessions.renew(session, renewed, 2, actor=TESTER).result() is True
+    assert store.sessions.renew(session, new_session_secret(), 3, actor=TESTER).result() is False
     found = session_of(store, renewed, 3)
     former = session_of(store, started, 3)
     assert found
@@ -200,7 +201,9 @@ def test_the_secret_before_is_good_for_a_moment_longer(store: Store, started: st
 def test_sessions_that_have_ended_are_forgotten(store: Store, started: str) -> None:
     session = session_of(store, started, 1)
     assert session
-    store.sessions.add(session.key, new_session_secret(), 2 * HOUR_NS, LIMITS).result()
+    store.sessions.add(
+        session.key, new_session_secret(), 2 * HOUR_NS, LIMITS, actor=TESTER
+    ).result()
     generous = SessionLimits(idle_ns=10**18, absolute_ns=10**18)
     assert store.sessions.find(started, 1, generous) is None
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from actors import TESTER
 from asking import Tenant, make_tenant, server_in_process
 from theodora.cli.demo import load_demo
 from theodora.events import Deployment, Failure
@@ -40,13 +41,13 @@ def browser(
 
 def load_company(tenant: Tenant) -> None:
     store = tenant.built.store
-    load_demo(store, store.keys.ensure_organisation(tenant.organisation, 1).result())
+    load_demo(store, store.keys.ensure_organisation(tenant.organisation, 1, actor=TESTER).result())
 
 
 def load_many_services(tenant: Tenant) -> None:
     """A year of 300 services: the first is deployed ten times a day, the others once a month."""
     store, now_ns = tenant.built.store, time.time_ns()
-    org = store.keys.ensure_organisation(tenant.organisation, 1).result()
+    org = store.keys.ensure_organisation(tenant.organisation, 1, actor=TESTER).result()
     busy = ((SERVICES[0], now_ns - step * DAY_NS // 10) for step in range(3_600))
     others = (
         (service, now_ns - (step * 30 + place % 30) * DAY_NS)
@@ -54,11 +55,17 @@ def load_many_services(tenant: Tenant) -> None:
         for step in range(12)
     )
     events = chain(enumerate(busy), enumerate(others))
-    added = [store.deployments.add(org, deployment(*each, step), now_ns) for step, each in events]
-    added += [store.failures.add(org, failure(now_ns, number), now_ns) for number in range(300)]
+    added = [
+        store.deployments.add(org, deployment(*each, step), now_ns, actor=TESTER)
+        for step, each in events
+    ]
+    added += [
+        store.failures.add(org, failure(now_ns, number), now_ns, actor=TESTER)
+        for number in range(300)
+    ]
     for each in added:
         each.result()
-    store.derivations.derive_all_queued()
+    store.derivations.derive_all_queued(actor=TESTER)
 
 
 def deployment(service: str, finished_at_ns: int, step: int) -> Deployment:

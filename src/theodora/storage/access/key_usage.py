@@ -13,6 +13,7 @@ import structlog
 
 from theodora.errors import Unavailable
 from theodora.storage.access.keys import Key
+from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import Organisation
@@ -187,7 +188,7 @@ class Reception:
         """Whether some counts are not written yet."""
         return bool(self._accepted or self._refused or self._ignored)
 
-    def write(self) -> Future[None]:
+    def write(self, *, actor: Actor) -> Future[None]:
         """Writes the counts since the last time."""
         with self._lock:
             self.due.clear()
@@ -199,7 +200,10 @@ class Reception:
             _write(accepted, refused, cursor)
             _write_ignored(ignored, cursor)
 
-        return self._database.write(write)
+        return self._database.write(write, actor)
+
+
+_WRITER = Actor("worker", "key usage")
 
 
 class ReceptionWriter:
@@ -233,7 +237,7 @@ class ReceptionWriter:
         if not self._reception.has_counted:
             return
         try:
-            self._reception.write().result()
+            self._reception.write(actor=_WRITER).result()
         except Unavailable as error:
             log.warning("request counts could not be stored", error=str(error))
         except Exception:

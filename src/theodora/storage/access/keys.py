@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from theodora.errors import Invalid, NotFound, Problem
 from theodora.events.values import SECOND_NS
+from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.cursor import Cursor, only_value
 from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import (
@@ -47,6 +48,11 @@ class Key(NamedTuple):
     """Up to a minute old; None for a key that nobody has used."""
     organisation: Organisation
 
+    @property
+    def actor(self) -> Actor:
+        """Who writes with this key."""
+        return Actor("key", self.name or self.id, self.id)
+
 
 class Keys:
     """Organisations and their keys."""
@@ -83,6 +89,7 @@ class Keys:
         name: str,
         permissions: frozenset[str],
         now_ns: int,
+        actor: Actor,
     ) -> Future[Key]:
         """Stores a key, and its organisation if there is none of that name.
 
@@ -102,15 +109,15 @@ class Keys:
             org = ensure_organisation(cursor, organisation, now_ns)
             return _add_key(cursor, org, kind, secret, name, permissions, now_ns)
 
-        return self._database.write(write)
+        return self._database.write(write, actor)
 
-    def note_used(self, key: Key, now_ns: int) -> None:
+    def note_used(self, key: Key, now_ns: int, *, actor: Actor) -> None:
         """Writes down that the key is used now, unless that was done within the last minute."""
         noted_at_ns = self._noted_at_ns.get(key.id, 0)
         if now_ns - noted_at_ns >= _NOTED_EVERY_NS:
             # Two threads may both come here, which costs a write and does no harm.
             self._noted_at_ns[key.id] = now_ns
-            self._database.write(lambda cursor: _note_used(cursor, key, now_ns))
+            self._database.write(lambda cursor: _note_used(cursor, key, now_ns), actor)
 
     def all_of(self, organisation: str) -> list[Key]:
         """Every key of the organisation, oldest first, revoked ones too."""
@@ -118,17 +125,18 @@ class Keys:
             lambda cursor: _list_keys(cursor, known_organisation(cursor, organisation))
         )
 
-    def revoke(self, organisation: str, id_: str, now_ns: int) -> Future[None]:
+    def revoke(self, organisation: str, id_: str, now_ns: int, *, actor: Actor) -> Future[None]:
         """Ends a key; ending it again changes nothing. Raises `NotFound` for an unknown id."""
         return self._database.write(
             lambda cursor: _revoke_key(
                 cursor, known_organisation(cursor, organisation), id_, now_ns
-            )
+            ),
+            actor,
         )
 
-    def ensure_organisation(self, name: str, now_ns: int) -> Future[Organisation]:
+    def ensure_organisation(self, name: str, now_ns: int, *, actor: Actor) -> Future[Organisation]:
         """The organisation of this name, created if needed."""
-        return self._database.write(lambda cursor: ensure_organisation(cursor, name, now_ns))
+        return self._database.write(lambda cursor: ensure_organisation(cursor, name, now_ns), actor)
 
     def organisation(self, name: str) -> Organisation:
         """Raises `NotFound` if there is none of that name."""

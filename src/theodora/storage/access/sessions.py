@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from theodora.storage.access.keys import Key, key_by_id
+from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.database import Database
 
@@ -55,14 +56,16 @@ class Sessions:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, key: Key, secret: str, now_ns: int, limits: SessionLimits) -> Future[None]:
+    def add(
+        self, key: Key, secret: str, now_ns: int, limits: SessionLimits, *, actor: Actor
+    ) -> Future[None]:
         """Signs a key in, and deletes sessions that have ended."""
 
         def write(cursor: Cursor) -> None:
             _forget_ended(cursor, now_ns, limits)
             _insert(cursor, key, secret, now_ns)
 
-        return self._database.write(write)
+        return self._database.write(write, actor)
 
     def find(self, secret: str, now_ns: int, limits: SessionLimits) -> Session | None:
         """The session with this secret, unless it has ended or its key has been revoked."""
@@ -71,16 +74,16 @@ class Sessions:
             return None
         return session
 
-    def note_seen(self, session: Session, now_ns: int) -> Future[None]:
-        return self._database.write(lambda cursor: _note_seen(cursor, session, now_ns))
+    def note_seen(self, session: Session, now_ns: int, *, actor: Actor) -> Future[None]:
+        return self._database.write(lambda cursor: _note_seen(cursor, session, now_ns), actor)
 
-    def renew(self, session: Session, secret: str, now_ns: int) -> Future[bool]:
+    def renew(self, session: Session, secret: str, now_ns: int, *, actor: Actor) -> Future[bool]:
         """Puts `secret` in the place of the session's, unless another request just has."""
-        return self._database.write(lambda cursor: _renew(cursor, session, secret, now_ns))
+        return self._database.write(lambda cursor: _renew(cursor, session, secret, now_ns), actor)
 
-    def end(self, session: Session) -> Future[None]:
+    def end(self, session: Session, *, actor: Actor) -> Future[None]:
         """Signs out; ending it again changes nothing."""
-        return self._database.write(lambda cursor: _end(cursor, session))
+        return self._database.write(lambda cursor: _end(cursor, session), actor)
 
 
 def new_session_secret() -> str:

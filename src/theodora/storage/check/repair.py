@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from theodora.storage.derivation.run import Derivations
+from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.cursor import Cursor, only_value
 from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import Organisation
@@ -19,24 +20,26 @@ _AT_ONCE = 256
 _TABLES: tuple[Rows[Any], ...] = (Rows(DEPLOYMENTS), Rows(FAILURES))
 
 
-def repair_store(url: str, on_step: Callable[[str], None]) -> None:
+def repair_store(url: str, on_step: Callable[[str], None], actor: Actor) -> None:
     """Makes the index and derives everything again; servers may run, and their writes wait."""
     with closing(open_database(url, lambda _: False, lambda _: None)) as database:
         for rows in _TABLES:
             on_step(f"indexing {rows.table.name}")
-            database.write(partial(clear_index, table=rows.table)).result()
-            _put_elements(database, rows)
-            while database.write(partial(index_some, table=rows.table)).result():
+            database.write(partial(clear_index, table=rows.table), actor).result()
+            _put_elements(database, rows, actor)
+            while database.write(partial(index_some, table=rows.table), actor).result():
                 pass
         on_step("deriving")
-        database.write(_queue_everything).result()
-        Derivations(database, Rows(DEPLOYMENTS)).derive_all_queued()
+        database.write(_queue_everything, actor).result()
+        Derivations(database, Rows(DEPLOYMENTS)).derive_all_queued(actor=actor)
 
 
-def _put_elements(database: Database, rows: Rows[Any]) -> None:
+def _put_elements(database: Database, rows: Rows[Any], actor: Actor) -> None:
     after = -1
     while True:
-        last = database.write(partial(rows.renew_elements, after=after, limit=_AT_ONCE)).result()
+        last = database.write(
+            partial(rows.renew_elements, after=after, limit=_AT_ONCE), actor
+        ).result()
         if last is None:
             return
         after = last

@@ -47,6 +47,7 @@ from theodora.storage.derivation.parked import (
     read_parked,
     unpark,
 )
+from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.database import Claim, Database
 from theodora.storage.engine.lru import LruCache
@@ -154,6 +155,8 @@ class Derivations:
         go_on: Callable[[float], bool] = lambda _: True,
         want: Want = lambda _org, _id: None,
         is_ripe: Callable[[SequenceKey, Changed], bool] = lambda _key, _changed: True,
+        *,
+        actor: Actor,
     ) -> int:
         """Derives the marked sequences; returns their number.
 
@@ -165,9 +168,9 @@ class Derivations:
         """
         now_ns = time.time_ns()
         if self._database.primary.read(partial(is_any_due, now_ns=now_ns)):
-            self._database.write(partial(mark_due, now_ns=now_ns)).result()
+            self._database.write(partial(mark_due, now_ns=now_ns), actor).result()
         if self._database.primary.read(has_wide_tasks):
-            self._database.write(split_wide_tasks).result()
+            self._database.write(split_wide_tasks, actor).result()
         marked = self._database.primary.read(queued_sequences)
         errors: list[Unavailable] = []
         derived = 0
@@ -176,7 +179,7 @@ class Derivations:
                 continue
             began = time.perf_counter()
             try:
-                derived += self._derive_if_free(key, changed, want)
+                derived += self._derive_if_free(key, changed, want, actor)
             except Unavailable as error:
                 errors.append(error)
             if not go_on(time.perf_counter() - began):
@@ -185,10 +188,10 @@ class Derivations:
             raise errors[0]
         return derived
 
-    def derive_all_queued(self) -> int:
+    def derive_all_queued(self, *, actor: Actor) -> int:
         """Derives until nothing is marked; returns the number of derivations."""
         total = 0
-        while derived := self.derive_queued():
+        while derived := self.derive_queued(actor=actor):
             total += derived
         return total
 
@@ -222,34 +225,36 @@ class Derivations:
             differing=tuple((now, then) for now, then in compared if now != then),
         )
 
-    def _derive_if_free(self, key: SequenceKey, changed: Changed, want: Want) -> bool:
+    def _derive_if_free(self, key: SequenceKey, changed: Changed, want: Want, actor: Actor) -> bool:
         """Derives the sequence unless another process does so, or has just done so."""
         with self._lock, self._database.claim(partial(_take, changed.oldest)) as claim:
             if claim is None:
                 return False
             try:
-                self._derive(key, changed, claim, want)
+                self._derive(key, changed, claim, want, actor)
             except Unavailable:
                 raise
             except Exception as error:
                 _log_parked(key, error)
-                claim.finish(partial(_park, key, changed.up_to, _error_text(error)))
+                claim.finish(partial(_park, key, changed.up_to, _error_text(error)), actor)
         return True
 
-    def _derive(self, key: SequenceKey, changed: Changed, claim: Claim, want: Want) -> None:
+    def _derive(
+        self, key: SequenceKey, changed: Changed, claim: Claim, want: Want, actor: Actor
+    ) -> None:
         facts, known = self._database.primary.read(partial(self._read, key, changed))
         recall = self._recalls.get(key) or DerivationCache()
         derived = derive(facts.sequence, recall)
         self._recalls.put(key, recall, size=len(derived))
         try:
-            self._write(key, changed, facts, derived, known)
+            self._write(key, changed, facts, derived, known, actor)
         except BaseException as error:
             # What has been written of it is not known, nor by whom.
             self._sequences.forget(key)
             if isinstance(error, _StaleDerivation):
                 return
             raise
-        claim.finish(partial(_finish, key, changed.up_to))
+        claim.finish(partial(_finish, key, changed.up_to), actor)
         for repository_id in _lacking(facts, changed, derived):
             want(key.org, repository_id)
 
@@ -289,6 +294,7 @@ class Derivations:
         facts: Facts,
         derived: Sequence[Derived],
         known: _Known,
+        actor: Actor,
     ) -> None:
         """Writes what has changed, a part at a time, unless another process has been faster."""
         keys = {event.id: row for row, event in facts.deployments.items()}
@@ -297,7 +303,7 @@ class Derivations:
         for start in range(0, len(changes), _ROWS_AT_ONCE):
             part = changes[start : start + _ROWS_AT_ONCE]
             written, current = self._commit(
-                key, current, partial(self._write_part, key, changed, part)
+                key, current, partial(self._write_part, key, changed, part), actor
             )
             # Omitted rows stay as they were read: the next derivation finds them changed.
             known.deployments.update((each.key, each.now) for each in written)
@@ -306,11 +312,11 @@ class Derivations:
                     known.digests[each.key] = each.measured.digest
                     known.measured.pop(each.key, None)
         links = _new_links(keys, facts, derived)
-        _, current = self._commit(key, current, partial(_write_links, links))
+        _, current = self._commit(key, current, partial(_write_links, links), actor)
         self._sequences.put(key, known._replace(generation=current), size=len(known.deployments))
 
     def _commit(
-        self, key: SequenceKey, current: int, write: Callable[[Cursor], T]
+        self, key: SequenceKey, current: int, write: Callable[[Cursor], T], actor: Actor
     ) -> tuple[T, int]:
         """Writes, and returns the next generation.
 
@@ -322,7 +328,7 @@ class Derivations:
                 raise _StaleDerivation
             return write(cursor), next_generation(cursor, key)
 
-        return self._database.write(write_alone).result()
+        return self._database.write(write_alone, actor).result()
 
     def _write_part(
         self, key: SequenceKey, changed: Changed, part: Sequence[_Change], cursor: Cursor

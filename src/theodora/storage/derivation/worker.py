@@ -6,10 +6,12 @@ import time
 import structlog
 
 from theodora.storage.derivation.run import Derivations, Want
+from theodora.storage.engine.actor import Actor
 from theodora.storage.facts.derivation_queue import Changed, SequenceKey
 
 log = structlog.get_logger()
 
+_DERIVER = Actor("worker", "derivation")
 _LOOK_SECONDS = 1.0
 """How long the mark of another process may wait before it is found."""
 _REST_FOR_WORK = 4
@@ -93,7 +95,12 @@ class Deriver:
     def _work(self) -> bool:
         """Derives the marked sequences; returns whether there were any."""
         try:
-            return self._derivations.derive_queued(self._rest, self._want, self._is_ripe) > 0
+            return (
+                self._derivations.derive_queued(
+                    self._rest, self._want, self._is_ripe, actor=_DERIVER
+                )
+                > 0
+            )
         except Exception:  # The server goes on serving, and the next look tries again.
             log.exception("derivation failed")
             return False

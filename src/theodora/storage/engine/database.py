@@ -5,6 +5,7 @@ from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol, TypeVar
 
+from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.cursor import Cursor
 
 T = TypeVar("T")
@@ -20,7 +21,7 @@ class TakesLong(Exception):
 class Claim(Protocol):
     """Work taken up, which no other process takes up meanwhile."""
 
-    def finish(self, finish: Callable[[Cursor], None]) -> None:
+    def finish(self, finish: Callable[[Cursor], None], actor: Actor) -> None:
         """Does what ends the work; from then on others may take up what is marked later."""
         ...
 
@@ -58,8 +59,8 @@ class Database(Protocol):
         """
         ...
 
-    def write(self, write: Callable[[Cursor], T]) -> Future[T]:
-        """Queues `write`; the future has its result once it is durable.
+    def write(self, write: Callable[[Cursor], T], actor: Actor) -> Future[T]:
+        """Queues `write`, which `actor` asks for; the future has its result once it is durable.
 
         All writes, of every process, come one after another, and each sees all those before
         it. `write` may be run again from its beginning.

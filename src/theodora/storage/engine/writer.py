@@ -13,11 +13,12 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from enum import Enum, auto
 from queue import Empty, SimpleQueue
-from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import structlog
 
 from theodora.errors import TheodoraError, Unavailable
+from theodora.storage.engine.actor import UPKEEP, Actor
 from theodora.storage.engine.cursor import Cursor
 
 log = structlog.get_logger()
@@ -36,7 +37,12 @@ _FAILED_SECONDS = 3.0
 """A failure so recent counts, although a smaller write might find room."""
 _CHECK_PATIENCE_SECONDS = 5.0
 
-Write: TypeAlias = Callable[[Cursor], Any]
+
+class Write(NamedTuple):
+    """A write that waits to be committed."""
+
+    run: Callable[[Cursor], Any]
+    actor: Actor
 
 
 class Outcome(NamedTuple):
@@ -105,19 +111,19 @@ class Writer:
         """Writes that no commit has taken up yet."""
         return self._queue.qsize()
 
-    def submit(self, write: Callable[[Cursor], T]) -> Future[T]:
-        """Queues `write`; the future has its result once that is durable, or its error."""
+    def submit(self, run: Callable[[Cursor], T], actor: Actor) -> Future[T]:
+        """Queues `run`; the future has its result once that is durable, or its error."""
         future: Future[T] = Future()
         # A caller that stops waiting takes nothing back: what was accepted is written.
         future.set_running_or_notify_cancel()
         with self._lock:
             if not self._open:
                 raise Unavailable("the store is closing")
-            self._queue.put(_Waiting(write, future))
+            self._queue.put(_Waiting(Write(run, actor), future))
         return future
 
-    def check(self, write: Write, *, is_suspect: bool = False) -> None:
-        """Raises `Unavailable` if `write`, which should change nothing, cannot be made durable.
+    def check(self, run: Callable[[Cursor], None], *, is_suspect: bool = False) -> None:
+        """Raises `Unavailable` if `run`, which should change nothing, cannot be made durable.
 
         Unless `is_suspect`, it is not tried where another write has just gone well.
         """
@@ -128,7 +134,7 @@ class Writer:
         if is_well and now_sec - self._committed_sec < _CHECKED_SECONDS:
             return
         try:
-            self.submit(write).result(_CHECK_PATIENCE_SECONDS)
+            self.submit(run, UPKEEP).result(_CHECK_PATIENCE_SECONDS)
         except TimeoutError:
             raise Unavailable("the database takes too long to write") from None
 
@@ -180,7 +186,7 @@ class Writer:
         """Does a piece of upkeep; returns whether more is left. A failure is retried later."""
         self._since_upkeep = 0
         try:
-            [outcome] = self._committer.commit([self._upkeep])
+            [outcome] = self._committer.commit([Write(self._upkeep, UPKEEP)])
         except TheodoraError:
             return False
         except Exception:

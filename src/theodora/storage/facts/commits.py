@@ -16,6 +16,7 @@ import msgspec
 
 from theodora.dora import Commit, PullRequest, Repository
 from theodora.events import MatchKeys, match_key
+from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.cursor import Cursor, Row
 from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import Organisation
@@ -69,6 +70,7 @@ class Commits:
         commits: Sequence[Commit],
         *,
         received: bool = False,
+        actor: Actor,
     ) -> Future[Outcomes]:
         """Adds all of them or, on an error, none; adding them again changes nothing.
 
@@ -81,10 +83,15 @@ class Commits:
             outcomes = _put_commits(cursor, repository, given)
             return _marked(cursor, org, repository, repository_id, outcomes)
 
-        return self._database.write(write)
+        return self._database.write(write, actor)
 
     def add_pull_requests(
-        self, org: Organisation, repository_id: str, pull_requests: Sequence[PullRequest]
+        self,
+        org: Organisation,
+        repository_id: str,
+        pull_requests: Sequence[PullRequest],
+        *,
+        actor: Actor,
     ) -> Future[Outcomes]:
         """Adds all of them or, on an error, none; replaces pull requests with the same number."""
 
@@ -93,7 +100,7 @@ class Commits:
             outcomes = _put_pull_requests(cursor, repository, pull_requests)
             return _marked(cursor, org, repository, repository_id, outcomes)
 
-        return self._database.write(write)
+        return self._database.write(write, actor)
 
     def known(self, org: Organisation, repository_id: str, shas: Iterable[str]) -> list[str]:
         """Those of `shas` whose commits were uploaded, in the same order."""

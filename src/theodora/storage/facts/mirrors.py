@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from theodora.errors import NotFound
 from theodora.events import match_key
+from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import Organisation
@@ -29,7 +30,7 @@ class Mirrors:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, org: Organisation, repository_id: str, url: str) -> Future[None]:
+    def add(self, org: Organisation, repository_id: str, url: str, *, actor: Actor) -> Future[None]:
         """Adds a repository, or gives it another URL; then it is due to be fetched."""
 
         def write(cursor: Cursor) -> None:
@@ -40,9 +41,9 @@ class Mirrors:
                 (org.key, repository_id, url),
             )
 
-        return self._database.write(write)
+        return self._database.write(write, actor)
 
-    def remove(self, org: Organisation, repository_id: str) -> Future[None]:
+    def remove(self, org: Organisation, repository_id: str, *, actor: Actor) -> Future[None]:
         """Its commits stay; raises `NotFound` where there is no such mirror."""
 
         def write(cursor: Cursor) -> None:
@@ -52,9 +53,11 @@ class Mirrors:
                 (org.key, found.repository_id),
             )
 
-        return self._database.write(write)
+        return self._database.write(write, actor)
 
-    def note(self, mirror: Mirror, tried_at_ns: int, error: str | None) -> Future[None]:
+    def note(
+        self, mirror: Mirror, tried_at_ns: int, error: str | None, *, actor: Actor
+    ) -> Future[None]:
         """Stores the result of a fetch."""
 
         def write(cursor: Cursor) -> None:
@@ -63,7 +66,7 @@ class Mirrors:
                 (tried_at_ns, error, mirror.organisation.key, mirror.repository_id),
             )
 
-        return self._database.write(write)
+        return self._database.write(write, actor)
 
     def get(self, org: Organisation, repository_id: str) -> Mirror:
         """Raises `NotFound` where there is no such mirror."""

@@ -31,7 +31,6 @@ from theodora.storage.facts.commits import load
 from theodora.storage.facts.derivation_queue import queue_deployment, queue_sequence
 from theodora.storage.facts.match_keys import match_keys
 from theodora.storage.facts.override_history import (
-    NOBODY,
     OverrideAuthor,
     OverrideValues,
     delete_override_records,
@@ -48,7 +47,7 @@ def apply_verdict(
     org: Organisation,
     stored: Stored[Deployment],
     patch: OverrideValues,
-    author: OverrideAuthor = NOBODY,
+    author: OverrideAuthor,
 ) -> None:
     """Adds what `patch` says to the deployment's verdict; one that says nothing changes nothing."""
     if patch == OverrideValues():

@@ -38,13 +38,10 @@ class OverrideValues(NamedTuple):
 class OverrideAuthor(NamedTuple):
     """The author of an override, with time and reason."""
 
-    by: str = ""
+    by: str
     """A person or the name of a key."""
-    at_ns: int = 0
+    at_ns: int
     reason: str = ""
-
-
-NOBODY = OverrideAuthor()
 
 
 class OverrideRecord(NamedTuple):

@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 from theodora.errors import NotFound
 from theodora.events import Deployment
+from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import Organisation
 from theodora.storage.events.rows import Outcome, Rows, Stored
 from theodora.storage.facts.override_effects import get_override, put_override, remove_override
 from theodora.storage.facts.override_history import (
-    NOBODY,
     OverrideAuthor,
     OverrideRecord,
     OverrideValues,
@@ -46,10 +46,19 @@ class Overrides:
         return self._database.read(lambda cursor: _judged(cursor, self._found(cursor, org, id_)))
 
     def put(
-        self, org: Organisation, id_: str, verdict: OverrideValues, author: OverrideAuthor = NOBODY
+        self,
+        org: Organisation,
+        id_: str,
+        verdict: OverrideValues,
+        *,
+        now_ns: int,
+        reason: str = "",
+        actor: Actor,
     ) -> Future[OverrideHistory]:
         """Sets an override in place of any earlier one; raises `NotFound` for an unknown
         deployment."""
+
+        author = OverrideAuthor(actor.name, now_ns, reason)
 
         def write(cursor: Cursor) -> OverrideHistory:
             stored = self._found(cursor, org, id_)
@@ -57,14 +66,18 @@ class Overrides:
             record_override(cursor, org, stored.key, verdict, author)
             return _judged(cursor, stored)
 
-        return self._database.write(write)
+        return self._database.write(write, actor)
 
-    def delete(self, org: Organisation, id_: str, author: OverrideAuthor = NOBODY) -> Future[None]:
+    def delete(
+        self, org: Organisation, id_: str, *, now_ns: int, reason: str = "", actor: Actor
+    ) -> Future[None]:
         """Removes the override, so that the rules decide.
 
         Their effects are derived again; until then there is no verdict, unless they are known to
         have found a failure. Raises `NotFound` where there is no deployment or no verdict.
         """
+
+        author = OverrideAuthor(actor.name, now_ns, reason)
 
         def write(cursor: Cursor) -> None:
             stored = self._found(cursor, org, id_)
@@ -73,14 +86,14 @@ class Overrides:
             remove_override(cursor, self._rows, org, stored)
             record_override(cursor, org, stored.key, None, author)
 
-        return self._database.write(write)
+        return self._database.write(write, actor)
 
-    def add(self, org: Organisation, act: OverrideRecord) -> Future[Outcome]:
+    def add(self, org: Organisation, act: OverrideRecord, *, actor: Actor) -> Future[Outcome]:
         """Adds a record of the past; adding it again changes nothing.
 
         It counts unless a later one is known. Raises `NotFound` where there is no deployment.
         """
-        return self._database.write(partial(self._add, org, act))
+        return self._database.write(partial(self._add, org, act), actor)
 
     def everything(self, org: Organisation) -> Iterator[OverrideRecord]:
         """Every act in the order of recording; what comes in meanwhile is included."""

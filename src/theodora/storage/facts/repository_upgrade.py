@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, LiteralString
 
 from theodora.events import Git, match_key, repository_id, without_credentials
+from theodora.storage.engine.actor import UPKEEP
 from theodora.storage.engine.cursor import Cursor, only_value
 from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import Organisation
@@ -36,9 +37,9 @@ def apply_repository_rules(database: Database, kinds: tuple[Rows[Any], ...]) -> 
     for org in database.primary.read(_organisations):
         for rows in kinds:
             for url in database.primary.read(partial(_outdated_urls, org, rows.table)):
-                while database.write(partial(_rename_some, org, rows, url)).result():
+                while database.write(partial(_rename_some, org, rows, url), UPKEEP).result():
                     pass
-    database.write(_finish).result()
+    database.write(_finish, UPKEEP).result()
 
 
 def _is_current(cursor: Cursor) -> bool:

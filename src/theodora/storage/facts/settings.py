@@ -12,6 +12,7 @@ from theodora.dora.derivation.settings import LeadTimeClock
 from theodora.events import MatchKeys
 from theodora.query import NOTHING, And, Not, Or, ProductionEnvs, Query
 from theodora.query.production import names_production, with_production
+from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.database import Database
 from theodora.storage.engine.lru import LruCache
@@ -119,22 +120,28 @@ class Settings:
         return self._database.read(lambda cursor: _lead_time_clocks(cursor, org))
 
     def put(
-        self, org: Organisation, given: Given, service: str = WHOLE_ORGANISATION
+        self, org: Organisation, given: Given, service: str = WHOLE_ORGANISATION, *, actor: Actor
     ) -> Future[ServiceSettings]:
         """Replaces the settings; the future has the effective settings.
 
         `given` has been checked (`theodora.dora.derivation.settings_input`).
         """
-        return self._change(org, service, lambda _: given)
+        return self._change(org, service, lambda _: given, actor)
 
     def merge(
-        self, org: Organisation, given: Given, cleared: Collection[str], service: str
+        self,
+        org: Organisation,
+        given: Given,
+        cleared: Collection[str],
+        service: str,
+        *,
+        actor: Actor,
     ) -> Future[ServiceSettings]:
         """Clears and sets some members; the others stay."""
-        return self._change(org, service, lambda now: merged(now, given, cleared))
+        return self._change(org, service, lambda now: merged(now, given, cleared), actor)
 
     def _change(
-        self, org: Organisation, service: str, change: Callable[[Given], Given]
+        self, org: Organisation, service: str, change: Callable[[Given], Given], actor: Actor
     ) -> Future[ServiceSettings]:
         def write(cursor: Cursor) -> ServiceSettings:
             now = given_settings(cursor, org, service)
@@ -148,7 +155,7 @@ class Settings:
                 queue_service(cursor, org, service)
             return effective_settings(cursor, org, service)
 
-        return self._database.write(write)
+        return self._database.write(write, actor)
 
 
 def merged(now: Given, given: Given, cleared: Collection[str]) -> Given:

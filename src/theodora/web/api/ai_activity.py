@@ -19,7 +19,7 @@ def create_user_activity(request: Request) -> Pending:
     document = decode_body(request.body)
     activity = read_activities(document)
     count_ignored(request, "user_activity", document)
-    written = request.store.activity.add(request.organisation, activity)
+    written = request.store.activity.add(request.organisation, activity, actor=request.actor)
     return Pending(written, lambda _: _CREATED)
 
 

@@ -9,7 +9,6 @@ from theodora.storage import DocumentPage, Selection, Upserted
 from theodora.web.api import wire
 from theodora.web.api.cursors import NEXT_CURSOR, encode_cursor
 from theodora.web.api.ignored_members import count_ignored
-from theodora.web.api.overrides import author_of
 from theodora.web.http.operations import Pending, Request
 from theodora.web.http.responses import Reply
 from theodora.web.http.timestamps import timestamp_form
@@ -25,7 +24,9 @@ def create_deployment(request: Request) -> Pending:
     document = wire.decode_body(request.body)
     deployment = wire.read_attributes(document, read_deployment)
     count_ignored(request, "deployment", document)
-    written = request.store.deployments.add(request.organisation, deployment, request.now_ns)
+    written = request.store.deployments.add(
+        request.organisation, deployment, request.now_ns, actor=request.actor
+    )
     return Pending(written, _created)
 
 
@@ -33,7 +34,9 @@ def create_failure(request: Request) -> Pending:
     document = wire.decode_body(request.body)
     failure = wire.read_attributes(document, read_failure)
     count_ignored(request, "failure", document)
-    written = request.store.failures.add(request.organisation, failure, request.now_ns)
+    written = request.store.failures.add(
+        request.organisation, failure, request.now_ns, actor=request.actor
+    )
     return Pending(written, _created)
 
 
@@ -65,7 +68,7 @@ def patch_deployment(request: Request) -> Pending:
     id_ = _id(request)
     verdict = wire.decode_patch(request.body, id_)
     written = request.store.deployments.update(
-        request.organisation, id_, verdict, author_of(request)
+        request.organisation, id_, verdict, now_ns=request.now_ns, actor=request.actor
     )
     return Pending(written, lambda _: _PATCHED)
 
@@ -78,18 +81,21 @@ def patch_deployment_by_version(request: Request) -> Pending:
         patch.env,
         patch.version,
         patch.verdict,
-        author_of(request),
+        now_ns=request.now_ns,
+        actor=request.actor,
     )
     return Pending(written, lambda _: _PATCHED)
 
 
 def delete_deployment(request: Request) -> Pending:
-    written = request.store.deployments.delete(request.organisation, _id(request))
+    written = request.store.deployments.delete(
+        request.organisation, _id(request), actor=request.actor
+    )
     return Pending(written, lambda _: _DELETED)
 
 
 def delete_failure(request: Request) -> Pending:
-    written = request.store.failures.delete(request.organisation, _id(request))
+    written = request.store.failures.delete(request.organisation, _id(request), actor=request.actor)
     return Pending(written, lambda _: _DELETED)
 
 

@@ -49,7 +49,7 @@ def upload_packfile(request: Request) -> Pending:
         commits = request.packs.receive(org.uuid, match_key(repository), head, pack, incomplete)
     except Invalid as invalid:
         raise Invalid(unreadable_part("packfile", str(invalid))) from invalid
-    written = store.add_commits(org, repository, commits, received=True)
+    written = store.add_commits(org, repository, commits, received=True, actor=request.actor)
     return Pending(written, lambda _: _STORED)
 
 

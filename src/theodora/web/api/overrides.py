@@ -9,7 +9,7 @@ import msgspec
 
 from theodora.dora import GivenRemediation
 from theodora.events import format_rfc3339
-from theodora.storage import OverrideAuthor, OverrideHistory, OverrideRecord, OverrideValues
+from theodora.storage import OverrideHistory, OverrideRecord, OverrideValues
 from theodora.web.api.wire import OVERRIDE_TYPE, Resource, decode_override, encode_data
 from theodora.web.http.operations import Pending, Request
 from theodora.web.http.responses import Reply
@@ -50,21 +50,23 @@ def get_override(request: Request) -> Reply:
 def put_override(request: Request) -> Pending:
     id_ = request.path_parameters["id"]
     verdict, reason = decode_override(request.body, id_)
-    author = author_of(request, reason)
-    written = request.store.verdicts.put(request.organisation, id_, verdict, author)
+    written = request.store.verdicts.put(
+        request.organisation,
+        id_,
+        verdict,
+        now_ns=request.now_ns,
+        reason=reason,
+        actor=request.actor,
+    )
     return Pending(written, lambda judged: _reply(id_, judged))
 
 
 def delete_override(request: Request) -> Pending:
     id_ = request.path_parameters["id"]
-    written = request.store.verdicts.delete(request.organisation, id_, author_of(request))
+    written = request.store.verdicts.delete(
+        request.organisation, id_, now_ns=request.now_ns, actor=request.actor
+    )
     return Pending(written, lambda _: Reply(202))
-
-
-def author_of(request: Request, reason: str = "") -> OverrideAuthor:
-    """Whoever holds the application key gives the verdict."""
-    key = request.application_key
-    return OverrideAuthor((key.name or key.id) if key else "", request.now_ns, reason)
 
 
 def override_attributes(judged: OverrideHistory) -> OverrideAttributes:

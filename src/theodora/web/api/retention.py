@@ -82,7 +82,9 @@ def get_retention(request: Request) -> Reply:
 
 def put_retention(request: Request) -> Pending:
     days, confirmed = decode_attributes(request.body, read_change, TYPE)
-    written = request.store.retention.change(request.organisation, days, request.now_ns, confirmed)
+    written = request.store.retention.change(
+        request.organisation, days, request.now_ns, confirmed, actor=request.actor
+    )
     return Pending(written, _changed)
 
 

@@ -83,7 +83,7 @@ def _known(service: KnownService) -> Resource:
 
 def put_settings(request: Request) -> Pending:
     service, given = _service(request), _given(request)
-    written = request.store.settings.put(request.organisation, given, service)
+    written = request.store.settings.put(request.organisation, given, service, actor=request.actor)
     return Pending(written, lambda effective: _settings(service, given, effective))
 
 

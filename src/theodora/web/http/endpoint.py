@@ -142,7 +142,7 @@ class Endpoint:
         now_ns = time.time_ns()
         for key in (caller.api_key, caller.application_key):
             if key is not None:
-                self._services.store.keys.note_used(key, now_ns)
+                self._services.store.keys.note_used(key, now_ns, actor=key.actor)
 
     def _count(self, operation: Operation, caller: Caller, refused: Refused | None) -> None:
         """Counts what came in, or was refused; that the server failed is neither."""

@@ -10,6 +10,7 @@ from starlette.datastructures import QueryParams
 from theodora.git import PackStore
 from theodora.storage import Key, Organisation, Store
 from theodora.storage.access.key_usage import Received
+from theodora.storage.engine.actor import Actor
 from theodora.web.http.body import JSON_MEDIA_TYPES
 from theodora.web.http.rate_limit import Bucket
 from theodora.web.http.responses import JSON_API, Reply
@@ -37,6 +38,13 @@ class Request:
     """The server's own choice of form, or `auto`."""
     prometheus_groups: int
     """Most services and environments in one scrape."""
+
+    @property
+    def actor(self) -> Actor:
+        """Who asks for what the operation writes."""
+        key = self.application_key or self.api_key
+        assert key is not None, "an operation without a key writes nothing"
+        return key.actor
 
 
 @dataclass(frozen=True, slots=True)

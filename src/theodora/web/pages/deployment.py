@@ -19,7 +19,7 @@ from theodora.report import wording
 from theodora.report.charts import STAGE_NAMES, spans_of, stage_bar, stages_words
 from theodora.report.links import UNMEASURED, VERDICTS, deployment_path, path_of
 from theodora.report.scope import Scope, service_path
-from theodora.storage import OverrideAuthor, OverrideHistory, OverrideRecord
+from theodora.storage import OverrideHistory, OverrideRecord
 from theodora.web.http.security import WRITE
 from theodora.web.pages.parts.clauses import known_field
 from theodora.web.pages.parts.event_json import event_json
@@ -112,11 +112,19 @@ def correct_verdict(visit: Visit) -> Answer:
     if problem := problem_of(form):
         return _page(visit, id_, form, judged, problem, 400)
     verdict = verdict_of(form, lambda named: _get(visit, named) is not None)
-    author = OverrideAuthor(visit.key.name or visit.key.id, visit.now_ns, form.reason)
     if verdict is not None:
-        visit.store.verdicts.put(visit.organisation, id_, verdict, author).result()
+        visit.store.verdicts.put(
+            visit.organisation,
+            id_,
+            verdict,
+            now_ns=visit.now_ns,
+            reason=form.reason,
+            actor=visit.actor,
+        ).result()
     elif judged.current is not None:
-        visit.store.verdicts.delete(visit.organisation, id_, author).result()
+        visit.store.verdicts.delete(
+            visit.organisation, id_, now_ns=visit.now_ns, reason=form.reason, actor=visit.actor
+        ).result()
     return SeeOther(visit.scope.link(path_of(id_), saved="verdict"))
 
 

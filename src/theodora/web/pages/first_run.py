@@ -52,6 +52,7 @@ def make_first_key(visit: Visit) -> Answer:
         name="first event",
         permissions=frozenset(PERMISSIONS["api"]),
         now_ns=time.time_ns(),
+        actor=visit.actor,
     ).result()
     return show_first_run(visit, secret)
 

@@ -53,6 +53,7 @@ def make_key(visit: Visit) -> Answer:
         name=asked.name,
         permissions=asked.permissions,
         now_ns=visit.now_ns,
+        actor=visit.actor,
     ).result()
     return View(_values(visit, made=key, secret=secret))
 
@@ -60,7 +61,7 @@ def make_key(visit: Visit) -> Answer:
 def revoke_key(visit: Visit) -> Answer:
     """Raises `NotFound` for the id of no key of this organisation."""
     id_ = visit.form.get("id", "")
-    visit.store.keys.revoke(visit.organisation.name, id_, visit.now_ns).result()
+    visit.store.keys.revoke(visit.organisation.name, id_, visit.now_ns, actor=visit.actor).result()
     return SeeOther(visit.scope.link(PATH, saved="revoked"))
 
 

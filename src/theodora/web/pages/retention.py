@@ -39,7 +39,9 @@ def save_retention(visit: Visit) -> Answer:
     confirmed = visit.form.get("confirm", "")
     is_number = confirmed.isascii() and confirmed.isdigit() and len(confirmed) < 20
     number = int(confirmed) if is_number else None
-    changed = visit.store.retention.change(visit.organisation, days, visit.now_ns, number).result()
+    changed = visit.store.retention.change(
+        visit.organisation, days, visit.now_ns, number, actor=visit.actor
+    ).result()
     if isinstance(changed, Unconfirmed):
         old = visit.store.retention.preview(visit.organisation, days, visit.now_ns)
         shown = {**_values(visit, tried=tried), "old": old, "then": days, "is_unconfirmed": True}

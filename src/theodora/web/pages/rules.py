@@ -173,7 +173,7 @@ def save_rules(visit: Visit) -> Answer:
         given = _checked(visit, service, draft)
     except Invalid as invalid:
         return View(_values(visit, service, draft, invalid), 400)
-    visit.store.settings.put(visit.organisation, given, service).result()
+    visit.store.settings.put(visit.organisation, given, service, actor=visit.actor).result()
     told = visit.form.get("told", "")
     saved = told if _TOLD.fullmatch(told) else "rules"
     return SeeOther(visit.scope.link(PATH, service=service or None, saved=saved))

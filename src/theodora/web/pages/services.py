@@ -74,7 +74,7 @@ def save_service(visit: Visit) -> Answer:
         problems = {str(each.path[0]): _said(each) for each in reversed(invalid.problems)}
         editing = Editing(service, fields, _inherited(visit, service), problems)
         return View(_values(visit, editing), 400)
-    visit.store.settings.put(visit.organisation, given, service).result()
+    visit.store.settings.put(visit.organisation, given, service, actor=visit.actor).result()
     return SeeOther(visit.scope.link(PATH, saved=service))
 
 

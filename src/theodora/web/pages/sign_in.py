@@ -32,15 +32,17 @@ def sign_in(visit: Visit) -> Answer:
         )
     visit.lockout.note_success(subjects)
     session_secret = new_session_secret()
-    visit.store.sessions.add(key, session_secret, visit.now_ns, visit.limits).result()
+    visit.store.sessions.add(
+        key, session_secret, visit.now_ns, visit.limits, actor=key.actor
+    ).result()
     if visit.session is not None:
-        visit.store.sessions.end(visit.session).result()
+        visit.store.sessions.end(visit.session, actor=visit.session.key.actor).result()
     return SeeOther(_own(visit, next_), (Cookie(SESSION_COOKIE, session_secret),))
 
 
 def sign_out(visit: Visit) -> Answer:
     if visit.session is not None:
-        visit.store.sessions.end(visit.session).result()
+        visit.store.sessions.end(visit.session, actor=visit.session.key.actor).result()
     return SeeOther(visit.scope.href("/sign-in"), (Cookie(SESSION_COOKIE, "", 0),))
 
 

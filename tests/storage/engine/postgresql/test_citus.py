@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from click.testing import CliRunner
 
+from actors import TESTER
 from databases import Databases
 from postgresql import HAS_CITUS, PostgresqlServer, citus
 from theodora.cli import main
@@ -46,7 +47,7 @@ def test_a_distributed_store_lies_on_the_worker_and_serves_as_ever(
     )
     assert shards == [(worker.port,)]
     with Store(url) as store:
-        org = store.keys.ensure_organisation("default", 1).result()
+        org = store.keys.ensure_organisation("default", 1, actor=TESTER).result()
         for number in range(3):
             event = Deployment(
                 id=f"d{number}",
@@ -55,8 +56,8 @@ def test_a_distributed_store_lies_on_the_worker_and_serves_as_ever(
                 finished_at_ns=number,
                 custom_tags=(f"number:{number}",),
             )
-            store.deployments.add(org, event, 1).result()
-        assert store.derivations.derive_all_queued() == 1
+            store.deployments.add(org, event, 1, actor=TESTER).result()
+        assert store.derivations.derive_all_queued(actor=TESTER) == 1
         by_start = sort_key("started_at", Kind.DEPLOYMENT)
         assert by_start
         selection = Selection(query=parse("number:1"), sort=by_start, limit=10)

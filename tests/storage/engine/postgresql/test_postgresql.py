@@ -12,6 +12,7 @@ import psutil
 import pytest
 from psycopg.errors import AdminShutdown, InternalError_, QueryCanceled, UniqueViolation
 
+from actors import TESTER
 from databases import Databases
 from postgresql import OLDEST, ON_CITUS, PostgresqlServer, postgresql
 from theodora.errors import Unavailable, UnusableSetting
@@ -41,7 +42,7 @@ def test_keys_lie_in_the_order_of_commits_whoever_commits(url: str):
     """So nothing is ever committed below a watermark that a reader has seen."""
     with ExitStack() as stack:
         stores = [stack.enter_context(Store(url)) for _ in range(2)]
-        org = stores[0].keys.ensure_organisation("default", 1).result()
+        org = stores[0].keys.ensure_organisation("default", 1, actor=TESTER).result()
         seen: list[list[str]] = []
 
         def look() -> None:
@@ -50,7 +51,7 @@ def test_keys_lie_in_the_order_of_commits_whoever_commits(url: str):
 
         def send(part: int) -> None:
             for number in range(part, 400, 2):
-                stores[part].deployments.add(org, deployment(number), 1).result()
+                stores[part].deployments.add(org, deployment(number), 1, actor=TESTER).result()
 
         with ThreadPoolExecutor(3) as pool:
             for done in [pool.submit(look), *(pool.submit(send, part) for part in range(2))]:
@@ -78,8 +79,8 @@ def test_what_one_process_derives_no_other_takes_up(url: str):
     with ExitStack() as stack:
         nothing = (lambda _: False, lambda _: None)
         store = stack.enter_context(Store(url))
-        org = store.keys.ensure_organisation("default", 1).result()
-        store.deployments.add(org, deployment(1), 1).result()
+        org = store.keys.ensure_organisation("default", 1, actor=TESTER).result()
+        store.deployments.add(org, deployment(1), 1, actor=TESTER).result()
         databases = [open_database(url, *nothing) for _ in range(2)]
         for database in databases:
             stack.callback(database.close)
@@ -88,8 +89,8 @@ def test_what_one_process_derives_no_other_takes_up(url: str):
         with databases[0].claim(lock) as mine, databases[1].claim(lock) as others:
             assert mine is not None
             assert others is None
-            assert store.derivations.derive_queued() == 0
-        assert store.derivations.derive_queued() == 1
+            assert store.derivations.derive_queued(actor=TESTER) == 0
+        assert store.derivations.derive_queued(actor=TESTER) == 1
 
 
 def test_processes_that_start_together_apply_each_migration_once(
@@ -156,15 +157,15 @@ def test_a_password_with_special_characters_is_refused_without_being_shown(schem
 def test_the_other_name_of_the_scheme_will_do(url: str):
     assert url.startswith("postgresql://")
     with Store(url.replace("postgresql://", "postgres://")) as store:
-        assert store.keys.ensure_organisation("default", 1).result().name == "default"
+        assert store.keys.ensure_organisation("default", 1, actor=TESTER).result().name == "default"
 
 
 @pytest.mark.skipif(not OLDEST.exists(), reason="PostgreSQL 15 is not installed here")
 def test_the_oldest_version_will_do():
     with postgresql(OLDEST) as server, Store(server.url()) as store:
-        org = store.keys.ensure_organisation("default", 1).result()
-        store.deployments.add(org, deployment(1), 1).result()
-        store.derivations.derive_all_queued()
+        org = store.keys.ensure_organisation("default", 1, actor=TESTER).result()
+        store.deployments.add(org, deployment(1), 1, actor=TESTER).result()
+        store.derivations.derive_all_queued(actor=TESTER)
         assert store.deployments.get(org, "d1").change_failure is False
 
 
@@ -202,13 +203,15 @@ def test_scripts_are_taken_apart_into_statements():
 def test_the_planner_learns_of_a_table_that_grows(url: str):
     """Long before PostgreSQL itself looks."""
     with Store(url) as store, closing(connect(url)) as connection:
-        org = store.keys.ensure_organisation("default", 1).result()
-        added = [store.deployments.add(org, deployment(number), 1) for number in range(600)]
+        org = store.keys.ensure_organisation("default", 1, actor=TESTER).result()
+        added = [
+            store.deployments.add(org, deployment(number), 1, actor=TESTER) for number in range(600)
+        ]
         for each in added:
             each.result()
         # What the writer has done it tells others about once a second, unless it is told to.
         tell = "SELECT pg_stat_force_next_flush()"
-        store._database.write(lambda cursor: cursor.execute(tell).fetchone()).result()
+        store._database.write(lambda cursor: cursor.execute(tell).fetchone(), TESTER).result()
         Statistics().keep_up(lambda _: False, PostgresqlCursor(connection))
         told = connection.execute("SELECT reltuples FROM pg_class WHERE relname = 'deployments'")
         [rows] = told.fetchone() or [0]

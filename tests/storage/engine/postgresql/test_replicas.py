@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from actors import TESTER
 from asking import DEPLOYMENTS, SHOPIST, Tenant, make_tenant, server_in_process
 from postgresql import PostgresqlServer, postgresql, replica_of
 from theodora.errors import ReadOnly, UnusableSetting
@@ -51,7 +52,7 @@ def store(urls: tuple[str, str]) -> Iterator[Store]:
 
 @pytest.fixture
 def org(store: Store) -> Organisation:
-    return store.keys.ensure_organisation("default", 1).result()
+    return store.keys.ensure_organisation("default", 1, actor=TESTER).result()
 
 
 def deployment(number: int) -> Deployment:
@@ -96,7 +97,7 @@ def stopped(server: PostgresqlServer) -> Iterator[None]:
 
 
 def test_a_replica_that_has_caught_up_answers_reads(store: Store, org: Organisation):
-    store.deployments.add(org, deployment(1), 1).result()
+    store.deployments.add(org, deployment(1), 1, actor=TESTER).result()
     wait_for(lambda: answers_from_replica(store))
     before = use_of(store)
     assert store.deployments.get(org, "d1").service == "web"
@@ -109,7 +110,7 @@ def test_all_reads_of_one_moment_go_to_the_same_server(store: Store, org: Organi
 
     def work() -> tuple[int, int]:
         before = store.deployments.count()
-        store.deployments.add(org, deployment(1), 1).result()
+        store.deployments.add(org, deployment(1), 1, actor=TESTER).result()
         return before, store.deployments.count()
 
     answered, left, _ = use_of(store)
@@ -123,14 +124,14 @@ def test_whoever_reads_sees_all_that_was_acknowledged_to_anybody(urls: tuple[str
     url, read_url = urls
     with ExitStack() as stack:
         stores = [stack.enter_context(Store(url, read_url=read_url)) for _ in range(2)]
-        org = stores[0].keys.ensure_organisation("default", 1).result()
+        org = stores[0].keys.ensure_organisation("default", 1, actor=TESTER).result()
         for each in stores:
             wait_for(lambda each=each: answers_from_replica(each))
 
         def write_and_look(part: int) -> list[int]:
             missed: list[int] = []
             for number in range(part, 200, 2):
-                stores[part].deployments.add(org, deployment(number), 1).result()
+                stores[part].deployments.add(org, deployment(number), 1, actor=TESTER).result()
                 if not stores[1 - part].deployments.exists(org, f"d{number}"):
                     missed.append(number)
             return missed
@@ -145,7 +146,7 @@ def test_a_replica_that_is_behind_is_passed_over_until_it_has_caught_up(
     wait_for(lambda: answers_from_replica(store))
     with standing_still(pair[1]):
         for number in range(20):
-            store.deployments.add(org, deployment(number), 1).result()
+            store.deployments.add(org, deployment(number), 1, actor=TESTER).result()
             assert store.deployments.exists(org, f"d{number}")
         [problem] = use_of(store).problems
         assert "the replica is passed over" in problem
@@ -159,9 +160,9 @@ def test_derivation_reads_from_the_primary(
 ):
     wait_for(lambda: answers_from_replica(store))
     with standing_still(pair[1]):
-        store.deployments.add(org, deployment(1), 1).result()
+        store.deployments.add(org, deployment(1), 1, actor=TESTER).result()
         before = use_of(store)
-        assert store.derivations.derive_all_queued() == 1
+        assert store.derivations.derive_all_queued(actor=TESTER) == 1
         assert use_of(store) == before
         assert store.deployments.get(org, "d1").change_failure is False
 
@@ -170,7 +171,7 @@ def test_without_the_replica_the_primary_answers(
     pair: tuple[PostgresqlServer, PostgresqlServer], store: Store, org: Organisation
 ):
     with stopped(pair[1]):
-        store.deployments.add(org, deployment(1), 1).result()
+        store.deployments.add(org, deployment(1), 1, actor=TESTER).result()
         assert store.deployments.exists(org, "d1")
         [problem] = use_of(store).problems
         assert "the replica is passed over" in problem
@@ -180,12 +181,12 @@ def test_without_the_replica_the_primary_answers(
 def test_without_the_primary_the_replica_answers_and_writes_are_refused(
     pair: tuple[PostgresqlServer, PostgresqlServer], store: Store, org: Organisation
 ):
-    store.deployments.add(org, deployment(1), 1).result()
+    store.deployments.add(org, deployment(1), 1, actor=TESTER).result()
     wait_for(lambda: answers_from_replica(store))
     with stopped(pair[0]):
         assert store.deployments.exists(org, "d1")
         with pytest.raises(ReadOnly, match="send the same request again"):
-            store.deployments.add(org, deployment(2), 1).result()
+            store.deployments.add(org, deployment(2), 1, actor=TESTER).result()
         [problem] = use_of(store).problems
         assert "nothing can be written" in problem
     wait_for(lambda: _is_taken(store, org, deployment(2)))
@@ -195,7 +196,7 @@ def test_without_the_primary_the_replica_answers_and_writes_are_refused(
 
 
 def _is_taken(store: Store, org: Organisation, event: Deployment) -> bool:
-    return store.deployments.add(org, event, 1).exception() is None
+    return store.deployments.add(org, event, 1, actor=TESTER).exception() is None
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from actors import TESTER
 from asking import FAILURE, Tenant, make_key, make_tenant, server_in_process
 from databases import ON_SQLITE
 from dora import test_real_histories as at_once
@@ -157,9 +158,9 @@ def test_without_as_of_the_answer_is_of_now(tenant: Tenant):
 def test_services_that_go_by_another_clock_are_named(tenant: Tenant):
     store = tenant.built.store
     org = store.keys.organisation(tenant.organisation)
-    store.settings.put(org, {"lead_time_clock": "commit_time"}).result()
-    store.settings.put(org, {"lead_time_clock": "author_time"}, "web").result()
-    store.settings.put(org, {"lead_time_clock": "commit_time"}, "pay").result()
+    store.settings.put(org, {"lead_time_clock": "commit_time"}, actor=TESTER).result()
+    store.settings.put(org, {"lead_time_clock": "author_time"}, "web", actor=TESTER).result()
+    store.settings.put(org, {"lead_time_clock": "commit_time"}, "pay", actor=TESTER).result()
     assert document(tenant)["meta"]["lead_time_clock"] == {
         "default": "commit_time",
         "services": {"web": "author_time"},
@@ -530,7 +531,7 @@ def test_an_example_comes_out_as_worked_by_hand(example: Example, tenant: Tenant
     store = tenant.built.store
     org = store.keys.organisation(tenant.organisation)
     Served(Asking(tenant), store, org).send(example)  # type: ignore[arg-type]
-    store.derivations.derive_all_queued()
+    store.derivations.derive_all_queued(actor=TESTER)
     found = observe_metrics(example, ask)
     expected = {name: example.expect[name] for name in found}
     assert list(differences(expected, found, example.id)) == []
@@ -542,7 +543,7 @@ def test_the_stages_of_lead_times_add_up(tenant: Tenant, ask: Any):
     store = tenant.built.store
     org = store.keys.organisation(tenant.organisation)
     Served(Asking(tenant), store, org).send(example)  # type: ignore[arg-type]
-    store.derivations.derive_all_queued()
+    store.derivations.derive_all_queued(actor=TESTER)
     march = {"from": "2026-03-01", "to": "2026-04-01", "as_of": "2026-04-01"}
     found = ask(march | {"interval": "week", "stages": "true"})
     assert found["meta"]["stages"]
@@ -570,16 +571,20 @@ def test_the_totals_of_a_real_history_agree(service: str, filled: Filled):
     org = store.keys.organisation(tenant.organisation)
     for sequence in sequences(service).values():
         for each in sequence.deployments:
-            store.deployments.add(org, each, 1)
+            store.deployments.add(org, each, 1, actor=TESTER)
         for id_, repository in sequence.repositories.items():
-            store.commits.add_commits(org, id_, list(repository.commits.values())).result()
+            store.commits.add_commits(
+                org, id_, list(repository.commits.values()), actor=TESTER
+            ).result()
     for (name, _), overrides in at_once.JUDGED_OTHERWISE.items():
         for override in overrides if name == service else ():
             given = override.remediation
             assert given is not None
             verdict = OverrideValues(True, remediation_id=given.id, remediation_type=given.type)
-            store.deployments.update(org, override.deployment_id, verdict).result()
-    store.derivations.derive_all_queued()
+            store.deployments.update(
+                org, override.deployment_id, verdict, now_ns=1, actor=TESTER
+            ).result()
+    store.derivations.derive_all_queued(actor=TESTER)
     window = {"from_": figures["window"]["from"], "to": figures["window"]["to"]}
     found = document(tenant, group_by="env", **window)
     totals = {

@@ -7,6 +7,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
+from actors import TESTER
 from asking import FAILURE, Tenant, make_key, make_tenant, server_in_process
 from databases import ON_SQLITE
 from theodora.app import Built
@@ -49,7 +50,7 @@ def test_a_scrape_gives_the_metrics_of_every_service(tenant: Tenant):
     started = time.time_ns() - 2 * HOUR_NS
     failure = {"services": ["web"], "env": "production", "started_at": started}
     tenant.create({**failure, "finished_at": started + HOUR_NS}, FAILURE)
-    tenant.built.store.derivations.derive_all_queued()
+    tenant.built.store.derivations.derive_all_queued(actor=TESTER)
     samples = scrape(tenant)
     web = {
         name: value

@@ -104,7 +104,7 @@ def _run_together(connection: psycopg.Connection[Row], writes: Sequence[Write]) 
         with connection.pipeline():
             _begin(connection)
             cursor = PostgresqlCursor(connection)
-            outcomes = [Outcome(write(cursor)) for write in writes]
+            outcomes = [Outcome(write.run(cursor)) for write in writes]
             is_decided = True
             # Where a statement before it has gone wrong unseen, the server passes over this one.
             committed = connection.execute("COMMIT")
@@ -141,7 +141,7 @@ def _outcome(connection: psycopg.Connection[Row], write: Write) -> Outcome:
     connection.execute("SAVEPOINT write")
     try:
         with driver_errors():
-            result: Any = write(PostgresqlCursor(connection))
+            result: Any = write.run(PostgresqlCursor(connection))
     except Exception as error:
         if connection.broken:
             raise

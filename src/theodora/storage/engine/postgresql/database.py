@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import psycopg
 
+from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.cursor import Cursor, Row, only_value
 from theodora.storage.engine.database import TakesLong, Upkeep
 from theodora.storage.engine.migrate import Migration, migrate
@@ -72,8 +73,8 @@ class PostgresqlDatabase:
     def check_writing(self) -> None:
         self._writer.check(lambda _: None)
 
-    def write(self, write: Callable[[Cursor], T]) -> Future[T]:
-        return self._writer.submit(write)
+    def write(self, write: Callable[[Cursor], T], actor: Actor) -> Future[T]:
+        return self._writer.submit(write, actor)
 
     @contextmanager
     def claim(self, lock: Callable[[Cursor], bool]) -> Generator["_Held | None"]:
@@ -96,7 +97,7 @@ class _Held:
     def __init__(self, cursor: PostgresqlCursor) -> None:
         self._cursor = cursor
 
-    def finish(self, finish: Callable[[Cursor], None]) -> None:
+    def finish(self, finish: Callable[[Cursor], None], actor: Actor) -> None:
         finish(self._cursor)
 
 

@@ -17,6 +17,7 @@ from typing import TypeVar
 from psycopg.errors import ReadOnlySqlTransaction, UndefinedTable
 
 from theodora.errors import ReadOnly, Unavailable, UnusableStore
+from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.database import Claim, ReplicaUse
 from theodora.storage.engine.open_read import OpenRead
@@ -105,10 +106,10 @@ class ReplicatedDatabase:
     def check_writing(self) -> None:
         """Nothing to do: the server is ready to answer reads, and `replica` has the problem."""
 
-    def write(self, write: Callable[[Cursor], T]) -> Future[T]:
+    def write(self, write: Callable[[Cursor], T], actor: Actor) -> Future[T]:
         told: Future[T] = Future()
         told.set_running_or_notify_cancel()
-        self._primary.write(write).add_done_callback(partial(self._tell, told))
+        self._primary.write(write, actor).add_done_callback(partial(self._tell, told))
         return told
 
     def claim(self, lock: Callable[[Cursor], bool]) -> AbstractContextManager[Claim | None]:

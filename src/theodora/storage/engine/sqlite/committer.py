@@ -42,7 +42,7 @@ class SqliteCommitter:
         self._cursor.execute("SAVEPOINT write")
         try:
             with driver_errors(self._path):
-                result = write(self._cursor)
+                result = write.run(self._cursor)
         except Exception as error:
             if not self._connection.in_transaction:
                 raise  # The driver has rolled the whole group back.

@@ -10,6 +10,7 @@ from typing import Any, LiteralString, TypeVar, cast
 
 import apsw
 
+from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.cursor import Cursor, only_value
 from theodora.storage.engine.database import TakesLong, Upkeep
 from theodora.storage.engine.deadline import Deadline, current_deadline
@@ -95,8 +96,8 @@ class SqliteDatabase:
     def check_writing(self) -> None:
         self._writer.check(_touch, is_suspect=not self._file.is_in_place())
 
-    def write(self, write: Callable[[Cursor], T]) -> Future[T]:
-        return self._writer.submit(write)
+    def write(self, write: Callable[[Cursor], T], actor: Actor) -> Future[T]:
+        return self._writer.submit(write, actor)
 
     @contextmanager
     def claim(self, lock: Callable[[Cursor], bool]) -> Generator["_Unshared | None"]:
@@ -154,8 +155,8 @@ class _Unshared:
     def __init__(self, database: SqliteDatabase) -> None:
         self._database = database
 
-    def finish(self, finish: Callable[[Cursor], None]) -> None:
-        self._database.write(finish).result()
+    def finish(self, finish: Callable[[Cursor], None], actor: Actor) -> None:
+        self._database.write(finish, actor).result()
 
 
 def migrate_file(path: Path) -> tuple[Migration, ...]:

@@ -9,6 +9,7 @@ from starlette.datastructures import ImmutableMultiDict, QueryParams
 from theodora.errors import TheodoraError
 from theodora.report.scope import Scope
 from theodora.storage import Key, Organisation, Session, SessionLimits, Store
+from theodora.storage.engine.actor import Actor
 from theodora.web.http.security import READ
 from theodora.web.pages.parts.health_badge import Attention, Watch
 from theodora.web.pages.shell.sign_in_lockout import Lockout
@@ -75,6 +76,11 @@ class Visit:
     @property
     def organisation(self) -> Organisation:
         return self.key.organisation
+
+    @property
+    def actor(self) -> Actor:
+        """Who asks for what the page writes."""
+        return self.key.actor
 
     @property
     def attention(self) -> Attention:

@@ -1,0 +1,21 @@
+"""Who asks for a write of the store."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+ActorKind = Literal["key", "person", "source", "command", "worker"]
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Goes with every write to its commit, which is where a log of writes would read it."""
+
+    kind: ActorKind
+    name: str
+    """A key's name, a person's, that of a source, a command as it is typed, or a worker's name."""
+    id: str = ""
+    """Of a key; others have none."""
+
+
+UPKEEP = Actor("worker", "upkeep")
+"""What the store does of itself: indexing, default teams, what an upgrade changes."""
