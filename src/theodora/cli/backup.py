@@ -2,6 +2,8 @@
 
 import sys
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
@@ -11,7 +13,7 @@ from theodora.app import git_folder, source_of
 from theodora.cli.options import config_from, setting_options
 from theodora.config import Config
 from theodora.storage.backup.archive import Manifest
-from theodora.storage.backup.backup import back_up, stream_backup
+from theodora.storage.backup.backup import Source, back_up, stream_backup
 from theodora.storage.backup.rotation import BackupFolder
 
 
@@ -41,21 +43,37 @@ def backup(file: str, keep: int | None, **flags: str | None) -> None:
     path = Path(file)
     if keep is not None and not path.is_dir():
         raise click.UsageError("--keep needs a folder: name one that exists")
-    with ProgressBars() as bars:
+    with plain_file_errors(), ProgressBars() as bars:
         if file == "-":
             if sys.stdout.isatty():
                 raise click.UsageError("the standard output is a terminal: redirect it to a file")
             manifest = stream_backup(source, sys.stdout.buffer, _temporary(config), bars.show)
         elif path.is_dir():
-            folder = BackupFolder(path, keep or sys.maxsize)
-            path = folder.add(source, time.time(), bars.show)
-            click.echo(f"backed up to {path}")
+            _back_up_into(BackupFolder(path, keep or sys.maxsize), source, bars)
             return
         else:
             manifest = back_up(source, path, bars.show)
     click.echo(
         f"backed up {_told(manifest)}{'' if file == '-' else f' to {file}'}", err=file == "-"
     )
+
+
+def _back_up_into(folder: BackupFolder, source: Source, bars: "ProgressBars") -> None:
+    with folder.alone() as is_alone:
+        if not is_alone:
+            raise click.ClickException("another process is making a backup in that folder")
+        path = folder.add(source, time.time(), bars.show)
+    click.echo(f"backed up to {path}")
+
+
+@contextmanager
+def plain_file_errors() -> Generator[None]:
+    """Ends the command in a plain sentence where a file cannot be read or written."""
+    try:
+        yield
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        raise click.ClickException(f"{place}{error.strerror or error}") from error
 
 
 class ProgressBars:

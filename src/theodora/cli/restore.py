@@ -6,7 +6,7 @@ from typing import BinaryIO
 import click
 
 from theodora.app import git_folder
-from theodora.cli.backup import ProgressBars
+from theodora.cli.backup import ProgressBars, plain_file_errors
 from theodora.cli.options import config_from, setting_options
 from theodora.storage.backup.restore import restore as restore_backup
 
@@ -29,7 +29,7 @@ def restore(file: BinaryIO, **flags: str | None) -> None:
     config = config_from(flags)
     name = getattr(file, "name", "-")
     size = Path(name).stat().st_size if Path(name).is_file() else 0
-    with ProgressBars() as bars:
+    with plain_file_errors(), ProgressBars() as bars:
         restored = restore_backup(file, config.database, git_folder(config), bars.show, size)
     rows = restored.manifest.rows
     click.echo(

@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import os
 import tarfile
 import time
 from collections.abc import Callable, Iterator
@@ -339,6 +340,16 @@ def test_what_is_no_store_is_not_backed_up(tmp_path: Path, content: bytes | None
     assert path.exists() == (content is not None)
 
 
+def test_a_folder_that_is_not_there_ends_in_a_plain_sentence(tmp_path: Path):
+    url = f"sqlite:///{tmp_path / 'theodora.db'}"
+    migrate_database(url)
+    result = run("backup", str(tmp_path / "nowhere" / "backup.tar.gz"), "--database", url)
+    assert result.exit_code == 1
+    assert "nowhere" in result.stderr
+    assert "No such file or directory" in result.stderr
+    assert isinstance(result.exception, SystemExit)
+
+
 # Packs and mirrors
 
 
@@ -403,6 +414,29 @@ def test_only_one_of_several_processes_makes_the_backup(tmp_path: Path):
     with ExitStack() as stack:
         folders = [BackupFolder(tmp_path, keep=2) for _ in range(2)]
         assert [stack.enter_context(folder.alone()) for folder in folders] == [True, False]
+
+
+def test_what_a_killed_backup_has_left_is_removed_after_a_day(tmp_path: Path):
+    old, new = tmp_path / ".theodora-backup-old", tmp_path / ".theodora-backup-new"
+    for left in (old, new):
+        left.mkdir()
+        (left / "theodora.db").write_text("x")
+    os.utime(old, (0, 0))
+    with BackupFolder(tmp_path, keep=2).alone():
+        assert not old.exists()
+        assert new.exists()
+
+
+def test_a_backup_that_is_being_made_is_waited_for_by_nobody(tmp_path: Path):
+    url = f"sqlite:///{tmp_path / 'theodora.db'}"
+    migrate_database(url)
+    with BackupFolder(tmp_path, keep=2).alone():
+        result = run("backup", str(tmp_path), "--database", url)
+    assert (result.exit_code, result.stderr) == (
+        1,
+        "Error: another process is making a backup in that folder\n",
+    )
+    assert run("backup", str(tmp_path), "--database", url).exit_code == 0
 
 
 def test_a_server_backs_itself_up(origin: str, tmp_path: Path):

@@ -215,3 +215,14 @@ def test_a_file_is_refused_only_as_long_as_something_else_has_written_into_it(tm
         cast("Any", connection).wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
         watch.check()
         watch.refuse_if_replaced()
+
+
+def test_a_file_that_is_replaced_while_it_is_opened_is_not_used(tmp_path: Path):
+    """As by a restore that had it locked while a server started."""
+    path, other = tmp_path / "numbers.db", tmp_path / "other.db"
+    connect_writer(other).close()
+    with closing(connect_writer(path)) as connection:
+        other.replace(path)
+        with pytest.raises(Unavailable, match="was replaced while it was being opened: try again"):
+            FileWatch(path, connection)
+        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)

@@ -24,6 +24,9 @@ from theodora.storage.backup.archive import (
 from theodora.storage.backup.snapshot import Progress, check_file, copy_store, unseen
 from theodora.storage.open import is_postgresql
 
+WORKING_PREFIX = ".theodora-backup-"
+"""Of the folder beside a backup that it is made in."""
+
 
 class GitFile(NamedTuple):
     """A file of the folder of packs and mirrors."""
@@ -121,5 +124,5 @@ def _counted(progress: Progress, what: str, size: int, file: BinaryIO) -> OnByte
 @contextmanager
 def _working_folder(parent: Path) -> Generator[Path]:
     """A folder that only this user may read, on the disk that the backup goes to."""
-    with TemporaryDirectory(prefix=".theodora-backup-", dir=parent) as folder:
+    with TemporaryDirectory(prefix=WORKING_PREFIX, dir=parent) as folder:
         yield Path(folder)

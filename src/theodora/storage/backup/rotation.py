@@ -8,10 +8,11 @@ from calendar import timegm
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from shutil import rmtree
 
 import structlog
 
-from theodora.storage.backup.backup import Source, back_up
+from theodora.storage.backup.backup import WORKING_PREFIX, Source, back_up
 from theodora.storage.backup.snapshot import Progress, unseen
 
 log = structlog.get_logger()
@@ -20,6 +21,9 @@ _TIME = "%Y%m%dT%H%M%SZ"
 _NAME = re.compile(r"theodora-(\d{8}T\d{6}Z)\.tar\.gz")
 _LOCK = ".theodora-backups.lock"
 _LOOK_SECONDS = 30.0
+_RETRY_SECONDS = 600.0
+"""After a failure: what fails at once, as on a full disk, is not tried again and again."""
+_STALE_SECONDS = 86_400
 
 
 class BackupFolder:
@@ -59,7 +63,15 @@ class BackupFolder:
             except BlockingIOError:
                 yield False
                 return
+            self._clear_stale()
             yield True
+
+    def _clear_stale(self) -> None:
+        """Removes what a process that was killed has left of a backup."""
+        oldest = time.time() - _STALE_SECONDS
+        for left in self._folder.glob(f"{WORKING_PREFIX}*"):
+            if left.stat().st_mtime < oldest:
+                rmtree(left, ignore_errors=True)
 
 
 class BackupWorker:
@@ -85,12 +97,14 @@ class BackupWorker:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
+            wait_seconds = _LOOK_SECONDS
             try:
                 with suppress(_Stopped):
                     self._back_up_if_due(time.time())
             except Exception:  # The server goes on serving, and the next round tries again.
-                log.exception("the backup failed and is tried again")
-            self._stopping.wait(_LOOK_SECONDS)
+                log.exception("the backup failed and is tried again", after_seconds=_RETRY_SECONDS)
+                wait_seconds = _RETRY_SECONDS
+            self._stopping.wait(wait_seconds)
 
     def _back_up_if_due(self, now_sec: float) -> None:
         with self._folder.alone() as is_alone:

@@ -9,6 +9,7 @@ read or written, and the write-ahead log is kept from the new file: SQLite finds
 would apply it to whatever file is there.
 """
 
+import ctypes
 import os
 import time
 from contextlib import suppress
@@ -37,7 +38,10 @@ class FileWatch:
     """`check` and `close` are for the thread that writes, the rest for any."""
 
     def __init__(self, path: Path, connection: apsw.Connection) -> None:
-        """`connection` has just opened the file."""
+        """`connection` has just opened the file.
+
+        Raises `Unavailable` if the file was replaced before anything could be compared.
+        """
         self._path = path
         self._log_path = path.with_name(f"{path.name}-wal")
         self._connection = connection
@@ -46,6 +50,9 @@ class FileWatch:
         self._log_file = os.open(self._log_path, os.O_RDONLY)
         self._log = self._read_log()
         self._opened = path.stat()
+        if _has_moved(connection):
+            os.close(self._log_file)
+            raise Unavailable(f"{path} was replaced while it was being opened: try again")
         self._seen = self._opened
         self._replaced = ""
         """How, once that was found."""
@@ -143,6 +150,14 @@ class FileWatch:
         except apsw.BusyError:
             return None
         return _Log(copied, os.pread(self._log_file, _LOG_HEADER_BYTES, 0))
+
+
+def _has_moved(connection: apsw.Connection) -> bool:
+    """Whether the file that SQLite has opened is not the one that has its name now."""
+    answer = ctypes.c_int()
+    address = ctypes.addressof(answer)
+    connection.file_control("main", apsw.SQLITE_FCNTL_HAS_MOVED, address)
+    return bool(answer.value)
 
 
 def _is_same_content(one: os.stat_result, other: os.stat_result) -> bool:
