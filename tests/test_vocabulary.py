@@ -43,8 +43,6 @@ _PATTERNS = {
 }
 
 EXCEPTIONS = {
-    ("src/theodora/sources/demo.py", "Mend"): "the subject of a made-up commit",
-    ("src/theodora/sources/demo_changes.py", "Mend"): "the subject of a made-up commit",
     ("CHANGELOG.md", "kept out"): "names the word that `theodora import` printed before",
 }
 """Places that use a word all the same, and why."""

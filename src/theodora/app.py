@@ -1,4 +1,4 @@
-"""Puts the server together: the one place that knows every part."""
+"""The wiring of the server: the only module that knows every part."""
 
 import threading
 import time
@@ -48,7 +48,7 @@ _THREADS = 8
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """A server ready to be run, and what its operator has to be told."""
+    """A server ready to run, with the new keys that its operator must see."""
 
     application: ASGIApp
     """The end of its lifespan closes the store."""

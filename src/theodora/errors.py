@@ -1,4 +1,4 @@
-"""The error tree: everything that can go wrong and be said to a caller.
+"""The error tree: every error that a caller can see.
 
 A caller of any layer catches `TheodoraError`; `web` alone knows which HTTP status a
 class becomes (`web/http/responses.py`), `cli` alone which exit code.
@@ -12,7 +12,7 @@ _SHOWN_CHARACTERS = 80
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong with a document, and where it is.
+    """A problem of a document, with its position.
 
     `path` leads from the document's root to the offending place, or to where a missing
     member should be: `("data", "attributes", "git", "commit_sha")`. `parameter` names a
@@ -117,7 +117,7 @@ class UnusableBackup(TheodoraError):
 
 
 class UnequalCopy(TheodoraError):
-    """A copy of a store is not what the store is; the message says where and what to do."""
+    """A copy of a store differs from the store; the message says where and what to do."""
 
 
 class UnusableSetting(TheodoraError):

@@ -47,7 +47,7 @@ def url(tmp_path: Path) -> str:
                 parents=("0" * 40,),
                 author_time_ns=START_NS,
                 commit_time_ns=START_NS + 1,
-                subject="Mend\tthe door",
+                subject="Fix\tthe door",
                 paths=("a", "b") if digit == "1" else None,
                 author_name="Ada" if digit == "1" else "",
             )

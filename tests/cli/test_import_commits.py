@@ -81,12 +81,12 @@ def test_pull_requests_are_stored_and_replaced_by_number(tmp_path: Path) -> None
     first = run(tmp_path, "pull-requests", "-", input_=lines(PULL_REQUEST))
     assert "1 added" in first.output
     second = run(
-        tmp_path, "pull-requests", "-", input_=lines({**PULL_REQUEST, "title": "Mend the door"})
+        tmp_path, "pull-requests", "-", input_=lines({**PULL_REQUEST, "title": "Fix the door"})
     )
     assert "1 replaced" in second.output
     with stored(tmp_path) as (store, org):
         (kept,) = store.commits.repository(org, "github.com/acme/app").pull_requests
-        assert kept.title == "Mend the door"
+        assert kept.title == "Fix the door"
 
 
 @pytest.mark.skipif(not SHARED.exists(), reason=f"{SHARED} is not there")

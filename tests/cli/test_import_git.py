@@ -30,7 +30,7 @@ def repository(tmp_path: Path) -> GitRepository:
     repository.git("remote", "add", "origin", URL)
     repository.commit("Begin", {"README": "1", "web/app.py": "1"})
     repository.tag("v1")
-    repository.commit("Mend the app", {"web/app.py": "2"})
+    repository.commit("Fix the app", {"web/app.py": "2"})
     repository.tag("v2", "-a", "-m", "The second")
     repository.commit("After the last tag", {"README": "2"})
     return repository

@@ -192,7 +192,7 @@ def checkout(tmp_path: Path) -> GitRepository:
     repository.git("remote", "add", "origin", "https://github.com/organization/checkout.git")
     repository.commit("Begin", {"README": "1"})
     repository.git("checkout", "--quiet", "-b", "doors")
-    repository.commit("Mend the door", {"web/door.py": "shut"})
+    repository.commit("Fix the door", {"web/door.py": "shut"})
     repository.git("checkout", "--quiet", "main")
     repository.commit("Paint the wall", {"web/wall.py": "white"})
     repository.merge("doors")
@@ -216,7 +216,7 @@ def test_an_upload_of_metadata_gives_deployments_their_lead_times(
     written_ns = [
         commit.author_time_ns
         for commit in checkout.log().values()
-        if commit.subject in {"Mend the door", "Paint the wall"}
+        if commit.subject in {"Fix the door", "Paint the wall"}
     ]
     lead_time_ns = deployment["finished_at"] - mean(written_ns)
     assert deployment["git"]["repository_id"] == "github.com/organization/checkout"

@@ -25,7 +25,7 @@ def repository(tmp_path: Path) -> GitRepository:
     repository = make_repository(tmp_path / "repository")
     repository.git("config", "uploadpack.allowFilter", "true")
     repository.commit("Begin", {"README": "1", "web/app.py": "1"})
-    repository.commit("Mend the app", {"web/app.py": "2"})
+    repository.commit("Fix the app", {"web/app.py": "2"})
     return repository
 
 
@@ -84,7 +84,7 @@ def test_a_branch_that_was_rewritten_is_followed(
     url = f"file://{repository.path}"
     mirrors.fetch("org", ID, url)
     repository.git("reset", "--quiet", "--hard", "HEAD~1")
-    sha = repository.commit("Mend it otherwise", {"web/app.py": "3"})
+    sha = repository.commit("Fix it otherwise", {"web/app.py": "3"})
     assert sha in mirrors.fetch("org", ID, url).every_sha()
 
 

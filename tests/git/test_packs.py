@@ -34,7 +34,7 @@ def repository(tmp_path: Path) -> GitRepository:
     """A few commits in folders, a branch and its merge."""
     repository = make_repository(tmp_path / "repository")
     repository.commit("Begin", {"README": "1", "web/app.py": "1", "web/parts/door.py": "1"})
-    repository.commit("Mend the door\n\nIt creaked.", {"web/parts/door.py": "2"})
+    repository.commit("Fix the door\n\nIt creaked.", {"web/parts/door.py": "2"})
     repository.git("checkout", "--quiet", "-b", "side")
     repository.commit("On the side", {"side.py": "1"})
     repository.git("checkout", "--quiet", "main")

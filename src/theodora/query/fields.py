@@ -225,7 +225,7 @@ FIELDS: tuple[Field, ...] = (
     _deployments(
         "remediation.id",
         Type.TEXT,
-        "The id of the deployment that remedied this one.",
+        "The id of the deployment that fixed this one.",
         lambda d: d.remediation and d.remediation.id,
         "remediation_id",
         aliases=("remediation_id",),
@@ -233,7 +233,7 @@ FIELDS: tuple[Field, ...] = (
     _deployments(
         "remediation.type",
         Type.TEXT,
-        "How this deployment was remedied: `rollback` or `rollforward`.",
+        "How this deployment was fixed: `rollback` or `rollforward`.",
         lambda d: d.remediation and d.remediation.type,
         "remediation_type",
         aliases=("remediation_type",),

@@ -110,7 +110,7 @@ def _failed_row_text(row: FailedRow, report: MonthReport) -> str:
     named = " ".join(_safe(each) for each in (event.service, event.version) if each)
     when = report.scope.clock.moment(event.finished_at_ns)
     if event.remediation is None or event.recovery_time_sec is None:
-        return f"{named}, {when}: not remedied for {wording.duration(row.open_sec)}"
+        return f"{named}, {when}: not fixed for {wording.duration(row.open_sec)}"
     after = wording.duration(event.recovery_time_sec)
     return f"{named}, {when}: {event.remediation.type} after {after}"
 

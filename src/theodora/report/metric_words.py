@@ -38,7 +38,7 @@ CLAUSES: Mapping[Metric[Any], str] = {
 """Which deployments a metric is of, where it is not of all."""
 
 _NOTHING: Mapping[Metric[Any], str] = {CHANGE_LEAD_TIME: "no lead times in this period"}
-_NONE_ENDED: Mapping[Metric[Any], str] = {FAILED_DEPLOYMENT_RECOVERY_TIME: "none remedied"}
+_NONE_ENDED: Mapping[Metric[Any], str] = {FAILED_DEPLOYMENT_RECOVERY_TIME: "none fixed"}
 
 
 class Described(NamedTuple):

@@ -209,7 +209,7 @@ def _mending(kind: StepKind, service: Service, release: _Step, at: datetime) -> 
     """A quick change that reverts or fixes the release."""
     broken = release.changes[-1]
     span = at - release.at
-    title = f'Revert "{broken.title}"' if kind == "revert" else f"Mend {service.things[0]}"
+    title = f'Revert "{broken.title}"' if kind == "revert" else f"Fix {service.things[0]}"
     return Change(
         title=title,
         path=broken.path,

@@ -112,7 +112,7 @@ class MainLine:
         )
 
 
-_REWORKED = ("Say it more simply", "Add tests", "Follow the review", "Mend what the tests found")
+_REWORKED = ("Simplify the wording", "Add tests", "Address review comments", "Fix failing tests")
 """Subjects of a change's further commits."""
 
 

@@ -27,7 +27,7 @@ def make_application(
     *,
     log_requests: LoggedRequests,
 ) -> ASGIApp:
-    """The whole of what is served over HTTP."""
+    """The ASGI application with all routes."""
     path_prefix = dashboard.path_prefix
     nowhere = _Nowhere(Endpoint(services), PageEndpoint(dashboard))
     status = status_routes(services.store, metrics, path_prefix)
@@ -70,7 +70,7 @@ def _page_routes(dashboard: Dashboard) -> list[Route]:
 
 
 class _Nowhere:
-    """What is at no path: a page for a browser, an error document for everybody else."""
+    """The 404 answer: a page for browsers, an error document for other clients."""
 
     def __init__(self, documents: ASGIApp, pages: ASGIApp) -> None:
         self._documents = documents

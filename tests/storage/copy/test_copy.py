@@ -128,7 +128,7 @@ def add_facts(store: Store) -> None:
         for number in range(40)
     ]
     store.commits.add_commits(org, "github.com/acme/web", commits, actor=TESTER).result()
-    pull_request = PullRequest(number=12, title="Mend", merge_commit_sha=sha(3))
+    pull_request = PullRequest(number=12, title="Fix", merge_commit_sha=sha(3))
     store.commits.add_pull_requests(
         org, "github.com/acme/web", [pull_request], actor=TESTER
     ).result()

@@ -19,18 +19,18 @@ FULL = Commit(
     parents=(ROOT,),
     author_time_ns=1_693_491_974 * 10**9,
     commit_time_ns=1_693_491_980 * 10**9,
-    subject="Mend the door (#12)",
-    message="Mend the door (#12)\n\nIt creaked.",
+    subject="Fix the door (#12)",
+    message="Fix the door (#12)\n\nIt creaked.",
     paths=("web/door.py", "web/with\nline break.py"),
     author_name="Ada Byron",
     author_email="ada@example.org",
 )
 TOLD = msgspec.structs.replace(
-    FULL, message="", paths=None, subject="Mend the door", author_name="", author_email=""
+    FULL, message="", paths=None, subject="Fix the door", author_name="", author_email=""
 )
 PULL_REQUEST = PullRequest(
     number=12,
-    title="Mend the door",
+    title="Fix the door",
     labels=("bug",),
     branch="mend",
     merge_commit_sha=SHA,
@@ -62,7 +62,7 @@ def test_adding_commits_again_changes_nothing(store: Store, org: Organisation) -
 
 
 def test_a_pull_request_sent_again_replaces_what_was_said(store: Store, org: Organisation) -> None:
-    renamed = msgspec.structs.replace(PULL_REQUEST, title="Mend both doors")
+    renamed = msgspec.structs.replace(PULL_REQUEST, title="Fix both doors")
     add = partial(store.commits.add_pull_requests, actor=TESTER)
     assert add(org, APP, [PULL_REQUEST]).result() == {"added": 1}
     assert add(org, APP, [PULL_REQUEST]).result() == {"unchanged": 1}

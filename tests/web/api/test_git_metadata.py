@@ -66,7 +66,7 @@ def stored(database: str) -> dict[str, Commit]:
 def repository(tmp_path: Path) -> GitRepository:
     repository = make_repository(tmp_path / "repository")
     repository.commit("Begin", {"README": "1", "web/app.py": "1"})
-    repository.commit("Mend the app", {"web/app.py": "2"})
+    repository.commit("Fix the app", {"web/app.py": "2"})
     repository.commit("Explain", {"README": "2"})
     return repository
 
@@ -122,7 +122,7 @@ def test_a_second_upload_leaves_out_what_is_known(
     client: TestClient, database: str, repository: GitRepository
 ) -> None:
     upload(client, repository.pack(repository.objects()))
-    head = repository.commit("Mend it again", {"web/app.py": "3"})
+    head = repository.commit("Fix it again", {"web/app.py": "3"})
     known = search(client, *repository.log())
     upload(client, repository.pack(repository.objects("HEAD", *(f"^{sha}" for sha in known))))
     assert stored(database)[head].paths == ("web/app.py",)

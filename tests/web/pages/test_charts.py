@@ -274,7 +274,7 @@ def recovery(seconds: float | None) -> charts.Recovery:
         (3_600, "circle", "web v1: rollback after 1 h"),
         (60, "path", "web v1: rollback after 1 min"),
         (400_000, "path", "web v1: rollback after 4 d 15 h"),
-        (None, "path", "web v1: not remedied yet"),
+        (None, "path", "web v1: not fixed yet"),
     ],
 )
 def test_a_failure_is_a_dot_or_a_triangle_at_the_end(

@@ -1,4 +1,4 @@
-"""Data health: its checks, each with a count, a sentence, a table and the way to mend it."""
+"""Data health: its checks, each with a count, a sentence, a table and the way to fix it."""
 
 import shlex
 import time

@@ -4,6 +4,7 @@ import asyncio
 import csv
 import io
 import json
+import re
 import shlex
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -134,13 +135,13 @@ def test_production_as_the_settings_name_it_is_a_choice_of_its_own(tenant: Tenan
     page = browser.page(f"/deployments?{PERIOD}")
     assert page.one("input", id="query")["value"] == "is:production"
     assert len(rows(page)) == 2
-    assert choice(page, "production, as set").text == "production, as set 2 not"
-    assert choice(page, "production, as set").all("a")[0]["aria-current"] == "true"
+    assert choice(page, "production (from settings)").text == "production (from settings) 2 not"
+    assert choice(page, "production (from settings)").all("a")[0]["aria-current"] == "true"
     assert choice(page, "canary").text == "canary 1 not"
     also = choice(page, "canary").all("a")[0]["href"]
     assert query_of(also) == "is:production OR env:canary"
     assert len(rows(browser.page(also))) == 3
-    left_out = choice(page, "production, as set").one("a", class_="not")["href"]
+    left_out = choice(page, "production (from settings)").one("a", class_="not")["href"]
     assert query_of(left_out) == "-is:production"
     assert len(rows(browser.page(left_out))) == 1
 
@@ -446,3 +447,11 @@ def test_a_query_of_two_fields_keeps_the_meaning_of_both() -> None:
     assert Choices(parse("env:(a OR b)"), ENV).toggled(Equals(ENV, "c")) == any_of(
         [Equals(ENV, each) for each in "abc"]
     )
+
+
+def test_labels_are_words_and_not_names_in_the_code(tenant: Tenant) -> None:
+    deploy(tenant, 1, version="v1")
+    main = sign_in(tenant).page(PAGE).one("main")
+    labels = [each.text for tag in ("th", "h2", "h3", "legend") for each in main.all(tag)]
+    assert "Verdict" in labels
+    assert not [label for label in labels if re.search(r"\b[A-Z][a-z]+[A-Z]", label)]

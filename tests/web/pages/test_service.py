@@ -57,7 +57,7 @@ def test_a_failure_without_a_remedy_says_for_how_long(tenant: Tenant) -> None:
     tenant.patch(id_, {"change_failure": True})
     page = sign_in(tenant).page("/services/web")
     (row,) = page.one("table", class_="big").one("tbody").all("tr")
-    assert "not remedied yet" in row.text
+    assert "not fixed yet" in row.text
     assert "open for 3" in row.text
 
 

@@ -45,8 +45,8 @@ class Recovery(NamedTuple):
     @property
     def words(self) -> str:
         if self.seconds is None:
-            return f"{self.name}: not remedied yet"
-        return f"{self.name}: {self.type or 'remedied'} after {wording.duration(self.seconds)}"
+            return f"{self.name}: not fixed yet"
+        return f"{self.name}: {self.type or 'fixed'} after {wording.duration(self.seconds)}"
 
 
 def recovery_chart(

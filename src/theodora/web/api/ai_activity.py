@@ -1,4 +1,4 @@
-"""AI impact: what people did with AI coding tools, a day and person an entry."""
+"""The handler of AI impact: the use of AI coding tools by person and day."""
 
 from theodora.errors import Invalid, Problem
 from theodora.events.activity import UserActivity, read_user_activity
@@ -24,7 +24,7 @@ def create_user_activity(request: Request) -> Pending:
 
 
 def read_activities(document: JsonObject) -> list[UserActivity]:
-    """What every entry of a document says; `Invalid` lists the problems of all of them."""
+    """The activity in every entry of a document; `Invalid` lists the problems of all entries."""
     activity: list[UserActivity] = []
     problems: list[Problem] = []
     for number, entry in enumerate(_entries(document)):

@@ -1,4 +1,4 @@
-"""Cursors of lists: an opaque text for the place where a page ended.
+"""Cursors of lists: an opaque text for the position where a page ended.
 
 A cursor is base64url of a JSON array: a digest of the list it belongs to, and the sort value and
 id of the page's last event. It carries no secret and grants nothing: whoever makes one up only
@@ -31,7 +31,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class UnreadableCursor(ValueError):
-    """A text that is no cursor."""
+    """A text that is not a cursor."""
 
 
 class ForeignCursor(ValueError):

@@ -1,4 +1,4 @@
-"""What `datadog-ci` sends besides events, so that its commands end well: nothing is kept of it.
+"""Handlers of other `datadog-ci` requests, whose data is acknowledged and not stored.
 
 The exit status of `datadog-ci git-metadata upload` follows the answer to the list of tracked
 files alone, so that list is checked and acknowledged; its telemetry is acknowledged unread.

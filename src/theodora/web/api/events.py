@@ -1,4 +1,4 @@
-"""The API's handlers, one an operation: decode, ask the store, encode."""
+"""The handlers of events, one for each operation: decode, ask the store, encode."""
 
 from theodora.errors import Invalid
 from theodora.events import Deployment, Failure

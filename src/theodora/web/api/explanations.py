@@ -1,4 +1,4 @@
-"""Why a deployment is taken for what it is."""
+"""The handler of explanations."""
 
 from theodora.dora.derivation.explanation import explain
 from theodora.web.api.wire import Resource, encode_data

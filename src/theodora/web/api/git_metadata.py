@@ -1,4 +1,4 @@
-"""`datadog-ci git-metadata upload`: which commits are here, and packs of those that are not.
+"""The handlers of `datadog-ci git-metadata upload`: known commits, and packs of new ones.
 
 A client leaves out the commits that are named as known and everything reachable from them, so
 only commits that were uploaded themselves are named.
@@ -28,7 +28,7 @@ _STORED = Reply(204)
 
 
 class _Pack(NamedTuple):
-    """What an upload holds."""
+    """The parts of an upload."""
 
     repository_id: str
     head: str

@@ -1,4 +1,4 @@
-"""Members of created documents that nobody reads: which there are, and what was probably meant."""
+"""Counts of unknown members in created documents."""
 
 from collections.abc import Mapping
 
@@ -26,7 +26,7 @@ _DOCUMENTS: Mapping[Received, Members] = {
 
 
 def count_ignored(request: Request, kind: Received, document: JsonObject) -> None:
-    """Counts the members of an accepted document that nobody reads."""
+    """Counts the unknown members of an accepted document."""
     key = request.application_key or request.api_key
     places = unknown_members(document, _DOCUMENTS[kind])
     if places and key is not None:

@@ -1,4 +1,4 @@
-"""Bodies of several parts: multipart/form-data, and the JSON documents that are its parts.
+"""The parser of multipart/form-data bodies.
 
 The body is in memory, so parts are found by searching for the boundary. Nothing is looked at byte
 by byte: an upload of many megabytes takes milliseconds.

@@ -1,6 +1,6 @@
-"""Verdicts on a deployment by hand: given with a reason, looked up with their history, taken back.
+"""The handlers of verdict overrides: set with a reason, read with their history, removed.
 
-Datadog's patch gives a verdict too, but has no place for a reason and no way back.
+Datadog's patch sets a verdict too, but has no reason and cannot be undone.
 """
 
 from typing import Any, Literal
@@ -16,7 +16,7 @@ from theodora.web.http.responses import Reply
 
 
 class OverrideDocument(msgspec.Struct, frozen=True):
-    """A verdict by hand, who gave it, when and why."""
+    """An override with its author, time and reason."""
 
     change_failure: bool | None
     """Null where only a remediation was given."""
@@ -28,16 +28,16 @@ class OverrideDocument(msgspec.Struct, frozen=True):
 
 
 class Act(OverrideDocument, frozen=True):
-    """A verdict as it was given, or taken back by somebody."""
+    """A record of an override that was set or removed."""
 
     action: Literal["given", "removed"]
 
 
 class OverrideAttributes(msgspec.Struct, frozen=True):
-    """What was said of a deployment by hand."""
+    """The override of a deployment and its history."""
 
     verdict: OverrideDocument | None
-    """The one that counts; null if the rules decide."""
+    """The current override; null if the rules decide."""
     history: tuple[Act, ...]
     """Newest first, at most 100."""
 
@@ -70,18 +70,18 @@ def delete_override(request: Request) -> Pending:
 
 
 def override_attributes(judged: OverrideHistory) -> OverrideAttributes:
-    """What was said by hand, as responses and commands show it."""
+    """The override as shown in responses and by commands."""
     current = judged.current
     return OverrideAttributes(
-        verdict=OverrideDocument(**_said(current)) if current else None,
+        verdict=OverrideDocument(**_override_members(current)) if current else None,
         history=tuple(
-            Act(**_said(act), action="given" if act.verdict else "removed")
+            Act(**_override_members(act), action="given" if act.verdict else "removed")
             for act in judged.history
         ),
     )
 
 
-def _said(act: OverrideRecord) -> dict[str, Any]:
+def _override_members(act: OverrideRecord) -> dict[str, Any]:
     said, author = act.verdict or OverrideValues(), act.author
     type_ = said.remediation_type
     remedy = (

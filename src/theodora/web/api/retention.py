@@ -1,4 +1,4 @@
-"""For how long events are kept: shown, tried and set."""
+"""The handlers of retention: get, preview and set the limit."""
 
 import msgspec
 
@@ -32,7 +32,7 @@ class RefusedAttributes(msgspec.Struct, frozen=True):
 
 
 class RetentionAttributes(msgspec.Struct, frozen=True):
-    """For how many days events are kept."""
+    """The number of days that events are kept."""
 
     days: int | None
     """None for ever."""

@@ -1,4 +1,4 @@
-"""The route table: every operation, its paths, what it asks for and what it may answer."""
+"""The route table: every operation with its paths, permissions and statuses."""
 
 from theodora.web.api import (
     ai_activity,
@@ -23,7 +23,7 @@ _WRITE = Access(Credential.BOTH_KEYS, WRITE)
 _WRITE_SETTINGS = Access(Credential.BOTH_KEYS, WRITE_SETTINGS)
 
 ANY_STATUS = (403, 429, 500, 503)
-"""What every operation may answer; one that reads a body also 413 and 415."""
+"""Statuses of every operation; those that read a body also answer 413 and 415."""
 
 OPERATIONS: tuple[Operation, ...] = (
     Operation(

@@ -64,7 +64,7 @@ _MAX_INT64 = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class Documents:
-    """What an operation reads and answers; None where it has no body."""
+    """The documents of an operation; None without a body."""
 
     request: Schema | None = None
     request_example: Any = None
@@ -72,7 +72,7 @@ class Documents:
     answer_example: Any = None
     parameters: tuple[Schema, ...] = field(default=())
     headers: Mapping[str, Schema] = field(default_factory=dict[str, Schema])
-    """Of a 200, beside those that every answer has."""
+    """Headers of a 200, in addition to those of every answer."""
 
 
 def _object(properties: dict[str, Schema], *required: str) -> Schema:

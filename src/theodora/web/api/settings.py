@@ -1,4 +1,4 @@
-"""Settings of the organisation and of services, and what a change of them would change."""
+"""The handlers of settings, and previews of changes to them."""
 
 from functools import partial
 from typing import Any
@@ -39,7 +39,7 @@ class ServiceAttributes(msgspec.Struct, frozen=True):
 
 
 class PreviewedDeployment(msgspec.Struct, frozen=True):
-    """A deployment that would be taken for something else."""
+    """A deployment whose derived values would change."""
 
     id: str
     service: str
@@ -50,14 +50,14 @@ class PreviewedDeployment(msgspec.Struct, frozen=True):
 
 
 class PreviewAttributes(msgspec.Struct, frozen=True):
-    """What a change of settings would change."""
+    """The effect of a change of settings."""
 
     deployments: int
-    """How many there are that the settings hold for."""
+    """The number of deployments that the settings apply to."""
     failed_now: int
     failed_then: int
     differing: int
-    """How many would be derived otherwise in anything."""
+    """The number of deployments that would change."""
     first: tuple[PreviewedDeployment, ...]
     """The first of those."""
 

@@ -1,4 +1,4 @@
-"""What operators and machines ask of the server itself: health, metrics, the API's description."""
+"""Routes about the server itself: health, metrics, the API's description."""
 
 from collections.abc import Callable
 

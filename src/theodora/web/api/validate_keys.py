@@ -1,4 +1,4 @@
-"""Whether keys are valid: what clients and command lines ask before they send anything.
+"""The handlers that validate keys, for clients and commands before they send data.
 
 Requests that reach these handlers have valid keys.
 """

@@ -1,4 +1,4 @@
-"""JSON in and out: the API's documents to values, and values to its documents.
+"""Decoders and encoders of the API's JSON documents.
 
 Decoders raise `Invalid` with every problem that one pass finds, each with the path of the
 offending place. Envelopes come first; a wrong one hides what is inside it.
@@ -119,7 +119,7 @@ def _invalid_json(body: bytes, offset: int) -> Invalid:
 
 
 def decode_attributes(body: bytes, read: Callable[[JsonObject], T], type_: str | None = None) -> T:
-    """What `read` makes of the attributes of a document, which is of this type if one is given."""
+    """Reads the attributes of a document, after checking its type if one is given."""
     return read_attributes(decode_body(body), read, type_)
 
 
@@ -199,7 +199,7 @@ _DEFAULT_SORT = "-started_at"
 
 
 def decode_list(body: bytes, kind: Kind) -> Selection:
-    """What a list request asks for."""
+    """The selection of a list request."""
     _, attributes = _envelope(body, LIST_TYPES[kind])
     problems: list[Problem] = []
     from_ns, to_ns = (_instant(attributes, name, problems) for name in ("from", "to"))
@@ -299,7 +299,7 @@ def _query(attributes: JsonObject, problems: list[Problem]) -> Query:
 
 
 def _place(cursor: str, kind: Kind, selection: Selection) -> Position:
-    """Where a cursor goes on; it is read last, as it belongs to all the rest."""
+    """The position of a cursor, read last because it depends on the other attributes."""
     try:
         return decode_cursor(cursor, kind, selection)
     except UnreadableCursor:
@@ -320,7 +320,7 @@ _parsed = lru_cache(maxsize=512)(parse)
 
 
 class PatchByVersion(NamedTuple):
-    """Which deployment to patch, and with what."""
+    """The deployment to patch, and its new verdict."""
 
     service: str
     env: str

@@ -1,1 +1,1 @@
-"""Connections, before HTTP requests become ASGI calls: how they are opened, bounded and closed."""
+"""HTTP connections: who gets in, size limits, deadlines and closing."""

@@ -1,4 +1,4 @@
-"""Answers that are given before the end of a body whose length nobody knows."""
+"""Early answers, given before the end of a body of unknown length."""
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 

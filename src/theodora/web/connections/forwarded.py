@@ -1,4 +1,4 @@
-"""What proxies say of clients, where every proxy is trusted."""
+"""Client addresses from `X-Forwarded-For`, if every proxy is trusted."""
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 

@@ -1,4 +1,4 @@
-"""Accepts connections: each gets a place, and then speaks TLS or HTTP."""
+"""The gate that accepts connections and gives each a place."""
 
 import asyncio
 import socket

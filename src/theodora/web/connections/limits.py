@@ -1,4 +1,4 @@
-"""What connections may take, and who hears of it when they want more."""
+"""Limits of connections, and counts of the connections that exceeded them."""
 
 import time
 from collections import Counter
@@ -27,7 +27,7 @@ _SECONDS_BETWEEN_LINES = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What one connection may take."""
+    """The limits of one connection."""
 
     head_bytes: int
     """A request's line and headers together, and whatever else comes around its body."""

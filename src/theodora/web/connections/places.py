@@ -1,8 +1,8 @@
-"""Who is connected: so many in all, so many from one address.
+"""Places for connections, limited in total and for each address.
 
-A newcomer is turned away only where everybody is being served. Who waits (for a request's head,
-or with nothing to ask) makes room, who has waited for longest first: silent connections, however
-many, shut nobody out.
+A new connection is rejected only if all others are being served. Otherwise the connection that has
+waited longest (for a request's head, or idle) is closed, so silent connections, however many, block
+nobody.
 """
 
 from collections.abc import Callable
@@ -98,7 +98,7 @@ class Places:
 
 
 def _origin_of(address: str) -> bytes | str:
-    """What counts as one address: of IPv6 the network that one host is given."""
+    """The address to count; for IPv6 the network of one host."""
     if ":" not in address:
         return address
     host = IPv6Address(address.partition("%")[0])

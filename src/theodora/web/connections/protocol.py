@@ -28,13 +28,13 @@ _MAX_HEADERS = 256
 _MAX_PIPELINED = 16
 """Requests that wait for the answers to those before them."""
 _SECONDS_BETWEEN_LOOKS = 1.0
-"""How often deadlines are looked after; oftener where a deadline is near to that."""
+"""How often deadlines are checked; more often if a deadline is that short."""
 _LINGER_SECONDS_AT_STOP = 2.0
 _HOST = re.compile(rb"[A-Za-z0-9._~!$&'()*+,;=%:\[\]-]*")
 
 
 class _Refusal(NamedTuple):
-    """Why a request gets no further than to its connection."""
+    """The reason for rejecting a request before it reaches the application."""
 
     status: int
     detail: str

@@ -27,7 +27,7 @@ _OTHER_FILES = 256
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How a server is reached, and by how many."""
+    """The address, certificate and connection limits of a server."""
 
     limits: Limits
     max_connections: int
@@ -40,7 +40,7 @@ class Options:
 
 
 class Server(uvicorn.Server):
-    """Serves an application on one socket, and says when it is ready."""
+    """Serves an application on one socket, and announces when it is ready."""
 
     def __init__(
         self,

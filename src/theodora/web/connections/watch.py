@@ -1,4 +1,4 @@
-"""Which deadline of a connection has passed: for a head, a body, an answer, and between them."""
+"""A watch over a connection's deadlines for the head, the body, the answer and idle time."""
 
 from enum import Enum, auto
 from typing import NamedTuple
@@ -7,7 +7,7 @@ from theodora.web.connections.limits import Limits
 
 
 class Phase(Enum):
-    """What a connection waits for."""
+    """The state of a connection."""
 
     HEAD = auto()
     BODY = auto()
@@ -20,7 +20,7 @@ class Phase(Enum):
 
 
 class Late(Enum):
-    """What has taken too long."""
+    """The deadline that has passed."""
 
     HEAD = auto()
     BODY = auto()
@@ -41,7 +41,7 @@ class Moved(NamedTuple):
 
 
 class Watch:
-    """Asked again and again, it tells what is late."""
+    """Checks the deadlines; call it repeatedly."""
 
     def __init__(self, limits: Limits, now: float) -> None:
         self._limits = limits
@@ -72,7 +72,7 @@ class Watch:
 
 
 class _Pace:
-    """Tells who moves fewer bytes a second than the least, over a span of seconds."""
+    """Detects a client that moves fewer bytes a second than the minimum, over some seconds."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits

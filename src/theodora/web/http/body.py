@@ -1,4 +1,4 @@
-"""Reads a request's body: of a media type that is known, decompressed, and not too long."""
+"""The reader of request bodies, which checks media type and size and decompresses."""
 
 import asyncio
 import zlib

@@ -1,4 +1,4 @@
-"""One request from the socket to its reply: the checks, in the order that the contract gives.
+"""The endpoint of API operations, with all checks in the order of the contract.
 
 Route, key and permission, rate limit, media type, size; then the handler decodes the document
 and asks the store.
@@ -45,7 +45,7 @@ _INLINE_BYTES = 65_536
 
 @dataclass(frozen=True, slots=True)
 class ServerContext:
-    """What requests are served with."""
+    """The dependencies of request handling."""
 
     store: Store
     packs: PackStore

@@ -1,4 +1,4 @@
-"""What is seen of requests from outside: their ids, log lines and Prometheus metrics."""
+"""Observation of requests: ids, log lines and Prometheus metrics."""
 
 import itertools
 import re
@@ -124,7 +124,7 @@ class ServerMetrics:
 
 
 class _Reads(Collector):
-    """Which database answers reads, where there are two."""
+    """The database that answers reads, if there are two."""
 
     def __init__(self, replica: Callable[[], ReplicaUse | None]) -> None:
         self._replica = replica
@@ -140,12 +140,12 @@ class _Reads(Collector):
 
 
 def note_operation(scope: Scope, name: str) -> None:
-    """Tells the observer which operation a request is for."""
+    """Names the operation of a request for the observer."""
     scope[_OPERATION] = name
 
 
 class Observer:
-    """ASGI middleware: gives each request an id, and says and counts what became of it."""
+    """ASGI middleware: gives each request an id, logs and counts its outcome."""
 
     def __init__(
         self, app: ASGIApp, metrics: ServerMetrics, *, log_requests: LoggedRequests

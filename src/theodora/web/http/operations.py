@@ -1,4 +1,4 @@
-"""What an operation is: one row of the route table, and what its handler is given and returns."""
+"""Operations: rows of the route table, with the input and output of their handlers."""
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -21,7 +21,7 @@ Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a handler works from: everything is checked but the document itself."""
+    """The input of a handler; everything except the document has been checked."""
 
     store: Store
     packs: PackStore
@@ -73,13 +73,13 @@ class Operation:
     access: Access
     bucket: Bucket
     statuses: tuple[int, ...]
-    """What it may answer, besides what every operation may."""
+    """Its statuses, in addition to those of every operation."""
     media_types: tuple[str, ...] = JSON_MEDIA_TYPES
     """Of the body; none where there is no body to read."""
     is_brief: bool = True
     """Whether it may be answered on the event loop when its body is short."""
     reply_media_type: str = JSON_API
     receives: Received | None = None
-    """What its requests bring in, if they are counted by key, the refused ones too."""
+    """The kind that its requests are counted as, by key, including refused ones."""
     text_media_types: tuple[str, ...] = ()
     """Of texts that it answers with if it is asked to, or if it answers with nothing else."""

@@ -1,4 +1,4 @@
-"""Rate limits: so many requests in each window of time, for each caller and bucket."""
+"""Rate limits by caller and bucket, in fixed windows of time."""
 
 import math
 import time
@@ -20,7 +20,7 @@ class Limit:
 
 
 class Quota(NamedTuple):
-    """What is left to a caller, and until when."""
+    """The remaining requests of a caller, and the end of the window."""
 
     limit: Limit
     remaining: int

@@ -1,4 +1,4 @@
-"""Why a request was refused, as it is counted: in a few words, and never with the body."""
+"""The reason for a refused request as it is counted: short, and without the body."""
 
 from theodora.errors import Invalid, Problem, TooManyRequests
 from theodora.storage.access.key_usage import Refused

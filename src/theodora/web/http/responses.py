@@ -1,4 +1,4 @@
-"""What is sent back: replies, and the one place that turns errors into them."""
+"""Replies, and the one conversion from errors to replies."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""Who is asking, and what they may do: API keys, application keys and bearer tokens."""
+"""Authentication and permissions: API keys, application keys and bearer tokens."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ _OF_TWO_ORGANISATIONS = "the API key and the application key are of two organisa
 
 
 class Credential(Enum):
-    """What an operation asks for."""
+    """The kind of credential that an operation needs."""
 
     NONE = "no key"
     API_KEY = "API key"
@@ -55,7 +55,7 @@ class Credentials(NamedTuple):
 
 
 class Caller(NamedTuple):
-    """Who was let in."""
+    """The authenticated caller."""
 
     organisation: Organisation
     api_key: Key | None

@@ -1,4 +1,4 @@
-"""In which form a client reads instants: the two generations of official clients differ."""
+"""The timestamp form for a client; the two generations of official clients differ."""
 
 import re
 from functools import lru_cache

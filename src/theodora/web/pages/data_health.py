@@ -39,7 +39,7 @@ KINDS: Mapping[Received, str] = {
 
 
 class Unmatched(NamedTuple):
-    """A repository that deployments name and no commits are known of."""
+    """A repository that deployments name but that has no known commits."""
 
     repository_id: str
     deployments: int
@@ -56,7 +56,7 @@ class Unmatched(NamedTuple):
 
 
 class RefusalRow(NamedTuple):
-    """Why requests were refused, and whether somebody should look at it."""
+    """The reason for refused requests, and whether it needs attention."""
 
     refusal: Refusal
     is_recent: bool
@@ -65,7 +65,7 @@ class RefusalRow(NamedTuple):
 
 
 class IgnoredRow(NamedTuple):
-    """A member that nobody reads, and what was probably meant."""
+    """An unknown member, and the member that was probably meant."""
 
     member: IgnoredMember
     is_recent: bool
@@ -82,12 +82,12 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One of the questions put to the data."""
+    """A check of the data."""
 
     name: str
     label: str
     count: int
-    """How many things there are to look at."""
+    """The number of findings."""
     noun: str
     link: str
 

@@ -1,4 +1,4 @@
-"""The page of one deployment: its verdict and why, its commits, and its part in each metric."""
+"""The page of one deployment: verdict, commits, and its part in each metric."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -105,7 +105,7 @@ def show_deployment(visit: Visit) -> Answer:
 
 
 def correct_verdict(visit: Visit) -> Answer:
-    """Gives a verdict by hand, or takes it back; who and when is kept, with the reason."""
+    """Sets or removes an override; author, time and reason are stored."""
     id_ = visit.path_parameters["id"]
     form = read_form(visit.form)
     judged = visit.store.verdicts.get(visit.organisation, id_)
@@ -218,7 +218,7 @@ def _steps(
     explanation: Explanation,
     known: Mapping[str, Deployment],
 ) -> Iterator[Step]:
-    """What ran before, this one, and what came of it."""
+    """The previous deployment, this one and its remediation."""
     failed = [
         known[link.failed_id] for link in explanation.type.remedied if link.failed_id in known
     ]
@@ -238,7 +238,7 @@ def _steps(
 def _remedy(event: Deployment, known: Mapping[str, Deployment]) -> Iterator[Step]:
     remediation = event.remediation
     if remediation is None:
-        yield Step("gap", "not remedied yet", None, "")
+        yield Step("gap", "not fixed yet", None, "")
         return
     yield Step("gap", wording.duration(event.recovery_time_sec, "a time not known"), None, "")
     if remediation.id in known:
@@ -314,7 +314,7 @@ def _act_words(act: OverrideRecord) -> Iterator[Piece]:
     yield Piece(f"{who} marked it {said[act.verdict.change_failure]}")
     named = act.verdict.remediation_id or act.verdict.remediation_version
     if named:
-        yield Piece(", remedied by ")
+        yield Piece(", fixed by ")
         yield Piece(wording.visible(named), is_name=True)
     if act.author.reason:
         yield Piece(f": “{wording.visible(act.author.reason)}”")

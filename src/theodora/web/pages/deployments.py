@@ -48,17 +48,17 @@ COLUMNS = (
     Head("finished_at", "Finished"),
     Head("service", "Service", begins_ascending=True),
     Head("version", "Version", begins_ascending=True),
-    Head("change_failure", "OverrideValues"),
+    Head("change_failure", "Verdict"),
     Head("number_of_commits", "Commits", is_number=True),
     Head("change_lead_time", "Lead time", is_number=True),
     Head("duration", "Took", is_number=True),
-    Head("recovery_time_sec", "Remedy"),
+    Head("recovery_time_sec", "Fix"),
 )
 """What the table may be sorted by."""
 
 
 class Remedy(NamedTuple):
-    """What a deployment remedied, or what remedied it."""
+    """A link between a failed deployment and its fix."""
 
     words: str
     path: str
@@ -274,7 +274,7 @@ def _remedies(deployment: Deployment, remedied: Sequence[Deployment]) -> Iterato
         yield Remedy(f"{_AFTER[remediation.type]} {span}", path_of(remediation.id))
     for failed in remedied:
         yield Remedy(
-            f"remedies {wording.plain(failed.version or failed.id, 40)}", deployment_path(failed)
+            f"fixes {wording.plain(failed.version or failed.id, 40)}", deployment_path(failed)
         )
 
 

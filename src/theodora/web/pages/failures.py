@@ -136,7 +136,7 @@ def show_failure(visit: Visit) -> Answer:
 
 
 def close_failure(visit: Visit) -> Answer:
-    """Says when it was over, as sending it again with its end does."""
+    """Sets the end, like sending the failure again with its end."""
     id_ = visit.path_parameters["id"]
     failure = visit.store.failures.get(visit.organisation, id_)
     text = visit.form.get("finished_at", "")

@@ -1,4 +1,4 @@
-"""What the overview is before any event: how to send the first one."""
+"""The overview of an empty store: how to send the first event."""
 
 import time
 from urllib.parse import quote, urlsplit

@@ -1,4 +1,4 @@
-"""The overview: the five metrics, every service's, and how they went interval by interval."""
+"""The overview: the five metrics, in total, by service and by interval."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -55,7 +55,7 @@ class GroupRow(NamedTuple):
 
 
 class Silent(NamedTuple):
-    """A service that nothing was deployed of for long."""
+    """A service without a deployment for a long time."""
 
     name: str
     link: str
@@ -63,7 +63,7 @@ class Silent(NamedTuple):
 
 
 class _Looked(NamedTuple):
-    """What is shown beside the metrics."""
+    """Values shown beside the metrics."""
 
     courses: Mapping[str, Sequence[int]]
     """How many deployments there were of each group, interval by interval."""
@@ -167,7 +167,7 @@ def _kept(order: str) -> str | None:
 
 
 def _title(visit: Visit) -> tuple[str, str]:
-    """What is looked at, in words where they are known."""
+    """The subject of the page, in words."""
     query = visit.scope.query
     if not query:
         return "All services", "in every environment"

@@ -1,4 +1,4 @@
-"""Quick find: whatever is named, a service, a version, a commit or an id, in one box."""
+"""Quick find: one box for services, versions, commits and ids."""
 
 from collections.abc import Iterator
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""For how many days events are kept: tried, and set after that was seen."""
+"""The page of retention: preview and set the limit."""
 
 from collections.abc import Mapping
 from typing import Any

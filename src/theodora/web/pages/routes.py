@@ -1,4 +1,4 @@
-"""The page table: every page and every form, its path, what it asks for and what draws it."""
+"""The page table: every page and form with its path, permission and handler."""
 
 from theodora.web.http.security import WRITE, WRITE_SETTINGS
 from theodora.web.pages import (

@@ -1,4 +1,4 @@
-"""What tells change failures and measures lead times: seen, tried on what there is, and saved.
+"""The page of failure rules: show, preview and save them.
 
 Trying is a GET, so that the address holds what was tried; only what has been tried is saved.
 """
@@ -70,7 +70,7 @@ class RuleRow:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What the form says, right or wrong."""
+    """The fields of the form, valid or not."""
 
     rules: Mapping[RuleKind, tuple[RuleRow, ...]]
     detect_rollbacks: bool
@@ -132,7 +132,7 @@ class ChangedVerdict(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """What the draft would change of the deployments of the last weeks."""
+    """The effect of the draft on the deployments of the last weeks."""
 
     deployments: int
     failed_now: int
@@ -287,7 +287,7 @@ def _judged(deployments: Iterator[Deployment]) -> tuple[ChangedVerdict, ...]:
 
 
 def _problems(draft: Draft, invalid: Invalid | None) -> Mapping[str, str]:
-    """What is wrong, by the name of the field."""
+    """The problems by the name of the field."""
     if invalid is None:
         return {}
     return dict(_placed(draft, problem) for problem in reversed(invalid.problems))

@@ -1,4 +1,4 @@
-"""Services and what was set for them: team, production environments, path globs."""
+"""The page of services: team, production environments, path globs."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -71,7 +71,7 @@ def save_service(visit: Visit) -> Answer:
         given = read_settings({**kept, **_read(visit)}, of_service=bool(service))
     except Invalid as invalid:
         fields = {name: visit.form.get(name, "") for name in MEMBERS}
-        problems = {str(each.path[0]): _said(each) for each in reversed(invalid.problems)}
+        problems = {str(each.path[0]): _problem_text(each) for each in reversed(invalid.problems)}
         editing = Editing(service, fields, _inherited(visit, service), problems)
         return View(_values(visit, editing), 400)
     visit.store.settings.put(visit.organisation, given, service, actor=visit.actor).result()
@@ -105,7 +105,7 @@ def _read_aliases(text: str) -> Iterator[tuple[str, str]]:
         yield old.strip(), new.strip()
 
 
-def _said(problem: Problem) -> str:
+def _problem_text(problem: Problem) -> str:
     """The problem, and the line that it is about."""
     if problem.path[0] == _ALIASES:
         return f"{problem.path[-1]}: {problem.detail}."

@@ -16,7 +16,7 @@ def show_sign_in(visit: Visit) -> Answer:
 
 
 def sign_in(visit: Visit) -> Answer:
-    """Never says whether it was the key that was wrong or its being revoked."""
+    """Never reveals whether the key was wrong or revoked."""
     secret = visit.form.get("key", "").strip()
     next_ = visit.form.get("next", "")
     subjects = (f"address {visit.address}", f"key {secret[:_PREFIX_CHARACTERS]}")

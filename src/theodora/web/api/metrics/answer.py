@@ -1,4 +1,4 @@
-"""A metrics question put to the store, and what its answer has to say besides the figures."""
+"""A metrics question put to the store, and the answer's metadata."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ MOST_CELLS = 50_000
 
 
 class Clock(msgspec.Struct, frozen=True):
-    """Where lead times start: at the author's time of a commit, or when it was committed."""
+    """The clock that lead times start by: author time or commit time."""
 
     default: str
     services: Mapping[str, str]
-    """Those that go by another."""
+    """Services with another clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Answer:
 
 
 def answer_of(store: Store, org: Organisation, question: Question) -> Answer:
-    """`Invalid` for a question whose answer nobody could read."""
+    """Raises `Invalid` if the answer would have more than 50,000 cells."""
     query = question.query
     report = store.metrics.report(org, query, question.tree)
     _check_size(report)

@@ -29,7 +29,7 @@ GROUP_FIELDS = ("service", "team", "env", "repository_id")
 
 
 class EventQueries(msgspec.Struct, frozen=True):
-    """What to search for."""
+    """The queries of a group."""
 
     deployments: str
     """The deployments that are counted."""
@@ -47,7 +47,7 @@ def event_queries(tree: Query, period: Period, group: Mapping[str, str]) -> Even
 
 
 def clause_of(key: str, name: str) -> Query:
-    """What an event has to say of `key` to belong to the group called `name`."""
+    """The condition on `key` for events of the group called `name`."""
     value = value_named(name)
     if key in GROUP_FIELDS:
         target = resolve(key)

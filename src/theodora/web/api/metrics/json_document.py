@@ -76,19 +76,19 @@ class LevelSource(msgspec.Struct, frozen=True):
 
 
 class Benchmark(msgspec.Struct, frozen=True):
-    """What scores and levels are compared with."""
+    """The surveys and tables behind scores and levels."""
 
     id: str
     year: int
     source: str
     segment: str
     means: Scores
-    """Of the scores of those surveyed."""
+    """The mean scores of the survey."""
     levels: tuple[LevelSource, ...]
 
 
 class Meta(msgspec.Struct, frozen=True, rename={"from_": "from"}):
-    """What was asked, with everything that was left to its default."""
+    """The question, with all defaults."""
 
     from_: str
     to: str

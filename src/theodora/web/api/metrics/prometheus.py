@@ -43,7 +43,7 @@ def exposition(groups: Sequence[GroupReport], left_out: int, days: int) -> bytes
 
 
 class _Families(Collector):
-    """What one scrape finds."""
+    """The results of one scrape."""
 
     def __init__(self, groups: Sequence[GroupReport], left_out: int, days: int) -> None:
         self._metrics = {group.group: group.total for group in groups}
@@ -89,7 +89,7 @@ def _add(family: GaugeMetricFamily, labels: Sequence[str], value: float | None) 
 
 
 def _days(parameters: Iterable[tuple[str, str]]) -> int:
-    """The length of the window that a scrape asks for."""
+    """The length of the window of a scrape."""
     given: Mapping[str, str] = dict(parameters)
     for name in given.keys() - {"days"}:
         raise Invalid(Problem('the only parameter is "days"', parameter=name))

@@ -1,4 +1,4 @@
-"""What a metrics request asks: its parameters, every one of them checked.
+"""The validated parameters of a metrics request.
 
 The endpoint takes them from its URL, `theodora metrics` from its options.
 """
@@ -44,9 +44,9 @@ class Question:
 
 
 def read_question(parameters: Iterable[tuple[str, str]], now_ns: int) -> Question:
-    """The question that parameters, by name, ask; `Invalid` lists every problem with them.
+    """The question in parameters by name; `Invalid` lists all problems.
 
-    An empty value is as good as none.
+    An empty value counts as absent.
     """
     try:
         return _question(_known(parameters), now_ns)

@@ -1,4 +1,4 @@
-"""Editing a query by its clauses: links that add one, take one away, or leave something out.
+"""Edits of a query by clause, for links that add, remove or exclude a value.
 
 A query is taken as a conjunction; the text of what comes out is printed from the tree, so
 that no name, whatever it holds, can break it.
@@ -53,7 +53,7 @@ def text_of(query: Query) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """What a query says of one field: values that may be, and values that may not."""
+    """The clause about one field: included and excluded values."""
 
     query: Query
     target: Target

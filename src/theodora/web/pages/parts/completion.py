@@ -1,4 +1,4 @@
-"""What may be typed next into a search: names, values with how many there are, operators."""
+"""Completions of a search: names, values with their counts, operators."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Tables to take away, for spreadsheets and scripts."""
+"""CSV downloads of tables."""
 
 from collections.abc import Iterable, Sequence
 

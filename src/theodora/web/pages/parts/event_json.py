@@ -1,4 +1,4 @@
-"""An event as the API writes it, for people to read."""
+"""An event as formatted JSON."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Facets: the values that deployments have, how many, and links that put them into the query."""
+"""Facets: values of deployments with their counts and links into the query."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -40,9 +40,7 @@ FACETS = (
     ENVIRONMENT,
     FacetField("team", "Team"),
     FacetField("service", "Service"),
-    FacetField(
-        "change_failure", "OverrideValues", (("false", "OK"), ("true", "Failed"), ("", "Pending"))
-    ),
+    FacetField("change_failure", "Verdict", (("false", "OK"), ("true", "Failed"), ("", "Pending"))),
     FacetField(
         "deployment_type",
         "Type",
@@ -97,7 +95,7 @@ def facets(
         choices = Choices(tree, facet.field)
         values = _fixed(facet, of_facet) if facet.fixed else _found(facet, of_facet)
         if facet is ENVIRONMENT and in_production:
-            values = [(Production(), "production, as set", in_production), *values]
+            values = [(Production(), "production (from settings)", in_production), *values]
         shown = tuple(
             _choice(visit, choices, clause, name, count) for clause, name, count in values
         )

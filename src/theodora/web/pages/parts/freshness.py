@@ -1,4 +1,4 @@
-"""How fresh the numbers of a page are: a line that stands beneath every search."""
+"""The line about the freshness of a page's numbers."""
 
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ PENDING = "_missing_:change_failure"
 
 
 class Freshness(NamedTuple):
-    """What came last, and what is still to come."""
+    """The last received events and pending work."""
 
     deployment: Deployment | None
     failure: Failure | None

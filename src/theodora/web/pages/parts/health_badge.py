@@ -1,4 +1,4 @@
-"""What is wrong with the data: looked for now and then, for a badge and a line on every page."""
+"""The badge of data health on every page."""
 
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Sequence
@@ -34,7 +34,7 @@ class Source(NamedTuple):
 
 
 class Attention(NamedTuple):
-    """What somebody should look at."""
+    """The findings that need attention."""
 
     silent: tuple[Source, ...] = ()
     """Sources that have not sent anything for longer than is usual for them."""

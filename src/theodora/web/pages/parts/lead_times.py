@@ -1,4 +1,4 @@
-"""Where the lead time of a service goes: by stage, and commit by commit."""
+"""The lead time of a service, by stage and by commit."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple

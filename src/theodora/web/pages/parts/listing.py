@@ -1,4 +1,4 @@
-"""Lists of events, page by page: by time with a cursor, by anything else the first ones.
+"""Paged lists of events: by time with a cursor, else only the first page.
 
 A cursor is an instant and an id, so that what comes in meanwhile moves no page.
 """
@@ -50,7 +50,7 @@ class Cursor(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What is asked of a list: by which time its period goes, its order, and the page of it."""
+    """The parameters of a list: the time of its period, its order, and the page."""
 
     kind: Kind
     period: Period
@@ -70,7 +70,7 @@ class Listing:
         return f"{'-' if self.descending else ''}{self.sort.name}"
 
     def query(self, tree: Query) -> Query:
-        """What `tree` is true of, in the period."""
+        """The events of the period that match `tree`."""
         window = NumberRange(self.clock, self.period.start_ns, self.period.end_ns - 1)
         return all_of((tree, window))
 

@@ -1,4 +1,4 @@
-"""A query that cannot be read, made readable: what somebody most likely meant."""
+"""A suggestion for a query that cannot be parsed."""
 
 from collections.abc import Iterator
 

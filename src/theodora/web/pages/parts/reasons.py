@@ -21,7 +21,7 @@ RULES: Mapping[str, str] = {
 """What pages call the rules that there are from the beginning; others go by their ids."""
 
 JUDGES: Mapping[str, str] = {**RULES, "override": "Override", "incident": "Incident"}
-"""The same of all that says of a deployment that it failed."""
+"""The names of everything that can mark a deployment as failed."""
 
 _PLACES: Mapping[str, str] = {
     "explicit": "else",
@@ -66,7 +66,7 @@ class Reasons:
         self._clock = clock
 
     def verdict(self) -> Pieces:
-        """Who or what says that it failed, or that it did not."""
+        """The sentence about what decided the verdict."""
         failure = self._explanation.failure
         if failure.decided_by == "override" and failure.override:
             yield from self._override(failure.override)
@@ -80,7 +80,7 @@ class Reasons:
             yield Piece("No later deployment rolled it back or fixed it, and no incident names it.")
 
     def remedied(self) -> Pieces:
-        """What it remedied itself, if it did."""
+        """The sentence about what it fixed, if anything."""
         found = self._explanation.type
         if found.given_by:
             yield Piece(f"{self._by(found.given_by)} named it as the fix of ")
@@ -138,7 +138,7 @@ def rule_name(rule: str) -> str:
 
 
 def judge_name(judge: str) -> str:
-    """What says that a deployment failed, by its name in `Deployment.failed_by`."""
+    """The label of a value of `Deployment.failed_by`."""
     return JUDGES.get(judge, wording.visible(judge))
 
 

@@ -1,4 +1,4 @@
-"""Tables that are sorted by links in their heads."""
+"""Tables with links for sorting in their heads."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The form that corrects a verdict: what it says, what it was, and how it is undone."""
+"""The form that overrides a verdict."""
 
 from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple
@@ -28,14 +28,14 @@ class VerdictForm(NamedTuple):
 
 
 def form_of(judged: OverrideHistory) -> VerdictForm:
-    """What is said by hand now."""
+    """The current override."""
     if judged.current is None or judged.current.verdict is None:
         return VerdictForm()
     return _form(judged.current.verdict, judged.current.author.reason)
 
 
 def undo_of(judged: OverrideHistory) -> VerdictForm | None:
-    """What was said before the last thing that was said; None if nothing ever was."""
+    """The override before the last change; None if there was none."""
     if not judged.history:
         return None
     before = judged.history[1] if len(judged.history) > 1 else None
@@ -55,20 +55,20 @@ def read_form(fields: Mapping[str, str]) -> VerdictForm:
 
 
 def problem_of(form: VerdictForm) -> str:
-    """What is wrong with it, in a sentence; empty if nothing is."""
+    """Its problem as a sentence; empty if it has none."""
     if form.verdict not in CHANGE_FAILURES or form.type not in _TYPES:
-        return "Choose one of the verdicts, and how it was remedied."
+        return "Choose one of the verdicts, and how it was fixed."
     if form.remedy and form.verdict == "not_failed":
         return "What did not fail needs no fix: leave that field empty, or mark it failed."
     if len(form.reason) > MAX_REASON or len(form.remedy) > _MAX_REMEDY:
-        return f"Keep the reason to {MAX_REASON} characters, and the remedy to {_MAX_REMEDY}."
+        return f"Keep the reason to {MAX_REASON} characters, and the fix to {_MAX_REMEDY}."
     if CONTROL.search(form.reason) or CONTROL.search(form.remedy):
         return "Write the reason in one line, without control characters."
     return ""
 
 
 def verdict_of(form: VerdictForm, is_id: Callable[[str], bool]) -> OverrideValues | None:
-    """What a form without problems says; None if it leaves everything to the rules.
+    """The override in a form without problems; None if the rules decide.
 
     The remedy is an id if there is a deployment with it, else a version.
     """

@@ -1,4 +1,4 @@
-"""Every deployment of a service as a tile, a row a week."""
+"""The timeline of a service's deployments, with a row for each week."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -73,7 +73,7 @@ def _full_weeks(every: Sequence[DeploymentSummary], end_ns: int) -> int:
 def _tiles(those: PeriodCounts, every: Sequence[DeploymentSummary], scope: Scope) -> list[Tile]:
     """Of many only those that failed or are pending have words, unless they too are many."""
     if len(every) <= MOST_TILES:
-        return [_told(each, scope) for each in those.newest(scope.tree, len(every))]
+        return [_tile_of_deployment(each, scope) for each in those.newest(scope.tree, len(every))]
     tiles = [_tile(each) for each in every]
     if sum(tile.shape != "ok" for tile in tiles) > MOST_TILES:
         return tiles
@@ -81,11 +81,12 @@ def _tiles(those: PeriodCounts, every: Sequence[DeploymentSummary], scope: Scope
     remarkable = all_of((scope.tree, _REMARKABLE))
     told = those.newest(remarkable, len(tiles) - len(plain))
     return sorted(
-        [*plain, *(_told(each, scope) for each in told)], key=lambda tile: -tile.finished_at_ns
+        [*plain, *(_tile_of_deployment(each, scope) for each in told)],
+        key=lambda tile: -tile.finished_at_ns,
     )
 
 
-def _told(deployment: Deployment, scope: Scope) -> Tile:
+def _tile_of_deployment(deployment: Deployment, scope: Scope) -> Tile:
     recovery_sec = deployment.recovery_time_sec
     return Tile(
         deployment.finished_at_ns,

@@ -1,1 +1,1 @@
-"""What surrounds every page: sessions, navigation, assets, templates, errors."""
+"""The frame of every page: sessions, navigation, assets, templates, errors."""

@@ -1,4 +1,4 @@
-"""Static files, named after what is in them, so that browsers may keep them for good.
+"""Static files with fingerprints in their names, so that browsers may cache them for ever.
 
 The stylesheet is made of the files of `static/css`, the script of those of `static/js`, each
 in the order of their names; a part of the script sees nothing of the others.

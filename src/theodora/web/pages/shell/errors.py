@@ -1,4 +1,4 @@
-"""Errors as pages: a sentence, the cause, the way out."""
+"""Error pages: a sentence, the cause, and what to do."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,18 +23,18 @@ PERMISSIONS: Mapping[str, str] = {
     "dora_metrics_write": "correct verdicts and close failures",
     "dora_settings_write": "change settings",
 }
-"""What each permission of a key lets somebody do on pages."""
+"""What each permission allows on pages."""
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorPage:
-    """What a page of an error says."""
+    """The content of an error page."""
 
     status: int
     title: str
     cause: str
     ways: tuple[tuple[str, str], ...] = ()
-    """What may help: words and where they lead."""
+    """Helpful links: label and path."""
     problems: tuple[str, ...] = ()
     quotes_id: bool = False
     """Whether the id of the request is to be quoted."""

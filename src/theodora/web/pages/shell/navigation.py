@@ -1,4 +1,4 @@
-"""The places of the dashboard, as the navigation shows them."""
+"""The navigation of the dashboard."""
 
 from collections.abc import Iterable
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""What a page is: a row of the page table, what its handler is given, and what it returns."""
+"""Pages: rows of the page table, with the input and output of their handlers."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -37,7 +37,7 @@ class CrossOrigin(TheodoraError):
 
 @dataclass(frozen=True, slots=True)
 class Preferences:
-    """What somebody wants of pages, kept by the browser."""
+    """The preferences of a person, kept by the browser."""
 
     theme: Theme = ""
     """Empty: as the system has it."""
@@ -47,7 +47,7 @@ class Preferences:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visit:
-    """What a page works from: who asks, and for what. Everything is checked but the page's own."""
+    """The input of a page's handler, checked except for the page's own parameters."""
 
     store: Store
     session: Session | None
@@ -84,7 +84,7 @@ class Visit:
 
     @property
     def attention(self) -> Attention:
-        """What is wrong with the organisation's data; nothing for who is not signed in."""
+        """Problems of the organisation's data; empty without a session."""
         if self.session is None:
             return Attention()
         return self.watch.of(self.store, self.organisation, self.now_ns)
@@ -135,7 +135,7 @@ class SeeOther:
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """What is no page: a table as CSV, an answer to the script."""
+    """An answer other than a page: a table as CSV, an answer to the script."""
 
     body: bytes
     media_type: str
@@ -159,7 +159,7 @@ Section = Literal["overview", "deployments", "failures", "data_health", "setting
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """One row of the page table: what is at a path, for a method."""
+    """One row of the page table: the page at a path, for a method."""
 
     name: str
     path: str

@@ -1,4 +1,4 @@
-"""From a page's answer, or an error, to the reply that is sent."""
+"""The conversion of a page's answer, or an error, to a reply."""
 
 import re
 import time
@@ -59,7 +59,7 @@ class Streamed(NamedTuple):
 def reply_to(
     request: PageRequest, body: bytes | TheodoraError, request_id: bytes
 ) -> Reply | Streamed:
-    """Answers a request whatever happens; runs on a thread."""
+    """Answers a request, even after an error; runs on a thread."""
     try:
         try:
             return request.at_one_moment(

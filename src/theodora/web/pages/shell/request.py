@@ -48,7 +48,7 @@ _MAX_FIELDS = 500
 
 @dataclass(frozen=True, slots=True)
 class Dashboard:
-    """What pages are served with."""
+    """The dependencies of pages."""
 
     services: ServerContext
     pages: Sequence[Page]
@@ -60,7 +60,7 @@ class Dashboard:
 
 
 class PageRequest:
-    """One request, and what is known of it so far."""
+    """One request, with what is known about it so far."""
 
     def __init__(self, dashboard: Dashboard, scope: ASGIScope, page: Page | None) -> None:
         self.dashboard = dashboard

@@ -1,4 +1,4 @@
-"""Whether a form was sent by a page of this server, by what the browser says of its origin."""
+"""The same-origin check of forms."""
 
 from collections.abc import Mapping
 

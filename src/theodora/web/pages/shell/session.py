@@ -1,4 +1,4 @@
-"""The session of a request's cookie: found, noted as used, and renewed when that is due."""
+"""The session of a request's cookie, which it renews when due."""
 
 from contextlib import suppress
 

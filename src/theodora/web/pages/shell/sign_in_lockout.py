@@ -1,4 +1,4 @@
-"""Who has tried too often to sign in."""
+"""The lockout after too many failed attempts to sign in."""
 
 import time
 from collections import OrderedDict
