@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import io
 import os
 import tarfile
 import time
@@ -202,6 +203,21 @@ def test_what_is_no_sound_backup_replaces_nothing(
     with pytest.raises(UnusableBackup, match=message):
         restored(backup, url, tmp_path / "git")
     assert held(url) == before
+
+
+def test_content_that_does_not_fit_its_checksum_is_refused(backup: Path, tmp_path: Path):
+    """As a disk that changes a byte before it is compressed: all of gzip's own sums fit."""
+    with tarfile.open(backup) as tar:
+        content = {each.name: tar.extractfile(each) for each in tar.getmembers()}
+        members = {name: file.read() for name, file in content.items() if file}
+    members["manifest.json"] = members["manifest.json"].replace(b'"1.2.3"', b'"1.2.4"')
+    with tarfile.open(backup, "w:gz") as tar:
+        for name, data in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    with pytest.raises(UnusableBackup, match=r"manifest\.json is not what was backed up"):
+        restored(backup, f"sqlite:///{tmp_path / 'new.db'}", tmp_path / "git")
 
 
 def test_links_are_not_unpacked(tmp_path: Path):
