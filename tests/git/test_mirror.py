@@ -158,3 +158,34 @@ def test_credentials_come_from_the_helper_that_the_settings_name(tmp_path: Path)
         server.shutdown()
     assert f"Basic {b64encode(b'user:secret').decode()}" in _Locked.shown
     assert "secret" not in str(failed.value)
+
+
+def test_a_redirect_to_another_machine_is_not_followed(mirrors: MirrorStore) -> None:
+    """The machine that answers names another one, which would get the credentials too."""
+    asked: list[str] = []
+
+    class Other(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_error(404)
+
+        def log_message(self, *_: object) -> None:
+            """Says nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Other) as other:
+        target = f"http://127.0.0.1:{other.server_port}"
+
+        class Redirecting(Other):
+            def do_GET(self) -> None:
+                self.send_response(301)
+                self.send_header("Location", f"{target}{self.path}")
+                self.end_headers()
+
+        with HTTPServer(("127.0.0.1", 0), Redirecting) as first:
+            for server in (first, other):
+                threading.Thread(target=server.serve_forever, daemon=True).start()
+            with pytest.raises(GitError):
+                mirrors.fetch("org", ID, f"http://127.0.0.1:{first.server_port}/app.git")
+            first.shutdown()
+            other.shutdown()
+    assert asked == []

@@ -171,6 +171,22 @@ def test_a_mirror_that_fails_keeps_no_other_from_being_fetched(
     assert commits(store, org) == repository.log()
 
 
+def test_a_mirror_that_keeps_failing_is_tried_less_and_less_often(
+    store: Store, org: Organisation, fetcher: Fetcher, mirroring: Mirroring, tmp_path: Path
+) -> None:
+    mirroring.add(org, ID, f"file://{tmp_path / 'nothing'}")
+
+    def is_tried_after(minutes: int) -> bool:
+        before = store.mirrors.get(org, ID).tried_at_ns
+        fetcher.fetch_due(time.time_ns() + minutes * MINUTE_NS)
+        return store.mirrors.get(org, ID).tried_at_ns != before
+
+    assert is_tried_after(0)
+    for minutes in (30, 60, 120, 240, 480, 960, 24 * 60, 24 * 60, 24 * 60):
+        assert not is_tried_after(minutes - 1)
+        assert is_tried_after(minutes + 1)
+
+
 def test_without_a_schedule_only_what_is_wanted_is_fetched(
     store: Store,
     org: Organisation,

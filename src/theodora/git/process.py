@@ -85,12 +85,13 @@ def fetch(
 ) -> None:
     """Runs `git fetch` from `origin`, the one command that may reach other machines.
 
-    It may do so over `protocol` alone. Raises as `run` does.
+    It may do so over `protocol` alone, and follows no redirect, which could lead it to a machine
+    that nobody named, with the credentials of the first. Raises as `run` does.
     """
     helper = ["-c", f"credential.helper={credential_helper}"] if credential_helper else []
     of_user = {name: os.environ[name] for name in _OF_USER if name in os.environ}
     run(
-        [*helper, *arguments, "--", "origin", *references],
+        [*helper, "-c", "http.followRedirects=false", *arguments, "--", "origin", *references],
         seconds=_FETCH_SECONDS,
         environment={
             **of_user,

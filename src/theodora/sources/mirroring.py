@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import Counter
 
 import structlog
 
@@ -18,6 +19,9 @@ _LOOK_SECONDS = 30.0
 """How long a mirror that has just been added may wait for its first fetch."""
 _PAUSE_NS = 60 * _SECOND_NS
 """A repository is not fetched more often, however many unknown commits are deployed."""
+
+_LONGEST_PAUSE_NS = 86_400 * _SECOND_NS
+_DOUBLINGS = 16
 
 
 class Mirroring:
@@ -78,6 +82,8 @@ class Fetcher:
         self._stopping = threading.Event()
         self._asked = threading.Event()
         self._wanted: set[tuple[int, str]] = set()
+        self._failures: Counter[tuple[int, str]] = Counter()
+        """Failed fetches of each mirror since the last that went well."""
         self._thread = threading.Thread(target=self._run, name="fetcher", daemon=True)
 
     def start(self) -> None:
@@ -99,6 +105,8 @@ class Fetcher:
     def fetch_due(self, now_ns: int) -> None:
         """Fetches the mirrors that are due; a failure is stored, logged and retried when next due.
 
+        With each failure in a row the pause doubles, up to a day.
+
         A request too soon after a fetch waits.
         """
         wanted, self._wanted = self._wanted, set()
@@ -112,7 +120,7 @@ class Fetcher:
             }
             is_wanted = bool(wanted_of_it)
             pause_ns = _PAUSE_NS if is_wanted else self._every_ns
-            if pause_ns and self._is_due(mirror, now_ns, pause_ns):
+            if pause_ns and self._is_due(mirror, now_ns, self._longer(mirror, pause_ns)):
                 self._try(mirror)
             elif is_wanted:
                 self._wanted |= wanted_of_it
@@ -122,10 +130,18 @@ class Fetcher:
     def _is_due(self, mirror: Mirror, now_ns: int, pause_ns: int) -> bool:
         return mirror.tried_at_ns is None or now_ns - mirror.tried_at_ns >= pause_ns
 
+    def _longer(self, mirror: Mirror, pause_ns: int) -> int:
+        """The pause before the next try: longer after failures, and never shorter than given."""
+        doubled_ns = pause_ns * 2 ** min(self._failures[_name(mirror)], _DOUBLINGS)
+        return max(pause_ns, min(doubled_ns, _LONGEST_PAUSE_NS))
+
     def _try(self, mirror: Mirror) -> None:
         try:
             self._mirroring.fetch(mirror)
+            del self._failures[_name(mirror)]
         except TheodoraError as error:
+            if not isinstance(error, Unavailable):
+                self._failures[_name(mirror)] += 1
             log.warning("fetching failed", repository=mirror.repository_id, error=str(error))
 
     def _run(self) -> None:
@@ -136,3 +152,7 @@ class Fetcher:
             except Exception:  # The server goes on serving, and the next look tries again.
                 log.exception("fetching failed")
             self._asked.wait(_LOOK_SECONDS)
+
+
+def _name(mirror: Mirror) -> tuple[int, str]:
+    return mirror.organisation.key, mirror.repository_id

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from actors import TESTER
-from asking import DEPLOYMENT, FAILURE, Tenant
+from asking import DEPLOYMENT, FAILURE, Tenant, make_key
 from databases import ON_SQLITE
 from theodora.events import nanoseconds_from_rfc3339
 
@@ -56,6 +56,17 @@ def test_a_shorter_limit_needs_the_number_of_events_that_it_deletes(tenant: Tena
     assert attributes(tenant.ask("GET", RETENTION))["planned"] is None
     accepted = tenant.ask("PUT", RETENTION, json=document(days=90, confirm=2))
     assert attributes(accepted)["planned"]["days"] == 90
+
+
+def test_a_key_that_may_not_read_is_not_told_how_many_events_there_are(tenant: Tenant):
+    deploy(tenant, 300)
+    deploy(tenant, 200)
+    key = make_key(tenant.built, tenant.organisation, "application", "dora_settings_write")
+    headers = {"DD-APPLICATION-KEY": key}
+    answer = tenant.ask("PUT", RETENTION, json=document(days=90), headers=headers)
+    assert answer.status_code == 400
+    (error,) = answer.json()["errors"]
+    assert not any(each.isdigit() for each in error["detail"])
 
 
 @ON_SQLITE

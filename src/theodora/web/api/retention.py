@@ -1,5 +1,7 @@
 """The handlers of retention: get, preview and set the limit."""
 
+from functools import partial
+
 import msgspec
 
 from theodora.errors import Invalid, Problem
@@ -11,6 +13,7 @@ from theodora.storage.retention import MAX_DAYS, Limit
 from theodora.web.api.wire import Resource, decode_attributes, encode_data
 from theodora.web.http.operations import Pending, Request
 from theodora.web.http.responses import Reply
+from theodora.web.http.security import READ
 
 TYPE = "dora_retention"
 PREVIEW_TYPE = "dora_retention_preview"
@@ -85,15 +88,19 @@ def put_retention(request: Request) -> Pending:
     written = request.store.retention.change(
         request.organisation, days, request.now_ns, confirmed, actor=request.actor
     )
-    return Pending(written, _changed)
+    key = request.application_key
+    may_read = key is not None and READ in key.permissions
+    return Pending(written, partial(_changed, may_read=may_read))
 
 
-def _changed(outcome: Limit | Unconfirmed) -> Reply:
+def _changed(outcome: Limit | Unconfirmed, *, may_read: bool) -> Reply:
     if isinstance(outcome, Unconfirmed):
-        detail = (
-            f"up to {outcome.events} events would be deleted for good: to confirm that, send "
-            f"{outcome.events} as confirm"
-        )
+        detail = "events would be deleted for good: send their number, as previewed, as confirm"
+        if may_read:
+            detail = (
+                f"up to {outcome.events} events would be deleted for good: to confirm that, send "
+                f"{outcome.events} as confirm"
+            )
         raise Invalid(Problem(detail, ("data", "attributes", "confirm")))
     return _retention(outcome)
 

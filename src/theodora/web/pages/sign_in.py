@@ -16,21 +16,25 @@ def show_sign_in(visit: Visit) -> Answer:
 
 
 def sign_in(visit: Visit) -> Answer:
-    """Never reveals whether the key was wrong or revoked."""
+    """Never reveals whether the key was wrong or revoked.
+
+    A lock slows down guesses. A right key is no guess: it is accepted however often others have
+    tried from the same address or with the beginning of that key.
+    """
     secret = visit.form.get("key", "").strip()
     next_ = visit.form.get("next", "")
     subjects = (f"address {visit.address}", f"key {secret[:_PREFIX_CHARACTERS]}")
-    locked_until = visit.lockout.locked_until(subjects)
-    if locked_until is not None:
-        until_ns = int(locked_until + 1) * SECOND_NS
-        return View(_values(next_, locked_until_ns=until_ns), 429)
     key = visit.store.keys.find("application", secret) if secret else None
     if key is None:
+        locked_until = visit.lockout.locked_until(subjects)
+        if locked_until is not None:
+            until_ns = int(locked_until + 1) * SECOND_NS
+            return View(_values(next_, locked_until_ns=until_ns), 429)
         visit.lockout.note_failure(subjects)
         return View(
             _values(next_, is_refused=True, is_api_key=len(secret) == _API_KEY_CHARACTERS), 403
         )
-    visit.lockout.note_success(subjects)
+    visit.lockout.note_success(subjects[1:])
     session_secret = new_session_secret()
     visit.store.sessions.add(
         key, session_secret, visit.now_ns, visit.limits, actor=key.actor

@@ -6,7 +6,8 @@ import pytest
 
 from asking import Tenant, make_key
 from databases import ON_SQLITE
-from theodora.web.pages.shell.cookies import SESSION_COOKIE, read_cookies
+from theodora.web.pages.shell.cookies import SESSION_COOKIE, own_cookies, read_cookies, set_cookie
+from theodora.web.pages.shell.page import Cookie
 
 pytestmark = ON_SQLITE
 
@@ -71,6 +72,44 @@ def test_cookies_in_several_headers_are_read_together(tenant: Tenant) -> None:
     ]
 
     assert tenant.client.get("/", headers=headers, follow_redirects=False).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "is_secure", "name"),
+    [
+        ("", False, "ours"),
+        ("/dora", False, "ours"),
+        ("", True, "__Host-ours"),
+        ("/dora", True, "__Secure-ours"),
+    ],
+)
+def test_over_https_browsers_guard_our_cookies(path: str, name: str, *, is_secure: bool) -> None:
+    written = set_cookie(Cookie("ours", "value"), path, is_secure=is_secure)
+    first, *attributes = written.split("; ")
+    assert first == f"{name}=value"
+    assert f"Path={path or '/'}" in attributes
+    assert ("Secure" in attributes) == is_secure
+    assert own_cookies(first, path, is_secure=is_secure) == {"ours": "value"}
+
+
+@pytest.mark.parametrize("planted", ["ours=x", "__Secure-ours=x", "__HOST-ours=x"])
+def test_over_https_a_cookie_that_others_could_plant_is_not_ours(planted: str) -> None:
+    header = f"{planted}; __Host-ours=value"
+    assert own_cookies(header, "", is_secure=True) == {"ours": "value"}
+    assert own_cookies(planted, "", is_secure=True) == {}
+
+
+def test_a_session_over_https_is_kept_and_https_is_remembered(tenant: Tenant) -> None:
+    key = make_key(tenant.built, tenant.organisation, "application")
+    plain = _ask(tenant, "POST", "/sign-in", [], data={"key": key})
+    assert "strict-transport-security" not in plain.headers
+    at = "https://testserver"
+    signed_in = _ask(tenant, "POST", f"{at}/sign-in", [], data={"key": key})
+    assert signed_in.headers["strict-transport-security"] == "max-age=31536000"
+    secret = _value_set(signed_in, f"__Host-{SESSION_COOKIE}")
+    kept = _ask(tenant, "GET", f"{at}/", [f"__Host-{SESSION_COOKIE}={secret}"])
+    assert kept.status_code == 200
+    assert _ask(tenant, "GET", f"{at}/", [f"{SESSION_COOKIE}={secret}"]).status_code == 303
 
 
 def _ask(tenant: Tenant, method: str, path: str, cookies: list[str], **options: Any) -> Any:

@@ -8,7 +8,8 @@ import pytest
 from starlette.testclient import TestClient
 from structlog.testing import capture_logs
 
-from asking import SHOPIST, Tenant, make_tenant, server_in_process
+from actors import TESTER
+from asking import FAILURE, SHOPIST, Tenant, make_tenant, server_in_process
 from databases import ON_SQLITE
 from theodora.app import Built
 from theodora.errors import NotFound
@@ -112,6 +113,35 @@ def test_a_key_without_the_permission_is_told_which_one(tenant: Tenant, page: Pa
     answer = browser.get(path) if page.method == "GET" else browser.post(path, {})
     assert answer.status_code == 403
     assert page.permission in read_page(answer.text).one("main").text
+
+
+@ON_SQLITE
+@pytest.mark.parametrize("permission", ["dora_metrics_write", "dora_settings_write"])
+def test_a_key_that_may_not_read_sees_nothing_of_events_whatever_it_asks(
+    tenant: Tenant, permission: str
+) -> None:
+    """Not on error pages, not in the answers to forms, not beside the navigation."""
+    secret = "known-only-to-readers"
+    old_sec = 1_600_000_000
+    times = {"started_at": old_sec, "finished_at": old_sec}
+    id_ = tenant.create({"service": secret, "env": "production", "version": secret, **times})
+    failed = tenant.create({"services": [secret], "name": secret, "started_at": old_sec}, FAILURE)
+    tenant.send({"service": secret})
+    tenant.built.store.reception.write(actor=TESTER).result()
+    assert 'class="badge"' in sign_in(tenant).get("/preferences").text
+    browser = sign_in(tenant, permission)
+    paths = {page.path: page.method for page in PAGES if page.permission}
+    assert {"GET", "POST"} <= set(paths.values())
+    for path, method in paths.items():
+        named = re.sub(r"\{.*?\}", failed if "failures" in path else id_, path)
+        answer = browser.get(named) if method == "GET" else browser.post(named, {"days": "1"})
+        assert answer.status_code == 403, path
+        assert secret not in answer.text, path
+    for path in ("/nowhere", f"/deployments?query={secret[:5]}:(", "/preferences", "/sign-in"):
+        text = browser.get(path).text
+        assert secret not in text.replace(path, "")
+        assert "Production" not in text
+        assert 'class="badge"' not in text
 
 
 def test_what_is_not_there_is_a_page_for_browsers_alone(tenant: Tenant) -> None:

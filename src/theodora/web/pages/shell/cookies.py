@@ -27,6 +27,26 @@ def read_cookies(header: str) -> Mapping[str, str]:
     return cookies
 
 
+def own_cookies(header: str, path: str, *, is_secure: bool) -> Mapping[str, str]:
+    """Our cookies in a header by the names that this server gives them here."""
+    prefix = _prefix(path, is_secure=is_secure)
+    return {
+        name.removeprefix(prefix): value
+        for name, value in read_cookies(header).items()
+        if name.startswith(prefix)
+    }
+
+
+def _prefix(path: str, *, is_secure: bool) -> str:
+    """What a browser takes over https alone, and without a path from this very host alone.
+
+    A neighbour's domain, or whoever answers in our place over http, can then plant no cookie.
+    """
+    if not is_secure:
+        return ""
+    return "__Secure-" if path else "__Host-"
+
+
 def _unquoted(value: str) -> str:
     is_quoted = len(value) > 1 and value[0] == value[-1] == '"'
     return value[1:-1] if is_quoted else value
@@ -34,7 +54,8 @@ def _unquoted(value: str) -> str:
 
 def set_cookie(cookie: Cookie, path: str, *, is_secure: bool) -> str:
     """The value of a Set-Cookie header."""
-    parts = [f"{cookie.name}={cookie.value}", f"Path={path or '/'}", "HttpOnly", "SameSite=Lax"]
+    name = _prefix(path, is_secure=is_secure) + cookie.name
+    parts = [f"{name}={cookie.value}", f"Path={path or '/'}", "HttpOnly", "SameSite=Lax"]
     if cookie.max_age_sec is not None:
         parts.append(f"Max-Age={cookie.max_age_sec}")
     if is_secure:

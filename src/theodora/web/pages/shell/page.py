@@ -84,8 +84,8 @@ class Visit:
 
     @property
     def attention(self) -> Attention:
-        """Problems of the organisation's data; empty without a session."""
-        if self.session is None:
+        """Problems of the organisation's data; empty without a session that may read it."""
+        if not self.may(READ):
             return Attention()
         return self.watch.of(self.store, self.organisation, self.now_ns)
 

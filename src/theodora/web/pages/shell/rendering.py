@@ -43,6 +43,8 @@ SECURITY_HEADERS: tuple[Header, ...] = (
     (b"referrer-policy", b"same-origin"),
     (b"cross-origin-opener-policy", b"same-origin"),
 )
+_STRICT_TRANSPORT: Header = (b"strict-transport-security", b"max-age=31536000")
+"""For this host alone: others of its domain may not speak https."""
 _HTML = "text/html; charset=utf-8"
 _TEXT = "text/plain; charset=utf-8"
 _HEADER_UNSAFE = re.compile(r"[\x00-\x20\x7f]")
@@ -158,7 +160,8 @@ def _headers(
         for cookie in (*request.new_cookies, *cookies)
     )
     kept = (b"cache-control", b"private, no-cache")
-    return (*SECURITY_HEADERS, kept, *set_cookies, *more)
+    transport = (_STRICT_TRANSPORT,) if request.is_secure else ()
+    return (*SECURITY_HEADERS, *transport, kept, *set_cookies, *more)
 
 
 def _named(answer: Download | Stream) -> tuple[Header, ...]:

@@ -22,10 +22,11 @@ from theodora.storage import Session, SessionLimits
 from theodora.web.http.asgi import address_of, headers_of
 from theodora.web.http.endpoint import ServerContext
 from theodora.web.http.rate_limit import Bucket
+from theodora.web.http.security import READ
 from theodora.web.pages.parts.health_badge import Watch
 from theodora.web.pages.shell.cookies import (
     SESSION_COOKIE,
-    read_cookies,
+    own_cookies,
     read_preferences,
 )
 from theodora.web.pages.shell.page import (
@@ -66,7 +67,9 @@ class PageRequest:
         self.dashboard = dashboard
         self.page = page
         self.headers = headers_of(scope)
-        self.cookies = read_cookies(_cookie_header(scope))
+        self.cookies = own_cookies(
+            _cookie_header(scope), dashboard.path_prefix, is_secure=scope["scheme"] == "https"
+        )
         self.new_cookies: list[Cookie] = []
         self.session: Session | None = None
         self._is_admitted = False
@@ -164,8 +167,10 @@ class PageRequest:
             return
         if self.session is None:
             raise SignInNeeded
-        if page.permission not in self.session.key.permissions:
-            raise NotPermitted(page.permission, self.session.key)
+        # A form that is answered with its page shows what is on the page.
+        for permission in (page.permission, READ):
+            if permission not in self.session.key.permissions:
+                raise NotPermitted(permission, self.session.key)
 
     def _read_scope(self) -> Scope:
         return read_scope(
@@ -177,7 +182,7 @@ class PageRequest:
 
     def _defaults(self) -> Defaults:
         """The search is for production, if the organisation has any."""
-        if self.session is None:
+        if self.session is None or READ not in self.session.key.permissions:
             return Defaults()
         settings = self.dashboard.services.store.settings
         has_production = settings.has_production(self.session.key.organisation)
