@@ -63,6 +63,10 @@ class Committer(Protocol):
         """
         ...
 
+    def tidy(self) -> None:
+        """Called when nothing is left to write for now."""
+        ...
+
     def close(self) -> None: ...
 
 
@@ -187,6 +191,8 @@ class Writer:
         self._since_upkeep = 0
         try:
             [outcome] = self._committer.commit([Write(self._upkeep, UPKEEP)])
+            if not outcome.result and self._queue.empty():
+                self._committer.tidy()
         except TheodoraError:
             return False
         except Exception:

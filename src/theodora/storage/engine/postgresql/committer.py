@@ -47,6 +47,9 @@ class PostgresqlCommitter:
             # Nothing had been sent to be committed: the server may be back already.
             return self._commit(writes)
 
+    def tidy(self) -> None:
+        """PostgreSQL looks after its own log."""
+
     def close(self) -> None:
         self._forget()
 

@@ -5,9 +5,15 @@ from pathlib import Path
 from typing import cast
 
 from theodora.storage.engine.cursor import Cursor
-from theodora.storage.engine.sqlite.connection import connect_writer, driver_errors
+from theodora.storage.engine.sqlite.connection import (
+    BUSY_TIMEOUT_MS,
+    connect_writer,
+    driver_errors,
+)
 from theodora.storage.engine.sqlite.file_watch import FileWatch
 from theodora.storage.engine.writer import Outcome, Write
+
+_LONG_LOG_BYTES = 4 * 2**20
 
 
 class SqliteCommitter:
@@ -15,6 +21,7 @@ class SqliteCommitter:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._log = path.with_name(f"{path.name}-wal")
         self._connection = connect_writer(path)
         self._cursor = cast("Cursor", self._connection.cursor())
         self.file = FileWatch(path, self._connection)
@@ -33,6 +40,21 @@ class SqliteCommitter:
         # Checked again: what went into a file that had just been removed is not acknowledged.
         self.file.check()
         return outcomes
+
+    def tidy(self) -> None:
+        """Folds a long log back into the file, and empties it unless somebody reads from it.
+
+        A read that took long keeps the log growing: without this it would keep that size.
+        """
+        if self._log.stat().st_size < _LONG_LOG_BYTES:
+            return
+        with driver_errors(self._path):
+            # Others are not waited for: they would keep writes waiting too.
+            self._connection.set_busy_timeout(0)
+            try:
+                self._cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            finally:
+                self._connection.set_busy_timeout(BUSY_TIMEOUT_MS)
 
     def close(self) -> None:
         self.file.close()

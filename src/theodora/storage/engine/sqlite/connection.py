@@ -16,8 +16,10 @@ from theodora.errors import Unavailable, UnusableStore
 from theodora.storage.engine.sqlite.dialect import SQLITE
 from theodora.storage.engine.sqlite.functions import register_functions
 
-_BUSY_TIMEOUT_MS = 30_000
+BUSY_TIMEOUT_MS = 30_000
 _PAGE_BYTES = 8_192
+_LOG_BYTES = 64 * 2**20
+"""What a log that has grown beyond it is cut back to, once it can be used from its beginning."""
 _CACHE_KIB = {"reader": 8_192, "writer": 32_768}
 
 
@@ -36,7 +38,7 @@ def connect_writer(path: Path) -> apsw.Connection:
     _make_private(path)
     with driver_errors(path):
         connection = apsw.Connection(str(path))
-        connection.set_busy_timeout(_BUSY_TIMEOUT_MS)
+        connection.set_busy_timeout(BUSY_TIMEOUT_MS)
         # Takes effect while a database is made: rows of a kilobyte waste less of a larger page.
         connection.pragma("page_size", _PAGE_BYTES)
         connection.pragma("journal_mode", "wal")
@@ -45,6 +47,7 @@ def connect_writer(path: Path) -> apsw.Connection:
         connection.pragma("foreign_keys", "on")
         connection.pragma("cache_size", -_CACHE_KIB["writer"])
         connection.pragma("wal_autocheckpoint", 4_000)
+        connection.pragma("journal_size_limit", _LOG_BYTES)
         return _prepared(connection)
 
 
@@ -61,7 +64,7 @@ def connect_reader(path: Path) -> apsw.Connection:
     """A connection that reads beside the writer and cannot write."""
     with driver_errors(path):
         connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
-        connection.set_busy_timeout(_BUSY_TIMEOUT_MS)
+        connection.set_busy_timeout(BUSY_TIMEOUT_MS)
         connection.pragma("cache_size", -_CACHE_KIB["reader"])
         return _prepared(connection)
 
