@@ -85,7 +85,6 @@ def _load(built: Built) -> None:
     with mock.patch("theodora.cli.demo.datetime") as clock:
         clock.now.return_value = NOW
         load_demo(built.store, built.organisation)
-    built.store.derivations.derive_all_queued()
 
 
 if __name__ == "__main__":

@@ -34,6 +34,16 @@ INSTEAD = {
     r"says? nothing else": "default",
     r"in any case of letters": "case-insensitive",
     r"one's own": "your own",
+    r"as good as none": "counts as absent",
+    r"comes? of it": "the result",
+    r"derived of": "its derived values",
+    r"gathers? what": "collects its problems",
+    r"given by hand": "an override",
+    r"has a say": "name what it decides",
+    r"made if there is none": "created if needed",
+    r"said of": "name what is known: the override, the verdict",
+    r"so are(?= (its|the|all)\b)": "begin with the subject",
+    r"what (was|were) said": "the override, its history",
 }
 """Each word, as a regular expression that matches in any case, and what to write."""
 
@@ -139,6 +149,8 @@ def test_every_exception_is_needed():
         ("as quickly as may be", "as quickly as may be"),
         ("What keeps numbers from being whole", "being whole"),
         ("a service that has none of its own", "none of its own"),
+        ("An event with what is\nderived of it", "derived of"),
+        ("The key, made if there is none.", "made if there is none"),
     ],
 )
 def test_a_word_is_found_in_any_case_and_over_lines(text: str, word: str):

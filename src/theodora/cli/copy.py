@@ -19,10 +19,10 @@ def copy(original: str, copy: str) -> None:
     theodora copy sqlite:////var/lib/theodora.db postgresql://theodora@db/theodora
     theodora copy postgresql://theodora@db/theodora sqlite:////var/lib/theodora.db
 
-    Stop the servers of both first. The copy is of everything: every organisation's events and
-    what is derived of them, commits, verdicts, settings, keys and sessions. The store at FROM_URL
-    is only read, and stays as it is. The database at TO_URL must have just been made; tables are
-    made in it.
+    Stop the servers of both first. The copy is of everything: every organisation's events with
+    their derived values, commits, verdicts, settings, keys and sessions. The store at FROM_URL is
+    only read, and stays as it is. The database at TO_URL must have just been made; tables are made
+    in it.
 
     When all is copied, every row of the one is compared with that of the other. The first
     difference ends the command with status 1, and so does whatever was written to the store in the

@@ -73,7 +73,7 @@ def init(names: Sequence[str], folder: Path) -> None:
 
 
 def _authority(folder: Path, now: datetime) -> Certified:
-    """The folder's authority, made if there is none."""
+    """The folder's authority, created if needed."""
     certificate, key = (folder / file for file in ("authority.pem", "authority-key.pem"))
     if not certificate.exists() and not key.exists():
         authority = make_authority(_AUTHORITY_NAME, now)

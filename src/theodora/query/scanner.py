@@ -13,7 +13,7 @@ STOPS = frozenset('"()[]{}!:><')
 CURLY_QUOTES = frozenset("“”„‟")
 """Dropped outside a phrase, as Datadog does: chats and word processors put them in."""
 SPACE = frozenset(filter(str.isspace, map(chr, range(0x3001))))
-"""All white space of Unicode, the last of which is U+3000."""
+"""All white space of Unicode, up to U+3000."""
 WILDCARDS = frozenset("*?")
 SIGNS = frozenset("+-")
 """The modifiers of one character; a `-` may stand in a word, but not begin it."""

@@ -1,4 +1,4 @@
-"""How people are told of metrics: the value, what it is of, and the searches behind it.
+"""Wording of metrics: the value, what it is of, and the searches behind it.
 
 What follows from a metric's row or shape is derived; the tables here hold only what does not.
 """

@@ -30,10 +30,10 @@ _WITHOUT_SECONDS = re.compile(r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d)(Z|[+-]\d\d:?\d\d)
 
 
 class Parameters:
-    """Texts by name, read one by one; gathers what is wrong with them."""
+    """Texts by name, read one by one; collects their problems."""
 
     def __init__(self, given: Mapping[str, str]) -> None:
-        """An empty text is as good as none."""
+        """An empty text counts as absent."""
         self._given = given
         self._problems: list[Problem] = []
 

@@ -217,7 +217,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Derived(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A deployment and everything derived of it."""
+    """A deployment with all its derived values."""
 
     deployment: Deployment
     position: int

@@ -82,7 +82,7 @@ F = TypeVar("F", bound=Figures)
 
 @dataclass(frozen=True, slots=True)
 class Sample(Generic[F]):
-    """The figures of one set of events, and what tells whether they differ from others."""
+    """The figures of one set of events, with the data for significance tests."""
 
     figures: F
     days: float

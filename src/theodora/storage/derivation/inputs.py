@@ -28,7 +28,7 @@ class Facts(NamedTuple):
     """Everything that the derivation of one sequence depends on, as of one moment."""
 
     deployments: dict[int, Deployment]
-    """By the keys of their rows, with what was derived of them last."""
+    """By the keys of their rows, with their last derived values."""
     sequence: DeploymentSequence
     linked: Mapping[int, Link]
     """The last results, by the keys of the overridden deployments."""

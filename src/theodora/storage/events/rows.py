@@ -168,7 +168,7 @@ class Rows(Generic[E]):
     def derive_all(
         self, cursor: Cursor, org: Organisation, changes: Iterable[tuple[Stored[E], E]]
     ) -> None:
-        """The same of several, of which some may have changed."""
+        """The same for several events; skips unchanged ones."""
         changed = [(stored, now) for stored, now in changes if now != stored.event]
         if changed:
             indexed = index.indexed_up_to(cursor, self.table)

@@ -421,7 +421,7 @@ def _remediation_type(remediation: JsonObject, problems: list[Problem]) -> Remed
 def _remediation_target(
     remediation: JsonObject, problems: list[Problem]
 ) -> tuple[str | None, str | None]:
-    """The id or the version of the deployment that remedied; exactly one has to be given."""
+    """The id or the version of the fixing deployment; exactly one is required."""
     inner: list[Problem] = []
     id_, version = (_text(remediation, name, inner) for name in ("id", "version"))
     if not inner and id_ is None and version is None:

@@ -237,7 +237,7 @@ def rows_of(visit: Visit, deployments: Sequence[Deployment]) -> Iterator[Row]:
 
 
 def _remedied(visit: Visit, deployments: Sequence[Deployment]) -> Mapping[str, list[Deployment]]:
-    """The failed deployments that those among `deployments` that are remedies have remedied."""
+    """The failed deployments that `deployments` fixed."""
     field = resolve("remediation.id")
     ids = [each.id for each in deployments if each.deployment_type != "standard"]
     if not ids:

@@ -27,7 +27,7 @@ from theodora.web.pages.shell.page import Answer, SeeOther, View, Visit
 
 PATH = "/settings/rules"
 WEEKS = 12
-"""How far back a preview tells of."""
+"""How far back a preview looks."""
 
 _TOLD = re.compile("[0-9]{1,9}(,[0-9]{1,9}){2}")
 """How many were marked failed, how many are, and of how many, as the preview told."""

@@ -46,14 +46,14 @@ class Environment(NamedTuple):
 
 
 class FailedRow(NamedTuple):
-    """A deployment that failed, and what remedied it."""
+    """A failed deployment and its fix."""
 
     deployment: Deployment
     path: str
     remedy: Deployment | None
     remedy_path: str
     age_sec: float
-    """Since it failed, for as long as nothing has remedied it."""
+    """The time since it failed, if it has no fix yet."""
 
 
 def show_service(visit: Visit) -> Answer:

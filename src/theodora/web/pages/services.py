@@ -15,7 +15,7 @@ PATH = "/settings/services"
 MAX_SERVICE_NAME = 255
 _SHOWN = 60
 _LISTS = ("production_envs", "path_globs")
-"""The members of which the form has an item a line."""
+"""Members with one item for each line of the form."""
 _ALIASES = "repository_aliases"
 MEMBERS = ("team", *_LISTS, _ALIASES)
 """The members of settings that are set on this page."""
