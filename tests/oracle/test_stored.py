@@ -16,7 +16,7 @@ from oracle.comparing import answer_of, disagreements, query_of
 from oracle.filters import EVERYTHING, Filter, random_filter
 from oracle.intervals import Question
 from oracle.questions import random_question
-from oracle.told import World
+from oracle.sent_world import World
 from oracle.worlds import ENVS, SCENES, SERVICES, Scene, fresh_seed
 from theodora.app import Built
 from theodora.query import parse
@@ -63,11 +63,11 @@ def test_order_of_arrival_is_irrelevant_and_a_service_is_but_a_name(
     world = _world(shared_server, Random(f"{seed} {scene}"), scene)
     world.tell(deployments=40, incidents=10)
     renamed = dict(zip(SERVICES, (*SERVICES[1:], SERVICES[0]), strict=True))
-    retold = world.retold(make_tenant(*shared_server), renamed)
+    copy = world.sent_again(make_tenant(*shared_server), renamed)
     for _ in range(QUESTIONS):
         question = random_question(world.rng, scene, world.instants_ns())
         groups = [
-            _ask(each, replace(question, group_by=("service", "env"))) for each in (world, retold)
+            _ask(each, replace(question, group_by=("service", "env"))) for each in (world, copy)
         ]
         assert groups[0]["overall"] == groups[1]["overall"], f"THEODORA_TEST_SEED={seed}"
         assert {

@@ -1,4 +1,4 @@
-"""A random world that a server is told of, in requests, and what is then true of it.
+"""A random world, sent to a server in requests, and the expected values.
 
 Lead times come from how the world was made: each repository is one line of commits. What
 became of a deployment otherwise (its verdict, its type, its stages) is what the server explains.
@@ -128,7 +128,7 @@ class World:
         }
 
     def judge(self, id_: str) -> None:
-        """By hand: no failure, or one that any deployment may have remedied, or none."""
+        """An override: no failure, or a failure with any deployment or none as its fix."""
         verdict: dict[str, Any] = {"change_failure": self.rng.random() < 0.6}
         if self.rng.random() < 0.5:
             remedy = self.rng.choice(list(self.deployments))
@@ -159,8 +159,8 @@ class World:
     def derive(self) -> None:
         self.store.derivations.derive_all_queued(actor=TESTER)
 
-    def retold(self, tenant: Tenant, services: Mapping[str, str]) -> "World":
-        """The same to another organisation, in another order, with other names of services."""
+    def sent_again(self, tenant: Tenant, services: Mapping[str, str]) -> "World":
+        """Sends the world to another organisation, in another order, with renamed services."""
         other = World(tenant, self.rng, self.scene)
         for service, given in self.settings.items():
             other.send_settings(services[service], given)
