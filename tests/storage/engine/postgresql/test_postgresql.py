@@ -24,6 +24,7 @@ from theodora.storage.engine.postgresql.connection import connect, is_lost
 from theodora.storage.engine.postgresql.cursor import PostgresqlCursor
 from theodora.storage.engine.postgresql.statistics import Statistics
 from theodora.storage.engine.postgresql.translation import statements, translated, translated_schema
+from theodora.storage.engine.writer import Write
 from theodora.storage.facts.derivation_queue import queued_sequences, take_task
 from theodora.storage.open import migrate_database, open_database
 
@@ -67,7 +68,10 @@ def test_a_write_that_fails_unseen_takes_nothing_with_it(url: str):
     names = ["before", "commits", "after"]
     with closing(PostgresqlCommitter(url)) as committer, closing(connect(url)) as connection:
         outcomes = committer.commit(
-            [lambda cursor, name=name: cursor.execute(add, (name,)) and name for name in names]
+            [
+                Write(lambda cursor, name=name: cursor.execute(add, (name,)) and name, TESTER)
+                for name in names
+            ]
         )
         assert [outcome.result for outcome in outcomes] == ["before", None, "after"]
         assert isinstance(outcomes[1].error, UniqueViolation)
