@@ -185,7 +185,9 @@ def _bracketed(text: str) -> tuple[str, str]:
 
 
 def _joined(host: str, path: str) -> str:
-    return _tidy(f"{host.lower()}/{path.lstrip('/')}")
+    # The only letter that two characters stand for in lower case; the second ends a host.
+    host = host.replace("İ", "i").lower()
+    return _tidy(f"{host}/{path.lstrip('/')}")
 
 
 def _tidy(path: str) -> str:
