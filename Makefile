@@ -9,7 +9,7 @@ SIZES ?= 100000 1000000
 # Which tests: files, folders or flags of pytest; all by default.
 TESTS ?=
 
-.PHONY: help setup serve test quick fresh browser fuzz screenshots clients citus check format bench mutants house clean
+.PHONY: help setup serve test quick fresh browser fuzz torture screenshots clients citus check format bench mutants house clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -98,6 +98,13 @@ MINUTES ?= 10
 ## make fuzz     read spoilt inputs with every parser for MINUTES=10; keeps what fails in tests/fuzz/found
 fuzz: setup
 	@$(BIN)/python -m bench.fuzz $(MINUTES)
+
+# Kills of a server; a tenth as many of other faults.
+TIMES ?= 100
+
+## make torture  kill and pause servers and databases under load, TIMES=100, and look for what is lost
+torture: setup
+	@$(BIN)/python -m bench.torture --times $(TIMES)
 
 ## make screenshots  make the pictures of docs/ anew
 screenshots: setup browser

@@ -1,0 +1,325 @@
+"""A server under mixed load that is disturbed again and again, and what it has kept of that.
+
+Each client changes things of its own one after another and repeats a change until it is
+acknowledged, so that it is known how everything has to be in the end. The same is then told to a
+new server, which nothing disturbs: events and what is derived of them have to be equal.
+"""
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from signal import SIGCONT, SIGSTOP
+from threading import Event
+from typing import Any, NamedTuple
+
+import httpx2
+import msgspec
+
+import serving
+from asking import DEPLOYMENT, DEPLOYMENTS, FAILURE, PATCH_TYPE, make_tenant, server_in_process
+from loading import PATIENCE_SECONDS, wait_until_derived
+from theodora.events import Deployment, Failure
+from theodora.storage import Store
+
+CLIENTS = 4
+_FEWEST_CHANGES = 20
+"""Acknowledged between two disturbances, so that each comes under load."""
+_SECOND = 1_600_000_000
+_PAUSE_SEC = 0.7
+
+
+class Ground:
+    """The server that is disturbed: always the same data, at another port after each start."""
+
+    def __init__(self, folder: Path, rng: Random, database: str = "") -> None:
+        self.folder = folder
+        self.rng = rng
+        self._database = database
+        self.server = serving.start(folder, database=database)
+
+    def start_again(self) -> None:
+        """Starts a new process in the place of one that was killed."""
+        if self.server.process.stdout:
+            self.server.process.stdout.close()
+        self.server = serving.start(self.folder, database=self._database)
+
+    def stop(self) -> None:
+        assert self.server.stop() == 0
+        if self.server.process.stdout:
+            self.server.process.stdout.close()
+
+
+Disturbance = Callable[[Ground], None]
+
+
+def kill(ground: Ground) -> None:
+    ground.server.kill()
+    ground.start_again()
+
+
+def tear_log(ground: Ground) -> None:
+    """Kills the server, and leaves a piece of a transaction at the end of its write-ahead log."""
+    ground.server.kill()
+    with Path(f"{ground.server.database}-wal").open("ab") as log:
+        log.write(ground.rng.randbytes(ground.rng.randrange(1, 9_000)))
+    ground.start_again()
+
+
+def pause(ground: Ground) -> None:
+    ground.server.process.send_signal(SIGSTOP)
+    time.sleep(_PAUSE_SEC)
+    ground.server.process.send_signal(SIGCONT)
+
+
+class Outcome(NamedTuple):
+    """What became of it."""
+
+    disturbed: int
+    recovered: int
+    """Disturbances after which changes were acknowledged again."""
+    acknowledged: int
+    """Changes."""
+    expected: int
+    """Events that have to be there after all changes."""
+    found: int
+    """Those that are there as they were sent last, and derived as by a new server."""
+    doubled: int
+    """Events that are there though nobody sent them, or once too often."""
+
+
+@dataclass
+class Client:
+    """What one client has told, as it has to be in the end; events by their number."""
+
+    number: int
+    ground: Ground
+    rng: Random
+    acknowledged: int = 0
+    deployments: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+    failures: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+    ids: dict[str, str] = field(default_factory=dict[str, str])
+    verdicts: dict[str, bool] = field(default_factory=dict[str, bool])
+    settings: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    def __post_init__(self) -> None:
+        self._numbers = itertools.count()
+        self._http = httpx2.Client(headers=serving.KEYS, timeout=30)
+
+    @property
+    def service(self) -> str:
+        return f"service-{self.number}"
+
+    def run(self, until: Event) -> None:
+        changes = [
+            *[self.create] * 6,
+            *(self.correct, self.judge, self.delete, self.fail, self.resolve, self.set),
+        ]
+        with self._http:
+            while not until.is_set():
+                self.rng.choice(changes)()
+                if self.number == 0 and self.rng.random() < 0.01:
+                    self.import_some()
+
+    def create(self) -> None:
+        """Half of them leave their id to the server."""
+        name, sent = self._new_deployment()
+        if self.rng.random() < 0.5:
+            sent["id"] = f"deployment-{name}"
+        self.ids[name] = self._send(DEPLOYMENT, sent)
+        self.deployments[name] = sent
+
+    def correct(self) -> None:
+        if name := self._any(self.deployments):
+            sent = self.deployments[name] | {"version": f"v{self.rng.randrange(5)}"}
+            sent["id"] = self.ids[name]
+            assert self._send(DEPLOYMENT, sent) == self.ids[name]
+            self.deployments[name] = sent
+
+    def judge(self) -> None:
+        if name := self._any(self.deployments):
+            verdict = self.rng.random() < 0.5
+            attributes = {"change_failure": verdict}
+            data = {"id": self.ids[name], "type": PATCH_TYPE, "attributes": attributes}
+            self._ask("PATCH", f"{DEPLOYMENTS}/{self.ids[name]}", {"data": data})
+            self.verdicts[name] = verdict
+
+    def delete(self) -> None:
+        if name := self._any(self.deployments):
+            self._ask("DELETE", f"{DEPLOYMENT}/{self.ids[name]}")
+            del self.deployments[name]
+            self.verdicts.pop(name, None)
+
+    def fail(self) -> None:
+        name, at = self._next()
+        sent = {
+            "id": f"failure-of-{name}",
+            "services": [self.service],
+            "env": "production",
+            "started_at": at,
+            "custom_tags": [f"number:{name}"],
+        }
+        self.ids[name] = self._send(FAILURE, sent)
+        self.failures[name] = sent
+
+    def resolve(self) -> None:
+        if name := self._any(self.failures):
+            sent = self.failures[name] | {"finished_at": self.failures[name]["started_at"] + 9}
+            self._send(FAILURE, sent)
+            self.failures[name] = sent
+
+    def set(self) -> None:
+        given = {"detect_rollbacks": self.rng.random() < 0.5}
+        document = {"data": {"type": "dora_settings", "attributes": given}}
+        self._ask("PUT", f"/api/v2/dora/settings/services/{self.service}", document)
+        self.settings = given
+
+    def import_some(self) -> None:
+        """Another process writes beside the server, or when that is gone."""
+        some = dict(self._new_deployment() for _ in range(5))
+        for name, sent in some.items():
+            sent["id"] = f"deployment-{name}"
+        url = self.ground.server.database_url
+        while subprocess.run(
+            [sys.executable, "-m", "theodora", "import", "deployments", "-", "--database", url],
+            input="".join(f"{json.dumps(each)}\n" for each in some.values()),
+            env={name: value for name, value in os.environ.items() if "THEODORA" not in name},
+            capture_output=True,
+            check=False,
+            text=True,
+        ).returncode:
+            # The database is away; what was imported of it is not imported twice.
+            time.sleep(0.1)
+        self.deployments |= some
+        self.ids |= {name: sent["id"] for name, sent in some.items()}
+        self.acknowledged += len(some)
+
+    def _new_deployment(self) -> tuple[str, dict[str, Any]]:
+        name, at = self._next()
+        return name, {
+            "service": self.service,
+            "env": "production",
+            "version": f"v{self.rng.randrange(5)}",
+            "started_at": at,
+            "finished_at": at + 30,
+            "custom_tags": [f"number:{name}"],
+        }
+
+    def _next(self) -> tuple[str, int]:
+        """A number for an event that is long enough for an id, and its time in seconds."""
+        number = next(self._numbers)
+        return f"{self.number}-{number:08}", _SECOND + 60 * number
+
+    def _any(self, events: Mapping[str, Any]) -> str | None:
+        return self.rng.choice(list(events)[-50:]) if events else None
+
+    def _send(self, path: str, attributes: Mapping[str, Any]) -> str:
+        return self._ask("POST", path, {"data": {"attributes": attributes}}).json()["data"]["id"]
+
+    def _ask(self, method: str, path: str, document: Any = None) -> Any:
+        """Asks until the change is acknowledged."""
+        began = time.monotonic()
+        while time.monotonic() - began < PATIENCE_SECONDS * 2:
+            try:
+                answer = self._http.request(method, self.ground.server.url + path, json=document)
+            except httpx2.HTTPError:
+                time.sleep(0.02)
+                continue
+            # What was deleted by a request whose answer was lost is not there any more.
+            if answer.status_code < 300 or (method, answer.status_code) == ("DELETE", 404):
+                self.acknowledged += 1
+                return answer
+            assert answer.status_code == 503, (method, path, answer.status_code, answer.text)
+            time.sleep(0.02)
+        raise AssertionError(f"{method} {path} was not acknowledged in {PATIENCE_SECONDS * 2} s")
+
+
+def torture(ground: Ground, disturb: Disturbance, times: int) -> Outcome:
+    """Disturbs the server so often while clients change things, and looks at what is there then."""
+    rng = ground.rng
+    clients = [Client(number, ground, Random(rng.random())) for number in range(CLIENTS)]
+    is_over = Event()
+    recovered = 0
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        running = [pool.submit(client.run, is_over) for client in clients]
+        try:
+            _wait_for_changes(clients)
+            for _ in range(times):
+                time.sleep(rng.uniform(0, 0.3))
+                disturb(ground)
+                _wait_for_changes(clients)
+                recovered += 1
+        finally:
+            is_over.set()
+        for each in running:
+            each.result()
+    ground.stop()
+    acknowledged = sum(client.acknowledged for client in clients)
+    return Outcome(times, recovered, acknowledged, *_looked_up(ground, clients))
+
+
+def _wait_for_changes(clients: Iterable[Client]) -> None:
+    before = sum(client.acknowledged for client in clients)
+    until = time.monotonic() + PATIENCE_SECONDS * 2
+    while sum(client.acknowledged for client in clients) < before + _FEWEST_CHANGES:
+        assert time.monotonic() < until, "changes are not acknowledged any more"
+        time.sleep(0.02)
+
+
+def _looked_up(ground: Ground, clients: Iterable[Client]) -> tuple[int, int, int]:
+    """How many events are expected, found, and doubled."""
+    with Store(ground.server.database_url) as store:
+        wait_until_derived(store)
+        observed = _everything(store, store.keys.organisation("default"))
+    expected = _told_again(ground.folder / "again", clients)
+    found = sum(observed.get(name) == [each] for name, (each,) in expected.items())
+    doubled = sum(len(observed[name]) - (name in expected) for name in observed)
+    return len(expected), found, doubled
+
+
+def _told_again(folder: Path, clients: Iterable[Client]) -> dict[str, list[dict[str, Any]]]:
+    """What a new server has after being told the end of it all."""
+    folder.mkdir()
+    limits = dict.fromkeys(("rate_limit_dora_write", "rate_limit_dora_read"), "1000000/1")
+    with server_in_process(folder, **limits) as server:
+        tenant = make_tenant(*server)
+        store = tenant.built.store
+        org = store.keys.organisation(tenant.organisation)
+        for client in clients:
+            store.settings.put(org, client.settings, client.service).result()
+            ids = {
+                name: tenant.create({name: value for name, value in sent.items() if name != "id"})
+                for name, sent in client.deployments.items()
+            }
+            for name, verdict in client.verdicts.items():
+                assert tenant.patch(ids[name], {"change_failure": verdict}).status_code == 202
+            for sent in client.failures.values():
+                tenant.create(sent, FAILURE)
+        store.derivations.derive_all_queued()
+        return _everything(store, org)
+
+
+def _everything(store: Store, org: Any) -> dict[str, list[dict[str, Any]]]:
+    """Events by number, without what the server alone knows; remediations by number too."""
+    events = [*store.deployments.everything(org), *store.failures.everything(org)]
+    names = {event.id: _name(event) for event in events}
+    found: dict[str, list[dict[str, Any]]] = {}
+    for event in events:
+        told = msgspec.to_builtins(event)
+        for own in ("id", "created_at_ns", "source"):
+            told.pop(own, None)
+        if told.get("remediation"):
+            told["remediation"]["id"] = names.get(told["remediation"]["id"])
+        found.setdefault(names[event.id], []).append(told)
+    return found
+
+
+def _name(event: Deployment | Failure) -> str:
+    return event.custom_tags[0].removeprefix("number:")
