@@ -35,7 +35,7 @@ class Level(NamedTuple):
     threshold: str
 
 
-class Choice(NamedTuple):
+class BenchmarkChoice(NamedTuple):
     """A benchmark to compare with."""
 
     value: str
@@ -44,7 +44,7 @@ class Choice(NamedTuple):
     source: str
 
 
-class Benchmark(NamedTuple):
+class ChosenBenchmark(NamedTuple):
     """The chosen benchmark and the figures' position in it."""
 
     value: str
@@ -56,19 +56,19 @@ class Benchmark(NamedTuple):
     overall: Score | None
 
 
-def choices() -> Iterator[Choice]:
+def choices() -> Iterator[BenchmarkChoice]:
     """The default first; each survey's `all` stands once."""
     seen: set[tuple[int, str]] = set()
     for survey in SURVEYS:
         for key, segment in survey.segments.items():
             if (survey.year, segment.name) not in seen:
                 seen.add((survey.year, segment.name))
-                yield Choice(_value(survey, key), _label(survey, segment), survey.source)
+                yield BenchmarkChoice(_value(survey, key), _label(survey, segment), survey.source)
     for table in LEVEL_TABLES:
-        yield Choice(table.id, f"Levels of {table.year}", table.source)
+        yield BenchmarkChoice(table.id, f"Levels of {table.year}", table.source)
 
 
-def benchmark_of(measured: Measured, value: str) -> Benchmark:
+def benchmark_of(measured: Measured, value: str) -> ChosenBenchmark:
     """`Invalid` for a value that no choice has."""
     for survey in SURVEYS:
         for key, segment in survey.segments.items():
@@ -77,7 +77,7 @@ def benchmark_of(measured: Measured, value: str) -> Benchmark:
     for table in LEVEL_TABLES:
         if table.id == value:
             levels = dict(_levels(table, measured))
-            return Benchmark(value, f"Levels of {table.year}", table.source, {}, levels, None)
+            return ChosenBenchmark(value, f"Levels of {table.year}", table.source, {}, levels, None)
     detail = "must be one of those that the overview offers"
     raise Invalid(Problem(detail, parameter=PARAMETER))
 
@@ -91,14 +91,14 @@ def _label(survey: Survey, segment: Segment) -> str:
     return f"DORA Quick Check {survey.year}, {name}"
 
 
-def _scored(measured: Measured, survey: Survey, segment: Segment, value: str) -> Benchmark:
+def _scored(measured: Measured, survey: Survey, segment: Segment, value: str) -> ChosenBenchmark:
     scores = scores_of(measured)
     found: dict[str, Score] = {}
     for metric in DORA_METRICS:
         if (score := scores[metric]) is not None:
             found[metric.name] = Score(score, segment.mean(metric.name))
     overall = None if scores.overall is None else Score(scores.overall, segment.overall)
-    return Benchmark(value, _label(survey, segment), survey.source, found, {}, overall)
+    return ChosenBenchmark(value, _label(survey, segment), survey.source, found, {}, overall)
 
 
 def _levels(table: LevelTable, measured: Measured) -> Iterator[tuple[str, Level]]:

@@ -38,7 +38,7 @@ MOST_FAILURES = 300
 _DATES = 4
 
 
-class Figure(NamedTuple):
+class CaptionedChart(NamedTuple):
     """A chart, its name, one sentence, and what its marks mean."""
 
     title: str
@@ -61,7 +61,9 @@ _ABOUT: Mapping[Metric[Any], str] = {
 """What a chart shows, where it is said shorter than in the metric's definition."""
 
 
-def figures_of(report: GroupReport, scope: Scope, failed: Sequence[Deployment]) -> Iterator[Figure]:
+def figures_of(
+    report: GroupReport, scope: Scope, failed: Sequence[Deployment]
+) -> Iterator[CaptionedChart]:
     """`failed` are the deployments of the period that failed."""
     for metric in IN_DORAS_ORDER:
         if metric is DEPLOYMENT_FREQUENCY:
@@ -72,7 +74,7 @@ def figures_of(report: GroupReport, scope: Scope, failed: Sequence[Deployment]) 
             yield _figure(metric, report, scope)
 
 
-def _figure(metric: Metric[Any], report: GroupReport, scope: Scope) -> Figure:
+def _figure(metric: Metric[Any], report: GroupReport, scope: Scope) -> CaptionedChart:
     """Drawn as all of its shape are."""
     about = _ABOUT.get(metric, metric.about)
     clauses = (CLAUSES[metric],) if metric in CLAUSES else ()
@@ -83,17 +85,17 @@ def _figure(metric: Metric[Any], report: GroupReport, scope: Scope) -> Figure:
         rates = [each.metrics[metric] for each in report.series]
         share = f"{wording.of_all(total.hits, total.n)} = {wording.percent(total.value)}; "
         chart = rate_chart(rates, slots, total, cells)
-        return Figure(metric.title, (share if total.n else "") + about, chart, _INTERVAL)
+        return CaptionedChart(metric.title, (share if total.n else "") + about, chart, _INTERVAL)
     median = f"median {wording.duration(total.p50)}, p90 {wording.duration(total.p90)}, "
     chart = duration_chart(metric, report.series, slots, cells)
-    return Figure(metric.title, (median if total.n else "") + about, chart, _PERCENTILES)
+    return CaptionedChart(metric.title, (median if total.n else "") + about, chart, _PERCENTILES)
 
 
-def _deployments(report: GroupReport, scope: Scope) -> Figure:
+def _deployments(report: GroupReport, scope: Scope) -> CaptionedChart:
     count, rate = report.total[DEPLOYMENT_FREQUENCY].count, report.total[CHANGE_FAILURE_RATE]
     cells = (*columns_of(DEPLOYMENT_FREQUENCY), columns_of(CHANGE_FAILURE_RATE)[1])
     slots = slots_of([each.bucket for each in report.series], scope)
-    return Figure(
+    return CaptionedChart(
         DEPLOYMENT_FREQUENCY.short,
         f"{wording.number(count)} in all, {wording.number(rate.hits)} failed"
         + (f", {wording.number(rate.pending)} pending" if rate.pending else ""),
@@ -104,8 +106,8 @@ def _deployments(report: GroupReport, scope: Scope) -> Figure:
 
 def _recoveries(
     recovery: DistributionWithOpen, scope: Scope, failed: Sequence[Deployment]
-) -> Figure:
-    return Figure(
+) -> CaptionedChart:
+    return CaptionedChart(
         FAILED_DEPLOYMENT_RECOVERY_TIME.title,
         "one mark a failure, log scale"
         + (f"; median {wording.duration(recovery.p50)}" if recovery.n else "")

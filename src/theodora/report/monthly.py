@@ -16,9 +16,9 @@ from theodora.events import Deployment, format_rfc3339
 from theodora.query import Everything, Production, Query, all_of, parse, to_text
 from theodora.query.fields import resolve
 from theodora.query.operands import equals
-from theodora.report.benchmark import Benchmark, benchmark_of
+from theodora.report.benchmark import ChosenBenchmark, benchmark_of
 from theodora.report.cards import Card, cards_of, deployments_spark, others_of
-from theodora.report.figures import MOST_FAILURES, Figure, failed_deployments, figures_of
+from theodora.report.figures import MOST_FAILURES, CaptionedChart, failed_deployments, figures_of
 from theodora.report.metric_words import Described
 from theodora.report.scope import Scope, read_scope
 from theodora.storage import Organisation, Store
@@ -62,10 +62,10 @@ class MonthReport:
     cards: Sequence[Card]
     changes: Sequence[str]
     """Sentences about significant changes since the previous month."""
-    benchmark: Benchmark
+    benchmark: ChosenBenchmark
     services: Sequence[ServiceRow]
     failed: Sequence[FailedRow]
-    figures: Sequence[Figure]
+    figures: Sequence[CaptionedChart]
 
     @property
     def metrics(self) -> Sequence[Metric[Any]]:
