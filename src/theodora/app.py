@@ -30,7 +30,7 @@ from theodora.web.application import make_application
 from theodora.web.http.endpoint import ServerContext
 from theodora.web.http.observe import ServerMetrics
 from theodora.web.http.rate_limit import Bucket, Limit, RateLimiter
-from theodora.web.pages.parts.health_badge import Watch
+from theodora.web.pages.parts.health_badge import HealthMonitor
 from theodora.web.pages.routes import PAGES
 from theodora.web.pages.shell.request import Dashboard
 from theodora.web.pages.shell.sign_in_lockout import Lockout
@@ -148,7 +148,7 @@ def build(config: Config, invocation: Invocation = PLAIN) -> Built:
             absolute_ns=config.session_max_hours * 60 * _MINUTE_NS,
         ),
         lockout=Lockout(),
-        watch=Watch(),
+        watch=HealthMonitor(),
         invocation=invocation,
     )
     application = make_application(

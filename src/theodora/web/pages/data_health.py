@@ -72,7 +72,7 @@ class IgnoredRow(NamedTuple):
     meant: str | None
 
 
-class Row(NamedTuple):
+class ListedDeployment(NamedTuple):
     """A deployment to look at, and why."""
 
     deployment: Seen
@@ -273,12 +273,16 @@ def _why_negative(seen: Seen) -> str | None:
     return f"{counted(seen.negative_spans, 'commit')} written after it finished"
 
 
-def _rows(seen: Iterable[Seen], why: Callable[[Seen], str | None]) -> list[Row]:
+def _rows(seen: Iterable[Seen], why: Callable[[Seen], str | None]) -> list[ListedDeployment]:
     reasons = ((each, why(each)) for each in seen)
-    return [Row(each, path_of(each.id), reason) for each, reason in reasons if reason is not None]
+    return [
+        ListedDeployment(each, path_of(each.id), reason)
+        for each, reason in reasons
+        if reason is not None
+    ]
 
 
-def _counted(rows: Iterable[Row]) -> list[tuple[str, int]]:
+def _counted(rows: Iterable[ListedDeployment]) -> list[tuple[str, int]]:
     """How many there are for each reason, most first."""
     counts: dict[str, int] = defaultdict(int)
     for row in rows:

@@ -24,9 +24,9 @@ from theodora.web.pages.parts.csv_download import Cell, csv_stream
 from theodora.web.pages.parts.facets import count_facets, count_production, facets
 from theodora.web.pages.parts.listing import (
     LIMITS,
-    Head,
+    ListColumn,
     Listing,
-    Page,
+    ListPage,
     every_event,
     heads,
     neighbours,
@@ -45,14 +45,14 @@ _LONG_QUERY = 500
 _MOST_CLAUSES = 6
 
 COLUMNS = (
-    Head("finished_at", "Finished"),
-    Head("service", "Service", begins_ascending=True),
-    Head("version", "Version", begins_ascending=True),
-    Head("change_failure", "Verdict"),
-    Head("number_of_commits", "Commits", is_number=True),
-    Head("change_lead_time", "Lead time", is_number=True),
-    Head("duration", "Took", is_number=True),
-    Head("recovery_time_sec", "Fix"),
+    ListColumn("finished_at", "Finished"),
+    ListColumn("service", "Service", begins_ascending=True),
+    ListColumn("version", "Version", begins_ascending=True),
+    ListColumn("change_failure", "Verdict"),
+    ListColumn("number_of_commits", "Commits", is_number=True),
+    ListColumn("change_lead_time", "Lead time", is_number=True),
+    ListColumn("duration", "Took", is_number=True),
+    ListColumn("recovery_time_sec", "Fix"),
 )
 """What the table may be sorted by."""
 
@@ -64,7 +64,7 @@ class Remedy(NamedTuple):
     path: str
 
 
-class Row(NamedTuple):
+class ExplorerRow(NamedTuple):
     """One deployment."""
 
     deployment: Deployment
@@ -81,7 +81,7 @@ class Day(NamedTuple):
     """The deployments of one day; without a name where they are not in order of time."""
 
     name: str
-    rows: tuple[Row, ...]
+    rows: tuple[ExplorerRow, ...]
 
 
 class Way(NamedTuple):
@@ -162,7 +162,7 @@ def _cells(deployment: Deployment) -> tuple[Cell, ...]:
     return tuple(" ".join(resolve(name).texts(deployment)) for name in CSV_COLUMNS)
 
 
-def _read(visit: Visit, listing: Listing, tree: Query) -> Page[Deployment]:
+def _read(visit: Visit, listing: Listing, tree: Query) -> ListPage[Deployment]:
     return read_page(listing, tree, partial(_select, visit), _finished_at_ns)
 
 
@@ -211,7 +211,7 @@ def _histogram(
     return day_histogram(heights, slots, bars.interval)
 
 
-def _days(visit: Visit, listing: Listing, page: Page[Deployment]) -> Iterator[Day]:
+def _days(visit: Visit, listing: Listing, page: ListPage[Deployment]) -> Iterator[Day]:
     clock = visit.scope.clock
     rows = list(rows_of(visit, page.events))
     if not listing.is_by_time:
@@ -222,10 +222,10 @@ def _days(visit: Visit, listing: Listing, page: Page[Deployment]) -> Iterator[Da
         yield Day(name, tuple(those))
 
 
-def rows_of(visit: Visit, deployments: Sequence[Deployment]) -> Iterator[Row]:
+def rows_of(visit: Visit, deployments: Sequence[Deployment]) -> Iterator[ExplorerRow]:
     remedied = _remedied(visit, deployments)
     for each in deployments:
-        yield Row(
+        yield ExplorerRow(
             each,
             deployment_path(each),
             tuple(_chips(each)),

@@ -15,12 +15,12 @@ from theodora.report import wording
 from theodora.report.scope import Scope, service_path
 from theodora.storage import Selection
 from theodora.web.http.security import WRITE
-from theodora.web.pages.deployments import Row, rows_of
+from theodora.web.pages.deployments import ExplorerRow, rows_of
 from theodora.web.pages.parts.clauses import clauses_of, known_field
 from theodora.web.pages.parts.csv_download import csv_stream
 from theodora.web.pages.parts.event_json import event_json
 from theodora.web.pages.parts.listing import (
-    Head,
+    ListColumn,
     every_event,
     heads,
     neighbours,
@@ -36,10 +36,10 @@ CLOCK = "started_at"
 PATH = "/failures"
 
 COLUMNS = (
-    Head("started_at", "Started"),
-    Head("name", "Name", begins_ascending=True),
-    Head("severity", "Severity", begins_ascending=True),
-    Head("time_to_restore", "Restored after", is_number=True),
+    ListColumn("started_at", "Started"),
+    ListColumn("name", "Name", begins_ascending=True),
+    ListColumn("severity", "Severity", begins_ascending=True),
+    ListColumn("time_to_restore", "Restored after", is_number=True),
 )
 """What the table is sorted by, and its heads; services and teams come between."""
 
@@ -62,7 +62,7 @@ class FailureRow(NamedTuple):
 class Linked(NamedTuple):
     """A deployment that the failure names, and how."""
 
-    row: Row
+    row: ExplorerRow
     how: str
 
 
@@ -227,7 +227,7 @@ def _deployments(visit: Visit, failure: Failure, start_ns: int, limit: int) -> l
     return visit.store.deployments.select(visit.organisation, selection)
 
 
-def _near(visit: Visit, failure: Failure) -> tuple[Row, ...]:
+def _near(visit: Visit, failure: Failure) -> tuple[ExplorerRow, ...]:
     start_ns = failure.started_at_ns - _NEAR_NS
     return tuple(rows_of(visit, _deployments(visit, failure, start_ns, _MOST_NEAR)))
 

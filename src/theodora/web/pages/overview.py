@@ -34,7 +34,7 @@ from theodora.web.pages.parts.clauses import known_field
 from theodora.web.pages.parts.csv_download import Cell, csv_download
 from theodora.web.pages.parts.freshness import freshness
 from theodora.web.pages.parts.latest_deployment import Last, last_deployment
-from theodora.web.pages.parts.sortable_table import Column, columns, sorted_rows
+from theodora.web.pages.parts.sortable_table import SortableColumn, columns, sorted_rows
 from theodora.web.pages.shell.page import Answer, View, Visit
 
 GROUPS = ("service", "team")
@@ -144,12 +144,12 @@ def _csv_cells(group: GroupReport) -> Iterator[Cell]:
     return (metric.read(group.total[metric], figure) for metric, figure in _CSV)
 
 
-def _column(metric: Metric[Any]) -> Column[GroupReport]:
-    return Column(metric.key, metric.short, lambda group: plotted(group.total[metric]))
+def _column(metric: Metric[Any]) -> SortableColumn[GroupReport]:
+    return SortableColumn(metric.key, metric.short, lambda group: plotted(group.total[metric]))
 
 
-SORTS: tuple[Column[GroupReport], ...] = (
-    Column("name", "Name", lambda group: group.group[0].casefold(), is_number=False),
+SORTS: tuple[SortableColumn[GroupReport], ...] = (
+    SortableColumn("name", "Name", lambda group: group.group[0].casefold(), is_number=False),
     *map(_column, DORA_METRICS),
 )
 """What the table may be sorted by, in the order of its columns."""

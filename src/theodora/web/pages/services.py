@@ -23,7 +23,7 @@ RULE_MEMBERS = frozenset(ServiceSettings.__struct_fields__) - frozenset(MEMBERS)
 """All others, which the page of rules sets."""
 
 
-class Row(NamedTuple):
+class ServiceSettingsRow(NamedTuple):
     """A service in the table."""
 
     name: str
@@ -145,10 +145,10 @@ def _values(visit: Visit, editing: Editing | None) -> dict[str, Any]:
     }
 
 
-def _without_team_first(known: Sequence[KnownService], named: str) -> list[Row]:
+def _without_team_first(known: Sequence[KnownService], named: str) -> list[ServiceSettingsRow]:
     """Those whose names hold `named`, without regard to case; those without a team lead."""
     rows = (
-        Row(each.name, each.effective, frozenset(each.given))
+        ServiceSettingsRow(each.name, each.effective, frozenset(each.given))
         for each in known
         if named.lower() in each.name.lower()
     )

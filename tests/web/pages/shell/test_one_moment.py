@@ -14,7 +14,7 @@ from theodora.storage import Organisation
 from theodora.storage.engine.postgresql.readers import Readers
 from theodora.storage.engine.sqlite.database import SqliteDatabase
 from theodora.storage.facts.settings import Settings
-from theodora.web.pages.parts.health_badge import Watch
+from theodora.web.pages.parts.health_badge import HealthMonitor
 from theodora.web.pages.routes import PAGES
 from theodora.web.pages.shell.page import Page
 from visiting import sign_in
@@ -48,7 +48,7 @@ def test_a_page_opens_one_transaction(
     failure = tenant.create({"services": ["shopist"], "started_at": 1_693_491_990}, FAILURE)
     browser = sign_in(tenant)
     # What is wrong with the data is looked for now and then: here for each page.
-    monkeypatch.setattr(Watch, "LOOKS_AFTER_NS", 0)
+    monkeypatch.setattr(HealthMonitor, "LOOKS_AFTER_NS", 0)
     ids = {"deployment": deployment, "failure": failure}
     path = page.path.replace("{id}", ids.get(page.name, ""))
     path = path.replace("{service:path}", "shopist")

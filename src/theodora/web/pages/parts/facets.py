@@ -52,7 +52,7 @@ FACETS = (
 )
 
 
-class Choice(NamedTuple):
+class FacetValue(NamedTuple):
     """One value of a facet."""
 
     name: str
@@ -69,7 +69,7 @@ class Facet(NamedTuple):
     """A field, and those of its values that most deployments have."""
 
     label: str
-    choices: tuple[Choice, ...]
+    choices: tuple[FacetValue, ...]
     has_more: bool
 
 
@@ -131,11 +131,11 @@ def _clause(field: Field, value: str) -> Query:
     return equals(field, value) if value else complement(Exists(field))
 
 
-def _choice(visit: Visit, choices: Choices, clause: Query, name: str, count: int) -> Choice:
+def _choice(visit: Visit, choices: Choices, clause: Query, name: str, count: int) -> FacetValue:
     def link(query: Query) -> str:
         return visit.scope.link("/deployments", query=text_of(query))
 
-    return Choice(
+    return FacetValue(
         name,
         count,
         link(choices.toggled(clause)),

@@ -19,7 +19,7 @@ _FEWEST_FOR_A_GAP = 4
 _STALE_AFTER_GAPS = 3
 
 
-class Source(NamedTuple):
+class DeploymentSource(NamedTuple):
     """Where deployments come from."""
 
     name: str
@@ -36,7 +36,7 @@ class Source(NamedTuple):
 class Attention(NamedTuple):
     """The findings that need attention."""
 
-    silent: tuple[Source, ...] = ()
+    silent: tuple[DeploymentSource, ...] = ()
     """Sources that have not sent anything for longer than is usual for them."""
     failed_mirrors: int = 0
     """Repositories that the server could not fetch from."""
@@ -56,7 +56,7 @@ class Attention(NamedTuple):
         return len(self.silent) + self.failed_mirrors + self.refused + self.ignored + self.parked
 
 
-class Watch:
+class HealthMonitor:
     """Checks an organisation's data at most once a minute, when a page is shown.
 
     Memory is bounded: whoever has not been looked at for longest is forgotten first.
@@ -97,7 +97,7 @@ def is_recent(counted: Refusal | IgnoredMember, now_ns: int) -> bool:
     return not counted.is_revoked and now_ns - counted.last_at_ns < DAY_NS
 
 
-def sources_of(seen: Iterable[Seen], now_ns: int) -> list[Source]:
+def sources_of(seen: Iterable[Seen], now_ns: int) -> list[DeploymentSource]:
     """Those that have been silent for longest first."""
     received: dict[str, list[int]] = defaultdict(list)
     for each in seen:
@@ -106,12 +106,12 @@ def sources_of(seen: Iterable[Seen], now_ns: int) -> list[Source]:
     return sorted(sources, key=lambda source: source.last_ns)
 
 
-def _source(name: str, instants_ns: Sequence[int], now_ns: int) -> Source:
+def _source(name: str, instants_ns: Sequence[int], now_ns: int) -> DeploymentSource:
     first_ns, last_ns = instants_ns[0], instants_ns[-1]
     if len(instants_ns) < _FEWEST_FOR_A_GAP or last_ns == first_ns:
-        return Source(name, len(instants_ns), last_ns, None, None, is_stale=False)
+        return DeploymentSource(name, len(instants_ns), last_ns, None, None, is_stale=False)
     gap_ns = median(after - before for before, after in pairwise(instants_ns))
     span_ns = last_ns - first_ns
     per_day = (len(instants_ns) - 1) * DAY_NS / span_ns if span_ns >= DAY_NS else None
     is_stale = now_ns - last_ns > max(_STALE_AFTER_GAPS * gap_ns, DAY_NS)
-    return Source(name, len(instants_ns), last_ns, gap_ns / SECOND_NS, per_day, is_stale)
+    return DeploymentSource(name, len(instants_ns), last_ns, gap_ns / SECOND_NS, per_day, is_stale)

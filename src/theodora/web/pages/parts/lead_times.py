@@ -33,7 +33,7 @@ class StageRow(NamedTuple):
     took: Distribution
 
 
-class LeadTimes(NamedTuple):
+class LeadTimeSection(NamedTuple):
     """Both drawings, and the numbers of the first."""
 
     bar: Markup
@@ -42,14 +42,14 @@ class LeadTimes(NamedTuple):
     commits: int
 
 
-def lead_times_of(visit: Visit, scope: Scope, lead: DistributionWithStages) -> LeadTimes:
+def lead_times_of(visit: Visit, scope: Scope, lead: DistributionWithStages) -> LeadTimeSection:
     """`scope` is narrowed to the service and environment."""
     counts = visit.store.metrics.in_period(
         visit.organisation, scope.period, lambda those: those.commits(scope.tree, _EDGES_NS)
     )
     stages = tuple(stage_rows(lead))
     bar = stage_bar([Span(row.stage, _total_sec(row.took)) for row in stages], height=_BAR_HEIGHT)
-    return LeadTimes(
+    return LeadTimeSection(
         bar if stages else Markup(""),
         stages,
         _histogram(counts, lead),

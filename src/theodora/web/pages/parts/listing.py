@@ -40,7 +40,7 @@ Way = Literal["before", "after"]
 _INSTANT = re.compile(r"[0-9]{1,19}")
 
 
-class Cursor(NamedTuple):
+class ListCursor(NamedTuple):
     """Where a page begins: before or after an event, which is not on it."""
 
     way: Way
@@ -59,7 +59,7 @@ class Listing:
     sort: Field
     descending: bool
     limit: int
-    cursor: Cursor | None
+    cursor: ListCursor | None
 
     @property
     def is_by_time(self) -> bool:
@@ -75,17 +75,17 @@ class Listing:
         return all_of((tree, window))
 
 
-class Page(NamedTuple, Generic[E]):
+class ListPage(NamedTuple, Generic[E]):
     """The events of a page, in order, and the cursors of its neighbours."""
 
     events: list[E]
-    before: Cursor | None
+    before: ListCursor | None
     """Of the page with older events; None where there are none."""
-    after: Cursor | None
+    after: ListCursor | None
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class ListColumn:
     """A column that the list may be sorted by."""
 
     name: str
@@ -104,7 +104,7 @@ class ShownHead(NamedTuple):
     is_number: bool
 
 
-class Neighbour(NamedTuple):
+class AdjacentPage(NamedTuple):
     """The page before or after, by where it leads."""
 
     words: str
@@ -138,7 +138,7 @@ def read_page(
     tree: Query,
     select: Callable[[Selection], list[E]],
     instant_ns: Callable[[E], int],
-) -> Page[E]:
+) -> ListPage[E]:
     """Reads one event more than fits, to know whether there are more."""
     cursor = listing.cursor
     goes_on = cursor is None or (cursor.way == "before") == listing.descending
@@ -157,16 +157,16 @@ def read_page(
     if not goes_on:
         events = _turned(_whole_instants(found, events, instant_ns), listing, instant_ns)
     if not events or not listing.is_by_time:
-        return Page(events, None, None)
+        return ListPage(events, None, None)
     has_next, has_previous = (has_more, cursor is not None) if goes_on else (True, has_more)
     first, last = events[0], events[-1]
     onward: Way = "before" if listing.descending else "after"
     back: Way = "after" if listing.descending else "before"
     ends = {
-        onward: Cursor(onward, instant_ns(last), last.id) if has_next else None,
-        back: Cursor(back, instant_ns(first), first.id) if has_previous else None,
+        onward: ListCursor(onward, instant_ns(last), last.id) if has_next else None,
+        back: ListCursor(back, instant_ns(first), first.id) if has_previous else None,
     }
-    return Page(events, ends["before"], ends["after"])
+    return ListPage(events, ends["before"], ends["after"])
 
 
 def every_event(
@@ -187,7 +187,7 @@ def every_event(
         part = replace(part, cursor=onward)
 
 
-def _beyond(clock: Field, cursor: Cursor, *, goes_on: bool) -> Query:
+def _beyond(clock: Field, cursor: ListCursor, *, goes_on: bool) -> Query:
     """What comes after the cursor; events of one instant stand in order of their ids."""
     at = cursor.instant_ns
     bound = Bound(cursor.id, None, inclusive=False)
@@ -226,7 +226,7 @@ def _limit(text: str) -> int:
     return int(text)
 
 
-def _cursor(before: str | None, after: str | None) -> Cursor | None:
+def _cursor(before: str | None, after: str | None) -> ListCursor | None:
     way: Way = "after" if before is None else "before"
     text = after if before is None else before
     if text is None:
@@ -234,7 +234,7 @@ def _cursor(before: str | None, after: str | None) -> Cursor | None:
     instant, _, id_ = text.partition(",")
     if not (_INSTANT.fullmatch(instant) and int(instant) < 2**63 and id_):
         raise Invalid(Problem("must be an instant in nanoseconds and an id", parameter=way))
-    return Cursor(way, int(instant), id_)
+    return ListCursor(way, int(instant), id_)
 
 
 def own_parameters(listing: Listing) -> dict[str, str | None]:
@@ -246,7 +246,7 @@ def own_parameters(listing: Listing) -> dict[str, str | None]:
 
 
 def heads(
-    scope: Scope, path: str, listing: Listing, columns: Iterable[Head]
+    scope: Scope, path: str, listing: Listing, columns: Iterable[ListColumn]
 ) -> Iterator[ShownHead]:
     """The one sorted by turns round; others begin with what is largest, names with the first."""
     for column in columns:
@@ -261,7 +261,9 @@ def heads(
         yield ShownHead(column.label, link, state if is_sorted else "", column.is_number)
 
 
-def neighbours(scope: Scope, path: str, listing: Listing, page: Page[E]) -> Iterator[Neighbour]:
+def neighbours(
+    scope: Scope, path: str, listing: Listing, page: ListPage[E]
+) -> Iterator[AdjacentPage]:
     """`Newer than …` and `Older than …`, where there are any."""
     for cursor, words in ((page.after, "Newer"), (page.before, "Older")):
         if cursor is not None:
@@ -269,7 +271,7 @@ def neighbours(scope: Scope, path: str, listing: Listing, page: Page[E]) -> Iter
             goes_on = (cursor.way == "before") == listing.descending
             moment = scope.clock.moment(cursor.instant_ns)
             link = scope.link(path, **own)
-            yield Neighbour(f"{words} than {moment}", link, "next" if goes_on else "prev")
+            yield AdjacentPage(f"{words} than {moment}", link, "next" if goes_on else "prev")
 
 
 def request_body(listing: Listing, tree: Query, type_: str) -> str:

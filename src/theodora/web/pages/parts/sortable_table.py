@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Column(Generic[T]):
+class SortableColumn(Generic[T]):
     """A column that a table may be sorted by."""
 
     name: str
@@ -30,7 +30,7 @@ class Head(NamedTuple):
     is_number: bool
 
 
-def columns(table: Sequence[Column[Any]], order: str) -> Iterator[Head]:
+def columns(table: Sequence[SortableColumn[Any]], order: str) -> Iterator[Head]:
     """Heads; the one sorted by turns round, others begin with what is largest."""
     for column in table:
         is_sorted = order.lstrip("-") == column.name
@@ -47,7 +47,7 @@ def columns(table: Sequence[Column[Any]], order: str) -> Iterator[Head]:
         )
 
 
-def sorted_rows(rows: Sequence[T], table: Sequence[Column[T]], order: str) -> list[T]:
+def sorted_rows(rows: Sequence[T], table: Sequence[SortableColumn[T]], order: str) -> list[T]:
     """By `order`, as `sort` in the address has it; what has no value stands last either way."""
     column = next((column for column in table if column.name == order.removeprefix("-")), None)
     if column is None:

@@ -11,7 +11,7 @@ from theodora.report.scope import Scope
 from theodora.storage import Key, Organisation, Session, SessionLimits, Store
 from theodora.storage.engine.actor import Actor
 from theodora.web.http.security import READ
-from theodora.web.pages.parts.health_badge import Attention, Watch
+from theodora.web.pages.parts.health_badge import Attention, HealthMonitor
 from theodora.web.pages.shell.sign_in_lockout import Lockout
 
 Method = Literal["GET", "POST"]
@@ -65,7 +65,7 @@ class Visit:
     now_ns: int
     limits: SessionLimits
     lockout: Lockout
-    watch: Watch
+    watch: HealthMonitor
 
     @property
     def key(self) -> Key:

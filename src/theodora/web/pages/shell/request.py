@@ -23,7 +23,7 @@ from theodora.web.http.asgi import address_of, headers_of
 from theodora.web.http.endpoint import ServerContext
 from theodora.web.http.rate_limit import Bucket
 from theodora.web.http.security import READ
-from theodora.web.pages.parts.health_badge import Watch
+from theodora.web.pages.parts.health_badge import HealthMonitor
 from theodora.web.pages.shell.cookies import (
     SESSION_COOKIE,
     own_cookies,
@@ -56,7 +56,7 @@ class Dashboard:
     path_prefix: str
     limits: SessionLimits
     lockout: Lockout
-    watch: Watch
+    watch: HealthMonitor
     invocation: Invocation
 
 
