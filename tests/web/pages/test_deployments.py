@@ -79,6 +79,17 @@ def test_deployments_stand_newest_first_in_groups_of_days(tenant: Tenant) -> Non
     assert page.one("p", class_="cnt").text == "2 deployments of 2 in this period"
 
 
+def test_columns_and_facets_have_the_words_of_people(tenant: Tenant) -> None:
+    deploy(tenant, 1)
+    page = sign_in(tenant).page(PAGE)
+    heads = [head.text for head in page.one("table", class_="ex-t").one("thead").all("th")]
+    assert heads == [
+        *("Finished", "Service", "Version", "Verdict"),
+        *("Commits", "Lead time", "Took", "Fix"),
+    ]
+    assert "Verdict" in [legend.text for legend in page.all("legend")]
+
+
 def test_a_row_leads_to_its_deployment_and_its_service(tenant: Tenant) -> None:
     id_ = deploy(tenant, 1, service="a/b", version="v1", git=SHOPIST["git"])
     browser = sign_in(tenant)
