@@ -8,7 +8,7 @@ import pytest
 from theodora.dora import DeploymentSequence, Repository, ServiceSettings, derive
 from theodora.dora.derivation.settings_input import read_settings
 from theodora.events import Deployment, Failure
-from theodora.sources.demo import DAYS, History, demo_history
+from theodora.sources.demo import DAYS, DemoHistory, demo_history
 from theodora.sources.demo_company import SERVICES
 from theodora.storage.facts.settings import resolved
 
@@ -18,16 +18,16 @@ DAY_NS = 86_400 * 10**9
 
 
 @pytest.fixture(scope="module")
-def history() -> History:
+def history() -> DemoHistory:
     return demo_history(NOW)
 
 
 @pytest.fixture(scope="module")
-def deployments(history: History) -> list[Deployment]:
+def deployments(history: DemoHistory) -> list[Deployment]:
     return [event for event in history.events if isinstance(event, Deployment)]
 
 
-def sequence(history: History, service: str, env: str) -> DeploymentSequence:
+def sequence(history: DemoHistory, service: str, env: str) -> DeploymentSequence:
     """The deployments of a service with their commits, without verdicts by hand."""
     return DeploymentSequence(
         deployments=tuple(
@@ -46,7 +46,7 @@ def sequence(history: History, service: str, env: str) -> DeploymentSequence:
     )
 
 
-def settings_of(history: History, service: str) -> ServiceSettings:
+def settings_of(history: DemoHistory, service: str) -> ServiceSettings:
     return resolved({}, dict(history.settings.get(service, {})))
 
 
@@ -56,7 +56,7 @@ def test_the_same_seed_makes_the_same_history() -> None:
 
 
 def test_the_demo_is_half_a_year_of_every_service_up_to_now(
-    history: History, deployments: list[Deployment]
+    history: DemoHistory, deployments: list[Deployment]
 ) -> None:
     assert {each.service for each in deployments} == {each.name for each in SERVICES}
     assert NOW_NS - DAY_NS < max(each.finished_at_ns for each in deployments) <= NOW_NS
@@ -66,7 +66,7 @@ def test_the_demo_is_half_a_year_of_every_service_up_to_now(
 
 
 def test_what_is_committed_comes_before_what_is_deployed_and_after_its_parents(
-    history: History,
+    history: DemoHistory,
 ) -> None:
     for commits in history.commits.values():
         by_sha = {commit.sha: commit for commit in commits}
@@ -75,7 +75,7 @@ def test_what_is_committed_comes_before_what_is_deployed_and_after_its_parents(
         assert all(commit.author_time_ns <= NOW_NS for commit in commits)
 
 
-def test_every_rule_finds_something_and_every_status_occurs(history: History) -> None:
+def test_every_rule_finds_something_and_every_status_occurs(history: DemoHistory) -> None:
     derived = [
         each
         for service in SERVICES
@@ -91,7 +91,7 @@ def test_every_rule_finds_something_and_every_status_occurs(history: History) ->
     assert not [each for each in derived if "paths_missing" in each.flags]
 
 
-def test_one_service_gets_better_and_one_is_flaky(history: History) -> None:
+def test_one_service_gets_better_and_one_is_flaky(history: DemoHistory) -> None:
     checkout = derive(sequence(history, "checkout", "production"))
     half = len(checkout) // 2
     spans = [
@@ -105,13 +105,13 @@ def test_one_service_gets_better_and_one_is_flaky(history: History) -> None:
     assert failed > len(search) / 10
 
 
-def test_settings_are_such_as_may_be_given(history: History) -> None:
+def test_settings_are_such_as_may_be_given(history: DemoHistory) -> None:
     for given in history.settings.values():
         assert read_settings(dict(given)) == given
 
 
 def test_verdicts_are_about_deployments_and_have_reasons(
-    history: History, deployments: list[Deployment]
+    history: DemoHistory, deployments: list[Deployment]
 ) -> None:
     finished = {each.id: each.finished_at_ns for each in deployments}
     assert {act.verdict.change_failure for act in history.verdicts if act.verdict} == {True, False}
@@ -120,7 +120,9 @@ def test_verdicts_are_about_deployments_and_have_reasons(
         assert act.author.reason or act.verdict is None
 
 
-def test_incidents_are_few_and_one_is_open(history: History, deployments: list[Deployment]) -> None:
+def test_incidents_are_few_and_one_is_open(
+    history: DemoHistory, deployments: list[Deployment]
+) -> None:
     failures = [event for event in history.events if isinstance(event, Failure)]
     assert 20 < len(failures) < len(deployments) / 20
     assert [each.services for each in failures if each.finished_at_ns is None] == [("search",)]

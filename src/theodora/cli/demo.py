@@ -11,7 +11,7 @@ import click
 from theodora.cli.options import organisation_option, setting_options
 from theodora.cli.stores import new_or_existing_store
 from theodora.events import Deployment
-from theodora.sources.demo import History, demo_history
+from theodora.sources.demo import DemoHistory, demo_history
 from theodora.storage import Organisation, Store
 from theodora.storage.engine.actor import Actor
 
@@ -43,7 +43,7 @@ def load_demo(store: Store, org: Organisation) -> int:
     return len(history.events)
 
 
-def _facts(store: Store, org: Organisation, history: History) -> Iterator[Future[Any]]:
+def _facts(store: Store, org: Organisation, history: DemoHistory) -> Iterator[Future[Any]]:
     for service, given in history.settings.items():
         yield store.settings.put(org, dict(given), service, actor=_DEMO)
     for repository_id, commits in history.commits.items():
@@ -52,7 +52,7 @@ def _facts(store: Store, org: Organisation, history: History) -> Iterator[Future
         yield store.commits.add_pull_requests(org, repository_id, pull_requests, actor=_DEMO)
 
 
-def _events(store: Store, org: Organisation, history: History) -> Iterator[Future[Any]]:
+def _events(store: Store, org: Organisation, history: DemoHistory) -> Iterator[Future[Any]]:
     now_ns = time.time_ns()
     for event in history.events:
         if isinstance(event, Deployment):

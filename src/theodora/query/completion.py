@@ -51,7 +51,7 @@ class Completion:
 
 
 @dataclass(slots=True)
-class _Place:
+class _TokenState:
     """The state after the tokens read so far."""
 
     name: str | None = None
@@ -101,7 +101,7 @@ def complete(text: str, cursor: int) -> Completion:
     """The expected input in `text` at `cursor`, the number of characters before it."""
     tokens = [(token.lastgroup, token[0]) for token in _TOKEN.finditer(text, 0, cursor)]
     kind, typed = tokens.pop() if tokens else ("space", "")
-    place = _Place()
+    place = _TokenState()
     for token_kind, token in tokens:
         place.step_over(token_kind, _without_curly_quotes(token))
     start = cursor - len(typed)

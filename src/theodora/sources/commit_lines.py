@@ -65,7 +65,7 @@ def commit_from_line(line: bytes) -> CommitLine:
 
 def commit_from_document(document: JsonObject) -> CommitLine:
     """The commit that a line's object describes."""
-    members = _Reader(document)
+    members = _MemberReader(document)
     repository = members.text("repository", required=True)
     commit = members.commit()
     members.raise_problems()
@@ -110,7 +110,7 @@ def pull_request_from_line(line: bytes) -> PullRequestLine:
 
 def pull_request_from_document(document: JsonObject) -> PullRequestLine:
     """The pull request that a line's object describes."""
-    members = _Reader(document)
+    members = _MemberReader(document)
     repository = members.text("repository", required=True)
     pull_request = PullRequest(
         number=members.number("number"),
@@ -129,7 +129,7 @@ def pull_request_from_document(document: JsonObject) -> PullRequestLine:
     return PullRequestLine(repository_id(repository), pull_request)
 
 
-class _Reader:
+class _MemberReader:
     """Reads the members of one object and collects its problems."""
 
     def __init__(
@@ -238,10 +238,10 @@ class _Reader:
             )
         return cast("MergeMethod", text) if text else None
 
-    def objects(self, name: str) -> Iterator["_Reader"]:
+    def objects(self, name: str) -> Iterator["_MemberReader"]:
         for at, value in self._items(name):
             if is_object(value):
-                yield _Reader(value, (*self._path, name, at), self._problems)
+                yield _MemberReader(value, (*self._path, name, at), self._problems)
             else:
                 self._wrong_type(name, value, name, at)
 

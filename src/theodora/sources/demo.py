@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from theodora.dora import Commit, PullRequest
 from theodora.events import Deployment, Failure, Git, repository_id
-from theodora.sources.demo_changes import Change, MainLine, nanoseconds, sha_of
+from theodora.sources.demo_changes import DemoChange, MainLine, nanoseconds, sha_of
 from theodora.sources.demo_company import (
     DEMO_OVERRIDES,
     REASONS,
@@ -40,7 +40,7 @@ StepKind = Literal["release", "rollback", "revert", "hotfix"]
 
 
 @dataclass(frozen=True, slots=True)
-class History:
+class DemoHistory:
     """The events, commits and verdicts to load."""
 
     commits: Mapping[str, Sequence[Commit]]
@@ -60,10 +60,10 @@ class _Step:
     at: datetime
     staged: datetime | None
     """When it was deployed to staging; None for what cannot wait."""
-    changes: tuple[Change, ...] = ()
+    changes: tuple[DemoChange, ...] = ()
 
 
-def demo_history(now: datetime, seed: int = 1) -> History:
+def demo_history(now: datetime, seed: int = 1) -> DemoHistory:
     """The half year up to `now`."""
     plans = {service: _plan(service, now, _dice(seed, service.name)) for service in SERVICES}
     lines = _main_lines(plans, now)
@@ -75,7 +75,7 @@ def demo_history(now: datetime, seed: int = 1) -> History:
         events += made
         corrections = [each for each in DEMO_OVERRIDES if each.service == service.name]
         verdicts += _verdicts(corrections, life.in_production, life.failed)
-    return History(
+    return DemoHistory(
         commits={repository_id(line.url): line.commits for line in lines.values()},
         pull_requests={repository_id(line.url): line.pull_requests for line in lines.values()},
         events=[*events, *_special_failures(now)],
@@ -90,7 +90,7 @@ def _dice(seed: int, name: str) -> random.Random:
 
 def _main_lines(plans: Mapping[Service, Sequence[_Step]], now: datetime) -> dict[str, MainLine]:
     """The repositories by name, with the changes of all services that live there."""
-    changes: dict[str, list[Change]] = {}
+    changes: dict[str, list[DemoChange]] = {}
     for service, steps in plans.items():
         if service.repository:
             made = (change for step in steps for change in step.changes)
@@ -154,7 +154,7 @@ def _poisson(expected: float, dice: random.Random) -> int:
 
 def _changes(
     service: Service, since: datetime, until: datetime, now: datetime, dice: random.Random
-) -> tuple[Change, ...]:
+) -> tuple[DemoChange, ...]:
     """Changes merged after one release and in time for the next."""
     if not service.repository:
         return ()
@@ -164,12 +164,12 @@ def _changes(
     )
 
 
-def _change(service: Service, merged: datetime, now: datetime, dice: random.Random) -> Change:
+def _change(service: Service, merged: datetime, now: datetime, dice: random.Random) -> DemoChange:
     hours = _share(service.lead_hours, merged, now) * dice.lognormvariate(0, 0.7)
     span = timedelta(hours=hours)
     ready = merged - span * dice.uniform(0.3, 0.7)
     is_shared = service.folder != "src" and dice.random() < 0.08
-    return Change(
+    return DemoChange(
         title=f"{dice.choice(VERBS)} {dice.choice(service.things)} {dice.choice(REASONS)}",
         path=f"{'shared' if is_shared else service.folder}/{dice.randrange(40)}.txt",
         begun=merged - span,
@@ -205,12 +205,12 @@ def _with_remedy(
         yield _Step(kind, at, None, (_mending(kind, service, release, at),))
 
 
-def _mending(kind: StepKind, service: Service, release: _Step, at: datetime) -> Change:
+def _mending(kind: StepKind, service: Service, release: _Step, at: datetime) -> DemoChange:
     """A quick change that reverts or fixes the release."""
     broken = release.changes[-1]
     span = at - release.at
     title = f'Revert "{broken.title}"' if kind == "revert" else f"Fix {service.things[0]}"
-    return Change(
+    return DemoChange(
         title=title,
         path=broken.path,
         begun=release.at + span * 0.3,

@@ -14,7 +14,7 @@ _SECOND_NS = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class DemoChange:
     """A change that becomes a pull request with commits."""
 
     title: str
@@ -34,7 +34,7 @@ class Change:
 class MainLine:
     """A repository's main branch, to which changes are merged one after another."""
 
-    def __init__(self, name: str, begun: datetime, changes: Iterable[Change]) -> None:
+    def __init__(self, name: str, begun: datetime, changes: Iterable[DemoChange]) -> None:
         self.url = f"https://github.com/{OWNER}/{name}"
         self.commits: list[Commit] = []
         self.pull_requests: list[PullRequest] = []
@@ -49,7 +49,7 @@ class MainLine:
         """The newest commit of the main line at an instant; the first one before any."""
         return self._heads[max(bisect_right(self._merged_ns, nanoseconds(instant)) - 1, 0)]
 
-    def _merge(self, change: Change, number: int) -> None:
+    def _merge(self, change: DemoChange, number: int) -> None:
         branch = f"{change.branch}/{number}"
         originals = self._originals(change, number)
         squashed = change.method == "squash"
@@ -77,7 +77,7 @@ class MainLine:
             )
         )
 
-    def _originals(self, change: Change, number: int) -> Sequence[Commit]:
+    def _originals(self, change: DemoChange, number: int) -> Sequence[Commit]:
         """The commits of the change's branch, one on the other, spread over its making."""
         originals: list[Commit] = []
         parent = self._heads[-1]

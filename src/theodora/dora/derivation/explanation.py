@@ -260,7 +260,7 @@ def _lead_time(
     derived: Derived, repository: Repository, settings: ServiceSettings
 ) -> LeadTimeExplained:
     changes = derived.changes
-    known = _Known(repository)
+    known = _KnownCommits(repository)
     return LeadTimeExplained(
         status=changes.status,
         meaning=_SHALLOW
@@ -281,7 +281,7 @@ def _gap(settings: ServiceSettings) -> str:
     return f"{days} {'day' if days == 1 else 'days'}"
 
 
-class _Known:
+class _KnownCommits:
     """The known commits, including the originals of squashes."""
 
     def __init__(self, repository: Repository) -> None:
@@ -301,13 +301,13 @@ _LEFT_OUT = {
 }
 
 
-def _left_out(left_out: LeftOut, known: _Known) -> LeftOutExplained:
+def _left_out(left_out: LeftOut, known: _KnownCommits) -> LeftOutExplained:
     commit = known.of(left_out.sha)
     subject = commit.subject if commit else ""
     return LeftOutExplained(left_out.sha, subject, _LEFT_OUT[left_out.reason])
 
 
-def _commit(commit: NewCommit, known: _Known) -> CommitExplained:
+def _commit(commit: NewCommit, known: _KnownCommits) -> CommitExplained:
     written = known.of(commit.sha)
     stages: dict[str, Any] = msgspec.structs.asdict(commit.stages) if commit.stages else {}
     return CommitExplained(

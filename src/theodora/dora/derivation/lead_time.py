@@ -43,7 +43,7 @@ class _Candidate(msgspec.Struct, frozen=True, gc=False):
     is_unresolved: bool = False
 
 
-class _Progress:
+class _RepositoryState:
     """The state of a sequence in one repository."""
 
     def __init__(self, match_key: str, repository: Repository) -> None:
@@ -74,7 +74,7 @@ class LeadTimes:
         self._gap_ns = settings.lead_time_gap_days * _DAY_NS or None
         self._paths = PathFilter(settings.path_globs) if settings.path_globs else None
         self._repositories = repositories
-        self._progress: dict[str, _Progress] = {}
+        self._progress: dict[str, _RepositoryState] = {}
 
     def of(self, deployment: Deployment) -> Brought:
         """The commits and lead times of `deployment`."""
@@ -98,7 +98,7 @@ class LeadTimes:
             progress.shipped.add(brought.taken)
             progress.seen.update(brought.counted, brought.taken.shas)
 
-    def _pace(self, progress: _Progress, deployment: Deployment) -> Pace:
+    def _pace(self, progress: _RepositoryState, deployment: Deployment) -> Pace:
         """The status from the previous deployment of this repository."""
         before_ns = progress.last_finished_at_ns
         progress.last_finished_at_ns = deployment.finished_at_ns
@@ -107,14 +107,16 @@ class LeadTimes:
         is_gap = self._gap_ns is not None and deployment.finished_at_ns - before_ns > self._gap_ns
         return "gap" if is_gap else "usual"
 
-    def _progress_in(self, repository_id: str) -> _Progress | None:
+    def _progress_in(self, repository_id: str) -> _RepositoryState | None:
         key = self._keys.key(repository_id)
         known = self._progress.get(key)
         if known is None and (repository := self._repositories.get(key)):
-            known = self._progress[key] = _Progress(key, repository)
+            known = self._progress[key] = _RepositoryState(key, repository)
         return known
 
-    def _recalled(self, progress: _Progress, deployment: Deployment, pace: Pace) -> Brought | None:
+    def _recalled(
+        self, progress: _RepositoryState, deployment: Deployment, pace: Pace
+    ) -> Brought | None:
         """The result, from the cache if the commits are the same and none was counted before."""
         known = self._recall.get(deployment.id)
         if (
@@ -127,7 +129,7 @@ class LeadTimes:
         return None
 
     def _brought(
-        self, progress: _Progress, deployment: Deployment, git: Git, pace: Pace
+        self, progress: _RepositoryState, deployment: Deployment, git: Git, pace: Pace
     ) -> Brought:
         """The result, which is cached unless some commits had been counted before."""
         found = progress.shipped.take(git.commit_sha)
@@ -158,7 +160,7 @@ class LeadTimes:
 
     def _changes(
         self,
-        progress: _Progress,
+        progress: _RepositoryState,
         deployment: Deployment,
         status: Status,
         new: Sequence[Commit],
@@ -192,7 +194,7 @@ class LeadTimes:
     def _measured(
         self,
         candidate: _Candidate,
-        progress: _Progress,
+        progress: _RepositoryState,
         deployment: Deployment,
         *,
         is_counted: bool,
@@ -231,7 +233,7 @@ class LeadTimes:
                 yield flag
 
 
-def _shipment(progress: _Progress, ours: Iterable[Commit]) -> Shipment:
+def _shipment(progress: _RepositoryState, ours: Iterable[Commit]) -> Shipment:
     commits: list[Commit] = []
     merges: list[Commit] = []
     pull_requests: dict[int, PullRequest] = {}
@@ -244,7 +246,7 @@ def _shipment(progress: _Progress, ours: Iterable[Commit]) -> Shipment:
     )
 
 
-def _stand_ins(progress: _Progress, commits: Iterable[Commit]) -> Iterator[_Candidate]:
+def _stand_ins(progress: _RepositoryState, commits: Iterable[Commit]) -> Iterator[_Candidate]:
     """The commits, with squashes replaced by their originals."""
     for commit in commits:
         merged_as = progress.pull_requests.merged_as(commit.sha)
@@ -256,7 +258,7 @@ def _stand_ins(progress: _Progress, commits: Iterable[Commit]) -> Iterator[_Cand
 
 
 def _unseen(
-    progress: _Progress, candidates: Iterable[_Candidate]
+    progress: _RepositoryState, candidates: Iterable[_Candidate]
 ) -> tuple[list[_Candidate], list[LeftOut]]:
     """Those that no deployment so far has counted, newest first, and the others.
 

@@ -22,7 +22,7 @@ _MAX_INSTRUCTIONS = 20_000
 """Of all globs of a service: time grows with this number times the length of a path."""
 
 
-class _Compiled(Protocol):
+class _CompiledGlob(Protocol):
     programsize: int
 
     def fullmatch(self, text: str) -> object | None: ...
@@ -72,7 +72,7 @@ def glob_problem(glob: str) -> str | None:
 
 
 @lru_cache(maxsize=64)
-def _any_of(globs: tuple[str, ...]) -> _Compiled:
+def _any_of(globs: tuple[str, ...]) -> _CompiledGlob:
     options = re2.Options()
     options.max_mem = _MEMORY_BYTES
     options.log_errors = False
@@ -80,7 +80,7 @@ def _any_of(globs: tuple[str, ...]) -> _Compiled:
     options.never_capture = True
     try:
         distinct = dict.fromkeys(map(_expression, globs))
-        compiled = cast("_Compiled", re2.compile("|".join(distinct), options))
+        compiled = cast("_CompiledGlob", re2.compile("|".join(distinct), options))
     except (re2.error, UnicodeEncodeError):
         raise _too_many() from None
     if compiled.programsize > _MAX_INSTRUCTIONS:

@@ -88,7 +88,7 @@ class GroupReport:
         )
 
 
-class _Asked:
+class _ConcernedEvents:
     """A query, and the events that it concerns."""
 
     def __init__(
@@ -123,7 +123,9 @@ class _Asked:
 class _Part:
     """All groups, or the one that holds everything."""
 
-    def __init__(self, asked: _Asked, deployments: Memberships, incidents: Memberships) -> None:
+    def __init__(
+        self, asked: _ConcernedEvents, deployments: Memberships, incidents: Memberships
+    ) -> None:
         self._asked = asked
         self._deployments = asked.deployments, deployments
         self._incidents = asked.incidents, incidents
@@ -161,7 +163,9 @@ class _Part:
 class Report:
     """The answer to a query."""
 
-    def __init__(self, asked: _Asked, groups: Sequence[GroupReport] | None = None) -> None:
+    def __init__(
+        self, asked: _ConcernedEvents, groups: Sequence[GroupReport] | None = None
+    ) -> None:
         everything = (
             one_group(len(each.positions)) for each in (asked.deployments, asked.incidents)
         )
@@ -204,7 +208,7 @@ def make_report(
 
     Raises `Invalid` for a period of more intervals than anybody can read.
     """
-    asked = _Asked(query, deployments, incidents)
+    asked = _ConcernedEvents(query, deployments, incidents)
     if not query.group_by:
         return Report(asked)
     by_kind = (
