@@ -14,9 +14,10 @@ from theodora.cli.options import organisation_option, setting_options
 from theodora.cli.pending_note import tell_what_waits
 from theodora.cli.queries import read_query
 from theodora.cli.stores import existing_store
-from theodora.dora.metrics.calendar import DAY_NS, Calendar, Interval, WeekStart
+from theodora.dora.metrics.calendar import Calendar, Interval, WeekStart
 from theodora.dora.metrics.tally import Granularity
 from theodora.errors import Invalid, Problem
+from theodora.events.values import DAY_NS
 from theodora.web.api.metrics.answer import Answer, answer_of
 from theodora.web.api.metrics.endpoint import encode_answer
 from theodora.web.api.metrics.question import read_question

@@ -19,6 +19,9 @@ DeploymentType = Literal["standard", "rollback", "rollforward"]
 REMEDIATION_TYPES: tuple[RemediationType, ...] = get_args(RemediationType)
 
 SECOND_NS = 1_000_000_000
+DAY_NS = 86_400 * SECOND_NS
+INT64 = -(2**63), 2**63 - 1
+"""The least and the greatest integer that a database holds."""
 
 E = TypeVar("E", "Deployment", "Failure")
 

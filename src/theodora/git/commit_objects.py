@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from theodora.dora import Commit
 from theodora.errors import Invalid, Problem
+from theodora.events.values import SECOND_NS
 
 _TREE = re.compile(rb"tree ([0-9a-f]{40,64})")
 _PARENT = re.compile(rb"parent ([0-9a-f]{40,64})")
@@ -19,8 +20,7 @@ _ENCODING = re.compile(
 
 _WHITE_SPACE = " \t\r\n"
 """White space for git, a subset of Unicode's."""
-_SECOND_NS = 1_000_000_000
-_MAX_SECONDS = (2**63 - 1) // _SECOND_NS
+_MAX_SECONDS = (2**63 - 1) // SECOND_NS
 _MAX_SUBJECT_CHARACTERS = 1_000
 _MAX_MESSAGE_CHARACTERS = 65_536
 _MAX_NAME_CHARACTERS = 255
@@ -78,7 +78,7 @@ def _instant(lines: list[bytes], role: bytes) -> int | None:
         if line.startswith(role):
             match = _INSTANT.fullmatch(line)
             seconds = int(match[1]) if match else 0
-            return seconds * _SECOND_NS if 0 < seconds < _MAX_SECONDS else None
+            return seconds * SECOND_NS if 0 < seconds < _MAX_SECONDS else None
     return None
 
 

@@ -9,12 +9,12 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from theodora.dora import Commit
+from theodora.events.values import SECOND_NS
 from theodora.git.changes import ChangedPaths
 from theodora.git.commits import read_commits, with_paths
 from theodora.git.objects import object_reader
 from theodora.git.process import environment_of, run
 
-_SECOND_NS = 1_000_000_000
 _SECONDS = 600
 """Time that one command may compute, and take."""
 _READ_BYTES = 2 * 1024**3
@@ -70,7 +70,7 @@ class History:
         commits = self._commits_behind(sha for _, sha, _ in chosen)
         committed_at = self._commit_times(set(commits.values()))
         of_commits = [
-            Tag(name, commits[sha], int(tagged_at or committed_at[commits[sha]]) * _SECOND_NS)
+            Tag(name, commits[sha], int(tagged_at or committed_at[commits[sha]]) * SECOND_NS)
             for name, sha, tagged_at in chosen
             if sha in commits
         ]

@@ -33,7 +33,7 @@ from theodora.query.fields import (
     sort_key,
 )
 from theodora.query.matches import matches
-from theodora.query.parser import parse
+from theodora.query.parser import parse, parse_cached
 from theodora.query.patterns import Pattern, Wild
 from theodora.query.printer import to_text
 from theodora.query.production import ProductionEnvs
@@ -70,6 +70,7 @@ __all__ = [
     "complement",
     "matches",
     "parse",
+    "parse_cached",
     "resolve",
     "sort_key",
     "to_text",

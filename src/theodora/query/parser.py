@@ -7,6 +7,7 @@ phrases.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
+from functools import lru_cache
 from typing import TypeAlias
 
 from theodora.errors import Invalid, Problem
@@ -355,3 +356,7 @@ def _about(target: Target, word: Word) -> Query:
 
 def _text_bound(target: Target, end: _End) -> Bound:
     return Bound(end.text, number(end.text) if isinstance(target, Tag) else None, end.inclusive)
+
+
+parse_cached = lru_cache(maxsize=512)(parse)
+"""The same, quick for queries that come again."""

@@ -10,10 +10,11 @@ from functools import lru_cache
 from typing import TypeVar, get_args
 from zoneinfo import ZoneInfo
 
-from theodora.dora.metrics.calendar import SECOND_NS, Calendar, Period, WeekStart
+from theodora.dora.metrics.calendar import Calendar, Period, WeekStart
 from theodora.errors import Invalid, Problem
 from theodora.events import nanoseconds_from_integer, nanoseconds_from_rfc3339
 from theodora.events.attributes import shortened
+from theodora.events.values import SECOND_NS
 
 T = TypeVar("T")
 C = TypeVar("C", bound=str)

@@ -6,17 +6,17 @@ current; links within the dashboard keep the other values.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import islice
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote, urlencode
 
-from theodora.dora.metrics.calendar import DAY_NS, Calendar, Interval, Period, WeekStart
+from theodora.dora.metrics.calendar import Calendar, Interval, Period, WeekStart
 from theodora.dora.metrics.report import MetricsQuery
 from theodora.dora.metrics.tally import Granularity
 from theodora.errors import Invalid, Problem
 from theodora.events import format_rfc3339
-from theodora.query import Everything, Query, all_of, parse, to_text
+from theodora.events.values import DAY_NS
+from theodora.query import Everything, Query, all_of, parse_cached, to_text
 from theodora.report.clock import Clock
 from theodora.report.parameters import (
     DEFAULT_WEEKS,
@@ -92,7 +92,7 @@ class Scope:
     @property
     def tree(self) -> Query:
         """Raises `Invalid` with the position of an error in the query."""
-        return _parsed(self.query)
+        return parse_cached(self.query)
 
     @property
     def clock(self) -> Clock:
@@ -167,7 +167,7 @@ class Scope:
 
     def also(self, *clauses: str | Query) -> str:
         """The text of this page's query and `clauses`, each a query's text or tree."""
-        trees = (_parsed(each) if isinstance(each, str) else each for each in clauses)
+        trees = (parse_cached(each) if isinstance(each, str) else each for each in clauses)
         narrowing = [tree for tree in (self.tree, *trees) if tree != Everything()]
         return to_text(all_of(dict.fromkeys(narrowing))) if narrowing else ""
 
@@ -213,10 +213,6 @@ class Scope:
             "timezone": self.zone,
             "week_start": self.calendar.week_start,
         }
-
-
-_parsed = lru_cache(maxsize=256)(parse)
-"""A page asks for the tree of its search, and of a few clauses, for each of its links."""
 
 
 def service_path(service: str) -> str:

@@ -8,9 +8,8 @@ from datetime import UTC, datetime
 
 from theodora.dora import Commit, PullRequest
 from theodora.dora.derivation.commits import MergeMethod
+from theodora.events.values import SECOND_NS
 from theodora.sources.demo_company import OWNER
-
-_SECOND_NS = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,4 +131,4 @@ def sha_of(text: str) -> str:
 
 def nanoseconds(instant: datetime) -> int:
     """Of a whole second."""
-    return int(instant.astimezone(UTC).timestamp()) * _SECOND_NS
+    return int(instant.astimezone(UTC).timestamp()) * SECOND_NS

@@ -7,6 +7,7 @@ from collections import Counter
 import structlog
 
 from theodora.errors import TheodoraError, Unavailable
+from theodora.events.values import SECOND_NS
 from theodora.git import History, MirrorStore
 from theodora.storage import Mirror, Organisation, Store
 from theodora.storage.engine.actor import Actor
@@ -14,13 +15,12 @@ from theodora.storage.engine.actor import Actor
 log = structlog.get_logger()
 
 _AT_ONCE = 1_000
-_SECOND_NS = 1_000_000_000
 _LOOK_SECONDS = 30.0
 """How long a mirror that has just been added may wait for its first fetch."""
-_PAUSE_NS = 60 * _SECOND_NS
+_PAUSE_NS = 60 * SECOND_NS
 """A repository is not fetched more often, however many unknown commits are deployed."""
 
-_LONGEST_PAUSE_NS = 86_400 * _SECOND_NS
+_LONGEST_PAUSE_NS = 86_400 * SECOND_NS
 _DOUBLINGS = 16
 
 
@@ -78,7 +78,7 @@ class Fetcher:
         """With `every_seconds` of 0 there is no schedule."""
         self._store = store
         self._mirroring = mirroring
-        self._every_ns = int(every_seconds * _SECOND_NS)
+        self._every_ns = int(every_seconds * SECOND_NS)
         self._stopping = threading.Event()
         self._asked = threading.Event()
         self._wanted: set[tuple[int, str]] = set()

@@ -7,10 +7,10 @@ import shlex
 from typing import NamedTuple
 
 from theodora.events import format_rfc3339
+from theodora.events.values import DAY_NS
 from theodora.storage.engine.cursor import Cursor, only_value
 from theodora.storage.engine.organisations import Organisation
 
-DAY_NS = 86_400 * 10**9
 _FEW = 5
 """So many events may go in a round however large a share they are."""
 _CLOSE_PERCENT = 1

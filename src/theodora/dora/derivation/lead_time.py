@@ -14,12 +14,10 @@ from theodora.dora.derivation.settings import ServiceSettings
 from theodora.dora.derivation.shipments import NOTHING_SHIPPED, Shipment
 from theodora.dora.derivation.stages import stages_of
 from theodora.events import Deployment, Git, MatchKeys
+from theodora.events.values import DAY_NS, SECOND_NS
 
 COMMIT_LIMIT = 5_000
 """A deployment lists and measures at most this many commits, the newest."""
-
-_DAY_NS = 86_400 * 10**9
-SECOND_NS = 1_000_000_000
 
 
 def _nothing(status: Status) -> Brought:
@@ -71,7 +69,7 @@ class LeadTimes:
         self._keys = keys
         self._recall = cache.brought
         self._time_ns = attrgetter(f"{settings.lead_time_clock}_ns")
-        self._gap_ns = settings.lead_time_gap_days * _DAY_NS or None
+        self._gap_ns = settings.lead_time_gap_days * DAY_NS or None
         self._paths = PathFilter(settings.path_globs) if settings.path_globs else None
         self._repositories = repositories
         self._progress: dict[str, _RepositoryState] = {}

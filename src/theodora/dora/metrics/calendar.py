@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from theodora.errors import Invalid, Problem
+from theodora.events.values import DAY_NS, SECOND_NS
 
 Interval = Literal["total", "day", "week", "month", "quarter"]
 WeekStart = Literal["monday", "sunday"]
@@ -18,8 +19,6 @@ WeekStart = Literal["monday", "sunday"]
 BUCKET_LIMIT = 10_000
 
 DAY_SEC = 86_400
-SECOND_NS = 10**9
-DAY_NS = DAY_SEC * SECOND_NS
 
 _DAYS = {"day": 1, "week": 7}
 _MONTHS = {"month": 1, "quarter": 3}

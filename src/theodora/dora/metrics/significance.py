@@ -9,7 +9,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from theodora.dora.metrics.statistics import SECOND_NS, Durations, wilson_interval
+from theodora.dora.metrics.statistics import Durations, wilson_interval
+from theodora.events.values import SECOND_NS
 
 Floats: TypeAlias = NDArray[np.float64]
 

@@ -7,6 +7,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from theodora.events.values import SECOND_NS
+
 Ints: TypeAlias = NDArray[np.int64]
 Durations: TypeAlias = NDArray[np.int64 | np.float64]
 """Nanoseconds; means of some are no whole numbers."""
@@ -14,7 +16,6 @@ Durations: TypeAlias = NDArray[np.int64 | np.float64]
 Z_95 = 1.959963984540054
 """The normal quantile of a two-sided level of 95 %."""
 
-SECOND_NS = 10**9
 
 PERCENTILES = (0.5, 0.75, 0.9, 0.95)
 

@@ -165,11 +165,11 @@ def _add_key(
         "INSERT INTO keys (id, org, kind, name, hash, permissions, created_at_ns) "
         "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (hash) DO NOTHING",
         (
-            *(str(uuid.uuid4()), organisation.key, kind, name, _hash(secret)),
+            *(str(uuid.uuid4()), organisation.key, kind, name, hash_of(secret)),
             *(" ".join(sorted(permissions)), now_ns),
         ),
     )
-    row = cursor.execute(f"{_SELECT} WHERE k.hash = ?", (_hash(secret),)).fetchone()
+    row = cursor.execute(f"{_SELECT} WHERE k.hash = ?", (hash_of(secret),)).fetchone()
     assert row is not None
     return _key(row)
 
@@ -177,7 +177,7 @@ def _add_key(
 def _find_key(cursor: Cursor, kind: KeyKind, secret: str) -> Key | None:
     row = cursor.execute(
         f"{_SELECT} WHERE k.hash = ? AND k.kind = ? AND k.revoked_at_ns IS NULL",
-        (_hash(secret), kind),
+        (hash_of(secret), kind),
     ).fetchone()
     return _key(row) if row else None
 
@@ -216,8 +216,8 @@ def _exist(cursor: Cursor) -> bool:
     return only_value(cursor.execute("SELECT EXISTS (SELECT 1 FROM keys)")) == 1
 
 
-def _hash(secret: str) -> str:
-    # A key is long and random, so a plain hash suffices and can be looked up.
+def hash_of(secret: str) -> str:
+    """What is stored of a secret: long and random, it can be looked up by a plain hash."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 

@@ -4,19 +4,18 @@ The browser holds a secret, the store its hash. The secret is renewed from time 
 one before stays good for a moment, for requests that were on their way.
 """
 
-import hashlib
 import secrets
 import uuid
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from theodora.storage.access.keys import Key, key_by_id
+from theodora.events.values import SECOND_NS
+from theodora.storage.access.keys import Key, hash_of, key_by_id
 from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.database import Database
 
-SECOND_NS = 1_000_000_000
 RENEWED_AFTER_NS = 30 * 60 * SECOND_NS
 """How long a secret is used before another takes its place."""
 _FORMER_IS_GOOD_NS = 60 * SECOND_NS
@@ -94,12 +93,12 @@ def _insert(cursor: Cursor, key: Key, secret: str, now_ns: int) -> None:
     cursor.execute(
         "INSERT INTO sessions (id, hash, key_id, signed_in_at_ns, renewed_at_ns, seen_at_ns) "
         "VALUES (?, ?, ?, ?, ?, ?)",
-        (str(uuid.uuid4()), _hash(secret), key.id, now_ns, now_ns, now_ns),
+        (str(uuid.uuid4()), hash_of(secret), key.id, now_ns, now_ns, now_ns),
     )
 
 
 def _find(cursor: Cursor, secret: str, now_ns: int) -> Session | None:
-    shown = _hash(secret)
+    shown = hash_of(secret)
     row = cursor.execute(
         "SELECT id, key_id, signed_in_at_ns, renewed_at_ns, seen_at_ns, hash FROM sessions "
         "WHERE hash = ? OR (former_hash = ? AND renewed_at_ns > ?)",
@@ -132,7 +131,7 @@ def _renew(cursor: Cursor, session: Session, secret: str, now_ns: int) -> bool:
     renewed = cursor.execute(
         "UPDATE sessions SET former_hash = hash, hash = ?, renewed_at_ns = ?, seen_at_ns = ? "
         "WHERE id = ? AND renewed_at_ns = ? RETURNING id",
-        (_hash(secret), now_ns, now_ns, session.id, session.renewed_at_ns),
+        (hash_of(secret), now_ns, now_ns, session.id, session.renewed_at_ns),
     )
     return renewed.fetchone() is not None
 
@@ -146,8 +145,3 @@ def _forget_ended(cursor: Cursor, now_ns: int, limits: SessionLimits) -> None:
         "DELETE FROM sessions WHERE seen_at_ns <= ? OR signed_in_at_ns <= ?",
         (now_ns - limits.idle_ns, now_ns - limits.absolute_ns),
     )
-
-
-def _hash(secret: str) -> str:
-    # Long and random, so a plain hash suffices and can be looked up.
-    return hashlib.sha256(secret.encode()).hexdigest()

@@ -1,9 +1,11 @@
 """The cursor interface of both databases."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, LiteralString, Protocol
+from typing import Any, LiteralString, Protocol, TypeVar
 
 from theodora.storage.engine.dialect import Dialect
+
+T = TypeVar("T")
 
 Row = tuple[Any, ...]
 
@@ -35,7 +37,7 @@ class Cursor(Protocol):
     def __iter__(self) -> Iterator[Row]: ...
 
 
-def in_equal_parts(keys: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+def in_equal_parts(keys: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     """The keys in parts of `size`, for one statement whatever their number.
 
     The last key fills the places that are left.

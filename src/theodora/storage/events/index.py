@@ -12,7 +12,7 @@ from typing import Any, LiteralString
 
 from theodora.events import Deployment, Failure
 from theodora.query.words import words
-from theodora.storage.engine.cursor import Cursor, only_value
+from theodora.storage.engine.cursor import Cursor, in_equal_parts, only_value
 from theodora.storage.events.tables import E, EventTable
 from theodora.storage.events.terms import TAG_PREFIXES, Term, tag_numbers, terms
 
@@ -185,11 +185,8 @@ def _posted(
 ) -> set[tuple[int, str]]:
     """Those of the terms that have a posting."""
     found: set[tuple[int, str]] = set()
-    for at in range(0, len(asked), _TERMS_AT_ONCE):
-        part = asked[at : at + _TERMS_AT_ONCE]
-        # One statement for any number: the last term fills the places that are left.
-        filled = [*part, *[part[-1]] * (_TERMS_AT_ONCE - len(part))]
-        values = [value for term in filled for value in term]
+    for part in in_equal_parts(asked, _TERMS_AT_ONCE):
+        values = [value for term in part for value in term]
         found.update(cursor.execute(_statements(table).posted, values).fetchall())
     return found
 

@@ -6,12 +6,12 @@ from functools import lru_cache
 from math import floor
 from typing import NamedTuple
 
+from theodora.events.values import INT64
 from theodora.query.fields import FIELDS, Type
 from theodora.query.operands import number
 from theodora.query.words import words
 from theodora.storage.events.tables import E, EventTable
 
-_INT64 = -(2**63), 2**63 - 1
 _OTHER_TEXTS = [field for field in FIELDS if field.type is Type.TEXT and not field.in_free_text]
 
 
@@ -102,11 +102,11 @@ def tag_numbers(event_terms: list[Term]) -> list[tuple[str, int]]:
 def number_bounds(low: Decimal | None, high: Decimal | None) -> tuple[int, int]:
     """Between which whole numbers all numbers from `low` to `high` are kept; None is open."""
     return (
-        _INT64[0] if low is None else _whole(low),
-        _INT64[1] if high is None else _whole(high),
+        INT64[0] if low is None else _whole(low),
+        INT64[1] if high is None else _whole(high),
     )
 
 
 def _whole(value: Decimal) -> int:
     """The whole number at or below; one beyond int64 is its end. Keeps the order of numbers."""
-    return min(max(floor(value), _INT64[0]), _INT64[1])
+    return min(max(floor(value), INT64[0]), INT64[1])

@@ -17,7 +17,7 @@ import msgspec
 from theodora.dora import Commit, PullRequest, Repository
 from theodora.events import MatchKeys, match_key
 from theodora.storage.engine.actor import Actor
-from theodora.storage.engine.cursor import Cursor, Row
+from theodora.storage.engine.cursor import Cursor, Row, in_equal_parts, placeholders
 from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import Organisation
 from theodora.storage.events.rows import Outcome
@@ -351,16 +351,13 @@ def _undated(commits: Iterable[Commit]) -> int:
 
 def _stored(cursor: Cursor, repository: int, shas: Sequence[str]) -> dict[str, _Stored]:
     """Those of the commits that something is known of."""
-    placeholders: LiteralString = "?" + ", ?" * (_SHAS_AT_ONCE - 1)
     statement: LiteralString = (
-        f"SELECT {_COLUMNS}, received FROM commits WHERE repository = ? AND sha IN ({placeholders})"
+        f"SELECT {_COLUMNS}, received FROM commits WHERE repository = ? "
+        f"AND sha IN ({placeholders(_SHAS_AT_ONCE)})"
     )
     found: dict[str, _Stored] = {}
-    for at in range(0, len(shas), _SHAS_AT_ONCE):
-        part = shas[at : at + _SHAS_AT_ONCE]
-        # One statement for any number: the last SHA fills the places that are left.
-        asked = [*part, *[part[-1]] * (_SHAS_AT_ONCE - len(part))]
-        for row in cursor.execute(statement, (repository, *asked)):
+    for part in in_equal_parts(shas, _SHAS_AT_ONCE):
+        for row in cursor.execute(statement, (repository, *part)):
             found[row[0]] = _Stored(bool(row[-1]), _commit(row))
     return found
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, LiteralString, NamedTuple, assert_never
 
+from theodora.events.values import INT64
 from theodora.query import to_text
 from theodora.query.ast import Everything, Query
 from theodora.query.fields import Field, Scalar
@@ -45,7 +46,6 @@ _EMPTY = Condition("")
 _NOTHING = Condition("SELECT 0 AS at, 0 AS event WHERE FALSE")
 _FAR_FUTURE_NS = 2**62
 _LAST_NS: LiteralString = "9223372036854775807"
-_INT64 = -(2**63), 2**63 - 1
 
 
 class Position(NamedTuple):
@@ -78,8 +78,8 @@ class Selection:
         In a list by start the place to go on after bounds it too, so that later pages are found
         as quickly as the first.
         """
-        low = _INT64[0] if self.from_ns is None else max(self.from_ns, _INT64[0])
-        high = _INT64[1] if self.to_ns is None else min(self.to_ns, _INT64[1])
+        low = INT64[0] if self.from_ns is None else max(self.from_ns, INT64[0])
+        high = INT64[1] if self.to_ns is None else min(self.to_ns, INT64[1])
         if self.after and self.sort.name == "started_at" and isinstance(self.after.value, int):
             if self.descending:
                 high = min(high, self.after.value)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, LiteralString, TypeAlias, assert_never
 
+from theodora.events.values import INT64
 from theodora.query.ast import (
     And,
     Bound,
@@ -31,7 +32,6 @@ from theodora.query.patterns import Pattern, literal
 from theodora.storage.events.tables import EventTable
 from theodora.storage.events.terms import TAG_PREFIXES, number_bounds, posted_tag
 
-_INT64 = -(2**63), 2**63 - 1
 _NOT_POSTED = re.compile(r"true|false|standard|rollback|rollforward|[0-9]+(t[0-9]+)?z?")
 _LAST_BEFORE_SURROGATES, _FIRST_AFTER_SURROGATES = "\ud7ff", "\ue000"
 
@@ -185,7 +185,7 @@ def _existing(target: Target, table: EventTable[Any]) -> Union:
         case Field(name="remediation.type"):
             return (RowProbe("e.remediation_id IS NOT NULL", ()),)
         case Field(name=name) if name in table.ranged_fields:
-            return (NumberProbe(name, *_INT64),)
+            return (NumberProbe(name, *INT64),)
         case _:
             return ()
 
@@ -246,7 +246,7 @@ def _after(start: str) -> str:
 def _numbers(
     field: Field, low: int | None, high: int | None, table: EventTable[Any]
 ) -> Probe | None:
-    ends = (_INT64[0] if low is None else low, _INT64[1] if high is None else high)
+    ends = (INT64[0] if low is None else low, INT64[1] if high is None else high)
     if field.name in table.ranged_fields:
         return NumberProbe(field.name, *ends)
     column = table.column(field) if field.name in table.indexes else None

@@ -10,13 +10,13 @@ from hashlib import blake2b
 
 import msgspec
 
+from theodora.events.values import INT64
 from theodora.query import Kind, Type, to_text
 from theodora.storage import Position, Selection
 
 NEXT_CURSOR = "X-Next-Cursor"
 """The header that a page of a list has if there is more to come."""
 
-_INT64 = -(2**63), 2**63 - 1
 _DIGEST_BYTES = 9
 
 
@@ -69,7 +69,7 @@ def _may_be_sorted_by(value: str | int | None, selection: Selection) -> bool:
         case str():
             return selection.sort.type is Type.TEXT and "\0" not in value
         case int():
-            return selection.sort.type is not Type.TEXT and _INT64[0] <= value <= _INT64[1]
+            return selection.sort.type is not Type.TEXT and INT64[0] <= value <= INT64[1]
 
 
 def _digest(kind: Kind, selection: Selection) -> str:

@@ -34,11 +34,11 @@ from theodora.events import Deployment
 from theodora.events.values import DEPLOYMENT_TEXTS, FAILURE_TEXTS
 from theodora.query.fields import SORT_KEYS, Kind
 from theodora.storage.facts.settings import MAX_SERVICES
+from theodora.storage.metrics.columns import GROUPED
 from theodora.storage.retention import MAX_DAYS
 from theodora.web.api.cursors import NEXT_CURSOR
 from theodora.web.api.explanations import TYPE as EXPLANATION_TYPE
 from theodora.web.api.metrics.answer import Answer, Clock
-from theodora.web.api.metrics.event_queries import GROUP_FIELDS
 from theodora.web.api.metrics.json_document import TYPE as METRICS_TYPE
 from theodora.web.api.metrics.json_document import Meta, MetricsAttributes, json_of
 from theodora.web.api.metrics.prometheus import DEFAULT_DAYS, MOST_DAYS
@@ -674,7 +674,7 @@ _METRICS_PARAMETERS = (
     ),
     _parameter(
         "group_by",
-        f"Up to {MOST_KEYS} keys with commas between them: {', '.join(GROUP_FIELDS)} or keys of "
+        f"Up to {MOST_KEYS} keys with commas between them: {', '.join(GROUPED)} or keys of "
         "custom tags.",
         _text(),
     ),

@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from decimal import Decimal
-from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -40,7 +39,7 @@ from theodora.events.json_values import (
     type_name,
 )
 from theodora.events.values import REMEDIATION_TYPES
-from theodora.query import Query, parse
+from theodora.query import Query, parse_cached
 from theodora.query.ast import Everything
 from theodora.query.fields import SORT_KEYS, Field, Kind, sort_key
 from theodora.storage import Document, OverrideValues, Position, Selection
@@ -292,7 +291,7 @@ def _query(attributes: JsonObject, problems: list[Problem]) -> Query:
         problems.append(wrong_type("query", text))
         return Everything()
     try:
-        return _parsed(text)
+        return parse_cached(text)
     except Invalid as invalid:
         problems.extend(invalid.problems)
         return Everything()
@@ -310,10 +309,6 @@ def _place(cursor: str, kind: Kind, selection: Selection) -> Position:
             "request it was answered to"
         )
     raise _in_attributes([Problem(detail, ("cursor",))])
-
-
-_parsed = lru_cache(maxsize=512)(parse)
-"""Dashboards and scripts ask the same few queries again and again."""
 
 
 # Patch requests

@@ -5,10 +5,9 @@ from functools import partial
 from typing import NamedTuple
 
 from theodora.dora.derivation.incidents import DEPLOYMENT_TAG, incidents_by_deployment
-from theodora.dora.metrics.calendar import DAY_NS
 from theodora.dora.metrics.table import INCIDENT_TIME_TO_RESTORE
 from theodora.events import Deployment, Failure
-from theodora.events.values import FAILURE_TEXTS, SECOND_NS
+from theodora.events.values import DAY_NS, FAILURE_TEXTS, SECOND_NS
 from theodora.query import Kind, NumberRange, Query, all_of, any_of, resolve, to_text
 from theodora.query.operands import equals
 from theodora.report import wording

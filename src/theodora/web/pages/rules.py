@@ -14,9 +14,9 @@ from starlette.datastructures import ImmutableMultiDict
 from theodora.dora import ServiceSettings
 from theodora.dora.derivation.rules import FIELDS
 from theodora.dora.derivation.settings_input import read_settings
-from theodora.dora.metrics.calendar import DAY_NS
 from theodora.errors import Invalid, Problem
 from theodora.events import Deployment
+from theodora.events.values import DAY_NS
 from theodora.report import wording
 from theodora.report.links import deployment_path
 from theodora.storage.facts.settings import WHOLE_ORGANISATION, Given

@@ -23,9 +23,7 @@ from theodora.query import (
 )
 from theodora.query.operands import equals
 from theodora.query.patterns import pattern_of
-
-GROUP_FIELDS = ("service", "team", "env", "repository_id")
-"""Keys to group by that are fields; every other is a custom tag's."""
+from theodora.storage.metrics.columns import GROUPED
 
 
 class EventQueries(msgspec.Struct, frozen=True):
@@ -49,7 +47,7 @@ def event_queries(tree: Query, period: Period, group: Mapping[str, str]) -> Even
 def clause_of(key: str, name: str) -> Query:
     """The condition on `key` for events of the group called `name`."""
     value = value_named(name)
-    if key in GROUP_FIELDS:
+    if key in GROUPED:
         target = resolve(key)
         return complement(Exists(target)) if value is None else equals(target, value)
     if isinstance(resolve(key), Tag):

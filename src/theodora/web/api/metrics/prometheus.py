@@ -7,10 +7,11 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from theodora.dora.metrics.calendar import DAY_NS, Period
+from theodora.dora.metrics.calendar import Period
 from theodora.dora.metrics.report import GroupReport, MetricsQuery
 from theodora.dora.metrics.table import DEPLOYMENT_FREQUENCY, METRICS, Metric
 from theodora.errors import Invalid, Problem
+from theodora.events.values import DAY_NS
 from theodora.query import Production
 from theodora.web.http.operations import Request
 from theodora.web.http.responses import PROMETHEUS, Reply

@@ -7,9 +7,8 @@ from itertools import pairwise
 from statistics import median
 from typing import NamedTuple
 
-from theodora.dora.metrics.calendar import DAY_NS
 from theodora.errors import Unavailable
-from theodora.events.values import SECOND_NS
+from theodora.events.values import DAY_NS, SECOND_NS
 from theodora.storage import Organisation, Store
 from theodora.storage.access.key_usage import IgnoredMember, Refusal
 from theodora.storage.health import Seen

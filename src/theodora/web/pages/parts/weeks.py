@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from theodora.dora.metrics.calendar import DAY_NS, Period
+from theodora.dora.metrics.calendar import Period
 from theodora.events import Deployment, Failure
-from theodora.events.values import SECOND_NS
+from theodora.events.values import DAY_NS, SECOND_NS
 from theodora.query import Kind, all_of, any_of, parse, sort_key
 from theodora.report import wording
 from theodora.report.charts import Incident, Tile, timeline
