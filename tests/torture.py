@@ -117,6 +117,10 @@ class Client:
     def service(self) -> str:
         return f"service-{self.number}"
 
+    @property
+    def settings_path(self) -> str:
+        return f"/api/v2/dora/settings/services/{self.service}"
+
     def run(self, until: Event) -> None:
         changes = [
             *[self.create] * 6,
@@ -177,8 +181,7 @@ class Client:
 
     def set(self) -> None:
         given = {"detect_rollbacks": self.rng.random() < 0.5}
-        document = {"data": {"type": "dora_settings", "attributes": given}}
-        self._ask("PUT", f"/api/v2/dora/settings/services/{self.service}", document)
+        self._ask("PUT", self.settings_path, _settings(given))
         self.settings = given
 
     def import_some(self) -> None:
@@ -241,6 +244,10 @@ class Client:
         raise AssertionError(f"{method} {path} was not acknowledged in {PATIENCE_SECONDS * 2} s")
 
 
+def _settings(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {"data": {"type": "dora_settings", "attributes": given}}
+
+
 def torture(ground: Ground, disturb: Disturbance, times: int) -> Outcome:
     """Disturbs the server so often while clients change things, and looks at what is there then."""
     rng = ground.rng
@@ -293,7 +300,10 @@ def _told_again(folder: Path, clients: Iterable[Client]) -> dict[str, list[dict[
         store = tenant.built.store
         org = store.keys.organisation(tenant.organisation)
         for client in clients:
-            store.settings.put(org, client.settings, client.service).result()
+            assert (
+                tenant.ask("PUT", client.settings_path, json=_settings(client.settings)).status_code
+                == 200
+            )
             ids = {
                 name: tenant.create({name: value for name, value in sent.items() if name != "id"})
                 for name, sent in client.deployments.items()
@@ -302,7 +312,7 @@ def _told_again(folder: Path, clients: Iterable[Client]) -> dict[str, list[dict[
                 assert tenant.patch(ids[name], {"change_failure": verdict}).status_code == 202
             for sent in client.failures.values():
                 tenant.create(sent, FAILURE)
-        store.derivations.derive_all_queued()
+        wait_until_derived(store)
         return _everything(store, org)
 
 
