@@ -20,6 +20,7 @@ from theodora.storage.engine.organisations import Organisation, ensure_organisat
 from theodora.storage.events.index import index_some
 from theodora.storage.events.rows import Rows
 from theodora.storage.events.tables import DEPLOYMENTS, FAILURES, EventTable
+from theodora.storage.facts.settings import ProductionTrees
 from theodora.storage.open import open_database
 from theodora.storage.search.planner import select_documents
 
@@ -65,9 +66,12 @@ class Shelf:
         self._database.close()
 
     def _page(self, kind: Kind, selection: Selection) -> Any:
-        return self._database.read(
-            lambda cursor: select_documents(cursor, TABLES[kind], self._org, selection)
-        )
+        def read(cursor: Cursor) -> Any:
+            query = ProductionTrees().resolve(cursor, self._org, selection.query)
+            asked = replace(selection, query=query)
+            return select_documents(cursor, TABLES[kind], self._org, asked)
+
+        return self._database.read(read)
 
     def _write(self, write: Callable[[Cursor], T]) -> T:
         return self._database.write(write, TESTER).result()
