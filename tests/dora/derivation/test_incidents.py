@@ -38,6 +38,16 @@ def test_an_incident_given_twice_counts_as_given_last():
     assert distinct([OUTAGE, again]) == [again]
 
 
+def test_an_id_given_in_two_environments_or_to_other_services_stands_for_several():
+    staging, other = changed(env="staging"), changed(services=("other",))
+    assert distinct([OUTAGE, staging, other]) == [OUTAGE, staging, other]
+
+
+def test_an_incident_with_one_service_more_is_the_same():
+    more = changed(services=(*OUTAGE.services, "other"))
+    assert distinct([OUTAGE, more]) == [more]
+
+
 def test_without_ids_the_same_occasion_is_the_same_incident():
     one = changed(id="", services=("shop", "pay"))
     other = changed(id="", services=("pay", "shop"), name="again")

@@ -12,9 +12,19 @@ DEPLOYMENT_TAG = "deployment_id:"
 def distinct(incidents: Iterable[Failure]) -> list[Failure]:
     """Each incident once, in its last version: the same id or, without ids, the same occasion.
 
-    Datadog docs: failures are matched by env, services and start.
+    Datadog docs: failures are matched by env, services and start. As in the store, an id that is
+    given to incidents of other environments or services stands for several.
     """
-    return list({_identity(incident): incident for incident in incidents}.values())
+    known: dict[tuple[object, ...], list[Failure]] = {}
+    for incident in incidents:
+        versions = known.setdefault(_identity(incident), [])
+        same = [at for at, each in enumerate(versions) if each.shares_id_with(incident)]
+        if same:
+            best = min(same, key=lambda at: versions[at].place != incident.place)
+            versions[best] = incident
+        else:
+            versions.append(incident)
+    return [incident for versions in known.values() for incident in versions]
 
 
 def incidents_by_deployment(
