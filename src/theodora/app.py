@@ -89,7 +89,7 @@ def build(config: Config, invocation: Invocation = PLAIN) -> Built:
     )
     remover = Remover(store.retention)
     reception = ReceptionWriter(store.reception)
-    metrics.watch(
+    metrics.register_callbacks(
         lambda: store.waiting_writes,
         store.derivations.count_parked,
         store.retention.count_refusals,

@@ -17,11 +17,11 @@ from theodora.storage.events.terms import Term
 
 def events_with(table: EventTable[Any], org: Organisation, term: Term) -> Condition:
     """A statement for the keys (`event`) of the organisation's events with a term, each once."""
-    has_term, rest = _has_term(table, term), unindexed(table, org)
+    condition, rest = _term_condition(table, term), unindexed(table, org)
     return Condition(
         f"SELECT event FROM {table.postings} WHERE org = ? AND term = ? "
-        f"UNION ALL SELECT e.key AS event FROM {table.name} e WHERE {rest.sql} AND {has_term.sql}",
-        (org.key, str(term), *rest.values, *has_term.values),
+        f"UNION ALL SELECT e.key AS event FROM {table.name} e WHERE {rest.sql} AND {condition.sql}",
+        (org.key, str(term), *rest.values, *condition.values),
     )
 
 
@@ -48,7 +48,7 @@ def has_unindexed(cursor: Cursor, table: EventTable[Any]) -> bool:
     return only_value(cursor.execute(unindexed_reach(table))) > 0
 
 
-def _has_term(table: EventTable[Any], term: Term) -> Condition:
+def _term_condition(table: EventTable[Any], term: Term) -> Condition:
     """True of those events `e` that are posted under the term once they are indexed."""
     if term.is_tag or term.field in table.arrays:
         return Condition(

@@ -102,7 +102,7 @@ class ServerMetrics:
     def count_limit(self, limit: str) -> None:
         self._limits_reached.labels(limit).inc()
 
-    def watch(
+    def register_callbacks(
         self,
         waiting_writes: Callable[[], int],
         parked_sequences: Callable[[], int],
