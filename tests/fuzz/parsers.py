@@ -104,7 +104,9 @@ def _failure(line: bytes) -> None:
 
 def _commit(line: bytes) -> None:
     commit = commit_from_line(line)
-    assert commit_from_line(line_from_commit(commit)) == commit
+    # An id that ends in .git twice loses one more when it is read as a URL.
+    id_ = repository_id(commit.repository_id)
+    assert commit_from_line(line_from_commit(commit)) == commit._replace(repository_id=id_)
 
 
 _TABLES = (

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
+from anyio import sleep_forever
+
 from asking import Tenant
 from fuzz.parsers import Parser
 from theodora.web.api.routes import OPERATIONS
@@ -113,7 +115,8 @@ def _send(
     bodies = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive() -> Any:
-        return bodies.pop() if bodies else {"type": "http.disconnect"}
+        # A client that left would be sent no answer.
+        return bodies.pop() if bodies else await sleep_forever()
 
     async def send(message: Any) -> None:
         if message["type"] == "http.response.start":

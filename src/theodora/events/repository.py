@@ -80,6 +80,13 @@ def without_credentials(url: str) -> str:
     login. If one of two readings of a text contains a password, that reading applies: an `@` in a
     path is rare, and a token on the disk is worse than a wrong name.
     """
+    # What is left may read as a URL with a user again. Each turn removes something.
+    while (rest := _without_user(url)) != url:
+        url = rest
+    return url
+
+
+def _without_user(url: str) -> str:
     url = url.strip()
     if scheme := _last_scheme(url):
         before = url[: scheme.start()].rpartition("@")[2]
