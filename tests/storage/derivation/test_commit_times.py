@@ -112,12 +112,12 @@ def test_a_verdict_by_hand_shows_in_metrics_at_once(store: Store, org: Organisat
         org, "one", OverrideValues(True, "two", None, "rollback"), now_ns=1, actor=TESTER
     ).result()
     found = measured(store, org).failed_deployment_recovery_time
-    assert (found.n, found.p50, found.unresolved) == (1, 4 * 3_600, 0)
+    assert (found.n, found.p50, found.open) == (1, 4 * 3_600, 0)
 
 
 def recovery(store: Store, org: Organisation) -> tuple[int, float | None, int]:
     found = measured(store, org).failed_deployment_recovery_time
-    return found.n, found.p50, found.unresolved
+    return found.n, found.p50, found.open
 
 
 @pytest.mark.parametrize("is_by_hand", [False, True])

@@ -215,7 +215,9 @@ def test_what_the_log_has_forgotten_is_read_anew(database: str, store: Store, or
             other.deployments.add(org, deployment(f"one-{number}"), 1, actor=TESTER)
         other.deployments.delete(org, "one-0", actor=TESTER).result()
         database_of_other = open_database(database, lambda _: False, lambda _: None)
-        while database_of_other.write(lambda cursor: prune_changes(cursor, kept=10)).result():
+        while database_of_other.write(
+            lambda cursor: prune_changes(cursor, kept=10), TESTER
+        ).result():
             pass
         database_of_other.close()
     assert count(store, org) == 1_999
