@@ -36,6 +36,15 @@ def test_a_page_asks_to_sign_in_first_and_leads_back(tenant: Tenant) -> None:
     assert signed_in.headers["location"] == "/?range=26w"
 
 
+def test_scripts_that_send_back_a_field_csrf_find_one_and_sign_in(tenant: Tenant) -> None:
+    """Forms had a token in it; the server no longer looks at it."""
+    browser = Browser(tenant.client)
+    field = browser.page("/sign-in").one("input", name="csrf")
+    sent = {"key": fresh_key(tenant), "csrf": field["value"]}
+    assert browser.post("/sign-in", sent).status_code == 303
+    assert browser.page("/").one("input", name="csrf")["value"] == field["value"]
+
+
 @ON_SQLITE
 @pytest.mark.parametrize(
     "next_",
