@@ -1,5 +1,9 @@
-"""The description of the API: valid, complete, and true of the server."""
+"""The description of the API: valid, complete, and true of the server.
 
+`THEODORA_TEST_EXAMPLES` sets how many random requests of each operation are sent.
+"""
+
+import os
 from typing import Any
 
 import openapi_spec_validator
@@ -26,6 +30,8 @@ CHECKS = [
     content_type_conformance,
     response_schema_conformance,
 ]
+
+EXAMPLES_EACH = int(os.environ.get("THEODORA_TEST_EXAMPLES", "8"))
 
 EXAMPLES = [
     (name, schema, example)
@@ -92,7 +98,7 @@ def test_whatever_is_sent_is_answered_as_described(server: serving.Server) -> No
 
 def _ask(operation: Any) -> None:
     @settings(
-        max_examples=25,
+        max_examples=EXAMPLES_EACH,
         deadline=None,
         database=None,
         phases=[Phase.generate],
