@@ -121,7 +121,7 @@ def test_a_search_ends_when_its_client_leaves(database: tuple[str, Path]) -> Non
 
 def test_a_slow_search_does_not_keep_a_server_from_stopping(database: tuple[str, Path]) -> None:
     url, folder = database
-    limit = {"THEODORA_READ_SECONDS": "2"}
+    limit = {"THEODORA_READ_SECONDS": "1"}
     with ExitStack() as stack:
         server = stack.enter_context(serving.serving(folder, database=url, environment=limit))
         searches = [stack.enter_context(closing(begin_search(server))) for _ in range(12)]
