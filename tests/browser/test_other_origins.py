@@ -3,7 +3,7 @@
 import http.client
 import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -110,16 +110,17 @@ def proxy_to(port: int | None, scheme: str) -> type[BaseHTTPRequestHandler]:
             headers["X-Forwarded-Host"] = self.headers["Host"]
             headers["X-Forwarded-Proto"] = scheme
             body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
-            upstream = http.client.HTTPConnection("127.0.0.1", port)
-            upstream.request(self.command, self.path, body, headers)
-            answer = upstream.getresponse()
-            content = answer.read()
+            with closing(http.client.HTTPConnection("127.0.0.1", port)) as upstream:
+                upstream.request(self.command, self.path, body, headers)
+                answer = upstream.getresponse()
+                content = answer.read()
             self.send_response_only(answer.status)
             for name, value in answer.getheaders():
                 self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(content)
-            upstream.close()
+            # The browser leaves when the page that asked for this is gone.
+            with suppress(OSError):
+                self.end_headers()
+                self.wfile.write(content)
 
         def do_GET(self) -> None:
             self.forward()
