@@ -24,6 +24,7 @@ from theodora.storage.backup.rotation import BackupFolder, BackupWorker
 from theodora.storage.deletion_guards import Guards
 from theodora.storage.derivation.worker import Deriver
 from theodora.storage.engine.actor import Actor
+from theodora.storage.engine.worker import Worker
 from theodora.storage.open import beside
 from theodora.storage.retention import Remover
 from theodora.web.application import make_application
@@ -116,26 +117,27 @@ def build(config: Config, invocation: Invocation = PLAIN) -> Built:
         config.backup_every,
         partial(source_of, config),
     )
+    workers: list[Worker] = []
+    if config.derive:
+        workers += [deriver, remover]
+    if config.git_fetch_minutes or config.git_fetch_on_demand:
+        workers.append(fetcher)
+    if config.backup_to:
+        workers.append(backups)
 
     @asynccontextmanager
     async def lifespan(_: object) -> AsyncGenerator[None]:
         # The thread of the event loop: what takes longer is handed to the executor.
         store.answer_briefly()
-        if config.derive:
-            deriver.start()
-            remover.start()
-        if config.git_fetch_minutes or config.git_fetch_on_demand:
-            fetcher.start()
+        for worker in workers:
+            worker.start()
         reception.start()
-        if config.backup_to:
-            backups.start()
         yield
-        backups.stop()
-        fetcher.stop()
-        remover.stop()
-        deriver.stop()
+        for worker in reversed(workers):
+            worker.stop()
         uploads.shutdown()
         executor.shutdown()
+        # After the last request that it could count.
         reception.stop()
         store.close()
 

@@ -1,6 +1,5 @@
 """The worker that fetches mirrored repositories and stores new commits."""
 
-import threading
 import time
 from collections import Counter
 
@@ -11,6 +10,7 @@ from theodora.events.values import SECOND_NS
 from theodora.git import History, MirrorStore
 from theodora.storage import Mirror, Organisation, Store
 from theodora.storage.engine.actor import Actor
+from theodora.storage.engine.worker import Worker
 
 log = structlog.get_logger()
 
@@ -71,36 +71,28 @@ class Mirroring:
         return len(new)
 
 
-class Fetcher:
+class Fetcher(Worker):
     """A thread that fetches mirrors on a schedule, and soon when one is wanted."""
 
     def __init__(self, store: Store, mirroring: Mirroring, every_seconds: float) -> None:
         """With `every_seconds` of 0 there is no schedule."""
+        super().__init__("fetcher")
         self._store = store
         self._mirroring = mirroring
         self._every_ns = int(every_seconds * SECOND_NS)
-        self._stopping = threading.Event()
-        self._asked = threading.Event()
         self._wanted: set[tuple[int, str]] = set()
         self._failures: Counter[tuple[int, str]] = Counter()
         """Failed fetches of each mirror since the last that went well."""
-        self._thread = threading.Thread(target=self._run, name="fetcher", daemon=True)
 
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self, timeout_seconds: float = 5.0) -> None:
+    def stop(self, timeout_seconds: float | None = 5.0) -> None:
         """Waits briefly for the current fetch, which may end later."""
-        self._stopping.set()
-        self._asked.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout_seconds)
+        super().stop(timeout_seconds)
 
     def want(self, org: Organisation, repository_id: str) -> None:
         """Asks for a fetch soon: a commit was deployed that is not known. Does nothing if the
         repository is not mirrored."""
         self._wanted.add((org.key, repository_id))
-        self._asked.set()
+        self._wake.set()
 
     def fetch_due(self, now_ns: int) -> None:
         """Fetches the mirrors that are due; a failure is stored, logged and retried when next due.
@@ -146,12 +138,12 @@ class Fetcher:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            self._asked.clear()
+            self._wake.clear()
             try:
                 self.fetch_due(time.time_ns())
             except Exception:  # The server goes on serving, and the next look tries again.
                 log.exception("fetching failed")
-            self._asked.wait(_LOOK_SECONDS)
+            self._wake.wait(_LOOK_SECONDS)
 
 
 def _name(mirror: Mirror) -> tuple[int, str]:

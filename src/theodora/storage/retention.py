@@ -6,7 +6,6 @@ deployments of a sequence and repository the last one stays, and whichever else 
 As time passes others take their places. Commits stay.
 """
 
-import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -46,6 +45,7 @@ from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.cursor import Cursor, only_value
 from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import Organisation
+from theodora.storage.engine.worker import Worker
 from theodora.storage.events.rows import Rows, Stored
 from theodora.storage.events.tables import DEPLOYMENTS, FAILURES, E, decode_texts
 from theodora.storage.facts.commits import load
@@ -244,26 +244,16 @@ class Retention:
 _REMOVER = Actor("worker", "retention")
 
 
-class Remover:
+class Remover(Worker):
     """A thread that removes old events once an hour, from `start` to `stop`.
 
     It rests four times as long as it worked. Of several processes each does so; what one has
-    removed the others do not find.
+    removed the others do not find. When it is stopped, it finishes the transaction under way.
     """
 
     def __init__(self, retention: Retention) -> None:
+        super().__init__("remover")
         self._retention = retention
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="remover", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Returns when the transaction under way is finished."""
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join()
 
     def _run(self) -> None:
         while not self._stopping.is_set():

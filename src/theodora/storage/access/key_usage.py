@@ -17,6 +17,7 @@ from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import Organisation
+from theodora.storage.engine.worker import Worker
 
 log = structlog.get_logger()
 
@@ -206,23 +207,12 @@ class Reception:
 _WRITER = Actor("worker", "key usage")
 
 
-class ReceptionWriter:
-    """A thread that writes the counts, from `start` to `stop`."""
+class ReceptionWriter(Worker):
+    """A thread that writes the counts, from `start` to `stop`, which writes what is left."""
 
     def __init__(self, reception: Reception) -> None:
+        super().__init__("reception", wake=reception.due)
         self._reception = reception
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="reception", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Returns when everything counted is written."""
-        self._stopping.set()
-        self._reception.due.set()
-        if self._thread.is_alive():
-            self._thread.join()
 
     def _run(self) -> None:
         while not self._stopping.is_set():

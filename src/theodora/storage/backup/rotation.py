@@ -2,7 +2,6 @@
 
 import fcntl
 import re
-import threading
 import time
 from calendar import timegm
 from collections.abc import Callable, Generator
@@ -14,6 +13,7 @@ import structlog
 
 from theodora.storage.backup.backup import WORKING_PREFIX, Source, back_up
 from theodora.storage.backup.snapshot import Progress, unseen
+from theodora.storage.engine.worker import Worker
 
 log = structlog.get_logger()
 
@@ -74,26 +74,19 @@ class BackupFolder:
                 rmtree(left, ignore_errors=True)
 
 
-class BackupWorker:
-    """A thread that backs the store up whenever a backup is due, from `start` to `stop`."""
+class BackupWorker(Worker):
+    """A thread that backs the store up whenever a backup is due, from `start` to `stop`.
+
+    When it is stopped, it gives up a backup that is under way and removes what there is of it.
+    """
 
     def __init__(
         self, folder: BackupFolder, every_seconds: int, source: Callable[[], Source]
     ) -> None:
+        super().__init__("backup")
         self._folder = folder
         self._every_seconds = every_seconds
         self._source = source
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="backup", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Gives up a backup that is under way: what is there of it is removed."""
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join()
 
     def _run(self) -> None:
         while not self._stopping.is_set():

@@ -7,6 +7,7 @@ import structlog
 
 from theodora.storage.derivation.run import Derivations, Want
 from theodora.storage.engine.actor import Actor
+from theodora.storage.engine.worker import Worker
 from theodora.storage.facts.derivation_queue import Changed, SequenceKey
 
 log = structlog.get_logger()
@@ -55,42 +56,31 @@ class Growth:
         return bool(self._growing)
 
 
-class Deriver:
+class Deriver(Worker):
     """A thread that derives marked sequences, from `start` to `stop`.
 
     It rests four times as long as it worked, so that under a flood of events requests keep
-    most of the interpreter; a single event after a quiet time is derived at once.
+    most of the interpreter; a single event after a quiet time is derived at once. When it is
+    stopped, it finishes the current derivation, and other marks stay.
     """
 
     def __init__(self, derivations: Derivations, due: threading.Event, want: Want) -> None:
         """`due` is set by whoever may have marked something; `want` is told what to fetch."""
+        super().__init__("deriver", wake=due)
         self._derivations = derivations
-        self._due = due
         self._want = want
         self._growth = Growth()
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="deriver", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Returns when the current derivation is finished; other marks stay."""
-        self._stopping.set()
-        self._due.set()
-        if self._thread.is_alive():
-            self._thread.join()
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            self._due.clear()
+            self._wake.clear()
             if self._work():
                 continue
             if self._growth.is_any:
                 # Looking on every commit of a flood would take what the flood needs.
                 self._stopping.wait(_PAUSE_SECONDS)
             else:
-                self._due.wait(_LOOK_SECONDS)
+                self._wake.wait(_LOOK_SECONDS)
 
     def _work(self) -> bool:
         """Derives the marked sequences; returns whether there were any."""
