@@ -5,12 +5,12 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 
 import click
 
 from theodora.app import git_folder, source_of
 from theodora.cli.options import config_from, setting_options
+from theodora.cli.progress import ProgressBars
 from theodora.config import Config
 from theodora.storage.backup.archive import Manifest
 from theodora.storage.backup.backup import Source, back_up, stream_backup
@@ -58,7 +58,7 @@ def backup(file: str, keep: int | None, **flags: str | None) -> None:
     )
 
 
-def _back_up_into(folder: BackupFolder, source: Source, bars: "ProgressBars") -> None:
+def _back_up_into(folder: BackupFolder, source: Source, bars: ProgressBars) -> None:
     with folder.alone() as is_alone:
         if not is_alone:
             raise click.ClickException("another process is making a backup in that folder")
@@ -74,39 +74,6 @@ def plain_file_errors() -> Generator[None]:
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         raise click.ClickException(f"{place}{error.strerror or error}") from error
-
-
-class ProgressBars:
-    """Shows a bar for each step, where somebody looks."""
-
-    def __init__(self) -> None:
-        self._step = ""
-        self._bar = None
-        self._done = 0
-
-    def __enter__(self) -> "ProgressBars":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._bar is not None:
-            self._bar.__exit__(kind, error, traceback)
-
-    def show(self, step: str, done: int, of: int) -> None:
-        if step != self._step or self._bar is None:
-            self.__exit__(None, None, None)
-            hidden = not sys.stderr.isatty()
-            self._bar = click.progressbar(
-                length=of, label=f"{step:<12}", file=sys.stderr, hidden=hidden
-            )
-            self._bar.__enter__()
-            self._step, self._done = step, 0
-        self._bar.update(done - self._done)
-        self._done = done
 
 
 def _told(manifest: Manifest) -> str:

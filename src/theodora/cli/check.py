@@ -2,9 +2,9 @@
 
 import click
 
-from theodora.cli.backup import ProgressBars
 from theodora.cli.invocation import command_actor
 from theodora.cli.options import config_from, setting_options
+from theodora.cli.progress import ProgressBars
 from theodora.storage.check.check import check_store
 from theodora.storage.check.repair import repair_store
 

@@ -1,10 +1,8 @@
 """`theodora copy`: copy a complete store into another database and compare every row."""
 
-import sys
-from collections.abc import Iterator
-
 import click
 
+from theodora.cli.progress import ProgressBars
 from theodora.storage.copy.copy import Copying
 from theodora.storage.open import beside, open_copy, open_original
 
@@ -30,10 +28,9 @@ def copy(original: str, copy: str) -> None:
 
     A copy that was interrupted goes on where it stood: give the same command again.
     """
-    with open_original(original) as from_, open_copy(copy) as to:
+    with open_original(original) as from_, open_copy(copy) as to, ProgressBars() as bars:
         copying = Copying(from_, to)
-        _show("copying", copying.rows, copying.copy())
-        _show("comparing", copying.rows, copying.compare())
+        copying.copy_and_compare(bars.show)
         copying.finish()
     click.echo(f"copied {copying.rows:,} rows, each compared with what it is a copy of")
     if beside(original).exists():
@@ -41,10 +38,3 @@ def copy(original: str, copy: str) -> None:
             f"uploaded packs and mirrors are not in the database but in {beside(original)}: set "
             "THEODORA_GIT_FOLDER to that folder or to a copy of it"
         )
-
-
-def _show(label: str, rows: int, done: Iterator[int]) -> None:
-    hidden = not sys.stderr.isatty()
-    with click.progressbar(length=rows, label=label, file=sys.stderr, hidden=hidden) as bar:
-        for count in done:
-            bar.update(count)

@@ -6,8 +6,9 @@ from typing import BinaryIO
 import click
 
 from theodora.app import git_folder
-from theodora.cli.backup import ProgressBars, plain_file_errors
+from theodora.cli.backup import plain_file_errors
 from theodora.cli.options import config_from, setting_options
+from theodora.cli.progress import ProgressBars
 from theodora.storage.backup.restore import restore as restore_backup
 
 

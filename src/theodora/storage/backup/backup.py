@@ -21,7 +21,8 @@ from theodora.storage.backup.archive import (
     read_archive,
     writing_archive,
 )
-from theodora.storage.backup.snapshot import Progress, check_file, copy_store, unseen
+from theodora.storage.backup.snapshot import check_file, copy_store
+from theodora.storage.engine.progress import Progress, unseen
 from theodora.storage.open import is_postgresql
 
 WORKING_PREFIX = ".theodora-backup-"

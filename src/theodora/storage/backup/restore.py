@@ -13,8 +13,9 @@ import apsw
 from theodora.errors import Unavailable, UnusableBackup, UnusableStore
 from theodora.storage.backup.archive import DATABASE, GIT, Manifest, read_archive
 from theodora.storage.backup.backup import fsync_folder
-from theodora.storage.backup.snapshot import Progress, check_file, unseen
+from theodora.storage.backup.snapshot import check_file
 from theodora.storage.copy.copy import Copying
+from theodora.storage.engine.progress import Progress, unseen
 from theodora.storage.engine.sqlite.connection import driver_errors
 from theodora.storage.open import (
     is_postgresql,
@@ -84,11 +85,7 @@ def _fill_server(database: Path, url: str, progress: Progress) -> None:
     migrate_database(f"sqlite:///{database}")
     with open_original(f"sqlite:///{database}") as original, open_copy(url) as copy:
         copying = Copying(original, copy)
-        for what, steps in (("copying", copying.copy()), ("comparing", copying.compare())):
-            done = 0
-            for count in steps:
-                done += count
-                progress(what, done, copying.rows)
+        copying.copy_and_compare(progress)
         copying.finish()
 
 

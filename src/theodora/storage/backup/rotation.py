@@ -12,7 +12,7 @@ from shutil import rmtree
 import structlog
 
 from theodora.storage.backup.backup import WORKING_PREFIX, Source, back_up
-from theodora.storage.backup.snapshot import Progress, unseen
+from theodora.storage.engine.progress import Progress, unseen
 from theodora.storage.engine.worker import Worker
 
 log = structlog.get_logger()

@@ -1,7 +1,7 @@
 """A store as of one moment in a new SQLite file, while servers read and write it."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import apsw
 from theodora.errors import UnusableBackup, UnusableStore
 from theodora.storage.copy.copy import Copying
 from theodora.storage.engine.migrate import UNFINISHED_COPY, applied_number, migrations
+from theodora.storage.engine.progress import Progress
 from theodora.storage.engine.sqlite.connection import connect_reader, driver_errors
 from theodora.storage.engine.sqlite.schema import SqliteSchema
 from theodora.storage.open import is_postgresql, open_copy, open_original, sqlite_path
@@ -18,13 +19,6 @@ from theodora.storage.open import is_postgresql, open_copy, open_original, sqlit
 _PAGES_AT_ONCE = 256
 _REST_FOR_WORK = 1.0
 """Rests as long as it copied, so that a server beside it keeps most of the disk."""
-
-Progress = Callable[[str, int, int], None]
-"""Told what is being done, how much of it is done, and how much that is in all."""
-
-
-def unseen(_what: str, _done: int, _of: int) -> None:
-    """Progress that nobody looks at."""
 
 
 def copy_store(url: str, path: Path, progress: Progress) -> None:
@@ -91,11 +85,7 @@ def _copy_pages(original: Path, path: Path, progress: Progress) -> None:
 def _copy_rows(url: str, path: Path, progress: Progress) -> None:
     with open_original(url) as original, open_copy(f"sqlite:///{path.absolute()}") as copy:
         copying = Copying(original, copy)
-        for what, steps in (("copying", copying.copy()), ("comparing", copying.compare())):
-            done = 0
-            for count in steps:
-                done += count
-                progress(what, done, copying.rows)
+        copying.copy_and_compare(progress)
         copying.finish_snapshot()
         copy.cursor.execute("PRAGMA journal_mode = delete")
 

@@ -11,10 +11,9 @@ from theodora.storage.check.rules import apply_rules
 from theodora.storage.check.values import check_values
 from theodora.storage.engine.cursor import Cursor, only_value
 from theodora.storage.engine.migrate import UNFINISHED_COPY, Schema, migrations
+from theodora.storage.engine.progress import Progress
 from theodora.storage.events.tables import DEPLOYMENTS, FAILURES
 from theodora.storage.open import open_original
-
-Progress = Callable[[str, int, int], None]
 
 _COUNTERS = frozenset(
     (

@@ -8,7 +8,7 @@ server takes the database for a store. It goes when every row has been compared.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import accumulate, zip_longest
 from typing import Any, LiteralString, Protocol
 
 import msgspec
@@ -17,6 +17,7 @@ from theodora.errors import UnequalCopy, UnusableStore
 from theodora.storage.copy.tables import TABLES, CopiedTable
 from theodora.storage.engine.cursor import Cursor, Row, only_value
 from theodora.storage.engine.migrate import UNFINISHED_COPY, Schema, applied_number, migrations
+from theodora.storage.engine.progress import Progress
 
 _ROWS_AT_ONCE = 10_000
 _SHOWN = 60
@@ -77,7 +78,7 @@ class _Progress:
 
 
 class Copying:
-    """One run: `copy`, then `compare`, then `finish`."""
+    """One run: `copy`, then `compare` (`copy_and_compare` does both), then `finish`."""
 
     def __init__(self, original: Original, copy: Copy) -> None:
         """Raises `UnusableStore` where the one cannot be copied into the other."""
@@ -124,6 +125,12 @@ class Copying:
                         "again, and rerun this while no server runs on either"
                     )
                 yield len(ours)
+
+    def copy_and_compare(self, progress: Progress) -> None:
+        """Copies the rest, then compares every row. Raises `UnequalCopy` as `compare` does."""
+        for step, counts in (("copying", self.copy()), ("comparing", self.compare())):
+            for done in accumulate(counts):
+                progress(step, done, self.rows)
 
     def finish(self) -> None:
         """Marks the copy as complete. Raises `UnequalCopy` if the original has gone on."""
