@@ -88,8 +88,9 @@ class World:
             git=rng.choice((None, Git(rng.choice(SHAS), f"https://{REPOSITORY_ID}"))),
             custom_tags=self.tags(),
         )
-        store.deployments.add(self.org, event, 1, actor=TESTER).result()
-        self.ids.add(id_)
+        # The id asked for may be another service's.
+        added = store.deployments.add(self.org, event, 1, actor=TESTER).result()
+        self.ids.add(added.now.event.id)
 
     def tags(self) -> tuple[str, ...]:
         tags = ("region:eu", "region:us", "region:1", "rework:true", 'x,"rework:true')
@@ -120,8 +121,8 @@ class World:
             finished_at_ns=rng.choice((None, at_ns + HOUR_NS, at_ns - 1)),
             custom_tags=self.tags(),
         )
-        store.failures.add(self.org, event, 1, actor=TESTER).result()
-        self.incidents.add(id_)
+        added = store.failures.add(self.org, event, 1, actor=TESTER).result()
+        self.incidents.add(added.now.event.id)
 
     def delete_incident(self, store: Store) -> None:
         if self.incidents:
