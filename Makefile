@@ -9,7 +9,7 @@ SIZES ?= 100000 1000000
 # Which tests: files, folders or flags of pytest; all by default.
 TESTS ?=
 
-.PHONY: help setup serve test quick fresh browser fuzz torture screenshots clients citus check format bench mutants house clean
+.PHONY: help setup serve test quick fresh browser fuzz torture soak screenshots clients citus check format bench mutants house clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -95,7 +95,7 @@ fresh:
 quick: setup
 	@$(BIN)/pytest -n auto -k "not postgresql" $$($(BIN)/python tests/quick.py)
 
-# How long inputs are made.
+# How long inputs are made, and how long a server is asked.
 MINUTES ?= 10
 
 ## make fuzz     read spoilt inputs with every parser for MINUTES=10; keeps what fails in tests/fuzz/found
@@ -108,6 +108,10 @@ TIMES ?= 100
 ## make torture  kill and pause servers and databases under load, TIMES=100, and look for what is lost
 torture: setup
 	@$(BIN)/python -m bench.torture --times $(TIMES)
+
+## make soak     ask a server for MINUTES=10 at 70 % of its capacity; show times, memory and file sizes
+soak: setup
+	@$(BIN)/python -m bench.soak $(MINUTES)
 
 ## make screenshots  make the pictures of docs/ anew
 screenshots: setup browser
