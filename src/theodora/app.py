@@ -19,13 +19,13 @@ from theodora.sources.mirroring import Fetcher, Mirroring
 from theodora.storage import Organisation, SessionLimits, Store
 from theodora.storage.access.key_usage import ReceptionWriter
 from theodora.storage.access.keys import PERMISSIONS, KeyKind, new_secret
-from theodora.storage.backup.backup import GitFile, Source
+from theodora.storage.backup.backup import BackupSource, GitFile
 from theodora.storage.backup.rotation import BackupFolder, BackupWorker
 from theodora.storage.deletion_guards import Guards
 from theodora.storage.derivation.worker import Deriver
 from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.worker import Worker
-from theodora.storage.open import beside
+from theodora.storage.open import default_git_folder
 from theodora.storage.retention import Remover
 from theodora.web.application import make_application
 from theodora.web.http.endpoint import ServerContext
@@ -190,17 +190,17 @@ def _ensure_keys(store: Store, config: Config) -> dict[KeyKind, str]:
     return new_keys
 
 
-def source_of(config: Config) -> Source:
+def source_of(config: Config) -> BackupSource:
     """What a backup holds: the database and the folder of packs and mirrors."""
     files = (GitFile(name, path) for name, path in backup_files(git_folder(config)))
-    return Source(config.database, files, __version__)
+    return BackupSource(config.database, files, __version__)
 
 
 def git_folder(config: Config) -> Path:
     """Where packs and mirrors are: where the setting says, else beside the database."""
     if config.git_folder:
         return Path(config.git_folder)
-    return beside(config.database)
+    return default_git_folder(config.database)
 
 
 def _limits(config: Config) -> dict[Bucket, Limit]:

@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import pytest
 
-from theodora.query.operands import Exact, instant_ns, number, seconds
+from theodora.query.operands import Exact, instant_ns, parse_number, seconds
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ from theodora.query.operands import Exact, instant_ns, number, seconds
     ],
 )
 def test_a_number_is_decimal_and_exact(text: str, expected: Exact | None) -> None:
-    assert number(text) == expected
+    assert parse_number(text) == expected
 
 
 @pytest.mark.parametrize(

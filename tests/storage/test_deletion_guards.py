@@ -6,7 +6,7 @@ from actors import TESTER
 from theodora.events import Deployment, Failure
 from theodora.storage import Organisation, Store
 from theodora.storage.deletion_guards import DAY_NS, Guards, Plan, Unconfirmed
-from theodora.storage.retention import Limit, Old
+from theodora.storage.retention import Old, RetentionSettings
 
 NOW_NS = 20_000 * DAY_NS
 HOUR_NS = 3_600 * 10**9
@@ -47,7 +47,7 @@ def count(store: Store, org: Organisation) -> int:
 
 
 def reason(store: Store, org: Organisation) -> str:
-    refusal = store.retention.limit(org).refusal
+    refusal = store.retention.settings(org).refusal
     return refusal.reason if refusal else ""
 
 
@@ -108,7 +108,7 @@ def test_a_large_share_is_deleted_only_once_it_is_confirmed(
     assert store.retention.remove_old(NOW_NS, actor=TESTER) == Old(0, 0)
     store.retention.confirm(org, 37, actor=TESTER).result()
     assert store.retention.remove_old(NOW_NS, actor=TESTER) == Old(28, 9)
-    limit = store.retention.limit(org)
+    limit = store.retention.settings(org)
     assert (limit.refusal, limit.confirmed) == (None, 0)
 
 
@@ -127,23 +127,23 @@ def test_a_shorter_limit_is_confirmed_and_begins_later(store: Store, org: Organi
             37
         )
     planned = Plan(10, NOW_NS + DAY_NS)
-    assert store.retention.change(org, 10, NOW_NS, 37, actor=TESTER).result() == Limit(
+    assert store.retention.change(org, 10, NOW_NS, 37, actor=TESTER).result() == RetentionSettings(
         None, planned
     )
-    assert store.retention.limit(org) == Limit(None, planned)
+    assert store.retention.settings(org) == RetentionSettings(None, planned)
     assert store.retention.remove_old(NOW_NS + DAY_NS - 1, actor=TESTER) == Old(0, 0)
     assert count(store, org) == 60
     removed = store.retention.remove_old(NOW_NS + DAY_NS, actor=TESTER)
-    assert store.retention.limit(org)[:2] == (10, None)
+    assert store.retention.settings(org)[:2] == (10, None)
     assert sum(removed) >= 37
 
 
 def test_a_shorter_limit_is_taken_back_until_it_begins(store: Store, org: Organisation) -> None:
     store.retention.put(org, 100, actor=TESTER).result()
     store.retention.change(org, 10, NOW_NS, 37, actor=TESTER).result()
-    assert store.retention.limit(org).days == 100
-    assert store.retention.change(org, 100, NOW_NS, actor=TESTER).result() == Limit(100)
-    assert store.retention.limit(org) == Limit(100)
+    assert store.retention.settings(org).days == 100
+    assert store.retention.change(org, 100, NOW_NS, actor=TESTER).result() == RetentionSettings(100)
+    assert store.retention.settings(org) == RetentionSettings(100)
     store.retention.remove_old(NOW_NS + 2 * DAY_NS, actor=TESTER)
     assert count(store, org) == 60
 
@@ -151,8 +151,10 @@ def test_a_shorter_limit_is_taken_back_until_it_begins(store: Store, org: Organi
 @pytest.mark.parametrize("days", [100, 200, None])
 def test_a_longer_limit_begins_at_once(store: Store, org: Organisation, days: int | None) -> None:
     store.retention.put(org, 100, actor=TESTER).result()
-    assert store.retention.change(org, days, NOW_NS, actor=TESTER).result() == Limit(days)
-    assert store.retention.limit(org) == Limit(days)
+    assert store.retention.change(org, days, NOW_NS, actor=TESTER).result() == RetentionSettings(
+        days
+    )
+    assert store.retention.settings(org) == RetentionSettings(days)
 
 
 def test_a_plan_does_not_begin_by_a_wrong_clock(store: Store, org: Organisation) -> None:
@@ -161,4 +163,4 @@ def test_a_plan_does_not_begin_by_a_wrong_clock(store: Store, org: Organisation)
     store.retention.remove_old(NOW_NS + YEARS_NS, actor=TESTER)
     assert count(store, org) == 60
     assert "the clock stands at" in reason(store, org)
-    assert store.retention.limit(org).plan == Plan(10, NOW_NS + DAY_NS)
+    assert store.retention.settings(org).plan == Plan(10, NOW_NS + DAY_NS)

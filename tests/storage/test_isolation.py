@@ -315,7 +315,7 @@ READS: dict[str, Callable[[Member], object]] = {
     "reception.last_refusal": lambda it: it.store.reception.last_refusal(it.org),
     "sessions.find": lambda it: it.store.sessions.find(it.secret, NOW_NS, LIMITS),
     "retention.days": lambda it: it.store.retention.days(it.org),
-    "retention.limit": lambda it: it.store.retention.limit(it.org),
+    "retention.settings": lambda it: it.store.retention.settings(it.org),
     "retention.preview": lambda it: it.store.retention.preview(it.org, 15, NOW_NS),
 }
 
@@ -337,7 +337,7 @@ WITHOUT_WORDS = {
         "settings.has_production",
     ),
     *("commits.count", "commits.known", "commits.repositories", "commits.shas"),
-    *("commits.without_paths", "retention.days", "retention.limit", "retention.preview"),
+    *("commits.without_paths", "retention.days", "retention.settings", "retention.preview"),
 }
 """Reads whose answers name nothing that differs from one organisation to the other."""
 

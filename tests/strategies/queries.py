@@ -33,7 +33,7 @@ from theodora.query import (
     any_of,
     complement,
 )
-from theodora.query.operands import number, number_range
+from theodora.query.operands import number_range, parse_number
 from theodora.query.patterns import pattern_of
 from theodora.query.words import words_of_term
 
@@ -234,7 +234,7 @@ def _range(rng: Random, target: Target, event: Event | None) -> Query:
 
 def _bound(rng: Random, target: Target, event: Event | None) -> Bound:
     text = _text(rng, target, event)
-    value = number(text) if isinstance(target, Tag) else None
+    value = parse_number(text) if isinstance(target, Tag) else None
     return Bound(text, value, rng.choice((True, False)))
 
 

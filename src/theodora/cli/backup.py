@@ -13,7 +13,7 @@ from theodora.cli.options import config_from, setting_options
 from theodora.cli.progress import ProgressBars
 from theodora.config import Config
 from theodora.storage.backup.archive import Manifest
-from theodora.storage.backup.backup import Source, back_up, stream_backup
+from theodora.storage.backup.backup import BackupSource, back_up, stream_backup
 from theodora.storage.backup.rotation import BackupFolder
 
 
@@ -58,7 +58,7 @@ def backup(file: str, keep: int | None, **flags: str | None) -> None:
     )
 
 
-def _back_up_into(folder: BackupFolder, source: Source, bars: ProgressBars) -> None:
+def _back_up_into(folder: BackupFolder, source: BackupSource, bars: ProgressBars) -> None:
     with folder.alone() as is_alone:
         if not is_alone:
             raise click.ClickException("another process is making a backup in that folder")

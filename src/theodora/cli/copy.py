@@ -4,7 +4,7 @@ import click
 
 from theodora.cli.progress import ProgressBars
 from theodora.storage.copy.copy import Copying
-from theodora.storage.open import beside, open_copy, open_original
+from theodora.storage.open import default_git_folder, open_copy, open_original
 
 
 @click.command()
@@ -33,8 +33,9 @@ def copy(original: str, copy: str) -> None:
         copying.copy_and_compare(bars.show)
         copying.finish()
     click.echo(f"copied {copying.rows:,} rows, each compared with what it is a copy of")
-    if beside(original).exists():
+    git_folder = default_git_folder(original)
+    if git_folder.exists():
         click.echo(
-            f"uploaded packs and mirrors are not in the database but in {beside(original)}: set "
+            f"uploaded packs and mirrors are not in the database but in {git_folder}: set "
             "THEODORA_GIT_FOLDER to that folder or to a copy of it"
         )

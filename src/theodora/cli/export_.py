@@ -12,7 +12,7 @@ from theodora.cli.export_parquet import (
     COMMIT_COLUMNS,
     DEPLOYMENT_COLUMNS,
     FAILURE_COLUMNS,
-    Column,
+    ParquetColumn,
     write_parquet,
 )
 from theodora.cli.options import organisation_option, setting_options
@@ -103,7 +103,7 @@ def _write(
     rows: Iterable[T],
     count: int,
     line_of: Callable[[T], bytes],
-    columns: Sequence[Column],
+    columns: Sequence[ParquetColumn],
     output: BinaryIO,
     form: str,
 ) -> None:

@@ -17,7 +17,7 @@ _TEXT, _INTEGER, _BOOLEAN = "string", "int64", "bool"
 _INSTANT, _TEXTS = "timestamp", "list"
 
 
-class Column(NamedTuple):
+class ParquetColumn(NamedTuple):
     """A column: its name, its type and where a row has its value."""
 
     name: str
@@ -34,14 +34,14 @@ class Column(NamedTuple):
         return row
 
 
-def _columns(type_: str, names: str, path: str = "{}") -> Iterator[Column]:
+def _columns(type_: str, names: str, path: str = "{}") -> Iterator[ParquetColumn]:
     for name in names.split():
-        yield Column(name, type_, path.format(name))
+        yield ParquetColumn(name, type_, path.format(name))
 
 
-def _text_columns(texts: Iterable[TextAttribute]) -> Iterator[Column]:
+def _text_columns(texts: Iterable[TextAttribute]) -> Iterator[ParquetColumn]:
     for text in texts:
-        yield Column(text.name, _TEXT, text.name)
+        yield ParquetColumn(text.name, _TEXT, text.name)
 
 
 _GIT = (*_columns(_TEXT, "commit_sha repository_url repository_id", "git.{}"),)
@@ -59,8 +59,8 @@ DEPLOYMENT_COLUMNS = (
     *_TAGS_AND_RECEIPT,
     *_columns(_BOOLEAN, "change_failure"),
     *_columns(_TEXT, "deployment_type"),
-    Column("remediation_id", _TEXT, "remediation.id"),
-    Column("remediation_type", _TEXT, "remediation.type"),
+    ParquetColumn("remediation_id", _TEXT, "remediation.id"),
+    ParquetColumn("remediation_type", _TEXT, "remediation.type"),
     *_columns(_INTEGER, "recovery_time_sec number_of_commits change_lead_time duration"),
     *_columns(_TEXT, "failed_by lead_time_status"),
 )
@@ -74,7 +74,7 @@ FAILURE_COLUMNS = (
     *_columns(_INTEGER, "time_to_restore"),
 )
 COMMIT_COLUMNS = (
-    Column("repository", _TEXT, "repository_id"),
+    ParquetColumn("repository", _TEXT, "repository_id"),
     *_columns(_TEXT, "sha", "commit.{}"),
     *_columns(_TEXTS, "parents", "commit.{}"),
     *_columns(_INSTANT, "author_time commit_time", "commit.{}_ns"),
@@ -84,7 +84,7 @@ COMMIT_COLUMNS = (
 )
 
 
-def write_parquet(rows: Iterable[Any], columns: Sequence[Column], output: BinaryIO) -> None:
+def write_parquet(rows: Iterable[Any], columns: Sequence[ParquetColumn], output: BinaryIO) -> None:
     """Writes a file even without rows."""
     if find_spec("pyarrow") is None:
         raise click.ClickException(

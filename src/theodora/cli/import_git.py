@@ -15,7 +15,7 @@ from theodora.cli.pending_note import tell_what_waits
 from theodora.cli.stores import new_or_existing_store
 from theodora.errors import Invalid
 from theodora.events import repository_id, without_credentials
-from theodora.git import History, Tag
+from theodora.git import GitTag, History
 from theodora.sources.git_tags import deployment_from_tag
 from theodora.storage import Organisation, Store
 
@@ -115,7 +115,7 @@ def _asked(included: Iterable[str], excluded: Sequence[str]) -> str:
 
 
 def _import_commits(
-    store: Store, org: Organisation, history: History, id_: str, tags: Iterable[Tag]
+    store: Store, org: Organisation, history: History, id_: str, tags: Iterable[GitTag]
 ) -> None:
     """Adds every commit that a tag leads to, with a progress bar on a terminal."""
     intake = Intake(commits_into(store, org), COMMITS_AT_ONCE)

@@ -36,7 +36,7 @@ _guards = setting_options(
 def show(org: str, **flags: str | None) -> None:
     """Show for how many days events are kept, what is planned and what was refused."""
     with existing_store(flags) as store:
-        limit = store.retention.limit(store.keys.organisation(org))
+        limit = store.retention.settings(store.keys.organisation(org))
     click.echo(_kept(limit.days))
     if limit.plan:
         click.echo(_planned(limit.plan))
@@ -86,7 +86,7 @@ def undo(org: str, **flags: str | None) -> None:
     """Take back a shorter limit that has not begun."""
     with existing_store(flags) as store:
         organisation = store.keys.organisation(org)
-        limit = store.retention.limit(organisation)
+        limit = store.retention.settings(organisation)
         if limit.plan is None:
             raise click.ClickException("no shorter limit is planned")
         store.retention.put(organisation, limit.days, actor=command_actor()).result()

@@ -1,7 +1,7 @@
 """The reader of event documents: attributes of the API's JSON, validated by rules.
 
 Every rule that one pass can check is checked and every problem is listed, in the order of
-`Rule`: a caller fixes a document once, not problem by problem.
+`DocumentRule`: a caller fixes a document once, not problem by problem.
 """
 
 import re
@@ -62,7 +62,7 @@ IMPORTED_PERIODS: Members = {"periods": dict.fromkeys(("started_at", "finished_a
 _UNITS = "seconds, milliseconds, microseconds or nanoseconds"
 
 
-class Rule(IntEnum):
+class DocumentRule(IntEnum):
     """The rules for documents, in the order in which problems are listed."""
 
     SERVICE = auto()
@@ -89,7 +89,7 @@ def read_deployment(attributes: JsonObject, *, imported: bool = False) -> Deploy
     An imported one may have an id shorter than the API takes, and date-times for instants.
     """
     reader = _Reader(attributes, imported=imported)
-    service = reader.text("service", Rule.SERVICE, required=True)
+    service = reader.text("service", DocumentRule.SERVICE, required=True)
     started_at_ns, finished_at_ns = reader.times(finished_required=True)
     id_ = reader.id(1 if imported else _MIN_ID_CHARACTERS)
     texts = reader.texts(DEPLOYMENT_TEXTS)
@@ -166,7 +166,7 @@ class _Reader:
     def __init__(self, attributes: JsonObject, *, imported: bool) -> None:
         self._attributes = attributes
         self._imported = imported
-        self._found: list[tuple[Rule, Problem]] = []
+        self._found: list[tuple[DocumentRule, Problem]] = []
 
     def raise_problems(self) -> None:
         if self._found:
@@ -176,7 +176,7 @@ class _Reader:
     def text(
         self,
         name: str,
-        rule: Rule = Rule.TEXT_TYPE,
+        rule: DocumentRule = DocumentRule.TEXT_TYPE,
         *,
         required: bool = False,
         max_characters: int = _MAX_TEXT_CHARACTERS,
@@ -200,7 +200,7 @@ class _Reader:
         finished_at_ns = self._instant(self._attributes, "finished_at", required=finished_required)
         if started_at_ns and finished_at_ns and finished_at_ns < started_at_ns:
             detail = 'attribute "finished_at" must not be before attribute "started_at"'
-            self._add(Rule.TIME_ORDER, Problem(detail, ("finished_at",)))
+            self._add(DocumentRule.TIME_ORDER, Problem(detail, ("finished_at",)))
         return started_at_ns, finished_at_ns
 
     def periods(
@@ -211,11 +211,11 @@ class _Reader:
         if items is None:
             return ()
         if not isinstance(items, list):
-            self._add(Rule.PERIODS, wrong_type("periods", items))
+            self._add(DocumentRule.PERIODS, wrong_type("periods", items))
             return ()
         if len(items) > _MAX_PERIODS:
             detail = f'attribute "periods" must have at most {_MAX_PERIODS} items'
-            self._add(Rule.PERIODS, Problem(detail, ("periods",)))
+            self._add(DocumentRule.PERIODS, Problem(detail, ("periods",)))
             return ()
         before = len(self._found)
         periods = tuple(self._period(item, at) for at, item in enumerate(items))
@@ -226,7 +226,7 @@ class _Reader:
     def _period(self, item: JsonValue, at: int) -> ActivePeriod:
         path = ("periods", at)
         if not is_object(item):
-            self._add(Rule.PERIODS, wrong_type("periods", item, *path))
+            self._add(DocumentRule.PERIODS, wrong_type("periods", item, *path))
             return ActivePeriod(0, None)
         started_at_ns = self._instant(item, "started_at", path, required=True)
         return ActivePeriod(started_at_ns or 0, self._instant(item, "finished_at", path))
@@ -243,26 +243,26 @@ class _Reader:
         for at, (began, ended) in enumerate(periods):
             if ended is not None and ended < began:
                 detail = 'attribute "periods" must have items that do not end before they start'
-                self._add(Rule.PERIODS, Problem(detail, ("periods", at)))
+                self._add(DocumentRule.PERIODS, Problem(detail, ("periods", at)))
         for at, (earlier, later) in enumerate(pairwise(periods), 1):
             if earlier.finished_at_ns is None or later.started_at_ns <= earlier.finished_at_ns:
                 detail = 'attribute "periods" must have items that start after the one before ended'
-                self._add(Rule.PERIODS, Problem(detail, ("periods", at)))
+                self._add(DocumentRule.PERIODS, Problem(detail, ("periods", at)))
         if started_at_ns is not None and periods[0].started_at_ns != started_at_ns:
             detail = 'attribute "periods" must begin at attribute "started_at"'
-            self._add(Rule.PERIODS, Problem(detail, ("periods", 0)))
+            self._add(DocumentRule.PERIODS, Problem(detail, ("periods", 0)))
         if periods[-1].finished_at_ns != finished_at_ns:
             detail = 'attribute "periods" must end at attribute "finished_at"'
-            self._add(Rule.PERIODS, Problem(detail, ("periods", len(periods) - 1)))
+            self._add(DocumentRule.PERIODS, Problem(detail, ("periods", len(periods) - 1)))
 
     def id(self, min_characters: int) -> str:
         """The id given by the client; empty if there is none."""
-        id_ = self._string(self._attributes.get("id"), "id", Rule.ID, ("id",))
+        id_ = self._string(self._attributes.get("id"), "id", DocumentRule.ID, ("id",))
         if id_ is not None and not (_ID.fullmatch(id_) and len(id_) >= min_characters):
             detail = (
                 f'attribute "id" must be {min_characters} to 128 characters of a-z A-Z 0-9 - _ . :'
             )
-            self._add(Rule.ID, Problem(detail, ("id",)))
+            self._add(DocumentRule.ID, Problem(detail, ("id",)))
         return id_ or ""
 
     def git(self) -> Git | None:
@@ -270,12 +270,12 @@ class _Reader:
         if git is None:
             return None
         if not is_object(git):
-            self._add(Rule.GIT, wrong_type("git", git))
+            self._add(DocumentRule.GIT, wrong_type("git", git))
             return None
         commit_sha = self._git_text(git, "commit_sha")
         if commit_sha is not None and not _COMMIT_SHA.fullmatch(commit_sha):
             detail = 'attribute "commit_sha" must be 40 to 64 hexadecimal characters'
-            self._add(Rule.COMMIT_SHA, Problem(detail, ("git", "commit_sha")))
+            self._add(DocumentRule.COMMIT_SHA, Problem(detail, ("git", "commit_sha")))
         url = self._git_text(git, "repository_url")
         if url is not None:
             self._check_url(url)
@@ -285,13 +285,13 @@ class _Reader:
 
     def custom_tags(self) -> tuple[str, ...]:
         """Tags in the order sent, exact duplicates once."""
-        tags = self._texts("custom_tags", Rule.TAGS_TYPE)
+        tags = self._texts("custom_tags", DocumentRule.TAGS_TYPE)
         for at, tag in tags:
             self._check_tag(tag, at)
         distinct = tuple(dict.fromkeys(tag for _, tag in tags))
         if len(distinct) > _MAX_TAGS:
             detail = f'attribute "custom_tags" must have at most {_MAX_TAGS} items'
-            self._add(Rule.TAGS_COUNT, Problem(detail, ("custom_tags",)))
+            self._add(DocumentRule.TAGS_COUNT, Problem(detail, ("custom_tags",)))
         return distinct
 
     def services(self) -> tuple[str, ...]:
@@ -300,20 +300,20 @@ class _Reader:
         A failure without any has to name a team.
         """
         if self._attributes.get("services") is None:
-            service = self.text("service", Rule.SERVICE)
+            service = self.text("service", DocumentRule.SERVICE)
             services = [] if service is None else [(0, service)]
             given = self._is_given("service")
         else:
-            services = self._texts("services", Rule.SERVICE)
+            services = self._texts("services", DocumentRule.SERVICE)
             given = self._attributes["services"] != []
             for at, service in services:
                 self._check_service(service, at)
         if not given and not self._is_given("team"):
             detail = 'attribute "services" is required when attribute "team" is not given'
-            self._add(Rule.SERVICE, Problem(detail, ("services",)))
+            self._add(DocumentRule.SERVICE, Problem(detail, ("services",)))
         if len(services) > _MAX_SERVICES:
             detail = f'attribute "services" must have at most {_MAX_SERVICES} items'
-            self._add(Rule.SERVICE, Problem(detail, ("services",)))
+            self._add(DocumentRule.SERVICE, Problem(detail, ("services",)))
         return tuple(dict.fromkeys(service for _, service in services))
 
     def _is_given(self, name: str) -> bool:
@@ -321,14 +321,14 @@ class _Reader:
         value = self._attributes.get(name)
         return bool(value.strip()) if isinstance(value, str) else value is not None
 
-    def _add(self, rule: Rule, problem: Problem) -> None:
+    def _add(self, rule: DocumentRule, problem: Problem) -> None:
         self._found.append((rule, problem))
 
     def _string(
         self,
         value: JsonValue,
         name: str,
-        rule: Rule,
+        rule: DocumentRule,
         path: tuple[str | int, ...],
         *,
         needed: bool = False,
@@ -346,13 +346,13 @@ class _Reader:
     ) -> None:
         if len(text) > max_characters:
             detail = f'attribute "{name}" must be at most {max_characters} characters'
-            self._add(Rule.LENGTH, Problem(detail, path))
+            self._add(DocumentRule.LENGTH, Problem(detail, path))
         self._check_control(text, name, path)
 
     def _check_control(self, text: str, name: str, path: tuple[str | int, ...]) -> None:
         if not text.isprintable() and CONTROL.search(text):
             detail = f'attribute "{name}" must not contain control characters'
-            self._add(Rule.CONTROL, Problem(detail, path))
+            self._add(DocumentRule.CONTROL, Problem(detail, path))
 
     def _instant(
         self,
@@ -365,21 +365,21 @@ class _Reader:
         value, place = members.get(name), (*path, name)
         if value is None:
             if required:
-                self._add(Rule.TIME_TYPE, missing(name, *place))
+                self._add(DocumentRule.TIME_TYPE, missing(name, *place))
             return None
         if self._imported and isinstance(value, str):
             return self._date_time(value, name, place)
         if type_name(value) != "number":
-            self._add(Rule.TIME_TYPE, wrong_type(name, value, *place))
+            self._add(DocumentRule.TIME_TYPE, wrong_type(name, value, *place))
             return None
         integer = exact_integer(value)
         if integer is None:
             detail = f'attribute "{name}" must be an integer'
-            self._add(Rule.TIME_FRACTION, Problem(detail, place))
+            self._add(DocumentRule.TIME_FRACTION, Problem(detail, place))
             return None
         instant_ns = nanoseconds_from_integer(integer)
         if instant_ns is None:
-            self._add(Rule.TIME_RANGE, no_timestamp(name, *place))
+            self._add(DocumentRule.TIME_RANGE, no_timestamp(name, *place))
         return instant_ns
 
     def _date_time(self, text: str, name: str, place: tuple[str | int, ...]) -> int | None:
@@ -387,20 +387,20 @@ class _Reader:
         if instant_ns is not None and instant_ns > 0:
             return instant_ns
         detail = f'attribute "{name}" must be {INSTANT}'
-        self._add(Rule.TIME_RANGE, Problem(detail, place))
+        self._add(DocumentRule.TIME_RANGE, Problem(detail, place))
         return None
 
     def _git_text(self, git: JsonObject, name: str) -> str | None:
-        return self._string(git.get(name), name, Rule.GIT, ("git", name), needed=True)
+        return self._string(git.get(name), name, DocumentRule.GIT, ("git", name), needed=True)
 
     def _check_url(self, url: str) -> None:
         path = ("git", "repository_url")
         if len(url) > _MAX_URL_CHARACTERS:
             detail = f'attribute "repository_url" must be at most {_MAX_URL_CHARACTERS} characters'
-            self._add(Rule.REPOSITORY_URL, Problem(detail, path))
+            self._add(DocumentRule.REPOSITORY_URL, Problem(detail, path))
         self._check_control(url, "repository_url", path)
 
-    def _texts(self, name: str, rule: Rule) -> list[tuple[int, str]]:
+    def _texts(self, name: str, rule: DocumentRule) -> list[tuple[int, str]]:
         """The strings of an array without the white space around them, and their indexes."""
         values = self._attributes.get(name)
         if values is None:
@@ -421,18 +421,18 @@ class _Reader:
         key, _, value = tag.partition(":")
         if not key or not value:
             detail = 'attribute "custom_tags" must have items of the form "key:value"'
-            self._add(Rule.TAG_FORM, Problem(detail, path))
+            self._add(DocumentRule.TAG_FORM, Problem(detail, path))
         if len(tag) > _MAX_TAG_CHARACTERS:
             detail = (
                 'attribute "custom_tags" must have items of at most '
                 f"{_MAX_TAG_CHARACTERS} characters"
             )
-            self._add(Rule.TAG_FORM, Problem(detail, path))
+            self._add(DocumentRule.TAG_FORM, Problem(detail, path))
         self._check_control(tag, "custom_tags", path)
 
     def _check_service(self, service: str, at: int) -> None:
         path = ("services", at)
         if not service:
             detail = 'attribute "services" must have items that are not empty'
-            self._add(Rule.SERVICE, Problem(detail, path))
+            self._add(DocumentRule.SERVICE, Problem(detail, path))
         self._check_text(service, "services", path, _MAX_TEXT_CHARACTERS)

@@ -105,7 +105,7 @@ FailureAttributes = msgspec.defstruct(
 """The attributes of a failure, in the order of responses."""
 
 
-def render(event: Deployment | Failure) -> str:
+def render_attributes(event: Deployment | Failure) -> str:
     """An event's attributes with a gap for each instant, to be kept and written many times."""
     return _encode(attributes_of(event, _gap)).decode().replace(_ENCODED_GAP, GAP)
 

@@ -6,17 +6,17 @@ package uses git.
 """
 
 from theodora.git.backup_files import backup_files
-from theodora.git.history import History, Tag, Tags
+from theodora.git.history import GitTag, History, Tags
 from theodora.git.mirror import MirrorStore, protocol_of
 from theodora.git.packs import PackStore
 from theodora.git.process import GitError
 
 __all__ = [
     "GitError",
+    "GitTag",
     "History",
     "MirrorStore",
     "PackStore",
-    "Tag",
     "Tags",
     "backup_files",
     "protocol_of",

@@ -31,7 +31,7 @@ _NAMES_NO_FILE_HAS = frozenset((b".", b"..", b".git"))
 
 
 @dataclass(slots=True)
-class _Change:
+class _ChangedPaths:
     """The changed paths of one commit, while they are collected."""
 
     is_known: bool = True
@@ -41,7 +41,7 @@ class _Change:
 class _Pair(NamedTuple):
     """A folder before and after a change; None where it is not there."""
 
-    change: _Change
+    change: _ChangedPaths
     folder: bytes
     before: str | None
     after: str | None
@@ -77,7 +77,7 @@ class ChangedPaths:
     def _compare(
         self, commits: Sequence[CommitObject], trees: Mapping[str, str]
     ) -> Iterator[tuple[str, ...] | None]:
-        changes = [_Change() for _ in commits]
+        changes = [_ChangedPaths() for _ in commits]
         pairs = list(_roots(commits, changes, trees))
         for _ in range(_MAX_LEVELS):
             if not pairs:
@@ -108,7 +108,7 @@ class ChangedPaths:
 
 
 def _roots(
-    commits: Iterable[CommitObject], changes: Iterable[_Change], trees: Mapping[str, str]
+    commits: Iterable[CommitObject], changes: Iterable[_ChangedPaths], trees: Mapping[str, str]
 ) -> Iterator[_Pair]:
     for each, change in zip(commits, changes, strict=True):
         parents = each.commit.parents

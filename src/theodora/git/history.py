@@ -22,7 +22,7 @@ _READ_BYTES = 2 * 1024**3
 _TAG_FIELDS = "%(refname:strip=2)%00%(objectname)%00%(taggerdate:unix)"
 
 
-class Tag(NamedTuple):
+class GitTag(NamedTuple):
     """A tag of a commit."""
 
     name: str
@@ -34,7 +34,7 @@ class Tag(NamedTuple):
 class Tags(NamedTuple):
     """The tags that were asked for."""
 
-    of_commits: Sequence[Tag]
+    of_commits: Sequence[GitTag]
     others: Sequence[str]
     """Names of tags that point at no commit, but at a tree, a file or nothing."""
 
@@ -70,7 +70,7 @@ class History:
         commits = self._commits_behind(sha for _, sha, _ in chosen)
         committed_at = self._commit_times(set(commits.values()))
         of_commits = [
-            Tag(name, commits[sha], int(tagged_at or committed_at[commits[sha]]) * SECOND_NS)
+            GitTag(name, commits[sha], int(tagged_at or committed_at[commits[sha]]) * SECOND_NS)
             for name, sha, tagged_at in chosen
             if sha in commits
         ]

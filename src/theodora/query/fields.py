@@ -42,7 +42,7 @@ class Type(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Source(Generic[E_contra]):
+class FieldSource(Generic[E_contra]):
     """Where one kind of event keeps a field."""
 
     read: Callable[[E_contra], Value]
@@ -58,13 +58,13 @@ class Field:
     type: Type
     about: str
     """One line for people, with the unit where there is one."""
-    deployment: Source[Deployment] | None = None
-    failure: Source[Failure] | None = None
+    deployment: FieldSource[Deployment] | None = None
+    failure: FieldSource[Failure] | None = None
     aliases: tuple[str, ...] = ()
     in_free_text: bool = False
     """Whether free text is searched in it."""
 
-    def source(self, kind: Kind) -> Source[Deployment] | Source[Failure] | None:
+    def source(self, kind: Kind) -> FieldSource[Deployment] | FieldSource[Failure] | None:
         """Where events of this kind keep the field; None if they do not have it."""
         return self.deployment if kind is Kind.DEPLOYMENT else self.failure
 
@@ -132,7 +132,7 @@ def _both(
     aliases: tuple[str, ...] = (),
     in_free_text: bool = False,
 ) -> Field:
-    source = Source(read, column)
+    source = FieldSource(read, column)
     return Field(name, type_, about, source, source, aliases, in_free_text)
 
 
@@ -145,13 +145,13 @@ def _deployments(
     *,
     aliases: tuple[str, ...] = (),
 ) -> Field:
-    return Field(name, type_, about, Source(read, column), None, aliases)
+    return Field(name, type_, about, FieldSource(read, column), None, aliases)
 
 
 def _failures(
     name: str, type_: Type, about: str, read: Callable[[Failure], Value], column: str
 ) -> Field:
-    return Field(name, type_, about, None, Source(read, column))
+    return Field(name, type_, about, None, FieldSource(read, column))
 
 
 def _texts() -> Iterator[Field]:
@@ -159,7 +159,7 @@ def _texts() -> Iterator[Field]:
     of_deployments = {text.name for text in DEPLOYMENT_TEXTS}
     of_failures = {text.name for text in FAILURE_TEXTS}
     for text in dict.fromkeys((*DEPLOYMENT_TEXTS, *FAILURE_TEXTS)):
-        source: Source[Event] = Source(attrgetter(text.name), text.name)
+        source: FieldSource[Event] = FieldSource(attrgetter(text.name), text.name)
         yield Field(
             text.name,
             Type.TEXT,
@@ -175,8 +175,8 @@ FIELDS: tuple[Field, ...] = (
         "service",
         Type.TEXT,
         "The service deployed; of a failure, each service it affected.",
-        Source(lambda d: d.service, "service"),
-        Source(lambda f: f.services, None),
+        FieldSource(lambda d: d.service, "service"),
+        FieldSource(lambda f: f.services, None),
         aliases=("services",),
         in_free_text=True,
     ),

@@ -24,7 +24,7 @@ from theodora.query.ast import (
     Wildcard,
 )
 from theodora.query.fields import FIELDS, Event, Scalar
-from theodora.query.operands import number
+from theodora.query.operands import parse_number
 from theodora.query.patterns import fits
 from theodora.query.production import DEFAULT_PRODUCTION, ProductionEnvs
 from theodora.query.words import stand_in
@@ -100,6 +100,6 @@ def _is_below(text: str, high: Bound) -> bool:
 
 def _order(text: str, bound: Bound) -> int:
     """1, 0 or -1, as `text` comes after, with or before the bound."""
-    if bound.number is not None and (value := number(text)) is not None:
+    if bound.number is not None and (value := parse_number(text)) is not None:
         return (value > bound.number) - (value < bound.number)
     return (text > bound.text) - (text < bound.text)

@@ -38,7 +38,7 @@ _UNITS_SECONDS = {
 _DURATION = re.compile("".join(rf"(?:({_UNSIGNED}){unit})?" for unit in _UNITS_SECONDS))
 
 
-def number(text: str) -> Decimal | None:
+def parse_number(text: str) -> Decimal | None:
     """A decimal number, `E` and an exponent of up to three digits allowed: `-1.5`, `2E6`.
 
     It is exact, never a float: a build number may have more digits than a double holds.
@@ -50,7 +50,7 @@ def seconds(text: str) -> Exact | None:
     """A duration: a number of seconds, or units in falling order: `90`, `1h30m`, `1.5h`."""
     match = _DURATION.fullmatch(text)
     if not match or not text:
-        return number(text)
+        return parse_number(text)
     counts = zip(match.groups(), _UNITS_SECONDS.values(), strict=True)
     return sum((Fraction(count) * unit for count, unit in counts if count), Fraction(0))
 
@@ -59,7 +59,7 @@ def instant_ns(text: str) -> Exact | None:
     """An instant: RFC 3339, a date (its midnight in UTC), or an integer by magnitude."""
     if _DATE.fullmatch(text):
         return nanoseconds_from_rfc3339(f"{text}T00:00:00Z")
-    integer = number(text)
+    integer = parse_number(text)
     if integer is None:
         return nanoseconds_from_rfc3339(text)
     return nanoseconds_from_integer(int(integer)) if integer == int(integer) else None
@@ -69,7 +69,7 @@ def exact(type_: Type, text: str) -> Exact | None:
     """`text` as a number of the type's unit; None if it is not of the type."""
     match type_:
         case Type.NUMBER:
-            return number(text)
+            return parse_number(text)
         case Type.DURATION:
             return seconds(text)
         case Type.TIME:

@@ -33,8 +33,8 @@ from theodora.query.operands import (
     exact,
     first_integer,
     last_integer,
-    number,
     number_range,
+    parse_number,
 )
 from theodora.query.patterns import Pattern, Wild
 from theodora.query.scanner import Operator, Scanner, Word
@@ -355,7 +355,9 @@ def _about(target: Target, word: Word) -> Query:
 
 
 def _text_bound(target: Target, end: _End) -> Bound:
-    return Bound(end.text, number(end.text) if isinstance(target, Tag) else None, end.inclusive)
+    return Bound(
+        end.text, parse_number(end.text) if isinstance(target, Tag) else None, end.inclusive
+    )
 
 
 parse_cached = lru_cache(maxsize=512)(parse)

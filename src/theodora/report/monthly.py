@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
-from theodora.dora.benchmarks.levels import measured
+from theodora.dora.benchmarks.levels import headlines_of
 from theodora.dora.metrics.calendar import Calendar, Period
 from theodora.dora.metrics.metrics import Metrics
 from theodora.dora.metrics.report import BucketMetrics, GroupReport
@@ -103,7 +103,7 @@ def month_report(
         course=course,
         cards=cards,
         changes=tuple(_changes(cards)),
-        benchmark=benchmark_of(measured(total), ""),
+        benchmark=benchmark_of(headlines_of(total), ""),
         services=tuple(_service_rows(of_month.groups, courses)),
         failed=tuple(
             FailedRow(each, (scope.now_ns - each.finished_at_ns) / 10**9)

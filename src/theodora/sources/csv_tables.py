@@ -42,7 +42,7 @@ def integer(cell: str) -> JsonValue:
     return int(cell) if _INTEGER.fullmatch(cell) else cell
 
 
-def texts(cell: str) -> JsonValue:
+def split_texts(cell: str) -> JsonValue:
     """Several texts with commas, semicolons or line breaks between them, or an array of JSON."""
     if cell.startswith("["):
         try:
@@ -57,7 +57,7 @@ def lines(cell: str) -> JsonValue:
     return cell.splitlines()
 
 
-def words(cell: str) -> JsonValue:
+def split_words(cell: str) -> JsonValue:
     """Several texts with spaces or commas between them."""
     return re.split(r"[\s,;]+", cell)
 
@@ -224,7 +224,7 @@ NO_COLUMNS = Columns({})
 _EVENT_CELLS: Mapping[str, Cell] = {
     **dict.fromkeys(("id", "commit_sha", "repository_url"), text),
     **dict.fromkeys(("started_at", "finished_at", "created_at"), instant),
-    "custom_tags": texts,
+    "custom_tags": split_texts,
     "source": text,
 }
 _EVENT_ALIASES = {
@@ -251,7 +251,7 @@ DEPLOYMENTS = Columns(
 )
 FAILURES = Columns(
     {
-        "services": texts,
+        "services": split_texts,
         **dict.fromkeys((each.name for each in FAILURE_TEXTS), text),
         **_EVENT_CELLS,
     },
@@ -264,7 +264,7 @@ COMMITS = Columns(
         **dict.fromkeys(("repository", "sha", "subject", "message"), text),
         **dict.fromkeys(("author_name", "author_email"), text),
         **dict.fromkeys(("author_time", "commit_time"), instant),
-        "parents": words,
+        "parents": split_words,
         "paths": lines,
     },
     {"repository_url": "repository", "repository_id": "repository", "commit_sha": "sha"},
@@ -276,7 +276,7 @@ PULL_REQUESTS = Columns(
         **dict.fromkeys(("merge_commit_sha", "merge_method"), text),
         **dict.fromkeys(("created_at", "ready_at", "last_approved_at", "merged_at"), instant),
         "number": integer,
-        "labels": texts,
+        "labels": split_texts,
     },
     {"repository_url": "repository", "repository_id": "repository"},
     required=(frozenset({"repository"}), frozenset({"number"})),

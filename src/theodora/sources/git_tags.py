@@ -5,14 +5,14 @@ import msgspec
 from theodora.errors import Invalid, Problem
 from theodora.events import Deployment
 from theodora.events.attributes import read_deployment
-from theodora.git import Tag
+from theodora.git import GitTag
 
 SOURCE = "git"
 _EARLIEST_NS = 10**17
 """In 1973: a smaller integer would be read in another unit than nanoseconds."""
 
 
-def deployment_from_tag(tag: Tag, service: str, env: str, repository_url: str) -> Deployment:
+def deployment_from_tag(tag: GitTag, service: str, env: str, repository_url: str) -> Deployment:
     """The deployment that a tag stands for, of which no more than one instant is known.
 
     Raises `Invalid` for what no deployment may have, such as a version that is too long, and for

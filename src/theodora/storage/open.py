@@ -91,8 +91,8 @@ def open_copy(url: str) -> AbstractContextManager[Copy]:
     return copy_in_file(sqlite_path(url))
 
 
-def beside(url: str) -> Path:
-    """The folder for what does not go into the database: beside a file, else where we run."""
+def default_git_folder(url: str) -> Path:
+    """The folder of packs and mirrors: beside a SQLite file, else in the working directory."""
     if is_postgresql(url):
         return Path("theodora-git")
     database = sqlite_path(url)

@@ -80,7 +80,7 @@ class Old(NamedTuple):
     failures: int
 
 
-class Limit(NamedTuple):
+class RetentionSettings(NamedTuple):
     """The retention settings of an organisation."""
 
     days: int | None
@@ -107,12 +107,14 @@ class Retention:
         """For how many days events are kept; None for ever."""
         return self._database.read(partial(_days, org))
 
-    def limit(self, org: Organisation) -> Limit:
+    def settings(self, org: Organisation) -> RetentionSettings:
         """The same, with what is planned and what was refused."""
 
-        def read(cursor: Cursor) -> Limit:
+        def read(cursor: Cursor) -> RetentionSettings:
             plan, refusal = plan_of(cursor, org), refusal_of(cursor, org)
-            return Limit(_days(org, cursor), plan, refusal, confirmed_share(cursor, org))
+            return RetentionSettings(
+                _days(org, cursor), plan, refusal, confirmed_share(cursor, org)
+            )
 
         return self._database.read(read)
 
@@ -128,24 +130,24 @@ class Retention:
         confirmed: int | None = None,
         *,
         actor: Actor,
-    ) -> Future[Limit | Unconfirmed]:
+    ) -> Future[RetentionSettings | Unconfirmed]:
         """Sets the same or a longer limit at once, and plans a shorter one.
 
         A shorter one needs the number of events that it would delete, as `preview` says it.
         Until it begins it is taken back by setting the limit of today.
         """
 
-        def write(cursor: Cursor) -> Limit | Unconfirmed:
+        def write(cursor: Cursor) -> RetentionSettings | Unconfirmed:
             current = _days(org, cursor)
             if days is None or (current is not None and days >= current):
                 _write_days(org, days, cursor)
-                return Limit(days)
+                return RetentionSettings(days)
             events = sum(_count_old(org, now_ns - days * DAY_NS, cursor))
             if not is_confirmed(events, confirmed):
                 return Unconfirmed(events)
             plan = Plan(days, now_ns + self.guards.delay_hours * _HOUR_NS)
             put_plan(cursor, org, plan, events)
-            return Limit(current, plan)
+            return RetentionSettings(current, plan)
 
         return self._database.write(write, actor)
 

@@ -28,7 +28,7 @@ from theodora.git import MirrorStore, backup_files
 from theodora.storage import Store
 from theodora.storage.backup import restore as restoring
 from theodora.storage.backup.archive import read_archive, writing_archive
-from theodora.storage.backup.backup import GitFile, Source, back_up
+from theodora.storage.backup.backup import BackupSource, GitFile, back_up
 from theodora.storage.backup.restore import restore
 from theodora.storage.backup.rotation import BackupFolder
 from theodora.storage.open import migrate_database
@@ -70,8 +70,8 @@ def backup(tmp_path: Path) -> Path:
     return file
 
 
-def source(url: str, *git_files: GitFile) -> Source:
-    return Source(url, git_files, "1.2.3")
+def source(url: str, *git_files: GitFile) -> BackupSource:
+    return BackupSource(url, git_files, "1.2.3")
 
 
 def restored(file: Path, url: str, git_folder: Path) -> None:

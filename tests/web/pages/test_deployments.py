@@ -22,7 +22,7 @@ from theodora.events import Deployment
 from theodora.query import Equals, Exists, Not, all_of, any_of, parse, resolve
 from theodora.web.pages.parts.clauses import Choices, clauses_of, joined, text_of
 from theodora.web.pages.parts.query_suggestion import repaired
-from theodora.web.pages.shell.errors import query_problem
+from theodora.web.pages.shell.errors import locate_problem
 from visiting import Element, sign_in
 
 START = 1_693_440_000
@@ -274,7 +274,7 @@ def test_a_bad_query_is_answered_with_its_place_and_a_way_out(tenant: Tenant) ->
 def test_a_small_slip_is_mended(text: str, meant: str) -> None:
     with pytest.raises(Invalid) as refused:
         parse(text)
-    problem = query_problem(
+    problem = locate_problem(
         Invalid(Problem(str(refused.value.problems[0].detail), ("query",))), text
     )
     assert problem

@@ -7,7 +7,7 @@ import pytest
 from actors import TESTER
 from asking import Tenant
 from databases import ON_SQLITE
-from theodora.storage.retention import Limit
+from theodora.storage.retention import RetentionSettings
 from visiting import FROM_ELSEWHERE, read_page, sign_in
 
 PATH = "/settings/retention"
@@ -20,9 +20,9 @@ def deploy(tenant: Tenant, *days_ago: int) -> None:
         tenant.create({"service": "web", "started_at": at, "finished_at": at})
 
 
-def limit(tenant: Tenant) -> Limit:
+def limit(tenant: Tenant) -> RetentionSettings:
     store = tenant.built.store
-    return store.retention.limit(store.keys.organisation(tenant.organisation))
+    return store.retention.settings(store.keys.organisation(tenant.organisation))
 
 
 def kept(tenant: Tenant) -> int | None:
@@ -60,7 +60,7 @@ def test_a_limit_is_taken_back_before_it_begins(tenant: Tenant):
     assert form.one("button").text == "Take it back: keep them for ever"
     taken_back = browser.post(PATH, {"days": ""})
     assert taken_back.status_code == 303
-    assert limit(tenant) == Limit(None)
+    assert limit(tenant) == RetentionSettings(None)
 
 
 def test_a_refused_round_is_shown_here_and_on_data_health(tenant: Tenant):

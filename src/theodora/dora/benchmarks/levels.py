@@ -32,7 +32,7 @@ Measured = Mapping[str, float | None]
 """The headlines that are compared with tables, by metric. None where there is no value."""
 
 
-def measured(metrics: Metrics) -> Measured:
+def headlines_of(metrics: Metrics) -> Measured:
     """The headlines of DORA's metrics."""
     return {each.name: metrics[each].headline for each in DORA_METRICS}
 

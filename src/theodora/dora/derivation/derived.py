@@ -148,7 +148,7 @@ class RuleAttempt(msgspec.Struct, frozen=True, gc=False):
     matches: tuple[Match, ...] = ()
 
 
-class Link(msgspec.Struct, frozen=True, gc=False):
+class RemediationLink(msgspec.Struct, frozen=True, gc=False):
     """A deployment that failed, the later one that remedied it, and the rule that said so."""
 
     failed_id: str
@@ -167,7 +167,7 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     type: DeploymentType
     trials: tuple[RuleAttempt, ...]
     """Every rule of the service in the order of precedence."""
-    links: tuple[Link, ...] = ()
+    links: tuple[RemediationLink, ...] = ()
     """The failures it remedies, in their order."""
     flags: tuple[Flag, ...] = ()
 
@@ -193,7 +193,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     change_failure: bool | None
     """None while it is pending: its commits are not known yet, and nothing else decided."""
     decided_by: Decider
-    failing_links: tuple[Link, ...] = ()
+    failing_links: tuple[RemediationLink, ...] = ()
     """Links of later deployments that mark it, earliest first; the first is the remediation."""
     override: Override | None = None
     incident_ids: tuple[str, ...] = ()

@@ -11,9 +11,9 @@ from theodora.dora.derivation.derived import (
     Derived,
     Flag,
     LeftOut,
-    Link,
     Match,
     NewCommit,
+    RemediationLink,
     Status,
 )
 from theodora.dora.derivation.derived import RuleAttempt as TrialResult
@@ -370,7 +370,7 @@ def _match(match: Match) -> MatchExplained:
     )
 
 
-def _link(link: Link) -> LinkExplained:
+def _link(link: RemediationLink) -> LinkExplained:
     return LinkExplained(
         link.failed_id, link.remediation_id, link.type, link.rule, link.field, link.text
     )

@@ -13,16 +13,16 @@ from theodora.dora.derivation.cache import DerivationCache, Reading
 from theodora.dora.derivation.derived import (
     Decision,
     Flag,
-    Link,
     Match,
     Outcome,
+    RemediationLink,
     RuleAttempt,
     RuleKind,
 )
 from theodora.dora.derivation.rules import LinkedPattern, LinkedRule, StaticPattern, StaticRule
 from theodora.dora.derivation.sequence import CodeHistory
 from theodora.dora.derivation.settings import ServiceSettings
-from theodora.dora.derivation.shipments import Shipment, ShippedBefore, texts
+from theodora.dora.derivation.shipments import Shipment, ShippedBefore, field_texts
 from theodora.events import Deployment, RemediationType
 
 STATED_ROLLBACK = "deployment_type:rollback"
@@ -59,7 +59,7 @@ class _Finding(msgspec.Struct, frozen=True, gc=False):
 
     trials: tuple[RuleAttempt, ...]
     type: RemediationType | None = None
-    links: tuple[Link, ...] = ()
+    links: tuple[RemediationLink, ...] = ()
     flags: tuple[Flag, ...] = ()
 
 
@@ -140,7 +140,7 @@ class Rules:
         if not any(read):
             return self._no_linked
         trials: list[RuleAttempt] = []
-        links: dict[int, Link] = {}
+        links: dict[int, RemediationLink] = {}
         for pattern, captures in zip(self._linked, read, strict=True):
             matches: list[Match] = []
             for match, failed in _linked_matches(pattern, captures, candidate):
@@ -158,7 +158,7 @@ class Rules:
         if not any(read):
             return self._no_static
         trials: list[RuleAttempt] = []
-        links: tuple[Link, ...] | None = None
+        links: tuple[RemediationLink, ...] | None = None
         for pattern, found in zip(self._static, read, strict=True):
             rule = pattern.rule.id
             match = _match_before(found, candidate) if found and links is None else None
@@ -211,7 +211,7 @@ def _captures(
 ) -> Iterator[tuple[str, str, str]]:
     """Field and text of every match of the pattern, and what its variable stands for."""
     for field in pattern.rule.fields:
-        for text in texts(field, deployment, shipment):
+        for text in field_texts(field, deployment, shipment):
             for captured in pattern.captures(text):
                 yield field, text, captured
 
@@ -252,7 +252,7 @@ def _first_found(
 ) -> tuple[str, str] | None:
     """Field and text of the first match of the pattern."""
     for field in pattern.rule.fields:
-        for text in texts(field, deployment, shipment):
+        for text in field_texts(field, deployment, shipment):
             if pattern.found_in(text):
                 return field, text
     return None
@@ -263,15 +263,19 @@ def _match_before(found: tuple[str, str], candidate: Candidate) -> Match:
     return Match(*found, None, "fired", before[-1].id if before else None)
 
 
-def _link_before(candidate: Candidate, kind: RuleKind, rule: str, match: Match) -> tuple[Link, ...]:
+def _link_before(
+    candidate: Candidate, kind: RuleKind, rule: str, match: Match
+) -> tuple[RemediationLink, ...]:
     """A link to the deployment right before; none for the first."""
     if not candidate.before:
         return ()
     return (_link(candidate, candidate.position - 1, kind, rule, match),)
 
 
-def _link(candidate: Candidate, failed: int, kind: RuleKind, rule: str, match: Match) -> Link:
-    return Link(
+def _link(
+    candidate: Candidate, failed: int, kind: RuleKind, rule: str, match: Match
+) -> RemediationLink:
+    return RemediationLink(
         failed_id=candidate.before[failed].id,
         remediation_id=candidate.deployment.id,
         type=_REMEDIATION_TYPES[kind],

@@ -60,7 +60,7 @@ _TEXTS: Mapping[Field, Callable[[Deployment, Shipment], Iterable[str]]] = {
 }
 
 
-def texts(field: Field, deployment: Deployment, shipment: Shipment) -> Iterable[str]:
+def field_texts(field: Field, deployment: Deployment, shipment: Shipment) -> Iterable[str]:
     """The values of one field of rules in a deployment, without empty ones."""
     return filter(None, _TEXTS[field](deployment, shipment))
 

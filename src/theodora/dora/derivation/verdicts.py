@@ -5,7 +5,13 @@ from functools import cache, cached_property
 
 import msgspec
 
-from theodora.dora.derivation.derived import Decider, Derived, Link, PartialResult, Verdict
+from theodora.dora.derivation.derived import (
+    Decider,
+    Derived,
+    PartialResult,
+    RemediationLink,
+    Verdict,
+)
 from theodora.dora.derivation.incidents import incidents_by_deployment
 from theodora.dora.derivation.overrides import GivenRemediation, Override
 from theodora.events import DeploymentType, Failure, MatchKeys, Remediation, RemediationType
@@ -150,8 +156,8 @@ def _unspoken_of(awaits_commits: bool, type_: DeploymentType) -> Verdict:
     return Verdict(change_failure=False, decided_by="nothing", deployment_type=type_)
 
 
-def _by_failure(steps: Iterable[PartialResult]) -> Mapping[str, tuple[Link, ...]]:
-    failing_links: dict[str, tuple[Link, ...]] = {}
+def _by_failure(steps: Iterable[PartialResult]) -> Mapping[str, tuple[RemediationLink, ...]]:
+    failing_links: dict[str, tuple[RemediationLink, ...]] = {}
     for step in steps:
         for link in step.decision.links:
             failing_links[link.failed_id] = (*failing_links.get(link.failed_id, ()), link)

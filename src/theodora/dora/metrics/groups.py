@@ -123,7 +123,7 @@ def _renumbered(numbers: Positions, limit: int) -> tuple[Positions, Positions]:
     return present, renumbered[numbers]
 
 
-def joined(*memberships: Memberships) -> tuple[Memberships, ...]:
+def joined_memberships(*memberships: Memberships) -> tuple[Memberships, ...]:
     """The memberships with one numbering of all their groups, in order of names."""
     names = sorted({name for each in memberships for name in each.names})
     numbers = {name: number for number, name in enumerate(names)}

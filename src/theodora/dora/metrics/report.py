@@ -22,7 +22,7 @@ from theodora.dora.metrics.columns import (
     Selected,
     chosen,
 )
-from theodora.dora.metrics.groups import Group, Memberships, grouped, joined, one_group
+from theodora.dora.metrics.groups import Group, Memberships, grouped, joined_memberships, one_group
 from theodora.dora.metrics.metrics import CellMetrics, Metrics, changes
 from theodora.dora.metrics.shapes import Change
 from theodora.dora.metrics.tally import Granularity, Periods, Tally
@@ -215,4 +215,4 @@ def make_report(
         grouped(each.columns.labels, query.group_by, each.positions)
         for each in (asked.deployments, asked.incidents)
     )
-    return Report(asked, _Part(asked, *joined(*by_kind)).reports())
+    return Report(asked, _Part(asked, *joined_memberships(*by_kind)).reports())

@@ -96,14 +96,14 @@ def _values(
     row: DeploymentRow | IncidentRow, services: Sequence[str]
 ) -> Mapping[str, Sequence[str]]:
     """Fields, and tags by their key; one that is named as a field does not stand for it."""
-    tags = tag_values(row.custom_tags)
+    tags = values_by_key(row.custom_tags)
     fields = {"service": services} | {
         name: (value,) if (value := getattr(row, name)) else () for name in _FIELDS
     }
     return {key: each for key, each in (tags | fields).items() if each}
 
 
-def tag_values(custom_tags: Iterable[str]) -> dict[str, Sequence[str]]:
+def values_by_key(custom_tags: Iterable[str]) -> dict[str, Sequence[str]]:
     """The different values of each key, in the order in which they come."""
     found: dict[str, dict[str, None]] = {}
     for tag in custom_tags:

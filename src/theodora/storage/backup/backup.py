@@ -37,7 +37,7 @@ class GitFile(NamedTuple):
     path: Path
 
 
-class Source(NamedTuple):
+class BackupSource(NamedTuple):
     """What is backed up."""
 
     url: str
@@ -46,7 +46,7 @@ class Source(NamedTuple):
     """Of the program that makes the backup."""
 
 
-def back_up(source: Source, file: Path, progress: Progress = unseen) -> Manifest:
+def back_up(source: BackupSource, file: Path, progress: Progress = unseen) -> Manifest:
     """Puts a backup at `file`, in the place of what was there, once it has been read back.
 
     Raises `UnusableBackup` if it cannot be read back as it was written; the file that was there
@@ -72,7 +72,7 @@ def back_up(source: Source, file: Path, progress: Progress = unseen) -> Manifest
 
 
 def stream_backup(
-    source: Source, stream: BinaryIO, folder: Path, progress: Progress = unseen
+    source: BackupSource, stream: BinaryIO, folder: Path, progress: Progress = unseen
 ) -> Manifest:
     """Writes a backup to a stream, which cannot be read back; `folder` is for what is temporary."""
     with _working_folder(folder) as working:
@@ -88,7 +88,7 @@ def fsync_folder(folder: Path) -> None:
         os.close(opened)
 
 
-def _write(source: Source, stream: BinaryIO, folder: Path, progress: Progress) -> Manifest:
+def _write(source: BackupSource, stream: BinaryIO, folder: Path, progress: Progress) -> Manifest:
     database = folder / DATABASE
     copy_store(source.url, database, progress)
     migration, rows = check_file(database)

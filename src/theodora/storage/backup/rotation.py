@@ -11,7 +11,7 @@ from shutil import rmtree
 
 import structlog
 
-from theodora.storage.backup.backup import WORKING_PREFIX, Source, back_up
+from theodora.storage.backup.backup import WORKING_PREFIX, BackupSource, back_up
 from theodora.storage.engine.progress import Progress, unseen
 from theodora.storage.engine.worker import Worker
 
@@ -44,7 +44,7 @@ class BackupFolder:
         made = [_made_sec(path) for path in self.backups()]
         return not any(now_sec - every_seconds < each <= now_sec for each in made)
 
-    def add(self, source: Source, now_sec: float, progress: Progress = unseen) -> Path:
+    def add(self, source: BackupSource, now_sec: float, progress: Progress = unseen) -> Path:
         """Makes a backup, then removes the oldest that are too many."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = self._folder / f"theodora-{time.strftime(_TIME, time.gmtime(now_sec))}.tar.gz"
@@ -81,7 +81,7 @@ class BackupWorker(Worker):
     """
 
     def __init__(
-        self, folder: BackupFolder, every_seconds: int, source: Callable[[], Source]
+        self, folder: BackupFolder, every_seconds: int, source: Callable[[], BackupSource]
     ) -> None:
         super().__init__("backup")
         self._folder = folder

@@ -4,11 +4,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any, LiteralString
 
-from theodora.events.document import render
+from theodora.events.document import render_attributes
 from theodora.storage.check.findings import REPAIR, RESTORE, Findings
 from theodora.storage.check.values import pages
 from theodora.storage.engine.cursor import Cursor, Row, in_equal_parts, placeholders
-from theodora.storage.events.index import index_entries, indexed_up_to, words_of_term
+from theodora.storage.events.index import free_text_words, index_entries, indexed_up_to
 from theodora.storage.events.tables import E, EventTable
 from theodora.storage.events.terms import elements, other_words, searched_words
 
@@ -82,7 +82,7 @@ class EventCheck:
         for column, was, is_ in zip(
             ("document", "words", "other_words"),
             texts,
-            (render(event), searched_words(table, event), other_words(event)),
+            (render_attributes(event), searched_words(table, event), other_words(event)),
             strict=True,
         ):
             if was != is_:
@@ -117,7 +117,7 @@ class EventCheck:
             for org, word, term in page:
                 known[org, term].add(word)
         for org, term in self._terms:
-            if not words_of_term(term) <= known[org, term]:
+            if not free_text_words(term) <= known[org, term]:
                 self._findings.add(
                     self._table.words, "a term is not found by its words", REPAIR, (org, term)
                 )

@@ -6,7 +6,7 @@ from theodora.storage.check.findings import REPAIR, REPORT, RESTORE, Findings
 from theodora.storage.engine.cursor import Cursor
 
 
-class Rule(NamedTuple):
+class RowRule(NamedTuple):
     """Rows `t` of a table for which the condition holds have a fault."""
 
     table: LiteralString
@@ -43,15 +43,15 @@ _OF_ORGANISATIONS: tuple[tuple[LiteralString, LiteralString], ...] = (
 )
 
 
-def _events(name: LiteralString, elements: LiteralString) -> tuple[Rule, ...]:
+def _events(name: LiteralString, elements: LiteralString) -> tuple[RowRule, ...]:
     return (
-        Rule(
+        RowRule(
             name,
             "t.key",
             "the key or the receipt is above the counter of receipts",
             f"t.receipt > {_RECEIPT} OR t.key > {_RECEIPT}",
         ),
-        Rule(
+        RowRule(
             elements,
             "t.event, t.field",
             "there is no such event",
@@ -61,8 +61,8 @@ def _events(name: LiteralString, elements: LiteralString) -> tuple[Rule, ...]:
     )
 
 
-def _counted(table: LiteralString, key: LiteralString) -> Rule:
-    return Rule(
+def _counted(table: LiteralString, key: LiteralString) -> RowRule:
+    return RowRule(
         table,
         key,
         "a count or a time is impossible",
@@ -70,8 +70,8 @@ def _counted(table: LiteralString, key: LiteralString) -> Rule:
     )
 
 
-def _of_repository(table: LiteralString, key: LiteralString) -> Rule:
-    return Rule(
+def _of_repository(table: LiteralString, key: LiteralString) -> RowRule:
+    return RowRule(
         table,
         key,
         "there is no such repository",
@@ -79,13 +79,13 @@ def _of_repository(table: LiteralString, key: LiteralString) -> Rule:
     )
 
 
-RULES: tuple[Rule, ...] = (
+RULES: tuple[RowRule, ...] = (
     *(
-        Rule(table, key, "there is no such organisation", _NO_ORG)
+        RowRule(table, key, "there is no such organisation", _NO_ORG)
         for table, key in _OF_ORGANISATIONS
     ),
-    Rule("counters", "t.name", "the counter is negative", "t.value < 0"),
-    Rule(
+    RowRule("counters", "t.name", "the counter is negative", "t.value < 0"),
+    RowRule(
         "counters",
         "t.name",
         "events are said to be indexed that never came",
@@ -95,75 +95,77 @@ RULES: tuple[Rule, ...] = (
     _counted("key_activity", "t.key_id, t.kind"),
     _counted("refusals", "t.key_id, t.kind, t.status, t.place"),
     _counted("ignored_members", "t.key_id, t.kind, t.place"),
-    Rule(
+    RowRule(
         "sessions",
         "t.id",
         "there is no such key",
         "NOT EXISTS (SELECT 1 FROM keys k WHERE k.id = t.key_id)",
     ),
-    Rule(
+    RowRule(
         "sessions",
         "t.id",
         "the times contradict one another",
         "t.signed_in_at_ns > t.renewed_at_ns OR t.signed_in_at_ns > t.seen_at_ns",
     ),
-    Rule(
+    RowRule(
         "retention",
         "t.org",
         "the limit is impossible",
         "t.days < 1 OR t.days > 36500 OR t.confirmed < 0",
     ),
-    Rule(
+    RowRule(
         "retention_plans",
         "t.org",
         "the limit or its time is impossible",
         "t.days < 1 OR t.days > 36500 OR t.begins_at_ns < 0 OR t.confirmed < 0",
     ),
-    Rule("retention_refusals", "t.org", "it has no reason or time", "t.reason = '' OR t.at_ns < 0"),
-    Rule("stale_teams", "t.org, t.service", "the key was never given", f"t.up_to > {_RECEIPT}"),
-    Rule("repositories", "t.key", "the generation is negative", "t.generation < 0"),
+    RowRule(
+        "retention_refusals", "t.org", "it has no reason or time", "t.reason = '' OR t.at_ns < 0"
+    ),
+    RowRule("stale_teams", "t.org, t.service", "the key was never given", f"t.up_to > {_RECEIPT}"),
+    RowRule("repositories", "t.key", "the generation is negative", "t.generation < 0"),
     _of_repository("commits", "t.repository, t.sha"),
     _of_repository("pull_requests", "t.repository, t.number"),
     *_events("deployments", "deployment_elements"),
     *_events("failures", "failure_elements"),
-    Rule(
+    RowRule(
         "deployment_measures",
         "t.deployment",
         "there is no such deployment",
         "NOT EXISTS (SELECT 1 FROM deployments d WHERE d.key = t.deployment)",
         REPAIR,
     ),
-    Rule("verdicts", "t.deployment", "there is no such deployment", _NO_DEPLOYMENT),
-    Rule(
+    RowRule("verdicts", "t.deployment", "there is no such deployment", _NO_DEPLOYMENT),
+    RowRule(
         "verdicts",
         "t.deployment",
         "it is not in the history of verdicts",
         "NOT EXISTS (SELECT 1 FROM verdict_acts a WHERE a.deployment = t.deployment "
         "AND a.is_removal = 0 AND a.given_at_ns = t.given_at_ns AND a.given_by = t.given_by)",
     ),
-    Rule("verdict_acts", "t.number", "there is no such deployment", _NO_DEPLOYMENT),
-    Rule(
+    RowRule("verdict_acts", "t.number", "there is no such deployment", _NO_DEPLOYMENT),
+    RowRule(
         "verdict_acts",
         "t.number",
         "the number is above the counter of receipts",
         f"t.number > {_RECEIPT}",
     ),
-    Rule(
+    RowRule(
         "parked_sequences",
         "t.service, t.env",
         "the times contradict one another, or it was never tried",
         "t.tries < 1 OR t.next_at_ns < t.tried_at_ns",
         REPAIR,
     ),
-    Rule("sequences", "t.service, t.env", "the generation is below 1", "t.generation < 1"),
-    Rule(
+    RowRule("sequences", "t.service, t.env", "the generation is below 1", "t.generation < 1"),
+    RowRule(
         "sequences",
         "t.service, t.env",
         "the sequence is there twice",
         "1 < (SELECT count(*) FROM sequences s WHERE s.org = t.org AND s.service = t.service "
         "AND s.env IS NOT DISTINCT FROM t.env)",
     ),
-    Rule(
+    RowRule(
         "marks",
         "t.number",
         "it does not name what it is about",
@@ -171,7 +173,7 @@ RULES: tuple[Rule, ...] = (
         "OR t.kind = 'repository' AND t.repository_id IS NULL",
         REPORT,
     ),
-    Rule(
+    RowRule(
         "changes",
         "t.number",
         "the event was never received",

@@ -29,7 +29,7 @@ Entry = tuple[int, str, int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class _Statements:
+class _IndexStatements:
     watermark: LiteralString
     above: LiteralString
     raise_watermark: LiteralString
@@ -86,7 +86,7 @@ def index_entries(
     return _postings(org, key, event, found), _numbers(table, org, key, event, found)
 
 
-def words_of_term(term: str) -> set[str]:
+def free_text_words(term: str) -> set[str]:
     """The words by which free text finds a term; none for a term that is found by itself."""
     return set() if term.startswith(_ONE_WORD) else set(words(_searched(term)))
 
@@ -207,9 +207,9 @@ def _delete(
 
 
 @cache
-def _statements(table: EventTable[Any]) -> _Statements:
+def _statements(table: EventTable[Any]) -> _IndexStatements:
     name, postings, numbers = table.name, table.postings, table.numbers
-    return _Statements(
+    return _IndexStatements(
         watermark=f"SELECT {watermark_of(table)}",
         above=(
             f"SELECT e.key, e.org, {table.select} FROM {name} e WHERE e.key > ? "

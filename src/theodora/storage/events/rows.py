@@ -13,7 +13,7 @@ from typing import Any, Generic, Literal, LiteralString, Protocol, TypeVar
 import msgspec
 
 from theodora.events import Git
-from theodora.events.document import render
+from theodora.events.document import render_attributes
 from theodora.storage.engine.cursor import Cursor, Row, in_equal_parts, only_value, placeholders
 from theodora.storage.engine.organisations import Organisation
 from theodora.storage.events import index
@@ -181,7 +181,7 @@ class Rows(Generic[E]):
         """Renames the repository in the row and in the index."""
         former = stored.event.git
         now = msgspec.structs.replace(stored.event, git=git)
-        texts = (render(now), searched_words(self.table, now), other_words(now))
+        texts = (render_attributes(now), searched_words(self.table, now), other_words(now))
         cursor.execute(
             self._sql.rename_repository,
             (git.repository_id, git.repository_url, *texts, stored.key),
@@ -200,7 +200,9 @@ class Rows(Generic[E]):
             filled_in = (now.team, now.team_is_filled_in, searched_words(self.table, now))
             cursor.execute(self._sql.fill_in, (*filled_in, stored.key))
         derived = self.table.derived_values(now)
-        cursor.execute(self._sql.derive, (render(now), other_words(now), *derived, stored.key))
+        cursor.execute(
+            self._sql.derive, (render_attributes(now), other_words(now), *derived, stored.key)
+        )
         index.move(cursor, self.table, org.key, stored.key, stored.event, now, indexed)
         log_change(cursor, self.table, org, stored.key)
 
@@ -239,7 +241,7 @@ class Rows(Generic[E]):
             self._sql.insert,
             (
                 *(key, org.key, event.id, identity, event.id != event.id_of(identity), key),
-                *(event.created_at_ns, render(event), searched_words(self.table, event)),
+                *(event.created_at_ns, render_attributes(event), searched_words(self.table, event)),
                 other_words(event),
                 place.given_id,
                 *(*self.table.sent_values(event), *self.table.derived_values(event)),
@@ -277,7 +279,7 @@ class Rows(Generic[E]):
             self._sql.replace,
             (
                 *(place.identity, event.id != event.id_of(place.identity), place.receipt),
-                *(render(event), searched_words(self.table, event), other_words(event)),
+                *(render_attributes(event), searched_words(self.table, event), other_words(event)),
                 *(place.given_id, *self.table.sent_values(event), former.key),
             ),
         )
@@ -330,7 +332,7 @@ def _place_of_id(
 
 
 @dataclass(frozen=True, slots=True)
-class _Statements:
+class _RowStatements:
     by_id: LiteralString
     place_by_id: LiteralString
     place_by_identity: LiteralString
@@ -371,7 +373,7 @@ _FILLED_IN: tuple[LiteralString, ...] = ("team", "team_is_filled_in", "words")
 
 
 @cache
-def _statements(table: EventTable[Any]) -> _Statements:
+def _statements(table: EventTable[Any]) -> _RowStatements:
     name = table.name
     selected: LiteralString = f"SELECT e.key, {table.select} FROM {name} e"
     placed: LiteralString = (
@@ -387,7 +389,7 @@ def _statements(table: EventTable[Any]) -> _Statements:
         *("identity", "has_own_id", "receipt", "document", "words", "other_words"),
     )
     derived: tuple[LiteralString, ...] = ("document", "other_words", *table.derived_columns)
-    return _Statements(
+    return _RowStatements(
         by_id=f"{selected} WHERE org = ? AND id = ?",
         place_by_id=(
             f"{placed} ON e.key IN ("

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from theodora.events.values import INT64
 from theodora.query.fields import FIELDS, Type
-from theodora.query.operands import number
+from theodora.query.operands import parse_number
 from theodora.query.words import words
 from theodora.storage.events.tables import E, EventTable
 
@@ -42,7 +42,7 @@ def posted_tag(key: str, value: str) -> str:
     return f"{mark}{key}:{value}"
 
 
-_number = lru_cache(maxsize=65_536)(number)
+_number = lru_cache(maxsize=65_536)(parse_number)
 
 
 def terms(table: EventTable[E], event: E) -> list[Term]:

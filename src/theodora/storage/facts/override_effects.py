@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from theodora.dora.derivation.derived import Changes, Decision, Link, PartialResult
+from theodora.dora.derivation.derived import Changes, Decision, PartialResult, RemediationLink
 from theodora.dora.derivation.overrides import GivenRemediation, Override
 from theodora.dora.derivation.sequence import in_order, part_of
 from theodora.dora.derivation.verdicts import Verdicts
@@ -234,7 +234,7 @@ def _write(
     org: Organisation,
     judged: Stored[Deployment],
     override: Override | None,
-    links: tuple[Link, ...],
+    links: tuple[RemediationLink, ...],
     *,
     failed_by: str | None,
     awaits_rules: bool,
@@ -286,14 +286,14 @@ def _override(cursor: Cursor, org: Organisation, judged: Stored[Deployment]) -> 
     )
 
 
-def _links(cursor: Cursor, judged: Stored[Deployment]) -> tuple[Link, ...]:
+def _links(cursor: Cursor, judged: Stored[Deployment]) -> tuple[RemediationLink, ...]:
     """The remediation that the rules found in the last derivation."""
     row = cursor.execute(
         "SELECT linked_id, linked_type FROM verdicts WHERE deployment = ? "
         "AND linked_id IS NOT NULL",
         (judged.key,),
     ).fetchone()
-    return (Link(judged.event.id, *row, kind="linked", rule=""),) if row else ()
+    return (RemediationLink(judged.event.id, *row, kind="linked", rule=""),) if row else ()
 
 
 def _finished_at_ns(cursor: Cursor, org: Organisation, ids: Iterable[str]) -> dict[str, int]:

@@ -94,7 +94,7 @@ class Column:
         self._codes.keep(positions)
 
 
-class Columns:
+class RaggedColumn:
     """Any number of values an event."""
 
     def __init__(self) -> None:

@@ -17,7 +17,7 @@ from theodora.dora import DeploymentColumns, IncidentColumns, Labels, Period
 from theodora.dora.derivation.stages import STAGES
 from theodora.dora.metrics.columns import NO_VALUE, PENDING, UNKNOWN_NS, Flags, Ints, Positions
 from theodora.dora.metrics.groups import ranges
-from theodora.dora.metrics.rows import REWORK_TAG, tag_values
+from theodora.dora.metrics.rows import REWORK_TAG, values_by_key
 from theodora.events.values import active_ns
 from theodora.storage.derivation.commit_times import decode_spans
 from theodora.storage.engine.cursor import Cursor, Row, in_equal_parts, placeholders
@@ -32,7 +32,7 @@ from theodora.storage.events.tables import (
     decode_texts,
 )
 from theodora.storage.events.terms import TAG_PREFIXES
-from theodora.storage.metrics.arrays import Column, Columns, GrowableArray, keep_ragged
+from theodora.storage.metrics.arrays import Column, GrowableArray, RaggedColumn, keep_ragged
 
 C = TypeVar("C", DeploymentColumns, IncidentColumns)
 
@@ -116,10 +116,10 @@ class CachedEvents(ABC, Generic[C]):
         self._keys = GrowableArray(np.int64)
         self._instants_ns = GrowableArray(np.int64)
         self._is_there: Flags = np.zeros(0, np.bool_)
-        self._fields: dict[str, Column | Columns] = {
-            name: Columns() if name in self.table.arrays else Column() for name in self.fields
+        self._fields: dict[str, Column | RaggedColumn] = {
+            name: RaggedColumn() if name in self.table.arrays else Column() for name in self.fields
         }
-        self._tags: dict[str, Columns] = {}
+        self._tags: dict[str, RaggedColumn] = {}
         self._by_key = PositionsByKey(self._keys.taken, np.zeros(0, np.intp), {})
 
     @property
@@ -213,16 +213,16 @@ class CachedEvents(ABC, Generic[C]):
             else:
                 column.extend(map(decode_texts, of_field))
         if self._tags:
-            self._extend_tags([tag_values(decode_texts(each)) for each in custom_tags])
+            self._extend_tags([values_by_key(decode_texts(each)) for each in custom_tags])
         self._extend_facts(custom_tags, *values)
 
     def _extend_tags(self, tags: Sequence[Mapping[str, Sequence[str]]]) -> None:
         for key, column in self._tags.items():
             column.extend([of_event.get(key, ()) for of_event in tags])
 
-    def _tags_with(self, cursor: Cursor, key: str) -> Columns:
+    def _tags_with(self, cursor: Cursor, key: str) -> RaggedColumn:
         """The values of tags with a key, from the postings and from what they lack."""
-        column = Columns()
+        column = RaggedColumn()
         codes: list[int] = []
         events: list[int] = []
         for event, value in _tag_pairs(cursor, self.table, self._org, key):

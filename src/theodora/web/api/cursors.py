@@ -20,13 +20,13 @@ NEXT_CURSOR = "X-Next-Cursor"
 _DIGEST_BYTES = 9
 
 
-class _Cursor(msgspec.Struct, frozen=True, array_like=True):
+class _CursorContent(msgspec.Struct, frozen=True, array_like=True):
     list_digest: str
     value: str | int | None
     id: str
 
 
-_decode = msgspec.json.Decoder(_Cursor).decode
+_decode = msgspec.json.Decoder(_CursorContent).decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -40,7 +40,7 @@ class ForeignCursor(ValueError):
 
 def encode_cursor(kind: Kind, selection: Selection, end: Position) -> str:
     """The cursor for what comes after `end` in the list that `selection` asks for."""
-    cursor = _Cursor(_digest(kind, selection), end.value, end.id)
+    cursor = _CursorContent(_digest(kind, selection), end.value, end.id)
     return urlsafe_b64encode(_encode(cursor)).decode().rstrip("=")
 
 

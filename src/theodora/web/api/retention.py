@@ -9,7 +9,7 @@ from theodora.events import format_rfc3339
 from theodora.events.attributes import missing
 from theodora.events.json_values import JsonObject, exact_integer, type_name
 from theodora.storage.deletion_guards import Unconfirmed
-from theodora.storage.retention import MAX_DAYS, Limit
+from theodora.storage.retention import MAX_DAYS, RetentionSettings
 from theodora.web.api.wire import Resource, decode_attributes, encode_data
 from theodora.web.http.operations import Pending, Request
 from theodora.web.http.responses import Reply
@@ -80,7 +80,7 @@ def read_change(given: JsonObject) -> tuple[int | None, int | None]:
 
 
 def get_retention(request: Request) -> Reply:
-    return _retention(request.store.retention.limit(request.organisation))
+    return _retention(request.store.retention.settings(request.organisation))
 
 
 def put_retention(request: Request) -> Pending:
@@ -93,7 +93,7 @@ def put_retention(request: Request) -> Pending:
     return Pending(written, partial(_changed, may_read=may_read))
 
 
-def _changed(outcome: Limit | Unconfirmed, *, may_read: bool) -> Reply:
+def _changed(outcome: RetentionSettings | Unconfirmed, *, may_read: bool) -> Reply:
     if isinstance(outcome, Unconfirmed):
         detail = "events would be deleted for good: send their number, as previewed, as confirm"
         if may_read:
@@ -112,7 +112,7 @@ def preview_retention(request: Request) -> Reply:
     return Reply(200, encode_data(Resource(_ID, PREVIEW_TYPE, attributes)))
 
 
-def _retention(limit: Limit) -> Reply:
+def _retention(limit: RetentionSettings) -> Reply:
     plan, refusal = limit.plan, limit.refusal
     attributes = RetentionAttributes(
         limit.days,

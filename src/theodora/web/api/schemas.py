@@ -38,7 +38,7 @@ from theodora.storage.metrics.columns import GROUPED
 from theodora.storage.retention import MAX_DAYS
 from theodora.web.api.cursors import NEXT_CURSOR
 from theodora.web.api.explanations import TYPE as EXPLANATION_TYPE
-from theodora.web.api.metrics.answer import Answer, Clock
+from theodora.web.api.metrics.answer import Answer, LeadTimeClock
 from theodora.web.api.metrics.json_document import TYPE as METRICS_TYPE
 from theodora.web.api.metrics.json_document import Meta, MetricsAttributes, json_of
 from theodora.web.api.metrics.prometheus import DEFAULT_DAYS, MOST_DAYS
@@ -707,7 +707,9 @@ def _metrics_documents() -> Documents:
     question = read_question((("interval", "month"), ("from", "2023-08-01")), _AS_OF_NS)
     rows = [deployment_row(each) for each in derive(DeploymentSequence(deployments=(_EXPLAINED,)))]
     report = make_report(question.query, select_deployments(rows), select_incidents(()))
-    example = json_of(Answer(question, report, Clock("author_time", {}), spans_services=False))
+    example = json_of(
+        Answer(question, report, LeadTimeClock("author_time", {}), spans_services=False)
+    )
     resource = _resource(METRICS_TYPE, _METRICS)
     return Documents(
         answer=_object({"data": _array(resource), "meta": _META}, "data", "meta"),

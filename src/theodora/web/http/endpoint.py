@@ -31,7 +31,7 @@ from theodora.web.http.body import (
 from theodora.web.http.observe import note_operation
 from theodora.web.http.operations import Operation, Pending, Request
 from theodora.web.http.rate_limit import Quota, RateLimiter
-from theodora.web.http.rejections import refusal_of
+from theodora.web.http.rejections import rejection_of
 from theodora.web.http.responses import JSON_API, Reply, error_reply
 from theodora.web.http.security import Caller, authenticate, read_credentials
 from theodora.web.http.threads import run_on_thread
@@ -114,7 +114,7 @@ class Endpoint:
             raise
         except Exception as error:  # The last place that can answer.
             reply = _failed(error)
-            self._count(operation, caller, refusal_of(error, reply.status))
+            self._count(operation, caller, rejection_of(error, reply.status))
             return reply, quota
         self._count(operation, caller, None)
         return reply, quota

@@ -4,7 +4,7 @@ from theodora.errors import Invalid, Problem, TooManyRequests
 from theodora.storage.access.key_usage import Refused
 
 
-def refusal_of(error: Exception, status: int) -> Refused:
+def rejection_of(error: Exception, status: int) -> Refused:
     """Of several problems the first; `status` is that of the reply.
 
     A place in an array is told without its number, so that what is wrong in the same way is

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
-from theodora.dora.benchmarks.levels import measured
+from theodora.dora.benchmarks.levels import headlines_of
 from theodora.dora.metrics.calendar import Bucket, buckets_of
 from theodora.dora.metrics.groups import name_of, value_named
 from theodora.dora.metrics.report import GroupReport, Report
@@ -92,7 +92,7 @@ def show_overview(visit: Visit) -> Answer:
             "title": _title(visit),
             "cards": cards_of(overall, overall.series, scope),
             "others": others_of(overall.total),
-            "benchmark": benchmark_of(measured(overall.total), levels),
+            "benchmark": benchmark_of(headlines_of(overall.total), levels),
             "freshness": freshness(visit, overall.total, scope),
             "compared_days": report.previous_period.days(),
             "group_by": key,

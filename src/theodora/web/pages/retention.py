@@ -60,7 +60,7 @@ def _read(text: str) -> int | None:
 def _values(
     visit: Visit, *, tried: str | None = None, problems: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
-    limit = visit.store.retention.limit(visit.organisation)
+    limit = visit.store.retention.settings(visit.organisation)
     days = limit.days
     shown = "" if days is None else str(days)
     return {

@@ -45,7 +45,7 @@ class Environment(NamedTuple):
     is_shown: bool
 
 
-class FailureRow(NamedTuple):
+class FailedDeploymentRow(NamedTuple):
     """A failed deployment and its fix."""
 
     deployment: Deployment
@@ -144,12 +144,14 @@ def _empty(visit: Visit, scope: Scope) -> GroupReport:
     return visit.store.metrics.report(visit.organisation, query, scope.tree).overall
 
 
-def _failed(visit: Visit, scope: Scope, failed: Sequence[Deployment]) -> Iterator[FailureRow]:
+def _failed(
+    visit: Visit, scope: Scope, failed: Sequence[Deployment]
+) -> Iterator[FailedDeploymentRow]:
     for deployment in failed:
         remedy = _remedy(visit, deployment)
         path = deployment_path(remedy) if remedy else ""
         age_sec = (scope.now_ns - deployment.finished_at_ns) / SECOND_NS
-        yield FailureRow(deployment, deployment_path(deployment), remedy, path, age_sec)
+        yield FailedDeploymentRow(deployment, deployment_path(deployment), remedy, path, age_sec)
 
 
 def _remedy(visit: Visit, deployment: Deployment) -> Deployment | None:

@@ -68,7 +68,9 @@ class PostgresqlDatabase:
     def state(self) -> int:
         self.refuse_to_be_brief()
         joined = self._open_read.join()
-        return self._readers.read_statement(commits) if joined is None else commits(joined)
+        return (
+            self._readers.read_statement(count_commits) if joined is None else count_commits(joined)
+        )
 
     def check_writing(self) -> None:
         self._writer.check(lambda _: None)
@@ -134,7 +136,7 @@ class _Claims:
         return self._connection
 
 
-def commits(cursor: Cursor) -> int:
+def count_commits(cursor: Cursor) -> int:
     """The number of writing transactions that this server knows of."""
     return only_value(
         cursor.execute("SELECT coalesce(max(value), 0) FROM counters WHERE name = 'commits'")

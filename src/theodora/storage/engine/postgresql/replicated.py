@@ -23,7 +23,7 @@ from theodora.storage.engine.database import Claim, ReplicaUse
 from theodora.storage.engine.open_read import OpenRead
 from theodora.storage.engine.postgresql.circuit_breaker import Standing
 from theodora.storage.engine.postgresql.connection import is_lost
-from theodora.storage.engine.postgresql.database import PostgresqlDatabase, commits
+from theodora.storage.engine.postgresql.database import PostgresqlDatabase, count_commits
 from theodora.storage.engine.postgresql.readers import Readers
 
 T = TypeVar("T")
@@ -99,9 +99,9 @@ class ReplicatedDatabase:
         self._primary.refuse_to_be_brief()
         joined = self._open_read.join()
         if joined is not None:
-            return commits(joined)
+            return count_commits(joined)
         due = self._commits_of_primary()
-        return self._read_alone(commits) if due is None else due
+        return self._read_alone(count_commits) if due is None else due
 
     def check_writing(self) -> None:
         """Nothing to do: the server is ready to answer reads, and `replica` has the problem."""
@@ -186,7 +186,7 @@ class ReplicatedDatabase:
 def _replayed(cursor: Cursor) -> int:
     """How many of the primary's commits the replica has; none before it has the tables."""
     try:
-        return commits(cursor)
+        return count_commits(cursor)
     except UndefinedTable:
         return 0
 

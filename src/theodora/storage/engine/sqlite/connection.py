@@ -23,7 +23,7 @@ _LOG_BYTES = 64 * 2**20
 _CACHE_KIB = {"reader": 8_192, "writer": 32_768}
 
 
-class _Cursor(apsw.Cursor):
+class _ApswCursor(apsw.Cursor):
     """apsw's cursor, which is all that `storage.cursor.Cursor` asks for but this."""
 
     dialect = SQLITE
@@ -73,7 +73,7 @@ def _prepared(connection: apsw.Connection) -> apsw.Connection:
     # Without this SQLite prepares a statement again for each set of bound values.
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
     register_functions(connection)
-    connection.cursor_factory = _Cursor
+    connection.cursor_factory = _ApswCursor
     return connection
 
 

@@ -10,7 +10,7 @@ from theodora.events import Failure, format_rfc3339
 from theodora.query.ast import Bound, TextRange
 from theodora.query.fields import Tag
 from theodora.query.matches import matches
-from theodora.query.operands import number
+from theodora.query.operands import parse_number
 from theodora.query.words import stand_in, words
 from theodora.storage.engine.sqlite.dialect import decode_words
 
@@ -59,4 +59,4 @@ def _between(
 
 
 def _bound(text: str | None, inclusive: int) -> Bound | None:
-    return None if text is None else Bound(text, number(text), bool(inclusive))
+    return None if text is None else Bound(text, parse_number(text), bool(inclusive))

@@ -15,7 +15,7 @@ MOST_CELLS = 50_000
 """Most sets of metrics in one answer: groups times intervals."""
 
 
-class Clock(msgspec.Struct, frozen=True):
+class LeadTimeClock(msgspec.Struct, frozen=True):
     """The clock that lead times start by: author time or commit time."""
 
     default: str
@@ -29,7 +29,7 @@ class Answer:
 
     question: Question
     report: Report
-    clock: Clock
+    clock: LeadTimeClock
     spans_services: bool
     """Whether the total holds deployments of several services."""
 
@@ -52,7 +52,9 @@ def _check_size(report: Report) -> None:
         raise Invalid(Problem(detail, parameter="group_by"))
 
 
-def _clock(store: Store, org: Organisation) -> Clock:
+def _clock(store: Store, org: Organisation) -> LeadTimeClock:
     clocks = dict(store.settings.lead_time_clocks(org))
     default = clocks.pop(WHOLE_ORGANISATION)
-    return Clock(default, {name: clock for name, clock in clocks.items() if clock != default})
+    return LeadTimeClock(
+        default, {name: clock for name, clock in clocks.items() if clock != default}
+    )

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from theodora.dora.benchmarks.levels import LEVEL_TABLES, levels_of, measured
+from theodora.dora.benchmarks.levels import LEVEL_TABLES, headlines_of, levels_of
 from theodora.dora.benchmarks.quick_check import Scores, scores_of
 from theodora.dora.benchmarks.surveys import SURVEYS
 from theodora.dora.metrics.calendar import Interval, WeekStart
@@ -14,7 +14,7 @@ from theodora.dora.metrics.shapes import Change
 from theodora.dora.metrics.table import DEPLOYMENT_FREQUENCY, INCIDENT_TIME_TO_RESTORE
 from theodora.dora.metrics.tally import Granularity
 from theodora.events import format_rfc3339
-from theodora.web.api.metrics.answer import Answer, Clock
+from theodora.web.api.metrics.answer import Answer, LeadTimeClock
 from theodora.web.api.metrics.event_queries import EventQueries, event_queries
 from theodora.web.api.wire import Resource
 
@@ -101,7 +101,7 @@ class Meta(msgspec.Struct, frozen=True, rename={"from_": "from"}):
     granularity: Granularity
     stages: bool
     query: str
-    lead_time_clock: Clock
+    lead_time_clock: LeadTimeClock
     benchmark: Benchmark
     cautions: tuple[str, ...]
 
@@ -126,7 +126,7 @@ def id_of(group: Mapping[str, str]) -> str:
 
 
 def _resource(id_: str, group: Mapping[str, str], found: GroupReport, answer: Answer) -> Resource:
-    figures = measured(found.total)
+    figures = headlines_of(found.total)
     question = answer.question
     attributes = MetricsAttributes(
         group=group,

@@ -13,8 +13,8 @@ from theodora.errors import (
     Unavailable,
     UnusableStore,
 )
-from theodora.query import problems
 from theodora.query.parser import MAX_CHARACTERS
+from theodora.query.problems import query_problem
 from theodora.web.pages.parts.query_suggestion import repaired
 from theodora.web.pages.shell.page import CrossOrigin, NotPermitted, SignInNeeded
 
@@ -41,8 +41,8 @@ class ErrorPage:
 
 
 @dataclass(frozen=True, slots=True)
-class QueryProblem:
-    """What is wrong with the text in the search box, and where."""
+class LocatedProblem:
+    """The problem of the text in the search box, with the text split where the problem is."""
 
     text: str
     message: str
@@ -67,13 +67,13 @@ class QueryProblem:
         return "" if self.position is None else repaired(self.text, self.position)
 
 
-def query_problem(error: Invalid, text: str) -> QueryProblem | None:
-    """The problem with the query `text`; None if that is not what the error is about."""
-    found = problems.query_problem(error)
+def locate_problem(error: Invalid, text: str) -> LocatedProblem | None:
+    """The problem of the query `text`; None if the error is about something else."""
+    found = query_problem(error)
     if found is None:
         return None
     shown = text if found.position is not None else text[:MAX_CHARACTERS]
-    return QueryProblem(shown, found.message, found.position)
+    return LocatedProblem(shown, found.message, found.position)
 
 
 _HOME = ("Overview", "/")

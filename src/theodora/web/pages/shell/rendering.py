@@ -18,7 +18,7 @@ from theodora.web.http.responses import Header, Reply
 from theodora.web.pages.shell import navigation
 from theodora.web.pages.shell.assets import assets
 from theodora.web.pages.shell.cookies import set_cookie
-from theodora.web.pages.shell.errors import error_page, query_problem
+from theodora.web.pages.shell.errors import error_page, locate_problem
 from theodora.web.pages.shell.page import (
     Answer,
     Cookie,
@@ -82,7 +82,7 @@ def reply_to(
 def _failed(request: PageRequest, error: Exception, request_id: bytes) -> Reply | Streamed:
     log_failure(error)
     if isinstance(error, Invalid) and request.session is not None:
-        problem = query_problem(error, request.scope.query)
+        problem = locate_problem(error, request.scope.query)
         if problem is not None:
             view = View({"problem": problem}, 400, template="query_problem.html")
             return _finished(request, view, request.page)
