@@ -31,8 +31,8 @@ from theodora.web.application import make_application
 from theodora.web.http.endpoint import ServerContext
 from theodora.web.http.observe import ServerMetrics
 from theodora.web.http.rate_limit import Bucket, Limit, RateLimiter
-from theodora.web.pages.parts.health_badge import HealthMonitor
 from theodora.web.pages.routes import PAGES
+from theodora.web.pages.shell.health_badge import HealthMonitor
 from theodora.web.pages.shell.request import Dashboard
 from theodora.web.pages.shell.sign_in_lockout import Lockout
 

@@ -1,4 +1,4 @@
-"""Paths of deployments in the dashboard, and the chips of their verdicts."""
+"""Paths of events in the dashboard, and the chips of verdicts."""
 
 from collections.abc import Mapping
 from urllib.parse import quote
@@ -28,3 +28,8 @@ def deployment_path(deployment: Deployment) -> str:
 def path_of(id_: str) -> str:
     """The same, if only the id is known."""
     return f"/deployments/{quote(id_, safe='')}"
+
+
+def failure_path(id_: str) -> str:
+    """`/failures/{id}`; whatever the id holds is quoted."""
+    return f"/failures/{quote(id_, safe='')}"

@@ -12,7 +12,7 @@ from settling import in_every_state
 from theodora.dora import Commit, PullRequest
 from theodora.events import Deployment
 from theodora.web.pages.data_health import waits_long
-from theodora.web.pages.parts.health_badge import is_recent, sources_of
+from theodora.web.pages.shell.health_badge import is_recent, sources_of
 from visiting import Browser, Element, sign_in
 
 PATH = "/data-health"

@@ -9,7 +9,7 @@ from asking import SHOPIST, Tenant
 from databases import ON_SQLITE
 from theodora.cli.demo import load_demo
 from theodora.dora import Commit
-from theodora.web.pages.parts.reasons import rule_anchor
+from theodora.report.reasons import rule_anchor
 from visiting import Element, sign_in
 
 HOUR = 3600

@@ -16,7 +16,7 @@ from theodora.storage.access.key_usage import IgnoredMember, KeyActivity, Receiv
 from theodora.storage.facts.derivation_queue import Waiting
 from theodora.storage.health import LOOKED_AT, FailedMirror, Health, Seen
 from theodora.web.api.ignored_members import suggestion
-from theodora.web.pages.parts.health_badge import is_recent, sources_of
+from theodora.web.pages.shell.health_badge import is_recent, sources_of
 from theodora.web.pages.shell.page import Answer, View, Visit
 
 PATH = "/data-health"

@@ -17,13 +17,13 @@ from theodora.query import Tag, to_text
 from theodora.query.operands import equals
 from theodora.report import wording
 from theodora.report.charts import STAGE_NAMES, spans_of, stage_bar, stages_words
-from theodora.report.links import UNMEASURED, VERDICTS, deployment_path, path_of
+from theodora.report.links import UNMEASURED, VERDICTS, deployment_path, failure_path, path_of
+from theodora.report.reasons import Piece, Reasons, rule_name
 from theodora.report.scope import Scope, service_path
 from theodora.storage import OverrideHistory, OverrideRecord
 from theodora.web.http.security import WRITE
 from theodora.web.pages.parts.clauses import known_field
 from theodora.web.pages.parts.event_json import event_json
-from theodora.web.pages.parts.reasons import Piece, Reasons, failure_path, rule_name
 from theodora.web.pages.parts.verdict_form import (
     VerdictForm,
     form_of,

@@ -11,6 +11,7 @@ from theodora.events.values import DAY_NS, FAILURE_TEXTS, SECOND_NS
 from theodora.query import Kind, NumberRange, Query, all_of, any_of, resolve, to_text
 from theodora.query.operands import equals
 from theodora.report import wording
+from theodora.report.links import failure_path
 from theodora.report.scope import Scope, service_path
 from theodora.storage import Selection
 from theodora.web.http.security import WRITE
@@ -28,7 +29,6 @@ from theodora.web.pages.parts.listing import (
     read_page,
     request_body,
 )
-from theodora.web.pages.parts.reasons import failure_path
 from theodora.web.pages.shell.page import Answer, Download, SeeOther, View, Visit
 
 CLOCK = "started_at"

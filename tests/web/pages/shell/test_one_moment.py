@@ -14,8 +14,8 @@ from theodora.storage import Organisation
 from theodora.storage.engine.postgresql.readers import Readers
 from theodora.storage.engine.sqlite.database import SqliteDatabase
 from theodora.storage.facts.settings import Settings
-from theodora.web.pages.parts.health_badge import HealthMonitor
 from theodora.web.pages.routes import PAGES
+from theodora.web.pages.shell.health_badge import HealthMonitor
 from theodora.web.pages.shell.page import Page
 from visiting import sign_in
 

@@ -9,9 +9,9 @@ from theodora.query.fields import Scalar
 from theodora.query.operands import equals
 from theodora.report import wording
 from theodora.report.links import UNMEASURED
+from theodora.report.reasons import judge_name
 from theodora.storage.metrics.counts import PeriodCounts, ValueCounts
 from theodora.web.pages.parts.clauses import Choices, clauses_of, joined, known_field, text_of
-from theodora.web.pages.parts.reasons import judge_name
 from theodora.web.pages.shell.page import Visit
 
 MOST_VALUES = 8

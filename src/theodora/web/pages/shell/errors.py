@@ -15,7 +15,7 @@ from theodora.errors import (
 )
 from theodora.query.parser import MAX_CHARACTERS
 from theodora.query.problems import query_problem
-from theodora.web.pages.parts.query_suggestion import repaired
+from theodora.query.suggestion import suggested_query
 from theodora.web.pages.shell.page import CrossOrigin, NotPermitted, SignInNeeded
 
 PERMISSIONS: Mapping[str, str] = {
@@ -63,8 +63,8 @@ class LocatedProblem:
 
     @property
     def repair(self) -> str:
-        """A query that may have been meant; empty where none comes to mind."""
-        return "" if self.position is None else repaired(self.text, self.position)
+        """A similar query that can be parsed; empty if none was found."""
+        return "" if self.position is None else suggested_query(self.text, self.position)
 
 
 def locate_problem(error: Invalid, text: str) -> LocatedProblem | None:

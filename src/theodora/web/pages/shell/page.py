@@ -11,7 +11,7 @@ from theodora.report.scope import Scope
 from theodora.storage import Key, Organisation, Session, SessionLimits, Store
 from theodora.storage.engine.actor import Actor
 from theodora.web.http.security import READ
-from theodora.web.pages.parts.health_badge import Attention, HealthMonitor
+from theodora.web.pages.shell.health_badge import Attention, HealthMonitor
 from theodora.web.pages.shell.sign_in_lockout import Lockout
 
 Method = Literal["GET", "POST"]

@@ -23,12 +23,12 @@ from theodora.web.http.asgi import address_of, headers_of
 from theodora.web.http.endpoint import ServerContext
 from theodora.web.http.rate_limit import Bucket
 from theodora.web.http.security import READ
-from theodora.web.pages.parts.health_badge import HealthMonitor
 from theodora.web.pages.shell.cookies import (
     SESSION_COOKIE,
     own_cookies,
     read_preferences,
 )
+from theodora.web.pages.shell.health_badge import HealthMonitor
 from theodora.web.pages.shell.page import (
     Answer,
     Cookie,

@@ -7,9 +7,9 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from theodora.report.reasons import judge_name, rule_anchor
 from theodora.report.scope import service_path
 from theodora.report.wording import FILTERS
-from theodora.web.pages.parts.reasons import judge_name, rule_anchor
 
 
 @cache

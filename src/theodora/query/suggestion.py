@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from theodora.errors import Invalid
-from theodora.query import parse
+from theodora.query.parser import parse
 
 
-def repaired(text: str, position: int) -> str:
+def suggested_query(text: str, position: int) -> str:
     """The first small change at `position`, counted from 1, that makes a query; else empty."""
     for candidate in _candidates(text, position - 1):
         if candidate.strip() and _is_query(candidate):

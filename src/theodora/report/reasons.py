@@ -9,7 +9,7 @@ from theodora.events import Deployment
 from theodora.events.timestamps import nanoseconds_from_rfc3339
 from theodora.report import wording
 from theodora.report.clock import Clock
-from theodora.report.links import path_of
+from theodora.report.links import failure_path, path_of
 
 RULES: Mapping[str, str] = {
     "explicit": "Tagged as rollback",
@@ -145,11 +145,6 @@ def judge_name(judge: str) -> str:
 def rule_anchor(judge: str) -> str:
     """Where it stands on the page of rules; empty for what is no rule."""
     return _PLACES.get(judge, f"rule-{quote(judge, safe='')}")
-
-
-def failure_path(id_: str) -> str:
-    """`/failures/{id}`; whatever the id holds is quoted."""
-    return f"/failures/{quote(id_, safe='')}"
 
 
 def _code(link: LinkExplained) -> str:
