@@ -2,14 +2,15 @@
 
 import threading
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Lifespan
 
 from theodora import __version__
 from theodora.config import Config, RateLimit
@@ -67,6 +68,21 @@ def build(config: Config, invocation: Invocation = PLAIN) -> Built:
     """
     metrics = ServerMetrics()
     derivation_due = threading.Event()
+    store = _open_store(config, metrics, derivation_due)
+    services = _server_context(config, store)
+    application = make_application(
+        services,
+        _dashboard(config, services, invocation),
+        metrics,
+        _lifespan(services, _workers(config, store, derivation_due)),
+        log_requests=config.log_requests,
+    )
+    new_keys = _ensure_keys(store, config)
+    return Built(application, metrics, store, store.keys.organisation(_ORGANISATION), new_keys)
+
+
+def _open_store(config: Config, metrics: ServerMetrics, derivation_due: threading.Event) -> Store:
+    """The store, whose commits are counted and set `derivation_due`."""
 
     def note_commit(writes: int) -> None:
         metrics.group_size.observe(writes)
@@ -81,15 +97,6 @@ def build(config: Config, invocation: Invocation = PLAIN) -> Built:
             config.retention_max_percent, config.retention_clock_days, config.deletion_delay_hours
         ),
     )
-    mirrors = MirrorStore(git_folder(config), config.git_credential_helper)
-    fetcher = Fetcher(
-        store, Mirroring(store, mirrors, Actor("worker", "fetcher")), config.git_fetch_minutes * 60
-    )
-    deriver = Deriver(
-        store.derivations, derivation_due, fetcher.want if config.git_fetch_on_demand else _ignore
-    )
-    remover = Remover(store.retention)
-    reception = ReceptionWriter(store.reception)
     metrics.register_callbacks(
         lambda: store.waiting_writes,
         store.derivations.count_parked,
@@ -97,14 +104,16 @@ def build(config: Config, invocation: Invocation = PLAIN) -> Built:
         {"deployment": store.deployments.count, "failure": store.failures.count},
         lambda: store.replica,
     )
-    executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="handler")
-    uploads = ThreadPoolExecutor(config.upload_threads, thread_name_prefix="upload")
-    services = ServerContext(
+    return store
+
+
+def _server_context(config: Config, store: Store) -> ServerContext:
+    return ServerContext(
         store=store,
         packs=PackStore(git_folder(config)),
         limiter=RateLimiter(_limits(config)),
-        executor=executor,
-        uploads=uploads,
+        executor=ThreadPoolExecutor(_THREADS, thread_name_prefix="handler"),
+        uploads=ThreadPoolExecutor(config.upload_threads, thread_name_prefix="upload"),
         timestamps=config.timestamps,
         prometheus_groups=config.prometheus_groups,
         max_json_bytes=config.max_json_bytes,
@@ -112,36 +121,9 @@ def build(config: Config, invocation: Invocation = PLAIN) -> Built:
         read_seconds=config.read_seconds,
     )
 
-    backups = BackupWorker(
-        BackupFolder(Path(config.backup_to), config.backup_keep),
-        config.backup_every,
-        partial(source_of, config),
-    )
-    workers: list[Worker] = []
-    if config.derive:
-        workers += [deriver, remover]
-    if config.git_fetch_minutes or config.git_fetch_on_demand:
-        workers.append(fetcher)
-    if config.backup_to:
-        workers.append(backups)
 
-    @asynccontextmanager
-    async def lifespan(_: object) -> AsyncGenerator[None]:
-        # The thread of the event loop: what takes longer is handed to the executor.
-        store.answer_briefly()
-        for worker in workers:
-            worker.start()
-        reception.start()
-        yield
-        for worker in reversed(workers):
-            worker.stop()
-        uploads.shutdown()
-        executor.shutdown()
-        # After the last request that it could count.
-        reception.stop()
-        store.close()
-
-    dashboard = Dashboard(
+def _dashboard(config: Config, services: ServerContext, invocation: Invocation) -> Dashboard:
+    return Dashboard(
         services,
         PAGES,
         path_prefix=config.path_prefix,
@@ -153,11 +135,47 @@ def build(config: Config, invocation: Invocation = PLAIN) -> Built:
         watch=HealthMonitor(),
         invocation=invocation,
     )
-    application = make_application(
-        services, dashboard, metrics, lifespan, log_requests=config.log_requests
+
+
+def _workers(config: Config, store: Store, derivation_due: threading.Event) -> list[Worker]:
+    """The background threads that settings ask for, in the order in which they start."""
+    mirrors = MirrorStore(git_folder(config), config.git_credential_helper)
+    fetcher = Fetcher(
+        store, Mirroring(store, mirrors, Actor("worker", "fetcher")), config.git_fetch_minutes * 60
     )
-    new_keys = _ensure_keys(store, config)
-    return Built(application, metrics, store, store.keys.organisation(_ORGANISATION), new_keys)
+    workers: list[Worker] = []
+    if config.derive:
+        want = fetcher.want if config.git_fetch_on_demand else _ignore
+        workers += [Deriver(store.derivations, derivation_due, want), Remover(store.retention)]
+    if config.git_fetch_minutes or config.git_fetch_on_demand:
+        workers.append(fetcher)
+    if config.backup_to:
+        folder = BackupFolder(Path(config.backup_to), config.backup_keep)
+        workers.append(BackupWorker(folder, config.backup_every, partial(source_of, config)))
+    return workers
+
+
+def _lifespan(services: ServerContext, workers: Sequence[Worker]) -> Lifespan[Any]:
+    """Starts the background threads; at the end stops them and closes the store."""
+    store = services.store
+    reception = ReceptionWriter(store.reception)
+
+    @asynccontextmanager
+    async def lifespan(_: object) -> AsyncGenerator[None]:
+        # The thread of the event loop: what takes longer is handed to the executor.
+        store.answer_briefly()
+        for worker in (*workers, reception):
+            worker.start()
+        yield
+        for worker in reversed(workers):
+            worker.stop()
+        services.uploads.shutdown()
+        services.executor.shutdown()
+        # After the last request that it could count.
+        reception.stop()
+        store.close()
+
+    return lifespan
 
 
 def _ignore(_org: Organisation, _repository_id: str) -> None:

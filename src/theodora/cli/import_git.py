@@ -14,7 +14,7 @@ from theodora.cli.options import organisation_option, setting_options
 from theodora.cli.pending_note import tell_what_waits
 from theodora.cli.stores import new_or_existing_store
 from theodora.errors import Invalid
-from theodora.events import repository_id, without_credentials
+from theodora.events import Deployment, repository_id, without_credentials
 from theodora.git import GitTag, History
 from theodora.sources.git_tags import deployment_from_tag
 from theodora.storage import Organisation, Store
@@ -78,15 +78,21 @@ def git(
         org_ = store.keys.ensure_organisation(org, time.time_ns(), actor=command_actor()).result()
         _import_commits(store, org_, history, repository_id(url), tags)
         intake = Intake(events_into(store.deployments.add, org_))
-        for tag in tags:
-            try:
-                intake.take(deployment_from_tag(tag, service, env, url))
-            except Invalid as error:
-                intake.keep_out(f"{tag.name}: {error}")
+        _take_tags(intake, tags, service, env, url)
         click.echo(f"deployments: {intake.finish()}")
         tell_what_waits(store, org_)
         if intake.kept_out:
             sys.exit(1)
+
+
+def _take_tags(
+    intake: Intake[Deployment], tags: Iterable[GitTag], service: str, env: str, url: str
+) -> None:
+    for tag in tags:
+        try:
+            intake.take(deployment_from_tag(tag, service, env, url))
+        except Invalid as error:
+            intake.keep_out(f"{tag.name}: {error}")
 
 
 def _warn_of_shallow(path: Path, history: History) -> None:

@@ -5,7 +5,7 @@ import re
 from markupsafe import Markup
 
 from theodora import __version__
-from theodora.report.intervals import COLUMNS, interval_rows
+from theodora.report.intervals import interval_values
 from theodora.report.monthly import MonthReport
 from theodora.web.pages.shell.assets import assets
 from theodora.web.pages.shell.templates import render
@@ -21,8 +21,7 @@ def html_of(report: MonthReport) -> str:
             "scope": report.scope,
             "clock": report.scope.clock,
             "style": Markup(assets()["theodora.css"].body.decode()),  # noqa: S704 - our own
-            "interval_columns": COLUMNS,
-            "intervals": tuple(interval_rows(report.course, report.year)),
+            **interval_values(report.course, report.year),
             "version": __version__,
         },
     )

@@ -9,7 +9,7 @@ from theodora.dora.metrics.table import IN_DORAS_ORDER, Metric
 from theodora.report.metric_words import column_title, figure_words
 from theodora.report.scope import Scope
 
-ADVERBS: Mapping[Interval, str] = {
+_ADVERBS: Mapping[Interval, str] = {
     "day": "Day by day",
     "week": "Week by week",
     "month": "Month by month",
@@ -19,18 +19,27 @@ ADVERBS: Mapping[Interval, str] = {
 
 _FIGURES = tuple((metric, figure) for metric in IN_DORAS_ORDER for figure in metric.brief)
 
-COLUMNS = tuple(column_title(*each) for each in _FIGURES)
+_COLUMNS = tuple(column_title(*each) for each in _FIGURES)
 
 
 class IntervalRow(NamedTuple):
-    """One interval, in the order of `COLUMNS`."""
+    """One interval, with a cell for each column of the table."""
 
     name: str
     link: str
     cells: tuple[str, ...]
 
 
-def interval_rows(series: Sequence[BucketMetrics], scope: Scope) -> Iterator[IntervalRow]:
+def interval_values(series: Sequence[BucketMetrics], scope: Scope) -> Mapping[str, Any]:
+    """The values for a template that shows the table."""
+    return {
+        "interval_columns": _COLUMNS,
+        "intervals": tuple(_rows(series, scope)),
+        "adverb": _ADVERBS[scope.interval],
+    }
+
+
+def _rows(series: Sequence[BucketMetrics], scope: Scope) -> Iterator[IntervalRow]:
     for each in series:
         yield IntervalRow(
             scope.clock.bucket(each.bucket, scope.interval),

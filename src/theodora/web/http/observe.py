@@ -6,7 +6,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from functools import cache
+from functools import cache, partial
 from typing import Literal
 
 import structlog
@@ -43,52 +43,37 @@ class ServerMetrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
-        self._requests = Counter(
-            "theodora_requests",
-            "Requests answered.",
-            ["operation", "status"],
-            registry=self._registry,
-        )
-        self._latency = Histogram(
+        counter = partial(Counter, registry=self._registry)
+        gauge = partial(Gauge, registry=self._registry)
+        histogram = partial(Histogram, registry=self._registry)
+        self._requests = counter("theodora_requests", "Requests answered.", ["operation", "status"])
+        self._latency = histogram(
             "theodora_request_seconds",
             "Time from a request's headers to the end of its reply.",
             ["operation"],
             buckets=_LATENCY_SECONDS,
-            registry=self._registry,
         )
-        self.group_size = Histogram(
+        self.group_size = histogram(
             "theodora_commit_writes",
             "Writes that one commit made durable together.",
             buckets=_GROUP_SIZES,
-            registry=self._registry,
         )
-        self._waiting = Gauge(
-            "theodora_waiting_writes",
-            "Writes accepted that no commit has taken up yet.",
-            registry=self._registry,
+        self._waiting = gauge(
+            "theodora_waiting_writes", "Writes accepted that no commit has taken up yet."
         )
-        self._parked = Gauge(
+        self._parked = gauge(
             "theodora_parked_sequences",
             "Services and environments that could not be derived and are tried again later.",
-            registry=self._registry,
         )
-        self._refused_deletions = Gauge(
+        self._refused_deletions = gauge(
             "theodora_refused_retentions",
             "Organisations whose old events the last round of retention did not delete.",
-            registry=self._registry,
         )
-        self._stored = Gauge(
-            "theodora_stored_events",
-            "Events in the store.",
-            ["kind"],
-            registry=self._registry,
-        )
-
-        self._limits_reached = Counter(
+        self._stored = gauge("theodora_stored_events", "Events in the store.", ["kind"])
+        self._limits_reached = counter(
             "theodora_limits_reached",
             "Connections, requests and uploads that a limit has ended.",
             ["limit"],
-            registry=self._registry,
         )
 
         # Looking a series up by its labels costs more than counting does.

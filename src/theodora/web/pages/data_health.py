@@ -2,7 +2,7 @@
 
 import shlex
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ from theodora.storage.access.key_usage import IgnoredMember, KeyActivity, Receiv
 from theodora.storage.facts.derivation_queue import Waiting
 from theodora.storage.health import LOOKED_AT, FailedMirror, Health, Seen
 from theodora.web.api.ignored_members import suggestion
-from theodora.web.pages.shell.health_badge import is_recent, sources_of
+from theodora.web.pages.shell.health_badge import DeploymentSource, is_recent, sources_of
 from theodora.web.pages.shell.page import Answer, View, Visit
 
 PATH = "/data-health"
@@ -92,61 +92,86 @@ class Check:
     link: str
 
 
+class _Findings(NamedTuple):
+    """What the checks found, as their tables show it."""
+
+    health: Health
+    sources: Sequence[DeploymentSource]
+    refusals: Sequence[RefusalRow]
+    ignored: Sequence[IgnoredRow]
+    unmatched: Sequence[Unmatched]
+    deployments: Mapping[str, Sequence[ListedDeployment]]
+    """Of the checks that list deployments, by the name of the check."""
+
+    def counts(self) -> Mapping[str, int]:
+        """The number of findings of each check."""
+        negative = self.deployments["negative"]
+        counts = {
+            "sources": sum(source.is_stale for source in self.sources),
+            "refused": sum(row.is_recent for row in self.refusals),
+            "derivation": len(self.health.parked),
+            "ignored": sum(row.is_recent for row in self.ignored),
+            "repositories": len(self.unmatched),
+            "dates": sum(each.commits for each in self.health.undated),
+            "failures": len(self.health.unmarked),
+            "ids": len(self.health.shared_ids),
+            "retention": int(self.health.refused_deletion is not None),
+            **{name: len(rows) for name, rows in self.deployments.items()},
+            "negative": sum(row.deployment.negative_spans for row in negative),
+        }
+        return {name: counts[name] for name in _CHECKS}
+
+
 def show_data_health(visit: Visit) -> Answer:
     health = visit.store.health.look(visit.organisation)
-    seen = health.deployments
-    sources = sources_of(seen, visit.now_ns)
-    refusals = _refusals(health.refusals, health.activity, visit.now_ns)
-    ignored = _ignored(health.ignored, visit.now_ns)
-    unmatched = _unmatched(seen, health)
-    without = _rows(seen, _why_without_lead_times)
-    pending = _rows(seen, _why_pending)
-    outliers = _rows(seen, _why_outlier)
-    negative = _rows(seen, _why_negative)
-    found = {
-        "sources": sum(source.is_stale for source in sources),
-        "refused": sum(row.is_recent for row in refusals),
-        "derivation": len(health.parked),
-        "ignored": sum(row.is_recent for row in ignored),
-        "repositories": len(unmatched),
-        "commits": len(without),
-        "pending": len(pending),
-        "outliers": len(outliers),
-        "negative": sum(row.deployment.negative_spans for row in negative),
-        "dates": sum(each.commits for each in health.undated),
-        "failures": len(health.unmarked),
-        "ids": len(health.shared_ids),
-        "retention": int(health.refused_deletion is not None),
-    }
+    found = _find(health, visit.now_ns)
+    counts = found.counts()
+    chosen = _chosen(visit, counts)
     checks = [
-        Check(name, label, found[name], noun, visit.scope.link(PATH, check=name))
+        Check(name, label, counts[name], noun, visit.scope.link(PATH, check=name))
         for name, (label, noun) in _CHECKS.items()
     ]
-    rows = {"commits": without, "pending": pending, "outliers": outliers, "negative": negative}
-    chosen = _chosen(visit, found)
+    rows = found.deployments.get(chosen, ())
     return View(
         {
             "checks": checks,
             "check": next(check for check in checks if check.name == chosen),
-            "sources": sources,
+            "sources": found.sources,
             "activity": health.activity[:_SHOWN],
-            "refusals": refusals[:_SHOWN],
+            "refusals": found.refusals[:_SHOWN],
             "parked": health.parked[:_SHOWN],
-            "ignored": ignored[:_SHOWN],
+            "ignored": found.ignored[:_SHOWN],
             "kinds": KINDS,
-            "unmatched": unmatched[:_SHOWN],
+            "unmatched": found.unmatched[:_SHOWN],
             "shared_ids": health.shared_ids[:_SHOWN],
-            "rows": rows.get(chosen, [])[:_SHOWN],
-            "row_count": len(rows.get(chosen, [])),
+            "rows": rows[:_SHOWN],
+            "row_count": len(rows),
             "unmarked": health.unmarked[:_SHOWN],
             "refused_deletion": health.refused_deletion,
             "undated": health.undated[:_SHOWN],
-            "reasons": _counted(without),
-            "looked_at": len(seen),
+            "reasons": _counted(found.deployments["commits"]),
+            "looked_at": len(health.deployments),
             "most": LOOKED_AT,
             "waiting": health.waiting,
             "waits_long": waits_long(health.waiting, visit.now_ns),
         }
+    )
+
+
+def _find(health: Health, now_ns: int) -> _Findings:
+    seen = health.deployments
+    return _Findings(
+        health,
+        sources_of(seen, now_ns),
+        _refusals(health.refusals, health.activity, now_ns),
+        _ignored(health.ignored, now_ns),
+        _unmatched(seen, health),
+        {
+            "commits": _rows(seen, _why_without_lead_times),
+            "pending": _rows(seen, _why_pending),
+            "outliers": _rows(seen, _why_outlier),
+            "negative": _rows(seen, _why_negative),
+        },
     )
 
 

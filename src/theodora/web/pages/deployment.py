@@ -2,12 +2,17 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
 from theodora.dora.derivation.derived import Flag
-from theodora.dora.derivation.explanation import CommitExplained, Explanation, explain
+from theodora.dora.derivation.explanation import (
+    CommitExplained,
+    Explanation,
+    LeadTimeExplained,
+    explain,
+)
 from theodora.dora.derivation.stages import STAGES
 from theodora.errors import NotFound
 from theodora.events import Deployment, Failure
@@ -144,33 +149,19 @@ def _page(
     reasons = Reasons(explanation, known, visit.scope.clock)
     following = found.following
     incidents = tuple(_incidents(visit, explanation.failure.incident_ids))
-    commits = explanation.lead_time.commits
-    longest = max((commit.lead_time or 0 for commit in commits), default=0)
     return View(
         {
-            "event": event,
-            "path": deployment_path(event),
+            **_event_values(visit.scope, event),
             "explanation": explanation,
-            "verdict": VERDICTS[event.change_failure],
-            "unmeasured": UNMEASURED,
-            "heading": _HEADINGS[event.change_failure],
             "sentence": tuple(reasons.verdict()),
             "remedied": tuple(reasons.remedied()),
             "steps": tuple(_steps(event, found.preceding, following, explanation, known)),
             "previous_path": deployment_path(found.preceding) if found.preceding else "",
             "next_path": deployment_path(following) if following else "",
             "rule_name": rule_name,
-            "commits": tuple(_commit(event, each, longest) for each in commits[:MOST_COMMITS]),
-            "more_commits": max(0, (explanation.lead_time.commits_total or 0) - MOST_COMMITS),
-            "longest": longest,
-            "stages": tuple(STAGE_NAMES.values())[:-1],
-            "left_out": explanation.lead_time.left_out[:MOST_LEFT_OUT],
-            "more_left_out": max(0, len(explanation.lead_time.left_out) - MOST_LEFT_OUT),
+            **_commit_values(event, explanation.lead_time),
             "past": _history(visit, event, explanation, known, judged, incidents),
             "counts": tuple(_counts(event, explanation)),
-            "facts": tuple(_facts(visit.scope, event)),
-            "tags": tuple(_tags(visit.scope, event)),
-            "json": event_json(event),
             "form": form,
             "undo": undo_of(judged) if visit.query_parameters.get("saved") == "verdict" else None,
             "problem": problem,
@@ -179,6 +170,34 @@ def _page(
         status,
         template="deployment.html",
     )
+
+
+def _event_values(scope: Scope, event: Deployment) -> Mapping[str, Any]:
+    """The values that show the stored event."""
+    return {
+        "event": event,
+        "path": deployment_path(event),
+        "verdict": VERDICTS[event.change_failure],
+        "unmeasured": UNMEASURED,
+        "heading": _HEADINGS[event.change_failure],
+        "facts": tuple(_facts(scope, event)),
+        "tags": tuple(_tags(scope, event)),
+        "json": event_json(event),
+    }
+
+
+def _commit_values(event: Deployment, lead_time: LeadTimeExplained) -> Mapping[str, Any]:
+    """The values for the table of commits."""
+    commits = lead_time.commits
+    longest = max((commit.lead_time or 0 for commit in commits), default=0)
+    return {
+        "commits": tuple(_commit(event, each, longest) for each in commits[:MOST_COMMITS]),
+        "more_commits": max(0, (lead_time.commits_total or 0) - MOST_COMMITS),
+        "longest": longest,
+        "stages": tuple(STAGE_NAMES.values())[:-1],
+        "left_out": lead_time.left_out[:MOST_LEFT_OUT],
+        "more_left_out": max(0, len(lead_time.left_out) - MOST_LEFT_OUT),
+    }
 
 
 _HEADINGS = {

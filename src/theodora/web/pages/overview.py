@@ -25,7 +25,7 @@ from theodora.report.benchmark import PARAMETER, benchmark_of
 from theodora.report.cards import cards_of, others_of, plotted
 from theodora.report.charts import sparkline
 from theodora.report.figures import MOST_FAILURES, figures_of, newest_failed
-from theodora.report.intervals import ADVERBS, COLUMNS, interval_rows
+from theodora.report.intervals import interval_values
 from theodora.report.metric_words import CLAUSES, Described
 from theodora.report.scope import Scope, service_path
 from theodora.storage.metrics.counts import PeriodCounts
@@ -105,10 +105,8 @@ def show_overview(visit: Visit) -> Answer:
             "rows": tuple(_rows(visit, key, shown, looked.courses, buckets)),
             "silent": silent,
             "count": len(groups),
-            "interval_columns": COLUMNS,
-            "intervals": tuple(interval_rows(overall.series, scope)),
+            **interval_values(overall.series, scope),
             "figures": tuple(figures_of(overall, scope, looked.failed)),
-            "adverb": ADVERBS[scope.interval],
         }
     )
 

@@ -22,7 +22,7 @@ from theodora.query.fields import resolve
 from theodora.query.operands import equals
 from theodora.report.cards import cards_of
 from theodora.report.figures import MOST_FAILURES, failed_deployments, figures_of
-from theodora.report.intervals import ADVERBS, COLUMNS, interval_rows
+from theodora.report.intervals import interval_values
 from theodora.report.links import deployment_path
 from theodora.report.metric_words import FAILED
 from theodora.report.scope import Scope, service_of, service_path
@@ -92,9 +92,7 @@ def show_service(visit: Visit) -> Answer:
             "figures": tuple(figures_of(group, scope, failed)),
             "failed": tuple(_failed(visit, scope, failed[:MOST_ROWS])),
             "failed_link": scope.link("/deployments", query=scope.also(FAILED)),
-            "interval_columns": COLUMNS,
-            "intervals": tuple(interval_rows(group.series, scope)),
-            "adverb": ADVERBS[scope.interval],
+            **interval_values(group.series, scope),
         }
     )
 

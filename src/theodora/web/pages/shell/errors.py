@@ -77,76 +77,85 @@ def locate_problem(error: Invalid, text: str) -> LocatedProblem | None:
 
 
 _HOME = ("Overview", "/")
+_STATE = ("State of the server", "/readyz")
+
+_UNREACHABLE = ErrorPage(
+    503,
+    "The store cannot be reached",
+    "The database does not answer. Events are refused until it does, so that senders "
+    "resend them: none is lost silently. Reload this page in a moment.",
+    (_STATE,),
+)
+_UNEXPECTED = ErrorPage(
+    500,
+    "Something went wrong",
+    "This is a bug in Theodora. The log has the details, under the id below.",
+    (_HOME,),
+    quotes_id=True,
+)
+_FIXED: Mapping[type[Exception], ErrorPage] = {
+    SignInNeeded: ErrorPage(
+        401,
+        "You are not signed in",
+        "Your session has ended, or there was none. Nothing was changed.",
+        (("Sign in", "/sign-in"),),
+    ),
+    CrossOrigin: ErrorPage(
+        403,
+        "This form came from another server",
+        "Nothing was changed. If you sent it from this dashboard, a proxy in front of it "
+        "hides its address: it must pass on the Host header, or set X-Forwarded-Host.",
+        (_HOME,),
+    ),
+    TooManyRequests: ErrorPage(
+        429,
+        "Too many requests",
+        "Your organisation has asked for more than its limit in this minute. "
+        "Wait a moment, then reload this page.",
+    ),
+    ReadOnly: ErrorPage(
+        503,
+        "Read-only for now",
+        "The primary database does not answer; you see data from a replica. "
+        "Nothing was changed. Try again in a moment.",
+        (_STATE,),
+    ),
+    Unavailable: _UNREACHABLE,
+    UnusableStore: _UNREACHABLE,
+}
+"""The pages that are the same for every error of a class, or of a subclass."""
 
 
 def error_page(error: Exception, command: str, org_flag: str) -> ErrorPage:
-    """`command` is how `theodora` is typed, `org_flag` what it is told of the organisation."""
+    """`command` is how `theodora` is typed, `org_flag` the flag that names the organisation."""
     match error:
         case Invalid():
-            return ErrorPage(
-                400,
-                "Invalid link",
-                "A parameter of this address has an invalid value.",
-                (_HOME,),
-                tuple(map(str, error.problems)),
-            )
-        case SignInNeeded():
-            return ErrorPage(
-                401,
-                "You are not signed in",
-                "Your session has ended, or there was none. Nothing was changed.",
-                (("Sign in", "/sign-in"),),
-            )
+            return _invalid(error)
         case NotPermitted():
             return _not_permitted(error, command, org_flag)
-        case CrossOrigin():
-            return ErrorPage(
-                403,
-                "This form came from another server",
-                "Nothing was changed. If you sent it from this dashboard, a proxy in front of it "
-                "hides its address: it must pass on the Host header, or set X-Forwarded-Host.",
-                (_HOME,),
-            )
         case NotFound():
             return _not_found(error)
         case PayloadTooLarge():
             return ErrorPage(413, "That is too long", f"A form's {error}.", (_HOME,))
-        case TooManyRequests():
-            return ErrorPage(
-                429,
-                "Too many requests",
-                "Your organisation has asked for more than its limit in this minute. "
-                "Wait a moment, then reload this page.",
-            )
         case TooSlow():
             cause = str(error)
             return ErrorPage(
                 503, "This takes too long", f"{cause[0].upper()}{cause[1:]}.", (_HOME,)
             )
-        case ReadOnly():
-            return ErrorPage(
-                503,
-                "Read-only for now",
-                "The primary database does not answer; you see data from a replica. "
-                "Nothing was changed. Try again in a moment.",
-                (("State of the server", "/readyz"),),
-            )
-        case Unavailable() | UnusableStore():
-            return ErrorPage(
-                503,
-                "The store cannot be reached",
-                "The database does not answer. Events are refused until it does, so that senders "
-                "resend them: none is lost silently. Reload this page in a moment.",
-                (("State of the server", "/readyz"),),
-            )
         case _:
-            return ErrorPage(
-                500,
-                "Something went wrong",
-                "This is a bug in Theodora. The log has the details, under the id below.",
-                (_HOME,),
-                quotes_id=True,
-            )
+            # The most specific class first: reads may go on where writes cannot.
+            known = (_FIXED[each] for each in type(error).__mro__ if each in _FIXED)
+            return next(known, _UNEXPECTED)
+
+
+def _invalid(error: Invalid) -> ErrorPage:
+    return ErrorPage(
+        400,
+        "Invalid link",
+        "A parameter of this address has an invalid value.",
+        (_HOME,),
+        tuple(map(str, error.problems)),
+    )
 
 
 def _not_permitted(error: NotPermitted, command: str, org_flag: str) -> ErrorPage:

@@ -66,15 +66,15 @@ class PageRequest:
     def __init__(self, dashboard: Dashboard, scope: ASGIScope, page: Page | None) -> None:
         self.dashboard = dashboard
         self.page = page
+        self._asgi = scope
         self.headers = headers_of(scope)
         self.cookies = own_cookies(
-            _cookie_header(scope), dashboard.path_prefix, is_secure=scope["scheme"] == "https"
+            _cookie_header(scope), dashboard.path_prefix, is_secure=self.is_secure
         )
         self.new_cookies: list[Cookie] = []
         self.session: Session | None = None
         self._is_admitted = False
         self.started = time.perf_counter()
-        self._asgi = scope
         self._now_ns = time.time_ns()
         self._parameters = QueryParams(scope["query_string"])
         self.scope = read_scope({}, self._second_ns, prefix=dashboard.path_prefix)
