@@ -83,7 +83,7 @@ browser:
 # One process more than there are cores: tests also wait, for databases and for deadlines.
 PROCESSES := $$($(BIN)/python -c 'import os; print(os.cpu_count() + 1)')
 
-## make test     make check, then the whole test suite; TESTS="tests/cli" for a part of it
+## make test     make check, then all tests; TESTS="tests/cli" for a part of it
 test: check browser
 	@$(BIN)/pytest -n $(PROCESSES) --dist worksteal $(TESTS)
 

@@ -27,7 +27,7 @@ INSTEAD = {
     r"(as|so) far as": "at most, up to; or name what is meant",
     r"as \w+ as may be": "as … as possible; or say how much",
     r"at the (most|least)": "at most, at least; or begin with Most, Fewest",
-    r"(being|are) whole(?! seconds)": "complete",
+    r"whole(?! (seconds?|numbers?|field)\b)": "complete, all, full",
     r"none of (its|their) own": "no … of its own",
     r"(is|are) said of": "applies to",
     r"what holds": "the settings that apply",
@@ -44,6 +44,13 @@ INSTEAD = {
     r"said of": "name what is known: the override, the verdict",
     r"so are(?= (its|the|all)\b)": "begin with the subject",
     r"what (was|were) said": "the override, its history",
+    r"tells?|telling": "show, report, print, return",
+    r"(is|are|was|were|be|being) told": "receives, gets, learns",
+    r"of which": "name the part first, or begin another sentence",
+    r"by hand": "an override; not generated",
+    r"stands?": "is, means, matches, comes",
+    r"somebody": "you; or who it is: a user, a process, another reader",
+    r"says? (what|where|how|why|so|which|whether)": "show, describe, name the remedy",
 }
 """Each word, as a regular expression that matches in any case, and what to write."""
 
@@ -147,10 +154,13 @@ def test_every_exception_is_needed():
         ("3 lines were kept\nout.", "kept out"),
         ("As far as it is known", "As far as"),
         ("as quickly as may be", "as quickly as may be"),
-        ("What keeps numbers from being whole", "being whole"),
+        ("The whole list", "whole"),
         ("a service that has none of its own", "none of its own"),
         ("An event with what is\nderived of it", "derived of"),
         ("The key, made if there is none.", "made if there is none"),
+        ("Tells why it failed", "Tells"),
+        ("The log says what to do", "says what"),
+        ("A server is\ntold to stop", "is told"),
     ],
 )
 def test_a_word_is_found_in_any_case_and_over_lines(text: str, word: str):

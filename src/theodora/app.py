@@ -40,7 +40,7 @@ from theodora.web.pages.shell.sign_in_lockout import Lockout
 _ORGANISATION = "default"
 
 _START = Actor("command", "serve")
-"""What a server writes when it starts."""
+"""The actor of what a server writes when it starts."""
 
 _MINUTE_NS = 60 * 1_000_000_000
 
@@ -179,7 +179,7 @@ def _lifespan(services: ServerContext, workers: Sequence[Worker]) -> Lifespan[An
 
 
 def _ignore(_org: Organisation, _repository_id: str) -> None:
-    """In the place of fetching on demand, where that is switched off."""
+    """Replaces fetching on demand where that is switched off."""
 
 
 def _ensure_keys(store: Store, config: Config) -> dict[KeyKind, str]:
@@ -209,13 +209,13 @@ def _ensure_keys(store: Store, config: Config) -> dict[KeyKind, str]:
 
 
 def source_of(config: Config) -> BackupSource:
-    """What a backup holds: the database and the folder of packs and mirrors."""
+    """The contents of a backup: the database and the folder of packs and mirrors."""
     files = (GitFile(name, path) for name, path in backup_files(git_folder(config)))
     return BackupSource(config.database, files, __version__)
 
 
 def git_folder(config: Config) -> Path:
-    """Where packs and mirrors are: where the setting says, else beside the database."""
+    """The folder of packs and mirrors: the setting's, else the one beside the database."""
     if config.git_folder:
         return Path(config.git_folder)
     return default_git_folder(config.database)

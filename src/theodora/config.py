@@ -151,7 +151,7 @@ class Setting:
         return self.name.rpartition("_")[2].upper()
 
     def read(self, text: str, origin: str) -> Any:
-        """The value that `text` stands for; `origin` says where it came from."""
+        """The value of `text`; `origin` names where it came from, for errors."""
         try:
             return self.parse(text)
         except UnusableSetting as error:
@@ -344,7 +344,7 @@ SETTINGS: tuple[Setting, ...] = (
         _Integer(1, 36500),
         "a whole number from 1 to 36,500",
         "30",
-        "How far the clock may stand from the last round of retention.",
+        "How far the clock may be from the last round of retention.",
     ),
     Setting(
         "metrics_memory_mib",
@@ -484,7 +484,7 @@ SETTINGS: tuple[Setting, ...] = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """Every setting's value; the table says what each one means."""
+    """The value of every setting; the table describes them."""
 
     host: str
     port: int

@@ -29,7 +29,7 @@ class Problem:
 
     @property
     def pointer(self) -> str:
-        """The path as a JSON pointer (RFC 6901); the empty string is the whole document."""
+        """The path as a JSON pointer (RFC 6901); the empty string is the document itself."""
         return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in self.path)
 
     def __str__(self) -> str:
@@ -53,7 +53,7 @@ class Forbidden(TheodoraError):
     """No valid credential, or one without the permission that is needed."""
 
     def __init__(self, *, authenticated: bool, cause: str = "") -> None:
-        """`cause` is for the server's log: a caller is not told what its key would be good for."""
+        """`cause` is for the server's log: a caller must not learn what its key is good for."""
         super().__init__("forbidden")
         self.cause = cause
         self.authenticated = authenticated
@@ -87,11 +87,11 @@ class Unavailable(TheodoraError):
 
 
 class ReadOnly(Unavailable):
-    """The store cannot write now, and can be read; the message says what to do."""
+    """The store cannot write now, but can be read; the message names the remedy."""
 
 
 class TooSlow(TheodoraError):
-    """An answer that took longer than its time; the message says how to ask for less."""
+    """An answer that took too long; the message suggests how to ask for less."""
 
     def __init__(self, seconds: float, parts: Sequence[str] = ()) -> None:
         """`parts` are those of the query that no index can find."""
@@ -109,15 +109,15 @@ def _shortened(text: str) -> str:
 
 
 class UnusableStore(TheodoraError):
-    """The store cannot be used by this version at all; the message says what to do."""
+    """The store cannot be used by this version at all; the message names the remedy."""
 
 
 class UnusableBackup(TheodoraError):
-    """A backup that cannot be restored; the message says why."""
+    """A backup that cannot be restored; the message gives the reason."""
 
 
 class UnequalCopy(TheodoraError):
-    """A copy of a store differs from the store; the message says where and what to do."""
+    """A copy of a store differs from the store; the message names the place and the remedy."""
 
 
 class UnusableSetting(TheodoraError):

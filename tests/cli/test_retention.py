@@ -93,8 +93,8 @@ def test_what_was_refused_is_shown_and_confirmed(run: Run):
         patched.setattr(time, "time_ns", lambda: later_ns)
         refused = run("retention", "apply")
         assert refused.exit_code == 1
-        assert refused.stderr.endswith("theodora retention show tells why\n")
-        assert "old events are not deleted: the clock stands at" in run("retention", "show").stdout
+        assert refused.stderr.endswith("theodora retention show prints why\n")
+        assert "old events are not deleted: the clock is at" in run("retention", "show").stdout
         assert run("retention", "confirm-clock").stdout.startswith("the clock is right: ")
         assert run("retention", "apply").exit_code == 0
     assert count(run) == 1

@@ -112,7 +112,7 @@ def test_an_alias_is_added_beside_other_settings_and_removed_again(database: str
     run("settings", "set", "-", "--database", database, given={"rollback_lookback": 3})
     alias = ("settings", "alias", "--database", database)
     added = run(*alias, "https://git.example.com/old/app.git", "git@github.com:acme/app.git")
-    assert added.output == "git.example.com/old/app stands for github.com/acme/app\n"
+    assert added.output == "git.example.com/old/app is now the same as github.com/acme/app\n"
     shown = json.loads(run("settings", "show", "--database", database).output)["given"]
     assert shown == {
         "rollback_lookback": 3,

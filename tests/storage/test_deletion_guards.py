@@ -162,5 +162,5 @@ def test_a_plan_does_not_begin_by_a_wrong_clock(store: Store, org: Organisation)
     store.retention.change(org, 10, NOW_NS, 37, actor=TESTER).result()
     store.retention.remove_old(NOW_NS + YEARS_NS, actor=TESTER)
     assert count(store, org) == 60
-    assert "the clock stands at" in reason(store, org)
+    assert "the clock is at" in reason(store, org)
     assert store.retention.settings(org).plan == Plan(10, NOW_NS + DAY_NS)

@@ -82,6 +82,6 @@ def _told(manifest: Manifest) -> str:
 
 
 def _temporary(config: Config) -> Path:
-    """For the database before it is compressed: /tmp may be in memory, the mirrors' disk is not."""
+    """The folder for the database until it is compressed: not /tmp, which may be in memory."""
     folder = git_folder(config).absolute().parent
     return folder if folder.is_dir() else Path.cwd()

@@ -105,7 +105,7 @@ def deployments(
 
     The members are those of the API. Instants are Unix timestamps or date-times with an offset.
     CSV may be separated by commas, semicolons or tabs, and names its columns as the members;
-    several values of a cell stand between commas. A line that breaks the rules is shown and
+    several values of a cell are separated by commas. A line that breaks the rules is shown and
     rejected, and the command then ends with status 1.
     """
     with new_or_existing_store(flags) as store:
@@ -140,7 +140,7 @@ def failures(
     A line may have "periods", for a failure that was reopened: objects of "started_at" and
     "finished_at". A line without an end does not reopen a failure that was restored later.
     CSV may be separated by commas, semicolons or tabs, and names its columns as the members;
-    several values of a cell stand between commas. A line that breaks the rules is shown and
+    several values of a cell are separated by commas. A line that breaks the rules is shown and
     rejected, and the command then ends with status 1.
     """
     with new_or_existing_store(flags) as store:
@@ -170,7 +170,7 @@ def commits(
              "author_name": "Ada", "author_email": "ada@example.org"}
 
     Instants are Unix timestamps or date-times. CSV names its columns as the members; parents
-    stand between spaces, paths on lines of their own. A line that cannot be read is shown and
+    are separated by spaces, paths by line breaks. A line that cannot be read is shown and
     rejected, and the command then ends with status 1.
     """
     with new_or_existing_store(flags) as store:

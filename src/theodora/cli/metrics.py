@@ -95,7 +95,7 @@ def _show(answer: Answer, form: str) -> None:
 
 
 def _start_of(last: str, parameters: Mapping[str, str], now_ns: int) -> str:
-    """Where the span that ends where the parameters say begins, as a parameter."""
+    """The parameter for the start of a span whose end the parameters set."""
     match = _LAST.fullmatch(last.strip())
     if match is None:
         raise Invalid(Problem("must be like 24h, 7d, 12w, 3mo, 2q or 1y", parameter="--last"))

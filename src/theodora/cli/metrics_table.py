@@ -104,7 +104,7 @@ def _stages(report: Report) -> Iterator[str]:
 
 
 def _table(title: str, rows: Iterable[tuple[str, Metrics]]) -> Iterator[str]:
-    """A row for each set of metrics; rates stand beside what they are rates of."""
+    """A row for each set of metrics; each rate is followed by what it is a rate of."""
     heads = (head for metric in IN_DORAS_ORDER for head in _heads(metric))
     cells = [(title, *heads)]
     cells += [

@@ -79,6 +79,6 @@ def database_of_this_folder() -> str:
 
 
 def is_found_here(database: str) -> bool:
-    """Whether commands in this folder take this database unless told otherwise, once it is made."""
+    """Whether commands in this folder use this database by default, once it exists."""
     other = {f"sqlite:///{_OF_MAKE_SERVE}": _DEFAULT, f"sqlite:///{_DEFAULT}": _OF_MAKE_SERVE}
     return database in other and not other[database].exists()

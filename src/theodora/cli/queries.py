@@ -45,7 +45,7 @@ def _on_one_line(text: str) -> str:
 
 
 def _columns(character: str) -> int:
-    """Of a terminal: East Asian characters take two, marks that combine none."""
+    """The width in columns of a terminal: East Asian characters take two, combining marks none."""
     if unicodedata.combining(character):
         return 0
     return 2 if unicodedata.east_asian_width(character) in {"W", "F"} else 1

@@ -149,7 +149,7 @@ def apply(**flags: str | None) -> None:
     if refused:
         raise click.ClickException(
             f"of {refused} {'organisation' if refused == 1 else 'organisations'} nothing: "
-            "theodora retention show tells why"
+            "theodora retention show prints why"
         )
 
 

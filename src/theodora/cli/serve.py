@@ -131,7 +131,7 @@ def _options(config: Config) -> Options:
 
 
 def _end_well_when_asked() -> None:
-    """Gives the status 0 to a process that is told to stop, and stops.
+    """Makes a process that is stopped by a signal exit with status 0.
 
     The HTTP server raises the signal again once it has finished what it accepted.
     """

@@ -61,7 +61,7 @@ def show(service: str, org: str, **flags: str | None) -> None:
 @organisation_option
 @setting_options(["database"])
 def set_(file: IO[bytes], service: str, replace: bool, org: str, **flags: str | None) -> None:
-    """Set what the JSON object in FILE says; - is standard input.
+    """Set the members of the JSON object in FILE; - is standard input.
 
     \b
     {"path_globs": ["web/**", "!**/*.md"],
@@ -118,7 +118,7 @@ def alias(old: str, new: str | None, remove: bool, org: str, **flags: str | None
     """Have repository OLD be the same as NEW, for a repository that moved, or a mirror.
 
     Both are named by URL or id. Commits, deployments and pull requests of both meet from now on;
-    what events say stays as it is.
+    events are not changed.
     """
     if remove == (new is not None):
         raise click.UsageError("give either NEW or --remove")
@@ -127,7 +127,7 @@ def alias(old: str, new: str | None, remove: bool, org: str, **flags: str | None
         given = _with_alias(store.settings.given(org_), old, new)
         store.settings.put(org_, given, actor=command_actor()).result()
     id_ = repository_id(old)
-    click.echo(f"{id_} stands for {repository_id(new)}" if new else f"{id_} stands for itself")
+    click.echo(f"{id_} is now the same as {repository_id(new)}" if new else f"{id_} has no alias")
 
 
 @settings.command()
@@ -152,7 +152,7 @@ def _line(service: KnownService) -> tuple[str, ...]:
 
 
 def _given(file: IO[bytes], service: str) -> tuple[Given, Collection[str]]:
-    """What the file sets, and the members that it clears."""
+    """The settings in the file, and the members that it clears."""
     written = decode_body(file.read())
     given = read_settings(written, of_service=bool(service))
     return given, written.keys() - given.keys()
@@ -169,7 +169,7 @@ def _show_change(before: Given, after: Given, given: Given, service: str) -> Non
 
 
 def _with_alias(given: Given, old: str, new: str | None) -> Given:
-    """The settings with one alias more, changed, or fewer, checked as a whole."""
+    """The settings with one alias added, changed or removed; all of them are checked."""
     key = match_key(repository_id(old))
     aliases: dict[str, str] = given.get("repository_aliases", {})
     kept = {name: to for name, to in aliases.items() if match_key(name) != key}

@@ -68,7 +68,7 @@ def read_authority(certificate_pem: bytes, key_pem: bytes) -> Certified:
 def make_server(authority: Certified, names: list[str], now: datetime) -> Certified:
     """A certificate for a server with these host names and addresses.
 
-    Raises `ValueError` for a name that cannot stand in a certificate.
+    Raises `ValueError` for a name that a certificate cannot have.
     """
     key = _new_key()
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0][:64])])

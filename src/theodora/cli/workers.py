@@ -25,7 +25,7 @@ Work = Callable[[T, socket.socket, Connection], None]
 
 
 class Workers(Generic[T]):
-    """Runs processes until this one is told to stop."""
+    """Runs processes until this one is asked to stop."""
 
     def __init__(self, work: Work[T], what: T, listener: socket.socket, count: int) -> None:
         self._work = work
@@ -35,7 +35,7 @@ class Workers(Generic[T]):
         # Spawned, not forked: a child shares no connection, thread or lock with this process.
         self._context = multiprocessing.get_context("spawn")
         self._processes: dict[SpawnProcess, Any] = {}
-        """With the pipe through which each says that it is ready."""
+        """With the pipe on which each reports that it is ready."""
 
     def run(self, announce: Callable[[], None]) -> None:
         """Announces once all are ready, and replaces those that die.
@@ -76,7 +76,7 @@ class Workers(Generic[T]):
             self._start()
 
     def _stop_all(self) -> None:
-        """Tells each to finish what it accepted, and waits for that."""
+        """Asks each to finish what it accepted, and waits for that."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_IGN)
         for process in self._processes:

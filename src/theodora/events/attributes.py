@@ -295,7 +295,7 @@ class _Reader:
         return distinct
 
     def services(self) -> tuple[str, ...]:
-        """The services of a failure, each once; `service`, a string, stands for an array of one.
+        """The services of a failure, each once; `service`, a string, is read as an array of one.
 
         A failure without any has to name a team.
         """

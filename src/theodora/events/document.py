@@ -37,7 +37,7 @@ class TimestampForm(Enum):
 WriteInstant = Callable[[int], int | str]
 
 GAP = "\x1e"
-"""Stands for an instant in rendered attributes; no text of an event holds a control character."""
+"""A placeholder for an instant in rendered attributes; texts have no control characters."""
 _ENCODED_GAP = _encode(GAP).decode()
 
 

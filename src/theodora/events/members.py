@@ -10,7 +10,7 @@ Members: TypeAlias = "Mapping[str, Members | None]"
 """The names that an object may have; for those that hold objects, the names of these."""
 
 Place: TypeAlias = tuple[str, ...]
-"""The way to a member; `*` stands for every item of an array."""
+"""The path to a member; `*` is any item of an array."""
 
 MOST_UNKNOWN = 20
 """Most unknown members reported for one document."""
@@ -19,7 +19,7 @@ _ALIKE = 0.75
 
 
 def unknown_members(document: JsonObject, known: Members) -> list[Place]:
-    """Where `document` has a member that is not `known`, each place once."""
+    """The places of members of `document` that are not `known`, each once."""
     found: dict[Place, None] = {}
     for place in _unknown(document, known, ()):
         found[place] = None

@@ -133,7 +133,7 @@ def _end_of_user(rest: str, *, has_scheme: bool) -> int:
     """Where user information ends, with its `@`; 0 where there is none.
 
     Passwords hold anything, `/`, `?` and `@` too, and paths may hold an `@`. How far to look for
-    the last `@` depends on how much what stands before the path looks like a host.
+    the last `@` depends on how much the text before the path looks like a host.
     """
     if "@" not in rest or rest.startswith("/"):
         return 0
@@ -192,7 +192,7 @@ def _bracketed(text: str) -> tuple[str, str]:
 
 
 def _joined(host: str, path: str) -> str:
-    # The only letter that two characters stand for in lower case; the second ends a host.
+    # The only letter whose lower case has two characters; the second would end a host.
     host = host.replace("İ", "i").lower()
     return _tidy(f"{host}/{path.lstrip('/')}")
 
@@ -242,7 +242,7 @@ def match_key(id_: str) -> str:
 
 
 def _without_access(parts: list[str]) -> list[str]:
-    """The parts of a path without those that say how a server is reached."""
+    """The parts of a path without those for a server's kind of access, such as `scm`."""
     while True:
         if len(parts) == 3 and parts[0] == "scm":
             parts = parts[1:]

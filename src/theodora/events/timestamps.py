@@ -39,7 +39,7 @@ def nanoseconds_from_integer(value: int) -> int | None:
 
 
 def nanoseconds_from_json(value: JsonValue) -> int | None:
-    """The instant that a number in any of four units or an RFC 3339 text stands for.
+    """The instant of a number in any of four units, or of an RFC 3339 text.
 
     None for anything else, and for what does not fit int64 nanoseconds.
     """
@@ -53,7 +53,7 @@ def nanoseconds_from_json(value: JsonValue) -> int | None:
 def nanoseconds_from_rfc3339(text: str) -> int | None:
     """An RFC 3339 date-time with an offset, as nanoseconds; None if it is not one.
 
-    One space may stand for the `T` and before the offset; ` UTC` and `+hhmm` are read too.
+    One space may replace the `T` or precede the offset; ` UTC` and `+hhmm` are read too.
     A leap second (`:60`) is the first instant of the next minute. The value may lie outside
     int64: a window's end in the year 9999 is still a window's end.
     """

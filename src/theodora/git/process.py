@@ -11,7 +11,7 @@ from typing import IO
 from theodora.errors import TheodoraError, Unavailable
 
 _SETTINGS = {
-    # Whatever the repository's own settings say: no program is run, nothing is fetched.
+    # Overrides the repository's own settings: no program is run, nothing is fetched.
     "core.hooksPath": os.devnull,
     "core.fsmonitor": "false",
     "core.pager": "cat",

@@ -48,7 +48,7 @@ def _take(match: re.Match[bytes] | None, entries: set[Entry]) -> int:
 
 
 def _entries_in_common(before: bytes, after: bytes, sha_digits: int) -> int:
-    """Bytes of the whole entries that both begin with."""
+    """The length in bytes of the complete entries that both begin with."""
     length = min(len(before), len(after))
     differing = _number(before[:length]) ^ _number(after[:length])
     match = _MANY[sha_digits].match(before, 0, length - (differing.bit_length() + 7) // 8)

@@ -57,7 +57,7 @@ class _TokenState:
     name: str | None = None
     """The name whose value comes next."""
     groups: list[str | None] = field(default_factory=lambda: [None])
-    """The names that the open groups stand under, outermost first."""
+    """The field names before the open groups, outermost first."""
     after_clause: bool = False
 
     def step_over(self, kind: str | None, token: str) -> None:

@@ -43,11 +43,11 @@ class Type(Enum):
 
 @dataclass(frozen=True, slots=True)
 class FieldSource(Generic[E_contra]):
-    """Where one kind of event keeps a field."""
+    """The attribute and the column of a field, for one kind of event."""
 
     read: Callable[[E_contra], Value]
     column: str | None
-    """The SQL column; None if the values stand in a side table."""
+    """The SQL column; None if the values are in a side table."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,7 +65,7 @@ class Field:
     """Whether free text is searched in it."""
 
     def source(self, kind: Kind) -> FieldSource[Deployment] | FieldSource[Failure] | None:
-        """Where events of this kind keep the field; None if they do not have it."""
+        """The source of the field in events of this kind; None if they do not have it."""
         return self.deployment if kind is Kind.DEPLOYMENT else self.failure
 
     def values(self, event: Event) -> tuple[Scalar, ...]:
@@ -106,7 +106,7 @@ class Tag:
     key: str
 
     def values(self, event: Event) -> tuple[str, ...]:
-        """What follows the first colon of each tag with this key."""
+        """The text after the first colon of each tag with this key."""
         divided = (tag.partition(":") for tag in event.custom_tags)
         return tuple(value for key, _, value in divided if key == self.key)
 

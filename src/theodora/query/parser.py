@@ -66,7 +66,7 @@ RESERVED = frozenset(("AND", "OR", "NOT", *(name for name in _UNNAMED if name no
 """The words that are no tag's key unless they are escaped."""
 
 STATES: Mapping[str, Query] = {"production": Production()}
-"""What may follow `is:`."""
+"""The values that may follow `is:`."""
 
 Scope: TypeAlias = Target | Unnamed
 """The target of the current values, unless a clause names another."""

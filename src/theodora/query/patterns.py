@@ -18,7 +18,7 @@ class Wild(Enum):
 
 
 Pattern: TypeAlias = tuple[str | Wild, ...]
-"""Literal pieces and wildcards; no two literals and no two runs stand side by side."""
+"""Literal pieces and wildcards; no two literals and no two runs are adjacent."""
 
 
 def pattern_of(tokens: Iterable[str | Wild]) -> Pattern:

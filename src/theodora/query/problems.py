@@ -13,7 +13,7 @@ class QueryProblem(NamedTuple):
 
     message: str
     position: int | None
-    """Counted from 1; None where it is the whole text."""
+    """Counted from 1; None if the text itself is the problem."""
 
 
 def query_problem(error: Invalid) -> QueryProblem | None:

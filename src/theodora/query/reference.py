@@ -1,6 +1,6 @@
 """The tables of `docs/search.md`, generated from the tables of the language.
 
-The rest of the page is written by hand: `with_tables` replaces what is between `<!-- name -->` and
+The rest of the page is not generated: `with_tables` replaces what is between `<!-- name -->` and
 `<!-- /name -->`.
 """
 
@@ -24,7 +24,7 @@ def fields_table() -> str:
 
 
 def sort_keys_table() -> str:
-    """What each list may be sorted by."""
+    """The sort keys of each list."""
     rows = ((f"{kind.value}s", code(*names)) for kind, names in SORT_KEYS.items())
     return table(("list", "sort keys"), rows)
 

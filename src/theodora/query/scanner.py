@@ -9,17 +9,17 @@ from theodora.errors import Invalid, Problem
 from theodora.query.patterns import Pattern, Wild, literal, pattern_of
 
 STOPS = frozenset('"()[]{}!:><')
-"""The special characters that cannot stand in a word at all."""
+"""The special characters that cannot be in a word at all."""
 CURLY_QUOTES = frozenset("“”„‟")
 """Dropped outside a phrase, as Datadog does: chats and word processors put them in."""
 SPACE = frozenset(filter(str.isspace, map(chr, range(0x3001))))
 """All white space of Unicode, up to U+3000."""
 WILDCARDS = frozenset("*?")
 SIGNS = frozenset("+-")
-"""The modifiers of one character; a `-` may stand in a word, but not begin it."""
+"""The modifiers of one character; a `-` may be inside a word, but not begin it."""
 
 SPECIAL = STOPS | SPACE | WILDCARDS | CURLY_QUOTES | frozenset("\\")
-"""What a name or a text without quotes holds only when escaped."""
+"""The characters that a name or a text without quotes must escape."""
 
 _ENDS_WORD = STOPS | SPACE
 _BEGINS_NO_WORD = _ENDS_WORD | {"-"}
@@ -45,7 +45,7 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """`AND`, `OR`, `NOT`, or a sign that stands for one of them, and where it stands."""
+    """`AND`, `OR`, `NOT` or the sign for one of them, and its position."""
 
     start: int
     raw: str
@@ -85,9 +85,9 @@ class Scanner:
         return self.next != "" and self.next not in _BEGINS_NO_WORD
 
     def operator(self, *raws: str) -> Operator | None:
-        """Which of these operators comes next; it is not stepped over.
+        """Which of these operators comes next, without reading past it.
 
-        A word is one only as a whole; a sign, wherever a token starts with it.
+        A word must be the complete token; a sign may also begin one.
         """
         for raw in raws:
             if self.text.startswith(raw, self.at) and (not raw.isalpha() or self._is_whole(raw)):

@@ -15,7 +15,7 @@ def suggested_query(text: str, position: int) -> str:
 
 
 def _candidates(text: str, at: int) -> Iterator[str]:
-    """What is open is closed, what is too much is left out, a sign is taken as it stands."""
+    """Closes what is open, drops what is too much, escapes a sign."""
     for closer in (")", '"', "]", '")', "))", "*"):
         yield text.rstrip() + closer
     yield text[:at] + text[at + 1 :]

@@ -34,7 +34,7 @@ def words_of_term(term: Pattern) -> tuple[Pattern, ...]:
 
 
 def stand_in(sought: tuple[Pattern, ...], value: str) -> bool:
-    """Whether the words `sought` stand one after another in `value`."""
+    """Whether `value` has the words `sought`, one directly after another."""
     there = words(value)
     starts = range(len(there) - len(sought) + 1)
     return any(

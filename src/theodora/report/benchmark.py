@@ -39,7 +39,7 @@ class BenchmarkChoice(NamedTuple):
     """A benchmark to compare with."""
 
     value: str
-    """Of the parameter; empty for the default."""
+    """The value of the parameter; empty for the default."""
     label: str
     source: str
 
@@ -57,7 +57,7 @@ class ChosenBenchmark(NamedTuple):
 
 
 def choices() -> Iterator[BenchmarkChoice]:
-    """The default first; each survey's `all` stands once."""
+    """The default first; each survey's `all` is listed once."""
     seen: set[tuple[int, str]] = set()
     for survey in SURVEYS:
         for key, segment in survey.segments.items():

@@ -35,7 +35,7 @@ class Card:
 def cards_of(
     report: GroupReport, course: Sequence[BucketMetrics], scope: Scope
 ) -> tuple[Card, ...]:
-    """In DORA's order: throughput first, then instability; `course` is drawn beside the totals."""
+    """The cards in DORA's order: throughput, then instability; `course` is drawn in each."""
     return tuple(_cards(report, course, scope))
 
 

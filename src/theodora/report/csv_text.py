@@ -17,7 +17,7 @@ _SPLIT_FORMULA = re.compile(r"""([,;|\t\r\n])(?=[\s"']*[=+\-@])""")
 
 
 def csv_bytes(head: Sequence[str], rows: Iterable[Sequence[Cell]]) -> bytes:
-    """All of `rows` beneath `head`."""
+    """A CSV file of `rows` with the line `head` above them."""
     return b"".join(csv_chunks(head, rows))
 
 

@@ -49,7 +49,7 @@ class CaptionedChart(NamedTuple):
 
 
 _COUNTS = (("b-ok", "not failed"), ("b-fail", "failed"), ("b-pend", "pending"), ("part", "partial"))
-_INTERVAL = (("iv", "95 % interval"), ("avg", "whole period"))
+_INTERVAL = (("iv", "95 % interval"), ("avg", "period"))
 _PERCENTILES = (("l-1", "p50"), ("l-2", "p90"))
 _RECOVERIES = (("rd", "rollback"), ("rf", "rollforward"), ("un", "open"), ("avg", "median"))
 
@@ -58,7 +58,7 @@ _ABOUT: Mapping[Metric[Any], str] = {
     CHANGE_FAILURE_RATE: "failed of evaluated",
     DEPLOYMENT_REWORK_RATE: "rollbacks, rollforwards, rework",
 }
-"""What a chart shows, where it is said shorter than in the metric's definition."""
+"""What a chart shows, where that is shorter than the metric's definition."""
 
 
 def figures_of(
@@ -122,7 +122,7 @@ def _recoveries(
 def failed_deployments(
     store: Store, org: Organisation, scope: Scope, limit: int
 ) -> list[Deployment]:
-    """Those of the scope's period that failed, newest first."""
+    """The failed deployments of the scope's period, newest first."""
     return store.metrics.in_period(
         org, scope.period, lambda those: newest_failed(those, scope, limit)
     )

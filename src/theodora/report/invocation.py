@@ -26,7 +26,7 @@ def datadog_site(url: SplitResult) -> str:
     """What `DD_SITE` has to be for datadog-ci to reach the server at `url`.
 
     datadog-ci asks `https://api.` and the site, whose port and path it keeps. An address has no
-    name beneath it, so a name that may be given to it stands in its place.
+    name beneath it, so a name that it could get is used instead.
     """
     host = (url.hostname or "localhost").removeprefix("api.")
     with suppress(ValueError):

@@ -86,7 +86,7 @@ def _head(metric: Metric[Any]) -> str:
 
 
 def _cell(said: Described) -> str:
-    """A rate stands beside what it is of."""
+    """A rate is followed by what it is a rate of."""
     match said.figures:
         case Frequency() as frequency:
             return wording.number(frequency.count)

@@ -35,7 +35,7 @@ CLAUSES: Mapping[Metric[Any], str] = {
     CHANGE_FAILURE_RATE: FAILED,
     DEPLOYMENT_REWORK_RATE: REWORK,
 }
-"""Which deployments a metric is of, where it is not of all."""
+"""The deployments that a metric is about, if not all."""
 
 _NOTHING: Mapping[Metric[Any], str] = {CHANGE_LEAD_TIME: "no lead times in this period"}
 _NONE_ENDED: Mapping[Metric[Any], str] = {FAILED_DEPLOYMENT_RECOVERY_TIME: "none fixed"}
@@ -57,7 +57,7 @@ class Described(NamedTuple):
 
     @property
     def page(self) -> str:
-        """Where its events are listed."""
+        """The path of the list of its events."""
         return "/failures" if self.metric.noun == "incident" else "/deployments"
 
     @property
@@ -67,7 +67,7 @@ class Described(NamedTuple):
 
     @property
     def nothing(self) -> str:
-        """Said in the place of a value that is of nothing."""
+        """The words in place of a value that is computed from nothing."""
         return nothing_of(self.metric)
 
     @property
@@ -103,7 +103,7 @@ class Described(NamedTuple):
 
     @property
     def basis(self) -> str:
-        """What the headline is of: `39 of 658 evaluated`, `median of 12 commits`."""
+        """The basis of the headline: `39 of 658 evaluated`, `median of 12 commits`."""
         match self.figures:
             case Frequency() as frequency:
                 return wording.counted(frequency.count, self.metric.noun)

@@ -131,7 +131,7 @@ class Month:
         return f"{self.first:%B %Y}"
 
     def scope(self, months: int, tree: Query) -> Scope:
-        """What a page of this month would look at, or of so many that end with it."""
+        """The scope of a page for this month, or for so many months that end with it."""
         start_ns = self.calendar.midnight_ns(self.first)
         end_ns = next(self.calendar.intervals(Period(start_ns, start_ns + 1), "month")).end_ns
         given = {

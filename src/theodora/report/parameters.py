@@ -1,6 +1,6 @@
 """Parameters that pages and the metrics API have in common: zone, week start, period, interval.
 
-Details of problems do not name the parameter: each caller says it in its own way.
+Details of problems do not name the parameter: each caller adds it in its own form.
 """
 
 import re
@@ -20,7 +20,7 @@ T = TypeVar("T")
 C = TypeVar("C", bound=str)
 
 DEFAULT_WEEKS = 12
-"""Weeks that are looked at unless a request says otherwise, the running one included."""
+"""Weeks in the default period, including the running one."""
 
 _LAST_NS = 2**63 - 1
 _INTEGER = re.compile(r"[0-9]{1,19}")
@@ -107,7 +107,7 @@ def instants_in(calendar: Calendar) -> Callable[[str], int]:
 
 
 def _instant_of(text: str, calendar: Calendar) -> int | None:
-    """RFC 3339, a local date or date-time, or a Unix timestamp whose magnitude tells its unit.
+    """RFC 3339, a local date or date-time, or a Unix timestamp, whose magnitude gives its unit.
 
     Seconds may be left out.
     """

@@ -18,7 +18,7 @@ RULES: Mapping[str, str] = {
     "conventional-revert": "Revert of a conventional commit",
     "hotfix": "Hotfix",
 }
-"""What pages call the rules that there are from the beginning; others go by their ids."""
+"""The names of built-in rules on pages; other rules are shown by their ids."""
 
 JUDGES: Mapping[str, str] = {**RULES, "override": "Override", "incident": "Incident"}
 """The names of everything that can mark a deployment as failed."""
@@ -29,7 +29,7 @@ _PLACES: Mapping[str, str] = {
     "incident": "else",
     "override": "",
 }
-"""Where on the page of rules those stand that have no row of their own; nowhere, if empty."""
+"""The anchors on the page of rules of those without a row of their own; empty for none."""
 
 TEXTS: Mapping[str, str] = {
     "pr_title": "pull request title",
@@ -143,7 +143,7 @@ def judge_name(judge: str) -> str:
 
 
 def rule_anchor(judge: str) -> str:
-    """Where it stands on the page of rules; empty for what is no rule."""
+    """Its anchor on the page of rules; empty for what is no rule."""
     return _PLACES.get(judge, f"rule-{quote(judge, safe='')}")
 
 

@@ -28,7 +28,7 @@ from theodora.report.parameters import (
 
 COMMON = ("query", "range", "from", "to", "interval", "timezone", "week_start")
 _OLD_NAMES = {"tz": "timezone"}
-"""Of bookmarks; links have the new ones."""
+"""Parameters in old bookmarks; links have the new names."""
 INTERVALS: tuple[Interval, ...] = ("day", "week", "month", "quarter")
 MAX_INTERVALS = 60
 """Most intervals of a chart; with more, the next larger interval is used."""
@@ -141,7 +141,7 @@ class Scope:
         """A URL of the dashboard that keeps what this page looks at.
 
         `parameters` are the target's own, or shared ones in the place of this page's; None
-        drops one. `from_` stands for `from`.
+        drops one. `from_` is `from`.
         """
         named = {name.rstrip("_"): value for name, value in parameters.items()}
         if named.keys() & {"range", "from", "to"}:
@@ -256,7 +256,7 @@ def read_scope(
 
 
 def _given(parameters: Mapping[str, str]) -> Mapping[str, str]:
-    """What a form leaves empty is as good as left out; an empty query means every event."""
+    """The parameters without empty fields of forms, except an empty query: that is every event."""
     named = {_OLD_NAMES.get(name, name): text.strip() for name, text in parameters.items()}
     texts = {name: named[name] for name in COMMON if name in named}
     return {name: text for name, text in texts.items() if text or name == "query"}

@@ -16,7 +16,7 @@ from theodora.dora.metrics.statistics import Distribution
 from theodora.dora.metrics.table import Metric
 
 NARROW = "\u202f"
-"""A narrow no-break space: it groups digits and stands before units."""
+"""A narrow no-break space: it groups digits and precedes units."""
 
 TURNING = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 """Marks that turn the direction of the text after them."""
@@ -26,7 +26,7 @@ _UNWRITABLE = re.compile(f"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff{TURNING}
 
 ABSENT = "no value"
 DASH = "—"
-"""Stands for an absent value in dense tables, and nowhere else."""
+"""An absent value, in dense tables only."""
 
 MINUTE_SEC = 60
 HOUR_SEC = 3_600
@@ -66,7 +66,7 @@ def number(value: float | None, absent: str = ABSENT) -> str:
 
 
 def decimal(value: float | None, absent: str = ABSENT) -> str:
-    """With one decimal: `8.2`; `<0.1` for what would round to nothing."""
+    """A number with one decimal: `8.2`; `<0.1` for what would round to nothing."""
     if value is None or not math.isfinite(value):
         return absent
     if 0 < abs(value) < 0.05:
@@ -115,9 +115,9 @@ def duration(seconds: float | None, absent: str = ABSENT) -> str:
 
 
 def frequency_parts(frequency: Frequency) -> Part | None:
-    """In the unit that reads: a day from one a day on, else a week, else a month.
+    """The frequency in the most readable unit: per day from 1 a day on, else per week or month.
 
-    None where there is nothing to say a rate of.
+    None where there is nothing to compute a rate of.
     """
     if not frequency.count or frequency.per_day is None:
         return None
@@ -211,7 +211,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
 
 
 def _rounded(value: float) -> int:
-    """To the nearest whole, halves up."""
+    """The nearest integer, halves up."""
     return math.floor(value + 0.5)
 
 
@@ -225,7 +225,7 @@ _NOTHING_TO_COMPARE = Movement("nothing to compare with", "level", "", "")
 
 
 def _rate_moved(before: Rate, delta: float) -> tuple[str, str, str]:
-    """In words: what is more, what is less, and what was before."""
+    """The words for more, for less, and for the value before."""
     points = decimal(abs(delta))
     words = f"{points} {'point' if points == '1.0' else 'points'}"
     return f"{words} higher", f"{words} lower", percent(before.value)

@@ -165,7 +165,7 @@ class _MemberReader:
         )
 
     def _commit_time(self, name: str, *, required: bool = False) -> int | None:
-        """None for 0, which stands for a date that cannot be read."""
+        """None for 0, which exports write for a date that cannot be read."""
         if _is_zero(self._document.get(name)):
             return None
         time_ns = self.instant(name, required=required)

@@ -152,13 +152,13 @@ class Table:
 
 
 def _beginning(given: Iterator[str]) -> tuple[str, str, int]:
-    """The delimiter, the line of the header, and how many lines stand before it."""
+    """The delimiter, the line of the header, and the number of lines before it."""
     skipped = 0
     for line in given:
         if named := _NAMED_DELIMITER.fullmatch(line):
             return named[1], next(given, ""), skipped + 1
         if line.strip():
-            # The one that stands between most names; a comma in case of doubt.
+            # The one between most names; a comma in case of doubt.
             return max(_DELIMITERS, key=_outside_quotes(line).count), line, skipped
         skipped += 1
     return ",", "", skipped

@@ -2,7 +2,7 @@
 
 Eight services of four teams: one gets better month by month, one is flaky, one takes days for
 a change, two share a repository, one comes without commits. What went wrong is rolled back,
-reverted or fixed, and some verdicts were corrected by hand.
+reverted or fixed, and some verdicts have an override.
 """
 
 import random

@@ -130,5 +130,5 @@ def sha_of(text: str) -> str:
 
 
 def nanoseconds(instant: datetime) -> int:
-    """Of a whole second."""
+    """The nanoseconds of an instant without a fraction of a second."""
     return int(instant.astimezone(UTC).timestamp()) * SECOND_NS

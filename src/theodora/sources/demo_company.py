@@ -169,7 +169,7 @@ REGIONS = ("eu-west-1", "us-east-1")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoOverride:
-    """A verdict by hand on a deployment to production."""
+    """An override of a deployment to production."""
 
     service: str
     failed: bool

@@ -13,7 +13,7 @@ _EARLIEST_NS = 10**17
 
 
 def deployment_from_tag(tag: GitTag, service: str, env: str, repository_url: str) -> Deployment:
-    """The deployment that a tag stands for, of which no more than one instant is known.
+    """The deployment that a tag records; it starts and finishes at the same instant.
 
     Raises `Invalid` for what no deployment may have, such as a version that is too long, and for
     a tag without a date.

@@ -18,12 +18,12 @@ _CLOSE_PERCENT = 1
 
 
 class Guards(NamedTuple):
-    """What is asked before events are deleted."""
+    """The checks before events are deleted."""
 
     max_percent: int = 10
     """The share of an organisation's events that may go in one round."""
     clock_days: int = 30
-    """How far the clock may stand from the last round."""
+    """How far the clock may be from the last round."""
     delay_hours: int = 24
     """How long a shorter limit, once confirmed, can be taken back."""
 
@@ -68,7 +68,7 @@ def begin_round(cursor: Cursor, now_ns: int, guards: Guards) -> str | None:
 
 
 def limited_organisations(cursor: Cursor) -> list[Organisation]:
-    """Those that have a limit, or will have one."""
+    """The organisations that have a limit, or will have one."""
     rows = cursor.execute(
         "SELECT org, uuid, name FROM organisations o WHERE "
         "EXISTS (SELECT 1 FROM retention r WHERE r.org = o.org) OR "
@@ -92,7 +92,7 @@ def share_problem(cursor: Cursor, org: Organisation, events: int, guards: Guards
         )
     )
     usual = max(_FEW, total * guards.max_percent // 100)
-    # Some more have become old since somebody confirmed a number.
+    # A few more have become old since a number was confirmed.
     if events <= usual + confirmed_share(cursor, org):
         return None
     return (
@@ -158,7 +158,7 @@ def refusal_of(cursor: Cursor, org: Organisation) -> RefusedRound | None:
 
 
 def count_refusals(cursor: Cursor) -> int:
-    """Of how many organisations the last round deleted nothing because it was refused."""
+    """The number of organisations whose last round was refused and deleted nothing."""
     return only_value(cursor.execute("SELECT count(*) FROM retention_refusals"))
 
 
@@ -193,7 +193,7 @@ def _clock_problem(now_ns: int, last_ns: int) -> str:
     days = abs(now_ns - last_ns) // DAY_NS
     side = "after" if now_ns > last_ns else "before"
     return (
-        f"the clock stands at {_day(now_ns)}, {days} days {side} {_day(last_ns)}, when this "
+        f"the clock is at {_day(now_ns)}, {days} days {side} {_day(last_ns)}, when this "
         "store was last looked through or written to: set the clock, or, if it is right, run "
         "theodora retention confirm-clock"
     )

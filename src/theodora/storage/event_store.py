@@ -33,7 +33,7 @@ class Events(Generic[E]):
         return self._database.read(lambda cursor: self._rows.find(cursor, org, id_) is not None)
 
     def select(self, org: Organisation, selection: Selection) -> list[E]:
-        """Those that match, in order."""
+        """The events that match, in order."""
         return self._database.read(
             lambda cursor: select_events(
                 cursor, self._table, org, self._resolved(cursor, org, selection)
@@ -70,7 +70,7 @@ class Events(Generic[E]):
         return self._database.read(read)
 
     def _resolved(self, cursor: Cursor, org: Organisation, selection: Selection) -> Selection:
-        """The selection with what settings say in the place of `is:production`."""
+        """The selection with the environments from the settings in place of `is:production`."""
         query = self._production.resolve(cursor, org, selection.query)
         return selection if query is selection.query else replace(selection, query=query)
 

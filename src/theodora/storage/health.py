@@ -242,7 +242,7 @@ def _unmarked(cursor: Cursor, org: Organisation, deployments: Iterable[Seen]) ->
 
 
 def _names_of(deployment: Seen, keys: MatchKeys) -> Iterator[tuple[str, Name]]:
-    """What a failure may call it, with its service."""
+    """The names by which a failure may refer to it, each with its service."""
     yield deployment.service, ("id", deployment.id)
     if deployment.version:
         yield deployment.service, ("version", deployment.version)

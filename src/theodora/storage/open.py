@@ -22,7 +22,7 @@ def open_database(
 ) -> Database:
     """Opens the database at `url`, created and migrated if needed.
 
-    Upkeep is done when no writes come, or when many have come since; `on_commit` is told how
+    Upkeep is done when no writes come, or when many have come since; `on_commit` receives how
     many writes each commit held. At `read_url` is a replica to read from, if there is one.
     """
     if read_url and not (is_postgresql(url) and is_postgresql(read_url)):

@@ -70,7 +70,7 @@ _Line = tuple[str, str | None, Part, str | None]
 these a deployment follows another."""
 
 GoOn = Callable[[float], bool]
-"""Told the seconds that the last piece of work took; whether to go on."""
+"""Receives the seconds that the last piece of work took; returns whether to go on."""
 
 
 class Old(NamedTuple):
@@ -104,7 +104,7 @@ class Retention:
         self._failures = Rows(FAILURES)
 
     def days(self, org: Organisation) -> int | None:
-        """For how many days events are kept; None for ever."""
+        """The number of days that events are kept; None for ever."""
         return self._database.read(partial(_days, org))
 
     def settings(self, org: Organisation) -> RetentionSettings:
@@ -133,8 +133,8 @@ class Retention:
     ) -> Future[RetentionSettings | Unconfirmed]:
         """Sets the same or a longer limit at once, and plans a shorter one.
 
-        A shorter one needs the number of events that it would delete, as `preview` says it.
-        Until it begins it is taken back by setting the limit of today.
+        A shorter one needs the number of events that it would delete, as `preview` returns it.
+        Until it begins, setting today's limit again cancels it.
         """
 
         def write(cursor: Cursor) -> RetentionSettings | Unconfirmed:
@@ -156,11 +156,11 @@ class Retention:
         return self._database.write(lambda cursor: confirm_share(cursor, org, events), actor)
 
     def confirm_clock(self, now_ns: int, *, actor: Actor) -> Future[None]:
-        """Says that the clock is right, however long ago the last round was."""
+        """Confirms that the clock is right, however long ago the last round was."""
         return self._database.write(lambda cursor: confirm_clock(cursor, now_ns), actor)
 
     def count_refusals(self) -> int:
-        """Of how many organisations the last round deleted nothing because it was refused."""
+        """The number of organisations whose last round was refused and deleted nothing."""
         return self._database.read(count_refusals)
 
     def preview(self, org: Organisation, days: int | None, now_ns: int) -> Old:

@@ -50,7 +50,7 @@ class Store:
 
         `read_url` names a replica of it to read from. `on_commit` is given how many writes each
         commit held. `metrics_memory_mib` bounds the event columns that metrics are computed from.
-        `guards` say what is asked before old events are deleted.
+        `guards` are the checks before old events are deleted.
         Raises `UnusableStore` for a database that is not ours, not sound, or from a newer
         version.
         """

@@ -18,9 +18,9 @@ ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "docs" / "api.md"
 
 _CLIENTS = "tests/clients/test_clients.py::test_a_client_does_all_that_it_can_do"
-_SETTINGS = "tests/web/api/test_settings.py::test_what_a_service_does_not_say_the_organisation_says"
+_SETTINGS = "tests/web/api/test_settings.py::test_a_service_inherits_what_it_does_not_set"
 _PREVIEW = (
-    "tests/web/api/test_settings.py::test_a_preview_tells_what_would_change_and_changes_nothing"
+    "tests/web/api/test_settings.py::test_a_preview_shows_what_would_change_and_changes_nothing"
 )
 _RETENTION = "tests/web/api/test_retention.py::test_what_is_set_is_shown_and_taken_back"
 _VERDICT = "tests/web/api/test_overrides.py::test_a_verdict_is_kept_with_who_when_and_why"
@@ -57,7 +57,7 @@ SHOWN_BY = {
     ),
     "Validate": "tests/web/api/test_validate_keys.py::test_validating_an_api_key",
     "ValidateV2": (
-        "tests/web/api/test_validate_keys.py::test_validating_an_api_key_tells_whose_it_is"
+        "tests/web/api/test_validate_keys.py::test_validating_an_api_key_returns_its_organisation"
     ),
     "ValidateAPIKey": (
         "tests/web/api/test_validate_keys.py::test_validating_both_keys_asks_for_no_permission"
@@ -73,7 +73,7 @@ SHOWN_BY = {
     "GetDORARetention": _RETENTION,
     "PutDORARetention": _RETENTION,
     "PreviewDORARetention": (
-        "tests/web/api/test_retention.py::test_a_preview_tells_what_would_go_and_removes_nothing"
+        "tests/web/api/test_retention.py::test_a_preview_shows_what_would_be_deleted_and_deletes_nothing"
     ),
     "GetDORASettings": _PREVIEW,
     "PutDORASettings": _SETTINGS,

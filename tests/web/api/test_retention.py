@@ -95,7 +95,7 @@ def test_a_refused_round_is_shown_and_counted(tenant: Tenant):
     assert count >= 1
 
 
-def test_a_preview_tells_what_would_go_and_removes_nothing(tenant: Tenant):
+def test_a_preview_shows_what_would_be_deleted_and_deletes_nothing(tenant: Tenant):
     ids = [deploy(tenant, days_ago) for days_ago in (300, 200, 100, 1)]
     at = int(time.time()) - 150 * DAY_SEC
     tenant.create({"services": ["web"], "started_at": at, "finished_at": at}, FAILURE)

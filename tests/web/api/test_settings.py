@@ -27,7 +27,7 @@ def deploy(tenant: Tenant, version: str, hour: int, **members: Any) -> str:
     return tenant.create(described | members, DEPLOYMENT)
 
 
-def test_what_a_service_does_not_say_the_organisation_says(tenant: Tenant):
+def test_a_service_inherits_what_it_does_not_set(tenant: Tenant):
     assert tenant.ask("PUT", SETTINGS, json=document(rollback_lookback=5)).status_code == 200
     answer = tenant.ask("PUT", WEB, json=document(lead_time_clock="commit_time"))
     attributes = answer.json()["data"]["attributes"]
@@ -49,7 +49,7 @@ def test_a_change_derives_anew(tenant: Tenant):
 
 @in_every_state
 @pytest.mark.parametrize("path", [SETTINGS, WEB])
-def test_a_preview_tells_what_would_change_and_changes_nothing(tenant: Tenant, path: str):
+def test_a_preview_shows_what_would_change_and_changes_nothing(tenant: Tenant, path: str):
     ids = [deploy(tenant, version, hour) for hour, version in enumerate(("v1", "v2", "v1"))]
     answer = tenant.ask("POST", f"{path}/preview", json=document(detect_rollbacks=False))
     preview = answer.json()["data"]["attributes"]

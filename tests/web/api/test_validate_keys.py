@@ -16,7 +16,7 @@ def test_validating_an_api_key(tenant: Tenant) -> None:
     assert answer.headers["x-ratelimit-name"] == "dora_read"
 
 
-def test_validating_an_api_key_tells_whose_it_is(tenant: Tenant) -> None:
+def test_validating_an_api_key_returns_its_organisation(tenant: Tenant) -> None:
     keys = tenant.built.store.keys.all_of(tenant.organisation)
     (key,) = (key for key in keys if key.kind == "api")
 

@@ -1,4 +1,4 @@
-"""Dated tables of performance levels, and where a measured value stands in them.
+"""Dated tables of performance levels, and the level of a measured value.
 
 A level is a cluster that a survey of one year found; the tables are kept apart by year and
 never mixed. Where published ranges leave holes between levels, a value takes the best level

@@ -1,4 +1,4 @@
-"""What the DORA Quick Check found, by year and by industry or size of organisation.
+"""The results of the DORA Quick Check, by year and by industry or size of organisation.
 
 Means and standard deviations of the scores of the teams surveyed. Data: DORA (dora.dev),
 CC BY 4.0; turned here so that 10 is good for every metric.
@@ -20,7 +20,7 @@ from theodora.dora.metrics.table import (
 
 
 class Mean(msgspec.Struct, frozen=True):
-    """Of the scores of a segment, with their standard deviation."""
+    """The mean of the scores of a segment, with their standard deviation."""
 
     mean: float
     std: float

@@ -12,7 +12,7 @@ class _HasParents(Protocol):
 
 
 class Ancestry:
-    """Answers which commits are ancestors of which; the graph may lack parents.
+    """The ancestors of commits in a graph, which may lack parents.
 
     Imported commits may name each other in a circle. Then each is an ancestor of the other, and
     nothing here goes round for ever.
@@ -22,7 +22,7 @@ class Ancestry:
         self._commits = commits
 
     def ancestors_among(self, sha: str, others: Collection[str]) -> set[str]:
-        """Those of `others`, all of them known commits, that are ancestors of `sha`."""
+        """The ancestors of `sha` among `others`, which are known commits."""
         found: set[str] = set()
         lowest = min(map(self._generation, others), default=0)
         seen = {sha}

@@ -19,11 +19,11 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True):
     is_shallow: bool = False
     """Whether it was at the edge of a shallow clone, so that its parents may be missing."""
     author_time_ns: int | None
-    """None where it cannot be read, or says 0: lead times from 1970 would drown all others."""
+    """None if it cannot be read or is 0: lead times from 1970 would dwarf all others."""
     commit_time_ns: int | None
     subject: str = ""
     message: str = ""
-    """The whole message, subject included; empty where only the subject is known."""
+    """The complete message with its subject; empty where only the subject is known."""
     paths: tuple[str, ...] | None = None
     """Paths the commit changed; None where they were not stored."""
     author_name: str = ""

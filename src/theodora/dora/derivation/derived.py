@@ -149,7 +149,7 @@ class RuleAttempt(msgspec.Struct, frozen=True, gc=False):
 
 
 class RemediationLink(msgspec.Struct, frozen=True, gc=False):
-    """A deployment that failed, the later one that remedied it, and the rule that said so."""
+    """A deployment that failed, the later one that remedied it, and the rule that linked them."""
 
     failed_id: str
     remediation_id: str
@@ -207,12 +207,12 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def rule(self) -> str:
-        """What decided `change_failure`: a rule's id, or the name of the decider."""
+        """The id of the rule that decided `change_failure`, or the name of the decider."""
         return self.failing_links[0].rule if self.decided_by == "link" else self.decided_by
 
     @property
     def failed_by(self) -> str | None:
-        """What decided that it failed; None for other deployments."""
+        """The decider of a failed deployment; None for others."""
         return self.rule or None if self.change_failure else None
 
 

@@ -43,16 +43,16 @@ FLAGS: Mapping[Flag, str] = {
     "remediation_dangling": "the named remediation is not stored, or finished before the failure",
 }
 
-_SEND_COMMIT = "git.commit_sha and git.repository_url, to tell which commits it brought"
-_SEND_VERSION = "a version or a commit, to tell rollbacks"
-_UPLOAD_COMMIT = "the commits of {repository}, of which some are known but not this one"
+_SEND_COMMIT = "git.commit_sha and git.repository_url, to find the commits it brought"
+_SEND_VERSION = "a version or a commit, to find rollbacks"
+_UPLOAD_COMMIT = "the commits of {repository}: some are known, but not this one"
 _DEEPEN = (
     "the history of {repository}, which a shallow clone cut off: run git fetch --unshallow in the "
     "clone and send it again"
 )
 _SHALLOW = "a shallow clone cut its history off, so it is not known which commits it brought"
-_UPLOAD_COMMITS = "the commits of {repository}, to tell lead times: none are known"
-_IMPORT_PULL_REQUESTS = "pull requests of {repository}, to tell review times: none are known"
+_UPLOAD_COMMITS = "the commits of {repository}, to measure lead times: none are known"
+_IMPORT_PULL_REQUESTS = "pull requests of {repository}, to measure review times: none are known"
 _UPLOAD_PATHS = "the paths that commits changed, since the service has path globs"
 _SQUASHED = "the original commits of pull requests that were squashed"
 
@@ -139,7 +139,7 @@ class RuleExplained(msgspec.Struct, frozen=True):
 
 
 class LinkExplained(msgspec.Struct, frozen=True):
-    """A failed deployment, the one that remedied it, and the rule that said so."""
+    """A failed deployment, the one that remedied it, and the rule that linked them."""
 
     failed_id: str
     remediation_id: str

@@ -14,7 +14,7 @@ import re2
 
 MAX_PATTERN_CHARACTERS = 500
 MAX_TEXT_CHARACTERS = 4_096
-"""A longer text is searched only at its beginning, and never matches as a whole."""
+"""A longer text is searched only at its beginning, and `fullmatch` never matches it."""
 
 MAX_REPEATS = 1_000
 """That RE2 allows, nested ones multiplied."""
@@ -194,7 +194,7 @@ def _written_out(pattern: str) -> int:
 
 
 def _tokens(pattern: str) -> Iterator[int]:
-    """Where each character stands that is not part of an escape sequence or a class."""
+    """The position of each character outside escape sequences and classes."""
     return (token.start() for token in _TOKEN.finditer(pattern))
 
 

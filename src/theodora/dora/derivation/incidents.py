@@ -13,7 +13,7 @@ def distinct(incidents: Iterable[Failure]) -> list[Failure]:
     """Each incident once, in its last version: the same id or, without ids, the same occasion.
 
     Datadog docs: failures are matched by env, services and start. As in the store, an id that is
-    given to incidents of other environments or services stands for several.
+    given to incidents of other environments or services means several incidents.
     """
     known: dict[tuple[object, ...], list[Failure]] = {}
     for incident in incidents:

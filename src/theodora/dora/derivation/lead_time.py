@@ -258,9 +258,9 @@ def _stand_ins(progress: _RepositoryState, commits: Iterable[Commit]) -> Iterato
 def _unseen(
     progress: _RepositoryState, candidates: Iterable[_Candidate]
 ) -> tuple[list[_Candidate], list[LeftOut]]:
-    """Those that no deployment so far has counted, newest first, and the others.
+    """The commits that no deployment has counted so far, newest first, and the others.
 
-    Originals of a squash may have run before, from their branch, or stand for two squashes
+    Originals of a squash may have run before, from their branch, or belong to two squashes
     of stacked pull requests; a commit counts once all the same.
     """
     unseen: list[_Candidate] = []

@@ -29,9 +29,9 @@ class _CompiledGlob(Protocol):
 
 
 class PathFilter:
-    """Globs over whole paths; one that starts with `!` excludes.
+    """Globs over complete paths; one that starts with `!` excludes.
 
-    `*` and `?` stay within a path segment, `**` crosses segments, and `**/` also stands for
+    `*` and `?` stay within a path segment, `**` crosses segments, and `**/` also matches
     nothing: `a/**/b` matches `a/b`. Globs that only exclude leave everything else in. Time is
     linear in the path. Raises `Invalid` if the globs are too long together.
     """

@@ -23,7 +23,7 @@ class PullRequests:
             self._holding.setdefault(sha, []).append(pull_request)
 
     def holding(self, sha: str) -> list[PullRequest]:
-        """Those with the commit on their branch or as their merge commit."""
+        """The pull requests with the commit on their branch or as their merge commit."""
         return self._holding.get(sha, [])
 
     def first_holding(self, sha: str) -> PullRequest | None:
@@ -40,7 +40,7 @@ def squashed_originals(
 ) -> tuple[Commit, ...] | None:
     """The commits that `commit` is the squash of; None if it is not a squash.
 
-    Empty for a squash whose originals are not known. Where the source does not tell the
+    Empty for a squash whose originals are not known. Where the source does not give the
     merge method, a pull request of two or more commits, none of them in the repository's
     graph, must have been squashed.
     """

@@ -77,7 +77,7 @@ class Rules:
             (self._linked_rollforward, _trials("linked", _ids(settings.linked_rules), "skipped")),
             (self._static_rollforward, _trials("static", _ids(settings.static_rules), "skipped")),
         )
-        """What to try in turn, and the trials to show where an earlier one had fired."""
+        """The rules to try in turn, with the attempts to show after one has matched."""
         self._no_linked = _Finding(_trials("linked", _ids(settings.linked_rules), "no_match"))
         self._no_static = _Finding(_trials("static", _ids(settings.static_rules), "no_match"))
 
@@ -209,7 +209,7 @@ def _common_code(candidate: Candidate, target: int) -> Match:
 def _captures(
     pattern: LinkedPattern, deployment: Deployment, shipment: Shipment
 ) -> Iterator[tuple[str, str, str]]:
-    """Field and text of every match of the pattern, and what its variable stands for."""
+    """Field and text of every match of the pattern, and the value of its variable."""
     for field in pattern.rule.fields:
         for text in field_texts(field, deployment, shipment):
             for captured in pattern.captures(text):

@@ -30,7 +30,7 @@ class LinkedRule(msgspec.Struct, frozen=True):
     """Finds the failed deployment by a variable of its pattern.
 
     The pattern is a regular expression with exactly one of `$pr_title`, `$pr_number` and
-    `$version`, matched against the whole value of a field. What the variable stands for is
+    `$version`, matched against the complete value of a field. The value of the variable is
     looked up in the deployments before (Datadog docs: change failure detection, custom rules).
     """
 
@@ -115,7 +115,7 @@ def subject_number(subject: str) -> str | None:
 
 
 def revert_wrappings(title: str) -> int:
-    """How many times `Revert "` or `revert: ` stands at the start of `title`."""
+    """How many times `Revert "` or `revert: ` is repeated at the start of `title`."""
     title = title.strip()
     count = 0
     while wrapping := next(filter(title.startswith, _REVERTS), None):
@@ -158,7 +158,7 @@ def _why_not_linked(rule: LinkedRule) -> str | None:
         return f'must not have a group called "{_CAPTURED}"'
     if can_match_without(before, after):
         return (
-            f"can match without ${name}: it must not stand in an optional part, beside a | or "
+            f"can match without ${name}: it must not be in an optional part, beside a | or "
             "in a class of characters"
         )
     return None
@@ -186,7 +186,7 @@ def _literal_beginning(pattern: str) -> str:
 
 
 def expression(rule: LinkedRule | StaticRule) -> str:
-    """The regular expression that the rule's pattern stands for."""
+    """The regular expression of the rule's pattern."""
     if isinstance(rule, StaticRule):
         return rule.pattern
     return _VARIABLE.sub(lambda name: _VARIABLE_PATTERNS[name[1]], rule.pattern)

@@ -50,7 +50,7 @@ class DeploymentSequence(msgspec.Struct, frozen=True, kw_only=True):
     def divided(self) -> Mapping[Part, "DeploymentSequence"]:
         """The sequences that `sequence_tag` divides this one into; itself without the setting.
 
-        Verdicts by hand may name a remediation of another part: it is known when it finished. An
+        Overrides may name a remediation of another part: it is known when it finished. An
         incident marks one deployment, so it goes to the part of that one.
         """
         tag = self.settings.sequence_tag
@@ -181,7 +181,7 @@ def _known_commit(
 def _ancestors(
     commits: Collection[_Commit], repositories: Mapping[str, Repository]
 ) -> Mapping[_Commit, set[_Commit]]:
-    """Of each commit, its ancestors among the others; none for two that are in a circle."""
+    """The ancestors of each commit among the others; none for two that are in a circle."""
     found = {
         (id_, sha): {
             (id_, ancestor)
@@ -202,7 +202,7 @@ class CodeHistory:
 
     Two deployments have the same code if both have a SHA and it is the same of the same
     repository, however that is named, or, where one lacks a SHA, if both have the same version:
-    a SHA says more than a version such as `latest`.
+    a SHA is more exact than a version such as `latest`.
     """
 
     def __init__(self, keys: MatchKeys | None = None) -> None:

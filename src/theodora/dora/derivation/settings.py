@@ -23,9 +23,9 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The settings of one service; the defaults suit a service with a repository of its own."""
 
     path_globs: tuple[str, ...] = ()
-    """Which paths of its repository belong to the service; empty for all."""
+    """The paths of its repository that belong to the service; empty for all."""
     lead_time_clock: LeadTimeClock = "author_time"
-    """Which time of a commit its lead time starts at. The author time survives a rebase."""
+    """The time of a commit at which its lead time starts. The author time survives a rebase."""
     lead_time_gap_days: int = 60
     """After a longer pause a deployment has no lead times: they would measure the pause. 0: none.
 
@@ -46,7 +46,7 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
     team: str | None = None
     """The team of deployments and failures that were sent without one."""
     repository_aliases: Mapping[str, str] = {}
-    """From the ids of repositories that moved to their present ones; of the organisation alone."""
+    """The new ids of repositories that moved, by their old ones; only for the organisation."""
 
 
 def usable(settings: ServiceSettings) -> ServiceSettings:

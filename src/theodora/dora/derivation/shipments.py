@@ -30,7 +30,7 @@ class Shipment(msgspec.Struct, frozen=True, dict=True):
 
     @cached_property
     def numbers(self) -> Set[str]:
-        """Numbers of pull requests, as known or as they stand in the subjects."""
+        """Numbers of pull requests: known ones and those in commit subjects."""
         known = {str(pull_request.number) for pull_request in self.pull_requests}
         subjects = (commit.subject for commit in (*self.commits, *self.merges))
         return known | {number for each in subjects if (number := subject_number(each))}

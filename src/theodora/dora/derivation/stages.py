@@ -74,7 +74,7 @@ def _approved(pull_request: PullRequest) -> int | None:
 
 
 def _roll_out(deployment: Deployment) -> int | None:
-    """From start to finish; None if they are equal: then the source gave no start."""
+    """The time from start to finish; None if they are equal: then the source gave no start."""
     return deployment.finished_at_ns - deployment.started_at_ns or None
 
 

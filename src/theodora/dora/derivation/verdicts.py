@@ -137,7 +137,7 @@ class Verdicts:
         return ids
 
     def _given_types(self) -> Mapping[str, _GivenType]:
-        """By remediation: the type that the last override to name it gives it."""
+        """The type of each remediation by the last override that names it."""
         given: dict[str, _GivenType] = {}
         for override in sorted(self._overrides.values(), key=lambda each: each.at_ns):
             failed_id, remediation = override.deployment_id, override.remediation

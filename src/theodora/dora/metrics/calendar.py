@@ -25,7 +25,7 @@ _MONTHS = {"month": 1, "quarter": 3}
 
 
 class Period(msgspec.Struct, frozen=True):
-    """From one instant up to, and not including, another. Nanoseconds."""
+    """The time from one instant up to, and not including, another, in nanoseconds."""
 
     start_ns: int
     end_ns: int
@@ -97,7 +97,7 @@ class Calendar(msgspec.Struct, frozen=True):
         return self.midnight_ns(first) == instant_ns
 
     def start_of_last(self, count: int, interval: Interval, instant_ns: int) -> int:
-        """Where the last `count` intervals begin, the one that holds `instant_ns` included."""
+        """The start of the last `count` intervals, including the one with `instant_ns`."""
         first = self.first_day(self.local_date(instant_ns), interval)
         return self.midnight_ns(_shifted(first, interval, 1 - count))
 
@@ -119,7 +119,7 @@ UTC_CALENDAR = Calendar()
 
 @lru_cache(maxsize=256)
 def _offsets(zone: tzinfo, first_sec: int, last_sec: int) -> Sequence[tuple[int, int]]:
-    """From when on clocks were how many seconds ahead of UTC, up to the last instant.
+    """Pairs of an instant and the offset from UTC that applies from then on, in seconds.
 
     Assumes at most one change in a day.
     """
@@ -171,7 +171,7 @@ def previous_period(
 ) -> Period:
     """The period that `period` is compared with.
 
-    Whole intervals compare with as many before them, so March with February; any other
+    Complete intervals compare with as many before them, so March with February; any other
     period with one of the same length. A running period compares with the same elapsed part.
     """
     before = _period_before(period, interval, calendar)

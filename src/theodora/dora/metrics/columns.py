@@ -1,7 +1,7 @@
 """Columns of events: arrays with one element for each event, in any order.
 
 What metrics are computed from. Arrays may hold more events than a question is about; a
-`Selected` says which of them count. None of the arrays is ever changed.
+`Selected` marks those that count. None of the arrays is ever changed.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,7 +23,7 @@ Positions: TypeAlias = NDArray[np.intp]
 NO_VALUE = -1
 """The code for no value."""
 UNKNOWN_NS = -1
-"""Stands for a missing span."""
+"""The value of a missing span."""
 EVERY = slice(None)
 """Selects all of an array without copying it, as an equal index array would."""
 PENDING, FINE, FAILED = -1, 0, 1
@@ -55,11 +55,11 @@ class DeploymentColumns:
     recovery_ns: Ints
     """`UNKNOWN_NS` where nothing has remedied the deployment."""
     lead_times_ns: Ints
-    """Of commits, one deployment's after another's."""
+    """The lead times of commits, one deployment's after another's."""
     commit_offsets: Ints
     """Where the commits of each deployment begin, and in the end where the last ones end."""
     stages_ns: Ints | None
-    """Of the same commits, a column a stage; None if they were not asked for."""
+    """The stages of the same commits, a column for each; None if they were not requested."""
     labels: Mapping[str, Labels]
     """By key; of a key that is missing no event has a value."""
 
@@ -127,7 +127,7 @@ def _encoded(stages: Stages) -> list[int]:
 
 
 def _labels(rows: Sequence[DeploymentRow] | Sequence[IncidentRow]) -> Mapping[str, Labels]:
-    """Of every key that any of the rows has a value of."""
+    """The labels of every key that at least one row has a value for."""
     values = [row.values() for row in rows]
     keys = dict.fromkeys(key for of_row in values for key in of_row)
     return {key: _labels_of([of_row.get(key, ()) for of_row in values]) for key in keys}

@@ -43,7 +43,7 @@ class Cells:
         return self.durations[self.offsets[cell] : self.offsets[cell + 1]]
 
     def distributions(self) -> Distributions:
-        """Of all cells."""
+        """The distributions of all cells."""
         return distributions(self.durations, self.offsets)
 
 

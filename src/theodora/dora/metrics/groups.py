@@ -73,7 +73,7 @@ def grouped(labels: Mapping[str, Labels], keys: Sequence[str], positions: Positi
 def _values(
     labels: Labels | None, positions: Positions
 ) -> tuple[Positions | slice, Positions, Sequence[str | None]]:
-    """Of events, an entry for each value: the event's number and the place of the value.
+    """Entries of events, one for each value: the event's number and the position of the value.
 
     One without a value has the entry of None.
     """

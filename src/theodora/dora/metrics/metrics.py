@@ -1,4 +1,4 @@
-"""All metrics of a set of events, as the table of metrics has them.
+"""All metrics of a set of events, in the order of the table of metrics.
 
 Every figure pools its events: a group's median is a median of its commits, a total's rate
 counts every deployment once. A value without events is None, never 0.
@@ -57,13 +57,13 @@ class CellMetrics:
         self._tally = tally
 
     def of_group(self, group: int) -> list[Metrics]:
-        """Those of a group, period by period."""
+        """The metrics of a group, period by period."""
         width = len(self._tally.periods)
         return self._of(slice(group * width, (group + 1) * width))
 
     @cached_property
     def totals(self) -> list[Metrics]:
-        """Of each group those of the only period."""
+        """The metrics of each group in the only period."""
         return self._of(slice(None))
 
     def sample(self, group: int, metric: Metric[F]) -> Sample[F]:

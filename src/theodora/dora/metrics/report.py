@@ -31,7 +31,7 @@ C = TypeVar("C", DeploymentColumns, IncidentColumns)
 
 
 class MetricsQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """What to compute. The events themselves were filtered before."""
+    """What to compute; the events are already filtered."""
 
     period: Period
     as_of_ns: int
@@ -42,7 +42,7 @@ class MetricsQuery(msgspec.Struct, frozen=True, kw_only=True):
     """`service`, `team`, `env`, `repository_id` or keys of custom tags."""
     granularity: Granularity = "commit"
     stages: bool = False
-    """Whether totals tell the stages of lead time too."""
+    """Whether totals include the stages of lead time."""
 
     @property
     def previous_period(self) -> Period:
@@ -113,7 +113,7 @@ class _ConcernedEvents:
         return len(grouped(columns.labels, ("service",), positions[is_now]).names)
 
     def _concerned(self, selected: Selected[C], instants_ns: Ints) -> Selected[C]:
-        """Those in one of the two periods."""
+        """The selected events in one of the two periods."""
         instants_ns = instants_ns[selected.positions]
         is_now = _lies_in(self.query.period, instants_ns)
         concerns = is_now | _lies_in(self.previous_period, instants_ns)

@@ -32,7 +32,7 @@ class DeploymentRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     recovery_time_ns: int | None = None
 
     def values(self) -> Mapping[str, Sequence[str]]:
-        """What it is grouped by: its values by key, of those that it has any of."""
+        """Its values by key, for grouping; without keys that it has no value for."""
         return _values(self, (self.service,))
 
     @property
@@ -54,7 +54,7 @@ class IncidentRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     time_to_restore_ns: int | None = None
 
     def values(self) -> Mapping[str, Sequence[str]]:
-        """What it is grouped by: its values by key, of those that it has any of."""
+        """Its values by key, for grouping; without keys that it has no value for."""
         return _values(self, self.services)
 
 
@@ -95,7 +95,7 @@ def incident_row(incident: Failure) -> IncidentRow:
 def _values(
     row: DeploymentRow | IncidentRow, services: Sequence[str]
 ) -> Mapping[str, Sequence[str]]:
-    """Fields, and tags by their key; one that is named as a field does not stand for it."""
+    """The values of fields, and of tags by key; a field hides a tag of its name."""
     tags = values_by_key(row.custom_tags)
     fields = {"service": services} | {
         name: (value,) if (value := getattr(row, name)) else () for name in _FIELDS

@@ -1,7 +1,7 @@
 """The shapes of metrics: frequencies, rates and distributions of durations, and their changes.
 
-A shape is the structure of a metric's figures. It decides which of them is the headline, and how
-a change is told from chance.
+A shape is the structure of a metric's figures. It decides which figure is the headline and how
+a change is distinguished from chance.
 """
 
 from collections.abc import Callable, Mapping
@@ -103,7 +103,7 @@ class Change(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Shape(Generic[F]):
-    """What metrics of one structure have in common."""
+    """The common base of metrics with the same structure."""
 
     struct: type[F]
     unit: Unit

@@ -112,7 +112,7 @@ def newcombe_interval(
 
 
 def mann_whitney_p_value(values: Durations, before: Durations) -> float:
-    """By the normal approximation, with corrections for ties and continuity."""
+    """The p-value by the normal approximation, corrected for ties and continuity."""
     n, m = len(values), len(before)
     rank_sum, ties = _rank_sum_and_ties(values, before)
     u = rank_sum - n * (n + 1) / 2
@@ -120,7 +120,7 @@ def mann_whitney_p_value(values: Durations, before: Durations) -> float:
 
 
 def p_value_bounds(values: Durations, before: Durations) -> tuple[float, float]:
-    """What the p-value lies between, without putting durations in order.
+    """Bounds of the p-value, without sorting the durations.
 
     They are counted by bins of nearly the same length; those of one bin may be in any order, and
     tied or not.
@@ -155,7 +155,7 @@ def _binned(values: Durations, before: Durations) -> tuple[Floats, Floats]:
 
 
 def _p_value(distance: float, n: int, m: int, ties: float) -> float:
-    """Of a U so far from its mean."""
+    """The p-value of a U at this distance from its mean."""
     variance = n * m / 12 * (n + m + 1 - ties / ((n + m) * (n + m - 1)))
     if variance <= 0:
         return 1.0

@@ -11,7 +11,7 @@ from theodora.events.values import SECOND_NS
 
 Ints: TypeAlias = NDArray[np.int64]
 Durations: TypeAlias = NDArray[np.int64 | np.float64]
-"""Nanoseconds; means of some are no whole numbers."""
+"""Nanoseconds; floats where they are means."""
 
 Z_95 = 1.959963984540054
 """The normal quantile of a two-sided level of 95 %."""
@@ -53,9 +53,9 @@ class Distributions(NamedTuple):
 
 
 def distributions(durations: Durations, offsets: Ints) -> Distributions:
-    """Of sets of nanoseconds that lie one after another, each in order where percentiles lie.
+    """The distributions of sets of nanoseconds that lie one after another in one array.
 
-    `offsets` says where each set begins, and in the end where the last one ends.
+    Each set is sorted around its percentiles. `offsets` are the starts of the sets, and the end.
     """
     counts = np.diff(offsets)
     means = totals_ns(durations, offsets) / (np.maximum(counts, 1) * float(SECOND_NS))
@@ -86,7 +86,7 @@ def places_of_percentiles(n: int) -> list[int]:
 
 
 def totals_ns(durations: Durations, offsets: Ints) -> NDArray[np.float64]:
-    """The sum of each set: of whole nanoseconds exact but for being a float, however large."""
+    """The sum of each set; exact for integers of any size, but for the rounding to a float."""
     if durations.dtype.kind == "f":
         return _sums(durations, offsets)
     whole = durations.astype(np.int64, copy=False)
@@ -94,13 +94,13 @@ def totals_ns(durations: Durations, offsets: Ints) -> NDArray[np.float64]:
     largest = float(whole.max(initial=0)) * int(np.diff(offsets).max(initial=0))
     if largest < _INT64:
         return sums
-    # Such sums have turned over; the sums of their upper halves tell how often.
+    # Such sums have overflowed; the sums of the upper halves show how often.
     rough = _sums(whole >> _HALF, offsets) * 2.0**_HALF
     return sums + np.rint((rough - sums) / _TURN) * _TURN
 
 
 def _sums(values: NDArray[Any], offsets: Ints) -> NDArray[Any]:
-    """Of each set; 0 of one that is empty."""
+    """The sum of each set; 0 for an empty one."""
     sums = np.zeros(len(offsets) - 1, values.dtype)
     has_any = offsets[1:] > offsets[:-1]
     if len(values):

@@ -45,11 +45,11 @@ class Counted(NamedTuple):
 
 
 class Figure(NamedTuple):
-    """A member of a metric's JSON, and what it says."""
+    """A member of a metric's JSON, with its description."""
 
     name: str
     about: str = ""
-    """Empty for the headline, of which the metric's own definition says it."""
+    """Empty for the headline, which the metric's own definition describes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -64,7 +64,7 @@ class Metric(Generic[F]):
     about: str
     """Its definition, in a sentence."""
     counted_by: str
-    """Which instant of an event puts it into a period."""
+    """The instant of an event that puts it into a period."""
     noun: str
     """What is counted, or has durations."""
     better: Literal["up", "down"]
@@ -74,9 +74,9 @@ class Metric(Generic[F]):
     figures: tuple[Figure, ...]
     """In the order of the shape's members."""
     gauges: Mapping[str, str]
-    """What Prometheus calls figures, after `theodora_dora_`; durations have quantiles besides."""
+    """The names of figures in Prometheus, after `theodora_dora_`; durations also have quantiles."""
     columns: Mapping[str, str]
-    """What figures are called in tables that have metrics side by side."""
+    """The titles of figures in tables with several metrics."""
     brief: tuple[str, ...]
     """The figures that are shown interval by interval."""
     count: Callable[[Tally], Counted]
@@ -93,7 +93,7 @@ class Metric(Generic[F]):
 
     @property
     def quantiles(self) -> str:
-        """What Prometheus calls the percentiles of a metric that has some."""
+        """The name in Prometheus of the percentiles of a metric that has some."""
         return f"{self.name}_seconds"
 
     @property
@@ -102,7 +102,7 @@ class Metric(Generic[F]):
         return self.short.lower().replace(" ", "_")
 
     def member(self, figure: str) -> str:
-        """What the shape calls a figure."""
+        """The name of a figure in the shape."""
         position = [each.name for each in self.figures].index(figure)
         return self.shape.struct.__struct_fields__[position]
 
@@ -160,7 +160,7 @@ def _lead_times(tally: Tally) -> Counted:
 
 
 def _stages(tally: Tally) -> Sequence[Mapping[str, Distribution]]:
-    """Of the commits that went through each, whatever the granularity."""
+    """The distributions of each stage over its commits, at either granularity."""
     commits = tally.commits
     stages_ns = commits.columns.stages_ns
     assert stages_ns is not None, "stages are loaded where they are asked for"
@@ -202,7 +202,7 @@ def _incidents(tally: Tally) -> Counted:
 
 
 def _rates(hits: Ints, n: Ints) -> tuple[Column, ...]:
-    """In the order of a `Rate`."""
+    """The columns of a `Rate`, in its order."""
     value = none_where(n == 0, hits / np.maximum(n, 1))
     return (value, *wilson_intervals(hits, n), hits.tolist(), n.tolist())
 

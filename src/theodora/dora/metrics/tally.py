@@ -39,7 +39,7 @@ _HALF = 32
 
 
 class Periods:
-    """Periods in order of time, none of which overlap, and how they are looked at."""
+    """Periods in order of time, without overlaps, and how they are divided."""
 
     def __init__(self, periods: Sequence[Period], as_of_ns: int, calendar: Calendar) -> None:
         self._starts = np.array([each.start_ns for each in periods], np.int64)
@@ -52,7 +52,7 @@ class Periods:
         return len(self.days)
 
     def numbers(self, instants_ns: Ints) -> Positions:
-        """Of each instant the number of the period it lies in; -1 if in none."""
+        """The number of the period of each instant; -1 if it is in none."""
         if not len(self):
             return np.full(len(instants_ns), -1)
         found = np.searchsorted(self._starts, instants_ns, side="right") - 1
@@ -63,7 +63,7 @@ class Periods:
     def active_days(self, sizes: Ints, instants_ns: Ints) -> Ints:
         """How many local dates have an instant, by cell.
 
-        The instants are in order of their cells, of which each has so many.
+        The instants are in order of their cells; `sizes` counts those of each cell.
         """
         if not len(instants_ns):
             return np.zeros_like(sizes)
@@ -85,7 +85,7 @@ class Placed(Generic[E]):
     """Events in order of their cells."""
 
     def __init__(self, columns: E, cells: Positions, positions: Positions, count: int) -> None:
-        """`cells` and `positions` say of each event its cell of `count`, and where it stands."""
+        """`cells` are the cells of events, below `count`; `positions` their rows in `columns`."""
         self.columns = columns
         self.cells = cells
         self.positions = positions
@@ -101,13 +101,13 @@ class Placed(Generic[E]):
         return np.bincount(self.cells[which], minlength=self._count)
 
     def durations(self, spans_ns: Durations, which: Flags | slice) -> Cells:
-        """Of `which` events, one each; `spans_ns` stands beside the columns."""
+        """The durations of `which` events; `spans_ns` has one for each row of the columns."""
         starts = self.positions[which]
         each = Ragged(spans_ns, starts, np.ones_like(starts))
         return put_into_cells(self.cells[which], self._count, each)
 
     def ragged(self, events: Ragged) -> Cells:
-        """Of all events, any number each."""
+        """The durations of all events, any number for each."""
         return put_into_cells(self.cells, self._count, events)
 
 
@@ -140,7 +140,7 @@ class Tally:
 
     @cached_property
     def verdicts(self) -> NDArray[np.int8]:
-        """Of each deployment."""
+        """The verdict of each deployment."""
         return self.deployments.columns.verdict[self.deployments.positions]
 
     @cached_property
@@ -155,7 +155,7 @@ class Tally:
 
     @property
     def commits(self) -> Placed[DeploymentColumns]:
-        """Of each deployment those with a lead time."""
+        """The commits with a lead time of each deployment."""
         columns, positions = self.deployments.columns, self.deployments.positions
         starts = columns.commit_offsets[positions]
         counts = columns.commit_offsets[positions + 1] - starts
@@ -163,7 +163,7 @@ class Tally:
         return Placed(columns, cells, ranges(starts, counts), self._count)
 
     def lead_times(self) -> Cells:
-        """Of every commit, or the mean of each deployment that has any."""
+        """The lead time of every commit, or the mean of each deployment with commits."""
         columns, positions = self.deployments.columns, self.deployments.positions
         starts = columns.commit_offsets[positions]
         counts = columns.commit_offsets[positions + 1] - starts
@@ -186,7 +186,7 @@ class Tally:
 
 
 def _means(spans_ns: Ints, starts: Ints, counts: Ints) -> NDArray[np.float64]:
-    """Of each event's spans; 0 where it has none. Sums are exact, by halves of numbers."""
+    """The mean of each event's spans; 0 without any. Sums are exact: halves are summed apart."""
     halves = (spans_ns >> _HALF, spans_ns & ((1 << _HALF) - 1))
     running = [np.concatenate((np.zeros(1, np.int64), np.cumsum(half))) for half in halves]
     upper, lower = (each[starts + counts] - each[starts] for each in running)

@@ -79,18 +79,18 @@ class Plot:
 
     @property
     def width(self) -> float:
-        """Of a slot, in percent."""
+        """The width of a slot, in percent."""
         return 100 / len(self.slots)
 
     def left(self, index: int, inset: float = 0) -> float:
-        """Where a slot begins, or what is `inset`, a share of it, into it."""
+        """The left end of a slot, moved into it by `inset`, a share of its width."""
         return (index + inset) * self.width
 
     def middle(self, index: int) -> float:
         return self.left(index, 0.5)
 
     def y(self, value: float) -> float:
-        """In pixels; a value above the axis is clipped at its end."""
+        """The position of a value in pixels; a value above the axis is clipped at its end."""
         return BASE - min(value / self.axis.top, 1) * (BASE - ROOF)
 
     def drawn(
@@ -101,10 +101,10 @@ class Plot:
         below: float = 0,
         cells: Sequence[int] = (),
     ) -> Markup:
-        """The whole chart; `titles` say each slot's values.
+        """The complete chart; `titles` describe each slot's values.
 
         `inside` are paths by slots, as for `slotted`; `marks` lie above them. `cells` are the
-        columns of the table of intervals that say the same.
+        columns of the table of intervals with the same values.
         """
         return drawing(
             "plot",

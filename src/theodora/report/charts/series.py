@@ -87,7 +87,7 @@ _Ends = tuple[float, float] | None
 
 
 def _stack(plot: Plot, count: Count) -> tuple[_Ends, _Ends, _Ends]:
-    """Those that did not fail stand on the axis, those pending on them, the failed on top."""
+    """From the axis up: deployments that did not fail, pending ones, failed ones."""
     ends: list[_Ends] = []
     below = 0
     for part in (count.total - count.failed - count.pending, count.pending, count.failed):
@@ -160,9 +160,9 @@ def _run(class_: str, plot: Plot, run: Sequence[tuple[int, float]]) -> Iterator[
 def rate_chart(
     rates: Sequence[Rate], slots: Sequence[Slot], overall: Rate, cells: Sequence[int] = ()
 ) -> Markup:
-    """A mark an interval on its 95 % interval, k/N beneath, the whole period dashed.
+    """A mark for each interval with its 95 % interval, k/N beneath, a dashed line for the period.
 
-    Never a joined line: the numbers are small, and a line would show waves where there is chance.
+    The marks are not joined: the numbers are small, and a line would turn chance into waves.
     """
     if not slots or overall.value is None:
         return empty_chart("none evaluated in this period")

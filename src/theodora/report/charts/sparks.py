@@ -48,6 +48,6 @@ def score_tiles(score: float, mean: float | None = None) -> Markup:
 
 
 def _length(score: float) -> float:
-    """In pixels: whole tiles with their gaps, and the share of the last one."""
+    """The length in pixels: complete tiles with their gaps, and the share of the last one."""
     whole = int(score)
     return whole * _PITCH + (score - whole) * _TILE - (_GAP if whole == score > 0 else 0)

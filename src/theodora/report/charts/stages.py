@@ -40,7 +40,7 @@ class Span(NamedTuple):
 
 
 def spans_of(stages: Mapping[Stage, float | None]) -> tuple[Span, ...]:
-    """Those that took place, in order; the rest of a lead time only where there is some."""
+    """The stages that took place, in order; the rest of a lead time only if there is some."""
     return tuple(
         Span(STAGE_NAMES[stage], stages.get(stage) or 0)
         for stage in STAGES
@@ -56,7 +56,7 @@ def stages_words(spans: Sequence[Span]) -> str:
 
 
 def stage_bar(spans: Sequence[Span], longest: float = 0, height: int = 10) -> Markup:
-    """Stacked from the left; the whole width is `longest`, or the sum of the spans."""
+    """Stacked from the left; the full width is `longest`, or the sum of the spans."""
     return drawing("sb", height, *_boxes(spans, longest, height), titled(stages_words(spans)))
 
 

@@ -1,6 +1,6 @@
 """SVG elements with x in percent of the width and y in pixels, so that text never scales.
 
-A whole series is one path in a nested drawing that is stretched over the width; dots, texts and
+A series is one path in a nested drawing that is stretched over the width; dots, texts and
 patterns stay outside of it. Elements have classes instead of styles.
 """
 
@@ -22,7 +22,7 @@ def short(value: float) -> str:
 
 
 def drawing(class_: str, height: float, *parts: str) -> Markup:
-    """A whole chart; a table beside it holds the same numbers, so readers may pass over it."""
+    """A chart; a table beside it has the same numbers, so screen readers may skip it."""
     inside = "".join(parts)
     return Markup(  # noqa: S704 - parts are made of numbers and of texts that are escaped
         f'<svg class="{class_}" height="{short(height)}" aria-hidden="true">{inside}</svg>'
@@ -109,7 +109,7 @@ def group(class_: str, *parts: str, more: str = "") -> str:
 
 
 def level(class_: str, y: float) -> str:
-    """A line over the whole width."""
+    """A line across the full width."""
     return f'<line class="{class_}" x2="100%" y1="{short(y)}" y2="{short(y)}"/>'
 
 
@@ -119,7 +119,7 @@ def upright(class_: str, x: float, y1: float, y2: float) -> str:
 
 
 def label(class_: str, x: float, y: float, words: str, dx: float = 0) -> str:
-    """A text; its class says how it is aligned. Without one, a text of a `group`."""
+    """A text, aligned by its class; without a class, a text of a `group`."""
     named = f'class="{class_}" ' if class_ else ""
     shift = f' dx="{short(dx)}"' if dx else ""
     return f'<text {named}x="{short(x)}%" y="{short(y)}"{shift}>{safe(words)}</text>'
@@ -140,7 +140,7 @@ def hits(those: Sequence[tuple[str, str]]) -> str:
 
 
 def hits_of_table(cells: Iterable[int], count: int) -> str:
-    """The same, of which the script makes one from each row of the table of intervals."""
+    """The same, made by the script from the rows of the table of intervals."""
     return _hits(count, f' data-cells="{" ".join(map(str, cells))}"', "")
 
 

@@ -275,7 +275,7 @@ def _shape(weeks: _Weeks, tile: Tile) -> str:
 
 
 def _marks(weeks: _Weeks, tiles: Sequence[Tile]) -> Iterator[str]:
-    """Of those that are no links: a stroke each, or a bar for some hours of a full week."""
+    """The tiles without links: a stroke for each, or a bar for some hours of a full week."""
     singles = _singles(tiles)
     if len(singles) == len(tiles):
         return
@@ -297,7 +297,7 @@ def _marks(weeks: _Weeks, tiles: Sequence[Tile]) -> Iterator[str]:
 
 
 def _hours(weeks: _Weeks, rows: Mapping[date, Sequence[Tile]]) -> Iterator[str]:
-    """Bars as high as there are deployments in so many hours; what failed stands at the foot."""
+    """Bars as high as there are deployments in so many hours; failed ones at the bottom."""
     step = next(
         each
         for each in _HOURS_A_BAR

@@ -217,7 +217,7 @@ def _exist(cursor: Cursor) -> bool:
 
 
 def hash_of(secret: str) -> str:
-    """What is stored of a secret: long and random, it can be looked up by a plain hash."""
+    """The hash that is stored of a secret, which is long and random: no salt is needed."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 

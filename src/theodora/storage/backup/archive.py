@@ -30,11 +30,11 @@ _COMPRESSION = 1
 _CHUNK_BYTES = 1 << 20
 
 OnBytes = Callable[[int], None]
-"""Told how many bytes have just been written or read, uncompressed."""
+"""Receives the number of bytes just written or read, uncompressed."""
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a backup holds, and what made it."""
+    """The contents of a backup, and the program that made it."""
 
     format: int = _FORMAT
     theodora: str

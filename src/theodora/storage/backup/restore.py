@@ -29,11 +29,11 @@ _SIDE_FILES = ("-wal", "-shm", "-journal")
 
 
 class Restored(NamedTuple):
-    """What a restore has done."""
+    """The result of a restore."""
 
     manifest: Manifest
     replaced: Mapping[Path, Path]
-    """What was there before, and where it is now."""
+    """Files that were there before, and where they are now."""
 
 
 def restore(

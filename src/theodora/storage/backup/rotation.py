@@ -1,4 +1,4 @@
-"""A folder of backups: one after another at an interval, of which the newest are kept."""
+"""A folder of backups, made at an interval; the newest are kept."""
 
 import fcntl
 import re
@@ -113,7 +113,7 @@ class BackupWorker(Worker):
 
 
 class _Stopped(Exception):
-    """The server is told to stop while a backup is being made."""
+    """The server stops while a backup is being made."""
 
 
 def _made_sec(path: Path) -> float:

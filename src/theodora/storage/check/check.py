@@ -25,7 +25,7 @@ _MIGRATE = "run theodora migrate"
 
 
 class Checked(NamedTuple):
-    """What a check has found."""
+    """The result of a check."""
 
     deployments: int
     failures: int
@@ -70,7 +70,7 @@ def _counted(progress: Progress, what: str, of: int) -> Callable[[int], None]:
 
 
 def _check_file(cursor: Cursor, schema: Schema, findings: Findings) -> None:
-    """What the database says of itself: a damaged file, a row without the row it refers to."""
+    """Adds what the database itself reports: a damaged file, a row whose reference is missing."""
     if schema.kind == "sqlite":
         for (line,) in cursor.execute("PRAGMA integrity_check").fetchall():
             if line != "ok":

@@ -42,7 +42,7 @@ def check_derived(cursor: Cursor, findings: Findings, on_rows: Callable[[int], N
 
 
 class _Pending:
-    """What of an organisation is still to be derived, or cannot be."""
+    """The sequences of an organisation that are not derived yet, or cannot be."""
 
     def __init__(self, cursor: Cursor, org: Organisation) -> None:
         values = (org.key,)

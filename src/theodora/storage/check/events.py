@@ -38,7 +38,7 @@ class _Balance:
 
 
 class EventCheck:
-    """All events of one kind: their columns, their elements, and what they are found by."""
+    """Checks all events of one kind: their columns, their elements and their index entries."""
 
     def __init__(self, cursor: Cursor, table: EventTable[Any], findings: Findings) -> None:
         self._cursor = cursor
@@ -111,7 +111,7 @@ class EventCheck:
             self._findings.add(name, "entries of the index differ from the event", REPAIR, event)
 
     def _check_words(self) -> None:
-        """Of every term that is posted; words of terms that no event has any more do no harm."""
+        """Checks the words of every term in use; those of terms without events do no harm."""
         known: defaultdict[tuple[int, str], set[str]] = defaultdict(set)
         for page in pages(self._cursor, self._table.words, "org, word, term", "org, word, term"):
             for org, word, term in page:

@@ -1,4 +1,4 @@
-"""What a check has found, a line for each kind of fault."""
+"""The findings of a check, a line for each kind of fault."""
 
 from typing import NamedTuple
 

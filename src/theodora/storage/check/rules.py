@@ -88,7 +88,7 @@ RULES: tuple[RowRule, ...] = (
     RowRule(
         "counters",
         "t.name",
-        "events are said to be indexed that never came",
+        "events are marked as indexed that do not exist",
         f"t.name IN ('deployments_indexed', 'failures_indexed') AND t.value > {_RECEIPT}",
         REPAIR,
     ),

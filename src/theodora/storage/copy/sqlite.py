@@ -63,7 +63,7 @@ class SqliteCopy:
         )
 
     def settle(self) -> None:
-        """The planner is told nothing of the data here: see `storage/search/planner.py`."""
+        """Nothing to do: the planner needs no statistics, see `storage/search/planner.py`."""
 
 
 @contextmanager

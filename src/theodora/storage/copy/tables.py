@@ -166,6 +166,6 @@ TABLES: tuple[CopiedTable, ...] = (
 
 LEFT_OUT: Mapping[str, str] = {
     "migrations": "each database notes its own",
-    "sequences": "tells the processes of one store what they have in memory, and there are none",
+    "sequences": "numbers what processes have in memory, and a copy has no processes",
 }
 """The other tables, and why their rows stay behind."""

@@ -1,9 +1,8 @@
 """Durations of each deployment's commits, which metrics read beside its row.
 
 Derivation writes them together with the row. The lead time and the stages of each commit lie
-in one text of bytes, seven integers of 64 bits a commit, little-endian, nanoseconds; -1 stands
-for a stage that is not known. Beside them stands how many commits have a negative lead time,
-which is in no statistic.
+in one text of bytes, seven integers of 64 bits a commit, little-endian, nanoseconds; -1 is
+for a stage that is not known. Commits with a negative lead time are only counted, beside them.
 """
 
 import sys
@@ -59,7 +58,7 @@ def measured(changes: Changes) -> Measured:
 def decode_spans(encoded: Sequence[bytes | None]) -> tuple[Ints, Ints]:
     """Of several deployments: how many commits each has, and a row for each commit.
 
-    In the row stand the lead time and the stages, `UNKNOWN_NS` for one that is not known.
+    The row has the lead time and the stages, `UNKNOWN_NS` for one that is not known.
     """
     counts = [len(each) // (_WIDTH * _SPAN_BYTES) if each else 0 for each in encoded]
     spans = np.frombuffer(b"".join(filter(None, encoded)), "<i8").reshape(-1, _WIDTH)

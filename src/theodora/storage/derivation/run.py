@@ -161,8 +161,8 @@ class Derivations:
         """Derives the marked sequences; returns their number.
 
         What is marked meanwhile stays for the next time, and what another process is just
-        deriving is left to it. After each sequence `go_on` is told the seconds it took, and may
-        end the work. `want` is told the repositories of new or changed deployments whose commits
+        deriving is left to it. After each sequence `go_on` receives the seconds it took, and may
+        end the work. `want` receives the repositories of new or changed deployments whose commits
         are not known; `is_ripe` may put a sequence off. One that cannot be derived is parked and
         holds up no other.
         """
@@ -210,7 +210,7 @@ class Derivations:
     def preview(self, org: Organisation, given: Given, service: str, since_ns: int = 0) -> Preview:
         """The changes if `given` were set for the service, or for the organisation.
 
-        Every sequence is derived whole; told is of deployments finished from `since_ns` on.
+        Every sequence is derived completely; only those finished from `since_ns` on count.
         """
         compared = [
             each

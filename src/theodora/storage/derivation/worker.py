@@ -65,7 +65,7 @@ class Deriver(Worker):
     """
 
     def __init__(self, derivations: Derivations, due: threading.Event, want: Want) -> None:
-        """`due` is set by whoever may have marked something; `want` is told what to fetch."""
+        """`due` is set by whoever may have marked something; `want` receives what to fetch."""
         super().__init__("deriver", wake=due)
         self._derivations = derivations
         self._want = want

@@ -18,4 +18,4 @@ class Actor:
 
 
 UPKEEP = Actor("worker", "upkeep")
-"""What the store does of itself: indexing, default teams, what an upgrade changes."""
+"""The store itself: indexing, default teams, changes by an upgrade."""

@@ -48,7 +48,7 @@ def in_equal_parts(keys: Sequence[T], size: int) -> Iterator[Sequence[T]]:
 
 
 def placeholders(count: int) -> LiteralString:
-    """As many as there are values, in the brackets of IN."""
+    """So many placeholders, for the brackets of IN."""
     return "?" + ", ?" * (count - 1)
 
 

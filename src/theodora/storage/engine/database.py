@@ -68,7 +68,7 @@ class Database(Protocol):
         ...
 
     def claim(self, lock: Callable[[Cursor], bool]) -> AbstractContextManager[Claim | None]:
-        """What `lock` locks, until the end of the `with`; None if another process holds it."""
+        """Holds the lock that `lock` takes until the end of the `with`; None if it is taken."""
         ...
 
     def answer_briefly(self) -> None:
@@ -83,9 +83,9 @@ class Database(Protocol):
         ...
 
     def check_writing(self) -> None:
-        """Raises `Unavailable` if nothing can be written now; tries so with a write of no effect.
+        """Raises `Unavailable` if nothing can be written now; tries it with a write of no effect.
 
-        With a replica, `replica` tells of that instead: reads go on.
+        With a replica, `replica` reports that instead: reads continue.
         """
         ...
 

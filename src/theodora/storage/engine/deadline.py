@@ -61,7 +61,7 @@ class Deadline:
 
     @contextmanager
     def costing(self, parts: Callable[[], Sequence[str]]) -> Generator[None]:
-        """Says which parts of a query are to blame if the deadline ends during the `with`."""
+        """Names the parts of a query that are to blame if the deadline ends during the `with`."""
         self._costly = parts
         yield
         self._costly = tuple
@@ -100,7 +100,7 @@ def check_deadline() -> None:
 
 @contextmanager
 def costing(parts: Callable[[], Sequence[str]]) -> Generator[None]:
-    """Says which parts of a query are to blame if this thread's work is too slow."""
+    """Names the parts of a query that are to blame if this thread's work is too slow."""
     deadline = current_deadline()
     if deadline is None:
         yield

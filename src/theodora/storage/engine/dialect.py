@@ -18,9 +18,9 @@ class Dialect:
     glob: LiteralString
     """The operator that compares a text with an encoded pattern, case-sensitively."""
     walk_index: Callable[[LiteralString], LiteralString]
-    """Follows a table in FROM: reads it by this index, where the planner can be told to."""
+    """Follows a table in FROM: reads it by this index, where the database takes such hints."""
     join_in_order: Callable[[LiteralString, LiteralString, LiteralString], LiteralString]
-    """Joins a table, under a name, on a condition: row by row, after what stands before it."""
+    """Joins a table, under a name, on a condition: row by row, after the tables before it."""
     encode_pattern: Callable[[Pattern], str]
     """A pattern as the right-hand side of `glob`."""
     encode_words: Callable[[tuple[Pattern, ...]], str]

@@ -1,7 +1,7 @@
 """The writer thread, which commits waiting writes together.
 
 A commit costs a wait for the disk. While one is under way further writes gather, and the next
-commit takes them all. One that fails takes nothing else with it, and its caller is told only
+commit takes them all. If one fails, the others are not affected. Its caller gets the result only
 after the commit that holds it is on the disk.
 """
 
@@ -58,7 +58,7 @@ class Committer(Protocol):
     def commit(self, writes: Sequence[Write]) -> list[Outcome]:
         """Runs all of them and returns when they are durable.
 
-        One that raises has changed nothing, and the others stand. Raises where none of them
+        One that raises has changed nothing; the others are kept. Raises where none of them
         could be made durable, or where that is not known.
         """
         ...
@@ -92,9 +92,9 @@ class Writer:
         upkeep: Callable[[Cursor], bool],
         on_commit: Callable[[int], None],
     ) -> None:
-        """`upkeep` does some of what may be done later and says whether there is more; it runs
+        """`upkeep` does some of what may be done later and returns whether there is more; it runs
         in a transaction of its own when no writes come, or when many have come since.
-        `on_commit` is told how many writes each commit held.
+        `on_commit` receives the number of writes of each commit.
         """
         self._committer = committer
         self._upkeep = upkeep
@@ -207,7 +207,7 @@ class Writer:
         try:
             outcomes = self._committer.commit([waiting.write for waiting in group])
         except BaseException as error:
-            # Each caller is told, and the thread lives on.
+            # Each caller gets the error, and the thread goes on.
             self._note_failed(error)
             for waiting in group:
                 waiting.future.set_exception(error)

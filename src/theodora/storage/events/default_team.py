@@ -20,7 +20,7 @@ from theodora.storage.events.terms import Term
 E = TypeVar("E", Deployment, Failure)
 
 WHOLE_ORGANISATION = ""
-"""In the place of a service."""
+"""The key of the organisation's settings in place of a service."""
 
 _AT_ONCE = 256
 """Most failures updated in one transaction."""

@@ -183,7 +183,7 @@ def _words_without_postings(
 def _posted(
     cursor: Cursor, table: EventTable[Any], asked: Sequence[tuple[int, str]]
 ) -> set[tuple[int, str]]:
-    """Those of the terms that have a posting."""
+    """The terms that have a posting."""
     found: set[tuple[int, str]] = set()
     for part in in_equal_parts(asked, _TERMS_AT_ONCE):
         values = [value for term in part for value in term]

@@ -32,7 +32,7 @@ def unindexed(table: EventTable[Any], org: Organisation) -> Condition:
 
 
 def unindexed_elements(table: EventTable[Any], org: Organisation, dialect: Dialect) -> Condition:
-    """Where the elements `x` of such events are: the part of a statement from FROM on."""
+    """The part of a statement from FROM on for the elements `x` of such events."""
     rest = unindexed(table, org)
     joined = dialect.join_in_order(table.elements, "x", "x.event = e.key")
     return Condition(f"FROM {table.name} e {joined} WHERE {rest.sql}", rest.values)

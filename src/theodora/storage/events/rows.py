@@ -88,7 +88,7 @@ class Rows(Generic[E]):
         return self._stored(cursor.execute(self._sql.by_key, (key,)).fetchone())
 
     def get_all(self, cursor: Cursor, keys: Sequence[int]) -> dict[int, Stored[E]]:
-        """Those of the events whose rows have these keys that are there, by them."""
+        """The events whose rows have these keys, by key; without those that do not exist."""
         found: dict[int, Stored[E]] = {}
         for part in in_equal_parts(keys, _KEYS_AT_ONCE):
             rows = cursor.execute(self._sql.by_keys, part).fetchall()
@@ -313,7 +313,7 @@ class _There(Generic[E]):
 def _place_of_id(
     event: E, identity: str, own_id: str, receipt: int, there: Sequence[_There[E]]
 ) -> _Place[E]:
-    """Where an event belongs that came with an id."""
+    """The place of an event that was sent with an id."""
     holder = next((each for each in there if each.stored.event.id == event.id), None)
     named = [each for each in there if each is holder or each.given_id == event.id]
     same = [each for each in named if event.shares_id_with(each.stored.event)]  # pyright: ignore[reportArgumentType]

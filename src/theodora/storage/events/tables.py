@@ -45,7 +45,7 @@ class EventTable(Generic[E]):
     posted: tuple[tuple[str, Callable[[E], Iterable[str | None]]], ...]
     """The fields whose values are posted, and their values; tags are posted besides."""
     arrays: tuple[str, ...]
-    """Which of the posted fields are arrays, and so have rows in `elements`."""
+    """The posted fields that are arrays, and so have rows in `elements`."""
     ranged: tuple[tuple[str, Callable[[E], int | None]], ...]
     """The fields in `numbers`, and their values."""
     searched: Callable[[E], Iterable[str | None]]

@@ -51,7 +51,7 @@ def terms(table: EventTable[E], event: E) -> list[Term]:
 
 
 def elements(table: EventTable[E], event: E) -> list[Term]:
-    """Those of an event's terms that are elements of an array, each once."""
+    """The terms of an event that are elements of an array, each once."""
     of_fields = (
         (field, value)
         for field, values in table.posted
@@ -94,13 +94,13 @@ def _tag_terms(event: E) -> Iterator[Term]:
 
 
 def tag_numbers(event_terms: list[Term]) -> list[tuple[str, int]]:
-    """Those tags whose values are numbers: the key and the whole number at or below."""
+    """The tags whose values are numbers: the key, and the number rounded down."""
     numbers = ((term.field, _number(term.value)) for term in event_terms if term.is_tag)
     return [(field, _whole(value)) for field, value in numbers if value is not None]
 
 
 def number_bounds(low: Decimal | None, high: Decimal | None) -> tuple[int, int]:
-    """Between which whole numbers all numbers from `low` to `high` are kept; None is open."""
+    """The integers between which numbers from `low` to `high` are stored; None is open."""
     return (
         INT64[0] if low is None else _whole(low),
         INT64[1] if high is None else _whole(high),
@@ -108,5 +108,5 @@ def number_bounds(low: Decimal | None, high: Decimal | None) -> tuple[int, int]:
 
 
 def _whole(value: Decimal) -> int:
-    """The whole number at or below; one beyond int64 is its end. Keeps the order of numbers."""
+    """The number rounded down, within int64; keeps the order of numbers."""
     return min(max(floor(value), INT64[0]), INT64[1])

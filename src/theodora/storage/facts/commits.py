@@ -35,7 +35,7 @@ _COLUMNS: LiteralString = (
     "sha, parents, author_time_ns, commit_time_ns, subject, message, paths, "
     "author_name, author_email, is_shallow"
 )
-"""What `_commit` is made from."""
+"""The columns that `_commit` reads."""
 
 _encode = msgspec.json.Encoder().encode
 _decode_paths = msgspec.json.Decoder(tuple[str, ...]).decode
@@ -74,7 +74,7 @@ class Commits:
     ) -> Future[Outcomes]:
         """Adds all of them or, on an error, none; adding them again changes nothing.
 
-        `received` says that the commits themselves were uploaded: only those are `known`.
+        `received` means that the commits themselves were uploaded: only those are `known`.
         """
         given = [_Stored(received, commit) for commit in commits]
 
@@ -103,7 +103,7 @@ class Commits:
         return self._database.write(write, actor)
 
     def known(self, org: Organisation, repository_id: str, shas: Iterable[str]) -> list[str]:
-        """Those of `shas` whose commits were uploaded, in the same order."""
+        """The SHAs whose commits were uploaded, in the order of `shas`."""
 
         def read(cursor: Cursor) -> list[str]:
             found = _find(cursor, org, repository_id)
@@ -112,7 +112,7 @@ class Commits:
         return self._database.read(read)
 
     def shas(self, org: Organisation, repository_id: str) -> set[str]:
-        """Of all commits that something is known of, uploaded or not."""
+        """The SHAs of all stored commits, uploaded or not."""
 
         def read(cursor: Cursor) -> set[str]:
             statement = "SELECT sha FROM commits WHERE repository = ?"
@@ -186,7 +186,7 @@ def load(cursor: Cursor, org: Organisation, keys: MatchKeys, repository_id: str)
             "SELECT document FROM pull_requests WHERE repository = ? ORDER BY number", (key,)
         ):
             each = _decode_pull_request(document)
-            # After a move to another host numbers may stand for other requests.
+            # After a move to another host, numbers may belong to other pull requests.
             pull_requests[each.number, each.merge_commit_sha] = each
     return Repository(
         commits={sha: each.commit for sha, each in stored.items()},
@@ -350,7 +350,7 @@ def _undated(commits: Iterable[Commit]) -> int:
 
 
 def _stored(cursor: Cursor, repository: int, shas: Sequence[str]) -> dict[str, _Stored]:
-    """Those of the commits that something is known of."""
+    """The stored ones of these commits, uploaded or not."""
     statement: LiteralString = (
         f"SELECT {_COLUMNS}, received FROM commits WHERE repository = ? "
         f"AND sha IN ({placeholders(_SHAS_AT_ONCE)})"

@@ -51,7 +51,7 @@ class Changed:
 
 
 class Waiting(NamedTuple):
-    """What of an organisation waits to be derived, among the oldest `MOST_COUNTED` marks of all."""
+    """The waiting marks of an organisation, among the oldest `MOST_COUNTED` of all."""
 
     tasks: int
     sequences: int
@@ -127,12 +127,12 @@ def waiting(cursor: Cursor, org: Organisation) -> Waiting:
 
 
 def has_wide_tasks(cursor: Cursor) -> bool:
-    """Whether there are marks that stand for several sequences."""
+    """Whether there are marks for several sequences."""
     return cursor.execute("SELECT 1 FROM marks WHERE kind <> 'sequence'").fetchone() is not None
 
 
 def split_wide_tasks(cursor: Cursor) -> None:
-    """Puts in place of each mark that stands for several sequences one for each of them."""
+    """Replaces each mark for several sequences by one for each of them."""
     wide = cursor.execute(
         "SELECT m.number, m.marked_at_ns, m.kind, m.service, m.repository_id, "
         "o.org, o.uuid, o.name FROM marks m JOIN organisations o USING (org) "

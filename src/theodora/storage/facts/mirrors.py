@@ -73,7 +73,7 @@ class Mirrors:
         return self._database.read(lambda cursor: _found(cursor, org, repository_id))
 
     def everything(self) -> list[Mirror]:
-        """Those of every organisation, in order of organisation and id."""
+        """The mirrors of every organisation, in order of organisation and id."""
         return self._database.read(_all)
 
 

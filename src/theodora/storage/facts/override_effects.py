@@ -49,7 +49,7 @@ def apply_verdict(
     patch: OverrideValues,
     author: OverrideAuthor,
 ) -> None:
-    """Adds what `patch` says to the deployment's verdict; one that says nothing changes nothing."""
+    """Adds the members of `patch` to the deployment's override; an empty one changes nothing."""
     if patch == OverrideValues():
         return
     given = get_override(cursor, stored.key)
@@ -241,7 +241,7 @@ def _write(
 ) -> None:
     """Writes the verdict on a deployment, from the override and the last derivation.
 
-    `failed_by` is what says so if it failed; None where only derivation can tell.
+    `failed_by` is what marks it failed; None where only derivation knows.
     """
     event = judged.event
     step = PartialResult(
@@ -267,8 +267,8 @@ def _write(
 def _override(cursor: Cursor, org: Organisation, judged: Stored[Deployment]) -> Override:
     """The override in the form of derivation, with resolved versions.
 
-    A version becomes the id it stands for now. Where only a remediation was given, it is the
-    rules' finding that stands: the one in the row, since no verdict has ever replaced it.
+    A version becomes the id that has it now. Where only a remediation was given, the verdict is
+    that of the rules: the one in the row, since no override has ever replaced it.
     """
     event, given = judged.event, get_override(cursor, judged.key)
     verdict = given.verdict if given else OverrideValues()

@@ -25,7 +25,7 @@ class OverrideValues(NamedTuple):
     remediation_type: RemediationType | None = None
 
     def patched(self, patch: "OverrideValues") -> "OverrideValues":
-        """This verdict with what `patch` says; a deployment that did not fail has no remedy."""
+        """These values with those of `patch`; a deployment that did not fail has no remedy."""
         change_failure = (
             self.change_failure if patch.change_failure is None else patch.change_failure
         )

@@ -117,7 +117,7 @@ def _clean_repositories(cursor: Cursor) -> None:
 
 
 def _clean_id(id_: str) -> str:
-    """What today's rules make of an id that older ones made of a URL that is gone."""
+    """The id by today's rules for one that older rules made from a URL that is not stored."""
     if id_.startswith("[") and "]" not in id_.partition("/")[0]:
         # An IPv6 address in brackets was cut at its first colon.
         return repository_id(id_.replace("/", ":", 1))

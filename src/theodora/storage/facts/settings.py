@@ -34,7 +34,7 @@ Given = dict[str, Any]
 
 
 class _Version(NamedTuple):
-    """Which events and settings a snapshot has."""
+    """The version of the events and settings in a snapshot."""
 
     changes: int
     settings: int
@@ -87,7 +87,7 @@ class Settings:
         self._production = production
 
     def given(self, org: Organisation, service: str = WHOLE_ORGANISATION) -> Given:
-        """What was set for the service itself, or for the organisation."""
+        """The settings of the service itself, or of the organisation."""
         return self._database.read(lambda cursor: given_settings(cursor, org, service))
 
     def effective(self, org: Organisation, service: str) -> ServiceSettings:
@@ -104,7 +104,7 @@ class Settings:
         return self._database.read(lambda cursor: _services(cursor, org, after, limit))
 
     def production_envs(self, org: Organisation) -> ProductionEnvs:
-        """Which environments are production, by the settings of organisation and services."""
+        """The production environments by the settings of the organisation and its services."""
         return self._database.read(lambda cursor: production_envs(cursor, org))
 
     def has_production(self, org: Organisation) -> bool:
@@ -116,7 +116,7 @@ class Settings:
         return self._database.read(lambda cursor: match_keys(cursor, org))
 
     def lead_time_clocks(self, org: Organisation) -> Mapping[str, LeadTimeClock]:
-        """Where lead times start: of services for which that was set, and of the rest as ""."""
+        """The clock of lead times by service, for those that set one; the others' under ""."""
         return self._database.read(lambda cursor: _lead_time_clocks(cursor, org))
 
     def put(
@@ -159,7 +159,7 @@ class Settings:
 
 
 def merged(now: Given, given: Given, cleared: Collection[str]) -> Given:
-    """What is set `now` without the members cleared and with those given."""
+    """The settings `now` without the members `cleared` and with those `given`."""
     return {**{name: now[name] for name in now if name not in cleared}, **given}
 
 
@@ -177,7 +177,7 @@ def effective_settings(cursor: Cursor, org: Organisation, service: str) -> Servi
 
 
 def resolved(of_organisation: Given, of_service: Given) -> ServiceSettings:
-    """Member by member: what the service says, else the organisation, else the default."""
+    """Member by member: the service's value, else the organisation's, else the default."""
     return msgspec.convert({**of_organisation, **of_service}, ServiceSettings)
 
 

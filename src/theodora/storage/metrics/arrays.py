@@ -33,7 +33,7 @@ class GrowableArray(Generic[D]):
 
     @property
     def taken(self) -> NDArray[D]:
-        """What it holds now."""
+        """The part of the array in use."""
         return self._array[: self._size]
 
     def extend(self, values: NDArray[Any]) -> None:

@@ -16,7 +16,7 @@ _SHARE_CHANGED = 8
 
 
 class StaleRead(Exception):
-    """What is kept is newer than what the cursor sees."""
+    """The cached columns are newer than the cursor's snapshot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ class ColumnCache:
     def _up_to_date(
         self, cursor: Cursor, org: Organisation, wanted: LoadOptions
     ) -> _CachedOrganisation:
-        """What is kept, as of now; without what is wanted besides if that makes it too large."""
+        """The cached columns, up to date; without optional ones if they would be too large."""
         oldest, newest = reach(cursor)
         with self._lock:
             kept = self._kept.get(org.key)

@@ -48,7 +48,7 @@ GROUPED = ("service", "team", "env", "repository_id")
 
 
 class TooLarge(Exception):
-    """More than may be kept in memory."""
+    """The events need more memory than allowed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class PositionsByKey:
     """Keys and places of those that came later."""
 
     def find(self, keys: Ints) -> Positions:
-        """Where the events with these keys were put last; -1 for those that never were."""
+        """The last positions of the events with these keys; -1 for those without one."""
         found = np.full(len(keys), -1)
         if len(self.keys):
             at = np.searchsorted(self.keys, keys)
@@ -148,7 +148,7 @@ class CachedEvents(ABC, Generic[C]):
         self._put_in_order()
 
     def _read(self, cursor: Cursor, select: LiteralString) -> Iterator[Sequence[Row]]:
-        """What a statement selects of all events that are held, some rows at a time."""
+        """The rows of a statement for all events in the columns, some at a time."""
         statement: LiteralString = f"{select} WHERE e.org = ?"
         values = [self._org.key]
         if self._period is not None:
@@ -426,7 +426,7 @@ def _with(missing: int, values: Sequence[int | None], dtype: type[np.integer[Any
 
 
 def _first_names(labels: Labels) -> Ints:
-    """Of each event the place of its first name among all in order; of one that has none, 0."""
+    """The rank of each event's first name among all names; 0 for an event without one."""
     positions = np.zeros(len(labels.values) + 1, np.int64)
     by_name = sorted(range(len(labels.values)), key=labels.values.__getitem__)
     positions[by_name] = np.arange(1, len(by_name) + 1)

@@ -161,7 +161,7 @@ class PeriodCounts:
         return self._selecting.selected(tree).positions
 
     def _newest(self, tree: Query, limit: int) -> Positions:
-        """Those of so many, and of all that finished when the last of them did."""
+        """The newest `limit` events, and all that finished at the same time as the last of them."""
         positions = self._positions(tree)
         if len(positions) <= limit or not limit:
             return positions[:limit]

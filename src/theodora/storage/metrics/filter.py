@@ -41,13 +41,13 @@ from theodora.storage.search.where import compile_where
 C = TypeVar("C", DeploymentColumns, IncidentColumns)
 
 VERDICTS: Sequence[Scalar] = (False, True)
-"""What the codes of verdicts stand for, that of a pending one being that of no value."""
+"""The verdicts by their codes; a pending one has the code of no value."""
 
 
 class QueryFilter(Generic[C]):
-    """Selects among the events of one kind, of which those of one period matter.
+    """Selects events of one kind within one period.
 
-    What a query is true of is found out once, whatever others it is a part of.
+    Each part of a query is evaluated once, however many queries contain it.
     """
 
     def __init__(
@@ -152,7 +152,7 @@ class QueryFilter(Generic[C]):
 
 
 def is_verdict(target: Target) -> bool:
-    """Whether it is the field whose values the codes of verdicts stand for."""
+    """Whether it is the field of verdicts, which columns store as codes."""
     return isinstance(target, Field) and target.name == "change_failure"
 
 

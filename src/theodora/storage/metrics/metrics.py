@@ -35,7 +35,7 @@ from theodora.storage.metrics.filter import QueryFilter
 from theodora.storage.search.where import compile_where
 
 MEMORY_MIB = 512
-"""For events kept in memory, unless another size is asked for."""
+"""The default memory for events."""
 
 _ATTEMPTS = 3
 """Snapshots tried before questions that the cache is ahead of load events for themselves."""
@@ -90,7 +90,7 @@ class MetricsStore:
         return self.in_period(org, period, lambda those: those.values(tree, field, limit))
 
     def in_period(self, org: Organisation, period: Period, look: Callable[[PeriodCounts], T]) -> T:
-        """What `look` finds among the deployments of `period`, all at one moment."""
+        """The result of `look` for the deployments of `period`, in one snapshot."""
         asked = _Asked(org, LoadOptions((), stages=False), _EVERYTHING, period)
         return self._answered(asked, partial(self._look, look))
 
@@ -117,7 +117,7 @@ class MetricsStore:
         return self._database.read(read)
 
     def _answered(self, asked: "_Asked", answer: "_Answer[T]") -> T:
-        """What `answer` makes of the events kept, or of those of the period alone."""
+        """The result of `answer` for the cached events, or only for those of the period."""
         return self.at_one_moment(
             lambda: self._database.read(
                 lambda cursor: answer(asked, cursor, self._snapshots(asked, cursor))
@@ -169,9 +169,9 @@ class MetricsStore:
         limit: int,
         cursor: Cursor,
     ) -> ValueCounts:
-        """Of a field that is not held in memory."""
+        """The values of a field that is not in memory."""
         column = DEPLOYMENTS.column(field)
-        assert column is not None, "a field whose values stand in no column"
+        assert column is not None, "a field without a column"
         matching = compile_where(
             self._production.resolve(cursor, org, tree), DEPLOYMENTS, cursor.dialect
         )
@@ -185,7 +185,7 @@ class MetricsStore:
 
 
 class _Asked(NamedTuple):
-    """Which events a question is about."""
+    """The events that a question is about."""
 
     org: Organisation
     wanted: LoadOptions
@@ -194,7 +194,7 @@ class _Asked(NamedTuple):
 
 
 class _Selected(NamedTuple):
-    """What matches."""
+    """The matching events."""
 
     deployments: Selected[DeploymentColumns]
     incidents: Selected[IncidentColumns]

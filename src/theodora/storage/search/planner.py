@@ -2,7 +2,7 @@
 
 There are three ways. A union of probes that finds few events: read them all and sort. Terms
 that hold many: walk their postings in order of time and stop at the limit. Else walk an index
-that has the order asked for. Whatever is found is checked against the whole query.
+that has the order asked for. Whatever is found is checked against the complete query.
 """
 
 from collections.abc import Iterable, Sequence
@@ -39,7 +39,7 @@ _MOST_MERGED = 16
 """Terms whose postings are merged in order of time."""
 
 _NEEDED_NAMES: tuple[LiteralString, ...] = ("q1", "q2", "q3", "q4")
-"""What further terms' postings are called in a statement; more than these are not joined."""
+"""The aliases of further terms' postings in a statement; more than these are not joined."""
 
 _EVERYTHING = Everything()
 _EMPTY = Condition("")
@@ -52,7 +52,7 @@ class Position(NamedTuple):
     """A place in a sorted list: that of the event with this id and value."""
 
     value: Scalar | None
-    """What the list is sorted by, as the store has it; None if the event has no such value."""
+    """The value that the list is sorted by, as stored; None if the event has none."""
     id: str
 
 
@@ -107,7 +107,7 @@ class Merge(NamedTuple):
 
 
 class _Reach(NamedTuple):
-    """What a union finds."""
+    """How much a union finds, as measured."""
 
     is_complete: bool
     """Whether it finds few events."""
@@ -171,7 +171,7 @@ def select_documents(
 def _found(
     cursor: Cursor, search: "Search", selection: Selection, table: EventTable[Any]
 ) -> list[Row]:
-    """What the search finds; if it is too slow, the parts that no index finds are to blame."""
+    """The rows found; `TooSlow` names the parts of the query that no index finds."""
     with costing(lambda: [to_text(part) for part in unindexed_parts(selection.query, table)]):
         return search.rows(cursor)
 
@@ -227,7 +227,7 @@ class Search:
         return Choice(few, merge, has_unindexed(cursor, self._table) if tailed is None else tailed)
 
     def _after(self) -> Condition:
-        """What comes after the place that the page before ended at."""
+        """A condition for the events after the end of the page before."""
         after, value = self._selection.after, self._sorted_by
         if after is None:
             return _EMPTY
@@ -248,7 +248,7 @@ class Search:
         return Condition(f"{value} {beyond} ?", (after.value,))
 
     def _statements(self, choice: Choice) -> list[Condition]:
-        """What to read, one after another until the limit is met; each ends in `LIMIT ?`."""
+        """The statements to run in turn until the limit is met; each ends in `LIMIT ?`."""
         few, merge, tailed = choice
         if few is not None:
             return [self._sorted(few, tailed=tailed)]
@@ -498,7 +498,7 @@ class Search:
         )
 
     def _finish_bounds(self) -> Condition:
-        """Between which finishes the window's events lie: no later than the longest takes.
+        """Bounds for the finishes of the window's events: no later than the longest takes.
 
         Without them a window in the past would be found by walking all that came after it.
         """

@@ -1,7 +1,7 @@
 """Index probes, which find the candidates of a query.
 
 A probe finds all events that satisfy one leaf, and maybe more; whatever it finds is still
-checked against the whole query. So a probe may be chosen for its cost alone.
+checked against the complete query. So a probe may be chosen for its cost alone.
 """
 
 import re
@@ -118,7 +118,7 @@ def unions(query: Query, table: EventTable[Any]) -> tuple[Union, ...]:
             return _one(_alone(_numbers(field, low, high, table)))
         case Text(words, everywhere):
             return _free_text(words) if not everywhere or _in_postings(words) else ()
-        # What is in production stands in the query by the time it is run.
+        # `EventStore` has replaced `is:production` before a query is run.
         case Everything() | Production():
             return ()
         case Not(Everything()):
@@ -166,7 +166,7 @@ def _equal(target: Target, value: str | bool, table: EventTable[Any]) -> Probe |
 
 
 def _rare_state(target: Target, value: str | bool) -> Probe | None:
-    """What few deployments are has an index of its own."""
+    """A probe for a state that few deployments have: it has an index of its own."""
     match target, value:
         case Field(name="change_failure"), True:
             return RowProbe("e.change_failure = 1", ())
@@ -200,7 +200,7 @@ def _beginning(target: Target, pattern: Pattern, table: EventTable[Any]) -> Unio
 
 
 def _term_starts(target: Target, table: EventTable[Any]) -> tuple[str, ...]:
-    """What the terms of a target's values begin with; empty if its values are not posted."""
+    """The first characters of the terms of a target; empty if its values are not posted."""
     match target:
         case Tag(key):
             return tuple(f"{mark}{key}:" for mark in TAG_PREFIXES)
@@ -265,7 +265,7 @@ def _free_text(words: tuple[Pattern, ...]) -> tuple[Union, ...]:
 
 
 def _in_postings(words: tuple[Pattern, ...]) -> bool:
-    """Whether the words can stand only in values whose words are kept with their terms.
+    """Whether only values whose words are indexed can contain the words.
 
     Flags, kinds of deployment, numbers and instants are sought too but are not among those.
     """

@@ -185,7 +185,7 @@ def _text(
 
 
 def _contains(spaced: LiteralString, words: tuple[Pattern, ...], dialect: Dialect) -> Condition:
-    """Words stand one after another in a line of words that have a space on either side."""
+    """A condition: the words, one after another, in a text of words with a space on either side."""
     literals = [literal(word) for word in words]
     if None not in literals:
         return Condition(f"instr({spaced}, ?) > 0", (f" {' '.join(filter(None, literals))} ",))

@@ -14,7 +14,7 @@ from theodora.web.http.responses import Reply
 from theodora.web.http.timestamps import timestamp_form
 
 _VARIES = ((b"vary", b"User-Agent"),)
-"""Of replies that hold instants: their form goes by the client's version."""
+"""A header of replies with instants, whose form depends on the client's version."""
 
 _DELETED = Reply(202)
 _PATCHED = Reply(202, wire.encode_data(None))
@@ -125,7 +125,7 @@ def _page(kind: Kind, selection: Selection, found: DocumentPage, form: Timestamp
 
 
 def _listing(request: Request, kind: Kind) -> tuple[Selection, TimestampForm]:
-    """What is asked for and how to write it; problems of the body come before the parameter's."""
+    """The selection and the form of instants; problems of the body come before the parameter's."""
     problems: list[Invalid] = []
     selection = form = None
     try:

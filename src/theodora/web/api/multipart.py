@@ -19,7 +19,7 @@ _NAME = re.compile(rb'(?i);\s*name=(?:"((?:[^"\\]|\\.)*)"|([^\s;"]+))')
 
 
 def read_parts(headers: Mapping[str, str], body: bytes) -> dict[str, bytes]:
-    """The parts by name; of several with one name the last. `Invalid` where they cannot be told."""
+    """The parts by name, of several with one name the last. Raises `Invalid`."""
     delimiter = b"\r\n--" + _boundary(headers)
     parts: dict[str, bytes] = {}
     for number, part in enumerate(_split(b"\r\n" + body, delimiter), start=1):
@@ -59,7 +59,7 @@ def _boundary(headers: Mapping[str, str]) -> bytes:
 
 
 def _split(body: bytes, delimiter: bytes) -> Iterator[bytes]:
-    """What stands between one delimiter and the next, up to the last one."""
+    """The bytes between each delimiter and the next, up to the last one."""
     at = body.find(delimiter)
     while at >= 0:
         start = at + len(delimiter)

@@ -117,7 +117,7 @@ def _response(operation: Operation, documents: Documents, status: int) -> Json:
 
 
 def _content(operation: Operation, documents: Documents, status: int) -> Json:
-    """What may be answered, by media type."""
+    """The possible content of an answer, by media type."""
     media_type = operation.reply_media_type
     if status in {403, 429}:
         return {media_type: {"schema": {"$ref": "#/components/schemas/StringErrors"}}}

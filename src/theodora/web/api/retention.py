@@ -54,7 +54,7 @@ class RetentionPreviewAttributes(msgspec.Struct, frozen=True):
 
 
 def read_days(given: JsonObject) -> int | None:
-    """The days that a document's attributes say; None for ever. Raises `Invalid`."""
+    """The days in a document's attributes; None for ever. Raises `Invalid`."""
     if "days" not in given:
         raise Invalid(missing("days"))
     value = given["days"]

@@ -96,7 +96,7 @@ def _check_nesting(body: bytes) -> None:
 
 
 def _offset(body: bytes, error: Exception) -> int:
-    """Where in the body the decoder gave up."""
+    """The position in the body at which the decoder failed."""
     try:
         body.decode()
     except UnicodeDecodeError as not_text:

@@ -6,9 +6,9 @@ _CLOSE = (b"connection", b"close")
 
 
 class EarlyAnswers:
-    """ASGI middleware: such an answer says that the connection ends.
+    """ASGI middleware: announces in such an answer that the connection ends.
 
-    The rest of the body may be long. A client that is told does not send its next request on a
+    The rest of the body may be long. A client that knows does not send its next request on a
     connection that is closed at that moment.
     """
 

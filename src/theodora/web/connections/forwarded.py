@@ -6,9 +6,9 @@ _FORWARDED_FOR = b"x-forwarded-for"
 
 
 class NearestForwarded:
-    """ASGI middleware: leaves of `X-Forwarded-For` the address that the nearest proxy wrote.
+    """ASGI middleware: reduces `X-Forwarded-For` to the address that the nearest proxy wrote.
 
-    Each proxy adds one at the end. What stands before may have been written by the client.
+    Each proxy adds one at the end. The client may have written those before it.
     """
 
     def __init__(self, app: ASGIApp) -> None:

@@ -17,9 +17,9 @@ _PAUSE_SECONDS = 0.1
 
 
 class Gate:
-    """A listening socket: what `asyncio.Server` is for uvicorn, with a say in who comes in.
+    """A listening socket: what `asyncio.Server` is for uvicorn, with limits on who comes in.
 
-    asyncio accepts whoever comes, and tells nobody of those whose TLS handshake never ends.
+    asyncio accepts every client, and does not report those whose TLS handshake never ends.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Gate:
         self._loop.remove_reader(self._listener)
 
     async def wait_closed(self) -> None:
-        """Nothing is left to wait for: who has come in is uvicorn's."""
+        """Returns at once: uvicorn waits for the connections itself."""
 
     def _watch(self) -> None:
         if self._is_open:

@@ -50,7 +50,7 @@ class _Origin:
 
 
 class Places:
-    """All places, and who waits in them, in order."""
+    """All places, and the connections that wait, in order."""
 
     def __init__(
         self, most: int, most_of_address: int, alarm: Alarm, proxies: tuple[str, ...] = ()

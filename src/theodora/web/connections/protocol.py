@@ -92,7 +92,7 @@ class Connection(HttpToolsProtocol):
         return self._is_ending or self._socket.is_closing()
 
     def end(self) -> None:
-        """Closes the connection, at once if the client has nothing more to say."""
+        """Closes the connection, at once if the client is not sending a request."""
         if self._is_ending:
             return
         self._is_ending = True
@@ -200,7 +200,7 @@ class Connection(HttpToolsProtocol):
         self._is_body_skipped = length != 0 and self.parser.should_upgrade()
         self._is_body_short = 0 <= length <= longest
         # A client that waits for leave to send may or may not send after an early answer, and
-        # nobody reads a body that is too long: both are told that the connection ends.
+        # nobody reads a body that is too long: both learn that the connection ends.
         if self.expect_100_continue or length > longest:
             self.cycle.keep_alive = False
 
@@ -242,7 +242,7 @@ class Connection(HttpToolsProtocol):
             self._enter(Phase.NEXT)
 
     def _length(self) -> int:
-        """What the request says of its body's length; -1 where it does not know."""
+        """The length of the body by the request's headers; -1 if they have none."""
         for name, value in self.headers:
             if name == b"content-length":
                 return int(value)
@@ -321,7 +321,7 @@ class Connection(HttpToolsProtocol):
             self.cycle.keep_alive = False
             return
         if is_answering:
-            # The application is told that the rest of its request will never come.
+            # The application learns that the rest of its request will never come.
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         if not is_answering or not (self.cycle.response_started or self.pipeline):
@@ -336,7 +336,7 @@ def _unacknowledged(transport: asyncio.Transport) -> int:
     """Bytes that the system holds for a client that has not taken them yet."""
     try:
         held = fcntl.ioctl(transport.get_extra_info("socket"), termios.TIOCOUTQ, bytes(4))
-    except OSError:  # Not every system tells that of a socket.
+    except OSError:  # Not every system has this option.
         return 0
     return int.from_bytes(held, sys.byteorder)
 

@@ -105,7 +105,7 @@ class Server(uvicorn.Server):
 
 
 def _behind_proxies(application: ASGIApp, proxies: tuple[str, ...]) -> ASGIApp:
-    """The application, told of the addresses that these proxies have seen."""
+    """The application, with the client addresses that these proxies report."""
     if not proxies:
         return application
     believing = cast("ASGIApp", ProxyHeadersMiddleware(cast("Any", application), list(proxies)))

@@ -48,11 +48,11 @@ class RateLimiter:
         self._windows: dict[Bucket, tuple[int, dict[Hashable, int]]] = {}
 
     def take(self, bucket: Bucket, caller: Hashable) -> Quota:
-        """Counts one request; the quota says if it is one too many."""
+        """Counts one request; `Quota.exceeded` is true if it is one too many."""
         return self._quota(bucket, caller, cost=1)
 
     def peek(self, bucket: Bucket, caller: Hashable) -> Quota:
-        """What is left, counting nothing."""
+        """The remaining quota, without counting a request."""
         return self._quota(bucket, caller, cost=0)
 
     def _quota(self, bucket: Bucket, caller: Hashable, cost: int) -> Quota:

@@ -5,10 +5,10 @@ from theodora.storage.access.key_usage import Refused
 
 
 def rejection_of(error: Exception, status: int) -> Refused:
-    """Of several problems the first; `status` is that of the reply.
+    """The first problem and the number of others; `status` is that of the reply.
 
-    A place in an array is told without its number, so that what is wrong in the same way is
-    counted as the same.
+    A place in an array has no number, so that the same mistake in several items is
+    counted as one.
     """
     if isinstance(error, Invalid) and error.problems:
         first, *others = error.problems

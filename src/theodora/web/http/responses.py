@@ -54,7 +54,7 @@ class Reply:
 
 
 def error_reply(error: Exception) -> Reply:
-    """The reply that tells a client of an error; what is not ours is a plain 500."""
+    """The reply for an error; an unexpected one is a plain 500."""
     match error:
         case Invalid():
             return _objects(400, *(_of_problem(problem) for problem in error.problems))

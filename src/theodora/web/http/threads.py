@@ -17,9 +17,9 @@ T = TypeVar("T")
 async def run_on_thread(
     executor: Executor, seconds: float, receive: Receive, work: Callable[..., T], *arguments: Any
 ) -> T:
-    """What `work` returns.
+    """Runs `work` on a thread and returns its result.
 
-    Its reads raise `TooSlow` after so many seconds, of which waiting for a thread takes part.
+    Its reads raise `TooSlow` after so many seconds, including the wait for a thread.
     Raises `ClientDisconnect` if the client has left.
     """
     loop = asyncio.get_running_loop()

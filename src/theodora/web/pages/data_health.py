@@ -24,9 +24,9 @@ LONG_LEAD_TIME_DAYS = 180
 _SHOWN = 100
 """Most rows of a table."""
 _CLOCKS_AGREE_NS = 300 * SECOND_NS
-"""What finishes later than this after it was received was timed by another clock."""
+"""A deployment that finished later than this after it was received has another clock."""
 _DERIVED_WITHIN_NS = 60 * SECOND_NS
-"""What has waited for longer to be derived is worth a look."""
+"""Derivation is late when something has waited for longer."""
 
 KINDS: Mapping[Received, str] = {
     "deployment": "deployments",
@@ -51,7 +51,7 @@ class Unmatched(NamedTuple):
 
     @property
     def alias_names(self) -> str:
-        """What the command that joins the two is given."""
+        """The arguments of the command that joins the two."""
         return f"{shlex.quote(self.repository_id)} {shlex.quote(self.similar or '')}"
 
 
@@ -93,7 +93,7 @@ class Check:
 
 
 class _Findings(NamedTuple):
-    """What the checks found, as their tables show it."""
+    """The findings of the checks, as their tables show them."""
 
     health: Health
     sources: Sequence[DeploymentSource]
@@ -228,7 +228,7 @@ def _ignored(members: Iterable[IgnoredMember], now_ns: int) -> list[IgnoredRow]:
 
 
 def _unmatched(seen: Iterable[Seen], health: Health) -> list[Unmatched]:
-    """Those that most deployments name first."""
+    """The repositories that deployments name and that have no commits, most named first."""
     mirrors = {match_key(each.repository_id): each for each in health.failed_mirrors}
     by_repository: dict[str, list[Seen]] = defaultdict(list)
     for each in seen:

@@ -52,11 +52,11 @@ _COMMIT_PAGES: Mapping[str, tuple[str, str]] = {
     "gitlab.com": ("/-/commit/", "/-/merge_requests/"),
     "bitbucket.org": ("/commits/", "/pull-requests/"),
 }
-"""Where hosts show a commit and a pull request, beneath the repository."""
+"""The paths of a commit and a pull request at hosts, below the repository's."""
 
 
 class Step(NamedTuple):
-    """What ran, in order of time; a gap is the time to the next."""
+    """A deployment in order of time, or the gap between two."""
 
     kind: str
     """The icon; `gap` for a span of time."""
@@ -214,7 +214,7 @@ def _get(visit: Visit, id_: str) -> Deployment | None:
 
 
 def _named_deployments(visit: Visit, explanation: Explanation) -> Mapping[str, Deployment]:
-    """Those that the page speaks of, by their ids."""
+    """The deployments that the page names, by their ids."""
     failure, type_ = explanation.failure, explanation.type
     ids = [link.remediation_id for link in failure.marked_by]
     ids += [link.failed_id for link in type_.remedied]
@@ -294,7 +294,7 @@ def _commit(event: Deployment, commit: CommitExplained, longest: float) -> Commi
 
 
 def _links(event: Deployment, commit: CommitExplained) -> tuple[str, str]:
-    """Where the repository's host shows the commit and its pull request, if that is known."""
+    """The pages of the commit and its pull request at the repository's host, if known."""
     repository = event.git.repository_id if event.git else ""
     pages = _COMMIT_PAGES.get(repository.partition("/")[0])
     if pages is None:

@@ -54,7 +54,7 @@ COLUMNS = (
     ListColumn("duration", "Took", is_number=True),
     ListColumn("recovery_time_sec", "Fix"),
 )
-"""What the table may be sorted by."""
+"""The sort keys of the table."""
 
 
 class Remedy(NamedTuple):
@@ -93,7 +93,7 @@ class Way(NamedTuple):
 
 
 class _Counts(NamedTuple):
-    """Of the deployments of the period."""
+    """Counts of the deployments of the period."""
 
     all: int
     """Whatever is searched for."""
@@ -142,7 +142,7 @@ def show_deployments(visit: Visit) -> Answer:
 
 
 def deployments_csv(visit: Visit) -> Answer:
-    """The whole list, however long it is."""
+    """The complete list, however long it is."""
     listing = read_listing(visit, Kind.DEPLOYMENT, CLOCK)
     found = every_event(listing, visit.scope.tree, partial(_select, visit), _finished_at_ns)
     return csv_stream("deployments.csv", CSV_COLUMNS, map(_cells, found))

@@ -110,7 +110,7 @@ CSV_COLUMNS = (
 
 
 def failures_csv(visit: Visit) -> Answer:
-    """The whole list, however long it is."""
+    """The complete list, however long it is."""
     listing = read_listing(visit, Kind.FAILURE, CLOCK)
     found = every_event(listing, visit.scope.tree, partial(_select, visit), _started_at_ns)
     rows = ([" ".join(resolve(name).texts(each)) for name in CSV_COLUMNS] for each in found)
@@ -213,7 +213,7 @@ def _of_services(failure: Failure) -> Query:
 
 
 def _deployments(visit: Visit, failure: Failure, start_ns: int, limit: int) -> list[Deployment]:
-    """Of its services, from `start_ns` up to its end, newest first."""
+    """The deployments of its services, from `start_ns` up to its end, newest first."""
     if not failure.services:
         return []
     clock = known_field("finished_at")

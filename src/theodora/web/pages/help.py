@@ -67,10 +67,10 @@ CONSTRUCTS = (
     ("env:production", "a field has exactly this value"),
     ("is:production", "in any environment that the settings call production"),
     ('version:"v1 (beta)"', "a value with spaces or signs in quotes"),
-    ("service:web team:storefront", "both; AND may stand between"),
+    ("service:web team:storefront", "both; AND between them is optional"),
     ("env:staging OR env:production", "either"),
     ("service:(web OR search)", "one of several values"),
-    ("-team:payments", "not; NOT may stand before instead"),
+    ("-team:payments", "not; NOT before it means the same"),
     ("service:api*", "* is any run of characters, ? exactly one"),
     ("@duration:>5m", "more than; also >= < <="),
     ("started_at:[2026-01-01 TO 2026-01-31]", "a range with its ends; { } without"),
@@ -105,7 +105,7 @@ class FieldRow(NamedTuple):
 
 
 def show_metrics_help(visit: Visit) -> Answer:
-    """Beside the definitions, what the overview may be compared with, and from where that is."""
+    """The definitions of metrics, and the sources of the benchmarks."""
     kept = (visit.query_parameters.get(name) for name in _OF_OVERVIEW)
     own = {name: text for name, text in zip(_OF_OVERVIEW, kept, strict=True) if text}
     return View(
@@ -147,6 +147,6 @@ def _events(field: Field) -> str:
 
 
 def _marked(text: str) -> Markup:
-    """What stands between backticks as code, and between double asterisks in bold."""
+    """Text between backticks as code, between double asterisks in bold."""
     marked = _CODE.sub(r"<code>\1</code>", str(escape(text)))
     return Markup(_BOLD.sub(r"<b>\1</b>", marked))  # noqa: S704 - escaped first

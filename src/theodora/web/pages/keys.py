@@ -19,7 +19,7 @@ _SHOWN = 100
 
 
 class Asked(NamedTuple):
-    """A key that somebody asks for."""
+    """The values of the form for a new key."""
 
     kind: KeyKind = "api"
     name: str = ""

@@ -150,7 +150,7 @@ SORTS: tuple[SortableColumn[GroupReport], ...] = (
     SortableColumn("name", "Name", lambda group: group.group[0].casefold(), is_number=False),
     *map(_column, DORA_METRICS),
 )
-"""What the table may be sorted by, in the order of its columns."""
+"""The sort keys of the table, in the order of its columns."""
 
 
 def _group_by(visit: Visit) -> str:
@@ -221,7 +221,7 @@ def _rows(
 
 
 def _link(scope: Scope, metric: Metric[Any], query: str) -> str:
-    """To what a count or a rate is made of."""
+    """A link to the events behind a count or a rate."""
     if metric.shape.unit == "seconds":
         return ""
     narrowed = replace(scope, query=query).also(CLAUSES[metric]) if metric in CLAUSES else query

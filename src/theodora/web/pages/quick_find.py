@@ -28,7 +28,7 @@ class Hit(NamedTuple):
 
 
 def find(visit: Visit) -> Answer:
-    """To the one thing that is called so; a list where there are several, or none."""
+    """Redirects to the one thing with this name; shows a list if there are several, or none."""
     text = visit.query_parameters.get("find", "").strip()[:_LONGEST]
     hits = list(dict.fromkeys(_hits(visit, text))) if text else []
     if len(hits) == 1:
@@ -61,7 +61,7 @@ def _newest(visit: Visit, query: Query) -> list[Deployment]:
 
 
 def _named(text: str) -> Query:
-    """What has `text` at the beginning of its service, version or commit."""
+    """A query for events whose service, version or commit begins with `text`."""
     start = "".join(character if character.isalnum() else f"\\{character}" for character in text)
     clauses = [f"service:{start}*", f"version:{start}*"]
     if text.isalnum():

@@ -18,7 +18,7 @@ _PROBLEMS = {
 
 
 def show_retention(visit: Visit) -> Answer:
-    """With `days`, what keeping events for so many would remove; empty stands for ever."""
+    """With `days`, previews what keeping events for so many would delete; empty is for ever."""
     tried = visit.query_parameters.get("days")
     if tried is None:
         return View(_values(visit))

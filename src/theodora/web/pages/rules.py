@@ -30,7 +30,7 @@ WEEKS = 12
 """How far back a preview looks."""
 
 _TOLD = re.compile("[0-9]{1,9}(,[0-9]{1,9}){2}")
-"""How many were marked failed, how many are, and of how many, as the preview told."""
+"""How many were marked failed, how many are, and of how many, from the preview."""
 _SHOWN = 50
 """Most deployments of each kind that a preview lists."""
 
@@ -100,7 +100,7 @@ class Draft:
 
     @property
     def parameters(self) -> Iterator[tuple[str, str]]:
-        """The fields of a form that says the same, in as few as that takes."""
+        """The fewest fields of a form with the same values."""
         for kind in KINDS:
             for number, row in enumerate(self.on(kind)):
                 name = f"{kind}-{number}"
@@ -216,7 +216,7 @@ def _read(parameters: ImmutableMultiDict[str, str]) -> Draft:
 
 
 def _read_rows(parameters: ImmutableMultiDict[str, str], kind: RuleKind) -> tuple[RuleRow, ...]:
-    """In the order asked for, and a blank row to add another."""
+    """The rows in the requested order, and a blank row to add another."""
     placed: list[tuple[int, RuleRow]] = []
     for number in range(len(parameters)):
         name = f"{kind}-{number}"

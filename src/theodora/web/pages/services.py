@@ -86,7 +86,7 @@ def check_name(service: str) -> None:
 
 
 def _read(visit: Visit) -> Given:
-    """What the form sets: a field left empty sets nothing."""
+    """The settings of the form; an empty field sets nothing."""
     team = visit.form.get("team", "").strip()
     given: Given = {"team": team} if team else {}
     for name in _LISTS:
@@ -146,7 +146,7 @@ def _values(visit: Visit, editing: Editing | None) -> dict[str, Any]:
 
 
 def _without_team_first(known: Sequence[KnownService], named: str) -> list[ServiceSettingsRow]:
-    """Those whose names hold `named`, without regard to case; those without a team lead."""
+    """The services with `named` in their names, ignoring case; those without a team first."""
     rows = (
         ServiceSettingsRow(each.name, each.effective, frozenset(each.given))
         for each in known

@@ -55,7 +55,7 @@ _GONE_FROM_CITUS = "postmaster was shut down"
 
 
 def connect(url: str, **session: str) -> psycopg.Connection[Row]:
-    """A connection that commits each statement unless told otherwise."""
+    """A connection in autocommit mode."""
     with driver_errors():
         connection = psycopg.connect(**parameters(url, **session), autocommit=True)
         adapt(connection)
@@ -63,7 +63,7 @@ def connect(url: str, **session: str) -> psycopg.Connection[Row]:
 
 
 def parameters(url: str, **session: str) -> dict[str, Any]:
-    """What the URL says, TLS and all, with the settings of our sessions.
+    """The parameters of the URL, including TLS, with the settings of our sessions.
 
     Raises `UnusableSetting` for a URL that cannot be read; it is not shown, as it may hold a
     password.

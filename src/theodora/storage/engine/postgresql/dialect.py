@@ -25,7 +25,7 @@ def encode_words(sought: tuple[Pattern, ...]) -> str:
 
 
 def _expression(word: Pattern) -> str:
-    # Words hold letters, digits and `_` alone, none of which mean anything there.
+    # Words have only letters, digits and `_`, which are not special there.
     return "".join(_EXPRESSION[token] if isinstance(token, Wild) else token for token in word)
 
 

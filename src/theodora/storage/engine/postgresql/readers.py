@@ -84,7 +84,7 @@ def _read_until(
         raise
     finally:
         if deadline.is_over:
-            # A cancellation that arrives late must not meet somebody else's statement.
+            # A cancellation that arrives late must not end another reader's statement.
             connection.close()
 
 

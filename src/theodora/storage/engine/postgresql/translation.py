@@ -11,7 +11,7 @@ _ROW = re.compile(r"\bVALUES (\([?, ]+\))")
 
 _COMMENT = re.compile(r"--[^\n]*")
 _STATEMENT = re.compile(r"(?:--[^\n]*|'[^']*'|\$\$.*?\$\$|[^;])+", re.DOTALL)
-"""Up to a semicolon that stands in no comment, text or body of a function."""
+"""A statement, up to a semicolon outside comments, texts and bodies of functions."""
 
 _SCHEMA_WORDS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\) WITHOUT ROWID;"), ");"),
@@ -24,7 +24,7 @@ _SCHEMA_WORDS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\bTEXT\b(?! COLLATE)"), 'TEXT COLLATE "C"'),
     (re.compile(r"\bBLOB\b"), "BYTEA"),
 )
-"""SQLite's words in migrations, and what stands in their places."""
+"""SQLite's words in migrations, and their replacements."""
 
 
 @cache

@@ -42,7 +42,7 @@ class SqliteCommitter:
         return outcomes
 
     def tidy(self) -> None:
-        """Folds a long log back into the file, and empties it unless somebody reads from it.
+        """Folds a long log back into the file, and empties it unless a read still uses it.
 
         A read that took long keeps the log growing: without this it would keep that size.
         """
@@ -67,7 +67,7 @@ class SqliteCommitter:
                 result = write.run(self._cursor)
         except Exception as error:
             if not self._connection.in_transaction:
-                raise  # The driver has rolled the whole group back.
+                raise  # The driver has rolled the group back.
             self._cursor.execute("ROLLBACK TO write")
             self._cursor.execute("RELEASE write")
             return Outcome(error=error)

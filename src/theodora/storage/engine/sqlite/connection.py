@@ -54,7 +54,7 @@ def connect_writer(path: Path) -> apsw.Connection:
 def _make_private(path: Path) -> None:
     """Makes a file that only its owner can read; SQLite gives the log beside it the same mode.
 
-    What else is wrong with the path SQLite says.
+    SQLite reports everything else that is wrong with the path.
     """
     with suppress(OSError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))

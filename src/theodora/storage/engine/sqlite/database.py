@@ -77,7 +77,7 @@ class SqliteDatabase:
                 cursor.execute("COMMIT")
 
     def _end_of_read(self, deadline: Deadline | None) -> Callable[[], bool]:
-        """Tells, while a read runs on this thread, whether it must end now."""
+        """Checks, while a read runs on this thread, whether it must end now."""
         if self._readers.is_brief:
             until_sec = time.perf_counter() + _BRIEF_SECONDS
             return lambda: time.perf_counter() > until_sec

@@ -17,7 +17,7 @@ def encode_glob(pattern: Pattern) -> str:
 
 
 def encode_words(sought: tuple[Pattern, ...]) -> str:
-    """Words with wildcards as text: JSON in which a wildcard stands in an array of its own."""
+    """Words with wildcards as text: JSON in which each wildcard is an array of its own."""
     return msgspec.json.encode(
         [[[token.value] if isinstance(token, Wild) else token for token in word] for word in sought]
     ).decode()
@@ -51,6 +51,6 @@ SQLITE = Dialect(
     encode_pattern=encode_glob,
     encode_words=encode_words,
     merges_lazily=True,
-    # A file is locked as a whole.
+    # SQLite locks the file, not a table.
     lock_if_free="",
 )

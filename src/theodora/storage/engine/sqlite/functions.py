@@ -1,4 +1,4 @@
-"""SQL functions for what SQLite cannot say itself; each calls the matcher's own code."""
+"""SQL functions for what SQLite lacks; each calls the matcher's own code."""
 
 from collections.abc import Callable
 from functools import lru_cache

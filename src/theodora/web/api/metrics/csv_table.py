@@ -13,7 +13,7 @@ from theodora.web.api.metrics.json_document import TOTAL, id_of, interval_of
 
 
 def csv_of(answer: Answer) -> bytes:
-    """Of all events and then of each group: the total, the previous period, the intervals.
+    """The answer as CSV: for all events, then each group, the total, previous period, intervals.
 
     Columns are named after the members of the JSON document, with dots between levels.
     """

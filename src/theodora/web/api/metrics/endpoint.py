@@ -19,5 +19,5 @@ def get_metrics(request: Request) -> Reply:
 
 
 def encode_answer(answer: Answer) -> bytes:
-    """In the form that was asked for."""
+    """The answer in the requested form."""
     return csv_of(answer) if answer.question.form == "csv" else json_of(answer)

@@ -37,7 +37,7 @@ def scrape(request: Request) -> Reply:
 
 
 def exposition(groups: Sequence[GroupReport], left_out: int, days: int) -> bytes:
-    """In Prometheus' text format. A figure that has no value has no sample."""
+    """The metrics in Prometheus' text format. A figure without a value has no sample."""
     registry = CollectorRegistry()
     registry.register(_Families(groups, left_out, days))
     return generate_latest(registry)

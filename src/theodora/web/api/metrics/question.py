@@ -75,7 +75,7 @@ def _question(parameters: Parameters, now_ns: int) -> Question:
 
 
 def _known(given: Iterable[tuple[str, str]]) -> Parameters:
-    """Those that there are, each given once."""
+    """The parameters; unknown and repeated ones become problems."""
     texts: dict[str, str] = {}
     parameters = Parameters(texts)
     for name, text in given:

@@ -35,7 +35,7 @@ def known_field(name: str) -> Field:
 
 
 def clauses_of(query: Query) -> tuple[Query, ...]:
-    """What all has to be true; nothing for a query that everything matches."""
+    """The clauses that must all match; none for a query that every event matches."""
     if isinstance(query, Everything):
         return ()
     return query.parts if isinstance(query, And) else (query,)
@@ -47,7 +47,7 @@ def joined(clauses: Iterable[Query]) -> Query:
 
 
 def text_of(query: Query) -> str:
-    """As the search box has it: empty for everything."""
+    """The query as the search box shows it: empty for everything."""
     return "" if isinstance(query, Everything) else to_text(query)
 
 
@@ -64,7 +64,7 @@ class Choices:
 
     @property
     def others(self) -> Query:
-        """The query without what it says of this field."""
+        """The query without its clauses for this field."""
         own = self._own
         return joined(part for part in clauses_of(self.query) if part not in own)
 
@@ -75,7 +75,7 @@ class Choices:
         return complement(clause) in self._own and not self.is_chosen(clause)
 
     def toggled(self, clause: Query) -> Query:
-        """With one more of the values that may be, or without it."""
+        """The query with one more of the allowed values, or without it."""
         if self.is_chosen(clause):
             return self._unchosen(clause)
         kept = [part for part in clauses_of(self.query) if part != complement(clause)]
@@ -86,7 +86,7 @@ class Choices:
         return joined((*kept, clause))
 
     def without(self, clause: Query) -> Query:
-        """With the value left out, or no longer left out."""
+        """The query with the value excluded, or no longer excluded."""
         if self.is_excluded(clause):
             return joined(part for part in clauses_of(self.query) if part != complement(clause))
         chosen = Choices(self.toggled(clause), self.target) if self.is_chosen(clause) else self

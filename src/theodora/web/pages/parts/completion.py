@@ -28,7 +28,7 @@ _STATES = {"production": "In an environment that the settings call production."}
 
 
 class Suggestion(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One thing that may stand at the place."""
+    """One way to complete the text at the cursor."""
 
     text: str
     """What is put there."""
@@ -39,7 +39,7 @@ class Suggestion(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Suggestions(msgspec.Struct, frozen=True):
-    """What may be put in the place of `query[start:end]`, counted in characters."""
+    """The texts that may replace `query[start:end]`, counted in characters."""
 
     start: int
     end: int
@@ -83,7 +83,7 @@ def _names(typed: str) -> Iterator[Suggestion]:
         if field.source(Kind.DEPLOYMENT) and any(name.startswith(typed) for name in names):
             yield Suggestion(f"{field.name}:", field.name, field.about)
     if _IS.startswith(typed):
-        yield Suggestion(f"{_IS}:", _IS, "What settings say of it: `is:production`.")
+        yield Suggestion(f"{_IS}:", _IS, "Defined by settings: `is:production`.")
 
 
 def _tags(visit: Visit, typed: str) -> Iterator[Suggestion]:

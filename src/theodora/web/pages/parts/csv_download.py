@@ -10,7 +10,7 @@ __all__ = ["Cell", "csv_download", "csv_stream"]
 
 
 def csv_download(filename: str, head: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Download:
-    """All of `rows` beneath `head`; what is not known is an empty cell."""
+    """A CSV file of `rows` with the line `head` above them; None is an empty cell."""
     return Download(csv_bytes(head, rows), CSV, filename)
 
 

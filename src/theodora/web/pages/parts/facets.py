@@ -74,13 +74,13 @@ class Facet(NamedTuple):
 
 
 def count_production(those: PeriodCounts, tree: Query) -> int:
-    """Deployments to production, whatever the query says of environments."""
+    """Deployments to production, ignoring the query's clauses for environments."""
     others = Choices(tree, ENVIRONMENT.field).others
     return those.count(joined((*clauses_of(others), Production())))
 
 
 def count_facets(those: PeriodCounts, tree: Query) -> list[ValueCounts]:
-    """The values of each; its counts ignore what the query says of its own field."""
+    """The values of each; its counts ignore the query's clauses for its own field."""
     return [
         those.values(Choices(tree, facet.field).others, facet.field, MOST_VALUES + 2)
         for facet in FACETS

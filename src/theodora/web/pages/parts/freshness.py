@@ -23,7 +23,7 @@ class Freshness(NamedTuple):
 
 
 def freshness(visit: Visit, total: Metrics, scope: Scope, service: str | None = None) -> Freshness:
-    """Of the whole organisation, but for what is pending: that is of `scope`.
+    """The organisation's freshness; only the pending deployments are those of `scope`.
 
     `unmarked` is of the service, if one is given.
     """

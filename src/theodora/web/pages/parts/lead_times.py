@@ -58,7 +58,7 @@ def lead_times_of(visit: Visit, scope: Scope, lead: DistributionWithStages) -> L
 
 
 def stage_rows(lead: DistributionWithStages) -> Iterator[StageRow]:
-    """Those that any commit went through, in order; shares are of sums, which add up."""
+    """The stages that any commit went through, in order; shares are of sums, which add up."""
     stages = lead.stages or {}
     whole = sum(map(_total_sec, stages.values()))
     for stage, named in STAGE_NAMES.items():

@@ -41,7 +41,7 @@ _INSTANT = re.compile(r"[0-9]{1,19}")
 
 
 class ListCursor(NamedTuple):
-    """Where a page begins: before or after an event, which is not on it."""
+    """The event before or after which a page begins; it is not on the page."""
 
     way: Way
     instant_ns: int
@@ -175,7 +175,7 @@ def every_event(
     select: Callable[[Selection], list[E]],
     instant_ns: Callable[[E], int],
 ) -> Iterator[E]:
-    """The whole list, some at a time and so in order of time, whatever the order of the page."""
+    """The complete list, page by page and so in order of time, whatever the order of the page."""
     descending = listing.descending or not listing.is_by_time
     part = replace(listing, sort=listing.clock, descending=descending, limit=_AT_ONCE, cursor=None)
     while True:
@@ -188,7 +188,7 @@ def every_event(
 
 
 def _beyond(clock: Field, cursor: ListCursor, *, goes_on: bool) -> Query:
-    """What comes after the cursor; events of one instant stand in order of their ids."""
+    """The events after the cursor; those of one instant are in order of their ids."""
     at = cursor.instant_ns
     bound = Bound(cursor.id, None, inclusive=False)
     id_ = resolve("id")

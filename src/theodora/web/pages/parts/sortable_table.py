@@ -48,7 +48,7 @@ def columns(table: Sequence[SortableColumn[Any]], order: str) -> Iterator[Head]:
 
 
 def sorted_rows(rows: Sequence[T], table: Sequence[SortableColumn[T]], order: str) -> list[T]:
-    """By `order`, as `sort` in the address has it; what has no value stands last either way."""
+    """The rows in the order of the parameter `sort`; rows without a value are always last."""
     column = next((column for column in table if column.name == order.removeprefix("-")), None)
     if column is None:
         names = " ".join(column.name for column in table)

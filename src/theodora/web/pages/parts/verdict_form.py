@@ -11,7 +11,7 @@ from theodora.web.api.wire import MAX_REASON
 Choice = Literal["rules", "failed", "not_failed"]
 
 CHANGE_FAILURES: Mapping[str, bool | None] = {"rules": None, "failed": True, "not_failed": False}
-"""What each choice says of `change_failure`."""
+"""The value of `change_failure` for each choice."""
 
 _TYPES: Mapping[str, RemediationType] = {"rollback": "rollback", "rollforward": "rollforward"}
 _MAX_REMEDY = 255
@@ -45,7 +45,7 @@ def undo_of(judged: OverrideHistory) -> VerdictForm | None:
 
 
 def read_form(fields: Mapping[str, str]) -> VerdictForm:
-    """As it was sent, right or wrong."""
+    """The form as it was sent, valid or not."""
     return VerdictForm(
         fields.get("verdict", ""),
         fields.get("remedy", "").strip(),

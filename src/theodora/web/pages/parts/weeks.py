@@ -54,7 +54,7 @@ def weeks_of(visit: Visit, scope: Scope) -> Weeks:
 
 
 def _look(those: PeriodCounts, longest: Period, scope: Scope) -> tuple[int, list[Tile]]:
-    """From when on tiles are drawn, and these, newest first."""
+    """The start of the drawing, and its tiles, newest first."""
     every = those.summaries(scope.tree, MOST_DEPLOYMENTS)
     since_ns = longest.start_ns
     if len(every) > MANY_DEPLOYMENTS:
@@ -64,14 +64,14 @@ def _look(those: PeriodCounts, longest: Period, scope: Scope) -> tuple[int, list
 
 
 def _full_weeks(every: Sequence[DeploymentSummary], end_ns: int) -> int:
-    """Of many deployments fewer weeks are drawn: none that holds some which were not read."""
+    """The number of weeks to draw of many deployments: only those that were read completely."""
     if len(every) < MOST_DEPLOYMENTS:
         return FEWER_WEEKS
     return min(FEWER_WEEKS, max(1, (end_ns - every[-1].finished_at_ns) // _WEEK_NS))
 
 
 def _tiles(those: PeriodCounts, every: Sequence[DeploymentSummary], scope: Scope) -> list[Tile]:
-    """Of many only those that failed or are pending have words, unless they too are many."""
+    """The tiles; with many, only failed or pending ones have titles, unless they too are many."""
     if len(every) <= MOST_TILES:
         return [_tile_of_deployment(each, scope) for each in those.newest(scope.tree, len(every))]
     tiles = [_tile(each) for each in every]

@@ -38,7 +38,7 @@ def own_cookies(header: str, path: str, *, is_secure: bool) -> Mapping[str, str]
 
 
 def _prefix(path: str, *, is_secure: bool) -> str:
-    """What a browser takes over https alone, and without a path from this very host alone.
+    """A prefix that browsers accept only over https, and without a path only from this host.
 
     A neighbour's domain, or whoever answers in our place over http, can then plant no cookie.
     """

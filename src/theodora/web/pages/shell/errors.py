@@ -47,7 +47,7 @@ class LocatedProblem:
     text: str
     message: str
     position: int | None
-    """Counted from 1; None where it is the whole text."""
+    """Counted from 1; None if the text itself is the problem."""
     before: str = field(init=False)
     at: str = field(init=False)
     after: str = field(init=False)

@@ -14,19 +14,19 @@ from theodora.storage.access.key_usage import IgnoredMember, Refusal
 from theodora.storage.health import Seen
 
 _FEWEST_FOR_A_GAP = 4
-"""Deployments of a source from which its usual gap is told."""
+"""The fewest deployments of a source that show its usual gap."""
 _STALE_AFTER_GAPS = 3
 
 
 class DeploymentSource(NamedTuple):
-    """Where deployments come from."""
+    """A source of deployments."""
 
     name: str
     deployments: int
     last_ns: int
     """When the last one was received."""
     gap_sec: float | None
-    """The median time between one and the next; None where there are too few to tell."""
+    """The median time between one and the next; None where there are too few."""
     per_day: float | None
     """None where those known were received within one day."""
     is_stale: bool
@@ -71,7 +71,7 @@ class HealthMonitor:
     def of(self, store: Store, org: Organisation, now_ns: int) -> Attention:
         seen_at_ns, found = self._seen.get(org.key, (None, Attention()))
         if seen_at_ns is None or not 0 <= now_ns - seen_at_ns < self.LOOKS_AFTER_NS:
-            with suppress(Unavailable):  # A page says what does not work by itself.
+            with suppress(Unavailable):  # Without the badge, the page reports the problem itself.
                 found = _look(store, org, now_ns)
             self._seen[org.key] = now_ns, found
             self._seen.move_to_end(org.key)
@@ -92,12 +92,12 @@ def _look(store: Store, org: Organisation, now_ns: int) -> Attention:
 
 
 def is_recent(counted: Refusal | IgnoredMember, now_ns: int) -> bool:
-    """Whether somebody should look at it: within a day, by a key that still holds."""
+    """Whether it needs attention: within a day, by a key that is still valid."""
     return not counted.is_revoked and now_ns - counted.last_at_ns < DAY_NS
 
 
 def sources_of(seen: Iterable[Seen], now_ns: int) -> list[DeploymentSource]:
-    """Those that have been silent for longest first."""
+    """The sources of deployments, longest silent first."""
     received: dict[str, list[int]] = defaultdict(list)
     for each in seen:
         received[each.source].append(each.created_at_ns)

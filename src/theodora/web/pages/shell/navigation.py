@@ -33,6 +33,6 @@ def tabs(pages: Iterable[Page], place: Section) -> tuple[Page, ...]:
 
 
 def entries(pages: Iterable[Page]) -> tuple[Entry, ...]:
-    """Those that have a page."""
+    """The entries that have a page."""
     paths = {page.path for page in pages}
     return tuple(entry for entry in ENTRIES if entry.path in paths)

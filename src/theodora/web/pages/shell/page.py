@@ -19,7 +19,7 @@ Theme = Literal["", "light", "dark"]
 
 
 class NotPermitted(TheodoraError):
-    """The key that somebody is signed in with lacks a permission."""
+    """The key of the session lacks a permission."""
 
     def __init__(self, permission: str, key: Key) -> None:
         super().__init__(f'the key "{key.name}" lacks the permission {permission}')
@@ -28,7 +28,7 @@ class NotPermitted(TheodoraError):
 
 
 class SignInNeeded(TheodoraError):
-    """A page that only somebody who is signed in may see."""
+    """A page that needs a session."""
 
 
 class CrossOrigin(TheodoraError):
@@ -99,7 +99,7 @@ class Visit:
 
     @property
     def url(self) -> str:
-        """Where this server is, its prefix included: what clients are pointed at."""
+        """The URL of this server with its prefix, for clients."""
         return self.origin + self.scope.prefix
 
 
@@ -170,6 +170,6 @@ class Page:
     permission: str | None = READ
     """Of the key; None: for everybody, signed in or not."""
     place: Section = ""
-    """Where in the navigation it belongs."""
+    """Its section in the navigation."""
     tab: str = ""
     """Its label among the tabs of its section; empty for a page without a tab."""

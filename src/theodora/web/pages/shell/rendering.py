@@ -126,7 +126,7 @@ def _drawn(request: PageRequest, view: View, page: Page | None) -> Reply:
 
 
 def _frame_values(request: PageRequest, page: Page | None, read: float) -> Mapping[str, Any]:
-    """What every template may use; CONTRIBUTING lists it."""
+    """The values for every template; CONTRIBUTING lists them."""
     dashboard, scope = request.dashboard, request.scope
     return {
         "visit": request.visit(ImmutableMultiDict()),

@@ -74,7 +74,7 @@ addEventListener("hashchange", () => {
   if (form && location.hash.startsWith("#key=")) location.reload();
 });
 
-// What a form leaves as it was by default stands in no address.
+// Fields with their default value are left out of the address.
 for (const scope of document.querySelectorAll("form.scope")) {
   scope.addEventListener("submit", () => {
     const { from, to, range } = scope.elements;

@@ -1,4 +1,4 @@
-// Charts of many intervals take words and links from the table that says the same.
+// Charts of many intervals take words and links from the table with the same values.
 const SVG = "http://www.w3.org/2000/svg";
 const made = (name, parts = [], attributes = {}) => {
   const element = document.createElementNS(SVG, name);

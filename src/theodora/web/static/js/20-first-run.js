@@ -1,4 +1,4 @@
-// The first page asks every two seconds whether an event has come, says so, and can be stopped.
+// The first page asks every two seconds whether an event has come, shows it, and can be stopped.
 const waiting = document.querySelector("#waiting[data-ask]");
 if (waiting) {
   const status = waiting.querySelector("[role=status]");
