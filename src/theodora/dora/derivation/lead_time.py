@@ -120,6 +120,7 @@ class LeadTimes:
         if (
             known
             and known.is_of(deployment, pace)
+            # A late event before this one may have counted a commit meanwhile.
             and progress.seen.isdisjoint(known.counted)
             and progress.shipped.take_again(known.taken)
         ):
@@ -135,6 +136,7 @@ class LeadTimes:
         times_ns = deployment.started_at_ns, deployment.finished_at_ns
         repeated: Sequence[LeftOut] = ()
         is_cut = any(map(progress.repository.is_cut, found))
+        # Its commits are everything before it in the history, not what it changed.
         if pace == "first":
             flags: tuple[Flag, ...] = ("shallow",) if is_cut else ()
             changes = Changes(status="baseline", flags=flags)
@@ -150,6 +152,7 @@ class LeadTimes:
             if is_cut:
                 changes = _shallow(changes)
         brought = Brought(git, times_ns, pace, taken, counted, changes, shipment)
+        # Commits counted before depend on other deployments, so this result must not be reused.
         if repeated:
             self._recall.pop(deployment.id, None)
         else:
@@ -203,6 +206,7 @@ class LeadTimes:
         time_ns = self._time_ns(commit)
         lead_time_ns = stages = None
         is_negative = False
+        # After a gap, or with unknown commits, times would measure the pause or a part of the work.
         if is_counted and time_ns is not None:
             span_ns = deployment.finished_at_ns - time_ns
             is_negative = span_ns < 0
@@ -225,6 +229,7 @@ class LeadTimes:
         if total > COMMIT_LIMIT:
             yield "commits_truncated"
         if self._paths and any(each.paths is None and not each.is_merge for each in new):
+            # Such commits count for no service with path globs, which would otherwise go unnoticed.
             yield "paths_missing"
         for flag in _COMMIT_FLAGS:
             if any(flag in commit.flags for commit in measured):

@@ -130,6 +130,7 @@ class Rules:
         if latest is None:
             return "new_code"
         distance, lookback = candidate.position - latest, self._settings.rollback_lookback
+        # The same code twice in a row, such as a restart or a changed setting, takes nothing back.
         if distance == 1:
             return "redeployment"
         return "beyond_lookback" if lookback is not None and distance > lookback else latest
@@ -147,6 +148,7 @@ class Rules:
                 matches.append(match)
                 if failed is not None:
                     link = _link(candidate, failed, "linked", pattern.rule.id, match)
+                    # The first text that names a deployment is the one that explanations show.
                     links.setdefault(failed, link)
             trials.append(_linked_trial(pattern, matches))
         in_order = tuple(links[failed] for failed in sorted(links))
@@ -188,6 +190,7 @@ class Rules:
 
 def _rolled_back(kind: RuleKind, candidate: Candidate, target: int) -> _Finding:
     """A rollback to `target`, as a finding: the first deployment after it failed."""
+    # The code of `target` was good; the deployment after it replaced it with what had to go.
     failed, match = target + 1, _common_code(candidate, target)
     is_stale = candidate.position - target > STALE_AFTER
     return _Finding(
@@ -231,8 +234,10 @@ def _linked_matches(
 
 def _named(pattern: LinkedPattern, text: str, captured: str, candidate: Candidate) -> int | Outcome:
     """The deployment that shipped what `text` names, or why there is none."""
+    # `Revert "Revert "X""` brings X back: nothing that shipped X has failed by that.
     if pattern.is_relanding(text):
         return "relanding"
+    # A revert that is deployed together with what it reverts has fixed nothing in production.
     if candidate.shipment.ships(pattern.variable, captured, candidate.deployment):
         return "shipped_together"
     found = candidate.shipped.position(pattern.variable, captured, candidate.shipment)

@@ -135,6 +135,7 @@ class Writer:
         if self._problem and now_sec - self._failed_sec < _FAILED_SECONDS:
             raise Unavailable(self._problem)
         is_well = not self._problem and not is_suspect
+        # Readiness probes come often, and each would cost a wait for the disk.
         if is_well and now_sec - self._committed_sec < _CHECKED_SECONDS:
             return
         try:
@@ -146,6 +147,7 @@ class Writer:
         """Commits waiting writes and closes the connection; later writes are refused."""
         with self._lock:
             self._open = False
+            # Under the lock, so that no write can be queued behind the signal and wait for ever.
             self._queue.put(_Signal.STOP)
         self._thread.join()
         self._committer.close()
@@ -158,11 +160,13 @@ class Writer:
                 self._commit(self._group(following))
                 more = True
             elif following is _Signal.STOP:
+                # What is not indexed would make the first searches after the next start slow.
                 while self._keep_up():
                     pass
                 return
             else:
                 more = self._keep_up()
+            # Under steady load the queue is never idle, and searches read every unindexed event.
             if self._since_upkeep >= _UPKEEP_AFTER:
                 more = self._keep_up()
 
@@ -181,6 +185,8 @@ class Writer:
             except Empty:
                 break
             if isinstance(following, _Signal):
+                # The stop signal is taken again once this group is committed; nothing can be behind
+                # it.
                 self._queue.put(following)
                 break
             group.append(following)
@@ -191,6 +197,7 @@ class Writer:
         self._since_upkeep = 0
         try:
             [outcome] = self._committer.commit([Write(self._upkeep, UPKEEP)])
+            # Tidying may take long on SQLite: no waiting write should pay for it.
             if not outcome.result and self._queue.empty():
                 self._committer.tidy()
         except TheodoraError:

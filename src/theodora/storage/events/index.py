@@ -105,6 +105,7 @@ def move(
 
     `indexed` is the key up to which events are.
     """
+    # The next batch indexes it as it is then.
     if key > indexed:
         return
     old_terms, new_terms = terms(table, was), terms(table, now)
@@ -112,6 +113,7 @@ def move(
     new_postings = set(_postings(org, key, now, new_terms))
     old_numbers = set(_numbers(table, org, key, was, old_terms))
     new_numbers = set(_numbers(table, org, key, now, new_terms))
+    # Only the difference is written: most terms stay as they are.
     _delete(cursor, table, old_postings - new_postings, old_numbers - new_numbers)
     _add(cursor, table, new_postings - old_postings, new_numbers - old_numbers)
 
@@ -149,6 +151,7 @@ def _add(
 ) -> None:
     sql = _statements(table)
     postings = list(postings)
+    # Before the postings: words are added only for terms that have none yet.
     _add_words(cursor, table, dict.fromkeys((org, term) for org, term, _, _ in postings))
     cursor.executemany(sql.add_posting, postings)
     cursor.executemany(sql.add_number, numbers)
@@ -203,6 +206,7 @@ def _delete(
     postings = list(postings)
     cursor.executemany(sql.delete_posting, postings)
     cursor.executemany(sql.delete_number, numbers)
+    # After the postings: words are removed only for terms that have none left.
     _delete_words(cursor, table, dict.fromkeys((org, term) for org, term, _, _ in postings))
 
 

@@ -135,6 +135,7 @@ class Rows(Generic[E]):
         if merge is not None:
             event = merge(event, former.event)
             place = replace(place, identity=event.identity(org.uuid))
+        # A retry sends the same values: that is no change.
         same = self.table.sent_values(event) == self.table.sent_values(former.event)
         now = self._replace(cursor, org, former, event, place)
         return Upserted("unchanged" if same else "replaced", now, former)
@@ -220,6 +221,7 @@ class Rows(Generic[E]):
         else:
             values = (org.key, own_id, org.key, identity)
             found = cursor.execute(self._sql.place_by_identity, values).fetchall()
+        # The statement joins from the counter, so there is a first row even if no event was found.
         receipt = found[0][0] + 1
         cursor.execute(self._sql.raise_receipt, (receipt,))
         there = [
@@ -283,6 +285,7 @@ class Rows(Generic[E]):
                 *(place.given_id, *self.table.sent_values(event), former.key),
             ),
         )
+        # Sending the same again raises its receipt, but costs no index or change log.
         if event != former.event:
             indexed = index.indexed_up_to(cursor, self.table)
             index.move(cursor, self.table, org.key, former.key, former.event, event, indexed)

@@ -40,6 +40,7 @@ class GrowableArray(Generic[D]):
         size = self._size + len(values)
         if size > len(self._array):
             self._move(self.taken, max(size, self._size * 3 // 2))
+        # Only beyond the size that earlier views of the array can see.
         self._array[self._size : size] = values
         self._size = size
 
@@ -49,6 +50,7 @@ class GrowableArray(Generic[D]):
 
     def _move(self, values: NDArray[D], size: int) -> None:
         """Allocates an array of its own for at least so many values, with spare room."""
+        # A new array even where the old one has room: readers may hold views of it.
         self._array = np.empty((size + size // _ROOM + 1, *values.shape[1:]), values.dtype)
         self._array[: len(values)] = values
         self._size = len(values)

@@ -101,6 +101,8 @@ class ColumnCache:
         """
         with self._lock:
             loading = self._loading[org.key]
+        # One thread loads an organisation, the others wait for it; other organisations are not
+        # blocked.
         with loading:
             # What is loaded serves later questions too. Given up on, it would begin again each
             # time, and an organisation that takes longer to load could never be asked about.
@@ -120,14 +122,17 @@ class ColumnCache:
         oldest, newest = reach(cursor)
         with self._lock:
             kept = self._kept.get(org.key)
+            # Columns cannot be turned back to an older snapshot: the caller reads again.
             if kept is not None and kept.number > newest:
                 raise StaleRead
             # Until it is up to date nobody may find it: whatever ends this may leave it in between.
             self._kept.forget(org.key)
+        # The log is pruned: with a gap between the two, changes would be missed.
         if kept is None or kept.number + 1 < oldest:
             kept = self._loaded(cursor, org, newest)
         elif kept.number < newest:
             kept.catch_up(cursor)
+        # `newest` is of the cursor's snapshot: later changes are applied the next time.
         kept.number = newest
         kept.load_extras(cursor, wanted, self._limit_bytes)
         if kept.nbytes > self._limit_bytes:

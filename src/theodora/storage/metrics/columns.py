@@ -127,6 +127,8 @@ class CachedEvents(ABC, Generic[C]):
         """About how much memory it takes."""
         columns = (*self._fields.values(), *self._tags.values())
         return (
+            # Twice: `PositionsByKey` has a sorted copy of the keys, and positions as large as the
+            # instants.
             2 * (self._keys.nbytes + self._instants_ns.nbytes)
             + sum(each.nbytes for each in columns)
             + self._fact_bytes()
@@ -178,6 +180,8 @@ class CachedEvents(ABC, Generic[C]):
         for part in in_equal_parts(changed, _KEYS_AT_ONCE):
             self._extend(cursor.execute(statement, (self._org.key, *part)).fetchall())
         self._replace(np.array(changed, np.int64), before)
+        # Appended rows are out of order and looked up in a dictionary: many of them slow every
+        # question.
         loose = len(self._by_key.later) + np.count_nonzero(~self._is_there)
         if loose > max(_FEWEST_LOOSE, len(self._keys) // _LOOSE_SHARE):
             self._put_in_order()
@@ -195,7 +199,10 @@ class CachedEvents(ABC, Generic[C]):
         positions = self._by_key.find(changed)
         is_there = np.ones(len(self._keys), np.bool_)
         is_there[:before] = self._is_there
+        # A changed event is struck out and appended again, because arrays that readers hold must
+        # not change.
         is_there[positions[positions >= 0]] = False
+        # A new array, not a change in place: snapshots that readers hold share the old one.
         self._is_there = is_there
         newer = {key: before + at for at, key in enumerate(self._keys.taken[before:].tolist())}
         self._by_key = replace(self._by_key, later={**self._by_key.later, **newer})
@@ -230,8 +237,11 @@ class CachedEvents(ABC, Generic[C]):
             codes.append(column.code(value))
         positions = self._by_key.find(np.array(events, np.int64))
         is_held = positions >= 0
+        # Postings may name events outside the loaded period.
         positions, held = positions[is_held], np.array(codes, np.int32)[is_held]
         counts = np.bincount(positions, minlength=len(self._keys))
+        # The pairs come by value, a column needs them by event; a stable sort keeps the order of
+        # values.
         column.extend_coded(held[np.argsort(positions, kind="stable")], counts)
         return column
 
@@ -239,6 +249,8 @@ class CachedEvents(ABC, Generic[C]):
         """Drops deleted rows and sorts the rest by service and time."""
         service = _first_names(self._fields["service"].labels)
         positions = np.flatnonzero(self._is_there)
+        # The events of a service lie side by side, so a question about it reads few ranges of
+        # memory.
         order = positions[np.lexsort((self._instants_ns.taken[positions], service[positions]))]
         for column in (*self._fields.values(), *self._tags.values()):
             column.keep(order)
@@ -334,6 +346,7 @@ class CachedDeployments(CachedEvents[DeploymentColumns]):
         types = self._fields["deployment_type"].labels
         is_standard = np.array([name == "standard" for name in types.values], np.bool_)
         is_tagged = [each is not None and _is_tagged_rework(each) for each in custom_tags]
+        # Only the new rows: `_fields` was extended just before, and facts follow.
         self._is_rework.extend(~is_standard[types.codes[-len(custom_tags) :]] | is_tagged)
         self._verdicts.extend(_with(PENDING, change_failures, np.int8))
         self._recoveries_ns.extend(_with(UNKNOWN_NS, recoveries_ns, np.int64))

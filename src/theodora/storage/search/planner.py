@@ -217,6 +217,8 @@ class Search:
         """The same, found as chosen."""
         found: list[Row] = []
         for sql, values in self._statements(choice):
+            # Rows without a value come last, so they are read only if the first statement found too
+            # few.
             if missing := self._selection.limit - len(found):
                 found += cursor.execute(sql, (*values, missing)).fetchall()
         return found
@@ -268,12 +270,15 @@ class Search:
         tailed: bool | None = None
         for union in choices:
             merge = self._mergeable(union, choices)
+            # With a single choice there is nothing to compare, so nothing has to be measured.
             if merge and len(choices) == 1:
                 return None, merge, tailed
             if not union:
                 return union, None, tailed
             reach = self._reach(cursor, union, in_order=merge is not None)
             tailed = reach.tailed
+            # The first that finds few is good enough: measuring the others would cost more than it
+            # saves.
             if reach.is_complete:
                 return union, None, tailed
             if merge and reach.span_ns > longest_ns:
@@ -295,6 +300,7 @@ class Search:
         arms = [self._probe(probe) for probe in union]
         few = self._thresholds.few_in_order if in_order else self._thresholds.few
         order: LiteralString = f" ORDER BY at {self._direction}" if in_order else ""
+        # PostgreSQL would read and sort every arm completely before it applies the limit.
         if order and not self._dialect.merges_lazily:
             first: LiteralString = f"{order} LIMIT {few}"
             arms = [
@@ -346,6 +352,8 @@ class Search:
                 )
             case NumberProbe(field, low, high):
                 return Condition(
+                    # Numbers are stored without the start, and it is not needed: rows are checked
+                    # against the window.
                     f"SELECT 0 AS at, event FROM {table.numbers} "
                     "WHERE org = ? AND field = ? AND value BETWEEN ? AND ?",
                     (self._org.key, field, low, high),
@@ -383,6 +391,8 @@ class Search:
         Other terms that have to be there are looked up among postings of the same time, which
         are at hand, before the event's row is, which is not.
         """
+        # Sorting by the posting's column lets the index deliver the order; the row's would need a
+        # sort.
         columns = _replaced(self._columns, "e.started_at_ns", "p.started_at_ns")
         needed: LiteralString = "".join(
             [
@@ -417,6 +427,7 @@ class Search:
         after = self._selection.after
         if after is not None and after.value is None:
             return [self._without_value()]
+        # The table of numbers is the index of these fields.
         if sort in table.ranged_fields:
             return [self._in_order([self._numbers(sort)], tailed=tailed), self._without_value()]
         index = table.indexes.get(sort)

@@ -85,6 +85,8 @@ def _of_values(
         case Field() if target.name == "tags":
             return _of_elements(
                 table,
+                # Fields of tags begin with `@`, and `A` is the next character: the index finds them
+                # all.
                 Condition("x.field >= '@' AND x.field < 'A'"),
                 of_value("substr(x.field, 2) || ':' || x.value", Type.TEXT),
             )
@@ -97,6 +99,8 @@ def _of_values(
             if column is None:
                 return FALSE
             sql, values = of_value(column, target.type)
+            # An absent value makes a comparison NULL, and NOT NULL is not true: `-team:x` would
+            # lose events.
             return Condition(f"coalesce({sql}, FALSE)", values)
 
 
@@ -157,6 +161,7 @@ def _text_form(value: LiteralString, type_: Type) -> LiteralString:
         case Type.NUMBER | Type.DURATION:
             return f"CAST({value} AS TEXT)"
         case Type.BOOLEAN:
+            # The matcher compares the words true and false, and the databases store 1 and 0.
             return f"CASE {value} WHEN 1 THEN 'true' WHEN 0 THEN 'false' END"
         case Type.TIME:
             return f"rfc3339({value})"
@@ -179,6 +184,8 @@ def _text(
             ),
         )
         for field in FIELDS
+        # Texts that free text skips are in `other_words`; numbers and times are turned into words
+        # here.
         if not field.in_free_text and field.type is not Type.TEXT
     ]
     return _joined(" OR ", [searched, _contains("e.other_words", words, dialect), *others])
@@ -188,5 +195,6 @@ def _contains(spaced: LiteralString, words: tuple[Pattern, ...], dialect: Dialec
     """A condition: the words, one after another, in a text of words with a space on either side."""
     literals = [literal(word) for word in words]
     if None not in literals:
+        # The spaces keep a word from matching within a longer one.
         return Condition(f"instr({spaced}, ?) > 0", (f" {' '.join(filter(None, literals))} ",))
     return Condition(f"words_stand_in(?, {spaced})", (dialect.encode_words(words),))

@@ -68,6 +68,7 @@ class Places:
         """A place for a new connection; None if everybody is being served."""
         key = _origin_of(address)
         origin = self._origins.get(key) or _Origin(key)
+        # A proxy's address carries many clients, so only the limit for all applies to it.
         if origin.count >= self._most_of_address and not self._is_proxy(address):
             self._alarm.ring("connections of an address", address)
             if not self.make_room(origin.waiting):
@@ -86,6 +87,7 @@ class Places:
         place = next(iter(self.waiting if waiting is None else waiting), None)
         if place is None:
             return False
+        # First, so that the place is free at once: the connection itself closes later.
         place.leave()
         place.give_up()
         return True
@@ -102,6 +104,7 @@ def _origin_of(address: str) -> bytes | str:
     if ":" not in address:
         return address
     host = IPv6Address(address.partition("%")[0])
+    # One host commonly has a /64: single addresses of it would evade the limit.
     return str(host.ipv4_mapped) if host.ipv4_mapped else host.packed[:8]
 
 

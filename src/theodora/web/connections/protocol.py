@@ -114,6 +114,7 @@ class Connection(HttpToolsProtocol):
             running.keep_alive = False
         elif self._is_in_body or self._refusal:
             self.end()
+            # A client in the middle of a body would hold up the stop of the server.
             self.loop.call_later(_LINGER_SECONDS_AT_STOP, self._socket.abort)
         else:
             self._socket.close()
@@ -123,6 +124,8 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         self._received += len(data)
         while data and self._refusal is None:
+            # Fed in pieces so that the parser never holds more of a head than the limit, whatever
+            # arrives at once.
             piece = data[: self._limits.head_bytes - self._bytes_around]
             data = data[len(piece) :]
             self._bytes_around += len(piece)
@@ -242,7 +245,7 @@ class Connection(HttpToolsProtocol):
             self._enter(Phase.NEXT)
 
     def _length(self) -> int:
-        """The length of the body by the request's headers; -1 if they have none."""
+        """The length of the body by the request's headers: 0 without one, -1 if it is chunked."""
         for name, value in self.headers:
             if name == b"content-length":
                 return int(value)

@@ -54,6 +54,7 @@ class Watch:
         self.phase, self._since = phase, now
 
     def late(self, moved: Moved, now: float) -> Late | None:
+        # In every phase: a client may send its next request without reading the last answer.
         if self._reading.is_too_slow(moved.taken, now, counts=moved.has_client_to_take):
             return Late.READING
         must_send = self.phase is Phase.BODY and moved.has_client_to_send
@@ -90,5 +91,6 @@ class _Pace:
         seconds = now - since
         if seconds < self._limits.stall_seconds:
             return False
+        # Each span is measured alone, so that a fast start cannot pay for a later stall.
         self._began = moved, now
         return moved - moved_before < self._limits.least_bytes_per_second * seconds

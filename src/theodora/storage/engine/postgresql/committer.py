@@ -64,6 +64,7 @@ class PostgresqlCommitter:
                     raise
                 connection.execute("ROLLBACK")
                 self._warnings.clear()
+                # Slower, but it finds the write that failed and keeps the others.
                 outcomes = _run_apart(connection, writes)
             if self._warnings:
                 # A wait for a synchronous replica that was given up is no error there, only this.
@@ -76,6 +77,8 @@ class PostgresqlCommitter:
 
     def _connected(self) -> psycopg.Connection[Row]:
         if self._connection is None:
+            # A limit of the server or the role would end a write, and the others of its group with
+            # it.
             connection = connect(self._url, statement_timeout="0")
             connection.add_notice_handler(self._note)
             with driver_errors():

@@ -107,6 +107,7 @@ class ReplicatedDatabase:
         """Nothing to do: the server is ready to answer reads, and `replica` has the problem."""
 
     def write(self, write: Callable[[Cursor], T], actor: Actor) -> Future[T]:
+        # A future of our own: its error depends on whether the replica can still be read.
         told: Future[T] = Future()
         told.set_running_or_notify_cancel()
         self._primary.write(write, actor).add_done_callback(partial(self._tell, told))
@@ -150,6 +151,7 @@ class ReplicatedDatabase:
         """Reads from the replica; raises `_Behind` if it does not get that far in a moment."""
 
         def read_if_due(cursor: Cursor) -> T:
+            # In the same snapshot as the read, so that the answer holds for the data that is read.
             behind = due - _replayed(cursor)
             if behind > 0:
                 raise _Behind(f"it is {behind} commits behind")
@@ -187,6 +189,7 @@ def _replayed(cursor: Cursor) -> int:
     """How many of the primary's commits the replica has; none before it has the tables."""
     try:
         return count_commits(cursor)
+    # A new replica may answer before it has replayed the migrations.
     except UndefinedTable:
         return 0
 

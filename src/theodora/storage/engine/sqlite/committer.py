@@ -30,6 +30,8 @@ class SqliteCommitter:
         self.file.check()
         try:
             with driver_errors(self._path):
+                # A deferred transaction could fail halfway, when it first writes and another
+                # process does too.
                 self._cursor.execute("BEGIN IMMEDIATE")
                 outcomes = [self._outcome(write) for write in writes]
                 self._cursor.execute("COMMIT")

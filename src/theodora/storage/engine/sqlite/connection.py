@@ -46,6 +46,7 @@ def connect_writer(path: Path) -> apsw.Connection:
         connection.pragma("synchronous", "full")
         connection.pragma("foreign_keys", "on")
         connection.pragma("cache_size", -_CACHE_KIB["writer"])
+        # 32 MiB of pages: fewer, larger checkpoints write a page that changed often only once.
         connection.pragma("wal_autocheckpoint", 4_000)
         connection.pragma("journal_size_limit", _LOG_BYTES)
         return _prepared(connection)
@@ -57,6 +58,7 @@ def _make_private(path: Path) -> None:
     SQLite reports everything else that is wrong with the path.
     """
     with suppress(OSError):
+        # Before SQLite makes the file itself, which would follow the umask.
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
