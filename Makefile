@@ -27,7 +27,7 @@ $(VENV)/bin/pip:
 
 $(VENV)/installed: pyproject.toml | $(VENV)/bin/pip
 	@echo "Installing theodora and what it runs on"
-	@$(BIN)/pip install --quiet --editable .
+	@$(BIN)/pip install --quiet --editable '.[tls]'
 	@touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed

@@ -2,6 +2,8 @@
 
 import ssl
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import httpx2
@@ -117,3 +119,16 @@ def test_a_certificate_that_cannot_be_used_stops_the_server_at_once(
 
     assert done.exit_code == 1
     assert message in done.output
+
+
+def test_without_cryptography_it_names_the_extra_to_install(tmp_path: Path) -> None:
+    code = "import sys; sys.modules['cryptography'] = None; from theodora.cli import main; main()"
+    command = [sys.executable, "-c", code, "tls", "init", "--out", str(tmp_path), "localhost"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1
+    assert done.stderr == (
+        "Error: Certificates need cryptography, which is not installed: "
+        'pip install "theodora[tls]"\n'
+    )
+    assert list(tmp_path.iterdir()) == []

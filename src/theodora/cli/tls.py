@@ -1,17 +1,14 @@
 """`theodora tls`: certificates for a server without a public name."""
 
-import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from shlex import quote
 
 import click
 
 from theodora.cli.invocation import program
-from theodora.cli.tls_certificates import Certified, make_authority, make_server, read_authority
-
-_AUTHORITY_NAME = "Theodora private authority"
 
 _NEXT = """\
 The certificate is for {names} and ends on {until:%Y-%m-%d}; for another, do this again.
@@ -52,13 +49,13 @@ def init(names: Sequence[str], folder: Path) -> None:
     signs the new certificate. Keep authority-key.pem to yourself: who has it can pose as any
     server to those clients.
     """
-    now = datetime.now(UTC)
-    authority = _authority(folder, now)
-    try:
-        server = make_server(authority, list(names), now)
-    except ValueError as error:
-        raise click.ClickException(f"cannot make a certificate: {error}") from error
-    _write(folder, "server", server)
+    if find_spec("cryptography") is None:
+        raise click.ClickException(
+            'Certificates need cryptography, which is not installed: pip install "theodora[tls]"'
+        )
+    from theodora.cli.tls_folder import issue  # noqa: PLC0415 - it is large, and optional
+
+    server = issue(folder, list(names), datetime.now(UTC))
     click.echo(
         _NEXT.format(
             program=program(),
@@ -70,26 +67,3 @@ def init(names: Sequence[str], folder: Path) -> None:
         ),
         nl=False,
     )
-
-
-def _authority(folder: Path, now: datetime) -> Certified:
-    """The folder's authority, created if needed."""
-    certificate, key = (folder / file for file in ("authority.pem", "authority-key.pem"))
-    if not certificate.exists() and not key.exists():
-        authority = make_authority(_AUTHORITY_NAME, now)
-        folder.mkdir(parents=True, exist_ok=True)
-        _write(folder, "authority", authority)
-        return authority
-    try:
-        return read_authority(certificate.read_bytes(), key.read_bytes())
-    except (OSError, ValueError) as error:
-        raise click.ClickException(f"cannot use the authority in {folder}: {error}") from error
-
-
-def _write(folder: Path, name: str, certified: Certified) -> None:
-    """Writes certificate and key; the key can be read by its owner alone from the first byte."""
-    (folder / f"{name}.pem").write_bytes(certified.certificate_pem)
-    key = folder / f"{name}-key.pem"
-    key.unlink(missing_ok=True)
-    with os.fdopen(os.open(key, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(certified.key_pem)
