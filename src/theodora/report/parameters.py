@@ -5,6 +5,7 @@ Details of problems do not name the parameter: each caller adds it in its own fo
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 from typing import TypeVar, get_args
@@ -23,6 +24,7 @@ DEFAULT_WEEKS = 12
 """Weeks in the default period, including the running one."""
 
 _LAST_NS = 2**63 - 1
+_ZONE = re.compile(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+){0,3}")
 _INTEGER = re.compile(r"[0-9]{1,19}")
 _LOCAL_TIME = re.compile(
     r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?)?", re.ASCII
@@ -132,8 +134,9 @@ def zone_named(name: str) -> tzinfo:
     """The IANA zone."""
     if name == "UTC":
         return UTC
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        detail = f'must be an IANA time zone, not "{shortened(name)}"'
-        raise Invalid(Problem(detail)) from None
+    # The folders of a name are imported as packages, one inside the other.
+    if _ZONE.fullmatch(name):
+        with suppress(KeyError, ValueError, OSError):
+            return ZoneInfo(name)
+    detail = f'must be an IANA time zone, not "{shortened(name)}"'
+    raise Invalid(Problem(detail))

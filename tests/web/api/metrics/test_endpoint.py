@@ -37,6 +37,7 @@ from measuring import (
 )
 from theodora.app import Built
 from theodora.dora.metrics.metrics import Metrics
+from theodora.events.attributes import shortened
 from theodora.storage import OverrideValues
 from theodora.web.api.metrics.json_document import OVERLAPS, SPANS_SERVICES
 
@@ -358,6 +359,11 @@ KNOWN = "from to query interval group_by timezone week_start granularity stages 
                 f'parameter "timezone" must be an IANA time zone, not "{zone}"',
             )
             for zone in ("Mars", "../etc/passwd", "Europe", "/etc/passwd")
+        ),
+        (
+            f"timezone={'a/' * 500}b",
+            "timezone",
+            f'parameter "timezone" must be an IANA time zone, not "{shortened("a/" * 500 + "b")}"',
         ),
         ("query=a)", "query", 'error parsing parameter "query": unexpected ")" at position 2'),
         (
