@@ -98,8 +98,11 @@ class PostgresqlServer:
 
     def kill(self) -> None:
         """Kills the server's first process with -9; the others follow by themselves."""
-        pid = int((self.data / "postmaster.pid").read_text().splitlines()[0])
-        os.kill(pid, 9)
+        os.kill(self.pid(), 9)
+
+    def pid(self) -> int:
+        """The server's first process."""
+        return int((self.data / "postmaster.pid").read_text().splitlines()[0])
 
     def promote(self) -> None:
         self._control("promote", "-w", "-t", "60")
@@ -125,10 +128,12 @@ def postgresql(
 
 
 @contextmanager
-def replica_of(primary: PostgresqlServer, **settings: str) -> Iterator[PostgresqlServer]:
+def replica_of(
+    primary: PostgresqlServer, port: int = 0, **settings: str
+) -> Iterator[PostgresqlServer]:
     """A replica that follows the primary, for the length of a `with`."""
     followed = f"host=127.0.0.1 port={primary.port} user={_USER}"
-    port = free_port()
+    port = port or free_port()
     known = {**primary.settings, "port": str(port), "primary_conninfo": followed, **settings}
     with _new_folder(primary.binaries) as folder:
         copied = ["-D", str(folder / "data"), "-d", primary.url(), "-X", "stream"]

@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ import msgspec
 import serving
 from asking import DEPLOYMENT, DEPLOYMENTS, FAILURE, PATCH_TYPE, make_tenant, server_in_process
 from loading import PATIENCE_SECONDS, wait_until_derived
+from preloading import NONE, Fault, Faults
 from theodora.events import Deployment, Failure
 from theodora.storage import Store
 
@@ -34,27 +36,55 @@ _FEWEST_CHANGES = 20
 """Acknowledged between two disturbances, so that each comes under load."""
 _SECOND = 1_600_000_000
 _PAUSE_SEC = 0.7
+_YEAR_SEC = 365 * 86_400
+GRACE_SEC = 30
+"""What a server may take to stop."""
 
 
 class Ground:
     """The server that is disturbed: always the same data, at another port after each start."""
 
-    def __init__(self, folder: Path, rng: Random, database: str = "") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        rng: Random,
+        database: str = "",
+        *,
+        replica: str = "",
+        faults: Faults | None = None,
+    ) -> None:
+        """`replica` is the URL of a replica that answers reads."""
         self.folder = folder
         self.rng = rng
+        self.faults = faults
         self._database = database
-        self.server = serving.start(folder, database=database)
+        self._environment = {
+            **(faults.environment if faults else {}),
+            **({"THEODORA_READ_DATABASE_URL": replica} if replica else {}),
+        }
+        self.server = self.start()
+        self.others: list[serving.Server] = []
+        """Servers on the same database that clients ask as well."""
+
+    def start(self) -> serving.Server:
+        return serving.start(self.folder, database=self._database, environment=self._environment)
 
     def start_again(self) -> None:
-        """Starts a new process in the place of one that was killed."""
-        if self.server.process.stdout:
-            self.server.process.stdout.close()
-        self.server = serving.start(self.folder, database=self._database)
+        """Starts a new process in the place of one that has ended."""
+        _close(self.server)
+        self.server = self.start()
 
     def stop(self) -> None:
+        """Asks the server to stop, which has to do so in time and well."""
+        began_sec = time.monotonic()
         assert self.server.stop() == 0
-        if self.server.process.stdout:
-            self.server.process.stdout.close()
+        assert time.monotonic() - began_sec < GRACE_SEC
+        _close(self.server)
+
+
+def _close(server: serving.Server) -> None:
+    if server.process.stdout:
+        server.process.stdout.close()
 
 
 Disturbance = Callable[[Ground], None]
@@ -63,6 +93,41 @@ Disturbance = Callable[[Ground], None]
 def kill(ground: Ground) -> None:
     ground.server.kill()
     ground.start_again()
+
+
+def stop(ground: Ground) -> None:
+    """Stops the server under load with SIGTERM."""
+    ground.stop()
+    ground.server = ground.start()
+
+
+def share(ground: Ground) -> None:
+    """Has a second server on the same database answer for a while, which is then killed."""
+    other = ground.start()
+    ground.others.append(other)
+    time.sleep(_PAUSE_SEC)
+    ground.others.remove(other)
+    other.kill()
+    _close(other)
+
+
+def fail(fault: Fault) -> Disturbance:
+    """Has the disk or the clock of the server fail for a while."""
+
+    def disturb(ground: Ground) -> None:
+        assert ground.faults
+        ground.faults.set(fault)
+        time.sleep(ground.rng.uniform(0.2, 2 * _PAUSE_SEC))
+        ground.faults.set(NONE)
+
+    return disturb
+
+
+def set_clock(ground: Ground) -> None:
+    """Sets the server's clock to any time within a year from now, before or after."""
+    assert ground.faults
+    ground.faults.set(Fault(seconds=ground.rng.randrange(-_YEAR_SEC, _YEAR_SEC)))
+    time.sleep(ground.rng.uniform(0.2, 2 * _PAUSE_SEC))
 
 
 def tear_log(ground: Ground) -> None:
@@ -93,6 +158,12 @@ class Outcome(NamedTuple):
     """Those that are there as they were sent last, and derived as by a new server."""
     doubled: int
     """Events that are there though nobody sent them, or once too often."""
+    faults: int
+    """Faults that `theodora check` finds."""
+    traces: int
+    """Lines of the server's log with a trace of the program: what it did not foresee."""
+    log: Mapping[str, int]
+    """How often each warning or error was logged."""
 
 
 @dataclass
@@ -124,7 +195,7 @@ class Client:
     def run(self, until: Event) -> None:
         changes = [
             *[self.create] * 6,
-            *(self.correct, self.judge, self.delete, self.fail, self.resolve, self.set),
+            *(self.correct, self.judge, self.delete, self.fail, self.resolve, self.set, self.look),
         ]
         with self._http:
             while not until.is_set():
@@ -179,6 +250,14 @@ class Client:
             self._send(FAILURE, sent)
             self.failures[name] = sent
 
+    def look(self) -> None:
+        """What was acknowledged is there for whoever reads next."""
+        if name := self._any(self.deployments):
+            answer = self._ask("GET", f"{DEPLOYMENTS}/{self.ids[name]}")
+            found, sent = answer.json()["data"]["attributes"], self.deployments[name]
+            assert found["version"] == sent["version"], (found, sent)
+            self.acknowledged -= 1
+
     def set(self) -> None:
         given = {"detect_rollbacks": self.rng.random() < 0.5}
         self._ask("PUT", self.settings_path, _settings(given))
@@ -190,14 +269,8 @@ class Client:
         for name, sent in some.items():
             sent["id"] = f"deployment-{name}"
         url = self.ground.server.database_url
-        while subprocess.run(
-            [sys.executable, "-m", "theodora", "import", "deployments", "-", "--database", url],
-            input="".join(f"{json.dumps(each)}\n" for each in some.values()),
-            env={name: value for name, value in os.environ.items() if "THEODORA" not in name},
-            capture_output=True,
-            check=False,
-            text=True,
-        ).returncode:
+        lines = "".join(f"{json.dumps(each)}\n" for each in some.values())
+        while _theodora("import", "deployments", "-", "--database", url, given=lines).returncode:
             # The database is away; what was imported of it is not imported twice.
             time.sleep(0.1)
         self.deployments |= some
@@ -230,8 +303,9 @@ class Client:
         """Asks until the change is acknowledged."""
         began = time.monotonic()
         while time.monotonic() - began < PATIENCE_SECONDS * 2:
+            server = self.rng.choice([self.ground.server, *self.ground.others])
             try:
-                answer = self._http.request(method, self.ground.server.url + path, json=document)
+                answer = self._http.request(method, server.url + path, json=document)
             except httpx2.HTTPError:
                 time.sleep(0.02)
                 continue
@@ -269,7 +343,16 @@ def torture(ground: Ground, disturb: Disturbance, times: int) -> Outcome:
             each.result()
     ground.stop()
     acknowledged = sum(client.acknowledged for client in clients)
-    return Outcome(times, recovered, acknowledged, *_looked_up(ground, clients))
+    lines = _log_lines(ground.folder)
+    return Outcome(
+        times,
+        recovered,
+        acknowledged,
+        *_looked_up(ground, clients),
+        faults=_check(ground.server.database_url),
+        traces=sum("exception" in line for line in lines),
+        log=Counter(line["event"] for line in lines if line["level"] in {"warning", "error"}),
+    )
 
 
 def _wait_for_changes(clients: Iterable[Client]) -> None:
@@ -289,6 +372,34 @@ def _looked_up(ground: Ground, clients: Iterable[Client]) -> tuple[int, int, int
     found = sum(observed.get(name) == [each] for name, (each,) in expected.items())
     doubled = sum(len(observed[name]) - (name in expected) for name in observed)
     return len(expected), found, doubled
+
+
+def _log_lines(folder: Path) -> list[dict[str, Any]]:
+    """What the servers have logged; whatever is not JSON is a trace."""
+    lines = (folder / "server.log").read_text().splitlines()
+    return [
+        json.loads(line)
+        if line.startswith("{")
+        else {"level": "error", "event": line, "exception": line}
+        for line in lines
+    ]
+
+
+def _check(url: str) -> int:
+    """How many lines `theodora check` has on a store that is not sound; none on a sound one."""
+    done = _theodora("check", "--database", url)
+    return len(done.stdout.splitlines()) if done.returncode else 0
+
+
+def _theodora(*arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "theodora", *arguments],
+        input=given,
+        env={name: value for name, value in os.environ.items() if "THEODORA" not in name},
+        capture_output=True,
+        check=False,
+        text=True,
+    )
 
 
 def _told_again(folder: Path, clients: Iterable[Client]) -> dict[str, list[dict[str, Any]]]:

@@ -141,8 +141,8 @@ class Fetcher(Worker):
             self._wake.clear()
             try:
                 self.fetch_due(time.time_ns())
-            except Exception:  # The server goes on serving, and the next look tries again.
-                log.exception("fetching failed")
+            except Exception as error:  # The server goes on serving, and the next look tries again.
+                self._log_failure("fetching failed", error)
             self._wake.wait(_LOOK_SECONDS)
 
 

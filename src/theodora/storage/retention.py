@@ -261,8 +261,10 @@ class Remover(Worker):
         while not self._stopping.is_set():
             try:
                 self._retention.remove_old(time.time_ns(), self._rest, actor=_REMOVER)
-            except Exception:  # The server goes on serving, and the next round tries again.
-                log.exception("removing old events failed")
+            except (
+                Exception
+            ) as error:  # The server goes on serving, and the next round tries again.
+                self._log_failure("removing old events failed", error)
             self._stopping.wait(_ROUND_SECONDS)
 
     def _rest(self, worked_seconds: float) -> bool:

@@ -1,17 +1,52 @@
-"""Acknowledged changes of every kind survive kills; `make torture` does the same for longer."""
+"""Acknowledged changes of every kind survive kills and faults of the disk and of the clock.
 
+`make torture` does the same for longer, and with PostgreSQL.
+"""
+
+from collections.abc import Sequence
 from pathlib import Path
 from random import SystemRandom
 
 import pytest
 
-from torture import Disturbance, Ground, kill, pause, tear_log, torture
+from preloading import COMPILER, FULL_DISK, READ_ERRORS, SYNC_ERRORS, Faults
+from torture import (
+    Disturbance,
+    Ground,
+    Outcome,
+    fail,
+    kill,
+    pause,
+    set_clock,
+    stop,
+    tear_log,
+    torture,
+)
 
 
-@pytest.mark.parametrize(("disturb", "times"), [(kill, 4), (tear_log, 2), (pause, 1)])
-def test_acknowledged_changes_are_there_once_and_derived_as_by_a_new_server(
-    tmp_path: Path, disturb: Disturbance, times: int
-) -> None:
-    outcome = torture(Ground(tmp_path, SystemRandom()), disturb, times)
-    assert outcome.recovered == times
+def test_acknowledged_changes_survive_kills_and_pauses(tmp_path: Path) -> None:
+    disturbances = (kill, tear_log, kill, pause, kill, stop)
+    assert_nothing_is_lost(Ground(tmp_path, SystemRandom()), disturbances)
+
+
+@pytest.mark.skipif(not COMPILER, reason="there is no cc to compile tests/faults.c with")
+def test_acknowledged_changes_survive_a_failing_disk_and_a_clock_that_jumps(tmp_path: Path) -> None:
+    disturbances = (*map(fail, (FULL_DISK, READ_ERRORS, SYNC_ERRORS)), set_clock, kill)
+    ground = Ground(tmp_path, SystemRandom(), faults=Faults(tmp_path))
+    outcome = assert_nothing_is_lost(ground, disturbances)
+    assert outcome.log["the database cannot be written; events are refused"] >= 3
+    assert outcome.log["the database can be written again"] >= 3
+
+
+def assert_nothing_is_lost(ground: Ground, disturbances: Sequence[Disturbance]) -> Outcome:
+    """Everything is there once and derived as by a new server, and nothing was unforeseen."""
+    in_turn = iter(disturbances)
+
+    def disturb(ground: Ground) -> None:
+        next(in_turn)(ground)
+
+    outcome = torture(ground, disturb, len(disturbances))
+    assert outcome.recovered == len(disturbances)
     assert (outcome.found, outcome.doubled) == (outcome.expected, 0), outcome
+    assert (outcome.faults, outcome.traces) == (0, 0), outcome
+    return outcome

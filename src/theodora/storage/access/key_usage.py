@@ -9,17 +9,12 @@ from collections.abc import Iterable
 from concurrent.futures import Future
 from typing import Literal, NamedTuple
 
-import structlog
-
-from theodora.errors import Unavailable
 from theodora.storage.access.keys import Key
 from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import Organisation
 from theodora.storage.engine.worker import Worker
-
-log = structlog.get_logger()
 
 Received = Literal["deployment", "failure", "commits", "verdict", "user_activity"]
 """The kinds of data that keys send; packs are `commits`."""
@@ -228,10 +223,8 @@ class ReceptionWriter(Worker):
             return
         try:
             self._reception.write(actor=_WRITER).result()
-        except Unavailable as error:
-            log.warning("request counts could not be stored", error=str(error))
-        except Exception:
-            log.exception("request counts could not be stored")
+        except Exception as error:
+            self._log_failure("request counts could not be stored", error)
 
 
 def read_activity(cursor: Cursor, org: Organisation) -> list[KeyActivity]:

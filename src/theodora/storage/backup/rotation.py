@@ -94,8 +94,11 @@ class BackupWorker(Worker):
             try:
                 with suppress(_Stopped):
                     self._back_up_if_due(time.time())
-            except Exception:  # The server goes on serving, and the next round tries again.
-                log.exception("the backup failed and is tried again", after_seconds=_RETRY_SECONDS)
+            except (
+                Exception
+            ) as error:  # The server goes on serving, and the next round tries again.
+                event = "the backup failed and is tried again"
+                self._log_failure(event, error, after_seconds=_RETRY_SECONDS)
                 wait_seconds = _RETRY_SECONDS
             self._stopping.wait(wait_seconds)
 

@@ -17,7 +17,7 @@ import structlog
 from theodora.dora import DeploymentSequence, DerivationCache, Derived, ServiceSettings, derive
 from theodora.dora.derivation.derived import Changes
 from theodora.dora.derivation.settings import usable
-from theodora.errors import Invalid, Unavailable
+from theodora.errors import Invalid, TheodoraError, Unavailable, UnusableStore
 from theodora.events import Deployment, MatchKeys, with_team_of_services
 from theodora.storage.derivation.commit_times import (
     Measured,
@@ -82,6 +82,8 @@ T = TypeVar("T")
 Want = Callable[[Organisation, str], None]
 """Called with the id of a repository whose commits are missing."""
 
+_OF_THE_STORE = (Unavailable, UnusableStore)
+"""Errors that say nothing of a sequence; SQLite calls a disk that cannot be read malformed."""
 _ROWS_AT_ONCE = 256
 """Most deployments written in one transaction: ingest waits for no longer."""
 _READ_ONE_BY_ONE = 256
@@ -172,7 +174,7 @@ class Derivations:
         if self._database.primary.read(has_wide_tasks):
             self._database.write(split_wide_tasks, actor).result()
         marked = self._database.primary.read(queued_sequences)
-        errors: list[Unavailable] = []
+        errors: list[TheodoraError] = []
         derived = 0
         for key, changed in marked.items():
             if not is_ripe(key, changed):
@@ -180,7 +182,7 @@ class Derivations:
             began = time.perf_counter()
             try:
                 derived += self._derive_if_free(key, changed, want, actor)
-            except Unavailable as error:
+            except _OF_THE_STORE as error:
                 errors.append(error)
             if not go_on(time.perf_counter() - began):
                 return derived
@@ -232,7 +234,7 @@ class Derivations:
                 return False
             try:
                 self._derive(key, changed, claim, want, actor)
-            except Unavailable:
+            except _OF_THE_STORE:
                 raise
             except Exception as error:
                 _log_parked(key, error)

@@ -3,14 +3,10 @@
 import threading
 import time
 
-import structlog
-
 from theodora.storage.derivation.run import Derivations, Want
 from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.worker import Worker
 from theodora.storage.facts.derivation_queue import Changed, SequenceKey
-
-log = structlog.get_logger()
 
 _DERIVER = Actor("worker", "derivation")
 _LOOK_SECONDS = 1.0
@@ -91,8 +87,8 @@ class Deriver(Worker):
                 )
                 > 0
             )
-        except Exception:  # The server goes on serving, and the next look tries again.
-            log.exception("derivation failed")
+        except Exception as error:  # The server goes on serving, and the next look tries again.
+            self._log_failure("derivation failed", error)
             return False
 
     def _is_ripe(self, key: SequenceKey, changed: Changed) -> bool:

@@ -2,6 +2,13 @@
 
 import threading
 from abc import ABC, abstractmethod
+from typing import Any
+
+import structlog
+
+from theodora.errors import Unavailable, UnusableStore
+
+log = structlog.get_logger()
 
 
 class Worker(ABC):
@@ -22,6 +29,13 @@ class Worker(ABC):
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join(timeout_seconds)
+
+    def _log_failure(self, event: str, error: Exception, **details: Any) -> None:
+        """Logs a store that cannot be used in one line, and other errors with their trace."""
+        if isinstance(error, Unavailable | UnusableStore):
+            log.warning(event, error=str(error), **details)
+        else:
+            log.error(event, exc_info=error, **details)
 
     @abstractmethod
     def _run(self) -> None:

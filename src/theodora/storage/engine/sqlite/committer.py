@@ -48,9 +48,9 @@ class SqliteCommitter:
 
         A read that took long keeps the log growing: without this it would keep that size.
         """
-        if self._log.stat().st_size < _LONG_LOG_BYTES:
-            return
         with driver_errors(self._path):
+            if self._log.stat().st_size < _LONG_LOG_BYTES:
+                return
             # Others are not waited for: they would keep writes waiting too.
             self._connection.set_busy_timeout(0)
             try:

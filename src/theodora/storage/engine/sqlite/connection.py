@@ -90,5 +90,5 @@ def driver_errors(path: Path) -> Generator[None]:
         raise UnusableStore(f"{path} cannot be opened: {error}") from error
     except (apsw.BusyError, apsw.LockedError) as error:
         raise Unavailable(f"{path} is locked by another process: {error}") from error
-    except (apsw.FullError, apsw.IOError, apsw.ReadOnlyError, apsw.NoMemError) as error:
+    except (apsw.FullError, apsw.IOError, apsw.ReadOnlyError, apsw.NoMemError, OSError) as error:
         raise Unavailable(f"{path} cannot be read or written now: {error}") from error

@@ -90,7 +90,8 @@ class SqliteDatabase:
         self._readers.is_brief = True
 
     def state(self) -> int:
-        rows: Any = self._reader().execute("PRAGMA data_version").fetchall()
+        with driver_errors(self._path):
+            rows: Any = self._reader().execute("PRAGMA data_version").fetchall()
         return rows[0][0]
 
     def check_writing(self) -> None:

@@ -19,6 +19,7 @@ from typing import NamedTuple
 import apsw
 
 from theodora.errors import Unavailable
+from theodora.storage.engine.sqlite.connection import driver_errors
 
 _LOG_HEADER_BYTES = 32
 """Counts how often the log was begun again, with salts that differ each time."""
@@ -144,12 +145,16 @@ class FileWatch:
         return frames == copied
 
     def _read_log(self) -> _Log | None:
-        """None while another process changes the log."""
-        try:
-            _, copied = self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_NOOP)
-        except apsw.BusyError:
-            return None
-        return _Log(copied, os.pread(self._log_file, _LOG_HEADER_BYTES, 0))
+        """None while another process changes the log.
+
+        Raises `Unavailable` if the disk cannot be read.
+        """
+        with driver_errors(self._log_path):
+            try:
+                _, copied = self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_NOOP)
+            except apsw.BusyError:
+                return None
+            return _Log(copied, os.pread(self._log_file, _LOG_HEADER_BYTES, 0))
 
 
 def _has_moved(connection: apsw.Connection) -> bool:
