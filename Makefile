@@ -105,7 +105,7 @@ fuzz: setup
 # Kills of a server; a tenth as many of other faults.
 TIMES ?= 100
 
-## make torture  kill and pause servers and databases under load, TIMES=100, and look for what is lost
+## make torture  kill servers and databases and break their disks under load, TIMES=100, and look for what is lost
 torture: setup
 	@$(BIN)/python -m bench.torture --times $(TIMES)
 
