@@ -3,16 +3,19 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from databases import Databases
 from theodora.errors import TooSlow
+from theodora.query.patterns import Wild, pattern_of
 from theodora.storage import Deadline, patiently, run_under
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.database import Database
 from theodora.storage.engine.deadline import check_deadline
+from theodora.storage.engine.sqlite.dialect import SQLITE
 from theodora.storage.open import open_database
 
 ENDLESS = 10**12
@@ -67,6 +70,23 @@ def test_no_read_begins_after_the_deadline(database: Database) -> None:
 
 def test_a_read_in_time_is_answered(database: Database) -> None:
     assert run_under(Deadline(3_600), database.read, count(100_000)) == 100_000
+
+
+def test_a_read_ends_within_few_long_calls_of_a_function(tmp_path: Path) -> None:
+    sought = SQLITE.encode_words((pattern_of((Wild.RUN, "a", Wild.RUN, "b")),))
+    text = "a" * 50 + " "
+
+    def read(cursor: Cursor) -> None:
+        cursor.execute(
+            "WITH RECURSIVE numbers (number) AS (SELECT 1 UNION ALL "
+            "SELECT number + 1 FROM numbers WHERE number < 100) "
+            "SELECT count(*) FROM numbers WHERE words_stand_in(?, ? || number)",
+            (sought, text * 2_000),
+        ).fetchall()
+
+    database = open_database(f"sqlite:///{tmp_path}/db", lambda _: False, lambda _: None, "")
+    with closing(database), pytest.raises(TooSlow):
+        run_under(Deadline(0.02), database.read, read)
 
 
 def test_an_interruption_after_the_read_meets_nobody_else(database: Database) -> None:

@@ -6,7 +6,7 @@ with it.
 """
 
 import os
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -49,7 +49,7 @@ def connect_writer(path: Path) -> apsw.Connection:
         # 32 MiB of pages: fewer, larger checkpoints write a page that changed often only once.
         connection.pragma("wal_autocheckpoint", 4_000)
         connection.pragma("journal_size_limit", _LOG_BYTES)
-        return _prepared(connection)
+        return _prepared(connection, _no_check)
 
 
 def _make_private(path: Path) -> None:
@@ -62,19 +62,26 @@ def _make_private(path: Path) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
-def connect_reader(path: Path) -> apsw.Connection:
-    """A connection that reads beside the writer and cannot write."""
+def _no_check() -> None:
+    """Statements take the time that they need."""
+
+
+def connect_reader(path: Path, check: Callable[[], None] = _no_check) -> apsw.Connection:
+    """A connection that reads beside the writer and cannot write.
+
+    `check` raises where its statement has to end.
+    """
     with driver_errors(path):
         connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
         connection.set_busy_timeout(BUSY_TIMEOUT_MS)
         connection.pragma("cache_size", -_CACHE_KIB["reader"])
-        return _prepared(connection)
+        return _prepared(connection, check)
 
 
-def _prepared(connection: apsw.Connection) -> apsw.Connection:
+def _prepared(connection: apsw.Connection, check: Callable[[], None]) -> apsw.Connection:
     # Without this SQLite prepares a statement again for each set of bound values.
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
-    register_functions(connection)
+    register_functions(connection, check)
     connection.cursor_factory = _ApswCursor
     return connection
 

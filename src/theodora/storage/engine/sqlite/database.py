@@ -123,16 +123,20 @@ class SqliteDatabase:
     def _reader(self) -> apsw.Connection:
         connection: apsw.Connection | None = getattr(self._readers, "connection", None)
         if connection is None:
-            connection = connect_reader(self._path)
             local = self._readers
-            local.connection = connection
-            local.is_brief = False
-            local.must_end = _never
 
             def must_end() -> bool:
                 # Each read of this thread has an end of its own.
                 return local.must_end()
 
+            def check() -> None:
+                if must_end():
+                    raise apsw.InterruptError("the read has to end")
+
+            connection = connect_reader(self._path, check)
+            local.connection = connection
+            local.is_brief = False
+            local.must_end = _never
             connection.set_progress_handler(must_end, _STEPS_BETWEEN_LOOKS)
             with self._opened_lock:
                 self._opened.append(connection)

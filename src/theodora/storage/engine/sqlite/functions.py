@@ -15,13 +15,27 @@ from theodora.query.words import stand_in, words
 from theodora.storage.engine.sqlite.dialect import decode_words
 
 
-def register_functions(connection: apsw.Connection) -> None:
-    """Makes the functions known to statements of this connection."""
+def register_functions(connection: apsw.Connection, check: Callable[[], None]) -> None:
+    """Makes the functions known to statements of this connection.
+
+    `check` raises where the statement has to end. It is called before those that take long: a
+    thousand calls of them are as few steps of SQLite's machine as those between two looks at the
+    clock.
+    """
+
+    def words_stand_in(sought: str, spaced: str | None) -> bool:
+        check()
+        return _words_stand_in(sought, spaced)
+
+    def tag_lies_between(value: str, low: str | None, *bounds: Any) -> bool:
+        check()
+        return _tag_lies_between(value, low, *bounds)
+
     functions: dict[str, Callable[..., Any]] = {
         "rfc3339": _rfc3339,
         "spaced_words": _spaced_words,
-        "words_stand_in": _words_stand_in,
-        "tag_lies_between": _tag_lies_between,
+        "words_stand_in": words_stand_in,
+        "tag_lies_between": tag_lies_between,
     }
     for name, function in functions.items():
         connection.create_scalar_function(name, function, deterministic=True)
