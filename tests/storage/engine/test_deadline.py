@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
 from pathlib import Path
 
@@ -12,10 +13,11 @@ from databases import Databases
 from theodora.errors import TooSlow
 from theodora.query.patterns import Wild, pattern_of
 from theodora.storage import Deadline, patiently, run_under
-from theodora.storage.engine.cursor import Cursor
+from theodora.storage.engine.cursor import Cursor, Row
 from theodora.storage.engine.database import Database
 from theodora.storage.engine.deadline import check_deadline
 from theodora.storage.engine.sqlite.dialect import SQLITE
+from theodora.storage.engine.sqlite.functions import TURNS
 from theodora.storage.open import open_database
 
 ENDLESS = 10**12
@@ -87,6 +89,24 @@ def test_a_read_ends_within_few_long_calls_of_a_function(tmp_path: Path) -> None
     database = open_database(f"sqlite:///{tmp_path}/db", lambda _: False, lambda _: None, "")
     with closing(database), pytest.raises(TooSlow):
         run_under(Deadline(0.02), database.read, read)
+
+
+def test_slow_reads_compute_one_at_a_time_and_brief_ones_do_not_wait(tmp_path: Path) -> None:
+    def read(cursor: Cursor) -> list[Row]:
+        sought = SQLITE.encode_words((pattern_of(("a", Wild.RUN)),))
+        return cursor.execute("SELECT words_stand_in(?, 'ab')", (sought,)).fetchall()
+
+    database = open_database(f"sqlite:///{tmp_path}/db", lambda _: False, lambda _: None, "")
+    with (
+        closing(database),
+        ThreadPoolExecutor(1) as slow,
+        ThreadPoolExecutor(1, initializer=database.answer_briefly) as brief,
+    ):
+        with TURNS:
+            waiting = slow.submit(database.read, read)
+            assert brief.submit(database.read, read).result(20) == [(1,)]
+            assert not wait([waiting], 0.2).done
+        assert waiting.result(20) == [(1,)]
 
 
 def test_an_interruption_after_the_read_meets_nobody_else(database: Database) -> None:

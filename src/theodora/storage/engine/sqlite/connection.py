@@ -6,15 +6,15 @@ with it.
 """
 
 import os
-from collections.abc import Callable, Generator
-from contextlib import contextmanager, suppress
+from collections.abc import Generator
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 import apsw
 
 from theodora.errors import Unavailable, UnusableStore
 from theodora.storage.engine.sqlite.dialect import SQLITE
-from theodora.storage.engine.sqlite.functions import register_functions
+from theodora.storage.engine.sqlite.functions import Pace, register_functions
 
 BUSY_TIMEOUT_MS = 30_000
 _PAGE_BYTES = 8_192
@@ -49,7 +49,7 @@ def connect_writer(path: Path) -> apsw.Connection:
         # 32 MiB of pages: fewer, larger checkpoints write a page that changed often only once.
         connection.pragma("wal_autocheckpoint", 4_000)
         connection.pragma("journal_size_limit", _LOG_BYTES)
-        return _prepared(connection, _no_check)
+        return _prepared(connection, nullcontext)
 
 
 def _make_private(path: Path) -> None:
@@ -62,26 +62,19 @@ def _make_private(path: Path) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
-def _no_check() -> None:
-    """Statements take the time that they need."""
-
-
-def connect_reader(path: Path, check: Callable[[], None] = _no_check) -> apsw.Connection:
-    """A connection that reads beside the writer and cannot write.
-
-    `check` raises where its statement has to end.
-    """
+def connect_reader(path: Path, pace: Pace = nullcontext) -> apsw.Connection:
+    """A connection that reads beside the writer and cannot write; for `pace` see there."""
     with driver_errors(path):
         connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
         connection.set_busy_timeout(BUSY_TIMEOUT_MS)
         connection.pragma("cache_size", -_CACHE_KIB["reader"])
-        return _prepared(connection, check)
+        return _prepared(connection, pace)
 
 
-def _prepared(connection: apsw.Connection, check: Callable[[], None]) -> apsw.Connection:
+def _prepared(connection: apsw.Connection, pace: Pace) -> apsw.Connection:
     # Without this SQLite prepares a statement again for each set of bound values.
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
-    register_functions(connection, check)
+    register_functions(connection, pace)
     connection.cursor_factory = _ApswCursor
     return connection
 

@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Generator
 from concurrent.futures import Future
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, LiteralString, TypeVar, cast
 
@@ -18,6 +18,7 @@ from theodora.storage.engine.migrate import Migration, migrate
 from theodora.storage.engine.open_read import OpenRead
 from theodora.storage.engine.sqlite.committer import SqliteCommitter
 from theodora.storage.engine.sqlite.connection import connect_reader, connect_writer, driver_errors
+from theodora.storage.engine.sqlite.functions import TURNS
 from theodora.storage.engine.sqlite.schema import SqliteSchema
 from theodora.storage.engine.writer import Writer
 
@@ -129,11 +130,12 @@ class SqliteDatabase:
                 # Each read of this thread has an end of its own.
                 return local.must_end()
 
-            def check() -> None:
+            def pace() -> AbstractContextManager[object]:
                 if must_end():
                     raise apsw.InterruptError("the read has to end")
+                return nullcontext() if local.is_brief else TURNS
 
-            connection = connect_reader(self._path, check)
+            connection = connect_reader(self._path, pace)
             local.connection = connection
             local.is_brief = False
             local.must_end = _never

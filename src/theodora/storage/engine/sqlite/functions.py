@@ -1,6 +1,8 @@
 """SQL functions for what SQLite lacks; each calls the matcher's own code."""
 
+import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import lru_cache
 from typing import Any
 
@@ -14,22 +16,31 @@ from theodora.query.operands import parse_number
 from theodora.query.words import stand_in, words
 from theodora.storage.engine.sqlite.dialect import decode_words
 
+Pace = Callable[[], AbstractContextManager[object]]
+"""The context of a call that takes long; raises where the statement has to end."""
 
-def register_functions(connection: apsw.Connection, check: Callable[[], None]) -> None:
+TURNS = threading.Lock()
+"""Held by a slow read while it computes in Python.
+
+Python lets only one of them compute anyway. Without the lock, all of them compete with the event
+loop for the interpreter, which each keeps for 5 ms.
+"""
+
+
+def register_functions(connection: apsw.Connection, pace: Pace) -> None:
     """Makes the functions known to statements of this connection.
 
-    `check` raises where the statement has to end. It is called before those that take long: a
-    thousand calls of them are as few steps of SQLite's machine as those between two looks at the
-    clock.
+    `pace` is asked by those that take long: a thousand calls of them are as few steps of SQLite's
+    machine as those between two looks at the clock.
     """
 
     def words_stand_in(sought: str, spaced: str | None) -> bool:
-        check()
-        return _words_stand_in(sought, spaced)
+        with pace():
+            return _words_stand_in(sought, spaced)
 
     def tag_lies_between(value: str, low: str | None, *bounds: Any) -> bool:
-        check()
-        return _tag_lies_between(value, low, *bounds)
+        with pace():
+            return _tag_lies_between(value, low, *bounds)
 
     functions: dict[str, Callable[..., Any]] = {
         "rfc3339": _rfc3339,
