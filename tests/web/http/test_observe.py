@@ -1,13 +1,17 @@
 """What operators see: request ids, log lines, metrics, health."""
 
+import asyncio
 import http.client
 import json
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import httpx2
 import pytest
+from anyio import to_thread
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
@@ -50,6 +54,21 @@ def test_every_error_has_a_request_id(tenant: Tenant) -> None:
     ):
         assert answer.status_code >= 400
         assert answer.headers["x-request-id"]
+
+
+@ON_SQLITE
+def test_health_is_answered_while_no_thread_is_free(tenant: Tenant) -> None:
+    async def ask_without_threads() -> int:
+        threads = to_thread.current_default_thread_limiter()
+        for _ in range(int(threads.total_tokens)):
+            threads.acquire_on_behalf_of_nowait(object())
+        transport = httpx2.ASGITransport(tenant.built.application)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://x") as client:
+            return (await asyncio.wait_for(client.get("/healthz"), 20)).status_code
+
+    # The thread of the tests may have a running event loop: that of the browser.
+    with ThreadPoolExecutor(1) as other_thread:
+        assert other_thread.submit(asyncio.run, ask_without_threads()).result() == 200
 
 
 def test_health_needs_no_key_and_counts_towards_no_limit(tenant: Tenant) -> None:

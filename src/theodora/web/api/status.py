@@ -19,7 +19,9 @@ PROBED = ("/healthz", "/readyz", "/metrics")
 def status_routes(store: Store, metrics: ServerMetrics, path_prefix: str) -> list[Route]:
     """Routes that need no key and count towards no rate limit."""
 
-    def healthz(_: Request) -> Response:
+    async def healthz(request: Request) -> Response:
+        # On the event loop, since the server is alive even if all threads are taken.
+        note_operation(request.scope, "/healthz")
         return PlainTextResponse("alive\n")
 
     def readyz(_: Request) -> Response:
@@ -37,7 +39,7 @@ def status_routes(store: Store, metrics: ServerMetrics, path_prefix: str) -> lis
         return Response(openapi_document(path_prefix), media_type=JSON)
 
     return [
-        _route("/healthz", healthz),
+        Route("/healthz", healthz),
         _route("/readyz", readyz),
         _route("/metrics", prometheus),
         _route("/openapi.json", openapi),
