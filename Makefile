@@ -142,6 +142,7 @@ bench: setup $(VENV)/installed-bench
 	@$(BIN)/python -m bench.postgresql $(SIZES)
 	@$(BIN)/python -m bench.backup
 	@$(BIN)/python -m bench.faults
+	@$(BIN)/python -m bench.attacks
 
 # Faults tested in each folder, and which of all that are possible.
 MUTANTS ?= 60

@@ -3,7 +3,6 @@
 import threading
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -32,6 +31,7 @@ from theodora.web.application import make_application
 from theodora.web.http.endpoint import ServerContext
 from theodora.web.http.observe import ServerMetrics
 from theodora.web.http.rate_limit import Bucket, Limit, RateLimiter
+from theodora.web.http.turns import FairThreads
 from theodora.web.pages.routes import PAGES
 from theodora.web.pages.shell.health_badge import HealthMonitor
 from theodora.web.pages.shell.request import Dashboard
@@ -44,8 +44,9 @@ _START = Actor("command", "serve")
 
 _MINUTE_NS = 60 * 1_000_000_000
 
-_THREADS = 8
-"""Requests that wait for the database at one time; SQLite answers in microseconds."""
+_THREADS = 16
+"""Requests that wait for the database at one time, half of them of one organisation if no other
+asks; SQLite answers in microseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +113,8 @@ def _server_context(config: Config, store: Store) -> ServerContext:
         store=store,
         packs=PackStore(git_folder(config)),
         limiter=RateLimiter(_limits(config)),
-        executor=ThreadPoolExecutor(_THREADS, thread_name_prefix="handler"),
-        uploads=ThreadPoolExecutor(config.upload_threads, thread_name_prefix="upload"),
+        threads=FairThreads(_THREADS, "handler", keeps_some_free=True),
+        uploads=FairThreads(config.upload_threads, "upload", keeps_some_free=False),
         timestamps=config.timestamps,
         prometheus_groups=config.prometheus_groups,
         max_json_bytes=config.max_json_bytes,
@@ -162,7 +163,7 @@ def _lifespan(services: ServerContext, workers: Sequence[Worker]) -> Lifespan[An
 
     @asynccontextmanager
     async def lifespan(_: object) -> AsyncGenerator[None]:
-        # The thread of the event loop: what takes longer is handed to the executor.
+        # The thread of the event loop: what takes longer is handed to a thread.
         store.answer_briefly()
         for worker in (*workers, reception):
             worker.start()
@@ -170,7 +171,7 @@ def _lifespan(services: ServerContext, workers: Sequence[Worker]) -> Lifespan[An
         for worker in reversed(workers):
             worker.stop()
         services.uploads.shutdown()
-        services.executor.shutdown()
+        services.threads.shutdown()
         # After the last request that it could count.
         reception.stop()
         store.close()

@@ -22,6 +22,7 @@ from theodora.web.http.operations import Operation, Request
 from theodora.web.http.rate_limit import Limit, RateLimiter
 from theodora.web.http.responses import Reply
 from theodora.web.http.security import Access, Credential
+from theodora.web.http.turns import FairThreads
 
 BUCKETS = ("dora_ingest", "dora_read", "dora_write", "unauthenticated")
 
@@ -49,14 +50,15 @@ def operation(media_types: tuple[str, ...]) -> Operation:
 def context(tenant: Tenant, tmp_path: Path) -> Iterator[ServerContext]:
     with ExitStack() as stack:
         handlers, uploads = (
-            stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix=name))
-            for name in ("handler", "upload")
+            FairThreads(1, name, keeps_some_free=False) for name in ("handler", "upload")
         )
+        stack.callback(handlers.shutdown)
+        stack.callback(uploads.shutdown)
         yield ServerContext(
             store=tenant.built.store,
             packs=PackStore(tmp_path),
             limiter=RateLimiter({bucket: Limit(bucket, 1000, 60) for bucket in BUCKETS}),
-            executor=handlers,
+            threads=handlers,
             uploads=uploads,
             timestamps="auto",
             prometheus_groups=1,

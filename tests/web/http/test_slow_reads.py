@@ -16,6 +16,7 @@ from actors import TESTER
 from databases import Databases
 from theodora.events import Deployment
 from theodora.storage import Store
+from theodora.storage.access.keys import PERMISSIONS, KeyKind, new_secret
 
 SLOW_QUERY = " OR ".join(f"*a*a*{number}b" for number in range(200))
 """No index finds any of these words; each event is compared with all of them, for some 50 ms."""
@@ -99,9 +100,11 @@ def test_a_slow_search_and_a_slow_page_are_answered_503(database: tuple[str, Pat
             assert error["detail"].startswith('no answer within 1 seconds; no index finds "*a*a*')
 
 
-def sign_in(connection: http.client.HTTPConnection) -> dict[str, str]:
+def sign_in(
+    connection: http.client.HTTPConnection, key: str = serving.APPLICATION_KEY
+) -> dict[str, str]:
     form = {"Content-Type": "application/x-www-form-urlencoded"}
-    connection.request("POST", "/sign-in", f"key={serving.APPLICATION_KEY}", form)
+    connection.request("POST", "/sign-in", f"key={key}", form)
     answer = connection.getresponse()
     answer.read()
     return {"Cookie": answer.headers["Set-Cookie"].partition(";")[0], "Accept": "text/html"}
@@ -128,6 +131,54 @@ def test_a_slow_search_does_not_keep_a_server_from_stopping(database: tuple[str,
         wait_until(lambda: busy(url, server))
         assert server.stop() == 0
         assert searches[0].getresponse().status == 503
+
+
+def test_slow_searches_of_one_organisation_do_not_keep_another_waiting(
+    database: tuple[str, Path],
+) -> None:
+    url, folder = database
+    keys = keys_of_another_organisation(url)
+    limit = {"THEODORA_READ_SECONDS": "3600"}
+    with ExitStack() as stack:
+        server = stack.enter_context(serving.serving(folder, database=url, environment=limit))
+        stack.callback(server.kill)
+        for _ in range(64):
+            stack.enter_context(closing(begin_search(server)))
+        wait_until(lambda: busy(url, server))
+        with closing(connected(server)) as other:
+            cookie = sign_in(other, keys["DD-APPLICATION-KEY"])
+            json_keys = {**keys, "Content-Type": "application/json"}
+            for method, path, body, headers in (
+                ("POST", SEARCH, BODY, json_keys),
+                ("GET", METRICS, None, keys),
+                ("GET", "/deployments", None, cookie),
+                ("GET", "/deployments.csv", None, cookie),
+            ):
+                other.request(method, path, body, headers)
+                answer = other.getresponse()
+                answer.read()
+                assert answer.status == 200, path
+
+
+def keys_of_another_organisation(url: str) -> dict[str, str]:
+    """Keys of an organisation without events, with every permission."""
+    secrets: dict[KeyKind, str] = {
+        "api": new_secret("api"),
+        "application": new_secret("application"),
+    }
+    with Store(url) as store:
+        store.keys.ensure_organisation("other", 1, actor=TESTER).result()
+        for kind, secret in secrets.items():
+            store.keys.add(
+                "other",
+                kind,
+                secret,
+                name="",
+                permissions=frozenset(PERMISSIONS[kind]),
+                now_ns=1,
+                actor=TESTER,
+            ).result()
+    return {"DD-API-KEY": secrets["api"], "DD-APPLICATION-KEY": secrets["application"]}
 
 
 def busy(url: str, server: serving.Server) -> bool:

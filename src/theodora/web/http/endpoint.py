@@ -7,7 +7,6 @@ and asks the store.
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import unquote
@@ -35,6 +34,7 @@ from theodora.web.http.rejections import rejection_of
 from theodora.web.http.responses import JSON_API, Reply, error_reply
 from theodora.web.http.security import Caller, authenticate, read_credentials
 from theodora.web.http.threads import run_on_thread
+from theodora.web.http.turns import FairThreads
 
 log = structlog.get_logger()
 
@@ -50,8 +50,8 @@ class ServerContext:
     store: Store
     packs: PackStore
     limiter: RateLimiter
-    executor: Executor
-    uploads: Executor
+    threads: FairThreads
+    uploads: FairThreads
     """Threads for uploads alone: however many come, pages and lists have threads left."""
     timestamps: str
     prometheus_groups: int
@@ -131,7 +131,7 @@ class Endpoint:
         with suppress(TakesLong):
             return authenticate(self._services.store, credentials, operation.access)
         return await asyncio.get_running_loop().run_in_executor(
-            self._services.executor,
+            self._services.threads.of(address_of(scope)),
             authenticate,
             self._services.store,
             credentials,
@@ -172,7 +172,7 @@ class Endpoint:
             path_parameters={name: unquote(value) for name, value in scope["path_params"].items()},
             query_parameters=QueryParams(scope["query_string"]),
             headers=headers,
-            body=await self._body(operation, headers, receive),
+            body=await self._body(operation, caller, headers, receive),
             now_ns=time.time_ns(),
             timestamps=self._services.timestamps,
             prometheus_groups=self._services.prometheus_groups,
@@ -183,7 +183,7 @@ class Endpoint:
         return outcome
 
     async def _body(
-        self, operation: Operation, headers: Mapping[str, str], receive: Receive
+        self, operation: Operation, caller: Caller, headers: Mapping[str, str], receive: Receive
     ) -> bytes:
         if not operation.media_types:
             return b""
@@ -191,25 +191,29 @@ class Endpoint:
         is_json = operation.media_types == JSON_MEDIA_TYPES
         services = self._services
         limit_bytes = services.max_json_bytes if is_json else services.max_multipart_bytes
-        return await read_body(headers, receive, limit_bytes, self._executor(operation))
+        executor = self._threads(operation).of(caller.organisation.key)
+        return await read_body(headers, receive, limit_bytes, executor)
 
     async def _handle(
         self, operation: Operation, request: Request, receive: Receive
     ) -> Reply | Pending:
         """Runs the handler here if it is quick, else on a thread of its own."""
-        if operation.is_brief and len(request.body) <= _INLINE_BYTES:
+        threads, org = self._threads(operation), request.organisation.key
+        is_brief = operation.is_brief and len(request.body) <= _INLINE_BYTES
+        # A flood of slow searches, each tried here first, would keep everybody waiting.
+        if is_brief and not threads.has_waiting(org):
             with suppress(TakesLong):
                 return operation.handler(request)
-        executor, handler = self._executor(operation), operation.handler
-        if executor is self._services.uploads:
+        executor, handler = threads.of(org), operation.handler
+        if threads is self._services.uploads:
             # What was sent is not lost for having taken long; its size is limited.
             return await asyncio.get_running_loop().run_in_executor(executor, handler, request)
         seconds = self._services.read_seconds
         return await run_on_thread(executor, seconds, receive, handler, request)
 
-    def _executor(self, operation: Operation) -> Executor:
+    def _threads(self, operation: Operation) -> FairThreads:
         is_upload = operation.media_types == MULTIPART_MEDIA_TYPES
-        return self._services.uploads if is_upload else self._services.executor
+        return self._services.uploads if is_upload else self._services.threads
 
 
 def _failed(error: Exception) -> Reply:

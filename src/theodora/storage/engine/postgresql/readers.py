@@ -15,7 +15,8 @@ from theodora.storage.engine.postgresql.cursor import PostgresqlCursor
 
 T = TypeVar("T")
 
-_CONNECTIONS = 10
+_CONNECTIONS = 18
+"""One for each thread of a server that answers requests, and two for its workers."""
 _CANCEL_SECONDS = 5.0
 _RECONNECT_SECONDS = 5.0
 """How long the pool goes on trying by itself; after that the next read restarts it, and

@@ -1,13 +1,15 @@
 """ASGI applications of pages and static files."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from concurrent.futures import Executor
+from contextlib import suppress
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from theodora.errors import TheodoraError
+from theodora.storage import TakesLong
 from theodora.web.http.asgi import reply_start, send_reply
 from theodora.web.http.body import read_body
 from theodora.web.http.observe import note_operation, request_id_of_task
@@ -33,17 +35,26 @@ class PageEndpoint:
         page = self._pages.get(method)
         note_operation(scope, f"page {page.name}" if page else "none")
         request = PageRequest(self._dashboard, scope, page)
+        executor = self._dashboard.services.threads.of(await self._caller(request))
         try:
-            reply = await self._reply(request, receive)
+            reply = await self._reply(request, receive, executor)
         except ClientDisconnect:
             return
         if isinstance(reply, Streamed):
-            await self._stream(send, receive, reply)
+            await self._stream(send, receive, reply, executor)
         else:
             await send_reply(send, reply, with_body=not request.is_head)
 
-    async def _reply(self, request: PageRequest, receive: Receive) -> Reply | Streamed:
-        executor = self._dashboard.services.executor
+    async def _caller(self, request: PageRequest) -> Hashable:
+        """Whose turn on the threads the page takes, found here if that is quick."""
+        with suppress(TakesLong):
+            return request.caller()
+        executor = self._dashboard.services.threads.of(request.address)
+        return await asyncio.get_running_loop().run_in_executor(executor, request.caller)
+
+    async def _reply(
+        self, request: PageRequest, receive: Receive, executor: Executor
+    ) -> Reply | Streamed:
         try:
             body = await _form_body(request, receive, executor)
         except TheodoraError as error:
@@ -52,9 +63,11 @@ class PageEndpoint:
         seconds, request_id = self._dashboard.services.read_seconds, request_id_of_task.get()
         return await run_on_thread(executor, seconds, receive, reply_to, request, body, request_id)
 
-    async def _stream(self, send: Send, receive: Receive, streamed: Streamed) -> None:
+    async def _stream(
+        self, send: Send, receive: Receive, streamed: Streamed, executor: Executor
+    ) -> None:
         """Sends chunk by chunk, until there are no more or the client has gone."""
-        loop, executor = asyncio.get_running_loop(), self._dashboard.services.executor
+        loop = asyncio.get_running_loop()
         gone = asyncio.ensure_future(disconnected(receive))
         try:
             await send(reply_start(streamed.reply, (), streamed.reply.media_type))

@@ -5,7 +5,7 @@ These are checked here, once for all pages; then the page's handler answers.
 
 import shlex
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
@@ -91,6 +91,20 @@ class PageRequest:
     def is_secure(self) -> bool:
         return self._asgi["scheme"] == "https"
 
+    @property
+    def address(self) -> str:
+        return address_of(self._asgi)
+
+    def caller(self) -> Hashable:
+        """The key of the session's organisation or, without a session, the address."""
+        secret = self.cookies.get(SESSION_COOKIE, "")
+        store, limits = self.dashboard.services.store, self.dashboard.limits
+        try:
+            session = store.sessions.find(secret, self._now_ns, limits) if secret else None
+        except TheodoraError:  # The page finds the same, and says so.
+            session = None
+        return session.key.organisation.key if session else self.address
+
     def at_one_moment(self, work: Callable[[], T]) -> T:
         """Runs `work`; a page that only reads shows one snapshot of the store."""
         reads_only = self.page is not None and self.page.method == "GET"
@@ -127,7 +141,7 @@ class PageRequest:
             form=form,
             preferences=read_preferences(self.cookies),
             origin=f"{self._asgi['scheme']}://{self.headers.get('host', 'localhost')}",
-            address=address_of(self._asgi),
+            address=self.address,
             now_ns=self._now_ns,
             limits=self.dashboard.limits,
             lockout=self.dashboard.lockout,
@@ -155,7 +169,7 @@ class PageRequest:
 
     def _take_quota(self) -> None:
         bucket: Bucket = "unauthenticated"
-        caller: Any = address_of(self._asgi)
+        caller: Any = self.address
         if self.session is not None:
             bucket = "dora_write" if self.is_form else "dora_read"
             caller = self.session.key.organisation.key
