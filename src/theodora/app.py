@@ -16,6 +16,7 @@ from theodora.config import Config, RateLimit
 from theodora.git import MirrorStore, PackStore, backup_files
 from theodora.report.invocation import PLAIN, Invocation
 from theodora.sources.mirroring import Fetcher, Mirroring
+from theodora.sources.webhooks.worker import InboxWorker
 from theodora.storage import Organisation, SessionLimits, Store
 from theodora.storage.access.key_usage import ReceptionWriter
 from theodora.storage.access.keys import PERMISSIONS, KeyKind, new_secret
@@ -148,6 +149,7 @@ def _workers(config: Config, store: Store, derivation_due: threading.Event) -> l
     if config.derive:
         want = fetcher.want if config.git_fetch_on_demand else _ignore
         workers += [Deriver(store.derivations, derivation_due, want), Remover(store.retention)]
+        workers.append(InboxWorker(store, config.inbox_days))
     if config.git_fetch_minutes or config.git_fetch_on_demand:
         workers.append(fetcher)
     if config.backup_to:

@@ -325,6 +325,13 @@ SETTINGS: tuple[Setting, ...] = (
         "How many backups it keeps there; it removes the oldest.",
     ),
     Setting(
+        "inbox_days",
+        _Integer(1, 3650),
+        "a whole number from 1 to 3,650",
+        "30",
+        "How long received webhooks are kept, to be shown and replayed; see docs/sources.md.",
+    ),
+    Setting(
         "deletion_delay_hours",
         _Integer(0, 8760),
         "a whole number from 0 to 8,760",
@@ -510,6 +517,7 @@ class Config:
     backup_to: str
     backup_every: int
     backup_keep: int
+    inbox_days: int
     deletion_delay_hours: int
     retention_max_percent: int
     retention_clock_days: int

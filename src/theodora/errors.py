@@ -60,6 +60,13 @@ class Forbidden(TheodoraError):
         """Whether a valid API key was shown; the public message differs."""
 
 
+class NotSigned(TheodoraError):
+    """A webhook without the signature of its source, or with another one's."""
+
+    def __init__(self) -> None:
+        super().__init__("the signature is missing or wrong")
+
+
 class NotFound(TheodoraError):
     """No such event in the caller's organisation, or (without a message) no such route."""
 

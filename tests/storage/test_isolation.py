@@ -16,14 +16,19 @@ import msgspec
 import pytest
 
 from actors import TESTER
+from deliveries import body_of, incident
 from settling import STATES
 from theodora.dora import Commit, MetricsQuery, Period, PullRequest
 from theodora.errors import NotFound
 from theodora.events import Deployment, Failure, Git
 from theodora.events.activity import UserActivity
 from theodora.query import Field, Kind, parse, resolve, sort_key
+from theodora.sources.webhooks.delivery import DEFAULT_SETTINGS
+from theodora.sources.webhooks.fold import fold
+from theodora.sources.webhooks.read import read_received
 from theodora.storage import (
     Actor,
+    InboxQuery,
     Key,
     Organisation,
     OverrideAuthor,
@@ -33,6 +38,8 @@ from theodora.storage import (
     Session,
     SessionLimits,
     Store,
+    StoredDelivery,
+    WebhookSource,
 )
 from theodora.storage.access.key_usage import KEPT_REFUSALS, Refused
 from theodora.storage.metrics.counts import PeriodCounts
@@ -183,6 +190,11 @@ def make(store: Store, word: str) -> Member:
         each.result()
     fail_to_fetch(made).result()
     receive(made, "/data").result()
+    store.sources.add(org, "pagerduty", word, "{}", NOW_NS, actor=TESTER).result()
+    for id_ in ("Q1", "Q2"):
+        deliver(made, id_).result()
+        read_inbox(made, word)
+    deliver(made, "Q3").result()
     store.derivations.derive_all_queued(actor=TESTER)
     return made
 
@@ -198,6 +210,34 @@ def receive(it: Member, place: str) -> Future[None]:
     it.store.reception.refuse(it.key, "deployment", Refused(400, place, it.word), NOW_NS)
     it.store.reception.ignore(it.key, "deployment", [f"/data/{it.word}{place}"], NOW_NS)
     return it.store.reception.write(actor=TESTER)
+
+
+def source_of(it: Member) -> WebhookSource:
+    return it.store.sources.all_of(it.org)[0]
+
+
+def deliver(it: Member, id_: str) -> Future[int]:
+    body = body_of(incident("triggered", 1, id_, title=f"{it.word} is late"))
+    source = source_of(it)
+    return it.store.inbox.receive(
+        it.org, "pagerduty", source.id, {"word": it.word}, body, NOW_NS, actor=TESTER
+    )
+
+
+def waiting(it: Member) -> list[StoredDelivery]:
+    return [each for each in it.store.inbox.waiting(10) if each.organisation == it.org]
+
+
+def read_inbox(it: Member, reason: str) -> None:
+    for received in waiting(it):
+        reading = read_received(received, DEFAULT_SETTINGS)
+        assert it.store.inbox.settle(
+            received, reading._replace(reason=reason), fold, NOW_NS, actor=TESTER
+        ).result()
+
+
+def deliveries(it: Member) -> list[StoredDelivery]:
+    return it.store.inbox.select(it.org, InboxQuery("pagerduty", source_of(it).id))
 
 
 # What is read
@@ -314,6 +354,13 @@ READS: dict[str, Callable[[Member], object]] = {
     "keys.organisation": lambda it: it.store.keys.organisation(it.org.name),
     "reception.last_refusal": lambda it: it.store.reception.last_refusal(it.org),
     "sessions.find": lambda it: it.store.sessions.find(it.secret, NOW_NS, LIMITS),
+    "sources.all_of": lambda it: it.store.sources.all_of(it.org),
+    "sources.find": lambda it: it.store.sources.find(source_of(it).id),
+    "sources.get": lambda it: it.store.sources.get(it.org, source_of(it).id),
+    "inbox.counts": lambda it: it.store.inbox.counts(it.org),
+    "inbox.get": lambda it: it.store.inbox.get(it.org, deliveries(it)[0].number),
+    "inbox.select": deliveries,
+    "inbox.waiting": waiting,
     "retention.days": lambda it: it.store.retention.days(it.org),
     "retention.settings": lambda it: it.store.retention.settings(it.org),
     "retention.preview": lambda it: it.store.retention.preview(it.org, 15, NOW_NS),
@@ -321,7 +368,7 @@ READS: dict[str, Callable[[Member], object]] = {
 
 OF_EVERYBODY = {
     *("derivations.are_due", "derivations.count_parked", "keys.exist", "metrics.memory_bytes"),
-    *("reception.due", "reception.has_counted"),
+    *("inbox.arrived", "reception.due", "reception.has_counted"),
     *("retention.guards", "retention.confirm_clock", "retention.count_refusals"),
 }
 """What rounds of retention go by, whether there is work and how much cannot be done, whether there
@@ -337,7 +384,8 @@ WITHOUT_WORDS = {
         "settings.has_production",
     ),
     *("commits.count", "commits.known", "commits.repositories", "commits.shas"),
-    *("commits.without_paths", "retention.days", "retention.settings", "retention.preview"),
+    *("commits.without_paths", "inbox.counts"),
+    *("retention.days", "retention.settings", "retention.preview"),
 }
 """Reads whose answers name nothing that differs from one organisation to the other."""
 
@@ -481,12 +529,37 @@ WRITES: tuple[tuple[str, Callable[[Member], object]], ...] = (
     ("retention.confirm", lambda it: it.store.retention.confirm(it.org, 1_000, actor=TESTER)),
     ("retention.put", lambda it: it.store.retention.put(it.org, 35, actor=TESTER)),
     ("retention.remove_old", lambda it: it.store.retention.remove_old(NOW_NS, actor=TESTER)),
+    ("inbox.receive", lambda it: deliver(it, "Q4")),
+    ("inbox.settle", lambda it: read_inbox(it, "read")),
+    (
+        "inbox.replay",
+        lambda it: it.store.inbox.replay(it.org, "pagerduty", source_of(it).id, actor=TESTER),
+    ),
+    (
+        "sources.add",
+        lambda it: it.store.sources.add(it.org, "github", it.word, "{}", 9, actor=TESTER),
+    ),
+    (
+        "sources.change_secret",
+        lambda it: it.store.sources.change_secret(it.org, source_of(it).id, "x", actor=TESTER),
+    ),
+    (
+        "sources.change_settings",
+        lambda it: it.store.sources.change_settings(
+            it.org, source_of(it).id, '{"env":"x"}', actor=TESTER
+        ),
+    ),
+    (
+        "sources.remove",
+        lambda it: it.store.sources.remove(it.org, source_of(it).id, actor=TESTER),
+    ),
 )
 
 ALONG_THE_WAY = {
     *("keys.ensure_organisation", "derivations.derive_queued", "derivations.derive_all_queued"),
+    "inbox.prune",
 }
-"""Called to make the organisations, and after every write."""
+"""Called to make the organisations, and after every write; or for all organisations at once."""
 
 
 def old(it: Member, days: int) -> int:

@@ -2,6 +2,7 @@
 
 from theodora.storage.access.keys import Key
 from theodora.storage.access.sessions import Session, SessionLimits
+from theodora.storage.access.sources import WebhookSource
 from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.database import ReplicaUse, TakesLong
 from theodora.storage.engine.deadline import Deadline, patiently, run_under
@@ -10,14 +11,26 @@ from theodora.storage.events.rows import Upserted
 from theodora.storage.facts.mirrors import Mirror
 from theodora.storage.facts.override_history import OverrideAuthor, OverrideRecord, OverrideValues
 from theodora.storage.facts.overrides import OverrideHistory
+from theodora.storage.facts.source_facts import (
+    Fold,
+    Folded,
+    RepositoryCommits,
+    RepositoryPullRequest,
+    SourceFact,
+)
+from theodora.storage.inbox import DeliveryReading, InboxQuery, StoredDelivery
 from theodora.storage.search.planner import Document, DocumentPage, Position, Selection
 from theodora.storage.store import Store
 
 __all__ = [
     "Actor",
     "Deadline",
+    "DeliveryReading",
     "Document",
     "DocumentPage",
+    "Fold",
+    "Folded",
+    "InboxQuery",
     "Key",
     "Mirror",
     "Organisation",
@@ -27,12 +40,17 @@ __all__ = [
     "OverrideValues",
     "Position",
     "ReplicaUse",
+    "RepositoryCommits",
+    "RepositoryPullRequest",
     "Selection",
     "Session",
     "SessionLimits",
+    "SourceFact",
     "Store",
+    "StoredDelivery",
     "TakesLong",
     "Upserted",
+    "WebhookSource",
     "patiently",
     "run_under",
 ]

@@ -24,6 +24,7 @@ from theodora.storage.facts.override_effects import (
 )
 from theodora.storage.facts.override_history import OverrideAuthor, OverrideValues
 from theodora.storage.facts.settings import ProductionTrees
+from theodora.storage.facts.source_facts import drop_facts
 from theodora.storage.search.tag_values import tag_keys, tag_values
 
 
@@ -38,17 +39,9 @@ class Deployments(Events[Deployment]):
     ) -> Future[Upserted[Deployment]]:
         """Adds or replaces; the future has the outcome once it is durable."""
 
-        def write(cursor: Cursor) -> Upserted[Deployment]:
-            event = with_team(cursor, org, deployment)
-            placed = self._rows.put(cursor, org, event, now_ns)
-            if placed.outcome != "unchanged":
-                log_remedied(cursor, org, placed.now.event.id)
-                relink(cursor, self._rows, org, placed.states)
-                for state in _by_sequence(placed.states):
-                    queue_deployment(cursor, org, state)
-            return placed
-
-        return self._database.write(write, actor)
+        return self._database.write(
+            lambda cursor: put_deployment(cursor, self._rows, org, deployment, now_ns), actor
+        )
 
     def update(
         self,
@@ -110,10 +103,24 @@ class Deployments(Events[Deployment]):
         return self._database.write(write, actor)
 
 
+def put_deployment(
+    cursor: Cursor, rows: Rows[Deployment], org: Organisation, deployment: Deployment, now_ns: int
+) -> Upserted[Deployment]:
+    """Adds or replaces a deployment, and queues what may be derived differently."""
+    placed = rows.put(cursor, org, with_team(cursor, org, deployment), now_ns)
+    if placed.outcome != "unchanged":
+        log_remedied(cursor, org, placed.now.event.id)
+        relink(cursor, rows, org, placed.states)
+        for state in _by_sequence(placed.states):
+            queue_deployment(cursor, org, state)
+    return placed
+
+
 def remove_deployment(
     cursor: Cursor, rows: Rows[Deployment], org: Organisation, stored: Stored[Deployment]
 ) -> None:
-    """Removes a deployment with its override and measurements."""
+    """Removes a deployment with its override, measurements and facts."""
+    drop_facts(cursor, org, stored.event.id)
     drop_verdict(cursor, org, stored)
     rows.remove(cursor, org, stored)
     drop_measured(cursor, stored.key)

@@ -1,6 +1,6 @@
 """Failures in the store."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 
 from theodora.events import Failure
@@ -14,6 +14,7 @@ from theodora.storage.events.rows import Rows, Stored, Upserted
 from theodora.storage.events.tables import FAILURES
 from theodora.storage.facts.derivation_queue import queue_service
 from theodora.storage.facts.settings import ProductionTrees, effective_settings
+from theodora.storage.facts.source_facts import drop_facts
 
 
 class Failures(Events[Failure]):
@@ -37,14 +38,9 @@ class Failures(Events[Failure]):
         """
         merge = Failure.unless_late if may_be_late else None
 
-        def write(cursor: Cursor) -> Upserted[Failure]:
-            event = with_team(cursor, org, failure)
-            placed = self._rows.put(cursor, org, event, now_ns, merge)
-            if placed.outcome != "unchanged":
-                _mark(cursor, org, placed.states)
-            return placed
-
-        return self._database.write(write, actor)
+        return self._database.write(
+            lambda cursor: put_failure(cursor, self._rows, org, failure, now_ns, merge), actor
+        )
 
     def delete(self, org: Organisation, id_: str, *, actor: Actor) -> Future[None]:
         """Raises `NotFound` for an unknown failure."""
@@ -55,9 +51,26 @@ class Failures(Events[Failure]):
         return self._database.write(write, actor)
 
 
+def put_failure(
+    cursor: Cursor,
+    rows: Rows[Failure],
+    org: Organisation,
+    failure: Failure,
+    now_ns: int,
+    merge: Callable[[Failure, Failure], Failure] | None = None,
+) -> Upserted[Failure]:
+    """Adds or replaces a failure, and marks the services that it may change."""
+    placed = rows.put(cursor, org, with_team(cursor, org, failure), now_ns, merge)
+    if placed.outcome != "unchanged":
+        _mark(cursor, org, placed.states)
+    return placed
+
+
 def remove_failure(
     cursor: Cursor, rows: Rows[Failure], org: Organisation, stored: Stored[Failure]
 ) -> None:
+    """Removes a failure with its facts."""
+    drop_facts(cursor, org, stored.event.id)
     rows.remove(cursor, org, stored)
     _mark(cursor, org, [stored])
 

@@ -9,6 +9,7 @@ from theodora.events import Failure
 from theodora.storage.access.key_usage import Reception
 from theodora.storage.access.keys import Keys
 from theodora.storage.access.sessions import Sessions
+from theodora.storage.access.sources import Sources
 from theodora.storage.activity import Activity
 from theodora.storage.deletion_guards import Guards
 from theodora.storage.deployments import Deployments
@@ -27,6 +28,7 @@ from theodora.storage.facts.repository_upgrade import apply_repository_rules
 from theodora.storage.facts.settings import ProductionTrees, Settings
 from theodora.storage.failures import Failures
 from theodora.storage.health import DataHealth
+from theodora.storage.inbox import Inbox
 from theodora.storage.metrics.metrics import MEMORY_MIB, MetricsStore
 from theodora.storage.open import open_database
 from theodora.storage.retention import Retention
@@ -72,6 +74,8 @@ class Store:
         self.reception = Reception(self._database)
         self.sessions = Sessions(self._database)
         self.retention = Retention(self._database, guards)
+        self.sources = Sources(self._database)
+        self.inbox = Inbox(self._database)
 
     @property
     def waiting_writes(self) -> int:

@@ -69,6 +69,20 @@ FAULTS: Mapping[str, tuple[str, ...]] = {
         "UPDATE pull_requests SET repository = 99",
     ),
     "mirrors": ("UPDATE mirrors SET url = ''",),
+    "sources": (
+        "UPDATE sources SET secret = ''",
+        "UPDATE sources SET settings = '[]'",
+    ),
+    "inbox": (
+        "UPDATE inbox SET state = 'lost'",
+        "UPDATE inbox SET headers = '[]'",
+        "UPDATE inbox SET number = 1000000 WHERE state = 'waiting'",
+    ),
+    "source_things": ("UPDATE source_things SET event = 'nothing'",),
+    "source_facts": (
+        "UPDATE source_facts SET document = '7'",
+        "UPDATE source_facts SET thing = 'nothing'",
+    ),
     "user_activity": (
         "UPDATE user_activity SET day = 'today'",
         "UPDATE user_activity SET models = '{}'",

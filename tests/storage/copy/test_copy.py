@@ -17,7 +17,14 @@ from theodora.dora import Commit, PullRequest
 from theodora.errors import UnequalCopy, UnusableStore
 from theodora.events import Deployment, Failure, Git
 from theodora.events.activity import UserActivity
-from theodora.storage import Actor, OverrideValues, Store
+from theodora.storage import (
+    Actor,
+    DeliveryReading,
+    Organisation,
+    OverrideValues,
+    SourceFact,
+    Store,
+)
 from theodora.storage.access.key_usage import Refused
 from theodora.storage.access.sessions import SessionLimits
 from theodora.storage.copy import copy as copying
@@ -91,6 +98,7 @@ def fill(url: str) -> None:
             started_at_ns=10**12,
         )
         store.failures.add(org, failure, 1, actor=TESTER).result()
+        add_source(store, org)
         [first, *_] = store.deployments.everything(org)
         store.verdicts.put(
             org,
@@ -150,6 +158,19 @@ def add_facts(store: Store) -> None:
     store.reception.refuse(key, "verdict", Refused(404, "", "deployment does not exist"), 2)
     store.reception.ignore(key, "deployment", ["/data/attributes/sevice"], 3)
     store.reception.write(actor=TESTER).result()
+
+
+def add_source(store: Store, org: Organisation) -> None:
+    """A source, a delivery that has been read, and one that says nothing about an event yet."""
+    source = store.sources.add(org, "pagerduty", "pages", "{}", 1, actor=TESTER).result()
+    for number in (1, 2):
+        store.inbox.receive(
+            org, "pagerduty", source.id, {"dd_env": "production"}, "{}", number, actor=TESTER
+        ).result()
+    [received, _] = store.inbox.waiting(2)
+    fact = SourceFact("incident:Q1", "{}")
+    reading = DeliveryReading("done", "incident:Q1", [fact])
+    store.inbox.settle(received, reading, lambda *_: None, 2, actor=TESTER).result()
 
 
 def copied(from_url: str, to_url: str) -> int:

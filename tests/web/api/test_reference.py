@@ -90,6 +90,13 @@ SHOWN_BY = {
     "UploadPackfile": (
         "tests/web/api/test_git_metadata.py::test_uploaded_commits_are_stored_and_known"
     ),
+    "ReceiveIntakeWebhook": (
+        "tests/web/api/test_webhooks.py::test_an_api_key_is_enough_for_datadogs_intake"
+    ),
+    "ReceiveWebhook": (
+        "tests/web/api/test_webhooks.py::"
+        "test_a_signed_webhook_is_stored_with_the_headers_that_matter"
+    ),
     "UploadTrackedFiles": (
         "tests/clients/test_datadog_ci.py::"
         "test_the_list_of_tracked_files_decides_how_an_upload_of_metadata_ends"

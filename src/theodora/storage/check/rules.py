@@ -33,6 +33,10 @@ _OF_ORGANISATIONS: tuple[tuple[LiteralString, LiteralString], ...] = (
     ("stale_teams", "t.org, t.service"),
     ("repositories", "t.key"),
     ("mirrors", "t.repository_id"),
+    ("sources", "t.id"),
+    ("inbox", "t.number"),
+    ("source_things", "t.kind, t.thing"),
+    ("source_facts", "t.kind, t.thing, t.digest"),
     ("user_activity", "t.day, t.user_email, t.tool"),
     ("deployments", "t.key"),
     ("failures", "t.key"),
@@ -123,6 +127,28 @@ RULES: tuple[RowRule, ...] = (
         "retention_refusals", "t.org", "it has no reason or time", "t.reason = '' OR t.at_ns < 0"
     ),
     RowRule("stale_teams", "t.org, t.service", "the key was never given", f"t.up_to > {_RECEIPT}"),
+    RowRule("inbox", "t.number", "the number was never given", f"t.number > {_RECEIPT}"),
+    RowRule(
+        "inbox",
+        "t.number",
+        "there is no such state",
+        "t.state NOT IN ('waiting', 'done', 'ignored', 'failed')",
+    ),
+    RowRule(
+        "source_things",
+        "t.kind, t.thing",
+        "there is no such event",
+        "t.event <> '' "
+        "AND NOT EXISTS (SELECT 1 FROM deployments d WHERE d.org = t.org AND d.id = t.event) "
+        "AND NOT EXISTS (SELECT 1 FROM failures f WHERE f.org = t.org AND f.id = t.event)",
+    ),
+    RowRule(
+        "source_facts",
+        "t.kind, t.thing, t.digest",
+        "it is about nothing",
+        "NOT EXISTS (SELECT 1 FROM source_things s "
+        "WHERE s.org = t.org AND s.kind = t.kind AND s.thing = t.thing)",
+    ),
     RowRule("repositories", "t.key", "the generation is negative", "t.generation < 0"),
     _of_repository("commits", "t.repository, t.sha"),
     _of_repository("pull_requests", "t.repository, t.number"),

@@ -104,6 +104,23 @@ def _mirror(_: int, repository_id: str, url: str) -> Iterator[str]:
         yield "it has no URL or id"
 
 
+def _source(_: int, __: str, secret: str, settings: str) -> Iterator[str]:
+    if not secret:
+        yield "it has no secret"
+    if not isinstance(_decoded(settings), dict):
+        yield "the settings are no JSON object"
+
+
+def _delivery(_: int, __: int, headers: str) -> Iterator[str]:
+    if not isinstance(_decoded(headers), dict):
+        yield "the headers are no JSON object"
+
+
+def _fact(_: int, __: str, ___: str, ____: str, document: str) -> Iterator[str]:
+    if not isinstance(_decoded(document), dict):
+        yield "the fact is no JSON object"
+
+
 def _activity(_: int, day: str, __: str, ___: str, models: str | None) -> Iterator[str]:
     if not _DAY.fullmatch(day):
         yield "the day is none"
@@ -120,6 +137,9 @@ _TABLES: Mapping[tuple[LiteralString, LiteralString, LiteralString], Problems] =
     ("commits", "repository, sha", "parents, paths"): _commit,
     ("pull_requests", "repository, number", "document"): _pull_request,
     ("mirrors", "org, repository_id", "url"): _mirror,
+    ("sources", "org, id", "secret, settings"): _source,
+    ("inbox", "org, number", "headers"): _delivery,
+    ("source_facts", "org, kind, thing, digest", "document"): _fact,
     ("user_activity", "org, day, user_email, tool", "models"): _activity,
 }
 

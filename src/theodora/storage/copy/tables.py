@@ -104,11 +104,26 @@ TABLES: tuple[CopiedTable, ...] = (
         ("repository", "sha"),
         (
             *("received", "parents", "author_time_ns", "commit_time_ns", "subject", "message"),
-            *("paths", "author_name", "author_email", "is_shallow"),
+            *("paths", "author_name", "author_email", "is_shallow", "is_guessed"),
         ),
     ),
     CopiedTable("pull_requests", ("repository", "number"), ("document", "undated")),
     CopiedTable("mirrors", ("org", "repository_id"), ("url", "tried_at_ns", "error")),
+    CopiedTable(
+        "sources",
+        ("org", "id"),
+        ("kind", "name", "secret", "settings", "created_at_ns", "disabled_at_ns"),
+    ),
+    CopiedTable(
+        "inbox",
+        ("org", "number"),
+        (
+            *("kind", "source", "received_at_ns", "headers", "body", "state", "reason"),
+            "replays",
+        ),
+    ),
+    CopiedTable("source_things", ("org", "kind", "thing"), ("event", "changed_at_ns")),
+    CopiedTable("source_facts", ("org", "kind", "thing", "digest"), ("document", "delivery")),
     CopiedTable("user_activity", ("org", "day", "user_email", "tool"), ("is_active", "models")),
     CopiedTable(
         "deployments",

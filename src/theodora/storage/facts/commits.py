@@ -55,6 +55,13 @@ class _Stored(NamedTuple):
 
     received: bool
     commit: Commit
+    is_guessed: bool = False
+    """Whether its parents are guessed, from a push."""
+
+    @property
+    def standing(self) -> tuple[bool, bool]:
+        """Whose data is believed: the greater one's."""
+        return not self.is_guessed, self.received
 
 
 class Commits:
@@ -112,10 +119,10 @@ class Commits:
         return self._database.read(read)
 
     def shas(self, org: Organisation, repository_id: str) -> set[str]:
-        """The SHAs of all stored commits, uploaded or not."""
+        """The SHAs of all commits whose parents are known, uploaded or not."""
 
         def read(cursor: Cursor) -> set[str]:
-            statement = "SELECT sha FROM commits WHERE repository = ?"
+            statement = "SELECT sha FROM commits WHERE repository = ? AND is_guessed = 0"
             found = _find(cursor, org, repository_id)
             return {sha for key in found for (sha,) in cursor.execute(statement, (key,)).fetchall()}
 
@@ -177,9 +184,9 @@ def load(cursor: Cursor, org: Organisation, keys: MatchKeys, repository_id: str)
     pull_requests: dict[tuple[int, str | None], PullRequest] = {}
     for key, _ in joined_repositories(cursor, org, keys, repository_id):
         for row in cursor.execute(
-            f"SELECT {_COLUMNS}, received FROM commits WHERE repository = ?", (key,)
+            f"SELECT {_COLUMNS}, received, is_guessed FROM commits WHERE repository = ?", (key,)
         ):
-            new = _Stored(bool(row[-1]), _commit(row))
+            new = _stored_commit(row)
             known = stored.get(new.commit.sha)
             stored[new.commit.sha] = _together(known, new) if known else new
         for (document,) in cursor.execute(
@@ -247,6 +254,36 @@ def _ensure(cursor: Cursor, org: Organisation, repository_id: str) -> int:
     return _find(cursor, org, repository_id)[0]
 
 
+def put_guessed_commits(
+    cursor: Cursor, org: Organisation, repository_id: str, commits: Sequence[Commit]
+) -> None:
+    """Adds commits whose parents are guessed."""
+    given = [_Stored(received=False, commit=commit, is_guessed=True) for commit in commits]
+    repository = _ensure(cursor, org, repository_id)
+    outcomes = _put_commits(cursor, repository, given)
+    _marked(cursor, org, repository, repository_id, outcomes)
+
+
+def put_pull_request(
+    cursor: Cursor, org: Organisation, repository_id: str, pull_request: PullRequest
+) -> None:
+    """Adds or replaces a pull request; what only others say of it stays."""
+    repository = _ensure(cursor, org, repository_id)
+    row = cursor.execute(
+        "SELECT document FROM pull_requests WHERE repository = ? AND number = ?",
+        (repository, pull_request.number),
+    ).fetchone()
+    if row is not None:
+        former = _decode_pull_request(row[0])
+        pull_request = msgspec.structs.replace(
+            pull_request,
+            commits=pull_request.commits or former.commits,
+            merge_method=pull_request.merge_method or former.merge_method,
+        )
+    outcomes = _put_pull_requests(cursor, repository, [pull_request])
+    _marked(cursor, org, repository, repository_id, outcomes)
+
+
 def move_repository(cursor: Cursor, org: int, key: int, repository_id: str) -> None:
     """Gives what lies in a row another name; what lies there already under that one stays."""
     cursor.execute(
@@ -288,28 +325,32 @@ def _put_commits(cursor: Cursor, repository: int, given: Sequence[_Stored]) -> O
         changed.add(sha)
     cursor.executemany(
         "INSERT INTO commits (repository, sha, received, parents, author_time_ns, "
-        "commit_time_ns, subject, message, paths, author_name, author_email, is_shallow) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+        "commit_time_ns, subject, message, paths, author_name, author_email, is_shallow, "
+        "is_guessed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
         "ON CONFLICT (repository, sha) DO UPDATE SET received = excluded.received, "
         "parents = excluded.parents, author_time_ns = excluded.author_time_ns, "
         "commit_time_ns = excluded.commit_time_ns, subject = excluded.subject, "
         "message = excluded.message, paths = excluded.paths, "
         "author_name = excluded.author_name, author_email = excluded.author_email, "
-        "is_shallow = excluded.is_shallow",
+        "is_shallow = excluded.is_shallow, is_guessed = excluded.is_guessed",
         [(repository, *_values(stored[sha])) for sha in sorted(changed)],
     )
     return outcomes
 
 
 def _together(before: _Stored, new: _Stored) -> _Stored:
-    """Merges the data of two sources on one commit; uploaded data takes precedence."""
-    believed, other = (new, before) if new.received >= before.received else (before, new)
+    """Merges the data of two sources on one commit.
+
+    Known parents take precedence over guessed ones, and then uploaded data over other data.
+    """
+    believed, other = (new, before) if new.standing >= before.standing else (before, new)
     commit = believed.commit
     texts = commit if commit.message or not other.commit.message else other.commit
     return _Stored(
         believed.received,
         msgspec.structs.replace(
             commit,
+            parents=_parents(believed, other),
             is_shallow=commit.is_shallow or other.commit.is_shallow,
             author_time_ns=commit.author_time_ns or other.commit.author_time_ns,
             commit_time_ns=commit.commit_time_ns or other.commit.commit_time_ns,
@@ -319,7 +360,15 @@ def _together(before: _Stored, new: _Stored) -> _Stored:
             author_name=commit.author_name or other.commit.author_name,
             author_email=commit.author_email or other.commit.author_email,
         ),
+        believed.is_guessed,
     )
+
+
+def _parents(believed: _Stored, other: _Stored) -> tuple[str, ...]:
+    """The parents; of two guesses the one with more of them, in whichever order they come."""
+    if not believed.is_guessed:
+        return believed.commit.parents
+    return max(believed.commit.parents, other.commit.parents, key=lambda each: (len(each), each))
 
 
 def _put_pull_requests(
@@ -352,14 +401,18 @@ def _undated(commits: Iterable[Commit]) -> int:
 def _stored(cursor: Cursor, repository: int, shas: Sequence[str]) -> dict[str, _Stored]:
     """The stored ones of these commits, uploaded or not."""
     statement: LiteralString = (
-        f"SELECT {_COLUMNS}, received FROM commits WHERE repository = ? "
+        f"SELECT {_COLUMNS}, received, is_guessed FROM commits WHERE repository = ? "
         f"AND sha IN ({placeholders(_SHAS_AT_ONCE)})"
     )
     found: dict[str, _Stored] = {}
     for part in in_equal_parts(shas, _SHAS_AT_ONCE):
         for row in cursor.execute(statement, (repository, *part)):
-            found[row[0]] = _Stored(bool(row[-1]), _commit(row))
+            found[row[0]] = _stored_commit(row)
     return found
+
+
+def _stored_commit(row: Row) -> _Stored:
+    return _Stored(bool(row[-2]), _commit(row), bool(row[-1]))
 
 
 def _was_received(cursor: Cursor, repository: int, sha: str) -> bool:
@@ -398,6 +451,7 @@ def _values(stored: _Stored) -> Iterator[object]:
     yield commit.author_name or None
     yield commit.author_email or None
     yield int(commit.is_shallow)
+    yield int(stored.is_guessed)
 
 
 def _summaries(cursor: Cursor, org: Organisation) -> list[RepositorySummary]:

@@ -28,6 +28,8 @@ _REASONS = {
 _SECURITY: dict[Credential, list[Json]] = {
     Credential.API_KEY: [{"apiKeyAuth": []}],
     Credential.BOTH_KEYS: [{"apiKeyAuth": [], "appKeyAuth": []}, {"bearerAuth": []}],
+    # The header and what it is computed from depend on the source.
+    Credential.SIGNATURE: [],
 }
 _RATE_LIMIT_HEADERS = {
     f"X-RateLimit-{name}": {"description": about, "schema": {"type": "integer"}}

@@ -8,11 +8,12 @@ from theodora.web.api import (
     overrides,
     retention,
     settings,
+    webhooks,
 )
 from theodora.web.api import events as api
 from theodora.web.api import validate_keys as validation
 from theodora.web.api.metrics import endpoint, prometheus
-from theodora.web.http.body import MULTIPART_MEDIA_TYPES
+from theodora.web.http.body import MULTIPART_MEDIA_TYPES, WEBHOOK_MEDIA_TYPES
 from theodora.web.http.operations import Operation
 from theodora.web.http.responses import CSV, JSON, PROMETHEUS
 from theodora.web.http.security import READ, WRITE, WRITE_SETTINGS, Access, Credential
@@ -412,6 +413,29 @@ OPERATIONS: tuple[Operation, ...] = (
         access=Access(Credential.API_KEY, api_key_in_query=True),
         bucket="dora_ingest",
         statuses=(202,),
+        reply_media_type=JSON,
+    ),
+    Operation(
+        name="ReceiveIntakeWebhook",
+        summary="Receive a webhook with an API key, as Datadog's intake does",
+        method="POST",
+        paths=("/api/v2/webhook",),
+        handler=webhooks.receive_by_key,
+        access=_API_KEY,
+        bucket="dora_ingest",
+        statuses=(202, 400),
+        reply_media_type=JSON,
+    ),
+    Operation(
+        name="ReceiveWebhook",
+        summary="Receive a webhook of a source, verified by its signature",
+        method="POST",
+        paths=("/webhooks/{source}/{id}",),
+        handler=webhooks.receive_webhook,
+        access=Access(Credential.SIGNATURE),
+        bucket="dora_ingest",
+        statuses=(202, 400, 401, 404),
+        media_types=WEBHOOK_MEDIA_TYPES,
         reply_media_type=JSON,
     ),
 )

@@ -847,6 +847,23 @@ DOCUMENTS: dict[str, Documents] = {
         answer=_STATUS_OK.answer,
         answer_example=_STATUS_OK.answer_example,
     ),
+    "ReceiveIntakeWebhook": Documents(
+        request={"description": "What the provider sends; see docs/sources.md."},
+        request_example={
+            "event": {"event_type": "pagey.ping", "data": {"message": "Hello from PagerDuty"}}
+        },
+        answer={"type": "object"},
+        answer_example={},
+    ),
+    "ReceiveWebhook": Documents(
+        request={"description": "What the provider sends, signed; see docs/sources.md."},
+        parameters=(
+            _ID_PARAMETER | {"description": "The id of the source."},
+            _ID_PARAMETER | {"name": "source", "description": "The kind of the source."},
+        ),
+        answer={"type": "object"},
+        answer_example={},
+    ),
     "SearchCommits": Documents(
         request=_object(
             {"meta": _object({"repository_url": _REPOSITORY_URL}, "repository_url")}

@@ -12,6 +12,11 @@ from theodora.errors import Invalid, PayloadTooLarge, Problem, UnsupportedMediaT
 
 JSON_MEDIA_TYPES = ("application/json", "application/vnd.api+json")
 MULTIPART_MEDIA_TYPES = ("multipart/form-data",)
+WEBHOOK_MEDIA_TYPES = (
+    *(*JSON_MEDIA_TYPES, "application/cloudevents+json", "application/x-www-form-urlencoded"),
+    "text/plain",
+)
+"""What providers send; some call their JSON plain text."""
 
 _WINDOW_BITS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 _RAW_DEFLATE = -15

@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import unquote
 
 import structlog
@@ -16,13 +17,13 @@ from starlette.datastructures import QueryParams
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
-from theodora.errors import Forbidden, NotFound, TheodoraError, TooManyRequests
+from theodora.errors import Forbidden, NotFound, NotSigned, TheodoraError, TooManyRequests
+from theodora.events.values import SECOND_NS
 from theodora.git import PackStore
 from theodora.storage import Store, TakesLong
 from theodora.storage.access.key_usage import Refused
 from theodora.web.http.asgi import address_of, headers_of, log_failure, send_reply
 from theodora.web.http.body import (
-    JSON_MEDIA_TYPES,
     MULTIPART_MEDIA_TYPES,
     check_media_type,
     read_body,
@@ -32,7 +33,14 @@ from theodora.web.http.operations import Operation, Pending, Request
 from theodora.web.http.rate_limit import Quota, RateLimiter
 from theodora.web.http.rejections import rejection_of
 from theodora.web.http.responses import JSON_API, Reply, error_reply
-from theodora.web.http.security import Caller, authenticate, read_credentials
+from theodora.web.http.security import (
+    Caller,
+    Credential,
+    authenticate,
+    check_signature,
+    find_source,
+    read_credentials,
+)
 from theodora.web.http.threads import run_on_thread
 from theodora.web.http.turns import FairThreads
 
@@ -102,6 +110,8 @@ class Endpoint:
             if error.cause:
                 log.warning("request forbidden", operation=operation.name, cause=error.cause)
             return self._turned_away(scope, error)
+        except NotFound as error:
+            return self._turned_away(scope, error)
         except TheodoraError as error:
             return _failed(error), self._services.limiter.peek("unauthenticated", address_of(scope))
         self._note_keys(caller)
@@ -112,6 +122,8 @@ class Endpoint:
             reply = await self._serve(operation, caller, scope, headers, receive)
         except ClientDisconnect:
             raise
+        except NotSigned as error:
+            return self._turned_away(scope, error)
         except Exception as error:  # The last place that can answer.
             reply = _failed(error)
             self._count(operation, caller, rejection_of(error, reply.status))
@@ -126,17 +138,16 @@ class Endpoint:
     async def _authenticate(
         self, operation: Operation, scope: Scope, headers: Mapping[str, str]
     ) -> Caller:
-        """Finds the keys here if that is quick, else on a thread of its own."""
-        credentials = read_credentials(headers, scope["query_string"], operation.access)
+        """Finds the keys or the source here if that is quick, else on a thread of its own."""
+        if operation.access.credential is Credential.SIGNATURE:
+            find = partial(find_source, self._services.store, _path_parameters(scope))
+        else:
+            credentials = read_credentials(headers, scope["query_string"], operation.access)
+            find = partial(authenticate, self._services.store, credentials, operation.access)
         with suppress(TakesLong):
-            return authenticate(self._services.store, credentials, operation.access)
-        return await asyncio.get_running_loop().run_in_executor(
-            self._services.threads.of(address_of(scope)),
-            authenticate,
-            self._services.store,
-            credentials,
-            operation.access,
-        )
+            return find()
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._services.threads.of(address_of(scope)), find)
 
     def _note_keys(self, caller: Caller) -> None:
         now_ns = time.time_ns()
@@ -163,17 +174,22 @@ class Endpoint:
         headers: Mapping[str, str],
         receive: Receive,
     ) -> Reply:
+        body = await self._body(operation, caller, headers, receive)
+        now_ns = time.time_ns()
+        if caller.source is not None:
+            check_signature(caller.source, headers, body, now_ns // SECOND_NS)
         request = Request(
             store=self._services.store,
             packs=self._services.packs,
             organisation=caller.organisation,
             api_key=caller.api_key,
             application_key=caller.application_key,
-            path_parameters={name: unquote(value) for name, value in scope["path_params"].items()},
+            source=caller.source,
+            path_parameters=_path_parameters(scope),
             query_parameters=QueryParams(scope["query_string"]),
             headers=headers,
-            body=await self._body(operation, caller, headers, receive),
-            now_ns=time.time_ns(),
+            body=body,
+            now_ns=now_ns,
             timestamps=self._services.timestamps,
             prometheus_groups=self._services.prometheus_groups,
         )
@@ -188,9 +204,9 @@ class Endpoint:
         if not operation.media_types:
             return b""
         check_media_type(headers, operation.media_types)
-        is_json = operation.media_types == JSON_MEDIA_TYPES
+        is_multipart = operation.media_types == MULTIPART_MEDIA_TYPES
         services = self._services
-        limit_bytes = services.max_json_bytes if is_json else services.max_multipart_bytes
+        limit_bytes = services.max_multipart_bytes if is_multipart else services.max_json_bytes
         executor = self._threads(operation).of(caller.organisation.key)
         return await read_body(headers, receive, limit_bytes, executor)
 
@@ -214,6 +230,10 @@ class Endpoint:
     def _threads(self, operation: Operation) -> FairThreads:
         is_upload = operation.media_types == MULTIPART_MEDIA_TYPES
         return self._services.uploads if is_upload else self._services.threads
+
+
+def _path_parameters(scope: Scope) -> dict[str, str]:
+    return {name: unquote(value) for name, value in scope["path_params"].items()}
 
 
 def _failed(error: Exception) -> Reply:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from starlette.datastructures import QueryParams
 
 from theodora.git import PackStore
-from theodora.storage import Key, Organisation, Store
+from theodora.storage import Key, Organisation, Store, WebhookSource
 from theodora.storage.access.key_usage import Received
 from theodora.storage.engine.actor import Actor
 from theodora.web.http.body import JSON_MEDIA_TYPES
@@ -28,6 +28,8 @@ class Request:
     organisation: Organisation
     api_key: Key | None
     application_key: Key | None
+    source: WebhookSource | None
+    """The source of a webhook, whose signature has been checked."""
     path_parameters: Mapping[str, str]
     query_parameters: QueryParams
     headers: Mapping[str, str]
@@ -42,6 +44,8 @@ class Request:
     @property
     def actor(self) -> Actor:
         """Who asks for what the operation writes."""
+        if self.source is not None:
+            return self.source.actor
         key = self.application_key or self.api_key
         assert key is not None, "an operation without a key writes nothing"
         return key.actor

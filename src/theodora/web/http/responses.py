@@ -9,6 +9,7 @@ from theodora.errors import (
     Forbidden,
     Invalid,
     NotFound,
+    NotSigned,
     PayloadTooLarge,
     Problem,
     ReadOnly,
@@ -28,6 +29,7 @@ Header = tuple[bytes, bytes]
 
 TITLES = {
     400: "Bad Request",
+    401: "Unauthorized",
     404: "Not Found",
     408: "Request Timeout",
     413: "Payload Too Large",
@@ -61,6 +63,8 @@ def error_reply(error: Exception) -> Reply:
         case Forbidden():
             more = ("Failed permission authorization checks",) if error.authenticated else ()
             return _strings(403, "Forbidden", *more)
+        case NotSigned():
+            return _objects(401, _object(401, str(error)))
         case NotFound():
             return _objects(404, _object(404, str(error)))
         case PayloadTooLarge():

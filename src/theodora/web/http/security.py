@@ -7,8 +7,10 @@ from typing import NamedTuple
 
 from starlette.datastructures import QueryParams
 
-from theodora.errors import Forbidden
-from theodora.storage import Key, Organisation, Store
+from theodora.errors import Forbidden, NotFound, NotSigned
+from theodora.sources.webhooks.signatures import is_signed
+from theodora.sources.webhooks.table import source_named
+from theodora.storage import Key, Organisation, Store, WebhookSource
 
 READ = "dora_metrics_read"
 WRITE = "dora_metrics_write"
@@ -32,6 +34,7 @@ class Credential(Enum):
     NONE = "no key"
     API_KEY = "API key"
     BOTH_KEYS = "API key and application key"
+    SIGNATURE = "signature of the source"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,8 @@ class Caller(NamedTuple):
     """None with a bearer token alone."""
     application_key: Key | None = None
     """None where an API key is enough."""
+    source: WebhookSource | None = None
+    """Where a webhook comes from; its signature is checked once its body is there."""
 
 
 def read_credentials(
@@ -86,6 +91,23 @@ def authenticate(store: Store, credentials: Credentials, access: Access) -> Call
     if access.permission is not None and access.permission not in application_key.permissions:
         raise Forbidden(authenticated=True)
     return Caller(application_key.organisation, api_key, application_key)
+
+
+def find_source(store: Store, path_parameters: Mapping[str, str]) -> Caller:
+    """The caller that a webhook's path names; raises `NotFound` where there is no such source."""
+    source = store.sources.find(path_parameters["id"])
+    if source is None or source.kind != path_parameters["source"]:
+        raise NotFound("there is no such source")
+    return Caller(source.organisation, None, source=source)
+
+
+def check_signature(
+    source: WebhookSource, headers: Mapping[str, str], body: bytes, now_sec: int
+) -> None:
+    """Raises `NotSigned` unless the body carries the signature of its source."""
+    row = source_named(source.kind)
+    if row is None or not is_signed(row.scheme, source.secret, headers, body, now_sec):
+        raise NotSigned
 
 
 def _api_key(store: Store, credentials: Credentials) -> Key | None:

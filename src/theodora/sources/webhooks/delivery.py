@@ -1,0 +1,56 @@
+"""A webhook delivery as an adapter reads it, and the settings of its source."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from theodora.events.json_values import JsonObject
+
+
+class SourceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Settings of one source; each kind of source reads some members."""
+
+    service: str = ""
+    """Service of everything that it sends; empty for the one that the payload names."""
+    env: str = ""
+    """Environment of what names none."""
+    services: Mapping[str, str] = {}
+    """Services by the provider's names of them (of a repository, a service, a job)."""
+    envs: Mapping[str, str] = {}
+    """Environments by the provider's names of them."""
+    workflows: tuple[str, ...] = ()
+    """Workflows, jobs or pipelines that deploy."""
+    branches: tuple[str, ...] = ()
+    """Branches that those deploy from; empty for the default branch."""
+    releases: bool = False
+    """Whether publishing a release is a deployment."""
+
+    def service_of(self, *names: str | None) -> str | None:
+        """The service for the provider's names of one thing, the most precise name first.
+
+        Where the settings know none of them it is the last name itself.
+        """
+        known = (self.services[name] for name in names if name and name in self.services)
+        return next(known, self.service or names[-1])
+
+    def env_of(self, name: str | None) -> str | None:
+        """The environment for the provider's name of it."""
+        return self.envs.get(name, name) if name else self.env or None
+
+
+class Delivery(NamedTuple):
+    """What came in: the headers that matter, with names in lower case, and the body's object."""
+
+    headers: Mapping[str, str]
+    payload: JsonObject
+
+
+class Ignored(NamedTuple):
+    """A delivery that says nothing about deployments, changes or incidents."""
+
+    reason: str
+    """A sentence without a full stop, which the source's page shows."""
+
+
+DEFAULT_SETTINGS = SourceSettings()

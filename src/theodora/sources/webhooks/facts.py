@@ -1,0 +1,134 @@
+"""Facts: what one delivery says about a deployment, an incident or a pull request.
+
+A fact is stored as it was made and never changed. An event is computed from all facts about one
+thing in the order of the provider's times (`fold.py`), so it does not depend on how often or in
+which order deliveries come in.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from theodora.dora import Commit
+from theodora.events import repository_id
+
+DeploymentStatus = Literal["created", "started", "succeeded", "failed"]
+IncidentStatus = Literal["active", "resolved", "removed"]
+ReviewStatus = Literal["approved", "dismissed"]
+
+
+class _Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="fact"):
+    at_ns: int
+    """When it became true, by the provider's clock."""
+
+
+class DeploymentFact(_Fact, frozen=True, kw_only=True, omit_defaults=True, tag="deployment"):
+    """Part of the course of a deployment; a member that is not said here is None."""
+
+    number: str
+    """The provider's id of the deployment."""
+    status: DeploymentStatus | None = None
+    """The first `succeeded` finishes it."""
+    service: str | None = None
+    env: str | None = None
+    team: str | None = None
+    version: str | None = None
+    repository_url: str | None = None
+    commit_sha: str | None = None
+    custom_tags: tuple[str, ...] = ()
+
+    @property
+    def thing(self) -> str:
+        place = f"{repository_id(self.repository_url)}:" if self.repository_url else ""
+        return f"deployment:{place}{self.number}"
+
+
+class IncidentFact(_Fact, frozen=True, kw_only=True, omit_defaults=True, tag="incident"):
+    """Part of the course of an incident; a member that is not said here is None."""
+
+    number: str
+    """The provider's id of the incident."""
+    status: IncidentStatus | None = None
+    """What it is from `at_ns` on; an incident that was merged into another is `removed`."""
+    began_at_ns: int | None = None
+    """When it began, if the message has that."""
+    services: tuple[str, ...] = ()
+    env: str | None = None
+    team: str | None = None
+    name: str | None = None
+    severity: str | None = None
+    version: str | None = None
+    custom_tags: tuple[str, ...] = ()
+
+    @property
+    def thing(self) -> str:
+        return f"incident:{self.number}"
+
+
+class PullRequestFact(_Fact, frozen=True, kw_only=True, omit_defaults=True, tag="pull_request"):
+    """A pull request as it was at one moment."""
+
+    repository_url: str
+    number: int
+    title: str = ""
+    labels: tuple[str, ...] = ()
+    branch: str = ""
+    merge_commit_sha: str | None = None
+    merge_method: Literal["merge", "squash", "rebase"] | None = None
+    created_at_ns: int | None = None
+    merged_at_ns: int | None = None
+    became_ready: bool = False
+    """Whether this was the moment at which it stopped being a draft."""
+
+    @property
+    def thing(self) -> str:
+        return pull_request_thing(self.repository_url, self.number)
+
+
+class ReviewFact(_Fact, frozen=True, kw_only=True, omit_defaults=True, tag="review"):
+    """An approval of a pull request, or its dismissal."""
+
+    repository_url: str
+    number: int
+    """Of the pull request."""
+    review: str
+    """The provider's id of the review."""
+    status: ReviewStatus
+
+    @property
+    def thing(self) -> str:
+        return pull_request_thing(self.repository_url, self.number)
+
+
+StoredFact = DeploymentFact | IncidentFact | PullRequestFact | ReviewFact
+"""Facts about one thing, from which an event is computed."""
+
+
+class PushedCommits(msgspec.Struct, frozen=True, kw_only=True):
+    """Commits that a push names. They are stored as commits, since what is known of a commit only
+    grows. A push does not name parents: the adapter guesses them."""
+
+    repository_url: str
+    commits: tuple[Commit, ...]
+
+
+WebhookFact = StoredFact | PushedCommits
+
+
+def pull_request_thing(repository_url: str, number: int) -> str:
+    """The name of a pull request among the things that facts are about."""
+    return f"pull_request:{repository_id(repository_url)}:{number}"
+
+
+def encode_fact(fact: StoredFact) -> str:
+    """A fact as it is stored: the same fact is always the same text."""
+    return _encode(fact).decode()
+
+
+def decode_fact(document: str) -> StoredFact:
+    """The fact that `encode_fact` wrote."""
+    return _decode(document)
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(StoredFact).decode

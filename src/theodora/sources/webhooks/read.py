@@ -1,0 +1,83 @@
+"""The reading of a delivery: from a stored body to what it says."""
+
+from collections.abc import Sequence
+from urllib.parse import parse_qs
+
+import msgspec
+
+from theodora.errors import Invalid, Problem
+from theodora.events import repository_id
+from theodora.events.json_values import JsonObject
+from theodora.sources.json_lines import read_document
+from theodora.sources.webhooks.delivery import DEFAULT_SETTINGS, Delivery, Ignored, SourceSettings
+from theodora.sources.webhooks.facts import PushedCommits, WebhookFact, encode_fact
+from theodora.sources.webhooks.table import source_named
+from theodora.storage import DeliveryReading, RepositoryCommits, SourceFact, StoredDelivery
+
+FORM = "application/x-www-form-urlencoded"
+"""The media type of a body whose field `payload` is the JSON."""
+
+_decode_settings = msgspec.json.Decoder(SourceSettings).decode
+
+
+def read_received(received: StoredDelivery, settings: SourceSettings) -> DeliveryReading:
+    """What a delivery says, with the settings of its source. Raises nothing."""
+    row = source_named(received.kind)
+    if row is None:
+        return DeliveryReading("failed", f'this version knows no source "{received.kind}"')
+    try:
+        payload = decode_payload(received.body, received.headers.get("content-type", ""))
+        found = row.read(Delivery(received.headers, payload), settings)
+    except Invalid as invalid:
+        return DeliveryReading("failed", str(invalid))
+    except RecursionError:
+        return DeliveryReading("failed", "it is nested too deep")
+    return reading_of(found)
+
+
+def reading_of(found: Sequence[WebhookFact] | Ignored) -> DeliveryReading:
+    """What an adapter found, as the store keeps it."""
+    if isinstance(found, Ignored):
+        return DeliveryReading("ignored", found.reason)
+    pushes = [fact for fact in found if isinstance(fact, PushedCommits)]
+    facts = [fact for fact in found if not isinstance(fact, PushedCommits)]
+    said = [
+        *dict.fromkeys(fact.thing for fact in facts),
+        *(f"{len(push.commits)} commits of {push.repository_url}" for push in pushes),
+    ]
+    return DeliveryReading(
+        "done",
+        ", ".join(said),
+        [SourceFact(fact.thing, encode_fact(fact)) for fact in facts],
+        [RepositoryCommits(repository_id(each.repository_url), each.commits) for each in pushes],
+    )
+
+
+def decode_payload(body: str, content_type: str = "") -> JsonObject:
+    """The object of a body. Raises `Invalid` where there is none."""
+    if content_type.startswith(FORM):
+        payloads = parse_qs(body).get("payload")
+        if not payloads:
+            raise Invalid(Problem("the form has no field payload"))
+        body = payloads[0]
+    return read_document(body.encode())
+
+
+def decode_settings(settings: str) -> SourceSettings:
+    """The settings of a source as they are stored. Raises `Invalid` for any others."""
+    if not settings:
+        return DEFAULT_SETTINGS
+    try:
+        return _decode_settings(settings)
+    except msgspec.ValidationError as error:
+        raise Invalid(Problem(str(error))) from None
+
+
+def encode_settings(settings: SourceSettings) -> str:
+    """The settings as they are stored, without members that have their default."""
+    given = {
+        name: value
+        for name, value in msgspec.structs.asdict(settings).items()
+        if value != getattr(DEFAULT_SETTINGS, name)
+    }
+    return msgspec.json.encode(given).decode()

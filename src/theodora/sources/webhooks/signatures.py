@@ -1,0 +1,124 @@
+"""Signature schemes: how senders show that a webhook is theirs. A table, one row a scheme.
+
+Every comparison takes the same time whether it fails early or late.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Scheme = Literal[
+    "github",
+    "gitlab",
+    "pagerduty",
+    "standard-webhooks",
+    "header",
+    "basic",
+]
+
+REPLAY_SECONDS = 300
+"""How far the time that a sender signs may be from the server's."""
+
+Verify = Callable[[str, Mapping[str, str], bytes, int], bool]
+"""Whether a body with these headers (names in lower case) was sent by who knows the secret, at the
+time in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureScheme:
+    """A row of the table."""
+
+    header: str
+    """The header that a request without a signature lacks."""
+    about: str
+    """What to enter at the provider."""
+    verify: Verify
+
+
+def is_signed(
+    scheme: Scheme, secret: str, headers: Mapping[str, str], body: bytes, now_sec: int
+) -> bool:
+    """Whether the request carries the signature of its sender."""
+    row = SCHEMES[scheme]
+    return row.header in headers and row.verify(secret, headers, body, now_sec)
+
+
+def _github(secret: str, headers: Mapping[str, str], body: bytes, _: int) -> bool:
+    return _same(headers["x-hub-signature-256"], f"sha256={_hex(secret, body)}")
+
+
+def _gitlab(secret: str, headers: Mapping[str, str], _: bytes, __: int) -> bool:
+    return _same(headers["x-gitlab-token"], secret)
+
+
+def _pagerduty(secret: str, headers: Mapping[str, str], body: bytes, _: int) -> bool:
+    """While a secret is being replaced, PagerDuty signs with both."""
+    expected = f"v1={_hex(secret, body)}"
+    signatures = headers["x-pagerduty-signature"].split(",")
+    return any(_same(signature.strip(), expected) for signature in signatures)
+
+
+def _standard(secret: str, headers: Mapping[str, str], body: bytes, now_sec: int) -> bool:
+    """Standard Webhooks 1.0: the id, the time and the body are signed together."""
+    key = _standard_key(secret)
+    id_, time = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
+    is_number = time.isascii() and time.isdigit() and len(time) < 12
+    if key is None or not is_number or abs(now_sec - int(time)) > REPLAY_SECONDS:
+        return False
+    signed = f"{id_}.{time}.".encode() + body
+    digest = base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
+    signatures = headers["webhook-signature"].split()
+    return any(_same(signature, f"v1,{digest}") for signature in signatures)
+
+
+def _header(secret: str, headers: Mapping[str, str], _: bytes, __: int) -> bool:
+    return _same(headers["x-webhook-token"], secret)
+
+
+def _basic(secret: str, headers: Mapping[str, str], _: bytes, __: int) -> bool:
+    """The user's name does not matter: the secret is the password."""
+    kind, space, encoded = headers["authorization"].partition(" ")
+    try:
+        credentials = base64.b64decode(encoded.strip(), validate=True).decode("utf-8", "replace")
+    except (binascii.Error, ValueError):
+        return False
+    password = credentials.partition(":")[2]
+    return bool(space) and kind.lower() == "basic" and _same(password, secret)
+
+
+SCHEMES: dict[Scheme, SignatureScheme] = {
+    "github": SignatureScheme(
+        "x-hub-signature-256", "the secret of the webhook, with HMAC-SHA256", _github
+    ),
+    "gitlab": SignatureScheme("x-gitlab-token", "the secret token of the webhook", _gitlab),
+    "pagerduty": SignatureScheme(
+        "x-pagerduty-signature", "the signing secret of the subscription", _pagerduty
+    ),
+    "standard-webhooks": SignatureScheme(
+        "webhook-signature", "the signing secret, as in Standard Webhooks", _standard
+    ),
+    "header": SignatureScheme("x-webhook-token", "a header X-Webhook-Token", _header),
+    "basic": SignatureScheme("authorization", "the password of basic authentication", _basic),
+}
+
+
+def _hex(secret: str, body: bytes) -> str:
+    return hmac.digest(secret.encode(), body, hashlib.sha256).hex()
+
+
+def _same(sent: str, expected: str) -> bool:
+    return hmac.compare_digest(sent.encode(), expected.encode())
+
+
+def _standard_key(secret: str) -> bytes | None:
+    """The key that a secret of Standard Webhooks encodes; any other text is its own key."""
+    if not secret.startswith("whsec_"):
+        return secret.encode()
+    try:
+        return base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+    except (binascii.Error, ValueError):
+        return None

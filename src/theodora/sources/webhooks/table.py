@@ -1,0 +1,97 @@
+"""The table of webhook sources: one row for each provider."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from theodora.events.json_values import JsonObject
+from theodora.sources.webhooks.delivery import Delivery, Ignored, SourceSettings
+from theodora.sources.webhooks.facts import WebhookFact
+from theodora.sources.webhooks.github import GITHUB_EVENTS, read_github
+from theodora.sources.webhooks.pagerduty import PAGERDUTY_EVENTS, is_pagerduty, read_pagerduty
+from theodora.sources.webhooks.signatures import Scheme
+
+Adapter: TypeAlias = Callable[[Delivery, SourceSettings], Sequence[WebhookFact] | Ignored]
+"""A pure function: no I/O and no clock. Raises `Invalid` for a payload that it cannot read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceKind:
+    """A row of the table."""
+
+    name: str
+    """In URLs and commands, and the `source` of its events."""
+    title: str
+    read: Adapter
+    scheme: Scheme
+    events: tuple[str, ...]
+    """The provider's names of the events that it understands."""
+    settings: tuple[str, ...]
+    """Members of `SourceSettings` that it reads."""
+    headers: tuple[str, ...] = ()
+    """Headers that are stored with the body, in lower case."""
+    steps: tuple[str, ...]
+    """Steps at the provider, with places for `{url}`, `{secret}` and `{id}` of the source."""
+    provider_page: str
+    """The provider's own documentation."""
+    fixtures: str
+    """Folder of recorded payloads."""
+    gives_secret: bool = False
+    """Whether the provider makes the secret, and shows it after the webhook was added."""
+    recognises: Callable[[JsonObject], bool] | None = None
+    """Whether a body sent to Datadog's webhook intake is the provider's."""
+
+
+SOURCES: tuple[SourceKind, ...] = (
+    SourceKind(
+        name="github",
+        title="GitHub",
+        read=read_github,
+        scheme="github",
+        events=GITHUB_EVENTS,
+        settings=("service", "services", "env", "envs", "workflows", "branches", "releases"),
+        headers=("x-github-event", "x-github-delivery"),
+        steps=(
+            "Open Settings, Webhooks, Add webhook of the repository or the organisation.",
+            "Payload URL: {url}",
+            "Content type: application/json",
+            "Secret: {secret}",
+            "Choose “Let me select individual events”.",
+            "Choose Deployments, Deployment statuses, Pull requests, Pull request reviews, Pushes.",
+            "Choose Workflow runs and Releases too if your settings use them.",
+        ),
+        provider_page="https://docs.github.com/en/webhooks/webhook-events-and-payloads",
+        fixtures="github",
+    ),
+    SourceKind(
+        name="pagerduty",
+        title="PagerDuty",
+        read=read_pagerduty,
+        scheme="pagerduty",
+        events=PAGERDUTY_EVENTS,
+        settings=("service", "services", "env"),
+        headers=("dd_env",),
+        steps=(
+            "Open Integrations, Generic Webhooks (v3), New Webhook.",
+            "Webhook URL: {url}",
+            "Scope type: Account, or the services or teams whose incidents count.",
+            "Event subscription: all events that begin with incident.",
+            "PagerDuty shows a secret after you add the webhook: store it here.",
+            "theodora sources secret {id}",
+        ),
+        provider_page="https://developer.pagerduty.com/docs/webhooks-overview",
+        fixtures="pagerduty",
+        gives_secret=True,
+        recognises=is_pagerduty,
+    ),
+)
+
+
+def source_named(name: str) -> SourceKind | None:
+    """The row of this name."""
+    return next((row for row in SOURCES if row.name == name), None)
+
+
+def source_of_intake(payload: JsonObject) -> SourceKind | None:
+    """The row that recognises a body sent to Datadog's webhook intake."""
+    return next((row for row in SOURCES if row.recognises and row.recognises(payload)), None)

@@ -1,0 +1,148 @@
+"""The worker that reads the inbox of webhooks, in turn for each organisation."""
+
+import time
+from concurrent.futures import Future
+from typing import NamedTuple
+
+import structlog
+
+from theodora.errors import Invalid, NotFound, Unavailable
+from theodora.events.values import DAY_NS
+from theodora.sources.webhooks.delivery import DEFAULT_SETTINGS, SourceSettings
+from theodora.sources.webhooks.fold import fold
+from theodora.sources.webhooks.read import decode_settings, read_received
+from theodora.storage import DeliveryReading, Organisation, Store, StoredDelivery
+from theodora.storage.engine.actor import Actor
+from theodora.storage.engine.worker import Worker
+
+log = structlog.get_logger()
+
+_PRUNER = Actor("worker", "inbox")
+_LOOK_SECONDS = 1.0
+"""How long a delivery that another process received may wait before it is found."""
+_AT_ONCE = 32
+"""Deliveries of one organisation that are read before it is the turn of the next."""
+_LONGEST_REST_SECONDS = 0.5
+_PRUNE_SECONDS = 3_600.0
+
+
+class InboxWorker(Worker):
+    """A thread that reads deliveries, from `start` to `stop`.
+
+    It takes a few of each organisation in turn, so that a flood of one delays no other. It rests
+    as long as it worked, so that requests keep half of the interpreter. A delivery that cannot be
+    read is set aside with its error.
+    """
+
+    def __init__(self, store: Store, keep_days: int) -> None:
+        """Deliveries are kept for so many days after they came in."""
+        super().__init__("inbox", wake=store.inbox.arrived)
+        self._store = store
+        self._keep_ns = keep_days * DAY_NS
+        self._pruned_sec = -_PRUNE_SECONDS
+
+    def work_off(self) -> int:
+        """Reads some deliveries of each organisation; how many that were."""
+        waiting = self._store.inbox.waiting(_AT_ONCE)
+        sources = _SourceReader(self._store)
+        settled = [(each, self._settle(each, sources.read(each), sources)) for each in waiting]
+        for received, future in settled:
+            self._finish(received, future, sources)
+        return len(waiting)
+
+    def prune(self) -> None:
+        """Removes old deliveries."""
+        before_ns = time.time_ns() - self._keep_ns
+        while self._store.inbox.prune(before_ns, actor=_PRUNER).result():
+            if self._stopping.wait(0.05):
+                return
+
+    def _settle(
+        self, received: StoredDelivery, reading: DeliveryReading, sources: "_SourceReader"
+    ) -> Future[bool]:
+        return self._store.inbox.settle(
+            received, reading, fold, time.time_ns(), actor=sources.actor(received)
+        )
+
+    def _finish(
+        self, received: StoredDelivery, future: Future[bool], sources: "_SourceReader"
+    ) -> None:
+        """Sets a delivery aside whose facts add up to nothing that can be stored."""
+        try:
+            future.result()
+        except Unavailable:
+            raise
+        except Exception as error:
+            if not isinstance(error, Invalid):
+                log.exception("a delivery cannot be stored", number=received.number)
+            failed = DeliveryReading("failed", str(error) or type(error).__name__)
+            self._settle(received, failed, sources).result()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._wake.clear()
+            began_sec = time.monotonic()
+            if self._try() == 0:
+                self._wake.wait(_LOOK_SECONDS)
+            else:
+                worked_sec = time.monotonic() - began_sec
+                self._stopping.wait(min(worked_sec, _LONGEST_REST_SECONDS))
+
+    def _try(self) -> int:
+        try:
+            done = self.work_off()
+            if time.monotonic() - self._pruned_sec >= _PRUNE_SECONDS:
+                self._pruned_sec = time.monotonic()
+                self.prune()
+        except Exception:  # The server goes on serving, and the next look tries again.
+            log.exception("reading the inbox failed")
+            return 0
+        return done
+
+
+class _Known(NamedTuple):
+    """What is known of the source of a delivery."""
+
+    actor: Actor
+    settings: SourceSettings = DEFAULT_SETTINGS
+    problem: str = ""
+    """Why its settings cannot be used."""
+
+
+class _SourceReader:
+    """Reads deliveries with the settings of their sources, each looked up once."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._known: dict[tuple[int, str], _Known] = {}
+
+    def read(self, received: StoredDelivery) -> DeliveryReading:
+        """What a delivery says."""
+        known = self._of(received)
+        if known.problem:
+            return DeliveryReading("failed", known.problem)
+        return read_received(received, known.settings)
+
+    def actor(self, received: StoredDelivery) -> Actor:
+        """Who writes what a delivery says."""
+        return self._of(received).actor
+
+    def _of(self, received: StoredDelivery) -> _Known:
+        org, id_ = received.organisation, received.source
+        if not id_:
+            return _Known(Actor("source", received.kind))
+        found = self._known.get((org.key, id_))
+        if found is None:
+            found = self._look_up(org, id_)
+            self._known[org.key, id_] = found
+        return found
+
+    def _look_up(self, org: Organisation, id_: str) -> _Known:
+        try:
+            source = self._store.sources.get(org, id_)
+        except NotFound as error:
+            return _Known(Actor("source", id_, id_), problem=str(error))
+        try:
+            return _Known(source.actor, decode_settings(source.settings))
+        except Invalid as invalid:
+            return _Known(source.actor, problem=f"the settings cannot be used: {invalid}")

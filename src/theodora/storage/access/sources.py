@@ -1,0 +1,152 @@
+"""Webhook sources: where deliveries come from, with the secrets that verify them."""
+
+import secrets
+from collections.abc import Sequence
+from concurrent.futures import Future
+from typing import Any, NamedTuple
+
+from theodora.errors import NotFound
+from theodora.storage.engine.actor import Actor
+from theodora.storage.engine.cursor import Cursor
+from theodora.storage.engine.database import Database
+from theodora.storage.engine.organisations import Organisation
+
+_ID_BYTES = 12
+_SECRET_BYTES = 32
+_SELECT = (
+    "SELECT s.id, s.kind, s.name, s.secret, s.settings, s.created_at_ns, s.disabled_at_ns, "
+    "o.org, o.uuid, o.name FROM sources s JOIN organisations o USING (org)"
+)
+
+
+class WebhookSource(NamedTuple):
+    """A source of webhooks."""
+
+    id: str
+    kind: str
+    name: str
+    secret: str
+    settings: str
+    """A JSON object."""
+    created_at_ns: int
+    disabled_at_ns: int | None
+    organisation: Organisation
+
+    @property
+    def actor(self) -> Actor:
+        """Who writes what this source sends."""
+        return Actor("source", self.name or self.id, self.id)
+
+
+class Sources:
+    """Every method but `find` is about one organisation and sees no other."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def find(self, id_: str) -> WebhookSource | None:
+        """The source with this id, of whichever organisation, unless it is disabled."""
+
+        def read(cursor: Cursor) -> WebhookSource | None:
+            row = cursor.execute(
+                f"{_SELECT} WHERE s.id = ? AND s.disabled_at_ns IS NULL", (id_,)
+            ).fetchone()
+            return _source(row) if row else None
+
+        return self._database.read(read)
+
+    def add(
+        self, org: Organisation, kind: str, name: str, settings: str, now_ns: int, *, actor: Actor
+    ) -> Future[WebhookSource]:
+        """A new source with a new id and a new secret."""
+        id_, secret = secrets.token_hex(_ID_BYTES), secrets.token_hex(_SECRET_BYTES)
+
+        def write(cursor: Cursor) -> WebhookSource:
+            cursor.execute(
+                "INSERT INTO sources (org, id, kind, name, secret, settings, created_at_ns) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (org.key, id_, kind, name, secret, settings, now_ns),
+            )
+            return _found(cursor, org, id_)
+
+        return self._database.write(write, actor)
+
+    def get(self, org: Organisation, id_: str) -> WebhookSource:
+        """Raises `NotFound` where there is no such source."""
+        return self._database.read(lambda cursor: _found(cursor, org, id_))
+
+    def all_of(self, org: Organisation) -> Sequence[WebhookSource]:
+        """The organisation's sources, oldest first."""
+
+        def read(cursor: Cursor) -> Sequence[WebhookSource]:
+            rows = cursor.execute(
+                f"{_SELECT} WHERE s.org = ? ORDER BY s.created_at_ns, s.id", (org.key,)
+            )
+            return [_source(row) for row in rows]
+
+        return self._database.read(read)
+
+    def change_secret(
+        self, org: Organisation, id_: str, secret: str, *, actor: Actor
+    ) -> Future[None]:
+        """Stores the secret that the provider gave. Raises `NotFound` for an unknown source."""
+
+        def write(cursor: Cursor) -> None:
+            found = _found(cursor, org, id_)
+            cursor.execute(
+                "UPDATE sources SET secret = ? WHERE org = ? AND id = ?",
+                (secret, org.key, found.id),
+            )
+
+        return self._database.write(write, actor)
+
+    def change_settings(
+        self, org: Organisation, id_: str, settings: str, *, actor: Actor
+    ) -> Future[None]:
+        """Deliveries read from now on follow them. Raises `NotFound` for an unknown source."""
+
+        def write(cursor: Cursor) -> None:
+            found = _found(cursor, org, id_)
+            cursor.execute(
+                "UPDATE sources SET settings = ? WHERE org = ? AND id = ?",
+                (settings, org.key, found.id),
+            )
+
+        return self._database.write(write, actor)
+
+    def remove(self, org: Organisation, id_: str, *, actor: Actor) -> Future[None]:
+        """Ends a source; its events stay, what is in its inbox does not.
+
+        Raises `NotFound` for an unknown source.
+        """
+
+        def write(cursor: Cursor) -> None:
+            found = _found(cursor, org, id_)
+            cursor.execute(
+                "DELETE FROM inbox WHERE org = ? AND kind = ? AND source = ?",
+                (org.key, found.kind, found.id),
+            )
+            cursor.execute("DELETE FROM sources WHERE org = ? AND id = ?", (org.key, found.id))
+
+        return self._database.write(write, actor)
+
+
+def _found(cursor: Cursor, org: Organisation, id_: str) -> WebhookSource:
+    row = cursor.execute(f"{_SELECT} WHERE s.org = ? AND s.id = ?", (org.key, id_)).fetchone()
+    if row is None:
+        raise NotFound(f'there is no source "{id_}"')
+    return _source(row)
+
+
+def _source(row: tuple[Any, ...]) -> WebhookSource:
+    id_, kind, name, secret, settings, created_at_ns, disabled_at_ns, *organisation = row
+    return WebhookSource(
+        id=id_,
+        kind=kind,
+        name=name,
+        secret=secret,
+        settings=settings,
+        created_at_ns=created_at_ns,
+        disabled_at_ns=disabled_at_ns,
+        organisation=Organisation(*organisation),
+    )

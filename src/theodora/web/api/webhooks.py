@@ -1,0 +1,51 @@
+"""The handlers of webhooks: each stores the body and leaves the rest to a worker."""
+
+from theodora.errors import Invalid, Problem
+from theodora.sources.webhooks.table import SourceKind, source_named, source_of_intake
+from theodora.web.api.wire import decode_body
+from theodora.web.http.operations import Pending, Request
+from theodora.web.http.responses import Reply
+
+_ACCEPTED = Reply(202, b"{}")
+_LONGEST_HEADER = 255
+
+
+def receive_webhook(request: Request) -> Pending:
+    """A webhook whose path names its source, and whose signature has been checked."""
+    assert request.source is not None
+    row = source_named(request.source.kind)
+    assert row is not None, "a signature is checked by the row's scheme"
+    return _receive(request, row, request.source.id, _text(request.body))
+
+
+def receive_by_key(request: Request) -> Pending:
+    """A webhook as Datadog's intake takes it, with an API key in a header.
+
+    Its body shows which provider sent it. Raises `Invalid` for one that no provider sends.
+    """
+    row = source_of_intake(decode_body(request.body))
+    if row is None:
+        raise Invalid(Problem("the body is none of a known provider's webhooks"))
+    return _receive(request, row, "", _text(request.body))
+
+
+def _receive(request: Request, row: SourceKind, source: str, body: str) -> Pending:
+    names = ("content-type", *row.headers)
+    headers = {
+        name: request.headers[name][:_LONGEST_HEADER] for name in names if name in request.headers
+    }
+    written = request.store.inbox.receive(
+        request.organisation, row.name, source, headers, body, request.now_ns, actor=request.actor
+    )
+    return Pending(written, lambda _: _ACCEPTED)
+
+
+def _text(body: bytes) -> str:
+    """Raises `Invalid` for a body that no database can store as text."""
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        raise Invalid(Problem("error decoding body: not UTF-8")) from None
+    if "\0" in text:
+        raise Invalid(Problem("error decoding body: it contains NUL"))
+    return text

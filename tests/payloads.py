@@ -1,0 +1,49 @@
+"""Recorded webhook bodies of providers, which lie beside the repository, with their headers."""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from theodora.sources.webhooks.delivery import SourceSettings
+from theodora.sources.webhooks.table import SourceKind
+
+FOLDER = Path(__file__).parents[2] / "shared" / "data" / "payloads"
+
+_GITHUB_EVENTS = (
+    *("pull_request_review", "pull_request", "deployment_status", "workflow_run", "workflow_job"),
+    *("deployment", "merge_group", "push", "release", "create", "issues", "label", "ping"),
+)
+_GITHUB_NAMES = {"pr_review": "pull_request_review", "pr_": "pull_request", "tag_": "create"}
+"""Parts of names that one collection of bodies gives its files."""
+
+
+def _github(name: str) -> Mapping[str, str]:
+    """The event stands in a header, and at the beginning of a file's name."""
+    parts = name.split(".")
+    events = [event for part in parts for event in _GITHUB_EVENTS if part.startswith(event)]
+    names = [event for part in parts for key, event in _GITHUB_NAMES.items() if key in part]
+    return {"x-github-event": [*events, *names][0]}
+
+
+HEADERS: Mapping[str, Callable[[str], Mapping[str, str]]] = {"github": _github}
+"""By the source's name: the headers that a body with this file name came with."""
+
+SETTINGS: Mapping[str, SourceSettings] = {
+    "github": SourceSettings(workflows=("test", "CI"), releases=True, env="production"),
+}
+"""By the source's name: settings with which more of the bodies count."""
+
+
+class Payload(NamedTuple):
+    """A recorded body."""
+
+    name: str
+    headers: Mapping[str, str]
+    body: str
+
+
+def payloads_of(source: SourceKind) -> Iterator[Payload]:
+    """All recorded bodies of a source, by name."""
+    headers = HEADERS.get(source.name, lambda _: {})
+    for file in sorted((FOLDER / source.fixtures / "webhooks").glob("*.json")):
+        yield Payload(file.stem, headers(file.stem), file.read_text())
