@@ -7,7 +7,7 @@ from databases import ON_SQLITE
 from repositories import hourly_commits
 from theodora.events import Deployment, Git
 from theodora.storage import Store
-from theodora.storage.derivation import explain, run
+from theodora.storage.derivation import sequence_cache
 from theodora.storage.engine.lru import LruCache
 
 
@@ -61,10 +61,8 @@ def test_what_is_forgotten_takes_no_room() -> None:
 def test_derivation_and_explanations_remember_as_much_as_they_may(
     database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (run, explain):
-        monkeypatch.setattr(module, "_REMEMBERED_DEPLOYMENTS", 5)
-        monkeypatch.setattr(module, "_REMEMBERED_COMMITS", 6)
-    monkeypatch.setattr(run, "_RECALLED_DEPLOYMENTS", 4)
+    for name, limit in (("READ_DEPLOYMENTS", 10), ("DERIVED_DEPLOYMENTS", 8), ("COMMITS", 12)):
+        monkeypatch.setattr(sequence_cache, f"_{name}", limit)
     with Store(database) as store:
         org = store.keys.ensure_organisation("default", 1, actor=TESTER).result()
         shas = [letter * 40 for letter in "abc"]
@@ -80,8 +78,6 @@ def test_derivation_and_explanations_remember_as_much_as_they_may(
         store.derivations.derive_all_queued(actor=TESTER)
         for name in "0123456789":
             assert store.derivations.explain(org, name).repository
-        derivations, explanations = store.derivations, store.derivations._explanations
-        assert (derivations._sequences.size, derivations._recalls.size) == (5, 4)
-        assert explanations._sequences.size == 5
-        for repositories in (derivations._repositories, explanations._repositories):
-            assert repositories._known.size == 6
+        cache = store.derivations._cache
+        sizes = cache._seen.size, cache._derivations.size, cache._repositories._known.size
+        assert sizes == (10, 8, 12)

@@ -7,6 +7,7 @@ and without a cache.
 
 from collections.abc import Iterable, Mapping
 from typing import Literal
+from weakref import WeakValueDictionary
 
 import msgspec
 
@@ -77,6 +78,7 @@ class DerivationCache:
         """The caches of the parts of a divided sequence."""
         self._settings: ServiceSettings | None = None
         self._repositories: Mapping[str, Repository] = {}
+        """Those that nobody else keeps any more shall take no memory."""
 
     def divided(self, parts: Iterable[Part]) -> Mapping[Part, "DerivationCache"]:
         """Keeps the caches of these parts and drops the others."""
@@ -85,12 +87,15 @@ class DerivationCache:
 
     def prepare(self, settings: ServiceSettings, repositories: Mapping[str, Repository]) -> None:
         """Clears the cache if settings or commits have changed."""
-        if settings != self._settings or not _are_same(repositories, self._repositories):
+        if settings != self._settings or not are_same_repositories(
+            self._repositories, repositories
+        ):
             self.way.clear()
             self.brought.clear()
             self.readings.clear()
-            self._settings, self._repositories = settings, dict(repositories)
+            self._settings, self._repositories = settings, WeakValueDictionary(repositories)
 
 
-def _are_same(these: Mapping[str, Repository], those: Mapping[str, Repository]) -> bool:
-    return these.keys() == those.keys() and all(these[id_] is those[id_] for id_ in these)
+def are_same_repositories(then: Mapping[str, Repository], now: Mapping[str, Repository]) -> bool:
+    """Whether all of them are the same values; `then` may lack those that are gone."""
+    return len(then) == len(now) and all(then.get(key) is each for key, each in now.items())

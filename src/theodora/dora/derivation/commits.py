@@ -55,7 +55,7 @@ class PullRequest(msgspec.Struct, frozen=True, kw_only=True):
     merged_at_ns: int | None = None
 
 
-class Repository(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+class Repository(msgspec.Struct, frozen=True, kw_only=True, dict=True, weakref=True):
     """The known commits and pull requests of a repository. Sequences of several services may share
     one value."""
 

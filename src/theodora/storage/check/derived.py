@@ -30,10 +30,10 @@ def check_derived(cursor: Cursor, findings: Findings, on_rows: Callable[[int], N
             try:
                 facts = whole_sequence(cursor, key)
                 if pending.includes(service, env):
-                    waiting += len(facts.deployments)
+                    waiting += len(facts.rows.deployments)
                 else:
                     _check_sequence(cursor, facts, findings)
-                on_rows(len(facts.deployments))
+                on_rows(len(facts.rows.deployments))
             except (Invalid, msgspec.MsgspecError) as error:
                 # Where a value cannot be read at all, the check of values names its row.
                 problem = f"it cannot be derived: {error}"
@@ -62,9 +62,8 @@ class _Pending:
 
 
 def _check_sequence(cursor: Cursor, facts: Facts, findings: Findings) -> None:
-    keys = {event.id: row for row, event in facts.deployments.items()}
     for each in derive(facts.sequence):
-        key = keys[each.deployment.id]
+        key = facts.rows.keys[each.deployment.id]
         if with_team_of_services(each.event, facts.sequence.settings.team) != each.deployment:
             findings.add("deployments", "derived values differ from a new derivation", REPAIR, key)
         row = cursor.execute(

@@ -181,6 +181,6 @@ TABLES: tuple[CopiedTable, ...] = (
 
 LEFT_OUT: Mapping[str, str] = {
     "migrations": "each database notes its own",
-    "sequences": "numbers what processes have in memory, and a copy has no processes",
+    "sequences": "guards derivations that processes are writing, and a copy has no processes",
 }
 """The other tables, and why their rows stay behind."""

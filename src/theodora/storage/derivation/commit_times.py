@@ -17,10 +17,6 @@ from theodora.dora.derivation.derived import Changes
 from theodora.dora.derivation.stages import STAGES, Stages
 from theodora.dora.metrics.columns import UNKNOWN_NS, Ints
 from theodora.storage.engine.cursor import Cursor
-from theodora.storage.events.lookup import events_with
-from theodora.storage.events.tables import DEPLOYMENTS
-from theodora.storage.events.terms import Term
-from theodora.storage.facts.derivation_queue import SequenceKey
 
 _SPAN_BYTES = 8
 _WIDTH = 1 + len(STAGES)
@@ -63,25 +59,6 @@ def decode_spans(encoded: Sequence[bytes | None]) -> tuple[Ints, Ints]:
     counts = [len(each) // (_WIDTH * _SPAN_BYTES) if each else 0 for each in encoded]
     spans = np.frombuffer(b"".join(filter(None, encoded)), "<i8").reshape(-1, _WIDTH)
     return np.array(counts, np.int64), spans
-
-
-def read_digests(cursor: Cursor, key: SequenceKey) -> dict[int, int]:
-    """The digests of a service's durations, by the keys of its deployments' rows."""
-    found = events_with(DEPLOYMENTS, key.org, Term("service", key.service))
-    joined = cursor.dialect.join_in_order("deployment_measures", "m", "m.deployment = p.event")
-    return dict(
-        cursor.execute(
-            f"SELECT m.deployment, m.digest FROM ({found.sql}) p {joined}", found.values
-        ).fetchall()
-    )
-
-
-def read_digest(cursor: Cursor, deployment: int) -> int:
-    """The digest of one deployment's durations; 0 for none."""
-    row = cursor.execute(
-        "SELECT digest FROM deployment_measures WHERE deployment = ?", (deployment,)
-    ).fetchone()
-    return row[0] if row else 0
 
 
 def write_measured(cursor: Cursor, deployment: int, found: Measured) -> None:

@@ -1,11 +1,13 @@
 """Reads the inputs for the derivation of one sequence."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, LiteralString, NamedTuple
 
 from theodora.dora import DeploymentSequence, GivenRemediation, Override, Repository
 from theodora.events import Deployment, Failure, MatchKeys
-from theodora.storage.engine.cursor import Cursor
+from theodora.storage.engine.cursor import Cursor, Row, in_equal_parts, placeholders
 from theodora.storage.events.lookup import events_with
 from theodora.storage.events.tables import DEPLOYMENTS, FAILURES
 from theodora.storage.events.terms import Term
@@ -14,7 +16,51 @@ from theodora.storage.facts.derivation_queue import SequenceKey
 from theodora.storage.facts.match_keys import match_keys
 from theodora.storage.facts.settings import effective_settings
 
-_SELECT: LiteralString = f"SELECT e.key, {DEPLOYMENTS.select} FROM "
+_SELECT: LiteralString = f"SELECT e.key, m.digest, {DEPLOYMENTS.select} FROM "
+_WITH_DIGEST: LiteralString = "LEFT JOIN deployment_measures m ON m.deployment = e.key"
+_KEYS_AT_ONCE = 64
+
+
+@dataclass(frozen=True)
+class SequenceRows:
+    """The deployments of a sequence, as their rows have them."""
+
+    deployments: Mapping[int, Deployment]
+    """By the keys of their rows, with their last derived values."""
+    digests: Mapping[int, int]
+    """Of what was measured of their commits, by the same; 0 for nothing."""
+
+    @cached_property
+    def events(self) -> tuple[Deployment, ...]:
+        return tuple(self.deployments.values())
+
+    @cached_property
+    def keys(self) -> Mapping[str, int]:
+        """The keys of the rows, by the ids of the deployments."""
+        return {event.id: key for key, event in self.deployments.items()}
+
+    @cached_property
+    def _repository_ids(self) -> Collection[str]:
+        return {event.git.repository_id for event in self.events if event.git}
+
+    def repository_keys(self, keys: MatchKeys) -> Collection[str]:
+        """The match keys of the repositories that the deployments came from."""
+        return {keys.key(id_) for id_ in self._repository_ids}
+
+    def with_rows(self, rows: "SequenceRows") -> "SequenceRows":
+        """These and `rows`, which replace those of the same keys."""
+        return SequenceRows(
+            {**self.deployments, **rows.deployments}, {**self.digests, **rows.digests}
+        )
+
+    def without(self, keys: Collection[int]) -> "SequenceRows":
+        """The same value if it has none of them."""
+        if self.deployments.keys().isdisjoint(keys):
+            return self
+        return SequenceRows(
+            {key: each for key, each in self.deployments.items() if key not in keys},
+            {key: each for key, each in self.digests.items() if key not in keys},
+        )
 
 
 class Link(NamedTuple):
@@ -27,8 +73,7 @@ class Link(NamedTuple):
 class Facts(NamedTuple):
     """Everything that the derivation of one sequence depends on, as of one moment."""
 
-    deployments: dict[int, Deployment]
-    """By the keys of their rows, with their last derived values."""
+    rows: SequenceRows
     sequence: DeploymentSequence
     linked: Mapping[int, Link]
     """The last results, by the keys of the overridden deployments."""
@@ -46,35 +91,30 @@ class _Verdicts(NamedTuple):
 def whole_sequence(cursor: Cursor, key: SequenceKey, keys: MatchKeys | None = None) -> Facts:
     """All inputs, read from the database; `keys` replace those of the settings."""
     keys = keys or match_keys(cursor, key.org)
-    deployments = read_deployments(cursor, key)
-    names = repository_keys(deployments.values(), keys)
+    rows = read_rows(cursor, key)
+    names = rows.repository_keys(keys)
     repositories = {name: load(cursor, key.org, keys, name) for name in names}
-    return read_facts(cursor, key, deployments, repositories)
+    return read_facts(cursor, key, rows, repositories)
 
 
 def read_facts(
     cursor: Cursor,
     key: SequenceKey,
-    deployments: dict[int, Deployment],
+    rows: SequenceRows,
     repositories: Mapping[str, Repository],
 ) -> Facts:
     """These deployments and commits, with everything else."""
     settings = effective_settings(cursor, key.org, key.service)
     overrides, finished_at_ns, linked = _read_verdicts(cursor, key)
     sequence = DeploymentSequence(
-        deployments=tuple(deployments.values()),
+        deployments=rows.events,
         repositories=repositories,
         settings=settings,
         overrides=overrides,
         incidents=_read_incidents(cursor, key) if settings.incident_marks_failure else (),
         finished_elsewhere_ns=finished_at_ns,
     )
-    return Facts(deployments, sequence, linked)
-
-
-def repository_keys(deployments: Iterable[Deployment], keys: MatchKeys) -> set[str]:
-    """The match keys of the repositories that the deployments came from."""
-    return {keys.key(id_) for id_ in {each.git.repository_id for each in deployments if each.git}}
+    return Facts(rows, sequence, linked)
 
 
 def is_judged(cursor: Cursor, key: int) -> bool:
@@ -89,31 +129,41 @@ def write_link(cursor: Cursor, key: int, link: Link) -> None:
     )
 
 
-def read_deployments(cursor: Cursor, key: SequenceKey) -> dict[int, Deployment]:
-    """The deployments of a sequence by the keys of their rows."""
+def read_rows(cursor: Cursor, key: SequenceKey) -> SequenceRows:
+    """The deployments of a sequence."""
     found = events_with(DEPLOYMENTS, key.org, Term("service", key.service))
     joined = cursor.dialect.join_in_order("deployments", "e", "e.key = p.event")
-    rows = cursor.execute(
-        f"{_SELECT} ({found.sql}) p {joined} WHERE e.env IS NOT DISTINCT FROM ?",
-        (*found.values, key.env),
+    return _rows(
+        cursor.execute(
+            f"{_SELECT} ({found.sql}) p {joined} {_WITH_DIGEST} WHERE e.env IS NOT DISTINCT FROM ?",
+            (*found.values, key.env),
+        )
     )
-    return {row[0]: DEPLOYMENTS.from_row(row[1:]) for row in rows}
 
 
-def read_some_deployments(
-    cursor: Cursor, key: SequenceKey, keys: Iterable[int]
-) -> dict[int, Deployment]:
+def read_some_rows(cursor: Cursor, key: SequenceKey, keys: Sequence[int]) -> SequenceRows:
     """Those of the deployments with these keys that are in the sequence."""
-    found: dict[int, Deployment] = {}
-    for each in keys:
-        row = cursor.execute(
-            f"{_SELECT} deployments e WHERE e.key = ? AND e.org = ? AND e.service = ? "
-            "AND e.env IS NOT DISTINCT FROM ?",
-            (each, key.org.key, key.service, key.env),
-        ).fetchone()
-        if row:
-            found[each] = DEPLOYMENTS.from_row(row[1:])
-    return found
+    # The sign keeps SQLite from walking all of the organisation in search of these few.
+    statement: LiteralString = (
+        f"{_SELECT} deployments e {_WITH_DIGEST} WHERE +e.org = ? AND e.service = ? "
+        f"AND e.env IS NOT DISTINCT FROM ? AND e.key IN ({placeholders(_KEYS_AT_ONCE)})"
+    )
+    name = (key.org.key, key.service, key.env)
+    return _rows(
+        row
+        for part in in_equal_parts(keys, _KEYS_AT_ONCE)
+        for row in cursor.execute(statement, (*name, *part)).fetchall()
+    )
+
+
+def _rows(rows: Iterable[Row]) -> SequenceRows:
+    deployments: dict[int, Deployment] = {}
+    digests: dict[int, int] = {}
+    for row in rows:
+        key, digest = row[:2]
+        deployments[key] = DEPLOYMENTS.from_row(row[2:])
+        digests[key] = digest or 0
+    return SequenceRows(deployments, digests)
 
 
 def _read_verdicts(cursor: Cursor, key: SequenceKey) -> _Verdicts:

@@ -7,34 +7,26 @@ that has come meanwhile. The last one deletes the marks, so that an interrupted 
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from functools import partial
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import msgspec
 import structlog
 
-from theodora.dora import DeploymentSequence, DerivationCache, Derived, ServiceSettings, derive
-from theodora.dora.derivation.derived import Changes
+from theodora.dora import DeploymentSequence, Derived, ServiceSettings, derive
 from theodora.dora.derivation.settings import usable
 from theodora.errors import Invalid, TheodoraError, Unavailable, UnusableStore
 from theodora.events import Deployment, MatchKeys, with_team_of_services
-from theodora.storage.derivation.commit_times import (
-    Measured,
-    measured,
-    read_digest,
-    read_digests,
-    write_measured,
-)
+from theodora.storage.derivation.commit_times import Measured, measured, write_measured
 from theodora.storage.derivation.explain import Explained, Explanations
 from theodora.storage.derivation.inputs import (
     Facts,
     Link,
+    SequenceRows,
     is_judged,
-    read_deployments,
-    read_facts,
-    read_some_deployments,
-    repository_keys,
     whole_sequence,
     write_link,
 )
@@ -47,12 +39,17 @@ from theodora.storage.derivation.parked import (
     read_parked,
     unpark,
 )
+from theodora.storage.derivation.sequence_cache import (
+    DerivedSequence,
+    SeenRows,
+    SequenceCache,
+    note_changes,
+)
 from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.database import Claim, Database
-from theodora.storage.engine.lru import LruCache
 from theodora.storage.engine.organisations import Organisation
-from theodora.storage.events.change_log import log_change
+from theodora.storage.events.change_log import log_change, reach
 from theodora.storage.events.rows import Rows
 from theodora.storage.events.tables import DEPLOYMENTS
 from theodora.storage.facts.derivation_queue import (
@@ -72,12 +69,9 @@ from theodora.storage.facts.derivation_queue import (
     waiting,
 )
 from theodora.storage.facts.match_keys import match_keys
-from theodora.storage.facts.repository_cache import RepositoryCache
 from theodora.storage.facts.settings import WHOLE_ORGANISATION, Given, given_settings, resolved
 
 log = structlog.get_logger()
-
-T = TypeVar("T")
 
 Want = Callable[[Organisation, str], None]
 """Called with the id of a repository whose commits are missing."""
@@ -86,11 +80,6 @@ _OF_THE_STORE = (Unavailable, UnusableStore)
 """Errors that say nothing of a sequence; SQLite calls a disk that cannot be read malformed."""
 _ROWS_AT_ONCE = 256
 """Most deployments written in one transaction: ingest waits for no longer."""
-_READ_ONE_BY_ONE = 256
-"""With more changed deployments than this the complete sequence is read again."""
-_REMEMBERED_DEPLOYMENTS = 100_000
-_REMEMBERED_COMMITS = 200_000
-_RECALLED_DEPLOYMENTS = 20_000
 
 
 class Preview(NamedTuple):
@@ -114,17 +103,14 @@ class _Change(NamedTuple):
     """What was measured of its commits; None if that has not changed."""
 
 
-class _Known(NamedTuple):
-    """The cached inputs and results of a sequence."""
+class _Written(NamedTuple):
+    """What one transaction wrote."""
 
+    changes: list[_Change]
+    seen: SeenRows | None
+    """The rows as they were read, with what others have changed since then as unread; None where
+    that is not known."""
     generation: int
-    """That of the sequence which it takes into account."""
-    deployments: dict[int, Deployment]
-    """By the keys of their rows."""
-    digests: dict[int, int]
-    """Of what was measured of their commits, by the same."""
-    measured: dict[int, Changes]
-    """The commits that the digests are known to be of."""
 
 
 class _StaleDerivation(Exception):
@@ -138,11 +124,8 @@ class Derivations:
         self._database = database
         self._rows = rows
         self._lock = threading.Lock()
-        self._sequences: LruCache[SequenceKey, _Known] = LruCache(_REMEMBERED_DEPLOYMENTS)
-        self._repositories = RepositoryCache(_REMEMBERED_COMMITS)
-        self._recalls: LruCache[SequenceKey, DerivationCache] = LruCache(_RECALLED_DEPLOYMENTS)
-        self._explanations = Explanations(database, rows)
-        """Remembers by itself, so that explaining need not wait for the worker."""
+        self._cache = SequenceCache()
+        self._explanations = Explanations(database, rows, self._cache)
 
     def are_due(self) -> bool:
         """Whether anything is marked."""
@@ -244,101 +227,56 @@ class Derivations:
     def _derive(
         self, key: SequenceKey, changed: Changed, claim: Claim, want: Want, actor: Actor
     ) -> None:
-        facts, known = self._database.primary.read(partial(self._read, key, changed))
-        recall = self._recalls.get(key) or DerivationCache()
-        derived = derive(facts.sequence, recall)
-        self._recalls.put(key, recall, size=len(derived))
-        try:
-            self._write(key, changed, facts, derived, known, actor)
-        except BaseException as error:
-            # What has been written of it is not known, nor by whom.
-            self._sequences.forget(key)
-            if isinstance(error, _StaleDerivation):
-                return
-            raise
-        claim.finish(partial(_finish, key, changed.up_to), actor)
-        for repository_id in _lacking(facts, changed, derived):
-            want(key.org, repository_id)
-
-    def _read(self, key: SequenceKey, changed: Changed, cursor: Cursor) -> tuple[Facts, _Known]:
-        """The current inputs; unchanged ones come from memory."""
-        known = self._read_sequence(cursor, key, changed)
-        keys = match_keys(cursor, key.org)
-        repositories = {
-            name: self._repositories.get(cursor, key.org, keys, name)
-            for name in repository_keys(known.deployments.values(), keys)
-        }
-        return read_facts(cursor, key, known.deployments, repositories), known
-
-    def _read_sequence(self, cursor: Cursor, key: SequenceKey, changed: Changed) -> _Known:
-        current = generation(cursor, key)
-        known = self._sequences.get(key)
-        if (
-            known is None
-            or known.generation != current
-            or len(changed.deployments) > _READ_ONE_BY_ONE
-        ):
-            return _Known(current, read_deployments(cursor, key), read_digests(cursor, key), {})
-        found = read_some_deployments(cursor, key, changed.deployments)
-        for gone in changed.deployments - found.keys():
-            known.deployments.pop(gone, None)
-        known.deployments.update(found)
-        for each in changed.deployments:
-            # It may have been in another sequence meanwhile, and have been measured there.
-            known.digests[each] = read_digest(cursor, each)
-            known.measured.pop(each, None)
-        return known
+        (facts, seen), current = self._database.primary.read(
+            lambda cursor: (self._cache.read(cursor, key), generation(cursor, key))
+        )
+        derived = self._cache.derive(key, facts.sequence)
+        with suppress(_StaleDerivation):
+            self._write(key, changed, facts, derived, _Written([], seen, current), actor)
+            claim.finish(partial(_finish, key, changed.up_to), actor)
+            for repository_id in _lacking(facts, changed, derived.deployments):
+                want(key.org, repository_id)
 
     def _write(
         self,
         key: SequenceKey,
         changed: Changed,
         facts: Facts,
-        derived: Sequence[Derived],
-        known: _Known,
+        derived: DerivedSequence,
+        last: _Written,
         actor: Actor,
     ) -> None:
-        """Writes what has changed, a part at a time, unless another process has been faster."""
-        keys = {event.id: row for row, event in facts.deployments.items()}
-        changes = list(_changes(keys, facts, derived, known))
-        current = known.generation
+        """Writes what has changed, a part at a time, unless another process has been faster.
+
+        Omitted rows stay as they were read: the next derivation finds them changed.
+        """
+        changes = list(_changes(facts, derived))
+        written: list[_Change] = []
         for start in range(0, len(changes), _ROWS_AT_ONCE):
             part = changes[start : start + _ROWS_AT_ONCE]
-            written, current = self._commit(
-                key, current, partial(self._write_part, key, changed, part), actor
-            )
-            # Omitted rows stay as they were read: the next derivation finds them changed.
-            known.deployments.update((each.key, each.now) for each in written)
-            for each in written:
-                if each.measured is not None:
-                    known.digests[each.key] = each.measured.digest
-                    known.measured.pop(each.key, None)
-        links = _new_links(keys, facts, derived)
-        _, current = self._commit(key, current, partial(_write_links, links), actor)
-        self._sequences.put(key, known._replace(generation=current), size=len(known.deployments))
+            write = partial(self._write_part, key, changed, part, last)
+            last = self._database.write(write, actor).result()
+            written += last.changes
+        links = _new_links(facts, derived.deployments)
+        self._database.write(partial(_write_links, key, links, last), actor).result()
+        if last.seen:
+            rows = _written_rows(last.seen.rows, written)
+            self._cache.note_written(key, last.seen.rows, replace(last.seen, rows=rows))
 
-    def _commit(
-        self, key: SequenceKey, current: int, write: Callable[[Cursor], T], actor: Actor
-    ) -> tuple[T, int]:
-        """Writes, and returns the next generation.
+    def _write_part(
+        self,
+        key: SequenceKey,
+        changed: Changed,
+        part: Sequence[_Change],
+        last: _Written,
+        cursor: Cursor,
+    ) -> _Written:
+        """Writes all but what newer marks may be about: deriving those comes next and knows better.
 
         Raises `_StaleDerivation` where another process has derived the sequence since then.
         """
-
-        def write_alone(cursor: Cursor) -> tuple[T, int]:
-            if generation(cursor, key) != current:
-                raise _StaleDerivation
-            return write(cursor), next_generation(cursor, key)
-
-        return self._database.write(write_alone, actor).result()
-
-    def _write_part(
-        self, key: SequenceKey, changed: Changed, part: Sequence[_Change], cursor: Cursor
-    ) -> list[_Change]:
-        """What was written: all but what newer marks may be about.
-
-        Deriving those comes next and knows better.
-        """
+        current = _next_generation(cursor, key, last)
+        seen = last.seen and note_changes(cursor, key.org, last.seen)
         is_current = not is_queued_since(cursor, key, changed.up_to)
         stored = self._rows.get_all(cursor, [change.key for change in part])
         written = [
@@ -355,7 +293,10 @@ class Derivations:
             if change.measured is not None:
                 write_measured(cursor, change.key, change.measured)
                 log_change(cursor, DEPLOYMENTS, key.org, change.key)
-        return written
+        if seen:
+            # All writes come one after another: what is in the log by now is seen, or our own.
+            seen = replace(seen, number=reach(cursor).newest)
+        return _Written(written, seen, current)
 
 
 def _compared(
@@ -404,27 +345,26 @@ def _settings_then(cursor: Cursor, key: SequenceKey, given: Given, service: str)
     return resolved(given_settings(cursor, key.org, WHOLE_ORGANISATION), given)
 
 
-def _changes(
-    keys: Mapping[str, int], facts: Facts, derived: Iterable[Derived], known: _Known
-) -> Iterator[_Change]:
+def _changes(facts: Facts, derived: DerivedSequence) -> Iterator[_Change]:
     """The differences between the derivation and the stored values."""
-    for each in derived:
-        key, before = keys[each.deployment.id], each.deployment
+    for each in derived.deployments:
+        key, before = facts.rows.keys[each.deployment.id], each.deployment
         now = _with_team(each, facts.sequence.settings)
-        found = _newly_measured(key, each.changes, known)
-        if before != now or found is not None:
-            yield _Change(key, before, now, found)
+        is_measured = facts.rows.digests[key] == derived.digest(each)
+        if before != now or not is_measured:
+            yield _Change(key, before, now, None if is_measured else measured(each.changes))
 
 
-def _newly_measured(key: int, changes: Changes, known: _Known) -> Measured | None:
-    """The durations of the commits, unless they are already stored."""
-    if known.measured.get(key) is changes:
-        return None
-    found = measured(changes)
-    if known.digests.get(key, 0) != found.digest:
-        return found
-    known.measured[key] = changes
-    return None
+def _written_rows(rows: SequenceRows, written: Sequence[_Change]) -> SequenceRows:
+    """The rows after these changes; the same value if there are none."""
+    if not written:
+        return rows
+    return rows.with_rows(
+        SequenceRows(
+            {each.key: each.now for each in written},
+            {each.key: each.measured.digest for each in written if each.measured is not None},
+        )
+    )
 
 
 def _lacking(facts: Facts, changed: Changed, derived: Iterable[Derived]) -> set[str]:
@@ -432,8 +372,8 @@ def _lacking(facts: Facts, changed: Changed, derived: Iterable[Derived]) -> set[
 
     Skips repositories whose commits were already missing: another fetch would not help.
     """
-    rows = facts.deployments.keys() & changed.deployments
-    ids = {facts.deployments[row].id for row in rows}
+    deployments = facts.rows.deployments
+    ids = {deployments[row].id for row in deployments.keys() & changed.deployments}
     return {
         each.deployment.git.repository_id
         for each in derived
@@ -443,10 +383,9 @@ def _lacking(facts: Facts, changed: Changed, derived: Iterable[Derived]) -> set[
     }
 
 
-def _new_links(
-    keys: Mapping[str, int], facts: Facts, derived: Iterable[Derived]
-) -> list[tuple[int, Link]]:
+def _new_links(facts: Facts, derived: Iterable[Derived]) -> list[tuple[int, Link]]:
     """Remediations that the rules find for overridden deployments, if they have changed."""
+    keys = facts.rows.keys
     found = {keys[each.deployment.id]: _link(each) for each in derived if each.verdict.override}
     return [(key, link) for key, link in found.items() if facts.linked.get(key) != link]
 
@@ -488,6 +427,16 @@ def _take(oldest: int, cursor: Cursor) -> bool:
     return take_task(cursor, oldest)
 
 
-def _write_links(links: Iterable[tuple[int, Link]], cursor: Cursor) -> None:
+def _write_links(
+    key: SequenceKey, links: Iterable[tuple[int, Link]], last: _Written, cursor: Cursor
+) -> None:
+    _next_generation(cursor, key, last)
     for judged, link in links:
         write_link(cursor, judged, link)
+
+
+def _next_generation(cursor: Cursor, key: SequenceKey, last: _Written) -> int:
+    """Raises `_StaleDerivation` where another process has derived the sequence since then."""
+    if generation(cursor, key) != last.generation:
+        raise _StaleDerivation
+    return next_generation(cursor, key)

@@ -80,6 +80,7 @@ OPERATIONS: tuple[Operation, ...] = (
         bucket="dora_read",
         statuses=(200, 404),
         media_types=(),
+        is_brief=False,
     ),
     Operation(
         name="GetDORADeploymentVerdict",
