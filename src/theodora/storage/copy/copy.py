@@ -14,7 +14,7 @@ from typing import Any, LiteralString, Protocol
 import msgspec
 
 from theodora.errors import UnequalCopy, UnusableStore
-from theodora.storage.copy.tables import TABLES, CopiedTable
+from theodora.storage.copy.tables import CopiedTable, copied_tables
 from theodora.storage.engine.cursor import Cursor, Row, only_value
 from theodora.storage.engine.migrate import UNFINISHED_COPY, Schema, applied_number, migrations
 from theodora.storage.engine.progress import Progress
@@ -38,7 +38,7 @@ class Original(Protocol):
         ...
 
     def last_number(self, table: CopiedTable) -> int:
-        """The last number that the database gave to a row of a numbered table, 0 for none."""
+        """The last number that the database gave to a row; 0 for none, or if it numbers none."""
         ...
 
 
@@ -63,7 +63,7 @@ class Copy(Protocol):
         """Sets the sequence of a numbered table to at least this number and that of every row."""
         ...
 
-    def settle(self) -> None:
+    def settle(self, tables: Sequence[CopiedTable]) -> None:
         """Prepares the database for reads after many writes."""
         ...
 
@@ -84,12 +84,14 @@ class Copying:
         """Raises `UnusableStore` where the one cannot be copied into the other."""
         self._original = original
         self._copy = copy
+        self._tables = copied_tables()
         _check_version(original.schema)
         if not copy.schema.has_table(UNFINISHED_COPY):
-            _check_empty(copy.cursor)
+            _check_empty(copy.cursor, self._tables)
             self._begin()
         self._check_original()
-        self.rows = sum(only_value(original.cursor.execute(_count(table))) for table in TABLES)
+        counts = (original.cursor.execute(_count(table)) for table in self._tables)
+        self.rows = sum(map(only_value, counts))
         """How many there are to copy, and again to compare."""
 
     def copy(self) -> Iterator[int]:
@@ -100,7 +102,8 @@ class Copying:
         begun = self._progress()
         rows = begun.rows
         yield rows
-        for table in _from(begun.table):
+        names = [table.name for table in self._tables]
+        for table in self._tables[names.index(begun.table) :]:
             after = begun.key if table.name == begun.table else None
             for page in _pages(self._original.cursor, table, after):
                 reached = _Progress(table.name, table.key_of(page[-1]), rows + len(page))
@@ -116,7 +119,7 @@ class Copying:
 
         Raises `UnequalCopy` with the first difference.
         """
-        for table in TABLES:
+        for table in self._tables:
             pages = (_pages(side.cursor, table) for side in (self._original, self._copy))
             for ours, theirs in zip_longest(*pages, fillvalue=[]):
                 if ours != theirs and (kept := self._copy.as_kept(ours)) != theirs:
@@ -144,7 +147,7 @@ class Copying:
     def finish_snapshot(self) -> None:
         """Marks the copy as complete: it holds what the original held when the copy began."""
         self._copy.schema.execute("DROP TABLE unfinished_copy")
-        self._copy.settle()
+        self._copy.settle(self._tables)
 
     def _begin(self) -> None:
         with self._copy.schema.transaction():
@@ -154,7 +157,7 @@ class Copying:
             )
             self._copy.schema.execute(
                 "INSERT INTO unfinished_copy (original, reached, copied) VALUES (?, ?, 0)",
-                (_identity(self._original.cursor), TABLES[0].name),
+                (_identity(self._original.cursor), self._tables[0].name),
             )
             self._copy.schema.execute("DELETE FROM counters WHERE name <> 'commits'")
 
@@ -189,9 +192,8 @@ class Copying:
             "SELECT value FROM counters WHERE name = 'commits'"
         ).fetchone()
         with self._copy.schema.transaction():
-            for table in TABLES:
-                if table.is_numbered:
-                    self._copy.give_numbers_after(table, self._original.last_number(table))
+            for table in self._tables:
+                self._copy.give_numbers_after(table, self._original.last_number(table))
             if row is not None:
                 self._copy.schema.execute(
                     "UPDATE counters SET value = ? WHERE name = 'commits' AND value < ?",
@@ -217,8 +219,8 @@ def _check_version(original: Schema) -> None:
         )
 
 
-def _check_empty(copy: Cursor) -> None:
-    held = [table.name for table in TABLES if table.name != "counters" and _has_rows(copy, table)]
+def _check_empty(copy: Cursor, tables: Sequence[CopiedTable]) -> None:
+    held = [table.name for table in tables if table.name != "counters" and _has_rows(copy, table)]
     if held:
         raise UnusableStore(
             f"the database to copy into is not empty, it holds {', '.join(held)}: name a database "
@@ -234,11 +236,6 @@ def _identity(original: Cursor) -> str:
     """The identity of a store: its first organisation."""
     row = original.execute("SELECT uuid FROM organisations ORDER BY org LIMIT 1").fetchone()
     return row[0] if row else ""
-
-
-def _from(name: str) -> Sequence[CopiedTable]:
-    """The table of this name and all after it."""
-    return TABLES[[table.name for table in TABLES].index(name) :]
 
 
 def _pages(cursor: Cursor, table: CopiedTable, after: Row | None = None) -> Iterator[list[Row]]:

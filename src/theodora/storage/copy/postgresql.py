@@ -7,7 +7,7 @@ from typing import LiteralString
 
 import psycopg
 
-from theodora.storage.copy.tables import TABLES, CopiedTable
+from theodora.storage.copy.tables import CopiedTable
 from theodora.storage.engine.cursor import Cursor, Row, only_value
 from theodora.storage.engine.migrate import apply_missing
 from theodora.storage.engine.postgresql.connection import connect, driver_errors
@@ -60,16 +60,18 @@ class PostgresqlCopy:
 
     def give_numbers_after(self, table: CopiedTable, last: int) -> None:
         number = table.key[0]
+        found = self.cursor.execute("SELECT pg_get_serial_sequence(?, ?)", (table.name, number))
+        sequence = only_value(found)
+        if sequence is None:
+            return
         greatest = self.cursor.execute(f"SELECT max({number}) FROM {table.name}")
         last = max(last, only_value(greatest) or 0)
         if last:
-            self.cursor.execute(
-                "SELECT setval(pg_get_serial_sequence(?, ?), ?)", (table.name, number, last)
-            )
+            self.cursor.execute("SELECT setval(CAST(? AS text), ?)", (sequence, last))
 
-    def settle(self) -> None:
+    def settle(self, tables: Sequence[CopiedTable]) -> None:
         """Marks pages as visible to all, without which an index does not suffice to a reader."""
-        names: LiteralString = ", ".join([table.name for table in TABLES])
+        names: LiteralString = ", ".join([table.name for table in tables])
         self._connection.execute(f"VACUUM (ANALYZE) {names}")
 
     def _add(self, table: CopiedTable, rows: Sequence[Row]) -> None:

@@ -62,7 +62,7 @@ class SqliteCopy:
             (table.name, last),
         )
 
-    def settle(self) -> None:
+    def settle(self, tables: Sequence[CopiedTable]) -> None:
         """Nothing to do: the planner needs no statistics, see `storage/search/planner.py`."""
 
 

@@ -71,6 +71,11 @@ def connect_reader(path: Path, pace: Pace = nullcontext) -> apsw.Connection:
         return _prepared(connection, pace)
 
 
+def connect_memory() -> apsw.Connection:
+    """A new database in memory, which is gone when the connection is closed."""
+    return _prepared(apsw.Connection(":memory:"), nullcontext)
+
+
 def _prepared(connection: apsw.Connection, pace: Pace) -> apsw.Connection:
     # Without this SQLite prepares a statement again for each set of bound values.
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
