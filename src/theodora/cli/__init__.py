@@ -23,6 +23,7 @@ from theodora.cli.retention import retention
 from theodora.cli.search import search
 from theodora.cli.serve import serve
 from theodora.cli.settings import settings
+from theodora.cli.sources import sources
 from theodora.cli.terminal import safe_lines
 from theodora.cli.tls import tls
 from theodora.cli.verdict import verdict
@@ -60,6 +61,7 @@ def main() -> None:
 for command in (serve, keys, import_, export_, search, derive, explain, migrate, tls, demo):
     main.add_command(command)
 main.add_command(repositories)
+main.add_command(sources)
 main.add_command(settings)
 main.add_command(verdict)
 main.add_command(metrics)

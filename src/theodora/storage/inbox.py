@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from typing import Any, Literal, LiteralString, NamedTuple
+from typing import Any, Literal, LiteralString, NamedTuple, get_args
 
 import msgspec
 
@@ -32,7 +32,8 @@ from theodora.storage.facts.source_facts import (
 )
 from theodora.storage.failures import put_failure, remove_failure
 
-State = Literal["waiting", "done", "ignored", "failed"]
+DeliveryState = Literal["waiting", "done", "ignored", "failed"]
+DELIVERY_STATES: tuple[DeliveryState, ...] = get_args(DeliveryState)
 
 _PRUNED_AT_ONCE = 200
 _COLUMNS: LiteralString = (
@@ -52,7 +53,7 @@ class StoredDelivery(NamedTuple):
     received_at_ns: int
     headers: Mapping[str, str]
     body: str
-    state: State
+    state: DeliveryState
     reason: str
     replays: int
 
@@ -83,7 +84,7 @@ class InboxQuery(NamedTuple):
 
     kind: str
     source: str
-    state: State | None = None
+    state: DeliveryState | None = None
     before: int | None = None
     """Only deliveries with a smaller number."""
     limit: int = 50

@@ -10,6 +10,7 @@ from theodora.sources.webhooks.facts import WebhookFact
 from theodora.sources.webhooks.github import GITHUB_EVENTS, read_github
 from theodora.sources.webhooks.pagerduty import PAGERDUTY_EVENTS, is_pagerduty, read_pagerduty
 from theodora.sources.webhooks.signatures import Scheme
+from theodora.storage import WebhookSource
 
 Adapter: TypeAlias = Callable[[Delivery, SourceSettings], Sequence[WebhookFact] | Ignored]
 """A pure function: no I/O and no clock. Raises `Invalid` for a payload that it cannot read."""
@@ -90,6 +91,17 @@ SOURCES: tuple[SourceKind, ...] = (
 def source_named(name: str) -> SourceKind | None:
     """The row of this name."""
     return next((row for row in SOURCES if row.name == name), None)
+
+
+def source_path(source: WebhookSource) -> str:
+    """The path of the server that takes a source's webhooks."""
+    return f"/webhooks/{source.kind}/{source.id}"
+
+
+def steps_of(kind: SourceKind, source: WebhookSource, server: str) -> list[str]:
+    """What to do at the provider; `server` is the URL at which it reaches the server."""
+    url = server.rstrip("/") + source_path(source)
+    return [step.format(url=url, secret=source.secret, id=source.id) for step in kind.steps]
 
 
 def source_of_intake(payload: JsonObject) -> SourceKind | None:

@@ -1,0 +1,215 @@
+"""`theodora sources`: add, list, try, replay and remove webhook sources."""
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import TextIO
+
+import click
+
+from theodora.cli.invocation import command_actor
+from theodora.cli.options import organisation_option, setting_options
+from theodora.cli.stores import existing_store, new_or_existing_store
+from theodora.cli.tables import aligned
+from theodora.events import format_rfc3339
+from theodora.report.wording import visible
+from theodora.sources.webhooks.delivery import Delivery
+from theodora.sources.webhooks.read import (
+    decode_payload,
+    decode_settings,
+    encode_settings,
+    reading_of,
+)
+from theodora.sources.webhooks.settings_lines import lines_from_settings, settings_from_lines
+from theodora.sources.webhooks.table import (
+    SOURCES,
+    SourceKind,
+    source_named,
+    source_path,
+    steps_of,
+)
+from theodora.storage import InboxQuery, Organisation, Store, StoredDelivery
+from theodora.storage.inbox import DELIVERY_STATES, DeliveryState, SourceCounts
+
+_database = setting_options(["database"])
+_settings_option = click.option(
+    "--set", "lines", multiple=True, metavar="NAME=VALUE", help="A setting; repeat for several."
+)
+
+
+@click.group()
+def sources() -> None:
+    """Take deployments, pull requests and incidents from webhooks."""
+
+
+@sources.command()
+@click.argument("kind", type=click.Choice([row.name for row in SOURCES]))
+@click.option("--name", default="", help="What the source is called; default: its kind.")
+@click.option("--url", default="https://YOUR-SERVER", help="Where providers reach the server.")
+@_settings_option
+@organisation_option
+@_database
+def add(
+    kind: str, name: str, url: str, lines: tuple[str, ...], org: str, **flags: str | None
+) -> None:
+    """Add a source of KIND, and print its URL, its secret and the steps at the provider."""
+    row = _row(kind)
+    settings = encode_settings(settings_from_lines(row, lines))
+    now_ns = time.time_ns()
+    with new_or_existing_store(flags) as store:
+        org_ = store.keys.ensure_organisation(org, now_ns, actor=command_actor()).result()
+        source = store.sources.add(
+            org_, kind, name or row.title, settings, now_ns, actor=command_actor()
+        ).result()
+    click.echo(f"Source {source.id} added. At {row.title}:")
+    for number, step in enumerate(steps_of(row, source, url), 1):
+        click.echo(f"{number}. {step}")
+    if not row.gives_secret:
+        click.echo("The secret is not shown again.")
+
+
+@sources.command("list")
+@organisation_option
+@_database
+def list_(org: str, **flags: str | None) -> None:
+    """List sources with what came in."""
+    with existing_store(flags) as store:
+        org_ = store.keys.organisation(org)
+        rows = list(_listed(store, org_))
+    head = ("ID", "KIND", "NAME", "LAST RECEIVED", "RECEIVED", "IGNORED", "FAILED", "WAITING")
+    for line in aligned([head, *rows], right=range(4, 8)):
+        click.echo(line)
+
+
+@sources.command()
+@click.argument("id_", metavar="ID")
+@click.option("--state", type=click.Choice(DELIVERY_STATES), help="Only deliveries in this state.")
+@click.option("--limit", default=20, show_default=True, help="Most deliveries to list.")
+@organisation_option
+@_database
+def show(id_: str, state: DeliveryState | None, limit: int, org: str, **flags: str | None) -> None:
+    """Show the settings of the source ID, and the deliveries that came in last."""
+    with existing_store(flags) as store:
+        org_ = store.keys.organisation(org)
+        source = store.sources.get(org_, id_)
+        query = InboxQuery(source.kind, source.id, state, limit=limit)
+        deliveries = store.inbox.select(org_, query)
+    click.echo(visible(f"{source.name}: {source_path(source)}"))
+    for line in lines_from_settings(decode_settings(source.settings)):
+        click.echo(visible(line))
+    head = ("NUMBER", "RECEIVED", "STATE", "WHAT IT SAYS")
+    for line in aligned([head, *map(_delivery, deliveries)]):
+        click.echo(line)
+
+
+@sources.command("set")
+@click.argument("id_", metavar="ID")
+@click.argument("lines", nargs=-1, metavar="[NAME=VALUE]...")
+@organisation_option
+@_database
+def set_(id_: str, lines: tuple[str, ...], org: str, **flags: str | None) -> None:
+    """Replace the settings of the source ID; they apply to what comes in from now on.
+
+    `theodora sources replay` applies them to what is in the inbox.
+    """
+    with existing_store(flags) as store:
+        org_ = store.keys.organisation(org)
+        source = store.sources.get(org_, id_)
+        settings = encode_settings(settings_from_lines(_row(source.kind), lines))
+        store.sources.change_settings(org_, id_, settings, actor=command_actor()).result()
+    click.echo(f"{id_}: settings replaced")
+
+
+@sources.command()
+@click.argument("id_", metavar="ID")
+@click.option("--secret", prompt=True, hide_input=True, help="The secret; asked for by default.")
+@organisation_option
+@_database
+def secret(id_: str, secret: str, org: str, **flags: str | None) -> None:
+    """Store the secret that the provider of the source ID gave you."""
+    if not secret.strip():
+        raise click.ClickException("the secret is empty")
+    with existing_store(flags) as store:
+        org_ = store.keys.organisation(org)
+        store.sources.change_secret(org_, id_, secret.strip(), actor=command_actor()).result()
+    click.echo(f"{id_}: secret stored")
+
+
+@sources.command()
+@click.argument("id_", metavar="ID")
+@click.argument("file", type=click.File("r", encoding="utf-8"))
+@click.option(
+    "--header", "headers", multiple=True, metavar="NAME=VALUE", help="A header of the request."
+)
+@organisation_option
+@_database
+def test(id_: str, file: TextIO, headers: tuple[str, ...], org: str, **flags: str | None) -> None:
+    """Show what the body in FILE would say if the source ID sent it; nothing is stored."""
+    pairs = (header.partition("=") for header in headers)
+    named = {name.strip().lower(): value.strip() for name, _, value in pairs}
+    with existing_store(flags) as store:
+        source = store.sources.get(store.keys.organisation(org), id_)
+    delivery = Delivery(named, decode_payload(file.read(), named.get("content-type", "")))
+    reading = reading_of(_row(source.kind).read(delivery, decode_settings(source.settings)))
+    click.echo(visible(f"{reading.state}: {reading.reason}"))
+    for fact in reading.facts:
+        click.echo(fact.document)
+
+
+@sources.command()
+@click.argument("id_", metavar="ID")
+@click.option("--delivery", type=int, help="The number of one delivery; default: all.")
+@organisation_option
+@_database
+def replay(id_: str, delivery: int | None, org: str, **flags: str | None) -> None:
+    """Have the server read again what the source ID sent, with its settings of today."""
+    with existing_store(flags) as store:
+        org_ = store.keys.organisation(org)
+        source = store.sources.get(org_, id_)
+        count = store.inbox.replay(
+            org_, source.kind, source.id, delivery, actor=command_actor()
+        ).result()
+    click.echo(f"{count:,} deliveries wait to be read again")
+
+
+@sources.command()
+@click.argument("id_", metavar="ID")
+@organisation_option
+@_database
+def remove(id_: str, org: str, **flags: str | None) -> None:
+    """Remove the source ID with its inbox; its events stay."""
+    with existing_store(flags) as store:
+        store.sources.remove(store.keys.organisation(org), id_, actor=command_actor()).result()
+    click.echo(f"{id_}: removed")
+
+
+def _row(kind: str) -> SourceKind:
+    row = source_named(kind)
+    if row is None:
+        raise click.ClickException(f'this version knows no source "{kind}"')
+    return row
+
+
+def _listed(store: Store, org: Organisation) -> Iterator[Sequence[str]]:
+    """A row for each source, and for each kind that came in with an API key."""
+    counts = {(each.kind, each.source): each for each in store.inbox.counts(org)}
+    for source in store.sources.all_of(org):
+        counted = counts.pop((source.kind, source.id), None)
+        yield (source.id, source.kind, source.name, *_counted(counted))
+    for (kind, _), counted in counts.items():
+        yield ("-", kind, "by API key", *_counted(counted))
+
+
+def _counted(counts: SourceCounts | None) -> Sequence[str]:
+    if counts is None:
+        return ("never", "0", "0", "0", "0")
+    numbers = (counts.deliveries, counts.ignored, counts.failed, counts.waiting)
+    return (_date(counts.last_received_at_ns), *(f"{number:,}" for number in numbers))
+
+
+def _delivery(delivery: StoredDelivery) -> Sequence[str]:
+    received = _date(delivery.received_at_ns)
+    return (str(delivery.number), received, delivery.state, delivery.reason)
+
+
+def _date(instant_ns: int) -> str:
+    return format_rfc3339(instant_ns)[:19] + "Z"
