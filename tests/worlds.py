@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import serving
+from actors import TESTER
+from theodora.storage import Store
 from theodora.web.pages.routes import PAGES
 
 # A browser asks quicker than a person would.
@@ -70,6 +72,19 @@ class World:
         found = self.ask(f"/api/v2/dora/{events}", data)["data"][0]
         return {**found["attributes"], "id": found["id"]}
 
+    def source(self) -> str:
+        """The id of a source of webhooks, which has received two."""
+        with Store(f"sqlite:///{self.folder / 'theodora.db'}") as store:
+            org = store.keys.organisation("default")
+            if found := store.sources.all_of(org):
+                return found[0].id
+            made = store.sources.add(org, "github", "Repositories", "{}", 1, actor=TESTER).result()
+            for body in ("{", "{}"):
+                store.inbox.receive(
+                    org, "github", made.id, {"x-github-event": "push"}, body, 1, actor=TESTER
+                ).result()
+            return made.id
+
     def paths(self) -> list[str]:
         """One path of every page there is, the table of pages says which."""
         failed = self.newest("deployments", "env:production @change_failure:true")
@@ -77,6 +92,7 @@ class World:
             "/services/": urllib.parse.quote(failed["service"], safe=""),
             "/deployments/": failed["id"],
             "/failures/": self.newest("failures")["id"],
+            "/settings/sources/": self.source(),
         }
         shown = [page.path for page in PAGES if page.method == "GET" and page.template]
         return [

@@ -36,7 +36,17 @@ def browser(
         tenant = make_tenant(*server)
         fill = load_company if request.param == "company" else load_many_services
         fill(tenant)
+        add_deliveries(tenant)
         yield sign_in(tenant)
+
+
+def add_deliveries(tenant: Tenant) -> None:
+    """More than a page of a source shows."""
+    store = tenant.built.store
+    org = store.keys.organisation(tenant.organisation)
+    source = store.sources.add(org, "github", "Repositories", "{}", 1, actor=TESTER).result()
+    for _ in range(60):
+        store.inbox.receive(org, "github", source.id, {}, "{}", 1, actor=TESTER).result()
 
 
 def load_company(tenant: Tenant) -> None:
@@ -104,6 +114,7 @@ def paths(browser: Browser) -> Iterator[str]:
         .one("tbody")
         .all("tr")[1]
         .all("a")[0],
+        "/settings/sources/": browser.page("/settings/sources").one("tbody").all("a")[0],
     }
     for page in SHOWN:
         place, brace, _ = page.path.partition("{")
