@@ -121,7 +121,7 @@ screenshots: setup browser
 clients: setup
 	@$(BIN)/pytest -m "" tests/clients
 
-## make citus    test the store on Citus in the place of PostgreSQL (needs Citus for PostgreSQL 15)
+## make citus    test the store on Citus in place of PostgreSQL (needs Citus for PostgreSQL 15)
 citus: setup
 	@THEODORA_TESTS_ON_CITUS=yes $(BIN)/pytest -n auto tests/storage \
 	  -k "(postgresql or processes or histories) and not (sqlite or citus or copy)"

@@ -46,6 +46,8 @@ INSTEAD = {
     r"what (was|were) said": "the override, its history",
     r"tells?|telling": "show, report, print, return",
     r"(is|are|was|were|be|being) told": "receives, gets, learns",
+    r"in the place of": "in place of, instead of",
+    r"if need be": "if needed",
     r"of which": "name the part first, or begin another sentence",
     r"by hand": "an override; not generated",
     r"stands?": "is, means, matches, comes",

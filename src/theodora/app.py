@@ -186,7 +186,7 @@ def _ignore(_org: Organisation, _repository_id: str) -> None:
 
 
 def _ensure_keys(store: Store, config: Config) -> dict[KeyKind, str]:
-    """Makes the keys that settings name; on a store without keys, new ones besides."""
+    """Makes the keys that settings name; on a store without keys, also new ones."""
     now_ns = time.time_ns()
     store.keys.ensure_organisation(_ORGANISATION, now_ns, actor=_START).result()
     bootstrap: dict[KeyKind, str] = {

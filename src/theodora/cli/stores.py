@@ -24,7 +24,7 @@ def existing_store(flags: Mapping[str, str | None], **options: Any) -> Store:
 
 
 def new_or_existing_store(flags: Mapping[str, str | None]) -> Store:
-    """The store of the settings, created if needed; prints its path if nobody named it."""
+    """The store of the settings, created if needed; prints its path if no setting named it."""
     url = config_from(flags).database
     if not names_database(flags) and not holds_store(url):
         click.echo(f"{_nothing_at(url)} Making one.", err=True)

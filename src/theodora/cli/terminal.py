@@ -11,12 +11,12 @@ _RAW_IN_JSON = re.compile(f"[\x7f-\x9f{TURNING}]")
 
 
 def safe_lines(text: str) -> str:
-    """The text with pictures in the place of control characters, but for the ends of lines."""
+    """The text with pictures in place of control characters, except line ends."""
     return "\n".join(map(visible, text.split("\n")))
 
 
 def safe_json(encoded: bytes | str) -> str:
-    """JSON with escapes in the place of control characters."""
+    """JSON with escapes in place of control characters."""
     text = encoded if isinstance(encoded, str) else encoded.decode()
     return _RAW_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _LOCKS = {"mirrors": "fetching", "packs": "lock"}
-"""The file that whoever fetches a mirror, or puts packs together, holds locked."""
+"""The lock file that is held while a mirror is fetched, or packs are put together."""
 
 
 def backup_files(folder: Path) -> Iterator[tuple[str, Path]]:

@@ -85,7 +85,7 @@ def fetch(
 ) -> None:
     """Runs `git fetch` from `origin`, the one command that may reach other machines.
 
-    It may do so over `protocol` alone, and follows no redirect, which could lead it to a machine
+    It may do so over `protocol` alone, and follows no redirect, which could lead to a machine
     that nobody named, with the credentials of the first. Raises as `run` does.
     """
     helper = ["-c", f"credential.helper={credential_helper}"] if credential_helper else []

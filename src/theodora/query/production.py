@@ -88,7 +88,7 @@ def names_production(query: Query) -> bool:
 
 
 def with_production(query: Query, production: Query) -> Query:
-    """The query with `production` in the place of each `is:production`."""
+    """The query with `production` in place of each `is:production`."""
     match query:
         case Production():
             return production

@@ -140,7 +140,7 @@ class Scope:
     def link(self, path: str, **parameters: Any) -> str:
         """A URL of the dashboard that keeps what this page looks at.
 
-        `parameters` are the target's own, or shared ones in the place of this page's; None
+        `parameters` are the target's own, or shared ones in place of this page's; None
         drops one. `from_` is `from`.
         """
         named = {name.rstrip("_"): value for name, value in parameters.items()}

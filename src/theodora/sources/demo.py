@@ -202,10 +202,10 @@ def _with_remedy(
     if kind == "rollback" or not release.changes:
         yield _Step("rollback", at, None)
     else:
-        yield _Step(kind, at, None, (_mending(kind, service, release, at),))
+        yield _Step(kind, at, None, (_fix(kind, service, release, at),))
 
 
-def _mending(kind: StepKind, service: Service, release: _Step, at: datetime) -> DemoChange:
+def _fix(kind: StepKind, service: Service, release: _Step, at: datetime) -> DemoChange:
     """A quick change that reverts or fixes the release."""
     broken = release.changes[-1]
     span = at - release.at

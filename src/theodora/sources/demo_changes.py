@@ -119,7 +119,7 @@ _AUTHORS = ("Amina Yusuf", "Bo Lindqvist", "Carmen Ortiz", "Dae-jung Park", "Eva
 
 
 def _author(change: str) -> tuple[str, str]:
-    """Name and address of whoever made a change."""
+    """Name and address of the author of a change."""
     name = _AUTHORS[int(sha_of(change)[:8], 16) % len(_AUTHORS)]
     return name, f"{name.partition(' ')[0].lower()}@{OWNER}.example"
 

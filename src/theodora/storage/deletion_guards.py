@@ -36,7 +36,7 @@ class Plan(NamedTuple):
 
 
 class Unconfirmed(NamedTuple):
-    """A shorter limit that was not set: nobody confirmed how many events it deletes."""
+    """A shorter limit that was not set, because the number of events was not confirmed."""
 
     events: int
 

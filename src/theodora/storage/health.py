@@ -50,7 +50,7 @@ class Seen(NamedTuple):
     lead_time_status: str | None
     """Why it has no lead time although its commits are known, if that is so."""
     repository_is_known: bool
-    """Whether there are commits or pull requests of its repository, under whichever name."""
+    """Whether there are commits or pull requests of its repository, under any of its names."""
     commit_is_known: bool
     negative_spans: int
     """How many of its commits are newer than it, and so have no lead time."""
@@ -115,7 +115,7 @@ class Health(NamedTuple):
     shared_ids: Sequence[SharedId]
     """Ids that clients gave to events of several services, most events first."""
     ignored: Sequence[IgnoredMember]
-    """Members that nobody reads, the one sent last first."""
+    """Unknown members in requests, the one sent last first."""
     undated: Sequence[Undated]
     """The repositories of commits without a date, those of most first."""
     unmarked: Sequence[Unmarked]

@@ -83,7 +83,7 @@ def open_original(url: str) -> AbstractContextManager[Original]:
 
 
 def open_copy(url: str) -> AbstractContextManager[Copy]:
-    """The database at `url` to be copied into, made and migrated if need be."""
+    """The database at `url` to be copied into, created and migrated if needed."""
     if is_postgresql(url):
         from theodora.storage.copy.postgresql import copy_on_server  # noqa: PLC0415
 

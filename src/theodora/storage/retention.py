@@ -66,8 +66,8 @@ _ROUND_SECONDS = 3_600.0
 _REST_FOR_WORK = 4
 
 _Line = tuple[str, str | None, Part, str | None]
-"""Service, environment, values of the tag that divides the sequence, and key of the repository: in
-these a deployment follows another."""
+"""Service, environment, values of the tag that divides the sequence, and key of the repository: the
+next lead time is measured from the deployment before it in these."""
 
 GoOn = Callable[[float], bool]
 """Receives the seconds that the last piece of work took; returns whether to go on."""
@@ -174,6 +174,7 @@ class Retention:
         problem = self._database.write(
             lambda cursor: begin_round(cursor, now_ns, self.guards), actor
         ).result()
+        # A wrong clock makes every event look old, so nothing at all is deleted.
         if problem:
             for org in self._database.primary.read(limited_organisations):
                 self._refuse(org, now_ns, problem, actor)
@@ -181,6 +182,7 @@ class Retention:
         removed = Old(0, 0)
         for org, days in self._database.primary.read(_limits):
             old = self._remove_old(org, now_ns, now_ns - days * DAY_NS, go_on, actor)
+            # Rounds that delete nothing would fill the log.
             if any(old):
                 log.info(
                     "removed events that were too old",
@@ -215,6 +217,7 @@ class Retention:
         forgotten = chain.from_iterable(
             self._forgettable(org, repository, line)
             for (*_, repository), line in lines.items()
+            # The newest deployment of a line always stays: the next lead time is measured from it.
             if len(line) > 1
         )
         return list(forgotten), self._database.primary.read(partial(_old_failures, org, limit_ns))
@@ -291,6 +294,7 @@ def _remove(
     cursor: Cursor,
 ) -> int:
     """Removes those that are still old: they may be others now, and the limit too."""
+    # Read again in this transaction: the limit may have been raised since the round began.
     limit_ns = _limit_ns(org, now_ns, cursor)
     stored = rows.get_all(cursor, keys)
     old = [each for each in stored.values() if _is_old(each.event.finished_at_ns, limit_ns)]
@@ -360,7 +364,7 @@ def _count_old(org: Organisation, limit_ns: int, cursor: Cursor) -> Old:
 
 
 def _lines(org: Organisation, limit_ns: int, cursor: Cursor) -> dict[_Line, list[OldDeployment]]:
-    """The oldest deployments that are old, by what they follow one another in, newest first."""
+    """The oldest deployments before `limit_ns`, by sequence and repository, newest first."""
     rolled_back_to = _rolled_back_to(org, limit_ns, cursor)
     rows = cursor.execute(
         "SELECT e.service, e.env, e.repository_id, e.key, e.finished_at_ns, "
@@ -377,6 +381,7 @@ def _lines(org: Organisation, limit_ns: int, cursor: Cursor) -> dict[_Line, list
     }
     lines: defaultdict[_Line, list[OldDeployment]] = defaultdict(list)
     keys = match_keys(cursor, org)
+    # `forgettable` expects the newest first; the statement has the oldest, for its limit.
     for row in reversed(rows):
         service, env, repository_id, key, finished_at_ns, tags, sha, version, is_remedied = row
         part = part_of(decode_texts(tags), dividing[service])

@@ -48,7 +48,7 @@ class Store:
         metrics_memory_mib: int = MEMORY_MIB,
         guards: Guards | None = None,
     ) -> None:
-        """Opens the database at `url`, made and migrated if need be.
+        """Opens the database at `url`, created and migrated if needed.
 
         `read_url` names a replica of it to read from. `on_commit` is given how many writes each
         commit held. `metrics_memory_mib` bounds the event columns that metrics are computed from.

@@ -303,6 +303,6 @@ def test_a_key_of_the_wrong_kind_is_named_in_the_log_alone(tenant: Tenant) -> No
     assert listed.content == NOT_PERMITTED
     causes = [line["cause"] for line in lines if line["event"] == "request forbidden"]
     assert len(causes) == 2
-    assert causes[0].startswith("an application key was sent in the place of an API key: ")
+    assert causes[0].startswith("an application key was sent in place of an API key: ")
     assert "DD_API_KEY" in causes[0]
-    assert causes[1].startswith("an API key was sent in the place of an application key: ")
+    assert causes[1].startswith("an API key was sent in place of an application key: ")

@@ -43,7 +43,7 @@ class Segment(msgspec.Struct, frozen=True):
 
 
 class Survey(msgspec.Struct, frozen=True, kw_only=True):
-    """The segments of one year's survey, by key; `all` is everybody."""
+    """The segments of one year's survey, by key; `all` has everyone."""
 
     id: str
     year: int

@@ -206,7 +206,7 @@ def make_report(
 ) -> Report:
     """Answer `query` from the events of its period and of the one before; others are ignored.
 
-    Raises `Invalid` for a period of more intervals than anybody can read.
+    Raises `Invalid` for a period of more than `BUCKET_LIMIT` intervals.
     """
     asked = _ConcernedEvents(query, deployments, incidents)
     if not query.group_by:

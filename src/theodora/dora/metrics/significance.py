@@ -1,6 +1,6 @@
 """Significance tests, two-sided at a level of 95 %.
 
-With too little data, a change counts as noise, because nobody should read meaning into it.
+With too little data, a change counts as noise.
 """
 
 import math

@@ -151,6 +151,7 @@ class Reception:
     def refuse(self, key: Key, kind: Received, refused: Refused, now_ns: int) -> None:
         """Counts a request that was refused."""
         sender = _Sender(key.organisation.key, key.id, kind)
+        # Places come from clients: without a bound, random ones would fill the memory.
         place = "" if len(self._refused) >= _MOST_GATHERED else refused.place[:_MOST_PLACE]
         reason = _Reason(sender, refused.status, place)
         with self._lock:
@@ -167,6 +168,7 @@ class Reception:
         with self._lock:
             counts = self._ignored.setdefault(sender, {})
             for place in places:
+                # Names come from clients: without a bound, random ones would fill the memory.
                 known = place if place in counts or len(counts) < KEPT_IGNORED_OF_KEY else ""
                 count = counts.get(known)
                 if count is None:
@@ -188,6 +190,7 @@ class Reception:
         """Writes the counts since the last time."""
         with self._lock:
             self.due.clear()
+            # Swapped under the lock, so that requests never wait for the database.
             accepted, self._accepted = self._accepted, {}
             refused, self._refused = self._refused, {}
             ignored, self._ignored = self._ignored, {}
@@ -211,6 +214,7 @@ class ReceptionWriter(Worker):
 
     def _run(self) -> None:
         while not self._stopping.is_set():
+            # An idle server sleeps; after the first count it gathers more for a while.
             self._reception.due.wait()
             self._stopping.wait(_WRITE_SECONDS)
             self._write()

@@ -197,6 +197,7 @@ def _list_keys(cursor: Cursor, organisation: Organisation) -> list[Key]:
 
 def _revoke_key(cursor: Cursor, organisation: Organisation, id_: str, now_ns: int) -> None:
     revoked = cursor.execute(
+        # The first time stays: it is when the key really ended.
         "UPDATE keys SET revoked_at_ns = coalesce(revoked_at_ns, ?) WHERE org = ? AND id = ? "
         "RETURNING id",
         (now_ns, organisation.key, id_),
@@ -207,6 +208,7 @@ def _revoke_key(cursor: Cursor, organisation: Organisation, id_: str, now_ns: in
 
 def _note_used(cursor: Cursor, key: Key, now_ns: int) -> None:
     cursor.execute(
+        # Another process may have noted a later use.
         "UPDATE keys SET last_used_at_ns = ? WHERE id = ? AND coalesce(last_used_at_ns, 0) < ?",
         (now_ns, key.id, now_ns),
     )

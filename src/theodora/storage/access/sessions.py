@@ -77,7 +77,7 @@ class Sessions:
         return self._database.write(lambda cursor: _note_seen(cursor, session, now_ns), actor)
 
     def renew(self, session: Session, secret: str, now_ns: int, *, actor: Actor) -> Future[bool]:
-        """Puts `secret` in the place of the session's, unless another request just has."""
+        """Puts `secret` in place of the session's, unless another request just has."""
         return self._database.write(lambda cursor: _renew(cursor, session, secret, now_ns), actor)
 
     def end(self, session: Session, *, actor: Actor) -> Future[None]:
@@ -101,6 +101,7 @@ def _find(cursor: Cursor, secret: str, now_ns: int) -> Session | None:
     shown = hash_of(secret)
     row = cursor.execute(
         "SELECT id, key_id, signed_in_at_ns, renewed_at_ns, seen_at_ns, hash FROM sessions "
+        # Parallel requests of a page may still carry the secret from before a renewal.
         "WHERE hash = ? OR (former_hash = ? AND renewed_at_ns > ?)",
         (shown, shown, now_ns - _FORMER_IS_GOOD_NS),
     ).fetchone()
@@ -130,6 +131,7 @@ def _note_seen(cursor: Cursor, session: Session, now_ns: int) -> None:
 def _renew(cursor: Cursor, session: Session, secret: str, now_ns: int) -> bool:
     renewed = cursor.execute(
         "UPDATE sessions SET former_hash = hash, hash = ?, renewed_at_ns = ?, seen_at_ns = ? "
+        # Of two requests that renew at once, only the first may: the browser keeps a single cookie.
         "WHERE id = ? AND renewed_at_ns = ? RETURNING id",
         (hash_of(secret), now_ns, now_ns, session.id, session.renewed_at_ns),
     )

@@ -47,7 +47,7 @@ class BackupSource(NamedTuple):
 
 
 def back_up(source: BackupSource, file: Path, progress: Progress = unseen) -> Manifest:
-    """Puts a backup at `file`, in the place of what was there, once it has been read back.
+    """Puts a backup at `file`, in place of what was there, once it has been read back.
 
     Raises `UnusableBackup` if it cannot be read back as it was written; the file that was there
     then stays.

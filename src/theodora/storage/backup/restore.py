@@ -1,4 +1,4 @@
-"""Puts a backup in the place of a store, all of it or nothing, once it has been verified."""
+"""Puts a backup in place of a store, all of it or nothing, once it has been verified."""
 
 import os
 import time
@@ -92,7 +92,7 @@ def _fill_server(database: Path, url: str, progress: Progress) -> None:
 def _replace_file(
     new: Path, path: Path, replace_others: Callable[[], dict[Path, Path]]
 ) -> dict[Path, Path]:
-    """Puts a file in the place of one that nobody has open, or of none."""
+    """Puts a file in place of one that nobody has open, or of none."""
     new.chmod(0o600)
     with new.open("rb") as file:
         os.fsync(file.fileno())

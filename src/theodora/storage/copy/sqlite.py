@@ -82,7 +82,7 @@ def original_file(path: Path) -> Generator[SqliteOriginal]:
 
 @contextmanager
 def copy_in_file(path: Path) -> Generator[SqliteCopy]:
-    """A file to copy into, made with the newest schema if need be."""
+    """A file to copy into, created with the newest schema if needed."""
     with closing(connect_writer(path)) as connection, driver_errors(path):
         copy = SqliteCopy(connection)
         apply_missing(copy.schema, time.time_ns())

@@ -36,7 +36,7 @@ class Deadline:
             raise TooSlow(self._seconds, self._costly())
 
     def stop(self) -> None:
-        """Ends the work now: nobody waits for it any more."""
+        """Ends the work now: its caller has stopped waiting."""
         self._is_stopped = True
         self.interrupt()
 

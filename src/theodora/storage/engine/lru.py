@@ -22,6 +22,7 @@ class LruCache(Generic[K, V]):
         return self._size
 
     def get(self, key: K) -> V | None:
+        """The value, which is then the most recently used one; None if it is not cached."""
         found = self._known.get(key)
         if found is None:
             return None

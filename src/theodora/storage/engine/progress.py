@@ -7,4 +7,4 @@ Progress = Callable[[str, int, int], None]
 
 
 def unseen(_step: str, _done: int, _of: int) -> None:
-    """Progress that nobody looks at."""
+    """Progress that is not shown."""

@@ -61,7 +61,7 @@ def changed_since(
 
 
 def prune_changes(cursor: Cursor, kept: int = KEPT) -> bool:
-    """Removes some entries that nobody reads any more; returns whether there are more."""
+    """Removes some entries that are no longer read; returns whether there are more."""
     oldest, newest = reach(cursor)
     if newest - oldest < kept + _PRUNED_AT_ONCE:
         return False

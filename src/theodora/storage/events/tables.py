@@ -43,13 +43,13 @@ class EventTable(Generic[E]):
     sent_values: Callable[[E], tuple[Any, ...]]
     derived_values: Callable[[E], tuple[Any, ...]]
     posted: tuple[tuple[str, Callable[[E], Iterable[str | None]]], ...]
-    """The fields whose values are posted, and their values; tags are posted besides."""
+    """The fields whose values are posted, and their values; tags are posted too."""
     arrays: tuple[str, ...]
     """The posted fields that are arrays, and so have rows in `elements`."""
     ranged: tuple[tuple[str, Callable[[E], int | None]], ...]
     """The fields in `numbers`, and their values."""
     searched: Callable[[E], Iterable[str | None]]
-    """The values that free text is searched in, besides tags."""
+    """The values that free text is searched in, in addition to tags."""
     narrowed: LiteralString
     """A condition that all events meet which may share a client's id with another one."""
     narrowing_of_given_id: Callable[[E], tuple[Any, ...]]

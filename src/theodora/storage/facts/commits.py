@@ -374,6 +374,7 @@ def _parents(believed: _Stored, other: _Stored) -> tuple[str, ...]:
 def _put_pull_requests(
     cursor: Cursor, repository: int, pull_requests: Iterable[PullRequest]
 ) -> Outcomes:
+    """Writes the pull requests that differ from the stored ones; counts them by outcome."""
     outcomes = Outcomes()
     for pull_request in pull_requests:
         document = _encode(pull_request).decode()

@@ -138,6 +138,7 @@ def split_wide_tasks(cursor: Cursor) -> None:
         "o.org, o.uuid, o.name FROM marks m JOIN organisations o USING (org) "
         "WHERE m.kind <> 'sequence'"
     ).fetchall()
+    # Shared by all marks: reading an organisation's repositories takes longest.
     deployed: dict[int, list[str]] = {}
     for number, marked_at_ns, kind, service, repository_id, *org in wide:
         if kind == "repository":
@@ -176,6 +177,7 @@ def queued_sequences(cursor: Cursor) -> Mapping[SequenceKey, Changed]:
 
 def take_task(cursor: Cursor, number: int) -> bool:
     """Locks the mark; whether it is still there and no other process has locked it."""
+    # A mark that another process has locked is skipped, not waited for: that process derives it.
     statement: LiteralString = f"SELECT 1 FROM marks WHERE number = ? {cursor.dialect.lock_if_free}"
     return cursor.execute(statement, (number,)).fetchone() is not None
 

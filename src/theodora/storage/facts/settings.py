@@ -73,7 +73,7 @@ class ProductionTrees:
         return tree
 
     def resolve(self, cursor: Cursor, org: Organisation, query: Query) -> Query:
-        """The query with that tree in the place of `is:production`."""
+        """The query with that tree in place of `is:production`."""
         if not names_production(query):
             return query
         return with_production(query, self.tree(cursor, org))

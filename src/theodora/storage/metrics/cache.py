@@ -154,7 +154,7 @@ class ColumnCache:
     def _note_too_large(self, org: Organisation, kept: _CachedOrganisation, newest: int) -> None:
         """Allows a retry after enough changes that the organisation may fit in memory.
 
-        Retention may have removed events, for example. To try in vain costs as much as to read
+        Retention may have removed events, for example. A failed attempt costs as much as to read
         all that fits, so as many changes as a share of that have to come first.
         """
         changes = 1 + kept.deployments.count // _SHARE_CHANGED

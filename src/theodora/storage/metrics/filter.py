@@ -52,7 +52,7 @@ class QueryFilter(Generic[C]):
 
     def __init__(
         self,
-        kept: type[CachedEvents[C]],
+        events: type[CachedEvents[C]],
         snapshot: Snapshot[C],
         cursor: Cursor,
         org: Organisation,
@@ -62,7 +62,7 @@ class QueryFilter(Generic[C]):
         self._cursor = cursor
         self._org = org
         self._production = production
-        self._kept = kept
+        self._events = events
         self._snapshot = snapshot
         self._period = period
         instants_ns = snapshot.instants_ns
@@ -124,13 +124,13 @@ class QueryFilter(Generic[C]):
 
     def _keys(self, leaf: Leaf) -> Ints:
         """The keys of matching events: at least those of the period."""
-        table, cursor = self._kept.table, self._cursor
+        table, cursor = self._events.table, self._cursor
         term = self._term(leaf)
         if term is not None:
             rows = cursor.execute(*events_with(table, self._org, term))
         else:
             condition = compile_where(leaf, table, cursor.dialect)
-            instant = self._kept.instant
+            instant = self._events.instant
             rows = cursor.execute(
                 f"SELECT e.key FROM {table.name} e WHERE e.org = ? "
                 f"AND {instant} >= ? AND {instant} < ? AND {condition.sql}",
@@ -144,7 +144,7 @@ class QueryFilter(Generic[C]):
             case Equals(Tag(key), str(value)):
                 return Term(f"@{key}", value)
             case Equals(Field() as field, str(value)) if (
-                field.name in self._kept.table.posted_fields
+                field.name in self._events.table.posted_fields
             ):
                 return Term(field.name, value)
             case _:

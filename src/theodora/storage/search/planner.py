@@ -100,7 +100,7 @@ _THRESHOLDS = Thresholds()
 
 
 class Merge(NamedTuple):
-    """Terms whose postings are walked together, and terms that an event needs besides."""
+    """Terms whose postings are walked together, and other terms that an event also needs."""
 
     walked: Sequence[TermProbe]
     needed: Sequence[TermProbe]

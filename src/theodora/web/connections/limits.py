@@ -39,7 +39,7 @@ class Limits:
     """How long a client may send a body or read an answer more slowly than the least."""
     least_bytes_per_second: int
     unread_body_bytes: int
-    """A body that nobody reads is read on if it is no longer; else the connection ends."""
+    """The longest rest of a body that is read and dropped; for a longer one the connection ends."""
     linger_seconds: float = 30.0
     """How long a client is heard out that goes on sending on a connection that ends."""
 

@@ -65,7 +65,7 @@ class Places:
         self.waiting: dict[Place, None] = {}
 
     def take(self, address: str, give_up: Callable[[], None]) -> Place | None:
-        """A place for a new connection; None if everybody is being served."""
+        """A place for a new connection; None if all others are being served."""
         key = _origin_of(address)
         origin = self._origins.get(key) or _Origin(key)
         # A proxy's address carries many clients, so only the limit for all applies to it.

@@ -60,7 +60,7 @@ class Connection(HttpToolsProtocol):
         """Whether a head is parsed a second time, for the sake of its body."""
         self._is_body_skipped = False
         self._is_body_short = True
-        """Short enough to be read on if nobody reads it."""
+        """Whether it is short enough to be read and dropped if the application does not read it."""
         self._bytes_around = 0
         """How much has come since the end of the headers, or the last piece of a body."""
         self._is_ending = False
@@ -171,8 +171,10 @@ class Connection(HttpToolsProtocol):
         return _Refusal(414 if is_mostly_url else 431, detail, "head size")
 
     def on_message_begin(self) -> None:
+        # Begun again by `_parse_skipped_body`, for a request that is already known.
         if self._is_head_known:
             return
+        # The client has sent another request although this connection was to end after the last.
         if self._is_ending:
             self._socket.close()
             return

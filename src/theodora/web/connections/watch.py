@@ -81,7 +81,7 @@ class _Pace:
         """What had moved when the span began, and when that was."""
 
     def is_too_slow(self, moved: int, now: float, *, counts: bool) -> bool:
-        """Without `counts` nobody has to move anything."""
+        """Without `counts` the client does not have to move anything."""
         if not counts:
             self._began = None
             return False

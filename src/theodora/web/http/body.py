@@ -49,7 +49,7 @@ async def read_body(
     sent = await _receive_all(receive, limit_bytes)
     if encoding not in _WINDOW_BITS or not sent:
         return sent
-    # A few kilobytes can be many megabytes decompressed: nobody else should wait for that.
+    # A few kilobytes can be many megabytes decompressed: no other request should wait for that.
     loop = asyncio.get_running_loop()
     return await loop.run_in_executor(executor, _decompress, sent, encoding, limit_bytes)
 
@@ -63,6 +63,7 @@ async def _receive_all(receive: Receive, limit_bytes: int) -> bytes:
             raise ClientDisconnect
         chunk: bytes = message.get("body", b"")
         received += len(chunk)
+        # Counted as well: Content-Length may be absent, with chunks, or a lie.
         if received > limit_bytes:
             raise PayloadTooLarge(limit_bytes)
         chunks.append(chunk)
@@ -76,6 +77,7 @@ def _decompress(sent: bytes, encoding: str, limit_bytes: int) -> bytes:
         bits = _RAW_DEFLATE
     decompressor = zlib.decompressobj(bits)
     try:
+        # One byte more than allowed shows that there is more, without decompressing all of it.
         body = decompressor.decompress(sent, limit_bytes + 1)
     except zlib.error:
         raise Invalid(Problem(f"error decoding body: invalid {encoding} data")) from None

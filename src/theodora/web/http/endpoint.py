@@ -113,7 +113,9 @@ class Endpoint:
         except NotFound as error:
             return self._turned_away(scope, error)
         except TheodoraError as error:
+            # The store failed, not the caller: that costs none of its quota.
             return _failed(error), self._services.limiter.peek("unauthenticated", address_of(scope))
+        # Only keys that are valid for the operation: a guess must not look like a use.
         self._note_keys(caller)
         quota = self._services.limiter.take(operation.bucket, caller.organisation.key)
         try:

@@ -18,11 +18,11 @@ WRITE_SETTINGS = "dora_settings_write"
 
 
 _NOT_AN_API_KEY = (
-    "an application key was sent in the place of an API key: put an API key (32 characters) into "
+    "an application key was sent in place of an API key: put an API key (32 characters) into "
     "DD-API-KEY or DD_API_KEY"
 )
 _NOT_AN_APPLICATION_KEY = (
-    "an API key was sent in the place of an application key: put an application key "
+    "an API key was sent in place of an application key: put an application key "
     "(40 characters) into DD-APPLICATION-KEY or DD_APP_KEY"
 )
 _OF_TWO_ORGANISATIONS = "the API key and the application key are of two organisations"
@@ -116,6 +116,7 @@ def _api_key(store: Store, credentials: Credentials) -> Key | None:
         return None
     key = store.keys.find("api", credentials.api_key)
     if key is None:
+        # Mixing up the two keys is a common mistake: the log names it, the answer must not.
         is_other = store.keys.find("application", credentials.api_key) is not None
         raise Forbidden(authenticated=False, cause=_NOT_AN_API_KEY if is_other else "")
     return key
@@ -130,6 +131,7 @@ def _application_key(store: Store, credentials: Credentials, api_key: Key | None
         is_other = secret is not None and store.keys.find("api", secret) is not None
         cause = _NOT_AN_APPLICATION_KEY if is_other else ""
         raise Forbidden(authenticated=api_key is not None, cause=cause)
+    # Such keys were mixed up, and it would be unclear whose data is meant.
     if api_key and api_key.organisation != key.organisation:
         raise Forbidden(authenticated=True, cause=_OF_TWO_ORGANISATIONS)
     return key

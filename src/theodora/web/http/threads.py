@@ -34,6 +34,7 @@ async def run_on_thread(
     try:
         return await running
     except TooSlow:
+        # Stopping the read is how a left client ends it: there is nobody to answer.
         if gone.done():
             raise ClientDisconnect from None
         raise

@@ -16,7 +16,7 @@ class Standing:
     """The breaker's state; every method may be called from any thread.
 
     One that has failed rests for a while. Then a single caller asks it again, and the others
-    go on without it until that has gone well: to wait in vain takes seconds.
+    go on without it until that has gone well: waiting for a dead server takes seconds.
     """
 
     def __init__(self, server: str) -> None:

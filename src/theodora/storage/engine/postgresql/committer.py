@@ -21,7 +21,7 @@ _RAISE = "UPDATE counters SET value = value + 1 WHERE name = 'commits'"
 
 
 class _LostInCommit(Unavailable):
-    """The server went while it was to commit: nobody knows whether it has."""
+    """The server was lost during a commit: whether it committed is not known."""
 
 
 class PostgresqlCommitter:

@@ -11,7 +11,7 @@ from theodora.storage.engine.migrate import Kind
 from theodora.storage.engine.postgresql.translation import statements, translated, translated_schema
 
 LOCK = 0x7468656F646F7261
-"""`theodora` in ASCII: the advisory lock that whoever migrates or distributes holds."""
+"""`theodora` in ASCII: the advisory lock held while migrating or distributing."""
 
 
 class PostgresqlSchema:

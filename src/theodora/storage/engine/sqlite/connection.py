@@ -33,7 +33,7 @@ class _ApswCursor(apsw.Cursor):
 
 
 def connect_writer(path: Path) -> apsw.Connection:
-    """The connection that writes; makes the file, and the folder it lies in, if need be."""
+    """The connection that writes; makes the file, and the folder it lies in, if needed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     _make_private(path)
     with driver_errors(path):

@@ -35,7 +35,7 @@ class SqliteDatabase:
     """See `storage.database.Database`."""
 
     def __init__(self, path: Path, upkeep: Upkeep, on_commit: Callable[[int], None]) -> None:
-        """Makes the file if need be and applies missing migrations; for the rest see `Writer`."""
+        """Makes the file if needed and applies missing migrations; for the rest see `Writer`."""
         self._path = path
         migrate_file(path)
         self._readers = threading.local()

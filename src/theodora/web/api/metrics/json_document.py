@@ -212,4 +212,4 @@ def _benchmark() -> Benchmark:
 
 
 BENCHMARK = _benchmark()
-"""The newest survey of everybody, and every table of levels."""
+"""The newest survey of all respondents, and every table of levels."""
