@@ -38,8 +38,9 @@ class Module(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """What is counted of one checkout: a column of the table."""
+    """The counts of one checkout: a column of the table."""
 
+    source_lines: int
     folders: int
     files_median: float
     files_max: int
@@ -52,11 +53,16 @@ class Shape(NamedTuple):
     function_median: float
     function_p95: int
     function_longest: int
+    functions_long: int
     module_longest: int
     tests: float
 
 
+_LONG_LINES = 40
+"""More lines than these make a function long."""
+
 _ROWS = (
+    ("lines of source", "{0.source_lines:,}"),
     ("folders", "{0.folders}"),
     ("files a folder, median / most", "{0.files_median:g} / {0.files_max}"),
     ("rooms on floors", "{0.rooms} on {0.floors}"),
@@ -67,6 +73,7 @@ _ROWS = (
         "lines of a function, median / p95 / longest",
         "{0.function_median:g} / {0.function_p95} / {0.function_longest}",
     ),
+    (f"functions of more than {_LONG_LINES} lines", "{0.functions_long}"),
     ("longest module, lines", "{0.module_longest:,}"),
     ("lines of tests to source", "{0.tests:.2f}"),
 )
@@ -110,6 +117,7 @@ def measure(package: Path, tests: Path) -> Shape:
     lines = [module.text.count("\n") + 1 for module in modules]
     test_lines = sum(path.read_text(errors="replace").count("\n") for path in tests.rglob("*.py"))
     return Shape(
+        source_lines=sum(lines),
         folders=len(files),
         files_median=median(files.values()),
         files_max=max(files.values()),
@@ -122,6 +130,7 @@ def measure(package: Path, tests: Path) -> Shape:
         function_median=median(lengths),
         function_p95=lengths[round(0.95 * (len(lengths) - 1))],
         function_longest=lengths[-1],
+        functions_long=sum(length > _LONG_LINES for length in lengths),
         module_longest=max(lines),
         tests=test_lines / sum(lines),
     )

@@ -94,6 +94,16 @@ def test_the_shape_of_a_package_is_counted(tmp_path: Path):
     assert (shape.folders, shape.files_median, shape.files_max) == (2, 3, 3)
     # The rooms: the package itself, app, errors and web; web and app import each other.
     assert (shape.rooms, shape.arrows, shape.upwards, shape.floors) == (4, 4, 1, 3)
-    assert (shape.twice, shape.function_longest) == (1, 2)
+    assert (shape.twice, shape.function_longest, shape.functions_long) == (1, 2, 0)
+    assert shape.source_lines == 15
     assert shape.comments == pytest.approx(100 / 15)
     assert shape.tests == pytest.approx(8 / 15)
+
+
+def test_functions_of_more_than_40_lines_are_counted(tmp_path: Path):
+    bodies = (39, 40, 60)
+    text = "".join(f"def f{n}():\n" + "    pass\n" * n for n in bodies)
+    (tmp_path / "house").mkdir()
+    (tmp_path / "house" / "app.py").write_text(text)
+    shape = measure(tmp_path / "house", tmp_path / "tests")
+    assert (shape.functions_long, shape.function_longest) == (2, 61)
