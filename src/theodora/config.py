@@ -179,8 +179,8 @@ SETTINGS: tuple[Setting, ...] = (
         _text,
         "sqlite:///relative.db, sqlite:////absolute.db or postgresql://user@host/name",
         "sqlite:///theodora.db",
-        "Where the data is. A folder with .theodora/theodora.db, which make serve makes, has that "
-        "for its default.",
+        "The database. The default is .theodora/theodora.db instead where make serve has created "
+        "it.",
     ),
     Setting(
         "read_database_url",
@@ -231,7 +231,7 @@ SETTINGS: tuple[Setting, ...] = (
         _one_of("auto", "unix_ns", "rfc3339"),
         "one of auto unix_ns rfc3339",
         "auto",
-        "How responses write instants; auto goes by the client's version.",
+        "Format of instants in responses; auto depends on the client's version.",
     ),
     Setting(
         "rate_limit_dora_ingest",
@@ -280,7 +280,7 @@ SETTINGS: tuple[Setting, ...] = (
         _text,
         "a folder",
         "",
-        "Where objects of uploaded packs, and mirrors, are kept; default: beside the database.",
+        "Folder of uploaded packs and of mirrors; default: beside the database.",
     ),
     Setting(
         "git_fetch_minutes",
@@ -301,7 +301,7 @@ SETTINGS: tuple[Setting, ...] = (
         _text,
         "a helper as in git's settings",
         "",
-        "What gives git credentials, for example: store --file=/run/secrets/git",
+        "Credential helper of git, for example: store --file=/run/secrets/git",
     ),
     Setting(
         "backup_to",
@@ -373,15 +373,15 @@ SETTINGS: tuple[Setting, ...] = (
         _Integer(1, 1000000),
         "a whole number from 1 to 1,000,000",
         "4096",
-        "Connections at one time, for each process. One more takes the place of the one that has "
-        "waited for longest, and is turned away only where all are being served.",
+        "Most connections at one time, for each process. One more replaces the one that has waited "
+        "longest; it is rejected only if all are being served.",
     ),
     Setting(
         "max_connections_per_address",
         _Integer(1, 1000000),
         "a whole number from 1 to 1,000,000",
         "1024",
-        "The same for one address (of IPv6: one /64), but for trusted proxies.",
+        "The same for one address (IPv6: one /64), except trusted proxies.",
     ),
     Setting(
         "max_header_bytes",
@@ -403,7 +403,7 @@ SETTINGS: tuple[Setting, ...] = (
         _Integer(1, 86400),
         "a whole number from 1 to 86,400",
         "65",
-        "How long a connection may wait for its next request; longer than a proxy before it does.",
+        "How long a connection may be idle between requests; set it above a proxy's keep-alive.",
     ),
     Setting(
         "stall_seconds",
@@ -418,7 +418,7 @@ SETTINGS: tuple[Setting, ...] = (
         _Integer(0, 1000000000),
         "a whole number from 0 to 1,000,000,000",
         "500",
-        "What a client has to send or read in a second, on an average of stall_seconds.",
+        "Fewest bytes that a client must send or read per second, averaged over stall_seconds.",
     ),
     Setting(
         "read_seconds",
@@ -447,7 +447,7 @@ SETTINGS: tuple[Setting, ...] = (
         _Integer(1, 64),
         "a whole number from 1 to 64",
         "2",
-        "Uploads of commits that are worked on at one time, for each process.",
+        "Uploads of commits processed at one time, for each process.",
     ),
     Setting(
         "log_level",

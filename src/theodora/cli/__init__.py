@@ -48,13 +48,13 @@ def main() -> None:
     \b
     theodora serve                       start the server
     theodora keys create api             make a key
-    theodora import deployments F.jsonl  bring in what you have
+    theodora import deployments F.jsonl  import existing deployments
     theodora search 'service:web'        find events
     theodora metrics --group-by service  the DORA metrics of twelve weeks
     theodora search --help               everything about a command
 
-    Commands can run beside a server, on its database: that of make serve where this folder has
-    one, else theodora.db; --database and THEODORA_DATABASE name another.
+    Commands can run beside a server. They use the database of make serve if this folder has one,
+    else theodora.db; --database and THEODORA_DATABASE name another.
     """
 
 

@@ -33,7 +33,7 @@ def backup(file: str, keep: int | None, **flags: str | None) -> None:
 
     The server may run. The backup holds everything as of one moment: every organisation's events,
     commits, verdicts, settings, the hashes of keys, and uploaded packs and mirrors. It is a .tar.gz
-    that `theodora restore` takes, on SQLite and on PostgreSQL, from either of them.
+    that `theodora restore` restores to SQLite or PostgreSQL.
 
     A file takes the place of an older one only after it has been read back. If FILE is a folder,
     the backup is named after the time, and --keep removes the oldest.

@@ -11,7 +11,9 @@ from theodora.storage.check.repair import repair_store
 
 @click.command()
 @setting_options(["database"])
-@click.option("--repair", is_flag=True, help="Make the index and what is derived again, and check.")
+@click.option(
+    "--repair", is_flag=True, help="Rebuild the index and the derived values, then check."
+)
 def check(*, repair: bool, **flags: str | None) -> None:
     """Check a store: its files, rows, index and derived values.
 

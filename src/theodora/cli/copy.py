@@ -17,16 +17,15 @@ def copy(original: str, copy: str) -> None:
     theodora copy sqlite:////var/lib/theodora.db postgresql://theodora@db/theodora
     theodora copy postgresql://theodora@db/theodora sqlite:////var/lib/theodora.db
 
-    Stop the servers of both first. The copy is of everything: every organisation's events with
-    their derived values, commits, verdicts, settings, keys and sessions. The store at FROM_URL is
-    only read, and stays as it is. The database at TO_URL must have just been made; tables are made
-    in it.
+    Stop the servers of both first. Everything is copied: every organisation's events with their
+    derived values, commits, verdicts, settings, keys and sessions. The store at FROM_URL is only
+    read. The database at TO_URL must be new and empty; the command creates its tables.
 
-    When all is copied, every row of the one is compared with that of the other. The first
-    difference ends the command with status 1, and so does whatever was written to the store in the
-    meantime. Until that has gone well no server takes the copy for a store.
+    Then every row is compared with its original. The command ends with status 1 at the first
+    difference, or if the store was written to in the meantime. Servers do not open the copy until
+    the comparison has succeeded.
 
-    A copy that was interrupted goes on where it stood: give the same command again.
+    An interrupted copy continues if you run the same command again.
     """
     with open_original(original) as from_, open_copy(copy) as to, ProgressBars() as bars:
         copying = Copying(from_, to)

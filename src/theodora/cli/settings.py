@@ -115,10 +115,10 @@ def preview(file: IO[bytes], service: str, replace: bool, org: str, **flags: str
 @organisation_option
 @setting_options(["database"])
 def alias(old: str, new: str | None, remove: bool, org: str, **flags: str | None) -> None:
-    """Have repository OLD be the same as NEW, for a repository that moved, or a mirror.
+    """Treat repository OLD as NEW, for a repository that moved, or a mirror.
 
-    Both are named by URL or id. Commits, deployments and pull requests of both meet from now on;
-    events are not changed.
+    Both are named by URL or id. From now on, their commits, deployments and pull requests belong
+    together; events are not changed.
     """
     if remove == (new is not None):
         raise click.UsageError("give either NEW or --remove")

@@ -29,7 +29,7 @@ DD_SITE=dora.internal, or DD_SITE=dora.internal:8443 with another port than 443.
 
 @click.group()
 def tls() -> None:
-    """Make certificates of your own; clients then have to trust their authority."""
+    """Create your own certificates; clients then have to trust their authority."""
 
 
 @tls.command()
@@ -43,11 +43,11 @@ def tls() -> None:
     help="Folder to write the files to.",
 )
 def init(names: Sequence[str], folder: Path) -> None:
-    """Make a private authority and a certificate for host names or addresses NAME.
+    """Create a private authority and a certificate for host names or addresses NAME.
 
-    An authority that the folder holds already stays, so that clients go on trusting it, and
-    signs the new certificate. Keep authority-key.pem to yourself: who has it can pose as any
-    server to those clients.
+    An existing authority in the folder is kept and signs the new certificate, so that clients
+    still trust it. Keep authority-key.pem secret: with it, anyone can pose as any server to those
+    clients.
     """
     if find_spec("cryptography") is None:
         raise click.ClickException(

@@ -14,7 +14,7 @@ from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.organisations import Organisation
 
 PULL_REQUEST = ""
-"""In the place of an event's id."""
+"""Replaces an event's id for a pull request."""
 
 
 class SourceFact(NamedTuple):
@@ -50,7 +50,7 @@ Fold: TypeAlias = Callable[[str, str, Sequence[str]], Folded | None]
 def replace_facts(
     cursor: Cursor, org: Organisation, kind: str, delivery: int, facts: Iterable[SourceFact]
 ) -> set[str]:
-    """Stores the facts of a delivery in the place of those it had; the things that may differ."""
+    """Stores the facts of a delivery in place of those it had; the things that may differ."""
     former = cursor.execute(
         "DELETE FROM source_facts WHERE org = ? AND delivery = ? RETURNING thing",
         (org.key, delivery),
