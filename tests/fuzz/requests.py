@@ -12,8 +12,8 @@ from anyio import sleep_forever
 
 from asking import Tenant
 from fuzz.parsers import Parser
+from theodora.web.api.documents import DOCUMENTS
 from theodora.web.api.routes import OPERATIONS
-from theodora.web.api.schemas import DOCUMENTS
 from theodora.web.pages.routes import PAGES
 from visiting import sign_in
 
@@ -85,7 +85,7 @@ def _pages() -> list[bytes]:
 def _operations() -> list[bytes]:
     found: list[bytes] = []
     for operation in OPERATIONS:
-        example = DOCUMENTS[operation.name].request_example
+        example = DOCUMENTS[operation.name].example.request
         body = b"" if example is None else json.dumps(example).encode()
         path = operation.paths[0].replace("{id}", "0123456789abcdef")
         found.append(f"{operation.method} {path}\n".encode() + body)

@@ -18,7 +18,7 @@ from asking import (
 )
 from theodora.app import Built
 from theodora.web.api.routes import OPERATIONS
-from theodora.web.api.wire import OVERRIDE_TYPE
+from theodora.web.api.verdict_requests import OVERRIDE_TYPE
 from theodora.web.http.operations import Operation
 
 OWN_ID = "the-id-of-both-organisations"

@@ -7,8 +7,10 @@ known tools have one name each, other names become snake_case, models are in low
 import re
 from collections.abc import Iterable
 from datetime import date
+from typing import Annotated
 
 import msgspec
+from msgspec import UNSET, Meta, UnsetType
 
 from theodora.errors import Invalid, Problem
 from theodora.events.attributes import missing, wrong_type
@@ -24,12 +26,23 @@ KNOWN_TOOLS = {
 }
 """Names of tools, by their letters and digits in lower case."""
 
-ACTIVITY_MEMBERS: Members = dict.fromkeys(("user_email", "day", "is_active", "tools", "models"))
-"""The members that `read_user_activity` reads."""
-
 _EMAIL = re.compile(r"[^\s@\x00-\x1f\x7f]{1,64}@[^\s@\x00-\x1f\x7f]{1,255}")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _WORD = re.compile(r"[^\W_]+")
+
+
+class UserActivityInput(msgspec.Struct, frozen=True):
+    """Someone's use of tools on one day, as it is sent."""
+
+    user_email: Annotated[str, Meta(extra_json_schema={"format": "email"})]
+    day: Annotated[str, Meta(extra_json_schema={"format": "date"})]
+    is_active: bool
+    tools: Annotated[tuple[Annotated[str, Meta(min_length=1)], ...], Meta(min_length=1)]
+    models: tuple[Annotated[str, Meta(min_length=1)], ...] | UnsetType = UNSET
+
+
+ACTIVITY_MEMBERS: Members = dict.fromkeys(UserActivityInput.__struct_fields__)
+"""The members that `read_user_activity` reads."""
 
 
 class UserActivity(msgspec.Struct, frozen=True, kw_only=True):

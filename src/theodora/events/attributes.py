@@ -11,6 +11,19 @@ from itertools import islice, pairwise
 from typing import Any
 
 from theodora.errors import Invalid, Problem
+from theodora.events.input import (
+    COMMIT_SHA,
+    ID_CHARACTER,
+    MAX_ID_CHARACTERS,
+    MAX_SERVICES,
+    MAX_TAG_CHARACTERS,
+    MAX_TAGS,
+    MAX_TEXT_CHARACTERS,
+    MAX_URL_CHARACTERS,
+    MIN_ID_CHARACTERS,
+    DeploymentInput,
+    FailureInput,
+)
 from theodora.events.json_values import JsonObject, JsonValue, exact_integer, is_object, type_name
 from theodora.events.members import Members
 from theodora.events.repository import without_credentials
@@ -30,31 +43,24 @@ INSTANT = "a Unix timestamp or a date-time with an offset, such as 2025-10-01T10
 MAX_PROBLEMS = 50
 """Most problems listed for one document."""
 
-_MAX_TAGS = 100
-_MAX_TAG_CHARACTERS = 200
-_MAX_SERVICES = 100
 _MAX_PERIODS = 1_000
-_MAX_URL_CHARACTERS = 2_048
-_MAX_TEXT_CHARACTERS = 255
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_ID = re.compile(r"[A-Za-z0-9\-_.:]{1,128}")
-_MIN_ID_CHARACTERS = 16
-_COMMIT_SHA = re.compile(r"[0-9A-Fa-f]{40,64}")
+_ID = re.compile(f"{ID_CHARACTER}{{1,{MAX_ID_CHARACTERS}}}")
+_COMMIT_SHA = re.compile(COMMIT_SHA)
 
 _GIT: Members = {"commit_sha": None, "repository_url": None, "repository_id": None}
 """Responses have the last one as well: what is read may be sent."""
-_COMMON: Members = {
-    **dict.fromkeys(("id", "service", "started_at", "finished_at", "custom_tags")),
+DEPLOYMENT_MEMBERS: Members = {
+    **dict.fromkeys(DeploymentInput.__struct_fields__),
     "git": _GIT,
 }
-DEPLOYMENT_MEMBERS: Members = {**_COMMON, **dict.fromkeys(text.name for text in DEPLOYMENT_TEXTS)}
 """The members that `read_deployment` reads."""
 FAILURE_MEMBERS: Members = {
-    **_COMMON,
-    **dict.fromkeys(("services", *(text.name for text in FAILURE_TEXTS))),
+    **dict.fromkeys(("service", *FailureInput.__struct_fields__)),
+    "git": _GIT,
 }
-"""The members that `read_failure` reads."""
+"""The members that `read_failure` reads: also `service`, for `services` with one item."""
 
 IMPORTED_PERIODS: Members = {"periods": dict.fromkeys(("started_at", "finished_at"))}
 """Members that `read_failure` also reads from imported failures."""
@@ -91,7 +97,7 @@ def read_deployment(attributes: JsonObject, *, imported: bool = False) -> Deploy
     reader = _Reader(attributes, imported=imported)
     service = reader.text("service", DocumentRule.SERVICE, required=True)
     started_at_ns, finished_at_ns = reader.times(finished_required=True)
-    id_ = reader.id(1 if imported else _MIN_ID_CHARACTERS)
+    id_ = reader.id(1 if imported else MIN_ID_CHARACTERS)
     texts = reader.texts(DEPLOYMENT_TEXTS)
     git = reader.git()
     custom_tags = reader.custom_tags()
@@ -120,7 +126,7 @@ def read_failure(attributes: JsonObject, *, imported: bool = False) -> Failure:
     services = reader.services()
     started_at_ns, finished_at_ns = reader.times(finished_required=False)
     periods = reader.periods(started_at_ns, finished_at_ns) if imported else ()
-    id_ = reader.id(1 if imported else _MIN_ID_CHARACTERS)
+    id_ = reader.id(1 if imported else MIN_ID_CHARACTERS)
     texts = reader.texts(FAILURE_TEXTS)
     git = reader.git()
     custom_tags = reader.custom_tags()
@@ -179,7 +185,7 @@ class _Reader:
         rule: DocumentRule = DocumentRule.TEXT_TYPE,
         *,
         required: bool = False,
-        max_characters: int = _MAX_TEXT_CHARACTERS,
+        max_characters: int = MAX_TEXT_CHARACTERS,
     ) -> str | None:
         """A text without the white space around it; an empty one is absent."""
         text = self._string(self._attributes.get(name), name, rule, (name,), needed=required)
@@ -259,9 +265,8 @@ class _Reader:
         """The id given by the client; empty if there is none."""
         id_ = self._string(self._attributes.get("id"), "id", DocumentRule.ID, ("id",))
         if id_ is not None and not (_ID.fullmatch(id_) and len(id_) >= min_characters):
-            detail = (
-                f'attribute "id" must be {min_characters} to 128 characters of a-z A-Z 0-9 - _ . :'
-            )
+            length = f"{min_characters} to {MAX_ID_CHARACTERS}"
+            detail = f'attribute "id" must be {length} characters of a-z A-Z 0-9 - _ . :'
             self._add(DocumentRule.ID, Problem(detail, ("id",)))
         return id_ or ""
 
@@ -289,8 +294,8 @@ class _Reader:
         for at, tag in tags:
             self._check_tag(tag, at)
         distinct = tuple(dict.fromkeys(tag for _, tag in tags))
-        if len(distinct) > _MAX_TAGS:
-            detail = f'attribute "custom_tags" must have at most {_MAX_TAGS} items'
+        if len(distinct) > MAX_TAGS:
+            detail = f'attribute "custom_tags" must have at most {MAX_TAGS} items'
             self._add(DocumentRule.TAGS_COUNT, Problem(detail, ("custom_tags",)))
         return distinct
 
@@ -311,8 +316,8 @@ class _Reader:
         if not given and not self._is_given("team"):
             detail = 'attribute "services" is required when attribute "team" is not given'
             self._add(DocumentRule.SERVICE, Problem(detail, ("services",)))
-        if len(services) > _MAX_SERVICES:
-            detail = f'attribute "services" must have at most {_MAX_SERVICES} items'
+        if len(services) > MAX_SERVICES:
+            detail = f'attribute "services" must have at most {MAX_SERVICES} items'
             self._add(DocumentRule.SERVICE, Problem(detail, ("services",)))
         return tuple(dict.fromkeys(service for _, service in services))
 
@@ -395,8 +400,8 @@ class _Reader:
 
     def _check_url(self, url: str) -> None:
         path = ("git", "repository_url")
-        if len(url) > _MAX_URL_CHARACTERS:
-            detail = f'attribute "repository_url" must be at most {_MAX_URL_CHARACTERS} characters'
+        if len(url) > MAX_URL_CHARACTERS:
+            detail = f'attribute "repository_url" must be at most {MAX_URL_CHARACTERS} characters'
             self._add(DocumentRule.REPOSITORY_URL, Problem(detail, path))
         self._check_control(url, "repository_url", path)
 
@@ -422,10 +427,10 @@ class _Reader:
         if not key or not value:
             detail = 'attribute "custom_tags" must have items of the form "key:value"'
             self._add(DocumentRule.TAG_FORM, Problem(detail, path))
-        if len(tag) > _MAX_TAG_CHARACTERS:
+        if len(tag) > MAX_TAG_CHARACTERS:
             detail = (
                 'attribute "custom_tags" must have items of at most '
-                f"{_MAX_TAG_CHARACTERS} characters"
+                f"{MAX_TAG_CHARACTERS} characters"
             )
             self._add(DocumentRule.TAG_FORM, Problem(detail, path))
         self._check_control(tag, "custom_tags", path)
@@ -435,4 +440,4 @@ class _Reader:
         if not service:
             detail = 'attribute "services" must have items that are not empty'
             self._add(DocumentRule.SERVICE, Problem(detail, path))
-        self._check_text(service, "services", path, _MAX_TEXT_CHARACTERS)
+        self._check_text(service, "services", path, MAX_TEXT_CHARACTERS)

@@ -6,15 +6,18 @@ without a value is left out, except `change_failure`.
 
 from collections.abc import Callable
 from enum import Enum
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import UNSET, Meta, UnsetType
 
+from theodora.events.input import CommitSha
 from theodora.events.timestamps import format_rfc3339
 from theodora.events.values import (
     DEPLOYMENT_TEXTS,
     FAILURE_TEXTS,
     Deployment,
+    DeploymentType,
     Failure,
     Remediation,
     TextAttribute,
@@ -46,61 +49,81 @@ def _gap(_: int) -> str:
 
 
 class DeploymentGit(msgspec.Struct, frozen=True):
-    commit_sha: str
+    commit_sha: CommitSha
     repository_id: str
     repository_url: str
 
 
 class FailureGit(msgspec.Struct, frozen=True):
-    commit_sha: str
+    commit_sha: CommitSha
     repository_url: str
     repository_id: str
 
 
-def _texts(attributes: tuple[TextAttribute, ...]) -> list[tuple[str, Any, None]]:
-    return [(each.name, str | None, None) for each in attributes]
+_Instant = Annotated[
+    Annotated[int, Meta(extra_json_schema={"format": "int64"})]
+    | Annotated[str, Meta(extra_json_schema={"format": "date-time"})],
+    Meta(description="Unix time in nanoseconds, or RFC 3339 for clients that read that."),
+]
+_Seconds = Annotated[int, Meta(description="Whole seconds.", ge=0)]
+_Tags = Annotated[tuple[str, ...], Meta(min_length=1)]
+
+
+def _texts(attributes: tuple[TextAttribute, ...]) -> list[tuple[str, Any, Any]]:
+    return [
+        (each.name, Annotated[str, Meta(description=each.about)] | UnsetType, UNSET)
+        for each in attributes
+    ]
 
 
 DeploymentAttributes = msgspec.defstruct(
     "DeploymentAttributes",
     [
         ("service", str),
-        ("started_at", int | str),
-        ("finished_at", int | str),
+        ("started_at", _Instant),
+        ("finished_at", _Instant),
         *_texts(DEPLOYMENT_TEXTS),
-        ("git", DeploymentGit | None, None),
-        ("custom_tags", tuple[str, ...], ()),
-        ("change_failure", bool | None),
-        ("deployment_type", str),
-        ("remediation", Remediation | None, None),
-        ("recovery_time_sec", int | None, None),
-        ("number_of_commits", int | None, None),
-        ("change_lead_time", int | None, None),
-        ("duration", int),
+        ("git", DeploymentGit | UnsetType, UNSET),
+        ("custom_tags", _Tags | UnsetType, UNSET),
+        (
+            "change_failure",
+            Annotated[
+                bool | None,
+                Meta(description="Whether it failed; null while there is no verdict."),
+            ],
+        ),
+        ("deployment_type", DeploymentType),
+        ("remediation", Remediation | UnsetType, UNSET),
+        ("recovery_time_sec", _Seconds | UnsetType, UNSET),
+        ("number_of_commits", Annotated[int, Meta(ge=0)] | UnsetType, UNSET),
+        (
+            "change_lead_time",
+            Annotated[int, Meta(description="Whole seconds.")] | UnsetType,
+            UNSET,
+        ),
+        ("duration", _Seconds),
         ("source", str),
-        ("created_at", int | str),
+        ("created_at", _Instant),
     ],
     frozen=True,
     kw_only=True,
-    omit_defaults=True,
 )
 """The attributes of a deployment, in the order of responses."""
 FailureAttributes = msgspec.defstruct(
     "FailureAttributes",
     [
-        ("services", tuple[str, ...], ()),
-        ("started_at", int | str),
-        ("finished_at", int | str | None, None),
+        ("services", Annotated[tuple[str, ...], Meta(min_length=1)] | UnsetType, UNSET),
+        ("started_at", _Instant),
+        ("finished_at", _Instant | UnsetType, UNSET),
         *_texts(FAILURE_TEXTS),
-        ("git", FailureGit | None, None),
-        ("custom_tags", tuple[str, ...], ()),
-        ("time_to_restore", int | None, None),
+        ("git", FailureGit | UnsetType, UNSET),
+        ("custom_tags", _Tags | UnsetType, UNSET),
+        ("time_to_restore", _Seconds | UnsetType, UNSET),
         ("source", str),
-        ("created_at", int | str),
+        ("created_at", _Instant),
     ],
     frozen=True,
     kw_only=True,
-    omit_defaults=True,
 )
 """The attributes of a failure, in the order of responses."""
 
@@ -123,15 +146,15 @@ def _deployment_attributes(event: Deployment, write: WriteInstant) -> msgspec.St
         service=event.service,
         started_at=write(event.started_at_ns),
         finished_at=write(event.finished_at_ns),
-        **texts_of(event),
-        git=git and DeploymentGit(git.commit_sha, git.repository_id, git.repository_url),
-        custom_tags=event.custom_tags,
+        **_texts_sent(event),
+        git=DeploymentGit(git.commit_sha, git.repository_id, git.repository_url) if git else UNSET,
+        custom_tags=event.custom_tags or UNSET,
         change_failure=event.change_failure,
         deployment_type=event.deployment_type,
-        remediation=event.remediation,
-        recovery_time_sec=event.recovery_time_sec,
-        number_of_commits=event.number_of_commits,
-        change_lead_time=event.change_lead_time,
+        remediation=_known(event.remediation),
+        recovery_time_sec=_known(event.recovery_time_sec),
+        number_of_commits=_known(event.number_of_commits),
+        change_lead_time=_known(event.change_lead_time),
         duration=event.duration,
         source=event.source,
         created_at=write(event.created_at_ns),
@@ -142,13 +165,22 @@ def _failure_attributes(event: Failure, write: WriteInstant) -> msgspec.Struct:
     git = event.git
     finished_at_ns = event.finished_at_ns
     return FailureAttributes(
-        services=event.services,
+        services=event.services or UNSET,
         started_at=write(event.started_at_ns),
-        finished_at=None if finished_at_ns is None else write(finished_at_ns),
-        **texts_of(event),
-        git=git and FailureGit(git.commit_sha, git.repository_url, git.repository_id),
-        custom_tags=event.custom_tags,
-        time_to_restore=event.time_to_restore,
+        finished_at=UNSET if finished_at_ns is None else write(finished_at_ns),
+        **_texts_sent(event),
+        git=FailureGit(git.commit_sha, git.repository_url, git.repository_id) if git else UNSET,
+        custom_tags=event.custom_tags or UNSET,
+        time_to_restore=_known(event.time_to_restore),
         source=event.source,
         created_at=write(event.created_at_ns),
     )
+
+
+def _texts_sent(event: Deployment | Failure) -> dict[str, str]:
+    return {name: text for name, text in texts_of(event).items() if text is not None}
+
+
+def _known(value: Any) -> Any:
+    """The value, or nothing at all: None would be written as null."""
+    return UNSET if value is None else value

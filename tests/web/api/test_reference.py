@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from theodora.query.reference import code, table, with_tables
+from theodora.web.api.documents import DOCUMENTS, EXAMPLES
 from theodora.web.api.routes import OPERATIONS
 from theodora.web.http.operations import Operation
 from theodora.web.http.security import Access
@@ -116,7 +117,7 @@ def operations_table(operations: Iterable[Operation]) -> str:
     head = ("operation", "method and path", "keys, permission", "statuses", "shown by")
     rows = (
         (
-            f"{operation.name}: {operation.summary}",
+            f"{_name(operation)}: {operation.summary}",
             code(*(f"{operation.method} {path}" for path in operation.paths)),
             _access(operation.access),
             ", ".join(map(str, operation.statuses)),
@@ -125,6 +126,15 @@ def operations_table(operations: Iterable[Operation]) -> str:
         for operation in operations
     )
     return table(head, rows)
+
+
+def _name(operation: Operation) -> str:
+    """Its name, as a link to its example if it has one."""
+    file = DOCUMENTS[operation.name].example_file
+    if file is None:
+        return operation.name
+    path = (EXAMPLES / f"{file}.json").relative_to(ROOT)
+    return f"[{operation.name}](../{path})"
 
 
 def _access(access: Access) -> str:

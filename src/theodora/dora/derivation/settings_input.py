@@ -1,11 +1,15 @@
 """The reader of settings: a JSON object, validated member by member."""
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Annotated, Any, NamedTuple, get_args
 
+from msgspec import UNSET, Meta, Struct, UnsetType, defstruct
+
+from theodora.dora.derivation.expressions import MAX_PATTERN_CHARACTERS
 from theodora.dora.derivation.path_globs import PathFilter, glob_problem
-from theodora.dora.derivation.rules import LinkedRule, StaticRule
+from theodora.dora.derivation.rules import Field, LinkedRule, StaticRule
 from theodora.dora.derivation.rules import problems as rule_problems
+from theodora.dora.derivation.settings import LeadTimeClock
 from theodora.errors import Invalid, Problem
 from theodora.events import MatchKeys, match_key, repository_id
 from theodora.events.attributes import CONTROL, MAX_PROBLEMS
@@ -21,8 +25,33 @@ MAX_NAME = 255
 """Characters in the name of a team or an environment, as in events."""
 _MAY_BE_NULL = frozenset({"rollback_lookback", "sequence_tag"})
 _MAX_URL = 2_048
-_CLOCKS = ("author_time", "commit_time")
-_RULE_MEMBERS = frozenset({"id", "fields", "pattern"})
+_CLOCKS: tuple[str, ...] = get_args(LeadTimeClock)
+_Text = Annotated[str, Meta(min_length=1, max_length=_MAX_TEXT)]
+_Positions = Annotated[int, Meta(ge=1)]
+_Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
+
+
+class RuleInput(Struct, frozen=True):
+    """A linked or static rule."""
+
+    id: _Text
+    fields: Annotated[tuple[Field, ...], Meta(min_length=1)]
+    pattern: Annotated[
+        str,
+        Meta(description="A regular expression.", min_length=1, max_length=MAX_PATTERN_CHARACTERS),
+    ]
+
+
+_Rules = Annotated[tuple[RuleInput, ...], Meta(max_length=MAX_RULES)]
+_RULE_MEMBERS = frozenset(RuleInput.__struct_fields__)
+
+
+class Member(NamedTuple):
+    """A member of settings."""
+
+    read: Callable[[JsonValue], Any]
+    type: Any
+    """What clients send, for schemas."""
 
 
 def read_settings(given: JsonObject, *, of_service: bool = False) -> dict[str, Any]:
@@ -35,14 +64,14 @@ def read_settings(given: JsonObject, *, of_service: bool = False) -> dict[str, A
     found: list[Problem] = []
     checked: dict[str, Any] = {}
     for name, value in given.items():
-        read = MEMBERS.get(name)
+        member = MEMBERS.get(name)
         if of_service and name in ORGANISATION_MEMBERS:
             found.append(Problem("is set for the organisation, not for a service", (name,)))
-        elif read is None:
+        elif member is None:
             found.append(Problem(f'must be one of "{" ".join(MEMBERS)}"', (name,)))
         elif value is not None or name in _MAY_BE_NULL:
             try:
-                checked[name] = read(value)
+                checked[name] = member.read(value)
             except Invalid as invalid:
                 found += (problem.beneath(name) for problem in invalid.problems)
     if found:
@@ -230,21 +259,39 @@ def _items(value: JsonValue, limit: int) -> list[Any]:
     return value
 
 
-MEMBERS: Mapping[str, Callable[[JsonValue], Any]] = {
-    "path_globs": _globs,
-    "lead_time_clock": _clock,
-    "lead_time_gap_days": _gap_days,
-    "sequence_tag": _tag_key,
-    "detect_rollbacks": _switch,
-    "rollback_lookback": _lookback,
-    "linked_rules": _rules(LinkedRule),
-    "static_rules": _rules(StaticRule),
-    "incident_marks_failure": _switch,
-    "production_envs": _envs,
-    "team": _team,
-    "repository_aliases": _aliases,
+MEMBERS: Mapping[str, Member] = {
+    "path_globs": Member(_globs, Annotated[tuple[_Text, ...], Meta(max_length=MAX_GLOBS)]),
+    "lead_time_clock": Member(_clock, LeadTimeClock),
+    "lead_time_gap_days": Member(_gap_days, Annotated[int, Meta(ge=0, le=MAX_GAP_DAYS)]),
+    "sequence_tag": Member(_tag_key, _Text | None),
+    "detect_rollbacks": Member(_switch, bool),
+    "rollback_lookback": Member(_lookback, _Positions | None),
+    "linked_rules": Member(_rules(LinkedRule), _Rules),
+    "static_rules": Member(_rules(StaticRule), _Rules),
+    "incident_marks_failure": Member(_switch, bool),
+    "production_envs": Member(_envs, Annotated[tuple[_Name, ...], Meta(max_length=MAX_ENVS)]),
+    "team": Member(_team, _Name),
+    "repository_aliases": Member(
+        _aliases,
+        Annotated[
+            dict[str, Annotated[str, Meta(min_length=1, max_length=_MAX_URL)]],
+            Meta(
+                description="From former to present repositories, each as URL or id; of the "
+                "organisation alone.",
+                max_length=MAX_ALIASES,
+            ),
+        ],
+    ),
 }
-"""All members of settings, with their readers."""
+"""All members of settings, each with its reader."""
+
+SettingsInput = defstruct(
+    "SettingsInput",
+    [(name, each.type | UnsetType, UNSET) for name, each in MEMBERS.items()],
+    frozen=True,
+    forbid_unknown_fields=True,
+    namespace={"__doc__": "Settings of a service or of the organisation."},
+)
 
 ORGANISATION_MEMBERS = frozenset(("repository_aliases",))
 """Members that only the organisation can set."""

@@ -4,14 +4,27 @@ The exit status of `datadog-ci git-metadata upload` follows the answer to the li
 files alone, so that list is checked and acknowledged; its telemetry is acknowledged unread.
 """
 
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
 from theodora.errors import Invalid, Problem
 from theodora.events.json_values import type_name
 from theodora.web.api.multipart import read_json_part, read_parts, unreadable_part
+from theodora.web.api.validate_keys import OK
 from theodora.web.http.operations import Request
 from theodora.web.http.responses import Reply
 
 _FILES_ACCEPTED = Reply(202)
-_TELEMETRY_ACCEPTED = Reply(202, b'{"status":"ok"}')
+_TELEMETRY_ACCEPTED = Reply(202, OK)
+
+
+class TrackedFilesParts(msgspec.Struct, frozen=True):
+    """The parts of an upload."""
+
+    event: Annotated[str, Meta(description="JSON.")]
+    repository: Annotated[str, Meta(description="JSON: the tracked files.")]
 
 
 def upload_tracked_files(request: Request) -> Reply:

@@ -9,6 +9,8 @@ from theodora.storage import DocumentPage, Selection, Upserted
 from theodora.web.api import wire
 from theodora.web.api.cursors import NEXT_CURSOR, encode_cursor
 from theodora.web.api.ignored_members import count_ignored
+from theodora.web.api.list_requests import decode_list
+from theodora.web.api.verdict_requests import decode_patch, decode_patch_by_version
 from theodora.web.http.operations import Pending, Request
 from theodora.web.http.responses import Reply
 from theodora.web.http.timestamps import timestamp_form
@@ -66,7 +68,7 @@ def get_failure(request: Request) -> Reply:
 
 def patch_deployment(request: Request) -> Pending:
     id_ = _id(request)
-    verdict = wire.decode_patch(request.body, id_)
+    verdict = decode_patch(request.body, id_)
     written = request.store.deployments.update(
         request.organisation, id_, verdict, now_ns=request.now_ns, actor=request.actor
     )
@@ -74,7 +76,7 @@ def patch_deployment(request: Request) -> Pending:
 
 
 def patch_deployment_by_version(request: Request) -> Pending:
-    patch = wire.decode_patch_by_version(request.body)
+    patch = decode_patch_by_version(request.body)
     written = request.store.deployments.update_by_version(
         request.organisation,
         patch.service,
@@ -129,7 +131,7 @@ def _listing(request: Request, kind: Kind) -> tuple[Selection, TimestampForm]:
     problems: list[Invalid] = []
     selection = form = None
     try:
-        selection = wire.decode_list(request.body, kind)
+        selection = decode_list(request.body, kind)
     except Invalid as invalid:
         problems.append(invalid)
     try:

@@ -5,9 +5,10 @@ only commits that were uploaded themselves are named.
 """
 
 import re
-from typing import NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
+from msgspec import Meta
 
 from theodora.errors import Invalid, Problem
 from theodora.events import match_key, repository_id
@@ -25,6 +26,54 @@ _INCOMPLETE = 20_000
 """Most commits of earlier packs that are checked again with a later one."""
 
 _STORED = Reply(204)
+
+
+class CommitIdentifier(msgspec.Struct, frozen=True):
+    """A commit by its SHA."""
+
+    id: Annotated[str, Meta(description="The commit's SHA.", pattern=f"^({_SHA.pattern})$")]
+    type: Literal["commit"]
+
+
+class KnownCommits(msgspec.Struct, frozen=True):
+    """Commits that have been uploaded."""
+
+    data: tuple[CommitIdentifier, ...]
+
+
+class SearchedRepository(msgspec.Struct, frozen=True):
+    """The repository of commits."""
+
+    repository_url: Annotated[
+        str,
+        Meta(
+            description="The repository, however written.",
+            min_length=1,
+            max_length=_MAX_URL_CHARACTERS,
+        ),
+    ]
+
+
+class CommitSearch(msgspec.Struct, frozen=True):
+    """The commits that a client would upload."""
+
+    meta: SearchedRepository
+    data: tuple[CommitIdentifier, ...]
+
+
+class PackParts(msgspec.Struct, frozen=True, rename={"pushed_sha": "pushedSha"}):
+    """The parts of an upload."""
+
+    pushed_sha: Annotated[
+        str, Meta(description="JSON: the newest commit, and the repository's URL.")
+    ]
+    packfile: Annotated[
+        str,
+        Meta(
+            description="A pack of version 2, of commits and trees.",
+            extra_json_schema={"format": "binary"},
+        ),
+    ]
 
 
 class _Pack(NamedTuple):
@@ -65,7 +114,7 @@ def decode_search(body: bytes) -> tuple[str, list[str]]:
 
 
 def encode_commits(shas: list[str]) -> bytes:
-    return msgspec.json.encode({"data": [{"id": sha, "type": "commit"} for sha in shas]})
+    return msgspec.json.encode(KnownCommits(tuple(CommitIdentifier(sha, "commit") for sha in shas)))
 
 
 def _decode_upload(request: Request) -> _Pack:

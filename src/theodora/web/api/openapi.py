@@ -1,5 +1,6 @@
-"""The description of the API in OpenAPI 3.1, made from the route table and its schemas."""
+"""The description of the API in OpenAPI 3.1, made from the route table and its documents."""
 
+import re
 from collections import defaultdict
 from functools import cache
 from typing import Any
@@ -7,11 +8,12 @@ from typing import Any
 import msgspec
 
 from theodora import __version__
+from theodora.web.api.documents import DOCUMENTS, Documents
 from theodora.web.api.routes import ANY_STATUS, OPERATIONS
-from theodora.web.api.schemas import COMPONENTS, DOCUMENTS, Documents
+from theodora.web.api.schemas import described, parameters_of
 from theodora.web.http.body import JSON_MEDIA_TYPES
 from theodora.web.http.operations import Operation
-from theodora.web.http.responses import TITLES
+from theodora.web.http.responses import TITLES, ObjectErrors, StringErrors
 from theodora.web.http.security import Credential
 
 Json = dict[str, Any]
@@ -31,6 +33,12 @@ _SECURITY: dict[Credential, list[Json]] = {
     # The header and what it is computed from depend on the source.
     Credential.SIGNATURE: [],
 }
+_SECURITY_SCHEMES: Json = {
+    "apiKeyAuth": {"type": "apiKey", "in": "header", "name": "DD-API-KEY"},
+    "appKeyAuth": {"type": "apiKey", "in": "header", "name": "DD-APPLICATION-KEY"},
+    "bearerAuth": {"type": "http", "scheme": "bearer"},
+}
+_IN_BRACES = re.compile(r"\{(\w+)\}")
 _RATE_LIMIT_HEADERS = {
     f"X-RateLimit-{name}": {"description": about, "schema": {"type": "integer"}}
     for name, about in {
@@ -49,7 +57,7 @@ def openapi_document(path_prefix: str) -> bytes:
     for operation in OPERATIONS:
         for number, path in enumerate(operation.paths):
             paths[path][operation.method.lower()] = _operation(operation, number)
-    return msgspec.json.encode(
+    document, schemas = described(
         {
             "openapi": "3.1.0",
             "info": {
@@ -60,26 +68,16 @@ def openapi_document(path_prefix: str) -> bytes:
             },
             "servers": [{"url": path_prefix or "/"}],
             "paths": paths,
-            "components": {
-                "schemas": COMPONENTS,
-                "securitySchemes": {
-                    "apiKeyAuth": {"type": "apiKey", "in": "header", "name": "DD-API-KEY"},
-                    "appKeyAuth": {
-                        "type": "apiKey",
-                        "in": "header",
-                        "name": "DD-APPLICATION-KEY",
-                    },
-                    "bearerAuth": {"type": "http", "scheme": "bearer"},
-                },
-            },
         }
     )
+    components = {"schemas": schemas, "securitySchemes": _SECURITY_SCHEMES}
+    return msgspec.json.encode({**document, "components": components})
 
 
 def _operation(operation: Operation, number: int) -> Json:
     """One operation; on paths other than the first it is a synonym with an id of its own."""
     documents = DOCUMENTS[operation.name]
-    described: Json = {
+    found: Json = {
         "operationId": operation.name + (f"_{number + 1}" if number else ""),
         "summary": operation.summary,
         "security": _SECURITY[operation.access.credential],
@@ -88,12 +86,19 @@ def _operation(operation: Operation, number: int) -> Json:
         },
     }
     if operation.access.permission:
-        described["description"] = f"Needs the permission `{operation.access.permission}`."
-    if documents.parameters:
-        described["parameters"] = list(documents.parameters)
+        found["description"] = f"Needs the permission `{operation.access.permission}`."
+    if asked := _parameters(operation.paths[number], documents):
+        found["parameters"] = asked
     if documents.request is not None:
-        described["requestBody"] = {"required": True, "content": _request(operation, documents)}
-    return described
+        found["requestBody"] = {"required": True, "content": _request(operation, documents)}
+    return found
+
+
+def _parameters(path: str, documents: Documents) -> list[Json]:
+    names = _IN_BRACES.findall(path)
+    in_path = parameters_of(documents.path_parameters, "path")
+    in_query = documents.parameters and parameters_of(documents.parameters, "query")
+    return [*(each for each in in_path if each["name"] in names), *(in_query or ())]
 
 
 def _statuses(operation: Operation) -> list[int]:
@@ -105,10 +110,12 @@ def _request(operation: Operation, documents: Documents) -> Json:
     media_types = operation.media_types
     if media_types == JSON_MEDIA_TYPES:
         media_types = media_types[:1]
-    content = {"schema": documents.request}
-    if documents.request_example is not None:
-        content["example"] = documents.request_example
+    content = {"schema": documents.request, **_example(documents.example.request)}
     return dict.fromkeys(media_types, content)
+
+
+def _example(example: Any) -> Json:
+    return {} if example is None else {"example": example}
 
 
 def _response(operation: Operation, documents: Documents, status: int) -> Json:
@@ -122,11 +129,11 @@ def _content(operation: Operation, documents: Documents, status: int) -> Json:
     """The possible content of an answer, by media type."""
     media_type = operation.reply_media_type
     if status in {403, 429}:
-        return {media_type: {"schema": {"$ref": "#/components/schemas/StringErrors"}}}
+        return {media_type: {"schema": StringErrors}}
     if status in TITLES:
-        return {media_type: {"schema": {"$ref": "#/components/schemas/ObjectErrors"}}}
+        return {media_type: {"schema": ObjectErrors}}
     texts: Json = {each: {"schema": {"type": "string"}} for each in operation.text_media_types}
     if documents.answer is None:
         return texts
-    answer = {"schema": documents.answer, "example": documents.answer_example}
+    answer = {"schema": documents.answer, **_example(documents.example.answer)}
     return {media_type: answer, **texts}

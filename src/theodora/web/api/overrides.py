@@ -10,7 +10,8 @@ import msgspec
 from theodora.dora import GivenRemediation
 from theodora.events import format_rfc3339
 from theodora.storage import OverrideHistory, OverrideRecord, OverrideValues
-from theodora.web.api.wire import OVERRIDE_TYPE, Resource, decode_override, encode_data
+from theodora.web.api.verdict_requests import OVERRIDE_TYPE, decode_override
+from theodora.web.api.wire import Resource, encode_data
 from theodora.web.http.operations import Pending, Request
 from theodora.web.http.responses import Reply
 

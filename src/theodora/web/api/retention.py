@@ -1,8 +1,10 @@
 """The handlers of retention: get, preview and set the limit."""
 
 from functools import partial
+from typing import Annotated
 
 import msgspec
+from msgspec import UNSET, Meta, UnsetType
 
 from theodora.errors import Invalid, Problem
 from theodora.events import format_rfc3339
@@ -18,6 +20,21 @@ from theodora.web.http.security import READ
 TYPE = "dora_retention"
 PREVIEW_TYPE = "dora_retention_preview"
 _ID = "organisation"
+
+
+class RetentionInput(msgspec.Struct, frozen=True):
+    """The number of days to keep events."""
+
+    days: Annotated[int, Meta(ge=1, le=MAX_DAYS)] | None
+    confirm: (
+        Annotated[
+            Annotated[int, Meta(ge=0)] | None,
+            Meta(
+                description="How many events a shorter limit deletes, as the preview counts them."
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 class PlannedAttributes(msgspec.Struct, frozen=True):

@@ -1,9 +1,10 @@
 """The handlers of settings, and previews of changes to them."""
 
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import UNSET, Meta, UnsetType
 
 from theodora.dora import ServiceSettings
 from theodora.dora.derivation.settings_input import read_settings
@@ -19,6 +20,18 @@ SERVICE_TYPE = "dora_service"
 _ORGANISATION_ID = "organisation"
 _SHOWN = 1_000
 """Most deployments that a preview lists; the counts are of all."""
+
+
+class ServicesParameter(msgspec.Struct, frozen=True):
+    """Where a page of services begins."""
+
+    after: (
+        Annotated[
+            str,
+            Meta(description="Only services whose names come after this one; for the next page."),
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 class SettingsAttributes(msgspec.Struct, frozen=True):

@@ -1,5 +1,9 @@
 """The handlers of webhooks: each stores the body and leaves the rest to a worker."""
 
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
 from theodora.errors import Invalid, Problem
 from theodora.sources.webhooks.table import SourceKind, source_named, source_of_intake
 from theodora.web.api.wire import decode_body
@@ -8,6 +12,13 @@ from theodora.web.http.responses import Reply
 
 _ACCEPTED = Reply(202, b"{}")
 _LONGEST_HEADER = 255
+
+
+class SourceParameters(Struct, frozen=True):
+    """What names a source in a path."""
+
+    source: Annotated[str, Meta(description="The kind of the source.")]
+    id: Annotated[str, Meta(description="The id of the source.")]
 
 
 def receive_webhook(request: Request) -> Pending:

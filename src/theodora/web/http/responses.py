@@ -1,9 +1,10 @@
 """Replies, and the one conversion from errors to replies."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated
 
 import msgspec
+from msgspec import UNSET, Meta, UnsetType
 
 from theodora.errors import (
     Forbidden,
@@ -19,6 +20,7 @@ from theodora.errors import (
     UnsupportedMediaType,
     UnusableStore,
 )
+from theodora.events.attributes import MAX_PROBLEMS
 
 JSON_API = "application/vnd.api+json"
 JSON = "application/json"
@@ -55,6 +57,42 @@ class Reply:
     headers: tuple[Header, ...] = ()
 
 
+class ErrorSource(msgspec.Struct, frozen=True):
+    """The part of a request that an error is about."""
+
+    pointer: (
+        Annotated[str, Meta(description="JSON pointer to the offending place.")] | UnsetType
+    ) = UNSET
+    parameter: (
+        Annotated[str, Meta(description="The offending query parameter or part.")] | UnsetType
+    ) = UNSET
+    header: Annotated[str, Meta(description="The offending header.")] | UnsetType = UNSET
+
+
+_ONE_MEMBER = {"minProperties": 1, "maxProperties": 1}
+
+
+class ErrorObject(msgspec.Struct, frozen=True):
+    """An error."""
+
+    status: str
+    title: str
+    detail: str | UnsetType = UNSET
+    source: Annotated[ErrorSource, Meta(extra_json_schema=_ONE_MEMBER)] | UnsetType = UNSET
+
+
+class ObjectErrors(msgspec.Struct, frozen=True):
+    """Everything that is wrong with a request."""
+
+    errors: Annotated[tuple[ErrorObject, ...], Meta(min_length=1, max_length=MAX_PROBLEMS)]
+
+
+class StringErrors(msgspec.Struct, frozen=True):
+    """Why a request is refused before it is read."""
+
+    errors: Annotated[tuple[str, ...], Meta(min_length=1)]
+
+
 def error_reply(error: Exception) -> Reply:
     """The reply for an error; an unexpected one is a plain 500."""
     match error:
@@ -88,24 +126,24 @@ def status_reply(status: int, detail: str) -> Reply:
     return _objects(status, _object(status, detail))
 
 
-def _of_problem(problem: Problem) -> dict[str, Any]:
+def _of_problem(problem: Problem) -> ErrorObject:
     if problem.parameter is not None:
         return _object(400, problem.detail, parameter=problem.parameter)
     return _object(400, problem.detail, pointer=problem.pointer)
 
 
-def _object(status: int, detail: str = "", **source: str) -> dict[str, Any]:
-    error: dict[str, Any] = {"status": str(status), "title": TITLES[status]}
-    if detail:
-        error["detail"] = detail
-    if source:
-        error["source"] = source
-    return error
+def _object(status: int, detail: str = "", **source: str) -> ErrorObject:
+    return ErrorObject(
+        str(status),
+        TITLES[status],
+        detail or UNSET,
+        ErrorSource(**source) if source else UNSET,
+    )
 
 
-def _objects(status: int, *errors: dict[str, Any], headers: tuple[Header, ...] = ()) -> Reply:
-    return Reply(status, msgspec.json.encode({"errors": errors}), headers=headers)
+def _objects(status: int, *errors: ErrorObject, headers: tuple[Header, ...] = ()) -> Reply:
+    return Reply(status, msgspec.json.encode(ObjectErrors(errors)), headers=headers)
 
 
 def _strings(status: int, *errors: str) -> Reply:
-    return Reply(status, msgspec.json.encode({"errors": errors}))
+    return Reply(status, msgspec.json.encode(StringErrors(errors)))

@@ -2,11 +2,15 @@
 
 import re
 from functools import lru_cache
+from typing import Annotated, Literal, get_args
+
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from theodora.errors import Invalid, Problem
 from theodora.events.document import TimestampForm
 
-FORMS = ("auto", "unix_ns", "rfc3339")
+Form = Literal["auto", "unix_ns", "rfc3339"]
+FORMS = get_args(Form)
 
 RFC3339_SINCE = {
     "python": (2, 58),
@@ -17,6 +21,22 @@ RFC3339_SINCE = {
     "rust": (0, 34),
 }
 """The first version of each official client that reads RFC 3339 instead of integers."""
+
+
+class TimestampsParameter(Struct, frozen=True):
+    """How a client chooses the form."""
+
+    timestamps: (
+        Annotated[
+            Form,
+            Meta(
+                description="How instants are written; by default that goes by the client's "
+                "version."
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+
 
 _CLIENT = re.compile(r"datadog-api-client-([a-z]+)/(\d{1,9})\.(\d{1,9})")
 

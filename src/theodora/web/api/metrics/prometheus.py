@@ -1,8 +1,9 @@
 """The metrics of the last days for Prometheus, one set for each service and environment."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
+from msgspec import Meta, Struct
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
@@ -19,6 +20,15 @@ from theodora.web.http.responses import PROMETHEUS, Reply
 LABELS = ("service", "env")
 DEFAULT_DAYS = 28
 MOST_DAYS = 366
+
+
+class ScrapeParameters(Struct, frozen=True):
+    """The parameter of a scrape."""
+
+    days: Annotated[
+        int, Meta(description="Length of the window up to now.", ge=1, le=MOST_DAYS)
+    ] = DEFAULT_DAYS
+
 
 _QUANTILES = {"0.5": "p50", "0.75": "p75", "0.9": "p90", "0.95": "p95"}
 

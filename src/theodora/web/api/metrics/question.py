@@ -6,27 +6,89 @@ The endpoint takes them from its URL, `theodora metrics` from its options.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
-from theodora.dora.metrics.calendar import BUCKET_LIMIT, UTC_CALENDAR, Interval
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from theodora.dora.metrics.calendar import BUCKET_LIMIT, UTC_CALENDAR, Interval, WeekStart
 from theodora.dora.metrics.report import MetricsQuery
 from theodora.dora.metrics.tally import Granularity
 from theodora.errors import Invalid, Problem
 from theodora.query import Everything, Query, parse
+from theodora.query.parser import MAX_CHARACTERS
 from theodora.report.parameters import Parameters, instants_in, read_calendar, read_period
+from theodora.storage.metrics.columns import GROUPED
 
 Form = Literal["json", "csv"]
 
-PARAMETERS = (
-    *("from", "to", "query", "interval", "group_by", "timezone", "week_start"),
-    *("granularity", "stages", "as_of", "format"),
-)
 MOST_KEYS = 4
 """Most keys to group by."""
 MOST_GROUPED_BUCKETS = 1_000
 """Most intervals of a grouped answer."""
 
 _MOST_KEY_CHARACTERS = 200
+_ENDS = "RFC 3339, a date or date-time in the time zone, or a Unix timestamp"
+
+
+class MetricsParameters(Struct, frozen=True, rename={"from_": "from"}):
+    """The parameters of a metrics request, for schemas."""
+
+    from_: (
+        Annotated[
+            str,
+            Meta(
+                description=f"The start, included: {_ENDS}. Default: 12 weeks, with the week of "
+                "`to`."
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    to: (
+        Annotated[str, Meta(description=f"The end, not included: {_ENDS}. Default: now.")]
+        | UnsetType
+    ) = UNSET
+    query: (
+        Annotated[
+            str,
+            Meta(
+                description="Which events count, see the search language.",
+                max_length=MAX_CHARACTERS,
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    interval: Annotated[Interval, Meta(description="What the period is cut into.")] = "total"
+    group_by: (
+        Annotated[
+            str,
+            Meta(
+                description=f"Up to {MOST_KEYS} keys with commas between them: "
+                f"{', '.join(GROUPED)} or keys of custom tags."
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    timezone: Annotated[str, Meta(description="An IANA zone, in which days begin.")] = "UTC"
+    week_start: Annotated[WeekStart, Meta(description="What day weeks start on.")] = "monday"
+    granularity: Annotated[
+        Granularity,
+        Meta(description="Whether lead times are of commits, or means of deployments."),
+    ] = "commit"
+    stages: Annotated[
+        Literal["true", "false"],
+        Meta(description="Whether `total` and `previous` include the stages of lead times."),
+    ] = "false"
+    as_of: (
+        Annotated[
+            str,
+            Meta(description=f"What counts as now: {_ENDS}. Default: the time of the request."),
+        ]
+        | UnsetType
+    ) = UNSET
+    format: Annotated[Form, Meta(description="How to answer.")] = "json"
+
+
+PARAMETERS = MetricsParameters.__struct_encode_fields__
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 from theodora.events.attributes import CONTROL
 from theodora.events.values import RemediationType
 from theodora.storage import OverrideHistory, OverrideValues
-from theodora.web.api.wire import MAX_REASON
+from theodora.web.api.verdict_requests import MAX_REASON
 
 Choice = Literal["rules", "failed", "not_failed"]
 

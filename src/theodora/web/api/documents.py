@@ -1,0 +1,249 @@
+"""The documents of each operation, as types, with an example of each.
+
+The examples are checked against the types, and against the server, by tests.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from theodora.dora.derivation.explanation import Explanation
+from theodora.dora.derivation.settings_input import SettingsInput
+from theodora.events.activity import UserActivityInput
+from theodora.events.document import DeploymentAttributes, FailureAttributes
+from theodora.events.input import DeploymentInput, FailureOfAnyone
+from theodora.query.fields import Kind
+from theodora.storage.facts.settings import MAX_SERVICES
+from theodora.web.api import explanations, retention, settings, validate_keys
+from theodora.web.api.ai_activity import ENTRY_TYPE, MAX_ENTRIES
+from theodora.web.api.cursors import NEXT_CURSOR
+from theodora.web.api.datadog_ci import TrackedFilesParts
+from theodora.web.api.git_metadata import CommitSearch, KnownCommits, PackParts
+from theodora.web.api.list_requests import LIST_INPUTS, LIST_TYPES
+from theodora.web.api.metrics.json_document import TYPE as METRICS_TYPE
+from theodora.web.api.metrics.json_document import Meta as MetricsMeta
+from theodora.web.api.metrics.json_document import MetricsAttributes
+from theodora.web.api.metrics.prometheus import ScrapeParameters
+from theodora.web.api.metrics.question import MetricsParameters
+from theodora.web.api.overrides import OverrideAttributes
+from theodora.web.api.schemas import (
+    Schema,
+    array,
+    data,
+    identifier,
+    object_of,
+    resource,
+    sent,
+)
+from theodora.web.api.verdict_requests import (
+    OVERRIDE_TYPE,
+    PATCH_TYPE,
+    OverrideInput,
+    PatchInput,
+    VersionPatchInput,
+)
+from theodora.web.api.webhooks import SourceParameters
+from theodora.web.api.wire import TYPES
+from theodora.web.http.timestamps import TimestampsParameter
+
+EXAMPLES = Path(__file__).with_name("examples")
+
+
+class Example(msgspec.Struct, frozen=True):
+    """A request and its answer; null without a document."""
+
+    request: Any = None
+    answer: Any = None
+
+
+class PathParameters(msgspec.Struct, frozen=True):
+    """The names in braces in the paths of operations."""
+
+    id: Annotated[str, Meta(description="The event's id.")]
+    service: Annotated[str, Meta(description="The service's name.", min_length=1)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Documents:
+    """The documents of an operation; None without a body."""
+
+    request: Any = None
+    answer: Any = None
+    parameters: type[msgspec.Struct] | None = None
+    """Those in the query."""
+    path_parameters: type[msgspec.Struct] = PathParameters
+    """The possible names in the path."""
+    headers: Mapping[str, Schema] = field(default_factory=dict[str, Schema])
+    """Headers of a 200, in addition to those of every answer."""
+    example_file: str | None = None
+    """The name of a file in `examples/`."""
+
+    @cached_property
+    def example(self) -> Example:
+        if self.example_file is None:
+            return Example()
+        text = (EXAMPLES / f"{self.example_file}.json").read_bytes()
+        return msgspec.json.decode(text, type=Example)
+
+
+_RESOURCES = {
+    Kind.DEPLOYMENT: resource(TYPES[Kind.DEPLOYMENT], DeploymentAttributes),
+    Kind.FAILURE: resource(TYPES[Kind.FAILURE], FailureAttributes),
+}
+_NEXT_CURSOR: Schema = {
+    "description": "The `cursor` of the next page; left out on the last page.",
+    "schema": {"type": "string"},
+}
+
+
+def _create(kind: Kind, attributes: Any) -> Documents:
+    return Documents(
+        request=data(object_of({"attributes": attributes}, "attributes")),
+        answer=data(identifier(TYPES[kind])),
+        example_file=f"create_{kind.value}",
+    )
+
+
+def _list(kind: Kind) -> Documents:
+    return Documents(
+        request=data(sent(LIST_TYPES[kind], LIST_INPUTS[kind])),
+        answer=data(array(_RESOURCES[kind])),
+        parameters=TimestampsParameter,
+        headers={NEXT_CURSOR: _NEXT_CURSOR},
+        example_file=f"list_{kind.value}s",
+    )
+
+
+def _get(kind: Kind) -> Documents:
+    return Documents(
+        answer=data(_RESOURCES[kind]),
+        parameters=TimestampsParameter,
+        example_file=f"get_{kind.value}",
+    )
+
+
+def _settings(of: str, *, reads: bool) -> Documents:
+    return Documents(
+        request=data(sent(settings.TYPE, SettingsInput)) if reads else None,
+        answer=data(resource(settings.TYPE, settings.SettingsAttributes)),
+        example_file=f"{'put' if reads else 'get'}_{of}settings",
+    )
+
+
+def _settings_preview(of: str) -> Documents:
+    return Documents(
+        request=data(sent(settings.TYPE, SettingsInput)),
+        answer=data(resource(settings.PREVIEW_TYPE, settings.PreviewAttributes)),
+        example_file=f"preview_{of}settings",
+    )
+
+
+_RETENTION_REQUEST = data(sent(retention.TYPE, retention.RetentionInput))
+_RETENTION_ANSWER = data(resource(retention.TYPE, retention.RetentionAttributes))
+_OVERRIDE = data(resource(OVERRIDE_TYPE, OverrideAttributes))
+_PATCHED = data({"type": "null"})
+_WITHOUT = Documents()
+
+DOCUMENTS: dict[str, Documents] = {
+    "CreateDORADeployment": _create(Kind.DEPLOYMENT, DeploymentInput),
+    "ListDORADeployments": _list(Kind.DEPLOYMENT),
+    "GetDORADeployment": _get(Kind.DEPLOYMENT),
+    "PatchDORADeployment": Documents(
+        request=data(sent(PATCH_TYPE, PatchInput)),
+        answer=_PATCHED,
+        example_file="patch_deployment",
+    ),
+    "PatchDORADeploymentByVersion": Documents(
+        request=data(sent(PATCH_TYPE, VersionPatchInput)),
+        answer=_PATCHED,
+        example_file="patch_deployment_by_version",
+    ),
+    "DeleteDORADeployment": _WITHOUT,
+    "ExplainDORADeployment": Documents(
+        answer=data(resource(explanations.TYPE, Explanation)),
+        example_file="explain_deployment",
+    ),
+    "GetDORADeploymentVerdict": Documents(answer=_OVERRIDE, example_file="get_verdict"),
+    "PutDORADeploymentVerdict": Documents(
+        request=data(sent(OVERRIDE_TYPE, OverrideInput)),
+        answer=_OVERRIDE,
+        example_file="put_verdict",
+    ),
+    "DeleteDORADeploymentVerdict": _WITHOUT,
+    "CreateDORAFailure": _create(Kind.FAILURE, FailureOfAnyone),
+    "CreateDORAIncident": _create(Kind.FAILURE, FailureOfAnyone),
+    "ListDORAFailures": _list(Kind.FAILURE),
+    "GetDORAFailure": _get(Kind.FAILURE),
+    "DeleteDORAFailure": _WITHOUT,
+    "GetDORASettings": _settings("", reads=False),
+    "PutDORASettings": _settings("", reads=True),
+    "PreviewDORASettings": _settings_preview(""),
+    "ListDORAServices": Documents(
+        answer=data(
+            array(
+                resource(settings.SERVICE_TYPE, settings.ServiceAttributes), maxItems=MAX_SERVICES
+            )
+        ),
+        parameters=settings.ServicesParameter,
+        example_file="list_services",
+    ),
+    "GetDORAServiceSettings": _settings("service_", reads=False),
+    "PutDORAServiceSettings": _settings("service_", reads=True),
+    "PreviewDORAServiceSettings": _settings_preview("service_"),
+    "GetDORARetention": Documents(answer=_RETENTION_ANSWER, example_file="get_retention"),
+    "PutDORARetention": Documents(
+        request=_RETENTION_REQUEST, answer=_RETENTION_ANSWER, example_file="put_retention"
+    ),
+    "PreviewDORARetention": Documents(
+        request=_RETENTION_REQUEST,
+        answer=data(resource(retention.PREVIEW_TYPE, retention.RetentionPreviewAttributes)),
+        example_file="preview_retention",
+    ),
+    "GetDORAMetrics": Documents(
+        answer=object_of(
+            {"data": array(resource(METRICS_TYPE, MetricsAttributes)), "meta": MetricsMeta},
+            *("data", "meta"),
+        ),
+        parameters=MetricsParameters,
+        example_file="get_metrics",
+    ),
+    "ScrapeDORAMetrics": Documents(parameters=ScrapeParameters),
+    "CreateAIImpactUserActivity": Documents(
+        request=data(array(sent(ENTRY_TYPE, UserActivityInput), minItems=1, maxItems=MAX_ENTRIES)),
+        example_file="create_user_activity",
+    ),
+    "Validate": Documents(answer=validate_keys.Validity, example_file="validate"),
+    "ValidateV2": Documents(
+        answer=data(
+            resource(validate_keys.TYPE, validate_keys.KeyAttributes, validate_keys.OrganisationId)
+        ),
+        example_file="validate_v2",
+    ),
+    "ValidateAPIKey": Documents(answer=validate_keys.Status, example_file="validate_keys"),
+    "SearchCommits": Documents(
+        request=CommitSearch, answer=KnownCommits, example_file="search_commits"
+    ),
+    "UploadPackfile": Documents(request=PackParts),
+    "UploadTrackedFiles": Documents(request=TrackedFilesParts, example_file="upload_tracked_files"),
+    "SubmitMetrics": Documents(
+        request={"description": "Anything; it is not read."},
+        answer=validate_keys.Status,
+        example_file="submit_metrics",
+    ),
+    "ReceiveIntakeWebhook": Documents(
+        request={"description": "What the provider sends; see docs/sources.md."},
+        answer={"type": "object"},
+        example_file="receive_intake_webhook",
+    ),
+    "ReceiveWebhook": Documents(
+        request={"description": "What the provider sends, signed; see docs/sources.md."},
+        answer={"type": "object"},
+        path_parameters=SourceParameters,
+    ),
+}
+"""By the operation's name in the route table."""

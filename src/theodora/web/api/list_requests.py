@@ -1,0 +1,179 @@
+"""The requests of lists: which events, in which order, from which position on."""
+
+from dataclasses import replace
+from decimal import Decimal
+from functools import partial
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from theodora.errors import Invalid, Problem
+from theodora.events import nanoseconds_from_integer, nanoseconds_from_rfc3339
+from theodora.events.attributes import no_timestamp, shortened, wrong_type
+from theodora.events.json_values import JsonObject, exact_integer, type_name
+from theodora.events.values import INT64
+from theodora.query import Query, parse_cached
+from theodora.query.ast import Everything
+from theodora.query.fields import SORT_KEYS, Field, Kind, sort_key
+from theodora.query.parser import MAX_CHARACTERS
+from theodora.storage import Position, Selection
+from theodora.web.api.cursors import (
+    NEXT_CURSOR,
+    ForeignCursor,
+    UnreadableCursor,
+    decode_cursor,
+)
+from theodora.web.api.wire import decode_attributes, raise_all, read_text
+
+MAX_LIST_LIMIT = 1_000
+DEFAULT_LIST_LIMIT = 10
+LIST_TYPES = {
+    Kind.DEPLOYMENT: "dora_deployments_list_request",
+    Kind.FAILURE: "dora_failures_list_request",
+}
+_DEFAULT_SORT = "-started_at"
+
+
+_DateTime = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
+_UnixTime = Annotated[int, Meta(ge=1, le=INT64[1], extra_json_schema={"format": "int64"})]
+
+
+def _asked_instant(about: str) -> Any:
+    """The type of an end of a list's window: either form that responses write."""
+    description = f"{about} RFC 3339, or Unix time in any of the units that creates take."
+    return Annotated[_DateTime | _UnixTime, Meta(description=description)]
+
+
+def _list_input(kind: Kind) -> type[msgspec.Struct]:
+    sorts = [prefix + name for name in SORT_KEYS[kind] for prefix in ("", "-")]
+    limit = Meta(ge=1, le=MAX_LIST_LIMIT, extra_json_schema={"format": "int32"})
+    sort = Meta(
+        description="A key, `-` in front for descending.", extra_json_schema={"enum": sorts}
+    )
+    query = Meta(description="Search query, see the search language.", max_length=MAX_CHARACTERS)
+    cursor = Meta(
+        description=f"The `{NEXT_CURSOR}` of the page before, for the same from, to, sort and "
+        "query."
+    )
+    return msgspec.defstruct(
+        f"{kind.value.capitalize()}ListInput",
+        [
+            ("from_", _asked_instant("Earliest start, included.") | UnsetType, UNSET),
+            ("to", _asked_instant("Latest start, included.") | UnsetType, UNSET),
+            ("limit", Annotated[int, limit], DEFAULT_LIST_LIMIT),
+            ("sort", Annotated[str, sort] | UnsetType, UNSET),
+            ("query", Annotated[str, query] | UnsetType, UNSET),
+            ("cursor", Annotated[str, cursor] | UnsetType, UNSET),
+        ],
+        frozen=True,
+        rename={"from_": "from"},
+        namespace={"__doc__": f"Which {kind.value}s to list."},
+    )
+
+
+LIST_INPUTS = {kind: _list_input(kind) for kind in Kind}
+"""What list requests are sent with."""
+
+
+def decode_list(body: bytes, kind: Kind) -> Selection:
+    """The selection of a list request; `Invalid` lists all problems."""
+    return decode_attributes(body, partial(_read_list, kind=kind), LIST_TYPES[kind])
+
+
+def _read_list(attributes: JsonObject, kind: Kind) -> Selection:
+    problems: list[Problem] = []
+    from_ns, to_ns = (_instant(attributes, name, problems) for name in ("from", "to"))
+    limit = _limit(attributes, problems)
+    sort, descending = _sort(attributes, kind, problems)
+    query = _query(attributes, problems)
+    cursor = read_text(attributes, "cursor", problems)
+    raise_all(problems)
+    selection = Selection(
+        query=query, from_ns=from_ns, to_ns=to_ns, sort=sort, descending=descending, limit=limit
+    )
+    return replace(selection, after=_place(cursor, kind, selection)) if cursor else selection
+
+
+def _instant(attributes: JsonObject, name: str, problems: list[Problem]) -> int | None:
+    """A date-time or a Unix timestamp: whatever a response writes is taken here as well."""
+    value = attributes.get(name)
+    if value is not None and type_name(value) == "number":
+        return _timestamp(value, name, problems)
+    text = read_text(attributes, name, problems)
+    if text is None:
+        return None
+    instant_ns = nanoseconds_from_rfc3339(text)
+    if instant_ns is None:
+        detail = f'error decoding attribute "{name}": invalid date-time "{shortened(text)}"'
+        problems.append(Problem(detail, (name,)))
+    return instant_ns
+
+
+def _timestamp(value: int | Decimal, name: str, problems: list[Problem]) -> int | None:
+    integer = exact_integer(value)
+    if integer is None:
+        problems.append(wrong_type(name, value))
+        return None
+    instant_ns = nanoseconds_from_integer(integer)
+    if instant_ns is None:
+        problems.append(no_timestamp(name))
+    return instant_ns
+
+
+def _limit(attributes: JsonObject, problems: list[Problem]) -> int:
+    value = attributes.get("limit")
+    if value is None:
+        return DEFAULT_LIST_LIMIT
+    if type_name(value) != "number":
+        problems.append(wrong_type("limit", value))
+        return DEFAULT_LIST_LIMIT
+    limit = exact_integer(value)
+    if limit is None:
+        problems.append(Problem('attribute "limit" must be an integer', ("limit",)))
+    elif not 1 <= limit <= MAX_LIST_LIMIT:
+        detail = f'attribute "limit" must be between 1 and {MAX_LIST_LIMIT}'
+        problems.append(Problem(detail, ("limit",)))
+    else:
+        return limit
+    return DEFAULT_LIST_LIMIT
+
+
+def _sort(attributes: JsonObject, kind: Kind, problems: list[Problem]) -> tuple[Field, bool]:
+    """The field to sort by, and whether from the greatest value down."""
+    text = read_text(attributes, "sort", problems) or _DEFAULT_SORT
+    name = text.removeprefix("-")
+    field = sort_key(name, kind)
+    if field is None:
+        detail = f'attribute "sort" must be one of "{" ".join(SORT_KEYS[kind])}"'
+        problems.append(Problem(detail, ("sort",)))
+        return _sort({}, kind, problems)
+    return field, name != text
+
+
+def _query(attributes: JsonObject, problems: list[Problem]) -> Query:
+    text = attributes.get("query")
+    if text is None:
+        return Everything()
+    if not isinstance(text, str):
+        problems.append(wrong_type("query", text))
+        return Everything()
+    try:
+        return parse_cached(text)
+    except Invalid as invalid:
+        problems.extend(invalid.problems)
+        return Everything()
+
+
+def _place(cursor: str, kind: Kind, selection: Selection) -> Position:
+    """The position of a cursor, read last because it depends on the other attributes."""
+    try:
+        return decode_cursor(cursor, kind, selection)
+    except UnreadableCursor:
+        detail = f'error decoding attribute "cursor": invalid cursor "{shortened(cursor)}"'
+    except ForeignCursor:
+        detail = (
+            'attribute "cursor" must be sent with the "query", "from", "to" and "sort" of the '
+            "request it was answered to"
+        )
+    raise Invalid(Problem(detail, ("cursor",)))
