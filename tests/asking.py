@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 from actors import TESTER
 from theodora.app import Built, build
 from theodora.config import load
+from theodora.storage import Store
 from theodora.storage.access.keys import PERMISSIONS, KeyKind, new_secret
 
 SHOPIST: dict[str, Any] = {
@@ -122,8 +123,12 @@ class Tenant:
 
 def make_key(built: Built, organisation: str, kind: KeyKind, *permissions: str) -> str:
     """A new key's secret; it may do everything unless permissions are named."""
+    return _make_key(built.store, organisation, kind, *permissions)
+
+
+def _make_key(store: Store, organisation: str, kind: KeyKind, *permissions: str) -> str:
     secret = new_secret(kind)
-    built.store.keys.add(
+    store.keys.add(
         organisation,
         kind,
         secret,
@@ -137,12 +142,18 @@ def make_key(built: Built, organisation: str, kind: KeyKind, *permissions: str) 
 
 def make_tenant(built: Built, client: TestClient) -> Tenant:
     """A new organisation with both keys."""
+    organisation, keys = make_organisation(built.store)
+    return Tenant(built, client, organisation, keys)
+
+
+def make_organisation(store: Store) -> tuple[str, Mapping[str, str]]:
+    """The name of a new organisation, and headers with both keys of it."""
     organisation = f"tenant {next(_numbers)}"
     keys = {
-        "DD-API-KEY": make_key(built, organisation, "api"),
-        "DD-APPLICATION-KEY": make_key(built, organisation, "application"),
+        "DD-API-KEY": _make_key(store, organisation, "api"),
+        "DD-APPLICATION-KEY": _make_key(store, organisation, "application"),
     }
-    return Tenant(built, client, organisation, keys)
+    return organisation, keys
 
 
 @contextmanager

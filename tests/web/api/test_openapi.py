@@ -12,28 +12,16 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from jsonschema import Draft202012Validator
-from schemathesis.checks import not_a_server_error
-from schemathesis.specs.openapi.checks import (
-    content_type_conformance,
-    response_schema_conformance,
-    status_code_conformance,
-)
 from starlette.testclient import TestClient
 
 import serving
 from asking import Tenant
+from fuzz.workflows import CHECKS
 from theodora.web.api.documents import DOCUMENTS, EXAMPLES
 from theodora.web.api.openapi import openapi_document
 from theodora.web.api.routes import OPERATIONS
 from theodora.web.http.body import MULTIPART_MEDIA_TYPES
 from theodora.web.http.operations import Operation
-
-CHECKS = [
-    not_a_server_error,
-    status_code_conformance,
-    content_type_conformance,
-    response_schema_conformance,
-]
 
 EXAMPLES_EACH = int(os.environ.get("THEODORA_TEST_EXAMPLES", "8"))
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 from msgspec import Meta
@@ -68,6 +68,15 @@ class PathParameters(msgspec.Struct, frozen=True):
     service: Annotated[str, Meta(description="The service's name.", min_length=1)]
 
 
+class Named(NamedTuple):
+    """A resource that an answer names."""
+
+    path: str
+    """The path that operations on it begin with."""
+    expression: str
+    """The place of its name, as a runtime expression of OpenAPI."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Documents:
     """The documents of an operation; None without a body."""
@@ -80,6 +89,10 @@ class Documents:
     """The possible names in the path."""
     headers: Mapping[str, Schema] = field(default_factory=dict[str, Schema])
     """Headers of a 200, in addition to those of every answer."""
+    names: Named | None = None
+    """Operations on this resource are linked."""
+    leads_to: tuple[str, ...] = ()
+    """Other operations that are linked, by their names."""
     example_file: str | None = None
     """The name of a file in `examples/`."""
 
@@ -95,6 +108,13 @@ _RESOURCES = {
     Kind.DEPLOYMENT: resource(TYPES[Kind.DEPLOYMENT], DeploymentAttributes),
     Kind.FAILURE: resource(TYPES[Kind.FAILURE], FailureAttributes),
 }
+_PATHS = {
+    Kind.DEPLOYMENT: "/api/v2/dora/deployments/{id}",
+    Kind.FAILURE: "/api/v2/dora/failures/{id}",
+}
+_SERVICE_PATH = "/api/v2/dora/settings/services/{service}"
+_ONLY = "$response.body#/data/id"
+_FIRST = "$response.body#/data/0/id"
 _NEXT_CURSOR: Schema = {
     "description": "The `cursor` of the next page; left out on the last page.",
     "schema": {"type": "string"},
@@ -105,6 +125,8 @@ def _create(kind: Kind, attributes: Any) -> Documents:
     return Documents(
         request=data(object_of({"attributes": attributes}, "attributes")),
         answer=data(identifier(TYPES[kind])),
+        names=Named(_PATHS[kind], _ONLY),
+        leads_to=(f"ListDORA{kind.value.capitalize()}s", "GetDORAMetrics", "ScrapeDORAMetrics"),
         example_file=f"create_{kind.value}",
     )
 
@@ -115,6 +137,7 @@ def _list(kind: Kind) -> Documents:
         answer=data(array(_RESOURCES[kind])),
         parameters=TimestampsParameter,
         headers={NEXT_CURSOR: _NEXT_CURSOR},
+        names=Named(_PATHS[kind], _FIRST),
         example_file=f"list_{kind.value}s",
     )
 
@@ -131,6 +154,7 @@ def _settings(of: str, *, reads: bool) -> Documents:
     return Documents(
         request=data(sent(settings.TYPE, SettingsInput)) if reads else None,
         answer=data(resource(settings.TYPE, settings.SettingsAttributes)),
+        leads_to=("GetDORASettings", "ListDORAServices") if reads and not of else (),
         example_file=f"{'put' if reads else 'get'}_{of}settings",
     )
 
@@ -139,6 +163,7 @@ def _settings_preview(of: str) -> Documents:
     return Documents(
         request=data(sent(settings.TYPE, SettingsInput)),
         answer=data(resource(settings.PREVIEW_TYPE, settings.PreviewAttributes)),
+        leads_to=() if of else ("PutDORASettings",),
         example_file=f"preview_{of}settings",
     )
 
@@ -161,6 +186,7 @@ DOCUMENTS: dict[str, Documents] = {
     "PatchDORADeploymentByVersion": Documents(
         request=data(sent(PATCH_TYPE, VersionPatchInput)),
         answer=_PATCHED,
+        leads_to=("ListDORADeployments",),
         example_file="patch_deployment_by_version",
     ),
     "DeleteDORADeployment": _WITHOUT,
@@ -190,6 +216,7 @@ DOCUMENTS: dict[str, Documents] = {
             )
         ),
         parameters=settings.ServicesParameter,
+        names=Named(_SERVICE_PATH, _FIRST),
         example_file="list_services",
     ),
     "GetDORAServiceSettings": _settings("service_", reads=False),
@@ -197,11 +224,15 @@ DOCUMENTS: dict[str, Documents] = {
     "PreviewDORAServiceSettings": _settings_preview("service_"),
     "GetDORARetention": Documents(answer=_RETENTION_ANSWER, example_file="get_retention"),
     "PutDORARetention": Documents(
-        request=_RETENTION_REQUEST, answer=_RETENTION_ANSWER, example_file="put_retention"
+        request=_RETENTION_REQUEST,
+        answer=_RETENTION_ANSWER,
+        leads_to=("GetDORARetention",),
+        example_file="put_retention",
     ),
     "PreviewDORARetention": Documents(
         request=_RETENTION_REQUEST,
         answer=data(resource(retention.PREVIEW_TYPE, retention.RetentionPreviewAttributes)),
+        leads_to=("PutDORARetention",),
         example_file="preview_retention",
     ),
     "GetDORAMetrics": Documents(
@@ -226,7 +257,10 @@ DOCUMENTS: dict[str, Documents] = {
     ),
     "ValidateAPIKey": Documents(answer=validate_keys.Status, example_file="validate_keys"),
     "SearchCommits": Documents(
-        request=CommitSearch, answer=KnownCommits, example_file="search_commits"
+        request=CommitSearch,
+        answer=KnownCommits,
+        leads_to=("UploadPackfile",),
+        example_file="search_commits",
     ),
     "UploadPackfile": Documents(request=PackParts),
     "UploadTrackedFiles": Documents(request=TrackedFilesParts, example_file="upload_tracked_files"),

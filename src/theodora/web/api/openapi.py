@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from theodora import __version__
-from theodora.web.api.documents import DOCUMENTS, Documents
+from theodora.web.api.documents import DOCUMENTS, Documents, Named
 from theodora.web.api.routes import ANY_STATUS, OPERATIONS
 from theodora.web.api.schemas import described, parameters_of
 from theodora.web.http.body import JSON_MEDIA_TYPES
@@ -121,8 +121,32 @@ def _example(example: Any) -> Json:
 def _response(operation: Operation, documents: Documents, status: int) -> Json:
     headers: Json = {**_RATE_LIMIT_HEADERS, **(documents.headers if status == 200 else {})}
     response: Json = {"description": _REASONS[status], "headers": headers}
-    content = _content(operation, documents, status)
-    return response | {"content": content} if content else response
+    if content := _content(operation, documents, status):
+        response["content"] = content
+    if status < 300 and (links := _links(operation, documents)):
+        response["links"] = links
+    return response
+
+
+def _links(operation: Operation, documents: Documents) -> Json:
+    """What to ask next: operations on the resource that it names, or that its own path names."""
+    links: Json = {name: {"operationId": name} for name in documents.leads_to}
+    named = documents.names or _named_in(operation)
+    if named is None:
+        return links
+    (parameter,) = _IN_BRACES.findall(named.path)
+    for other in OPERATIONS:
+        if other is not operation and any(path.startswith(named.path) for path in other.paths):
+            parameters = {parameter: named.expression}
+            links[other.name] = {"operationId": other.name, "parameters": parameters}
+    return links
+
+
+def _named_in(operation: Operation) -> Named | None:
+    """The resource that an operation's path names, and that is still there."""
+    path = operation.paths[0]
+    found = None if operation.method == "DELETE" else _IN_BRACES.search(path)
+    return found and Named(path[: found.end()], f"$request.path.{found[1]}")
 
 
 def _content(operation: Operation, documents: Documents, status: int) -> Json:
