@@ -1,0 +1,179 @@
+"""Stories of changes and incidents, delivered in order, reversed, twice and shuffled.
+
+Whatever the order, the five metrics, the events and the pull requests are the same.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from random import Random
+from typing import Any
+
+import msgspec
+import pytest
+
+from actors import TESTER
+from databases import ON_SQLITE
+from deliveries import (
+    REPOSITORY_ID,
+    Delivery,
+    at,
+    body_of,
+    deployment,
+    incident,
+    ns,
+    pull_request,
+    push,
+    review,
+    sha,
+    status,
+)
+from theodora.dora import MetricsQuery, Period
+from theodora.query import parse
+from theodora.sources.webhooks.worker import InboxWorker
+from theodora.storage import Organisation, Store
+
+pytestmark = ON_SQLITE
+
+Story = Sequence[tuple[str, Delivery]]
+PERIOD = Period(ns(-24), ns(24 * 28))
+
+MERGE, SQUASH, BROKEN, FIX = 13, 20, 30, 40
+"""Commits that are deployed."""
+
+
+def deployed(id_: int, commit: int, hour: float, *states: str) -> list[Delivery]:
+    """Statuses of a deployment, a minute apart."""
+    made = deployment(id_, commit, hour)
+    return [status(made, state, hour + (step + 1) / 60) for step, state in enumerate(states)]
+
+
+SUCCEEDED = ("queued", "in_progress", "success")
+
+GITHUB: Sequence[Delivery] = [
+    # A first deployment of a repository that is old: it inherits years, and has no lead time.
+    push(0, (1, -9_000, "Begin")),
+    *deployed(1, 1, 0, *SUCCEEDED),
+    # Merged with a merge commit, after two approvals, of which one is dismissed.
+    pull_request(1, "opened", 1),
+    pull_request(1, "ready_for_review", 2),
+    review(1, "approved", 3),
+    review(1, "approved", 4, id_=2),
+    review(1, "dismissed", 4.5, id_=2),
+    pull_request(1, "closed", 5, merged_at=at(5), merge_commit_sha=sha(MERGE)),
+    push(1, (11, 0.5, "One"), (12, 1.5, "Two"), (MERGE, 5, "Merge pull request #1 from acme/x")),
+    *deployed(2, MERGE, 6, *SUCCEEDED),
+    # The former deployment becomes inactive, which is no deployment.
+    status(deployment(1, 1, 0), "inactive", 6.1),
+    # Squashed: one new commit.
+    pull_request(2, "opened", 7),
+    pull_request(2, "closed", 9, merged_at=at(9), merge_commit_sha=sha(SQUASH)),
+    push(MERGE, (SQUASH, 9, "Add a cart (#2)")),
+    *deployed(3, SQUASH, 10, *SUCCEEDED),
+    # Rebased: two commits of one request, and the deployment fails at first.
+    pull_request(3, "opened", 11),
+    pull_request(3, "closed", 13, merged_at=at(13), merge_commit_sha=sha(BROKEN)),
+    push(SQUASH, (29, 11.5, "Three"), (BROKEN, 12, "Four")),
+    *deployed(4, BROKEN, 14, "in_progress", "failure"),
+    *deployed(5, BROKEN, 15, *SUCCEEDED),
+    # Rolled back to what was deployed before, and then fixed.
+    *deployed(6, SQUASH, 16, *SUCCEEDED),
+    pull_request(4, "opened", 17),
+    pull_request(4, "closed", 18, merged_at=at(18), merge_commit_sha=sha(FIX)),
+    push(BROKEN, (FIX, 17.5, "Fix the cart")),
+    *deployed(7, FIX, 19, *SUCCEEDED),
+]
+PAGERDUTY: Sequence[Delivery] = [
+    incident("triggered", 15.2, created_at=at(15.2)),
+    incident("acknowledged", 15.3, created_at=at(15.2)),
+    incident("priority_updated", 15.4, created_at=at(15.2), priority={"summary": "P1"}),
+    incident("resolved", 16.2, created_at=at(15.2), title="Cart is down"),
+    incident("reopened", 17, created_at=at(15.2), title="Cart is down"),
+    incident("resolved", 19.2, created_at=at(15.2), title="Cart is down"),
+    # Merged into the first one: no incident of its own.
+    incident("triggered", 15.25, "Q2", created_at=at(15.25)),
+    incident("resolved", 15.5, "Q2", resolve_reason={"type": "merge_resolve_reason"}),
+    # Near no deployment, and still open.
+    incident("triggered", 300, "Q3", created_at=at(300)),
+]
+STORY: Story = [
+    *(("github", each) for each in GITHUB),
+    *(("pagerduty", each) for each in PAGERDUTY),
+]
+
+
+def shuffled(seed: int) -> Callable[[Story], Story]:
+    """In any order, and some of them twice."""
+
+    def shuffle(story: Story) -> Story:
+        rng = Random(seed)
+        mixed = [*story, *rng.sample(list(story), len(story) // 2)]
+        rng.shuffle(mixed)
+        return mixed
+
+    return shuffle
+
+
+ORDERS: dict[str, Callable[[Story], Story]] = {
+    "reversed": lambda story: story[::-1],
+    "twice": lambda story: [*story, *story],
+    "each twice": lambda story: [each for each in story for _ in range(2)],
+    "interleaved": lambda story: sorted(story, key=lambda each: body_of(each[1])[-20:]),
+    **{f"shuffled {seed}": shuffled(seed) for seed in range(5)},
+}
+
+
+def deliver(store: Store, name: str, story: Story, at_once: int = 1_000) -> Organisation:
+    """A new organisation that has received the story, read a part of it at a time."""
+    org = store.keys.ensure_organisation(name, 1, actor=TESTER).result()
+    worker = InboxWorker(store, 30)
+    for start in range(0, len(story), at_once):
+        for kind, each in story[start : start + at_once]:
+            store.inbox.receive(
+                org, kind, "", each.headers, body_of(each), ns(0), actor=TESTER
+            ).result()
+        while worker.work_off():
+            pass
+        store.derivations.derive_all_queued(actor=TESTER)
+    return org
+
+
+def events(found: Iterable[Any]) -> list[str]:
+    """Events by their ids, but for the time at which they came in."""
+    return sorted(repr(msgspec.structs.replace(each, created_at_ns=0)) for each in found)
+
+
+def told(store: Store, org: Organisation) -> dict[str, Any]:
+    """All that the story has come to."""
+    query = MetricsQuery(
+        period=PERIOD, as_of_ns=PERIOD.end_ns, interval="month", group_by=(), stages=True
+    )
+    report = store.metrics.report(org, query, parse("*"))
+    repository = store.commits.repository(org, REPOSITORY_ID)
+    return {
+        "metrics": report.overall.total,
+        "deployments": events(store.deployments.everything(org)),
+        "failures": events(store.failures.everything(org)),
+        "pull requests": sorted(map(repr, repository.pull_requests)),
+        "commits": {sha_: commit.parents for sha_, commit in repository.commits.items()},
+    }
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_the_order_of_deliveries_makes_no_difference(store: Store, order: str) -> None:
+    expected = told(store, deliver(store, "in order", STORY))
+    story = ORDERS[order](STORY)
+    assert told(store, deliver(store, order, story, at_once=7)) == expected
+
+
+def test_the_story_has_the_metrics_that_it_tells(store: Store) -> None:
+    org = deliver(store, "default", STORY)
+    found = {each.id.rpartition(":")[2]: each for each in store.deployments.everything(org)}
+    assert sorted(found) == ["1", "2", "3", "5", "6", "7"], "neither the inactive nor the failed"
+    assert found["1"].lead_time_status == "baseline"
+    assert (found["5"].failed_by, found["6"].deployment_type) == ("rollback", "rollback")
+    assert found["5"].recovery_time_sec == 3_600
+    assert [found[each].number_of_commits for each in ("2", "3", "5", "6", "7")] == [2, 1, 2, 0, 1]
+    metrics = told(store, org)["metrics"]
+    assert metrics.deployment_frequency.count == 6
+    assert (metrics.change_lead_time.n, metrics.change_failure_rate.hits) == (6, 1)
+    restored = metrics.incident_time_to_restore
+    assert (restored.n, restored.mean, restored.open) == (1, 3.2 * 3_600, 1)
