@@ -46,6 +46,19 @@ def deployed(id_: int, commit: int, hour: float, *states: str) -> list[Delivery]
     return [status(made, state, hour + (step + 1) / 60) for step, state in enumerate(states)]
 
 
+def merged(number: int, hour: float, commit: int, head: int, commits: int) -> Delivery:
+    """The merge of a pull request as this commit."""
+    return pull_request(
+        number,
+        "closed",
+        hour,
+        merged_at=at(hour),
+        merge_commit_sha=sha(commit),
+        head={"ref": f"change-{number}", "sha": sha(head)},
+        commits=commits,
+    )
+
+
 SUCCEEDED = ("queued", "in_progress", "success")
 
 GITHUB: Sequence[Delivery] = [
@@ -58,26 +71,29 @@ GITHUB: Sequence[Delivery] = [
     review(1, "approved", 3),
     review(1, "approved", 4, id_=2),
     review(1, "dismissed", 4.5, id_=2),
-    pull_request(1, "closed", 5, merged_at=at(5), merge_commit_sha=sha(MERGE)),
+    merged(1, 5, MERGE, head=12, commits=2),
     push(1, (11, 0.5, "One"), (12, 1.5, "Two"), (MERGE, 5, "Merge pull request #1 from acme/x")),
     *deployed(2, MERGE, 6, *SUCCEEDED),
     # The former deployment becomes inactive, which is no deployment.
     status(deployment(1, 1, 0), "inactive", 6.1),
-    # Squashed: one new commit.
+    # Squashed: its two commits are on its branch alone.
+    push(MERGE, (18, 6.5, "A cart"), (19, 8, "Its tests"), ref="refs/heads/change-2"),
     pull_request(2, "opened", 7),
-    pull_request(2, "closed", 9, merged_at=at(9), merge_commit_sha=sha(SQUASH)),
+    review(2, "approved", 8.5),
+    merged(2, 9, SQUASH, head=19, commits=2),
     push(MERGE, (SQUASH, 9, "Add a cart (#2)")),
     *deployed(3, SQUASH, 10, *SUCCEEDED),
     # Rebased: two commits of one request, and the deployment fails at first.
+    push(MERGE, (27, 11.5, "Three"), (28, 12, "Four"), ref="refs/heads/change-3"),
     pull_request(3, "opened", 11),
-    pull_request(3, "closed", 13, merged_at=at(13), merge_commit_sha=sha(BROKEN)),
+    merged(3, 13, BROKEN, head=28, commits=2),
     push(SQUASH, (29, 11.5, "Three"), (BROKEN, 12, "Four")),
     *deployed(4, BROKEN, 14, "in_progress", "failure"),
     *deployed(5, BROKEN, 15, *SUCCEEDED),
     # Rolled back to what was deployed before, and then fixed.
     *deployed(6, SQUASH, 16, *SUCCEEDED),
     pull_request(4, "opened", 17),
-    pull_request(4, "closed", 18, merged_at=at(18), merge_commit_sha=sha(FIX)),
+    merged(4, 18, FIX, head=FIX, commits=1),
     push(BROKEN, (FIX, 17.5, "Fix the cart")),
     *deployed(7, FIX, 19, *SUCCEEDED),
 ]
@@ -171,9 +187,14 @@ def test_the_story_has_the_metrics_that_it_tells(store: Store) -> None:
     assert found["1"].lead_time_status == "baseline"
     assert (found["5"].failed_by, found["6"].deployment_type) == ("rollback", "rollback")
     assert found["5"].recovery_time_sec == 3_600
-    assert [found[each].number_of_commits for each in ("2", "3", "5", "6", "7")] == [2, 1, 2, 0, 1]
+    assert [found[each].number_of_commits for each in ("2", "3", "5", "6", "7")] == [2, 2, 2, 0, 1]
+    requests = store.commits.repository(org, REPOSITORY_ID).pull_requests
+    methods = [each.merge_method for each in requests]
+    assert methods == ["merge", "squash", "rebase", None]
+    assert [len(each.commits) for each in requests] == [2, 2, 2, 1]
     metrics = told(store, org)["metrics"]
     assert metrics.deployment_frequency.count == 6
-    assert (metrics.change_lead_time.n, metrics.change_failure_rate.hits) == (6, 1)
+    assert (metrics.change_lead_time.n, metrics.change_failure_rate.hits) == (7, 1)
+    assert metrics.change_lead_time.stages["review_time"].n == 4
     restored = metrics.incident_time_to_restore
     assert (restored.n, restored.mean, restored.open) == (1, 3.2 * 3_600, 1)

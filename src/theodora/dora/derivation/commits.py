@@ -47,6 +47,10 @@ class PullRequest(msgspec.Struct, frozen=True, kw_only=True):
     """None if the source does not provide it."""
     commits: tuple[Commit, ...] = ()
     """The original commits of its branch; a squash leaves them out of the main line."""
+    head_sha: str | None = None
+    """The last commit of its branch, by which its commits are found if the source names none."""
+    commit_count: int = 0
+    """How many commits its branch has; 0 if the source does not count them."""
     created_at_ns: int | None = None
     ready_at_ns: int | None = None
     """The last "ready for review" before the merge; None if it never was a draft."""

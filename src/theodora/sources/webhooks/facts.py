@@ -73,6 +73,10 @@ class PullRequestFact(_Fact, frozen=True, kw_only=True, omit_defaults=True, tag=
     title: str = ""
     labels: tuple[str, ...] = ()
     branch: str = ""
+    head_sha: str | None = None
+    """The last commit of its branch."""
+    commit_count: int = 0
+    """How many commits its branch has; 0 if the provider does not say."""
     merge_commit_sha: str | None = None
     merge_method: Literal["merge", "squash", "rebase"] | None = None
     created_at_ns: int | None = None

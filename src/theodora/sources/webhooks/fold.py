@@ -140,6 +140,8 @@ def _pull_request(
         title=newest.title,
         labels=newest.labels,
         branch=newest.branch,
+        head_sha=newest.head_sha,
+        commit_count=newest.commit_count,
         merge_commit_sha=newest.merge_commit_sha if merged_at_ns else None,
         merge_method=newest.merge_method,
         created_at_ns=newest.created_at_ns,

@@ -18,6 +18,7 @@ from theodora.sources.webhooks.facts import (
 )
 from theodora.sources.webhooks.parents import with_guessed_parents
 from theodora.sources.webhooks.payload import (
+    count_at,
     instant_at,
     lines_at,
     needed_instant,
@@ -163,6 +164,8 @@ def _pull_request_fact(payload: JsonObject) -> PullRequestFact:
             name for label in objects_at(request, "labels") if (name := text_at(label, "name"))
         ),
         branch=text_at(request, "head", "ref") or "",
+        head_sha=text_at(request, "head", "sha"),
+        commit_count=count_at(request, "commits"),
         merge_commit_sha=text_at(request, "merge_commit_sha"),
         created_at_ns=instant_at(request, "created_at"),
         merged_at_ns=instant_at(request, "merged_at"),

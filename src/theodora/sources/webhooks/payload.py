@@ -58,6 +58,13 @@ def number_at(payload: JsonObject, *path: str) -> int:
     return value
 
 
+def count_at(payload: JsonObject, *path: str) -> int:
+    """The number there, if it counts something; else 0."""
+    value = value_at(payload, *path)
+    is_count = isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**31
+    return value if is_count else 0
+
+
 def instant_at(payload: JsonObject, *path: str) -> int | None:
     """Nanoseconds of the time there; None where there is none that can be read."""
     value = value_at(payload, *path)

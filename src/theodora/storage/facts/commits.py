@@ -15,6 +15,7 @@ from typing import LiteralString, NamedTuple
 import msgspec
 
 from theodora.dora import Commit, PullRequest, Repository
+from theodora.dora.derivation.originals import with_originals
 from theodora.events import MatchKeys, match_key
 from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.cursor import Cursor, Row, in_equal_parts, placeholders
@@ -195,9 +196,10 @@ def load(cursor: Cursor, org: Organisation, keys: MatchKeys, repository_id: str)
             each = _decode_pull_request(document)
             # After a move to another host, numbers may belong to other pull requests.
             pull_requests[each.number, each.merge_commit_sha] = each
+    commits = {sha: each.commit for sha, each in stored.items()}
     return Repository(
-        commits={sha: each.commit for sha, each in stored.items()},
-        pull_requests=tuple(pull_requests.values()),
+        commits=commits,
+        pull_requests=tuple(with_originals(each, commits) for each in pull_requests.values()),
         has_commit_source=bool(stored),
     )
 
