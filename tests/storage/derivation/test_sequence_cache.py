@@ -25,7 +25,7 @@ from storage.derivation.test_run import (
 )
 from theodora.dora import derive
 from theodora.events import Failure, Git
-from theodora.storage import Organisation, OverrideValues, Store
+from theodora.storage import Actor, Organisation, OverrideValues, Store
 from theodora.storage.derivation import run
 from theodora.storage.derivation.inputs import Facts, whole_sequence
 from theodora.storage.derivation.sequence_cache import SequenceCache
@@ -111,6 +111,9 @@ def test_each_kind_of_change_is_seen_at_once(store: Store, org: Organisation):
         lambda: store.deployments.update(
             org, "b", OverrideValues(False), now_ns=1, actor=TESTER
         ).result(),
+        lambda: store.deployments.update(
+            org, "b", OverrideValues(False), now_ns=2, actor=Actor("person", "ann")
+        ).result(),
         lambda: add(store, org, deployment("late", 2, env="staging")),
         lambda: store.deployments.delete(org, "a", actor=TESTER).result(),
         lambda: store.settings.put(
@@ -135,13 +138,21 @@ def test_each_kind_of_change_is_seen_at_once(store: Store, org: Organisation):
 def test_what_a_process_has_written_itself_is_not_read_again(
     store: Store, org: Organisation, monkeypatch: pytest.MonkeyPatch
 ):
-    """Not of several transactions either."""
+    """Not of several transactions either, nor if an explanation reads between them."""
     monkeypatch.setattr(run, "_ROWS_AT_ONCE", 3)
     add(store, org, *(deployment(f"v{number}", number) for number in range(8)))
-    store.derivations.derive_all_queued(actor=TESTER)
+    derivations = store.derivations
+    write_part = derivations._write_part
+
+    def explain_and_write(*arguments: Any) -> Any:
+        derivations.explain(org, "v0")
+        return write_part(*arguments)
+
+    monkeypatch.setattr(derivations, "_write_part", explain_and_write)
+    derivations.derive_all_queued(actor=TESTER)
     add(store, org, deployment("v8", 8))
-    store.derivations.derive_all_queued(actor=TESTER)
-    known = store.derivations._cache._seen.get(key_of(org))
+    derivations.derive_all_queued(actor=TESTER)
+    known = derivations._cache._seen.get(key_of(org))
     assert known
     assert len(known.rows.deployments) == 9
     assert all(each.change_failure is False for each in known.rows.deployments.values())

@@ -261,7 +261,7 @@ class Derivations:
         self._database.write(partial(_write_links, key, links, last), actor).result()
         if last.seen:
             rows = _written_rows(last.seen.rows, written)
-            self._cache.note_written(key, last.seen.rows, replace(last.seen, rows=rows))
+            self._cache.remember(key, replace(last.seen, rows=rows))
 
     def _write_part(
         self,

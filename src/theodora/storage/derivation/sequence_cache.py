@@ -107,26 +107,20 @@ class SequenceCache:
             self._derivations.put(key, derivation, size)
         return derivation.of(sequence)
 
-    def note_written(self, key: SequenceKey, before: SequenceRows, after: SeenRows) -> None:
-        """Replaces the rows by those that were written, unless others have been read meanwhile."""
+    def remember(self, key: SequenceKey, seen: SeenRows) -> None:
+        """Caches the rows, unless newer ones are cached."""
         with self._lock:
             known = self._seen.get(key)
-            if known is not None and known.rows is before:
-                self._put(key, after)
+            # A read of an older snapshot may end later.
+            if known is None or known.number <= seen.number:
+                self._seen.put(key, seen, size=len(seen.rows.deployments) + 1)
 
     def _read_rows(self, cursor: Cursor, key: SequenceKey) -> SeenRows:
         with self._lock:
             known = self._seen.get(key)
         seen = _rows_now(cursor, key, known)
-        with self._lock:
-            newest = self._seen.get(key)
-            # A read of an older snapshot may end later.
-            if newest is None or newest.number <= seen.number:
-                self._put(key, seen)
+        self.remember(key, seen)
         return seen
-
-    def _put(self, key: SequenceKey, seen: SeenRows) -> None:
-        self._seen.put(key, seen, size=len(seen.rows.deployments) + 1)
 
 
 class _Derivation:
