@@ -122,16 +122,24 @@ def note_deleted(cursor: Cursor, org: Organisation, events: int) -> None:
     )
 
 
+def put_limit(cursor: Cursor, org: Organisation, days: int | None, confirmed: int = 0) -> None:
+    """Replaces the limit, and drops a plan for another one and the refusal of the last round."""
+    _drop_plan(cursor, org)
+    put_refusal(cursor, org, None)
+    cursor.execute("DELETE FROM retention WHERE org = ?", (org.key,))
+    if days is not None:
+        cursor.execute(
+            "INSERT INTO retention (org, days, confirmed) VALUES (?, ?, ?)",
+            (org.key, days, confirmed),
+        )
+
+
 def put_plan(cursor: Cursor, org: Organisation, plan: Plan, confirmed: int) -> None:
-    drop_plan(cursor, org)
+    _drop_plan(cursor, org)
     cursor.execute(
         "INSERT INTO retention_plans (org, days, begins_at_ns, confirmed) VALUES (?, ?, ?, ?)",
         (org.key, *plan, confirmed),
     )
-
-
-def drop_plan(cursor: Cursor, org: Organisation) -> None:
-    cursor.execute("DELETE FROM retention_plans WHERE org = ?", (org.key,))
 
 
 def plan_of(cursor: Cursor, org: Organisation) -> Plan | None:
@@ -162,16 +170,18 @@ def count_refusals(cursor: Cursor) -> int:
     return only_value(cursor.execute("SELECT count(*) FROM retention_refusals"))
 
 
+def _drop_plan(cursor: Cursor, org: Organisation) -> None:
+    cursor.execute("DELETE FROM retention_plans WHERE org = ?", (org.key,))
+
+
 def _begin_plans(cursor: Cursor, now_ns: int) -> None:
     plans = cursor.execute(
-        "SELECT org, days, confirmed FROM retention_plans WHERE begins_at_ns <= ?", (now_ns,)
+        "SELECT o.org, o.uuid, o.name, p.days, p.confirmed FROM retention_plans p "
+        "JOIN organisations o ON o.org = p.org WHERE p.begins_at_ns <= ?",
+        (now_ns,),
     ).fetchall()
-    for org, days, confirmed in plans:
-        cursor.execute("DELETE FROM retention WHERE org = ?", (org,))
-        cursor.execute("DELETE FROM retention_plans WHERE org = ?", (org,))
-        cursor.execute(
-            "INSERT INTO retention (org, days, confirmed) VALUES (?, ?, ?)", (org, days, confirmed)
-        )
+    for *org, days, confirmed in plans:
+        put_limit(cursor, Organisation(*org), days, confirmed)
 
 
 def _last_round(cursor: Cursor) -> int:

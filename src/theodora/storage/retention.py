@@ -30,11 +30,11 @@ from theodora.storage.deletion_guards import (
     confirm_share,
     confirmed_share,
     count_refusals,
-    drop_plan,
     is_confirmed,
     limited_organisations,
     note_deleted,
     plan_of,
+    put_limit,
     put_plan,
     put_refusal,
     refusal_of,
@@ -120,7 +120,7 @@ class Retention:
 
     def put(self, org: Organisation, days: int | None, *, actor: Actor) -> Future[None]:
         """Sets that at once; what is older goes within hours, a server's `Remover` sees to it."""
-        return self._database.write(partial(_write_days, org, days), actor)
+        return self._database.write(lambda cursor: put_limit(cursor, org, days), actor)
 
     def change(
         self,
@@ -140,7 +140,7 @@ class Retention:
         def write(cursor: Cursor) -> RetentionSettings | Unconfirmed:
             current = _days(org, cursor)
             if days is None or (current is not None and days >= current):
-                _write_days(org, days, cursor)
+                put_limit(cursor, org, days)
                 return RetentionSettings(days)
             events = sum(_count_old(org, now_ns - days * DAY_NS, cursor))
             if not is_confirmed(events, confirmed):
@@ -316,14 +316,6 @@ def _limit_ns(org: Organisation, now_ns: int, cursor: Cursor) -> int | None:
 def _days(org: Organisation, cursor: Cursor) -> int | None:
     row = cursor.execute("SELECT days FROM retention WHERE org = ?", (org.key,)).fetchone()
     return row[0] if row else None
-
-
-def _write_days(org: Organisation, days: int | None, cursor: Cursor) -> None:
-    drop_plan(cursor, org)
-    put_refusal(cursor, org, None)
-    cursor.execute("DELETE FROM retention WHERE org = ?", (org.key,))
-    if days is not None:
-        cursor.execute("INSERT INTO retention (org, days) VALUES (?, ?)", (org.key, days))
 
 
 def _limits(cursor: Cursor) -> list[tuple[Organisation, int]]:
