@@ -1,15 +1,12 @@
 """`theodora copy`: from a file to a server and back, and what it says."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
+from commands import run
 from databases import Databases
-from theodora.cli import main
-
-Run = Callable[..., Result]
 
 
 @pytest.fixture
@@ -21,10 +18,6 @@ def in_file(tmp_path: Path) -> str:
 def on_server(postgresql_databases: Databases, tmp_path: Path) -> Iterator[str]:
     with postgresql_databases.new(tmp_path) as url:
         yield url
-
-
-def run(*arguments: str, given: bytes = b"") -> Result:
-    return CliRunner().invoke(main, list(arguments), input=given)
 
 
 def imported(url: str, *services: str) -> None:

@@ -2,14 +2,13 @@
 
 import gzip
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 import pytest
-from click.testing import CliRunner, Result
 
+from commands import Run
 from theodora.cli import main
 from theodora.events import Deployment, Failure, Git
 from theodora.storage import Store
@@ -54,25 +53,6 @@ REOPENED: dict[str, Any] = {
     ],
 }
 EVERYTHING = [("deployments", FULL), ("failures", FAILURE), ("failures", REOPENED)]
-
-Run = Callable[..., Result]
-
-
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'theodora.db'}"
-
-
-@pytest.fixture
-def run(url: str) -> Run:
-    """Runs `theodora` with these arguments on the test's database."""
-
-    def run(*arguments: str, given: bytes = b"", database: str = url) -> Result:
-        return CliRunner().invoke(
-            main, list(arguments), input=given, env={"THEODORA_DATABASE": database}
-        )
-
-    return run
 
 
 def lines(*documents: dict[str, Any]) -> bytes:

@@ -3,14 +3,12 @@
 import codecs
 import gzip
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
-from theodora.cli import main
+from commands import Run
 
 DEPLOYMENT = {
     "service": "web",
@@ -25,19 +23,6 @@ TABLE = (
     "service,env,version,started_at,finished_at,commit_sha,repository_url\n"
     "web,production,1.0,2025-10-01T10:00:00Z,2025-10-01T10:05:00Z,,\n"
 )
-
-Run = Callable[..., Result]
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Run:
-    def run(*arguments: str, given: bytes = b"") -> Result:
-        database = f"sqlite:///{tmp_path / 'theodora.db'}"
-        return CliRunner().invoke(
-            main, list(arguments), input=given, env={"THEODORA_DATABASE": database}
-        )
-
-    return run
 
 
 def exported(run: Run, kind: str = "deployments") -> list[dict[str, Any]]:

@@ -1,30 +1,12 @@
 """`theodora keys`: making, listing and revoking them."""
 
 import re
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
-from theodora.cli import main
+from commands import Run
 from theodora.storage import Store
 from theodora.storage.access.keys import PERMISSIONS
-
-Run = Callable[..., Result]
-
-
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'theodora.db'}"
-
-
-@pytest.fixture
-def run(url: str) -> Run:
-    def run(*arguments: str) -> Result:
-        return CliRunner().invoke(main, list(arguments), env={"THEODORA_DATABASE": url})
-
-    return run
 
 
 @pytest.mark.parametrize(("kind", "digits"), [("api", 32), ("application", 40)])

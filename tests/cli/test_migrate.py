@@ -1,25 +1,11 @@
 """`theodora migrate`, and databases that no command can use."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
-from theodora.cli import main
+from commands import Run
 from theodora.storage.engine.migrate import migrations
-
-Run = Callable[..., Result]
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Run:
-    url = f"sqlite:///{tmp_path / 'theodora.db'}"
-
-    def run(*arguments: str) -> Result:
-        return CliRunner().invoke(main, list(arguments), env={"THEODORA_DATABASE": url})
-
-    return run
 
 
 def test_migrate_says_what_it_applied_and_does_so_once(run: Run) -> None:

@@ -1,13 +1,23 @@
 """Behind a proxy: whose word is taken for where a request comes from."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx2
 import pytest
-from click.testing import CliRunner
 
 import serving
-from theodora.cli import main
+from commands import run
+
+LIMIT = {"THEODORA_RATE_LIMIT_UNAUTHENTICATED": "600/86400"}
+
+
+@contextmanager
+def limited(folder: Path, *flags: str) -> Iterator[serving.Server]:
+    """A server that answers an address 600 times a day."""
+    with serving.serving(folder, *flags, environment=LIMIT) as server:
+        yield server
 
 
 def remaining(server: serving.Server, forwarded_for: str) -> int:
@@ -18,36 +28,28 @@ def remaining(server: serving.Server, forwarded_for: str) -> int:
 
 
 def test_a_trusted_proxy_is_believed(tmp_path: Path) -> None:
-    limit = {"THEODORA_RATE_LIMIT_UNAUTHENTICATED": "600/86400"}
-    proxies = ("--trusted-proxies", "127.0.0.0/8,10.0.0.1")
-
-    with serving.serving(tmp_path, *proxies, environment=limit) as server:
+    with limited(tmp_path, "--trusted-proxies", "127.0.0.0/8,10.0.0.1") as server:
         assert remaining(server, "192.0.2.1") == 599
         assert remaining(server, "192.0.2.2") == 599
         assert remaining(server, "192.0.2.1, 10.0.0.1") == 598
 
 
 def test_without_trusted_proxies_nobody_is_believed(tmp_path: Path) -> None:
-    limit = {"THEODORA_RATE_LIMIT_UNAUTHENTICATED": "600/86400"}
-
-    with serving.serving(tmp_path, environment=limit) as server:
+    with limited(tmp_path) as server:
         assert remaining(server, "192.0.2.1") == 599
         assert remaining(server, "192.0.2.2") == 598
 
 
 def test_of_several_addresses_the_last_that_no_proxy_has_counts(tmp_path: Path) -> None:
     """What stands before it, the client may have written."""
-    limit = {"THEODORA_RATE_LIMIT_UNAUTHENTICATED": "600/86400"}
-    with serving.serving(tmp_path, "--trusted-proxies", "127.0.0.1", environment=limit) as server:
+    with limited(tmp_path, "--trusted-proxies", "127.0.0.1") as server:
         assert remaining(server, "192.0.2.1") == 599
         assert remaining(server, "203.0.113.1, 192.0.2.1") == 598
         assert remaining(server, "127.0.0.1, 203.0.113.2, 192.0.2.1, 127.0.0.1") == 597
 
 
 def test_where_everybody_is_trusted_the_nearest_proxy_is_believed(tmp_path: Path) -> None:
-    limit = {"THEODORA_RATE_LIMIT_UNAUTHENTICATED": "600/86400"}
-    flags = ("--trusted-proxies", "*,anyone-may-lie")
-    with serving.serving(tmp_path, *flags, environment=limit) as server:
+    with limited(tmp_path, "--trusted-proxies", "*,anyone-may-lie") as server:
         assert remaining(server, "192.0.2.1") == 599
         assert remaining(server, "203.0.113.1, 192.0.2.1") == 598
         assert remaining(server, "203.0.113.2,192.0.2.1") == 597
@@ -55,8 +57,8 @@ def test_where_everybody_is_trusted_the_nearest_proxy_is_believed(tmp_path: Path
 
 
 @pytest.mark.parametrize("text", ["proxy.example.org", "10.0.0.0/33", "10.0.0.1, x"])
-def test_what_is_no_address_is_refused(tmp_path: Path, text: str) -> None:
-    done = CliRunner().invoke(main, ["serve", "--trusted-proxies", text])
+def test_what_is_no_address_is_refused(text: str) -> None:
+    done = run("serve", "--trusted-proxies", text)
 
     assert done.exit_code == 1
     assert f'--trusted-proxies: "{text}" must be addresses or networks' in done.output

@@ -2,29 +2,12 @@
 
 import re
 import time
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
-from theodora.cli import main
-
-Run = Callable[..., Result]
+from commands import Run
 
 DAY_SEC = 86_400
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Run:
-    url = f"sqlite:///{tmp_path / 'theodora.db'}"
-
-    def run(*arguments: str, given: bytes = b"") -> Result:
-        return CliRunner().invoke(
-            main, list(arguments), input=given, env={"THEODORA_DATABASE": url}
-        )
-
-    return run
 
 
 @pytest.fixture(autouse=True)

@@ -4,16 +4,13 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable
-from pathlib import Path
 
 import msgspec
 import pytest
-from click.testing import CliRunner, Result
 
 from actors import TESTER
+from commands import Run
 from repositories import hourly_commits
-from theodora.cli import main
 from theodora.cli.terminal import json_text, safe_json, safe_lines
 from theodora.events import Deployment, Git
 from theodora.storage import Store
@@ -22,21 +19,6 @@ HOSTILE = "a\x1b]0;owned\x07b\x9b31mc\u202ed\rline"
 ACTING = ("\x1b", "\x07", "\x9b", "\u202e", "\r", "\x7f")
 REPOSITORY = "github.com/acme/web"
 SHAS = [letter * 40 for letter in "ab"]
-
-Run = Callable[..., Result]
-
-
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'theodora.db'}"
-
-
-@pytest.fixture
-def run(url: str) -> Run:
-    def run(*arguments: str) -> Result:
-        return CliRunner().invoke(main, list(arguments), env={"THEODORA_DATABASE": url})
-
-    return run
 
 
 def acts(text: str) -> list[str]:

@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
 from actors import TESTER
-from theodora.cli import main
+from commands import run
 from theodora.events import Deployment
 from theodora.storage import Store
 
@@ -31,10 +30,6 @@ def new_database(path: Path) -> str:
 @pytest.fixture
 def database(tmp_path: Path) -> str:
     return new_database(tmp_path / "theodora.db")
-
-
-def run(*arguments: str, given: bytes = b"") -> Result:
-    return CliRunner().invoke(main, arguments, input=given)
 
 
 def shown(database: str, *arguments: str) -> dict[str, Any]:

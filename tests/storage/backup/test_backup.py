@@ -14,15 +14,14 @@ from typing import Any
 import apsw
 import msgspec
 import pytest
-from click.testing import CliRunner, Result
 
 import serving
 from actors import TESTER
+from commands import run
 from databases import Databases
 from loading import Load, found
 from repositories import make_repository
 from storage.copy.test_copy import fill, held
-from theodora.cli import main
 from theodora.errors import UnequalCopy, UnusableBackup, UnusableStore
 from theodora.git import MirrorStore, backup_files
 from theodora.storage import Store
@@ -77,10 +76,6 @@ def source(url: str, *git_files: GitFile) -> BackupSource:
 def restored(file: Path, url: str, git_folder: Path) -> None:
     with file.open("rb") as stream:
         restore(stream, url, git_folder)
-
-
-def run(*arguments: str, given: bytes = b"") -> Result:
-    return CliRunner().invoke(main, list(arguments), input=given)
 
 
 def test_a_restored_backup_holds_what_was_backed_up(origin: str, target: str, tmp_path: Path):

@@ -5,12 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
 from actors import TESTER
+from commands import run
 from databases import Databases
 from storage.copy.test_copy import PATHS, fill
-from theodora.cli import main
 from theodora.errors import UnusableStore
 from theodora.storage import Store
 from theodora.storage.check.check import Checked, check_store
@@ -194,10 +193,6 @@ def checked(url: str) -> Checked:
 def damaged(url: str, statement: Any) -> None:
     with open_copy(url) as raw:
         raw.cursor.execute(statement)
-
-
-def run(*arguments: str) -> Result:
-    return CliRunner().invoke(main, list(arguments))
 
 
 def test_a_sound_store_has_no_faults(sound: str):
