@@ -1,5 +1,6 @@
 """A tree as text, which is read as the same tree."""
 
+import time
 from random import Random, SystemRandom
 
 import pytest
@@ -68,3 +69,10 @@ def test_a_text_is_printed_in_one_form(text: str, printed: str) -> None:
 def test_what_is_nested_deeply_is_not_printed_deeper() -> None:
     text = "(-_missing_:a (-b OR -(c " * 16 + "x" + "))) " * 16
     assert parse(to_text(parse(text))) == parse(text)
+
+
+def test_the_time_to_print_does_not_double_with_each_level() -> None:
+    query = parse("-(a OR -(b " * 18 + "c" + "))" * 18)
+    began_sec = time.process_time()
+    to_text(query)
+    assert time.process_time() - began_sec < 0.5

@@ -77,8 +77,14 @@ def _unless(loose: type[Query] | tuple[type[Query], ...], query: Query) -> str:
 
 
 def _is_one(query: Query) -> bool:
-    """Whether `query` is printed as one term that names several values."""
-    return isinstance(query, Or) and len(list(_alternatives(query.parts))) == 1
+    """Whether `query` is printed as one term that names several values.
+
+    Without printing its parts: each level of nesting would double the time.
+    """
+    if not isinstance(query, Or):
+        return False
+    first, *others = map(_named_target, query.parts)
+    return first is not None and all(target == first for target in others)
 
 
 def _leaf(leaf: Leaf) -> str:
