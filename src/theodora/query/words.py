@@ -36,6 +36,9 @@ def words_of_term(term: Pattern) -> tuple[Pattern, ...]:
 def stand_in(sought: tuple[Pattern, ...], value: str) -> bool:
     """Whether `value` has the words `sought`, one directly after another."""
     there = words(value)
+    # Most values lack the first word, which is found out several times faster than below.
+    if sought and (first := literal(sought[0])) is not None and first not in there:
+        return False
     starts = range(len(there) - len(sought) + 1)
     return any(
         all(_is_word(word, there[start + at]) for at, word in enumerate(sought)) for start in starts
