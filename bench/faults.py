@@ -67,7 +67,7 @@ def _measure(name: str, stage: Stage) -> None:
             away_sec = time.perf_counter() - began
 
         load = Load([server.url for server in servers])
-        load.disturbed(disturb, EVENTS, _AFTER)
+        load.disturbed(disturb, range(EVENTS), _AFTER)
     seen = load.statuses
     held = found(stage.url_in_the_end, load.acknowledged)
     print(

@@ -3,12 +3,12 @@
 import itertools
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event
+from threading import Event, Lock
 from typing import Any, NamedTuple
 
 import httpx2
@@ -47,6 +47,18 @@ class Answer(NamedTuple):
     status: int
 
 
+class _Shared(Iterator[int]):
+    """Numbers that several threads draw from."""
+
+    def __init__(self, numbers: Iterable[int]) -> None:
+        self._numbers = iter(numbers)
+        self._lock = Lock()
+
+    def __next__(self) -> int:
+        with self._lock:
+            return next(self._numbers)
+
+
 class Load:
     """Clients that send numbered deployments to several servers until each was acknowledged.
 
@@ -65,17 +77,17 @@ class Load:
         """How often each came."""
         return Counter(answer.status for answer in self.answers)
 
-    def send(self, numbers: list[int], after: int = 0) -> None:
+    def send(self, numbers: Iterable[int], after: int = 0) -> None:
         """Sends all of them; `some` is set once `after` are acknowledged."""
         self._after = after
-        parts = [numbers[client::CLIENTS] for client in range(CLIENTS)]
+        left = _Shared(numbers)
         with ThreadPoolExecutor(CLIENTS) as pool:
-            list(pool.map(self._client, range(CLIENTS), parts))
+            list(pool.map(lambda client: self._client(client, left), range(CLIENTS)))
 
-    def disturbed(self, disturb: Callable[[], None], count: int, after: int) -> None:
-        """Sends so many, and disturbs that when some are acknowledged."""
+    def disturbed(self, disturb: Callable[[], None], numbers: Iterable[int], after: int) -> None:
+        """Sends all of them, and disturbs that when some are acknowledged."""
         with ThreadPoolExecutor(1) as pool:
-            sending = pool.submit(self.send, list(range(count)), after)
+            sending = pool.submit(self.send, numbers, after)
             assert self.some.wait(PATIENCE_SECONDS)
             disturb()
             sending.result()
@@ -85,7 +97,7 @@ class Load:
         taken = sorted(answer.at_sec for answer in self.answers if answer.status == 200)
         return max(later - earlier for earlier, later in itertools.pairwise(taken))
 
-    def _client(self, client: int, numbers: list[int]) -> None:
+    def _client(self, client: int, numbers: Iterator[int]) -> None:
         urls = itertools.cycle(self._urls[client % len(self._urls) :] + self._urls)
         with httpx2.Client(headers=serving.KEYS, timeout=30) as http:
             for number in numbers:
