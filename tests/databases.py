@@ -2,7 +2,7 @@
 
 import itertools
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -21,6 +21,9 @@ ON_SQLITE = pytest.mark.databases("sqlite")
 ON_EACH = pytest.mark.databases(*KINDS)
 """For a test that reads or writes events in a module of others that do not."""
 
+Fill = Callable[[str], None]
+"""Writes into the database of this URL, and leaves it."""
+
 _numbers = itertools.count(1)
 
 
@@ -34,6 +37,7 @@ class Databases:
         self._server = server
         self._prefix = prefix
         self._on_citus = on_citus
+        self._filled: dict[Fill, str] = {}
         if server and not on_citus:
             server.execute(f"CREATE DATABASE {self._template}")
             migrate_database(server.url(self._template))
@@ -43,34 +47,52 @@ class Databases:
         return "postgresql" if self._server else "sqlite"
 
     @contextmanager
-    def new(self, folder: Path) -> Iterator[str]:
+    def new(self, folder: Path, fill: Fill = migrate_database) -> Iterator[str]:
         """The URL of a database with the newest schema, for the length of a `with`.
 
-        A SQLite file is made in `folder`, unless it is there.
+        It holds what `fill` writes. That is done once: the others that ask for the same get copies,
+        on Citus alone each is filled. A SQLite file is made in `folder`, unless it is there.
         """
         if self._server is None:
             file = folder / "theodora.db"
             if not file.exists():
-                file.write_bytes(_empty_file())
+                file.write_bytes(_content(fill))
             yield f"sqlite:///{file}"
             return
         name = f"{self._prefix}_{next(_numbers)}"
         if self._on_citus:
-            yield self._new_schema(name)
+            yield self._new_schema(name, fill)
             return
-        # Copying the files takes half as long as logging their content.
-        self._server.execute(f"CREATE DATABASE {name} TEMPLATE {self._template} STRATEGY file_copy")
+        self._copy(self._filled_by(fill), name)
         try:
             yield self._server.url(name)
         finally:
             self._server.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
-    def _new_schema(self, name: str) -> str:
+    def _filled_by(self, fill: Fill) -> str:
+        """The name of the database that `fill` has written into."""
+        assert self._server
+        if fill is migrate_database:
+            return self._template
+        if fill not in self._filled:
+            name = f"{self._prefix}_filled_{next(_numbers)}"
+            self._copy(self._template, name)
+            fill(self._server.url(name))
+            self._filled[fill] = name
+        return self._filled[fill]
+
+    def _copy(self, original: str, name: str) -> None:
+        assert self._server
+        # Copying the files takes half as long as logging their content.
+        self._server.execute(f"CREATE DATABASE {name} TEMPLATE {original} STRATEGY file_copy")
+
+    def _new_schema(self, name: str, fill: Fill) -> str:
         assert self._server
         self._server.execute(f"CREATE SCHEMA {name}")
         url = self._server.url(options=f"-csearch_path%3D{name}")
         migrate_database(url)
         distribute_database(url)
+        fill(url)
         return url
 
     @property
@@ -79,9 +101,12 @@ class Databases:
 
 
 @cache
-def _empty_file() -> bytes:
-    """A SQLite file with the newest schema: copying it takes a tenth of migrating to it."""
+def _content(fill: Fill) -> bytes:
+    """A SQLite file with what `fill` writes: copying it takes a tenth of migrating it."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "theodora.db")
-        migrate_database(f"sqlite:///{file}")
+        url = f"sqlite:///{file}"
+        migrate_database(url)
+        fill(url)
+        assert not Path(f"{file}-wal").exists(), "it is still open"
         return file.read_bytes()

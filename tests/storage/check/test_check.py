@@ -176,13 +176,17 @@ REPAIRED = (
 )
 
 
-@pytest.fixture(scope="module")
-def sound(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A store with something in every table but the marks, everything derived and indexed."""
-    with databases.new(tmp_path_factory.mktemp("sound")) as url:
-        fill(url)
-        with Store(url) as store:
-            store.derivations.derive_all_queued(actor=TESTER)
+def fill_and_derive(url: str) -> None:
+    """Something in every table but the marks, everything derived and indexed."""
+    fill(url)
+    with Store(url) as store:
+        store.derivations.derive_all_queued(actor=TESTER)
+
+
+@pytest.fixture
+def sound(databases: Databases, tmp_path: Path) -> Iterator[str]:
+    """A store without faults."""
+    with databases.new(tmp_path, fill_and_derive) as url:
         yield url
 
 
@@ -216,29 +220,21 @@ def test_every_table_has_a_fault_that_is_planted(databases: Databases, sound: st
     ("table", "statement"),
     [(table, statement) for table, statements in FAULTS.items() for statement in statements],
 )
-def test_a_fault_in_any_table_is_found(database: str, table: str, statement: Any):
-    fill(database)
-    with Store(database) as store:
-        store.derivations.derive_all_queued(actor=TESTER)
-    damaged(database, statement)
-    found = checked(database)
+def test_a_fault_in_any_table_is_found(sound: str, table: str, statement: Any):
+    damaged(sound, statement)
+    found = checked(sound)
     assert table in {each.table for each in found.findings}, [str(each) for each in found.findings]
     assert all(each.advice for each in found.findings)
 
 
-def test_what_can_be_computed_is_repaired(database: str):
-    fill(database)
-    with Store(database) as store:
-        store.derivations.derive_all_queued(actor=TESTER)
+def test_what_can_be_computed_is_repaired(sound: str):
     for statement in REPAIRED:
-        damaged(database, statement)
-    damaged(
-        database, "UPDATE deployments SET change_failure = NULL, failed_by = NULL WHERE org = 1"
-    )
-    result = run("check", "--database", database)
+        damaged(sound, statement)
+    damaged(sound, "UPDATE deployments SET change_failure = NULL, failed_by = NULL WHERE org = 1")
+    result = run("check", "--database", sound)
     assert result.exit_code == 1
     assert "run theodora check --repair" in result.stdout
-    result = run("check", "--repair", "--database", database)
+    result = run("check", "--repair", "--database", sound)
     lines = [line for line in result.stdout.splitlines() if "document differs" not in line]
     assert lines == ["checked 41 deployments and 1 failures: no faults"], result.stdout
 

@@ -56,14 +56,26 @@ SHAPES: dict[Kind, LiteralString] = {
 
 
 @pytest.fixture(params=["sqlite to postgresql", "postgresql to sqlite"])
-def urls(
-    request: pytest.FixtureRequest, postgresql_databases: Databases, tmp_path: Path
-) -> Iterator[tuple[str, str]]:
-    """The databases to copy from and into: both ways between the two kinds."""
-    with postgresql_databases.new(tmp_path) as on_server:
-        in_file = f"sqlite:///{tmp_path / 'store.db'}"
-        both = (in_file, on_server)
-        yield both if request.param == "sqlite to postgresql" else both[::-1]
+def kinds(
+    request: pytest.FixtureRequest, postgresql_databases: Databases
+) -> tuple[Databases, Databases]:
+    """Those to copy from and into: both ways."""
+    both = Databases(None), postgresql_databases
+    return both if request.param == "sqlite to postgresql" else both[::-1]
+
+
+@pytest.fixture
+def empty_pair(kinds: tuple[Databases, Databases], tmp_path: Path) -> Iterator[tuple[str, str]]:
+    """The URLs of two empty databases, one of each kind."""
+    with kinds[0].new(tmp_path) as one, kinds[1].new(tmp_path) as other:
+        yield one, other
+
+
+@pytest.fixture
+def urls(kinds: tuple[Databases, Databases], tmp_path: Path) -> Iterator[tuple[str, str]]:
+    """The URL of a store to copy, and of a database to copy it into."""
+    with kinds[0].new(tmp_path, fill) as filled, kinds[1].new(tmp_path) as other:
+        yield filled, other
 
 
 @pytest.fixture
@@ -259,7 +271,6 @@ def test_a_table_that_a_migration_adds_is_copied_after_those_that_it_refers_to()
 
 
 def test_tables_of_others_in_the_original_are_not_copied(urls: tuple[str, str]):
-    fill(urls[0])
     with open_copy(urls[0]) as raw:
         raw.cursor.execute("CREATE TABLE _litestream_seq (id INTEGER PRIMARY KEY, seq INTEGER)")
     before = held(urls[0])
@@ -287,7 +298,6 @@ def test_every_table_that_the_database_numbers_goes_on_after_its_rows(
 
 
 def test_a_copy_holds_what_the_original_holds(urls: tuple[str, str]):
-    fill(urls[0])
     before = held(urls[0])
     assert not [name for name, rows in before.items() if not rows], "the world is too small"
     assert copied(*urls) == sum(map(len, before.values()))
@@ -295,7 +305,6 @@ def test_a_copy_holds_what_the_original_holds(urls: tuple[str, str]):
 
 
 def test_a_copy_of_a_copy_is_the_same_again(urls: tuple[str, str], tmp_path: Path):
-    fill(urls[0])
     copied(*urls)
     third = f"sqlite:///{tmp_path / 'third.db'}"
     copied(urls[1], third)
@@ -304,7 +313,6 @@ def test_a_copy_of_a_copy_is_the_same_again(urls: tuple[str, str], tmp_path: Pat
 
 def test_a_copy_serves_as_the_original_did(urls: tuple[str, str]):
     """What is written next is numbered on, found, and derived."""
-    fill(urls[0])
     copied(*urls)
     with ExitStack() as stack:
         stores = [stack.enter_context(Store(url)) for url in urls]
@@ -330,7 +338,6 @@ def test_a_copy_serves_as_the_original_did(urls: tuple[str, str]):
 
 def test_numbers_that_were_given_once_are_not_given_again(urls: tuple[str, str]):
     """Marks are gone when they have been worked off; what came of them is known by number."""
-    fill(urls[0])
     with Store(urls[0]) as store:
         store.derivations.derive_all_queued(actor=TESTER)
     copied(*urls)
@@ -355,7 +362,6 @@ def test_the_file_that_is_copied_is_not_touched(tmp_path: Path, postgresql_datab
 
 @pytest.mark.usefixtures("small_pages")
 def test_a_copy_that_was_interrupted_goes_on_where_it_stood(urls: tuple[str, str]):
-    fill(urls[0])
     done = begun(*urls, batches=20)
     with open_original(urls[0]) as original, open_copy(urls[1]) as copy:
         assert next(Copying(original, copy).copy()) == done > 50
@@ -388,7 +394,6 @@ with open_original(sys.argv[1]) as original, open_copy(sys.argv[2]) as copy:
 
 def test_a_copy_that_was_killed_goes_on_where_it_stood(urls: tuple[str, str]):
     """In the middle of a transaction, several times."""
-    fill(urls[0])
     for batches in (0, 1, 12, 30):
         command = [sys.executable, "-c", KILLED, *urls, str(batches)]
         assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
@@ -398,7 +403,6 @@ def test_a_copy_that_was_killed_goes_on_where_it_stood(urls: tuple[str, str]):
 
 @pytest.mark.usefixtures("small_pages")
 def test_of_two_copies_at_a_time_one_gives_way(urls: tuple[str, str]):
-    fill(urls[0])
     with ExitStack() as stack:
         runs = []
         for _ in range(2):
@@ -414,7 +418,6 @@ def test_of_two_copies_at_a_time_one_gives_way(urls: tuple[str, str]):
 
 @pytest.mark.usefixtures("small_pages")
 def test_nothing_takes_an_unfinished_copy_for_a_store(urls: tuple[str, str], tmp_path: Path):
-    fill(urls[0])
     begun(*urls, batches=20)
     for opened in (lambda: Store(urls[1]), lambda: migrate_database(urls[1])):
         with pytest.raises(UnusableStore, match="is an unfinished copy of another: run the same"):
@@ -425,13 +428,13 @@ def test_nothing_takes_an_unfinished_copy_for_a_store(urls: tuple[str, str], tmp
     Store(urls[1]).close()
 
 
-def test_only_an_empty_database_is_copied_into(urls: tuple[str, str]):
-    for url in urls:
+def test_only_an_empty_database_is_copied_into(empty_pair: tuple[str, str]):
+    for url in empty_pair:
         fill(url)
-    before = held(urls[1])
+    before = held(empty_pair[1])
     with pytest.raises(UnusableStore, match="it holds changes, commits, deployment_elements"):
-        copied(*urls)
-    assert held(urls[1]) == before
+        copied(*empty_pair)
+    assert held(empty_pair[1]) == before
 
 
 @pytest.mark.usefixtures("small_pages")
@@ -439,17 +442,16 @@ def test_the_unfinished_copy_of_one_store_is_not_finished_from_another(
     urls: tuple[str, str], tmp_path: Path
 ):
     another = f"sqlite:///{tmp_path / 'another.db'}"
-    fill(urls[0])
     fill(another)
     begun(*urls, batches=20)
     with pytest.raises(UnusableStore, match="holds an unfinished copy of another store"):
         copied(another, urls[1])
 
 
-def test_an_empty_store_is_copied_too(urls: tuple[str, str]):
-    migrate_database(urls[0])
-    assert copied(*urls) == 5
-    Store(urls[1]).close()
+def test_an_empty_store_is_copied_too(empty_pair: tuple[str, str]):
+    migrate_database(empty_pair[0])
+    assert copied(*empty_pair) == 5
+    Store(empty_pair[1]).close()
 
 
 @pytest.mark.usefixtures("small_pages")
@@ -479,7 +481,6 @@ def test_an_empty_store_is_copied_too(urls: tuple[str, str]):
     ],
 )
 def test_the_first_difference_is_told(urls: tuple[str, str], change: Any, said: str):
-    fill(urls[0])
     with open_original(urls[0]) as original, open_copy(urls[1]) as copy:
         run = Copying(original, copy)
         sum(run.copy())
@@ -491,7 +492,6 @@ def test_the_first_difference_is_told(urls: tuple[str, str], change: Any, said: 
 
 
 def test_what_is_written_meanwhile_is_not_lost_without_a_word(urls: tuple[str, str]):
-    fill(urls[0])
     with open_original(urls[0]) as original, open_copy(urls[1]) as copy:
         run = Copying(original, copy)
         sum(run.copy())
@@ -503,7 +503,6 @@ def test_what_is_written_meanwhile_is_not_lost_without_a_word(urls: tuple[str, s
 
 
 def test_a_store_of_an_older_version_is_left_as_it_is(urls: tuple[str, str]):
-    fill(urls[0])
     with open_copy(urls[0]) as raw:
         raw.cursor.execute("DELETE FROM migrations WHERE number > 3")
     with pytest.raises(UnusableStore, match="is at migration 3 and has to be at"):
@@ -511,7 +510,6 @@ def test_a_store_of_an_older_version_is_left_as_it_is(urls: tuple[str, str]):
 
 
 def test_a_store_of_a_newer_version_is_left_to_that(urls: tuple[str, str]):
-    fill(urls[0])
     with open_copy(urls[0]) as raw:
         raw.cursor.execute(
             "INSERT INTO migrations (number, title, applied_at_ns) VALUES (9999, 'to come', 1)"
@@ -520,12 +518,12 @@ def test_a_store_of_a_newer_version_is_left_to_that(urls: tuple[str, str]):
         copied(*urls)
 
 
-def test_what_is_no_store_is_not_copied(urls: tuple[str, str], tmp_path: Path):
+def test_what_is_no_store_is_not_copied(empty_pair: tuple[str, str], tmp_path: Path):
     with pytest.raises(UnusableStore, match="cannot be opened"):
-        copied(f"sqlite:///{tmp_path / 'nothing.db'}", urls[1])
+        copied(f"sqlite:///{tmp_path / 'nothing.db'}", empty_pair[1])
     assert not (tmp_path / "nothing.db").exists()
     empty = tmp_path / "empty.db"
     empty.touch()
     with pytest.raises(UnusableStore, match="is no store of Theodora"):
-        copied(f"sqlite:///{empty}", urls[1])
+        copied(f"sqlite:///{empty}", empty_pair[1])
     assert sqlite_path(f"sqlite:///{empty}").stat().st_size == 0
