@@ -17,7 +17,7 @@ from fuzz.running import Run, tried
 
 pytestmark = ON_SQLITE
 
-CPU_SEC = 0.7
+CPU_SEC = 0.3
 
 every_parser = pytest.mark.parametrize("parser", PARSERS, ids=lambda parser: parser.name)
 
