@@ -23,6 +23,8 @@ SERVICES = (
     "content-store",
     "signal-server",
 )
+SHORT = ("content-store", "positron", "signal-server")
+"""Those that are stored and derived within a second."""
 SECOND_NS = 10**9
 
 
