@@ -30,12 +30,12 @@ from theodora.web.http.operations import Operation
 
 law = settings(
     deadline=None,
-    max_examples=60,
+    max_examples=30,
     derandomize=True,
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
-few_examples = settings(law, max_examples=12)
+few_examples = settings(law, max_examples=8)
 
 
 @pytest.fixture(scope="module")
