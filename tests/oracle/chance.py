@@ -1,6 +1,7 @@
 """Intervals and tests of chance, by scipy: level 95 %, two-sided."""
 
 from collections.abc import Sequence
+from functools import cache
 
 from scipy.stats import binomtest, mannwhitneyu
 
@@ -8,6 +9,7 @@ LEVEL = 0.95
 FEWEST_DURATIONS = 5
 
 
+@cache
 def wilson(hits: int, n: int) -> tuple[float, float] | tuple[None, None]:
     """The score interval of a rate."""
     if n == 0:
