@@ -9,6 +9,9 @@ SIZES ?= 100000 1000000
 # Which tests: files, folders or flags of pytest; all by default.
 TESTS ?=
 
+# With it, each server that a test starts would compile every module again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help setup serve test quick fresh browser fuzz torture soak screenshots clients citus check format bench mutants house clean
 
 help:
