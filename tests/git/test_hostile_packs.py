@@ -76,19 +76,20 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
     "a path without a name": (with_tree(("100644", b"", BLOB)), "is malformed"),
     "a path with NUL": (with_tree(("100644", b"a\0b", BLOB)), "is malformed"),
     "a mode that is no number": (with_tree(("9z", b"a", BLOB)), "is malformed"),
-    "a tree that unpacks to 100 MB": (
-        make_pack([("commit", commit_data(EMPTY_TREE)), ("tree", bytes(100_000_000))]),
-        "is longer than",
+}
+
+LARGE: dict[str, Callable[[], bytes]] = {
+    "a tree that unpacks to 100 MB": lambda: make_pack(
+        [("commit", commit_data(EMPTY_TREE)), ("tree", bytes(100_000_000))]
     ),
-    "a commit that unpacks to 100 MB": (
-        make_pack([("commit", commit_data(EMPTY_TREE, message="x" * 100_000_000))]),
-        "is longer than",
+    "a commit that unpacks to 100 MB": lambda: make_pack(
+        [("commit", commit_data(EMPTY_TREE, message="x" * 100_000_000))]
     ),
-    "a million entries in a tree": (
-        with_tree(*(("100644", b"%d" % number, BLOB) for number in range(1_000_000))),
-        "is longer than",
+    "a million entries in a tree": lambda: with_tree(
+        *(("100644", b"%d" % number, BLOB) for number in range(1_000_000))
     ),
 }
+"""Made when they are needed: that takes seconds, and every process of the tests reads this file."""
 
 
 @pytest.fixture
@@ -106,7 +107,19 @@ def receive(folder: Path) -> Callable[[bytes], object]:
 def test_an_unsound_pack_is_refused_and_nothing_of_it_kept(
     receive: Callable[[bytes], object], folder: Path, name: str
 ) -> None:
-    pack, reason = HOSTILE[name]
+    assert_refused(receive, folder, *HOSTILE[name])
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_a_pack_that_grows_is_refused_and_nothing_of_it_kept(
+    receive: Callable[[bytes], object], folder: Path, name: str
+) -> None:
+    assert_refused(receive, folder, LARGE[name](), "is longer than")
+
+
+def assert_refused(
+    receive: Callable[[bytes], object], folder: Path, pack: bytes, reason: str
+) -> None:
     started = time.monotonic()
     with pytest.raises(Invalid) as refused:
         receive(pack)
