@@ -1,7 +1,7 @@
 """Wildcard patterns with `*` and `?`."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import Enum
 from functools import lru_cache
 from itertools import groupby
@@ -47,7 +47,12 @@ def literal(pattern: Pattern) -> str | None:
 
 def fits(pattern: Pattern, text: str) -> bool:
     """Whether `pattern` matches all of `text`."""
-    return _expression(pattern).fullmatch(text) is not None
+    return fitting(pattern)(text) is not None
+
+
+def fitting(pattern: Pattern) -> Callable[[str], object]:
+    """The same for many texts, as a test that finds something in those that it matches."""
+    return _expression(pattern).fullmatch
 
 
 def _kind(token: str | Wild) -> Wild | None:

@@ -4,8 +4,9 @@ A word is a maximal run of letters, digits and `_`; words are compared case-fold
 """
 
 import re
+from collections.abc import Callable, Sequence
 
-from theodora.query.patterns import Pattern, Wild, fits, literal, pattern_of
+from theodora.query.patterns import Pattern, Wild, fitting, literal, pattern_of
 
 _WORD = re.compile(r"\w+")
 _BETWEEN_WORDS = re.compile(r"\W+")
@@ -35,19 +36,24 @@ def words_of_term(term: Pattern) -> tuple[Pattern, ...]:
 
 def stand_in(sought: tuple[Pattern, ...], value: str) -> bool:
     """Whether `value` has the words `sought`, one directly after another."""
-    there = words(value)
-    # Most values lack the first word, which is found out several times faster than below.
-    if sought and (first := literal(sought[0])) is not None and first not in there:
-        return False
-    starts = range(len(there) - len(sought) + 1)
+    return stand_among(sought, words(value))
+
+
+def stand_among(sought: tuple[Pattern, ...], there: Sequence[str]) -> bool:
+    """The same for the words of a value."""
+    first, *others = map(_test, sought)
+    if not others:
+        return any(map(first, there))
     return any(
-        all(_is_word(word, there[start + at]) for at, word in enumerate(sought)) for start in starts
+        first(there[start]) and all(test(there[start + at]) for at, test in enumerate(others, 1))
+        for start in range(len(there) - len(others))
     )
 
 
-def _is_word(sought: Pattern, word: str) -> bool:
+def _test(sought: Pattern) -> Callable[[str], object]:
+    """What is true of the words that `sought` fits."""
     text = literal(sought)
-    return fits(sought, word) if text is None else text == word
+    return fitting(sought) if text is None else text.__eq__
 
 
 def _folded(word: str) -> str:

@@ -13,7 +13,7 @@ from theodora.query.ast import Bound, TextRange
 from theodora.query.fields import Tag
 from theodora.query.matches import matches
 from theodora.query.operands import parse_number
-from theodora.query.words import stand_in, words
+from theodora.query.words import stand_among, words
 from theodora.storage.engine.sqlite.dialect import decode_words
 
 Pace = Callable[[], AbstractContextManager[object]]
@@ -65,7 +65,7 @@ def _words_stand_in(sought: str, spaced: str | None) -> bool:
     if spaced is None:
         return False
     decoded = decode_words(sought)
-    return any(stand_in(decoded, line) for line in spaced.split("\n"))
+    return any(stand_among(decoded, line.split()) for line in spaced.split("\n"))
 
 
 def _tag_lies_between(
