@@ -510,6 +510,23 @@ def test_what_comes_while_deriving_loses_nothing(store: Store, org: Organisation
     assert store.deployments.get(org, "v1").change_failure is True
 
 
+def test_many_sequences_of_one_organisation_delay_another_by_one(store: Store, org: Organisation):
+    other = new_organisation(store)
+    add(
+        store, org, *(deployment(f"d{number}", number, service=f"s{number}") for number in range(9))
+    )
+    derived_after: list[bool] = []
+
+    def add_in_the_meantime(_: float) -> bool:
+        if not derived_after:
+            add(store, other, deployment("other", 1))
+        derived_after.append(store.deployments.get(other, "other").change_failure is not None)
+        return True
+
+    assert store.derivations.derive_queued(add_in_the_meantime, actor=TESTER) == 10
+    assert derived_after == [False, *[True] * 9]
+
+
 def test_a_sequence_that_cannot_be_derived_holds_up_no_other(store: Store, org: Organisation):
     """Its marks stay, so that it is derived once what is wrong has been put right."""
     broken = {"id": "broken", "fields": ["version"], "pattern": "("}

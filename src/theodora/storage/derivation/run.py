@@ -20,6 +20,7 @@ from theodora.dora import DeploymentSequence, Derived, ServiceSettings, derive
 from theodora.dora.derivation.settings import usable
 from theodora.errors import Invalid, TheodoraError, Unavailable, UnusableStore
 from theodora.events import Deployment, MatchKeys, with_team_of_services
+from theodora.storage.derivation.backlog import Backlog
 from theodora.storage.derivation.commit_times import Measured, measured, write_measured
 from theodora.storage.derivation.explain import Explained, Explanations
 from theodora.storage.derivation.inputs import (
@@ -145,23 +146,23 @@ class Derivations:
     ) -> int:
         """Derives the marked sequences; returns their number.
 
-        What is marked meanwhile stays for the next time, and what another process is just
-        deriving is left to it. After each sequence `go_on` receives the seconds it took, and may
-        end the work. `want` receives the repositories of new or changed deployments whose commits
-        are not known; `is_ripe` may put a sequence off. One that cannot be derived is parked and
-        holds up no other.
+        Organisations take turns, also those whose marks come meanwhile: see `Backlog`. What
+        another process is just deriving is left to it. After each sequence `go_on` receives the
+        seconds it took, and may end the work. `want` receives the repositories of new or changed
+        deployments whose commits are not known; `is_ripe` may put a sequence off. One that cannot
+        be derived is parked and holds up no other.
         """
-        now_ns = time.time_ns()
-        if self._database.primary.read(partial(is_any_due, now_ns=now_ns)):
-            self._database.write(partial(mark_due, now_ns=now_ns), actor).result()
-        if self._database.primary.read(has_wide_tasks):
-            self._database.write(split_wide_tasks, actor).result()
-        marked = self._database.primary.read(queued_sequences)
         errors: list[TheodoraError] = []
         derived = 0
-        for key, changed in marked.items():
-            if not is_ripe(key, changed):
-                continue
+        backlog = Backlog()
+        while True:
+            has_more = self._find_marked(backlog, actor)
+            taken = backlog.take(is_ripe)
+            if taken is None:
+                if has_more:
+                    continue
+                break
+            key, changed = taken
             began = time.perf_counter()
             try:
                 derived += self._derive_if_free(key, changed, want, actor)
@@ -172,6 +173,17 @@ class Derivations:
         if errors:
             raise errors[0]
         return derived
+
+    def _find_marked(self, backlog: Backlog, actor: Actor) -> bool:
+        """Adds the marks that have come since the last look; returns whether there were any."""
+        now_ns = time.time_ns()
+        if self._database.primary.read(partial(is_any_due, now_ns=now_ns)):
+            self._database.write(partial(mark_due, now_ns=now_ns), actor).result()
+        if self._database.primary.read(partial(has_wide_tasks, after=backlog.up_to)):
+            self._database.write(split_wide_tasks, actor).result()
+        found = self._database.primary.read(partial(queued_sequences, after=backlog.up_to))
+        backlog.add(found)
+        return bool(found)
 
     def derive_all_queued(self, *, actor: Actor) -> int:
         """Derives until nothing is marked; returns the number of derivations."""

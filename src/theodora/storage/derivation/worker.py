@@ -58,6 +58,9 @@ class Deriver(Worker):
     It rests four times as long as it worked, so that under a flood of events requests keep
     most of the interpreter; a single event after a quiet time is derived at once. When it is
     stopped, it finishes the current derivation, and other marks stay.
+
+    Organisations take turns. A single deployment waits for the sequence under way, for one of each
+    other organisation that has marks, and after each for a rest of at most two seconds.
     """
 
     def __init__(self, derivations: Derivations, due: threading.Event, want: Want) -> None:

@@ -126,9 +126,12 @@ def waiting(cursor: Cursor, org: Organisation) -> Waiting:
     return Waiting(int(tasks), sequences, since_ns)
 
 
-def has_wide_tasks(cursor: Cursor) -> bool:
-    """Whether there are marks for several sequences."""
-    return cursor.execute("SELECT 1 FROM marks WHERE kind <> 'sequence'").fetchone() is not None
+def has_wide_tasks(cursor: Cursor, after: int) -> bool:
+    """Whether there are marks for several sequences, with numbers above `after`."""
+    found = cursor.execute(
+        "SELECT 1 FROM marks WHERE number > ? AND kind <> 'sequence' LIMIT 1", (after,)
+    )
+    return found.fetchone() is not None
 
 
 def split_wide_tasks(cursor: Cursor) -> None:
@@ -153,13 +156,13 @@ def split_wide_tasks(cursor: Cursor) -> None:
         cursor.execute("DELETE FROM marks WHERE number = ?", (number,))
 
 
-def queued_sequences(cursor: Cursor) -> Mapping[SequenceKey, Changed]:
-    """The sequences of the oldest marks, and what has changed in each."""
+def queued_sequences(cursor: Cursor, after: int) -> Mapping[SequenceKey, Changed]:
+    """The sequences of the oldest marks above `after`, and what has changed in each."""
     rows = cursor.execute(
         "SELECT o.org, o.uuid, o.name, m.service, m.env, m.number, m.deployment "
         "FROM marks m JOIN organisations o USING (org) WHERE m.kind = 'sequence' "
-        "ORDER BY m.number LIMIT ?",
-        (_MOST_TAKEN,),
+        "AND m.number > ? ORDER BY m.number LIMIT ?",
+        (after, _MOST_TAKEN),
     )
     tasks: dict[SequenceKey, list[tuple[int, int | None]]] = {}
     for *org, service, env, number, deployment in rows:

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -88,7 +89,7 @@ def test_what_one_process_derives_no_other_takes_up(url: str):
         databases = [open_database(url, *nothing) for _ in range(2)]
         for database in databases:
             stack.callback(database.close)
-        [changed] = databases[0].read(queued_sequences).values()
+        [changed] = databases[0].read(partial(queued_sequences, after=0)).values()
         lock = lambda cursor: take_task(cursor, changed.oldest)  # noqa: E731
         with databases[0].claim(lock) as mine, databases[1].claim(lock) as others:
             assert mine is not None
