@@ -2,12 +2,14 @@
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from urllib.parse import quote
 
 import psutil
 import pytest
@@ -23,6 +25,7 @@ from theodora.storage.engine.migrate import migrations
 from theodora.storage.engine.postgresql.committer import PostgresqlCommitter
 from theodora.storage.engine.postgresql.connection import connect, is_lost
 from theodora.storage.engine.postgresql.cursor import PostgresqlCursor
+from theodora.storage.engine.postgresql.readers import Readers
 from theodora.storage.engine.postgresql.statistics import Statistics
 from theodora.storage.engine.postgresql.translation import statements, translated, translated_schema
 from theodora.storage.engine.writer import Write
@@ -112,6 +115,37 @@ def test_processes_that_start_together_apply_each_migration_once(
     applied = [int(process.communicate(timeout=60)[0]) for process in processes]
     assert sum(applied) == len(migrations("postgresql"))
     postgresql_server.execute(f"DROP DATABASE {name}")
+
+
+def test_a_read_ends_with_the_process_that_asked(url: str):
+    migrate_database(url)
+    code = (
+        "import sys; from theodora.storage.open import open_database; "
+        "database = open_database(sys.argv[1], lambda _: False, lambda _: None); "
+        "database.read(lambda cursor: cursor.execute('SELECT pg_sleep(3600)'))"
+    )
+    running = "SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(3600)'"
+
+    def wait_for(count: int) -> None:
+        until_sec = time.monotonic() + 20
+        while connection.execute(running).fetchall() != [(count,)]:
+            assert time.monotonic() < until_sec
+            time.sleep(0.05)
+
+    with closing(connect(url)) as connection:
+        with subprocess.Popen([sys.executable, "-c", code, url]) as process:
+            wait_for(1)
+            process.kill()
+        wait_for(0)
+
+
+@pytest.mark.parametrize(("given", "limit"), [("", "10min"), ("-c statement_timeout=5s", "5s")])
+def test_a_read_has_a_limit_on_the_server_as_well(url: str, given: str, limit: str):
+    joined = f"{url}{'&' if '?' in url else '?'}options={quote(given)}"
+    with closing(Readers(joined, "test", 20)) as readers:
+        assert readers.read(lambda cursor: cursor.execute("SHOW statement_timeout").fetchone()) == (
+            limit,
+        )
 
 
 def test_a_server_that_is_not_there_is_said_to_be_so():

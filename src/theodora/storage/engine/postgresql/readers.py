@@ -23,6 +23,16 @@ _RECONNECT_SECONDS = 5.0
 so comes through as soon as the server is back."""
 
 
+_ABANDONED_READS_END = (
+    "SELECT set_config(name, CASE name WHEN 'statement_timeout' THEN '10min' ELSE '2s' END, false) "
+    "FROM pg_settings WHERE name = 'statement_timeout' AND setting = '0' "
+    "OR name = 'client_connection_check_interval' AND setting = '0' AND version() LIKE '%linux%'"
+)
+"""Has the server look whether the process that asked is still there, where it can, and end every
+statement after a time that no loading of event columns needs. A limit of the administrator's stays.
+"""
+
+
 class Readers:
     """Reads from one server; every method may be called from any thread."""
 
@@ -90,7 +100,9 @@ def _read_until(
 
 
 def _configure(connection: psycopg.Connection[Any]) -> None:
-    """Each read is one snapshot, and cannot write."""
+    """Each read is one snapshot, cannot write, and ends even if nobody is left to cancel it."""
     adapt(connection)
+    connection.execute(_ABANDONED_READS_END)
+    connection.commit()
     connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
     connection.read_only = True
