@@ -425,8 +425,9 @@ SETTINGS: tuple[Setting, ...] = (
         _Integer(1, 3600),
         "a whole number from 1 to 3,600",
         "10",
-        "How long a search, a metric or a page may take; longer ones are answered 503. Loading an "
-        "organisation's events into memory does not count.",
+        "How long a search, a metric, a page or a part of a CSV download may take; longer ones are "
+        "answered 503, and a download is broken off. Loading an organisation's events into memory "
+        "does not count.",
     ),
     Setting(
         "max_json_bytes",

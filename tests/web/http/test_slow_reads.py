@@ -133,6 +133,48 @@ def test_a_slow_search_does_not_keep_a_server_from_stopping(database: tuple[str,
         assert searches[0].getresponse().status == 503
 
 
+def test_a_download_that_becomes_slow_is_broken_off(database: tuple[str, Path]) -> None:
+    url, folder = database
+    add_quick_deployments(url, 600)
+    limit = {"THEODORA_READ_SECONDS": "2"}
+    with (
+        serving.serving(folder, database=url, environment=limit) as server,
+        closing(connected(server)) as client,
+    ):
+        cookie = sign_in(client)
+        query = quote(f"version:quick OR {SLOW_QUERY}")
+        client.request("GET", f"/deployments.csv?query={query}", None, cookie)
+        answer = client.getresponse()
+        assert answer.status == 200
+        with pytest.raises(http.client.IncompleteRead) as broken:
+            answer.read()
+        assert broken.value.partial.count(b"quick") > 400
+    assert "answer took too long" in (folder / "server.log").read_text()
+
+
+def add_quick_deployments(url: str, count: int) -> None:
+    """Deployments that come before all others in lists and match without a look at their words."""
+    now_ns = time.time_ns()
+    with Store(url) as store:
+        org = store.keys.organisation("default")
+        added = [
+            store.deployments.add(
+                org,
+                Deployment(
+                    service="web",
+                    version="quick",
+                    started_at_ns=now_ns - number,
+                    finished_at_ns=now_ns - number,
+                ),
+                1,
+                actor=TESTER,
+            )
+            for number in range(count)
+        ]
+        for each in added:
+            each.result()
+
+
 def test_slow_searches_of_one_organisation_do_not_keep_another_waiting(
     database: tuple[str, Path],
 ) -> None:

@@ -22,15 +22,32 @@ async def run_on_thread(
     Its reads raise `TooSlow` after so many seconds, including the wait for a thread.
     Raises `ClientDisconnect` if the client has left.
     """
+    gone = asyncio.ensure_future(disconnected(receive))
+    try:
+        return await run_while_awaited(gone, executor, seconds, work, *arguments)
+    finally:
+        gone.cancel()
+
+
+async def run_while_awaited(
+    gone: asyncio.Future[None],
+    executor: Executor,
+    seconds: float,
+    work: Callable[..., T],
+    *arguments: Any,
+) -> T:
+    """The same for a client whose leaving ends `gone`."""
     loop = asyncio.get_running_loop()
     deadline = Deadline(seconds)
     running = loop.run_in_executor(executor, run_under, deadline, work, *arguments)
     # To interrupt a statement may take a message to the database's server: not on this thread.
     alarm = loop.call_later(seconds, lambda: loop.run_in_executor(None, deadline.interrupt))
-    gone = asyncio.ensure_future(disconnected(receive))
-    gone.add_done_callback(
-        lambda done: None if done.cancelled() else loop.run_in_executor(None, deadline.stop)
-    )
+
+    def stop(done: asyncio.Future[None]) -> None:
+        if not done.cancelled():
+            loop.run_in_executor(None, deadline.stop)
+
+    gone.add_done_callback(stop)
     try:
         return await running
     except TooSlow:
@@ -44,7 +61,7 @@ async def run_on_thread(
         raise
     finally:
         alarm.cancel()
-        gone.cancel()
+        gone.remove_done_callback(stop)
 
 
 async def disconnected(receive: Receive) -> None:

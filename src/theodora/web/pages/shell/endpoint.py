@@ -10,11 +10,11 @@ from starlette.types import Receive, Scope, Send
 
 from theodora.errors import TheodoraError
 from theodora.storage import TakesLong
-from theodora.web.http.asgi import reply_start, send_reply
+from theodora.web.http.asgi import log_failure, reply_start, send_reply
 from theodora.web.http.body import read_body
 from theodora.web.http.observe import note_operation, request_id_of_task
 from theodora.web.http.responses import Reply
-from theodora.web.http.threads import disconnected, run_on_thread
+from theodora.web.http.threads import disconnected, run_on_thread, run_while_awaited
 from theodora.web.pages.shell.assets import assets_by_name
 from theodora.web.pages.shell.page import Page
 from theodora.web.pages.shell.rendering import SECURITY_HEADERS, Streamed, reply_to
@@ -66,16 +66,26 @@ class PageEndpoint:
     async def _stream(
         self, send: Send, receive: Receive, streamed: Streamed, executor: Executor
     ) -> None:
-        """Sends chunk by chunk, until there are no more or the client has gone."""
-        loop = asyncio.get_running_loop()
+        """Sends chunk by chunk, until there are no more or the client has gone.
+
+        Each chunk has the time of an answer. Without the next one, the connection is closed before
+        the end of the body, so that nobody takes what has come for everything.
+        """
+        seconds = self._dashboard.services.read_seconds
         gone = asyncio.ensure_future(disconnected(receive))
         try:
             await send(reply_start(streamed.reply, (), streamed.reply.media_type))
             chunk: bytes | None = streamed.reply.body
             while chunk and not gone.done():
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
-                chunk = await loop.run_in_executor(executor, next, streamed.chunks, None)
+                chunk = await run_while_awaited(
+                    gone, executor, seconds, next, streamed.chunks, None
+                )
             await send({"type": "http.response.body"})
+        except ClientDisconnect:
+            pass
+        except TheodoraError as error:
+            log_failure(error)
         finally:
             gone.cancel()
 
