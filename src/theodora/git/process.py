@@ -97,6 +97,7 @@ def fetch(
             **of_user,
             **environment,
             "GIT_ALLOW_PROTOCOL": protocol,
+            # Fails at once instead of asking for a password, which nobody would type.
             "GIT_SSH_COMMAND": "ssh -oBatchMode=yes",
         },
         is_bounded=False,
@@ -123,6 +124,8 @@ def started(
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=stderr,
+            # Not the server's own: its variables have secrets, and some, such as GIT_DIR, redirect
+            # git.
             env=_environment(environment or {}),
         )
     except FileNotFoundError:
@@ -135,6 +138,7 @@ def started(
         finally:
             process.kill()
             if process.stdin:
+                # Closing flushes what git, now killed, can no longer read.
                 with suppress(BrokenPipeError):
                     process.stdin.close()
 
@@ -153,6 +157,7 @@ def _limit(pid: int, seconds: int) -> None:
     )
     with suppress(ProcessLookupError):
         for kind, limit in limits:
+            # The machine may have set a lower hard limit, which cannot be raised.
             _, most = resource.prlimit(pid, kind)
             bounded = limit if most == resource.RLIM_INFINITY else min(limit, most)
             resource.prlimit(pid, kind, (bounded, most))
@@ -160,6 +165,7 @@ def _limit(pid: int, seconds: int) -> None:
 
 def _reason(status: int, errors: bytes) -> str:
     lines = errors.decode(errors="replace").strip().splitlines()
+    # Ended by a signal, as the limits do.
     if status < 0:
         return "it takes too much time or memory"
     if not lines:

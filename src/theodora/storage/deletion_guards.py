@@ -52,6 +52,7 @@ def is_confirmed(events: int, confirmed: int | None) -> bool:
     """Whether so many events, or about so many, were confirmed to be deleted."""
     if confirmed is None:
         return events == 0
+    # Events come and become old between a preview and its confirmation.
     return abs(events - confirmed) <= events * _CLOSE_PERCENT // 100
 
 
@@ -91,6 +92,7 @@ def share_problem(cursor: Cursor, org: Organisation, events: int, guards: Guards
             (org.key, org.key),
         )
     )
+    # In a small store even a few events are a large share.
     usual = max(_FEW, total * guards.max_percent // 100)
     # A few more have become old since a number was confirmed.
     if events <= usual + confirmed_share(cursor, org):
@@ -190,6 +192,7 @@ def _last_round(cursor: Cursor) -> int:
 
 def _newest_receipt(cursor: Cursor) -> int:
     """When the newest of the events was first received; 0 where there is none."""
+    # Keys follow the order of receipt, so no index on the time is needed.
     rows = [
         cursor.execute(
             "SELECT created_at_ns FROM deployments ORDER BY key DESC LIMIT 1"

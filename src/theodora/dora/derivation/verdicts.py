@@ -120,6 +120,7 @@ class Verdicts:
         if failed_at_ns is None or remedied_at_ns is None or failed_id == remediation.id:
             return _Recovery(remediation, is_dangling=True)
         time_ns = remedied_at_ns - failed_at_ns
+        # A wrong id or another clock: a negative recovery time would improve the median.
         if time_ns < 0:
             return _Recovery(remediation, is_dangling=True)
         return _Recovery(remediation, time_ns)

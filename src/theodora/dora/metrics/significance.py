@@ -136,6 +136,7 @@ def p_value_bounds(values: Durations, before: Durations) -> tuple[float, float]:
     nearest = max(lowest, -highest, 0.0)
     furthest = max(-lowest, highest)
     ties = float(tied @ (tied * tied - 1))
+    # Ties lower the variance and so the p-value: in a bin all may be tied, or none.
     return _p_value(furthest, n, m, ties), _p_value(nearest, n, m, 0.0)
 
 
@@ -143,6 +144,7 @@ def _binned(values: Durations, before: Durations) -> tuple[Floats, Floats]:
     """How many of each lie in each bin; the bounds of bins grow by less than a 256th."""
     # The bits of positive floats are in the order of the floats.
     pooled = np.concatenate((values, before)).astype(np.float64)
+    # Bins are relative to the length: the extra second keeps those near 0 from being too many.
     pooled = np.maximum(pooled, 0) + SECOND_NS
     bins = pooled.view(np.int64) >> _BIN_BITS
     bins -= bins.min()
@@ -157,8 +159,10 @@ def _binned(values: Durations, before: Durations) -> tuple[Floats, Floats]:
 def _p_value(distance: float, n: int, m: int, ties: float) -> float:
     """The p-value of a U at this distance from its mean."""
     variance = n * m / 12 * (n + m + 1 - ties / ((n + m) * (n + m - 1)))
+    # All durations are equal.
     if variance <= 0:
         return 1.0
+    # The continuity correction: U is discrete, the normal distribution is not.
     z = (distance - 0.5) / math.sqrt(variance)
     return min(1.0, math.erfc(z / math.sqrt(2)))
 

@@ -64,6 +64,7 @@ class SqliteDatabase:
         cursor = cast("Cursor", connection.cursor())
         deadline = current_deadline()
         with driver_errors(self._path):
+            # One snapshot for all statements of the read, whatever is committed in between.
             cursor.execute("BEGIN")
             self._readers.must_end = self._end_of_read(deadline)
             try:
@@ -92,6 +93,7 @@ class SqliteDatabase:
 
     def state(self) -> int:
         with driver_errors(self._path):
+            # Differs once another connection, of this or another process, has committed.
             rows: Any = self._reader().execute("PRAGMA data_version").fetchall()
         return rows[0][0]
 
