@@ -113,7 +113,7 @@ def reading(
     kind: str, delivery: Delivery, settings: SourceSettings = DEFAULT_SETTINGS
 ) -> DeliveryReading:
     """What the delivery says when it has come in."""
-    return read_received(received(kind, delivery), settings)
+    return read_received(received(kind, delivery), settings, delivery.teams)
 
 
 def received(kind: str, delivery: Delivery, number: int = 1) -> StoredDelivery:

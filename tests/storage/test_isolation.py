@@ -230,7 +230,7 @@ def waiting(it: Member) -> list[StoredDelivery]:
 
 def read_inbox(it: Member, reason: str) -> None:
     for received in waiting(it):
-        reading = read_received(received, DEFAULT_SETTINGS)
+        reading = read_received(received, DEFAULT_SETTINGS, {})
         assert it.store.inbox.settle(
             received, reading._replace(reason=reason), fold, NOW_NS, actor=TESTER
         ).result()
@@ -324,6 +324,7 @@ READS: dict[str, Callable[[Member], object]] = {
     "settings.match_keys": lambda it: it.store.settings.match_keys(it.org).key(OLD_REPOSITORY),
     "settings.production_envs": lambda it: it.store.settings.production_envs(it.org),
     "settings.has_production": lambda it: it.store.settings.has_production(it.org),
+    "settings.teams": lambda it: it.store.settings.teams(it.org),
     "settings.services": lambda it: it.store.settings.services(it.org),
     "verdicts.everything": lambda it: [*it.store.verdicts.everything(it.org)],
     "verdicts.get": lambda it: it.store.verdicts.get(it.org, "first"),

@@ -147,8 +147,10 @@ def test(id_: str, file: TextIO, headers: tuple[str, ...], org: str, **flags: st
     pairs = (header.partition("=") for header in headers)
     named = {name.strip().lower(): value.strip() for name, _, value in pairs}
     with existing_store(flags) as store:
-        source = store.sources.get(store.keys.organisation(org), id_)
-    delivery = Delivery(named, decode_payload(file.read(), named.get("content-type", "")))
+        org_ = store.keys.organisation(org)
+        source, teams = store.sources.get(org_, id_), store.settings.teams(org_)
+    payload = decode_payload(file.read(), named.get("content-type", ""))
+    delivery = Delivery(named, payload, teams)
     reading = reading_of(_row(source.kind).read(delivery, decode_settings(source.settings)))
     click.echo(visible(f"{reading.state}: {reading.reason}"))
     for fact in reading.facts:

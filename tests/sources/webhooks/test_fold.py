@@ -21,6 +21,7 @@ from deliveries import (
 )
 from theodora.dora import PullRequest
 from theodora.events import ActivePeriod, Deployment, Failure
+from theodora.sources.webhooks.facts import IncidentFact, encode_fact
 from theodora.sources.webhooks.fold import event_id, fold
 from theodora.storage import Folded, RepositoryPullRequest
 
@@ -175,6 +176,29 @@ def test_a_dismissed_approval_does_not_count() -> None:
 def test_a_pull_request_that_is_open_has_no_merge() -> None:
     found = requested(pull_request(3, "synchronize", 1, merge_commit_sha=sha(4)))
     assert (found.merge_commit_sha, found.merged_at_ns, found.ready_at_ns) == (None, None, None)
+
+
+def test_ready_after_the_merge_is_not_ready_for_it() -> None:
+    late = pull_request(3, "ready_for_review", 9, merged_at=at(8), merge_commit_sha=sha(9))
+    assert requested(OPENED, READY, MERGED, late).ready_at_ns == ns(2)
+
+
+def test_facts_are_read_in_the_order_of_their_times_and_then_of_their_texts() -> None:
+    """Not in the order of texts: 10 ns come after 9 ns."""
+
+    def named(*facts: tuple[int, str]) -> str | None:
+        documents = [
+            encode_fact(
+                IncidentFact(at_ns=at_ns, number="1", status="active", services=("a",), name=name)
+            )
+            for at_ns, name in facts
+        ]
+        found = fold("pagerduty", "incident:1", documents)
+        assert isinstance(found, Failure)
+        return found.name
+
+    assert named((9, "first"), (10, "last")) == named((10, "last"), (9, "first")) == "last"
+    assert named((9, "a"), (9, "b")) == named((9, "b"), (9, "a")) == "b"
 
 
 def test_reviews_alone_make_no_pull_request() -> None:

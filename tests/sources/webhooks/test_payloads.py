@@ -37,7 +37,7 @@ def read(source: SourceKind, payload: Payload) -> DeliveryReading:
     received = StoredDelivery(
         org, 1, source.name, "", 1, payload.headers, payload.body, "waiting", "", 0
     )
-    return read_received(received, SETTINGS.get(source.name, DEFAULT_SETTINGS))
+    return read_received(received, SETTINGS.get(source.name, DEFAULT_SETTINGS), {})
 
 
 def result(reading: DeliveryReading) -> str:

@@ -142,6 +142,21 @@ def test_an_incident_that_changes_its_service_stays_one(
     worker.work_off()
     [failure] = store.failures.everything(org)
     assert (failure.id, failure.services) == ("pagerduty:Q1", ("cart",))
+    receive(store, pagerduty, incident("annotated", 9, status="resolved", title="Over"))
+    worker.work_off()
+    [failure] = store.failures.everything(org)
+    assert (failure.name, failure.finished_at_ns) == ("Over", ns(3)), "former facts still count"
+
+
+def test_a_service_that_settings_know_has_its_team_from_there(
+    store: Store, org: Organisation, worker: InboxWorker
+) -> None:
+    store.settings.put(org, {"team": "Shop"}, "checkout", actor=TESTER).result()
+    given: dict[str, Any] = {"teams": [{"summary": "Elsewhere"}]}
+    receive(store, add(store, org, "pagerduty"), incident("triggered", 1, **given))
+    worker.work_off()
+    [failure] = store.failures.everything(org)
+    assert (failure.services, failure.team) == (("checkout",), "Shop")
 
 
 def test_an_incident_that_is_merged_goes_and_comes_back(
@@ -171,6 +186,7 @@ def test_replaying_applies_new_settings(
     events = list(store.deployments.everything(org))
     assert {(each.service, each.env) for each in events} == {("web", "prod")}
     assert len(events) == 2
+    assert len(facts(store)) == 4, "each in the place of a former one"
 
 
 def test_one_delivery_can_be_replayed(store: Store, org: Organisation, worker: InboxWorker) -> None:

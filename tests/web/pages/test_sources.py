@@ -86,6 +86,7 @@ def test_a_source_shows_what_came_in_and_why_something_was_ignored(tenant: Tenan
     ignored = browser.page(f"{PATH}/{source.id}?state=ignored").one("tbody").all("tr")
     assert len(ignored) == 1
     number = stored(tenant, source)[2].number
+    assert browser.get(f"{PATH}/{add(tenant).id}?delivery={number}").status_code == 404
     opened = browser.page(f"{PATH}/{source.id}?delivery={number}")
     assert '"state": "success"' in opened.one("pre").text
     assert "x-github-event: deployment_status" in opened.one("main").text

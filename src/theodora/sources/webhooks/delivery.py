@@ -44,6 +44,8 @@ class Delivery(NamedTuple):
 
     headers: Mapping[str, str]
     payload: JsonObject
+    teams: Mapping[str, str] = {}
+    """Teams of services, as the settings of the organisation give them."""
 
 
 class Ignored(NamedTuple):

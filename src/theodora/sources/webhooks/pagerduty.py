@@ -48,26 +48,40 @@ def read_pagerduty(delivery: Delivery, settings: SourceSettings) -> Sequence[Web
     if status not in _STATUSES:
         return Ignored(f"the status {status} is none of an incident")
     is_merged = text_at(incident, "resolve_reason", "type") == _MERGED
+    service, team = _service_and_team(incident, delivery.teams, settings)
     return [
         IncidentFact(
             at_ns=needed_instant(event, "occurred_at"),
             number=needed_text(incident, "id"),
             status="removed" if is_merged else _STATUSES[status],
             began_at_ns=instant_at(incident, "created_at"),
-            services=_services(incident, settings),
+            services=(service,) if service else (),
             env=delivery.headers.get("dd_env") or settings.env_of(None),
-            team=_team(incident),
+            team=team,
             name=text_at(incident, "title", most=_MAX_NAME),
             severity=text_at(incident, "priority", "summary"),
         )
     ]
 
 
-def _services(incident: JsonObject, settings: SourceSettings) -> tuple[str, ...]:
-    """The service by the URL, the id or the name that PagerDuty has for it."""
-    names = (text_at(incident, "service", name) for name in ("html_url", "id", "summary"))
-    service = settings.service_of(*names)
-    return (service,) if service else ()
+def _service_and_team(
+    incident: JsonObject, known: Mapping[str, str], settings: SourceSettings
+) -> tuple[str | None, str | None]:
+    """The steps of Datadog's documentation, "Mapping PagerDuty services to Datadog services".
+
+    Its catalogue is here what the settings say: of the source, the services by the URL, the id or
+    the name that PagerDuty has for them; of the organisation, the `known` teams of services. A
+    known service has the team of the settings, which the event gets without being sent with it.
+    """
+    names = [text_at(incident, "service", name) for name in ("html_url", "id", "summary")]
+    service, summary, team = settings.service_of(*names), names[-1], _team(incident)
+    if service in known:
+        return service, None
+    if service != summary:
+        return service, team
+    teams = known.values()
+    of_team = next((each for each in (team, summary) if each in teams), None)
+    return (None, of_team) if of_team else (summary, team)
 
 
 def _team(incident: JsonObject) -> str | None:

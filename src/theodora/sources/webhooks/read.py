@@ -1,6 +1,6 @@
 """The reading of a delivery: from a stored body to what it says."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from urllib.parse import parse_qs
 
 import msgspec
@@ -20,14 +20,16 @@ FORM = "application/x-www-form-urlencoded"
 _decode_settings = msgspec.json.Decoder(SourceSettings).decode
 
 
-def read_received(received: StoredDelivery, settings: SourceSettings) -> DeliveryReading:
-    """What a delivery says, with the settings of its source. Raises nothing."""
+def read_received(
+    received: StoredDelivery, settings: SourceSettings, teams: Mapping[str, str]
+) -> DeliveryReading:
+    """What a delivery says, with the settings of its source and the teams of services."""
     row = source_named(received.kind)
     if row is None:
         return DeliveryReading("failed", f'this version knows no source "{received.kind}"')
     try:
         payload = decode_payload(received.body, received.headers.get("content-type", ""))
-        found = row.read(Delivery(received.headers, payload), settings)
+        found = row.read(Delivery(received.headers, payload, teams), settings)
     except Invalid as invalid:
         return DeliveryReading("failed", str(invalid))
     except RecursionError:

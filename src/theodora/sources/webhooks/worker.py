@@ -1,6 +1,7 @@
 """The worker that reads the inbox of webhooks, in turn for each organisation."""
 
 import time
+from collections.abc import Mapping
 from concurrent.futures import Future
 from typing import NamedTuple
 
@@ -115,17 +116,23 @@ class _SourceReader:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._known: dict[tuple[int, str], _Known] = {}
+        self._teams: dict[int, Mapping[str, str]] = {}
 
     def read(self, received: StoredDelivery) -> DeliveryReading:
         """What a delivery says."""
         known = self._of(received)
         if known.problem:
             return DeliveryReading("failed", known.problem)
-        return read_received(received, known.settings)
+        return read_received(received, known.settings, self._teams_of(received.organisation))
 
     def actor(self, received: StoredDelivery) -> Actor:
         """Who writes what a delivery says."""
         return self._of(received).actor
+
+    def _teams_of(self, org: Organisation) -> Mapping[str, str]:
+        if org.key not in self._teams:
+            self._teams[org.key] = self._store.settings.teams(org)
+        return self._teams[org.key]
 
     def _of(self, received: StoredDelivery) -> _Known:
         org, id_ = received.organisation, received.source

@@ -103,6 +103,16 @@ class Settings:
         """
         return self._database.read(lambda cursor: _services(cursor, org, after, limit))
 
+    def teams(self, org: Organisation) -> Mapping[str, str]:
+        """The teams that settings give to single services, by service."""
+        return self._database.read(
+            lambda cursor: {
+                service: given["team"]
+                for service, given in _given_to_services(cursor, org).items()
+                if given.get("team")
+            }
+        )
+
     def production_envs(self, org: Organisation) -> ProductionEnvs:
         """The production environments by the settings of the organisation and its services."""
         return self._database.read(lambda cursor: production_envs(cursor, org))
