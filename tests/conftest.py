@@ -45,7 +45,12 @@ def _has_room(folder: Path) -> bool:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Of tests in several processes, all use one PostgreSQL server."""
+    """Of tests in several processes, all use one PostgreSQL server.
+
+    Unless they leave those on PostgreSQL out, as `make quick` does: to make one takes seconds.
+    """
+    if "not postgresql" in node.config.option.keyword:
+        return
     stash = node.config.stash
     if _SERVER_OF_ALL_WORKERS not in stash:
         stack = ExitStack()
