@@ -104,11 +104,11 @@ def test_a_backup_of_a_store_that_is_written_to_is_of_one_moment(origin: str, tm
             before.update(load.acknowledged)
             back_up(source(origin), file)
 
-        load.disturbed(back_up_beside, range(600), after=200)
+        load.disturbed(back_up_beside, range(300), after=100)
     url = f"sqlite:///{tmp_path / 'restored.db'}"
     restored(file, url, tmp_path / "git")
     result = found(url, before)
-    assert len(before) >= 200
+    assert len(before) >= 100
     assert (result.lost, result.doubled, result.wrongly_derived) == (0, 0, [])
 
 
