@@ -22,9 +22,9 @@ from theodora.storage import Organisation, OverrideValues, Selection, Store
 from theodora.storage.copy.copy import Copying
 from theodora.storage.open import open_copy, open_original
 
-EVENTS = 20_000
+EVENTS = 10_000
 SERVICES = 40
-MOST_LOOKED_AT = 2_500
+MOST_LOOKED_AT = 1_250
 """Rows that a statement may look at: an eighth of all events, several times those of a service."""
 STEP_NS = 3_600 * 10**9
 LARGE = re.compile(r"(deployment|failure)(s|_elements|_postings|_numbers|_words)|changes")
@@ -36,7 +36,7 @@ def deployment(number: int) -> Deployment:
         f"build:{number}",
         f"region:{'eu' if number % 3 else 'us'}",
         f"shard:{number % 64}",
-        *(("incident:7",) if number % 7_000 == 7 else ()),
+        *(("incident:7",) if number % 3_500 == 7 else ()),
     )
     return Deployment(
         id=f"d{number}",
