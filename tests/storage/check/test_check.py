@@ -9,7 +9,7 @@ import pytest
 from actors import TESTER
 from commands import run
 from databases import Databases
-from storage.copy.test_copy import PATHS, fill
+from storage.copy.test_copy import SHAPES, fill
 from theodora.errors import UnusableStore
 from theodora.storage import Store
 from theodora.storage.check.check import Checked, check_store
@@ -212,7 +212,7 @@ def test_a_sound_store_has_no_faults(sound: str):
 
 def test_every_table_has_a_fault_that_is_planted(databases: Databases, sound: str):
     with open_copy(sound) as raw:
-        tables = {table for table, _, _ in raw.cursor.execute(PATHS[databases.kind]).fetchall()}
+        tables = {table for table, _, _ in raw.cursor.execute(SHAPES[databases.kind]).fetchall()}
     assert tables == FAULTS.keys()
 
 
