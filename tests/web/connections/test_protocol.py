@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from connecting import LIMITS, connected, early, echo, headers_back, listening, read_answer
 
@@ -178,6 +179,24 @@ def test_what_comes_around_a_body_has_a_limit_too(rest: bytes) -> None:
 def test_a_body_in_many_chunks_is_no_head() -> None:
     chunks = b"1\r\nx\r\n" * 100_000 + b"0\r\n\r\n"
     assert answer_to(head(b"Transfer-Encoding: chunked") + chunks) == (200, "100000")
+
+
+def test_small_chunks_that_come_together_are_passed_on_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """For each piece that it is given, uvicorn copies all that waits for the application."""
+    pieces: list[int] = []
+    pass_on = HttpToolsProtocol.on_body
+
+    def count(connection: HttpToolsProtocol, body: bytes) -> None:
+        pieces.append(len(body))
+        pass_on(connection, body)
+
+    monkeypatch.setattr(HttpToolsProtocol, "on_body", count)
+    chunks = b"1\r\nx\r\n" * 100_000 + b"0\r\n\r\n"
+    assert answer_to(head(b"Transfer-Encoding: chunked") + chunks) == (200, "100000")
+    assert sum(pieces) == 100_000
+    assert len(pieces) < 1_000
 
 
 def test_fields_after_a_body_are_no_headers() -> None:
