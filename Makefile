@@ -12,7 +12,7 @@ TESTS ?=
 # With it, each server that a test starts would compile every module again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup serve test quick fresh browser fuzz torture soak screenshots clients citus check format bench mutants house clean
+.PHONY: help setup serve test quick fresh browser fuzz torture soak attacks screenshots clients citus check format bench mutants house clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -115,6 +115,10 @@ torture: setup
 ## make soak     ask a server for MINUTES=10 at 70 % of its capacity; show times, memory and file sizes
 soak: setup
 	@$(BIN)/python -m bench.soak $(MINUTES)
+
+## make attacks  show what others feel of hostile clients: memory, health, another organisation's list
+attacks: setup
+	@$(BIN)/python -m bench.hostile
 
 ## make screenshots  make the pictures of docs/ anew
 screenshots: setup browser
