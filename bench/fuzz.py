@@ -28,7 +28,7 @@ from fuzz.running import Run
 from fuzz.workflows import Workflows, served_workflows
 
 _TURN_SEC = 2.0
-_SEQUENCES = 10
+_SEQUENCES = 25
 """Sequences in a turn."""
 _STEPS = 20
 _COUNTS = ("inputs", "accepted")
