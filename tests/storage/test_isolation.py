@@ -169,7 +169,9 @@ def make(store: Store, word: str) -> Member:
         store.settings.put(
             org, {"team": word, "repository_aliases": {OLD_REPOSITORY: word}}, actor=TESTER
         ),
-        store.settings.put(org, {"production_envs": ["production", word]}, "shop", actor=TESTER),
+        store.settings.put(
+            org, {"production_envs": ["production", word], "team": word}, "shop", actor=TESTER
+        ),
         store.commits.add_commits(
             org, REPOSITORY, commits(word, 0, 1), received=True, actor=TESTER
         ),
