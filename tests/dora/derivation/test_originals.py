@@ -60,6 +60,8 @@ def test_originals_are_complete_or_unknown() -> None:
     for count in (0, 3, 1_001):
         request = msgspec.structs.replace(REQUEST, commit_count=count)
         assert with_originals(request, graph(*BRANCH)).commits == ()
+    rooted = msgspec.structs.replace(REQUEST, commit_count=3)
+    assert with_originals(rooted, graph(commit("one"), BRANCH[1])).commits == ()
     long = [commit(str(number), str(number - 1)) for number in range(2_000)]
     branch = msgspec.structs.replace(REQUEST, head_sha="1999", commit_count=1_001)
     assert with_originals(branch, graph(*long)).commits == ()
