@@ -1,5 +1,6 @@
 """The write-ahead log of a SQLite file: it does not keep the size that it once needed."""
 
+import resource
 import time
 from contextlib import closing
 from pathlib import Path
@@ -8,10 +9,13 @@ import apsw
 import pytest
 
 from actors import TESTER
+from theodora.errors import Unavailable
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.sqlite import connection as connections
+from theodora.storage.engine.sqlite.committer import SqliteCommitter
 from theodora.storage.engine.sqlite.connection import connect_writer
 from theodora.storage.engine.sqlite.database import SqliteDatabase
+from theodora.storage.engine.writer import Write
 
 MIB = 2**20
 
@@ -41,6 +45,33 @@ def test_a_long_log_is_folded_back_when_nothing_is_written(tmp_path: Path) -> No
         while log_mib(path) > 1:
             assert time.monotonic() < until_sec, "the log keeps its size"
             time.sleep(0.05)
+
+
+def test_a_log_of_many_pages_is_copied_after_the_commit(tmp_path: Path) -> None:
+    path = tmp_path / "theodora.db"
+    with closing(SqliteCommitter(path)) as committer:
+        committer.commit([Write(fill, TESTER)] * 20)
+        assert path.stat().st_size < MIB
+        committer.commit([Write(fill, TESTER)] * 20)
+        assert path.stat().st_size > 40 * MIB
+
+
+def test_a_disk_that_fails_while_the_log_is_copied_is_no_other_program(tmp_path: Path) -> None:
+    """The limit on a file's size stands for the disk."""
+    path = tmp_path / "theodora.db"
+    unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with closing(SqliteCommitter(path)) as committer:
+        committer.commit([Write(fill, TESTER)] * 6)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (3 * MIB, unlimited[1]))
+        try:
+            with pytest.raises(Unavailable, match="cannot be read or written now"):
+                committer.tidy()
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+        assert 2 * MIB < path.stat().st_size < 4 * MIB, "a part was copied"
+        committer.commit([Write(fill, TESTER)])
+        committer.tidy()
+        assert path.stat().st_size > 7 * MIB
 
 
 def test_a_log_in_use_is_cut_back_to_its_limit(

@@ -95,8 +95,8 @@ class InboxWorker(Worker):
             if time.monotonic() - self._pruned_sec >= _PRUNE_SECONDS:
                 self._pruned_sec = time.monotonic()
                 self.prune()
-        except Exception:  # The server goes on serving, and the next look tries again.
-            log.exception("reading the inbox failed")
+        except Exception as error:  # The server goes on serving, and the next look tries again.
+            self._log_failure("reading the inbox failed", error)
             return 0
         return done
 

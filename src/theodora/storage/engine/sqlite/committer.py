@@ -1,12 +1,16 @@
 """Commits groups of writes to a SQLite file."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import cast
+
+import apsw
 
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.sqlite.connection import (
     BUSY_TIMEOUT_MS,
+    LONG_LOG_PAGES,
     connect_writer,
     driver_errors,
 )
@@ -25,6 +29,8 @@ class SqliteCommitter:
         self._connection = connect_writer(path)
         self._cursor = cast("Cursor", self._connection.cursor())
         self.file = FileWatch(path, self._connection)
+        # In the place of SQLite's own, which keeps it to itself when copying fails.
+        self._connection.set_wal_hook(self._copy_long_log)
 
     def commit(self, writes: Sequence[Write]) -> list[Outcome]:
         self.file.check()
@@ -54,9 +60,16 @@ class SqliteCommitter:
             # Others are not waited for: they would keep writes waiting too.
             self._connection.set_busy_timeout(0)
             try:
-                self._cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+                with self.file.copying():
+                    self._cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             finally:
                 self._connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+
+    def _copy_long_log(self, connection: apsw.Connection, _: str, pages: int) -> int:
+        if pages >= LONG_LOG_PAGES:
+            with suppress(apsw.Error), self.file.copying():
+                connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        return apsw.SQLITE_OK
 
     def close(self) -> None:
         self.file.close()

@@ -18,6 +18,8 @@ from theodora.storage.engine.sqlite.functions import Pace, register_functions
 
 BUSY_TIMEOUT_MS = 30_000
 _PAGE_BYTES = 8_192
+LONG_LOG_PAGES = 4_000
+"""A log of so many pages is copied into the file after a commit."""
 _LOG_BYTES = 64 * 2**20
 """What a log that has grown beyond it is cut back to, once it can be used from its beginning."""
 _CACHE_KIB = {"reader": 8_192, "writer": 32_768}
@@ -47,7 +49,7 @@ def connect_writer(path: Path) -> apsw.Connection:
         connection.pragma("foreign_keys", "on")
         connection.pragma("cache_size", -_CACHE_KIB["writer"])
         # 32 MiB of pages: fewer, larger checkpoints write a page that changed often only once.
-        connection.pragma("wal_autocheckpoint", 4_000)
+        connection.pragma("wal_autocheckpoint", LONG_LOG_PAGES)
         connection.pragma("journal_size_limit", _LOG_BYTES)
         return _prepared(connection, nullcontext)
 

@@ -12,7 +12,8 @@ would apply it to whatever file is there.
 import ctypes
 import os
 import time
-from contextlib import suppress
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -60,11 +61,15 @@ class FileWatch:
         self._is_elsewhere = False
         """Whether the file that was opened had lost its name to another one."""
         self._is_log_kept = False
+        self._is_half_copied = False
+        """Whether this process may have copied a part of the log without noting it there."""
 
     def check(self) -> None:
         """Raises `Unavailable` if the file is not the one that was opened and left by SQLite."""
         # Read before the file's state: what is copied in between is no change without a reason.
         before = self._read_log() or self._log
+        if before != self._log:
+            self._is_half_copied = False
         try:
             found = self._find()
         except Unavailable:
@@ -76,12 +81,25 @@ class FileWatch:
             return
         # SQLite writes into the file only what it copies from the log, and notes that at the end.
         until = time.monotonic() + (0 if self._replaced else _PATIENCE_SECONDS)
-        while self._read_log() in {None, self._log}:
+        while self._read_log() in {None, self._log} and not self._is_half_copied:
             if time.monotonic() >= until:
                 self._replaced = "another program has written into it"
                 self.refuse_if_replaced()
             time.sleep(_LOOK_SECONDS)
         self._seen, self._log, self._replaced = found, before, ""
+
+    @contextmanager
+    def copying(self) -> Generator[None]:
+        """For copying the log into the file, on the thread that writes.
+
+        SQLite notes in the log what it has copied once it has copied all of it: after an error of
+        the disk on the way, the file has changed and the log does not show why.
+        """
+        try:
+            yield
+        except apsw.Error:
+            self._is_half_copied = True
+            raise
 
     def is_in_place(self) -> bool:
         """Whether the file that was opened still has its name, and nothing is known against it."""
