@@ -25,7 +25,10 @@ FAULTS: Mapping[str, tuple[str, ...]] = {
         "UPDATE counters SET value = 1000000 WHERE name = 'deployments_indexed'",
         "UPDATE counters SET value = -1 WHERE name = 'repository_rules'",
     ),
-    "organisations": ("UPDATE organisations SET uuid = 'x' WHERE org = 2",),
+    "organisations": (
+        "UPDATE organisations SET uuid = 'x' WHERE org = 2",
+        "UPDATE counters SET value = 1 WHERE name = 'organisation'",
+    ),
     "keys": (
         "UPDATE keys SET hash = 'plain'",
         "UPDATE keys SET permissions = 'dora_metrics_read everything'",

@@ -450,7 +450,7 @@ def test_the_unfinished_copy_of_one_store_is_not_finished_from_another(
 
 def test_an_empty_store_is_copied_too(empty_pair: tuple[str, str]):
     migrate_database(empty_pair[0])
-    assert copied(*empty_pair) == 5
+    assert copied(*empty_pair) == 6
     Store(empty_pair[1]).close()
 
 

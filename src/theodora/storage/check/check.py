@@ -18,7 +18,7 @@ from theodora.storage.open import open_original
 _COUNTERS = frozenset(
     (
         *("receipt", "deployments_indexed", "failures_indexed", "repository_rules"),
-        "retention_round",
+        *("retention_round", "organisation"),
     )
 )
 _MIGRATE = "run theodora migrate"

@@ -96,6 +96,12 @@ RULES: tuple[RowRule, ...] = (
         f"t.name IN ('deployments_indexed', 'failures_indexed') AND t.value > {_RECEIPT}",
         REPAIR,
     ),
+    Rule(
+        "organisations",
+        "t.org",
+        "the key is above the counter of organisations",
+        "t.org > (SELECT c.value FROM counters c WHERE c.name = 'organisation')",
+    ),
     _counted("key_activity", "t.key_id, t.kind"),
     _counted("refusals", "t.key_id, t.kind, t.status, t.place"),
     _counted("ignored_members", "t.key_id, t.kind, t.place"),
