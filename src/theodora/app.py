@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Lifespan
 
 from theodora import __version__
 from theodora.config import Config, RateLimit
-from theodora.git import MirrorStore, PackStore, backup_files
+from theodora.git import MirrorStore, PackStore, backup_files, remove_folders
 from theodora.report.invocation import PLAIN, Invocation
 from theodora.sources.mirroring import Fetcher, Mirroring
 from theodora.sources.webhooks.worker import InboxWorker
@@ -27,7 +27,8 @@ from theodora.storage.derivation.worker import Deriver
 from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.worker import Worker
 from theodora.storage.open import default_git_folder
-from theodora.storage.retention import Remover
+from theodora.storage.organisations import LASTING
+from theodora.storage.remover import Remover
 from theodora.web.application import make_application
 from theodora.web.http.endpoint import ServerContext
 from theodora.web.http.observe import ServerMetrics
@@ -37,8 +38,6 @@ from theodora.web.pages.routes import PAGES
 from theodora.web.pages.shell.health_badge import HealthMonitor
 from theodora.web.pages.shell.request import Dashboard
 from theodora.web.pages.shell.sign_in_lockout import Lockout
-
-_ORGANISATION = "default"
 
 _START = Actor("command", "serve")
 """The actor of what a server writes when it starts."""
@@ -80,7 +79,7 @@ def build(config: Config, invocation: Invocation = PLAIN) -> Built:
         log_requests=config.log_requests,
     )
     new_keys = _ensure_keys(store, config)
-    return Built(application, metrics, store, store.keys.organisation(_ORGANISATION), new_keys)
+    return Built(application, metrics, store, store.keys.organisation(LASTING), new_keys)
 
 
 def _open_store(config: Config, metrics: ServerMetrics, derivation_due: threading.Event) -> Store:
@@ -95,9 +94,7 @@ def _open_store(config: Config, metrics: ServerMetrics, derivation_due: threadin
         on_commit=note_commit,
         read_url=config.read_database_url,
         metrics_memory_mib=config.metrics_memory_mib,
-        guards=Guards(
-            config.retention_max_percent, config.retention_clock_days, config.deletion_delay_hours
-        ),
+        guards=guards_of(config),
     )
     metrics.register_callbacks(
         lambda: store.waiting_writes,
@@ -147,8 +144,11 @@ def _workers(config: Config, store: Store, derivation_due: threading.Event) -> l
     )
     workers: list[Worker] = []
     if config.derive:
+        remover = Remover(
+            store.retention, store.organisations, partial(remove_folders, git_folder(config))
+        )
         want = fetcher.want if config.git_fetch_on_demand else _ignore
-        workers += [Deriver(store.derivations, derivation_due, want), Remover(store.retention)]
+        workers += [Deriver(store.derivations, derivation_due, want), remover]
         workers.append(InboxWorker(store, config.inbox_days))
     if config.git_fetch_minutes or config.git_fetch_on_demand:
         workers.append(fetcher)
@@ -188,7 +188,7 @@ def _ignore(_org: Organisation, _repository_id: str) -> None:
 def _ensure_keys(store: Store, config: Config) -> dict[KeyKind, str]:
     """Makes the keys that settings name; on a store without keys, also new ones."""
     now_ns = time.time_ns()
-    store.keys.ensure_organisation(_ORGANISATION, now_ns, actor=_START).result()
+    store.keys.ensure_organisation(LASTING, now_ns, actor=_START).result()
     bootstrap: dict[KeyKind, str] = {
         "api": config.bootstrap_api_key,
         "application": config.bootstrap_app_key,
@@ -200,7 +200,7 @@ def _ensure_keys(store: Store, config: Config) -> dict[KeyKind, str]:
             new_keys[kind] = new_secret(kind)
         if secret or is_first_start:
             store.keys.add(
-                _ORGANISATION,
+                LASTING,
                 kind,
                 secret or new_keys[kind],
                 name="bootstrap" if secret else "first start",
@@ -209,6 +209,16 @@ def _ensure_keys(store: Store, config: Config) -> dict[KeyKind, str]:
                 actor=_START,
             ).result()
     return new_keys
+
+
+def guards_of(config: Config) -> Guards:
+    """The checks before events and organisations are deleted."""
+    return Guards(
+        max_percent=config.retention_max_percent,
+        clock_days=config.retention_clock_days,
+        delay_hours=config.deletion_delay_hours,
+        organisation_days=config.organisation_deletion_days,
+    )
 
 
 def source_of(config: Config) -> BackupSource:

@@ -339,6 +339,13 @@ SETTINGS: tuple[Setting, ...] = (
         "How long a shorter retention can be taken back before it begins.",
     ),
     Setting(
+        "organisation_deletion_days",
+        _Integer(0, 3650),
+        "a whole number from 0 to 3,650",
+        "7",
+        "How long the deletion of an organisation can be taken back before it begins.",
+    ),
+    Setting(
         "retention_max_percent",
         _Integer(1, 100),
         "a whole number from 1 to 100",
@@ -520,6 +527,7 @@ class Config:
     backup_keep: int
     inbox_days: int
     deletion_delay_hours: int
+    organisation_deletion_days: int
     retention_max_percent: int
     retention_clock_days: int
     metrics_memory_mib: int

@@ -60,6 +60,22 @@ class Forbidden(TheodoraError):
         """Whether a valid API key was shown; the public message differs."""
 
 
+class BeingDeleted(Forbidden):
+    """An organisation is to be deleted, and nobody can use it unless that is taken back."""
+
+    def __init__(self, name: str, moment: str) -> None:
+        """`moment` is when the deletion begins, in words."""
+        super().__init__(authenticated=True)
+        self.name = name
+        self.moment = moment
+
+    def __str__(self) -> str:
+        return (
+            f'organisation "{self.name}" is to be deleted on {self.moment} and cannot be used '
+            "unless that is taken back"
+        )
+
+
 class NotSigned(TheodoraError):
     """A webhook without the signature of its source, or with another one's."""
 

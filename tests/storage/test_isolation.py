@@ -19,7 +19,7 @@ from actors import TESTER
 from deliveries import body_of, incident
 from settling import STATES
 from theodora.dora import Commit, MetricsQuery, Period, PullRequest
-from theodora.errors import NotFound
+from theodora.errors import BeingDeleted, NotFound
 from theodora.events import Deployment, Failure, Git
 from theodora.events.activity import UserActivity
 from theodora.query import Field, Kind, parse, resolve, sort_key
@@ -208,10 +208,15 @@ def fail_to_fetch(it: Member) -> Future[None]:
 
 
 def receive(it: Member, place: str) -> Future[None]:
+    count(it, place)
+    return it.store.reception.write(actor=TESTER)
+
+
+def count(it: Member, place: str) -> None:
+    """Counts requests that the next `receive` writes down."""
     it.store.reception.accept(it.key, "deployment", NOW_NS)
     it.store.reception.refuse(it.key, "deployment", Refused(400, place, it.word), NOW_NS)
     it.store.reception.ignore(it.key, "deployment", [f"/data/{it.word}{place}"], NOW_NS)
-    return it.store.reception.write(actor=TESTER)
 
 
 def source_of(it: Member) -> WebhookSource:
@@ -367,12 +372,18 @@ READS: dict[str, Callable[[Member], object]] = {
     "retention.days": lambda it: it.store.retention.days(it.org),
     "retention.settings": lambda it: it.store.retention.settings(it.org),
     "retention.preview": lambda it: it.store.retention.preview(it.org, 15, NOW_NS),
+    "organisations.everything": lambda it: [
+        record for record in it.store.organisations.everything() if record.organisation == it.org
+    ],
+    "organisations.get": lambda it: it.store.organisations.get(it.org.name),
+    "organisations.holdings": lambda it: it.store.organisations.holdings(it.org),
 }
 
 OF_EVERYBODY = {
     *("derivations.are_due", "derivations.count_parked", "keys.exist", "metrics.memory_bytes"),
     *("inbox.arrived", "reception.due", "reception.has_counted"),
     *("retention.guards", "retention.confirm_clock", "retention.count_refusals"),
+    *("organisations.guards", "organisations.deleted"),
 }
 """What rounds of retention go by, whether there is work and how much cannot be done, whether there
 is any key, how much memory is taken."""
@@ -389,6 +400,7 @@ WITHOUT_WORDS = {
     *("commits.count", "commits.known", "commits.repositories", "commits.shas"),
     *("commits.without_paths", "inbox.counts"),
     *("retention.days", "retention.settings", "retention.preview"),
+    "organisations.holdings",
 }
 """Reads whose answers name nothing that differs from one organisation to the other."""
 
@@ -399,7 +411,7 @@ def answers(it: Member, names: Iterable[str] = READS) -> dict[str, object]:
     def answer(read: Callable[[Member], object]) -> object:
         try:
             return read(it)
-        except NotFound as error:
+        except (NotFound, BeingDeleted) as error:
             return str(error)
 
     return {name: answer(READS[name]) for name in names}
@@ -556,13 +568,24 @@ WRITES: tuple[tuple[str, Callable[[Member], object]], ...] = (
         "sources.remove",
         lambda it: it.store.sources.remove(it.org, source_of(it).id, actor=TESTER),
     ),
+    (
+        "organisations.plan_deletion",
+        lambda it: it.store.organisations.plan_deletion(
+            it.org, NOW_NS, it.store.organisations.holdings(it.org).events, actor=TESTER
+        ),
+    ),
+    (
+        "organisations.take_back",
+        lambda it: it.store.organisations.take_back(it.org, actor=TESTER),
+    ),
 )
 
 ALONG_THE_WAY = {
     *("keys.ensure_organisation", "derivations.derive_queued", "derivations.derive_all_queued"),
-    "inbox.prune",
+    *("organisations.create", "organisations.delete_due", "inbox.prune"),
 }
-"""Called to make the organisations, and after every write; or for all organisations at once."""
+"""Called to make the organisations, after every write, for all organisations at once, and by the
+tests of organisations."""
 
 
 def old(it: Member, days: int) -> int:

@@ -21,7 +21,8 @@ from theodora.storage import (
     retention,
 )
 from theodora.storage.deletion_guards import Guards
-from theodora.storage.retention import DAY_NS, MAX_DAYS, GoOn, Old, Remover, Retention
+from theodora.storage.remover import Remover
+from theodora.storage.retention import DAY_NS, MAX_DAYS, GoOn, Old, Retention
 
 NOW_NS = 20_000 * DAY_NS
 UNGUARDED = Guards(max_percent=100, clock_days=MAX_DAYS, delay_hours=0)
@@ -254,6 +255,10 @@ def test_it_pauses_between_small_transactions_and_ends_when_told(
     assert store.retention.remove_old(NOW_NS, go_on, actor=TESTER) == Old(4, 0)
 
 
+def made_remover(store: Store, retention: Retention | None = None) -> Remover:
+    return Remover(retention or store.retention, store.organisations, lambda _: None)
+
+
 def test_a_server_removes_what_is_too_old_by_itself(store: Store, org: Organisation):
     """Days before the clock's own time, as the thread reads the clock."""
     add(store, org, *(deployment(days) for days in (70, 80, 90)))
@@ -267,7 +272,7 @@ def test_a_server_removes_what_is_too_old_by_itself(store: Store, org: Organisat
                 removed.set()
 
     store.retention.put(org, 1, actor=TESTER).result()
-    remover = Remover(Watched(store._database, UNGUARDED))
+    remover = made_remover(store, Watched(store._database, UNGUARDED))
     remover.start()
     assert removed.wait(30)
     remover.stop()
@@ -290,7 +295,7 @@ def test_deployments_under_another_form_of_the_repository_follow_on_the_others(
 def test_a_remover_rests_four_times_as_long_as_it_worked_and_not_once_it_has_to_stop(
     store: Store,
 ):
-    remover = Remover(store.retention)
+    remover = made_remover(store)
     began = time.monotonic()
     assert remover._rest(0.05)
     assert 0.2 <= time.monotonic() - began < 2
@@ -299,7 +304,7 @@ def test_a_remover_rests_four_times_as_long_as_it_worked_and_not_once_it_has_to_
 
 
 def test_a_remover_that_is_stopped_has_ended(store: Store):
-    remover = Remover(store.retention)
+    remover = made_remover(store)
     remover.start()
     remover.stop()
     assert not remover._thread.is_alive()

@@ -16,6 +16,7 @@ from theodora.cli.invocation import with_pasteable_help
 from theodora.cli.keys import keys
 from theodora.cli.metrics import metrics
 from theodora.cli.migrate import migrate
+from theodora.cli.organisations import orgs
 from theodora.cli.report import report
 from theodora.cli.repositories import repositories
 from theodora.cli.restore import restore
@@ -71,5 +72,6 @@ main.add_command(backup)
 main.add_command(restore)
 main.add_command(check)
 main.add_command(retention)
+main.add_command(orgs)
 import_.add_command(git)
 with_pasteable_help(main)

@@ -1,16 +1,14 @@
 """`theodora retention`: set how long events are kept, and delete old ones."""
 
 import time
-from collections.abc import Mapping
 
 import click
 
 from theodora.cli.invocation import command_actor
-from theodora.cli.options import config_from, organisation_option, setting_options
-from theodora.cli.stores import existing_store
-from theodora.events import format_rfc3339
-from theodora.storage import Store
-from theodora.storage.deletion_guards import Guards, Plan, Unconfirmed
+from theodora.cli.options import organisation_option, setting_options
+from theodora.cli.stores import existing_store, guarded_store
+from theodora.events import format_minute
+from theodora.storage.deletion_guards import Plan, Unconfirmed
 from theodora.storage.retention import MAX_DAYS, Old
 
 _days = click.argument("days", type=click.IntRange(1, MAX_DAYS), metavar="DAYS")
@@ -60,7 +58,7 @@ def set_(days: int, confirm: int | None, org: str, **flags: str | None) -> None:
     A shorter limit begins later, and undo takes it back until then. A server deletes what is
     older within hours, for good.
     """
-    with _guarded_store(flags) as store:
+    with guarded_store(flags) as store:
         organisation = store.keys.organisation(org)
         now_ns = time.time_ns()
         old = store.retention.preview(organisation, days, now_ns)
@@ -113,7 +111,7 @@ def confirm_clock(**flags: str | None) -> None:
     now_ns = time.time_ns()
     with existing_store(flags) as store:
         store.retention.confirm_clock(now_ns, actor=command_actor()).result()
-    click.echo(f"the clock is right: {_moment(now_ns)}")
+    click.echo(f"the clock is right: {format_minute(now_ns)}")
 
 
 @retention.command()
@@ -142,7 +140,7 @@ def preview(days: int, org: str, **flags: str | None) -> None:
 @_guards
 def apply(**flags: str | None) -> None:
     """Delete old events of every organisation now; a server does so by itself."""
-    with _guarded_store(flags) as store:
+    with guarded_store(flags) as store:
         old = store.retention.remove_old(time.time_ns(), actor=command_actor())
         refused = store.retention.count_refusals()
     click.echo(f"removed {_preview_text(old)}")
@@ -153,26 +151,12 @@ def apply(**flags: str | None) -> None:
         )
 
 
-def _guarded_store(flags: Mapping[str, str | None]) -> Store:
-    config = config_from(flags)
-    return existing_store(
-        flags,
-        guards=Guards(
-            config.retention_max_percent, config.retention_clock_days, config.deletion_delay_hours
-        ),
-    )
-
-
 def _kept(days: int | None) -> str:
     return "events are kept for ever" if days is None else f"events are kept for {days:,} days"
 
 
 def _planned(plan: Plan) -> str:
-    return f"from {_moment(plan.begins_at_ns)} events are kept for {plan.days:,} days"
-
-
-def _moment(instant_ns: int) -> str:
-    return f"{format_rfc3339(instant_ns)[:16].replace('T', ' ')} UTC"
+    return f"from {format_minute(plan.begins_at_ns)} events are kept for {plan.days:,} days"
 
 
 def _preview_text(old: Old) -> str:

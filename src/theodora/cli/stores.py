@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from theodora.app import guards_of
 from theodora.cli.options import config_from, names_database
 from theodora.storage import Store
 from theodora.storage.open import holds_store, sqlite_file
@@ -21,6 +22,11 @@ def existing_store(flags: Mapping[str, str | None], **options: Any) -> Store:
     if not holds_store(url):
         raise click.ClickException(f"{_nothing_at(url)} {_NAME_IT}")
     return Store(url, **options)
+
+
+def guarded_store(flags: Mapping[str, str | None]) -> Store:
+    """The existing store, with what the settings ask before something is deleted."""
+    return existing_store(flags, guards=guards_of(config_from(flags)))
 
 
 def new_or_existing_store(flags: Mapping[str, str | None]) -> Store:

@@ -2,6 +2,7 @@
 
 from theodora.events.repository import MatchKeys, match_key, repository_id, without_credentials
 from theodora.events.timestamps import (
+    format_minute,
     format_rfc3339,
     nanoseconds_from_integer,
     nanoseconds_from_json,
@@ -27,6 +28,7 @@ __all__ = [
     "MatchKeys",
     "Remediation",
     "RemediationType",
+    "format_minute",
     "format_rfc3339",
     "match_key",
     "nanoseconds_from_integer",

@@ -97,6 +97,11 @@ def format_rfc3339(instant_ns: int) -> str:
     return f"{whole}.{digits}Z"
 
 
+def format_minute(instant_ns: int) -> str:
+    """`2026-11-12 16:12 UTC`: an instant in messages."""
+    return f"{format_rfc3339(instant_ns)[:16].replace('T', ' ')} UTC"
+
+
 @lru_cache(maxsize=4096)
 def _date(days: int) -> str:
     return (_EPOCH + timedelta(days=days)).date().isoformat()

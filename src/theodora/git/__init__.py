@@ -10,6 +10,7 @@ from theodora.git.history import GitTag, History, Tags
 from theodora.git.mirror import MirrorStore, protocol_of
 from theodora.git.packs import PackStore
 from theodora.git.process import GitError
+from theodora.git.removal import remove_folders
 
 __all__ = [
     "GitError",
@@ -20,4 +21,5 @@ __all__ = [
     "Tags",
     "backup_files",
     "protocol_of",
+    "remove_folders",
 ]

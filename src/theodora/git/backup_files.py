@@ -5,7 +5,7 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-_LOCKS = {"mirrors": "fetching", "packs": "lock"}
+LOCKS = {"mirrors": "fetching", "packs": "lock"}
 """The lock file that is held while a mirror is fetched, or packs are put together."""
 
 
@@ -15,7 +15,7 @@ def backup_files(folder: Path) -> Iterator[tuple[str, Path]]:
     The lock keeps files from being removed. New ones may come: a pack without its index is not
     listed, as git does not see it yet.
     """
-    for kind, lock in _LOCKS.items():
+    for kind, lock in LOCKS.items():
         for repository in sorted((folder / kind).glob("*/HEAD")):
             with _locked(repository.with_name(lock)):
                 for path in _files(repository.parent, lock):

@@ -86,11 +86,17 @@ class MirrorStore:
         rmtree(self._directory(org, repository_id), ignore_errors=True)
 
     def _directory(self, org: str, repository_id: str) -> Path:
-        name = hashlib.sha256(f"{org}\n{repository_id}".encode()).hexdigest()[:32]
-        directory = self._folder / name
+        directory = self._folder / mirror_name(org, repository_id)
         if not (directory / "HEAD").exists():
             for part in ("objects", "refs"):
                 (directory / part).mkdir(parents=True, exist_ok=True)
             (directory / "config").write_text(_CONFIG)
             (directory / "HEAD").write_text("ref: refs/heads/main\n")
+        if not (directory / "repository").exists():  # Mirrors of older versions have none.
+            (directory / "repository").write_text(f"{repository_id}\n", errors="replace")
         return directory
+
+
+def mirror_name(org: str, repository_id: str) -> str:
+    """The name of a mirror's folder."""
+    return hashlib.sha256(f"{org}\n{repository_id}".encode()).hexdigest()[:32]

@@ -88,8 +88,7 @@ class PackStore:
 
     def _repository(self, org: str, repository_id: str, head: str) -> Path:
         """The repository's folder, named so that no part of it is the client's choice."""
-        name = hashlib.sha256(f"{org}\n{repository_id}\n{len(head)}".encode()).hexdigest()[:32]
-        folder = self._folder / "packs" / name
+        folder = self._folder / "packs" / _pack_name(org, repository_id, len(head))
         if not (folder / "HEAD").exists():
             (folder / "objects" / "pack").mkdir(parents=True, exist_ok=True)
             (folder / "refs").mkdir(exist_ok=True)
@@ -112,6 +111,15 @@ class PackStore:
             yield incoming
         finally:
             rmtree(incoming, ignore_errors=True)
+
+
+def pack_names(org: str, repository_id: str) -> tuple[str, ...]:
+    """The names that the folders of a repository's packs may have."""
+    return tuple(_pack_name(org, repository_id, digits) for digits in _CONFIG)
+
+
+def _pack_name(org: str, repository_id: str, sha_digits: int) -> str:
+    return hashlib.sha256(f"{org}\n{repository_id}\n{sha_digits}".encode()).hexdigest()[:32]
 
 
 _CONFIG = {

@@ -4,6 +4,7 @@ Functions here run inside a transaction that their caller has opened.
 """
 
 import shlex
+from collections.abc import Callable
 from typing import NamedTuple
 
 from theodora.events import format_rfc3339
@@ -17,6 +18,10 @@ _CLOSE_PERCENT = 1
 """How far a confirmed number may be from the present one: time passes while people read."""
 
 
+GoOn = Callable[[float], bool]
+"""Receives the seconds that the last piece of work took; returns whether to go on."""
+
+
 class Guards(NamedTuple):
     """The checks before events are deleted."""
 
@@ -26,6 +31,8 @@ class Guards(NamedTuple):
     """How far the clock may be from the last round."""
     delay_hours: int = 24
     """How long a shorter limit, once confirmed, can be taken back."""
+    organisation_days: int = 7
+    """How long the deletion of an organisation can be taken back."""
 
 
 class Plan(NamedTuple):
@@ -57,23 +64,31 @@ def is_confirmed(events: int, confirmed: int | None) -> bool:
 
 
 def begin_round(cursor: Cursor, now_ns: int, guards: Guards) -> str | None:
-    """Notes a round and begins the plans that are due; or why there can be none now."""
+    """Notes a round and begins the plans that are due; or why there can be none now.
+
+    A refusal is noted for every organisation that has a limit or is to be deleted.
+    """
     last_ns: int = _last_round(cursor) or _newest_receipt(cursor) or now_ns
-    if limited_organisations(cursor) and abs(now_ns - last_ns) > guards.clock_days * DAY_NS:
+    limited = _limited_organisations(cursor)
+    if limited and abs(now_ns - last_ns) > guards.clock_days * DAY_NS:
         # What is received from now on is dated by the same clock, and no evidence for it.
         confirm_clock(cursor, last_ns)
-        return _clock_problem(now_ns, last_ns)
+        problem = _clock_problem(now_ns, last_ns)
+        for org in limited:
+            put_refusal(cursor, org, RefusedRound(now_ns, problem))
+        return problem
     confirm_clock(cursor, now_ns)
     _begin_plans(cursor, now_ns)
     return None
 
 
-def limited_organisations(cursor: Cursor) -> list[Organisation]:
-    """The organisations that have a limit, or will have one."""
+def _limited_organisations(cursor: Cursor) -> list[Organisation]:
+    """The organisations that have a limit, will have one, or are to be deleted."""
     rows = cursor.execute(
         "SELECT org, uuid, name FROM organisations o WHERE "
         "EXISTS (SELECT 1 FROM retention r WHERE r.org = o.org) OR "
-        "EXISTS (SELECT 1 FROM retention_plans p WHERE p.org = o.org) ORDER BY org"
+        "EXISTS (SELECT 1 FROM retention_plans p WHERE p.org = o.org) OR "
+        "EXISTS (SELECT 1 FROM organisation_deletions d WHERE d.org = o.org) ORDER BY org"
     ).fetchall()
     return [Organisation(*row) for row in rows]
 

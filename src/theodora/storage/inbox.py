@@ -129,7 +129,7 @@ class Inbox:
         return future
 
     def waiting(self, each: int) -> list[StoredDelivery]:
-        """At most `each` deliveries of every organisation that has not been read, oldest first."""
+        """At most `each` deliveries of every organisation in use, oldest first."""
         return self._database.primary.read(
             lambda cursor: [
                 received
@@ -309,7 +309,8 @@ class Inbox:
 def _organisations_that_wait(cursor: Cursor) -> list[Organisation]:
     rows = cursor.execute(
         "SELECT o.org, o.uuid, o.name FROM organisations o WHERE EXISTS ("
-        "SELECT 1 FROM inbox i WHERE i.org = o.org AND i.state = 'waiting') ORDER BY o.org"
+        "SELECT 1 FROM inbox i WHERE i.org = o.org AND i.state = 'waiting') AND NOT EXISTS ("
+        "SELECT 1 FROM organisation_deletions d WHERE d.org = o.org) ORDER BY o.org"
     )
     return [Organisation(*row) for row in rows.fetchall()]
 

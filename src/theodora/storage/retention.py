@@ -21,6 +21,7 @@ from theodora.dora.derivation.retention import OldDeployment, forgettable
 from theodora.dora.derivation.sequence import Part, part_of
 from theodora.storage.deletion_guards import (
     DAY_NS,
+    GoOn,
     Guards,
     Plan,
     RefusedRound,
@@ -31,7 +32,6 @@ from theodora.storage.deletion_guards import (
     confirmed_share,
     count_refusals,
     is_confirmed,
-    limited_organisations,
     note_deleted,
     plan_of,
     put_limit,
@@ -45,7 +45,6 @@ from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.cursor import Cursor, only_value
 from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import Organisation
-from theodora.storage.engine.worker import Worker
 from theodora.storage.events.rows import Rows, Stored
 from theodora.storage.events.tables import DEPLOYMENTS, FAILURES, E, decode_texts
 from theodora.storage.facts.commits import load
@@ -62,15 +61,10 @@ _LOOKED_AT_IN_A_ROUND = 50_000
 """Of the old events of one organisation, the oldest."""
 _REMOVED_AT_ONCE = 64
 """Most events deleted in one transaction: ingest waits for no longer."""
-_ROUND_SECONDS = 3_600.0
-_REST_FOR_WORK = 4
 
 _Line = tuple[str, str | None, Part, str | None]
 """Service, environment, values of the tag that divides the sequence, and key of the repository: the
 next lead time is measured from the deployment before it in these."""
-
-GoOn = Callable[[float], bool]
-"""Receives the seconds that the last piece of work took; returns whether to go on."""
 
 
 class Old(NamedTuple):
@@ -119,7 +113,7 @@ class Retention:
         return self._database.read(read)
 
     def put(self, org: Organisation, days: int | None, *, actor: Actor) -> Future[None]:
-        """Sets that at once; what is older goes within hours, a server's `Remover` sees to it."""
+        """Sets that at once; what is older goes within hours, a server's `Remover` does so."""
         return self._database.write(lambda cursor: put_limit(cursor, org, days), actor)
 
     def change(
@@ -176,8 +170,7 @@ class Retention:
         ).result()
         # A wrong clock makes every event look old, so nothing at all is deleted.
         if problem:
-            for org in self._database.primary.read(limited_organisations):
-                self._refuse(org, now_ns, problem, actor)
+            log.warning("old events are not deleted", reason=problem)
             return Old(0, 0)
         removed = Old(0, 0)
         for org, days in self._database.primary.read(_limits):
@@ -244,34 +237,6 @@ class Retention:
     ) -> int:
         removing = partial(_remove, self._failures, remove_failure, org, now_ns, keys)
         return self._database.write(removing, actor).result()
-
-
-_REMOVER = Actor("worker", "retention")
-
-
-class Remover(Worker):
-    """A thread that removes old events once an hour, from `start` to `stop`.
-
-    It rests four times as long as it worked. Of several processes each does so; what one has
-    removed the others do not find. When it is stopped, it finishes the transaction under way.
-    """
-
-    def __init__(self, retention: Retention) -> None:
-        super().__init__("remover")
-        self._retention = retention
-
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                self._retention.remove_old(time.time_ns(), self._rest, actor=_REMOVER)
-            except (
-                Exception
-            ) as error:  # The server goes on serving, and the next round tries again.
-                self._log_failure("removing old events failed", error)
-            self._stopping.wait(_ROUND_SECONDS)
-
-    def _rest(self, worked_seconds: float) -> bool:
-        return not self._stopping.wait(_REST_FOR_WORK * worked_seconds)
 
 
 def _in_parts(keys: Iterator[int], remove: Callable[[list[int]], int], go_on: GoOn) -> int:

@@ -31,6 +31,7 @@ from theodora.storage.health import DataHealth
 from theodora.storage.inbox import Inbox
 from theodora.storage.metrics.metrics import MEMORY_MIB, MetricsStore
 from theodora.storage.open import open_database
+from theodora.storage.organisations import Organisations
 from theodora.storage.retention import Retention
 
 T = TypeVar("T")
@@ -52,7 +53,7 @@ class Store:
 
         `read_url` names a replica of it to read from. `on_commit` is given how many writes each
         commit held. `metrics_memory_mib` bounds the event columns that metrics are computed from.
-        `guards` are the checks before old events are deleted.
+        `guards` are the checks before events and organisations are deleted.
         Raises `UnusableStore` for a database that is not ours, not sound, or from a newer
         version.
         """
@@ -76,6 +77,7 @@ class Store:
         self.retention = Retention(self._database, guards)
         self.sources = Sources(self._database)
         self.inbox = Inbox(self._database)
+        self.organisations = Organisations(self._database, guards)
 
     @property
     def waiting_writes(self) -> int:

@@ -51,6 +51,11 @@ FAULTS: Mapping[str, tuple[str, ...]] = {
     "retention_refusals": (
         "INSERT INTO retention_refusals (org, at_ns, reason) VALUES (2, 1, '')",
     ),
+    "organisation_deletions": (
+        "INSERT INTO organisation_deletions (org, uuid, begins_at_ns) VALUES (99, 'x', 1)",
+        "UPDATE organisation_deletions SET begun_at_ns = NULL",
+        "UPDATE organisation_deletions SET begun_at_ns = begins_at_ns - 1",
+    ),
     "stale_teams": ("INSERT INTO stale_teams (org, service, up_to) VALUES (1, 'x', 1000000)",),
     "repositories": (
         "UPDATE repositories SET match_key = 'x'",

@@ -132,6 +132,10 @@ def fill(url: str) -> None:
         store.retention.change(org, 365, 1, 0, actor=TESTER).result()
     with open_copy(url) as raw:
         raw.cursor.execute("INSERT INTO retention_refusals (org, at_ns, reason) VALUES (1, 1, 'x')")
+        raw.cursor.execute(
+            "INSERT INTO organisation_deletions (org, uuid, begins_at_ns, begun_at_ns, "
+            "finished_at_ns) VALUES (9, 'x', 1, 2, 3)"
+        )
         raw.cursor.execute("INSERT INTO stale_teams (org, service, up_to) VALUES (1, 'cart', -1)")
         raw.cursor.execute(
             "INSERT INTO parked_sequences (org, service, env, since_ns, tried_at_ns, next_at_ns, "

@@ -13,7 +13,7 @@ from theodora.storage.access.keys import Key
 from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.database import Database
-from theodora.storage.engine.organisations import Organisation
+from theodora.storage.engine.organisations import Organisation, existing_organisations
 from theodora.storage.engine.worker import Worker
 
 Received = Literal["deployment", "failure", "commits", "verdict", "user_activity"]
@@ -195,9 +195,19 @@ class Reception:
             refused, self._refused = self._refused, {}
             ignored, self._ignored = self._ignored, {}
 
+        senders = {*accepted, *ignored, *(reason.sender for reason in refused)}
+
         def write(cursor: Cursor) -> None:
-            _write(accepted, refused, cursor)
-            _write_ignored(ignored, cursor)
+            # One may have been deleted since: its counts must not take those of others along.
+            there = existing_organisations(cursor, {sender.org for sender in senders})
+            _write(
+                {each: count for each, count in accepted.items() if each.org in there},
+                {each: count for each, count in refused.items() if each.sender.org in there},
+                cursor,
+            )
+            _write_ignored(
+                {each: counts for each, counts in ignored.items() if each.org in there}, cursor
+            )
 
         return self._database.write(write, actor)
 

@@ -31,7 +31,8 @@ _NOTED_EVERY_NS = 60 * SECOND_NS
 _SECRET_BYTES: dict[KeyKind, int] = {"api": 16, "application": 20}
 _SELECT = (
     "SELECT k.id, k.kind, k.name, k.permissions, k.created_at_ns, k.revoked_at_ns, "
-    "k.last_used_at_ns, o.org, o.uuid, o.name FROM keys k JOIN organisations o USING (org)"
+    "k.last_used_at_ns, d.begins_at_ns, o.org, o.uuid, o.name FROM keys k "
+    "JOIN organisations o USING (org) LEFT JOIN organisation_deletions d USING (org)"
 )
 
 
@@ -46,6 +47,8 @@ class Key(NamedTuple):
     revoked_at_ns: int | None
     last_used_at_ns: int | None
     """Up to a minute old; None for a key that nobody has used."""
+    deletion_at_ns: int | None
+    """When its organisation is to be deleted, if it is; until then the key opens nothing."""
     organisation: Organisation
 
     @property
@@ -224,7 +227,8 @@ def hash_of(secret: str) -> str:
 
 
 def _key(row: tuple[Any, ...]) -> Key:
-    id_, kind, name, permissions, created_at_ns, revoked_at_ns, used_at_ns, *organisation = row
+    id_, kind, name, permissions, *instants_ns, org, uuid_, org_name = row
+    created_at_ns, revoked_at_ns, used_at_ns, deletion_at_ns = instants_ns
     return Key(
         id=id_,
         kind=kind,
@@ -233,5 +237,6 @@ def _key(row: tuple[Any, ...]) -> Key:
         created_at_ns=created_at_ns,
         revoked_at_ns=revoked_at_ns,
         last_used_at_ns=used_at_ns,
-        organisation=Organisation(*organisation),
+        deletion_at_ns=deletion_at_ns,
+        organisation=Organisation(org, uuid_, org_name),
     )

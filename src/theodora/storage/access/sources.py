@@ -45,11 +45,16 @@ class Sources:
         self._database = database
 
     def find(self, id_: str) -> WebhookSource | None:
-        """The source with this id, of whichever organisation, unless it is disabled."""
+        """The source with this id, of whichever organisation, unless it is disabled.
+
+        None also for an organisation that is to be deleted.
+        """
 
         def read(cursor: Cursor) -> WebhookSource | None:
             row = cursor.execute(
-                f"{_SELECT} WHERE s.id = ? AND s.disabled_at_ns IS NULL", (id_,)
+                f"{_SELECT} WHERE s.id = ? AND s.disabled_at_ns IS NULL AND NOT EXISTS "
+                "(SELECT 1 FROM organisation_deletions d WHERE d.org = s.org)",
+                (id_,),
             ).fetchone()
             return _source(row) if row else None
 

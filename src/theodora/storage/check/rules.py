@@ -96,7 +96,7 @@ RULES: tuple[RowRule, ...] = (
         f"t.name IN ('deployments_indexed', 'failures_indexed') AND t.value > {_RECEIPT}",
         REPAIR,
     ),
-    Rule(
+    RowRule(
         "organisations",
         "t.org",
         "the key is above the counter of organisations",
@@ -131,6 +131,19 @@ RULES: tuple[RowRule, ...] = (
     ),
     RowRule(
         "retention_refusals", "t.org", "it has no reason or time", "t.reason = '' OR t.at_ns < 0"
+    ),
+    RowRule(
+        "organisation_deletions",
+        "t.org",
+        "there is no such organisation",
+        f"t.finished_at_ns IS NULL AND {_NO_ORG}",
+    ),
+    RowRule(
+        "organisation_deletions",
+        "t.org",
+        "the times contradict one another",
+        "t.begun_at_ns < t.begins_at_ns OR t.finished_at_ns < t.begun_at_ns "
+        "OR (t.finished_at_ns IS NOT NULL AND t.begun_at_ns IS NULL)",
     ),
     RowRule("stale_teams", "t.org, t.service", "the key was never given", f"t.up_to > {_RECEIPT}"),
     RowRule("inbox", "t.number", "the number was never given", f"t.number > {_RECEIPT}"),

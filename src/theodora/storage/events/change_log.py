@@ -40,6 +40,20 @@ def log_remedied(cursor: Cursor, org: Organisation, id_: str) -> None:
     )
 
 
+def keep_newest_change(cursor: Cursor, org: Organisation) -> None:
+    """Makes the newest entry another organisation's, before those of `org` are deleted.
+
+    Caches of all organisations compare its number, which must not fall. The entry is about an
+    event that never was.
+    """
+    cursor.execute(
+        "INSERT INTO changes (org, kind, event) SELECT o.org, 'deployment', 0 "
+        "FROM organisations o JOIN changes c ON c.number = (SELECT max(number) FROM changes) "
+        "WHERE c.org = ? AND o.org <> ? ORDER BY o.org LIMIT 1",
+        (org.key, org.key),
+    )
+
+
 def reach(cursor: Cursor) -> Reach:
     row = cursor.execute(
         "SELECT coalesce((SELECT min(number) FROM changes), 0), "

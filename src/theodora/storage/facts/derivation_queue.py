@@ -29,6 +29,8 @@ MOST_COUNTED = 10_000
 
 
 _MOST_REPOSITORIES = 1_000_000
+_IN_USE: LiteralString = "NOT EXISTS (SELECT 1 FROM organisation_deletions d WHERE d.org = m.org)"
+"""Marks of an organisation that is to be deleted wait: that may be taken back."""
 
 
 class SequenceKey(NamedTuple):
@@ -128,10 +130,10 @@ def waiting(cursor: Cursor, org: Organisation) -> Waiting:
 
 def has_wide_tasks(cursor: Cursor, after: int) -> bool:
     """Whether there are marks for several sequences, with numbers above `after`."""
-    found = cursor.execute(
-        "SELECT 1 FROM marks WHERE number > ? AND kind <> 'sequence' LIMIT 1", (after,)
+    statement: LiteralString = (
+        f"SELECT 1 FROM marks m WHERE number > ? AND kind <> 'sequence' AND {_IN_USE} LIMIT 1"
     )
-    return found.fetchone() is not None
+    return cursor.execute(statement, (after,)).fetchone() is not None
 
 
 def split_wide_tasks(cursor: Cursor) -> None:
@@ -139,7 +141,7 @@ def split_wide_tasks(cursor: Cursor) -> None:
     wide = cursor.execute(
         "SELECT m.number, m.marked_at_ns, m.kind, m.service, m.repository_id, "
         "o.org, o.uuid, o.name FROM marks m JOIN organisations o USING (org) "
-        "WHERE m.kind <> 'sequence'"
+        f"WHERE m.kind <> 'sequence' AND {_IN_USE}"
     ).fetchall()
     # Shared by all marks: reading an organisation's repositories takes longest.
     deployed: dict[int, list[str]] = {}
@@ -160,7 +162,7 @@ def queued_sequences(cursor: Cursor, after: int) -> Mapping[SequenceKey, Changed
     """The sequences of the oldest marks above `after`, and what has changed in each."""
     rows = cursor.execute(
         "SELECT o.org, o.uuid, o.name, m.service, m.env, m.number, m.deployment "
-        "FROM marks m JOIN organisations o USING (org) WHERE m.kind = 'sequence' "
+        f"FROM marks m JOIN organisations o USING (org) WHERE m.kind = 'sequence' AND {_IN_USE} "
         "AND m.number > ? ORDER BY m.number LIMIT ?",
         (after, _MOST_TAKEN),
     )

@@ -73,7 +73,7 @@ class Mirrors:
         return self._database.read(lambda cursor: _found(cursor, org, repository_id))
 
     def everything(self) -> list[Mirror]:
-        """The mirrors of every organisation, in order of organisation and id."""
+        """The mirrors of every organisation in use, in order of organisation and id."""
         return self._database.read(_all)
 
 
@@ -90,6 +90,8 @@ def _found(cursor: Cursor, org: Organisation, repository_id: str) -> Mirror:
 def _all(cursor: Cursor) -> list[Mirror]:
     rows = cursor.execute(
         "SELECT o.org, o.uuid, o.name, m.repository_id, m.url, m.tried_at_ns, m.error "
-        "FROM mirrors m JOIN organisations o ON o.org = m.org ORDER BY o.name, m.repository_id"
+        "FROM mirrors m JOIN organisations o ON o.org = m.org WHERE NOT EXISTS "
+        "(SELECT 1 FROM organisation_deletions d WHERE d.org = m.org) "
+        "ORDER BY o.name, m.repository_id"
     )
     return [Mirror(Organisation(*row[:3]), *row[3:]) for row in rows]

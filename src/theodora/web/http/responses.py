@@ -7,6 +7,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from theodora.errors import (
+    BeingDeleted,
     Forbidden,
     Invalid,
     NotFound,
@@ -98,6 +99,8 @@ def error_reply(error: Exception) -> Reply:
     match error:
         case Invalid():
             return _objects(400, *(_of_problem(problem) for problem in error.problems))
+        case BeingDeleted():
+            return _strings(403, "Forbidden", str(error))
         case Forbidden():
             more = ("Failed permission authorization checks",) if error.authenticated else ()
             return _strings(403, "Forbidden", *more)

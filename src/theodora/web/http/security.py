@@ -11,6 +11,7 @@ from theodora.errors import Forbidden, NotFound, NotSigned
 from theodora.sources.webhooks.signatures import is_signed
 from theodora.sources.webhooks.table import source_named
 from theodora.storage import Key, Organisation, Store, WebhookSource
+from theodora.storage.engine.organisations import being_deleted
 
 READ = "dora_metrics_read"
 WRITE = "dora_metrics_write"
@@ -81,7 +82,24 @@ def read_credentials(
 
 
 def authenticate(store: Store, credentials: Credentials, access: Access) -> Caller:
-    """The caller, if the credentials are what `access` asks for; else `Forbidden`."""
+    """The caller, if the credentials are what `access` asks for; else `Forbidden`.
+
+    Raises `BeingDeleted` if nobody can use the organisation any more.
+    """
+    caller = _caller(store, credentials, access)
+    key = caller.application_key or caller.api_key
+    if key is not None:
+        refuse_if_deleted(key)
+    return caller
+
+
+def refuse_if_deleted(key: Key) -> None:
+    """Raises `BeingDeleted` for a key of an organisation that is to be deleted."""
+    if key.deletion_at_ns is not None:
+        raise being_deleted(key.organisation.name, key.deletion_at_ns)
+
+
+def _caller(store: Store, credentials: Credentials, access: Access) -> Caller:
     api_key = _api_key(store, credentials)
     if access.credential is Credential.API_KEY:
         if api_key is None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from theodora.errors import (
+    BeingDeleted,
     Invalid,
     NotFound,
     PayloadTooLarge,
@@ -77,6 +78,7 @@ def locate_problem(error: Invalid, text: str) -> LocatedProblem | None:
 
 
 _HOME = ("Overview", "/")
+_OTHER_KEY = ("Sign in with another key", "/sign-in")
 _STATE = ("State of the server", "/readyz")
 
 _UNREACHABLE = ErrorPage(
@@ -133,6 +135,8 @@ def error_page(error: Exception, command: str, org_flag: str) -> ErrorPage:
             return _invalid(error)
         case NotPermitted():
             return _not_permitted(error, command, org_flag)
+        case BeingDeleted():
+            return _being_deleted(error)
         case NotFound():
             return _not_found(error)
         case PayloadTooLarge():
@@ -158,6 +162,16 @@ def _invalid(error: Invalid) -> ErrorPage:
     )
 
 
+def _being_deleted(error: BeingDeleted) -> ErrorPage:
+    return ErrorPage(
+        403,
+        "This organisation is to be deleted",
+        f"Everything in it is deleted from {error.moment} on. Until then nobody can use it, unless "
+        "the deletion is taken back.",
+        (("See the deletion", "/settings/organisation"), _OTHER_KEY),
+    )
+
+
 def _not_permitted(error: NotPermitted, command: str, org_flag: str) -> ErrorPage:
     may = PERMISSIONS.get(error.permission, "do this")
     name = f'"{error.key.name}"' if error.key.name else "you are signed in with"
@@ -167,7 +181,7 @@ def _not_permitted(error: NotPermitted, command: str, org_flag: str) -> ErrorPag
         f"The application key {name} lacks the permission {error.permission}. "
         "Sign in with a key that has it, or ask whoever runs this server for one: "
         f"{command} keys create application --permission {error.permission}{org_flag}",
-        (("Sign in with another key", "/sign-in"),),
+        (_OTHER_KEY,),
     )
 
 

@@ -169,6 +169,8 @@ class Page:
     method: Method = "GET"
     permission: str | None = READ
     """Of the key; None: for everybody, signed in or not."""
+    stays_open: bool = False
+    """Whether it is there also for an organisation that is to be deleted."""
     place: Section = ""
     """Its section in the navigation."""
     tab: str = ""

@@ -22,7 +22,7 @@ from theodora.storage import Session, SessionLimits
 from theodora.web.http.asgi import address_of, headers_of
 from theodora.web.http.endpoint import ServerContext
 from theodora.web.http.rate_limit import Bucket
-from theodora.web.http.security import READ
+from theodora.web.http.security import READ, refuse_if_deleted
 from theodora.web.pages.shell.cookies import (
     SESSION_COOKIE,
     own_cookies,
@@ -181,6 +181,8 @@ class PageRequest:
             return
         if self.session is None:
             raise SignInNeeded
+        if not page.stays_open:
+            refuse_if_deleted(self.session.key)
         # A form that is answered with its page shows what is on the page.
         for permission in (page.permission, READ):
             if permission not in self.session.key.permissions:

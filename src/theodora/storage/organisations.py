@@ -1,0 +1,270 @@
+"""Organisations: made, listed, and deleted after a delay in which that can be taken back.
+
+Nobody can use an organisation from the moment that its deletion is planned. All of it stays until
+the deletion begins, so that taking it back restores everything.
+"""
+
+import time
+from concurrent.futures import Future
+from functools import partial
+from typing import LiteralString, NamedTuple
+
+import structlog
+
+from theodora.errors import Invalid, NotFound, Problem
+from theodora.storage.copy.tables import CopiedTable
+from theodora.storage.deletion_guards import (
+    DAY_NS,
+    GoOn,
+    Guards,
+    RefusedRound,
+    Unconfirmed,
+    begin_round,
+    is_confirmed,
+    put_refusal,
+)
+from theodora.storage.engine.actor import Actor
+from theodora.storage.engine.cursor import Cursor, Row, only_value
+from theodora.storage.engine.database import Database
+from theodora.storage.engine.organisations import (
+    Deletion,
+    Organisation,
+    deletion_of,
+    ensure_organisation,
+    find_organisation,
+)
+from theodora.storage.erasure import erase_sequences, erase_some, erased_tables
+from theodora.storage.facts.derivation_queue import queue_organisation
+
+log = structlog.get_logger()
+
+LASTING = "default"
+"""The organisation that every server makes when it starts."""
+MAX_NAME = 200
+"""Characters in the name of a new organisation."""
+
+
+class Holdings(NamedTuple):
+    """What an organisation has."""
+
+    deployments: int
+    failures: int
+    commits: int
+    keys: int
+
+    @property
+    def events(self) -> int:
+        return self.deployments + self.failures
+
+
+class OrganisationRecord(NamedTuple):
+    """An organisation, and its deletion if that is planned."""
+
+    organisation: Organisation
+    created_at_ns: int
+    deletion: Deletion | None
+    refusal: RefusedRound | None
+    """Why the last round deleted nothing of it, if it should have."""
+
+
+class Organisations:
+    """Every method but `everything`, `deleted` and `delete_due` is about one organisation."""
+
+    def __init__(self, database: Database, guards: Guards | None = None) -> None:
+        self.guards = guards or Guards()
+        self._database = database
+
+    def everything(self) -> list[OrganisationRecord]:
+        """All that there are, in order of their names."""
+        return self._database.read(_all)
+
+    def get(self, name: str) -> OrganisationRecord:
+        """The one of this name, also if it is to be deleted; raises `NotFound`."""
+        return self._database.read(partial(_get, name))
+
+    def create(self, name: str, now_ns: int, *, actor: Actor) -> Future[Organisation]:
+        """Raises `Invalid` for a name that cannot be used, or that is in use."""
+        if not 1 <= len(name) <= MAX_NAME or not name.isprintable() or name != name.strip():
+            raise Invalid(
+                Problem(f"a name has 1 to {MAX_NAME} printable characters, no space at its ends")
+            )
+
+        def write(cursor: Cursor) -> Organisation:
+            if find_organisation(cursor, name):
+                raise Invalid(Problem(f'there is an organisation "{name}" already'))
+            return ensure_organisation(cursor, name, now_ns)
+
+        return self._database.write(write, actor)
+
+    def holdings(self, org: Organisation) -> Holdings:
+        """What would be deleted with it."""
+        return self._database.read(partial(_holdings, org))
+
+    def plan_deletion(
+        self, org: Organisation, now_ns: int, confirmed: int | None, *, actor: Actor
+    ) -> Future[Deletion | Unconfirmed]:
+        """Closes the organisation at once, and plans to delete it.
+
+        `confirmed` is the number of its events, which whoever asks has seen. Raises `Invalid` for
+        the organisation that every server makes. One that is planned stays as it is.
+        """
+        if org.name == LASTING:
+            raise Invalid(
+                Problem(
+                    f'organisation "{LASTING}" cannot be deleted: every server makes it when it '
+                    "starts. Shorten its retention to delete its events"
+                )
+            )
+
+        def write(cursor: Cursor) -> Deletion | Unconfirmed:
+            planned = deletion_of(cursor, org)
+            if planned:
+                return planned
+            events = _holdings(org, cursor).events
+            if confirmed is None or not is_confirmed(events, confirmed):
+                return Unconfirmed(events)
+            deletion = Deletion(now_ns + self.guards.organisation_days * DAY_NS)
+            cursor.execute(
+                "INSERT INTO organisation_deletions (org, uuid, begins_at_ns) VALUES (?, ?, ?)",
+                (org.key, org.uuid, deletion.begins_at_ns),
+            )
+            return deletion
+
+        return self._database.write(write, actor)
+
+    def take_back(self, org: Organisation, *, actor: Actor) -> Future[None]:
+        """Lets everybody use the organisation again; raises `Invalid` if it is too late for that,
+        or if no deletion is planned."""
+        return self._database.write(partial(_take_back, org), actor)
+
+    def delete_due(self, now_ns: int, go_on: GoOn = lambda _: True, *, actor: Actor) -> int:
+        """Deletes the organisations whose time has come; returns how many are gone.
+
+        Continues what was interrupted. `go_on` is as in `Retention.remove_old`, whose guard of the
+        clock applies here too.
+        """
+        begun = self._database.write(partial(_begin, now_ns, self.guards), actor).result()
+        return sum(self._erase(org, now_ns, go_on, actor) for org in begun)
+
+    def deleted(self) -> list[str]:
+        """The UUIDs of those that are gone: folders of theirs can be removed."""
+        return self._database.read(_deleted)
+
+    def _erase(self, org: Organisation, now_ns: int, go_on: GoOn, actor: Actor) -> bool:
+        """Whether everything is deleted, and not only what there was time for."""
+        is_gone = False
+        while not is_gone:
+            for table in erased_tables():
+                if not self._erase_table(table, org, go_on, actor):
+                    return False
+            # What came meanwhile, of a write that was under way, goes in another turn.
+            is_gone = self._database.write(partial(_finish, org, now_ns), actor).result()
+        log.info("deleted an organisation", organisation=org.name)
+        return True
+
+    def _erase_table(
+        self, table: CopiedTable, org: Organisation, go_on: GoOn, actor: Actor
+    ) -> bool:
+        """Whether all rows are deleted, and it was not told to stop before."""
+        began = time.perf_counter()
+        while self._database.write(partial(erase_some, table=table, org=org), actor).result():
+            if not go_on(time.perf_counter() - began):
+                return False
+            began = time.perf_counter()
+        return True
+
+
+def _all(cursor: Cursor) -> list[OrganisationRecord]:
+    rows = cursor.execute(f"{_SELECT} ORDER BY o.name").fetchall()
+    return [_record(row) for row in rows]
+
+
+def _get(name: str, cursor: Cursor) -> OrganisationRecord:
+    row = cursor.execute(f"{_SELECT} WHERE o.name = ?", (name,)).fetchone()
+    if row is None:
+        raise NotFound(f'there is no organisation "{name}"')
+    return _record(row)
+
+
+_SELECT: LiteralString = (
+    "SELECT o.org, o.uuid, o.name, o.created_at_ns, d.begins_at_ns, d.begun_at_ns IS NOT NULL, "
+    "r.at_ns, r.reason FROM organisations o LEFT JOIN organisation_deletions d USING (org) "
+    "LEFT JOIN retention_refusals r USING (org)"
+)
+
+
+def _record(row: Row) -> OrganisationRecord:
+    key, uuid, name, created_at_ns, begins_at_ns, has_begun, refused_at_ns, reason = row
+    return OrganisationRecord(
+        Organisation(key, uuid, name),
+        created_at_ns,
+        None if begins_at_ns is None else Deletion(begins_at_ns, bool(has_begun)),
+        None if refused_at_ns is None else RefusedRound(refused_at_ns, reason),
+    )
+
+
+def _holdings(org: Organisation, cursor: Cursor) -> Holdings:
+    counts = (only_value(cursor.execute(count, (org.key,))) for count in _COUNTS)
+    return Holdings(*counts)
+
+
+_COUNTS: tuple[LiteralString, ...] = (
+    "SELECT count(*) FROM deployments WHERE org = ?",
+    "SELECT count(*) FROM failures WHERE org = ?",
+    "SELECT count(*) FROM commits c JOIN repositories r ON r.key = c.repository WHERE r.org = ?",
+    "SELECT count(*) FROM keys WHERE org = ? AND revoked_at_ns IS NULL",
+)
+"""In the order of `Holdings`."""
+
+
+def _take_back(org: Organisation, cursor: Cursor) -> None:
+    deletion = deletion_of(cursor, org)
+    if deletion is None:
+        raise Invalid(Problem(f'organisation "{org.name}" is not to be deleted'))
+    if deletion.has_begun:
+        raise Invalid(Problem(f'organisation "{org.name}" is being deleted: it is too late'))
+    cursor.execute("DELETE FROM organisation_deletions WHERE org = ?", (org.key,))
+    put_refusal(cursor, org, None)
+
+
+def _begin(now_ns: int, guards: Guards, cursor: Cursor) -> list[Organisation]:
+    """The organisations to delete now; none where the clock seems to be wrong."""
+    if begin_round(cursor, now_ns, guards):
+        return []
+    due = cursor.execute(
+        "SELECT o.org, o.uuid, o.name FROM organisation_deletions d JOIN organisations o "
+        "USING (org) WHERE d.begins_at_ns <= ? AND d.begun_at_ns IS NULL",
+        (now_ns,),
+    ).fetchall()
+    for row in due:
+        org = Organisation(*row)
+        cursor.execute(
+            "UPDATE organisation_deletions SET begun_at_ns = ? WHERE org = ?", (now_ns, org.key)
+        )
+        # What is left of it is no longer derived from the same events: theodora check skips it.
+        queue_organisation(cursor, org)
+    rows = cursor.execute(
+        "SELECT o.org, o.uuid, o.name FROM organisation_deletions d JOIN organisations o "
+        "USING (org) WHERE d.begun_at_ns IS NOT NULL ORDER BY d.begun_at_ns, o.org"
+    ).fetchall()
+    return [Organisation(*row) for row in rows]
+
+
+def _finish(org: Organisation, now_ns: int, cursor: Cursor) -> bool:
+    """Deletes the organisation itself, unless there are too many rows of it for one transaction."""
+    more = [erase_some(cursor, table, org) for table in erased_tables()]
+    if any(more):
+        return False
+    erase_sequences(cursor, org)
+    cursor.execute("DELETE FROM organisations WHERE org = ?", (org.key,))
+    cursor.execute(
+        "UPDATE organisation_deletions SET finished_at_ns = ? WHERE org = ?", (now_ns, org.key)
+    )
+    return True
+
+
+def _deleted(cursor: Cursor) -> list[str]:
+    rows = cursor.execute(
+        "SELECT uuid FROM organisation_deletions WHERE finished_at_ns IS NOT NULL ORDER BY org"
+    ).fetchall()
+    return [uuid for (uuid,) in rows]
