@@ -497,6 +497,10 @@ SETTINGS: tuple[Setting, ...] = (
 )
 
 
+def setting_named(name: str) -> Setting:
+    return next(setting for setting in SETTINGS if setting.name == name)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """The value of every setting; the table describes them."""

@@ -1,20 +1,29 @@
 """`theodora backup`: a complete store in one file, while its server runs."""
 
+import signal
 import sys
+import threading
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import click
 
 from theodora.app import git_folder, source_of
+from theodora.cli.logs import configure_logs
 from theodora.cli.options import config_from, setting_options
 from theodora.cli.progress import ProgressBars
-from theodora.config import Config
+from theodora.config import Config, setting_named
 from theodora.storage.backup.archive import Manifest
 from theodora.storage.backup.backup import BackupSource, back_up, stream_backup
-from theodora.storage.backup.rotation import BackupFolder
+from theodora.storage.backup.rotation import BackupFolder, BackupWorker
+
+
+def _seconds(_: click.Context, __: click.Parameter, value: str | None) -> int | None:
+    """As the setting backup_every reads an interval."""
+    return None if value is None else setting_named("backup_every").read(value, "--every")
 
 
 @click.command()
@@ -23,26 +32,38 @@ from theodora.storage.backup.rotation import BackupFolder
 @click.option(
     "--keep", type=click.IntRange(min=1), help="Where FILE is a folder: how many backups to keep."
 )
-def backup(file: str, keep: int | None, **flags: str | None) -> None:
+@click.option(
+    "--every",
+    metavar="INTERVAL",
+    callback=_seconds,
+    help="Where FILE is a folder: keep running, and make one whenever the newest is so old; "
+    "for example 6h.",
+)
+def backup(file: str, keep: int | None, every: int | None, **flags: str | None) -> None:
     """Back up a store to FILE, or to the standard output as -.
 
     \b
     theodora backup /backups/theodora.tar.gz
     theodora backup - | ssh backups 'cat > theodora.tar.gz'
     theodora backup /backups --keep 14
+    theodora backup /backups --every 6h --keep 28
 
     The server may run. The backup holds everything as of one moment: every organisation's events,
     commits, verdicts, settings, the hashes of keys, and uploaded packs and mirrors. It is a .tar.gz
     that `theodora restore` restores to SQLite or PostgreSQL.
 
     A file takes the place of an older one only after it has been read back. If FILE is a folder,
-    the backup is named after the time, and --keep removes the oldest.
+    the backup is named after the time, and --keep removes the oldest. With --every the command goes
+    on until SIGTERM or Ctrl-C ends it, and tries again where a backup fails.
     """
     config = config_from(flags)
-    source = source_of(config)
     path = Path(file)
-    if keep is not None and not path.is_dir():
-        raise click.UsageError("--keep needs a folder: name one that exists")
+    if (keep or every) and not path.is_dir():
+        raise click.UsageError("--keep and --every need a folder: name one that exists")
+    if every:
+        _back_up_every(every, BackupFolder(path, keep or sys.maxsize), config)
+        return
+    source = source_of(config)
     with plain_file_errors(), ProgressBars() as bars:
         if file == "-":
             if sys.stdout.isatty():
@@ -56,6 +77,18 @@ def backup(file: str, keep: int | None, **flags: str | None) -> None:
     click.echo(
         f"backed up {_told(manifest)}{'' if file == '-' else f' to {file}'}", err=file == "-"
     )
+
+
+def _back_up_every(seconds: int, folder: BackupFolder, config: Config) -> None:
+    """Returns once a signal has ended it, without what there is of a backup under way."""
+    configure_logs(config)
+    told = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _, __: told.set())
+    worker = BackupWorker(folder, seconds, partial(source_of, config))
+    worker.start()
+    told.wait()
+    worker.stop()
 
 
 def _back_up_into(folder: BackupFolder, source: BackupSource, bars: ProgressBars) -> None:

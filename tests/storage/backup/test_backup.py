@@ -4,6 +4,9 @@ import gzip
 import hashlib
 import io
 import os
+import signal
+import subprocess
+import sys
 import tarfile
 import time
 from collections.abc import Callable, Iterator
@@ -23,6 +26,7 @@ from loading import Load, found
 from repositories import make_repository
 from storage.copy.test_copy import fill, held
 from theodora.errors import UnequalCopy, UnusableBackup, UnusableStore
+from theodora.events import Deployment
 from theodora.git import MirrorStore, backup_files
 from theodora.storage import Store
 from theodora.storage.backup import restore as restoring
@@ -448,6 +452,78 @@ def test_a_backup_that_is_being_made_is_waited_for_by_nobody(tmp_path: Path):
         "Error: another process is making a backup in that folder\n",
     )
     assert run("backup", str(tmp_path), "--database", url).exit_code == 0
+
+
+@pytest.fixture
+def rotating(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts `theodora backup --every` as a process of its own."""
+    with ExitStack() as stack:
+
+        def start(folder: Path, *more: str, url: str) -> subprocess.Popen[str]:
+            command = (sys.executable, "-m", "theodora", "backup", str(folder), "--database", url)
+            process = subprocess.Popen(
+                [*command, "--git-folder", str(tmp_path / "git"), *more],
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            stack.callback(process.communicate)
+            stack.callback(process.kill)
+            return process
+
+        yield start
+
+
+def test_a_process_of_its_own_keeps_making_backups_until_it_is_told_to_stop(
+    tmp_path: Path, rotating: Callable[..., subprocess.Popen[str]]
+):
+    url, folder = f"sqlite:///{tmp_path / 'theodora.db'}", tmp_path / "backups"
+    fill(url)
+    folder.mkdir()
+    for day in (1, 2, 3):
+        (folder / f"theodora-1970010{day}T000000Z.tar.gz").touch()
+    process = rotating(folder, "--every", "1h", "--keep", "2", url=url)
+    assert process.stderr is not None
+    assert '"event":"backed up"' in process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=60) == 0
+    old, new = BackupFolder(folder, keep=2).backups()
+    assert old.name == "theodora-19700103T000000Z.tar.gz"
+    restored(new, f"sqlite:///{tmp_path / 'restored.db'}", tmp_path / "git-restored")
+    assert held(f"sqlite:///{tmp_path / 'restored.db'}") == held(url)
+
+
+def test_nothing_stays_of_a_backup_under_way_when_it_is_told_to_stop(
+    tmp_path: Path, rotating: Callable[..., subprocess.Popen[str]]
+):
+    url, folder = f"sqlite:///{tmp_path / 'theodora.db'}", tmp_path / "backups"
+    with Store(url) as store:
+        org = store.keys.ensure_organisation("default", 1, actor=TESTER).result()
+        for number in range(5_000):
+            event = Deployment(service="web", started_at_ns=number + 1, finished_at_ns=number + 1)
+            written = store.deployments.add(org, event, 1, actor=TESTER)
+        written.result()
+    folder.mkdir()
+    process = rotating(folder, "--every", "1h", url=url)
+    until = time.monotonic() + 60
+    while not list(folder.glob(".theodora-backup-*")):
+        assert time.monotonic() < until, "it does not begin"
+        time.sleep(0.005)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=60) == 0
+    assert not list(folder.glob(".theodora-backup-*"))
+
+
+@pytest.mark.parametrize("every", ["0s", "6", "x"])
+def test_what_is_no_interval_is_refused(tmp_path: Path, every: str):
+    result = run("backup", str(tmp_path), "--every", every)
+    assert result.exit_code == 1
+    assert f'--every: "{every}" must be a number and s, m, h or d' in result.stderr
+
+
+def test_backups_at_an_interval_need_a_folder_that_exists(tmp_path: Path):
+    result = run("backup", str(tmp_path / "typo"), "--every", "6h")
+    assert result.exit_code == 2
+    assert "need a folder" in result.stderr
 
 
 def test_a_server_backs_itself_up(origin: str, tmp_path: Path):

@@ -94,9 +94,7 @@ class BackupWorker(Worker):
             try:
                 with suppress(_Stopped):
                     self._back_up_if_due(time.time())
-            except (
-                Exception
-            ) as error:  # The server goes on serving, and the next round tries again.
+            except Exception as error:  # The next round tries again.
                 event = "the backup failed and is tried again"
                 self._log_failure(event, error, after_seconds=_RETRY_SECONDS)
                 wait_seconds = _RETRY_SECONDS
@@ -116,7 +114,7 @@ class BackupWorker(Worker):
 
 
 class _Stopped(Exception):
-    """The server stops while a backup is being made."""
+    """The worker stops while a backup is being made."""
 
 
 def _made_sec(path: Path) -> float:
