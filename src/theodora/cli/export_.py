@@ -21,6 +21,7 @@ from theodora.sources.commit_lines import CommitLine, line_from_commit
 from theodora.sources.json_lines import line_from_event
 from theodora.sources.verdict_lines import line_from_act
 from theodora.storage import Organisation, Store
+from theodora.storage.event_store import Events
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
@@ -58,9 +59,7 @@ def export_() -> None:
 def deployments(output: BinaryIO, form: str, org: str, **flags: str | None) -> None:
     """Write every deployment, in order of first receipt."""
     with _opened(org, flags) as (store, organisation):
-        found = store.deployments.everything(organisation)
-        count = store.deployments.count(organisation)
-        _write(found, count, line_from_event, DEPLOYMENT_COLUMNS, output, form)
+        _write_events(store.deployments, organisation, DEPLOYMENT_COLUMNS, output, form)
 
 
 @export_.command()
@@ -68,9 +67,7 @@ def deployments(output: BinaryIO, form: str, org: str, **flags: str | None) -> N
 def failures(output: BinaryIO, form: str, org: str, **flags: str | None) -> None:
     """Write every failure, in order of first receipt."""
     with _opened(org, flags) as (store, organisation):
-        found = store.failures.everything(organisation)
-        count = store.failures.count(organisation)
-        _write(found, count, line_from_event, FAILURE_COLUMNS, output, form)
+        _write_events(store.failures, organisation, FAILURE_COLUMNS, output, form)
 
 
 @export_.command()
@@ -97,6 +94,17 @@ def verdicts(output: BinaryIO, org: str, **flags: str | None) -> None:
 def _opened(org: str, flags: dict[str, str | None]) -> Generator[tuple[Store, Organisation]]:
     with existing_store(flags) as store:
         yield store, store.keys.organisation(org)
+
+
+def _write_events(
+    events: Events[Any],
+    organisation: Organisation,
+    columns: Sequence[ParquetColumn],
+    output: BinaryIO,
+    form: str,
+) -> None:
+    found, count = events.everything(organisation), events.count(organisation)
+    _write(found, count, line_from_event, columns, output, form)
 
 
 def _write(

@@ -3,9 +3,9 @@
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, wraps
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import click
@@ -13,6 +13,7 @@ import click
 from theodora.cli.import_files import opened_lines
 from theodora.cli.import_queue import (
     COMMITS_AT_ONCE,
+    HandOver,
     Intake,
     commits_into,
     events_into,
@@ -41,11 +42,9 @@ from theodora.sources.json_lines import (
 )
 from theodora.sources.rows import Contents
 from theodora.sources.verdict_lines import VERDICT_LINE, act_from_document
-from theodora.storage import OverrideRecord
+from theodora.storage import Organisation, OverrideRecord, Store
 
 T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
-C = TypeVar("C", bound=Callable[..., Any])
 
 _SHOWN = 20
 """Unknown members that are shown one by one."""
@@ -58,11 +57,69 @@ def import_() -> None:
     """Import events, commits and verdicts; importing again changes nothing."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Kind(Generic[T]):
+    """How the lines of one kind are read and stored."""
+
+    read: Callable[[JsonObject], T]
+    members: Members
+    into: Callable[[Store, Organisation], HandOver[T]]
+    at_once: int = 1
+    """Items that are handed over together."""
+    columns: csv_tables.Columns = csv_tables.NO_COLUMNS
+
+
+_DEPLOYMENTS = _Kind(
+    deployment_from_document,
+    DEPLOYMENT_LINE,
+    lambda store, org: events_into(store.deployments.add, org),
+    columns=csv_tables.DEPLOYMENTS,
+)
+_FAILURES = _Kind(
+    failure_from_document,
+    FAILURE_LINE,
+    lambda store, org: events_into(partial(store.failures.add, may_be_late=True), org),
+    columns=csv_tables.FAILURES,
+)
+_COMMITS = _Kind(
+    commit_from_document, COMMIT_LINE, commits_into, COMMITS_AT_ONCE, csv_tables.COMMITS
+)
+_PULL_REQUESTS = _Kind(
+    pull_request_from_document,
+    PULL_REQUEST_LINE,
+    pull_requests_into,
+    COMMITS_AT_ONCE,
+    csv_tables.PULL_REQUESTS,
+)
+
+
+class _Files(NamedTuple):
+    """The files and their options on the command line."""
+
+    names: Sequence[str]
+    format: str | None = "jsonl"
+    mapped: Sequence[str] = ()
+
+    def mapping(self) -> dict[str, str]:
+        """The column of each member that was given one."""
+        pairs = [each.partition("=") for each in self.mapped]
+        for member, equals, column in pairs:
+            if not (member and equals and column):
+                raise click.ClickException(
+                    f"--map {member}{equals}{column}: write MEMBER=COLUMN, as in service=app"
+                )
+        return {member.strip(): column for member, _, column in pairs}
+
+
+_Flags = Mapping[str, str | None]
+_Command = Callable[[_Files, str, _Flags], None]
+
+
 _files = click.argument("files", nargs=-1, required=True, metavar="FILE...")
 
 
-def _format_options(kind: str) -> Callable[[C], C]:
-    """`--format` and `--map`, for kinds that may also come as a table."""
+def _options(kind: str) -> Callable[[_Command], Callable[..., None]]:
+    """Options of a kind that may also come as a table; the command gets them in three values."""
 
     columns = click.option(
         "--map",
@@ -71,27 +128,33 @@ def _format_options(kind: str) -> Callable[[C], C]:
         metavar="MEMBER=COLUMN",
         help="CSV: the column of a member, as in --map service=app; may be given several times.",
     )
-    format_ = click.option(
+    format_option = click.option(
         "--format",
         "format_",
         type=click.Choice(formats_of(kind)),
         help="Format of the files. Default: csv for names with .csv or .tsv, else jsonl.",
     )
-    return lambda command: format_(columns(command))
+
+    def add(command: _Command) -> Callable[..., None]:
+        @wraps(command)
+        def run(
+            files: Sequence[str],
+            format_: str | None,
+            mapped: Sequence[str],
+            org: str,
+            **flags: str | None,
+        ) -> None:
+            command(_Files(files, format_, mapped), org, flags)
+
+        with_store = organisation_option(setting_options(["database"])(run))
+        return _files(format_option(columns(with_store)))
+
+    return add
 
 
 @import_.command()
-@_files
-@_format_options("deployments")
-@organisation_option
-@setting_options(["database"])
-def deployments(
-    files: Sequence[str],
-    format_: str | None,
-    mapped: Sequence[str],
-    org: str,
-    **flags: str | None,
-) -> None:
+@_options("deployments")
+def deployments(files: _Files, org: str, flags: _Flags) -> None:
     """Import deployments from FILEs of JSON Lines or CSV, gzip too; - is standard input.
 
     \b
@@ -108,24 +171,12 @@ def deployments(
     several values of a cell are separated by commas. A line that breaks the rules is shown and
     rejected, and the command then ends with status 1.
     """
-    with new_or_existing_store(flags) as store:
-        org_ = store.keys.ensure_organisation(org, time.time_ns(), actor=command_actor()).result()
-        intake = Intake(events_into(store.deployments.add, org_))
-        _import(_Files(files, format_, mapped), _DEPLOYMENTS, intake)
+    _import_into_store(files, _DEPLOYMENTS, org, flags)
 
 
 @import_.command()
-@_files
-@_format_options("failures")
-@organisation_option
-@setting_options(["database"])
-def failures(
-    files: Sequence[str],
-    format_: str | None,
-    mapped: Sequence[str],
-    org: str,
-    **flags: str | None,
-) -> None:
+@_options("failures")
+def failures(files: _Files, org: str, flags: _Flags) -> None:
     """Import failures from FILEs of JSON Lines or CSV, gzip too; - is standard input.
 
     \b
@@ -143,24 +194,12 @@ def failures(
     several values of a cell are separated by commas. A line that breaks the rules is shown and
     rejected, and the command then ends with status 1.
     """
-    with new_or_existing_store(flags) as store:
-        org_ = store.keys.ensure_organisation(org, time.time_ns(), actor=command_actor()).result()
-        intake = Intake(events_into(partial(store.failures.add, may_be_late=True), org_))
-        _import(_Files(files, format_, mapped), _FAILURES, intake)
+    _import_into_store(files, _FAILURES, org, flags)
 
 
 @import_.command()
-@_files
-@_format_options("commits")
-@organisation_option
-@setting_options(["database"])
-def commits(
-    files: Sequence[str],
-    format_: str | None,
-    mapped: Sequence[str],
-    org: str,
-    **flags: str | None,
-) -> None:
+@_options("commits")
+def commits(files: _Files, org: str, flags: _Flags) -> None:
     """Import commits from FILEs of JSON Lines or CSV, gzip too; - is standard input.
 
     \b
@@ -173,24 +212,12 @@ def commits(
     are separated by spaces, paths by line breaks. A line that cannot be read is shown and
     rejected, and the command then ends with status 1.
     """
-    with new_or_existing_store(flags) as store:
-        org_ = store.keys.ensure_organisation(org, time.time_ns(), actor=command_actor()).result()
-        intake = Intake(commits_into(store, org_), COMMITS_AT_ONCE)
-        _import(_Files(files, format_, mapped), _COMMITS, intake)
+    _import_into_store(files, _COMMITS, org, flags)
 
 
 @import_.command("pull-requests")
-@_files
-@_format_options("pull-requests")
-@organisation_option
-@setting_options(["database"])
-def pull_requests(
-    files: Sequence[str],
-    format_: str | None,
-    mapped: Sequence[str],
-    org: str,
-    **flags: str | None,
-) -> None:
+@_options("pull-requests")
+def pull_requests(files: _Files, org: str, flags: _Flags) -> None:
     """Import pull requests from FILEs of JSON Lines or CSV, gzip too; - is standard input.
 
     \b
@@ -204,10 +231,7 @@ def pull_requests(
     all of them but commits. A line that cannot be read is shown and rejected, and the command
     then ends with status 1.
     """
-    with new_or_existing_store(flags) as store:
-        org_ = store.keys.ensure_organisation(org, time.time_ns(), actor=command_actor()).result()
-        intake = Intake(pull_requests_into(store, org_), COMMITS_AT_ONCE)
-        _import(_Files(files, format_, mapped), _PULL_REQUESTS, intake)
+    _import_into_store(files, _PULL_REQUESTS, org, flags)
 
 
 @import_.command()
@@ -234,45 +258,19 @@ def verdicts(files: Sequence[str], org: str, **flags: str | None) -> None:
                 raise Invalid(Problem(f"deployment {act.deployment_id} does not exist"))
             return act
 
-        intake = Intake(verdicts_into(store, organisation))
-        _import(_Files(files), _Kind(read, VERDICT_LINE), intake)
+        _import(_Files(files), _Kind(read, VERDICT_LINE, verdicts_into), store, organisation)
 
 
-@dataclass(frozen=True, slots=True)
-class _Kind(Generic[T_co]):
-    """The reader of one kind."""
-
-    read: Callable[[JsonObject], T_co]
-    members: Members
-    columns: csv_tables.Columns = csv_tables.NO_COLUMNS
+def _import_into_store(files: _Files, kind: _Kind[Any], org: str, flags: _Flags) -> None:
+    """Makes the store and the organisation if needed."""
+    with new_or_existing_store(flags) as store:
+        org_ = store.keys.ensure_organisation(org, time.time_ns(), actor=command_actor()).result()
+        _import(files, kind, store, org_)
 
 
-_DEPLOYMENTS = _Kind(deployment_from_document, DEPLOYMENT_LINE, csv_tables.DEPLOYMENTS)
-_FAILURES = _Kind(failure_from_document, FAILURE_LINE, csv_tables.FAILURES)
-_COMMITS = _Kind(commit_from_document, COMMIT_LINE, csv_tables.COMMITS)
-_PULL_REQUESTS = _Kind(pull_request_from_document, PULL_REQUEST_LINE, csv_tables.PULL_REQUESTS)
-
-
-class _Files(NamedTuple):
-    """The files and their options on the command line."""
-
-    names: Sequence[str]
-    format: str | None = "jsonl"
-    mapped: Sequence[str] = ()
-
-    def mapping(self) -> dict[str, str]:
-        """The column of each member that was given one."""
-        pairs = [each.partition("=") for each in self.mapped]
-        for member, equals, column in pairs:
-            if not (member and equals and column):
-                raise click.ClickException(
-                    f"--map {member}{equals}{column}: write MEMBER=COLUMN, as in service=app"
-                )
-        return {member.strip(): column for member, _, column in pairs}
-
-
-def _import(files: _Files, kind: _Kind[T], intake: Intake[T]) -> None:
+def _import(files: _Files, kind: _Kind[Any], store: Store, org: Organisation) -> None:
     """Imports every file, prints what became of its lines, and ends the command."""
+    intake = Intake(kind.into(store, org), kind.at_once)
     unknown: Counter[Place] = Counter()
     for name in files.names:
         with opened_lines(name) as lines:
