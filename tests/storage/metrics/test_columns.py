@@ -259,6 +259,35 @@ def test_no_more_is_kept_than_fits_and_what_was_asked_about_last(database: str, 
     reading.close()
 
 
+def test_a_large_organisation_does_not_evict_one_in_use(database: str, store: Store):
+    small, large = (
+        store.keys.ensure_organisation(name, 1, actor=TESTER).result() for name in ("s", "l")
+    )
+    for org, events in ((small, 100), (large, 3_000)):
+        for number in range(events):
+            added = store.deployments.add(org, deployment(f"one-{number}"), 1, actor=TESTER)
+    added.result()
+    count(store, large)
+    now_sec = 0.0
+    kept = ColumnCache(store.metrics.memory_bytes, lambda: now_sec)
+    reading = open_database(database, lambda _: False, lambda _: None)
+
+    def ask(org: Organisation) -> int:
+        found = reading.read(lambda cursor: kept.snapshots(cursor, org, LoadOptions()))
+        return int(found.deployments.is_there.sum())
+
+    assert ask(small) == 100
+    of_small = kept.nbytes
+    assert ask(large) == 3_000
+    assert kept.nbytes == of_small
+    with pytest.raises(TooLarge):
+        ask(large)
+    now_sec = 61.0
+    assert ask(large) == 3_000
+    assert kept.nbytes > of_small
+    reading.close()
+
+
 def test_columns_that_a_question_adds_count_as_memory(store: Store, org: Organisation):
     for number in range(2_000):
         added = store.deployments.add(org, deployment(f"one-{number}"), 1, actor=TESTER)

@@ -1,16 +1,18 @@
 """A cache of event columns, with one entry for each organisation."""
 
 import threading
+import time
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from theodora.dora import DeploymentColumns, IncidentColumns, Period
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.deadline import patiently
-from theodora.storage.engine.lru import LruCache
 from theodora.storage.engine.organisations import Organisation
 from theodora.storage.events.change_log import reach
 from theodora.storage.metrics.columns import CachedDeployments, CachedIncidents, Snapshot, TooLarge
+from theodora.storage.metrics.shared_cache import RECENT_SECONDS, SharedCache
 
 _SHARE_CHANGED = 8
 
@@ -79,9 +81,12 @@ class _CachedOrganisation:
 class ColumnCache:
     """Caches the organisations asked about last, up to a size; for any thread."""
 
-    def __init__(self, limit_bytes: int) -> None:
+    def __init__(self, limit_bytes: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._limit_bytes = limit_bytes
-        self._kept: LruCache[int, _CachedOrganisation] = LruCache(limit_bytes)
+        self._kept: SharedCache[_CachedOrganisation] = SharedCache(limit_bytes, clock)
+        self._clock = clock
+        self._crowded_out: dict[int, float] = {}
+        """Organisations that did not fit beside others, and when they may be tried again."""
         self._too_large: dict[int, int] = {}
         """Organisations that did not fit, and the number of the log at which they may be tried
         again."""
@@ -109,7 +114,9 @@ class ColumnCache:
             with patiently():
                 kept = self._up_to_date(cursor, org, wanted)
             with self._lock:
-                self._kept.put(org.key, kept, kept.nbytes)
+                if not self._kept.put(org.key, kept, kept.nbytes):
+                    # This answer has its events; the next ones read only their period's.
+                    self._crowded_out[org.key] = self._clock() + RECENT_SECONDS
             found = kept.snapshots()
             if not found.has(wanted):
                 raise TooLarge
@@ -141,7 +148,8 @@ class ColumnCache:
         return kept
 
     def _loaded(self, cursor: Cursor, org: Organisation, newest: int) -> _CachedOrganisation:
-        if newest < self._too_large.get(org.key, 0):
+        is_crowded_out = self._clock() < self._crowded_out.get(org.key, 0)
+        if newest < self._too_large.get(org.key, 0) or is_crowded_out:
             raise TooLarge
         kept = _CachedOrganisation(org)
         try:
