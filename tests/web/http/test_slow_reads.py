@@ -68,9 +68,11 @@ def connected(server: serving.Server) -> http.client.HTTPConnection:
     return http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=60)
 
 
-def begin_search(server: serving.Server) -> http.client.HTTPConnection:
+def begin_search(
+    server: serving.Server, keys: dict[str, str] = serving.KEYS
+) -> http.client.HTTPConnection:
     connection = connected(server)
-    headers = {**serving.KEYS, "Content-Type": "application/json"}
+    headers = {**keys, "Content-Type": "application/json"}
     connection.request("POST", SEARCH, BODY, headers)
     return connection
 
@@ -122,15 +124,26 @@ def test_a_search_ends_when_its_client_leaves(database: tuple[str, Path]) -> Non
         assert server.stop() == 0
 
 
-def test_a_slow_search_does_not_keep_a_server_from_stopping(database: tuple[str, Path]) -> None:
+def test_nothing_under_way_keeps_a_server_from_stopping(database: tuple[str, Path]) -> None:
+    """Searches of two organisations, downloads that nobody reads, derivation."""
     url, folder = database
-    limit = {"THEODORA_READ_SECONDS": "1"}
+    keys = keys_of_another_organisation(url)
+    limits = {"THEODORA_READ_SECONDS": "1", "THEODORA_STALL_SECONDS": "3"}
+    add_quick_deployments(url, 1_000)
     with ExitStack() as stack:
-        server = stack.enter_context(serving.serving(folder, database=url, environment=limit))
-        searches = [stack.enter_context(closing(begin_search(server))) for _ in range(10)]
+        server = stack.enter_context(serving.serving(folder, database=url, environment=limits))
+        with closing(connected(server)) as signing_in:
+            cookie = sign_in(signing_in)
+        for _ in range(4):
+            download = stack.enter_context(closing(connected(server)))
+            download.request("GET", "/deployments.csv", None, cookie)
+        for _ in range(12):
+            stack.enter_context(closing(begin_search(server, keys)))
+        searches = [stack.enter_context(closing(begin_search(server))) for _ in range(24)]
         wait_until(lambda: busy(url, server))
         assert server.stop() == 0
         assert searches[0].getresponse().status == 503
+    assert "Traceback" not in (folder / "server.log").read_text()
 
 
 def test_a_download_that_becomes_slow_is_broken_off(database: tuple[str, Path]) -> None:
