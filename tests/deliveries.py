@@ -1,10 +1,13 @@
 """Webhook deliveries as providers send them, cut down to what adapters read."""
 
 import json
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from random import Random
 from typing import Any
 
 from theodora.sources.webhooks.delivery import DEFAULT_SETTINGS, Delivery, SourceSettings
+from theodora.sources.webhooks.fold import fold
 from theodora.sources.webhooks.read import read_received
 from theodora.storage import DeliveryReading, Organisation, StoredDelivery
 
@@ -116,6 +119,33 @@ def reading(
     return read_received(received(kind, delivery), settings, delivery.teams)
 
 
+def outcome(
+    kind: str, story: Sequence[Delivery], settings: SourceSettings = DEFAULT_SETTINGS
+) -> dict[str, Any]:
+    """What a story has come to: events and pull requests by their things, commits by sha."""
+    documents: dict[str, set[str]] = {}
+    found: dict[str, Any] = {}
+    for each in story:
+        said = reading(kind, each, settings)
+        assert said.state != "failed", said.reason
+        for fact in said.facts:
+            documents.setdefault(fact.thing, set()).add(fact.document)
+        for pushed in said.commits:
+            found |= {commit.sha: commit for commit in pushed.commits}
+    return found | {thing: fold(kind, thing, list(said)) for thing, said in documents.items()}
+
+
+def orders(story: Sequence[Delivery]) -> Iterator[list[Delivery]]:
+    """The story in other orders, and with parts that come twice."""
+    yield list(reversed(story))
+    yield [each for each in story for _ in range(2)]
+    yield [*story, *story]
+    for seed in range(5):
+        mixed = [*story, *story[: len(story) // 2]]
+        Random(seed).shuffle(mixed)
+        yield mixed
+
+
 def received(kind: str, delivery: Delivery, number: int = 1) -> StoredDelivery:
     """The delivery as it lies in the inbox."""
     org = Organisation(1, "", "default")
@@ -125,5 +155,4 @@ def received(kind: str, delivery: Delivery, number: int = 1) -> StoredDelivery:
 
 
 def body_of(delivery: Delivery) -> str:
-
     return json.dumps(delivery.payload)

@@ -30,6 +30,11 @@ HEADERS: Mapping[str, Callable[[str], Mapping[str, str]]] = {"github": _github}
 
 SETTINGS: Mapping[str, SourceSettings] = {
     "github": SourceSettings(workflows=("test", "CI"), releases=True, env="production"),
+    "gitlab": SourceSettings(
+        workflows=("dev-one/my-awesome-project", "gitlab-org/gitlab-test"),
+        releases=True,
+        env="production",
+    ),
 }
 """By the source's name: settings with which more of the bodies count."""
 

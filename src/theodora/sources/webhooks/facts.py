@@ -96,7 +96,7 @@ class ReviewFact(_Fact, frozen=True, kw_only=True, omit_defaults=True, tag="revi
     number: int
     """Of the pull request."""
     review: str
-    """The provider's id of the review."""
+    """The provider's id of the review, or of who reviewed; a dismissal of `""` ends all of them."""
     status: ReviewStatus
 
     @property

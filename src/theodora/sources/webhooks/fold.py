@@ -154,13 +154,20 @@ def _pull_request(
 
 def _approvals(reviews: Sequence[ReviewFact], merged_at_ns: int | None) -> list[int]:
     """Times of approvals that still stood at the merge."""
-    dismissed = {
-        each.review
+    dismissals = [
+        each
         for each in reviews
         if each.status == "dismissed" and (merged_at_ns is None or each.at_ns <= merged_at_ns)
-    }
-    approved = (each for each in reviews if each.status == "approved")
-    return [each.at_ns for each in approved if each.review not in dismissed]
+    ]
+    approvals = (each for each in reviews if each.status == "approved")
+    return [
+        approval.at_ns
+        for approval in approvals
+        if not any(
+            each.review in {"", approval.review} and each.at_ns >= approval.at_ns
+            for each in dismissals
+        )
+    ]
 
 
 def _last_before(times: Iterable[int], end_ns: int | None) -> int | None:

@@ -1,40 +1,35 @@
 """GitHub's webhooks: deployments, pull requests, reviews, pushes, workflow runs and releases."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
-from theodora.dora import Commit
 from theodora.events.json_values import JsonObject
 from theodora.sources.webhooks.delivery import Delivery, Ignored, SourceSettings
 from theodora.sources.webhooks.facts import (
     DeploymentFact,
     DeploymentStatus,
-    PullRequestFact,
-    PushedCommits,
     ReviewFact,
     ReviewStatus,
     WebhookFact,
 )
-from theodora.sources.webhooks.parents import with_guessed_parents
+from theodora.sources.webhooks.forges import (
+    pull_request_fact,
+    read_push,
+    read_release,
+    repository_service,
+    repository_url,
+    version_of_ref,
+)
 from theodora.sources.webhooks.payload import (
-    count_at,
-    instant_at,
-    lines_at,
     needed_instant,
     needed_text,
     number_at,
     object_at,
-    objects_at,
     text_at,
-    texts_at,
-    value_at,
 )
 
 _Reader: TypeAlias = Callable[[JsonObject, SourceSettings], Sequence[WebhookFact] | Ignored]
 
-_VERSION = re.compile(r"v?\d[\w.+-]*")
-"""A ref that is a version rather than a branch."""
 _STATUSES: Mapping[str, DeploymentStatus | None] = {
     **dict.fromkeys(("pending", "queued", "waiting"), None),
     "in_progress": "started",
@@ -43,7 +38,6 @@ _STATUSES: Mapping[str, DeploymentStatus | None] = {
 }
 """`inactive` is not among them: it says that a later deployment took the place of this one."""
 _REVIEWS: Mapping[str, ReviewStatus] = {"approved": "approved", "dismissed": "dismissed"}
-_CHANGES = ("added", "removed", "modified")
 _QUEUE = "refs/heads/gh-readonly-queue/"
 """Branches on which a merge queue tries merges out."""
 
@@ -83,15 +77,14 @@ def _deployment_fact(
     at_ns: int,
     status: DeploymentStatus | None,
 ) -> DeploymentFact:
-    ref = text_at(payload, "deployment", "ref") or ""
     return DeploymentFact(
         at_ns=at_ns,
         number=str(number_at(payload, "deployment", "id")),
         status=status,
-        service=_service(payload, settings),
+        service=repository_service(payload, settings),
         env=settings.env_of(text_at(payload, "deployment", "environment")),
-        version=ref if _VERSION.fullmatch(ref) else None,
-        repository_url=_repository(payload),
+        version=version_of_ref(text_at(payload, "deployment", "ref")),
+        repository_url=repository_url(payload),
         commit_sha=needed_text(payload, "deployment", "sha"),
     )
 
@@ -121,56 +114,18 @@ def _workflow_run(payload: JsonObject, settings: SourceSettings) -> Sequence[Web
             at_ns=at_ns,
             number=f"run-{number_at(run, 'id')}",
             status=each,
-            service=_service(payload, settings),
+            service=repository_service(payload, settings),
             env=settings.env_of(None),
-            repository_url=_repository(payload),
+            repository_url=repository_url(payload),
             commit_sha=needed_text(run, "head_sha"),
         )
         for each, at_ns in times
     ]
 
 
-def _release(payload: JsonObject, settings: SourceSettings) -> Sequence[WebhookFact] | Ignored:
-    if not settings.releases:
-        return Ignored("the settings do not count a release as a deployment")
-    if payload.get("action") not in {"published", "released"}:
-        return Ignored(f"a release that is {payload.get('action')} deploys nothing")
-    if value_at(payload, "release", "prerelease") is True:
-        return Ignored("it is a pre-release")
-    return [
-        DeploymentFact(
-            at_ns=needed_instant(payload, "release", "published_at"),
-            number=f"release-{number_at(payload, 'release', 'id')}",
-            status="succeeded",
-            service=_service(payload, settings),
-            env=settings.env_of(None),
-            version=needed_text(payload, "release", "tag_name"),
-        )
-    ]
-
-
 def _pull_request(payload: JsonObject, _: SourceSettings) -> Sequence[WebhookFact]:
-    return [_pull_request_fact(payload)]
-
-
-def _pull_request_fact(payload: JsonObject) -> PullRequestFact:
-    request = object_at(payload, "pull_request")
-    return PullRequestFact(
-        at_ns=needed_instant(request, "updated_at"),
-        repository_url=_repository(payload),
-        number=number_at(request, "number"),
-        title=text_at(request, "title") or "",
-        labels=tuple(
-            name for label in objects_at(request, "labels") if (name := text_at(label, "name"))
-        ),
-        branch=text_at(request, "head", "ref") or "",
-        head_sha=text_at(request, "head", "sha"),
-        commit_count=count_at(request, "commits"),
-        merge_commit_sha=text_at(request, "merge_commit_sha"),
-        created_at_ns=instant_at(request, "created_at"),
-        merged_at_ns=instant_at(request, "merged_at"),
-        became_ready=payload.get("action") == "ready_for_review",
-    )
+    became_ready = payload.get("action") == "ready_for_review"
+    return [pull_request_fact(payload, became_ready=became_ready)]
 
 
 def _review(payload: JsonObject, _: SourceSettings) -> Sequence[WebhookFact] | Ignored:
@@ -183,7 +138,7 @@ def _review(payload: JsonObject, _: SourceSettings) -> Sequence[WebhookFact] | I
     return [
         ReviewFact(
             at_ns=needed_instant(payload, *when),
-            repository_url=_repository(payload),
+            repository_url=repository_url(payload),
             number=number_at(payload, "pull_request", "number"),
             review=str(number_at(payload, "review", "id")),
             status=_REVIEWS[state],
@@ -192,44 +147,11 @@ def _review(payload: JsonObject, _: SourceSettings) -> Sequence[WebhookFact] | I
 
 
 def _push(payload: JsonObject, _: SourceSettings) -> Sequence[WebhookFact] | Ignored:
-    ref = needed_text(payload, "ref")
-    if not ref.startswith("refs/heads/"):
-        return Ignored("a tag brings no commits")
-    if ref.startswith(_QUEUE):
+    if (text_at(payload, "ref") or "").startswith(_QUEUE):
         return Ignored("the merge queue only tries these commits out")
-    commits = [_commit(each) for each in objects_at(payload, "commits")]
-    if not commits:
-        return Ignored("the push brings no commits")
     # Of a forced push nobody knows what it is based on.
     is_based = payload.get("forced") is not True
-    base = needed_text(payload, "before") if is_based else ""
-    linked = with_guessed_parents(base, commits)
-    return [PushedCommits(repository_url=_repository(payload), commits=linked)]
-
-
-def _commit(pushed: JsonObject) -> Commit:
-    message = lines_at(pushed, "message")
-    at_ns = needed_instant(pushed, "timestamp")
-    changed = (path for name in _CHANGES for path in texts_at(pushed, name))
-    return Commit(
-        sha=needed_text(pushed, "id").lower(),
-        author_time_ns=at_ns,
-        commit_time_ns=at_ns,
-        subject=message.partition("\n")[0].strip(),
-        message=message,
-        paths=tuple(sorted(set(changed))),
-        author_name=text_at(pushed, "author", "name") or "",
-        author_email=text_at(pushed, "author", "email") or "",
-    )
-
-
-def _service(payload: JsonObject, settings: SourceSettings) -> str | None:
-    full_name = needed_text(payload, "repository", "full_name")
-    return settings.service_of(full_name, full_name.rpartition("/")[2])
-
-
-def _repository(payload: JsonObject) -> str:
-    return needed_text(payload, "repository", "html_url")
+    return read_push(payload, repository_url(payload), is_based=is_based)
 
 
 def _default_branch(payload: JsonObject) -> str:
@@ -243,7 +165,7 @@ _READERS: Mapping[str, _Reader] = {
     "pull_request_review": _review,
     "push": _push,
     "workflow_run": _workflow_run,
-    "release": _release,
+    "release": read_release,
 }
 GITHUB_EVENTS = tuple(_READERS)
 """Values of the header X-GitHub-Event that it understands."""

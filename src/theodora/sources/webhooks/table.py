@@ -8,6 +8,7 @@ from theodora.events.json_values import JsonObject
 from theodora.sources.webhooks.delivery import Delivery, Ignored, SourceSettings
 from theodora.sources.webhooks.facts import WebhookFact
 from theodora.sources.webhooks.github import GITHUB_EVENTS, read_github
+from theodora.sources.webhooks.gitlab import GITLAB_EVENTS, read_gitlab
 from theodora.sources.webhooks.pagerduty import PAGERDUTY_EVENTS, is_pagerduty, read_pagerduty
 from theodora.sources.webhooks.signatures import Scheme
 from theodora.storage import WebhookSource
@@ -63,6 +64,26 @@ SOURCES: tuple[SourceKind, ...] = (
         ),
         provider_page="https://docs.github.com/en/webhooks/webhook-events-and-payloads",
         fixtures="github",
+    ),
+    SourceKind(
+        name="gitlab",
+        title="GitLab",
+        read=read_gitlab,
+        scheme="gitlab",
+        events=GITLAB_EVENTS,
+        settings=("service", "services", "env", "envs", "workflows", "branches", "releases"),
+        headers=("x-gitlab-event",),
+        steps=(
+            "Open Settings, Webhooks, Add new webhook of the project or the group.",
+            "URL: {url}",
+            "Secret token: {secret}",
+            "Trigger: choose Push events, Merge request events, Deployment events.",
+            "Choose Issues events (in new versions Work item events) for GitLab's incidents.",
+            "Choose Pipeline events and Releases events too if your settings use them.",
+            "Keep SSL verification enabled.",
+        ),
+        provider_page="https://docs.gitlab.com/user/project/integrations/webhook_events/",
+        fixtures="gitlab",
     ),
     SourceKind(
         name="pagerduty",
