@@ -224,7 +224,7 @@ ROWS = (
         _FEW,
         _postgresql(_take_connections, max_connections=str(_CONNECTIONS)),
     ),
-    Row("PostgreSQL: replica stands still", _FEW, _lagging),
+    Row("PostgreSQL: replica replays nothing", _FEW, _lagging),
     Row("PostgreSQL: primary killed, replica promoted", _RARE, _failing_over),
 )
 
