@@ -35,6 +35,7 @@ SETTINGS: Mapping[str, SourceSettings] = {
         releases=True,
         env="production",
     ),
+    "cdevents": SourceSettings(workflows=("myPipeline", "myTask"), env="production"),
 }
 """By the source's name: settings with which more of the bodies count."""
 
@@ -50,5 +51,13 @@ class Payload(NamedTuple):
 def payloads_of(source: SourceKind) -> Iterator[Payload]:
     """All recorded bodies of a source, by name."""
     headers = HEADERS.get(source.name, lambda _: {})
-    for file in sorted((FOLDER / source.fixtures / "webhooks").glob("*.json")):
-        yield Payload(file.stem, headers(file.stem), file.read_text())
+    for file in sorted(_files(source.fixtures)):
+        name = ".".join(file.relative_to(file.parents[1]).with_suffix("").parts)
+        name = name.removeprefix("webhooks.")
+        yield Payload(name, headers(name), file.read_text())
+
+
+def _files(folder: str) -> Iterator[Path]:
+    """Bodies of a provider; CDEvents have their own folder, with a part for each version."""
+    yield from (FOLDER / folder / "webhooks").glob("*.json")
+    yield from (FOLDER.parent / folder).glob("v*/*.json")

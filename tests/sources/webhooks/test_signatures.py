@@ -38,6 +38,7 @@ def headers(scheme: Scheme, secret: str, body: bytes) -> dict[str, str]:
         "standard-webhooks": standard(secret, body),
         "header": {"x-webhook-token": secret},
         "basic": {"authorization": f"Basic {password}"},
+        "bearer": {"authorization": f"Bearer {secret}"},
     }[scheme]
 
 

@@ -27,6 +27,8 @@ class DeploymentFact(_Fact, frozen=True, kw_only=True, omit_defaults=True, tag="
 
     number: str
     """The provider's id of the deployment."""
+    is_global: bool = False
+    """Whether the number is unique without the repository, which not every message may have."""
     status: DeploymentStatus | None = None
     """The first `succeeded` finishes it."""
     service: str | None = None
@@ -39,8 +41,9 @@ class DeploymentFact(_Fact, frozen=True, kw_only=True, omit_defaults=True, tag="
 
     @property
     def thing(self) -> str:
-        place = f"{repository_id(self.repository_url)}:" if self.repository_url else ""
-        return f"deployment:{place}{self.number}"
+        if self.is_global or not self.repository_url:
+            return f"deployment:{self.number}"
+        return f"deployment:{repository_id(self.repository_url)}:{self.number}"
 
 
 class IncidentFact(_Fact, frozen=True, kw_only=True, omit_defaults=True, tag="incident"):

@@ -18,6 +18,7 @@ Scheme = Literal[
     "standard-webhooks",
     "header",
     "basic",
+    "bearer",
 ]
 
 REPLAY_SECONDS = 300
@@ -90,6 +91,11 @@ def _basic(secret: str, headers: Mapping[str, str], _: bytes, __: int) -> bool:
     return bool(space) and kind.lower() == "basic" and _same(password, secret)
 
 
+def _bearer(secret: str, headers: Mapping[str, str], __: bytes, ___: int) -> bool:
+    kind, _, token = headers["authorization"].partition(" ")
+    return kind.lower() == "bearer" and _same(token, secret)
+
+
 SCHEMES: dict[Scheme, SignatureScheme] = {
     "github": SignatureScheme(
         "x-hub-signature-256", "the secret of the webhook, with HMAC-SHA256", _github
@@ -103,6 +109,7 @@ SCHEMES: dict[Scheme, SignatureScheme] = {
     ),
     "header": SignatureScheme("x-webhook-token", "a header X-Webhook-Token", _header),
     "basic": SignatureScheme("authorization", "the password of basic authentication", _basic),
+    "bearer": SignatureScheme("authorization", "a header Authorization: Bearer", _bearer),
 }
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from theodora.events.json_values import JsonObject
+from theodora.sources.webhooks.cdevents import CDEVENTS, read_cdevents
 from theodora.sources.webhooks.delivery import Delivery, Ignored, SourceSettings
 from theodora.sources.webhooks.facts import WebhookFact
 from theodora.sources.webhooks.github import GITHUB_EVENTS, read_github
@@ -105,6 +106,22 @@ SOURCES: tuple[SourceKind, ...] = (
         fixtures="pagerduty",
         gives_secret=True,
         recognises=is_pagerduty,
+    ),
+    SourceKind(
+        name="cdevents",
+        title="CDEvents",
+        read=read_cdevents,
+        scheme="bearer",
+        events=CDEVENTS,
+        settings=("service", "services", "env", "envs", "workflows", "releases"),
+        steps=(
+            "Let your tools send CDEvents 0.4 or 0.5 over HTTP, as CloudEvents in binary or",
+            "structured mode, by POST.",
+            "URL: {url}",
+            "Header: Authorization: Bearer {secret}",
+        ),
+        provider_page="https://github.com/cdevents/spec/blob/main/cloudevents-binding.md",
+        fixtures="cdevents",
     ),
 )
 
