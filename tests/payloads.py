@@ -25,11 +25,22 @@ def _github(name: str) -> Mapping[str, str]:
     return {"x-github-event": [*events, *names][0]}
 
 
-HEADERS: Mapping[str, Callable[[str], Mapping[str, str]]] = {"github": _github}
+def _gitea(name: str) -> Mapping[str, str]:
+    """The event is in the file's name, after the collection."""
+    events = {"pull_request": "pull_request", "push": "push", "release": "release"}
+    events |= {"tag_create": "create", "tag_delete": "delete"}
+    return {"x-gitea-event": next(event for key, event in events.items() if key in name)}
+
+
+HEADERS: Mapping[str, Callable[[str], Mapping[str, str]]] = {
+    "github": _github,
+    "gitea": _gitea,
+}
 """By the source's name: the headers that a body with this file name came with."""
 
 SETTINGS: Mapping[str, SourceSettings] = {
     "github": SourceSettings(workflows=("test", "CI"), releases=True, env="production"),
+    "gitea": SourceSettings(releases=True, env="production"),
     "gitlab": SourceSettings(
         workflows=("dev-one/my-awesome-project", "gitlab-org/gitlab-test"),
         releases=True,

@@ -34,6 +34,7 @@ def headers(scheme: Scheme, secret: str, body: bytes) -> dict[str, str]:
     return {
         "github": {"x-hub-signature-256": f"sha256={hmac_hex(secret, body)}"},
         "gitlab": {"x-gitlab-token": secret},
+        "gitea": {"x-gitea-signature": hmac_hex(secret, body)},
         "pagerduty": {"x-pagerduty-signature": f"v1={hmac_hex(secret, body)}"},
         "standard-webhooks": standard(secret, body),
         "header": {"x-webhook-token": secret},
@@ -42,7 +43,7 @@ def headers(scheme: Scheme, secret: str, body: bytes) -> dict[str, str]:
     }[scheme]
 
 
-SIGN_BODIES = ("github", "pagerduty", "standard-webhooks")
+SIGN_BODIES = ("github", "gitea", "pagerduty", "standard-webhooks")
 every_scheme = pytest.mark.parametrize("scheme", SCHEMES)
 
 

@@ -12,9 +12,11 @@ def with_guessed_parents(base: str, commits: Sequence[Commit]) -> tuple[Commit, 
 
     Everything that the push brought is then reachable from its last commit, and so is what was
     there before. A commit whose message says that it is a merge has `base` for its first parent,
-    as the merges that providers make have. An empty `base`, or one of zeros, is unknown.
+    as the merges that providers make have. An empty `base`, or one of zeros, is unknown. So is one
+    of the commits themselves, which a test of a webhook may send.
     """
-    first = () if not base.strip("0") else (base,)
+    is_known = bool(base.strip("0")) and base not in {commit.sha for commit in commits}
+    first = (base,) if is_known else ()
     linked: list[Commit] = []
     for commit in commits:
         before = (linked[-1].sha,) if linked else ()

@@ -14,6 +14,7 @@ from typing import Literal
 Scheme = Literal[
     "github",
     "gitlab",
+    "gitea",
     "pagerduty",
     "standard-webhooks",
     "header",
@@ -54,6 +55,10 @@ def _github(secret: str, headers: Mapping[str, str], body: bytes, _: int) -> boo
 
 def _gitlab(secret: str, headers: Mapping[str, str], _: bytes, __: int) -> bool:
     return _same(headers["x-gitlab-token"], secret)
+
+
+def _gitea(secret: str, headers: Mapping[str, str], body: bytes, _: int) -> bool:
+    return _same(headers["x-gitea-signature"], _hex(secret, body))
 
 
 def _pagerduty(secret: str, headers: Mapping[str, str], body: bytes, _: int) -> bool:
@@ -101,6 +106,9 @@ SCHEMES: dict[Scheme, SignatureScheme] = {
         "x-hub-signature-256", "the secret of the webhook, with HMAC-SHA256", _github
     ),
     "gitlab": SignatureScheme("x-gitlab-token", "the secret token of the webhook", _gitlab),
+    "gitea": SignatureScheme(
+        "x-gitea-signature", "the secret of the webhook, with HMAC-SHA256", _gitea
+    ),
     "pagerduty": SignatureScheme(
         "x-pagerduty-signature", "the signing secret of the subscription", _pagerduty
     ),

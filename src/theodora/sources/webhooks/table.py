@@ -8,6 +8,7 @@ from theodora.events.json_values import JsonObject
 from theodora.sources.webhooks.cdevents import CDEVENTS, read_cdevents
 from theodora.sources.webhooks.delivery import Delivery, Ignored, SourceSettings
 from theodora.sources.webhooks.facts import WebhookFact
+from theodora.sources.webhooks.gitea import GITEA_EVENTS, read_gitea
 from theodora.sources.webhooks.github import GITHUB_EVENTS, read_github
 from theodora.sources.webhooks.gitlab import GITLAB_EVENTS, read_gitlab
 from theodora.sources.webhooks.pagerduty import PAGERDUTY_EVENTS, is_pagerduty, read_pagerduty
@@ -85,6 +86,27 @@ SOURCES: tuple[SourceKind, ...] = (
         ),
         provider_page="https://docs.gitlab.com/user/project/integrations/webhook_events/",
         fixtures="gitlab",
+    ),
+    SourceKind(
+        name="gitea",
+        title="Gitea and Forgejo",
+        read=read_gitea,
+        scheme="gitea",
+        events=GITEA_EVENTS,
+        settings=("service", "services", "env", "releases"),
+        headers=("x-gitea-event",),
+        steps=(
+            "Open Settings, Webhooks, Add webhook, Gitea or Forgejo.",
+            "Target URL: {url}",
+            "HTTP method: POST",
+            "POST content type: application/json",
+            "Secret: {secret}",
+            "Trigger on: Custom events.",
+            "Choose Push, all events of pull requests and of their reviews.",
+            "Choose Release too if your settings use releases.",
+        ),
+        provider_page="https://docs.gitea.com/usage/webhooks",
+        fixtures="gitea",
     ),
     SourceKind(
         name="pagerduty",
