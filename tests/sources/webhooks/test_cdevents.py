@@ -36,7 +36,11 @@ def service(event: str, hour: float, **members: Any) -> Delivery:
 
 
 def incident(event: str, hour: float, **members: Any) -> Delivery:
-    said = {"subject": "inc-1", "environment": {"id": "production"}, "service": {"id": "shop"}}
+    said: dict[str, Any] = {
+        "subject": "inc-1",
+        "environment": {"id": "production"},
+        "service": {"id": "shop"},
+    }
     return cdevent(f"incident.{event}", hour, **{**said, **members})
 
 
@@ -122,7 +126,9 @@ def test_an_incident_is_open_from_its_detection_and_may_be_detected_again() -> N
 def test_ids_of_incidents_are_unique_in_their_source() -> None:
     elsewhere = incident("detected", 2)
     elsewhere.payload["subject"].update(source="/theirs")
-    assert len(failures("cdevents", [incident("detected", 1), elsewhere])) == 2
+    of_context = incident("detected", 3)
+    of_context.payload["context"].update(source="/others")
+    assert len(failures("cdevents", [incident("detected", 1), elsewhere, of_context])) == 3
     assert isinstance(fact(elsewhere), IncidentFact)
 
 
@@ -185,7 +191,7 @@ def test_what_is_no_cdevent_fails() -> None:
         ("pkg:oci/shop@sha256%3A0b31?repository_url=ghcr.io&tag=v1#path", Artifact("v1")),
         ("pkg:npm/%40acme/shop", Artifact()),
         (
-            f"pkg:npm/shop@1?vcs_url=git%2Bhttps://git.example/shop.git%40{sha(11)}",
+            f"pkg:npm/shop@1?vcs_url=git%2Bhttps://git.example/shop.git%40{sha(11).upper()}",
             Artifact("1", "https://git.example/shop.git", sha(11)),
         ),
         (

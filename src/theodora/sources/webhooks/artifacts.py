@@ -32,3 +32,9 @@ def read_artifact(purl: str) -> Artifact:
     if vcs is None:
         return Artifact(version)
     return Artifact(version, vcs["url"], vcs["sha"].lower())
+
+
+def image_tag(image: str) -> str | None:
+    """The tag of an image's name; None for one that has a digest alone."""
+    name = image.partition("@")[0].rpartition("/")[2]
+    return name.partition(":")[2] or None

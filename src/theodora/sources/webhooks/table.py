@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from theodora.events.json_values import JsonObject
+from theodora.sources.webhooks.argocd import ARGOCD_EVENTS, is_argocd, read_argocd
 from theodora.sources.webhooks.cdevents import CDEVENTS, read_cdevents
 from theodora.sources.webhooks.delivery import Delivery, Ignored, SourceSettings
 from theodora.sources.webhooks.facts import WebhookFact
@@ -144,6 +145,25 @@ SOURCES: tuple[SourceKind, ...] = (
         ),
         provider_page="https://github.com/cdevents/spec/blob/main/cloudevents-binding.md",
         fixtures="cdevents",
+    ),
+    SourceKind(
+        name="argocd",
+        title="Argo CD",
+        read=read_argocd,
+        scheme="bearer",
+        events=ARGOCD_EVENTS,
+        settings=("service", "services", "env", "envs"),
+        steps=(
+            "Add the service, the template and the trigger of docs/sources.md to",
+            "argocd-notifications-cm, and the secret to argocd-notifications-secret.",
+            "url of the service: {url}",
+            "theodora-token of the secret: {secret}",
+            "Annotate each application that deploys with",
+            "notifications.argoproj.io/subscribe.theodora.theodora and dd_env, dd_service.",
+        ),
+        provider_page="https://argo-cd.readthedocs.io/en/stable/operator-manual/notifications/",
+        fixtures="argocd",
+        recognises=is_argocd,
     ),
 )
 
