@@ -40,10 +40,11 @@ def headers(scheme: Scheme, secret: str, body: bytes) -> dict[str, str]:
         "header": {"x-webhook-token": secret},
         "basic": {"authorization": f"Basic {password}"},
         "bearer": {"authorization": f"Bearer {secret}"},
+        "flux": {"x-signature": f"sha256={hmac_hex(secret, body)}"},
     }[scheme]
 
 
-SIGN_BODIES = ("github", "gitea", "pagerduty", "standard-webhooks")
+SIGN_BODIES = ("github", "gitea", "pagerduty", "standard-webhooks", "flux")
 every_scheme = pytest.mark.parametrize("scheme", SCHEMES)
 
 

@@ -20,6 +20,7 @@ Scheme = Literal[
     "header",
     "basic",
     "bearer",
+    "flux",
 ]
 
 REPLAY_SECONDS = 300
@@ -101,6 +102,10 @@ def _bearer(secret: str, headers: Mapping[str, str], __: bytes, ___: int) -> boo
     return kind.lower() == "bearer" and _same(token, secret)
 
 
+def _flux(secret: str, headers: Mapping[str, str], body: bytes, _: int) -> bool:
+    return _same(headers["x-signature"], f"sha256={_hex(secret, body)}")
+
+
 SCHEMES: dict[Scheme, SignatureScheme] = {
     "github": SignatureScheme(
         "x-hub-signature-256", "the secret of the webhook, with HMAC-SHA256", _github
@@ -118,6 +123,9 @@ SCHEMES: dict[Scheme, SignatureScheme] = {
     "header": SignatureScheme("x-webhook-token", "a header X-Webhook-Token", _header),
     "basic": SignatureScheme("authorization", "the password of basic authentication", _basic),
     "bearer": SignatureScheme("authorization", "a header Authorization: Bearer", _bearer),
+    "flux": SignatureScheme(
+        "x-signature", "the token of a provider of type generic-hmac, with HMAC-SHA256", _flux
+    ),
 }
 
 

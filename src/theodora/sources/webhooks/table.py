@@ -9,6 +9,7 @@ from theodora.sources.webhooks.argocd import ARGOCD_EVENTS, is_argocd, read_argo
 from theodora.sources.webhooks.cdevents import CDEVENTS, read_cdevents
 from theodora.sources.webhooks.delivery import Delivery, Ignored, SourceSettings
 from theodora.sources.webhooks.facts import WebhookFact
+from theodora.sources.webhooks.flux import FLUX_EVENTS, read_flux
 from theodora.sources.webhooks.gitea import GITEA_EVENTS, read_gitea
 from theodora.sources.webhooks.github import GITHUB_EVENTS, read_github
 from theodora.sources.webhooks.gitlab import GITLAB_EVENTS, read_gitlab
@@ -164,6 +165,23 @@ SOURCES: tuple[SourceKind, ...] = (
         provider_page="https://argo-cd.readthedocs.io/en/stable/operator-manual/notifications/",
         fixtures="argocd",
         recognises=is_argocd,
+    ),
+    SourceKind(
+        name="flux",
+        title="Flux",
+        read=read_flux,
+        scheme="flux",
+        events=FLUX_EVENTS,
+        settings=("service", "services", "env", "envs"),
+        steps=(
+            "Add the secret, the provider and the alert of docs/sources.md to the cluster.",
+            "address of the provider: {url}",
+            "token of the secret: {secret}",
+            "Give each Kustomization and HelmRelease that deploys the annotations",
+            "event.toolkit.fluxcd.io/env, service and repository_url.",
+        ),
+        provider_page="https://fluxcd.io/flux/components/notification/providers/",
+        fixtures="flux",
     ),
 )
 
