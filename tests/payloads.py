@@ -32,9 +32,16 @@ def _gitea(name: str) -> Mapping[str, str]:
     return {"x-gitea-event": next(event for key, event in events.items() if key in name)}
 
 
+def _pelorus(name: str) -> Mapping[str, str]:
+    """The event is in a header, and in the file's name."""
+    events = ("committime", "deploytime", "failure")
+    return {"x-pelorus-event": next(event for event in events if event in name)}
+
+
 HEADERS: Mapping[str, Callable[[str], Mapping[str, str]]] = {
     "github": _github,
     "gitea": _gitea,
+    "pelorus": _pelorus,
 }
 """By the source's name: the headers that a body with this file name came with."""
 
@@ -64,11 +71,12 @@ def payloads_of(source: SourceKind) -> Iterator[Payload]:
     headers = HEADERS.get(source.name, lambda _: {})
     for file in sorted(_files(source.fixtures)):
         name = ".".join(file.relative_to(file.parents[1]).with_suffix("").parts)
-        name = name.removeprefix("webhooks.")
+        name = name.removeprefix("webhooks.").removeprefix(f"{source.fixtures}.webhook_pelorus_")
         yield Payload(name, headers(name), file.read_text())
 
 
 def _files(folder: str) -> Iterator[Path]:
     """Bodies of a provider; CDEvents have their own folder, with a part for each version."""
     yield from (FOLDER / folder / "webhooks").glob("*.json")
+    yield from (FOLDER / folder).glob("webhook_*.json")
     yield from (FOLDER.parent / folder).glob("v*/*.json")

@@ -14,6 +14,7 @@ from theodora.sources.webhooks.gitea import GITEA_EVENTS, read_gitea
 from theodora.sources.webhooks.github import GITHUB_EVENTS, read_github
 from theodora.sources.webhooks.gitlab import GITLAB_EVENTS, read_gitlab
 from theodora.sources.webhooks.pagerduty import PAGERDUTY_EVENTS, is_pagerduty, read_pagerduty
+from theodora.sources.webhooks.pelorus import PELORUS_EVENTS, read_pelorus
 from theodora.sources.webhooks.signatures import Scheme
 from theodora.storage import WebhookSource
 
@@ -182,6 +183,24 @@ SOURCES: tuple[SourceKind, ...] = (
         ),
         provider_page="https://fluxcd.io/flux/components/notification/providers/",
         fixtures="flux",
+    ),
+    SourceKind(
+        name="pelorus",
+        title="Pelorus",
+        read=read_pelorus,
+        scheme="github",
+        events=PELORUS_EVENTS,
+        settings=("service", "services", "env", "envs"),
+        headers=("x-pelorus-event",),
+        steps=(
+            "Let what sends events to the webhook exporter of Pelorus send them here.",
+            "URL: {url}",
+            "SECRET_TOKEN for the signature of the body: {secret}",
+        ),
+        provider_page=(
+            "https://pelorus.readthedocs.io/en/latest/GettingStarted/configuration/ExporterWebhook/"
+        ),
+        fixtures="pelorus",
     ),
 )
 
