@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from actors import TESTER
 from asking import Tenant, make_tenant, server_in_process
 from databases import ON_SQLITE
-from deliveries import Delivery, body_of, deployment, incident, status
+from deliveries import Delivery, at, body_of, deployment, incident, ns, sha, status
 from theodora.sources.webhooks.worker import InboxWorker
 from theodora.storage import InboxQuery, Organisation, StoredDelivery, WebhookSource
 
@@ -145,6 +145,43 @@ def test_the_intake_refuses_what_no_provider_sends(tenant: Tenant, payload: Any)
     key = {"DD-API-KEY": tenant.keys["DD-API-KEY"]}
     assert tenant.client.post(INTAKE, json=payload, headers=key).status_code == 400
     assert received(tenant, "pagerduty") == []
+
+
+def test_datadogs_intake_takes_notifications_of_argo_cd(tenant: Tenant) -> None:
+    metadata = {"name": "shop", "annotations": {"dd_service": "shop", "dd_env": "production"}}
+    sync = {
+        "phase": "Succeeded",
+        "startedAt": at(1),
+        "finishedAt": at(2),
+        "syncResult": {"revision": sha(1), "source": {"repoURL": "https://git.example/shop"}},
+    }
+    status = {"health": {"status": "Healthy"}, "operationState": sync}
+    headers = {"DD-API-KEY": tenant.keys["DD-API-KEY"], "DD-CD-PROVIDER-ARGOCD": "true"}
+    sent = {"app": {"metadata": metadata, "status": status}, "commit_metadata": None}
+    assert tenant.client.post(INTAKE, json=sent, headers=headers).status_code == 202
+    InboxWorker(tenant.built.store, 30).work_off()
+    [found] = tenant.built.store.deployments.everything(organisation(tenant))
+    assert (found.service, found.env, found.source) == ("shop", "production", "argocd")
+    assert (found.started_at_ns, found.finished_at_ns) == (ns(1), ns(2))
+
+
+@pytest.mark.parametrize("mode", ["binary", "structured"])
+def test_cloudevents_come_in_both_modes_with_a_token(tenant: Tenant, mode: str) -> None:
+    source = add(tenant, "cdevents")
+    context = {"id": "1", "source": "/ours", "timestamp": at(1)}
+    event = {
+        "context": {**context, "type": "dev.cdevents.service.deployed.0.3.0"},
+        "subject": {"id": "shop", "content": {"environment": {"id": "production"}}},
+    }
+    types = {"binary": "application/json", "structured": "application/cloudevents+json"}
+    body = event if mode == "binary" else {"specversion": "1.0", "id": "1", "data": event}
+    sent = Delivery({"Content-Type": types[mode], "Ce-Id": "1"}, body)
+    token = {"Authorization": f"Bearer {source.secret}"}
+    assert send(tenant, source, sent, headers={"Authorization": "Bearer wrong"}).status_code == 401
+    assert send(tenant, source, sent, headers=token).status_code == 202
+    InboxWorker(tenant.built.store, 30).work_off()
+    [found] = tenant.built.store.deployments.everything(organisation(tenant))
+    assert (found.service, found.env, found.source) == ("shop", "production", "cdevents")
 
 
 def test_the_intake_asks_for_an_api_key(tenant: Tenant) -> None:
