@@ -132,6 +132,16 @@ def test_ids_of_incidents_are_unique_in_their_source() -> None:
     assert isinstance(fact(elsewhere), IncidentFact)
 
 
+def test_an_incident_has_a_service_or_a_team() -> None:
+    nameless = [incident("detected", 1, service={}), incident("resolved", 2)]
+    assert failures("cdevents", nameless) == []
+    assert "names no service" in reading("cdevents", nameless[0]).reason
+    [failure] = failures("cdevents", nameless, SourceSettings(service="web"))
+    assert failure.services == ("web",)
+    [failure] = failures("cdevents", [incident("detected", 1, service={}, custom={"team": "A"})])
+    assert (failure.services, failure.team) == ((), "A")
+
+
 def test_a_run_that_settings_name_deploys() -> None:
     git = {"commit_sha": sha(1), "repository_url": "https://github.com/acme/shop"}
     story = [

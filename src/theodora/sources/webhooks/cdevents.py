@@ -107,12 +107,17 @@ def _run(name: str, event: JsonObject, settings: SourceSettings) -> Sequence[Web
     ]
 
 
-def _incident(name: str, event: JsonObject, settings: SourceSettings) -> Sequence[WebhookFact]:
+def _incident(
+    name: str, event: JsonObject, settings: SourceSettings
+) -> Sequence[WebhookFact] | Ignored:
     """The end of an incident describes the end, and names the artifact that ended it."""
     is_resolved = name == "incident.resolved"
     status: IncidentStatus = "resolved" if is_resolved else "active"
     content = object_at(event, "subject", "content")
     service = settings.service_of(text_at(content, "service", "id"))
+    team = text_at(event, "customData", "team")
+    if not service and not team:
+        return Ignored("it names no service and no team, and the settings name no service")
     return [
         IncidentFact(
             at_ns=needed_instant(event, "context", "timestamp"),
@@ -120,7 +125,7 @@ def _incident(name: str, event: JsonObject, settings: SourceSettings) -> Sequenc
             status=status,
             services=(service,) if service else (),
             env=settings.env_of(text_at(content, "environment", "id")),
-            team=text_at(event, "customData", "team"),
+            team=team,
             name=None if is_resolved else text_at(content, "description", most=_MAX_NAME),
             severity=text_at(event, "customData", "severity"),
             version=None if is_resolved else _artifact(event).version,
