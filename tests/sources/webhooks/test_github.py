@@ -63,6 +63,7 @@ def deployed(delivery: Delivery, settings: SourceSettings) -> list[DeploymentFac
         (run(conclusion=None), DEPLOYS, "no result yet"),
         (release(), DEPLOYS, "do not count a release"),
         (release("edited"), RELEASES, "a release that is edited"),
+        (github("release", action=[]), RELEASES, "a release that is not published"),
         (release(prerelease=True), RELEASES, "a pre-release"),
     ],
 )

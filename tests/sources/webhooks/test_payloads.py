@@ -4,11 +4,18 @@ When it lags, write it again:
 PYTHONPATH=tests .venv/bin/python tests/sources/webhooks/test_payloads.py
 """
 
+import contextlib
+import copy
+import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from random import Random
+from typing import Any
 
 import pytest
 
 from payloads import FOLDER, SETTINGS, Payload, payloads_of
+from theodora.errors import Invalid
 from theodora.query.reference import code, table
 from theodora.sources.webhooks.delivery import DEFAULT_SETTINGS
 from theodora.sources.webhooks.facts import StoredFact, decode_fact
@@ -21,6 +28,11 @@ PAGE = Path(__file__).parents[3] / "docs" / "sources-payloads.md"
 
 needs_payloads = pytest.mark.skipif(
     not FOLDER.exists(), reason="the recorded payloads (../shared/data/payloads) are not here"
+)
+
+DAMAGES: Sequence[Any] = (
+    *(None, True, 0, -1, 1.5, 10**30, "", "x", "\0", "é" * 3_000, [], [None], [[]], {}, {"a": 1}),
+    *("2026-13-01T00:00:00Z", "0001-01-01T00:00:00Z"),
 )
 
 HEAD = """# Recorded payloads
@@ -83,6 +95,41 @@ def test_facts_of_recorded_bodies_add_up_to_events(source: SourceKind) -> None:
             assert fold(source.name, thing, documents) == fold(
                 source.name, thing, documents[::-1] * 2
             )
+
+
+@needs_payloads
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.name)
+def test_a_damaged_body_is_read_ignored_or_fails(source: SourceKind) -> None:
+    """It never raises, whatever is missing, or of another type."""
+    rng = Random(source.name)
+    for payload in payloads_of(source):
+        for _ in range(10):
+            body = json.dumps(damaged(json.loads(payload.body), rng))
+            for fact in read(source, payload._replace(body=body)).facts:
+                with contextlib.suppress(Invalid):
+                    fold(source.name, fact.thing, [fact.document])
+
+
+def damaged(payload: Any, rng: Random) -> Any:
+    """The payload with some members that are missing, or of any type."""
+    for _ in range(rng.choice((1, 1, 2, 4))):
+        found = list(places(payload))
+        if found:
+            container, key = rng.choice(found)
+            if rng.random() < 0.3:
+                del container[key]
+            else:
+                container[key] = copy.deepcopy(rng.choice(DAMAGES))
+    return payload
+
+
+def places(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Each member and element, at any depth, as what contains it and its name or index."""
+    members = value.items() if isinstance(value, dict) else ()
+    elements = enumerate(value) if isinstance(value, list) else ()
+    for key, inner in (*members, *elements):
+        yield value, key
+        yield from places(inner)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The inbox worked off: from received bodies to events, once, in any order, and again."""
 
+import dataclasses
 import json
 import time
 from collections.abc import Iterator
@@ -24,9 +25,12 @@ from deliveries import (
 )
 from theodora.dora import Commit, PullRequest
 from theodora.errors import NotFound
+from theodora.sources.webhooks import table
 from theodora.sources.webhooks.delivery import SourceSettings
+from theodora.sources.webhooks.facts import WebhookFact
 from theodora.sources.webhooks.fold import fold
 from theodora.sources.webhooks.read import encode_settings
+from theodora.sources.webhooks.table import SOURCES
 from theodora.sources.webhooks.worker import InboxWorker
 from theodora.storage import (
     DeliveryReading,
@@ -112,6 +116,22 @@ def test_what_is_ignored_or_cannot_be_read_says_why_and_the_others_go_on(
     assert [each.env for each in store.deployments.everything(org)] == ["production"]
     [counts] = store.inbox.counts(org)
     assert (counts.deliveries, counts.ignored, counts.failed, counts.waiting) == (6, 1, 4, 0)
+
+
+def test_an_adapter_with_a_fault_holds_up_no_other_delivery(
+    store: Store, org: Organisation, worker: InboxWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(_: object, __: object) -> list[WebhookFact]:
+        raise KeyError("nobody foresaw this")
+
+    faulty = dataclasses.replace(SOURCES[0], name="faulty", read=read)
+    monkeypatch.setattr(table, "SOURCES", (*SOURCES, faulty))
+    store.inbox.receive(org, "faulty", "", {}, "{}", NOW_NS, actor=TESTER).result()
+    receive(store, add(store, org), SUCCESS)
+    assert worker.work_off() == 2
+    assert store.deployments.count(org) == 1
+    [failed] = store.inbox.select(org, InboxQuery("faulty", ""))
+    assert (failed.state, failed.reason) == ("failed", "an adapter's error: KeyError")
 
 
 def test_the_same_delivery_changes_nothing_a_second_time(

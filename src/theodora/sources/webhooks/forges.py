@@ -54,10 +54,9 @@ def read_release(payload: JsonObject, settings: SourceSettings) -> Sequence[Webh
     """The deployment that publishing a release is, if the settings count it as one."""
     if not settings.releases:
         return Ignored("the settings do not count a release as a deployment")
-    if payload.get("action") not in {"published", "released"}:
-        return Ignored(
-            f"a release that is {payload.get('action', 'not published')} deploys nothing"
-        )
+    action = text_at(payload, "action")
+    if action not in {"published", "released"}:
+        return Ignored(f"a release that is {action or 'not published'} deploys nothing")
     if value_at(payload, "release", "prerelease") is True:
         return Ignored("it is a pre-release")
     return [

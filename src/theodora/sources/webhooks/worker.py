@@ -123,7 +123,12 @@ class _SourceReader:
         known = self._of(received)
         if known.problem:
             return DeliveryReading("failed", known.problem)
-        return read_received(received, known.settings, self._teams_of(received.organisation))
+        teams = self._teams_of(received.organisation)
+        try:
+            return read_received(received, known.settings, teams)
+        except Exception as error:  # One that nobody foresaw must not hold up all others.
+            log.exception("a delivery cannot be read", number=received.number)
+            return DeliveryReading("failed", f"an adapter's error: {type(error).__name__}")
 
     def actor(self, received: StoredDelivery) -> Actor:
         """Who writes what a delivery says."""
