@@ -1,5 +1,6 @@
 """Mirrors: what is fetched, from where, and with what."""
 
+import socket
 import threading
 from base64 import b64encode
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -10,7 +11,7 @@ import pytest
 
 from repositories import GitRepository, make_repository
 from theodora.errors import Invalid
-from theodora.git import GitError, MirrorStore, protocol_of
+from theodora.git import GitError, MirrorStore, process, protocol_of
 
 ID = "example.org/app"
 
@@ -158,6 +159,23 @@ def test_credentials_come_from_the_helper_that_the_settings_name(tmp_path: Path)
         server.shutdown()
     assert f"Basic {b64encode(b'user:secret').decode()}" in _Locked.shown
     assert "secret" not in str(failed.value)
+
+
+def test_a_fetch_that_takes_too_long_ends_with_all_that_git_has_started(
+    mirrors: MirrorStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The program that speaks http waits for a server that never answers."""
+    monkeypatch.setattr(process, "_FETCH_SECONDS", 1)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/app.git"
+        with pytest.raises(GitError, match="it takes more than 1 seconds"):
+            mirrors.fetch("org", ID, url)
+        server.settimeout(10)
+        connection, _ = server.accept()
+        with connection:
+            connection.settimeout(10)
+            while connection.recv(65_536):
+                pass
 
 
 def test_a_redirect_to_another_machine_is_not_followed(mirrors: MirrorStore) -> None:

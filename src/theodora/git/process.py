@@ -2,6 +2,7 @@
 
 import os
 import resource
+import signal
 import subprocess
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -113,7 +114,8 @@ def started(
     stderr: int | IO[bytes] = subprocess.PIPE,
     is_bounded: bool = True,
 ) -> Generator[subprocess.Popen[bytes]]:
-    """A running git with pipes to and from it, stopped at the end of the `with`.
+    """A running git with pipes to and from it, stopped at the end of the `with`, and with it
+    every program that it has started.
 
     `seconds` limits the time that it computes.
     """
@@ -127,6 +129,8 @@ def started(
             # Not the server's own: its variables have secrets, and some, such as GIT_DIR, redirect
             # git.
             env=_environment(environment or {}),
+            # Git starts others, such as the one that speaks https: they are stopped with it.
+            start_new_session=True,
         )
     except FileNotFoundError:
         raise Unavailable("git is not installed") from None
@@ -136,7 +140,8 @@ def started(
                 _limit(process.pid, seconds)
             yield process
         finally:
-            process.kill()
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
             if process.stdin:
                 # Closing flushes what git, now killed, can no longer read.
                 with suppress(BrokenPipeError):
