@@ -138,7 +138,7 @@ def _dashboard(config: Config, services: ServerContext, invocation: Invocation) 
 
 def _workers(config: Config, store: Store, derivation_due: threading.Event) -> list[Worker]:
     """The background threads that settings ask for, in the order in which they start."""
-    mirrors = MirrorStore(git_folder(config), config.git_credential_helper)
+    mirrors = mirror_store(config)
     fetcher = Fetcher(
         store, Mirroring(store, mirrors, Actor("worker", "fetcher")), config.git_fetch_minutes * 60
     )
@@ -225,6 +225,10 @@ def source_of(config: Config) -> BackupSource:
     """The contents of a backup: the database and the folder of packs and mirrors."""
     files = (GitFile(name, path) for name, path in backup_files(git_folder(config)))
     return BackupSource(config.database, files, __version__)
+
+
+def mirror_store(config: Config) -> MirrorStore:
+    return MirrorStore(git_folder(config), config.git_credential_helper, config.git_mirror_mib)
 
 
 def git_folder(config: Config) -> Path:

@@ -304,6 +304,13 @@ SETTINGS: tuple[Setting, ...] = (
         "Credential helper of git, for example: store --file=/run/secrets/git",
     ),
     Setting(
+        "git_mirror_mib",
+        _Integer(1, 1_048_576),
+        "a whole number from 1 to 1,048,576",
+        "4096",
+        "Largest mirror of a repository, in MiB; a fetch that makes it larger is stopped.",
+    ),
+    Setting(
         "backup_to",
         _text,
         "a folder",
@@ -526,6 +533,7 @@ class Config:
     git_fetch_minutes: int
     git_fetch_on_demand: bool
     git_credential_helper: str
+    git_mirror_mib: int
     backup_to: str
     backup_every: int
     backup_keep: int

@@ -1,5 +1,6 @@
 """`theodora repositories`: adding, listing, fetching and removing mirrors."""
 
+import random
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,17 @@ def test_a_repository_that_cannot_be_fetched_says_why(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert "nothing: " in result.output
     assert "failed 20" in run(tmp_path, "list").output
+
+
+def test_a_repository_that_is_too_large_is_not_fetched(
+    tmp_path: Path, repository: GitRepository
+) -> None:
+    message = random.randbytes(2**20).hex().encode()
+    repository.git("commit", "--quiet", "--amend", "-F", "-", stdin=message)
+    result = run(tmp_path, "add", str(repository.path), "--git-mirror-mib", "1")
+    assert "it is larger than 1 MiB (git_mirror_mib)" in result.output
+    assert "it is larger than 1 MiB (git_mirror_mib)" in run(tmp_path, "list").output
+    assert run(tmp_path, "fetch").output == f"{repository.path}: 1 new commits\n"
 
 
 def test_a_url_with_credentials_is_refused_and_not_stored(tmp_path: Path) -> None:

@@ -1,9 +1,13 @@
 """Mirrors: what is fetched, from where, and with what."""
 
+import random
 import socket
+import struct
 import threading
+import time
+import zlib
 from base64 import b64encode
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 from pathlib import Path
 from typing import ClassVar
 
@@ -129,6 +133,106 @@ def test_a_url_tells_how_its_repository_is_reached(url: str, protocol: str) -> N
 def test_a_url_that_a_mirror_cannot_have_is_refused(url: str, reason: str) -> None:
     with pytest.raises(Invalid, match=reason):
         protocol_of(url)
+
+
+def _line(text: str) -> bytes:
+    """As git frames it: its length in front."""
+    return f"{len(text) + 4:04x}{text}".encode()
+
+
+class _Endless(BaseHTTPRequestHandler):
+    """A repository that has a million objects, sent until nobody reads them any more."""
+
+    given_up: ClassVar[threading.Event] = threading.Event()
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "application/x-git-upload-pack-advertisement")
+        self.end_headers()
+        self.wfile.write(_line("# service=git-upload-pack\n") + b"0000")
+        self.wfile.write(_line(f"{'1' * 40} refs/heads/main\0 filter\n") + b"0000")
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.send_header("Content-Type", "application/x-git-upload-pack-result")
+        self.end_headers()
+        self.wfile.write(_line("NAK\n") + b"PACK" + struct.pack(">II", 2, 10**6))
+        # A blob of 1,024 bytes, with its length in two bytes.
+        blobs = [b"\xb0\x40" + zlib.compress(random.randbytes(1_024)) for _ in range(64)]
+        try:
+            while True:
+                self.wfile.write(b"".join(blobs))
+                time.sleep(0.005)
+        except OSError:
+            self.given_up.set()
+
+    def log_message(self, *arguments: object) -> None:
+        """Says nothing."""
+
+
+def test_a_mirror_that_gets_too_large_is_stopped_and_leaves_nothing_unfinished(
+    repository: GitRepository, tmp_path: Path
+) -> None:
+    folder = tmp_path / "git"
+    limited = MirrorStore(folder, limit_mib=1)
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Endless) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with pytest.raises(GitError, match=r"it is larger than 1 MiB \(git_mirror_mib\)"):
+            limited.fetch("org", ID, f"http://127.0.0.1:{server.server_port}/app.git")
+        assert _Endless.given_up.wait(10)
+        server.shutdown()
+    (mirror,) = (folder / "mirrors").iterdir()
+    assert [path.name for path in (mirror / "objects" / "pack").glob("*")] == []
+    assert len(limited.fetch("org", ID, f"file://{repository.path}").every_sha()) == 2
+
+
+def test_a_mirror_that_is_too_large_is_fetched_once_the_limit_allows_it(
+    repository: GitRepository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may also be fetched between two looks at its size."""
+    monkeypatch.setattr(process, "_CHECK_SECONDS", 60)
+    url = f"file://{repository.path}"
+    message = random.randbytes(2**20).hex().encode()
+    tree = f"{repository.sha('HEAD')}^{{tree}}"
+    sha = repository.git("commit-tree", tree, "-F", "-", stdin=message).decode().strip()
+    repository.git("branch", "large", sha)
+    for asked in (url, f"file://{tmp_path / 'nothing'}"):
+        with pytest.raises(GitError, match="it is larger than 1 MiB"):
+            MirrorStore(tmp_path / "git", limit_mib=1).fetch("org", ID, asked)
+    assert sha in MirrorStore(tmp_path / "git", limit_mib=8).fetch("org", ID, url).every_sha()
+
+
+def test_a_branch_that_is_named_like_an_unfinished_file_is_fetched(
+    mirrors: MirrorStore, repository: GitRepository
+) -> None:
+    repository.git("checkout", "--quiet", "-b", "tmp_pack")
+    shas = {repository.commit("On a branch", {"README": "2"})}
+    for branch in ("a.temp", "a.pack"):
+        repository.git("checkout", "--quiet", "-b", branch, "main")
+        shas.add(repository.commit(f"On {branch}", {"README": branch}))
+    assert shas <= set(mirrors.fetch("org", ID, f"file://{repository.path}").every_sha())
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        "HEAD.lock",
+        "shallow.lock",
+        "refs/heads/main.lock",
+        "objects/pack/tmp_pack_a",
+        "objects/pack/a.temp",
+    ],
+)
+def test_what_a_killed_git_has_left_is_removed_before_the_next_fetch(
+    mirrors: MirrorStore, repository: GitRepository, tmp_path: Path, left: str
+) -> None:
+    mirrors.fetch("org", ID, f"file://{repository.path}")
+    (folder,) = (tmp_path / "git" / "mirrors").iterdir()
+    (folder / left).write_bytes(b"x")
+    sha = repository.commit("Go on", {"README": "2"})
+    assert sha in mirrors.fetch("org", ID, f"file://{repository.path}").every_sha()
+    assert not (folder / left).exists()
 
 
 class _Locked(BaseHTTPRequestHandler):

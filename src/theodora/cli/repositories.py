@@ -4,19 +4,19 @@ import time
 
 import click
 
-from theodora.app import git_folder
+from theodora.app import mirror_store
 from theodora.cli.invocation import command_actor
 from theodora.cli.options import config_from, organisation_option, setting_options
 from theodora.cli.stores import existing_store, new_or_existing_store
 from theodora.config import Config
 from theodora.errors import TheodoraError
 from theodora.events import format_rfc3339, repository_id
-from theodora.git import MirrorStore, protocol_of
+from theodora.git import protocol_of
 from theodora.report.wording import visible
 from theodora.sources.mirroring import Mirroring
 from theodora.storage import Mirror, Store
 
-_settings = setting_options(["database", "git_folder", "git_credential_helper"])
+_settings = setting_options(["database", "git_folder", "git_credential_helper", "git_mirror_mib"])
 
 
 @click.group()
@@ -84,9 +84,7 @@ def fetch(repository: str | None, org: str, **flags: str | None) -> None:
 
 
 def _mirroring(store: Store, config: Config) -> Mirroring:
-    return Mirroring(
-        store, MirrorStore(git_folder(config), config.git_credential_helper), command_actor()
-    )
+    return Mirroring(store, mirror_store(config), command_actor())
 
 
 def _fetch(mirroring: Mirroring, mirror: Mirror) -> None:

@@ -23,16 +23,26 @@ def backup_files(folder: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _files(repository: Path, lock: str) -> list[Path]:
-    files = {path for path in repository.rglob("*") if path.is_file() and not _is_passing(path)}
+    files = {
+        path
+        for path in repository.rglob("*")
+        if path.is_file() and not is_unfinished(path, repository)
+    }
     # An index may have been listed that came after its folder had been looked at for the pack.
     files |= {path.with_suffix(".pack") for path in files if path.suffix == ".idx"}
     return sorted(path for path in files if path.name != lock)
 
 
-def _is_passing(path: Path) -> bool:
-    """Whether git removes the file by itself: a lock, or something it is still writing."""
+def is_unfinished(path: Path, repository: Path) -> bool:
+    """Whether git removes the file by itself: a lock, or an object that it is still writing."""
+    if path.suffix == ".lock":
+        return True
+    # A branch may have any other name, and a file of that name.
+    if not path.is_relative_to(repository / "objects"):
+        return False
     is_pack_without_index = path.suffix == ".pack" and not path.with_suffix(".idx").exists()
-    return path.suffix == ".lock" or path.name.startswith("tmp_") or is_pack_without_index
+    # From a server without a protocol of git's own, objects come as `….temp`.
+    return path.suffix == ".temp" or path.name.startswith("tmp_") or is_pack_without_index
 
 
 @contextmanager

@@ -2,15 +2,23 @@
 
 import fcntl
 import hashlib
+import os
 import re
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from shutil import rmtree
 
 from theodora.errors import Invalid, Problem, Unavailable
 from theodora.events import without_credentials
+from theodora.git.backup_files import is_unfinished
 from theodora.git.history import History
-from theodora.git.process import environment_of, fetch
+from theodora.git.process import GitError, environment_of, fetch
 
+LIMIT_MIB = 4_096
+"""The size of a mirror, unless the settings have another."""
+_MIB = 2**20
 _SCHEME = re.compile(r"([a-z][a-z+.-]*)://", re.IGNORECASE)
 _PROTOCOLS = frozenset(("https", "http", "ssh", "git", "file"))
 _CONTROL = re.compile(r"[\x00-\x20\x7f]")
@@ -50,15 +58,21 @@ def protocol_of(url: str) -> str:
 class MirrorStore:
     """The mirrors, each a bare repository in one folder, which several processes may share."""
 
-    def __init__(self, folder: Path, credential_helper: str = "") -> None:
-        """`credential_helper` is as in git's settings: `store --file=/run/secrets/git`."""
+    def __init__(
+        self, folder: Path, credential_helper: str = "", limit_mib: int = LIMIT_MIB
+    ) -> None:
+        """`credential_helper` is as in git's settings: `store --file=/run/secrets/git`. A mirror
+        that is larger than the limit is not fetched, and a fetch that makes it larger is stopped.
+        """
+        self._limit_mib = limit_mib
         self._folder = folder.absolute() / "mirrors"
         self._credential_helper = credential_helper
 
     def fetch(self, org: str, repository_id: str, url: str) -> History:
         """Brings the mirror up to date, making it if there is none.
 
-        Raises `GitError` if git fails, `Unavailable` if another process is updating it.
+        Raises `GitError` if git fails or the mirror is too large, `Unavailable` if another
+        process is updating it.
         """
         protocol = protocol_of(url)
         directory = self._directory(org, repository_id)
@@ -67,19 +81,31 @@ class MirrorStore:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise Unavailable(f"{repository_id} is just being fetched") from None
-            fetch(
-                [
-                    *("-c", f"remote.origin.url={url}", "fetch", "--quiet", "--prune", "--no-tags"),
-                    # A remote that is a shallow clone is taken as it is, until it has more history.
-                    "--update-shallow",
-                    *(["--unshallow"] if (directory / "shallow").exists() else []),
-                ],
-                _REFERENCES,
-                protocol=protocol,
-                credential_helper=self._credential_helper,
-                environment=environment_of(directory),
-            )
+            with _cleared(directory):
+                self._check_size(directory)
+                self._fetch(directory, url, protocol)
+                self._check_size(directory)
         return History(directory)
+
+    def _fetch(self, directory: Path, url: str, protocol: str) -> None:
+        fetch(
+            [
+                *("-c", f"remote.origin.url={url}", "fetch", "--quiet", "--prune", "--no-tags"),
+                # A remote that is a shallow clone is taken as it is, until it has more history.
+                "--update-shallow",
+                *(["--unshallow"] if (directory / "shallow").exists() else []),
+            ],
+            _REFERENCES,
+            protocol=protocol,
+            credential_helper=self._credential_helper,
+            environment=environment_of(directory),
+            check=partial(self._check_size, directory),
+        )
+
+    def _check_size(self, directory: Path) -> None:
+        """Raises `GitError` if the mirror is too large."""
+        if _size(directory) > self._limit_mib * _MIB:
+            raise GitError(f"it is larger than {self._limit_mib:,} MiB (git_mirror_mib)")
 
     def remove(self, org: str, repository_id: str) -> None:
         """Removes the mirror's folder, if there is one."""
@@ -95,6 +121,33 @@ class MirrorStore:
         if not (directory / "repository").exists():  # Mirrors of older versions have none.
             (directory / "repository").write_text(f"{repository_id}\n", errors="replace")
         return directory
+
+
+def _size(directory: Path) -> int:
+    """Bytes of its files, which git may be renaming and removing."""
+    size = 0
+    for folder, _, names in os.walk(directory):
+        for name in names:
+            with suppress(OSError):
+                size += Path(folder, name).lstat().st_size
+    return size
+
+
+@contextmanager
+def _cleared(directory: Path) -> Generator[None]:
+    """Removes what a git that was killed has left, before and after: locks stop every later
+    fetch. Nobody else fetches meanwhile."""
+    _remove_unfinished(directory)
+    try:
+        yield
+    finally:
+        _remove_unfinished(directory)
+
+
+def _remove_unfinished(directory: Path) -> None:
+    for path in directory.rglob("*"):
+        if path.is_file() and is_unfinished(path, directory):
+            path.unlink(missing_ok=True)
 
 
 def mirror_name(org: str, repository_id: str) -> str:

@@ -4,7 +4,8 @@ import os
 import resource
 import signal
 import subprocess
-from collections.abc import Generator, Mapping, Sequence
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
@@ -43,6 +44,7 @@ _OF_USER = ("HOME", "SSH_AUTH_SOCK", "HTTPS_PROXY", "https_proxy", "HTTP_PROXY",
 """Environment variables of ssh and credential helpers."""
 
 _FETCH_SECONDS = 3_600
+_CHECK_SECONDS = 0.25
 _MEMORY_BYTES = 2 * 1024**3
 _FILE_BYTES = 1024**3
 
@@ -58,6 +60,7 @@ def run(
     environment: Mapping[str, str] | None = None,
     stdin: bytes = b"",
     is_bounded: bool = True,
+    check: Callable[[], None] = lambda: None,
 ) -> bytes:
     """Runs git and returns its standard output.
 
@@ -67,13 +70,25 @@ def run(
     with started(
         arguments, seconds=seconds, environment=environment, is_bounded=is_bounded
     ) as process:
-        try:
-            output, errors = process.communicate(stdin, timeout=seconds)
-        except subprocess.TimeoutExpired:
-            raise GitError(f"it takes more than {seconds} seconds") from None
+        output, errors = _communicate(process, stdin, seconds, check)
     if process.returncode:
         raise GitError(_reason(process.returncode, errors))
     return output
+
+
+def _communicate(
+    process: subprocess.Popen[bytes], stdin: bytes, seconds: int, check: Callable[[], None]
+) -> tuple[bytes, bytes]:
+    until_sec = time.monotonic() + seconds
+    given: bytes | None = stdin
+    while True:
+        try:
+            return process.communicate(given, timeout=_CHECK_SECONDS)
+        except subprocess.TimeoutExpired:
+            given = None  # It is remembered, and may not be given again.
+            check()
+            if time.monotonic() >= until_sec:
+                raise GitError(f"it takes more than {seconds} seconds") from None
 
 
 def fetch(
@@ -83,11 +98,13 @@ def fetch(
     protocol: str,
     credential_helper: str,
     environment: Mapping[str, str],
+    check: Callable[[], None],
 ) -> None:
     """Runs `git fetch` from `origin`, the one command that may reach other machines.
 
     It may do so over `protocol` alone, and follows no redirect, which could lead to a machine
-    that nobody named, with the credentials of the first. Raises as `run` does.
+    that nobody named, with the credentials of the first. Raises as `run` does; `check` is called
+    a few times a second, and ends the fetch with what it raises.
     """
     helper = ["-c", f"credential.helper={credential_helper}"] if credential_helper else []
     of_user = {name: os.environ[name] for name in _OF_USER if name in os.environ}
@@ -102,6 +119,7 @@ def fetch(
             "GIT_SSH_COMMAND": "ssh -oBatchMode=yes",
         },
         is_bounded=False,
+        check=check,
     )
 
 
