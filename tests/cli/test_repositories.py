@@ -1,6 +1,8 @@
 """`theodora repositories`: adding, listing, fetching and removing mirrors."""
 
 import random
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ from click.testing import CliRunner, Result
 
 from repositories import GitRepository, make_repository
 from theodora.cli import main
+from theodora.storage.facts.mirrors import GIVEN_UP_AFTER
 
 
 @pytest.fixture
@@ -45,6 +48,14 @@ def test_a_repository_that_cannot_be_fetched_says_why(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert "nothing: " in result.output
     assert "failed 20" in run(tmp_path, "list").output
+
+
+def test_the_list_shows_which_mirrors_were_given_up(tmp_path: Path) -> None:
+    run(tmp_path, "add", str(tmp_path / "nothing"))
+    with closing(sqlite3.connect(tmp_path / "theodora.db")) as database, database:
+        database.execute("UPDATE mirrors SET failures = ?", (GIVEN_UP_AFTER,))
+    listed = run(tmp_path, "list").output
+    assert f"given up after {GIVEN_UP_AFTER} failures, the last 20" in listed
 
 
 def test_a_repository_that_is_too_large_is_not_fetched(

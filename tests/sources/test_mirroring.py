@@ -12,6 +12,7 @@ from theodora.errors import NotFound
 from theodora.git import GitError, MirrorStore
 from theodora.sources.mirroring import Fetcher, Mirroring
 from theodora.storage import Mirror, Organisation, Store
+from theodora.storage.facts.mirrors import GIVEN_UP_AFTER
 
 ID = "example.org/app"
 MINUTE_NS = 60 * 10**9
@@ -185,6 +186,50 @@ def test_a_mirror_that_keeps_failing_is_tried_less_and_less_often(
     for minutes in (30, 60, 120, 240, 480, 960, 24 * 60, 24 * 60, 24 * 60):
         assert not is_tried_after(minutes - 1)
         assert is_tried_after(minutes + 1)
+
+
+def test_a_mirror_that_fails_for_long_is_given_up_until_it_is_fetched_by_command(
+    store: Store,
+    org: Organisation,
+    fetcher: Fetcher,
+    mirroring: Mirroring,
+    mirror: Mirror,
+    repository: GitRepository,
+) -> None:
+    away, days_ns = repository.path.with_name("away"), 24 * 60 * MINUTE_NS
+    repository.path.rename(away)
+    for day in range(0, 2 * GIVEN_UP_AFTER + 6, 2):
+        fetcher.fetch_due(time.time_ns() + day * days_ns)
+    given_up = store.mirrors.get(org, ID)
+    assert (given_up.failures, given_up.is_given_up) == (GIVEN_UP_AFTER, True)
+    away.rename(repository.path)
+    fetcher.want(org, ID)
+    fetcher.fetch_due(time.time_ns() + 100 * days_ns)
+    assert commits(store, org) == {}
+    mirroring.fetch(given_up)
+    fetched = store.mirrors.get(org, ID)
+    assert (fetched.failures, fetched.is_given_up) == (0, False)
+    assert commits(store, org) == repository.log()
+
+
+def test_a_mirror_with_another_url_is_not_given_up(
+    store: Store, org: Organisation, fetcher: Fetcher, mirror: Mirror, repository: GitRepository
+) -> None:
+    for _ in range(GIVEN_UP_AFTER):
+        store.mirrors.note(mirror, time.time_ns(), "away", actor=TESTER).result()
+    store.mirrors.add(org, ID, mirror.url, actor=TESTER).result()
+    fetcher.fetch_due(time.time_ns())
+    assert commits(store, org) == repository.log()
+
+
+def test_how_often_fetching_failed_outlasts_a_restart(
+    store: Store, org: Organisation, mirroring: Mirroring, tmp_path: Path
+) -> None:
+    mirroring.add(org, ID, f"file://{tmp_path / 'nothing'}")
+    for minutes in (0, 31, 31):
+        fetcher = Fetcher(store, mirroring, every_seconds=900)
+        fetcher.fetch_due(time.time_ns() + minutes * MINUTE_NS)
+    assert store.mirrors.get(org, ID).failures == 2
 
 
 def test_without_a_schedule_only_what_is_wanted_is_fetched(

@@ -100,5 +100,8 @@ def _line(mirror: Mirror) -> str:
         state = "not fetched yet"
     else:
         at = format_rfc3339(mirror.tried_at_ns)[:19] + "Z"
-        state = f"failed {at}: {mirror.error}" if mirror.error else f"fetched {at}"
+        failed = "failed"
+        if mirror.is_given_up:
+            failed = f"given up after {mirror.failures} failures, the last"
+        state = f"{failed} {at}: {mirror.error}" if mirror.error else f"fetched {at}"
     return f"{mirror.repository_id}  {mirror.url}  {state}"

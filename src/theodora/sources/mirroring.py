@@ -1,7 +1,6 @@
 """The worker that fetches mirrored repositories and stores new commits."""
 
 import time
-from collections import Counter
 
 import structlog
 
@@ -81,8 +80,6 @@ class Fetcher(Worker):
         self._mirroring = mirroring
         self._every_ns = int(every_seconds * SECOND_NS)
         self._wanted: set[tuple[int, str]] = set()
-        self._failures: Counter[tuple[int, str]] = Counter()
-        """Failed fetches of each mirror since the last that went well."""
 
     def stop(self, timeout_seconds: float | None = 5.0) -> None:
         """Waits briefly for the current fetch, which may end later."""
@@ -97,12 +94,13 @@ class Fetcher(Worker):
     def fetch_due(self, now_ns: int) -> None:
         """Fetches the mirrors that are due; a failure is stored, logged and retried when next due.
 
-        With each failure in a row the pause doubles, up to a day.
-
+        With each failure in a row the pause doubles, up to a day, until the mirror is given up.
         A request too soon after a fetch waits.
         """
         wanted, self._wanted = self._wanted, set()
         for mirror in self._store.mirrors.everything():
+            if mirror.is_given_up:
+                continue
             keys = self._store.settings.match_keys(mirror.organisation)
             wanted_of_it = {
                 (org, id_)
@@ -124,16 +122,13 @@ class Fetcher(Worker):
 
     def _longer(self, mirror: Mirror, pause_ns: int) -> int:
         """The pause before the next try: longer after failures, and never shorter than given."""
-        doubled_ns = pause_ns * 2 ** min(self._failures[_name(mirror)], _DOUBLINGS)
+        doubled_ns = pause_ns * 2 ** min(mirror.failures, _DOUBLINGS)
         return max(pause_ns, min(doubled_ns, _LONGEST_PAUSE_NS))
 
     def _try(self, mirror: Mirror) -> None:
         try:
             self._mirroring.fetch(mirror)
-            del self._failures[_name(mirror)]
         except TheodoraError as error:
-            if not isinstance(error, Unavailable):
-                self._failures[_name(mirror)] += 1
             log.warning("fetching failed", repository=mirror.repository_id, error=str(error))
 
     def _run(self) -> None:
@@ -144,7 +139,3 @@ class Fetcher(Worker):
             except Exception as error:  # The server goes on serving, and the next look tries again.
                 self._log_failure("fetching failed", error)
             self._wake.wait(_LOOK_SECONDS)
-
-
-def _name(mirror: Mirror) -> tuple[int, str]:
-    return mirror.organisation.key, mirror.repository_id

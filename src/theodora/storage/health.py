@@ -23,6 +23,7 @@ from theodora.storage.events.tables import DEPLOYMENTS, FAILURES, EventTable
 from theodora.storage.facts.commits import joined_repositories
 from theodora.storage.facts.derivation_queue import Waiting, waiting
 from theodora.storage.facts.match_keys import match_keys
+from theodora.storage.facts.mirrors import GIVEN_UP_AFTER
 from theodora.storage.facts.settings import effective_settings
 
 FAILURES_LOOKED_AT = 500
@@ -73,6 +74,12 @@ class FailedMirror(NamedTuple):
     url: str
     tried_at_ns: int
     error: str
+    failures: int
+    """In a row."""
+
+    @property
+    def is_given_up(self) -> bool:
+        return self.failures >= GIVEN_UP_AFTER
 
 
 class Unmarked(NamedTuple):
@@ -263,7 +270,7 @@ def _shared_ids(cursor: Cursor, org: Organisation, table: EventTable[Any]) -> li
 
 def _failed_mirrors(cursor: Cursor, org: Organisation) -> list[FailedMirror]:
     rows = cursor.execute(
-        "SELECT repository_id, url, tried_at_ns, error FROM mirrors "
+        "SELECT repository_id, url, tried_at_ns, error, failures FROM mirrors "
         "WHERE org = ? AND error IS NOT NULL ORDER BY repository_id",
         (org.key,),
     )

@@ -75,7 +75,7 @@ FAULTS: Mapping[str, tuple[str, ...]] = {
         "UPDATE pull_requests SET document = 'x'",
         "UPDATE pull_requests SET repository = 99",
     ),
-    "mirrors": ("UPDATE mirrors SET url = ''",),
+    "mirrors": ("UPDATE mirrors SET url = ''", "UPDATE mirrors SET failures = -1"),
     "sources": (
         "UPDATE sources SET secret = ''",
         "UPDATE sources SET settings = '[]'",

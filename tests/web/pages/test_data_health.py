@@ -11,6 +11,7 @@ from asking import FAILURE, Tenant
 from settling import in_every_state
 from theodora.dora import Commit, PullRequest
 from theodora.events import Deployment
+from theodora.storage.facts.mirrors import GIVEN_UP_AFTER
 from theodora.web.pages.data_health import waits_long
 from theodora.web.pages.shell.health_badge import is_recent, sources_of
 from visiting import Browser, Element, sign_in
@@ -107,6 +108,25 @@ def test_a_repository_without_commits_is_named_until_they_come(tenant: Tenant) -
     add_commit(tenant)
     assert rows(check(browser, "repositories")) == []
     assert counts(browser.page(PATH))["repositories"] == "none"
+
+
+def test_a_mirror_that_could_not_be_fetched_is_listed_until_it_can(tenant: Tenant) -> None:
+    browser, store = sign_in(tenant), tenant.built.store
+    assert counts(browser.page(PATH))["mirrors"] == "none"
+    org = store.keys.organisation(tenant.organisation)
+    store.mirrors.add(org, REPOSITORY, URL, actor=TESTER).result()
+    mirror = store.mirrors.get(org, REPOSITORY)
+    for failures in range(1, GIVEN_UP_AFTER + 1):
+        store.mirrors.note(mirror, NOW_SEC * 10**9, f"too large {HOSTILE}", actor=TESTER).result()
+        if failures in {1, GIVEN_UP_AFTER - 1, GIVEN_UP_AFTER}:
+            (row,) = rows(check(browser, "mirrors"))
+            assert ("Given up" in row) == (failures == GIVEN_UP_AFTER)
+            assert f"too large {HOSTILE}" in row
+            assert row.endswith(f" {failures}")
+    assert counts(browser.page(PATH))["mirrors"] == "1"
+    store.mirrors.note(mirror, NOW_SEC * 10**9, None, actor=TESTER).result()
+    assert rows(check(browser, "mirrors")) == []
+    assert counts(browser.page(PATH))["mirrors"] == "none"
 
 
 def test_a_mirror_that_failed_says_why_beside_its_repository(tenant: Tenant) -> None:

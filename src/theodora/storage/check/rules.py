@@ -89,6 +89,7 @@ RULES: tuple[RowRule, ...] = (
         for table, key in _OF_ORGANISATIONS
     ),
     RowRule("counters", "t.name", "the counter is negative", "t.value < 0"),
+    RowRule("mirrors", "t.repository_id", "the number of failures is negative", "t.failures < 0"),
     RowRule(
         "counters",
         "t.name",

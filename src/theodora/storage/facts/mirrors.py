@@ -1,7 +1,7 @@
 """Mirrored repositories, with the result of the last fetch."""
 
 from concurrent.futures import Future
-from typing import NamedTuple
+from typing import LiteralString, NamedTuple
 
 from theodora.errors import NotFound
 from theodora.events import match_key
@@ -9,6 +9,9 @@ from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import Organisation
+
+GIVEN_UP_AFTER = 14
+"""Failures in a row after which a mirror is only fetched by command: about a week of them."""
 
 
 class Mirror(NamedTuple):
@@ -22,6 +25,12 @@ class Mirror(NamedTuple):
     """When it was last fetched, whether that went well or not."""
     error: str | None
     """Why that failed, if it did."""
+    failures: int
+    """How often it has failed in a row."""
+
+    @property
+    def is_given_up(self) -> bool:
+        return self.failures >= GIVEN_UP_AFTER
 
 
 class Mirrors:
@@ -37,7 +46,7 @@ class Mirrors:
             cursor.execute(
                 "INSERT INTO mirrors (org, repository_id, url) VALUES (?, ?, ?) "
                 "ON CONFLICT (org, repository_id) DO UPDATE SET "
-                "url = excluded.url, tried_at_ns = NULL, error = NULL",
+                "url = excluded.url, tried_at_ns = NULL, error = NULL, failures = 0",
                 (org.key, repository_id, url),
             )
 
@@ -59,10 +68,12 @@ class Mirrors:
         self, mirror: Mirror, tried_at_ns: int, error: str | None, *, actor: Actor
     ) -> Future[None]:
         """Stores the result of a fetch."""
+        failures: LiteralString = "0" if error is None else "failures + 1"
 
         def write(cursor: Cursor) -> None:
             cursor.execute(
-                "UPDATE mirrors SET tried_at_ns = ?, error = ? WHERE org = ? AND repository_id = ?",
+                f"UPDATE mirrors SET tried_at_ns = ?, error = ?, failures = {failures} "
+                "WHERE org = ? AND repository_id = ?",
                 (tried_at_ns, error, mirror.organisation.key, mirror.repository_id),
             )
 
@@ -89,7 +100,7 @@ def _found(cursor: Cursor, org: Organisation, repository_id: str) -> Mirror:
 
 def _all(cursor: Cursor) -> list[Mirror]:
     rows = cursor.execute(
-        "SELECT o.org, o.uuid, o.name, m.repository_id, m.url, m.tried_at_ns, m.error "
+        "SELECT o.org, o.uuid, o.name, m.repository_id, m.url, m.tried_at_ns, m.error, m.failures "
         "FROM mirrors m JOIN organisations o ON o.org = m.org WHERE NOT EXISTS "
         "(SELECT 1 FROM organisation_deletions d WHERE d.org = m.org) "
         "ORDER BY o.name, m.repository_id"
