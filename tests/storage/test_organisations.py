@@ -161,7 +161,8 @@ def test_a_deletion_that_was_interrupted_goes_on_and_a_half_deleted_store_is_sou
     while not store.organisations.delete_due(LATER_NS, lambda _: False, actor=TESTER):
         rounds += 1
         assert store.organisations.get("pear").deletion == Deletion(LATER_NS, has_begun=True)
-        if rounds % 10 == 0:
+        # While it has deployments, each round could leave them with wrong derived values.
+        if rounds % 10 == 0 or store.organisations.holdings(theirs.org).deployments:
             assert [str(each) for each in check_store(database, lambda *_: None).findings] == []
     assert rounds > 30
     assert check_store(database, lambda *_: None).findings == []
