@@ -16,6 +16,7 @@ _PARTIES = {
     "A settings key",
     "A session",
     "A co-tenant",
+    "A mirrored repository",
     "The database file",
     "The network",
 }
