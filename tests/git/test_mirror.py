@@ -94,7 +94,7 @@ def test_a_branch_that_was_rewritten_is_followed(
 
 
 def test_what_cannot_be_fetched_is_said(mirrors: MirrorStore, tmp_path: Path) -> None:
-    with pytest.raises(GitError):
+    with pytest.raises(GitError, match=r"^'.*nothing' does not appear to be a git repository$"):
         mirrors.fetch("org", ID, f"file://{tmp_path / 'nothing'}")
 
 

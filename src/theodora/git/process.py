@@ -193,7 +193,9 @@ def _reason(status: int, errors: bytes) -> str:
         return "it takes too much time or memory"
     if not lines:
         return f"git ended with status {status}"
-    return lines[-1].removeprefix("fatal: ").removeprefix("error: ")
+    # The first such line names the cause; advice and further ones may follow.
+    reason = next((line for line in lines if line.startswith("fatal: ")), lines[-1])
+    return reason.removeprefix("fatal: ").removeprefix("error: ")
 
 
 def environment_of(directory: Path, incoming: Path | None = None) -> dict[str, str]:
