@@ -1,5 +1,6 @@
 """Mirrored repositories: fetched when they are due, and when a commit is missing."""
 
+import socket
 import time
 from pathlib import Path
 
@@ -286,6 +287,24 @@ def test_a_running_fetcher_fetches_and_stops(
         time.sleep(0.02)
     fetcher.stop(timeout_seconds=20)
     assert commits(store, org) == repository.log()
+
+
+def test_a_fetch_under_way_ends_when_the_fetcher_is_stopped(
+    store: Store, org: Organisation, fetcher: Fetcher, mirroring: Mirroring
+) -> None:
+    """Its git would go on without the server, and without limits."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(20)
+        mirroring.add(org, ID, f"http://127.0.0.1:{server.getsockname()[1]}/app.git")
+        fetcher.start()
+        connection, _ = server.accept()
+        with connection:
+            fetcher.stop(timeout_seconds=20)
+            connection.settimeout(20)
+            while connection.recv(65_536):
+                pass
+    mirror = store.mirrors.get(org, ID)
+    assert (mirror.tried_at_ns, mirror.error) == (None, None)
 
 
 def test_removing_a_mirror_keeps_its_commits(

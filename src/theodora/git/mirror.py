@@ -4,6 +4,7 @@ import fcntl
 import hashlib
 import os
 import re
+import threading
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -65,6 +66,7 @@ class MirrorStore:
         that is larger than the limit is not fetched, and a fetch that makes it larger is stopped.
         """
         self._limit_mib = limit_mib
+        self._stopped = threading.Event()
         self._folder = folder.absolute() / "mirrors"
         self._credential_helper = credential_helper
 
@@ -72,7 +74,7 @@ class MirrorStore:
         """Brings the mirror up to date, making it if there is none.
 
         Raises `GitError` if git fails or the mirror is too large, `Unavailable` if another
-        process is updating it.
+        process is updating it, or after `stop`.
         """
         protocol = protocol_of(url)
         directory = self._directory(org, repository_id)
@@ -82,9 +84,9 @@ class MirrorStore:
             except BlockingIOError:
                 raise Unavailable(f"{repository_id} is just being fetched") from None
             with _cleared(directory):
-                self._check_size(directory)
+                self._check(directory)
                 self._fetch(directory, url, protocol)
-                self._check_size(directory)
+                self._check(directory)
         return History(directory)
 
     def _fetch(self, directory: Path, url: str, protocol: str) -> None:
@@ -99,13 +101,19 @@ class MirrorStore:
             protocol=protocol,
             credential_helper=self._credential_helper,
             environment=environment_of(directory),
-            check=partial(self._check_size, directory),
+            check=partial(self._check, directory),
         )
 
-    def _check_size(self, directory: Path) -> None:
-        """Raises `GitError` if the mirror is too large."""
+    def _check(self, directory: Path) -> None:
+        """Raises what ends a fetch: `Unavailable` after `stop`, `GitError` for a large mirror."""
+        if self._stopped.is_set():
+            raise Unavailable("the server is stopping")
         if _size(directory) > self._limit_mib * _MIB:
             raise GitError(f"it is larger than {self._limit_mib:,} MiB (git_mirror_mib)")
+
+    def stop(self) -> None:
+        """Ends the fetches under way; there are no later ones."""
+        self._stopped.set()
 
     def remove(self, org: str, repository_id: str) -> None:
         """Removes the mirror's folder, if there is one."""

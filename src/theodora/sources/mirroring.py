@@ -49,6 +49,10 @@ class Mirroring:
         self._store.mirrors.note(mirror, started_at_ns, None, actor=self._actor).result()
         return added
 
+    def stop(self) -> None:
+        """Ends the fetches under way; there are no later ones."""
+        self._mirrors.stop()
+
     def add(self, org: Organisation, repository_id: str, url: str) -> Mirror:
         """Adds a repository to be fetched."""
         self._store.mirrors.add(org, repository_id, url, actor=self._actor).result()
@@ -82,7 +86,8 @@ class Fetcher(Worker):
         self._wanted: set[tuple[int, str]] = set()
 
     def stop(self, timeout_seconds: float | None = 5.0) -> None:
-        """Waits briefly for the current fetch, which may end later."""
+        """Ends the current fetch, and waits briefly for its commits to be stored."""
+        self._mirroring.stop()
         super().stop(timeout_seconds)
 
     def want(self, org: Organisation, repository_id: str) -> None:
