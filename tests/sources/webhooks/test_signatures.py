@@ -28,6 +28,11 @@ def standard(secret: str, body: bytes, at_sec: int = NOW_SEC) -> dict[str, str]:
     }
 
 
+def rootly(secret: str, body: bytes, at_sec: int = NOW_SEC) -> dict[str, str]:
+    signature = hmac_hex(secret, str(at_sec).encode() + body)
+    return {"x-rootly-signature": f"t={at_sec},v1={signature}"}
+
+
 def headers(scheme: Scheme, secret: str, body: bytes) -> dict[str, str]:
     """What a sender that knows the secret sends."""
     password = base64.b64encode(f"anybody:{secret}".encode()).decode()
@@ -37,6 +42,8 @@ def headers(scheme: Scheme, secret: str, body: bytes) -> dict[str, str]:
         "gitea": {"x-gitea-signature": hmac_hex(secret, body)},
         "pagerduty": {"x-pagerduty-signature": f"v1={hmac_hex(secret, body)}"},
         "standard-webhooks": standard(secret, body),
+        "rootly": rootly(secret, body),
+        "firehydrant": {"fh-signature": hmac_hex(secret, body)},
         "header": {"x-webhook-token": secret},
         "basic": {"authorization": f"Basic {password}"},
         "bearer": {"authorization": f"Bearer {secret}"},
@@ -44,7 +51,10 @@ def headers(scheme: Scheme, secret: str, body: bytes) -> dict[str, str]:
     }[scheme]
 
 
-SIGN_BODIES = ("github", "gitea", "pagerduty", "standard-webhooks", "flux")
+SIGN_BODIES = (
+    *("github", "gitea", "pagerduty"),
+    *("standard-webhooks", "rootly", "firehydrant", "flux"),
+)
 every_scheme = pytest.mark.parametrize("scheme", SCHEMES)
 
 
@@ -102,6 +112,15 @@ def test_a_signature_of_another_time_is_a_replay(late_sec: int) -> None:
     for time in ("", "now", "-1", "9" * 30, "٣"):
         stamped = {**sent, "webhook-timestamp": time}
         assert not is_signed("standard-webhooks", SECRET, stamped, BODY, NOW_SEC)
+
+
+@pytest.mark.parametrize("late_sec", [REPLAY_SECONDS + 1, -REPLAY_SECONDS - 1])
+def test_rootly_signs_its_time_with_the_body(late_sec: int) -> None:
+    sent = rootly(SECRET, BODY)
+    assert is_signed("rootly", SECRET, sent, BODY, NOW_SEC + late_sec * 9 // 10)
+    assert not is_signed("rootly", SECRET, sent, BODY, NOW_SEC + late_sec)
+    later = {"x-rootly-signature": sent["x-rootly-signature"].replace("t=1", "t=2", 1)}
+    assert not is_signed("rootly", SECRET, later, BODY, NOW_SEC + 10**9)
 
 
 def test_pagerduty_signs_with_two_secrets_while_one_replaces_the_other() -> None:

@@ -17,6 +17,8 @@ Scheme = Literal[
     "gitea",
     "pagerduty",
     "standard-webhooks",
+    "rootly",
+    "firehydrant",
     "header",
     "basic",
     "bearer",
@@ -73,13 +75,30 @@ def _standard(secret: str, headers: Mapping[str, str], body: bytes, now_sec: int
     """Standard Webhooks 1.0: the id, the time and the body are signed together."""
     key = _standard_key(secret)
     id_, time = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
-    is_number = time.isascii() and time.isdigit() and len(time) < 12
-    if key is None or not is_number or abs(now_sec - int(time)) > REPLAY_SECONDS:
+    if key is None or not _is_now(time, now_sec):
         return False
     signed = f"{id_}.{time}.".encode() + body
     digest = base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
     signatures = headers["webhook-signature"].split()
     return any(_same(signature, f"v1,{digest}") for signature in signatures)
+
+
+def _rootly(secret: str, headers: Mapping[str, str], body: bytes, now_sec: int) -> bool:
+    """The time and the body are signed together, with nothing between them."""
+    parts = (part.strip().partition("=") for part in headers["x-rootly-signature"].split(","))
+    given = {name: value for name, _, value in parts}
+    time = given.get("t", "")
+    expected = _hex(secret, time.encode() + body)
+    return _is_now(time, now_sec) and _same(given.get("v1", ""), expected)
+
+
+def _hex_in(name: str) -> Verify:
+    """Whether the header of this name is the HMAC of the body."""
+
+    def verify(secret: str, headers: Mapping[str, str], body: bytes, _: int) -> bool:
+        return _same(headers[name], _hex(secret, body))
+
+    return verify
 
 
 def _header(secret: str, headers: Mapping[str, str], _: bytes, __: int) -> bool:
@@ -120,6 +139,10 @@ SCHEMES: dict[Scheme, SignatureScheme] = {
     "standard-webhooks": SignatureScheme(
         "webhook-signature", "the signing secret, as in Standard Webhooks", _standard
     ),
+    "rootly": SignatureScheme("x-rootly-signature", "the secret of the webhook", _rootly),
+    "firehydrant": SignatureScheme(
+        "fh-signature", "the secret of the webhook, with HMAC-SHA256", _hex_in("fh-signature")
+    ),
     "header": SignatureScheme("x-webhook-token", "a header X-Webhook-Token", _header),
     "basic": SignatureScheme("authorization", "the password of basic authentication", _basic),
     "bearer": SignatureScheme("authorization", "a header Authorization: Bearer", _bearer),
@@ -131,6 +154,12 @@ SCHEMES: dict[Scheme, SignatureScheme] = {
 
 def _hex(secret: str, body: bytes) -> str:
     return hmac.digest(secret.encode(), body, hashlib.sha256).hex()
+
+
+def _is_now(time: str, now_sec: int) -> bool:
+    """Whether a text is a time in seconds that is near enough."""
+    is_number = time.isascii() and time.isdigit() and len(time) < 12
+    return is_number and abs(now_sec - int(time)) <= REPLAY_SECONDS
 
 
 def _same(sent: str, expected: str) -> bool:

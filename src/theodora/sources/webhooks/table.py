@@ -9,12 +9,15 @@ from theodora.sources.webhooks.argocd import ARGOCD_EVENTS, is_argocd, read_argo
 from theodora.sources.webhooks.cdevents import CDEVENTS, read_cdevents
 from theodora.sources.webhooks.delivery import Delivery, Ignored, SourceSettings
 from theodora.sources.webhooks.facts import WebhookFact
+from theodora.sources.webhooks.firehydrant import FIREHYDRANT_EVENTS, read_firehydrant
 from theodora.sources.webhooks.flux import FLUX_EVENTS, read_flux
 from theodora.sources.webhooks.gitea import GITEA_EVENTS, read_gitea
 from theodora.sources.webhooks.github import GITHUB_EVENTS, read_github
 from theodora.sources.webhooks.gitlab import GITLAB_EVENTS, read_gitlab
+from theodora.sources.webhooks.incidentio import INCIDENTIO_EVENTS, read_incidentio
 from theodora.sources.webhooks.pagerduty import PAGERDUTY_EVENTS, is_pagerduty, read_pagerduty
 from theodora.sources.webhooks.pelorus import PELORUS_EVENTS, read_pelorus
+from theodora.sources.webhooks.rootly import ROOTLY_EVENTS, read_rootly
 from theodora.sources.webhooks.signatures import Scheme
 from theodora.storage import WebhookSource
 
@@ -201,6 +204,59 @@ SOURCES: tuple[SourceKind, ...] = (
             "https://pelorus.readthedocs.io/en/latest/GettingStarted/configuration/ExporterWebhook/"
         ),
         fixtures="pelorus",
+    ),
+    SourceKind(
+        name="incidentio",
+        title="incident.io",
+        read=read_incidentio,
+        scheme="standard-webhooks",
+        events=INCIDENTIO_EVENTS,
+        settings=("service", "services", "env", "envs", "severities"),
+        steps=(
+            "Open Settings, Webhooks, Add endpoint.",
+            "Endpoint URL: {url}",
+            "Subscribe to the three events incident_created_v2, incident_updated_v2 and",
+            "incident_status_updated_v2 of public_incident.",
+            "incident.io shows a signing secret after you add the endpoint: store it here.",
+            "theodora sources secret {id}",
+        ),
+        provider_page="https://docs.incident.io/integrations/webhooks",
+        fixtures="incidentio",
+        gives_secret=True,
+    ),
+    SourceKind(
+        name="rootly",
+        title="Rootly",
+        read=read_rootly,
+        scheme="rootly",
+        events=ROOTLY_EVENTS,
+        settings=("service", "services", "env", "envs", "severities"),
+        steps=(
+            "Open Settings, Webhooks, New Webhook.",
+            "URL: {url}",
+            "Event types: all that begin with incident and a single dot.",
+            "Rootly shows a secret of the webhook: store it here.",
+            "theodora sources secret {id}",
+        ),
+        provider_page="https://docs.rootly.com/configuration/webhooks",
+        fixtures="rootly",
+        gives_secret=True,
+    ),
+    SourceKind(
+        name="firehydrant",
+        title="FireHydrant",
+        read=read_firehydrant,
+        scheme="firehydrant",
+        events=FIREHYDRANT_EVENTS,
+        settings=("service", "services", "env", "envs", "severities"),
+        steps=(
+            "Open Settings, Webhooks, Add webhook.",
+            "URL: {url}",
+            "Secret: {secret}",
+            "Event Subscriptions: Incidents.",
+        ),
+        provider_page="https://docs.firehydrant.com/docs/webhooks",
+        fixtures="firehydrant",
     ),
 )
 

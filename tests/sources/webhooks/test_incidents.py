@@ -1,0 +1,344 @@
+"""Sources of incidents and alerts: a story of each, in every order, and what is ignored."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from random import Random
+from typing import Any, NamedTuple
+
+import pytest
+
+from deliveries import Delivery, at, ns, reading
+from theodora.events import ActivePeriod, Failure
+from theodora.sources.webhooks.delivery import DEFAULT_SETTINGS, SourceSettings
+from theodora.sources.webhooks.fold import fold
+
+Json = dict[str, Any]
+
+
+class Story(NamedTuple):
+    """Deliveries of one source, and the failures that they add up to."""
+
+    kind: str
+    deliveries: Sequence[Delivery]
+    failures: Sequence[Json]
+    settings: SourceSettings = DEFAULT_SETTINGS
+
+
+def failure(id_: str, *periods: tuple[float, float | None], **members: Any) -> Json:
+    """A failure by its hours."""
+    return {"id": id_, "periods": list(periods), **members}
+
+
+def told(found: Failure, names: Iterable[str]) -> Json:
+    """The members of a failure that a story names."""
+    periods = found.periods or (ActivePeriod(found.started_at_ns, found.finished_at_ns),)
+    hours = [(hour(each.started_at_ns), hour(each.finished_at_ns)) for each in periods]
+    named = {name: getattr(found, name) for name in names if name not in ("id", "periods")}
+    return {"id": found.id, "periods": hours, **named}
+
+
+def hour(at_ns: int | None) -> float | None:
+    return None if at_ns is None else round((at_ns - ns(0)) / 3.6e12, 6)
+
+
+def failures_of(story: Story, deliveries: Iterable[Delivery]) -> list[Failure]:
+    """The failures that the deliveries add up to, by id."""
+    facts: defaultdict[str, set[str]] = defaultdict(set)
+    for delivery in deliveries:
+        read = reading(story.kind, delivery, story.settings)
+        assert read.state != "failed", read.reason
+        for fact in read.facts:
+            facts[fact.thing].add(fact.document)
+    found = (fold(story.kind, thing, list(each)) for thing, each in facts.items())
+    return sorted((each for each in found if isinstance(each, Failure)), key=lambda each: each.id)
+
+
+def incidentio(
+    event: str, hour: float, category: str, before: str = "", **members: Any
+) -> Delivery:
+    incident: Json = {
+        "id": "01F",
+        "name": "The cart is empty",
+        "created_at": at(1),
+        "updated_at": at(hour),
+        "severity": {"name": "Major"},
+        "incident_status": {"name": category.title(), "category": category},
+        "mode": "standard",
+        "custom_field_entries": [
+            {
+                "custom_field": {"name": "Affected services"},
+                "values": [{"value_catalog_entry": {"name": "cart"}}],
+            },
+            {"custom_field": {"name": "Team"}, "values": [{"value_option": {"value": "Shop"}}]},
+        ],
+        **members,
+    }
+    name = f"public_incident.incident_{event}_v2"
+    if event != "status_updated":
+        return Delivery({}, {"event_type": name, name: incident})
+    changed = {"incident": incident, "previous_status": {"category": before}}
+    return Delivery({}, {"event_type": name, name: changed})
+
+
+def stamped(**hours: float) -> list[Json]:
+    """Timestamps of incident.io."""
+    return [
+        {
+            "incident_timestamp": {"name": name.replace("_", " ").capitalize()},
+            "value": {"value": at(hour)},
+        }
+        for name, hour in hours.items()
+    ]
+
+
+BEGUN = stamped(reported_at=1, impact_started_at=0.5)
+INCIDENTIO = Story(
+    "incidentio",
+    [
+        incidentio("created", 1, "triage"),
+        incidentio("status_updated", 1.5, "live", "triage", incident_timestamp_values=BEGUN),
+        incidentio("updated", 2.5, "live", incident_timestamp_values=BEGUN),
+        # Whoever closed it wrote down an end before the update above.
+        incidentio(
+            *("status_updated", 3, "learning", "live"),
+            incident_timestamp_values=[*BEGUN, *stamped(resolved_at=2)],
+        ),
+        incidentio(
+            *("status_updated", 4, "live", "closed"),
+            incident_timestamp_values=[*BEGUN, *stamped(resolved_at=2)],
+        ),
+        # The first end is still in the message about the second one.
+        incidentio(
+            *("status_updated", 5, "closed", "live"),
+            incident_timestamp_values=[*BEGUN, *stamped(resolved_at=2)],
+        ),
+        incidentio("created", 2, "live", id="01G"),
+        incidentio("status_updated", 3, "merged", "live", id="01G"),
+        incidentio("created", 2, "triage", id="01H"),
+        incidentio("status_updated", 3, "declined", "triage", id="01H"),
+    ],
+    [
+        failure(
+            "incidentio:01F",
+            (0.5, 2),
+            (4, 5),
+            services=("cart",),
+            team="Shop",
+            severity="Major",
+            name="The cart is empty",
+        )
+    ],
+)
+
+
+def rootly(event: str, hour: float, status: str, **members: Any) -> Delivery:
+    data = {
+        "id": "r1",
+        "title": "The cart is empty",
+        "status": status,
+        "severity": {"name": "SEV1", "slug": "sev1"},
+        "started_at": at(1),
+        "mitigated_at": None,
+        "resolved_at": None,
+        "services": [{"id": "s1", "slug": "cart-api", "name": "Cart"}],
+        "groups": [{"name": "Shop"}],
+        "environments": [{"name": "Production"}],
+        **members,
+    }
+    said = {"type": f"incident.{event}", "issued_at": at(hour)}
+    return Delivery({}, {"event": said, "data": data})
+
+
+ROOTLY = Story(
+    "rootly",
+    [
+        rootly("created", 1.1, "in_triage"),
+        rootly("updated", 1.2, "started"),
+        rootly("mitigated", 2.1, "mitigated", mitigated_at=at(2)),
+        rootly("resolved", 3, "resolved", mitigated_at=at(2), resolved_at=at(3)),
+        rootly("updated", 4, "started"),
+        rootly("resolved", 5, "resolved", resolved_at=at(5)),
+        rootly("created", 1, "started", id="r2"),
+        rootly("cancelled", 2, "cancelled", id="r2"),
+        rootly("created", 1, "started", id="r3"),
+        rootly("deleted", 2, "started", id="r3"),
+        rootly("created", 1, "started", id="r4", kind="test_sub"),
+    ],
+    [
+        failure(
+            "rootly:r1",
+            (1, 2),
+            (4, 5),
+            services=("cart",),
+            env="live",
+            team="Shop",
+            severity="SEV1",
+        )
+    ],
+    SourceSettings(services={"cart-api": "cart"}, envs={"Production": "live"}),
+)
+
+
+def firehydrant(
+    hour: float, milestone: str, *reached: tuple[str, float], **members: Any
+) -> Delivery:
+    incident = {
+        "id": "f1",
+        "name": "The cart is empty",
+        "created_at": at(1),
+        "updated_at": at(hour),
+        "current_milestone": milestone,
+        "milestones": [{"type": name, "occurred_at": at(hour)} for name, hour in reached],
+        "severity": "SEV1",
+        "team_assignments": [{"team_name": "Shop"}],
+        **members,
+    }
+    event = {"operation": "UPDATED", "resource_type": "incident"}
+    return Delivery({}, {"event": event, "data": {"incident": incident}})
+
+
+FIREHYDRANT = Story(
+    "firehydrant",
+    [
+        firehydrant(1, "started", ("started", 0.5)),
+        firehydrant(1.5, "our own name", ("started", 0.5)),
+        firehydrant(2.1, "mitigated", ("started", 0.5), ("mitigated", 2)),
+        firehydrant(4, "our own end", ("started", 0.5), ("mitigated", 2), ("resolved", 3)),
+        firehydrant(5, "investigating", ("started", 0.5), ("mitigated", 2)),
+        firehydrant(6, "resolved", ("started", 0.5), ("mitigated", 2), ("resolved", 6)),
+        firehydrant(1, "started", id="f2", severity={"slug": "GAMEDAY"}),
+    ],
+    [failure("firehydrant:f1", (0.5, 2), (5, 6), services=("cart",), team="Shop", severity="SEV1")],
+    SourceSettings(service="cart"),
+)
+
+
+def opsgenie(action: str, hour: float, id_: str = "o1", **members: Any) -> Delivery:
+    alert = {
+        "alertId": id_,
+        "message": "The cart is empty",
+        "createdAt": ns(1) // 10**6,
+        "updatedAt": ns(hour) + 7,
+        "entity": "host-1",
+        "tags": [],
+        "priority": "P2",
+        **members,
+    }
+    return Delivery({}, {"action": action, "alert": alert, "integrationName": "Metrics"})
+
+
+DETAILS: Json = {
+    "details": {"service": "cart"},
+    "tags": ["env:live"],
+    "responders": [{"type": "user", "name": "Dev One"}, {"type": "team", "name": "Shop"}],
+}
+OPSGENIE = Story(
+    "opsgenie",
+    [
+        opsgenie("Create", 1, **DETAILS),
+        # Opsgenie sends no details with later messages.
+        opsgenie("Acknowledge", 1.5),
+        opsgenie("UpdatePriority", 1.6, priority=1),
+        opsgenie("Close", 2, updatedAt=ns(2), priority=1),
+        opsgenie("AddNote", 3),
+        opsgenie("Create", 1, "o2", **DETAILS),
+        opsgenie("Delete", 2, "o2"),
+        opsgenie("Acknowledge", 2, "o3"),
+        opsgenie("Create", 1, "o4", responders=DETAILS["responders"], entity="cart"),
+    ],
+    [
+        failure("opsgenie:o1", (1, 2), services=("cart",), env="live", team="Shop", severity="P1"),
+        failure("opsgenie:o4", (1, None), services=("cart",), team="Shop"),
+    ],
+)
+
+
+STORIES = (*(INCIDENTIO, ROOTLY, FIREHYDRANT),)
+every_story = pytest.mark.parametrize("story", STORIES, ids=lambda story: story.kind)
+
+
+def shuffled(seed: int) -> Callable[[Sequence[Delivery]], Sequence[Delivery]]:
+    return lambda story: Random(seed).sample(list(story), len(story))
+
+
+@every_story
+def test_a_story_adds_up_to_the_same_failures_in_every_order(story: Story) -> None:
+    in_order = failures_of(story, story.deliveries)
+    names = [list(each) for each in story.failures]
+    assert [told(*each) for each in zip(in_order, names, strict=True)] == list(story.failures)
+    others = [story.deliveries[::-1], [*story.deliveries, *story.deliveries]]
+    others += [shuffled(seed)(story.deliveries) for seed in range(20)]
+    for deliveries in others:
+        assert failures_of(story, deliveries) == in_order
+
+
+@every_story
+def test_every_beginning_of_a_story_can_be_folded(story: Story) -> None:
+    for count in range(len(story.deliveries)):
+        failures_of(story, story.deliveries[:count])
+
+
+SEVERE = SourceSettings(service="cart", severities=("SEV1", "sev2"))
+
+
+def test_only_severities_that_the_settings_name_count() -> None:
+    def told_of(*severities: object) -> list[Failure]:
+        sent = [
+            *(
+                rootly("updated", hour, "started", severity=each)
+                for hour, each in enumerate(severities, 1)
+            ),
+            rootly("resolved", 9, "resolved", severity=severities[-1], resolved_at=at(9)),
+        ]
+        return failures_of(Story("rootly", sent, [], SEVERE), sent)
+
+    assert [each.severity for each in told_of("Sev1")] == ["Sev1"]
+    assert not told_of("sev3")
+    assert not told_of(None), "without a severity"
+    for changed in (told_of("sev3", "sev2"), told_of("sev2", "sev3")):
+        [found] = changed
+        assert found.severity == "sev2", "one that counted once counts"
+        assert (found.started_at_ns, found.finished_at_ns) == (ns(1), ns(9))
+
+
+@pytest.mark.parametrize(
+    ("kind", "delivery", "reason"),
+    [
+        (
+            "incidentio",
+            Delivery({}, {"event_type": "private_incident.incident_created_v2"}),
+            "of a private incident it says nothing but the id",
+        ),
+        (
+            "incidentio",
+            Delivery({}, {"event_type": "public_incident.follow_up_created_v1"}),
+            "public_incident.follow_up_created_v1 does not have the state of an incident",
+        ),
+        ("incidentio", incidentio("created", 1, "live", mode="test"), "a test is no incident"),
+        (
+            "rootly",
+            rootly("scheduled.created", 1, "scheduled"),
+            "incident.scheduled.created does not have the state of an incident",
+        ),
+        ("rootly", rootly("created", 1, "started", kind="test"), "the kind test is no incident"),
+        (
+            *("rootly", rootly("created", 1, "started", services=[], groups=[])),
+            "it names no service and no team: give the source a service in its settings",
+        ),
+        (
+            "firehydrant",
+            Delivery({}, {"event": {"resource_type": "change_event"}}),
+            "change_event does not have the state of an incident",
+        ),
+        (
+            "firehydrant",
+            firehydrant(1, "started", severity={"slug": "MAINTENANCE"}),
+            "the severity MAINTENANCE is no incident",
+        ),
+    ],
+)
+def test_what_says_nothing_about_a_failure_is_ignored(
+    kind: str, delivery: Delivery, reason: str
+) -> None:
+    read = reading(kind, delivery)
+    assert (read.state, read.reason) == ("ignored", reason)
