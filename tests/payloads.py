@@ -54,6 +54,7 @@ SETTINGS: Mapping[str, SourceSettings] = {
         env="production",
     ),
     "cdevents": SourceSettings(workflows=("myPipeline", "myTask"), env="production"),
+    "opsgenie": SourceSettings(service="shop"),
 }
 """By the source's name: settings with which more of the bodies count."""
 

@@ -253,7 +253,7 @@ OPSGENIE = Story(
 )
 
 
-STORIES = (*(INCIDENTIO, ROOTLY, FIREHYDRANT),)
+STORIES = (*(INCIDENTIO, ROOTLY, FIREHYDRANT, OPSGENIE),)
 every_story = pytest.mark.parametrize("story", STORIES, ids=lambda story: story.kind)
 
 
@@ -321,6 +321,10 @@ def test_only_severities_that_the_settings_name_count() -> None:
             "incident.scheduled.created does not have the state of an incident",
         ),
         ("rootly", rootly("created", 1, "started", kind="test"), "the kind test is no incident"),
+        (
+            *("opsgenie", opsgenie("Create", 1, createdAt=None)),
+            "the alert does not have the time of its change",
+        ),
         (
             *("rootly", rootly("created", 1, "started", services=[], groups=[])),
             "it names no service and no team: give the source a service in its settings",

@@ -15,6 +15,7 @@ from theodora.sources.webhooks.gitea import GITEA_EVENTS, read_gitea
 from theodora.sources.webhooks.github import GITHUB_EVENTS, read_github
 from theodora.sources.webhooks.gitlab import GITLAB_EVENTS, read_gitlab
 from theodora.sources.webhooks.incidentio import INCIDENTIO_EVENTS, read_incidentio
+from theodora.sources.webhooks.opsgenie import OPSGENIE_EVENTS, read_opsgenie
 from theodora.sources.webhooks.pagerduty import PAGERDUTY_EVENTS, is_pagerduty, read_pagerduty
 from theodora.sources.webhooks.pelorus import PELORUS_EVENTS, read_pelorus
 from theodora.sources.webhooks.rootly import ROOTLY_EVENTS, read_rootly
@@ -257,6 +258,25 @@ SOURCES: tuple[SourceKind, ...] = (
         ),
         provider_page="https://docs.firehydrant.com/docs/webhooks",
         fixtures="firehydrant",
+    ),
+    SourceKind(
+        name="opsgenie",
+        title="Opsgenie and Jira Service Management",
+        read=read_opsgenie,
+        scheme="header",
+        events=OPSGENIE_EVENTS,
+        settings=("service", "services", "env", "envs", "severities"),
+        steps=(
+            "Add an integration of the type Webhook.",
+            "Webhook URL: {url}",
+            "Custom header: X-Webhook-Token with the value {secret}",
+            "Choose Add alert description and Add alert details to payload.",
+            "Alert actions: created, acknowledged, unacknowledged, closed and deleted.",
+            "Add the actions that update the priority and the message.",
+            "Turn the integration on.",
+        ),
+        provider_page="https://support.atlassian.com/opsgenie/docs/integrate-opsgenie-with-webhook/",
+        fixtures="opsgenie",
     ),
 )
 
