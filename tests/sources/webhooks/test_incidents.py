@@ -253,7 +253,64 @@ OPSGENIE = Story(
 )
 
 
-STORIES = (*(INCIDENTIO, ROOTLY, FIREHYDRANT, OPSGENIE),)
+def jira(event: str, hour: float, category: str, id_: str = "10", **members: Any) -> Delivery:
+    changes = members.pop("changes", {})
+    fields = {
+        "summary": "The cart is empty",
+        "issuetype": {"name": "[System] Incident"},
+        "project": {"key": "ENG"},
+        "status": {"name": "Ours", "statusCategory": {"key": category}},
+        "priority": {"name": "High"},
+        "components": [{"name": "cart"}, {"name": "Checkout"}],
+        "created": at(1).replace("Z", ".000+0000"),
+        "updated": at(hour).replace("Z", ".000+0000"),
+        "resolutiondate": None,
+        "resolution": None,
+        **members,
+    }
+    issue = {"id": id_, "fields": fields}
+    return Delivery(
+        {},
+        {
+            "webhookEvent": f"jira:issue_{event}",
+            "timestamp": ns(hour) // 10**6,
+            "issue": issue,
+            "changelog": {"items": [{"field": "issuetype", **changes}] if changes else []},
+        },
+    )
+
+
+JIRA = Story(
+    "jira",
+    [
+        jira("created", 1, "new"),
+        jira("updated", 1.5, "indeterminate"),
+        jira("updated", 2.1, "done", resolutiondate=at(2)),
+        # Reopened by a workflow that keeps the date of the resolution.
+        jira("updated", 3, "indeterminate", resolutiondate=at(2)),
+        jira("updated", 4, "done", resolutiondate=at(2)),
+        jira("created", 1, "new", "11"),
+        jira("updated", 2, "done", "11", resolution={"name": "Duplicate"}),
+        jira("created", 1, "new", "12"),
+        jira("deleted", 2, "new", "12"),
+        jira("created", 1, "new", "13"),
+        jira(
+            *("updated", 2, "new", "13"),
+            issuetype={"name": "Bug"},
+            changes={"fromString": "[System] Incident"},
+        ),
+        # A server without categories of statuses.
+        jira("created", 1, "", "14", status={"name": "Open"}),
+        jira("updated", 2, "", "14", status={"name": "Closed"}, resolutiondate=at(2)),
+    ],
+    [
+        failure("jira:10", (1, 2), (3, 4), services=("cart", "pay"), severity="High"),
+        failure("jira:14", (1, 2), services=("cart", "pay")),
+    ],
+    SourceSettings(services={"Checkout": "pay"}),
+)
+
+STORIES = (*(INCIDENTIO, ROOTLY, FIREHYDRANT, OPSGENIE, JIRA),)
 every_story = pytest.mark.parametrize("story", STORIES, ids=lambda story: story.kind)
 
 
@@ -324,6 +381,15 @@ def test_only_severities_that_the_settings_name_count() -> None:
         (
             *("opsgenie", opsgenie("Create", 1, createdAt=None)),
             "the alert does not have the time of its change",
+        ),
+        (
+            "jira",
+            jira("created", 1, "new", issuetype={"name": "Bug"}),
+            "the type Bug is no incident",
+        ),
+        (
+            *("jira", Delivery({}, {"webhookEvent": "comment_created"})),
+            "comment_created does not have the state of an issue",
         ),
         (
             *("rootly", rootly("created", 1, "started", services=[], groups=[])),

@@ -43,6 +43,7 @@ def headers(scheme: Scheme, secret: str, body: bytes) -> dict[str, str]:
         "pagerduty": {"x-pagerduty-signature": f"v1={hmac_hex(secret, body)}"},
         "standard-webhooks": standard(secret, body),
         "rootly": rootly(secret, body),
+        "jira": {"x-hub-signature": f"sha256={hmac_hex(secret, body)}"},
         "firehydrant": {"fh-signature": hmac_hex(secret, body)},
         "header": {"x-webhook-token": secret},
         "basic": {"authorization": f"Basic {password}"},
@@ -54,6 +55,7 @@ def headers(scheme: Scheme, secret: str, body: bytes) -> dict[str, str]:
 SIGN_BODIES = (
     *("github", "gitea", "pagerduty"),
     *("standard-webhooks", "rootly", "firehydrant", "flux"),
+    "jira",
 )
 every_scheme = pytest.mark.parametrize("scheme", SCHEMES)
 

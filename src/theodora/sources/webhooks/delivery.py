@@ -29,6 +29,9 @@ class SourceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     severities: tuple[str, ...] = ()
     """Severities or priorities of incidents and alerts that count; empty for the source's own."""
 
+    types: tuple[str, ...] = ()
+    """Types or labels of issues that are incidents; empty for the source's own."""
+
     def service_of(self, *names: str | None) -> str | None:
         """The service for the provider's names of one thing, the most precise name first.
 

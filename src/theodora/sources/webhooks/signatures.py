@@ -19,6 +19,7 @@ Scheme = Literal[
     "standard-webhooks",
     "rootly",
     "firehydrant",
+    "jira",
     "header",
     "basic",
     "bearer",
@@ -101,6 +102,10 @@ def _hex_in(name: str) -> Verify:
     return verify
 
 
+def _jira(secret: str, headers: Mapping[str, str], body: bytes, _: int) -> bool:
+    return _same(headers["x-hub-signature"], f"sha256={_hex(secret, body)}")
+
+
 def _header(secret: str, headers: Mapping[str, str], _: bytes, __: int) -> bool:
     return _same(headers["x-webhook-token"], secret)
 
@@ -142,6 +147,9 @@ SCHEMES: dict[Scheme, SignatureScheme] = {
     "rootly": SignatureScheme("x-rootly-signature", "the secret of the webhook", _rootly),
     "firehydrant": SignatureScheme(
         "fh-signature", "the secret of the webhook, with HMAC-SHA256", _hex_in("fh-signature")
+    ),
+    "jira": SignatureScheme(
+        "x-hub-signature", "the secret of the webhook, with HMAC-SHA256", _jira
     ),
     "header": SignatureScheme("x-webhook-token", "a header X-Webhook-Token", _header),
     "basic": SignatureScheme("authorization", "the password of basic authentication", _basic),

@@ -15,6 +15,7 @@ from theodora.sources.webhooks.gitea import GITEA_EVENTS, read_gitea
 from theodora.sources.webhooks.github import GITHUB_EVENTS, read_github
 from theodora.sources.webhooks.gitlab import GITLAB_EVENTS, read_gitlab
 from theodora.sources.webhooks.incidentio import INCIDENTIO_EVENTS, read_incidentio
+from theodora.sources.webhooks.jira import JIRA_EVENTS, read_jira
 from theodora.sources.webhooks.opsgenie import OPSGENIE_EVENTS, read_opsgenie
 from theodora.sources.webhooks.pagerduty import PAGERDUTY_EVENTS, is_pagerduty, read_pagerduty
 from theodora.sources.webhooks.pelorus import PELORUS_EVENTS, read_pelorus
@@ -277,6 +278,23 @@ SOURCES: tuple[SourceKind, ...] = (
         ),
         provider_page="https://support.atlassian.com/opsgenie/docs/integrate-opsgenie-with-webhook/",
         fixtures="opsgenie",
+    ),
+    SourceKind(
+        name="jira",
+        title="Jira",
+        read=read_jira,
+        scheme="jira",
+        events=JIRA_EVENTS,
+        settings=("service", "services", "env", "severities", "types"),
+        steps=(
+            "Open Settings, System, WebHooks, Create a WebHook.",
+            "URL: {url}",
+            "Secret: {secret}",
+            "Issue related events: a JQL such as issuetype = Incident.",
+            "Choose Issue created, updated and deleted.",
+        ),
+        provider_page="https://developer.atlassian.com/cloud/jira/platform/webhooks/",
+        fixtures="jira",
     ),
 )
 
