@@ -55,6 +55,8 @@ SETTINGS: Mapping[str, SourceSettings] = {
     ),
     "cdevents": SourceSettings(workflows=("myPipeline", "myTask"), env="production"),
     "opsgenie": SourceSettings(service="shop"),
+    "alertmanager": SourceSettings(service="shop"),
+    "grafana": SourceSettings(service="shop"),
     "jira": SourceSettings(service="shop", types=("Incident", "Bug")),
 }
 """By the source's name: settings with which more of the bodies count."""

@@ -310,7 +310,57 @@ JIRA = Story(
     SourceSettings(services={"Checkout": "pay"}),
 )
 
-STORIES = (*(INCIDENTIO, ROOTLY, FIREHYDRANT, OPSGENIE, JIRA),)
+ZERO = "0001-01-01T00:00:00Z"
+
+
+def alert(start: float, end: float | None = None, host: str = "a", **labels: str) -> Json:
+    return {
+        "status": "firing" if end is None else "resolved",
+        "labels": {"alertname": "Errors", "host": host, "severity": "critical", **labels},
+        "annotations": {"summary": "Requests fail"},
+        "startsAt": at(start),
+        "endsAt": ZERO if end is None else at(end),
+        "fingerprint": f"f{host}",
+    }
+
+
+def alerts(*group: Json) -> Delivery:
+    return Delivery({}, {"status": "firing", "state": "alerting", "alerts": list(group)})
+
+
+def started(host: str, hour: float) -> str:
+    return f"f{host}-{ns(hour) // 10**9}"
+
+
+CART = {"service": "cart", "env": "live", "team": "Shop"}
+GROUP: Sequence[Delivery] = [
+    alerts(alert(1, **CART)),
+    alerts(alert(1, **CART), alert(1.5, host="b", **CART)),
+    alerts(alert(1.5, host="b", **CART), alert(1, 2, **CART)),
+    alerts(alert(1.5, 3, host="b", **CART)),
+    alerts(alert(4, **CART)),
+    alerts(alert(1, host="c", severity="warning", **CART)),
+    alerts(alert(1, 2, host="c", severity="warning", **CART)),
+    alerts(alert(1, host="d", alertname="DatasourceNoData", **CART)),
+    alerts(alert(1, host="e", alertname="TestAlert", instance="Grafana", **CART)),
+]
+FIRED: Sequence[Json] = [
+    failure("fa", (1, 2), services=("cart",), env="live", team="Shop", severity="critical"),
+    failure("fa", (4, None), services=("cart",), name="Requests fail"),
+    failure("fb", (1.5, 3), services=("cart",)),
+]
+
+
+def fired(kind: str) -> list[Json]:
+    ids = (started("a", 1), started("a", 4), started("b", 1.5))
+    return [{**each, "id": f"{kind}:{id_}"} for each, id_ in zip(FIRED, ids, strict=True)]
+
+
+ALERTMANAGER = Story("alertmanager", GROUP, fired("alertmanager"))
+GRAFANA = Story("grafana", GROUP, fired("grafana"))
+
+
+STORIES = (*(INCIDENTIO, ROOTLY, FIREHYDRANT, OPSGENIE, JIRA, ALERTMANAGER, GRAFANA),)
 every_story = pytest.mark.parametrize("story", STORIES, ids=lambda story: story.kind)
 
 
@@ -358,6 +408,25 @@ def test_only_severities_that_the_settings_name_count() -> None:
         assert (found.started_at_ns, found.finished_at_ns) == (ns(1), ns(9))
 
 
+@pytest.mark.parametrize("kind", ["alertmanager", "grafana"])
+def test_alerts_count_that_are_critical_or_have_no_severity(kind: str) -> None:
+    sent = [
+        alerts(
+            alert(1, severity="CRITICAL"),
+            alert(1, host="b", severity="page"),
+            alert(1, host="c", severity=""),
+            alert(1, host="d", severity="warning"),
+        )
+    ]
+
+    def severities_of(settings: SourceSettings) -> list[str | None]:
+        return [each.severity for each in failures_of(Story(kind, sent, [], settings), sent)]
+
+    assert severities_of(SourceSettings(service="cart")) == ["CRITICAL", "page", None]
+    named = SourceSettings(service="cart", severities=("warning", "page"))
+    assert severities_of(named) == ["page", "warning"]
+
+
 @pytest.mark.parametrize(
     ("kind", "delivery", "reason"),
     [
@@ -390,6 +459,18 @@ def test_only_severities_that_the_settings_name_count() -> None:
         (
             *("jira", Delivery({}, {"webhookEvent": "comment_created"})),
             "comment_created does not have the state of an issue",
+        ),
+        (
+            *("grafana", Delivery({}, {"state": "alerting", "ruleId": 1})),
+            "it has no list of alerts, which alone have times",
+        ),
+        (
+            *("alertmanager", alerts({**alert(1, 2, **CART), "endsAt": ZERO})),
+            "a resolved alert does not say when it ended",
+        ),
+        (
+            *("alertmanager", alerts(alert(1, severity="none"), alert(1, severity="info"))),
+            "the severity none does not count; the severity info does not count",
         ),
         (
             *("rootly", rootly("created", 1, "started", services=[], groups=[])),

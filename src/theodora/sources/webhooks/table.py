@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from theodora.events.json_values import JsonObject
+from theodora.sources.webhooks.alerts import ALERTS, read_alerts
 from theodora.sources.webhooks.argocd import ARGOCD_EVENTS, is_argocd, read_argocd
 from theodora.sources.webhooks.cdevents import CDEVENTS, read_cdevents
 from theodora.sources.webhooks.delivery import Delivery, Ignored, SourceSettings
@@ -295,6 +296,40 @@ SOURCES: tuple[SourceKind, ...] = (
         ),
         provider_page="https://developer.atlassian.com/cloud/jira/platform/webhooks/",
         fixtures="jira",
+    ),
+    SourceKind(
+        name="alertmanager",
+        title="Alertmanager",
+        read=read_alerts,
+        scheme="bearer",
+        events=ALERTS,
+        settings=("service", "services", "env", "envs", "severities"),
+        steps=(
+            "Add a receiver to alertmanager.yml, and a route to it with continue: true.",
+            "webhook_configs: url: {url}",
+            "http_config: authorization: credentials: {secret}",
+            "Leave send_resolved as it is: true.",
+        ),
+        provider_page="https://prometheus.io/docs/alerting/latest/configuration/",
+        fixtures="alertmanager",
+    ),
+    SourceKind(
+        name="grafana",
+        title="Grafana",
+        read=read_alerts,
+        scheme="bearer",
+        events=ALERTS,
+        settings=("service", "services", "env", "envs", "severities"),
+        steps=(
+            "Open Alerting, Contact points, Add contact point, Integration: Webhook.",
+            "URL: {url}",
+            "Optional settings: Authorization Header Scheme Bearer, Credentials {secret}",
+            "Leave Disable resolved message off.",
+            "Send alerts to it with a notification policy.",
+        ),
+        provider_page="https://grafana.com/docs/grafana/latest/alerting/configure-notifications/"
+        "manage-contact-points/integrations/webhook-notifier/",
+        fixtures="grafana",
     ),
 )
 
