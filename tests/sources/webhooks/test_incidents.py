@@ -360,7 +360,46 @@ ALERTMANAGER = Story("alertmanager", GROUP, fired("alertmanager"))
 GRAFANA = Story("grafana", GROUP, fired("grafana"))
 
 
-STORIES = (*(INCIDENTIO, ROOTLY, FIREHYDRANT, OPSGENIE, JIRA, ALERTMANAGER, GRAFANA),)
+def sentry(action: str, hour: float, id_: str = "1", **members: Any) -> Delivery:
+    issue = {
+        "id": id_,
+        "title": "KeyError: cart",
+        "level": "error",
+        "firstSeen": at(1),
+        "project": {"id": "7", "slug": "shop-web", "name": "Shop"},
+        **members,
+    }
+    headers = {
+        "sentry-hook-resource": "issue",
+        "sentry-hook-timestamp": str(ns(hour) // 10**9),
+    }
+    return Delivery(headers, {"action": action, "data": {"issue": issue}})
+
+
+SENTRY = Story(
+    "sentry",
+    [
+        sentry("created", 1.1),
+        sentry("assigned", 1.5),
+        sentry("resolved", 2),
+        sentry("unresolved", 3),
+        sentry("resolved", 4),
+        sentry("created", 1, "2"),
+        sentry("archived", 2, "2"),
+        # Seen first long before it came in.
+        sentry("resolved", 2, "3", firstSeen="2019-01-01T00:00:00Z"),
+        sentry("unresolved", 5, "4", firstSeen="2019-01-01T00:00:00Z"),
+        sentry("created", 1, "5", level="warning"),
+    ],
+    [
+        failure("sentry:1", (1, 2), (3, 4), services=("cart",), severity="error"),
+        failure("sentry:4", (5, None), services=("cart",)),
+    ],
+    SourceSettings(services={"shop-web": "cart"}),
+)
+
+
+STORIES = (*(INCIDENTIO, ROOTLY, FIREHYDRANT, OPSGENIE, JIRA, ALERTMANAGER, GRAFANA, SENTRY),)
 every_story = pytest.mark.parametrize("story", STORIES, ids=lambda story: story.kind)
 
 
@@ -471,6 +510,14 @@ def test_alerts_count_that_are_critical_or_have_no_severity(kind: str) -> None:
         (
             *("alertmanager", alerts(alert(1, severity="none"), alert(1, severity="info"))),
             "the severity none does not count; the severity info does not count",
+        ),
+        (
+            *("sentry", sentry("resolved", 1)._replace(headers={})),
+            "it has no header Sentry-Hook-Timestamp, and the body has no time",
+        ),
+        (
+            *("sentry", sentry("created", 1)._replace(headers={"sentry-hook-resource": "error"})),
+            "error.created does not change when an issue is active",
         ),
         (
             *("rootly", rootly("created", 1, "started", services=[], groups=[])),

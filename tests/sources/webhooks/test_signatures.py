@@ -44,6 +44,7 @@ def headers(scheme: Scheme, secret: str, body: bytes) -> dict[str, str]:
         "standard-webhooks": standard(secret, body),
         "rootly": rootly(secret, body),
         "jira": {"x-hub-signature": f"sha256={hmac_hex(secret, body)}"},
+        "sentry": {"sentry-hook-signature": hmac_hex(secret, body)},
         "firehydrant": {"fh-signature": hmac_hex(secret, body)},
         "header": {"x-webhook-token": secret},
         "basic": {"authorization": f"Basic {password}"},
@@ -55,7 +56,7 @@ def headers(scheme: Scheme, secret: str, body: bytes) -> dict[str, str]:
 SIGN_BODIES = (
     *("github", "gitea", "pagerduty"),
     *("standard-webhooks", "rootly", "firehydrant", "flux"),
-    "jira",
+    *("jira", "sentry"),
 )
 every_scheme = pytest.mark.parametrize("scheme", SCHEMES)
 

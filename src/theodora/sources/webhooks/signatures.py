@@ -20,6 +20,7 @@ Scheme = Literal[
     "rootly",
     "firehydrant",
     "jira",
+    "sentry",
     "header",
     "basic",
     "bearer",
@@ -150,6 +151,11 @@ SCHEMES: dict[Scheme, SignatureScheme] = {
     ),
     "jira": SignatureScheme(
         "x-hub-signature", "the secret of the webhook, with HMAC-SHA256", _jira
+    ),
+    "sentry": SignatureScheme(
+        "sentry-hook-signature",
+        "the client secret of the integration",
+        _hex_in("sentry-hook-signature"),
     ),
     "header": SignatureScheme("x-webhook-token", "a header X-Webhook-Token", _header),
     "basic": SignatureScheme("authorization", "the password of basic authentication", _basic),

@@ -21,6 +21,7 @@ from theodora.sources.webhooks.opsgenie import OPSGENIE_EVENTS, read_opsgenie
 from theodora.sources.webhooks.pagerduty import PAGERDUTY_EVENTS, is_pagerduty, read_pagerduty
 from theodora.sources.webhooks.pelorus import PELORUS_EVENTS, read_pelorus
 from theodora.sources.webhooks.rootly import ROOTLY_EVENTS, read_rootly
+from theodora.sources.webhooks.sentry import SENTRY_EVENTS, read_sentry
 from theodora.sources.webhooks.signatures import Scheme
 from theodora.storage import WebhookSource
 
@@ -330,6 +331,25 @@ SOURCES: tuple[SourceKind, ...] = (
         provider_page="https://grafana.com/docs/grafana/latest/alerting/configure-notifications/"
         "manage-contact-points/integrations/webhook-notifier/",
         fixtures="grafana",
+    ),
+    SourceKind(
+        name="sentry",
+        title="Sentry",
+        read=read_sentry,
+        scheme="sentry",
+        events=SENTRY_EVENTS,
+        settings=("service", "services", "env", "severities"),
+        headers=("sentry-hook-resource", "sentry-hook-timestamp"),
+        steps=(
+            "Open Settings, Custom Integrations, Create New Integration, Internal Integration.",
+            "Webhook URL: {url}",
+            "Permissions: Issue & Event: Read. Webhooks: issue.",
+            "Sentry shows a client secret after you save it: store it here.",
+            "theodora sources secret {id}",
+        ),
+        provider_page="https://docs.sentry.io/integrations/integration-platform/webhooks/issues/",
+        fixtures="sentry",
+        gives_secret=True,
     ),
 )
 
