@@ -64,6 +64,7 @@ SETTINGS: Mapping[str, SourceSettings] = {
     "alertmanager": SourceSettings(service="shop"),
     "grafana": SourceSettings(service="shop"),
     "jira": SourceSettings(service="shop", types=("Incident", "Bug")),
+    "linear": SourceSettings(types=("bug",)),
 }
 """By the source's name: settings with which more of the bodies count."""
 

@@ -399,7 +399,46 @@ SENTRY = Story(
 )
 
 
-STORIES = (*(INCIDENTIO, ROOTLY, FIREHYDRANT, OPSGENIE, JIRA, ALERTMANAGER, GRAFANA, SENTRY),)
+def linear(action: str, hour: float, state: str, id_: str = "l1", **members: Any) -> Delivery:
+    changed = members.pop("changed", {})
+    issue = {
+        "id": id_,
+        "title": "The cart is empty",
+        "createdAt": at(1),
+        "updatedAt": at(hour),
+        "priorityLabel": "Urgent",
+        "state": {"type": state},
+        "team": {"key": "SHP", "name": "Shop"},
+        "labels": [{"name": "Incident"}],
+        **members,
+    }
+    sent = {"action": action, "type": "Issue", "createdAt": at(hour), "data": issue}
+    return Delivery({}, {**sent, "updatedFrom": changed})
+
+
+LINEAR = Story(
+    "linear",
+    [
+        linear("create", 1, "unstarted"),
+        linear("update", 1.5, "started"),
+        linear("update", 2.1, "completed", completedAt=at(2)),
+        linear("update", 3, "started"),
+        linear("update", 4, "completed", completedAt=at(4), priorityLabel="High"),
+        linear("create", 1, "triage", "l2"),
+        linear("update", 2, "canceled", "l2"),
+        linear("create", 1, "started", "l3"),
+        linear("remove", 2, "started", "l3", updatedAt=at(1)),
+        linear("create", 1, "started", "l4"),
+        linear("update", 2, "started", "l4", labels=[], changed={"labelIds": ["1"]}),
+        linear("create", 1, "started", "l5", labels=[{"name": "bug"}]),
+    ],
+    [failure("linear:l1", (1, 2), (3, 4), services=("cart",), team="Shop", severity="High")],
+    SourceSettings(services={"SHP": "cart"}),
+)
+
+STORIES = (
+    *(INCIDENTIO, ROOTLY, FIREHYDRANT, OPSGENIE, JIRA, ALERTMANAGER, GRAFANA, SENTRY, LINEAR),
+)
 every_story = pytest.mark.parametrize("story", STORIES, ids=lambda story: story.kind)
 
 
@@ -518,6 +557,14 @@ def test_alerts_count_that_are_critical_or_have_no_severity(kind: str) -> None:
         (
             *("sentry", sentry("created", 1)._replace(headers={"sentry-hook-resource": "error"})),
             "error.created does not change when an issue is active",
+        ),
+        (
+            *("linear", linear("create", 1, "started", labels=[])),
+            "no label says that the issue is an incident",
+        ),
+        (
+            *("linear", Delivery({}, {"type": "Comment", "action": "create"})),
+            "Comment does not have the state of an issue",
         ),
         (
             *("rootly", rootly("created", 1, "started", services=[], groups=[])),

@@ -45,6 +45,7 @@ def headers(scheme: Scheme, secret: str, body: bytes) -> dict[str, str]:
         "rootly": rootly(secret, body),
         "jira": {"x-hub-signature": f"sha256={hmac_hex(secret, body)}"},
         "sentry": {"sentry-hook-signature": hmac_hex(secret, body)},
+        "linear": {"linear-signature": hmac_hex(secret, body)},
         "firehydrant": {"fh-signature": hmac_hex(secret, body)},
         "header": {"x-webhook-token": secret},
         "basic": {"authorization": f"Basic {password}"},
@@ -56,7 +57,7 @@ def headers(scheme: Scheme, secret: str, body: bytes) -> dict[str, str]:
 SIGN_BODIES = (
     *("github", "gitea", "pagerduty"),
     *("standard-webhooks", "rootly", "firehydrant", "flux"),
-    *("jira", "sentry"),
+    *("jira", "sentry", "linear"),
 )
 every_scheme = pytest.mark.parametrize("scheme", SCHEMES)
 

@@ -21,6 +21,7 @@ Scheme = Literal[
     "firehydrant",
     "jira",
     "sentry",
+    "linear",
     "header",
     "basic",
     "bearer",
@@ -156,6 +157,9 @@ SCHEMES: dict[Scheme, SignatureScheme] = {
         "sentry-hook-signature",
         "the client secret of the integration",
         _hex_in("sentry-hook-signature"),
+    ),
+    "linear": SignatureScheme(
+        "linear-signature", "the signing secret of the webhook", _hex_in("linear-signature")
     ),
     "header": SignatureScheme("x-webhook-token", "a header X-Webhook-Token", _header),
     "basic": SignatureScheme("authorization", "the password of basic authentication", _basic),

@@ -17,6 +17,7 @@ from theodora.sources.webhooks.github import GITHUB_EVENTS, read_github
 from theodora.sources.webhooks.gitlab import GITLAB_EVENTS, read_gitlab
 from theodora.sources.webhooks.incidentio import INCIDENTIO_EVENTS, read_incidentio
 from theodora.sources.webhooks.jira import JIRA_EVENTS, read_jira
+from theodora.sources.webhooks.linear import LINEAR_EVENTS, read_linear
 from theodora.sources.webhooks.opsgenie import OPSGENIE_EVENTS, read_opsgenie
 from theodora.sources.webhooks.pagerduty import PAGERDUTY_EVENTS, is_pagerduty, read_pagerduty
 from theodora.sources.webhooks.pelorus import PELORUS_EVENTS, read_pelorus
@@ -349,6 +350,24 @@ SOURCES: tuple[SourceKind, ...] = (
         ),
         provider_page="https://docs.sentry.io/integrations/integration-platform/webhooks/issues/",
         fixtures="sentry",
+        gives_secret=True,
+    ),
+    SourceKind(
+        name="linear",
+        title="Linear",
+        read=read_linear,
+        scheme="linear",
+        events=LINEAR_EVENTS,
+        settings=("service", "services", "env", "severities", "types"),
+        steps=(
+            "Open Settings, API, New webhook.",
+            "URL: {url}",
+            "Data change events: Issues.",
+            "Linear shows a signing secret: store it here.",
+            "theodora sources secret {id}",
+        ),
+        provider_page="https://linear.app/developers/webhooks",
+        fixtures="linear",
         gives_secret=True,
     ),
 )
