@@ -16,8 +16,9 @@ from databases import Databases
 from dora import worlds
 from settling import in_every_state
 from theodora.dora import DeploymentSequence, Override, Repository, derive
-from theodora.events import Deployment, Failure, Git
+from theodora.events import Deployment, Failure, Git, Remediation
 from theodora.storage import Actor, Organisation, OverrideValues, Store
+from theodora.storage.facts.derivation_queue import queue_service
 
 HOUR_NS = 3_600 * 10**9
 DERIVED = (
@@ -461,6 +462,32 @@ def test_the_same_history_gives_the_same_in_two_stores(store: Store, org: Organi
 def what_it_is(event: Deployment) -> tuple[Any, ...]:
     sha = event.git.commit_sha if event.git else None
     return event.started_at_ns, event.finished_at_ns, event.version, sha
+
+
+@pytest.mark.parametrize("other", ["api", "web"])
+def test_settings_of_others_that_change_meanwhile_leave_no_verdict_underived(
+    store: Store, org: Organisation, monkeypatch: pytest.MonkeyPatch, other: str
+):
+    """They are of another service, or of the same one of another organisation."""
+    add(store, org, deployment("v1", 1), deployment("v2", 2), deployment("v3", 3, version="v1"))
+    verdict = OverrideValues(True)
+    store.deployments.update(org, "v2", verdict, now_ns=1, actor=TESTER).result()
+    store.settings.put(org, {"detect_rollbacks": False}, "web", actor=TESTER).result()
+    store.derivations.derive_all_queued(actor=TESTER)
+    assert store.deployments.get(org, "v2").remediation is None
+    theirs = org if other == "api" else new_organisation(store)
+    write_part = store.derivations._write_part
+
+    def write_late(*arguments: Any) -> Any:
+        queue_service(arguments[-1], theirs, other)
+        return write_part(*arguments)
+
+    monkeypatch.setattr(store.derivations, "_write_part", write_late)
+    store.settings.put(org, {"detect_rollbacks": True}, "web", actor=TESTER).result()
+    store.derivations.derive_queued(actor=TESTER)
+    monkeypatch.setattr(store.derivations, "_write_part", write_part)
+    store.derivations.derive_all_queued(actor=TESTER)
+    assert store.deployments.get(org, "v2").remediation == Remediation("v3", "rollback")
 
 
 def test_what_two_processes_derive_in_turn_stays_right(database: str):

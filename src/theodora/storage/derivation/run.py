@@ -283,8 +283,10 @@ class Derivations:
         last: _Written,
         cursor: Cursor,
     ) -> _Written:
-        """Writes all but what newer marks may be about: deriving those comes next and knows better.
+        """Writes all but overridden deployments that newer marks of the sequence may be about.
 
+        Deriving those comes next and knows better. Marks for several sequences do not count: they
+        may be about others, and then nothing would write what was left out.
         Raises `_StaleDerivation` where another process has derived the sequence since then.
         """
         current = _next_generation(cursor, key, last)

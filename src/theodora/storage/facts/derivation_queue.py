@@ -188,11 +188,11 @@ def take_task(cursor: Cursor, number: int) -> bool:
 
 
 def is_queued_since(cursor: Cursor, key: SequenceKey, up_to: int) -> bool:
-    """Whether the sequence has marks with a number above `up_to`."""
+    """Whether the sequence has marks of its own with a number above `up_to`."""
     newer = cursor.execute(
-        "SELECT 1 FROM marks WHERE number > ? AND org = ? AND service = ? "
-        "AND env IS NOT DISTINCT FROM ? OR number > ? AND kind <> 'sequence' LIMIT 1",
-        (up_to, key.org.key, key.service, key.env, up_to),
+        "SELECT 1 FROM marks WHERE number > ? AND kind = 'sequence' AND org = ? AND service = ? "
+        "AND env IS NOT DISTINCT FROM ? LIMIT 1",
+        (up_to, key.org.key, key.service, key.env),
     )
     return newer.fetchone() is not None
 
