@@ -18,6 +18,8 @@ from theodora.storage.access.key_usage import (
     Refused,
 )
 from theodora.storage.access.keys import Key, new_secret
+from theodora.storage.check.check import check_store
+from theodora.storage.engine.progress import unseen
 
 WRONG_TIME = Refused(400, "/data/attributes/finished_at", "it must not be before started_at")
 
@@ -223,3 +225,30 @@ def test_two_processes_add_to_the_same_count(
         store.reception.write(actor=TESTER).result()
     (told,) = activity(store, org)
     assert (told.requests, told.first_at_ns, told.last_at_ns) == (2, 5, 7)
+
+
+def test_counts_that_another_process_writes_late_leave_no_fault(
+    database: str, store: Store, org: Organisation, key: Key
+) -> None:
+    """They may be older than those that were written first."""
+    with Store(database) as other:
+        for each, now_ns in ((store, 5), (other, 7)):
+            each.reception.accept(key, "deployment", now_ns)
+            each.reception.refuse(key, "deployment", WRONG_TIME, now_ns)
+            each.reception.ignore(key, "deployment", ["/new"], now_ns)
+        other.reception.write(actor=TESTER).result()
+        store.reception.write(actor=TESTER).result()
+    for told in (*activity(store, org), *refusals(store, org), *ignored(store, org)):
+        assert (told.requests, told.first_at_ns) == (2, 5)
+        assert told.last_at_ns >= told.first_at_ns
+    assert not check_store(database, unseen).findings
+
+
+def test_a_clock_that_is_set_back_does_not_put_the_last_before_the_first(
+    store: Store, org: Organisation, key: Key
+) -> None:
+    for now_ns in (9, 3):
+        store.reception.accept(key, "deployment", now_ns)
+    store.reception.write(actor=TESTER).result()
+    (told,) = activity(store, org)
+    assert (told.first_at_ns, told.last_at_ns) == (3, 3)

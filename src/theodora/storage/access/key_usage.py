@@ -7,7 +7,7 @@ that is killed loses the counts of its last second or so, and no event.
 import threading
 from collections.abc import Iterable
 from concurrent.futures import Future
-from typing import Literal, NamedTuple
+from typing import Literal, LiteralString, NamedTuple
 
 from theodora.storage.access.keys import Key
 from theodora.storage.engine.actor import Actor
@@ -117,6 +117,7 @@ class _Count:
 
     def add(self, now_ns: int) -> None:
         self.requests += 1
+        self.first_at_ns = min(self.first_at_ns, now_ns)
         self.last_at_ns = now_ns
 
 
@@ -279,11 +280,23 @@ def read_ignored(cursor: Cursor, org: Organisation) -> list[IgnoredMember]:
     ]
 
 
+def _times(table: LiteralString) -> LiteralString:
+    """The assignments of an upsert into `table`: its first time is never after its last.
+
+    Counts that another server writes later may be older, and clocks are set back.
+    """
+    return (
+        f"first_at_ns = CASE WHEN excluded.first_at_ns < {table}.first_at_ns "
+        f"THEN excluded.first_at_ns ELSE {table}.first_at_ns END, "
+        "last_at_ns = excluded.last_at_ns"
+    )
+
+
 def _write(accepted: _Accepted, refused: _Refused, cursor: Cursor) -> None:
     cursor.executemany(
         "INSERT INTO key_activity (org, key_id, kind, first_at_ns, last_at_ns, requests) "
         "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (org, key_id, kind) DO UPDATE SET "
-        "last_at_ns = excluded.last_at_ns, requests = key_activity.requests + excluded.requests",
+        f"{_times('key_activity')}, requests = key_activity.requests + excluded.requests",
         [
             (*sender, count.first_at_ns, count.last_at_ns, count.requests)
             for sender, count in sorted(accepted.items())
@@ -293,7 +306,7 @@ def _write(accepted: _Accepted, refused: _Refused, cursor: Cursor) -> None:
         "INSERT INTO refusals (org, key_id, kind, status, place, first_at_ns, last_at_ns, "
         "requests, message) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) "
         "ON CONFLICT (org, key_id, kind, status, place) DO UPDATE SET "
-        "last_at_ns = excluded.last_at_ns, requests = refusals.requests + excluded.requests, "
+        f"{_times('refusals')}, requests = refusals.requests + excluded.requests, "
         "message = excluded.message",
         [
             (
@@ -315,7 +328,7 @@ def _write_ignored(ignored: _Ignored, cursor: Cursor) -> None:
     cursor.executemany(
         "INSERT INTO ignored_members (org, key_id, kind, place, first_at_ns, last_at_ns, "
         "requests) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (org, key_id, kind, place) DO UPDATE "
-        "SET last_at_ns = excluded.last_at_ns, "
+        f"SET {_times('ignored_members')}, "
         "requests = ignored_members.requests + excluded.requests",
         [
             (*sender, place, count.first_at_ns, count.last_at_ns, count.requests)
