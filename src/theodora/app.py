@@ -36,6 +36,7 @@ from theodora.web.http.rate_limit import Bucket, Limit, RateLimiter
 from theodora.web.http.turns import FairThreads
 from theodora.web.pages.routes import PAGES
 from theodora.web.pages.shell.health_badge import HealthMonitor
+from theodora.web.pages.shell.recent_sessions import RecentSessions
 from theodora.web.pages.shell.request import Dashboard
 from theodora.web.pages.shell.sign_in_lockout import Lockout
 
@@ -132,6 +133,7 @@ def _dashboard(config: Config, services: ServerContext, invocation: Invocation) 
         ),
         lockout=Lockout(),
         watch=HealthMonitor(),
+        recent_sessions=RecentSessions(),
         invocation=invocation,
     )
 

@@ -1,15 +1,13 @@
 """ASGI applications of pages and static files."""
 
 import asyncio
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
-from contextlib import suppress
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from theodora.errors import TheodoraError
-from theodora.storage import TakesLong
 from theodora.web.http.asgi import log_failure, reply_start, send_reply
 from theodora.web.http.body import read_body
 from theodora.web.http.observe import note_operation, request_id_of_task
@@ -35,7 +33,7 @@ class PageEndpoint:
         page = self._pages.get(method)
         note_operation(scope, f"page {page.name}" if page else "none")
         request = PageRequest(self._dashboard, scope, page)
-        executor = self._dashboard.services.threads.of(await self._caller(request))
+        executor = self._dashboard.services.threads.of(request.caller)
         try:
             reply = await self._reply(request, receive, executor)
         except ClientDisconnect:
@@ -44,13 +42,6 @@ class PageEndpoint:
             await self._stream(send, receive, reply, executor)
         else:
             await send_reply(send, reply, with_body=not request.is_head)
-
-    async def _caller(self, request: PageRequest) -> Hashable:
-        """Whose turn on the threads the page takes, found here if that is quick."""
-        with suppress(TakesLong):
-            return request.caller()
-        executor = self._dashboard.services.threads.of(request.address)
-        return await asyncio.get_running_loop().run_in_executor(executor, request.caller)
 
     async def _reply(
         self, request: PageRequest, receive: Receive, executor: Executor

@@ -38,6 +38,7 @@ from theodora.web.pages.shell.page import (
     SignInNeeded,
     Visit,
 )
+from theodora.web.pages.shell.recent_sessions import RecentSessions
 from theodora.web.pages.shell.same_origin import is_same_origin
 from theodora.web.pages.shell.session import resume_session
 from theodora.web.pages.shell.sign_in_lockout import Lockout
@@ -57,6 +58,7 @@ class Dashboard:
     limits: SessionLimits
     lockout: Lockout
     watch: HealthMonitor
+    recent_sessions: RecentSessions
     invocation: Invocation
 
 
@@ -95,15 +97,11 @@ class PageRequest:
     def address(self) -> str:
         return address_of(self._asgi)
 
+    @property
     def caller(self) -> Hashable:
-        """The key of the session's organisation or, without a session, the address."""
-        secret = self.cookies.get(SESSION_COOKIE, "")
-        store, limits = self.dashboard.services.store, self.dashboard.limits
-        try:
-            session = store.sessions.find(secret, self._now_ns, limits) if secret else None
-        except TheodoraError:  # The page finds the same, and says so.
-            session = None
-        return session.key.organisation.key if session else self.address
+        """Whose turn on the threads the page takes: the organisation's, else the address's."""
+        found = self.dashboard.recent_sessions.organisation(self._secret)
+        return self.address if found is None else found
 
     def at_one_moment(self, work: Callable[[], T]) -> T:
         """Runs `work`; a page that only reads shows one snapshot of the store."""
@@ -162,10 +160,11 @@ class PageRequest:
         return "" if name == DEFAULT_ORGANISATION else f" --org {shlex.quote(name)}"
 
     def _resume_session(self) -> None:
-        secret = self.cookies.get(SESSION_COOKIE, "")
-        store = self.dashboard.services.store
+        store, secret = self.dashboard.services.store, self._secret
         self.session, cookies = resume_session(store, secret, self._now_ns, self.dashboard.limits)
         self.new_cookies += cookies
+        if self.session is not None:
+            self.dashboard.recent_sessions.note(secret, self.session.key.organisation.key)
 
     def _take_quota(self) -> None:
         bucket: Bucket = "unauthenticated"
@@ -203,6 +202,11 @@ class PageRequest:
         settings = self.dashboard.services.store.settings
         has_production = settings.has_production(self.session.key.organisation)
         return Defaults(query=to_text(Production()) if has_production else "")
+
+    @property
+    def _secret(self) -> str:
+        """The secret of the session; empty without one."""
+        return self.cookies.get(SESSION_COOKIE, "")
 
     @property
     def _second_ns(self) -> int:
