@@ -26,6 +26,7 @@ from theodora.storage.deletion_guards import Guards
 from theodora.storage.derivation.worker import Deriver
 from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.worker import Worker
+from theodora.storage.events.usage import Quotas
 from theodora.storage.open import default_git_folder
 from theodora.storage.organisations import LASTING
 from theodora.storage.remover import Remover
@@ -96,6 +97,7 @@ def _open_store(config: Config, metrics: ServerMetrics, derivation_due: threadin
         read_url=config.read_database_url,
         metrics_memory_mib=config.metrics_memory_mib,
         guards=guards_of(config),
+        quotas=Quotas(config.quota_events, config.quota_bytes, config.quota_repositories),
     )
     metrics.register_callbacks(
         lambda: store.waiting_writes,

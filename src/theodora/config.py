@@ -368,6 +368,28 @@ SETTINGS: tuple[Setting, ...] = (
         "How far the clock may be from the last round of retention.",
     ),
     Setting(
+        "quota_events",
+        _Integer(0, 10**15),
+        "a whole number from 0 to 1,000,000,000,000,000",
+        "0",
+        "Most deployments and failures of each organisation; 0: any number. See "
+        "docs/organisations.md.",
+    ),
+    Setting(
+        "quota_bytes",
+        _Integer(0, 10**15),
+        "a whole number from 0 to 1,000,000,000,000,000",
+        "0",
+        "Most bytes of the documents of each organisation's events; 0: any number.",
+    ),
+    Setting(
+        "quota_repositories",
+        _Integer(0, 10**15),
+        "a whole number from 0 to 1,000,000,000,000,000",
+        "0",
+        "Most repositories with commits of each organisation; 0: any number.",
+    ),
+    Setting(
         "metrics_memory_mib",
         _Integer(0, 1048576),
         "a whole number from 0 to 1,048,576",
@@ -542,6 +564,9 @@ class Config:
     organisation_deletion_days: int
     retention_max_percent: int
     retention_clock_days: int
+    quota_events: int
+    quota_bytes: int
+    quota_repositories: int
     metrics_memory_mib: int
     prometheus_groups: int
     max_connections: int

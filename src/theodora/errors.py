@@ -76,6 +76,10 @@ class BeingDeleted(Forbidden):
         )
 
 
+class OverQuota(TheodoraError):
+    """A write that would pass a quota of its organisation; the message names the remedy."""
+
+
 class NotSigned(TheodoraError):
     """A webhook without the signature of its source, or with another one's."""
 

@@ -17,6 +17,7 @@ from theodora.errors import (
     Forbidden,
     Invalid,
     NotFound,
+    OverQuota,
     PayloadTooLarge,
     Problem,
     TooManyRequests,
@@ -46,6 +47,7 @@ DOCUMENT = json.dumps({"data": {"attributes": BARE}}).encode()
             403,
             '{"errors":["Forbidden","Failed permission authorization checks"]}',
         ),
+        (OverQuota("no more"), 403, '{"errors":["Forbidden","no more"]}'),
         (NotFound(), 404, '{"errors":[{"status":"404","title":"Not Found"}]}'),
         (
             NotFound("deployment does not exist"),

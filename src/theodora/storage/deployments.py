@@ -15,6 +15,7 @@ from theodora.storage.events.change_log import log_remedied
 from theodora.storage.events.default_team import with_team
 from theodora.storage.events.rows import Rows, Stored, Upserted
 from theodora.storage.events.tables import DEPLOYMENTS
+from theodora.storage.events.usage import UNLIMITED, Quotas
 from theodora.storage.facts.derivation_queue import queue_deployment
 from theodora.storage.facts.override_effects import (
     apply_verdict,
@@ -31,13 +32,15 @@ from theodora.storage.search.tag_values import tag_keys, tag_values
 class Deployments(Events[Deployment]):
     """See `Events`; in addition, overrides and custom tags."""
 
-    def __init__(self, database: Database, production: ProductionTrees) -> None:
-        super().__init__(database, production, DEPLOYMENTS)
+    def __init__(
+        self, database: Database, production: ProductionTrees, quotas: Quotas = UNLIMITED
+    ) -> None:
+        super().__init__(database, production, DEPLOYMENTS, quotas)
 
     def add(
         self, org: Organisation, deployment: Deployment, now_ns: int, *, actor: Actor
     ) -> Future[Upserted[Deployment]]:
-        """Adds or replaces; the future has the outcome once it is durable."""
+        """Adds or replaces; the future has the outcome once it is durable, or `OverQuota`."""
 
         return self._database.write(
             lambda cursor: put_deployment(cursor, self._rows, org, deployment, now_ns), actor

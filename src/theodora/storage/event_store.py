@@ -10,6 +10,7 @@ from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import Organisation
 from theodora.storage.events.rows import Rows, Stored
 from theodora.storage.events.tables import E, EventTable
+from theodora.storage.events.usage import Quotas
 from theodora.storage.facts.settings import ProductionTrees
 from theodora.storage.search.planner import DocumentPage, Selection, select_documents, select_events
 
@@ -18,12 +19,16 @@ class Events(Generic[E]):
     """The events of one kind. Every method is about one organisation and sees no other."""
 
     def __init__(
-        self, database: Database, production: ProductionTrees, table: EventTable[E]
+        self,
+        database: Database,
+        production: ProductionTrees,
+        table: EventTable[E],
+        quotas: Quotas,
     ) -> None:
         self._database = database
         self._production = production
         self._table = table
-        self._rows = Rows(table)
+        self._rows = Rows(table, quotas)
 
     def get(self, org: Organisation, id_: str) -> E:
         """Raises `NotFound` where there is no such event."""

@@ -12,6 +12,7 @@ from theodora.storage.event_store import Events
 from theodora.storage.events.default_team import with_team
 from theodora.storage.events.rows import Rows, Stored, Upserted
 from theodora.storage.events.tables import FAILURES
+from theodora.storage.events.usage import UNLIMITED, Quotas
 from theodora.storage.facts.derivation_queue import queue_service
 from theodora.storage.facts.settings import ProductionTrees, effective_settings
 from theodora.storage.facts.source_facts import drop_facts
@@ -20,8 +21,10 @@ from theodora.storage.facts.source_facts import drop_facts
 class Failures(Events[Failure]):
     """See `Events`."""
 
-    def __init__(self, database: Database, production: ProductionTrees) -> None:
-        super().__init__(database, production, FAILURES)
+    def __init__(
+        self, database: Database, production: ProductionTrees, quotas: Quotas = UNLIMITED
+    ) -> None:
+        super().__init__(database, production, FAILURES, quotas)
 
     def add(
         self,
@@ -32,7 +35,7 @@ class Failures(Events[Failure]):
         may_be_late: bool = False,
         actor: Actor,
     ) -> Future[Upserted[Failure]]:
-        """Adds or replaces; the future has the outcome once it is durable.
+        """Adds or replaces; the future has the outcome once it is durable, or `OverQuota`.
 
         One that may be late does not reopen a failure that was restored after it opened.
         """

@@ -20,6 +20,7 @@ from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import Organisation
 from theodora.storage.events.tables import DEPLOYMENTS, FAILURES, EventTable
+from theodora.storage.events.usage import UNLIMITED, Quotas, QuotaUse, read_usage
 from theodora.storage.facts.commits import joined_repositories
 from theodora.storage.facts.derivation_queue import Waiting, waiting
 from theodora.storage.facts.match_keys import match_keys
@@ -129,13 +130,16 @@ class Health(NamedTuple):
     """Failures that name a deployment and mark none, of the newest, the newest first."""
     refused_deletion: RefusedRound | None
     """Why the last round of retention deleted nothing, if it should have."""
+    quotas: Sequence[QuotaUse]
+    """Those that are nearly used up, or are."""
 
 
 class DataHealth:
     """Every method is about one organisation and sees no other."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, quotas: Quotas = UNLIMITED) -> None:
         self._database = database
+        self._quotas = quotas
 
     def look(self, org: Organisation) -> Health:
         """The time it takes does not grow with the deployments there are."""
@@ -155,6 +159,7 @@ class DataHealth:
                 _undated(cursor, org),
                 tuple(_unmarked(cursor, org, deployments)),
                 refusal_of(cursor, org),
+                tuple(self._quotas.nearly_used(read_usage(cursor, org))),
             )
 
         return self._database.read(read)

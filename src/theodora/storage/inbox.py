@@ -16,6 +16,7 @@ from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import Organisation
 from theodora.storage.events.rows import Rows, next_receipt
 from theodora.storage.events.tables import DEPLOYMENTS, FAILURES
+from theodora.storage.events.usage import UNLIMITED, Quotas
 from theodora.storage.facts.commits import put_guessed_commits, put_pull_request
 from theodora.storage.facts.source_facts import (
     PULL_REQUEST,
@@ -93,10 +94,11 @@ class InboxQuery(NamedTuple):
 class Inbox:
     """Every method but `waiting` and `prune` is about one organisation and sees no other."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, quotas: Quotas = UNLIMITED) -> None:
         self._database = database
-        self._deployments = Rows(DEPLOYMENTS)
-        self._failures = Rows(FAILURES)
+        self._quotas = quotas
+        self._deployments = Rows(DEPLOYMENTS, quotas)
+        self._failures = Rows(FAILURES, quotas)
         self.arrived = threading.Event()
         """Set whenever something in this process has come in, for whoever works it off."""
 
@@ -152,7 +154,7 @@ class Inbox:
         """Stores what a delivery says, and what follows; whether it still waited for that.
 
         Events are what `fold` makes of all facts about a thing. The future has the error of
-        `fold`, and then nothing is stored.
+        `fold`, or `OverQuota`, and then nothing is stored.
         """
         org, number = received.organisation, received.number
 
@@ -168,7 +170,7 @@ class Inbox:
             for thing in sorted(things):
                 self._compute(cursor, org, received.kind, thing, fold, now_ns)
             for each in reading.commits:
-                put_guessed_commits(cursor, org, each.repository_id, each.commits)
+                put_guessed_commits(cursor, org, each.repository_id, each.commits, self._quotas)
             return True
 
         return self._database.write(write, actor)
@@ -294,7 +296,7 @@ class Inbox:
             case Failure():
                 return put_failure(cursor, self._failures, org, folded, now_ns).now.event.id
             case RepositoryPullRequest(repository_id, pull_request):
-                put_pull_request(cursor, org, repository_id, pull_request)
+                put_pull_request(cursor, org, repository_id, pull_request, self._quotas)
                 return PULL_REQUEST
             case None:
                 return None

@@ -21,6 +21,7 @@ from theodora.storage.events.default_team import give_teams
 from theodora.storage.events.index import index_some
 from theodora.storage.events.rows import Rows
 from theodora.storage.events.tables import DEPLOYMENTS, FAILURES
+from theodora.storage.events.usage import UNLIMITED, Quotas
 from theodora.storage.facts.commits import Commits
 from theodora.storage.facts.mirrors import Mirrors
 from theodora.storage.facts.overrides import Overrides
@@ -48,12 +49,14 @@ class Store:
         read_url: str = "",
         metrics_memory_mib: int = MEMORY_MIB,
         guards: Guards | None = None,
+        quotas: Quotas = UNLIMITED,
     ) -> None:
         """Opens the database at `url`, created and migrated if needed.
 
         `read_url` names a replica of it to read from. `on_commit` is given how many writes each
         commit held. `metrics_memory_mib` bounds the event columns that metrics are computed from.
-        `guards` are the checks before events and organisations are deleted.
+        `guards` are the checks before events and organisations are deleted, `quotas` bound what
+        each organisation may add.
         Raises `UnusableStore` for a database that is not ours, not sound, or from a newer
         version.
         """
@@ -61,22 +64,22 @@ class Store:
         self._database = open_database(url, partial(_keep_up, failures), on_commit, read_url)
         apply_repository_rules(self._database, (Rows(DEPLOYMENTS), failures))
         production = ProductionTrees()
-        self.deployments = Deployments(self._database, production)
-        self.failures = Failures(self._database, production)
+        self.deployments = Deployments(self._database, production, quotas)
+        self.failures = Failures(self._database, production, quotas)
         self.derivations = Derivations(self._database, Rows(DEPLOYMENTS))
         self.settings = Settings(self._database, production)
         self.verdicts = Overrides(self._database, Rows(DEPLOYMENTS))
         self.activity = Activity(self._database)
-        self.commits = Commits(self._database)
+        self.commits = Commits(self._database, quotas)
         self.mirrors = Mirrors(self._database)
         self.metrics = MetricsStore(self._database, production, metrics_memory_mib)
-        self.health = DataHealth(self._database)
+        self.health = DataHealth(self._database, quotas)
         self.keys = Keys(self._database)
         self.reception = Reception(self._database)
         self.sessions = Sessions(self._database)
         self.retention = Retention(self._database, guards)
         self.sources = Sources(self._database)
-        self.inbox = Inbox(self._database)
+        self.inbox = Inbox(self._database, quotas)
         self.organisations = Organisations(self._database, guards)
 
     @property

@@ -40,6 +40,7 @@ from theodora.storage import (
     StoredDelivery,
     WebhookSource,
 )
+from theodora.storage.events.usage import Quotas
 
 NOW_NS = 1_772_323_200 * 10**9
 
@@ -132,6 +133,36 @@ def test_an_adapter_with_a_fault_holds_up_no_other_delivery(
     assert store.deployments.count(org) == 1
     [failed] = store.inbox.select(org, InboxQuery("faulty", ""))
     assert (failed.state, failed.reason) == ("failed", "an adapter's error: KeyError")
+
+
+def test_what_would_pass_a_quota_is_set_aside_until_it_is_replayed(
+    database: str, store: Store, org: Organisation
+) -> None:
+    github = add(store, org)
+    receive(
+        store, github, SUCCESS, status(deployment(8, 1, 10), "success", 11), push(0, (1, 2, "A"))
+    )
+    with Store(database, quotas=Quotas(events=1)) as bounded:
+        assert InboxWorker(bounded, keep_days=30).work_off() == 3
+    assert [each.state for each in listed(store, github)] == ["done", "failed", "done"]
+    assert "it has 1 of 1 events" in listed(store, github)[1].reason
+    assert store.deployments.count(org) == 1
+    store.inbox.replay(org, github.kind, github.id, actor=TESTER).result()
+    InboxWorker(store, keep_days=30).work_off()
+    assert store.deployments.count(org) == 2
+
+
+def test_a_repository_that_would_pass_a_quota_is_set_aside(
+    database: str, store: Store, org: Organisation
+) -> None:
+    github = add(store, org)
+    receive(store, github, push(0, (1, 2, "Add a cart")), pull_request(3, "opened", 1))
+    first = Commit(sha=sha(7), author_time_ns=1, commit_time_ns=1)
+    store.commits.add_commits(org, "git.example.org/first", [first], actor=TESTER).result()
+    with Store(database, quotas=Quotas(repositories=1)) as bounded:
+        InboxWorker(bounded, keep_days=30).work_off()
+    assert {each.state for each in listed(store, github)} == {"failed"}
+    assert len(store.commits.repositories(org)) == 1
 
 
 def test_the_same_delivery_changes_nothing_a_second_time(

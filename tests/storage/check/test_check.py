@@ -29,6 +29,12 @@ FAULTS: Mapping[str, tuple[str, ...]] = {
         "UPDATE organisations SET uuid = 'x' WHERE org = 2",
         "UPDATE counters SET value = 1 WHERE name = 'organisation'",
     ),
+    "usage": (
+        "UPDATE usage SET events = events + 1 WHERE org = 1",
+        "UPDATE usage SET bytes = bytes - 1 WHERE org = 1",
+        "UPDATE usage SET repositories = 0 WHERE org = 1",
+        "DELETE FROM usage WHERE org = 2",
+    ),
     "keys": (
         "UPDATE keys SET hash = 'plain'",
         "UPDATE keys SET permissions = 'dora_metrics_read everything'",
@@ -171,6 +177,7 @@ FAULTS: Mapping[str, tuple[str, ...]] = {
 
 REPAIRED = (
     "UPDATE counters SET value = 1000000 WHERE name = 'deployments_indexed'",
+    *FAULTS["usage"],
     *FAULTS["deployment_elements"],
     *FAULTS["deployment_postings"],
     *FAULTS["deployment_numbers"],

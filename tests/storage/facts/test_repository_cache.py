@@ -14,6 +14,7 @@ from theodora.query.fields import Kind, sort_key
 from theodora.storage import Organisation, Store
 from theodora.storage.events.index import index_some
 from theodora.storage.events.tables import DEPLOYMENTS
+from theodora.storage.events.usage import differing_usage
 from theodora.storage.open import open_database
 from theodora.storage.search.planner import Selection
 
@@ -217,6 +218,7 @@ def test_what_older_versions_stored_is_cleaned_and_derived_once_more(
         assert mirror.url == "git.example.com/acme/app.git"
         (summary,) = opened.commits.repositories(org)
         assert summary == ("git.example.com/acme/app", 2, 0)
+        assert opened._database.read(differing_usage) == []
 
 
 def test_an_address_that_older_versions_cut_is_whole_again(

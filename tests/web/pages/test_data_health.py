@@ -424,6 +424,7 @@ def test_nobody_else_sees_what_was_refused(tenant: Tenant, other_tenant: Tenant)
         "dates",
         "failures",
         "retention",
+        "quotas",
     ],
 )
 def test_a_check_shows_hostile_names_as_text_and_nothing_of_others(

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import structlog
 
-from theodora.errors import Invalid, NotFound, Unavailable
+from theodora.errors import Invalid, NotFound, OverQuota, Unavailable
 from theodora.events.values import DAY_NS
 from theodora.sources.webhooks.delivery import DEFAULT_SETTINGS, SourceSettings
 from theodora.sources.webhooks.fold import fold
@@ -68,13 +68,14 @@ class InboxWorker(Worker):
     def _finish(
         self, received: StoredDelivery, future: Future[bool], sources: "_SourceReader"
     ) -> None:
-        """Sets a delivery aside whose facts add up to nothing that can be stored."""
+        """Sets a delivery aside whose facts add up to nothing that can be stored, or to more than
+        a quota allows."""
         try:
             future.result()
         except Unavailable:
             raise
         except Exception as error:
-            if not isinstance(error, Invalid):
+            if not isinstance(error, Invalid | OverQuota):
                 log.exception("a delivery cannot be stored", number=received.number)
             failed = DeliveryReading("failed", str(error) or type(error).__name__)
             self._settle(received, failed, sources).result()

@@ -6,13 +6,14 @@ from typing import NamedTuple
 from theodora.errors import UnusableStore
 from theodora.storage.check.derived import check_derived
 from theodora.storage.check.events import EventCheck
-from theodora.storage.check.findings import RESTORE, Finding, Findings
+from theodora.storage.check.findings import REPAIR, RESTORE, Finding, Findings
 from theodora.storage.check.rules import apply_rules
 from theodora.storage.check.values import check_values
 from theodora.storage.engine.cursor import Cursor, only_value
 from theodora.storage.engine.migrate import UNFINISHED_COPY, Schema, migrations
 from theodora.storage.engine.progress import Progress
 from theodora.storage.events.tables import DEPLOYMENTS, FAILURES
+from theodora.storage.events.usage import differing_usage
 from theodora.storage.open import open_original
 
 _COUNTERS = frozenset(
@@ -48,6 +49,8 @@ def check_store(url: str, progress: Progress) -> Checked:
         _check_counters(cursor, findings)
         apply_rules(cursor, findings)
         check_values(cursor, findings)
+        for org in differing_usage(cursor):
+            findings.add("usage", "the counters differ from what is stored", REPAIR, org)
         counts = [
             only_value(cursor.execute(f"SELECT count(*) FROM {table.name}"))
             for table in (DEPLOYMENTS, FAILURES)

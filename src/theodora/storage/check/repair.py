@@ -1,4 +1,4 @@
-"""Computes again what a store can be without: its index, and what is derived."""
+"""Computes again what a store can be without: its index, what is derived, and counters."""
 
 from collections.abc import Callable
 from contextlib import closing
@@ -13,6 +13,7 @@ from theodora.storage.engine.organisations import Organisation
 from theodora.storage.events.index import clear_index, index_some
 from theodora.storage.events.rows import Rows
 from theodora.storage.events.tables import DEPLOYMENTS, FAILURES
+from theodora.storage.events.usage import renew_usage
 from theodora.storage.facts.derivation_queue import queue_organisation
 from theodora.storage.open import open_database
 
@@ -32,6 +33,7 @@ def repair_store(url: str, on_step: Callable[[str], None], actor: Actor) -> None
         on_step("deriving")
         database.write(_queue_everything, actor).result()
         Derivations(database, Rows(DEPLOYMENTS)).derive_all_queued(actor=actor)
+        database.write(renew_usage, actor).result()
 
 
 def _put_elements(database: Database, rows: Rows[Any], actor: Actor) -> None:

@@ -22,6 +22,7 @@ _NO_DEPLOYMENT: LiteralString = (
     "NOT EXISTS (SELECT 1 FROM deployments d WHERE d.key = t.deployment AND d.org = t.org)"
 )
 _OF_ORGANISATIONS: tuple[tuple[LiteralString, LiteralString], ...] = (
+    ("usage", "t.org"),
     ("keys", "t.id"),
     ("key_activity", "t.key_id, t.kind"),
     ("refusals", "t.key_id, t.kind, t.status, t.place"),

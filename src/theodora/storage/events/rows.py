@@ -20,6 +20,7 @@ from theodora.storage.events import index
 from theodora.storage.events.change_log import log_change
 from theodora.storage.events.tables import E, EventTable
 from theodora.storage.events.terms import elements, other_words, searched_words
+from theodora.storage.events.usage import UNLIMITED, Quotas, Usage, count_usage
 
 T = TypeVar("T")
 
@@ -75,8 +76,10 @@ class _Place(Generic[E]):
 class Rows(Generic[E]):
     """The rows of one kind of event."""
 
-    def __init__(self, table: EventTable[E]) -> None:
+    def __init__(self, table: EventTable[E], quotas: Quotas = UNLIMITED) -> None:
+        """`quotas` are those that `put` keeps to."""
         self.table = table
+        self._quotas = quotas
         self._sql = _statements(table)
 
     def find(self, cursor: Cursor, org: Organisation, id_: str) -> Stored[E] | None:
@@ -124,7 +127,7 @@ class Rows(Generic[E]):
         An id that an event of another service or env holds is no reason to replace that: the event
         gets the id that follows from its identity, and is found again by the id that came with it.
         A replacement keeps the key, the id and the time of first receipt. `merge` makes it from
-        the event that was put and the one that it replaces.
+        the event that was put and the one that it replaces. Raises `OverQuota`.
         """
         identity = event.identity(org.uuid)
         place = self._place(cursor, org, event, identity)
@@ -142,6 +145,7 @@ class Rows(Generic[E]):
 
     def remove(self, cursor: Cursor, org: Organisation, stored: Stored[E]) -> None:
         """Removes the event and its index entries."""
+        count_usage(cursor, org.key, Usage(-1, -self._stored_bytes(cursor, [stored.key])))
         index.forget(cursor, self.table, org.key, stored.key, stored.event)
         cursor.execute(self._sql.delete_elements, (stored.key,))
         cursor.execute(self._sql.delete, (stored.key,))
@@ -172,9 +176,11 @@ class Rows(Generic[E]):
         """The same for several events; skips unchanged ones."""
         changed = [(stored, now) for stored, now in changes if now != stored.event]
         if changed:
+            before = self._stored_bytes(cursor, [stored.key for stored, _ in changed])
             indexed = index.indexed_up_to(cursor, self.table)
-            for stored, now in changed:
-                self._derive(cursor, org, stored, now, indexed)
+            after = sum(self._derive(cursor, org, stored, now, indexed) for stored, now in changed)
+            if after != before:
+                count_usage(cursor, org.key, Usage(bytes=after - before))
 
     def rename_repository(
         self, cursor: Cursor, org: Organisation, stored: Stored[E], former_id: str, git: Git
@@ -182,7 +188,10 @@ class Rows(Generic[E]):
         """Renames the repository in the row and in the index."""
         former = stored.event.git
         now = msgspec.structs.replace(stored.event, git=git)
-        texts = (render_attributes(now), searched_words(self.table, now), other_words(now))
+        document = render_attributes(now)
+        change = _length(document) - self._stored_bytes(cursor, [stored.key])
+        count_usage(cursor, org.key, Usage(bytes=change))
+        texts = (document, searched_words(self.table, now), other_words(now))
         cursor.execute(
             self._sql.rename_repository,
             (git.repository_id, git.repository_url, *texts, stored.key),
@@ -196,16 +205,17 @@ class Rows(Generic[E]):
 
     def _derive(
         self, cursor: Cursor, org: Organisation, stored: Stored[E], now: E, indexed: int
-    ) -> None:
+    ) -> int:
+        """Returns the length of the document, in bytes."""
         if now.team != stored.event.team:
             filled_in = (now.team, now.team_is_filled_in, searched_words(self.table, now))
             cursor.execute(self._sql.fill_in, (*filled_in, stored.key))
+        document = render_attributes(now)
         derived = self.table.derived_values(now)
-        cursor.execute(
-            self._sql.derive, (render_attributes(now), other_words(now), *derived, stored.key)
-        )
+        cursor.execute(self._sql.derive, (document, other_words(now), *derived, stored.key))
         index.move(cursor, self.table, org.key, stored.key, stored.event, now, indexed)
         log_change(cursor, self.table, org, stored.key)
+        return _length(document)
 
     def _page(self, org: Organisation, after: int, cursor: Cursor) -> list[Stored[E]]:
         found = cursor.execute(self._sql.page, (after, org.key, _PAGE))
@@ -239,11 +249,13 @@ class Rows(Generic[E]):
     ) -> Stored[E]:
         key, identity = place.receipt, place.identity
         event = msgspec.structs.replace(event, created_at_ns=event.created_at_ns or now_ns)
+        document = render_attributes(event)
+        self._grow(cursor, org, Usage(1, _length(document)))
         cursor.execute(
             self._sql.insert,
             (
                 *(key, org.key, event.id, identity, event.id != event.id_of(identity), key),
-                *(event.created_at_ns, render_attributes(event), searched_words(self.table, event)),
+                *(event.created_at_ns, document, searched_words(self.table, event)),
                 other_words(event),
                 place.given_id,
                 *(*self.table.sent_values(event), *self.table.derived_values(event)),
@@ -277,11 +289,14 @@ class Rows(Generic[E]):
             created_at_ns=former.event.created_at_ns,
             **{name: getattr(former.event, name) for name in self.table.derived_fields},
         )
+        document = render_attributes(event)
+        change = _length(document) - self._stored_bytes(cursor, [former.key])
+        self._grow(cursor, org, Usage(bytes=change))
         cursor.execute(
             self._sql.replace,
             (
                 *(place.identity, event.id != event.id_of(place.identity), place.receipt),
-                *(render_attributes(event), searched_words(self.table, event), other_words(event)),
+                *(document, searched_words(self.table, event), other_words(event)),
                 *(place.given_id, *self.table.sent_values(event), former.key),
             ),
         )
@@ -294,6 +309,18 @@ class Rows(Generic[E]):
             log_change(cursor, self.table, org, former.key)
         return Stored(former.key, event)
 
+    def _grow(self, cursor: Cursor, org: Organisation, change: Usage) -> None:
+        """Counts what is put; raises `OverQuota`."""
+        if any(change):
+            self._quotas.refuse_beyond(org, change, count_usage(cursor, org.key, change))
+
+    def _stored_bytes(self, cursor: Cursor, keys: Sequence[int]) -> int:
+        """The length of the documents in these rows, in bytes."""
+        return sum(
+            only_value(cursor.execute(self._sql.bytes, part))
+            for part in in_equal_parts(keys, _KEYS_AT_ONCE)
+        )
+
     def _add_elements(self, cursor: Cursor, key: int, event: E) -> None:
         found = elements(self.table, event)
         cursor.executemany(
@@ -302,6 +329,11 @@ class Rows(Generic[E]):
 
     def _stored(self, row: Row | None) -> Stored[E] | None:
         return None if row is None else Stored(row[0], self.table.from_row(row[1:]))
+
+
+def _length(document: str) -> int:
+    """In bytes."""
+    return len(document) if document.isascii() else len(document.encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,6 +374,7 @@ class _RowStatements:
     raise_receipt: LiteralString
     by_key: LiteralString
     by_keys: LiteralString
+    bytes: LiteralString
     count: LiteralString
     count_of: LiteralString
     page: LiteralString
@@ -412,6 +445,10 @@ def _statements(table: EventTable[Any]) -> _RowStatements:
         raise_receipt="UPDATE counters SET value = ? WHERE name = 'receipt'",
         by_key=f"{selected} WHERE e.key = ?",
         by_keys=f"{selected} WHERE e.key IN ({placeholders(_KEYS_AT_ONCE)})",
+        bytes=(
+            "SELECT CAST(coalesce(sum(octet_length(document)), 0) AS BIGINT) "
+            f"FROM {name} WHERE key IN ({placeholders(_KEYS_AT_ONCE)})"
+        ),
         count=f"SELECT count(*) FROM {name}",
         count_of=f"SELECT count(*) FROM {name} WHERE org = ?",
         page=f"{selected} WHERE key > ? AND +org = ? ORDER BY key LIMIT ?",

@@ -22,6 +22,7 @@ from theodora.storage.engine.cursor import Cursor, Row, in_equal_parts, placehol
 from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import Organisation
 from theodora.storage.events.rows import Outcome
+from theodora.storage.events.usage import UNLIMITED, Quotas, Usage, count_usage, read_usage
 from theodora.storage.facts.derivation_queue import queue_repository
 from theodora.storage.facts.match_keys import match_keys
 
@@ -37,6 +38,8 @@ _COLUMNS: LiteralString = (
     "author_name, author_email, is_shallow"
 )
 """The columns that `_commit` reads."""
+
+_REPOSITORY = Usage(repositories=1)
 
 _encode = msgspec.json.Encoder().encode
 _decode_paths = msgspec.json.Decoder(tuple[str, ...]).decode
@@ -68,8 +71,9 @@ class _Stored(NamedTuple):
 class Commits:
     """Every method is about one organisation and sees no other."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, quotas: Quotas = UNLIMITED) -> None:
         self._database = database
+        self._quotas = quotas
 
     def add_commits(
         self,
@@ -82,12 +86,13 @@ class Commits:
     ) -> Future[Outcomes]:
         """Adds all of them or, on an error, none; adding them again changes nothing.
 
-        `received` means that the commits themselves were uploaded: only those are `known`.
+        `received` means that the commits themselves were uploaded: only those are `known`. Raises
+        `OverQuota` for a repository too many.
         """
         given = [_Stored(received, commit) for commit in commits]
 
         def write(cursor: Cursor) -> Outcomes:
-            repository = _ensure(cursor, org, repository_id)
+            repository = _ensure(cursor, org, repository_id, self._quotas)
             outcomes = _put_commits(cursor, repository, given)
             return _marked(cursor, org, repository, repository_id, outcomes)
 
@@ -104,11 +109,22 @@ class Commits:
         """Adds all of them or, on an error, none; replaces pull requests with the same number."""
 
         def write(cursor: Cursor) -> Outcomes:
-            repository = _ensure(cursor, org, repository_id)
+            repository = _ensure(cursor, org, repository_id, self._quotas)
             outcomes = _put_pull_requests(cursor, repository, pull_requests)
             return _marked(cursor, org, repository, repository_id, outcomes)
 
         return self._database.write(write, actor)
+
+    def check_quota(self, org: Organisation, repository_id: str) -> None:
+        """Raises `OverQuota` if commits of the repository would be refused."""
+
+        def read(cursor: Cursor) -> None:
+            if not _find(cursor, org, repository_id):
+                used = read_usage(cursor, org)
+                after = used._replace(repositories=used.repositories + 1)
+                self._quotas.refuse_beyond(org, _REPOSITORY, after)
+
+        self._database.read(read)
 
     def known(self, org: Organisation, repository_id: str, shas: Iterable[str]) -> list[str]:
         """The SHAs whose commits were uploaded, in the order of `shas`."""
@@ -245,10 +261,14 @@ def _find(cursor: Cursor, org: Organisation, repository_id: str) -> list[int]:
     return [key for (key,) in rows]
 
 
-def _ensure(cursor: Cursor, org: Organisation, repository_id: str) -> int:
-    """The key of the row that what is new goes to: of the same name, else of the same key."""
+def _ensure(cursor: Cursor, org: Organisation, repository_id: str, quotas: Quotas) -> int:
+    """The key of the row that what is new goes to: of the same name, else of the same key.
+
+    Raises `OverQuota` for a row too many.
+    """
     if found := _find(cursor, org, repository_id):
         return found[0]
+    quotas.refuse_beyond(org, _REPOSITORY, count_usage(cursor, org.key, _REPOSITORY))
     cursor.execute(
         "INSERT INTO repositories (org, repository_id, match_key) VALUES (?, ?, ?)",
         (org.key, repository_id, match_key(repository_id)),
@@ -257,20 +277,28 @@ def _ensure(cursor: Cursor, org: Organisation, repository_id: str) -> int:
 
 
 def put_guessed_commits(
-    cursor: Cursor, org: Organisation, repository_id: str, commits: Sequence[Commit]
+    cursor: Cursor,
+    org: Organisation,
+    repository_id: str,
+    commits: Sequence[Commit],
+    quotas: Quotas,
 ) -> None:
-    """Adds commits whose parents are guessed."""
+    """Adds commits whose parents are guessed; raises `OverQuota`."""
     given = [_Stored(received=False, commit=commit, is_guessed=True) for commit in commits]
-    repository = _ensure(cursor, org, repository_id)
+    repository = _ensure(cursor, org, repository_id, quotas)
     outcomes = _put_commits(cursor, repository, given)
     _marked(cursor, org, repository, repository_id, outcomes)
 
 
 def put_pull_request(
-    cursor: Cursor, org: Organisation, repository_id: str, pull_request: PullRequest
+    cursor: Cursor,
+    org: Organisation,
+    repository_id: str,
+    pull_request: PullRequest,
+    quotas: Quotas,
 ) -> None:
-    """Adds or replaces a pull request; what only others say of it stays."""
-    repository = _ensure(cursor, org, repository_id)
+    """Adds or replaces a pull request; what only others say of it stays. Raises `OverQuota`."""
+    repository = _ensure(cursor, org, repository_id, quotas)
     row = cursor.execute(
         "SELECT document FROM pull_requests WHERE repository = ? AND number = ?",
         (repository, pull_request.number),
@@ -288,11 +316,13 @@ def put_pull_request(
 
 def move_repository(cursor: Cursor, org: int, key: int, repository_id: str) -> None:
     """Gives what lies in a row another name; what lies there already under that one stays."""
-    cursor.execute(
+    added = cursor.execute(
         "INSERT INTO repositories (org, repository_id, match_key) VALUES (?, ?, ?) "
-        "ON CONFLICT (org, repository_id) DO NOTHING",
+        "ON CONFLICT (org, repository_id) DO NOTHING RETURNING 1",
         (org, repository_id, match_key(repository_id)),
-    )
+    ).fetchall()
+    # One row less, unless there is a new one in its place.
+    count_usage(cursor, org, Usage(repositories=len(added) - 1))
     (target,) = cursor.execute(
         "SELECT key FROM repositories WHERE org = ? AND repository_id = ?", (org, repository_id)
     ).fetchall()[0]

@@ -93,6 +93,7 @@ def search_commits(request: Request) -> Reply:
 def upload_packfile(request: Request) -> Pending:
     repository, head, pack = _decode_upload(request)
     store, org = request.store.commits, request.organisation
+    store.check_quota(org, repository)
     incomplete = store.without_paths(org, repository, _INCOMPLETE)
     try:
         commits = request.packs.receive(org.uuid, match_key(repository), head, pack, incomplete)

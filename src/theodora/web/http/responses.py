@@ -12,6 +12,7 @@ from theodora.errors import (
     Invalid,
     NotFound,
     NotSigned,
+    OverQuota,
     PayloadTooLarge,
     Problem,
     ReadOnly,
@@ -99,7 +100,7 @@ def error_reply(error: Exception) -> Reply:
     match error:
         case Invalid():
             return _objects(400, *(_of_problem(problem) for problem in error.problems))
-        case BeingDeleted():
+        case BeingDeleted() | OverQuota():
             return _strings(403, "Forbidden", str(error))
         case Forbidden():
             more = ("Failed permission authorization checks",) if error.authenticated else ()

@@ -116,6 +116,7 @@ class _Findings(NamedTuple):
             "dates": sum(each.commits for each in self.health.undated),
             "failures": len(self.health.unmarked),
             "ids": len(self.health.shared_ids),
+            "quotas": len(self.health.quotas),
             "retention": int(self.health.refused_deletion is not None),
             **{name: len(rows) for name, rows in self.deployments.items()},
             "negative": sum(row.deployment.negative_spans for row in negative),
@@ -149,6 +150,7 @@ def show_data_health(visit: Visit) -> Answer:
             "rows": rows[:_SHOWN],
             "row_count": len(rows),
             "unmarked": health.unmarked[:_SHOWN],
+            "quotas": health.quotas,
             "refused_deletion": health.refused_deletion,
             "undated": health.undated[:_SHOWN],
             "reasons": _counted(found.deployments["commits"]),
@@ -180,6 +182,7 @@ def _find(health: Health, now_ns: int) -> _Findings:
 _CHECKS = {
     "sources": ("Sources", "silent source"),
     "refused": ("Refused", "reason"),
+    "quotas": ("Quotas", "quota"),
     "derivation": ("Not derived", "service and environment"),
     "ignored": ("Unknown members", "member"),
     "mirrors": ("Mirrors not fetched", "mirror"),

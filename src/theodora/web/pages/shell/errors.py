@@ -7,6 +7,7 @@ from theodora.errors import (
     BeingDeleted,
     Invalid,
     NotFound,
+    OverQuota,
     PayloadTooLarge,
     ReadOnly,
     TooManyRequests,
@@ -79,6 +80,7 @@ def locate_problem(error: Invalid, text: str) -> LocatedProblem | None:
 
 _HOME = ("Overview", "/")
 _OTHER_KEY = ("Sign in with another key", "/sign-in")
+_QUOTAS = ("See the quotas", "/data-health?check=quotas")
 _STATE = ("State of the server", "/readyz")
 
 _UNREACHABLE = ErrorPage(
@@ -137,6 +139,11 @@ def error_page(error: Exception, command: str, org_flag: str) -> ErrorPage:
             return _not_permitted(error, command, org_flag)
         case BeingDeleted():
             return _being_deleted(error)
+        case OverQuota():
+            cause = str(error)
+            return ErrorPage(
+                403, "A quota is used up", f"{cause[0].upper()}{cause[1:]}.", (_HOME, _QUOTAS)
+            )
         case NotFound():
             return _not_found(error)
         case PayloadTooLarge():

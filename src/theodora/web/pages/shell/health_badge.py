@@ -50,9 +50,13 @@ class Attention(NamedTuple):
     parked: int = 0
     """Services and environments that could not be derived."""
 
+    quotas: int = 0
+    """Quotas that are nearly used up, or are."""
+
     @property
     def things(self) -> int:
-        return len(self.silent) + self.failed_mirrors + self.refused + self.ignored + self.parked
+        counts = (self.failed_mirrors, self.refused, self.ignored, self.parked, self.quotas)
+        return len(self.silent) + sum(counts)
 
 
 class HealthMonitor:
@@ -88,7 +92,7 @@ def _look(store: Store, org: Organisation, now_ns: int) -> Attention:
     ignored = sum(is_recent(member, now_ns) for member in health.ignored)
     unmarked = tuple(failure.services for failure in health.unmarked)
     parked, mirrors = len(health.parked), len(health.failed_mirrors)
-    return Attention(silent, mirrors, refused, ignored, unmarked, parked)
+    return Attention(silent, mirrors, refused, ignored, unmarked, parked, len(health.quotas))
 
 
 def is_recent(counted: Refusal | IgnoredMember, now_ns: int) -> bool:
