@@ -43,11 +43,26 @@ def _sentry(_: str) -> Mapping[str, str]:
     return {"sentry-hook-resource": "issue", "sentry-hook-timestamp": "1588262400"}
 
 
+def _bitbucket(name: str) -> Mapping[str, str]:
+    """The event is in the file's name, in the words of the collection."""
+    events = {
+        "commit_status_created": "repo:commit_status_created",
+        "commit_status_updated": "repo:commit_status_updated",
+        "pr_created": "pullrequest:created",
+        "pr_updated": "pullrequest:updated",
+        "pr_declined": "pullrequest:rejected",
+        "fulfilled": "pullrequest:fulfilled",
+        "push": "repo:push",
+    }
+    return {"x-event-key": next(event for key, event in events.items() if key in name)}
+
+
 HEADERS: Mapping[str, Callable[[str], Mapping[str, str]]] = {
     "github": _github,
     "gitea": _gitea,
     "pelorus": _pelorus,
     "sentry": _sentry,
+    "bitbucket": _bitbucket,
 }
 """By the source's name: the headers that a body with this file name came with."""
 

@@ -39,6 +39,7 @@ def headers(scheme: Scheme, secret: str, body: bytes) -> dict[str, str]:
     return {
         "github": {"x-hub-signature-256": f"sha256={hmac_hex(secret, body)}"},
         "gitlab": {"x-gitlab-token": secret},
+        "bitbucket": {"x-hub-signature": f"sha256={hmac_hex(secret, body)}"},
         "gitea": {"x-gitea-signature": hmac_hex(secret, body)},
         "pagerduty": {"x-pagerduty-signature": f"v1={hmac_hex(secret, body)}"},
         "standard-webhooks": standard(secret, body),
@@ -55,9 +56,17 @@ def headers(scheme: Scheme, secret: str, body: bytes) -> dict[str, str]:
 
 
 SIGN_BODIES = (
-    *("github", "gitea", "pagerduty"),
-    *("standard-webhooks", "rootly", "firehydrant", "flux"),
-    *("jira", "sentry", "linear"),
+    "github",
+    "gitea",
+    "pagerduty",
+    "standard-webhooks",
+    "rootly",
+    "firehydrant",
+    "flux",
+    "jira",
+    "sentry",
+    "linear",
+    "bitbucket",
 )
 every_scheme = pytest.mark.parametrize("scheme", SCHEMES)
 

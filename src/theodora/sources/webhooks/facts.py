@@ -107,7 +107,20 @@ class ReviewFact(_Fact, frozen=True, kw_only=True, omit_defaults=True, tag="revi
         return pull_request_thing(self.repository_url, self.number)
 
 
-StoredFact = DeploymentFact | IncidentFact | PullRequestFact | ReviewFact
+class MergeCommitFact(_Fact, frozen=True, kw_only=True, omit_defaults=True, tag="merge_commit"):
+    """The commit as which a pull request was merged, where the pull request does not name it."""
+
+    repository_url: str
+    number: int
+    """Of the pull request."""
+    sha: str
+
+    @property
+    def thing(self) -> str:
+        return pull_request_thing(self.repository_url, self.number)
+
+
+StoredFact = DeploymentFact | IncidentFact | PullRequestFact | ReviewFact | MergeCommitFact
 """Facts about one thing, from which an event is computed."""
 
 

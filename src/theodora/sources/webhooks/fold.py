@@ -12,6 +12,7 @@ from theodora.sources.json_lines import deployment_from_document, failure_from_d
 from theodora.sources.webhooks.facts import (
     DeploymentFact,
     IncidentFact,
+    MergeCommitFact,
     PullRequestFact,
     ReviewFact,
     StoredFact,
@@ -40,7 +41,7 @@ def fold(kind: str, thing: str, documents: Sequence[str]) -> Folded | None:
         return _deployment(kind, id_, deploying)
     if incident := _of_type(facts, IncidentFact):
         return _failure(kind, id_, incident)
-    return _pull_request(_of_type(facts, PullRequestFact), _of_type(facts, ReviewFact))
+    return _pull_request(facts)
 
 
 def event_id(kind: str, thing: str) -> str:
@@ -124,10 +125,10 @@ def _periods(started_at_ns: int, changes: Sequence[tuple[int, str]]) -> list[Act
     return [ActivePeriod(start, end) for start, end in pairs if start is not None]
 
 
-def _pull_request(
-    snapshots: Sequence[PullRequestFact], reviews: Sequence[ReviewFact]
-) -> RepositoryPullRequest | None:
-    """None while nothing but reviews is known."""
+def _pull_request(facts: Sequence[StoredFact]) -> RepositoryPullRequest | None:
+    """None while nothing but reviews and its merge commit is known."""
+    snapshots, reviews = _of_type(facts, PullRequestFact), _of_type(facts, ReviewFact)
+    merges = [fact.sha for fact in _of_type(facts, MergeCommitFact)]
     if not snapshots:
         return None
     newest = snapshots[-1]
@@ -135,6 +136,7 @@ def _pull_request(
         (each.merged_at_ns for each in reversed(snapshots) if each.merged_at_ns), None
     )
     ready = [each.at_ns for each in snapshots if each.became_ready]
+    merge_commit_sha = newest.merge_commit_sha or next(iter(merges), None)
     pull_request = PullRequest(
         number=newest.number,
         title=newest.title,
@@ -142,7 +144,7 @@ def _pull_request(
         branch=newest.branch,
         head_sha=newest.head_sha,
         commit_count=newest.commit_count,
-        merge_commit_sha=newest.merge_commit_sha if merged_at_ns else None,
+        merge_commit_sha=merge_commit_sha if merged_at_ns else None,
         merge_method=newest.merge_method,
         created_at_ns=newest.created_at_ns,
         ready_at_ns=_last_before(ready, merged_at_ns),

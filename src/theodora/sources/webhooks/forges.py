@@ -28,6 +28,7 @@ from theodora.sources.webhooks.payload import (
 )
 
 _VERSION = re.compile(r"v?\d[\w.+-]*")
+_FULL_SHA = re.compile(r"[0-9A-Fa-f]{40}|[0-9A-Fa-f]{64}")
 _BRANCHES = "refs/heads/"
 _CHANGES = ("added", "removed", "modified")
 
@@ -35,6 +36,11 @@ _CHANGES = ("added", "removed", "modified")
 def version_of_ref(ref: str | None) -> str | None:
     """The ref if it is a version rather than a branch."""
     return ref if ref and _VERSION.fullmatch(ref) else None
+
+
+def full_sha(sha: str | None) -> str | None:
+    """The SHA in lower case, unless it is abbreviated."""
+    return sha.lower() if sha and _FULL_SHA.fullmatch(sha) else None
 
 
 def read_push(payload: JsonObject, url: str, *, is_based: bool) -> Sequence[WebhookFact] | Ignored:

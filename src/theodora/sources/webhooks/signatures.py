@@ -15,6 +15,7 @@ Scheme = Literal[
     "github",
     "gitlab",
     "gitea",
+    "bitbucket",
     "pagerduty",
     "standard-webhooks",
     "rootly",
@@ -65,6 +66,10 @@ def _gitlab(secret: str, headers: Mapping[str, str], _: bytes, __: int) -> bool:
 
 def _gitea(secret: str, headers: Mapping[str, str], body: bytes, _: int) -> bool:
     return _same(headers["x-gitea-signature"], _hex(secret, body))
+
+
+def _bitbucket(secret: str, headers: Mapping[str, str], body: bytes, _: int) -> bool:
+    return _same(headers["x-hub-signature"], f"sha256={_hex(secret, body)}")
 
 
 def _pagerduty(secret: str, headers: Mapping[str, str], body: bytes, _: int) -> bool:
@@ -139,6 +144,9 @@ SCHEMES: dict[Scheme, SignatureScheme] = {
     "gitlab": SignatureScheme("x-gitlab-token", "the secret token of the webhook", _gitlab),
     "gitea": SignatureScheme(
         "x-gitea-signature", "the secret of the webhook, with HMAC-SHA256", _gitea
+    ),
+    "bitbucket": SignatureScheme(
+        "x-hub-signature", "the secret of the webhook, with HMAC-SHA256", _bitbucket
     ),
     "pagerduty": SignatureScheme(
         "x-pagerduty-signature", "the signing secret of the subscription", _pagerduty

@@ -7,6 +7,11 @@ from typing import TypeAlias
 from theodora.events.json_values import JsonObject
 from theodora.sources.webhooks.alerts import ALERTS, read_alerts
 from theodora.sources.webhooks.argocd import ARGOCD_EVENTS, is_argocd, read_argocd
+from theodora.sources.webhooks.bitbucket import BITBUCKET_EVENTS, read_bitbucket
+from theodora.sources.webhooks.bitbucket_server import (
+    BITBUCKET_SERVER_EVENTS,
+    read_bitbucket_server,
+)
 from theodora.sources.webhooks.cdevents import CDEVENTS, read_cdevents
 from theodora.sources.webhooks.delivery import Delivery, Ignored, SourceSettings
 from theodora.sources.webhooks.facts import WebhookFact
@@ -118,6 +123,46 @@ SOURCES: tuple[SourceKind, ...] = (
         ),
         provider_page="https://docs.gitea.com/usage/webhooks",
         fixtures="gitea",
+    ),
+    SourceKind(
+        name="bitbucket",
+        title="Bitbucket Cloud",
+        read=read_bitbucket,
+        scheme="bitbucket",
+        events=BITBUCKET_EVENTS,
+        settings=(),
+        headers=("x-event-key",),
+        steps=(
+            "Open Repository settings, Webhooks, Add webhook.",
+            "URL: {url}",
+            "Secret: {secret}",
+            "Status: active",
+            "Choose Repository: Push.",
+            "Choose Pull request: Created, Updated, Changes request created, Approved,",
+            "Approval removed, Merged, Declined.",
+        ),
+        provider_page="https://support.atlassian.com/bitbucket-cloud/docs/event-payloads/",
+        fixtures="bitbucket",
+    ),
+    SourceKind(
+        name="bitbucketserver",
+        title="Bitbucket Data Center",
+        read=read_bitbucket_server,
+        scheme="bitbucket",
+        events=BITBUCKET_SERVER_EVENTS,
+        settings=(),
+        steps=(
+            "Open Repository settings, Webhooks, Create webhook.",
+            "URL: {url}",
+            "Secret: {secret}",
+            "Choose Repository: Push.",
+            "Choose Pull request: Opened, Source branch updated, Modified, Approved, Unapproved,",
+            "Changes requested, Merged, Declined.",
+        ),
+        provider_page=(
+            "https://confluence.atlassian.com/bitbucketserver/event-payload-938025882.html"
+        ),
+        fixtures="bitbucketserver",
     ),
     SourceKind(
         name="pagerduty",
