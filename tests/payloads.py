@@ -74,6 +74,9 @@ SETTINGS: Mapping[str, SourceSettings] = {
         releases=True,
         env="production",
     ),
+    "azuredevops": SourceSettings(
+        workflows=("ConsumerAddressModule", "DeployProd"), env="production"
+    ),
     "cdevents": SourceSettings(workflows=("myPipeline", "myTask"), env="production"),
     "opsgenie": SourceSettings(service="shop"),
     "alertmanager": SourceSettings(service="shop"),

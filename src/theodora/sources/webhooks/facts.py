@@ -14,7 +14,9 @@ from theodora.events import repository_id
 
 DeploymentStatus = Literal["created", "started", "succeeded", "failed"]
 IncidentStatus = Literal["active", "resolved", "removed"]
-ReviewStatus = Literal["approved", "dismissed"]
+MergeMethod = Literal["merge", "squash", "rebase"]
+ReviewStatus = Literal["approved", "standing", "dismissed"]
+"""`standing`: approved then or before, from a provider that does not send when."""
 
 
 class _Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="fact"):
@@ -81,7 +83,7 @@ class PullRequestFact(_Fact, frozen=True, kw_only=True, omit_defaults=True, tag=
     commit_count: int = 0
     """How many commits its branch has; 0 if the provider does not say."""
     merge_commit_sha: str | None = None
-    merge_method: Literal["merge", "squash", "rebase"] | None = None
+    merge_method: MergeMethod | None = None
     created_at_ns: int | None = None
     merged_at_ns: int | None = None
     became_ready: bool = False

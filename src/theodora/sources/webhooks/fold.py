@@ -161,15 +161,21 @@ def _approvals(reviews: Sequence[ReviewFact], merged_at_ns: int | None) -> list[
         for each in reviews
         if each.status == "dismissed" and (merged_at_ns is None or each.at_ns <= merged_at_ns)
     ]
-    approvals = (each for each in reviews if each.status == "approved")
-    return [
-        approval.at_ns
-        for approval in approvals
-        if not any(
+    surviving = [
+        approval
+        for approval in reviews
+        if approval.status != "dismissed"
+        and not any(
             each.review in {"", approval.review} and each.at_ns >= approval.at_ns
             for each in dismissals
         )
     ]
+    first_standing: dict[str, int] = {}
+    for each in surviving:
+        if each.status == "standing":
+            first_standing.setdefault(each.review, each.at_ns)
+    approved = (each.at_ns for each in surviving if each.status == "approved")
+    return [*approved, *first_standing.values()]
 
 
 def _last_before(times: Iterable[int], end_ns: int | None) -> int | None:

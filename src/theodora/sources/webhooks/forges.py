@@ -38,6 +38,16 @@ def version_of_ref(ref: str | None) -> str | None:
     return ref if ref and _VERSION.fullmatch(ref) else None
 
 
+def branch_refusal(branch: str | None, settings: SourceSettings) -> str | None:
+    """Why nothing is deployed from the branch, for a provider that names no default branch.
+
+    None if it is among the branches of the settings, by default `main` and `master`, and if there
+    is no branch, as for a tag.
+    """
+    branches = settings.branches or ("main", "master")
+    return f'it ran on the branch "{branch}"' if branch and branch not in branches else None
+
+
 def full_sha(sha: str | None) -> str | None:
     """The SHA in lower case, unless it is abbreviated."""
     return sha.lower() if sha and _FULL_SHA.fullmatch(sha) else None

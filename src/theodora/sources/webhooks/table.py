@@ -7,6 +7,7 @@ from typing import TypeAlias
 from theodora.events.json_values import JsonObject
 from theodora.sources.webhooks.alerts import ALERTS, read_alerts
 from theodora.sources.webhooks.argocd import ARGOCD_EVENTS, is_argocd, read_argocd
+from theodora.sources.webhooks.azure_devops import AZURE_DEVOPS_EVENTS, read_azure_devops
 from theodora.sources.webhooks.bitbucket import BITBUCKET_EVENTS, read_bitbucket
 from theodora.sources.webhooks.bitbucket_server import (
     BITBUCKET_SERVER_EVENTS,
@@ -163,6 +164,27 @@ SOURCES: tuple[SourceKind, ...] = (
             "https://confluence.atlassian.com/bitbucketserver/event-payload-938025882.html"
         ),
         fixtures="bitbucketserver",
+    ),
+    SourceKind(
+        name="azuredevops",
+        title="Azure DevOps",
+        read=read_azure_devops,
+        scheme="basic",
+        events=AZURE_DEVOPS_EVENTS,
+        settings=("service", "services", "env", "envs", "workflows", "branches"),
+        steps=(
+            "Open Project settings, Service hooks, and create a subscription for each event.",
+            "Service: Web Hooks",
+            "Trigger: Code pushed, Pull request created, updated and merge attempted.",
+            "Trigger: Release deployment started and completed, for classic releases.",
+            "Trigger: Run stage state changed or Build completed, if your settings name some.",
+            "URL: {url}",
+            "Basic authentication username: theodora",
+            "Basic authentication password: {secret}",
+            "Resource details to send: All",
+        ),
+        provider_page="https://learn.microsoft.com/en-us/azure/devops/service-hooks/events",
+        fixtures="azuredevops",
     ),
     SourceKind(
         name="pagerduty",
