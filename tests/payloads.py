@@ -77,6 +77,7 @@ SETTINGS: Mapping[str, SourceSettings] = {
     "azuredevops": SourceSettings(
         workflows=("ConsumerAddressModule", "DeployProd"), env="production"
     ),
+    "circleci": SourceSettings(workflows=("sample", "build-test-deploy"), env="production"),
     "cdevents": SourceSettings(workflows=("myPipeline", "myTask"), env="production"),
     "opsgenie": SourceSettings(service="shop"),
     "alertmanager": SourceSettings(service="shop"),

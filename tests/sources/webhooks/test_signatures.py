@@ -40,6 +40,7 @@ def headers(scheme: Scheme, secret: str, body: bytes) -> dict[str, str]:
         "github": {"x-hub-signature-256": f"sha256={hmac_hex(secret, body)}"},
         "gitlab": {"x-gitlab-token": secret},
         "bitbucket": {"x-hub-signature": f"sha256={hmac_hex(secret, body)}"},
+        "circleci": {"circleci-signature": f"v1={hmac_hex(secret, body)}"},
         "gitea": {"x-gitea-signature": hmac_hex(secret, body)},
         "pagerduty": {"x-pagerduty-signature": f"v1={hmac_hex(secret, body)}"},
         "standard-webhooks": standard(secret, body),
@@ -67,6 +68,7 @@ SIGN_BODIES = (
     "sentry",
     "linear",
     "bitbucket",
+    "circleci",
 )
 every_scheme = pytest.mark.parametrize("scheme", SCHEMES)
 

@@ -16,6 +16,7 @@ Scheme = Literal[
     "gitlab",
     "gitea",
     "bitbucket",
+    "circleci",
     "pagerduty",
     "standard-webhooks",
     "rootly",
@@ -72,11 +73,13 @@ def _bitbucket(secret: str, headers: Mapping[str, str], body: bytes, _: int) -> 
     return _same(headers["x-hub-signature"], f"sha256={_hex(secret, body)}")
 
 
+def _circleci(secret: str, headers: Mapping[str, str], body: bytes, _: int) -> bool:
+    return _has_v1(headers["circleci-signature"], secret, body)
+
+
 def _pagerduty(secret: str, headers: Mapping[str, str], body: bytes, _: int) -> bool:
     """While a secret is being replaced, PagerDuty signs with both."""
-    expected = f"v1={_hex(secret, body)}"
-    signatures = headers["x-pagerduty-signature"].split(",")
-    return any(_same(signature.strip(), expected) for signature in signatures)
+    return _has_v1(headers["x-pagerduty-signature"], secret, body)
 
 
 def _standard(secret: str, headers: Mapping[str, str], body: bytes, now_sec: int) -> bool:
@@ -148,6 +151,9 @@ SCHEMES: dict[Scheme, SignatureScheme] = {
     "bitbucket": SignatureScheme(
         "x-hub-signature", "the secret of the webhook, with HMAC-SHA256", _bitbucket
     ),
+    "circleci": SignatureScheme(
+        "circleci-signature", "the secret token of the webhook, with HMAC-SHA256", _circleci
+    ),
     "pagerduty": SignatureScheme(
         "x-pagerduty-signature", "the signing secret of the subscription", _pagerduty
     ),
@@ -186,6 +192,12 @@ def _is_now(time: str, now_sec: int) -> bool:
     """Whether a text is a time in seconds that is near enough."""
     is_number = time.isascii() and time.isdigit() and len(time) < 12
     return is_number and abs(now_sec - int(time)) <= REPLAY_SECONDS
+
+
+def _has_v1(signatures: str, secret: str, body: bytes) -> bool:
+    """Whether one of the signatures, with a comma between them, is `v1=` and the body's."""
+    expected = f"v1={_hex(secret, body)}"
+    return any(_same(signature.strip(), expected) for signature in signatures.split(","))
 
 
 def _same(sent: str, expected: str) -> bool:

@@ -14,6 +14,7 @@ from theodora.sources.webhooks.bitbucket_server import (
     read_bitbucket_server,
 )
 from theodora.sources.webhooks.cdevents import CDEVENTS, read_cdevents
+from theodora.sources.webhooks.circleci import CIRCLECI_EVENTS, read_circleci
 from theodora.sources.webhooks.delivery import Delivery, Ignored, SourceSettings
 from theodora.sources.webhooks.facts import WebhookFact
 from theodora.sources.webhooks.firehydrant import FIREHYDRANT_EVENTS, read_firehydrant
@@ -185,6 +186,23 @@ SOURCES: tuple[SourceKind, ...] = (
         ),
         provider_page="https://learn.microsoft.com/en-us/azure/devops/service-hooks/events",
         fixtures="azuredevops",
+    ),
+    SourceKind(
+        name="circleci",
+        title="CircleCI",
+        read=read_circleci,
+        scheme="circleci",
+        events=CIRCLECI_EVENTS,
+        settings=("service", "services", "env", "workflows", "branches"),
+        steps=(
+            "Open Project Settings, Webhooks, Add Webhook.",
+            "Receiver URL: {url}",
+            "Secret token: {secret}",
+            "Events: Workflow Completed, and Job Completed if your settings name jobs.",
+            "Keep Certificate verification on.",
+        ),
+        provider_page="https://circleci.com/docs/outbound-webhooks",
+        fixtures="circleci",
     ),
     SourceKind(
         name="pagerduty",
