@@ -78,6 +78,7 @@ SETTINGS: Mapping[str, SourceSettings] = {
         workflows=("ConsumerAddressModule", "DeployProd"), env="production"
     ),
     "circleci": SourceSettings(workflows=("sample", "build-test-deploy"), env="production"),
+    "jenkins": SourceSettings(workflows=("deploy-checkout", "acme/checkout"), env="production"),
     "cdevents": SourceSettings(workflows=("myPipeline", "myTask"), env="production"),
     "opsgenie": SourceSettings(service="shop"),
     "alertmanager": SourceSettings(service="shop"),

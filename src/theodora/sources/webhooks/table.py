@@ -23,6 +23,7 @@ from theodora.sources.webhooks.gitea import GITEA_EVENTS, read_gitea
 from theodora.sources.webhooks.github import GITHUB_EVENTS, read_github
 from theodora.sources.webhooks.gitlab import GITLAB_EVENTS, read_gitlab
 from theodora.sources.webhooks.incidentio import INCIDENTIO_EVENTS, read_incidentio
+from theodora.sources.webhooks.jenkins import JENKINS_EVENTS, read_jenkins
 from theodora.sources.webhooks.jira import JIRA_EVENTS, read_jira
 from theodora.sources.webhooks.linear import LINEAR_EVENTS, read_linear
 from theodora.sources.webhooks.opsgenie import OPSGENIE_EVENTS, read_opsgenie
@@ -203,6 +204,23 @@ SOURCES: tuple[SourceKind, ...] = (
         ),
         provider_page="https://circleci.com/docs/outbound-webhooks",
         fixtures="circleci",
+    ),
+    SourceKind(
+        name="jenkins",
+        title="Jenkins",
+        read=read_jenkins,
+        scheme="basic",
+        events=JENKINS_EVENTS,
+        settings=("service", "services", "env", "envs", "workflows", "branches"),
+        steps=(
+            "Install the Notification plugin, and open Configure of the job that deploys.",
+            "Job Notifications, Add Endpoint. Format: JSON. Protocol: HTTP. Event: All Events.",
+            "URL: {url}",
+            "Put theodora:{secret}@ into the URL, after https://.",
+            "Retries: 3 or more",
+        ),
+        provider_page="https://plugins.jenkins.io/notification/",
+        fixtures="jenkins",
     ),
     SourceKind(
         name="pagerduty",
