@@ -25,6 +25,10 @@ class SourceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Branches that those deploy from; empty for the default branch."""
     releases: bool = False
     """Whether publishing a release is a deployment."""
+    deployment: Mapping[str, str] = {}
+    """JSONPath queries of a deployment's members and conditions, by their names."""
+    incident: Mapping[str, str] = {}
+    """JSONPath queries of an incident's members and conditions, by their names."""
 
     severities: tuple[str, ...] = ()
     """Severities or priorities of incidents and alerts that count; empty for the source's own."""

@@ -35,7 +35,10 @@ def settings_from_lines(kind: SourceKind, lines: Iterable[str]) -> SourceSetting
             problems.append(Problem(f'"{line[:64]}": {error}'))
     if problems:
         raise Invalid(*problems)
-    return SourceSettings(**given)
+    settings = SourceSettings(**given)
+    if kind.check:
+        kind.check(settings)
+    return settings
 
 
 def lines_from_settings(settings: SourceSettings) -> Iterator[str]:

@@ -25,6 +25,7 @@ from theodora.sources.webhooks.gitlab import GITLAB_EVENTS, read_gitlab
 from theodora.sources.webhooks.incidentio import INCIDENTIO_EVENTS, read_incidentio
 from theodora.sources.webhooks.jenkins import JENKINS_EVENTS, read_jenkins
 from theodora.sources.webhooks.jira import JIRA_EVENTS, read_jira
+from theodora.sources.webhooks.json_body import JSON_EVENTS, check_json_settings, read_json
 from theodora.sources.webhooks.linear import LINEAR_EVENTS, read_linear
 from theodora.sources.webhooks.opsgenie import OPSGENIE_EVENTS, read_opsgenie
 from theodora.sources.webhooks.pagerduty import PAGERDUTY_EVENTS, is_pagerduty, read_pagerduty
@@ -58,9 +59,11 @@ class SourceKind:
     provider_page: str
     """The provider's own documentation."""
     fixtures: str
-    """Folder of recorded payloads."""
+    """Folder of recorded payloads; empty for bodies of any kind."""
     gives_secret: bool = False
     """Whether the provider makes the secret, and shows it after the webhook was added."""
+    check: Callable[[SourceSettings], None] | None = None
+    """Raises `Invalid` for settings that it cannot use."""
     recognises: Callable[[JsonObject], bool] | None = None
     """Whether a body sent to Datadog's webhook intake is the provider's."""
 
@@ -472,6 +475,23 @@ SOURCES: tuple[SourceKind, ...] = (
         provider_page="https://linear.app/developers/webhooks",
         fixtures="linear",
         gives_secret=True,
+    ),
+    SourceKind(
+        name="json",
+        title="Any JSON",
+        read=read_json,
+        scheme="header",
+        events=JSON_EVENTS,
+        settings=("service", "services", "env", "envs", "deployment", "incident"),
+        steps=(
+            "Let your tool send JSON by POST.",
+            "URL: {url}",
+            "Header: X-Webhook-Token: {secret}",
+            "Then name the paths of a deployment or an incident in the settings.",
+        ),
+        provider_page="https://www.rfc-editor.org/rfc/rfc9535",
+        fixtures="",
+        check=check_json_settings,
     ),
 )
 

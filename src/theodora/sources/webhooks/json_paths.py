@@ -1,0 +1,44 @@
+"""JSONPath queries (RFC 9535) of settings, tried on payloads."""
+
+from collections.abc import Iterator
+from functools import lru_cache
+
+from jsonpath import CompoundJSONPath, JSONPath, JSONPathEnvironment
+from jsonpath.exceptions import JSONPathError
+
+from theodora.events.json_values import JsonObject, JsonValue
+
+
+def _environment() -> JSONPathEnvironment:
+    """Without regular expressions: theirs may take exponential time, and hold up the worker."""
+    environment = JSONPathEnvironment(strict=True)
+    for name in ("match", "search"):
+        del environment.function_extensions[name]
+    return environment
+
+
+_ENVIRONMENT = _environment()
+
+
+def check_path(path: str) -> None:
+    """Raises `ValueError` with what is wrong with a path.
+
+    One filter and one step to all descendants take a time that grows with the square of a
+    payload's size at most.
+    """
+    try:
+        _compiled(path)
+    except JSONPathError as error:
+        raise ValueError(f"no JSONPath: {str(error).partition(chr(10))[0]}") from None
+    if path.count("?") > 1 or path.count("..") > 1:
+        raise ValueError('a JSONPath has at most one filter "?" and one ".."')
+
+
+def values_at(payload: JsonObject, path: str) -> Iterator[JsonValue]:
+    """What a path finds, in order."""
+    return (match.obj for match in _compiled(path).finditer(payload))
+
+
+@lru_cache(maxsize=1024)
+def _compiled(path: str) -> JSONPath | CompoundJSONPath:
+    return _ENVIRONMENT.compile(path)
