@@ -85,6 +85,22 @@ RECIPES = (
         },
     ),
     Recipe(
+        name="webhook",
+        most_files=5,
+        tests=(
+            "tests/sources/webhooks/test_spinnaker.py",
+            "tests/sources/webhooks/test_table.py",
+        ),
+        without={
+            "src/theodora/sources/webhooks/table.py": Noticed(
+                "tests/sources/webhooks/test_spinnaker.py", "spinnaker"
+            ),
+            "docs/sources.md": Noticed(
+                "tests/sources/webhooks/test_table.py", "test_the_page_has_the_sources_of_today"
+            ),
+        },
+    ),
+    Recipe(
         name="metric",
         most_files=5,
         tests=(
