@@ -20,7 +20,7 @@ _OWNERS_AT_ONCE = 64
 """Rows deleted in one transaction together with their parts, such as events."""
 
 
-class _Part(NamedTuple):
+class _OwnedTable(NamedTuple):
     """A table without an organisation, whose rows belong to rows of another table."""
 
     table: LiteralString
@@ -30,12 +30,12 @@ class _Part(NamedTuple):
     """The columns of its own key."""
 
 
-_PARTS: Mapping[str, tuple[_Part, ...]] = {
+_PARTS: Mapping[str, tuple[_OwnedTable, ...]] = {
     "repositories": (
-        _Part("commits", "repository", "repository, sha"),
-        _Part("pull_requests", "repository", "repository, number"),
+        _OwnedTable("commits", "repository", "repository, sha"),
+        _OwnedTable("pull_requests", "repository", "repository, number"),
     ),
-    "keys": (_Part("sessions", "key_id", "id"),),
+    "keys": (_OwnedTable("sessions", "key_id", "id"),),
 }
 _EVENTS: Mapping[str, Rows[Any]] = {
     "deployments": Rows(DEPLOYMENTS),
@@ -118,7 +118,7 @@ def _some_keys(cursor: Cursor, table: CopiedTable, org: Organisation) -> list[An
     return [key for (key,) in rows]
 
 
-def _erase_parts(cursor: Cursor, part: _Part, owners: Sequence[Any]) -> bool:
+def _erase_parts(cursor: Cursor, part: _OwnedTable, owners: Sequence[Any]) -> bool:
     """Whether there may be more: then their owners stay until the next time."""
     erased = cursor.execute(
         f"DELETE FROM {part.table} WHERE ({part.key}) IN (SELECT {part.key} FROM {part.table} "

@@ -68,7 +68,7 @@ class PathParameters(msgspec.Struct, frozen=True):
     service: Annotated[str, Meta(description="The service's name.", min_length=1)]
 
 
-class Named(NamedTuple):
+class NamedResource(NamedTuple):
     """A resource that an answer names."""
 
     path: str
@@ -89,7 +89,7 @@ class Documents:
     """The possible names in the path."""
     headers: Mapping[str, Schema] = field(default_factory=dict[str, Schema])
     """Headers of a 200, in addition to those of every answer."""
-    names: Named | None = None
+    names: NamedResource | None = None
     """Operations on this resource are linked."""
     leads_to: tuple[str, ...] = ()
     """Other operations that are linked, by their names."""
@@ -125,7 +125,7 @@ def _create(kind: Kind, attributes: Any) -> Documents:
     return Documents(
         request=data(object_of({"attributes": attributes}, "attributes")),
         answer=data(identifier(TYPES[kind])),
-        names=Named(_PATHS[kind], _ONLY),
+        names=NamedResource(_PATHS[kind], _ONLY),
         leads_to=(f"ListDORA{kind.value.capitalize()}s", "GetDORAMetrics", "ScrapeDORAMetrics"),
         example_file=f"create_{kind.value}",
     )
@@ -137,7 +137,7 @@ def _list(kind: Kind) -> Documents:
         answer=data(array(_RESOURCES[kind])),
         parameters=TimestampsParameter,
         headers={NEXT_CURSOR: _NEXT_CURSOR},
-        names=Named(_PATHS[kind], _FIRST),
+        names=NamedResource(_PATHS[kind], _FIRST),
         example_file=f"list_{kind.value}s",
     )
 
@@ -216,7 +216,7 @@ DOCUMENTS: dict[str, Documents] = {
             )
         ),
         parameters=settings.ServicesParameter,
-        names=Named(_SERVICE_PATH, _FIRST),
+        names=NamedResource(_SERVICE_PATH, _FIRST),
         example_file="list_services",
     ),
     "GetDORAServiceSettings": _settings("service_", reads=False),

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from theodora import __version__
-from theodora.web.api.documents import DOCUMENTS, Documents, Named
+from theodora.web.api.documents import DOCUMENTS, Documents, NamedResource
 from theodora.web.api.routes import ANY_STATUS, OPERATIONS
 from theodora.web.api.schemas import described, parameters_of
 from theodora.web.http.body import JSON_MEDIA_TYPES
@@ -142,11 +142,11 @@ def _links(operation: Operation, documents: Documents) -> Json:
     return links
 
 
-def _named_in(operation: Operation) -> Named | None:
+def _named_in(operation: Operation) -> NamedResource | None:
     """The resource that an operation's path names, and that is still there."""
     path = operation.paths[0]
     found = None if operation.method == "DELETE" else _IN_BRACES.search(path)
-    return found and Named(path[: found.end()], f"$request.path.{found[1]}")
+    return found and NamedResource(path[: found.end()], f"$request.path.{found[1]}")
 
 
 def _content(operation: Operation, documents: Documents, status: int) -> Json:
