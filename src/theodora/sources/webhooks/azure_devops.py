@@ -15,6 +15,7 @@ from theodora.sources.webhooks.facts import (
     PushedCommits,
     ReviewFact,
     WebhookFact,
+    begun_and_ended,
 )
 from theodora.sources.webhooks.forges import branch_refusal, full_sha
 from theodora.sources.webhooks.parents import with_guessed_parents
@@ -133,23 +134,18 @@ def _build(payload: JsonObject, settings: SourceSettings) -> Sequence[WebhookFac
         return Ignored(f"the build has no result yet, or is {result}")
     url = text_at(build, "repository", "url")
     sha = full_sha(text_at(build, "sourceVersion")) or (old[2] if old else None)
-    times: list[tuple[DeploymentStatus, int]] = [
-        ("started", needed_instant(build, "startTime")),
-        (status, needed_instant(build, "finishTime")),
-    ]
-    return [
-        DeploymentFact(
-            at_ns=at_ns,
-            number=f"build-{number_at(build, 'id')}",
-            status=each,
-            service=settings.service_of(pipeline),
-            env=settings.env_of(None),
-            version=text_at(build, "buildNumber"),
-            repository_url=url,
-            commit_sha=sha if url else None,
-        )
-        for each, at_ns in times
-    ]
+    began_at_ns = needed_instant(build, "startTime")
+    end = DeploymentFact(
+        at_ns=needed_instant(build, "finishTime"),
+        number=f"build-{number_at(build, 'id')}",
+        status=status,
+        service=settings.service_of(pipeline),
+        env=settings.env_of(None),
+        version=text_at(build, "buildNumber"),
+        repository_url=url,
+        commit_sha=sha if url else None,
+    )
+    return begun_and_ended(end, began_at_ns)
 
 
 def _pull_request(payload: JsonObject, _: SourceSettings) -> Sequence[WebhookFact]:

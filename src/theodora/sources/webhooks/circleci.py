@@ -4,7 +4,12 @@ from collections.abc import Mapping, Sequence
 
 from theodora.events.json_values import JsonObject
 from theodora.sources.webhooks.delivery import Delivery, Ignored, SourceSettings
-from theodora.sources.webhooks.facts import DeploymentFact, DeploymentStatus, WebhookFact
+from theodora.sources.webhooks.facts import (
+    DeploymentFact,
+    DeploymentStatus,
+    WebhookFact,
+    begun_and_ended,
+)
 from theodora.sources.webhooks.forges import branch_refusal, full_sha, version_of_ref
 from theodora.sources.webhooks.payload import needed_instant, needed_text, object_at, text_at
 
@@ -39,25 +44,20 @@ def read_circleci(delivery: Delivery, settings: SourceSettings) -> Sequence[Webh
     result = needed_text(payload, kind, "status")
     if result not in _RESULTS:
         return Ignored(f"the {kind} is {result}")
-    times: list[tuple[DeploymentStatus, str]] = [
-        ("started", _STARTS[kind]),
-        (_RESULTS[result], "stopped_at"),
-    ]
+    began_at_ns = needed_instant(payload, kind, _STARTS[kind])
     slug = needed_text(payload, "project", "slug")
     url = source["url"]
-    return [
-        DeploymentFact(
-            at_ns=needed_instant(payload, kind, member),
-            number=needed_text(payload, kind, "id"),
-            status=status,
-            service=settings.service_of(slug, needed_text(payload, "project", "name")),
-            env=settings.env_of(None),
-            version=version_of_ref(source["tag"]),
-            repository_url=url,
-            commit_sha=full_sha(source["sha"]) if url else None,
-        )
-        for status, member in times
-    ]
+    end = DeploymentFact(
+        at_ns=needed_instant(payload, kind, "stopped_at"),
+        number=needed_text(payload, kind, "id"),
+        status=_RESULTS[result],
+        service=settings.service_of(slug, needed_text(payload, "project", "name")),
+        env=settings.env_of(None),
+        version=version_of_ref(source["tag"]),
+        repository_url=url,
+        commit_sha=full_sha(source["sha"]) if url else None,
+    )
+    return begun_and_ended(end, began_at_ns)
 
 
 def _source(payload: JsonObject) -> Mapping[str, str | None]:

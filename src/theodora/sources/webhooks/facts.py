@@ -137,6 +137,13 @@ class PushedCommits(msgspec.Struct, frozen=True, kw_only=True):
 WebhookFact = StoredFact | PushedCommits
 
 
+def begun_and_ended(
+    end: DeploymentFact, began_at_ns: int, begin: DeploymentStatus = "started"
+) -> tuple[DeploymentFact, DeploymentFact]:
+    """The facts of a run whose beginning and end one message has."""
+    return msgspec.structs.replace(end, at_ns=began_at_ns, status=begin), end
+
+
 def pull_request_thing(repository_url: str, number: int) -> str:
     """The name of a pull request among the things that facts are about."""
     return f"pull_request:{repository_id(repository_url)}:{number}"

@@ -11,6 +11,7 @@ from theodora.sources.webhooks.facts import (
     ReviewFact,
     ReviewStatus,
     WebhookFact,
+    begun_and_ended,
 )
 from theodora.sources.webhooks.forges import (
     pull_request_fact,
@@ -104,23 +105,17 @@ def _workflow_run(payload: JsonObject, settings: SourceSettings) -> Sequence[Web
         return Ignored("the workflow ran for a pull request")
     if conclusion not in {"success", "failure"}:
         return Ignored(f"the run has no result yet, or is {conclusion}")
-    status: DeploymentStatus = "succeeded" if conclusion == "success" else "failed"
-    times: list[tuple[DeploymentStatus, int]] = [
-        ("started", needed_instant(run, "run_started_at")),
-        (status, needed_instant(run, "updated_at")),
-    ]
-    return [
-        DeploymentFact(
-            at_ns=at_ns,
-            number=f"run-{number_at(run, 'id')}",
-            status=each,
-            service=repository_service(payload, settings),
-            env=settings.env_of(None),
-            repository_url=repository_url(payload),
-            commit_sha=needed_text(run, "head_sha"),
-        )
-        for each, at_ns in times
-    ]
+    began_at_ns = needed_instant(run, "run_started_at")
+    end = DeploymentFact(
+        at_ns=needed_instant(run, "updated_at"),
+        number=f"run-{number_at(run, 'id')}",
+        status="succeeded" if conclusion == "success" else "failed",
+        service=repository_service(payload, settings),
+        env=settings.env_of(None),
+        repository_url=repository_url(payload),
+        commit_sha=needed_text(run, "head_sha"),
+    )
+    return begun_and_ended(end, began_at_ns)
 
 
 def _pull_request(payload: JsonObject, _: SourceSettings) -> Sequence[WebhookFact]:

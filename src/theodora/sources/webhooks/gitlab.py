@@ -15,6 +15,7 @@ from theodora.sources.webhooks.facts import (
     ReviewFact,
     ReviewStatus,
     WebhookFact,
+    begun_and_ended,
 )
 from theodora.sources.webhooks.forges import read_push, version_of_ref
 from theodora.sources.webhooks.payload import (
@@ -79,25 +80,19 @@ def _pipeline(payload: JsonObject, settings: SourceSettings) -> Sequence[Webhook
     run = object_at(payload, "object_attributes")
     if refusal := _pipeline_refusal(payload, run, settings):
         return Ignored(refusal)
-    status: DeploymentStatus = "succeeded" if run["status"] == "success" else "failed"
+    created_at_ns = needed_instant(run, "created_at")
     ref = text_at(run, "ref")
-    times: list[tuple[DeploymentStatus, int]] = [
-        ("created", needed_instant(run, "created_at")),
-        (status, needed_instant(run, "finished_at")),
-    ]
-    return [
-        DeploymentFact(
-            at_ns=at_ns,
-            number=f"pipeline-{number_at(run, 'id')}",
-            status=each,
-            service=_service(payload, settings),
-            env=settings.env_of(None),
-            version=version_of_ref(ref) if run.get("tag") is True else None,
-            repository_url=_project_url(payload),
-            commit_sha=needed_text(run, "sha"),
-        )
-        for each, at_ns in times
-    ]
+    end = DeploymentFact(
+        at_ns=needed_instant(run, "finished_at"),
+        number=f"pipeline-{number_at(run, 'id')}",
+        status="succeeded" if run["status"] == "success" else "failed",
+        service=_service(payload, settings),
+        env=settings.env_of(None),
+        version=version_of_ref(ref) if run.get("tag") is True else None,
+        repository_url=_project_url(payload),
+        commit_sha=needed_text(run, "sha"),
+    )
+    return begun_and_ended(end, created_at_ns, "created")
 
 
 def _pipeline_refusal(payload: JsonObject, run: JsonObject, settings: SourceSettings) -> str | None:

@@ -5,7 +5,12 @@ from collections.abc import Mapping, Sequence
 
 from theodora.events.json_values import JsonObject
 from theodora.sources.webhooks.delivery import Delivery, Ignored, SourceSettings
-from theodora.sources.webhooks.facts import DeploymentFact, DeploymentStatus, WebhookFact
+from theodora.sources.webhooks.facts import (
+    DeploymentFact,
+    DeploymentStatus,
+    WebhookFact,
+    begun_and_ended,
+)
 from theodora.sources.webhooks.forges import branch_refusal, full_sha, version_of_ref
 from theodora.sources.webhooks.payload import (
     count_at,
@@ -41,26 +46,12 @@ def read_jenkins(delivery: Delivery, settings: SourceSettings) -> Sequence[Webho
     if result not in _RESULTS:
         return Ignored(f"the build is {result}")
     ended_at_ns = needed_instant(build, "timestamp")
-    started_at_ns = ended_at_ns - count_at(build, "duration") * 10**6
-    times: list[tuple[DeploymentStatus, int]] = [
-        ("started", started_at_ns),
-        (_RESULTS[result], ended_at_ns),
-    ]
-    return [_fact(build, names, settings, status, at_ns) for status, at_ns in times]
-
-
-def _fact(
-    build: JsonObject,
-    names: Sequence[str],
-    settings: SourceSettings,
-    status: DeploymentStatus,
-    at_ns: int,
-) -> DeploymentFact:
+    began_at_ns = ended_at_ns - count_at(build, "duration") * 10**6
     url = text_at(build, "scm", "url")
-    return DeploymentFact(
-        at_ns=at_ns,
+    end = DeploymentFact(
+        at_ns=ended_at_ns,
         number=f"{names[0]}:{number_at(build, 'number')}",
-        status=status,
+        status=_RESULTS[result],
         service=settings.service_of(*names),
         env=settings.env_of(text_at(build, "parameters", "ENVIRONMENT")),
         version=text_at(build, "parameters", "VERSION")
@@ -68,6 +59,7 @@ def _fact(
         repository_url=url,
         commit_sha=full_sha(text_at(build, "scm", "commit")) if url else None,
     )
+    return begun_and_ended(end, began_at_ns)
 
 
 def _names(payload: JsonObject) -> list[str]:
