@@ -1,8 +1,7 @@
 """Azure DevOps' service hooks: releases, stages, builds, pull requests and pushes."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import TypeAlias
+from collections.abc import Mapping, Sequence
 
 from theodora.dora import Commit
 from theodora.events.json_values import JsonObject
@@ -30,8 +29,7 @@ from theodora.sources.webhooks.payload import (
     objects_at,
     text_at,
 )
-
-_Reader: TypeAlias = Callable[[JsonObject, SourceSettings], Sequence[WebhookFact] | Ignored]
+from theodora.sources.webhooks.readers import Reader
 
 _BRANCHES = "refs/heads/"
 _RESULTS: Mapping[str, DeploymentStatus] = {
@@ -216,7 +214,7 @@ def _repository(resource: JsonObject) -> str:
 
 
 _RELEASE_COMPLETED = "ms.vss-release.deployment-completed-event"
-_READERS: Mapping[str, _Reader] = {
+_READERS: Mapping[str, Reader] = {
     "ms.vss-release.deployment-started-event": _release,
     _RELEASE_COMPLETED: _release,
     "ms.vss-pipelines.stage-state-changed-event": _stage,

@@ -1,7 +1,6 @@
 """Webhooks of Gitea and Forgejo: pull requests, reviews, pushes and releases."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TypeAlias
+from collections.abc import Mapping, Sequence
 
 from theodora.events.json_values import JsonObject
 from theodora.sources.webhooks.delivery import Delivery, Ignored, SourceSettings
@@ -19,8 +18,7 @@ from theodora.sources.webhooks.payload import (
     objects_at,
     text_at,
 )
-
-_Reader: TypeAlias = Callable[[JsonObject, SourceSettings], Sequence[WebhookFact] | Ignored]
+from theodora.sources.webhooks.readers import Reader, reader_of
 
 _DRAFT_TITLES = ("WIP:", "[WIP]")
 """Beginnings of the titles of drafts, case-insensitive."""
@@ -28,12 +26,9 @@ _DRAFT_TITLES = ("WIP:", "[WIP]")
 
 def read_gitea(delivery: Delivery, settings: SourceSettings) -> Sequence[WebhookFact] | Ignored:
     """The facts of one delivery. Raises `Invalid` for a payload that is not Gitea's."""
-    event = delivery.headers.get("x-gitea-event", "")
-    if not event:
-        return Ignored("it has no header X-Gitea-Event")
-    read = _READERS.get(event)
-    if read is None:
-        return Ignored(f"{event} says nothing about deployments or changes")
+    read = reader_of(delivery, "X-Gitea-Event", _READERS, "deployments or changes")
+    if isinstance(read, Ignored):
+        return read
     return read(delivery.payload, settings)
 
 
@@ -74,7 +69,7 @@ def _push(payload: JsonObject, _: SourceSettings) -> Sequence[WebhookFact] | Ign
     return read_push(payload, repository_url(payload), is_based=is_based)
 
 
-_READERS: Mapping[str, _Reader] = {
+_READERS: Mapping[str, Reader] = {
     "pull_request": _pull_request,
     "pull_request_approved": _approved,
     "pull_request_rejected": _rejected,

@@ -1,7 +1,6 @@
 """GitHub's webhooks: deployments, pull requests, reviews, pushes, workflow runs and releases."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TypeAlias
+from collections.abc import Mapping, Sequence
 
 from theodora.events.json_values import JsonObject
 from theodora.sources.webhooks.delivery import Delivery, Ignored, SourceSettings
@@ -28,8 +27,7 @@ from theodora.sources.webhooks.payload import (
     object_at,
     text_at,
 )
-
-_Reader: TypeAlias = Callable[[JsonObject, SourceSettings], Sequence[WebhookFact] | Ignored]
+from theodora.sources.webhooks.readers import Reader, reader_of
 
 _STATUSES: Mapping[str, DeploymentStatus | None] = {
     **dict.fromkeys(("pending", "queued", "waiting"), None),
@@ -45,12 +43,9 @@ _QUEUE = "refs/heads/gh-readonly-queue/"
 
 def read_github(delivery: Delivery, settings: SourceSettings) -> Sequence[WebhookFact] | Ignored:
     """The facts of one delivery. Raises `Invalid` for a payload that is not GitHub's."""
-    event = delivery.headers.get("x-github-event", "")
-    if not event:
-        return Ignored("it has no header X-GitHub-Event")
-    read = _READERS.get(event)
-    if read is None:
-        return Ignored(f"{event} says nothing about deployments or changes")
+    read = reader_of(delivery, "X-GitHub-Event", _READERS, "deployments or changes")
+    if isinstance(read, Ignored):
+        return read
     if text_at(delivery.payload, "repository", "html_url") is None:
         return Ignored("it names no repository")
     return read(delivery.payload, settings)
@@ -153,7 +148,7 @@ def _default_branch(payload: JsonObject) -> str:
     return text_at(payload, "repository", "default_branch") or ""
 
 
-_READERS: Mapping[str, _Reader] = {
+_READERS: Mapping[str, Reader] = {
     "deployment": _deployment,
     "deployment_status": _deployment_status,
     "pull_request": _pull_request,

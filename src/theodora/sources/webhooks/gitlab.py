@@ -1,8 +1,7 @@
 """GitLab's webhooks: deployments, pipelines, merge requests, releases, pushes and incidents."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import TypeAlias
+from collections.abc import Mapping, Sequence
 
 from theodora.events.json_values import JsonObject
 from theodora.sources.webhooks.delivery import Delivery, Ignored, SourceSettings
@@ -29,8 +28,7 @@ from theodora.sources.webhooks.payload import (
     text_at,
     value_at,
 )
-
-_Reader: TypeAlias = Callable[[JsonObject, SourceSettings], Sequence[WebhookFact] | Ignored]
+from theodora.sources.webhooks.readers import Reader
 
 _SHA_AT_END = re.compile(r"/commits?/([0-9a-f]{40}|[0-9a-f]{64})$")
 _STATUSES: Mapping[str, DeploymentStatus] = {
@@ -220,7 +218,7 @@ def _project_url(payload: JsonObject) -> str:
     return needed_text(payload, "project", "web_url")
 
 
-_READERS: Mapping[str, _Reader] = {
+_READERS: Mapping[str, Reader] = {
     "deployment": _deployment,
     "pipeline": _pipeline,
     "merge_request": _merge_request,

@@ -1,7 +1,6 @@
 """Events for the webhook exporter of Pelorus: deployments and failures of applications."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TypeAlias
+from collections.abc import Mapping, Sequence
 
 from theodora.events.json_values import JsonObject
 from theodora.sources.webhooks.delivery import Delivery, Ignored, SourceSettings
@@ -12,20 +11,16 @@ from theodora.sources.webhooks.facts import (
     WebhookFact,
 )
 from theodora.sources.webhooks.payload import needed_instant, needed_text, number_at, text_at
-
-_Reader: TypeAlias = Callable[[JsonObject, SourceSettings], Sequence[WebhookFact] | Ignored]
+from theodora.sources.webhooks.readers import Reader, reader_of
 
 _FAILURES: Mapping[str, IncidentStatus] = {"created": "active", "resolved": "resolved"}
 
 
 def read_pelorus(delivery: Delivery, settings: SourceSettings) -> Sequence[WebhookFact] | Ignored:
     """The facts of one delivery. Raises `Invalid` for a payload that is not Pelorus's."""
-    event = delivery.headers.get("x-pelorus-event", "")
-    if not event:
-        return Ignored("it has no header X-Pelorus-Event")
-    read = _READERS.get(event)
-    if read is None:
-        return Ignored(f"{event} says nothing about deployments or failures")
+    read = reader_of(delivery, "X-Pelorus-Event", _READERS, "deployments or failures")
+    if isinstance(read, Ignored):
+        return read
     return read(delivery.payload, settings)
 
 
@@ -63,7 +58,7 @@ def _failure(payload: JsonObject, settings: SourceSettings) -> Sequence[WebhookF
     ]
 
 
-_READERS: Mapping[str, _Reader] = {
+_READERS: Mapping[str, Reader] = {
     "deploytime": _deployment,
     "committime": _commit,
     "failure": _failure,
