@@ -153,7 +153,8 @@ def test_the_story_has_its_deployments() -> None:
     assert (deployed.service, deployed.env) == ("web", "production")
     assert deployed.git.commit_sha == sha(3)
     assert found["deployment:gitlab.example/acme/shop:2"] is None, "it failed"
-    assert found["deployment:gitlab.example/acme/shop:pipeline-9"].finished_at_ns == ns(5)
+    run = found["deployment:gitlab.example/acme/shop:pipeline-9"]
+    assert (run.started_at_ns, run.finished_at_ns) == (ns(4), ns(5))
     assert found["deployment:gitlab.example/acme/shop:release-8"].version == "v1.2"
 
 
