@@ -17,6 +17,7 @@ from click.testing import CliRunner
 
 import asking
 import serving
+from ci_systems import Machine, blocks
 from clients import workbench
 from clients.proxy import proxy_to
 from repositories import GitRepository, make_repository
@@ -253,3 +254,21 @@ def derived(site: Site, id_: str) -> dict[str, Any]:
             return deployment
         time.sleep(0.05)
     raise AssertionError("no lead times came")
+
+
+def test_the_page_of_datadog_ci_sends_a_deployment(site: Site, checkout: GitRepository) -> None:
+    program = workbench.build("datadog-ci", VERSION)
+    begun_ns = int(time.time()) * SECOND_NS
+    set_up, send = blocks("datadog-ci.md", "datadog-ci")
+    newest = f"npx @datadog/datadog-ci@{VERSION.split('.', maxsplit=1)[0]} "
+    assert newest in send
+    script = f"{set_up}./deploy.sh\n{send.replace(newest, f'{program.command[0]} ')}"
+
+    Machine(checkout.path).run(("sh", "-eu"), script, site.environment)
+
+    (deployment,) = site.deployments()
+    assert begun_ns <= deployment["started_at"] <= deployment["finished_at"] <= time.time_ns()
+    named = [deployment[name] for name in ("service", "env", "version")]
+    assert named == ["shop", "production", "v1.4.0"]
+    assert deployment["git"]["commit_sha"] == checkout.sha("HEAD")
+    assert deployment["git"]["repository_id"] == "github.com/organization/checkout"

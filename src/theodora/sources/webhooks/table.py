@@ -270,7 +270,7 @@ SOURCES: tuple[SourceKind, ...] = (
         events=ARGOCD_EVENTS,
         settings=("service", "services", "env", "envs"),
         steps=(
-            "Add the service, the template and the trigger of docs/sources.md to",
+            "Add the service, the template and the triggers of docs/ci/argo-cd.md to",
             "argocd-notifications-cm, and the secret to argocd-notifications-secret.",
             "url of the service: {url}",
             "theodora-token of the secret: {secret}",
@@ -289,7 +289,7 @@ SOURCES: tuple[SourceKind, ...] = (
         events=FLUX_EVENTS,
         settings=("service", "services", "env", "envs"),
         steps=(
-            "Add the secret, the provider and the alert of docs/sources.md to the cluster.",
+            "Add the secret, the provider and the alert of docs/ci/flux.md to the cluster.",
             "address of the provider: {url}",
             "token of the secret: {secret}",
             "Give each Kustomization and HelmRelease that deploys the annotations",
