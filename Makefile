@@ -12,7 +12,7 @@ TESTS ?=
 # With it, each server that a test starts would compile every module again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup serve test quick fresh browser fuzz torture soak attacks screenshots clients citus check format bench mutants house clean
+.PHONY: help setup serve test quick fresh browser fuzz torture soak attacks screenshots clients integrations citus check format bench mutants house clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -127,6 +127,19 @@ screenshots: setup browser
 ## make clients  ask a server with the official clients of every language this machine can build
 clients: setup
 	@$(BIN)/pytest -m "" tests/clients
+
+# Of what the integrations need: commands, each of a package of Debian of the same name.
+PROGRAMS := nginx caddy prometheus
+
+## make integrations  test the proxies, Prometheus and Grafana files of deploy/ with the real programs
+# Debian's packages start services, so they are only installed by root, as in a container.
+integrations: setup
+	@export PATH="$$PATH:/usr/sbin"; missing=; \
+	  for each in $(PROGRAMS); do command -v $$each >/dev/null || missing="$$missing $$each"; done; \
+	  [ -z "$$missing" ] || [ "$$(id -u)" != 0 ] \
+	  || DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet --no-install-recommends $$missing >/dev/null 2>&1 \
+	  || echo "Could not install$$missing; tests that need them are skipped"; \
+	  $(BIN)/pytest -m "" tests/deploy
 
 ## make citus    test the store on Citus in place of PostgreSQL (needs Citus for PostgreSQL 15)
 citus: setup

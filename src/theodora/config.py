@@ -402,7 +402,7 @@ SETTINGS: tuple[Setting, ...] = (
         _Integer(1, 1000000),
         "a whole number from 1 to 1,000,000",
         "500",
-        "Most services and environments in one scrape of /metrics/dora.",
+        "Most groups of team, service and environment in one scrape of /metrics/dora.",
     ),
     Setting(
         "max_connections",

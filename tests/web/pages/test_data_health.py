@@ -11,9 +11,10 @@ from asking import FAILURE, Tenant
 from settling import in_every_state
 from theodora.dora import Commit, PullRequest
 from theodora.events import Deployment
+from theodora.report.deployment_sources import sources_of
 from theodora.storage.facts.mirrors import GIVEN_UP_AFTER
 from theodora.web.pages.data_health import waits_long
-from theodora.web.pages.shell.health_badge import is_recent, sources_of
+from theodora.web.pages.shell.health_badge import is_recent
 from visiting import Browser, Element, sign_in
 
 PATH = "/data-health"

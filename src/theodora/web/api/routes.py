@@ -14,8 +14,9 @@ from theodora.web.api import events as api
 from theodora.web.api import validate_keys as validation
 from theodora.web.api.metrics import endpoint, prometheus
 from theodora.web.http.body import MULTIPART_MEDIA_TYPES, WEBHOOK_MEDIA_TYPES
+from theodora.web.http.exposition import OPENMETRICS, PROMETHEUS
 from theodora.web.http.operations import Operation
-from theodora.web.http.responses import CSV, JSON, PROMETHEUS
+from theodora.web.http.responses import CSV, JSON
 from theodora.web.http.security import READ, WRITE, WRITE_SETTINGS, Access, Credential
 
 _API_KEY = Access(Credential.API_KEY)
@@ -323,7 +324,7 @@ OPERATIONS: tuple[Operation, ...] = (
         statuses=(200, 400),
         media_types=(),
         is_brief=False,
-        text_media_types=(PROMETHEUS,),
+        text_media_types=(PROMETHEUS, OPENMETRICS),
     ),
     Operation(
         name="CreateAIImpactUserActivity",

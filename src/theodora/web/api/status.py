@@ -9,8 +9,9 @@ from starlette.routing import Route
 from theodora.errors import TheodoraError
 from theodora.storage import Store
 from theodora.web.api.openapi import openapi_document
+from theodora.web.http.exposition import VARY
 from theodora.web.http.observe import ServerMetrics, note_operation
-from theodora.web.http.responses import JSON, PROMETHEUS
+from theodora.web.http.responses import JSON
 
 PROBED = ("/healthz", "/readyz", "/metrics")
 """Paths that answer without the prefix as well."""
@@ -32,8 +33,10 @@ def status_routes(store: Store, metrics: ServerMetrics, path_prefix: str) -> lis
         problems = store.replica.problems if store.replica else ()
         return PlainTextResponse("".join(f"{line}\n" for line in ("ready", *problems)))
 
-    def prometheus(_: Request) -> Response:
-        return Response(metrics.exposition(), media_type=PROMETHEUS)
+    def prometheus(request: Request) -> Response:
+        body, media_type = metrics.exposition(request.headers.get("accept", ""))
+        headers = {name.decode(): value.decode() for name, value in VARY}
+        return Response(body, headers=headers, media_type=media_type)
 
     def openapi(_: Request) -> Response:
         return Response(openapi_document(path_prefix), media_type=JSON)

@@ -10,12 +10,13 @@ from functools import cache, partial
 from typing import Literal
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from theodora.storage import ReplicaUse
+from theodora.web.http.exposition import Exposition, expose
 
 log = structlog.get_logger()
 
@@ -103,9 +104,9 @@ class ServerMetrics:
         for kind, count in stored.items():
             self._stored.labels(kind).set_function(count)
 
-    def exposition(self) -> bytes:
-        """All metrics in Prometheus' text format."""
-        return generate_latest(self._registry)
+    def exposition(self, accept: str) -> Exposition:
+        """All metrics in the form that the header `Accept` prefers."""
+        return expose(self._registry, accept)
 
 
 class _Reads(Collector):

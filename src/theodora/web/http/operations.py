@@ -39,7 +39,7 @@ class Request:
     timestamps: str
     """The server's own choice of form, or `auto`."""
     prometheus_groups: int
-    """Most services and environments in one scrape."""
+    """Most groups in one scrape."""
 
     @property
     def actor(self) -> Actor:

@@ -27,7 +27,6 @@ from theodora.events.attributes import MAX_PROBLEMS
 JSON_API = "application/vnd.api+json"
 JSON = "application/json"
 CSV = "text/csv; charset=utf-8"
-PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 
 Header = tuple[bytes, bytes]
 

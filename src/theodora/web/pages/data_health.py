@@ -10,13 +10,14 @@ from theodora.errors import Invalid, Problem
 from theodora.events import match_key
 from theodora.events.repository import similar
 from theodora.events.values import SECOND_NS
+from theodora.report.deployment_sources import DeploymentSource, sources_of
 from theodora.report.links import path_of
 from theodora.report.wording import counted
 from theodora.storage.access.key_usage import IgnoredMember, KeyActivity, Received, Refusal
 from theodora.storage.facts.derivation_queue import Waiting
 from theodora.storage.health import LOOKED_AT, FailedMirror, Health, Seen
 from theodora.web.api.ignored_members import suggestion
-from theodora.web.pages.shell.health_badge import DeploymentSource, is_recent, sources_of
+from theodora.web.pages.shell.health_badge import is_recent
 from theodora.web.pages.shell.page import Answer, View, Visit
 
 PATH = "/data-health"

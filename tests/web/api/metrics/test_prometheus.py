@@ -4,6 +4,9 @@ import time
 from typing import Any
 
 import pytest
+from prometheus_client.openmetrics.parser import (
+    text_string_to_metric_families as openmetrics_families,
+)
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
@@ -11,6 +14,7 @@ from actors import TESTER
 from asking import FAILURE, Tenant, make_key, make_tenant, server_in_process
 from databases import ON_SQLITE
 from theodora.app import Built
+from theodora.web.http.exposition import OPENMETRICS
 
 PATH = "/metrics/dora"
 HOUR_NS = 3_600 * 10**9
@@ -28,9 +32,13 @@ def scrape(tenant: Tenant, **parameters: str) -> dict[tuple[str, ...], float]:
     assert answer.status_code == 200, answer.text
     assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     families = list(text_string_to_metric_families(answer.text))
-    assert {family.type for family in families} == {"gauge"}
+    assert {
+        family.name.endswith("_time_seconds")
+        or family.name.endswith("_restore_seconds"): family.type
+        for family in families
+    } == {True: "summary", False: "gauge"}
     assert all(family.documentation for family in families)
-    labels = ("service", "env", "quantile")
+    labels = ("service", "env", "quantile", "source")
     return {
         (
             sample.name.removeprefix("theodora_dora_"),
@@ -83,6 +91,9 @@ def test_a_scrape_gives_the_metrics_of_every_service(tenant: Tenant):
     assert samples["window_seconds",] == 28 * 86_400
     assert samples["groups_left_out",] == 0
     assert not [name for name in samples if "staging" in name]
+    assert samples["source_silent", "api"] == 0
+    received = samples["source_last_received_timestamp_seconds", "api"]
+    assert time.time() - 60 < received <= time.time()
 
 
 def test_what_has_no_value_has_no_sample(tenant: Tenant):
@@ -120,7 +131,9 @@ def test_an_application_key_as_bearer_token_is_enough(tenant: Tenant):
     headers = {"Authorization": f"Bearer {token}"}
     answer = tenant.client.get(PATH, headers=headers)
     assert answer.status_code == 200
-    assert 'theodora_dora_deployments{env="production",service="web"} 1.0' in answer.text
+    assert (
+        'theodora_dora_deployments{env="production",service="web",team="(none)"} 1.0' in answer.text
+    )
 
 
 def test_nobody_else_may_scrape(shared_server: tuple[Built, TestClient], tenant: Tenant):
@@ -161,3 +174,22 @@ def test_hostile_names_are_escaped(tenant: Tenant):
     name = 'a"b\\c {x="y"} 1'
     deploy(tenant, "v1", 1, service=name)
     assert scrape(tenant)["deployments", name, "production"] == 1
+
+
+def test_deployments_are_counted_by_team(tenant: Tenant):
+    for version, team in (("v1", "core"), ("v2", "core"), ("v3", "web")):
+        deploy(tenant, version, 1, team=team)
+    text = tenant.ask("GET", PATH).text
+    for team, count in (("core", 2), ("web", 1)):
+        labels = f'env="production",service="web",team="{team}"'
+        assert f"theodora_dora_deployments{{{labels}}} {count}.0\n" in text
+
+
+def test_a_client_that_prefers_it_gets_openmetrics(tenant: Tenant):
+    deploy(tenant, "v1", 1)
+    answer = tenant.ask("GET", PATH, headers={"Accept": "application/openmetrics-text"})
+    assert answer.headers["content-type"] == OPENMETRICS
+    assert answer.headers["vary"] == "Accept"
+    assert answer.text.endswith("# EOF\n")
+    names = {family.name for family in openmetrics_families(answer.text)}
+    assert {"theodora_dora_deployments", "theodora_dora_source_silent"} <= names

@@ -1,23 +1,26 @@
-"""The metrics of the last days for Prometheus, one set for each service and environment."""
+"""The metrics of the last days for Prometheus, one set for each team, service and environment."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import Metric as Family
 from prometheus_client.registry import Collector
 
 from theodora.dora.metrics.calendar import Period
 from theodora.dora.metrics.report import GroupReport, MetricsQuery
 from theodora.dora.metrics.table import DEPLOYMENT_FREQUENCY, METRICS, Metric
 from theodora.errors import Invalid, Problem
-from theodora.events.values import DAY_NS
+from theodora.events.values import DAY_NS, SECOND_NS
 from theodora.query import Production
+from theodora.report.deployment_sources import DeploymentSource, sources_of
+from theodora.web.http.exposition import VARY, expose
 from theodora.web.http.operations import Request
-from theodora.web.http.responses import PROMETHEUS, Reply
+from theodora.web.http.responses import Reply
 
-LABELS = ("service", "env")
+LABELS = ("team", "service", "env")
 DEFAULT_DAYS = 28
 MOST_DAYS = 366
 
@@ -30,6 +33,7 @@ class ScrapeParameters(Struct, frozen=True):
     ] = DEFAULT_DAYS
 
 
+_PREFIX = "theodora_dora_"
 _QUANTILES = {"0.5": "p50", "0.75": "p75", "0.9": "p90", "0.95": "p95"}
 
 
@@ -43,27 +47,25 @@ def scrape(request: Request) -> Reply:
     groups = request.store.metrics.report(org, query, Production()).groups
     ordered = sorted(groups, key=lambda group: -group.total[DEPLOYMENT_FREQUENCY].count)
     shown = ordered[: request.prometheus_groups]
-    return Reply(200, exposition(shown, len(groups) - len(shown), days), PROMETHEUS)
-
-
-def exposition(groups: Sequence[GroupReport], left_out: int, days: int) -> bytes:
-    """The metrics in Prometheus' text format. A figure without a value has no sample."""
+    sources = sources_of(request.store.health.look(org).deployments, now_ns)
     registry = CollectorRegistry()
-    registry.register(_Families(groups, left_out, days))
-    return generate_latest(registry)
+    registry.register(_Families(shown, len(groups) - len(shown), days))
+    registry.register(_Sources(sources))
+    body, media_type = expose(registry, request.headers.get("accept", ""))
+    return Reply(200, body, media_type, VARY)
 
 
 class _Families(Collector):
-    """The results of one scrape."""
+    """The results of one scrape. A figure without a value has no sample."""
 
     def __init__(self, groups: Sequence[GroupReport], left_out: int, days: int) -> None:
         self._metrics = {group.group: group.total for group in groups}
         self._left_out = left_out
         self._days = days
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
+    def collect(self) -> Iterator[Family]:
         yield _family("window_seconds", "Length of the window of all others.", self._days * 86_400)
-        yield _family("groups_left_out", "Groups that are one too many.", self._left_out)
+        yield _family("groups_left_out", "Groups omitted because of the limit.", self._left_out)
         for metric in METRICS:
             yield from self._gauges(metric)
         for metric in METRICS:
@@ -79,19 +81,47 @@ class _Families(Collector):
                 _add(family, labels, getattr(figures, member))
             yield family
 
-    def _quantiles(self, metric: Metric[Any]) -> GaugeMetricFamily:
-        family = _family(metric.quantiles, metric.about, labels=(*LABELS, "quantile"))
-        for labels, metrics in self._metrics.items():
+    def _quantiles(self, metric: Metric[Any]) -> Family:
+        """A summary without a sum and a count, which would have to be counters."""
+        family = Family(f"{_PREFIX}{metric.quantiles}", metric.about, "summary")
+        for group, metrics in self._metrics.items():
             figures = metrics[metric]
+            labels = dict(zip(LABELS, group, strict=True))
             for quantile, member in _QUANTILES.items():
-                _add(family, (*labels, quantile), getattr(figures, member))
+                value: float | None = getattr(figures, member)
+                if value is not None:
+                    family.add_sample(family.name, {**labels, "quantile": quantile}, value)
         return family
+
+
+class _Sources(Collector):
+    """When the sources of deployments sent something last."""
+
+    def __init__(self, sources: Sequence[DeploymentSource]) -> None:
+        self._sources = sources
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        received = _family(
+            "source_last_received_timestamp_seconds",
+            "When the source sent its last deployment.",
+            labels=("source",),
+        )
+        silent = _family(
+            "source_silent",
+            "1 if the source has been silent for much longer than usual.",
+            labels=("source",),
+        )
+        for source in self._sources:
+            received.add_metric((source.name,), source.last_ns / SECOND_NS)
+            silent.add_metric((source.name,), source.is_stale)
+        yield received
+        yield silent
 
 
 def _family(
     name: str, help_: str, value: float | None = None, labels: Sequence[str] = ()
 ) -> GaugeMetricFamily:
-    return GaugeMetricFamily(f"theodora_dora_{name}", help_, value, labels or None)
+    return GaugeMetricFamily(f"{_PREFIX}{name}", help_, value, labels or None)
 
 
 def _add(family: GaugeMetricFamily, labels: Sequence[str], value: float | None) -> None:
