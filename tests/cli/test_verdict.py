@@ -54,6 +54,7 @@ def test_a_verdict_is_given_with_its_remedy_and_taken_back(database: str):
     assert said["verdict"] == {
         "change_failure": True,
         "remediation": {"type": "rollforward", "id": "d3", "version": None},
+        "failure_ids": [],
         "by": "release desk",
         "at": said["verdict"]["at"],
         "reason": "carts were lost",

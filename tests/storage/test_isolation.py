@@ -184,6 +184,7 @@ def make(store: Store, word: str) -> Member:
         store.verdicts.put(
             org, "first", by_hand, now_ns=1, reason=word, actor=Actor("person", word)
         ),
+        store.verdicts.link(org, "first", "down", now_ns=2, actor=Actor("person", word)),
         store.activity.add(org, used(word, "2026-01-01"), actor=TESTER),
         store.mirrors.add(org, REPOSITORY, f"https://{word}.example/shop", actor=TESTER),
         store.sessions.add(key, secret_of(word), NOW_NS, LIMITS, actor=TESTER),
@@ -334,6 +335,7 @@ READS: dict[str, Callable[[Member], object]] = {
     "settings.teams": lambda it: it.store.settings.teams(it.org),
     "settings.services": lambda it: it.store.settings.services(it.org),
     "verdicts.everything": lambda it: [*it.store.verdicts.everything(it.org)],
+    "verdicts.links": lambda it: it.store.verdicts.links(it.org, "down"),
     "verdicts.get": lambda it: it.store.verdicts.get(it.org, "first"),
     "activity.everything": lambda it: it.store.activity.everything(it.org),
     "commits.check_quota": lambda it: it.store.commits.check_quota(it.org, REPOSITORY),
@@ -474,6 +476,14 @@ WRITES: tuple[tuple[str, Callable[[Member], object]], ...] = (
         lambda it: it.store.verdicts.delete(
             it.org, "first", now_ns=10, reason="z", actor=Actor("person", "x")
         ),
+    ),
+    (
+        "verdicts.link",
+        lambda it: it.store.verdicts.link(it.org, "first", "down", now_ns=11, actor=GIVER),
+    ),
+    (
+        "verdicts.unlink",
+        lambda it: it.store.verdicts.unlink(it.org, "first", "down", now_ns=12, actor=GIVER),
     ),
     ("settings.put", lambda it: it.store.settings.put(it.org, {"team": "everybody"}, actor=TESTER)),
     (

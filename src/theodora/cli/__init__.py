@@ -14,6 +14,7 @@ from theodora.cli.import_ import import_
 from theodora.cli.import_git import git
 from theodora.cli.invocation import with_pasteable_help
 from theodora.cli.keys import keys
+from theodora.cli.link import link
 from theodora.cli.metrics import metrics
 from theodora.cli.migrate import migrate
 from theodora.cli.organisations import orgs
@@ -65,6 +66,7 @@ main.add_command(repositories)
 main.add_command(sources)
 main.add_command(settings)
 main.add_command(verdict)
+main.add_command(link)
 main.add_command(metrics)
 main.add_command(report)
 main.add_command(copy)

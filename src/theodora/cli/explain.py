@@ -149,6 +149,7 @@ def _override(override: OverrideExplained) -> str:
     if override.remediation_type:
         named = override.remediation_id or f"version {override.remediation_version}"
         said.append(f"{override.remediation_type} {named}")
+    said += [f"it caused failure {id_}" for id_ in override.failure_ids]
     given = " ".join(
         part
         for part in (

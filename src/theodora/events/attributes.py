@@ -13,7 +13,6 @@ from typing import Any
 from theodora.errors import Invalid, Problem
 from theodora.events.input import (
     COMMIT_SHA,
-    ID_CHARACTER,
     MAX_ID_CHARACTERS,
     MAX_SERVICES,
     MAX_TAG_CHARACTERS,
@@ -23,6 +22,7 @@ from theodora.events.input import (
     MIN_ID_CHARACTERS,
     DeploymentInput,
     FailureInput,
+    is_id,
 )
 from theodora.events.json_values import JsonObject, JsonValue, exact_integer, is_object, type_name
 from theodora.events.members import Members
@@ -46,7 +46,6 @@ MAX_PROBLEMS = 50
 _MAX_PERIODS = 1_000
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_ID = re.compile(f"{ID_CHARACTER}{{1,{MAX_ID_CHARACTERS}}}")
 _COMMIT_SHA = re.compile(COMMIT_SHA)
 
 _GIT: Members = {"commit_sha": None, "repository_url": None, "repository_id": None}
@@ -264,7 +263,7 @@ class _Reader:
     def id(self, min_characters: int) -> str:
         """The id given by the client; empty if there is none."""
         id_ = self._string(self._attributes.get("id"), "id", DocumentRule.ID, ("id",))
-        if id_ is not None and not (_ID.fullmatch(id_) and len(id_) >= min_characters):
+        if id_ is not None and not (is_id(id_) and len(id_) >= min_characters):
             length = f"{min_characters} to {MAX_ID_CHARACTERS}"
             detail = f'attribute "id" must be {length} characters of a-z A-Z 0-9 - _ . :'
             self._add(DocumentRule.ID, Problem(detail, ("id",)))

@@ -4,6 +4,7 @@
 id or a tag has one type here, whichever document it is in.
 """
 
+import re
 from collections.abc import Iterable
 from typing import Annotated, Any
 
@@ -20,6 +21,7 @@ MAX_URL_CHARACTERS = 2_048
 MAX_TEXT_CHARACTERS = 255
 
 ID_CHARACTER = "[A-Za-z0-9_.:-]"
+_ID = re.compile(f"{ID_CHARACTER}{{1,{MAX_ID_CHARACTERS}}}")
 COMMIT_SHA = "[0-9A-Fa-f]{40,64}"
 
 EventId = Annotated[
@@ -29,6 +31,7 @@ EventId = Annotated[
         pattern=f"^{ID_CHARACTER}{{{MIN_ID_CHARACTERS},{MAX_ID_CHARACTERS}}}$",
     ),
 ]
+FailureId = Annotated[str, Meta(description="The id of a failure.", pattern=f"^{_ID.pattern}$")]
 SentInstant = Annotated[
     int,
     Meta(
@@ -50,6 +53,11 @@ Tag = Annotated[
     str, Meta(description="`key:value`", pattern="^[^:]+:.+$", max_length=MAX_TAG_CHARACTERS)
 ]
 Tags = Annotated[tuple[Tag, ...], Meta(description="Custom tags.", max_length=MAX_TAGS)]
+
+
+def is_id(text: str) -> bool:
+    """Whether an event can have this id; clients may only give longer ones."""
+    return _ID.fullmatch(text) is not None
 
 
 class GitInput(Struct, frozen=True):

@@ -1,11 +1,11 @@
 """Sentences that explain a deployment's verdict, with links to what they name."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 from urllib.parse import quote
 
 from theodora.dora.derivation.explanation import Explanation, LinkExplained, OverrideExplained
-from theodora.events import Deployment
+from theodora.events import Deployment, Failure
 from theodora.events.timestamps import nanoseconds_from_rfc3339
 from theodora.report import wording
 from theodora.report.clock import Clock
@@ -56,13 +56,21 @@ Pieces = Iterator[Piece]
 
 
 class Reasons:
-    """Writes the sentences about one deployment; `known` are others that they name, by id."""
+    """Writes the sentences about one deployment.
+
+    `known` are other deployments that they name, `failures` the failures, both by id.
+    """
 
     def __init__(
-        self, explanation: Explanation, known: Mapping[str, Deployment], clock: Clock
+        self,
+        explanation: Explanation,
+        known: Mapping[str, Deployment],
+        failures: Mapping[str, Failure],
+        clock: Clock,
     ) -> None:
         self._explanation = explanation
         self._known = known
+        self._failures = failures
         self._clock = clock
 
     def verdict(self) -> Pieces:
@@ -115,6 +123,7 @@ class Reasons:
         at_ns = nanoseconds_from_rfc3339(override.at) if override.at else None
         when = f" on {self._clock.moment(at_ns)}" if at_ns else ""
         yield Piece(f"{self._by(override)} marked it {said}{when}")
+        yield from cause_pieces(override.failure_ids, self._failures)
         yield Piece(f": “{wording.visible(override.reason)}”" if override.reason else ".")
 
     def _incidents(self, ids: tuple[str, ...]) -> Pieces:
@@ -131,6 +140,15 @@ class Reasons:
 
     def _by(self, override: OverrideExplained) -> str:
         return wording.visible(override.by) if override.by else "A person"
+
+
+def cause_pieces(failure_ids: Sequence[str], failures: Mapping[str, Failure]) -> Pieces:
+    """The failures that a deployment caused, as the end of a sentence; nothing without any."""
+    for number, id_ in enumerate(failure_ids):
+        yield Piece(", " if number else " as the cause of ")
+        known = failures.get(id_)
+        name = (known.name if known else None) or id_
+        yield Piece(wording.visible(name), failure_path(id_) if known else "", is_name=not known)
 
 
 def rule_name(rule: str) -> str:

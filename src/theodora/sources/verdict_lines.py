@@ -21,6 +21,7 @@ class _Line(msgspec.Struct, omit_defaults=True):
     by: str = ""
     change_failure: bool | None = None
     remediation: GivenRemediation | None = None
+    failure_ids: tuple[str, ...] = ()
     reason: str = ""
     removed: bool = False
 
@@ -55,6 +56,7 @@ def line_from_act(act: OverrideRecord) -> bytes:
         )
         if said.remediation_type
         else None,
+        failure_ids=said.failure_ids,
         reason=act.author.reason,
         removed=act.verdict is None,
     )
@@ -66,11 +68,15 @@ def _verdict(line: _Line) -> OverrideValues:
     if remedy is None:
         if line.change_failure is None:
             raise Invalid(Problem('member "change_failure" is required'))
-        return OverrideValues(line.change_failure)
+        return OverrideValues().patched(
+            OverrideValues(line.change_failure, failure_ids=line.failure_ids)
+        )
     if (remedy.id is None) == (remedy.version is None):
         raise Invalid(Problem('member "remediation" must have either "id" or "version"'))
     return OverrideValues().patched(
-        OverrideValues(line.change_failure, remedy.id, remedy.version, remedy.type)
+        OverrideValues(
+            line.change_failure, remedy.id, remedy.version, remedy.type, line.failure_ids
+        )
     )
 
 

@@ -9,7 +9,12 @@ from theodora.storage.engine.deadline import Deadline, patiently, run_under
 from theodora.storage.engine.organisations import Organisation
 from theodora.storage.events.rows import Upserted
 from theodora.storage.facts.mirrors import Mirror
-from theodora.storage.facts.override_history import OverrideAuthor, OverrideRecord, OverrideValues
+from theodora.storage.facts.override_history import (
+    MAX_LINKED_FAILURES,
+    OverrideAuthor,
+    OverrideRecord,
+    OverrideValues,
+)
 from theodora.storage.facts.overrides import OverrideHistory
 from theodora.storage.facts.source_facts import (
     Fold,
@@ -23,6 +28,7 @@ from theodora.storage.search.planner import Document, DocumentPage, Position, Se
 from theodora.storage.store import Store
 
 __all__ = [
+    "MAX_LINKED_FAILURES",
     "Actor",
     "Deadline",
     "DeliveryReading",

@@ -138,11 +138,13 @@ FAULTS: Mapping[str, tuple[str, ...]] = {
     "verdicts": (
         "UPDATE verdicts SET given_by = 'somebody'",
         "UPDATE verdicts SET deployment = 9999",
+        "UPDATE verdicts SET failure_ids = 'f1'",
         "DELETE FROM verdict_acts",
     ),
     "verdict_acts": (
         "UPDATE verdict_acts SET number = 1000000",
         "UPDATE verdict_acts SET deployment = 9999",
+        "UPDATE verdict_acts SET failure_ids = 'f1'",
     ),
     "failures": (
         "UPDATE failures SET document = '{}'",

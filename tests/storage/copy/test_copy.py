@@ -122,7 +122,7 @@ def fill(url: str) -> None:
         store.verdicts.put(
             org,
             first.id,
-            OverrideValues(change_failure=True),
+            OverrideValues(change_failure=True, failure_ids=("f1",)),
             now_ns=1,
             actor=Actor("person", "desk"),
         ).result()

@@ -9,6 +9,7 @@ from asking import DEPLOYMENTS, PATCH_TYPE, Tenant, assert_refused, problem
 
 TYPE = "dora_deployment_verdict"
 HOUR = 3_600
+MOST = 'attribute "failure_ids" must have'
 
 
 def deploy(tenant: Tenant, version: str, hour: int, service: str = "web") -> str:
@@ -112,6 +113,25 @@ def test_a_patch_that_says_nothing_is_no_verdict(tenant: Tenant):
     patch = {"type": PATCH_TYPE, "attributes": {}}
     assert tenant.ask("PATCH", f"{DEPLOYMENTS}/{id_}", json={"data": patch}).status_code == 202
     assert said(tenant, id_) == {"verdict": None, "history": []}
+
+
+def test_a_verdict_names_the_failures_that_the_deployment_caused(tenant: Tenant):
+    id_ = deploy(tenant, "v1", 0)
+    put(tenant, id_, change_failure=True, failure_ids=["f-1", "f-2", "f-1"])
+    assert said(tenant, id_)["verdict"]["failure_ids"] == ["f-1", "f-2"]
+    explained = tenant.ask("GET", f"{DEPLOYMENTS}/{id_}/explanation").json()["data"]
+    assert explained["attributes"]["failure"]["override"]["failure_ids"] == ["f-1", "f-2"]
+    put(tenant, id_, change_failure=False, failure_ids=["f-1"])
+    assert said(tenant, id_)["verdict"]["failure_ids"] == []
+    at = "/data/attributes/failure_ids"
+    wrong = [
+        ("f-1", problem('error decoding attribute "failure_ids": invalid type string', at)),
+        ([1], problem('error decoding attribute "failure_ids": invalid type number', f"{at}/0")),
+        (["a b"], problem('attribute "failure_ids" must have ids of failures', f"{at}/0")),
+        ([f"f{n}" for n in range(101)], problem(f"{MOST} at most 100 items", at)),
+    ]
+    for failure_ids, expected in wrong:
+        assert_refused(put(tenant, id_, change_failure=True, failure_ids=failure_ids), expected)
 
 
 def test_no_more_than_a_hundred_acts_are_kept(tenant: Tenant):

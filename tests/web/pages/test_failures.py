@@ -205,3 +205,90 @@ def test_hostile_names_break_no_page(tenant: Tenant, name: str) -> None:
         page = browser.page(path)
         assert "\u202e" not in page.text
         assert not [each for each in page.all("script") if "src" not in each.attributes]
+
+
+def deploy(tenant: Tenant, minutes_before: int, **attributes: Any) -> str:
+    at = START - 60 * minutes_before
+    times = {"started_at": at - 30, "finished_at": at}
+    return tenant.create({"service": "web", "version": f"v{minutes_before}", **times, **attributes})
+
+
+def link(browser: Browser, failure: str, deployment: str, **fields: str) -> Any:
+    return browser.post(f"/failures/{failure}/link", {"deployment": deployment, **fields})
+
+
+def test_the_latest_deployment_before_it_is_suggested_and_marks_nothing(tenant: Tenant) -> None:
+    hour, latest = (deploy(tenant, minutes, env="production") for minutes in (60, 20))
+    deploy(tenant, 10, service="other", env="production")
+    deploy(tenant, 9, env="staging")
+    later = deploy(tenant, -5, env="production")
+    page = sign_in(tenant).page(f"/failures/{fail(tenant, env='production')}")
+    rows = page.one("section", aria_labelledby="ne").one("tbody").all("tr")
+    assert [row.one("form").one("input")["value"] for row in rows] == [latest, hour]
+    assert ["suggested" in row.text for row in rows] == [True, False]
+    assert "20 min before it" in rows[0].text
+    meanwhile = page.one("section", aria_labelledby="me").one("tbody")
+    assert later in meanwhile.all("a")[0]["href"]
+    assert not any(tenant.get(each)["change_failure"] for each in (hour, latest))
+
+
+def test_a_deployment_is_linked_and_the_link_undone(tenant: Tenant) -> None:
+    deployment, id_ = deploy(tenant, 20), fail(tenant)
+    browser = sign_in(tenant)
+    answer = link(browser, id_, deployment)
+    assert answer.status_code == 303
+    page = browser.page(answer.headers["location"])
+    assert "counts as failed" in page.one("p", role="status").text
+    linked = page.one("section", aria_labelledby="li")
+    assert "linked it on" in linked.text
+    assert "No others." in page.one("section", aria_labelledby="ne").text
+    assert tenant.get(deployment)["change_failure"] is True
+    verdict = browser.page(f"/deployments/{deployment}")
+    said = verdict.one("p", class_="lead")
+    assert "marked it failed" in said.text
+    assert "as the cause of Checkout fails" in said.text
+    assert said.one("a")["href"] == f"/failures/{id_}"
+    form = linked.one("form")
+    fields = {field["name"]: field["value"] for field in form.all("input")}
+    answer = browser.post(form["action"], fields)
+    assert "Link undone" in browser.page(answer.headers["location"]).one("p", role="status").text
+    assert tenant.get(deployment)["change_failure"] is not True
+    assert link(browser, id_, deployment, undo="yes").status_code == 404
+
+
+def test_correcting_the_verdict_keeps_the_link_and_undoing_brings_it_back(tenant: Tenant) -> None:
+    deployment, id_ = deploy(tenant, 20), fail(tenant)
+    browser = sign_in(tenant)
+    link(browser, id_, deployment)
+
+    def corrected(verdict: str) -> Any:
+        """Sends the form of the page as a browser does, and shows the page that follows."""
+        form = browser.page(f"/deployments/{deployment}").one("form", class_="form")
+        hidden = {each["name"]: each["value"] for each in form.all("input", type="hidden")}
+        answer = browser.post(form["action"], {**hidden, "verdict": verdict, "reason": "seen"})
+        return browser.page(answer.headers["location"])
+
+    corrected("failed")
+    linked = browser.page(f"/failures/{id_}").one("section", aria_labelledby="li")
+    assert len(linked.all("form")) == 1
+    undo = corrected("not_failed").one("div", class_="saved").one("form")
+    assert "no known deployment" in browser.page(f"/failures/{id_}").text
+    browser.post(undo["action"], {each["name"]: each["value"] for each in undo.all("input")})
+    assert len(browser.page(f"/failures/{id_}").one("section", aria_labelledby="li").all("form"))
+    answer = browser.post(
+        f"/deployments/{deployment}/verdict",
+        {"verdict": "failed", "type": "rollback", "failures": "an/id"},
+    )
+    assert answer.status_code == 400
+
+
+def test_who_may_only_read_cannot_link(tenant: Tenant, shared_server: Any) -> None:
+    deployment, id_ = deploy(tenant, 20), fail(tenant)
+    browser = sign_in(tenant, READ)
+    assert "Caused it" not in browser.page(f"/failures/{id_}").text
+    assert link(browser, id_, deployment).status_code == 403
+    other = make_tenant(*shared_server)
+    theirs = deploy(other, 20)
+    assert link(sign_in(tenant), id_, theirs).status_code == 404
+    assert link(sign_in(tenant), fail(other), deployment).status_code == 404
+    assert tenant.get(deployment)["change_failure"] is not True

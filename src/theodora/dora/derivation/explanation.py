@@ -157,6 +157,8 @@ class OverrideExplained(msgspec.Struct, frozen=True):
     remediation_type: str | None
     remediation_id: str | None
     remediation_version: str | None
+    failure_ids: tuple[str, ...]
+    """Failures that were linked to it as caused by it."""
     by: str
     at: str | None
     reason: str
@@ -384,6 +386,7 @@ def _override(override: GivenOverride) -> OverrideExplained:
         remediation_type=given.type if given else None,
         remediation_id=given.id if given else None,
         remediation_version=given.version if given else None,
+        failure_ids=override.failure_ids,
         by=override.by,
         at=format_rfc3339(override.at_ns) if override.at_ns else None,
         reason=override.reason,

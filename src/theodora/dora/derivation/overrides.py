@@ -20,6 +20,8 @@ class Override(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     change_failure: bool | None = None
     """None leaves the verdict to the rules: only the remediation was set."""
     remediation: GivenRemediation | None = None
+    failure_ids: tuple[str, ...] = ()
+    """Failures (incidents) that the deployment caused; they explain the verdict."""
     by: str = ""
     """The author: a person or the name of a key."""
     at_ns: int = 0

@@ -121,6 +121,11 @@ def _fact(_: int, __: str, ___: str, ____: str, document: str) -> Iterator[str]:
         yield "the fact is no JSON object"
 
 
+def _linked_failures(_: int, failure_ids: str | None) -> Iterator[str]:
+    if failure_ids is not None and not _is_texts(failure_ids):
+        yield "the linked failures are no JSON array"
+
+
 def _activity(_: int, day: str, __: str, ___: str, models: str | None) -> Iterator[str]:
     if not _DAY.fullmatch(day):
         yield "the day is none"
@@ -140,6 +145,8 @@ _TABLES: Mapping[tuple[LiteralString, LiteralString, LiteralString], Problems] =
     ("sources", "org, id", "secret, settings"): _source,
     ("inbox", "org, number", "headers"): _delivery,
     ("source_facts", "org, kind, thing, digest", "document"): _fact,
+    ("verdicts", "deployment", "failure_ids"): _linked_failures,
+    ("verdict_acts", "number", "failure_ids"): _linked_failures,
     ("user_activity", "org, day, user_email, tool", "models"): _activity,
 }
 

@@ -14,6 +14,7 @@ from theodora.storage.events.terms import Term
 from theodora.storage.facts.commits import load
 from theodora.storage.facts.derivation_queue import SequenceKey
 from theodora.storage.facts.match_keys import match_keys
+from theodora.storage.facts.override_history import failure_ids_of
 from theodora.storage.facts.settings import effective_settings
 
 _SELECT: LiteralString = f"SELECT e.key, m.digest, {DEPLOYMENTS.select} FROM "
@@ -173,8 +174,8 @@ def _read_verdicts(cursor: Cursor, key: SequenceKey) -> _Verdicts:
     linked: dict[int, Link] = {}
     for row in cursor.execute(
         "SELECT v.deployment, v.change_failure, v.remediation_type, v.remediation_id, "
-        "v.remediation_version, v.given_by, v.given_at_ns, v.reason, v.linked_id, v.linked_type, "
-        "d.id, d.finished_at_ns, d.service, d.env, r.finished_at_ns FROM verdicts v "
+        "v.remediation_version, v.failure_ids, v.given_by, v.given_at_ns, v.reason, v.linked_id, "
+        "v.linked_type, d.id, d.finished_at_ns, d.service, d.env, r.finished_at_ns FROM verdicts v "
         "JOIN deployments d ON d.key = v.deployment "
         "LEFT JOIN deployments r ON r.org = v.org AND r.id = v.remediation_id "
         "WHERE v.org = ?1 AND (d.service = ?2 AND d.env IS NOT DISTINCT FROM ?3 "
@@ -195,11 +196,12 @@ def _read_verdicts(cursor: Cursor, key: SequenceKey) -> _Verdicts:
 
 def _override(deployment_id: str, row: list[Any]) -> Override:
     """An override from a verdict's columns, `change_failure` first and `reason` last."""
-    change_failure, type_, id_, version, given_by, given_at_ns, reason = row
+    change_failure, type_, id_, version, failure_ids, given_by, given_at_ns, reason = row
     return Override(
         deployment_id=deployment_id,
         change_failure=None if change_failure is None else bool(change_failure),
         remediation=GivenRemediation(type=type_, id=id_, version=version) if type_ else None,
+        failure_ids=failure_ids_of(failure_ids),
         by=given_by,
         at_ns=given_at_ns,
         reason=reason,

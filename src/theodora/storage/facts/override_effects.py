@@ -33,8 +33,10 @@ from theodora.storage.facts.match_keys import match_keys
 from theodora.storage.facts.override_history import (
     OverrideAuthor,
     OverrideValues,
+    columns_of,
     delete_override_records,
     record_override,
+    values_of,
 )
 from theodora.storage.facts.settings import effective_settings
 
@@ -71,14 +73,22 @@ def put_override(
     found = stored.event.remediation
     cursor.execute(
         "INSERT INTO verdicts (deployment, org, linked_id, linked_type, change_failure, "
-        "remediation_id, remediation_version, remediation_type, given_by, given_at_ns, reason) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+        "remediation_id, remediation_version, remediation_type, failure_ids, given_by, "
+        "given_at_ns, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
         "ON CONFLICT (deployment) DO UPDATE SET change_failure = excluded.change_failure, "
         "remediation_id = excluded.remediation_id, "
         "remediation_version = excluded.remediation_version, "
-        "remediation_type = excluded.remediation_type, given_by = excluded.given_by, "
+        "remediation_type = excluded.remediation_type, failure_ids = excluded.failure_ids, "
+        "given_by = excluded.given_by, "
         "given_at_ns = excluded.given_at_ns, reason = excluded.reason",
-        (stored.key, org.key, found and found.id, found and found.type, *verdict, *author),
+        (
+            stored.key,
+            org.key,
+            found and found.id,
+            found and found.type,
+            *columns_of(verdict),
+            *author,
+        ),
     )
     _settle(cursor, rows, org, stored)
     mark_concerned(cursor, org, stored)
@@ -319,11 +329,10 @@ def get_override(cursor: Cursor, key: int) -> StoredOverride | None:
     """The override of the deployment whose row has this key."""
     row = cursor.execute(
         "SELECT change_failure, remediation_id, remediation_version, remediation_type, "
-        "given_by, given_at_ns, reason FROM verdicts WHERE deployment = ?",
+        "failure_ids, given_by, given_at_ns, reason FROM verdicts WHERE deployment = ?",
         (key,),
     ).fetchone()
     if row is None:
         return None
-    change_failure, id_, version, type_, *author = row
-    said = None if change_failure is None else bool(change_failure)
-    return StoredOverride(OverrideValues(said, id_, version, type_), OverrideAuthor(*author))
+    *values, by, at_ns, reason = row
+    return StoredOverride(values_of(values), OverrideAuthor(by, at_ns, reason))

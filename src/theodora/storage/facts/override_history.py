@@ -4,7 +4,11 @@ The verdicts that count are in `verdicts`; this is how they came about. Acts are
 one deployment the newest hundred are kept.
 """
 
-from typing import LiteralString, NamedTuple
+from collections.abc import Sequence
+from itertools import pairwise, takewhile
+from typing import Any, LiteralString, NamedTuple
+
+import msgspec
 
 from theodora.events.values import RemediationType
 from theodora.storage.engine.cursor import Cursor, Row
@@ -13,6 +17,8 @@ from theodora.storage.events.rows import next_receipt
 
 MAX_OVERRIDE_RECORDS = 100
 """Most records of one deployment; older ones are deleted."""
+MAX_LINKED_FAILURES = 100
+"""Most failures that one deployment caused."""
 
 
 class OverrideValues(NamedTuple):
@@ -23,16 +29,24 @@ class OverrideValues(NamedTuple):
     """With a type, exactly one of id and version is given."""
     remediation_version: str | None = None
     remediation_type: RemediationType | None = None
+    failure_ids: tuple[str, ...] = ()
+    """Failures that the deployment caused; only one that failed has any."""
 
     def patched(self, patch: "OverrideValues") -> "OverrideValues":
-        """These values with those of `patch`; a deployment that did not fail has no remedy."""
+        """These values with those of `patch`; a deployment that did not fail has nothing else."""
         change_failure = (
             self.change_failure if patch.change_failure is None else patch.change_failure
         )
         if change_failure is False:
             return OverrideValues(change_failure=False)
         remedy = self if patch.remediation_type is None else patch
-        return remedy._replace(change_failure=change_failure)
+        failure_ids = patch.failure_ids or self.failure_ids
+        return remedy._replace(change_failure=change_failure, failure_ids=failure_ids)
+
+    def linked(self, failure_id: str) -> "OverrideValues":
+        """These values, with the failure among those that the deployment caused."""
+        failure_ids = tuple(dict.fromkeys((*self.failure_ids, failure_id)))
+        return self._replace(change_failure=True, failure_ids=failure_ids)
 
 
 class OverrideAuthor(NamedTuple):
@@ -55,7 +69,7 @@ class OverrideRecord(NamedTuple):
 
 _SELECT: LiteralString = (
     "SELECT a.number, d.id, a.is_removal, a.change_failure, a.remediation_id, "
-    "a.remediation_version, a.remediation_type, a.given_by, a.given_at_ns, a.reason "
+    "a.remediation_version, a.remediation_type, a.failure_ids, a.given_by, a.given_at_ns, a.reason "
     "FROM verdict_acts a JOIN deployments d ON d.key = a.deployment"
 )
 
@@ -71,9 +85,9 @@ def record_override(
     said = verdict or OverrideValues()
     cursor.execute(
         "INSERT INTO verdict_acts (number, org, deployment, is_removal, change_failure, "
-        "remediation_id, remediation_version, remediation_type, given_by, given_at_ns, reason) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (next_receipt(cursor), org.key, key, int(verdict is None), *said, *author),
+        "remediation_id, remediation_version, remediation_type, failure_ids, given_by, "
+        "given_at_ns, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (next_receipt(cursor), org.key, key, int(verdict is None), *columns_of(said), *author),
     )
     cursor.execute(
         "DELETE FROM verdict_acts WHERE deployment = ?1 AND number NOT IN ("
@@ -107,9 +121,54 @@ def delete_override_records(cursor: Cursor, key: int) -> None:
     cursor.execute("DELETE FROM verdict_acts WHERE deployment = ?", (key,))
 
 
-def _act(row: Row) -> OverrideRecord:
-    _, deployment_id, is_removal, change_failure, id_, version, type_, *author = row
-    verdict = OverrideValues(
-        None if change_failure is None else bool(change_failure), id_, version, type_
+def without_link(
+    verdict: OverrideValues, failure_id: str, history: Sequence[OverrideRecord]
+) -> OverrideValues | None:
+    """The verdict without one link; None if the rules decide. `history` has the newest first.
+
+    Without other links it is the last verdict that was not given by linking.
+    """
+    failure_ids = tuple(each for each in verdict.failure_ids if each != failure_id)
+    if failure_ids:
+        return verdict._replace(failure_ids=failure_ids)
+    verdicts = [each.verdict or OverrideValues() for each in history]
+    for each, before in pairwise((*verdicts, OverrideValues())):
+        if each.failure_ids in {(), before.failure_ids}:
+            own = each._replace(failure_ids=())
+            return None if own == OverrideValues() else own
+    return None
+
+
+def link_author(failure_id: str, history: Sequence[OverrideRecord]) -> OverrideAuthor:
+    """Who linked a failure, by a history (newest first) whose newest record has the link."""
+    linked = takewhile(
+        lambda each: each.verdict and failure_id in each.verdict.failure_ids, history
     )
-    return OverrideRecord(deployment_id, None if is_removal else verdict, OverrideAuthor(*author))
+    return [each.author for each in linked][-1]
+
+
+def _act(row: Row) -> OverrideRecord:
+    _, deployment_id, is_removal, *values, by, at_ns, reason = row
+    verdict = None if is_removal else values_of(values)
+    return OverrideRecord(deployment_id, verdict, OverrideAuthor(by, at_ns, reason))
+
+
+def columns_of(verdict: OverrideValues) -> Row:
+    """The values as columns, in the order of their names in `OverrideValues`."""
+    *values, failure_ids = verdict
+    return (*values, msgspec.json.encode(failure_ids).decode() if failure_ids else None)
+
+
+def values_of(columns: Sequence[Any]) -> OverrideValues:
+    """The values that `columns_of` made columns of."""
+    change_failure, id_, version, type_, failure_ids = columns
+    said = None if change_failure is None else bool(change_failure)
+    return OverrideValues(said, id_, version, type_, failure_ids_of(failure_ids))
+
+
+def failure_ids_of(column: str | None) -> tuple[str, ...]:
+    """The ids in a column of linked failures."""
+    return _decode_ids(column) if column else ()
+
+
+_decode_ids = msgspec.json.Decoder(tuple[str, ...]).decode

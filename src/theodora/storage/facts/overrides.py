@@ -5,21 +5,26 @@ from concurrent.futures import Future
 from functools import partial
 from typing import NamedTuple
 
-from theodora.errors import NotFound
-from theodora.events import Deployment
+from theodora.errors import Invalid, NotFound, Problem
+from theodora.events import Deployment, Failure
 from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import Organisation
 from theodora.storage.events.rows import Outcome, Rows, Stored
+from theodora.storage.events.tables import FAILURES
 from theodora.storage.facts.override_effects import get_override, put_override, remove_override
 from theodora.storage.facts.override_history import (
+    MAX_LINKED_FAILURES,
     OverrideAuthor,
     OverrideRecord,
     OverrideValues,
+    failure_ids_of,
+    link_author,
     override_records,
     override_records_after,
     record_override,
+    without_link,
 )
 
 _PAGE = 1_000
@@ -34,12 +39,20 @@ class OverrideHistory(NamedTuple):
     """Every verdict given or taken back, newest first."""
 
 
+class FailureLink(NamedTuple):
+    """A deployment that caused a failure, and who linked the two."""
+
+    deployment: Deployment
+    author: OverrideAuthor
+
+
 class Overrides:
     """Every method is about one organisation and sees no other."""
 
     def __init__(self, database: Database, rows: Rows[Deployment]) -> None:
         self._database = database
         self._rows = rows
+        self._failures: Rows[Failure] = Rows(FAILURES)
 
     def get(self, org: Organisation, id_: str) -> OverrideHistory:
         """Raises `NotFound` where there is no such deployment."""
@@ -87,6 +100,90 @@ class Overrides:
             record_override(cursor, org, stored.key, None, author)
 
         return self._database.write(write, actor)
+
+    def link(
+        self,
+        org: Organisation,
+        id_: str,
+        failure_id: str,
+        *,
+        now_ns: int,
+        reason: str = "",
+        actor: Actor,
+    ) -> Future[OverrideHistory]:
+        """Overrides the verdict of a deployment: it failed, and caused the failure.
+
+        Linking again changes nothing. Raises `NotFound` where one of both does not exist.
+        """
+        author = OverrideAuthor(actor.name, now_ns, reason)
+
+        def write(cursor: Cursor) -> OverrideHistory:
+            stored = self._found(cursor, org, id_)
+            if self._failures.find(cursor, org, failure_id) is None:
+                raise NotFound("failure does not exist")
+            given = get_override(cursor, stored.key)
+            verdict = given.verdict if given else OverrideValues()
+            linked = verdict.linked(failure_id)
+            if len(linked.failure_ids) > MAX_LINKED_FAILURES:
+                raise Invalid(
+                    Problem(f"a deployment has at most {MAX_LINKED_FAILURES} linked failures")
+                )
+            if linked != verdict:
+                put_override(cursor, self._rows, org, stored, linked, author)
+                record_override(cursor, org, stored.key, linked, author)
+            return _judged(cursor, stored)
+
+        return self._database.write(write, actor)
+
+    def unlink(
+        self,
+        org: Organisation,
+        id_: str,
+        failure_id: str,
+        *,
+        now_ns: int,
+        reason: str = "",
+        actor: Actor,
+    ) -> Future[OverrideHistory]:
+        """Undoes `link`: without other links, the verdict is what it was before the first one.
+
+        The failure need not exist any more. Raises `NotFound` where there is no such link.
+        """
+        author = OverrideAuthor(actor.name, now_ns, reason)
+
+        def write(cursor: Cursor) -> OverrideHistory:
+            stored = self._found(cursor, org, id_)
+            given = get_override(cursor, stored.key)
+            if given is None or failure_id not in given.verdict.failure_ids:
+                raise NotFound("link does not exist")
+            verdict = without_link(given.verdict, failure_id, override_records(cursor, stored.key))
+            if verdict is None:
+                remove_override(cursor, self._rows, org, stored)
+            else:
+                put_override(cursor, self._rows, org, stored, verdict, author)
+            record_override(cursor, org, stored.key, verdict, author)
+            return _judged(cursor, stored)
+
+        return self._database.write(write, actor)
+
+    def links(self, org: Organisation, failure_id: str) -> list[FailureLink]:
+        """The deployments that are linked to a failure, the one that finished last first."""
+
+        def read(cursor: Cursor) -> list[FailureLink]:
+            rows = cursor.execute(
+                "SELECT deployment, failure_ids FROM verdicts "
+                "WHERE org = ? AND failure_ids IS NOT NULL",
+                (org.key,),
+            )
+            keys = [key for key, ids in rows if failure_id in failure_ids_of(ids)]
+            found = self._rows.get_all(cursor, keys).values()
+            latest_first = sorted(found, key=lambda each: -each.event.finished_at_ns)
+            return [
+                FailureLink(each.event, link_author(failure_id, override_records(cursor, each.key)))
+                for each in latest_first
+            ]
+
+        return self._database.read(read)
 
     def add(self, org: Organisation, act: OverrideRecord, *, actor: Actor) -> Future[Outcome]:
         """Adds a record of the past; adding it again changes nothing.

@@ -22,6 +22,8 @@ class OverrideDocument(msgspec.Struct, frozen=True):
     change_failure: bool | None
     """Null where only a remediation was given."""
     remediation: GivenRemediation | None
+    failure_ids: tuple[str, ...]
+    """Failures that the deployment caused."""
     by: str
     """The name of a key, or of a person."""
     at: str | None
@@ -93,6 +95,7 @@ def _override_members(act: OverrideRecord) -> dict[str, Any]:
     return {
         "change_failure": said.change_failure,
         "remediation": remedy,
+        "failure_ids": said.failure_ids,
         "by": author.by,
         "at": format_rfc3339(author.at_ns) if author.at_ns else None,
         "reason": author.reason,

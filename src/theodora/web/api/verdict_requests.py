@@ -8,10 +8,15 @@ from msgspec import UNSET, Meta, UnsetType
 from theodora.errors import Problem
 from theodora.events import RemediationType
 from theodora.events.attributes import CONTROL, missing, wrong_type
-from theodora.events.input import MAX_TEXT_CHARACTERS, ServiceName
+from theodora.events.input import (
+    MAX_TEXT_CHARACTERS,
+    FailureId,
+    ServiceName,
+    is_id,
+)
 from theodora.events.json_values import JsonObject, is_object
 from theodora.events.values import REMEDIATION_TYPES
-from theodora.storage import OverrideValues
+from theodora.storage import MAX_LINKED_FAILURES, OverrideValues
 from theodora.web.api.wire import decode_attributes, raise_all, read_text
 
 PATCH_TYPE = "dora_deployment_patch_request"
@@ -56,6 +61,16 @@ class OverrideInput(msgspec.Struct, frozen=True):
 
     change_failure: bool
     remediation: _Remediation | UnsetType = UNSET
+    failure_ids: (
+        Annotated[
+            list[FailureId],
+            Meta(
+                max_length=MAX_LINKED_FAILURES,
+                description="Ids of failures that the deployment caused.",
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
     reason: Annotated[str, Meta(max_length=MAX_REASON)] | UnsetType = UNSET
 
 
@@ -117,6 +132,7 @@ def _read_override(attributes: JsonObject) -> tuple[OverrideValues, str]:
     if CONTROL.search(reason):
         detail = 'attribute "reason" must not contain control characters'
         problems.append(Problem(detail, ("reason",)))
+    verdict = verdict._replace(failure_ids=_failure_ids(attributes, problems))
     raise_all(problems)
     return OverrideValues().patched(verdict), reason
 
@@ -154,6 +170,29 @@ def _verdict(
     type_ = _remediation_type(remediation, problems)
     id_, version = _remediation_target(remediation, problems)
     return OverrideValues(change_failure, id_, version, type_)
+
+
+def _failure_ids(attributes: JsonObject, problems: list[Problem]) -> tuple[str, ...]:
+    name = "failure_ids"
+    given = attributes.get(name)
+    if given is None:
+        return ()
+    if not isinstance(given, list):
+        problems.append(wrong_type(name, given))
+        return ()
+    if len(given) > MAX_LINKED_FAILURES:
+        detail = f'attribute "{name}" must have at most {MAX_LINKED_FAILURES} items'
+        problems.append(Problem(detail, (name,)))
+    read: dict[str, None] = {}
+    for number, item in enumerate(given):
+        if not isinstance(item, str):
+            problems.append(wrong_type(name, item, name, number))
+        elif not is_id(item):
+            detail = f'attribute "{name}" must have ids of failures'
+            problems.append(Problem(detail, (name, number)))
+        else:
+            read[item] = None
+    return tuple(read)
 
 
 def _remediation_type(remediation: JsonObject, problems: list[Problem]) -> RemediationType | None:

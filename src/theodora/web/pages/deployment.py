@@ -1,6 +1,6 @@
 """The page of one deployment: verdict, commits, and its part in each metric."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -23,7 +23,7 @@ from theodora.query.operands import equals
 from theodora.report import wording
 from theodora.report.charts import STAGE_NAMES, spans_of, stage_bar, stages_words
 from theodora.report.links import UNMEASURED, VERDICTS, deployment_path, failure_path, path_of
-from theodora.report.reasons import Piece, Reasons, rule_name
+from theodora.report.reasons import Piece, Reasons, cause_pieces, rule_name
 from theodora.report.scope import Scope, service_path
 from theodora.storage import OverrideHistory, OverrideRecord
 from theodora.web.http.security import WRITE
@@ -146,9 +146,9 @@ def _page(
     event = found.derived.event
     explanation = explain(found.derived, found.preceding, found.repository, found.settings)
     known = _named_deployments(visit, explanation)
-    reasons = Reasons(explanation, known, visit.scope.clock)
+    incidents = _incidents(visit, explanation, judged)
+    reasons = Reasons(explanation, known, incidents, visit.scope.clock)
     following = found.following
-    incidents = tuple(_incidents(visit, explanation.failure.incident_ids))
     return View(
         {
             **_event_values(visit.scope, event),
@@ -163,6 +163,7 @@ def _page(
             "past": _history(visit, event, explanation, known, judged, incidents),
             "counts": tuple(_counts(event, explanation)),
             "form": form,
+            "caused": tuple(cause_pieces(form.failure_ids, incidents)),
             "undo": undo_of(judged) if visit.query_parameters.get("saved") == "verdict" else None,
             "problem": problem,
             "may_write": visit.may(WRITE),
@@ -224,10 +225,17 @@ def _named_deployments(visit: Visit, explanation: Explanation) -> Mapping[str, D
     return {id_: deployment for id_, deployment in found if deployment is not None}
 
 
-def _incidents(visit: Visit, ids: Iterable[str]) -> Iterator[Failure]:
-    for id_ in ids:
+def _incidents(
+    visit: Visit, explanation: Explanation, judged: OverrideHistory
+) -> Mapping[str, Failure]:
+    """The stored failures that name it, or were linked to it, by their ids."""
+    verdicts = [act.verdict for act in judged.history if act.verdict]
+    linked = [id_ for verdict in verdicts for id_ in verdict.failure_ids]
+    found: dict[str, Failure] = {}
+    for id_ in dict.fromkeys((*explanation.failure.incident_ids, *linked)):
         with suppress(NotFound):
-            yield visit.store.failures.get(visit.organisation, id_)
+            found[id_] = visit.store.failures.get(visit.organisation, id_)
+    return found
 
 
 def _steps(
@@ -309,22 +317,28 @@ def _history(
     explanation: Explanation,
     known: Mapping[str, Deployment],
     judged: OverrideHistory,
-    incidents: Sequence[Failure],
+    incidents: Mapping[str, Failure],
 ) -> list[Past]:
     """Newest first."""
-    past = [Past(act.author.at_ns, tuple(_act_words(act))) for act in judged.history]
+    past = [Past(act.author.at_ns, tuple(_act_words(act, incidents))) for act in judged.history]
     for link in explanation.failure.marked_by:
         if link.remediation_id in known:
             remedy = known[link.remediation_id]
             past.append(Past(remedy.finished_at_ns, tuple(_mark_words(remedy, link.rule))))
-    past += [Past(each.started_at_ns, tuple(_incident_words(each))) for each in incidents]
+    override = explanation.failure.override
+    named = {*explanation.failure.incident_ids, *(override.failure_ids if override else ())}
+    past += [
+        Past(each.started_at_ns, tuple(_incident_words(each)))
+        for id_, each in incidents.items()
+        if id_ in named
+    ]
     received = wording.duration((event.created_at_ns - event.finished_at_ns) / SECOND_NS)
     came = Piece(f"Received by {wording.visible(event.source)}, {received} after it finished")
     past.append(Past(event.created_at_ns, (came,)))
     return sorted(past, key=lambda each: -each.at_ns)
 
 
-def _act_words(act: OverrideRecord) -> Iterator[Piece]:
+def _act_words(act: OverrideRecord, failures: Mapping[str, Failure]) -> Iterator[Piece]:
     who = wording.visible(act.author.by) or "A person"
     if act.verdict is None:
         yield Piece(f"{who} removed the override: the rules decide")
@@ -335,6 +349,7 @@ def _act_words(act: OverrideRecord) -> Iterator[Piece]:
     if named:
         yield Piece(", fixed by ")
         yield Piece(wording.visible(named), is_name=True)
+    yield from cause_pieces(act.verdict.failure_ids, failures)
     if act.author.reason:
         yield Piece(f": “{wording.visible(act.author.reason)}”")
 

@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple
 
 from theodora.events.attributes import CONTROL
+from theodora.events.input import is_id
 from theodora.events.values import RemediationType
-from theodora.storage import OverrideHistory, OverrideValues
+from theodora.storage import MAX_LINKED_FAILURES, OverrideHistory, OverrideValues
 from theodora.web.api.verdict_requests import MAX_REASON
 
 Choice = Literal["rules", "failed", "not_failed"]
@@ -25,6 +26,8 @@ class VerdictForm(NamedTuple):
     """An id or a version."""
     type: str = "rollback"
     reason: str = ""
+    failure_ids: tuple[str, ...] = ()
+    """Linked failures, which it keeps while the verdict is that it failed."""
 
 
 def form_of(judged: OverrideHistory) -> VerdictForm:
@@ -51,6 +54,7 @@ def read_form(fields: Mapping[str, str]) -> VerdictForm:
         fields.get("remedy", "").strip(),
         fields.get("type", "rollback"),
         fields.get("reason", "").strip(),
+        tuple(dict.fromkeys(fields.get("failures", "").split())),
     )
 
 
@@ -64,23 +68,27 @@ def problem_of(form: VerdictForm) -> str:
         return f"Keep the reason to {MAX_REASON} characters, and the fix to {_MAX_REMEDY}."
     if CONTROL.search(form.reason) or CONTROL.search(form.remedy):
         return "Write the reason in one line, without control characters."
+    if len(form.failure_ids) > MAX_LINKED_FAILURES or not all(map(is_id, form.failure_ids)):
+        return "The linked failures cannot be read: open this page again."
     return ""
 
 
-def verdict_of(form: VerdictForm, is_id: Callable[[str], bool]) -> OverrideValues | None:
+def verdict_of(form: VerdictForm, is_known: Callable[[str], bool]) -> OverrideValues | None:
     """The override in a form without problems; None if the rules decide.
 
     The remedy is an id if there is a deployment with it, else a version.
     """
+    said = CHANGE_FAILURES[form.verdict]
+    failure_ids = form.failure_ids if said else ()
     if not form.remedy:
-        said = CHANGE_FAILURES[form.verdict]
-        return None if said is None else OverrideValues(said)
-    names_id = is_id(form.remedy)
+        return None if said is None else OverrideValues(said, failure_ids=failure_ids)
+    names_id = is_known(form.remedy)
     return OverrideValues(
-        CHANGE_FAILURES[form.verdict],
+        said,
         form.remedy if names_id else None,
         None if names_id else form.remedy,
         _TYPES[form.type],
+        failure_ids,
     )
 
 
@@ -91,4 +99,5 @@ def _form(verdict: OverrideValues, reason: str) -> VerdictForm:
         verdict.remediation_id or verdict.remediation_version or "",
         verdict.remediation_type or "rollback",
         reason,
+        verdict.failure_ids,
     )
