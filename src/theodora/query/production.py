@@ -6,6 +6,7 @@ a `Production` node; whoever runs the query replaces it by a condition from the 
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import pairwise
 
 from theodora.events import Deployment
@@ -74,6 +75,7 @@ class ProductionEnvs:
 DEFAULT_PRODUCTION = ProductionEnvs()
 
 
+@lru_cache(maxsize=512)
 def names_production(query: Query) -> bool:
     """Whether `is:production` is a part of the query."""
     match query:

@@ -1,7 +1,8 @@
 """The ASGI application: routes to endpoints, beneath a prefix, seen by the observer."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -48,7 +49,8 @@ def make_application(
         default=nowhere,
         lifespan=lifespan,
     )
-    return Observer(_Trimmed(router, path_prefix), metrics, log_requests=log_requests)
+    found = _FoundByPath(router, {path_prefix + each.path: each for each in routes}, probed)
+    return Observer(_Trimmed(found, path_prefix), metrics, log_requests=log_requests)
 
 
 def _operation_routes(services: ServerContext, operations: Sequence[Operation]) -> list[Route]:
@@ -67,6 +69,25 @@ def _page_routes(dashboard: Dashboard) -> list[Route]:
     for page in dashboard.pages:
         by_path[page.path].append(page)
     return [Route(path, PageEndpoint(dashboard, those)) for path, those in by_path.items()]
+
+
+class _FoundByPath:
+    """Finds the routes without parameters by their path; the router tries one after another."""
+
+    def __init__(
+        self, router: ASGIApp, routes: Mapping[str, Route], probed: Sequence[Route]
+    ) -> None:
+        self._router = router
+        by_path = {**routes, **{route.path: route for route in probed}}
+        self._routes = {path: each for path, each in by_path.items() if "{" not in path}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        route = self._routes.get(scope["path"]) if scope["type"] == "http" else None
+        if route is None:
+            await self._router(scope, receive, send)
+        else:
+            scope["path_params"] = {}
+            await route.handle(scope, receive, send)
 
 
 class _Nowhere:
@@ -108,6 +129,7 @@ class _Trimmed:
         await self._app(scope, receive, send)
 
 
+@lru_cache(maxsize=1024)
 def _quoted_names(raw_path: bytes, depth: int) -> str:
     """The parts of a path below some first ones, each quoted in one and the same way."""
     parts = raw_path.partition(b"?")[0].decode("latin-1").split("/")[depth:]

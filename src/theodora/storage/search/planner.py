@@ -6,7 +6,7 @@ that has the order asked for. Whatever is found is checked against the complete 
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, LiteralString, NamedTuple, assert_never
 
 from theodora.events.values import INT64
@@ -158,9 +158,8 @@ def select_documents(
     """The same events as they are written in responses, without being read first."""
     columns: LiteralString = "e.id, e.started_at_ns, e.finished_at_ns, e.created_at_ns, e.document"
     # One more than asked for shows whether there is another page.
-    one_more = replace(selection, limit=selection.limit + 1)
-    search = Search(table, org, one_more, columns, cursor.dialect)
-    rows = _found(cursor, search, one_more, table)
+    search = Search(table, org, selection, columns, cursor.dialect, limit=selection.limit + 1)
+    rows = _found(cursor, search, selection, table)
     documents = [Document(*row[:-1]) for row in rows[: selection.limit]]
     if len(rows) <= selection.limit:
         return DocumentPage(documents, None)
@@ -191,12 +190,15 @@ class Search:
         columns: LiteralString,
         dialect: Dialect,
         thresholds: Thresholds = _THRESHOLDS,
+        limit: int | None = None,
     ) -> None:
+        """At most `limit` rows are found; without it, as many as the selection asks for."""
         self._dialect = dialect
         self._thresholds = thresholds
         self._table = table
         self._org = org
         self._selection = selection
+        self._limit = selection.limit if limit is None else limit
         self._window = selection.window
         self._direction: LiteralString = "DESC" if selection.descending else "ASC"
         self._sorted_by: LiteralString = _column(table, selection.sort)
@@ -219,7 +221,7 @@ class Search:
         for sql, values in self._statements(choice):
             # Rows without a value come last, so they are read only if the first statement found too
             # few.
-            if missing := self._selection.limit - len(found):
+            if missing := self._limit - len(found):
                 found += cursor.execute(sql, (*values, missing)).fetchall()
         return found
 
@@ -457,9 +459,7 @@ class Search:
 
     def _first_of(self, arm: Condition, order: LiteralString) -> Condition:
         """No more of an arm than the limit can ask for."""
-        return Condition(
-            f"SELECT * FROM ({arm.sql} {order}) arm", (*arm.values, self._selection.limit)
-        )
+        return Condition(f"SELECT * FROM ({arm.sql} {order}) arm", (*arm.values, self._limit))
 
     def _tail(self) -> Condition:
         """Probes for every event that postings and numbers do not know yet."""

@@ -6,6 +6,7 @@ chooses where a page of their own list begins.
 """
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from functools import lru_cache
 from hashlib import blake2b
 
 import msgspec
@@ -28,6 +29,7 @@ class _CursorContent(msgspec.Struct, frozen=True, array_like=True):
 
 _decode = msgspec.json.Decoder(_CursorContent).decode
 _encode = msgspec.json.Encoder().encode
+_text_of = lru_cache(maxsize=512)(to_text)
 
 
 class UnreadableCursor(ValueError):
@@ -75,7 +77,7 @@ def _may_be_sorted_by(value: str | int | None, selection: Selection) -> bool:
 def _digest(kind: Kind, selection: Selection) -> str:
     asked = (
         kind.value,
-        to_text(selection.query),
+        _text_of(selection.query),
         selection.from_ns,
         selection.to_ns,
         selection.sort.name,

@@ -47,6 +47,7 @@ from theodora.web.http.turns import FairThreads
 log = structlog.get_logger()
 
 _SERVER_FAILED = 500
+_NO_PARAMETERS = QueryParams()
 _INLINE_BYTES = 65_536
 """Longer bodies are decoded on a thread, so that other requests need not wait for it."""
 
@@ -188,7 +189,7 @@ class Endpoint:
             application_key=caller.application_key,
             source=caller.source,
             path_parameters=_path_parameters(scope),
-            query_parameters=QueryParams(scope["query_string"]),
+            query_parameters=_query_parameters(scope),
             headers=headers,
             body=body,
             now_ns=now_ns,
@@ -236,6 +237,11 @@ class Endpoint:
 
 def _path_parameters(scope: Scope) -> dict[str, str]:
     return {name: unquote(value) for name, value in scope["path_params"].items()}
+
+
+def _query_parameters(scope: Scope) -> QueryParams:
+    query_string: bytes = scope["query_string"]
+    return QueryParams(query_string) if query_string else _NO_PARAMETERS
 
 
 def _failed(error: Exception) -> Reply:
