@@ -1,6 +1,7 @@
 """What a connection takes, and how it ends: with the client heard out, but not for ever."""
 
 import socket
+import sys
 import threading
 import time
 from contextlib import ExitStack, suppress
@@ -71,6 +72,15 @@ def test_who_waits_for_leave_to_send_is_told_that_the_connection_ends() -> None:
         status, headers, _ = read_answer(reader)
         assert (status, headers["connection"]) == (403, "close")
         assert reader.read() == b""
+
+
+def test_the_head_and_the_body_of_an_answer_leave_together() -> None:
+    with listening(echo) as port, connected(port) as client:
+        reader = client.makefile("rb")
+        for answers in (1, 2, 3):
+            client.sendall(head(b"Content-Length: 1") + b"x")
+            assert read_answer(reader)[2] == b"1"
+            assert segments_in(client) == answers
 
 
 def test_nobody_is_heard_out_for_ever() -> None:
@@ -318,3 +328,9 @@ def test_a_server_that_stops_waits_for_no_head_and_not_long_for_a_body() -> None
         assert read_answer(unread.makefile("rb"))[0] == 403
         assert read_answer(refused.makefile("rb"))[0] == 400
     assert time.monotonic() - started < 15
+
+
+def segments_in(client: socket.socket) -> int:
+    """How many segments with data have come: `tcpi_data_segs_in` of Linux's `tcp_info`."""
+    info = client.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 192)
+    return int.from_bytes(info[152:156], sys.byteorder)

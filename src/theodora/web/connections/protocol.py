@@ -27,6 +27,8 @@ from theodora.web.http.responses import JSON_API, status_reply
 _MAX_HEADERS = 256
 _MAX_PIPELINED = 16
 """Requests that wait for the answers to those before them."""
+_MOST_HELD_BYTES = 65_536
+"""So that an answer in pieces is not gathered in memory, and a slow client is noticed."""
 _SECONDS_BETWEEN_LOOKS = 1.0
 """How often deadlines are checked; more often if a deadline is that short."""
 _LINGER_SECONDS_AT_STOP = 2.0
@@ -54,6 +56,7 @@ class Connection(HttpToolsProtocol):
         self._limits = limits
         self._alarm = alarm
         self._socket: asyncio.Transport
+        self._answers: _Transport
         self._is_in_head = False
         self._is_in_body = False
         self._is_head_known = False
@@ -79,7 +82,8 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._socket = cast("asyncio.Transport", transport)
-        super().connection_made(cast("asyncio.Transport", _Transport(self._socket, self)))
+        self._answers = _Transport(self._socket, self)
+        super().connection_made(cast("asyncio.Transport", self._answers))
         self._look_again()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -97,6 +101,7 @@ class Connection(HttpToolsProtocol):
         """Closes the connection, at once if the client is not sending a request."""
         if self._is_ending:
             return
+        self._answers.flush()
         self._is_ending = True
         # The rest of a body that is short enough is awaited like that of any other.
         if self._refusal or self._is_in_head or not self._is_body_short:
@@ -250,6 +255,7 @@ class Connection(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         self.server_state.total_requests += 1
+        self._answers.flush()
         if self._is_ending:
             return
         self.flow.resume_reading()
@@ -344,7 +350,7 @@ class Connection(HttpToolsProtocol):
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         if not is_answering or not (self.cycle.response_started or self.pipeline):
-            self._socket.write(_written(refusal))
+            self._answers.write(_written(refusal))
         self.end()
 
     def _ring(self, limit: LimitName) -> None:
@@ -367,17 +373,37 @@ def _written(refusal: _Refusal) -> bytes:
 
 
 class _Transport:
-    """A transport that leaves closing to its connection; for the rest the one that it is given."""
+    """A transport that leaves closing to its connection; for the rest the one that it is given.
+
+    What is written in one turn of the event loop leaves together: uvicorn writes head and body of
+    an answer apart, and two messages would cost two system calls and wake the client twice.
+    """
 
     def __init__(self, transport: asyncio.Transport, connection: Connection) -> None:
         self._transport = transport
         self._connection = connection
+        self._held: list[bytes] = []
+        self._held_bytes = 0
         self.is_closing = lambda: connection.is_ending
         self.close = connection.end
 
     def write(self, data: bytes) -> None:
-        self._connection.written += len(data)
-        self._transport.write(data)
+        self._held.append(data)
+        self._held_bytes += len(data)
+        if self._held_bytes >= _MOST_HELD_BYTES:
+            self.flush()
+        elif len(self._held) == 1:
+            self._connection.loop.call_soon(self.flush)
+
+    def flush(self) -> None:
+        """Writes what is held; nothing if the connection is gone."""
+        if not self._held:
+            return
+        held, self._held = self._held, []
+        self._connection.written += self._held_bytes
+        self._held_bytes = 0
+        if not self._transport.is_closing():
+            self._transport.writelines(held)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
