@@ -67,13 +67,11 @@ class Keys:
 
     def find(self, kind: KeyKind, secret: str) -> Key | None:
         """The key with this secret, unless it is revoked."""
-        known = self._known_here()
-        key = known.get((kind, secret))
-        if key is None:
-            key = self._database.read(lambda cursor: _find_key(cursor, kind, secret))
-            if key is not None:
-                known[kind, secret] = key
-        return key
+        return self.now().find(kind, secret)
+
+    def now(self) -> "KeysNow":
+        """The keys for one request, which may have several."""
+        return KeysNow(self._database, self._known_here())
 
     def _known_here(self) -> dict[tuple[KeyKind, str], Key]:
         """Keys that this thread has looked up since the last commit by anyone."""
@@ -148,6 +146,23 @@ class Keys:
     def exist(self) -> bool:
         """Whether there is any key, revoked or not."""
         return self._database.read(_exist)
+
+
+class KeysNow:
+    """Finds keys as of now; to ask the database whether they have changed takes a while."""
+
+    def __init__(self, database: Database, known: dict[tuple[KeyKind, str], Key]) -> None:
+        self._database = database
+        self._known = known
+
+    def find(self, kind: KeyKind, secret: str) -> Key | None:
+        """The key with this secret, unless it is revoked."""
+        key = self._known.get((kind, secret))
+        if key is None:
+            key = self._database.read(lambda cursor: _find_key(cursor, kind, secret))
+            if key is not None:
+                self._known[kind, secret] = key
+        return key
 
 
 def new_secret(kind: KeyKind) -> str:

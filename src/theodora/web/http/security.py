@@ -11,6 +11,7 @@ from theodora.errors import Forbidden, NotFound, NotSigned
 from theodora.sources.webhooks.signatures import is_signed
 from theodora.sources.webhooks.table import source_named
 from theodora.storage import Key, Organisation, Store, WebhookSource
+from theodora.storage.access.keys import KeysNow
 from theodora.storage.engine.organisations import being_deleted
 
 READ = "dora_metrics_read"
@@ -86,7 +87,7 @@ def authenticate(store: Store, credentials: Credentials, access: Access) -> Call
 
     Raises `BeingDeleted` if nobody can use the organisation any more.
     """
-    caller = _caller(store, credentials, access)
+    caller = _caller(store.keys.now(), credentials, access)
     key = caller.application_key or caller.api_key
     if key is not None:
         refuse_if_deleted(key)
@@ -99,13 +100,13 @@ def refuse_if_deleted(key: Key) -> None:
         raise being_deleted(key.organisation.name, key.deletion_at_ns)
 
 
-def _caller(store: Store, credentials: Credentials, access: Access) -> Caller:
-    api_key = _api_key(store, credentials)
+def _caller(keys: KeysNow, credentials: Credentials, access: Access) -> Caller:
+    api_key = _api_key(keys, credentials)
     if access.credential is Credential.API_KEY:
         if api_key is None:
             raise Forbidden(authenticated=False)
         return Caller(api_key.organisation, api_key)
-    application_key = _application_key(store, credentials, api_key)
+    application_key = _application_key(keys, credentials, api_key)
     if access.permission is not None and access.permission not in application_key.permissions:
         raise Forbidden(authenticated=True)
     return Caller(application_key.organisation, api_key, application_key)
@@ -128,25 +129,25 @@ def check_signature(
         raise NotSigned
 
 
-def _api_key(store: Store, credentials: Credentials) -> Key | None:
+def _api_key(keys: KeysNow, credentials: Credentials) -> Key | None:
     """The API key sent, or None without one; `Forbidden` for one that is not valid."""
     if credentials.api_key is None:
         return None
-    key = store.keys.find("api", credentials.api_key)
+    key = keys.find("api", credentials.api_key)
     if key is None:
         # Mixing up the two keys is a common mistake: the log names it, the answer must not.
-        is_other = store.keys.find("application", credentials.api_key) is not None
+        is_other = keys.find("application", credentials.api_key) is not None
         raise Forbidden(authenticated=False, cause=_NOT_AN_API_KEY if is_other else "")
     return key
 
 
-def _application_key(store: Store, credentials: Credentials, api_key: Key | None) -> Key:
+def _application_key(keys: KeysNow, credentials: Credentials, api_key: Key | None) -> Key:
     if api_key is None and (credentials.application_key or not credentials.bearer_token):
         raise Forbidden(authenticated=False)
     secret = credentials.application_key or credentials.bearer_token
-    key = store.keys.find("application", secret) if secret else None
+    key = keys.find("application", secret) if secret else None
     if key is None:
-        is_other = secret is not None and store.keys.find("api", secret) is not None
+        is_other = secret is not None and keys.find("api", secret) is not None
         cause = _NOT_AN_APPLICATION_KEY if is_other else ""
         raise Forbidden(authenticated=api_key is not None, cause=cause)
     # Such keys were mixed up, and it would be unclear whose data is meant.
