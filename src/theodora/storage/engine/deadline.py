@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, TypeVar
 
 from theodora.errors import TooSlow
@@ -98,23 +98,13 @@ def check_deadline() -> None:
         deadline.check()
 
 
-@contextmanager
-def costing(parts: Callable[[], Sequence[str]]) -> Generator[None]:
+def costing(parts: Callable[[], Sequence[str]]) -> AbstractContextManager[None]:
     """Names the parts of a query that are to blame if this thread's work is too slow."""
     deadline = current_deadline()
-    if deadline is None:
-        yield
-        return
-    with deadline.costing(parts):
-        yield
+    return nullcontext() if deadline is None else deadline.costing(parts)
 
 
-@contextmanager
-def patiently() -> Generator[None]:
+def patiently() -> AbstractContextManager[None]:
     """Lets this thread's work take longer than its deadline allows; `stop` still ends it."""
     deadline = current_deadline()
-    if deadline is None:
-        yield
-        return
-    with deadline.patiently():
-        yield
+    return nullcontext() if deadline is None else deadline.patiently()

@@ -6,8 +6,7 @@ with it.
 """
 
 import os
-from collections.abc import Generator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import apsw
@@ -86,16 +85,36 @@ def _prepared(connection: apsw.Connection, pace: Pace) -> apsw.Connection:
     return connection
 
 
-@contextmanager
-def driver_errors(path: Path) -> Generator[None]:
-    """Turns what the driver raises into what callers can act on."""
-    try:
-        yield
-    except (apsw.NotADBError, apsw.CorruptError) as error:
-        raise UnusableStore(f"{path} is not a sound SQLite database: {error}") from error
-    except apsw.CantOpenError as error:
-        raise UnusableStore(f"{path} cannot be opened: {error}") from error
-    except (apsw.BusyError, apsw.LockedError) as error:
-        raise Unavailable(f"{path} is locked by another process: {error}") from error
-    except (apsw.FullError, apsw.IOError, apsw.ReadOnlyError, apsw.NoMemError, OSError) as error:
-        raise Unavailable(f"{path} cannot be read or written now: {error}") from error
+class driver_errors:  # noqa: N801 - reads as the function that it is used as
+    """A context that turns what the driver raises into what callers can act on.
+
+    A class, as a generator would cost each read of the store some microseconds.
+    """
+
+    __slots__ = ("_path",)
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if error is not None:
+            _raise_as_ours(error, self._path)
+
+
+def _raise_as_ours(error: BaseException, path: Path) -> None:
+    match error:
+        case apsw.NotADBError() | apsw.CorruptError():
+            raise UnusableStore(f"{path} is not a sound SQLite database: {error}") from error
+        case apsw.CantOpenError():
+            raise UnusableStore(f"{path} cannot be opened: {error}") from error
+        case apsw.BusyError() | apsw.LockedError():
+            raise Unavailable(f"{path} is locked by another process: {error}") from error
+        case (
+            apsw.FullError() | apsw.IOError() | apsw.ReadOnlyError() | apsw.NoMemError() | OSError()
+        ):
+            raise Unavailable(f"{path} cannot be read or written now: {error}") from error
+        case _:
+            pass
