@@ -1,6 +1,7 @@
 """Random small worlds: histories of commits with forks and merges, and deployments of them."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -19,6 +20,7 @@ START_NS = 1_772_400_000 * 10**9
 
 TITLES = ("Add cart", "Tune search", "Drop legacy")
 PATHS = ("web/a.ts", "pay/b.py", "docs/c.md")
+REGIONS = ("region:eu", "region:us")
 
 
 def _title(original: str, reverts: int, number: int | None) -> str:
@@ -39,23 +41,44 @@ hours = st.sampled_from([*range(24), 61 * 24, 62 * 24]).map(lambda hour: START_N
 """Of one day, and of two others more than 60 days later."""
 
 
-@st.composite
-def graphs(draw: st.DrawFn) -> dict[str, Commit]:
+# Strategies that each world uses are made once: hypothesis validates and labels each new one.
+_up_to_2, _up_to_3, _up_to_5 = st.integers(0, 2), st.integers(0, 3), st.integers(0, 5)
+_sometimes_hours = st.none() | hours
+_flags = st.booleans()
+_graph_sizes = st.integers(1, 14)
+_deployment_counts = st.integers(3, 10)
+_changed_paths = st.none() | st.lists(st.sampled_from(PATHS), max_size=2).map(tuple)
+_originals = st.lists(st.integers(0, 4), max_size=3, unique=True)
+_versions = st.none() | st.sampled_from(["v1", "v2", "v3"])
+
+
+@cache
+def _one_of(values: Sequence[Any]) -> st.SearchStrategy[Any]:
+    return st.sampled_from(values)
+
+
+@cache
+def _up_to_two_of(values: Sequence[Any]) -> st.SearchStrategy[list[Any]]:
+    return st.lists(_one_of(values), max_size=2)
+
+
+def _graph(draw: st.DrawFn) -> dict[str, Commit]:
     """Commits c0, c1, …: mostly one after another, with forks, merges and missing parents."""
     commits: dict[str, Commit] = {}
-    for index in range(draw(st.integers(1, 14))):
+    for index in range(draw(_graph_sizes)):
         author_time_ns = draw(hours) - 3 * HOUR_NS
         commits[f"c{index}"] = Commit(
             sha=f"c{index}",
-            parents=draw(_parents([*commits])),
+            parents=draw(_parents(tuple(commits))),
             author_time_ns=author_time_ns,
-            commit_time_ns=author_time_ns + draw(st.integers(0, 5)) * HOUR_NS,
+            commit_time_ns=author_time_ns + draw(_up_to_5) * HOUR_NS,
             subject=draw(titles),
-            paths=draw(st.none() | st.lists(st.sampled_from(PATHS), max_size=2).map(tuple)),
+            paths=draw(_changed_paths),
         )
     return commits
 
 
+@cache
 def _parents(known: Sequence[str]) -> st.SearchStrategy[tuple[str, ...]]:
     if not known:
         return st.just(())
@@ -63,50 +86,48 @@ def _parents(known: Sequence[str]) -> st.SearchStrategy[tuple[str, ...]]:
     return st.one_of(st.just((known[-1],)), st.just((known[-1],)), any_two)
 
 
-@st.composite
-def pull_requests(draw: st.DrawFn, commits: dict[str, Commit]) -> tuple[PullRequest, ...]:
+def _pull_requests(draw: st.DrawFn, commits: dict[str, Commit]) -> tuple[PullRequest, ...]:
     """Some with their commits in the graph, some with originals of their own."""
-    shas = sorted(commits)
+    shas = tuple(sorted(commits))
     made: list[PullRequest] = []
-    for number in range(1, draw(st.integers(0, 3)) + 1):
+    for number in range(1, draw(_up_to_3) + 1):
         own = [
             Commit(sha=f"o{name}", author_time_ns=draw(hours), commit_time_ns=START_NS)
-            for name in draw(st.lists(st.integers(0, 4), max_size=3, unique=True))
+            for name in draw(_originals)
         ]
-        held = [commits[sha] for sha in draw(st.lists(st.sampled_from(shas), max_size=2))]
+        held = [commits[sha] for sha in draw(_up_to_two_of(shas))]
         made.append(
             PullRequest(
                 number=number,
                 title=draw(titles),
-                labels=draw(st.sampled_from([(), ("Hotfix",)])),
-                merge_commit_sha=draw(st.sampled_from(shas)),
-                merge_method=draw(st.sampled_from([None, "merge", "squash", "squash"])),
+                labels=draw(_one_of(((), ("Hotfix",)))),
+                merge_commit_sha=draw(_one_of(shas)),
+                merge_method=draw(_one_of((None, "merge", "squash", "squash"))),
                 commits=(*own, *held),
-                created_at_ns=draw(st.none() | hours),
-                ready_at_ns=draw(st.none() | hours),
-                last_approved_at_ns=draw(st.none() | hours),
-                merged_at_ns=draw(st.none() | hours),
+                created_at_ns=draw(_sometimes_hours),
+                ready_at_ns=draw(_sometimes_hours),
+                last_approved_at_ns=draw(_sometimes_hours),
+                merged_at_ns=draw(_sometimes_hours),
             )
         )
     return tuple(made)
 
 
-@st.composite
-def deployments(draw: st.DrawFn, shas: Sequence[str]) -> tuple[Deployment, ...]:
+def _deployments(draw: st.DrawFn, shas: Sequence[str]) -> tuple[Deployment, ...]:
     made: list[Deployment] = []
-    for index in range(draw(st.integers(3, 10))):
+    for index in range(draw(_deployment_counts)):
         finished_at_ns = draw(hours)
-        sha = draw(st.sampled_from([*shas, *shas, "unknown", None]))
+        sha = draw(_one_of((*shas, *shas, "unknown", None)))
         made.append(
             Deployment(
                 id=f"d{index:02}",
                 service="app",
                 env="production",
-                version=draw(st.none() | st.sampled_from(["v1", "v2", "v3"])),
-                started_at_ns=finished_at_ns - draw(st.integers(0, 2)) * HOUR_NS,
+                version=draw(_versions),
+                started_at_ns=finished_at_ns - draw(_up_to_2) * HOUR_NS,
                 finished_at_ns=finished_at_ns,
                 git=Git(sha, f"https://{REPOSITORY}") if sha else None,
-                custom_tags=draw(st.sampled_from([(), ("rework:true",)])),
+                custom_tags=draw(_one_of(((), ("rework:true",)))),
             )
         )
     return tuple(made)
@@ -123,7 +144,8 @@ settings = st.builds(
 )
 
 
-def overrides(ids: Sequence[str]) -> st.SearchStrategy[tuple[Override, ...]]:
+@cache
+def _overrides(ids: Sequence[str]) -> st.SearchStrategy[tuple[Override, ...]]:
     some_id = st.sampled_from([*ids, "elsewhere"])
     given = st.builds(
         GivenRemediation,
@@ -144,7 +166,8 @@ def overrides(ids: Sequence[str]) -> st.SearchStrategy[tuple[Override, ...]]:
     return st.lists(override, max_size=3).map(tuple)
 
 
-def incidents(shas: Sequence[str]) -> st.SearchStrategy[tuple[Failure, ...]]:
+@cache
+def _incidents(shas: Sequence[str]) -> st.SearchStrategy[tuple[Failure, ...]]:
     incident = st.builds(
         Failure,
         id=st.sampled_from(["i1", "i2"]),
@@ -168,25 +191,25 @@ def sequences(
 
     Those of the ids in `stated` are called rollbacks by their source.
     """
-    graph = draw(graphs())
-    shas = sorted(graph)
+    graph = _graph(draw)
+    shas = tuple(sorted(graph))
     called_rollbacks = draw(stated)
     made = tuple(
         msgspec.structs.replace(each, custom_tags=(*each.custom_tags, STATED_ROLLBACK))
         if each.id in called_rollbacks
         else each
-        for each in draw(deployments(shas))
+        for each in _deployments(draw, shas)
     )
-    ids = [each.id for each in made]
+    ids = tuple(each.id for each in made)
     repository = Repository(
         commits=graph,
-        pull_requests=draw(pull_requests(graph)),
-        has_commit_source=draw(st.booleans()),
+        pull_requests=_pull_requests(draw, graph),
+        has_commit_source=draw(_flags),
     )
     facts: dict[str, Any] = {
         "settings": draw(settings),
-        "overrides": draw(overrides(ids)),
-        "incidents": draw(incidents(shas)),
+        "overrides": draw(_overrides(ids)),
+        "incidents": draw(_incidents(shas)),
     }
     return DeploymentSequence(
         deployments=made, repositories={REPOSITORY: repository}, **(facts | fixed)
@@ -197,11 +220,12 @@ def sequences(
 def divided_sequences(draw: st.DrawFn, **fixed: Any) -> DeploymentSequence:
     """The same of a service whose deployments are divided by their region, or several, or none."""
     sequence = draw(sequences(**fixed))
-    regions = st.lists(st.sampled_from(["region:eu", "region:us"]), max_size=2)
     return msgspec.structs.replace(
         sequence,
         deployments=tuple(
-            msgspec.structs.replace(each, custom_tags=(*each.custom_tags, *draw(regions)))
+            msgspec.structs.replace(
+                each, custom_tags=(*each.custom_tags, *draw(_up_to_two_of(REGIONS)))
+            )
             for each in sequence.deployments
         ),
         settings=msgspec.structs.replace(sequence.settings, sequence_tag="region"),
