@@ -1,5 +1,6 @@
 """Fixtures that tests of several packages share."""
 
+import gc
 import os
 import shutil
 import tempfile
@@ -34,6 +35,21 @@ def pytest_configure() -> None:
     if "TMPDIR" not in os.environ and _has_room(_MEMORY):
         os.environ["TMPDIR"] = str(_MEMORY)
         tempfile.tempdir = None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Exempts from garbage collection what lives to the end: modules and collected tests.
+
+    Going through it took a fifth of the collection's time, and a twentieth of the tests' after it.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
 
 
 def _has_room(folder: Path) -> bool:
