@@ -2,7 +2,6 @@
 
 import click
 
-from theodora import __version__
 from theodora.cli.backup import backup
 from theodora.cli.check import check
 from theodora.cli.copy import copy
@@ -30,6 +29,7 @@ from theodora.cli.terminal import safe_lines
 from theodora.cli.tls import tls
 from theodora.cli.verdict import verdict
 from theodora.errors import TheodoraError
+from theodora.version import version_line
 
 
 class _Plain(click.Group):
@@ -42,8 +42,21 @@ class _Plain(click.Group):
             raise click.ClickException(safe_lines(str(error))) from error
 
 
+def _show_version(context: click.Context, _: click.Parameter, asked: bool) -> None:
+    if asked:
+        click.echo(version_line())
+        context.exit()
+
+
 @click.group(cls=_Plain, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="theodora")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_version,
+    help="Show the version, its commit and when it was built.",
+)
 def main() -> None:
     """Theodora: a self-hosted DORA metrics server that speaks Datadog's DORA Metrics API v2.
 
