@@ -12,7 +12,7 @@ TESTS ?=
 # With it, each server that a test starts would compile every module again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup serve test quick fresh browser fuzz torture soak attacks screenshots clients integrations citus check format bench mutants house clean
+.PHONY: help setup serve test quick fresh browser fuzz torture soak attacks screenshots clients integrations deploy dist lock citus check format bench mutants house clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -139,7 +139,31 @@ integrations: setup
 	  [ -z "$$missing" ] || [ "$$(id -u)" != 0 ] \
 	  || DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet --no-install-recommends $$missing >/dev/null 2>&1 \
 	  || echo "Could not install$$missing; tests that need them are skipped"; \
-	  $(BIN)/pytest -m "" tests/deploy
+	  $(BIN)/pytest -m "not deploy" tests/deploy
+
+$(VENV)/installed-release: $(VENV)/installed-dev
+	@echo "Installing what makes releases (group release in pyproject.toml)"
+	@$(BIN)/pip install --quiet --group release
+	@touch $@
+
+## make dist     build the wheel and the source distribution into dist/
+dist: $(VENV)/installed-release
+	@rm -rf dist
+	@SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct)} $(BIN)/uv build --quiet --out-dir dist
+	@ls dist
+
+# Linux on two processors, the oldest Python and every newer one; registries are not named in the files.
+COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
+
+## make lock     write requirements.lock and deploy/build.lock, with hashes; UPGRADE=yes takes the newest versions
+lock: $(VENV)/installed-release
+	@$(BIN)/$(COMPILE) $(if $(UPGRADE),--upgrade) --extra postgresql --output-file requirements.lock pyproject.toml
+	@$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
+	  | $(BIN)/$(COMPILE) $(if $(UPGRADE),--upgrade) --output-file deploy/build.lock -
+
+## make deploy   test every way of docs/install.md, from nothing; TESTS="tests/deploy/test_wheel.py"
+deploy: $(VENV)/installed-release
+	@$(BIN)/pytest -m deploy $(or $(TESTS),tests/deploy)
 
 ## make citus    test the store on Citus in place of PostgreSQL (needs Citus for PostgreSQL 15)
 citus: setup
