@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs `make test` and `make serve` in a minimal Debian with nothing but git, make and Python.
+# Runs `make test` and `make serve` in a minimal Debian with nothing but git, make and Python; then pip, uvx and
+# pipx with the wheel alone.
 #
 # The system is made with debootstrap once and kept in the cache; each run works on a copy of it, with
 # a clean clone of HEAD. Where packages come from is what this machine's own apt and pip are told.
@@ -28,6 +29,7 @@ main() {
   status=0
   inside 'make test TESTS="$TESTS"' || status=$?
   inside "$PROBE" || status=$?
+  inside 'make deploy TESTS=tests/deploy/test_wheel.py' || status=$?
   exit "$status"
 }
 
@@ -42,11 +44,12 @@ make_base() {
   touch "$BASE/made"
 }
 
-# The mirror of the suite that this machine's apt uses.
+# The mirror that this machine's apt uses; it has the other suites too.
 mirror() {
-  local found
-  found=$(apt-get indextargets --format '$(RELEASE) $(REPO_URI)' | awk -v suite="$SUITE" '$1 == suite {print $2; exit}')
-  [ -n "${MIRROR:-$found}" ] || { echo "no mirror of $SUITE in /etc/apt: name one with MIRROR=" >&2; exit 1; }
+  local own found
+  own=$(. /etc/os-release && echo "$VERSION_CODENAME")
+  found=$(apt-get indextargets --format '$(RELEASE) $(REPO_URI)' | awk -v suite="$own" '$1 == suite {print $2; exit}')
+  [ -n "${MIRROR:-$found}" ] || { echo "no mirror of $own in /etc/apt: name one with MIRROR=" >&2; exit 1; }
   echo "${MIRROR:-$found}"
 }
 
@@ -104,8 +107,9 @@ print("created", json.load(urllib.request.urlopen(request))["data"]["id"])
 PYTHON
 .venv/bin/theodora search service:fresh | grep fresh
 echo "make serve: the page answers, a deployment was sent and found"
+make dist
 python3 -m venv "$HOME/theodora-server"
-"$HOME/theodora-server/bin/pip" install --quiet .
+"$HOME/theodora-server/bin/pip" install --quiet dist/*.whl
 "$HOME/theodora-server/bin/theodora" --version
 PROBE
 

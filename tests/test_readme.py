@@ -30,7 +30,7 @@ _LAST_PRINTED = "theodora --help"
 
 NOT_PASTED: Mapping[str, str] = {
     "make serve": "it is started first, and the rest is pasted beside it",
-    'python3 -m venv "$HOME/theodora-server"': "`make fresh` does `pip install .`, from a registry",
+    "make dist": "`make fresh` pastes it: it installs from a registry",
     "pip install datadog-api-client": "the client is in a folder of its own here",
     "make test": "this is one of its tests",
 }
