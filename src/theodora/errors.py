@@ -135,6 +135,14 @@ def _shortened(text: str) -> str:
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
 
 
+class NoAnswer(TheodoraError):
+    """Another server did not answer a request; the message gives the reason."""
+
+
+class Refused(TheodoraError):
+    """Another server refused a request for good; the message gives its reason and a remedy."""
+
+
 class UnusableStore(TheodoraError):
     """The store cannot be used by this version at all; the message names the remedy."""
 

@@ -10,6 +10,7 @@ from theodora.cli.derive import derive
 from theodora.cli.explain import explain
 from theodora.cli.export_ import export_
 from theodora.cli.import_ import import_
+from theodora.cli.import_datadog import datadog
 from theodora.cli.import_git import git
 from theodora.cli.invocation import with_pasteable_help
 from theodora.cli.keys import keys
@@ -89,4 +90,5 @@ main.add_command(check)
 main.add_command(retention)
 main.add_command(orgs)
 import_.add_command(git)
+import_.add_command(datadog)
 with_pasteable_help(main)

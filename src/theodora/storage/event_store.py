@@ -37,6 +37,10 @@ class Events(Generic[E]):
     def exists(self, org: Organisation, id_: str) -> bool:
         return self._database.read(lambda cursor: self._rows.find(cursor, org, id_) is not None)
 
+    def counterpart(self, org: Organisation, event: E) -> E | None:
+        """The stored event that is the same one: of its id and place, else of its identity."""
+        return self._database.read(lambda cursor: self._rows.counterpart(cursor, org, event))
+
     def select(self, org: Organisation, selection: Selection) -> list[E]:
         """The events that match, in order."""
         return self._database.read(

@@ -86,6 +86,18 @@ class Rows(Generic[E]):
         """The event with this id in this organisation."""
         return self._stored(cursor.execute(self._sql.by_id, (org.key, id_)).fetchone())
 
+    def counterpart(self, cursor: Cursor, org: Organisation, event: E) -> E | None:
+        """The event that is the same one: of its id and place, else of its identity."""
+        named = self.find(cursor, org, event.id) if event.id else None
+        if named and event.shares_id_with(named.event):  # pyright: ignore[reportArgumentType]
+            return named.event
+        identity = event.identity(org.uuid)
+        values = (org.key, event.id_of(identity), org.key, identity)
+        for row in cursor.execute(self._sql.place_by_identity, values).fetchall():
+            if row[1] == identity:
+                return self.table.from_row(row[4:])
+        return None
+
     def get(self, cursor: Cursor, key: int) -> Stored[E] | None:
         """The event whose row has this key."""
         return self._stored(cursor.execute(self._sql.by_key, (key,)).fetchone())

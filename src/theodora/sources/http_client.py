@@ -1,0 +1,114 @@
+"""An HTTP client of one server, which keeps its connection open between requests."""
+
+import base64
+import contextlib
+import ssl
+from collections.abc import Mapping
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from typing import NamedTuple
+from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from theodora.errors import NoAnswer
+
+_MAX_ANSWER_BYTES = 64 * 1024 * 1024
+
+
+class Answer(NamedTuple):
+    """A response whose body has been read."""
+
+    status: int
+    headers: Mapping[str, str]
+    """By their names in lower case."""
+    body: bytes
+
+
+class HttpClient:
+    """Used by one thread. Certificates are verified; redirects are answers like any other, so
+    that no key goes to a server that the caller did not name.
+
+    `HTTPS_PROXY` and `NO_PROXY` are honoured, and `SSL_CERT_FILE` by the TLS library.
+    """
+
+    def __init__(self, base_url: str, timeout_seconds: float) -> None:
+        """`base_url` has a scheme and a host, and may have a port and a path."""
+        self._base = urlsplit(base_url)
+        self._timeout_seconds = timeout_seconds
+        self._connection: HTTPConnection | None = None
+
+    def ask(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes | None = None
+    ) -> Answer:
+        """Raises `NoAnswer` where there is no complete answer: the request may have arrived."""
+        target = self._base.path.rstrip("/") + path
+        was_used = self._connection is not None
+        try:
+            return self._exchange(method, target, headers, body)
+        except (ConnectionError, HTTPException) as error:
+            self.close()
+            # Servers close connections that were idle; that says nothing about this request.
+            if not was_used:
+                raise NoAnswer(_reason(error)) from error
+        except (OSError, ValueError) as error:
+            self.close()
+            raise NoAnswer(_reason(error)) from error
+        try:
+            return self._exchange(method, target, headers, body)
+        except (OSError, HTTPException, ValueError) as error:
+            self.close()
+            raise NoAnswer(_reason(error)) from error
+
+    def close(self) -> None:
+        if self._connection is not None:
+            with contextlib.suppress(OSError):
+                self._connection.close()
+            self._connection = None
+
+    def _exchange(
+        self, method: str, target: str, headers: Mapping[str, str], body: bytes | None
+    ) -> Answer:
+        if self._connection is None:
+            self._connection = _connection(self._base, self._timeout_seconds)
+        self._connection.request(method, target, body, dict(headers))
+        response = self._connection.getresponse()
+        answer = _read(response)
+        if response.will_close:
+            self.close()
+        return answer
+
+
+def _read(response: HTTPResponse) -> Answer:
+    body = response.read(_MAX_ANSWER_BYTES + 1)
+    if len(body) > _MAX_ANSWER_BYTES:
+        raise HTTPException(f"the answer is longer than {_MAX_ANSWER_BYTES} bytes")
+    headers = {name.lower(): value for name, value in response.getheaders()}
+    return Answer(response.status, headers, body)
+
+
+def _connection(base: SplitResult, timeout_seconds: float) -> HTTPConnection:
+    host = base.hostname or ""
+    if base.scheme == "http":
+        return HTTPConnection(host, base.port, timeout=timeout_seconds)
+    context = ssl.create_default_context()
+    proxy = None if proxy_bypass(base.netloc) else getproxies().get("https")
+    if not proxy:
+        return HTTPSConnection(host, base.port, timeout=timeout_seconds, context=context)
+    through = urlsplit(proxy if "//" in proxy else f"http://{proxy}")
+    connection = HTTPSConnection(
+        through.hostname or "", through.port, timeout=timeout_seconds, context=context
+    )
+    connection.set_tunnel(host, base.port or 443, _proxy_headers(through))
+    return connection
+
+
+def _proxy_headers(proxy: SplitResult) -> dict[str, str]:
+    if proxy.username is None:
+        return {}
+    login = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
+    return {"Proxy-Authorization": f"Basic {base64.b64encode(login.encode()).decode()}"}
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    return str(error) or type(error).__name__
