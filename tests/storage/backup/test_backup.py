@@ -441,6 +441,18 @@ def test_the_newest_backups_are_kept(tmp_path: Path):
     assert (tmp_path / "backups" / "theodora-by-hand.tar.gz").exists()
 
 
+def test_backups_from_the_future_are_removed_before_others(tmp_path: Path):
+    url = f"sqlite:///{tmp_path / 'theodora.db'}"
+    migrate_database(url)
+    folder = BackupFolder(tmp_path / "backups", keep=3)
+    (tmp_path / "backups").mkdir()
+    for name in ("19700103", "20990101", "20990102", "20990103"):
+        (tmp_path / "backups" / f"theodora-{name}T000000Z.tar.gz").touch()
+    made = [folder.add(source(url), day * DAY_SEC) for day in (5, 6)]
+    old = tmp_path / "backups" / "theodora-19700103T000000Z.tar.gz"
+    assert folder.backups() == [old, *made]
+
+
 def test_only_one_of_several_processes_makes_the_backup(tmp_path: Path):
     with ExitStack() as stack:
         folders = [BackupFolder(tmp_path, keep=2) for _ in range(2)]

@@ -45,11 +45,16 @@ class BackupFolder:
         return not any(now_sec - every_seconds < each <= now_sec for each in made)
 
     def add(self, source: BackupSource, now_sec: float, progress: Progress = unseen) -> Path:
-        """Makes a backup, then removes the oldest that are too many."""
+        """Makes a backup, then removes the oldest that are too many.
+
+        Those from the future were made by a wrong clock, before this one: they count as the oldest.
+        """
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = self._folder / f"theodora-{time.strftime(_TIME, time.gmtime(now_sec))}.tar.gz"
         back_up(source, path, progress)
-        for old in self.backups()[: -self._keep]:
+        dated = [(_made_sec(each), each) for each in self.backups()]
+        oldest_first = sorted((made_sec <= now_sec, made_sec, each) for made_sec, each in dated)
+        for _, _, old in oldest_first[: -self._keep]:
             old.unlink(missing_ok=True)
         return path
 
