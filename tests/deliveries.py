@@ -112,6 +112,38 @@ def incident(event: str, hour: float, id_: str = "Q1", **members: Any) -> Delive
     return Delivery({}, {"event": said})
 
 
+def datadog_ci(kind: str, **attributes: Any) -> Delivery:
+    """A request of `datadog-ci`."""
+    return Delivery({}, {"data": {"type": kind, "attributes": attributes}})
+
+
+def correlated(
+    configuration: int, commit: int, url: str = "https://github.com/acme/shop.git"
+) -> Delivery:
+    """`datadog-ci deployment correlate` of a commit of configuration, in an application's job."""
+    return datadog_ci(
+        "ci_app_deployment_correlate",
+        ci_provider="github",
+        cd_provider="argocd",
+        config_repo_url="https://github.com/acme/manifests",
+        config_commit_shas=[sha(configuration)],
+        ci_env={"git.repository_url": url, "git.commit.sha": sha(commit)},
+    )
+
+
+def correlated_image(
+    image: str, commit: int, url: str = "https://github.com/acme/shop"
+) -> Delivery:
+    """`datadog-ci deployment correlate-image`."""
+    return datadog_ci(
+        "ci_deployment_correlate_image",
+        commit_sha=sha(commit),
+        repository_url=url,
+        image=image,
+        ci_env={},
+    )
+
+
 def reading(
     kind: str, delivery: Delivery, settings: SourceSettings = DEFAULT_SETTINGS
 ) -> DeliveryReading:

@@ -66,7 +66,7 @@ class Site:
             verify=ssl.create_default_context(cafile=self.authority),
             **options,
         )
-        return answer.json()["data"]
+        return answer.json().get("data")
 
     def resources(self) -> list[dict[str, Any]]:
         document = {"data": {"type": "dora_deployments_list_request", "attributes": {}}}
@@ -272,3 +272,116 @@ def test_the_page_of_datadog_ci_sends_a_deployment(site: Site, checkout: GitRepo
     assert named == ["shop", "production", "v1.4.0"]
     assert deployment["git"]["commit_sha"] == checkout.sha("HEAD")
     assert deployment["git"]["repository_id"] == "github.com/organization/checkout"
+
+
+GITHUB_JOB = {
+    "DD_BETA_COMMANDS_ENABLED": "1",
+    "GITHUB_ACTIONS": "true",
+    "GITHUB_ACTION": "run",
+    "GITHUB_SERVER_URL": "https://github.com",
+    "GITHUB_REPOSITORY": "organization/checkout",
+    "GITHUB_RUN_ID": "1658821493",
+    "GITHUB_RUN_ATTEMPT": "1",
+    "GITHUB_RUN_NUMBER": "3",
+    "GITHUB_WORKFLOW": "release",
+    "GITHUB_JOB": "deploy",
+    "GITHUB_REF": "refs/heads/main",
+}
+"""The environment of a job of GitHub Actions; the commands are a beta of the client."""
+CONFIGURATION = [f"{number:040x}" for number in (1, 2)]
+IMAGE = "registry.example.com/organization/checkout:1.4.0"
+
+
+def test_what_argo_cd_deploys_gets_the_lead_time_of_the_application(
+    site: Site, checkout: GitRepository
+) -> None:
+    """One commit of configuration is correlated before it is deployed, the image after that."""
+    upload_metadata(site, checkout)
+    head = checkout.sha("HEAD")
+    now = int(time.time())
+    correlate = ("correlate", "--provider", "argocd", "--config-repo", "git@github.com:o/manifests")
+    base = {**GITHUB_JOB, "GITHUB_SHA": checkout.sha("HEAD~2")}
+    run_deployment(site, *correlate, "--config-shas", CONFIGURATION[0], **base)
+    notify(site, CONFIGURATION[0], now - HOUR, "registry.example.com/other:1")
+    notify(site, CONFIGURATION[1], now - 60, IMAGE)
+    image = ("--image", IMAGE, "--commit-sha", head)
+    url = ("--repository-url", "https://github.com/organization/checkout")
+    keys = {**GITHUB_JOB, "GITHUB_SHA": head, "DD_APP_KEY": serving.APPLICATION_KEY}
+    run_deployment(site, "correlate-image", *image, *url, **keys)
+
+    written_ns = [
+        commit.author_time_ns
+        for commit in checkout.log().values()
+        if commit.subject in {"Fix the door", "Paint the wall"}
+    ]
+    deployment = derived(site, by_commit(site, head))
+    assert deployment["git"]["repository_id"] == "github.com/organization/checkout"
+    lead_time_ns = deployment["finished_at"] - mean(written_ns)
+    assert deployment["change_lead_time"] == lead_time_ns / SECOND_NS
+
+
+def test_a_marked_job_is_a_deployment(site: Site) -> None:
+    arguments = ("--env", "production", "--service", "shopist", "--revision", COMMIT_SHA)
+    before_ns = time.time_ns()
+    for _ in range(2):
+        run_deployment(site, "mark", *arguments, "--tags", "team:shop", **GITHUB_JOB)
+
+    deployment = next(
+        resource["attributes"]
+        for resource in site.resources()
+        if resource["id"] == by_commit(site, COMMIT_SHA)
+    )
+    assert len(site.deployments()) == 1
+    assert before_ns < deployment["finished_at"] < time.time_ns()
+    assert (deployment["service"], deployment["env"]) == ("shopist", "production")
+    assert deployment["git"]["repository_id"] == "github.com/organization/checkout"
+    assert deployment["custom_tags"] == ["team:shop"]
+
+
+def test_a_request_that_is_refused_is_reported_by_the_command(site: Site) -> None:
+    arguments = ("--provider", "argocd", "--config-repo", "x", "--config-shas", "abc")
+    done = run_deployment(site, "correlate", *arguments, **GITHUB_JOB, GITHUB_SHA=COMMIT_SHA)
+    assert "must be 40 or 64 hexadecimal characters" in done.stdout + done.stderr
+
+
+def run_deployment(
+    site: Site, *arguments: str, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    done = datadog_ci(site, "deployment", *arguments, **environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+def notify(site: Site, revision: str, began_at: int, image: str) -> None:
+    """Sends what Argo CD sends after a sync, with Datadog's recipe."""
+    sync = {
+        "phase": "Succeeded",
+        "startedAt": rfc3339(began_at),
+        "finishedAt": rfc3339(began_at + 10),
+        "syncResult": {
+            "revision": revision,
+            "source": {"repoURL": "https://github.com/o/manifests"},
+        },
+    }
+    status = {
+        "health": {"status": "Healthy"},
+        "operationState": sync,
+        "summary": {"images": [image]},
+    }
+    metadata = {"name": "shopist", "annotations": {"dd_env": "production"}}
+    site.ask("POST", "/api/v2/webhook", json={"app": {"metadata": metadata, "status": status}})
+
+
+def rfc3339(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+
+def by_commit(site: Site, sha: str) -> str:
+    """The id of the deployment of a commit, as soon as there is one."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        for resource in site.resources():
+            if resource["attributes"].get("git", {}).get("commit_sha") == sha:
+                return resource["id"]
+        time.sleep(0.05)
+    raise AssertionError(f"no deployment of {sha} came")

@@ -8,6 +8,7 @@ from theodora.storage.engine.database import ReplicaUse, TakesLong
 from theodora.storage.engine.deadline import Deadline, patiently, run_under
 from theodora.storage.engine.organisations import Organisation
 from theodora.storage.events.rows import Upserted
+from theodora.storage.facts.correlations import Correlation
 from theodora.storage.facts.mirrors import Mirror
 from theodora.storage.facts.override_history import (
     MAX_LINKED_FAILURES,
@@ -30,6 +31,7 @@ from theodora.storage.store import Store
 __all__ = [
     "MAX_LINKED_FAILURES",
     "Actor",
+    "Correlation",
     "Deadline",
     "DeliveryReading",
     "Document",

@@ -45,7 +45,7 @@ _OF_DEPLOYMENTS: tuple[LiteralString, ...] = ("deployment_measures", "verdicts",
 _LAST = frozenset({"organisations", "organisation_deletions"})
 """Deleted, or kept, by whoever deletes the rest."""
 
-_FIRST = ("source_facts", "source_things", *_EVENTS)
+_FIRST = ("source_facts", "source_keys", "source_things", *_EVENTS)
 """What names events, then events; the other tables follow."""
 
 

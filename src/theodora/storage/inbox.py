@@ -18,6 +18,12 @@ from theodora.storage.events.rows import Rows, next_receipt
 from theodora.storage.events.tables import DEPLOYMENTS, FAILURES
 from theodora.storage.events.usage import UNLIMITED, Quotas
 from theodora.storage.facts.commits import put_guessed_commits, put_pull_request
+from theodora.storage.facts.correlations import (
+    Correlation,
+    correlations_about,
+    put_correlation,
+    things_with_key,
+)
 from theodora.storage.facts.source_facts import (
     PULL_REQUEST,
     Fold,
@@ -66,6 +72,7 @@ class DeliveryReading(NamedTuple):
     reason: str
     facts: Sequence[SourceFact] = ()
     commits: Sequence[RepositoryCommits] = ()
+    correlations: Sequence[Correlation] = ()
 
 
 class SourceCounts(NamedTuple):
@@ -153,8 +160,8 @@ class Inbox:
     ) -> Future[bool]:
         """Stores what a delivery says, and what follows; whether it still waited for that.
 
-        Events are what `fold` makes of all facts about a thing. The future has the error of
-        `fold`, or `OverQuota`, and then nothing is stored.
+        Events are what `fold` makes of all facts about a thing and of its correlations. The future
+        has the error of `fold`, or `OverQuota`, and then nothing is stored.
         """
         org, number = received.organisation, received.number
 
@@ -166,9 +173,13 @@ class Inbox:
             )
             if settled.fetchone() is None:
                 return False
-            things = replace_facts(cursor, org, received.kind, number, reading.facts)
-            for thing in sorted(things):
-                self._compute(cursor, org, received.kind, thing, fold, now_ns)
+            found = replace_facts(cursor, org, received.kind, number, reading.facts)
+            things = {(received.kind, thing) for thing in found}
+            for each in reading.correlations:
+                put_correlation(cursor, org, each, number)
+                things.update(things_with_key(cursor, org, each.key))
+            for kind, thing in sorted(things):
+                self._compute(cursor, org, kind, thing, fold, now_ns)
             for each in reading.commits:
                 put_guessed_commits(cursor, org, each.repository_id, each.commits, self._quotas)
             return True
@@ -266,7 +277,8 @@ class Inbox:
     ) -> None:
         """Makes the event of a thing what its facts add up to now."""
         documents = facts_about(cursor, org, kind, thing)
-        folded = fold(kind, thing, documents) if documents else None
+        correlations = correlations_about(cursor, org, kind, thing)
+        folded = fold(kind, thing, documents, correlations) if documents else None
         former = event_about(cursor, org, kind, thing)
         if former and not self._is_in_place(cursor, org, former, folded):
             # Its facts stay, so they are no longer those of the event that goes.

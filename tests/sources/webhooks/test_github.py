@@ -112,7 +112,7 @@ def test_settings_give_services_and_environments_other_names() -> None:
 
 @pytest.mark.parametrize("members", [{"forced": True}, {"before": "0" * 40}])
 def test_nobody_knows_what_a_new_or_forced_branch_is_based_on(members: Any) -> None:
-    headers, payload, _ = push(1, (2, 1, "One"), (3, 2, "Two"))
+    headers, payload, *_ = push(1, (2, 1, "One"), (3, 2, "Two"))
     [pushed] = reading("github", Delivery(headers, {**payload, **members})).commits
     assert [each.parents for each in pushed.commits] == [(), (sha(2),)]
 

@@ -96,6 +96,12 @@ FAULTS: Mapping[str, tuple[str, ...]] = {
         "UPDATE source_facts SET document = '7'",
         "UPDATE source_facts SET thing = 'nothing'",
     ),
+    "source_keys": ("UPDATE source_keys SET thing = 'nothing'",),
+    "correlations": (
+        "UPDATE correlations SET delivery = 1000000",
+        "UPDATE correlations SET commit_sha = 'x'",
+        "UPDATE correlations SET repository_id = 'x'",
+    ),
     "user_activity": (
         "UPDATE user_activity SET day = 'today'",
         "UPDATE user_activity SET models = '{}'",

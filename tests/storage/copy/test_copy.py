@@ -20,6 +20,7 @@ from theodora.events import Deployment, Failure, Git
 from theodora.events.activity import UserActivity
 from theodora.storage import (
     Actor,
+    Correlation,
     DeliveryReading,
     Organisation,
     OverrideValues,
@@ -191,8 +192,11 @@ def add_source(store: Store, org: Organisation) -> None:
             org, "pagerduty", source.id, {"dd_env": "production"}, "{}", number, actor=TESTER
         ).result()
     [received, _] = store.inbox.waiting(2)
-    fact = SourceFact("incident:Q1", "{}")
-    reading = DeliveryReading("done", "incident:Q1", [fact])
+    fact = SourceFact("incident:Q1", "{}", ["image:shop:1"])
+    correlation = Correlation(
+        "image:shop:1", "git.example/shop", "https://git.example/shop", "0" * 40
+    )
+    reading = DeliveryReading("done", "incident:Q1", [fact], correlations=[correlation])
     store.inbox.settle(received, reading, lambda *_: None, 2, actor=TESTER).result()
 
 
@@ -436,7 +440,7 @@ def test_only_an_empty_database_is_copied_into(empty_pair: tuple[str, str]):
     for url in empty_pair:
         fill(url)
     before = held(empty_pair[1])
-    with pytest.raises(UnusableStore, match="it holds changes, commits, deployment_elements"):
+    with pytest.raises(UnusableStore, match="it holds changes, commits"):
         copied(*empty_pair)
     assert held(empty_pair[1]) == before
 

@@ -94,6 +94,13 @@ SHOWN_BY = {
     "ReceiveIntakeWebhook": (
         "tests/web/api/test_webhooks.py::test_an_api_key_is_enough_for_datadogs_intake"
     ),
+    "CorrelateDeployment": (
+        "tests/web/api/test_correlations.py::test_a_commit_of_configuration_is_correlated"
+    ),
+    "CorrelateImage": (
+        "tests/web/api/test_correlations.py::test_an_image_is_correlated_before_it_is_deployed"
+    ),
+    "TagPipeline": "tests/web/api/test_correlations.py::test_a_job_is_marked_as_a_deployment",
     "ReceiveWebhook": (
         "tests/web/api/test_webhooks.py::"
         "test_a_signed_webhook_is_stored_with_the_headers_that_matter"

@@ -6,7 +6,7 @@ from typing import Any
 from actors import TESTER
 from asking import Tenant
 from databases import ON_SQLITE
-from deliveries import Delivery, body_of, deployment, github, incident, status
+from deliveries import Delivery, body_of, correlated, deployment, github, incident, sha, status
 from theodora.sources.webhooks.worker import InboxWorker
 from theodora.storage import InboxQuery, Organisation, StoredDelivery, WebhookSource
 from visiting import read_page, sign_in
@@ -154,6 +154,18 @@ def test_what_came_in_with_an_api_key_is_listed_too(tenant: Tenant) -> None:
     for path in ("settings", "secret", "remove"):
         assert browser.post(f"{PATH}/pagerduty/{path}", {}).status_code == 404
     assert browser.get(f"{PATH}/github").status_code == 404
+
+
+def test_what_datadog_ci_sends_is_listed_with_its_paths(tenant: Tenant) -> None:
+    receive(tenant, "datadog-ci", "", correlated(101, 1))
+    browser = sign_in(tenant)
+    assert [each.text for each in browser.page(PATH).all("a", href=f"{PATH}/datadog-ci")]
+    page = browser.page(f"{PATH}/datadog-ci")
+    assert f"commit:{sha(101)} of commit {sha(1)}" in page.one("tbody").text
+    assert "http://testserver/api/v2/ci/deployments/correlate-image" in page.one("main").text
+    assert browser.post(PATH, {"kind": "datadog-ci"}).status_code == 200
+    kinds = [each.kind for each in tenant.built.store.sources.all_of(organisation(tenant))]
+    assert "datadog-ci" not in kinds, "it cannot be added"
 
 
 def test_nobody_sees_or_changes_another_organisations_source(

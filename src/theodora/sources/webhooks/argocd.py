@@ -83,6 +83,7 @@ def _deployment(
         repository_url=revision.repository_url,
         commit_sha=revision.commit_sha,
         custom_tags=_tags(text_at(annotations, "dd_customtags") or ""),
+        images=() if status == "started" else texts_at(app, "status", "summary", "images"),
     )
 
 

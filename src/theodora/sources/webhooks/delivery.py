@@ -56,6 +56,8 @@ class Delivery(NamedTuple):
     payload: JsonObject
     teams: Mapping[str, str] = {}
     """Teams of services, as the settings of the organisation give them."""
+    received_at_ns: int = 0
+    """When it came in first; for messages that name no time."""
 
 
 class Ignored(NamedTuple):

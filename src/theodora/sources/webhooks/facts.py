@@ -40,6 +40,8 @@ class DeploymentFact(_Fact, frozen=True, kw_only=True, omit_defaults=True, tag="
     repository_url: str | None = None
     commit_sha: str | None = None
     custom_tags: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
+    """Names of what runs since, by which a correlation finds the commit of the application."""
 
     @property
     def thing(self) -> str:
@@ -126,6 +128,15 @@ StoredFact = DeploymentFact | IncidentFact | PullRequestFact | ReviewFact | Merg
 """Facts about one thing, from which an event is computed."""
 
 
+class CorrelatedCommit(msgspec.Struct, frozen=True, kw_only=True):
+    """The commit of an application from which a commit of configuration, or an image, was made."""
+
+    keys: tuple[str, ...]
+    """As in `correlation.py`; whatever was deployed under one of them contains the commit."""
+    repository_url: str
+    commit_sha: str
+
+
 class PushedCommits(msgspec.Struct, frozen=True, kw_only=True):
     """Commits that a push names. They are stored as commits, since what is known of a commit only
     grows. A push does not name parents: the adapter guesses them."""
@@ -134,7 +145,7 @@ class PushedCommits(msgspec.Struct, frozen=True, kw_only=True):
     commits: tuple[Commit, ...]
 
 
-WebhookFact = StoredFact | PushedCommits
+WebhookFact = StoredFact | PushedCommits | CorrelatedCommit
 
 
 def begun_and_ended(

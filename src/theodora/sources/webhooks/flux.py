@@ -62,6 +62,7 @@ def read_flux(delivery: Delivery, settings: SourceSettings) -> Sequence[WebhookF
             repository_url=text_at(metadata, "repository_url"),
             commit_sha=text_at(metadata, "commit_sha") or _commit_sha(metadata, revision),
             custom_tags=_tags(metadata),
+            images=(image,) if (image := text_at(metadata, "image")) else (),
         )
     ]
 

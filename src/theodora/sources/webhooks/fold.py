@@ -9,6 +9,7 @@ from typing import TypeVar
 from theodora.dora import PullRequest
 from theodora.events import ActivePeriod, Deployment, Failure, repository_id
 from theodora.sources.json_lines import deployment_from_document, failure_from_document
+from theodora.sources.webhooks.correlation import application_commit
 from theodora.sources.webhooks.facts import (
     DeploymentFact,
     IncidentFact,
@@ -19,7 +20,7 @@ from theodora.sources.webhooks.facts import (
     decode_fact,
 )
 from theodora.sources.webhooks.payload import known_members
-from theodora.storage import Folded, RepositoryPullRequest
+from theodora.storage import Correlation, Folded, RepositoryPullRequest
 
 T = TypeVar("T")
 
@@ -29,16 +30,19 @@ _RANK = {"active": 0, "resolved": 1, "removed": 2}
 """Of two states at one instant the later one counts last."""
 
 
-def fold(kind: str, thing: str, documents: Sequence[str]) -> Folded | None:
+def fold(
+    kind: str, thing: str, documents: Sequence[str], correlations: Sequence[Correlation] = ()
+) -> Folded | None:
     """The event that the stored facts about one thing add up to; None while there is none.
 
-    Depends on the set of facts alone. Raises `Invalid` for an event that breaks a rule of events.
+    Depends on the sets of facts and of correlations alone. Raises `Invalid` for an event that
+    breaks a rule of events.
     """
     facts = [decode_fact(document) for document in sorted(documents)]
     facts.sort(key=lambda fact: fact.at_ns)
     id_ = event_id(kind, thing)
     if deploying := _of_type(facts, DeploymentFact):
-        return _deployment(kind, id_, deploying)
+        return _deployment(kind, id_, deploying, correlations)
     if incident := _of_type(facts, IncidentFact):
         return _failure(kind, id_, incident)
     return _pull_request(facts)
@@ -63,21 +67,36 @@ def _latest(facts: Sequence[object], name: str) -> object:
     return next((value for value in values if value not in (None, "", ())), None)
 
 
-def _deployment(kind: str, id_: str, facts: Sequence[DeploymentFact]) -> Deployment | None:
+def _deployment(
+    kind: str, id_: str, facts: Sequence[DeploymentFact], correlations: Sequence[Correlation]
+) -> Deployment | None:
     """None until it has succeeded for the first time."""
     finished_at_ns = next((fact.at_ns for fact in facts if fact.status == "succeeded"), None)
     if finished_at_ns is None:
         return None
     texts = ("service", "env", "team", "version", "custom_tags")
     document = {name: _latest(facts, name) for name in texts}
-    commit_sha, url = _latest(facts, "commit_sha"), _latest(facts, "repository_url")
-    if commit_sha and url:
-        document |= {"commit_sha": commit_sha, "repository_url": url}
+    document |= _commit(facts, correlations)
     times = {
         "started_at": _deployment_start(facts, finished_at_ns),
         "finished_at": finished_at_ns,
     }
     return deployment_from_document({"id": id_, "source": kind, **times, **_listed(document)})
+
+
+def _commit(
+    facts: Sequence[DeploymentFact], correlations: Sequence[Correlation]
+) -> dict[str, object]:
+    """The commit of the application if it is known, else the one that the provider names."""
+    service, commit_sha, url = (
+        next((value for fact in reversed(facts) if (value := getattr(fact, name))), None)
+        for name in ("service", "commit_sha", "repository_url")
+    )
+    images = next((fact.images for fact in reversed(facts) if fact.images), ())
+    application = application_commit(correlations, service, commit_sha, images)
+    if application is not None:
+        commit_sha, url = application.commit_sha, application.repository_url
+    return {"commit_sha": commit_sha, "repository_url": url} if commit_sha and url else {}
 
 
 def _deployment_start(facts: Sequence[DeploymentFact], finished_at_ns: int) -> int:

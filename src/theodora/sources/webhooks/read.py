@@ -6,13 +6,27 @@ from urllib.parse import parse_qs
 import msgspec
 
 from theodora.errors import Invalid, Problem
-from theodora.events import repository_id
+from theodora.events import repository_id, without_credentials
 from theodora.events.json_values import JsonObject
 from theodora.sources.json_lines import read_document
+from theodora.sources.webhooks.correlation import deployed_keys
 from theodora.sources.webhooks.delivery import DEFAULT_SETTINGS, Delivery, Ignored, SourceSettings
-from theodora.sources.webhooks.facts import PushedCommits, WebhookFact, encode_fact
-from theodora.sources.webhooks.table import source_named
-from theodora.storage import DeliveryReading, RepositoryCommits, SourceFact, StoredDelivery
+from theodora.sources.webhooks.facts import (
+    CorrelatedCommit,
+    DeploymentFact,
+    PushedCommits,
+    StoredFact,
+    WebhookFact,
+    encode_fact,
+)
+from theodora.sources.webhooks.table import kind_named
+from theodora.storage import (
+    Correlation,
+    DeliveryReading,
+    RepositoryCommits,
+    SourceFact,
+    StoredDelivery,
+)
 
 FORM = "application/x-www-form-urlencoded"
 """The media type of a body whose field `payload` is the JSON."""
@@ -24,12 +38,14 @@ def read_received(
     received: StoredDelivery, settings: SourceSettings, teams: Mapping[str, str]
 ) -> DeliveryReading:
     """What a delivery says, with the settings of its source and the teams of services."""
-    row = source_named(received.kind)
+    row = kind_named(received.kind)
     if row is None:
         return DeliveryReading("failed", f'this version knows no source "{received.kind}"')
     try:
         payload = decode_payload(received.body, received.headers.get("content-type", ""))
-        found = row.read(Delivery(received.headers, payload, teams), settings)
+        found = row.read(
+            Delivery(received.headers, payload, teams, received.received_at_ns), settings
+        )
     except Invalid as invalid:
         return DeliveryReading("failed", str(invalid))
     except RecursionError:
@@ -42,17 +58,31 @@ def reading_of(found: Sequence[WebhookFact] | Ignored) -> DeliveryReading:
     if isinstance(found, Ignored):
         return DeliveryReading("ignored", found.reason)
     pushes = [fact for fact in found if isinstance(fact, PushedCommits)]
-    facts = [fact for fact in found if not isinstance(fact, PushedCommits)]
+    correlated = [fact for fact in found if isinstance(fact, CorrelatedCommit)]
+    facts = [fact for fact in found if not isinstance(fact, PushedCommits | CorrelatedCommit)]
     said = [
         *dict.fromkeys(fact.thing for fact in facts),
+        *(f"{', '.join(each.keys)} of commit {each.commit_sha}" for each in correlated),
         *(f"{len(push.commits)} commits of {push.repository_url}" for push in pushes),
     ]
     return DeliveryReading(
         "done",
         ", ".join(said),
-        [SourceFact(fact.thing, encode_fact(fact)) for fact in facts],
+        [SourceFact(fact.thing, encode_fact(fact), _keys_of(fact)) for fact in facts],
         [RepositoryCommits(repository_id(each.repository_url), each.commits) for each in pushes],
+        [correlation for each in correlated for correlation in _correlations(each)],
     )
+
+
+def _keys_of(fact: StoredFact) -> Sequence[str]:
+    """The keys by which correlations find a deployment."""
+    is_deployment = isinstance(fact, DeploymentFact)
+    return deployed_keys(fact.commit_sha, fact.images) if is_deployment else ()
+
+
+def _correlations(fact: CorrelatedCommit) -> list[Correlation]:
+    url = without_credentials(fact.repository_url)
+    return [Correlation(key, repository_id(url), url, fact.commit_sha) for key in fact.keys]
 
 
 def decode_payload(body: str, content_type: str = "") -> JsonObject:

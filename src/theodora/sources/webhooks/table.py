@@ -15,6 +15,7 @@ from theodora.sources.webhooks.bitbucket_server import (
 )
 from theodora.sources.webhooks.cdevents import CDEVENTS, read_cdevents
 from theodora.sources.webhooks.circleci import CIRCLECI_EVENTS, read_circleci
+from theodora.sources.webhooks.datadog_ci import read_datadog_ci
 from theodora.sources.webhooks.delivery import Delivery, Ignored, SourceSettings
 from theodora.sources.webhooks.facts import WebhookFact
 from theodora.sources.webhooks.firehydrant import FIREHYDRANT_EVENTS, read_firehydrant
@@ -38,22 +39,33 @@ from theodora.storage import WebhookSource
 Adapter: TypeAlias = Callable[[Delivery, SourceSettings], Sequence[WebhookFact] | Ignored]
 """A pure function: no I/O and no clock. Raises `Invalid` for a payload that it cannot read."""
 
+INTAKE_PATH = "/api/v2/webhook"
+"""The path of Datadog's webhook intake."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SourceKind:
-    """A row of the table."""
+class InboxKind:
+    """What the inbox can read."""
 
     name: str
     """In URLs and commands, and the `source` of its events."""
     title: str
     read: Adapter
+    headers: tuple[str, ...] = ()
+    """Headers that are stored with the body, in lower case."""
+    keyed_paths: tuple[str, ...] = ()
+    """Paths that take it with an API key, without a source of its own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceKind(InboxKind):
+    """A row of the table."""
+
     scheme: Scheme
     events: tuple[str, ...]
     """The provider's names of the events that it understands."""
     settings: tuple[str, ...]
     """Members of `SourceSettings` that it reads."""
-    headers: tuple[str, ...] = ()
-    """Headers that are stored with the body, in lower case."""
     steps: tuple[str, ...]
     """Steps at the provider, with places for `{url}`, `{secret}` and `{id}` of the source."""
     provider_page: str
@@ -245,6 +257,7 @@ SOURCES: tuple[SourceKind, ...] = (
         fixtures="pagerduty",
         gives_secret=True,
         recognises=is_pagerduty,
+        keyed_paths=(INTAKE_PATH,),
     ),
     SourceKind(
         name="cdevents",
@@ -280,6 +293,7 @@ SOURCES: tuple[SourceKind, ...] = (
         provider_page="https://argo-cd.readthedocs.io/en/stable/operator-manual/notifications/",
         fixtures="argocd",
         recognises=is_argocd,
+        keyed_paths=(INTAKE_PATH,),
     ),
     SourceKind(
         name="flux",
@@ -494,6 +508,24 @@ SOURCES: tuple[SourceKind, ...] = (
         check=check_json_settings,
     ),
 )
+
+
+DATADOG_CI = InboxKind(
+    name="datadog-ci",
+    title="datadog-ci",
+    read=read_datadog_ci,
+    keyed_paths=(
+        "/api/v2/ci/deployments/correlate",
+        "/api/v2/ci/deployments/correlate-image",
+        "/api/v2/ci/pipeline/tags",
+    ),
+)
+"""Comes with an API key alone, so it is no row of the table."""
+
+
+def kind_named(name: str) -> InboxKind | None:
+    """What the inbox calls so."""
+    return DATADOG_CI if name == DATADOG_CI.name else source_named(name)
 
 
 def source_named(name: str) -> SourceKind | None:

@@ -38,6 +38,8 @@ _OF_ORGANISATIONS: tuple[tuple[LiteralString, LiteralString], ...] = (
     ("inbox", "t.number"),
     ("source_things", "t.kind, t.thing"),
     ("source_facts", "t.kind, t.thing, t.digest"),
+    ("source_keys", "t.key, t.kind, t.thing"),
+    ("correlations", "t.key, t.repository_id"),
     ("user_activity", "t.day, t.user_email, t.tool"),
     ("deployments", "t.key"),
     ("failures", "t.key"),
@@ -169,6 +171,19 @@ RULES: tuple[RowRule, ...] = (
         "it is about nothing",
         "NOT EXISTS (SELECT 1 FROM source_things s "
         "WHERE s.org = t.org AND s.kind = t.kind AND s.thing = t.thing)",
+    ),
+    RowRule(
+        "source_keys",
+        "t.key, t.kind, t.thing",
+        "it is about nothing",
+        "NOT EXISTS (SELECT 1 FROM source_things s "
+        "WHERE s.org = t.org AND s.kind = t.kind AND s.thing = t.thing)",
+    ),
+    RowRule(
+        "correlations",
+        "t.key, t.repository_id",
+        "the number was never given",
+        f"t.delivery > {_RECEIPT}",
     ),
     RowRule("repositories", "t.key", "the generation is negative", "t.generation < 0"),
     _of_repository("commits", "t.repository, t.sha"),

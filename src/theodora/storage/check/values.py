@@ -7,7 +7,7 @@ from typing import Any, LiteralString
 import msgspec
 
 from theodora.dora import PullRequest
-from theodora.events import match_key
+from theodora.events import match_key, repository_id
 from theodora.storage.access.keys import PERMISSIONS
 from theodora.storage.check.findings import RESTORE, Findings
 from theodora.storage.engine.cursor import Cursor, Row, placeholders
@@ -77,8 +77,8 @@ def _settings(_: int, __: str, document: str) -> Iterator[str]:
         yield "the settings are no JSON object"
 
 
-def _repository(_: int, repository_id: str, key: str | None) -> Iterator[str]:
-    if key != match_key(repository_id):
+def _repository(_: int, id_: str, key: str | None) -> Iterator[str]:
+    if key != match_key(id_):
         yield "it does not meet other forms of its URL"
 
 
@@ -99,8 +99,8 @@ def _pull_request(_: int, number: int, document: str) -> Iterator[str]:
         yield "the document is of another number"
 
 
-def _mirror(_: int, repository_id: str, url: str) -> Iterator[str]:
-    if not repository_id or not url:
+def _mirror(_: int, id_: str, url: str) -> Iterator[str]:
+    if not id_ or not url:
         yield "it has no URL or id"
 
 
@@ -126,6 +126,13 @@ def _linked_failures(_: int, failure_ids: str | None) -> Iterator[str]:
         yield "the linked failures are no JSON array"
 
 
+def _correlation(_: int, __: str, id_: str, repository_url: str, commit_sha: str) -> Iterator[str]:
+    if repository_id(repository_url) != id_:
+        yield "the repository's id is not that of its URL"
+    if not _SHA.fullmatch(commit_sha):
+        yield "the commit is none"
+
+
 def _activity(_: int, day: str, __: str, ___: str, models: str | None) -> Iterator[str]:
     if not _DAY.fullmatch(day):
         yield "the day is none"
@@ -147,6 +154,7 @@ _TABLES: Mapping[tuple[LiteralString, LiteralString, LiteralString], Problems] =
     ("source_facts", "org, kind, thing, digest", "document"): _fact,
     ("verdicts", "deployment", "failure_ids"): _linked_failures,
     ("verdict_acts", "number", "failure_ids"): _linked_failures,
+    ("correlations", "org, key, repository_id", "repository_url, commit_sha"): _correlation,
     ("user_activity", "org, day, user_email, tool", "models"): _activity,
 }
 

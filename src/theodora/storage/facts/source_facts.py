@@ -12,6 +12,7 @@ from theodora.dora import Commit, PullRequest
 from theodora.events import Deployment, Failure
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.organisations import Organisation
+from theodora.storage.facts.correlations import Correlation, drop_keys, note_keys
 
 PULL_REQUEST = ""
 """Replaces an event's id for a pull request."""
@@ -22,6 +23,8 @@ class SourceFact(NamedTuple):
 
     thing: str
     document: str
+    keys: Sequence[str] = ()
+    """By which correlations find the thing."""
 
     @property
     def digest(self) -> str:
@@ -43,8 +46,9 @@ class RepositoryPullRequest(NamedTuple):
 
 
 Folded: TypeAlias = Deployment | Failure | RepositoryPullRequest
-Fold: TypeAlias = Callable[[str, str, Sequence[str]], Folded | None]
-"""Computes what all facts (in any order) about a thing of a kind of source add up to."""
+Fold: TypeAlias = Callable[[str, str, Sequence[str], Sequence[Correlation]], Folded | None]
+"""Computes what all facts (in any order) about a thing of a kind of source add up to, with the
+correlations of its keys."""
 
 
 def replace_facts(
@@ -58,6 +62,7 @@ def replace_facts(
     things = {thing for (thing,) in former.fetchall()}
     for fact in facts:
         things.add(fact.thing)
+        note_keys(cursor, org, kind, fact.thing, fact.keys)
         cursor.execute(
             "INSERT INTO source_facts (org, kind, thing, digest, document, delivery) "
             "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (org, kind, thing, digest) "
@@ -125,6 +130,7 @@ def prune_facts(cursor: Cursor, before_ns: int, limit: int) -> int:
 
 
 def _drop_facts_about(cursor: Cursor, org: int, kind: str, thing: str) -> None:
+    drop_keys(cursor, org, kind, thing)
     cursor.execute(
         "DELETE FROM source_facts WHERE org = ? AND kind = ? AND thing = ?", (org, kind, thing)
     )

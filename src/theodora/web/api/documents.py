@@ -18,6 +18,14 @@ from theodora.events.activity import UserActivityInput
 from theodora.events.document import DeploymentAttributes, FailureAttributes
 from theodora.events.input import DeploymentInput, FailureOfAnyone
 from theodora.query.fields import Kind
+from theodora.sources.webhooks.datadog_ci import (
+    CORRELATE,
+    CORRELATE_IMAGE,
+    TAG,
+    CorrelateImageInput,
+    CorrelateInput,
+    TagInput,
+)
 from theodora.storage.facts.settings import MAX_SERVICES
 from theodora.web.api import explanations, retention, settings, validate_keys
 from theodora.web.api.ai_activity import ENTRY_TYPE, MAX_ENTRIES
@@ -168,6 +176,14 @@ def _settings_preview(of: str) -> Documents:
     )
 
 
+def _datadog_ci(type_: str, attributes: Any, example_file: str) -> Documents:
+    return Documents(
+        request=data(sent(type_, attributes)),
+        answer={"type": "object"},
+        example_file=example_file,
+    )
+
+
 _RETENTION_REQUEST = data(sent(retention.TYPE, retention.RetentionInput))
 _RETENTION_ANSWER = data(resource(retention.TYPE, retention.RetentionAttributes))
 _OVERRIDE = data(resource(OVERRIDE_TYPE, OverrideAttributes))
@@ -274,6 +290,9 @@ DOCUMENTS: dict[str, Documents] = {
         answer={"type": "object"},
         example_file="receive_intake_webhook",
     ),
+    "CorrelateDeployment": _datadog_ci(CORRELATE, CorrelateInput, "correlate_deployment"),
+    "CorrelateImage": _datadog_ci(CORRELATE_IMAGE, CorrelateImageInput, "correlate_image"),
+    "TagPipeline": _datadog_ci(TAG, TagInput, "tag_pipeline"),
     "ReceiveWebhook": Documents(
         request={"description": "What the provider sends, signed; see docs/sources.md."},
         answer={"type": "object"},

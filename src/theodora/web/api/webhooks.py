@@ -5,8 +5,15 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from theodora.errors import Invalid, Problem
-from theodora.sources.webhooks.table import SourceKind, source_named, source_of_intake
-from theodora.web.api.wire import decode_body
+from theodora.sources.webhooks.datadog_ci import CORRELATE, CORRELATE_IMAGE, TAG
+from theodora.sources.webhooks.delivery import DEFAULT_SETTINGS, Delivery
+from theodora.sources.webhooks.table import (
+    DATADOG_CI,
+    InboxKind,
+    source_named,
+    source_of_intake,
+)
+from theodora.web.api.wire import decode_body, read_attributes
 from theodora.web.http.operations import Pending, Request
 from theodora.web.http.responses import Reply
 
@@ -40,7 +47,31 @@ def receive_by_key(request: Request) -> Pending:
     return _receive(request, row, "", _text(request.body))
 
 
-def _receive(request: Request, row: SourceKind, source: str, body: str) -> Pending:
+def receive_correlation(request: Request) -> Pending:
+    """What `datadog-ci deployment correlate` sends."""
+    return _receive_from_datadog_ci(request, CORRELATE)
+
+
+def receive_image_correlation(request: Request) -> Pending:
+    """What `datadog-ci deployment correlate-image` sends."""
+    return _receive_from_datadog_ci(request, CORRELATE_IMAGE)
+
+
+def receive_pipeline_tags(request: Request) -> Pending:
+    """What `datadog-ci deployment mark` and `datadog-ci tag` send."""
+    return _receive_from_datadog_ci(request, TAG)
+
+
+def _receive_from_datadog_ci(request: Request, type_: str) -> Pending:
+    """Raises `Invalid` for a document of another type, and for one that could not be read later:
+    the command prints the reason."""
+    document = decode_body(request.body)
+    read_attributes(document, lambda attributes: attributes, type_)
+    DATADOG_CI.read(Delivery({}, document), DEFAULT_SETTINGS)
+    return _receive(request, DATADOG_CI, "", _text(request.body))
+
+
+def _receive(request: Request, row: InboxKind, source: str, body: str) -> Pending:
     names = ("content-type", *row.headers)
     headers = {
         name: request.headers[name][:_LONGEST_HEADER] for name in names if name in request.headers

@@ -10,7 +10,9 @@ from theodora.sources.webhooks.read import decode_settings, encode_settings
 from theodora.sources.webhooks.settings_lines import lines_from_settings, settings_from_lines
 from theodora.sources.webhooks.table import (
     SOURCES,
+    InboxKind,
     SourceKind,
+    kind_named,
     source_named,
     source_path,
     steps_of,
@@ -135,7 +137,7 @@ def remove_source(visit: Visit) -> Answer:
 class _Shown(NamedTuple):
     """What the page of a source is about."""
 
-    kind: SourceKind
+    kind: InboxKind
     source: WebhookSource | None
     """None for what came in with an API key."""
 
@@ -150,22 +152,26 @@ def _shown(visit: Visit) -> _Shown:
     Raises `NotFound` where there is no such source.
     """
     id_ = visit.path_parameters["id"]
-    kind = source_named(id_)
-    if kind is not None and kind.recognises is not None:
+    kind = kind_named(id_)
+    if kind is not None and kind.keyed_paths:
         return _Shown(kind, None)
     source = visit.store.sources.get(visit.organisation, id_)
-    row = source_named(source.kind)
-    if row is None:
-        raise NotFound(f'this version knows no source "{source.kind}"')
-    return _Shown(row, source)
+    return _Shown(_row_of(source), source)
 
 
 def _owned(visit: Visit) -> tuple[WebhookSource, SourceKind]:
     """The source that the path names. Raises `NotFound` for what came in with an API key."""
-    kind, source = _shown(visit)
+    source = _shown(visit).source
     if source is None:
         raise NotFound("what comes in with an API key has no settings")
-    return source, kind
+    return source, _row_of(source)
+
+
+def _row_of(source: WebhookSource) -> SourceKind:
+    row = source_named(source.kind)
+    if row is None:
+        raise NotFound(f'this version knows no source "{source.kind}"')
+    return row
 
 
 def _saved(visit: Visit, what: str) -> Answer:
@@ -207,7 +213,7 @@ def _rows(visit: Visit) -> Sequence[SourceRow]:
 
 
 def _title(kind: str) -> str:
-    row = source_named(kind)
+    row = kind_named(kind)
     return row.title if row else kind
 
 
@@ -228,7 +234,7 @@ def _source_values(visit: Visit) -> dict[str, Any]:
         "path": f"{PATH}/{visit.path_parameters['id']}",
         "kind": kind,
         "source": source,
-        "url": visit.url + (source_path(source) if source else "/api/v2/webhook"),
+        "urls": [visit.url + path for path in _paths(shown)],
         "settings_text": "\n".join(lines_from_settings(settings)),
         "states": DELIVERY_STATES,
         "chips": _CHIPS,
@@ -241,6 +247,11 @@ def _source_values(visit: Visit) -> dict[str, Any]:
         "saved": _SAVED.get(visit.query_parameters.get("saved", "")),
         "is_leaving": "remove" in visit.query_parameters,
     }
+
+
+def _paths(shown: _Shown) -> Sequence[str]:
+    """Where it comes in."""
+    return [source_path(shown.source)] if shown.source else shown.kind.keyed_paths
 
 
 def _state(visit: Visit) -> DeliveryState | None:

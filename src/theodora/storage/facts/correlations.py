@@ -1,0 +1,73 @@
+"""Correlations of GitOps: the application's commit behind a commit of configuration or an image.
+
+A correlation and the deployment that it is about come in either order. Each finds the other by a
+key: that of the correlation, and the keys of the thing that the facts of the deployment are about.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from theodora.storage.engine.cursor import Cursor
+from theodora.storage.engine.organisations import Organisation
+
+
+class Correlation(NamedTuple):
+    """The application's commit that is deployed wherever a key is."""
+
+    key: str
+    repository_id: str
+    repository_url: str
+    commit_sha: str
+
+
+def put_correlation(
+    cursor: Cursor, org: Organisation, correlation: Correlation, delivery: int
+) -> None:
+    """Stores a correlation; of those with one key and repository, the last delivery's counts."""
+    cursor.execute(
+        "INSERT INTO correlations "
+        "(org, key, repository_id, repository_url, commit_sha, delivery) "
+        "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (org, key, repository_id) DO UPDATE SET "
+        "repository_url = excluded.repository_url, commit_sha = excluded.commit_sha, "
+        "delivery = excluded.delivery WHERE correlations.delivery <= excluded.delivery",
+        (org.key, *correlation, delivery),
+    )
+
+
+def note_keys(
+    cursor: Cursor, org: Organisation, kind: str, thing: str, keys: Iterable[str]
+) -> None:
+    """Adds keys to those of a thing."""
+    cursor.executemany(
+        "INSERT INTO source_keys (org, key, kind, thing) VALUES (?, ?, ?, ?) "
+        "ON CONFLICT (org, key, kind, thing) DO NOTHING",
+        [(org.key, key, kind, thing) for key in keys],
+    )
+
+
+def drop_keys(cursor: Cursor, org: int, kind: str, thing: str) -> None:
+    """Removes the keys of a thing."""
+    cursor.execute(
+        "DELETE FROM source_keys WHERE org = ? AND kind = ? AND thing = ?", (org, kind, thing)
+    )
+
+
+def things_with_key(cursor: Cursor, org: Organisation, key: str) -> list[tuple[str, str]]:
+    """The kinds and names of the things that have a key."""
+    rows = cursor.execute(
+        "SELECT kind, thing FROM source_keys WHERE org = ? AND key = ?", (org.key, key)
+    )
+    return [(kind, thing) for kind, thing in rows]
+
+
+def correlations_about(
+    cursor: Cursor, org: Organisation, kind: str, thing: str
+) -> list[Correlation]:
+    """The correlations with a key of a thing."""
+    rows = cursor.execute(
+        "SELECT c.key, c.repository_id, c.repository_url, c.commit_sha FROM source_keys k "
+        "JOIN correlations c ON c.org = k.org AND c.key = k.key "
+        "WHERE k.org = ? AND k.kind = ? AND k.thing = ? ORDER BY c.key, c.repository_id",
+        (org.key, kind, thing),
+    )
+    return [Correlation(*row) for row in rows]
