@@ -50,25 +50,27 @@ def last(delivery: Delivery, settings: SourceSettings = DEFAULT_SETTINGS) -> Dep
     return found
 
 
+STORY = [
+    notified("Running", 1),
+    notified("Succeeded", 1, health="Progressing"),
+    notified("Succeeded", 1),
+    # Much later it is degraded for a while.
+    notified("Succeeded", 1, health="Degraded"),
+    notified("Succeeded", 2, 2, health="Degraded"),
+    notified("Failed", 3, 3),
+    notified("Error", 4, 3),
+    notified("Succeeded", 5, 1, operation={"initiatedBy": {"username": "dev-one"}}),
+]
+
+
 def test_a_sync_is_a_deployment_once_what_it_deployed_is_healthy() -> None:
-    story = [
-        notified("Running", 1),
-        notified("Succeeded", 1, health="Progressing"),
-        notified("Succeeded", 1),
-        # Much later it is degraded for a while.
-        notified("Succeeded", 1, health="Degraded"),
-        notified("Succeeded", 2, 2, health="Degraded"),
-        notified("Failed", 3, 3),
-        notified("Error", 4, 3),
-        notified("Succeeded", 5, 1, operation={"initiatedBy": {"username": "dev-one"}}),
-    ]
-    first, back = deployments("argocd", story)
+    first, back = deployments("argocd", STORY)
     assert (first.started_at_ns, first.finished_at_ns) == (ns(1), ns(1.25))
     assert (first.service, first.env) == ("shop", "production")
     assert first.git
     assert (first.git.repository_id, first.git.commit_sha) == ("github.com/acme/manifests", sha(1))
     assert (back.started_at_ns, back.git) == (ns(5), first.git)
-    assert deployments("argocd", story[:2]) == []
+    assert deployments("argocd", STORY[:2]) == []
 
 
 def test_a_template_may_leave_out_most_of_an_application() -> None:

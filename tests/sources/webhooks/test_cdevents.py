@@ -53,20 +53,22 @@ def fact(delivery: Delivery, settings: SourceSettings = DEFAULT_SETTINGS) -> Any
     return decode_fact(found.document)
 
 
+SERVICES = [
+    service("deployed", 1, artifactId=PURL),
+    service("upgraded", 2, artifactId=PURL.replace("1.4.0", "1.5.0")),
+    service("rolledback", 3, artifactId=PURL),
+    service("published", 4),
+    service("removed", 5),
+]
+
+
 def test_each_event_of_a_service_is_a_deployment() -> None:
-    story = [
-        service("deployed", 1, artifactId=PURL),
-        service("upgraded", 2, artifactId=PURL.replace("1.4.0", "1.5.0")),
-        service("rolledback", 3, artifactId=PURL),
-        service("published", 4),
-        service("removed", 5),
-    ]
-    first, second, third = deployments("cdevents", story)
+    first, second, third = deployments("cdevents", SERVICES)
     assert (first.service, first.env, first.version) == ("shop", "production", "1.4.0")
     assert (first.started_at_ns, first.finished_at_ns) == (ns(1), ns(1))
     assert (second.version, second.custom_tags) == ("1.5.0", ())
     assert (third.version, third.custom_tags) == ("1.4.0", ("deployment_type:rollback",))
-    published = deployments("cdevents", story, SourceSettings(releases=True))
+    published = deployments("cdevents", SERVICES, SourceSettings(releases=True))
     assert [each.finished_at_ns for each in published] == [ns(1), ns(2), ns(3), ns(4)]
 
 
@@ -108,19 +110,21 @@ def test_settings_give_services_and_environments_other_names() -> None:
     assert (found.service, found.env) == ("checkout", "prod")
 
 
+INCIDENT = [
+    incident("detected", 1, description="Slow", artifactId=PURL),
+    incident("reported", 2, description="Slow", custom={"severity": "high"}),
+    incident("resolved", 3, description="Fast again", artifactId=PURL.replace("4", "5")),
+    incident("detected", 4, description="Slow"),
+    incident("resolved", 5, description="Fast again"),
+]
+
+
 def test_an_incident_is_open_from_its_detection_and_may_be_detected_again() -> None:
-    story = [
-        incident("detected", 1, description="Slow", artifactId=PURL),
-        incident("reported", 2, description="Slow", custom={"severity": "high"}),
-        incident("resolved", 3, description="Fast again", artifactId=PURL.replace("4", "5")),
-        incident("detected", 4, description="Slow"),
-        incident("resolved", 5, description="Fast again"),
-    ]
-    [failure] = failures("cdevents", story)
+    [failure] = failures("cdevents", INCIDENT)
     assert [tuple(each) for each in failure.periods] == [(ns(1), ns(3)), (ns(4), ns(5))]
     assert (failure.name, failure.severity, failure.version) == ("Slow", "high", "1.4.0")
     assert (failure.services, failure.env) == (("shop",), "production")
-    assert failures("cdevents", story[2:3]) == []
+    assert failures("cdevents", INCIDENT[2:3]) == []
 
 
 def test_ids_of_incidents_are_unique_in_their_source() -> None:

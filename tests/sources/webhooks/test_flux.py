@@ -42,21 +42,23 @@ def fact(delivery: Delivery, settings: SourceSettings = DEFAULT_SETTINGS) -> Dep
     return decoded
 
 
+STORY = [
+    applied("Progressing", 1, 1),
+    applied("ReconciliationSucceeded", 1.1, 1, env="production"),
+    applied("ReconciliationSucceeded", 2, 1),
+    # Something else changed the cluster, and it is as before again.
+    applied("Progressing", 2.5, 1),
+    applied("ReconciliationSucceeded", 2.6, 1),
+    applied("Progressing", 3, 2),
+    applied("HealthCheckFailed", 3.1, 2),
+    applied("ReconciliationSucceeded", 3.2, 2),
+    applied("Progressing", 4, 3),
+    applied("ValidationFailed", 4.1, 3),
+]
+
+
 def test_a_revision_is_deployed_once_however_often_it_is_reconciled() -> None:
-    story = [
-        applied("Progressing", 1, 1),
-        applied("ReconciliationSucceeded", 1.1, 1, env="production"),
-        applied("ReconciliationSucceeded", 2, 1),
-        # Something else changed the cluster, and it is as before again.
-        applied("Progressing", 2.5, 1),
-        applied("ReconciliationSucceeded", 2.6, 1),
-        applied("Progressing", 3, 2),
-        applied("HealthCheckFailed", 3.1, 2),
-        applied("ReconciliationSucceeded", 3.2, 2),
-        applied("Progressing", 4, 3),
-        applied("ValidationFailed", 4.1, 3),
-    ]
-    first, second = deployments("flux", story)
+    first, second = deployments("flux", STORY)
     assert (first.started_at_ns, first.finished_at_ns) == (ns(1), ns(1.1))
     assert (first.service, first.env, first.version) == ("shop", "production", None)
     assert first.git

@@ -64,15 +64,17 @@ def ticket(hour: float, **members: Any) -> Delivery:
     return Delivery({}, {**said, **members})
 
 
+RUNS = [run("queued", 0), run("running", 1), run("broken", 2), run("ok", 3)]
+
+
 def test_paths_make_a_deployment() -> None:
-    story = [run("queued", 0), run("running", 1), run("broken", 2), run("ok", 3)]
-    [deployed] = deployments("json", story, settings_of(DEPLOYMENT))
+    [deployed] = deployments("json", RUNS, settings_of(DEPLOYMENT))
     assert (deployed.id, deployed.service, deployed.env) == ("json:7", "checkout", "production")
     assert (deployed.started_at_ns, deployed.finished_at_ns) == (ns(1), ns(3))
     assert deployed.git
     assert deployed.git.commit_sha == sha(1)
     assert (deployed.version, deployed.custom_tags) == ("1.4", ("region:eu", "cluster:blue"))
-    assert reading("json", story[0], settings_of(DEPLOYMENT)).state == "ignored"
+    assert reading("json", RUNS[0], settings_of(DEPLOYMENT)).state == "ignored"
 
 
 def test_without_conditions_each_webhook_is_a_deployment() -> None:
@@ -84,19 +86,21 @@ def test_without_conditions_each_webhook_is_a_deployment() -> None:
     assert (deployed.service, deployed.started_at_ns) == ("shop", ns(2))
 
 
+TICKETS = [
+    ticket(1, closed=None),
+    ticket(2, closed=True),
+    ticket(3, closed=False),
+    ticket(4, closed="today", title="Shop was down"),
+]
+
+
 def test_the_last_condition_that_applies_is_the_state_of_an_incident() -> None:
-    story = [
-        ticket(1, closed=None),
-        ticket(2, closed=True),
-        ticket(3, closed=False),
-        ticket(4, closed="today", title="Shop was down"),
-    ]
     settings = settings_of(INCIDENT)
-    [failure] = failures("json", story, settings)
+    [failure] = failures("json", TICKETS, settings)
     assert [tuple(each) for each in failure.periods] == [(ns(1), ns(2)), (ns(3), ns(4))]
     assert (failure.name, failure.severity) == ("Shop was down", "1")
     assert (failure.services, failure.env) == (("web",), "production")
-    assert failures("json", [*story, ticket(5, duplicate_of="T-2")], settings) == []
+    assert failures("json", [*TICKETS, ticket(5, duplicate_of="T-2")], settings) == []
 
 
 @pytest.mark.parametrize(

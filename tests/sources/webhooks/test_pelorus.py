@@ -22,14 +22,18 @@ def failure(hour: float, state: str, **members: Any) -> Delivery:
     return event("failure", hour, failure_id="SHOP-1", failure_event=state, **members)
 
 
+DEPLOYED = [deployed(1, "sha256:1"), deployed(2, "sha256:2"), deployed(3, "sha256:1")]
+FAILED = [failure(1, "created"), failure(2, "resolved"), failure(1.5, "created", app="cart")]
+
+
 def test_an_image_may_be_deployed_again() -> None:
-    story = [deployed(1, "sha256:1"), deployed(2, "sha256:2"), deployed(3, "sha256:1")]
-    found = deployments("pelorus", story, SourceSettings(envs={"live": "production"}, env="x"))
+    live = SourceSettings(envs={"live": "production"}, env="x")
+    found = deployments("pelorus", DEPLOYED, live)
     assert [each.version for each in found] == ["sha256:1", "sha256:2", "sha256:1"]
     assert {(each.service, each.env) for each in found} == {("shop", "production")}
     assert [each.finished_at_ns for each in found] == [ns(1), ns(2), ns(3)]
     settings = SourceSettings(env="test", services={"shop": "web"})
-    [bare] = deployments("pelorus", story[:1], settings)
+    [bare] = deployments("pelorus", DEPLOYED[:1], settings)
     assert (bare.service, bare.env) == ("web", "test")
 
 
@@ -39,8 +43,7 @@ def test_namespaces_deploy_one_application_at_one_time() -> None:
 
 
 def test_a_failure_lasts_until_it_is_resolved() -> None:
-    story = [failure(1, "created"), failure(2, "resolved"), failure(1.5, "created", app="cart")]
-    first, other = failures("pelorus", story)
+    first, other = failures("pelorus", FAILED)
     assert (first.started_at_ns, first.finished_at_ns, first.services) == (ns(1), ns(2), ("shop",))
     assert (other.finished_at_ns, other.services) == (None, ("cart",))
 

@@ -3,38 +3,28 @@
 Whatever the order, the five metrics, the events and the pull requests are the same.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from random import Random
-from typing import Any
+from collections.abc import Sequence
 
-import msgspec
 import pytest
 
-from actors import TESTER
 from databases import ON_SQLITE
 from deliveries import (
     REPOSITORY_ID,
     Delivery,
     at,
-    body_of,
     deployment,
     incident,
-    ns,
     pull_request,
     push,
     review,
     sha,
     status,
 )
-from theodora.dora import MetricsQuery, Period
-from theodora.query import parse
-from theodora.sources.webhooks.worker import InboxWorker
-from theodora.storage import Organisation, Store
+from theodora.storage import Store
+from webhook_stories import ORDERS, SentStory, deliver, results, shuffled
 
 pytestmark = ON_SQLITE
 
-Story = Sequence[tuple[str, Delivery]]
-PERIOD = Period(ns(-24), ns(24 * 28))
 
 MERGE, SQUASH, BROKEN, FIX = 13, 20, 30, 40
 """Commits that are deployed."""
@@ -110,74 +100,20 @@ PAGERDUTY: Sequence[Delivery] = [
     # Near no deployment, and still open.
     incident("triggered", 300, "Q3", created_at=at(300)),
 ]
-STORY: Story = [
+STORY: SentStory = [
     *(("github", each) for each in GITHUB),
     *(("pagerduty", each) for each in PAGERDUTY),
 ]
 
 
-def shuffled(seed: int) -> Callable[[Story], Story]:
-    """In any order, and some of them twice."""
-
-    def shuffle(story: Story) -> Story:
-        rng = Random(seed)
-        mixed = [*story, *rng.sample(list(story), len(story) // 2)]
-        rng.shuffle(mixed)
-        return mixed
-
-    return shuffle
+MORE_ORDERS = {**ORDERS, **{f"shuffled {seed}": shuffled(seed) for seed in range(1, 5)}}
 
 
-ORDERS: dict[str, Callable[[Story], Story]] = {
-    "reversed": lambda story: story[::-1],
-    "twice": lambda story: [*story, *story],
-    "each twice": lambda story: [each for each in story for _ in range(2)],
-    "interleaved": lambda story: sorted(story, key=lambda each: body_of(each[1])[-20:]),
-    **{f"shuffled {seed}": shuffled(seed) for seed in range(5)},
-}
-
-
-def deliver(store: Store, name: str, story: Story, at_once: int = 1_000) -> Organisation:
-    """A new organisation that has received the story, read a part of it at a time."""
-    org = store.keys.ensure_organisation(name, 1, actor=TESTER).result()
-    worker = InboxWorker(store, 30)
-    for start in range(0, len(story), at_once):
-        for kind, each in story[start : start + at_once]:
-            store.inbox.receive(
-                org, kind, "", each.headers, body_of(each), ns(0), actor=TESTER
-            ).result()
-        while worker.work_off():
-            pass
-        store.derivations.derive_all_queued(actor=TESTER)
-    return org
-
-
-def events(found: Iterable[Any]) -> list[str]:
-    """Events by their ids, but for the time at which they came in."""
-    return sorted(repr(msgspec.structs.replace(each, created_at_ns=0)) for each in found)
-
-
-def told(store: Store, org: Organisation) -> dict[str, Any]:
-    """All that the story has come to."""
-    query = MetricsQuery(
-        period=PERIOD, as_of_ns=PERIOD.end_ns, interval="month", group_by=(), stages=True
-    )
-    report = store.metrics.report(org, query, parse("*"))
-    repository = store.commits.repository(org, REPOSITORY_ID)
-    return {
-        "metrics": report.overall.total,
-        "deployments": events(store.deployments.everything(org)),
-        "failures": events(store.failures.everything(org)),
-        "pull requests": sorted(map(repr, repository.pull_requests)),
-        "commits": {sha_: commit.parents for sha_, commit in repository.commits.items()},
-    }
-
-
-@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("order", MORE_ORDERS)
 def test_the_order_of_deliveries_makes_no_difference(store: Store, order: str) -> None:
-    expected = told(store, deliver(store, "in order", STORY))
-    story = ORDERS[order](STORY)
-    assert told(store, deliver(store, order, story, at_once=7)) == expected
+    expected = results(store, deliver(store, "in order", STORY))
+    story = MORE_ORDERS[order](STORY)
+    assert results(store, deliver(store, order, story, at_once=7)) == expected
 
 
 def test_the_story_has_the_metrics_that_it_tells(store: Store) -> None:
@@ -192,7 +128,7 @@ def test_the_story_has_the_metrics_that_it_tells(store: Store) -> None:
     methods = [each.merge_method for each in requests]
     assert methods == ["merge", "squash", "rebase", None]
     assert [len(each.commits) for each in requests] == [2, 2, 2, 1]
-    metrics = told(store, org)["metrics"]
+    metrics = results(store, org)["metrics"]
     assert metrics.deployment_frequency.count == 6
     assert (metrics.change_lead_time.n, metrics.change_failure_rate.hits) == (7, 1)
     assert metrics.change_lead_time.stages["review_time"].n == 4
