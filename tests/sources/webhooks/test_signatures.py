@@ -33,7 +33,7 @@ def rootly(secret: str, body: bytes, at_sec: int = NOW_SEC) -> dict[str, str]:
     return {"x-rootly-signature": f"t={at_sec},v1={signature}"}
 
 
-def headers(scheme: Scheme, secret: str, body: bytes) -> dict[str, str]:
+def headers(scheme: Scheme, secret: str, body: bytes, at_sec: int = NOW_SEC) -> dict[str, str]:
     """What a sender that knows the secret sends."""
     password = base64.b64encode(f"anybody:{secret}".encode()).decode()
     return {
@@ -43,8 +43,8 @@ def headers(scheme: Scheme, secret: str, body: bytes) -> dict[str, str]:
         "circleci": {"circleci-signature": f"v1={hmac_hex(secret, body)}"},
         "gitea": {"x-gitea-signature": hmac_hex(secret, body)},
         "pagerduty": {"x-pagerduty-signature": f"v1={hmac_hex(secret, body)}"},
-        "standard-webhooks": standard(secret, body),
-        "rootly": rootly(secret, body),
+        "standard-webhooks": standard(secret, body, at_sec),
+        "rootly": rootly(secret, body, at_sec),
         "jira": {"x-hub-signature": f"sha256={hmac_hex(secret, body)}"},
         "sentry": {"sentry-hook-signature": hmac_hex(secret, body)},
         "linear": {"linear-signature": hmac_hex(secret, body)},
@@ -56,6 +56,7 @@ def headers(scheme: Scheme, secret: str, body: bytes) -> dict[str, str]:
     }[scheme]
 
 
+SIGN_TIMES = ("standard-webhooks", "rootly")
 SIGN_BODIES = (
     "github",
     "gitea",
