@@ -21,10 +21,7 @@ _ALIKE = 0.75
 def unknown_members(document: JsonObject, known: Members) -> list[Place]:
     """The places of members of `document` that are not `known`, each once."""
     found: dict[Place, None] = {}
-    for place in _unknown(document, known, ()):
-        found[place] = None
-        if len(found) == MOST_UNKNOWN:
-            break
+    _find_unknown(document, known, (), found)
     return list(found)
 
 
@@ -53,21 +50,26 @@ def shown_name(name: str) -> str:
     return clean if len(clean) <= 64 else clean[:63] + "…"
 
 
-def _unknown(document: JsonObject, known: Members, path: Place) -> Iterator[Place]:
+# Every create comes here, so nothing is made for members that are known but the path.
+def _find_unknown(
+    document: JsonObject, known: Members, path: Place, found: dict[Place, None]
+) -> None:
     for name, value in document.items():
+        if len(found) == MOST_UNKNOWN:
+            return
         if name not in known:
-            yield (*path, name)
+            found[*path, name] = None
         elif inner := known[name]:
-            yield from _unknown_within(value, inner, (*path, name))
+            _find_within(value, inner, (*path, name), found)
 
 
-def _unknown_within(value: JsonValue, known: Members, path: Place) -> Iterator[Place]:
+def _find_within(value: JsonValue, known: Members, path: Place, found: dict[Place, None]) -> None:
     if is_object(value):
-        yield from _unknown(value, known, path)
+        _find_unknown(value, known, path, found)
     elif isinstance(value, list):
         for item in value:
             if is_object(item):
-                yield from _unknown(item, known, (*path, _ITEMS))
+                _find_unknown(item, known, (*path, _ITEMS), found)
 
 
 def _places(known: Members, path: Place) -> Iterator[Place]:
