@@ -17,6 +17,7 @@ import yaml
 
 TOP = Path(__file__).parents[1]
 PAGES = TOP / "docs" / "ci"
+DOCS = TOP / "docs"
 LINES = (TOP / "deploy" / "ci" / "send-deployment.sh").read_text()
 
 Texts = Mapping[str, str]
@@ -27,8 +28,9 @@ _AZURE_OUTPUT = re.compile(r"^##vso\[task\.setvariable variable=(\w+)\](.*)$", r
 
 
 def blocks(page: str, kind: str) -> list[str]:
-    """The texts of a page's blocks of this kind."""
-    found = [text for named, text in _BLOCK.findall((PAGES / page).read_text()) if named == kind]
+    """The texts of a page's blocks of this kind; the page may be one of `docs` or of `docs/ci`."""
+    text = next(folder / page for folder in (PAGES, DOCS) if (folder / page).exists()).read_text()
+    found = [block for named, block in _BLOCK.findall(text) if named == kind]
     assert found, f"{page} has no block to run as {kind}"
     return found
 

@@ -79,6 +79,7 @@ def build(config: Config, invocation: Invocation = PLAIN) -> Built:
         metrics,
         _lifespan(services, _workers(config, store, derivation_due)),
         log_requests=config.log_requests,
+        prefix_is_stripped=config.path_prefix_stripped,
     )
     new_keys = _ensure_keys(store, config)
     return Built(application, metrics, store, store.keys.organisation(LASTING), new_keys)

@@ -220,6 +220,13 @@ SETTINGS: tuple[Setting, ...] = (
         "Path beneath which everything is served; see docs/proxies.md.",
     ),
     Setting(
+        "path_prefix_stripped",
+        _switch,
+        "yes or no",
+        "no",
+        "Whether a proxy removes the path prefix before it passes a request on.",
+    ),
+    Setting(
         "trusted_proxies",
         _proxies,
         f"addresses or networks with commas between them, or {ANYONE},{_CONSENT}",
@@ -543,6 +550,7 @@ class Config:
     tls_key: str
     derive: bool
     path_prefix: str
+    path_prefix_stripped: bool
     trusted_proxies: tuple[str, ...]
     timestamps: Timestamps
     rate_limit_dora_ingest: RateLimit

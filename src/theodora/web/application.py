@@ -27,8 +27,12 @@ def make_application(
     lifespan: Lifespan[Any],
     *,
     log_requests: LoggedRequests,
+    prefix_is_stripped: bool,
 ) -> ASGIApp:
-    """The ASGI application with all routes."""
+    """The ASGI application with all routes.
+
+    `prefix_is_stripped` is whether a proxy has removed the prefix from the paths of requests.
+    """
     path_prefix = dashboard.path_prefix
     nowhere = _Nowhere(Endpoint(services), PageEndpoint(dashboard))
     status = status_routes(services.store, metrics, path_prefix)
@@ -50,7 +54,9 @@ def make_application(
         lifespan=lifespan,
     )
     found = _FoundByPath(router, {path_prefix + each.path: each for each in routes}, probed)
-    return Observer(_Trimmed(found, path_prefix), metrics, log_requests=log_requests)
+    trimmed = _Trimmed(found, path_prefix)
+    served = _Restored(trimmed, path_prefix) if prefix_is_stripped else trimmed
+    return Observer(served, metrics, log_requests=log_requests)
 
 
 def _operation_routes(services: ServerContext, operations: Sequence[Operation]) -> list[Route]:
@@ -102,6 +108,20 @@ class _Nowhere:
         is_browser = b"text/html" in accept and "/api/" not in scope["path"]
         answer = self._pages if is_browser else self._documents
         await answer(scope, receive, send)
+
+
+class _Restored:
+    """Puts the prefix back that a proxy has removed from paths, so that all else sees one form."""
+
+    def __init__(self, app: ASGIApp, path_prefix: str) -> None:
+        self._app = app
+        self._prefix = path_prefix
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            scope["path"] = self._prefix + scope["path"]
+            scope["raw_path"] = self._prefix.encode() + scope["raw_path"]
+        await self._app(scope, receive, send)
 
 
 class _Trimmed:

@@ -238,19 +238,33 @@ def broken_after_first(broken: object) -> object:
     return read
 
 
-def test_everything_is_beneath_the_prefix(tmp_path: Path) -> None:
-    with server_in_process(tmp_path, path_prefix="/dora") as (built, client):
+@pytest.mark.parametrize(("stripped", "sent"), [("no", "/dora"), ("yes", "")])
+def test_everything_is_beneath_the_prefix(tmp_path: Path, stripped: str, sent: str) -> None:
+    """Also if a proxy removes it from what is sent."""
+    settings = {"path_prefix": "/dora", "path_prefix_stripped": stripped}
+    with server_in_process(tmp_path, **settings) as (built, client):
         tenant = make_tenant(built, client)
         browser = Browser(client)
-        answer = browser.get("/dora")
+        answer = browser.get(sent or "/")
         assert answer.headers["location"] == "/dora/sign-in"
         answer = browser.post(
-            "/dora/sign-in",
+            f"{sent}/sign-in",
             {"key": tenant.keys["DD-APPLICATION-KEY"], "next": "/preferences"},
         )
         assert answer.headers["location"] == "/dora/preferences"
         assert "; Path=/dora;" in answer.headers["set-cookie"]
-        page = browser.page("/dora/preferences")
+        secret = answer.headers["set-cookie"].partition(";")[0]
+        page = read_page(
+            client.get(
+                f"{sent}/preferences", headers={"Cookie": secret, "Accept": "text/html"}
+            ).text
+        )
+        assert page.one("form", method="post", action="/dora/preferences")
+        openapi = client.get(f"{sent}/openapi.json").json()
+        assert openapi["servers"] == [{"url": "/dora"}]
+        assert client.get(f"{sent}/healthz").status_code == 200
+        named = client.get(f"{sent}/api/v2/dora/deployments/a%2Fb", headers=tenant.keys)
+        assert named.json()["errors"][0]["detail"] == "deployment does not exist"
         for each in page.everything():
             for name in ("href", "action", "src"):
                 address = each.attributes.get(name, "#")
