@@ -119,6 +119,7 @@ def _server_context(config: Config, store: Store) -> ServerContext:
         uploads=FairThreads(config.upload_threads, "upload", keeps_some_free=False),
         timestamps=config.timestamps,
         prometheus_groups=config.prometheus_groups,
+        badges=config.badges,
         max_json_bytes=config.max_json_bytes,
         max_multipart_bytes=config.max_multipart_bytes,
         read_seconds=config.read_seconds,

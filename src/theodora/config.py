@@ -56,6 +56,14 @@ def _key(text: str) -> str:
     return text
 
 
+def _badges(text: str) -> tuple[tuple[str, str], ...]:
+    """Organisations and their tokens."""
+    pairs = [part.strip().rpartition("=") for part in text.split(",") if part.strip()]
+    if any(not org or len(token) < _SHORTEST_KEY or not _key(token) for org, _, token in pairs):
+        raise ValueError
+    return tuple((org, token) for org, _, token in pairs)
+
+
 @dataclass(frozen=True, slots=True)
 class _Integer:
     """Reads a whole number within bounds."""
@@ -515,6 +523,15 @@ SETTINGS: tuple[Setting, ...] = (
         "Which requests are logged: all, those answered with 400 or above, or none.",
     ),
     Setting(
+        "badges",
+        _badges,
+        "ORGANISATION=TOKEN with commas between them; a token has at least 32 ASCII characters",
+        "",
+        "Organisations that have badges, and the token that their addresses need; see "
+        "docs/metrics.md.",
+        secret=True,
+    ),
+    Setting(
         "bootstrap_api_key",
         _key,
         "a key of at least 32 ASCII characters",
@@ -591,6 +608,7 @@ class Config:
     log_level: str
     log_format: LogFormat
     log_requests: LoggedRequests
+    badges: tuple[tuple[str, str], ...]
     bootstrap_api_key: str
     bootstrap_app_key: str
 

@@ -127,7 +127,8 @@ class _Restored:
 class _Trimmed:
     """Tolerates a slash at the end of a path, and none at the end of the prefix.
 
-    In paths of the API names stay quoted, so that one may hold a slash; `Endpoint` unquotes them.
+    In paths of the API and of badges names stay quoted, so that one may hold a slash; `Endpoint`
+    unquotes them.
     """
 
     def __init__(self, app: ASGIApp, path_prefix: str) -> None:
@@ -141,7 +142,7 @@ class _Trimmed:
             is_slashed = scope["raw_path"].partition(b"?")[0].endswith(b"/")
             if f"{path}/" == self._root:
                 scope["path"] = self._root
-            elif path.startswith(f"{self._root}api/"):
+            elif path.startswith((f"{self._root}api/", f"{self._root}badge/")):
                 names = _quoted_names(scope["raw_path"], depth=self._root.count("/"))
                 scope["path"] = self._root + names.rstrip("/")
             elif is_slashed and path != self._root:

@@ -29,6 +29,7 @@ from theodora.sources.webhooks.datadog_ci import (
 from theodora.storage.facts.settings import MAX_SERVICES
 from theodora.web.api import explanations, retention, settings, validate_keys
 from theodora.web.api.ai_activity import ENTRY_TYPE, MAX_ENTRIES
+from theodora.web.api.badge import BadgeParameters, BadgePath
 from theodora.web.api.cursors import NEXT_CURSOR
 from theodora.web.api.datadog_ci import TrackedFilesParts
 from theodora.web.api.git_metadata import CommitSearch, KnownCommits, PackParts
@@ -260,6 +261,7 @@ DOCUMENTS: dict[str, Documents] = {
         example_file="get_metrics",
     ),
     "ScrapeDORAMetrics": Documents(parameters=ScrapeParameters),
+    "GetBadge": Documents(parameters=BadgeParameters, path_parameters=BadgePath),
     "CreateAIImpactUserActivity": Documents(
         request=data(array(sent(ENTRY_TYPE, UserActivityInput), minItems=1, maxItems=MAX_ENTRIES)),
         example_file="create_user_activity",

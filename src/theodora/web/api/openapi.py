@@ -32,6 +32,8 @@ _SECURITY: dict[Credential, list[Json]] = {
     Credential.BOTH_KEYS: [{"apiKeyAuth": [], "appKeyAuth": []}, {"bearerAuth": []}],
     # The header and what it is computed from depend on the source.
     Credential.SIGNATURE: [],
+    # The parameter is described with the operation.
+    Credential.BADGE: [],
 }
 _SECURITY_SCHEMES: Json = {
     "apiKeyAuth": {"type": "apiKey", "in": "header", "name": "DD-API-KEY"},

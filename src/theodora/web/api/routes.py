@@ -3,6 +3,7 @@
 from theodora.sources.webhooks.table import INTAKE_PATH
 from theodora.web.api import (
     ai_activity,
+    badge,
     datadog_ci,
     explanations,
     git_metadata,
@@ -17,7 +18,7 @@ from theodora.web.api.metrics import endpoint, prometheus
 from theodora.web.http.body import MULTIPART_MEDIA_TYPES, WEBHOOK_MEDIA_TYPES
 from theodora.web.http.exposition import OPENMETRICS, PROMETHEUS
 from theodora.web.http.operations import Operation
-from theodora.web.http.responses import CSV, JSON
+from theodora.web.http.responses import CSV, JSON, SVG
 from theodora.web.http.security import READ, WRITE, WRITE_SETTINGS, Access, Credential
 
 _API_KEY = Access(Credential.API_KEY)
@@ -326,6 +327,19 @@ OPERATIONS: tuple[Operation, ...] = (
         media_types=(),
         is_brief=False,
         text_media_types=(PROMETHEUS, OPENMETRICS),
+    ),
+    Operation(
+        name="GetBadge",
+        summary="Get a metric of a service as an image",
+        method="GET",
+        paths=("/badge/{service}/{metric}.svg",),
+        handler=badge.get_badge,
+        access=Access(Credential.BADGE),
+        bucket="dora_read",
+        statuses=(200, 404),
+        media_types=(),
+        is_brief=False,
+        text_media_types=(SVG,),
     ),
     Operation(
         name="CreateAIImpactUserActivity",

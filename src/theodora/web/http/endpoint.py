@@ -38,6 +38,7 @@ from theodora.web.http.security import (
     Credential,
     authenticate,
     check_signature,
+    find_by_badge,
     find_source,
     read_credentials,
 )
@@ -64,6 +65,8 @@ class ServerContext:
     """Threads for uploads alone: however many come, pages and lists have threads left."""
     timestamps: str
     prometheus_groups: int
+    badges: Sequence[tuple[str, str]]
+    """Organisations that have badges, and their tokens."""
     max_json_bytes: int
     max_multipart_bytes: int
     read_seconds: int
@@ -144,6 +147,9 @@ class Endpoint:
         """Finds the keys or the source here if that is quick, else on a thread of its own."""
         if operation.access.credential is Credential.SIGNATURE:
             find = partial(find_source, self._services.store, _path_parameters(scope))
+        elif operation.access.credential is Credential.BADGE:
+            services = self._services
+            find = partial(find_by_badge, services.store, services.badges, scope["query_string"])
         else:
             credentials = read_credentials(headers, scope["query_string"], operation.access)
             find = partial(authenticate, self._services.store, credentials, operation.access)

@@ -27,6 +27,7 @@ from theodora.events.attributes import MAX_PROBLEMS
 JSON_API = "application/vnd.api+json"
 JSON = "application/json"
 CSV = "text/csv; charset=utf-8"
+SVG = "image/svg+xml"
 
 Header = tuple[bytes, bytes]
 

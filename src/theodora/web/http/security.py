@@ -1,8 +1,9 @@
 """Authentication and permissions: API keys, application keys and bearer tokens."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from hmac import compare_digest
 from typing import NamedTuple
 
 from starlette.datastructures import QueryParams
@@ -37,6 +38,7 @@ class Credential(Enum):
     API_KEY = "API key"
     BOTH_KEYS = "API key and application key"
     SIGNATURE = "signature of the source"
+    BADGE = "token of the organisation's badges"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,15 @@ def find_source(store: Store, path_parameters: Mapping[str, str]) -> Caller:
     if source is None or source.kind != path_parameters["source"]:
         raise NotFound("there is no such source")
     return Caller(source.organisation, None, source=source)
+
+
+def find_by_badge(store: Store, badges: Sequence[tuple[str, str]], query_string: bytes) -> Caller:
+    """The organisation whose token the query has; raises `NotFound` without one."""
+    token = (QueryParams(query_string).get("token") or "").encode()
+    names = [name for name, secret in badges if compare_digest(secret.encode(), token)]
+    if not names:
+        raise NotFound("there is no such badge")
+    return Caller(store.keys.organisation(names[0]), None)
 
 
 def check_signature(
