@@ -128,18 +128,19 @@ screenshots: setup browser
 clients: setup
 	@$(BIN)/pytest -m "" tests/clients
 
-# Of what the integrations need: commands, each of a package of Debian of the same name.
-PROGRAMS := nginx caddy prometheus
+# Installs commands, each of a package of Debian of the same name. Its packages start services, so only root
+# installs them, as in a container.
+define install-programs
+export PATH="$$PATH:/usr/sbin"; missing=; \
+for each in $(1); do command -v $$each >/dev/null || missing="$$missing $$each"; done; \
+[ -z "$$missing" ] || [ "$$(id -u)" != 0 ] \
+|| DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet --no-install-recommends $$missing >/dev/null 2>&1 \
+|| echo "Could not install$$missing; tests that need them are skipped"
+endef
 
 ## make integrations  test the proxies, Prometheus and Grafana files of deploy/ with the real programs
-# Debian's packages start services, so they are only installed by root, as in a container.
 integrations: setup
-	@export PATH="$$PATH:/usr/sbin"; missing=; \
-	  for each in $(PROGRAMS); do command -v $$each >/dev/null || missing="$$missing $$each"; done; \
-	  [ -z "$$missing" ] || [ "$$(id -u)" != 0 ] \
-	  || DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet --no-install-recommends $$missing >/dev/null 2>&1 \
-	  || echo "Could not install$$missing; tests that need them are skipped"; \
-	  $(BIN)/pytest -m "not deploy" tests/deploy
+	@$(call install-programs,nginx caddy prometheus); $(BIN)/pytest -m "not deploy" tests/deploy
 
 $(VENV)/installed-release: $(VENV)/installed-dev
 	@echo "Installing what makes releases (group release in pyproject.toml)"
@@ -163,7 +164,7 @@ lock: $(VENV)/installed-release
 
 ## make deploy   test every way of docs/install.md, from nothing; TESTS="tests/deploy/test_wheel.py"
 deploy: $(VENV)/installed-release
-	@$(BIN)/pytest -m deploy $(or $(TESTS),tests/deploy)
+	@$(call install-programs,buildah mmdebstrap); $(BIN)/pytest -rP -m deploy $(or $(TESTS),tests/deploy)
 
 ## make citus    test the store on Citus in place of PostgreSQL (needs Citus for PostgreSQL 15)
 citus: setup
