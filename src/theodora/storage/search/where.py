@@ -6,6 +6,7 @@ complement. A random agreement test holds the condition and the matcher together
 
 from collections.abc import Callable
 from functools import lru_cache
+from itertools import chain
 from typing import Any, LiteralString, assert_never
 
 from theodora.query.ast import (
@@ -24,7 +25,7 @@ from theodora.query.ast import (
     Wildcard,
 )
 from theodora.query.fields import FIELDS, Field, Tag, Target, Type
-from theodora.query.patterns import Pattern, literal
+from theodora.query.patterns import Pattern, Wild, literal, pattern_of
 from theodora.storage.engine.condition import FALSE, TRUE, Condition
 from theodora.storage.engine.dialect import Dialect
 from theodora.storage.events.tables import EventTable
@@ -197,4 +198,10 @@ def _contains(spaced: LiteralString, words: tuple[Pattern, ...], dialect: Dialec
     if None not in literals:
         # The spaces keep a word from matching within a longer one.
         return Condition(f"instr({spaced}, ?) > 0", (f" {' '.join(filter(None, literals))} ",))
-    return Condition(f"words_stand_in(?, {spaced})", (dialect.encode_words(words),))
+    # The pattern rules nearly everything out, without a step of Python on SQLite. It is not enough:
+    # its wildcards reach beyond the end of a word.
+    around = pattern_of((Wild.RUN, " ", *chain(*((*word, " ") for word in words)), Wild.RUN))
+    return Condition(
+        f"CASE WHEN {spaced} {dialect.glob} ? THEN words_stand_in(?, {spaced}) ELSE FALSE END",
+        (dialect.encode_pattern(around), dialect.encode_words(words)),
+    )

@@ -34,7 +34,7 @@ def register_functions(connection: apsw.Connection, pace: Pace) -> None:
     machine as those between two looks at the clock.
     """
 
-    def words_stand_in(sought: str, spaced: str | None) -> bool:
+    def words_stand_in(sought: str, spaced: str) -> bool:
         with pace():
             return _words_stand_in(sought, spaced)
 
@@ -61,9 +61,7 @@ def _rfc3339(instant_ns: int | None) -> str | None:
     return None if instant_ns is None else format_rfc3339(instant_ns)
 
 
-def _words_stand_in(sought: str, spaced: str | None) -> bool:
-    if spaced is None:
-        return False
+def _words_stand_in(sought: str, spaced: str) -> bool:
     decoded = decode_words(sought)
     return any(stand_among(decoded, line.split()) for line in spaced.split("\n"))
 
