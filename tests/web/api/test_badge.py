@@ -28,7 +28,7 @@ DAY_NS = 86_400 * 10**9
 def badged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[TestClient, Tenant]]:
     """A server with badges for the organisation `default`, and another one without."""
     folder = tmp_path_factory.mktemp("badges")
-    with server_in_process(folder, badges=f"other={'f' * 32}, default={TOKEN}") as (built, client):
+    with server_in_process(folder, badges=f"default={TOKEN}, other={'f' * 32}") as (built, client):
         yield client, make_tenant(built, client)
 
 
