@@ -34,6 +34,7 @@ from theodora.web.application import make_application
 from theodora.web.http.endpoint import ServerContext
 from theodora.web.http.observe import ServerMetrics
 from theodora.web.http.rate_limit import Bucket, Limit, RateLimiter
+from theodora.web.http.telemetry import Telemetry
 from theodora.web.http.turns import FairThreads
 from theodora.web.pages.routes import PAGES
 from theodora.web.pages.shell.health_badge import HealthMonitor
@@ -70,6 +71,7 @@ def build(config: Config, invocation: Invocation = PLAIN) -> Built:
     `invocation` is how commands are typed that pages show.
     """
     metrics = ServerMetrics()
+    telemetry = Telemetry(config.otlp_endpoint) if config.otlp_endpoint else None
     derivation_due = threading.Event()
     store = _open_store(config, metrics, derivation_due)
     services = _server_context(config, store)
@@ -77,8 +79,9 @@ def build(config: Config, invocation: Invocation = PLAIN) -> Built:
         services,
         _dashboard(config, services, invocation),
         metrics,
-        _lifespan(services, _workers(config, store, derivation_due)),
+        _lifespan(services, _workers(config, store, derivation_due), telemetry),
         log_requests=config.log_requests,
+        record=telemetry.record if telemetry else None,
         prefix_is_stripped=config.path_prefix_stripped,
     )
     new_keys = _ensure_keys(store, config)
@@ -164,7 +167,9 @@ def _workers(config: Config, store: Store, derivation_due: threading.Event) -> l
     return workers
 
 
-def _lifespan(services: ServerContext, workers: Sequence[Worker]) -> Lifespan[Any]:
+def _lifespan(
+    services: ServerContext, workers: Sequence[Worker], telemetry: Telemetry | None
+) -> Lifespan[Any]:
     """Starts the background threads; at the end stops them and closes the store."""
     store = services.store
     reception = ReceptionWriter(store.reception)
@@ -180,7 +185,9 @@ def _lifespan(services: ServerContext, workers: Sequence[Worker]) -> Lifespan[An
             worker.stop()
         services.uploads.shutdown()
         services.threads.shutdown()
-        # After the last request that it could count.
+        # After the last request that they could count.
+        if telemetry:
+            telemetry.close()
         reception.stop()
         store.close()
 

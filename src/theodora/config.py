@@ -56,6 +56,12 @@ def _key(text: str) -> str:
     return text
 
 
+def _url(text: str) -> str:
+    if text and not text.startswith(("http://", "https://")):
+        raise ValueError
+    return text
+
+
 def _badges(text: str) -> tuple[tuple[str, str], ...]:
     """Organisations and their tokens."""
     pairs = [part.strip().rpartition("=") for part in text.split(",") if part.strip()]
@@ -523,6 +529,14 @@ SETTINGS: tuple[Setting, ...] = (
         "Which requests are logged: all, those answered with 400 or above, or none.",
     ),
     Setting(
+        "otlp_endpoint",
+        _url,
+        "an http or https URL",
+        "",
+        "Receiver of OpenTelemetry traces and metrics, for example http://127.0.0.1:4318; see "
+        "docs/metrics.md.",
+    ),
+    Setting(
         "badges",
         _badges,
         "ORGANISATION=TOKEN with commas between them; a token has at least 32 ASCII characters",
@@ -608,6 +622,7 @@ class Config:
     log_level: str
     log_format: LogFormat
     log_requests: LoggedRequests
+    otlp_endpoint: str
     badges: tuple[tuple[str, str], ...]
     bootstrap_api_key: str
     bootstrap_app_key: str

@@ -1,7 +1,7 @@
 """The ASGI application: routes to endpoints, beneath a prefix, seen by the observer."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, unquote
@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 from theodora.web.api.routes import OPERATIONS
 from theodora.web.api.status import PROBED, status_routes
 from theodora.web.http.endpoint import Endpoint, ServerContext
-from theodora.web.http.observe import LoggedRequests, Observer, ServerMetrics
+from theodora.web.http.observe import FinishedRequest, LoggedRequests, Observer, ServerMetrics
 from theodora.web.http.operations import Operation
 from theodora.web.http.responses import JSON
 from theodora.web.pages.shell.endpoint import AssetEndpoint, PageEndpoint
@@ -27,11 +27,13 @@ def make_application(
     lifespan: Lifespan[Any],
     *,
     log_requests: LoggedRequests,
+    record: Callable[[FinishedRequest], None] | None,
     prefix_is_stripped: bool,
 ) -> ASGIApp:
     """The ASGI application with all routes.
 
-    `prefix_is_stripped` is whether a proxy has removed the prefix from the paths of requests.
+    `record` gets each request that has been answered; `prefix_is_stripped` is whether a proxy has
+    removed the prefix from the paths of requests.
     """
     path_prefix = dashboard.path_prefix
     nowhere = _Nowhere(Endpoint(services), PageEndpoint(dashboard))
@@ -56,7 +58,7 @@ def make_application(
     found = _FoundByPath(router, {path_prefix + each.path: each for each in routes}, probed)
     trimmed = _Trimmed(found, path_prefix)
     served = _Restored(trimmed, path_prefix) if prefix_is_stripped else trimmed
-    return Observer(served, metrics, log_requests=log_requests)
+    return Observer(served, metrics, log_requests=log_requests, record=record)
 
 
 def _operation_routes(services: ServerContext, operations: Sequence[Operation]) -> list[Route]:

@@ -4,10 +4,10 @@ import itertools
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
 from functools import cache, partial
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -130,13 +130,32 @@ def note_operation(scope: Scope, name: str) -> None:
     scope[_OPERATION] = name
 
 
+class FinishedRequest(NamedTuple):
+    """A request that has been answered."""
+
+    method: str
+    operation: str
+    status: int
+    seconds: float
+    ended_at_ns: int
+    headers: Iterable[tuple[bytes, bytes]]
+    request_id: bytes
+
+
 class Observer:
     """ASGI middleware: gives each request an id, logs and counts its outcome."""
 
     def __init__(
-        self, app: ASGIApp, metrics: ServerMetrics, *, log_requests: LoggedRequests
+        self,
+        app: ASGIApp,
+        metrics: ServerMetrics,
+        *,
+        log_requests: LoggedRequests,
+        record: Callable[[FinishedRequest], None] | None = None,
     ) -> None:
+        """`record` gets each request that has been answered."""
         self._app = app
+        self._record = record
         self._metrics = metrics
         self._log_requests = log_requests
 
@@ -159,11 +178,19 @@ class Observer:
         try:
             await self._app(scope, receive, send_with_id)
         finally:
-            self._note(scope, status, time.perf_counter() - started)
+            self._note(scope, status, time.perf_counter() - started, request_id)
 
-    def _note(self, scope: Scope, status: int, seconds: float) -> None:
+    def _note(self, scope: Scope, status: int, seconds: float, request_id: bytes) -> None:
         operation: str = scope.get(_OPERATION, "none")
         self._metrics.count_request(operation, status, seconds)
+        if self._record is not None:
+            headers, method = scope["headers"], scope["method"]
+            ended_at_ns = time.time_ns()
+            self._record(
+                FinishedRequest(
+                    method, operation, status, seconds, ended_at_ns, headers, request_id
+                )
+            )
         if self._log_requests == "all" or (self._log_requests == "failed" and status >= 400):
             log.info(
                 "request",
