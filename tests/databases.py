@@ -11,6 +11,7 @@ from typing import Literal
 import pytest
 
 from postgresql import PostgresqlServer
+from theodora.storage import Store
 from theodora.storage.open import distribute_database, migrate_database
 
 Kind = Literal["sqlite", "postgresql"]
@@ -27,6 +28,12 @@ Fill = Callable[[str], None]
 _numbers = itertools.count(1)
 
 
+def prepare(url: str) -> None:
+    """Writes what the first store that is opened in a new database writes there."""
+    with Store(url):
+        pass
+
+
 class Databases:
     """Makes databases of one kind."""
 
@@ -40,14 +47,14 @@ class Databases:
         self._filled: dict[Fill, str] = {}
         if server and not on_citus:
             server.execute(f"CREATE DATABASE {self._template}")
-            migrate_database(server.url(self._template))
+            prepare(server.url(self._template))
 
     @property
     def kind(self) -> Kind:
         return "postgresql" if self._server else "sqlite"
 
     @contextmanager
-    def new(self, folder: Path, fill: Fill = migrate_database) -> Iterator[str]:
+    def new(self, folder: Path, fill: Fill = prepare) -> Iterator[str]:
         """The URL of a database with the newest schema, for the length of a `with`.
 
         It holds what `fill` writes. That is done once: the others that ask for the same get copies,
@@ -72,7 +79,7 @@ class Databases:
     def _filled_by(self, fill: Fill) -> str:
         """The name of the database that `fill` has written into."""
         assert self._server
-        if fill is migrate_database:
+        if fill is prepare:
             return self._template
         if fill not in self._filled:
             name = f"{self._prefix}_filled_{next(_numbers)}"
@@ -106,7 +113,7 @@ def _content(fill: Fill) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "theodora.db")
         url = f"sqlite:///{file}"
-        migrate_database(url)
+        prepare(url)
         fill(url)
         assert not Path(f"{file}-wal").exists(), "it is still open"
         return file.read_bytes()
