@@ -176,7 +176,7 @@ $(VENV)/installed-bench: $(VENV)/installed-dev
 	@$(BIN)/pip install --quiet --group bench
 	@touch $@
 
-## make bench    measure: search, metrics, pages, derivation, packs, lists and ingest over HTTP, PostgreSQL (needs wrk), backups, faults; SIZES="100000"
+## make bench    measure: search, metrics, pages, derivation, packs, lists and ingest over HTTP, webhooks, PostgreSQL (needs wrk), backups, faults; SIZES="100000"
 bench: setup $(VENV)/installed-bench
 	@$(BIN)/python -m bench.search $(SIZES)
 	@$(BIN)/python -m bench.metrics $(SIZES)
@@ -184,6 +184,7 @@ bench: setup $(VENV)/installed-bench
 	@$(BIN)/python -m bench.derivation
 	@$(BIN)/python -m bench.packs
 	@for size in $(SIZES); do $(BIN)/python -m bench.over_http $$size || exit; done
+	@$(BIN)/python -m bench.hooks
 	@$(BIN)/python -m bench.postgresql $(SIZES)
 	@$(BIN)/python -m bench.backup
 	@$(BIN)/python -m bench.faults

@@ -240,7 +240,7 @@ def read_inbox(it: Member, reason: str) -> None:
     for received in waiting(it):
         reading = read_received(received, DEFAULT_SETTINGS, {})
         assert it.store.inbox.settle(
-            received, reading._replace(reason=reason), fold, NOW_NS, actor=TESTER
+            [(received, reading._replace(reason=reason))], fold, NOW_NS, actor=TESTER
         ).result()
 
 

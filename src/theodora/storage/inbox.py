@@ -7,37 +7,28 @@ from typing import Any, Literal, LiteralString, NamedTuple, get_args
 
 import msgspec
 
+from theodora.dora import Commit
 from theodora.errors import NotFound
-from theodora.events import Deployment, Failure
-from theodora.storage.deployments import put_deployment, remove_deployment
 from theodora.storage.engine.actor import Actor
-from theodora.storage.engine.cursor import Cursor, Row
+from theodora.storage.engine.cursor import Cursor, Row, in_equal_parts
 from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import Organisation
-from theodora.storage.events.rows import Rows, next_receipt
-from theodora.storage.events.tables import DEPLOYMENTS, FAILURES
+from theodora.storage.events.rows import next_receipt
 from theodora.storage.events.usage import UNLIMITED, Quotas
-from theodora.storage.facts.commits import put_guessed_commits, put_pull_request
+from theodora.storage.facts.commits import put_guessed_commits
 from theodora.storage.facts.correlations import (
     Correlation,
-    correlations_about,
     put_correlation,
     things_with_key,
 )
 from theodora.storage.facts.source_facts import (
-    PULL_REQUEST,
     Fold,
-    Folded,
     RepositoryCommits,
-    RepositoryPullRequest,
     SourceFact,
-    event_about,
-    facts_about,
-    note_event,
     prune_facts,
     replace_facts,
 )
-from theodora.storage.failures import put_failure, remove_failure
+from theodora.storage.source_events import SourceEvents
 
 DeliveryState = Literal["waiting", "done", "ignored", "failed"]
 DELIVERY_STATES: tuple[DeliveryState, ...] = get_args(DeliveryState)
@@ -45,6 +36,22 @@ DELIVERY_STATES: tuple[DeliveryState, ...] = get_args(DeliveryState)
 _PRUNED_AT_ONCE = 200
 _COLUMNS: LiteralString = (
     "i.number, i.kind, i.source, i.received_at_ns, i.headers, i.body, i.state, i.reason, i.replays"
+)
+_BYTES_AT_ONCE = 16 * 2**20
+"""Bodies read at once; the one that passes this is still among them."""
+_OLDEST: LiteralString = (
+    "i.number IN (SELECT number FROM (SELECT number, sum(size) OVER (ORDER BY number) - size "
+    "AS before FROM (SELECT number, octet_length(body) AS size FROM inbox WHERE org = ? "
+    "AND state = 'waiting' ORDER BY number LIMIT ?) waiting) sized WHERE before < ?) "
+    "ORDER BY i.number"
+)
+_SETTLED_AT_ONCE = 32
+_SETTLED: LiteralString = "(CAST(? AS BIGINT), CAST(? AS BIGINT), ?, ?)"
+_SETTLE: LiteralString = (
+    "UPDATE inbox SET state = v.column3, reason = v.column4 "
+    f"FROM (VALUES {_SETTLED}{f', {_SETTLED}' * (_SETTLED_AT_ONCE - 1)}) v "
+    "WHERE inbox.org = ? AND inbox.number = v.column1 AND inbox.state = 'waiting' "
+    "AND inbox.replays = v.column2 RETURNING inbox.number"
 )
 _decode_headers = msgspec.json.Decoder(dict[str, str]).decode
 
@@ -104,8 +111,7 @@ class Inbox:
     def __init__(self, database: Database, quotas: Quotas = UNLIMITED) -> None:
         self._database = database
         self._quotas = quotas
-        self._deployments = Rows(DEPLOYMENTS, quotas)
-        self._failures = Rows(FAILURES, quotas)
+        self._events = SourceEvents(quotas)
         self.arrived = threading.Event()
         """Set whenever something in this process has come in, for whoever works it off."""
 
@@ -138,51 +144,54 @@ class Inbox:
         return future
 
     def waiting(self, each: int) -> list[StoredDelivery]:
-        """At most `each` deliveries of every organisation in use, oldest first."""
+        """At most `each` deliveries of every organisation in use, oldest first.
+
+        Fewer where their bodies are long.
+        """
         return self._database.primary.read(
             lambda cursor: [
                 received
                 for org in _organisations_that_wait(cursor)
-                for received in _select(
-                    cursor, org, "i.state = 'waiting' ORDER BY i.number LIMIT ?", (each,)
-                )
+                for received in _select(cursor, org, _OLDEST, (org.key, each, _BYTES_AT_ONCE))
             ]
         )
 
     def settle(
         self,
-        received: StoredDelivery,
-        reading: DeliveryReading,
+        readings: Sequence[tuple[StoredDelivery, DeliveryReading]],
         fold: Fold,
         now_ns: int,
         *,
         actor: Actor,
-    ) -> Future[bool]:
-        """Stores what a delivery says, and what follows; whether it still waited for that.
+    ) -> Future[int]:
+        """Stores what deliveries of one source say, and what follows; how many still waited.
 
         Events are what `fold` makes of all facts about a thing and of its correlations. The future
         has the error of `fold`, or `OverQuota`, and then nothing is stored.
         """
-        org, number = received.organisation, received.number
+        received, _ = readings[0]
+        org, kind = received.organisation, received.kind
 
-        def write(cursor: Cursor) -> bool:
-            settled = cursor.execute(
-                "UPDATE inbox SET state = ?, reason = ? WHERE org = ? AND number = ? "
-                "AND state = 'waiting' AND replays = ? RETURNING number",
-                (reading.state, reading.reason, org.key, number, received.replays),
-            )
-            if settled.fetchone() is None:
-                return False
-            found = replace_facts(cursor, org, received.kind, number, reading.facts)
-            things = {(received.kind, thing) for thing in found}
-            for each in reading.correlations:
-                put_correlation(cursor, org, each, number)
-                things.update(things_with_key(cursor, org, each.key))
-            for kind, thing in sorted(things):
-                self._compute(cursor, org, kind, thing, fold, now_ns)
-            for each in reading.commits:
-                put_guessed_commits(cursor, org, each.repository_id, each.commits, self._quotas)
-            return True
+        def write(cursor: Cursor) -> int:
+            settled = _settled(cursor, org, readings)
+            now = [(each, reading) for each, reading in readings if each.number in settled]
+            replaced = [each.number for each, _ in now if each.replays]
+            facts = [(each.number, fact) for each, reading in now for fact in reading.facts]
+            things = {kind: replace_facts(cursor, org, kind, replaced, facts)}
+            for each, reading in now:
+                for correlation in reading.correlations:
+                    put_correlation(cursor, org, correlation, each.number)
+                    for other, thing in things_with_key(cursor, org, correlation.key):
+                        things.setdefault(other, set()).add(thing)
+            for other, about in sorted(things.items()):
+                self._events.compute(cursor, org, other, about, fold, now_ns)
+            pushed: dict[str, list[Commit]] = {}
+            for _, reading in now:
+                for each in reading.commits:
+                    pushed.setdefault(each.repository_id, []).extend(each.commits)
+            for repository_id, commits in pushed.items():
+                put_guessed_commits(cursor, org, repository_id, commits, self._quotas)
+            return len(now)
 
         return self._database.write(write, actor)
 
@@ -272,53 +281,6 @@ class Inbox:
 
         return self._database.write(write, actor)
 
-    def _compute(
-        self, cursor: Cursor, org: Organisation, kind: str, thing: str, fold: Fold, now_ns: int
-    ) -> None:
-        """Makes the event of a thing what its facts add up to now."""
-        documents = facts_about(cursor, org, kind, thing)
-        correlations = correlations_about(cursor, org, kind, thing)
-        folded = fold(kind, thing, documents, correlations) if documents else None
-        former = event_about(cursor, org, kind, thing)
-        if former and not self._is_in_place(cursor, org, former, folded):
-            # Its facts stay, so they are no longer those of the event that goes.
-            note_event(cursor, org, kind, thing, None, now_ns)
-            self._remove(cursor, org, former)
-        note_event(cursor, org, kind, thing, self._put(cursor, org, folded, now_ns), now_ns)
-
-    def _is_in_place(
-        self, cursor: Cursor, org: Organisation, former: str, folded: Folded | None
-    ) -> bool:
-        """Whether putting the event now replaces the former one; it may be of another service."""
-        if isinstance(folded, Deployment):
-            deployment = self._deployments.find(cursor, org, former)
-            return deployment is not None and folded.shares_id_with(deployment.event)
-        if isinstance(folded, Failure):
-            failure = self._failures.find(cursor, org, former)
-            return failure is not None and folded.shares_id_with(failure.event)
-        return False
-
-    def _put(
-        self, cursor: Cursor, org: Organisation, folded: Folded | None, now_ns: int
-    ) -> str | None:
-        match folded:
-            case Deployment():
-                placed = put_deployment(cursor, self._deployments, org, folded, now_ns)
-                return placed.now.event.id
-            case Failure():
-                return put_failure(cursor, self._failures, org, folded, now_ns).now.event.id
-            case RepositoryPullRequest(repository_id, pull_request):
-                put_pull_request(cursor, org, repository_id, pull_request, self._quotas)
-                return PULL_REQUEST
-            case None:
-                return None
-
-    def _remove(self, cursor: Cursor, org: Organisation, id_: str) -> None:
-        if deployment := self._deployments.find(cursor, org, id_):
-            remove_deployment(cursor, self._deployments, org, deployment)
-        elif failure := self._failures.find(cursor, org, id_):
-            remove_failure(cursor, self._failures, org, failure)
-
 
 def _organisations_that_wait(cursor: Cursor) -> list[Organisation]:
     rows = cursor.execute(
@@ -327,6 +289,24 @@ def _organisations_that_wait(cursor: Cursor) -> list[Organisation]:
         "SELECT 1 FROM organisation_deletions d WHERE d.org = o.org) ORDER BY o.org"
     )
     return [Organisation(*row) for row in rows.fetchall()]
+
+
+def _settled(
+    cursor: Cursor,
+    org: Organisation,
+    readings: Sequence[tuple[StoredDelivery, DeliveryReading]],
+) -> set[int]:
+    """Settles those that still wait to be read as they were read; the numbers of these."""
+    settled: set[int] = set()
+    for part in in_equal_parts(readings, _SETTLED_AT_ONCE):
+        values = [
+            value
+            for each, reading in part
+            for value in (each.number, each.replays, reading.state, reading.reason)
+        ]
+        found = cursor.execute(_SETTLE, (*values, org.key))
+        settled.update(number for (number,) in found.fetchall())
+    return settled
 
 
 def _select(

@@ -26,6 +26,7 @@ from deliveries import (
 from theodora.dora import Commit, PullRequest
 from theodora.errors import NotFound
 from theodora.sources.webhooks import table
+from theodora.sources.webhooks import worker as worker_module
 from theodora.sources.webhooks.delivery import SourceSettings
 from theodora.sources.webhooks.facts import WebhookFact
 from theodora.sources.webhooks.fold import fold
@@ -34,6 +35,7 @@ from theodora.sources.webhooks.table import SOURCES
 from theodora.sources.webhooks.worker import InboxWorker
 from theodora.storage import (
     DeliveryReading,
+    Folded,
     InboxQuery,
     Organisation,
     Store,
@@ -42,6 +44,7 @@ from theodora.storage import (
 )
 from theodora.storage.events.usage import Quotas
 
+PULL_REQUEST = f"pull_request:{REPOSITORY_ID}"
 NOW_NS = 1_772_323_200 * 10**9
 
 
@@ -258,8 +261,8 @@ def test_what_was_read_before_a_replay_does_not_count(
     [waiting] = store.inbox.waiting(10)
     store.inbox.replay(org, "github", github.id, actor=TESTER).result()
     late = DeliveryReading("ignored", "with the former settings")
-    settled = store.inbox.settle(waiting, late, fold, NOW_NS, actor=TESTER)
-    assert not settled.result()
+    settled = store.inbox.settle([(waiting, late)], fold, NOW_NS, actor=TESTER)
+    assert settled.result() == 0
     assert [each.state for each in listed(store, github)] == ["waiting"]
 
 
@@ -268,12 +271,41 @@ def test_a_flood_of_one_organisation_delays_no_other(
 ) -> None:
     other = store.keys.ensure_organisation("other", 1, actor=TESTER).result()
     flood, small = add(store, org), add(store, other)
-    for number in range(100):
-        receive(store, flood, status(deployment(number + 1, 1, 1), "success", 2))
+    futures = [
+        store.inbox.receive(
+            *(org, flood.kind, flood.id, SUCCESS.headers, body_of(SUCCESS), NOW_NS), actor=TESTER
+        )
+        for _ in range(600)
+    ]
+    assert [future.result() for future in futures]
     receive(store, small, SUCCESS)
-    worker.work_off()
+    assert worker.work_off() == 257
     assert store.deployments.count(other) == 1
-    assert store.deployments.count(org) == 32
+
+
+def test_a_flood_about_one_thing_is_computed_once(
+    store: Store, org: Organisation, worker: InboxWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folded: list[str] = []
+
+    def counting(kind: str, thing: str, *known: Any) -> Folded | None:
+        folded.append(thing)
+        return fold(kind, thing, *known)
+
+    monkeypatch.setattr(worker_module, "fold", counting)
+    github = add(store, org)
+    receive(store, github, *(pull_request(3, "edited", hour) for hour in range(20)), SUCCESS)
+    assert worker.work_off() == 21
+    assert sorted(folded) == ["deployment:github.com/acme/shop:7", f"{PULL_REQUEST}:3"]
+
+
+def test_few_long_bodies_are_read_at_once(store: Store, org: Organisation) -> None:
+    futures = [
+        store.inbox.receive(org, "json", "", {}, "x" * 9_000_000, NOW_NS, actor=TESTER)
+        for _ in range(3)
+    ]
+    numbers = [future.result() for future in futures]
+    assert [each.number for each in store.inbox.waiting(10)] == numbers[:2]
 
 
 def test_old_deliveries_go_but_not_those_that_wait(

@@ -197,7 +197,7 @@ def add_source(store: Store, org: Organisation) -> None:
         "image:shop:1", "git.example/shop", "https://git.example/shop", "0" * 40
     )
     reading = DeliveryReading("done", "incident:Q1", [fact], correlations=[correlation])
-    store.inbox.settle(received, reading, lambda *_: None, 2, actor=TESTER).result()
+    store.inbox.settle([(received, reading)], lambda *_: None, 2, actor=TESTER).result()
 
 
 def copied(from_url: str, to_url: str) -> int:

@@ -290,28 +290,34 @@ def put_guessed_commits(
     _marked(cursor, org, repository, repository_id, outcomes)
 
 
-def put_pull_request(
+def put_pull_requests(
     cursor: Cursor,
     org: Organisation,
     repository_id: str,
-    pull_request: PullRequest,
+    pull_requests: Iterable[PullRequest],
     quotas: Quotas,
 ) -> None:
-    """Adds or replaces a pull request; what only others say of it stays. Raises `OverQuota`."""
+    """Adds or replaces pull requests; what only others say of them stays. Raises `OverQuota`."""
     repository = _ensure(cursor, org, repository_id, quotas)
+    merged = [_with_former(cursor, repository, each) for each in pull_requests]
+    outcomes = _put_pull_requests(cursor, repository, merged)
+    _marked(cursor, org, repository, repository_id, outcomes)
+
+
+def _with_former(cursor: Cursor, repository: int, pull_request: PullRequest) -> PullRequest:
+    """The pull request with what is stored of it and a webhook does not say."""
     row = cursor.execute(
         "SELECT document FROM pull_requests WHERE repository = ? AND number = ?",
         (repository, pull_request.number),
     ).fetchone()
-    if row is not None:
-        former = _decode_pull_request(row[0])
-        pull_request = msgspec.structs.replace(
-            pull_request,
-            commits=pull_request.commits or former.commits,
-            merge_method=pull_request.merge_method or former.merge_method,
-        )
-    outcomes = _put_pull_requests(cursor, repository, [pull_request])
-    _marked(cursor, org, repository, repository_id, outcomes)
+    if row is None:
+        return pull_request
+    former = _decode_pull_request(row[0])
+    return msgspec.structs.replace(
+        pull_request,
+        commits=pull_request.commits or former.commits,
+        merge_method=pull_request.merge_method or former.merge_method,
+    )
 
 
 def move_repository(cursor: Cursor, org: int, key: int, repository_id: str) -> None:

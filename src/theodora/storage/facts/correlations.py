@@ -4,11 +4,14 @@ A correlation and the deployment that it is about come in either order. Each fin
 key: that of the correlation, and the keys of the thing that the facts of the deployment are about.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
-from theodora.storage.engine.cursor import Cursor
+from theodora.storage.engine.cursor import Cursor, in_equal_parts, placeholders
 from theodora.storage.engine.organisations import Organisation
+
+_AT_ONCE = 32
+"""Things that one statement names."""
 
 
 class Correlation(NamedTuple):
@@ -35,13 +38,13 @@ def put_correlation(
 
 
 def note_keys(
-    cursor: Cursor, org: Organisation, kind: str, thing: str, keys: Iterable[str]
+    cursor: Cursor, org: Organisation, kind: str, keys: Iterable[tuple[str, str]]
 ) -> None:
-    """Adds keys to those of a thing."""
+    """Adds keys to those of things, each with its thing."""
     cursor.executemany(
         "INSERT INTO source_keys (org, key, kind, thing) VALUES (?, ?, ?, ?) "
         "ON CONFLICT (org, key, kind, thing) DO NOTHING",
-        [(org.key, key, kind, thing) for key in keys],
+        [(org.key, key, kind, thing) for thing, key in keys],
     )
 
 
@@ -61,13 +64,18 @@ def things_with_key(cursor: Cursor, org: Organisation, key: str) -> list[tuple[s
 
 
 def correlations_about(
-    cursor: Cursor, org: Organisation, kind: str, thing: str
-) -> list[Correlation]:
-    """The correlations with a key of a thing."""
-    rows = cursor.execute(
-        "SELECT c.key, c.repository_id, c.repository_url, c.commit_sha FROM source_keys k "
-        "JOIN correlations c ON c.org = k.org AND c.key = k.key "
-        "WHERE k.org = ? AND k.kind = ? AND k.thing = ? ORDER BY c.key, c.repository_id",
-        (org.key, kind, thing),
-    )
-    return [Correlation(*row) for row in rows]
+    cursor: Cursor, org: Organisation, kind: str, things: Collection[str]
+) -> dict[str, list[Correlation]]:
+    """The correlations with a key of a thing, by the things that have some."""
+    found: dict[str, list[Correlation]] = {}
+    for part in in_equal_parts([*things], _AT_ONCE):
+        rows = cursor.execute(
+            "SELECT k.thing, c.key, c.repository_id, c.repository_url, c.commit_sha "
+            "FROM source_keys k JOIN correlations c ON c.org = k.org AND c.key = k.key "
+            f"WHERE k.org = ? AND k.kind = ? AND k.thing IN ({placeholders(_AT_ONCE)}) "
+            "ORDER BY k.thing, c.key, c.repository_id",
+            (org.key, kind, *part),
+        )
+        for thing, *correlation in rows:
+            found.setdefault(thing, []).append(Correlation(*correlation))
+    return found

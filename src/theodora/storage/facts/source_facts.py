@@ -5,17 +5,19 @@ gets all of them, so that the event does not depend on the order in which they c
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 from theodora.dora import Commit, PullRequest
 from theodora.events import Deployment, Failure
-from theodora.storage.engine.cursor import Cursor
+from theodora.storage.engine.cursor import Cursor, in_equal_parts, placeholders
 from theodora.storage.engine.organisations import Organisation
 from theodora.storage.facts.correlations import Correlation, drop_keys, note_keys
 
 PULL_REQUEST = ""
 """Replaces an event's id for a pull request."""
+_AT_ONCE = 32
+"""Things or deliveries that one statement names."""
 
 
 class SourceFact(NamedTuple):
@@ -52,54 +54,76 @@ correlations of its keys."""
 
 
 def replace_facts(
-    cursor: Cursor, org: Organisation, kind: str, delivery: int, facts: Iterable[SourceFact]
+    cursor: Cursor,
+    org: Organisation,
+    kind: str,
+    replaced: Sequence[int],
+    facts: Sequence[tuple[int, SourceFact]],
 ) -> set[str]:
-    """Stores the facts of a delivery in place of those it had; the things that may differ."""
-    former = cursor.execute(
-        "DELETE FROM source_facts WHERE org = ? AND delivery = ? RETURNING thing",
-        (org.key, delivery),
-    )
-    things = {thing for (thing,) in former.fetchall()}
-    for fact in facts:
-        things.add(fact.thing)
-        note_keys(cursor, org, kind, fact.thing, fact.keys)
-        cursor.execute(
-            "INSERT INTO source_facts (org, kind, thing, digest, document, delivery) "
-            "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (org, kind, thing, digest) "
-            "DO UPDATE SET delivery = excluded.delivery",
-            (org.key, kind, fact.thing, fact.digest, fact.document, delivery),
+    """Stores facts by their deliveries; the things that may differ.
+
+    The facts that deliveries in `replaced` had are removed.
+    """
+    things = {fact.thing for _, fact in facts}
+    for part in in_equal_parts(replaced, _AT_ONCE):
+        former = cursor.execute(
+            f"DELETE FROM source_facts WHERE org = ? AND delivery IN ({placeholders(_AT_ONCE)}) "
+            "RETURNING thing",
+            (org.key, *part),
         )
+        things.update(thing for (thing,) in former.fetchall())
+    note_keys(cursor, org, kind, {(fact.thing, key) for _, fact in facts for key in fact.keys})
+    # One statement may store many, but none twice: the last delivery that said so counts.
+    said = {(fact.thing, fact.digest): (fact.document, delivery) for delivery, fact in facts}
+    cursor.executemany(
+        "INSERT INTO source_facts (org, kind, thing, digest, document, delivery) "
+        "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (org, kind, thing, digest) "
+        "DO UPDATE SET delivery = excluded.delivery",
+        [(org.key, kind, *about, *values) for about, values in said.items()],
+    )
     return things
 
 
-def facts_about(cursor: Cursor, org: Organisation, kind: str, thing: str) -> list[str]:
-    """The documents of all facts about a thing."""
-    rows = cursor.execute(
-        "SELECT document FROM source_facts WHERE org = ? AND kind = ? AND thing = ? "
-        "ORDER BY digest",
-        (org.key, kind, thing),
-    )
-    return [document for (document,) in rows]
+def facts_about(
+    cursor: Cursor, org: Organisation, kind: str, things: Collection[str]
+) -> dict[str, list[str]]:
+    """The documents of all facts about things; only things that have some."""
+    found: dict[str, list[str]] = {}
+    for part in in_equal_parts([*things], _AT_ONCE):
+        rows = cursor.execute(
+            "SELECT thing, document FROM source_facts WHERE org = ? AND kind = ? "
+            f"AND thing IN ({placeholders(_AT_ONCE)}) ORDER BY thing, digest",
+            (org.key, kind, *part),
+        )
+        for thing, document in rows:
+            found.setdefault(thing, []).append(document)
+    return found
 
 
-def event_about(cursor: Cursor, org: Organisation, kind: str, thing: str) -> str | None:
-    """The id of the event that was computed last from the facts about a thing, if there is one."""
-    row = cursor.execute(
-        "SELECT event FROM source_things WHERE org = ? AND kind = ? AND thing = ?",
-        (org.key, kind, thing),
-    ).fetchone()
-    return row[0] if row else None
+def events_about(
+    cursor: Cursor, org: Organisation, kind: str, things: Collection[str]
+) -> dict[str, str | None]:
+    """The ids of the events that were computed last from the facts about things."""
+    found: dict[str, str | None] = {}
+    for part in in_equal_parts([*things], _AT_ONCE):
+        rows = cursor.execute(
+            "SELECT thing, event FROM source_things WHERE org = ? AND kind = ? "
+            f"AND thing IN ({placeholders(_AT_ONCE)})",
+            (org.key, kind, *part),
+        )
+        found.update(rows.fetchall())
+    return found
 
 
-def note_event(
-    cursor: Cursor, org: Organisation, kind: str, thing: str, event: str | None, now_ns: int
+def note_events(
+    cursor: Cursor, org: Organisation, kind: str, events: Mapping[str, str | None], now_ns: int
 ) -> None:
-    """Stores which event there is about a thing."""
-    cursor.execute(
+    """Stores which event there is about each thing."""
+    cursor.executemany(
         "INSERT INTO source_things (org, kind, thing, event, changed_at_ns) "
         "VALUES (?, ?, ?, ?, ?) ON CONFLICT (org, kind, thing) DO UPDATE SET "
         "event = excluded.event, changed_at_ns = excluded.changed_at_ns",
-        (org.key, kind, thing, event, now_ns),
+        [(org.key, kind, thing, event, now_ns) for thing, event in events.items()],
     )
 
 
