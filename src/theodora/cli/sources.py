@@ -17,7 +17,7 @@ from theodora.sources.webhooks.read import (
     decode_payload,
     decode_settings,
     encode_settings,
-    reading_of,
+    read_delivery,
 )
 from theodora.sources.webhooks.settings_lines import lines_from_settings, settings_from_lines
 from theodora.sources.webhooks.table import (
@@ -151,7 +151,7 @@ def test(id_: str, file: TextIO, headers: tuple[str, ...], org: str, **flags: st
         source, teams = store.sources.get(org_, id_), store.settings.teams(org_)
     payload = decode_payload(file.read(), named.get("content-type", ""))
     delivery = Delivery(named, payload, teams)
-    reading = reading_of(_row(source.kind).read(delivery, decode_settings(source.settings)))
+    reading = read_delivery(_row(source.kind), delivery, decode_settings(source.settings))
     click.echo(visible(f"{reading.state}: {reading.reason}"))
     for fact in reading.facts:
         click.echo(fact.document)

@@ -23,6 +23,7 @@ from theodora.storage.facts.source_facts import (
     RepositoryCommits,
     RepositoryPullRequest,
     SourceFact,
+    Uncounted,
 )
 from theodora.storage.inbox import DeliveryReading, InboxQuery, StoredDelivery
 from theodora.storage.search.planner import Document, DocumentPage, Position, Selection
@@ -57,6 +58,7 @@ __all__ = [
     "Store",
     "StoredDelivery",
     "TakesLong",
+    "Uncounted",
     "Upserted",
     "WebhookSource",
     "patiently",

@@ -177,13 +177,10 @@ class Inbox:
             now = [(each, reading) for each, reading in readings if each.number in settled]
             replaced = [each.number for each, _ in now if each.replays]
             facts = [(each.number, fact) for each, reading in now for fact in reading.facts]
-            things = {kind: replace_facts(cursor, org, kind, replaced, facts)}
-            for each, reading in now:
-                for correlation in reading.correlations:
-                    put_correlation(cursor, org, correlation, each.number)
-                    for other, thing in things_with_key(cursor, org, correlation.key):
-                        things.setdefault(other, set()).add(thing)
-            for other, about in sorted(things.items()):
+            things = replace_facts(cursor, org, kind, replaced, facts)
+            uncounted = self._events.compute(cursor, org, kind, things, fold, now_ns)
+            _note_ignored(cursor, org, now, uncounted)
+            for other, about in _correlated(cursor, org, now).items():
                 self._events.compute(cursor, org, other, about, fold, now_ns)
             pushed: dict[str, list[Commit]] = {}
             for _, reading in now:
@@ -307,6 +304,43 @@ def _settled(
         found = cursor.execute(_SETTLE, (*values, org.key))
         settled.update(number for (number,) in found.fetchall())
     return settled
+
+
+def _correlated(
+    cursor: Cursor,
+    org: Organisation,
+    readings: Sequence[tuple[StoredDelivery, DeliveryReading]],
+) -> dict[str, set[str]]:
+    """Stores correlations; the things with events that they are about, by the kind of source."""
+    found: dict[str, set[str]] = {}
+    for each, reading in readings:
+        for correlation in reading.correlations:
+            put_correlation(cursor, org, correlation, each.number)
+            for kind, thing in things_with_key(cursor, org, correlation.key):
+                found.setdefault(kind, set()).add(thing)
+    return found
+
+
+def _note_ignored(
+    cursor: Cursor,
+    org: Organisation,
+    readings: Sequence[tuple[StoredDelivery, DeliveryReading]],
+    uncounted: Mapping[str, str],
+) -> None:
+    """Ignores deliveries that are only about things that do not count."""
+    about = [
+        (each.number, {fact.thing for fact in reading.facts})
+        for each, reading in readings
+        if reading.facts and not reading.commits
+    ]
+    cursor.executemany(
+        "UPDATE inbox SET state = 'ignored', reason = ? WHERE org = ? AND number = ?",
+        [
+            ("; ".join(sorted({uncounted[thing] for thing in things})), org.key, number)
+            for number, things in about
+            if things <= uncounted.keys()
+        ],
+    )
 
 
 def _select(

@@ -1,6 +1,6 @@
 """Events of sources: each is what all facts about one thing add up to."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from theodora.dora import PullRequest
 from theodora.events import Deployment, Failure
@@ -17,6 +17,7 @@ from theodora.storage.facts.source_facts import (
     Fold,
     Folded,
     RepositoryPullRequest,
+    Uncounted,
     events_about,
     facts_about,
     note_events,
@@ -40,19 +41,23 @@ class SourceEvents:
         things: Collection[str],
         fold: Fold,
         now_ns: int,
-    ) -> None:
+    ) -> Mapping[str, str]:
         """Makes the events about things of a kind of source what their facts add up to now.
 
-        Raises the errors of `fold`, and `OverQuota`.
+        The things that do not count, with the reason. Raises the errors of `fold`, and
+        `OverQuota`.
         """
         documents = facts_about(cursor, org, kind, things)
         correlations = correlations_about(cursor, org, kind, things)
         former = events_about(cursor, org, kind, things)
         events: dict[str, str | None] = {}
+        uncounted: dict[str, str] = {}
         pull_requests: dict[str, list[PullRequest]] = {}
         for thing in sorted(things):
             facts = documents.get(thing, ())
             folded = fold(kind, thing, facts, correlations.get(thing, ())) if facts else None
+            if isinstance(folded, Uncounted):
+                uncounted[thing], folded = folded.reason, None
             id_ = former.get(thing)
             if id_ and not self._is_in_place(cursor, org, id_, folded):
                 # Its facts stay, so they are no longer those of the event that goes.
@@ -66,6 +71,7 @@ class SourceEvents:
         for repository_id, given in pull_requests.items():
             put_pull_requests(cursor, org, repository_id, given, self._quotas)
         note_events(cursor, org, kind, events, now_ns)
+        return uncounted
 
     def _is_in_place(
         self, cursor: Cursor, org: Organisation, former: str, folded: Folded | None

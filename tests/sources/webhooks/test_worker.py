@@ -14,6 +14,7 @@ from deliveries import (
     REPOSITORY_ID,
     Delivery,
     body_of,
+    correlated,
     deployment,
     incident,
     ns,
@@ -25,8 +26,7 @@ from deliveries import (
 )
 from theodora.dora import Commit, PullRequest
 from theodora.errors import NotFound
-from theodora.sources.webhooks import table
-from theodora.sources.webhooks import worker as worker_module
+from theodora.sources.webhooks import counting, table
 from theodora.sources.webhooks.delivery import SourceSettings
 from theodora.sources.webhooks.facts import WebhookFact
 from theodora.sources.webhooks.fold import fold
@@ -243,6 +243,47 @@ def test_replaying_applies_new_settings(
     assert len(facts(store)) == 4, "each in the place of a former one"
 
 
+def test_what_does_not_count_makes_no_event_until_it_does(
+    store: Store, org: Organisation, worker: InboxWorker
+) -> None:
+    """Asked is the complete incident: when its severity falls, the event goes."""
+    pagerduty = add(store, org, "pagerduty", count_failures="severity:P1")
+    low, high = {"priority": {"summary": "P3"}}, {"priority": {"summary": "P1"}}
+    receive(store, pagerduty, incident("triggered", 1, **low))
+    worker.work_off()
+    [ignored] = listed(store, pagerduty)
+    reason = "it does not match the setting count_failures"
+    assert (ignored.state, ignored.reason) == ("ignored", reason)
+    assert store.failures.count(org) == 0
+    receive(store, pagerduty, incident("priority_updated", 2, **high), incident("resolved", 3))
+    worker.work_off()
+    [failure] = store.failures.everything(org)
+    assert (failure.severity, failure.finished_at_ns) == ("P1", ns(3))
+    receive(store, pagerduty, incident("priority_updated", 4, status="resolved", **low))
+    worker.work_off()
+    assert store.failures.count(org) == 0
+    everything = encode_settings(SourceSettings())
+    store.sources.change_settings(org, pagerduty.id, everything, actor=TESTER).result()
+    store.inbox.replay(org, "pagerduty", pagerduty.id, actor=TESTER).result()
+    worker.work_off()
+    [failure] = store.failures.everything(org)
+    assert failure.severity == "P3"
+    assert {each.state for each in listed(store, pagerduty)} == {"done"}
+
+
+def test_a_correlation_makes_no_event_of_what_does_not_count(
+    store: Store, org: Organisation, worker: InboxWorker
+) -> None:
+    receive(store, add(store, org, count_deployments="env:staging"), SUCCESS)
+    worker.work_off()
+    said = correlated(1, 5)
+    store.inbox.receive(
+        org, "datadog-ci", "", said.headers, body_of(said), NOW_NS, actor=TESTER
+    ).result()
+    assert worker.work_off() == 1
+    assert store.deployments.count(org) == 0
+
+
 def test_one_delivery_can_be_replayed(store: Store, org: Organisation, worker: InboxWorker) -> None:
     github = add(store, org)
     receive(store, github, SUCCESS, push(0, (1, 2, "Add a cart")))
@@ -288,11 +329,11 @@ def test_a_flood_about_one_thing_is_computed_once(
 ) -> None:
     folded: list[str] = []
 
-    def counting(kind: str, thing: str, *known: Any) -> Folded | None:
+    def noting(kind: str, thing: str, *known: Any) -> Folded | None:
         folded.append(thing)
         return fold(kind, thing, *known)
 
-    monkeypatch.setattr(worker_module, "fold", counting)
+    monkeypatch.setattr(counting, "fold", noting)
     github = add(store, org)
     receive(store, github, *(pull_request(3, "edited", hour) for hour in range(20)), SUCCESS)
     assert worker.work_off() == 21

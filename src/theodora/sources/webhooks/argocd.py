@@ -93,8 +93,7 @@ def _env(app: JsonObject, settings: SourceSettings) -> str | None:
     if annotated:
         return settings.env_of(annotated)
     names = (("metadata", "name"), ("spec", "destination", "namespace"))
-    known = (settings.envs.get(text_at(app, *path) or "") for path in names)
-    return next((env for env in known if env), settings.env_of(None))
+    return settings.env_for(*(text_at(app, *path) for path in names))
 
 
 class _Revision(NamedTuple):

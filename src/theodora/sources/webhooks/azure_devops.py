@@ -17,6 +17,7 @@ from theodora.sources.webhooks.facts import (
     begun_and_ended,
 )
 from theodora.sources.webhooks.forges import branch_refusal, full_sha
+from theodora.sources.webhooks.names import is_named
 from theodora.sources.webhooks.parents import with_guessed_parents
 from theodora.sources.webhooks.payload import (
     count_at,
@@ -94,7 +95,7 @@ def _release_service(resource: JsonObject, settings: SourceSettings) -> str | No
 def _stage(payload: JsonObject, settings: SourceSettings) -> Sequence[WebhookFact] | Ignored:
     stage = object_at(payload, "resource", "stage")
     names = [text_at(stage, "name"), text_at(stage, "displayName")]
-    named = next((name for name in names if name in settings.workflows), None)
+    named = next((name for name in names if is_named(name, settings.workflows)), None)
     if named is None:
         return Ignored(f'the settings do not name "{names[0]}" as a stage that deploys')
     state = text_at(stage, "result") or text_at(stage, "state") or ""
@@ -109,7 +110,7 @@ def _stage(payload: JsonObject, settings: SourceSettings) -> Sequence[WebhookFac
             number=f"run-{number_at(run, 'id')}-{names[0]}",
             status=status,
             service=settings.service_of(pipeline),
-            env=settings.envs.get(named) or settings.env_of(None),
+            env=settings.env_for(named),
         )
     ]
 
@@ -117,7 +118,7 @@ def _stage(payload: JsonObject, settings: SourceSettings) -> Sequence[WebhookFac
 def _build(payload: JsonObject, settings: SourceSettings) -> Sequence[WebhookFact] | Ignored:
     build = object_at(payload, "resource")
     pipeline = needed_text(build, "definition", "name")
-    if pipeline not in settings.workflows:
+    if not is_named(pipeline, settings.workflows):
         return Ignored(f'the settings do not name "{pipeline}" as a pipeline that deploys')
     if text_at(build, "reason") == "pullRequest":
         return Ignored("the build ran for a pull request")
@@ -138,7 +139,7 @@ def _build(payload: JsonObject, settings: SourceSettings) -> Sequence[WebhookFac
         number=f"build-{number_at(build, 'id')}",
         status=status,
         service=settings.service_of(pipeline),
-        env=settings.env_of(None),
+        env=settings.env_for(pipeline, branch),
         version=text_at(build, "buildNumber"),
         repository_url=url,
         commit_sha=sha if url else None,

@@ -15,6 +15,7 @@ from theodora.sources.webhooks.facts import (
     IncidentStatus,
     WebhookFact,
 )
+from theodora.sources.webhooks.names import is_named
 from theodora.sources.webhooks.payload import (
     needed_instant,
     needed_text,
@@ -83,7 +84,7 @@ def _run(name: str, event: JsonObject, settings: SourceSettings) -> Sequence[Web
     kind, _, phase = name.partition(".")
     member = "taskName" if kind == "taskrun" else "pipelineName"
     workflow = text_at(event, "subject", "content", member) or ""
-    if workflow not in settings.workflows:
+    if not is_named(workflow, settings.workflows):
         return Ignored(f'the settings do not name "{workflow}" as a workflow that deploys')
     outcome = text_at(event, "subject", "content", "outcome") or ""
     status = _PHASES.get(phase) or _OUTCOMES.get(outcome)
@@ -97,7 +98,7 @@ def _run(name: str, event: JsonObject, settings: SourceSettings) -> Sequence[Web
             is_global=True,
             status=status,
             service=settings.service_of(workflow),
-            env=settings.env_of(None),
+            env=settings.env_for(workflow),
             team=text_at(event, "customData", "team"),
             version=artifact.version,
             repository_url=artifact.repository_url,

@@ -11,6 +11,7 @@ from theodora.sources.webhooks.facts import (
     begun_and_ended,
 )
 from theodora.sources.webhooks.forges import branch_refusal, full_sha, version_of_ref
+from theodora.sources.webhooks.names import is_named
 from theodora.sources.webhooks.payload import needed_instant, needed_text, object_at, text_at
 
 _STARTS: Mapping[str, str] = {"workflow": "created_at", "job": "started_at"}
@@ -36,7 +37,7 @@ def read_circleci(delivery: Delivery, settings: SourceSettings) -> Sequence[Webh
         return Ignored(f"{event} says nothing about deployments")
     kind = event.removesuffix("-completed")
     name = needed_text(payload, kind, "name")
-    if name not in settings.workflows:
+    if not is_named(name, settings.workflows):
         return Ignored(f'the settings do not name "{name}" as a {kind} that deploys')
     source = _source(payload)
     if refusal := branch_refusal(source["branch"], settings):
@@ -52,7 +53,7 @@ def read_circleci(delivery: Delivery, settings: SourceSettings) -> Sequence[Webh
         number=needed_text(payload, kind, "id"),
         status=_RESULTS[result],
         service=settings.service_of(slug, needed_text(payload, "project", "name")),
-        env=settings.env_of(None),
+        env=settings.env_for(name, source["branch"], slug),
         version=version_of_ref(source["tag"]),
         repository_url=url,
         commit_sha=full_sha(source["sha"]) if url else None,

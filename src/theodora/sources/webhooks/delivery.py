@@ -6,6 +6,7 @@ from typing import NamedTuple
 import msgspec
 
 from theodora.events.json_values import JsonObject
+from theodora.sources.webhooks.names import value_named
 
 
 class SourceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -16,9 +17,19 @@ class SourceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     env: str = ""
     """Environment of what names none."""
     services: Mapping[str, str] = {}
-    """Services by the provider's names of them (of a repository, a service, a job)."""
+    """Services by the provider's names of them (of a repository, a service, a job); in names of
+    settings, `*` stands for any characters."""
     envs: Mapping[str, str] = {}
-    """Environments by the provider's names of them."""
+    """Environments by the provider's names of them; of what names none, by those of its job, its
+    branch or its repository."""
+    team: str = ""
+    """Team of everything that names none."""
+    teams: Mapping[str, str] = {}
+    """Teams of what names none, by its service."""
+    count_deployments: str = ""
+    """Search query of the deployments that count; empty for all."""
+    count_failures: str = ""
+    """Search query of the incidents that count; empty for all."""
     workflows: tuple[str, ...] = ()
     """Workflows, jobs or pipelines that deploy."""
     branches: tuple[str, ...] = ()
@@ -41,12 +52,20 @@ class SourceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
         Where the settings know none of them it is the last name itself.
         """
-        known = (self.services[name] for name in names if name and name in self.services)
-        return next(known, self.service or names[-1])
+        return value_named(self.services, names) or self.service or names[-1]
 
     def env_of(self, name: str | None) -> str | None:
         """The environment for the provider's name of it."""
-        return self.envs.get(name, name) if name else self.env or None
+        return value_named(self.envs, [name]) or name if name else self.env or None
+
+    def env_for(self, *names: str | None) -> str | None:
+        """The environment of what names none, for the provider's names of its job, its branch or
+        its repository."""
+        return value_named(self.envs, names) or self.env or None
+
+    def team_of(self, *services: str | None) -> str | None:
+        """The team of what is about these services and names none."""
+        return value_named(self.teams, services) or self.team or None
 
 
 class Delivery(NamedTuple):

@@ -12,6 +12,7 @@ from theodora.sources.webhooks.facts import (
     PushedCommits,
     WebhookFact,
 )
+from theodora.sources.webhooks.names import is_named
 from theodora.sources.webhooks.parents import with_guessed_parents
 from theodora.sources.webhooks.payload import (
     count_at,
@@ -45,7 +46,7 @@ def branch_refusal(branch: str | None, settings: SourceSettings) -> str | None:
     is no branch, as for a tag.
     """
     branches = settings.branches or ("main", "master")
-    return f'it ran on the branch "{branch}"' if branch and branch not in branches else None
+    return f'it ran on the branch "{branch}"' if branch and not is_named(branch, branches) else None
 
 
 def full_sha(sha: str | None) -> str | None:
@@ -108,10 +109,15 @@ def pull_request_fact(payload: JsonObject, *, became_ready: bool) -> PullRequest
     )
 
 
-def repository_service(payload: JsonObject, settings: SourceSettings) -> str | None:
-    """The service of the repository, whose name is the last part of its full name."""
+def repository_service(
+    payload: JsonObject, settings: SourceSettings, *jobs: str | None
+) -> str | None:
+    """The service of a job in the repository, else of the repository itself.
+
+    The repository's name is the last part of its full name.
+    """
     full_name = needed_text(payload, "repository", "full_name")
-    return settings.service_of(full_name, full_name.rpartition("/")[2])
+    return settings.service_of(*jobs, full_name, full_name.rpartition("/")[2])
 
 
 def repository_url(payload: JsonObject) -> str:

@@ -20,6 +20,7 @@ from theodora.sources.webhooks.forges import (
     repository_url,
     version_of_ref,
 )
+from theodora.sources.webhooks.names import is_named
 from theodora.sources.webhooks.payload import (
     needed_instant,
     needed_text,
@@ -88,12 +89,12 @@ def _deployment_fact(
 def _workflow_run(payload: JsonObject, settings: SourceSettings) -> Sequence[WebhookFact] | Ignored:
     run = object_at(payload, "workflow_run")
     names = [text_at(run, "name"), text_at(payload, "workflow", "name"), text_at(run, "path")]
-    if not settings.workflows or not any(name in settings.workflows for name in names):
+    if not any(is_named(name, settings.workflows) for name in names):
         return Ignored(
             f'the settings do not name "{names[0] or names[1]}" as a workflow that deploys'
         )
     branch = text_at(run, "head_branch") or ""
-    if branch not in (settings.branches or (_default_branch(payload),)):
+    if not is_named(branch, settings.branches or (_default_branch(payload),)):
         return Ignored(f'the workflow ran on the branch "{branch}"')
     event, conclusion = text_at(run, "event"), text_at(run, "conclusion")
     if event == "pull_request":
@@ -105,8 +106,8 @@ def _workflow_run(payload: JsonObject, settings: SourceSettings) -> Sequence[Web
         at_ns=needed_instant(run, "updated_at"),
         number=f"run-{number_at(run, 'id')}",
         status="succeeded" if conclusion == "success" else "failed",
-        service=repository_service(payload, settings),
-        env=settings.env_of(None),
+        service=repository_service(payload, settings, *names),
+        env=settings.env_for(*names, branch, text_at(payload, "repository", "full_name")),
         repository_url=repository_url(payload),
         commit_sha=needed_text(run, "head_sha"),
     )

@@ -17,6 +17,7 @@ from theodora.sources.webhooks.facts import (
     begun_and_ended,
 )
 from theodora.sources.webhooks.forges import read_push, version_of_ref
+from theodora.sources.webhooks.names import is_named
 from theodora.sources.webhooks.payload import (
     count_at,
     instant_at,
@@ -79,13 +80,13 @@ def _pipeline(payload: JsonObject, settings: SourceSettings) -> Sequence[Webhook
     if refusal := _pipeline_refusal(payload, run, settings):
         return Ignored(refusal)
     created_at_ns = needed_instant(run, "created_at")
-    ref = text_at(run, "ref")
+    ref, path = text_at(run, "ref"), text_at(payload, "project", "path_with_namespace")
     end = DeploymentFact(
         at_ns=needed_instant(run, "finished_at"),
         number=f"pipeline-{number_at(run, 'id')}",
         status="succeeded" if run["status"] == "success" else "failed",
         service=_service(payload, settings),
-        env=settings.env_of(None),
+        env=settings.env_for(text_at(run, "name"), ref, path),
         version=version_of_ref(ref) if run.get("tag") is True else None,
         repository_url=_project_url(payload),
         commit_sha=needed_text(run, "sha"),
@@ -97,14 +98,14 @@ def _pipeline_refusal(payload: JsonObject, run: JsonObject, settings: SourceSett
     """Why a pipeline is no deployment."""
     path = needed_text(payload, "project", "path_with_namespace")
     name, source = text_at(run, "name"), text_at(run, "source")
-    if not {name, path} & set(settings.workflows):
+    if not any(is_named(each, settings.workflows) for each in (name, path)):
         return f'the settings do not name "{name or path}" as a pipeline that deploys'
     if source == "merge_request_event":
         return "the pipeline ran for a merge request"
     if source == "parent_pipeline":
         return "it is a child pipeline: its parent counts"
     ref, default = text_at(run, "ref") or "", text_at(payload, "project", "default_branch")
-    if ref not in (settings.branches or (default,)):
+    if not is_named(ref, settings.branches or (default or "",)):
         return f'the pipeline ran on "{ref}"'
     status = needed_text(run, "status")
     is_final = status in {"success", "failed"}

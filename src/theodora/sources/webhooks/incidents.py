@@ -62,6 +62,6 @@ def uncounted_reason(
         return "it has no severity, and the settings name those that count"
     if fact.severity and counting and fact.severity.casefold() not in counting:
         return f"the severity {fact.severity} does not count"
-    if not fact.services and not fact.team:
+    if not fact.services and not fact.team and not settings.team:
         return "it names no service and no team: give the source a service in its settings"
     return None

@@ -12,6 +12,7 @@ from theodora.sources.webhooks.facts import (
     begun_and_ended,
 )
 from theodora.sources.webhooks.forges import branch_refusal, full_sha, version_of_ref
+from theodora.sources.webhooks.names import is_named
 from theodora.sources.webhooks.payload import (
     count_at,
     needed_instant,
@@ -37,7 +38,7 @@ def read_jenkins(delivery: Delivery, settings: SourceSettings) -> Sequence[Webho
     if phase not in JENKINS_EVENTS:
         return Ignored(f"a build that is {phase} has no result yet")
     names = _names(payload)
-    if not any(name in settings.workflows for name in names):
+    if not any(is_named(name, settings.workflows) for name in names):
         return Ignored(f'the settings do not name "{names[0]}" as a job that deploys')
     branch = (text_at(build, "scm", "branch") or "").removeprefix("origin/")
     if refusal := branch_refusal(branch, settings):
@@ -48,12 +49,13 @@ def read_jenkins(delivery: Delivery, settings: SourceSettings) -> Sequence[Webho
     ended_at_ns = needed_instant(build, "timestamp")
     began_at_ns = ended_at_ns - count_at(build, "duration") * 10**6
     url = text_at(build, "scm", "url")
+    env = text_at(build, "parameters", "ENVIRONMENT")
     end = DeploymentFact(
         at_ns=ended_at_ns,
         number=f"{names[0]}:{number_at(build, 'number')}",
         status=_RESULTS[result],
         service=settings.service_of(*names),
-        env=settings.env_of(text_at(build, "parameters", "ENVIRONMENT")),
+        env=settings.env_of(env) if env else settings.env_for(*names, branch),
         version=text_at(build, "parameters", "VERSION")
         or version_of_ref(text_at(build, "scm", "branch")),
         repository_url=url,

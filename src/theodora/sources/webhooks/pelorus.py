@@ -32,7 +32,7 @@ def _deployment(payload: JsonObject, settings: SourceSettings) -> Sequence[Webho
             number=f"{namespace}/{app}:{number_at(payload, 'timestamp')}",
             status="succeeded",
             service=settings.service_of(app),
-            env=settings.envs.get(namespace) or settings.env_of(None),
+            env=settings.env_for(namespace),
             version=text_at(payload, "image_sha"),
         )
     ]

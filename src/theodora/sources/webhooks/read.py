@@ -10,16 +10,16 @@ from theodora.events import repository_id, without_credentials
 from theodora.events.json_values import JsonObject
 from theodora.sources.json_lines import read_document
 from theodora.sources.webhooks.correlation import deployed_keys
+from theodora.sources.webhooks.counting import with_team
 from theodora.sources.webhooks.delivery import DEFAULT_SETTINGS, Delivery, Ignored, SourceSettings
 from theodora.sources.webhooks.facts import (
     CorrelatedCommit,
     DeploymentFact,
     PushedCommits,
     StoredFact,
-    WebhookFact,
     encode_fact,
 )
-from theodora.sources.webhooks.table import kind_named
+from theodora.sources.webhooks.table import InboxKind, kind_named
 from theodora.storage import (
     Correlation,
     DeliveryReading,
@@ -43,20 +43,20 @@ def read_received(
         return DeliveryReading("failed", f'this version knows no source "{received.kind}"')
     try:
         payload = decode_payload(received.body, received.headers.get("content-type", ""))
-        found = row.read(
-            Delivery(received.headers, payload, teams, received.received_at_ns), settings
-        )
+        delivery = Delivery(received.headers, payload, teams, received.received_at_ns)
+        return read_delivery(row, delivery, settings)
     except Invalid as invalid:
         return DeliveryReading("failed", str(invalid))
     except RecursionError:
         return DeliveryReading("failed", "it is nested too deep")
-    return reading_of(found)
 
 
-def reading_of(found: Sequence[WebhookFact] | Ignored) -> DeliveryReading:
-    """What an adapter found, as the store keeps it."""
-    if isinstance(found, Ignored):
-        return DeliveryReading("ignored", found.reason)
+def read_delivery(row: InboxKind, delivery: Delivery, settings: SourceSettings) -> DeliveryReading:
+    """What the adapter of a kind finds, as the store keeps it. Raises `Invalid`."""
+    read = row.read(delivery, settings)
+    if isinstance(read, Ignored):
+        return DeliveryReading("ignored", read.reason)
+    found = [with_team(fact, settings) for fact in read]
     pushes = [fact for fact in found if isinstance(fact, PushedCommits)]
     correlated = [fact for fact in found if isinstance(fact, CorrelatedCommit)]
     facts = [fact for fact in found if not isinstance(fact, PushedCommits | CorrelatedCommit)]

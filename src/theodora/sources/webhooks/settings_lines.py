@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from theodora.errors import Invalid, Problem
+from theodora.sources.webhooks.counting import check_counting
 from theodora.sources.webhooks.delivery import DEFAULT_SETTINGS, SourceSettings
 from theodora.sources.webhooks.table import SourceKind
 
@@ -36,6 +37,7 @@ def settings_from_lines(kind: SourceKind, lines: Iterable[str]) -> SourceSetting
     if problems:
         raise Invalid(*problems)
     settings = SourceSettings(**given)
+    check_counting(settings)
     if kind.check:
         kind.check(settings)
     return settings

@@ -36,6 +36,11 @@ from theodora.sources.webhooks.sentry import SENTRY_EVENTS, read_sentry
 from theodora.sources.webhooks.signatures import Scheme
 from theodora.storage import WebhookSource
 
+_TEAMS = ("team", "teams")
+_OF_DEPLOYMENTS = (*_TEAMS, "count_deployments")
+_OF_FAILURES = (*_TEAMS, "count_failures")
+_OF_BOTH = (*_TEAMS, "count_deployments", "count_failures")
+
 Adapter: TypeAlias = Callable[[Delivery, SourceSettings], Sequence[WebhookFact] | Ignored]
 """A pure function: no I/O and no clock. Raises `Invalid` for a payload that it cannot read."""
 
@@ -87,7 +92,16 @@ SOURCES: tuple[SourceKind, ...] = (
         read=read_github,
         scheme="github",
         events=GITHUB_EVENTS,
-        settings=("service", "services", "env", "envs", "workflows", "branches", "releases"),
+        settings=(
+            "service",
+            "services",
+            "env",
+            "envs",
+            "workflows",
+            "branches",
+            "releases",
+            *_OF_DEPLOYMENTS,
+        ),
         headers=("x-github-event", "x-github-delivery"),
         steps=(
             "Open Settings, Webhooks, Add webhook of the repository or the organisation.",
@@ -107,7 +121,16 @@ SOURCES: tuple[SourceKind, ...] = (
         read=read_gitlab,
         scheme="gitlab",
         events=GITLAB_EVENTS,
-        settings=("service", "services", "env", "envs", "workflows", "branches", "releases"),
+        settings=(
+            "service",
+            "services",
+            "env",
+            "envs",
+            "workflows",
+            "branches",
+            "releases",
+            *_OF_BOTH,
+        ),
         headers=("x-gitlab-event",),
         steps=(
             "Open Settings, Webhooks, Add new webhook of the project or the group.",
@@ -127,7 +150,7 @@ SOURCES: tuple[SourceKind, ...] = (
         read=read_gitea,
         scheme="gitea",
         events=GITEA_EVENTS,
-        settings=("service", "services", "env", "releases"),
+        settings=("service", "services", "env", "releases", *_OF_DEPLOYMENTS),
         headers=("x-gitea-event",),
         steps=(
             "Open Settings, Webhooks, Add webhook, Gitea or Forgejo.",
@@ -188,7 +211,7 @@ SOURCES: tuple[SourceKind, ...] = (
         read=read_azure_devops,
         scheme="basic",
         events=AZURE_DEVOPS_EVENTS,
-        settings=("service", "services", "env", "envs", "workflows", "branches"),
+        settings=("service", "services", "env", "envs", "workflows", "branches", *_OF_DEPLOYMENTS),
         steps=(
             "Open Project settings, Service hooks, and create a subscription for each event.",
             "Service: Web Hooks",
@@ -209,7 +232,7 @@ SOURCES: tuple[SourceKind, ...] = (
         read=read_circleci,
         scheme="circleci",
         events=CIRCLECI_EVENTS,
-        settings=("service", "services", "env", "workflows", "branches"),
+        settings=("service", "services", "env", "envs", "workflows", "branches", *_OF_DEPLOYMENTS),
         steps=(
             "Open Project Settings, Webhooks, Add Webhook.",
             "Receiver URL: {url}",
@@ -226,7 +249,7 @@ SOURCES: tuple[SourceKind, ...] = (
         read=read_jenkins,
         scheme="basic",
         events=JENKINS_EVENTS,
-        settings=("service", "services", "env", "envs", "workflows", "branches"),
+        settings=("service", "services", "env", "envs", "workflows", "branches", *_OF_DEPLOYMENTS),
         steps=(
             "Install the Notification plugin, and open Configure of the job that deploys.",
             "Job Notifications, Add Endpoint. Format: JSON. Protocol: HTTP. Event: All Events.",
@@ -243,7 +266,7 @@ SOURCES: tuple[SourceKind, ...] = (
         read=read_pagerduty,
         scheme="pagerduty",
         events=PAGERDUTY_EVENTS,
-        settings=("service", "services", "env"),
+        settings=("service", "services", "env", *_OF_FAILURES),
         headers=("dd_env",),
         steps=(
             "Open Integrations, Generic Webhooks (v3), New Webhook.",
@@ -265,7 +288,7 @@ SOURCES: tuple[SourceKind, ...] = (
         read=read_cdevents,
         scheme="bearer",
         events=CDEVENTS,
-        settings=("service", "services", "env", "envs", "workflows", "releases"),
+        settings=("service", "services", "env", "envs", "workflows", "releases", *_OF_BOTH),
         steps=(
             "Let your tools send CDEvents 0.4 or 0.5 over HTTP, as CloudEvents in binary or",
             "structured mode, by POST.",
@@ -281,7 +304,7 @@ SOURCES: tuple[SourceKind, ...] = (
         read=read_argocd,
         scheme="bearer",
         events=ARGOCD_EVENTS,
-        settings=("service", "services", "env", "envs"),
+        settings=("service", "services", "env", "envs", *_OF_DEPLOYMENTS),
         steps=(
             "Add the service, the template and the triggers of docs/ci/argo-cd.md to",
             "argocd-notifications-cm, and the secret to argocd-notifications-secret.",
@@ -301,7 +324,7 @@ SOURCES: tuple[SourceKind, ...] = (
         read=read_flux,
         scheme="flux",
         events=FLUX_EVENTS,
-        settings=("service", "services", "env", "envs"),
+        settings=("service", "services", "env", "envs", *_OF_DEPLOYMENTS),
         steps=(
             "Add the secret, the provider and the alert of docs/ci/flux.md to the cluster.",
             "address of the provider: {url}",
@@ -318,7 +341,7 @@ SOURCES: tuple[SourceKind, ...] = (
         read=read_pelorus,
         scheme="github",
         events=PELORUS_EVENTS,
-        settings=("service", "services", "env", "envs"),
+        settings=("service", "services", "env", "envs", *_OF_BOTH),
         headers=("x-pelorus-event",),
         steps=(
             "Let what sends events to the webhook exporter of Pelorus send them here.",
@@ -336,7 +359,7 @@ SOURCES: tuple[SourceKind, ...] = (
         read=read_incidentio,
         scheme="standard-webhooks",
         events=INCIDENTIO_EVENTS,
-        settings=("service", "services", "env", "envs", "severities"),
+        settings=("service", "services", "env", "envs", "severities", *_OF_FAILURES),
         steps=(
             "Open Settings, Webhooks, Add endpoint.",
             "Endpoint URL: {url}",
@@ -355,7 +378,7 @@ SOURCES: tuple[SourceKind, ...] = (
         read=read_rootly,
         scheme="rootly",
         events=ROOTLY_EVENTS,
-        settings=("service", "services", "env", "envs", "severities"),
+        settings=("service", "services", "env", "envs", "severities", *_OF_FAILURES),
         steps=(
             "Open Settings, Webhooks, New Webhook.",
             "URL: {url}",
@@ -373,7 +396,7 @@ SOURCES: tuple[SourceKind, ...] = (
         read=read_firehydrant,
         scheme="firehydrant",
         events=FIREHYDRANT_EVENTS,
-        settings=("service", "services", "env", "envs", "severities"),
+        settings=("service", "services", "env", "envs", "severities", *_OF_FAILURES),
         steps=(
             "Open Settings, Webhooks, Add webhook.",
             "URL: {url}",
@@ -389,7 +412,7 @@ SOURCES: tuple[SourceKind, ...] = (
         read=read_opsgenie,
         scheme="header",
         events=OPSGENIE_EVENTS,
-        settings=("service", "services", "env", "envs", "severities"),
+        settings=("service", "services", "env", "envs", "severities", *_OF_FAILURES),
         steps=(
             "Add an integration of the type Webhook.",
             "Webhook URL: {url}",
@@ -408,7 +431,7 @@ SOURCES: tuple[SourceKind, ...] = (
         read=read_jira,
         scheme="jira",
         events=JIRA_EVENTS,
-        settings=("service", "services", "env", "severities", "types"),
+        settings=("service", "services", "env", "severities", "types", *_OF_FAILURES),
         steps=(
             "Open Settings, System, WebHooks, Create a WebHook.",
             "URL: {url}",
@@ -425,7 +448,7 @@ SOURCES: tuple[SourceKind, ...] = (
         read=read_alerts,
         scheme="bearer",
         events=ALERTS,
-        settings=("service", "services", "env", "envs", "severities"),
+        settings=("service", "services", "env", "envs", "severities", *_OF_FAILURES),
         steps=(
             "Add a receiver to alertmanager.yml, and a route to it with continue: true.",
             "webhook_configs: url: {url}",
@@ -441,7 +464,7 @@ SOURCES: tuple[SourceKind, ...] = (
         read=read_alerts,
         scheme="bearer",
         events=ALERTS,
-        settings=("service", "services", "env", "envs", "severities"),
+        settings=("service", "services", "env", "envs", "severities", *_OF_FAILURES),
         steps=(
             "Open Alerting, Contact points, Add contact point, Integration: Webhook.",
             "URL: {url}",
@@ -459,7 +482,7 @@ SOURCES: tuple[SourceKind, ...] = (
         read=read_sentry,
         scheme="sentry",
         events=SENTRY_EVENTS,
-        settings=("service", "services", "env", "severities"),
+        settings=("service", "services", "env", "severities", *_OF_FAILURES),
         headers=("sentry-hook-resource", "sentry-hook-timestamp"),
         steps=(
             "Open Settings, Custom Integrations, Create New Integration, Internal Integration.",
@@ -478,7 +501,7 @@ SOURCES: tuple[SourceKind, ...] = (
         read=read_linear,
         scheme="linear",
         events=LINEAR_EVENTS,
-        settings=("service", "services", "env", "severities", "types"),
+        settings=("service", "services", "env", "severities", "types", *_OF_FAILURES),
         steps=(
             "Open Settings, API, New webhook.",
             "URL: {url}",
@@ -496,7 +519,7 @@ SOURCES: tuple[SourceKind, ...] = (
         read=read_json,
         scheme="header",
         events=JSON_EVENTS,
-        settings=("service", "services", "env", "envs", "deployment", "incident"),
+        settings=("service", "services", "env", "envs", "deployment", "incident", *_OF_BOTH),
         steps=(
             "Let your tool send JSON by POST.",
             "URL: {url}",

@@ -3,14 +3,15 @@
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
+from functools import partial
 from typing import NamedTuple, TypeAlias
 
 import structlog
 
 from theodora.errors import Invalid, NotFound, OverQuota, Unavailable
 from theodora.events.values import DAY_NS
+from theodora.sources.webhooks.counting import fold_counted
 from theodora.sources.webhooks.delivery import DEFAULT_SETTINGS, SourceSettings
-from theodora.sources.webhooks.fold import fold
 from theodora.sources.webhooks.read import decode_settings, read_received
 from theodora.storage import DeliveryReading, Organisation, Store, StoredDelivery
 from theodora.storage.engine.actor import Actor
@@ -69,8 +70,10 @@ class InboxWorker(Worker):
                 return
 
     def _settle(self, batch: Sequence[_Read], sources: "_SourceReader") -> Future[int]:
-        actor = sources.actor(batch[0][0])
-        return self._store.inbox.settle(batch, fold, time.time_ns(), actor=actor)
+        actor, settings = sources.actor(batch[0][0]), sources.settings(batch[0][0])
+        return self._store.inbox.settle(
+            batch, partial(fold_counted, settings), time.time_ns(), actor=actor
+        )
 
     def _finish(
         self, batch: Sequence[_Read], future: Future[int], sources: "_SourceReader"
@@ -147,6 +150,10 @@ class _SourceReader:
     def actor(self, received: StoredDelivery) -> Actor:
         """Who writes what a delivery says."""
         return self._of(received).actor
+
+    def settings(self, received: StoredDelivery) -> SourceSettings:
+        """The settings of the source of a delivery."""
+        return self._of(received).settings
 
     def _teams_of(self, org: Organisation) -> Mapping[str, str]:
         if org.key not in self._teams:

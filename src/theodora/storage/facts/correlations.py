@@ -56,9 +56,15 @@ def drop_keys(cursor: Cursor, org: int, kind: str, thing: str) -> None:
 
 
 def things_with_key(cursor: Cursor, org: Organisation, key: str) -> list[tuple[str, str]]:
-    """The kinds and names of the things that have a key."""
+    """The kinds and names of the things that have a key and an event.
+
+    A correlation makes no event where the facts make none, or where it does not count.
+    """
     rows = cursor.execute(
-        "SELECT kind, thing FROM source_keys WHERE org = ? AND key = ?", (org.key, key)
+        "SELECT k.kind, k.thing FROM source_keys k JOIN source_things t "
+        "ON t.org = k.org AND t.kind = k.kind AND t.thing = k.thing "
+        "WHERE k.org = ? AND k.key = ? AND t.event IS NOT NULL",
+        (org.key, key),
     )
     return [(kind, thing) for kind, thing in rows]
 

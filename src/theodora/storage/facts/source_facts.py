@@ -47,8 +47,16 @@ class RepositoryPullRequest(NamedTuple):
     pull_request: PullRequest
 
 
+class Uncounted(NamedTuple):
+    """Why facts are no event: the settings of the source say that it does not count."""
+
+    reason: str
+
+
 Folded: TypeAlias = Deployment | Failure | RepositoryPullRequest
-Fold: TypeAlias = Callable[[str, str, Sequence[str], Sequence[Correlation]], Folded | None]
+Fold: TypeAlias = Callable[
+    [str, str, Sequence[str], Sequence[Correlation]], Folded | Uncounted | None
+]
 """Computes what all facts (in any order) about a thing of a kind of source add up to, with the
 correlations of its keys."""
 
