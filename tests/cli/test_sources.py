@@ -93,6 +93,25 @@ def test_new_settings_apply_to_replayed_deliveries(tmp_path: Path) -> None:
         assert [each.service for each in store.deployments.everything(org)] == ["web"]
 
 
+def test_settings_are_previewed_without_being_saved(tmp_path: Path) -> None:
+    id_ = add(tmp_path, "github")
+    receive(tmp_path, id_, SUCCESS, github("ping"))
+    shown = run(tmp_path, "preview", id_, "service=web", "count_deployments=env:production")
+    lines = [line.split() for line in shown.stdout.splitlines()]
+    assert ["done", "1", "1"] in lines
+    assert ["ignored", "1", "1"] in lines
+    assert "Events: 0 new, 0 lost, 1 changed\n" in shown.stdout
+    assert re.search(r"changed +deployment:\S+:7 +service shop +service web\n", shown.stdout)
+    nothing = run(tmp_path, "preview", id_).stdout
+    assert nothing.endswith("Events: 0 new, 0 lost, 0 changed\n")
+    refused = run(tmp_path, "preview", id_, "count_deployments=(")
+    assert (refused.exit_code, "count_deployments: " in refused.output) == (1, True)
+    with Store(url(tmp_path)) as store:
+        org = store.keys.organisation("default")
+        assert [each.service for each in store.deployments.everything(org)] == ["shop"]
+        assert store.sources.get(org, id_).settings == "{}"
+
+
 def test_a_body_is_tried_without_being_stored(tmp_path: Path) -> None:
     id_ = add(tmp_path, "github", "--set", "service=web")
     file = tmp_path / "body.json"

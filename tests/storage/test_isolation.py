@@ -370,6 +370,9 @@ READS: dict[str, Callable[[Member], object]] = {
     "sources.get": lambda it: it.store.sources.get(it.org, source_of(it).id),
     "inbox.counts": lambda it: it.store.inbox.counts(it.org),
     "inbox.get": lambda it: it.store.inbox.get(it.org, deliveries(it)[0].number),
+    "inbox.known": lambda it: it.store.inbox.known(
+        it.org, "pagerduty", [each.number for each in deliveries(it)], ["incident:Q1"]
+    ),
     "inbox.select": deliveries,
     "inbox.waiting": waiting,
     "retention.days": lambda it: it.store.retention.days(it.org),

@@ -13,6 +13,7 @@ from theodora.cli.tables import aligned
 from theodora.events import format_rfc3339
 from theodora.report.wording import visible
 from theodora.sources.webhooks.delivery import Delivery
+from theodora.sources.webhooks.preview import SourcePreview, preview_settings
 from theodora.sources.webhooks.read import (
     decode_payload,
     decode_settings,
@@ -30,6 +31,8 @@ from theodora.sources.webhooks.table import (
 from theodora.storage import InboxQuery, Organisation, Store, StoredDelivery
 from theodora.storage.inbox import DELIVERY_STATES, DeliveryState, SourceCounts
 
+_SHOWN = 50
+"""Differences of a preview."""
 _database = setting_options(["database"])
 _settings_option = click.option(
     "--set", "lines", multiple=True, metavar="NAME=VALUE", help="A setting; repeat for several."
@@ -121,6 +124,31 @@ def set_(id_: str, lines: tuple[str, ...], org: str, **flags: str | None) -> Non
 
 @sources.command()
 @click.argument("id_", metavar="ID")
+@click.argument("lines", nargs=-1, metavar="[NAME=VALUE]...")
+@organisation_option
+@_database
+def preview(id_: str, lines: tuple[str, ...], org: str, **flags: str | None) -> None:
+    """Show what these settings of the source ID would have changed; nothing is stored.
+
+    What is in the inbox is read again with them, as after `theodora sources set` and `replay`.
+    """
+    with existing_store(flags) as store:
+        source = store.sources.get(store.keys.organisation(org), id_)
+        found = preview_settings(store, source, settings_from_lines(_row(source.kind), lines))
+    for line in aligned([("DELIVERIES", "NOW", "THEN"), *_states(found)], right=(1, 2)):
+        click.echo(line)
+    new, lost, changed = (found.count(each) for each in ("new", "lost", "changed"))
+    click.echo(f"Events: {new:,} new, {lost:,} lost, {changed:,} changed")
+    shown = found.differences[:_SHOWN]
+    rows = [(each.kind, each.thing, each.now or "-", each.then) for each in shown]
+    for line in aligned([("", "ABOUT", "NOW", "THEN"), *rows]) if rows else ():
+        click.echo(line)
+    if more := len(found.differences) - len(shown):
+        click.echo(f"... and {more:,} more")
+
+
+@sources.command()
+@click.argument("id_", metavar="ID")
 @click.option("--secret", prompt=True, hide_input=True, help="The secret; asked for by default.")
 @organisation_option
 @_database
@@ -182,6 +210,11 @@ def remove(id_: str, org: str, **flags: str | None) -> None:
     with existing_store(flags) as store:
         store.sources.remove(store.keys.organisation(org), id_, actor=command_actor()).result()
     click.echo(f"{id_}: removed")
+
+
+def _states(found: SourcePreview) -> Iterator[Sequence[str]]:
+    for state in DELIVERY_STATES:
+        yield state, f"{found.now[state]:,}", f"{found.then[state]:,}"
 
 
 def _row(kind: str) -> SourceKind:

@@ -20,6 +20,7 @@ from theodora.storage.facts.overrides import OverrideHistory
 from theodora.storage.facts.source_facts import (
     Fold,
     Folded,
+    KnownThing,
     RepositoryCommits,
     RepositoryPullRequest,
     SourceFact,
@@ -41,6 +42,7 @@ __all__ = [
     "Folded",
     "InboxQuery",
     "Key",
+    "KnownThing",
     "Mirror",
     "Organisation",
     "OverrideAuthor",

@@ -23,8 +23,10 @@ from theodora.storage.facts.correlations import (
 )
 from theodora.storage.facts.source_facts import (
     Fold,
+    KnownThing,
     RepositoryCommits,
     SourceFact,
+    known_things,
     prune_facts,
     replace_facts,
 )
@@ -216,6 +218,12 @@ class Inbox:
             return found[0]
 
         return self._database.read(read)
+
+    def known(
+        self, org: Organisation, kind: str, numbers: Sequence[int], things: Sequence[str]
+    ) -> Mapping[str, KnownThing]:
+        """What is stored about things, and about all that these deliveries name."""
+        return self._database.read(lambda cursor: known_things(cursor, org, kind, numbers, things))
 
     def counts(self, org: Organisation) -> list[SourceCounts]:
         """How many deliveries of each source there are, by their state."""

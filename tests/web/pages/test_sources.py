@@ -122,6 +122,29 @@ def test_settings_are_saved_and_replayed(tenant: Tenant) -> None:
     assert [each.service for each in events] == ["web"]
 
 
+def test_settings_are_previewed_before_they_are_saved(tenant: Tenant) -> None:
+    source = add(tenant)
+    receive(tenant, "github", source.id, SUCCESS, status(deployment(8, 1, 9), "success", 10))
+    browser = sign_in(tenant)
+    path = f"{PATH}/{source.id}/settings"
+    typed = "service=web\ncount_deployments=NOT env:staging"
+    answer = browser.post(path, {"settings": typed, "preview": "1"})
+    assert answer.status_code == 200
+    page = read_page(answer.text)
+    said = "2 webhooks in the inbox would make 0 new events, remove 0 and change 2."
+    assert said in page.one(role="status").text
+    states, differences = page.one("section", aria_labelledby="preview").all("table")
+    counted = [[cell.text for cell in row.all("td")] for row in states.one("tbody").all("tr")]
+    assert counted == [["0", "0"], ["2", "2"], ["0", "0"], ["0", "0"]]
+    rows = [[cell.text for cell in row.all("td")] for row in differences.one("tbody").all("tr")]
+    assert rows == [["Changed", "service shop", "service web"]] * 2
+    assert page.one("textarea", id="settings").text == " ".join(typed.split())
+    assert tenant.built.store.sources.get(organisation(tenant), source.id).settings == "{}"
+    refused = browser.post(path, {"settings": "count_deployments=(", "preview": "1"})
+    assert refused.status_code == 400
+    assert "count_deployments" in read_page(refused.text).one(id="settings-problem").text
+
+
 def test_the_secret_of_a_provider_is_stored(tenant: Tenant) -> None:
     source = add(tenant, "pagerduty")
     browser = sign_in(tenant)

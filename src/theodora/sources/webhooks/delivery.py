@@ -18,7 +18,7 @@ class SourceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Environment of what names none."""
     services: Mapping[str, str] = {}
     """Services by the provider's names of them (of a repository, a service, a job); in names of
-    settings, `*` stands for any characters."""
+    settings, `*` matches any characters."""
     envs: Mapping[str, str] = {}
     """Environments by the provider's names of them; of what names none, by those of its job, its
     branch or its repository."""

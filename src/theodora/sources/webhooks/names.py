@@ -1,4 +1,4 @@
-"""Names of settings, in which `*` stands for any characters, and the provider's names they fit."""
+"""Names of settings, in which `*` matches any characters, and the provider's names they fit."""
 
 from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache

@@ -12,7 +12,12 @@ from theodora.dora import Commit, PullRequest
 from theodora.events import Deployment, Failure
 from theodora.storage.engine.cursor import Cursor, in_equal_parts, placeholders
 from theodora.storage.engine.organisations import Organisation
-from theodora.storage.facts.correlations import Correlation, drop_keys, note_keys
+from theodora.storage.facts.correlations import (
+    Correlation,
+    correlations_about,
+    drop_keys,
+    note_keys,
+)
 
 PULL_REQUEST = ""
 """Replaces an event's id for a pull request."""
@@ -45,6 +50,18 @@ class RepositoryPullRequest(NamedTuple):
 
     repository_id: str
     pull_request: PullRequest
+
+
+class KnownThing(NamedTuple):
+    """What is stored about a thing."""
+
+    event: str | None
+    """The id of its event, or `PULL_REQUEST`; None while there is none."""
+    documents: Sequence[str]
+    """All facts about it."""
+    others: Sequence[str]
+    """Those that other deliveries said."""
+    correlations: Sequence[Correlation]
 
 
 class Uncounted(NamedTuple):
@@ -90,6 +107,38 @@ def replace_facts(
         [(org.key, kind, *about, *values) for about, values in said.items()],
     )
     return things
+
+
+def known_things(
+    cursor: Cursor,
+    org: Organisation,
+    kind: str,
+    deliveries: Sequence[int],
+    things: Collection[str],
+) -> dict[str, KnownThing]:
+    """What is stored about things, and about what else deliveries said something about."""
+    said: dict[str, set[str]] = {}
+    for part in in_equal_parts(deliveries, _AT_ONCE):
+        rows = cursor.execute(
+            "SELECT thing, document FROM source_facts WHERE org = ? AND kind = ? "
+            f"AND delivery IN ({placeholders(_AT_ONCE)})",
+            (org.key, kind, *part),
+        )
+        for thing, document in rows:
+            said.setdefault(thing, set()).add(document)
+    every = {*things, *said}
+    documents = facts_about(cursor, org, kind, every)
+    events = events_about(cursor, org, kind, every)
+    correlations = correlations_about(cursor, org, kind, every)
+    return {
+        thing: KnownThing(
+            events.get(thing),
+            facts := documents.get(thing, []),
+            [fact for fact in facts if fact not in said.get(thing, ())],
+            correlations.get(thing, []),
+        )
+        for thing in every
+    }
 
 
 def facts_about(

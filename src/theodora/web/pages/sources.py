@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from theodora.errors import Invalid, NotFound
 from theodora.events.attributes import CONTROL
 from theodora.sources.webhooks.delivery import DEFAULT_SETTINGS
+from theodora.sources.webhooks.preview import preview_settings
 from theodora.sources.webhooks.read import decode_settings, encode_settings
 from theodora.sources.webhooks.settings_lines import lines_from_settings, settings_from_lines
 from theodora.sources.webhooks.table import (
@@ -30,6 +31,7 @@ _SHOWN = 50
 _SHOWN_CHARACTERS = 20_000
 """Of a body."""
 _MAX_SECRET = 500
+_SHOWN_DIFFERENCES = 100
 _CHIPS: Mapping[DeliveryState, str] = {
     "waiting": "pending",
     "done": "ok",
@@ -91,6 +93,7 @@ def show_source(visit: Visit) -> Answer:
 
 
 def save_source_settings(visit: Visit) -> Answer:
+    """Saves the settings, or shows what they would change."""
     source, row = _owned(visit)
     given = visit.form.get("settings", "")
     try:
@@ -99,6 +102,10 @@ def save_source_settings(visit: Visit) -> Answer:
         problems = {"settings": str(invalid)}
         shown = {**_source_values(visit), "settings_text": given, "problems": problems}
         return View(shown, 400)
+    if "preview" in visit.form:
+        found = preview_settings(visit.store, source, settings)
+        values = {"preview": found, "differences": found.differences[:_SHOWN_DIFFERENCES]}
+        return View({**_source_values(visit), "settings_text": given, **values})
     visit.store.sources.change_settings(
         visit.organisation, source.id, encode_settings(settings), actor=visit.actor
     ).result()
@@ -243,6 +250,7 @@ def _source_values(visit: Visit) -> dict[str, Any]:
         "older": found[_SHOWN - 1].number if len(found) > _SHOWN else None,
         **_opened(visit, shown),
         "problems": {},
+        "preview": None,
         "may_write": visit.may(WRITE_SETTINGS),
         "saved": _SAVED.get(visit.query_parameters.get("saved", "")),
         "is_leaving": "remove" in visit.query_parameters,
