@@ -187,8 +187,8 @@ def test_what_comes_around_a_body_has_a_limit_too(rest: bytes) -> None:
 
 
 def test_a_body_in_many_chunks_is_no_head() -> None:
-    chunks = b"1\r\nx\r\n" * 100_000 + b"0\r\n\r\n"
-    assert answer_to(head(b"Transfer-Encoding: chunked") + chunks) == (200, "100000")
+    chunks = b"1\r\nx\r\n" * 16_000 + b"0\r\n\r\n"
+    assert answer_to(head(b"Transfer-Encoding: chunked") + chunks) == (200, "16000")
 
 
 def test_small_chunks_that_come_together_are_passed_on_together(
@@ -203,10 +203,16 @@ def test_small_chunks_that_come_together_are_passed_on_together(
         pass_on(connection, body)
 
     monkeypatch.setattr(HttpToolsProtocol, "on_body", count)
-    chunks = b"1\r\nx\r\n" * 100_000 + b"0\r\n\r\n"
-    assert answer_to(head(b"Transfer-Encoding: chunked") + chunks) == (200, "100000")
-    assert sum(pieces) == 100_000
-    assert len(pieces) < 1_000
+    chunks = b"1\r\nx\r\n" * 16_000 + b"0\r\n\r\n"
+    assert answer_to(head(b"Transfer-Encoding: chunked") + chunks) == (200, "16000")
+    assert sum(pieces) == 16_000
+    assert len(pieces) < 200
+
+
+def test_a_body_may_have_many_chunks_but_not_many_small_ones() -> None:
+    for chunk, status in ((b"14\r\n%b\r\n" % (b"x" * 20), 200), (b"1\r\nx\r\n", 400)):
+        chunks = chunk * 16_385 + b"0\r\n\r\n"
+        assert answer_to(head(b"Transfer-Encoding: chunked") + chunks)[0] == status
 
 
 def test_fields_after_a_body_are_no_headers() -> None:

@@ -19,6 +19,7 @@ LimitName = Literal[
     "host",
     "pipelined requests",
     "slow body",
+    "small pieces",
     "unread answer",
 ]
 

@@ -29,6 +29,9 @@ _MAX_PIPELINED = 16
 """Requests that wait for the answers to those before them."""
 _MOST_HELD_BYTES = 65_536
 """So that an answer in pieces is not gathered in memory, and a slow client is noticed."""
+_MAX_SMALL_PIECES = 16_384
+"""Chunks of a body, if they have fewer bytes than `_SMALL_PIECE_BYTES` on average."""
+_SMALL_PIECE_BYTES = 16
 _SECONDS_BETWEEN_LOOKS = 1.0
 """How often deadlines are checked; more often if a deadline is that short."""
 _LINGER_SECONDS_AT_STOP = 2.0
@@ -68,6 +71,8 @@ class Connection(HttpToolsProtocol):
         """How much has come since the end of the headers, or the last piece of a body."""
         self._body: list[bytes] = []
         """Pieces that the parser has found and the application has not been given."""
+        self._pieces = self._piece_bytes = 0
+        """How many pieces of a body have come, and their bytes."""
         self._is_ending = False
         self._refusal: _Refusal | None = None
         """What the parser has been stopped for; what comes after it is dropped."""
@@ -206,7 +211,7 @@ class Connection(HttpToolsProtocol):
         self._check_host()
         if len(self.pipeline) >= _MAX_PIPELINED:
             self._stop(_Refusal(400, "too many pipelined requests", "pipelined requests"))
-        self._bytes_around = 0
+        self._bytes_around = self._pieces = self._piece_bytes = 0
         super().on_headers_complete()
         self._is_in_head, self._is_in_body = False, True
         self._enter(Phase.BODY)
@@ -230,6 +235,12 @@ class Connection(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         self._bytes_around = 0
         self._body.append(body)
+        self._pieces += 1
+        self._piece_bytes += len(body)
+        # Each is a call or two, however small: a megabyte of such chunks kept the loop busy.
+        are_small = self._piece_bytes < self._pieces * _SMALL_PIECE_BYTES
+        if are_small and self._pieces > _MAX_SMALL_PIECES:
+            self._stop(_Refusal(400, "the body comes in too many small pieces", "small pieces"))
 
     def _pass_body_on(self) -> None:
         """Joins pieces first: uvicorn copies all that waits for the application for each of them.
