@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from actors import TESTER
-from deliveries import Delivery, body_of, deployment, github, status
+from deliveries import Delivery, body_of, deployment, github, incident, status
 from theodora.cli import main
 from theodora.sources.webhooks.worker import InboxWorker
 from theodora.storage import Store
@@ -80,6 +80,28 @@ def test_deliveries_are_shown_with_what_they_say(tmp_path: Path) -> None:
     only = run(tmp_path, "show", id_, "--state", "ignored").stdout
     assert "deployment:" in shown
     assert "deployment:" not in only
+
+
+def test_the_inbox_of_all_sources_is_searched(tmp_path: Path) -> None:
+    id_ = add(tmp_path, "github")
+    other = add(tmp_path, "pagerduty")
+    receive(tmp_path, id_, SUCCESS, github("ping"))
+    receive(tmp_path, other, incident("triggered", 1))
+
+    def found(*arguments: str) -> list[str]:
+        head, *rows = run(tmp_path, "search", *arguments).stdout.splitlines()
+        assert head.split()[:5] == ["NUMBER", "RECEIVED", "STATE", "KIND", "SOURCE"]
+        return [row.split()[3] for row in rows]
+
+    assert found() == ["pagerduty", "github", "github"]
+    assert found("--kind", "github", "--state", "ignored") == ["github"]
+    assert found("--source", other) == found("--containing", "INCIDENT:q1") == ["pagerduty"]
+    assert found("--containing", "x-github-event") == ["github", "github"]
+    assert found("--to", "2026-01-01T00:00:00Z") == []
+    assert len(found("--from", "2026-01-01T00:00:00Z", "--limit", "2")) == 2
+    wrong = run(tmp_path, "search", "--from", "yesterday")
+    assert "--from" in wrong.output
+    assert wrong.exit_code == 1
 
 
 def test_new_settings_apply_to_replayed_deliveries(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 import click
 
 from theodora.config import SETTINGS, Config, Setting, load
-from theodora.errors import UnusableSetting
+from theodora.errors import Invalid, Problem, UnusableSetting
+from theodora.events.timestamps import nanoseconds_from_rfc3339
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -16,6 +17,14 @@ F = TypeVar("F", bound=Callable[..., Any])
 organisation_option = click.option(
     "--org", default="default", show_default=True, help="Organisation to work on."
 )
+
+
+def instant_option(text: str | None, option: str) -> int | None:
+    """The value of an option that is a time in RFC 3339, in nanoseconds; `Invalid` for others."""
+    instant_ns = None if text is None else nanoseconds_from_rfc3339(text)
+    if text is not None and instant_ns is None:
+        raise Invalid(Problem(f'invalid date-time "{text}"', parameter=option))
+    return instant_ns
 
 
 def setting_options(names: Sequence[str] | None = None) -> Callable[[F], F]:

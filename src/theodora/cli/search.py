@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
-from theodora.cli.options import organisation_option, setting_options
+from theodora.cli.options import instant_option, organisation_option, setting_options
 from theodora.cli.queries import read_query
 from theodora.cli.stores import existing_store
 from theodora.cli.tables import aligned
 from theodora.cli.terminal import safe_json
 from theodora.errors import Invalid, Problem
-from theodora.events import Deployment, Failure, nanoseconds_from_rfc3339
+from theodora.events import Deployment, Failure
 from theodora.events.document import TimestampForm
 from theodora.query import SORT_KEYS, Event, Field, Kind, matches, resolve, sort_key
 from theodora.report.csv_text import csv_bytes
@@ -78,8 +78,8 @@ def search(
     kind = Kind.FAILURE if failures else Kind.DEPLOYMENT
     selection = Selection(
         query=read_query(" ".join(words)),
-        from_ns=_instant(from_, "--from"),
-        to_ns=_instant(to, "--to"),
+        from_ns=instant_option(from_, "--from"),
+        to_ns=instant_option(to, "--to"),
         sort=_sort_field(sort, kind),
         descending=sort.startswith("-"),
         limit=limit,
@@ -89,13 +89,6 @@ def search(
     else:
         found = _in_file(selection, kind, Path(file))
     _WRITERS[form](found, kind)
-
-
-def _instant(text: str | None, option: str) -> int | None:
-    instant_ns = None if text is None else nanoseconds_from_rfc3339(text)
-    if text is not None and instant_ns is None:
-        raise Invalid(Problem(f'invalid date-time "{text}"', parameter=option))
-    return instant_ns
 
 
 def _sort_field(sort: str, kind: Kind) -> Field:

@@ -7,7 +7,7 @@ from typing import TextIO
 import click
 
 from theodora.cli.invocation import command_actor
-from theodora.cli.options import organisation_option, setting_options
+from theodora.cli.options import instant_option, organisation_option, setting_options
 from theodora.cli.stores import existing_store, new_or_existing_store
 from theodora.cli.tables import aligned
 from theodora.events import format_rfc3339
@@ -101,6 +101,51 @@ def show(id_: str, state: DeliveryState | None, limit: int, org: str, **flags: s
         click.echo(visible(line))
     head = ("NUMBER", "RECEIVED", "STATE", "WHAT IT SAYS")
     for line in aligned([head, *map(_delivery, deliveries)]):
+        click.echo(line)
+
+
+@sources.command()
+@click.option("--kind", help="Only of sources of this kind.")
+@click.option("--source", metavar="ID", help="Only of the source ID.")
+@click.option("--state", type=click.Choice(DELIVERY_STATES), help="Only in this state.")
+@click.option("--from", "from_", metavar="TIME", help="Earliest receipt, included: RFC 3339.")
+@click.option("--to", metavar="TIME", help="Latest receipt, not included: RFC 3339.")
+@click.option("--containing", default="", help="Only with this in what they say or in a header.")
+@click.option("--limit", default=20, show_default=True, help="Most deliveries to list.")
+@organisation_option
+@_database
+def search(
+    kind: str | None,
+    source: str | None,
+    state: DeliveryState | None,
+    from_: str | None,
+    to: str | None,
+    containing: str,
+    limit: int,
+    org: str,
+    **flags: str | None,
+) -> None:
+    """Find deliveries in the inbox of all sources, newest first.
+
+    \b
+    theodora sources search --state failed --from 2026-11-01T00:00:00Z
+    theodora sources search --kind github --containing pull_request_review
+    """
+    query = InboxQuery(
+        *(kind, source, state),
+        limit=limit,
+        from_ns=instant_option(from_, "--from"),
+        to_ns=instant_option(to, "--to"),
+        containing=containing,
+    )
+    with existing_store(flags) as store:
+        deliveries = store.inbox.select(store.keys.organisation(org), query)
+    head = ("NUMBER", "RECEIVED", "STATE", "KIND", "SOURCE", "WHAT IT SAYS")
+    rows = [
+        (*_delivery(found)[:3], found.kind, found.source or "-", found.reason)
+        for found in deliveries
+    ]
+    for line in aligned([head, *rows]):
         click.echo(line)
 
 

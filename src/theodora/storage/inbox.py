@@ -1,5 +1,6 @@
 """The inbox of webhooks: received bodies, durable before they are acknowledged, and read later."""
 
+import re
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
@@ -97,14 +98,39 @@ class SourceCounts(NamedTuple):
 
 
 class InboxQuery(NamedTuple):
-    """Which deliveries of a source to list; newest first, at most `limit` of them."""
+    """Which deliveries to list; newest first, at most `limit` of them."""
 
-    kind: str
-    source: str
+    kind: str | None = None
+    source: str | None = None
+    """Empty for what came with an API key; None for everything."""
     state: DeliveryState | None = None
     before: int | None = None
     """Only deliveries with a smaller number."""
     limit: int = 50
+    from_ns: int | None = None
+    """Only deliveries received from then on."""
+    to_ns: int | None = None
+    """Only deliveries received before then."""
+    containing: str = ""
+    """Part of what they say or of a header, case-insensitive."""
+
+    @property
+    def conditions(self) -> Sequence[tuple[LiteralString, Any]]:
+        """SQL conditions on the inbox `i`, each with its value."""
+        escaped = re.sub(r"([\\%_])", r"\\\1", self.containing.lower())
+        conditions: list[tuple[LiteralString, Any]] = [
+            ("i.kind = ?", self.kind),
+            ("i.source = ?", self.source),
+            ("i.state = ?", self.state),
+            ("i.number < ?", self.before),
+            ("i.received_at_ns >= ?", self.from_ns),
+            ("i.received_at_ns < ?", self.to_ns),
+            (
+                "lower(i.reason || ' ' || i.headers) LIKE ? ESCAPE '\\'",
+                f"%{escaped}%" if escaped else None,
+            ),
+        ]
+        return [(condition, value) for condition, value in conditions if value is not None]
 
 
 class Inbox:
@@ -195,18 +221,12 @@ class Inbox:
         return self._database.write(write, actor)
 
     def select(self, org: Organisation, query: InboxQuery) -> list[StoredDelivery]:
-        """Deliveries of a source, newest first."""
-        condition: LiteralString = "i.kind = ? AND i.source = ?"
-        values: list[Any] = [query.kind, query.source]
-        if query.state is not None:
-            condition += " AND i.state = ?"
-            values.append(query.state)
-        if query.before is not None:
-            condition += " AND i.number < ?"
-            values.append(query.before)
-        condition += " ORDER BY i.number DESC LIMIT ?"
-        values.append(query.limit)
-        return self._database.read(lambda cursor: _select(cursor, org, condition, values))
+        """Deliveries, newest first."""
+        conditions = query.conditions
+        condition: LiteralString = " AND ".join(["1 = 1", *(each for each, _ in conditions)])
+        values = [*(value for _, value in conditions), query.limit]
+        ordered: LiteralString = f"{condition} ORDER BY i.number DESC LIMIT ?"
+        return self._database.read(lambda cursor: _select(cursor, org, ordered, values))
 
     def get(self, org: Organisation, number: int) -> StoredDelivery:
         """Raises `NotFound` where there is no such delivery."""

@@ -92,6 +92,29 @@ def test_a_source_shows_what_came_in_and_why_something_was_ignored(tenant: Tenan
     assert "x-github-event: deployment_status" in opened.one("main").text
 
 
+def test_deliveries_are_found_by_their_time_and_by_what_they_say(tenant: Tenant) -> None:
+    source = add(tenant)
+    receive(tenant, "github", source.id, SUCCESS, github("ping"), github("100%"))
+    browser = sign_in(tenant)
+
+    def found(search: str) -> list[str]:
+        page = browser.page(f"{PATH}/{source.id}?{search}")
+        return [row.all("td")[1].text[:5] for body in page.all("tbody") for row in body.all("tr")]
+
+    assert found("contains=ACME/shop") == ["deplo"]
+    assert found("contains=ping") == ["ping "]
+    assert found("contains=100%25") == ["100% "]
+    assert found("contains=deployment_status&state=ignored") == []
+    assert found("contains=%25") == ["100% "], "it is no pattern"
+    # All came in at 2001-09-09T01:46:40Z.
+    assert len(found("since=2001-09-09T01:46&until=2001-09-09T01:47")) == 3
+    assert found("since=2001-09-09T01:47") == found("until=2001-09-09T01:46") == []
+    page = browser.page(f"{PATH}/{source.id}?contains=ping")
+    assert page.one("input", id="contains")["value"] == "ping"
+    assert any("contains=ping" in str(each["href"]) for each in page.one("tbody").all("a"))
+    assert browser.get(f"{PATH}/{source.id}?since=yesterday").status_code == 400
+
+
 def test_older_deliveries_are_a_page_further(tenant: Tenant) -> None:
     source = add(tenant)
     receive(tenant, "github", source.id, *[github("ping")] * 60)

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from theodora.errors import Invalid, NotFound
 from theodora.events.attributes import CONTROL
+from theodora.report.parameters import instants_in
 from theodora.sources.webhooks.delivery import DEFAULT_SETTINGS
 from theodora.sources.webhooks.preview import preview_settings
 from theodora.sources.webhooks.read import decode_settings, encode_settings
@@ -233,6 +234,9 @@ def _source_values(visit: Visit) -> dict[str, Any]:
         state,
         _number(visit.query_parameters.get("before", "")),
         _SHOWN + 1,
+        _instant(visit, "since"),
+        _instant(visit, "until"),
+        visit.query_parameters.get("contains", "").strip(),
     )
     found = visit.store.inbox.select(visit.organisation, query)
     settings = decode_settings(source.settings) if source else DEFAULT_SETTINGS
@@ -246,6 +250,8 @@ def _source_values(visit: Visit) -> dict[str, Any]:
         "states": DELIVERY_STATES,
         "chips": _CHIPS,
         "state": state,
+        "asked": (asked := _asked(visit)),
+        "is_search": any(asked.values()),
         "deliveries": found[:_SHOWN],
         "older": found[_SHOWN - 1].number if len(found) > _SHOWN else None,
         **_opened(visit, shown),
@@ -265,6 +271,18 @@ def _paths(shown: _Shown) -> Sequence[str]:
 def _state(visit: Visit) -> DeliveryState | None:
     asked = visit.query_parameters.get("state")
     return next((state for state in DELIVERY_STATES if state == asked), None)
+
+
+def _instant(visit: Visit, name: str) -> int | None:
+    """The time in a parameter, in the zone of the page. Raises `Invalid` for one that is none."""
+    text = visit.query_parameters.get(name)
+    return instants_in(visit.scope.calendar)(text) if text else None
+
+
+def _asked(visit: Visit) -> Mapping[str, str | None]:
+    """The parameters of the search but for the state."""
+    names = ("since", "until", "contains")
+    return {name: visit.query_parameters.get(name) or None for name in names}
 
 
 def _opened(visit: Visit, shown: _Shown) -> Mapping[str, Any]:
