@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from theodora.events.json_values import JsonObject
 from theodora.sources.webhooks.delivery import Delivery, Ignored, SourceSettings
 from theodora.sources.webhooks.facts import IncidentFact, IncidentStatus, WebhookFact
+from theodora.sources.webhooks.incidents import counted
 from theodora.sources.webhooks.payload import (
     instant_at,
     needed_instant,
@@ -49,7 +50,7 @@ def read_pagerduty(delivery: Delivery, settings: SourceSettings) -> Sequence[Web
         return Ignored(f"the status {status} is none of an incident")
     is_merged = text_at(incident, "resolve_reason", "type") == _MERGED
     service, team = _service_and_team(incident, delivery.teams, settings)
-    return [
+    return counted(
         IncidentFact(
             at_ns=needed_instant(event, "occurred_at"),
             number=needed_text(incident, "id"),
@@ -60,8 +61,9 @@ def read_pagerduty(delivery: Delivery, settings: SourceSettings) -> Sequence[Web
             team=team,
             name=text_at(incident, "title", most=_MAX_NAME),
             severity=text_at(incident, "priority", "summary"),
-        )
-    ]
+        ),
+        settings,
+    )
 
 
 def _service_and_team(
