@@ -164,7 +164,7 @@ lock: $(VENV)/installed-release
 
 ## make deploy   test every way of docs/install.md, from nothing; TESTS="tests/deploy/test_wheel.py"
 deploy: $(VENV)/installed-release
-	@$(call install-programs,buildah mmdebstrap); $(BIN)/pytest -rP -m deploy $(or $(TESTS),tests/deploy)
+	@$(call install-programs,buildah mmdebstrap nginx strace); $(BIN)/pytest -rP -m deploy $(or $(TESTS),tests/deploy)
 
 ## make citus    test the store on Citus in place of PostgreSQL (needs Citus for PostgreSQL 15)
 citus: setup

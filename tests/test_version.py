@@ -81,5 +81,13 @@ def test_the_changelog_ends_in_this_version() -> None:
         assert released[0] == __version__
 
 
+def test_every_file_names_this_version() -> None:
+    """In examples of the documentation, and for the image."""
+    files = [TOP / "docs/install.md", *sorted((TOP / "deploy/compose").rglob("compose.yaml"))]
+    for file in files:
+        named = re.findall(r"\btheodora[-:](\d+\.\d+\.\d+)", file.read_text())
+        assert set(named) == {__version__}, file
+
+
 def _parts(number: str) -> list[int]:
     return [int(part) for part in number.split(".")]

@@ -174,11 +174,12 @@ def test_the_image_is_configured_for_a_user_that_is_not_root(image: Image) -> No
     config = image.config
     assert config["User"] == f"{USER}:{USER}"
     assert list(config["Volumes"]) == ["/var/lib/theodora"]
-    owner = (image.root / "var/lib/theodora").stat()
-    assert (owner.st_uid, owner.st_gid, owner.st_mode & 0o777) == (USER, USER, 0o750)
+    folders = [image.root / name for name in ("var/lib/theodora", "var/lib/theodora-backups")]
+    for owner in [folder.stat() for folder in folders]:
+        assert (owner.st_uid, owner.st_gid, owner.st_mode & 0o777) == (USER, USER, 0o750)
     # Nothing else in it is the user's.
     own = run("find", image.root, "-xdev", "-uid", str(USER), environment=os.environ)
-    assert own.split() == [str(image.root / "var/lib/theodora")]
+    assert sorted(own.split()) == [*map(str, folders)]
 
 
 def test_a_server_with_a_read_only_root_is_healthy_and_takes_an_event(
