@@ -15,6 +15,7 @@ from theodora import __version__
 from theodora.config import Config, RateLimit
 from theodora.git import MirrorStore, PackStore, backup_files, remove_folders
 from theodora.report.invocation import PLAIN, Invocation
+from theodora.sources.datadog.forwarding import Forwarder
 from theodora.sources.mirroring import Fetcher, Mirroring
 from theodora.sources.webhooks.worker import InboxWorker
 from theodora.storage import Organisation, SessionLimits, Store
@@ -109,6 +110,7 @@ def _open_store(config: Config, metrics: ServerMetrics, derivation_due: threadin
         store.retention.count_refusals,
         {"deployment": store.deployments.count, "failure": store.failures.count},
         lambda: store.replica,
+        store.forwarding.totals,
     )
     return store
 
@@ -158,7 +160,7 @@ def _workers(config: Config, store: Store, derivation_due: threading.Event) -> l
         )
         want = fetcher.want if config.git_fetch_on_demand else _ignore
         workers += [Deriver(store.derivations, derivation_due, want), remover]
-        workers.append(InboxWorker(store, config.inbox_days))
+        workers += [InboxWorker(store, config.inbox_days), Forwarder(store)]
     if config.git_fetch_minutes or config.git_fetch_on_demand:
         workers.append(fetcher)
     if config.backup_to:

@@ -35,6 +35,7 @@ from theodora.storage import (
     OverrideRecord,
     OverrideValues,
     Selection,
+    Sending,
     Session,
     SessionLimits,
     Store,
@@ -141,6 +142,20 @@ def used(word: str, day: str) -> list[UserActivity]:
     return [UserActivity(user_email=email, day=day, tool="cursor", is_active=True, models=(word,))]
 
 
+def forward(it: Member, word: str) -> Future[None]:
+    """Forwards what comes in, to a site of its own."""
+    url = f"https://{word}.example"
+    return it.store.forwarding.put(it.org, url, it.word, it.word, NOW_NS, actor=TESTER)
+
+
+def park_some(it: Member) -> Future[None]:
+    """Parks two changes, which another organisation has under other numbers."""
+    numbers = [item.number for item in it.store.forwarding.waiting(it.org, 2)]
+    sending = Sending(parked=[(number, it.word) for number in numbers])
+    it.store.forwarding.lease(it.org, "x", NOW_NS * 4, 1, actor=TESTER).result()
+    return it.store.forwarding.settle(it.org, "x", sending, 1, actor=TESTER)
+
+
 def make(store: Store, word: str) -> Member:
     """A new organisation with something of everything that a store holds."""
     org = store.keys.ensure_organisation(word, 1, actor=TESTER).result()
@@ -165,6 +180,7 @@ def make(store: Store, word: str) -> Member:
         deployment(word, "next", 70, service="cart"),
     )
     by_hand = OverrideValues(True, "third", None, "rollback")
+    forward(made, word).result()
     for each in (
         store.settings.put(
             org, {"team": word, "repository_aliases": {OLD_REPOSITORY: word}}, actor=TESTER
@@ -191,6 +207,7 @@ def make(store: Store, word: str) -> Member:
         store.retention.put(org, 36_500, actor=TESTER),
     ):
         each.result()
+    park_some(made).result()
     fail_to_fetch(made).result()
     receive(made, "/data").result()
     store.sources.add(org, "pagerduty", word, "{}", NOW_NS, actor=TESTER).result()
@@ -359,6 +376,23 @@ READS: dict[str, Callable[[Member], object]] = {
         it.store.metrics.value_counts(it.org, PERIOD, EVERYTHING, field(name), 100)
         for name in ("team", "version")
     ],
+    "deployments.counterpart": lambda it: it.store.deployments.counterpart(
+        it.org, deployment("anybody", "first", 60)
+    ),
+    "failures.counterpart": lambda it: it.store.failures.counterpart(
+        it.org, failure("anybody", "down", 40)
+    ),
+    "forwarding.get": lambda it: it.store.forwarding.get(it.org),
+    "forwarding.due": lambda it: [
+        org for org in it.store.forwarding.due(NOW_NS * 2) if org == it.org
+    ],
+    "forwarding.is_deleted_later": lambda it: (
+        it.store.forwarding.is_deleted_later(it.org, it.store.forwarding.waiting(it.org, 1)[0])
+        if it.store.forwarding.get(it.org)
+        else None
+    ),
+    "forwarding.parked": lambda it: it.store.forwarding.parked(it.org, 9),
+    "forwarding.waiting": lambda it: it.store.forwarding.waiting(it.org, 99),
     "health.look": lambda it: it.store.health.look(it.org),
     "keys.all_of": lambda it: it.store.keys.all_of(it.org.name),
     "keys.find": lambda it: it.store.keys.find("application", it.secret),
@@ -389,6 +423,7 @@ OF_EVERYBODY = {
     *("derivations.are_due", "derivations.count_parked", "keys.exist", "metrics.memory_bytes"),
     *("inbox.arrived", "reception.due", "reception.has_counted"),
     *("retention.guards", "retention.confirm_clock", "retention.count_refusals"),
+    "forwarding.totals",
     *("organisations.guards", "organisations.deleted"),
 }
 """What rounds of retention go by, whether there is work and how much cannot be done, whether there
@@ -412,7 +447,7 @@ WITHOUT_WORDS = {
     ),
     *("commits.without_paths", "inbox.counts"),
     *("retention.days", "retention.settings", "retention.preview"),
-    "organisations.holdings",
+    *("organisations.holdings", "forwarding.is_deleted_later"),
 }
 """Reads whose answers name nothing that differs from one organisation to the other."""
 
@@ -588,6 +623,21 @@ WRITES: tuple[tuple[str, Callable[[Member], object]], ...] = (
         "sources.remove",
         lambda it: it.store.sources.remove(it.org, source_of(it).id, actor=TESTER),
     ),
+    ("forwarding.put", lambda it: forward(it, "again")),
+    (
+        "forwarding.pause",
+        lambda it: it.store.forwarding.pause(it.org, "by hand", actor=TESTER),
+    ),
+    ("forwarding.resume", lambda it: it.store.forwarding.resume(it.org, actor=TESTER)),
+    (
+        "forwarding.lease",
+        lambda it: it.store.forwarding.lease(it.org, "x", NOW_NS, NOW_NS * 3, actor=TESTER),
+    ),
+    ("forwarding.settle", park_some),
+    ("forwarding.retry", lambda it: it.store.forwarding.retry(it.org, actor=TESTER)),
+    ("forwarding.settle", park_some),
+    ("forwarding.drop", lambda it: it.store.forwarding.drop(it.org, actor=TESTER)),
+    ("forwarding.remove", lambda it: it.store.forwarding.remove(it.org, actor=TESTER)),
     (
         "organisations.plan_deletion",
         lambda it: it.store.organisations.plan_deletion(

@@ -9,6 +9,7 @@ from theodora.cli.demo import demo
 from theodora.cli.derive import derive
 from theodora.cli.explain import explain
 from theodora.cli.export_ import export_
+from theodora.cli.forwarding import forwarding
 from theodora.cli.import_ import import_
 from theodora.cli.import_datadog import datadog
 from theodora.cli.import_git import git
@@ -78,6 +79,7 @@ for command in (serve, keys, import_, export_, search, derive, explain, migrate,
     main.add_command(command)
 main.add_command(repositories)
 main.add_command(sources)
+main.add_command(forwarding)
 main.add_command(settings)
 main.add_command(verdict)
 main.add_command(link)

@@ -1,12 +1,12 @@
 """`theodora import datadog`: import deployments and failures from a site of Datadog."""
 
-import os
 import sys
 import time
 from collections.abc import Sequence
 
 import click
 
+from theodora.cli.datadog_keys import keys_from_environment
 from theodora.cli.invocation import command_actor
 from theodora.cli.options import organisation_option, setting_options
 from theodora.cli.pending_note import tell_what_waits
@@ -73,7 +73,7 @@ def datadog(
     cannot be stored are shown, and the command then ends with status 1.
     """
     url = api_url(site)
-    keys = DatadogKeys(_key("DD_API_KEY"), _key("DD_APP_KEY"))
+    keys = DatadogKeys(*keys_from_environment())
     now_ns = time.time_ns()
     from_ns, to_ns = _instant(from_, "--from"), now_ns if to is None else _instant(to, "--to")
     if from_ns > to_ns:
@@ -145,15 +145,6 @@ class _Skipped:
             click.echo(safe_lines(f"skipped: {line}"), err=True)
         elif self.count == _SHOWN + 1:
             click.echo("more events were skipped; not shown", err=True)
-
-
-def _key(name: str) -> str:
-    key = os.environ.get(name, "").strip()
-    if not key:
-        raise click.ClickException(f"set {name} in the environment")
-    if not (key.isascii() and key.isprintable()):
-        raise click.ClickException(f"{name} is not a key: it has other characters than ASCII")
-    return key
 
 
 def _instant(text: str, option: str) -> int:

@@ -1,5 +1,11 @@
 """The store: events, keys and organisations in a database. All SQL is in this package."""
 
+from theodora.storage.access.forwarding import (
+    ForwardingState,
+    ForwardingTotals,
+    OutboxItem,
+    Sending,
+)
 from theodora.storage.access.keys import Key
 from theodora.storage.access.sessions import Session, SessionLimits
 from theodora.storage.access.sources import WebhookSource
@@ -40,11 +46,14 @@ __all__ = [
     "DocumentPage",
     "Fold",
     "Folded",
+    "ForwardingState",
+    "ForwardingTotals",
     "InboxQuery",
     "Key",
     "KnownThing",
     "Mirror",
     "Organisation",
+    "OutboxItem",
     "OverrideAuthor",
     "OverrideHistory",
     "OverrideRecord",
@@ -54,6 +63,7 @@ __all__ = [
     "RepositoryCommits",
     "RepositoryPullRequest",
     "Selection",
+    "Sending",
     "Session",
     "SessionLimits",
     "SourceFact",

@@ -13,6 +13,7 @@ from theodora.storage.engine.organisations import Organisation
 from theodora.storage.event_store import Events
 from theodora.storage.events.change_log import log_remedied
 from theodora.storage.events.default_team import with_team
+from theodora.storage.events.outbox import queue_delete, queue_patch, queue_put
 from theodora.storage.events.rows import Rows, Stored, Upserted
 from theodora.storage.events.tables import DEPLOYMENTS
 from theodora.storage.events.usage import UNLIMITED, Quotas
@@ -42,9 +43,12 @@ class Deployments(Events[Deployment]):
     ) -> Future[Upserted[Deployment]]:
         """Adds or replaces; the future has the outcome once it is durable, or `OverQuota`."""
 
-        return self._database.write(
-            lambda cursor: put_deployment(cursor, self._rows, org, deployment, now_ns), actor
-        )
+        def write(cursor: Cursor) -> Upserted[Deployment]:
+            placed = put_deployment(cursor, self._rows, org, deployment, now_ns)
+            queue_put(cursor, org, placed, actor)
+            return placed
+
+        return self._database.write(write, actor)
 
     def update(
         self,
@@ -57,12 +61,13 @@ class Deployments(Events[Deployment]):
     ) -> Future[None]:
         """Overrides a verdict; raises `NotFound` for an unknown deployment."""
         author = OverrideAuthor(actor.name, now_ns)
-        return self._database.write(
-            lambda cursor: apply_verdict(
-                cursor, self._rows, org, self._found(cursor, org, id_), patch, author
-            ),
-            actor,
-        )
+
+        def write(cursor: Cursor) -> None:
+            stored = self._found(cursor, org, id_)
+            apply_verdict(cursor, self._rows, org, stored, patch, author)
+            queue_patch(cursor, org, stored.event, patch.attributes(), actor)
+
+        return self._database.write(write, actor)
 
     def update_by_version(
         self,
@@ -85,7 +90,9 @@ class Deployments(Events[Deployment]):
                     f'deployment of service "{service}" in env "{env}" '
                     f'with version "{version}" does not exist'
                 )
-            apply_verdict(cursor, self._rows, org, self._found(cursor, org, latest), patch, author)
+            stored = self._found(cursor, org, latest)
+            apply_verdict(cursor, self._rows, org, stored, patch, author)
+            queue_patch(cursor, org, stored.event, patch.attributes(), actor)
 
         return self._database.write(write, actor)
 
@@ -101,7 +108,9 @@ class Deployments(Events[Deployment]):
         """Removes the event and its override; raises `NotFound` for an unknown event."""
 
         def write(cursor: Cursor) -> None:
-            remove_deployment(cursor, self._rows, org, self._found(cursor, org, id_))
+            stored = self._found(cursor, org, id_)
+            remove_deployment(cursor, self._rows, org, stored)
+            queue_delete(cursor, org, stored.event, actor)
 
         return self._database.write(write, actor)
 

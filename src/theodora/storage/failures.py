@@ -10,6 +10,7 @@ from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import Organisation
 from theodora.storage.event_store import Events
 from theodora.storage.events.default_team import with_team
+from theodora.storage.events.outbox import queue_delete, queue_put
 from theodora.storage.events.rows import Rows, Stored, Upserted
 from theodora.storage.events.tables import FAILURES
 from theodora.storage.events.usage import UNLIMITED, Quotas
@@ -41,15 +42,20 @@ class Failures(Events[Failure]):
         """
         merge = Failure.unless_late if may_be_late else None
 
-        return self._database.write(
-            lambda cursor: put_failure(cursor, self._rows, org, failure, now_ns, merge), actor
-        )
+        def write(cursor: Cursor) -> Upserted[Failure]:
+            placed = put_failure(cursor, self._rows, org, failure, now_ns, merge)
+            queue_put(cursor, org, placed, actor)
+            return placed
+
+        return self._database.write(write, actor)
 
     def delete(self, org: Organisation, id_: str, *, actor: Actor) -> Future[None]:
         """Raises `NotFound` for an unknown failure."""
 
         def write(cursor: Cursor) -> None:
-            remove_failure(cursor, self._rows, org, self._found(cursor, org, id_))
+            stored = self._found(cursor, org, id_)
+            remove_failure(cursor, self._rows, org, stored)
+            queue_delete(cursor, org, stored.event, actor)
 
         return self._database.write(write, actor)
 

@@ -206,10 +206,10 @@ class Inbox:
             replaced = [each.number for each, _ in now if each.replays]
             facts = [(each.number, fact) for each, reading in now for fact in reading.facts]
             things = replace_facts(cursor, org, kind, replaced, facts)
-            uncounted = self._events.compute(cursor, org, kind, things, fold, now_ns)
+            uncounted = self._events.compute(cursor, org, kind, things, fold, now_ns, actor)
             _note_ignored(cursor, org, now, uncounted)
             for other, about in _correlated(cursor, org, now).items():
-                self._events.compute(cursor, org, other, about, fold, now_ns)
+                self._events.compute(cursor, org, other, about, fold, now_ns, actor)
             pushed: dict[str, list[Commit]] = {}
             for _, reading in now:
                 for each in reading.commits:

@@ -5,8 +5,10 @@ from collections.abc import Collection, Mapping
 from theodora.dora import PullRequest
 from theodora.events import Deployment, Failure
 from theodora.storage.deployments import put_deployment, remove_deployment
+from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.organisations import Organisation
+from theodora.storage.events.outbox import queue_delete, queue_put
 from theodora.storage.events.rows import Rows
 from theodora.storage.events.tables import DEPLOYMENTS, FAILURES
 from theodora.storage.events.usage import Quotas
@@ -41,6 +43,7 @@ class SourceEvents:
         things: Collection[str],
         fold: Fold,
         now_ns: int,
+        actor: Actor,
     ) -> Mapping[str, str]:
         """Makes the events about things of a kind of source what their facts add up to now.
 
@@ -62,12 +65,12 @@ class SourceEvents:
             if id_ and not self._is_in_place(cursor, org, id_, folded):
                 # Its facts stay, so they are no longer those of the event that goes.
                 note_events(cursor, org, kind, {thing: None}, now_ns)
-                self._remove(cursor, org, id_)
+                self._remove(cursor, org, id_, actor)
             if isinstance(folded, RepositoryPullRequest):
                 pull_requests.setdefault(folded.repository_id, []).append(folded.pull_request)
                 events[thing] = PULL_REQUEST
             else:
-                events[thing] = self._put(cursor, org, folded, now_ns)
+                events[thing] = self._put(cursor, org, folded, now_ns, actor)
         for repository_id, given in pull_requests.items():
             put_pull_requests(cursor, org, repository_id, given, self._quotas)
         note_events(cursor, org, kind, events, now_ns)
@@ -86,19 +89,29 @@ class SourceEvents:
         return False
 
     def _put(
-        self, cursor: Cursor, org: Organisation, event: Deployment | Failure | None, now_ns: int
+        self,
+        cursor: Cursor,
+        org: Organisation,
+        event: Deployment | Failure | None,
+        now_ns: int,
+        actor: Actor,
     ) -> str | None:
         match event:
             case Deployment():
                 placed = put_deployment(cursor, self._deployments, org, event, now_ns)
+                queue_put(cursor, org, placed, actor)
                 return placed.now.event.id
             case Failure():
-                return put_failure(cursor, self._failures, org, event, now_ns).now.event.id
+                put = put_failure(cursor, self._failures, org, event, now_ns)
+                queue_put(cursor, org, put, actor)
+                return put.now.event.id
             case None:
                 return None
 
-    def _remove(self, cursor: Cursor, org: Organisation, id_: str) -> None:
+    def _remove(self, cursor: Cursor, org: Organisation, id_: str, actor: Actor) -> None:
         if deployment := self._deployments.find(cursor, org, id_):
             remove_deployment(cursor, self._deployments, org, deployment)
+            queue_delete(cursor, org, deployment.event, actor)
         elif failure := self._failures.find(cursor, org, id_):
             remove_failure(cursor, self._failures, org, failure)
+            queue_delete(cursor, org, failure.event, actor)

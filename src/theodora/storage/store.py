@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import TypeVar
 
 from theodora.events import Failure
+from theodora.storage.access.forwarding import Forwarding
 from theodora.storage.access.key_usage import Reception
 from theodora.storage.access.keys import Keys
 from theodora.storage.access.sessions import Sessions
@@ -79,6 +80,7 @@ class Store:
         self.sessions = Sessions(self._database)
         self.retention = Retention(self._database, guards)
         self.sources = Sources(self._database)
+        self.forwarding = Forwarding(self._database)
         self.inbox = Inbox(self._database, quotas)
         self.organisations = Organisations(self._database, guards)
 

@@ -91,6 +91,16 @@ FAULTS: Mapping[str, tuple[str, ...]] = {
         "UPDATE inbox SET headers = '[]'",
         "UPDATE inbox SET number = 1000000 WHERE state = 'waiting'",
     ),
+    "forwarding": (
+        "UPDATE forwarding SET queued = queued + 1",
+        "UPDATE forwarding SET app_key = ''",
+    ),
+    "outbox": (
+        "UPDATE outbox SET state = 'lost'",
+        "UPDATE outbox SET document = '[]'",
+        "UPDATE outbox SET number = 1000000 WHERE number = (SELECT max(number) FROM outbox)",
+        "DELETE FROM forwarding",
+    ),
     "source_things": ("UPDATE source_things SET event = 'nothing'",),
     "source_facts": (
         "UPDATE source_facts SET document = '7'",

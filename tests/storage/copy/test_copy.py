@@ -120,6 +120,7 @@ def fill(url: str) -> None:
         store.failures.add(org, failure, 1, actor=TESTER).result()
         add_source(store, org)
         [first, *_] = store.deployments.everything(org)
+        store.forwarding.put(org, "https://x.example", "a", "b", 1, actor=TESTER).result()
         store.verdicts.put(
             org,
             first.id,

@@ -17,6 +17,8 @@ class RowRule(NamedTuple):
 
 
 _NO_ORG: LiteralString = "NOT EXISTS (SELECT 1 FROM organisations o WHERE o.org = t.org)"
+_STAYS: LiteralString = "NOT EXISTS (SELECT 1 FROM organisation_deletions d WHERE d.org = t.org)"
+"""True unless the organisation is being deleted, table by table."""
 _RECEIPT: LiteralString = "coalesce((SELECT c.value FROM counters c WHERE c.name = 'receipt'), 0)"
 _NO_DEPLOYMENT: LiteralString = (
     "NOT EXISTS (SELECT 1 FROM deployments d WHERE d.key = t.deployment AND d.org = t.org)"
@@ -36,6 +38,8 @@ _OF_ORGANISATIONS: tuple[tuple[LiteralString, LiteralString], ...] = (
     ("mirrors", "t.repository_id"),
     ("sources", "t.id"),
     ("inbox", "t.number"),
+    ("forwarding", "t.org"),
+    ("outbox", "t.number"),
     ("source_things", "t.kind, t.thing"),
     ("source_facts", "t.kind, t.thing, t.digest"),
     ("source_keys", "t.key, t.kind, t.thing"),
@@ -150,6 +154,26 @@ RULES: tuple[RowRule, ...] = (
         "OR (t.finished_at_ns IS NOT NULL AND t.begun_at_ns IS NULL)",
     ),
     RowRule("stale_teams", "t.org, t.service", "the key was never given", f"t.up_to > {_RECEIPT}"),
+    RowRule(
+        "forwarding",
+        "t.org",
+        "it counts other changes than the outbox has",
+        f"{_STAYS} AND t.queued <> (SELECT count(*) FROM outbox o WHERE o.org = t.org)",
+    ),
+    RowRule("outbox", "t.number", "the number was never given", f"t.number > {_RECEIPT}"),
+    RowRule(
+        "outbox",
+        "t.number",
+        "there is no such state or operation",
+        "t.state NOT IN ('waiting', 'parked') OR t.operation NOT IN ('put', 'patch', 'delete') "
+        "OR t.kind NOT IN ('deployment', 'failure')",
+    ),
+    RowRule(
+        "outbox",
+        "t.number",
+        "the organisation does not forward",
+        f"{_STAYS} AND NOT EXISTS (SELECT 1 FROM forwarding f WHERE f.org = t.org)",
+    ),
     RowRule("inbox", "t.number", "the number was never given", f"t.number > {_RECEIPT}"),
     RowRule(
         "inbox",

@@ -116,6 +116,16 @@ def _delivery(_: int, __: int, headers: str) -> Iterator[str]:
         yield "the headers are no JSON object"
 
 
+def _change(_: int, __: int, operation: str, document: str) -> Iterator[str]:
+    if operation != "delete" and not isinstance(_decoded(document), dict):
+        yield "the document is no JSON object"
+
+
+def _forwarding(_: int, url: str, api_key: str, app_key: str) -> Iterator[str]:
+    if not (url and api_key and app_key):
+        yield "it has no URL or a key is missing"
+
+
 def _fact(_: int, __: str, ___: str, ____: str, document: str) -> Iterator[str]:
     if not isinstance(_decoded(document), dict):
         yield "the fact is no JSON object"
@@ -151,6 +161,8 @@ _TABLES: Mapping[tuple[LiteralString, LiteralString, LiteralString], Problems] =
     ("mirrors", "org, repository_id", "url"): _mirror,
     ("sources", "org, id", "secret, settings"): _source,
     ("inbox", "org, number", "headers"): _delivery,
+    ("outbox", "org, number", "operation, document"): _change,
+    ("forwarding", "org", "url, api_key, app_key"): _forwarding,
     ("source_facts", "org, kind, thing, digest", "document"): _fact,
     ("verdicts", "deployment", "failure_ids"): _linked_failures,
     ("verdict_acts", "number", "failure_ids"): _linked_failures,

@@ -48,6 +48,17 @@ class OverrideValues(NamedTuple):
         failure_ids = tuple(dict.fromkeys((*self.failure_ids, failure_id)))
         return self._replace(change_failure=True, failure_ids=failure_ids)
 
+    def attributes(self) -> dict[str, Any]:
+        """The attributes of a patch that sets these values."""
+        attributes: dict[str, Any] = {}
+        if self.change_failure is not None:
+            attributes["change_failure"] = self.change_failure
+        if self.remediation_type is not None:
+            named = {"id": self.remediation_id, "version": self.remediation_version}
+            given = {name: value for name, value in named.items() if value is not None}
+            attributes["remediation"] = {**given, "type": self.remediation_type}
+        return attributes
+
 
 class OverrideAuthor(NamedTuple):
     """The author of an override, with time and reason."""

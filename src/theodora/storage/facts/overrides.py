@@ -11,6 +11,7 @@ from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import Organisation
+from theodora.storage.events.outbox import queue_patch
 from theodora.storage.events.rows import Outcome, Rows, Stored
 from theodora.storage.events.tables import FAILURES
 from theodora.storage.facts.override_effects import get_override, put_override, remove_override
@@ -77,6 +78,7 @@ class Overrides:
             stored = self._found(cursor, org, id_)
             put_override(cursor, self._rows, org, stored, verdict, author)
             record_override(cursor, org, stored.key, verdict, author)
+            queue_patch(cursor, org, stored.event, verdict.attributes(), actor)
             return _judged(cursor, stored)
 
         return self._database.write(write, actor)
@@ -131,6 +133,7 @@ class Overrides:
             if linked != verdict:
                 put_override(cursor, self._rows, org, stored, linked, author)
                 record_override(cursor, org, stored.key, linked, author)
+                queue_patch(cursor, org, stored.event, linked.attributes(), actor)
             return _judged(cursor, stored)
 
         return self._database.write(write, actor)
@@ -161,6 +164,7 @@ class Overrides:
                 remove_override(cursor, self._rows, org, stored)
             else:
                 put_override(cursor, self._rows, org, stored, verdict, author)
+                queue_patch(cursor, org, stored.event, verdict.attributes(), actor)
             record_override(cursor, org, stored.key, verdict, author)
             return _judged(cursor, stored)
 

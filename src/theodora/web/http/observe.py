@@ -11,11 +11,11 @@ from typing import Literal, NamedTuple
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.core import CounterMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from theodora.storage import ReplicaUse
+from theodora.storage import ForwardingTotals, ReplicaUse
 from theodora.web.http.exposition import Exposition, expose
 
 log = structlog.get_logger()
@@ -95,9 +95,11 @@ class ServerMetrics:
         refused_deletions: Callable[[], int],
         stored: dict[str, Callable[[], int]],
         replica: Callable[[], ReplicaUse | None],
+        forwarding: Callable[[], ForwardingTotals],
     ) -> None:
         """Asks these functions whenever the metrics are read."""
         self._registry.register(_Reads(replica))
+        self._registry.register(_Forwarding(forwarding))
         self._waiting.set_function(waiting_writes)
         self._parked.set_function(parked_sequences)
         self._refused_deletions.set_function(refused_deletions)
@@ -123,6 +125,40 @@ class _Reads(Collector):
         reads.add_metric(["replica"], use.answered)
         reads.add_metric(["primary"], use.left_to_primary)
         yield reads
+
+
+class _Forwarding(Collector):
+    """The changes that go on to Datadog, of all organisations together."""
+
+    def __init__(self, totals: Callable[[], ForwardingTotals]) -> None:
+        self._totals = totals
+
+    def collect(self) -> Iterator[Metric]:
+        totals = self._totals()
+        queued = GaugeMetricFamily(
+            "theodora_forwarding_queued",
+            "Changes that are not at Datadog yet.",
+            labels=["state"],
+        )
+        queued.add_metric(["waiting"], totals.waiting)
+        queued.add_metric(["parked"], totals.parked)
+        yield queued
+        lag_ns = 0 if totals.oldest_at_ns is None else time.time_ns() - totals.oldest_at_ns
+        yield GaugeMetricFamily(
+            "theodora_forwarding_lag_seconds",
+            "Age of the oldest change that waits to be sent.",
+            value=max(0, lag_ns) / 1e9,
+        )
+        yield GaugeMetricFamily(
+            "theodora_forwarding_paused",
+            "Organisations whose forwarding is paused, by a person or because keys are refused.",
+            value=totals.paused,
+        )
+        yield GaugeMetricFamily(
+            "theodora_forwarding_left_out",
+            "Changes that a full outbox had no room for.",
+            value=totals.omitted,
+        )
 
 
 def note_operation(scope: Scope, name: str) -> None:
