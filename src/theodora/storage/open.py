@@ -45,13 +45,16 @@ def _open_postgresql(
     return ReplicatedDatabase(primary, read_url) if read_url else primary
 
 
-def migrate_database(url: str) -> tuple[Migration, ...]:
-    """Brings the schema up to this version; returns what was applied."""
+def migrate_database(url: str, *, keeps_copy: bool = True) -> tuple[Migration, ...]:
+    """Brings the schema up to this version; returns what was applied.
+
+    Of a SQLite file that there was before, a copy is kept beside it.
+    """
     if is_postgresql(url):
         from theodora.storage.engine.postgresql.database import migrate_server  # noqa: PLC0415
 
         return migrate_server(url)
-    return migrate_file(sqlite_path(url))
+    return migrate_file(sqlite_path(url), keeps_copy=keeps_copy)
 
 
 def distribute_database(url: str) -> bool:

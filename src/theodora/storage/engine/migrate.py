@@ -5,6 +5,7 @@ where the kinds of database need one each. Each runs in a transaction together w
 so a database holds a migration wholly or not at all.
 """
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
@@ -59,6 +60,14 @@ class Schema(Protocol):
     def has_table(self, name: str) -> bool: ...
 
 
+KeepCopy = Callable[[int], None]
+"""Keeps a copy of the store as it is before the migration of this number."""
+
+
+def nothing_kept(_number: int) -> None:
+    """Keeps no copy."""
+
+
 @cache
 def migrations(kind: Kind = "sqlite") -> tuple[Migration, ...]:
     """Every migration this version knows for a kind of database, in order."""
@@ -78,8 +87,12 @@ def migrations(kind: Kind = "sqlite") -> tuple[Migration, ...]:
     )
 
 
-def migrate(schema: Schema, now_ns: int) -> tuple[Migration, ...]:
+def migrate(
+    schema: Schema, now_ns: int, keep_copy: KeepCopy = nothing_kept
+) -> tuple[Migration, ...]:
     """Applies the missing migrations and returns them.
+
+    A store that is there is copied with `keep_copy` before the first of them.
 
     Raises `UnusableStore` for a database that a newer version has migrated further, or that is
     an unfinished copy.
@@ -89,10 +102,12 @@ def migrate(schema: Schema, now_ns: int) -> tuple[Migration, ...]:
             "the database is an unfinished copy of another: run the same theodora copy again to "
             "finish it, or create the database again"
         )
-    return apply_missing(schema, now_ns)
+    return apply_missing(schema, now_ns, keep_copy)
 
 
-def apply_missing(schema: Schema, now_ns: int) -> tuple[Migration, ...]:
+def apply_missing(
+    schema: Schema, now_ns: int, keep_copy: KeepCopy = nothing_kept
+) -> tuple[Migration, ...]:
     """The same, also in a database that is an unfinished copy."""
     with schema.transaction():
         schema.execute(_RECORD)
@@ -106,6 +121,8 @@ def apply_missing(schema: Schema, now_ns: int) -> tuple[Migration, ...]:
     # Mostly nothing is missing: one statement then, in place of a transaction for each migration.
     if _count_applied(schema, known) == len(known):
         return ()
+    if applied:
+        _keep_if_any_is_missing(schema, known, keep_copy)
     return tuple(migration for migration in known if _apply_if_missing(schema, migration, now_ns))
 
 
@@ -117,6 +134,16 @@ def _count_applied(schema: Schema, known: tuple[Migration, ...]) -> int:
     )
 
 
+def _keep_if_any_is_missing(
+    schema: Schema, known: tuple[Migration, ...], keep_copy: KeepCopy
+) -> None:
+    # Under the lock: another process may be migrating, and half of that is not to be kept.
+    with schema.transaction():
+        first = next((each for each in known if _is_missing(schema, each)), None)
+        if first is not None:
+            keep_copy(first.number)
+
+
 def applied_number(schema: Schema) -> int:
     """The number of the newest migration in the database; 0 where there is none."""
     return schema.value("SELECT coalesce(max(number), 0) FROM migrations")
@@ -125,7 +152,7 @@ def applied_number(schema: Schema) -> int:
 def _apply_if_missing(schema: Schema, migration: Migration, now_ns: int) -> bool:
     with schema.transaction():
         # By its own number: two that were made side by side may come in either order.
-        missing = not schema.value(_IS_APPLIED, (migration.number,))
+        missing = _is_missing(schema, migration)
         if missing:
             schema.run(migration.sql)
             schema.execute(
@@ -133,3 +160,7 @@ def _apply_if_missing(schema: Schema, migration: Migration, now_ns: int) -> bool
                 (migration.number, migration.title, now_ns),
             )
     return missing
+
+
+def _is_missing(schema: Schema, migration: Migration) -> bool:
+    return not schema.value(_IS_APPLIED, (migration.number,))

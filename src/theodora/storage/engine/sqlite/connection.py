@@ -36,7 +36,7 @@ class _ApswCursor(apsw.Cursor):
 def connect_writer(path: Path) -> apsw.Connection:
     """The connection that writes; makes the file, and the folder it lies in, if needed."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    _make_private(path)
+    make_private(path)
     with driver_errors(path):
         connection = apsw.Connection(str(path))
         connection.set_busy_timeout(BUSY_TIMEOUT_MS)
@@ -53,7 +53,7 @@ def connect_writer(path: Path) -> apsw.Connection:
         return _prepared(connection, nullcontext)
 
 
-def _make_private(path: Path) -> None:
+def make_private(path: Path) -> None:
     """Makes a file that only its owner can read; SQLite gives the log beside it the same mode.
 
     SQLite reports everything else that is wrong with the path.

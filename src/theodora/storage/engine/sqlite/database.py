@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any, LiteralString, TypeVar, cast
 
@@ -14,11 +15,12 @@ from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.cursor import Cursor, only_value
 from theodora.storage.engine.database import TakesLong, Upkeep
 from theodora.storage.engine.deadline import Deadline, current_deadline
-from theodora.storage.engine.migrate import Migration, migrate
+from theodora.storage.engine.migrate import Migration, migrate, nothing_kept
 from theodora.storage.engine.open_read import OpenRead
 from theodora.storage.engine.sqlite.committer import SqliteCommitter
 from theodora.storage.engine.sqlite.connection import connect_reader, connect_writer, driver_errors
 from theodora.storage.engine.sqlite.functions import TURNS
+from theodora.storage.engine.sqlite.kept_copy import keep_copy
 from theodora.storage.engine.sqlite.schema import SqliteSchema
 from theodora.storage.engine.writer import Writer
 
@@ -168,7 +170,11 @@ class _Unshared:
         self._database.write(finish, actor).result()
 
 
-def migrate_file(path: Path) -> tuple[Migration, ...]:
-    """Brings the file's schema up to this version; returns what was applied."""
+def migrate_file(path: Path, *, keeps_copy: bool = True) -> tuple[Migration, ...]:
+    """Brings the file's schema up to this version; returns what was applied.
+
+    A copy of what was there before is kept beside the file, see `keep_copy`.
+    """
+    keep = partial(keep_copy, path) if keeps_copy else nothing_kept
     with closing(connect_writer(path)) as connection, driver_errors(path):
-        return migrate(SqliteSchema(connection), time.time_ns())
+        return migrate(SqliteSchema(connection), time.time_ns(), keep)

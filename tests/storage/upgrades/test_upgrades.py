@@ -1,0 +1,149 @@
+"""Databases that older versions have left: migrated, served, and gone back to.
+
+`record.py` made the files; each is named after the version and the day of its last commit.
+"""
+
+import gzip
+import re
+import sqlite3
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+import requests
+
+from commands import run
+from databases import Kind
+from postgresql import PostgresqlServer
+from serving import KEYS, serving
+from theodora.errors import Unavailable
+from theodora.storage.engine.sqlite.database import migrate_file
+
+ROOT = Path(__file__).parents[3]
+_RECORDED = sorted(Path(__file__).parent.glob("*.sql.gz"))
+_OF_SQLITE = [each for each in _RECORDED if ".sqlite." in each.name]
+_OF_ONE = 24
+"""Deployments that `record.py` makes in each of two organisations."""
+_PATIENCE_SECONDS = 60
+
+
+def _kind(recorded: Path) -> Kind:
+    return "sqlite" if recorded in _OF_SQLITE else "postgresql"
+
+
+def _as_file(recorded: Path, path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(gzip.decompress(recorded.read_bytes()).decode())
+
+
+@contextmanager
+def _as_database(recorded: Path, server: PostgresqlServer, worker: str) -> Iterator[str]:
+    name = f"upgraded_{worker}"
+    server.execute(f"CREATE DATABASE {name}")
+    url = server.url(name)
+    try:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(gzip.decompress(recorded.read_bytes()))
+        yield url
+    finally:
+        server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(params=_RECORDED, ids=lambda recorded: recorded.name.removesuffix(".sql.gz"))
+def left(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a database as an older version has left it."""
+    if _kind(request.param) == "sqlite":
+        _as_file(request.param, tmp_path / "theodora.db")
+        yield f"sqlite:///{tmp_path / 'theodora.db'}"
+        return
+    server: PostgresqlServer = request.getfixturevalue("postgresql_server")
+    worker: str = request.getfixturevalue("worker_id")
+    with _as_database(request.param, server, worker) as url:
+        yield url
+
+
+def test_a_store_of_an_older_version_is_migrated_and_has_no_faults(left: str) -> None:
+    assert "applied" in run("migrate", "--database", left).stdout
+    assert run("derive", "--database", left).exit_code == 0
+    checked = run("check", "--database", left)
+    assert checked.stdout == f"checked {2 * _OF_ONE} deployments and 18 failures: no faults\n"
+    for org in ("default", "other"):
+        exported = run("export", "deployments", "--org", org, "--database", left).stdout
+        assert exported.count("\n") == _OF_ONE
+        kept = run("verdict", "--org", org, "--database", left, f"{org}-7").stdout
+        assert "release desk" in kept
+
+
+def test_a_server_answers_from_it_while_it_derives_again(left: str, tmp_path: Path) -> None:
+    with serving(tmp_path, database=left) as server:
+        listed = requests.post(
+            f"{server.url}/api/v2/dora/deployments",
+            headers=KEYS,
+            json={"data": {"type": "dora_deployments_list_request", "attributes": {"limit": 100}}},
+            timeout=30,
+        ).json()
+        assert len(listed["data"]) == _OF_ONE
+        until = time.monotonic() + _PATIENCE_SECONDS
+        while "no faults\n" not in run("check", "--database", left).stdout.splitlines(True)[-1]:
+            assert time.monotonic() < until, "deployments are not derived"
+            time.sleep(0.2)
+
+
+@pytest.mark.parametrize("recorded", _OF_SQLITE, ids=lambda recorded: recorded.name)
+def test_a_copy_of_the_file_from_before_is_kept_to_go_back_to(
+    recorded: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "theodora.db"
+    _as_file(recorded, path)
+    (tmp_path / "theodora.db.before-0003").write_text("of the upgrade before")
+    first = migrate_file(path)[0].number
+    kept = sorted(each.name for each in tmp_path.glob("*before*"))
+    assert kept == [f"theodora.db.before-{first:04d}"]
+    assert _lines(tmp_path / kept[0]) == _lines_of(recorded, tmp_path)
+    assert (tmp_path / kept[0]).stat().st_mode & 0o777 == 0o600
+    # Nothing is missing any more, so the copy stays as it is.
+    before = (tmp_path / kept[0]).stat().st_mtime_ns
+    assert migrate_file(path) == ()
+    assert (tmp_path / kept[0]).stat().st_mtime_ns == before
+    _go_back(tmp_path, first)
+    assert _lines(path) == _lines_of(recorded, tmp_path)
+
+
+def _go_back(folder: Path, first: int) -> None:
+    """Does what docs/upgrading.md says."""
+    block = re.search(r"```sh\n(mv .*?)```", (ROOT / "docs/upgrading.md").read_text(), re.DOTALL)
+    assert block
+    commands = re.sub(r"before-\d{4}", f"before-{first:04d}", block[1])
+    subprocess.run(["sh", "-ec", commands], cwd=folder, check=True)
+
+
+def _lines_of(recorded: Path, folder: Path) -> list[str]:
+    (folder / "again.db").unlink(missing_ok=True)
+    _as_file(recorded, folder / "again.db")
+    return _lines(folder / "again.db")
+
+
+def _lines(path: Path) -> list[str]:
+    with closing(sqlite3.connect(path)) as connection:
+        return list(connection.iterdump())
+
+
+def test_without_room_for_the_copy_nothing_is_migrated(tmp_path: Path) -> None:
+    path = tmp_path / "theodora.db"
+    _as_file(_OF_SQLITE[-1], path)
+    before = _lines(path)
+    # Whatever keeps it from being written, a full disk or this.
+    (tmp_path / "theodora.db.before-0015.unfinished").mkdir()
+    with pytest.raises(Unavailable, match=r"nothing was migrated.*--no-copy"):
+        migrate_file(path)
+    assert _lines(path) == before
+    assert "applied 0015" in run("migrate", "--no-copy", "--database", f"sqlite:///{path}").stdout
+
+
+def test_a_new_database_is_not_copied(tmp_path: Path) -> None:
+    migrate_file(tmp_path / "theodora.db")
+    assert not list(tmp_path.glob("*before*"))
