@@ -12,7 +12,7 @@ TESTS ?=
 # With it, each server that a test starts would compile every module again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup serve test quick fresh browser fuzz torture soak attacks screenshots clients integrations deploy dist lock citus check format bench mutants house clean
+.PHONY: help setup serve test quick fresh browser fuzz torture soak attacks screenshots clients integrations backstage deploy dist lock citus check format bench mutants house clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -141,6 +141,10 @@ endef
 ## make integrations  test the proxies, Prometheus and Grafana files of deploy/ with the real programs
 integrations: setup
 	@$(call install-programs,nginx caddy prometheus); $(BIN)/pytest -m "not deploy" tests/deploy
+
+## make backstage  build and test the card of deploy/backstage (needs npm; the first run takes minutes)
+backstage: setup
+	@$(BIN)/pytest -m "" tests/deploy/test_backstage.py
 
 $(VENV)/installed-release: $(VENV)/installed-dev
 	@echo "Installing what makes releases (group release in pyproject.toml)"

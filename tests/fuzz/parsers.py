@@ -36,6 +36,7 @@ from theodora.storage.search.planner import Position
 from theodora.web.api.cursors import ForeignCursor, UnreadableCursor, decode_cursor, encode_cursor
 from theodora.web.api.multipart import read_json_part, read_parts
 from theodora.web.api.wire import decode_body
+from theodora.web.http.exposition import prefers_openmetrics
 from theodora.web.pages.shell.cookies import read_cookies, read_preferences
 
 FOUND = Path(__file__).parent / "found"
@@ -287,6 +288,12 @@ PARSERS = (
         "cookies",
         lambda data: read_preferences(read_cookies(data.decode("latin-1"))),
         (b'a=b; g_state={"i_l":0}; flag; x="q"', b"theodora_preferences=theme%3Ddark%26keys%3Doff"),
+    ),
+    Parser(
+        "accept",
+        lambda data: prefers_openmetrics(data.decode("latin-1")),
+        (b"application/openmetrics-text;version=1.0.0;q=0.75,text/plain;version=0.0.4;q=0.5",),
+        (b";q=", b";version=", b",", b'"1.0.0"', b"="),
     ),
     Parser("multipart", _parts, (_MULTIPART,), (b"\r\n--b", b"--", b"\r\n\r\n", b"; name=")),
     Parser(

@@ -1,0 +1,2 @@
+export { SERVICE_ANNOTATION } from './TheodoraCard';
+export { EntityTheodoraCard, theodoraPlugin } from './plugin';

@@ -1,0 +1,90 @@
+"""The card of deploy/backstage: built and tested with npm, in front of a real server.
+
+Its packages are installed once, in a cache outside the checkout, beside those of `make clients`.
+"""
+
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import httpx2
+import pytest
+
+import serving
+from ci_systems import TOP
+from clients.workbench import CACHE
+
+pytestmark = [
+    pytest.mark.integrations,
+    pytest.mark.skipif(not shutil.which("npm"), reason="this machine has no npm"),
+]
+
+PACKAGE = TOP / "deploy" / "backstage"
+HOUR_NS = 3_600 * 10**9
+
+
+@pytest.fixture(scope="module")
+def package() -> Path:
+    """A copy of the package with what it needs installed."""
+    folder = CACHE / "backstage"
+    manifest = (PACKAGE / "package.json").read_text()
+    installed = folder / "node_modules" / "installed.json"
+    if not installed.exists() or installed.read_text() != manifest:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        (folder / "package.json").write_text(manifest)
+        npm(folder, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--silent")
+        installed.write_text(manifest)
+    for name in ("src", "dist"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    shutil.copytree(PACKAGE / "src", folder / "src")
+    for name in ("tsconfig.json", "tsconfig.build.json", "vitest.config.js", "README.md"):
+        shutil.copy(PACKAGE / name, folder)
+    return folder
+
+
+def npm(folder: Path, *arguments: str, **environment: str) -> str:
+    done = subprocess.run(
+        ["npm", *arguments],
+        cwd=folder,
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=1_500,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-8_000:]
+    return done.stdout
+
+
+def test_the_package_is_built(package: Path) -> None:
+    npm(package, "run", "build")
+    packed = npm(package, "pack", "--dry-run")
+    for name in ("dist/index.js", "dist/index.d.ts", "dist/TheodoraCard.js", "README.md"):
+        assert name in packed
+    assert "test" not in {file.name.partition(".")[2] for file in (package / "dist").iterdir()}
+
+
+def test_the_card_shows_what_the_server_has(package: Path, tmp_path: Path) -> None:
+    now_ns = time.time_ns()
+    with serving.serving(tmp_path) as server:
+        for service, version, hours_ago in (
+            ("shop", "v1", 4),
+            ("shop", "v2", 3),
+            ("shop", "v1", 2),
+            ('pay "1"', "v1", 2),
+        ):
+            at_ns = now_ns - hours_ago * HOUR_NS
+            event = {"service": service, "env": "production", "version": version}
+            document = {**event, "started_at": at_ns, "finished_at": at_ns}
+            answer = httpx2.post(
+                f"{server.url}/api/v2/dora/deployment",
+                json={"data": {"attributes": document}},
+                headers=serving.KEYS,
+            )
+            assert answer.status_code == 200, answer.text
+        known = {"THEODORA_URL": server.url, "THEODORA_APP_KEY": serving.APPLICATION_KEY}
+        npm(package, "test", **known)
