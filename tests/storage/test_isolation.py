@@ -394,6 +394,7 @@ READS: dict[str, Callable[[Member], object]] = {
     "forwarding.parked": lambda it: it.store.forwarding.parked(it.org, 9),
     "forwarding.waiting": lambda it: it.store.forwarding.waiting(it.org, 99),
     "health.look": lambda it: it.store.health.look(it.org),
+    "health.received": lambda it: it.store.health.received(it.org),
     "keys.all_of": lambda it: it.store.keys.all_of(it.org.name),
     "keys.find": lambda it: it.store.keys.find("application", it.secret),
     "keys.organisation": lambda it: it.store.keys.organisation(it.org.name),
@@ -445,7 +446,7 @@ WITHOUT_WORDS = {
         "commits.repositories",
         "commits.shas",
     ),
-    *("commits.without_paths", "inbox.counts"),
+    *("commits.without_paths", "health.received", "inbox.counts"),
     *("retention.days", "retention.settings", "retention.preview"),
     *("organisations.holdings", "forwarding.is_deleted_later"),
 }

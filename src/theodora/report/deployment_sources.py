@@ -7,7 +7,7 @@ from statistics import median
 from typing import NamedTuple
 
 from theodora.events.values import DAY_NS, SECOND_NS
-from theodora.storage.health import Seen
+from theodora.storage.health import Received, Seen
 
 _FEWEST_FOR_A_GAP = 4
 """The fewest deployments of a source that show its usual gap."""
@@ -28,10 +28,10 @@ class DeploymentSource(NamedTuple):
     is_stale: bool
 
 
-def sources_of(seen: Iterable[Seen], now_ns: int) -> list[DeploymentSource]:
+def sources_of(deployments: Iterable[Seen | Received], now_ns: int) -> list[DeploymentSource]:
     """The sources of deployments, longest silent first."""
     received: dict[str, list[int]] = defaultdict(list)
-    for each in seen:
+    for each in deployments:
         received[each.source].append(each.created_at_ns)
     sources = [_source(name, sorted(instants), now_ns) for name, instants in received.items()]
     return sorted(sources, key=lambda source: source.last_ns)

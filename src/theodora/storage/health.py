@@ -33,6 +33,14 @@ LOOKED_AT = 2_000
 """The number of newest deployments that are checked."""
 
 
+class Received(NamedTuple):
+    """A deployment as something that a source has sent."""
+
+    source: str
+    created_at_ns: int
+    """When it was first received."""
+
+
 class Seen(NamedTuple):
     """A deployment and the data about its commit."""
 
@@ -161,6 +169,19 @@ class DataHealth:
                 refusal_of(cursor, org),
                 tuple(self._quotas.nearly_used(read_usage(cursor, org))),
             )
+
+        return self._database.read(read)
+
+    def received(self, org: Organisation) -> list[Received]:
+        """The deployments that `look` examines, without all else that it reads."""
+
+        def read(cursor: Cursor) -> list[Received]:
+            rows = cursor.execute(
+                "SELECT source, created_at_ns FROM deployments WHERE org = ? "
+                "ORDER BY finished_at_ns DESC, key DESC LIMIT ?",
+                (org.key, LOOKED_AT),
+            )
+            return [Received(*row) for row in rows.fetchall()]
 
         return self._database.read(read)
 

@@ -47,7 +47,7 @@ def scrape(request: Request) -> Reply:
     groups = request.store.metrics.report(org, query, Production()).groups
     ordered = sorted(groups, key=lambda group: -group.total[DEPLOYMENT_FREQUENCY].count)
     shown = ordered[: request.prometheus_groups]
-    sources = sources_of(request.store.health.look(org).deployments, now_ns)
+    sources = sources_of(request.store.health.received(org), now_ns)
     registry = CollectorRegistry()
     registry.register(_Families(shown, len(groups) - len(shown), days))
     registry.register(_Sources(sources))
