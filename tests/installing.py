@@ -19,6 +19,7 @@ from serving import KEYS
 TOP = Path(__file__).parents[1]
 TOOLS = Path(sys.executable).parent
 """Where `uv` and `pipx` are (group release in pyproject.toml)."""
+PROGRAM = str(TOOLS / "theodora")
 
 BOOTSTRAP = {
     "THEODORA_BOOTSTRAP_API_KEY": KEYS["DD-API-KEY"],
@@ -36,6 +37,12 @@ def clean_environment(home: Path, **more: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if _REGISTRIES.match(name)}
     kept.pop("PIP_FIND_LINKS", None)
     return {**kept, "HOME": str(home), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", **more}
+
+
+def image_environment() -> dict[str, str]:
+    """The variables that the image sets."""
+    text = (TOP / "deploy/Containerfile").read_text()
+    return dict(re.findall(r"(THEODORA_\w+)=(\S+)", text.rpartition("\nENV ")[2]))
 
 
 def tool(name: str) -> str:

@@ -87,6 +87,11 @@ def test_every_file_names_this_version() -> None:
     for file in files:
         named = re.findall(r"\btheodora[-:](\d+\.\d+\.\d+)", file.read_text())
         assert set(named) == {__version__}, file
+    chart = (TOP / "deploy/helm/theodora/Chart.yaml").read_text()
+    assert (
+        re.findall(r'^(?:version|appVersion): "?([^"\n]+)', chart, re.MULTILINE)
+        == [__version__] * 2
+    )
 
 
 def _parts(number: str) -> list[int]:

@@ -6,7 +6,6 @@ Their commands are run without containers, with other addresses and folders.
 import hashlib
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -19,7 +18,16 @@ from typing import Any
 import psycopg
 import pytest
 
-from installing import BOOTSTRAP, TOP, clean_environment, run, send_and_find, started
+from installing import (
+    BOOTSTRAP,
+    PROGRAM,
+    TOP,
+    clean_environment,
+    image_environment,
+    run,
+    send_and_find,
+    started,
+)
 from postgresql import PostgresqlServer, free_port
 from theodora import __version__
 
@@ -28,7 +36,6 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "theo
 COMPOSE = "github.com/compose-spec/compose-go/v2@v2.16.2"
 """The library that Docker Compose reads files with."""
 
-SERVER = [str(Path(sys.executable).with_name("theodora")), "serve"]
 LITESTREAM = Path(sys.executable).with_name("litestream")
 NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
 PASSWORD = {"POSTGRES_PASSWORD": "a-password"}
@@ -93,12 +100,6 @@ def test_every_server_is_restricted_and_of_this_version(reader: Path, name: str)
     assert {port["host_ip"] for port in published} == {"127.0.0.1"}
 
 
-def image_environment() -> dict[str, str]:
-    """The variables that the image sets."""
-    text = (TOP / "deploy/Containerfile").read_text()
-    return dict(re.findall(r"(THEODORA_\w+)=(\S+)", text.rpartition("\nENV ")[2]))
-
-
 @contextmanager
 def server_of(
     service: Mapping[str, Any], folder: Path, replaced: Mapping[str, str]
@@ -110,7 +111,7 @@ def server_of(
     for text, other in replaced.items():
         given = {name: value.replace(text, other) for name, value in given.items()}
     environment = {**clean_environment(folder), **given}
-    with started(SERVER, environment, folder) as url:
+    with started([PROGRAM, "serve"], environment, folder) as url:
         yield url
 
 
@@ -150,7 +151,7 @@ def has_event(replica: str, copy: Path) -> bool:
     restore = [str(LITESTREAM), "restore", "-o", str(copy), replica]
     if subprocess.run(restore, capture_output=True, check=False).returncode:
         return False
-    search = [SERVER[0], "search", "service:first", "--database", f"sqlite:///{copy}"]
+    search = [PROGRAM, "search", "service:first", "--database", f"sqlite:///{copy}"]
     found = subprocess.run(search, capture_output=True, text=True, check=False)
     return "first" in found.stdout
 

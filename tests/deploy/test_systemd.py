@@ -16,11 +16,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from installing import BOOTSTRAP, TOP, clean_environment, run, send_and_find, started
+from installing import BOOTSTRAP, PROGRAM, TOP, clean_environment, run, send_and_find, started
 
 FOLDER = TOP / "deploy/systemd"
 SERVICES = sorted(FOLDER.glob("*.service"))
-PROGRAM = Path(sys.executable).with_name("theodora")
 MOST_EXPOSED = 25
 """In tenths of the score of `systemd-analyze security`, of 100."""
 
@@ -42,7 +41,7 @@ def installed(folder: Path) -> list[Path]:
     """The units with the program of this checkout, and with folders below this one."""
     units: list[Path] = []
     for unit in sorted(FOLDER.iterdir()):
-        text = unit.read_text().replace(_INSTALLED, str(PROGRAM))
+        text = unit.read_text().replace(_INSTALLED, PROGRAM)
         units.append(folder / unit.name)
         units[-1].write_text(text.replace(_STATE, str(folder / "state")))
     return units
@@ -130,9 +129,10 @@ def test_the_filters_allow_what_the_server_and_a_backup_call(tmp_path: Path) -> 
     with started(command, environment, tmp_path) as url:
         send_and_find(url)
         run(*traced(backup), environment=environment, folder=tmp_path)
-        # strace passes no signal on to what it traces.
-        (traced_server,) = psutil.Process().children(recursive=True)[1:]
+        # strace passes no signal on to the server, and ends after it.
+        strace, traced_server = psutil.Process().children(recursive=True)
         traced_server.send_signal(signal.SIGTERM)
+        psutil.wait_procs([strace, traced_server], timeout=60)
     assert list((tmp_path / "state-backups").iterdir())
     for unit in (server, backup):
         called = recorded_calls(unit.with_suffix(".calls"))
