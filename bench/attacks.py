@@ -136,6 +136,8 @@ def _attacks(server: str, folder: Path) -> dict[str, Path]:
     """Scripts for `wrk`, by what they do."""
     keys = {"DD-API-KEY": API_KEY, "DD-APPLICATION-KEY": APPLICATION_KEY}
     slow = " OR ".join(f"*a*z*{number}q" for number in range(50))
+    # The texts fit, but no single word of them: each event is compared word by word.
+    words = " OR ".join(f"*serv*{letter}*" for letter in "0123456789abdfghklmnopstuw")
     period = f"from={END_NS - 700 * 86_400 * 10**9}&to={END_NS}"
     cookie = _signed_in(server, APPLICATION_KEY)
     questions = (
@@ -144,6 +146,13 @@ def _attacks(server: str, folder: Path) -> dict[str, Path]:
             "POST",
             "/api/v2/dora/deployments",
             _list_body(slow),
+            {**keys, "Content-Type": "application/json"},
+        ),
+        Question(
+            "slow words",
+            "POST",
+            "/api/v2/dora/deployments",
+            _list_body(words),
             {**keys, "Content-Type": "application/json"},
         ),
         Question(

@@ -29,6 +29,6 @@ def test_wildcards_in_words_that_fit_nowhere_are_ruled_out_without_python(
     with ThreadPoolExecutor(1) as thread:
         # Whoever computes in Python has to wait for it.
         with TURNS:
-            nothing = thread.submit(count, "c*z*t OR *:c*z*t OR *out-z* OR *:*1970-09-?1*")
+            nothing = thread.submit(count, "c*z*t OR *out-z*")
             assert nothing.result(_PATIENCE_SECONDS) == 0
         assert thread.submit(count, "c*k*t").result(_PATIENCE_SECONDS) == 1

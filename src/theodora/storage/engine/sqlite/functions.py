@@ -1,6 +1,7 @@
 """SQL functions for what SQLite lacks; each calls the matcher's own code."""
 
 import threading
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import lru_cache
@@ -19,37 +20,64 @@ from theodora.storage.engine.sqlite.dialect import decode_words
 Pace = Callable[[], AbstractContextManager[object]]
 """The context of a call that takes long; raises where the statement has to end."""
 
-TURNS = threading.Lock()
-"""Held by a slow read while it computes in Python.
+_SPELL_SECONDS = 0.001
+_BREAK_SECONDS = 0.0005
 
-Python lets only one of them compute anyway. Without the lock, all of them compete with the event
-loop for the interpreter, which each keeps for 5 ms.
-"""
+
+class Turns:
+    """Turns of slow reads that compute in Python: one at a time, with a break in each millisecond.
+
+    Python lets only one of them compute anyway, and all of them compete with the event loop for the
+    interpreter, which a thread keeps for 5 ms. Between two calls it is free for less time than the
+    loop takes to wake up, so without breaks the loop would wait that long each time.
+    """
+
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.perf_counter,
+        rest: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._clock = clock
+        self._rest = rest
+        self._lock = threading.Lock()
+        self._break_at_sec = 0.0
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+        if self._clock() >= self._break_at_sec:
+            # Others that wait for their turn take the break too.
+            self._rest(_BREAK_SECONDS)
+            self._break_at_sec = self._clock() + _SPELL_SECONDS
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+TURNS = Turns()
 
 
 def register_functions(connection: apsw.Connection, pace: Pace) -> None:
     """Makes the functions known to statements of this connection.
 
-    `pace` is asked by those that take long: a thousand calls of them are as few steps of SQLite's
-    machine as those between two looks at the clock.
+    Each call asks `pace`: a thousand of them are as few steps of SQLite's machine as those between
+    two looks at the clock.
     """
 
-    def words_stand_in(sought: str, spaced: str) -> bool:
-        with pace():
-            return _words_stand_in(sought, spaced)
+    def paced(function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*values: Any) -> Any:
+            with pace():
+                return function(*values)
 
-    def tag_lies_between(value: str, low: str | None, *bounds: Any) -> bool:
-        with pace():
-            return _tag_lies_between(value, low, *bounds)
+        return call
 
     functions: dict[str, Callable[..., Any]] = {
         "rfc3339": _rfc3339,
         "spaced_words": _spaced_words,
-        "words_stand_in": words_stand_in,
-        "tag_lies_between": tag_lies_between,
+        "words_stand_in": _words_stand_in,
+        "tag_lies_between": _tag_lies_between,
     }
     for name, function in functions.items():
-        connection.create_scalar_function(name, function, deterministic=True)
+        connection.create_scalar_function(name, paced(function), deterministic=True)
 
 
 def _spaced_words(value: str | None) -> str | None:
