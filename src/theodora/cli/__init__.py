@@ -25,6 +25,7 @@ from theodora.cli.restore import restore
 from theodora.cli.retention import retention
 from theodora.cli.search import search
 from theodora.cli.serve import serve
+from theodora.cli.services import services
 from theodora.cli.settings import settings
 from theodora.cli.sources import sources
 from theodora.cli.terminal import safe_lines
@@ -81,6 +82,7 @@ main.add_command(repositories)
 main.add_command(sources)
 main.add_command(forwarding)
 main.add_command(settings)
+main.add_command(services)
 main.add_command(verdict)
 main.add_command(link)
 main.add_command(metrics)

@@ -45,6 +45,10 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The environments that headline figures count, in lower case."""
     team: str | None = None
     """The team of deployments and failures that were sent without one."""
+    languages: tuple[str, ...] = ()
+    """The programming languages of the service."""
+    tags: tuple[str, ...] = ()
+    """Tags that describe the service, such as `tier:1`."""
     repository_aliases: Mapping[str, str] = {}
     """The new ids of repositories that moved, by their old ones; only for the organisation."""
 

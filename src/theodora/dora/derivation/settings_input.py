@@ -17,6 +17,8 @@ from theodora.events.json_values import JsonObject, JsonValue, exact_integer, is
 
 MAX_RULES = 50
 MAX_GLOBS = 200
+MAX_WORDS = 100
+"""Languages or tags of a service."""
 MAX_ENVS = 50
 MAX_GAP_DAYS = 36_500
 _MAX_TEXT = 200
@@ -42,6 +44,7 @@ class RuleInput(Struct, frozen=True):
     ]
 
 
+_Words = Annotated[tuple[_Text, ...], Meta(max_length=MAX_WORDS)]
 _Rules = Annotated[tuple[RuleInput, ...], Meta(max_length=MAX_RULES)]
 _RULE_MEMBERS = frozenset(RuleInput.__struct_fields__)
 
@@ -203,6 +206,21 @@ def _team(value: JsonValue) -> str:
     )
 
 
+def _words(value: JsonValue) -> list[str]:
+    """Languages or tags, each once."""
+    words = _items(value, MAX_WORDS)
+    found = [
+        Problem(f"must be a text of 1 to {_MAX_TEXT} characters", (index,))
+        for index, word in enumerate(words)
+        if not isinstance(word, str)
+        or not 1 <= len(word.strip()) <= _MAX_TEXT
+        or CONTROL.search(word)
+    ]
+    if found:
+        raise Invalid(*found)
+    return list(dict.fromkeys(word.strip() for word in words))
+
+
 def _aliases(value: JsonValue) -> dict[str, str]:
     """Ids of repositories by the ids that they replace; URLs are taken too."""
     if not is_object(value):
@@ -271,6 +289,8 @@ MEMBERS: Mapping[str, Member] = {
     "incident_marks_failure": Member(_switch, bool),
     "production_envs": Member(_envs, Annotated[tuple[_Name, ...], Meta(max_length=MAX_ENVS)]),
     "team": Member(_team, _Name),
+    "languages": Member(_words, _Words),
+    "tags": Member(_words, _Words),
     "repository_aliases": Member(
         _aliases,
         Annotated[
