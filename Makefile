@@ -83,8 +83,8 @@ browser:
 	  $$install $$missing >/dev/null 2>&1 || { $$run apt-get update --quiet && $$install $$missing; } >/dev/null 2>&1 \
 	  || echo "Could not install$$missing; tests that need them are skipped. On Debian: apt-get install$$missing"
 
-# One process more than there are cores: tests also wait, for databases and for deadlines.
-PROCESSES := $$($(BIN)/python -c 'import os; print(os.cpu_count() + 1)')
+# Two processes more than there are cores: tests also wait, for servers, databases and deadlines.
+PROCESSES := $$($(BIN)/python -c 'import os; print(os.cpu_count() + 2)')
 
 ## make test     make check, then all tests; TESTS="tests/cli" for a part of it
 test: check browser
