@@ -154,8 +154,8 @@ def new_volume(folder: Path) -> Path:
 
 
 def child_status() -> dict[str, str]:
-    """What the kernel knows of the only process that this one has started."""
-    (child,) = psutil.Process().children()
+    """What the kernel knows of the process that this one has started as the image's user."""
+    (child,) = [each for each in psutil.Process().children() if each.uids().real == USER]
     lines = Path(f"/proc/{child.pid}/status").read_text().splitlines()
     return dict(line.split(":", 1) for line in lines)
 

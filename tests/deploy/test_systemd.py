@@ -130,7 +130,8 @@ def test_the_filters_allow_what_the_server_and_a_backup_call(tmp_path: Path) -> 
         send_and_find(url)
         run(*traced(backup), environment=environment, folder=tmp_path)
         # strace passes no signal on to the server, and ends after it.
-        strace, traced_server = psutil.Process().children(recursive=True)
+        (strace,) = [each for each in psutil.Process().children() if each.name() == "strace"]
+        (traced_server,) = strace.children()
         traced_server.send_signal(signal.SIGTERM)
         psutil.wait_procs([strace, traced_server], timeout=60)
     assert list((tmp_path / "state-backups").iterdir())
