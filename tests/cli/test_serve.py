@@ -61,6 +61,32 @@ def test_a_server_that_is_told_to_stop_ends_well(tmp_path: Path, number: signal.
     assert "Traceback" not in (tmp_path / "server.log").read_text()
 
 
+def test_a_server_ends_well_while_an_import_beside_it_goes_on(tmp_path: Path) -> None:
+    with serving.serving(tmp_path) as server:
+        command = ["import", "deployments", "-", "--database", server.database_url]
+        with subprocess.Popen(
+            [sys.executable, "-m", "theodora", *command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as importing:
+            assert importing.stdin
+            assert importing.stdout
+            lines = [
+                f'{{"service":"web","started_at":{n},"finished_at":{n}}}\n' for n in range(1, 99)
+            ]
+            importing.stdin.writelines(lines[:50])
+            importing.stdin.flush()
+            # It waits for more lines.
+            assert server.stop() == 0
+            importing.stdin.writelines(lines[50:])
+            importing.stdin.close()
+            assert "98" in importing.stdout.read()
+        assert importing.returncode == 0
+    assert "Traceback" not in (tmp_path / "server.log").read_text()
+
+
 def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / "theodora.db").write_bytes(b"no database at all " * 500)
     assert "theodora.db is not a sound SQLite database" in failed_start(tmp_path)
