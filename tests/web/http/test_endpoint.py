@@ -62,6 +62,7 @@ def context(tenant: Tenant, tmp_path: Path) -> Iterator[ServerContext]:
             uploads=uploads,
             timestamps="auto",
             prometheus_groups=1,
+            badges=(),
             max_json_bytes=1 << 20,
             max_multipart_bytes=1 << 20,
             read_seconds=10,
