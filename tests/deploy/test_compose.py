@@ -6,6 +6,7 @@ Their commands are run without containers, with other addresses and folders.
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from typing import Any
 
 import psycopg
 import pytest
+import yaml
 
 from installing import (
     BOOTSTRAP,
@@ -199,3 +201,32 @@ def proxy(service: Mapping[str, Any], folder: Path) -> Iterator[None]:
     finally:
         process.terminate()
         process.wait(timeout=30)
+
+
+@pytest.mark.parametrize(("name", "service"), [("sqlite", "server"), ("postgresql", "proxy")])
+def test_monitoring_is_started_beside_either(reader: Path, name: str, service: str) -> None:
+    """Grafana gets what its provisioning names, Prometheus the server by its name there."""
+    files = [FOLDER / each / "compose.yaml" for each in (name, "monitoring")]
+    given = {"GRAFANA_PASSWORD": "a", "THEODORA_APP_KEY": "k" * 40, "THEODORA_SERVICE": service}
+    found = json.loads(run(reader, *files, environment={**PASSWORD, **given}))
+    prometheus, grafana = (found["services"][each] for each in ("prometheus", "grafana"))
+    for each in (prometheus, grafana):
+        assert each["links"] == [f"{service}:dora.example.org"]
+        for volume in each["volumes"]:
+            assert volume["type"] == "volume" or Path(volume["source"]).exists(), volume
+    scraped = yaml.safe_load((TOP / "deploy/prometheus/prometheus.yml").read_text())
+    jobs = scraped["scrape_configs"]
+    assert {job["static_configs"][0]["targets"][0] for job in jobs} == {"dora.example.org:8080"}
+    [secret] = prometheus["secrets"]
+    assert secret["target"] == jobs[1]["authorization"]["credentials_file"]
+    assert found["secrets"][secret["source"]]["environment"] == "THEODORA_APP_KEY"
+    mounted = {volume["target"]: volume["source"] for volume in grafana["volumes"]}
+    provisioning = Path(mounted["/etc/grafana/provisioning/datasources"]) / "theodora.yml"
+    named = set(re.findall(r"\$([A-Z_]+)", provisioning.read_text()))
+    assert named == {"PROMETHEUS_URL", "THEODORA_URL", "THEODORA_APP_KEY"} & set(
+        grafana["environment"]
+    )
+    providers = Path(mounted["/etc/grafana/provisioning/dashboards"]) / "theodora.yml"
+    [provider] = yaml.safe_load(providers.read_text())["providers"]
+    dashboards = Path(mounted[provider["options"]["path"]])
+    assert {file.name for file in dashboards.glob("*.json")} == {"api.json", "prometheus.json"}
