@@ -158,10 +158,14 @@ def jenkins(machine: Machine, block: str, variables: Texts, credentials: Texts) 
     environment = dict(re.findall(r"^ +([A-Z_]+) = '(.*)'$", block, re.MULTILINE))
     for name, id_ in re.findall(r"([A-Z_]+) = credentials\('(.*)'\)", block):
         environment[name] = credentials[id_]
-    for long, short in re.findall(r"\bsh (?:'''(.*?)'''|'([^'\n]+)')", block, re.DOTALL):
-        # Groovy reads the string first.
-        script = re.sub(r"\\(.)", r"\1", long or short, flags=re.DOTALL)
+    for script in jenkins_scripts(block):
         machine.run(("sh", "-xe"), script, {**variables, **environment})
+
+
+def jenkins_scripts(block: str) -> list[str]:
+    """The strings of `sh` steps, as Groovy reads them."""
+    found = re.findall(r"\bsh (?:'''(.*?)'''|'([^'\n]+)')", block, re.DOTALL)
+    return [re.sub(r"\\(.)", r"\1", long or short, flags=re.DOTALL) for long, short in found]
 
 
 def circleci(machine: Machine, block: str, variables: Texts) -> None:
