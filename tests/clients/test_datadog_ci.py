@@ -385,3 +385,28 @@ def by_commit(site: Site, sha: str) -> str:
                 return resource["id"]
         time.sleep(0.05)
     raise AssertionError(f"no deployment of {sha} came")
+
+
+def test_the_commands_of_the_page_of_sources_correlate(
+    site: Site, checkout: GitRepository, tmp_path: Path
+) -> None:
+    """`correlate` finds the commits of manifests that are not pushed yet."""
+    manifests = make_repository(tmp_path / "manifests")
+    manifests.git("remote", "add", "origin", "https://github.com/o/manifests.git")
+    manifests.commit("Deploy 1.4.0", {"shop.yaml": "1.4.0"})
+    [block] = blocks("sources.md", "datadog-ci")
+    command = workbench.build("datadog-ci", VERSION).command[0]
+    script = block.replace("datadog-ci deployment", f"{command} deployment")
+    script = script.replace("DD_API_KEY=…", f"DD_API_KEY={serving.API_KEY}")
+    script = script.replace("DD_APP_KEY=…", f"DD_APP_KEY={serving.APPLICATION_KEY}")
+    job = {**GITHUB_JOB, "GITHUB_SHA": checkout.sha("HEAD"), **site.environment}
+    Machine(manifests.path).run(("sh", "-eu"), script, job)
+
+    notify(site, manifests.sha("HEAD"), int(time.time()) - 60, "other:1")
+    by_commit(site, checkout.sha("HEAD"))
+    notify(site, CONFIGURATION[0], int(time.time()) - 30, "registry.example.com/acme/shop:1.4.0")
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while len(site.deployments()) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    found = {deployment["git"]["repository_id"] for deployment in site.deployments()}
+    assert found == {"github.com/organization/checkout", "github.com/acme/shop"}
