@@ -92,6 +92,11 @@ RARE = (
         "INSERT INTO parked_sequences (org, service, env, since_ns, tried_at_ns, next_at_ns, "
         "tries, error) VALUES (?, 'shop', '', 1, 2, 3, 1, 'a rule')"
     ),
+    (
+        "INSERT INTO correlations (org, key, repository_id, repository_url, commit_sha, delivery) "
+        "VALUES (?, 'commit:a', 'example.org/app', 'https://example.org/app', 'b', 1)"
+    ),
+    "INSERT INTO source_keys (org, key, kind, thing) VALUES (?, 'commit:a', 'deployment', 'x')",
 )
 """Rows of tables in which `make` leaves none."""
 
