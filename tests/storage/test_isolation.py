@@ -397,6 +397,7 @@ READS: dict[str, Callable[[Member], object]] = {
     "health.received": lambda it: it.store.health.received(it.org),
     "keys.all_of": lambda it: it.store.keys.all_of(it.org.name),
     "keys.find": lambda it: it.store.keys.find("application", it.secret),
+    "keys.now": lambda it: it.store.keys.now().find("application", it.secret),
     "keys.organisation": lambda it: it.store.keys.organisation(it.org.name),
     "reception.last_refusal": lambda it: it.store.reception.last_refusal(it.org),
     "sessions.find": lambda it: it.store.sessions.find(it.secret, NOW_NS, LIMITS),
