@@ -2,6 +2,7 @@
 
 import click
 
+from theodora.cli.backfill import backfill
 from theodora.cli.backup import backup
 from theodora.cli.check import check
 from theodora.cli.copy import copy
@@ -80,6 +81,7 @@ for command in (serve, keys, import_, export_, search, derive, explain, migrate,
     main.add_command(command)
 main.add_command(repositories)
 main.add_command(sources)
+main.add_command(backfill)
 main.add_command(forwarding)
 main.add_command(settings)
 main.add_command(services)
