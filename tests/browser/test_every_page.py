@@ -78,7 +78,9 @@ _WATCH_FOCUS = """() => {
     const outer = around && getComputedStyle(around).outlineStyle !== "none";
     stops.push({at: target, good: (own || outer) && box.width > 0 && box.height > 0});
   });
-  return visible.length;
+  // Day, month, year, hour, minute, half of the day and the calendar are stops within the field.
+  const times = visible.filter((one) => one.type === "datetime-local");
+  return visible.length + 6 * times.length;
 }"""
 _FOCUSED = """() => {
   const said = (one) => one.outerHTML.slice(0, 120);
