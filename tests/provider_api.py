@@ -22,6 +22,8 @@ class Refusal:
     status: int
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     body: bytes = b'{"message": "no"}'
+    missing: int = 0
+    """The bytes of the body that never come."""
 
 
 @dataclass
@@ -39,6 +41,8 @@ class ProviderApi:
     """The paths and queries that came, in order."""
     stop_after: int | None = None
     """After so many requests, everything is refused."""
+    connections: int = 0
+    """How many were opened."""
     url: str = ""
     kill_at: str = ""
     """The path at which `kill` is called, once."""
@@ -87,6 +91,14 @@ def serve_api(api: ProviderApi) -> Iterator[ProviderApi]:
     """Serves it until the end of the `with`; requests without the token are refused."""
 
     class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        # Answers in one packet: a second one would wait for the acknowledgement of the first.
+        wbufsize = -1
+
+        def setup(self) -> None:
+            super().setup()
+            api.connections += 1
+
         def do_GET(self) -> None:
             said = [self.headers.get("Authorization", ""), self.headers.get("PRIVATE-TOKEN", "")]
             is_known = any(TOKEN in each for each in said)
@@ -99,9 +111,11 @@ def serve_api(api: ProviderApi) -> Iterator[ProviderApi]:
             self.send_response(status)
             for name, value in {**api.headers, **headers}.items():
                 self.send_header(name, value)
-            self.send_header("Content-Length", str(len(body)))
+            missing = found.missing if isinstance(found, Refusal) else 0
+            self.send_header("Content-Length", str(len(body) + missing))
             self.end_headers()
             self.wfile.write(body)
+            self.close_connection = self.close_connection or missing > 0
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
             """Nothing."""

@@ -4,6 +4,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -159,7 +160,7 @@ def _backfill(
         if since
         else now_ns - _DEFAULT_DAYS * DAY_NS
     )
-    with existing_store(flags) as store:
+    with closing(client), existing_store(flags) as store:
         organisation = store.keys.organisation(org)
         found = _source(store, organisation, provider.kind, source)
         run = Backfill(store, found, actor=command_actor())

@@ -4,7 +4,13 @@ import base64
 import contextlib
 import ssl
 from collections.abc import Mapping
-from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from http.client import (
+    HTTPConnection,
+    HTTPException,
+    HTTPResponse,
+    HTTPSConnection,
+    IncompleteRead,
+)
 from typing import NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -81,6 +87,9 @@ def _read(response: HTTPResponse) -> Answer:
     body = response.read(_MAX_ANSWER_BYTES + 1)
     if len(body) > _MAX_ANSWER_BYTES:
         raise HTTPException(f"the answer is longer than {_MAX_ANSWER_BYTES} bytes")
+    if response.length:
+        # A read up to a size does not say so itself.
+        raise IncompleteRead(body, response.length)
     headers = {name.lower(): value for name, value in response.getheaders()}
     return Answer(response.status, headers, body)
 

@@ -1,6 +1,7 @@
 """The client of providers' APIs: one server, limits, retries, and a token that stays there."""
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 
 import pytest
 
@@ -28,14 +29,16 @@ def slept() -> list[float]:
 
 
 @pytest.fixture
-def client(api: ProviderApi, slept: list[float]) -> Callable[[str], Client]:
+def client(api: ProviderApi, slept: list[float]) -> Iterator[Callable[[str], Client]]:
     """A client with the limits of a provider, whose waits are noted."""
+    with ExitStack() as made:
 
-    def make(provider: str = "github") -> Client:
-        limit, headers = LIMITS[provider], github_headers(TOKEN)
-        return Client(api.url, headers, limit, sleep=slept.append, now=lambda: NOW)
+        def make(provider: str = "github") -> Client:
+            limit, headers = LIMITS[provider], github_headers(TOKEN)
+            client = Client(api.url, headers, limit, sleep=slept.append, now=lambda: NOW)
+            return made.enter_context(closing(client))
 
-    return make
+        yield make
 
 
 def test_pages_are_linked(client: Callable[[str], Client], api: ProviderApi) -> None:
@@ -100,6 +103,35 @@ def test_what_passes_is_tried_again_but_not_for_ever(
     with pytest.raises(ApiError, match="status 503"):
         client("github").object("one")
     assert api.refusals == []
+
+
+def test_one_connection_serves_all_requests_and_a_lost_one_is_replaced(
+    client: Callable[[str], Client], api: ProviderApi, slept: list[float]
+) -> None:
+    github = client("github")
+    api.refusals = [Refusal(503)]
+    assert [github.object("one") for _ in range(3)] == [{"n": 1}] * 3
+    assert api.connections == 1
+    api.refusals = [Refusal(200, {"Connection": "close"}, b"{}")]
+    assert [github.object("one") for _ in range(2)] == [{}, {"n": 1}]
+    assert (api.connections, slept) == (2, [1.0])
+
+
+def test_an_answer_that_breaks_off_is_asked_for_again(
+    client: Callable[[str], Client], api: ProviderApi, slept: list[float]
+) -> None:
+    api.refusals = [Refusal(200, body=b'{"n": 2}', missing=9)]
+    assert client("github").object("one") == {"n": 1}
+    assert slept == [1.0]
+
+
+def test_redirects_without_end_are_refused(
+    client: Callable[[str], Client], api: ProviderApi
+) -> None:
+    api.refusals = [Refusal(302, {"Location": "/one"})] * 9
+    with pytest.raises(ApiError, match="answered 302"):
+        client("github").object("one")
+    assert len(api.requests) == 6
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import csv
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -76,9 +77,12 @@ def read_all(
         org, provider, provider, encode_settings(settings), 1, actor=TESTER
     ).result()
     backfill = Backfill(store, source, actor=TESTER)
-    with serve_api(ProviderApi(answers, per_page=20, member=member or {})) as api:
-        client = Client(api.url, headers(TOKEN), limit)
-        for _ in backfill.run(client, streams, Extent(target, settings, since_ns, until_ns)):
+    extent = Extent(target, settings, since_ns, until_ns)
+    with (
+        serve_api(ProviderApi(answers, per_page=20, member=member or {})) as api,
+        closing(Client(api.url, headers(TOKEN), limit)) as client,
+    ):
+        for _ in backfill.run(client, streams, extent):
             pass
     return org, backfill.summary
 

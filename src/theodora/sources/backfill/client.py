@@ -1,27 +1,26 @@
-"""An HTTP client for providers' REST APIs: one origin, JSON, rate limits and retries."""
+"""A client for providers' REST APIs: one origin for the token, JSON, rate limits and retries."""
 
 import time
 from collections.abc import Callable, Mapping
-from email.message import Message
-from http.client import HTTPException, HTTPMessage
-from typing import IO, NamedTuple
-from urllib.error import HTTPError, URLError
+from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit
-from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 import msgspec
 
-from theodora.errors import TheodoraError
+from theodora import __version__
+from theodora.errors import NoAnswer, TheodoraError
 from theodora.events.json_values import JsonObject, JsonValue, is_object
+from theodora.sources.http_client import Answer, HttpClient
 
 _TIMEOUT_SECONDS = 60.0
-_MAX_BYTES = 64 * 2**20
 _TRIES = 6
 """Of one request that fails for another reason than a limit."""
 _MAX_LIMITED = 30
 """Waits for one request, before giving up on a limit that never ends."""
 _LIMITED = {403, 429}
 _PASSING = {408, 500, 502, 503, 504}
+_REDIRECTS = {301, 302, 303, 307, 308}
+_MAX_REDIRECTS = 5
 _SECONDARY_SECONDS = 60.0
 """The wait after a refusal without a time, as GitHub's documentation asks."""
 _LONGEST_SECONDS = 3_900.0
@@ -38,15 +37,15 @@ class RateLimit(NamedTuple):
     """How a provider announces its limit."""
 
     remaining: str
-    """The header with the requests that are left."""
+    """The header with the requests that are left, in lower case."""
     reset: str
-    """The header with the end of the window."""
+    """The header with the end of the window, in lower case."""
     is_moment: bool
     """Whether that is a Unix time in seconds, not a number of seconds from now."""
 
 
-class Answer(NamedTuple):
-    """A page of an API."""
+class ApiPage(NamedTuple):
+    """A successful answer of an API: one object, or one page of a list."""
 
     value: JsonValue
     next_url: str | None
@@ -74,12 +73,15 @@ class Client:
         self._origin = _origin(base_url)
         if self._origin[0] != "https" and self._origin[1] not in _LOOPBACK:
             raise ApiError(f"{base_url} is not https, so the token would travel unencrypted")
-        self._headers = headers
+        self._headers = {**headers, "User-Agent": f"theodora/{__version__}"}
         self._limit = limit
         self._on_wait = on_wait
         self._sleep = sleep
         self._now = now
-        self._opener = build_opener(_SameOrigin(self._origin))
+        self._http = HttpClient(urljoin(self._base_url, "/"), _TIMEOUT_SECONDS)
+
+    def close(self) -> None:
+        self._http.close()
 
     def object(self, path: str) -> JsonObject:
         """The object at a path. Raises `ApiError` where there is something else."""
@@ -88,25 +90,25 @@ class Client:
             raise ApiError(f"{self.url(path)} answered something else than an object")
         return value
 
-    def get(self, path: str) -> Answer:
+    def get(self, path: str) -> ApiPage:
         """The page at a path or URL. Raises `ApiError` where there is none."""
         url = self.url(path)
         failures = limited = 0
         while True:
             try:
-                return self._once(url)
-            except HTTPError as error:
-                with error:
-                    wait = self._limit_seconds(error.code, error.headers, limited)
-                    if wait is not None and limited < _MAX_LIMITED:
-                        limited += 1
-                        self._wait(wait)
-                        continue
-                    if error.code not in _PASSING:
-                        raise ApiError(_refusal(url, error.code)) from None
-                    reason = f"status {error.code}"
-            except (URLError, HTTPException, OSError, msgspec.DecodeError) as error:
-                reason = str(error) or type(error).__name__
+                answer = self._ask(url)
+                if 200 <= answer.status < 300:
+                    return self._page(url, answer)
+                wait = self._limit_seconds(answer, limited)
+                if wait is not None and limited < _MAX_LIMITED:
+                    limited += 1
+                    self._wait(wait)
+                    continue
+                if answer.status not in _PASSING:
+                    raise ApiError(_refusal(url, answer.status))
+                reason = f"status {answer.status}"
+            except (NoAnswer, msgspec.DecodeError, UnicodeDecodeError) as error:
+                reason = str(error)
             failures += 1
             if failures == _TRIES:
                 raise ApiError(f"{_shown(url)} could not be read: {reason}")
@@ -119,31 +121,43 @@ class Client:
             raise ApiError(f"{_shown(url)} is not of {self._base_url}, which the token is for")
         return url
 
-    def _once(self, url: str) -> Answer:
-        request = Request(url, headers={**self._headers, "User-Agent": "theodora"})  # noqa: S310 - the scheme was checked
-        with self._opener.open(request, timeout=_TIMEOUT_SECONDS) as response:
-            body = response.read(_MAX_BYTES + 1)
-            headers: Message = response.headers
-        if len(body) > _MAX_BYTES:
-            raise ApiError(f"{_shown(url)} answered more than {_MAX_BYTES} bytes")
-        answer = Answer(_decode(body), _next_url(url, headers.get("Link", "")))
-        if headers.get(self._limit.remaining) == "0":
-            self._wait(self._reset_seconds(headers) or 0.0)
+    def _ask(self, url: str) -> Answer:
+        """Follows redirects, of a renamed repository for example, to the same server alone."""
+        answer = self._ask_once(url)
+        for _ in range(_MAX_REDIRECTS):
+            location = answer.headers.get("location")
+            if answer.status not in _REDIRECTS or not location:
+                break
+            target = urljoin(url, location)
+            if _origin(target) != self._origin:
+                raise ApiError(f"{_shown(url)} leads to another server: {_shown(target)}")
+            url, answer = target, self._ask_once(target)
         return answer
 
-    def _limit_seconds(self, status: int, headers: Message, limited: int) -> float | None:
+    def _ask_once(self, url: str) -> Answer:
+        parts = urlsplit(url)
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        return self._http.ask("GET", target, self._headers)
+
+    def _page(self, url: str, answer: Answer) -> ApiPage:
+        page = ApiPage(_decode(answer.body), _next_url(url, answer.headers.get("link", "")))
+        if answer.headers.get(self._limit.remaining) == "0":
+            self._wait(self._reset_seconds(answer) or 0.0)
+        return page
+
+    def _limit_seconds(self, answer: Answer, limited: int) -> float | None:
         """How long to wait, if the refusal is a limit; None if it is another one."""
-        if status not in _LIMITED:
+        if answer.status not in _LIMITED:
             return None
-        if (after := _number(headers.get("Retry-After"))) is not None:
+        if (after := _number(answer.headers.get("retry-after"))) is not None:
             return after
-        if status == 429 or headers.get(self._limit.remaining) == "0":
-            seconds = self._reset_seconds(headers)
+        if answer.status == 429 or answer.headers.get(self._limit.remaining) == "0":
+            seconds = self._reset_seconds(answer)
             return seconds if seconds is not None else _SECONDARY_SECONDS * 2.0**limited
         return None
 
-    def _reset_seconds(self, headers: Message) -> float | None:
-        reset = _number(headers.get(self._limit.reset))
+    def _reset_seconds(self, answer: Answer) -> float | None:
+        reset = _number(answer.headers.get(self._limit.reset))
         if reset is None:
             return None
         return max(0.0, reset - self._now() + 1.0) if self._limit.is_moment else reset
@@ -152,20 +166,6 @@ class Client:
         seconds = min(seconds, _LONGEST_SECONDS)
         self._on_wait(seconds)
         self._sleep(seconds)
-
-
-class _SameOrigin(HTTPRedirectHandler):
-    """Follows redirects, of a renamed repository for example, to the same server alone."""
-
-    def __init__(self, origin: tuple[str, str | None, int | None]) -> None:
-        self._origin = origin
-
-    def redirect_request(
-        self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
-    ) -> Request | None:
-        if _origin(newurl) != self._origin:
-            raise ApiError(f"{_shown(req.full_url)} leads to another server: {_shown(newurl)}")
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:

@@ -7,7 +7,7 @@ from urllib.parse import quote
 from theodora.events import format_rfc3339
 from theodora.events.json_values import JsonObject, is_object
 from theodora.events.values import DAY_NS
-from theodora.sources.backfill.client import Answer, Client, RateLimit
+from theodora.sources.backfill.client import ApiPage, Client, RateLimit
 from theodora.sources.backfill.streams import (
     Deliveries,
     Extent,
@@ -89,13 +89,13 @@ def _delivery(event_type: str, entry: JsonObject, data: JsonObject) -> HistoricD
     return HistoricDelivery({}, {"event": event})
 
 
-def _entries(answer: Answer) -> Iterator[JsonObject]:
+def _entries(answer: ApiPage) -> Iterator[JsonObject]:
     entries = answer.value.get("log_entries") if is_object(answer.value) else None
     if isinstance(entries, list):
         yield from (each for each in entries if is_object(each))
 
 
-def _next_offset(path: str, answer: Answer) -> str | None:
+def _next_offset(path: str, answer: ApiPage) -> str | None:
     """The next page, as long as the answer says that there is more."""
     if not is_object(answer.value) or answer.value.get("more") is not True:
         return None

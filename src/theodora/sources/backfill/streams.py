@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple, TypeAlias
 
 from theodora.events.json_values import JsonObject, JsonValue, is_object
-from theodora.sources.backfill.client import Answer, Client
+from theodora.sources.backfill.client import ApiPage, Client
 from theodora.sources.webhooks.delivery import SourceSettings
 from theodora.sources.webhooks.payload import instant_at
 
@@ -41,7 +41,7 @@ class Stream(NamedTuple):
     """The member by which the list goes back in time; empty for one that begins at `since`."""
     member: str = ""
     """The member of the answer that has the list; empty if the answer is the list."""
-    next_path: Callable[[str, Answer], str | None] = lambda _, answer: answer.next_url
+    next_path: Callable[[str, ApiPage], str | None] = lambda _, page: page.next_url
     """The page after one, whose path is given; None after the last."""
 
 
@@ -80,7 +80,7 @@ def objects(client: Client, path: str, member: str = "") -> Iterator[JsonObject]
         at = answer.next_url
 
 
-def _objects(answer: Answer, member: str) -> Iterator[JsonObject]:
+def _objects(answer: ApiPage, member: str) -> Iterator[JsonObject]:
     value: JsonValue = answer.value
     if member:
         value = value.get(member) if is_object(value) else None
