@@ -139,7 +139,7 @@ class NoAnswer(TheodoraError):
     """Another server did not answer a request; the message gives the reason."""
 
 
-class Refused(TheodoraError):
+class RefusedForGood(TheodoraError):
     """Another server refused a request for good; the message gives its reason and a remedy."""
 
 

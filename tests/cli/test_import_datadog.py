@@ -231,7 +231,7 @@ def test_it_rests_once_a_limit_is_used_up(site: datadog.Site) -> None:
     used_up = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "12"}
     site.faults += [datadog.Fault(200, used_up, '{"data":[]}')]
     asking = client.DatadogClient(site.url, client.DatadogKeys("a", "b"))
-    pages = listing.Listing(asking, Kind.DEPLOYMENT, 1, 2, lambda sec, _: waited.append(sec))
+    pages = listing.DatadogListing(asking, Kind.DEPLOYMENT, 1, 2, lambda sec, _: waited.append(sec))
     assert [page.resources for page in pages.pages()] == [[]]
     assert waited == [12]
     asking.close()

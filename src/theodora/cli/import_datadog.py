@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import closing
 
 import click
 
@@ -14,7 +15,7 @@ from theodora.cli.progress import ProgressBars
 from theodora.cli.stores import new_or_existing_store
 from theodora.cli.terminal import safe_lines
 from theodora.dora.metrics.calendar import Calendar
-from theodora.errors import Invalid, Problem, Refused
+from theodora.errors import Invalid, Problem, RefusedForGood
 from theodora.events.timestamps import format_rfc3339
 from theodora.events.values import SECOND_NS
 from theodora.query.fields import Kind
@@ -27,7 +28,7 @@ from theodora.sources.datadog.importing import (
     DatadogImport,
     KeptVerdicts,
 )
-from theodora.sources.datadog.listing import Listing
+from theodora.sources.datadog.listing import DatadogListing
 from theodora.sources.datadog.sites import api_url
 
 _SHOWN = 20
@@ -75,22 +76,19 @@ def datadog(
     url = api_url(site)
     keys = DatadogKeys(*keys_from_environment())
     now_ns = time.time_ns()
-    from_ns, to_ns = _instant(from_, "--from"), now_ns if to is None else _instant(to, "--to")
-    if from_ns > to_ns:
-        raise Invalid(Problem("must not be after --to", parameter="--from"))
+    from_ns, to_ns = _window(from_, to, now_ns)
     kinds = [only] if only else list(_KINDS)
     with new_or_existing_store(flags) as store:
         org_ = store.keys.ensure_organisation(org, now_ns, actor=command_actor()).result()
         skipped = _Skipped()
         taking = DatadogImport(store, org_, verdicts, skipped.add, command_actor())
-        client = DatadogClient(url, keys)
         try:
-            for kind in kinds:
-                _take_all(taking, client, kind, from_ns, to_ns)
-        except Refused as error:
+            with closing(DatadogClient(url, keys)) as client:
+                for kind in kinds:
+                    _take_all(taking, client, kind, from_ns, to_ns)
+        except RefusedForGood as error:
             raise click.ClickException(f"{url}: {error}") from error
         finally:
-            client.close()
             _show_counts(taking, kinds)
         tell_what_waits(store, org_)
     if skipped.count:
@@ -109,7 +107,7 @@ def _take_all(
             time.sleep(seconds)
 
         bars.show(kind, 0, span_sec)
-        for page in Listing(client, _KINDS[kind], from_ns, to_ns, wait).pages():
+        for page in DatadogListing(client, _KINDS[kind], from_ns, to_ns, wait).pages():
             taking.take(_KINDS[kind], page.resources)
             if page.is_crowded:
                 at = format_rfc3339(page.down_to_ns)
@@ -145,6 +143,13 @@ class _Skipped:
             click.echo(safe_lines(f"skipped: {line}"), err=True)
         elif self.count == _SHOWN + 1:
             click.echo("more events were skipped; not shown", err=True)
+
+
+def _window(from_: str, to: str | None, now_ns: int) -> tuple[int, int]:
+    from_ns, to_ns = _instant(from_, "--from"), now_ns if to is None else _instant(to, "--to")
+    if from_ns > to_ns:
+        raise Invalid(Problem("must not be after --to", parameter="--from"))
+    return from_ns, to_ns
 
 
 def _instant(text: str, option: str) -> int:

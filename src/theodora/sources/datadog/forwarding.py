@@ -41,7 +41,7 @@ _MOST_TRIES = 12
 _PATCH_TYPE = "dora_deployment_patch_request"
 
 
-class Request(NamedTuple):
+class DatadogRequest(NamedTuple):
     """What a change is at Datadog."""
 
     method: str
@@ -150,19 +150,19 @@ class Forwarder(Worker):
         self.close()
 
 
-def request_of(item: OutboxItem) -> Request:
+def request_of(item: OutboxItem) -> DatadogRequest:
     """The request that a change is sent with."""
     one = f"/api/v2/dora/{item.kind}"
     if item.operation == "delete":
-        return Request("DELETE", f"{one}/{item.event}")
+        return DatadogRequest("DELETE", f"{one}/{item.event}")
     attributes: Mapping[str, Any] = msgspec.json.decode(item.document)
     if item.operation == "put":
-        return Request("POST", one, {"data": {"attributes": attributes}})
+        return DatadogRequest("POST", one, {"data": {"attributes": attributes}})
     data = {"id": item.event, "type": _PATCH_TYPE, "attributes": attributes}
-    return Request("PATCH", f"{one}s/{item.event}", {"data": data})
+    return DatadogRequest("PATCH", f"{one}s/{item.event}", {"data": data})
 
 
-def _ask(client: DatadogClient, request: Request) -> Answer | NoAnswer:
+def _ask(client: DatadogClient, request: DatadogRequest) -> Answer | NoAnswer:
     try:
         return client.ask(*request)
     except NoAnswer as error:

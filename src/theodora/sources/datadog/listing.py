@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from theodora.errors import NoAnswer, Refused
+from theodora.errors import NoAnswer, RefusedForGood
 from theodora.events.json_values import JsonObject, decimal_number, is_object
 from theodora.events.timestamps import format_rfc3339
 from theodora.events.values import SECOND_NS
@@ -49,7 +49,7 @@ _LISTS: Mapping[Kind, _List] = {
 _decode = msgspec.json.Decoder(float_hook=decimal_number).decode
 
 
-class Page(NamedTuple):
+class ListedPage(NamedTuple):
     """Events that were not on an earlier page."""
 
     resources: Sequence[JsonObject]
@@ -59,7 +59,7 @@ class Page(NamedTuple):
     """Whether so many events share an instant above this page that some may not have been read."""
 
 
-class Listing:
+class DatadogListing:
     """Deployments or failures that started in a window, both ends included."""
 
     def __init__(
@@ -78,8 +78,8 @@ class Listing:
         holds."""
         self._cursor = ""
 
-    def pages(self) -> Iterator[Page]:
-        """Raises `Refused`, and `NoAnswer` after several tries."""
+    def pages(self) -> Iterator[ListedPage]:
+        """Raises `RefusedForGood`, and `NoAnswer` after several tries."""
         while self._from_ns <= self._to_ns:
             answer = self._ask()
             resources = _resources(answer)
@@ -87,7 +87,7 @@ class Listing:
             oldest_ns = min(filter(None, map(started_at_ns, resources)), default=self._to_ns)
             is_crowded = self._steps > 0 and bool(new)
             goes_on = self._go_on(answer, resources, oldest_ns, is_new=bool(new))
-            yield Page(new, oldest_ns if goes_on else self._from_ns, is_crowded)
+            yield ListedPage(new, oldest_ns if goes_on else self._from_ns, is_crowded)
             if not goes_on:
                 return
 
@@ -111,7 +111,7 @@ class Listing:
             self._to_ns = oldest_ns
         else:
             if self._steps == len(_UNITS_NS):
-                raise Refused("its answers do not follow the end of the period")
+                raise RefusedForGood("its answers do not follow the end of the period")
             # A server may read `to` in milliseconds or seconds: then a finer step is none.
             unit_ns = _UNITS_NS[self._steps]
             self._to_ns = self._to_ns // unit_ns * unit_ns - 1
@@ -151,7 +151,7 @@ class Listing:
                 return outcome
             if not is_passing(outcome):
                 assert isinstance(outcome, Answer)
-                raise Refused(_refusal(outcome))
+                raise RefusedForGood(_refusal(outcome))
             limited = isinstance(outcome, Answer) and outcome.status == 429
             tries += not limited
             if tries > _MAX_TRIES:
@@ -172,7 +172,7 @@ def _resources(answer: Answer) -> Sequence[JsonObject]:
         document = None
     data: Any = document.get("data") if is_object(document) else None
     if not isinstance(data, list) or not all(map(is_object, data)):
-        raise Refused("the answer is no list of events: is this the URL of the API?")
+        raise RefusedForGood("the answer is no list of events: is this the URL of the API?")
     return data
 
 

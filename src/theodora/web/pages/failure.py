@@ -35,7 +35,7 @@ class Linked(NamedTuple):
     """Whether a person linked it, so that it counts as failed and can be undone."""
 
 
-class Candidate(NamedTuple):
+class PossibleCause(NamedTuple):
     """A deployment that may have caused the failure."""
 
     row: ExplorerRow
@@ -144,12 +144,14 @@ def _meanwhile(visit: Visit, failure: Failure) -> tuple[ExplorerRow, ...]:
     return tuple(rows_of(visit, visit.store.deployments.select(visit.organisation, selection)))
 
 
-def _candidates(visit: Visit, failure: Failure, linked: Sequence[Linked]) -> tuple[Candidate, ...]:
+def _candidates(
+    visit: Visit, failure: Failure, linked: Sequence[Linked]
+) -> tuple[PossibleCause, ...]:
     """The deployments before it that are not linked; the latest is suggested if none is."""
     found = possible_causes(visit.store, visit.organisation, failure)
     known = {each.row.deployment.id for each in linked}
     return tuple(
-        Candidate(
+        PossibleCause(
             row,
             _span_before(failure, row.deployment),
             is_suggested=not linked and row.deployment == found[0],
