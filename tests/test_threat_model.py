@@ -11,12 +11,14 @@ PAGE = ROOT / "docs" / "security" / "threat-model.md"
 _TEST = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
 _PARTIES = {
     "A stranger",
+    "A badge's token",
     "An API key",
     "A read key",
     "A settings key",
     "A session",
     "A co-tenant",
     "A mirrored repository",
+    "A server that is asked",
     "The database file",
     "The network",
 }

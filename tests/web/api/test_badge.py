@@ -79,6 +79,15 @@ def test_without_the_token_there_is_no_badge(badged: tuple[TestClient, Tenant], 
     assert client.get(PATH + query, headers={"DD-API-KEY": TOKEN}).status_code == 404
 
 
+def test_the_token_is_no_key(badged: tuple[TestClient, Tenant]) -> None:
+    client, _ = badged
+    keys = {"DD-API-KEY": TOKEN, "DD-APPLICATION-KEY": TOKEN}
+    for path in ("/api/v2/dora/deployment", "/api/v2/dora/deployments"):
+        assert client.post(path, json={"data": {}}, headers=keys).status_code == 403
+    assert client.get("/metrics/dora", headers={"Authorization": f"Bearer {TOKEN}"}).is_error
+    assert client.get("/", params={"token": TOKEN}, follow_redirects=False).status_code == 303
+
+
 def test_the_token_of_an_organisation_that_is_gone_shows_nothing(
     badged: tuple[TestClient, Tenant],
 ) -> None:
