@@ -30,6 +30,7 @@ from deliveries import (
     status,
 )
 from provider_api import TOKEN, Json, ProviderApi, Refusal, serve_api
+from theodora.events import Failure
 from theodora.sources.webhooks.worker import InboxWorker
 from theodora.storage import Store
 
@@ -112,16 +113,23 @@ def backfill(database: str, api: ProviderApi, *arguments: str, exit_code: int = 
     return result
 
 
-def known(database: str) -> list[Any]:
+def known(database: str, repository_id: str = REPOSITORY_ID) -> list[Any]:
     """Deployments, failures and pull requests, apart from when they came in."""
     with Store(database) as store:
         org = store.keys.organisation("default")
         events = [*store.deployments.everything(org), *store.failures.everything(org)]
         lines = [
-            (each.id, each.started_at_ns, each.finished_at_ns, each.env, repr(each.custom_tags))
+            (
+                *(
+                    each.id,
+                    repr(each.git),
+                    each.severity if isinstance(each, Failure) else each.version,
+                ),
+                *(each.started_at_ns, each.finished_at_ns, each.env, repr(each.custom_tags)),
+            )
             for each in events
         ]
-        repository = store.commits.repository(org, REPOSITORY_ID)
+        repository = store.commits.repository(org, repository_id)
         return [*sorted(lines), *sorted(repr(each) for each in repository.pull_requests)]
 
 
@@ -342,6 +350,7 @@ PROJECT = {
     "web_url": "https://gitlab.com/acme/shop",
     "default_branch": "main",
 }
+GITLAB_ID = "gitlab.com/acme/shop"
 ROOT = "/projects/acme%2Fshop"
 
 
@@ -409,7 +418,7 @@ def test_the_history_of_a_gitlab_project_is_read(database: str) -> None:
         org = store.keys.organisation("default")
         by_id = {each.id: each for each in store.deployments.everything(org)}
         (failure,) = store.failures.everything(org)
-        (request,) = store.commits.repository(org, "gitlab.com/acme/shop").pull_requests
+        (request,) = store.commits.repository(org, GITLAB_ID).pull_requests
     made = by_id["gitlab:gitlab.com.acme.shop:21"]
     assert (made.started_at_ns, made.finished_at_ns, made.env) == (ns(6.1), ns(6.2), "production")
     assert made.git
@@ -419,6 +428,105 @@ def test_the_history_of_a_gitlab_project_is_read(database: str) -> None:
     assert (request.ready_at_ns, request.last_approved_at_ns) == (ns(2), ns(3))
     assert (request.merged_at_ns, request.labels) == (ns(5), ("fix",))
     assert request.merge_commit_sha == sha(9)
+
+
+def gitlab(kind: str, **payload: Any) -> Delivery:
+    return Delivery({}, {"object_kind": kind, "project": PROJECT, **payload})
+
+
+def merge_request(action: str, hour: float, user: int = 1, **members: Any) -> Delivery:
+    said = {
+        "iid": 4,
+        "title": "Add a cart",
+        "source_branch": "cart",
+        "created_at": at(1),
+        "merge_commit_sha": None,
+        "last_commit": {"id": sha(8)},
+        # Webhooks write instants in another form than the API.
+        "updated_at": at(hour).replace("T", " ").replace("Z", " UTC"),
+        "action": action,
+        **members,
+    }
+    changes = {"draft": {"previous": True, "current": False}} if hour == 2 else {}
+    labels = [{"title": "fix"}] if hour == 7 else []
+    return gitlab(
+        "merge_request", object_attributes=said, user={"id": user}, changes=changes, labels=labels
+    )
+
+
+def deploying(state: str, hour: float, id_: int = 21) -> Delivery:
+    return gitlab(
+        "deployment",
+        status=state,
+        status_changed_at=at(hour).replace("T", " ").replace("Z", " +0000"),
+        deployment_id=id_,
+        environment="production",
+        ref="main",
+        commit_url=f"{PROJECT['web_url']}/-/commit/{sha(9)}",
+    )
+
+
+def issue(state: str, hour: float) -> Delivery:
+    said = {"id": 900, "iid": 3, "title": "Down", "type": "Incident", "severity": "high"}
+    closed = at(hour) if state == "closed" else None
+    times = {"created_at": at(1), "updated_at": at(hour), "closed_at": closed}
+    return gitlab("issue", object_attributes={**said, **times, "state": state})
+
+
+RAN = {"id": 5, "name": "Deploy", "ref": "main", "source": "push", "sha": sha(9)}
+GITLAB_HISTORY: Sequence[Delivery] = [
+    merge_request("open", 1, last_commit={"id": sha(7)}),
+    issue("opened", 1),
+    merge_request("update", 2),
+    issue("closed", 2),
+    merge_request("approved", 3, user=2),
+    issue("opened", 3),
+    merge_request("approval", 4, user=3),
+    issue("closed", 4),
+    merge_request("unapproved", 4.5, user=3),
+    merge_request("merge", 5, merge_commit_sha=sha(9)),
+    deploying("created", 6),
+    deploying("running", 6.1),
+    deploying("success", 6.2),
+    deploying("blocked", 6.3, 22),
+    merge_request("update", 7, merge_commit_sha=sha(9)),
+    gitlab(
+        "pipeline",
+        object_attributes={
+            **RAN,
+            "status": "success",
+            "created_at": at(10).replace("T", " ").replace("Z", " UTC"),
+            "finished_at": at(10.5).replace("T", " ").replace("Z", " UTC"),
+        },
+    ),
+]
+"""What GitLab's webhooks sent of the same things."""
+
+
+@pytest.mark.parametrize("order", ["before", "after", "around", "without"])
+def test_webhooks_make_no_difference_to_the_history_of_gitlab(
+    database: str, tmp_path: Path, order: str
+) -> None:
+    settings = ("workflows=Deploy", "env=prod")
+    add_source(database, "gitlab", *settings)
+    receive(database, GITLAB_HISTORY, "gitlab")
+    alone = known(database, GITLAB_ID)
+    assert len(alone) == 4
+    other = f"sqlite:///{tmp_path / 'other.db'}"
+    add_source(other, "gitlab", *settings)
+    before, after = {
+        "before": (GITLAB_HISTORY, []),
+        "after": ([], GITLAB_HISTORY[::-1]),
+        "around": (GITLAB_HISTORY[::2], GITLAB_HISTORY[1::2]),
+        "without": ([], []),
+    }[order]
+    receive(other, before, "gitlab")
+    with serve_api(ProviderApi(gitlab_answers())) as api:
+        backfill(other, api, "gitlab", "acme/shop")
+        receive(other, after, "gitlab")
+        assert known(other, GITLAB_ID) == alone
+        backfill(other, api, "gitlab", "acme/shop")
+    assert known(other, GITLAB_ID) == alone
 
 
 # PagerDuty
