@@ -48,6 +48,7 @@ _flags = st.booleans()
 _graph_sizes = st.integers(1, 14)
 _deployment_counts = st.integers(3, 10)
 _changed_paths = st.none() | st.lists(st.sampled_from(PATHS), max_size=2).map(tuple)
+_authors = st.sampled_from(["", "Ada", "bot[bot]"])
 _originals = st.lists(st.integers(0, 4), max_size=3, unique=True)
 _versions = st.none() | st.sampled_from(["v1", "v2", "v3"])
 
@@ -74,6 +75,7 @@ def _graph(draw: st.DrawFn) -> dict[str, Commit]:
             commit_time_ns=author_time_ns + draw(_up_to_5) * HOUR_NS,
             subject=draw(titles),
             paths=draw(_changed_paths),
+            author_name=draw(_authors),
         )
     return commits
 
@@ -136,6 +138,8 @@ def _deployments(draw: st.DrawFn, shas: Sequence[str]) -> tuple[Deployment, ...]
 settings = st.builds(
     ServiceSettings,
     path_globs=st.sampled_from([(), ("web/**", "pay/*"), ("!docs/**",)]),
+    exclude_authors=st.sampled_from([(), (), ("*[bot]",)]),
+    exclude_labels=st.sampled_from([(), (), ("hotfix",)]),
     lead_time_clock=st.sampled_from(["author_time", "commit_time"]),
     lead_time_gap_days=st.sampled_from([60, 60, 0, 1]),
     detect_rollbacks=st.sampled_from([True, True, False]),

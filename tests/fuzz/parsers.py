@@ -15,6 +15,7 @@ import theodora.dora.derivation.expressions as expressions
 from cases.search import CASES
 from repositories import commit_data, make_pack, object_sha
 from theodora.config import SETTINGS, load
+from theodora.dora.derivation.name_globs import NameFilter
 from theodora.dora.derivation.path_globs import PathFilter, glob_problem
 from theodora.dora.derivation.settings_input import MEMBERS, read_settings
 from theodora.errors import TheodoraError
@@ -152,6 +153,7 @@ def _globs(data: bytes) -> None:
     for glob in globs:
         glob_problem(glob)
     PathFilter(globs).matches(["web/a.ts", "", "é/..", "a/" * 500])
+    NameFilter(globs, "exclude_authors").matches(["dependabot[bot]", "", "é@x.org", "a/" * 500])
 
 
 def _expression(data: bytes) -> None:
@@ -228,6 +230,7 @@ _SETTINGS = {
     "lead_time_gap_days": 60,
     "lead_time_clock": "author_time",
     "path_globs": ["web/**", "!docs/*.md"],
+    "exclude_authors": ["*[bot]"],
     "linked_rules": [{"id": "r", "fields": ["version"], "pattern": 'Revert "$pr_title"|hotfix.*'}],
     "static_rules": [{"id": "s", "fields": ["pr_title"], "pattern": "hotfix"}],
     "repository_aliases": {"github.com/a/b": "github.com/c/d"},

@@ -98,6 +98,8 @@ def commit(
     committed: int | None = None,
     subject: str | None = None,
     paths: Iterable[str] | None = None,
+    author: str = "",
+    email: str = "",
 ) -> Commit:
     return Commit(
         sha=sha,
@@ -106,6 +108,8 @@ def commit(
         commit_time_ns=author_time if committed is None else committed,
         subject=f"Change {sha}" if subject is None else subject,
         paths=None if paths is None else tuple(paths),
+        author_name=author,
+        author_email=email,
     )
 
 
@@ -177,6 +181,8 @@ def read_commits(block: str) -> tuple[Commit, ...]:
             committed=_optional(instant_ns, options.get("committed")),
             subject=text,
             paths=_optional(_listed, options.get("paths")),
+            author=options.get("author", ""),
+            email=options.get("email", ""),
         )
         for words, options, text in _rows(block)
     )

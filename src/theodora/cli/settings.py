@@ -65,6 +65,7 @@ def set_(file: IO[bytes], service: str, replace: bool, org: str, **flags: str | 
 
     \b
     {"path_globs": ["web/**", "!**/*.md"],
+     "exclude_authors": ["*[bot]"], "exclude_labels": ["dependencies"],
      "lead_time_clock": "author_time", "lead_time_gap_days": 60,
      "sequence_tag": "region", "detect_rollbacks": true, "rollback_lookback": 20,
      "linked_rules": [{"id": "fixes", "fields": ["version"], "pattern": ".*-fixes-$version"}],

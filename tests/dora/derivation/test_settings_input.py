@@ -20,6 +20,8 @@ def places(given: dict[str, Any]) -> list[str]:
 def test_what_is_right_is_taken_as_it_is():
     given = {
         "path_globs": ["web/**", "!**/*.md"],
+        "exclude_authors": ["*[bot]"],
+        "exclude_labels": ["dependencies"],
         "lead_time_clock": "commit_time",
         "detect_rollbacks": False,
         "rollback_lookback": 3,
@@ -52,6 +54,10 @@ def test_environments_are_kept_in_lower_case_and_once():
         ({"colour": "red"}, ["/colour"]),
         ({"path_globs": "web/**"}, ["/path_globs"]),
         ({"path_globs": ["web/**", "", "!"]}, ["/path_globs/1", "/path_globs/2"]),
+        ({"exclude_authors": "*[bot]"}, ["/exclude_authors"]),
+        ({"exclude_labels": ["\ud800"]}, ["/exclude_labels"]),
+        ({"exclude_labels": ["bug", " ", "x" * 201]}, ["/exclude_labels/1", "/exclude_labels/2"]),
+        ({"exclude_authors": [f"{n}" + "?x" * 90 for n in range(200)]}, ["/exclude_authors"]),
         ({"lead_time_clock": "merge_time"}, ["/lead_time_clock"]),
         ({"detect_rollbacks": 1}, ["/detect_rollbacks"]),
         ({"rollback_lookback": 0}, ["/rollback_lookback"]),

@@ -596,7 +596,13 @@ def test_what_is_parked_is_explained_and_previewed_without_what_cannot_be_used(
 ):
     broken = {"id": "broken", "fields": ["version"], "pattern": "(?=a)"}
     alternative = {"id": "either", "fields": ["version"], "pattern": "fix $version|hotfix.*"}
-    given = {"static_rules": [broken], "linked_rules": [alternative]}
+    globs = [f"{number}" + "?x" * 90 for number in range(200)]
+    given = {
+        "static_rules": [broken],
+        "linked_rules": [alternative],
+        "exclude_authors": globs,
+        "exclude_labels": globs,
+    }
     store.settings.put(org, given, "pay", actor=TESTER).result()
     add(store, org, deployment("p1", 1, service="pay"), deployment("hotfix", 2, service="pay"))
     store.derivations.derive_all_queued(actor=TESTER)

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from actors import TESTER
-from asking import FAILURE, SHOPIST, Tenant, make_tenant
+from asking import DEPLOYMENTS, FAILURE, SHOPIST, Tenant, make_tenant
 from theodora.dora import Commit
 from theodora.web.http.security import READ
 from visiting import FROM_ELSEWHERE, Browser, Element, sign_in
@@ -131,6 +131,23 @@ def test_commits_have_lead_times_and_lead_to_their_host(tenant: Tenant) -> None:
     (author,) = [each for each in row.all("bdi") if "title" in each.attributes]
     assert (author.text, author["title"]) == ("Ada <b>Byron</b>", 'ada"@example.org')
     assert "it is a merge" in page.one("main").text
+
+
+def test_a_commit_of_an_excluded_author_is_listed_with_the_reason(tenant: Tenant) -> None:
+    store = tenant.built.store
+    org = store.keys.organisation(tenant.organisation)
+    given = {"exclude_authors": ["ada <b>*"]}
+    store.settings.put(org, given, actor=TESTER).result()
+    id_ = with_commits(tenant)
+    main = sign_in(tenant).page(f"/deployments/{id_}").one("main").text
+    assert "2 commits not counted" in main.lower()
+    assert "its author is excluded (exclude_authors)" in main
+    explained = tenant.ask("GET", f"{DEPLOYMENTS}/{id_}/explanation").json()
+    left_out = explained["data"]["attributes"]["lead_time"]["left_out"]
+    assert {each["sha"][:1]: each["reason"] for each in left_out} == {
+        "2": "its author is excluded (exclude_authors)",
+        "3": "it is a merge",
+    }
 
 
 def test_a_verdict_by_hand_is_kept_with_who_when_and_why_and_undone(tenant: Tenant) -> None:

@@ -51,17 +51,25 @@ def test_a_service_is_edited(tenant: Tenant) -> None:
         team=" Shop ",
         production_envs="Live\n\nprod-eu\n",
         path_globs="web/**\r\n!**/*.md",
+        exclude_authors="*[bot]\r\nci@example.org",
+        exclude_labels="dependencies",
     )
     assert answer.headers["location"] == f"{PATH}?saved=web"
     assert given(tenant, "web") == {
         "team": "Shop",
         "production_envs": ["live", "prod-eu"],
         "path_globs": ["web/**", "!**/*.md"],
+        "exclude_authors": ["*[bot]", "ci@example.org"],
+        "exclude_labels": ["dependencies"],
     }
     assert browser.page(f"{PATH}?saved=web").one(role="status").text.startswith("Saved for web")
     form = browser.page(f"{PATH}?edit=web")
     assert form.one("input", id="team")["value"] == "Shop"
     assert form.one("textarea", id="path_globs").text == "web/** !**/*.md"
+    assert form.one("textarea", id="exclude_authors").text == "*[bot] ci@example.org"
+    assert form.one("textarea", id="exclude_labels").text == "dependencies"
+    main = browser.page("/services/web").one("main").text
+    assert "lead time excludes *[bot], ci@example.org, dependencies" in main
 
 
 def test_a_field_left_empty_is_as_for_every_service(tenant: Tenant) -> None:

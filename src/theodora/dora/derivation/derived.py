@@ -31,7 +31,7 @@ Flag = Literal[
 ]
 """A flag that needs attention; a deployment has each at most once, in this order."""
 
-LeftOutReason = Literal["merge", "path", "counted"]
+LeftOutReason = Literal["merge", "path", "author", "label", "counted"]
 
 RuleKind = Literal["explicit", "rollback", "linked", "static"]
 
@@ -89,8 +89,9 @@ class NewCommit(msgspec.Struct, frozen=True, gc=False):
 class LeftOut(msgspec.Struct, frozen=True, gc=False):
     """A commit that the deployment shipped and that has no lead time of its own, and why.
 
-    `merge`: a merge commit; `path`: outside the service's paths; `counted`: it had been
-    counted as the original of a squash commit before.
+    `merge`: a merge commit; `path`: outside the service's paths; `author`: the settings exclude
+    its author; `label`: they exclude a label of its pull request; `counted`: it had been counted
+    as the original of a squash commit before.
     """
 
     sha: str

@@ -27,7 +27,7 @@ STATUSES: Mapping[Status, str] = {
     "unknown_commits": "its commit is not among those known",
     "baseline": "it is the first of its repository here, so its history is not its own doing",
     "gap": "the one before is older than {gap}, so lead times would measure the pause",
-    "no_new_commits": "every commit in it had been deployed before",
+    "no_new_commits": "it has no commit that is new and counts",
     "ok": "its commits are those that no deployment before it had",
 }
 """What a status means, as a clause; `{gap}` is the service's `lead_time_gap_days` in words."""
@@ -299,6 +299,8 @@ class _KnownCommits:
 _LEFT_OUT = {
     "merge": "it is a merge",
     "path": "it changed nothing on the service's paths",
+    "author": "its author is excluded (exclude_authors)",
+    "label": "its pull request has an excluded label (exclude_labels)",
     "counted": "it was counted before, as the original of a squash",
 }
 

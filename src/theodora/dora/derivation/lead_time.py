@@ -8,6 +8,7 @@ import msgspec
 from theodora.dora.derivation.cache import Brought, DerivationCache, Pace
 from theodora.dora.derivation.commits import Commit, PullRequest, Repository, Shipped, Taken
 from theodora.dora.derivation.derived import Changes, Flag, LeadTime, LeftOut, NewCommit, Status
+from theodora.dora.derivation.exclusions import Exclusions
 from theodora.dora.derivation.path_globs import PathFilter
 from theodora.dora.derivation.pull_requests import PullRequests, squashed_originals
 from theodora.dora.derivation.settings import ServiceSettings
@@ -71,6 +72,8 @@ class LeadTimes:
         self._time_ns = attrgetter(f"{settings.lead_time_clock}_ns")
         self._gap_ns = settings.lead_time_gap_days * DAY_NS or None
         self._paths = PathFilter(settings.path_globs) if settings.path_globs else None
+        has_exclusions = settings.exclude_authors or settings.exclude_labels
+        self._exclusions = Exclusions(settings) if has_exclusions else None
         self._repositories = repositories
         self._progress: dict[str, _RepositoryState] = {}
 
@@ -144,8 +147,9 @@ class LeadTimes:
         else:
             new = sorted(found, key=_newest_first)
             shipment = _shipment(progress, [each for each in new if self._is_ours(each)])
-            candidates, repeated = _unseen(progress, _stand_ins(progress, shipment.commits))
-            left_out = (*self._left_out(new), *repeated)
+            kept, excluded = self._kept(progress, _stand_ins(progress, shipment.commits))
+            candidates, repeated = _unseen(progress, kept)
+            left_out = (*self._left_out(new), *excluded, *repeated)
             counted = tuple(each.commit.sha for each in candidates)
             status = "gap" if pace == "gap" else "unknown_commits" if is_cut else "ok"
             changes = self._changes(progress, deployment, status, new, candidates, left_out)
@@ -191,6 +195,27 @@ class LeadTimes:
                 yield LeftOut(commit.sha, "merge")
             elif not self._is_ours(commit):
                 yield LeftOut(commit.sha, "path")
+
+    def _kept(
+        self, progress: _RepositoryState, candidates: Iterable[_Candidate]
+    ) -> tuple[Iterable[_Candidate], Sequence[LeftOut]]:
+        """The commits that the settings do not exclude, and the others, each once.
+
+        Rules still read the others: a bot may revert too.
+        """
+        if self._exclusions is None:
+            return candidates, ()
+        kept: list[_Candidate] = []
+        excluded: dict[str, LeftOut] = {}
+        for candidate in candidates:
+            sha = candidate.commit.sha
+            brought_by = progress.pull_requests.first_holding(sha)
+            reason = self._exclusions.reason(candidate.commit, brought_by)
+            if reason:
+                excluded[sha] = LeftOut(sha, reason)
+            else:
+                kept.append(candidate)
+        return kept, tuple(excluded.values())
 
     def _measured(
         self,

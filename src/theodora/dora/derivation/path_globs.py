@@ -1,7 +1,7 @@
 """Path globs, which select the changes of a shared repository that belong to a service."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Protocol, cast
 
@@ -14,15 +14,16 @@ _TOKEN = re.compile(r"\*\*/|\*\*|\*|\?|[^*?]+")
 _TRANSLATED = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
 
 _MEMORY_BYTES = 8 * 2**20
-_MAX_PATH_CHARACTERS = 4_096
-"""As many as an operating system takes; a longer one is compared in its beginning."""
-
+MAX_CHARACTERS = 4_096
+"""As many as an operating system takes in a path; of a longer text only these are compared."""
 
 _MAX_INSTRUCTIONS = 20_000
 """Of all globs of a service: time grows with this number times the length of a path."""
 
 
-class _CompiledGlob(Protocol):
+class CompiledGlobs(Protocol):
+    """Matches complete texts, in linear time."""
+
     programsize: int
 
     def fullmatch(self, text: str) -> object | None: ...
@@ -45,7 +46,7 @@ class PathFilter:
 
     def matches(self, paths: Iterable[str]) -> bool:
         """Whether at least one of `paths` is included and not excluded."""
-        return any(self._matches(path[:_MAX_PATH_CHARACTERS]) for path in paths)
+        return any(self._matches(path[:MAX_CHARACTERS]) for path in paths)
 
     def _matches(self, path: str) -> bool:
         if not self._included.fullmatch(path):
@@ -71,25 +72,40 @@ def glob_problem(glob: str) -> str | None:
     return f'can match no path, as these have no / at an end and no . alone: write "{instead}"'
 
 
+def _any_of(globs: tuple[str, ...]) -> CompiledGlobs:
+    return compile_globs(globs, _expression, "path_globs")
+
+
 @lru_cache(maxsize=64)
-def _any_of(globs: tuple[str, ...]) -> _CompiledGlob:
+def compile_globs(
+    globs: tuple[str, ...],
+    translate: Callable[[str], str],
+    member: str,
+    *,
+    is_case_sensitive: bool = True,
+) -> CompiledGlobs:
+    """Any of the globs, each translated to a regular expression.
+
+    Raises `Invalid`, about this member of settings, if they are too many or cannot be encoded.
+    """
     options = re2.Options()
     options.max_mem = _MEMORY_BYTES
     options.log_errors = False
     options.dot_nl = True
+    options.case_sensitive = is_case_sensitive
     options.never_capture = True
     try:
-        distinct = dict.fromkeys(map(_expression, globs))
-        compiled = cast("_CompiledGlob", re2.compile("|".join(distinct), options))
+        distinct = dict.fromkeys(map(translate, globs))
+        compiled = cast("CompiledGlobs", re2.compile("|".join(distinct), options))
     except (re2.error, UnicodeEncodeError):
-        raise _too_many() from None
+        raise _too_many(member) from None
     if compiled.programsize > _MAX_INSTRUCTIONS:
-        raise _too_many()
+        raise _too_many(member)
     return compiled
 
 
-def _too_many() -> Invalid:
-    return Invalid(Problem("are too many and too long altogether", ("path_globs",)))
+def _too_many(member: str) -> Invalid:
+    return Invalid(Problem("are too many and too long altogether", (member,)))
 
 
 def _expression(glob: str) -> str:

@@ -1,10 +1,12 @@
 """The settings of a service and of its derivation."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Literal
 
 import msgspec
 
+from theodora.dora.derivation.name_globs import NameFilter
 from theodora.dora.derivation.path_globs import PathFilter
 from theodora.dora.derivation.rules import (
     DEFAULT_LINKED_RULES,
@@ -18,12 +20,19 @@ from theodora.events.production import PRODUCTION_ENVS
 
 LeadTimeClock = Literal["author_time", "commit_time"]
 
+NAME_GLOBS = ("exclude_authors", "exclude_labels")
+"""The members of settings that are globs over names."""
+
 
 class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The settings of one service; the defaults suit a service with a repository of its own."""
 
     path_globs: tuple[str, ...] = ()
     """The paths of its repository that belong to the service; empty for all."""
+    exclude_authors: tuple[str, ...] = ()
+    """Globs over names and e-mail addresses of authors whose commits have no lead time."""
+    exclude_labels: tuple[str, ...] = ()
+    """Globs over labels of pull requests whose commits have no lead time."""
     lead_time_clock: LeadTimeClock = "author_time"
     """The time of a commit at which its lead time starts. The author time survives a rebase."""
     lead_time_gap_days: int = 60
@@ -57,17 +66,22 @@ def usable(settings: ServiceSettings) -> ServiceSettings:
     """The settings without what this version cannot use, such as patterns saved by another one."""
     linked = tuple(rule for rule in settings.linked_rules if not problems(rule))
     static = tuple(rule for rule in settings.static_rules if not problems(rule))
-    globs = settings.path_globs
+    globs = {
+        "path_globs": _usable_globs(settings.path_globs, PathFilter),
+        **{
+            name: _usable_globs(getattr(settings, name), partial(NameFilter, member=name))
+            for name in NAME_GLOBS
+        },
+    }
+    found = msgspec.structs.replace(settings, linked_rules=linked, static_rules=static, **globs)
+    return settings if found == settings else found
+
+
+def _usable_globs(
+    globs: tuple[str, ...], read: Callable[[tuple[str, ...]], object]
+) -> tuple[str, ...]:
     try:
-        PathFilter(globs)
+        read(globs)
     except Invalid:
-        globs = ()
-    if (linked, static, globs) == (
-        settings.linked_rules,
-        settings.static_rules,
-        settings.path_globs,
-    ):
-        return settings
-    return msgspec.structs.replace(
-        settings, linked_rules=linked, static_rules=static, path_globs=globs
-    )
+        return ()
+    return globs

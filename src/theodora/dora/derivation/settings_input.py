@@ -6,10 +6,11 @@ from typing import Annotated, Any, NamedTuple, get_args
 from msgspec import UNSET, Meta, Struct, UnsetType, defstruct
 
 from theodora.dora.derivation.expressions import MAX_PATTERN_CHARACTERS
+from theodora.dora.derivation.name_globs import NameFilter
 from theodora.dora.derivation.path_globs import PathFilter, glob_problem
 from theodora.dora.derivation.rules import Field, LinkedRule, StaticRule
 from theodora.dora.derivation.rules import problems as rule_problems
-from theodora.dora.derivation.settings import LeadTimeClock
+from theodora.dora.derivation.settings import NAME_GLOBS, LeadTimeClock
 from theodora.errors import Invalid, Problem
 from theodora.events import MatchKeys, match_key, repository_id
 from theodora.events.attributes import CONTROL, MAX_PROBLEMS
@@ -45,6 +46,7 @@ class RuleInput(Struct, frozen=True):
 
 
 _Words = Annotated[tuple[_Text, ...], Meta(max_length=MAX_WORDS)]
+_Globs = Annotated[tuple[_Text, ...], Meta(max_length=MAX_GLOBS)]
 _Rules = Annotated[tuple[RuleInput, ...], Meta(max_length=MAX_RULES)]
 _RULE_MEMBERS = frozenset(RuleInput.__struct_fields__)
 
@@ -146,6 +148,20 @@ def _globs(value: JsonValue) -> list[str]:
     return globs
 
 
+def _name_globs(member: str) -> Callable[[JsonValue], list[str]]:
+    """Reads globs over names, each once."""
+
+    def read(value: JsonValue) -> list[str]:
+        globs = _words(value, MAX_GLOBS)
+        try:
+            NameFilter(globs, member)
+        except Invalid as invalid:
+            raise Invalid(*(Problem(each.detail) for each in invalid.problems)) from None
+        return globs
+
+    return read
+
+
 def _rules(kind: type[LinkedRule | StaticRule]) -> Callable[[JsonValue], list[Any]]:
     def read(value: JsonValue) -> list[Any]:
         rules = _items(value, MAX_RULES)
@@ -206,9 +222,9 @@ def _team(value: JsonValue) -> str:
     )
 
 
-def _words(value: JsonValue) -> list[str]:
-    """Languages or tags, each once."""
-    words = _items(value, MAX_WORDS)
+def _words(value: JsonValue, limit: int = MAX_WORDS) -> list[str]:
+    """Short texts such as languages or tags, each once."""
+    words = _items(value, limit)
     found = [
         Problem(f"must be a text of 1 to {_MAX_TEXT} characters", (index,))
         for index, word in enumerate(words)
@@ -278,7 +294,8 @@ def _items(value: JsonValue, limit: int) -> list[Any]:
 
 
 MEMBERS: Mapping[str, Member] = {
-    "path_globs": Member(_globs, Annotated[tuple[_Text, ...], Meta(max_length=MAX_GLOBS)]),
+    "path_globs": Member(_globs, _Globs),
+    **{name: Member(_name_globs(name), _Globs) for name in NAME_GLOBS},
     "lead_time_clock": Member(_clock, LeadTimeClock),
     "lead_time_gap_days": Member(_gap_days, Annotated[int, Meta(ge=0, le=MAX_GAP_DAYS)]),
     "sequence_tag": Member(_tag_key, _Text | None),

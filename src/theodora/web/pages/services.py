@@ -1,9 +1,10 @@
-"""The page of services: team, production environments, path globs."""
+"""The page of services: team, production environments, and which commits count."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from theodora.dora import ServiceSettings
+from theodora.dora.derivation.settings import NAME_GLOBS
 from theodora.dora.derivation.settings_input import read_settings
 from theodora.errors import Invalid, Problem
 from theodora.events.attributes import CONTROL
@@ -14,7 +15,7 @@ from theodora.web.pages.shell.page import Answer, SeeOther, View, Visit
 PATH = "/settings/services"
 MAX_SERVICE_NAME = 255
 _SHOWN = 60
-_LISTS = ("production_envs", "path_globs")
+_LISTS = ("production_envs", "path_globs", *NAME_GLOBS)
 """Members with one item for each line of the form."""
 _ALIASES = "repository_aliases"
 MEMBERS = ("team", *_LISTS, _ALIASES)
