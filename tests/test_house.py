@@ -100,6 +100,11 @@ def test_the_shape_of_a_package_is_counted(tmp_path: Path):
     assert shape.tests == pytest.approx(8 / 15)
 
 
+def test_each_class_has_a_name_of_its_own_and_no_room_uses_one_above_it():
+    shape = measure(ROOT / "src" / "theodora", ROOT / "tests")
+    assert (shape.twice, shape.upwards) == (0, 0)
+
+
 def test_functions_of_more_than_40_lines_are_counted(tmp_path: Path):
     bodies = (39, 40, 60)
     text = "".join(f"def f{n}():\n" + "    pass\n" * n for n in bodies)

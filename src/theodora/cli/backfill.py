@@ -19,7 +19,7 @@ from theodora.cli.progress import ProgressBars
 from theodora.cli.stores import existing_store
 from theodora.events.values import DAY_NS, SECOND_NS
 from theodora.report.wording import counted, visible
-from theodora.sources.backfill.client import ApiError, Client, RateLimit
+from theodora.sources.backfill.client import ApiError, ApiLimit, Client
 from theodora.sources.backfill.github import (
     GITHUB_LIMIT,
     GITHUB_URL,
@@ -38,8 +38,8 @@ from theodora.sources.backfill.pagerduty import (
     pagerduty_headers,
     pagerduty_streams,
 )
-from theodora.sources.backfill.run import Backfill, BackfillSummary, Place
-from theodora.sources.backfill.streams import Extent, HistoryPage, Stream
+from theodora.sources.backfill.run import Backfill, BackfillSummary, ResumePlace
+from theodora.sources.backfill.streams import Extent, HistoryPage, HistoryStream
 from theodora.sources.webhooks.read import decode_settings
 from theodora.storage import Organisation, Store, WebhookSource
 
@@ -57,10 +57,10 @@ class Provider:
     kind: str
     """Of its source."""
     url: str
-    limit: RateLimit
+    limit: ApiLimit
     headers: Callable[[str], Mapping[str, str]]
     """The headers of a request, with the token."""
-    streams: Callable[[Client, Extent], Iterator[Stream]]
+    streams: Callable[[Client, Extent], Iterator[HistoryStream]]
 
 
 _GITHUB = Provider("github", GITHUB_URL, GITHUB_LIMIT, github_headers, github_streams)
@@ -182,7 +182,7 @@ def _backfill(
 
 
 def _show_pages(
-    run: Backfill, client: Client, provider: Provider, extent: Extent, place: Place | None
+    run: Backfill, client: Client, provider: Provider, extent: Extent, place: ResumePlace | None
 ) -> None:
     with ProgressBars() as bars:
         for page in run.run(client, provider.streams, extent, place):

@@ -20,7 +20,7 @@ from theodora.errors import NoAnswer
 _MAX_ANSWER_BYTES = 64 * 1024 * 1024
 
 
-class Answer(NamedTuple):
+class HttpAnswer(NamedTuple):
     """A response whose body has been read."""
 
     status: int
@@ -44,7 +44,7 @@ class HttpClient:
 
     def ask(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes | None = None
-    ) -> Answer:
+    ) -> HttpAnswer:
         """Raises `NoAnswer` where there is no complete answer: the request may have arrived."""
         target = self._base.path.rstrip("/") + path
         was_used = self._connection is not None
@@ -72,7 +72,7 @@ class HttpClient:
 
     def _exchange(
         self, method: str, target: str, headers: Mapping[str, str], body: bytes | None
-    ) -> Answer:
+    ) -> HttpAnswer:
         if self._connection is None:
             self._connection = _connection(self._base, self._timeout_seconds)
         self._connection.request(method, target, body, dict(headers))
@@ -83,7 +83,7 @@ class HttpClient:
         return answer
 
 
-def _read(response: HTTPResponse) -> Answer:
+def _read(response: HTTPResponse) -> HttpAnswer:
     body = response.read(_MAX_ANSWER_BYTES + 1)
     if len(body) > _MAX_ANSWER_BYTES:
         raise HTTPException(f"the answer is longer than {_MAX_ANSWER_BYTES} bytes")
@@ -91,7 +91,7 @@ def _read(response: HTTPResponse) -> Answer:
         # A read up to a size does not say so itself.
         raise IncompleteRead(body, response.length)
     headers = {name.lower(): value for name, value in response.getheaders()}
-    return Answer(response.status, headers, body)
+    return HttpAnswer(response.status, headers, body)
 
 
 def _connection(base: SplitResult, timeout_seconds: float) -> HTTPConnection:

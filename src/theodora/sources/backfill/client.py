@@ -10,7 +10,7 @@ import msgspec
 from theodora import __version__
 from theodora.errors import NoAnswer, TheodoraError
 from theodora.events.json_values import JsonObject, JsonValue, is_object
-from theodora.sources.http_client import Answer, HttpClient
+from theodora.sources.http_client import HttpAnswer, HttpClient
 
 _TIMEOUT_SECONDS = 60.0
 _TRIES = 6
@@ -33,7 +33,7 @@ class ApiError(TheodoraError):
     """A provider's API cannot be used; the message names the address and the reason."""
 
 
-class RateLimit(NamedTuple):
+class ApiLimit(NamedTuple):
     """How a provider announces its limit."""
 
     remaining: str
@@ -59,7 +59,7 @@ class Client:
         self,
         base_url: str,
         headers: Mapping[str, str],
-        limit: RateLimit,
+        limit: ApiLimit,
         on_wait: Callable[[float], None] = lambda _: None,
         *,
         sleep: Callable[[float], None] = time.sleep,
@@ -121,7 +121,7 @@ class Client:
             raise ApiError(f"{_shown(url)} is not of {self._base_url}, which the token is for")
         return url
 
-    def _ask(self, url: str) -> Answer:
+    def _ask(self, url: str) -> HttpAnswer:
         """Follows redirects, of a renamed repository for example, to the same server alone."""
         answer = self._ask_once(url)
         for _ in range(_MAX_REDIRECTS):
@@ -134,18 +134,18 @@ class Client:
             url, answer = target, self._ask_once(target)
         return answer
 
-    def _ask_once(self, url: str) -> Answer:
+    def _ask_once(self, url: str) -> HttpAnswer:
         parts = urlsplit(url)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         return self._http.ask("GET", target, self._headers)
 
-    def _page(self, url: str, answer: Answer) -> ApiPage:
+    def _page(self, url: str, answer: HttpAnswer) -> ApiPage:
         page = ApiPage(_decode(answer.body), _next_url(url, answer.headers.get("link", "")))
         if answer.headers.get(self._limit.remaining) == "0":
             self._wait(self._reset_seconds(answer) or 0.0)
         return page
 
-    def _limit_seconds(self, answer: Answer, limited: int) -> float | None:
+    def _limit_seconds(self, answer: HttpAnswer, limited: int) -> float | None:
         """How long to wait, if the refusal is a limit; None if it is another one."""
         if answer.status not in _LIMITED:
             return None
@@ -156,7 +156,7 @@ class Client:
             return seconds if seconds is not None else _SECONDARY_SECONDS * 2.0**limited
         return None
 
-    def _reset_seconds(self, answer: Answer) -> float | None:
+    def _reset_seconds(self, answer: HttpAnswer) -> float | None:
         reset = _number(answer.headers.get(self._limit.reset))
         if reset is None:
             return None

@@ -4,18 +4,18 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 from theodora.events.json_values import JsonObject
-from theodora.sources.backfill.client import Client, RateLimit
+from theodora.sources.backfill.client import ApiLimit, Client
 from theodora.sources.backfill.streams import (
     Deliveries,
     Extent,
     HistoricDelivery,
-    Stream,
+    HistoryStream,
     objects,
 )
 from theodora.sources.webhooks.payload import needed_text, number_at
 
 GITHUB_URL = "https://api.github.com"
-GITHUB_LIMIT = RateLimit("x-ratelimit-remaining", "x-ratelimit-reset", is_moment=True)
+GITHUB_LIMIT = ApiLimit("x-ratelimit-remaining", "x-ratelimit-reset", is_moment=True)
 
 
 def github_headers(token: str) -> dict[str, str]:
@@ -26,21 +26,21 @@ def github_headers(token: str) -> dict[str, str]:
     }
 
 
-def github_streams(client: Client, extent: Extent) -> Iterator[Stream]:
+def github_streams(client: Client, extent: Extent) -> Iterator[HistoryStream]:
     """The lists of a repository, `owner/name`, the newest first."""
-    history, settings = _History(client, f"repos/{quote(extent.target)}"), extent.settings
+    history, settings = _GithubHistory(client, f"repos/{quote(extent.target)}"), extent.settings
     path = history.path
-    yield Stream(
+    yield HistoryStream(
         "pull requests",
         f"{path}/pulls?state=all&sort=updated&direction=desc&per_page=100",
         history.pull_request,
         "updated_at",
     )
-    yield Stream(
+    yield HistoryStream(
         "deployments", f"{path}/deployments?per_page=100", history.deployment, "created_at"
     )
     if settings.workflows:
-        yield Stream(
+        yield HistoryStream(
             "workflow runs",
             f"{path}/actions/runs?per_page=100",
             history.workflow_run,
@@ -48,10 +48,12 @@ def github_streams(client: Client, extent: Extent) -> Iterator[Stream]:
             "workflow_runs",
         )
     if settings.releases:
-        yield Stream("releases", f"{path}/releases?per_page=100", history.release, "created_at")
+        yield HistoryStream(
+            "releases", f"{path}/releases?per_page=100", history.release, "created_at"
+        )
 
 
-class _History:
+class _GithubHistory:
     """Makes payloads of objects of one repository."""
 
     def __init__(self, client: Client, path: str) -> None:

@@ -5,12 +5,12 @@ from urllib.parse import quote
 
 from theodora.events import format_rfc3339
 from theodora.events.json_values import JsonObject, JsonValue
-from theodora.sources.backfill.client import Client, RateLimit
+from theodora.sources.backfill.client import ApiLimit, Client
 from theodora.sources.backfill.streams import (
     Deliveries,
     Extent,
     HistoricDelivery,
-    Stream,
+    HistoryStream,
     objects,
 )
 from theodora.sources.webhooks.delivery import SourceSettings
@@ -23,7 +23,7 @@ from theodora.sources.webhooks.payload import (
 )
 
 GITLAB_URL = "https://gitlab.com/api/v4"
-GITLAB_LIMIT = RateLimit("ratelimit-remaining", "ratelimit-reset", is_moment=True)
+GITLAB_LIMIT = ApiLimit("ratelimit-remaining", "ratelimit-reset", is_moment=True)
 
 _NOTES: Mapping[str, JsonObject] = {
     "approved this merge request": {"action": "approval"},
@@ -42,26 +42,26 @@ def gitlab_headers(token: str) -> dict[str, str]:
     return {"PRIVATE-TOKEN": token, "Accept": "application/json"}
 
 
-def gitlab_streams(client: Client, extent: Extent) -> Iterator[Stream]:
+def gitlab_streams(client: Client, extent: Extent) -> Iterator[HistoryStream]:
     """The lists of a project, by its path (`group/name`) or number, the newest first."""
     settings = extent.settings
-    history = _History(client, f"projects/{quote(extent.target, safe='')}", settings)
+    history = _GitlabHistory(client, f"projects/{quote(extent.target, safe='')}", settings)
     after = quote(format_rfc3339(extent.since_ns), safe="")
     query = f"order_by=updated_at&sort=desc&updated_after={after}&per_page=100"
-    yield Stream(
+    yield HistoryStream(
         "merge requests",
         f"{history.path}/merge_requests?state=all&scope=all&{query}",
         history.merge_request,
         _CHANGED_AT,
     )
-    yield Stream(
+    yield HistoryStream(
         "deployments", f"{history.path}/deployments?{query}", history.deployment, _CHANGED_AT
     )
     if settings.workflows:
-        yield Stream(
+        yield HistoryStream(
             "pipelines", f"{history.path}/pipelines?{query}", history.pipeline, _CHANGED_AT
         )
-    yield Stream(
+    yield HistoryStream(
         "incidents",
         f"{history.path}/issues?issue_type=incident&scope=all&{query}",
         history.incident,
@@ -69,7 +69,7 @@ def gitlab_streams(client: Client, extent: Extent) -> Iterator[Stream]:
     )
 
 
-class _History:
+class _GitlabHistory:
     """Makes payloads of objects of one project."""
 
     def __init__(self, client: Client, path: str, settings: SourceSettings) -> None:

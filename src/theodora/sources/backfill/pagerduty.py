@@ -7,17 +7,17 @@ from urllib.parse import quote
 from theodora.events import format_rfc3339
 from theodora.events.json_values import JsonObject, is_object
 from theodora.events.values import DAY_NS
-from theodora.sources.backfill.client import ApiPage, Client, RateLimit
+from theodora.sources.backfill.client import ApiLimit, ApiPage, Client
 from theodora.sources.backfill.streams import (
     Deliveries,
     Extent,
     HistoricDelivery,
-    Stream,
+    HistoryStream,
 )
 from theodora.sources.webhooks.payload import needed_text
 
 PAGERDUTY_URL = "https://api.pagerduty.com"
-PAGERDUTY_LIMIT = RateLimit("ratelimit-remaining", "ratelimit-reset", is_moment=False)
+PAGERDUTY_LIMIT = ApiLimit("ratelimit-remaining", "ratelimit-reset", is_moment=False)
 
 _WINDOW_NS = 30 * DAY_NS
 """PagerDuty answers at most half a year at once, and at most 10,000 incidents."""
@@ -40,15 +40,15 @@ def pagerduty_headers(token: str) -> dict[str, str]:
     }
 
 
-def pagerduty_streams(client: Client, extent: Extent) -> Iterator[Stream]:
+def pagerduty_streams(client: Client, extent: Extent) -> Iterator[HistoryStream]:
     """The incidents of the account, or of the service with the id `target`, window by window."""
-    history = _History(client)
+    history = _PagerdutyHistory(client)
     only = f"&service_ids%5B%5D={quote(extent.target)}" if extent.target else ""
     for start_ns in range(extent.since_ns, extent.until_ns, _WINDOW_NS):
         start, end = (
             quote(format_rfc3339(at), safe="") for at in (start_ns, start_ns + _WINDOW_NS)
         )
-        yield Stream(
+        yield HistoryStream(
             f"incidents from {format_rfc3339(start_ns)[:10]}",
             f"incidents?since={start}&until={end}&time_zone=UTC&sort_by=created_at:asc"
             f"&limit={_PAGE}&offset=0{only}",
@@ -58,7 +58,7 @@ def pagerduty_streams(client: Client, extent: Extent) -> Iterator[Stream]:
         )
 
 
-class _History:
+class _PagerdutyHistory:
     def __init__(self, client: Client) -> None:
         self._client = client
 

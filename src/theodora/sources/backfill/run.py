@@ -12,7 +12,7 @@ import msgspec
 
 from theodora.errors import Unavailable
 from theodora.sources.backfill.client import Client
-from theodora.sources.backfill.streams import Extent, HistoryPage, Stream, pages
+from theodora.sources.backfill.streams import Extent, HistoryPage, HistoryStream, pages
 from theodora.sources.webhooks.worker import InboxWorker
 from theodora.storage import InboxQuery, Store, WebhookSource
 from theodora.storage.engine.actor import Actor
@@ -25,7 +25,7 @@ _PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 60.0
 
 
-class Place(msgspec.Struct, frozen=True):
+class ResumePlace(msgspec.Struct, frozen=True):
     """The page that a delivery is of."""
 
     target: str
@@ -56,7 +56,7 @@ class Backfill:
         self._reader = InboxWorker(store, 0)
         self.summary = BackfillSummary()
 
-    def last_place(self, target: str) -> Place | None:
+    def last_place(self, target: str) -> ResumePlace | None:
         """The page of the last delivery of an earlier backfill; None if there is none."""
         org, source = self._source.organisation, self._source
         before, looked_at = None, 0
@@ -65,7 +65,7 @@ class Backfill:
             found = self._store.inbox.select(org, query)
             for delivery in found:
                 if text := delivery.headers.get(PLACE_HEADER):
-                    place = msgspec.json.decode(text, type=Place)
+                    place = msgspec.json.decode(text, type=ResumePlace)
                     if place.target == target:
                         return place
             if len(found) < _LOOKED_AT_ONCE:
@@ -76,9 +76,9 @@ class Backfill:
     def run(
         self,
         client: Client,
-        streams: Callable[[Client, Extent], Iterator[Stream]],
+        streams: Callable[[Client, Extent], Iterator[HistoryStream]],
         extent: Extent,
-        place: Place | None = None,
+        place: ResumePlace | None = None,
     ) -> Iterator[HistoryPage]:
         """Stores page by page, from a place or the beginning; yields each page once it is read."""
         for stream in streams(client, extent):
@@ -91,7 +91,7 @@ class Backfill:
 
     def _store_page(self, extent: Extent, page: HistoryPage) -> None:
         org, source = self._source.organisation, self._source
-        place = Place(extent.target, extent.since_ns, extent.until_ns, page.stream, page.path)
+        place = ResumePlace(extent.target, extent.since_ns, extent.until_ns, page.stream, page.path)
         header = {PLACE_HEADER: msgspec.json.encode(place).decode()}
         written = [
             self._store.inbox.receive(

@@ -29,7 +29,7 @@ class Extent(NamedTuple):
     until_ns: int
 
 
-class Stream(NamedTuple):
+class HistoryStream(NamedTuple):
     """A list of the API, page by page."""
 
     name: str
@@ -55,7 +55,9 @@ class HistoryPage(NamedTuple):
     """How far back in time it goes, if the list goes back in time."""
 
 
-def pages(client: Client, stream: Stream, since_ns: int, path: str = "") -> Iterator[HistoryPage]:
+def pages(
+    client: Client, stream: HistoryStream, since_ns: int, path: str = ""
+) -> Iterator[HistoryPage]:
     """The pages of a stream up to `since_ns`, from the one at `path` or the first."""
     at: str | None = path or stream.first
     while at is not None:

@@ -8,7 +8,7 @@ import msgspec
 
 from theodora import __version__
 from theodora.errors import NoAnswer
-from theodora.sources.http_client import Answer, HttpClient
+from theodora.sources.http_client import HttpAnswer, HttpClient
 
 TIMEOUT_SECONDS = 30.0
 
@@ -45,7 +45,7 @@ class DatadogClient:
             "User-Agent": f"theodora/{__version__}",
         }
 
-    def ask(self, method: str, path: str, document: object = None) -> Answer:
+    def ask(self, method: str, path: str, document: object = None) -> HttpAnswer:
         """Raises `NoAnswer`."""
         if document is None:
             return self._http.ask(method, path, self._headers)
@@ -56,14 +56,14 @@ class DatadogClient:
         self._http.close()
 
 
-def is_passing(outcome: Answer | NoAnswer) -> bool:
+def is_passing(outcome: HttpAnswer | NoAnswer) -> bool:
     """Whether the same request may be answered later: a limit, a timeout or a server's fault."""
     return isinstance(outcome, NoAnswer) or outcome.status in {408, 429} or outcome.status >= 500
 
 
-def pause_seconds(outcome: Answer | NoAnswer, tries: int) -> float:
+def pause_seconds(outcome: HttpAnswer | NoAnswer, tries: int) -> float:
     """How long to wait before the next try: as the answer says, else longer with every try."""
-    if isinstance(outcome, Answer):
+    if isinstance(outcome, HttpAnswer):
         for header in ("x-ratelimit-reset", "retry-after"):
             said = outcome.headers.get(header, "").strip()
             # Every answer has the reset of its limit; it matters where the limit was reached.
@@ -75,7 +75,7 @@ def pause_seconds(outcome: Answer | NoAnswer, tries: int) -> float:
     return longest * random.uniform(0.5, 1.0)  # noqa: S311 - nothing secret
 
 
-def rest_seconds(answer: Answer) -> float:
+def rest_seconds(answer: HttpAnswer) -> float:
     """How long to wait after an answer that used up the rate limit; 0 after any other."""
     remaining = answer.headers.get("x-ratelimit-remaining", "").strip()
     reset = answer.headers.get("x-ratelimit-reset", "").strip()
@@ -84,7 +84,7 @@ def rest_seconds(answer: Answer) -> float:
     return min(float(reset), _MAX_PAUSE_SECONDS)
 
 
-def complaint(outcome: Answer | NoAnswer) -> str:
+def complaint(outcome: HttpAnswer | NoAnswer) -> str:
     """What a refusal says, in one line: `400: attribute "service" is required`."""
     if isinstance(outcome, NoAnswer):
         return str(outcome)

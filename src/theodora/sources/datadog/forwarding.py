@@ -22,7 +22,7 @@ from theodora.sources.datadog.client import (
     pause_seconds,
     rest_seconds,
 )
-from theodora.sources.http_client import Answer
+from theodora.sources.http_client import HttpAnswer
 from theodora.storage import Actor, ForwardingState, Organisation, OutboxItem, Sending, Store
 from theodora.storage.engine.worker import Worker
 
@@ -104,7 +104,7 @@ class Forwarder(Worker):
             tries = state.tries if not (sent or parked) else 0
             if self._has_arrived(org, item, outcome):
                 sent.append(item.number)
-                if isinstance(outcome, Answer) and (rest := rest_seconds(outcome)):
+                if isinstance(outcome, HttpAnswer) and (rest := rest_seconds(outcome)):
                     return Sending(sent, parked, not_before_ns=_after(rest))
             elif is_passing(outcome) and not _is_hopeless(outcome, tries):
                 pause = pause_seconds(outcome, tries)
@@ -116,7 +116,9 @@ class Forwarder(Worker):
                 held.add((item.kind, item.event))
         return Sending(sent, parked)
 
-    def _has_arrived(self, org: Organisation, item: OutboxItem, outcome: Answer | NoAnswer) -> bool:
+    def _has_arrived(
+        self, org: Organisation, item: OutboxItem, outcome: HttpAnswer | NoAnswer
+    ) -> bool:
         if isinstance(outcome, NoAnswer):
             return False
         if outcome.status != 404:
@@ -162,7 +164,7 @@ def request_of(item: OutboxItem) -> DatadogRequest:
     return DatadogRequest("PATCH", f"{one}s/{item.event}", {"data": data})
 
 
-def _ask(client: DatadogClient, request: DatadogRequest) -> Answer | NoAnswer:
+def _ask(client: DatadogClient, request: DatadogRequest) -> HttpAnswer | NoAnswer:
     try:
         return client.ask(*request)
     except NoAnswer as error:
@@ -173,12 +175,12 @@ def _after(seconds: float) -> int:
     return time.time_ns() + int(seconds * SECOND_NS)
 
 
-def _is_hopeless(outcome: Answer | NoAnswer, tries: int) -> bool:
+def _is_hopeless(outcome: HttpAnswer | NoAnswer, tries: int) -> bool:
     """Whether a server fails on this very change, and not for a moment."""
-    return isinstance(outcome, Answer) and outcome.status == 500 and tries + 1 >= _MOST_TRIES
+    return isinstance(outcome, HttpAnswer) and outcome.status == 500 and tries + 1 >= _MOST_TRIES
 
 
-def _reason_to_pause(item: OutboxItem, outcome: Answer | NoAnswer) -> str:
+def _reason_to_pause(item: OutboxItem, outcome: HttpAnswer | NoAnswer) -> str:
     """Why every other change would be refused too; empty if only this one is."""
     if isinstance(outcome, NoAnswer):
         return ""

@@ -22,7 +22,7 @@ from theodora.sources.datadog.client import (
     rest_seconds,
 )
 from theodora.sources.datadog.events import started_at_ns
-from theodora.sources.http_client import Answer
+from theodora.sources.http_client import HttpAnswer
 
 PAGE = 1_000
 """The greatest `limit` that the API takes."""
@@ -92,7 +92,7 @@ class DatadogListing:
                 return
 
     def _go_on(
-        self, answer: Answer, resources: Sequence[JsonObject], oldest_ns: int, *, is_new: bool
+        self, answer: HttpAnswer, resources: Sequence[JsonObject], oldest_ns: int, *, is_new: bool
     ) -> bool:
         """Has the next request ask for what follows; False if nothing does."""
         next_cursor = answer.headers.get("x-next-cursor", "")
@@ -132,7 +132,7 @@ class DatadogListing:
         last_ns = self._to_ns + SECOND_NS
         self._seen = {id_: at for id_, at in self._seen.items() if at <= last_ns}
 
-    def _ask(self) -> Answer:
+    def _ask(self) -> HttpAnswer:
         attributes: dict[str, Any] = {
             "from": format_rfc3339(self._from_ns),
             "to": format_rfc3339(self._to_ns),
@@ -145,27 +145,27 @@ class DatadogListing:
         tries = 0
         while True:
             outcome = self._try(document)
-            if isinstance(outcome, Answer) and outcome.status == 200:
+            if isinstance(outcome, HttpAnswer) and outcome.status == 200:
                 if rest := rest_seconds(outcome):
                     self._wait(rest, "the rate limit is used up")
                 return outcome
             if not is_passing(outcome):
-                assert isinstance(outcome, Answer)
+                assert isinstance(outcome, HttpAnswer)
                 raise RefusedForGood(_refusal(outcome))
-            limited = isinstance(outcome, Answer) and outcome.status == 429
+            limited = isinstance(outcome, HttpAnswer) and outcome.status == 429
             tries += not limited
             if tries > _MAX_TRIES:
                 raise NoAnswer(complaint(outcome))
             self._wait(pause_seconds(outcome, tries), complaint(outcome))
 
-    def _try(self, document: object) -> Answer | NoAnswer:
+    def _try(self, document: object) -> HttpAnswer | NoAnswer:
         try:
             return self._client.ask("POST", self._list.path, document)
         except NoAnswer as error:
             return error
 
 
-def _resources(answer: Answer) -> Sequence[JsonObject]:
+def _resources(answer: HttpAnswer) -> Sequence[JsonObject]:
     try:
         document: Any = _decode(answer.body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -176,7 +176,7 @@ def _resources(answer: Answer) -> Sequence[JsonObject]:
     return data
 
 
-def _refusal(answer: Answer) -> str:
+def _refusal(answer: HttpAnswer) -> str:
     said = complaint(answer)
     if answer.status in {401, 403}:
         return (
