@@ -2,6 +2,7 @@
 
 import json
 import re
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -87,7 +88,7 @@ class ProviderApi:
 
 
 @contextmanager
-def serve_api(api: ProviderApi) -> Iterator[ProviderApi]:
+def serve_api(api: ProviderApi, tls: ssl.SSLContext | None = None) -> Iterator[ProviderApi]:
     """Serves it until the end of the `with`; requests without the token are refused."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -122,6 +123,9 @@ def serve_api(api: ProviderApi) -> Iterator[ProviderApi]:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         api.url = f"http://127.0.0.1:{server.server_port}"
+        if tls:
+            api.url = f"https://127.0.0.1:{server.server_port}"
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:
