@@ -12,7 +12,7 @@ TESTS ?=
 # With it, each server that a test starts would compile every module again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup serve test quick fresh browser fuzz torture soak attacks screenshots clients integrations backstage deploy dist lock citus check format bench mutants house clean
+.PHONY: help setup serve test slow quick fresh browser fuzz torture soak attacks screenshots clients integrations backstage deploy dist lock citus check format bench mutants house clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -123,6 +123,10 @@ attacks: setup
 ## make screenshots  make the pictures of docs/ anew
 screenshots: setup browser
 	@$(BIN)/python docs/screenshots.py
+
+## make slow     test what takes long: real histories, many processes, recipes, killed deletions, slow reads
+slow: setup
+	@$(BIN)/pytest -n $(PROCESSES) --dist worksteal -m slow
 
 ## make clients  ask a server with the official clients of every language this machine can build
 clients: setup

@@ -8,12 +8,16 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 import serving
 from actors import TESTER
 from theodora.events import Deployment
 from theodora.storage import Organisation, Store
 from theodora.storage.check.check import check_store
 from theodora.storage.deletion_guards import DAY_NS, Guards
+
+pytestmark = pytest.mark.slow
 
 EVENTS = 600
 PATIENCE_SECONDS = 120

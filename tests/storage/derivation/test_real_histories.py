@@ -32,7 +32,10 @@ every_history = pytest.mark.parametrize(
     ("history", "kind"), sorted(STORED), indirect=["history"], scope="module"
 )
 
-pytestmark = pytest.mark.skipif(not SHARED.exists(), reason=f"{SHARED} is not there")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not SHARED.exists(), reason=f"{SHARED} is not there"),
+]
 
 
 @dataclass

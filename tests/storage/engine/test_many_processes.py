@@ -19,6 +19,8 @@ from databases import Databases
 from loading import PATIENCE_SECONDS, Found, Load, found, two_servers, workers_of
 from postgresql import ON_CITUS, PostgresqlServer, either_kind, either_url, followed
 
+pytestmark = pytest.mark.slow
+
 RIGHT = Found(lost=0, doubled=0, wrongly_derived=[])
 
 

@@ -18,6 +18,8 @@ from theodora.events import Deployment
 from theodora.storage import Store
 from theodora.storage.access.keys import PERMISSIONS, KeyKind, new_secret
 
+pytestmark = pytest.mark.slow
+
 
 def slow_query(patterns: int) -> str:
     """Matches nothing, after a look at the words of every event for each pattern.
