@@ -1,7 +1,5 @@
 """What ASGI applications share: headers, addresses, sending, and the logging of failures."""
 
-import asyncio
-
 import pytest
 from starlette.types import Message
 from structlog.testing import capture_logs
@@ -17,7 +15,9 @@ def sent(reply: Reply, **options: object) -> list[Message]:
     async def send(message: Message) -> None:
         messages.append(message)
 
-    asyncio.run(send_reply(send, reply, **options))  # type: ignore[arg-type]
+    # It waits for nothing but `send`, so it needs no event loop.
+    with pytest.raises(StopIteration):
+        send_reply(send, reply, **options).send(None)  # type: ignore[arg-type]
     return messages
 
 
