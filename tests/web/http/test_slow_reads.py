@@ -31,7 +31,7 @@ def slow_query(patterns: int) -> str:
 
 SLOW_QUERY = slow_query(100)
 """No index finds any of these words; each event is compared with all of them, for some 25 ms."""
-EVENTS = 400
+EVENTS = 1_200
 METRICS = "/api/v2/dora/metrics"
 SEARCH = "/api/v2/dora/deployments"
 BODY = json.dumps(
