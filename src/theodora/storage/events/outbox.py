@@ -1,7 +1,8 @@
 """The outbox: changes of events, written in their transaction, that wait to be sent to Datadog."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -30,7 +31,7 @@ def queue_put(
     """Queues an event that was added or replaced."""
     if placed.outcome != "unchanged":
         event = placed.now.event
-        _queue(cursor, org, actor, event, "put", sent_attributes(event))
+        _queue(cursor, org, actor, event, "put", partial(sent_attributes, event))
 
 
 def queue_delete(
@@ -48,7 +49,7 @@ def queue_patch(
 ) -> None:
     """Queues the override of a verdict, with the attributes of a patch."""
     if attributes:
-        _queue(cursor, org, actor, deployment, "patch", attributes)
+        _queue(cursor, org, actor, deployment, "patch", lambda: attributes)
 
 
 def sent_attributes(event: Deployment | Failure) -> dict[str, Any]:
@@ -73,14 +74,20 @@ def sent_attributes(event: Deployment | Failure) -> dict[str, Any]:
     return attributes
 
 
-def put_in_outbox(
+def _queue(
     cursor: Cursor,
     org: Organisation,
+    actor: Actor,
     event: Deployment | Failure,
     operation: str,
-    attributes: Mapping[str, Any] | None = None,
-) -> bool:
-    """Queues a change if the organisation forwards and there is room; whether it was queued."""
+    attributes: Callable[[], Mapping[str, Any]] | None = None,
+) -> None:
+    """Queues a change if the organisation forwards and there is room.
+
+    The attributes are asked for only then: every create comes here.
+    """
+    if actor.kind not in _FORWARDED:
+        return
     # One statement finds out both, and counts: most organisations do not forward.
     counted = cursor.execute(
         "UPDATE forwarding SET "
@@ -91,7 +98,7 @@ def put_in_outbox(
         (org.key, MOST_QUEUED),
     ).fetchone()
     if counted is None or counted[0]:
-        return False
+        return
     cursor.execute(
         "INSERT INTO outbox "
         "(org, number, kind, event, operation, document, queued_at_ns, state, reason) "
@@ -99,20 +106,7 @@ def put_in_outbox(
         (
             *(org.key, next_receipt(cursor)),
             *("deployment" if isinstance(event, Deployment) else "failure", event.id, operation),
-            "" if attributes is None else msgspec.json.encode(attributes).decode(),
+            "" if attributes is None else msgspec.json.encode(attributes()).decode(),
             time.time_ns(),
         ),
     )
-    return True
-
-
-def _queue(
-    cursor: Cursor,
-    org: Organisation,
-    actor: Actor,
-    event: Deployment | Failure,
-    operation: str,
-    attributes: Mapping[str, Any] | None = None,
-) -> None:
-    if actor.kind in _FORWARDED:
-        put_in_outbox(cursor, org, event, operation, attributes)
