@@ -11,7 +11,7 @@ from theodora.cli.options import organisation_option, setting_options
 from theodora.cli.stores import existing_store, new_or_existing_store
 from theodora.cli.tables import aligned
 from theodora.cli.terminal import safe_lines
-from theodora.events.timestamps import format_rfc3339
+from theodora.events import format_second
 from theodora.report.wording import visible
 from theodora.sources.datadog.sites import api_url
 from theodora.storage import ForwardingState, OutboxItem
@@ -131,11 +131,11 @@ def _facts(state: ForwardingState, now_ns: int) -> Iterator[tuple[str, str]]:
     if state.paused:
         yield "paused", state.paused
     elif state.problem:
-        yield "waiting", f"{state.problem}; next try at {_date(state.not_before_ns)}"
+        yield "waiting", f"{state.problem}; next try at {format_second(state.not_before_ns)}"
     lag = "" if state.oldest_at_ns is None else f", for {(now_ns - state.oldest_at_ns) // 10**9} s"
     yield "queued", f"{state.waiting:,}{lag}"
     yield "refused", f"{state.parked:,}"
-    last = f", last at {_date(state.last_sent_at_ns)}" if state.sent else ""
+    last = f", last at {format_second(state.last_sent_at_ns)}" if state.sent else ""
     yield "sent", f"{state.sent:,}{last}"
     if state.omitted:
         yield "left out", f"{state.omitted:,}, because too many waited"
@@ -144,7 +144,3 @@ def _facts(state: ForwardingState, now_ns: int) -> Iterator[tuple[str, str]]:
 def _row(item: OutboxItem) -> Sequence[str]:
     change = f"{item.operation} {item.kind}"
     return (str(item.number), change, visible(item.event), visible(item.reason))
-
-
-def _date(instant_ns: int) -> str:
-    return format_rfc3339(instant_ns)[:19] + "Z"

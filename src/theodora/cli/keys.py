@@ -7,7 +7,7 @@ import click
 from theodora.cli.invocation import command_actor
 from theodora.cli.options import organisation_option, setting_options
 from theodora.cli.stores import existing_store, new_or_existing_store
-from theodora.events import format_rfc3339
+from theodora.events import format_second
 from theodora.report.wording import visible
 from theodora.storage.access.keys import KEY_KINDS, PERMISSIONS, Key, KeyKind, new_secret
 
@@ -72,10 +72,12 @@ def revoke(key_id: str, org: str, **flags: str | None) -> None:
 
 
 def _line(key: Key) -> str:
-    state = f"revoked {_date(key.revoked_at_ns)}" if key.revoked_at_ns else "active"
-    columns = (key.id, key.kind, _date(key.created_at_ns), state, " ".join(sorted(key.permissions)))
+    state = f"revoked {format_second(key.revoked_at_ns)}" if key.revoked_at_ns else "active"
+    columns = (
+        key.id,
+        key.kind,
+        format_second(key.created_at_ns),
+        state,
+        " ".join(sorted(key.permissions)),
+    )
     return "  ".join((*columns, visible(key.name))).rstrip()
-
-
-def _date(instant_ns: int) -> str:
-    return format_rfc3339(instant_ns)[:19] + "Z"

@@ -10,7 +10,7 @@ from theodora.cli.options import config_from, organisation_option, setting_optio
 from theodora.cli.stores import existing_store, new_or_existing_store
 from theodora.config import Config
 from theodora.errors import TheodoraError
-from theodora.events import format_rfc3339, repository_id
+from theodora.events import format_second, repository_id
 from theodora.git import protocol_of
 from theodora.report.wording import visible
 from theodora.sources.mirroring import Mirroring
@@ -99,7 +99,7 @@ def _line(mirror: Mirror) -> str:
     if mirror.tried_at_ns is None:
         state = "not fetched yet"
     else:
-        at = format_rfc3339(mirror.tried_at_ns)[:19] + "Z"
+        at = format_second(mirror.tried_at_ns)
         failed = "failed"
         if mirror.is_given_up:
             failed = f"given up after {mirror.failures} failures, the last"

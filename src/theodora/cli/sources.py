@@ -10,7 +10,7 @@ from theodora.cli.invocation import command_actor
 from theodora.cli.options import instant_option, organisation_option, setting_options
 from theodora.cli.stores import existing_store, new_or_existing_store
 from theodora.cli.tables import aligned
-from theodora.events import format_rfc3339
+from theodora.events import format_second
 from theodora.report.wording import visible
 from theodora.sources.webhooks.delivery import Delivery
 from theodora.sources.webhooks.preview import SourcePreview, preview_settings
@@ -283,13 +283,9 @@ def _counted(counts: SourceCounts | None) -> Sequence[str]:
     if counts is None:
         return ("never", "0", "0", "0", "0")
     numbers = (counts.deliveries, counts.ignored, counts.failed, counts.waiting)
-    return (_date(counts.last_received_at_ns), *(f"{number:,}" for number in numbers))
+    return (format_second(counts.last_received_at_ns), *(f"{number:,}" for number in numbers))
 
 
 def _delivery(delivery: StoredDelivery) -> Sequence[str]:
-    received = _date(delivery.received_at_ns)
+    received = format_second(delivery.received_at_ns)
     return (str(delivery.number), received, delivery.state, delivery.reason)
-
-
-def _date(instant_ns: int) -> str:
-    return format_rfc3339(instant_ns)[:19] + "Z"

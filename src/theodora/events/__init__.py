@@ -4,6 +4,7 @@ from theodora.events.repository import MatchKeys, match_key, repository_id, with
 from theodora.events.timestamps import (
     format_minute,
     format_rfc3339,
+    format_second,
     nanoseconds_from_integer,
     nanoseconds_from_json,
     nanoseconds_from_rfc3339,
@@ -30,6 +31,7 @@ __all__ = [
     "RemediationType",
     "format_minute",
     "format_rfc3339",
+    "format_second",
     "match_key",
     "nanoseconds_from_integer",
     "nanoseconds_from_json",

@@ -97,6 +97,11 @@ def format_rfc3339(instant_ns: int) -> str:
     return f"{whole}.{digits}Z"
 
 
+def format_second(instant_ns: int) -> str:
+    """`2026-11-12T16:12:07Z`: an instant in tables and states of commands, without its fraction."""
+    return f"{format_rfc3339(instant_ns)[:19]}Z"
+
+
 def format_minute(instant_ns: int) -> str:
     """`2026-11-12 16:12 UTC`: an instant in messages."""
     return f"{format_rfc3339(instant_ns)[:16].replace('T', ' ')} UTC"
