@@ -45,12 +45,16 @@ class DatadogClient:
             "User-Agent": f"theodora/{__version__}",
         }
 
-    def ask(self, method: str, path: str, document: object = None) -> HttpAnswer:
-        """Raises `NoAnswer`."""
-        if document is None:
-            return self._http.ask(method, path, self._headers)
-        headers = {**self._headers, "Content-Type": "application/json"}
-        return self._http.ask(method, path, headers, msgspec.json.encode(document))
+    def ask(self, method: str, path: str, document: object = None) -> HttpAnswer | NoAnswer:
+        """The answer, or why there is none: that is an outcome like a limit or a fault."""
+        headers, body = self._headers, None
+        if document is not None:
+            headers = {**headers, "Content-Type": "application/json"}
+            body = msgspec.json.encode(document)
+        try:
+            return self._http.ask(method, path, headers, body)
+        except NoAnswer as error:
+            return error
 
     def close(self) -> None:
         self._http.close()

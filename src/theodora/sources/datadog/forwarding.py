@@ -100,7 +100,7 @@ class Forwarder(Worker):
                 break
             if (item.kind, item.event) in held:
                 continue
-            outcome = _ask(client, request_of(item))
+            outcome = client.ask(*request_of(item))
             tries = state.tries if not (sent or parked) else 0
             if self._has_arrived(org, item, outcome):
                 sent.append(item.number)
@@ -162,13 +162,6 @@ def request_of(item: OutboxItem) -> DatadogRequest:
         return DatadogRequest("POST", one, {"data": {"attributes": attributes}})
     data = {"id": item.event, "type": _PATCH_TYPE, "attributes": attributes}
     return DatadogRequest("PATCH", f"{one}s/{item.event}", {"data": data})
-
-
-def _ask(client: DatadogClient, request: DatadogRequest) -> HttpAnswer | NoAnswer:
-    try:
-        return client.ask(*request)
-    except NoAnswer as error:
-        return error
 
 
 def _after(seconds: float) -> int:

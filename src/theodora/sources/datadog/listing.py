@@ -144,7 +144,7 @@ class DatadogListing:
         document = {"data": {"type": self._list.type, "attributes": attributes}}
         tries = 0
         while True:
-            outcome = self._try(document)
+            outcome = self._client.ask("POST", self._list.path, document)
             if isinstance(outcome, HttpAnswer) and outcome.status == 200:
                 if rest := rest_seconds(outcome):
                     self._wait(rest, "the rate limit is used up")
@@ -157,12 +157,6 @@ class DatadogListing:
             if tries > _MAX_TRIES:
                 raise NoAnswer(complaint(outcome))
             self._wait(pause_seconds(outcome, tries), complaint(outcome))
-
-    def _try(self, document: object) -> HttpAnswer | NoAnswer:
-        try:
-            return self._client.ask("POST", self._list.path, document)
-        except NoAnswer as error:
-            return error
 
 
 def _resources(answer: HttpAnswer) -> Sequence[JsonObject]:
