@@ -60,12 +60,9 @@ class Deployments(Events[Deployment]):
         actor: Actor,
     ) -> Future[None]:
         """Overrides a verdict; raises `NotFound` for an unknown deployment."""
-        author = OverrideAuthor(actor.name, now_ns)
 
         def write(cursor: Cursor) -> None:
-            stored = self._found(cursor, org, id_)
-            apply_verdict(cursor, self._rows, org, stored, patch, author)
-            queue_patch(cursor, org, stored.event, patch.attributes(), actor)
+            self._override(cursor, org, id_, patch, now_ns, actor)
 
         return self._database.write(write, actor)
 
@@ -81,7 +78,6 @@ class Deployments(Events[Deployment]):
         actor: Actor,
     ) -> Future[None]:
         """Overrides the verdict of the last finished deployment of this version."""
-        author = OverrideAuthor(actor.name, now_ns)
 
         def write(cursor: Cursor) -> None:
             latest = latest_of_version(cursor, org, service, env, version)
@@ -90,11 +86,22 @@ class Deployments(Events[Deployment]):
                     f'deployment of service "{service}" in env "{env}" '
                     f'with version "{version}" does not exist'
                 )
-            stored = self._found(cursor, org, latest)
-            apply_verdict(cursor, self._rows, org, stored, patch, author)
-            queue_patch(cursor, org, stored.event, patch.attributes(), actor)
+            self._override(cursor, org, latest, patch, now_ns, actor)
 
         return self._database.write(write, actor)
+
+    def _override(
+        self,
+        cursor: Cursor,
+        org: Organisation,
+        id_: str,
+        patch: OverrideValues,
+        now_ns: int,
+        actor: Actor,
+    ) -> None:
+        stored, author = self._found(cursor, org, id_), OverrideAuthor(actor.name, now_ns)
+        apply_verdict(cursor, self._rows, org, stored, patch, author)
+        queue_patch(cursor, org, stored.event, patch.attributes(), actor)
 
     def tag_keys(self, org: Organisation, limit: int) -> list[str]:
         """The keys of custom tags, in order."""

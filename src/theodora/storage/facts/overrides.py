@@ -76,9 +76,7 @@ class Overrides:
 
         def write(cursor: Cursor) -> OverrideHistory:
             stored = self._found(cursor, org, id_)
-            put_override(cursor, self._rows, org, stored, verdict, author)
-            record_override(cursor, org, stored.key, verdict, author)
-            queue_patch(cursor, org, stored.event, verdict.attributes(), actor)
+            self._set(cursor, org, stored, verdict, author, actor)
             return _judged(cursor, stored)
 
         return self._database.write(write, actor)
@@ -98,8 +96,7 @@ class Overrides:
             stored = self._found(cursor, org, id_)
             if get_override(cursor, stored.key) is None:
                 raise NotFound("verdict does not exist")
-            remove_override(cursor, self._rows, org, stored)
-            record_override(cursor, org, stored.key, None, author)
+            self._remove(cursor, org, stored, author)
 
         return self._database.write(write, actor)
 
@@ -131,9 +128,7 @@ class Overrides:
                     Problem(f"a deployment has at most {MAX_LINKED_FAILURES} linked failures")
                 )
             if linked != verdict:
-                put_override(cursor, self._rows, org, stored, linked, author)
-                record_override(cursor, org, stored.key, linked, author)
-                queue_patch(cursor, org, stored.event, linked.attributes(), actor)
+                self._set(cursor, org, stored, linked, author, actor)
             return _judged(cursor, stored)
 
         return self._database.write(write, actor)
@@ -161,11 +156,9 @@ class Overrides:
                 raise NotFound("link does not exist")
             verdict = without_link(given.verdict, failure_id, override_records(cursor, stored.key))
             if verdict is None:
-                remove_override(cursor, self._rows, org, stored)
+                self._remove(cursor, org, stored, author)
             else:
-                put_override(cursor, self._rows, org, stored, verdict, author)
-                queue_patch(cursor, org, stored.event, verdict.attributes(), actor)
-            record_override(cursor, org, stored.key, verdict, author)
+                self._set(cursor, org, stored, verdict, author, actor)
             return _judged(cursor, stored)
 
         return self._database.write(write, actor)
@@ -227,6 +220,29 @@ class Overrides:
             put_override(cursor, self._rows, org, stored, act.verdict, act.author)
         elif get_override(cursor, stored.key) is not None:
             remove_override(cursor, self._rows, org, stored)
+
+    def _set(
+        self,
+        cursor: Cursor,
+        org: Organisation,
+        stored: Stored[Deployment],
+        verdict: OverrideValues,
+        author: OverrideAuthor,
+        actor: Actor,
+    ) -> None:
+        put_override(cursor, self._rows, org, stored, verdict, author)
+        record_override(cursor, org, stored.key, verdict, author)
+        queue_patch(cursor, org, stored.event, verdict.attributes(), actor)
+
+    def _remove(
+        self,
+        cursor: Cursor,
+        org: Organisation,
+        stored: Stored[Deployment],
+        author: OverrideAuthor,
+    ) -> None:
+        remove_override(cursor, self._rows, org, stored)
+        record_override(cursor, org, stored.key, None, author)
 
     def _found(self, cursor: Cursor, org: Organisation, id_: str) -> Stored[Deployment]:
         stored = self._rows.find(cursor, org, id_)
