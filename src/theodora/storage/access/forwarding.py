@@ -139,31 +139,16 @@ class Forwarding:
 
     def retry(self, org: Organisation, number: int | None = None, *, actor: Actor) -> Future[int]:
         """Has one parked change sent again, or all of them; how many those are."""
-        condition: LiteralString = "" if number is None else "AND number = ?"
-        values = [org.key] if number is None else [org.key, number]
-
-        def write(cursor: Cursor) -> int:
-            rows = cursor.execute(
-                "UPDATE outbox SET state = 'waiting', reason = '' "
-                f"WHERE org = ? AND state = 'parked' {condition} RETURNING number",
-                values,
-            )
-            return len(rows.fetchall())
-
-        return self._database.write(write, actor)
+        change: LiteralString = "UPDATE outbox SET state = 'waiting', reason = ''"
+        return self._database.write(
+            lambda cursor: _change_parked(cursor, org, change, number), actor
+        )
 
     def drop(self, org: Organisation, number: int | None = None, *, actor: Actor) -> Future[int]:
         """Removes one parked change, or all of them, without sending it; how many those are."""
-        condition: LiteralString = "" if number is None else "AND number = ?"
-        values = [org.key] if number is None else [org.key, number]
 
         def write(cursor: Cursor) -> int:
-            rows = cursor.execute(
-                f"DELETE FROM outbox WHERE org = ? AND state = 'parked' {condition} "
-                "RETURNING number",
-                values,
-            )
-            return _leave(cursor, org, len(rows.fetchall()))
+            return _leave(cursor, org, _change_parked(cursor, org, "DELETE FROM outbox", number))
 
         return self._database.write(write, actor)
 
@@ -302,6 +287,18 @@ def _state(cursor: Cursor, org: Organisation) -> ForwardingState | None:
 def _must_forward(cursor: Cursor, org: Organisation) -> None:
     if cursor.execute("SELECT 1 FROM forwarding WHERE org = ?", (org.key,)).fetchone() is None:
         raise NotFound("forwarding is off")
+
+
+def _change_parked(
+    cursor: Cursor, org: Organisation, change: LiteralString, number: int | None
+) -> int:
+    """Changes one parked row, or all without a number; how many those are."""
+    condition: LiteralString = "" if number is None else "AND number = ?"
+    rows = cursor.execute(
+        f"{change} WHERE org = ? AND state = 'parked' {condition} RETURNING number",
+        (org.key,) if number is None else (org.key, number),
+    )
+    return len(rows.fetchall())
 
 
 def _leave(cursor: Cursor, org: Organisation, count: int) -> int:
