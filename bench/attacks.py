@@ -29,7 +29,7 @@ from bench.over_http import API_KEY, APPLICATION_KEY, cache_folder, theodora
 from bench.world import BENCH, END_NS, deployments, load, stored
 from postgresql import postgresql
 from theodora.storage import Store
-from theodora.storage.access.keys import PERMISSIONS, KeyKind
+from theodora.storage.access.keys import PERMISSIONS_OF, KeyKind
 
 CONNECTIONS = 64
 SAMPLES = 300
@@ -102,7 +102,7 @@ def _database(count: int, folder: Path) -> str:
                 kind,
                 "c" * (32 if kind == "api" else 40),
                 name="",
-                permissions=frozenset(PERMISSIONS[kind]),
+                permissions=frozenset(PERMISSIONS_OF[kind]),
                 now_ns=END_NS,
                 actor=BENCH,
             ).result()

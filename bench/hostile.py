@@ -38,8 +38,8 @@ from bench.soak import quantile
 from measuring import METRICS
 from theodora.events import Deployment
 from theodora.storage import Store
-from theodora.storage.access.keys import PERMISSIONS, KeyKind, new_secret
-from theodora.web.http.security import READ
+from theodora.storage.access.keys import PERMISSIONS_OF, KeyKind, new_secret
+from theodora.storage.access.permissions import READ
 
 _MIB = 2**20
 _OTHER = "127.0.0.2"
@@ -264,7 +264,7 @@ class Prepared:
         with Store(f"sqlite:///{self._file}") as store:
             self.read_key = _add_key(store, "default", "application", READ)
             self.other_keys = {
-                "DD-API-KEY": _add_key(store, "other", "api", *PERMISSIONS["api"]),
+                "DD-API-KEY": _add_key(store, "other", "api", *PERMISSIONS_OF["api"]),
                 "DD-APPLICATION-KEY": _add_key(store, "other", "application", READ),
             }
             for name in ("default", "other"):

@@ -14,7 +14,7 @@ from actors import TESTER
 from theodora.app import Built, build
 from theodora.config import load
 from theodora.storage import Store
-from theodora.storage.access.keys import PERMISSIONS, KeyKind, new_secret
+from theodora.storage.access.keys import PERMISSIONS_OF, KeyKind, new_secret
 
 SHOPIST: dict[str, Any] = {
     "service": "shopist",
@@ -133,7 +133,7 @@ def _make_key(store: Store, organisation: str, kind: KeyKind, *permissions: str)
         kind,
         secret,
         name="",
-        permissions=frozenset(permissions or PERMISSIONS[kind]),
+        permissions=frozenset(permissions or PERMISSIONS_OF[kind]),
         now_ns=time.time_ns(),
         actor=TESTER,
     ).result()

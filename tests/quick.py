@@ -14,6 +14,7 @@ PAGES = {
     "README.md": "tests/test_readme.py",
     "docs/api.md": "tests/web/api/test_reference.py",
     "docs/metrics.md": "tests/test_metrics_page.py",
+    "docs/people.md": "tests/storage/access/test_permissions.py",
     "docs/quickstart.md": "tests/test_readme.py",
     "docs/search.md": "tests/query/test_reference.py",
     "docs/settings.md": "tests/test_docs.py",

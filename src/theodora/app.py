@@ -20,7 +20,7 @@ from theodora.sources.mirroring import Fetcher, Mirroring
 from theodora.sources.webhooks.worker import InboxWorker
 from theodora.storage import Organisation, SessionLimits, Store
 from theodora.storage.access.key_usage import ReceptionWriter
-from theodora.storage.access.keys import PERMISSIONS, KeyKind, new_secret
+from theodora.storage.access.keys import PERMISSIONS_OF, KeyKind, new_secret
 from theodora.storage.backup.backup import BackupSource, GitFile
 from theodora.storage.backup.rotation import BackupFolder, BackupWorker
 from theodora.storage.deletion_guards import Guards
@@ -219,7 +219,7 @@ def _ensure_keys(store: Store, config: Config) -> dict[KeyKind, str]:
                 kind,
                 secret or new_keys[kind],
                 name="bootstrap" if secret else "first start",
-                permissions=frozenset(PERMISSIONS[kind]),
+                permissions=frozenset(PERMISSIONS_OF[kind]),
                 now_ns=now_ns,
                 actor=_START,
             ).result()

@@ -14,7 +14,7 @@ from golden.compare import differences
 from golden.examples import Example
 from golden.served import Served
 from theodora.storage import Store
-from theodora.storage.access.keys import PERMISSIONS, KeyKind, new_secret
+from theodora.storage.access.keys import PERMISSIONS_OF, KeyKind, new_secret
 
 _numbers = itertools.count()
 
@@ -41,7 +41,7 @@ def served(server: serving.Server, store: Store) -> Iterator[Served]:
 
 def _key(store: Store, organisation: str, kind: KeyKind) -> str:
     secret = new_secret(kind)
-    permissions = frozenset(PERMISSIONS[kind])
+    permissions = frozenset(PERMISSIONS_OF[kind])
     store.keys.add(
         organisation, kind, secret, name="test", permissions=permissions, now_ns=1, actor=TESTER
     ).result()

@@ -9,7 +9,7 @@ from theodora.cli.options import organisation_option, setting_options
 from theodora.cli.stores import existing_store, new_or_existing_store
 from theodora.events import format_second
 from theodora.report.wording import visible
-from theodora.storage.access.keys import KEY_KINDS, PERMISSIONS, Key, KeyKind, new_secret
+from theodora.storage.access.keys import KEY_KINDS, PERMISSIONS_OF, Key, KeyKind, new_secret
 
 
 @click.group()
@@ -17,7 +17,14 @@ def keys() -> None:
     """Make, list and revoke API keys and application keys."""
 
 
-@keys.command()
+@keys.command(
+    help="""Make a key of KIND api or application and print it (it is not shown again).
+
+    An organisation that does not exist yet is created. Permissions of application keys:
+    """
+    + ", ".join(PERMISSIONS_OF["application"])
+    + "."
+)
 @click.argument("kind", type=click.Choice(KEY_KINDS))
 @click.option("--name", default="", help="What the key is for.")
 @click.option(
@@ -31,11 +38,6 @@ def keys() -> None:
 def create(
     kind: KeyKind, name: str, permissions: tuple[str, ...], org: str, **flags: str | None
 ) -> None:
-    """Make a key of KIND api or application and print it (it is not shown again).
-
-    An organisation that does not exist yet is created. Permissions of application keys:
-    dora_metrics_read, dora_metrics_write, dora_settings_write.
-    """
     secret = new_secret(kind)
     with new_or_existing_store(flags) as store:
         store.keys.add(
@@ -43,7 +45,7 @@ def create(
             kind,
             secret,
             name=name,
-            permissions=frozenset(permissions or PERMISSIONS[kind]),
+            permissions=frozenset(permissions or PERMISSIONS_OF[kind]),
             now_ns=time.time_ns(),
             actor=command_actor(),
         ).result()

@@ -61,7 +61,7 @@ def test_a_shorter_limit_needs_the_number_of_events_that_it_deletes(tenant: Tena
 def test_a_key_that_may_not_read_is_not_told_how_many_events_there_are(tenant: Tenant):
     deploy(tenant, 300)
     deploy(tenant, 200)
-    key = make_key(tenant.built, tenant.organisation, "application", "dora_settings_write")
+    key = make_key(tenant.built, tenant.organisation, "application", "dora_organisation_write")
     headers = {"DD-APPLICATION-KEY": key}
     answer = tenant.ask("PUT", RETENTION, json=document(days=90), headers=headers)
     assert answer.status_code == 400

@@ -24,7 +24,7 @@ from connecting import read_answer
 from theodora.events import Deployment
 from theodora.storage import Store
 from theodora.storage.access.keys import new_secret
-from theodora.web.http.security import READ
+from theodora.storage.access.permissions import READ
 
 MIB = 1 << 20
 

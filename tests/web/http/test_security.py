@@ -22,10 +22,11 @@ from asking import (
 )
 from databases import ON_EACH, ON_SQLITE
 from theodora.app import Built
-from theodora.storage.access.keys import PERMISSIONS
+from theodora.storage.access.keys import PERMISSIONS_OF
+from theodora.storage.access.permissions import READ, WRITE
 from theodora.web.api.routes import ANY_STATUS, OPERATIONS
 from theodora.web.http.operations import Operation
-from theodora.web.http.security import READ, WRITE, Credential
+from theodora.web.http.security import Credential
 
 pytestmark = ON_SQLITE
 
@@ -55,7 +56,7 @@ def ask(tenant: Tenant, operation: Operation, headers: dict[str, str]) -> Any:
 def test_every_operation_asks_for_a_credential() -> None:
     for operation in OPERATIONS:
         assert operation.access.credential is not Credential.NONE
-        assert operation.access.permission in {None, *PERMISSIONS["application"]}
+        assert operation.access.permission in {None, *PERMISSIONS_OF["application"]}
         assert 403 in ANY_STATUS
 
 
@@ -150,7 +151,7 @@ def test_an_application_key_of_another_organisation_is_not_permitted(
 
 
 @pytest.mark.parametrize("operation", PERMITTED, **by_name)
-@pytest.mark.parametrize("permission", PERMISSIONS["application"])
+@pytest.mark.parametrize("permission", PERMISSIONS_OF["application"])
 def test_the_application_key_needs_the_permission_of_the_operation(
     tenant: Tenant, operation: Operation, permission: str
 ) -> None:

@@ -16,7 +16,7 @@ from actors import TESTER
 from databases import Databases
 from theodora.events import Deployment
 from theodora.storage import Store
-from theodora.storage.access.keys import PERMISSIONS, KeyKind, new_secret
+from theodora.storage.access.keys import PERMISSIONS_OF, KeyKind, new_secret
 
 pytestmark = pytest.mark.slow
 
@@ -241,7 +241,7 @@ def keys_of_another_organisation(url: str) -> dict[str, str]:
                 kind,
                 secret,
                 name="",
-                permissions=frozenset(PERMISSIONS[kind]),
+                permissions=frozenset(PERMISSIONS_OF[kind]),
                 now_ns=1,
                 actor=TESTER,
             ).result()

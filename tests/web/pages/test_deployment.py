@@ -10,7 +10,7 @@ import pytest
 from actors import TESTER
 from asking import DEPLOYMENTS, FAILURE, SHOPIST, Tenant, make_tenant
 from theodora.dora import Commit
-from theodora.web.http.security import READ
+from theodora.storage.access.permissions import READ
 from visiting import FROM_ELSEWHERE, Browser, Element, sign_in
 
 HOUR_NS = 3_600 * 10**9

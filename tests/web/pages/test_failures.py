@@ -13,7 +13,7 @@ from settling import in_every_state
 from theodora.dora import MetricsQuery, Period
 from theodora.query import parse
 from theodora.sources.json_lines import failure_from_document
-from theodora.web.http.security import READ
+from theodora.storage.access.permissions import READ
 from visiting import Browser, sign_in
 
 START = 1_693_440_000

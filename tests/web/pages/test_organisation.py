@@ -109,11 +109,11 @@ def test_a_deletion_that_has_begun_is_shown_and_not_taken_back(tenant: Tenant) -
 
 @ON_SQLITE
 @pytest.mark.parametrize("path", [PATH, RESTORE])
-def test_whoever_may_not_change_settings_changes_nothing(tenant: Tenant, path: str) -> None:
-    browser = sign_in(tenant, "dora_metrics_read")
+def test_a_key_for_settings_does_not_delete_the_organisation(tenant: Tenant, path: str) -> None:
+    browser = sign_in(tenant, "dora_metrics_read", "dora_settings_write")
     main = browser.page(f"{PATH}?delete=1").one("main")
     assert not main.all("form")
-    assert "cannot change settings" in main.text
+    assert "cannot delete the organisation" in main.text
     assert browser.post(path, {"name": tenant.organisation, "events": "0"}).status_code == 403
     closed(tenant)
     assert "orgs undelete" in browser.page(PATH).one("main").text

@@ -97,11 +97,11 @@ def test_what_is_no_number_of_days_is_said_at_the_field(tenant: Tenant, days: st
     assert kept(tenant) is None
 
 
-def test_whoever_may_not_change_settings_may_try_a_limit(tenant: Tenant):
-    browser = sign_in(tenant, "dora_metrics_read")
+def test_a_key_for_settings_may_try_a_limit_and_not_set_it(tenant: Tenant):
+    browser = sign_in(tenant, "dora_metrics_read", "dora_settings_write")
     page = browser.page(f"{PATH}?days=90")
     assert not [form for form in page.one("main").all("form") if form["method"] == "post"]
-    assert "cannot change settings" in page.one("main").text
+    assert "cannot change retention" in page.one("main").text
     assert browser.post(PATH, {"days": "90"}).status_code == 403
 
 

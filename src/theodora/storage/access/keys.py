@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from theodora.errors import Invalid, NotFound, Problem
 from theodora.events.values import SECOND_NS
+from theodora.storage.access.permissions import INGEST, PERMISSIONS
 from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.cursor import Cursor, only_value
 from theodora.storage.engine.database import Database
@@ -21,9 +22,9 @@ from theodora.storage.engine.organisations import (
 KeyKind = Literal["api", "application"]
 KEY_KINDS: tuple[KeyKind, ...] = get_args(KeyKind)
 
-PERMISSIONS: dict[KeyKind, tuple[str, ...]] = {
-    "api": ("dora_ingest",),
-    "application": ("dora_metrics_read", "dora_metrics_write", "dora_settings_write"),
+PERMISSIONS_OF: dict[KeyKind, tuple[str, ...]] = {
+    "api": (INGEST,),
+    "application": tuple(row.name for row in PERMISSIONS if row.name != INGEST),
 }
 """The possible permissions of each kind of key."""
 
@@ -97,11 +98,11 @@ class Keys:
         A secret that is stored already stays as it is, revoked or not. Raises `Invalid` for a
         permission that a key of this kind cannot have.
         """
-        unknown = sorted(permissions - set(PERMISSIONS[kind]))
+        unknown = sorted(permissions - set(PERMISSIONS_OF[kind]))
         if unknown:
             raise Invalid(
                 Problem(
-                    f'permission "{unknown[0]}" must be one of "{" ".join(PERMISSIONS[kind])}" '
+                    f'permission "{unknown[0]}" must be one of "{" ".join(PERMISSIONS_OF[kind])}" '
                     f"for a key of kind {kind}"
                 )
             )

@@ -8,7 +8,7 @@ import msgspec
 
 from theodora.dora import PullRequest
 from theodora.events import match_key, repository_id
-from theodora.storage.access.keys import PERMISSIONS
+from theodora.storage.access.keys import PERMISSIONS_OF
 from theodora.storage.check.findings import RESTORE, Findings
 from theodora.storage.engine.cursor import Cursor, Row, placeholders
 
@@ -62,7 +62,7 @@ def _organisation(_: int, uuid: str, name: str) -> Iterator[str]:
 def _key(_: str, kind: str, hash_: str, permissions: str) -> Iterator[str]:
     if not _HASH.fullmatch(hash_):
         yield "the hash is no SHA-256"
-    known = next((names for name, names in PERMISSIONS.items() if name == kind), ())
+    known = next((names for name, names in PERMISSIONS_OF.items() if name == kind), ())
     if not set(permissions.split()) <= set(known):
         yield "there is no such permission"
 

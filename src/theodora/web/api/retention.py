@@ -10,12 +10,12 @@ from theodora.errors import Invalid, Problem
 from theodora.events import format_rfc3339
 from theodora.events.attributes import missing
 from theodora.events.json_values import JsonObject, exact_integer, type_name
+from theodora.storage.access.permissions import READ
 from theodora.storage.deletion_guards import Unconfirmed
 from theodora.storage.retention import MAX_DAYS, RetentionSettings
 from theodora.web.api.wire import Resource, decode_attributes, encode_data
 from theodora.web.http.operations import Pending, Request
 from theodora.web.http.responses import Reply
-from theodora.web.http.security import READ
 
 TYPE = "dora_retention"
 PREVIEW_TYPE = "dora_retention_preview"

@@ -1,6 +1,7 @@
 """The route table: every operation with its paths, permissions and statuses."""
 
 from theodora.sources.webhooks.table import INTAKE_PATH
+from theodora.storage.access.permissions import READ, WRITE, WRITE_ORGANISATION, WRITE_SETTINGS
 from theodora.web.api import (
     ai_activity,
     badge,
@@ -19,12 +20,13 @@ from theodora.web.http.body import MULTIPART_MEDIA_TYPES, WEBHOOK_MEDIA_TYPES
 from theodora.web.http.exposition import OPENMETRICS, PROMETHEUS
 from theodora.web.http.operations import Operation
 from theodora.web.http.responses import CSV, JSON, SVG
-from theodora.web.http.security import READ, WRITE, WRITE_SETTINGS, Access, Credential
+from theodora.web.http.security import Access, Credential
 
 _API_KEY = Access(Credential.API_KEY)
 _READ = Access(Credential.BOTH_KEYS, READ)
 _WRITE = Access(Credential.BOTH_KEYS, WRITE)
 _WRITE_SETTINGS = Access(Credential.BOTH_KEYS, WRITE_SETTINGS)
+_WRITE_ORGANISATION = Access(Credential.BOTH_KEYS, WRITE_ORGANISATION)
 
 ANY_STATUS = (403, 429, 500, 503)
 """Statuses of every operation; those that read a body also answer 413 and 415."""
@@ -190,7 +192,7 @@ OPERATIONS: tuple[Operation, ...] = (
         method="PUT",
         paths=("/api/v2/dora/settings/retention",),
         handler=retention.put_retention,
-        access=_WRITE_SETTINGS,
+        access=_WRITE_ORGANISATION,
         bucket="dora_write",
         statuses=(200, 400),
     ),

@@ -15,11 +15,6 @@ from theodora.storage import Key, Organisation, Store, WebhookSource
 from theodora.storage.access.keys import KeysNow
 from theodora.storage.engine.organisations import being_deleted
 
-READ = "dora_metrics_read"
-WRITE = "dora_metrics_write"
-WRITE_SETTINGS = "dora_settings_write"
-
-
 _NOT_AN_API_KEY = (
     "an application key was sent in place of an API key: put an API key (32 characters) into "
     "DD-API-KEY or DD_API_KEY"

@@ -26,7 +26,7 @@ from theodora.report.links import UNMEASURED, VERDICTS, deployment_path, failure
 from theodora.report.reasons import Piece, Reasons, cause_pieces, rule_name
 from theodora.report.scope import Scope, service_path
 from theodora.storage import OverrideHistory, OverrideRecord
-from theodora.web.http.security import WRITE
+from theodora.storage.access.permissions import WRITE
 from theodora.web.pages.parts.clauses import known_field
 from theodora.web.pages.parts.event_json import event_json
 from theodora.web.pages.parts.verdict_form import (

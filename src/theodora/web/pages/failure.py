@@ -12,8 +12,8 @@ from theodora.report import wording
 from theodora.report.links import failure_path
 from theodora.report.scope import Scope, service_path
 from theodora.storage import Selection
+from theodora.storage.access.permissions import WRITE
 from theodora.storage.facts.overrides import FailureLink
-from theodora.web.http.security import WRITE
 from theodora.web.pages.deployments import ExplorerRow, rows_of
 from theodora.web.pages.failures import row_of
 from theodora.web.pages.parts.causes import CAUSE_DAYS, of_its_services, possible_causes

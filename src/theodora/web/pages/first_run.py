@@ -9,8 +9,8 @@ from theodora.query.fields import Kind, sort_key
 from theodora.report import wording
 from theodora.report.invocation import datadog_site
 from theodora.storage import Selection
-from theodora.storage.access.keys import PERMISSIONS, new_secret
-from theodora.web.http.security import WRITE_SETTINGS
+from theodora.storage.access.keys import PERMISSIONS_OF, new_secret
+from theodora.storage.access.permissions import WRITE_SETTINGS
 from theodora.web.pages.shell.page import Answer, Download, SeeOther, View, Visit
 
 TEMPLATE = "first_run.html"
@@ -50,7 +50,7 @@ def make_first_key(visit: Visit) -> Answer:
         "api",
         secret,
         name="first event",
-        permissions=frozenset(PERMISSIONS["api"]),
+        permissions=frozenset(PERMISSIONS_OF["api"]),
         now_ns=time.time_ns(),
         actor=visit.actor,
     ).result()

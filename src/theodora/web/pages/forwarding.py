@@ -5,7 +5,7 @@ from typing import Any
 
 from theodora.events.attributes import CONTROL
 from theodora.sources.datadog.sites import SITES, api_url
-from theodora.web.http.security import WRITE_SETTINGS
+from theodora.storage.access.permissions import WRITE_SETTINGS
 from theodora.web.pages.shell.page import Answer, SeeOther, View, Visit
 
 PATH = "/settings/forwarding"

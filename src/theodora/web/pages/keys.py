@@ -5,9 +5,8 @@ from typing import NamedTuple
 
 from theodora.events.attributes import CONTROL
 from theodora.storage import Key
-from theodora.storage.access.keys import KEY_KINDS, PERMISSIONS, KeyKind, new_secret
-from theodora.web.http.security import WRITE_SETTINGS
-from theodora.web.pages.shell.errors import PERMISSIONS as WORDS
+from theodora.storage.access.keys import KEY_KINDS, PERMISSIONS_OF, KeyKind, new_secret
+from theodora.storage.access.permissions import PERMISSIONS, WRITE_SETTINGS
 from theodora.web.pages.shell.page import Answer, SeeOther, View, Visit
 
 PATH = "/settings/keys"
@@ -69,9 +68,9 @@ def _read(visit: Visit) -> Asked:
     kind = visit.form.get("kind", "")
     known = kind if kind in KEY_KINDS else "api"
     permissions = (
-        frozenset(PERMISSIONS["api"])
+        frozenset(PERMISSIONS_OF["api"])
         if known == "api"
-        else frozenset(visit.form.getlist("permission")) & frozenset(PERMISSIONS[known])
+        else frozenset(visit.form.getlist("permission")) & frozenset(PERMISSIONS_OF[known])
     )
     return Asked(known, visit.form.get("name", "").strip(), permissions)
 
@@ -110,7 +109,7 @@ def _values(
         "revoked": revoked[:_SHOWN],
         "may_write": may_write,
         "to_revoke": next((key for key in held if may_write and key.id == to_revoke), None),
-        "grantable": [name for name in PERMISSIONS["application"] if visit.may(name)],
-        "permission_words": WORDS,
+        "grantable": [name for name in PERMISSIONS_OF["application"] if visit.may(name)],
+        "permission_words": {row.name: row.may for row in PERMISSIONS},
         "max_name": MAX_NAME,
     }

@@ -3,9 +3,9 @@
 from shlex import quote
 from typing import Any
 
+from theodora.storage.access.permissions import WRITE_ORGANISATION
 from theodora.storage.deletion_guards import Unconfirmed
 from theodora.storage.organisations import LASTING
-from theodora.web.http.security import WRITE_SETTINGS
 from theodora.web.pages.shell.page import Answer, SeeOther, View, Visit
 
 PATH = "/settings/organisation"
@@ -55,6 +55,6 @@ def _values(visit: Visit, *, is_asked: bool = False, problem: str = "") -> dict[
         "is_asked": is_asked,
         "shell_name": quote(org.name),
         "problems": {"name": problem} if problem else {},
-        "may_write": visit.may(WRITE_SETTINGS),
+        "may_write": visit.may(WRITE_ORGANISATION),
         "is_restored": visit.query_parameters.get("saved") == "restored",
     }

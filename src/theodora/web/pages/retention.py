@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from theodora.errors import Invalid
+from theodora.storage.access.permissions import WRITE_ORGANISATION
 from theodora.storage.deletion_guards import Unconfirmed
 from theodora.storage.retention import MAX_DAYS
 from theodora.web.api.retention import read_days
-from theodora.web.http.security import WRITE_SETTINGS
 from theodora.web.pages.shell.page import Answer, SeeOther, View, Visit
 
 PATH = "/settings/retention"
@@ -73,6 +73,6 @@ def _values(
         "old": None,
         "then": None,
         "problems": problems or {},
-        "may_write": visit.may(WRITE_SETTINGS),
+        "may_write": visit.may(WRITE_ORGANISATION),
         "is_saved": "saved" in visit.query_parameters,
     }

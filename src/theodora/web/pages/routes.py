@@ -1,6 +1,6 @@
 """The page table: every page and form with its path, permission and handler."""
 
-from theodora.web.http.security import WRITE, WRITE_SETTINGS
+from theodora.storage.access.permissions import WRITE, WRITE_ORGANISATION, WRITE_SETTINGS
 from theodora.web.pages import (
     data_health,
     deployment,
@@ -319,7 +319,7 @@ PAGES: tuple[Page, ...] = (
         method="POST",
         handler=retention.save_retention,
         template="retention.html",
-        permission=WRITE_SETTINGS,
+        permission=WRITE_ORGANISATION,
         place="settings",
     ),
     Page(
@@ -337,7 +337,7 @@ PAGES: tuple[Page, ...] = (
         method="POST",
         handler=organisation.plan_deletion,
         template="organisation.html",
-        permission=WRITE_SETTINGS,
+        permission=WRITE_ORGANISATION,
         place="settings",
     ),
     Page(
@@ -345,7 +345,7 @@ PAGES: tuple[Page, ...] = (
         path="/settings/organisation/restore",
         method="POST",
         handler=organisation.take_back,
-        permission=WRITE_SETTINGS,
+        permission=WRITE_ORGANISATION,
         stays_open=True,
     ),
     Page(

@@ -19,8 +19,8 @@ from theodora.events import Deployment
 from theodora.events.values import DAY_NS
 from theodora.report import wording
 from theodora.report.links import deployment_path
+from theodora.storage.access.permissions import WRITE_SETTINGS
 from theodora.storage.facts.settings import WHOLE_ORGANISATION, Given
-from theodora.web.http.security import WRITE_SETTINGS
 from theodora.web.pages.services import MEMBERS as SERVICE_MEMBERS
 from theodora.web.pages.services import RULE_MEMBERS, check_name
 from theodora.web.pages.shell.page import Answer, SeeOther, View, Visit

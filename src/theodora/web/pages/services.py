@@ -8,8 +8,8 @@ from theodora.dora.derivation.settings import NAME_GLOBS
 from theodora.dora.derivation.settings_input import read_settings
 from theodora.errors import Invalid, Problem
 from theodora.events.attributes import CONTROL
+from theodora.storage.access.permissions import WRITE_SETTINGS
 from theodora.storage.facts.settings import WHOLE_ORGANISATION, Given, KnownService
-from theodora.web.http.security import WRITE_SETTINGS
 from theodora.web.pages.shell.page import Answer, SeeOther, View, Visit
 
 PATH = "/settings/services"

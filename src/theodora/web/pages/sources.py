@@ -20,8 +20,8 @@ from theodora.sources.webhooks.table import (
     steps_of,
 )
 from theodora.storage import InboxQuery, StoredDelivery, WebhookSource
+from theodora.storage.access.permissions import WRITE_SETTINGS
 from theodora.storage.inbox import DELIVERY_STATES, DeliveryState, SourceCounts
-from theodora.web.http.security import WRITE_SETTINGS
 from theodora.web.pages.shell.page import Answer, SeeOther, View, Visit
 
 PATH = "/settings/sources"

@@ -18,14 +18,8 @@ from theodora.errors import (
 from theodora.query.parser import MAX_CHARACTERS
 from theodora.query.problems import query_problem
 from theodora.query.suggestion import suggested_query
+from theodora.storage.access.permissions import may
 from theodora.web.pages.shell.page import CrossOrigin, NotPermitted, SignInNeeded
-
-PERMISSIONS: Mapping[str, str] = {
-    "dora_metrics_read": "see metrics, deployments and failures",
-    "dora_metrics_write": "correct verdicts and close failures",
-    "dora_settings_write": "change settings",
-}
-"""What each permission allows on pages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,11 +174,10 @@ def _being_deleted(error: BeingDeleted) -> ErrorPage:
 
 
 def _not_permitted(error: NotPermitted, command: str, org_flag: str) -> ErrorPage:
-    may = PERMISSIONS.get(error.permission, "do this")
     name = f'"{error.key.name}"' if error.key.name else "you are signed in with"
     return ErrorPage(
         403,
-        f"Your key cannot {may}",
+        f"Your key cannot {may(error.permission)}",
         f"The application key {name} lacks the permission {error.permission}. "
         "Sign in with a key that has it, or ask whoever runs this server for one: "
         f"{command} keys create application --permission {error.permission}{org_flag}",

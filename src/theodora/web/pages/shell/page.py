@@ -9,8 +9,8 @@ from starlette.datastructures import ImmutableMultiDict, QueryParams
 from theodora.errors import TheodoraError
 from theodora.report.scope import Scope
 from theodora.storage import Key, Organisation, Session, SessionLimits, Store
+from theodora.storage.access.permissions import READ
 from theodora.storage.engine.actor import Actor
-from theodora.web.http.security import READ
 from theodora.web.pages.shell.health_badge import Attention, HealthMonitor
 from theodora.web.pages.shell.sign_in_lockout import Lockout
 

@@ -19,10 +19,11 @@ from theodora.query import Production, to_text
 from theodora.report.invocation import DEFAULT_ORGANISATION, Invocation
 from theodora.report.scope import Defaults, Scope, read_scope
 from theodora.storage import Session, SessionLimits
+from theodora.storage.access.permissions import READ
 from theodora.web.http.asgi import address_of, headers_of
 from theodora.web.http.endpoint import ServerContext
 from theodora.web.http.rate_limit import Bucket
-from theodora.web.http.security import READ, refuse_if_deleted
+from theodora.web.http.security import refuse_if_deleted
 from theodora.web.pages.shell.cookies import (
     SESSION_COOKIE,
     own_cookies,
