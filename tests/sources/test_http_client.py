@@ -59,13 +59,20 @@ def forward_proxy(asked: list[bytes]) -> Iterator[str]:
             target.sendall(data)
             return data != b""
 
-    with ThreadingTCPServer(("127.0.0.1", 0), Handler) as proxy:
-        thread = threading.Thread(target=proxy.serve_forever, kwargs={"poll_interval": 0.01})
+    with serve_forever(Handler) as address:
+        yield address
+
+
+@contextmanager
+def serve_forever(handler: type[StreamRequestHandler]) -> Iterator[str]:
+    """The address of a server on loopback."""
+    with ThreadingTCPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:
-            yield f"127.0.0.1:{proxy.server_address[1]}"
+            yield f"127.0.0.1:{server.server_address[1]}"
         finally:
-            proxy.shutdown()
+            server.shutdown()
             thread.join()
 
 
@@ -101,3 +108,17 @@ def test_a_proxy_passes_on_what_it_cannot_read(
     assert (login in asked) is (excepted == "")
     assert TOKEN.encode() not in b"".join(asked)
     assert len([each for each in asked if each.startswith(b"CONNECT ")]) == (excepted == "")
+
+
+def test_an_answer_that_never_ends_is_broken_off() -> None:
+    class Handler(StreamRequestHandler):
+        def handle(self) -> None:
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\nConnection: close\r\n\r\n")
+            self.rfile.read()
+
+    with serve_forever(Handler) as address, closing(HttpClient(f"http://{address}", 10)) as client:
+        alarm = threading.Timer(0.1, client.abort)
+        alarm.start()
+        with pytest.raises(NoAnswer):
+            client.ask("GET", "/one", {})
+        alarm.join()

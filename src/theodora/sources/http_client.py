@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import socket
 import ssl
 from collections.abc import Mapping
 from http.client import (
@@ -36,11 +37,18 @@ class HttpClient:
     `HTTPS_PROXY` and `NO_PROXY` are honoured, and `SSL_CERT_FILE` by the TLS library.
     """
 
-    def __init__(self, base_url: str, timeout_seconds: float) -> None:
-        """`base_url` has a scheme and a host, and may have a port and a path."""
+    def __init__(
+        self, base_url: str, timeout_seconds: float, max_answer_bytes: int = _MAX_ANSWER_BYTES
+    ) -> None:
+        """`base_url` has a scheme and a host, and may have a port and a path.
+
+        The timeout applies to each part of an answer; see `abort` for a limit of all of it.
+        """
         self._base = urlsplit(base_url)
         self._timeout_seconds = timeout_seconds
+        self._max_answer_bytes = max_answer_bytes
         self._connection: HTTPConnection | None = None
+        self._socket: socket.socket | None = None
 
     def ask(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes | None = None
@@ -64,6 +72,12 @@ class HttpClient:
             self.close()
             raise NoAnswer(_reason(error)) from error
 
+    def abort(self) -> None:
+        """Ends an exchange that runs on another thread, which raises `NoAnswer` there."""
+        if self._socket is not None:
+            with contextlib.suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
+
     def close(self) -> None:
         if self._connection is not None:
             with contextlib.suppress(OSError):
@@ -75,18 +89,20 @@ class HttpClient:
     ) -> HttpAnswer:
         if self._connection is None:
             self._connection = _connection(self._base, self._timeout_seconds)
+            self._connection.connect()
+            self._socket = self._connection.sock
         self._connection.request(method, target, body, dict(headers))
         response = self._connection.getresponse()
-        answer = _read(response)
+        answer = _read(response, self._max_answer_bytes)
         if response.will_close:
             self.close()
         return answer
 
 
-def _read(response: HTTPResponse) -> HttpAnswer:
-    body = response.read(_MAX_ANSWER_BYTES + 1)
-    if len(body) > _MAX_ANSWER_BYTES:
-        raise HTTPException(f"the answer is longer than {_MAX_ANSWER_BYTES} bytes")
+def _read(response: HTTPResponse, max_bytes: int) -> HttpAnswer:
+    body = response.read(max_bytes + 1)
+    if len(body) > max_bytes:
+        raise HTTPException(f"the answer is longer than {max_bytes} bytes")
     if response.length:
         # A read up to a size does not say so itself.
         raise IncompleteRead(body, response.length)
