@@ -15,6 +15,7 @@ PROJECT = tomllib.loads((TOP / "pyproject.toml").read_text())
 RUNTIME = [
     *PROJECT["project"]["dependencies"],
     *PROJECT["project"]["optional-dependencies"]["postgresql"],
+    *PROJECT["project"]["optional-dependencies"]["oidc"],
 ]
 LOCKS = {
     TOP / "requirements.lock": RUNTIME,

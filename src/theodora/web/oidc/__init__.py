@@ -1,0 +1,1 @@
+"""Sign-in with OpenID Connect: providers, their metadata and keys, the code flow and its tokens."""
