@@ -12,7 +12,7 @@ TESTS ?=
 # With it, each server that a test starts would compile every module again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup serve test slow quick fresh browser fuzz torture soak attacks screenshots clients integrations backstage deploy dist lock citus check format bench mutants house clean
+.PHONY: help setup serve test slow quick fresh browser fuzz torture soak attacks screenshots clients integrations backstage deploy dist lock sbom advisories citus check format bench mutants house clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -28,8 +28,9 @@ $(VENV)/bin/pip:
 	  || { echo "Could not make $(VENV). On Debian: apt-get install python3-venv"; exit 1; }
 	@$(BIN)/pip install --quiet --upgrade 'pip>=25.1'
 
-$(VENV)/installed: pyproject.toml | $(VENV)/bin/pip
+$(VENV)/installed: pyproject.toml requirements.lock | $(VENV)/bin/pip
 	@echo "Installing theodora and what it runs on"
+	@$(BIN)/pip install --quiet --require-hashes --only-binary :all: --requirement requirements.lock
 	@$(BIN)/pip install --quiet --editable '.[tls]'
 	@touch $@
 
@@ -164,11 +165,24 @@ dist: $(VENV)/installed-release
 # Linux on two processors, the oldest Python and every newer one; registries are not named in the files.
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
 
-## make lock     write requirements.lock and deploy/build.lock, with hashes; UPGRADE=yes takes the newest versions
+## make lock     write requirements.lock, requirements-all.lock and deploy/build.lock, with hashes; UPGRADE=yes takes the newest versions
 lock: $(VENV)/installed-release
 	@$(BIN)/$(COMPILE) $(if $(UPGRADE),--upgrade) --extra postgresql --extra oidc --output-file requirements.lock pyproject.toml
+	@$(BIN)/$(COMPILE) $(if $(UPGRADE),--upgrade) --all-extras --constraint requirements.lock --output-file requirements-all.lock pyproject.toml
 	@$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
 	  | $(BIN)/$(COMPILE) $(if $(UPGRADE),--upgrade) --output-file deploy/build.lock -
+
+## make sbom     write dist/theodora-VERSION.cdx.json: every library of every extra, in CycloneDX
+sbom: $(VENV)/installed-release
+	@mkdir -p dist; version=$$($(BIN)/python -c 'import theodora; print(theodora.__version__)'); \
+	  sed "s/^dynamic = .*/version = \"$$version\"/" pyproject.toml > dist/versioned.toml; \
+	  $(BIN)/python -W ignore -m cyclonedx_py requirements requirements-all.lock --pyproject dist/versioned.toml \
+	  --mc-type application --output-reproducible --output-file dist/theodora-$$version.cdx.json; \
+	  status=$$?; rm dist/versioned.toml; ls dist/theodora-$$version.cdx.json; exit $$status
+
+## make advisories  look up known vulnerabilities of every locked library (needs a network)
+advisories: $(VENV)/installed-release
+	@$(BIN)/python -m bench.advisories
 
 ## make deploy   test every way of docs/install.md, from nothing; TESTS="tests/deploy/test_wheel.py"
 deploy: $(VENV)/installed-release

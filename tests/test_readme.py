@@ -95,7 +95,7 @@ def shell(make_serve: Shell) -> Shell:
 def make_serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
     """`make serve` in a checkout whose .venv has been made."""
     folder = tmp_path_factory.mktemp("checkout")
-    for name in ("Makefile", "pyproject.toml"):
+    for name in ("Makefile", "pyproject.toml", "requirements.lock"):
         shutil.copy(TOP / name, folder)
     (folder / ".venv").mkdir()
     (folder / ".venv/bin").symlink_to(Path(sys.executable).parent)
