@@ -134,6 +134,30 @@ def test_settings_are_previewed_without_being_saved(tmp_path: Path) -> None:
         assert store.sources.get(org, id_).settings == "{}"
 
 
+def test_settings_of_all_sources_apply_where_a_source_has_none(tmp_path: Path) -> None:
+    id_ = add(tmp_path, "github", "--set", "env=production")
+    receive(tmp_path, id_, SUCCESS)
+    lines = ("service=web", "env=staging", "services.acme/*=acme")
+    shown = run(tmp_path, "preview", "all", *lines).stdout
+    assert shown.splitlines()[5] == "Events: 0 new, 0 lost, 1 changed"
+    assert run(tmp_path, "set", "all", *lines).stdout == "all: settings replaced\n"
+    shown = run(tmp_path, "show", id_).stdout
+    for line in ("env=production", "service=web (of all sources)"):
+        assert f"\n{line}\n" in shown
+    assert "\nservice=web\n" in run(tmp_path, "show", "all").stdout
+    assert run(tmp_path, "replay", "all").stdout == "1 deliveries wait to be read again\n"
+    receive(tmp_path, id_)
+    with Store(url(tmp_path)) as store:
+        [event] = store.deployments.everything(store.keys.organisation("default"))
+    assert (event.service, event.env) == ("acme", "production")
+    file = tmp_path / "body.json"
+    file.write_text(body_of(SUCCESS))
+    tried = run(tmp_path, "test", id_, str(file), "--header", "X-GitHub-Event=deployment_status")
+    assert '"service":"acme"' in tried.stdout
+    refused = run(tmp_path, "set", "all", "incident.number=$.id")
+    assert "all sources may have service, " in refused.output
+
+
 def test_a_body_is_tried_without_being_stored(tmp_path: Path) -> None:
     id_ = add(tmp_path, "github", "--set", "service=web")
     file = tmp_path / "body.json"

@@ -211,6 +211,7 @@ def make(store: Store, word: str) -> Member:
     fail_to_fetch(made).result()
     receive(made, "/data").result()
     store.sources.add(org, "pagerduty", word, "{}", NOW_NS, actor=TESTER).result()
+    store.sources.change_common_settings(org, f'{{"env":"{word}"}}', actor=TESTER).result()
     for id_ in ("Q1", "Q2"):
         deliver(made, id_).result()
         read_inbox(made, word)
@@ -402,6 +403,7 @@ READS: dict[str, Callable[[Member], object]] = {
     "reception.last_refusal": lambda it: it.store.reception.last_refusal(it.org),
     "sessions.find": lambda it: it.store.sessions.find(it.secret, NOW_NS, LIMITS),
     "sources.all_of": lambda it: it.store.sources.all_of(it.org),
+    "sources.common_settings": lambda it: it.store.sources.common_settings(it.org),
     "sources.find": lambda it: it.store.sources.find(source_of(it).id),
     "sources.get": lambda it: it.store.sources.get(it.org, source_of(it).id),
     "inbox.counts": lambda it: it.store.inbox.counts(it.org),
@@ -620,6 +622,10 @@ WRITES: tuple[tuple[str, Callable[[Member], object]], ...] = (
         lambda it: it.store.sources.change_settings(
             it.org, source_of(it).id, '{"env":"x"}', actor=TESTER
         ),
+    ),
+    (
+        "sources.change_common_settings",
+        lambda it: it.store.sources.change_common_settings(it.org, '{"env":"y"}', actor=TESTER),
     ),
     (
         "sources.remove",

@@ -40,7 +40,7 @@ from theodora.sources.backfill.pagerduty import (
 )
 from theodora.sources.backfill.run import Backfill, BackfillSummary, ResumePlace
 from theodora.sources.backfill.streams import Extent, HistoryPage, HistoryStream
-from theodora.sources.webhooks.read import decode_settings
+from theodora.sources.webhooks.common_settings import settings_of
 from theodora.storage import Organisation, Store, WebhookSource
 
 _TOKEN = "THEODORA_BACKFILL_TOKEN"  # noqa: S105 - the name of a variable
@@ -164,7 +164,7 @@ def _backfill(
         organisation = store.keys.organisation(org)
         found = _source(store, organisation, provider.kind, source)
         run = Backfill(store, found, actor=command_actor())
-        settings = decode_settings(found.settings)
+        settings = settings_of(store, found)
         try:
             for target in targets:
                 place = run.last_place(target) if resume else None

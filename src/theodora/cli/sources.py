@@ -12,8 +12,13 @@ from theodora.cli.stores import existing_store, new_or_existing_store
 from theodora.cli.tables import aligned
 from theodora.events import format_second
 from theodora.report.wording import visible
+from theodora.sources.webhooks.common_settings import common_settings, settings_of
 from theodora.sources.webhooks.delivery import Delivery
-from theodora.sources.webhooks.preview import SourcePreview, preview_settings
+from theodora.sources.webhooks.preview import (
+    SourcePreview,
+    preview_common_settings,
+    preview_settings,
+)
 from theodora.sources.webhooks.read import (
     decode_payload,
     decode_settings,
@@ -31,6 +36,8 @@ from theodora.sources.webhooks.table import (
 from theodora.storage import InboxQuery, Organisation, Store, StoredDelivery
 from theodora.storage.inbox import DELIVERY_STATES, DeliveryState, SourceCounts
 
+_ALL = "all"
+"""Instead of an id: the settings of all sources. No id is that short."""
 _SHOWN = 50
 """Differences of a preview."""
 _database = setting_options(["database"])
@@ -90,15 +97,24 @@ def list_(org: str, **flags: str | None) -> None:
 @organisation_option
 @_database
 def show(id_: str, state: DeliveryState | None, limit: int, org: str, **flags: str | None) -> None:
-    """Show the settings of the source ID, and the deliveries that came in last."""
+    """Show the settings of the source ID, and the deliveries that came in last.
+
+    With `all` instead of ID, those of all sources.
+    """
     with existing_store(flags) as store:
         org_ = store.keys.organisation(org)
-        source = store.sources.get(org_, id_)
-        query = InboxQuery(source.kind, source.id, state, limit=limit)
-        deliveries = store.inbox.select(org_, query)
-    click.echo(visible(f"{source.name}: {source_path(source)}"))
-    for line in lines_from_settings(decode_settings(source.settings)):
+        if id_ == _ALL:
+            heading, settings, query = "All sources", "", InboxQuery(state=state, limit=limit)
+        else:
+            source = store.sources.get(org_, id_)
+            heading, settings = f"{source.name}: {source_path(source)}", source.settings
+            query = InboxQuery(source.kind, source.id, state, limit=limit)
+        common, deliveries = common_settings(store, org_), store.inbox.select(org_, query)
+    click.echo(visible(heading))
+    for line in lines_from_settings(decode_settings(settings)):
         click.echo(visible(line))
+    for line in lines_from_settings(common):
+        click.echo(visible(line if id_ == _ALL else f"{line} (of all sources)"))
     head = ("NUMBER", "RECEIVED", "STATE", "WHAT IT SAYS")
     for line in aligned([head, *map(_delivery, deliveries)]):
         click.echo(line)
@@ -157,13 +173,19 @@ def search(
 def set_(id_: str, lines: tuple[str, ...], org: str, **flags: str | None) -> None:
     """Replace the settings of the source ID; they apply to what comes in from now on.
 
-    `theodora sources replay` applies them to what is in the inbox.
+    With `all` instead of ID, they are settings of all sources, which each follows where it does not
+    have them itself. `theodora sources replay` applies settings to what is in the inbox.
     """
     with existing_store(flags) as store:
-        org_ = store.keys.organisation(org)
-        source = store.sources.get(org_, id_)
-        settings = encode_settings(settings_from_lines(_row(source.kind), lines))
-        store.sources.change_settings(org_, id_, settings, actor=command_actor()).result()
+        org_, actor = store.keys.organisation(org), command_actor()
+        if id_ == _ALL:
+            settings = encode_settings(settings_from_lines(None, lines))
+            written = store.sources.change_common_settings(org_, settings, actor=actor)
+        else:
+            source = store.sources.get(org_, id_)
+            settings = encode_settings(settings_from_lines(_row(source.kind), lines))
+            written = store.sources.change_settings(org_, id_, settings, actor=actor)
+        written.result()
     click.echo(f"{id_}: settings replaced")
 
 
@@ -175,11 +197,16 @@ def set_(id_: str, lines: tuple[str, ...], org: str, **flags: str | None) -> Non
 def preview(id_: str, lines: tuple[str, ...], org: str, **flags: str | None) -> None:
     """Show what these settings of the source ID would have changed; nothing is stored.
 
-    What is in the inbox is read again with them, as after `theodora sources set` and `replay`.
+    With `all` instead of ID, they are settings of all sources. What is in the inbox is read again
+    with them, as after `theodora sources set` and `replay`.
     """
     with existing_store(flags) as store:
-        source = store.sources.get(store.keys.organisation(org), id_)
-        found = preview_settings(store, source, settings_from_lines(_row(source.kind), lines))
+        org_ = store.keys.organisation(org)
+        if id_ == _ALL:
+            found = preview_common_settings(store, org_, settings_from_lines(None, lines))
+        else:
+            source = store.sources.get(org_, id_)
+            found = preview_settings(store, source, settings_from_lines(_row(source.kind), lines))
     for line in aligned([("DELIVERIES", "NOW", "THEN"), *_states(found)], right=(1, 2)):
         click.echo(line)
     new, lost, changed = (found.count(each) for each in ("new", "lost", "changed"))
@@ -222,9 +249,10 @@ def test(id_: str, file: TextIO, headers: tuple[str, ...], org: str, **flags: st
     with existing_store(flags) as store:
         org_ = store.keys.organisation(org)
         source, teams = store.sources.get(org_, id_), store.settings.teams(org_)
+        settings = settings_of(store, source)
     payload = decode_payload(file.read(), named.get("content-type", ""))
     delivery = Delivery(named, payload, teams)
-    reading = read_delivery(_row(source.kind), delivery, decode_settings(source.settings))
+    reading = read_delivery(_row(source.kind), delivery, settings)
     click.echo(visible(f"{reading.state}: {reading.reason}"))
     for fact in reading.facts:
         click.echo(fact.document)
@@ -236,13 +264,21 @@ def test(id_: str, file: TextIO, headers: tuple[str, ...], org: str, **flags: st
 @organisation_option
 @_database
 def replay(id_: str, delivery: int | None, org: str, **flags: str | None) -> None:
-    """Have the server read again what the source ID sent, with its settings of today."""
+    """Have the server read again what the source ID sent, with its settings of today.
+
+    With `all` instead of ID, what every source sent.
+    """
     with existing_store(flags) as store:
         org_ = store.keys.organisation(org)
-        source = store.sources.get(org_, id_)
-        count = store.inbox.replay(
-            org_, source.kind, source.id, delivery, actor=command_actor()
-        ).result()
+        if id_ == _ALL:
+            about = [(each.kind, each.source) for each in store.inbox.counts(org_)]
+        else:
+            source = store.sources.get(org_, id_)
+            about = [(source.kind, source.id)]
+        count = sum(
+            store.inbox.replay(org_, *each, delivery, actor=command_actor()).result()
+            for each in about
+        )
     click.echo(f"{count:,} deliveries wait to be read again")
 
 

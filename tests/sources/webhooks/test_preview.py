@@ -7,9 +7,10 @@ import pytest
 
 from actors import TESTER
 from deliveries import Delivery, body_of, deployment, github, incident, pull_request, status
-from theodora.sources.webhooks.delivery import SourceSettings
+from theodora.sources.webhooks.common_settings import followed_settings
+from theodora.sources.webhooks.delivery import DEFAULT_SETTINGS, SourceSettings
 from theodora.sources.webhooks.fold import event_id
-from theodora.sources.webhooks.preview import preview_settings
+from theodora.sources.webhooks.preview import preview_common_settings, preview_settings
 from theodora.sources.webhooks.read import encode_settings
 from theodora.sources.webhooks.worker import InboxWorker
 from theodora.storage import InboxQuery, Organisation, Store, WebhookSource
@@ -132,6 +133,60 @@ def test_facts_of_deliveries_that_are_no_longer_kept_count_too(
     worker.work_off()
     found = preview_settings(store, source, SourceSettings(env="staging"))
     assert (found.deliveries, found.differences) == (1, [])
+
+
+def test_a_preview_of_settings_of_all_sources_is_what_replays_change(
+    store: Store, org: Organisation, worker: InboxWorker
+) -> None:
+    """One source has a service of its own; PagerDuty comes with an API key."""
+    own = filled(store, org, "github", (pull_request(3, "opened", 1),))
+    mine = encode_settings(SourceSettings(service="own", releases=False))
+    store.sources.change_settings(org, own.id, mine, actor=TESTER).result()
+    release = github("release", action="published", release={**GITHUB[4].payload["release"]})
+    told = [("github", own.id, release), ("pagerduty", "", PAGERDUTY[0])]
+    told.append(("github", own.id, status(deployment(9, 1, 1), "success", 2)))
+    for kind, id_, each in told:
+        store.inbox.receive(org, kind, id_, each.headers, body_of(each), 1, actor=TESTER).result()
+    filled(store, org, "github", GITHUB)
+    before = events(store, org)
+    given = SourceSettings(service="all", releases=True, env="production")
+    found = preview_common_settings(store, org, given)
+    counts = [found.count(each) for each in ("new", "lost", "changed")]
+    assert counts == [1, 0, 4], found.differences
+    store.sources.change_common_settings(org, encode_settings(given), actor=TESTER).result()
+    for counted in store.inbox.counts(org):
+        store.inbox.replay(org, counted.kind, counted.source, actor=TESTER).result()
+    worker.work_off()
+    after = events(store, org)
+    assert len({id_ for id_ in {**before, **after} if before.get(id_) != after.get(id_)}) == 5
+    services = [each.service for each in store.deployments.everything(org)]
+    assert sorted(services) == ["all", "all", "all", "all", "own"]
+    [failure] = store.failures.everything(org)
+    assert (failure.services, failure.env) == (("all",), "production")
+    assert not preview_common_settings(store, org, given).differences
+
+
+def test_a_source_follows_the_settings_of_all_where_it_has_none() -> None:
+    own = SourceSettings(
+        services={"acme/*": "mine"}, branches=("release/*",), releases=False, env="staging"
+    )
+    common = SourceSettings(
+        services={"acme/shop": "theirs", "other/*": "theirs"},
+        branches=("main",),
+        releases=True,
+        env="production",
+        team="Web",
+        severities=("P1",),
+    )
+    followed = followed_settings("github", own, common)
+    assert followed == SourceSettings(
+        services={"acme/*": "mine", "other/*": "theirs"},
+        branches=("release/*",),
+        releases=False,
+        env="staging",
+        team="Web",
+    ), "GitHub has no severities"
+    assert followed_settings("datadog-ci", DEFAULT_SETTINGS, common) == DEFAULT_SETTINGS
 
 
 def test_webhooks_of_another_source_stay_as_they_are(store: Store, org: Organisation) -> None:

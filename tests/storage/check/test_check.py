@@ -86,6 +86,7 @@ FAULTS: Mapping[str, tuple[str, ...]] = {
         "UPDATE sources SET secret = ''",
         "UPDATE sources SET settings = '[]'",
     ),
+    "common_source_settings": ("UPDATE common_source_settings SET settings = '[]'",),
     "inbox": (
         "UPDATE inbox SET state = 'lost'",
         "UPDATE inbox SET headers = '[]'",

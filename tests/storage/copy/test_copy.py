@@ -188,6 +188,7 @@ def add_facts(store: Store) -> None:
 def add_source(store: Store, org: Organisation) -> None:
     """A source, a delivery that has been read, and one that says nothing about an event yet."""
     source = store.sources.add(org, "pagerduty", "pages", "{}", 1, actor=TESTER).result()
+    store.sources.change_common_settings(org, '{"env":"production"}', actor=TESTER).result()
     for number in (1, 2):
         store.inbox.receive(
             org, "pagerduty", source.id, {"dd_env": "production"}, "{}", number, actor=TESTER

@@ -168,6 +168,30 @@ def test_settings_are_previewed_before_they_are_saved(tenant: Tenant) -> None:
     assert "count_deployments" in read_page(refused.text).one(id="settings-problem").text
 
 
+def test_settings_of_all_sources_are_previewed_saved_and_shown(tenant: Tenant) -> None:
+    own, other = add(tenant), add(tenant, name="others")
+    receive(tenant, "github", own.id, SUCCESS)
+    receive(tenant, "github", other.id, status(deployment(8, 1, 9), "success", 10))
+    browser = sign_in(tenant)
+    assert "each source has its own" in browser.page(PATH).one("main").text
+    typed = {"settings": "service=web\nreleases=yes"}
+    page = read_page(browser.post(f"{PATH}/all", {**typed, "preview": "1"}).text)
+    assert "2 webhooks in the inbox would make 0 new" in page.one(role="status").text
+    _, differences = page.one("section", aria_labelledby="preview").all("table")
+    assert len(differences.one("tbody").all("tr")) == 2
+    refused = browser.post(f"{PATH}/all", {"settings": "deployment.number=$.id"})
+    assert refused.status_code == 400
+    problem = read_page(refused.text).one(id="settings-problem").text
+    assert "all sources may have service" in problem
+    saved = browser.post(f"{PATH}/all", typed)
+    assert (saved.status_code, saved.headers["location"]) == (303, f"{PATH}/all?saved=settings")
+    page = browser.page(saved.headers["location"])
+    assert "Settings saved" in page.one(role="status").text
+    assert page.one("textarea", id="settings").text == "service=web releases=yes"
+    for path in (PATH, f"{PATH}/{own.id}"):
+        assert "service=web" in [each.text for each in browser.page(path).all("code")]
+
+
 def test_the_secret_of_a_provider_is_stored(tenant: Tenant) -> None:
     source = add(tenant, "pagerduty")
     browser = sign_in(tenant)
@@ -196,6 +220,10 @@ def test_what_came_in_with_an_api_key_is_listed_too(tenant: Tenant) -> None:
     page = browser.page(f"{PATH}/pagerduty")
     assert "incident:Q1" in page.one("tbody").text
     assert page.all("textarea") == []
+    browser.post(f"{PATH}/all", {"settings": "service=web\nreleases=yes"})
+    codes = [each.text for each in browser.page(f"{PATH}/pagerduty").all("code")]
+    assert "service=web" in codes
+    assert "releases=yes" not in codes, "PagerDuty has no releases"
     assert browser.post(f"{PATH}/pagerduty/replay", {}).status_code == 303
     for path in ("settings", "secret", "remove"):
         assert browser.post(f"{PATH}/pagerduty/{path}", {}).status_code == 404

@@ -34,8 +34,9 @@ class SourceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Workflows, jobs or pipelines that deploy."""
     branches: tuple[str, ...] = ()
     """Branches that those deploy from; empty for the default branch."""
-    releases: bool = False
-    """Whether publishing a release is a deployment."""
+    releases: bool | None = None
+    """Whether publishing a release is a deployment; None, as False, unless it is set for all
+    sources."""
     deployment: Mapping[str, str] = {}
     """JSONPath queries of a deployment's members and conditions, by their names."""
     incident: Mapping[str, str] = {}

@@ -1,21 +1,23 @@
-"""What other settings of a source would change in what it has sent; nothing is stored."""
+"""What other settings of sources would change in what they have sent; nothing is stored."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from theodora.errors import Invalid
 from theodora.events import Deployment, Failure
+from theodora.sources.webhooks.common_settings import common_settings, followed_settings
 from theodora.sources.webhooks.counting import fold_counted
-from theodora.sources.webhooks.delivery import SourceSettings
+from theodora.sources.webhooks.delivery import DEFAULT_SETTINGS, SourceSettings
 from theodora.sources.webhooks.fold import fold
-from theodora.sources.webhooks.read import read_received
+from theodora.sources.webhooks.read import decode_settings, read_received
 from theodora.storage import (
     DeliveryReading,
     Folded,
     InboxQuery,
     KnownThing,
+    Organisation,
     RepositoryPullRequest,
     Store,
     StoredDelivery,
@@ -53,7 +55,7 @@ class SourcePreview:
     now: Counter[str]
     """Deliveries by state."""
     then: Counter[str]
-    differences: Sequence[Difference]
+    differences: list[Difference]
 
     @property
     def deliveries(self) -> int:
@@ -66,31 +68,86 @@ class SourcePreview:
 
 @dataclass(slots=True)
 class _Again:
-    """Deliveries as they would be read."""
+    """Deliveries of one kind of source as they would be read."""
 
+    settings: SourceSettings
+    """Of the source that sent the newest one."""
     now: Counter[str] = field(default_factory=Counter[str])
     readings: dict[int, DeliveryReading] = field(default_factory=dict[int, DeliveryReading])
     documents: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
     """The facts that they would be, by their things."""
+    settings_of: dict[str, SourceSettings] = field(default_factory=dict[str, SourceSettings])
+    """Of the source that says the last of a thing, by the thing."""
 
-    def add(self, received: StoredDelivery, reading: DeliveryReading) -> None:
+    def settings_about(self, thing: str) -> SourceSettings:
+        return self.settings_of.get(thing, self.settings)
+
+    def add(
+        self, received: StoredDelivery, settings: SourceSettings, reading: DeliveryReading
+    ) -> None:
+        """Adds the next one, each older than the one before."""
         self.now[received.state] += 1
         # Without the facts, which are kept once, by their things.
         about = [fact._replace(document="") for fact in reading.facts]
         self.readings[received.number] = reading._replace(facts=about)
         for fact in reading.facts:
             self.documents.setdefault(fact.thing, set()).add(fact.document)
+            self.settings_of.setdefault(fact.thing, settings)
 
 
 def preview_settings(
     store: Store, source: WebhookSource, settings: SourceSettings
 ) -> SourcePreview:
-    """Reads the newest deliveries of a source again with the settings, as a replay would."""
-    org, kind = source.organisation, source.kind
+    """Reads the newest deliveries of a source again with the settings, as a replay would.
+
+    Raises `Invalid` for settings of all sources that cannot be used.
+    """
+    followed = followed_settings(source.kind, settings, common_settings(store, source.organisation))
+    query = InboxQuery(source.kind, source.id)
+    return _preview(store, source.organisation, query, lambda _: followed)
+
+
+def preview_common_settings(
+    store: Store, org: Organisation, settings: SourceSettings
+) -> SourcePreview:
+    """The same for settings of all sources, with the newest deliveries of all of them.
+
+    Raises `Invalid` for settings of a source that cannot be used.
+    """
+    own = {each.id: decode_settings(each.settings) for each in store.sources.all_of(org)}
+
+    def followed(received: StoredDelivery) -> SourceSettings:
+        mine = own.get(received.source, DEFAULT_SETTINGS)
+        return followed_settings(received.kind, mine, settings)
+
+    return _preview(store, org, InboxQuery(), followed)
+
+
+def _preview(
+    store: Store,
+    org: Organisation,
+    query: InboxQuery,
+    followed: Callable[[StoredDelivery], SourceSettings],
+) -> SourcePreview:
     teams = store.settings.teams(org)
-    again = _Again()
-    for received in _newest(store, source):
-        again.add(received, read_received(received, settings, teams))
+    kinds: dict[str, _Again] = {}
+    for received in _newest(store, org, query):
+        settings = followed(received)
+        again = kinds.setdefault(received.kind, _Again(settings))
+        again.add(received, settings, read_received(received, settings, teams))
+    found = SourcePreview(Counter(), Counter(), [])
+    for kind, again in kinds.items():
+        differences, then = _compare(store, org, kind, again)
+        found.now.update(again.now)
+        found.then.update(then)
+        found.differences.extend(differences)
+    return found
+
+
+def _compare(
+    store: Store, org: Organisation, kind: str, again: _Again
+) -> tuple[list[Difference], Counter[str]]:
+    """The events of a kind of source that would differ, and the states of its deliveries."""
     known = store.inbox.known(org, kind, [*again.readings], [*again.documents])
     differences: list[Difference] = []
     uncounted: set[str] = set()
@@ -99,22 +156,20 @@ def preview_settings(
         before = known.get(thing, _NOTHING_KNOWN)
         documents = again.documents.get(thing, set()).union(before.others)
         try:
-            then = _fold(settings, kind, thing, documents, before)
+            then = _fold(again.settings_about(thing), kind, thing, documents, before)
         except Invalid as invalid:
             failed.add(thing)
             then = Uncounted(str(invalid))
         if isinstance(then, Uncounted) and thing not in failed:
             uncounted.add(thing)
         differences += _differing(thing, _event_now(kind, thing, before), then)
-    states = Counter(_state(each, uncounted, failed) for each in again.readings.values())
-    return SourcePreview(again.now, states, differences)
+    return differences, Counter(_state(each, uncounted, failed) for each in again.readings.values())
 
 
-def _newest(store: Store, source: WebhookSource) -> Iterator[StoredDelivery]:
+def _newest(store: Store, org: Organisation, query: InboxQuery) -> Iterator[StoredDelivery]:
     before: int | None = None
     for _ in range(MOST_PREVIEWED // _AT_ONCE):
-        query = InboxQuery(source.kind, source.id, before=before, limit=_AT_ONCE)
-        found = store.inbox.select(source.organisation, query)
+        found = store.inbox.select(org, query._replace(before=before, limit=_AT_ONCE))
         yield from found
         if len(found) < _AT_ONCE:
             return

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from theodora.errors import Invalid, Problem
+from theodora.sources.webhooks.common_settings import COMMON_SETTINGS
 from theodora.sources.webhooks.counting import check_counting
 from theodora.sources.webhooks.delivery import DEFAULT_SETTINGS, SourceSettings
 from theodora.sources.webhooks.table import SourceKind
@@ -19,11 +20,15 @@ from theodora.sources.webhooks.table import SourceKind
 MAX_SETTINGS = 500
 """Lines of one source."""
 _MAX_CHARACTERS = 500
+_OF_ALL = COMMON_SETTINGS, "all sources may have"
 _YES = {"yes": True, "true": True, "no": False, "false": False}
 
 
-def settings_from_lines(kind: SourceKind, lines: Iterable[str]) -> SourceSettings:
-    """The settings that the lines give; later lines win. Raises `Invalid` with all problems."""
+def settings_from_lines(kind: SourceKind | None, lines: Iterable[str]) -> SourceSettings:
+    """The settings that the lines give; later lines win. Raises `Invalid` with all problems.
+
+    Without a kind they are those of all sources.
+    """
     given: dict[str, Any] = {}
     problems: list[Problem] = []
     used = [line.strip() for line in lines if line.strip()]
@@ -38,7 +43,7 @@ def settings_from_lines(kind: SourceKind, lines: Iterable[str]) -> SourceSetting
         raise Invalid(*problems)
     settings = SourceSettings(**given)
     check_counting(settings)
-    if kind.check:
+    if kind and kind.check:
         kind.check(settings)
     return settings
 
@@ -48,7 +53,9 @@ def lines_from_settings(settings: SourceSettings) -> Iterator[str]:
     for name, value in msgspec.structs.asdict(settings).items():
         match value:
             case bool():
-                yield from [f"{name}=yes"] if value else []
+                yield f"{name}={'yes' if value else 'no'}"
+            case None:
+                continue
             case str():
                 yield from [f"{name}={value}"] if value else []
             case dict():
@@ -57,12 +64,13 @@ def lines_from_settings(settings: SourceSettings) -> Iterator[str]:
                 yield from (f"{name}={each}" for each in value)
 
 
-def _add(kind: SourceKind, given: dict[str, Any], line: str) -> None:
+def _add(kind: SourceKind | None, given: dict[str, Any], line: str) -> None:
     """Adds one line; raises `ValueError` with the problem."""
     path, equals, value = line.partition("=")
     name, _, key = path.strip().partition(".")
-    if name not in kind.settings:
-        raise ValueError(f"{kind.title} reads {', '.join(kind.settings)}")
+    names, whose = (kind.settings, f"{kind.title} reads") if kind else _OF_ALL
+    if name not in names:
+        raise ValueError(f"{whose} {', '.join(names)}")
     if not equals or not value.strip():
         raise ValueError("write a name, an equals sign and a value")
     if len(line) > _MAX_CHARACTERS:
@@ -103,6 +111,6 @@ _ADD: dict[type, Callable[[dict[str, Any], str, str, str], None]] = {
     str: _add_text,
     dict: _add_entry,
     tuple: _add_item,
-    bool: _add_switch,
+    type(None): _add_switch,
 }
 """By the type of a member, what a line does to it."""

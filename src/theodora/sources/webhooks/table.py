@@ -56,6 +56,8 @@ class InboxKind:
     """In URLs and commands, and the `source` of its events."""
     title: str
     read: Adapter
+    settings: tuple[str, ...] = ()
+    """Members of `SourceSettings` that it reads."""
     headers: tuple[str, ...] = ()
     """Headers that are stored with the body, in lower case."""
     keyed_paths: tuple[str, ...] = ()
@@ -69,8 +71,6 @@ class SourceKind(InboxKind):
     scheme: Scheme
     events: tuple[str, ...]
     """The provider's names of the events that it understands."""
-    settings: tuple[str, ...]
-    """Members of `SourceSettings` that it reads."""
     steps: tuple[str, ...]
     """Steps at the provider, with places for `{url}`, `{secret}` and `{id}` of the source."""
     provider_page: str

@@ -10,6 +10,7 @@ import structlog
 
 from theodora.errors import Invalid, NotFound, OverQuota, Unavailable
 from theodora.events.values import DAY_NS
+from theodora.sources.webhooks.common_settings import common_settings, followed_settings
 from theodora.sources.webhooks.counting import fold_counted
 from theodora.sources.webhooks.delivery import DEFAULT_SETTINGS, SourceSettings
 from theodora.sources.webhooks.read import decode_settings, read_received
@@ -132,7 +133,8 @@ class _SourceReader:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._known: dict[tuple[int, str], _Known] = {}
+        self._known: dict[tuple[int, str, str], _Known] = {}
+        self._common: dict[int, SourceSettings] = {}
         self._teams: dict[int, Mapping[str, str]] = {}
 
     def read(self, received: StoredDelivery) -> DeliveryReading:
@@ -160,22 +162,29 @@ class _SourceReader:
             self._teams[org.key] = self._store.settings.teams(org)
         return self._teams[org.key]
 
+    def _common_of(self, org: Organisation) -> SourceSettings:
+        """Raises `Invalid` for settings that cannot be used."""
+        if org.key not in self._common:
+            self._common[org.key] = common_settings(self._store, org)
+        return self._common[org.key]
+
     def _of(self, received: StoredDelivery) -> _Known:
-        org, id_ = received.organisation, received.source
-        if not id_:
-            return _Known(Actor("source", received.kind))
-        found = self._known.get((org.key, id_))
+        about = received.organisation.key, received.kind, received.source
+        found = self._known.get(about)
         if found is None:
-            found = self._look_up(org, id_)
-            self._known[org.key, id_] = found
+            found = self._known[about] = self._look_up(received)
         return found
 
-    def _look_up(self, org: Organisation, id_: str) -> _Known:
+    def _look_up(self, received: StoredDelivery) -> _Known:
+        org, id_ = received.organisation, received.source
+        actor, settings = Actor("source", id_ or received.kind, id_), ""
         try:
-            source = self._store.sources.get(org, id_)
+            if id_:
+                source = self._store.sources.get(org, id_)
+                actor, settings = source.actor, source.settings
+            own, common = decode_settings(settings), self._common_of(org)
+            return _Known(actor, followed_settings(received.kind, own, common))
         except NotFound as error:
-            return _Known(Actor("source", id_, id_), problem=str(error))
-        try:
-            return _Known(source.actor, decode_settings(source.settings))
+            return _Known(actor, problem=str(error))
         except Invalid as invalid:
-            return _Known(source.actor, problem=f"the settings cannot be used: {invalid}")
+            return _Known(actor, problem=f"the settings cannot be used: {invalid}")

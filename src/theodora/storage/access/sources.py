@@ -119,6 +119,31 @@ class Sources:
 
         return self._database.write(write, actor)
 
+    def common_settings(self, org: Organisation) -> str:
+        """Those that all sources of the organisation follow; empty while there are none."""
+
+        def read(cursor: Cursor) -> str:
+            row = cursor.execute(
+                "SELECT settings FROM common_source_settings WHERE org = ?", (org.key,)
+            ).fetchone()
+            return row[0] if row else ""
+
+        return self._database.read(read)
+
+    def change_common_settings(
+        self, org: Organisation, settings: str, *, actor: Actor
+    ) -> Future[None]:
+        """Deliveries of all sources that are read from now on follow them."""
+
+        def write(cursor: Cursor) -> None:
+            cursor.execute(
+                "INSERT INTO common_source_settings (org, settings) VALUES (?, ?) "
+                "ON CONFLICT (org) DO UPDATE SET settings = excluded.settings",
+                (org.key, settings),
+            )
+
+        return self._database.write(write, actor)
+
     def remove(self, org: Organisation, id_: str, *, actor: Actor) -> Future[None]:
         """Ends a source; its events stay, what is in its inbox does not.
 

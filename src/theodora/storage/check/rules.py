@@ -37,6 +37,7 @@ _OF_ORGANISATIONS: tuple[tuple[LiteralString, LiteralString], ...] = (
     ("repositories", "t.key"),
     ("mirrors", "t.repository_id"),
     ("sources", "t.id"),
+    ("common_source_settings", "t.org"),
     ("inbox", "t.number"),
     ("forwarding", "t.org"),
     ("outbox", "t.number"),

@@ -111,6 +111,11 @@ def _source(_: int, __: str, secret: str, settings: str) -> Iterator[str]:
         yield "the settings are no JSON object"
 
 
+def _common_settings(_: int, settings: str) -> Iterator[str]:
+    if not isinstance(_decoded(settings), dict):
+        yield "the settings are no JSON object"
+
+
 def _delivery(_: int, __: int, headers: str) -> Iterator[str]:
     if not isinstance(_decoded(headers), dict):
         yield "the headers are no JSON object"
@@ -160,6 +165,7 @@ _TABLES: Mapping[tuple[LiteralString, LiteralString, LiteralString], Problems] =
     ("pull_requests", "repository, number", "document"): _pull_request,
     ("mirrors", "org, repository_id", "url"): _mirror,
     ("sources", "org, id", "secret, settings"): _source,
+    ("common_source_settings", "org", "settings"): _common_settings,
     ("inbox", "org, number", "headers"): _delivery,
     ("outbox", "org, number", "operation, document"): _change,
     ("forwarding", "org", "url, api_key, app_key"): _forwarding,

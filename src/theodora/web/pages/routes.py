@@ -2,6 +2,7 @@
 
 from theodora.storage.access.permissions import WRITE, WRITE_ORGANISATION, WRITE_SETTINGS
 from theodora.web.pages import (
+    common_settings,
     data_health,
     deployment,
     deployments,
@@ -239,6 +240,22 @@ PAGES: tuple[Page, ...] = (
         method="POST",
         handler=sources.add_source,
         template="sources.html",
+        permission=WRITE_SETTINGS,
+        place="settings",
+    ),
+    Page(
+        name="common_settings",
+        path="/settings/sources/all",
+        handler=common_settings.show_common_settings,
+        template="common_settings.html",
+        place="settings",
+    ),
+    Page(
+        name="common_settings",
+        path="/settings/sources/all",
+        method="POST",
+        handler=common_settings.save_common_settings,
+        template="common_settings.html",
         permission=WRITE_SETTINGS,
         place="settings",
     ),

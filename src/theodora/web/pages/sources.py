@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from theodora.errors import Invalid, NotFound
 from theodora.events.attributes import CONTROL
 from theodora.report.parameters import instants_in
+from theodora.sources.webhooks.common_settings import common_settings, followed_settings
 from theodora.sources.webhooks.delivery import DEFAULT_SETTINGS
 from theodora.sources.webhooks.preview import preview_settings
 from theodora.sources.webhooks.read import decode_settings, encode_settings
@@ -32,8 +33,9 @@ _SHOWN = 50
 _SHOWN_CHARACTERS = 20_000
 """Of a body."""
 _MAX_SECRET = 500
-_SHOWN_DIFFERENCES = 100
-_CHIPS: Mapping[DeliveryState, str] = {
+SHOWN_DIFFERENCES = 100
+"""Of a preview."""
+CHIPS: Mapping[DeliveryState, str] = {
     "waiting": "pending",
     "done": "ok",
     "ignored": "baseline",
@@ -105,7 +107,7 @@ def save_source_settings(visit: Visit) -> Answer:
         return View(shown, 400)
     if "preview" in visit.form:
         found = preview_settings(visit.store, source, settings)
-        values = {"preview": found, "differences": found.differences[:_SHOWN_DIFFERENCES]}
+        values = {"preview": found, "differences": found.differences[:SHOWN_DIFFERENCES]}
         return View({**_source_values(visit), "settings_text": given, **values})
     visit.store.sources.change_settings(
         visit.organisation, source.id, encode_settings(settings), actor=visit.actor
@@ -198,6 +200,7 @@ def _list_values(visit: Visit) -> dict[str, Any]:
         "asked_name": "",
         "asked_settings": "",
         "problems": {},
+        "common_lines": [*lines_from_settings(common_settings(visit.store, visit.organisation))],
         "made": None,
         "made_kind": None,
         "steps": (),
@@ -247,8 +250,9 @@ def _source_values(visit: Visit) -> dict[str, Any]:
         "source": source,
         "urls": [visit.url + path for path in _paths(shown)],
         "settings_text": "\n".join(lines_from_settings(settings)),
+        "common_lines": _common_lines(visit, kind),
         "states": DELIVERY_STATES,
-        "chips": _CHIPS,
+        "chips": CHIPS,
         "state": state,
         "asked": (asked := _asked(visit)),
         "is_search": any(asked.values()),
@@ -261,6 +265,12 @@ def _source_values(visit: Visit) -> dict[str, Any]:
         "saved": _SAVED.get(visit.query_parameters.get("saved", "")),
         "is_leaving": "remove" in visit.query_parameters,
     }
+
+
+def _common_lines(visit: Visit, kind: InboxKind) -> Sequence[str]:
+    """The settings of all sources that this one reads."""
+    common = common_settings(visit.store, visit.organisation)
+    return [*lines_from_settings(followed_settings(kind.name, DEFAULT_SETTINGS, common))]
 
 
 def _paths(shown: _Shown) -> Sequence[str]:
