@@ -208,6 +208,7 @@ bench: setup $(VENV)/installed-bench
 	@for size in $(SIZES); do $(BIN)/python -m bench.over_http $$size || exit; done
 	@$(BIN)/python -m bench.hooks
 	@$(BIN)/python -m bench.postgresql $(SIZES)
+	@$(BIN)/python -m bench.replica
 	@$(BIN)/python -m bench.backup
 	@$(BIN)/python -m bench.faults
 	@$(BIN)/python -m bench.attacks
