@@ -36,6 +36,12 @@ def read_alerts(delivery: Delivery, settings: SourceSettings) -> Sequence[Webhoo
     return facts or Ignored("; ".join(reasons))
 
 
+def alert_by_alert(payload: JsonObject) -> Sequence[JsonObject]:
+    """A payload for each alert, which has the members of the alert beside those of the group."""
+    alerts = [{**payload, **each, "alerts": [each]} for each in objects_at(payload, "alerts")]
+    return alerts or [payload]
+
+
 def _alert(alert: JsonObject, settings: SourceSettings) -> IncidentFact | Ignored:
     """One alert. Its labels never change: with others it is another alert."""
     labels = object_at(alert, "labels")

@@ -8,12 +8,11 @@ from theodora.errors import Invalid, Problem
 from theodora.events import Deployment, Failure
 from theodora.query import Query, matches, parse_cached
 from theodora.query.production import names_production
-from theodora.sources.webhooks.delivery import SourceSettings
+from theodora.sources.webhooks.delivery import COUNT_QUERIES, SourceSettings
 from theodora.sources.webhooks.facts import DeploymentFact, IncidentFact, WebhookFact
 from theodora.sources.webhooks.fold import fold
+from theodora.sources.webhooks.members import members_in, with_members_of_facts
 from theodora.storage import Correlation, Folded, Uncounted
-
-COUNT_QUERIES = ("count_deployments", "count_failures")
 
 
 def fold_counted(
@@ -36,7 +35,8 @@ def fold_counted(
             name, text = "count_failures", settings.count_failures
         case _:
             return event
-    if not text or matches(parse_cached(text), event):
+    asked = with_members_of_facts(event, documents) if members_in(text) else event
+    if not text or matches(parse_cached(text), asked):
         return event
     return Uncounted(f"it does not match the setting {name}")
 

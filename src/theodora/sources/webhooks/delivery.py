@@ -8,14 +8,21 @@ import msgspec
 from theodora.events.json_values import JsonObject
 from theodora.sources.webhooks.names import value_named
 
+COUNT_QUERIES = ("count_deployments", "count_failures")
+"""Settings that are search queries."""
+
 
 class SourceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Settings of one source; each kind of source reads some members."""
 
     service: str = ""
     """Service of everything that it sends; empty for the one that the payload names."""
+    service_from: str = ""
+    """Path of the member of the payload that gives the service, before everything else."""
     env: str = ""
     """Environment of what names none."""
+    env_from: str = ""
+    """Path of the member of the payload that gives the environment, before everything else."""
     services: Mapping[str, str] = {}
     """Services by the provider's names of them (of a repository, a service, a job); in names of
     settings, `*` matches any characters."""

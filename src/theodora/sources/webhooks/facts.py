@@ -40,6 +40,8 @@ class DeploymentFact(_Fact, frozen=True, kw_only=True, omit_defaults=True, tag="
     repository_url: str | None = None
     commit_sha: str | None = None
     custom_tags: tuple[str, ...] = ()
+    members: tuple[str, ...] = ()
+    """Members of the payload that queries of the settings name, as tags."""
     images: tuple[str, ...] = ()
     """Names of what runs since, by which a correlation finds the commit of the application."""
 
@@ -66,6 +68,8 @@ class IncidentFact(_Fact, frozen=True, kw_only=True, omit_defaults=True, tag="in
     severity: str | None = None
     version: str | None = None
     custom_tags: tuple[str, ...] = ()
+    members: tuple[str, ...] = ()
+    """Members of the payload that queries of the settings name, as tags."""
 
     @property
     def thing(self) -> str:

@@ -82,7 +82,10 @@ def read_release(payload: JsonObject, settings: SourceSettings) -> Sequence[Webh
             number=f"release-{number_at(payload, 'release', 'id')}",
             status="succeeded",
             service=repository_service(payload, settings),
-            env=settings.env_of(None),
+            env=settings.env_for(
+                text_at(payload, "release", "target_commitish"),
+                text_at(payload, "repository", "full_name"),
+            ),
             version=needed_text(payload, "release", "tag_name"),
         )
     ]

@@ -172,7 +172,7 @@ def _release(payload: JsonObject, settings: SourceSettings) -> Sequence[WebhookF
             number=f"release-{number_at(payload, 'id')}",
             status="succeeded",
             service=_service(payload, settings),
-            env=settings.env_of(None),
+            env=settings.env_for(text_at(payload, "project", "path_with_namespace")),
             version=needed_text(payload, "tag"),
             repository_url=_project_url(payload),
             commit_sha=text_at(payload, "commit", "id"),

@@ -17,8 +17,10 @@ from theodora.sources.webhooks.facts import (
     DeploymentFact,
     PushedCommits,
     StoredFact,
+    WebhookFact,
     encode_fact,
 )
+from theodora.sources.webhooks.members import with_members_for_queries, with_names_of_payload
 from theodora.sources.webhooks.table import InboxKind, kind_named
 from theodora.storage import (
     Correlation,
@@ -53,10 +55,18 @@ def read_received(
 
 def read_delivery(row: InboxKind, delivery: Delivery, settings: SourceSettings) -> DeliveryReading:
     """What the adapter of a kind finds, as the store keeps it. Raises `Invalid`."""
-    read = row.read(delivery, settings)
-    if isinstance(read, Ignored):
-        return DeliveryReading("ignored", read.reason)
-    found = [with_team(fact, settings) for fact in read]
+    found: list[WebhookFact] = []
+    reasons: list[str] = []
+    for part in row.parts(delivery.payload):
+        named = with_names_of_payload(settings, part)
+        read = row.read(delivery._replace(payload=part), named)
+        if isinstance(read, Ignored):
+            reasons.append(read.reason)
+            continue
+        teamed = (with_team(fact, named) for fact in read)
+        found += (with_members_for_queries(fact, part, settings) for fact in teamed)
+    if reasons and not found:
+        return DeliveryReading("ignored", "; ".join(dict.fromkeys(reasons)))
     pushes = [fact for fact in found if isinstance(fact, PushedCommits)]
     correlated = [fact for fact in found if isinstance(fact, CorrelatedCommit)]
     facts = [fact for fact in found if not isinstance(fact, PushedCommits | CorrelatedCommit)]

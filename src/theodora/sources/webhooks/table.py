@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from theodora.events.json_values import JsonObject
-from theodora.sources.webhooks.alerts import ALERTS, read_alerts
+from theodora.sources.webhooks.alerts import ALERTS, alert_by_alert, read_alerts
 from theodora.sources.webhooks.argocd import ARGOCD_EVENTS, is_argocd, read_argocd
 from theodora.sources.webhooks.azure_devops import AZURE_DEVOPS_EVENTS, read_azure_devops
 from theodora.sources.webhooks.bitbucket import BITBUCKET_EVENTS, read_bitbucket
@@ -36,6 +36,7 @@ from theodora.sources.webhooks.sentry import SENTRY_EVENTS, read_sentry
 from theodora.sources.webhooks.signatures import Scheme
 from theodora.storage import WebhookSource
 
+_NAMES = ("service", "services", "service_from", "env", "envs", "env_from")
 _TEAMS = ("team", "teams")
 _OF_DEPLOYMENTS = (*_TEAMS, "count_deployments")
 _OF_FAILURES = (*_TEAMS, "count_failures")
@@ -43,6 +44,11 @@ _OF_BOTH = (*_TEAMS, "count_deployments", "count_failures")
 
 Adapter: TypeAlias = Callable[[Delivery, SourceSettings], Sequence[WebhookFact] | Ignored]
 """A pure function: no I/O and no clock. Raises `Invalid` for a payload that it cannot read."""
+
+
+def _whole(payload: JsonObject) -> Sequence[JsonObject]:
+    return [payload]
+
 
 INTAKE_PATH = "/api/v2/webhook"
 """The path of Datadog's webhook intake."""
@@ -58,6 +64,8 @@ class InboxKind:
     read: Adapter
     settings: tuple[str, ...] = ()
     """Members of `SourceSettings` that it reads."""
+    parts: Callable[[JsonObject], Sequence[JsonObject]] = _whole
+    """Payloads about one thing each, which are read one by one."""
     headers: tuple[str, ...] = ()
     """Headers that are stored with the body, in lower case."""
     keyed_paths: tuple[str, ...] = ()
@@ -93,10 +101,7 @@ SOURCES: tuple[SourceKind, ...] = (
         scheme="github",
         events=GITHUB_EVENTS,
         settings=(
-            "service",
-            "services",
-            "env",
-            "envs",
+            *_NAMES,
             "workflows",
             "branches",
             "releases",
@@ -122,10 +127,7 @@ SOURCES: tuple[SourceKind, ...] = (
         scheme="gitlab",
         events=GITLAB_EVENTS,
         settings=(
-            "service",
-            "services",
-            "env",
-            "envs",
+            *_NAMES,
             "workflows",
             "branches",
             "releases",
@@ -150,7 +152,7 @@ SOURCES: tuple[SourceKind, ...] = (
         read=read_gitea,
         scheme="gitea",
         events=GITEA_EVENTS,
-        settings=("service", "services", "env", "releases", *_OF_DEPLOYMENTS),
+        settings=(*_NAMES, "releases", *_OF_DEPLOYMENTS),
         headers=("x-gitea-event",),
         steps=(
             "Open Settings, Webhooks, Add webhook, Gitea or Forgejo.",
@@ -211,7 +213,7 @@ SOURCES: tuple[SourceKind, ...] = (
         read=read_azure_devops,
         scheme="basic",
         events=AZURE_DEVOPS_EVENTS,
-        settings=("service", "services", "env", "envs", "workflows", "branches", *_OF_DEPLOYMENTS),
+        settings=(*_NAMES, "workflows", "branches", *_OF_DEPLOYMENTS),
         steps=(
             "Open Project settings, Service hooks, and create a subscription for each event.",
             "Service: Web Hooks",
@@ -232,7 +234,7 @@ SOURCES: tuple[SourceKind, ...] = (
         read=read_circleci,
         scheme="circleci",
         events=CIRCLECI_EVENTS,
-        settings=("service", "services", "env", "envs", "workflows", "branches", *_OF_DEPLOYMENTS),
+        settings=(*_NAMES, "workflows", "branches", *_OF_DEPLOYMENTS),
         steps=(
             "Open Project Settings, Webhooks, Add Webhook.",
             "Receiver URL: {url}",
@@ -249,7 +251,7 @@ SOURCES: tuple[SourceKind, ...] = (
         read=read_jenkins,
         scheme="basic",
         events=JENKINS_EVENTS,
-        settings=("service", "services", "env", "envs", "workflows", "branches", *_OF_DEPLOYMENTS),
+        settings=(*_NAMES, "workflows", "branches", *_OF_DEPLOYMENTS),
         steps=(
             "Install the Notification plugin, and open Configure of the job that deploys.",
             "Job Notifications, Add Endpoint. Format: JSON. Protocol: HTTP. Event: All Events.",
@@ -266,7 +268,7 @@ SOURCES: tuple[SourceKind, ...] = (
         read=read_pagerduty,
         scheme="pagerduty",
         events=PAGERDUTY_EVENTS,
-        settings=("service", "services", "env", *_OF_FAILURES),
+        settings=(*_NAMES, *_OF_FAILURES),
         headers=("dd_env",),
         steps=(
             "Open Integrations, Generic Webhooks (v3), New Webhook.",
@@ -288,7 +290,7 @@ SOURCES: tuple[SourceKind, ...] = (
         read=read_cdevents,
         scheme="bearer",
         events=CDEVENTS,
-        settings=("service", "services", "env", "envs", "workflows", "releases", *_OF_BOTH),
+        settings=(*_NAMES, "workflows", "releases", *_OF_BOTH),
         steps=(
             "Let your tools send CDEvents 0.4 or 0.5 over HTTP, as CloudEvents in binary or",
             "structured mode, by POST.",
@@ -304,7 +306,7 @@ SOURCES: tuple[SourceKind, ...] = (
         read=read_argocd,
         scheme="bearer",
         events=ARGOCD_EVENTS,
-        settings=("service", "services", "env", "envs", *_OF_DEPLOYMENTS),
+        settings=(*_NAMES, *_OF_DEPLOYMENTS),
         steps=(
             "Add the service, the template and the triggers of docs/ci/argo-cd.md to",
             "argocd-notifications-cm, and the secret to argocd-notifications-secret.",
@@ -324,7 +326,7 @@ SOURCES: tuple[SourceKind, ...] = (
         read=read_flux,
         scheme="flux",
         events=FLUX_EVENTS,
-        settings=("service", "services", "env", "envs", *_OF_DEPLOYMENTS),
+        settings=(*_NAMES, *_OF_DEPLOYMENTS),
         steps=(
             "Add the secret, the provider and the alert of docs/ci/flux.md to the cluster.",
             "address of the provider: {url}",
@@ -341,7 +343,7 @@ SOURCES: tuple[SourceKind, ...] = (
         read=read_pelorus,
         scheme="github",
         events=PELORUS_EVENTS,
-        settings=("service", "services", "env", "envs", *_OF_BOTH),
+        settings=(*_NAMES, *_OF_BOTH),
         headers=("x-pelorus-event",),
         steps=(
             "Let what sends events to the webhook exporter of Pelorus send them here.",
@@ -359,7 +361,7 @@ SOURCES: tuple[SourceKind, ...] = (
         read=read_incidentio,
         scheme="standard-webhooks",
         events=INCIDENTIO_EVENTS,
-        settings=("service", "services", "env", "envs", "severities", *_OF_FAILURES),
+        settings=(*_NAMES, "severities", *_OF_FAILURES),
         steps=(
             "Open Settings, Webhooks, Add endpoint.",
             "Endpoint URL: {url}",
@@ -378,7 +380,7 @@ SOURCES: tuple[SourceKind, ...] = (
         read=read_rootly,
         scheme="rootly",
         events=ROOTLY_EVENTS,
-        settings=("service", "services", "env", "envs", "severities", *_OF_FAILURES),
+        settings=(*_NAMES, "severities", *_OF_FAILURES),
         steps=(
             "Open Settings, Webhooks, New Webhook.",
             "URL: {url}",
@@ -396,7 +398,7 @@ SOURCES: tuple[SourceKind, ...] = (
         read=read_firehydrant,
         scheme="firehydrant",
         events=FIREHYDRANT_EVENTS,
-        settings=("service", "services", "env", "envs", "severities", *_OF_FAILURES),
+        settings=(*_NAMES, "severities", *_OF_FAILURES),
         steps=(
             "Open Settings, Webhooks, Add webhook.",
             "URL: {url}",
@@ -412,7 +414,7 @@ SOURCES: tuple[SourceKind, ...] = (
         read=read_opsgenie,
         scheme="header",
         events=OPSGENIE_EVENTS,
-        settings=("service", "services", "env", "envs", "severities", *_OF_FAILURES),
+        settings=(*_NAMES, "severities", *_OF_FAILURES),
         steps=(
             "Add an integration of the type Webhook.",
             "Webhook URL: {url}",
@@ -431,7 +433,7 @@ SOURCES: tuple[SourceKind, ...] = (
         read=read_jira,
         scheme="jira",
         events=JIRA_EVENTS,
-        settings=("service", "services", "env", "severities", "types", *_OF_FAILURES),
+        settings=(*_NAMES, "severities", "types", *_OF_FAILURES),
         steps=(
             "Open Settings, System, WebHooks, Create a WebHook.",
             "URL: {url}",
@@ -446,9 +448,10 @@ SOURCES: tuple[SourceKind, ...] = (
         name="alertmanager",
         title="Alertmanager",
         read=read_alerts,
+        parts=alert_by_alert,
         scheme="bearer",
         events=ALERTS,
-        settings=("service", "services", "env", "envs", "severities", *_OF_FAILURES),
+        settings=(*_NAMES, "severities", *_OF_FAILURES),
         steps=(
             "Add a receiver to alertmanager.yml, and a route to it with continue: true.",
             "webhook_configs: url: {url}",
@@ -462,9 +465,10 @@ SOURCES: tuple[SourceKind, ...] = (
         name="grafana",
         title="Grafana",
         read=read_alerts,
+        parts=alert_by_alert,
         scheme="bearer",
         events=ALERTS,
-        settings=("service", "services", "env", "envs", "severities", *_OF_FAILURES),
+        settings=(*_NAMES, "severities", *_OF_FAILURES),
         steps=(
             "Open Alerting, Contact points, Add contact point, Integration: Webhook.",
             "URL: {url}",
@@ -482,7 +486,7 @@ SOURCES: tuple[SourceKind, ...] = (
         read=read_sentry,
         scheme="sentry",
         events=SENTRY_EVENTS,
-        settings=("service", "services", "env", "severities", *_OF_FAILURES),
+        settings=(*_NAMES, "severities", *_OF_FAILURES),
         headers=("sentry-hook-resource", "sentry-hook-timestamp"),
         steps=(
             "Open Settings, Custom Integrations, Create New Integration, Internal Integration.",
@@ -501,7 +505,7 @@ SOURCES: tuple[SourceKind, ...] = (
         read=read_linear,
         scheme="linear",
         events=LINEAR_EVENTS,
-        settings=("service", "services", "env", "severities", "types", *_OF_FAILURES),
+        settings=(*_NAMES, "severities", "types", *_OF_FAILURES),
         steps=(
             "Open Settings, API, New webhook.",
             "URL: {url}",
@@ -519,7 +523,7 @@ SOURCES: tuple[SourceKind, ...] = (
         read=read_json,
         scheme="header",
         events=JSON_EVENTS,
-        settings=("service", "services", "env", "envs", "deployment", "incident", *_OF_BOTH),
+        settings=(*_NAMES, "deployment", "incident", *_OF_BOTH),
         steps=(
             "Let your tool send JSON by POST.",
             "URL: {url}",
