@@ -43,6 +43,7 @@ from theodora.storage import (
     WebhookSource,
 )
 from theodora.storage.access.key_usage import KEPT_REFUSALS, Refused
+from theodora.storage.access.principals import key_principal
 from theodora.storage.metrics.counts import PeriodCounts
 
 DAY_NS = 86_400 * 10**9
@@ -203,7 +204,7 @@ def make(store: Store, word: str) -> Member:
         store.verdicts.link(org, "first", "down", now_ns=2, actor=Actor("person", word)),
         store.activity.add(org, used(word, "2026-01-01"), actor=TESTER),
         store.mirrors.add(org, REPOSITORY, f"https://{word}.example/shop", actor=TESTER),
-        store.sessions.add(key, secret_of(word), NOW_NS, LIMITS, actor=TESTER),
+        store.sessions.add(key_principal(key), secret_of(word), NOW_NS, LIMITS, actor=TESTER),
         store.retention.put(org, 36_500, actor=TESTER),
     ):
         each.result()
@@ -583,7 +584,9 @@ WRITES: tuple[tuple[str, Callable[[Member], object]], ...] = (
     ("sessions.end", lambda it: it.store.sessions.end(it.session, actor=TESTER)),
     (
         "sessions.add",
-        lambda it: it.store.sessions.add(it.key, it.secret, NOW_NS, LIMITS, actor=TESTER),
+        lambda it: it.store.sessions.add(
+            key_principal(it.key), it.secret, NOW_NS, LIMITS, actor=TESTER
+        ),
     ),
     ("keys.note_used", lambda it: it.store.keys.note_used(it.key, NOW_NS + 1, actor=TESTER)),
     (

@@ -7,6 +7,7 @@ from theodora.storage.access.forwarding import (
     Sending,
 )
 from theodora.storage.access.keys import Key
+from theodora.storage.access.principals import Principal
 from theodora.storage.access.sessions import Session, SessionLimits
 from theodora.storage.access.sources import WebhookSource
 from theodora.storage.engine.actor import Actor
@@ -59,6 +60,7 @@ __all__ = [
     "OverrideRecord",
     "OverrideValues",
     "Position",
+    "Principal",
     "ReplicaUse",
     "RepositoryCommits",
     "RepositoryPullRequest",

@@ -28,6 +28,7 @@ from theodora.storage import (
     Store,
 )
 from theodora.storage.access.key_usage import Refused
+from theodora.storage.access.principals import key_principal
 from theodora.storage.access.sessions import SessionLimits
 from theodora.storage.copy import copy as copying
 from theodora.storage.copy.copy import Copying, Original
@@ -178,7 +179,8 @@ def add_facts(store: Store) -> None:
         now_ns=1,
         actor=TESTER,
     ).result()
-    store.sessions.add(key, "secret", 1, SessionLimits(10**18, 10**18), actor=TESTER).result()
+    limits = SessionLimits(10**18, 10**18)
+    store.sessions.add(key_principal(key), "secret", 1, limits, actor=TESTER).result()
     store.reception.accept(key, "verdict", 1)
     store.reception.refuse(key, "verdict", Refused(404, "", "deployment does not exist"), 2)
     store.reception.ignore(key, "deployment", ["/data/attributes/sevice"], 3)

@@ -10,6 +10,7 @@ from actors import TESTER
 from asking import Tenant, make_key, make_tenant, server_in_process
 from databases import ON_SQLITE
 from theodora.storage import Session, SessionLimits, Store
+from theodora.storage.access.principals import key_principal
 from theodora.storage.access.sessions import RENEWED_AFTER_NS, new_session_secret
 from theodora.web.pages.routes import PAGES
 from theodora.web.pages.shell.cookies import SESSION_COOKIE
@@ -178,7 +179,7 @@ def started(store: Store) -> str:
         "default", "application", "k" * 40, name="", permissions=frozenset(), now_ns=1, actor=TESTER
     ).result()
     secret = new_session_secret()
-    store.sessions.add(key, secret, 0, LIMITS, actor=TESTER).result()
+    store.sessions.add(key_principal(key), secret, 0, LIMITS, actor=TESTER).result()
     return secret
 
 
@@ -216,7 +217,7 @@ def test_sessions_that_have_ended_are_forgotten(store: Store, started: str) -> N
     session = session_of(store, started, 1)
     assert session
     store.sessions.add(
-        session.key, new_session_secret(), 2 * HOUR_NS, LIMITS, actor=TESTER
+        session.principal, new_session_secret(), 2 * HOUR_NS, LIMITS, actor=TESTER
     ).result()
     generous = SessionLimits(idle_ns=10**18, absolute_ns=10**18)
     assert store.sessions.find(started, 1, generous) is None

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from theodora.events.values import SECOND_NS
-from theodora.storage.access.keys import Key, hash_of, key_by_id
+from theodora.storage.access.keys import hash_of, key_by_id
+from theodora.storage.access.principals import Principal, key_principal
 from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.database import Database
@@ -35,7 +36,7 @@ class Session(NamedTuple):
 
     id: str
     """The same for as long as it lasts, unlike the secret."""
-    key: Key
+    principal: Principal
     signed_in_at_ns: int
     renewed_at_ns: int
     seen_at_ns: int
@@ -56,13 +57,19 @@ class Sessions:
         self._database = database
 
     def add(
-        self, key: Key, secret: str, now_ns: int, limits: SessionLimits, *, actor: Actor
+        self,
+        principal: Principal,
+        secret: str,
+        now_ns: int,
+        limits: SessionLimits,
+        *,
+        actor: Actor,
     ) -> Future[None]:
-        """Signs a key in, and deletes sessions that have ended."""
+        """Signs a principal in, and deletes sessions that have ended."""
 
         def write(cursor: Cursor) -> None:
             _forget_ended(cursor, now_ns, limits)
-            _insert(cursor, key, secret, now_ns)
+            _insert(cursor, principal, secret, now_ns)
 
         return self._database.write(write, actor)
 
@@ -89,11 +96,11 @@ def new_session_secret() -> str:
     return secrets.token_urlsafe(32)
 
 
-def _insert(cursor: Cursor, key: Key, secret: str, now_ns: int) -> None:
+def _insert(cursor: Cursor, principal: Principal, secret: str, now_ns: int) -> None:
     cursor.execute(
         "INSERT INTO sessions (id, hash, key_id, signed_in_at_ns, renewed_at_ns, seen_at_ns) "
         "VALUES (?, ?, ?, ?, ?, ?)",
-        (str(uuid.uuid4()), hash_of(secret), key.id, now_ns, now_ns, now_ns),
+        (str(uuid.uuid4()), hash_of(secret), principal.key.id, now_ns, now_ns, now_ns),
     )
 
 
@@ -111,7 +118,8 @@ def _find(cursor: Cursor, secret: str, now_ns: int) -> Session | None:
     key = key_by_id(cursor, key_id)
     if key is None:
         return None
-    return Session(id_, key, signed_in_at_ns, renewed_at_ns, seen_at_ns, hash_ != shown)
+    principal = key_principal(key)
+    return Session(id_, principal, signed_in_at_ns, renewed_at_ns, seen_at_ns, hash_ != shown)
 
 
 def _has_ended(session: Session, now_ns: int, limits: SessionLimits) -> bool:

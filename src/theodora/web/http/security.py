@@ -11,7 +11,7 @@ from starlette.datastructures import QueryParams
 from theodora.errors import Forbidden, NotFound, NotSigned
 from theodora.sources.webhooks.signatures import is_signed
 from theodora.sources.webhooks.table import source_named
-from theodora.storage import Key, Organisation, Store, WebhookSource
+from theodora.storage import Key, Organisation, Principal, Store, WebhookSource
 from theodora.storage.access.keys import KeysNow
 from theodora.storage.engine.organisations import being_deleted
 
@@ -91,10 +91,10 @@ def authenticate(store: Store, credentials: Credentials, access: Access) -> Call
     return caller
 
 
-def refuse_if_deleted(key: Key) -> None:
-    """Raises `BeingDeleted` for a key of an organisation that is to be deleted."""
-    if key.deletion_at_ns is not None:
-        raise being_deleted(key.organisation.name, key.deletion_at_ns)
+def refuse_if_deleted(caller: Key | Principal) -> None:
+    """Raises `BeingDeleted` for one of an organisation that is to be deleted."""
+    if caller.deletion_at_ns is not None:
+        raise being_deleted(caller.organisation.name, caller.deletion_at_ns)
 
 
 def _caller(keys: KeysNow, credentials: Credentials, access: Access) -> Caller:

@@ -1,6 +1,7 @@
 """Signing in with an application key, signing out, and preferences."""
 
 from theodora.events.values import SECOND_NS
+from theodora.storage.access.principals import key_principal
 from theodora.storage.access.sessions import new_session_secret
 from theodora.web.pages.shell.cookies import SESSION_COOKIE, preferences_cookie
 from theodora.web.pages.shell.page import Answer, Cookie, Preferences, SeeOther, View, Visit
@@ -37,16 +38,16 @@ def sign_in(visit: Visit) -> Answer:
     visit.lockout.note_success(subjects[1:])
     session_secret = new_session_secret()
     visit.store.sessions.add(
-        key, session_secret, visit.now_ns, visit.limits, actor=key.actor
+        key_principal(key), session_secret, visit.now_ns, visit.limits, actor=key.actor
     ).result()
     if visit.session is not None:
-        visit.store.sessions.end(visit.session, actor=visit.session.key.actor).result()
+        visit.store.sessions.end(visit.session, actor=visit.session.principal.actor).result()
     return SeeOther(_own(visit, next_), (Cookie(SESSION_COOKIE, session_secret),))
 
 
 def sign_out(visit: Visit) -> Answer:
     if visit.session is not None:
-        visit.store.sessions.end(visit.session, actor=visit.session.key.actor).result()
+        visit.store.sessions.end(visit.session, actor=visit.session.principal.actor).result()
     return SeeOther(visit.scope.href("/sign-in"), (Cookie(SESSION_COOKIE, "", 0),))
 
 

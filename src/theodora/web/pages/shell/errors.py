@@ -174,7 +174,7 @@ def _being_deleted(error: BeingDeleted) -> ErrorPage:
 
 
 def _not_permitted(error: NotPermitted, command: str, org_flag: str) -> ErrorPage:
-    name = f'"{error.key.name}"' if error.key.name else "you are signed in with"
+    name = f'"{error.principal.name}"' if error.principal.name else "you are signed in with"
     return ErrorPage(
         403,
         f"Your key cannot {may(error.permission)}",

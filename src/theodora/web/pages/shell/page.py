@@ -8,7 +8,7 @@ from starlette.datastructures import ImmutableMultiDict, QueryParams
 
 from theodora.errors import TheodoraError
 from theodora.report.scope import Scope
-from theodora.storage import Key, Organisation, Session, SessionLimits, Store
+from theodora.storage import Organisation, Principal, Session, SessionLimits, Store
 from theodora.storage.access.permissions import READ
 from theodora.storage.engine.actor import Actor
 from theodora.web.pages.shell.health_badge import Attention, HealthMonitor
@@ -19,12 +19,12 @@ Theme = Literal["", "light", "dark"]
 
 
 class NotPermitted(TheodoraError):
-    """The key of the session lacks a permission."""
+    """Who is signed in lacks a permission."""
 
-    def __init__(self, permission: str, key: Key) -> None:
-        super().__init__(f'the key "{key.name}" lacks the permission {permission}')
+    def __init__(self, permission: str, principal: Principal) -> None:
+        super().__init__(f'"{principal.name}" lacks the permission {permission}')
         self.permission = permission
-        self.key = key
+        self.principal = principal
 
 
 class SignInNeeded(TheodoraError):
@@ -68,19 +68,19 @@ class Visit:
     watch: HealthMonitor
 
     @property
-    def key(self) -> Key:
-        """The application key of the session, on pages that need one."""
+    def principal(self) -> Principal:
+        """Who is signed in, on pages that need that."""
         assert self.session is not None, "a page without a permission has no session"
-        return self.session.key
+        return self.session.principal
 
     @property
     def organisation(self) -> Organisation:
-        return self.key.organisation
+        return self.principal.organisation
 
     @property
     def actor(self) -> Actor:
         """Who asks for what the page writes."""
-        return self.key.actor
+        return self.principal.actor
 
     @property
     def attention(self) -> Attention:
@@ -90,12 +90,12 @@ class Visit:
         return self.watch.of(self.store, self.organisation, self.now_ns)
 
     def may(self, permission: str) -> bool:
-        return self.session is not None and permission in self.session.key.permissions
+        return self.session is not None and self.session.principal.may(permission)
 
     def require(self, permission: str) -> None:
         """Raises `NotPermitted`."""
         if not self.may(permission):
-            raise NotPermitted(permission, self.key)
+            raise NotPermitted(permission, self.principal)
 
     @property
     def url(self) -> str:
@@ -168,7 +168,7 @@ class Page:
     """Empty where the handler never returns a `View` of its own."""
     method: Method = "GET"
     permission: str | None = READ
-    """Of the key; None: for everybody, signed in or not."""
+    """Of who is signed in; None: for everybody, signed in or not."""
     stays_open: bool = False
     """Whether it is there also for an organisation that is to be deleted."""
     place: Section = ""

@@ -157,7 +157,7 @@ class PageRequest:
     @property
     def org_flag(self) -> str:
         """The flag that makes a command work on this organisation; empty for the default one."""
-        name = self.session.key.organisation.name if self.session else DEFAULT_ORGANISATION
+        name = self.session.principal.organisation.name if self.session else DEFAULT_ORGANISATION
         return "" if name == DEFAULT_ORGANISATION else f" --org {shlex.quote(name)}"
 
     def _resume_session(self) -> None:
@@ -165,14 +165,14 @@ class PageRequest:
         self.session, cookies = resume_session(store, secret, self._now_ns, self.dashboard.limits)
         self.new_cookies += cookies
         if self.session is not None:
-            self.dashboard.recent_sessions.note(secret, self.session.key.organisation.key)
+            self.dashboard.recent_sessions.note(secret, self.session.principal.organisation.key)
 
     def _take_quota(self) -> None:
         bucket: Bucket = "unauthenticated"
         caller: Any = self.address
         if self.session is not None:
             bucket = "dora_write" if self.is_form else "dora_read"
-            caller = self.session.key.organisation.key
+            caller = self.session.principal.organisation.key
         if self.dashboard.services.limiter.take(bucket, caller).exceeded:
             raise TooManyRequests
 
@@ -182,11 +182,11 @@ class PageRequest:
         if self.session is None:
             raise SignInNeeded
         if not page.stays_open:
-            refuse_if_deleted(self.session.key)
+            refuse_if_deleted(self.session.principal)
         # A form that is answered with its page shows what is on the page.
         for permission in (page.permission, READ):
-            if permission not in self.session.key.permissions:
-                raise NotPermitted(permission, self.session.key)
+            if not self.session.principal.may(permission):
+                raise NotPermitted(permission, self.session.principal)
 
     def _read_scope(self) -> Scope:
         return read_scope(
@@ -198,10 +198,10 @@ class PageRequest:
 
     def _defaults(self) -> Defaults:
         """The search is for production, if the organisation has any."""
-        if self.session is None or READ not in self.session.key.permissions:
+        if self.session is None or not self.session.principal.may(READ):
             return Defaults()
         settings = self.dashboard.services.store.settings
-        has_production = settings.has_production(self.session.key.organisation)
+        has_production = settings.has_production(self.session.principal.organisation)
         return Defaults(query=to_text(Production()) if has_production else "")
 
     @property

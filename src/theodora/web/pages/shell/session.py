@@ -18,11 +18,12 @@ def resume_session(
     session = store.sessions.find(secret, now_ns, limits)
     if session is None:
         return None, (Cookie(SESSION_COOKIE, "", 0),)
-    store.keys.note_used(session.key, now_ns, actor=session.key.actor)
+    principal = session.principal
+    store.keys.note_used(principal.key, now_ns, actor=principal.actor)
     if session.is_due_to_renew(now_ns):
         return session, _renewed(store, session, now_ns)
     if session.is_due_to_be_seen(now_ns):
-        store.sessions.note_seen(session, now_ns, actor=session.key.actor)
+        store.sessions.note_seen(session, now_ns, actor=principal.actor)
     return session, ()
 
 
@@ -30,6 +31,6 @@ def _renewed(store: Store, session: Session, now_ns: int) -> tuple[Cookie, ...]:
     """Gives the browser another secret; where that cannot be stored, it keeps the one it has."""
     secret = new_session_secret()
     with suppress(ReadOnly):
-        if store.sessions.renew(session, secret, now_ns, actor=session.key.actor).result():
+        if store.sessions.renew(session, secret, now_ns, actor=session.principal.actor).result():
             return (Cookie(SESSION_COOKIE, secret),)
     return ()

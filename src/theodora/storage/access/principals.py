@@ -1,0 +1,31 @@
+"""Who asks: an application key, as one value with what it may do and where."""
+
+from typing import NamedTuple
+
+from theodora.storage.access.keys import Key
+from theodora.storage.engine.actor import Actor
+from theodora.storage.engine.organisations import Organisation
+
+
+class Principal(NamedTuple):
+    """Whom a session belongs to."""
+
+    organisation: Organisation
+    name: str
+    """For people to read; empty for a key without a name."""
+    permissions: frozenset[str]
+    actor: Actor
+    """Of what it writes."""
+    deletion_at_ns: int | None
+    """When its organisation is to be deleted, if it is; until then it can open nothing."""
+    key: Key
+
+    def may(self, permission: str) -> bool:
+        return permission in self.permissions
+
+
+def key_principal(key: Key) -> Principal:
+    """The key as one who asks."""
+    return Principal(
+        key.organisation, key.name, key.permissions, key.actor, key.deletion_at_ns, key
+    )
