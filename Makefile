@@ -12,7 +12,7 @@ TESTS ?=
 # With it, each server that a test starts would compile every module again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup serve test slow quick fresh browser fuzz torture soak attacks screenshots clients integrations backstage deploy dist lock sbom advisories citus check format bench mutants house clean
+.PHONY: help setup serve test slow quick fresh browser fuzz torture soak attacks screenshots site clients integrations backstage deploy dist lock sbom advisories citus check format bench mutants house clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -125,8 +125,23 @@ attacks: setup
 screenshots: setup browser
 	@$(BIN)/python docs/screenshots.py
 
-## make slow     test what takes long: real histories, many processes, recipes, killed deletions, slow reads
-slow: setup
+$(VENV)/installed-docs: $(VENV)/installed-dev
+	@echo "Installing what makes the documentation site (group docs in pyproject.toml)"
+	@$(BIN)/pip install --quiet --group docs
+	@touch $@
+
+# Outside of git.
+SITE ?= .site
+
+## make site     make the documentation site, offline; a warning, such as a dead link, is an error; SITE=.site
+site: $(VENV)/installed-docs
+	@rm -rf $(SITE)
+	@$(BIN)/sphinx-build -q -j auto -W --keep-going -c docs -d $(SITE)/.doctrees . $(SITE)
+	@rm -rf $(SITE)/.doctrees
+	@echo "$(SITE)/index.html"
+
+## make slow     test what takes long: real histories, many processes, recipes, killed deletions, slow reads, the site
+slow: setup $(VENV)/installed-docs
 	@$(BIN)/pytest -n $(PROCESSES) --dist worksteal -m slow
 
 ## make clients  ask a server with the official clients of every language this machine can build
