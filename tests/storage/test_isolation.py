@@ -664,6 +664,7 @@ WRITES: tuple[tuple[str, Callable[[Member], object]], ...] = (
 ALONG_THE_WAY = {
     *("keys.ensure_organisation", "derivations.derive_queued", "derivations.derive_all_queued"),
     *("organisations.create", "organisations.delete_due", "inbox.prune"),
+    "inbox.prune_correlations",
 }
 """Called to make the organisations, after every write, for all organisations at once, and by the
 tests of organisations."""

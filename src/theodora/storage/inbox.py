@@ -19,6 +19,7 @@ from theodora.storage.events.usage import UNLIMITED, Quotas
 from theodora.storage.facts.commits import put_guessed_commits
 from theodora.storage.facts.correlations import (
     Correlation,
+    prune_correlations,
     put_correlation,
     things_with_key,
 )
@@ -134,7 +135,8 @@ class InboxQuery(NamedTuple):
 
 
 class Inbox:
-    """Every method but `waiting` and `prune` is about one organisation and sees no other."""
+    """Every method is about one organisation and sees no other, but for `waiting` and those that
+    prune."""
 
     def __init__(self, database: Database, quotas: Quotas = UNLIMITED) -> None:
         self._database = database
@@ -306,6 +308,15 @@ class Inbox:
 
         return self._database.write(write, actor)
 
+    def prune_correlations(self, before_ns: int, *, actor: Actor) -> Future[int]:
+        """Removes some correlations that came earlier and that no facts refer to; how many.
+
+        At least one while there are more.
+        """
+        return self._database.write(
+            lambda cursor: prune_correlations(cursor, before_ns, _PRUNED_AT_ONCE), actor
+        )
+
 
 def _organisations_that_wait(cursor: Cursor) -> list[Organisation]:
     rows = cursor.execute(
@@ -343,7 +354,7 @@ def _correlated(
     found: dict[str, set[str]] = {}
     for each, reading in readings:
         for correlation in reading.correlations:
-            put_correlation(cursor, org, correlation, each.number)
+            put_correlation(cursor, org, correlation, each.number, each.received_at_ns)
             for kind, thing in things_with_key(cursor, org, correlation.key):
                 found.setdefault(kind, set()).add(thing)
     return found

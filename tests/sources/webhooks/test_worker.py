@@ -26,6 +26,7 @@ from deliveries import (
 )
 from theodora.dora import Commit, PullRequest
 from theodora.errors import NotFound
+from theodora.events.values import DAY_NS
 from theodora.sources.webhooks import counting, table
 from theodora.sources.webhooks.delivery import SourceSettings
 from theodora.sources.webhooks.facts import WebhookFact
@@ -364,6 +365,35 @@ def test_old_deliveries_go_but_not_those_that_wait(
     assert [each.state for each in listed(store, github)] == ["waiting"]
     store.inbox.prune(NOW_NS * 2, actor=TESTER).result()
     assert len(facts(store)) == 2, "those of an event stay"
+
+
+def test_correlations_go_that_no_event_refers_to(
+    store: Store, org: Organisation, worker: InboxWorker
+) -> None:
+    receive(store, add(store, org), SUCCESS)
+    said = [correlated(1, 5), correlated(2, 6), correlated(3, 7)]
+    for each, days in zip(said, (500, 500, 399), strict=True):
+        at_ns = time.time_ns() - days * DAY_NS
+        store.inbox.receive(
+            org, "datadog-ci", "", each.headers, body_of(each), at_ns, actor=TESTER
+        ).result()
+    worker.work_off()
+
+    def kept() -> list[str]:
+        rows = store._database.read(
+            lambda cursor: cursor.execute("SELECT key FROM correlations ORDER BY key").fetchall()
+        )
+        return [key for (key,) in rows]
+
+    assert len(kept()) == 3
+    worker.prune()
+    assert kept() == [f"commit:{sha(number)}" for number in (1, 3)], "one is deployed, one is new"
+    [deployed] = store.deployments.everything(org)
+    assert deployed.git
+    assert deployed.git.commit_sha == sha(5)
+    store.deployments.delete(org, deployed.id, actor=TESTER).result()
+    worker.prune()
+    assert kept() == [f"commit:{sha(3)}"]
 
 
 def test_a_deleted_event_takes_its_facts_along(

@@ -33,6 +33,8 @@ _REST_FOR_WORK = 2
 """The thread that writes works about as long as the one that reads."""
 _LONGEST_REST_SECONDS = 0.5
 _PRUNE_SECONDS = 3_600.0
+_CORRELATION_DAYS = 400
+"""How long a correlation is kept that no deployment refers to: images may be deployed late."""
 
 
 class InboxWorker(Worker):
@@ -64,11 +66,16 @@ class InboxWorker(Worker):
         return len(waiting)
 
     def prune(self) -> None:
-        """Removes old deliveries."""
-        before_ns = time.time_ns() - self._keep_ns
-        while self._store.inbox.prune(before_ns, actor=_PRUNER).result():
-            if self._stopping.wait(0.05):
-                return
+        """Removes old deliveries, and old correlations of what was never deployed."""
+        now_ns, inbox = time.time_ns(), self._store.inbox
+        unused_before_ns = now_ns - max(self._keep_ns, _CORRELATION_DAYS * DAY_NS)
+        for remove, before_ns in (
+            (inbox.prune, now_ns - self._keep_ns),
+            (inbox.prune_correlations, unused_before_ns),
+        ):
+            while remove(before_ns, actor=_PRUNER).result():
+                if self._stopping.wait(0.05):
+                    return
 
     def _settle(self, batch: Sequence[_Read], sources: "_SourceReader") -> Future[int]:
         actor, settings = sources.actor(batch[0][0]), sources.settings(batch[0][0])

@@ -24,17 +24,36 @@ class Correlation(NamedTuple):
 
 
 def put_correlation(
-    cursor: Cursor, org: Organisation, correlation: Correlation, delivery: int
+    cursor: Cursor,
+    org: Organisation,
+    correlation: Correlation,
+    delivery: int,
+    received_at_ns: int,
 ) -> None:
     """Stores a correlation; of those with one key and repository, the last delivery's counts."""
     cursor.execute(
         "INSERT INTO correlations "
-        "(org, key, repository_id, repository_url, commit_sha, delivery) "
-        "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (org, key, repository_id) DO UPDATE SET "
+        "(org, key, repository_id, repository_url, commit_sha, delivery, noted_at_ns) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (org, key, repository_id) DO UPDATE SET "
         "repository_url = excluded.repository_url, commit_sha = excluded.commit_sha, "
-        "delivery = excluded.delivery WHERE correlations.delivery <= excluded.delivery",
-        (org.key, *correlation, delivery),
+        "delivery = excluded.delivery, noted_at_ns = excluded.noted_at_ns "
+        "WHERE correlations.delivery <= excluded.delivery",
+        (org.key, *correlation, delivery, received_at_ns),
     )
+
+
+def prune_correlations(cursor: Cursor, before_ns: int, limit: int) -> int:
+    """Removes some that came earlier and whose key nothing known has; how many those were."""
+    rows = cursor.execute(
+        "SELECT c.org, c.key, c.repository_id FROM correlations c WHERE c.noted_at_ns < ? "
+        "AND NOT EXISTS (SELECT 1 FROM source_keys k WHERE k.org = c.org AND k.key = c.key) "
+        "LIMIT ?",
+        (before_ns, limit),
+    ).fetchall()
+    cursor.executemany(
+        "DELETE FROM correlations WHERE org = ? AND key = ? AND repository_id = ?", rows
+    )
+    return len(rows)
 
 
 def note_keys(
