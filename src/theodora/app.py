@@ -48,9 +48,11 @@ _START = Actor("command", "serve")
 
 _MINUTE_NS = 60 * 1_000_000_000
 
-_THREADS = 16
+THREADS = 16
 """Requests that wait for the database at one time, half of them of one organisation if no other
 asks; SQLite answers in microseconds."""
+RESERVE = 16
+"""As many more, for organisations that have no thread while others use all of those."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,7 @@ def _server_context(config: Config, store: Store) -> ServerContext:
         store=store,
         packs=PackStore(git_folder(config)),
         limiter=RateLimiter(_limits(config)),
-        threads=FairThreads(_THREADS, "handler", keeps_some_free=True),
+        threads=FairThreads(THREADS, "handler", keeps_some_free=True, reserve=RESERVE),
         uploads=FairThreads(config.upload_threads, "upload", keeps_some_free=False),
         timestamps=config.timestamps,
         prometheus_groups=config.prometheus_groups,

@@ -7,14 +7,16 @@ from contextlib import contextmanager
 
 import pytest
 
+from theodora.app import RESERVE, THREADS
+from theodora.storage.engine.postgresql.readers import MOST_CONNECTIONS
 from theodora.web.http.turns import FairThreads
 
 _PATIENCE_SECONDS = 20
 
 
 @contextmanager
-def sharing(threads: int, *, keeps_some_free: bool = True) -> Iterator["Work"]:
-    shared = FairThreads(threads, "test", keeps_some_free=keeps_some_free)
+def sharing(threads: int, *, keeps_some_free: bool = True, reserve: int = 0) -> Iterator["Work"]:
+    shared = FairThreads(threads, "test", keeps_some_free=keeps_some_free, reserve=reserve)
     work = Work(shared)
     yield work
     work.gate.set()
@@ -70,6 +72,24 @@ def test_each_further_caller_gets_half_of_the_rest_at_once() -> None:
         for caller in "abcde":
             work.begin(caller, 20)
         assert settled(work, "aaaabbcd")
+
+
+def test_callers_without_a_thread_get_one_of_the_reserve_at_once() -> None:
+    with sharing(8, reserve=3) as work:
+        for caller in "abcdefgh":
+            work.begin(caller, 20)
+        assert settled(work, "aaaabbcdefg")
+        assert work.threads.has_waiting("h")
+
+
+def test_the_reserve_is_for_those_without_a_thread_only() -> None:
+    with sharing(2, keeps_some_free=False, reserve=2) as work:
+        work.begin("a", 20)
+        assert settled(work, "aa")
+
+
+def test_each_thread_that_answers_finds_a_connection_to_postgresql() -> None:
+    assert THREADS + RESERVE < MOST_CONNECTIONS
 
 
 def test_callers_that_wait_take_turns() -> None:

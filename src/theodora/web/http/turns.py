@@ -26,10 +26,13 @@ class FairThreads:
     threads, and the next one finds half of the rest free, however long the first one's work takes.
     """
 
-    def __init__(self, threads: int, name: str, *, keeps_some_free: bool) -> None:
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
+    def __init__(self, threads: int, name: str, *, keeps_some_free: bool, reserve: int = 0) -> None:
+        """`reserve` is how many more there are for callers that have none while none is free."""
+        self._pool = ThreadPoolExecutor(threads + reserve, thread_name_prefix=name)
         self._free = threads
+        """Less than none while the reserve is used."""
         self._keeps_some_free = keeps_some_free
+        self._reserve = reserve
         self._running: Counter[Hashable] = Counter()
         self._waiting: OrderedDict[Hashable, deque[_Task]] = OrderedDict()
         """By caller, the one whose turn is next first."""
@@ -61,7 +64,7 @@ class FairThreads:
         self._pool.shutdown()
 
     def _start_due(self) -> None:
-        while self._free and (caller := self._next()) is not None:
+        while (caller := self._next()) is not None:
             tasks = self._waiting[caller]
             task = tasks.popleft()
             self._waiting.move_to_end(caller)
@@ -76,7 +79,9 @@ class FairThreads:
         return next((caller for caller in self._waiting if self._may_have_more(caller)), None)
 
     def _may_have_more(self, caller: Hashable) -> bool:
-        return not self._keeps_some_free or self._running[caller] < self._free
+        if not self._running[caller]:
+            return self._free + self._reserve > 0
+        return self._free > (self._running[caller] if self._keeps_some_free else 0)
 
     def _run(self, caller: Hashable, task: _Task) -> None:
         try:

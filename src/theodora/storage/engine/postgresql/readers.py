@@ -15,7 +15,7 @@ from theodora.storage.engine.postgresql.cursor import PostgresqlCursor
 
 T = TypeVar("T")
 
-_CONNECTIONS = 18
+MOST_CONNECTIONS = 34
 """One for each thread of a server that answers requests, and two for its workers."""
 _CANCEL_SECONDS = 5.0
 _RECONNECT_SECONDS = 5.0
@@ -42,7 +42,7 @@ class Readers:
             kwargs=parameters(url),
             configure=_configure,
             min_size=1,
-            max_size=_CONNECTIONS,
+            max_size=MOST_CONNECTIONS,
             timeout=wait_seconds,
             reconnect_timeout=_RECONNECT_SECONDS,
             open=True,
@@ -66,7 +66,7 @@ class Readers:
 
     def _read(self, read: Callable[[Cursor], T], *, by_itself: bool) -> T:
         with driver_errors():
-            for _ in range(_CONNECTIONS):
+            for _ in range(MOST_CONNECTIONS):
                 # After a restart of the server each connection that lay idle is found to be lost.
                 try:
                     return self._read_once(read, by_itself)
