@@ -117,9 +117,13 @@ torture: setup
 soak: setup
 	@$(BIN)/python -m bench.soak $(MINUTES)
 
-## make attacks  show what others feel of hostile clients: memory, health, another organisation's list
+# Attacks that have this in their names, and the database.
+ONLY ?=
+ON ?= sqlite
+
+## make attacks  show what others feel of hostile clients: memory, health, lists, metrics, pages; ONLY="slow words" ON=postgresql
 attacks: setup
-	@$(BIN)/python -m bench.hostile
+	@$(BIN)/python -m bench.attacks --only "$(ONLY)" --on $(ON)
 
 ## make screenshots  make the pictures of docs/ anew
 screenshots: setup browser
@@ -226,7 +230,7 @@ bench: setup $(VENV)/installed-bench
 	@$(BIN)/python -m bench.replica
 	@$(BIN)/python -m bench.backup
 	@$(BIN)/python -m bench.faults
-	@$(BIN)/python -m bench.attacks
+	@$(BIN)/python -m bench.attacks --only slow
 
 # Faults tested in each folder, and which of all that are possible.
 MUTANTS ?= 60

@@ -1,60 +1,45 @@
-"""What others feel of hostile clients: health, another organisation's list, memory.
+"""Attacks on a server: each sends something that costs it much, again and again.
 
-Each attack runs in a process of its own, from 127.0.0.1, on a new server. Meanwhile a client at
-127.0.0.2 asks for the health and a list of another organisation, one after another. In the end the
-server is asked to stop while the attack goes on.
-
-    python -m bench.hostile --seconds 8
+`bench.attacks` runs them.
 """
 
-import argparse
 import gzip
 import itertools
 import json
-import multiprocessing
-import resource
-import shutil
 import socket
 import sys
-import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
-from functools import cache
-from http.client import HTTPConnection, HTTPException
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import cache, partial
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlencode, urlsplit
 
-import psutil
-
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 import serving
-from actors import TESTER
 from asking import DEPLOYMENT, DEPLOYMENTS, LIST_TYPES
-from bench.soak import quantile
+from bench.world import END_NS
 from measuring import METRICS
-from theodora.events import Deployment
-from theodora.storage import Store
-from theodora.storage.access.keys import PERMISSIONS_OF, KeyKind, new_secret
-from theodora.storage.access.permissions import READ
+from theodora.storage.access.keys import new_secret
+
+Keys = Mapping[str, str]
+"""Headers with an API key and an application key."""
 
 _MIB = 2**20
-_OTHER = "127.0.0.2"
-"""Where the client comes from that does no harm."""
-_PAUSE_SEC = 0.01
-_DEPLOYMENTS = 3_000
-_SERVICES = 50
 _BEGINNING = b"GET /healthz HTTP/1.1\r\nHost: x\r\nX: "
 
 
 class Target(NamedTuple):
-    """A server, and a key of its own organisation that may only read."""
+    """A server with keys that attackers have."""
 
     url: str
-    read_key: str
+    read_keys: Keys
+    """Of the organisation of many deployments; the application key may only read."""
+    many_keys: tuple[Keys, ...] = ()
+    """Of other organisations, a pair for each."""
 
     def connect(self) -> socket.socket:
         url = urlsplit(self.url)
@@ -64,9 +49,9 @@ class Target(NamedTuple):
         """The status of the answer, on a connection of its own."""
         http = HTTPConnection(urlsplit(self.url).netloc, timeout=60)
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        keys = {**serving.KEYS, "DD-APPLICATION-KEY": self.read_key}
+        json_keys = {**self.read_keys, "Content-Type": "application/json"}
         try:
-            http.request(method, path, body, {**keys, "Content-Type": "application/json", **named})
+            http.request(method, path, body, {**json_keys, **named})
             answer = http.getresponse()
             answer.read()
             return answer.status
@@ -156,8 +141,35 @@ def small_chunks(target: Target) -> None:
 
 def deep_queries(target: Target) -> None:
     for query in _QUERIES:
-        data = {"type": LIST_TYPES[DEPLOYMENTS], "attributes": {"limit": 1000, "query": query}}
-        target.ask("POST", DEPLOYMENTS, json.dumps({"data": data}).encode())
+        search(query, target)
+
+
+def search(query: str, target: Target) -> None:
+    attributes = {"limit": 1000, "query": query, "from": "2024-10-01T00:00:00Z"}
+    data = {"type": LIST_TYPES[DEPLOYMENTS], "attributes": attributes}
+    target.ask("POST", DEPLOYMENTS, json.dumps({"data": data}).encode())
+
+
+def searches_of_many(target: Target) -> None:
+    # First all of one organisation: it takes half of the threads, the next one half of the rest.
+    keys = target.many_keys[next(_turns) // 8 % len(target.many_keys)]
+    search(_SLOWER_WORDS, target._replace(read_keys=keys))
+
+
+def metrics(query: str, target: Target) -> None:
+    period = {"from": END_NS - 700 * 86_400 * 10**9, "to": END_NS}
+    asked = urlencode({**period, "interval": "week", "group_by": "service", "query": query})
+    target.ask("GET", f"{METRICS}?{asked}")
+
+
+def page(path: str, target: Target) -> None:
+    target.ask("GET", path, Cookie=_signed_in(target), Accept="text/html")
+
+
+@cache
+def _signed_in(target: Target) -> str:
+    """The cookie of a session."""
+    return sign_in(target.url, target.read_keys["DD-APPLICATION-KEY"])
 
 
 def hostile_previews(target: Target) -> None:
@@ -183,6 +195,17 @@ def _bomb() -> bytes:
     return gzip.compress(bytes(256 * _MIB), 9)
 
 
+def sign_in(url: str, key: str) -> str:
+    """The cookie of a session of this application key."""
+    http = HTTPConnection(urlsplit(url).netloc, timeout=60)
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    http.request("POST", "/sign-in", urlencode({"key": key}), form)
+    cookie = http.getresponse().headers["Set-Cookie"].partition(";")[0]
+    http.close()
+    return cookie
+
+
+_turns = itertools.count()
 _PATTERNS = ("(.{0,20}){0,9}!", "(a+)+$", "((a*)*)*b", r"(\w*\s?)*!", "(.*)*!")
 _QUERIES = (
     "(" * 60 + "service:web" + ")" * 60,
@@ -191,6 +214,12 @@ _QUERIES = (
     "version:" + "*a" * 100 + "*",
     " AND ".join(f"-version:*{number}*" for number in range(200)),
 )
+
+_SLOW = " OR ".join(f"*a*z*{number}q" for number in range(50))
+_SLOW_WORDS = " OR ".join(f"*serv*{letter}*" for letter in "0123456789abdfghklmnopstuw")
+"""The texts fit, but no single word of them: each event is compared word by word."""
+_SLOWER_WORDS = " OR ".join(f"*a*k*{'*'.join(f'{number:03}')}*" for number in range(100))
+"""The same for events of many long tags."""
 
 ATTACKS = (
     Attack("nothing", nothing, 1),
@@ -207,206 +236,14 @@ ATTACKS = (
     Attack("deep and wide queries", deep_queries, 4),
     Attack("previews of hostile rules", hostile_previews, 2),
     Attack("guesses at the sign-in", guesses, 4),
+    Attack("slow searches", partial(search, _SLOW), 64),
+    Attack("slow words", partial(search, _SLOW_WORDS), 64),
+    Attack("slow words of 12 organisations", searches_of_many, 96),
+    Attack("slow metrics", partial(metrics, _SLOW), 64),
+    Attack("metrics by service, weekly", partial(metrics, ""), 64),
+    Attack("pages", partial(page, "/?from=2024-10-01&to=2026-09-01"), 64),
+    Attack("downloads", partial(page, "/deployments.csv?from=2024-10-01"), 64),
 )
-
-
-class Seen(NamedTuple):
-    """What was seen of one attack."""
-
-    grown: int
-    """Most bytes of memory beyond those before."""
-    health: Sequence[float]
-    """Seconds of each answer."""
-    list: Sequence[float]
-    refused: int
-    """Requests of the other client that broke, or whose answer was not 200."""
-    stopped_sec: float
-    status: int
-    """The server's exit status."""
-
-
-def main() -> None:
-    """Prints a table in Markdown, a row for each attack."""
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--seconds", type=float, default=8)
-    arguments.add_argument("--only", default="", help="what the names of attacks have in them")
-    asked = arguments.parse_args()
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    print("| attack | memory, MiB | health p50 / p99, ms | list p50 / p99, ms | refused | stops |")
-    print("|---|---|---|---|---|---|")
-    with tempfile.TemporaryDirectory() as name:
-        store = Prepared(Path(name))
-        for attack in ATTACKS:
-            if asked.only in attack.name:
-                print(_row(attack, run(attack, store, asked.seconds)), flush=True)
-
-
-def _row(attack: Attack, seen: Seen) -> str:
-    def times(seconds: Sequence[float]) -> str:
-        return " / ".join(f"{1_000 * quantile(seconds, share):.0f}" for share in (0.5, 0.99))
-
-    stopped = f"{seen.stopped_sec:.1f} s" + (f", status {seen.status}" if seen.status else "")
-    return (
-        f"| {attack.name} | {seen.grown / _MIB:.0f} | {times(seen.health)} | {times(seen.list)} "
-        f"| {seen.refused} | {stopped} |"
-    )
-
-
-class Prepared:
-    """A store with two organisations, which is copied for each attack."""
-
-    def __init__(self, folder: Path, deployments: int = _DEPLOYMENTS) -> None:
-        """`deployments` is how many each organisation has."""
-        self._folder = folder
-        self._numbers = itertools.count()
-        self._file = folder / "prepared.db"
-        with Store(f"sqlite:///{self._file}") as store:
-            self.read_key = _add_key(store, "default", "application", READ)
-            self.other_keys = {
-                "DD-API-KEY": _add_key(store, "other", "api", *PERMISSIONS_OF["api"]),
-                "DD-APPLICATION-KEY": _add_key(store, "other", "application", READ),
-            }
-            for name in ("default", "other"):
-                _add_deployments(store, name, deployments)
-
-    @contextmanager
-    def serving(self) -> Iterator[serving.Server]:
-        folder = self._folder / str(next(self._numbers))
-        folder.mkdir()
-        shutil.copy(self._file, folder / "theodora.db")
-        with serving.serving(folder) as server:
-            yield server
-
-
-def _add_key(store: Store, organisation: str, kind: KeyKind, *permissions: str) -> str:
-    secret = new_secret(kind)
-    store.keys.add(
-        organisation,
-        kind,
-        secret,
-        name="",
-        permissions=frozenset(permissions),
-        now_ns=time.time_ns(),
-        actor=TESTER,
-    ).result()
-    return secret
-
-
-def _add_deployments(store: Store, name: str, count: int) -> None:
-    organisation = store.keys.organisation(name)
-    now_ns = time.time_ns()
-    added = [
-        store.deployments.add(
-            organisation,
-            Deployment(
-                service=f"service-{number % _SERVICES}",
-                env="production",
-                version=f"{'a' * 200}{number}",
-                started_at_ns=now_ns - number * 10**12,
-                finished_at_ns=now_ns - number * 10**12 + 60 * 10**9,
-            ),
-            now_ns,
-            actor=TESTER,
-        )
-        for number in range(count)
-    ]
-    for each in added:
-        each.result()
-
-
-def run(attack: Attack, store: Prepared, seconds: float) -> Seen:
-    """Attacks a new server for so long."""
-    with store.serving() as server, closing(OtherClient(server.url, store.other_keys)) as client:
-        process = psutil.Process(server.process.pid)
-        client.ask_for(0.5)
-        client.forget()
-        before = process.memory_info().rss
-        attacking = multiprocessing.get_context("fork").Process(
-            target=_attack, args=(attack, Target(server.url, store.read_key)), daemon=True
-        )
-        attacking.start()
-        try:
-            most = client.ask_for(seconds, lambda: process.memory_info().rss)
-            began_sec = time.monotonic()
-            status = server.stop()
-            stopped_sec = time.monotonic() - began_sec
-        finally:
-            attacking.kill()
-            attacking.join()
-    return Seen(
-        max(0, most - before), client.health, client.list, client.refused, stopped_sec, status
-    )
-
-
-def _attack(attack: Attack, target: Target) -> None:
-    """Sends again and again, until this process is killed."""
-
-    def send() -> None:
-        while True:
-            try:
-                attack.send(target)
-            except (OSError, HTTPException):
-                time.sleep(0.05)
-
-    threads = [threading.Thread(target=send) for _ in range(attack.threads)]
-    for each in threads:
-        each.start()
-    for each in threads:
-        each.join()
-
-
-class OtherClient:
-    """A client of another organisation, at another address."""
-
-    def __init__(self, url: str, keys: dict[str, str]) -> None:
-        netloc = urlsplit(url).netloc
-        self._http = HTTPConnection(netloc, timeout=30, source_address=(_OTHER, 0))
-        self._keys = keys
-        self.forget()
-
-    def close(self) -> None:
-        self._http.close()
-
-    def forget(self) -> None:
-        self.health: list[float] = []
-        self.list: list[float] = []
-        self.refused = 0
-
-    def ask_for(self, seconds: float, size: Callable[[], int] = lambda: 0) -> int:
-        """Asks for so long; the largest `size` meanwhile."""
-        headers = {**self._keys, "Content-Type": "application/json"}
-        attributes = {"limit": 20, "query": "service:service-7"}
-        data = {"type": LIST_TYPES[DEPLOYMENTS], "attributes": attributes}
-        body = json.dumps({"data": data}).encode()
-        most = size()
-        until_sec = time.monotonic() + seconds
-        while time.monotonic() < until_sec:
-            self._ask(self.health, "GET", "/healthz", None, {})
-            self._ask(self.list, "POST", DEPLOYMENTS, body, headers)
-            most = max(most, size())
-            time.sleep(_PAUSE_SEC)
-        return most
-
-    def _ask(
-        self,
-        taken: list[float],
-        method: str,
-        path: str,
-        body: bytes | None,
-        headers: dict[str, str],
-    ) -> None:
-        began_sec = time.monotonic()
-        try:
-            self._http.request(method, path, body, headers)
-            answer = self._http.getresponse()
-            answer.read()
-        except (OSError, HTTPException):
-            self._http.close()
-            self.refused += 1
-        else:
-            self.refused += answer.status != 200
-        taken.append(time.monotonic() - began_sec)
 
 
 @contextmanager
@@ -421,7 +258,3 @@ def _many(target: Target, count: int) -> Iterator[list[socket.socket]]:
     finally:
         for each in clients:
             each.close()
-
-
-if __name__ == "__main__":
-    main()
