@@ -2,6 +2,7 @@
 
 import re
 import socket
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,9 +16,11 @@ import commands
 import datadog
 import serving
 from actors import TESTER
-from theodora.events import Deployment
+from theodora.events import Deployment, Failure
 from theodora.sources.datadog.forwarding import Forwarder
 from theodora.storage import Store
+from theodora.storage.events import outbox
+from theodora.storage.facts.override_history import OverrideValues
 
 PAGE = Path(__file__).parents[2] / "docs" / "forwarding.md"
 PATIENCE_SECONDS = 60
@@ -66,11 +69,48 @@ def test_what_waits_and_why_is_shown(run: commands.Run, url: str) -> None:
     assert run("forwarding", "pause").exit_code == 1
 
 
+def test_stored_events_are_sent_again(
+    run: commands.Run, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They came in before forwarding was on; one has an override. The outbox has room for three."""
+    monkeypatch.setattr(outbox, "MOST_QUEUED", 3)
+    monkeypatch.setattr(sys.modules["theodora.cli.forwarding"], "_PATIENCE_SECONDS", 1)
+    with Store(url) as store:
+        org = store.keys.ensure_organisation("default", 1, actor=TESTER).result()
+        for number in range(1, 4):
+            deployed = Deployment(
+                id=f"d{number}",
+                service="web",
+                started_at_ns=number * 3_600 * 10**9,
+                finished_at_ns=10**15,
+            )
+            store.deployments.add(org, deployed, 1, actor=TESTER).result()
+        failed = Failure(id="f1", services=("web",), started_at_ns=3_600 * 10**9)
+        store.failures.add(org, failed, 1, actor=TESTER).result()
+        values = OverrideValues(change_failure=True)
+        store.deployments.update(org, "d3", values, now_ns=2, actor=TESTER).result()
+        assert run("forwarding", "resend").output == "Error: forwarding is off\n"
+        with datadog.playing() as site:
+            ask(run, "on", "--site", site.url)
+            full = run("forwarding", "resend", "--kind", "deployments")
+            assert "2 of 3 are queued" in full.output
+            forwarder = Forwarder(store)
+            for options in (("--from", "1970-01-01T03:00:00Z"), ("--to", "1970-01-01T02:00:00Z")):
+                forwarder.work_off()
+                ask(run, "resend", *options)
+            forwarder.work_off()
+            forwarder.close()
+    sent = [(each.method, each.document["data"]["attributes"].get("id")) for each in site.asked]
+    rest = [("POST", "d3"), ("PATCH", None), ("POST", "d1"), ("POST", "f1")]
+    assert sent == [("POST", "d1"), ("POST", "d2"), *rest]
+    assert "queued     0" in ask(run, "status").output
+
+
 def test_the_commands_of_the_page_work(run: commands.Run) -> None:
     ask(run, "on", "--site", "datadoghq.eu")
     blocks = re.findall(r"^theodora (forwarding .*)$", PAGE.read_text(), re.MULTILINE)
     inline = re.findall(r"`theodora (forwarding \w+)", PAGE.read_text())
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     assert set(inline) >= {f"forwarding {name}" for name in ("retry", "pause", "resume", "off")}
     for command in [*blocks, *(each for each in inline if not each.endswith(("drop", "off")))]:
         done = run(*command.split())

@@ -596,6 +596,14 @@ WRITES: tuple[tuple[str, Callable[[Member], object]], ...] = (
         ),
     ),
     ("keys.revoke", lambda it: it.store.keys.revoke(it.org.name, it.key.id, NOW_NS, actor=TESTER)),
+    (
+        "deployments.send_again",
+        lambda it: it.store.deployments.send_again(it.org, ["fourth", "down"], actor=TESTER),
+    ),
+    (
+        "failures.send_again",
+        lambda it: it.store.failures.send_again(it.org, ["down"], actor=TESTER),
+    ),
     ("deployments.delete", lambda it: it.store.deployments.delete(it.org, "fourth", actor=TESTER)),
     ("failures.add", add_failure("again", 50)),
     ("failures.delete", lambda it: it.store.failures.delete(it.org, "again", actor=TESTER)),
@@ -719,7 +727,9 @@ def test_no_answer_holds_a_text_of_another_organisation(store: Store) -> None:
 
 def shown_by(write: str) -> list[str]:
     """Reads of which at least one has to show what was written."""
-    member, _ = write.split(".")
+    member, method = write.split(".")
+    if method == "send_again":
+        member = "forwarding"
     return ["health.look", *(name for name in READS if name.startswith(f"{member}."))]
 
 

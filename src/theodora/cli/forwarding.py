@@ -7,16 +7,23 @@ import click
 
 from theodora.cli.datadog_keys import keys_from_environment
 from theodora.cli.invocation import command_actor
-from theodora.cli.options import organisation_option, setting_options
+from theodora.cli.options import instant_option, organisation_option, setting_options
+from theodora.cli.progress import ProgressBars
 from theodora.cli.stores import existing_store, new_or_existing_store
 from theodora.cli.tables import aligned
 from theodora.cli.terminal import safe_lines
 from theodora.events import format_second
 from theodora.report.wording import visible
 from theodora.sources.datadog.sites import api_url
-from theodora.storage import ForwardingState, OutboxItem
+from theodora.storage import ForwardingState, Organisation, OutboxItem, Store
+from theodora.storage.deployments import Deployments
+from theodora.storage.failures import Failures
 
 _database = setting_options(["database"])
+_KINDS = ("deployments", "failures")
+_RESENT_AT_ONCE = 200
+_PATIENCE_SECONDS = 60
+"""How long `resend` waits for a change to leave a full outbox."""
 
 
 @click.group()
@@ -109,6 +116,60 @@ def retry(number: int | None, org: str, **flags: str | None) -> None:
         org_ = store.keys.organisation(org)
         count = store.forwarding.retry(org_, number, actor=command_actor()).result()
     click.echo(f"{count:,} refused changes are sent again")
+
+
+@forwarding.command()
+@click.option("--from", "from_", metavar="TIME", help="Earliest start, included: RFC 3339.")
+@click.option("--to", metavar="TIME", help="Latest start, not included: RFC 3339.")
+@click.option("--kind", type=click.Choice(_KINDS), help="Only events of this kind; default: both.")
+@organisation_option
+@_database
+def resend(
+    from_: str | None, to: str | None, kind: str | None, org: str, **flags: str | None
+) -> None:
+    """Send stored events again, also those that came in before forwarding was on.
+
+    \b
+    theodora forwarding resend --from 2026-01-01T00:00:00Z --kind deployments
+
+    They keep their ids, so that nothing is at the other side twice. A server sends them.
+    """
+    from_ns, to_ns = instant_option(from_, "--from"), instant_option(to, "--to")
+    with existing_store(flags) as store, ProgressBars() as bars:
+        org_ = store.keys.organisation(org)
+        if store.forwarding.get(org_) is None:
+            raise click.ClickException("forwarding is off")
+        kinds = {"deployments": store.deployments, "failures": store.failures}
+        for name in [kind] if kind else _KINDS:
+            events, ids = kinds[name], list[str]()
+            for each in events.everything(org_):
+                if (from_ns or 0) <= each.started_at_ns < (to_ns or each.started_at_ns + 1):
+                    ids.append(each.id)
+            for done in _send_again(store, org_, events, ids):
+                bars.show(name, done, len(ids))
+            click.echo(f"{len(ids):,} {name} are sent again")
+
+
+def _send_again(
+    store: Store, org: Organisation, events: Deployments | Failures, ids: Sequence[str]
+) -> Iterator[int]:
+    """Queues events, and waits for room; yields how many are done."""
+    done, waited_sec, waiting = 0, 0, 0
+    while done < len(ids):
+        batch = ids[done : done + _RESENT_AT_ONCE]
+        done += (count := events.send_again(org, batch, actor=command_actor()).result())
+        yield done
+        if count == len(batch):
+            continue
+        state = store.forwarding.get(org)
+        waited_sec = waited_sec + 1 if state and state.waiting == waiting else 0
+        if state is None or state.paused or waited_sec >= _PATIENCE_SECONDS:
+            raise click.ClickException(
+                f"the outbox is full and nothing leaves it; {done:,} of {len(ids):,} are queued. "
+                "See `theodora forwarding status`, and run the same command again"
+            )
+        waiting = state.waiting
+        time.sleep(1)
 
 
 @forwarding.command()

@@ -1,7 +1,8 @@
 """Deployments in the store, with their overrides."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
+from typing import Any
 
 from theodora.errors import NotFound
 from theodora.events import Deployment
@@ -21,6 +22,7 @@ from theodora.storage.facts.derivation_queue import queue_deployment
 from theodora.storage.facts.override_effects import (
     apply_verdict,
     drop_verdict,
+    get_override,
     latest_of_version,
     relink,
 )
@@ -102,6 +104,10 @@ class Deployments(Events[Deployment]):
         stored, author = self._found(cursor, org, id_), OverrideAuthor(actor.name, now_ns)
         apply_verdict(cursor, self._rows, org, stored, patch, author)
         queue_patch(cursor, org, stored.event, patch.attributes(), actor)
+
+    def _patch_of(self, cursor: Cursor, stored: Stored[Deployment]) -> Mapping[str, Any]:
+        override = get_override(cursor, stored.key)
+        return override.verdict.attributes() if override else {}
 
     def tag_keys(self, org: Organisation, limit: int) -> list[str]:
         """The keys of custom tags, in order."""

@@ -1,13 +1,16 @@
 """The reads that deployments and failures share in the store."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
-from typing import Generic
+from typing import Any, Generic
 
 from theodora.errors import NotFound
+from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import Organisation
+from theodora.storage.events.outbox import queue_again
 from theodora.storage.events.rows import Rows, Stored
 from theodora.storage.events.tables import E, EventTable
 from theodora.storage.events.usage import Quotas
@@ -64,6 +67,28 @@ class Events(Generic[E]):
     def everything(self, org: Organisation) -> Iterator[E]:
         """Every one, in order of first receipt; what comes in meanwhile is included."""
         return self._rows.everything(self._database.read, org)
+
+    def send_again(self, org: Organisation, ids: Sequence[str], *, actor: Actor) -> Future[int]:
+        """Has stored events forwarded again, as they are now; how many, from the first on.
+
+        Fewer than all where the outbox has no more room, none if the organisation does not
+        forward. Events that are gone count as sent.
+        """
+
+        def write(cursor: Cursor) -> int:
+            for done, id_ in enumerate(ids):
+                stored = self._rows.find(cursor, org, id_)
+                if stored is None:
+                    continue
+                if not queue_again(cursor, org, stored.event, self._patch_of(cursor, stored)):
+                    return done
+            return len(ids)
+
+        return self._database.write(write, actor)
+
+    def _patch_of(self, cursor: Cursor, stored: Stored[E]) -> Mapping[str, Any]:
+        """The attributes of a patch that an event needs to be sent completely."""
+        return {}
 
     def last_received(self, org: Organisation) -> E | None:
         """The one that was new last, or one of those."""

@@ -52,6 +52,26 @@ def queue_patch(
         _queue(cursor, org, actor, deployment, "patch", lambda: attributes)
 
 
+def queue_again(
+    cursor: Cursor, org: Organisation, event: Deployment | Failure, patch: Mapping[str, Any]
+) -> bool:
+    """Queues an event as it is stored, and the patch of its override if there is one.
+
+    Returns False where there is no room for both.
+    """
+    changes = [("put", sent_attributes(event)), *([("patch", patch)] if patch else [])]
+    counted = cursor.execute(
+        "UPDATE forwarding SET queued = queued + ?1 WHERE org = ?2 AND queued <= ?3 - ?1 "
+        "RETURNING queued",
+        (len(changes), org.key, MOST_QUEUED),
+    ).fetchone()
+    if counted is None:
+        return False
+    for operation, attributes in changes:
+        _insert(cursor, org, event, operation, attributes)
+    return True
+
+
 def sent_attributes(event: Deployment | Failure) -> dict[str, Any]:
     """The attributes of a request that creates the event: its own, without derived ones."""
     attributes: dict[str, Any] = {"id": event.id}
@@ -99,6 +119,16 @@ def _queue(
     ).fetchone()
     if counted is None or counted[0]:
         return
+    _insert(cursor, org, event, operation, attributes() if attributes else None)
+
+
+def _insert(
+    cursor: Cursor,
+    org: Organisation,
+    event: Deployment | Failure,
+    operation: str,
+    attributes: Mapping[str, Any] | None,
+) -> None:
     cursor.execute(
         "INSERT INTO outbox "
         "(org, number, kind, event, operation, document, queued_at_ns, state, reason) "
@@ -106,7 +136,7 @@ def _queue(
         (
             *(org.key, next_receipt(cursor)),
             *("deployment" if isinstance(event, Deployment) else "failure", event.id, operation),
-            "" if attributes is None else msgspec.json.encode(attributes()).decode(),
+            "" if attributes is None else msgspec.json.encode(attributes).decode(),
             time.time_ns(),
         ),
     )
