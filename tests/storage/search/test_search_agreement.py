@@ -1,9 +1,10 @@
 """SQL and matcher give the same lists, in the order asked for, whatever is asked.
 
 The matcher is the specification. The index knows none, half or all of the events, and thresholds
-are lowered now and then, so that every way of searching is taken. The seed is new in every run
-and shown on failure; `THEODORA_TEST_REQUESTS` sets how many random requests there are in all,
-`pytest -rP` prints how often each way was taken.
+are lowered now and then, so that every way of searching is taken. `make test` sends a part of the
+requests, with another seed in every run; `make slow` sends all. The seed is shown on failure;
+`THEODORA_TEST_REQUESTS` sets how many random requests there are in all, `pytest -rP` prints how
+often each way was taken.
 """
 
 import os
@@ -20,7 +21,8 @@ import pytest
 from actors import TESTER
 from cases.search import CASES, EVENTS
 from databases import KINDS
-from strategies.queries import random_event, random_query
+from lengths import short_and_long
+from strategies.queries import INT64_MAX, random_event, random_query
 from theodora.dora import Period
 from theodora.events import Deployment
 from theodora.query import SORT_KEYS, Event, Kind, Query, matches, parse, sort_key, to_text
@@ -40,20 +42,34 @@ from theodora.storage.search.planner import Choice, Position, Search, Thresholds
 T = TypeVar("T")
 
 STATES = ("nothing indexed", "half indexed", "everything indexed")
-WORLDS = 8
-"""Organisations with events of their own, in each state."""
-REQUESTS = int(os.environ.get("THEODORA_TEST_REQUESTS", "20000"))
-"""For the databases, states and worlds together."""
-IN_MEMORY = 6_000
-"""Queries of what is kept in memory, in the same way."""
 EVENTS_OF_A_WORLD = 80
 EVER = Period(0, 2**63 - 1)
 KEPT: dict[Kind, Any] = {Kind.DEPLOYMENT: CachedDeployments, Kind.FAILURE: CachedIncidents}
 TABLES: dict[Kind, EventTable[Any]] = {Kind.DEPLOYMENT: DEPLOYMENTS, Kind.FAILURE: FAILURES}
 THRESHOLDS = (Thresholds(), Thresholds("2", "2"), Thresholds("8", "4"))
 WAYS = ("one probe sorted", "several sorted", "one term walked", "several merged", "index walked")
-LEAST_TAKEN = 0.01
-"""Of the requests in each state, on each database, the share that takes each way."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is asked, of the databases, states and worlds together."""
+
+    worlds: int
+    """Organisations with events of their own, in each state."""
+    requests: int
+    in_memory: int
+    """Queries of what is kept in memory."""
+    least_taken: float
+    """Of the requests in each state, on each database, the share that takes each way."""
+
+    def of_a_world(self, total: int) -> int:
+        return total // (len(KINDS) * len(STATES) * self.worlds)
+
+
+_SET = os.environ.get("THEODORA_TEST_REQUESTS")
+SHORT = Size(4, int(_SET or "4000"), 1_500, 0.002)
+LONG = Size(8, int(_SET or "20000"), 6_000, 0.01)
+of_each_size = short_and_long("size", SHORT, LONG)
 
 
 @dataclass
@@ -148,21 +164,23 @@ def seed() -> int:
     return int(os.environ.get("THEODORA_TEST_SEED") or Random().randrange(2**32))
 
 
+@of_each_size
 @pytest.mark.parametrize("state", STATES)
-def test_sql_and_matcher_agree_on_random_requests(shelf: Shelf, state: str, seed: int) -> None:
+def test_sql_and_matcher_agree_on_random_requests(
+    shelf: Shelf, state: str, seed: int, size: Size
+) -> None:
     rng = Random(f"{seed} {state}")
-    requests = REQUESTS // (len(KINDS) * len(STATES) * WORLDS)
     taken: Counter[str] = Counter()
-    for _ in range(WORLDS):
+    for _ in range(size.worlds):
         world = shelf.world(_random_events(rng), state)
 
         def agree(cursor: Cursor, world: World = world) -> None:
-            for _ in range(requests):
+            for _ in range(size.of_a_world(size.requests)):
                 taken[_assert_agreement(cursor, world, rng, seed)] += 1
 
         shelf.read(agree)
     print(dict(taken))  # noqa: T201 - for those who ask, with -rP
-    assert min(taken[way] for way in WAYS) >= LEAST_TAKEN * taken.total(), taken
+    assert min(taken[way] for way in WAYS) >= size.least_taken * taken.total(), taken
 
 
 def _assert_agreement(cursor: Cursor, world: World, rng: Random, seed: int) -> str:
@@ -186,38 +204,41 @@ def _assert_agreement(cursor: Cursor, world: World, rng: Random, seed: int) -> s
 
 @pytest.mark.parametrize("state", STATES)
 def test_sql_and_matcher_agree_on_every_example(shelf: Shelf, state: str) -> None:
-    """The examples' events are stored as they are, so names can be told by id."""
+    """In the three states each example has each of the thresholds once.
+
+    The examples' events are stored as they are, so names can be told by id.
+    """
     names = {event.id: name for name, event in EVENTS.items()}
     org = shelf.world(EVENTS.values(), state).org
 
     def agree(cursor: Cursor) -> None:
-        for case in CASES:
+        for number, case in enumerate(CASES, STATES.index(state)):
             query = parse(case.query)
-            for thresholds in THRESHOLDS:
-                found: list[str] = []
-                for kind in Kind:
-                    selection = Selection(query=query, sort=_field("started_at", kind), limit=1_000)
-                    listed, _ = _listed(cursor, org, kind, selection, thresholds)
-                    found += (names[event.id] for event in listed)
-                among = sorted(name for name in found if name in case.among)
-                assert among == sorted(case.matching), (case.query, thresholds)
+            thresholds = THRESHOLDS[number % len(THRESHOLDS)]
+            found: list[str] = []
+            for kind in Kind:
+                selection = Selection(query=query, sort=_field("started_at", kind), limit=1_000)
+                listed, _ = _listed(cursor, org, kind, selection, thresholds)
+                found += (names[event.id] for event in listed)
+            among = sorted(name for name in found if name in case.among)
+            assert among == sorted(case.matching), (case.query, thresholds)
 
     shelf.read(agree)
 
 
+@of_each_size
 @pytest.mark.parametrize("state", STATES)
 def test_what_is_in_memory_and_matcher_agree_on_random_trees(
-    shelf: Shelf, state: str, seed: int
+    shelf: Shelf, state: str, seed: int, size: Size
 ) -> None:
     """Of a field or a tag that is in memory, and of those that are looked up."""
     rng = Random(f"{seed} {state}")
-    queries = IN_MEMORY // (len(KINDS) * len(STATES) * WORLDS)
-    for number in range(WORLDS):
+    for number in range(size.worlds):
         world = shelf.world(_random_events(rng), state)
         tags = ("k", "build", "é") if number % 2 else ()
 
         def agree(cursor: Cursor, world: World = world, tags: tuple[str, ...] = tags) -> None:
-            for _ in range(queries):
+            for _ in range(size.of_a_world(size.in_memory)):
                 kind = rng.choice(list(Kind))
                 query = random_query(rng, rng.choice(list(world.events[kind].values())))
                 concerned = {
@@ -295,7 +316,7 @@ def _position(event: Event, selection: Selection) -> Position:
 
 def _expected(events: Iterable[Event], selection: Selection, page_end: Event | None) -> list[Event]:
     """The list by the matcher; of what comes after `page_end`, if there is one."""
-    low, high = selection.window
+    low, high = selection.from_ns or 0, selection.to_ns or INT64_MAX
     matching = [
         event
         for event in events
