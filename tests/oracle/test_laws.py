@@ -11,12 +11,14 @@ from typing import Any
 
 import pytest
 
+from lengths import short_and_long
 from oracle.comparing import answer_of, report_of
 from oracle.intervals import DAY_NS, Question
 from oracle.questions import random_question
 from oracle.worlds import SCENES, SERVICES, Scene, fresh_seed, random_deployments, random_incidents
 
-QUESTIONS = 10
+SHORT, LONG = 3, 10
+"""Questions of each law in each scene."""
 COUNTS = {
     "deployment_frequency": ("count",),
     "change_lead_time": ("n",),
@@ -39,10 +41,11 @@ class World:
     scene: Scene
     deployments: list[Event]
     incidents: list[Event]
+    asked: int
 
     def questions(self) -> Iterator[Question]:
         edges_ns = [each["finished_at_ns"] for each in self.deployments]
-        for _ in range(QUESTIONS):
+        for _ in range(self.asked):
             yield random_question(self.rng, self.scene, edges_ns)
 
     def ask(self, question: Question) -> dict[str, Any]:
@@ -52,12 +55,18 @@ class World:
         return f"THEODORA_TEST_SEED={self.seed}, {self.scene}"
 
 
-@pytest.fixture(params=SCENES, ids=lambda scene: scene.instant)
-def world(request: pytest.FixtureRequest) -> World:
-    scene, seed = request.param, fresh_seed()
+pytestmark = [
+    pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.instant),
+    short_and_long("asked", SHORT, LONG),
+]
+
+
+@pytest.fixture
+def world(scene: Scene, asked: int) -> World:
+    seed = fresh_seed()
     rng = Random(f"{seed} {scene}")
     deployments = random_deployments(rng, scene, 60)
-    return World(seed, rng, scene, deployments, random_incidents(rng, scene, 15))
+    return World(seed, rng, scene, deployments, random_incidents(rng, scene, 15), asked)
 
 
 def test_totals_come_from_events_and_not_from_groups(world: World):

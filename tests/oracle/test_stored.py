@@ -11,6 +11,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from asking import make_tenant
+from lengths import short_and_long
 from oracle.answers import answer
 from oracle.comparing import answer_of, disagreements, query_of
 from oracle.filters import EVERYTHING, Filter, random_filter
@@ -32,21 +33,26 @@ def _world(shared: Shared, rng: Random, scene: Scene) -> World:
     return World(make_tenant(*shared), rng, scene)
 
 
+@short_and_long("deployments", 24, 60)
 @every_scene
-def test_the_engine_and_the_oracle_agree_whatever_happens(shared_server: Shared, scene: Scene):
+def test_the_engine_and_the_oracle_agree_whatever_happens(
+    shared_server: Shared, scene: Scene, deployments: int
+):
     """Another organisation's events, told between, are of no concern to it."""
     seed = fresh_seed()
     rng = Random(f"{seed} {scene}")
     world, stranger = (_world(shared_server, rng, scene) for _ in range(2))
-    world.tell(deployments=60, incidents=12)
+    world.tell(deployments, incidents=deployments // 5)
     stranger.tell(deployments=10, incidents=4)
     for state in ("told", "changed", "changed again"):
-        deployments, incidents = world.true_deployments(), world.true_incidents()
+        true_deployments, true_incidents = world.true_deployments(), world.true_incidents()
         for _ in range(QUESTIONS):
             question = random_question(rng, scene, world.instants_ns())
             filter_ = rng.choice((EVERYTHING, random_filter(rng)))
             expected = answer(
-                filter(filter_.finds, deployments), filter(filter_.finds, incidents), question
+                filter(filter_.finds, true_deployments),
+                filter(filter_.finds, true_incidents),
+                question,
             )
             found = disagreements(expected, _ask(world, question, filter_))
             assert found == [], f"THEODORA_TEST_SEED={seed}, {state}: {filter_.text!r} {question}"
@@ -54,14 +60,15 @@ def test_the_engine_and_the_oracle_agree_whatever_happens(shared_server: Shared,
         stranger.change()
 
 
+@short_and_long("deployments", 24, 40)
 @every_scene
 def test_order_of_arrival_is_irrelevant_and_a_service_is_but_a_name(
-    shared_server: Shared, scene: Scene
+    shared_server: Shared, scene: Scene, deployments: int
 ):
     """Told again in another order, each service by another's name: groups change names alone."""
     seed = fresh_seed()
     world = _world(shared_server, Random(f"{seed} {scene}"), scene)
-    world.tell(deployments=40, incidents=10)
+    world.tell(deployments, incidents=deployments // 4)
     renamed = dict(zip(SERVICES, (*SERVICES[1:], SERVICES[0]), strict=True))
     copy = world.sent_again(make_tenant(*shared_server), renamed)
     for _ in range(QUESTIONS):
