@@ -31,6 +31,8 @@ NAMES: dict[Kind, str] = {
 }
 """Statements for the names of all tables."""
 LASTING = {
+    "audit_entries": "who deleted it, and when",
+    "audit_chains": "where the entries end",
     "changes": "tells caches what has gone; test_changes.py shows that it shrinks",
     "counters": "what has been given out is never given out again",
     "sequences": "how often each has been derived",

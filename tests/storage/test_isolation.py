@@ -42,6 +42,7 @@ from theodora.storage import (
     StoredDelivery,
     WebhookSource,
 )
+from theodora.storage.access.audit import AuditQuery
 from theodora.storage.access.key_usage import KEPT_REFUSALS, Refused
 from theodora.storage.access.principals import key_principal
 from theodora.storage.metrics.counts import PeriodCounts
@@ -356,6 +357,8 @@ READS: dict[str, Callable[[Member], object]] = {
     "verdicts.everything": lambda it: [*it.store.verdicts.everything(it.org)],
     "verdicts.links": lambda it: it.store.verdicts.links(it.org, "down"),
     "verdicts.get": lambda it: it.store.verdicts.get(it.org, "first"),
+    "audit.chain": lambda it: it.store.audit.chain(it.org),
+    "audit.entries": lambda it: it.store.audit.entries(it.org, AuditQuery()),
     "activity.everything": lambda it: it.store.activity.everything(it.org),
     "commits.check_quota": lambda it: it.store.commits.check_quota(it.org, REPOSITORY),
     "commits.count": lambda it: it.store.commits.count(it.org),
@@ -450,7 +453,7 @@ WITHOUT_WORDS = {
         "commits.repositories",
         "commits.shas",
     ),
-    *("commits.without_paths", "health.received", "inbox.counts"),
+    *("commits.without_paths", "health.received", "inbox.counts", "audit.chain"),
     *("retention.days", "retention.settings", "retention.preview"),
     *("organisations.holdings", "forwarding.is_deleted_later"),
 }
@@ -606,6 +609,22 @@ WRITES: tuple[tuple[str, Callable[[Member], object]], ...] = (
     ),
     ("deployments.delete", lambda it: it.store.deployments.delete(it.org, "fourth", actor=TESTER)),
     ("failures.add", add_failure("again", 50)),
+    (
+        "failures.close",
+        lambda it: it.store.failures.close(
+            it.org, it.store.failures.get(it.org, "again").ended(NOW_NS), NOW_NS, actor=TESTER
+        ),
+    ),
+    (
+        "audit.note",
+        lambda it: it.store.audit.note(it.org, "data.exported", it.word, actor=TESTER),
+    ),
+    (
+        "audit.refuse",
+        lambda it: it.store.audit.refuse(
+            it.org, "permission.refused", it.word, it.word, NOW_NS, actor=TESTER
+        ),
+    ),
     ("failures.delete", lambda it: it.store.failures.delete(it.org, "again", actor=TESTER)),
     (
         "retention.change",
@@ -673,6 +692,7 @@ ALONG_THE_WAY = {
     *("keys.ensure_organisation", "derivations.derive_queued", "derivations.derive_all_queued"),
     *("organisations.create", "organisations.delete_due", "inbox.prune"),
     "inbox.prune_correlations",
+    *("audit.remove_old", "audit.take_unlogged"),
 }
 """Called to make the organisations, after every write, for all organisations at once, and by the
 tests of organisations."""

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from theodora.events import format_rfc3339
 from theodora.events.values import DAY_NS
+from theodora.storage.engine.audit import Recorder
 from theodora.storage.engine.cursor import Cursor, only_value
 from theodora.storage.engine.organisations import Organisation
 
@@ -63,7 +64,7 @@ def is_confirmed(events: int, confirmed: int | None) -> bool:
     return abs(events - confirmed) <= events * _CLOSE_PERCENT // 100
 
 
-def begin_round(cursor: Cursor, now_ns: int, guards: Guards) -> str | None:
+def begin_round(cursor: Cursor, recorder: Recorder, now_ns: int, guards: Guards) -> str | None:
     """Notes a round and begins the plans that are due; or why there can be none now.
 
     A refusal is noted for every organisation that has a limit or is to be deleted.
@@ -78,7 +79,7 @@ def begin_round(cursor: Cursor, now_ns: int, guards: Guards) -> str | None:
             put_refusal(cursor, org, RefusedRound(now_ns, problem))
         return problem
     confirm_clock(cursor, now_ns)
-    _begin_plans(cursor, now_ns)
+    _begin_plans(cursor, recorder, now_ns)
     return None
 
 
@@ -191,14 +192,16 @@ def _drop_plan(cursor: Cursor, org: Organisation) -> None:
     cursor.execute("DELETE FROM retention_plans WHERE org = ?", (org.key,))
 
 
-def _begin_plans(cursor: Cursor, now_ns: int) -> None:
+def _begin_plans(cursor: Cursor, recorder: Recorder, now_ns: int) -> None:
     plans = cursor.execute(
         "SELECT o.org, o.uuid, o.name, p.days, p.confirmed FROM retention_plans p "
         "JOIN organisations o ON o.org = p.org WHERE p.begins_at_ns <= ?",
         (now_ns,),
     ).fetchall()
-    for *org, days, confirmed in plans:
-        put_limit(cursor, Organisation(*org), days, confirmed)
+    for *row, days, confirmed in plans:
+        org = Organisation(*row)
+        put_limit(cursor, org, days, confirmed)
+        recorder.record(org, "retention.begun", org.name, after={"days": days})
 
 
 def _last_round(cursor: Cursor) -> int:

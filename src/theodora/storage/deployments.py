@@ -8,6 +8,7 @@ from theodora.errors import NotFound
 from theodora.events import Deployment
 from theodora.storage.derivation.commit_times import drop_measured
 from theodora.storage.engine.actor import Actor
+from theodora.storage.engine.audit import Recorder, audited
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import Organisation
@@ -24,6 +25,7 @@ from theodora.storage.facts.override_effects import (
     drop_verdict,
     get_override,
     latest_of_version,
+    override_values,
     relink,
 )
 from theodora.storage.facts.override_history import OverrideAuthor, OverrideValues
@@ -63,10 +65,10 @@ class Deployments(Events[Deployment]):
     ) -> Future[None]:
         """Overrides a verdict; raises `NotFound` for an unknown deployment."""
 
-        def write(cursor: Cursor) -> None:
-            self._override(cursor, org, id_, patch, now_ns, actor)
+        def write(cursor: Cursor, recorder: Recorder) -> None:
+            self._override(cursor, org, id_, patch, now_ns, actor, recorder)
 
-        return self._database.write(write, actor)
+        return audited(self._database, write, actor)
 
     def update_by_version(
         self,
@@ -81,16 +83,16 @@ class Deployments(Events[Deployment]):
     ) -> Future[None]:
         """Overrides the verdict of the last finished deployment of this version."""
 
-        def write(cursor: Cursor) -> None:
+        def write(cursor: Cursor, recorder: Recorder) -> None:
             latest = latest_of_version(cursor, org, service, env, version)
             if latest is None:
                 raise NotFound(
                     f'deployment of service "{service}" in env "{env}" '
                     f'with version "{version}" does not exist'
                 )
-            self._override(cursor, org, latest, patch, now_ns, actor)
+            self._override(cursor, org, latest, patch, now_ns, actor, recorder)
 
-        return self._database.write(write, actor)
+        return audited(self._database, write, actor)
 
     def _override(
         self,
@@ -100,9 +102,13 @@ class Deployments(Events[Deployment]):
         patch: OverrideValues,
         now_ns: int,
         actor: Actor,
+        recorder: Recorder,
     ) -> None:
         stored, author = self._found(cursor, org, id_), OverrideAuthor(actor.name, now_ns)
-        apply_verdict(cursor, self._rows, org, stored, patch, author)
+        before = override_values(get_override(cursor, stored.key))
+        if apply_verdict(cursor, self._rows, org, stored, patch, author):
+            after = override_values(get_override(cursor, stored.key))
+            recorder.record(org, "verdict.set", id_, before=before, after=after)
         queue_patch(cursor, org, stored.event, patch.attributes(), actor)
 
     def _patch_of(self, cursor: Cursor, stored: Stored[Deployment]) -> Mapping[str, Any]:
@@ -120,12 +126,13 @@ class Deployments(Events[Deployment]):
     def delete(self, org: Organisation, id_: str, *, actor: Actor) -> Future[None]:
         """Removes the event and its override; raises `NotFound` for an unknown event."""
 
-        def write(cursor: Cursor) -> None:
+        def write(cursor: Cursor, recorder: Recorder) -> None:
             stored = self._found(cursor, org, id_)
+            recorder.record(org, "deployment.deleted", id_)
             remove_deployment(cursor, self._rows, org, stored)
             queue_delete(cursor, org, stored.event, actor)
 
-        return self._database.write(write, actor)
+        return audited(self._database, write, actor)
 
 
 def put_deployment(

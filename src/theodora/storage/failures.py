@@ -5,6 +5,7 @@ from concurrent.futures import Future
 
 from theodora.events import Failure
 from theodora.storage.engine.actor import Actor
+from theodora.storage.engine.audit import Recorder, audited
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import Organisation
@@ -49,15 +50,29 @@ class Failures(Events[Failure]):
 
         return self._database.write(write, actor)
 
+    def close(
+        self, org: Organisation, closed: Failure, now_ns: int, *, actor: Actor
+    ) -> Future[None]:
+        """Replaces a failure by itself with its end."""
+
+        def write(cursor: Cursor, recorder: Recorder) -> None:
+            placed = put_failure(cursor, self._rows, org, closed, now_ns)
+            ended = {"finished_at_ns": closed.finished_at_ns}
+            recorder.record(org, "failure.closed", closed.id, after=ended)
+            queue_put(cursor, org, placed, actor)
+
+        return audited(self._database, write, actor)
+
     def delete(self, org: Organisation, id_: str, *, actor: Actor) -> Future[None]:
         """Raises `NotFound` for an unknown failure."""
 
-        def write(cursor: Cursor) -> None:
+        def write(cursor: Cursor, recorder: Recorder) -> None:
             stored = self._found(cursor, org, id_)
+            recorder.record(org, "failure.deleted", id_)
             remove_failure(cursor, self._rows, org, stored)
             queue_delete(cursor, org, stored.event, actor)
 
-        return self._database.write(write, actor)
+        return audited(self._database, write, actor)
 
 
 def put_failure(

@@ -11,6 +11,7 @@ import msgspec
 from theodora.dora import Commit
 from theodora.errors import NotFound
 from theodora.storage.engine.actor import Actor
+from theodora.storage.engine.audit import Recorder, audited
 from theodora.storage.engine.cursor import Cursor, Row, in_equal_parts
 from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import Organisation
@@ -279,15 +280,20 @@ class Inbox:
             condition += " AND number = ?"
             values.append(number)
 
-        def write(cursor: Cursor) -> int:
+        def write(cursor: Cursor, recorder: Recorder) -> int:
             rows = cursor.execute(
                 "UPDATE inbox SET state = 'waiting', reason = '', replays = replays + 1 "
                 f"WHERE {condition} RETURNING number",
                 values,
             )
-            return len(rows.fetchall())
+            count = len(rows.fetchall())
+            if count:
+                only = {} if number is None else {"delivery": number}
+                replayed = {"kind": kind, "deliveries": count, **only}
+                recorder.record(org, "source.replayed", source, after=replayed)
+            return count
 
-        future = self._database.write(write, actor)
+        future = audited(self._database, write, actor)
         future.add_done_callback(lambda _: self.arrived.set())
         return future
 

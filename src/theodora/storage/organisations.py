@@ -12,6 +12,7 @@ from typing import LiteralString, NamedTuple
 import structlog
 
 from theodora.errors import Invalid, NotFound, Problem
+from theodora.events import format_rfc3339
 from theodora.storage.copy.tables import CopiedTable
 from theodora.storage.deletion_guards import (
     DAY_NS,
@@ -24,13 +25,20 @@ from theodora.storage.deletion_guards import (
     put_refusal,
 )
 from theodora.storage.engine.actor import Actor
+from theodora.storage.engine.audit import (
+    SELECT_AUDIT_ENTRIES,
+    Recorder,
+    audit_entry,
+    audited,
+    chain_of,
+    ensure_recorded,
+)
 from theodora.storage.engine.cursor import Cursor, Row, only_value
 from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import (
     Deletion,
     Organisation,
     deletion_of,
-    ensure_organisation,
     find_organisation,
 )
 from theodora.storage.erasure import erase_sequences, erase_some, erased_tables
@@ -89,12 +97,12 @@ class Organisations:
                 Problem(f"a name has 1 to {MAX_NAME} printable characters, no space at its ends")
             )
 
-        def write(cursor: Cursor) -> Organisation:
+        def write(cursor: Cursor, recorder: Recorder) -> Organisation:
             if find_organisation(cursor, name):
                 raise Invalid(Problem(f'there is an organisation "{name}" already'))
-            return ensure_organisation(cursor, name, now_ns)
+            return ensure_recorded(cursor, recorder, name, now_ns)
 
-        return self._database.write(write, actor)
+        return audited(self._database, write, actor)
 
     def holdings(self, org: Organisation) -> Holdings:
         """What would be deleted with it."""
@@ -116,7 +124,7 @@ class Organisations:
                 )
             )
 
-        def write(cursor: Cursor) -> Deletion | Unconfirmed:
+        def write(cursor: Cursor, recorder: Recorder) -> Deletion | Unconfirmed:
             planned = deletion_of(cursor, org)
             if planned:
                 return planned
@@ -128,14 +136,16 @@ class Organisations:
                 "INSERT INTO organisation_deletions (org, uuid, begins_at_ns) VALUES (?, ?, ?)",
                 (org.key, org.uuid, deletion.begins_at_ns),
             )
+            after = {"begins_at": format_rfc3339(deletion.begins_at_ns), "events": events}
+            recorder.record(org, "organisation.deletion_planned", org.name, after=after)
             return deletion
 
-        return self._database.write(write, actor)
+        return audited(self._database, write, actor)
 
     def take_back(self, org: Organisation, *, actor: Actor) -> Future[None]:
         """Lets everybody use the organisation again; raises `Invalid` if it is too late for that,
         or if no deletion is planned."""
-        return self._database.write(partial(_take_back, org), actor)
+        return audited(self._database, partial(_take_back, org), actor)
 
     def delete_due(self, now_ns: int, go_on: GoOn = lambda _: True, *, actor: Actor) -> int:
         """Deletes the organisations whose time has come; returns how many are gone.
@@ -143,7 +153,7 @@ class Organisations:
         Continues what was interrupted. `go_on` is as in `Retention.remove_old`, whose guard of the
         clock applies here too.
         """
-        begun = self._database.write(partial(_begin, now_ns, self.guards), actor).result()
+        begun = audited(self._database, partial(_begin, now_ns, self.guards), actor).result()
         return sum(self._erase(org, now_ns, go_on, actor) for org in begun)
 
     def deleted(self) -> list[str]:
@@ -158,7 +168,7 @@ class Organisations:
                 if not self._erase_table(table, org, go_on, actor):
                     return False
             # What came meanwhile, of a write that was under way, goes in another turn.
-            is_gone = self._database.write(partial(_finish, org, now_ns), actor).result()
+            is_gone = audited(self._database, partial(_finish, org, now_ns), actor).result()
         log.info("deleted an organisation", organisation=org.name)
         return True
 
@@ -217,7 +227,7 @@ _COUNTS: tuple[LiteralString, ...] = (
 """In the order of `Holdings`."""
 
 
-def _take_back(org: Organisation, cursor: Cursor) -> None:
+def _take_back(org: Organisation, cursor: Cursor, recorder: Recorder) -> None:
     deletion = deletion_of(cursor, org)
     if deletion is None:
         raise Invalid(Problem(f'organisation "{org.name}" is not to be deleted'))
@@ -225,11 +235,13 @@ def _take_back(org: Organisation, cursor: Cursor) -> None:
         raise Invalid(Problem(f'organisation "{org.name}" is being deleted: it is too late'))
     cursor.execute("DELETE FROM organisation_deletions WHERE org = ?", (org.key,))
     put_refusal(cursor, org, None)
+    before = {"begins_at": format_rfc3339(deletion.begins_at_ns)}
+    recorder.record(org, "organisation.deletion_withdrawn", org.name, before=before)
 
 
-def _begin(now_ns: int, guards: Guards, cursor: Cursor) -> list[Organisation]:
+def _begin(now_ns: int, guards: Guards, cursor: Cursor, recorder: Recorder) -> list[Organisation]:
     """The organisations to delete now; none where the clock seems to be wrong."""
-    if begin_round(cursor, now_ns, guards):
+    if begin_round(cursor, recorder, now_ns, guards):
         return []
     due = cursor.execute(
         "SELECT o.org, o.uuid, o.name FROM organisation_deletions d JOIN organisations o "
@@ -241,6 +253,7 @@ def _begin(now_ns: int, guards: Guards, cursor: Cursor) -> list[Organisation]:
         cursor.execute(
             "UPDATE organisation_deletions SET begun_at_ns = ? WHERE org = ?", (now_ns, org.key)
         )
+        _record_begun(cursor, recorder, org)
         # What is left of it is no longer derived from the same events: theodora check skips it.
         queue_organisation(cursor, org)
     rows = cursor.execute(
@@ -250,7 +263,26 @@ def _begin(now_ns: int, guards: Guards, cursor: Cursor) -> list[Organisation]:
     return [Organisation(*row) for row in rows]
 
 
-def _finish(org: Organisation, now_ns: int, cursor: Cursor) -> bool:
+def _record_begun(cursor: Cursor, recorder: Recorder, org: Organisation) -> None:
+    """Records that it is being deleted where that stays: its own log is deleted with it.
+
+    Its name is deleted too, so the entry has its UUID.
+    """
+    row = cursor.execute(
+        f"{SELECT_AUDIT_ENTRIES} WHERE org = ? AND action = 'organisation.deletion_planned' "
+        "ORDER BY number DESC LIMIT 1",
+        (org.key,),
+    ).fetchone()
+    # One that was planned by an older version has no entry.
+    who = audit_entry(row).actor if row else Actor("worker", "unknown")
+    chain = chain_of(cursor, org.key)
+    log_of_it = {"entries": chain.last_number, "last_hash": chain.last_hash}
+    by = {"kind": who.kind, "name": who.name, "id": who.id, "address": who.address}
+    after = {"planned_by": by, "audit_log": log_of_it}
+    recorder.record(None, "organisation.deletion_begun", org.uuid, after=after)
+
+
+def _finish(org: Organisation, now_ns: int, cursor: Cursor, recorder: Recorder) -> bool:
     """Deletes the organisation itself, unless there are too many rows of it for one transaction."""
     more = [erase_some(cursor, table, org) for table in erased_tables()]
     if any(more):
@@ -260,6 +292,7 @@ def _finish(org: Organisation, now_ns: int, cursor: Cursor) -> bool:
     cursor.execute(
         "UPDATE organisation_deletions SET finished_at_ns = ? WHERE org = ?", (now_ns, org.key)
     )
+    recorder.record(None, "organisation.deleted", org.uuid)
     return True
 
 

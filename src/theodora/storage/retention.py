@@ -19,6 +19,7 @@ import structlog
 from theodora.dora import Commit
 from theodora.dora.derivation.retention import OldDeployment, forgettable
 from theodora.dora.derivation.sequence import Part, part_of
+from theodora.events import format_rfc3339
 from theodora.storage.deletion_guards import (
     DAY_NS,
     GoOn,
@@ -42,6 +43,7 @@ from theodora.storage.deletion_guards import (
 )
 from theodora.storage.deployments import remove_deployment
 from theodora.storage.engine.actor import Actor
+from theodora.storage.engine.audit import AuditValues, Recorder, audited, changed
 from theodora.storage.engine.cursor import Cursor, only_value
 from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import Organisation
@@ -114,7 +116,13 @@ class Retention:
 
     def put(self, org: Organisation, days: int | None, *, actor: Actor) -> Future[None]:
         """Sets that at once; what is older goes within hours, a server's `Remover` does so."""
-        return self._database.write(lambda cursor: put_limit(cursor, org, days), actor)
+
+        def write(cursor: Cursor, recorder: Recorder) -> None:
+            before = _values(cursor, org)
+            put_limit(cursor, org, days)
+            _record_change(cursor, recorder, org, before)
+
+        return audited(self._database, write, actor)
 
     def change(
         self,
@@ -131,27 +139,40 @@ class Retention:
         Until it begins, setting today's limit again cancels it.
         """
 
-        def write(cursor: Cursor) -> RetentionSettings | Unconfirmed:
-            current = _days(org, cursor)
+        def write(cursor: Cursor, recorder: Recorder) -> RetentionSettings | Unconfirmed:
+            before, current = _values(cursor, org), _days(org, cursor)
             if days is None or (current is not None and days >= current):
                 put_limit(cursor, org, days)
+                _record_change(cursor, recorder, org, before)
                 return RetentionSettings(days)
             events = sum(_count_old(org, now_ns - days * DAY_NS, cursor))
             if not is_confirmed(events, confirmed):
                 return Unconfirmed(events)
             plan = Plan(days, now_ns + self.guards.delay_hours * _HOUR_NS)
             put_plan(cursor, org, plan, events)
+            _record_change(cursor, recorder, org, before)
             return RetentionSettings(current, plan)
 
-        return self._database.write(write, actor)
+        return audited(self._database, write, actor)
 
     def confirm(self, org: Organisation, events: int, *, actor: Actor) -> Future[None]:
         """Lets the next rounds delete so many events, however large a share they are."""
-        return self._database.write(lambda cursor: confirm_share(cursor, org, events), actor)
+
+        def write(cursor: Cursor, recorder: Recorder) -> None:
+            recorder.record(org, "retention.confirmed", org.name, after={"events": events})
+            confirm_share(cursor, org, events)
+
+        return audited(self._database, write, actor)
 
     def confirm_clock(self, now_ns: int, *, actor: Actor) -> Future[None]:
         """Confirms that the clock is right, however long ago the last round was."""
-        return self._database.write(lambda cursor: confirm_clock(cursor, now_ns), actor)
+
+        def write(cursor: Cursor, recorder: Recorder) -> None:
+            after = {"now": format_rfc3339(now_ns)}
+            recorder.record(None, "retention.clock_confirmed", after=after)
+            confirm_clock(cursor, now_ns)
+
+        return audited(self._database, write, actor)
 
     def count_refusals(self) -> int:
         """The number of organisations whose last round was refused and deleted nothing."""
@@ -165,8 +186,10 @@ class Retention:
 
     def remove_old(self, now_ns: int, go_on: GoOn = lambda _: True, *, actor: Actor) -> Old:
         """Removes old events of every organisation, a limited number in each round."""
-        problem = self._database.write(
-            lambda cursor: begin_round(cursor, now_ns, self.guards), actor
+        problem = audited(
+            self._database,
+            lambda cursor, recorder: begin_round(cursor, recorder, now_ns, self.guards),
+            actor,
         ).result()
         # A wrong clock makes every event look old, so nothing at all is deleted.
         if problem:
@@ -197,12 +220,24 @@ class Retention:
             return Old(0, 0)
         if self._database.primary.read(lambda cursor: refusal_of(cursor, org)):
             self._database.write(lambda cursor: put_refusal(cursor, org, None), actor).result()
+        if deployments or failures:
+            found = Old(len(deployments), len(failures))
+            # Before the first of many transactions, so that nothing is deleted without an entry.
+            self._record_round(org, limit_ns, found, actor)
         return Old(
             _in_parts(
                 iter(deployments), partial(self._remove_deployments, org, now_ns, actor), go_on
             ),
             _in_parts(iter(failures), partial(self._remove_failures, org, now_ns, actor), go_on),
         )
+
+    def _record_round(self, org: Organisation, limit_ns: int, found: Old, actor: Actor) -> None:
+        values = {"before": format_rfc3339(limit_ns), **found._asdict()}
+
+        def write(_: Cursor, recorder: Recorder) -> None:
+            recorder.record(org, "retention.removing", org.name, after=values)
+
+        audited(self._database, write, actor).result()
 
     def _removable(self, org: Organisation, limit_ns: int) -> tuple[list[int], list[int]]:
         """The rows of the deployments and failures that a round removes."""
@@ -281,6 +316,22 @@ def _limit_ns(org: Organisation, now_ns: int, cursor: Cursor) -> int | None:
 def _days(org: Organisation, cursor: Cursor) -> int | None:
     row = cursor.execute("SELECT days FROM retention WHERE org = ?", (org.key,)).fetchone()
     return row[0] if row else None
+
+
+def _values(cursor: Cursor, org: Organisation) -> AuditValues:
+    """What the audit log has of the limit."""
+    plan = plan_of(cursor, org)
+    planned = plan and {"days": plan.days, "begins_at": format_rfc3339(plan.begins_at_ns)}
+    return {"days": _days(org, cursor), "planned": planned}
+
+
+def _record_change(
+    cursor: Cursor, recorder: Recorder, org: Organisation, values_before: AuditValues
+) -> None:
+    """Records how the limit differs from what it was; nothing if it does not."""
+    before, after = changed(values_before, _values(cursor, org))
+    if after:
+        recorder.record(org, "retention.changed", org.name, before=before, after=after)
 
 
 def _limits(cursor: Cursor) -> list[tuple[Organisation, int]]:

@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import TypeVar
 
 from theodora.events import Failure
+from theodora.storage.access.audit import AuditLog
 from theodora.storage.access.forwarding import Forwarding
 from theodora.storage.access.key_usage import Reception
 from theodora.storage.access.keys import Keys
@@ -70,6 +71,7 @@ class Store:
         self.derivations = Derivations(self._database, Rows(DEPLOYMENTS))
         self.settings = Settings(self._database, production)
         self.verdicts = Overrides(self._database, Rows(DEPLOYMENTS))
+        self.audit = AuditLog(self._database)
         self.activity = Activity(self._database)
         self.commits = Commits(self._database, quotas)
         self.mirrors = Mirrors(self._database)

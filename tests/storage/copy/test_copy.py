@@ -444,7 +444,7 @@ def test_only_an_empty_database_is_copied_into(empty_pair: tuple[str, str]):
     for url in empty_pair:
         fill(url)
     before = held(empty_pair[1])
-    with pytest.raises(UnusableStore, match="it holds changes, commits"):
+    with pytest.raises(UnusableStore, match="it holds audit_chains, audit_entries"):
         copied(*empty_pair)
     assert held(empty_pair[1]) == before
 

@@ -6,6 +6,8 @@ from typing import Any, Literal, LiteralString, NamedTuple
 
 from theodora.errors import NotFound
 from theodora.storage.engine.actor import Actor
+from theodora.storage.engine.audit import Recorder, audited
+from theodora.storage.engine.audit_actions import ActionName
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import Organisation
@@ -90,7 +92,8 @@ class Forwarding:
     ) -> Future[None]:
         """Begins to forward what comes in from now on, or continues with another site or keys."""
 
-        def write(cursor: Cursor) -> None:
+        def write(cursor: Cursor, recorder: Recorder) -> None:
+            recorder.record(org, "forwarding.begun", url)
             cursor.execute(
                 "INSERT INTO forwarding (org, url, api_key, app_key, begun_at_ns) "
                 "VALUES (?, ?, ?, ?, ?) ON CONFLICT (org) DO UPDATE SET url = excluded.url, "
@@ -99,39 +102,39 @@ class Forwarding:
                 (org.key, url, api_key, app_key, now_ns),
             )
 
-        return self._database.write(write, actor)
+        return audited(self._database, write, actor)
 
     def remove(self, org: Organisation, *, actor: Actor) -> Future[None]:
         """Ends forwarding; what waits is not sent. Raises `NotFound` where there is none."""
 
-        def write(cursor: Cursor) -> None:
-            _must_forward(cursor, org)
+        def write(cursor: Cursor, recorder: Recorder) -> None:
+            recorder.record(org, "forwarding.ended", _site(cursor, org))
             cursor.execute("DELETE FROM outbox WHERE org = ?", (org.key,))
             cursor.execute("DELETE FROM forwarding WHERE org = ?", (org.key,))
 
-        return self._database.write(write, actor)
+        return audited(self._database, write, actor)
 
     def pause(self, org: Organisation, reason: str, *, actor: Actor) -> Future[None]:
         """Sends nothing until it is resumed; changes are still queued."""
 
-        def write(cursor: Cursor) -> None:
-            _must_forward(cursor, org)
+        def write(cursor: Cursor, recorder: Recorder) -> None:
+            recorder.record(org, "forwarding.paused", _site(cursor, org), reason=reason)
             cursor.execute("UPDATE forwarding SET paused = ? WHERE org = ?", (reason, org.key))
 
-        return self._database.write(write, actor)
+        return audited(self._database, write, actor)
 
     def resume(self, org: Organisation, *, actor: Actor) -> Future[None]:
         """Tries at once, also after a pause between tries."""
 
-        def write(cursor: Cursor) -> None:
-            _must_forward(cursor, org)
+        def write(cursor: Cursor, recorder: Recorder) -> None:
+            recorder.record(org, "forwarding.resumed", _site(cursor, org))
             cursor.execute(
                 "UPDATE forwarding SET paused = '', problem = '', tries = 0, not_before_ns = 0 "
                 "WHERE org = ?",
                 (org.key,),
             )
 
-        return self._database.write(write, actor)
+        return audited(self._database, write, actor)
 
     def parked(self, org: Organisation, limit: int) -> list[OutboxItem]:
         """Refused changes, oldest first."""
@@ -140,17 +143,23 @@ class Forwarding:
     def retry(self, org: Organisation, number: int | None = None, *, actor: Actor) -> Future[int]:
         """Has one parked change sent again, or all of them; how many those are."""
         change: LiteralString = "UPDATE outbox SET state = 'waiting', reason = ''"
-        return self._database.write(
-            lambda cursor: _change_parked(cursor, org, change, number), actor
-        )
+
+        def write(cursor: Cursor, recorder: Recorder) -> int:
+            count = _change_parked(cursor, org, change, number)
+            _record_parked(recorder, org, "forwarding.retried", number, count)
+            return count
+
+        return audited(self._database, write, actor)
 
     def drop(self, org: Organisation, number: int | None = None, *, actor: Actor) -> Future[int]:
         """Removes one parked change, or all of them, without sending it; how many those are."""
 
-        def write(cursor: Cursor) -> int:
-            return _leave(cursor, org, _change_parked(cursor, org, "DELETE FROM outbox", number))
+        def write(cursor: Cursor, recorder: Recorder) -> int:
+            count = _change_parked(cursor, org, "DELETE FROM outbox", number)
+            _record_parked(recorder, org, "forwarding.dropped", number, count)
+            return _leave(cursor, org, count)
 
-        return self._database.write(write, actor)
+        return audited(self._database, write, actor)
 
     def due(self, now_ns: int) -> list[Organisation]:
         """The organisations in use with changes that may be sent now by a new worker."""
@@ -284,9 +293,12 @@ def _state(cursor: Cursor, org: Organisation) -> ForwardingState | None:
     )
 
 
-def _must_forward(cursor: Cursor, org: Organisation) -> None:
-    if cursor.execute("SELECT 1 FROM forwarding WHERE org = ?", (org.key,)).fetchone() is None:
+def _site(cursor: Cursor, org: Organisation) -> str:
+    """The URL that the organisation forwards to; raises `NotFound` where it does not."""
+    row = cursor.execute("SELECT url FROM forwarding WHERE org = ?", (org.key,)).fetchone()
+    if row is None:
         raise NotFound("forwarding is off")
+    return row[0]
 
 
 def _change_parked(
@@ -299,6 +311,15 @@ def _change_parked(
         (org.key,) if number is None else (org.key, number),
     )
     return len(rows.fetchall())
+
+
+def _record_parked(
+    recorder: Recorder, org: Organisation, action: ActionName, number: int | None, count: int
+) -> None:
+    """Records what was done to one parked change, or to all without a number; none is no change."""
+    if count:
+        target = "all" if number is None else str(number)
+        recorder.record(org, action, target, after={"changes": count})
 
 
 def _leave(cursor: Cursor, org: Organisation, count: int) -> int:

@@ -11,11 +11,11 @@ from theodora.errors import Invalid, NotFound, Problem
 from theodora.events.values import SECOND_NS
 from theodora.storage.access.permissions import INGEST, PERMISSIONS
 from theodora.storage.engine.actor import Actor
+from theodora.storage.engine.audit import AuditValues, Recorder, audited, ensure_recorded
 from theodora.storage.engine.cursor import Cursor, only_value
 from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import (
     Organisation,
-    ensure_organisation,
     known_organisation,
 )
 
@@ -107,11 +107,15 @@ class Keys:
                 )
             )
 
-        def write(cursor: Cursor) -> Key:
-            org = ensure_organisation(cursor, organisation, now_ns)
-            return _add_key(cursor, org, kind, secret, name, permissions, now_ns)
+        def write(cursor: Cursor, recorder: Recorder) -> Key:
+            org = ensure_recorded(cursor, recorder, organisation, now_ns)
+            is_known = _has_secret(cursor, secret)
+            key = _add_key(cursor, org, kind, secret, name, permissions, now_ns)
+            if not is_known:
+                recorder.record(key.organisation, "key.created", key.id, after=_values(key))
+            return key
 
-        return self._database.write(write, actor)
+        return audited(self._database, write, actor)
 
     def note_used(self, key: Key, now_ns: int, *, actor: Actor) -> None:
         """Writes down that the key is used now, unless that was done within the last minute."""
@@ -129,16 +133,23 @@ class Keys:
 
     def revoke(self, organisation: str, id_: str, now_ns: int, *, actor: Actor) -> Future[None]:
         """Ends a key; ending it again changes nothing. Raises `NotFound` for an unknown id."""
-        return self._database.write(
-            lambda cursor: _revoke_key(
-                cursor, known_organisation(cursor, organisation), id_, now_ns
-            ),
-            actor,
-        )
+
+        def write(cursor: Cursor, recorder: Recorder) -> None:
+            org = known_organisation(cursor, organisation)
+            is_valid = key_by_id(cursor, id_) is not None
+            key = _revoke_key(cursor, org, id_, now_ns)
+            if is_valid:
+                recorder.record(org, "key.revoked", id_, before=_values(key))
+
+        return audited(self._database, write, actor)
 
     def ensure_organisation(self, name: str, now_ns: int, *, actor: Actor) -> Future[Organisation]:
         """The organisation of this name, created if needed."""
-        return self._database.write(lambda cursor: ensure_organisation(cursor, name, now_ns), actor)
+
+        def write(cursor: Cursor, recorder: Recorder) -> Organisation:
+            return ensure_recorded(cursor, recorder, name, now_ns)
+
+        return audited(self._database, write, actor)
 
     def organisation(self, name: str) -> Organisation:
         """Raises `NotFound` if there is none of that name."""
@@ -193,6 +204,17 @@ def _add_key(
     return _key(row)
 
 
+def _has_secret(cursor: Cursor, secret: str) -> bool:
+    row = cursor.execute("SELECT 1 FROM keys WHERE hash = ?", (hash_of(secret),)).fetchone()
+    return row is not None
+
+
+def _values(key: Key) -> AuditValues:
+    """What the audit log has of a key."""
+    permissions = sorted(key.permissions)
+    return {"kind": key.kind, "name": key.name, "permissions": permissions}
+
+
 def _find_key(cursor: Cursor, kind: KeyKind, secret: str) -> Key | None:
     row = cursor.execute(
         f"{_SELECT} WHERE k.hash = ? AND k.kind = ? AND k.revoked_at_ns IS NULL",
@@ -214,7 +236,7 @@ def _list_keys(cursor: Cursor, organisation: Organisation) -> list[Key]:
     return [_key(row) for row in rows]
 
 
-def _revoke_key(cursor: Cursor, organisation: Organisation, id_: str, now_ns: int) -> None:
+def _revoke_key(cursor: Cursor, organisation: Organisation, id_: str, now_ns: int) -> Key:
     revoked = cursor.execute(
         # The first time stays: it is when the key really ended.
         "UPDATE keys SET revoked_at_ns = coalesce(revoked_at_ns, ?) WHERE org = ? AND id = ? "
@@ -223,6 +245,9 @@ def _revoke_key(cursor: Cursor, organisation: Organisation, id_: str, now_ns: in
     )
     if revoked.fetchone() is None:
         raise NotFound(f'no key "{id_}" in organisation "{organisation.name}"')
+    row = cursor.execute(f"{_SELECT} WHERE k.id = ?", (id_,)).fetchone()
+    assert row is not None
+    return _key(row)
 
 
 def _note_used(cursor: Cursor, key: Key, now_ns: int) -> None:

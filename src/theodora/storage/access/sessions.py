@@ -14,6 +14,7 @@ from theodora.events.values import SECOND_NS
 from theodora.storage.access.keys import hash_of, key_by_id
 from theodora.storage.access.principals import Principal, key_principal
 from theodora.storage.engine.actor import Actor
+from theodora.storage.engine.audit import Recorder, audited
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.database import Database
 
@@ -67,11 +68,12 @@ class Sessions:
     ) -> Future[None]:
         """Signs a principal in, and deletes sessions that have ended."""
 
-        def write(cursor: Cursor) -> None:
+        def write(cursor: Cursor, recorder: Recorder) -> None:
             _forget_ended(cursor, now_ns, limits)
-            _insert(cursor, principal, secret, now_ns)
+            id_ = _insert(cursor, principal, secret, now_ns)
+            recorder.record(principal.organisation, "session.started", id_)
 
-        return self._database.write(write, actor)
+        return audited(self._database, write, actor)
 
     def find(self, secret: str, now_ns: int, limits: SessionLimits) -> Session | None:
         """The session with this secret, unless it has ended or its key has been revoked."""
@@ -89,19 +91,26 @@ class Sessions:
 
     def end(self, session: Session, *, actor: Actor) -> Future[None]:
         """Signs out; ending it again changes nothing."""
-        return self._database.write(lambda cursor: _end(cursor, session), actor)
+
+        def write(cursor: Cursor, recorder: Recorder) -> None:
+            if _end(cursor, session):
+                recorder.record(session.principal.organisation, "session.ended", session.id)
+
+        return audited(self._database, write, actor)
 
 
 def new_session_secret() -> str:
     return secrets.token_urlsafe(32)
 
 
-def _insert(cursor: Cursor, principal: Principal, secret: str, now_ns: int) -> None:
+def _insert(cursor: Cursor, principal: Principal, secret: str, now_ns: int) -> str:
+    id_ = str(uuid.uuid4())
     cursor.execute(
         "INSERT INTO sessions (id, hash, key_id, signed_in_at_ns, renewed_at_ns, seen_at_ns) "
         "VALUES (?, ?, ?, ?, ?, ?)",
-        (str(uuid.uuid4()), hash_of(secret), principal.key.id, now_ns, now_ns, now_ns),
+        (id_, hash_of(secret), principal.key.id, now_ns, now_ns, now_ns),
     )
+    return id_
 
 
 def _find(cursor: Cursor, secret: str, now_ns: int) -> Session | None:
@@ -146,8 +155,10 @@ def _renew(cursor: Cursor, session: Session, secret: str, now_ns: int) -> bool:
     return renewed.fetchone() is not None
 
 
-def _end(cursor: Cursor, session: Session) -> None:
-    cursor.execute("DELETE FROM sessions WHERE id = ?", (session.id,))
+def _end(cursor: Cursor, session: Session) -> bool:
+    """Whether it had not been ended before."""
+    ended = cursor.execute("DELETE FROM sessions WHERE id = ? RETURNING id", (session.id,))
+    return ended.fetchone() is not None
 
 
 def _forget_ended(cursor: Cursor, now_ns: int, limits: SessionLimits) -> None:

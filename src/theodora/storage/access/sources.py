@@ -5,8 +5,11 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Any, NamedTuple
 
+import msgspec
+
 from theodora.errors import NotFound
 from theodora.storage.engine.actor import Actor
+from theodora.storage.engine.audit import AuditValues, Recorder, audited
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import Organisation
@@ -66,15 +69,17 @@ class Sources:
         """A new source with a new id and a new secret."""
         id_, secret = secrets.token_hex(_ID_BYTES), secrets.token_hex(_SECRET_BYTES)
 
-        def write(cursor: Cursor) -> WebhookSource:
+        def write(cursor: Cursor, recorder: Recorder) -> WebhookSource:
             cursor.execute(
                 "INSERT INTO sources (org, id, kind, name, secret, settings, created_at_ns) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (org.key, id_, kind, name, secret, settings, now_ns),
             )
-            return _found(cursor, org, id_)
+            source = _found(cursor, org, id_)
+            recorder.record(org, "source.created", id_, after=_values(source))
+            return source
 
-        return self._database.write(write, actor)
+        return audited(self._database, write, actor)
 
     def get(self, org: Organisation, id_: str) -> WebhookSource:
         """Raises `NotFound` where there is no such source."""
@@ -96,53 +101,51 @@ class Sources:
     ) -> Future[None]:
         """Stores the secret that the provider gave. Raises `NotFound` for an unknown source."""
 
-        def write(cursor: Cursor) -> None:
+        def write(cursor: Cursor, recorder: Recorder) -> None:
             found = _found(cursor, org, id_)
+            recorder.record(org, "source.secret_changed", found.id)
             cursor.execute(
                 "UPDATE sources SET secret = ? WHERE org = ? AND id = ?",
                 (secret, org.key, found.id),
             )
 
-        return self._database.write(write, actor)
+        return audited(self._database, write, actor)
 
     def change_settings(
         self, org: Organisation, id_: str, settings: str, *, actor: Actor
     ) -> Future[None]:
         """Deliveries read from now on follow them. Raises `NotFound` for an unknown source."""
 
-        def write(cursor: Cursor) -> None:
+        def write(cursor: Cursor, recorder: Recorder) -> None:
             found = _found(cursor, org, id_)
+            before, after = _values(found), _values(found._replace(settings=settings))
+            recorder.record(org, "source.changed", found.id, before=before, after=after)
             cursor.execute(
                 "UPDATE sources SET settings = ? WHERE org = ? AND id = ?",
                 (settings, org.key, found.id),
             )
 
-        return self._database.write(write, actor)
+        return audited(self._database, write, actor)
 
     def common_settings(self, org: Organisation) -> str:
         """Those that all sources of the organisation follow; empty while there are none."""
-
-        def read(cursor: Cursor) -> str:
-            row = cursor.execute(
-                "SELECT settings FROM common_source_settings WHERE org = ?", (org.key,)
-            ).fetchone()
-            return row[0] if row else ""
-
-        return self._database.read(read)
+        return self._database.read(lambda cursor: _common_settings(cursor, org))
 
     def change_common_settings(
         self, org: Organisation, settings: str, *, actor: Actor
     ) -> Future[None]:
         """Deliveries of all sources that are read from now on follow them."""
 
-        def write(cursor: Cursor) -> None:
+        def write(cursor: Cursor, recorder: Recorder) -> None:
+            before, after = map(_decoded, (_common_settings(cursor, org), settings))
+            recorder.record(org, "source.changed", "all", before=before, after=after)
             cursor.execute(
                 "INSERT INTO common_source_settings (org, settings) VALUES (?, ?) "
                 "ON CONFLICT (org) DO UPDATE SET settings = excluded.settings",
                 (org.key, settings),
             )
 
-        return self._database.write(write, actor)
+        return audited(self._database, write, actor)
 
     def remove(self, org: Organisation, id_: str, *, actor: Actor) -> Future[None]:
         """Ends a source; its events stay, what is in its inbox does not.
@@ -150,15 +153,16 @@ class Sources:
         Raises `NotFound` for an unknown source.
         """
 
-        def write(cursor: Cursor) -> None:
+        def write(cursor: Cursor, recorder: Recorder) -> None:
             found = _found(cursor, org, id_)
+            recorder.record(org, "source.removed", found.id, before=_values(found))
             cursor.execute(
                 "DELETE FROM inbox WHERE org = ? AND kind = ? AND source = ?",
                 (org.key, found.kind, found.id),
             )
             cursor.execute("DELETE FROM sources WHERE org = ? AND id = ?", (org.key, found.id))
 
-        return self._database.write(write, actor)
+        return audited(self._database, write, actor)
 
 
 def _found(cursor: Cursor, org: Organisation, id_: str) -> WebhookSource:
@@ -166,6 +170,26 @@ def _found(cursor: Cursor, org: Organisation, id_: str) -> WebhookSource:
     if row is None:
         raise NotFound(f'there is no source "{id_}"')
     return _source(row)
+
+
+def _common_settings(cursor: Cursor, org: Organisation) -> str:
+    row = cursor.execute(
+        "SELECT settings FROM common_source_settings WHERE org = ?", (org.key,)
+    ).fetchone()
+    return row[0] if row else ""
+
+
+def _decoded(settings: str) -> AuditValues:
+    return msgspec.json.decode(settings) if settings else {}
+
+
+def _values(source: WebhookSource) -> AuditValues:
+    """What the audit log has of it: everything but the secret."""
+    return {
+        "kind": source.kind,
+        "name": source.name,
+        "settings": msgspec.json.decode(source.settings),
+    }
 
 
 def _source(row: tuple[Any, ...]) -> WebhookSource:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from theodora.errors import UnusableStore
+from theodora.storage.check.audit import check_audit
 from theodora.storage.check.derived import check_derived
 from theodora.storage.check.events import EventCheck
 from theodora.storage.check.findings import REPAIR, RESTORE, Finding, Findings
@@ -49,6 +50,7 @@ def check_store(url: str, progress: Progress) -> Checked:
         _check_counters(cursor, findings)
         apply_rules(cursor, findings)
         check_values(cursor, findings)
+        check_audit(cursor, findings)
         for org in differing_usage(cursor):
             findings.add("usage", "the counters differ from what is stored", REPAIR, org)
         counts = [

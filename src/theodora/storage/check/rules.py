@@ -96,6 +96,11 @@ RULES: tuple[RowRule, ...] = (
         RowRule(table, key, "there is no such organisation", _NO_ORG)
         for table, key in _OF_ORGANISATIONS
     ),
+    # 0 is the server itself.
+    RowRule(
+        "audit_entries", "t.number", "there is no such organisation", f"t.org <> 0 AND {_NO_ORG}"
+    ),
+    RowRule("audit_chains", "t.org", "there is no such organisation", f"t.org <> 0 AND {_NO_ORG}"),
     RowRule("counters", "t.name", "the counter is negative", "t.value < 0"),
     RowRule("mirrors", "t.repository_id", "the number of failures is negative", "t.failures < 0"),
     RowRule(

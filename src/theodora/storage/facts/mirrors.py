@@ -6,6 +6,7 @@ from typing import LiteralString, NamedTuple
 from theodora.errors import NotFound
 from theodora.events import match_key
 from theodora.storage.engine.actor import Actor
+from theodora.storage.engine.audit import Recorder, audited
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import Organisation
@@ -42,7 +43,8 @@ class Mirrors:
     def add(self, org: Organisation, repository_id: str, url: str, *, actor: Actor) -> Future[None]:
         """Adds a repository, or gives it another URL; then it is due to be fetched."""
 
-        def write(cursor: Cursor) -> None:
+        def write(cursor: Cursor, recorder: Recorder) -> None:
+            recorder.record(org, "mirror.added", repository_id, after={"url": url})
             cursor.execute(
                 "INSERT INTO mirrors (org, repository_id, url) VALUES (?, ?, ?) "
                 "ON CONFLICT (org, repository_id) DO UPDATE SET "
@@ -50,19 +52,20 @@ class Mirrors:
                 (org.key, repository_id, url),
             )
 
-        return self._database.write(write, actor)
+        return audited(self._database, write, actor)
 
     def remove(self, org: Organisation, repository_id: str, *, actor: Actor) -> Future[None]:
         """Its commits stay; raises `NotFound` where there is no such mirror."""
 
-        def write(cursor: Cursor) -> None:
+        def write(cursor: Cursor, recorder: Recorder) -> None:
             found = _found(cursor, org, repository_id)
+            recorder.record(org, "mirror.removed", found.repository_id, before={"url": found.url})
             cursor.execute(
                 "DELETE FROM mirrors WHERE org = ? AND repository_id = ?",
                 (org.key, found.repository_id),
             )
 
-        return self._database.write(write, actor)
+        return audited(self._database, write, actor)
 
     def note(
         self, mirror: Mirror, tried_at_ns: int, error: str | None, *, actor: Actor

@@ -11,7 +11,7 @@ read shows it.
 """
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -50,14 +50,15 @@ def apply_verdict(
     stored: Stored[Deployment],
     patch: OverrideValues,
     author: OverrideAuthor,
-) -> None:
-    """Adds the members of `patch` to the deployment's override; an empty one changes nothing."""
+) -> bool:
+    """Adds the members of `patch` to the deployment's override; whether it has any."""
     if patch == OverrideValues():
-        return
+        return False
     given = get_override(cursor, stored.key)
     verdict = (given.verdict if given else OverrideValues()).patched(patch)
     put_override(cursor, rows, org, stored, verdict, author)
     record_override(cursor, org, stored.key, verdict, author)
+    return True
 
 
 def put_override(
@@ -323,6 +324,11 @@ class StoredOverride(NamedTuple):
 
     verdict: OverrideValues
     author: OverrideAuthor
+
+
+def override_values(given: StoredOverride | None) -> dict[str, Any]:
+    """What the audit log has of an override."""
+    return given.verdict.members() if given else {}
 
 
 def get_override(cursor: Cursor, key: int) -> StoredOverride | None:

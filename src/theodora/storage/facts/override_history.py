@@ -59,6 +59,11 @@ class OverrideValues(NamedTuple):
             attributes["remediation"] = {**given, "type": self.remediation_type}
         return attributes
 
+    def members(self) -> dict[str, Any]:
+        """The attributes, and the failures if there are any."""
+        failures = {"failure_ids": list(self.failure_ids)} if self.failure_ids else {}
+        return {**self.attributes(), **failures}
+
 
 class OverrideAuthor(NamedTuple):
     """The author of an override, with time and reason."""

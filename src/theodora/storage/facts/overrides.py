@@ -8,13 +8,19 @@ from typing import NamedTuple
 from theodora.errors import Invalid, NotFound, Problem
 from theodora.events import Deployment, Failure
 from theodora.storage.engine.actor import Actor
+from theodora.storage.engine.audit import Recorder, audited
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import Organisation
 from theodora.storage.events.outbox import queue_patch
 from theodora.storage.events.rows import Outcome, Rows, Stored
 from theodora.storage.events.tables import FAILURES
-from theodora.storage.facts.override_effects import get_override, put_override, remove_override
+from theodora.storage.facts.override_effects import (
+    get_override,
+    override_values,
+    put_override,
+    remove_override,
+)
 from theodora.storage.facts.override_history import (
     MAX_LINKED_FAILURES,
     OverrideAuthor,
@@ -74,12 +80,12 @@ class Overrides:
 
         author = OverrideAuthor(actor.name, now_ns, reason)
 
-        def write(cursor: Cursor) -> OverrideHistory:
+        def write(cursor: Cursor, recorder: Recorder) -> OverrideHistory:
             stored = self._found(cursor, org, id_)
-            self._set(cursor, org, stored, verdict, author, actor)
+            self._set(cursor, org, stored, verdict, author, actor, recorder)
             return _judged(cursor, stored)
 
-        return self._database.write(write, actor)
+        return audited(self._database, write, actor)
 
     def delete(
         self, org: Organisation, id_: str, *, now_ns: int, reason: str = "", actor: Actor
@@ -92,13 +98,13 @@ class Overrides:
 
         author = OverrideAuthor(actor.name, now_ns, reason)
 
-        def write(cursor: Cursor) -> None:
+        def write(cursor: Cursor, recorder: Recorder) -> None:
             stored = self._found(cursor, org, id_)
             if get_override(cursor, stored.key) is None:
                 raise NotFound("verdict does not exist")
-            self._remove(cursor, org, stored, author)
+            self._remove(cursor, org, stored, author, recorder)
 
-        return self._database.write(write, actor)
+        return audited(self._database, write, actor)
 
     def link(
         self,
@@ -116,7 +122,7 @@ class Overrides:
         """
         author = OverrideAuthor(actor.name, now_ns, reason)
 
-        def write(cursor: Cursor) -> OverrideHistory:
+        def write(cursor: Cursor, recorder: Recorder) -> OverrideHistory:
             stored = self._found(cursor, org, id_)
             if self._failures.find(cursor, org, failure_id) is None:
                 raise NotFound("failure does not exist")
@@ -128,10 +134,10 @@ class Overrides:
                     Problem(f"a deployment has at most {MAX_LINKED_FAILURES} linked failures")
                 )
             if linked != verdict:
-                self._set(cursor, org, stored, linked, author, actor)
+                self._set(cursor, org, stored, linked, author, actor, recorder)
             return _judged(cursor, stored)
 
-        return self._database.write(write, actor)
+        return audited(self._database, write, actor)
 
     def unlink(
         self,
@@ -149,19 +155,19 @@ class Overrides:
         """
         author = OverrideAuthor(actor.name, now_ns, reason)
 
-        def write(cursor: Cursor) -> OverrideHistory:
+        def write(cursor: Cursor, recorder: Recorder) -> OverrideHistory:
             stored = self._found(cursor, org, id_)
             given = get_override(cursor, stored.key)
             if given is None or failure_id not in given.verdict.failure_ids:
                 raise NotFound("link does not exist")
             verdict = without_link(given.verdict, failure_id, override_records(cursor, stored.key))
             if verdict is None:
-                self._remove(cursor, org, stored, author)
+                self._remove(cursor, org, stored, author, recorder)
             else:
-                self._set(cursor, org, stored, verdict, author, actor)
+                self._set(cursor, org, stored, verdict, author, actor, recorder)
             return _judged(cursor, stored)
 
-        return self._database.write(write, actor)
+        return audited(self._database, write, actor)
 
     def links(self, org: Organisation, failure_id: str) -> list[FailureLink]:
         """The deployments that are linked to a failure, the one that finished last first."""
@@ -229,7 +235,17 @@ class Overrides:
         verdict: OverrideValues,
         author: OverrideAuthor,
         actor: Actor,
+        recorder: Recorder,
     ) -> None:
+        before = override_values(get_override(cursor, stored.key))
+        recorder.record(
+            org,
+            "verdict.set",
+            stored.event.id,
+            before=before,
+            after=verdict.members(),
+            reason=author.reason,
+        )
         put_override(cursor, self._rows, org, stored, verdict, author)
         record_override(cursor, org, stored.key, verdict, author)
         queue_patch(cursor, org, stored.event, verdict.attributes(), actor)
@@ -240,7 +256,15 @@ class Overrides:
         org: Organisation,
         stored: Stored[Deployment],
         author: OverrideAuthor,
+        recorder: Recorder,
     ) -> None:
+        recorder.record(
+            org,
+            "verdict.removed",
+            stored.event.id,
+            before=override_values(get_override(cursor, stored.key)),
+            reason=author.reason,
+        )
         remove_override(cursor, self._rows, org, stored)
         record_override(cursor, org, stored.key, None, author)
 

@@ -13,6 +13,7 @@ from theodora.events import MatchKeys
 from theodora.query import NOTHING, And, Not, Or, ProductionEnvs, Query
 from theodora.query.production import names_production, with_production
 from theodora.storage.engine.actor import Actor
+from theodora.storage.engine.audit import Recorder, audited, changed
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.database import Database
 from theodora.storage.engine.lru import LruCache
@@ -153,9 +154,12 @@ class Settings:
     def _change(
         self, org: Organisation, service: str, change: Callable[[Given], Given], actor: Actor
     ) -> Future[ServiceSettings]:
-        def write(cursor: Cursor) -> ServiceSettings:
+        def write(cursor: Cursor, recorder: Recorder) -> ServiceSettings:
             now = given_settings(cursor, org, service)
             given = change(now)
+            if given != now:
+                before, after = changed(now, given)
+                recorder.record(org, "settings.changed", service, before=before, after=after)
             if given.get("team") != now.get("team"):
                 team_has_changed(cursor, org, service)
             _write_settings(cursor, org, service, given)
@@ -165,7 +169,7 @@ class Settings:
                 queue_service(cursor, org, service)
             return effective_settings(cursor, org, service)
 
-        return self._database.write(write, actor)
+        return audited(self._database, write, actor)
 
 
 def merged(now: Given, given: Given, cleared: Collection[str]) -> Given:

@@ -69,7 +69,7 @@ def close_failure(visit: Visit) -> Answer:
         problem = f"The end cannot be before the {start}, or far in the future."
         return _page(visit, failure, problem, text, 400)
     closed = failure.ended(finished_at_ns)
-    visit.store.failures.add(visit.organisation, closed, visit.now_ns, actor=visit.actor).result()
+    visit.store.failures.close(visit.organisation, closed, visit.now_ns, actor=visit.actor).result()
     return SeeOther(visit.scope.link(failure_path(id_), saved="closed"))
 
 
