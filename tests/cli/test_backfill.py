@@ -274,6 +274,29 @@ def test_workflows_and_releases_are_read_if_the_settings_name_them(
     }
 
 
+def test_the_times_at_which_drafts_became_ready_are_asked_for(
+    database: str, api: ProviderApi
+) -> None:
+    """They are what the webhook says, which has the same time."""
+    events = [("ready_for_review", 2), ("convert_to_draft", 2.5), ("ready_for_review", 3)]
+    path = f"{SHOP}/issues"
+    listed = [{"event": name, "created_at": at(hour)} for name, hour in (*events, ("labeled", 4))]
+    api.answers |= {f"{path}/1/events": listed, f"{path}/2/events": [], f"{path}/3/events": []}
+    add_source(database, "github", "service=shop")
+    assert "13 read" not in backfill(database, api, "github", "acme/shop").stdout
+    assert not [each for each in api.requests if "/issues/" in each]
+    assert "12 read" in backfill(database, api, "github", "acme/shop", "--ready-times").stdout
+    once = known(database)
+    receive(database, [pull_request(1, "ready_for_review", 3)])
+    assert known(database) == once
+    with Store(database) as store:
+        org = store.keys.organisation("default")
+        found = store.commits.repository(org, REPOSITORY_ID).pull_requests
+    ready = {each.number: each.ready_at_ns for each in found}
+    assert ready == {1: ns(3), 2: None, 3: None}
+    assert next(each for each in found if each.number == 1).merged_at_ns == ns(5)
+
+
 def test_a_limit_is_shown_and_waited_for(database: str, api: ProviderApi) -> None:
     add_source(database, "github")
     api.refusals = [Refusal(429, {"Retry-After": "0"})]
@@ -428,6 +451,56 @@ def test_the_history_of_a_gitlab_project_is_read(database: str) -> None:
     assert (request.ready_at_ns, request.last_approved_at_ns) == (ns(2), ns(3))
     assert (request.merged_at_ns, request.labels) == (ns(5), ("fix",))
     assert request.merge_commit_sha == sha(9)
+
+
+def test_releases_and_commits_of_gitlab_are_read_if_they_are_asked_for(database: str) -> None:
+    """A webhook of the same release makes no other deployment."""
+    made = {"tag_name": "v1.2", "created_at": at(11), "commit": {"id": sha(4)}}
+    commits = [(4, (3, 2), 10), (3, (1,), 9), (2, (1,), 8), (1, (), 7)]
+    answers = gitlab_answers() | {
+        f"{ROOT}/releases": [
+            {**made, "released_at": at(11)},
+            {**made, "tag_name": "v2", "released_at": at(99)},
+        ],
+        f"{ROOT}/repository/commits": [
+            {
+                "id": sha(number),
+                "parent_ids": [sha(parent) for parent in parents],
+                "message": f"Change {number}\n\nWhy",
+                "committed_date": at(hour),
+                "author_name": "Ada",
+                "author_email": "ada@example.org",
+            }
+            for number, parents, hour in commits
+        ],
+    }
+    add_source(database, "gitlab", "releases=yes", "env=prod")
+    with serve_api(ProviderApi(answers)) as api:
+        result = backfill(database, api, "gitlab", "acme/shop")
+        assert not [each for each in api.requests if "commits" in each]
+        backfill(database, api, "gitlab", "acme/shop", "--commits")
+    assert "it is an upcoming release" in result.stdout
+    hook = gitlab(
+        "release",
+        id=8,
+        action="create",
+        tag="v1.2",
+        commit={"id": sha(4)},
+        created_at=at(11),
+        released_at=at(11),
+    )
+    receive(database, [hook], "gitlab")
+    with Store(database) as store:
+        org = store.keys.organisation("default")
+        found = store.commits.repository(org, GITLAB_ID).commits.values()
+        released = [each for each in store.deployments.everything(org) if each.version == "v1.2"]
+    assert [(each.env, each.finished_at_ns) for each in released] == [("prod", ns(11))]
+    assert {each.sha: each.parents for each in found} == {
+        sha(number): tuple(sha(parent) for parent in parents) for number, parents, _ in commits
+    }
+    newest = next(each for each in found if each.sha == sha(4))
+    assert (newest.subject, newest.author_name, newest.paths) == ("Change 4", "Ada", None)
+    assert newest.commit_time_ns == ns(10)
 
 
 def gitlab(kind: str, **payload: Any) -> Delivery:

@@ -113,6 +113,12 @@ def _options(provider: Provider) -> Callable[[Callable[..., None]], Callable[...
 
 @backfill.command()
 @click.argument("repositories", metavar="OWNER/REPOSITORY...", nargs=-1, required=True)
+@click.option(
+    "--ready-times",
+    "with_ready_times",
+    is_flag=True,
+    help="Ask when drafts became ready: a request more for each pull request.",
+)
 @_options(_GITHUB)
 def github(repositories: tuple[str, ...], **options: Any) -> None:
     """Read pull requests, reviews and deployments of repositories on GitHub.
@@ -124,11 +130,18 @@ def github(repositories: tuple[str, ...], **options: Any) -> None:
 
 @backfill.command()
 @click.argument("projects", metavar="PROJECT...", nargs=-1, required=True)
+@click.option(
+    "--commits",
+    "with_commits",
+    is_flag=True,
+    help="Read the commits of the default branch too, for a project without a mirror.",
+)
 @_options(_GITLAB)
 def gitlab(projects: tuple[str, ...], **options: Any) -> None:
     """Read merge requests, approvals, deployments and incidents of projects on GitLab.
 
-    Pipelines too, if the settings of the source name them. PROJECT is a path, or a number.
+    Pipelines and releases too, if the settings of the source name them. PROJECT is a path, or a
+    number.
     """
     _backfill(_GITLAB, projects, **options)
 
@@ -151,6 +164,8 @@ def _backfill(
     url: str,
     token_file: Path | None,
     org: str,
+    with_ready_times: bool = False,
+    with_commits: bool = False,
     **flags: str | None,
 ) -> None:
     client = Client(url, provider.headers(_token(token_file)), provider.limit, _show_wait)
@@ -168,7 +183,7 @@ def _backfill(
         try:
             for target in targets:
                 place = run.last_place(target) if resume else None
-                extent = Extent(target, settings, since_ns, now_ns)
+                extent = Extent(target, settings, since_ns, now_ns, with_ready_times, with_commits)
                 if place:
                     extent = extent._replace(since_ns=place.since_ns, until_ns=place.until_ns)
                 _show_pages(run, client, provider, extent, place)

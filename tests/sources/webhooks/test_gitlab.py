@@ -155,7 +155,7 @@ def test_the_story_has_its_deployments() -> None:
     assert found["deployment:gitlab.example/acme/shop:2"] is None, "it failed"
     run = found["deployment:gitlab.example/acme/shop:pipeline-9"]
     assert (run.started_at_ns, run.finished_at_ns) == (ns(4), ns(5))
-    assert found["deployment:gitlab.example/acme/shop:release-8"].version == "v1.2"
+    assert found["deployment:gitlab.example/acme/shop:release-v1.2"].version == "v1.2"
 
 
 def test_the_story_has_its_merge_request() -> None:

@@ -17,6 +17,9 @@ from theodora.sources.webhooks.payload import needed_text, number_at
 GITHUB_URL = "https://api.github.com"
 GITHUB_LIMIT = ApiLimit("x-ratelimit-remaining", "x-ratelimit-reset", is_moment=True)
 
+_READY = "ready_for_review"
+"""What both the webhook and the event of an issue call it."""
+
 
 def github_headers(token: str) -> dict[str, str]:
     return {
@@ -28,7 +31,7 @@ def github_headers(token: str) -> dict[str, str]:
 
 def github_streams(client: Client, extent: Extent) -> Iterator[HistoryStream]:
     """The lists of a repository, `owner/name`, the newest first."""
-    history, settings = _GithubHistory(client, f"repos/{quote(extent.target)}"), extent.settings
+    history, settings = _GithubHistory(client, extent), extent.settings
     path = history.path
     yield HistoryStream(
         "pull requests",
@@ -56,9 +59,10 @@ def github_streams(client: Client, extent: Extent) -> Iterator[HistoryStream]:
 class _GithubHistory:
     """Makes payloads of objects of one repository."""
 
-    def __init__(self, client: Client, path: str) -> None:
+    def __init__(self, client: Client, extent: Extent) -> None:
         self._client = client
-        self._repository = client.object(path)
+        self._with_ready_times = extent.with_ready_times
+        self._repository = client.object(f"repos/{quote(extent.target)}")
         # A renamed repository is redirected: its lists are asked for by its present name.
         self.path = f"repos/{quote(needed_text(self._repository, 'full_name'))}"
 
@@ -68,10 +72,20 @@ class _GithubHistory:
         is_merged = bool(listed.get("merged_at"))
         request = self._client.object(path) if is_merged else listed
         yield self._delivery("pull_request", pull_request=request)
+        if self._with_ready_times:
+            yield from self._ready(request)
         if request.get("state") == "closed" and not is_merged:
             return
         for review in objects(self._client, f"{path}/reviews?per_page=100"):
             yield self._delivery("pull_request_review", review=review, pull_request=request)
+
+    def _ready(self, request: JsonObject) -> Deliveries:
+        """When it stopped being a draft, which only the events of its issue have."""
+        path = f"{self.path}/issues/{number_at(request, 'number')}/events?per_page=100"
+        for event in objects(self._client, path):
+            if event.get("event") == _READY:
+                then: JsonObject = {**request, "updated_at": event.get("created_at")}
+                yield self._delivery("pull_request", action=_READY, pull_request=then)
 
     def deployment(self, deployment: JsonObject) -> Deliveries:
         yield self._delivery("deployment", deployment=deployment)

@@ -61,6 +61,20 @@ def gitlab_streams(client: Client, extent: Extent) -> Iterator[HistoryStream]:
         yield HistoryStream(
             "pipelines", f"{history.path}/pipelines?{query}", history.pipeline, _CHANGED_AT
         )
+    if settings.releases:
+        yield HistoryStream(
+            "releases",
+            f"{history.path}/releases?order_by=released_at&sort=desc&per_page=100",
+            history.release,
+            "released_at",
+        )
+    if extent.with_commits:
+        yield HistoryStream(
+            "commits",
+            f"{history.path}/repository/commits?since={after}&per_page=100",
+            history.commit,
+            "committed_date",
+        )
     yield HistoryStream(
         "incidents",
         f"{history.path}/issues?issue_type=incident&scope=all&{query}",
@@ -130,6 +144,22 @@ class _GitlabHistory:
         if listed.get("ref") in branches and listed.get("status") in {"success", "failed"}:
             listed = self._client.object(f"{self.path}/pipelines/{number_at(listed, 'id')}")
         yield self._delivery("pipeline", {"object_attributes": listed})
+
+    def release(self, found: JsonObject) -> Deliveries:
+        """As it was created: the API has no number of it, but its tag is unique."""
+        names = ("created_at", "released_at", "commit")
+        payload: JsonObject = {name: found.get(name) for name in names}
+        yield self._delivery("release", {**payload, "action": "create", "tag": found["tag_name"]})
+
+    def commit(self, found: JsonObject) -> Deliveries:
+        """A push of the commit alone; unlike a webhook it names the parents, but no paths."""
+        commit: JsonObject = {
+            **{name: found.get(name) for name in ("id", "message", "parent_ids")},
+            "timestamp": found.get("committed_date"),
+            "author": {"name": found.get("author_name"), "email": found.get("author_email")},
+        }
+        ref: JsonObject = {"ref": f"refs/heads/{self._project.get('default_branch')}"}
+        yield self._delivery("push", {**ref, "after": found.get("id"), "commits": [commit]})
 
     def incident(self, issue: JsonObject) -> Deliveries:
         """As it was opened, then every time that it was closed or opened again."""

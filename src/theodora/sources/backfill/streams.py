@@ -27,6 +27,10 @@ class Extent(NamedTuple):
     settings: SourceSettings
     since_ns: int
     until_ns: int
+    with_ready_times: bool = False
+    """Whether to ask when each pull request stopped being a draft."""
+    with_commits: bool = False
+    """Whether to read commits too."""
 
 
 class HistoryStream(NamedTuple):

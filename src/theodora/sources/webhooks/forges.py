@@ -63,6 +63,8 @@ def read_push(payload: JsonObject, url: str, *, is_based: bool) -> Sequence[Webh
         return Ignored("the push brings no commits")
     if commits[0].sha == (text_at(payload, "after") or "").lower():
         commits.reverse()  # Some hosts name the newest one first.
+    if any(commit.parents for commit in commits):
+        return [PushedCommits(repository_url=url, commits=tuple(commits))]
     base = needed_text(payload, "before") if is_based else ""
     return [PushedCommits(repository_url=url, commits=with_guessed_parents(base, commits))]
 
@@ -131,14 +133,16 @@ def repository_url(payload: JsonObject) -> str:
 def _commit(pushed: JsonObject) -> Commit:
     message = lines_at(pushed, "message")
     at_ns = needed_instant(pushed, "timestamp")
-    changed = (path for name in _CHANGES for path in texts_at(pushed, name))
+    is_listed = any(name in pushed for name in _CHANGES)
+    changed = {path for name in _CHANGES for path in texts_at(pushed, name)}
     return Commit(
         sha=needed_text(pushed, "id").lower(),
         author_time_ns=at_ns,
         commit_time_ns=at_ns,
         subject=message.partition("\n")[0].strip(),
         message=message,
-        paths=tuple(sorted(set(changed))),
+        parents=texts_at(pushed, "parent_ids"),
+        paths=tuple(sorted(changed)) if is_listed else None,
         author_name=text_at(pushed, "author", "name") or "",
         author_email=text_at(pushed, "author", "email") or "",
     )

@@ -169,7 +169,8 @@ def _release(payload: JsonObject, settings: SourceSettings) -> Sequence[WebhookF
     return [
         DeploymentFact(
             at_ns=at_ns,
-            number=f"release-{number_at(payload, 'id')}",
+            # The API knows no number of a release, and a tag has one release at most.
+            number=f"release-{needed_text(payload, 'tag')}",
             status="succeeded",
             service=_service(payload, settings),
             env=settings.env_for(text_at(payload, "project", "path_with_namespace")),
@@ -206,7 +207,7 @@ def _issue(payload: JsonObject, settings: SourceSettings) -> Sequence[WebhookFac
 def _push(payload: JsonObject, _: SourceSettings) -> Sequence[WebhookFact] | Ignored:
     commits = sum(1 for _ in objects_at(payload, "commits"))
     # A webhook names the last 20 commits of a longer push.
-    is_based = count_at(payload, "total_commits_count") <= commits
+    is_based = "before" in payload and count_at(payload, "total_commits_count") <= commits
     return read_push(payload, _project_url(payload), is_based=is_based)
 
 
