@@ -93,6 +93,7 @@ class World:
             "/deployments/": failed["id"],
             "/failures/": self.newest("failures")["id"],
             "/settings/sources/": self.source(),
+            "/help/api/": "GetDORAMetrics",
         }
         shown = [page.path for page in PAGES if page.method == "GET" and page.template]
         return [

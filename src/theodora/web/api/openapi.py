@@ -18,6 +18,9 @@ from theodora.web.http.security import Credential
 
 Json = dict[str, Any]
 
+REFERENCE_PATH = "/help/api"
+"""The path of the page that shows this description to people."""
+
 _BODY_STATUS = (413, 415)
 _REASONS = {
     200: "OK",
@@ -67,6 +70,10 @@ def openapi_document(path_prefix: str) -> bytes:
                 "version": __version__,
                 "summary": "DORA metrics, on the wire as in Datadog's DORA Metrics API v2.",
                 "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+            },
+            "externalDocs": {
+                "description": "The same for people, with a curl command for each operation.",
+                "url": path_prefix + REFERENCE_PATH,
             },
             "servers": [{"url": path_prefix or "/"}],
             "paths": paths,

@@ -1,10 +1,9 @@
 """Help: how each number is computed, how to search, and the keyboard."""
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from theodora.dora.metrics.table import (
     CHANGE_FAILURE_RATE,
@@ -18,11 +17,9 @@ from theodora.dora.metrics.table import (
 )
 from theodora.query import FIELDS, Field, Kind
 from theodora.report.benchmark import PARAMETER, choices
+from theodora.web.pages.parts.marked_text import marked
 from theodora.web.pages.shell.navigation import ENTRIES
 from theodora.web.pages.shell.page import Answer, View, Visit
-
-_CODE = re.compile(r"`([^`]+)`")
-_BOLD = re.compile(r"\*\*([^*]+)\*\*")
 
 EXPLANATIONS: Mapping[Metric[Any], str] = {
     DEPLOYMENT_FREQUENCY: (
@@ -112,7 +109,7 @@ def show_metrics_help(visit: Visit) -> Answer:
         {
             "metrics": METRICS,
             "explained": {
-                each: [_marked(text) for text in EXPLANATIONS.get(each, each.about).splitlines()]
+                each: [marked(text) for text in EXPLANATIONS.get(each, each.about).splitlines()]
                 for each in METRICS
             },
             "benchmarks": tuple(choices()),
@@ -137,16 +134,10 @@ def show_keyboard_help(_: Visit) -> Answer:
 def field_rows() -> Iterator[FieldRow]:
     for field in FIELDS:
         yield FieldRow(
-            field.name, field.aliases, field.type.value, _events(field), _marked(field.about)
+            field.name, field.aliases, field.type.value, _events(field), marked(field.about)
         )
 
 
 def _events(field: Field) -> str:
     kinds = [f"{kind.value}s" for kind in Kind if field.source(kind)]
     return "both" if len(kinds) == len(Kind) else kinds[0]
-
-
-def _marked(text: str) -> Markup:
-    """Text between backticks as code, between double asterisks in bold."""
-    marked = _CODE.sub(r"<code>\1</code>", str(escape(text)))
-    return Markup(_BOLD.sub(r"<b>\1</b>", marked))  # noqa: S704 - escaped first

@@ -1,7 +1,9 @@
 """The page table: every page and form with its path, permission and handler."""
 
 from theodora.storage.access.permissions import WRITE, WRITE_ORGANISATION, WRITE_SETTINGS
+from theodora.web.api.openapi import REFERENCE_PATH
 from theodora.web.pages import (
+    api_reference,
     common_settings,
     data_health,
     deployment,
@@ -167,6 +169,20 @@ PAGES: tuple[Page, ...] = (
         path="/help/keyboard",
         handler=help_pages.show_keyboard_help,
         template="help_keyboard.html",
+    ),
+    Page(
+        name="help_api",
+        path=REFERENCE_PATH,
+        handler=api_reference.show_api,
+        template="api_reference.html",
+        permission=None,
+    ),
+    Page(
+        name="help_operation",
+        path=f"{REFERENCE_PATH}/{{operation}}",
+        handler=api_reference.show_operation,
+        template="api_operation.html",
+        permission=None,
     ),
     Page(
         name="data_health",

@@ -51,7 +51,7 @@ def test_a_page_opens_one_transaction(
     monkeypatch.setattr(HealthMonitor, "LOOKS_AFTER_NS", 0)
     ids = {"deployment": deployment, "failure": failure}
     path = page.path.replace("{id}", ids.get(page.name, ""))
-    path = path.replace("{service:path}", "shopist")
+    path = path.replace("{service:path}", "shopist").replace("{operation}", "GetDORADeployment")
     transactions.clear()
     answer = browser.get(path, params={"from": "2023-08-01", "to": "2023-10-01"})
     assert answer.status_code in {200, 303}
