@@ -45,15 +45,20 @@ def _open_postgresql(
     return ReplicatedDatabase(primary, read_url) if read_url else primary
 
 
-def migrate_database(url: str, *, keeps_copy: bool = True) -> tuple[Migration, ...]:
+def migrate_database(
+    url: str, *, keeps_copy: bool = True, dump_to: Path | None = None
+) -> tuple[Migration, ...]:
     """Brings the schema up to this version; returns what was applied.
 
-    Of a SQLite file that there was before, a copy is kept beside it.
+    Of a SQLite file that there was before, a copy is kept beside it. A store on PostgreSQL is
+    dumped into the file `dump_to`, if one is named.
     """
     if is_postgresql(url):
         from theodora.storage.engine.postgresql.database import migrate_server  # noqa: PLC0415
 
-        return migrate_server(url)
+        return migrate_server(url, dump_to)
+    if dump_to is not None:
+        raise UnusableSetting("only PostgreSQL is dumped: a SQLite file is copied beside itself")
     return migrate_file(sqlite_path(url), keeps_copy=keeps_copy)
 
 

@@ -4,13 +4,16 @@
 """
 
 import gzip
+import os
 import re
+import shlex
 import sqlite3
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -18,7 +21,7 @@ import requests
 
 from commands import run
 from databases import Kind
-from postgresql import PostgresqlServer
+from postgresql import NEWEST, PostgresqlServer
 from serving import KEYS, serving
 from theodora.errors import Unavailable
 from theodora.storage.engine.sqlite.database import migrate_file
@@ -26,6 +29,7 @@ from theodora.storage.engine.sqlite.database import migrate_file
 ROOT = Path(__file__).parents[3]
 _RECORDED = sorted(Path(__file__).parent.glob("*.sql.gz"))
 _OF_SQLITE = [each for each in _RECORDED if ".sqlite." in each.name]
+_OF_POSTGRESQL = [each for each in _RECORDED if each not in _OF_SQLITE]
 _OF_ONE = 24
 """Deployments that `record.py` makes in each of two organisations."""
 _PATIENCE_SECONDS = 60
@@ -147,3 +151,99 @@ def test_without_room_for_the_copy_nothing_is_migrated(tmp_path: Path) -> None:
 def test_a_new_database_is_not_copied(tmp_path: Path) -> None:
     migrate_file(tmp_path / "theodora.db")
     assert not list(tmp_path.glob("*before*"))
+
+
+@pytest.mark.slow
+def test_a_dump_from_before_is_made_on_postgresql_to_go_back_to(
+    postgresql_server: PostgresqlServer, worker_id: str, tmp_path: Path, monkeypatch: Any
+) -> None:
+    """By the commands of docs/upgrading.md, with the programs of the server's version."""
+    monkeypatch.setenv("PATH", f"{NEWEST}:{os.environ['PATH']}")
+    monkeypatch.chdir(tmp_path)
+    migrate, go_back = _of_postgresql()
+    older = f"before_{worker_id}"
+    with _as_database(_OF_POSTGRESQL[-1], postgresql_server, worker_id) as url:
+        before = _rows(url)
+        migrated = run(*_aimed(migrate, url, "").split()[1:])
+        assert "applied" in migrated.stdout
+        assert "warning" not in migrated.output
+        dump = tmp_path / "theodora.before.dump"
+        assert dump.stat().st_mode & 0o777 == 0o600
+        assert [each.name for each in tmp_path.iterdir()] == [dump.name]
+        try:
+            commands = _aimed(go_back, url, postgresql_server.url(older)).replace(
+                " theodora_before\n", f" {older}\n"
+            )
+            subprocess.run(["sh", "-ec", commands], check=True, capture_output=True)
+            assert _rows(postgresql_server.url(older)) == before
+        finally:
+            postgresql_server.execute(f"DROP DATABASE IF EXISTS {older} WITH (FORCE)")
+
+
+@pytest.mark.slow
+def test_without_a_dump_that_is_asked_for_nothing_is_migrated(
+    postgresql_server: PostgresqlServer, worker_id: str, tmp_path: Path, monkeypatch: Any
+) -> None:
+    with _as_database(_OF_POSTGRESQL[-1], postgresql_server, worker_id) as url:
+        before = _rows(url)
+        secret = url.replace("theodora@", "theodora:hidden@")
+        asked = ("migrate", "--database", secret, "--dump")
+        for file, path, reason in (
+            (tmp_path / "a.dump", tmp_path, "pg_dump is not installed"),
+            (tmp_path / "none" / "a.dump", NEWEST, "No such file or directory"),
+            (tmp_path / "b.dump", _failing_program(tmp_path / "bin"), "server version mismatch"),
+        ):
+            monkeypatch.setenv("PATH", str(path))
+            refused = run(*asked, str(file))
+            assert refused.exit_code == 1
+            assert reason in refused.stderr
+            assert "nothing was migrated" in refused.stderr
+            assert "hidden" not in refused.stderr
+            assert _rows(url) == before
+        assert not list(tmp_path.glob("*.dump*"))
+        assert "warning: no copy was kept" in run("migrate", "--database", url).stderr
+
+
+def test_only_postgresql_is_dumped(tmp_path: Path) -> None:
+    path = tmp_path / "theodora.db"
+    refused = run("migrate", "--database", f"sqlite:///{path}", "--dump", str(tmp_path / "a"))
+    assert "only PostgreSQL is dumped" in refused.stderr
+    assert not path.exists()
+
+
+def _of_postgresql() -> list[str]:
+    section = (ROOT / "docs/upgrading.md").read_text().partition("### PostgreSQL\n")[2]
+    return re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
+
+
+def _aimed(commands: str, url: str, older_url: str) -> str:
+    """The commands of the page with the addresses of the test's server."""
+    place = "postgresql://theodora@db/"
+    postgres = re.sub(r"/\w+\?", "/postgres?", url)
+    for address, ours in (
+        (f"{place}theodora_before", older_url),
+        (f"{place}theodora", url),
+        (f"{place}postgres", postgres),
+    ):
+        commands = commands.replace(address, shlex.quote(ours) if older_url else ours)
+    return commands
+
+
+def _failing_program(folder: Path) -> Path:
+    folder.mkdir()
+    program = folder / "pg_dump"
+    program.write_text('#!/bin/sh\necho server version mismatch: "$*" >&2\nexit 1\n')
+    program.chmod(0o755)
+    return folder
+
+
+def _rows(url: str) -> dict[str, list[Any]]:
+    """Every row of every table."""
+    with psycopg.connect(url) as connection:
+        names = connection.execute(
+            "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename"
+        ).fetchall()
+        return {
+            name: connection.execute(f"SELECT t::text FROM {name} t ORDER BY 1").fetchall()
+            for (name,) in names
+        }

@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from contextlib import closing, contextmanager
 from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 import psycopg
@@ -18,6 +19,7 @@ from theodora.storage.engine.open_read import OpenRead
 from theodora.storage.engine.postgresql.committer import PostgresqlCommitter
 from theodora.storage.engine.postgresql.connection import connect, driver_errors
 from theodora.storage.engine.postgresql.cursor import PostgresqlCursor
+from theodora.storage.engine.postgresql.dump import dump_database
 from theodora.storage.engine.postgresql.readers import Readers
 from theodora.storage.engine.postgresql.schema import PostgresqlSchema
 from theodora.storage.engine.postgresql.statistics import Statistics
@@ -149,7 +151,15 @@ def holds_tables(url: str) -> bool:
         return PostgresqlSchema(connection).has_table("migrations")
 
 
-def migrate_server(url: str) -> tuple[Migration, ...]:
-    """Brings the database's schema up to this version; returns what was applied."""
+def migrate_server(url: str, dump_to: Path | None = None) -> tuple[Migration, ...]:
+    """Brings the database's schema up to this version; returns what was applied.
+
+    A store that is there is dumped into a file first, if one is named.
+    """
+
+    def keep(_: int) -> None:
+        if dump_to is not None:
+            dump_database(url, dump_to)
+
     with closing(connect(url)) as connection, driver_errors():
-        return migrate(PostgresqlSchema(connection), time.time_ns())
+        return migrate(PostgresqlSchema(connection), time.time_ns(), keep)
