@@ -40,7 +40,8 @@ from measuring import METRICS
 from postgresql import postgresql
 from theodora.events import Deployment
 from theodora.storage import Store
-from theodora.storage.access.keys import PERMISSIONS_OF, KeyKind, new_secret
+from theodora.storage.access.key_secrets import KeyKind, new_secret
+from theodora.storage.access.keys import PERMISSIONS_OF
 from theodora.storage.access.permissions import READ
 
 _MIB = 2**20

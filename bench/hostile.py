@@ -23,7 +23,7 @@ import serving
 from asking import DEPLOYMENT, DEPLOYMENTS, LIST_TYPES
 from bench.world import END_NS
 from measuring import METRICS
-from theodora.storage.access.keys import new_secret
+from theodora.storage.access.key_secrets import new_secret
 
 Keys = Mapping[str, str]
 """Headers with an API key and an application key."""

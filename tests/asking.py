@@ -14,7 +14,8 @@ from actors import TESTER
 from theodora.app import Built, build
 from theodora.config import load
 from theodora.storage import Store
-from theodora.storage.access.keys import PERMISSIONS_OF, KeyKind, new_secret
+from theodora.storage.access.key_secrets import KeyKind, new_secret
+from theodora.storage.access.keys import PERMISSIONS_OF
 
 SHOPIST: dict[str, Any] = {
     "service": "shopist",

@@ -13,6 +13,7 @@ _PARTIES = {
     "A stranger",
     "A badge's token",
     "An API key",
+    "A limited API key",
     "A read key",
     "A settings key",
     "A session",

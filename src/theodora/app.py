@@ -19,8 +19,9 @@ from theodora.sources.datadog.forwarding import Forwarder
 from theodora.sources.mirroring import Fetcher, Mirroring
 from theodora.sources.webhooks.worker import InboxWorker
 from theodora.storage import Organisation, SessionLimits, Store
+from theodora.storage.access.key_secrets import KeyKind, new_secret
 from theodora.storage.access.key_usage import ReceptionWriter
-from theodora.storage.access.keys import PERMISSIONS_OF, KeyKind, new_secret
+from theodora.storage.access.keys import PERMISSIONS_OF
 from theodora.storage.backup.backup import BackupSource, GitFile
 from theodora.storage.backup.rotation import BackupFolder, BackupWorker
 from theodora.storage.deletion_guards import Guards

@@ -125,7 +125,8 @@ def _rate_limit(text: str) -> RateLimit:
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
-def _duration(text: str) -> int:
+def duration_seconds(text: str) -> int:
+    """A number and s, m, h or d, such as `6h`; raises `ValueError` or `KeyError` for others."""
     seconds = int(text[:-1]) * _UNIT_SECONDS[text[-1:]]
     if seconds < 1:
         raise ValueError(text)
@@ -340,7 +341,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "backup_every",
-        _duration,
+        duration_seconds,
         "a number and s, m, h or d, for example 6h",
         "1d",
         "How often it does so.",

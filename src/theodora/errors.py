@@ -60,6 +60,28 @@ class Forbidden(TheodoraError):
         """Whether a valid API key was shown; the public message differs."""
 
 
+class KeyLimited(Forbidden):
+    """A valid key for which a limit of its own does not allow this; the message names it."""
+
+    def __init__(self, limits: str) -> None:
+        super().__init__(authenticated=True)
+        self.limits = limits
+
+    def __str__(self) -> str:
+        return f"the key is limited to {self.limits}"
+
+
+class KeyUnusable(Forbidden):
+    """A key that is right, but has expired or comes from elsewhere than it may."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(authenticated=True)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return self.reason
+
+
 class BeingDeleted(Forbidden):
     """An organisation is to be deleted, and nobody can use it unless that is taken back."""
 

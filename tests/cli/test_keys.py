@@ -5,19 +5,31 @@ import re
 import pytest
 
 from commands import Run
+from theodora.events.values import DAY_NS
 from theodora.storage import Store
+from theodora.storage.access.key_secrets import PATTERN, has_checksum
 from theodora.storage.access.keys import PERMISSIONS_OF
 
 
-@pytest.mark.parametrize(("kind", "digits"), [("api", 32), ("application", 40)])
-def test_a_key_is_printed_once_and_never_listed(run: Run, kind: str, digits: int) -> None:
-    secret = run("keys", "create", kind, "--name", "for tests").stdout.strip()
-    assert re.fullmatch(rf"[0-9a-f]{{{digits}}}", secret)
+@pytest.mark.parametrize(
+    ("kind", "flags", "form"),
+    [
+        ("api", (), PATTERN),
+        ("application", (), PATTERN),
+        ("api", ("--format", "datadog"), "[0-9a-f]{32}"),
+        ("application", ("--format", "datadog"), "[0-9a-f]{40}"),
+    ],
+)
+def test_a_key_is_printed_once_and_never_listed(
+    run: Run, kind: str, flags: tuple[str, ...], form: str
+) -> None:
+    secret = run("keys", "create", kind, "--name", "for tests", *flags).stdout.strip()
+    assert re.fullmatch(form, secret)
     listed = run("keys", "list").stdout
     assert secret not in listed
     permissions = " ".join(sorted(PERMISSIONS_OF[kind]))  # type: ignore[index]
     assert re.fullmatch(
-        rf"[0-9a-f-]{{36}}  {kind}  \S+Z  active  {permissions}  for tests\n", listed
+        rf"[0-9a-f-]{{36}}  {kind}  \S+…  \S+Z  active  {permissions}  for tests\n", listed
     )
 
 
@@ -74,3 +86,89 @@ def test_a_key_of_another_organisation_cannot_be_revoked(run: Run) -> None:
     id_ = run("keys", "list", "--org", "theirs").stdout.split()[0]
     assert run("keys", "revoke", id_, "--org", "ours").exit_code == 1
     assert "active" in run("keys", "list", "--org", "theirs").stdout
+
+
+def test_limits_and_expiry_are_listed(run: Run) -> None:
+    run(
+        *("keys", "create", "api", "--service", "checkout-*", "--service", "cart"),
+        *("--env", "production", "--repository", "github.com/acme/*", "--send", "deployments"),
+        *("--from", "192.0.2.0/24", "--expires", "90d", "--name", "CI"),
+    )
+    assert re.search(
+        r"  expires \S+Z  dora_ingest  services=checkout-\*,cart  environments=production  "
+        r"repositories=github.com/acme/\*  operations=deployments  networks=192.0.2.0/24  CI\n",
+        run("keys", "list").stdout,
+    )
+
+
+_LONG = tuple(part for number in range(50) for part in ("--service", f"{'*a' * 125}{number}"))
+
+
+@pytest.mark.parametrize(
+    ("flags", "problem"),
+    [
+        (("--from", "office"), '"office" must be an address or a network'),
+        (("--service", ""), "services must have patterns of 1 to 255 characters"),
+        (_LONG, "are too many and too long altogether"),
+        (("--expires", "soon"), '"soon" must be a number and s, m, h or d'),
+        (("--from", "::1") * 51, "networks must have at most 50 items"),
+    ],
+)
+def test_what_is_no_limit_is_refused(run: Run, flags: tuple[str, ...], problem: str) -> None:
+    result = run("keys", "create", "api", *flags)
+    assert (result.exit_code, problem in result.stderr) == (1, True), result.stderr
+    assert run("keys", "list").exit_code == 1 or not run("keys", "list").stdout
+
+
+def test_only_api_keys_are_limited_in_what_they_send(run: Run) -> None:
+    result = run("keys", "create", "application", "--service", "cart")
+    assert "only API keys can be limited in what they send" in result.stderr
+
+
+def test_a_rotated_key_has_the_same_limits_and_the_old_one_ends(run: Run, url: str) -> None:
+    old = run("keys", "create", "api", "--service", "cart", "--name", "CI").stdout.strip()
+    id_ = run("keys", "list").stdout.split()[0]
+    new = run("keys", "rotate", id_, "--overlap", "7d").stdout.strip().splitlines()[-1]
+    assert has_checksum(new)
+    with Store(url) as store:
+        first, second = (store.keys.find("api", secret) for secret in (old, new))
+        assert first is not None
+        assert second is not None
+        assert (second.name, second.limits, second.expires_at_ns) == ("CI", first.limits, None)
+        ends_at_ns = first.expires_at_ns or 0
+        assert ends_at_ns == second.created_at_ns + 7 * DAY_NS
+        assert first.is_usable("", ends_at_ns - 1)
+        assert not first.is_usable("", ends_at_ns)
+
+
+def test_a_key_that_expires_is_followed_by_one_that_lasts_as_long(run: Run, url: str) -> None:
+    run("keys", "create", "api", "--expires", "3d")
+    id_ = run("keys", "list").stdout.split()[0]
+    new = run("keys", "rotate", id_, "--overlap", "30d").stdout.strip().splitlines()[-1]
+    with Store(url) as store:
+        old, key = store.keys.all_of("default")[0], store.keys.find("api", new)
+        assert key is not None
+        assert (key.expires_at_ns or 0) - key.created_at_ns == 3 * DAY_NS
+        assert (old.expires_at_ns or 0) - old.created_at_ns == 3 * DAY_NS
+
+
+def test_a_key_that_is_not_valid_is_not_rotated(run: Run) -> None:
+    run("keys", "create", "api")
+    id_ = run("keys", "list").stdout.split()[0]
+    run("keys", "revoke", id_)
+    for unknown in (id_, "nothing"):
+        result = run("keys", "rotate", unknown)
+        assert (result.exit_code, "no key" in result.stderr) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [
+        ("thd_api_00000000000000000000000000" + "1k99S5", True),
+        ("thd_api_00000000000000000000000000" + "1k99S6", False),
+        ("thd_api_00000000000000000000000001" + "1k99S5", False),
+        ("0123456789abcdef0123456789abcdef", False),
+    ],
+)
+def test_the_checksum_tells_keys_from_what_is_similar(text: str, is_one: bool) -> None:
+    assert has_checksum(text) == is_one

@@ -49,7 +49,7 @@ def test_keys_are_printed_on_the_first_start_alone(tmp_path: Path) -> None:
         with process.stdout:
             printed.append(process.stdout.read())
         assert process.wait(timeout=30) == 0
-    assert re.search(r"  api key: [0-9a-f]{32}\n  application key: [0-9a-f]{40}\n", printed[0])
+    assert re.search(r"  api key: thd_api_\w{32}\n  application key: thd_app_\w{32}\n", printed[0])
     assert "key" not in printed[1]
 
 

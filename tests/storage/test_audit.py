@@ -37,6 +37,7 @@ ACTIONS: dict[str, ActionName] = {
     "inbox.replay": "source.replayed",
     "keys.add": "key.created",
     "keys.revoke": "key.revoked",
+    "keys.rotate": "key.rotated",
     "mirrors.add": "mirror.added",
     "mirrors.remove": "mirror.removed",
     "organisations.plan_deletion": "organisation.deletion_planned",

@@ -170,6 +170,7 @@ def make(store: Store, word: str) -> Member:
         now_ns=NOW_NS,
         actor=TESTER,
     ).result()
+    store.keys.note_used(key, NOW_NS, address=word, actor=TESTER)
     made = Member(store, org, word, key)
     events = (
         deployment(word, "first", 60, version="v1", git=git(0)),
@@ -400,6 +401,7 @@ READS: dict[str, Callable[[Member], object]] = {
     "forwarding.waiting": lambda it: it.store.forwarding.waiting(it.org, 99),
     "health.look": lambda it: it.store.health.look(it.org),
     "health.received": lambda it: it.store.health.received(it.org),
+    "keys.addresses": lambda it: it.store.keys.addresses(it.org),
     "keys.all_of": lambda it: it.store.keys.all_of(it.org.name),
     "keys.find": lambda it: it.store.keys.find("application", it.secret),
     "keys.now": lambda it: it.store.keys.now().find("application", it.secret),
@@ -591,7 +593,16 @@ WRITES: tuple[tuple[str, Callable[[Member], object]], ...] = (
             key_principal(it.key), it.secret, NOW_NS, LIMITS, actor=TESTER
         ),
     ),
-    ("keys.note_used", lambda it: it.store.keys.note_used(it.key, NOW_NS + 1, actor=TESTER)),
+    (
+        "keys.note_used",
+        lambda it: it.store.keys.note_used(it.key, NOW_NS + 1, address=f"{it.word}2", actor=TESTER),
+    ),
+    (
+        "keys.rotate",
+        lambda it: it.store.keys.rotate(
+            it.org.name, it.key.id, f"after {it.word}", NOW_NS, NOW_NS, actor=TESTER
+        ),
+    ),
     (
         "keys.add",
         lambda it: it.store.keys.add(
@@ -794,7 +805,9 @@ def test_a_key_is_revoked_by_its_own_organisation_alone(store: Store) -> None:
     ours, theirs = make(store, "apple"), make(store, "pear")
     with pytest.raises(NotFound):
         store.keys.revoke(theirs.org.name, ours.key.id, NOW_NS, actor=TESTER).result()
-    assert store.keys.find("application", ours.secret) == ours.key
+    found = store.keys.find("application", ours.secret)
+    assert found is not None
+    assert found.id == ours.key.id
 
 
 def test_a_flood_of_refusals_takes_none_of_another_organisation(store: Store) -> None:

@@ -14,7 +14,8 @@ from golden.compare import differences
 from golden.examples import Example
 from golden.served import Served
 from theodora.storage import Store
-from theodora.storage.access.keys import PERMISSIONS_OF, KeyKind, new_secret
+from theodora.storage.access.key_secrets import KeyKind, new_secret
+from theodora.storage.access.keys import PERMISSIONS_OF
 
 _numbers = itertools.count()
 

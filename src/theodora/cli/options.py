@@ -7,9 +7,10 @@ from typing import Any, TypeVar
 
 import click
 
-from theodora.config import SETTINGS, Config, Setting, load
+from theodora.config import SETTINGS, Config, Setting, duration_seconds, load
 from theodora.errors import Invalid, Problem, UnusableSetting
 from theodora.events.timestamps import nanoseconds_from_rfc3339
+from theodora.events.values import SECOND_NS
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -25,6 +26,15 @@ def instant_option(text: str | None, option: str) -> int | None:
     if text is not None and instant_ns is None:
         raise Invalid(Problem(f'invalid date-time "{text}"', parameter=option))
     return instant_ns
+
+
+def duration_ns(text: str, option: str) -> int:
+    """The value of an option that is a length of time; `Invalid` for others."""
+    try:
+        return duration_seconds(text) * SECOND_NS
+    except (ValueError, KeyError):
+        detail = f'"{text}" must be a number and s, m, h or d, for example 90d'
+        raise Invalid(Problem(detail, parameter=option)) from None
 
 
 def setting_options(names: Sequence[str] | None = None) -> Callable[[F], F]:

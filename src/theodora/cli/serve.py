@@ -23,7 +23,7 @@ from theodora.cli.workers import Workers
 from theodora.config import Config, check_names
 from theodora.errors import UnusableSetting
 from theodora.report.invocation import Invocation, datadog_site
-from theodora.storage.access.keys import KeyKind
+from theodora.storage.access.key_secrets import KeyKind
 from theodora.storage.open import is_postgresql
 from theodora.web.connections.limits import Alarm, Limits
 from theodora.web.connections.server import Options, Server

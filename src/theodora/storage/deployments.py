@@ -6,6 +6,7 @@ from typing import Any
 
 from theodora.errors import NotFound
 from theodora.events import Deployment
+from theodora.storage.access.key_limits import NO_LIMITS, KeyLimits
 from theodora.storage.derivation.commit_times import drop_measured
 from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.audit import Recorder, audited
@@ -43,12 +44,23 @@ class Deployments(Events[Deployment]):
         super().__init__(database, production, DEPLOYMENTS, quotas)
 
     def add(
-        self, org: Organisation, deployment: Deployment, now_ns: int, *, actor: Actor
+        self,
+        org: Organisation,
+        deployment: Deployment,
+        now_ns: int,
+        *,
+        limits: KeyLimits = NO_LIMITS,
+        actor: Actor,
     ) -> Future[Upserted[Deployment]]:
-        """Adds or replaces; the future has the outcome once it is durable, or `OverQuota`."""
+        """Adds or replaces; the future has the outcome once it is durable, or `OverQuota`.
+
+        It has `KeyLimited` if it would replace an event beyond the limits.
+        """
 
         def write(cursor: Cursor) -> Upserted[Deployment]:
             placed = put_deployment(cursor, self._rows, org, deployment, now_ns)
+            if placed.before is not None:
+                limits.require_event(placed.before.event)
             queue_put(cursor, org, placed, actor)
             return placed
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 
 from theodora.events import Failure
+from theodora.storage.access.key_limits import NO_LIMITS, KeyLimits
 from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.audit import Recorder, audited
 from theodora.storage.engine.cursor import Cursor
@@ -35,16 +36,20 @@ class Failures(Events[Failure]):
         now_ns: int,
         *,
         may_be_late: bool = False,
+        limits: KeyLimits = NO_LIMITS,
         actor: Actor,
     ) -> Future[Upserted[Failure]]:
         """Adds or replaces; the future has the outcome once it is durable, or `OverQuota`.
 
+        It has `KeyLimited` if it would replace an event beyond the limits.
         One that may be late does not reopen a failure that was restored after it opened.
         """
         merge = Failure.unless_late if may_be_late else None
 
         def write(cursor: Cursor) -> Upserted[Failure]:
             placed = put_failure(cursor, self._rows, org, failure, now_ns, merge)
+            if placed.before is not None:
+                limits.require_event(placed.before.event)
             queue_put(cursor, org, placed, actor)
             return placed
 

@@ -6,6 +6,7 @@ import pytest
 
 from actors import TESTER
 from theodora.storage import Organisation, Store
+from theodora.storage.access.key_secrets import new_secret
 from theodora.storage.access.key_usage import (
     KEPT_IGNORED,
     KEPT_IGNORED_OF_KEY,
@@ -17,7 +18,7 @@ from theodora.storage.access.key_usage import (
     Refusal,
     Refused,
 )
-from theodora.storage.access.keys import Key, new_secret
+from theodora.storage.access.keys import Key
 from theodora.storage.check.check import check_store
 from theodora.storage.engine.progress import unseen
 

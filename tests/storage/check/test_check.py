@@ -38,6 +38,12 @@ FAULTS: Mapping[str, tuple[str, ...]] = {
     "keys": (
         "UPDATE keys SET hash = 'plain'",
         "UPDATE keys SET permissions = 'dora_metrics_read everything'",
+        'UPDATE keys SET limits = \'{"networks":["somewhere"]}\'',
+        "UPDATE keys SET limits = '[]'",
+    ),
+    "key_addresses": (
+        "UPDATE key_addresses SET key_id = 'x'",
+        "UPDATE key_addresses SET first_at_ns = last_at_ns + 1",
     ),
     "key_activity": ("UPDATE key_activity SET requests = 0",),
     "refusals": ("UPDATE refusals SET first_at_ns = last_at_ns + 1",),

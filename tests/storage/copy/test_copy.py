@@ -181,6 +181,7 @@ def add_facts(store: Store) -> None:
     ).result()
     limits = SessionLimits(10**18, 10**18)
     store.sessions.add(key_principal(key), "secret", 1, limits, actor=TESTER).result()
+    store.keys.note_used(key, 10**12, address="192.0.2.7", actor=TESTER)
     store.reception.accept(key, "verdict", 1)
     store.reception.refuse(key, "verdict", Refused(404, "", "deployment does not exist"), 2)
     store.reception.ignore(key, "deployment", ["/data/attributes/sevice"], 3)

@@ -23,7 +23,7 @@ from actors import TESTER
 from connecting import read_answer
 from theodora.events import Deployment
 from theodora.storage import Store
-from theodora.storage.access.keys import new_secret
+from theodora.storage.access.key_secrets import new_secret
 from theodora.storage.access.permissions import READ
 
 MIB = 1 << 20

@@ -16,7 +16,8 @@ from actors import TESTER
 from databases import Databases
 from theodora.events import Deployment
 from theodora.storage import Store
-from theodora.storage.access.keys import PERMISSIONS_OF, KeyKind, new_secret
+from theodora.storage.access.key_secrets import KeyKind, new_secret
+from theodora.storage.access.keys import PERMISSIONS_OF
 
 pytestmark = pytest.mark.slow
 

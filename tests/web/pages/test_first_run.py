@@ -9,6 +9,7 @@ import pytest
 from actors import TESTER
 from asking import DEPLOYMENT, SHOPIST, Tenant
 from theodora.report.invocation import HTTPS_FLAGS, datadog_site
+from theodora.storage.access.key_secrets import PATTERN
 from visiting import read_page, sign_in
 
 
@@ -33,7 +34,7 @@ def test_a_key_is_made_and_filled_in_and_works(tenant: Tenant) -> None:
     assert answer.status_code == 200
     page = read_page(answer.text)
     lines = [pre.text for pre in page.all("pre", class_="copy")]
-    keys = {key for line in lines for key in re.findall(r"\b[0-9a-f]{32}\b", line)}
+    keys = {key for line in lines for key in re.findall(PATTERN, line)}
     assert len(keys) == 1
     sent = tenant.client.post(
         DEPLOYMENT,

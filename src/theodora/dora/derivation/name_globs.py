@@ -14,15 +14,19 @@ _TRANSLATED = {"*": ".*", "?": "."}
 
 
 class NameFilter:
-    """Globs over complete names, case-insensitive.
+    """Globs over complete names, by default case-insensitive.
 
     `*` matches any characters and `?` one. All others are literal, so `*[bot]` matches
     `dependabot[bot]`. Time is linear in the name. Raises `Invalid` if the globs are too long
     together; `member` is the setting that they are from.
     """
 
-    def __init__(self, globs: Iterable[str], member: str) -> None:
-        self._compiled = compile_globs(tuple(globs), _expression, member, is_case_sensitive=False)
+    def __init__(
+        self, globs: Iterable[str], member: str, *, is_case_sensitive: bool = False
+    ) -> None:
+        self._compiled = compile_globs(
+            tuple(globs), _expression, member, is_case_sensitive=is_case_sensitive
+        )
 
     def matches(self, names: Iterable[str]) -> bool:
         """Whether one of `names` matches; an empty one, which is not known, never does."""

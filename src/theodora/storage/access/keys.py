@@ -1,14 +1,24 @@
 """API keys and application keys: stored hashed, shown once, revoked for good."""
 
 import hashlib
-import secrets
 import threading
 import uuid
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple
 
-from theodora.errors import Invalid, NotFound, Problem
+from theodora.errors import Invalid, KeyUnusable, NotFound, Problem
+from theodora.events import format_second
 from theodora.events.values import SECOND_NS
+from theodora.storage.access.key_addresses import KeyAddress, note_address, read_addresses
+from theodora.storage.access.key_limits import (
+    NO_LIMITS,
+    KeyLimits,
+    check_limits,
+    decode_limits,
+    encode_limits,
+)
+from theodora.storage.access.key_secrets import KeyKind, beginning_of
 from theodora.storage.access.permissions import INGEST, PERMISSIONS
 from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.audit import AuditValues, Recorder, audited, ensure_recorded
@@ -19,9 +29,6 @@ from theodora.storage.engine.organisations import (
     known_organisation,
 )
 
-KeyKind = Literal["api", "application"]
-KEY_KINDS: tuple[KeyKind, ...] = get_args(KeyKind)
-
 PERMISSIONS_OF: dict[KeyKind, tuple[str, ...]] = {
     "api": (INGEST,),
     "application": tuple(row.name for row in PERMISSIONS if row.name != INGEST),
@@ -29,11 +36,12 @@ PERMISSIONS_OF: dict[KeyKind, tuple[str, ...]] = {
 """The possible permissions of each kind of key."""
 
 _NOTED_EVERY_NS = 60 * SECOND_NS
-_SECRET_BYTES: dict[KeyKind, int] = {"api": 16, "application": 20}
+_MOST_NOTED = 10_000
+"""Uses that are remembered as noted; beyond, some are noted again."""
 _SELECT = (
-    "SELECT k.id, k.kind, k.name, k.permissions, k.created_at_ns, k.revoked_at_ns, "
-    "k.last_used_at_ns, d.begins_at_ns, o.org, o.uuid, o.name FROM keys k "
-    "JOIN organisations o USING (org) LEFT JOIN organisation_deletions d USING (org)"
+    "SELECT k.id, k.kind, k.name, k.permissions, k.beginning, k.limits, k.expires_at_ns, "
+    "k.created_at_ns, k.revoked_at_ns, k.last_used_at_ns, d.begins_at_ns, o.org, o.uuid, o.name "
+    "FROM keys k JOIN organisations o USING (org) LEFT JOIN organisation_deletions d USING (org)"
 )
 
 
@@ -44,6 +52,11 @@ class Key(NamedTuple):
     kind: KeyKind
     name: str
     permissions: frozenset[str]
+    beginning: str
+    """Its first characters; empty for one that an older version has stored."""
+    limits: KeyLimits
+    expires_at_ns: int | None
+    """From when it is refused; None for one that does not expire."""
     created_at_ns: int
     revoked_at_ns: int | None
     last_used_at_ns: int | None
@@ -57,6 +70,21 @@ class Key(NamedTuple):
         """Who writes with this key."""
         return Actor("key", self.name or self.id, self.id)
 
+    def has_expired(self, now_ns: int) -> bool:
+        return self.expires_at_ns is not None and self.expires_at_ns <= now_ns
+
+    def is_usable(self, address: str, now_ns: int) -> bool:
+        """Whether it has not expired and may be used from this address."""
+        return not self.has_expired(now_ns) and self.limits.admits(address)
+
+    def require_usable(self, address: str, now_ns: int) -> None:
+        """Raises `KeyUnusable` if it has expired, or may not be used from this address."""
+        if self.expires_at_ns is not None and self.has_expired(now_ns):
+            raise KeyUnusable(f"the key expired on {format_second(self.expires_at_ns)}")
+        if not self.limits.admits(address):
+            # Whoever has found the key does not learn from where it would be good.
+            raise KeyUnusable(f"the key cannot be used from the address {address}")
+
 
 class Keys:
     """Organisations and their keys."""
@@ -64,10 +92,10 @@ class Keys:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._found = threading.local()
-        self._noted_at_ns: dict[str, int] = {}
+        self._noted_at_ns: dict[tuple[str, str], int] = {}
 
     def find(self, kind: KeyKind, secret: str) -> Key | None:
-        """The key with this secret, unless it is revoked."""
+        """The key with this secret, unless it is revoked; see `Key.require_usable`."""
         return self.now().find(kind, secret)
 
     def now(self) -> "KeysNow":
@@ -90,40 +118,70 @@ class Keys:
         *,
         name: str,
         permissions: frozenset[str],
+        limits: KeyLimits = NO_LIMITS,
+        expires_at_ns: int | None = None,
         now_ns: int,
         actor: Actor,
     ) -> Future[Key]:
         """Stores a key, and its organisation if there is none of that name.
 
         A secret that is stored already stays as it is, revoked or not. Raises `Invalid` for a
-        permission that a key of this kind cannot have.
+        permission or a limit that a key of this kind cannot have.
         """
-        unknown = sorted(permissions - set(PERMISSIONS_OF[kind]))
-        if unknown:
-            raise Invalid(
-                Problem(
-                    f'permission "{unknown[0]}" must be one of "{" ".join(PERMISSIONS_OF[kind])}" '
-                    f"for a key of kind {kind}"
-                )
-            )
+        new = _NewKey(kind, secret, name, permissions, limits, expires_at_ns)
+        _check(new)
 
         def write(cursor: Cursor, recorder: Recorder) -> Key:
             org = ensure_recorded(cursor, recorder, organisation, now_ns)
             is_known = _has_secret(cursor, secret)
-            key = _add_key(cursor, org, kind, secret, name, permissions, now_ns)
+            key = _add_key(cursor, org, new, now_ns)
             if not is_known:
                 recorder.record(key.organisation, "key.created", key.id, after=_values(key))
             return key
 
         return audited(self._database, write, actor)
 
-    def note_used(self, key: Key, now_ns: int, *, actor: Actor) -> None:
-        """Writes down that the key is used now, unless that was done within the last minute."""
-        noted_at_ns = self._noted_at_ns.get(key.id, 0)
+    def rotate(
+        self,
+        organisation: str,
+        id_: str,
+        secret: str,
+        overlap_ns: int,
+        now_ns: int,
+        *,
+        actor: Actor,
+    ) -> Future[Key]:
+        """Stores a key that may do the same as this one, which ends after the overlap.
+
+        If the old one expires, the new one lasts as long as that did. Raises `NotFound` for a key
+        that is unknown or no longer valid.
+        """
+
+        def write(cursor: Cursor, recorder: Recorder) -> Key:
+            org = known_organisation(cursor, organisation)
+            old = key_by_id(cursor, id_)
+            if old is None or old.organisation != org or old.has_expired(now_ns):
+                raise _no_such_key(id_, org)
+            key = _replace_key(cursor, old, secret, now_ns + overlap_ns, now_ns)
+            recorder.record(org, "key.rotated", id_, before=_values(old), after=_values(key))
+            return key
+
+        return audited(self._database, write, actor)
+
+    def note_used(self, key: Key, now_ns: int, *, address: str = "", actor: Actor) -> None:
+        """Writes down that the key is used now and from where, at most once a minute."""
+        use = key.id, address
+        noted_at_ns = self._noted_at_ns.get(use, 0)
         if now_ns - noted_at_ns >= _NOTED_EVERY_NS:
+            if len(self._noted_at_ns) >= _MOST_NOTED:
+                self._noted_at_ns.clear()
             # Two threads may both come here, which costs a write and does no harm.
-            self._noted_at_ns[key.id] = now_ns
-            self._database.write(lambda cursor: _note_used(cursor, key, now_ns), actor)
+            self._noted_at_ns[use] = now_ns
+            self._database.write(lambda cursor: _note_used(cursor, key, address, now_ns), actor)
+
+    def addresses(self, org: Organisation) -> Mapping[str, Sequence[KeyAddress]]:
+        """The addresses that each key was used from, by its id, the last one first."""
+        return self._database.read(lambda cursor: read_addresses(cursor, org))
 
     def all_of(self, organisation: str) -> list[Key]:
         """Every key of the organisation, oldest first, revoked ones too."""
@@ -177,29 +235,44 @@ class KeysNow:
         return key
 
 
-def new_secret(kind: KeyKind) -> str:
-    """A fresh random key: 32 (API) or 40 (application) lower-case hexadecimal digits."""
-    return secrets.token_hex(_SECRET_BYTES[kind])
+class _NewKey(NamedTuple):
+    """A key to store."""
+
+    kind: KeyKind
+    secret: str
+    name: str
+    permissions: frozenset[str]
+    limits: KeyLimits
+    expires_at_ns: int | None
 
 
-def _add_key(
-    cursor: Cursor,
-    organisation: Organisation,
-    kind: KeyKind,
-    secret: str,
-    name: str,
-    permissions: frozenset[str],
-    now_ns: int,
-) -> Key:
+def _check(new: _NewKey) -> None:
+    unknown = sorted(new.permissions - set(PERMISSIONS_OF[new.kind]))
+    if unknown:
+        raise Invalid(
+            Problem(
+                f'permission "{unknown[0]}" must be one of "{" ".join(PERMISSIONS_OF[new.kind])}" '
+                f"for a key of kind {new.kind}"
+            )
+        )
+    if new.kind == "application" and (new.limits.operations or new.limits.is_about_events):
+        raise Invalid(Problem("only API keys can be limited in what they send"))
+    check_limits(new.limits)
+
+
+def _add_key(cursor: Cursor, organisation: Organisation, new: _NewKey, now_ns: int) -> Key:
+    hash_ = hash_of(new.secret)
     cursor.execute(
-        "INSERT INTO keys (id, org, kind, name, hash, permissions, created_at_ns) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (hash) DO NOTHING",
+        "INSERT INTO keys (id, org, kind, name, hash, permissions, beginning, limits, "
+        "expires_at_ns, created_at_ns) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+        "ON CONFLICT (hash) DO NOTHING",
         (
-            *(str(uuid.uuid4()), organisation.key, kind, name, hash_of(secret)),
-            *(" ".join(sorted(permissions)), now_ns),
+            *(str(uuid.uuid4()), organisation.key, new.kind, new.name, hash_),
+            *(" ".join(sorted(new.permissions)), beginning_of(new.secret)),
+            *(encode_limits(new.limits), new.expires_at_ns, now_ns),
         ),
     )
-    row = cursor.execute(f"{_SELECT} WHERE k.hash = ?", (hash_of(secret),)).fetchone()
+    row = cursor.execute(f"{_SELECT} WHERE k.hash = ?", (hash_,)).fetchone()
     assert row is not None
     return _key(row)
 
@@ -211,8 +284,28 @@ def _has_secret(cursor: Cursor, secret: str) -> bool:
 
 def _values(key: Key) -> AuditValues:
     """What the audit log has of a key."""
-    permissions = sorted(key.permissions)
-    return {"kind": key.kind, "name": key.name, "permissions": permissions}
+    values: AuditValues = {
+        "kind": key.kind,
+        "name": key.name,
+        "permissions": sorted(key.permissions),
+        "limits": encode_limits(key.limits),
+    }
+    if key.expires_at_ns is not None:
+        return {**values, "expires_at": format_second(key.expires_at_ns)}
+    return values
+
+
+def _replace_key(cursor: Cursor, old: Key, secret: str, ends_at_ns: int, now_ns: int) -> Key:
+    expires_at_ns = old.expires_at_ns
+    if expires_at_ns is not None:
+        ends_at_ns = min(ends_at_ns, expires_at_ns)
+        expires_at_ns = now_ns + expires_at_ns - old.created_at_ns
+    cursor.execute(
+        "UPDATE keys SET expires_at_ns = ? WHERE org = ? AND id = ?",
+        (ends_at_ns, old.organisation.key, old.id),
+    )
+    new = _NewKey(old.kind, secret, old.name, old.permissions, old.limits, expires_at_ns)
+    return _add_key(cursor, old.organisation, new, now_ns)
 
 
 def _find_key(cursor: Cursor, kind: KeyKind, secret: str) -> Key | None:
@@ -244,13 +337,19 @@ def _revoke_key(cursor: Cursor, organisation: Organisation, id_: str, now_ns: in
         (now_ns, organisation.key, id_),
     )
     if revoked.fetchone() is None:
-        raise NotFound(f'no key "{id_}" in organisation "{organisation.name}"')
+        raise _no_such_key(id_, organisation)
     row = cursor.execute(f"{_SELECT} WHERE k.id = ?", (id_,)).fetchone()
     assert row is not None
     return _key(row)
 
 
-def _note_used(cursor: Cursor, key: Key, now_ns: int) -> None:
+def _no_such_key(id_: str, organisation: Organisation) -> NotFound:
+    return NotFound(f'no key "{id_}" in organisation "{organisation.name}"')
+
+
+def _note_used(cursor: Cursor, key: Key, address: str, now_ns: int) -> None:
+    if address:
+        note_address(cursor, key.organisation, key.id, address, now_ns)
     cursor.execute(
         # Another process may have noted a later use.
         "UPDATE keys SET last_used_at_ns = ? WHERE id = ? AND coalesce(last_used_at_ns, 0) < ?",
@@ -268,13 +367,16 @@ def hash_of(secret: str) -> str:
 
 
 def _key(row: tuple[Any, ...]) -> Key:
-    id_, kind, name, permissions, *instants_ns, org, uuid_, org_name = row
-    created_at_ns, revoked_at_ns, used_at_ns, deletion_at_ns = instants_ns
+    id_, kind, name, permissions, beginning, limits, *instants_ns, org, uuid_, org_name = row
+    expires_at_ns, created_at_ns, revoked_at_ns, used_at_ns, deletion_at_ns = instants_ns
     return Key(
         id=id_,
         kind=kind,
         name=name,
         permissions=frozenset(permissions.split()),
+        beginning=beginning,
+        limits=decode_limits(limits),
+        expires_at_ns=expires_at_ns,
         created_at_ns=created_at_ns,
         revoked_at_ns=revoked_at_ns,
         last_used_at_ns=used_at_ns,

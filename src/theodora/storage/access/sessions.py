@@ -125,7 +125,7 @@ def _find(cursor: Cursor, secret: str, now_ns: int) -> Session | None:
         return None
     id_, key_id, signed_in_at_ns, renewed_at_ns, seen_at_ns, hash_ = row
     key = key_by_id(cursor, key_id)
-    if key is None:
+    if key is None or key.has_expired(now_ns):
         return None
     principal = key_principal(key)
     return Session(id_, principal, signed_in_at_ns, renewed_at_ns, seen_at_ns, hash_ != shown)

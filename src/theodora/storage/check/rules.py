@@ -27,6 +27,7 @@ _OF_ORGANISATIONS: tuple[tuple[LiteralString, LiteralString], ...] = (
     ("usage", "t.org"),
     ("keys", "t.id"),
     ("key_activity", "t.key_id, t.kind"),
+    ("key_addresses", "t.key_id, t.address"),
     ("refusals", "t.key_id, t.kind, t.status, t.place"),
     ("ignored_members", "t.key_id, t.kind, t.place"),
     ("settings", "t.org, t.service"),
@@ -119,6 +120,13 @@ RULES: tuple[RowRule, ...] = (
     _counted("key_activity", "t.key_id, t.kind"),
     _counted("refusals", "t.key_id, t.kind, t.status, t.place"),
     _counted("ignored_members", "t.key_id, t.kind, t.place"),
+    RowRule(
+        "key_addresses",
+        "t.key_id, t.address",
+        "there is no such key, or a time is impossible",
+        "t.first_at_ns > t.last_at_ns "
+        "OR NOT EXISTS (SELECT 1 FROM keys k WHERE k.id = t.key_id AND k.org = t.org)",
+    ),
     RowRule(
         "sessions",
         "t.id",

@@ -7,7 +7,9 @@ from typing import Any, LiteralString
 import msgspec
 
 from theodora.dora import PullRequest
+from theodora.errors import Invalid
 from theodora.events import match_key, repository_id
+from theodora.storage.access.key_limits import check_limits, decode_limits
 from theodora.storage.access.keys import PERMISSIONS_OF
 from theodora.storage.check.findings import RESTORE, Findings
 from theodora.storage.engine.cursor import Cursor, Row, placeholders
@@ -59,12 +61,16 @@ def _organisation(_: int, uuid: str, name: str) -> Iterator[str]:
         yield "it has no name"
 
 
-def _key(_: str, kind: str, hash_: str, permissions: str) -> Iterator[str]:
+def _key(_: str, kind: str, hash_: str, permissions: str, limits: str) -> Iterator[str]:
     if not _HASH.fullmatch(hash_):
         yield "the hash is no SHA-256"
     known = next((names for name, names in PERMISSIONS_OF.items() if name == kind), ())
     if not set(permissions.split()) <= set(known):
         yield "there is no such permission"
+    try:
+        check_limits(decode_limits(limits))
+    except (msgspec.MsgspecError, Invalid):
+        yield "the limits cannot be used"
 
 
 def _session(_: str, hash_: str, former_hash: str | None) -> Iterator[str]:
@@ -157,7 +163,7 @@ def _activity(_: int, day: str, __: str, ___: str, models: str | None) -> Iterat
 
 _TABLES: Mapping[tuple[LiteralString, LiteralString, LiteralString], Problems] = {
     ("organisations", "org", "uuid, name"): _organisation,
-    ("keys", "id", "kind, hash, permissions"): _key,
+    ("keys", "id", "kind, hash, permissions, limits"): _key,
     ("sessions", "id", "hash, former_hash"): _session,
     ("settings", "org, service", "document"): _settings,
     ("repositories", "key", "repository_id, match_key"): _repository,

@@ -25,9 +25,14 @@ _PATCHED = Reply(202, wire.encode_data(None))
 def create_deployment(request: Request) -> Pending:
     document = wire.decode_body(request.body)
     deployment = wire.read_attributes(document, read_deployment)
+    request.limits.require_event(deployment)
     count_ignored(request, "deployment", document)
     written = request.store.deployments.add(
-        request.organisation, deployment, request.now_ns, actor=request.actor
+        request.organisation,
+        deployment,
+        request.now_ns,
+        limits=request.limits,
+        actor=request.actor,
     )
     return Pending(written, _created)
 
@@ -35,9 +40,14 @@ def create_deployment(request: Request) -> Pending:
 def create_failure(request: Request) -> Pending:
     document = wire.decode_body(request.body)
     failure = wire.read_attributes(document, read_failure)
+    request.limits.require_event(failure)
     count_ignored(request, "failure", document)
     written = request.store.failures.add(
-        request.organisation, failure, request.now_ns, actor=request.actor
+        request.organisation,
+        failure,
+        request.now_ns,
+        limits=request.limits,
+        actor=request.actor,
     )
     return Pending(written, _created)
 

@@ -86,12 +86,14 @@ class _Pack(NamedTuple):
 
 def search_commits(request: Request) -> Reply:
     repository, shas = decode_search(request.body)
+    request.limits.require_repository(repository)
     known = request.store.commits.known(request.organisation, repository, shas)
     return Reply(200, encode_commits(known))
 
 
 def upload_packfile(request: Request) -> Pending:
     repository, head, pack = _decode_upload(request)
+    request.limits.require_repository(repository)
     store, org = request.store.commits, request.organisation
     store.check_quota(org, repository)
     incomplete = store.without_paths(org, repository, _INCOMPLETE)

@@ -120,7 +120,7 @@ class Endpoint:
             # The store failed, not the caller: that costs none of its quota.
             return _failed(error), self._services.limiter.peek("unauthenticated", address_of(scope))
         # Only keys that are valid for the operation: a guess must not look like a use.
-        self._note_keys(caller)
+        self._note_keys(caller, address_of(scope))
         quota = self._services.limiter.take(operation.bucket, caller.organisation.key)
         try:
             if quota.exceeded:
@@ -152,17 +152,24 @@ class Endpoint:
             find = partial(find_by_badge, services.store, services.badges, scope["query_string"])
         else:
             credentials = read_credentials(headers, scope["query_string"], operation.access)
-            find = partial(authenticate, self._services.store, credentials, operation.access)
+            find = partial(
+                authenticate,
+                self._services.store,
+                credentials,
+                operation.access,
+                address_of(scope),
+                time.time_ns(),
+            )
         with suppress(TakesLong):
             return find()
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._services.threads.of(address_of(scope)), find)
 
-    def _note_keys(self, caller: Caller) -> None:
+    def _note_keys(self, caller: Caller, address: str) -> None:
         now_ns = time.time_ns()
         for key in (caller.api_key, caller.application_key):
             if key is not None:
-                self._services.store.keys.note_used(key, now_ns, actor=key.actor)
+                self._services.store.keys.note_used(key, now_ns, address=address, actor=key.actor)
 
     def _count(self, operation: Operation, caller: Caller, refused: Refused | None) -> None:
         """Counts what came in, or was refused; that the server failed is neither."""
@@ -183,6 +190,8 @@ class Endpoint:
         headers: Mapping[str, str],
         receive: Receive,
     ) -> Reply:
+        if operation.sends is not None and caller.api_key is not None:
+            caller.api_key.limits.require(operation.sends)
         body = await self._body(operation, caller, headers, receive)
         now_ns = time.time_ns()
         if caller.source is not None:

@@ -9,6 +9,7 @@ from starlette.datastructures import QueryParams
 
 from theodora.git import PackStore
 from theodora.storage import Key, Organisation, Store, WebhookSource
+from theodora.storage.access.key_limits import NO_LIMITS, KeyLimits, KeyOperation
 from theodora.storage.access.key_usage import Received
 from theodora.storage.engine.actor import Actor
 from theodora.web.http.body import JSON_MEDIA_TYPES
@@ -50,6 +51,11 @@ class Request:
         assert key is not None, "an operation without a key writes nothing"
         return key.actor
 
+    @property
+    def limits(self) -> KeyLimits:
+        """Those of an API key that is the only key."""
+        return self.api_key.limits if self.api_key and not self.application_key else NO_LIMITS
+
 
 @dataclass(frozen=True, slots=True)
 class Pending:
@@ -85,5 +91,7 @@ class Operation:
     reply_media_type: str = JSON_API
     receives: Received | None = None
     """The kind that its requests are counted as, by key, including refused ones."""
+    sends: KeyOperation | None = None
+    """What an API key must be allowed to send; None where every one will do."""
     text_media_types: tuple[str, ...] = ()
     """Of texts that it answers with if it is asked to, or if it answers with nothing else."""

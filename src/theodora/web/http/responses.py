@@ -10,6 +10,8 @@ from theodora.errors import (
     BeingDeleted,
     Forbidden,
     Invalid,
+    KeyLimited,
+    KeyUnusable,
     NotFound,
     NotSigned,
     OverQuota,
@@ -100,7 +102,7 @@ def error_reply(error: Exception) -> Reply:
     match error:
         case Invalid():
             return _objects(400, *(_of_problem(problem) for problem in error.problems))
-        case BeingDeleted() | OverQuota():
+        case BeingDeleted() | KeyLimited() | KeyUnusable() | OverQuota():
             return _strings(403, "Forbidden", str(error))
         case Forbidden():
             more = ("Failed permission authorization checks",) if error.authenticated else ()

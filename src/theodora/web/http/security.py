@@ -16,12 +16,12 @@ from theodora.storage.access.keys import KeysNow
 from theodora.storage.engine.organisations import being_deleted
 
 _NOT_AN_API_KEY = (
-    "an application key was sent in place of an API key: put an API key (32 characters) into "
+    "an application key was sent in place of an API key: put an API key into "
     "DD-API-KEY or DD_API_KEY"
 )
 _NOT_AN_APPLICATION_KEY = (
     "an API key was sent in place of an application key: put an application key "
-    "(40 characters) into DD-APPLICATION-KEY or DD_APP_KEY"
+    "into DD-APPLICATION-KEY or DD_APP_KEY"
 )
 _OF_TWO_ORGANISATIONS = "the API key and the application key are of two organisations"
 
@@ -79,15 +79,19 @@ def read_credentials(
     )
 
 
-def authenticate(store: Store, credentials: Credentials, access: Access) -> Caller:
+def authenticate(
+    store: Store, credentials: Credentials, access: Access, address: str, now_ns: int
+) -> Caller:
     """The caller, if the credentials are what `access` asks for; else `Forbidden`.
 
+    `address` is where the request comes from, which its keys must be usable from now.
     Raises `BeingDeleted` if nobody can use the organisation any more.
     """
     caller = _caller(store.keys.now(), credentials, access)
-    key = caller.application_key or caller.api_key
-    if key is not None:
-        refuse_if_deleted(key)
+    for key in (caller.application_key, caller.api_key):
+        if key is not None:
+            refuse_if_deleted(key)
+            key.require_usable(address, now_ns)
     return caller
 
 

@@ -9,7 +9,8 @@ from theodora.query.fields import Kind, sort_key
 from theodora.report import wording
 from theodora.report.invocation import datadog_site
 from theodora.storage import Selection
-from theodora.storage.access.keys import PERMISSIONS_OF, new_secret
+from theodora.storage.access.key_secrets import new_secret
+from theodora.storage.access.keys import PERMISSIONS_OF
 from theodora.storage.access.permissions import WRITE_SETTINGS
 from theodora.web.pages.shell.page import Answer, Download, SeeOther, View, Visit
 

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from theodora.events.attributes import CONTROL
 from theodora.storage import Key
-from theodora.storage.access.keys import KEY_KINDS, PERMISSIONS_OF, KeyKind, new_secret
+from theodora.storage.access.key_secrets import KEY_KINDS, KeyKind, new_secret
+from theodora.storage.access.keys import PERMISSIONS_OF
 from theodora.storage.access.permissions import PERMISSIONS, WRITE_SETTINGS
 from theodora.web.pages.shell.page import Answer, SeeOther, View, Visit
 

@@ -1,5 +1,7 @@
 """Signing in with an application key, signing out, and preferences."""
 
+import re
+
 from theodora.events.values import SECOND_NS
 from theodora.storage.access.principals import key_principal
 from theodora.storage.access.sessions import new_session_secret
@@ -7,7 +9,7 @@ from theodora.web.pages.shell.cookies import SESSION_COOKIE, preferences_cookie
 from theodora.web.pages.shell.page import Answer, Cookie, Preferences, SeeOther, View, Visit
 
 _PREFIX_CHARACTERS = 8
-_API_KEY_CHARACTERS = 32
+_API_KEY = re.compile("thd_api_.*|.{32}")
 
 
 def show_sign_in(visit: Visit) -> Answer:
@@ -26,14 +28,14 @@ def sign_in(visit: Visit) -> Answer:
     next_ = visit.form.get("next", "")
     subjects = (f"address {visit.address}", f"key {secret[:_PREFIX_CHARACTERS]}")
     key = visit.store.keys.find("application", secret) if secret else None
-    if key is None:
+    if key is None or not key.is_usable(visit.address, visit.now_ns):
         locked_until = visit.lockout.locked_until(subjects)
         if locked_until is not None:
             until_ns = int(locked_until + 1) * SECOND_NS
             return View(_values(next_, locked_until_ns=until_ns), 429)
         visit.lockout.note_failure(subjects)
         return View(
-            _values(next_, is_refused=True, is_api_key=len(secret) == _API_KEY_CHARACTERS), 403
+            _values(next_, is_refused=True, is_api_key=bool(_API_KEY.fullmatch(secret))), 403
         )
     visit.lockout.note_success(subjects[1:])
     session_secret = new_session_secret()

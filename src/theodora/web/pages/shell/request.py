@@ -162,7 +162,9 @@ class PageRequest:
 
     def _resume_session(self) -> None:
         store, secret = self.dashboard.services.store, self._secret
-        self.session, cookies = resume_session(store, secret, self._now_ns, self.dashboard.limits)
+        self.session, cookies = resume_session(
+            store, secret, self.address, self._now_ns, self.dashboard.limits
+        )
         self.new_cookies += cookies
         if self.session is not None:
             self.dashboard.recent_sessions.note(secret, self.session.principal.organisation.key)

@@ -10,16 +10,19 @@ from theodora.web.pages.shell.page import Cookie
 
 
 def resume_session(
-    store: Store, secret: str, now_ns: int, limits: SessionLimits
+    store: Store, secret: str, address: str, now_ns: int, limits: SessionLimits
 ) -> tuple[Session | None, tuple[Cookie, ...]]:
-    """The session with this secret, if it is valid, and the cookies that the browser must keep."""
+    """The session with this secret, if it is valid, and the cookies that the browser must keep.
+
+    A session of a key is used from addresses alone that the key may be used from.
+    """
     if not secret:
         return None, ()
     session = store.sessions.find(secret, now_ns, limits)
-    if session is None:
+    if session is None or not session.principal.key.limits.admits(address):
         return None, (Cookie(SESSION_COOKIE, "", 0),)
     principal = session.principal
-    store.keys.note_used(principal.key, now_ns, actor=principal.actor)
+    store.keys.note_used(principal.key, now_ns, address=address, actor=principal.actor)
     if session.is_due_to_renew(now_ns):
         return session, _renewed(store, session, now_ns)
     if session.is_due_to_be_seen(now_ns):
