@@ -82,6 +82,10 @@ class KeyUnusable(Forbidden):
         return self.reason
 
 
+class SignInRefused(TheodoraError):
+    """A person whom a provider or a proxy vouches for is not let in; the text is the reason."""
+
+
 class BeingDeleted(Forbidden):
     """An organisation is to be deleted, and nobody can use it unless that is taken back."""
 

@@ -34,6 +34,8 @@ from theodora.storage import (
     OverrideAuthor,
     OverrideRecord,
     OverrideValues,
+    Person,
+    PersonIdentity,
     Selection,
     Sending,
     Session,
@@ -208,6 +210,9 @@ def make(store: Store, word: str) -> Member:
         store.mirrors.add(org, REPOSITORY, f"https://{word}.example/shop", actor=TESTER),
         store.sessions.add(key_principal(key), secret_of(word), NOW_NS, LIMITS, actor=TESTER),
         store.retention.put(org, 36_500, actor=TESTER),
+        store.people.sign_in(
+            org.name, somebody(word), "viewer", NOW_NS, may_create=True, actor=TESTER
+        ),
     ):
         each.result()
     park_some(made).result()
@@ -221,6 +226,19 @@ def make(store: Store, word: str) -> Member:
     deliver(made, "Q3").result()
     store.derivations.derive_all_queued(actor=TESTER)
     return made
+
+
+def somebody(word: str) -> PersonIdentity:
+    return PersonIdentity("proxy", "ada", f"Ada of {word}", f"ada@{word}.example")
+
+
+def sign_in(it: Member, role: str) -> Future[Person]:
+    return it.store.people.sign_in(
+        it.org.name, somebody(it.word), role, NOW_NS + 1, may_create=True, actor=TESTER
+    )
+
+
+ADA = PersonIdentity("proxy", "ada").person_id
 
 
 def fail_to_fetch(it: Member) -> Future[None]:
@@ -406,8 +424,12 @@ READS: dict[str, Callable[[Member], object]] = {
     "keys.find": lambda it: it.store.keys.find("application", it.secret),
     "keys.now": lambda it: it.store.keys.now().find("application", it.secret),
     "keys.organisation": lambda it: it.store.keys.organisation(it.org.name),
+    "people.all_of": lambda it: it.store.people.all_of(it.org),
+    "people.find": lambda it: it.store.people.find(it.org, "proxy", "ada"),
+    "people.get": lambda it: it.store.people.get(it.org, ADA),
     "reception.last_refusal": lambda it: it.store.reception.last_refusal(it.org),
     "sessions.find": lambda it: it.store.sessions.find(it.secret, NOW_NS, LIMITS),
+    "sessions.all_of": lambda it: it.store.sessions.all_of(it.org, NOW_NS, LIMITS),
     "sources.all_of": lambda it: it.store.sources.all_of(it.org),
     "sources.common_settings": lambda it: it.store.sources.common_settings(it.org),
     "sources.find": lambda it: it.store.sources.find(source_of(it).id),
@@ -593,6 +615,15 @@ WRITES: tuple[tuple[str, Callable[[Member], object]], ...] = (
             key_principal(it.key), it.secret, NOW_NS, LIMITS, actor=TESTER
         ),
     ),
+    (
+        "sessions.end_by_id",
+        lambda it: it.store.sessions.end_by_id(it.org, it.session.id, actor=TESTER),
+    ),
+    ("people.sign_in", lambda it: sign_in(it, "editor")),
+    ("people.set_role", lambda it: it.store.people.set_role(it.org, ADA, "owner", actor=TESTER)),
+    ("people.set_teams", lambda it: it.store.people.set_teams(it.org, ADA, ["x"], actor=TESTER)),
+    ("people.disable", lambda it: it.store.people.disable(it.org, ADA, 9, actor=TESTER)),
+    ("people.enable", lambda it: it.store.people.enable(it.org, ADA, actor=TESTER)),
     (
         "keys.note_used",
         lambda it: it.store.keys.note_used(it.key, NOW_NS + 1, address=f"{it.word}2", actor=TESTER),

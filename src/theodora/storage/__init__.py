@@ -7,6 +7,7 @@ from theodora.storage.access.forwarding import (
     Sending,
 )
 from theodora.storage.access.keys import Key
+from theodora.storage.access.people import Person, PersonIdentity
 from theodora.storage.access.principals import Principal
 from theodora.storage.access.sessions import Session, SessionLimits
 from theodora.storage.access.sources import WebhookSource
@@ -59,6 +60,8 @@ __all__ = [
     "OverrideHistory",
     "OverrideRecord",
     "OverrideValues",
+    "Person",
+    "PersonIdentity",
     "Position",
     "Principal",
     "ReplicaUse",

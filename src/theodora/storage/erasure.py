@@ -35,7 +35,6 @@ _PARTS: Mapping[str, tuple[_OwnedTable, ...]] = {
         _OwnedTable("commits", "repository", "repository, sha"),
         _OwnedTable("pull_requests", "repository", "repository, number"),
     ),
-    "keys": (_OwnedTable("sessions", "key_id", "id"),),
 }
 _EVENTS: Mapping[str, Rows[Any]] = {
     "deployments": Rows(DEPLOYMENTS),

@@ -10,6 +10,7 @@ from theodora.storage.access.audit import AuditLog
 from theodora.storage.access.forwarding import Forwarding
 from theodora.storage.access.key_usage import Reception
 from theodora.storage.access.keys import Keys
+from theodora.storage.access.people import People
 from theodora.storage.access.sessions import Sessions
 from theodora.storage.access.sources import Sources
 from theodora.storage.activity import Activity
@@ -79,6 +80,7 @@ class Store:
         self.health = DataHealth(self._database, quotas)
         self.keys = Keys(self._database)
         self.reception = Reception(self._database)
+        self.people = People(self._database)
         self.sessions = Sessions(self._database)
         self.retention = Retention(self._database, guards)
         self.sources = Sources(self._database)

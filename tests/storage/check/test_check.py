@@ -49,8 +49,16 @@ FAULTS: Mapping[str, tuple[str, ...]] = {
     "refusals": ("UPDATE refusals SET first_at_ns = last_at_ns + 1",),
     "ignored_members": ("UPDATE ignored_members SET requests = -1",),
     "sessions": (
-        "UPDATE sessions SET hash = 'x'",
+        "UPDATE sessions SET hash = 'x' WHERE key_id IS NULL",
         "UPDATE sessions SET seen_at_ns = signed_in_at_ns - 1",
+        "UPDATE sessions SET key_id = NULL",
+        "UPDATE sessions SET org = 2 WHERE person_id IS NULL",
+    ),
+    "people": (
+        "UPDATE people SET role = 'king'",
+        "UPDATE people SET subject = 'somebody else'",
+        "UPDATE people SET teams = '{}'",
+        "UPDATE people SET last_seen_at_ns = created_at_ns - 1",
     ),
     "settings": (
         "UPDATE settings SET document = '{' WHERE service = 'web'",

@@ -24,11 +24,12 @@ from theodora.storage import (
     DeliveryReading,
     Organisation,
     OverrideValues,
+    PersonIdentity,
     SourceFact,
     Store,
 )
 from theodora.storage.access.key_usage import Refused
-from theodora.storage.access.principals import key_principal
+from theodora.storage.access.principals import key_principal, person_principal
 from theodora.storage.access.sessions import SessionLimits
 from theodora.storage.copy import copy as copying
 from theodora.storage.copy.copy import Copying, Original
@@ -182,6 +183,9 @@ def add_facts(store: Store) -> None:
     limits = SessionLimits(10**18, 10**18)
     store.sessions.add(key_principal(key), "secret", 1, limits, actor=TESTER).result()
     store.keys.note_used(key, 10**12, address="192.0.2.7", actor=TESTER)
+    ada = PersonIdentity("https://id.example", "ada", "Ada", "ada@example.org")
+    person = store.people.sign_in("default", ada, "editor", 1, may_create=True, actor=TESTER)
+    store.sessions.add(person_principal(person.result()), "hers", 1, limits, actor=TESTER).result()
     store.reception.accept(key, "verdict", 1)
     store.reception.refuse(key, "verdict", Refused(404, "", "deployment does not exist"), 2)
     store.reception.ignore(key, "deployment", ["/data/attributes/sevice"], 3)

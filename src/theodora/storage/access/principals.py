@@ -1,8 +1,9 @@
-"""Who asks: an application key, as one value with what it may do and where."""
+"""Who asks: a person or an application key, as one value with what it may do and where."""
 
 from typing import NamedTuple
 
 from theodora.storage.access.keys import Key
+from theodora.storage.access.people import Person
 from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.organisations import Organisation
 
@@ -18,7 +19,9 @@ class Principal(NamedTuple):
     """Of what it writes."""
     deletion_at_ns: int | None
     """When its organisation is to be deleted, if it is; until then it can open nothing."""
-    key: Key
+    key: Key | None = None
+    """None for a person."""
+    person: Person | None = None
 
     def may(self, permission: str) -> bool:
         return permission in self.permissions
@@ -27,5 +30,17 @@ class Principal(NamedTuple):
 def key_principal(key: Key) -> Principal:
     """The key as one who asks."""
     return Principal(
-        key.organisation, key.name, key.permissions, key.actor, key.deletion_at_ns, key
+        key.organisation, key.name, key.permissions, key.actor, key.deletion_at_ns, key=key
+    )
+
+
+def person_principal(person: Person) -> Principal:
+    """The person, with the permissions of the role, as one who asks."""
+    return Principal(
+        person.organisation,
+        person.title,
+        person.role.permissions,
+        person.actor,
+        person.deletion_at_ns,
+        person=person,
     )

@@ -1,4 +1,4 @@
-"""Sessions of the dashboard, each for an application key.
+"""Sessions of the dashboard, each of a person or of an application key.
 
 The browser holds a secret, the store its hash. The secret is renewed from time to time; the
 one before stays good for a moment, for requests that were on their way.
@@ -6,17 +6,21 @@ one before stays good for a moment, for requests that were on their way.
 
 import secrets
 import uuid
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, LiteralString, NamedTuple
 
+from theodora.errors import NotFound
 from theodora.events.values import SECOND_NS
 from theodora.storage.access.keys import hash_of, key_by_id
-from theodora.storage.access.principals import Principal, key_principal
+from theodora.storage.access.people import note_person_seen, person_by_id
+from theodora.storage.access.principals import Principal, key_principal, person_principal
 from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.audit import Recorder, audited
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.database import Database
+from theodora.storage.engine.organisations import Organisation
 
 RENEWED_AFTER_NS = 30 * 60 * SECOND_NS
 """How long a secret is used before another takes its place."""
@@ -32,12 +36,25 @@ class SessionLimits:
     absolute_ns: int
 
 
+class SignInPlace(NamedTuple):
+    """Where and with what a person or key signed in, for people to recognise."""
+
+    address: str = ""
+    """Empty if it is not known."""
+    browser: str = ""
+    """Its family and the system's, such as `Firefox on Linux`."""
+
+
+NOWHERE = SignInPlace()
+
+
 class Session(NamedTuple):
     """A session that is good now."""
 
     id: str
     """The same for as long as it lasts, unlike the secret."""
     principal: Principal
+    place: SignInPlace
     signed_in_at_ns: int
     renewed_at_ns: int
     seen_at_ns: int
@@ -63,6 +80,7 @@ class Sessions:
         secret: str,
         now_ns: int,
         limits: SessionLimits,
+        place: SignInPlace = NOWHERE,
         *,
         actor: Actor,
     ) -> Future[None]:
@@ -70,17 +88,31 @@ class Sessions:
 
         def write(cursor: Cursor, recorder: Recorder) -> None:
             _forget_ended(cursor, now_ns, limits)
-            id_ = _insert(cursor, principal, secret, now_ns)
+            id_ = _insert(cursor, principal, secret, now_ns, place)
             recorder.record(principal.organisation, "session.started", id_)
 
         return audited(self._database, write, actor)
 
     def find(self, secret: str, now_ns: int, limits: SessionLimits) -> Session | None:
-        """The session with this secret, unless it has ended or its key has been revoked."""
+        """The session with this secret, unless it has ended.
+
+        None also if its key has been revoked or its person is switched off.
+        """
         session = self._database.read(lambda cursor: _find(cursor, secret, now_ns))
         if session is None or _has_ended(session, now_ns, limits):
             return None
         return session
+
+    def all_of(self, org: Organisation, now_ns: int, limits: SessionLimits) -> Sequence[Session]:
+        """The sessions of the organisation that are good now, the last seen first."""
+
+        def read(cursor: Cursor) -> Sequence[Session]:
+            rows = cursor.execute(f"{_SELECT} WHERE org = ?", (org.key,)).fetchall()
+            found = (_session(cursor, row, row[-1], now_ns) for row in rows)
+            good = [each for each in found if each and not _has_ended(each, now_ns, limits)]
+            return sorted(good, key=lambda each: each.seen_at_ns, reverse=True)
+
+        return self._database.read(read)
 
     def note_seen(self, session: Session, now_ns: int, *, actor: Actor) -> Future[None]:
         return self._database.write(lambda cursor: _note_seen(cursor, session, now_ns), actor)
@@ -91,10 +123,21 @@ class Sessions:
 
     def end(self, session: Session, *, actor: Actor) -> Future[None]:
         """Signs out; ending it again changes nothing."""
+        org = session.principal.organisation
 
         def write(cursor: Cursor, recorder: Recorder) -> None:
-            if _end(cursor, session):
-                recorder.record(session.principal.organisation, "session.ended", session.id)
+            if _end(cursor, org, session.id):
+                recorder.record(org, "session.ended", session.id)
+
+        return audited(self._database, write, actor)
+
+    def end_by_id(self, org: Organisation, id_: str, *, actor: Actor) -> Future[None]:
+        """Raises `NotFound` for the id of no session of the organisation."""
+
+        def write(cursor: Cursor, recorder: Recorder) -> None:
+            if not _end(cursor, org, id_):
+                raise NotFound(f'there is no session "{id_}"')
+            recorder.record(org, "session.ended", id_)
 
         return audited(self._database, write, actor)
 
@@ -103,32 +146,61 @@ def new_session_secret() -> str:
     return secrets.token_urlsafe(32)
 
 
-def _insert(cursor: Cursor, principal: Principal, secret: str, now_ns: int) -> str:
+def _insert(
+    cursor: Cursor, principal: Principal, secret: str, now_ns: int, place: SignInPlace
+) -> str:
     id_ = str(uuid.uuid4())
     cursor.execute(
-        "INSERT INTO sessions (id, hash, key_id, signed_in_at_ns, renewed_at_ns, seen_at_ns) "
-        "VALUES (?, ?, ?, ?, ?, ?)",
-        (id_, hash_of(secret), principal.key.id, now_ns, now_ns, now_ns),
+        "INSERT INTO sessions (org, id, hash, key_id, person_id, address, browser, "
+        "signed_in_at_ns, renewed_at_ns, seen_at_ns) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            *(principal.organisation.key, id_, hash_of(secret)),
+            principal.key.id if principal.key else None,
+            principal.person.id if principal.person else None,
+            *(*place, now_ns, now_ns, now_ns),
+        ),
     )
     return id_
+
+
+_SELECT: LiteralString = (
+    "SELECT org, id, key_id, person_id, address, browser, signed_in_at_ns, renewed_at_ns, "
+    "seen_at_ns, hash FROM sessions"
+)
 
 
 def _find(cursor: Cursor, secret: str, now_ns: int) -> Session | None:
     shown = hash_of(secret)
     row = cursor.execute(
-        "SELECT id, key_id, signed_in_at_ns, renewed_at_ns, seen_at_ns, hash FROM sessions "
         # Parallel requests of a page may still carry the secret from before a renewal.
-        "WHERE hash = ? OR (former_hash = ? AND renewed_at_ns > ?)",
+        f"{_SELECT} WHERE hash = ? OR (former_hash = ? AND renewed_at_ns > ?)",
         (shown, shown, now_ns - _FORMER_IS_GOOD_NS),
     ).fetchone()
-    if row is None:
+    return _session(cursor, row, shown, now_ns) if row else None
+
+
+def _session(cursor: Cursor, row: tuple[Any, ...], shown: str, now_ns: int) -> Session | None:
+    """The session of a row; None if whom it belongs to cannot sign in any more."""
+    org, id_, key_id, person_id, address, browser, *instants_ns, hash_ = row
+    if person_id is not None:
+        person = person_by_id(cursor, org, person_id)
+        is_good = person is not None and person.disabled_at_ns is None
+        principal = person_principal(person) if person and is_good else None
+    else:
+        key = key_by_id(cursor, key_id)
+        principal = key_principal(key) if key and not key.has_expired(now_ns) else None
+    if principal is None:
         return None
-    id_, key_id, signed_in_at_ns, renewed_at_ns, seen_at_ns, hash_ = row
-    key = key_by_id(cursor, key_id)
-    if key is None or key.has_expired(now_ns):
-        return None
-    principal = key_principal(key)
-    return Session(id_, principal, signed_in_at_ns, renewed_at_ns, seen_at_ns, hash_ != shown)
+    signed_in_at_ns, renewed_at_ns, seen_at_ns = instants_ns
+    return Session(
+        id=id_,
+        principal=principal,
+        place=SignInPlace(address, browser),
+        signed_in_at_ns=signed_in_at_ns,
+        renewed_at_ns=renewed_at_ns,
+        seen_at_ns=seen_at_ns,
+        shows_former=hash_ != shown,
+    )
 
 
 def _has_ended(session: Session, now_ns: int, limits: SessionLimits) -> bool:
@@ -139,25 +211,33 @@ def _has_ended(session: Session, now_ns: int, limits: SessionLimits) -> bool:
 
 
 def _note_seen(cursor: Cursor, session: Session, now_ns: int) -> None:
+    org, person = session.principal.organisation, session.principal.person
     cursor.execute(
-        "UPDATE sessions SET seen_at_ns = ? WHERE id = ? AND seen_at_ns < ?",
-        (now_ns, session.id, now_ns),
+        "UPDATE sessions SET seen_at_ns = ? WHERE org = ? AND id = ? AND seen_at_ns < ?",
+        (now_ns, org.key, session.id, now_ns),
     )
+    if person is not None:
+        note_person_seen(cursor, org, person.id, now_ns)
 
 
 def _renew(cursor: Cursor, session: Session, secret: str, now_ns: int) -> bool:
     renewed = cursor.execute(
         "UPDATE sessions SET former_hash = hash, hash = ?, renewed_at_ns = ?, seen_at_ns = ? "
         # Of two requests that renew at once, only the first may: the browser keeps a single cookie.
-        "WHERE id = ? AND renewed_at_ns = ? RETURNING id",
-        (hash_of(secret), now_ns, now_ns, session.id, session.renewed_at_ns),
+        "WHERE org = ? AND id = ? AND renewed_at_ns = ? RETURNING id",
+        (
+            *(hash_of(secret), now_ns, now_ns),
+            *(session.principal.organisation.key, session.id, session.renewed_at_ns),
+        ),
     )
     return renewed.fetchone() is not None
 
 
-def _end(cursor: Cursor, session: Session) -> bool:
+def _end(cursor: Cursor, org: Organisation, id_: str) -> bool:
     """Whether it had not been ended before."""
-    ended = cursor.execute("DELETE FROM sessions WHERE id = ? RETURNING id", (session.id,))
+    ended = cursor.execute(
+        "DELETE FROM sessions WHERE org = ? AND id = ? RETURNING id", (org.key, id_)
+    )
     return ended.fetchone() is not None
 
 

@@ -26,6 +26,8 @@ _NO_DEPLOYMENT: LiteralString = (
 _OF_ORGANISATIONS: tuple[tuple[LiteralString, LiteralString], ...] = (
     ("usage", "t.org"),
     ("keys", "t.id"),
+    ("people", "t.id"),
+    ("sessions", "t.id"),
     ("key_activity", "t.key_id, t.kind"),
     ("key_addresses", "t.key_id, t.address"),
     ("refusals", "t.key_id, t.kind, t.status, t.place"),
@@ -130,8 +132,15 @@ RULES: tuple[RowRule, ...] = (
     RowRule(
         "sessions",
         "t.id",
-        "there is no such key",
-        "NOT EXISTS (SELECT 1 FROM keys k WHERE k.id = t.key_id)",
+        "there is no such key or person",
+        "NOT EXISTS (SELECT 1 FROM keys k WHERE k.org = t.org AND k.id = t.key_id) AND "
+        "NOT EXISTS (SELECT 1 FROM people p WHERE p.org = t.org AND p.id = t.person_id)",
+    ),
+    RowRule(
+        "people",
+        "t.id",
+        "the times contradict one another",
+        "t.created_at_ns > t.last_seen_at_ns",
     ),
     RowRule(
         "sessions",

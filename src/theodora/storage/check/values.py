@@ -11,6 +11,8 @@ from theodora.errors import Invalid
 from theodora.events import match_key, repository_id
 from theodora.storage.access.key_limits import check_limits, decode_limits
 from theodora.storage.access.keys import PERMISSIONS_OF
+from theodora.storage.access.people import PersonIdentity
+from theodora.storage.access.permissions import ROLE_NAMES
 from theodora.storage.check.findings import RESTORE, Findings
 from theodora.storage.engine.cursor import Cursor, Row, placeholders
 
@@ -73,7 +75,16 @@ def _key(_: str, kind: str, hash_: str, permissions: str, limits: str) -> Iterat
         yield "the limits cannot be used"
 
 
-def _session(_: str, hash_: str, former_hash: str | None) -> Iterator[str]:
+def _person(_: int, id_: str, issuer: str, subject: str, role: str, teams: str) -> Iterator[str]:
+    if id_ != PersonIdentity(issuer, subject).person_id:
+        yield "the id is not that of the issuer and the subject"
+    if role not in ROLE_NAMES:
+        yield "there is no such role"
+    if not _is_texts(teams):
+        yield "the teams are no JSON array"
+
+
+def _session(_: int, __: str, hash_: str, former_hash: str | None) -> Iterator[str]:
     if not _HASH.fullmatch(hash_) or not _HASH.fullmatch(former_hash or hash_):
         yield "the hash is no SHA-256"
 
@@ -164,7 +175,8 @@ def _activity(_: int, day: str, __: str, ___: str, models: str | None) -> Iterat
 _TABLES: Mapping[tuple[LiteralString, LiteralString, LiteralString], Problems] = {
     ("organisations", "org", "uuid, name"): _organisation,
     ("keys", "id", "kind, hash, permissions, limits"): _key,
-    ("sessions", "id", "hash, former_hash"): _session,
+    ("people", "org, id", "issuer, subject, role, teams"): _person,
+    ("sessions", "org, id", "hash, former_hash"): _session,
     ("settings", "org, service", "document"): _settings,
     ("repositories", "key", "repository_id, match_key"): _repository,
     ("commits", "repository, sha", "parents, paths"): _commit,

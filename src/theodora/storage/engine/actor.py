@@ -14,7 +14,7 @@ class Actor:
     name: str
     """A key's name, a person's, that of a source, a command as it is typed, or a worker's name."""
     id: str = ""
-    """Of a key or a source; of a command the user of the operating system who runs it."""
+    """Of a key, a source or a person; of a command the user of the operating system who runs it."""
     address: str = ""
     """The IP address of the client; empty without a request."""
 

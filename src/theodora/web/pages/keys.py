@@ -100,10 +100,12 @@ def _values(
     revoked = [key for key in reversed(keys) if key.revoked_at_ns is not None]
     to_revoke = visit.query_parameters.get("revoke", "")
     may_write = visit.may(WRITE_SETTINGS)
+    own = visit.principal.key
     return {
         "asked": asked,
         "problems": problems or {},
         "made": made,
+        "own_id": own.id if own else "",
         "is_revoked": visit.query_parameters.get("saved") == "revoked",
         "secret": secret,
         "held": held,

@@ -18,7 +18,8 @@ from theodora.errors import (
 from theodora.query.parser import MAX_CHARACTERS
 from theodora.query.problems import query_problem
 from theodora.query.suggestion import suggested_query
-from theodora.storage.access.permissions import may
+from theodora.storage.access.people import Person
+from theodora.storage.access.permissions import ROLES, may
 from theodora.web.pages.shell.page import CrossOrigin, NotPermitted, SignInNeeded
 
 
@@ -174,6 +175,9 @@ def _being_deleted(error: BeingDeleted) -> ErrorPage:
 
 
 def _not_permitted(error: NotPermitted, command: str, org_flag: str) -> ErrorPage:
+    person = error.principal.person
+    if person is not None:
+        return _not_of_role(error.permission, person)
     name = f'"{error.principal.name}"' if error.principal.name else "you are signed in with"
     return ErrorPage(
         403,
@@ -182,6 +186,17 @@ def _not_permitted(error: NotPermitted, command: str, org_flag: str) -> ErrorPag
         "Sign in with a key that has it, or ask whoever runs this server for one: "
         f"{command} keys create application --permission {error.permission}{org_flag}",
         (_OTHER_KEY,),
+    )
+
+
+def _not_of_role(permission: str, person: Person) -> ErrorPage:
+    roles = " or ".join(role.name for role in ROLES if permission in role.permissions)
+    return ErrorPage(
+        403,
+        f"Your role cannot {may(permission)}",
+        f"You are signed in as {person.title}, whose role is {person.role.name}. "
+        f"Ask an owner of the organisation for the role {roles}.",
+        (_HOME,),
     )
 
 

@@ -62,6 +62,8 @@ class Visit:
     origin: str
     """`https://dora.example.org`, as the browser sees this server."""
     address: str
+    browser: str
+    """Its family and the system's; empty if they are not known."""
     now_ns: int
     limits: SessionLimits
     lockout: Lockout

@@ -24,6 +24,7 @@ from theodora.web.http.asgi import address_of, headers_of
 from theodora.web.http.endpoint import ServerContext
 from theodora.web.http.rate_limit import Bucket
 from theodora.web.http.security import refuse_if_deleted
+from theodora.web.pages.shell.browser_family import browser_family
 from theodora.web.pages.shell.cookies import (
     SESSION_COOKIE,
     own_cookies,
@@ -141,6 +142,7 @@ class PageRequest:
             preferences=read_preferences(self.cookies),
             origin=f"{self._asgi['scheme']}://{self.headers.get('host', 'localhost')}",
             address=self.address,
+            browser=browser_family(self.headers.get("user-agent", "")),
             now_ns=self._now_ns,
             limits=self.dashboard.limits,
             lockout=self.dashboard.lockout,

@@ -19,10 +19,12 @@ def resume_session(
     if not secret:
         return None, ()
     session = store.sessions.find(secret, now_ns, limits)
-    if session is None or not session.principal.key.limits.admits(address):
+    key = session.principal.key if session else None
+    if session is None or (key is not None and not key.limits.admits(address)):
         return None, (Cookie(SESSION_COOKIE, "", 0),)
     principal = session.principal
-    store.keys.note_used(principal.key, now_ns, address=address, actor=principal.actor)
+    if key is not None:
+        store.keys.note_used(key, now_ns, address=address, actor=principal.actor)
     if session.is_due_to_renew(now_ns):
         return session, _renewed(store, session, now_ns)
     if session.is_due_to_be_seen(now_ns):
