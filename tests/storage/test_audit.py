@@ -74,6 +74,10 @@ EXEMPT = {
     **dict.fromkeys(
         ("commits.add_commits", "commits.add_pull_requests"), "what comes in is data, too"
     ),
+    **dict.fromkeys(
+        ("deployments.send_again", "failures.send_again"),
+        "batches of a command, which is recorded once for all of them",
+    ),
     "verdicts.add": "an import has one entry, and the history of verdicts has each of them",
     **dict.fromkeys(
         ("reception.accept", "reception.refuse", "reception.ignore", "reception.write"),

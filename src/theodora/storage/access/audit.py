@@ -117,7 +117,7 @@ class AuditLog:
         Without an organisation it goes to the only one that the server has, if there is one, for
         its administrators to see.
         """
-        subject = (actor.kind, actor.id or actor.name, actor.address, action, target)
+        subject = (actor.kind, actor.id or actor.name, actor.address, action, target, reason)
         omitted = self._refusals.take(_key(org), subject, now_ns)
         if omitted is None:
             return None

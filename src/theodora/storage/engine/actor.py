@@ -16,7 +16,11 @@ class Actor:
     id: str = ""
     """Of a key, a source or a person; of a command the user of the operating system who runs it."""
     address: str = ""
-    """The IP address of the client; empty without a request."""
+    """The IP address of the client; empty without a request, and for what only sends data."""
+
+    def at(self, address: str) -> "Actor":
+        """The same one, asking from this address."""
+        return Actor(self.kind, self.name, self.id, address)
 
 
 UPKEEP = Actor("worker", "upkeep")

@@ -36,6 +36,7 @@ from theodora.web.http.responses import JSON_API, Reply, error_reply
 from theodora.web.http.security import (
     Caller,
     Credential,
+    LacksPermission,
     authenticate,
     check_signature,
     find_by_badge,
@@ -111,6 +112,8 @@ class Endpoint:
         try:
             caller = await self._authenticate(operation, scope, headers)
         except Forbidden as error:
+            if isinstance(error, LacksPermission):
+                self._record_refusal(operation, scope, error)
             if error.cause:
                 log.warning("request forbidden", operation=operation.name, cause=error.cause)
             return self._turned_away(scope, error)
@@ -136,6 +139,16 @@ class Endpoint:
             return reply, quota
         self._count(operation, caller, None)
         return reply, quota
+
+    def _record_refusal(self, operation: Operation, scope: Scope, error: LacksPermission) -> None:
+        self._services.store.audit.refuse(
+            error.key.organisation,
+            "permission.refused",
+            operation.name,
+            f"it lacks {error.permission}",
+            time.time_ns(),
+            actor=error.key.actor.at(address_of(scope)),
+        )
 
     def _turned_away(self, scope: Scope, error: TheodoraError) -> tuple[Reply, Quota]:
         quota = self._services.limiter.take("unauthenticated", address_of(scope))
@@ -208,6 +221,7 @@ class Endpoint:
             headers=headers,
             body=body,
             now_ns=now_ns,
+            address=address_of(scope),
             timestamps=self._services.timestamps,
             prometheus_groups=self._services.prometheus_groups,
         )

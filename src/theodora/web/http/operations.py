@@ -37,6 +37,8 @@ class Request:
     """Names are in lower case."""
     body: bytes
     now_ns: int
+    address: str
+    """The client's IP address."""
     timestamps: str
     """The server's own choice of form, or `auto`."""
     prometheus_groups: int
@@ -47,9 +49,10 @@ class Request:
         """Who asks for what the operation writes."""
         if self.source is not None:
             return self.source.actor
-        key = self.application_key or self.api_key
-        assert key is not None, "an operation without a key writes nothing"
-        return key.actor
+        if self.application_key is not None:
+            return self.application_key.actor.at(self.address)
+        assert self.api_key is not None, "an operation without a key writes nothing"
+        return self.api_key.actor
 
     @property
     def limits(self) -> KeyLimits:

@@ -26,6 +26,15 @@ _NOT_AN_APPLICATION_KEY = (
 _OF_TWO_ORGANISATIONS = "the API key and the application key are of two organisations"
 
 
+class LacksPermission(Forbidden):
+    """A valid key without the permission that the operation needs."""
+
+    def __init__(self, key: Key, permission: str) -> None:
+        super().__init__(authenticated=True)
+        self.key = key
+        self.permission = permission
+
+
 class Credential(Enum):
     """The kind of credential that an operation needs."""
 
@@ -109,7 +118,7 @@ def _caller(keys: KeysNow, credentials: Credentials, access: Access) -> Caller:
         return Caller(api_key.organisation, api_key)
     application_key = _application_key(keys, credentials, api_key)
     if access.permission is not None and access.permission not in application_key.permissions:
-        raise Forbidden(authenticated=True)
+        raise LacksPermission(application_key, access.permission)
     return Caller(application_key.organisation, api_key, application_key)
 
 

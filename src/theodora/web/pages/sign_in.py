@@ -3,8 +3,10 @@
 import re
 
 from theodora.events.values import SECOND_NS
+from theodora.storage import Key
 from theodora.storage.access.principals import key_principal
 from theodora.storage.access.sessions import new_session_secret
+from theodora.storage.engine.actor import Actor
 from theodora.web.pages.shell.cookies import SESSION_COOKIE, preferences_cookie
 from theodora.web.pages.shell.page import Answer, Cookie, Preferences, SeeOther, View, Visit
 
@@ -34,22 +36,39 @@ def sign_in(visit: Visit) -> Answer:
             until_ns = int(locked_until + 1) * SECOND_NS
             return View(_values(next_, locked_until_ns=until_ns), 429)
         visit.lockout.note_failure(subjects)
-        return View(
-            _values(next_, is_refused=True, is_api_key=bool(_API_KEY.fullmatch(secret))), 403
-        )
+        is_api_key = bool(_API_KEY.fullmatch(secret))
+        _record_refusal(visit, key, is_api_key=is_api_key)
+        return View(_values(next_, is_refused=True, is_api_key=is_api_key), 403)
     visit.lockout.note_success(subjects[1:])
     session_secret = new_session_secret()
     visit.store.sessions.add(
-        key_principal(key), session_secret, visit.now_ns, visit.limits, actor=key.actor
+        key_principal(key),
+        session_secret,
+        visit.now_ns,
+        visit.limits,
+        actor=key.actor.at(visit.address),
     ).result()
     if visit.session is not None:
-        visit.store.sessions.end(visit.session, actor=visit.session.principal.actor).result()
+        visit.store.sessions.end(visit.session, actor=visit.actor).result()
     return SeeOther(_own(visit, next_), (Cookie(SESSION_COOKIE, session_secret),))
+
+
+def _record_refusal(visit: Visit, key: Key | None, *, is_api_key: bool) -> None:
+    """Records why, but not what was typed, which may be the secret of something else."""
+    org, actor, reason = None, Actor("person", ""), "no such key"
+    if key is not None:
+        org, actor = key.organisation, key.actor
+        reason = "the key has expired, or cannot be used from this address"
+    elif is_api_key:
+        reason = "an API key in place of an application key"
+    visit.store.audit.refuse(
+        org, "session.refused", "", reason, visit.now_ns, actor=actor.at(visit.address)
+    )
 
 
 def sign_out(visit: Visit) -> Answer:
     if visit.session is not None:
-        visit.store.sessions.end(visit.session, actor=visit.session.principal.actor).result()
+        visit.store.sessions.end(visit.session, actor=visit.actor).result()
     return SeeOther(visit.scope.href("/sign-in"), (Cookie(SESSION_COOKIE, "", 0),))
 
 

@@ -82,7 +82,7 @@ class Visit:
     @property
     def actor(self) -> Actor:
         """Who asks for what the page writes."""
-        return self.principal.actor
+        return self.principal.actor.at(self.address)
 
     @property
     def attention(self) -> Attention:

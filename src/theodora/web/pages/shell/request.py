@@ -126,9 +126,13 @@ class PageRequest:
             raise CrossOrigin
         if isinstance(body, TheodoraError):
             raise body
-        self._check_permission(page)
-        self.scope = self._read_scope()
-        return page.handler(self.visit(ImmutableMultiDict(_fields(body))))
+        try:
+            self._check_permission(page)
+            self.scope = self._read_scope()
+            return page.handler(self.visit(ImmutableMultiDict(_fields(body))))
+        except NotPermitted as error:
+            self._record_refusal(page, error)
+            raise
 
     def visit(self, form: ImmutableMultiDict[str, str]) -> Visit:
         return Visit(
@@ -191,6 +195,16 @@ class PageRequest:
         for permission in (page.permission, READ):
             if not self.session.principal.may(permission):
                 raise NotPermitted(permission, self.session.principal)
+
+    def _record_refusal(self, page: Page, error: NotPermitted) -> None:
+        self.dashboard.services.store.audit.refuse(
+            error.principal.organisation,
+            "permission.refused",
+            f"{page.method} {page.path}",
+            f"it lacks {error.permission}",
+            self._now_ns,
+            actor=error.principal.actor.at(self.address),
+        )
 
     def _read_scope(self) -> Scope:
         return read_scope(
