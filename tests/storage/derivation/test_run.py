@@ -1,8 +1,10 @@
 """Derivation over the store: whatever came when, it says what the pure function says of it all."""
 
 import itertools
+import math
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -16,8 +18,11 @@ from databases import Databases
 from dora import worlds
 from settling import in_every_state
 from theodora.dora import DeploymentSequence, Override, Repository, derive
+from theodora.errors import TooSlow
 from theodora.events import Deployment, Failure, Git, Remediation
 from theodora.storage import Actor, Organisation, OverrideValues, Store
+from theodora.storage.derivation import run
+from theodora.storage.engine.deadline import Deadline, run_under
 from theodora.storage.facts.derivation_queue import queue_service
 
 HOUR_NS = 3_600 * 10**9
@@ -612,3 +617,37 @@ def test_what_is_parked_is_explained_and_previewed_without_what_cannot_be_used(
     assert store.derivations.explain(org, "p1").derived.decision.type == "standard"
     preview = store.derivations.preview(org, {}, "pay")
     assert preview.deployments == 2
+
+
+class _Counting(Deadline):
+    """Over once it has been looked at so often."""
+
+    def __init__(self, looks: float) -> None:
+        super().__init__(math.inf)
+        self.looks = 0
+        self._most = looks
+
+    @property
+    def is_over(self) -> bool:
+        self.looks += 1
+        return self.looks > self._most
+
+
+def test_derivation_can_be_ended_at_each_deployment_and_each_part_that_it_writes(
+    store: Store, org: Organisation, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(run, "_ROWS_AT_ONCE", 2)
+    count, derive_all = 40, partial(store.derivations.derive_all_queued, actor=TESTER)
+    add(store, org, *(deployment(f"d{number:02}", number) for number in range(count)))
+    for looks in (10, 25, 50):
+        with pytest.raises(TooSlow):
+            run_under(_Counting(looks), derive_all)
+        assert store.derivations.are_due()
+    run_under(_Counting(math.inf), derive_all)
+    assert not store.derivations.are_due()
+    assert {each["change_failure"] for each in stored(store, org).values()} == {False}
+    # From the beginning, with a look at each deployment and at each part.
+    add(store, org, *(deployment(f"e{number:02}", number, env="qa") for number in range(count)))
+    deadline = _Counting(math.inf)
+    run_under(deadline, derive_all)
+    assert deadline.looks > count + count // 2

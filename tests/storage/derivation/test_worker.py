@@ -1,14 +1,17 @@
 """The background worker."""
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from actors import TESTER
 from theodora.events import Deployment, Git
 from theodora.storage import Actor, Organisation, Store
+from theodora.storage.derivation.run import Want
 from theodora.storage.derivation.worker import Deriver, Growth
+from theodora.storage.engine.deadline import current_deadline
 from theodora.storage.facts.derivation_queue import Changed, SequenceKey
 
 _PATIENCE_SECONDS = 20
@@ -21,12 +24,31 @@ class _Watched:
         self._derivations = store.derivations
         self.idle = threading.Event()
         self.failures_left = 0
+        self.waits_for_end = False
+        self.waiting = threading.Event()
 
-    def derive_queued(self, *arguments: object, actor: Actor) -> int:
+    def derive_queued(
+        self,
+        rest: Callable[[float], bool],
+        want: Want,
+        is_ripe: Callable[[SequenceKey, Changed], bool],
+        *,
+        actor: Actor,
+    ) -> int:
+        def is_ripe_in_the_end(key: SequenceKey, changed: Changed) -> bool:
+            """Where it waits, the worker is stopped just before the sequence is derived."""
+            self.waiting.set()
+            deadline = current_deadline()
+            assert deadline
+            until_sec = time.monotonic() + _PATIENCE_SECONDS
+            while self.waits_for_end and not deadline.is_over and time.monotonic() < until_sec:
+                time.sleep(0.01)
+            return is_ripe(key, changed)
+
         if self.failures_left:
             self.failures_left -= 1
             raise RuntimeError("a passing trouble")
-        derived = self._derivations.derive_queued(*arguments, actor=actor)
+        derived = self._derivations.derive_queued(rest, want, is_ripe_in_the_end, actor=actor)
         if not derived:
             self.idle.set()
         return derived
@@ -111,6 +133,19 @@ def test_a_failure_is_logged_and_tried_again(
     deriver.start()
     assert watched.idle.wait(_PATIENCE_SECONDS)
     assert store.deployments.get(org, "d1").change_failure is False
+
+
+def test_the_end_of_the_worker_ends_a_derivation_under_way_whose_mark_stays(
+    store: Store, org: Organisation, watched: _Watched, deriver: Deriver
+):
+    add(store, org)
+    watched.waits_for_end = True
+    deriver.start()
+    assert watched.waiting.wait(_PATIENCE_SECONDS)
+    deriver.stop()
+    assert store.derivations.are_due()
+    assert store.deployments.get(org, "d1").change_failure is None
+    assert not store.derivations.parked(org)
 
 
 def changed(up_to: int, deployments: int) -> Changed:

@@ -1,6 +1,6 @@
 """The derivation of verdict, type and lead time for every deployment of a sequence."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from theodora.dora.derivation.cache import DerivationCache, Passed
 from theodora.dora.derivation.commits import Repository
@@ -16,7 +16,9 @@ from theodora.events import Deployment, Failure, MatchKeys
 
 
 def derive(
-    sequence: DeploymentSequence, cache: DerivationCache | None = None
+    sequence: DeploymentSequence,
+    cache: DerivationCache | None = None,
+    check: Callable[[], None] = lambda: None,
 ) -> tuple[Derived, ...]:
     """Derives every deployment, in the order of the sequence.
 
@@ -26,20 +28,28 @@ def derive(
     A pure function: the order in which facts arrived, caches and clocks have no part in it. Time
     and memory grow with deployments plus commits; a `cache` of an earlier derivation of the
     sequence saves most of the time. Raises `Invalid` for unusable rules.
+
+    What `check` raises, which is called before each deployment, ends the derivation. The next one
+    with the same cache goes on from there.
     """
     cache = cache or DerivationCache()
     if sequence.settings.sequence_tag is None:
-        return _derive_part(sequence, cache)
+        return _derive_part(sequence, cache, check)
     parts = sequence.divided()
     recalls = cache.divided(parts)
     return tuple(
-        each for part, of_part in parts.items() for each in _derive_part(of_part, recalls[part])
+        each
+        for part, of_part in parts.items()
+        for each in _derive_part(of_part, recalls[part], check)
     )
 
 
-def _derive_part(sequence: DeploymentSequence, cache: DerivationCache) -> tuple[Derived, ...]:
+def _derive_part(
+    sequence: DeploymentSequence, cache: DerivationCache, check: Callable[[], None]
+) -> tuple[Derived, ...]:
     derivation = Derivation(sequence.settings, sequence.repositories, cache)
     for deployment in in_order(sequence.deployments, sequence.by_key, sequence.keys):
+        check()
         derivation.follow(deployment)
     return derivation.derived(
         sequence.overrides, sequence.incidents, sequence.finished_elsewhere_ns

@@ -18,7 +18,7 @@ import structlog
 
 from theodora.dora import DeploymentSequence, Derived, ServiceSettings, derive
 from theodora.dora.derivation.settings import usable
-from theodora.errors import Invalid, TheodoraError, Unavailable, UnusableStore
+from theodora.errors import Invalid, TheodoraError, TooSlow, Unavailable, UnusableStore
 from theodora.events import Deployment, MatchKeys, with_team_of_services
 from theodora.storage.derivation.backlog import Backlog
 from theodora.storage.derivation.commit_times import Measured, measured, write_measured
@@ -49,6 +49,7 @@ from theodora.storage.derivation.sequence_cache import (
 from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.database import Claim, Database
+from theodora.storage.engine.deadline import check_deadline
 from theodora.storage.engine.organisations import Organisation
 from theodora.storage.events.change_log import log_change, reach
 from theodora.storage.events.rows import Rows
@@ -150,7 +151,8 @@ class Derivations:
         another process is just deriving is left to it. After each sequence `go_on` receives the
         seconds it took, and may end the work. `want` receives the repositories of new or changed
         deployments whose commits are not known; `is_ripe` may put a sequence off. One that cannot
-        be derived is parked and holds up no other.
+        be derived is parked and holds up no other. Raises `TooSlow` at the thread's deadline; what
+        was under way stays marked.
         """
         errors: list[TheodoraError] = []
         derived = 0
@@ -229,7 +231,7 @@ class Derivations:
                 return False
             try:
                 self._derive(key, changed, claim, want, actor)
-            except _OF_THE_STORE:
+            except (*_OF_THE_STORE, TooSlow):
                 raise
             except Exception as error:
                 _log_parked(key, error)
@@ -265,6 +267,7 @@ class Derivations:
         changes = list(_changes(facts, derived))
         written: list[_Change] = []
         for start in range(0, len(changes), _ROWS_AT_ONCE):
+            check_deadline()
             part = changes[start : start + _ROWS_AT_ONCE]
             write = partial(self._write_part, key, changed, part, last)
             last = self._database.write(write, actor).result()

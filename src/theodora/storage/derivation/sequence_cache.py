@@ -27,6 +27,7 @@ from theodora.storage.derivation.inputs import (
     read_some_rows,
 )
 from theodora.storage.engine.cursor import Cursor
+from theodora.storage.engine.deadline import check_deadline
 from theodora.storage.engine.lru import LruCache
 from theodora.storage.engine.organisations import Organisation
 from theodora.storage.events.change_log import changed_since, reach
@@ -100,7 +101,11 @@ class SequenceCache:
         return read_facts(cursor, key, seen.rows, repositories), seen
 
     def derive(self, key: SequenceKey, sequence: DeploymentSequence) -> DerivedSequence:
-        """Derives a sequence of `read`. Raises `Invalid` for unusable rules."""
+        """Derives a sequence of `read`.
+
+        Raises `Invalid` for unusable rules, and `TooSlow` at the thread's deadline; the next
+        derivation goes on from there.
+        """
         size = len(sequence.deployments) + 1
         with self._lock:
             derivation = self._derivations.get(key) or _Derivation()
@@ -140,7 +145,7 @@ class _Derivation:
         """The derivation of `sequence`, computed again unless none of its inputs has changed."""
         with self._lock:
             if not self._is_of(sequence):
-                derived = derive(sequence, self._cache)
+                derived = derive(sequence, self._cache, check_deadline)
                 if len(self._digests) > 2 * len(derived):
                     self._digests = {}
                 self._derived = DerivedSequence(derived, self._digests)

@@ -1,10 +1,14 @@
 """The background worker of derivation."""
 
+import math
 import threading
 import time
+from functools import partial
 
+from theodora.errors import TooSlow
 from theodora.storage.derivation.run import Derivations, Want
 from theodora.storage.engine.actor import Actor
+from theodora.storage.engine.deadline import Deadline, run_under
 from theodora.storage.engine.worker import Worker
 from theodora.storage.facts.derivation_queue import Changed, SequenceKey
 
@@ -57,7 +61,7 @@ class Deriver(Worker):
 
     It rests four times as long as it worked, so that under a flood of events requests keep
     most of the interpreter; a single event after a quiet time is derived at once. When it is
-    stopped, it finishes the current derivation, and other marks stay.
+    stopped, it ends the current derivation, however long the sequence is, and its marks stay.
 
     Organisations take turns. A single deployment waits for the sequence under way, for one of each
     other organisation that has marks, and after each for a rest of at most two seconds.
@@ -69,6 +73,13 @@ class Deriver(Worker):
         self._derivations = derivations
         self._want = want
         self._growth = Growth()
+        self._deadline = Deadline(math.inf)
+        """Over once the worker is stopped."""
+
+    def stop(self, timeout_seconds: float | None = None) -> None:
+        self._stopping.set()
+        self._deadline.stop()
+        super().stop(timeout_seconds)
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -83,13 +94,11 @@ class Deriver(Worker):
 
     def _work(self) -> bool:
         """Derives the marked sequences; returns whether there were any."""
+        derive = partial(self._derivations.derive_queued, actor=_DERIVER)
         try:
-            return (
-                self._derivations.derive_queued(
-                    self._rest, self._want, self._is_ripe, actor=_DERIVER
-                )
-                > 0
-            )
+            return run_under(self._deadline, derive, self._rest, self._want, self._is_ripe) > 0
+        except TooSlow:
+            return False
         except Exception as error:  # The server goes on serving, and the next look tries again.
             self._log_failure("derivation failed", error)
             return False
