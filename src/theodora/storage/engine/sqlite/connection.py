@@ -50,6 +50,8 @@ def connect_writer(path: Path) -> apsw.Connection:
         # 32 MiB of pages: fewer, larger checkpoints write a page that changed often only once.
         connection.pragma("wal_autocheckpoint", LONG_LOG_PAGES)
         connection.pragma("journal_size_limit", _LOG_BYTES)
+        # Removed secrets, such as keys of other servers, are overwritten: none stays in the file.
+        connection.pragma("secure_delete", "on")
         return _prepared(connection, nullcontext)
 
 
