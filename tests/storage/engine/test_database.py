@@ -1,8 +1,9 @@
 """The database as a file."""
 
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
+import apsw
 import pytest
 
 from actors import TESTER
@@ -13,6 +14,8 @@ from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.database import TakesLong
 from theodora.storage.engine.sqlite import database
 from theodora.storage.engine.sqlite.database import SqliteDatabase
+
+MIB = 2**20
 
 
 def test_after_closing_the_file_alone_is_the_database(tmp_path: Path) -> None:
@@ -53,3 +56,29 @@ def test_a_read_that_is_given_up_leaves_nothing_open(
                 opened.read(lambda cursor: count(cursor, 100_000_000))
             opened.state()
             assert opened.read(lambda cursor: count(cursor, 3)) == [(3,)]
+
+
+@pytest.mark.parametrize(("is_brief", "most_mib"), [(False, 3), (True, 9)])
+def test_a_thread_that_reads_caches_little_of_the_file(
+    tmp_path: Path, *, is_brief: bool, most_mib: int
+) -> None:
+    """There are many such threads; the one that answers most reads may cache more."""
+
+    def fill(cursor: Cursor) -> None:
+        cursor.execute("CREATE TABLE filler (content BLOB)")
+        for _ in range(16):
+            cursor.execute("INSERT INTO filler VALUES (zeroblob(?))", (MIB,))
+
+    def read(cursor: Cursor) -> None:
+        # The end of a value is on the last of its pages.
+        cursor.execute("SELECT count(*) FROM filler WHERE substr(content, -1) = x'01'").fetchall()
+
+    with closing(SqliteDatabase(tmp_path / "theodora.db", lambda _: False, lambda _: None)) as file:
+        file.write(fill, TESTER).result()
+        if is_brief:
+            file.answer_briefly()
+        before = apsw.status(apsw.SQLITE_STATUS_MEMORY_USED)[0]
+        with suppress(TakesLong):
+            file.read(read)
+        grown = apsw.status(apsw.SQLITE_STATUS_MEMORY_USED)[0] - before
+    assert (most_mib - 2) * MIB < grown < most_mib * MIB

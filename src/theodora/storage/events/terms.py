@@ -42,7 +42,10 @@ def posted_tag(key: str, value: str) -> str:
     return f"{mark}{key}:{value}"
 
 
-_number = lru_cache(maxsize=65_536)(parse_number)
+_KEPT = 4_096
+"""Texts whose words and numbers are cached: those of services, teams and most tags come again and
+again, and so many are enough for them, while each event brings new ids and commits."""
+_number = lru_cache(maxsize=_KEPT)(parse_number)
 
 
 def terms(table: EventTable[E], event: E) -> list[Term]:
@@ -74,9 +77,8 @@ def other_words(event: E) -> str:
     return "".join(dict.fromkeys(_line(value) for value in values))
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=_KEPT)
 def _line(value: str) -> str:
-    """Services, teams, tags: the same few values come again and again."""
     return f" {' '.join(words(value))} \n"
 
 

@@ -21,7 +21,9 @@ LONG_LOG_PAGES = 4_000
 """A log of so many pages is copied into the file after a commit."""
 _LOG_BYTES = 64 * 2**20
 """What a log that has grown beyond it is cut back to, once it can be used from its beginning."""
-_CACHE_KIB = {"reader": 8_192, "writer": 32_768}
+_WRITER_CACHE_KIB = 32_768
+_READER_CACHE_KIB = 2_048
+"""For each thread that reads; the system caches the file once for all of them."""
 
 
 class _ApswCursor(apsw.Cursor):
@@ -46,7 +48,7 @@ def connect_writer(path: Path) -> apsw.Connection:
         # FULL: the log is on the disk before a commit returns, so that a 200 survives.
         connection.pragma("synchronous", "full")
         connection.pragma("foreign_keys", "on")
-        connection.pragma("cache_size", -_CACHE_KIB["writer"])
+        connection.pragma("cache_size", -_WRITER_CACHE_KIB)
         # 32 MiB of pages: fewer, larger checkpoints write a page that changed often only once.
         connection.pragma("wal_autocheckpoint", LONG_LOG_PAGES)
         connection.pragma("journal_size_limit", _LOG_BYTES)
@@ -70,7 +72,7 @@ def connect_reader(path: Path, pace: Pace = nullcontext) -> apsw.Connection:
     with driver_errors(path):
         connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
         connection.set_busy_timeout(BUSY_TIMEOUT_MS)
-        connection.pragma("cache_size", -_CACHE_KIB["reader"])
+        connection.pragma("cache_size", -_READER_CACHE_KIB)
         return _prepared(connection, pace)
 
 
