@@ -58,6 +58,54 @@ def test_fetching_stores_the_commits_that_are_new(
     assert commits(store, org) == repository.log()
 
 
+DESCRIPTION = """apiVersion: v3
+kind: service
+metadata: {name: cart, tags: ["tier:1"]}
+datadog: {codeLocations: [{paths: ["cart/**"]}]}
+"""
+
+
+def test_files_at_the_head_describe_services_if_the_organisation_wants_that(
+    store: Store, org: Organisation, mirroring: Mirroring, mirror: Mirror, repository: GitRepository
+) -> None:
+    """What a person set stays until one of the files changes."""
+    files = {
+        "cart/service.datadog.yaml": DESCRIPTION,
+        "vendor/x/service.datadog.yaml": "dd-service: other\nschema-version: v2\n",
+        "broken/service.datadog.yaml": "kind: [",
+        ".github/CODEOWNERS": "* @acme/platform\ncart/ @acme/checkout\n",
+        "CODEOWNERS": "* @acme/nobody\n",
+    }
+    repository.commit("Describe", files)
+    repository.git("checkout", "--quiet", "-b", "other")
+    repository.commit("On a branch", {"cart/service.datadog.yaml": "dd-service: branch"})
+    repository.git("checkout", "--quiet", "main")
+    mirroring.fetch(mirror)
+    assert store.settings.services(org) == []
+    store.settings.put(org, {"service_files": True}, actor=TESTER).result()
+    mirroring.fetch(mirror)
+    given = {"tags": ["tier:1"], "path_globs": ["cart/**"], "team": "checkout"}
+    assert [(each.name, each.given) for each in store.settings.services(org)] == [("cart", given)]
+    store.settings.put(org, {"team": "hand"}, "cart", actor=TESTER).result()
+    mirroring.fetch(mirror)
+    assert store.settings.given(org, "cart") == {"team": "hand"}
+    repository.commit("Give it away", {".github/CODEOWNERS": "cart/ @acme/pay\n"})
+    mirroring.fetch(mirror)
+    assert store.settings.given(org, "cart") == {**given, "team": "pay"}
+    assert store.mirrors.get(org, ID).error is None
+
+
+def test_a_remote_without_a_default_branch_still_gives_commits(
+    store: Store, org: Organisation, mirroring: Mirroring, mirror: Mirror, repository: GitRepository
+) -> None:
+    repository.commit("Describe", {"service.datadog.yaml": DESCRIPTION})
+    repository.git("checkout", "--quiet", "--detach")
+    store.settings.put(org, {"service_files": True}, actor=TESTER).result()
+    assert mirroring.fetch(mirror) == 2
+    assert store.mirrors.get(org, ID).error is None
+    assert store.settings.services(org) == []
+
+
 def test_mirrored_commits_are_not_named_as_uploaded(
     store: Store, org: Organisation, mirroring: Mirroring, mirror: Mirror, repository: GitRepository
 ) -> None:

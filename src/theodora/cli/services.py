@@ -10,21 +10,21 @@ import click
 from theodora.cli.invocation import command_actor
 from theodora.cli.options import organisation_option, setting_options
 from theodora.cli.stores import existing_store
-from theodora.errors import Invalid, Problem
+from theodora.errors import Invalid
 from theodora.report.wording import visible
 from theodora.sources.service_files import (
     MOST_BYTES,
+    OTHERS,
     OWNER_FILES,
     SERVICE_FILES,
     CodeOwners,
     DescribedService,
+    decoded,
     read_service_file,
+    with_team,
 )
+from theodora.sources.service_settings import changes, set_described
 from theodora.storage import Organisation, Store
-from theodora.storage.facts.settings import Given
-
-_SKIPPED = frozenset((".git", "node_modules", "vendor", ".venv"))
-"""Folders of others."""
 
 
 @click.group()
@@ -65,7 +65,7 @@ def import_(paths: Sequence[Path], dry_run: bool, org: str, **flags: str | None)
                 click.echo(visible(f"{file}: rejected: {invalid}"), err=True)
                 continue
             for service in described:
-                click.echo(visible(_set(store, org_, _with_team(service, file, top), dry_run)))
+                click.echo(visible(_set(store, org_, _owned(service, file, top), dry_run)))
     if rejected:
         raise click.ClickException(f"files rejected: {rejected:,}")
 
@@ -77,41 +77,34 @@ def _files(paths: Sequence[Path]) -> Iterator[tuple[Path, Path | None]]:
             yield path, None
             continue
         for folder, folders, names in os.walk(path):
-            folders[:] = sorted(each for each in folders if each not in _SKIPPED)
+            folders[:] = sorted(each for each in folders if each not in OTHERS)
             yield from ((Path(folder) / name, path) for name in SERVICE_FILES if name in names)
 
 
 def _text(file: Path) -> str:
-    if file.stat().st_size > MOST_BYTES:
-        raise Invalid(Problem(f"it has more than {MOST_BYTES:,} bytes"))
-    try:
-        return file.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise Invalid(Problem("not UTF-8")) from None
+    with file.open("rb") as opened:
+        return decoded(opened.read(MOST_BYTES + 1))
 
 
-def _with_team(service: DescribedService, file: Path, top: Path | None) -> DescribedService:
-    """The service with the team that owns it, if its description names none."""
-    if top is None or "team" in service.given:
+def _owned(service: DescribedService, file: Path, top: Path | None) -> DescribedService:
+    """The service with the team that owns it in the checkout at `top`."""
+    if top is None:
         return service
     owners = next((top / name for name in OWNER_FILES if (top / name).is_file()), None)
     if owners is None:
         return service
-    path = file.relative_to(top).as_posix()
-    team = CodeOwners(_text(owners)).team_of_service(service, path)
-    return DescribedService(service.name, {**service.given, "team": team}) if team else service
+    return with_team(service, CodeOwners(_text(owners)), file.relative_to(top).as_posix())
 
 
 def _set(store: Store, org: Organisation, service: DescribedService, dry_run: bool) -> str:
     """Sets what differs; a line about it."""
-    now: Given = store.settings.given(org, service.name)
-    changed = {name: value for name, value in service.given.items() if now.get(name) != value}
-    if not changed:
-        return f"{service.name}: unchanged"
-    if not dry_run:
-        store.settings.merge(org, changed, (), service.name, actor=command_actor()).result()
+    changed = (
+        changes(store, org, service)
+        if dry_run
+        else set_described(store, org, service, actor=command_actor())
+    )
     listed = "; ".join(f"{name} {_shown(value)}" for name, value in changed.items())
-    return f"{service.name}: {listed}"
+    return f"{service.name}: {listed or 'unchanged'}"
 
 
 def _shown(value: str | Sequence[str]) -> str:

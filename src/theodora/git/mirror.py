@@ -5,7 +5,7 @@ import hashlib
 import os
 import re
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -14,12 +14,15 @@ from shutil import rmtree
 from theodora.errors import Invalid, Problem, Unavailable
 from theodora.events import without_credentials
 from theodora.git.backup_files import is_unfinished
+from theodora.git.head_files import files_at_head
 from theodora.git.history import History
 from theodora.git.process import GitError, environment_of, fetch
 
 LIMIT_MIB = 4_096
 """The size of a mirror, unless the settings have another."""
 _MIB = 2**20
+_FILES = "files"
+"""A file in a mirror's folder: the files at its head that were used last, by SHA and path."""
 _SCHEME = re.compile(r"([a-z][a-z+.-]*)://", re.IGNORECASE)
 _PROTOCOLS = frozenset(("https", "http", "ssh", "git", "file"))
 _CONTROL = re.compile(r"[\x00-\x20\x7f]")
@@ -76,8 +79,43 @@ class MirrorStore:
         Raises `GitError` if git fails or the mirror is too large, `Unavailable` if another
         process is updating it, or after `stop`.
         """
-        protocol = protocol_of(url)
+        protocol_of(url)
         directory = self._directory(org, repository_id)
+        with self._fetching(directory, repository_id):
+            command = ["fetch", "--quiet", "--prune", "--no-tags", "--update-shallow"]
+            # A remote that is a shallow clone is taken as it is, until it has more history.
+            unshallow = ["--unshallow"] if (directory / "shallow").exists() else []
+            self._ask(directory, url, [*command, *unshallow], _REFERENCES)
+        return History(directory)
+
+    def changed_files(
+        self,
+        org: str,
+        repository_id: str,
+        url: str,
+        wanted: Callable[[Collection[str]], Collection[str]],
+    ) -> Mapping[str, bytes]:
+        """The wanted files at the head of the default branch, of a mirror that has been fetched.
+
+        Empty if none of them has changed since `note_files`. Raises as `fetch` does.
+        """
+        directory = self._directory(org, repository_id)
+        noted = directory / _FILES
+        known = noted.read_text("utf-8") if noted.exists() else ""
+        with self._fetching(directory, repository_id):
+            ask = partial(self._ask, directory, url)
+            state, files = files_at_head(directory, ask, wanted, known)
+            noted.with_suffix(".read").write_text(state, "utf-8")
+        return files
+
+    def note_files(self, org: str, repository_id: str) -> None:
+        """Notes that the files that were read last have been used."""
+        noted = self._directory(org, repository_id) / _FILES
+        noted.with_suffix(".read").replace(noted)
+
+    @contextmanager
+    def _fetching(self, directory: Path, repository_id: str) -> Generator[None]:
+        """Keeps others from fetching into the mirror, whose size is checked before and after."""
         with (directory / "fetching").open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -85,24 +123,21 @@ class MirrorStore:
                 raise Unavailable(f"{repository_id} is just being fetched") from None
             with _cleared(directory):
                 self._check(directory)
-                self._fetch(directory, url, protocol)
+                yield
                 self._check(directory)
-        return History(directory)
 
-    def _fetch(self, directory: Path, url: str, protocol: str) -> None:
-        fetch(
-            [
-                *("-c", f"remote.origin.url={url}", "fetch", "--quiet", "--prune", "--no-tags"),
-                # A remote that is a shallow clone is taken as it is, until it has more history.
-                "--update-shallow",
-                *(["--unshallow"] if (directory / "shallow").exists() else []),
-            ],
-            _REFERENCES,
-            protocol=protocol,
+    def _ask(
+        self, directory: Path, url: str, arguments: Sequence[str], references: Sequence[str]
+    ) -> str:
+        answer = fetch(
+            ["-c", f"remote.origin.url={url}", *arguments],
+            references,
+            protocol=protocol_of(url),
             credential_helper=self._credential_helper,
             environment=environment_of(directory),
             check=partial(self._check, directory),
         )
+        return answer.decode(errors="replace")
 
     def _check(self, directory: Path) -> None:
         """Raises what ends a fetch: `Unavailable` after `stop`, `GitError` for a large mirror."""

@@ -100,8 +100,8 @@ def fetch(
     credential_helper: str,
     environment: Mapping[str, str],
     check: Callable[[], None],
-) -> None:
-    """Runs `git fetch` from `origin`, the one command that may reach other machines.
+) -> bytes:
+    """Runs `git fetch` or `git ls-remote` on `origin`: nothing else may reach other machines.
 
     It may do so over `protocol` alone, and follows no redirect, which could lead to a machine
     that nobody named, with the credentials of the first. Raises as `run` does; `check` is called
@@ -109,7 +109,7 @@ def fetch(
     """
     helper = ["-c", f"credential.helper={credential_helper}"] if credential_helper else []
     of_user = {name: os.environ[name] for name in _OF_USER if name in os.environ}
-    run(
+    return run(
         [*helper, "-c", "http.followRedirects=false", *arguments, "--", "origin", *references],
         seconds=_FETCH_SECONDS,
         environment={

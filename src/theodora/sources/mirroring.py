@@ -1,12 +1,15 @@
 """The worker that fetches mirrored repositories and stores new commits."""
 
 import time
+from importlib.util import find_spec
 
 import structlog
 
-from theodora.errors import TheodoraError, Unavailable
+from theodora.errors import Invalid, TheodoraError, Unavailable
 from theodora.events.values import SECOND_NS
-from theodora.git import History, MirrorStore
+from theodora.git import GitError, History, MirrorStore
+from theodora.sources.service_files import described_services, wanted_files
+from theodora.sources.service_settings import set_described
 from theodora.storage import Mirror, Organisation, Store
 from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.worker import Worker
@@ -41,6 +44,8 @@ class Mirroring:
         org, id_ = mirror.organisation, mirror.repository_id
         try:
             added = self._store_new(mirror, self._mirrors.fetch(org.uuid, id_, mirror.url))
+            if self._store.settings.given(org).get("service_files"):
+                self._take_descriptions(mirror)
         except Unavailable:
             raise
         except TheodoraError as error:
@@ -63,6 +68,24 @@ class Mirroring:
         mirror = self._store.mirrors.get(org, repository_id)
         self._store.mirrors.remove(org, mirror.repository_id, actor=self._actor).result()
         self._mirrors.remove(org.uuid, mirror.repository_id)
+
+    def _take_descriptions(self, mirror: Mirror) -> None:
+        """Sets what changed descriptions of services say; one that cannot be read is logged."""
+        org, id_ = mirror.organisation, mirror.repository_id
+        if find_spec("yaml") is None:
+            log.warning("descriptions of services need PyYAML", repository=id_)
+            return
+        try:
+            files = self._mirrors.changed_files(org.uuid, id_, mirror.url, wanted_files)
+        except GitError as error:  # The commits are there all the same.
+            log.warning("descriptions cannot be read", repository=id_, error=str(error))
+            return
+        for described in described_services(files):
+            if isinstance(described, Invalid):
+                log.warning("a description is rejected", repository=id_, error=str(described))
+            elif changed := set_described(self._store, org, described, actor=self._actor):
+                log.info("service described", service=described.name, members=[*changed])
+        self._mirrors.note_files(org.uuid, id_)
 
     def _store_new(self, mirror: Mirror, history: History) -> int:
         org, id_ = mirror.organisation, mirror.repository_id

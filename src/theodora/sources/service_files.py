@@ -3,7 +3,7 @@
 The YAML library is optional (extra `yaml`); it is imported where a description is read.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,8 @@ SERVICE_FILES = ("service.datadog.yaml", "service.datadog.yml", "entity.datadog.
 """Names of files that describe services, in any folder."""
 OWNER_FILES = (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS", ".gitlab/CODEOWNERS")
 """Places of the owners of a repository; the first one that is there counts."""
+OTHERS = frozenset((".git", "node_modules", "vendor", ".venv"))
+"""Folders whose files are of others."""
 MOST_BYTES = 2**20
 """Of a file."""
 _V2 = ("v2", "v2.1", "v2.2")
@@ -52,6 +54,47 @@ def read_service_file(text: str) -> list[DescribedService]:
         if described := _described(document):
             found.append(described)
     return found
+
+
+def wanted_files(paths: Collection[str]) -> list[str]:
+    """The files among those of a repository that describe services or name their owners."""
+    described = [
+        path
+        for path in paths
+        if path.rpartition("/")[2] in SERVICE_FILES and OTHERS.isdisjoint(path.split("/")[:-1])
+    ]
+    owners = [name for name in OWNER_FILES if name in paths]
+    return [*described, *owners[:1]] if described else []
+
+
+def described_services(files: Mapping[str, bytes]) -> Iterator[DescribedService | Invalid]:
+    """The services that wanted files describe, with the teams of their owners, and the errors."""
+    owners = next((files[name] for name in OWNER_FILES if name in files), b"")
+    code_owners = CodeOwners(owners.decode(errors="replace"))
+    for path, content in files.items():
+        if path in OWNER_FILES:
+            continue
+        try:
+            for service in read_service_file(decoded(content)):
+                yield with_team(service, code_owners, path)
+        except Invalid as invalid:
+            yield Invalid(*(problem.beneath(path) for problem in invalid.problems))
+
+
+def decoded(content: bytes) -> str:
+    """The text of a file. Raises `Invalid` for one that is too long, or not UTF-8."""
+    if len(content) > MOST_BYTES:
+        raise Invalid(Problem(f"it has more than {MOST_BYTES:,} bytes"))
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        raise Invalid(Problem("not UTF-8")) from None
+
+
+def with_team(service: DescribedService, owners: "CodeOwners", path: str) -> DescribedService:
+    """The service with the team that owns it, if its description at `path` names none."""
+    team = None if "team" in service.given else owners.team_of_service(service, path)
+    return DescribedService(service.name, {**service.given, "team": team}) if team else service
 
 
 def _described(document: JsonObject) -> DescribedService | None:

@@ -163,6 +163,18 @@ def test_another_organisation_has_services_and_settings_of_its_own(
     assert given(tenant, "web") == {}
 
 
+def test_mirrors_describe_services_if_the_organisation_wants_it(tenant: Tenant) -> None:
+    browser = sign_in(tenant)
+    save(browser, service="", service_files="on")
+    assert given(tenant) == {"service_files": True}
+    [box] = browser.page(f"{PATH}?edit=").all("input", name="service_files")
+    assert "checked" in box.attributes
+    assert not browser.page(f"{PATH}?edit=web").all("input", name="service_files")
+    save(browser, service="")
+    assert given(tenant) == {}
+    save(browser, 400, service="web", service_files="on")
+
+
 def test_repositories_that_moved_are_set_for_the_organisation(tenant: Tenant) -> None:
     browser = sign_in(tenant)
     line = "https://git.example.com/old/app -> github.com/acme/app"

@@ -58,6 +58,8 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The programming languages of the service."""
     tags: tuple[str, ...] = ()
     """Tags that describe the service, such as `tier:1`."""
+    service_files: bool = False
+    """Whether mirrored repositories describe their services; only for the organisation."""
     repository_aliases: Mapping[str, str] = {}
     """The new ids of repositories that moved, by their old ones; only for the organisation."""
 

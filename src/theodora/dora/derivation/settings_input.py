@@ -308,6 +308,16 @@ MEMBERS: Mapping[str, Member] = {
     "team": Member(_team, _Name),
     "languages": Member(_words, _Words),
     "tags": Member(_words, _Words),
+    "service_files": Member(
+        _switch,
+        Annotated[
+            bool,
+            Meta(
+                description="Whether service.datadog.yaml and CODEOWNERS of mirrored repositories "
+                "set members of their services; of the organisation alone."
+            ),
+        ],
+    ),
     "repository_aliases": Member(
         _aliases,
         Annotated[
@@ -330,5 +340,5 @@ SettingsInput = defstruct(
     namespace={"__doc__": "Settings of a service or of the organisation."},
 )
 
-ORGANISATION_MEMBERS = frozenset(("repository_aliases",))
+ORGANISATION_MEMBERS = frozenset(("service_files", "repository_aliases"))
 """Members that only the organisation can set."""

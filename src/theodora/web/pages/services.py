@@ -18,7 +18,8 @@ _SHOWN = 60
 _LISTS = ("production_envs", "path_globs", *NAME_GLOBS)
 """Members with one item for each line of the form."""
 _ALIASES = "repository_aliases"
-MEMBERS = ("team", *_LISTS, _ALIASES)
+_FILES = "service_files"
+MEMBERS = ("team", *_LISTS, _FILES, _ALIASES)
 """The members of settings that are set on this page."""
 RULE_MEMBERS = frozenset(ServiceSettings.__struct_fields__) - frozenset(MEMBERS)
 """All others, which the page of rules sets."""
@@ -94,6 +95,8 @@ def _read(visit: Visit) -> Given:
         lines = [line.strip() for line in visit.form.get(name, "").splitlines()]
         if any(lines):
             given[name] = [line for line in lines if line]
+    if visit.form.get(_FILES):
+        given[_FILES] = True
     if aliases := dict(_read_aliases(visit.form.get(_ALIASES, ""))):
         given[_ALIASES] = aliases
     return given
@@ -119,6 +122,7 @@ def _fields(given: Given) -> Mapping[str, str]:
     return {
         "team": given.get("team", ""),
         **{name: "\n".join(given.get(name, ())) for name in _LISTS},
+        _FILES: "on" if given.get(_FILES) else "",
         _ALIASES: "\n".join(f"{old} -> {new}" for old, new in given.get(_ALIASES, {}).items()),
     }
 

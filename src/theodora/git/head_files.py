@@ -1,0 +1,51 @@
+"""Files at the head of a remote's default branch: a mirror has their names alone."""
+
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+from theodora.git.objects import object_reader
+from theodora.git.process import environment_of, run
+
+Network = Callable[[Sequence[str], Sequence[str]], str]
+"""Runs a command of git at the remote, with what it asks for; returns its output."""
+
+_SECONDS = 60
+_MOST_FILES = 500
+_MOST_BYTES = 64 * 2**20
+_HEAD = re.compile(r"^ref: (refs/heads/\S+)\tHEAD$", re.MULTILINE)
+_FILE = "100"
+"""How the mode of a regular file begins; links are not followed."""
+
+
+def files_at_head(
+    directory: Path,
+    network: Network,
+    wanted: Callable[[Collection[str]], Collection[str]],
+    known: str,
+) -> tuple[str, Mapping[str, bytes]]:
+    """The wanted paths among those at the head, with their content, and what they are all in all.
+
+    Empty if that is `known`, so that unchanged files are not read again, and if the remote names no
+    default branch. Raises as `run` does.
+    """
+    git = partial(run, seconds=_SECONDS, environment=environment_of(directory))
+    head = _HEAD.search(network(["ls-remote", "--symref"], ["HEAD"]))
+    if head is None:
+        return known, {}
+    listed = git(["ls-tree", "-r", "-z", "--full-tree", head[1]]).decode(errors="replace")
+    entries = (line.partition("\t") for line in listed.split("\0") if line.startswith(_FILE))
+    shas = {path: about.split(" ")[2] for about, _, path in entries}
+    chosen = {path: shas[path] for path in sorted(wanted(shas.keys()))[:_MOST_FILES]}
+    state = "\n".join(f"{sha} {path}" for path, sha in chosen.items())
+    if state == known or not chosen:
+        return state, {}
+    network(
+        ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--filter=blob:none"],
+        [*dict.fromkeys(chosen.values())],
+    )
+    environment = environment_of(directory)
+    with object_reader(environment, seconds=_SECONDS, budget_bytes=_MOST_BYTES) as reader:
+        found = reader.read(set(chosen.values()), "blob")
+    return state, {path: found[sha] for path, sha in chosen.items() if sha in found}
