@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 from joserfc import jwk, jws
 
+from theodora.storage.access.role_mapping import MappedGroup
 from theodora.web.oidc.provider import IdentityProvider
 
 Json = dict[str, Any]
@@ -69,14 +70,27 @@ class OpenIdProvider:
     """The paths that were asked, in order."""
     codes: dict[str, Mapping[str, str]] = field(default_factory=dict[str, Mapping[str, str]])
     """What each code that was not yet redeemed was asked for with."""
+    token_status: int = 200
+    """The status of an answer with tokens."""
+    answers: threading.Event = field(default_factory=threading.Event)
+    """While it is not set, requests wait."""
     logins: list[str] = field(default_factory=list[str])
     """How the client showed who it is, each time."""
 
+    def __post_init__(self) -> None:
+        self.answers.set()
+
     def settings(self, name: str = "keycloak", **more: Any) -> IdentityProvider:
         """Its settings at a client."""
-        given: Json = {"client_secret": CLIENT_SECRET, "http_on_loopback": True, **more}
+        roles = (MappedGroup("*", "default", "viewer"),)
+        given: Json = {"client_secret": CLIENT_SECRET, "roles": roles, **more}
         return IdentityProvider(
-            name=name, label=name.title(), issuer=self.url, client_id=CLIENT_ID, **given
+            name=name,
+            label=name.title(),
+            issuer=self.url,
+            client_id=CLIENT_ID,
+            http_on_loopback=True,
+            **given,
         )
 
     def sign_in(self, location: str) -> dict[str, str]:
@@ -144,7 +158,11 @@ class OpenIdProvider:
             "at_hash": _b64(hashed[: len(hashed) // 2]),
         }
         id_token = self.spoil(self.token({**required, **self.claims}))
-        return 200, {"access_token": access_token, "token_type": "Bearer", "id_token": id_token}
+        return self.token_status, {
+            "access_token": access_token,
+            "token_type": "Bearer",
+            "id_token": id_token,
+        }
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -182,6 +200,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _note(self, path: str) -> None:
         self.provider.asked.append(path)
+        self.provider.answers.wait(20)
 
     def _send(self, status: int, document: Json, headers: Mapping[str, str] = {}) -> None:
         body = json.dumps(document).encode()

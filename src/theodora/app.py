@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Lifespan
 
 from theodora import __version__
 from theodora.config import Config, RateLimit
+from theodora.errors import UnusableSetting
 from theodora.git import MirrorStore, PackStore, backup_files, remove_folders
 from theodora.report.invocation import PLAIN, Invocation
 from theodora.sources.datadog.forwarding import Forwarder
@@ -22,6 +23,7 @@ from theodora.storage import Organisation, SessionLimits, Store
 from theodora.storage.access.key_secrets import KeyKind, new_secret
 from theodora.storage.access.key_usage import ReceptionWriter
 from theodora.storage.access.keys import PERMISSIONS_OF
+from theodora.storage.access.role_mapping import read_role_mapping
 from theodora.storage.backup.backup import BackupSource, GitFile
 from theodora.storage.backup.rotation import BackupFolder, BackupWorker
 from theodora.storage.deletion_guards import Guards
@@ -38,6 +40,9 @@ from theodora.web.http.observe import ServerMetrics
 from theodora.web.http.rate_limit import Bucket, Limit, RateLimiter
 from theodora.web.http.telemetry import Telemetry
 from theodora.web.http.turns import FairThreads
+from theodora.web.oidc.client import ProviderClient, SignInProviders
+from theodora.web.oidc.provider import IdentityProvider, provider_problems
+from theodora.web.oidc.provider_file import read_providers
 from theodora.web.pages.routes import PAGES
 from theodora.web.pages.shell.health_badge import HealthMonitor
 from theodora.web.pages.shell.recent_sessions import RecentSessions
@@ -54,6 +59,9 @@ THREADS = 16
 asks; SQLite answers in microseconds."""
 RESERVE = 16
 """As many more, for organisations that have no thread while others use all of those."""
+
+_SIGN_IN_THREADS = 8
+"""Questions to sign-in providers at one time, half of them to one if no other is asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +84,13 @@ def build(config: Config, invocation: Invocation = PLAIN) -> Built:
     """
     metrics = ServerMetrics()
     telemetry = Telemetry(config.otlp_endpoint) if config.otlp_endpoint else None
+    providers = sign_in_ways(config)
     derivation_due = threading.Event()
     store = _open_store(config, metrics, derivation_due)
     services = _server_context(config, store)
     application = make_application(
         services,
-        _dashboard(config, services, invocation),
+        _dashboard(config, services, providers, invocation),
         metrics,
         _lifespan(services, _workers(config, store, derivation_due), telemetry),
         log_requests=config.log_requests,
@@ -125,6 +134,7 @@ def _server_context(config: Config, store: Store) -> ServerContext:
         limiter=RateLimiter(_limits(config)),
         threads=FairThreads(THREADS, "handler", keeps_some_free=True, reserve=RESERVE),
         uploads=FairThreads(config.upload_threads, "upload", keeps_some_free=False),
+        sign_ins=FairThreads(_SIGN_IN_THREADS, "sign-in", keeps_some_free=True),
         timestamps=config.timestamps,
         prometheus_groups=config.prometheus_groups,
         badges=config.badges,
@@ -134,7 +144,9 @@ def _server_context(config: Config, store: Store) -> ServerContext:
     )
 
 
-def _dashboard(config: Config, services: ServerContext, invocation: Invocation) -> Dashboard:
+def _dashboard(
+    config: Config, services: ServerContext, providers: SignInProviders, invocation: Invocation
+) -> Dashboard:
     return Dashboard(
         services,
         PAGES,
@@ -147,6 +159,54 @@ def _dashboard(config: Config, services: ServerContext, invocation: Invocation) 
         watch=HealthMonitor(),
         recent_sessions=RecentSessions(),
         invocation=invocation,
+        providers=providers,
+    )
+
+
+def sign_in_ways(config: Config) -> SignInProviders:
+    """Who signs people in. Raises `UnusableSetting`, with a line for each problem."""
+    url = config.public_url + config.path_prefix
+    return SignInProviders(_providers(config), url, takes_keys=config.key_sign_in)
+
+
+def _providers(config: Config) -> dict[str, ProviderClient]:
+    """The providers of OpenID Connect, by name. Raises `UnusableSetting`, a line each problem."""
+    providers: list[IdentityProvider] = []
+    problems: list[str] = []
+    if config.oidc_issuer:
+        try:
+            providers.append(_provider_of_settings(config))
+            problems += [f"oidc_{problem}" for problem in provider_problems(providers[0])]
+        except UnusableSetting as error:
+            problems.append(f"oidc_roles: {error}")
+    elif config.oidc_client_id or config.oidc_client_secret:
+        problems.append("oidc_client_id and oidc_client_secret need oidc_issuer")
+    if config.oidc_providers:
+        providers += read_providers(Path(config.oidc_providers))
+    if providers and not config.public_url:
+        problems.append("sign-in with OpenID Connect needs public_url")
+    if len({provider.name for provider in providers}) < len(providers):
+        problems.append(f"oidc_providers: the name {providers[0].name} is that of oidc_issuer")
+    if not providers and not config.key_sign_in:
+        problems.append("key_sign_in: nobody could sign in without a sign-in provider")
+    if problems:
+        raise UnusableSetting("\n".join(problems))
+    return {provider.name: ProviderClient(provider) for provider in providers}
+
+
+def _provider_of_settings(config: Config) -> IdentityProvider:
+    return IdentityProvider(
+        name="oidc",
+        label=config.oidc_label,
+        issuer=config.oidc_issuer,
+        client_id=config.oidc_client_id,
+        client_secret=config.oidc_client_secret,
+        scopes=config.oidc_scopes,
+        groups_claim=config.oidc_groups_claim,
+        name_claim=config.oidc_name_claim,
+        roles=read_role_mapping(config.oidc_roles, LASTING),
+        may_sign_up=config.oidc_sign_up == "create",
+        http_on_loopback=config.oidc_http_on_loopback,
     )
 
 
@@ -189,6 +249,7 @@ def _lifespan(
         for worker in reversed(workers):
             worker.stop()
         services.uploads.shutdown()
+        services.sign_ins.shutdown()
         services.threads.shutdown()
         # After the last request that they could count.
         if telemetry:

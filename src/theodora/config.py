@@ -11,12 +11,14 @@ from difflib import get_close_matches
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
+from urllib.parse import urlsplit
 
 from theodora.errors import UnusableSetting
 
 Timestamps = Literal["auto", "unix_ns", "rfc3339"]
 LoggedRequests = Literal["all", "failed", "none"]
 LogFormat = Literal["auto", "json", "text"]
+SignUp = Literal["create", "refuse"]
 
 
 class RateLimit(NamedTuple):
@@ -60,6 +62,21 @@ def _url(text: str) -> str:
     if text and not text.startswith(("http://", "https://")):
         raise ValueError
     return text
+
+
+def _origin(text: str) -> str:
+    """A scheme, a host and maybe a port; the URL that browsers open begins so."""
+    parts = urlsplit(text)
+    is_origin = parts.scheme in {"http", "https"} and parts.hostname
+    if text and (not is_origin or text.rstrip("/") != f"{parts.scheme}://{parts.netloc}"):
+        raise ValueError
+    if "@" in text or not text.isascii() or not text.isprintable() or (text and parts.port == 0):
+        raise ValueError
+    return text.rstrip("/")
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(_text(text).split())
 
 
 def _badges(text: str) -> tuple[tuple[str, str], ...]:
@@ -242,6 +259,14 @@ SETTINGS: tuple[Setting, ...] = (
         "Whether a proxy removes the path prefix before it passes a request on.",
     ),
     Setting(
+        "public_url",
+        _origin,
+        "a URL without a path, for example https://dora.example.org",
+        "",
+        "URL at which browsers find this server, without the path prefix; sign-in providers send "
+        "people back to it.",
+    ),
+    Setting(
         "trusted_proxies",
         _proxies,
         f"addresses or networks with commas between them, or {ANYONE},{_CONSENT}",
@@ -296,6 +321,87 @@ SETTINGS: tuple[Setting, ...] = (
         "a whole number from 1 to 87,600",
         "168",
         "How long you stay signed in to the dashboard in total.",
+    ),
+    Setting(
+        "oidc_issuer",
+        _url,
+        "an https URL",
+        "",
+        "Issuer of the OpenID Connect provider that people sign in with; see docs/sign-in.md.",
+    ),
+    Setting("oidc_client_id", _text, "a client ID", "", "Client ID of this server there."),
+    Setting(
+        "oidc_client_secret",
+        _text,
+        "a client secret",
+        "",
+        "Its client secret; without one, this server is a public client.",
+        secret=True,
+    ),
+    Setting(
+        "oidc_label",
+        _text,
+        "a name",
+        "OpenID Connect",
+        'Name of the provider on the sign-in page: "Sign in with …".',
+    ),
+    Setting(
+        "oidc_scopes",
+        _words,
+        "scopes with spaces between them",
+        "openid profile email",
+        "Scopes that the provider is asked for.",
+    ),
+    Setting(
+        "oidc_groups_claim",
+        _text,
+        "the name of a claim",
+        "groups",
+        "Claim with a person's groups, in the ID token or at the userinfo endpoint.",
+    ),
+    Setting(
+        "oidc_name_claim",
+        _text,
+        "the name of a claim",
+        "name",
+        "Claim with the name that pages show for a person.",
+    ),
+    Setting(
+        "oidc_roles",
+        _text,
+        "GROUP=ROLE or GROUP=ORGANISATION:ROLE, with commas between them",
+        "",
+        "Roles of a person's groups; the first that fits counts, and * is any group. Whoever has "
+        "none is refused.",
+    ),
+    Setting(
+        "oidc_sign_up",
+        _one_of("create", "refuse"),
+        "one of create refuse",
+        "create",
+        "Whether the first sign-in of a person creates the person, or is refused.",
+    ),
+    Setting(
+        "oidc_http_on_loopback",
+        _switch,
+        "yes or no",
+        "no",
+        "Whether the provider may be reached over http on this machine, for trying out.",
+    ),
+    Setting(
+        "oidc_providers",
+        _text,
+        "a file",
+        "",
+        "TOML file of further providers, a table for each; see docs/sign-in.md.",
+    ),
+    Setting(
+        "key_sign_in",
+        _switch,
+        "yes or no",
+        "yes",
+        "Whether application keys sign in to the dashboard. If not, they open the API alone, and "
+        "people need a provider.",
     ),
     Setting(
         "git_folder",
@@ -583,6 +689,7 @@ class Config:
     derive: bool
     path_prefix: str
     path_prefix_stripped: bool
+    public_url: str
     trusted_proxies: tuple[str, ...]
     timestamps: Timestamps
     rate_limit_dora_ingest: RateLimit
@@ -591,6 +698,18 @@ class Config:
     rate_limit_unauthenticated: RateLimit
     session_idle_minutes: int
     session_max_hours: int
+    oidc_issuer: str
+    oidc_client_id: str
+    oidc_client_secret: str
+    oidc_label: str
+    oidc_scopes: tuple[str, ...]
+    oidc_groups_claim: str
+    oidc_name_claim: str
+    oidc_roles: str
+    oidc_sign_up: SignUp
+    oidc_http_on_loopback: bool
+    oidc_providers: str
+    key_sign_in: bool
     git_folder: str
     git_fetch_minutes: int
     git_fetch_on_demand: bool

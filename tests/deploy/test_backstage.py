@@ -3,9 +3,7 @@
 Its packages are installed once, in a cache outside the checkout, beside those of `make clients`.
 """
 
-import os
 import shutil
-import subprocess
 import time
 from pathlib import Path
 
@@ -14,7 +12,7 @@ import pytest
 
 import serving
 from ci_systems import TOP
-from clients.workbench import CACHE
+from npm import installed, npm
 
 pytestmark = [
     pytest.mark.integrations,
@@ -28,36 +26,13 @@ HOUR_NS = 3_600 * 10**9
 @pytest.fixture(scope="module")
 def package() -> Path:
     """A copy of the package with what it needs installed."""
-    folder = CACHE / "backstage"
-    manifest = (PACKAGE / "package.json").read_text()
-    installed = folder / "node_modules" / "installed.json"
-    if not installed.exists() or installed.read_text() != manifest:
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        (folder / "package.json").write_text(manifest)
-        npm(folder, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--silent")
-        installed.write_text(manifest)
+    folder = installed("backstage", PACKAGE / "package.json")
     for name in ("src", "dist"):
         shutil.rmtree(folder / name, ignore_errors=True)
     shutil.copytree(PACKAGE / "src", folder / "src")
     for name in ("tsconfig.json", "tsconfig.build.json", "vitest.config.js", "README.md"):
         shutil.copy(PACKAGE / name, folder)
     return folder
-
-
-def npm(folder: Path, *arguments: str, **environment: str) -> str:
-    done = subprocess.run(
-        ["npm", *arguments],
-        cwd=folder,
-        env={**os.environ, **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=1_500,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-8_000:]
-    return done.stdout
 
 
 def test_the_package_is_built(package: Path) -> None:

@@ -46,7 +46,7 @@ from theodora.storage import (
 )
 from theodora.storage.access.audit import AuditQuery
 from theodora.storage.access.key_usage import KEPT_REFUSALS, Refused
-from theodora.storage.access.principals import key_principal
+from theodora.storage.access.principals import key_principal, person_principal
 from theodora.storage.metrics.counts import PeriodCounts
 
 DAY_NS = 86_400 * 10**9
@@ -620,6 +620,20 @@ WRITES: tuple[tuple[str, Callable[[Member], object]], ...] = (
         lambda it: it.store.sessions.end_by_id(it.org, it.session.id, actor=TESTER),
     ),
     ("people.sign_in", lambda it: sign_in(it, "editor")),
+    (
+        "sessions.add",
+        lambda it: it.store.sessions.add(
+            person_principal(it.store.people.get(it.org, ADA)),
+            f"{it.secret} of ada",
+            NOW_NS,
+            LIMITS,
+            actor=TESTER,
+        ),
+    ),
+    (
+        "sessions.end_of_person",
+        lambda it: it.store.sessions.end_of_person(it.org, ADA, actor=TESTER),
+    ),
     ("people.set_role", lambda it: it.store.people.set_role(it.org, ADA, "owner", actor=TESTER)),
     ("people.set_teams", lambda it: it.store.people.set_teams(it.org, ADA, ["x"], actor=TESTER)),
     ("people.disable", lambda it: it.store.people.disable(it.org, ADA, 9, actor=TESTER)),

@@ -141,6 +141,19 @@ class Sessions:
 
         return audited(self._database, write, actor)
 
+    def end_of_person(self, org: Organisation, person_id: str, *, actor: Actor) -> Future[None]:
+        """Signs a person out everywhere; without a session it changes nothing."""
+
+        def write(cursor: Cursor, recorder: Recorder) -> None:
+            ended = cursor.execute(
+                "DELETE FROM sessions WHERE org = ? AND person_id = ? RETURNING id",
+                (org.key, person_id),
+            ).fetchall()
+            for (id_,) in ended:
+                recorder.record(org, "session.ended", id_)
+
+        return audited(self._database, write, actor)
+
 
 def new_session_secret() -> str:
     return secrets.token_urlsafe(32)

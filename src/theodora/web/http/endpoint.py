@@ -64,6 +64,8 @@ class ServerContext:
     threads: FairThreads
     uploads: FairThreads
     """Threads for uploads alone: however many come, pages and lists have threads left."""
+    sign_ins: FairThreads
+    """Threads for questions to sign-in providers alone: one that hangs keeps no page waiting."""
     timestamps: str
     prometheus_groups: int
     badges: Sequence[tuple[str, str]]

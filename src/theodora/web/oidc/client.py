@@ -6,10 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hmac import compare_digest
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote_plus, urlencode
 
 from theodora.errors import UnusableSetting
+from theodora.storage import PersonIdentity
+from theodora.storage.access.people import MAX_NAME
 from theodora.web.oidc import pending as pending_sign_ins
 from theodora.web.oidc.asking import get_json, post_form
 from theodora.web.oidc.discovery import Kept, load_metadata
@@ -26,23 +28,32 @@ _NEEDS = (
 )
 _LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
 _MAX_GROUPS = 1_000
-_MAX_TEXT = 255
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """A person, as a provider has described them in a sign-in that passed every check."""
+class SignInAnswer(NamedTuple):
+    """What a provider has shown of a person, after every check."""
 
-    issuer: str
-    subject: str
-    name: str
-    email: str
-    """Empty without one, and where the provider has not verified it."""
-    claims: Mapping[str, Any]
-    """Of the ID token, with those of the userinfo endpoint if that was asked."""
+    identity: PersonIdentity
+    """With an empty address where the provider has not verified it."""
     groups: tuple[str, ...]
     id_token: str
     """As a hint for signing out."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignInProviders:
+    """The providers of a server, in the order of their buttons."""
+
+    clients: "Mapping[str, ProviderClient]"
+    """By name."""
+    url: str
+    """The URL of this server with its prefix, as providers know it: never that of a request."""
+    takes_keys: bool
+    """Whether application keys sign in, too."""
+
+    def callback(self, name: str) -> str:
+        """Where a provider sends people back to. Each has its own address, against mix-up."""
+        return f"{self.url}/sign-in/{name}/callback"
 
 
 class ProviderClient:
@@ -80,7 +91,7 @@ class ProviderClient:
 
     def finish(
         self, redirect_uri: str, pending: PendingSignIn | None, answer: Mapping[str, str]
-    ) -> Identity:
+    ) -> SignInAnswer:
         """The person that the provider has sent back, with the parameters of the address."""
         pending = self._checked(pending, answer)
         self._check_issuer(answer)
@@ -97,7 +108,13 @@ class ProviderClient:
         signed = self._verified(id_token)
         check_id_token(signed.claims, self.provider, pending.nonce, self._clock())
         check_access_token(signed.claims, signed.alg, access_token)
-        return self._identity(signed.claims, access_token, id_token)
+        return self._answer(signed.claims, access_token, id_token)
+
+    @property
+    def may_sign_out(self) -> bool:
+        """Whether the provider has a page to sign out, or it is not known yet."""
+        metadata = self._metadata.known
+        return metadata is None or metadata.end_session_endpoint != ""
 
     def sign_out_url(self, id_token: str, back: str) -> str:
         """The page where a person signs out of the provider; empty if it has none."""
@@ -173,19 +190,20 @@ class ProviderClient:
     def _load_keys(self) -> "tuple[PublicKey, ...]":
         return self._signatures.read_keys(get_json(self._metadata.get().jwks_uri))
 
-    def _identity(self, claims: dict[str, Any], access_token: str, id_token: str) -> Identity:
+    def _answer(self, claims: dict[str, Any], access_token: str, id_token: str) -> SignInAnswer:
         wanted = (self.provider.groups_claim, self.provider.name_claim)
         if any(name and name not in claims for name in wanted):
             claims = {**self._userinfo(claims["sub"], access_token), **claims}
         email = claims.get("email") if claims.get("email_verified") is not False else None
-        return Identity(
-            issuer=self.provider.issuer,
-            subject=claims["sub"],
-            name=_text(claims.get(self.provider.name_claim)) or _text(email) or claims["sub"],
-            email=_text(email),
-            claims=claims,
-            groups=_texts(claims.get(self.provider.groups_claim)),
-            id_token=id_token,
+        return SignInAnswer(
+            PersonIdentity(
+                self.provider.issuer,
+                claims["sub"],
+                _text(claims.get(self.provider.name_claim)),
+                _text(email),
+            ),
+            _texts(claims.get(self.provider.groups_claim)),
+            id_token,
         )
 
     def _userinfo(self, subject: str, access_token: str) -> dict[str, Any]:
@@ -205,7 +223,7 @@ def _with_fields(endpoint: str, fields: Mapping[str, str]) -> str:
 def _text(value: Any) -> str:
     """A claim's text, on one line and not too long; empty if it is none."""
     text = value if isinstance(value, str) else ""
-    return "".join(each for each in text if each.isprintable())[:_MAX_TEXT].strip()
+    return "".join(each for each in text if each.isprintable())[:MAX_NAME].strip()
 
 
 def _texts(value: Any) -> tuple[str, ...]:

@@ -47,6 +47,11 @@ class Kept(Generic[T]):
         self._failed_at = -math.inf
         self._renewed_at = -math.inf
 
+    @property
+    def known(self) -> T | None:
+        """The value, if it was loaded before."""
+        return self._value
+
     def get(self, *, newer: bool = False) -> T:
         """The value; `newer` loads it again if that may be tried now. Raises `SignInFailed`."""
         with self._lock:

@@ -35,7 +35,7 @@ class PendingSignIn(NamedTuple):
         return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
     def is_over(self, now_sec: float) -> bool:
-        return not 0 <= now_sec - self.begun_at_sec <= PENDING_SECONDS
+        return now_sec - self.begun_at_sec > PENDING_SECONDS
 
 
 def begin(provider: str, next_: str, now_sec: float) -> PendingSignIn:

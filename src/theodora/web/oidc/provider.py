@@ -7,8 +7,9 @@ from typing import Literal
 from urllib.parse import SplitResult, urlsplit
 
 from theodora.errors import TheodoraError
+from theodora.storage.access.role_mapping import MappedGroup
 
-Reason = Literal["other_sign_in", "cancelled", "no_answer", "not_trusted", "no_access"]
+Reason = Literal["other_sign_in", "cancelled", "no_answer", "not_trusted", "no_access", "refused"]
 """What failed, for the person: see `web/pages/provider_sign_in.py`."""
 
 
@@ -35,6 +36,8 @@ class IdentityProvider:
     scopes: tuple[str, ...] = ("openid", "profile", "email")
     groups_claim: str = "groups"
     name_claim: str = "name"
+    roles: Sequence[MappedGroup] = ()
+    """What people of its groups are here; whoever has no such group is refused."""
     may_sign_up: bool = True
     """Whether the first sign-in of a person creates the person."""
     http_on_loopback: bool = False
@@ -78,4 +81,6 @@ def provider_problems(provider: IdentityProvider) -> Sequence[str]:
         problems.append("client_id is missing")
     if "openid" not in provider.scopes:
         problems.append("scopes must include openid")
+    if not provider.roles:
+        problems.append("roles is missing: without it nobody could sign in")
     return problems

@@ -7,7 +7,11 @@ from theodora.web.pages.shell.page import Cookie, Preferences, Theme
 
 SESSION_COOKIE = "theodora_session"
 PREFERENCES_COOKIE = "theodora_preferences"
+PROVIDER_COOKIE = "theodora_provider"
+"""The provider that a person signed in with, and its ID token, for signing out of it."""
 
+_MAX_ID_TOKEN = 3_000
+"""Browsers keep cookies of up to 4,096 bytes; without a hint, providers ask before signing out."""
 _YEAR_SEC = 365 * 86_400
 _THEMES: Mapping[str, Theme] = {"light": "light", "dark": "dark"}
 
@@ -72,3 +76,20 @@ def read_preferences(cookies: Mapping[str, str]) -> Preferences:
 def preferences_cookie(preferences: Preferences) -> Cookie:
     said = {"theme": preferences.theme, "keys": "" if preferences.single_keys else "off"}
     return Cookie(PREFERENCES_COOKIE, urlencode(said), _YEAR_SEC)
+
+
+def provider_cookie(name: str, id_token: str) -> Cookie:
+    """Remembers a provider; without a name, forgets it."""
+    hint = id_token if len(id_token) <= _MAX_ID_TOKEN else ""
+    return Cookie(PROVIDER_COOKIE, f"{name}:{hint}") if name else Cookie(PROVIDER_COOKIE, "", 0)
+
+
+def provider_of(cookies: Mapping[str, str]) -> str:
+    """The name of the provider that the browser signed in with; empty for an application key."""
+    return cookies.get(PROVIDER_COOKIE, "").partition(":")[0]
+
+
+def id_token_of(cookies: Mapping[str, str], name: str) -> str:
+    """The ID token of this provider; empty if it is not known."""
+    known, _, id_token = cookies.get(PROVIDER_COOKIE, "").partition(":")
+    return id_token if known == name else ""

@@ -19,6 +19,8 @@ from theodora.web.pages.shell.rendering import SECURITY_HEADERS, Streamed, reply
 from theodora.web.pages.shell.request import Dashboard, PageRequest
 
 MAX_FORM_BYTES = 65_536
+PROVIDER_SECONDS = 40
+"""Four questions: the metadata, the tokens, the keys, the userinfo."""
 
 
 class PageEndpoint:
@@ -33,7 +35,9 @@ class PageEndpoint:
         page = self._pages.get(method)
         note_operation(scope, f"page {page.name}" if page else "none")
         request = PageRequest(self._dashboard, scope, page)
-        executor = self._dashboard.services.threads.of(request.caller)
+        services = self._dashboard.services
+        threads = services.sign_ins if request.asks_provider else services.threads
+        executor = threads.of(request.caller)
         try:
             reply = await self._reply(request, receive, executor)
         except ClientDisconnect:
@@ -51,7 +55,10 @@ class PageEndpoint:
         except TheodoraError as error:
             body = error
         # A page takes some milliseconds, which other requests need not wait for.
-        seconds, request_id = self._dashboard.services.read_seconds, request_id_of_task.get()
+        seconds: float = self._dashboard.services.read_seconds
+        if request.asks_provider:
+            seconds += PROVIDER_SECONDS
+        request_id = request_id_of_task.get()
         return await run_on_thread(executor, seconds, receive, reply_to, request, body, request_id)
 
     async def _stream(

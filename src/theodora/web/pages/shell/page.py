@@ -11,6 +11,7 @@ from theodora.report.scope import Scope
 from theodora.storage import Organisation, Principal, Session, SessionLimits, Store
 from theodora.storage.access.permissions import READ
 from theodora.storage.engine.actor import Actor
+from theodora.web.oidc.client import SignInProviders
 from theodora.web.pages.shell.health_badge import Attention, HealthMonitor
 from theodora.web.pages.shell.sign_in_lockout import Lockout
 
@@ -68,6 +69,9 @@ class Visit:
     limits: SessionLimits
     lockout: Lockout
     watch: HealthMonitor
+    cookies: Mapping[str, str]
+    """Those of this server, by name."""
+    providers: SignInProviders
 
     @property
     def principal(self) -> Principal:
@@ -98,6 +102,13 @@ class Visit:
         """Raises `NotPermitted`."""
         if not self.may(permission):
             raise NotPermitted(permission, self.principal)
+
+    def back_to(self, next_: str) -> str:
+        """The location of `next_` if it is a path of this dashboard, else of the overview."""
+        is_path = next_.startswith("/") and not next_.startswith(("//", "/\\"))
+        return (
+            self.scope.prefix + next_ if is_path and next_.isprintable() else self.scope.href("/")
+        )
 
     @property
     def url(self) -> str:
@@ -173,6 +184,8 @@ class Page:
     """Of who is signed in; None: for everybody, signed in or not."""
     stays_open: bool = False
     """Whether it is there also for an organisation that is to be deleted."""
+    asks_provider: bool = False
+    """Whether it asks a sign-in provider, which may take a while, and writes what follows."""
     place: Section = ""
     """Its section in the navigation."""
     tab: str = ""

@@ -24,6 +24,7 @@ from theodora.web.http.asgi import address_of, headers_of
 from theodora.web.http.endpoint import ServerContext
 from theodora.web.http.rate_limit import Bucket
 from theodora.web.http.security import refuse_if_deleted
+from theodora.web.oidc.client import SignInProviders
 from theodora.web.pages.shell.browser_family import browser_family
 from theodora.web.pages.shell.cookies import (
     SESSION_COOKIE,
@@ -62,6 +63,7 @@ class Dashboard:
     watch: HealthMonitor
     recent_sessions: RecentSessions
     invocation: Invocation
+    providers: SignInProviders
 
 
 class PageRequest:
@@ -101,13 +103,24 @@ class PageRequest:
 
     @property
     def caller(self) -> Hashable:
-        """Whose turn on the threads the page takes: the organisation's, else the address's."""
+        """Whose turn on the threads the page takes: the organisation's, else the address's.
+
+        The provider's, if one is asked.
+        """
+        if self.asks_provider:
+            return self._asgi["path_params"]["provider"]
         found = self.dashboard.recent_sessions.organisation(self._secret)
         return self.address if found is None else found
 
+    @property
+    def asks_provider(self) -> bool:
+        return self.page is not None and self.page.asks_provider
+
     def at_one_moment(self, work: Callable[[], T]) -> T:
         """Runs `work`; a page that only reads shows one snapshot of the store."""
-        reads_only = self.page is not None and self.page.method == "GET"
+        reads_only = (
+            self.page is not None and self.page.method == "GET" and not self.page.asks_provider
+        )
         if reads_only and SESSION_COOKIE in self.cookies:
             return self.dashboard.services.store.at_one_moment(work)
         return work()
@@ -151,6 +164,8 @@ class PageRequest:
             limits=self.dashboard.limits,
             lockout=self.dashboard.lockout,
             watch=self.dashboard.watch,
+            cookies=self.cookies,
+            providers=self.dashboard.providers,
         )
 
     @property

@@ -1,12 +1,13 @@
-"""The session of a request's cookie, which it renews when due."""
+"""The session of a request's cookie, which it renews when due; and a new one."""
 
 from contextlib import suppress
 
 from theodora.errors import ReadOnly
 from theodora.storage import Session, SessionLimits, Store
-from theodora.storage.access.sessions import new_session_secret
+from theodora.storage.access.principals import Principal
+from theodora.storage.access.sessions import SignInPlace, new_session_secret
 from theodora.web.pages.shell.cookies import SESSION_COOKIE
-from theodora.web.pages.shell.page import Cookie
+from theodora.web.pages.shell.page import Cookie, Visit
 
 
 def resume_session(
@@ -39,3 +40,16 @@ def _renewed(store: Store, session: Session, now_ns: int) -> tuple[Cookie, ...]:
         if store.sessions.renew(session, secret, now_ns, actor=session.principal.actor).result():
             return (Cookie(SESSION_COOKIE, secret),)
     return ()
+
+
+def begin_session(visit: Visit, principal: Principal) -> Cookie:
+    """Signs in with a new secret, and ends the session that the browser had before."""
+    secret = new_session_secret()
+    sessions, place = visit.store.sessions, SignInPlace(visit.address, visit.browser)
+    sessions.add(
+        *(principal, secret, visit.now_ns, visit.limits, place),
+        actor=principal.actor.at(visit.address),
+    ).result()
+    if visit.session is not None:
+        sessions.end(visit.session, actor=visit.actor).result()
+    return Cookie(SESSION_COOKIE, secret)
