@@ -54,6 +54,7 @@ SHOWN_BY = {
         "tests/web/api/metrics/test_prometheus.py::test_a_scrape_gives_the_metrics_of_every_service"
     ),
     "GetBadge": "tests/web/api/test_badge.py::test_a_badge_shows_a_metric_of_a_service",
+    "ListAuditEntries": "tests/web/api/test_audit.py::test_entries_are_listed_page_by_page",
     "CreateAIImpactUserActivity": (
         "tests/web/api/test_ai_activity.py::test_entries_are_stored_and_answered_with_nothing"
     ),

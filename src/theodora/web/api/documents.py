@@ -27,7 +27,7 @@ from theodora.sources.webhooks.datadog_ci import (
     TagInput,
 )
 from theodora.storage.facts.settings import MAX_SERVICES
-from theodora.web.api import explanations, retention, settings, validate_keys
+from theodora.web.api import audit, explanations, retention, settings, validate_keys
 from theodora.web.api.ai_activity import ENTRY_TYPE, MAX_ENTRIES
 from theodora.web.api.badge import BadgeParameters, BadgePath
 from theodora.web.api.cursors import NEXT_CURSOR
@@ -259,6 +259,12 @@ DOCUMENTS: dict[str, Documents] = {
         ),
         parameters=MetricsParameters,
         example_file="get_metrics",
+    ),
+    "ListAuditEntries": Documents(
+        answer=data(array(resource(audit.TYPE, audit.AuditAttributes))),
+        parameters=audit.AuditParameters,
+        headers={NEXT_CURSOR: _NEXT_CURSOR},
+        example_file="list_audit_entries",
     ),
     "ScrapeDORAMetrics": Documents(parameters=ScrapeParameters),
     "GetBadge": Documents(parameters=BadgeParameters, path_parameters=BadgePath),

@@ -1,9 +1,16 @@
 """The route table: every operation with its paths, permissions and statuses."""
 
 from theodora.sources.webhooks.table import INTAKE_PATH
-from theodora.storage.access.permissions import READ, WRITE, WRITE_ORGANISATION, WRITE_SETTINGS
+from theodora.storage.access.permissions import (
+    READ,
+    READ_AUDIT,
+    WRITE,
+    WRITE_ORGANISATION,
+    WRITE_SETTINGS,
+)
 from theodora.web.api import (
     ai_activity,
+    audit,
     badge,
     datadog_ci,
     explanations,
@@ -345,6 +352,19 @@ OPERATIONS: tuple[Operation, ...] = (
         media_types=(),
         is_brief=False,
         text_media_types=(SVG,),
+    ),
+    Operation(
+        name="ListAuditEntries",
+        summary="Get the audit log, newest entries first",
+        method="GET",
+        paths=("/api/v2/audit",),
+        handler=audit.list_audit_entries,
+        access=Access(Credential.BOTH_KEYS, READ_AUDIT),
+        bucket="dora_read",
+        statuses=(200, 400),
+        media_types=(),
+        is_brief=False,
+        text_media_types=(CSV,),
     ),
     Operation(
         name="CreateAIImpactUserActivity",
