@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from actors import TESTER
 from asking import DEPLOYMENTS, SHOPIST, Tenant, make_tenant
-from databases import ON_SQLITE
+from databases import ON_EACH, ON_SQLITE
 from settling import in_every_state
 from theodora.errors import Invalid, Problem
 from theodora.events import Deployment
@@ -23,6 +23,9 @@ from theodora.query import Equals, Exists, Not, all_of, any_of, parse, resolve
 from theodora.web.pages.parts.clauses import Choices, clauses_of, joined, text_of
 from theodora.web.pages.shell.errors import locate_problem
 from visiting import Element, sign_in
+
+pytestmark = ON_SQLITE
+"""What pages read is tested on each kind of database where it is read: here what they show."""
 
 START = 1_693_440_000
 """2023-08-31, midnight in UTC."""
@@ -99,6 +102,7 @@ def test_a_row_leads_to_its_deployment_and_its_service(tenant: Tenant) -> None:
     assert browser.page(f"/deployments/{id_}").one("h1").text == "a/b v1"
 
 
+@ON_EACH
 @in_every_state
 def test_a_search_narrows_the_list_and_is_kept_in_the_box(tenant: Tenant) -> None:
     deploy(tenant, 1)
@@ -109,6 +113,7 @@ def test_a_search_narrows_the_list_and_is_kept_in_the_box(tenant: Tenant) -> Non
     assert page.one("p", class_="cnt").text == "1 deployment of 2 in this period"
 
 
+@ON_EACH
 @in_every_state
 def test_facets_count_and_lead_into_the_query_and_out(tenant: Tenant) -> None:
     for number, env in enumerate(("canary", "canary", "staging")):
@@ -205,6 +210,7 @@ def test_clauses_come_apart_and_together() -> None:
     assert text_of(joined(())) == ""
 
 
+@ON_EACH
 @in_every_state
 def test_pages_follow_one_another_without_gap_or_overlap(tenant: Tenant) -> None:
     """Sixty deployments of which many finished in the same second, older and newer again."""
@@ -232,6 +238,7 @@ def test_a_page_says_where_it_goes(tenant: Tenant) -> None:
     assert pager.one("a", rel="next").text == "Older than Thu 31 Aug 2023, 01:00 →"
 
 
+@ON_EACH
 @in_every_state
 @pytest.mark.parametrize("order", ["finished_at", "-change_lead_time", "service", "-duration"])
 def test_the_list_is_sorted_as_asked(tenant: Tenant, order: str) -> None:
@@ -292,6 +299,7 @@ def test_a_bar_leads_to_its_day(tenant: Tenant) -> None:
     assert rows(browser.page(bars[1]["href"])) == [other]
 
 
+@ON_EACH
 def test_nothing_found_says_which_clause_is_to_blame(tenant: Tenant) -> None:
     deploy(tenant, 1, env="staging", team="x")
     browser = sign_in(tenant)
@@ -334,6 +342,7 @@ def _deploy_many(tenant: Tenant, count: int) -> None:
         each.result()
 
 
+@ON_EACH
 @in_every_state
 def test_the_csv_is_the_whole_list(tenant: Tenant) -> None:
     ids = [deploy(tenant, number, custom_tags=["k:=1+1"], team="=cmd") for number in range(30)]
@@ -348,7 +357,6 @@ def test_the_csv_is_the_whole_list(tenant: Tenant) -> None:
     assert read[0]["finished_at"].endswith("Z")
 
 
-@ON_SQLITE
 def test_the_csv_has_no_end_but_that_of_the_list(tenant: Tenant) -> None:
     """More than ten thousand rows, each once, sent while they are read; in order of time."""
     _deploy_many(tenant, 10_500)

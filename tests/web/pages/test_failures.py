@@ -9,12 +9,16 @@ import pytest
 
 from actors import TESTER
 from asking import FAILURE, FAILURES, Tenant, make_tenant
+from databases import ON_EACH, ON_SQLITE
 from settling import in_every_state
 from theodora.dora import MetricsQuery, Period
 from theodora.query import parse
 from theodora.sources.json_lines import failure_from_document
 from theodora.storage.access.permissions import READ
 from visiting import Browser, sign_in
+
+pytestmark = ON_SQLITE
+"""What pages read is tested on each kind of database where it is read: here what they show."""
 
 START = 1_693_440_000
 PERIOD = "from=2023-08-01T00:00Z&to=2023-10-01T00:00Z"
@@ -46,6 +50,7 @@ def test_failures_stand_newest_first_with_their_length(tenant: Tenant) -> None:
     assert page.one("p", class_="cnt").text == "2 failures in this period"
 
 
+@ON_EACH
 @in_every_state
 def test_a_search_narrows_the_list(tenant: Tenant) -> None:
     fail(tenant)
@@ -57,6 +62,7 @@ def test_a_search_narrows_the_list(tenant: Tenant) -> None:
     assert "match this search" in nothing.one("div", class_="empty").text
 
 
+@ON_EACH
 @in_every_state
 def test_pages_follow_one_another(tenant: Tenant) -> None:
     for number in range(30):
@@ -141,6 +147,7 @@ def test_closing_a_reopened_failure_ends_its_last_period(tenant: Tenant) -> None
     assert tenant.get(id_, FAILURES)["time_to_restore"] == 3_600 + 1_800
 
 
+@ON_EACH
 @in_every_state
 def test_metrics_count_the_times_when_a_failure_was_active(tenant: Tenant) -> None:
     reopen(tenant, (0, 3_600), (7_200, 9_000))
@@ -188,6 +195,7 @@ def test_another_organisations_failure_is_not_there(tenant: Tenant, shared_serve
     assert sign_in(tenant).get(f"/failures/{fail(other)}").status_code == 404
 
 
+@ON_EACH
 @in_every_state
 def test_the_csv_and_the_json_are_the_same_events(tenant: Tenant) -> None:
     id_ = fail(tenant, services=["a", "b"])
@@ -217,6 +225,7 @@ def link(browser: Browser, failure: str, deployment: str, **fields: str) -> Any:
     return browser.post(f"/failures/{failure}/link", {"deployment": deployment, **fields})
 
 
+@ON_EACH
 def test_the_latest_deployment_before_it_is_suggested_and_marks_nothing(tenant: Tenant) -> None:
     hour, latest = (deploy(tenant, minutes, env="production") for minutes in (60, 20))
     deploy(tenant, 10, service="other", env="production")
@@ -232,6 +241,7 @@ def test_the_latest_deployment_before_it_is_suggested_and_marks_nothing(tenant: 
     assert not any(tenant.get(each)["change_failure"] for each in (hour, latest))
 
 
+@ON_EACH
 def test_a_deployment_is_linked_and_the_link_undone(tenant: Tenant) -> None:
     deployment, id_ = deploy(tenant, 20), fail(tenant)
     browser = sign_in(tenant)
@@ -256,6 +266,7 @@ def test_a_deployment_is_linked_and_the_link_undone(tenant: Tenant) -> None:
     assert link(browser, id_, deployment, undo="yes").status_code == 404
 
 
+@ON_EACH
 def test_correcting_the_verdict_keeps_the_link_and_undoing_brings_it_back(tenant: Tenant) -> None:
     deployment, id_ = deploy(tenant, 20), fail(tenant)
     browser = sign_in(tenant)

@@ -10,7 +10,11 @@ import pytest
 
 from actors import TESTER
 from asking import FAILURE, SHOPIST, Tenant
+from databases import ON_EACH, ON_SQLITE
 from visiting import Element, sign_in
+
+pytestmark = ON_SQLITE
+"""What pages read is tested on each kind of database where it is read: here what they show."""
 
 HOUR = 3600
 
@@ -229,6 +233,7 @@ def test_a_hostile_name_is_text_and_nothing_else(tenant: Tenant, name: str) -> N
     )
 
 
+@ON_EACH
 def test_a_service_that_fell_silent_says_since_when(tenant: Tenant) -> None:
     a_busy_month(tenant)
     tenant.create({**SHOPIST, "service": "old"})  # In 2023.

@@ -12,6 +12,9 @@ from theodora.dora import Commit
 from theodora.report.reasons import rule_anchor
 from visiting import Element, sign_in
 
+pytestmark = ON_SQLITE
+"""What pages read is tested on each kind of database where it is read: here what they show."""
+
 HOUR = 3600
 
 
@@ -92,7 +95,6 @@ def test_an_unknown_service_is_not_found(tenant: Tenant) -> None:
     assert 'service "nothing"' in page.one("main").text
 
 
-@ON_SQLITE
 def test_where_lead_time_goes_is_told_by_stage_and_by_commit(tenant: Tenant) -> None:
     """Shares of all stages add up to all; the histogram holds every commit that was measured."""
     store = tenant.built.store

@@ -62,6 +62,7 @@ def test_every_page_has_the_security_headers(tenant: Tenant, path: str) -> None:
         assert re.fullmatch(r"read;dur=[\d.]+, draw;dur=[\d.]+", answer.headers["server-timing"])
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("path", FIXED)
 def test_every_page_is_sound(tenant: Tenant, path: str) -> None:
     tenant.create(SHOPIST)
