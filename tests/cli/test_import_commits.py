@@ -89,6 +89,7 @@ def test_pull_requests_are_stored_and_replaced_by_number(tmp_path: Path) -> None
         assert kept.title == "Fix the door"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not SHARED.exists(), reason=f"{SHARED} is not there")
 def test_the_real_commits_come_back_as_they_are_in_their_files(tmp_path: Path) -> None:
     files = [SHARED / "commits" / f"{service}.jsonl.gz" for service in SERVICES]

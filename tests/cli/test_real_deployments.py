@@ -15,6 +15,8 @@ DATA = Path(__file__).parents[3] / "shared" / "data" / "deployments"
 COUNT = 30_085
 SENT = ("service", "env", "version", "started_at", "finished_at", "commit_sha", "repository_url")
 
+pytestmark = pytest.mark.slow
+
 
 def page(tenant: Tenant, to: str | None) -> list[dict[str, Any]]:
     answer = tenant.search({"limit": 1000, "to": to}, params={"timestamps": "rfc3339"})

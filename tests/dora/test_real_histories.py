@@ -19,7 +19,10 @@ from theodora.dora.metrics.calendar import Period
 from theodora.dora.metrics.rows import DeploymentRow, deployment_row
 from theodora.events import nanoseconds_from_rfc3339
 
-pytestmark = pytest.mark.skipif(not SHARED.exists(), reason=f"{SHARED} is not there")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not SHARED.exists(), reason=f"{SHARED} is not there"),
+]
 
 WRAPPED_REVERT = Override(
     deployment_id="staging--2023-07-11--10-00-07",
