@@ -16,6 +16,8 @@ import msgspec
 import pytest
 
 from actors import TESTER
+from databases import ON_SQLITE
+from lengths import short_and_long
 from repositories import hourly_commits
 from theodora.dora import MetricsQuery, Period
 from theodora.events import Deployment, Failure, Git
@@ -32,7 +34,6 @@ START_NS = 1_700_000_000 * 10**9
 HOURS = 24 * 20
 SHAS = [f"{number:040x}" for number in range(12)]
 REPOSITORY_ID = "github.com/acme/shop"
-STEPS = 60
 QUERY = MetricsQuery(
     period=Period(START_NS + HOURS // 2 * HOUR_NS, START_NS + HOURS * HOUR_NS),
     as_of_ns=2**62,
@@ -186,14 +187,15 @@ def tell_commits(store: Store, org: Organisation) -> None:
     ).result()
 
 
+@short_and_long("steps", 25, 100)
 def test_two_stores_are_in_step_whatever_is_written_through_either(
-    database: str, store: Store, reader: Store, org: Organisation
+    database: str, store: Store, reader: Store, org: Organisation, steps: int
 ):
     seed = int(os.environ.get("THEODORA_TEST_SEED") or Random().randrange(2**32))
     tell_commits(store, org)
     with Store(database) as other:
         world = World([store, other], org, Random(seed))
-        for step in range(STEPS):
+        for step in range(steps):
             world.step()
             found, expected = at_one_time(world.stores, reader, org)
             for each in found:
@@ -240,6 +242,7 @@ def test_many_changes_are_put_in_order_and_nothing_is_lost(
     assert count(store, org) == 148
 
 
+@ON_SQLITE
 def test_no_more_is_kept_than_fits_and_what_was_asked_about_last(database: str, store: Store):
     orgs = [
         store.keys.ensure_organisation(f"org-{each}", 1, actor=TESTER).result() for each in range(3)
@@ -259,6 +262,7 @@ def test_no_more_is_kept_than_fits_and_what_was_asked_about_last(database: str, 
     reading.close()
 
 
+@ON_SQLITE
 def test_a_large_organisation_does_not_evict_one_in_use(database: str, store: Store):
     small, large = (
         store.keys.ensure_organisation(name, 1, actor=TESTER).result() for name in ("s", "l")
@@ -288,6 +292,7 @@ def test_a_large_organisation_does_not_evict_one_in_use(database: str, store: St
     reading.close()
 
 
+@ON_SQLITE
 def test_columns_that_a_question_adds_count_as_memory(store: Store, org: Organisation):
     for number in range(2_000):
         added = store.deployments.add(org, deployment(f"one-{number}"), 1, actor=TESTER)
@@ -306,6 +311,7 @@ def test_columns_that_a_question_adds_count_as_memory(store: Store, org: Organis
         assert 2_000 * 4 <= larger - smaller < 2_000 * 100
 
 
+@ON_SQLITE
 def test_what_has_once_been_too_large_is_kept_when_it_has_shrunk(
     database: str, store: Store, org: Organisation
 ):
@@ -330,6 +336,7 @@ def test_what_has_once_been_too_large_is_kept_when_it_has_shrunk(
     reading.close()
 
 
+@ON_SQLITE
 def test_stages_that_do_not_fit_drive_nothing_else_out(
     database: str, store: Store, org: Organisation
 ):
