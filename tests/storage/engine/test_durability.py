@@ -126,7 +126,7 @@ class Load:
 
 def test_what_was_acknowledged_survives_a_kill_under_load(tmp_path: Path) -> None:
     acknowledged: set[str] = set()
-    for round_ in range(3):
+    for round_ in range(2):
         with serving.serving(tmp_path) as server:
             if round_:
                 connection = Connection(server)
@@ -135,13 +135,13 @@ def test_what_was_acknowledged_survives_a_kill_under_load(tmp_path: Path) -> Non
             load = Load(server, f"round{round_}")
             load.run(server.kill, after=150)
             acknowledged |= load.acknowledged
-    assert len(acknowledged) >= 450
+    assert len(acknowledged) >= 300
     with serving.serving(tmp_path) as server:
         connection = Connection(server)
         stored = connection.stored()
         assert acknowledged <= stored
         # At most what each client had under way is there besides.
-        assert len(stored - acknowledged) <= 3 * CLIENTS
+        assert len(stored - acknowledged) <= 2 * CLIENTS
         connection.close()
         assert integrity(server.database) == [("ok",)]
 

@@ -14,8 +14,11 @@ import apsw
 import pytest
 
 import serving
+from actors import TESTER
 from storage.engine.test_durability import Connection, Load, integrity, wait_until_ready
 from theodora.errors import Unavailable
+from theodora.events import Deployment
+from theodora.storage import Store
 from theodora.storage.engine.sqlite.connection import connect_writer
 from theodora.storage.engine.sqlite.file_watch import FileWatch
 
@@ -41,9 +44,12 @@ def other_store(tmp_path: Path) -> Path:
     """A file with another store, which one event is in."""
     folder = tmp_path / "other"
     folder.mkdir()
-    with serving.serving(folder) as server, closing(Connection(server)) as client:
-        assert client.send("other") == 200
-    return folder / "theodora.db"
+    file = folder / "theodora.db"
+    with Store(f"sqlite:///{file}") as store:
+        org = store.keys.ensure_organisation("default", 1, actor=TESTER).result()
+        event = Deployment(service="a", version="other", started_at_ns=1, finished_at_ns=2)
+        store.deployments.add(org, event, 1, actor=TESTER).result()
+    return file
 
 
 def assert_refusing(client: Connection) -> None:

