@@ -119,3 +119,18 @@ def test_long_names_are_cut_and_empty_ones_replaced(store: Store, org: Organisat
     long = sign_in(store, org, PersonIdentity("proxy", "x", "n" * 999, "e" * 999))
     assert (len(long.name), len(long.email)) == (MAX_NAME, MAX_NAME)
     assert sign_in(store, org, PersonIdentity("proxy", "nameless")).title == "nameless"
+
+
+def test_a_person_is_signed_out_of_one_organisation(store: Store, org: Organisation) -> None:
+    other = store.keys.ensure_organisation("another", 1, actor=TESTER).result()
+    bob = ADA._replace(subject="bob")
+    for each, identity in ((org, ADA), (other, ADA), (org, bob)):
+        person = sign_in(store, each, identity)
+        secret = f"{each.name} {identity.subject}"
+        principal = person_principal(person)
+        store.sessions.add(principal, secret, 1, LIMITS, actor=person.actor).result()
+    store.sessions.end_of_person(org, ADA.person_id, actor=TESTER).result()
+    (left,) = store.sessions.all_of(org, 2, LIMITS)
+    assert left.principal.person
+    assert left.principal.person.subject == "bob"
+    assert len(store.sessions.all_of(other, 2, LIMITS)) == 1

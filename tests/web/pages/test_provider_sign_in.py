@@ -14,8 +14,9 @@ import structlog
 
 from asking import Tenant, make_tenant, server_in_process
 from openid import CLIENT_ID, CLIENT_SECRET, OpenIdProvider, serving_provider
-from theodora.storage import SessionLimits
+from theodora.storage import SessionLimits, Store
 from theodora.storage.access.audit import AuditQuery
+from theodora.storage.access.principals import key_principal
 from theodora.web.oidc.discovery import load_metadata
 from theodora.web.oidc.pending import PENDING_COOKIE
 from theodora.web.pages.provider_sign_in import PROBLEMS
@@ -113,6 +114,8 @@ def test_the_provider_gets_the_address_of_the_settings_whatever_the_host(tenant:
     answer = browser.get("/sign-in/oidc", headers={"Host": "evil.example"})
     asked = parse_qs(urlsplit(answer.headers["location"]).query)
     assert asked["redirect_uri"] == [f"{PUBLIC}/sign-in/oidc/callback"]
+    asked = parse_qs(urlsplit(begin(browser, name="other")).query)
+    assert asked["redirect_uri"] == [f"{PUBLIC}/sign-in/other/callback"]
     page = read_page(browser.get("/sign-in", headers={"Host": "evil.example"}).text)
     assert {each["href"] for each in page.all("a", class_="btn")} == {
         f"{PUBLIC}/sign-in/oidc",
@@ -233,6 +236,13 @@ def test_keys_can_be_kept_from_signing_in(provider: OpenIdProvider, tmp_path: Pa
         assert answer.status_code == 403
         assert "do not sign in here" in alert(answer)
         assert SESSION_COOKIE not in browser.client.cookies
+        store = tenant.built.store
+        key = store.keys.find("application", tenant.keys["DD-APPLICATION-KEY"])
+        assert key
+        before = key_principal(key)
+        store.sessions.add(before, "begun before", time.time_ns(), LIMITS, actor=key.actor).result()
+        browser.client.cookies.set(SESSION_COOKIE, "begun before")
+        assert browser.get("/failures").headers["location"].startswith("/sign-in")
         found = tenant.client.post("/api/v2/dora/deployments", headers=tenant.keys, json={})
         assert found.status_code == 400
 
@@ -310,13 +320,16 @@ def test_a_person_who_is_switched_off_or_new_where_nobody_new_may(
 
 
 def test_signing_in_changes_the_session_and_ends_the_one_before(
-    tenant: Tenant, provider: OpenIdProvider
+    tenant: Tenant, provider: OpenIdProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     provider.claims["groups"] = "developers"
     browser = Browser(tenant.client)
     browser.post("/sign-in", {"key": tenant.keys["DD-APPLICATION-KEY"]})
     before = browser.client.cookies[SESSION_COOKIE]
-    come_back(browser, provider.sign_in(begin(browser)))
+    # It writes, so it is no page that may be begun again in a snapshot.
+    with monkeypatch.context() as patched:
+        patched.setattr(Store, "at_one_moment", None)
+        come_back(browser, provider.sign_in(begin(browser)))
     assert browser.client.cookies[SESSION_COOKIE] != before
     thief = Browser(tenant.client)
     thief.client.cookies.set(SESSION_COOKIE, before)
@@ -339,8 +352,11 @@ def test_signing_out_offers_to_sign_out_of_the_provider(
     assert asked["post_logout_redirect_uri"] == [f"{PUBLIC}/sign-in"]
     assert asked["id_token_hint"][0].count(".") == 2
     assert PROVIDER_COOKIE not in browser.client.cookies
+    come_back(browser, provider.sign_in(begin(browser)))
+    assert browser.page("/sign-in?signed-out=oidc").all("p", class_="saved") == []
     browser.post("/sign-in", {"key": tenant.keys["DD-APPLICATION-KEY"]})
     assert browser.post("/sign-out").headers["location"] == "/sign-in"
+    assert browser.page("/sign-in?signed-out=nobody").all("p", class_="saved") == []
 
 
 def test_a_provider_ends_the_sessions_of_a_person(tenant: Tenant, provider: OpenIdProvider) -> None:

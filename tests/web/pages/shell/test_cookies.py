@@ -6,7 +6,15 @@ import pytest
 
 from asking import Tenant, make_key
 from databases import ON_SQLITE
-from theodora.web.pages.shell.cookies import SESSION_COOKIE, own_cookies, read_cookies, set_cookie
+from theodora.web.pages.shell.cookies import (
+    SESSION_COOKIE,
+    id_token_of,
+    own_cookies,
+    provider_cookie,
+    provider_of,
+    read_cookies,
+    set_cookie,
+)
 from theodora.web.pages.shell.page import Cookie
 
 pytestmark = ON_SQLITE
@@ -124,3 +132,12 @@ def _value_set(answer: Any, name: str) -> str:
         each for each in answer.headers.get_list("set-cookie") if each.startswith(f"{name}=")
     ]
     return cookie.partition(";")[0].partition("=")[2]
+
+
+def test_a_provider_is_remembered_with_an_id_token_that_is_not_too_long() -> None:
+    for id_token, kept in (("a.b.c", "a.b.c"), ("a" * 4_000, "")):
+        cookie = provider_cookie("okta", id_token)
+        cookies = read_cookies(set_cookie(cookie, "", is_secure=False))
+        assert provider_of(cookies) == "okta"
+        assert id_token_of(cookies, "okta") == kept
+        assert id_token_of(cookies, "google") == ""

@@ -184,7 +184,12 @@ class PageRequest:
     def _resume_session(self) -> None:
         store, secret = self.dashboard.services.store, self._secret
         self.session, cookies = resume_session(
-            store, secret, self.address, self._now_ns, self.dashboard.limits
+            store,
+            secret,
+            self.address,
+            self._now_ns,
+            self.dashboard.limits,
+            takes_keys=self.dashboard.providers.takes_keys,
         )
         self.new_cookies += cookies
         if self.session is not None:

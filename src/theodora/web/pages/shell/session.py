@@ -11,17 +11,24 @@ from theodora.web.pages.shell.page import Cookie, Visit
 
 
 def resume_session(
-    store: Store, secret: str, address: str, now_ns: int, limits: SessionLimits
+    store: Store,
+    secret: str,
+    address: str,
+    now_ns: int,
+    limits: SessionLimits,
+    *,
+    takes_keys: bool,
 ) -> tuple[Session | None, tuple[Cookie, ...]]:
     """The session with this secret, if it is valid, and the cookies that the browser must keep.
 
-    A session of a key is used from addresses alone that the key may be used from.
+    A session of a key is used from addresses alone that the key may be used from, and from none
+    unless the dashboard takes keys.
     """
     if not secret:
         return None, ()
     session = store.sessions.find(secret, now_ns, limits)
     key = session.principal.key if session else None
-    if session is None or (key is not None and not key.limits.admits(address)):
+    if session is None or (key is not None and not (takes_keys and key.limits.admits(address))):
         return None, (Cookie(SESSION_COOKIE, "", 0),)
     principal = session.principal
     if key is not None:
