@@ -25,6 +25,7 @@ from asking import make_tenant, server_in_process
 from fuzz.parsers import FOUND, PARSERS
 from fuzz.requests import request_parsers
 from fuzz.running import Run
+from fuzz.source_parsers import SOURCE_PARSERS
 from fuzz.workflows import Workflows, served_workflows
 
 _TURN_SEC = 2.0
@@ -51,7 +52,7 @@ def main() -> int:
         tempfile.TemporaryDirectory() as served,
         served_workflows(Path(served)) as workflows,
     ):
-        parsers = (*PARSERS, *request_parsers(make_tenant(*server)))
+        parsers = (*PARSERS, *SOURCE_PARSERS, *request_parsers(make_tenant(*server)))
         runs = [Run(parser, asked.seed) for parser in parsers]
         until = time.monotonic() + 60 * asked.minutes
         for turn in itertools.count():

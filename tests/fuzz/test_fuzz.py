@@ -14,12 +14,15 @@ from databases import ON_SQLITE
 from fuzz.parsers import FOUND, PARSERS, Parser
 from fuzz.requests import request_parsers
 from fuzz.running import Run, tried
+from fuzz.source_parsers import SOURCE_PARSERS
 
 pytestmark = ON_SQLITE
 
 CPU_SEC = 0.3
 
-every_parser = pytest.mark.parametrize("parser", PARSERS, ids=lambda parser: parser.name)
+every_parser = pytest.mark.parametrize(
+    "parser", [*PARSERS, *SOURCE_PARSERS], ids=lambda parser: parser.name
+)
 
 
 @every_parser
@@ -47,5 +50,8 @@ def test_a_spoilt_request_is_answered(tenant: Tenant) -> None:
 
 
 def test_what_failed_once_is_of_a_parser() -> None:
-    names = {parser.name.replace(" ", "-") for parser in PARSERS} | {"page", "operation"}
+    names = {parser.name.replace(" ", "-") for parser in (*PARSERS, *SOURCE_PARSERS)} | {
+        "page",
+        "operation",
+    }
     assert {folder.name for folder in FOUND.glob("*")} <= names

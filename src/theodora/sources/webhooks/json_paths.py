@@ -18,6 +18,8 @@ def _environment() -> JSONPathEnvironment:
 
 
 _ENVIRONMENT = _environment()
+_MOST_STEPS = 64
+"""The library takes some levels of Python's stack for each."""
 
 
 def check_path(path: str) -> None:
@@ -26,6 +28,8 @@ def check_path(path: str) -> None:
     One filter and one step to all descendants take a time that grows with the square of a
     payload's size at most.
     """
+    if sum(map(path.count, ".[(!")) > _MOST_STEPS:
+        raise ValueError(f"a JSONPath has at most {_MOST_STEPS} steps and parentheses")
     try:
         _compiled(path)
     except JSONPathError as error:
