@@ -126,6 +126,13 @@ def test_without_the_extra_the_start_names_it(
         build(load({f"THEODORA_{name.upper()}": known[name] for name in known}, {}))
 
 
+def test_addresses_at_this_server_have_its_prefix() -> None:
+    settings = {**ONE, "public_url": "https://dora.example.org/", "path_prefix": "dora"}
+    config = load({f"THEODORA_{name.upper()}": settings[name] for name in settings}, {})
+    back = sign_in_ways(config).callback("oidc")
+    assert back == "https://dora.example.org/dora/sign-in/oidc/callback"
+
+
 @pytest.mark.parametrize("block", _SHELL.findall(PAGE.read_text()))
 def test_the_settings_of_the_documentation_fit(block: str) -> None:
     words = shlex.split(block)

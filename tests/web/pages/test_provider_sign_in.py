@@ -155,6 +155,9 @@ def test_what_fails_is_shown_and_logged_without_tokens(
     (line,) = [each for each in logged if each["event"] == "sign-in failed"]
     assert (line["provider"], line["reason"]) == ("oidc", reason)
     assert not any(brought[name] in str(line) for name in ("code", "state"))
+    entries = tenant.built.store.audit.entries(None, AuditQuery(action="session.refused"))
+    recorded = [each for each in entries if each.reason == line["error"]]
+    assert len(recorded) == (reason == "not_trusted")
 
 
 def test_an_answer_to_another_browser_signs_nobody_in(

@@ -9,6 +9,7 @@ from theodora.errors import BeingDeleted, Invalid, NotFound, Problem, SignInRefu
 from theodora.storage import Person, PersonIdentity
 from theodora.storage.access.principals import person_principal
 from theodora.storage.access.role_mapping import role_of
+from theodora.storage.engine.actor import Actor
 from theodora.web.oidc.client import ProviderClient, SignInAnswer
 from theodora.web.oidc.pending import PENDING_COOKIE, PENDING_SECONDS, from_cookie, to_cookie
 from theodora.web.oidc.provider import Reason, SignInFailed
@@ -34,6 +35,8 @@ _NO_ACCESS = (
     "{label} knows you, but you have no access here. Ask whoever runs this server to map one of "
     "your groups to a role."
 )
+_UNKNOWN = Actor("person", "")
+_REFUSALS: frozenset[Reason] = frozenset({"not_trusted", "no_access", "refused"})
 _ENDS_AT_ONCE = Cookie(PENDING_COOKIE, "", 0)
 
 PROBLEMS: Mapping[Reason, tuple[int, str]] = {
@@ -70,13 +73,7 @@ def finish_sign_in(visit: Visit) -> Answer:
     try:
         person = _admitted(visit, client, answer)
     except SignInFailed as failure:
-        actor = answer.identity.actor.at(visit.address)
-        noted = visit.store.audit.refuse(
-            None, "session.refused", "", str(failure), visit.now_ns, actor=actor
-        )
-        if noted is not None:
-            noted.result()
-        return _failed(visit, client, failure, pending.next)
+        return _failed(visit, client, failure, pending.next, actor=answer.identity.actor)
     cookies = (
         begin_session(visit, person_principal(person)),
         provider_cookie(name, answer.id_token),
@@ -144,7 +141,15 @@ def _client(visit: Visit) -> tuple[ProviderClient, str]:
     return visit.providers.clients[name], name
 
 
-def _failed(visit: Visit, client: ProviderClient, failure: SignInFailed, next_: str = "") -> View:
+def _failed(
+    visit: Visit,
+    client: ProviderClient,
+    failure: SignInFailed,
+    next_: str = "",
+    *,
+    actor: Actor = _UNKNOWN,
+) -> View:
+    """The page that shows why; what a person was refused for is in the audit log, too."""
     log.warning(
         "sign-in failed",
         provider=client.provider.name,
@@ -152,6 +157,17 @@ def _failed(visit: Visit, client: ProviderClient, failure: SignInFailed, next_: 
         error=str(failure),
         address=visit.address,
     )
+    if failure.reason in _REFUSALS:
+        noted = visit.store.audit.refuse(
+            None,
+            "session.refused",
+            "",
+            str(failure),
+            visit.now_ns,
+            actor=actor.at(visit.address),
+        )
+        if noted is not None:
+            noted.result()
     status, words = PROBLEMS[failure.reason]
     problem = words.format(label=client.provider.label, why=failure)
     # A stranger's link to the callback must not end a sign-in that this browser has begun.
