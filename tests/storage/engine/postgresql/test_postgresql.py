@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -21,6 +21,7 @@ from postgresql import OLDEST, ON_CITUS, PostgresqlServer, postgresql
 from theodora.errors import Unavailable, UnusableSetting
 from theodora.events import Deployment
 from theodora.storage import Store
+from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.migrate import migrations
 from theodora.storage.engine.postgresql.committer import PostgresqlCommitter
 from theodora.storage.engine.postgresql.connection import connect, is_lost
@@ -99,6 +100,26 @@ def test_what_one_process_derives_no_other_takes_up(url: str):
             assert others is None
             assert store.derivations.derive_queued(actor=TESTER) == 0
         assert store.derivations.derive_queued(actor=TESTER) == 1
+
+
+def test_a_claim_whose_connection_is_lost_says_nothing_of_what_was_claimed(url: str):
+    """Else a sequence would be parked for what the server did."""
+
+    def take(cursor: Cursor) -> bool:
+        taken.extend(cursor.execute("SELECT pg_backend_pid()").fetchone() or ())
+        return True
+
+    taken: list[int] = []
+    with (
+        closing(open_database(url, lambda _: False, lambda _: None)) as database,
+        suppress(Unavailable),
+        database.claim(take) as claim,
+    ):
+        with closing(connect(url)) as connection:
+            connection.execute("SELECT pg_terminate_backend(CAST(%s AS integer), 5000)", taken)
+        assert claim
+        with pytest.raises(Unavailable):
+            claim.finish(lambda cursor: cursor.execute("SELECT 1") and None, TESTER)
 
 
 def test_processes_that_start_together_apply_each_migration_once(

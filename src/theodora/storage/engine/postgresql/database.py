@@ -102,7 +102,8 @@ class _Held:
         self._cursor = cursor
 
     def finish(self, finish: Callable[[Cursor], None], actor: Actor) -> None:
-        finish(self._cursor)
+        with driver_errors():
+            finish(self._cursor)
 
 
 class _Claims:
