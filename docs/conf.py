@@ -5,6 +5,7 @@ in the repository. A file that is linked but is no page (a sample, a test) is pu
 """
 
 import re
+import shutil
 
 from sphinx.application import Sphinx
 
@@ -12,6 +13,8 @@ from theodora import __version__
 
 CONTENTS = "docs/README"
 """The page whose sections are the parts of the navigation, and their links its pages."""
+
+PICTURES = "docs/images"
 
 project = "Theodora"
 release = __version__
@@ -22,7 +25,7 @@ include_patterns = ["[A-Z]*.md", "docs/**.md"]
 # Anchors as the forges make them of headings.
 myst_heading_anchors = 4
 html_theme = "furo"
-html_static_path = ["site"]
+html_static_path = ["site/site.css"]
 html_css_files = ["site.css"]
 html_extra_path = ["site/index.html"]
 html_favicon = "../src/theodora/web/static/mark.svg"
@@ -53,5 +56,11 @@ def _with_toctree(section: re.Match[str]) -> str:
     return "\n".join((section[0], *lines, "```", "", ""))
 
 
+def copy_pictures(app: Sphinx, _: Exception | None) -> None:
+    """For a page in HTML, as README.md's picture for light and dark is: Sphinx leaves it alone."""
+    shutil.copytree(app.srcdir / PICTURES, app.outdir / PICTURES, dirs_exist_ok=True)
+
+
 def setup(app: Sphinx) -> None:
     app.connect("source-read", add_contents)
+    app.connect("build-finished", copy_pictures)

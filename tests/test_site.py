@@ -89,6 +89,8 @@ def test_every_part_of_the_site_comes_from_its_own_host(site: Path) -> None:
         loads.feed(page.read_text())
         foreign = [each for each in loads.found if re.match(r"([a-z]+:)?//", each)]
         assert foreign == [], page
+        files = {re.split("[?#]", each)[0] for each in loads.found} - {""}
+        assert [each for each in files if not (page.parent / each).exists()] == [], page
     for style in site.rglob("*.css"):
         assert not _FOREIGN_STYLE.search(style.read_text()), style
 
