@@ -120,6 +120,8 @@ def test_a_claim_whose_connection_is_lost_says_nothing_of_what_was_claimed(url: 
         assert claim
         with pytest.raises(Unavailable):
             claim.finish(lambda cursor: cursor.execute("SELECT 1") and None, TESTER)
+        taken.clear()
+    assert not taken, "the error was another one"
 
 
 def test_processes_that_start_together_apply_each_migration_once(
