@@ -162,7 +162,7 @@ for each in $(1); do command -v $$each >/dev/null || missing="$$missing $$each";
 || echo "Could not install$$missing; tests that need them are skipped"
 endef
 
-## make integrations  test the proxies, Prometheus and Grafana files of deploy/ with the real programs
+## make integrations  test sign-in and the files of deploy/ with the real programs: a provider, proxies, Prometheus
 integrations: setup
 	@$(call install-programs,nginx caddy prometheus); $(BIN)/pytest -m "not deploy" tests/deploy
 
