@@ -16,6 +16,7 @@ _PARTIES = {
     "A limited API key",
     "A read key",
     "A settings key",
+    "A person",
     "A sign-in provider",
     "A session",
     "A co-tenant",

@@ -45,6 +45,7 @@ from theodora.web.oidc.provider import IdentityProvider, provider_problems
 from theodora.web.oidc.provider_file import read_providers
 from theodora.web.pages.routes import PAGES
 from theodora.web.pages.shell.health_badge import HealthMonitor
+from theodora.web.pages.shell.proxy_sign_in import ProxySettings, ProxySignIn
 from theodora.web.pages.shell.recent_sessions import RecentSessions
 from theodora.web.pages.shell.request import Dashboard
 from theodora.web.pages.shell.sign_in_lockout import Lockout
@@ -84,13 +85,13 @@ def build(config: Config, invocation: Invocation = PLAIN) -> Built:
     """
     metrics = ServerMetrics()
     telemetry = Telemetry(config.otlp_endpoint) if config.otlp_endpoint else None
-    providers = sign_in_ways(config)
+    providers, proxy = sign_in_ways(config), proxy_sign_in(config)
     derivation_due = threading.Event()
     store = _open_store(config, metrics, derivation_due)
     services = _server_context(config, store)
     application = make_application(
         services,
-        _dashboard(config, services, providers, invocation),
+        _dashboard(config, services, providers, proxy, invocation),
         metrics,
         _lifespan(services, _workers(config, store, derivation_due), telemetry),
         log_requests=config.log_requests,
@@ -145,7 +146,11 @@ def _server_context(config: Config, store: Store) -> ServerContext:
 
 
 def _dashboard(
-    config: Config, services: ServerContext, providers: SignInProviders, invocation: Invocation
+    config: Config,
+    services: ServerContext,
+    providers: SignInProviders,
+    proxy: ProxySignIn | None,
+    invocation: Invocation,
 ) -> Dashboard:
     return Dashboard(
         services,
@@ -160,6 +165,7 @@ def _dashboard(
         recent_sessions=RecentSessions(),
         invocation=invocation,
         providers=providers,
+        proxy=proxy,
     )
 
 
@@ -187,11 +193,27 @@ def _providers(config: Config) -> dict[str, ProviderClient]:
         problems.append("sign-in with OpenID Connect needs public_url")
     if len({provider.name for provider in providers}) < len(providers):
         problems.append(f"oidc_providers: the name {providers[0].name} is that of oidc_issuer")
-    if not providers and not config.key_sign_in:
-        problems.append("key_sign_in: nobody could sign in without a sign-in provider")
+    if not (providers or config.auth_proxy_user_header or config.key_sign_in):
+        problems.append("key_sign_in: nobody could sign in without a sign-in provider or proxy")
     if problems:
         raise UnusableSetting("\n".join(problems))
     return {provider.name: ProviderClient(provider) for provider in providers}
+
+
+def proxy_sign_in(config: Config) -> ProxySignIn | None:
+    """Signing in by headers, where a setting names one; raises `UnusableSetting`."""
+    if not config.auth_proxy_user_header:
+        return None
+    settings = ProxySettings(
+        proxies=config.trusted_proxies,
+        user_header=config.auth_proxy_user_header,
+        name_header=config.auth_proxy_name_header,
+        email_header=config.auth_proxy_email_header,
+        groups_header=config.auth_proxy_groups_header,
+        roles=read_role_mapping(config.auth_proxy_roles, LASTING),
+        may_sign_up=config.auth_proxy_sign_up == "create",
+    )
+    return ProxySignIn(settings)
 
 
 def _provider_of_settings(config: Config) -> IdentityProvider:

@@ -87,6 +87,15 @@ def _badges(text: str) -> tuple[tuple[str, str], ...]:
     return tuple((org, token) for org, _, token in pairs)
 
 
+_HEADER = re.compile(r"[A-Za-z0-9-]*")
+
+
+def _header(text: str) -> str:
+    if not _HEADER.fullmatch(text):
+        raise ValueError
+    return text.lower()
+
+
 @dataclass(frozen=True, slots=True)
 class _Integer:
     """Reads a whole number within bounds."""
@@ -396,12 +405,51 @@ SETTINGS: tuple[Setting, ...] = (
         "TOML file of further providers, a table for each; see docs/sign-in.md.",
     ),
     Setting(
+        "auth_proxy_user_header",
+        _header,
+        "the name of a header",
+        "",
+        "Header in which a trusted proxy names who is signed in; see docs/people.md.",
+    ),
+    Setting(
+        "auth_proxy_name_header", _header, "the name of a header", "", "Header of their name there."
+    ),
+    Setting(
+        "auth_proxy_email_header",
+        _header,
+        "the name of a header",
+        "",
+        "Header of their email address.",
+    ),
+    Setting(
+        "auth_proxy_groups_header",
+        _header,
+        "the name of a header",
+        "",
+        "Header of their groups, with commas between them.",
+    ),
+    Setting(
+        "auth_proxy_roles",
+        _text,
+        "GROUP=ROLE or GROUP=ORGANISATION:ROLE, with commas between them",
+        "",
+        "Roles of a person's groups at the proxy; the first that fits counts, and * is any group. "
+        "Whoever has none is refused.",
+    ),
+    Setting(
+        "auth_proxy_sign_up",
+        _one_of("create", "refuse"),
+        "one of create refuse",
+        "create",
+        "Whether the first request of a person creates the person, or is refused.",
+    ),
+    Setting(
         "key_sign_in",
         _switch,
         "yes or no",
         "yes",
         "Whether application keys sign in to the dashboard. If not, they open the API alone, and "
-        "people need a provider.",
+        "people need a provider or a proxy.",
     ),
     Setting(
         "git_folder",
@@ -709,6 +757,12 @@ class Config:
     oidc_sign_up: SignUp
     oidc_http_on_loopback: bool
     oidc_providers: str
+    auth_proxy_user_header: str
+    auth_proxy_name_header: str
+    auth_proxy_email_header: str
+    auth_proxy_groups_header: str
+    auth_proxy_roles: str
+    auth_proxy_sign_up: SignUp
     key_sign_in: bool
     git_folder: str
     git_fetch_minutes: int

@@ -25,7 +25,7 @@ from theodora.storage.engine.organisations import Organisation
 RENEWED_AFTER_NS = 30 * 60 * SECOND_NS
 """How long a secret is used before another takes its place."""
 _FORMER_IS_GOOD_NS = 60 * SECOND_NS
-_SEEN_EVERY_NS = 60 * SECOND_NS
+SEEN_EVERY_NS = 60 * SECOND_NS
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Session(NamedTuple):
     """A session that is good now."""
 
     id: str
-    """The same for as long as it lasts, unlike the secret."""
+    """The same for as long as it lasts, unlike the secret; empty for one of a request alone."""
     principal: Principal
     place: SignInPlace
     signed_in_at_ns: int
@@ -61,11 +61,16 @@ class Session(NamedTuple):
     shows_former: bool
     """Whether it was found by a secret that has been replaced."""
 
+    @property
+    def is_stored(self) -> bool:
+        """Whether it lasts; if not, a proxy vouches for each request."""
+        return self.id != ""
+
     def is_due_to_renew(self, now_ns: int) -> bool:
         return not self.shows_former and now_ns - self.renewed_at_ns > RENEWED_AFTER_NS
 
     def is_due_to_be_seen(self, now_ns: int) -> bool:
-        return now_ns - self.seen_at_ns > _SEEN_EVERY_NS
+        return now_ns - self.seen_at_ns > SEEN_EVERY_NS
 
 
 class Sessions:

@@ -1,8 +1,20 @@
-"""Client addresses from `X-Forwarded-For`, if every proxy is trusted."""
+"""Client addresses from `X-Forwarded-For`, and who has really sent a request."""
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from theodora.web.http.asgi import with_peer
+
 _FORWARDED_FOR = b"x-forwarded-for"
+
+
+class PeerKept:
+    """ASGI middleware: keeps who has sent a request, before proxies are believed."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app(with_peer(scope) if scope["type"] == "http" else scope, receive, send)
 
 
 class NearestForwarded:

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from theodora.web.connections.early import EarlyAnswers
-from theodora.web.connections.forwarded import NearestForwarded
+from theodora.web.connections.forwarded import NearestForwarded, PeerKept
 from theodora.web.connections.gate import Gate
 from theodora.web.connections.limits import Alarm, Limits
 from theodora.web.connections.places import Place, Places
@@ -109,7 +109,7 @@ def _behind_proxies(application: ASGIApp, proxies: tuple[str, ...]) -> ASGIApp:
     if not proxies:
         return application
     believing = cast("ASGIApp", ProxyHeadersMiddleware(cast("Any", application), list(proxies)))
-    return NearestForwarded(believing) if proxies == ("*",) else believing
+    return PeerKept(NearestForwarded(believing) if proxies == ("*",) else believing)
 
 
 def most_connections(wanted: int) -> int:

@@ -16,6 +16,20 @@ def headers_of(scope: Scope) -> dict[str, str]:
     return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
 
 
+_PEER = "theodora.peer"
+"""In a scope whose client address a proxy has named: the address of the proxy itself."""
+
+
+def with_peer(scope: Scope) -> Scope:
+    """The scope, which keeps who has sent the request before proxies are believed."""
+    return {**scope, _PEER: address_of(scope)}
+
+
+def peer_of(scope: Scope) -> str:
+    """The IP address at the other end of the connection; empty if the server does not know it."""
+    return scope.get(_PEER, address_of(scope))
+
+
 def address_of(scope: Scope) -> str:
     """The client's IP address; empty if the server does not know it."""
     client = scope.get("client")

@@ -10,6 +10,7 @@ from theodora.errors import (
     OverQuota,
     PayloadTooLarge,
     ReadOnly,
+    SignInRefused,
     TooManyRequests,
     TooSlow,
     Unavailable,
@@ -132,6 +133,9 @@ def error_page(error: Exception, command: str, org_flag: str) -> ErrorPage:
             return _invalid(error)
         case NotPermitted():
             return _not_permitted(error, command, org_flag)
+        case SignInRefused():
+            cause = str(error)
+            return ErrorPage(403, "You are not let in", f"{cause[0].upper()}{cause[1:]}.")
         case BeingDeleted():
             return _being_deleted(error)
         case OverQuota():

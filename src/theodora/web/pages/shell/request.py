@@ -20,6 +20,7 @@ from theodora.report.invocation import DEFAULT_ORGANISATION, Invocation
 from theodora.report.scope import Defaults, Scope, read_scope
 from theodora.storage import Session, SessionLimits
 from theodora.storage.access.permissions import READ
+from theodora.storage.access.sessions import SignInPlace
 from theodora.web.http.asgi import address_of, headers_of
 from theodora.web.http.endpoint import ServerContext
 from theodora.web.http.rate_limit import Bucket
@@ -41,6 +42,7 @@ from theodora.web.pages.shell.page import (
     SignInNeeded,
     Visit,
 )
+from theodora.web.pages.shell.proxy_sign_in import ProxySignIn
 from theodora.web.pages.shell.recent_sessions import RecentSessions
 from theodora.web.pages.shell.same_origin import is_same_origin
 from theodora.web.pages.shell.session import resume_session
@@ -64,6 +66,8 @@ class Dashboard:
     recent_sessions: RecentSessions
     invocation: Invocation
     providers: SignInProviders
+    proxy: ProxySignIn | None
+    """None where no proxy signs people in."""
 
 
 class PageRequest:
@@ -121,7 +125,9 @@ class PageRequest:
         reads_only = (
             self.page is not None and self.page.method == "GET" and not self.page.asks_provider
         )
-        if reads_only and SESSION_COOKIE in self.cookies:
+        proxy = self.dashboard.proxy
+        is_proxied = proxy is not None and proxy.is_named(self.headers)
+        if reads_only and (SESSION_COOKIE in self.cookies or is_proxied):
             return self.dashboard.services.store.at_one_moment(work)
         return work()
 
@@ -159,7 +165,7 @@ class PageRequest:
             preferences=read_preferences(self.cookies),
             origin=f"{self._asgi['scheme']}://{self.headers.get('host', 'localhost')}",
             address=self.address,
-            browser=browser_family(self.headers.get("user-agent", "")),
+            browser=self._browser,
             now_ns=self._now_ns,
             limits=self.dashboard.limits,
             lockout=self.dashboard.lockout,
@@ -192,7 +198,10 @@ class PageRequest:
             takes_keys=self.dashboard.providers.takes_keys,
         )
         self.new_cookies += cookies
-        if self.session is not None:
+        if self.session is None and self.dashboard.proxy is not None:
+            place = SignInPlace(self.address, self._browser)
+            self.session = self.dashboard.proxy.session(store, self._asgi, place, self._now_ns)
+        elif self.session is not None:
             self.dashboard.recent_sessions.note(secret, self.session.principal.organisation.key)
 
     def _take_quota(self) -> None:
@@ -241,6 +250,10 @@ class PageRequest:
         settings = self.dashboard.services.store.settings
         has_production = settings.has_production(self.session.principal.organisation)
         return Defaults(query=to_text(Production()) if has_production else "")
+
+    @property
+    def _browser(self) -> str:
+        return browser_family(self.headers.get("user-agent", ""))
 
     @property
     def _secret(self) -> str:
