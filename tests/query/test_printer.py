@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 
 from cases.search import CASES, Case
+from lengths import short_and_long
 from strategies.queries import queries, random_event, random_query
 from theodora.query import Query, parse, to_text
 from theodora.query.parser import MAX_CHARACTERS
@@ -23,10 +24,11 @@ def test_a_tree_is_read_from_its_text(query: Query) -> None:
     assert parse(to_text(query)) == query
 
 
-def test_many_trees_are_read_from_their_text() -> None:
+@short_and_long("trees", 1_500, 5_000)
+def test_many_trees_are_read_from_their_text(trees: int) -> None:
     seed = SystemRandom().randrange(2**32)
     rng = Random(seed)
-    for _ in range(5_000):
+    for _ in range(trees):
         query = random_query(rng, random_event(rng))
         text = to_text(query)
         if len(text) <= MAX_CHARACTERS:

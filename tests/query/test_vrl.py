@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from pyvrl import Transform
 
+from lengths import short_and_long
 from theodora.errors import Invalid
 from theodora.events import Deployment, Failure, Git
 from theodora.query import FIELDS, Event, Type, matches, parse, resolve
@@ -386,10 +387,11 @@ class Writer:
         return operator.join(self.rng.choice((" ", " ", "  ", "\t", " \n")) for _ in range(2))
 
 
-def test_all_other_queries_have_the_answer_of_vrl() -> None:
+@short_and_long("queries", 700, 2_000)
+def test_all_other_queries_have_the_answer_of_vrl(queries: int) -> None:
     seed = SystemRandom().randrange(2**32)
     rng = Random(seed)
-    for _ in range(2_000):
+    for _ in range(queries):
         query = Writer(rng).query()
         for event in (random_event(rng) for _ in range(8)):
             assert ours(query, event) == theirs(query, event), f"seed {seed}: {query!r} on {event}"

@@ -61,7 +61,7 @@ def explained(sequence: DeploymentSequence, step: int = 1) -> dict[str, Explanat
     }
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(data=st.data())
 def test_whatever_happens_in_between_all_is_as_if_derived_at_once(
     world_store: Store, data: st.DataObject

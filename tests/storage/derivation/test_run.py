@@ -188,7 +188,7 @@ def happenings(data: st.DataObject, sequence: DeploymentSequence) -> list[Operat
     return [next(remaining[number]) for number in data.draw(st.permutations(turns))]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(data=st.data())
 def test_any_order_of_arrival_comes_out_as_everything_derived_at_once(
     world_store: Store, data: st.DataObject
@@ -204,7 +204,7 @@ def test_any_order_of_arrival_comes_out_as_everything_derived_at_once(
     assert stored(world_store, org) == as_derived_at_once(sequence)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(data=st.data())
 def test_what_a_patch_shows_at_once_is_what_derivation_makes_of_it(
     world_store: Store, data: st.DataObject

@@ -72,7 +72,7 @@ def assert_is_current(store: Store, org: Organisation) -> None:
     store._database.read(read)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(data=st.data())
 def test_two_processes_that_write_in_turn_both_see_what_is_stored(
     processes: tuple[Store, Store], data: st.DataObject

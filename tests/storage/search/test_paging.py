@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from actors import TESTER
+from lengths import short_and_long
 from strategies.queries import random_event, random_query
 from theodora.events import Deployment
 from theodora.query import SORT_KEYS, Event, Kind, sort_key, to_text
@@ -27,7 +28,6 @@ from theodora.storage.search.planner import select_documents
 TABLES: dict[Kind, EventTable[Any]] = {Kind.DEPLOYMENT: DEPLOYMENTS, Kind.FAILURE: FAILURES}
 STATES = ("nothing indexed", "half indexed", "everything indexed")
 EVENTS = 160
-LISTS = 120
 STARTS = (10**18, 10**18 + 1, 1_693_491_974 * 10**9)
 
 T = TypeVar("T")
@@ -101,13 +101,14 @@ def kind_of(event: Event) -> Kind:
     return Kind.DEPLOYMENT if isinstance(event, Deployment) else Kind.FAILURE
 
 
+@short_and_long("lists", 40, 120)
 @pytest.mark.parametrize("state", STATES)
-def test_pages_add_up_to_the_list(database: str, state: str) -> None:
+def test_pages_add_up_to_the_list(database: str, state: str, lists: int) -> None:
     seed = SystemRandom().randrange(2**32)
     rng = Random(seed)
     shelf = Shelf(database, rng, state)
     pages = 0
-    for _ in range(LISTS):
+    for _ in range(lists):
         kind = rng.choice(list(Kind))
         selection = _selection(rng, kind, shelf.events)
         found = list(shelf.paged(kind, selection))
@@ -117,7 +118,7 @@ def test_pages_add_up_to_the_list(database: str, state: str) -> None:
             f"seed {seed}: {to_text(selection.query)!r} {selection}"
         )
     shelf.close()
-    assert pages > 2 * LISTS
+    assert pages > 2 * lists
 
 
 def _selection(rng: Random, kind: Kind, events: list[Event]) -> Selection:
