@@ -13,7 +13,8 @@ Network = Callable[[Sequence[str], Sequence[str]], str]
 
 _SECONDS = 60
 _MOST_FILES = 500
-_MOST_BYTES = 64 * 2**20
+_MOST_BYTES = 8 * 2**20
+"""Of all of them together; the others are left out."""
 _HEAD = re.compile(r"^ref: (refs/heads/\S+)\tHEAD$", re.MULTILINE)
 _FILE = "100"
 """How the mode of a regular file begins; links are not followed."""

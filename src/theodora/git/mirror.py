@@ -1,4 +1,4 @@
-"""Mirrors of remote repositories: commits and trees of all branches and tags, no blobs."""
+"""Mirrors of remote repositories: commits and trees of all branches and tags, and few blobs."""
 
 import fcntl
 import hashlib
