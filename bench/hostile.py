@@ -163,13 +163,8 @@ def metrics(query: str, target: Target) -> None:
 
 
 def page(path: str, target: Target) -> None:
-    target.ask("GET", path, Cookie=_signed_in(target), Accept="text/html")
-
-
-@cache
-def _signed_in(target: Target) -> str:
-    """The cookie of a session."""
-    return sign_in(target.url, target.read_keys["DD-APPLICATION-KEY"])
+    cookie = sign_in(target.url, target.read_keys["DD-APPLICATION-KEY"])
+    target.ask("GET", path, Cookie=cookie, Accept="text/html")
 
 
 def hostile_previews(target: Target) -> None:
@@ -195,6 +190,7 @@ def _bomb() -> bytes:
     return gzip.compress(bytes(256 * _MIB), 9)
 
 
+@cache
 def sign_in(url: str, key: str) -> str:
     """The cookie of a session of this application key."""
     http = HTTPConnection(urlsplit(url).netloc, timeout=60)
