@@ -74,11 +74,13 @@ def _served(folder: Path) -> Iterator[None]:
     server = uvicorn.Server(uvicorn.Config(built.application, port=PORT, log_level="error"))
     thread = threading.Thread(target=server.run)
     thread.start()
-    while not server.started:
-        thread.join(0.05)
-    yield
-    server.should_exit = True
-    thread.join()
+    try:
+        while not server.started:
+            thread.join(0.05)
+        yield
+    finally:
+        server.should_exit = True
+        thread.join()
 
 
 def _load(built: Built) -> None:
