@@ -200,7 +200,7 @@ def test_entries_are_found_by_what_is_asked_for(store: Store, org: Organisation)
     store.audit.note(org, "data.exported", "a.jsonl", actor=alice).result()
     middle_ns = store.audit.entries(org, AuditQuery())[0].at_ns + 1
     store.audit.refuse(org, "session.refused", "s", "wrong key", NOW_NS, actor=bob)
-    store.audit.note(org, "store.backed_up", "b.tar", actor=bob).result()
+    store.audit.note(org, "store.repaired", "b.tar", actor=bob).result()
 
     def found(**asked: object) -> list[int]:
         return [each.number for each in store.audit.entries(org, AuditQuery(**asked))]

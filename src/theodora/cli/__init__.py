@@ -2,6 +2,7 @@
 
 import click
 
+from theodora.cli.audit import audit
 from theodora.cli.backfill import backfill
 from theodora.cli.backup import backup
 from theodora.cli.check import check
@@ -93,6 +94,7 @@ main.add_command(copy)
 main.add_command(backup)
 main.add_command(restore)
 main.add_command(check)
+main.add_command(audit)
 main.add_command(retention)
 main.add_command(orgs)
 import_.add_command(git)

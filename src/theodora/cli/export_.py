@@ -15,6 +15,7 @@ from theodora.cli.export_parquet import (
     ParquetColumn,
     write_parquet,
 )
+from theodora.cli.invocation import command_actor
 from theodora.cli.options import organisation_option, setting_options
 from theodora.cli.stores import existing_store
 from theodora.sources.commit_lines import CommitLine, line_from_commit
@@ -93,7 +94,10 @@ def verdicts(output: BinaryIO, org: str, **flags: str | None) -> None:
 @contextmanager
 def _opened(org: str, flags: dict[str, str | None]) -> Generator[tuple[Store, Organisation]]:
     with existing_store(flags) as store:
-        yield store, store.keys.organisation(org)
+        organisation, actor = store.keys.organisation(org), command_actor()
+        # Before the first line, so that nothing is exported without an entry.
+        store.audit.note(organisation, "data.exported", actor.name, actor=actor).result()
+        yield store, organisation
 
 
 def _write_events(

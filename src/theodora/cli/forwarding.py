@@ -137,8 +137,13 @@ def resend(
     from_ns, to_ns = instant_option(from_, "--from"), instant_option(to, "--to")
     with existing_store(flags) as store, ProgressBars() as bars:
         org_ = store.keys.organisation(org)
-        if store.forwarding.get(org_) is None:
+        forwarding_to = store.forwarding.get(org_)
+        if forwarding_to is None:
             raise click.ClickException("forwarding is off")
+        asked = {"from": from_, "to": to, "kind": kind}
+        store.audit.note(
+            org_, "forwarding.sent_again", forwarding_to.url, after=asked, actor=command_actor()
+        ).result()
         kinds = {"deployments": store.deployments, "failures": store.failures}
         for name in [kind] if kind else _KINDS:
             events, ids = kinds[name], list[str]()

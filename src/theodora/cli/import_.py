@@ -270,6 +270,8 @@ def _import_into_store(files: _Files, kind: _Kind[Any], org: str, flags: _Flags)
 
 def _import(files: _Files, kind: _Kind[Any], store: Store, org: Organisation) -> None:
     """Imports every file, prints what became of its lines, and ends the command."""
+    names = " ".join(files.names)
+    store.audit.note(org, "data.imported", names, actor=command_actor()).result()
     intake = Intake(kind.into(store, org), kind.at_once)
     unknown: Counter[Place] = Counter()
     for name in files.names:

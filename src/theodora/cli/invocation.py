@@ -1,5 +1,6 @@
 """How to type a command so that it runs this program on a server's database."""
 
+import getpass
 import os
 import re
 import shlex
@@ -75,7 +76,15 @@ def command_actor() -> Actor:
     """Who asks for what this command writes: the command, as it is typed."""
     context = click.get_current_context()
     _, _, name = context.command_path.partition(" ")
-    return Actor("command", name or context.command_path)
+    return Actor("command", name or context.command_path, _user())
+
+
+def _user() -> str:
+    """The user of the operating system; empty where it has no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return ""
 
 
 def _path(file: Path) -> str:

@@ -25,7 +25,7 @@ def logged(tenant: Tenant) -> Tenant:
     for number in range(3):
         after = {"events": number, "text": "=1+1"}
         store.audit.note(org, "data.exported", f"{number}.jsonl", after=after, actor=TESTER)
-    store.audit.note(org, "store.backed_up", "backup.tar", actor=TESTER).result()
+    store.audit.note(org, "store.repaired", "backup.tar", actor=TESTER).result()
     return tenant
 
 
@@ -61,7 +61,7 @@ def test_entries_are_listed_page_by_page(logged: Tenant) -> None:
 def test_entries_are_found_by_filters(logged: Tenant) -> None:
     assert len(asked(logged, action="data")) == 3
     assert [each["target"] for each in asked(logged, target="1.jsonl")] == ["1.jsonl"]
-    assert len(asked(logged, actor="tester", action="store.backed_up")) == 1
+    assert len(asked(logged, actor="tester", action="store.repaired")) == 1
     assert asked(logged, outcome="refused") == asked(logged, to="2026-01-01") == []
     assert len(asked(logged, **{"from": "2026-01-01"})) == len(asked(logged))
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from theodora.storage.derivation.run import Derivations
 from theodora.storage.engine.actor import Actor
+from theodora.storage.engine.audit import Recorder, audited
 from theodora.storage.engine.cursor import Cursor, only_value
 from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import Organisation
@@ -24,6 +25,7 @@ _TABLES: tuple[Rows[Any], ...] = (Rows(DEPLOYMENTS), Rows(FAILURES))
 def repair_store(url: str, on_step: Callable[[str], None], actor: Actor) -> None:
     """Makes the index and derives everything again; servers may run, and their writes wait."""
     with closing(open_database(url, lambda _: False, lambda _: None)) as database:
+        audited(database, _record, actor).result()
         for rows in _TABLES:
             on_step(f"indexing {rows.table.name}")
             database.write(partial(clear_index, table=rows.table), actor).result()
@@ -34,6 +36,10 @@ def repair_store(url: str, on_step: Callable[[str], None], actor: Actor) -> None
         database.write(_queue_everything, actor).result()
         Derivations(database, Rows(DEPLOYMENTS)).derive_all_queued(actor=actor)
         database.write(renew_usage, actor).result()
+
+
+def _record(_: Cursor, recorder: Recorder) -> None:
+    recorder.record(None, "store.repaired")
 
 
 def _put_elements(database: Database, rows: Rows[Any], actor: Actor) -> None:

@@ -48,8 +48,6 @@ ActionName = Literal[
     "audit.shortened",
     "data.exported",
     "data.imported",
-    "store.backed_up",
-    "store.copied",
     "store.repaired",
 ]
 
@@ -111,8 +109,6 @@ AUDIT_ACTIONS: tuple[AuditAction, ...] = (
     AuditAction("audit.shortened", "audit log", "the oldest entries of the audit log were removed"),
     AuditAction("data.exported", "file", "events were exported"),
     AuditAction("data.imported", "file", "events, commits or verdicts were imported"),
-    AuditAction("store.backed_up", "file", "a backup of the store was made"),
-    AuditAction("store.copied", "database", "the store was copied to another database"),
     AuditAction("store.repaired", "store", "the store was repaired"),
 )
 """Every action; nothing else can be recorded. A new one is a row here and a name above."""
