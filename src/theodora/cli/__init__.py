@@ -21,6 +21,7 @@ from theodora.cli.link import link
 from theodora.cli.metrics import metrics
 from theodora.cli.migrate import migrate
 from theodora.cli.organisations import orgs
+from theodora.cli.people import people, sessions
 from theodora.cli.report import report
 from theodora.cli.repositories import repositories
 from theodora.cli.restore import restore
@@ -82,6 +83,8 @@ for command in (serve, keys, import_, export_, search, derive, explain, migrate,
     main.add_command(command)
 main.add_command(repositories)
 main.add_command(sources)
+main.add_command(people)
+main.add_command(sessions)
 main.add_command(backfill)
 main.add_command(forwarding)
 main.add_command(settings)
