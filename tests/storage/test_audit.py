@@ -53,6 +53,7 @@ ACTIONS: dict[str, ActionName] = {
     "retention.remove_old": "retention.removing",
     "sessions.add": "session.started",
     "sessions.end": "session.ended",
+    "sessions.end_of_person": "session.ended",
     "sessions.end_by_id": "session.ended",
     "settings.merge": "settings.changed",
     "settings.put": "settings.changed",
