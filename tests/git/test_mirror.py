@@ -47,6 +47,17 @@ def test_a_mirror_has_the_commits_of_all_branches_and_tags(
     assert {commit.sha: commit for commit in commits} == repository.log()
 
 
+def test_long_files_and_links_at_the_head_are_left_out(
+    mirrors: MirrorStore, repository: GitRepository
+) -> None:
+    (repository.path / "link").symlink_to("README")
+    repository.commit("Add a long one and a link", {"long": "x" * (2**20 + 1)})
+    url = f"file://{repository.path}"
+    mirrors.fetch("org", ID, url)
+    files = mirrors.changed_files("org", ID, url, lambda paths: paths)
+    assert files == {"README": b"1", "web/app.py": b"2"}
+
+
 def test_a_mirror_of_a_shallow_clone_says_where_it_is_cut_until_that_has_more(
     mirrors: MirrorStore, repository: GitRepository, tmp_path: Path
 ) -> None:

@@ -73,6 +73,7 @@ def test_files_at_the_head_describe_services_if_the_organisation_wants_that(
         "cart/service.datadog.yaml": DESCRIPTION,
         "vendor/x/service.datadog.yaml": "dd-service: other\nschema-version: v2\n",
         "broken/service.datadog.yaml": "kind: [",
+        "long/service.datadog.yaml": f"dd-service: long\nschema-version: v2\n#{'x' * 2**20}",
         ".github/CODEOWNERS": "* @acme/platform\ncart/ @acme/checkout\n",
         "CODEOWNERS": "* @acme/nobody\n",
     }

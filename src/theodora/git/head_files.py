@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from theodora.git.objects import object_reader
+from theodora.git.objects import object_reader, sizes
 from theodora.git.process import environment_of, run
 
 Network = Callable[[Sequence[str], Sequence[str]], str]
@@ -15,6 +15,8 @@ _SECONDS = 60
 _MOST_FILES = 500
 _MOST_BYTES = 8 * 2**20
 """Of all of them together; the others are left out."""
+_MOST_BYTES_OF_ONE = 2**20
+"""Longer files are left out: they would be held in memory."""
 _HEAD = re.compile(r"^ref: (refs/heads/\S+)\tHEAD$", re.MULTILINE)
 _FILE = "100"
 """How the mode of a regular file begins; links are not followed."""
@@ -42,11 +44,17 @@ def files_at_head(
     state = "\n".join(f"{sha} {path}" for path, sha in chosen.items())
     if state == known or not chosen:
         return state, {}
+    shas_of_files = [*dict.fromkeys(chosen.values())]
     network(
         ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--filter=blob:none"],
-        [*dict.fromkeys(chosen.values())],
+        shas_of_files,
     )
     environment = environment_of(directory)
+    short = {
+        each.sha
+        for each in sizes(shas_of_files, environment, _SECONDS)
+        if each.bytes <= _MOST_BYTES_OF_ONE
+    }
     with object_reader(environment, seconds=_SECONDS, budget_bytes=_MOST_BYTES) as reader:
-        found = reader.read(set(chosen.values()), "blob")
+        found = reader.read(short, "blob")
     return state, {path: found[sha] for path, sha in chosen.items() if sha in found}
