@@ -1,12 +1,18 @@
 """The page of keys: made and shown once, used, revoked, and never granting too much."""
 
+import time
+from typing import Any
+
 import pytest
 
 from actors import TESTER
 from asking import DEPLOYMENT, SHOPIST, Tenant, make_key
 from databases import ON_SQLITE
+from theodora.events.values import DAY_NS
 from theodora.storage import Key
-from theodora.storage.access.key_secrets import has_checksum
+from theodora.storage.access.key_addresses import KEPT_ADDRESSES
+from theodora.storage.access.key_limits import OPERATION_NAMES, KeyLimits
+from theodora.storage.access.key_secrets import has_checksum, new_secret
 from visiting import FROM_ELSEWHERE, Browser, Element, read_page, sign_in
 
 pytestmark = ON_SQLITE
@@ -144,7 +150,7 @@ def test_no_key_is_made_for_a_form_of_another_server(tenant: Tenant) -> None:
 def test_the_page_tells_when_a_key_was_last_used(tenant: Tenant) -> None:
     browser = sign_in(tenant)
     make_key(tenant.built, tenant.organisation, "api")
-    assert rows(browser.page(PATH))[0].endswith("never Revoke")
+    assert rows(browser.page(PATH))[0].endswith("never Rotate Revoke")
     tenant.create(SHOPIST)
     assert "just now" in rows(browser.page(PATH))[-1]
 
@@ -161,3 +167,124 @@ def test_uses_within_a_minute_are_written_down_once(tenant: Tenant) -> None:
     store.keys.note_used(key, 6 * MINUTE_NS, actor=TESTER)
     store.keys.ensure_organisation(tenant.organisation, 0, actor=TESTER).result()
     assert keys(tenant)[-1].last_used_at_ns == 6 * MINUTE_NS
+
+
+def test_a_key_is_made_with_limits_and_shown_with_them(tenant: Tenant) -> None:
+    browser = sign_in(tenant)
+    fields = {
+        "name": "CI",
+        "kind": "api",
+        "services": "checkout-*, cart",
+        "networks": "192.0.2.0/24 2001:db8::/32",
+        "operation": ["deployments", "failures"],
+        "lifetime": "90",
+    }
+    secret = read_page(browser.post(PATH, fields).text).one("pre", class_="copy").text
+    key = named(tenant, "CI")
+    assert key.limits == KeyLimits(
+        services=("checkout-*", "cart"),
+        operations=("deployments", "failures"),
+        networks=("192.0.2.0/24", "2001:db8::/32"),
+    )
+    assert key.expires_at_ns == key.created_at_ns + 90 * DAY_NS
+    [row, *_] = rows(browser.page(PATH))
+    assert secret[:14] in row
+    assert secret not in row
+    for shown in ("services checkout-*, cart", "only deployments, failures", "expires"):
+        assert shown in row
+
+
+def test_everything_ticked_is_no_limit(tenant: Tenant) -> None:
+    browser = sign_in(tenant)
+    ticked = [each["value"] for each in browser.page(PATH).all("input", name="operation")]
+    assert ticked == list(OPERATION_NAMES)
+    browser.post(PATH, {"name": "all", "kind": "api", "operation": ticked, "lifetime": "7"})
+    key = named(tenant, "all")
+    assert (key.limits, key.expires_at_ns) == (KeyLimits(), None)
+
+
+def test_a_network_that_is_none_is_said_at_the_field(tenant: Tenant) -> None:
+    browser = sign_in(tenant)
+    answer = browser.post(PATH, {"name": "CI", "kind": "api", "networks": "office"})
+    assert answer.status_code == 400
+    wrong = read_page(answer.text).one(aria_invalid="true")
+    assert (wrong["name"], wrong["value"]) == ("networks", "office")
+
+
+def test_a_key_is_rotated_after_a_question(tenant: Tenant) -> None:
+    browser = sign_in(tenant)
+    make(browser, "CI")
+    old = named(tenant, "CI")
+    assert browser.page(f"{PATH}?rotate={old.id}").one("h2", id="turn").text == "Rotate CI?"
+    answer = browser.post(f"{PATH}/rotate", {"id": old.id, "overlap": "30"})
+    assert has_checksum(read_page(answer.text).one("pre", class_="copy").text)
+    first, second = (key for key in keys(tenant) if key.name == "CI")
+    assert (first.id, second.expires_at_ns) == (old.id, None)
+    assert first.expires_at_ns == second.created_at_ns + 30 * DAY_NS
+    assert browser.post(f"{PATH}/rotate", {"id": "nothing"}).status_code == 404
+
+
+def test_no_key_is_rotated_that_may_do_more(tenant: Tenant) -> None:
+    """The new key would be shown to one who may not have it."""
+    make(sign_in(tenant), "all", "application", "dora_metrics_read", "dora_metrics_write")
+    browser = sign_in(tenant, "dora_metrics_read", "dora_settings_write")
+    assert browser.post(f"{PATH}/rotate", {"id": named(tenant, "all").id}).status_code == 403
+    assert named(tenant, "all").expires_at_ns is None
+
+
+def test_the_page_shows_addresses_and_keys_that_nobody_uses(tenant: Tenant) -> None:
+    browser = sign_in(tenant)
+    make_key(tenant.built, tenant.organisation, "api")
+    key, now_ns = keys(tenant)[-1], time.time_ns()
+    store = tenant.built.store
+    for days, address in ((100, "192.0.2.7"), (95, "2001:db8::1")):
+        at_ns = now_ns - days * DAY_NS
+        store.keys.note_used(key, at_ns, address=address, actor=TESTER)
+    store.keys.ensure_organisation(tenant.organisation, 0, actor=TESTER).result()
+    [row, *_] = rows(browser.page(PATH))
+    assert "from 2001:db8::/64unused for 90 days" in row
+    for days, address in ((10, "192.0.2.8"), (0, "192.0.2.9")):
+        at_ns = now_ns - days * DAY_NS
+        store.keys.note_used(key, at_ns, address=address, actor=TESTER)
+    store.keys.ensure_organisation(tenant.organisation, 0, actor=TESTER).result()
+    [row, *_] = rows(browser.page(PATH))
+    assert "from 192.0.2.9, a new address" in row
+    assert "unused" not in row
+
+
+def test_the_last_addresses_of_a_key_are_kept(tenant: Tenant) -> None:
+    make_key(tenant.built, tenant.organisation, "api")
+    store, key = tenant.built.store, keys(tenant)[-1]
+
+    def noted(at_ns: int, address: str) -> list[str]:
+        store.keys.note_used(key, at_ns, address=address, actor=TESTER)
+        store.keys.ensure_organisation(tenant.organisation, 0, actor=TESTER).result()
+        return [each.address for each in store.keys.addresses(key.organisation)[key.id]]
+
+    for number in range(KEPT_ADDRESSES + 1):
+        store.keys.note_used(key, MINUTE_NS + number, address=f"192.0.2.{number}", actor=TESTER)
+    kept = noted(2 * MINUTE_NS, "192.0.2.200")
+    assert (len(kept), kept[0], kept[-1]) == (KEPT_ADDRESSES, "192.0.2.200", "192.0.2.2")
+    assert noted(91 * DAY_NS, "::ffff:192.0.2.201") == ["192.0.2.201"]
+
+
+def test_a_session_is_used_from_the_addresses_of_its_key(tenant: Tenant) -> None:
+    store, secret = tenant.built.store, new_secret("application")
+    store.keys.add(
+        tenant.organisation,
+        "application",
+        secret,
+        name="",
+        permissions=frozenset({"dora_metrics_read"}),
+        limits=KeyLimits(networks=("192.0.2.7",)),
+        now_ns=time.time_ns(),
+        actor=TESTER,
+    ).result()
+    browser = Browser(tenant.client)
+    transport: Any = browser.client._transport  # pyright: ignore[reportPrivateUsage]
+    assert browser.post("/sign-in", {"key": secret}).status_code == 403
+    transport.client = ("192.0.2.7", 9)
+    assert browser.post("/sign-in", {"key": secret}).status_code == 303
+    assert browser.get(PATH).status_code == 200
+    transport.client = ("192.0.2.8", 9)
+    assert browser.get(PATH).headers["location"].startswith("/sign-in")

@@ -413,6 +413,15 @@ PAGES: tuple[Page, ...] = (
     ),
     Page(
         name="keys",
+        path="/settings/keys/rotate",
+        method="POST",
+        handler=keys.rotate_key,
+        template="keys.html",
+        permission=WRITE_SETTINGS,
+        place="settings",
+    ),
+    Page(
+        name="keys",
         path="/settings/keys/revoke",
         method="POST",
         handler=keys.revoke_key,
