@@ -20,6 +20,7 @@ from theodora.sources.datadog.forwarding import Forwarder
 from theodora.sources.mirroring import Fetcher, Mirroring
 from theodora.sources.webhooks.worker import InboxWorker
 from theodora.storage import Organisation, SessionLimits, Store
+from theodora.storage.access.audit_worker import AuditWorker
 from theodora.storage.access.key_secrets import KeyKind, new_secret
 from theodora.storage.access.key_usage import ReceptionWriter
 from theodora.storage.access.keys import PERMISSIONS_OF
@@ -246,6 +247,7 @@ def _workers(config: Config, store: Store, derivation_due: threading.Event) -> l
         want = fetcher.want if config.git_fetch_on_demand else _ignore
         workers += [Deriver(store.derivations, derivation_due, want), remover]
         workers += [InboxWorker(store, config.inbox_days), Forwarder(store)]
+        workers.append(AuditWorker(store.audit, config.audit_retention_days))
     if config.git_fetch_minutes or config.git_fetch_on_demand:
         workers.append(fetcher)
     if config.backup_to:

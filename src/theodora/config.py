@@ -544,6 +544,13 @@ SETTINGS: tuple[Setting, ...] = (
         "How far the clock may be from the last round of retention.",
     ),
     Setting(
+        "audit_retention_days",
+        _Integer(1, 36500),
+        "a whole number from 1 to 36,500",
+        "730",
+        "How long entries of the audit log are kept. See docs/audit.md.",
+    ),
+    Setting(
         "quota_events",
         _Integer(0, 10**15),
         "a whole number from 0 to 1,000,000,000,000,000",
@@ -777,6 +784,7 @@ class Config:
     organisation_deletion_days: int
     retention_max_percent: int
     retention_clock_days: int
+    audit_retention_days: int
     quota_events: int
     quota_bytes: int
     quota_repositories: int
