@@ -32,7 +32,7 @@ def check_path(path: str) -> None:
         raise ValueError(f"a JSONPath has at most {_MOST_STEPS} steps and parentheses")
     try:
         _compiled(path)
-    except JSONPathError as error:
+    except (JSONPathError, OverflowError) as error:
         raise ValueError(f"no JSONPath: {str(error).partition(chr(10))[0]}") from None
     if path.count("?") > 1 or path.count("..") > 1:
         raise ValueError('a JSONPath has at most one filter "?" and one ".."')
