@@ -165,7 +165,7 @@ def test_commits_of_other_repositories_are_neither_told_nor_taken(tenant: Tenant
     key: dict[str, str] = {}
     path = "/api/v2/git/repository/search_commits"
     found: dict[str, Any] = {}
-    for url in (HOSTED, "https://github.com/ACME/Cart.git", "https://github.com/acme/shop"):
+    for url in (HOSTED, "ssh://git@ssh.github.com/ACME/Cart.git", "https://github.com/acme/shop"):
         document = {
             "meta": {"repository_url": url},
             "data": [{"id": "a" * 40, "type": "commit"}],
