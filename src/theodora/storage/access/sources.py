@@ -188,7 +188,7 @@ def _values(source: WebhookSource) -> AuditValues:
     return {
         "kind": source.kind,
         "name": source.name,
-        "settings": msgspec.json.decode(source.settings),
+        "settings": _decoded(source.settings),
     }
 
 
