@@ -21,7 +21,7 @@ MAX_PATTERNS = 50
 MAX_PATTERN_CHARACTERS = 255
 
 
-class OperationRow(NamedTuple):
+class KeyOperationRow(NamedTuple):
     """What an API key can be allowed to send."""
 
     name: KeyOperation
@@ -34,13 +34,13 @@ class OperationRow(NamedTuple):
 _EVENT: frozenset[NamedLimit] = frozenset({"services", "environments", "repositories"})
 _NOTHING: frozenset[NamedLimit] = frozenset()
 
-KEY_OPERATIONS: tuple[OperationRow, ...] = (
-    OperationRow("deployments", "send deployments", _EVENT),
-    OperationRow("failures", "send failures", _EVENT),
-    OperationRow("commits", "upload commits", frozenset({"repositories"})),
-    OperationRow("webhooks", "send webhooks", _NOTHING),
-    OperationRow("correlations", "correlate commits and tag CI jobs", _NOTHING),
-    OperationRow("ai_activity", "send the use of AI coding tools", _NOTHING),
+KEY_OPERATIONS: tuple[KeyOperationRow, ...] = (
+    KeyOperationRow("deployments", "send deployments", _EVENT),
+    KeyOperationRow("failures", "send failures", _EVENT),
+    KeyOperationRow("commits", "upload commits", frozenset({"repositories"})),
+    KeyOperationRow("webhooks", "send webhooks", _NOTHING),
+    KeyOperationRow("correlations", "correlate commits and tag CI jobs", _NOTHING),
+    KeyOperationRow("ai_activity", "send the use of AI coding tools", _NOTHING),
 )
 OPERATION_NAMES: tuple[KeyOperation, ...] = tuple(row.name for row in KEY_OPERATIONS)
 NAMED_LIMITS: tuple[NamedLimit, ...] = ("services", "environments", "repositories")
