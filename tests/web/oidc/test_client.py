@@ -122,6 +122,13 @@ def _signed_with_public_key(provider: OpenIdProvider) -> None:
     provider.spoil = spoil
 
 
+def _with_header(header: bytes) -> Change:
+    encoded = urlsafe_b64encode(header).decode().rstrip("=")
+    return lambda provider: setattr(
+        provider, "spoil", lambda token: f"{encoded}.{token.partition('.')[2]}"
+    )
+
+
 @pytest.mark.parametrize(
     ("change", "why"),
     [
@@ -148,6 +155,8 @@ def _signed_with_public_key(provider: OpenIdProvider) -> None:
         (_signed("ES256", "EC"), "no key"),
         (_signed("RS256", "RSA", 2, None), "signature"),
         (lambda provider: setattr(provider, "spoil", lambda token: token[:-8] + "AAAAAAAA"), "sig"),
+        (_with_header(b'{"alg": "RS256", "crit": 1}'), "signature"),
+        (_with_header(b"[]"), "cannot be read"),
         (lambda provider: setattr(provider, "spoil", lambda _: "no token"), "cannot be read"),
         (lambda provider: setattr(provider, "token_status", 400), "answered 400"),
     ],

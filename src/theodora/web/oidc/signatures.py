@@ -99,7 +99,8 @@ def verified(token: str, keys: Sequence[PublicKey]) -> Signed:
     for candidate in candidates:
         try:
             decoded = jwt.decode(token, candidate.key, registry=_REGISTRY)
-        except (JoseError, ValueError):
+        except (JoseError, ValueError, TypeError):
+            # The last for a `crit` of a wrong type: strangers send logout tokens, too.
             continue
         return Signed(decoded.claims, alg)
     raise SignInFailed("not_trusted", "the signature of the token is wrong")
