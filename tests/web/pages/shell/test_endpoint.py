@@ -41,8 +41,10 @@ def test_every_template_of_a_page_exists() -> None:
 
 def test_every_page_of_settings_that_is_shown_has_a_tab(tenant: Tenant) -> None:
     pages = [page for page in GETS if page.place == "settings" and page.template]
-    # Pages of one thing are reached from the page of all.
-    shown = {page.path: page.tab for page in pages if "{" not in page.path}
+    # Pages beneath another, as those of one thing, are reached from it.
+    paths = {page.path for page in pages}
+    above = {page.path: page.path.rpartition("/")[0] for page in pages}
+    shown = {page.path: page.tab for page in pages if above[page.path] not in paths}
     tabs = sign_in(tenant).page("/settings/retention").one("nav", aria_label="Settings")
     assert {tab["href"]: tab.text for tab in tabs.all("a")} == shown
     assert [tab["href"] for tab in tabs.all("a", aria_current="page")] == ["/settings/retention"]
