@@ -24,6 +24,11 @@ _SELECT: LiteralString = (
 )
 
 
+def name_on_a_line(text: str) -> str:
+    """A name or an address as an issuer gives it, on one line and not too long."""
+    return "".join(each for each in text if each.isprintable())[:MAX_NAME].strip()
+
+
 class PersonIdentity(NamedTuple):
     """What an issuer says of a person who signs in."""
 

@@ -11,7 +11,7 @@ from urllib.parse import quote_plus, urlencode
 
 from theodora.errors import UnusableSetting
 from theodora.storage import PersonIdentity
-from theodora.storage.access.people import MAX_NAME
+from theodora.storage.access.people import name_on_a_line
 from theodora.web.oidc import pending as pending_sign_ins
 from theodora.web.oidc.asking import get_json, post_form
 from theodora.web.oidc.discovery import Kept, load_metadata
@@ -221,9 +221,8 @@ def _with_fields(endpoint: str, fields: Mapping[str, str]) -> str:
 
 
 def _text(value: Any) -> str:
-    """A claim's text, on one line and not too long; empty if it is none."""
-    text = value if isinstance(value, str) else ""
-    return "".join(each for each in text if each.isprintable())[:MAX_NAME].strip()
+    """A claim's text on a line; empty if it is none."""
+    return name_on_a_line(value) if isinstance(value, str) else ""
 
 
 def _texts(value: Any) -> tuple[str, ...]:

@@ -133,6 +133,17 @@ def test_an_empty_name_is_nobody(served: tuple[Built, TestClient]) -> None:
     assert asked(served, {**ADA, "X-Forwarded-User": ""}).status_code == 303
 
 
+def test_a_name_is_kept_on_one_line_and_written_once(served: tuple[Built, TestClient]) -> None:
+    name = "Grace \u202e\x85" + "x" * 300
+    grace = {**ADA, "X-Forwarded-User": "grace", "X-Forwarded-Name": name.encode()}
+    assert asked(served, grace).status_code == 200
+    person = known(served, "grace")
+    assert person
+    assert person.name == "Grace " + "x" * 194
+    asked(served, grace)
+    assert known(served, "grace") == person
+
+
 def test_a_role_follows_the_groups_at_once(served: tuple[Built, TestClient]) -> None:
     bob = {"X-Forwarded-User": "bob", "X-Forwarded-Groups": "owners"}
     assert asked(served, bob, path="/settings/keys").status_code == 200

@@ -17,6 +17,7 @@ from starlette.types import Scope
 
 from theodora.errors import NotFound, ReadOnly, SignInRefused, UnusableSetting
 from theodora.storage import Person, PersonIdentity, Session, Store
+from theodora.storage.access.people import name_on_a_line
 from theodora.storage.access.principals import person_principal
 from theodora.storage.access.role_mapping import MappedGroup, role_of
 from theodora.storage.access.sessions import SEEN_EVERY_NS, SignInPlace
@@ -92,7 +93,10 @@ class ProxySignIn:
             return None
         if len(subject) > MAX_SUBJECT or not subject.isprintable():
             raise SignInRefused("the proxy calls you by a name that cannot be used")
-        name, email = values.get(settings.name_header, ""), values.get(settings.email_header, "")
+        name, email = (
+            name_on_a_line(values.get(header, ""))
+            for header in (settings.name_header, settings.email_header)
+        )
         identity = PersonIdentity(ISSUER, subject, name, email)
         groups = {each.strip() for each in values.get(settings.groups_header, "").split(",")}
         person = self._person(store, identity, groups - {""}, place.address, now_ns)
