@@ -140,6 +140,7 @@ def _with_header(header: bytes) -> Change:
         (_claims(azp="another"), "to another client"),
         (_claims(sub=None), "no subject"),
         (_claims(sub=""), "no subject"),
+        (_claims(sub="ada\x1b[2J"), "control characters"),
         (_claims(exp=None), "no exp"),
         (_claims(iat=True), "no iat"),
         (_in_seconds(exp=-61), "expired"),
@@ -299,8 +300,11 @@ def test_groups_come_from_userinfo_where_the_token_has_none(provider: OpenIdProv
     assert "another subject" in str(refused(provider))
 
 
-def test_an_address_that_is_not_verified_is_dropped(provider: OpenIdProvider) -> None:
-    provider.claims |= {"email_verified": False, "name": None, "groups": []}
+@pytest.mark.parametrize("is_verified", [False, "false"])
+def test_an_address_that_is_not_verified_is_dropped(
+    provider: OpenIdProvider, is_verified: object
+) -> None:
+    provider.claims |= {"email_verified": is_verified, "name": None, "groups": []}
     found = sign_in(provider)
     assert (found.identity.email, found.identity.name) == ("", "")
 

@@ -194,7 +194,9 @@ class ProviderClient:
         wanted = (self.provider.groups_claim, self.provider.name_claim)
         if any(name and name not in claims for name in wanted):
             claims = {**self._userinfo(claims["sub"], access_token), **claims}
-        email = claims.get("email") if claims.get("email_verified") is not False else None
+        # Some providers (Amazon Cognito) write a text in place of a boolean.
+        is_verified = claims.get("email_verified") not in (False, "false")
+        email = claims.get("email") if is_verified else None
         return SignInAnswer(
             PersonIdentity(
                 self.provider.issuer,

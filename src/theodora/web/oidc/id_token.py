@@ -26,6 +26,9 @@ def check_id_token(
     subject = claims.get("sub")
     if not isinstance(subject, str) or not 0 < len(subject) <= _MAX_SUBJECT:
         raise _refused("the token has no subject")
+    if not subject.isprintable():
+        # It is shown where a person has no name, also by commands on terminals.
+        raise _refused("the token has a subject with control characters")
 
 
 def check_issued(claims: Mapping[str, Any], provider: IdentityProvider, now_sec: float) -> None:
