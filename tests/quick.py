@@ -16,6 +16,7 @@ PAGES = {
     "docs/commands.md": "tests/test_commands_page.py",
     "docs/metrics.md": "tests/test_metrics_page.py",
     "docs/people.md": "tests/storage/access/test_permissions.py",
+    "docs/permissions.md": "tests/web/test_permissions.py",
     "docs/quickstart.md": "tests/test_readme.py",
     "docs/search.md": "tests/query/test_reference.py",
     "docs/settings.md": "tests/test_docs.py",
