@@ -1,5 +1,6 @@
 """Signing in by the headers of a trusted proxy, and forging them."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ SETTINGS = {
     "auth_proxy_name_header": "X-Forwarded-Name",
     "auth_proxy_email_header": "X-Forwarded-Email",
     "auth_proxy_groups_header": "X-Forwarded-Groups",
-    "auth_proxy_roles": "owners=owner,acme-devs=acme:editor,staff=viewer",
+    "auth_proxy_roles": "owners=owner,acme-devs=acme:editor,gone=gone:owner,staff=viewer",
 }
 ADA = {
     "X-Forwarded-User": "ada",
@@ -154,6 +155,22 @@ def test_a_role_follows_the_groups_at_once(served: tuple[Built, TestClient]) -> 
     lowered = known(served, "bob")
     assert lowered
     assert lowered.role.name == "viewer"
+
+
+def test_an_owner_can_take_a_deletion_back(served: tuple[Built, TestClient]) -> None:
+    organisations = served[0].store.organisations
+    org = organisations.create("gone", 1, actor=TESTER).result()
+    mia = {"X-Forwarded-User": "mia", "X-Forwarded-Groups": "gone"}
+    assert asked(served, mia).status_code == 200
+    organisations.plan_deletion(org, time.time_ns(), 0, actor=TESTER).result()
+    # The name is new, and cannot be written any more.
+    for headers in (mia, {**mia, "X-Forwarded-Name": "Mia"}):
+        answer = asked(served, headers)
+        assert answer.status_code == 403
+        assert "is to be deleted" in read_page(answer.text).one("h1").text
+        assert asked(served, headers, path="/settings/organisation").status_code == 200
+    answer = asked(served, {**mia, "X-Forwarded-User": "new"})
+    assert "is to be deleted" in read_page(answer.text).one("h1").text
 
 
 def test_whoever_is_switched_off_stays_out(served: tuple[Built, TestClient]) -> None:

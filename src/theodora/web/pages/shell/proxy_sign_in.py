@@ -15,7 +15,7 @@ from ipaddress import ip_address, ip_network
 import structlog
 from starlette.types import Scope
 
-from theodora.errors import NotFound, ReadOnly, SignInRefused, UnusableSetting
+from theodora.errors import BeingDeleted, NotFound, ReadOnly, SignInRefused, UnusableSetting
 from theodora.storage import Person, PersonIdentity, Session, Store
 from theodora.storage.access.people import name_on_a_line
 from theodora.storage.access.principals import person_principal
@@ -151,15 +151,16 @@ class ProxySignIn:
         if row is None:
             raise SignInRefused("none of your groups has a role here")
         try:
-            org = store.keys.organisation(row.organisation)
+            # Also one that is to be deleted: its owners can take that back.
+            org = store.organisations.get(row.organisation).organisation
         except NotFound as error:
             raise SignInRefused(f"your groups have a role elsewhere, but {error}") from error
         known = store.people.find(org, identity.issuer, identity.subject)
         follows = _is_current(known, row.role)
         if known is not None and follows and _is_recent(known, identity, now_ns):
             return known
-        # Names and the time of the visit can wait for a primary that is away.
-        with suppress(*((ReadOnly,) if follows else ())):
+        # Names and the time of the visit can wait: the primary may be away, the deletion planned.
+        with suppress(*((ReadOnly, BeingDeleted) if follows else ())):
             return store.people.sign_in(
                 row.organisation,
                 identity,
