@@ -15,6 +15,7 @@ from databases import ON_SQLITE
 from theodora.app import Built
 from theodora.errors import UnusableSetting
 from theodora.storage import Person, SessionLimits
+from theodora.storage.access.audit import AuditQuery
 from theodora.storage.access.sessions import SignInPlace
 from theodora.web.connections.server import _behind_proxies
 from visiting import Browser, read_page, sign_in
@@ -128,6 +129,16 @@ def test_a_person_who_is_not_let_in_is_told_the_reason(
     answer = asked(served, headers)
     assert answer.status_code == 403
     assert said in read_page(answer.text).one("main").text
+    store = served[0].store
+    org = store.keys.ensure_organisation("default", 1, actor=TESTER).result()
+    query = AuditQuery(action="session.refused")
+    entries = [*store.audit.entries(org, query), *store.audit.entries(None, query)]
+    found = next(each for each in entries if said[1:] in each.reason)
+    is_unclear = "header" in found.reason or "a name" in found.reason
+    assert (found.actor.name, found.actor.address) == (
+        "" if is_unclear else "Ada Lovelace",
+        PROXY,
+    )
 
 
 def test_an_empty_name_is_nobody(served: tuple[Built, TestClient]) -> None:

@@ -21,6 +21,7 @@ from theodora.storage.access.people import name_on_a_line
 from theodora.storage.access.principals import person_principal
 from theodora.storage.access.role_mapping import MappedGroup, role_of
 from theodora.storage.access.sessions import SEEN_EVERY_NS, SignInPlace
+from theodora.storage.engine.actor import Actor
 from theodora.web.http.asgi import headers_of, peer_of
 
 log = structlog.get_logger()
@@ -87,19 +88,19 @@ class ProxySignIn:
         if not self._is_trusted(peer_of(scope)):
             self._ignore(peer_of(scope))
             return None
-        values, settings = self._values(scope), self._settings
-        subject = values[settings.user_header]
-        if not subject:
-            return None
-        if len(subject) > MAX_SUBJECT or not subject.isprintable():
-            raise SignInRefused("the proxy calls you by a name that cannot be used")
-        name, email = (
-            name_on_a_line(values.get(header, ""))
-            for header in (settings.name_header, settings.email_header)
-        )
-        identity = PersonIdentity(ISSUER, subject, name, email)
-        groups = {each.strip() for each in values.get(settings.groups_header, "").split(",")}
-        person = self._person(store, identity, groups - {""}, place.address, now_ns)
+        actor = Actor("person", "")
+        try:
+            identity, groups = self._identity(scope)
+            if identity is None:
+                return None
+            actor = identity.actor
+            person = self._person(store, identity, groups, place.address, now_ns)
+        except SignInRefused as refused:
+            store.audit.refuse(
+                *(None, "session.refused", "", str(refused), now_ns),
+                actor=actor.at(place.address),
+            )
+            raise
         return Session(
             id="",
             principal=person_principal(person),
@@ -109,6 +110,21 @@ class ProxySignIn:
             seen_at_ns=now_ns,
             shows_former=False,
         )
+
+    def _identity(self, scope: Scope) -> tuple[PersonIdentity | None, Collection[str]]:
+        """Whom the headers name, and the person's groups; None for an empty name."""
+        values, settings = self._values(scope), self._settings
+        subject = values[settings.user_header]
+        if not subject:
+            return None, ()
+        if len(subject) > MAX_SUBJECT or not subject.isprintable():
+            raise SignInRefused("the proxy calls you by a name that cannot be used")
+        name, email = (
+            name_on_a_line(values.get(header, ""))
+            for header in (settings.name_header, settings.email_header)
+        )
+        groups = {each.strip() for each in values.get(settings.groups_header, "").split(",")}
+        return PersonIdentity(ISSUER, subject, name, email), groups - {""}
 
     def _values(self, scope: Scope) -> Mapping[str, str]:
         """The headers that are there; raises `SignInRefused` if one is there twice."""
