@@ -5,6 +5,7 @@ import re
 import pytest
 
 from commands import Run
+from theodora.events import format_second
 from theodora.events.values import DAY_NS
 from theodora.storage import Store
 from theodora.storage.access.key_secrets import PATTERN, has_checksum
@@ -144,12 +145,14 @@ def test_a_rotated_key_has_the_same_limits_and_the_old_one_ends(run: Run, url: s
 def test_a_key_that_expires_is_followed_by_one_that_lasts_as_long(run: Run, url: str) -> None:
     run("keys", "create", "api", "--expires", "3d")
     id_ = run("keys", "list").stdout.split()[0]
-    new = run("keys", "rotate", id_, "--overlap", "30d").stdout.strip().splitlines()[-1]
+    rotated = run("keys", "rotate", id_, "--overlap", "30d")
+    new = rotated.stdout.strip().splitlines()[-1]
     with Store(url) as store:
         old, key = store.keys.all_of("default")[0], store.keys.find("api", new)
         assert key is not None
         assert (key.expires_at_ns or 0) - key.created_at_ns == 3 * DAY_NS
         assert (old.expires_at_ns or 0) - old.created_at_ns == 3 * DAY_NS
+    assert f"the old key expires {format_second(old.expires_at_ns or 0)}" in rotated.stderr
 
 
 def test_a_key_that_is_not_valid_is_not_rotated(run: Run) -> None:

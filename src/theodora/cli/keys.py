@@ -123,7 +123,8 @@ def rotate(key_id: str, overlap: str, form: KeyForm, org: str, **flags: str | No
         kinds: dict[str, KeyKind] = {key.id: key.kind for key in store.keys.all_of(org)}
         secret = new_secret(kinds.get(key_id, "api"), form)
         store.keys.rotate(org, key_id, secret, overlap_ns, now_ns, actor=command_actor()).result()
-    click.echo(f"the old key is refused from {format_second(now_ns + overlap_ns)} on", err=True)
+        old = next(key for key in store.keys.all_of(org) if key.id == key_id)
+    click.echo(f"the old key {_state(old, now_ns)}", err=True)
     click.echo(secret)
 
 
