@@ -35,6 +35,7 @@ from theodora.storage.events.usage import Quotas
 from theodora.storage.open import default_git_folder
 from theodora.storage.organisations import LASTING
 from theodora.storage.remover import Remover
+from theodora.web.api.security_contact import SecurityContact
 from theodora.web.application import make_application
 from theodora.web.http.endpoint import ServerContext
 from theodora.web.http.observe import ServerMetrics
@@ -95,6 +96,7 @@ def build(config: Config, invocation: Invocation = PLAIN) -> Built:
         _dashboard(config, services, providers, proxy, invocation),
         metrics,
         _lifespan(services, _workers(config, store, derivation_due), telemetry),
+        security=SecurityContact(config.security_contact, config.public_url),
         log_requests=config.log_requests,
         record=telemetry.record if telemetry else None,
         prefix_is_stripped=config.path_prefix_stripped,

@@ -87,6 +87,15 @@ def _badges(text: str) -> tuple[tuple[str, str], ...]:
     return tuple((org, token) for org, _, token in pairs)
 
 
+_CONTACT = re.compile(r"mailto:[!-?A-~]+@[!-~]+|https://[A-Za-z0-9\[][!-~]*")
+
+
+def _contact(text: str) -> str:
+    if text and not _CONTACT.fullmatch(text):
+        raise ValueError
+    return text
+
+
 _HEADER = re.compile(r"[A-Za-z0-9-]*")
 
 
@@ -274,6 +283,14 @@ SETTINGS: tuple[Setting, ...] = (
         "",
         "URL at which browsers find this server, without the path prefix; sign-in providers send "
         "people back to it.",
+    ),
+    Setting(
+        "security_contact",
+        _contact,
+        "mailto: and an email address, or an https URL",
+        "",
+        "Where to report a vulnerability of this server, for /.well-known/security.txt; without it "
+        "there is no such file.",
     ),
     Setting(
         "trusted_proxies",
@@ -745,6 +762,7 @@ class Config:
     path_prefix: str
     path_prefix_stripped: bool
     public_url: str
+    security_contact: str
     trusted_proxies: tuple[str, ...]
     timestamps: Timestamps
     rate_limit_dora_ingest: RateLimit

@@ -28,6 +28,7 @@ from theodora.storage.access.principals import Principal, key_principal, person_
 from theodora.storage.access.sessions import new_session_secret
 from theodora.storage.engine.actor import Actor
 from theodora.web.api.routes import OPERATIONS
+from theodora.web.api.security_contact import SECURITY_PATH
 from theodora.web.http.operations import Operation
 from theodora.web.http.security import Credential
 from theodora.web.pages.routes import PAGES
@@ -56,6 +57,7 @@ OPEN: tuple[OpenRoute, ...] = (
     OpenRoute("/metrics", "metrics of the server, with the number of all events"),
     OpenRoute("/openapi.json", "the description of the API"),
     OpenRoute("/static/{name}", "styles and scripts of pages"),
+    OpenRoute(SECURITY_PATH, "where to report a vulnerability, or 404 without `security_contact`"),
     OpenRoute("/api/v1/{rest:path}", "404, as Datadog answers where it has no such path"),
 )
 

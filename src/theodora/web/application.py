@@ -10,6 +10,7 @@ from starlette.routing import Mount, Route, Router
 from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
 from theodora.web.api.routes import OPERATIONS
+from theodora.web.api.security_contact import SecurityContact, security_route
 from theodora.web.api.status import PROBED, status_routes
 from theodora.web.http.endpoint import Endpoint, ServerContext
 from theodora.web.http.observe import FinishedRequest, LoggedRequests, Observer, ServerMetrics
@@ -26,6 +27,7 @@ def make_application(
     metrics: ServerMetrics,
     lifespan: Lifespan[Any],
     *,
+    security: SecurityContact,
     log_requests: LoggedRequests,
     record: Callable[[FinishedRequest], None] | None,
     prefix_is_stripped: bool,
@@ -38,15 +40,18 @@ def make_application(
     path_prefix = dashboard.path_prefix
     nowhere = _Nowhere(Endpoint(services), PageEndpoint(dashboard))
     status = status_routes(services.store, metrics, path_prefix)
+    contact = security_route(security, path_prefix)
     routes = [
         *_operation_routes(services, OPERATIONS),
         Route("/api/v1/{rest:path}", Endpoint(services, media_type=JSON)),
         *status,
+        contact,
         *_page_routes(dashboard),
         Route("/static/{name}", AssetEndpoint()),
     ]
-    # Probes and scrapers reach the server itself, not the proxy that adds the prefix.
-    probed = [route for route in status if route.path in PROBED]
+    # Probes and scrapers reach the server itself, not the proxy that adds the prefix; and whoever
+    # looks for a contact asks at the root.
+    probed = [*(route for route in status if route.path in PROBED), contact]
     router = Router(
         [Mount(path_prefix, Router(routes, redirect_slashes=False, default=nowhere)), *probed]
         if path_prefix
