@@ -1,6 +1,6 @@
 """The keys of the organisation: made here, shown once, rotated, and revoked for good."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from theodora.errors import Invalid, NotFound
@@ -179,15 +179,7 @@ def _values(
     keys = _all_keys(visit)
     held = [key for key in reversed(keys) if key.revoked_at_ns is None]
     revoked = [key for key in reversed(keys) if key.revoked_at_ns is not None]
-    may_write = visit.may(WRITE_SETTINGS)
     own = visit.principal.key
-    chosen = {
-        act: next(
-            (key for key in held if may_write and key.id == visit.query_parameters.get(act, "")),
-            None,
-        )
-        for act in ("revoke", "rotate")
-    }
     return {
         "asked": asked,
         "problems": problems or {},
@@ -197,9 +189,9 @@ def _values(
         "secret": secret,
         "held": held,
         "revoked": revoked[:_SHOWN],
-        "may_write": may_write,
-        "to_revoke": chosen["revoke"],
-        "to_rotate": chosen["rotate"],
+        "may_write": visit.may(WRITE_SETTINGS),
+        "to_revoke": _chosen(visit, held, "revoke"),
+        "to_rotate": _chosen(visit, held, "rotate"),
         "addresses": visit.store.keys.addresses(visit.organisation),
         "unused": {key.id for key in held if _is_unused(key, visit.now_ns)},
         "unused_days": UNUSED_DAYS,
@@ -212,6 +204,14 @@ def _values(
         "permission_words": {row.name: row.may for row in PERMISSIONS},
         "max_name": MAX_NAME,
     }
+
+
+def _chosen(visit: Visit, held: Sequence[Key], act: str) -> Key | None:
+    """The key that the page asks about before it does something to it; None without any."""
+    if not visit.may(WRITE_SETTINGS):
+        return None
+    id_ = visit.query_parameters.get(act, "")
+    return next((key for key in held if key.id == id_), None)
 
 
 def _all_keys(visit: Visit) -> list[Key]:
