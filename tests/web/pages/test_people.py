@@ -36,6 +36,26 @@ def test_roles_are_set_and_people_switched_off(tenant: Tenant) -> None:
     assert "Ada" not in settings.page(PATH).one("main").text
 
 
+def test_a_key_gives_nobody_a_role_that_allows_more_than_it_may_do(tenant: Tenant) -> None:
+    people = tenant.built.store.people
+    identity = PersonIdentity("proxy", "ada", "Ada")
+    person = people.sign_in(
+        tenant.organisation, identity, "owner", time.time_ns(), may_create=True, actor=TESTER
+    ).result()
+    browser = sign_in(tenant, "dora_metrics_read", "dora_organisation_write")
+    for fields, status in (
+        ({"role": "admin"}, 403),
+        ({"role": "editor"}, 403),
+        ({"act": "disable"}, 303),
+        ({"act": "enable"}, 403),
+        ({"role": "viewer"}, 303),
+        ({"act": "enable"}, 303),
+    ):
+        assert browser.post(PATH, {"id": person.id, **fields}).status_code == status, fields
+    now = people.get(person.organisation, person.id)
+    assert (now.role.name, now.disabled_at_ns) == ("viewer", None)
+
+
 def test_nobody_changes_herself(tenant: Tenant) -> None:
     browser = sign_in(tenant)
     store = tenant.built.store

@@ -1,7 +1,12 @@
 """The people of the organisation and the sessions: roles, switching off, and ending sessions."""
 
 from theodora.errors import Invalid, NotFound, Problem
-from theodora.storage.access.permissions import ROLES, WRITE_ORGANISATION
+from theodora.storage.access.permissions import (
+    ROLE_NAMES,
+    ROLES,
+    WRITE_ORGANISATION,
+    role_named,
+)
 from theodora.web.pages.shell.page import Answer, SeeOther, View, Visit
 
 PATH = "/settings/people"
@@ -32,7 +37,8 @@ def show_people(visit: Visit) -> Answer:
 def change_person(visit: Visit) -> Answer:
     """Sets a role, or switches a person off or on; nobody does so to their own account.
 
-    Raises `NotFound` for an unknown person, `Invalid` for an unknown role or act.
+    Raises `NotFound` for an unknown person, `Invalid` for an unknown role or act, and
+    `NotPermitted` for a role that allows what who is signed in may not do.
     """
     id_, act = visit.form.get("id", ""), visit.form.get("act", "")
     people, org = visit.store.people, visit.organisation
@@ -41,12 +47,21 @@ def change_person(visit: Visit) -> Answer:
     if act == "disable":
         people.disable(org, id_, visit.now_ns, actor=visit.actor).result()
     elif act == "enable":
+        _require_all_of(visit, people.get(org, id_).role.name)
         people.enable(org, id_, actor=visit.actor).result()
     else:
         role = visit.form.get("role", "")
         given = None if role == BY_GROUPS else role
+        _require_all_of(visit, role)
         people.set_role(org, id_, given, actor=visit.actor).result()
     return SeeOther(visit.scope.link(PATH, saved="person"))
+
+
+def _require_all_of(visit: Visit, role: str) -> None:
+    """Raises `NotPermitted` for a permission of the role that who is signed in lacks."""
+    if role in ROLE_NAMES:
+        for permission in sorted(role_named(role).permissions):
+            visit.require(permission)
 
 
 def end_session(visit: Visit) -> Answer:
