@@ -128,6 +128,21 @@ def test_the_table_of_actions_is_the_type_of_actions() -> None:
     assert tuple(action.name for action in AUDIT_ACTIONS) == get_args(ActionName)
 
 
+def test_settings_of_sources_are_recorded_where_they_differ(
+    store: Store, org: Organisation
+) -> None:
+    sources = store.sources
+    id_ = sources.add(org, "github", "G", '{"env":"a","team":"t"}', 1, actor=TESTER).result().id
+    for settings in ('{"env":"b","team":"t"}', '{"team":"t","env":"b"}'):
+        sources.change_settings(org, id_, settings, actor=TESTER).result()
+        sources.change_common_settings(org, settings, actor=TESTER).result()
+    found = store.audit.entries(org, AuditQuery(action="source.changed"))
+    assert [(each.target, each.before, each.after) for each in found] == [
+        ("all", "", '{"env":"b","team":"t"}'),
+        (id_, '{"env":"a"}', '{"env":"b"}'),
+    ]
+
+
 def test_an_entry_says_who_did_what_to_what(store: Store, org: Organisation) -> None:
     who = Actor("key", "admin", "k1", "192.0.2.7")
     store.settings.put(org, {"team": "old", "production_envs": ["live"]}, "shop", actor=who)

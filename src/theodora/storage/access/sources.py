@@ -9,7 +9,7 @@ import msgspec
 
 from theodora.errors import NotFound
 from theodora.storage.engine.actor import Actor
-from theodora.storage.engine.audit import AuditValues, Recorder, audited
+from theodora.storage.engine.audit import AuditValues, Recorder, audited, changed
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import Organisation
@@ -118,8 +118,7 @@ class Sources:
 
         def write(cursor: Cursor, recorder: Recorder) -> None:
             found = _found(cursor, org, id_)
-            before, after = _values(found), _values(found._replace(settings=settings))
-            recorder.record(org, "source.changed", found.id, before=before, after=after)
+            _record_settings(recorder, org, found.id, found.settings, settings)
             cursor.execute(
                 "UPDATE sources SET settings = ? WHERE org = ? AND id = ?",
                 (settings, org.key, found.id),
@@ -137,8 +136,7 @@ class Sources:
         """Deliveries of all sources that are read from now on follow them."""
 
         def write(cursor: Cursor, recorder: Recorder) -> None:
-            before, after = map(_decoded, (_common_settings(cursor, org), settings))
-            recorder.record(org, "source.changed", "all", before=before, after=after)
+            _record_settings(recorder, org, "all", _common_settings(cursor, org), settings)
             cursor.execute(
                 "INSERT INTO common_source_settings (org, settings) VALUES (?, ?) "
                 "ON CONFLICT (org) DO UPDATE SET settings = excluded.settings",
@@ -177,6 +175,15 @@ def _common_settings(cursor: Cursor, org: Organisation) -> str:
         "SELECT settings FROM common_source_settings WHERE org = ?", (org.key,)
     ).fetchone()
     return row[0] if row else ""
+
+
+def _record_settings(
+    recorder: Recorder, org: Organisation, target: str, settings_before: str, settings: str
+) -> None:
+    """Records the members that differ; nothing if none does."""
+    before, after = changed(_decoded(settings_before), _decoded(settings))
+    if before or after:
+        recorder.record(org, "source.changed", target, before=before, after=after)
 
 
 def _decoded(settings: str) -> AuditValues:
