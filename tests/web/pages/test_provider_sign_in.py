@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 import structlog
 
+from actors import TESTER
 from asking import Tenant, make_tenant, server_in_process
 from openid import CLIENT_ID, CLIENT_SECRET, OpenIdProvider, serving_provider
 from theodora.storage import SessionLimits, Store
@@ -66,7 +67,7 @@ def tenant(
                 oidc_client_id=CLIENT_ID,
                 oidc_client_secret=CLIENT_SECRET,
                 oidc_label="Keycloak",
-                oidc_roles="platform-admins=admin,developers=editor,gone=gone:viewer",
+                oidc_roles="platform-admins=admin,developers=editor,gone=gone:viewer,closers=closing:owner",
                 oidc_http_on_loopback="yes",
                 oidc_providers=str(file),
             )
@@ -360,6 +361,20 @@ def test_signing_out_offers_to_sign_out_of_the_provider(
     browser.post("/sign-in", {"key": tenant.keys["DD-APPLICATION-KEY"]})
     assert browser.post("/sign-out").headers["location"] == "/sign-in"
     assert browser.page("/sign-in?signed-out=nobody").all("p", class_="saved") == []
+
+
+def test_a_provider_ends_sessions_of_an_organisation_that_is_to_be_deleted(
+    tenant: Tenant, provider: OpenIdProvider
+) -> None:
+    store = tenant.built.store
+    org = store.organisations.create("closing", 1, actor=TESTER).result()
+    provider.claims["groups"] = "closers"
+    browser, _ = sign_in(tenant, provider)
+    store.organisations.plan_deletion(org, time.time_ns(), 0, actor=TESTER).result()
+    assert browser.get("/settings/organisation").status_code == 200
+    token = provider.logout_token()
+    Browser(tenant.client).client.post("/sign-in/oidc/signed-out", data={"logout_token": token})
+    assert browser.get("/settings/organisation").status_code == 303
 
 
 def test_a_provider_ends_the_sessions_of_a_person(tenant: Tenant, provider: OpenIdProvider) -> None:

@@ -107,8 +107,9 @@ def sign_out_by_provider(visit: Visit) -> Answer:
     provider, store = client.provider, visit.store
     identity = PersonIdentity(provider.issuer, subject)
     for name in {row.organisation for row in provider.roles}:
-        with suppress(NotFound, BeingDeleted):
-            org = store.keys.organisation(name)
+        with suppress(NotFound):
+            # Also one that is to be deleted: a session there can take that back.
+            org = store.organisations.get(name).organisation
             store.sessions.end_of_person(
                 org, identity.person_id, actor=identity.actor.at(visit.address)
             ).result()
