@@ -4,7 +4,7 @@ Details of problems do not name the parameter: each caller adds it in its own fo
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
@@ -68,6 +68,20 @@ class Parameters:
         """Raises `Invalid` with every problem, if there is any."""
         if self._problems:
             raise Invalid(*self._problems)
+
+
+def known_parameters(given: Iterable[tuple[str, str]], names: Sequence[str]) -> Parameters:
+    """The parameters of a request; those of other names and repeated ones become problems."""
+    texts: dict[str, str] = {}
+    parameters = Parameters(texts)
+    for name, text in given:
+        if name not in names:
+            parameters.add(name, f'must be one of "{" ".join(names)}"')
+        elif name in texts:
+            parameters.add(name, "must be given once")
+        else:
+            texts[name] = text.strip()
+    return parameters
 
 
 def _chosen(choices: Sequence[C], text: str) -> C:

@@ -11,7 +11,7 @@ from theodora.report.audit_table import (
     audit_document,
     read_audit_filters,
 )
-from theodora.report.parameters import Parameters
+from theodora.report.parameters import known_parameters
 from theodora.storage.engine.actor import ActorKind
 from theodora.storage.engine.audit import AuditOutcome
 from theodora.storage.engine.audit_actions import ActionName
@@ -87,7 +87,7 @@ _PARAMETERS = AuditParameters.__struct_encode_fields__
 
 
 def list_audit_entries(request: Request) -> Reply:
-    parameters = _known(request)
+    parameters = known_parameters(request.query_parameters.multi_items(), _PARAMETERS)
     query = read_audit_filters(parameters)
     limit = parameters.read("limit", _limit, _PAGE)
     before_number = parameters.read("cursor", _cursor, None)
@@ -101,20 +101,6 @@ def list_audit_entries(request: Request) -> Reply:
         return Reply(200, audit_csv(page), CSV, (*_CSV_HEADERS, *headers))
     documents = [Resource(str(entry.number), TYPE, audit_document(entry)) for entry in page]
     return Reply(200, encode_data(documents), headers=headers)
-
-
-def _known(request: Request) -> Parameters:
-    """The parameters; unknown and repeated ones become problems."""
-    texts: dict[str, str] = {}
-    parameters = Parameters(texts)
-    for name, text in request.query_parameters.multi_items():
-        if name not in _PARAMETERS:
-            parameters.add(name, f'must be one of "{" ".join(_PARAMETERS)}"')
-        elif name in texts:
-            parameters.add(name, "must be given once")
-        else:
-            texts[name] = text.strip()
-    return parameters
 
 
 def _limit(text: str) -> int:

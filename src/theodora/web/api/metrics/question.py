@@ -16,7 +16,13 @@ from theodora.dora.metrics.tally import Granularity
 from theodora.errors import Invalid, Problem
 from theodora.query import Everything, Query, parse
 from theodora.query.parser import MAX_CHARACTERS
-from theodora.report.parameters import Parameters, instants_in, read_calendar, read_period
+from theodora.report.parameters import (
+    Parameters,
+    instants_in,
+    known_parameters,
+    read_calendar,
+    read_period,
+)
 from theodora.storage.metrics.columns import GROUPED
 
 Form = Literal["json", "csv"]
@@ -111,7 +117,7 @@ def read_question(parameters: Iterable[tuple[str, str]], now_ns: int) -> Questio
     An empty value counts as absent.
     """
     try:
-        return _question(_known(parameters), now_ns)
+        return _question(known_parameters(parameters, PARAMETERS), now_ns)
     except Invalid as invalid:
         raise Invalid(*map(_named, invalid.problems)) from None
 
@@ -134,20 +140,6 @@ def _question(parameters: Parameters, now_ns: int) -> Question:
     _check_size(query)
     zone = parameters.given("timezone") or "UTC"
     return Question(query, parameters.given("query"), tree, zone, form)
-
-
-def _known(given: Iterable[tuple[str, str]]) -> Parameters:
-    """The parameters; unknown and repeated ones become problems."""
-    texts: dict[str, str] = {}
-    parameters = Parameters(texts)
-    for name, text in given:
-        if name not in PARAMETERS:
-            parameters.add(name, f'must be one of "{" ".join(PARAMETERS)}"')
-        elif name in texts:
-            parameters.add(name, "must be given once")
-        else:
-            texts[name] = text.strip()
-    return parameters
 
 
 def _named(problem: Problem) -> Problem:
