@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, get_args
 
 from theodora.dora.metrics.calendar import UTC_CALENDAR, Calendar
+from theodora.errors import Invalid, Problem
 from theodora.events import format_rfc3339
 from theodora.report.csv_text import Cell, csv_bytes
 from theodora.report.parameters import Parameters, instants_in
@@ -34,6 +35,13 @@ def read_audit_filters(parameters: Parameters, calendar: Calendar = UTC_CALENDAR
         if parameters.given("outcome")
         else None,
     )
+
+
+def read_entry_number(text: str) -> int:
+    """The number that a page of older entries goes on from; raises `Invalid`."""
+    if not text.isascii() or not text.isdigit() or len(text) > 18:
+        raise Invalid(Problem("must be the cursor of a page before"))
+    return int(text)
 
 
 def audit_document(entry: AuditEntry) -> dict[str, Any]:

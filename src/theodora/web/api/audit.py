@@ -10,6 +10,7 @@ from theodora.report.audit_table import (
     audit_csv,
     audit_document,
     read_audit_filters,
+    read_entry_number,
 )
 from theodora.report.parameters import known_parameters
 from theodora.storage.engine.actor import ActorKind
@@ -90,7 +91,7 @@ def list_audit_entries(request: Request) -> Reply:
     parameters = known_parameters(request.query_parameters.multi_items(), _PARAMETERS)
     query = read_audit_filters(parameters)
     limit = parameters.read("limit", _limit, _PAGE)
-    before_number = parameters.read("cursor", _cursor, None)
+    before_number = parameters.read("cursor", read_entry_number, None)
     form: _Form = parameters.choice("format", get_args(_Form), "json")
     parameters.check()
     asked = query._replace(limit=limit + 1, before_number=before_number)
@@ -107,9 +108,3 @@ def _limit(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= MAX_AUDIT_ENTRIES:
         raise Invalid(Problem(f"must be a whole number from 1 to {MAX_AUDIT_ENTRIES}"))
     return int(text[:9])
-
-
-def _cursor(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or len(text) > 18:
-        raise Invalid(Problem("must be the cursor of a page before"))
-    return int(text)

@@ -1,9 +1,15 @@
 """The page table: every page and form with its path, permission and handler."""
 
-from theodora.storage.access.permissions import WRITE, WRITE_ORGANISATION, WRITE_SETTINGS
+from theodora.storage.access.permissions import (
+    READ_AUDIT,
+    WRITE,
+    WRITE_ORGANISATION,
+    WRITE_SETTINGS,
+)
 from theodora.web.api.openapi import REFERENCE_PATH
 from theodora.web.pages import (
     api_reference,
+    audit,
     common_settings,
     data_health,
     deployment,
@@ -406,6 +412,21 @@ PAGES: tuple[Page, ...] = (
         path="/settings/people/sessions",
         method="POST",
         handler=people.end_session,
+    ),
+    Page(
+        name="audit",
+        path="/settings/audit",
+        handler=audit.show_audit,
+        template="audit.html",
+        permission=READ_AUDIT,
+        place="settings",
+        tab="Audit log",
+    ),
+    Page(
+        name="audit_csv",
+        path="/settings/audit.csv",
+        handler=audit.audit_csv,
+        permission=READ_AUDIT,
     ),
     Page(
         name="organisation",

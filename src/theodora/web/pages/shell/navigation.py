@@ -1,6 +1,6 @@
 """The navigation of the dashboard."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from theodora.web.pages.shell.page import Page, Section
@@ -27,9 +27,13 @@ ENTRIES = (
 )
 
 
-def tabs(pages: Iterable[Page], place: Section) -> tuple[Page, ...]:
-    """The pages of a section that have a tab, in the order of the page table."""
-    return tuple(page for page in pages if page.tab and page.place == place)
+def tabs(pages: Iterable[Page], place: Section, may: Callable[[str], bool]) -> tuple[Page, ...]:
+    """The pages of a section that have a tab and may be seen, in the order of the page table."""
+    return tuple(
+        page
+        for page in pages
+        if page.tab and page.place == place and (page.permission is None or may(page.permission))
+    )
 
 
 def entries(pages: Iterable[Page]) -> tuple[Entry, ...]:

@@ -128,14 +128,15 @@ def _drawn(request: PageRequest, view: View, page: Page | None) -> Reply:
 def _frame_values(request: PageRequest, page: Page | None, read: float) -> Mapping[str, Any]:
     """The values for every template; CONTRIBUTING lists them."""
     dashboard, scope = request.dashboard, request.scope
+    visit = request.visit(ImmutableMultiDict())
     return {
-        "visit": request.visit(ImmutableMultiDict()),
+        "visit": visit,
         "scope": scope,
         "clock": scope.clock,
         "link": scope.link,
         "asset": partial(_asset_link, scope),
         "place": page.place if page else "",
-        "section_tabs": navigation.tabs(dashboard.pages, page.place) if page else (),
+        "section_tabs": navigation.tabs(dashboard.pages, page.place, visit.may) if page else (),
         "places": navigation.entries(dashboard.pages) if request.session else (),
         "version": __version__,
         "program": dashboard.invocation.program,
