@@ -63,6 +63,8 @@ asks; SQLite answers in microseconds."""
 RESERVE = 16
 """As many more, for organisations that have no thread while others use all of those."""
 
+_WORKERS_STOP_SECONDS = 5.0
+
 _SIGN_IN_THREADS = 8
 """Questions to sign-in providers at one time, half of them to one if no other is asked."""
 
@@ -272,10 +274,10 @@ def _lifespan(
         for worker in (*workers, reception):
             worker.start()
         yield
-        for worker in reversed(workers):
-            worker.stop()
+        _stop(workers)
+        # Only the provider that they ask would be waited for.
+        services.sign_ins.shutdown(wait=False)
         services.uploads.shutdown()
-        services.sign_ins.shutdown()
         services.threads.shutdown()
         # After the last request that they could count.
         if telemetry:
@@ -284,6 +286,15 @@ def _lifespan(
         store.close()
 
     return lifespan
+
+
+def _stop(workers: Sequence[Worker]) -> None:
+    """Stops all at the same time, the last one first; waits for each, for some seconds in all."""
+    for worker in reversed(workers):
+        worker.stop(0)
+    until_sec = time.monotonic() + _WORKERS_STOP_SECONDS
+    for worker in reversed(workers):
+        worker.stop(max(0, until_sec - time.monotonic()))
 
 
 def _ignore(_org: Organisation, _repository_id: str) -> None:

@@ -666,6 +666,14 @@ SETTINGS: tuple[Setting, ...] = (
         "does not count.",
     ),
     Setting(
+        "stop_seconds",
+        _Integer(1, 3600),
+        "a whole number from 1 to 3,600",
+        "30",
+        "How long the server may take to end after SIGTERM. After two thirds of it, answers under "
+        "way are broken off.",
+    ),
+    Setting(
         "max_json_bytes",
         _Integer(1, 1073741824),
         "a whole number from 1 to 1,073,741,824",
@@ -816,6 +824,7 @@ class Config:
     stall_seconds: int
     min_bytes_per_second: int
     read_seconds: int
+    stop_seconds: int
     max_json_bytes: int
     max_multipart_bytes: int
     upload_threads: int

@@ -124,6 +124,7 @@ def _options(config: Config) -> Options:
         limits=limits,
         max_connections=config.max_connections,
         max_connections_per_address=config.max_connections_per_address,
+        grace_seconds=config.stop_seconds,
         trusted_proxies=config.trusted_proxies,
         tls_cert=config.tls_cert,
         tls_key=config.tls_key,

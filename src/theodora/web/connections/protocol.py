@@ -131,6 +131,10 @@ class Connection(HttpToolsProtocol):
         else:
             self._socket.close()
 
+    def cut(self) -> None:
+        """Ends the connection at once, also in the middle of an answer."""
+        self._socket.abort()
+
     # What comes
 
     def data_received(self, data: bytes) -> None:

@@ -1,10 +1,13 @@
 """The HTTP server: uvicorn's, behind a gate."""
 
+import asyncio
 import resource
 import socket
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any, cast
 
 import structlog
@@ -15,12 +18,19 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from theodora.web.connections.early import EarlyAnswers
 from theodora.web.connections.forwarded import NearestForwarded, PeerKept
 from theodora.web.connections.gate import Gate
+from theodora.web.connections.last_resort import LastResort
 from theodora.web.connections.limits import Alarm, Limits
 from theodora.web.connections.places import Place, Places
 from theodora.web.connections.protocol import Connection
 
 log = structlog.get_logger()
 
+_ANSWERS_SHARE = 2 / 3
+"""Of the grace, for answers under way; the rest is for closing."""
+_END_SHARE = 0.9
+"""Of the grace, after which the process is ended."""
+_CUT_SECONDS = 1.0
+_SECONDS_BETWEEN_LOOKS = 0.05
 _OTHER_FILES = 256
 """Descriptors for everything but connections: databases, packs, pipes to git, logs."""
 
@@ -35,7 +45,8 @@ class Options:
     trusted_proxies: tuple[str, ...] = ()
     tls_cert: str = ""
     tls_key: str = ""
-    grace_seconds: int = 30
+    grace_seconds: float = 30
+    """From the signal to stop to the end of the process."""
     lifespan: bool = True
 
 
@@ -62,12 +73,13 @@ class Server(uvicorn.Server):
                 proxy_headers=False,
                 ssl_certfile=options.tls_cert or None,
                 ssl_keyfile=options.tls_key or None,
-                timeout_graceful_shutdown=options.grace_seconds,
             )
         )
         self._options = options
         self._alarm = alarm
         self._announce = announce
+        self._signalled_sec: float | None = None
+        """When the signal to stop came, in the time of `time.monotonic`."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await self.lifespan.startup()
@@ -82,6 +94,52 @@ class Server(uvicorn.Server):
         self.servers = cast("Any", [self._gate(each, places) for each in sockets or []])
         self.started = True
         self._announce()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self._signalled_sec is None:
+            self._signalled_sec = time.monotonic()
+        super().handle_exit(sig, frame)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Finishes answers for a share of the grace, cuts off the rest, closes the application."""
+        grace, told_sec = self._options.grace_seconds, self._signalled_sec or time.monotonic()
+        # Without a signal this process is not the server's own.
+        is_own = self._signalled_sec is not None
+        last_resort = LastResort(told_sec + _END_SHARE * grace) if is_own else None
+        for gate in self.servers:
+            gate.close()
+        for each in sockets or []:
+            each.close()
+        for connection in self._connections():
+            connection.shutdown()
+        await self._finish_answers(told_sec + _ANSWERS_SHARE * grace)
+        await self._cut_off()
+        if not self.force_exit:
+            await self.lifespan.shutdown()
+        if last_resort:
+            last_resort.note_closed()
+
+    def _connections(self) -> list[Connection]:
+        return cast("list[Connection]", list(self.server_state.connections))
+
+    async def _finish_answers(self, until_sec: float) -> None:
+        while self.server_state.connections and not self.force_exit:
+            if time.monotonic() >= until_sec:
+                break
+            await asyncio.sleep(_SECONDS_BETWEEN_LOOKS)
+
+    async def _cut_off(self) -> None:
+        """Ends connections in the middle of answers, so that nobody takes one for complete."""
+        if connections := self._connections():
+            log.warning("answers are cut off, as the server stops", connections=len(connections))
+        for connection in connections:
+            connection.cut()
+        # Each learns that its client has gone, and stops the reads that it waits for. Nobody waits
+        # for the rest, such as a sign-in whose provider does not answer.
+        if tasks := set(self.server_state.tasks):
+            _, late = await asyncio.wait(tasks, timeout=_CUT_SECONDS)
+            for task in late:
+                task.cancel()
 
     def _gate(self, listener: socket.socket, places: Places) -> Gate:
         return Gate(

@@ -58,6 +58,8 @@ async def run_while_awaited(
     except asyncio.CancelledError:
         # The server stops, and its time for that is up.
         deadline.stop()
+        if gone.done():
+            raise ClientDisconnect from None
         raise
     finally:
         alarm.cancel()

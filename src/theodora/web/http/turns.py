@@ -54,14 +54,14 @@ class FairThreads:
             self._start_due()
         return future
 
-    def shutdown(self) -> None:
-        """Cancels what waits, and returns when the rest has ended."""
+    def shutdown(self, *, wait: bool = True) -> None:
+        """Cancels what waits; with `wait`, returns when the rest has ended."""
         with self._lock:
             for tasks in self._waiting.values():
                 for task in tasks:
                     task.future.cancel()
             self._waiting.clear()
-        self._pool.shutdown()
+        self._pool.shutdown(wait=wait)
 
     def _start_due(self) -> None:
         while (caller := self._next()) is not None:
