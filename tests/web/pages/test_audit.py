@@ -49,6 +49,12 @@ def test_an_entry_says_who_did_what_when_and_what_differs(tenant: Tenant) -> Non
     ]
 
 
+def test_of_many_changes_some_are_shown(tenant: Tenant) -> None:
+    note(tenant, "many.jsonl", {f"{number}": number for number in range(25)})
+    shown = rows(sign_in(tenant).page(f"{PATH}?action=data"))[0].all("li")
+    assert [each.text for each in shown][19:] == ["19: none → 19", "5 more in the CSV file"]
+
+
 def test_entries_are_filtered_and_a_refusal_has_its_reason(tenant: Tenant) -> None:
     for number in range(2):
         note(tenant, f"{number}.jsonl")
@@ -58,9 +64,11 @@ def test_entries_are_filtered_and_a_refusal_has_its_reason(tenant: Tenant) -> No
     sign_in(tenant, READ).get(PATH)
     (refused,) = rows(browser.page(f"{PATH}?outcome=refused"))
     assert refused.one("td", data_l="Outcome").text == f"refusedit lacks {READ_AUDIT}"
-    page = browser.page(f"{PATH}?actor=nobody&action=key.created&to=2026-01-01")
+    zone = "America/New_York"
+    page = browser.page(f"{PATH}?actor=nobody&action=key.created&to=2026-01-01&timezone={zone}")
     assert page.one(class_="empty").one("h2").text == "No entries match these filters"
     assert page.one("input", name="to")["value"] == "2026-01-01T00:00"
+    assert page.one("input", name="timezone")["value"] == zone
     chosen = [each.text for each in page.all("option") if "selected" in each.attributes]
     assert chosen == ["key.created"]
 
@@ -72,7 +80,10 @@ def test_a_filter_that_cannot_be_read_is_named(tenant: Tenant, parameters: str) 
         assert page.one("ul", class_="dots").text.startswith(parameters.partition("=")[0])
 
 
-def test_older_entries_are_on_further_pages_and_all_are_in_the_csv_file(tenant: Tenant) -> None:
+def test_older_entries_are_on_further_pages_and_all_are_in_the_csv_file(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("theodora.web.pages.audit.MAX_AUDIT_ENTRIES", 7)
     written = [f"={number}" for number in range(60)]
     for target in written:
         note(tenant, target)

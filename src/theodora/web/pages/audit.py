@@ -91,7 +91,7 @@ def show_audit(visit: Visit) -> Answer:
 
 def audit_csv(visit: Visit) -> Answer:
     """Every entry that the filters find, however many there are."""
-    rows = map(audit_row, _every_entry(visit, _read(visit)._replace(before_number=None)))
+    rows = map(audit_row, _every_entry(visit, _read(visit)))
     return csv_stream("audit.csv", AUDIT_COLUMNS, rows)
 
 
