@@ -27,7 +27,7 @@ def test_people_get_roles_and_are_switched_off_with_their_sessions(run: Run, url
                 person_principal(person), secret, now_ns, LIMITS, place, actor=TESTER
             ).result()
     listed = run("people", "list").stdout
-    assert f"{person.id}  Ada   ada@example.org  viewer (groups)" in listed
+    assert f"{person.id}  Ada   ada@example.org  viewer (groups)  all " in listed
     sessions = run("sessions", "list").stdout
     assert "192.0.2.7  Firefox on Linux" in sessions
     assert "\x1b" not in sessions
@@ -40,6 +40,12 @@ def test_people_get_roles_and_are_switched_off_with_their_sessions(run: Run, url
     assert "owner  " in run("people", "list").stdout
     run("people", "role", person.id, "groups")
     assert "owner (groups)" in run("people", "list").stdout
+    said = run("people", "teams", person.id, "web, payments").stdout
+    assert said == "Ada changes what belongs to payments, web\n"
+    assert "payments,web" in run("people", "list").stdout
+    assert run("people", "teams", person.id, ",").exit_code == 1
+    assert "payments,web" in run("people", "list").stdout
+    assert "all teams" in run("people", "teams", person.id, "").stdout
     run("people", "disable", person.id)
     assert "switched off" in run("people", "list").stdout
     assert len(run("sessions", "list").stdout.splitlines()) == 1

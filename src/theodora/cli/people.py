@@ -11,6 +11,7 @@ from theodora.cli.stores import existing_store
 from theodora.cli.tables import aligned
 from theodora.events import format_second
 from theodora.storage import Person, Session, SessionLimits
+from theodora.storage.access.people import read_teams
 from theodora.storage.access.permissions import ROLE_NAMES
 
 _BY_GROUPS = "groups"
@@ -21,7 +22,7 @@ _times = setting_options(["database", "session_idle_minutes", "session_max_hours
 
 @click.group()
 def people() -> None:
-    """List people, change their roles, and switch them off."""
+    """List people, change their roles and teams, and switch them off."""
 
 
 @people.command("list")
@@ -31,7 +32,7 @@ def list_people(org: str, **flags: str | None) -> None:
     """List everybody who has signed in to an organisation."""
     with existing_store(flags) as store:
         rows = [_person_row(each) for each in store.people.all_of(store.keys.organisation(org))]
-    _show(("ID", "NAME", "EMAIL", "ROLE", "LAST SEEN", "STATE"), rows)
+    _show(("ID", "NAME", "EMAIL", "ROLE", "TEAMS", "LAST SEEN", "STATE"), rows)
 
 
 @people.command()
@@ -46,6 +47,20 @@ def role(person_id: str, role: str, org: str, **flags: str | None) -> None:
         org_ = store.keys.organisation(org)
         person = store.people.set_role(org_, person_id, given, actor=command_actor()).result()
     click.echo(f"{person.title} is {person.role.name}")
+
+
+@people.command()
+@click.argument("person_id")
+@click.argument("teams")
+@organisation_option
+@_database
+def teams(person_id: str, teams: str, org: str, **flags: str | None) -> None:
+    """Have an editor change events of TEAMS alone, with commas between; "" is all teams."""
+    named = read_teams(teams)
+    with existing_store(flags) as store:
+        org_ = store.keys.organisation(org)
+        person = store.people.set_teams(org_, person_id, named, actor=command_actor()).result()
+    click.echo(f"{person.title} changes what belongs to {', '.join(person.teams) or 'all teams'}")
 
 
 @people.command()
@@ -109,7 +124,8 @@ def _person_row(person: Person) -> tuple[str, ...]:
     role = f"{person.role.name}{'' if person.is_role_set else ' (groups)'}"
     state = "switched off" if person.disabled_at_ns else "active"
     seen = format_second(person.last_seen_at_ns)
-    return (person.id, person.title, person.email, role, seen, state)
+    teams = ",".join(person.teams) or "all"
+    return (person.id, person.title, person.email, role, teams, seen, state)
 
 
 def _session_row(session: Session) -> tuple[str, ...]:

@@ -2,11 +2,17 @@
 
 import time
 
+import pytest
+
 from actors import TESTER
-from asking import Tenant, make_key
+from asking import FAILURE, Tenant, make_key
 from databases import ON_SQLITE
 from theodora.storage import PersonIdentity, SessionLimits
-from visiting import Browser, sign_in
+from theodora.storage.access.audit import AuditQuery
+from theodora.storage.access.principals import person_principal
+from theodora.storage.access.sessions import new_session_secret
+from theodora.web.pages.shell.cookies import SESSION_COOKIE
+from visiting import Browser, Element, sign_in
 
 pytestmark = ON_SQLITE
 PATH = "/settings/people"
@@ -46,6 +52,7 @@ def test_a_key_gives_nobody_a_role_that_allows_more_than_it_may_do(tenant: Tenan
     for fields, status in (
         ({"role": "admin"}, 403),
         ({"role": "editor"}, 403),
+        ({"act": "teams"}, 403),
         ({"act": "disable"}, 303),
         ({"act": "enable"}, 403),
         ({"role": "viewer"}, 303),
@@ -54,6 +61,144 @@ def test_a_key_gives_nobody_a_role_that_allows_more_than_it_may_do(tenant: Tenan
         assert browser.post(PATH, {"id": person.id, **fields}).status_code == status, fields
     now = people.get(person.organisation, person.id)
     assert (now.role.name, now.disabled_at_ns) == ("viewer", None)
+
+
+def test_teams_are_set_shown_and_taken_away(tenant: Tenant) -> None:
+    people, browser = tenant.built.store.people, sign_in(tenant)
+    identity = PersonIdentity("proxy", "teams", "Teams")
+    person = people.sign_in(
+        tenant.organisation, identity, "editor", time.time_ns(), may_create=True, actor=TESTER
+    ).result()
+
+    def set_to(text: str) -> int:
+        fields = {"id": person.id, "act": "teams", "teams": text}
+        return browser.post(PATH, fields).status_code
+
+    assert set_to(" web,payments ,web") == 303
+    assert people.get(person.organisation, person.id).teams == ("payments", "web")
+    assert browser.page(PATH).one("input", name="teams")["value"] == "payments, web"
+    for wrong in (",", "x" * 201, "web\x07", ",".join(map(str, range(101)))):
+        assert set_to(wrong) == 400
+    assert people.get(person.organisation, person.id).teams == ("payments", "web")
+    assert set_to(" ") == 303
+    assert people.get(person.organisation, person.id).teams == ()
+    people.set_role(person.organisation, person.id, "admin", actor=TESTER).result()
+    assert not browser.page(PATH).all("input", name="teams"), "no limit of an admin"
+
+
+EVENTS = {"finished_at": 1_693_440_060, "started_at": 1_693_440_000}
+OURS, THEIRS = "payments", "web"
+
+
+def editor(tenant: Tenant, role: str, *teams: str) -> Browser:
+    """The browser of a person with this role and these teams."""
+    store, now_ns = tenant.built.store, time.time_ns()
+    identity = PersonIdentity("proxy", f"{role} of {teams}")
+    person = store.people.sign_in(
+        tenant.organisation, identity, role, now_ns, may_create=True, actor=TESTER
+    ).result()
+    store.people.set_teams(person.organisation, person.id, teams, actor=TESTER).result()
+    secret = new_session_secret()
+    store.sessions.add(
+        person_principal(person), secret, now_ns, SessionLimits(10**18, 10**18), actor=TESTER
+    ).result()
+    browser = Browser(tenant.client)
+    browser.client.cookies.set(SESSION_COOKIE, secret)
+    return browser
+
+
+def deployment(tenant: Tenant, team: str) -> str:
+    owned = {"team": team} if team else {}
+    return tenant.create({"service": f"of {team}", **EVENTS, **owned})
+
+
+def failure(tenant: Tenant, team: str) -> str:
+    owned = {"team": team} if team else {}
+    document = {"services": [f"of {team}"], "name": "down", **EVENTS, **owned}
+    return tenant.create(document, FAILURE)
+
+
+@pytest.mark.parametrize(
+    ("role", "teams", "allowed"),
+    [
+        ("editor", (OURS,), {OURS}),
+        ("editor", (OURS, "another"), {OURS}),
+        ("editor", (), {OURS, THEIRS, ""}),
+        ("admin", (OURS,), {OURS, THEIRS, ""}),
+        ("owner", (OURS,), {OURS, THEIRS, ""}),
+        ("viewer", (OURS,), set()),
+    ],
+)
+def test_an_editor_changes_what_belongs_to_her_teams(
+    tenant: Tenant, role: str, teams: tuple[str, ...], allowed: set[str]
+) -> None:
+    browser = editor(tenant, role, *teams)
+    for team in (OURS, THEIRS, ""):
+        down, deployed = failure(tenant, team), deployment(tenant, team)
+        asked: tuple[tuple[str, str, dict[str, str]], ...] = (
+            (f"/deployments/{deployed}", "verdict", {"verdict": "failed"}),
+            (f"/failures/{down}", "close", {"finished_at": "2023-08-31T01:30"}),
+            (f"/failures/{down}", "link", {"deployment": deployed}),
+            (f"/failures/{down}", "link", {"deployment": deployed, "undo": "yes"}),
+        )
+        before = tenant.everything()
+        for path, form, fields in asked:
+            forms = browser.page(path).one("main").all("form")
+            assert bool(forms) == (team in allowed), (team, path)
+            answer = browser.post(f"{path}/{form}", fields)
+            assert answer.status_code == (303 if team in allowed else 403), (team, form, fields)
+            if role == "editor" and team not in allowed:
+                assert f"belongs to {'the team web' if team else 'no team'}" in answer.text
+                assert OURS in answer.text
+        assert (tenant.everything() == before) == (team not in allowed)
+
+
+def test_a_link_and_a_verdict_reach_into_no_other_team(tenant: Tenant) -> None:
+    """A link needs both of its ends, and a verdict what it names anew."""
+    browser, admin = editor(tenant, "editor", OURS), editor(tenant, "admin")
+    down, deployed = failure(tenant, OURS), deployment(tenant, OURS)
+    their_failure, their_deployment = failure(tenant, THEIRS), deployment(tenant, THEIRS)
+    for link in ((down, their_deployment), (their_failure, deployed)):
+        for undo in ("", "yes"):
+            fields = {"deployment": link[1], "undo": undo}
+            assert browser.post(f"/failures/{link[0]}/link", fields).status_code == 403
+    verdict, failed = f"/deployments/{deployed}/verdict", {"verdict": "failed"}
+    named: tuple[dict[str, str], ...] = ({"failures": their_failure}, {"remedy": their_deployment})
+    for fields in named:
+        assert browser.post(verdict, {**failed, **fields}).status_code == 403
+        assert admin.post(verdict, {**failed, **fields}).status_code == 303
+        assert browser.post(verdict, {**failed, **fields, "reason": "known"}).status_code == 303
+    own = {"failures": down, "remedy": deployment(tenant, OURS)}
+    assert browser.post(verdict, {**failed, **own}).status_code == 303
+
+
+def test_no_link_is_offered_to_another_teams_deployment(tenant: Tenant) -> None:
+    times = {"service": "shared", "started_at": 1_693_440_000, "finished_at": 1_693_440_060}
+    ours, theirs = (
+        tenant.create({**times, "team": team, "version": team}) for team in (OURS, THEIRS)
+    )
+    down = {"services": ["shared"], "name": "down", "team": OURS, "started_at": 1_693_440_100}
+    path = f"/failures/{tenant.create(down, FAILURE)}"
+    browser = editor(tenant, "editor", OURS)
+
+    def offered(page: Element) -> set[str]:
+        return {each["value"] for each in page.one("main").all("input", name="deployment")}
+
+    assert offered(browser.page(path)) == {ours}
+    linked = editor(tenant, "admin").post(f"{path}/link", {"deployment": theirs})
+    assert linked.status_code == 303
+    assert offered(browser.page(path)) == {ours}
+    assert offered(editor(tenant, "admin").page(path)) == {ours, theirs}
+
+
+def test_a_refusal_for_the_team_is_in_the_audit_log(tenant: Tenant) -> None:
+    id_, store = deployment(tenant, THEIRS), tenant.built.store
+    editor(tenant, "editor", OURS).post(f"/deployments/{id_}/verdict", {"verdict": "failed"})
+    org, asked = store.keys.organisation(tenant.organisation), AuditQuery(action="permission")
+    until = time.monotonic() + 5
+    while not (found := store.audit.entries(org, asked)) and time.monotonic() < until:
+        time.sleep(0.01)
+    assert found[0].reason == f'it may not change events of the team "{THEIRS}"'
 
 
 def test_nobody_changes_herself(tenant: Tenant) -> None:

@@ -17,6 +17,7 @@ from theodora.storage.engine.organisations import Organisation, known_organisati
 MAX_NAME = 200
 """Characters of a name or an address that are kept."""
 _ID_DIGITS = 32
+_MAX_TEAMS = 100
 _SELECT: LiteralString = (
     "SELECT p.id, p.issuer, p.subject, p.name, p.email, p.role, p.is_role_set, p.teams, "
     "p.created_at_ns, p.last_seen_at_ns, p.disabled_at_ns, d.begins_at_ns, o.org, o.uuid, o.name "
@@ -27,6 +28,22 @@ _SELECT: LiteralString = (
 def name_on_a_line(text: str) -> str:
     """A name or an address as an issuer gives it, on one line and not too long."""
     return "".join(each for each in text if each.isprintable())[:MAX_NAME].strip()
+
+
+def read_teams(text: str) -> Sequence[str]:
+    """The teams of a list with commas, as `People.set_teams` takes them; empty for all teams.
+
+    Raises `Invalid` for a list that names no team although it is not empty, since that would
+    lift the limit; for more than 100 teams; and for names that are too long or cannot be printed.
+    """
+    teams = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    if text.strip() and not teams:
+        raise Invalid(Problem("name a team, or nothing at all for all teams"))
+    if len(teams) > _MAX_TEAMS or any(len(team) > MAX_NAME for team in teams):
+        raise Invalid(Problem(f"up to {_MAX_TEAMS} teams, of up to {MAX_NAME} characters each"))
+    if not text.isprintable():
+        raise Invalid(Problem("teams cannot hold control characters"))
+    return teams
 
 
 class PersonIdentity(NamedTuple):

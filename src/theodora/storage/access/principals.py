@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from theodora.storage.access.keys import Key
 from theodora.storage.access.people import Person
+from theodora.storage.access.permissions import WRITE, WRITE_SETTINGS
 from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.organisations import Organisation
 
@@ -22,9 +23,15 @@ class Principal(NamedTuple):
     key: Key | None = None
     """None for a person."""
     person: Person | None = None
+    teams: frozenset[str] = frozenset()
+    """The teams whose events it may change; empty for all, those without a team among them."""
 
     def may(self, permission: str) -> bool:
         return permission in self.permissions
+
+    def may_write(self, team: str | None) -> bool:
+        """Whether it may change events of this team; None for events without a team."""
+        return self.may(WRITE) and (not self.teams or team in self.teams)
 
 
 def key_principal(key: Key) -> Principal:
@@ -43,4 +50,11 @@ def person_principal(person: Person) -> Principal:
         person.actor,
         person.deletion_at_ns,
         person=person,
+        teams=_teams_of(person),
     )
+
+
+def _teams_of(person: Person) -> frozenset[str]:
+    """The limit counts for editors: whoever changes settings could give events another team."""
+    is_limited = WRITE_SETTINGS not in person.role.permissions
+    return frozenset(person.teams) if is_limited else frozenset()

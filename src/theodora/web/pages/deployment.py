@@ -25,7 +25,7 @@ from theodora.report.charts import STAGE_NAMES, spans_of, stage_bar, stages_word
 from theodora.report.links import UNMEASURED, VERDICTS, deployment_path, failure_path, path_of
 from theodora.report.reasons import Piece, Reasons, cause_pieces, rule_name
 from theodora.report.scope import Scope, service_path
-from theodora.storage import OverrideHistory, OverrideRecord
+from theodora.storage import OverrideHistory, OverrideRecord, OverrideValues
 from theodora.storage.access.permissions import WRITE
 from theodora.web.pages.parts.clauses import known_field
 from theodora.web.pages.parts.event_json import event_json
@@ -112,12 +112,14 @@ def show_deployment(visit: Visit) -> Answer:
 def correct_verdict(visit: Visit) -> Answer:
     """Sets or removes an override; author, time and reason are stored."""
     id_ = visit.path_parameters["id"]
+    visit.require_team(visit.store.deployments.get(visit.organisation, id_).team)
     form = read_form(visit.form)
     judged = visit.store.verdicts.get(visit.organisation, id_)
     if problem := problem_of(form):
         return _page(visit, id_, form, judged, problem, 400)
     verdict = verdict_of(form, lambda named: _get(visit, named) is not None)
     if verdict is not None:
+        _require_teams_of_named(visit, verdict, judged)
         visit.store.verdicts.put(
             visit.organisation,
             id_,
@@ -131,6 +133,22 @@ def correct_verdict(visit: Visit) -> Answer:
             visit.organisation, id_, now_ns=visit.now_ns, reason=form.reason, actor=visit.actor
         ).result()
     return SeeOther(visit.scope.link(path_of(id_), saved="verdict"))
+
+
+def _require_teams_of_named(visit: Visit, verdict: OverrideValues, judged: OverrideHistory) -> None:
+    """A verdict also changes the failures and the fix that it names.
+
+    Those that a verdict before it named are left to whoever named them. Raises `NotOfTeam`.
+    """
+    before = [act.verdict for act in judged.history if act.verdict]
+    fix = None if verdict.remediation_id is None else _get(visit, verdict.remediation_id)
+    if fix is not None and all(each.remediation_id != fix.id for each in before):
+        visit.require_team(fix.team)
+    linked = {id_ for each in before for id_ in each.failure_ids}
+    for id_ in verdict.failure_ids:
+        failure = _get_failure(visit, id_)
+        if failure is not None and id_ not in linked:
+            visit.require_team(failure.team)
 
 
 def _page(
@@ -166,7 +184,8 @@ def _page(
             "caused": tuple(cause_pieces(form.failure_ids, incidents)),
             "undo": undo_of(judged) if visit.query_parameters.get("saved") == "verdict" else None,
             "problem": problem,
-            "may_write": visit.may(WRITE),
+            "may_write": visit.may_write(event.team),
+            "is_of_other_team": visit.may(WRITE) and not visit.may_write(event.team),
         },
         status,
         template="deployment.html",
@@ -214,6 +233,12 @@ def _get(visit: Visit, id_: str) -> Deployment | None:
     return None
 
 
+def _get_failure(visit: Visit, id_: str) -> Failure | None:
+    with suppress(NotFound):
+        return visit.store.failures.get(visit.organisation, id_)
+    return None
+
+
 def _named_deployments(visit: Visit, explanation: Explanation) -> Mapping[str, Deployment]:
     """The deployments that the page names, by their ids."""
     failure, type_ = explanation.failure, explanation.type
@@ -231,11 +256,9 @@ def _incidents(
     """The stored failures that name it, or were linked to it, by their ids."""
     verdicts = [act.verdict for act in judged.history if act.verdict]
     linked = [id_ for verdict in verdicts for id_ in verdict.failure_ids]
-    found: dict[str, Failure] = {}
-    for id_ in dict.fromkeys((*explanation.failure.incident_ids, *linked)):
-        with suppress(NotFound):
-            found[id_] = visit.store.failures.get(visit.organisation, id_)
-    return found
+    ids = dict.fromkeys((*explanation.failure.incident_ids, *linked))
+    found = ((id_, _get_failure(visit, id_)) for id_ in ids)
+    return {id_: failure for id_, failure in found if failure is not None}
 
 
 def _steps(

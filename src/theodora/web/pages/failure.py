@@ -57,6 +57,7 @@ def close_failure(visit: Visit) -> Answer:
     """Sets the end, like sending the failure again with its end."""
     id_ = visit.path_parameters["id"]
     failure = visit.store.failures.get(visit.organisation, id_)
+    visit.require_team(failure.team)
     text = visit.form.get("finished_at", "")
     try:
         local = datetime.fromisoformat(text)
@@ -76,13 +77,16 @@ def close_failure(visit: Visit) -> Answer:
 def link_failure(visit: Visit) -> Answer:
     """Links a deployment as the cause of the failure, or undoes that.
 
-    Raises `NotFound` where one of both, or the link to undo, does not exist.
+    Raises `NotFound` where one of both, or the link to undo, does not exist, and `NotOfTeam` for
+    either: a link changes the verdict of the one and the causes of the other.
     """
     id_ = visit.path_parameters["id"]
     undo = visit.form.get("undo") == "yes"
     change = visit.store.verdicts.unlink if undo else visit.store.verdicts.link
     deployment = visit.form.get("deployment", "")
     org, now_ns, actor = visit.organisation, visit.now_ns, visit.actor
+    visit.require_team(visit.store.failures.get(org, id_).team)
+    visit.require_team(visit.store.deployments.get(org, deployment).team)
     change(org, deployment, id_, now_ns=now_ns, actor=actor).result()
     return SeeOther(visit.scope.link(failure_path(id_), saved="unlinked" if undo else "linked"))
 
@@ -119,7 +123,8 @@ def _page(
             "json": event_json(failure),
             "finished_at": finished_at or _iso(scope, failure.finished_at_ns or scope.now_ns),
             "problem": problem,
-            "may_write": visit.may(WRITE),
+            "may_write": visit.may_write(failure.team),
+            "is_of_other_team": visit.may(WRITE) and not visit.may_write(failure.team),
             "saved": visit.query_parameters.get("saved", ""),
         },
         status,

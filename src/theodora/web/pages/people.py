@@ -1,6 +1,7 @@
-"""The people of the organisation and the sessions: roles, switching off, and ending sessions."""
+"""The people of the organisation and the sessions: roles, teams, switching off, ending sessions."""
 
 from theodora.errors import Invalid, NotFound, Problem
+from theodora.storage.access.people import read_teams
 from theodora.storage.access.permissions import (
     ROLE_NAMES,
     ROLES,
@@ -35,20 +36,24 @@ def show_people(visit: Visit) -> Answer:
 
 
 def change_person(visit: Visit) -> Answer:
-    """Sets a role, or switches a person off or on; nobody does so to their own account.
+    """Sets a role or teams, or switches a person off or on; nobody does so to their own account.
 
-    Raises `NotFound` for an unknown person, `Invalid` for an unknown role or act, and
-    `NotPermitted` for a role that allows what who is signed in may not do.
+    Raises `NotFound` for an unknown person, `Invalid` for an unknown role or teams that cannot be,
+    and `NotPermitted` for a role that allows what who is signed in may not do.
     """
     id_, act = visit.form.get("id", ""), visit.form.get("act", "")
     people, org = visit.store.people, visit.organisation
     if id_ == visit.principal.actor.id:
-        raise Invalid(Problem("you cannot change your own role, or switch yourself off"))
+        raise Invalid(Problem("you cannot change your own role or teams, or switch yourself off"))
     if act == "disable":
         people.disable(org, id_, visit.now_ns, actor=visit.actor).result()
     elif act == "enable":
         _require_all_of(visit, people.get(org, id_).role.name)
         people.enable(org, id_, actor=visit.actor).result()
+    elif act == "teams":
+        teams = read_teams(visit.form.get("teams", ""))
+        _require_all_of(visit, people.get(org, id_).role.name)
+        people.set_teams(org, id_, teams, actor=visit.actor).result()
     else:
         role = visit.form.get("role", "")
         given = None if role == BY_GROUPS else role

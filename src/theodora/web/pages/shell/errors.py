@@ -21,7 +21,7 @@ from theodora.query.problems import query_problem
 from theodora.query.suggestion import suggested_query
 from theodora.storage.access.people import Person
 from theodora.storage.access.permissions import ROLES, may
-from theodora.web.pages.shell.page import CrossOrigin, NotPermitted, SignInNeeded
+from theodora.web.pages.shell.page import CrossOrigin, NotOfTeam, NotPermitted, SignInNeeded
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +131,8 @@ def error_page(error: Exception, command: str, org_flag: str) -> ErrorPage:
     match error:
         case Invalid():
             return _invalid(error)
+        case NotOfTeam():
+            return _not_of_team(error)
         case NotPermitted():
             return _not_permitted(error, command, org_flag)
         case SignInRefused():
@@ -200,6 +202,22 @@ def _not_of_role(permission: str, person: Person) -> ErrorPage:
         f"Your role cannot {may(permission)}",
         f"You are signed in as {person.title}, whose role is {person.role.name}. "
         f"Ask an owner of the organisation for the role {roles}.",
+        (_HOME,),
+    )
+
+
+def _not_of_team(error: NotOfTeam) -> ErrorPage:
+    whose, help_ = (
+        (f"to the team {error.team}", "that team, or an owner to add it to your teams")
+        if error.team
+        else ("to no team", "an admin of the organisation")
+    )
+    return ErrorPage(
+        403,
+        "This belongs to another team" if error.team else "This belongs to no team",
+        f"You are signed in as {error.principal.name} and change what belongs to "
+        f"{', '.join(sorted(error.principal.teams))}. This belongs {whose}. Nothing was changed. "
+        f"Ask {help_}.",
         (_HOME,),
     )
 

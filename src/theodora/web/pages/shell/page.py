@@ -9,7 +9,7 @@ from starlette.datastructures import ImmutableMultiDict, QueryParams
 from theodora.errors import TheodoraError
 from theodora.report.scope import Scope
 from theodora.storage import Organisation, Principal, Session, SessionLimits, Store
-from theodora.storage.access.permissions import READ
+from theodora.storage.access.permissions import READ, WRITE
 from theodora.storage.engine.actor import Actor
 from theodora.web.oidc.client import SignInProviders
 from theodora.web.pages.shell.health_badge import Attention, HealthMonitor
@@ -26,6 +26,24 @@ class NotPermitted(TheodoraError):
         super().__init__(f'"{principal.name}" lacks the permission {permission}')
         self.permission = permission
         self.principal = principal
+
+    @property
+    def reason(self) -> str:
+        """For the audit log, after who it was."""
+        return f"it lacks {self.permission}"
+
+
+class NotOfTeam(NotPermitted):
+    """Who is signed in may change events of other teams only."""
+
+    def __init__(self, team: str | None, principal: Principal) -> None:
+        super().__init__(WRITE, principal)
+        self.team = team
+        """Of the event; None for one without a team."""
+
+    @property
+    def reason(self) -> str:
+        return f'it may not change events of the team "{self.team or ""}"'
 
 
 class SignInNeeded(TheodoraError):
@@ -102,6 +120,15 @@ class Visit:
         """Raises `NotPermitted`."""
         if not self.may(permission):
             raise NotPermitted(permission, self.principal)
+
+    def may_write(self, team: str | None) -> bool:
+        """Whether events of this team, or without one, may be changed."""
+        return self.session is not None and self.session.principal.may_write(team)
+
+    def require_team(self, team: str | None) -> None:
+        """Raises `NotOfTeam` unless events of this team, or without one, may be changed."""
+        if not self.may_write(team):
+            raise NotOfTeam(team, self.principal)
 
     def back_to(self, next_: str) -> str:
         """The location of `next_` if it is a path of this dashboard, else of the overview."""

@@ -230,7 +230,7 @@ class PageRequest:
             error.principal.organisation,
             "permission.refused",
             f"{page.method} {page.path}",
-            f"it lacks {error.permission}",
+            error.reason,
             self._now_ns,
             actor=error.principal.actor.at(self.address),
         )
