@@ -201,6 +201,13 @@ def test_a_refusal_for_the_team_is_in_the_audit_log(tenant: Tenant) -> None:
     assert found[0].reason == f'it may not change events of the team "{THEIRS}"'
 
 
+def test_the_account_menu_leads_to_your_sessions(tenant: Tenant) -> None:
+    browser = editor(tenant, "viewer")
+    [link] = [each for each in browser.page("/").all("a") if each.text == "Your sessions"]
+    path, _, anchor = link["href"].partition("#")
+    assert browser.page(path).one("h2", id=anchor).text == "Your sessions"
+
+
 def test_nobody_changes_herself(tenant: Tenant) -> None:
     browser = sign_in(tenant)
     store = tenant.built.store
