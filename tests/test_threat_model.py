@@ -12,6 +12,7 @@ _TEST = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
 _PARTIES = {
     "A stranger",
     "A badge's token",
+    "A share link",
     "An API key",
     "A limited API key",
     "A read key",

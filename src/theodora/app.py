@@ -171,6 +171,7 @@ def _dashboard(
         invocation=invocation,
         providers=providers,
         proxy=proxy,
+        share_links=config.share_links,
     )
 
 

@@ -733,6 +733,14 @@ SETTINGS: tuple[Setting, ...] = (
         secret=True,
     ),
     Setting(
+        "share_links",
+        _switch,
+        "yes or no",
+        "no",
+        "Whether editors can share a page by a link that needs no sign-in; see "
+        "docs/share-links.md.",
+    ),
+    Setting(
         "bootstrap_api_key",
         _key,
         "a key of at least 32 ASCII characters",
@@ -833,6 +841,7 @@ class Config:
     log_requests: LoggedRequests
     otlp_endpoint: str
     badges: tuple[tuple[str, str], ...]
+    share_links: bool
     bootstrap_api_key: str
     bootstrap_app_key: str
 

@@ -55,6 +55,8 @@ ACTIONS: dict[str, ActionName] = {
     "sessions.end": "session.ended",
     "sessions.end_of_person": "session.ended",
     "sessions.end_by_id": "session.ended",
+    "share_links.add": "link.created",
+    "share_links.revoke": "link.revoked",
     "settings.merge": "settings.changed",
     "settings.put": "settings.changed",
     "sources.add": "source.created",
@@ -85,7 +87,8 @@ EXEMPT = {
         "counters of what came in",
     ),
     **dict.fromkeys(
-        ("keys.note_used", "sessions.note_seen", "sessions.renew"), "use, which changes no rights"
+        ("keys.note_used", "sessions.note_seen", "sessions.renew", "share_links.note_used"),
+        "use, which changes no rights",
     ),
     **dict.fromkeys(
         ("forwarding.lease", "forwarding.settle", "mirrors.note"), "the progress of a worker"

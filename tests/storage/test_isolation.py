@@ -47,6 +47,7 @@ from theodora.storage import (
 from theodora.storage.access.audit import AuditQuery
 from theodora.storage.access.key_usage import KEPT_REFUSALS, Refused
 from theodora.storage.access.principals import key_principal, person_principal
+from theodora.storage.access.share_links import ShareLink
 from theodora.storage.metrics.counts import PeriodCounts
 
 DAY_NS = 86_400 * 10**9
@@ -61,7 +62,7 @@ OLD_REPOSITORY = "git.example.com/acme/shop"
 SHAS = [f"{number:040x}" for number in range(1, 5)]
 LIMITS = SessionLimits(idle_ns=DAY_NS, absolute_ns=DAY_NS)
 EVERYTHING = parse("*")
-PERMISSIONS = frozenset({"dora_metrics_read"})
+PERMISSIONS = frozenset({"dora_metrics_read", "dora_metrics_write"})
 QUERIES = (
     *("*", "service:shop", "shop", "*:shop", "sho*", "-team:nobody", "region:eu", "region:*"),
     *("env:production OR version:v1", "duration:>=0", "region:[a TO z]", "apple OR pear"),
@@ -90,6 +91,12 @@ class Member:
         session = self.store.sessions.find(self.secret, NOW_NS, LIMITS)
         assert session
         return session
+
+    @property
+    def shared(self) -> ShareLink:
+        link = self.store.share_links.find(self.secret, NOW_NS)
+        assert link
+        return link
 
 
 def secret_of(word: str) -> str:
@@ -209,6 +216,7 @@ def make(store: Store, word: str) -> Member:
         store.activity.add(org, used(word, "2026-01-01"), actor=TESTER),
         store.mirrors.add(org, REPOSITORY, f"https://{word}.example/shop", actor=TESTER),
         store.sessions.add(key_principal(key), secret_of(word), NOW_NS, LIMITS, actor=TESTER),
+        share(made, "/", secret_of(word)),
         store.retention.put(org, 36_500, actor=TESTER),
         store.people.sign_in(
             org.name, somebody(word), "viewer", NOW_NS, may_create=True, actor=TESTER
@@ -230,6 +238,16 @@ def make(store: Store, word: str) -> Member:
 
 def somebody(word: str) -> PersonIdentity:
     return PersonIdentity("proxy", "ada", f"Ada of {word}", f"ada@{word}.example")
+
+
+def share(it: Member, path: str, secret: str) -> Future[str]:
+    return it.store.share_links.add(
+        key_principal(it.key),
+        *(secret, path, it.word),
+        expires_at_ns=NOW_NS + 1,
+        now_ns=NOW_NS,
+        actor=TESTER,
+    )
 
 
 def sign_in(it: Member, role: str) -> Future[Person]:
@@ -428,6 +446,8 @@ READS: dict[str, Callable[[Member], object]] = {
     "people.find": lambda it: it.store.people.find(it.org, "proxy", "ada"),
     "people.get": lambda it: it.store.people.get(it.org, ADA),
     "reception.last_refusal": lambda it: it.store.reception.last_refusal(it.org),
+    "share_links.all_of": lambda it: it.store.share_links.all_of(it.org, NOW_NS),
+    "share_links.find": lambda it: it.store.share_links.find(it.secret, NOW_NS),
     "sessions.find": lambda it: it.store.sessions.find(it.secret, NOW_NS, LIMITS),
     "sessions.all_of": lambda it: it.store.sessions.all_of(it.org, NOW_NS, LIMITS),
     "sources.all_of": lambda it: it.store.sources.all_of(it.org),
@@ -618,6 +638,15 @@ WRITES: tuple[tuple[str, Callable[[Member], object]], ...] = (
     (
         "sessions.end_by_id",
         lambda it: it.store.sessions.end_by_id(it.org, it.session.id, actor=TESTER),
+    ),
+    ("share_links.add", lambda it: share(it, "/failures", f"{it.secret} of failures")),
+    (
+        "share_links.note_used",
+        lambda it: it.store.share_links.note_used(it.shared, NOW_NS, actor=TESTER),
+    ),
+    (
+        "share_links.revoke",
+        lambda it: it.store.share_links.revoke(it.org, it.shared.id, NOW_NS, actor=TESTER),
     ),
     ("people.sign_in", lambda it: sign_in(it, "editor")),
     (

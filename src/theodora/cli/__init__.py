@@ -30,6 +30,7 @@ from theodora.cli.search import search
 from theodora.cli.serve import serve
 from theodora.cli.services import services
 from theodora.cli.settings import settings
+from theodora.cli.share_links import links
 from theodora.cli.sources import sources
 from theodora.cli.terminal import safe_lines
 from theodora.cli.tls import tls
@@ -85,6 +86,7 @@ main.add_command(repositories)
 main.add_command(sources)
 main.add_command(people)
 main.add_command(sessions)
+main.add_command(links)
 main.add_command(backfill)
 main.add_command(forwarding)
 main.add_command(settings)

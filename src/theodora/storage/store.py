@@ -12,6 +12,7 @@ from theodora.storage.access.key_usage import Reception
 from theodora.storage.access.keys import Keys
 from theodora.storage.access.people import People
 from theodora.storage.access.sessions import Sessions
+from theodora.storage.access.share_links import ShareLinks
 from theodora.storage.access.sources import Sources
 from theodora.storage.activity import Activity
 from theodora.storage.deletion_guards import Guards
@@ -82,6 +83,7 @@ class Store:
         self.reception = Reception(self._database)
         self.people = People(self._database)
         self.sessions = Sessions(self._database)
+        self.share_links = ShareLinks(self._database)
         self.retention = Retention(self._database, guards)
         self.sources = Sources(self._database)
         self.forwarding = Forwarding(self._database)

@@ -54,6 +54,12 @@ FAULTS: Mapping[str, tuple[str, ...]] = {
         "UPDATE sessions SET key_id = NULL",
         "UPDATE sessions SET org = 2 WHERE person_id IS NULL",
     ),
+    "share_links": (
+        "UPDATE share_links SET hash = 'x'",
+        "UPDATE share_links SET path = 'x'",
+        "UPDATE share_links SET expires_at_ns = created_at_ns - 1",
+        "UPDATE share_links SET person_id = NULL",
+    ),
     "people": (
         "UPDATE people SET role = 'king'",
         "UPDATE people SET subject = 'somebody else'",

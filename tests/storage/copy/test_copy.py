@@ -186,6 +186,13 @@ def add_facts(store: Store) -> None:
     ada = PersonIdentity("https://id.example", "ada", "Ada", "ada@example.org")
     person = store.people.sign_in("default", ada, "editor", 1, may_create=True, actor=TESTER)
     store.sessions.add(person_principal(person.result()), "hers", 1, limits, actor=TESTER).result()
+    store.share_links.add(
+        person_principal(person.result()),
+        *("shared", "/", ""),
+        expires_at_ns=10**18,
+        now_ns=1,
+        actor=TESTER,
+    ).result()
     store.reception.accept(key, "verdict", 1)
     store.reception.refuse(key, "verdict", Refused(404, "", "deployment does not exist"), 2)
     store.reception.ignore(key, "deployment", ["/data/attributes/sevice"], 3)

@@ -28,6 +28,7 @@ _OF_ORGANISATIONS: tuple[tuple[LiteralString, LiteralString], ...] = (
     ("keys", "t.id"),
     ("people", "t.id"),
     ("sessions", "t.id"),
+    ("share_links", "t.id"),
     ("key_activity", "t.key_id, t.kind"),
     ("key_addresses", "t.key_id, t.address"),
     ("refusals", "t.key_id, t.kind, t.status, t.place"),
@@ -135,6 +136,19 @@ RULES: tuple[RowRule, ...] = (
         "there is no such key or person",
         "NOT EXISTS (SELECT 1 FROM keys k WHERE k.org = t.org AND k.id = t.key_id) AND "
         "NOT EXISTS (SELECT 1 FROM people p WHERE p.org = t.org AND p.id = t.person_id)",
+    ),
+    RowRule(
+        "share_links",
+        "t.id",
+        "there is no such key or person",
+        "NOT EXISTS (SELECT 1 FROM keys k WHERE k.org = t.org AND k.id = t.key_id) AND "
+        "NOT EXISTS (SELECT 1 FROM people p WHERE p.org = t.org AND p.id = t.person_id)",
+    ),
+    RowRule(
+        "share_links",
+        "t.id",
+        "the times contradict one another",
+        "t.created_at_ns > t.expires_at_ns OR t.created_at_ns > t.revoked_at_ns",
     ),
     RowRule(
         "people",

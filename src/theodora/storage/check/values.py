@@ -89,6 +89,13 @@ def _session(_: int, __: str, hash_: str, former_hash: str | None) -> Iterator[s
         yield "the hash is no SHA-256"
 
 
+def _share_link(_: int, __: str, hash_: str, path: str) -> Iterator[str]:
+    if not _HASH.fullmatch(hash_):
+        yield "the hash is no SHA-256"
+    if not path.startswith("/"):
+        yield "the path is none"
+
+
 def _settings(_: int, __: str, document: str) -> Iterator[str]:
     if not isinstance(_decoded(document), dict):
         yield "the settings are no JSON object"
@@ -177,6 +184,7 @@ _TABLES: Mapping[tuple[LiteralString, LiteralString, LiteralString], Problems] =
     ("keys", "id", "kind, hash, permissions, limits"): _key,
     ("people", "org, id", "issuer, subject, role, teams"): _person,
     ("sessions", "org, id", "hash, former_hash"): _session,
+    ("share_links", "org, id", "hash, path"): _share_link,
     ("settings", "org, service", "document"): _settings,
     ("repositories", "key", "repository_id, match_key"): _repository,
     ("commits", "repository, sha", "parents, paths"): _commit,

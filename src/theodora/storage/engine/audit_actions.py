@@ -15,6 +15,8 @@ ActionName = Literal[
     "key.created",
     "key.revoked",
     "key.rotated",
+    "link.created",
+    "link.revoked",
     "person.added",
     "person.role_changed",
     "person.teams_changed",
@@ -74,6 +76,8 @@ AUDIT_ACTIONS: tuple[AuditAction, ...] = (
     AuditAction("key.created", "key", "an API key or an application key was created"),
     AuditAction("key.revoked", "key", "a key was revoked"),
     AuditAction("key.rotated", "key", "a key was given a successor, and soon ends"),
+    AuditAction("link.created", "share link", "a page was shared by a link"),
+    AuditAction("link.revoked", "share link", "a share link was revoked"),
     AuditAction("person.added", "person", "a person signed in for the first time"),
     AuditAction(
         "person.role_changed", "person", "the role changed: an owner set it, or groups did"

@@ -231,11 +231,17 @@ class Observer:
             log.info(
                 "request",
                 method=scope["method"],
-                path=scope["path"],
+                path=_logged_path(scope["path"]),
                 operation=operation,
                 status=status,
                 ms=round(seconds * 1000, 2),
             )
+
+
+def _logged_path(path: str) -> str:
+    """Without the secret of a share link: whoever reads the log is not to open the page."""
+    before, shared, _ = path.partition("/shared/")
+    return f"{before}{shared}…" if shared else path
 
 
 def _request_id(scope: Scope) -> bytes:

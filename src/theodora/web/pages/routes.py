@@ -28,12 +28,14 @@ from theodora.web.pages import (
     rules,
     service,
     services,
+    share_links,
     sources,
 )
 from theodora.web.pages import help as help_pages
 from theodora.web.pages import sign_in as signing_in
 from theodora.web.pages.parts import completion
 from theodora.web.pages.shell.page import Page
+from theodora.web.pages.shell.sharing import SHARED_PATH
 
 PAGES: tuple[Page, ...] = (
     Page(
@@ -278,6 +280,36 @@ PAGES: tuple[Page, ...] = (
         template="keys.html",
         permission=WRITE_SETTINGS,
         place="settings",
+    ),
+    Page(
+        name="share_links",
+        path=share_links.PATH,
+        handler=share_links.show_share_links,
+        template="share_links.html",
+        place="settings",
+        tab="Share links",
+    ),
+    Page(
+        name="share_links",
+        path=share_links.PATH,
+        method="POST",
+        handler=share_links.make_share_link,
+        template="share_links.html",
+        permission=WRITE,
+        place="settings",
+    ),
+    Page(
+        name="share_links",
+        path="/settings/links/revoke",
+        method="POST",
+        handler=share_links.revoke_share_link,
+        permission=WRITE,
+    ),
+    Page(
+        name="shared",
+        path=SHARED_PATH,
+        handler=share_links.open_share_link,
+        permission=None,
     ),
     Page(
         name="sources",

@@ -17,9 +17,15 @@ from theodora.storage.facts.settings import Settings
 from theodora.web.pages.routes import PAGES
 from theodora.web.pages.shell.health_badge import HealthMonitor
 from theodora.web.pages.shell.page import Page
+from theodora.web.pages.shell.sharing import SHARED_PATH
 from visiting import sign_in
 
-READING = [page for page in PAGES if page.method == "GET" and not page.asks_provider]
+READING = [
+    page
+    for page in PAGES
+    # A share link has no page of its own.
+    if page.method == "GET" and not page.asks_provider and page.path != SHARED_PATH
+]
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from theodora.errors import TheodoraError
 from theodora.report.scope import Scope
 from theodora.storage import Organisation, Principal, Session, SessionLimits, Store
 from theodora.storage.access.permissions import READ, WRITE
+from theodora.storage.access.share_links import ShareLink
 from theodora.storage.engine.actor import Actor
 from theodora.web.oidc.client import SignInProviders
 from theodora.web.pages.shell.health_badge import Attention, HealthMonitor
@@ -90,6 +91,10 @@ class Visit:
     cookies: Mapping[str, str]
     """Those of this server, by name."""
     providers: SignInProviders
+    may_share: bool
+    """Whether this server has share links."""
+    share_link: ShareLink | None
+    """That opened the page; None for people and keys."""
 
     @property
     def principal(self) -> Principal:

@@ -13,6 +13,7 @@ from theodora import __version__
 from theodora.errors import Invalid, TheodoraError
 from theodora.report.scope import Scope
 from theodora.storage import patiently
+from theodora.storage.access.permissions import WRITE
 from theodora.web.http.asgi import log_failure, log_unexpected
 from theodora.web.http.responses import Header, Reply
 from theodora.web.pages.shell import navigation
@@ -29,7 +30,9 @@ from theodora.web.pages.shell.page import (
     Stream,
     View,
 )
+from theodora.web.pages.shell.read_only import read_only
 from theodora.web.pages.shell.request import PageRequest
+from theodora.web.pages.shell.sharing import is_shareable
 from theodora.web.pages.shell.templates import render
 
 CONTENT_SECURITY_POLICY = (
@@ -43,6 +46,12 @@ SECURITY_HEADERS: tuple[Header, ...] = (
     (b"referrer-policy", b"same-origin"),
     (b"cross-origin-opener-policy", b"same-origin"),
 )
+_OF_SHARED_PAGES: tuple[Header, ...] = (
+    (b"referrer-policy", b"no-referrer"),
+    (b"cache-control", b"no-store"),
+    (b"x-robots-tag", b"noindex"),
+)
+"""Instead of those of the same name: the address is the secret."""
 _STRICT_TRANSPORT: Header = (b"strict-transport-security", b"max-age=31536000")
 """For this host alone: others of its domain may not speak https."""
 _HTML = "text/html; charset=utf-8"
@@ -118,6 +127,8 @@ def _drawn(request: PageRequest, view: View, page: Page | None) -> Reply:
     frame = _frame_values(request, page, read)
     template = view.template or (page.template if page else "")
     html = render(template, {**frame, **view.values})
+    if request.is_by_link:
+        html = read_only(html)
     drawn = time.perf_counter()
     timing = f"read;dur={_ms(request.started, read)}, draw;dur={_ms(read, drawn)}"
     more = ((b"server-timing", timing.encode()),)
@@ -137,7 +148,10 @@ def _frame_values(request: PageRequest, page: Page | None, read: float) -> Mappi
         "asset": partial(_asset_link, scope),
         "place": page.place if page else "",
         "section_tabs": navigation.tabs(dashboard.pages, page.place, visit.may) if page else (),
-        "places": navigation.entries(dashboard.pages) if request.session else (),
+        "places": (
+            navigation.entries(dashboard.pages) if request.session and not request.shared else ()
+        ),
+        "share": _share_link(request, page),
         "version": __version__,
         "program": dashboard.invocation.program,
         "command": dashboard.invocation.command,
@@ -145,6 +159,19 @@ def _frame_values(request: PageRequest, page: Page | None, read: float) -> Mappi
         "serve_https": dashboard.invocation.serve_https,
         "read_ms": _ms(request.started, read),
     }
+
+
+def _share_link(request: PageRequest, page: Page | None) -> str:
+    """Where to share the page; empty if it cannot be, or not by who is signed in."""
+    session = request.session
+    if not (request.dashboard.share_links and page and session and not request.is_form):
+        return ""
+    if page.method != "GET" or not session.principal.may(WRITE):
+        return ""
+    target = request.target
+    if not is_shareable(target.partition("?")[0]):
+        return ""
+    return request.scope.link("/settings/links", page=target)
 
 
 def _asset_link(scope: Scope, name: str) -> str:
@@ -162,7 +189,11 @@ def _headers(
     )
     kept = (b"cache-control", b"private, no-cache")
     transport = (_STRICT_TRANSPORT,) if request.is_secure else ()
-    return (*SECURITY_HEADERS, *transport, kept, *set_cookies, *more)
+    own = (*SECURITY_HEADERS, kept)
+    if request.is_by_link:
+        replaced = {name for name, _ in _OF_SHARED_PAGES}
+        own = (*(each for each in own if each[0] not in replaced), *_OF_SHARED_PAGES)
+    return (*own, *transport, *set_cookies, *more)
 
 
 def _named(answer: Download | Stream) -> tuple[Header, ...]:

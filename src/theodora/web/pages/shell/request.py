@@ -46,6 +46,7 @@ from theodora.web.pages.shell.proxy_sign_in import ProxySignIn
 from theodora.web.pages.shell.recent_sessions import RecentSessions
 from theodora.web.pages.shell.same_origin import is_same_origin
 from theodora.web.pages.shell.session import resume_session
+from theodora.web.pages.shell.sharing import SHARED_PATH, SharedPage, open_link
 from theodora.web.pages.shell.sign_in_lockout import Lockout
 
 T = TypeVar("T")
@@ -68,6 +69,8 @@ class Dashboard:
     providers: SignInProviders
     proxy: ProxySignIn | None
     """None where no proxy signs people in."""
+    share_links: bool
+    """Whether pages can be shared."""
 
 
 class PageRequest:
@@ -76,6 +79,8 @@ class PageRequest:
     def __init__(self, dashboard: Dashboard, scope: ASGIScope, page: Page | None) -> None:
         self.dashboard = dashboard
         self.page = page
+        self.is_by_link = page is not None and page.path == SHARED_PATH
+        self.shared: SharedPage | None = None
         self._asgi = scope
         self.headers = headers_of(scope)
         self.cookies = own_cookies(
@@ -127,7 +132,7 @@ class PageRequest:
         )
         proxy = self.dashboard.proxy
         is_proxied = proxy is not None and proxy.is_named(self.headers)
-        if reads_only and (SESSION_COOKIE in self.cookies or is_proxied):
+        if reads_only and (self.is_by_link or SESSION_COOKIE in self.cookies or is_proxied):
             return self.dashboard.services.store.at_one_moment(work)
         return work()
 
@@ -135,7 +140,10 @@ class PageRequest:
         """Checks the request and runs the page's handler; `body` is the form or why it has none."""
         if not self._is_admitted:
             # Once: a page that a write overtakes begins again.
-            self._resume_session()
+            if self.is_by_link:
+                self._open_link()
+            else:
+                self._resume_session()
             self._take_quota()
             self._is_admitted = True
         page = self.page
@@ -159,7 +167,9 @@ class PageRequest:
             session=self.session,
             scope=self.scope,
             path=self._path,
-            path_parameters=self._asgi.get("path_params", {}),
+            path_parameters=(
+                self.shared.path_parameters if self.shared else self._asgi.get("path_params", {})
+            ),
             query_parameters=self._parameters,
             form=form,
             preferences=read_preferences(self.cookies),
@@ -172,14 +182,21 @@ class PageRequest:
             watch=self.dashboard.watch,
             cookies=self.cookies,
             providers=self.dashboard.providers,
+            may_share=self.dashboard.share_links,
+            share_link=self.shared.link if self.shared else None,
         )
 
     @property
     def sign_in_link(self) -> str:
         """The page to sign in at, which leads back here."""
-        query = self._asgi["query_string"].decode("latin-1")
-        back = self._path + (f"?{query}" if query else "")
+        back = self.target
         return self.scope.link("/sign-in", next=None if back == "/" else back)
+
+    @property
+    def target(self) -> str:
+        """The path and the query, as they came."""
+        query = self._asgi["query_string"].decode("latin-1")
+        return self._path + (f"?{query}" if query else "")
 
     @property
     def org_flag(self) -> str:
@@ -203,6 +220,17 @@ class PageRequest:
             self.session = self.dashboard.proxy.session(store, self._asgi, place, self._now_ns)
         elif self.session is not None:
             self.dashboard.recent_sessions.note(secret, self.session.principal.organisation.key)
+
+    def _open_link(self) -> None:
+        """Whoever is signed in sees the same as everybody else."""
+        if not self.dashboard.share_links:
+            return
+        store, secret = self.dashboard.services.store, self._asgi["path_params"]["secret"]
+        self.shared = open_link(store, self.dashboard.pages, secret, self._now_ns)
+        if self.shared is not None:
+            self.page = self.shared.page
+            self.session = self.shared.session(self._now_ns)
+            self._parameters = self.shared.query_parameters
 
     def _take_quota(self) -> None:
         bucket: Bucket = "unauthenticated"
@@ -267,6 +295,8 @@ class PageRequest:
 
     @property
     def _path(self) -> str:
+        if self.shared is not None:
+            return self.shared.link.path
         raw: bytes = self._asgi["raw_path"]
         path = raw.partition(b"?")[0].decode("latin-1").rstrip("/")
         return path.removeprefix(self.dashboard.path_prefix) or "/"

@@ -1,0 +1,174 @@
+"""Share links: whoever has one reads one page, with its parameters, without signing in.
+
+The link holds a secret, the store its hash. It is good until it expires or is revoked, and while
+its maker may still make one.
+"""
+
+import uuid
+from collections.abc import Sequence
+from concurrent.futures import Future
+from typing import Any, LiteralString, NamedTuple
+
+from theodora.errors import NotFound
+from theodora.events.values import SECOND_NS
+from theodora.storage.access.keys import hash_of, key_by_id
+from theodora.storage.access.people import person_by_id
+from theodora.storage.access.permissions import READ, WRITE
+from theodora.storage.access.principals import Principal, key_principal, person_principal
+from theodora.storage.engine.actor import Actor
+from theodora.storage.engine.audit import Recorder, audited
+from theodora.storage.engine.cursor import Cursor
+from theodora.storage.engine.database import Database
+from theodora.storage.engine.organisations import Organisation
+
+_NOTED_EVERY_NS = 60 * SECOND_NS
+
+
+class ShareLink(NamedTuple):
+    """A link as it is stored: everything but the secret."""
+
+    id: str
+    path: str
+    """The page's, without the prefix of the server."""
+    query: str
+    """Its parameters, as in an address, without the question mark."""
+    maker: Principal | None
+    """None once whoever made it cannot make links any more."""
+    created_at_ns: int
+    expires_at_ns: int
+    revoked_at_ns: int | None
+    last_used_at_ns: int | None
+    """Up to a minute old; None for one that nobody has opened."""
+
+    def is_due_to_be_noted(self, now_ns: int) -> bool:
+        """Whether a use is worth a write."""
+        last_ns = self.last_used_at_ns
+        return last_ns is None or now_ns - last_ns > _NOTED_EVERY_NS
+
+    def is_good(self, now_ns: int) -> bool:
+        """Whether it opens its page."""
+        return self.state(now_ns) == "active"
+
+    def state(self, now_ns: int) -> str:
+        """`active`, or why it opens nothing."""
+        if self.revoked_at_ns is not None:
+            return "revoked"
+        if self.expires_at_ns <= now_ns:
+            return "expired"
+        if self.maker is None or self.maker.deletion_at_ns is not None:
+            return "without its maker"
+        return "active"
+
+    @property
+    def reader(self) -> Principal:
+        """Whoever opens a good link: the organisation's data can be read, and nothing else."""
+        assert self.maker is not None, "the link is not good"
+        return self.maker._replace(name="", permissions=frozenset({READ}), key=None, person=None)
+
+
+class ShareLinks:
+    """Found by their secrets alone, so no organisation needs to be named."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(
+        self,
+        maker: Principal,
+        secret: str,
+        path: str,
+        query: str,
+        *,
+        expires_at_ns: int,
+        now_ns: int,
+        actor: Actor,
+    ) -> Future[str]:
+        """Stores a link and returns its id."""
+
+        def write(cursor: Cursor, recorder: Recorder) -> str:
+            id_ = str(uuid.uuid4())
+            cursor.execute(
+                "INSERT INTO share_links (org, id, hash, path, query, key_id, person_id, "
+                "created_at_ns, expires_at_ns) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    *(maker.organisation.key, id_, hash_of(secret), path, query),
+                    maker.key.id if maker.key else None,
+                    maker.person.id if maker.person else None,
+                    *(now_ns, expires_at_ns),
+                ),
+            )
+            after = {"path": path, "query": query, "expires_at_ns": expires_at_ns}
+            recorder.record(maker.organisation, "link.created", id_, after=after)
+            return id_
+
+        return audited(self._database, write, actor)
+
+    def find(self, secret: str, now_ns: int) -> ShareLink | None:
+        """The link with this secret; None if it is not good."""
+
+        def read(cursor: Cursor) -> ShareLink | None:
+            row = cursor.execute(f"{_SELECT} WHERE hash = ?", (hash_of(secret),)).fetchone()
+            return _link(cursor, row, now_ns) if row else None
+
+        link = self._database.read(read)
+        return link if link is not None and link.is_good(now_ns) else None
+
+    def all_of(self, org: Organisation, now_ns: int) -> Sequence[ShareLink]:
+        """Every link of the organisation, good or not, the newest first."""
+
+        def read(cursor: Cursor) -> Sequence[ShareLink]:
+            rows = cursor.execute(
+                f"{_SELECT} WHERE org = ? ORDER BY created_at_ns DESC, id", (org.key,)
+            ).fetchall()
+            return [_link(cursor, row, now_ns) for row in rows]
+
+        return self._database.read(read)
+
+    def revoke(self, org: Organisation, id_: str, now_ns: int, *, actor: Actor) -> Future[None]:
+        """Raises `NotFound` for the id of no link of the organisation, or of a revoked one."""
+
+        def write(cursor: Cursor, recorder: Recorder) -> None:
+            revoked = cursor.execute(
+                "UPDATE share_links SET revoked_at_ns = ? "
+                "WHERE org = ? AND id = ? AND revoked_at_ns IS NULL RETURNING path",
+                (now_ns, org.key, id_),
+            ).fetchone()
+            if revoked is None:
+                raise NotFound(f'there is no share link "{id_}" that is not revoked')
+            recorder.record(org, "link.revoked", id_, before={"path": revoked[0]})
+
+        return audited(self._database, write, actor)
+
+    def note_used(self, link: ShareLink, now_ns: int, *, actor: Actor) -> Future[None]:
+        org = link.reader.organisation
+        return self._database.write(lambda cursor: _note_used(cursor, org, link.id, now_ns), actor)
+
+
+_SELECT: LiteralString = (
+    "SELECT org, id, path, query, key_id, person_id, created_at_ns, expires_at_ns, revoked_at_ns, "
+    "last_used_at_ns FROM share_links"
+)
+
+
+def _link(cursor: Cursor, row: tuple[Any, ...], now_ns: int) -> ShareLink:
+    org, id_, path, query, key_id, person_id, *instants_ns = row
+    maker: Principal | None = None
+    if person_id is not None:
+        person = person_by_id(cursor, org, person_id)
+        if person is not None and person.disabled_at_ns is None:
+            maker = person_principal(person)
+    else:
+        key = key_by_id(cursor, key_id)
+        if key is not None and not key.has_expired(now_ns):
+            maker = key_principal(key)
+    if maker is not None and not maker.may(WRITE):
+        maker = None
+    return ShareLink(id_, path, query, maker, *instants_ns)
+
+
+def _note_used(cursor: Cursor, org: Organisation, id_: str, now_ns: int) -> None:
+    cursor.execute(
+        "UPDATE share_links SET last_used_at_ns = ? WHERE org = ? AND id = ? "
+        "AND (last_used_at_ns IS NULL OR last_used_at_ns < ?)",
+        (now_ns, org.key, id_, now_ns),
+    )
