@@ -5,6 +5,7 @@ import time
 from actors import TESTER
 from commands import Run
 from theodora.storage import PersonIdentity, Store
+from theodora.storage.access.permissions import READ
 from theodora.storage.access.principals import person_principal
 
 ADA = PersonIdentity("proxy", "ada", "Ada", "ada@example.org")
@@ -40,6 +41,7 @@ def test_links_are_listed_and_revoked(run: Run, url: str) -> None:
         assert link
         assert link.maker
         assert link.maker.person
+        assert link.reader.permissions == {READ}
         org, id_ = link.maker.organisation, link.maker.person.id
         people.set_role(org, id_, "viewer", actor=TESTER).result()
         assert store.share_links.find("secret of other", now_ns) is None
