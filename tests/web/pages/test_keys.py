@@ -13,6 +13,7 @@ from theodora.storage import Key
 from theodora.storage.access.key_addresses import KEPT_ADDRESSES
 from theodora.storage.access.key_limits import OPERATION_NAMES, KeyLimits
 from theodora.storage.access.key_secrets import has_checksum, new_secret
+from theodora.storage.access.keys import PERMISSIONS_OF
 from visiting import FROM_ELSEWHERE, Browser, Element, read_page, sign_in
 
 pytestmark = ON_SQLITE
@@ -288,3 +289,34 @@ def test_a_session_is_used_from_the_addresses_of_its_key(tenant: Tenant) -> None
     assert browser.get(PATH).status_code == 200
     transport.client = ("192.0.2.8", 9)
     assert browser.get(PATH).headers["location"].startswith("/sign-in")
+
+
+@pytest.mark.parametrize(
+    "limited",
+    [{"expires_at_ns": time.time_ns() + DAY_NS}, {"limits": KeyLimits(networks=("192.0.2.7",))}],
+    ids=["expires", "addresses"],
+)
+def test_a_limited_key_makes_no_key_and_rotates_itself_alone(
+    tenant: Tenant, limited: dict[str, Any]
+) -> None:
+    secret = new_secret("application")
+    key = tenant.built.store.keys.add(
+        tenant.organisation,
+        "application",
+        secret,
+        name="contractor",
+        permissions=frozenset(PERMISSIONS_OF["application"]),
+        now_ns=time.time_ns(),
+        actor=TESTER,
+        **limited,
+    ).result()
+    browser = Browser(tenant.client)
+    transport: Any = browser.client._transport  # pyright: ignore[reportPrivateUsage]
+    transport.client = ("192.0.2.7", 9)
+    assert browser.post("/sign-in", {"key": secret}).status_code == 303
+    before = len(keys(tenant))
+    make(browser, "lasting", "api", status=403)
+    other = keys(tenant)[0]
+    assert browser.post(f"{PATH}/rotate", {"id": other.id}).status_code == 403
+    assert len(keys(tenant)) == before
+    assert browser.post(f"{PATH}/rotate", {"id": key.id}).status_code == 200

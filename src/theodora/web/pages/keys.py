@@ -19,7 +19,7 @@ from theodora.storage.access.key_limits import (
 from theodora.storage.access.key_secrets import KEY_KINDS, KeyKind, new_secret
 from theodora.storage.access.keys import PERMISSIONS_OF
 from theodora.storage.access.permissions import PERMISSIONS, WRITE_SETTINGS
-from theodora.web.pages.shell.page import Answer, SeeOther, View, Visit
+from theodora.web.pages.shell.page import Answer, KeyIsLimited, SeeOther, View, Visit
 
 PATH = "/settings/keys"
 MAX_NAME = 200
@@ -60,8 +60,10 @@ def show_keys(visit: Visit) -> Answer:
 def make_key(visit: Visit) -> Answer:
     """Makes a key; it can be shown in this answer alone, so that there is no redirect.
 
-    Raises `NotPermitted` for a permission that the key signed in with does not have itself.
+    Raises `NotPermitted` for a permission that the key signed in with does not have itself, and
+    `KeyIsLimited` if that one is limited in time or place.
     """
+    _require_lasting(visit)
     asked = _read(visit)
     if asked.kind == "application":
         for permission in sorted(asked.permissions):
@@ -90,9 +92,11 @@ def rotate_key(visit: Visit) -> Answer:
     """Makes the successor of a key, which can be shown in this answer alone.
 
     Raises `NotFound` for the id of no valid key of this organisation, and `NotPermitted` for a key
-    that may do more than the one signed in with.
+    that may do more than the one signed in with, or `KeyIsLimited` for another key if that one is
+    limited in time or place.
     """
     id_, days = visit.form.get("id", ""), visit.form.get("overlap", "")
+    _require_lasting(visit, unless_id=id_)
     old = next((key for key in _all_keys(visit) if key.id == id_), None)
     if old is None:
         raise NotFound("there is no such key")
@@ -117,6 +121,15 @@ def revoke_key(visit: Visit) -> Answer:
     id_ = visit.form.get("id", "")
     visit.store.keys.revoke(visit.organisation.name, id_, visit.now_ns, actor=visit.actor).result()
     return SeeOther(visit.scope.link(PATH, saved="revoked"))
+
+
+def _require_lasting(visit: Visit, unless_id: str = "") -> None:
+    """Raises `KeyIsLimited` for a key that expires or has addresses; one may rotate itself."""
+    own = visit.principal.key
+    if own is None or own.id == unless_id:
+        return
+    if own.expires_at_ns is not None or own.limits.networks:
+        raise KeyIsLimited(visit.principal)
 
 
 def _read(visit: Visit) -> Asked:

@@ -21,7 +21,13 @@ from theodora.query.problems import query_problem
 from theodora.query.suggestion import suggested_query
 from theodora.storage.access.people import Person
 from theodora.storage.access.permissions import ROLES, may
-from theodora.web.pages.shell.page import CrossOrigin, NotOfTeam, NotPermitted, SignInNeeded
+from theodora.web.pages.shell.page import (
+    CrossOrigin,
+    KeyIsLimited,
+    NotOfTeam,
+    NotPermitted,
+    SignInNeeded,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +132,16 @@ _FIXED: Mapping[type[Exception], ErrorPage] = {
 """The pages that are the same for every error of a class, or of a subclass."""
 
 
+_KEY_IS_LIMITED = ErrorPage(
+    403,
+    "Your key makes no other keys",
+    "The application key that you are signed in with expires or works only from some addresses. "
+    "Keys that it makes would be without these limits. Sign in with a key that has none, or as a "
+    "person.",
+    (_OTHER_KEY,),
+)
+
+
 def error_page(error: Exception, command: str, org_flag: str) -> ErrorPage:
     """`command` is how `theodora` is typed, `org_flag` the flag that names the organisation."""
     match error:
@@ -133,6 +149,8 @@ def error_page(error: Exception, command: str, org_flag: str) -> ErrorPage:
             return _invalid(error)
         case NotOfTeam():
             return _not_of_team(error)
+        case KeyIsLimited():
+            return _KEY_IS_LIMITED
         case NotPermitted():
             return _not_permitted(error, command, org_flag)
         case SignInRefused():

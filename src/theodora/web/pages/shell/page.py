@@ -9,7 +9,7 @@ from starlette.datastructures import ImmutableMultiDict, QueryParams
 from theodora.errors import TheodoraError
 from theodora.report.scope import Scope
 from theodora.storage import Organisation, Principal, Session, SessionLimits, Store
-from theodora.storage.access.permissions import READ, WRITE
+from theodora.storage.access.permissions import READ, WRITE, WRITE_SETTINGS
 from theodora.storage.access.share_links import ShareLink
 from theodora.storage.engine.actor import Actor
 from theodora.web.oidc.client import SignInProviders
@@ -45,6 +45,17 @@ class NotOfTeam(NotPermitted):
     @property
     def reason(self) -> str:
         return f'it may not change events of the team "{self.team or ""}"'
+
+
+class KeyIsLimited(NotPermitted):
+    """The key signed in with expires or has addresses, and keys that it makes might not."""
+
+    def __init__(self, principal: Principal) -> None:
+        super().__init__(WRITE_SETTINGS, principal)
+
+    @property
+    def reason(self) -> str:
+        return "it is limited, and keys that it makes would outlive its limits"
 
 
 class SignInNeeded(TheodoraError):
