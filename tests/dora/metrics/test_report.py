@@ -87,6 +87,14 @@ def test_groups_come_sorted_and_the_overall_counts_each_event_once():
     assert count(found.overall.total) == 2
 
 
+def test_the_intervals_of_many_groups_are_their_own():
+    days = [f"03-{1 + number % 31:02}T12:00" for number in range(100)]
+    rows = [row(day, f"s{number:03}") for number, day in enumerate(days)]
+    groups = report(query(*MARCH, interval="day", group_by=("service",)), rows).groups
+    found = [[count(each.metrics) for each in group.series].index(1) for group in groups]
+    assert found == [number % 31 for number in range(100)]
+
+
 def test_a_group_of_the_previous_period_alone_is_shown_with_its_fall():
     found = report(query(*MARCH, group_by=("service",)), [row("02-10T00:00", "old")])
     (old,) = found.groups
