@@ -106,15 +106,28 @@ def test_a_broken_constraint_is_its_own_writes_alone(table: Table) -> None:
     assert table.rows() == [1, 2]
 
 
-def test_all_are_told_when_the_whole_group_is_lost(table: Table) -> None:
-    def lose(cursor: Cursor) -> None:
-        cursor.execute("ROLLBACK")
-        raise apsw.FullError("database or disk is full")
+def lose(cursor: Cursor) -> None:
+    """Ends its whole group."""
+    cursor.execute("ROLLBACK")
+    raise apsw.FullError("database or disk is full")
 
+
+def test_all_are_told_when_the_whole_group_is_lost(table: Table) -> None:
     outcomes = table.together(add(1), lose, add(2))
     assert all(isinstance(outcome, Unavailable) for outcome in outcomes)
     assert table.rows() == []
     assert table.together(add(4)) == [4]
+
+
+def test_a_write_that_finds_room_does_not_hide_that_one_has_just_failed(
+    table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table.together(lose)
+    assert table.together(add(1)) == [1]
+    with pytest.raises(Unavailable):
+        table.writer.check(lambda _: None)
+    monkeypatch.setattr("theodora.storage.engine.writer._FAILED_SECONDS", 0.0)
+    table.writer.check(lambda _: None)
 
 
 def test_a_full_database_refuses_and_goes_on_once_there_is_room(table: Table) -> None:

@@ -102,8 +102,10 @@ class Writer:
         self._since_upkeep = 0
         self._queue: SimpleQueue[_Waiting | _Signal] = SimpleQueue()
         self._open = True
+        self._is_failing = False
+        """Whether the last commit failed."""
         self._problem = ""
-        """Why the last commit failed; empty if it did not."""
+        """Why the last commit failed that did."""
         self._committed_sec = -math.inf
         self._failed_sec = -math.inf
         self._lock = threading.Lock()
@@ -132,9 +134,9 @@ class Writer:
         Unless `is_suspect`, it is not tried where another write has just gone well.
         """
         now_sec = time.monotonic()
-        if self._problem and now_sec - self._failed_sec < _FAILED_SECONDS:
+        if now_sec - self._failed_sec < _FAILED_SECONDS:
             raise Unavailable(self._problem)
-        is_well = not self._problem and not is_suspect
+        is_well = not self._is_failing and not is_suspect
         # Readiness probes come often, and each would cost a wait for the disk.
         if is_well and now_sec - self._committed_sec < _CHECKED_SECONDS:
             return
@@ -229,13 +231,14 @@ class Writer:
                 waiting.future.set_exception(error)
 
     def _note_failed(self, error: BaseException) -> None:
-        if not self._problem:
+        if not self._is_failing:
             log.error("the database cannot be written; events are refused", error=str(error))
+        self._is_failing = True
         self._problem = str(error) or type(error).__name__
         self._failed_sec = time.monotonic()
 
     def _note_committed(self) -> None:
-        if self._problem:
+        if self._is_failing:
             log.warning("the database can be written again")
-        self._problem = ""
+        self._is_failing = False
         self._committed_sec = time.monotonic()
