@@ -73,6 +73,19 @@ class Session(NamedTuple):
         return now_ns - self.seen_at_ns > SEEN_EVERY_NS
 
 
+def passing_session(principal: Principal, place: SignInPlace, now_ns: int) -> Session:
+    """A session of one request alone: nothing of it is stored, so that it cannot be ended."""
+    return Session(
+        id="",
+        principal=principal,
+        place=place,
+        signed_in_at_ns=now_ns,
+        renewed_at_ns=now_ns,
+        seen_at_ns=now_ns,
+        shows_former=False,
+    )
+
+
 class Sessions:
     """Found by their secrets alone, so no organisation needs to be named."""
 

@@ -20,7 +20,7 @@ from theodora.storage import Person, PersonIdentity, Session, Store
 from theodora.storage.access.people import name_on_a_line
 from theodora.storage.access.principals import person_principal
 from theodora.storage.access.role_mapping import MappedGroup, role_of
-from theodora.storage.access.sessions import SEEN_EVERY_NS, SignInPlace
+from theodora.storage.access.sessions import SEEN_EVERY_NS, SignInPlace, passing_session
 from theodora.storage.engine.actor import Actor
 from theodora.web.http.asgi import headers_of, peer_of
 
@@ -101,15 +101,7 @@ class ProxySignIn:
                 actor=actor.at(place.address),
             )
             raise
-        return Session(
-            id="",
-            principal=person_principal(person),
-            place=place,
-            signed_in_at_ns=now_ns,
-            renewed_at_ns=now_ns,
-            seen_at_ns=now_ns,
-            shows_former=False,
-        )
+        return passing_session(person_principal(person), place, now_ns)
 
     def _identity(self, scope: Scope) -> tuple[PersonIdentity | None, Collection[str]]:
         """Whom the headers name, and the person's groups; None for an empty name."""

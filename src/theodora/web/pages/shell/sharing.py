@@ -8,7 +8,7 @@ from starlette.datastructures import QueryParams
 from starlette.routing import compile_path
 
 from theodora.storage import Session, Store
-from theodora.storage.access.sessions import NOWHERE
+from theodora.storage.access.sessions import NOWHERE, passing_session
 from theodora.storage.access.share_links import ShareLink
 from theodora.web.pages.shell.page import Page
 
@@ -31,15 +31,7 @@ class SharedPage(NamedTuple):
 
     def session(self, now_ns: int) -> Session:
         """Of this request alone."""
-        return Session(
-            id="",
-            principal=self.link.reader,
-            place=NOWHERE,
-            signed_in_at_ns=now_ns,
-            renewed_at_ns=now_ns,
-            seen_at_ns=now_ns,
-            shows_former=False,
-        )
+        return passing_session(self.link.reader, NOWHERE, now_ns)
 
 
 def is_shareable(path: str) -> bool:
