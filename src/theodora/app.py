@@ -161,10 +161,7 @@ def _dashboard(
         services,
         PAGES,
         path_prefix=config.path_prefix,
-        limits=SessionLimits(
-            idle_ns=config.session_idle_minutes * _MINUTE_NS,
-            absolute_ns=config.session_max_hours * 60 * _MINUTE_NS,
-        ),
+        limits=session_limits(config),
         lockout=Lockout(),
         watch=HealthMonitor(),
         recent_sessions=RecentSessions(),
@@ -172,6 +169,13 @@ def _dashboard(
         providers=providers,
         proxy=proxy,
         share_links=config.share_links,
+    )
+
+
+def session_limits(config: Config) -> SessionLimits:
+    return SessionLimits(
+        idle_ns=config.session_idle_minutes * _MINUTE_NS,
+        absolute_ns=config.session_max_hours * 60 * _MINUTE_NS,
     )
 
 

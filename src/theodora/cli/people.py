@@ -5,17 +5,17 @@ from collections.abc import Sequence
 
 import click
 
+from theodora.app import session_limits
 from theodora.cli.invocation import command_actor
 from theodora.cli.options import config_from, organisation_option, setting_options
 from theodora.cli.stores import existing_store
 from theodora.cli.tables import aligned
 from theodora.events import format_second
-from theodora.storage import Person, Session, SessionLimits
+from theodora.storage import Person, Session
 from theodora.storage.access.people import read_teams
 from theodora.storage.access.permissions import ROLE_NAMES
 
 _BY_GROUPS = "groups"
-_MINUTE_NS = 60 * 10**9
 _database = setting_options(["database"])
 _times = setting_options(["database", "session_idle_minutes", "session_max_hours"])
 
@@ -97,11 +97,7 @@ def sessions() -> None:
 @_times
 def list_sessions(org: str, **flags: str | None) -> None:
     """List who is signed in, with a session of this server, the last seen first."""
-    config = config_from(flags)
-    limits = SessionLimits(
-        idle_ns=config.session_idle_minutes * _MINUTE_NS,
-        absolute_ns=config.session_max_hours * 60 * _MINUTE_NS,
-    )
+    limits = session_limits(config_from(flags))
     with existing_store(flags) as store:
         found = store.sessions.all_of(store.keys.organisation(org), time.time_ns(), limits)
     head = ("ID", "WHO", "NAME", "SIGNED IN", "LAST SEEN", "ADDRESS", "BROWSER")
