@@ -1,13 +1,13 @@
 """A server that plays a site of Datadog: what is known of the live service, and faults to order."""
 
 import json
-import threading
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, NamedTuple
 
+from loopback import answering
 from theodora.events.timestamps import nanoseconds_from_rfc3339
 
 KEYS = {"DD_API_KEY": "api-key-of-the-test", "DD_APP_KEY": "app-key-of-the-test"}
@@ -97,14 +97,6 @@ def playing() -> Iterator[Site]:
         def log_message(self, *_: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    site.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
+    with answering(Handler) as port:
+        site.url = f"http://127.0.0.1:{port}"
         yield site
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

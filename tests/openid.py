@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 from joserfc import jwk, jws
 
+from loopback import answering
 from theodora.storage.access.role_mapping import MappedGroup
 from theodora.web.oidc.provider import IdentityProvider
 
@@ -220,12 +221,6 @@ class _Handler(BaseHTTPRequestHandler):
 def serving_provider(**members: Any) -> Iterator[OpenIdProvider]:
     provider = OpenIdProvider(**members)
     handler = type("Handler", (_Handler,), {"provider": provider})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        provider.url = f"http://127.0.0.1:{server.server_address[1]}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield provider
-        finally:
-            server.shutdown()
-            thread.join()
+    with answering(handler) as port:
+        provider.url = f"http://127.0.0.1:{port}"
+        yield provider

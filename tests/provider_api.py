@@ -3,13 +3,14 @@
 import json
 import re
 import ssl
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from loopback import answering
 
 Json = dict[str, Any]
 
@@ -121,15 +122,6 @@ def serve_api(api: ProviderApi, tls: ssl.SSLContext | None = None) -> Iterator[P
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
             """Nothing."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        api.url = f"http://127.0.0.1:{server.server_port}"
-        if tls:
-            api.url = f"https://127.0.0.1:{server.server_port}"
-            server.socket = tls.wrap_socket(server.socket, server_side=True)
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield api
-        finally:
-            server.shutdown()
-            thread.join()
+    with answering(Handler, tls) as port:
+        api.url = f"{'https' if tls else 'http'}://127.0.0.1:{port}"
+        yield api

@@ -6,13 +6,13 @@ import subprocess
 from collections.abc import Iterator
 from functools import partial
 from html.parser import HTMLParser
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
-from threading import Thread
 
 import pytest
 
 from browsing import NARROW, WIDE, chromium, window
+from loopback import answering
 
 TOP = Path(__file__).parents[1]
 FAULTS = {
@@ -62,10 +62,8 @@ def url(site: Path) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=site)) as server:
-        Thread(target=server.serve_forever).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    with answering(partial(Quiet, directory=site)) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 class _Loads(HTMLParser):

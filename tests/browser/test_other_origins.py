@@ -3,11 +3,10 @@
 import http.client
 import ssl
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from threading import Thread
 from urllib.parse import urlsplit
 
 import pytest
@@ -15,6 +14,7 @@ from playwright.sync_api import Browser, Page, expect
 
 import serving
 from browsing import NAME_OF_THIS_MACHINE
+from loopback import answering
 from theodora.cli.tls_certificates import make_authority, make_server
 
 PREFIX = "/dora"
@@ -43,10 +43,10 @@ def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
             case "a name over plain http":
                 yield f"http://{NAME_OF_THIS_MACHINE}:{port}{PREFIX}"
             case "an http proxy":
-                with listening(proxy_to(port, "http")) as proxy_port:
+                with answering(proxy_to(port, "http")) as proxy_port:
                     yield f"http://{NAME_OF_THIS_MACHINE}:{proxy_port}{PREFIX}"
             case _:
-                with listening(proxy_to(port, "https"), certificate(folder)) as proxy_port:
+                with answering(proxy_to(port, "https"), certificate(folder)) as proxy_port:
                     yield f"https://{NAME_OF_THIS_MACHINE}:{proxy_port}{PREFIX}"
 
 
@@ -63,7 +63,7 @@ def test_another_server_cannot_sign_somebody_out(chromium: Browser, url: str, sc
     page = context.new_page()
     sign_in(page, url)
     save_a_preference(page, url)
-    with listening(page_with(_ATTACK.format(url=url))) as port:
+    with answering(page_with(_ATTACK.format(url=url))) as port:
         page.goto(f"http://{urlsplit(url).hostname}:{port}/")
         if script:
             expect(page).to_have_title("asked")
@@ -138,22 +138,6 @@ def proxy_to(port: int | None, scheme: str) -> type[BaseHTTPRequestHandler]:
             pass
 
     return Handler
-
-
-@contextmanager
-def listening(
-    handler: type[BaseHTTPRequestHandler], tls: ssl.SSLContext | None = None
-) -> Iterator[int]:
-    """A server for the length of a `with`; its port."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    if tls:
-        server.socket = tls.wrap_socket(server.socket, server_side=True)
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    yield server.server_port
-    server.shutdown()
-    server.server_close()
-    thread.join()
 
 
 def certificate(folder: Path) -> ssl.SSLContext:

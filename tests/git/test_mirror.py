@@ -7,12 +7,13 @@ import threading
 import time
 import zlib
 from base64 import b64encode
-from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
 
+from loopback import answering
 from repositories import GitRepository, make_repository
 from theodora.errors import Invalid
 from theodora.git import GitError, MirrorStore, process, protocol_of
@@ -187,12 +188,10 @@ def test_a_mirror_that_gets_too_large_is_stopped_and_leaves_nothing_unfinished(
 ) -> None:
     folder = tmp_path / "git"
     limited = MirrorStore(folder, limit_mib=1)
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Endless) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with answering(_Endless) as port:
         with pytest.raises(GitError, match=r"it is larger than 1 MiB \(git_mirror_mib\)"):
-            limited.fetch("org", ID, f"http://127.0.0.1:{server.server_port}/app.git")
+            limited.fetch("org", ID, f"http://127.0.0.1:{port}/app.git")
         assert _Endless.given_up.wait(10)
-        server.shutdown()
     (mirror,) = (folder / "mirrors").iterdir()
     assert [path.name for path in (mirror / "objects" / "pack").glob("*")] == []
     assert len(limited.fetch("org", ID, f"file://{repository.path}").every_sha()) == 2
@@ -264,14 +263,12 @@ class _Locked(BaseHTTPRequestHandler):
 
 def test_credentials_come_from_the_helper_that_the_settings_name(tmp_path: Path) -> None:
     file = tmp_path / "credentials"
-    with HTTPServer(("127.0.0.1", 0), _Locked) as server:
-        address = f"127.0.0.1:{server.server_port}"
+    with answering(_Locked) as port:
+        address = f"127.0.0.1:{port}"
         file.write_text(f"http://user:secret@{address}\n")
-        threading.Thread(target=server.serve_forever, daemon=True).start()
         mirrors = MirrorStore(tmp_path / "git", f"store --file={file}")
         with pytest.raises(GitError) as failed:
             mirrors.fetch("org", ID, f"http://{address}/app.git")
-        server.shutdown()
     assert f"Basic {b64encode(b'user:secret').decode()}" in _Locked.shown
     assert "secret" not in str(failed.value)
 
@@ -305,8 +302,8 @@ def test_a_redirect_to_another_machine_is_not_followed(mirrors: MirrorStore) -> 
         def log_message(self, *_: object) -> None:
             """Says nothing."""
 
-    with HTTPServer(("127.0.0.1", 0), Other) as other:
-        target = f"http://127.0.0.1:{other.server_port}"
+    with answering(Other) as other_port:
+        target = f"http://127.0.0.1:{other_port}"
 
         class Redirecting(Other):
             def do_GET(self) -> None:
@@ -314,11 +311,6 @@ def test_a_redirect_to_another_machine_is_not_followed(mirrors: MirrorStore) -> 
                 self.send_header("Location", f"{target}{self.path}")
                 self.end_headers()
 
-        with HTTPServer(("127.0.0.1", 0), Redirecting) as first:
-            for server in (first, other):
-                threading.Thread(target=server.serve_forever, daemon=True).start()
-            with pytest.raises(GitError):
-                mirrors.fetch("org", ID, f"http://127.0.0.1:{first.server_port}/app.git")
-            first.shutdown()
-            other.shutdown()
+        with answering(Redirecting) as port, pytest.raises(GitError):
+            mirrors.fetch("org", ID, f"http://127.0.0.1:{port}/app.git")
     assert asked == []
