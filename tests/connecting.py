@@ -43,6 +43,15 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
+async def long(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers with more than the system keeps for a client that does not read."""
+    del scope, receive
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    for _ in range(1000):
+        await send({"type": "http.response.body", "body": b"x" * 65_536, "more_body": True})
+    await send({"type": "http.response.body"})
+
+
 async def headers_back(scope: Scope, receive: Receive, send: Send) -> None:
     """Answers with the headers, as they are when the body is there."""
     while (await receive()).get("more_body"):

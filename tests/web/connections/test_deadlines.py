@@ -9,19 +9,10 @@ from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
-from connecting import LIMITS, connected, early, echo, listening, read_answer
+from connecting import LIMITS, connected, early, echo, listening, long, read_answer
 
 SOON = 0.4
 HEAD = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n"
-
-
-async def long(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answers with more than the system keeps for a client that does not read."""
-    del scope, receive
-    await send({"type": "http.response.start", "status": 200, "headers": []})
-    for _ in range(1000):
-        await send({"type": "http.response.body", "body": b"x" * 65_536, "more_body": True})
-    await send({"type": "http.response.body"})
 
 
 async def quiet(scope: Scope, receive: Receive, send: Send) -> None:

@@ -9,21 +9,10 @@ from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from starlette.types import Receive, Scope, Send
-
 import serving
-from connecting import listening
+from connecting import listening, long
 
 _GRACE_SECONDS = 1.5
-
-
-async def long(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answers with more than the system keeps for a client that does not read."""
-    del scope, receive
-    await send({"type": "http.response.start", "status": 200, "headers": []})
-    for _ in range(500):
-        await send({"type": "http.response.body", "body": b"x" * 65_536, "more_body": True})
-    await send({"type": "http.response.body"})
 
 
 def test_an_unread_answer_is_cut_off_within_the_grace() -> None:
