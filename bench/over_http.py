@@ -50,6 +50,12 @@ app = Starlette(routes=[Route("/{{path:path}}", answer, methods=["POST"])])
 uvicorn.run(app, port={port}, loop="uvloop", http="httptools", log_level="error", access_log=False)
 """
 
+HEADERS = {
+    "Content-Type": "application/json",
+    "DD-API-KEY": API_KEY,
+    "DD-APPLICATION-KEY": APPLICATION_KEY,
+}
+
 LUA_HEADERS = f"""
 wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/json"
@@ -200,11 +206,7 @@ def ask_list(url: str) -> bytes:
     request = urllib.request.Request(
         url + "/api/v2/dora/deployments",
         data=json.dumps(LIST).encode(),
-        headers={
-            "Content-Type": "application/json",
-            "DD-API-KEY": API_KEY,
-            "DD-APPLICATION-KEY": APPLICATION_KEY,
-        },
+        headers=HEADERS,
     )
     with urllib.request.urlopen(request) as answer:
         return answer.read()

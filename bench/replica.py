@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from bench.over_http import API_KEY, APPLICATION_KEY, LIST, cache_folder, theodora
+from bench.over_http import HEADERS, LIST, cache_folder, theodora
 from bench.world import stored
 from theodora.storage.copy.copy import Copying
 from theodora.storage.open import migrate_database, open_copy, open_original
@@ -30,11 +30,6 @@ from postgresql import PostgresqlServer, postgresql, replica_of
 
 _ASKED = 3_000
 _BEFOREHAND = 300
-_HEADERS = {
-    "Content-Type": "application/json",
-    "DD-API-KEY": API_KEY,
-    "DD-APPLICATION-KEY": APPLICATION_KEY,
-}
 
 
 @dataclass(frozen=True)
@@ -100,7 +95,7 @@ def _ask(address: str, times: int) -> list[float]:
     took: list[float] = []
     for _ in range(times):
         began = time.perf_counter()
-        connection.request("POST", "/api/v2/dora/deployments", body, _HEADERS)
+        connection.request("POST", "/api/v2/dora/deployments", body, HEADERS)
         answer = connection.getresponse()
         answer.read()
         took.append(time.perf_counter() - began)
