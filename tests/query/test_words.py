@@ -6,7 +6,7 @@ import pytest
 
 from theodora.query import Wild
 from theodora.query.patterns import Pattern
-from theodora.query.words import stand_in, words, words_of_term
+from theodora.query.words import spaced_pattern, stand_in, words, words_of_term
 
 
 @pytest.mark.parametrize(
@@ -51,6 +51,24 @@ def test_words_stand_one_after_another() -> None:
     assert not stand_in((("b",), ("d",)), "a b c d")
     assert stand_in((("b", Wild.RUN), (Wild.ONE,)), "a bbb c d")
     assert not stand_in((("a",), ("b",)), "a")
+
+
+@pytest.mark.parametrize(
+    ("sought", "expected"),
+    [
+        ((("a",), ("b",)), (" a b ",)),
+        (((Wild.RUN, "a", Wild.RUN),), ("a",)),
+        (((Wild.RUN, "a"), ("b", Wild.RUN)), ("a b",)),
+        (((Wild.ONE, "a"),), (" ", Wild.ONE, "a ")),
+        ((("a", Wild.RUN), ("b",)), (" a", Wild.RUN, " b ")),
+        ((("a",), (Wild.RUN,)), (" a ", Wild.RUN, " ")),
+        (((Wild.RUN, Wild.ONE, "a"),), (" ", Wild.RUN, Wild.ONE, "a ")),
+    ],
+)
+def test_runs_at_either_end_of_words_need_no_space_beside_them(
+    sought: tuple[Pattern, ...], expected: Pattern
+) -> None:
+    assert spaced_pattern(sought) == expected
 
 
 def test_folded_words_hold_word_characters_only_and_fold_to_themselves() -> None:

@@ -48,6 +48,7 @@ TEXTS = (
     *("null", "true", "1", "01", "1.0", "2", "10", "-1", " a", "a b", "a\nb", "é", "e\u0301"),
     *("İstanbul", "istanbul", "Straße", "STRASSE", "ΣΑΣ", "σας", "日本語", "ﬁ", "ǰ"),
     *("\u00a0", "\uffff", "😀", "\U0010ffff"),
+    *("checkout-service/v2", "Überweisung.DIENST", "payments_api 2024", "日本語サービス-x", "zzz"),
 )
 NUMBERS = (
     *("0", "-0", "1", "01", "1.0", "1e0", "1E+0", "2", "10", "1e1", "-1", "-1.5", "-2", ".5"),
@@ -196,12 +197,17 @@ def _equals(rng: Random, target: Target, event: Event | None) -> Query:
 
 
 def _wildcard(rng: Random, target: Target, event: Event | None) -> Query:
-    pattern = pattern_of(_with_wildcards(rng, _text(rng, target, event)))
+    with_wildcards = rng.choice((_with_wildcards, _part))
+    pattern = pattern_of(with_wildcards(rng, _text(rng, target, event)))
     if pattern == (Wild.RUN,):
         return Exists(target)
     return (
         Wildcard(target, pattern) if Wild.RUN in pattern or Wild.ONE in pattern else Exists(target)
     )
+
+
+def _as_it_is(_rng: Random, text: str) -> list[str | Wild]:
+    return [text]
 
 
 def _with_wildcards(rng: Random, text: str) -> list[str | Wild]:
@@ -218,6 +224,15 @@ def _with_wildcards(rng: Random, text: str) -> list[str | Wild]:
         if chance > 0.95:
             tokens.append(Wild.RUN)
     return tokens
+
+
+def _part(rng: Random, text: str) -> list[str | Wild]:
+    """A part of `text`, or something like it, between runs; at times it is an end of it."""
+    start = rng.randint(0, max(len(text) - 3, 0))
+    end = min(start + rng.choice((1, 2, 3, 3, 4, 6)), len(text))
+    part = rng.choice((text[start:end], text[start:end], text[start:end].swapcase(), "zzqx"))
+    around = rng.choice(((True, True), (True, True), (True, False), (False, True)))
+    return [*[Wild.RUN] * around[0], *([part] if part else []), *[Wild.RUN] * around[1]]
 
 
 def _range(rng: Random, target: Target, event: Event | None) -> Query:
@@ -244,7 +259,7 @@ def _free_text(rng: Random, event: Event | None) -> Query:
     text = _text(rng, rng.choice(fields), event)
     start = rng.randint(0, len(text))
     text = rng.choice((text, text[start:], text.swapcase(), f"{text} {rng.choice(TEXTS)}"))
-    tokens = _with_wildcards(rng, text) if rng.random() < 0.4 else text
+    tokens = rng.choice((_as_it_is, _as_it_is, _with_wildcards, _part))(rng, text)
     words = words_of_term(pattern_of(tokens))
     return Text(words, everywhere) if words else NOTHING
 

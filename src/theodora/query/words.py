@@ -34,6 +34,28 @@ def words_of_term(term: Pattern) -> tuple[Pattern, ...]:
     return found if any(isinstance(token, str) for word in found for token in word) else ()
 
 
+def spaced_pattern(sought: tuple[Pattern, ...]) -> Pattern:
+    """A pattern of a part of each text that has the words, if a space is on either side of each.
+
+    If it has no wildcard, only texts with the words have that part.
+    """
+    tokens: list[str | Wild] = [" "]
+    for word in sought:
+        tokens += (*word, " ")
+    # A run at either end needs no space beside it: the word that it is a part of has one.
+    match sought[0]:
+        case (Wild.RUN, str(), *_):
+            del tokens[:2]
+        case _:
+            pass
+    match sought[-1]:
+        case (*_, str(), Wild.RUN):
+            del tokens[-2:]
+        case _:
+            pass
+    return pattern_of(tokens)
+
+
 def stand_in(sought: tuple[Pattern, ...], value: str) -> bool:
     """Whether `value` has the words `sought`, one directly after another."""
     return stand_among(sought, words(value))

@@ -29,6 +29,8 @@ def test_wildcards_in_words_that_fit_nowhere_are_ruled_out_without_python(
     with ThreadPoolExecutor(1) as thread:
         # Whoever computes in Python has to wait for it.
         with TURNS:
-            nothing = thread.submit(count, "c*z*t OR *out-z*")
-            assert nothing.result(_PATIENCE_SECONDS) == 0
+            for query in ("c*z*t OR *out-z*", "*:*zzz*", "*:rust", "*:r*st", "*:falsehood"):
+                assert thread.submit(count, query).result(_PATIENCE_SECONDS) == 0, query
+            for query in ("*eck*", "*out", "check*", "*:*eck*"):
+                assert thread.submit(count, query).result(_PATIENCE_SECONDS) == 1, query
         assert thread.submit(count, "c*k*t").result(_PATIENCE_SECONDS) == 1

@@ -4,9 +4,9 @@ The condition is about a table called `e`. No leaf is ever NULL, so that NOT is 
 complement. A random agreement test holds the condition and the matcher together.
 """
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from functools import lru_cache
-from itertools import chain
 from typing import Any, LiteralString, assert_never
 
 from theodora.query.ast import (
@@ -26,9 +26,18 @@ from theodora.query.ast import (
 )
 from theodora.query.fields import FIELDS, Field, Tag, Target, Type
 from theodora.query.patterns import Pattern, Wild, literal, pattern_of
+from theodora.query.words import spaced_pattern
 from theodora.storage.engine.condition import FALSE, TRUE, Condition
 from theodora.storage.engine.dialect import Dialect
 from theodora.storage.events.tables import EventTable
+
+_PIECES: Mapping[Type, re.Pattern[str]] = {
+    Type.NUMBER: re.compile(r"^[0-9]+$"),
+    Type.DURATION: re.compile(r"^[0-9]+$"),
+    Type.TIME: re.compile(r"^[0-9]*t?[0-9]*z?$"),
+    Type.BOOLEAN: re.compile(r"^(t?r?u?e?|f?a?l?s?e?)$"),
+}
+"""Find something in every piece of a word that the text form of such a value can have."""
 
 
 @lru_cache(maxsize=512)
@@ -187,21 +196,32 @@ def _text(
         for field in FIELDS
         # Texts that free text skips are in `other_words`; numbers and times are turned into words
         # here.
-        if not field.in_free_text and field.type is not Type.TEXT
+        if not field.in_free_text and field.type is not Type.TEXT and _may_be_of(field.type, words)
     ]
     return _joined(" OR ", [searched, _contains("e.other_words", words, dialect), *others])
 
 
+def _may_be_of(type_: Type, words: tuple[Pattern, ...]) -> bool:
+    """Whether the text form of a value of this type can have the words.
+
+    Turning values into words takes most of the time of a search, and few words look like numbers.
+    """
+    pieces = [piece for word in words for piece in word if isinstance(piece, str)]
+    return all(_PIECES[type_].search(piece) for piece in pieces)
+
+
 def _contains(spaced: LiteralString, words: tuple[Pattern, ...], dialect: Dialect) -> Condition:
     """A condition: the words, one after another, in a text of words with a space on either side."""
-    literals = [literal(word) for word in words]
-    if None not in literals:
-        # The spaces keep a word from matching within a longer one.
-        return Condition(f"instr({spaced}, ?) > 0", (f" {' '.join(filter(None, literals))} ",))
-    # The pattern rules nearly everything out, without a step of Python on SQLite. It is not enough:
-    # its wildcards reach beyond the end of a word.
-    around = pattern_of((Wild.RUN, " ", *chain(*((*word, " ") for word in words)), Wild.RUN))
+    sought = spaced_pattern(words)
+    text = literal(sought)
+    if text is not None:
+        return Condition(f"instr({spaced}, ?) > 0", (text,))
+    # The longest piece rules most texts out in no time, the pattern nearly all others, without a
+    # step of Python on SQLite. It is not enough: its wildcards reach beyond the end of a word.
+    longest = max((piece for piece in sought if isinstance(piece, str)), key=len)
+    around = pattern_of((Wild.RUN, *sought, Wild.RUN))
     return Condition(
-        f"CASE WHEN {spaced} {dialect.glob} ? THEN words_stand_in(?, {spaced}) ELSE FALSE END",
-        (dialect.encode_pattern(around), dialect.encode_words(words)),
+        f"CASE WHEN instr({spaced}, ?) > 0 AND {spaced} {dialect.glob} ? "
+        f"THEN words_stand_in(?, {spaced}) ELSE FALSE END",
+        (longest, dialect.encode_pattern(around), dialect.encode_words(words)),
     )
