@@ -63,6 +63,11 @@ asks; SQLite answers in microseconds."""
 RESERVE = 16
 """As many more, for organisations that have no thread while others use all of those."""
 
+DOWNLOAD_THREADS = 2
+DOWNLOAD_RESERVE = 4
+"""Downloads that compute their next rows at one time: one of an organisation. Python lets only one
+compute anyway, and the others would compete with the event loop for it."""
+
 _WORKERS_STOP_SECONDS = 5.0
 
 _SIGN_IN_THREADS = 8
@@ -140,6 +145,9 @@ def _server_context(config: Config, store: Store) -> ServerContext:
         limiter=RateLimiter(_limits(config)),
         threads=FairThreads(THREADS, "handler", keeps_some_free=True, reserve=RESERVE),
         uploads=FairThreads(config.upload_threads, "upload", keeps_some_free=False),
+        downloads=FairThreads(
+            DOWNLOAD_THREADS, "download", keeps_some_free=True, reserve=DOWNLOAD_RESERVE
+        ),
         sign_ins=FairThreads(_SIGN_IN_THREADS, "sign-in", keeps_some_free=True),
         timestamps=config.timestamps,
         prometheus_groups=config.prometheus_groups,
@@ -283,6 +291,7 @@ def _lifespan(
         # Only the provider that they ask would be waited for.
         services.sign_ins.shutdown(wait=False)
         services.uploads.shutdown()
+        services.downloads.shutdown()
         services.threads.shutdown()
         # After the last request that they could count.
         if telemetry:

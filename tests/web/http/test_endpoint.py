@@ -60,6 +60,7 @@ def context(tenant: Tenant, tmp_path: Path) -> Iterator[ServerContext]:
             limiter=RateLimiter({bucket: Limit(bucket, 1000, 60) for bucket in BUCKETS}),
             threads=handlers,
             uploads=uploads,
+            downloads=handlers,
             sign_ins=handlers,
             timestamps="auto",
             prometheus_groups=1,

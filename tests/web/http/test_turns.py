@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from theodora.app import RESERVE, THREADS
+from theodora.app import DOWNLOAD_RESERVE, DOWNLOAD_THREADS, RESERVE, THREADS
 from theodora.storage.engine.postgresql.readers import MOST_CONNECTIONS
 from theodora.web.http.turns import FairThreads
 
@@ -89,7 +89,14 @@ def test_the_reserve_is_for_those_without_a_thread_only() -> None:
 
 
 def test_each_thread_that_answers_finds_a_connection_to_postgresql() -> None:
-    assert THREADS + RESERVE < MOST_CONNECTIONS
+    assert THREADS + RESERVE + DOWNLOAD_THREADS + DOWNLOAD_RESERVE < MOST_CONNECTIONS
+
+
+def test_downloads_of_one_organisation_take_turns_on_one_thread() -> None:
+    with sharing(DOWNLOAD_THREADS, reserve=DOWNLOAD_RESERVE) as work:
+        work.begin("a", 20)
+        work.begin("b", 20)
+        assert settled(work, "ab")
 
 
 def test_callers_that_wait_take_turns() -> None:

@@ -6,6 +6,7 @@ import io
 import json
 import re
 import shlex
+import threading
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -362,6 +363,7 @@ def test_the_csv_has_no_end_but_that_of_the_list(tenant: Tenant) -> None:
     _deploy_many(tenant, 10_500)
     answer = sign_in(tenant).get(f"/deployments.csv?query=&{PERIOD}&sort=-duration")
     assert "content-length" not in answer.headers
+    assert any(each.name.startswith("download") for each in threading.enumerate())
     read = list(csv.DictReader(io.StringIO(answer.text)))
     assert len({row["id"] for row in read}) == len(read) == 10_500
     times = [row["finished_at"] for row in read]

@@ -15,7 +15,7 @@ from theodora.storage.engine.postgresql.cursor import PostgresqlCursor
 
 T = TypeVar("T")
 
-MOST_CONNECTIONS = 34
+MOST_CONNECTIONS = 40
 """One for each thread of a server that answers requests, and two for its workers."""
 _CANCEL_SECONDS = 5.0
 _RECONNECT_SECONDS = 5.0

@@ -43,7 +43,7 @@ class PageEndpoint:
         except ClientDisconnect:
             return
         if isinstance(reply, Streamed):
-            await self._stream(send, receive, reply, executor)
+            await self._stream(send, receive, reply, services.downloads.of(request.caller))
         else:
             await send_reply(send, reply, with_body=not request.is_head)
 
