@@ -70,6 +70,12 @@ def grouped(labels: Mapping[str, Labels], keys: Sequence[str], positions: Positi
     return Memberships(events, groups, names)
 
 
+def have_several_values(labels: Mapping[str, Labels], key: str, positions: Positions) -> bool:
+    """Whether the events at `positions` differ in a key, or one of them has two values of it."""
+    _, codes, _ = _values(labels.get(key), positions)
+    return len(codes) > 0 and bool((codes != codes[0]).any())
+
+
 def _values(
     labels: Labels | None, positions: Positions
 ) -> tuple[Positions | slice, Positions, Sequence[str | None]]:

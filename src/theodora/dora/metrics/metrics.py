@@ -4,12 +4,13 @@ Every figure pools its events: a group's median is a median of its commits, a to
 counts every deployment once. A value without events is None, never 0.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Annotated, Any, TypeVar, cast
 
 import msgspec
 
+from theodora.dora.metrics.durations import Cells
 from theodora.dora.metrics.shapes import Change, F, Sample
 from theodora.dora.metrics.table import METRICS, Counted, Metric
 from theodora.dora.metrics.tally import Tally
@@ -75,29 +76,33 @@ class CellMetrics:
         """The metrics of each group in the only period."""
         return self._of(slice(None))
 
-    def sample(self, group: int, metric: Metric[F]) -> Sample[F]:
-        """A group's only period, to be compared with another."""
+    def samples(self, group: int) -> list[Sample[Any]]:
+        """A group's only period, a sample for each metric, to be compared with another period."""
         (days,) = self._tally.periods.days
-        durations = self._counted[metric].durations
-        return Sample(
-            self.totals[group][metric], days, None if durations is None else durations[group]
-        )
+        return [
+            Sample(figures, days, None if of_cells is None else of_cells[group])
+            for figures, of_cells in zip(
+                msgspec.structs.astuple(self.totals[group]), self._durations, strict=True
+            )
+        ]
 
     @cached_property
-    def _counted(self) -> Mapping[Metric[Any], Counted]:
-        return {metric: metric.count(self._tally) for metric in METRICS}
+    def _counted(self) -> Sequence[Counted]:
+        return [metric.count(self._tally) for metric in METRICS]
+
+    @cached_property
+    def _durations(self) -> Sequence[Cells | None]:
+        return [counted.durations for counted in self._counted]
 
     def _of(self, part: slice) -> list[Metrics]:
         figures = [
             map(metric.struct, *(column[part] for column in counted.columns))
-            for metric, counted in self._counted.items()
+            for metric, counted in zip(METRICS, self._counted, strict=True)
         ]
         return list(map(Metrics, *figures))
 
 
 def changes(now: CellMetrics, before: CellMetrics, group: int) -> Mapping[str, Change]:
     """How each metric of a group differs from the previous period, by the metric's name."""
-    return {
-        each.name: each.shape.compare(now.sample(group, each), before.sample(group, each))
-        for each in METRICS
-    }
+    samples = zip(METRICS, now.samples(group), before.samples(group), strict=True)
+    return {metric.name: metric.shape.compare(ours, theirs) for metric, ours, theirs in samples}

@@ -22,7 +22,14 @@ from theodora.dora.metrics.columns import (
     Selected,
     chosen,
 )
-from theodora.dora.metrics.groups import Group, Memberships, grouped, joined_memberships, one_group
+from theodora.dora.metrics.groups import (
+    Group,
+    Memberships,
+    grouped,
+    have_several_values,
+    joined_memberships,
+    one_group,
+)
 from theodora.dora.metrics.metrics import CellMetrics, Metrics, changes
 from theodora.dora.metrics.shapes import Change
 from theodora.dora.metrics.tally import Granularity, Periods, Tally
@@ -83,9 +90,10 @@ class GroupReport:
     @cached_property
     def series(self) -> Sequence[BucketMetrics]:
         """Every interval that overlaps the period, in order; empty without an interval."""
-        return list(
-            map(BucketMetrics, self._part.buckets, self._part.series.of_group(self._number))
-        )
+        buckets = self._part.buckets
+        if not buckets:
+            return ()
+        return list(map(BucketMetrics, buckets, self._part.series.of_group(self._number)))
 
 
 class _ConcernedEvents:
@@ -106,11 +114,11 @@ class _ConcernedEvents:
     def has_events(self) -> bool:
         return len(self.deployments.positions) + len(self.incidents.positions) > 0
 
-    def services(self) -> int:
-        """How many the deployments of the period are of."""
+    def spans_services(self) -> bool:
+        """Whether the deployments of the period are of several."""
         columns, positions = self.deployments.columns, self.deployments.positions
         is_now = _lies_in(self.query.period, columns.finished_at_ns[positions])
-        return len(grouped(columns.labels, ("service",), positions[is_now]).names)
+        return have_several_values(columns.labels, "service", positions[chosen(is_now)])
 
     def _concerned(self, selected: Selected[C], instants_ns: Ints) -> Selected[C]:
         """The selected events in one of the two periods."""
@@ -178,6 +186,11 @@ class Report:
         return self._asked.previous_period
 
     @property
+    def buckets(self) -> Sequence[Bucket]:
+        """The intervals of every series."""
+        return self._asked.buckets
+
+    @property
     def overall(self) -> GroupReport:
         """All events, each counted once whatever groups it is in."""
         return self._everything[0]
@@ -189,10 +202,10 @@ class Report:
             return self._everything if self._asked.has_events() else ()
         return self._groups
 
-    @cached_property
-    def services(self) -> int:
-        """How many services the period's deployments are of."""
-        return self._asked.services()
+    @property
+    def spans_services(self) -> bool:
+        """Whether the period's deployments are of several services."""
+        return self._asked.spans_services()
 
 
 def _lies_in(period: Period, instants_ns: Ints) -> Flags:

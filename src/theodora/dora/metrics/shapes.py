@@ -80,8 +80,7 @@ Figures = Frequency | Rate | Distribution
 F = TypeVar("F", bound=Figures)
 
 
-@dataclass(frozen=True, slots=True)
-class Sample(Generic[F]):
+class Sample(msgspec.Struct, Generic[F], frozen=True, gc=False):
     """The figures of one set of events, with the data for significance tests."""
 
     figures: F
@@ -127,16 +126,17 @@ def _duration_change(now: Sample[Distribution], before: Sample[Distribution]) ->
 def _rate_change(now: Sample[Rate], before: Sample[Rate]) -> Change:
     ours, theirs = now.figures, before.figures
     within_noise = rate_within_noise(ours.hits, ours.n, theirs.hits, theirs.n)
-    change = _change(ours.value, theirs.value, within_noise=within_noise)
-    points = None if change.delta is None else change.delta * 100
-    return msgspec.structs.replace(change, delta=points)
+    return _change(ours.value, theirs.value, within_noise=within_noise, scale=100)
 
 
-def _change(now: float | None, before: float | None, *, within_noise: bool) -> Change:
+def _change(
+    now: float | None, before: float | None, *, within_noise: bool, scale: float = 1
+) -> Change:
+    """The change from `before`; `scale` is that of the difference."""
     if now is None or before is None:
         return Change(None, None, within_noise=True)
     delta = now - before
-    return Change(delta, delta / before if before else None, within_noise)
+    return Change(delta * scale, delta / before if before else None, within_noise)
 
 
 FREQUENCY = Shape(Frequency, "per day", _frequency_change)

@@ -18,6 +18,7 @@ Z_95 = 1.959963984540054
 
 
 PERCENTILES = (0.5, 0.75, 0.9, 0.95)
+_PERCENTILE_ROWS = np.array(PERCENTILES)[:, np.newaxis]
 
 _INT64 = 2.0**63
 _HALF = 32
@@ -57,26 +58,36 @@ def distributions(durations: Durations, offsets: Ints) -> Distributions:
 
     Each set is sorted around its percentiles. `offsets` are the starts of the sets, and the end.
     """
-    counts = np.diff(offsets)
+    starts = offsets[:-1]
+    counts = offsets[1:] - starts
     means = totals_ns(durations, offsets) / (np.maximum(counts, 1) * float(SECOND_NS))
-    percentiles = (_percentiles(durations, offsets[:-1], counts, p) for p in PERCENTILES)
-    figures = (none_where(counts == 0, each) for each in (means, *percentiles))
-    return Distributions(counts.tolist(), *figures)
+    percentiles = _percentiles(durations, starts, counts)
+    return Distributions(counts.tolist(), *none_where(counts == 0, means, *percentiles))
 
 
-def none_where(is_missing: NDArray[np.bool_], values: NDArray[np.float64]) -> list[float | None]:
-    """A list of `values`, and of None where they mean nothing."""
-    missing = np.flatnonzero(is_missing)
-    if 2 * len(missing) < len(values):
-        found: list[float | None] = values.tolist()
-        for position in missing.tolist():
-            found[position] = None
-        return found
-    found = [None] * len(values)
+def none_where(
+    is_missing: NDArray[np.bool_], *columns: NDArray[np.float64]
+) -> list[list[float | None]]:
+    """Each of the columns as a list, with None where its values mean nothing."""
+    missing = np.flatnonzero(is_missing).tolist()
+    if 2 * len(missing) < len(is_missing):
+        return [_without(missing, column) for column in columns]
     present = np.flatnonzero(~is_missing)
-    for position, value in zip(present.tolist(), values[present].tolist(), strict=True):
-        found[position] = value
-    return found
+    return [_only(present, column) for column in columns]
+
+
+def _without(missing: list[int], column: NDArray[np.float64]) -> list[float | None]:
+    values: list[float | None] = column.tolist()
+    for position in missing:
+        values[position] = None
+    return values
+
+
+def _only(present: Ints, column: NDArray[np.float64]) -> list[float | None]:
+    values: list[float | None] = [None] * len(column)
+    for position, value in zip(present.tolist(), column[present].tolist(), strict=True):
+        values[position] = value
+    return values
 
 
 def places_of_percentiles(n: int) -> list[int]:
@@ -108,19 +119,21 @@ def _sums(values: NDArray[Any], offsets: Ints) -> NDArray[Any]:
     return sums
 
 
-def _percentiles(durations: Durations, starts: Ints, counts: Ints, p: float) -> NDArray[np.float64]:
-    """The seconds below which a share `p` of each set lies, interpolated between neighbours.
+def _percentiles(durations: Durations, starts: Ints, counts: Ints) -> NDArray[np.float64]:
+    """The seconds below which the shares `PERCENTILES` of each set lie, a row a share.
 
-    The same as numpy's default and as `percentile_cont` of SQL.
+    Interpolated between neighbours, as numpy does by default and `percentile_cont` of SQL.
     """
     if not len(durations):
-        return np.zeros(len(counts))
-    positions = np.maximum(counts - 1, 0) * p
+        return np.zeros((len(PERCENTILES), len(counts)))
+    last = np.maximum(counts - 1, 0)
+    positions = last * _PERCENTILE_ROWS
     below = np.floor(positions).astype(np.int64)
-    last = len(durations) - 1
-    value = durations[np.minimum(starts + below, last)] / SECOND_NS
-    above = np.minimum(starts + np.minimum(below + 1, np.maximum(counts - 1, 0)), last)
-    return value + (positions - below) * (durations[above] / SECOND_NS - value)
+    # Of an empty set at the end, the place is none of the array.
+    starts = np.minimum(starts, len(durations) - 1)
+    value = durations[starts + below] / SECOND_NS
+    above = durations[starts + np.minimum(below + 1, last)] / SECOND_NS
+    return value + (positions - below) * (above - value)
 
 
 def wilson_interval(hits: int, n: int) -> tuple[float, float] | None:
@@ -136,8 +149,8 @@ def wilson_interval(hits: int, n: int) -> tuple[float, float] | None:
     return low, high
 
 
-def wilson_intervals(hits: Ints, n: Ints) -> tuple[list[float | None], list[float | None]]:
-    """The same of many rates: their lower ends and their upper ends."""
+def wilson_intervals(hits: Ints, n: Ints) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The same of many rates: their lower and their upper ends; 0 and 1 without observations."""
     trials = np.maximum(n, 1)
     rate = hits / trials
     shrink = 1 + Z_95**2 / trials
@@ -145,4 +158,4 @@ def wilson_intervals(hits: Ints, n: Ints) -> tuple[list[float | None], list[floa
     reach = Z_95 / shrink * np.sqrt(rate * (1 - rate) / trials + Z_95**2 / (4 * trials**2.0))
     low = np.where(hits == 0, 0.0, centre - reach)
     high = np.where(hits == n, 1.0, centre + reach)
-    return none_where(n == 0, low), none_where(n == 0, high)
+    return low, high

@@ -145,7 +145,7 @@ def _deployments(tally: Tally) -> Counted:
     return Counted(
         (
             placed.total.tolist(),
-            *(none_where(is_to_come, each) for each in rates),
+            *none_where(is_to_come, *rates),
             tally.periods.active_days(placed.total, finished_at_ns).tolist(),
         )
     )
@@ -203,8 +203,9 @@ def _incidents(tally: Tally) -> Counted:
 
 def _rates(hits: Ints, n: Ints) -> tuple[Column, ...]:
     """The columns of a `Rate`, in its order."""
-    value = none_where(n == 0, hits / np.maximum(n, 1))
-    return (value, *wilson_intervals(hits, n), hits.tolist(), n.tolist())
+    values = hits / np.maximum(n, 1)
+    figures = none_where(n == 0, values, *wilson_intervals(hits, n))
+    return (*figures, hits.tolist(), n.tolist())
 
 
 _RATE = (

@@ -39,12 +39,12 @@ def answer_of(store: Store, org: Organisation, question: Question) -> Answer:
     query = question.query
     report = store.metrics.report(org, query, question.tree)
     _check_size(report)
-    return Answer(question, report, _clock(store, org), report.services > 1)
+    return Answer(question, report, _clock(store, org), report.spans_services)
 
 
 def _check_size(report: Report) -> None:
     groups = len(report.groups)
-    if groups * (len(report.overall.series) + 2) > MOST_CELLS:
+    if groups * (len(report.buckets) + 2) > MOST_CELLS:
         detail = (
             f'parameter "group_by" must not make more than {MOST_CELLS} sets of metrics; there '
             f"are {groups} groups: narrow the query or the period, or widen the interval"
