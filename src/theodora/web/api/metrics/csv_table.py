@@ -1,6 +1,6 @@
 """Metrics as a table: the same figures, a row for each group and interval."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -9,7 +9,13 @@ from theodora.dora.metrics.report import GroupReport
 from theodora.events import format_rfc3339
 from theodora.report.csv_text import Cell, csv_bytes
 from theodora.web.api.metrics.answer import Answer
-from theodora.web.api.metrics.json_document import TOTAL, id_of, interval_of
+from theodora.web.api.metrics.json_document import (
+    TOTAL,
+    IntervalBounds,
+    id_of,
+    interval_bounds,
+    intervals_of,
+)
 
 
 def csv_of(answer: Answer) -> bytes:
@@ -22,14 +28,17 @@ def csv_of(answer: Answer) -> bytes:
     head = (
         *("id", *(f"group.{key}" for key in keys), "row", "start", "end", "partial"),
         *_flat(overall.total),
-        *_flat(dict(overall.change), "change."),
+        *_flat(overall.change, "change."),
     )
     groups = (overall, *(answer.report.groups if keys else ()))
-    rows = (row for group in groups for row in _rows(answer, group))
+    bounds = interval_bounds(answer.report)
+    rows = (row for group in groups for row in _rows(answer, group, bounds))
     return csv_bytes(head, ([row.get(name) for name in head] for row in rows))
 
 
-def _rows(answer: Answer, found: GroupReport) -> Iterator[Mapping[str, Cell]]:
+def _rows(
+    answer: Answer, found: GroupReport, bounds: Sequence[IntervalBounds]
+) -> Iterator[Mapping[str, Cell]]:
     """The cells by column; those of a column that is not named are empty."""
     keys = answer.question.query.group_by
     named = dict(zip(keys, found.group, strict=False))
@@ -40,7 +49,7 @@ def _rows(answer: Answer, found: GroupReport) -> Iterator[Mapping[str, Cell]]:
         "row": "total",
         **_ends(period.start_ns, period.end_ns),
         **_flat(found.total),
-        **_flat(dict(found.change), "change."),
+        **_flat(found.change, "change."),
     }
     yield {
         **group,
@@ -48,8 +57,8 @@ def _rows(answer: Answer, found: GroupReport) -> Iterator[Mapping[str, Cell]]:
         **_ends(previous.start_ns, previous.end_ns),
         **_flat(found.previous),
     }
-    for each in found.series:
-        yield {**group, "row": "interval", **_flat(interval_of(each))}
+    for each in intervals_of(found, bounds):
+        yield {**group, "row": "interval", **_flat(each)}
 
 
 def _ends(start_ns: int, end_ns: int) -> Mapping[str, Cell]:

@@ -1,12 +1,13 @@
 """Searches that find the events behind metrics, for list requests and the dashboard."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import msgspec
 
 from theodora.dora.metrics.calendar import Period
 from theodora.dora.metrics.groups import value_named
 from theodora.query import (
+    And,
     Equals,
     Everything,
     Exists,
@@ -35,13 +36,24 @@ class EventQueries(msgspec.Struct, frozen=True):
     """The incidents."""
 
 
-def event_queries(tree: Query, period: Period, group: Mapping[str, str]) -> EventQueries:
-    """The events of `period` that `tree` is true of and that belong to `group`."""
-    clauses = [tree, *(clause_of(key, value) for key, value in group.items())]
-    return EventQueries(
-        to_text(_all([*clauses, _within(period, "finished_at")])),
-        to_text(_all([*clauses, _within(period, "started_at")])),
-    )
+class EventQueryWriter:
+    """Writes the queries of the groups of one question."""
+
+    def __init__(self, tree: Query, period: Period) -> None:
+        """Of the events of `period` that `tree` is true of."""
+        self._tree = tree
+        self._finished = to_text(_within(period, "finished_at"))
+        self._started = to_text(_within(period, "started_at"))
+
+    def of_group(self, group: Mapping[str, str]) -> EventQueries:
+        """The queries for the events that belong to `group`."""
+        clauses = [self._tree, *(clause_of(key, value) for key, value in group.items())]
+        different = dict.fromkeys(each for each in clauses if each != Everything())
+        if not different:
+            return EventQueries(self._finished, self._started)
+        # Brackets are set as within a longer conjunction: this one goes on.
+        shared = to_text(And((all_of(different),)))
+        return EventQueries(f"{shared} {self._finished}", f"{shared} {self._started}")
 
 
 def clause_of(key: str, name: str) -> Query:
@@ -63,7 +75,3 @@ def _within(period: Period, name: str) -> Query:
     field = resolve(name)
     assert isinstance(field, Field)
     return NumberRange(field, period.start_ns, period.end_ns - 1)
-
-
-def _all(clauses: Iterable[Query]) -> Query:
-    return all_of(dict.fromkeys(each for each in clauses if each != Everything()))

@@ -1,6 +1,7 @@
 """Metrics as a JSON:API document."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 
 import msgspec
 
@@ -9,13 +10,13 @@ from theodora.dora.benchmarks.quick_check import Scores, scores_of
 from theodora.dora.benchmarks.surveys import SURVEYS
 from theodora.dora.metrics.calendar import Interval, WeekStart
 from theodora.dora.metrics.metrics import OF_EACH_METRIC, Metrics, with_fields
-from theodora.dora.metrics.report import BucketMetrics, GroupReport, Report
+from theodora.dora.metrics.report import GroupReport, Report
 from theodora.dora.metrics.shapes import Change
 from theodora.dora.metrics.table import DEPLOYMENT_FREQUENCY, INCIDENT_TIME_TO_RESTORE
 from theodora.dora.metrics.tally import Granularity
 from theodora.events import format_rfc3339
 from theodora.web.api.metrics.answer import Answer, LeadTimeClock
-from theodora.web.api.metrics.event_queries import EventQueries, event_queries
+from theodora.web.api.metrics.event_queries import EventQueries, EventQueryWriter
 from theodora.web.api.wire import Resource
 
 TYPE = "dora_metrics"
@@ -39,6 +40,10 @@ class IntervalMetrics(msgspec.Struct, frozen=True):
     end: str
     partial: bool
     """Whether some of it lies outside the period asked for, or is yet to come."""
+
+
+IntervalBounds = tuple[str, str, bool]
+"""The first members of `IntervalMetrics`."""
 
 
 class MetricsAttributes(msgspec.Struct, frozen=True):
@@ -108,13 +113,18 @@ class Meta(msgspec.Struct, frozen=True, rename={"from_": "from"}):
 
 def json_of(answer: Answer) -> bytes:
     """The answer as a JSON:API document: a resource for all events, and one for each group."""
-    report = answer.report
-    resources = [_resource(TOTAL, {}, report.overall, answer)]
-    keys = answer.question.query.group_by
-    if keys:
-        for group in report.groups:
-            named = dict(zip(keys, group.group, strict=True))
-            resources.append(_resource(id_of(named), named, group, answer))
+    question, report = answer.question, answer.report
+    keys = question.query.group_by
+    groups = (
+        (dict(zip(keys, group.group, strict=True)), group)
+        for group in (report.groups if keys else ())
+    )
+    queries = EventQueryWriter(question.tree, question.query.period)
+    bounds = interval_bounds(report)
+    resources = [
+        _resource(id_of(named) or TOTAL, named, found, queries, bounds)
+        for named, found in chain([({}, report.overall)], groups)
+    ]
     return _encode({"data": resources, "meta": _meta(answer)})
 
 
@@ -125,30 +135,41 @@ def id_of(group: Mapping[str, str]) -> str:
     )
 
 
-def _resource(id_: str, group: Mapping[str, str], found: GroupReport, answer: Answer) -> Resource:
+def _resource(
+    id_: str,
+    group: Mapping[str, str],
+    found: GroupReport,
+    queries: EventQueryWriter,
+    bounds: Sequence[IntervalBounds],
+) -> Resource:
     figures = headlines_of(found.total)
-    question = answer.question
     attributes = MetricsAttributes(
         group=group,
         total=found.total,
         previous=found.previous,
-        change=dict(found.change),
+        change=found.change,
         score=scores_of(figures),
         levels={table.id: levels_of(table, figures) for table in LEVEL_TABLES},
-        events=event_queries(question.tree, question.query.period, group),
-        series=[interval_of(each) for each in found.series],
+        events=queries.of_group(group),
+        series=intervals_of(found, bounds),
     )
     return Resource(id_, TYPE, attributes)
 
 
-def interval_of(found: BucketMetrics) -> IntervalMetrics:
-    period = found.bucket.period
-    return IntervalMetrics(
-        format_rfc3339(period.start_ns),
-        format_rfc3339(period.end_ns),
-        found.bucket.is_partial,
-        *msgspec.structs.astuple(found.metrics),
-    )
+def interval_bounds(report: Report) -> Sequence[IntervalBounds]:
+    """The bounds of every interval, the same for all groups."""
+    return [
+        (format_rfc3339(each.period.start_ns), format_rfc3339(each.period.end_ns), each.is_partial)
+        for each in report.buckets
+    ]
+
+
+def intervals_of(found: GroupReport, bounds: Sequence[IntervalBounds]) -> Sequence[IntervalMetrics]:
+    """The metrics of a group, interval by interval."""
+    return [
+        IntervalMetrics(*of_interval, *msgspec.structs.astuple(each.metrics))
+        for of_interval, each in zip(bounds, found.series, strict=True)
+    ]
 
 
 def _meta(answer: Answer) -> Meta:
