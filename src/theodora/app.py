@@ -269,7 +269,8 @@ def _workers(config: Config, store: Store, derivation_due: threading.Event) -> l
         workers.append(fetcher)
     if config.backup_to:
         folder = BackupFolder(Path(config.backup_to), config.backup_keep)
-        workers.append(BackupWorker(folder, config.backup_every, partial(source_of, config)))
+        source = partial(source_of, config)
+        workers.append(BackupWorker(folder, config.backup_every, source, Actor("worker", "backup")))
     return workers
 
 

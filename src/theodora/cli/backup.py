@@ -12,11 +12,13 @@ from pathlib import Path
 import click
 
 from theodora.app import git_folder, source_of
+from theodora.cli.invocation import command_actor
 from theodora.cli.logs import configure_logs
 from theodora.cli.options import config_from, setting_options
 from theodora.cli.progress import ProgressBars
 from theodora.config import Config, setting_named
 from theodora.storage.backup.archive import Manifest
+from theodora.storage.backup.audit_entry import record_in_store
 from theodora.storage.backup.backup import BackupSource, back_up, stream_backup
 from theodora.storage.backup.rotation import BackupFolder, BackupWorker
 
@@ -64,16 +66,19 @@ def backup(file: str, keep: int | None, every: int | None, **flags: str | None) 
         _back_up_every(every, BackupFolder(path, keep or sys.maxsize), config)
         return
     source = source_of(config)
+    if file == "-" and sys.stdout.isatty():
+        raise click.UsageError("the standard output is a terminal: redirect it to a file")
     with plain_file_errors(), ProgressBars() as bars:
-        if file == "-":
-            if sys.stdout.isatty():
-                raise click.UsageError("the standard output is a terminal: redirect it to a file")
-            manifest = stream_backup(source, sys.stdout.buffer, _temporary(config), bars.show)
-        elif path.is_dir():
+        if path.is_dir():
             _back_up_into(BackupFolder(path, keep or sys.maxsize), source, bars)
             return
+        # Before the snapshot, so that the backup has the entry too.
+        unrecorded = _record(source, file)
+        if file == "-":
+            manifest = stream_backup(source, sys.stdout.buffer, _temporary(config), bars.show)
         else:
             manifest = back_up(source, path, bars.show)
+    warn_of_no_entry(unrecorded)
     click.echo(
         f"backed up {_told(manifest)}{'' if file == '-' else f' to {file}'}", err=file == "-"
     )
@@ -85,7 +90,7 @@ def _back_up_every(seconds: int, folder: BackupFolder, config: Config) -> None:
     told = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _, __: told.set())
-    worker = BackupWorker(folder, seconds, partial(source_of, config))
+    worker = BackupWorker(folder, seconds, partial(source_of, config), command_actor())
     worker.start()
     told.wait()
     worker.stop()
@@ -95,8 +100,21 @@ def _back_up_into(folder: BackupFolder, source: BackupSource, bars: ProgressBars
     with folder.alone() as is_alone:
         if not is_alone:
             raise click.ClickException("another process is making a backup in that folder")
-        path = folder.add(source, time.time(), bars.show)
+        now_sec = time.time()
+        unrecorded = _record(source, str(folder.file_of(now_sec)))
+        path = folder.add(source, now_sec, bars.show)
+    warn_of_no_entry(unrecorded)
     click.echo(f"backed up to {path}")
+
+
+def _record(source: BackupSource, file: str) -> str:
+    return record_in_store(source.url, "store.backed_up", file, actor=command_actor())
+
+
+def warn_of_no_entry(reason: str) -> None:
+    """A store that cannot be written is backed up and copied all the same."""
+    if reason:
+        click.echo(f"the audit log has no entry of this: {reason}", err=True)
 
 
 @contextmanager

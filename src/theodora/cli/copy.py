@@ -2,9 +2,13 @@
 
 import click
 
+from theodora.cli.backup import warn_of_no_entry
+from theodora.cli.invocation import command_actor, without_password
 from theodora.cli.progress import ProgressBars
+from theodora.storage.backup.audit_entry import record_in_store
 from theodora.storage.copy.copy import Copying
-from theodora.storage.open import default_git_folder, open_copy, open_original
+from theodora.storage.engine.migrate import UNFINISHED_COPY
+from theodora.storage.open import default_git_folder, holds_store, open_copy, open_original
 
 
 @click.command()
@@ -18,8 +22,9 @@ def copy(original: str, copy: str) -> None:
     theodora copy postgresql://theodora@db/theodora sqlite:////var/lib/theodora.db
 
     Stop the servers of both first. Everything is copied: every organisation's events with their
-    derived values, commits, verdicts, settings, keys and sessions. The store at FROM_URL is only
-    read. The database at TO_URL must be new and empty; the command creates its tables.
+    derived values, commits, verdicts, settings, keys and sessions. The store at FROM_URL
+    only gets an entry in its audit log. The database at TO_URL must be new and empty; the command
+    creates its tables.
 
     Then every row is compared with its original. The command ends with status 1 at the first
     difference, or if the store was written to in the meantime. Servers do not open the copy until
@@ -27,10 +32,13 @@ def copy(original: str, copy: str) -> None:
 
     An interrupted copy continues if you run the same command again.
     """
+    # A copy that goes on where it was interrupted needs the original as it was.
+    unrecorded = "" if _is_begun(copy) else _record(original, copy)
     with open_original(original) as from_, open_copy(copy) as to, ProgressBars() as bars:
         copying = Copying(from_, to)
         copying.copy_and_compare(bars.show)
         copying.finish()
+    warn_of_no_entry(unrecorded)
     click.echo(f"copied {copying.rows:,} rows, each compared with what it is a copy of")
     git_folder = default_git_folder(original)
     if git_folder.exists():
@@ -38,3 +46,15 @@ def copy(original: str, copy: str) -> None:
             f"uploaded packs and mirrors are not in the database but in {git_folder}: set "
             "THEODORA_GIT_FOLDER to that folder or to a copy of it"
         )
+
+
+def _is_begun(copy: str) -> bool:
+    if not holds_store(copy):
+        return False
+    with open_copy(copy) as to:
+        return to.schema.has_table(UNFINISHED_COPY)
+
+
+def _record(original: str, copy: str) -> str:
+    target = without_password(copy)
+    return record_in_store(original, "store.copied", target, actor=command_actor())

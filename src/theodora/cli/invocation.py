@@ -31,7 +31,7 @@ def program() -> str:
 
 def invocation(database: str) -> Invocation:
     """The database is named where a command in this folder would take another one."""
-    named = f"THEODORA_DATABASE={shlex.quote(_without_password(database))} "
+    named = f"THEODORA_DATABASE={shlex.quote(without_password(database))} "
     return Invocation(
         program=program(),
         command=program() if is_found_here(database) else named + program(),
@@ -45,7 +45,7 @@ def serve_again(flags: str, *, without: str = "") -> str:
     By `make serve` where that has started it.
     """
     is_made = "THEODORA_MAKE_SERVE" in os.environ
-    given = [_without_password(each) for each in sys.argv[2:] if each != "--demo" or not is_made]
+    given = [without_password(each) for each in sys.argv[2:] if each != "--demo" or not is_made]
     if without in given:
         at = given.index(without)
         given = [*given[:at], *given[at + 2 :]]
@@ -94,6 +94,6 @@ def _path(file: Path) -> str:
     return shlex.quote(str(file.relative_to(here) if is_beneath else file))
 
 
-def _without_password(text: str) -> str:
+def without_password(text: str) -> str:
     """A URL of PostgreSQL without the password in it."""
     return _PASSWORD_OF_USER.sub(r"\1@", _PASSWORD_IN_QUERY.sub("", text))

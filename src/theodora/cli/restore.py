@@ -6,9 +6,11 @@ from typing import BinaryIO
 import click
 
 from theodora.app import git_folder
-from theodora.cli.backup import plain_file_errors
+from theodora.cli.backup import plain_file_errors, warn_of_no_entry
+from theodora.cli.invocation import command_actor
 from theodora.cli.options import config_from, setting_options
 from theodora.cli.progress import ProgressBars
+from theodora.storage.backup.audit_entry import record_in_store
 from theodora.storage.backup.restore import restore as restore_backup
 
 
@@ -32,10 +34,17 @@ def restore(file: BinaryIO, **flags: str | None) -> None:
     size = Path(name).stat().st_size if Path(name).is_file() else 0
     with plain_file_errors(), ProgressBars() as bars:
         restored = restore_backup(file, config.database, git_folder(config), bars.show, size)
-    rows = restored.manifest.rows
+    manifest = restored.manifest
+    unrecorded = record_in_store(
+        *(config.database, "store.restored", name),
+        after={"made_at": manifest.made_at, "version": manifest.theodora},
+        actor=command_actor(),
+    )
+    warn_of_no_entry(unrecorded)
+    rows = manifest.rows
     click.echo(
-        f"restored the backup of {restored.manifest.made_at} (Theodora "
-        f"{restored.manifest.theodora}): {rows.get('deployments', 0):,} deployments, "
+        f"restored the backup of {manifest.made_at} (Theodora "
+        f"{manifest.theodora}): {rows.get('deployments', 0):,} deployments, "
         f"{rows.get('failures', 0):,} failures"
     )
     for was, is_ in restored.replaced.items():

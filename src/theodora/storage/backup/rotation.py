@@ -11,7 +11,9 @@ from shutil import rmtree
 
 import structlog
 
+from theodora.storage.backup.audit_entry import record_in_store
 from theodora.storage.backup.backup import WORKING_PREFIX, BackupSource, back_up
+from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.progress import Progress, unseen
 from theodora.storage.engine.worker import Worker
 
@@ -44,13 +46,17 @@ class BackupFolder:
         made = [_made_sec(path) for path in self.backups()]
         return not any(now_sec - every_seconds < each <= now_sec for each in made)
 
+    def file_of(self, now_sec: float) -> Path:
+        """The file of a backup that is made now."""
+        return self._folder / f"theodora-{time.strftime(_TIME, time.gmtime(now_sec))}.tar.gz"
+
     def add(self, source: BackupSource, now_sec: float, progress: Progress = unseen) -> Path:
         """Makes a backup, then removes the oldest that are too many.
 
         Those from the future were made by a wrong clock, before this one: they count as the oldest.
         """
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path = self._folder / f"theodora-{time.strftime(_TIME, time.gmtime(now_sec))}.tar.gz"
+        path = self.file_of(now_sec)
         back_up(source, path, progress)
         dated = [(_made_sec(each), each) for each in self.backups()]
         oldest_first = sorted((made_sec <= now_sec, made_sec, each) for made_sec, each in dated)
@@ -86,9 +92,15 @@ class BackupWorker(Worker):
     """
 
     def __init__(
-        self, folder: BackupFolder, every_seconds: int, source: Callable[[], BackupSource]
+        self,
+        folder: BackupFolder,
+        every_seconds: int,
+        source: Callable[[], BackupSource],
+        actor: Actor,
     ) -> None:
+        """The audit log names the actor."""
         super().__init__("backup")
+        self._actor = actor
         self._folder = folder
         self._every_seconds = every_seconds
         self._source = source
@@ -109,9 +121,16 @@ class BackupWorker(Worker):
         with self._folder.alone() as is_alone:
             if is_alone and self._folder.is_due(self._every_seconds, now_sec):
                 began = time.monotonic()
-                path = self._folder.add(self._source(), now_sec, self._go_on)
+                source = self._source()
+                self._record(source.url, self._folder.file_of(now_sec))
+                path = self._folder.add(source, now_sec, self._go_on)
                 seconds = round(time.monotonic() - began, 1)
                 log.info("backed up", file=str(path), bytes=path.stat().st_size, seconds=seconds)
+
+    def _record(self, url: str, file: Path) -> None:
+        reason = record_in_store(url, "store.backed_up", str(file), actor=self._actor)
+        if reason:
+            log.warning("the audit log has no entry of the backup", file=str(file), reason=reason)
 
     def _go_on(self, _what: str, _done: int, _of: int) -> None:
         if self._stopping.is_set():

@@ -51,6 +51,9 @@ ActionName = Literal[
     "data.exported",
     "data.imported",
     "store.repaired",
+    "store.backed_up",
+    "store.restored",
+    "store.copied",
 ]
 
 
@@ -111,8 +114,11 @@ AUDIT_ACTIONS: tuple[AuditAction, ...] = (
     AuditAction("retention.clock_confirmed", "server", "the clock was confirmed to be right"),
     AuditAction("retention.removing", "organisation", "a round of retention deletes old events"),
     AuditAction("audit.shortened", "audit log", "the oldest entries of the audit log were removed"),
-    AuditAction("data.exported", "file", "events were exported"),
+    AuditAction("data.exported", "file", "events, figures or the audit log were exported"),
     AuditAction("data.imported", "file", "events, commits or verdicts were imported"),
     AuditAction("store.repaired", "store", "the store was repaired"),
+    AuditAction("store.backed_up", "file", "a backup of the complete store was begun"),
+    AuditAction("store.restored", "file", "the store was restored from a backup"),
+    AuditAction("store.copied", "database", "a copy of the complete store was begun"),
 )
 """Every action; nothing else can be recorded. A new one is a row here and a name above."""
