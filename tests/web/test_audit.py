@@ -1,13 +1,16 @@
 """What requests leave in the audit log: who asked, from where, and what was refused."""
 
+import json
 import time
+from concurrent.futures import Future
 
 import pytest
 
 from asking import DEPLOYMENT, SHOPIST, Tenant, make_key
 from databases import ON_SQLITE
+from theodora.errors import Unavailable
 from theodora.storage.access.audit import AuditQuery
-from theodora.storage.access.permissions import READ, WRITE_SETTINGS
+from theodora.storage.access.permissions import READ, READ_AUDIT, WRITE_SETTINGS
 from theodora.storage.engine.audit import AuditEntry
 from visiting import Browser, sign_in
 
@@ -94,3 +97,44 @@ def test_a_refused_sign_in_is_recorded_without_what_was_typed(
         ]
     assert found[0].actor.address == ADDRESS
     assert "ffff" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    "file", ["services.csv", "deployments.csv", "failures.csv", "settings/audit.csv"]
+)
+def test_a_file_that_a_page_offers_is_recorded_before_it_is_sent(tenant: Tenant, file: str) -> None:
+    tenant.create(SHOPIST)
+    browser = sign_in(tenant, READ, READ_AUDIT)
+    before = entries(tenant)
+    assert browser.client.get(f"/{file}?query=env%3Aprod&from=broken").status_code == 400
+    assert browser.client.head(f"/{file}").status_code == 200
+    assert entries(tenant) == before
+    assert browser.client.get(f"/{file}?query=env%3Aprod").status_code == 200
+    [entry] = entries(tenant)[: -len(before)]
+    assert (entry.action, entry.target) == ("data.exported", file.rpartition("/")[2])
+    assert json.loads(entry.after) == {"query": "env:prod"}
+    assert entry.actor.address == ADDRESS
+
+
+def test_a_file_that_was_refused_is_recorded_as_refused(tenant: Tenant) -> None:
+    browser = sign_in(tenant, READ)
+    assert browser.client.get("/settings/audit.csv").status_code == 403
+    assert recorded(tenant, "permission.refused").target == "GET /settings/audit.csv"
+    assert entries(tenant, action="data") == []
+
+
+def test_a_file_that_cannot_be_recorded_is_not_sent(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tenant.create(SHOPIST)
+    browser = sign_in(tenant, READ)
+
+    def note(*_: object, **__: object) -> Future[None]:
+        failed = Future[None]()
+        failed.set_exception(Unavailable("the disk is full"))
+        return failed
+
+    monkeypatch.setattr(tenant.built.store.audit, "note", note)
+    answer = browser.client.get("/deployments.csv")
+    assert answer.status_code == 503
+    assert "shopist" not in answer.text

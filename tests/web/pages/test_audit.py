@@ -39,7 +39,7 @@ def test_an_entry_says_who_did_what_when_and_what_differs(tenant: Tenant) -> Non
     assert TRAP not in answer.text
     assert "\x1b" not in answer.text
     row = rows(sign_in(tenant).page(f"{PATH}?action=data"))[0]
-    assert row.one("th").text == "Events were exporteddata.exported"
+    assert row.one("th").text == "Events, figures or the audit log were exporteddata.exported"
     assert row.one("td", data_l="Who").text == "testerperson"
     assert row.one("td", data_l="Outcome").text == "done"
     assert [each.text for each in row.all("li")] == [

@@ -73,9 +73,7 @@ def reply_to(
     """Answers a request, even after an error; runs on a thread."""
     try:
         try:
-            return request.at_one_moment(
-                lambda: _finished(request, request.answer(body), request.page)
-            )
+            return _recorded(request, body)
         except SignInNeeded as error:
             if request.is_form:
                 return _failed(request, error, request_id)
@@ -86,6 +84,13 @@ def reply_to(
     except Exception as error:  # Not even the page of the error could be drawn.
         log_unexpected(error)
         return Reply(500, b"Something went wrong.\n", _TEXT)
+
+
+def _recorded(request: PageRequest, body: bytes | TheodoraError) -> Reply | Streamed:
+    reply = request.at_one_moment(lambda: _finished(request, request.answer(body), request.page))
+    # Not in the snapshot, whose work may run twice.
+    request.record_export()
+    return reply
 
 
 def _failed(request: PageRequest, error: Exception, request_id: bytes) -> Reply | Streamed:

@@ -37,9 +37,11 @@ from theodora.web.pages.shell.page import (
     Answer,
     Cookie,
     CrossOrigin,
+    Download,
     NotPermitted,
     Page,
     SignInNeeded,
+    Stream,
     Visit,
 )
 from theodora.web.pages.shell.proxy_sign_in import ProxySignIn
@@ -89,6 +91,7 @@ class PageRequest:
         self.new_cookies: list[Cookie] = []
         self.session: Session | None = None
         self._is_admitted = False
+        self._exported = ""
         self.started = time.perf_counter()
         self._now_ns = time.time_ns()
         self._parameters = QueryParams(scope["query_string"])
@@ -156,10 +159,29 @@ class PageRequest:
         try:
             self._check_permission(page)
             self.scope = self._read_scope()
-            return page.handler(self.visit(ImmutableMultiDict(_fields(body))))
+            answer = page.handler(self.visit(ImmutableMultiDict(_fields(body))))
         except NotPermitted as error:
             self._record_refusal(page, error)
             raise
+        if isinstance(answer, Download | Stream):
+            self._exported = answer.filename or ""
+        return answer
+
+    def record_export(self) -> None:
+        """Records the file that the answer is, if it is one; waits until that is durable.
+
+        Raises `Unavailable` if it cannot be recorded: no file leaves the server without an entry.
+        """
+        if not self._exported or self.is_head or self.session is None:
+            return
+        principal = self.session.principal
+        self.dashboard.services.store.audit.note(
+            principal.organisation,
+            "data.exported",
+            self._exported,
+            after=dict(self._parameters),
+            actor=principal.actor.at(self.address),
+        ).result()
 
     def visit(self, form: ImmutableMultiDict[str, str]) -> Visit:
         return Visit(
