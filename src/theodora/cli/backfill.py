@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from theodora.cli.import_queue import recorded
 from theodora.cli.invocation import command_actor
 from theodora.cli.options import organisation_option, setting_options
 from theodora.cli.pending_note import tell_what_waits
@@ -42,6 +43,7 @@ from theodora.sources.backfill.run import Backfill, BackfillSummary, ResumePlace
 from theodora.sources.backfill.streams import Extent, HistoryPage, HistoryStream
 from theodora.sources.webhooks.common_settings import settings_of
 from theodora.storage import Organisation, Store, WebhookSource
+from theodora.storage.engine.audit import AuditValues
 
 _TOKEN = "THEODORA_BACKFILL_TOKEN"  # noqa: S105 - the name of a variable
 _DEFAULT_DAYS = 730
@@ -180,13 +182,15 @@ def _backfill(
         found = _source(store, organisation, provider.kind, source)
         run = Backfill(store, found, actor=command_actor())
         settings = settings_of(store, found)
+        asked = Extent("", settings, since_ns, now_ns, with_ready_times, with_commits)
         try:
-            for target in targets:
-                place = run.last_place(target) if resume else None
-                extent = Extent(target, settings, since_ns, now_ns, with_ready_times, with_commits)
-                if place:
-                    extent = extent._replace(since_ns=place.since_ns, until_ns=place.until_ns)
-                _show_pages(run, client, provider, extent, place)
+            with recorded(store, organisation, " ".join(targets), lambda: _counts(run.summary)):
+                for target in targets:
+                    extent = asked._replace(target=target)
+                    place = run.last_place(target) if resume else None
+                    if place:
+                        extent = extent._replace(since_ns=place.since_ns, until_ns=place.until_ns)
+                    _show_pages(run, client, provider, extent, place)
         except ApiError as error:
             raise click.ClickException(f"{error}; {_RESUME}") from None
         except KeyboardInterrupt:
@@ -238,6 +242,11 @@ def _source(store: Store, org: Organisation, kind: str, id_: str) -> WebhookSour
 
 def _show_wait(seconds: float) -> None:
     click.echo(f"The provider limits requests: waiting {seconds:.0f} s.", err=True)
+
+
+def _counts(summary: BackfillSummary) -> AuditValues:
+    ignored, failed = summary.ignored.total(), summary.failed.total()
+    return {"read": summary.done, "ignored": ignored, "failed": failed}
 
 
 def _show_summary(summary: BackfillSummary) -> None:

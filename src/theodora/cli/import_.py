@@ -18,6 +18,7 @@ from theodora.cli.import_queue import (
     commits_into,
     events_into,
     pull_requests_into,
+    recorded,
     verdicts_into,
 )
 from theodora.cli.invocation import command_actor
@@ -270,9 +271,18 @@ def _import_into_store(files: _Files, kind: _Kind[Any], org: str, flags: _Flags)
 
 def _import(files: _Files, kind: _Kind[Any], store: Store, org: Organisation) -> None:
     """Imports every file, prints what became of its lines, and ends the command."""
-    names = " ".join(files.names)
-    store.audit.note(org, "data.imported", names, actor=command_actor()).result()
     intake = Intake(kind.into(store, org), kind.at_once)
+    with recorded(store, org, " ".join(files.names), lambda: intake.outcomes):
+        unknown = _take_lines(intake, files, kind)
+        summary = intake.finish()
+    _show_unknown(unknown, kind.members)
+    click.echo(summary)
+    if intake.kept_out:
+        sys.exit(1)
+
+
+def _take_lines(intake: Intake[Any], files: _Files, kind: _Kind[Any]) -> Counter[Place]:
+    """Hands over the lines of every file; how often each unknown member occurs."""
     unknown: Counter[Place] = Counter()
     for name in files.names:
         with opened_lines(name) as lines:
@@ -286,10 +296,7 @@ def _import(files: _Files, kind: _Kind[Any], store: Store, org: Organisation) ->
                     intake.take(kind.read(row.document))
                 except Invalid as error:
                     intake.keep_out(_complaint(f"{name}:{row.line}", error, contents))
-    _show_unknown(unknown, kind.members)
-    click.echo(intake.finish())
-    if intake.kept_out:
-        sys.exit(1)
+    return unknown
 
 
 def _contents(name: str, lines: Iterable[str], files: _Files, kind: _Kind[Any]) -> Contents:

@@ -8,6 +8,7 @@ from contextlib import closing
 import click
 
 from theodora.cli.datadog_keys import keys_from_environment
+from theodora.cli.import_queue import recorded
 from theodora.cli.invocation import command_actor
 from theodora.cli.options import organisation_option, setting_options
 from theodora.cli.pending_note import tell_what_waits
@@ -83,7 +84,10 @@ def datadog(
         skipped = _Skipped()
         taking = DatadogImport(store, org_, verdicts, skipped.add, command_actor())
         try:
-            with closing(DatadogClient(url, keys)) as client:
+            with (
+                recorded(store, org_, url, lambda: dict(taking.counts)),
+                closing(DatadogClient(url, keys)) as client,
+            ):
                 for kind in kinds:
                     _take_all(taking, client, kind, from_ns, to_ns)
         except RefusedForGood as error:

@@ -8,16 +8,22 @@ from pathlib import Path
 
 import click
 
-from theodora.cli.import_queue import COMMITS_AT_ONCE, Intake, commits_into, events_into
+from theodora.cli.import_queue import (
+    COMMITS_AT_ONCE,
+    Intake,
+    commits_into,
+    events_into,
+    recorded,
+)
 from theodora.cli.invocation import command_actor
 from theodora.cli.options import organisation_option, setting_options
 from theodora.cli.pending_note import tell_what_waits
 from theodora.cli.stores import new_or_existing_store
+from theodora.dora import Commit
 from theodora.errors import Invalid
 from theodora.events import Deployment, repository_id, without_credentials
 from theodora.git import GitTag, History
 from theodora.sources.git_tags import deployment_from_tag
-from theodora.storage import Organisation, Store
 
 _SHOWN = 20
 """Tags left out that are shown one by one."""
@@ -76,10 +82,15 @@ def git(
     _warn_of_shallow(path, history)
     with new_or_existing_store(flags) as store:
         org_ = store.keys.ensure_organisation(org, time.time_ns(), actor=command_actor()).result()
-        _import_commits(store, org_, history, repository_id(url), tags)
+        commits = Intake(commits_into(store, org_), COMMITS_AT_ONCE)
         intake = Intake(events_into(store.deployments.add, org_))
-        _take_tags(intake, tags, service, env, url)
-        click.echo(f"deployments: {intake.finish()}")
+        with recorded(
+            *(store, org_, str(path)),
+            lambda: {"commits": commits.outcomes, "deployments": intake.outcomes},
+        ):
+            _import_commits(commits, history, repository_id(url), tags)
+            _take_tags(intake, tags, service, env, url)
+            click.echo(f"deployments: {intake.finish()}")
         tell_what_waits(store, org_)
         if intake.kept_out:
             sys.exit(1)
@@ -121,10 +132,9 @@ def _asked(included: Iterable[str], excluded: Sequence[str]) -> str:
 
 
 def _import_commits(
-    store: Store, org: Organisation, history: History, id_: str, tags: Iterable[GitTag]
+    intake: Intake[tuple[str, Commit]], history: History, id_: str, tags: Iterable[GitTag]
 ) -> None:
     """Adds every commit that a tag leads to, with a progress bar on a terminal."""
-    intake = Intake(commits_into(store, org), COMMITS_AT_ONCE)
     shas = history.shas({tag.commit_sha: None for tag in tags})
     with click.progressbar(length=len(shas), label="commits", file=sys.stderr) as bar:
         for together in _some_at_a_time(shas):

@@ -2,8 +2,9 @@
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import Any, Generic, Protocol, TypeVar
 
 import click
@@ -14,6 +15,7 @@ from theodora.dora import Commit, PullRequest
 from theodora.events import Deployment, Failure
 from theodora.storage import Organisation, OverrideRecord, Store, Upserted
 from theodora.storage.engine.actor import Actor
+from theodora.storage.engine.audit import AuditValues
 
 E = TypeVar("E", Deployment, Failure)
 T = TypeVar("T")
@@ -45,6 +47,11 @@ class Intake(Generic[T]):
     def kept_out(self) -> int:
         return self._outcomes["rejected"]
 
+    @property
+    def outcomes(self) -> Mapping[str, int]:
+        """How often each outcome has occurred so far."""
+        return dict(self._outcomes)
+
     def take(self, thing: T) -> None:
         self._gathered.append(thing)
         if len(self._gathered) >= self._at_once:
@@ -74,6 +81,19 @@ class Intake(Generic[T]):
 
     def _settle(self) -> None:
         self._outcomes.update(self._in_flight.popleft()())
+
+
+@contextmanager
+def recorded(
+    store: Store, org: Organisation, target: str, counts: Callable[[], AuditValues]
+) -> Generator[None]:
+    """Leaves one entry of an import in the audit log at its end, even after an error."""
+    try:
+        yield
+    finally:
+        store.audit.note(
+            org, "data.imported", target, after=counts(), actor=command_actor()
+        ).result()
 
 
 class Add(Protocol[E]):
