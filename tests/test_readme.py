@@ -12,13 +12,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
 import pytest
 
 from clients.workbench import build
+from shells import Shell
 from visiting import read_page
 
 TOP = Path(__file__).parents[1]
@@ -46,30 +47,11 @@ pytestmark = [
 
 
 @dataclass
-class Shell:
-    """A shell in the checkout that `make serve` runs in; what a block exports stays set."""
+class Beside(Shell):
+    """A shell in the checkout that `make serve` runs in."""
 
-    folder: Path
-    url: str
-    printed: str
-    environment: dict[str, str] = field(default_factory=dict)
-
-    def paste(self, block: str) -> str:
-        """What it prints; an error in it ends the test."""
-        kept = self.folder / "environment"
-        done = subprocess.run(
-            ["bash", "-ec", f"{block}\nenv -0 > '{kept}'"],
-            cwd=self.folder,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert done.returncode == 0, f"{block}\n{done.stdout}{done.stderr}"
-        lines = kept.read_text().rstrip("\0").split("\0")
-        self.environment = dict(line.split("=", 1) for line in lines)
-        return done.stdout
+    url: str = ""
+    printed: str = ""
 
     def paste_python(self, block: str) -> str:
         client = build("python", "2.62.0").environment
@@ -83,16 +65,16 @@ class Shell:
 
 
 @pytest.fixture
-def shell(make_serve: Shell) -> Shell:
+def shell(make_serve: Beside) -> Beside:
     """A new shell, of somebody who has set nothing."""
     ours = {str(Path(sys.executable).parent), str(make_serve.folder / ".venv/bin")}
     path = ":".join(each for each in os.environ["PATH"].split(":") if each not in ours)
     environment = {"PATH": path, "HOME": str(make_serve.folder), "LANG": "C.UTF-8"}
-    return Shell(make_serve.folder, make_serve.url, make_serve.printed, environment)
+    return Beside(make_serve.folder, environment, make_serve.url, make_serve.printed)
 
 
 @pytest.fixture(scope="module")
-def make_serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+def make_serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Beside]:
     """`make serve` in a checkout whose .venv has been made."""
     folder = tmp_path_factory.mktemp("checkout")
     for name in ("Makefile", "pyproject.toml", "requirements.lock"):
@@ -118,7 +100,7 @@ def make_serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
             break
     listening = re.search(r"is listening on (\S+)", printed)
     assert listening, printed
-    yield Shell(folder, listening[1], printed)
+    yield Beside(folder, url=listening[1], printed=printed)
     os.killpg(process.pid, signal.SIGINT)
     process.stdout.close()
     process.wait(timeout=30)
@@ -130,7 +112,7 @@ def blocks(page: str, url: str) -> list[tuple[str, str]]:
     return [each for each in found if each[1].splitlines()[0] not in NOT_PASTED]
 
 
-def test_every_block_works_in_order(shell: Shell) -> None:
+def test_every_block_works_in_order(shell: Beside) -> None:
     pasted = blocks(README.read_text(), shell.url)
     printed = [
         shell.paste_python(text) if kind == "python" else shell.paste(text) for kind, text in pasted
@@ -147,7 +129,7 @@ def test_every_block_works_in_order(shell: Shell) -> None:
     assert not (shell.folder / "theodora.db").exists()
 
 
-def test_the_quickstart_has_no_other_block(shell: Shell) -> None:
+def test_the_quickstart_has_no_other_block(shell: Beside) -> None:
     assert blocks((TOP / "docs/quickstart.md").read_text(), shell.url) == []
 
 
@@ -156,7 +138,7 @@ def test_every_exemption_is_of_a_block_that_exists() -> None:
     assert set(NOT_PASTED) <= first_lines
 
 
-def test_every_command_that_make_serve_prints_works(shell: Shell) -> None:
+def test_every_command_that_make_serve_prints_works(shell: Beside) -> None:
     commands = printed_commands(shell.printed)
     begun = [re.sub(r"=\S+", "=", command).split()[0] for command in commands]
     program = ".venv/bin/theodora"
@@ -189,7 +171,7 @@ def _is_whole(command: str) -> bool:
         return False
 
 
-def test_every_command_of_the_first_page_works(shell: Shell) -> None:
+def test_every_command_of_the_first_page_works(shell: Beside) -> None:
     """For an organisation that has no event yet."""
     key = shell.paste(".venv/bin/theodora keys create application --org new").strip()
     with httpx2.Client(base_url=shell.url, headers={"Accept": "text/html"}) as browser:
