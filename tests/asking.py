@@ -163,7 +163,11 @@ def server_in_process(folder: Path, **settings: str) -> Iterator[tuple[Built, Te
 
     Unless they say otherwise it derives nothing: what a request changes stays as it is.
     """
-    known = {"derive": "no", "git_folder": str(folder / "git")}
+    known = {
+        "derive": "no",
+        "git_folder": str(folder / "git"),
+        "metrics_folder": str(folder / "columns"),
+    }
     settings = {**known, "database": f"sqlite:///{folder / 'theodora.db'}", **settings}
     built = build(load({f"THEODORA_{name.upper()}": settings[name] for name in settings}, {}))
     with TestClient(built.application, raise_server_exceptions=False) as client:

@@ -164,6 +164,7 @@ def client(database: str, tmp_path: Path) -> Iterator[TestClient]:
                 "THEODORA_BOOTSTRAP_API_KEY": serving.API_KEY,
                 "THEODORA_BOOTSTRAP_APP_KEY": serving.APPLICATION_KEY,
                 "THEODORA_GIT_FOLDER": str(tmp_path / "git"),
+                "THEODORA_METRICS_FOLDER": str(tmp_path / "columns"),
                 "THEODORA_DERIVE": "no",
             },
             {},

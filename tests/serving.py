@@ -55,6 +55,7 @@ def start(
                 **{name: value for name, value in os.environ.items() if "THEODORA" not in name},
                 "THEODORA_DATABASE": database,
                 "THEODORA_GIT_FOLDER": str(folder / "git"),
+                "THEODORA_METRICS_FOLDER": str(folder / "columns"),
                 "THEODORA_BOOTSTRAP_API_KEY": API_KEY,
                 "THEODORA_BOOTSTRAP_APP_KEY": APPLICATION_KEY,
                 **environment,

@@ -32,7 +32,9 @@ from theodora.storage.derivation.worker import Deriver
 from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.worker import Worker
 from theodora.storage.events.usage import Quotas
-from theodora.storage.open import default_git_folder
+from theodora.storage.metrics.column_files import remove_column_file
+from theodora.storage.metrics.saver_worker import SaverWorker
+from theodora.storage.open import default_columns_folder, default_git_folder
 from theodora.storage.organisations import LASTING
 from theodora.storage.remover import Remover
 from theodora.web.api.security_contact import SecurityContact
@@ -124,6 +126,7 @@ def _open_store(config: Config, metrics: ServerMetrics, derivation_due: threadin
         on_commit=note_commit,
         read_url=config.read_database_url,
         metrics_memory_mib=config.metrics_memory_mib,
+        columns_folder=columns_folder(config),
         guards=guards_of(config),
         quotas=Quotas(config.quota_events, config.quota_bytes, config.quota_repositories),
     )
@@ -257,10 +260,10 @@ def _workers(config: Config, store: Store, derivation_due: threading.Event) -> l
         store, Mirroring(store, mirrors, Actor("worker", "fetcher")), config.git_fetch_minutes * 60
     )
     workers: list[Worker] = []
+    if columns_folder(config):
+        workers.append(SaverWorker(store.metrics))
     if config.derive:
-        remover = Remover(
-            store.retention, store.organisations, partial(remove_folders, git_folder(config))
-        )
+        remover = Remover(store.retention, store.organisations, partial(remove_files, config))
         want = fetcher.want if config.git_fetch_on_demand else _ignore
         workers += [Deriver(store.derivations, derivation_due, want), remover]
         workers += [InboxWorker(store, config.inbox_days), Forwarder(store)]
@@ -367,6 +370,23 @@ def git_folder(config: Config) -> Path:
     if config.git_folder:
         return Path(config.git_folder)
     return default_git_folder(config.database)
+
+
+def columns_folder(config: Config) -> Path | None:
+    """The folder of event columns in files: the setting's, else the one beside the database."""
+    if config.metrics_folder == "no":
+        return None
+    if config.metrics_folder:
+        return Path(config.metrics_folder)
+    return default_columns_folder(config.database)
+
+
+def remove_files(config: Config, uuid: str) -> None:
+    """Removes the files of an organisation that is gone."""
+    remove_folders(git_folder(config), uuid)
+    folder = columns_folder(config)
+    if folder:
+        remove_column_file(folder, uuid)
 
 
 def _limits(config: Config) -> dict[Bucket, Limit]:

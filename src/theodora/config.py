@@ -598,6 +598,14 @@ SETTINGS: tuple[Setting, ...] = (
         "deployments take about 100.",
     ),
     Setting(
+        "metrics_folder",
+        _text,
+        "a folder, or no",
+        "",
+        "Folder of files with the events that metrics are computed from, so that they need not be "
+        "read from the database after a start; default: beside the database. no: none.",
+    ),
+    Setting(
         "prometheus_groups",
         _Integer(1, 1000000),
         "a whole number from 1 to 1,000,000",
@@ -823,6 +831,7 @@ class Config:
     quota_bytes: int
     quota_repositories: int
     metrics_memory_mib: int
+    metrics_folder: str
     prometheus_groups: int
     max_connections: int
     max_connections_per_address: int

@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from theodora.cli import main
+from theodora.storage import Store
 
 Run = Callable[..., Result]
 
@@ -93,9 +94,16 @@ def test_a_closed_organisation_is_used_by_no_command_until_that_is_taken_back(ru
     assert "is not to be deleted" in run("orgs", "undelete", "acme").stderr
 
 
-def test_once_the_delay_has_passed_it_is_deleted(run: Run) -> None:
+def test_once_the_delay_has_passed_it_is_deleted(run: Run, tmp_path: Path) -> None:
+    with Store(f"sqlite:///{tmp_path / 'theodora.db'}") as store:
+        uuid = store.keys.organisation("acme").uuid
+    folder = tmp_path / "theodora.db-columns"
+    folder.mkdir()
+    for name in (uuid, "another"):
+        (folder / f"{name}.columns").touch()
     run("orgs", "delete", "acme", "--confirm", "2", "--organisation-deletion-days", "0")
     assert run("orgs", "apply").stdout.endswith("deleted 1 organisation\n")
+    assert [file.name for file in folder.iterdir()] == ["another.columns"]
     assert run("orgs", "apply").stdout == "deleted no organisations\n"
     assert run("orgs", "list").stdout.startswith("it's mine  ")
     for command in ("delete", "undelete"):

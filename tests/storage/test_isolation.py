@@ -473,6 +473,7 @@ READS: dict[str, Callable[[Member], object]] = {
 
 OF_EVERYBODY = {
     *("derivations.are_due", "derivations.count_parked", "keys.exist", "metrics.memory_bytes"),
+    "metrics.save_due",
     *("inbox.arrived", "reception.due", "reception.has_counted"),
     *("retention.guards", "retention.confirm_clock", "retention.count_refusals"),
     "forwarding.totals",
@@ -778,6 +779,7 @@ ALONG_THE_WAY = {
     *("organisations.create", "organisations.delete_due", "inbox.prune"),
     "inbox.prune_correlations",
     *("audit.remove_old", "audit.take_unlogged"),
+    "metrics.save_columns",
 }
 """Called to make the organisations, after every write, for all organisations at once, and by the
 tests of organisations."""

@@ -5,12 +5,11 @@ import time
 
 import click
 
-from theodora.app import git_folder
+from theodora.app import remove_files
 from theodora.cli.invocation import command_actor
 from theodora.cli.options import config_from, setting_options
 from theodora.cli.stores import existing_store, guarded_store, new_or_existing_store
 from theodora.events import format_minute
-from theodora.git import remove_folders
 from theodora.report.wording import counted, visible
 from theodora.storage.deletion_guards import Unconfirmed
 from theodora.storage.organisations import Holdings, OrganisationRecord
@@ -97,14 +96,14 @@ def undelete(name: str, **flags: str | None) -> None:
 
 
 @orgs.command()
-@setting_options(["database", "git_folder", "retention_clock_days"])
+@setting_options(["database", "git_folder", "metrics_folder", "retention_clock_days"])
 def apply(**flags: str | None) -> None:
     """Delete the organisations whose delay has passed now; a server does so by itself."""
-    folder = git_folder(config_from(flags))
+    config = config_from(flags)
     with guarded_store(flags) as store:
         deleted = store.organisations.delete_due(time.time_ns(), actor=command_actor())
         for uuid in store.organisations.deleted():
-            remove_folders(folder, uuid)
+            remove_files(config, uuid)
         refused = [each for each in store.organisations.everything() if each.deletion]
     click.echo(f"deleted {counted(deleted, 'organisation')}")
     for record in refused:

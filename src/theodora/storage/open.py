@@ -107,6 +107,14 @@ def default_git_folder(url: str) -> Path:
     return database.with_name(f"{database.name}-git")
 
 
+def default_columns_folder(url: str) -> Path:
+    """The folder of event columns in files: beside a SQLite file, else in the working directory."""
+    if is_postgresql(url):
+        return Path("theodora-columns")
+    database = sqlite_path(url)
+    return database.with_name(f"{database.name}-columns")
+
+
 def is_postgresql(url: str) -> bool:
     """Whether it is PostgreSQL's; raises `UnusableSetting` if that cannot be spoken to."""
     if not url.startswith(_POSTGRESQL):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
@@ -52,13 +53,15 @@ class Store:
         on_commit: Callable[[int], None] = lambda _: None,
         read_url: str = "",
         metrics_memory_mib: int = MEMORY_MIB,
+        columns_folder: Path | None = None,
         guards: Guards | None = None,
         quotas: Quotas = UNLIMITED,
     ) -> None:
         """Opens the database at `url`, created and migrated if needed.
 
         `read_url` names a replica of it to read from. `on_commit` is given how many writes each
-        commit held. `metrics_memory_mib` bounds the event columns that metrics are computed from.
+        commit held. `metrics_memory_mib` bounds the event columns that metrics are computed from;
+        `columns_folder` is where they are kept over a restart.
         `guards` are the checks before events and organisations are deleted, `quotas` bound what
         each organisation may add.
         Raises `UnusableStore` for a database that is not ours, not sound, or from a newer
@@ -77,7 +80,7 @@ class Store:
         self.activity = Activity(self._database)
         self.commits = Commits(self._database, quotas)
         self.mirrors = Mirrors(self._database)
-        self.metrics = MetricsStore(self._database, production, metrics_memory_mib)
+        self.metrics = MetricsStore(self._database, production, metrics_memory_mib, columns_folder)
         self.health = DataHealth(self._database, quotas)
         self.keys = Keys(self._database)
         self.reception = Reception(self._database)

@@ -11,6 +11,7 @@ from theodora.storage.engine.audit import Recorder, audited
 from theodora.storage.engine.cursor import Cursor, only_value
 from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import Organisation
+from theodora.storage.events.change_log import forget_marks
 from theodora.storage.events.index import clear_index, index_some
 from theodora.storage.events.rows import Rows
 from theodora.storage.events.tables import DEPLOYMENTS, FAILURES
@@ -54,6 +55,8 @@ def _put_elements(database: Database, rows: Rows[Any], actor: Actor) -> None:
 
 
 def _queue_everything(cursor: Cursor) -> None:
+    # Files of columns may have been made from what is repaired now.
+    forget_marks(cursor)
     cursor.execute("DELETE FROM parked_sequences")
     cursor.execute("DELETE FROM deployment_measures")
     # A number that no process remembers: each reads the sequence again.

@@ -300,7 +300,8 @@ RULES: tuple[RowRule, ...] = (
         "changes",
         "t.number",
         "the event was never received",
-        f"t.event > {_RECEIPT} OR t.event < 0",
+        # Those below zero are marks of its history.
+        f"t.event > {_RECEIPT}",
     ),
 )
 

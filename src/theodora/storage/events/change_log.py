@@ -5,15 +5,17 @@ to the log in its own transaction, and since transactions that write come one af
 lie in the order of commits, by whatever process.
 """
 
+import secrets
 from typing import Any, NamedTuple
 
-from theodora.storage.engine.cursor import Cursor
+from theodora.storage.engine.cursor import Cursor, only_value
 from theodora.storage.engine.organisations import Organisation
 from theodora.storage.events.tables import EventTable
 
 KEPT = 100_000
 """Fewest changes that stay in the log, once it has had as many."""
 _PRUNED_AT_ONCE = 1_000
+_TOKEN_BITS = 63
 
 
 class Reach(NamedTuple):
@@ -21,6 +23,16 @@ class Reach(NamedTuple):
 
     oldest: int
     newest: int
+
+
+class HistoryMark(NamedTuple):
+    """An entry of the log that no database has but this one, its copies and its backups.
+
+    A database that has it has all changes of a lower number too, whatever came after it.
+    """
+
+    number: int
+    token: int
 
 
 def log_change(cursor: Cursor, table: EventTable[Any], org: Organisation, key: int) -> None:
@@ -54,6 +66,32 @@ def keep_newest_change(cursor: Cursor, org: Organisation) -> None:
     )
 
 
+def mark_history(cursor: Cursor, org: Organisation) -> HistoryMark:
+    """Logs a mark of the organisation, with a random number instead of the key of an event."""
+    token = -1 - secrets.randbits(_TOKEN_BITS)
+    number = only_value(
+        cursor.execute(
+            "INSERT INTO changes (org, kind, event) VALUES (?, 'deployment', ?) RETURNING number",
+            (org.key, token),
+        )
+    )
+    return HistoryMark(number, token)
+
+
+def has_mark(cursor: Cursor, org: Organisation, mark: HistoryMark) -> bool:
+    """Whether the log has this mark of the organisation; it is pruned like all entries."""
+    row = cursor.execute(
+        "SELECT 1 FROM changes WHERE number = ? AND org = ? AND event = ?",
+        (mark.number, org.key, mark.token),
+    ).fetchone()
+    return row is not None
+
+
+def forget_marks(cursor: Cursor) -> None:
+    """Makes every mark an entry about an event that never was."""
+    cursor.execute("UPDATE changes SET event = 0 WHERE event < 0")
+
+
 def reach(cursor: Cursor) -> Reach:
     row = cursor.execute(
         "SELECT coalesce((SELECT min(number) FROM changes), 0), "
@@ -72,6 +110,16 @@ def changed_since(
         (number, org.key, table.kind.value),
     )
     return [key for (key,) in rows]
+
+
+def count_changes_since(cursor: Cursor, org: Organisation, number: int) -> int:
+    """How many changes of the organisation's events were logged since a number."""
+    return only_value(
+        cursor.execute(
+            "SELECT count(*) FROM changes WHERE number > ? AND org = ? AND event >= 0",
+            (number, org.key),
+        )
+    )
 
 
 def prune_changes(cursor: Cursor, kept: int = KEPT) -> bool:

@@ -1,6 +1,6 @@
 """Arrays that grow at their end, and names as numbers."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -23,18 +23,37 @@ class GrowableArray(Generic[D]):
     def __init__(self, dtype: type[D], width: tuple[int, ...] = ()) -> None:
         self._array: NDArray[D] = np.empty((0, *width), dtype)
         self._size = 0
+        self._mapped: int | None = None
+        """How many values are those of a file; None if all are this process's own."""
 
     def __len__(self) -> int:
         return self._size
 
     @property
-    def nbytes(self) -> int:
+    def size_bytes(self) -> int:
+        """Its size, wherever it lies."""
         return self._array.nbytes
+
+    @property
+    def nbytes(self) -> int:
+        """Its memory in this process alone: pages of a file that is mapped belong to the system."""
+        if self._mapped is None:
+            return self._array.nbytes
+        return self._array[self._mapped : self._size].nbytes
 
     @property
     def taken(self) -> NDArray[D]:
         """The part of the array in use."""
         return self._array[: self._size]
+
+    def map(self, array: NDArray[Any], size: int) -> None:
+        """Goes on with the first `size` values of `array`, which is mapped from a file.
+
+        What follows them is room. Raises `ValueError` for an array of another type or shape.
+        """
+        if array.dtype != self._array.dtype or array.shape[1:] != self._array.shape[1:]:
+            raise ValueError(f"{array.dtype}{array.shape[1:]}")
+        self._array, self._size, self._mapped = array, size, size
 
     def extend(self, values: NDArray[Any]) -> None:
         size = self._size + len(values)
@@ -53,15 +72,15 @@ class GrowableArray(Generic[D]):
         # A new array even where the old one has room: readers may hold views of it.
         self._array = np.empty((size + size // _ROOM + 1, *values.shape[1:]), values.dtype)
         self._array[: len(values)] = values
-        self._size = len(values)
+        self._size, self._mapped = len(values), None
 
 
 class _Numbers(dict[str, int]):
     """Numbers names in the order in which they come."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.names: list[str] = []
+    def __init__(self, names: Sequence[str] = ()) -> None:
+        super().__init__(zip(names, range(len(names)), strict=True))
+        self.names = list(names)
 
     def __missing__(self, name: str) -> int:
         number = self[name] = len(self.names)
@@ -72,8 +91,8 @@ class _Numbers(dict[str, int]):
 class Column:
     """One value an event, or none: names as numbers."""
 
-    def __init__(self) -> None:
-        self._numbers = _Numbers()
+    def __init__(self, names: Sequence[str] = ()) -> None:
+        self._numbers = _Numbers(names)
         self._codes = GrowableArray(np.int32)
 
     def __len__(self) -> int:
@@ -87,6 +106,10 @@ class Column:
     def labels(self) -> Labels:
         return Labels(self._numbers.names, self._codes.taken)
 
+    @property
+    def arrays(self) -> Mapping[str, GrowableArray[Any]]:
+        return {"codes": self._codes}
+
     def extend(self, values: Iterable[str | None]) -> None:
         number = self._numbers
         codes = [NO_VALUE if value is None else number[value] for value in values]
@@ -99,8 +122,8 @@ class Column:
 class RaggedColumn:
     """Any number of values an event."""
 
-    def __init__(self) -> None:
-        self._numbers = _Numbers()
+    def __init__(self, names: Sequence[str] = ()) -> None:
+        self._numbers = _Numbers(names)
         self._codes = GrowableArray(np.int32)
         self._offsets = GrowableArray(np.int64)
         self._offsets.extend(np.zeros(1, np.int64))
@@ -113,6 +136,10 @@ class RaggedColumn:
     @property
     def labels(self) -> Labels:
         return Labels(self._numbers.names, self._codes.taken, self._offsets.taken)
+
+    @property
+    def arrays(self) -> Mapping[str, GrowableArray[Any]]:
+        return {"codes": self._codes, "offsets": self._offsets}
 
     def extend(self, values: Iterable[Iterable[str]]) -> None:
         number = self._numbers

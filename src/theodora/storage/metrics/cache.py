@@ -3,17 +3,28 @@
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
+from typing import TypeVar
 
+from theodora import __version__
 from theodora.dora import DeploymentColumns, IncidentColumns, Period
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.deadline import patiently
+from theodora.storage.engine.migrate import migrations
 from theodora.storage.engine.organisations import Organisation
-from theodora.storage.events.change_log import reach
+from theodora.storage.events.change_log import HistoryMark, has_mark, reach
+from theodora.storage.metrics.column_file import FileHead, StoredEvents
+from theodora.storage.metrics.column_files import ColumnFiles
 from theodora.storage.metrics.columns import CachedDeployments, CachedIncidents, Snapshot, TooLarge
 from theodora.storage.metrics.shared_cache import RECENT_SECONDS, SharedCache
 
+T = TypeVar("T")
+
+FEWEST_STORED = 10_000
+"""Fewest rows that are worth a file; fewer are read from the database in some 40 ms."""
 _SHARE_CHANGED = 8
 
 
@@ -43,6 +54,27 @@ class LoadOptions:
     stages: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class StoredOrganisation:
+    """The columns of an organisation as of one number of the log, to be written into a file."""
+
+    number: int
+    count: int
+    read_at_ns: int
+    events: Mapping[str, StoredEvents]
+
+
+@cache
+def columns_program() -> str:
+    """Names what makes the columns of this version; files of another are not used."""
+    statements = (
+        *(CachedDeployments.select, CachedDeployments.select_stages, CachedIncidents.select),
+        *(CachedDeployments.fields, CachedIncidents.fields),
+    )
+    digest = sha256(repr(statements).encode()).hexdigest()[:16]
+    return f"{__version__} {migrations()[-1].number} {digest}"
+
+
 class _CachedOrganisation:
     """The events of one organisation, as of one number of the log."""
 
@@ -50,12 +82,23 @@ class _CachedOrganisation:
         self.deployments = CachedDeployments(org)
         self.incidents = CachedIncidents(org)
         self.number = 0
+        self.mark: HistoryMark | None = None
+        """That of the file which the columns are mapped from."""
+        self.read_at_ns = 0
+        self.is_read = False
+        """Whether it was read from the database just now."""
 
     @property
     def nbytes(self) -> int:
         return self.deployments.nbytes + self.incidents.nbytes
 
+    @property
+    def count(self) -> int:
+        """How many rows there are, of all kinds of events."""
+        return self.deployments.count + self.incidents.count
+
     def load(self, cursor: Cursor, limit_bytes: float, period: Period | None = None) -> None:
+        self.read_at_ns, self.is_read = time.time_ns(), True
         self.deployments.load(cursor, limit_bytes, period)
         self.incidents.load(cursor, limit_bytes - self.deployments.nbytes, period)
 
@@ -77,12 +120,39 @@ class _CachedOrganisation:
     def snapshots(self) -> Snapshots:
         return Snapshots(self.deployments.snapshot(), self.incidents.snapshot())
 
+    def stored(self) -> "StoredOrganisation":
+        events = {
+            each.table.kind.value: each.stored() for each in (self.deployments, self.incidents)
+        }
+        return StoredOrganisation(self.number, self.count, self.read_at_ns, events)
+
+    def restore(self, head: FileHead, events: Mapping[str, StoredEvents]) -> None:
+        """Goes on with the columns of a file; raises `ValueError` or `KeyError` for others."""
+        for each in (self.deployments, self.incidents):
+            each.restore(events[each.table.kind.value])
+        self.number, self.mark, self.read_at_ns = head.number, head.mark, head.read_at_ns
+
+
+def is_usable(cursor: Cursor, org: Organisation, head: FileHead, oldest: int) -> bool:
+    """Whether a file is of this database's history, and the log has all changes since then.
+
+    `oldest` is the oldest number in the log.
+    """
+    return oldest <= head.number + 1 and has_mark(cursor, org, head.mark)
+
 
 class ColumnCache:
     """Caches the organisations asked about last, up to a size; for any thread."""
 
-    def __init__(self, limit_bytes: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        limit_bytes: int,
+        clock: Callable[[], float] = time.monotonic,
+        files: ColumnFiles | None = None,
+    ) -> None:
+        """`files` are where columns are taken from, if they are there."""
         self._limit_bytes = limit_bytes
+        self._files = files
         self._kept: SharedCache[_CachedOrganisation] = SharedCache(limit_bytes, clock)
         self._clock = clock
         self._crowded_out: dict[int, float] = {}
@@ -90,6 +160,8 @@ class ColumnCache:
         self._too_large: dict[int, int] = {}
         """Organisations that did not fit, and the number of the log at which they may be tried
         again."""
+        self.save_due = threading.Event()
+        """Set when columns were read from the database that a file would have spared."""
         self._lock = threading.Lock()
         self._loading: defaultdict[int, threading.Lock] = defaultdict(threading.Lock)
 
@@ -104,6 +176,35 @@ class ColumnCache:
         Raises `TooLarge` where they are more than may be kept, `StaleRead` where another thread
         or another server has shown newer ones.
         """
+        found = self._use(cursor, org, wanted, _CachedOrganisation.snapshots)
+        if not found.has(wanted):
+            raise TooLarge
+        return found
+
+    def stored(self, cursor: Cursor, org: Organisation) -> StoredOrganisation:
+        """The same events for a file; raises the same errors."""
+        return self._use(cursor, org, LoadOptions(), _CachedOrganisation.stored)
+
+    def count(self, org: Organisation) -> int:
+        """How many rows the columns of an organisation have, if they are cached."""
+        with self._lock:
+            kept = self._kept.get(org.key)
+        return 0 if kept is None else kept.count
+
+    def drop_replaced(self, org: Organisation, mark: HistoryMark) -> None:
+        """Forgets columns that are not from the file with this mark: the next question maps it."""
+        with self._lock:
+            kept = self._kept.get(org.key)
+            if kept is not None and kept.mark != mark:
+                self._kept.forget(org.key)
+
+    def _use(
+        self,
+        cursor: Cursor,
+        org: Organisation,
+        wanted: LoadOptions,
+        use: Callable[[_CachedOrganisation], T],
+    ) -> T:
         with self._lock:
             loading = self._loading[org.key]
         # One thread loads an organisation, the others wait for it; other organisations are not
@@ -117,10 +218,11 @@ class ColumnCache:
                 if not self._kept.put(org.key, kept, kept.nbytes):
                     # This answer has its events; the next ones read only their period's.
                     self._crowded_out[org.key] = self._clock() + RECENT_SECONDS
-            found = kept.snapshots()
-            if not found.has(wanted):
-                raise TooLarge
-            return found
+            # Not earlier: whoever is woken looks for it in the cache.
+            if kept.is_read and kept.count >= FEWEST_STORED:
+                self.save_due.set()
+            kept.is_read = False
+            return use(kept)
 
     def _up_to_date(
         self, cursor: Cursor, org: Organisation, wanted: LoadOptions
@@ -136,8 +238,8 @@ class ColumnCache:
             self._kept.forget(org.key)
         # The log is pruned: with a gap between the two, changes would be missed.
         if kept is None or kept.number + 1 < oldest:
-            kept = self._loaded(cursor, org, newest)
-        elif kept.number < newest:
+            kept = self._mapped(cursor, org, oldest) or self._loaded(cursor, org, newest)
+        if kept.number < newest:
             kept.catch_up(cursor)
         # `newest` is of the cursor's snapshot: later changes are applied the next time.
         kept.number = newest
@@ -145,6 +247,15 @@ class ColumnCache:
         if kept.nbytes > self._limit_bytes:
             self._note_too_large(org, kept, newest)
             raise TooLarge
+        return kept
+
+    def _mapped(self, cursor: Cursor, org: Organisation, oldest: int) -> _CachedOrganisation | None:
+        """The columns of the organisation's file; None if there is none to catch up from."""
+        found = self._files and self._files.map(org)
+        if not found or not is_usable(cursor, org, found[0], oldest):
+            return None
+        kept = _CachedOrganisation(org)
+        kept.restore(*found)
         return kept
 
     def _loaded(self, cursor: Cursor, org: Organisation, newest: int) -> _CachedOrganisation:
@@ -157,6 +268,7 @@ class ColumnCache:
         except TooLarge:
             self._note_too_large(org, kept, newest)
             raise
+        kept.number = newest
         return kept
 
     def _note_too_large(self, org: Organisation, kept: _CachedOrganisation, newest: int) -> None:
@@ -167,6 +279,15 @@ class ColumnCache:
         """
         changes = 1 + kept.deployments.count // _SHARE_CHANGED
         self._too_large[org.key] = newest + changes
+
+
+def read_stored(cursor: Cursor, org: Organisation, limit_bytes: float) -> StoredOrganisation:
+    """All events of the organisation, read from the database; raises `TooLarge`."""
+    kept = _CachedOrganisation(org)
+    kept.load(cursor, limit_bytes)
+    kept.number = reach(cursor).newest
+    kept.load_extras(cursor, LoadOptions(stages=True), limit_bytes)
+    return kept.stored()
 
 
 def load_period(

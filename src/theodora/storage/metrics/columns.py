@@ -33,6 +33,7 @@ from theodora.storage.events.tables import (
 )
 from theodora.storage.events.terms import TAG_PREFIXES
 from theodora.storage.metrics.arrays import Column, GrowableArray, RaggedColumn, keep_ragged
+from theodora.storage.metrics.column_file import StoredEvents, Stretch
 
 C = TypeVar("C", DeploymentColumns, IncidentColumns)
 
@@ -43,6 +44,9 @@ _KEYS_AT_ONCE = 512
 _FEWEST_LOOSE = 4_096
 _LOOSE_SHARE = 8
 """Deleted or unsorted rows that trigger a new sort, as a number and as a share of all."""
+_TAG = "tag:"
+"""Begins the names of the columns of custom tags in a file; those of fields have no colon."""
+_STAGES = "stages_ns"
 GROUPED = ("service", "team", "env", "repository_id")
 """What is grouped by as fields; any other key is that of a custom tag."""
 
@@ -74,6 +78,18 @@ class PositionsByKey:
             later = np.array([self.later.get(key, -1) for key in keys.tolist()], np.intp)
             found = np.where(later >= 0, later, found)
         return found
+
+    def folded(self) -> "PositionsByKey":
+        """The same with all keys in order."""
+        if not self.later:
+            return self
+        count = len(self.later)
+        later = np.fromiter(self.later, np.int64, count)
+        at = np.fromiter(self.later.values(), np.intp, count)
+        stays = ~np.isin(self.keys, later)
+        keys = np.concatenate((self.keys[stays], later))
+        order = np.argsort(keys, kind="stable")
+        return PositionsByKey(keys[order], np.concatenate((self.positions[stays], at))[order], {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +132,7 @@ class CachedEvents(ABC, Generic[C]):
         self._keys = GrowableArray(np.int64)
         self._instants_ns = GrowableArray(np.int64)
         self._is_there: Flags = np.zeros(0, np.bool_)
+        self._sorted_count = 0
         self._fields: dict[str, Column | RaggedColumn] = {
             name: RaggedColumn() if name in self.table.arrays else Column() for name in self.fields
         }
@@ -130,8 +147,7 @@ class CachedEvents(ABC, Generic[C]):
             # Twice: `PositionsByKey` has a sorted copy of the keys, and positions as large as the
             # instants.
             2 * (self._keys.nbytes + self._instants_ns.nbytes)
-            + sum(each.nbytes for each in columns)
-            + self._fact_bytes()
+            + sum(each.nbytes for each in (*columns, *self._facts().values()))
         )
 
     @property
@@ -169,6 +185,48 @@ class CachedEvents(ABC, Generic[C]):
     def drop_tags(self) -> None:
         self._tags.clear()
 
+    def stored(self) -> StoredEvents:
+        """The columns as they are now, which later changes leave alone."""
+        by_key = self._by_key.folded()
+        arrays = {name: Stretch(each.taken, len(each)) for name, each in self._arrays().items()}
+        for name, array in (
+            ("is_there", self._is_there),
+            ("by_key/keys", by_key.keys),
+            ("by_key/positions", by_key.positions),
+        ):
+            arrays[name] = Stretch(array, len(array))
+        names = {name: tuple(each.labels.values) for name, each in self._named_columns().items()}
+        return StoredEvents(arrays, names, self._sorted_count)
+
+    def restore(self, stored: StoredEvents) -> None:
+        """Goes on with columns of a file; raises `ValueError` or `KeyError` for others."""
+        for name, column in self._fields.items():
+            self._fields[name] = type(column)(stored.names[name])
+        for name, values in stored.names.items():
+            if name.startswith(_TAG):
+                self._tags[name.removeprefix(_TAG)] = RaggedColumn(values)
+        self._prepare_facts(stored)
+        for name, array in self._arrays().items():
+            array.map(*stored.arrays[name])
+        is_there, keys, positions = (
+            stored.arrays[name].array[: stored.arrays[name].size]
+            for name in ("is_there", "by_key/keys", "by_key/positions")
+        )
+        self._is_there = is_there
+        self._by_key = PositionsByKey(keys, positions, {})
+        self._sorted_count = stored.sorted_count
+
+    def _named_columns(self) -> dict[str, Column | RaggedColumn]:
+        return {**self._fields, **{f"{_TAG}{key}": column for key, column in self._tags.items()}}
+
+    def _arrays(self) -> dict[str, GrowableArray[Any]]:
+        """Every array that grows, by its name in a file."""
+        arrays = {"keys": self._keys, "instants_ns": self._instants_ns, **self._facts()}
+        for name, column in self._named_columns().items():
+            for part, array in column.arrays.items():
+                arrays[f"{part}/{name}"] = array
+        return arrays
+
     def catch_up(self, cursor: Cursor, number: int) -> None:
         """Applies the changes since a number of the log."""
         changed = changed_since(cursor, self.table, self._org, number)
@@ -182,7 +240,8 @@ class CachedEvents(ABC, Generic[C]):
         self._replace(np.array(changed, np.int64), before)
         # Appended rows are out of order and looked up in a dictionary: many of them slow every
         # question.
-        loose = len(self._by_key.later) + np.count_nonzero(~self._is_there)
+        unsorted = len(self._keys) - self._sorted_count
+        loose = unsorted + np.count_nonzero(~self._is_there[: self._sorted_count])
         if loose > max(_FEWEST_LOOSE, len(self._keys) // _LOOSE_SHARE):
             self._put_in_order()
 
@@ -258,6 +317,7 @@ class CachedEvents(ABC, Generic[C]):
         self._instants_ns.keep(order)
         self._keep_facts(order)
         self._is_there = np.ones(len(order), np.bool_)
+        self._sorted_count = len(order)
         by_key = np.argsort(self._keys.taken)
         self._by_key = PositionsByKey(self._keys.taken[by_key], by_key, {})
 
@@ -268,7 +328,11 @@ class CachedEvents(ABC, Generic[C]):
     @abstractmethod
     def _keep_facts(self, positions: Positions) -> None: ...
     @abstractmethod
-    def _fact_bytes(self) -> int: ...
+    def _facts(self) -> dict[str, GrowableArray[Any]]:
+        """The arrays that only this kind of event has, by name."""
+
+    def _prepare_facts(self, stored: StoredEvents) -> None:
+        """Makes room for optional arrays that a file has."""
 
 
 class CachedDeployments(CachedEvents[DeploymentColumns]):
@@ -311,7 +375,7 @@ class CachedDeployments(CachedEvents[DeploymentColumns]):
     @property
     def stage_bytes(self) -> int:
         """How much memory the stages of lead times take, or would."""
-        return self._lead_times_ns.nbytes * len(STAGES)
+        return self._lead_times_ns.size_bytes * len(STAGES)
 
     def load_stages(self, cursor: Cursor) -> None:
         """Reads the stages of lead times, unless they are held."""
@@ -365,10 +429,19 @@ class CachedDeployments(CachedEvents[DeploymentColumns]):
         if self._stages_ns is not None:
             self._stages_ns.keep(commits)
 
-    def _fact_bytes(self) -> int:
-        facts = (self._verdicts, self._is_rework, self._recoveries_ns, self._commit_offsets)
-        stage_bytes = self.stage_bytes if self.has_stages else 0
-        return sum(each.nbytes for each in (*facts, self._lead_times_ns)) + stage_bytes
+    def _facts(self) -> dict[str, GrowableArray[Any]]:
+        facts: dict[str, GrowableArray[Any]] = {
+            "verdicts": self._verdicts,
+            "is_rework": self._is_rework,
+            "recoveries_ns": self._recoveries_ns,
+            "commit_offsets": self._commit_offsets,
+            "lead_times_ns": self._lead_times_ns,
+        }
+        return facts if self._stages_ns is None else {**facts, _STAGES: self._stages_ns}
+
+    def _prepare_facts(self, stored: StoredEvents) -> None:
+        if _STAGES in stored.arrays:
+            self._stages_ns = GrowableArray(np.int64, (len(STAGES),))
 
 
 class CachedIncidents(CachedEvents[IncidentColumns]):
@@ -407,8 +480,8 @@ class CachedIncidents(CachedEvents[IncidentColumns]):
         self._is_open.keep(positions)
         self._restore_ns.keep(positions)
 
-    def _fact_bytes(self) -> int:
-        return self._is_open.nbytes + self._restore_ns.nbytes
+    def _facts(self) -> dict[str, GrowableArray[Any]]:
+        return {"is_open": self._is_open, "restore_ns": self._restore_ns}
 
 
 def _tag_pairs(

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from theodora.dora import (
@@ -17,6 +18,7 @@ from theodora.dora import (
     make_report,
 )
 from theodora.query import Everything, Field, Query
+from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import Organisation
@@ -27,11 +29,14 @@ from theodora.storage.metrics.cache import (
     LoadOptions,
     Snapshots,
     StaleRead,
+    columns_program,
     load_period,
 )
+from theodora.storage.metrics.column_files import ColumnFiles
 from theodora.storage.metrics.columns import GROUPED, CachedDeployments, CachedIncidents, TooLarge
 from theodora.storage.metrics.counts import COUNTED, PeriodCounts, ValueCounts
 from theodora.storage.metrics.filter import QueryFilter
+from theodora.storage.metrics.saver import ColumnSaver
 from theodora.storage.search.where import compile_where
 
 MEMORY_MIB = 512
@@ -48,17 +53,37 @@ class MetricsStore:
     """Every method is about one organisation and sees no other."""
 
     def __init__(
-        self, database: Database, production: ProductionTrees, memory_mib: int = MEMORY_MIB
+        self,
+        database: Database,
+        production: ProductionTrees,
+        memory_mib: int = MEMORY_MIB,
+        folder: Path | None = None,
     ) -> None:
+        """`folder` is where columns are kept over a restart, if anywhere."""
         self._database = database
         self._production = production
-        self._cache = ColumnCache(memory_mib * 2**20)
+        limit_bytes = memory_mib * 2**20
+        files = ColumnFiles(folder, columns_program()) if folder and memory_mib else None
+        self._cache = ColumnCache(limit_bytes, files=files)
+        self._saver = files and ColumnSaver(database, self._cache, files, limit_bytes)
         self._open = _OpenMoment()
 
     @property
     def memory_bytes(self) -> int:
         """About how much memory events take that are kept to compute metrics from."""
         return self._cache.nbytes
+
+    @property
+    def save_due(self) -> threading.Event:
+        """Set when `save_columns` has something to do at once."""
+        return self._cache.save_due
+
+    def save_columns(self, now_ns: int, *, actor: Actor) -> int:
+        """Saves columns in files where those are missing or old; returns how many.
+
+        Raises `OSError` where the folder cannot be written.
+        """
+        return 0 if self._saver is None else self._saver.save_due(now_ns, actor)
 
     def report(self, org: Organisation, query: MetricsQuery, tree: Query = _EVERYTHING) -> Report:
         """The answer to `query`, over the deployments and failures that `tree` is true of.
