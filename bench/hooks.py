@@ -61,8 +61,8 @@ def _measure(name: str, database: str, count: int) -> None:
         org = store.keys.ensure_organisation("default", 1, actor=BENCH).result()
         source = store.sources.add(org, "github", "bench", "", 1, actor=BENCH).result()
         with theodora(database) as (url, _):
-            events = _rates(store, url, list(islice(_events(), count)))
-            hooks = _rates(store, url, list(islice(_hooks(source), count)))
+            events = _rates(store, org, url, list(islice(_events(), count)))
+            hooks = _rates(store, org, url, list(islice(_hooks(source), count)))
         _check(store, org, count)
     print(
         f"  {name:10} events    durable {events.durable:6.0f}{'':21}derived {events.derived:6.0f}"
@@ -81,11 +81,11 @@ def _check(store: Store, org: Organisation, count: int) -> None:
     assert store.deployments.count(org) == count + count // 6
 
 
-def _rates(store: Store, url: str, requests: Sequence[bytes]) -> Rates:
+def _rates(store: Store, org: Organisation, url: str, requests: Sequence[bytes]) -> Rates:
     began_sec = time.perf_counter()
     asyncio.run(_send(url, requests))
     durable_sec = time.perf_counter() - began_sec
-    read_sec = _until(lambda: not store.inbox.waiting(1), began_sec)
+    read_sec = _until(lambda: not store.inbox.waiting(org, 1), began_sec)
     derived_sec = _until(lambda: not store.derivations.are_due(), began_sec)
     count = len(requests)
     return Rates(count / durable_sec, count / read_sec, count / derived_sec)

@@ -91,7 +91,11 @@ EXEMPT = {
         "use, which changes no rights",
     ),
     **dict.fromkeys(
-        ("forwarding.lease", "forwarding.settle", "mirrors.note"), "the progress of a worker"
+        (
+            *("forwarding.lease", "forwarding.settle", "inbox.lease", "inbox.end_lease"),
+            "mirrors.note",
+        ),
+        "the progress of a worker",
     ),
 }
 """Writes without an entry, and why."""

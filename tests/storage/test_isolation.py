@@ -290,7 +290,7 @@ def deliver(it: Member, id_: str) -> Future[int]:
 
 
 def waiting(it: Member) -> list[StoredDelivery]:
-    return [each for each in it.store.inbox.waiting(10) if each.organisation == it.org]
+    return it.store.inbox.waiting(it.org, 10)
 
 
 def read_inbox(it: Member, reason: str) -> None:
@@ -426,7 +426,7 @@ READS: dict[str, Callable[[Member], object]] = {
     ),
     "forwarding.get": lambda it: it.store.forwarding.get(it.org),
     "forwarding.due": lambda it: [
-        org for org in it.store.forwarding.due(NOW_NS * 2) if org == it.org
+        org for org in it.store.forwarding.due("y", NOW_NS * 2) if org == it.org
     ],
     "forwarding.is_deleted_later": lambda it: (
         it.store.forwarding.is_deleted_later(it.org, it.store.forwarding.waiting(it.org, 1)[0])
@@ -454,6 +454,7 @@ READS: dict[str, Callable[[Member], object]] = {
     "sources.common_settings": lambda it: it.store.sources.common_settings(it.org),
     "sources.find": lambda it: it.store.sources.find(source_of(it).id),
     "sources.get": lambda it: it.store.sources.get(it.org, source_of(it).id),
+    "inbox.due": lambda it: [org for org in it.store.inbox.due("y", NOW_NS * 2) if org == it.org],
     "inbox.counts": lambda it: it.store.inbox.counts(it.org),
     "inbox.get": lambda it: it.store.inbox.get(it.org, deliveries(it)[0].number),
     "inbox.known": lambda it: it.store.inbox.known(
@@ -758,6 +759,11 @@ WRITES: tuple[tuple[str, Callable[[Member], object]], ...] = (
         lambda it: it.store.forwarding.lease(it.org, "x", NOW_NS, NOW_NS * 3, actor=TESTER),
     ),
     ("forwarding.settle", park_some),
+    (
+        "inbox.lease",
+        lambda it: it.store.inbox.lease(it.org, "x", NOW_NS, NOW_NS * 3, actor=TESTER),
+    ),
+    ("inbox.end_lease", lambda it: it.store.inbox.end_lease(it.org, "x", actor=TESTER)),
     ("forwarding.retry", lambda it: it.store.forwarding.retry(it.org, actor=TESTER)),
     ("forwarding.settle", park_some),
     ("forwarding.drop", lambda it: it.store.forwarding.drop(it.org, actor=TESTER)),

@@ -14,6 +14,7 @@ from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.audit import Recorder, audited
 from theodora.storage.engine.cursor import Cursor, Row, in_equal_parts
 from theodora.storage.engine.database import Database
+from theodora.storage.engine.leases import NOT_LEASED, end_lease, take_lease
 from theodora.storage.engine.organisations import Organisation
 from theodora.storage.events.rows import next_receipt
 from theodora.storage.events.usage import UNLIMITED, Quotas
@@ -136,7 +137,7 @@ class InboxQuery(NamedTuple):
 
 
 class Inbox:
-    """Every method is about one organisation and sees no other, but for `waiting` and those that
+    """Every method is about one organisation and sees no other, but for `due` and those that
     prune."""
 
     def __init__(self, database: Database, quotas: Quotas = UNLIMITED) -> None:
@@ -174,17 +175,37 @@ class Inbox:
         future.add_done_callback(lambda _: self.arrived.set())
         return future
 
-    def waiting(self, each: int) -> list[StoredDelivery]:
-        """At most `each` deliveries of every organisation in use, oldest first.
+    def due(self, worker: str, now_ns: int) -> list[Organisation]:
+        """The organisations in use with deliveries that this worker may read now."""
 
-        Fewer where their bodies are long.
-        """
+        def read(cursor: Cursor) -> list[Organisation]:
+            rows = cursor.execute(
+                "SELECT o.org, o.uuid, o.name FROM organisations o WHERE EXISTS ("
+                "SELECT 1 FROM inbox i WHERE i.org = o.org AND i.state = 'waiting') "
+                f"AND NOT EXISTS (SELECT 1 FROM organisation_deletions d WHERE d.org = o.org) "
+                f"AND {NOT_LEASED} ORDER BY o.org",
+                ("inbox", worker, now_ns),
+            )
+            return [Organisation(*row) for row in rows.fetchall()]
+
+        return self._database.primary.read(read)
+
+    def lease(
+        self, org: Organisation, worker: str, now_ns: int, until_ns: int, *, actor: Actor
+    ) -> Future[bool]:
+        """Has no other worker read for the organisation until then; whether none does now."""
+        return self._database.write(
+            lambda cursor: take_lease(cursor, org, "inbox", worker, now_ns, until_ns), actor
+        )
+
+    def end_lease(self, org: Organisation, worker: str, *, actor: Actor) -> Future[bool]:
+        """Lets other workers read for the organisation; False where one does already."""
+        return self._database.write(lambda cursor: end_lease(cursor, org, "inbox", worker), actor)
+
+    def waiting(self, org: Organisation, limit: int) -> list[StoredDelivery]:
+        """Deliveries to read, oldest first; fewer where their bodies are long."""
         return self._database.primary.read(
-            lambda cursor: [
-                received
-                for org in _organisations_that_wait(cursor)
-                for received in _select(cursor, org, _OLDEST, (org.key, each, _BYTES_AT_ONCE))
-            ]
+            lambda cursor: _select(cursor, org, _OLDEST, (org.key, limit, _BYTES_AT_ONCE))
         )
 
     def settle(
@@ -322,15 +343,6 @@ class Inbox:
         return self._database.write(
             lambda cursor: prune_correlations(cursor, before_ns, _PRUNED_AT_ONCE), actor
         )
-
-
-def _organisations_that_wait(cursor: Cursor) -> list[Organisation]:
-    rows = cursor.execute(
-        "SELECT o.org, o.uuid, o.name FROM organisations o WHERE EXISTS ("
-        "SELECT 1 FROM inbox i WHERE i.org = o.org AND i.state = 'waiting') AND NOT EXISTS ("
-        "SELECT 1 FROM organisation_deletions d WHERE d.org = o.org) ORDER BY o.org"
-    )
-    return [Organisation(*row) for row in rows.fetchall()]
 
 
 def _settled(

@@ -92,6 +92,7 @@ def sent(site: datadog.Site) -> list[tuple[str, str, Any]]:
 def try_again(store: Store, org: Organisation, forwarder: Forwarder) -> None:
     """Tries once more without waiting, as often as it has been tried."""
     sending = Sending(tries=state(store, org).tries)
+    assert store.forwarding.lease(org, forwarder._name, 1, 1, actor=TESTER).result()
     store.forwarding.settle(org, forwarder._name, sending, 1, actor=TESTER).result()
     forwarder.work_off()
 
@@ -160,7 +161,7 @@ def test_events_of_webhooks_are_forwarded(
     store.inbox.receive(
         org, "github", "", delivery.headers, body_of(delivery), 1, actor=source
     ).result()
-    [waiting] = store.inbox.waiting(1)
+    [waiting] = store.inbox.waiting(org, 1)
     reading = read_received(waiting, DEFAULT_SETTINGS, {})
     store.inbox.settle([(waiting, reading)], fold, 1, actor=source).result()
     assert forwarder.work_off() == 1
@@ -306,9 +307,10 @@ def test_two_processes_never_send_at_one_time(
     now_ns = time.time_ns()
     lease = (org, "of another process", now_ns, now_ns + 10**12)
     assert store.forwarding.lease(*lease, actor=TESTER).result()
-    assert not store.forwarding.lease(*lease, actor=TESTER).result()
+    third = (org, "of a third", now_ns, now_ns + 10**12)
+    assert not store.forwarding.lease(*third, actor=TESTER).result()
     assert forwarder.work_off() == 0
-    over = (org, "of another process", now_ns + 10**12, now_ns)
+    over = (org, "of a third", now_ns + 10**12, now_ns)
     assert store.forwarding.lease(*over, actor=TESTER).result()
     assert forwarder.work_off() == 1
 

@@ -28,6 +28,7 @@ from theodora.dora import Commit, PullRequest
 from theodora.errors import NotFound
 from theodora.events.values import DAY_NS
 from theodora.sources.webhooks import counting, table
+from theodora.sources.webhooks import worker as worker_module
 from theodora.sources.webhooks.delivery import SourceSettings
 from theodora.sources.webhooks.facts import WebhookFact
 from theodora.sources.webhooks.fold import fold
@@ -300,7 +301,7 @@ def test_what_was_read_before_a_replay_does_not_count(
 ) -> None:
     github = add(store, org)
     receive(store, github, SUCCESS)
-    [waiting] = store.inbox.waiting(10)
+    [waiting] = store.inbox.waiting(org, 10)
     store.inbox.replay(org, "github", github.id, actor=TESTER).result()
     late = DeliveryReading("ignored", "with the former settings")
     settled = store.inbox.settle([(waiting, late)], fold, NOW_NS, actor=TESTER)
@@ -347,7 +348,7 @@ def test_few_long_bodies_are_read_at_once(store: Store, org: Organisation) -> No
         for _ in range(3)
     ]
     numbers = [future.result() for future in futures]
-    assert [each.number for each in store.inbox.waiting(10)] == numbers[:2]
+    assert [each.number for each in store.inbox.waiting(org, 10)] == numbers[:2]
 
 
 def test_old_deliveries_go_but_not_those_that_wait(
@@ -481,6 +482,46 @@ def test_the_worker_reads_what_comes_in_until_it_is_stopped(
     while not store.deployments.count(org) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert store.deployments.count(org) == 1
+
+
+def test_deliveries_of_an_organisation_are_read_by_one_process_at_a_time(
+    store: Store, org: Organisation, worker: InboxWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = store.keys.ensure_organisation("other", 1, actor=TESTER).result()
+    for each in (org, other):
+        receive(store, add(store, each), SUCCESS)
+    now_ns = time.time_ns()
+    assert store.inbox.lease(org, "another", now_ns, now_ns + DAY_NS, actor=TESTER).result()
+    assert store.inbox.due("a third", now_ns) == [other]
+    assert worker.work_off() == 1, "that of the other organisation"
+    with monkeypatch.context() as patch:
+        patch.setattr(store.inbox, "due", lambda *_: [org])
+        assert worker.work_off() == 0, "the other process was faster"
+    assert store.deployments.count(org) == 0
+    assert store.inbox.end_lease(org, "another", actor=TESTER).result()
+    assert worker.work_off() == 1
+    assert store.deployments.count(org) == 1
+    assert not store.inbox.end_lease(org, "another", actor=TESTER).result()
+
+
+def test_a_lease_that_is_over_or_its_own_holds_up_no_worker(
+    store: Store, org: Organisation, worker: InboxWorker
+) -> None:
+    """The former process was killed while it read; the database was away from this one."""
+    for name, until_ns in (("killed", time.time_ns()), (worker._name, time.time_ns() + DAY_NS)):
+        receive(store, add(store, org), SUCCESS)
+        assert store.inbox.lease(org, name, until_ns - 1, until_ns, actor=TESTER).result()
+        assert worker.work_off() == 1
+
+
+def test_organisations_share_a_round(
+    store: Store, org: Organisation, worker: InboxWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that it takes less time than a lease."""
+    monkeypatch.setattr(worker_module, "_AT_ONCE_IN_ALL", 5)
+    for each in (org, store.keys.ensure_organisation("other", 1, actor=TESTER).result()):
+        receive(store, add(store, each), *[SUCCESS] * 3)
+    assert [worker.work_off() for _ in range(3)] == [4, 2, 0]
 
 
 def facts(store: Store) -> list[Any]:

@@ -112,6 +112,7 @@ FAULTS: Mapping[str, tuple[str, ...]] = {
         "UPDATE inbox SET headers = '[]'",
         "UPDATE inbox SET number = 1000000 WHERE state = 'waiting'",
     ),
+    "leases": ("UPDATE leases SET work = 'x'",),
     "forwarding": (
         "UPDATE forwarding SET queued = queued + 1",
         "UPDATE forwarding SET app_key = ''",

@@ -121,6 +121,7 @@ def fill(url: str) -> None:
         )
         store.failures.add(org, failure, 1, actor=TESTER).result()
         add_source(store, org)
+        store.inbox.lease(org, "a worker", 1, 2, actor=TESTER).result()
         [first, *_] = store.deployments.everything(org)
         store.forwarding.put(org, "https://x.example", "a", "b", 1, actor=TESTER).result()
         store.verdicts.put(
@@ -207,7 +208,7 @@ def add_source(store: Store, org: Organisation) -> None:
         store.inbox.receive(
             org, "pagerduty", source.id, {"dd_env": "production"}, "{}", number, actor=TESTER
         ).result()
-    [received, _] = store.inbox.waiting(2)
+    [received, _] = store.inbox.waiting(org, 2)
     fact = SourceFact("incident:Q1", "{}", ["image:shop:1"])
     correlation = Correlation(
         "image:shop:1", "git.example/shop", "https://git.example/shop", "0" * 40

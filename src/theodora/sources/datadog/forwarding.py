@@ -62,7 +62,7 @@ class Forwarder(Worker):
     def work_off(self) -> int:
         """Sends some changes of each organisation; how many have arrived."""
         arrived = 0
-        for org in self._store.forwarding.due(time.time_ns()):
+        for org in self._store.forwarding.due(self._name, time.time_ns()):
             if self._stopping.is_set():
                 break
             arrived += self._take_turn(org)

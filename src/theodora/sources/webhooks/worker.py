@@ -1,5 +1,6 @@
 """The worker that reads the inbox of webhooks, in turn for each organisation."""
 
+import secrets
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
@@ -9,7 +10,7 @@ from typing import NamedTuple, TypeAlias
 import structlog
 
 from theodora.errors import Invalid, NotFound, OverQuota, Unavailable
-from theodora.events.values import DAY_NS
+from theodora.events.values import DAY_NS, SECOND_NS
 from theodora.sources.webhooks.common_settings import common_settings, followed_settings
 from theodora.sources.webhooks.counting import fold_counted
 from theodora.sources.webhooks.delivery import DEFAULT_SETTINGS, SourceSettings
@@ -23,12 +24,16 @@ log = structlog.get_logger()
 _Read: TypeAlias = tuple[StoredDelivery, DeliveryReading]
 """A delivery and what it says."""
 
-_PRUNER = Actor("worker", "inbox")
+_ACTOR = Actor("worker", "inbox")
 _LOOK_SECONDS = 1.0
 """How long a delivery that another process received may wait before it is found."""
 _AT_ONCE = 256
 """Most deliveries of one organisation that are read before it is the turn of the next. Those of one
 source are stored in one transaction, for which ingest waits."""
+_AT_ONCE_IN_ALL = 1_024
+"""Most deliveries that are read before all leases end, but one of each organisation."""
+_LEASE_SECONDS = 10
+"""More than so many deliveries take, and how long those of a killed process wait."""
 _REST_FOR_WORK = 2
 """The thread that writes works about as long as the one that reads."""
 _LONGEST_REST_SECONDS = 0.5
@@ -42,27 +47,28 @@ class InboxWorker(Worker):
 
     It takes some of each organisation in turn, so that a flood of one delays no other. It rests
     twice as long as it computed, so that requests keep half of the interpreter. A delivery that
-    cannot be read is set aside with its error.
+    cannot be read is set aside with its error. Of several processes one at a time reads the
+    deliveries of an organisation.
     """
 
     def __init__(self, store: Store, keep_days: int) -> None:
         """Deliveries are kept for so many days after they came in."""
         super().__init__("inbox", wake=store.inbox.arrived)
         self._store = store
+        self._name = secrets.token_hex(8)
+        """Of this worker among those of other processes."""
         self._keep_ns = keep_days * DAY_NS
         self._pruned_sec = -_PRUNE_SECONDS
 
     def work_off(self) -> int:
-        """Reads some deliveries of each organisation; how many that were."""
-        waiting = self._store.inbox.waiting(_AT_ONCE)
-        sources = _SourceReader(self._store)
-        batches: dict[tuple[int, str, str], list[_Read]] = {}
-        for each in waiting:
-            about = each.organisation.key, each.kind, each.source
-            batches.setdefault(about, []).append((each, sources.read(each)))
-        settled = [(batch, self._settle(batch, sources)) for batch in batches.values()]
-        for batch, future in settled:
-            self._finish(batch, future, sources)
+        """Reads some deliveries of each organisation that no other process reads; how many."""
+        inbox = self._store.inbox
+        leased = self._lease()
+        limit = min(_AT_ONCE, max(1, _AT_ONCE_IN_ALL // max(1, len(leased))))
+        waiting = [each for org in leased for each in inbox.waiting(org, limit)]
+        self._read(waiting)
+        for ended in [inbox.end_lease(org, self._name, actor=_ACTOR) for org in leased]:
+            ended.result()
         return len(waiting)
 
     def prune(self) -> None:
@@ -73,9 +79,29 @@ class InboxWorker(Worker):
             (inbox.prune, now_ns - self._keep_ns),
             (inbox.prune_correlations, unused_before_ns),
         ):
-            while remove(before_ns, actor=_PRUNER).result():
+            while remove(before_ns, actor=_ACTOR).result():
                 if self._stopping.wait(0.05):
                     return
+
+    def _lease(self) -> list[Organisation]:
+        """Has no other process read the deliveries of organisations that have some."""
+        now_ns, inbox = time.time_ns(), self._store.inbox
+        until_ns = now_ns + _LEASE_SECONDS * SECOND_NS
+        asked = [
+            (org, inbox.lease(org, self._name, now_ns, until_ns, actor=_ACTOR))
+            for org in inbox.due(self._name, now_ns)
+        ]
+        return [org for org, future in asked if future.result()]
+
+    def _read(self, waiting: Sequence[StoredDelivery]) -> None:
+        sources = _SourceReader(self._store)
+        batches: dict[tuple[int, str, str], list[_Read]] = {}
+        for each in waiting:
+            about = each.organisation.key, each.kind, each.source
+            batches.setdefault(about, []).append((each, sources.read(each)))
+        settled = [(batch, self._settle(batch, sources)) for batch in batches.values()]
+        for batch, future in settled:
+            self._finish(batch, future, sources)
 
     def _settle(self, batch: Sequence[_Read], sources: "_SourceReader") -> Future[int]:
         actor, settings = sources.actor(batch[0][0]), sources.settings(batch[0][0])
@@ -89,7 +115,9 @@ class InboxWorker(Worker):
         """Sets a delivery aside whose facts add up to nothing that can be stored, or to more than
         a quota allows; the others of its batch are settled."""
         try:
-            future.result()
+            if (in_vain := len(batch) - future.result()) > 0:
+                # Replayed meanwhile, or the lease was shorter than the reading.
+                log.info("deliveries were read in vain", deliveries=in_vain)
         except Unavailable:
             raise
         except Exception as error:

@@ -10,6 +10,7 @@ from theodora.storage.engine.audit import Recorder, audited
 from theodora.storage.engine.audit_actions import ActionName
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.database import Database
+from theodora.storage.engine.leases import NOT_LEASED, end_lease, take_lease
 from theodora.storage.engine.organisations import Organisation
 
 _IN_USE: LiteralString = "NOT EXISTS (SELECT 1 FROM organisation_deletions x WHERE x.org = f.org)"
@@ -161,16 +162,16 @@ class Forwarding:
 
         return audited(self._database, write, actor)
 
-    def due(self, now_ns: int) -> list[Organisation]:
-        """The organisations in use with changes that may be sent now by a new worker."""
+    def due(self, worker: str, now_ns: int) -> list[Organisation]:
+        """The organisations in use with changes that this worker may send now."""
 
         def read(cursor: Cursor) -> list[Organisation]:
             rows = cursor.execute(
                 "SELECT o.org, o.uuid, o.name FROM forwarding f JOIN organisations o USING (org) "
                 "WHERE f.queued > 0 AND f.paused = '' AND f.not_before_ns <= ? "
-                f"AND f.leased_until_ns <= ? AND {_IN_USE} AND EXISTS (SELECT 1 FROM outbox w "
+                f"AND {NOT_LEASED} AND {_IN_USE} AND EXISTS (SELECT 1 FROM outbox w "
                 "WHERE w.org = f.org AND w.state = 'waiting') ORDER BY o.org",
-                (now_ns, now_ns),
+                (now_ns, "forwarding", worker, now_ns),
             )
             return [Organisation(*row) for row in rows.fetchall()]
 
@@ -182,12 +183,12 @@ class Forwarding:
         """Has no other worker send for the organisation until then; whether none does now."""
 
         def write(cursor: Cursor) -> bool:
-            taken = cursor.execute(
-                "UPDATE forwarding SET leased_by = ?, leased_until_ns = ? "
-                "WHERE org = ? AND leased_until_ns <= ? AND paused = '' RETURNING org",
-                (worker, until_ns, org.key, now_ns),
+            running = cursor.execute(
+                "SELECT 1 FROM forwarding WHERE org = ? AND paused = ''", (org.key,)
+            ).fetchone()
+            return running is not None and take_lease(
+                cursor, org, "forwarding", worker, now_ns, until_ns
             )
-            return taken.fetchone() is not None
 
         return self._database.write(write, actor)
 
@@ -231,14 +232,15 @@ class Forwarding:
                 [(reason, org.key, number) for number, reason in sending.parked],
             )
             _leave(cursor, org, gone)
+            if not end_lease(cursor, org, "forwarding", worker):
+                return
             cursor.execute(
                 "UPDATE forwarding SET sent = sent + ?, last_sent_at_ns = CASE WHEN ? > 0 THEN ? "
                 "ELSE last_sent_at_ns END, problem = ?, tries = ?, not_before_ns = ?, "
-                "paused = CASE WHEN paused = '' THEN ? ELSE paused END, leased_until_ns = 0 "
-                "WHERE org = ? AND leased_by = ?",
+                "paused = CASE WHEN paused = '' THEN ? ELSE paused END WHERE org = ?",
                 (
                     *(gone, gone, now_ns, sending.problem, sending.tries, sending.not_before_ns),
-                    *(sending.paused, org.key, worker),
+                    *(sending.paused, org.key),
                 ),
             )
 

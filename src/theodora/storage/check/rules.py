@@ -42,6 +42,7 @@ _OF_ORGANISATIONS: tuple[tuple[LiteralString, LiteralString], ...] = (
     ("mirrors", "t.repository_id"),
     ("sources", "t.id"),
     ("common_source_settings", "t.org"),
+    ("leases", "t.org, t.work"),
     ("inbox", "t.number"),
     ("forwarding", "t.org"),
     ("outbox", "t.number"),
@@ -210,6 +211,9 @@ RULES: tuple[RowRule, ...] = (
         "t.number",
         "the organisation does not forward",
         f"{_STAYS} AND NOT EXISTS (SELECT 1 FROM forwarding f WHERE f.org = t.org)",
+    ),
+    RowRule(
+        "leases", "t.org, t.work", "there is no such work", "t.work NOT IN ('forwarding', 'inbox')"
     ),
     RowRule("inbox", "t.number", "the number was never given", f"t.number > {_RECEIPT}"),
     RowRule(
