@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dora import worlds
-from theodora.dora import DeploymentSequence, DerivationCache, derive
+from theodora.dora import Commit, DeploymentSequence, DerivationCache, Repository, derive
+from theodora.events import Deployment, Git
 
 
 @given(data=st.data())
@@ -18,6 +19,41 @@ def test_any_change_comes_out_the_same_with_what_was_kept(data: st.DataObject):
         partial = changed(data, sequence)
         assert derive(partial, recall) == derive(partial)
         assert derive(sequence, recall) == derive(sequence)
+
+
+def test_nothing_is_kept_of_deployments_that_are_gone():
+    """A store whose retention deletes as much as comes in takes no more memory over time."""
+    cache = DerivationCache()
+    for first in range(0, 400, 10):
+        gone_and_come = tuple(_shipped(number) for number in range(first, first + 40))
+        sequence = DeploymentSequence(deployments=gone_and_come, repositories=_REPOSITORIES)
+        derive(sequence, cache)
+    assert 40 <= len(cache.readings) <= 80
+    assert 0 < len(cache.brought) <= 80
+    derive(msgspec.structs.replace(sequence, deployments=gone_and_come[:10]), cache)
+    assert len(cache.way) == 10
+    assert len(cache.readings) <= 20
+
+
+def _shipped(number: int) -> Deployment:
+    return Deployment(
+        id=f"deployment-{number}",
+        service="web",
+        started_at_ns=number * 10**12,
+        finished_at_ns=number * 10**12 + 1,
+        git=Git(_sha(number), "https://git.example/shop"),
+    )
+
+
+def _sha(number: int) -> str:
+    return f"{number:040x}"
+
+
+_COMMITS = [
+    Commit(sha=_sha(n), parents=(_sha(n - 1),), author_time_ns=n, commit_time_ns=n)
+    for n in range(1, 440)
+]
+_REPOSITORIES = {"git.example/shop": Repository(commits={each.sha: each for each in _COMMITS})}
 
 
 def _fewer(data: st.DataObject, sequence: DeploymentSequence) -> DeploymentSequence:

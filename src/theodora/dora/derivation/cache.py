@@ -5,7 +5,7 @@ cached result is used only if all its inputs are the same, so derivation gives t
 and without a cache.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 from weakref import WeakValueDictionary
 
@@ -94,6 +94,14 @@ class DerivationCache:
             self.brought.clear()
             self.readings.clear()
             self._settings, self._repositories = settings, WeakValueDictionary(repositories)
+
+    def forget_deleted(self, deployments: Sequence[Deployment]) -> None:
+        """Drops results for deployments that are not among these, once they are the most."""
+        del self.way[len(deployments) :]
+        for results in (self.brought, self.readings):
+            if len(results) > 2 * len(deployments):
+                for id_ in results.keys() - {each.id for each in deployments}:
+                    del results[id_]
 
 
 def are_same_repositories(then: Mapping[str, Repository], now: Mapping[str, Repository]) -> bool:

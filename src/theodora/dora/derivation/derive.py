@@ -51,6 +51,7 @@ def _derive_part(
     for deployment in in_order(sequence.deployments, sequence.by_key, sequence.keys):
         check()
         derivation.follow(deployment)
+    cache.forget_deleted(sequence.deployments)
     return derivation.derived(
         sequence.overrides, sequence.incidents, sequence.finished_elsewhere_ns
     )
