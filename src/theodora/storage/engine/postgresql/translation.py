@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from typing import LiteralString
 
 _PLACEHOLDER = re.compile(r"\?(\d*)")
@@ -27,9 +27,20 @@ _SCHEMA_WORDS: tuple[tuple[re.Pattern[str], str], ...] = (
 """SQLite's words in migrations, and their replacements."""
 
 
-@cache
+_CACHED = 1_024
+"""Statements whose translation is cached; each query of another shape is another statement."""
+_LONGEST_CACHED = 4_096
+"""Characters of a statement that is cached: those of long queries take 100 KiB and seldom recur."""
+
+
 def translated(statement: LiteralString) -> LiteralString:
     """The statement with `$1` for `?` or `?1`."""
+    if len(statement) > _LONGEST_CACHED:
+        return _translated(statement)
+    return _cached(statement)
+
+
+def _translated(statement: LiteralString) -> LiteralString:
     pieces = _PLACEHOLDER.split(statement)
     numbers = [given or str(count) for count, given in enumerate(pieces[1::2], 1)]
     return "".join(
@@ -38,6 +49,9 @@ def translated(statement: LiteralString) -> LiteralString:
             *(f"${number}{rest}" for number, rest in zip(numbers, pieces[2::2], strict=True)),
         ]
     )  # type: ignore[return-value]  # Made of the statement's own text.
+
+
+_cached = lru_cache(maxsize=_CACHED)(_translated)
 
 
 @cache
