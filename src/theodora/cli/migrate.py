@@ -5,17 +5,12 @@ from pathlib import Path
 import click
 
 from theodora.cli.options import config_from, setting_options
-from theodora.storage.open import distribute_database, is_postgresql, migrate_database
-
-_NO_DUMP = (
-    "warning: no copy was kept of what was there before. To go back, restore the backup that you "
-    "made; next time, --dump FILE makes a dump first"
-)
+from theodora.storage.open import distribute_database, migrate_database
 
 
 @click.command()
 @setting_options(["database"])
-@click.option("--no-copy", is_flag=True, help="Keep no copy of a SQLite file from before.")
+@click.option("--no-copy", is_flag=True, help="Keep no copy and no dump of the store from before.")
 @click.option(
     "--dump",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -27,17 +22,17 @@ def migrate(no_copy: bool, dump: Path | None, distribute: bool, **flags: str | N
     """Apply missing migrations; the server does so itself when it starts.
 
     Before the first of them, a SQLite file is copied to FILE.before-NNNN beside it. Rename it to
-    FILE to go back to the older version. A store on PostgreSQL is only dumped with --dump; if that
-    fails, nothing is migrated.
+    FILE to go back to the older version. Of a store on PostgreSQL, --dump makes a dump first.
+    Without a copy or a dump nothing is migrated, unless --no-copy says that you have a backup.
     """
+    if no_copy and dump is not None:
+        raise click.UsageError("--no-copy and --dump exclude each other")
     url = config_from(flags).database
     applied = migrate_database(url, keeps_copy=not no_copy, dump_to=dump)
     for migration in applied:
         click.echo(f"applied {migration.number:04d} {migration.title}")
     if not applied:
         click.echo("the database is up to date")
-    elif dump is None and applied[0].number > 1 and is_postgresql(url):
-        click.echo(_NO_DUMP, err=True)
     if distribute:
         is_new = distribute_database(url)
         click.echo("the store is distributed" if is_new else "the store is distributed already")

@@ -51,12 +51,13 @@ def migrate_database(
     """Brings the schema up to this version; returns what was applied.
 
     Of a SQLite file that there was before, a copy is kept beside it. A store on PostgreSQL is
-    dumped into the file `dump_to`, if one is named.
+    dumped into the file `dump_to`; if none is named, `Unavailable` is raised. Without `keeps_copy`
+    neither happens.
     """
     if is_postgresql(url):
         from theodora.storage.engine.postgresql.database import migrate_server  # noqa: PLC0415
 
-        return migrate_server(url, dump_to)
+        return migrate_server(url, dump_to, keeps_copy=keeps_copy)
     if dump_to is not None:
         raise UnusableSetting("only PostgreSQL is dumped: a SQLite file is copied beside itself")
     return migrate_file(sqlite_path(url), keeps_copy=keeps_copy)

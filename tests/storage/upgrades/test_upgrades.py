@@ -71,7 +71,8 @@ def left(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 
 def test_a_store_of_an_older_version_is_migrated_and_has_no_faults(left: str) -> None:
-    assert "applied" in run("migrate", "--database", left).stdout
+    copied = () if left.startswith("sqlite") else ("--no-copy",)
+    assert "applied" in run("migrate", *copied, "--database", left).stdout
     assert run("derive", "--database", left).exit_code == 0
     checked = run("check", "--database", left)
     assert checked.stdout == f"checked {2 * _OF_ONE} deployments and 18 failures: no faults\n"
@@ -201,7 +202,38 @@ def test_without_a_dump_that_is_asked_for_nothing_is_migrated(
             assert "hidden" not in refused.stderr
             assert _rows(url) == before
         assert not list(tmp_path.glob("*.dump*"))
-        assert "warning: no copy was kept" in run("migrate", "--database", url).stderr
+
+
+def test_postgresql_is_not_migrated_without_a_dump_unless_a_backup_is_said_to_be_there(
+    postgresql_server: PostgresqlServer, worker_id: str
+) -> None:
+    with _as_database(_OF_POSTGRESQL[-1], postgresql_server, worker_id) as url:
+        before = _rows(url)
+        refused = run("migrate", "--database", url)
+        assert refused.exit_code == 1
+        assert "nothing was migrated" in refused.stderr
+        assert all(each in refused.stderr for each in ("--dump FILE", "--no-copy"))
+        assert _rows(url) == before
+        assert "applied" in run("migrate", "--no-copy", "--database", url).stdout
+        assert run("migrate", "--database", url).stdout == "the database is up to date\n"
+
+
+def test_a_new_database_on_postgresql_needs_no_dump(
+    postgresql_server: PostgresqlServer, worker_id: str
+) -> None:
+    name = f"new_{worker_id}"
+    postgresql_server.execute(f"CREATE DATABASE {name}")
+    try:
+        assert "applied 0001" in run("migrate", "--database", postgresql_server.url(name)).stdout
+    finally:
+        postgresql_server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def test_a_dump_and_no_copy_exclude_each_other(tmp_path: Path) -> None:
+    asked = ("--no-copy", "--dump", str(tmp_path / "a"))
+    refused = run("migrate", *asked, "--database", f"sqlite:///{tmp_path / 'theodora.db'}")
+    assert (refused.exit_code, "exclude each other" in refused.stderr) == (2, True)
+    assert not list(tmp_path.iterdir())
 
 
 def test_only_postgresql_is_dumped(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import psycopg
 
+from theodora.errors import Unavailable
 from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.cursor import Cursor, Row, only_value
 from theodora.storage.engine.database import TakesLong, Upkeep
@@ -27,6 +28,10 @@ from theodora.storage.engine.writer import Writer
 
 T = TypeVar("T")
 
+_NO_DUMP = (
+    "nothing was migrated, because there would be nothing to go back to: --dump FILE makes a dump "
+    "first; --no-copy migrates without one, if you have a backup"
+)
 _WAIT_SECONDS = 3.0
 """How long a read waits for a connection: the server may just be starting again."""
 
@@ -152,15 +157,20 @@ def holds_tables(url: str) -> bool:
         return PostgresqlSchema(connection).has_table("migrations")
 
 
-def migrate_server(url: str, dump_to: Path | None = None) -> tuple[Migration, ...]:
+def migrate_server(
+    url: str, dump_to: Path | None = None, *, keeps_copy: bool = False
+) -> tuple[Migration, ...]:
     """Brings the database's schema up to this version; returns what was applied.
 
-    A store that is there is dumped into a file first, if one is named.
+    A store that is there is dumped into the file `dump_to` first. Raises `Unavailable` if no file
+    is named although a copy is to be kept.
     """
 
     def keep(_: int) -> None:
         if dump_to is not None:
             dump_database(url, dump_to)
+        elif keeps_copy:
+            raise Unavailable(_NO_DUMP)
 
     with closing(connect(url)) as connection, driver_errors():
         return migrate(PostgresqlSchema(connection), time.time_ns(), keep)

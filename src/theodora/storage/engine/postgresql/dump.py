@@ -9,7 +9,9 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from theodora.errors import Unavailable
 
-_HOW_TO_GO_ON = "nothing was migrated: repair it, or make a backup and run theodora migrate alone"
+_HOW_TO_GO_ON = (
+    "nothing was migrated: repair it, or make a backup and run theodora migrate --no-copy"
+)
 
 
 def dump_database(url: str, file: Path) -> None:
