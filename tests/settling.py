@@ -40,9 +40,9 @@ class Settled:
             self._has_more = self._database.write(self._upkeep, UPKEEP).result()
         return self._database.read(read)
 
-    def write(self, write: Callable[[Cursor], T], actor: Actor) -> Future[T]:
+    def write(self, write: Callable[[Cursor], T], actor: Actor, events: int = 1) -> Future[T]:
         self._has_more = True
-        return self._database.write(write, actor)
+        return self._database.write(write, actor, events)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._database, name)

@@ -541,6 +541,18 @@ WRITES: tuple[tuple[str, Callable[[Member], object]], ...] = (
     ("deployments.add", add_deployment("fifth", 3, version="v1", git=git(2))),
     ("deployments.add", add_deployment("third", 19, version="v9", service="cart")),
     ("deployments.add", add_deployment("", 5, version="v3", env=None, team="new")),
+    (
+        "deployments.add_all",
+        lambda it: it.store.deployments.add_all(
+            it.org,
+            [
+                deployment(it.word, "fifth", 3, version="v2", git=git(2)),
+                deployment(it.word, "", 6, version="v3", env=None, team="new"),
+            ],
+            NOW_NS + 1,
+            actor=TESTER,
+        ),
+    ),
     ("failures.add", add_failure("down", 39, severity="high")),
     ("failures.add", add_failure("", 5, services=("shop", "cart"))),
     (

@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial, wraps
+from functools import wraps
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import click
@@ -13,10 +13,12 @@ import click
 from theodora.cli.import_files import opened_lines
 from theodora.cli.import_queue import (
     COMMITS_AT_ONCE,
+    DEPLOYMENTS_AT_ONCE,
     HandOver,
     Intake,
     commits_into,
-    events_into,
+    deployments_into,
+    failures_into,
     pull_requests_into,
     recorded,
     verdicts_into,
@@ -73,13 +75,14 @@ class _Kind(Generic[T]):
 _DEPLOYMENTS = _Kind(
     deployment_from_document,
     DEPLOYMENT_LINE,
-    lambda store, org: events_into(store.deployments.add, org),
-    columns=csv_tables.DEPLOYMENTS,
+    deployments_into,
+    DEPLOYMENTS_AT_ONCE,
+    csv_tables.DEPLOYMENTS,
 )
 _FAILURES = _Kind(
     failure_from_document,
     FAILURE_LINE,
-    lambda store, org: events_into(partial(store.failures.add, may_be_late=True), org),
+    failures_into,
     columns=csv_tables.FAILURES,
 )
 _COMMITS = _Kind(

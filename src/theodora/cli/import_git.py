@@ -10,9 +10,10 @@ import click
 
 from theodora.cli.import_queue import (
     COMMITS_AT_ONCE,
+    DEPLOYMENTS_AT_ONCE,
     Intake,
     commits_into,
-    events_into,
+    deployments_into,
     recorded,
 )
 from theodora.cli.invocation import command_actor
@@ -83,7 +84,7 @@ def git(
     with new_or_existing_store(flags) as store:
         org_ = store.keys.ensure_organisation(org, time.time_ns(), actor=command_actor()).result()
         commits = Intake(commits_into(store, org_), COMMITS_AT_ONCE)
-        intake = Intake(events_into(store.deployments.add, org_))
+        intake = Intake(deployments_into(store, org_), DEPLOYMENTS_AT_ONCE)
         with recorded(
             *(store, org_, str(path)),
             lambda: {"commits": commits.outcomes, "deployments": intake.outcomes},

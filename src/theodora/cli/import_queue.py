@@ -3,9 +3,8 @@
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 import click
 
@@ -13,11 +12,9 @@ from theodora.cli.invocation import command_actor
 from theodora.cli.terminal import safe_lines
 from theodora.dora import Commit, PullRequest
 from theodora.events import Deployment, Failure
-from theodora.storage import Organisation, OverrideRecord, Store, Upserted
-from theodora.storage.engine.actor import Actor
+from theodora.storage import Organisation, OverrideRecord, Store
 from theodora.storage.engine.audit import AuditValues
 
-E = TypeVar("E", Deployment, Failure)
 T = TypeVar("T")
 
 Settle = Callable[[], Mapping[Any, int]]
@@ -26,6 +23,8 @@ Settle = Callable[[], Mapping[Any, int]]
 HandOver = Callable[[Sequence[T]], Iterator[Settle]]
 
 COMMITS_AT_ONCE = 1_000
+DEPLOYMENTS_AT_ONCE = 256
+"""Written in some milliseconds: others that write wait for no longer."""
 
 _IN_FLIGHT = 2_000
 """Items handed to the store and not yet known to be durable."""
@@ -74,7 +73,8 @@ class Intake(Generic[T]):
         return ", ".join(f"{self._outcomes[kind]:,} {kind}" for kind in kinds)
 
     def _pass_on(self) -> None:
-        self._in_flight.extend(self._hand_over(self._gathered))
+        if self._gathered:
+            self._in_flight.extend(self._hand_over(self._gathered))
         self._gathered = []
         while len(self._in_flight) * self._at_once > _IN_FLIGHT:
             self._settle()
@@ -96,20 +96,24 @@ def recorded(
         ).result()
 
 
-class Add(Protocol[E]):
-    """Adds an event to a store."""
+def deployments_into(store: Store, org: Organisation) -> HandOver[Deployment]:
+    """Adds deployments, all that are handed over together in one write."""
+    actor = command_actor()
 
-    def __call__(
-        self, org: Organisation, event: E, now_ns: int, /, *, actor: Actor
-    ) -> Future[Upserted[E]]: ...
+    def hand_over(deployments: Sequence[Deployment]) -> Iterator[Settle]:
+        yield store.deployments.add_all(org, deployments, time.time_ns(), actor=actor).result
+
+    return hand_over
 
 
-def events_into(add: Add[E], org: Organisation) -> HandOver[E]:
-    """Adds events, one by one."""
+def failures_into(store: Store, org: Organisation) -> HandOver[Failure]:
+    """Adds failures, one by one; one that is late does not reopen what was restored."""
+    actor = command_actor()
 
-    def hand_over(events: Sequence[E]) -> Iterator[Settle]:
-        for event in events:
-            placed = add(org, event, time.time_ns(), actor=command_actor())
+    def hand_over(failures: Sequence[Failure]) -> Iterator[Settle]:
+        for failure in failures:
+            now_ns = time.time_ns()
+            placed = store.failures.add(org, failure, now_ns, may_be_late=True, actor=actor)
             yield lambda placed=placed: {placed.result().outcome: 1}
 
     return hand_over
@@ -117,23 +121,23 @@ def events_into(add: Add[E], org: Organisation) -> HandOver[E]:
 
 def commits_into(store: Store, org: Organisation) -> HandOver[tuple[str, Commit]]:
     """Adds commits, those of a repository together."""
+    actor = command_actor()
 
     def hand_over(given: Sequence[tuple[str, Commit]]) -> Iterator[Settle]:
         for repository_id, commits in _by_repository(given).items():
-            yield store.commits.add_commits(
-                org, repository_id, commits, actor=command_actor()
-            ).result
+            yield store.commits.add_commits(org, repository_id, commits, actor=actor).result
 
     return hand_over
 
 
 def pull_requests_into(store: Store, org: Organisation) -> HandOver[tuple[str, PullRequest]]:
     """Adds pull requests, those of a repository together."""
+    actor = command_actor()
 
     def hand_over(given: Sequence[tuple[str, PullRequest]]) -> Iterator[Settle]:
         for repository_id, pull_requests in _by_repository(given).items():
             yield store.commits.add_pull_requests(
-                org, repository_id, pull_requests, actor=command_actor()
+                org, repository_id, pull_requests, actor=actor
             ).result
 
     return hand_over
@@ -141,10 +145,11 @@ def pull_requests_into(store: Store, org: Organisation) -> HandOver[tuple[str, P
 
 def verdicts_into(store: Store, org: Organisation) -> HandOver[OverrideRecord]:
     """Adds verdicts, one by one."""
+    actor = command_actor()
 
     def hand_over(acts: Sequence[OverrideRecord]) -> Iterator[Settle]:
         for act in acts:
-            added = store.verdicts.add(org, act, actor=command_actor())
+            added = store.verdicts.add(org, act, actor=actor)
             yield lambda added=added: {added.result(): 1}
 
     return hand_over

@@ -14,6 +14,9 @@ _BETWEEN_WORDS = re.compile(r"\W+")
 
 def words(value: str) -> list[str]:
     """The words of a value, case-folded: `API-Service v1.2` → `api service v1 2`."""
+    if value.isascii():
+        # Most values; their case is folded at once.
+        return _WORD.findall(value.lower())
     return [_folded(word) for word in _WORD.findall(value)]
 
 

@@ -1,6 +1,6 @@
 """Deployments in the store, with their overrides."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -15,12 +15,13 @@ from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import Organisation
 from theodora.storage.event_store import Events
 from theodora.storage.events.change_log import log_remedied
-from theodora.storage.events.default_team import with_team
+from theodora.storage.events.default_team import with_teams
 from theodora.storage.events.outbox import queue_delete, queue_patch, queue_put
 from theodora.storage.events.rows import Rows, Stored, Upserted
 from theodora.storage.events.tables import DEPLOYMENTS
 from theodora.storage.events.usage import UNLIMITED, Quotas
-from theodora.storage.facts.derivation_queue import queue_deployment
+from theodora.storage.facts.commits import Outcomes
+from theodora.storage.facts.derivation_queue import queue_deployments
 from theodora.storage.facts.override_effects import (
     apply_verdict,
     drop_verdict,
@@ -65,6 +66,19 @@ class Deployments(Events[Deployment]):
             return placed
 
         return self._database.write(write, actor)
+
+    def add_all(
+        self, org: Organisation, deployments: Sequence[Deployment], now_ns: int, *, actor: Actor
+    ) -> Future[Outcomes]:
+        """Adds or replaces all of them, one after another, or on an error none; see `add`."""
+
+        def write(cursor: Cursor) -> Outcomes:
+            placed = put_deployments(cursor, self._rows, org, deployments, now_ns)
+            for each in placed:
+                queue_put(cursor, org, each, actor)
+            return Outcomes(each.outcome for each in placed)
+
+        return self._database.write(write, actor, len(deployments))
 
     def update(
         self,
@@ -151,12 +165,24 @@ def put_deployment(
     cursor: Cursor, rows: Rows[Deployment], org: Organisation, deployment: Deployment, now_ns: int
 ) -> Upserted[Deployment]:
     """Adds or replaces a deployment, and queues what may be derived differently."""
-    placed = rows.put(cursor, org, with_team(cursor, org, deployment), now_ns)
-    if placed.outcome != "unchanged":
-        log_remedied(cursor, org, placed.now.event.id)
-        relink(cursor, rows, org, placed.states)
-        for state in _by_sequence(placed.states):
-            queue_deployment(cursor, org, state)
+    return put_deployments(cursor, rows, org, [deployment], now_ns)[0]
+
+
+def put_deployments(
+    cursor: Cursor,
+    rows: Rows[Deployment],
+    org: Organisation,
+    deployments: Sequence[Deployment],
+    now_ns: int,
+) -> list[Upserted[Deployment]]:
+    """The same of several deployments, one after another."""
+    placed = rows.put_all(cursor, org, with_teams(cursor, org, deployments), now_ns)
+    changed = [each for each in placed if each.outcome != "unchanged"]
+    if changed:
+        log_remedied(cursor, org, [each.now.event.id for each in changed])
+        relink(cursor, rows, org, [state for each in changed for state in each.states])
+        in_sequences = [state for each in changed for state in _by_sequence(each.states)]
+        queue_deployments(cursor, org, in_sequences)
     return placed
 
 
@@ -168,9 +194,9 @@ def remove_deployment(
     drop_verdict(cursor, org, stored)
     rows.remove(cursor, org, stored)
     drop_measured(cursor, stored.key)
-    log_remedied(cursor, org, stored.event.id)
+    log_remedied(cursor, org, [stored.event.id])
     relink(cursor, rows, org, [stored])
-    queue_deployment(cursor, org, stored)
+    queue_deployments(cursor, org, [stored])
 
 
 def _by_sequence(states: Iterable[Stored[Deployment]]) -> Iterable[Stored[Deployment]]:

@@ -90,6 +90,49 @@ def test_a_flood_is_committed_in_bounded_groups(table: Table) -> None:
     assert table.rows() == list(range(600))
 
 
+def test_a_write_of_many_events_counts_as_many(table: Table) -> None:
+    held, release = Event(), Event()
+
+    def hold(_: Cursor) -> None:
+        held.set()
+        assert release.wait(timeout=30)
+
+    table.writer.submit(hold, TESTER)
+    assert held.wait(timeout=30)
+    sizes = (100, 100, 100, 1, 256, 1)
+    futures = [table.writer.submit(add(at), TESTER, size) for at, size in enumerate(sizes)]
+    release.set()
+    assert [future.result() for future in futures] == list(range(6))
+    # Each commit ends with the write that makes it 256 events.
+    assert table.groups == [1, 3, 2, 1]
+
+
+def test_upkeep_is_due_after_so_many_events_however_few_writes_they_are(tmp_path: Path) -> None:
+    kept_up: list[int] = []
+    numbers: list[int] = []
+
+    def upkeep(_: Cursor) -> bool:
+        kept_up.append(len(numbers))
+        return False
+
+    writer = Writer(SqliteCommitter(tmp_path / "numbers.db"), upkeep, lambda _: None)
+    held, release = Event(), Event()
+
+    def hold(_: Cursor) -> None:
+        held.set()
+        assert release.wait(timeout=30)
+
+    writer.submit(hold, TESTER)
+    assert held.wait(timeout=30)
+    kept_up.clear()
+    futures = [writer.submit(lambda _: numbers.append(1), TESTER, 256) for _ in range(6)]
+    release.set()
+    for future in futures:
+        future.result(timeout=30)
+    writer.close()
+    assert [count for count in kept_up if count < 6] == [2, 4]
+
+
 @pytest.mark.parametrize(
     "error", [Invalid(Problem("no")), ValueError("no"), apsw.ConstraintError("no")]
 )

@@ -4,7 +4,7 @@ import tracemalloc
 
 from theodora.events import Deployment
 from theodora.storage.events.tables import DEPLOYMENTS
-from theodora.storage.events.terms import searched_words, tag_numbers, terms
+from theodora.storage.events.terms import posted, searched_words
 
 
 def test_texts_that_never_come_again_take_no_memory_for_ever() -> None:
@@ -18,7 +18,7 @@ def test_texts_that_never_come_again_take_no_memory_for_ever() -> None:
                 custom_tags=(f"build:{number}",),
             )
             assert str(number) in searched_words(DEPLOYMENTS, event)
-            assert tag_numbers(terms(DEPLOYMENTS, event)) == [("@build", number)]
+            assert posted(DEPLOYMENTS, event).numbers == [("@build", number)]
 
     tracemalloc.start()
     try:

@@ -59,8 +59,10 @@ class Database(Protocol):
         """
         ...
 
-    def write(self, write: Callable[[Cursor], T], actor: Actor) -> Future[T]:
+    def write(self, write: Callable[[Cursor], T], actor: Actor, events: int = 1) -> Future[T]:
         """Queues `write`, which `actor` asks for; the future has its result once it is durable.
+
+        `events` is how many it writes: many make a commit of their own, and upkeep due.
 
         All writes, of every process, come one after another, and each sees all those before
         it. `write` may be run again from its beginning.

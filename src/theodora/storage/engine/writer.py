@@ -26,9 +26,10 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 _GROUP_LIMIT = 256
-"""Most writes in one commit, so that the first of a flood does not wait long."""
+"""Events in one commit after which no other write joins it: the first of a flood does not wait
+long."""
 _UPKEEP_AFTER = 512
-"""Writes after which upkeep is due even though more are waiting."""
+"""Events after which upkeep is due even though more are waiting."""
 _IDLE_SECONDS = 0.05
 """How long no write has to come before there is time for upkeep."""
 _CHECKED_SECONDS = 1.0
@@ -43,6 +44,8 @@ class Write(NamedTuple):
 
     run: Callable[[Cursor], Any]
     actor: Actor
+    events: int = 1
+    """How many it writes."""
 
 
 class Outcome(NamedTuple):
@@ -117,7 +120,7 @@ class Writer:
         """Writes that no commit has taken up yet."""
         return self._queue.qsize()
 
-    def submit(self, run: Callable[[Cursor], T], actor: Actor) -> Future[T]:
+    def submit(self, run: Callable[[Cursor], T], actor: Actor, events: int = 1) -> Future[T]:
         """Queues `run`; the future has its result once that is durable, or its error."""
         future: Future[T] = Future()
         # A caller that stops waiting takes nothing back: what was accepted is written.
@@ -125,7 +128,7 @@ class Writer:
         with self._lock:
             if not self._open:
                 raise Unavailable("the store is closing")
-            self._queue.put(_Waiting(Write(run, actor), future))
+            self._queue.put(_Waiting(Write(run, actor, events), future))
         return future
 
     def check(self, run: Callable[[Cursor], None], *, is_suspect: bool = False) -> None:
@@ -181,7 +184,8 @@ class Writer:
     def _group(self, first: _Waiting) -> list[_Waiting]:
         """`first` and what waits behind it."""
         group = [first]
-        while len(group) < _GROUP_LIMIT:
+        events = first.write.events
+        while events < _GROUP_LIMIT:
             try:
                 following = self._queue.get_nowait()
             except Empty:
@@ -192,6 +196,7 @@ class Writer:
                 self._queue.put(following)
                 break
             group.append(following)
+            events += following.write.events
         return group
 
     def _keep_up(self) -> bool:
@@ -222,7 +227,7 @@ class Writer:
                 waiting.future.set_exception(error)
             return
         self._note_committed()
-        self._since_upkeep += len(group)
+        self._since_upkeep += sum(waiting.write.events for waiting in group)
         self._on_commit(len(group))
         for waiting, (result, error) in zip(group, outcomes, strict=True):
             if error is None:

@@ -6,9 +6,10 @@ lie in the order of commits, by whatever process.
 """
 
 import secrets
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, LiteralString, NamedTuple
 
-from theodora.storage.engine.cursor import Cursor, only_value
+from theodora.storage.engine.cursor import Cursor, in_equal_parts, only_value, placeholders
 from theodora.storage.engine.organisations import Organisation
 from theodora.storage.events.tables import EventTable
 
@@ -16,6 +17,13 @@ KEPT = 100_000
 """Fewest changes that stay in the log, once it has had as many."""
 _PRUNED_AT_ONCE = 1_000
 _TOKEN_BITS = 63
+_IDS_AT_ONCE = 64
+_LOG_REMEDIED: Mapping[int, LiteralString] = {
+    count: "INSERT INTO changes (org, kind, event) SELECT org, 'deployment', key FROM deployments "
+    f"WHERE org = ? AND remediation_id IN ({placeholders(count)})"
+    for count in (1, _IDS_AT_ONCE)
+}
+"""The statement for one id, and the one for several."""
 
 
 class Reach(NamedTuple):
@@ -37,19 +45,25 @@ class HistoryMark(NamedTuple):
 
 def log_change(cursor: Cursor, table: EventTable[Any], org: Organisation, key: int) -> None:
     """The event with this key was added, changed or removed."""
-    cursor.execute(
+    log_changes(cursor, table, org, [key])
+
+
+def log_changes(
+    cursor: Cursor, table: EventTable[Any], org: Organisation, keys: Iterable[int]
+) -> None:
+    """The events with these keys were added, changed or removed."""
+    kind = table.kind.value
+    cursor.executemany(
         "INSERT INTO changes (org, kind, event) VALUES (?, ?, ?)",
-        (org.key, table.kind.value, key),
+        [(org.key, kind, key) for key in keys],
     )
 
 
-def log_remedied(cursor: Cursor, org: Organisation, id_: str) -> None:
-    """The deployment with this id was added, changed or removed: so were times to recovery."""
-    cursor.execute(
-        "INSERT INTO changes (org, kind, event) SELECT org, 'deployment', key FROM deployments "
-        "WHERE org = ? AND remediation_id = ?",
-        (org.key, id_),
-    )
+def log_remedied(cursor: Cursor, org: Organisation, ids: Sequence[str]) -> None:
+    """The deployments with these ids were added, changed or removed: so were times to recovery."""
+    count = 1 if len(ids) == 1 else _IDS_AT_ONCE
+    for part in in_equal_parts(ids, count):
+        cursor.execute(_LOG_REMEDIED[count], (org.key, *part))
 
 
 def keep_newest_change(cursor: Cursor, org: Organisation) -> None:

@@ -4,7 +4,8 @@ An event gets it when it comes in. When the settings change, derivation gives it
 with everything else that follows from settings, and upkeep to failures.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import cache, partial
 from typing import TypeVar
 
 import msgspec
@@ -37,10 +38,20 @@ _decode_team = msgspec.json.Decoder(_Team).decode
 
 def with_team(cursor: Cursor, org: Organisation, event: E) -> E:
     """The event with the team of its services, if that is one and the same and it has no own."""
+    return with_teams(cursor, org, [event])[0]
+
+
+def with_teams(cursor: Cursor, org: Organisation, events: Iterable[E]) -> list[E]:
+    """The same of several events."""
+    team_of = cache(partial(_team_of, cursor, org))
+    return [_with_team(event, team_of) for event in events]
+
+
+def _with_team(event: E, team_of: Callable[[str], str | None]) -> E:
     if event.team is not None and not event.team_is_filled_in:
         return event
     services = (event.service,) if isinstance(event, Deployment) else event.services
-    teams = {_team_of(cursor, org, service) for service in services}
+    teams = {team_of(service) for service in services}
     return with_team_of_services(event, teams.pop() if len(teams) == 1 else None)
 
 

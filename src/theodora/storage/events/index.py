@@ -14,7 +14,7 @@ from theodora.events import Deployment, Failure
 from theodora.query.words import words
 from theodora.storage.engine.cursor import Cursor, in_equal_parts, only_value
 from theodora.storage.events.tables import E, EventTable
-from theodora.storage.events.terms import TAG_PREFIXES, Term, tag_numbers, terms
+from theodora.storage.events.terms import TAG_PREFIXES, Posted, posted
 
 BATCH = 512
 """Most events indexed at once; readers rarely find more above the watermark."""
@@ -52,7 +52,7 @@ def index_some(cursor: Cursor, table: EventTable[Any]) -> bool:
     numbers: list[Entry] = []
     for key, org, *columns in rows:
         event = table.from_row(tuple(columns))
-        found = terms(table, event)
+        found = posted(table, event)
         postings += _postings(org, key, event, found)
         numbers += _numbers(table, org, key, event, found)
     _add(cursor, table, sorted(postings), sorted(numbers))
@@ -73,7 +73,7 @@ def watermark_of(table: EventTable[Any]) -> LiteralString:
 def forget(cursor: Cursor, table: EventTable[E], org: int, key: int, event: E) -> None:
     """Takes an event out of the index, if it is there."""
     if key <= indexed_up_to(cursor, table):
-        found = terms(table, event)
+        found = posted(table, event)
         postings = _postings(org, key, event, found)
         _delete(cursor, table, postings, _numbers(table, org, key, event, found))
 
@@ -82,7 +82,7 @@ def index_entries(
     table: EventTable[E], org: int, key: int, event: E
 ) -> tuple[list[Entry], list[Entry]]:
     """The postings and the numbers that an event is found by, once it is indexed."""
-    found = terms(table, event)
+    found = posted(table, event)
     return _postings(org, key, event, found), _numbers(table, org, key, event, found)
 
 
@@ -108,11 +108,11 @@ def move(
     # The next batch indexes it as it is then.
     if key > indexed:
         return
-    old_terms, new_terms = terms(table, was), terms(table, now)
-    old_postings = set(_postings(org, key, was, old_terms))
-    new_postings = set(_postings(org, key, now, new_terms))
-    old_numbers = set(_numbers(table, org, key, was, old_terms))
-    new_numbers = set(_numbers(table, org, key, now, new_terms))
+    found_before, found_now = posted(table, was), posted(table, now)
+    old_postings = set(_postings(org, key, was, found_before))
+    new_postings = set(_postings(org, key, now, found_now))
+    old_numbers = set(_numbers(table, org, key, was, found_before))
+    new_numbers = set(_numbers(table, org, key, now, found_now))
     # Only the difference is written: most terms stay as they are.
     _delete(cursor, table, old_postings - new_postings, old_numbers - new_numbers)
     _add(cursor, table, new_postings - old_postings, new_numbers - old_numbers)
@@ -135,15 +135,14 @@ def replace_terms(
     _add(cursor, table, [(org, now, started_at_ns, key) for _, now in changed], [])
 
 
-def _postings(org: int, key: int, event: Deployment | Failure, found: list[Term]) -> list[Entry]:
-    return [(org, str(term), event.started_at_ns, key) for term in found]
+def _postings(org: int, key: int, event: Deployment | Failure, found: Posted) -> list[Entry]:
+    return [(org, term, event.started_at_ns, key) for term in found.terms]
 
 
-def _numbers(table: EventTable[E], org: int, key: int, event: E, found: list[Term]) -> list[Entry]:
+def _numbers(table: EventTable[E], org: int, key: int, event: E, found: Posted) -> list[Entry]:
     values = ((field, read(event)) for field, read in table.ranged)
     entries = [(org, field, value, key) for field, value in values if value is not None]
-    of_tags = set(tag_numbers(found))
-    return entries + [(org, field, value, key) for field, value in of_tags]
+    return entries + [(org, field, value, key) for field, value in found.numbers]
 
 
 def _add(

@@ -8,16 +8,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from itertools import count
-from typing import Any, Generic, Literal, LiteralString, Protocol, TypeVar
+from typing import Any, Generic, Literal, LiteralString, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
-from theodora.events import Git
+from theodora.events import Deployment, Failure, Git
 from theodora.events.document import render_attributes
 from theodora.storage.engine.cursor import Cursor, Row, in_equal_parts, only_value, placeholders
 from theodora.storage.engine.organisations import Organisation
 from theodora.storage.events import index
-from theodora.storage.events.change_log import log_change
+from theodora.storage.events.change_log import log_change, log_changes
 from theodora.storage.events.tables import E, EventTable
 from theodora.storage.events.terms import elements, other_words, searched_words
 from theodora.storage.events.usage import UNLIMITED, Quotas, Usage, count_usage
@@ -28,6 +28,8 @@ Outcome = Literal["added", "replaced", "unchanged"]
 
 _PAGE = 1_000
 _KEYS_AT_ONCE = 64
+_DOCUMENT = 7
+"""The place of the document in the values of a new row."""
 
 
 class Read(Protocol):
@@ -71,6 +73,26 @@ class _Place(Generic[E]):
     """Whether there is an event with the id that it would get."""
     given_id: str | None = None
     """The id that came with it, if an event of another service or env holds that."""
+
+
+class _Names(NamedTuple):
+    """The names under which an event is stored, or finds the one that it replaces."""
+
+    id: str
+    """The one that came with it, else the same as the next."""
+    own_id: str
+    """The one that follows from its identity."""
+    identity: str
+
+    @classmethod
+    def of(cls, event: Deployment | Failure, org: Organisation) -> "_Names":
+        identity = event.identity(org.uuid)
+        own_id = event.id_of(identity)
+        return cls(event.id or own_id, own_id, identity)
+
+    @property
+    def ids(self) -> tuple[str, str]:
+        return self.id, self.own_id
 
 
 class Rows(Generic[E]):
@@ -146,7 +168,8 @@ class Rows(Generic[E]):
         former = place.former
         if former is None:
             event = msgspec.structs.replace(event, id=self._free_id(cursor, org, event, place))
-            return Upserted("added", self._insert(cursor, org, event, place, now_ns))
+            [now] = self._insert_all(cursor, org, [(event, place)], now_ns)
+            return Upserted("added", now)
         if merge is not None:
             event = merge(event, former.event)
             place = replace(place, identity=event.identity(org.uuid))
@@ -154,6 +177,17 @@ class Rows(Generic[E]):
         same = self.table.sent_values(event) == self.table.sent_values(former.event)
         now = self._replace(cursor, org, former, event, place)
         return Upserted("unchanged" if same else "replaced", now, former)
+
+    def put_all(
+        self, cursor: Cursor, org: Organisation, events: Sequence[E], now_ns: int
+    ) -> list[Upserted[E]]:
+        """Puts each as `put` does, one after another; new ones are written together."""
+        if len(events) == 1:
+            return [self.put(cursor, org, events[0], now_ns)]
+        placed: list[Upserted[E]] = []
+        for start in range(0, len(events), _KEYS_AT_ONCE):
+            placed += self._put_some(cursor, org, events[start : start + _KEYS_AT_ONCE], now_ns)
+        return placed
 
     def remove(self, cursor: Cursor, org: Organisation, stored: Stored[E]) -> None:
         """Removes the event and its index entries."""
@@ -171,7 +205,7 @@ class Rows(Generic[E]):
         rows = cursor.execute(self._sql.following, (after, limit)).fetchall()
         for row in rows:
             cursor.execute(self._sql.delete_elements, (row[0],))
-            self._add_elements(cursor, row[0], self.table.from_row(row[1:]))
+        self._add_elements(cursor, [Stored(row[0], self.table.from_row(row[1:])) for row in rows])
         if rows:
             return rows[-1][0]
         cursor.execute(self._sql.delete_lost_elements)
@@ -229,6 +263,60 @@ class Rows(Generic[E]):
         log_change(cursor, self.table, org, stored.key)
         return _length(document)
 
+    def _put_some(
+        self, cursor: Cursor, org: Organisation, events: Sequence[E], now_ns: int
+    ) -> list[Upserted[E]]:
+        """Puts at most `_KEYS_AT_ONCE` events."""
+        names = [_Names.of(event, org) for event in events]
+        known = self._known(cursor, org, names)
+        placed: list[Upserted[E]] = []
+        new: list[tuple[E, str]] = []
+        for event, name in zip(events, names, strict=True):
+            if known.isdisjoint(name):
+                new.append((event, name.identity))
+            else:
+                placed += self._add_all(cursor, org, new, now_ns)
+                new.clear()
+                upserted = self.put(cursor, org, event, now_ns)
+                placed.append(upserted)
+                known.add(upserted.now.event.id)
+            # An event of the same name finds this one only once it is written.
+            known.update(name)
+        return placed + self._add_all(cursor, org, new, now_ns)
+
+    def _known(self, cursor: Cursor, org: Organisation, names: Sequence["_Names"]) -> set[str]:
+        """The names under which some stored event may be found."""
+        ids = {id_: None for name in names for id_ in name.ids}
+        identities = [name.identity for name in names]
+        found: set[str] = set()
+        for part in in_equal_parts(list(ids), _KEYS_AT_ONCE):
+            values = (org.key, *part)
+            found.update(id_ for (id_,) in cursor.execute(self._sql.known_ids, values).fetchall())
+            if len(ids) > len(names):
+                given = cursor.execute(self._sql.known_given_ids, values).fetchall()
+                found.update(id_ for (id_,) in given)
+        for part in in_equal_parts(identities, _KEYS_AT_ONCE):
+            same = cursor.execute(self._sql.known_identities, (org.key, *part)).fetchall()
+            found.update(identity for (identity,) in same)
+        return found
+
+    def _add_all(
+        self, cursor: Cursor, org: Organisation, events: Sequence[tuple[E, str]], now_ns: int
+    ) -> list[Upserted[E]]:
+        """Adds events of these identities, none of which is stored under any of its names."""
+        if not events:
+            return []
+        last = only_value(cursor.execute(self._sql.add_receipts, (len(events),)))
+        first = last - len(events) + 1
+        placed: list[tuple[E, _Place[E]]] = [
+            (
+                msgspec.structs.replace(event, id=event.id or event.id_of(identity)),
+                _Place(identity, receipt, None, is_taken=False),
+            )
+            for receipt, (event, identity) in enumerate(events, first)
+        ]
+        return [Upserted("added", now) for now in self._insert_all(cursor, org, placed, now_ns)]
+
     def _page(self, org: Organisation, after: int, cursor: Cursor) -> list[Stored[E]]:
         found = cursor.execute(self._sql.page, (after, org.key, _PAGE))
         return [Stored(row[0], self.table.from_row(row[1:])) for row in found]
@@ -256,26 +344,35 @@ class Rows(Generic[E]):
         former = next((each.stored for each in there if each.identity == identity), None)
         return _Place(identity, receipt, former, is_taken=bool(there))
 
-    def _insert(
-        self, cursor: Cursor, org: Organisation, event: E, place: _Place[E], now_ns: int
-    ) -> Stored[E]:
+    def _insert_all(
+        self,
+        cursor: Cursor,
+        org: Organisation,
+        events: Iterable[tuple[E, _Place[E]]],
+        now_ns: int,
+    ) -> list[Stored[E]]:
+        stored: list[Stored[E]] = []
+        rows: list[Row] = []
+        for given, place in events:
+            event = msgspec.structs.replace(given, created_at_ns=given.created_at_ns or now_ns)
+            stored.append(Stored(place.receipt, event))
+            rows.append(self._row(org, event, place))
+        grown = Usage(len(rows), sum(_length(row[_DOCUMENT]) for row in rows))
+        self._grow(cursor, org, grown)
+        cursor.executemany(self._sql.insert, rows)
+        self._add_elements(cursor, stored)
+        log_changes(cursor, self.table, org, [each.key for each in stored])
+        return stored
+
+    def _row(self, org: Organisation, event: E, place: _Place[E]) -> Row:
+        """The values of the columns of `insert`."""
         key, identity = place.receipt, place.identity
-        event = msgspec.structs.replace(event, created_at_ns=event.created_at_ns or now_ns)
-        document = render_attributes(event)
-        self._grow(cursor, org, Usage(1, _length(document)))
-        cursor.execute(
-            self._sql.insert,
-            (
-                *(key, org.key, event.id, identity, event.id != event.id_of(identity), key),
-                *(event.created_at_ns, document, searched_words(self.table, event)),
-                other_words(event),
-                place.given_id,
-                *(*self.table.sent_values(event), *self.table.derived_values(event)),
-            ),
+        return (
+            *(key, org.key, event.id, identity, event.id != event.id_of(identity), key),
+            *(event.created_at_ns, render_attributes(event), searched_words(self.table, event)),
+            *(other_words(event), place.given_id),
+            *(*self.table.sent_values(event), *self.table.derived_values(event)),
         )
-        self._add_elements(cursor, key, event)
-        log_change(cursor, self.table, org, key)
-        return Stored(key, event)
 
     def _free_id(self, cursor: Cursor, org: Organisation, event: E, place: _Place[E]) -> str:
         """Its own id, or the one that follows from its identity.
@@ -317,7 +414,7 @@ class Rows(Generic[E]):
             indexed = index.indexed_up_to(cursor, self.table)
             index.move(cursor, self.table, org.key, former.key, former.event, event, indexed)
             cursor.execute(self._sql.delete_elements, (former.key,))
-            self._add_elements(cursor, former.key, event)
+            self._add_elements(cursor, [Stored(former.key, event)])
             log_change(cursor, self.table, org, former.key)
         return Stored(former.key, event)
 
@@ -333,11 +430,13 @@ class Rows(Generic[E]):
             for part in in_equal_parts(keys, _KEYS_AT_ONCE)
         )
 
-    def _add_elements(self, cursor: Cursor, key: int, event: E) -> None:
-        found = elements(self.table, event)
-        cursor.executemany(
-            self._sql.add_element, [(key, element.field, element.value) for element in found]
-        )
+    def _add_elements(self, cursor: Cursor, events: Iterable[Stored[E]]) -> None:
+        found = [
+            (stored.key, field, value)
+            for stored in events
+            for field, value in elements(self.table, stored.event)
+        ]
+        cursor.executemany(self._sql.add_element, found)
 
     def _stored(self, row: Row | None) -> Stored[E] | None:
         return None if row is None else Stored(row[0], self.table.from_row(row[1:]))
@@ -384,6 +483,10 @@ class _RowStatements:
     place_by_id: LiteralString
     place_by_identity: LiteralString
     raise_receipt: LiteralString
+    add_receipts: LiteralString
+    known_ids: LiteralString
+    known_given_ids: LiteralString
+    known_identities: LiteralString
     by_key: LiteralString
     by_keys: LiteralString
     bytes: LiteralString
@@ -437,6 +540,7 @@ def _statements(table: EventTable[Any]) -> _RowStatements:
         *("identity", "has_own_id", "receipt", "document", "words", "other_words"),
     )
     derived: tuple[LiteralString, ...] = ("document", "other_words", *table.derived_columns)
+    keys = placeholders(_KEYS_AT_ONCE)
     return _RowStatements(
         by_id=f"{selected} WHERE org = ? AND id = ?",
         place_by_id=(
@@ -455,11 +559,19 @@ def _statements(table: EventTable[Any]) -> _RowStatements:
             "WHERE c.name = 'receipt' ORDER BY e.receipt DESC LIMIT 2"
         ),
         raise_receipt="UPDATE counters SET value = ? WHERE name = 'receipt'",
+        add_receipts=(
+            "UPDATE counters SET value = value + ? WHERE name = 'receipt' RETURNING value"
+        ),
+        known_ids=f"SELECT id FROM {name} WHERE org = ? AND id IN ({keys})",
+        known_given_ids=f"SELECT given_id FROM {name} WHERE org = ? AND given_id IN ({keys})",
+        known_identities=(
+            f"SELECT identity FROM {name} WHERE org = ? AND identity IN ({keys}) AND has_own_id = 1"
+        ),
         by_key=f"{selected} WHERE e.key = ?",
-        by_keys=f"{selected} WHERE e.key IN ({placeholders(_KEYS_AT_ONCE)})",
+        by_keys=f"{selected} WHERE e.key IN ({keys})",
         bytes=(
             "SELECT CAST(coalesce(sum(octet_length(document)), 0) AS BIGINT) "
-            f"FROM {name} WHERE key IN ({placeholders(_KEYS_AT_ONCE)})"
+            f"FROM {name} WHERE key IN ({keys})"
         ),
         count=f"SELECT count(*) FROM {name}",
         count_of=f"SELECT count(*) FROM {name} WHERE org = ?",

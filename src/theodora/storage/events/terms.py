@@ -1,6 +1,5 @@
 """Index terms of events: `service:web`, or `@language:java` for a tag."""
 
-from collections.abc import Iterator
 from decimal import Decimal
 from functools import lru_cache
 from math import floor
@@ -48,20 +47,39 @@ again, and so many are enough for them, while each event brings new ids and comm
 _number = lru_cache(maxsize=_KEPT)(parse_number)
 
 
-def terms(table: EventTable[E], event: E) -> list[Term]:
-    """The terms of an event, each once."""
-    return list(dict.fromkeys([*_field_terms(table, event), *_tag_terms(event)]))
+class Posted(NamedTuple):
+    """What an event is found by in the index."""
+
+    terms: list[str]
+    """Each once."""
+    numbers: list[tuple[str, int]]
+    """The tags whose values are numbers, each once: `@key`, and the number rounded down."""
+
+
+def posted(table: EventTable[E], event: E) -> Posted:
+    """The terms of an event, and the numbers of its tags."""
+    tags = [_tag(tag) for tag in event.custom_tags]
+    found = [
+        f"{field}:{value}"
+        for field, values in table.posted
+        for value in values(event)
+        if value is not None
+    ]
+    found += [tag.posted for tag in tags]
+    numbers = [(tag.term.field, tag.number) for tag in tags if tag.number is not None]
+    return Posted(list(dict.fromkeys(found)), list(dict.fromkeys(numbers)))
 
 
 def elements(table: EventTable[E], event: E) -> list[Term]:
     """The terms of an event that are elements of an array, each once."""
-    of_fields = (
-        (field, value)
+    found = [
+        Term(field, value)
         for field, values in table.posted
         if field in table.arrays
         for value in values(event)
-    )
-    found = [*(Term(field, value) for field, value in of_fields if value), *_tag_terms(event)]
+        if value
+    ]
+    found += [_tag(tag).term for tag in event.custom_tags]
     return list(dict.fromkeys(found))
 
 
@@ -73,8 +91,12 @@ def searched_words(table: EventTable[E], event: E) -> str:
 
 def other_words(event: E) -> str:
     """The same of the texts that only `*:` is sought in."""
-    values = (text for field in _OTHER_TEXTS for text in field.texts(event))
-    return "".join(dict.fromkeys(_line(value) for value in values))
+    return _lines(tuple(text for field in _OTHER_TEXTS for text in field.texts(event)))
+
+
+@lru_cache(maxsize=_KEPT)
+def _lines(values: tuple[str, ...]) -> str:
+    return "".join(dict.fromkeys(map(_line, values)))
 
 
 @lru_cache(maxsize=_KEPT)
@@ -82,23 +104,20 @@ def _line(value: str) -> str:
     return f" {' '.join(words(value))} \n"
 
 
-def _field_terms(table: EventTable[E], event: E) -> Iterator[Term]:
-    for field, values in table.posted:
-        for value in values(event):
-            if value is not None:
-                yield Term(field, value)
+class _Tag(NamedTuple):
+    """A tag as it is stored and posted."""
+
+    term: Term
+    posted: str
+    number: int | None
+    """Its value rounded down, if that is a number."""
 
 
-def _tag_terms(event: E) -> Iterator[Term]:
-    for tag in event.custom_tags:
-        key, _, value = tag.partition(":")
-        yield Term("@" + key, value)
-
-
-def tag_numbers(event_terms: list[Term]) -> list[tuple[str, int]]:
-    """The tags whose values are numbers: the key, and the number rounded down."""
-    numbers = ((term.field, _number(term.value)) for term in event_terms if term.is_tag)
-    return [(field, _whole(value)) for field, value in numbers if value is not None]
+@lru_cache(maxsize=_KEPT)
+def _tag(tag: str) -> _Tag:
+    key, _, value = tag.partition(":")
+    term, number = Term("@" + key, value), _number(value)
+    return _Tag(term, str(term), None if number is None else _whole(number))
 
 
 def number_bounds(low: Decimal | None, high: Decimal | None) -> tuple[int, int]:

@@ -6,7 +6,7 @@ sequences that it affects.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from typing import LiteralString, NamedTuple
@@ -67,13 +67,18 @@ class Waiting(NamedTuple):
         return self.tasks >= MOST_COUNTED
 
 
-def queue_deployment(cursor: Cursor, org: Organisation, stored: Stored[Deployment]) -> None:
-    """The sequence that the deployment was or is in has changed."""
-    event = stored.event
-    cursor.execute(
+def queue_deployments(
+    cursor: Cursor, org: Organisation, changed: Iterable[Stored[Deployment]]
+) -> None:
+    """The sequences that the deployments were or are in have changed."""
+    now_ns = time.time_ns()
+    cursor.executemany(
         "INSERT INTO marks (org, kind, service, env, deployment, marked_at_ns) "
         "VALUES (?, 'sequence', ?, ?, ?, ?)",
-        (org.key, event.service, event.env, stored.key, time.time_ns()),
+        [
+            (org.key, stored.event.service, stored.event.env, stored.key, now_ns)
+            for stored in changed
+        ],
     )
 
 

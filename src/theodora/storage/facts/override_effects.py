@@ -28,7 +28,7 @@ from theodora.storage.events.rows import Rows, Stored
 from theodora.storage.events.tables import DEPLOYMENTS
 from theodora.storage.events.terms import Term
 from theodora.storage.facts.commits import load
-from theodora.storage.facts.derivation_queue import queue_deployment, queue_sequence
+from theodora.storage.facts.derivation_queue import queue_deployments, queue_sequence
 from theodora.storage.facts.match_keys import match_keys
 from theodora.storage.facts.override_history import (
     OverrideAuthor,
@@ -178,7 +178,7 @@ def drop_verdict(cursor: Cursor, org: Organisation, stored: Stored[Deployment]) 
 
 def mark_concerned(cursor: Cursor, org: Organisation, judged: Stored[Deployment]) -> None:
     """Marks the sequence of an overridden deployment, and that of its named remediation."""
-    queue_deployment(cursor, org, judged)
+    queue_deployments(cursor, org, [judged])
     sequences = cursor.execute(
         "SELECT r.service, r.env FROM verdicts v "
         "JOIN deployments r ON r.org = v.org AND r.id = v.remediation_id WHERE v.deployment = ?",
@@ -196,8 +196,13 @@ def relink(
 ) -> None:
     """Settles again every verdict that is about one of `changed`, or names one as the fix.
 
-    `changed` holds the deployment as it was and as it is.
+    `changed` holds each deployment as it was and as it is.
     """
+    if (
+        cursor.execute("SELECT 1 FROM verdicts WHERE org = ? LIMIT 1", (org.key,)).fetchone()
+        is None
+    ):
+        return
     keys: set[int] = set()
     for stored in changed:
         keys.update(_judged_by(cursor, org, stored))

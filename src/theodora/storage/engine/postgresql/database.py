@@ -82,8 +82,8 @@ class PostgresqlDatabase:
     def check_writing(self) -> None:
         self._writer.check(lambda _: None)
 
-    def write(self, write: Callable[[Cursor], T], actor: Actor) -> Future[T]:
-        return self._writer.submit(write, actor)
+    def write(self, write: Callable[[Cursor], T], actor: Actor, events: int = 1) -> Future[T]:
+        return self._writer.submit(write, actor, events)
 
     @contextmanager
     def claim(self, lock: Callable[[Cursor], bool]) -> Generator["_Held | None"]:

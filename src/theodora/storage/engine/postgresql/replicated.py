@@ -106,11 +106,11 @@ class ReplicatedDatabase:
     def check_writing(self) -> None:
         """Nothing to do: the server is ready to answer reads, and `replica` has the problem."""
 
-    def write(self, write: Callable[[Cursor], T], actor: Actor) -> Future[T]:
+    def write(self, write: Callable[[Cursor], T], actor: Actor, events: int = 1) -> Future[T]:
         # A future of our own: its error depends on whether the replica can still be read.
         told: Future[T] = Future()
         told.set_running_or_notify_cancel()
-        self._primary.write(write, actor).add_done_callback(partial(self._tell, told))
+        self._primary.write(write, actor, events).add_done_callback(partial(self._tell, told))
         return told
 
     def claim(self, lock: Callable[[Cursor], bool]) -> AbstractContextManager[Claim | None]:

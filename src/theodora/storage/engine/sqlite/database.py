@@ -104,8 +104,8 @@ class SqliteDatabase:
     def check_writing(self) -> None:
         self._writer.check(_touch, is_suspect=not self._file.is_in_place())
 
-    def write(self, write: Callable[[Cursor], T], actor: Actor) -> Future[T]:
-        return self._writer.submit(write, actor)
+    def write(self, write: Callable[[Cursor], T], actor: Actor, events: int = 1) -> Future[T]:
+        return self._writer.submit(write, actor, events)
 
     @contextmanager
     def claim(self, lock: Callable[[Cursor], bool]) -> Generator["_Unshared | None"]:
