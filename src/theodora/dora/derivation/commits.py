@@ -11,7 +11,7 @@ from theodora.dora.derivation.ancestry import Ancestry
 MergeMethod = Literal["merge", "squash", "rebase"]
 
 
-class Commit(msgspec.Struct, frozen=True, kw_only=True):
+class Commit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A commit. Instants are nanoseconds since the Unix epoch."""
 
     sha: str
@@ -35,7 +35,7 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True):
         return len(self.parents) >= 2
 
 
-class PullRequest(msgspec.Struct, frozen=True, kw_only=True):
+class PullRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A pull request or merge request."""
 
     number: int

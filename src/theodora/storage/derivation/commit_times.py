@@ -7,9 +7,10 @@ for a stage that is not known. Commits with a negative lead time are only counte
 
 import sys
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
-from typing import NamedTuple
+from operator import attrgetter
+from typing import LiteralString, NamedTuple
 
 import numpy as np
 
@@ -18,8 +19,11 @@ from theodora.dora.derivation.stages import STAGES, Stages
 from theodora.dora.metrics.columns import UNKNOWN_NS, Ints
 from theodora.storage.engine.cursor import Cursor
 
+_DROP: LiteralString = "DELETE FROM deployment_measures WHERE deployment = ?"
 _SPAN_BYTES = 8
 _WIDTH = 1 + len(STAGES)
+_spans_of = attrgetter(*STAGES)
+_NO_STAGES = Stages()
 
 
 class Measured(NamedTuple):
@@ -46,7 +50,7 @@ def measured(changes: Changes) -> Measured:
     for commit in changes.commits:
         if commit.lead_time_ns is not None:
             spans.append(commit.lead_time_ns)
-            spans.extend(_encoded(commit.stages or Stages()))
+            spans.extend(_encoded(commit.stages or _NO_STAGES))
     negative_spans = sum("negative_span" in commit.flags for commit in changes.commits)
     return Measured(_little_endian(spans).tobytes(), negative_spans)
 
@@ -61,24 +65,23 @@ def decode_spans(encoded: Sequence[bytes | None]) -> tuple[Ints, Ints]:
     return np.array(counts, np.int64), spans
 
 
-def write_measured(cursor: Cursor, deployment: int, found: Measured) -> None:
-    """Replaces the durations of a deployment."""
-    drop_measured(cursor, deployment)
-    if any(found):
-        cursor.execute(
-            "INSERT INTO deployment_measures (deployment, spans, negative_spans, digest) "
-            "VALUES (?, ?, ?, ?)",
-            (deployment, *found, found.digest),
-        )
+def write_measured(cursor: Cursor, found: Mapping[int, Measured]) -> None:
+    """Replaces the durations of deployments, by the keys of their rows."""
+    cursor.executemany(_DROP, [(deployment,) for deployment in found])
+    cursor.executemany(
+        "INSERT INTO deployment_measures (deployment, spans, negative_spans, digest) "
+        "VALUES (?, ?, ?, ?)",
+        [(deployment, *each, each.digest) for deployment, each in found.items() if any(each)],
+    )
 
 
 def drop_measured(cursor: Cursor, deployment: int) -> None:
-    cursor.execute("DELETE FROM deployment_measures WHERE deployment = ?", (deployment,))
+    cursor.execute(_DROP, (deployment,))
 
 
 def _encoded(stages: Stages) -> Iterable[int]:
-    spans: Iterable[int | None] = (getattr(stages, stage) for stage in STAGES)
-    return (UNKNOWN_NS if span is None else span for span in spans)
+    spans: tuple[int | None, ...] = _spans_of(stages)
+    return [UNKNOWN_NS if span is None else span for span in spans]
 
 
 def _little_endian(spans: "array[int]") -> "array[int]":

@@ -7,7 +7,7 @@ that has come meanwhile. The last one deletes the marks, so that an interrupted 
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -51,8 +51,8 @@ from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.database import Claim, Database
 from theodora.storage.engine.deadline import check_deadline
 from theodora.storage.engine.organisations import Organisation
-from theodora.storage.events.change_log import log_change, reach
-from theodora.storage.events.rows import Rows
+from theodora.storage.events.change_log import log_changes, reach
+from theodora.storage.events.rows import Rows, Stored
 from theodora.storage.events.tables import DEPLOYMENTS
 from theodora.storage.facts.derivation_queue import (
     Changed,
@@ -295,7 +295,7 @@ class Derivations:
         current = _next_generation(cursor, key, last)
         seen = last.seen and note_changes(cursor, key.org, last.seen)
         is_current = not is_queued_since(cursor, key, changed.up_to)
-        stored = self._rows.get_all(cursor, [change.key for change in part])
+        stored = self._stored(cursor, part, seen)
         written = [
             change
             for change in part
@@ -306,14 +306,27 @@ class Derivations:
         self._rows.derive_all(
             cursor, key.org, [(stored[change.key], change.now) for change in written]
         )
-        for change in written:
-            if change.measured is not None:
-                write_measured(cursor, change.key, change.measured)
-                log_change(cursor, DEPLOYMENTS, key.org, change.key)
+        found = {each.key: each.measured for each in written if each.measured is not None}
+        write_measured(cursor, found)
+        log_changes(cursor, DEPLOYMENTS, key.org, found)
         if seen:
             # All writes come one after another: what is in the log by now is seen, or our own.
             seen = replace(seen, number=reach(cursor).newest)
         return _Written(written, seen, current)
+
+    def _stored(
+        self, cursor: Cursor, part: Sequence[_Change], seen: SeenRows | None
+    ) -> Mapping[int, Stored[Deployment]]:
+        """The deployments as they are now; only those that have changed since then are read."""
+        if seen is None:
+            return self._rows.get_all(cursor, [change.key for change in part])
+        unread = [change.key for change in part if change.key in seen.unread]
+        same = {
+            change.key: Stored(change.key, change.before)
+            for change in part
+            if change.key not in seen.unread
+        }
+        return same | self._rows.get_all(cursor, unread)
 
 
 def _compared(

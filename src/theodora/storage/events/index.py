@@ -8,7 +8,7 @@ up to the table's watermark are indexed, and readers look at the few above it on
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, LiteralString
+from typing import Any, Generic, LiteralString, NamedTuple
 
 from theodora.events import Deployment, Failure
 from theodora.query.words import words
@@ -98,24 +98,70 @@ def clear_index(cursor: Cursor, table: EventTable[Any]) -> None:
     cursor.execute(_statements(table).raise_watermark, (-1,))
 
 
-def move(
-    cursor: Cursor, table: EventTable[E], org: int, key: int, was: E, now: E, indexed: int
-) -> None:
-    """Keeps the index in step with an event that has changed, if it is there.
+class ChangedEvent(NamedTuple, Generic[E]):
+    """An event that has changed."""
 
-    `indexed` is the key up to which events are.
+    key: int
+    was: E
+    now: E
+
+
+def move_all(
+    cursor: Cursor, table: EventTable[E], org: int, changes: Iterable[ChangedEvent[E]], indexed: int
+) -> None:
+    """Keeps the index in step with those of the changed events that are in it.
+
+    `indexed` is the key up to which events are; the next batch indexes others as they are then.
     """
-    # The next batch indexes it as it is then.
-    if key > indexed:
+    postings, numbers = _Difference([], []), _Difference([], [])
+    for moved in changes:
+        if moved.key <= indexed:
+            _compare(table, org, moved, postings, numbers)
+    _delete(cursor, table, sorted(postings.before), sorted(numbers.before))
+    _add(cursor, table, sorted(postings.now), sorted(numbers.now))
+
+
+class _Difference(NamedTuple):
+    """The entries that have to go, and those that come."""
+
+    before: list[Entry]
+    now: list[Entry]
+
+
+def _compare(
+    table: EventTable[E],
+    org: int,
+    moved: ChangedEvent[E],
+    postings: _Difference,
+    numbers: _Difference,
+) -> None:
+    """Adds the entries that differ: most stay as they are."""
+    key, was, now = moved
+    if was.started_at_ns != now.started_at_ns or was.custom_tags != now.custom_tags:
+        (old_postings, old_numbers), (new_postings, new_numbers) = (
+            map(set, index_entries(table, org, key, event)) for event in (was, now)
+        )
+        postings.before.extend(old_postings - new_postings)
+        postings.now.extend(new_postings - old_postings)
+        numbers.before.extend(old_numbers - new_numbers)
+        numbers.now.extend(new_numbers - old_numbers)
         return
-    found_before, found_now = posted(table, was), posted(table, now)
-    old_postings = set(_postings(org, key, was, found_before))
-    new_postings = set(_postings(org, key, now, found_now))
-    old_numbers = set(_numbers(table, org, key, was, found_before))
-    new_numbers = set(_numbers(table, org, key, now, found_now))
-    # Only the difference is written: most terms stay as they are.
-    _delete(cursor, table, old_postings - new_postings, old_numbers - new_numbers)
-    _add(cursor, table, new_postings - old_postings, new_numbers - old_numbers)
+    # Without other tags or another start, only the fields that differ have other entries.
+    at_ns = now.started_at_ns
+    for field, values in table.posted:
+        old, new = set(values(was)), set(values(now))
+        if old != new:
+            postings.before.extend(
+                (org, f"{field}:{it}", at_ns, key) for it in old - new if it is not None
+            )
+            postings.now.extend(
+                (org, f"{field}:{it}", at_ns, key) for it in new - old if it is not None
+            )
+    for field, read in table.ranged:
+        before, after = read(was), read(now)
+        if before != after:
+            numbers.before.extend([(org, field, before, key)] if before is not None else [])
+            numbers.now.extend([(org, field, after, key)] if after is not None else [])
 
 
 def replace_terms(

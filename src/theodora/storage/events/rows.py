@@ -221,12 +221,29 @@ class Rows(Generic[E]):
     ) -> None:
         """The same for several events; skips unchanged ones."""
         changed = [(stored, now) for stored, now in changes if now != stored.event]
-        if changed:
-            before = self._stored_bytes(cursor, [stored.key for stored, _ in changed])
-            indexed = index.indexed_up_to(cursor, self.table)
-            after = sum(self._derive(cursor, org, stored, now, indexed) for stored, now in changed)
-            if after != before:
-                count_usage(cursor, org.key, Usage(bytes=after - before))
+        if not changed:
+            return
+        keys = [stored.key for stored, _ in changed]
+        teams = [
+            (now.team, now.team_is_filled_in, searched_words(self.table, now), stored.key)
+            for stored, now in changed
+            if now.team != stored.event.team
+        ]
+        cursor.executemany(self._sql.fill_in, teams)
+        documents = [render_attributes(now) for _, now in changed]
+        change = sum(map(_length, documents)) - self._stored_bytes(cursor, keys)
+        cursor.executemany(
+            self._sql.derive,
+            [
+                (document, other_words(now), *self.table.derived_values(now), stored.key)
+                for document, (stored, now) in zip(documents, changed, strict=True)
+            ],
+        )
+        moved = [index.ChangedEvent(stored.key, stored.event, now) for stored, now in changed]
+        index.move_all(cursor, self.table, org.key, moved, index.indexed_up_to(cursor, self.table))
+        log_changes(cursor, self.table, org, keys)
+        if change:
+            count_usage(cursor, org.key, Usage(bytes=change))
 
     def rename_repository(
         self, cursor: Cursor, org: Organisation, stored: Stored[E], former_id: str, git: Git
@@ -248,20 +265,6 @@ class Rows(Generic[E]):
         changed = [(f"{name}:{was}", f"{name}:{is_}") for name, was, is_ in names if was != is_]
         index.replace_terms(cursor, self.table, org.key, stored.key, now.started_at_ns, changed)
         log_change(cursor, self.table, org, stored.key)
-
-    def _derive(
-        self, cursor: Cursor, org: Organisation, stored: Stored[E], now: E, indexed: int
-    ) -> int:
-        """Returns the length of the document, in bytes."""
-        if now.team != stored.event.team:
-            filled_in = (now.team, now.team_is_filled_in, searched_words(self.table, now))
-            cursor.execute(self._sql.fill_in, (*filled_in, stored.key))
-        document = render_attributes(now)
-        derived = self.table.derived_values(now)
-        cursor.execute(self._sql.derive, (document, other_words(now), *derived, stored.key))
-        index.move(cursor, self.table, org.key, stored.key, stored.event, now, indexed)
-        log_change(cursor, self.table, org, stored.key)
-        return _length(document)
 
     def _put_some(
         self, cursor: Cursor, org: Organisation, events: Sequence[E], now_ns: int
@@ -303,7 +306,7 @@ class Rows(Generic[E]):
     def _add_all(
         self, cursor: Cursor, org: Organisation, events: Sequence[tuple[E, str]], now_ns: int
     ) -> list[Upserted[E]]:
-        """Adds events of these identities, none of which is stored under any of its names."""
+        """Adds events of these identities; none is stored under any of its names."""
         if not events:
             return []
         last = only_value(cursor.execute(self._sql.add_receipts, (len(events),)))
@@ -411,8 +414,10 @@ class Rows(Generic[E]):
         )
         # Sending the same again raises its receipt, but costs no index or change log.
         if event != former.event:
-            indexed = index.indexed_up_to(cursor, self.table)
-            index.move(cursor, self.table, org.key, former.key, former.event, event, indexed)
+            moved = [index.ChangedEvent(former.key, former.event, event)]
+            index.move_all(
+                cursor, self.table, org.key, moved, index.indexed_up_to(cursor, self.table)
+            )
             cursor.execute(self._sql.delete_elements, (former.key,))
             self._add_elements(cursor, [Stored(former.key, event)])
             log_change(cursor, self.table, org, former.key)
