@@ -169,10 +169,14 @@ def _p_value(distance: float, n: int, m: int, ties: float) -> float:
 
 def _rank_sum_and_ties(values: Durations, others: Durations) -> tuple[float, float]:
     """The sum of the mid-ranks of `values` in both sets, and the sum of t³ - t over the ties."""
-    pooled = np.sort(np.concatenate((values, others)))
-    below = np.searchsorted(pooled, values)
-    up_to = np.searchsorted(pooled, values, side="right")
+    pooled = np.concatenate((np.sort(values), np.sort(others)))
+    # A stable sort merges what is in order already: to search for the rank of each value takes
+    # ten times as long.
+    order = np.argsort(pooled, kind="stable")
+    pooled = pooled[order]
     starts = np.flatnonzero(np.concatenate((np.ones(1, np.bool_), pooled[1:] != pooled[:-1])))
     sizes = np.diff(starts, append=len(pooled))
+    ours = np.add.reduceat(order < len(values), starts)
     tied = sizes[sizes > 1].astype(np.float64)
-    return float((below + up_to + 1).sum() / 2), float((tied**3 - tied).sum())
+    rank_sum = (ours * (2 * starts + sizes + 1)).sum() / 2
+    return float(rank_sum), float((tied**3 - tied).sum())
