@@ -13,6 +13,7 @@ ALWAYS = (
 PAGES = {
     "README.md": "tests/test_readme.py",
     "docs/api.md": "tests/web/api/test_reference.py",
+    "docs/clients.md": "tests/test_readme.py",
     "docs/commands.md": "tests/test_commands_page.py",
     "docs/metrics.md": "tests/test_metrics_page.py",
     "docs/people.md": "tests/storage/access/test_permissions.py",

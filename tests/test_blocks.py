@@ -16,6 +16,7 @@ from theodora.cli import main
 
 RUN_BY = {
     "README.md": "tests/test_readme.py",
+    "docs/clients.md": "tests/test_readme.py",
     "docs/quickstart.md": "tests/test_readme.py",
     "docs/search.md": "tests/query/test_reference.py",
     "docs/upgrading.md": "tests/storage/upgrades/test_upgrades.py",

@@ -1,4 +1,4 @@
-"""README followed to the letter: each of its blocks is pasted, in order, beside `make serve`.
+"""README and docs/clients.md to the letter: each block is pasted, in order, beside `make serve`.
 
 So are the commands that `make serve` prints and those of the first page.
 """
@@ -24,6 +24,7 @@ from visiting import read_page
 
 TOP = Path(__file__).parents[1]
 README = TOP / "README.md"
+CLIENTS = TOP / "docs/clients.md"
 HOST = "http://127.0.0.1:8080"
 
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
@@ -113,7 +114,10 @@ def blocks(page: str, url: str) -> list[tuple[str, str]]:
 
 
 def test_every_block_works_in_order(shell: Beside) -> None:
-    pasted = blocks(README.read_text(), shell.url)
+    pasted = [
+        *blocks(README.read_text(), shell.url),
+        *blocks(CLIENTS.read_text(), shell.url),
+    ]
     printed = [
         shell.paste_python(text) if kind == "python" else shell.paste(text) for kind, text in pasted
     ]
@@ -134,7 +138,8 @@ def test_the_quickstart_has_no_other_block(shell: Beside) -> None:
 
 
 def test_every_exemption_is_of_a_block_that_exists() -> None:
-    first_lines = {text.splitlines()[0] for _, text in _BLOCK.findall(README.read_text())}
+    pages = README.read_text() + CLIENTS.read_text()
+    first_lines = {text.splitlines()[0] for _, text in _BLOCK.findall(pages)}
     assert set(NOT_PASTED) <= first_lines
 
 
