@@ -1,6 +1,7 @@
 """Servers under load: clients that send until each event was acknowledged, and what came of it."""
 
 import itertools
+import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -183,5 +184,10 @@ def two_servers(folder: Path, url: str) -> Iterator[list[serving.Server]]:
 
 def workers_of(server: serving.Server) -> list[psutil.Process]:
     """The processes of a server that answer requests."""
-    children = psutil.Process(server.process.pid).children()
+    return processes_of(server.process)
+
+
+def processes_of(parent: subprocess.Popen[str]) -> list[psutil.Process]:
+    """Those that Python has spawned for it."""
+    children = psutil.Process(parent.pid).children()
     return [each for each in children if "spawn_main" in " ".join(each.cmdline())]

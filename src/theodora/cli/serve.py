@@ -93,7 +93,8 @@ def serve(demo: bool, **flags: str | None) -> None:
         else:
             # The database is ready and has keys; the workers open it for themselves.
             built.store.close()
-            Workers(_work, config, listener, config.workers).run(announce)
+            workers = Workers(_work, config, listener, config.workers, config.stop_seconds)
+            workers.run(announce)
 
 
 def _work(config: Config, listener: socket.socket, ready: Connection) -> None:

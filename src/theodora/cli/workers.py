@@ -20,6 +20,9 @@ T = TypeVar("T")
 _PAUSE_SECONDS = 1.0
 """A worker that dies is replaced, but not more often than this."""
 
+_KILL_SHARE = 0.95
+"""Of the grace: before that, each worker ends itself as soon as it notices the signal."""
+
 Work = Callable[[T, socket.socket, Connection], None]
 """Serves the socket; sends anything once it is ready. A module's function, as it is spawned."""
 
@@ -27,8 +30,12 @@ Work = Callable[[T, socket.socket, Connection], None]
 class Workers(Generic[T]):
     """Runs processes until this one is asked to stop."""
 
-    def __init__(self, work: Work[T], what: T, listener: socket.socket, count: int) -> None:
+    def __init__(
+        self, work: Work[T], what: T, listener: socket.socket, count: int, grace_seconds: float
+    ) -> None:
+        """`grace_seconds` is how long stopping may take: then workers are killed."""
         self._work = work
+        self._grace_seconds = grace_seconds
         self._what = what
         self._listener = listener
         self._count = count
@@ -76,10 +83,16 @@ class Workers(Generic[T]):
             self._start()
 
     def _stop_all(self) -> None:
-        """Asks each to finish what it accepted, and waits for that."""
+        """Asks each to finish what it accepted, and waits for that until the grace is up."""
+        until_sec = time.monotonic() + _KILL_SHARE * self._grace_seconds
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_IGN)
         for process in self._processes:
             process.terminate()
         for process in self._processes:
-            process.join()
+            process.join(max(0.0, until_sec - time.monotonic()))
+            if process.is_alive():
+                # What it acknowledged is on the disk.
+                log.warning("a worker did not end in time and is killed", pid=process.pid)
+                process.kill()
+                process.join()

@@ -4,13 +4,20 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
+from functools import cache
 from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import pytest
+
 import serving
+from actors import TESTER
 from connecting import listening, long
+from loading import processes_of, workers_of
+from theodora.events import Deployment
+from theodora.storage import Store
 
 _GRACE_SECONDS = 1.5
 
@@ -55,6 +62,84 @@ def test_a_sign_in_whose_provider_says_nothing_does_not_hold_the_end(tmp_path: P
     assert "Traceback" not in (tmp_path / "server.log").read_text()
 
 
+_DEPLOYMENTS = 3_000
+_DOWNLOADS = 64
+_STOP_SECONDS = 20
+
+
+@pytest.mark.slow
+@pytest.mark.databases("postgresql")
+def test_several_processes_end_within_the_grace_under_slow_downloads(
+    database: str, store: Store, tmp_path: Path
+) -> None:
+    org = store.keys.ensure_organisation("default", 1, actor=TESTER).result()
+    added = [
+        store.deployments.add(org, _long_deployment(number), 1, actor=TESTER)
+        for number in range(_DEPLOYMENTS)
+    ]
+    added[-1].result()
+    flags = ("--workers", "2", "--stop-seconds", str(_STOP_SECONDS))
+    with serving.serving(tmp_path, *flags, database=database) as server, ExitStack() as clients:
+        downloads = [clients.enter_context(closing(_download(server))) for _ in range(_DOWNLOADS)]
+        received = [each.recv(64) for each in downloads]
+        processes = workers_of(server)
+        began_sec = time.monotonic()
+        assert server.stop() == 0
+        assert time.monotonic() - began_sec < _STOP_SECONDS
+        assert len(processes) == 2
+        assert not any(each.is_running() for each in processes)
+        for client, beginning in zip(downloads, received, strict=True):
+            assert beginning.startswith(b"HTTP/1.1 200")
+            assert not _rest(client).endswith(b"0\r\n\r\n")
+    assert "Traceback" not in (tmp_path / "server.log").read_text()
+
+
+def _long_deployment(number: int) -> Deployment:
+    """1.5 KiB in a download, so that all are more than the system keeps for a client."""
+    at_ns, long_text = time.time_ns() - (number + 1) * 10**9, "é" * 250
+    return Deployment(
+        service="web",
+        version=f"{number:0250}",
+        env=long_text,
+        team=long_text,
+        started_at_ns=at_ns,
+        finished_at_ns=at_ns,
+    )
+
+
+def _download(server: serving.Server) -> socket.socket:
+    """A client that has asked for all deployments and takes them in small pieces."""
+    url = urlsplit(server.url)
+    client = socket.socket()
+    client.settimeout(60)
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+    client.connect((url.hostname, url.port))
+    head = (
+        "GET /deployments.csv HTTP/1.1",
+        f"Host: {url.netloc}",
+        f"Cookie: {_cookie(server.url)}",
+    )
+    client.sendall("\r\n".join([*head, "", ""]).encode())
+    return client
+
+
+def _rest(client: socket.socket) -> bytes:
+    """What still arrives, the last bytes of it."""
+    last = b""
+    with suppress(ConnectionError):
+        while piece := client.recv(1 << 20):
+            last = (last + piece)[-64:]
+    return last
+
+
+@cache
+def _cookie(url: str) -> str:
+    with closing(HTTPConnection(urlsplit(url).netloc, timeout=60)) as http:
+        form = {"Content-Type": "application/x-www-form-urlencoded"}
+        http.request("POST", "/sign-in", f"key={serving.APPLICATION_KEY}", form)
+        return http.getresponse().headers["Set-Cookie"].partition(";")[0]
+
+
 _STUCK = """
 import threading, time
 from theodora.web.connections.last_resort import LastResort
@@ -72,6 +157,38 @@ def test_a_thread_that_does_not_end_is_ended() -> None:
     closed = _run(_STUCK.format(seconds=30, closed=True))
     assert closed.returncode == 0
     assert closed.stdout + closed.stderr == ""
+
+
+_DEAF = """
+import signal, socket, sys, time
+from theodora.cli.workers import Workers
+
+def work(what, listener, ready):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    ready.send("ready")
+    time.sleep(60)
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda _, __: sys.exit(0))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        Workers(work, "", listener, 2, grace_seconds=2).run(lambda: print("ready", flush=True))
+"""
+
+
+def test_processes_that_do_not_notice_the_signal_are_killed(tmp_path: Path) -> None:
+    (tmp_path / "deaf.py").write_text(_DEAF)
+    command = [sys.executable, str(tmp_path / "deaf.py")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        workers = processes_of(process)
+        began_sec = time.monotonic()
+        process.terminate()
+        assert process.wait(20) == 0
+        # A busy machine may add some to two seconds.
+        assert time.monotonic() - began_sec < 10
+        assert not any(each.is_running() for each in workers)
+        assert process.stdout.read().count("did not end in time") == 2
 
 
 def _run(program: str) -> subprocess.CompletedProcess[str]:
