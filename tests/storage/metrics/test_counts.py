@@ -88,6 +88,50 @@ def glimpse_of(deployment: Deployment) -> DeploymentSummary:
     )
 
 
+HELD = (
+    "*",
+    "team:team-1",
+    "-env:env-1 source:api",
+    "change_failure:true",
+    "service:(x OR service-1)",
+)
+NOT_HELD = ("version:v3", "a:1", "team:team-1 -v3", "env:env-1 OR version:v3")
+
+
+def test_the_newest_of_each_value_is_the_first_by_id_of_the_last_instant(
+    store: Store, org: Organisation, deployed: list[Deployment]
+) -> None:
+    last = max(deployed, key=lambda each: each.finished_at_ns)
+    equal = Deployment(
+        **{name: getattr(last, name) for name in ("service", "env", "team", "source")},
+        id="zz",
+        started_at_ns=last.started_at_ns,
+        finished_at_ns=last.finished_at_ns,
+    )
+    store.deployments.add(org, equal, 1, actor=TESTER).result()
+    every = [*store.deployments.everything(org)]
+    for query, name in product(HELD, ("service", "team", "env")):
+        tree = parse(query)
+        newest: dict[str | None, Deployment] = {}
+        for each in sorted(every, key=lambda each: (-each.finished_at_ns, each.id)):
+            if matches(tree, each):
+                newest.setdefault(getattr(each, name), each)
+        left_out, *asked = sorted(newest, key=str)
+        found = store.metrics.newest_by_value(org, tree, known(name), {*asked, "unknown"})
+        assert found == {value: newest[value] for value in asked}, (query, name, left_out)
+
+
+@pytest.mark.usefixtures("deployed")
+def test_memory_does_not_answer_about_what_it_lacks(
+    database: str, store: Store, org: Organisation
+) -> None:
+    for query in NOT_HELD:
+        assert store.metrics.newest_by_value(org, parse(query), known("team"), {None}) is None
+    with Store(database, metrics_memory_mib=0) as reader:
+        every = parse("*")
+        assert reader.metrics.newest_by_value(org, every, known("team"), {None}) is None
+
+
 @in_every_state
 def test_verdicts_and_values_are_counted_part_by_part(
     store: Store, org: Organisation, deployed: list[Deployment]

@@ -241,3 +241,6 @@ def test_a_service_that_fell_silent_says_since_when(tenant: Tenant) -> None:
     found = rows(sign_in(tenant).page("/"))
     assert list(found) == ["web", "search", "old"]
     assert "no deployments in this period · last one Thu 31 Aug 2023" in found["old"].text
+    by_words = rows(sign_in(tenant).page("/?query=old"))
+    assert list(by_words) == ["old"]
+    assert by_words["old"].text == found["old"].text

@@ -1,6 +1,6 @@
 """Counts and the newest deployments of one period, from the cached columns."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple, cast
 
 import numpy as np
@@ -126,18 +126,42 @@ class PeriodCounts:
 
     def newest(self, tree: Query, limit: int) -> list[Deployment]:
         """Newest first, those of one instant in order of their ids; read by their keys."""
-        keys = self._snapshot.keys[self._newest(tree, limit)].tolist()
+        found = self._read(self._newest(tree, limit))
+        return sorted(found, key=lambda each: (-each.finished_at_ns, each.id))[:limit]
+
+    def newest_by_value(
+        self, tree: Query, field: Field, values: Collection[str | None]
+    ) -> Mapping[Scalar | None, Deployment] | None:
+        """The newest of each of `values` of `field`, one of `COUNTED`; of equals the first by id.
+
+        None if `tree` is about more than what is in memory.
+        """
+        if self._selecting.needs_database(tree):
+            return None
+        names, codes = self._coded(field)
+        # The code of having none is that of the last.
+        is_wanted = np.array([*(name in values for name in names), None in values], np.bool_)
+        positions = self._positions(tree)
+        positions = positions[is_wanted[codes[positions]]]
+        codes, instants_ns = codes[positions], self._snapshot.columns.finished_at_ns[positions]
+        newest_ns = np.zeros(len(is_wanted), np.int64)
+        np.maximum.at(newest_ns, codes, instants_ns)
+        found = self._read(positions[instants_ns == newest_ns[codes]])
+        in_order = sorted(found, key=lambda each: each.id, reverse=True)
+        return {next(iter(field.values(each)), None): each for each in in_order}
+
+    def _read(self, positions: Positions) -> list[Deployment]:
+        keys = self._snapshot.keys[positions].tolist()
         # The sign keeps SQLite from walking all of the organisation in search of these few.
         statement = (
             f"SELECT {DEPLOYMENTS.select} FROM deployments e "
             f"WHERE +e.org = ? AND e.key IN ({placeholders(_KEYS_AT_ONCE)})"
         )
-        found = [
+        return [
             DEPLOYMENTS.from_row(row)
             for part in in_equal_parts(keys, _KEYS_AT_ONCE)
             for row in self._cursor.execute(statement, (self._org.key, *part)).fetchall()
         ]
-        return sorted(found, key=lambda each: (-each.finished_at_ns, each.id))[:limit]
 
     def summaries(self, tree: Query, limit: int) -> list[DeploymentSummary]:
         """Newest first; of several that finished at one instant any may be left out."""

@@ -76,6 +76,22 @@ class QueryFilter(Generic[C]):
             return Selected(self._snapshot.columns, self._positions)
         return Selected(self._snapshot.columns, self._positions[self._matches(tree)])
 
+    def needs_database(self, query: Query) -> bool:
+        """Whether parts of the query are about what is not in memory."""
+        match query:
+            case Everything():
+                return False
+            case And(parts) | Or(parts):
+                return any(map(self.needs_database, parts))
+            case Not(part):
+                return self.needs_database(part)
+            case Production():
+                return self.needs_database(self._production.tree(self._cursor, self._org))
+            case Text():
+                return True
+            case _:
+                return not is_verdict(query.target) and self._labels(query.target) is None
+
     def _matches(self, query: Query) -> Flags:
         """Whether the query is true of each event of the period."""
         found = self._matching.get(query)

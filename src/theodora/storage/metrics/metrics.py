@@ -1,7 +1,7 @@
 """Metrics of the store: answers to metrics queries."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,7 +17,10 @@ from theodora.dora import (
     Selected,
     make_report,
 )
+from theodora.events import Deployment
+from theodora.events.timestamps import INT64_MAX
 from theodora.query import Everything, Field, Query
+from theodora.query.fields import Scalar
 from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.database import Database
@@ -45,6 +48,7 @@ MEMORY_MIB = 512
 _ATTEMPTS = 3
 """Snapshots tried before questions that the cache is ahead of load events for themselves."""
 _EVERYTHING = Everything()
+_EVER = Period(-INT64_MAX, INT64_MAX)
 
 T = TypeVar("T")
 
@@ -119,6 +123,19 @@ class MetricsStore:
         asked = _Asked(org, LoadOptions((), stages=False), _EVERYTHING, period)
         return self._answered(asked, partial(self._look, look))
 
+    def newest_by_value(
+        self, org: Organisation, tree: Query, field: Field, values: Collection[str | None]
+    ) -> Mapping[Scalar | None, Deployment] | None:
+        """The newest deployment ever of each of `values` of `field`, one of `GROUPED`.
+
+        Only those count that `tree` is true of; of several that finished at one instant, the first
+        by id. None if the events in memory cannot answer alone.
+        """
+        asked = _Asked(org, LoadOptions((), stages=False), tree, _EVER)
+        return self.at_one_moment(
+            lambda: self._database.read(partial(self._newest_by_value, asked, field, values))
+        )
+
     def at_one_moment(self, work: Callable[[], T]) -> T:
         """Runs `work`; all that it reads on this thread, columns too, is of one snapshot.
 
@@ -150,7 +167,17 @@ class MetricsStore:
         )
 
     def _snapshots(self, asked: "_Asked", cursor: Cursor) -> Snapshots:
-        """The columns of this moment. Raises `StaleRead` if it should be repeated."""
+        """The columns of this moment, at least those of the period."""
+        cached = self._cached(asked, cursor)
+        if cached is None:
+            return load_period(cursor, asked.org, asked.wanted, asked.period)
+        return cached
+
+    def _cached(self, asked: "_Asked", cursor: Cursor) -> Snapshots | None:
+        """The cached columns, if there are any of this moment.
+
+        Raises `StaleRead` if it should be repeated.
+        """
         moment = self._open.moment
         assert moment is not None, "a question outside of a moment"
         taken = moment.taken.get(asked.org.key)
@@ -166,7 +193,7 @@ class MetricsStore:
         else:
             moment.taken[asked.org.key] = taken
             return taken
-        return load_period(cursor, asked.org, asked.wanted, asked.period)
+        return None
 
     def _select(self, asked: "_Asked", cursor: Cursor, snapshots: Snapshots) -> "_Selected":
         where = cursor, asked.org, asked.period, self._production
@@ -184,6 +211,16 @@ class MetricsStore:
     ) -> T:
         where = cursor, asked.org, asked.period, self._production
         return look(PeriodCounts(snapshots.deployments, *where))
+
+    def _newest_by_value(
+        self, asked: "_Asked", field: Field, values: Collection[str | None], cursor: Cursor
+    ) -> Mapping[Scalar | None, Deployment] | None:
+        cached = self._cached(asked, cursor)
+        if cached is None:
+            return None
+        where = cursor, asked.org, asked.period, self._production
+        those = PeriodCounts(cached.deployments, *where)
+        return those.newest_by_value(asked.tree, field, values)
 
     def _count_in_table(
         self,

@@ -18,9 +18,7 @@ from theodora.dora.metrics.table import (
 )
 from theodora.errors import Invalid, Problem
 from theodora.events import Deployment
-from theodora.query import Exists, Query, complement
-from theodora.query.fields import resolve
-from theodora.query.operands import equals
+from theodora.query.fields import Scalar
 from theodora.report.benchmark import PARAMETER, benchmark_of
 from theodora.report.cards import cards_of, others_of, plotted
 from theodora.report.charts import sparkline
@@ -33,7 +31,7 @@ from theodora.web.pages.first_run import has_no_event, show_first_run
 from theodora.web.pages.parts.clauses import known_field
 from theodora.web.pages.parts.csv_download import Cell, csv_download
 from theodora.web.pages.parts.freshness import freshness
-from theodora.web.pages.parts.latest_deployment import Last, last_deployment
+from theodora.web.pages.parts.latest_deployment import Last, has_value, last_deployments
 from theodora.web.pages.parts.sortable_table import SortableColumn, columns, sorted_rows
 from theodora.web.pages.shell.page import Answer, View, Visit
 
@@ -84,7 +82,9 @@ def show_overview(visit: Visit) -> Answer:
     groups = sorted_rows(report.groups, SORTS, order)
     shows_all = visit.query_parameters.get("show") == "all"
     shown = groups if shows_all else groups[:FIRST_ROWS]
-    silent = _silent(visit, report, tree) if key == "service" else ()
+    silent = _silent(visit, report) if key == "service" else ()
+    values = [value_named(each.group[0]) for each in shown]
+    last = last_deployments(visit, tree, known_field(key), {*values, *silent})
     buckets = buckets_of(scope.period, scope.interval, scope.calendar, scope.now_ns)
     looked = _look(visit, key, buckets)
     return View(
@@ -102,8 +102,8 @@ def show_overview(visit: Visit) -> Answer:
                 PARAMETER: levels or None,
             },
             "columns": tuple(columns(SORTS, order)),
-            "rows": tuple(_rows(visit, key, shown, looked.courses, buckets)),
-            "silent": silent,
+            "rows": tuple(_rows(visit, key, shown, looked.courses, buckets, last)),
+            "silent": tuple(_with_last(visit, silent, last)),
             "count": len(groups),
             **interval_values(overall.series, scope),
             "figures": tuple(figures_of(overall, scope, looked.failed)),
@@ -111,17 +111,20 @@ def show_overview(visit: Visit) -> Answer:
     )
 
 
-def _silent(visit: Visit, report: Report, tree: Query) -> tuple[Silent, ...]:
-    """Services that are known and match, but were deployed in neither period; a bounded few."""
+def _silent(visit: Visit, report: Report) -> list[str]:
+    """Services that are known, but were deployed in neither period; a bounded few."""
     active = {value_named(group.group[0]) for group in report.groups}
     known = visit.store.settings.services(visit.organisation, limit=len(active) + MOST_SILENT)
-    found: list[Silent] = []
-    silent = [service.name for service in known if service.name not in active]
-    for name in silent[:MOST_SILENT]:
-        last = last_deployment(visit, (tree, equals(resolve("service"), name)))
-        if last is not None:
-            found.append(Silent(name, visit.scope.link(service_path(name), query=None), last))
-    return tuple(found)
+    return [service.name for service in known if service.name not in active][:MOST_SILENT]
+
+
+def _with_last(
+    visit: Visit, services: Sequence[str], last: Mapping[Scalar | None, Last]
+) -> Iterator[Silent]:
+    """Those with a deployment that matches the search, however old."""
+    for name in services:
+        if name in last:
+            yield Silent(name, visit.scope.link(service_path(name), query=None), last[name])
 
 
 _CSV = tuple((metric, figure) for metric in METRICS for figure in metric.columns)
@@ -196,15 +199,15 @@ def _rows(
     groups: Sequence[GroupReport],
     courses: Mapping[str, Sequence[int]],
     buckets: Sequence[Bucket],
+    last: Mapping[Scalar | None, Last],
 ) -> Iterator[GroupRow]:
-    scope, tree = visit.scope, visit.scope.tree
+    scope = visit.scope
     last_is_partial = bool(buckets) and buckets[-1].is_partial
-    target = resolve(key)
+    field = known_field(key)
     for group in groups:
         name = group.group[0]
         value = value_named(name)
-        clause = complement(Exists(target)) if value is None else equals(target, value)
-        query = scope.also(clause)
+        query = scope.also(has_value(field, value))
         yield GroupRow(
             name,
             scope.link(service_path(value), query=None)
@@ -216,7 +219,7 @@ def _rows(
                 for metric in DORA_METRICS
             ],
             sparkline(courses.get(name, [0] * len(buckets)), last_is_partial=last_is_partial),
-            last_deployment(visit, (tree, clause)),
+            last.get(value),
         )
 
 
