@@ -1,5 +1,6 @@
 """Columns in files: whatever the state of a file, answers are those of the database."""
 
+import mmap
 import multiprocessing
 import os
 import shutil
@@ -8,12 +9,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
 from actors import TESTER
@@ -22,6 +24,9 @@ from databases import ON_SQLITE
 from lengths import short_and_long
 from settling import in_every_state
 from storage.metrics.test_columns import (
+    QUERY,
+    REPOSITORY_ID,
+    SHAS,
     World,
     answers,
     at_one_time,
@@ -29,22 +34,30 @@ from storage.metrics.test_columns import (
     deployment,
     tell_commits,
 )
+from theodora.events import Git
 from theodora.events.values import DAY_NS
 from theodora.storage import Organisation, Store
 from theodora.storage.check.check import check_store
 from theodora.storage.check.repair import repair_store
+from theodora.storage.engine.cursor import Cursor
 from theodora.storage.events import change_log
-from theodora.storage.events.change_log import prune_changes
+from theodora.storage.events.change_log import (
+    HistoryMark,
+    log_change,
+    mark_history,
+    prune_changes,
+)
+from theodora.storage.events.tables import DEPLOYMENTS
 from theodora.storage.metrics import cache, columns, saver
-from theodora.storage.metrics.column_files import remove_column_file
+from theodora.storage.metrics.cache import ColumnCache
+from theodora.storage.metrics.column_files import ColumnFiles, remove_column_file
 from theodora.storage.metrics.saver_worker import SaverWorker
 from theodora.storage.open import open_database
 
 
 @pytest.fixture(autouse=True)
 def every_change_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (cache, saver):
-        monkeypatch.setattr(module, "FEWEST_STORED", 1)
+    monkeypatch.setattr(cache, "FEWEST_STORED", 1)
     monkeypatch.setattr(saver, "_FEWEST_CHANGES", 1)
 
 
@@ -57,12 +70,12 @@ class Open:
     """Opens stores that keep columns in the folder, as a server does when it starts."""
 
     def __init__(self, database: str, folder: Path) -> None:
-        self._database = database
+        self.database = database
         self._folder = folder
         self._stores: list[Store] = []
 
     def __call__(self) -> Store:
-        self._stores.append(Store(self._database, columns_folder=self._folder))
+        self._stores.append(Store(self.database, columns_folder=self._folder))
         return self._stores[-1]
 
     def close_all(self) -> None:
@@ -164,13 +177,32 @@ def test_files_are_the_owners_alone(org: Organisation, folder: Path) -> None:
     assert stat.S_IMODE(file_of(folder, org).stat().st_mode) == 0o600
 
 
+def add_with_lead_times(store: Store, org: Organisation) -> None:
+    tell_commits(store, org)
+    for number in (1, 5):
+        event = deployment(f"of commit {number}")
+        at_ns = event.finished_at_ns + number
+        event = msgspec.structs.replace(
+            event,
+            env="production",
+            started_at_ns=at_ns,
+            finished_at_ns=at_ns,
+            git=Git(SHAS[number], f"https://{REPOSITORY_ID}"),
+        )
+        store.deployments.add(org, event, 1, actor=TESTER).result()
+    store.derivations.derive_all_queued(actor=TESTER)
+
+
 def test_tags_and_stages_in_memory_are_in_the_file(
     opened: Open, org: Organisation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = opened()
+    add_with_lead_times(store, org)
     event = msgspec.structs.replace(deployment("one"), custom_tags=("region:eu",))
     store.deployments.add(org, event, 1, actor=TESTER).result()
     before = answers(store, org)
+    report = store.metrics.report(org, QUERY).overall.total
+    assert report.change_lead_time.n == 4
     save(store)
     monkeypatch.setattr(columns.CachedDeployments, "select_stages", "SELECT nothing")
     monkeypatch.setattr(columns, "_tag_pairs", None)
@@ -265,13 +297,35 @@ def test_a_file_that_the_log_does_not_reach_back_to_is_not_used(
     monkeypatch.setattr(change_log, "_PRUNED_AT_ONCE", 5)
     for number in range(30):
         add(saved, org, f"one-{number}")
-    pruning = open_database(database, lambda _: False, lambda _: None)
-    while pruning.write(lambda cursor: prune_changes(cursor, kept=10), TESTER).result():
-        pass
-    pruning.close()
+    _prune(database)
     again = opened()
     assert has_read_rows(again, org)
     assert count(again, org) == 31
+
+
+def test_a_file_is_not_used_if_changes_before_its_mark_are_not_in_the_log(
+    database: str, opened: Open, org: Organisation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def mark_later(cursor: Cursor, org: Organisation) -> HistoryMark:
+        for _ in range(30):
+            log_change(cursor, DEPLOYMENTS, org, 10**6)
+        return mark_history(cursor, org)
+
+    monkeypatch.setattr(saver, "mark_history", mark_later)
+    monkeypatch.setattr(change_log, "_PRUNED_AT_ONCE", 5)
+    store = opened()
+    add(store, org, "one")
+    count(store, org)
+    save(store)
+    assert not has_read_rows(opened(), org)
+    _prune(database)
+    assert has_read_rows(opened(), org)
+
+
+def _prune(database: str) -> None:
+    with closing(open_database(database, lambda _: False, lambda _: None)) as pruning:
+        while pruning.write(lambda cursor: prune_changes(cursor, kept=10), TESTER).result():
+            pass
 
 
 @ON_SQLITE
@@ -480,6 +534,67 @@ def test_what_is_mapped_is_no_memory_of_the_process(opened: Open, org: Organisat
     added.result()
     assert count(second, org) == 2_100
     assert 100 * 8 < second.metrics.memory_bytes - mapped < 100 * 1_000
+
+
+@pytest.mark.parametrize("is_crowded_out", [False, True])
+def test_columns_that_do_not_fit_in_memory_are_mapped(
+    opened: Open,
+    org: Organisation,
+    folder: Path,
+    is_crowded_out: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store = opened()
+    event = msgspec.structs.replace(deployment("of a tag"), custom_tags=("region:eu",))
+    store.deployments.add(org, event, 1, actor=TESTER)
+    for number in range(300):
+        added = store.deployments.add(org, deployment(f"one-{number}"), 1, actor=TESTER)
+    added.result()
+    count(store, org)
+    kept = ColumnCache(
+        store.metrics.memory_bytes // 2, files=ColumnFiles(folder, cache.columns_program())
+    )
+    expected = answers(store, org)
+    for each in (store.metrics, store.metrics._saver):
+        monkeypatch.setattr(each, "_cache", kept)
+    if is_crowded_out:
+        monkeypatch.setattr(kept, "_limit_bytes", 2**30)
+    assert answers(store, org) == expected
+    assert kept.nbytes == 0
+    assert kept.save_due.is_set()
+    assert save(store) == 1
+    assert file_of(folder, org), "nothing else is left in the folder"
+    monkeypatch.setattr("theodora.storage.metrics.metrics.load_period", None)
+    monkeypatch.setattr(columns.CachedDeployments, "select_stages", "SELECT nothing")
+    assert answers(store, org) == expected
+    add(store, org, "two")
+    assert count(store, org) == 302
+    assert kept.nbytes > 0
+
+
+@ON_SQLITE
+def test_arrays_in_files_are_no_memory_of_the_process(
+    opened: Open, org: Organisation, folder: Path
+) -> None:
+    store = opened()
+    add_with_lead_times(store, org)
+    files = ColumnFiles(folder, "")
+    folder.mkdir()
+    with closing(open_database(opened.database, lambda _: False, lambda _: None)) as reading:
+        found = reading.read(lambda cursor: cache.read_stored(cursor, org, files.allocate))
+    for events in found.events.values():
+        for name, (array, size) in events.arrays.items():
+            is_mapped = isinstance(_owner(array), mmap.mmap)
+            assert is_mapped or not size or name.startswith("by_key") or name == "is_there", name
+    assert found.events["deployment"].arrays["stages_ns"].size
+    assert not list(folder.iterdir())
+
+
+def _owner(array: Any) -> Any:
+    """What the memory of an array belongs to."""
+    while isinstance(array, np.ndarray) and array.base is not None:
+        array = array.base
+    return array.obj if isinstance(array, memoryview) else array
 
 
 @ON_SQLITE

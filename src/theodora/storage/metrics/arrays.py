@@ -1,6 +1,6 @@
 """Arrays that grow at their end, and names as numbers."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -17,12 +17,19 @@ _NAME_BYTES = 200
 """About what a name takes in a list and in a dictionary."""
 
 
+Allocate = Callable[[tuple[int, ...], "np.dtype[Any]"], NDArray[Any]]
+"""Returns an array of a shape and type, whatever its content."""
+
+
 class GrowableArray(Generic[D]):
     """An array to append to. What has been taken of it never changes."""
 
-    def __init__(self, dtype: type[D], width: tuple[int, ...] = ()) -> None:
+    def __init__(
+        self, dtype: type[D], width: tuple[int, ...] = (), allocate: Allocate = np.empty
+    ) -> None:
         self._array: NDArray[D] = np.empty((0, *width), dtype)
         self._size = 0
+        self._allocate = allocate
         self._mapped: int | None = None
         """How many values are those of a file; None if all are this process's own."""
 
@@ -37,6 +44,8 @@ class GrowableArray(Generic[D]):
     @property
     def nbytes(self) -> int:
         """Its memory in this process alone: pages of a file that is mapped belong to the system."""
+        if self._allocate is not np.empty:
+            return 0
         if self._mapped is None:
             return self._array.nbytes
         return self._array[self._mapped : self._size].nbytes
@@ -58,21 +67,25 @@ class GrowableArray(Generic[D]):
     def extend(self, values: NDArray[Any]) -> None:
         size = self._size + len(values)
         if size > len(self._array):
-            self._move(self.taken, max(size, self._size * 3 // 2))
+            # A new array even where the old one has room: readers may hold views of it.
+            grown = self._allocated(max(size, self._size * 3 // 2))
+            grown[: self._size] = self.taken
+            self._array, self._mapped = grown, None
         # Only beyond the size that earlier views of the array can see.
         self._array[self._size : size] = values
         self._size = size
 
     def keep(self, positions: NDArray[Any]) -> None:
         """Goes on with what is at `positions`, in that order."""
-        self._move(self.taken[positions], len(positions))
+        kept = self._allocated(len(positions))
+        # Places are never out of bounds: with another mode, all would be copied twice.
+        np.take(self.taken, positions, axis=0, out=kept[: len(positions)], mode="clip")
+        self._array, self._size, self._mapped = kept, len(positions), None
 
-    def _move(self, values: NDArray[D], size: int) -> None:
-        """Allocates an array of its own for at least so many values, with spare room."""
-        # A new array even where the old one has room: readers may hold views of it.
-        self._array = np.empty((size + size // _ROOM + 1, *values.shape[1:]), values.dtype)
-        self._array[: len(values)] = values
-        self._size, self._mapped = len(values), None
+    def _allocated(self, size: int) -> NDArray[D]:
+        """An array of its own for at least so many values, with spare room."""
+        shape = (size + size // _ROOM + 1, *self._array.shape[1:])
+        return self._allocate(shape, self._array.dtype)
 
 
 class _Numbers(dict[str, int]):
@@ -91,9 +104,9 @@ class _Numbers(dict[str, int]):
 class Column:
     """One value an event, or none: names as numbers."""
 
-    def __init__(self, names: Sequence[str] = ()) -> None:
+    def __init__(self, names: Sequence[str] = (), allocate: Allocate = np.empty) -> None:
         self._numbers = _Numbers(names)
-        self._codes = GrowableArray(np.int32)
+        self._codes = GrowableArray(np.int32, allocate=allocate)
 
     def __len__(self) -> int:
         return len(self._codes)
@@ -122,10 +135,10 @@ class Column:
 class RaggedColumn:
     """Any number of values an event."""
 
-    def __init__(self, names: Sequence[str] = ()) -> None:
+    def __init__(self, names: Sequence[str] = (), allocate: Allocate = np.empty) -> None:
         self._numbers = _Numbers(names)
-        self._codes = GrowableArray(np.int32)
-        self._offsets = GrowableArray(np.int64)
+        self._codes = GrowableArray(np.int32, allocate=allocate)
+        self._offsets = GrowableArray(np.int64, allocate=allocate)
         self._offsets.extend(np.zeros(1, np.int64))
 
     @property

@@ -9,6 +9,8 @@ from functools import cache
 from hashlib import sha256
 from typing import TypeVar
 
+import numpy as np
+
 from theodora import __version__
 from theodora.dora import DeploymentColumns, IncidentColumns, Period
 from theodora.storage.engine.cursor import Cursor
@@ -16,6 +18,7 @@ from theodora.storage.engine.deadline import patiently
 from theodora.storage.engine.migrate import migrations
 from theodora.storage.engine.organisations import Organisation
 from theodora.storage.events.change_log import HistoryMark, has_mark, reach
+from theodora.storage.metrics.arrays import Allocate
 from theodora.storage.metrics.column_file import FileHead, StoredEvents
 from theodora.storage.metrics.column_files import ColumnFiles
 from theodora.storage.metrics.columns import CachedDeployments, CachedIncidents, Snapshot, TooLarge
@@ -78,9 +81,9 @@ def columns_program() -> str:
 class _CachedOrganisation:
     """The events of one organisation, as of one number of the log."""
 
-    def __init__(self, org: Organisation) -> None:
-        self.deployments = CachedDeployments(org)
-        self.incidents = CachedIncidents(org)
+    def __init__(self, org: Organisation, allocate: Allocate = np.empty) -> None:
+        self.deployments = CachedDeployments(org, allocate)
+        self.incidents = CachedIncidents(org, allocate)
         self.number = 0
         self.mark: HistoryMark | None = None
         """That of the file which the columns are mapped from."""
@@ -185,11 +188,13 @@ class ColumnCache:
         """The same events for a file; raises the same errors."""
         return self._use(cursor, org, LoadOptions(), _CachedOrganisation.stored)
 
-    def count(self, org: Organisation) -> int:
-        """How many rows the columns of an organisation have, if they are cached."""
+    def is_worth_file(self, org: Organisation) -> bool:
+        """Whether the organisation's columns are cached and many, or did not fit."""
         with self._lock:
             kept = self._kept.get(org.key)
-        return 0 if kept is None else kept.count
+        if kept is None:
+            return org.key in self._too_large or org.key in self._crowded_out
+        return kept.count >= FEWEST_STORED
 
     def drop_replaced(self, org: Organisation, mark: HistoryMark) -> None:
         """Forgets columns that are not from the file with this mark: the next question maps it."""
@@ -279,14 +284,15 @@ class ColumnCache:
         """
         changes = 1 + kept.deployments.count // _SHARE_CHANGED
         self._too_large[org.key] = newest + changes
+        self.save_due.set()
 
 
-def read_stored(cursor: Cursor, org: Organisation, limit_bytes: float) -> StoredOrganisation:
-    """All events of the organisation, read from the database; raises `TooLarge`."""
-    kept = _CachedOrganisation(org)
-    kept.load(cursor, limit_bytes)
+def read_stored(cursor: Cursor, org: Organisation, allocate: Allocate) -> StoredOrganisation:
+    """All events of the organisation, read from the database into arrays of `allocate`."""
+    kept = _CachedOrganisation(org, allocate)
+    kept.load(cursor, float("inf"))
     kept.number = reach(cursor).newest
-    kept.load_extras(cursor, LoadOptions(stages=True), limit_bytes)
+    kept.load_extras(cursor, LoadOptions(stages=True), float("inf"))
     return kept.stored()
 
 

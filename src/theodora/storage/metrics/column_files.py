@@ -5,14 +5,18 @@ renaming alone, so that a process which has mapped one keeps what it has mapped.
 """
 
 import fcntl
+import math
+import mmap
 import os
 import tempfile
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import IO, Any, TypeVar
 
+import numpy as np
 import structlog
+from numpy.typing import NDArray
 
 from theodora.storage.engine.organisations import Organisation
 from theodora.storage.metrics.column_file import (
@@ -63,6 +67,18 @@ class ColumnFiles:
             except BaseException:
                 unfinished.unlink(missing_ok=True)
                 raise
+
+    def allocate(self, shape: tuple[int, ...], dtype: "np.dtype[Any]") -> NDArray[Any]:
+        """An array in a file without a name, which the system may write out; raises `OSError`.
+
+        It takes no memory that others would need, however large it is.
+        """
+        size = max(1, math.prod(shape) * dtype.itemsize)
+        with tempfile.TemporaryFile(dir=self._folder) as file:
+            # A full disk is an error here; when the array is written to, it would be a signal.
+            os.posix_fallocate(file.fileno(), 0, size)
+            mapped = mmap.mmap(file.fileno(), size)
+        return np.frombuffer(mapped, dtype, math.prod(shape)).reshape(shape)
 
     @contextmanager
     def saving(self) -> Generator[bool]:

@@ -32,7 +32,13 @@ from theodora.storage.events.tables import (
     decode_texts,
 )
 from theodora.storage.events.terms import TAG_PREFIXES
-from theodora.storage.metrics.arrays import Column, GrowableArray, RaggedColumn, keep_ragged
+from theodora.storage.metrics.arrays import (
+    Allocate,
+    Column,
+    GrowableArray,
+    RaggedColumn,
+    keep_ragged,
+)
 from theodora.storage.metrics.column_file import StoredEvents, Stretch
 
 C = TypeVar("C", DeploymentColumns, IncidentColumns)
@@ -126,15 +132,17 @@ class CachedEvents(ABC, Generic[C]):
     """The column by which events belong to a period."""
     fields: tuple[str, ...]
 
-    def __init__(self, org: Organisation) -> None:
+    def __init__(self, org: Organisation, allocate: Allocate = np.empty) -> None:
         self._org = org
+        self._allocate: Allocate = allocate
         self._period: Period | None = None
-        self._keys = GrowableArray(np.int64)
-        self._instants_ns = GrowableArray(np.int64)
+        self._keys = GrowableArray(np.int64, allocate=allocate)
+        self._instants_ns = GrowableArray(np.int64, allocate=allocate)
         self._is_there: Flags = np.zeros(0, np.bool_)
         self._sorted_count = 0
         self._fields: dict[str, Column | RaggedColumn] = {
-            name: RaggedColumn() if name in self.table.arrays else Column() for name in self.fields
+            name: (RaggedColumn if name in self.table.arrays else Column)(allocate=allocate)
+            for name in self.fields
         }
         self._tags: dict[str, RaggedColumn] = {}
         self._by_key = PositionsByKey(self._keys.taken, np.zeros(0, np.intp), {})
@@ -358,14 +366,14 @@ class CachedDeployments(CachedEvents[DeploymentColumns]):
         "JOIN deployment_measures m ON m.deployment = e.key"
     )
 
-    def __init__(self, org: Organisation) -> None:
-        super().__init__(org)
-        self._verdicts = GrowableArray(np.int8)
-        self._is_rework = GrowableArray(np.bool_)
-        self._recoveries_ns = GrowableArray(np.int64)
-        self._commit_offsets = GrowableArray(np.int64)
+    def __init__(self, org: Organisation, allocate: Allocate = np.empty) -> None:
+        super().__init__(org, allocate)
+        self._verdicts = GrowableArray(np.int8, allocate=allocate)
+        self._is_rework = GrowableArray(np.bool_, allocate=allocate)
+        self._recoveries_ns = GrowableArray(np.int64, allocate=allocate)
+        self._commit_offsets = GrowableArray(np.int64, allocate=allocate)
         self._commit_offsets.extend(np.zeros(1, np.int64))
-        self._lead_times_ns = GrowableArray(np.int64)
+        self._lead_times_ns = GrowableArray(np.int64, allocate=allocate)
         self._stages_ns: GrowableArray[np.int64] | None = None
 
     @property
@@ -381,13 +389,14 @@ class CachedDeployments(CachedEvents[DeploymentColumns]):
         """Reads the stages of lead times, unless they are held."""
         if self._stages_ns is not None:
             return
-        stages = np.full((len(self._lead_times_ns), len(STAGES)), UNKNOWN_NS)
+        stages = self._allocate((len(self._lead_times_ns), len(STAGES)), np.dtype(np.int64))
+        stages[:] = UNKNOWN_NS
         for chunk in self._read(cursor, self.select_stages):
             keys, spans = zip(*chunk, strict=True)
             counts, commits = decode_spans(spans)
             positions = self._by_key.find(np.array(keys, np.int64))
             stages[ranges(self._commit_offsets.taken[positions], counts)] = commits[:, 1:]
-        self._stages_ns = GrowableArray(np.int64, (len(STAGES),))
+        self._stages_ns = GrowableArray(np.int64, (len(STAGES),), self._allocate)
         self._stages_ns.extend(stages)
 
     def drop_stages(self) -> None:
@@ -456,10 +465,10 @@ class CachedIncidents(CachedEvents[IncidentColumns]):
         "FROM failures e"
     )
 
-    def __init__(self, org: Organisation) -> None:
-        super().__init__(org)
-        self._is_open = GrowableArray(np.bool_)
-        self._restore_ns = GrowableArray(np.int64)
+    def __init__(self, org: Organisation, allocate: Allocate = np.empty) -> None:
+        super().__init__(org, allocate)
+        self._is_open = GrowableArray(np.bool_, allocate=allocate)
+        self._restore_ns = GrowableArray(np.int64, allocate=allocate)
 
     def _columns(self, labels: Mapping[str, Labels]) -> IncidentColumns:
         return IncidentColumns(

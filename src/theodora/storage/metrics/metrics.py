@@ -69,7 +69,7 @@ class MetricsStore:
         limit_bytes = memory_mib * 2**20
         files = ColumnFiles(folder, columns_program()) if folder and memory_mib else None
         self._cache = ColumnCache(limit_bytes, files=files)
-        self._saver = files and ColumnSaver(database, self._cache, files, limit_bytes)
+        self._saver = files and ColumnSaver(database, self._cache, files)
         self._open = _OpenMoment()
 
     @property

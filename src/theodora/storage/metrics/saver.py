@@ -1,6 +1,7 @@
 """Saving of event columns in files: which organisations' are due, and when."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 
 from theodora.events.values import DAY_NS
@@ -10,7 +11,6 @@ from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import Organisation
 from theodora.storage.events.change_log import KEPT, count_changes_since, mark_history, reach
 from theodora.storage.metrics.cache import (
-    FEWEST_STORED,
     ColumnCache,
     StaleRead,
     StoredOrganisation,
@@ -31,14 +31,10 @@ _MOST_BEHIND = KEPT // 2
 class ColumnSaver:
     """Keeps the files of one folder up to date with one database."""
 
-    def __init__(
-        self, database: Database, cache: ColumnCache, files: ColumnFiles, limit_bytes: int
-    ) -> None:
-        """`limit_bytes` bounds the memory in which columns are read again."""
+    def __init__(self, database: Database, cache: ColumnCache, files: ColumnFiles) -> None:
         self._database = database
         self._cache = cache
         self._files = files
-        self._limit_bytes = limit_bytes
 
     def save_due(self, now_ns: int, actor: Actor) -> int:
         """Saves what is due, unless another process is saving; returns how many files.
@@ -63,7 +59,7 @@ class ColumnSaver:
         def read(cursor: Cursor) -> bool:
             oldest, newest = reach(cursor)
             if head is None or not is_usable(cursor, org, head, oldest):
-                return self._cache.count(org) >= FEWEST_STORED
+                return self._cache.is_worth_file(org)
             if _is_old(head, now_ns) or newest - head.number >= _MOST_BEHIND:
                 return True
             changes = count_changes_since(cursor, org, head.number)
@@ -74,7 +70,7 @@ class ColumnSaver:
     def _save(self, org: Organisation, now_ns: int, actor: Actor) -> bool:
         try:
             stored = self._database.read(partial(self._stored, org, now_ns))
-        except (TooLarge, StaleRead):
+        except StaleRead:
             return False
         # Logged after the columns were read: a database with the mark has all that they have.
         mark = self._database.write(lambda cursor: mark_history(cursor, org), actor).result()
@@ -84,9 +80,10 @@ class ColumnSaver:
 
     def _stored(self, org: Organisation, now_ns: int, cursor: Cursor) -> StoredOrganisation:
         head = self._files.head(org)
-        if head is not None and _is_old(head, now_ns):
-            return read_stored(cursor, org, self._limit_bytes)
-        return self._cache.stored(cursor, org)
+        if head is None or not _is_old(head, now_ns):
+            with suppress(TooLarge):
+                return self._cache.stored(cursor, org)
+        return read_stored(cursor, org, self._files.allocate)
 
     def _drop_replaced(self, organisations: Sequence[Organisation], cursor: Cursor) -> None:
         oldest = reach(cursor).oldest
