@@ -1,26 +1,33 @@
-"""Fifteen shapes of query, as ratios to hand-written SQL for the same question.
+"""Twenty-one shapes of query, as ratios to hand-written SQL for the same question.
 
 The hand-written statements go through the same driver, on the same connection settings, over
 the same tables, and read the same columns; they are what a person who knows the schema and the
-data would write for that one question.
+data would write for that one question. For parts of words that is SQLite's own index of trigrams,
+FTS5, which is made in memory first.
 """
 
 import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
+from pathlib import Path
+from string import ascii_lowercase
 from typing import Any
 
 import apsw
 
 from bench.over_http import cache_folder
-from bench.world import stored
+from bench.world import BENCH, stored
 from theodora.query import Kind, parse, sort_key
 from theodora.storage import Selection, Store
 from theodora.storage.engine.sqlite.connection import connect_reader
+from theodora.storage.events.segments import segment_backlog
+from theodora.storage.events.tables import DEPLOYMENTS
+from theodora.storage.open import open_database
 
 LIMIT = 20
 ROUNDS = 60
@@ -31,6 +38,17 @@ _BY_TIME = "ORDER BY e.started_at_ns DESC LIMIT 20"
 _POSTED = (
     f"SELECT {_COLUMNS} FROM deployment_postings p JOIN deployments e ON e.key = p.event "
     "WHERE p.org = 1 AND p.term = '{}' "
+)
+_TRIGRAMS = (
+    f"SELECT {_COLUMNS} FROM temp.parts p JOIN deployments e ON e.key = p.rowid "
+    f"WHERE p.words MATCH '{{}}' AND e.org = 1 {_BY_TIME}"
+)
+_MAKE_TRIGRAMS = (
+    "CREATE VIRTUAL TABLE temp.parts USING fts5(words, content='', tokenize='trigram')",
+    "INSERT INTO temp.parts (rowid, words) SELECT key, words || other_words FROM deployments",
+)
+_TEAMS = (
+    f"SELECT {_COLUMNS} FROM deployments e WHERE e.org = 1 AND e.team GLOB '*rvice*' {_BY_TIME}"
 )
 _NEWEST = "ORDER BY p.started_at_ns DESC LIMIT 20"
 
@@ -105,6 +123,24 @@ def shapes() -> list[Shape]:
             f"AND x.field = '@region' AND x.value = 'us-east-1'))) {_BY_TIME}",
         ),
         Shape("everything", "", everything),
+        *_parts_of_words(),
+    ]
+
+
+def _parts_of_words() -> list[Shape]:
+    many = [f"z{first}{second}q" for first, second in product(ascii_lowercase[:10], repeat=2)]
+    many += [f"q{part}" for part in many] + [f"y{part}" for part in many[:50]]
+    return [
+        Shape("part of a word that occurs nowhere", "*zzzqqq*", _TRIGRAMS.format('"zzzqqq"')),
+        Shape("the same in every field", "*:*zzz*", _TRIGRAMS.format('"zzz"')),
+        Shape(
+            "250 of them",
+            " OR ".join(f"*:*{part}*" for part in many),
+            _TRIGRAMS.format(" OR ".join(f'"{part}"' for part in many)),
+        ),
+        Shape("part that another field has", "team:*rvice*", _TEAMS),
+        Shape("rare part of a word", "version:*9.77.1*", _TRIGRAMS.format('"9 77 1"')),
+        Shape("frequent part of a word", "*ust*", _TRIGRAMS.format('"ust"')),
     ]
 
 
@@ -125,10 +161,20 @@ def main() -> None:
 @contextmanager
 def opened(count: int) -> Iterator[tuple[Store, apsw.Connection]]:
     path = stored(count, cache_folder())
+    _segment(path)
     with Store(f"sqlite:///{path}") as store:
         plain = connect_reader(path)
+        for statement in _MAKE_TRIGRAMS:
+            plain.execute(statement)
         yield store, plain
         plain.close()
+
+
+def _segment(path: Path) -> None:
+    """Has all events in segments, as they are some time after an upgrade."""
+    with closing(open_database(f"sqlite:///{path}", lambda _: False, lambda _: None)) as database:
+        while database.write(partial(segment_backlog, table=DEPLOYMENTS), BENCH).result():
+            pass
 
 
 def _ask(connection: apsw.Connection, sql: str) -> list[Any]:

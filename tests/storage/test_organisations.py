@@ -101,6 +101,10 @@ RARE = (
     ),
     "INSERT INTO source_keys (org, key, kind, thing) VALUES (?, 'commit:a', 'deployment', 'x')",
     "INSERT INTO leases (org, work, worker, until_ns) VALUES (?, 'inbox', 'x', 1)",
+    "INSERT INTO deployment_segments (org, segment, events) VALUES (?, 1, '')",
+    "INSERT INTO deployment_trigrams (org, bucket, segment, entries) VALUES (?, 1, 1, '')",
+    "INSERT INTO failure_segments (org, segment, events) VALUES (?, 1, '')",
+    "INSERT INTO failure_trigrams (org, bucket, segment, entries) VALUES (?, 1, 1, '')",
 )
 """Rows of tables in which `make` leaves none."""
 

@@ -50,6 +50,7 @@ TEXTS = (
     *("\u00a0", "\uffff", "😀", "\U0010ffff"),
     *("checkout-service/v2", "Überweisung.DIENST", "payments_api 2024", "日本語サービス-x", "zzz"),
 )
+_LONG_TEXTS = [text for text in TEXTS if len(text) > 2]
 NUMBERS = (
     *("0", "-0", "1", "01", "1.0", "1e0", "1E+0", "2", "10", "1e1", "-1", "-1.5", "-2", ".5"),
     *("0.5", "9007199254740992", "9007199254740993", "-9007199254740993", "9223372036854775808"),
@@ -96,6 +97,8 @@ def random_query(rng: Random, event: Event | None = None, depth: int = 4) -> Que
     shape = rng.random()
     if shape < 0.08:
         return _terms(rng, event)
+    if shape < 0.14:
+        return _substrings(rng, event)
     if depth == 0 or shape < 0.4:
         return _leaf(rng, event)
     if shape < 0.55:
@@ -171,6 +174,22 @@ def _terms(rng: Random, event: Event | None) -> Query:
     return any_of([_equals(rng, target, event) for target in targets])
 
 
+def _substrings(rng: Random, event: Event | None) -> Query:
+    """Parts of words of three characters or more, in fields, in tags and in free text."""
+    fields = [field for field in FIELDS if field.type is Type.TEXT]
+    made: list[Query] = []
+    for _ in range(rng.choice((1, 1, 2, 3))):
+        target = rng.choice((*fields, Tag(rng.choice(KEYS))))
+        text = _text(rng, target, event)
+        tokens = _part(rng, text if len(text) > 2 else rng.choice(_LONG_TEXTS), least=3)
+        if rng.random() < 0.5:
+            words = words_of_term(pattern_of(tokens))
+            made.append(Text(words, rng.random() < 0.5) if words else NOTHING)
+        else:
+            made.append(Wildcard(target, pattern_of(tokens)))
+    return made[0] if len(made) == 1 else rng.choice((all_of, any_of, any_of))(made)
+
+
 def _leaf(rng: Random, event: Event | None) -> Query:
     if rng.random() < 0.06:
         return rng.choice((Everything(), NOTHING, Production(), Production()))
@@ -226,10 +245,10 @@ def _with_wildcards(rng: Random, text: str) -> list[str | Wild]:
     return tokens
 
 
-def _part(rng: Random, text: str) -> list[str | Wild]:
+def _part(rng: Random, text: str, least: int = 1) -> list[str | Wild]:
     """A part of `text`, or something like it, between runs; at times it is an end of it."""
     start = rng.randint(0, max(len(text) - 3, 0))
-    end = min(start + rng.choice((1, 2, 3, 3, 4, 6)), len(text))
+    end = min(start + max(rng.choice((1, 2, 3, 3, 4, 6)), least), len(text))
     part = rng.choice((text[start:end], text[start:end], text[start:end].swapcase(), "zzqx"))
     around = rng.choice(((True, True), (True, True), (True, False), (False, True)))
     return [*[Wild.RUN] * around[0], *([part] if part else []), *[Wild.RUN] * around[1]]

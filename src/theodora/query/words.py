@@ -10,6 +10,7 @@ from theodora.query.patterns import Pattern, Wild, fitting, literal, pattern_of
 
 _WORD = re.compile(r"\w+")
 _BETWEEN_WORDS = re.compile(r"\W+")
+_SPACES = re.compile(" +")
 
 
 def words(value: str) -> list[str]:
@@ -57,6 +58,19 @@ def spaced_pattern(sought: tuple[Pattern, ...]) -> Pattern:
         case _:
             pass
     return pattern_of(tokens)
+
+
+def spaced_parts(pattern: Pattern) -> list[str]:
+    """Parts of the spaced words of every value that fits a pattern."""
+    tokens = [token if isinstance(token, Wild) else _spaced(token) for token in pattern]
+    # Beyond either end of a value is a space too.
+    ends = pattern_of((" ", *tokens, " "))
+    return [_SPACES.sub(" ", piece) for piece in ends if isinstance(piece, str)]
+
+
+def _spaced(text: str) -> str:
+    """The words of a part of a value, which other characters may follow or precede."""
+    return " ".join(map(_folded, _BETWEEN_WORDS.split(text)))
 
 
 def stand_in(sought: tuple[Pattern, ...], value: str) -> bool:

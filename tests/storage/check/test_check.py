@@ -13,6 +13,8 @@ from storage.copy.test_copy import SHAPES, fill
 from theodora.errors import UnusableStore
 from theodora.storage import Store
 from theodora.storage.check.check import Checked, check_store
+from theodora.storage.events.segments import segment_some
+from theodora.storage.events.tables import DEPLOYMENTS
 from theodora.storage.open import migrate_database, open_copy
 
 FAULTS: Mapping[str, tuple[str, ...]] = {
@@ -229,6 +231,27 @@ FAULTS: Mapping[str, tuple[str, ...]] = {
             "SELECT org, service, env, 1 FROM sequences LIMIT 1"
         ),
     ),
+    "deployment_unsegmented": (
+        "INSERT INTO deployment_unsegmented (org, event) VALUES (1, 1000000)",
+        "UPDATE deployment_unsegmented SET org = 3",
+    ),
+    "deployment_segments": ("UPDATE deployment_segments SET events = substr(events, 2)",),
+    "deployment_trigrams": (
+        "UPDATE deployment_trigrams SET entries = substr(entries, 2)",
+        "UPDATE deployment_trigrams SET segment = segment + 9",
+        "UPDATE deployment_trigrams SET entries = substr(entries, 11)",
+        "DELETE FROM deployment_trigrams WHERE bucket > 200",
+        "DELETE FROM deployment_segments",
+    ),
+    "failure_unsegmented": ("INSERT INTO failure_unsegmented (org, event) VALUES (1, 1000000)",),
+    "failure_segments": ("UPDATE failure_segments SET events = substr(events, 2)",),
+    "failure_trigrams": (
+        "UPDATE failure_trigrams SET entries = substr(entries, 2)",
+        "UPDATE failure_trigrams SET segment = segment + 9",
+        "UPDATE failure_trigrams SET entries = substr(entries, 11)",
+        "DELETE FROM failure_trigrams WHERE bucket > 200",
+        "DELETE FROM failure_segments",
+    ),
     "marks": ("INSERT INTO marks (number, org, kind) VALUES (100000, 1, 'service')",),
     "changes": ("UPDATE changes SET event = 1000000 WHERE event = 20",),
 }
@@ -246,6 +269,12 @@ REPAIRED = (
     *FAULTS["failure_postings"],
     *FAULTS["failure_numbers"],
     *FAULTS["failure_words"],
+    *(
+        statement
+        for kind in ("deployment", "failure")
+        for table in ("unsegmented", "segments", "trigrams")
+        for statement in FAULTS[f"{kind}_{table}"]
+    ),
     *FAULTS["sequences"],
 )
 
@@ -255,6 +284,11 @@ def fill_and_derive(url: str) -> None:
     fill(url)
     with Store(url) as store:
         store.derivations.derive_all_queued(actor=TESTER)
+    with open_copy(url) as raw:
+        # What is derived has changed their words.
+        segment_some(raw.cursor, DEPLOYMENTS, [1], size=20)
+        # The failure is in a segment.
+        raw.cursor.execute("DELETE FROM failure_unsegmented")
 
 
 @pytest.fixture

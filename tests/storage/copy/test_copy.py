@@ -36,6 +36,8 @@ from theodora.storage.copy.copy import Copying, Original
 from theodora.storage.copy.tables import OMISSIONS, CopiedTable, copied_tables, tables_of
 from theodora.storage.engine.cursor import only_value
 from theodora.storage.engine.migrate import Kind
+from theodora.storage.events.segments import segment_some
+from theodora.storage.events.tables import DEPLOYMENTS, FAILURES
 from theodora.storage.open import migrate_database, open_copy, open_original, sqlite_path
 
 REPOSITORY = "https://github.com/acme/web"
@@ -136,6 +138,11 @@ def fill(url: str) -> None:
         store.retention.put(org, 730, actor=TESTER).result()
         store.retention.change(org, 365, 1, 0, actor=TESTER).result()
     with open_copy(url) as raw:
+        segment_some(raw.cursor, DEPLOYMENTS, [1], size=20)
+        segment_some(raw.cursor, FAILURES, [1], size=1)
+        raw.cursor.execute(
+            "INSERT INTO failure_unsegmented (org, event) SELECT org, key FROM failures"
+        )
         raw.cursor.execute("INSERT INTO retention_refusals (org, at_ns, reason) VALUES (1, 1, 'x')")
         raw.cursor.execute(
             "INSERT INTO organisation_deletions (org, uuid, begins_at_ns, begun_at_ns, "
@@ -475,7 +482,7 @@ def test_the_unfinished_copy_of_one_store_is_not_finished_from_another(
 
 def test_an_empty_store_is_copied_too(empty_pair: tuple[str, str]):
     migrate_database(empty_pair[0])
-    assert copied(*empty_pair) == 6
+    assert copied(*empty_pair) == 8
     Store(empty_pair[1]).close()
 
 

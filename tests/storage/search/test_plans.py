@@ -27,7 +27,7 @@ SERVICES = 40
 MOST_LOOKED_AT = 1_250
 """Rows that a statement may look at: an eighth of all events, several times those of a service."""
 STEP_NS = 3_600 * 10**9
-LARGE = re.compile(r"(deployment|failure)(s|_elements|_postings|_numbers|_words)|changes")
+LARGE = re.compile(r"(deployment|failure)(s|_elements|_postings|_numbers|_words|_trigrams)|changes")
 _PLAN = re.compile(r"plan:\n((?:\t.*\n)+)")
 
 
@@ -157,6 +157,7 @@ def selection(query: str, kind: Kind, sort: str = "started_at", **window: int) -
     [
         *("", "service:service-3", "service:(service-3 OR service-4 OR service-5)", "env:staging"),
         *("NOT env:staging", "@incident:7", "@incident:8", "@incident:7 env:production"),
+        *("*zzzqqq*", "*:*zzz*", "version:*zzq*", "*zzq* OR *qqz*"),
         *("@region:eu @shard:7", "@shard:(7 OR 8)", "@build:[100 TO 120]", "@build:1999*"),
         *("version:v7", "team:team-2 service:service-2", "id:d77", "id:d777*", "service-7", "eu"),
         *("service:service-3 @incident:7", "(@incident:7 OR @build:9) env:production"),

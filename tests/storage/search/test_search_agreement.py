@@ -38,16 +38,22 @@ from theodora.storage.metrics.columns import CachedDeployments, CachedIncidents
 from theodora.storage.metrics.filter import QueryFilter
 from theodora.storage.open import open_database
 from theodora.storage.search.planner import Choice, Position, Search, Thresholds
+from theodora.storage.search.probes import KeyProbe
 
 T = TypeVar("T")
 
 STATES = ("nothing indexed", "half indexed", "everything indexed")
 EVENTS_OF_A_WORLD = 80
+SEGMENT = 12
+"""Events of a segment by trigrams: some of a world are in none."""
 EVER = Period(0, 2**63 - 1)
 KEPT: dict[Kind, Any] = {Kind.DEPLOYMENT: CachedDeployments, Kind.FAILURE: CachedIncidents}
 TABLES: dict[Kind, EventTable[Any]] = {Kind.DEPLOYMENT: DEPLOYMENTS, Kind.FAILURE: FAILURES}
 THRESHOLDS = (Thresholds(), Thresholds("2", "2"), Thresholds("8", "4"))
-WAYS = ("one probe sorted", "several sorted", "one term walked", "several merged", "index walked")
+WAYS = (
+    *("one probe sorted", "several sorted", "one term walked", "several merged", "index walked"),
+    "parts of words looked up",
+)
 
 
 @dataclass(frozen=True)
@@ -134,7 +140,7 @@ class Shelf:
 
     def _index(self) -> None:
         for table in TABLES.values():
-            while self._write(lambda cursor, table=table: index_some(cursor, table)):
+            while self._write(lambda cursor, table=table: index_some(cursor, table, SEGMENT)):
                 pass
 
     def _put(self, cursor: Cursor, world: World, events: Iterable[Event]) -> None:
@@ -273,6 +279,8 @@ def _listed(
 def _way(choice: Choice) -> str:
     """One of `WAYS`."""
     if choice.few is not None:
+        if any(isinstance(probe, KeyProbe) for probe in choice.few):
+            return "parts of words looked up"
         return "several sorted" if len(choice.few) > 1 else "one probe sorted"
     if choice.merge is not None:
         return "several merged" if len(choice.merge.walked) > 1 else "one term walked"

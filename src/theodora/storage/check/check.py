@@ -20,7 +20,7 @@ from theodora.storage.open import open_original
 _COUNTERS = frozenset(
     (
         *("receipt", "deployments_indexed", "failures_indexed", "repository_rules"),
-        *("retention_round", "organisation"),
+        *("retention_round", "organisation", "deployments_segmented", "failures_segmented"),
     )
 )
 _MIGRATE = "run theodora migrate"

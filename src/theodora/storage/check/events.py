@@ -6,6 +6,7 @@ from typing import Any, LiteralString
 
 from theodora.events.document import render_attributes
 from theodora.storage.check.findings import REPAIR, RESTORE, Findings
+from theodora.storage.check.trigrams import check_trigrams
 from theodora.storage.check.values import pages
 from theodora.storage.engine.cursor import Cursor, Row, in_equal_parts, placeholders
 from theodora.storage.events.index import free_text_words, index_entries, indexed_up_to
@@ -47,6 +48,7 @@ class EventCheck:
         self._postings = _Balance()
         self._numbers = _Balance()
         self._terms: set[tuple[int, str]] = set()
+        self._indexed: set[tuple[int, int]] = set()
 
     def run(self, on_rows: OnRows) -> None:
         table = self._table
@@ -54,6 +56,7 @@ class EventCheck:
         self._meet(table.postings, "org, term, started_at_ns, event", self._postings)
         self._meet(table.numbers, "org, field, value, event", self._numbers)
         self._check_words()
+        check_trigrams(self._cursor, table, self._indexed, self._findings)
 
     def _read_events(self, on_rows: OnRows) -> None:
         table = self._table
@@ -102,6 +105,7 @@ class EventCheck:
         self._postings.expect(key, postings)
         self._numbers.expect(key, numbers)
         self._terms.update((org, term) for org, term, _, _ in postings)
+        self._indexed.add((org, key))
 
     def _meet(self, name: LiteralString, columns: LiteralString, balance: _Balance) -> None:
         for page in pages(self._cursor, name, columns, columns):

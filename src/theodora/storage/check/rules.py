@@ -60,7 +60,8 @@ _OF_ORGANISATIONS: tuple[tuple[LiteralString, LiteralString], ...] = (
 )
 
 
-def _events(name: LiteralString, elements: LiteralString) -> tuple[RowRule, ...]:
+def _events(name: LiteralString, kind: LiteralString) -> tuple[RowRule, ...]:
+    elements: LiteralString = f"{kind}_elements"
     return (
         RowRule(
             name,
@@ -73,6 +74,28 @@ def _events(name: LiteralString, elements: LiteralString) -> tuple[RowRule, ...]
             "t.event, t.field",
             "there is no such event",
             f"NOT EXISTS (SELECT 1 FROM {name} e WHERE e.key = t.event)",
+            REPAIR,
+        ),
+        RowRule(
+            f"{kind}_unsegmented",
+            "t.org, t.event",
+            "there is no such event",
+            f"NOT EXISTS (SELECT 1 FROM {name} e WHERE e.key = t.event AND e.org = t.org)",
+            REPAIR,
+        ),
+        RowRule(
+            f"{kind}_segments",
+            "t.org, t.segment",
+            "the keys of its events cannot be read",
+            "octet_length(t.events) % 8 <> 0 OR octet_length(t.events) > 8192",
+            REPAIR,
+        ),
+        RowRule(
+            f"{kind}_trigrams",
+            "t.org, t.bucket, t.segment",
+            "there is no such segment, or the entries cannot be read",
+            "octet_length(t.entries) % 10 <> 0 OR NOT EXISTS (SELECT 1 "
+            f"FROM {kind}_segments s WHERE s.org = t.org AND s.segment = t.segment)",
             REPAIR,
         ),
     )
@@ -253,8 +276,8 @@ RULES: tuple[RowRule, ...] = (
     RowRule("repositories", "t.key", "the generation is negative", "t.generation < 0"),
     _of_repository("commits", "t.repository, t.sha"),
     _of_repository("pull_requests", "t.repository, t.number"),
-    *_events("deployments", "deployment_elements"),
-    *_events("failures", "failure_elements"),
+    *_events("deployments", "deployment"),
+    *_events("failures", "failure"),
     RowRule(
         "deployment_measures",
         "t.deployment",

@@ -25,6 +25,8 @@ class Dialect:
     """A pattern as the right-hand side of `glob`."""
     encode_words: Callable[[tuple[Pattern, ...]], str]
     """Words with wildcards, as the first argument of `words_stand_in`."""
+    integers: LiteralString
+    """A statement for the integers (`value`) of a JSON array, which it binds."""
     merges_lazily: bool
     """Whether a UNION of arms in order reads no more of each than the limit asks for."""
     lock_if_free: LiteralString

@@ -32,6 +32,7 @@ _UPKEEP_AFTER = 512
 """Events after which upkeep is due even though more are waiting."""
 _IDLE_SECONDS = 0.05
 """How long no write has to come before there is time for upkeep."""
+_LAST_UPKEEP_SECONDS = 5.0
 _CHECKED_SECONDS = 1.0
 """A write that went well so recently shows that the next one can: checks do not load the disk."""
 _FAILED_SECONDS = 3.0
@@ -165,15 +166,22 @@ class Writer:
                 self._commit(self._group(following))
                 more = True
             elif following is _Signal.STOP:
-                # What is not indexed would make the first searches after the next start slow.
-                while self._keep_up():
-                    pass
+                self._keep_up_before_the_end()
                 return
             else:
                 more = self._keep_up()
             # Under steady load the queue is never idle, and searches read every unindexed event.
             if self._since_upkeep >= _UPKEEP_AFTER:
                 more = self._keep_up()
+
+    def _keep_up_before_the_end(self) -> None:
+        """What is not indexed would make the first searches after the next start slow.
+
+        After an upgrade it may take minutes: that can go on then.
+        """
+        until_sec = time.monotonic() + _LAST_UPKEEP_SECONDS
+        while self._keep_up() and time.monotonic() < until_sec:
+            pass
 
     def _next(self, *, wait_for_ever: bool) -> "_Waiting | _Signal":
         try:

@@ -12,9 +12,17 @@ from typing import Any, Generic, LiteralString, NamedTuple
 
 from theodora.events import Deployment, Failure
 from theodora.query.words import words
-from theodora.storage.engine.cursor import Cursor, in_equal_parts, only_value
+from theodora.storage.engine.cursor import Cursor, Row, in_equal_parts, only_value
+from theodora.storage.events.segments import (
+    clear_segments,
+    forget_waiting,
+    segment_backlog,
+    segment_some,
+    wait_for_segment,
+)
 from theodora.storage.events.tables import E, EventTable
-from theodora.storage.events.terms import TAG_PREFIXES, Posted, posted
+from theodora.storage.events.terms import TAG_PREFIXES, Posted, other_words, posted
+from theodora.storage.events.trigrams import SEGMENT
 
 BATCH = 512
 """Most events indexed at once; readers rarely find more above the watermark."""
@@ -42,12 +50,20 @@ class _IndexStatements:
     delete_word: LiteralString
 
 
-def index_some(cursor: Cursor, table: EventTable[Any]) -> bool:
-    """Indexes the next batch of events above the watermark; whether there may be more."""
+def index_some(cursor: Cursor, table: EventTable[Any], segment: int = SEGMENT) -> bool:
+    """Indexes the next batch of events above the watermark; whether there may be more.
+
+    So many events of an organisation become a `segment`.
+    """
     sql = _statements(table)
     rows = cursor.execute(sql.above, (indexed_up_to(cursor, table), BATCH)).fetchall()
-    if not rows:
-        return False
+    if rows:
+        _index(cursor, table, rows)
+        segment_some(cursor, table, sorted({org for _, org, *_ in rows}), segment)
+    return len(rows) == BATCH or segment_backlog(cursor, table, segment)
+
+
+def _index(cursor: Cursor, table: EventTable[Any], rows: Sequence[Row]) -> None:
     postings: list[Entry] = []
     numbers: list[Entry] = []
     for key, org, *columns in rows:
@@ -56,8 +72,8 @@ def index_some(cursor: Cursor, table: EventTable[Any]) -> bool:
         postings += _postings(org, key, event, found)
         numbers += _numbers(table, org, key, event, found)
     _add(cursor, table, sorted(postings), sorted(numbers))
-    cursor.execute(sql.raise_watermark, (rows[-1][0],))
-    return len(rows) == BATCH
+    wait_for_segment(cursor, table, sorted((org, key) for key, org, *_ in rows))
+    cursor.execute(_statements(table).raise_watermark, (rows[-1][0],))
 
 
 def indexed_up_to(cursor: Cursor, table: EventTable[Any]) -> int:
@@ -76,6 +92,7 @@ def forget(cursor: Cursor, table: EventTable[E], org: int, key: int, event: E) -
         found = posted(table, event)
         postings = _postings(org, key, event, found)
         _delete(cursor, table, postings, _numbers(table, org, key, event, found))
+        forget_waiting(cursor, table, org, key)
 
 
 def index_entries(
@@ -95,6 +112,7 @@ def clear_index(cursor: Cursor, table: EventTable[Any]) -> None:
     """Removes every entry, so that all events are indexed again."""
     for name in (table.postings, table.numbers, table.words):
         cursor.execute(f"DELETE FROM {name}")
+    clear_segments(cursor, table)
     cursor.execute(_statements(table).raise_watermark, (-1,))
 
 
@@ -114,11 +132,22 @@ def move_all(
     `indexed` is the key up to which events are; the next batch indexes others as they are then.
     """
     postings, numbers = _Difference([], []), _Difference([], [])
-    for moved in changes:
-        if moved.key <= indexed:
-            _compare(table, org, moved, postings, numbers)
+    there = [moved for moved in changes if moved.key <= indexed]
+    for moved in there:
+        _compare(table, org, moved, postings, numbers)
     _delete(cursor, table, sorted(postings.before), sorted(numbers.before))
     _add(cursor, table, sorted(postings.now), sorted(numbers.now))
+    others = sorted((org, moved.key) for moved in there if _has_other_words(table, moved))
+    wait_for_segment(cursor, table, others)
+
+
+def _has_other_words(table: EventTable[E], moved: ChangedEvent[E]) -> bool:
+    was, now = moved.was, moved.now
+    return (
+        was.custom_tags != now.custom_tags
+        or tuple(table.searched(was)) != tuple(table.searched(now))
+        or other_words(was) != other_words(now)
+    )
 
 
 class _Difference(NamedTuple):
@@ -179,6 +208,7 @@ def replace_terms(
     either = [(org, term, started_at_ns, key) for pair in changed for term in pair]
     _delete(cursor, table, either, [])
     _add(cursor, table, [(org, now, started_at_ns, key) for _, now in changed], [])
+    wait_for_segment(cursor, table, [(org, key)])
 
 
 def _postings(org: int, key: int, event: Deployment | Failure, found: Posted) -> list[Entry]:

@@ -31,6 +31,12 @@ class EventTable(Generic[E]):
     words: LiteralString
     watermark: LiteralString
     """The counter that holds the key of the newest event in postings, numbers and words."""
+    unsegmented: LiteralString
+    """Indexed events that no segment has yet."""
+    segments: LiteralString
+    trigrams: LiteralString
+    segmented: LiteralString
+    """The counter of organisations whose events from before there were segments are in some."""
     columns: tuple[LiteralString, ...]
     """The columns that an event is read from, in the order of `from_row`."""
     sent_columns: tuple[LiteralString, ...]
@@ -178,6 +184,10 @@ DEPLOYMENTS = EventTable(
     numbers="deployment_numbers",
     words="deployment_words",
     watermark="deployments_indexed",
+    unsegmented="deployment_unsegmented",
+    segments="deployment_segments",
+    trigrams="deployment_trigrams",
+    segmented="deployments_segmented",
     columns=(
         "id",
         "service",
@@ -316,6 +326,10 @@ FAILURES = EventTable(
     numbers="failure_numbers",
     words="failure_words",
     watermark="failures_indexed",
+    unsegmented="failure_unsegmented",
+    segments="failure_segments",
+    trigrams="failure_trigrams",
+    segmented="failures_segmented",
     columns=(
         "id",
         "services",

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, LiteralString, NamedTuple, assert_never
 
+import msgspec
+
 from theodora.events.values import INT64
 from theodora.query import to_text
 from theodora.query.ast import Everything, Query
@@ -19,15 +21,19 @@ from theodora.storage.engine.deadline import costing
 from theodora.storage.engine.dialect import Dialect
 from theodora.storage.engine.organisations import Organisation
 from theodora.storage.events.lookup import has_unindexed, unindexed, unindexed_reach
+from theodora.storage.events.segments import find_candidates
 from theodora.storage.events.tables import E, EventTable
 from theodora.storage.search.probes import (
+    KeyProbe,
     NumberProbe,
     Probe,
     RowProbe,
+    SubstringProbe,
     TermProbe,
     TermRangeProbe,
     Union,
     WordProbe,
+    has_substrings,
     unindexed_parts,
     unions,
 )
@@ -262,22 +268,23 @@ class Search:
 
     def _chosen(self, cursor: Cursor) -> tuple[Union | None, Merge | None, bool | None]:
         """The parts of a choice; the last is None if nothing had to be asked to choose."""
-        choices = [
-            union
-            for union in unions(self._selection.query, self._table)[:_MOST_UNIONS]
-            if len(union) <= _MOST_PROBES
-        ]
+        choices = self._choices()
         rarest: Merge | None = None
         longest_ns = -1
         tailed: bool | None = None
-        for union in choices:
+        for choice in choices:
+            union = self._looked_up(cursor, choice)
+            if union is None:
+                continue
             merge = self._mergeable(union, choices)
             # With a single choice there is nothing to compare, so nothing has to be measured.
             if merge and len(choices) == 1:
                 return None, merge, tailed
-            if not union:
+            # Keys are few, else they would not have been looked up.
+            unmeasured = [probe for probe in union if not isinstance(probe, KeyProbe)]
+            if not unmeasured:
                 return union, None, tailed
-            reach = self._reach(cursor, union, in_order=merge is not None)
+            reach = self._reach(cursor, unmeasured, in_order=merge is not None)
             tailed = reach.tailed
             # The first that finds few is good enough: measuring the others would cost more than it
             # saves.
@@ -286,6 +293,29 @@ class Search:
             if merge and reach.span_ns > longest_ns:
                 rarest, longest_ns = merge, reach.span_ns
         return None, rarest, tailed
+
+    def _choices(self) -> list[Union]:
+        """The unions to choose from; parts of words, which have to be looked up, last."""
+        found = [
+            union
+            for union in unions(self._selection.query, self._table)[:_MOST_UNIONS]
+            if sum(not isinstance(probe, SubstringProbe) for probe in union) <= _MOST_PROBES
+        ]
+        return sorted(found, key=has_substrings)
+
+    def _looked_up(self, cursor: Cursor, union: Union) -> Union | None:
+        """The union with the keys of the events that may have parts of words.
+
+        None if they are too many to read.
+        """
+        sought = [probe.trigrams for probe in union if isinstance(probe, SubstringProbe)]
+        if not sought:
+            return union
+        keys = find_candidates(cursor, self._table, self._org, sought, self._limit)
+        if keys is None:
+            return None
+        others = (probe for probe in union if not isinstance(probe, SubstringProbe))
+        return (*others, KeyProbe(tuple(keys)))
 
     def _mergeable(self, union: Union, choices: Sequence[Union]) -> Merge | None:
         """How to walk the union's terms, if their postings come in the order asked for."""
@@ -297,7 +327,7 @@ class Search:
         alone = (choice[0] for choice in choices if len(choice) == 1 and choice != union)
         return Merge(walked, [probe for probe in alone if isinstance(probe, TermProbe)])
 
-    def _reach(self, cursor: Cursor, union: Union, *, in_order: bool) -> _Reach:
+    def _reach(self, cursor: Cursor, union: Sequence[Probe], *, in_order: bool) -> _Reach:
         """Looks up what the union finds, no further than until there are no longer few."""
         arms = [self._probe(probe) for probe in union]
         few = self._thresholds.few_in_order if in_order else self._thresholds.few
@@ -360,6 +390,12 @@ class Search:
                     "WHERE org = ? AND field = ? AND value BETWEEN ? AND ?",
                     (self._org.key, field, low, high),
                 )
+            case KeyProbe(keys):
+                integers = self._dialect.integers
+                return Condition(
+                    f"SELECT 0 AS at, value AS event FROM ({integers}) listed",
+                    (msgspec.json.encode(keys).decode(),),
+                )
             case RowProbe(condition, values):
                 # The plus keeps the index on the start from being taken instead of the probe's.
                 return Condition(
@@ -367,6 +403,8 @@ class Search:
                     f"WHERE e.org = ? AND {condition} AND +e.started_at_ns BETWEEN ? AND ?",
                     (self._org.key, *values, *self._window),
                 )
+            case SubstringProbe():
+                raise NotImplementedError("parts of words have not been looked up")
             case _:
                 assert_never(probe)
 

@@ -29,8 +29,10 @@ from theodora.query.ast import (
 )
 from theodora.query.fields import Field, Tag, Target
 from theodora.query.patterns import Pattern, literal
+from theodora.storage.events.segments import Alternatives
 from theodora.storage.events.tables import EventTable
 from theodora.storage.events.terms import TAG_PREFIXES, number_bounds, posted_tag
+from theodora.storage.search.substrings import trigrams_of_value, trigrams_of_words
 
 _NOT_POSTED = re.compile(r"true|false|standard|rollback|rollforward|[0-9]+(t[0-9]+)?z?")
 _LAST_BEFORE_SURROGATES, _FIRST_AFTER_SURROGATES = "\ud7ff", "\ue000"
@@ -80,7 +82,23 @@ class RowProbe:
     values: tuple[Any, ...]
 
 
-Probe: TypeAlias = TermProbe | TermRangeProbe | WordProbe | NumberProbe | RowProbe
+@dataclass(frozen=True, slots=True)
+class SubstringProbe:
+    """The events that may have a part of a word, by trigrams; they have to be looked up first."""
+
+    trigrams: Alternatives
+
+
+@dataclass(frozen=True, slots=True)
+class KeyProbe:
+    """The events of some keys, each once."""
+
+    keys: tuple[int, ...]
+
+
+Probe: TypeAlias = (
+    TermProbe | TermRangeProbe | WordProbe | NumberProbe | RowProbe | SubstringProbe | KeyProbe
+)
 Union: TypeAlias = tuple[Probe, ...]
 """Probes that find, together, all events that satisfy something."""
 
@@ -111,13 +129,15 @@ def unions(query: Query, table: EventTable[Any]) -> tuple[Union, ...]:
         case Exists(target):
             return _one(_existing(target, table))
         case Wildcard(target, pattern):
-            return _one(_beginning(target, pattern, table))
+            beginning = _beginning(target, pattern, table)
+            return _one(beginning) + _substring(trigrams_of_value(target, pattern))
         case TextRange(target, low, high):
             return _one(_texts_between(target, low, high, table))
         case NumberRange(field, low, high):
             return _one(_alone(_numbers(field, low, high, table)))
         case Text(words, everywhere):
-            return _free_text(words) if not everywhere or _in_postings(words) else ()
+            found = _free_text(words) if not everywhere or _in_postings(words) else ()
+            return found or _substring(trigrams_of_words(words, everywhere=everywhere))
         # `EventStore` has replaced `is:production` before a query is run.
         case Everything() | Production():
             return ()
@@ -130,11 +150,20 @@ def unions(query: Query, table: EventTable[Any]) -> tuple[Union, ...]:
 
 
 def unindexed_parts(query: Query, table: EventTable[Any]) -> tuple[Query, ...]:
-    """The parts that must all be true and that no index finds: what makes a search slow."""
+    """The parts that must all be true and that no index finds: what makes a search slow.
+
+    A part of a word is among them: many events may have it, in other fields.
+    """
     parts = query.parts if isinstance(query, And) else (query,)
     return tuple(
-        part for part in parts if not isinstance(part, Everything) and not unions(part, table)
+        part
+        for part in parts
+        if not isinstance(part, Everything) and all(map(has_substrings, unions(part, table)))
     )
+
+
+def has_substrings(union: Union) -> bool:
+    return any(isinstance(probe, SubstringProbe) for probe in union)
 
 
 def _together(chosen: Iterable[Union]) -> Union:
@@ -144,6 +173,10 @@ def _together(chosen: Iterable[Union]) -> Union:
 def _one(union: Union) -> tuple[Union, ...]:
     """The only way; none if there is nothing to look at."""
     return (union,) if union else ()
+
+
+def _substring(trigrams: Alternatives) -> tuple[Union, ...]:
+    return ((SubstringProbe(trigrams),),) if trigrams else ()
 
 
 def _alone(probe: Probe | None) -> Union:

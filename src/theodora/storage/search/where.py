@@ -196,12 +196,12 @@ def _text(
         for field in FIELDS
         # Texts that free text skips are in `other_words`; numbers and times are turned into words
         # here.
-        if not field.in_free_text and field.type is not Type.TEXT and _may_be_of(field.type, words)
+        if not field.in_free_text and field.type is not Type.TEXT and can_have(field.type, words)
     ]
     return _joined(" OR ", [searched, _contains("e.other_words", words, dialect), *others])
 
 
-def _may_be_of(type_: Type, words: tuple[Pattern, ...]) -> bool:
+def can_have(type_: Type, words: tuple[Pattern, ...]) -> bool:
     """Whether the text form of a value of this type can have the words.
 
     Turning values into words takes most of the time of a search, and few words look like numbers.

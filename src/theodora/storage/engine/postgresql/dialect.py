@@ -46,6 +46,7 @@ POSTGRESQL = Dialect(
     join_in_order=join_in_order,
     encode_pattern=encode_like,
     encode_words=encode_words,
+    integers="SELECT CAST(value AS BIGINT) AS value FROM json_array_elements_text(CAST(? AS JSON))",
     merges_lazily=False,
     lock_if_free="FOR UPDATE SKIP LOCKED",
 )

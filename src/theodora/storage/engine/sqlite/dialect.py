@@ -50,6 +50,7 @@ SQLITE = Dialect(
     join_in_order=join_in_order,
     encode_pattern=encode_glob,
     encode_words=encode_words,
+    integers="SELECT value FROM json_each(?)",
     merges_lazily=True,
     # SQLite locks the file, not a table.
     lock_if_free="",

@@ -1,0 +1,181 @@
+"""Events are found by parts of their words, from when they are received until they are deleted."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeVar
+
+import pytest
+
+from actors import TESTER
+from theodora.events import Deployment, Git
+from theodora.query import Kind, parse, sort_key
+from theodora.storage import Organisation, Selection, Store
+from theodora.storage.engine.cursor import Cursor, only_value
+from theodora.storage.events.index import index_some
+from theodora.storage.events.segments import find_candidates, segment_backlog, segment_some
+from theodora.storage.events.tables import DEPLOYMENTS
+from theodora.storage.events.trigrams import SEGMENT
+from theodora.storage.search.probes import unions
+
+indexed = pytest.mark.parametrize("index", ["everything indexed"], indirect=True)
+by_hand = pytest.mark.parametrize("index", ["nothing indexed"], indirect=True)
+
+T = TypeVar("T")
+SIZE = 40
+
+
+@pytest.fixture
+def write(store: Store) -> Callable[[Callable[[Cursor], T]], T]:
+    """Writes once everything is indexed, as it is before each read."""
+
+    def settle_and_write(write: Callable[[Cursor], T]) -> T:
+        store._database.read(lambda _: None)
+        return store._database.write(write, TESTER).result()
+
+    return settle_and_write
+
+
+def add(store: Store, org: Organisation, numbers: range, **values: Any) -> None:
+    for number in numbers:
+        event = Deployment(
+            id=f"d{number}",
+            service=f"service-{chr(97 + number % 26) * 3}",
+            version=f"v{number}",
+            started_at_ns=number + 1,
+            finished_at_ns=number + 1,
+            **values,
+        )
+        store.deployments.add(org, event, 1, actor=TESTER).result()
+
+
+def listed(store: Store, org: Organisation, query: str) -> list[str]:
+    sort = sort_key("started_at", Kind.DEPLOYMENT)
+    assert sort
+    asked = Selection(query=parse(query), sort=sort, descending=False, limit=1_000)
+    return [event.id for event in store.deployments.select(org, asked)]
+
+
+def candidates(store: Store, org: Organisation, query: str, limit: int = 20) -> list[int] | None:
+    """Candidates by trigrams, whatever else the planner would choose."""
+    [[probe]] = unions(parse(query), DEPLOYMENTS)
+    return store._database.read(
+        lambda cursor: find_candidates(cursor, DEPLOYMENTS, org, [probe.trigrams], limit)
+    )
+
+
+def count(store: Store, table: str) -> int:
+    return store._database.read(
+        lambda cursor: only_value(cursor.execute(f"SELECT count(*) FROM deployment_{table}"))
+    )
+
+
+def segment(org: Organisation, size: int = SIZE) -> Callable[[Cursor], None]:
+    return partial(segment_some, table=DEPLOYMENTS, orgs=[org.key], size=size)
+
+
+@indexed
+def test_only_the_blocks_that_have_the_trigrams_are_candidates(
+    store: Store, org: Organisation, write: Callable[[Any], Any]
+) -> None:
+    other = store.keys.ensure_organisation("other", 1, actor=TESTER).result()
+    add(store, org, range(SIZE + 3))
+    add(store, other, range(100, 100 + SIZE))
+    assert len(candidates(store, org, "*zzz*") or ()) == SIZE + 3
+    write(segment(org))
+    write(segment(other))
+    # `zzz` is in the second block of sixteen, and three are in no segment.
+    assert len(candidates(store, org, "*zzz*") or ()) == 16 + 3
+    assert len(candidates(store, org, "*zzqq*") or ()) == 3
+    assert listed(store, org, "*zzz*") == ["d25"]
+    assert listed(store, other, "*zzz*") == ["d103", "d129"]
+    assert listed(store, org, "*zzz* OR *aaa* OR version:*42") == ["d0", "d25", "d26", "d42"]
+
+
+@indexed
+def test_a_part_that_is_in_too_many_blocks_is_not_looked_up(
+    store: Store, org: Organisation, write: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("theodora.storage.events.segments._FEW_ROWS", 10)
+    add(store, org, range(SIZE))
+    assert candidates(store, org, "*zzz*", limit=1) is None
+    write(segment(org))
+    assert candidates(store, org, "*service*", limit=0) is None
+    assert candidates(store, org, "*zzqq*", limit=0) == []
+    assert listed(store, org, "*zzz*") == ["d25"]
+
+
+@indexed
+def test_an_event_that_changes_is_found_by_its_new_words_alone(
+    store: Store, org: Organisation, write: Callable[[Any], Any]
+) -> None:
+    add(store, org, range(SIZE))
+    write(segment(org))
+    assert count(store, "unsegmented") == 0
+    add(store, org, range(1), custom_tags=("name:Überweisung",), git=Git("a" * 40, "x.org/zzqq/y"))
+    assert listed(store, org, "*weisu*") == listed(store, org, "repository_url:*/zzqq/*") == ["d0"]
+    add(store, org, range(1))
+    assert listed(store, org, "*weisu*") == []
+    assert count(store, "unsegmented") == 1
+    # The same again changes nothing.
+    add(store, org, range(1, 5))
+    assert count(store, "unsegmented") == 1
+
+
+@indexed
+def test_segments_of_deleted_events_are_dropped_and_the_others_of_their_events_wait(
+    store: Store, org: Organisation, write: Callable[[Any], Any]
+) -> None:
+    add(store, org, range(SIZE))
+    write(segment(org))
+    for number in range(SIZE // 2 + 1):
+        store.deployments.delete(org, f"d{number}", actor=TESTER).result()
+    assert listed(store, org, "*zzz*") == ["d25"]
+    assert (count(store, "segments"), count(store, "unsegmented")) == (1, 0)
+    add(store, org, range(SIZE, 2 * SIZE + 1))
+    store.deployments.delete(org, f"d{2 * SIZE}", actor=TESTER).result()
+    assert count(store, "unsegmented") == SIZE
+    write(segment(org))
+    assert (count(store, "segments"), count(store, "unsegmented")) == (1, SIZE // 2 - 1)
+    assert listed(store, org, "*zzz*") == ["d25", "d51", "d77"]
+
+
+@by_hand
+def test_events_from_before_there_were_segments_get_some_little_by_little(
+    store: Store, org: Organisation, write: Callable[[Any], Any]
+) -> None:
+    other = store.keys.ensure_organisation("other", 1, actor=TESTER).result()
+    add(store, org, range(2 * SIZE + 1))
+    add(store, other, range(100, 100 + SIZE))
+
+    while write(partial(index_some, table=DEPLOYMENTS, segment=10_000)):
+        pass
+    write(
+        lambda cursor: cursor.execute(
+            "UPDATE counters SET value = 0 WHERE name = 'deployments_segmented'"
+        )
+    )
+    steps = 0
+    while write(partial(segment_backlog, table=DEPLOYMENTS, size=SIZE)):
+        steps += 1
+        assert listed(store, org, "*zzz*") == ["d25", "d51", "d77"]
+        assert listed(store, other, "*zzz*") == ["d103", "d129"]
+    assert (steps, count(store, "segments"), count(store, "unsegmented")) == (5, 3, 1)
+
+
+@indexed
+def test_indexing_makes_segments_of_its_own(store: Store, org: Organisation) -> None:
+    added = [
+        store.deployments.add(
+            org,
+            Deployment(service=f"s{number}", started_at_ns=number + 1, finished_at_ns=number + 1),
+            1,
+            actor=TESTER,
+        )
+        for number in range(SEGMENT + 10)
+    ]
+    for each in added:
+        each.result()
+    assert listed(store, org, "*zzz*") == []
+    assert 0 < count(store, "unsegmented") <= SEGMENT
+    assert count(store, "segments") == 1
+    assert len(listed(store, org, "service:*77")) == 10
