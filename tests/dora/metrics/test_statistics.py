@@ -11,7 +11,6 @@ from theodora.dora.metrics.statistics import (
     SECOND_NS,
     Distribution,
     distributions,
-    places_of_percentiles,
     totals_ns,
     wilson_interval,
     wilson_intervals,
@@ -44,14 +43,6 @@ def test_a_distribution_is_of_one_set_whatever_lies_beside_it(sets_ns):
 def test_sums_are_exact_but_for_being_floats(sets_ns):
     expected = [float(sum(each)) for each in sets_ns]
     assert totals_ns(*laid_out(sets_ns)).tolist() == pytest.approx(expected, rel=1e-15)
-
-
-@given(st.integers(1, 10_000))
-def test_percentiles_need_order_at_a_few_places_alone(n):
-    shuffled = np.random.default_rng(n).permutation(n)
-    in_part = np.partition(shuffled, places_of_percentiles(n))
-    offsets = np.array([0, n])
-    assert distributions(in_part, offsets) == distributions(np.arange(n), offsets)
 
 
 def test_one_value_is_every_percentile():

@@ -10,13 +10,10 @@ from theodora.dora.metrics.statistics import (
     Distributions,
     Durations,
     distributions,
-    places_of_percentiles,
 )
 
 _RADIX = 16
 """Bits: arrays of such small numbers are sorted without comparing."""
-_LARGE = 2_048
-"""Durations: to put more of them in order takes longer than to find percentiles."""
 _FEW_PER_RUN = 8
 """Runs shorter than this on average are not worth copying one by one."""
 
@@ -35,7 +32,7 @@ class Cells:
     """Durations in nanoseconds, one cell's after another's."""
 
     durations: Durations
-    """In order within each cell where percentiles lie."""
+    """In order within each cell."""
     offsets: Ints
     """Where each cell begins, and in the end where the last one ends."""
 
@@ -52,7 +49,7 @@ def put_into_cells(cells: Positions, count: int, events: Ragged) -> Cells:
     durations = _gathered(events.durations, events.starts, events.lengths)
     ends = np.concatenate((np.zeros(1, np.int64), np.cumsum(events.lengths)))
     offsets = ends[np.searchsorted(cells, np.arange(count + 1))]
-    _order_between(durations, offsets)
+    _put_in_order(durations, offsets)
     return Cells(durations, offsets)
 
 
@@ -80,12 +77,12 @@ def _gathered(durations: Durations, starts: Ints, lengths: Ints) -> Durations:
     return durations[ranges(starts, lengths)]
 
 
-def _order_between(durations: Durations, offsets: Ints) -> None:
-    """Puts each cell in order, a large one where percentiles lie."""
-    starts, ends = offsets[:-1], offsets[1:]
-    sizes = ends - starts
-    small, large = (sizes > 1) & (sizes < _LARGE), sizes >= _LARGE
-    for start, end in zip(starts[small].tolist(), ends[small].tolist(), strict=True):
+def _put_in_order(durations: Durations, offsets: Ints) -> None:
+    """Puts the durations of each cell in order.
+
+    Even of a million that takes half the time of finding the percentiles by partition.
+    """
+    several = np.flatnonzero(offsets[1:] - offsets[:-1] > 1)
+    ends = offsets[several + 1].tolist()
+    for start, end in zip(offsets[several].tolist(), ends, strict=True):
         durations[start:end].sort()
-    for start, end in zip(starts[large].tolist(), ends[large].tolist(), strict=True):
-        durations[start:end].partition(places_of_percentiles(end - start))

@@ -56,7 +56,7 @@ class Distributions(NamedTuple):
 def distributions(durations: Durations, offsets: Ints) -> Distributions:
     """The distributions of sets of nanoseconds that lie one after another in one array.
 
-    Each set is sorted around its percentiles. `offsets` are the starts of the sets, and the end.
+    Each set is in order. `offsets` are the starts of the sets, and the end.
     """
     starts = offsets[:-1]
     counts = offsets[1:] - starts
@@ -88,12 +88,6 @@ def _only(present: Ints, column: NDArray[np.float64]) -> list[float | None]:
     for position, value in zip(present.tolist(), column[present].tolist(), strict=True):
         values[position] = value
     return values
-
-
-def places_of_percentiles(n: int) -> list[int]:
-    """The places at which `n` durations have to be in order."""
-    below = [math.floor((n - 1) * p) for p in PERCENTILES]
-    return sorted({min(position + step, n - 1) for position in below for step in (0, 1)})
 
 
 def totals_ns(durations: Durations, offsets: Ints) -> NDArray[np.float64]:
