@@ -11,6 +11,7 @@ PAGES = sorted([TOP / "README.md", *(TOP / "docs").rglob("*.md")])
 _PROGRAM = "takes a program that tests cannot have; what it does is tested without: see the page"
 _OUTPUT = "shows an answer or a layout; there is nothing to run"
 NOT_RUN = {
+    ("docs/audit.md", "action:key"): "searches, not commands; tests/storage/test_audit.py",
     ("docs/audit.md", "[hash before"): f"{_OUTPUT}; tests/storage/test_audit.py hashes entries",
     ("docs/commits.md", "DD_API_KEY="): "tests/clients/test_datadog_ci.py: it takes npm and https",
     ("docs/install.md", "pip install"): "installs from an index; tests/deploy/test_wheel.py",

@@ -4,17 +4,18 @@ import hashlib
 import json
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 
 from actors import TESTER
 from databases import ON_SQLITE
 from storage.test_isolation import ALONG_THE_WAY, NOW_NS, WRITES, Member, deployment, make, written
-from theodora.errors import NotFound
+from theodora.errors import Invalid, NotFound
 from theodora.events.values import DAY_NS
 from theodora.storage import Actor, Organisation, Store
 from theodora.storage.access.audit import AuditQuery
+from theodora.storage.access.audit_search import read_audit_search
 from theodora.storage.access.refusals import REFUSALS_AN_HOUR
 from theodora.storage.check.check import check_store
 from theodora.storage.engine.audit import MAX_AUDIT_VALUES, AuditEntry
@@ -330,3 +331,46 @@ def test_a_planned_limit_that_begins_is_recorded(store: Store, org: Organisation
     assert store.audit.entries(org, AuditQuery())[0].after.startswith('{"planned":{"days":30')
     store.retention.remove_old(NOW_NS + 2 * DAY_NS, actor=TESTER)
     assert store.audit.entries(org, AuditQuery())[0].action == "retention.begun"
+
+
+def test_a_search_finds_entries_in_the_language_of_events(store: Store, org: Organisation) -> None:
+    alice = Actor("person", "Alice Smith", "a1", "192.0.2.1")
+    store.audit.note(org, "data.exported", "a.jsonl", after={"x": "big apple"}, actor=alice)
+    store.audit.refuse(org, "permission.refused", "op", "it lacks x", NOW_NS, actor=TESTER)
+    store.audit.note(org, "data.exported", "b.jsonl", actor=TESTER).result()
+
+    def found(search: str, **asked: Any) -> list[int]:
+        query = AuditQuery(search=read_audit_search(search), **asked)
+        return [each.number for each in store.audit.entries(org, query)]
+
+    assert found("") == found("*") == [4, 3, 2, 1]
+    assert found("actor:a1") == found('actor:"Alice Smith"') == found("actor:Alice*") == [2]
+    assert found("action:data.*") == found("exported") == [4, 2]
+    assert found("action:data.* -actor:a1") == [4]
+    assert found("outcome:refused OR address:192.0.2.*") == [3, 2]
+    assert found('"big apple"') == found("after:*apple*") == [2]
+    assert found("_exists_:address") == [2]
+    assert found("number:>=3") == [4, 3]
+    assert found("at:>=2999-01-01") == found("done") == []
+    assert found("*:done", limit=1) == [4]
+    assert found("actor_kind:person", before_number=3) == [2, 1]
+
+
+def test_a_search_reads_on_until_it_has_found_enough(
+    store: Store, org: Organisation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("theodora.storage.access.audit._SEARCHED_AT_ONCE", 2)
+    for number in range(9):
+        store.audit.note(org, "data.exported", f"{number % 3}", actor=TESTER)
+    store.audit.note(org, "store.repaired", "", actor=TESTER).result()
+    query = AuditQuery(search=read_audit_search("target:1"), limit=2)
+    assert [each.number for each in store.audit.entries(org, query)] == [9, 6]
+    assert len(store.audit.entries(org, query._replace(limit=5))) == 3
+
+
+@ON_SQLITE
+@pytest.mark.parametrize("search", ["(", "service:shop", "colour:red", "is:production", "-who:x"])
+def test_a_search_for_what_entries_do_not_have_is_refused(search: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        read_audit_search(search)
+    assert refused.value.problems[0].path == ("query",)

@@ -29,6 +29,7 @@ _PAGE = 50
 @click.option("--action", help="An action, or its first part: key finds key.created.")
 @click.option("--target", help="What it was done to.")
 @click.option("--outcome", help="done or refused.")
+@click.option("--query", help="A search, such as 'action:key.* -actor:alice'.")
 @click.option(
     "--limit",
     type=click.IntRange(1, MAX_AUDIT_ENTRIES),
@@ -54,6 +55,7 @@ def audit(
     \b
     theodora audit --action key --from 2026-11-01
     theodora audit --actor alice --format csv
+    theodora audit --query 'action:key.* (outcome:refused OR address:192.0.2.*)'
 
     theodora check shows whether entries were changed or removed.
     """

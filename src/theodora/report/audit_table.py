@@ -6,13 +6,13 @@ from typing import Any, get_args
 
 from theodora.dora.metrics.calendar import UTC_CALENDAR, Calendar
 from theodora.errors import Invalid, Problem
-from theodora.events import format_rfc3339
 from theodora.report.csv_text import Cell, csv_bytes
 from theodora.report.parameters import Parameters, instants_in
 from theodora.storage.access.audit import AuditQuery
+from theodora.storage.access.audit_search import read_audit_search
 from theodora.storage.engine.audit import AuditEntry, AuditOutcome
 
-AUDIT_FILTERS = ("from", "to", "actor", "action", "target", "outcome")
+AUDIT_FILTERS = ("from", "to", "actor", "action", "target", "outcome", "query")
 MAX_AUDIT_ENTRIES = 1_000
 """Most entries of one answer."""
 
@@ -34,6 +34,7 @@ def read_audit_filters(parameters: Parameters, calendar: Calendar = UTC_CALENDAR
         outcome=parameters.choice("outcome", outcomes, outcomes[0])
         if parameters.given("outcome")
         else None,
+        search=parameters.read("query", read_audit_search, None),
     )
 
 
@@ -48,7 +49,7 @@ def audit_document(entry: AuditEntry) -> dict[str, Any]:
     """An entry as a JSON object."""
     return {
         "number": entry.number,
-        "at": format_rfc3339(entry.at_ns),
+        "at": entry.at,
         "actor": {
             "kind": entry.actor.kind,
             "name": entry.actor.name,
@@ -69,7 +70,7 @@ def audit_row(entry: AuditEntry) -> tuple[Cell, ...]:
     """An entry as cells, in the order of `AUDIT_COLUMNS`."""
     who = entry.actor
     return (
-        *(entry.number, format_rfc3339(entry.at_ns), who.kind, who.name, who.id, who.address),
+        *(entry.number, entry.at, who.kind, who.name, who.id, who.address),
         *(entry.action, entry.target, entry.before, entry.after, entry.outcome, entry.reason),
         entry.hash,
     )

@@ -11,6 +11,7 @@ from asking import Tenant, make_key
 from databases import ON_SQLITE
 from theodora.storage.access.audit import AuditQuery
 from theodora.storage.access.permissions import READ, READ_AUDIT
+from visiting import sign_in
 
 pytestmark = ON_SQLITE
 
@@ -85,7 +86,7 @@ def test_the_log_is_a_csv_file_too(logged: Tenant) -> None:
         {"from": "yesterday"},
         {"outcome": "maybe"},
         {"format": "xml"},
-        {"query": "x"},
+        {"colour": "x"},
     ],
 )
 def test_parameters_that_cannot_be_read_are_refused(
@@ -102,3 +103,20 @@ def test_only_a_key_with_the_permission_reads_it(tenant: Tenant) -> None:
         key = make_key(tenant.built, tenant.organisation, "application", permission)
         answer = tenant.ask("GET", PATH, headers={"DD-APPLICATION-KEY": key})
         assert answer.status_code == status
+
+
+def test_a_search_is_read_by_the_api_the_page_and_the_command(tenant: Tenant) -> None:
+    org = tenant.built.store.keys.organisation(tenant.organisation)
+    for name in ("one", "two"):
+        tenant.built.store.audit.note(org, "data.exported", name, actor=TESTER).result()
+    answer = tenant.ask("GET", PATH, params={"query": "target:tw* action:data.*"})
+    assert [each["attributes"]["target"] for each in answer.json()["data"]] == ["two"]
+    refused = tenant.ask("GET", PATH, params={"query": "service:web"})
+    assert refused.status_code == 400
+    assert refused.json()["errors"][0]["source"] == {"parameter": "query"}
+    browser = sign_in(tenant)
+    page = browser.get("/settings/audit?search=target%3Atw*").text
+    assert ">two<" in page
+    assert ">one<" not in page
+    assert 'name="search" value="target:tw*"' in page
+    assert browser.get("/settings/audit?search=service%3Aweb").status_code == 400

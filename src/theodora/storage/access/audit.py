@@ -6,6 +6,8 @@ from functools import partial
 from itertools import takewhile
 from typing import Any, LiteralString, NamedTuple
 
+from theodora.query import Query
+from theodora.storage.access.audit_search import entry_matches
 from theodora.storage.access.refusals import RefusalLimit
 from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.audit import (
@@ -24,10 +26,12 @@ from theodora.storage.engine.audit import (
 from theodora.storage.engine.audit_actions import ActionName
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.database import Database
+from theodora.storage.engine.deadline import check_deadline
 from theodora.storage.engine.organisations import Organisation
 
 _REMOVED_AT_ONCE = 1_000
 _LOGGED_AT_ONCE = 200
+_SEARCHED_AT_ONCE = 1_000
 
 
 class AuditQuery(NamedTuple):
@@ -42,6 +46,8 @@ class AuditQuery(NamedTuple):
     """An action, or its first part: `key` finds `key.created`."""
     target: str = ""
     outcome: AuditOutcome | None = None
+    search: Query | None = None
+    """As `read_audit_search` reads it."""
     before_number: int | None = None
     """Only older entries."""
     limit: int = 100
@@ -156,6 +162,21 @@ def _key(org: Organisation | None) -> int:
 
 
 def _entries(org: Organisation | None, query: AuditQuery, cursor: Cursor) -> list[AuditEntry]:
+    """A search reads on until it has found enough, or its deadline ends it."""
+    if query.search is None:
+        return _read_entries(org, query, cursor)
+    found: list[AuditEntry] = []
+    part = query._replace(limit=_SEARCHED_AT_ONCE)
+    while entries := _read_entries(org, part, cursor):
+        check_deadline()
+        found += (each for each in entries if entry_matches(query.search, each))
+        if len(found) >= query.limit:
+            return found[: query.limit]
+        part = part._replace(before_number=entries[-1].number)
+    return found
+
+
+def _read_entries(org: Organisation | None, query: AuditQuery, cursor: Cursor) -> list[AuditEntry]:
     conditions = query.conditions
     condition: LiteralString = " AND ".join(["org = ?", *(each for each, _ in conditions)])
     values = [value for _, each in conditions for value in each]

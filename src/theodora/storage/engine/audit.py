@@ -13,6 +13,7 @@ from typing import Any, Literal, LiteralString, NamedTuple, TypeVar
 
 import msgspec
 
+from theodora.events import format_rfc3339
 from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.audit_actions import ActionName
 from theodora.storage.engine.cursor import Cursor
@@ -51,6 +52,11 @@ class AuditEntry(NamedTuple):
     outcome: AuditOutcome
     reason: str
     hash: str
+
+    @property
+    def at(self) -> str:
+        """When it was written, in RFC 3339 and UTC."""
+        return format_rfc3339(self.at_ns)
 
     @property
     def content(self) -> tuple[str | int, ...]:

@@ -13,6 +13,7 @@ from theodora.report.audit_table import (
     read_entry_number,
 )
 from theodora.report.parameters import known_parameters
+from theodora.storage.access.audit_search import AUDIT_FIELDS
 from theodora.storage.engine.actor import ActorKind
 from theodora.storage.engine.audit import AuditOutcome
 from theodora.storage.engine.audit_actions import ActionName
@@ -46,6 +47,17 @@ class AuditParameters(Struct, frozen=True, rename={"from_": "from"}):
     ) = UNSET
     target: Annotated[str, Meta(description="What it was done to.")] | UnsetType = UNSET
     outcome: Annotated[AuditOutcome, Meta(description="Done or refused.")] | UnsetType = UNSET
+    query: (
+        Annotated[
+            str,
+            Meta(
+                description="A search in the language of events, with the fields "
+                + ", ".join(f"`{field.name}`" for field in AUDIT_FIELDS)
+                + "."
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
     limit: Annotated[
         int, Meta(ge=1, le=MAX_AUDIT_ENTRIES, description="Most entries to answer with.")
     ] = _PAGE

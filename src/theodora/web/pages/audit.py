@@ -27,7 +27,9 @@ _SHOWN = 50
 _MOST_CHANGES = 20
 _MOST_VALUE = 200
 """Characters of a value; the CSV file has all of it."""
-_OWN_FILTERS = tuple(name for name in AUDIT_FILTERS if name not in {"from", "to"})
+_SEARCH = "search"
+"""The parameter of the search: `query` is that of events, which all pages have."""
+_OWN_FILTERS = (*(each for each in AUDIT_FILTERS if each not in {"from", "to", "query"}), _SEARCH)
 """Those that are not of every page's scope."""
 
 _MEANINGS: Mapping[str, str] = {
@@ -96,13 +98,15 @@ def audit_csv(visit: Visit) -> Answer:
 
 
 def _asked(visit: Visit) -> dict[str, str]:
-    return {name: visit.query_parameters.get(name, "").strip() for name in AUDIT_FILTERS}
+    names = ("from", "to", *_OWN_FILTERS)
+    return {name: visit.query_parameters.get(name, "").strip() for name in names}
 
 
 def _read(visit: Visit) -> AuditQuery:
     """Raises `Invalid` for a filter or a page that cannot be."""
     before = visit.query_parameters.get("before", "")
-    parameters = Parameters({**_asked(visit), "before": before})
+    asked = _asked(visit)
+    parameters = Parameters({**asked, "query": asked[_SEARCH], "before": before})
     query = read_audit_filters(parameters, visit.scope.calendar)
     before_number = parameters.read("before", read_entry_number, None)
     parameters.check()
