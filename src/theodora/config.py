@@ -395,10 +395,10 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "oidc_roles",
         _text,
-        "GROUP=ROLE or GROUP=ORGANISATION:ROLE, with commas between them",
+        "GROUP=ROLE or GROUP=ORGANISATION:ROLE, with commas between them; editor of TEAM",
         "",
         "Roles of a person's groups; the first that fits counts, and * is any group. Whoever has "
-        "none is refused.",
+        "none is refused. An editor of a team may change only what belongs to it.",
     ),
     Setting(
         "oidc_sign_up",
@@ -448,7 +448,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "auth_proxy_roles",
         _text,
-        "GROUP=ROLE or GROUP=ORGANISATION:ROLE, with commas between them",
+        "GROUP=ROLE or GROUP=ORGANISATION:ROLE, with commas between them; editor of TEAM",
         "",
         "Roles of a person's groups at the proxy; the first that fits counts, and * is any group. "
         "Whoever has none is refused.",

@@ -47,6 +47,7 @@ ACTIONS: dict[str, ActionName] = {
     "people.enable": "person.enabled",
     "people.set_role": "person.role_changed",
     "people.set_teams": "person.teams_changed",
+    "people.leave": "person.left",
     "people.sign_in": "person.role_changed",
     "retention.change": "retention.changed",
     "retention.confirm": "retention.confirmed",

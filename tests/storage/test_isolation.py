@@ -677,6 +677,7 @@ WRITES: tuple[tuple[str, Callable[[Member], object]], ...] = (
         "sessions.end_of_person",
         lambda it: it.store.sessions.end_of_person(it.org, ADA, actor=TESTER),
     ),
+    ("people.leave", lambda it: it.store.people.leave(it.org, ADA, actor=TESTER)),
     ("people.set_role", lambda it: it.store.people.set_role(it.org, ADA, "owner", actor=TESTER)),
     ("people.set_teams", lambda it: it.store.people.set_teams(it.org, ADA, ["x"], actor=TESTER)),
     ("people.disable", lambda it: it.store.people.disable(it.org, ADA, 9, actor=TESTER)),

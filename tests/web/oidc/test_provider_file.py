@@ -11,7 +11,13 @@ from ci_systems import blocks
 from theodora.app import build, sign_in_ways
 from theodora.config import check_names, load
 from theodora.errors import UnusableSetting
-from theodora.storage.access.role_mapping import MappedGroup, read_role_mapping, role_of
+from theodora.storage.access.role_mapping import (
+    GrantedRole,
+    MappedGroup,
+    organisations_left,
+    read_role_mapping,
+    role_of,
+)
 from theodora.web.oidc.provider_file import read_providers
 
 PAGE = Path(__file__).parents[3] / "docs" / "sign-in.md"
@@ -168,6 +174,36 @@ def test_the_first_row_with_a_group_of_the_person_counts(
 ) -> None:
     text = "sre=admin, dev=viewer,example:web=acme:editor,CN=a=owner,"
     mapping = read_role_mapping(text, "default")
-    assert role_of(groups, mapping) == row
+    granted = row and GrantedRole(row[1], row[2], None)
+    assert role_of(groups, mapping) == granted
     everybody = (*mapping, MappedGroup("*", "default", "viewer"))
-    assert role_of(groups, everybody) == (row or everybody[-1])
+    assert role_of(groups, everybody) == (granted or GrantedRole("default", "viewer", None))
+
+
+@pytest.mark.parametrize(
+    ("groups", "granted"),
+    [
+        ({"a"}, GrantedRole("default", "editor", ("search: one",))),
+        ({"a", "b", "c", "d"}, GrantedRole("default", "editor", ("search: one", "web"))),
+        ({"everything", "a"}, GrantedRole("default", "admin", ())),
+        ({"all", "c"}, GrantedRole("default", "editor", ())),
+        ({"d"}, GrantedRole("acme", "viewer", None)),
+        ({"e"}, None),
+    ],
+)
+def test_an_editor_of_teams_has_those_of_all_groups(
+    groups: set[str], granted: GrantedRole | None
+) -> None:
+    text = "everything=admin,a=editor of search: one,all=editor,b=default:editor of web,"
+    mapping = read_role_mapping(f"{text}c=editor of web,d=acme:viewer,f=other:viewer", "default")
+    found = role_of(groups, mapping)
+    assert (found and found._replace(teams=found.teams and tuple(found.teams))) == granted
+    stays = {granted.organisation} if granted else set[str]()
+    stays |= {"acme"} & ({"acme"} if "d" in groups else set())
+    assert set(organisations_left(groups, mapping)) == {"default", "acme", "other"} - stays
+
+
+@pytest.mark.parametrize("role", ["viewer of web", "editor of ", "editors of web", "admin of a"])
+def test_a_role_that_has_no_teams_is_given_none(role: str) -> None:
+    with pytest.raises(UnusableSetting):
+        read_role_mapping(f"group={role}", "default")

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -67,7 +67,9 @@ def tenant(
                 oidc_client_id=CLIENT_ID,
                 oidc_client_secret=CLIENT_SECRET,
                 oidc_label="Keycloak",
-                oidc_roles="platform-admins=admin,developers=editor,gone=gone:viewer,closers=closing:owner",
+                oidc_roles="platform-admins=admin,developers=editor,gone=gone:viewer,"
+                "closers=closing:owner,search=editor of search,web=editor of web,"
+                "leavers=leaving:owner",
                 oidc_http_on_loopback="yes",
                 oidc_providers=str(file),
             )
@@ -391,3 +393,68 @@ def test_a_provider_ends_the_sessions_of_a_person(tenant: Tenant, provider: Open
     assert asked.post("/sign-in/oidc/signed-out", data={"logout_token": token}).status_code == 200
     assert browser.get("/failures").status_code == 303
     assert other.get("/failures").status_code == 200
+
+
+def test_the_teams_of_an_editor_follow_the_groups(tenant: Tenant, provider: OpenIdProvider) -> None:
+    provider.subject = "tess"
+    store, org = tenant.built.store, tenant.built.organisation
+
+    def teams_in(*groups: str) -> tuple[str, Sequence[str]]:
+        provider.claims["groups"] = groups
+        sign_in(tenant, provider)
+        person = store.people.find(org, provider.url, "tess")
+        assert person
+        return person.role.name, person.teams
+
+    assert teams_in("web", "search", "others") == ("editor", ("search", "web"))
+    assert teams_in("web") == ("editor", ("web",))
+    assert teams_in("developers", "web") == ("editor", ())
+    assert teams_in("web") == ("editor", ("web",))
+    person = store.people.find(org, provider.url, "tess")
+    assert person
+    changes = store.audit.entries(org, AuditQuery(action="person.teams_changed", limit=3))
+    assert [(each.after, each.actor.id) for each in changes] == [
+        ('{"teams":["web"]}', person.id),
+        ('{"teams":[]}', person.id),
+        ('{"teams":["web"]}', person.id),
+    ]
+    store.people.set_role(org, person.id, "editor", actor=TESTER).result()
+    assert teams_in("search") == ("editor", ("web",))
+
+
+@pytest.mark.parametrize("groups", [["developers"], ["strangers"], []])
+def test_who_left_the_groups_of_an_organisation_is_out_at_the_next_sign_in(
+    tenant: Tenant, provider: OpenIdProvider, groups: list[str]
+) -> None:
+    provider.subject = f"leaver-{len(groups)}-{'-'.join(groups)}"
+    store = tenant.built.store
+    org = store.keys.ensure_organisation("leaving", 1, actor=TESTER).result()
+    provider.claims["groups"] = ["leavers"]
+    browser, _ = sign_in(tenant, provider)
+    assert browser.get("/failures").status_code == 200
+    provider.claims["groups"] = groups
+    sign_in(tenant, provider)
+    assert browser.get("/failures").status_code == 303
+    person = store.people.find(org, provider.url, provider.subject)
+    assert person
+    assert person.role.name == "viewer"
+    [left] = store.audit.entries(org, AuditQuery(action="person.left", target=person.id))
+    assert '"sessions":1' in left.before
+    sign_in(tenant, provider)
+    assert len(store.audit.entries(org, AuditQuery(action="person.left", target=person.id))) == 1
+
+
+def test_a_role_that_an_owner_set_stays_when_groups_are_left(
+    tenant: Tenant, provider: OpenIdProvider
+) -> None:
+    provider.subject, provider.claims["groups"] = "stayer", ["leavers"]
+    store = tenant.built.store
+    org = store.keys.ensure_organisation("leaving", 1, actor=TESTER).result()
+    browser, _ = sign_in(tenant, provider)
+    person = store.people.find(org, provider.url, "stayer")
+    assert person
+    store.people.set_role(org, person.id, "admin", actor=TESTER).result()
+    provider.claims["groups"] = ["developers"]
+    sign_in(tenant, provider)
+    assert browser.get("/failures").status_code == 200
+    assert store.people.get(org, person.id).role.name == "admin"

@@ -112,10 +112,14 @@ class People:
         role: str,
         now_ns: int,
         *,
+        teams: Sequence[str] | None = None,
         may_create: bool,
         actor: Actor,
     ) -> Future[Person]:
         """The person, with the role and names of today; created at the first time.
+
+        Where groups give teams, those are of today too; None leaves them as they are. A role that
+        an owner has set stays, with its teams.
 
         Raises `SignInRefused` for a person who is switched off, or new although nobody new is
         let in; `NotFound` and `BeingDeleted` for an organisation that cannot be used.
@@ -129,12 +133,16 @@ class People:
             if person is not None and person.disabled_at_ns is not None:
                 raise SignInRefused("you have been switched off here")
             _upsert(cursor, org, identity, role_named(role).name, now_ns)
+            if teams is not None and not (person and person.is_role_set):
+                _put_teams(cursor, org, identity.person_id, teams)
             now = _found(cursor, org, identity.person_id)
             if person is None:
                 after = {"issuer": now.issuer, "subject": now.subject, **_role_of(now)}
+                after |= {"teams": now.teams} if now.teams else {}
                 recorder.record(org, "person.added", now.id, after=after)
             else:
                 _record_role(recorder, person, now)
+                _record_teams(recorder, person, now)
             return now
 
         return audited(self._database, write, actor)
@@ -190,15 +198,33 @@ class People:
 
         def write(cursor: Cursor, recorder: Recorder) -> Person:
             found = _found(cursor, org, id_)
-            cursor.execute(
-                "UPDATE people SET teams = ? WHERE org = ? AND id = ?",
-                (json.dumps(sorted(set(teams))), org.key, id_),
-            )
+            _put_teams(cursor, org, id_, teams)
             now = _found(cursor, org, id_)
-            if now.teams != found.teams:
-                before, after = {"teams": found.teams}, {"teams": now.teams}
-                recorder.record(org, "person.teams_changed", id_, before=before, after=after)
+            _record_teams(recorder, found, now)
             return now
+
+        return audited(self._database, write, actor)
+
+    def leave(self, org: Organisation, id_: str, *, actor: Actor) -> Future[None]:
+        """Ends what groups gave that the person has left: sessions, and all but the least role.
+
+        Nothing changes for an unknown person, and for a role that an owner has set.
+        """
+
+        def write(cursor: Cursor, recorder: Recorder) -> None:
+            person = person_by_id(cursor, org.key, id_)
+            if person is None or person.is_role_set:
+                return
+            cursor.execute(
+                "UPDATE people SET role = ?, teams = '[]' WHERE org = ? AND id = ?",
+                (ROLE_NAMES[0], org.key, id_),
+            )
+            ended = cursor.execute(
+                "DELETE FROM sessions WHERE org = ? AND person_id = ? RETURNING id", (org.key, id_)
+            ).fetchall()
+            if ended or person.role.name != ROLE_NAMES[0]:
+                before = {**_role_of(person), "sessions": len(ended)}
+                recorder.record(org, "person.left", id_, before=before)
 
         return audited(self._database, write, actor)
 
@@ -248,6 +274,17 @@ def _record_role(recorder: Recorder, before: Person, after: Person) -> None:
         )
 
 
+def _record_teams(recorder: Recorder, before: Person, after: Person) -> None:
+    if before.teams != after.teams:
+        recorder.record(
+            after.organisation,
+            "person.teams_changed",
+            after.id,
+            before={"teams": before.teams},
+            after={"teams": after.teams},
+        )
+
+
 def _role_of(person: Person) -> AuditValues:
     return {"name": person.title, "role": person.role.name, "is_role_set": person.is_role_set}
 
@@ -277,6 +314,13 @@ def _upsert(
             *(org.key, identity.person_id, identity.issuer, identity.subject),
             *(identity.name[:MAX_NAME], identity.email[:MAX_NAME], role, now_ns, now_ns),
         ),
+    )
+
+
+def _put_teams(cursor: Cursor, org: Organisation, id_: str, teams: Sequence[str]) -> None:
+    cursor.execute(
+        "UPDATE people SET teams = ? WHERE org = ? AND id = ?",
+        (json.dumps(sorted(set(teams))), org.key, id_),
     )
 
 

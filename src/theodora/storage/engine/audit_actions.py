@@ -22,6 +22,7 @@ ActionName = Literal[
     "person.teams_changed",
     "person.disabled",
     "person.enabled",
+    "person.left",
     "settings.changed",
     "verdict.set",
     "verdict.removed",
@@ -85,9 +86,14 @@ AUDIT_ACTIONS: tuple[AuditAction, ...] = (
     AuditAction(
         "person.role_changed", "person", "the role changed: an owner set it, or groups did"
     ),
-    AuditAction("person.teams_changed", "person", "the teams of an editor changed"),
+    AuditAction(
+        "person.teams_changed",
+        "person",
+        "the teams of an editor changed: an owner set them, or groups did",
+    ),
     AuditAction("person.disabled", "person", "a person was switched off, and signed out"),
     AuditAction("person.enabled", "person", "a person may sign in again"),
+    AuditAction("person.left", "person", "no group gives a role here any more: signed out"),
     AuditAction("settings.changed", "service", "settings or failure rules changed"),
     AuditAction("verdict.set", "deployment", "a verdict was overridden, or a failure linked"),
     AuditAction("verdict.removed", "deployment", "an override or a link was removed"),

@@ -8,7 +8,7 @@ import structlog
 from theodora.errors import BeingDeleted, Invalid, NotFound, Problem, SignInRefused
 from theodora.storage import Person, PersonIdentity
 from theodora.storage.access.principals import person_principal
-from theodora.storage.access.role_mapping import role_of
+from theodora.storage.access.role_mapping import organisations_left, role_of
 from theodora.storage.engine.actor import Actor
 from theodora.web.oidc.client import ProviderClient, SignInAnswer
 from theodora.web.oidc.pending import PENDING_COOKIE, PENDING_SECONDS, from_cookie, to_cookie
@@ -119,6 +119,7 @@ def sign_out_by_provider(visit: Visit) -> Answer:
 def _admitted(visit: Visit, client: ProviderClient, answer: SignInAnswer) -> Person:
     """The person here. Raises `SignInFailed` for a person without a role."""
     provider, identity = client.provider, answer.identity
+    _leave_others(visit, client, answer)
     row = role_of(answer.groups, provider.roles)
     if row is None:
         raise SignInFailed("no_access", f"no group has a role: {', '.join(answer.groups)[:500]}")
@@ -128,11 +129,23 @@ def _admitted(visit: Visit, client: ProviderClient, answer: SignInAnswer) -> Per
             identity,
             row.role,
             visit.now_ns,
+            teams=row.teams,
             may_create=provider.may_sign_up,
             actor=identity.actor.at(visit.address),
         ).result()
     except (SignInRefused, NotFound, BeingDeleted) as error:
         raise SignInFailed("refused", str(error)) from error
+
+
+def _leave_others(visit: Visit, client: ProviderClient, answer: SignInAnswer) -> None:
+    """Ends the person's sessions and role where none of the groups gives a role any more."""
+    identity = answer.identity
+    for name in sorted(organisations_left(answer.groups, client.provider.roles)):
+        with suppress(NotFound):
+            org = visit.store.organisations.get(name).organisation
+            visit.store.people.leave(
+                org, identity.person_id, actor=identity.actor.at(visit.address)
+            ).result()
 
 
 def _client(visit: Visit) -> tuple[ProviderClient, str]:

@@ -19,7 +19,7 @@ from theodora.errors import BeingDeleted, NotFound, ReadOnly, SignInRefused, Unu
 from theodora.storage import Person, PersonIdentity, Session, Store
 from theodora.storage.access.people import name_on_a_line
 from theodora.storage.access.principals import person_principal
-from theodora.storage.access.role_mapping import MappedGroup, role_of
+from theodora.storage.access.role_mapping import GrantedRole, MappedGroup, role_of
 from theodora.storage.access.sessions import SEEN_EVERY_NS, SignInPlace, passing_session
 from theodora.storage.engine.actor import Actor
 from theodora.web.http.asgi import headers_of, peer_of
@@ -164,7 +164,7 @@ class ProxySignIn:
         except NotFound as error:
             raise SignInRefused(f"your groups have a role elsewhere, but {error}") from error
         known = store.people.find(org, identity.issuer, identity.subject)
-        follows = _is_current(known, row.role)
+        follows = _is_current(known, row)
         if known is not None and follows and _is_recent(known, identity, now_ns):
             return known
         # Names and the time of the visit can wait: the primary may be away, the deletion planned.
@@ -174,6 +174,7 @@ class ProxySignIn:
                 identity,
                 row.role,
                 now_ns,
+                teams=row.teams,
                 may_create=self._settings.may_sign_up,
                 actor=identity.actor.at(address),
             ).result()
@@ -181,11 +182,12 @@ class ProxySignIn:
         return known
 
 
-def _is_current(known: Person | None, role: str) -> bool:
-    """Whether the person may come in, with the role that is stored."""
+def _is_current(known: Person | None, granted: GrantedRole) -> bool:
+    """Whether the person may come in, with the role and teams that are stored."""
     if known is None or known.disabled_at_ns is not None:
         return False
-    return known.is_role_set or known.role.name == role
+    has_teams = granted.teams is None or [*known.teams] == [*granted.teams]
+    return known.is_role_set or (known.role.name == granted.role and has_teams)
 
 
 def _is_recent(known: Person, identity: PersonIdentity, now_ns: int) -> bool:
