@@ -155,6 +155,25 @@ def test_a_key_that_expires_is_followed_by_one_that_lasts_as_long(run: Run, url:
     assert f"the old key expires {format_second(old.expires_at_ns or 0)}" in rotated.stderr
 
 
+def test_a_key_has_one_valid_successor(run: Run, url: str) -> None:
+    run("keys", "create", "api")
+    id_ = run("keys", "list").stdout.split()[0]
+    assert run("keys", "rotate", id_).exit_code == 0
+    with Store(url) as store:
+        before = store.keys.all_of("default")
+        old, successor = sorted(before, key=lambda key: key.id != id_)
+        assert (old.successor_id, successor.successor_id) == (successor.id, None)
+    again = run("keys", "rotate", id_)
+    assert again.exit_code == 1
+    assert f'its successor is "{successor.id}", which begins with {successor.beginning}' in (
+        again.stderr
+    )
+    with Store(url) as store:
+        assert store.keys.all_of("default") == before
+    run("keys", "revoke", successor.id)
+    assert run("keys", "rotate", id_).exit_code == 0
+
+
 def test_a_key_that_is_not_valid_is_not_rotated(run: Run) -> None:
     run("keys", "create", "api")
     id_ = run("keys", "list").stdout.split()[0]

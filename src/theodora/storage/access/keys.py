@@ -40,7 +40,8 @@ _MOST_NOTED = 10_000
 """Uses that are remembered as noted; beyond, some are noted again."""
 _SELECT = (
     "SELECT k.id, k.kind, k.name, k.permissions, k.beginning, k.limits, k.expires_at_ns, "
-    "k.created_at_ns, k.revoked_at_ns, k.last_used_at_ns, d.begins_at_ns, o.org, o.uuid, o.name "
+    "k.created_at_ns, k.revoked_at_ns, k.last_used_at_ns, d.begins_at_ns, k.successor_id, o.org, "
+    "o.uuid, o.name "
     "FROM keys k JOIN organisations o USING (org) LEFT JOIN organisation_deletions d USING (org)"
 )
 
@@ -63,6 +64,8 @@ class Key(NamedTuple):
     """Up to a minute old; None for a key that nobody has used."""
     deletion_at_ns: int | None
     """When its organisation is to be deleted, if it is; until then the key opens nothing."""
+    successor_id: str | None
+    """The key that was made when this one was rotated."""
     organisation: Organisation
 
     @property
@@ -154,7 +157,7 @@ class Keys:
         """Stores a key that may do the same as this one, which ends after the overlap.
 
         If the old one expires, the new one lasts as long as that did. Raises `NotFound` for a key
-        that is unknown or no longer valid.
+        that is unknown or no longer valid, and `Invalid` for one whose successor is valid.
         """
 
         def write(cursor: Cursor, recorder: Recorder) -> Key:
@@ -162,6 +165,7 @@ class Keys:
             old = key_by_id(cursor, id_)
             if old is None or old.organisation != org or old.has_expired(now_ns):
                 raise _no_such_key(id_, org)
+            _require_no_successor(cursor, old, now_ns)
             key = _replace_key(cursor, old, secret, now_ns + overlap_ns, now_ns)
             recorder.record(org, "key.rotated", id_, before=_values(old), after=_values(key))
             return key
@@ -300,12 +304,25 @@ def _replace_key(cursor: Cursor, old: Key, secret: str, ends_at_ns: int, now_ns:
     if expires_at_ns is not None:
         ends_at_ns = min(ends_at_ns, expires_at_ns)
         expires_at_ns = now_ns + expires_at_ns - old.created_at_ns
-    cursor.execute(
-        "UPDATE keys SET expires_at_ns = ? WHERE org = ? AND id = ?",
-        (ends_at_ns, old.organisation.key, old.id),
-    )
     new = _NewKey(old.kind, secret, old.name, old.permissions, old.limits, expires_at_ns)
-    return _add_key(cursor, old.organisation, new, now_ns)
+    key = _add_key(cursor, old.organisation, new, now_ns)
+    cursor.execute(
+        "UPDATE keys SET expires_at_ns = ?, successor_id = ? WHERE org = ? AND id = ?",
+        (ends_at_ns, key.id, old.organisation.key, old.id),
+    )
+    return key
+
+
+def _require_no_successor(cursor: Cursor, old: Key, now_ns: int) -> None:
+    """Two successors would leave a valid key that nobody knows to be needed."""
+    successor = key_by_id(cursor, old.successor_id) if old.successor_id else None
+    if successor is not None and not successor.has_expired(now_ns):
+        raise Invalid(
+            Problem(
+                f'key "{old.id}" was rotated already: its successor is "{successor.id}", which '
+                f"begins with {successor.beginning}. Rotate or revoke that one"
+            )
+        )
 
 
 def _find_key(cursor: Cursor, kind: KeyKind, secret: str) -> Key | None:
@@ -367,8 +384,8 @@ def hash_of(secret: str) -> str:
 
 
 def _key(row: tuple[Any, ...]) -> Key:
-    id_, kind, name, permissions, beginning, limits, *instants_ns, org, uuid_, org_name = row
-    expires_at_ns, created_at_ns, revoked_at_ns, used_at_ns, deletion_at_ns = instants_ns
+    id_, kind, name, permissions, beginning, limits, *rest, org, uuid_, org_name = row
+    expires_at_ns, created_at_ns, revoked_at_ns, used_at_ns, deletion_at_ns, successor_id = rest
     return Key(
         id=id_,
         kind=kind,
@@ -381,5 +398,6 @@ def _key(row: tuple[Any, ...]) -> Key:
         revoked_at_ns=revoked_at_ns,
         last_used_at_ns=used_at_ns,
         deletion_at_ns=deletion_at_ns,
+        successor_id=successor_id,
         organisation=Organisation(org, uuid_, org_name),
     )
