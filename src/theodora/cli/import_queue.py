@@ -23,11 +23,13 @@ Settle = Callable[[], Mapping[Any, int]]
 HandOver = Callable[[Sequence[T]], Iterator[Settle]]
 
 COMMITS_AT_ONCE = 1_000
-DEPLOYMENTS_AT_ONCE = 256
-"""Written in some milliseconds: others that write wait for no longer."""
+DEPLOYMENTS_AT_ONCE = 512
+"""Written in some hundredths of a second: others that write wait for no longer."""
 
-_IN_FLIGHT = 2_000
+_IN_FLIGHT = 512
 """Items handed to the store and not yet known to be durable."""
+_PAUSE_SECONDS = 0.002
+"""Between two groups, so that others can write: a SQLite file has no queue of writers."""
 _SHOWN = 20
 """Rejections that are shown one by one."""
 
@@ -73,14 +75,16 @@ class Intake(Generic[T]):
         return ", ".join(f"{self._outcomes[kind]:,} {kind}" for kind in kinds)
 
     def _pass_on(self) -> None:
+        while len(self._in_flight) * self._at_once >= _IN_FLIGHT:
+            self._settle()
         if self._gathered:
             self._in_flight.extend(self._hand_over(self._gathered))
         self._gathered = []
-        while len(self._in_flight) * self._at_once > _IN_FLIGHT:
-            self._settle()
 
     def _settle(self) -> None:
         self._outcomes.update(self._in_flight.popleft()())
+        if self._at_once > 1:
+            time.sleep(_PAUSE_SECONDS)
 
 
 @contextmanager

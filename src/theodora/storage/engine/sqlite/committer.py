@@ -9,10 +9,10 @@ import apsw
 
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.sqlite.connection import (
-    BUSY_TIMEOUT_MS,
     LONG_LOG_PAGES,
     connect_writer,
     driver_errors,
+    wait_for_turn,
 )
 from theodora.storage.engine.sqlite.file_watch import FileWatch
 from theodora.storage.engine.writer import Outcome, Write
@@ -63,7 +63,7 @@ class SqliteCommitter:
                 with self.file.copying():
                     self._cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             finally:
-                self._connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+                wait_for_turn(self._connection)
 
     def _copy_long_log(self, connection: apsw.Connection, _: str, pages: int) -> int:
         if pages >= LONG_LOG_PAGES:
