@@ -217,12 +217,13 @@ $(VENV)/installed-bench: $(VENV)/installed-dev
 	@$(BIN)/pip install --quiet --group bench
 	@touch $@
 
-## make bench    measure: search, metrics, pages, derivation, packs, lists and ingest over HTTP, webhooks, PostgreSQL (needs wrk), backups, faults; SIZES="100000"
+## make bench    measure: search, metrics, pages, derivation, imports, packs, lists and ingest over HTTP, webhooks, PostgreSQL (needs wrk), backups, faults; SIZES="100000"
 bench: setup $(VENV)/installed-bench
 	@$(BIN)/python -m bench.search $(SIZES)
 	@$(BIN)/python -m bench.metrics $(SIZES)
 	@$(BIN)/python -m bench.pages $(SIZES)
 	@$(BIN)/python -m bench.derivation
+	@for size in $(SIZES); do $(BIN)/python -m bench.imports $$size || exit; done
 	@$(BIN)/python -m bench.packs
 	@for size in $(SIZES); do $(BIN)/python -m bench.over_http $$size || exit; done
 	@$(BIN)/python -m bench.hooks

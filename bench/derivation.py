@@ -1,9 +1,14 @@
-"""Derivation of real histories, from scratch and after one late event, against git itself.
+"""Derivation from scratch and after one late event, against git itself.
+
+First, deployments of 200 services are derived in a store: rows and commits are read, and what
+differs is written. Then real histories are derived in memory, and a late event in a store.
 
 The yardstick is what one would run without Theodora: `git log prev..this` for each deployment.
 The repositories are built anew from the stored facts with `git fast-import`; the command runs
 on a sample of deployments spread evenly over each history, and the time for all is
 extrapolated from that and said to be.
+
+`python -m bench.derivation 100000` for so many deployments in the store.
 """
 
 import os
@@ -11,14 +16,16 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
 import msgspec
 
-from bench.world import BENCH
-from theodora.dora import Commit, DeploymentSequence, derive
+from bench.world import BENCH, PutOut, load, load_commits
+from bench.world import histories as world_histories
+from theodora.dora import Commit, DeploymentSequence, Repository, derive
 from theodora.dora.derivation.sequence import in_order
 from theodora.events import Deployment
 from theodora.events.values import SECOND_NS
@@ -36,13 +43,51 @@ History = Mapping[str, DeploymentSequence]
 """The sequences of one service by env."""
 
 
-def main() -> None:
+def main(count: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        _in_a_store(count, Path(folder))
     if not SHARED.exists():
         sys.exit(f"{SHARED} is not there")
     histories = {service: sequences(service) for service in SERVICES}
     with tempfile.TemporaryDirectory() as folder:
         _from_scratch(histories, Path(folder))
         _one_late_event(histories, Path(folder))
+
+
+def _in_a_store(count: int, folder: Path) -> None:
+    with Store(f"sqlite:///{folder / 'scratch.db'}") as store:
+        org = store.keys.ensure_organisation("default", 1, actor=BENCH).result()
+        load(store, org, (each.deployment for each in world_histories(count)), count)
+        load_commits(store, org, count)
+        began, processor = time.perf_counter(), time.process_time()
+        sequences = store.derivations.derive_all_queued(actor=BENCH)
+        seconds = time.perf_counter() - began
+        processor = time.process_time() - processor
+    longest = _longest(count)
+    of_git = _git_seconds({"": longest}, folder / "longest.git")
+    of_git *= count / len(longest.deployments)
+    print(
+        f"in a store: {count:,} deployments of {sequences} sequences in {seconds:.1f} s "
+        f"({processor:.1f} s of the processor)\n"
+        f"  git: {of_git:.0f} s, extrapolated from {_SAMPLE} deployments of the longest; "
+        f"git/theodora {of_git / seconds:.0f} x\n"
+    )
+
+
+def _longest(count: int) -> DeploymentSequence:
+    """The sequence of the repository that is deployed most often."""
+    made: defaultdict[str, list[PutOut]] = defaultdict(list)
+    for each in world_histories(count):
+        assert each.deployment.git
+        made[each.deployment.git.repository_id].append(each)
+    id_, longest = max(made.items(), key=lambda item: len(item[1]))
+    commits = {commit.sha: commit for each in longest for commit in each.commits}
+    return DeploymentSequence(
+        deployments=tuple(
+            msgspec.structs.replace(each.deployment, id=str(at)) for at, each in enumerate(longest)
+        ),
+        repositories={id_: Repository(commits=commits)},
+    )
 
 
 def _from_scratch(histories: Mapping[str, History], folder: Path) -> None:
@@ -208,4 +253,4 @@ def _late(store: Store, org: Organisation, sequence: DeploymentSequence) -> Iter
 
 
 if __name__ == "__main__":
-    main()
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 100_000)

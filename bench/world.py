@@ -4,11 +4,11 @@ import random
 import sys
 import time
 from array import array
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ END_NS = 1_790_000_000 * 10**9
 
 _SERVICE_NAMES = [f"service-{number:03d}" for number in range(SERVICES)]
 _SERVICE_WEIGHTS = [1 / (number + 1) for number in range(SERVICES)]
-_IN_FLIGHT = 4_096
+_STORED_AT_ONCE = 512
 _COMMITS_AT_ONCE = 2_000
 _MOST_DERIVED = 200_000
 _ROLLED_BACK = 0.08
@@ -189,33 +189,32 @@ def _made(
 
 def load(store: Store, org: Organisation, events: Iterator[Deployment], count: int) -> None:
     """Stores `count` deployments, with a progress bar."""
-    waiting: deque[Future[Any]] = deque()
     with _progress(events, count, "storing {:,} deployments") as bar:
-        for event in bar:
-            waiting.append(store.deployments.add(org, event, END_NS, actor=BENCH))
-            if len(waiting) > _IN_FLIGHT:
-                waiting.popleft().result()
-    for future in waiting:
-        future.result()
+        while some := list(islice(bar, _STORED_AT_ONCE)):
+            store.deployments.add_all(org, some, END_NS, actor=BENCH).result()
 
 
 def _add_commits(count: int, path: Path) -> None:
     """Has them derived, too."""
-    waiting: defaultdict[str, list[Commit]] = defaultdict(list)
     with Store(f"sqlite:///{path}") as store:
-        org = store.keys.organisation("default")
-        with _progress(histories(count), count, "storing commits of {:,} deployments") as bar:
-            for each in bar:
-                assert each.deployment.git
-                repository = each.deployment.git.repository_id
-                commits = waiting[repository]
-                commits.extend(each.commits)
-                if len(commits) > _COMMITS_AT_ONCE:
-                    store.commits.add_commits(org, repository, commits, actor=BENCH).result()
-                    commits.clear()
-        for repository, commits in waiting.items():
-            store.commits.add_commits(org, repository, commits, actor=BENCH).result()
+        load_commits(store, store.keys.organisation("default"), count)
         store.derivations.derive_all_queued(actor=BENCH)
+
+
+def load_commits(store: Store, org: Organisation, count: int) -> None:
+    """Stores the commits of `histories`, with a progress bar."""
+    waiting: defaultdict[str, list[Commit]] = defaultdict(list)
+    with _progress(histories(count), count, "storing commits of {:,} deployments") as bar:
+        for each in bar:
+            assert each.deployment.git
+            repository = each.deployment.git.repository_id
+            commits = waiting[repository]
+            commits.extend(each.commits)
+            if len(commits) > _COMMITS_AT_ONCE:
+                store.commits.add_commits(org, repository, commits, actor=BENCH).result()
+                commits.clear()
+    for repository, commits in waiting.items():
+        store.commits.add_commits(org, repository, commits, actor=BENCH).result()
 
 
 def _write_lead_times(count: int, path: Path) -> None:
