@@ -21,7 +21,7 @@ from theodora.dora.derivation.settings import usable
 from theodora.errors import Invalid, TheodoraError, TooSlow, Unavailable, UnusableStore
 from theodora.events import Deployment, MatchKeys, with_team_of_services
 from theodora.storage.derivation.backlog import Backlog
-from theodora.storage.derivation.commit_times import Measured, measured, write_measured
+from theodora.storage.derivation.commit_times import Measured, write_measured
 from theodora.storage.derivation.explain import Explained, Explanations
 from theodora.storage.derivation.inputs import (
     Facts,
@@ -380,9 +380,9 @@ def _changes(facts: Facts, derived: DerivedSequence) -> Iterator[_Change]:
     for each in derived.deployments:
         key, before = facts.rows.keys[each.deployment.id], each.deployment
         now = _with_team(each, facts.sequence.settings)
-        is_measured = facts.rows.digests[key] == derived.digest(each)
-        if before != now or not is_measured:
-            yield _Change(key, before, now, None if is_measured else measured(each.changes))
+        found = derived.measured_unlike(each, facts.rows.digests[key])
+        if before != now or found is not None:
+            yield _Change(key, before, now, found)
 
 
 def _written_rows(rows: SequenceRows, written: Sequence[_Change]) -> SequenceRows:

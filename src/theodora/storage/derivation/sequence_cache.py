@@ -18,7 +18,7 @@ from theodora.dora import DerivationCache, Derived, Repository, derive
 from theodora.dora.derivation.cache import are_same_repositories
 from theodora.dora.derivation.derived import Changes
 from theodora.dora.derivation.sequence import DeploymentSequence
-from theodora.storage.derivation.commit_times import measured
+from theodora.storage.derivation.commit_times import Measured, measured
 from theodora.storage.derivation.inputs import (
     Facts,
     SequenceRows,
@@ -68,13 +68,15 @@ class DerivedSequence:
         """Where each deployment is in `deployments`, by its id."""
         return {each.deployment.id: at for at, each in enumerate(self.deployments)}
 
-    def digest(self, derived: Derived) -> int:
-        """The digest of what is measured of a deployment's commits."""
+    def measured_unlike(self, derived: Derived, digest: int) -> Measured | None:
+        """What is measured of a deployment's commits; None if it has this digest."""
         id_, changes = derived.deployment.id, derived.changes
         known = self._digests.get(id_)
-        if known is None or known[0] is not changes:
-            known = self._digests[id_] = changes, measured(changes).digest
-        return known[1]
+        if known and known[0] is changes and known[1] == digest:
+            return None
+        found = measured(changes)
+        self._digests[id_] = changes, found.digest
+        return None if found.digest == digest else found
 
 
 class SequenceCache:
