@@ -217,7 +217,7 @@ def _remove_some(org: int, before_ns: int, cursor: Cursor, recorder: Recorder) -
     number, hash_, _ = old[-1]
     cursor.execute("DELETE FROM audit_entries WHERE org = ? AND number <= ?", (org, number))
     put_chain(cursor, org, chain._replace(removed_number=number, removed_hash=hash_))
-    recorder.record_in(org, "audit.shortened", f"to {number}", after={"entries": len(old)})
+    recorder.record(org, "audit.shortened", f"to {number}", after={"entries": len(old)})
     return len(old)
 
 

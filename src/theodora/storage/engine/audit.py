@@ -85,7 +85,7 @@ class Recorder:
 
     def record(
         self,
-        org: Organisation | None,
+        org: Organisation | int | None,
         action: ActionName,
         target: str = "",
         *,
@@ -94,29 +94,11 @@ class Recorder:
         outcome: AuditOutcome = "done",
         reason: str = "",
     ) -> None:
-        """Adds an entry; without an organisation, to the chain of the server."""
-        self.record_in(
-            SERVER if org is None else org.key,
-            action,
-            target,
-            before=before,
-            after=after,
-            outcome=outcome,
-            reason=reason,
-        )
+        """Adds an entry to the chain of an organisation, named by itself or by its key.
 
-    def record_in(
-        self,
-        key: int,
-        action: ActionName,
-        target: str = "",
-        *,
-        before: AuditValues | None = None,
-        after: AuditValues | None = None,
-        outcome: AuditOutcome = "done",
-        reason: str = "",
-    ) -> None:
-        """Adds an entry to the chain of the organisation with this key."""
+        Without an organisation it goes to the chain of the server.
+        """
+        key = SERVER if org is None else org if isinstance(org, int) else org.key
         chain = chain_of(self._cursor, key)
         entry = AuditEntry(
             key,
