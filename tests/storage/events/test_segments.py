@@ -12,6 +12,7 @@ from theodora.query import Kind, parse, sort_key
 from theodora.storage import Organisation, Selection, Store
 from theodora.storage.engine.cursor import Cursor, only_value
 from theodora.storage.events.index import index_some
+from theodora.storage.events.rows import Rows
 from theodora.storage.events.segments import find_candidates, segment_backlog, segment_some
 from theodora.storage.events.tables import DEPLOYMENTS
 from theodora.storage.events.trigrams import SEGMENT
@@ -119,6 +120,27 @@ def test_an_event_that_changes_is_found_by_its_new_words_alone(
     # The same again changes nothing.
     add(store, org, range(1, 5))
     assert count(store, "unsegmented") == 1
+
+
+@indexed
+def test_an_event_whose_repository_is_renamed_is_found_by_the_new_name(
+    store: Store, org: Organisation, write: Callable[[Any], Any]
+) -> None:
+    add(store, org, range(SIZE), git=Git("a" * 40, "https://x.org/old/app"))
+    write(segment(org))
+    rows = Rows(DEPLOYMENTS)
+
+    def rename(cursor: Cursor) -> None:
+        stored = rows.find(cursor, org, "d0")
+        assert stored
+        assert stored.event.git
+        former_id = stored.event.git.repository_id
+        rows.rename_repository(
+            cursor, org, stored, former_id, Git("a" * 40, "https://x.org/renamed/app")
+        )
+
+    write(rename)
+    assert listed(store, org, "*enam*") == ["d0"]
 
 
 @indexed

@@ -158,6 +158,7 @@ def selection(query: str, kind: Kind, sort: str = "started_at", **window: int) -
         *("", "service:service-3", "service:(service-3 OR service-4 OR service-5)", "env:staging"),
         *("NOT env:staging", "@incident:7", "@incident:8", "@incident:7 env:production"),
         *("*zzzqqq*", "*:*zzz*", "version:*zzq*", "*zzq* OR *qqz*"),
+        *("service:*vice-3", "team:*vice*", "region:*s", "tags:*ion\\:u*"),
         *("@region:eu @shard:7", "@shard:(7 OR 8)", "@build:[100 TO 120]", "@build:1999*"),
         *("version:v7", "team:team-2 service:service-2", "id:d77", "id:d777*", "service-7", "eu"),
         *("service:service-3 @incident:7", "(@incident:7 OR @build:9) env:production"),

@@ -32,7 +32,7 @@ def codes_of(text: str, *, is_searched: bool) -> Codes:
 
     Those of values that free text is searched in differ from those of others.
     """
-    points = np.frombuffer(text.encode("utf-32-le"), "<u4")
+    points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
     symbols = _SYMBOL_OF[np.minimum(points, 127)]
     rare = points > 127
     symbols[rare] = len(_PLAIN) + points[rare] % (_SYMBOLS - len(_PLAIN))

@@ -15,11 +15,13 @@ from theodora.events.values import INT64
 from theodora.query import to_text
 from theodora.query.ast import Everything, Query
 from theodora.query.fields import Field, Scalar
+from theodora.query.patterns import fits
 from theodora.storage.engine.condition import TRUE, Condition
 from theodora.storage.engine.cursor import Cursor, Row
 from theodora.storage.engine.deadline import costing
 from theodora.storage.engine.dialect import Dialect
 from theodora.storage.engine.organisations import Organisation
+from theodora.storage.events.field_values import leaps
 from theodora.storage.events.lookup import has_unindexed, unindexed, unindexed_reach
 from theodora.storage.events.segments import find_candidates
 from theodora.storage.events.tables import E, EventTable
@@ -32,8 +34,9 @@ from theodora.storage.search.probes import (
     TermProbe,
     TermRangeProbe,
     Union,
+    ValueProbe,
     WordProbe,
-    has_substrings,
+    lookups,
     unindexed_parts,
     unions,
 )
@@ -41,6 +44,8 @@ from theodora.storage.search.where import compile_where
 
 _MOST_UNIONS = 16
 _MOST_PROBES = 200
+_MOST_VALUES = 250
+"""Values of a field that are too many to hold each against a pattern."""
 _MOST_MERGED = 16
 """Terms whose postings are merged in order of time."""
 
@@ -295,27 +300,51 @@ class Search:
         return None, rarest, tailed
 
     def _choices(self) -> list[Union]:
-        """The unions to choose from; parts of words, which have to be looked up, last."""
+        """The unions to choose from, those last that have to be looked up."""
         found = [
             union
             for union in unions(self._selection.query, self._table)[:_MOST_UNIONS]
             if sum(not isinstance(probe, SubstringProbe) for probe in union) <= _MOST_PROBES
         ]
-        return sorted(found, key=has_substrings)
+        return sorted(found, key=lookups)
 
     def _looked_up(self, cursor: Cursor, union: Union) -> Union | None:
-        """The union with the keys of the events that may have parts of words.
-
-        None if they are too many to read.
-        """
+        """The union with what its values and parts of words lead to; None if that is too much."""
+        found = self._with_terms(cursor, union)
         sought = [probe.trigrams for probe in union if isinstance(probe, SubstringProbe)]
-        if not sought:
-            return union
+        if found is None or not sought:
+            return found
         keys = find_candidates(cursor, self._table, self._org, sought, self._limit)
         if keys is None:
             return None
-        others = (probe for probe in union if not isinstance(probe, SubstringProbe))
+        others = (probe for probe in found if not isinstance(probe, SubstringProbe))
         return (*others, KeyProbe(tuple(keys)))
+
+    def _with_terms(self, cursor: Cursor, union: Union) -> Union | None:
+        """The union with the terms whose values fit patterns."""
+        found: list[Probe] = []
+        for probe in union:
+            if not isinstance(probe, ValueProbe):
+                found.append(probe)
+                continue
+            terms = self._terms(cursor, probe)
+            if terms is None or len(terms) > _MOST_PROBES:
+                return None
+            # No term is no reason not to look at events that are not indexed yet.
+            found += map(TermProbe, terms) if terms else [KeyProbe(())]
+        return tuple(dict.fromkeys(found))
+
+    def _terms(self, cursor: Cursor, probe: ValueProbe) -> list[str] | None:
+        """The terms that fit; None if there are too many to look at."""
+        found: list[str] = []
+        for start, first, last in probe.ranges:
+            terms = leaps(
+                cursor, self._table, self._org, (first, last), "> found.term", _MOST_VALUES
+            )
+            if len(terms) == _MOST_VALUES:
+                return None
+            found += (term for term in terms if fits(probe.pattern, term[len(start) :]))
+        return found
 
     def _mergeable(self, union: Union, choices: Sequence[Union]) -> Merge | None:
         """How to walk the union's terms, if their postings come in the order asked for."""
@@ -403,8 +432,8 @@ class Search:
                     f"WHERE e.org = ? AND {condition} AND +e.started_at_ns BETWEEN ? AND ?",
                     (self._org.key, *values, *self._window),
                 )
-            case SubstringProbe():
-                raise NotImplementedError("parts of words have not been looked up")
+            case ValueProbe() | SubstringProbe():
+                raise NotImplementedError("it has not been looked up")
             case _:
                 assert_never(probe)
 

@@ -6,7 +6,7 @@ checked against the complete query. So a probe may be chosen for its cost alone.
 
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, LiteralString, TypeAlias, assert_never
@@ -83,6 +83,24 @@ class RowProbe:
 
 
 @dataclass(frozen=True, slots=True)
+class ValueProbe:
+    """The postings of terms with a value that fits a pattern; those have to be looked up first.
+
+    They begin with one of `starts`; what follows is the value.
+    """
+
+    starts: tuple[str, ...]
+    pattern: Pattern
+
+    @property
+    def ranges(self) -> Iterator[tuple[str, str, str]]:
+        """A start, and the terms between which those lie that can fit."""
+        beginning = self.pattern[0] if isinstance(self.pattern[0], str) else ""
+        for start in self.starts:
+            yield start, start + beginning, _after(start + beginning)
+
+
+@dataclass(frozen=True, slots=True)
 class SubstringProbe:
     """The events that may have a part of a word, by trigrams; they have to be looked up first."""
 
@@ -97,7 +115,14 @@ class KeyProbe:
 
 
 Probe: TypeAlias = (
-    TermProbe | TermRangeProbe | WordProbe | NumberProbe | RowProbe | SubstringProbe | KeyProbe
+    TermProbe
+    | TermRangeProbe
+    | WordProbe
+    | NumberProbe
+    | RowProbe
+    | ValueProbe
+    | SubstringProbe
+    | KeyProbe
 )
 Union: TypeAlias = tuple[Probe, ...]
 """Probes that find, together, all events that satisfy something."""
@@ -129,8 +154,12 @@ def unions(query: Query, table: EventTable[Any]) -> tuple[Union, ...]:
         case Exists(target):
             return _one(_existing(target, table))
         case Wildcard(target, pattern):
-            beginning = _beginning(target, pattern, table)
-            return _one(beginning) + _substring(trigrams_of_value(target, pattern))
+            starts = _term_starts(target, table)
+            return (
+                *_one(_beginning(target, pattern, table)),
+                *_substring(trigrams_of_value(target, pattern)),
+                *_one((ValueProbe(starts, pattern),) if starts else ()),
+            )
         case TextRange(target, low, high):
             return _one(_texts_between(target, low, high, table))
         case NumberRange(field, low, high):
@@ -152,18 +181,22 @@ def unions(query: Query, table: EventTable[Any]) -> tuple[Union, ...]:
 def unindexed_parts(query: Query, table: EventTable[Any]) -> tuple[Query, ...]:
     """The parts that must all be true and that no index finds: what makes a search slow.
 
-    A part of a word is among them: many events may have it, in other fields.
+    A part of a value is among them: many events may have it, or the field many values.
     """
     parts = query.parts if isinstance(query, And) else (query,)
     return tuple(
         part
         for part in parts
-        if not isinstance(part, Everything) and all(map(has_substrings, unions(part, table)))
+        if not isinstance(part, Everything) and all(map(lookups, unions(part, table)))
     )
 
 
-def has_substrings(union: Union) -> bool:
-    return any(isinstance(probe, SubstringProbe) for probe in union)
+def lookups(union: Union) -> int:
+    """What has to be looked up before a union can be used: 0 for nothing, more for more."""
+    kinds = ((SubstringProbe, 2), (ValueProbe, 1))
+    return max(
+        (cost for kind, cost in kinds for probe in union if isinstance(probe, kind)), default=0
+    )
 
 
 def _together(chosen: Iterable[Union]) -> Union:
