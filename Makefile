@@ -222,6 +222,7 @@ bench: setup $(VENV)/installed-bench
 	@$(BIN)/python -m bench.search $(SIZES)
 	@$(BIN)/python -m bench.metrics $(SIZES)
 	@$(BIN)/python -m bench.pages $(SIZES)
+	@$(BIN)/python -m bench.starting $(SIZES)
 	@$(BIN)/python -m bench.derivation
 	@for size in $(SIZES); do $(BIN)/python -m bench.imports $$size || exit; done
 	@$(BIN)/python -m bench.packs

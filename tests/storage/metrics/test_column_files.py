@@ -328,6 +328,15 @@ def _prune(database: str) -> None:
             pass
 
 
+def test_a_mark_is_logged_after_the_columns_were_read(
+    saved: Store, org: Organisation, folder: Path
+) -> None:
+    assert count(saved, org) == 1
+    head = ColumnFiles(folder, cache.columns_program()).head(org)
+    assert head
+    assert head.mark.number > head.number
+
+
 @ON_SQLITE
 def test_a_database_that_was_put_back_does_not_use_the_file_of_what_came_after(
     database: str, opened: Open, org: Organisation, tmp_path: Path
