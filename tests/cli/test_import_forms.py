@@ -79,6 +79,17 @@ def test_what_is_no_text_ends_in_a_plain_sentence(
     assert reason in result.stderr
 
 
+def test_the_lines_before_a_file_breaks_off_are_imported(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "deployments.jsonl.gz"
+    lines = [json.dumps({**DEPLOYMENT, "version": f"v{number}"}) + "\n" for number in range(700)]
+    file.write_bytes(gzip.compress("".join(lines).encode())[:-8])
+    result = run("import", "deployments", str(file))
+    assert result.exit_code == 1
+    assert "ends too early" in result.stderr
+    # All but those of the last piece that is read, and more than are written together.
+    assert 512 < len(exported(run)) < 700
+
+
 def test_instants_may_be_date_times(run: Run) -> None:
     created = {"created_at": "2025-10-01 10:06:00.5 UTC"}
     run("import", "deployments", "-", given=json.dumps({**DEPLOYMENT, **created}).encode())

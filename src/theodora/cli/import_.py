@@ -276,8 +276,11 @@ def _import(files: _Files, kind: _Kind[Any], store: Store, org: Organisation) ->
     """Imports every file, prints what became of its lines, and ends the command."""
     intake = Intake(kind.into(store, org), kind.at_once)
     with recorded(store, org, " ".join(files.names), lambda: intake.outcomes):
-        unknown = _take_lines(intake, files, kind)
-        summary = intake.finish()
+        try:
+            unknown = _take_lines(intake, files, kind)
+        finally:
+            # The lines before the place where a file breaks off are imported too.
+            summary = intake.finish()
     _show_unknown(unknown, kind.members)
     click.echo(summary)
     if intake.kept_out:
