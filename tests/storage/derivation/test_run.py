@@ -16,13 +16,19 @@ from hypothesis import strategies as st
 from actors import TESTER
 from databases import Databases
 from dora import worlds
+from repositories import hourly_commits
 from settling import in_every_state
-from theodora.dora import DeploymentSequence, Override, Repository, derive
+from theodora.dora import DeploymentSequence, Override, PullRequest, Repository, derive
 from theodora.errors import TooSlow
-from theodora.events import Deployment, Failure, Git, Remediation
+from theodora.events import Deployment, Failure, Git, Remediation, repository_id
 from theodora.storage import Actor, Organisation, OverrideValues, Store
+from theodora.storage.deployments import remove_deployment
 from theodora.storage.derivation import run
+from theodora.storage.engine.cursor import only_value
 from theodora.storage.engine.deadline import Deadline, run_under
+from theodora.storage.events.change_log import changed_since, reach
+from theodora.storage.events.index import index_some
+from theodora.storage.events.tables import DEPLOYMENTS
 from theodora.storage.facts.derivation_queue import queue_service
 
 HOUR_NS = 3_600 * 10**9
@@ -493,6 +499,54 @@ def test_settings_of_others_that_change_meanwhile_leave_no_verdict_underived(
     monkeypatch.setattr(store.derivations, "_write_part", write_part)
     store.derivations.derive_all_queued(actor=TESTER)
     assert store.deployments.get(org, "v2").remediation == Remediation("v3", "rollback")
+
+
+def test_nothing_is_written_of_a_deployment_that_is_deleted_meanwhile(
+    store: Store, org: Organisation, monkeypatch: pytest.MonkeyPatch
+):
+    add(store, org, deployment("v1", 1), deployment("v2", 2), deployment("v3", 3, version="v1"))
+    while store._database.write(lambda cursor: index_some(cursor, DEPLOYMENTS), TESTER).result():
+        pass
+    write_part = store.derivations._write_part
+
+    def write_late(*arguments: Any) -> Any:
+        cursor = arguments[-1]
+        rows = store.derivations._rows
+        found = rows.find(cursor, org, "v2")
+        if found is not None:
+            remove_deployment(cursor, rows, org, found)
+        return write_part(*arguments)
+
+    monkeypatch.setattr(store.derivations, "_write_part", write_late)
+    store.derivations.derive_queued(actor=TESTER)
+    monkeypatch.setattr(store.derivations, "_write_part", write_part)
+    postings = "SELECT count(*) FROM deployment_postings p LEFT JOIN deployments d "
+    lost = "ON d.key = p.event WHERE d.key IS NULL"
+    assert store._database.read(lambda cursor: only_value(cursor.execute(postings + lost))) == 0
+
+
+def test_stages_that_change_alone_are_logged_as_a_change(store: Store, org: Organisation):
+    repository = "https://github.com/acme/web"
+    commits = hourly_commits(["a" * 40, "b" * 40], worlds.START_NS - 5 * HOUR_NS)
+    store.commits.add_commits(org, repository_id(repository), commits, actor=TESTER).result()
+    sent = [
+        deployment(f"v{number}", number, git=Git(each.sha, repository))
+        for number, each in enumerate(commits, 1)
+    ]
+    add(store, org, *sent)
+    store.derivations.derive_all_queued(actor=TESTER)
+    before, newest = stored(store, org), store._database.read(reach).newest
+    ready_ns = worlds.START_NS - HOUR_NS
+    reviewed = PullRequest(
+        number=1, merge_commit_sha=commits[1].sha, created_at_ns=ready_ns, merged_at_ns=ready_ns + 1
+    )
+    store.commits.add_pull_requests(
+        org, repository_id(repository), [reviewed], actor=TESTER
+    ).result()
+    store.derivations.derive_all_queued(actor=TESTER)
+    assert stored(store, org) == before
+    changed = store._database.read(lambda cursor: changed_since(cursor, DEPLOYMENTS, org, newest))
+    assert len(changed) == 1
 
 
 def test_what_two_processes_derive_in_turn_stays_right(database: str):
