@@ -131,6 +131,11 @@ def frequency_parts(frequency: Frequency) -> Part | None:
     return None
 
 
+def frequency_in(frequency: Frequency, unit: str) -> float | None:
+    """The frequency in a unit of `frequency_parts`."""
+    return None if frequency.per_day is None else frequency.per_day * _PER[unit]
+
+
 def frequency(frequency: Frequency, absent: str = "no deployments") -> str:
     """`8.2 a day`."""
     part = frequency_parts(frequency)
@@ -243,8 +248,7 @@ def _frequency_moved(now: Frequency, before: Frequency, delta: float) -> tuple[s
     part = frequency_parts(now) or frequency_parts(before)
     unit = part.unit if part else "a week"
     words = decimal(abs(delta) * _PER[unit])
-    was = None if before.per_day is None else before.per_day * _PER[unit]
-    return f"{words} more {unit}", f"{words} fewer {unit}", decimal(was)
+    return f"{words} more {unit}", f"{words} fewer {unit}", decimal(frequency_in(before, unit))
 
 
 def _movement(metric: Metric[Any], change: Change, more: str, less: str, before: str) -> Movement:

@@ -13,11 +13,15 @@ from theodora.dora.metrics.significance import (
     ALPHA,
     binomial_p_value,
     count_within_noise,
+    dispersed_count_p_value,
     durations_within_noise,
+    fisher_p_value,
+    largest_discovery,
     mann_whitney_p_value,
     newcombe_interval,
     p_value_bounds,
     rate_within_noise,
+    student_p_value,
 )
 from theodora.dora.metrics.statistics import SECOND_NS
 
@@ -163,3 +167,45 @@ def test_fewer_than_five_durations_are_always_within_noise():
     assert durations_within_noise(durations_of([1] * 4), durations_of([1e6] * 50))
     assert durations_within_noise(durations_of([]), durations_of([]))
     assert not durations_within_noise(durations_of([1] * 5), durations_of([1e6] * 50))
+
+
+@given(st.integers(0, 60), st.integers(0, 60), st.integers(0, 60), st.integers(0, 60))
+def test_fishers_test_agrees_with_scipy(hits, rest, hits_before, rest_before):
+    if hits + rest and hits_before + rest_before:
+        expected = stats.fisher_exact([[hits, rest], [hits_before, rest_before]]).pvalue
+        found = fisher_p_value(hits, hits + rest, hits_before, hits_before + rest_before)
+        assert found == pytest.approx(expected, rel=1e-6, abs=1e-12)
+
+
+def test_fishers_test_holds_for_many():
+    expected = stats.fisher_exact([[900, 99_100], [700, 99_300]]).pvalue
+    assert fisher_p_value(900, 100_000, 700, 100_000) == pytest.approx(expected, rel=1e-6)
+
+
+@given(st.floats(0, 50), st.integers(1, 300))
+def test_students_t_agrees_with_scipy(t, degrees):
+    expected = 2 * stats.t.sf(t, degrees)
+    assert student_p_value(t, degrees) == pytest.approx(expected, rel=1e-6, abs=1e-12)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=40), st.integers(0, 40))
+def test_discoveries_are_those_of_benjamini_and_hochberg(p_values, others):
+    adjusted = stats.false_discovery_control([*p_values, *[1.0] * others])[: len(p_values)]
+    if not any(math.isclose(each, 0.05, rel_tol=1e-9) for each in adjusted):
+        limit = largest_discovery(p_values, 0.05, len(p_values) + others)
+        expected = max((p for p, q in zip(p_values, adjusted, strict=True) if q < 0.05), default=0)
+        assert limit == expected
+
+
+def test_counts_in_bursts_are_weighed_by_how_much_they_vary():
+    steady, bursts = np.array([10, 11, 9, 10, 10, 10]), np.array([0, 55, 0, 0, 5, 0])
+    few = np.array([4, 6, 5, 5, 5, 5])
+    assert dispersed_count_p_value(steady, few, 0.5) < 0.05
+    assert dispersed_count_p_value(bursts, few, 0.5) > 0.2
+    # By quasi-Poisson: the variance is that of the parts, 1.8 times Poisson's.
+    now, before = np.array([2, 8, 2, 8]), np.array([1, 4, 1, 4])
+    spread = (4 * 9 / 5 + 4 * 2.25 / 2.5) / 6
+    t = (20 - 15) / math.sqrt(spread * 30 / 4)
+    expected = 2 * stats.t.sf(t, 6)
+    assert dispersed_count_p_value(now, before, 0.5) == pytest.approx(expected)
+    assert dispersed_count_p_value(np.array([0]), np.array([0]), 0.5) == 1.0

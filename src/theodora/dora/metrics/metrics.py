@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar, cast
 import msgspec
 
 from theodora.dora.metrics.durations import Cells
-from theodora.dora.metrics.shapes import Change, F, Sample
+from theodora.dora.metrics.shapes import Change, F, Observed, Sample
 from theodora.dora.metrics.table import METRICS, Counted, Metric
 from theodora.dora.metrics.tally import Tally
 
@@ -61,6 +61,8 @@ class CellMetrics:
         self._tally = tally
         self._made: tuple[int, list[Metrics]] = (-1, [])
         """The number of the groups that were made last, and their metrics."""
+        self._others: dict[int, Cells | None] = {}
+        """Independent durations, by the place of the metric."""
 
     def of_group(self, group: int) -> list[Metrics]:
         """The metrics of a group, period by period."""
@@ -86,6 +88,24 @@ class CellMetrics:
             )
         ]
 
+    def observed(self, metric: Metric[Any], group: int) -> Observed:
+        """The independent observations of a group in the only period."""
+        place = METRICS.index(metric)
+        durations = self._independent(place)
+        return Observed(
+            self.totals[group][metric],
+            self._tally.periods.days[0],
+            self._tally.deployments_in_parts(group),
+            None if durations is None else durations[group],
+        )
+
+    def _independent(self, place: int) -> Cells | None:
+        if place not in self._others:
+            counted = self._counted[place]
+            make = counted.independent
+            self._others[place] = counted.durations if make is None else make()
+        return self._others[place]
+
     @cached_property
     def _counted(self) -> Sequence[Counted]:
         return [metric.count(self._tally) for metric in METRICS]
@@ -106,3 +126,8 @@ def changes(now: CellMetrics, before: CellMetrics, group: int) -> Mapping[str, C
     """How each metric of a group differs from the previous period, by the metric's name."""
     samples = zip(METRICS, now.samples(group), before.samples(group), strict=True)
     return {metric.name: metric.shape.compare(ours, theirs) for metric, ours, theirs in samples}
+
+
+def p_value(metric: Metric[Any], now: CellMetrics, before: CellMetrics, group: int) -> float:
+    """How likely chance alone makes a metric of a group differ so from the previous period."""
+    return metric.shape.p_value(now.observed(metric, group), before.observed(metric, group))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -30,8 +30,9 @@ from theodora.dora.metrics.groups import (
     joined_memberships,
     one_group,
 )
-from theodora.dora.metrics.metrics import CellMetrics, Metrics, changes
+from theodora.dora.metrics.metrics import CellMetrics, Metrics, changes, p_value
 from theodora.dora.metrics.shapes import Change
+from theodora.dora.metrics.table import Metric
 from theodora.dora.metrics.tally import Granularity, Periods, Tally
 
 C = TypeVar("C", DeploymentColumns, IncidentColumns)
@@ -86,6 +87,14 @@ class GroupReport:
     @cached_property
     def change(self) -> Mapping[str, Change]:
         return changes(self._part.now, self._part.before, self._number)
+
+    def p_value(self, metric: Metric[Any]) -> float:
+        """How likely chance alone makes a metric differ so from the previous period.
+
+        Computed from independent observations: lead times from the mean of each deployment,
+        numbers of deployments with regard to bursts.
+        """
+        return p_value(metric, self._part.now, self._part.before, self._number)
 
     @cached_property
     def series(self) -> Sequence[BucketMetrics]:

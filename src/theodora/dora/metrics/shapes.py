@@ -13,11 +13,16 @@ from msgspec import UNSET, UnsetType
 
 from theodora.dora.derivation.stages import Stage
 from theodora.dora.metrics.significance import (
+    FEWEST_DURATIONS,
+    binomial_p_value,
     count_within_noise,
+    dispersed_count_p_value,
     durations_within_noise,
+    fisher_p_value,
+    mann_whitney_p_value,
     rate_within_noise,
 )
-from theodora.dora.metrics.statistics import Distribution, Durations
+from theodora.dora.metrics.statistics import Distribution, Durations, Ints
 
 DAYS_PER_WEEK = 7
 DAYS_PER_MONTH = 365.2425 / 12
@@ -90,6 +95,17 @@ class Sample(msgspec.Struct, Generic[F], frozen=True, gc=False):
     """Those that a distribution is of."""
 
 
+class Observed(msgspec.Struct, frozen=True, gc=False):
+    """The independent observations behind a metric of one set of events."""
+
+    figures: Any
+    days: float
+    """The part of the period that has passed."""
+    parts: Ints
+    """The events of each of the equal parts of these days."""
+    durations: Durations | None
+
+
 class Change(msgspec.Struct, frozen=True):
     """A figure against the same of the previous period."""
 
@@ -108,6 +124,8 @@ class Shape(Generic[F]):
     unit: Unit
     compare: Callable[[Sample[Any], Sample[Any]], Change]
     """How a headline differs from that of the previous period."""
+    p_value: Callable[[Observed, Observed], float]
+    """How likely chance alone makes a difference as large, of independent observations."""
 
 
 def _frequency_change(now: Sample[Frequency], before: Sample[Frequency]) -> Change:
@@ -139,9 +157,36 @@ def _change(
     return Change(delta * scale, delta / before if before else None, within_noise)
 
 
-FREQUENCY = Shape(Frequency, "per day", _frequency_change)
-RATE = Shape(Rate, "share", _rate_change)
-RATE_WITH_PENDING = Shape(RateWithPending, "share", _rate_change)
-DISTRIBUTION = Shape(Distribution, "seconds", _duration_change)
-DISTRIBUTION_WITH_OPEN = Shape(DistributionWithOpen, "seconds", _duration_change)
-DISTRIBUTION_WITH_STAGES = Shape(DistributionWithStages, "seconds", _duration_change)
+def _frequency_p_value(now: Observed, before: Observed) -> float:
+    """The larger one of two: if events come one by one, and if they come in bursts."""
+    if now.days <= 0 or before.days <= 0:
+        return 1.0
+    share = now.days / (now.days + before.days)
+    count, count_before = now.figures.count, before.figures.count
+    exact = binomial_p_value(count, count + count_before, share)
+    return max(exact, dispersed_count_p_value(now.parts, before.parts, share))
+
+
+def _rate_p_value(now: Observed, before: Observed) -> float:
+    ours, theirs = now.figures, before.figures
+    if not ours.n or not theirs.n:
+        return 1.0
+    return fisher_p_value(ours.hits, ours.n, theirs.hits, theirs.n)
+
+
+def _duration_p_value(now: Observed, before: Observed) -> float:
+    assert now.durations is not None
+    assert before.durations is not None
+    if min(len(now.durations), len(before.durations)) < FEWEST_DURATIONS:
+        return 1.0
+    return mann_whitney_p_value(now.durations, before.durations)
+
+
+FREQUENCY = Shape(Frequency, "per day", _frequency_change, _frequency_p_value)
+RATE = Shape(Rate, "share", _rate_change, _rate_p_value)
+RATE_WITH_PENDING = Shape(RateWithPending, "share", _rate_change, _rate_p_value)
+DISTRIBUTION = Shape(Distribution, "seconds", _duration_change, _duration_p_value)
+DISTRIBUTION_WITH_OPEN = Shape(DistributionWithOpen, "seconds", _duration_change, _duration_p_value)
+DISTRIBUTION_WITH_STAGES = Shape(
+    DistributionWithStages, "seconds", _duration_change, _duration_p_value
+)

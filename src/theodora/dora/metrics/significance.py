@@ -4,12 +4,13 @@ With too little data, a change counts as noise.
 """
 
 import math
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from theodora.dora.metrics.statistics import Durations, wilson_interval
+from theodora.dora.metrics.statistics import Durations, Ints, wilson_interval
 from theodora.events.values import SECOND_NS
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -67,6 +68,67 @@ def binomial_p_value(k: int, n: int, p: float) -> float:
     opposite = _first_below(limit, math.ceil(mean), n, p)
     upper = _tail(n - opposite, n, 1 - p) if opposite <= n else 0.0
     return min(1.0, _tail(k, n, p) + upper)
+
+
+def dispersed_count_p_value(parts: Ints, parts_before: Ints, share: float) -> float:
+    """The p-value of two counts that come in bursts, each cut into equal parts of its period.
+
+    `share` is the current period's part of the days of both. The variance is that of the parts
+    within each period, at least Poisson's, and is estimated: Student's t (quasi-Poisson).
+    """
+    total = int(parts.sum() + parts_before.sum())
+    degrees = len(parts) + len(parts_before) - 2
+    if not total or degrees < 1:
+        return 1.0
+    spread = (_chi_square(parts) + _chi_square(parts_before)) / degrees
+    distance = abs(float(parts.sum()) - total * share)
+    return student_p_value(
+        distance / math.sqrt(max(spread, 1.0) * total * share * (1 - share)), degrees
+    )
+
+
+def _chi_square(parts: Ints) -> float:
+    """How much the counts of equal parts differ from their mean, 1 a part under Poisson."""
+    mean = parts.mean()
+    return float(((parts - mean) ** 2).sum() / mean) if mean else 0.0
+
+
+def student_p_value(t: float, degrees: int) -> float:
+    """The two-sided p-value of Student's t; the finite sums of Abramowitz and Stegun 26.7."""
+    angle = math.atan(t / math.sqrt(degrees))
+    cosine_squared = math.cos(angle) ** 2
+    is_odd = degrees % 2
+    term = total = math.cos(angle) if is_odd else 1.0
+    for step in range(2 + is_odd, degrees - 1, 2):
+        term *= cosine_squared * (step - 1) / step
+        total += term
+    if is_odd:
+        total = 0.0 if degrees == 1 else total
+        return max(0.0, 1 - 2 / math.pi * (angle + math.sin(angle) * total))
+    return max(0.0, 1 - math.sin(angle) * total)
+
+
+def fisher_p_value(hits: int, n: int, hits_before: int, n_before: int) -> float:
+    """The two-sided p-value of Fisher's exact test: splits of the hits no likelier than this."""
+    total = hits + hits_before
+    lowest = max(0, total - n_before)
+    splits = np.arange(lowest, min(total, n) + 1, dtype=np.float64)
+    here = splits[:-1]
+    odds = (total - here) * (n - here) / ((here + 1) * (n_before - total + here + 1))
+    logs = np.concatenate((np.zeros(1), np.cumsum(np.log(odds))))
+    likelihoods = np.exp(logs - logs.max())
+    observed = likelihoods[hits - lowest] * _TIE_TOLERANCE
+    return float(likelihoods[likelihoods <= observed].sum() / likelihoods.sum())
+
+
+def largest_discovery(p_values: Sequence[float], rate: float, tests: int) -> float:
+    """The largest p-value that counts if of all discoveries at most `rate` are to be false.
+
+    `tests` is how many were made; those that are not in `p_values` found nothing. 0 without a
+    discovery (Benjamini and Hochberg 1995).
+    """
+    ranked = enumerate(sorted(p_values), 1)
+    return max((p for rank, p in ranked if p <= rate * rank / tests), default=0.0)
 
 
 def _first_below(limit: float, low: int, n: int, p: float) -> int:

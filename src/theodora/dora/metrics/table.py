@@ -42,6 +42,8 @@ class Counted(NamedTuple):
     """In the order of its figures; the last ones may be left out if they have defaults."""
     durations: Cells | None = None
     """What a distribution is of."""
+    independent: Callable[[], Cells] | None = None
+    """Durations that chance draws one by one, if those are others."""
 
 
 class Figure(NamedTuple):
@@ -154,9 +156,9 @@ def _deployments(tally: Tally) -> Counted:
 def _lead_times(tally: Tally) -> Counted:
     durations = tally.lead_times()
     figures = durations.distributions()
-    if not tally.has_stages:
-        return Counted(figures, durations)
-    return Counted((*figures, _stages(tally)), durations)
+    stages = (_stages(tally),) if tally.has_stages else ()
+    # The commits of a deployment have their end in common: they are one observation.
+    return Counted((*figures, *stages), durations, tally.mean_lead_times)
 
 
 def _stages(tally: Tally) -> Sequence[Mapping[str, Distribution]]:

@@ -11,7 +11,7 @@ from typing import Generic, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from theodora.dora.metrics.calendar import Calendar, Period
+from theodora.dora.metrics.calendar import DAY_NS, Calendar, Period
 from theodora.dora.metrics.columns import (
     EVERY,
     FAILED,
@@ -50,6 +50,11 @@ class Periods:
 
     def __len__(self) -> int:
         return len(self.days)
+
+    @property
+    def start_ns(self) -> int:
+        """The start of the first."""
+        return int(self._starts[0])
 
     def numbers(self, instants_ns: Ints) -> Positions:
         """The number of the period of each instant; -1 if it is in none."""
@@ -167,11 +172,33 @@ class Tally:
         columns, positions = self.deployments.columns, self.deployments.positions
         starts = columns.commit_offsets[positions]
         counts = columns.commit_offsets[positions + 1] - starts
-        if self.granularity == "commit":
-            return self.deployments.ragged(Ragged(columns.lead_times_ns, starts, counts))
+        if self.granularity == "deployment":
+            return self.mean_lead_times()
+        return self.deployments.ragged(Ragged(columns.lead_times_ns, starts, counts))
+
+    def mean_lead_times(self) -> Cells:
+        """The mean lead time of each deployment with commits."""
+        columns, positions = self.deployments.columns, self.deployments.positions
+        starts = columns.commit_offsets[positions]
+        counts = columns.commit_offsets[positions + 1] - starts
         means = _means(columns.lead_times_ns, starts, counts)
         lengths = (counts > 0).astype(np.int64)
         return self.deployments.ragged(Ragged(means, np.arange(len(positions)), lengths))
+
+    def deployments_in_parts(self, group: int) -> Ints:
+        """How many deployments of a group each equal part of the only period has.
+
+        Parts are weeks, or days of a period of less than eight weeks.
+        """
+        (days,) = self.periods.days
+        length_ns = round(days * DAY_NS)
+        parts = max(1, round(days / 7 if days >= 56 else days))
+        ends = np.searchsorted(self.deployments.cells, (group, group + 1))
+        positions = self.deployments.positions[slice(*ends)]
+        instants_ns = self.deployments.columns.finished_at_ns[positions]
+        elapsed = (instants_ns - self.periods.start_ns) / max(length_ns, 1)
+        numbers = np.minimum((elapsed * parts).astype(np.intp), parts - 1)
+        return np.bincount(numbers, minlength=parts)
 
     def _placed(
         self, selected: Selected[E], instants_ns: Ints, memberships: Memberships
