@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
 from typing import Any
 
 import apsw
@@ -198,6 +198,27 @@ def test_what_waits_when_the_writer_closes_is_still_written(tmp_path: Path) -> N
     table.writer.close()
     assert [future.result() for future in futures] == list(range(500))
     assert table.rows() == list(range(500))
+
+
+def test_upkeep_that_would_take_long_does_not_keep_the_writer_from_closing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("theodora.storage.engine.writer._LAST_UPKEEP_SECONDS", 0.2)
+    is_left, done = [True], [0]
+
+    def upkeep(_: Cursor) -> bool:
+        done[0] += 1
+        return is_left[0]
+
+    writer = Writer(SqliteCommitter(tmp_path / "numbers.db"), upkeep, lambda _: None)
+    closing = Thread(target=writer.close)
+    closing.start()
+    closing.join(timeout=20)
+    is_open = closing.is_alive()
+    is_left[0] = False
+    closing.join()
+    assert not is_open
+    assert done[0] > 1, "some is done"
 
 
 def test_a_closed_writer_takes_no_more(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Events are found by parts of their words, from when they are received until they are deleted."""
 
+import gc
+import weakref
 from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
@@ -13,7 +15,12 @@ from theodora.storage import Organisation, Selection, Store
 from theodora.storage.engine.cursor import Cursor, only_value
 from theodora.storage.events.index import index_some
 from theodora.storage.events.rows import Rows
-from theodora.storage.events.segments import find_candidates, segment_backlog, segment_some
+from theodora.storage.events.segments import (
+    _Trigrams,
+    find_candidates,
+    segment_backlog,
+    segment_some,
+)
 from theodora.storage.events.tables import DEPLOYMENTS
 from theodora.storage.events.trigrams import SEGMENT
 from theodora.storage.search.probes import unions
@@ -90,6 +97,29 @@ def test_only_the_blocks_that_have_the_trigrams_are_candidates(
     assert listed(store, org, "*zzz*") == ["d25"]
     assert listed(store, other, "*zzz*") == ["d103", "d129"]
     assert listed(store, org, "*zzz* OR *aaa* OR version:*42") == ["d0", "d25", "d26", "d42"]
+
+
+@indexed
+def test_looking_up_leaves_nothing_to_the_garbage_collector(
+    store: Store, org: Organisation, write: Callable[[Any], Any]
+) -> None:
+    """It would free the cursor on whatever thread it runs, which corrupts memory."""
+    add(store, org, range(SIZE))
+    write(segment(org))
+    gc.collect()
+    gc.disable()
+    try:
+        cursors: list[weakref.ref[Any]] = []
+
+        def look_up(cursor: Cursor) -> None:
+            index = _Trigrams(cursor, DEPLOYMENTS, org)
+            index.blocks([((1,),)])
+            cursors.append(weakref.ref(index))
+
+        store._database.read(look_up)
+        assert cursors[0]() is None
+    finally:
+        gc.enable()
 
 
 @indexed

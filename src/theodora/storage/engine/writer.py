@@ -32,7 +32,7 @@ _UPKEEP_AFTER = 512
 """Events after which upkeep is due even though more are waiting."""
 _IDLE_SECONDS = 0.05
 """How long no write has to come before there is time for upkeep."""
-_LAST_UPKEEP_SECONDS = 5.0
+_LAST_UPKEEP_SECONDS = 30.0
 _CHECKED_SECONDS = 1.0
 """A write that went well so recently shows that the next one can: checks do not load the disk."""
 _FAILED_SECONDS = 3.0

@@ -5,7 +5,7 @@ trigrams are then written at once and never change: an event whose words change 
 whatever a segment finds is a candidate, no more.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import isqrt
@@ -131,7 +131,8 @@ class _Trigrams:
         self._org = org
         rows = cursor.execute(self._sql.segments, (org.key,)).fetchall()
         self._segments = np.array([segment for (segment,) in rows], np.int64)
-        self._bucket: Callable[[int], tuple[NDArray[Any], NDArray[np.int64]]] = cache(self._read)
+        # No cache of a method: the collector would free the cursor later, on any thread.
+        self._buckets: dict[int, tuple[NDArray[Any], NDArray[np.int64]]] = {}
 
     def blocks(self, sought: Iterable[Alternatives]) -> Bits:
         """The blocks of each segment that have all trigrams of an alternative."""
@@ -153,7 +154,10 @@ class _Trigrams:
     def _with_all(self, trigrams: tuple[int, ...]) -> Bits:
         bits = np.full(len(self._segments), ~np.uint64(0))
         for trigram in trigrams:
-            entries, places = self._bucket(trigram % BUCKETS)
+            bucket = trigram % BUCKETS
+            if bucket not in self._buckets:
+                self._buckets[bucket] = self._read(bucket)
+            entries, places = self._buckets[bucket]
             chosen = entries["rest"] == trigram // BUCKETS
             of_trigram = np.zeros(len(self._segments), np.uint64)
             of_trigram[places[chosen]] = entries["blocks"][chosen]
