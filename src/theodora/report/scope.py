@@ -16,7 +16,7 @@ from theodora.dora.metrics.tally import Granularity
 from theodora.errors import Invalid, Problem
 from theodora.events import format_rfc3339
 from theodora.events.values import DAY_NS
-from theodora.query import Everything, Query, all_of, parse_cached, to_text
+from theodora.query import Everything, Production, Query, all_of, parse_cached, to_text
 from theodora.report.clock import Clock
 from theodora.report.parameters import (
     DEFAULT_WEEKS,
@@ -25,6 +25,7 @@ from theodora.report.parameters import (
     read_period,
     zone_named,
 )
+from theodora.storage import Organisation, Store
 
 COMMON = ("query", "range", "from", "to", "interval", "timezone", "week_start")
 _OLD_NAMES = {"tz": "timezone"}
@@ -223,6 +224,11 @@ def service_path(service: str) -> str:
 def service_of(path: str) -> str:
     """The service whose path that is: quoted, it may hold any character."""
     return unquote(path.removeprefix("/services/"))
+
+
+def dashboard_defaults(store: Store, org: Organisation) -> Defaults:
+    """Those of pages: the search is for production, if the organisation has any."""
+    return Defaults(query=to_text(Production()) if store.settings.has_production(org) else "")
 
 
 def read_scope(

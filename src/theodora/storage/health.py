@@ -172,6 +172,10 @@ class DataHealth:
 
         return self._database.read(read)
 
+    def not_derived(self, org: Organisation) -> int:
+        """The number of sequences that could not be derived."""
+        return self._database.read(lambda cursor: len(read_parked(cursor, org)))
+
     def received(self, org: Organisation) -> list[Received]:
         """The deployments that `look` examines, without all else that it reads."""
 

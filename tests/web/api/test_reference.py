@@ -50,6 +50,7 @@ SHOWN_BY = {
     "GetDORAMetrics": (
         "tests/web/api/metrics/test_endpoint.py::test_an_answer_has_the_documented_shape"
     ),
+    "ListDORAInsights": "tests/web/api/test_insights.py::test_a_change_and_facts_are_listed",
     "ScrapeDORAMetrics": (
         "tests/web/api/metrics/test_prometheus.py::test_a_scrape_gives_the_metrics_of_every_service"
     ),

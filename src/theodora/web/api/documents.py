@@ -27,7 +27,7 @@ from theodora.sources.webhooks.datadog_ci import (
     TagInput,
 )
 from theodora.storage.facts.settings import MAX_SERVICES
-from theodora.web.api import audit, explanations, retention, settings, validate_keys
+from theodora.web.api import audit, explanations, insights, retention, settings, validate_keys
 from theodora.web.api.ai_activity import ENTRY_TYPE, MAX_ENTRIES
 from theodora.web.api.badge import BadgeParameters, BadgePath
 from theodora.web.api.cursors import NEXT_CURSOR
@@ -259,6 +259,18 @@ DOCUMENTS: dict[str, Documents] = {
         ),
         parameters=MetricsParameters,
         example_file="get_metrics",
+    ),
+    "ListDORAInsights": Documents(
+        answer=object_of(
+            {
+                "data": array(resource(insights.TYPE, insights.InsightAttributes)),
+                "meta": insights.InsightsMeta,
+            },
+            *("data", "meta"),
+        ),
+        parameters=insights.InsightsParameters,
+        leads_to=("GetDORAMetrics",),
+        example_file="list_insights",
     ),
     "ListAuditEntries": Documents(
         answer=data(array(resource(audit.TYPE, audit.AuditAttributes))),

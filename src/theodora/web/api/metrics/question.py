@@ -119,7 +119,7 @@ def read_question(parameters: Iterable[tuple[str, str]], now_ns: int) -> Questio
     try:
         return _question(known_parameters(parameters, PARAMETERS), now_ns)
     except Invalid as invalid:
-        raise Invalid(*map(_named, invalid.problems)) from None
+        raise Invalid(*map(named_problem, invalid.problems)) from None
 
 
 def _question(parameters: Parameters, now_ns: int) -> Question:
@@ -134,7 +134,7 @@ def _question(parameters: Parameters, now_ns: int) -> Question:
         granularity=parameters.choice("granularity", get_args(Granularity), "commit"),
         stages=parameters.choice("stages", ("true", "false"), "false") == "true",
     )
-    tree = parameters.read("query", _tree, Everything())
+    tree = parameters.read("query", read_tree, Everything())
     form: Form = parameters.choice("format", get_args(Form), "json")
     parameters.check()
     _check_size(query)
@@ -142,7 +142,7 @@ def _question(parameters: Parameters, now_ns: int) -> Question:
     return Question(query, parameters.given("query"), tree, zone, form)
 
 
-def _named(problem: Problem) -> Problem:
+def named_problem(problem: Problem) -> Problem:
     """The same, with the parameter's name in its sentence."""
     if not problem.detail.startswith("must "):
         return problem
@@ -173,7 +173,8 @@ def _keys(text: str) -> tuple[str, ...]:
     return keys
 
 
-def _tree(text: str) -> Query:
+def read_tree(text: str) -> Query:
+    """What a search means; problems call it a parameter."""
     try:
         return parse(text)
     except Invalid as invalid:

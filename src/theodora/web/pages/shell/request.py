@@ -15,9 +15,8 @@ from starlette.types import Scope as ASGIScope
 
 from theodora.errors import NotFound, TheodoraError, TooManyRequests
 from theodora.events.values import SECOND_NS
-from theodora.query import Production, to_text
 from theodora.report.invocation import DEFAULT_ORGANISATION, Invocation
-from theodora.report.scope import Defaults, Scope, read_scope
+from theodora.report.scope import Defaults, Scope, dashboard_defaults, read_scope
 from theodora.storage import Session, SessionLimits
 from theodora.storage.access.permissions import READ
 from theodora.storage.access.sessions import SignInPlace
@@ -297,9 +296,8 @@ class PageRequest:
         """The search is for production, if the organisation has any."""
         if self.session is None or not self.session.principal.may(READ):
             return Defaults()
-        settings = self.dashboard.services.store.settings
-        has_production = settings.has_production(self.session.principal.organisation)
-        return Defaults(query=to_text(Production()) if has_production else "")
+        store = self.dashboard.services.store
+        return dashboard_defaults(store, self.session.principal.organisation)
 
     @property
     def _browser(self) -> str:

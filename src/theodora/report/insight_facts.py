@@ -1,0 +1,53 @@
+"""What insights read from the store besides the metrics."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from theodora.dora.metrics.report import Report
+from theodora.events import Deployment
+from theodora.query import Kind, all_of, parse, sort_key
+from theodora.report.deployment_sources import sources_of
+from theodora.report.figures import MOST_FAILURES, failed_deployments
+from theodora.report.insights import OPEN, InsightFacts, Insights, insights_of
+from theodora.report.scope import Scope
+from theodora.storage import Organisation, Selection, Store
+
+_MOST_OPEN = 100
+
+
+def read_insights(
+    store: Store, org: Organisation, key: str, scope: Scope
+) -> tuple[Report, Insights]:
+    """The sentences of now about a period, grouped by `key`, and the report behind them."""
+    report = store.metrics.report(org, scope.metrics_query(group_by=(key,)), scope.tree)
+    failed = failed_deployments(store, org, scope, MOST_FAILURES)
+    sources = sources_of(store.health.received(org), scope.now_ns)
+    facts = replace(
+        facts_of_period(store, org, scope, failed),
+        silent=[source for source in sources if source.is_stale],
+        not_derived=store.health.not_derived(org),
+    )
+    return report, insights_of(report, key, scope, facts)
+
+
+def facts_of_period(
+    store: Store, org: Organisation, scope: Scope, failed: Sequence[Deployment]
+) -> InsightFacts:
+    """`failed` are the newest failed deployments of the period, at most `MOST_FAILURES`."""
+    sort = sort_key("started_at", Kind.FAILURE)
+    assert sort is not None
+    selection = Selection(
+        query=all_of((scope.tree, parse(OPEN))),
+        to_ns=scope.period.end_ns - 1,
+        sort=sort,
+        descending=False,
+        limit=_MOST_OPEN + 1,
+    )
+    found = store.failures.select(org, selection)
+    unfixed = [each for each in failed if each.recovery_time_sec is None]
+    are_all = len(failed) < MOST_FAILURES
+    return InsightFacts(
+        open_failures=found[:_MOST_OPEN],
+        has_more_open=len(found) > _MOST_OPEN,
+        unfixed=unfixed[-1] if unfixed and are_all else None,
+    )
