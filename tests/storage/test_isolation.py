@@ -333,6 +333,9 @@ LOOKS: dict[str, Callable[[PeriodCounts], object]] = {
     "series": lambda those: those.series(EVERYTHING, field("team"), HALVES),
     "commits": lambda those: those.commits(EVERYTHING, [0, DAY_NS]),
     "newest": lambda those: those.newest(EVERYTHING, 100),
+    "newest_by_value": lambda those: those.newest_by_value(
+        EVERYTHING, field("service"), ("web", "shop")
+    ),
     "summaries": lambda those: those.summaries(EVERYTHING, 100),
 }
 
@@ -412,6 +415,9 @@ READS: dict[str, Callable[[Member], object]] = {
     "metrics.at_one_moment": lambda it: it.store.metrics.at_one_moment(lambda: reported(it)),
     "metrics.in_period": lambda it: it.store.metrics.in_period(
         it.org, PERIOD, lambda those: [look(those) for look in LOOKS.values()]
+    ),
+    "metrics.newest_by_value": lambda it: it.store.metrics.newest_by_value(
+        it.org, EVERYTHING, field("service"), ("web", "shop")
     ),
     "metrics.report": reported,
     "metrics.value_counts": lambda it: [
