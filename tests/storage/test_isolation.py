@@ -803,7 +803,7 @@ ALONG_THE_WAY = {
     *("keys.ensure_organisation", "derivations.derive_queued", "derivations.derive_all_queued"),
     *("organisations.create", "organisations.delete_due", "inbox.prune"),
     "inbox.prune_correlations",
-    *("audit.remove_old", "audit.take_unlogged"),
+    *("audit.remove_old", "audit.take_unlogged", "share_links.remove_ended"),
     "metrics.save_columns",
 }
 """Called to make the organisations, after every write, for all organisations at once, and by the

@@ -256,7 +256,9 @@ def test_it_pauses_between_small_transactions_and_ends_when_told(
 
 
 def made_remover(store: Store, retention: Retention | None = None) -> Remover:
-    return Remover(retention or store.retention, store.organisations, lambda _: None)
+    return Remover(
+        retention or store.retention, store.organisations, store.share_links, lambda _: None
+    )
 
 
 def test_a_server_removes_what_is_too_old_by_itself(store: Store, org: Organisation):

@@ -1,8 +1,9 @@
-"""The background worker of deletion: old events, and organisations whose time has come."""
+"""The background worker of deletion: old events, ended share links, organisations that are due."""
 
 import time
 from collections.abc import Callable
 
+from theodora.storage.access.share_links import ShareLinks
 from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.worker import Worker
 from theodora.storage.organisations import Organisations
@@ -24,27 +25,37 @@ class Remover(Worker):
         self,
         retention: Retention,
         organisations: Organisations,
+        share_links: ShareLinks,
         remove_folders: Callable[[str], None],
     ) -> None:
         """`remove_folders` receives the UUID of each organisation that is gone."""
         super().__init__("remover")
         self._retention = retention
         self._organisations = organisations
+        self._share_links = share_links
         self._remove_folders = remove_folders
         self._removed: set[str] = set()
         """UUIDs of organisations whose folders this process has removed."""
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            for work in (self._remove_old, self._delete_due, self._remove_all_folders):
+            for remove in (
+                self._remove_old,
+                self._remove_ended_links,
+                self._delete_due,
+                self._remove_all_folders,
+            ):
                 try:
-                    work()
+                    remove()
                 except Exception as error:  # The next round tries again.
                     self._log_failure("deleting what is due failed", error)
             self._stopping.wait(_ROUND_SECONDS)
 
     def _remove_old(self) -> None:
         self._retention.remove_old(time.time_ns(), self._rest, actor=_REMOVER)
+
+    def _remove_ended_links(self) -> None:
+        self._share_links.remove_ended(time.time_ns(), actor=_REMOVER).result()
 
     def _delete_due(self) -> None:
         self._organisations.delete_due(time.time_ns(), self._rest, actor=_REMOVER)

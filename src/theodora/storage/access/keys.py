@@ -5,7 +5,7 @@ import threading
 import uuid
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from typing import Any, NamedTuple
+from typing import Any, LiteralString, NamedTuple
 
 from theodora.errors import Invalid, KeyUnusable, NotFound, Problem
 from theodora.events import format_second
@@ -38,11 +38,15 @@ PERMISSIONS_OF: dict[KeyKind, tuple[str, ...]] = {
 _NOTED_EVERY_NS = 60 * SECOND_NS
 _MOST_NOTED = 10_000
 """Uses that are remembered as noted; beyond, some are noted again."""
-_SELECT = (
-    "SELECT k.id, k.kind, k.name, k.permissions, k.beginning, k.limits, k.expires_at_ns, "
-    "k.created_at_ns, k.revoked_at_ns, k.last_used_at_ns, d.begins_at_ns, k.successor_id, o.org, "
-    "o.uuid, o.name "
-    "FROM keys k JOIN organisations o USING (org) LEFT JOIN organisation_deletions d USING (org)"
+KEY_COLUMNS: tuple[LiteralString, ...] = (
+    *("k.id", "k.kind", "k.name", "k.permissions", "k.beginning", "k.limits", "k.expires_at_ns"),
+    *("k.created_at_ns", "k.revoked_at_ns", "k.last_used_at_ns", "d.begins_at_ns"),
+    *("k.successor_id", "o.org", "o.uuid", "o.name"),
+)
+"""Of `keys k`, `organisations o` and `organisation_deletions d`, for `key_of_row`."""
+_SELECT: LiteralString = (
+    f"SELECT {', '.join(KEY_COLUMNS)} FROM keys k JOIN organisations o USING (org) "
+    "LEFT JOIN organisation_deletions d USING (org)"
 )
 
 
@@ -278,7 +282,7 @@ def _add_key(cursor: Cursor, organisation: Organisation, new: _NewKey, now_ns: i
     )
     row = cursor.execute(f"{_SELECT} WHERE k.hash = ?", (hash_,)).fetchone()
     assert row is not None
-    return _key(row)
+    return key_of_row(row)
 
 
 def _has_secret(cursor: Cursor, secret: str) -> bool:
@@ -330,20 +334,20 @@ def _find_key(cursor: Cursor, kind: KeyKind, secret: str) -> Key | None:
         f"{_SELECT} WHERE k.hash = ? AND k.kind = ? AND k.revoked_at_ns IS NULL",
         (hash_of(secret), kind),
     ).fetchone()
-    return _key(row) if row else None
+    return key_of_row(row) if row else None
 
 
 def key_by_id(cursor: Cursor, id_: str) -> Key | None:
     """The key with this id, unless it is revoked."""
     row = cursor.execute(f"{_SELECT} WHERE k.id = ? AND k.revoked_at_ns IS NULL", (id_,)).fetchone()
-    return _key(row) if row else None
+    return key_of_row(row) if row else None
 
 
 def _list_keys(cursor: Cursor, organisation: Organisation) -> list[Key]:
     rows = cursor.execute(
         f"{_SELECT} WHERE k.org = ? ORDER BY k.created_at_ns, k.id", (organisation.key,)
     )
-    return [_key(row) for row in rows]
+    return [key_of_row(row) for row in rows]
 
 
 def _revoke_key(cursor: Cursor, organisation: Organisation, id_: str, now_ns: int) -> Key:
@@ -357,7 +361,7 @@ def _revoke_key(cursor: Cursor, organisation: Organisation, id_: str, now_ns: in
         raise _no_such_key(id_, organisation)
     row = cursor.execute(f"{_SELECT} WHERE k.id = ?", (id_,)).fetchone()
     assert row is not None
-    return _key(row)
+    return key_of_row(row)
 
 
 def _no_such_key(id_: str, organisation: Organisation) -> NotFound:
@@ -383,7 +387,8 @@ def hash_of(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def _key(row: tuple[Any, ...]) -> Key:
+def key_of_row(row: Sequence[Any]) -> Key:
+    """The key with these `KEY_COLUMNS`."""
     id_, kind, name, permissions, beginning, limits, *rest, org, uuid_, org_name = row
     expires_at_ns, created_at_ns, revoked_at_ns, used_at_ns, deletion_at_ns, successor_id = rest
     return Key(

@@ -18,10 +18,15 @@ MAX_NAME = 200
 """Characters of a name or an address that are kept."""
 _ID_DIGITS = 32
 _MAX_TEAMS = 100
+PERSON_COLUMNS: tuple[LiteralString, ...] = (
+    *("p.id", "p.issuer", "p.subject", "p.name", "p.email", "p.role", "p.is_role_set", "p.teams"),
+    *("p.created_at_ns", "p.last_seen_at_ns", "p.disabled_at_ns", "d.begins_at_ns"),
+    *("o.org", "o.uuid", "o.name"),
+)
+"""Of `people p`, `organisations o` and `organisation_deletions d`, for `person_of_row`."""
 _SELECT: LiteralString = (
-    "SELECT p.id, p.issuer, p.subject, p.name, p.email, p.role, p.is_role_set, p.teams, "
-    "p.created_at_ns, p.last_seen_at_ns, p.disabled_at_ns, d.begins_at_ns, o.org, o.uuid, o.name "
-    "FROM people p JOIN organisations o USING (org) LEFT JOIN organisation_deletions d USING (org)"
+    f"SELECT {', '.join(PERSON_COLUMNS)} FROM people p JOIN organisations o USING (org) "
+    "LEFT JOIN organisation_deletions d USING (org)"
 )
 
 
@@ -161,7 +166,7 @@ class People:
 
         def read(cursor: Cursor) -> Sequence[Person]:
             rows = cursor.execute(f"{_SELECT} WHERE p.org = ?", (org.key,))
-            people = [_person(row) for row in rows]
+            people = [person_of_row(row) for row in rows]
             return sorted(people, key=lambda each: (each.title.casefold(), each.id))
 
         return self._database.read(read)
@@ -292,7 +297,7 @@ def _role_of(person: Person) -> AuditValues:
 def person_by_id(cursor: Cursor, org_key: int, id_: str) -> Person | None:
     """The person with this id, switched off or not."""
     row = cursor.execute(f"{_SELECT} WHERE p.org = ? AND p.id = ?", (org_key, id_)).fetchone()
-    return _person(row) if row else None
+    return person_of_row(row) if row else None
 
 
 def note_person_seen(cursor: Cursor, org: Organisation, id_: str, now_ns: int) -> None:
@@ -331,7 +336,8 @@ def _found(cursor: Cursor, org: Organisation, id_: str) -> Person:
     return person
 
 
-def _person(row: tuple[Any, ...]) -> Person:
+def person_of_row(row: Sequence[Any]) -> Person:
+    """The person with these `PERSON_COLUMNS`."""
     id_, issuer, subject, name, email, role, is_role_set, teams, *rest = row
     created_at_ns, last_seen_at_ns, disabled_at_ns, deletion_at_ns, *organisation = rest
     return Person(

@@ -1,7 +1,7 @@
 """Share links: whoever has one reads one page, with its parameters, without signing in.
 
 The link holds a secret, the store its hash. It is good until it expires or is revoked, and while
-its maker may still make one.
+its maker may still make one. Some days after it has ended it is removed.
 """
 
 import uuid
@@ -10,9 +10,9 @@ from concurrent.futures import Future
 from typing import Any, LiteralString, NamedTuple
 
 from theodora.errors import NotFound
-from theodora.events.values import SECOND_NS
-from theodora.storage.access.keys import hash_of, key_by_id
-from theodora.storage.access.people import person_by_id
+from theodora.events.values import DAY_NS, SECOND_NS
+from theodora.storage.access.keys import KEY_COLUMNS, hash_of, key_of_row
+from theodora.storage.access.people import PERSON_COLUMNS, person_of_row
 from theodora.storage.access.permissions import READ, WRITE
 from theodora.storage.access.principals import Principal, key_principal, person_principal
 from theodora.storage.engine.actor import Actor
@@ -21,6 +21,8 @@ from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import Organisation
 
+KEPT_DAYS = 7
+"""So long an ended link stays in the list."""
 _NOTED_EVERY_NS = 60 * SECOND_NS
 
 
@@ -67,7 +69,10 @@ class ShareLink(NamedTuple):
 
 
 class ShareLinks:
-    """Found by their secrets alone, so no organisation needs to be named."""
+    """Found by their secrets alone, so no organisation needs to be named.
+
+    Every other method but `remove_ended` is about one organisation.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -107,8 +112,8 @@ class ShareLinks:
         """The link with this secret; None if it is not good."""
 
         def read(cursor: Cursor) -> ShareLink | None:
-            row = cursor.execute(f"{_SELECT} WHERE hash = ?", (hash_of(secret),)).fetchone()
-            return _link(cursor, row, now_ns) if row else None
+            row = cursor.execute(f"{_SELECT} WHERE l.hash = ?", (hash_of(secret),)).fetchone()
+            return _link(row, now_ns) if row else None
 
         link = self._database.read(read)
         return link if link is not None and link.is_good(now_ns) else None
@@ -118,9 +123,9 @@ class ShareLinks:
 
         def read(cursor: Cursor) -> Sequence[ShareLink]:
             rows = cursor.execute(
-                f"{_SELECT} WHERE org = ? ORDER BY created_at_ns DESC, id", (org.key,)
+                f"{_SELECT} WHERE l.org = ? ORDER BY l.created_at_ns DESC, l.id", (org.key,)
             ).fetchall()
-            return [_link(cursor, row, now_ns) for row in rows]
+            return [_link(row, now_ns) for row in rows]
 
         return self._database.read(read)
 
@@ -143,27 +148,41 @@ class ShareLinks:
         org = link.reader.organisation
         return self._database.write(lambda cursor: _note_used(cursor, org, link.id, now_ns), actor)
 
+    def remove_ended(self, now_ns: int, *, actor: Actor) -> Future[None]:
+        """Removes the links of all organisations that ended `KEPT_DAYS` ago or earlier."""
+        return self._database.write(lambda cursor: _remove_ended(cursor, now_ns), actor)
 
+
+_COLUMNS: tuple[LiteralString, ...] = (
+    *("l.id", "l.path", "l.query", "l.created_at_ns", "l.expires_at_ns", "l.revoked_at_ns"),
+    "l.last_used_at_ns",
+)
 _SELECT: LiteralString = (
-    "SELECT org, id, path, query, key_id, person_id, created_at_ns, expires_at_ns, revoked_at_ns, "
-    "last_used_at_ns FROM share_links"
+    f"SELECT {', '.join((*_COLUMNS, *KEY_COLUMNS, *PERSON_COLUMNS))} "
+    "FROM share_links l JOIN organisations o ON o.org = l.org "
+    "LEFT JOIN organisation_deletions d ON d.org = l.org "
+    "LEFT JOIN keys k ON k.id = l.key_id AND k.revoked_at_ns IS NULL "
+    "LEFT JOIN people p ON p.org = l.org AND p.id = l.person_id"
 )
 
 
-def _link(cursor: Cursor, row: tuple[Any, ...], now_ns: int) -> ShareLink:
-    org, id_, path, query, key_id, person_id, *instants_ns = row
-    maker: Principal | None = None
-    if person_id is not None:
-        person = person_by_id(cursor, org, person_id)
-        if person is not None and person.disabled_at_ns is None:
-            maker = person_principal(person)
-    else:
-        key = key_by_id(cursor, key_id)
-        if key is not None and not key.has_expired(now_ns):
-            maker = key_principal(key)
-    if maker is not None and not maker.may(WRITE):
-        maker = None
+def _link(row: Sequence[Any], now_ns: int) -> ShareLink:
+    id_, path, query, *instants_ns = row[: len(_COLUMNS)]
+    of_maker = row[len(_COLUMNS) :]
+    maker = _maker(of_maker[: len(KEY_COLUMNS)], of_maker[len(KEY_COLUMNS) :], now_ns)
     return ShareLink(id_, path, query, maker, *instants_ns)
+
+
+def _maker(key_row: Sequence[Any], person_row: Sequence[Any], now_ns: int) -> Principal | None:
+    """Whoever made a link, unless they may not any more; a row without an id is nobody's."""
+    maker: Principal | None = None
+    if person_row[0] is not None:
+        person = person_of_row(person_row)
+        maker = person_principal(person) if person.disabled_at_ns is None else None
+    elif key_row[0] is not None:
+        key = key_of_row(key_row)
+        maker = None if key.has_expired(now_ns) else key_principal(key)
+    return maker if maker is not None and maker.may(WRITE) else None
 
 
 def _note_used(cursor: Cursor, org: Organisation, id_: str, now_ns: int) -> None:
@@ -171,4 +190,12 @@ def _note_used(cursor: Cursor, org: Organisation, id_: str, now_ns: int) -> None
         "UPDATE share_links SET last_used_at_ns = ? WHERE org = ? AND id = ? "
         "AND (last_used_at_ns IS NULL OR last_used_at_ns < ?)",
         (now_ns, org.key, id_, now_ns),
+    )
+
+
+def _remove_ended(cursor: Cursor, now_ns: int) -> None:
+    until_ns = now_ns - KEPT_DAYS * DAY_NS
+    cursor.execute(
+        "DELETE FROM share_links WHERE expires_at_ns <= ? OR revoked_at_ns <= ?",
+        (until_ns, until_ns),
     )
