@@ -102,6 +102,13 @@ def test_each_metric_has_words(now: Any, before: Any, text: str) -> None:
     assert texts(found) == [text]
 
 
+def test_numbers_of_deployments_are_not_compared_before_the_record_begins() -> None:
+    now, before = list(rows("web", 80)), list(rows("web", 9, before=True))
+    assert texts(insights(now, before, facts=InsightFacts(begins_ns=START_NS - DAYS * DAY_NS)))
+    late = InsightFacts(begins_ns=START_NS - DAYS * DAY_NS + 1)
+    assert texts(insights(now, before, facts=late)) == []
+
+
 def test_what_is_better_has_that_tone() -> None:
     found = insights(rows("web", 80, failed=2), rows("web", 80, failed=20, before=True))
     assert [each.tone for each in found.changes] == ["better"]
@@ -277,6 +284,8 @@ def test_failed_deployments_without_a_fix_have_their_age() -> None:
 def test_pending_verdicts_are_counted_and_the_group_with_most_named() -> None:
     found = insights(rows("web", 9, pending=4), rows("search", 9, pending=1))
     assert needs(found) == [("pending", "Verdicts: 5 deployments pending, 4 of web")]
+    found = insights(rows("web", 9, pending=4), rows("search", 9))
+    assert needs(found) == [("pending", "Verdicts: 4 deployments pending, of web")]
     assert "_missing_:change_failure" in found.needs[0].link
 
 

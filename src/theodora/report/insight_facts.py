@@ -50,4 +50,13 @@ def facts_of_period(
         open_failures=found[:_MOST_OPEN],
         has_more_open=len(found) > _MOST_OPEN,
         unfixed=unfixed[-1] if unfixed and are_all else None,
+        begins_ns=_begins_ns(store, org),
     )
+
+
+def _begins_ns(store: Store, org: Organisation) -> int:
+    """When the oldest deployment finished; 0 without any."""
+    sort = sort_key("finished_at", Kind.DEPLOYMENT)
+    assert sort is not None
+    oldest = store.deployments.select(org, Selection(sort=sort, descending=False, limit=1))
+    return oldest[0].finished_at_ns if oldest else 0

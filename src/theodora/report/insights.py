@@ -112,6 +112,8 @@ class InsightFacts:
     """Services and environments that could not be derived."""
     silent: Sequence[DeploymentSource] = ()
     """The longest silent first."""
+    begins_ns: int = 0
+    """When the oldest deployment of the organisation finished."""
 
 
 class _Sides(NamedTuple):
@@ -249,7 +251,7 @@ class _Compared(NamedTuple):
 
 def insights_of(report: Report, key: str, scope: Scope, facts: InsightFacts) -> Insights:
     """The sentences about a report that is grouped by `key`, `service` or `team`."""
-    candidates = list(_candidates(report, scope))
+    candidates = list(_candidates(report, scope, facts))
     p_values = [each.p_value for each in candidates if each.p_value < FALSE_DISCOVERIES]
     limit = largest_discovery(p_values, FALSE_DISCOVERIES, len(candidates))
     found = [each for each in candidates if each.p_value <= limit]
@@ -261,15 +263,18 @@ def insights_of(report: Report, key: str, scope: Scope, facts: InsightFacts) -> 
     )
 
 
-def _candidates(report: Report, scope: Scope) -> Iterator[_Compared]:
+def _candidates(report: Report, scope: Scope, facts: InsightFacts) -> Iterator[_Compared]:
     """Every comparison; the p-value of one that is too small to report is 1."""
     groups: list[tuple[str | None, GroupReport]] = [(each.group[0], each) for each in report.groups]
     # A single group is everything.
     if len(groups) > 1:
         groups.append((None, report.overall))
     days, days_before = scope.days, report.previous_period.days(scope.now_ns)
+    # Deployments are no more numerous because the record begins in the period before.
+    is_recorded = facts.begins_ns <= report.previous_period.start_ns
+    metrics = [each for each in CHANGES if is_recorded or each is not DEPLOYMENT_FREQUENCY]
     for name, group in groups:
-        for metric in CHANGES:
+        for metric in metrics:
             sides = _Sides(group.total[metric], group.previous[metric], days, days_before)
             effect = _EFFECTS[metric.shape.unit]
             if effect.is_comparable(sides):
@@ -425,7 +430,9 @@ def _most(report: Report, key: str, count: Callable[[Metrics], int]) -> str:
     if len(counts) < 2:
         return ""
     most, name = max(counts, key=lambda each: each[0])
-    return f", {wording.number(most)} of {wording.plain(_group_words(name, key))}"
+    are_all = most == sum(each for each, _ in counts)
+    some = "" if are_all else f"{wording.number(most)} "
+    return f", {some}of {wording.plain(_group_words(name, key))}"
 
 
 NEEDS: Mapping[str, Callable[[Report, str, Scope, InsightFacts], Iterator[Insight]]] = {

@@ -11,6 +11,7 @@ import pytest
 from actors import TESTER
 from asking import FAILURE, SHOPIST, Tenant
 from databases import ON_EACH, ON_SQLITE
+from theodora.events import Deployment
 from visiting import Element, sign_in
 
 pytestmark = ON_SQLITE
@@ -244,3 +245,97 @@ def test_a_service_that_fell_silent_says_since_when(tenant: Tenant) -> None:
     by_words = rows(sign_in(tenant).page("/?query=old"))
     assert list(by_words) == ["old"]
     assert by_words["old"].text == found["old"].text
+
+
+def a_worse_search(tenant: Tenant) -> None:
+    """Each second deployment of search fails and is rolled back; before, none did."""
+    store = tenant.built.store
+    org = store.keys.organisation(tenant.organisation)
+    now_ns = time.time_ns()
+    for number in range(168):
+        undone = number >= 84 and number % 3
+        at_ns = now_ns - (168 - number) * 8 * HOUR * 10**9
+        for service in ("search", "web"):
+            version = "ab"[number % 2] if undone and service == "search" else f"v{number}"
+            event = Deployment(
+                service=service,
+                env="production",
+                team="red",
+                version=version if version != "b" else f"v{number - 1}",
+                started_at_ns=at_ns,
+                finished_at_ns=at_ns,
+            )
+            written = store.deployments.add(org, event, 1, actor=TESTER)
+    written.result()
+    store.derivations.derive_all_queued(actor=TESTER)
+
+
+def insights(page: Element) -> dict[str, list[Element]]:
+    """The sentences below each head."""
+    panels = page.all("section", aria_label="Insights")
+    return {part.one("h2").text: part.all("li") for panel in panels for part in panel.all("div")}
+
+
+def test_what_changed_is_on_top_and_leads_to_a_page_that_shows_it(tenant: Tenant) -> None:
+    a_worse_search(tenant)
+    browser = sign_in(tenant)
+    found = insights(browser.page("/?range=4w"))["What changed"]
+    (sentence,) = (each for each in found if "deployments failed" in each.text)
+    assert sentence.text.startswith("search: ")
+    share = sentence.text.split(": ")[1].split(" of ")[0]
+    shown = cards(browser.page(sentence.one("a")["href"]))
+    assert share in shown["Change failure rate"]
+    assert sentence.text.split(", ")[1] in shown["Change failure rate"]
+
+
+def test_what_needs_you_is_beside_it(tenant: Tenant) -> None:
+    deployed(tenant, 20, service="web", version="v1")
+    started = int(time.time()) - 7_200
+    failure = {"services": ["web"], "name": "<b>Down", "env": "production", "started_at": started}
+    id_ = tenant.create(failure, FAILURE)
+    browser = sign_in(tenant)
+    page = browser.page("/")
+    found = insights(page)
+    assert list(found) == ["What needs you"]
+    texts = [each.text for each in found["What needs you"]]
+    assert texts == ["<b>Down: open for 2 h", "Verdicts: 1 deployment pending"]
+    links = [each.one("a")["href"] for each in found["What needs you"]]
+    assert links[0] == f"/failures/{id_}"
+    assert "open for 2 h" in browser.page(links[0]).one("main").text
+    assert len(browser.page(links[1]).one("tbody").all("th")) >= 1
+    # The line about freshness does not repeat it.
+    assert "pending" not in page.one("p", class_="fresh").text
+
+
+def test_several_open_failures_lead_to_the_list_of_them_however_old(tenant: Tenant) -> None:
+    deployed(tenant, 20, service="web")
+    for days in (300, 3):
+        started = int(time.time()) - days * 24 * HOUR
+        tenant.create({"services": ["web"], "env": "production", "started_at": started}, FAILURE)
+    browser = sign_in(tenant)
+    sentence = insights(browser.page("/"))["What needs you"][0]
+    assert sentence.text == "Failures: 2 are open, the oldest for 300 d: web"
+    listed = browser.page(sentence.one("a")["href"]).one("main").text
+    assert listed.count("open for") == 2
+
+
+def test_with_nothing_to_report_there_is_no_panel(tenant: Tenant) -> None:
+    a_busy_month(tenant)
+    assert insights(sign_in(tenant).page("/?range=4w")) == {}
+
+
+def test_silent_sources_and_what_is_not_derived_are_on_top(tenant: Tenant) -> None:
+    store = tenant.built.store
+    org = store.keys.organisation(tenant.organisation)
+    now_ns = time.time_ns()
+    for days in (20, 19, 18, 17, 16):
+        at_ns = now_ns - days * 24 * HOUR * 10**9
+        event = Deployment(
+            service="web", env="production", source="git", started_at_ns=at_ns, finished_at_ns=at_ns
+        )
+        store.deployments.add(org, event, at_ns, actor=TESTER).result()
+    store.derivations.derive_all_queued(actor=TESTER)
+    browser = sign_in(tenant)
+    (sentence,) = insights(browser.page("/"))["What needs you"]
+    assert sentence.text == "Source git: no deployment for 16 d, usually one every 1 d"
+    assert "git" in browser.page(sentence.one("a")["href"]).one("main").text

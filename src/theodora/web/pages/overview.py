@@ -23,6 +23,8 @@ from theodora.report.benchmark import PARAMETER, benchmark_of
 from theodora.report.cards import cards_of, others_of, plotted
 from theodora.report.charts import sparkline
 from theodora.report.figures import MOST_FAILURES, figures_of, newest_failed
+from theodora.report.insight_facts import facts_of_period
+from theodora.report.insights import insights_of
 from theodora.report.intervals import interval_values
 from theodora.report.metric_words import CLAUSES, Described
 from theodora.report.scope import Scope, service_path
@@ -87,12 +89,18 @@ def show_overview(visit: Visit) -> Answer:
     last = last_deployments(visit, tree, known_field(key), {*values, *silent})
     buckets = buckets_of(scope.period, scope.interval, scope.calendar, scope.now_ns)
     looked = _look(visit, key, buckets)
+    facts = replace(
+        facts_of_period(visit.store, visit.organisation, scope, looked.failed),
+        silent=visit.attention.silent,
+        not_derived=visit.attention.parked,
+    )
     return View(
         {
             "title": _title(visit),
             "cards": cards_of(overall, overall.series, scope),
             "others": others_of(overall.total),
             "benchmark": benchmark_of(headlines_of(overall.total), levels),
+            "insights": insights_of(report, key, scope, facts),
             "freshness": freshness(visit, overall.total, scope),
             "compared_days": report.previous_period.days(),
             "group_by": key,
