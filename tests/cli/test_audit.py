@@ -44,6 +44,36 @@ def test_the_log_is_shown_as_a_table_as_json_and_as_csv(
     assert before.output == "no entries\n"
 
 
+def test_entries_are_searched_in_the_language_of_events(
+    store: Store, org: Organisation, database: str
+) -> None:
+    for kind, name in (("api", "CI"), ("api", "spare"), ("application", "CI")):
+        created = run(database, "keys", "create", kind, "--name", name, "--org", org.name)
+        assert created.exit_code == 0
+    keys = {(each.kind, each.name): each.id for each in store.keys.all_of(org.name)}
+    assert run(database, "keys", "revoke", keys["api", "CI"], "--org", org.name).exit_code == 0
+
+    def found(query: str, *others: str) -> list[tuple[str, str]]:
+        asked = ("audit", "--org", org.name, "--format", "json", "--query", query, *others)
+        shown = run(database, *asked)
+        assert shown.exit_code == 0, shown.output
+        entries = [json.loads(line) for line in shown.output.splitlines()]
+        return [(each["action"], each["target"]) for each in entries]
+
+    revoked = ("key.revoked", keys["api", "CI"])
+    of_ci = [("key.created", keys["application", "CI"]), ("key.created", keys["api", "CI"])]
+    spare = ("key.created", keys["api", "spare"])
+    assert found("action:key.* -after:*application*") == [revoked, spare, of_ci[1]]
+    assert found("after:*CI* AND action:key.created") == of_ci
+    assert found("(action:key.revoked OR after:*spare*) -outcome:refused") == [revoked, spare]
+    # Other filters count too, and a page of older entries goes on with the search.
+    assert found("action:key.*", "--action", "key.revoked") == [revoked]
+    assert found("after:*CI*", "--limit", "1") == of_ci[:1]
+    number = store.audit.entries(org, AuditQuery(target=of_ci[0][1]))[0].number
+    assert found("after:*CI*", "--before", str(number)) == of_ci[1:]
+    assert found("actor:nobody") == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "action"),
     [
@@ -73,3 +103,6 @@ def test_a_wrong_filter_is_explained(store: Store, org: Organisation, database: 
     refused = run(database, "audit", "--org", org.name, "--outcome", "maybe")
     assert refused.exit_code == 1
     assert "must be one of" in refused.output
+    refused = run(database, "audit", "--org", org.name, "--query", "action:key (service:shop")
+    assert refused.exit_code == 1
+    assert 'missing ")" at position 12' in refused.output
