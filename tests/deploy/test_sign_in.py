@@ -9,7 +9,7 @@ import shlex
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from playwright.sync_api import Browser, Page
 import browsing
 import serving
 from ci_systems import blocks
+from commands import run
 from npm import installed
 from openid import key
 
@@ -32,7 +33,13 @@ pytestmark = [
 
 SOURCE = Path(__file__).parent / "openid"
 CLIENT_ID, CLIENT_SECRET = "theodora", "a secret of the tests"
-GROUPS = {"ada": ["platform-admins"], "bob": ["developers"], "eve": ["strangers"]}
+GROUPS: Mapping[str, Sequence[str]] = {
+    "ada": ["platform-admins"],
+    "bob": ["developers"],
+    "eve": ["strangers"],
+    "sue": ["team-search", "team-web"],
+}
+ROLES = "team-search=editor of search, team-web=editor of web"
 
 
 @dataclass(frozen=True)
@@ -43,15 +50,21 @@ class Site:
     provider_port: int
     folder: Path
 
-    def provider(self, number: int) -> "_Provider":
+    def provider(self, number: int, groups: Mapping[str, Sequence[str]] = GROUPS) -> "_Provider":
         """The provider, with its key of this number."""
-        return _Provider(self, number)
+        return _Provider(self, number, groups)
+
+    def run(self, *arguments: str) -> str:
+        """The output of a command on the server's database."""
+        done = run(*arguments, "--database", f"sqlite:///{self.folder / 'theodora.db'}")
+        assert done.exit_code == 0, done.output
+        return done.output
 
 
 class _Provider:
     """A provider that runs for the length of a `with`."""
 
-    def __init__(self, site: Site, number: int) -> None:
+    def __init__(self, site: Site, number: int, groups: Mapping[str, Sequence[str]]) -> None:
         back, port = f"{site.url}/sign-in/oidc", urlsplit(site.url).port
         client = {
             "client_id": CLIENT_ID,
@@ -66,7 +79,7 @@ class _Provider:
             "port": site.provider_port,
             "client": client,
             "jwks": {"keys": [{**private, "use": "sig", "alg": "RS256"}]},
-            "groups": GROUPS,
+            "groups": groups,
         }
         self._folder = site.folder
 
@@ -102,8 +115,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     words = shlex.split(block)
     secret = folder / "secret"
     secret.write_text(CLIENT_SECRET)
+    documented = dict(word.split("=", 1) for word in words if word != "export")
     environment = {
-        **dict(word.split("=", 1) for word in words if word != "export"),
+        **documented,
+        "THEODORA_OIDC_ROLES": f"{documented['THEODORA_OIDC_ROLES']}, {ROLES}",
         "THEODORA_PORT": str(port),
         "THEODORA_PUBLIC_URL": url,
         "THEODORA_OIDC_ISSUER": f"http://127.0.0.1:{provider_port}",
@@ -175,6 +190,46 @@ def test_a_person_without_a_mapped_group_is_refused(site: Site, page: Page) -> N
         assert "you have no access here" in alert(page)
         page.goto(site.url + "/failures")
         assert urlsplit(page.url).path == "/sign-in"
+
+
+def test_groups_give_teams_and_groups_that_are_left_end_sessions(
+    site: Site, page: Page, browser: Browser
+) -> None:
+    with site.provider(1):
+        sign_in(site, page, "sue")
+        assert page.url == f"{site.url}/failures?range=4w"
+        (sue,) = _lines(site.run("people", "list"), "Sue")
+        assert "  editor (groups)  search,web  " in sue
+    with site.provider(1, GROUPS | {"sue": ["team-web"]}):
+        _sign_in_elsewhere(site, browser, "sue")
+        (sue,) = _lines(site.run("people", "list"), "Sue")
+        assert "  editor (groups)  web  " in sue
+        assert page.goto(site.url + "/failures")
+        assert urlsplit(page.url).path == "/failures"
+    with site.provider(1, GROUPS | {"sue": ["strangers"]}):
+        assert "you have no access here" in _sign_in_elsewhere(site, browser, "sue")
+        page.goto(site.url + "/failures")
+        assert urlsplit(page.url).path == "/sign-in"
+        assert not _lines(site.run("sessions", "list"), "Sue")
+        (sue,) = _lines(site.run("people", "list"), "Sue")
+        assert "  viewer (groups)  all  " in sue
+        (left,) = _lines(site.run("audit", "--action", "person.left"), "Sue")
+        assert '"sessions":2' in left
+
+
+def _sign_in_elsewhere(site: Site, browser: Browser, name: str) -> str:
+    """The text of the page that a sign-in with cookies of its own leads to."""
+    context = browser.new_context()
+    try:
+        page = context.new_page()
+        sign_in(site, page, name)
+        return page.inner_text("body")
+    finally:
+        context.close()
+
+
+def _lines(text: str, word: str) -> list[str]:
+    return [line for line in text.splitlines() if word in line]
 
 
 def test_a_provider_with_a_new_key(site: Site, page: Page, browser: Browser) -> None:
