@@ -125,6 +125,60 @@ def test_markdown_has_the_same_numbers(url: str):
     assert "- web v-bad, Fri 10 Oct 2025, 00:00: rollback after 2 d" in lines
 
 
+@pytest.fixture
+def changed(url: str) -> str:
+    """In October a service with a hostile name was deployed ten times as often as before."""
+    with Store(url) as store:
+        org = store.keys.organisation("default")
+        for hours in (*range(-600, 0, 60), *range(0, 720, 6)):
+            at = OCTOBER_NS + hours * DAY_NS // 24
+            event = Deployment(
+                service=HOSTILE,
+                env="production",
+                version=f"v{hours}",
+                started_at_ns=at,
+                finished_at_ns=at,
+            )
+            written = store.deployments.add(org, event, 1, actor=TESTER)
+        written.result()
+        incident = Failure(
+            name=HOSTILE, services=("pay",), env="production", started_at_ns=OCTOBER_NS
+        )
+        store.failures.add(org, incident, 1, actor=TESTER).result()
+        store.derivations.derive_all_queued(actor=TESTER)
+    return url
+
+
+def test_what_changed_and_what_needs_you_are_sentences(changed: str):
+    url = "https://dora.example.org"
+    page = read_page(written(changed, "--month", "2025-10", "--url", url))
+    sections = {part.one("h2").text: part for part in page.all("section") if part.all("h2")}
+    (change,) = sections["What changed"].all("li")
+    assert change.text.endswith(": 120 deployments, 3.9 a day, 0.3 before")
+    assert change.one("a")["href"].startswith(f"{url}/?query=is:production+service:")
+    (need,) = sections["What needs you"].all("li")
+    assert need.text.startswith("<script>")
+    assert ": open for " in need.text
+    assert need.one("a")["href"].startswith(f"{url}/failures/")
+
+
+def test_markdown_has_the_same_sentences(changed: str):
+    text = written(changed, "--month", "2025-10", "--format", "markdown")
+    lines = text.splitlines()
+    head = lines.index("What changed:")
+    safe = '\u2068&lt;script&gt;alert("x")&lt;/script&gt; \\| \\*b\\* \\`c\\`␊\\# d\u2069'
+    assert lines[head + 1] == f"- {safe}: 120 deployments, 3.9 a day, 0.3 before"
+    need = lines[lines.index("What needs you:") + 1]
+    assert need.startswith(f"- {safe}: open for ")
+    assert "\n\n\n" not in text
+
+
+def test_a_report_without_a_change_says_so(url: str):
+    assert "No significant change since September 2025." in written(url, "--month", "2025-10")
+    text = written(url, "--month", "2025-10", "--format", "markdown")
+    assert "No significant change since September 2025." in text.splitlines()
+
+
 def test_without_a_month_the_last_that_is_over_is_reported(url: str):
     page = read_page(written(url))
     assert re.fullmatch(r"Delivery in \w+ \d{4}", page.one("h1").text)

@@ -9,6 +9,7 @@ from theodora.dora.metrics.shapes import Frequency, Rate
 from theodora.dora.metrics.table import CHANGE_FAILURE_RATE, DORA_METRICS, Metric
 from theodora.report import wording
 from theodora.report.cards import Card
+from theodora.report.insights import Insight
 from theodora.report.metric_words import Described
 from theodora.report.monthly import FailedRow, MonthReport
 from theodora.report.wording import DASH
@@ -68,10 +69,19 @@ def _score(report: MonthReport, card: Card) -> str:
 
 
 def _changes(report: MonthReport) -> Iterator[str]:
-    if not report.changes:
+    changes, needs = report.insights.changes, report.insights.needs
+    if changes:
+        yield from _sentences("What changed:", changes)
+    else:
         yield f"No significant change since {report.before}."
-    for change in report.changes:
-        yield f"- {change}"
+    if needs:
+        yield ""
+        yield from _sentences("What needs you:", needs)
+
+
+def _sentences(head: str, found: Sequence[Insight]) -> Iterator[str]:
+    yield head
+    yield from (f"- {_escaped(each.text)}" for each in found)
 
 
 def _services(report: MonthReport) -> Iterator[str]:
@@ -124,4 +134,8 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 def _safe(name: str | None) -> str:
     """A name with its Markdown characters escaped."""
-    return _SPECIAL.sub(r"\\\1", html.escape(wording.plain(name or ""), quote=False))
+    return _escaped(wording.plain(name or ""))
+
+
+def _escaped(text: str) -> str:
+    return _SPECIAL.sub(r"\\\1", html.escape(text, quote=False))

@@ -19,6 +19,8 @@ from theodora.query.operands import equals
 from theodora.report.benchmark import ChosenBenchmark, benchmark_of
 from theodora.report.cards import Card, cards_of, deployments_spark, others_of
 from theodora.report.figures import MOST_FAILURES, CaptionedChart, failed_deployments, figures_of
+from theodora.report.insight_facts import facts_of_period
+from theodora.report.insights import Insights, insights_of
 from theodora.report.metric_words import Described
 from theodora.report.scope import Scope, read_scope
 from theodora.storage import Organisation, Store
@@ -60,8 +62,8 @@ class MonthReport:
     course: Sequence[BucketMetrics]
     """The month, and those before it."""
     cards: Sequence[Card]
-    changes: Sequence[str]
-    """Sentences about significant changes since the previous month."""
+    insights: Insights
+    """What changed since the previous month, and what needs attention of this one."""
     benchmark: ChosenBenchmark
     services: Sequence[ServiceRow]
     failed: Sequence[FailedRow]
@@ -93,6 +95,8 @@ def month_report(
     courses = {group.group: group.series for group in of_year.groups}
     cards = cards_of(of_month.overall, course, scope)
     before = of_month.previous_period
+    failed = failed_deployments(store, org, scope, MOST_FAILURES)
+    facts = facts_of_period(store, org, scope, failed)
     return MonthReport(
         title=month.name,
         before=_name(before, month.calendar),
@@ -102,12 +106,12 @@ def month_report(
         total=total,
         course=course,
         cards=cards,
-        changes=tuple(_changes(cards)),
+        insights=insights_of(of_month, "service", scope, facts),
         benchmark=benchmark_of(headlines_of(total), ""),
         services=tuple(_service_rows(of_month.groups, courses)),
         failed=tuple(
             FailedRow(each, (scope.now_ns - each.finished_at_ns) / 10**9)
-            for each in failed_deployments(store, org, scope, MOST_ROWS)
+            for each in failed[:MOST_ROWS]
         ),
         figures=tuple(
             figures_of(of_year.overall, year, failed_deployments(store, org, year, MOST_FAILURES))
@@ -161,12 +165,6 @@ def _name(period: Period, calendar: Calendar) -> str:
     if (after.year, after.month) != (first.year, first.month):
         return f"{first:%B %Y}"
     return f"1 to {calendar.local_date(period.end_ns - 1).day} {first:%B %Y}"
-
-
-def _changes(cards: Sequence[Card]) -> Iterator[str]:
-    for card in cards:
-        if card.movement.tone:
-            yield f"{card.metric.title}: {card.movement.words} ({card.movement.before})"
 
 
 def _service_rows(
