@@ -217,10 +217,11 @@ $(VENV)/installed-bench: $(VENV)/installed-dev
 	@$(BIN)/pip install --quiet --group bench
 	@touch $@
 
-## make bench    measure: search, metrics, pages, derivation, imports, packs, lists and ingest over HTTP, webhooks, PostgreSQL (needs wrk), backups, faults; SIZES="100000"
+## make bench    measure: search, metrics, insights, pages, derivation, imports, packs, lists and ingest over HTTP, webhooks, PostgreSQL (needs wrk), backups, faults; SIZES="100000"
 bench: setup $(VENV)/installed-bench
 	@$(BIN)/python -m bench.search $(SIZES)
 	@$(BIN)/python -m bench.metrics $(SIZES)
+	@$(BIN)/python -m bench.insights
 	@$(BIN)/python -m bench.pages $(SIZES)
 	@$(BIN)/python -m bench.starting $(SIZES)
 	@$(BIN)/python -m bench.derivation

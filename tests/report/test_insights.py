@@ -1,5 +1,7 @@
 """Sentences about what changed and what needs you: found, worded, ordered, and linked."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,7 +10,7 @@ from theodora.dora import DeploymentRow, make_report, select_deployments, select
 from theodora.events import Deployment, Failure
 from theodora.events.values import DAY_NS, SECOND_NS
 from theodora.report.deployment_sources import DeploymentSource
-from theodora.report.insights import InsightFacts, Insights, insights_of
+from theodora.report.insights import NEEDS, InsightFacts, Insights, insights_of
 from theodora.report.scope import read_scope
 
 NOTHING = InsightFacts()
@@ -306,3 +308,8 @@ def test_silent_sources_and_what_is_not_derived_lead_to_data_health() -> None:
         "check=derivation",
         "check=sources",
     ]
+
+
+def test_the_page_lists_every_kind_of_what_needs_attention() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "insights.md").read_text()
+    assert re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE) == list(NEEDS)
