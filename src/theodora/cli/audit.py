@@ -7,7 +7,6 @@ import msgspec
 
 from theodora.cli.options import organisation_option, setting_options
 from theodora.cli.stores import existing_store
-from theodora.cli.tables import aligned
 from theodora.events import format_second
 from theodora.report.audit_table import (
     AUDIT_FILTERS,
@@ -17,6 +16,7 @@ from theodora.report.audit_table import (
     read_audit_filters,
 )
 from theodora.report.parameters import Parameters
+from theodora.report.text_table import aligned
 from theodora.storage.engine.audit import AuditEntry
 
 _PAGE = 50

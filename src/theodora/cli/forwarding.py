@@ -10,9 +10,9 @@ from theodora.cli.invocation import command_actor
 from theodora.cli.options import instant_option, organisation_option, setting_options
 from theodora.cli.progress import ProgressBars
 from theodora.cli.stores import existing_store, new_or_existing_store
-from theodora.cli.tables import aligned
 from theodora.cli.terminal import safe_lines
 from theodora.events import format_second
+from theodora.report.text_table import aligned
 from theodora.report.wording import visible
 from theodora.sources.datadog.sites import api_url
 from theodora.storage import ForwardingState, Organisation, OutboxItem, Store

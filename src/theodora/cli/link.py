@@ -8,10 +8,10 @@ import click
 
 from theodora.cli.options import organisation_option, setting_options
 from theodora.cli.stores import existing_store
-from theodora.cli.tables import aligned
 from theodora.events import Deployment, format_rfc3339
 from theodora.events.values import SECOND_NS
 from theodora.report import wording
+from theodora.report.text_table import aligned
 from theodora.storage import Organisation, Store
 from theodora.storage.engine.actor import Actor
 from theodora.web.pages.parts.causes import possible_causes

@@ -9,7 +9,6 @@ from typing import get_args
 
 import click
 
-from theodora.cli.metrics_table import table_of
 from theodora.cli.options import organisation_option, setting_options
 from theodora.cli.pending_note import tell_what_waits
 from theodora.cli.queries import read_query
@@ -21,6 +20,7 @@ from theodora.events.values import DAY_NS
 from theodora.web.api.metrics.answer import Answer, answer_of
 from theodora.web.api.metrics.endpoint import encode_answer
 from theodora.web.api.metrics.question import read_question
+from theodora.web.api.metrics.text_table import table_of
 
 _LAST = re.compile(r"([1-9]\d{0,4}) ?(h|d|w|mo|q|y)")
 _UNITS: Mapping[str, tuple[Interval, int]] = {

@@ -9,8 +9,8 @@ from theodora.app import session_limits
 from theodora.cli.invocation import command_actor
 from theodora.cli.options import config_from, organisation_option, setting_options
 from theodora.cli.stores import existing_store
-from theodora.cli.tables import aligned
 from theodora.events import format_second
+from theodora.report.text_table import aligned
 from theodora.storage import Person, Session
 from theodora.storage.access.people import read_teams
 from theodora.storage.access.permissions import ROLE_NAMES

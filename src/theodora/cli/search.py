@@ -9,13 +9,13 @@ import click
 from theodora.cli.options import instant_option, organisation_option, setting_options
 from theodora.cli.queries import read_query
 from theodora.cli.stores import existing_store
-from theodora.cli.tables import aligned
 from theodora.cli.terminal import safe_json
 from theodora.errors import Invalid, Problem
 from theodora.events import Deployment, Failure
 from theodora.events.document import TimestampForm
 from theodora.query import SORT_KEYS, Event, Field, Kind, matches, resolve, sort_key
 from theodora.report.csv_text import csv_bytes
+from theodora.report.text_table import aligned
 from theodora.sources.json_lines import deployment_from_line, failure_from_line
 from theodora.storage import Selection
 from theodora.web.api.wire import encode_resource

@@ -8,11 +8,11 @@ import click
 from theodora.cli.invocation import command_actor
 from theodora.cli.options import organisation_option, setting_options
 from theodora.cli.stores import existing_store
-from theodora.cli.tables import aligned
 from theodora.cli.terminal import json_text
 from theodora.dora.derivation.settings_input import read_settings
 from theodora.errors import NotFound
 from theodora.events import Deployment, match_key, repository_id
+from theodora.report.text_table import aligned
 from theodora.report.wording import visible
 from theodora.storage.derivation.run import Preview
 from theodora.storage.facts.settings import Given, KnownService, merged

@@ -7,8 +7,8 @@ import click
 from theodora.cli.invocation import command_actor
 from theodora.cli.options import organisation_option, setting_options
 from theodora.cli.stores import existing_store
-from theodora.cli.tables import aligned
 from theodora.events import format_second
+from theodora.report.text_table import aligned
 from theodora.storage.access.share_links import ShareLink
 
 _database = setting_options(["database"])

@@ -9,8 +9,8 @@ import click
 from theodora.cli.invocation import command_actor
 from theodora.cli.options import instant_option, organisation_option, setting_options
 from theodora.cli.stores import existing_store, new_or_existing_store
-from theodora.cli.tables import aligned
 from theodora.events import format_second
+from theodora.report.text_table import aligned
 from theodora.report.wording import visible
 from theodora.sources.webhooks.common_settings import common_settings, settings_of
 from theodora.sources.webhooks.delivery import Delivery

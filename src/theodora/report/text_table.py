@@ -1,4 +1,4 @@
-"""Tables for terminals."""
+"""Tables of aligned columns, as text."""
 
 from collections.abc import Collection, Iterator, Sequence
 

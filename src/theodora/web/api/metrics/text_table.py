@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from theodora.cli.tables import aligned
 from theodora.dora.metrics.metrics import Metrics
 from theodora.dora.metrics.report import GroupReport, Report
 from theodora.dora.metrics.shapes import Frequency, Rate
@@ -11,9 +10,10 @@ from theodora.dora.metrics.table import CHANGE_LEAD_TIME, IN_DORAS_ORDER, Metric
 from theodora.report import wording
 from theodora.report.clock import Clock
 from theodora.report.metric_words import Described, figure_words
+from theodora.report.stages import stage_rows
+from theodora.report.text_table import aligned
 from theodora.web.api.metrics.answer import Answer
 from theodora.web.api.metrics.json_document import SPANS_SERVICES
-from theodora.web.pages.parts.lead_times import stage_rows
 
 
 def table_of(answer: Answer) -> Iterator[str]:
