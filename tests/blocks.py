@@ -22,6 +22,8 @@ NOT_RUN = {
     ("docs/install.md", "kubectl"): f"{_PROGRAM}; tests/deploy/test_chart.py",
     ("docs/install.md", "image: {"): "tests/deploy/test_chart.py reads it",
     ("docs/install.md", "cp deploy/systemd"): f"{_PROGRAM}; tests/deploy/test_systemd.py",
+    ("docs/mcp.md", "theodora keys"): "tests/cli/test_keys.py makes such keys",
+    ("docs/mcp.md", "{"): "tests/web/test_mcp.py connects so, with its own address and key",
     ("docs/organisations.md", '{"errors"'): f"{_OUTPUT}; tests/web/test_quotas.py",
     ("docs/postgresql.md", "psql cluster"): "needs Citus: `make citus`",
     ("docs/sign-in.md", "issuer:"): "settings of Dex, which is not here",

@@ -31,11 +31,13 @@ from theodora.web.api.routes import OPERATIONS
 from theodora.web.api.security_contact import SECURITY_PATH
 from theodora.web.http.operations import Operation
 from theodora.web.http.security import Credential
+from theodora.web.mcp.routes import mcp_operations
 from theodora.web.pages.routes import PAGES
 from theodora.web.pages.shell.cookies import SESSION_COOKIE
 from theodora.web.pages.shell.page import Page
 from visiting import Browser
 
+EVERY_OPERATION: tuple[Operation, ...] = (*OPERATIONS, *mcp_operations("", ""))
 DOCUMENT = Path(__file__).parents[2] / "docs" / "permissions.md"
 
 T = TypeVar("T")
@@ -241,7 +243,7 @@ def test_every_operation_answers_every_caller_as_its_row_says(tenant: Tenant) ->
         for each in Cast(tenant).callers()
         if each.headers or each.name in {"nobody", "person: owner"}
     ]
-    for caller, operation in product(callers, OPERATIONS):
+    for caller, operation in product(callers, EVERY_OPERATION):
         status = answer_of(tenant, operation, source, caller)
         refused = REFUSED.get(operation.access.credential, 403)
         is_right = (
@@ -274,7 +276,7 @@ def test_every_page_answers_every_caller_as_its_row_says(tenant: Tenant) -> None
 @ON_SQLITE
 def test_every_route_has_a_row(tenant: Tenant) -> None:
     """A route that is added past the tables is seen by nobody who reads them."""
-    rows = {path for operation in OPERATIONS for path in operation.paths}
+    rows = {path for operation in EVERY_OPERATION for path in operation.paths}
     rows |= {page.path for page in PAGES} | {row.path for row in OPEN}
     app: Any = tenant.client.app
     while not isinstance(app, Router):
@@ -307,7 +309,7 @@ def written() -> str:
             _needs(operation.access.permission) or operation.access.credential.value,
             *_cells(operation, callers, may_ask),
         )
-        for operation in OPERATIONS
+        for operation in EVERY_OPERATION
     )
     people = [Caller(""), *(Caller(role.name, session=role.permissions) for role in ROLES)]
     pages = (

@@ -18,6 +18,7 @@ from theodora.cli.import_git import git
 from theodora.cli.invocation import with_pasteable_help
 from theodora.cli.keys import keys
 from theodora.cli.link import link
+from theodora.cli.mcp import mcp
 from theodora.cli.metrics import metrics
 from theodora.cli.migrate import migrate
 from theodora.cli.organisations import orgs
@@ -94,6 +95,7 @@ main.add_command(services)
 main.add_command(verdict)
 main.add_command(link)
 main.add_command(metrics)
+main.add_command(mcp)
 main.add_command(report)
 main.add_command(copy)
 main.add_command(backup)

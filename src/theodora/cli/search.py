@@ -11,20 +11,14 @@ from theodora.cli.queries import read_query
 from theodora.cli.stores import existing_store
 from theodora.cli.terminal import safe_json
 from theodora.errors import Invalid, Problem
-from theodora.events import Deployment, Failure
 from theodora.events.document import TimestampForm
-from theodora.query import SORT_KEYS, Event, Field, Kind, matches, resolve, sort_key
+from theodora.query import SORT_KEYS, Event, Field, Kind, matches, sort_key
 from theodora.report.csv_text import csv_bytes
+from theodora.report.event_columns import COLUMNS, cells_of
 from theodora.report.text_table import aligned
 from theodora.sources.json_lines import deployment_from_line, failure_from_line
 from theodora.storage import Selection
 from theodora.web.api.wire import encode_resource
-
-_COLUMNS = {
-    Kind.DEPLOYMENT: ("started_at", "service", "env", "version", "team", "change_failure", "id"),
-    Kind.FAILURE: ("started_at", "service", "env", "name", "severity", "time_to_restore", "id"),
-}
-"""The fields of events in tables and CSV."""
 
 _MAX_LIMIT = 1_000_000
 
@@ -144,21 +138,18 @@ def _write_json(events: Iterable[Event], _: Kind) -> None:
 
 
 def _write_csv(events: Iterable[Event], kind: Kind) -> None:
-    click.echo(csv_bytes(_COLUMNS[kind], (_row(event, kind) for event in events)), nl=False)
+    click.echo(
+        csv_bytes(COLUMNS[kind], (cells_of(event, COLUMNS[kind]) for event in events)), nl=False
+    )
 
 
 def _write_table(events: Iterable[Event], kind: Kind) -> None:
-    rows = [_row(event, kind) for event in events]
+    rows = [cells_of(event, COLUMNS[kind]) for event in events]
     if not rows:
         click.echo(f"No {kind.value}s match.")
         return
-    for line in aligned([_COLUMNS[kind], *rows]):
+    for line in aligned([COLUMNS[kind], *rows]):
         click.echo(line)
-
-
-def _row(event: Deployment | Failure, kind: Kind) -> tuple[str, ...]:
-    targets = (resolve(name) for name in _COLUMNS[kind])
-    return tuple(" ".join(target.texts(event)) for target in targets)
 
 
 _WRITERS: dict[str, Callable[[Iterable[Event], Kind], None]] = {

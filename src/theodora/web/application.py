@@ -16,6 +16,7 @@ from theodora.web.http.endpoint import Endpoint, ServerContext
 from theodora.web.http.observe import FinishedRequest, LoggedRequests, Observer, ServerMetrics
 from theodora.web.http.operations import Operation
 from theodora.web.http.responses import JSON
+from theodora.web.mcp.routes import mcp_operations
 from theodora.web.pages.shell.endpoint import AssetEndpoint, PageEndpoint
 from theodora.web.pages.shell.page import Page
 from theodora.web.pages.shell.request import Dashboard
@@ -38,11 +39,12 @@ def make_application(
     removed the prefix from the paths of requests.
     """
     path_prefix = dashboard.path_prefix
+    mcp = mcp_operations(security.public_url, path_prefix)
     nowhere = _Nowhere(Endpoint(services), PageEndpoint(dashboard))
     status = status_routes(services.store, metrics, path_prefix)
     contact = security_route(security, path_prefix)
     routes = [
-        *_operation_routes(services, OPERATIONS),
+        *_operation_routes(services, (*OPERATIONS, *mcp)),
         Route("/api/v1/{rest:path}", Endpoint(services, media_type=JSON)),
         *status,
         contact,

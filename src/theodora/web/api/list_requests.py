@@ -78,10 +78,11 @@ LIST_INPUTS = {kind: _list_input(kind) for kind in Kind}
 
 def decode_list(body: bytes, kind: Kind) -> Selection:
     """The selection of a list request; `Invalid` lists all problems."""
-    return decode_attributes(body, partial(_read_list, kind=kind), LIST_TYPES[kind])
+    return decode_attributes(body, partial(read_list, kind=kind), LIST_TYPES[kind])
 
 
-def _read_list(attributes: JsonObject, kind: Kind) -> Selection:
+def read_list(attributes: JsonObject, kind: Kind) -> Selection:
+    """The same of attributes without a document around them."""
     problems: list[Problem] = []
     from_ns, to_ns = (_instant(attributes, name, problems) for name in ("from", "to"))
     limit = _limit(attributes, problems)

@@ -93,7 +93,7 @@ class Check:
     link: str
 
 
-class _Findings(NamedTuple):
+class HealthFindings(NamedTuple):
     """The findings of the checks, as their tables show them."""
 
     health: Health
@@ -122,17 +122,17 @@ class _Findings(NamedTuple):
             **{name: len(rows) for name, rows in self.deployments.items()},
             "negative": sum(row.deployment.negative_spans for row in negative),
         }
-        return {name: counts[name] for name in _CHECKS}
+        return {name: counts[name] for name in CHECKS}
 
 
 def show_data_health(visit: Visit) -> Answer:
     health = visit.store.health.look(visit.organisation)
-    found = _find(health, visit.now_ns)
+    found = findings_of(health, visit.now_ns)
     counts = found.counts()
     chosen = _chosen(visit, counts)
     checks = [
         Check(name, label, counts[name], noun, visit.scope.link(PATH, check=name))
-        for name, (label, noun) in _CHECKS.items()
+        for name, (label, noun) in CHECKS.items()
     ]
     rows = found.deployments.get(chosen, ())
     return View(
@@ -154,7 +154,7 @@ def show_data_health(visit: Visit) -> Answer:
             "quotas": health.quotas,
             "refused_deletion": health.refused_deletion,
             "undated": health.undated[:_SHOWN],
-            "reasons": _counted(found.deployments["commits"]),
+            "reasons": reasons_of(found.deployments["commits"]),
             "looked_at": len(health.deployments),
             "most": LOOKED_AT,
             "waiting": health.waiting,
@@ -163,9 +163,10 @@ def show_data_health(visit: Visit) -> Answer:
     )
 
 
-def _find(health: Health, now_ns: int) -> _Findings:
+def findings_of(health: Health, now_ns: int) -> HealthFindings:
+    """What each check finds."""
     seen = health.deployments
-    return _Findings(
+    return HealthFindings(
         health,
         sources_of(seen, now_ns),
         _refusals(health.refusals, health.activity, now_ns),
@@ -180,7 +181,7 @@ def _find(health: Health, now_ns: int) -> _Findings:
     )
 
 
-_CHECKS = {
+CHECKS = {
     "sources": ("Sources", "silent source"),
     "refused": ("Refused", "reason"),
     "quotas": ("Quotas", "quota"),
@@ -314,7 +315,7 @@ def _rows(seen: Iterable[Seen], why: Callable[[Seen], str | None]) -> list[Liste
     ]
 
 
-def _counted(rows: Iterable[ListedDeployment]) -> list[tuple[str, int]]:
+def reasons_of(rows: Iterable[ListedDeployment]) -> list[tuple[str, int]]:
     """How many there are for each reason, most first."""
     counts: dict[str, int] = defaultdict(int)
     for row in rows:
