@@ -127,7 +127,7 @@ attacks: setup
 
 ## make screenshots  make the pictures of docs/ anew
 screenshots: setup browser
-	@$(BIN)/python docs/screenshots.py
+	@$(call install-programs,pngquant); $(BIN)/python docs/screenshots.py
 
 $(VENV)/installed-docs: $(VENV)/installed-dev
 	@echo "Installing what makes the documentation site (group docs in pyproject.toml)"
