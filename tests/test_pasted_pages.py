@@ -349,7 +349,7 @@ def test_a_share_link_is_revoked(shell: Shell) -> None:
 
 def test_the_settings_of_every_provider_are_read(shell: Shell) -> None:
     every = texts("docs/sign-in.md")
-    assert len(every) == 5
+    assert len(every) == 6
     for each in every:
         shell.paste(each)
         config = settings_of(
