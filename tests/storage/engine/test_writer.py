@@ -162,6 +162,20 @@ def test_all_are_told_when_the_whole_group_is_lost(table: Table) -> None:
     assert table.together(add(4)) == [4]
 
 
+@pytest.mark.parametrize("error", [Invalid(Problem("no")), ValueError("no")])
+def test_a_write_alone_that_fails_changes_nothing(table: Table, error: Exception) -> None:
+    assert table.writer.submit(failing(error, 1), TESTER).exception() is error
+    assert table.rows() == []
+    assert table.writer.submit(add(2), TESTER).result() == 2
+    assert table.rows() == [2]
+
+
+def test_a_write_alone_is_told_when_it_is_lost(table: Table) -> None:
+    assert isinstance(table.writer.submit(lose, TESTER).exception(), Unavailable)
+    assert table.writer.submit(add(4), TESTER).result() == 4
+    assert table.rows() == [4]
+
+
 def test_a_write_that_finds_room_does_not_hide_that_one_has_just_failed(
     table: Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:

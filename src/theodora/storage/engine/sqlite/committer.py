@@ -21,7 +21,7 @@ _LONG_LOG_BYTES = 4 * 2**20
 
 
 class SqliteCommitter:
-    """See `storage.writer.Committer`. Each write runs in a savepoint of its own."""
+    """See `storage.writer.Committer`. Each of several writes runs in a savepoint of its own."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -39,8 +39,11 @@ class SqliteCommitter:
                 # A deferred transaction could fail halfway, when it first writes and another
                 # process does too.
                 self._cursor.execute("BEGIN IMMEDIATE")
-                outcomes = [self._outcome(write) for write in writes]
-                self._cursor.execute("COMMIT")
+                if len(writes) == 1:
+                    outcomes = [self._outcome_alone(writes[0])]
+                else:
+                    outcomes = [self._outcome(write) for write in writes]
+                    self._cursor.execute("COMMIT")
         except BaseException:
             if self._connection.in_transaction:
                 self._cursor.execute("ROLLBACK")
@@ -74,6 +77,19 @@ class SqliteCommitter:
     def close(self) -> None:
         self.file.close()
         self._connection.close()
+
+    def _outcome_alone(self, write: Write) -> Outcome:
+        """Ends the transaction too: a savepoint would have SQLite copy each page that changes."""
+        try:
+            with driver_errors(self._path):
+                result = write.run(self._cursor)
+        except Exception as error:
+            if not self._connection.in_transaction:
+                raise  # The driver has rolled it back.
+            self._cursor.execute("ROLLBACK")
+            return Outcome(error=error)
+        self._cursor.execute("COMMIT")
+        return Outcome(result)
 
     def _outcome(self, write: Write) -> Outcome:
         self._cursor.execute("SAVEPOINT write")
