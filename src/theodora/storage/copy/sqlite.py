@@ -5,14 +5,19 @@ from collections.abc import Generator, Sequence
 from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
-from typing import LiteralString, cast
+from typing import LiteralString
 
 import apsw
 
 from theodora.storage.copy.tables import CopiedTable
-from theodora.storage.engine.cursor import Cursor, Row, only_value
+from theodora.storage.engine.cursor import Row, only_value
 from theodora.storage.engine.migrate import apply_missing
-from theodora.storage.engine.sqlite.connection import connect_reader, connect_writer, driver_errors
+from theodora.storage.engine.sqlite.connection import (
+    connect_reader,
+    connect_writer,
+    cursor_of,
+    driver_errors,
+)
 from theodora.storage.engine.sqlite.schema import SqliteSchema
 
 
@@ -22,7 +27,7 @@ class SqliteOriginal:
     def __init__(self, connection: apsw.Connection, beside: apsw.Connection) -> None:
         """A connection whose snapshot has just begun; what is committed is seen from `beside`."""
         self.schema = SqliteSchema(connection)
-        self.cursor = cast("Cursor", connection.cursor())
+        self.cursor = cursor_of(connection)
         self._beside = beside
         self._version = beside.pragma("data_version")
 
@@ -42,7 +47,7 @@ class SqliteCopy:
 
     def __init__(self, connection: apsw.Connection) -> None:
         self.schema = SqliteSchema(connection)
-        self.cursor = cast("Cursor", connection.cursor())
+        self.cursor = cursor_of(connection)
 
     def add(self, table: CopiedTable, rows: Sequence[Row]) -> None:
         self.cursor.executemany(_insert(table), rows)

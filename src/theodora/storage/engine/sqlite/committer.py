@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import cast
 
 import apsw
 
-from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.sqlite.connection import (
     LONG_LOG_PAGES,
     connect_writer,
+    cursor_of,
     driver_errors,
     wait_for_turn,
 )
@@ -27,7 +26,7 @@ class SqliteCommitter:
         self._path = path
         self._log = path.with_name(f"{path.name}-wal")
         self._connection = connect_writer(path)
-        self._cursor = cast("Cursor", self._connection.cursor())
+        self._cursor = cursor_of(self._connection)
         self.file = FileWatch(path, self._connection)
         # In the place of SQLite's own, which keeps it to itself when copying fails.
         self._connection.set_wal_hook(self._copy_long_log)

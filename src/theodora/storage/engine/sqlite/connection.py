@@ -7,12 +7,15 @@ with it.
 
 import os
 import time
+from collections.abc import Iterator
 from contextlib import nullcontext, suppress
 from pathlib import Path
+from typing import cast
 
 import apsw
 
 from theodora.errors import Unavailable, UnusableStore
+from theodora.storage.engine.cursor import Cursor, Row
 from theodora.storage.engine.sqlite.dialect import SQLITE
 from theodora.storage.engine.sqlite.functions import Pace, register_functions
 
@@ -28,13 +31,36 @@ _READER_CACHE_KIB = 2_048
 """For each thread that reads; the system caches the file once for all of them."""
 
 
-class _ApswCursor(apsw.Cursor):
-    """apsw's cursor, which is all that `storage.cursor.Cursor` asks for but this."""
+class _SqliteCursor:
+    """See `storage.engine.cursor.Cursor`.
+
+    It has one of apsw's cursors and is none. The garbage collector may free a cursor on any thread,
+    and an instance of a subclass of apsw's then corrupts the memory of the process (apsw 3.54.1).
+    """
+
+    __slots__ = ("_connection", "_cursor", "execute", "executemany", "fetchall", "fetchone")
 
     dialect = SQLITE
 
-    def beside(self) -> apsw.Cursor:
-        return self.connection.cursor()
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+        self._cursor = connection.cursor()
+        # As they are, since methods that call them would cost each statement another call.
+        self.execute = self._cursor.execute
+        self.executemany = self._cursor.executemany
+        self.fetchall = self._cursor.fetchall
+        self.fetchone = self._cursor.fetchone
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self._cursor)
+
+    def beside(self) -> Cursor:
+        return cursor_of(self._connection)
+
+
+def cursor_of(connection: apsw.Connection) -> Cursor:
+    """A new cursor of a connection."""
+    return cast("Cursor", _SqliteCursor(connection))
 
 
 def connect_writer(path: Path) -> apsw.Connection:
@@ -101,7 +127,6 @@ def _prepared(connection: apsw.Connection, pace: Pace) -> apsw.Connection:
     # Without this SQLite prepares a statement again for each set of bound values.
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
     register_functions(connection, pace)
-    connection.cursor_factory = _ApswCursor
     return connection
 
 

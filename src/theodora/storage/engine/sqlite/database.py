@@ -18,7 +18,12 @@ from theodora.storage.engine.deadline import Deadline, current_deadline
 from theodora.storage.engine.migrate import Migration, migrate, nothing_kept
 from theodora.storage.engine.open_read import OpenRead
 from theodora.storage.engine.sqlite.committer import SqliteCommitter
-from theodora.storage.engine.sqlite.connection import connect_reader, connect_writer, driver_errors
+from theodora.storage.engine.sqlite.connection import (
+    connect_reader,
+    connect_writer,
+    cursor_of,
+    driver_errors,
+)
 from theodora.storage.engine.sqlite.functions import TURNS
 from theodora.storage.engine.sqlite.kept_copy import keep_copy
 from theodora.storage.engine.sqlite.schema import SqliteSchema
@@ -65,7 +70,7 @@ class SqliteDatabase:
     def _read(self, read: Callable[[Cursor], T]) -> T:
         self._file.refuse_if_replaced()
         connection = self._reader()
-        cursor = cast("Cursor", connection.cursor())
+        cursor = cursor_of(connection)
         deadline = current_deadline()
         with driver_errors(self._path):
             # One snapshot for all statements of the read, whatever is committed in between.
