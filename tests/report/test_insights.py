@@ -63,6 +63,9 @@ def spaced(text: str) -> str:
 STEADY = [*rows("steady", 60, failed=3), *rows("steady", 60, failed=3, before=True)]
 
 
+STEADY_FIRST = [*rows("a", 60), *rows("a", 60, before=True)]
+
+
 def test_a_service_that_fails_more_often_is_named() -> None:
     found = insights(
         STEADY, rows("search", 80, failed=20), rows("search", 80, failed=2, before=True)
@@ -122,6 +125,16 @@ def test_a_difference_too_small_to_care_about_is_no_sentence() -> None:
     assert texts(found) == []
     found = insights(rows("web", many), rows("web", many * 4 // 5, before=True))
     assert texts(found) == []
+    seconds = insights(
+        rows("web", 80, lead_ns=9 * 60 * SECOND_NS), rows("web", 80, lead_ns=0, before=True)
+    )
+    assert texts(seconds) == []
+
+
+def test_everything_is_compared_besides_groups_unless_there_is_only_one() -> None:
+    one = insights(rows("web", 80), rows("web", 80, before=True))
+    two = insights(STEADY_FIRST, rows("web", 80), rows("web", 80, before=True))
+    assert (one.compared, two.compared) == (4, 12)
 
 
 def test_few_evaluated_deployments_never_have_a_rate() -> None:
@@ -172,6 +185,9 @@ def test_deployments_in_bursts_are_no_change() -> None:
     burst = [*in_week(1, 30, before=False), *in_week(2, 1, before=False)]
     assert texts(insights(burst, in_week(0, 5, before=True), in_week(2, 6, before=True))) == []
     assert texts(insights(rows("web", 31), rows("web", 11, before=True)))
+    # The bursts are those of the group itself, not of another one.
+    few = [*in_week(0, 5, before=True), *in_week(2, 6, before=True)]
+    assert texts(insights(STEADY_FIRST, in_week(1, 60, before=False), few)) == []
 
 
 def test_lead_times_of_one_large_deployment_are_no_change() -> None:

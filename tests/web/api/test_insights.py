@@ -134,3 +134,24 @@ def test_a_wrong_parameter_is_named(tenant: Tenant, name: str, value: str) -> No
 def test_an_empty_store_has_no_sentence(tenant: Tenant) -> None:
     answer = ask(tenant).json()
     assert (answer["data"], answer["meta"]["compared"]) == ([], 0)
+
+
+def test_silent_sources_and_what_is_not_derived_are_listed(tenant: Tenant) -> None:
+    store, org = opened(tenant)
+    now_ns = time.time_ns()
+    for days, source in ((20, "git"), (19, "git"), (18, "git"), (17, "git"), (0.1, "api")):
+        at_ns = now_ns - int(days * DAY_NS)
+        event = Deployment(
+            service="web", env="prod", source=source, started_at_ns=at_ns, finished_at_ns=at_ns
+        )
+        store.deployments.add(org, event, at_ns, actor=TESTER).result()
+    store.derivations.derive_all_queued(actor=TESTER)
+    assert sentences(tenant) == ["Source git: no deployment for 17 d, usually one every 1 d"]
+
+
+def test_the_first_month_of_an_organisation_has_no_more_deployments_than_before(
+    tenant: Tenant,
+) -> None:
+    add(tenant, "web", 80, 0, 0.5, "shop")
+    opened(tenant)[0].derivations.derive_all_queued(actor=TESTER)
+    assert sentences(tenant) == []

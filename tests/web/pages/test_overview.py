@@ -317,6 +317,27 @@ def test_several_open_failures_lead_to_the_list_of_them_however_old(tenant: Tena
     assert sentence.text == "Failures: 2 are open, the oldest for 300 d: web"
     listed = browser.page(sentence.one("a")["href"]).one("main").text
     assert listed.count("open for") == 2
+    # Neither those of other searches, nor those that started after the period.
+    assert insights(browser.page("/?query=env:staging")) == {}
+    (one,) = insights(
+        browser.page("/?from=2020-01-01&to=" + str(int(time.time()) - 100 * 24 * HOUR))
+    )["What needs you"]
+    assert one.text == "web: open for 300 d"
+
+
+def test_failed_deployments_without_a_fix_lead_to_their_list(tenant: Tenant) -> None:
+    for hours, version in ((50, "v1"), (30, "v2"), (28, "v1"), (20, "v3"), (10, "v4")):
+        id_ = deployed(tenant, hours, service="web", version=version)
+        if version in {"v3", "v4"}:
+            assert tenant.patch(id_, {"change_failure": True}).status_code == 202
+    tenant.built.store.derivations.derive_all_queued(actor=TESTER)
+    browser = sign_in(tenant)
+    (sentence,) = insights(browser.page("/"))["What needs you"]
+    expected = "Failed deployments: 2 have no fix yet, the oldest for 20 h: web v3"
+    assert sentence.text == expected
+    listed = browser.page(sentence.one("a")["href"]).one("main").text
+    assert "v3" in listed
+    assert "v4" in listed
 
 
 def test_with_nothing_to_report_there_is_no_panel(tenant: Tenant) -> None:
