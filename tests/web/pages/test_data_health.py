@@ -531,7 +531,7 @@ def test_what_is_wrong_is_told_on_every_page(tenant: Tenant) -> None:
     for path in ("/", "/services/web", "/settings/keys", PATH):
         place = browser.page(path).one("nav", aria_label="Main").one("a", data_key="h")
         assert place.one("span", class_="badge").text == "1 to look at", path
-    line = browser.page("/").one("p", class_="fresh").one("span", class_="stale")
+    line = browser.page("/services/web").one("p", class_="fresh").one("span", class_="stale")
     assert line.text == "nothing by pipeline since 36 d ago"
     assert line.one("a")["href"] == f"{PATH}?check=sources"
 
