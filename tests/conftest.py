@@ -12,6 +12,7 @@ from typing import Any
 
 import psutil
 import pytest
+import structlog
 from starlette.testclient import TestClient
 
 import serving
@@ -50,6 +51,11 @@ def pytest_collection() -> Iterator[None]:
         gc.collect()
         gc.freeze()
         gc.enable()
+
+
+def pytest_runtest_teardown() -> None:
+    """Takes back how a command has configured logs: others would not find theirs."""
+    structlog.reset_defaults()
 
 
 def _has_room(folder: Path) -> bool:
