@@ -104,7 +104,7 @@ WITHOUT_ENTRY: Mapping[str, str] = {
     **dict.fromkeys(
         (
             *("audit", "explain", "metrics", "report", "search"),
-            *("forwarding status", "keys list", "links list", "orgs list", "people list"),
+            *("forwarding status", "keys list", "links list", "mcp", "orgs list", "people list"),
             *("repositories list", "retention preview", "retention show", "sessions list"),
             *("settings preview", "settings services", "settings show"),
             *("sources list", "sources preview", "sources search", "sources show", "sources test"),

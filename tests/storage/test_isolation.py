@@ -442,6 +442,7 @@ READS: dict[str, Callable[[Member], object]] = {
     "forwarding.parked": lambda it: it.store.forwarding.parked(it.org, 9),
     "forwarding.waiting": lambda it: it.store.forwarding.waiting(it.org, 99),
     "health.look": lambda it: it.store.health.look(it.org),
+    "health.not_derived": lambda it: it.store.health.not_derived(it.org),
     "health.received": lambda it: it.store.health.received(it.org),
     "keys.addresses": lambda it: it.store.keys.addresses(it.org),
     "keys.all_of": lambda it: it.store.keys.all_of(it.org.name),
@@ -506,6 +507,7 @@ WITHOUT_WORDS = {
         "commits.shas",
     ),
     *("commits.without_paths", "health.received", "inbox.counts", "audit.chain"),
+    "health.not_derived",
     *("retention.days", "retention.settings", "retention.preview"),
     *("organisations.holdings", "forwarding.is_deleted_later"),
 }

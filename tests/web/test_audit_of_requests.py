@@ -83,6 +83,7 @@ SILENT: Mapping[str, str] = {
             *("GetDORARetention", "PreviewDORARetention", "ListDORAServices"),
             *("GetDORAServiceSettings", "PreviewDORAServiceSettings", "ListDORAFailures"),
             *("GetDORAFailure", "GetDORAMetrics", "ScrapeDORAMetrics", "GetBadge"),
+            "ListDORAInsights",
             *("ListAuditEntries", "Validate", "ValidateV2", "ValidateAPIKey", "SearchCommits"),
         ),
         READING,
