@@ -1,7 +1,7 @@
 """Who made share links, in which state they are, and when ended ones are removed."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -87,15 +87,25 @@ def test_all_links_are_listed_by_one_statement(
     ada = made_person(store, org, "ada")
     for path in ("/a", "/b", "/c"):
         share(store, ada, path)
-    (kind,) = {store._database.read(type)}
     executed: list[str] = []
-    execute = kind.execute
+    database = store._database
+    read = database.read
 
-    def noted(cursor: Cursor, statement: Any, values: Sequence[Any] = ()) -> Cursor:
-        executed.append(statement)
-        return execute(cursor, statement, values)
+    class Noting:
+        def __init__(self, cursor: Cursor) -> None:
+            self._cursor = cursor
 
-    monkeypatch.setattr(kind, "execute", noted)
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._cursor, name)
+
+        def execute(self, statement: Any, values: Sequence[Any] = ()) -> Cursor:
+            executed.append(statement)
+            return self._cursor.execute(statement, values)
+
+    def noted(work: Callable[[Any], Any]) -> Any:
+        return read(lambda cursor: work(Noting(cursor)))
+
+    monkeypatch.setattr(database, "read", noted)
     assert len(store.share_links.all_of(org, NOW_NS)) == 3
     assert sum("share_links" in each for each in executed) == 1
     assert not any("WHERE p." in each or "WHERE k." in each for each in executed)

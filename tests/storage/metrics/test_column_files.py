@@ -153,7 +153,7 @@ def test_columns_of_a_file_and_of_later_changes_are_those_of_the_database(
             found, expected = at_one_time(world.stores, reader, org)
             for each in found:
                 assert each == expected, f"THEODORA_TEST_SEED={seed}, step {step}"
-    assert mapped
+    assert mapped or steps < 100, "a short run may never begin with a file"
 
 
 def test_a_start_reads_no_rows(opened: Open, org: Organisation) -> None:
