@@ -268,6 +268,8 @@ def test_failures_are_found_and_shown_whole(caller: ToolCaller) -> None:
         ("aggregate_dora_events", {"group_by": ["a", "b", "c", "d", "e"]}, "group_by"),
         ("aggregate_dora_events", {"timezone": "Mars"}, "timezone"),
         ("aggregate_dora_events", {"interval": "fortnight"}, "interval"),
+        ("get_dora_insights", {"timezone": "Mars"}, "timezone"),
+        ("get_dora_insights", {"group_by": "env"}, "group_by"),
         ("explain_dora_deployment", {}, "id"),
         ("explain_dora_deployment", {"id": "nothing"}, "does not exist"),
         ("drop_everything", {}, "search_dora_events"),
@@ -305,6 +307,16 @@ def test_metrics_say_what_is_noise_and_are_short(caller: ToolCaller) -> None:
     cut, _ = call_tool(caller, "aggregate_dora_events", long)
     assert len(cut.splitlines()) <= 153
     assert "lines left out: narrow the query" in cut
+
+
+def test_insights_are_sentences_with_their_pages(caller: ToolCaller) -> None:
+    text, is_error = call_tool(caller, "get_dora_insights", {"from": "now-7d"})
+    assert not is_error
+    changed, _, needs = text.partition("\nWhat needs attention:\n")
+    assert changed == "What changed: nothing that chance does not explain"
+    assert re.search(r"^- down: open for .* /failures/\S+$", needs, re.MULTILINE)
+    quiet = {"query": "service:nobody", "group_by": "team"}
+    assert call_tool(caller, "get_dora_insights", quiet).text.endswith("attention: nothing")
 
 
 def test_fields_explanations_and_data_health(caller: ToolCaller) -> None:

@@ -1,6 +1,6 @@
 """The handler of insights: what changed and what needs attention, as sentences."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, get_args
 
 import msgspec
@@ -23,6 +23,7 @@ from theodora.report.scope import (
     read_scope,
 )
 from theodora.report.wording import Tone
+from theodora.storage import Organisation, Store
 from theodora.web.api.metrics.json_document import Bounds
 from theodora.web.api.metrics.question import named_problem, read_tree
 from theodora.web.api.wire import Resource
@@ -122,10 +123,8 @@ class InsightsMeta(Struct, frozen=True, rename={"from_": "from"}):
 
 
 def list_insights(request: Request) -> Reply:
-    try:
-        scope, key = _read(request)
-    except Invalid as invalid:
-        raise Invalid(*map(named_problem, invalid.problems)) from None
+    given = request.query_parameters.multi_items()
+    scope, key = read_question(request.store, request.organisation, given, request.now_ns)
     report, found = read_insights(request.store, request.organisation, key, scope)
     changes = [_resource(each, is_change=True) for each in found.changes]
     needs = [_resource(each, is_change=False) for each in found.needs]
@@ -133,17 +132,28 @@ def list_insights(request: Request) -> Reply:
     return Reply(200, _encode({"data": [*changes, *needs], "meta": meta}))
 
 
-def _read(request: Request) -> tuple[Scope, Grouping]:
+def read_question(
+    store: Store, organisation: Organisation, given: Iterable[tuple[str, str]], now_ns: int
+) -> tuple[Scope, Grouping]:
     """The period, search and calendar, as the overview has them; raises `Invalid`."""
-    parameters = known_parameters(request.query_parameters.multi_items(), _PARAMETERS)
+    try:
+        return _read(store, organisation, given, now_ns)
+    except Invalid as invalid:
+        raise Invalid(*map(named_problem, invalid.problems)) from None
+
+
+def _read(
+    store: Store, organisation: Organisation, given: Iterable[tuple[str, str]], now_ns: int
+) -> tuple[Scope, Grouping]:
+    parameters = known_parameters(given, _PARAMETERS)
     key: Grouping = parameters.choice("group_by", get_args(Grouping), "service")
     parameters.choice("range", tuple(RANGES), DEFAULT_RANGE)
     parameters.read("query", read_tree, Everything())
     parameters.check()
-    given = {name: parameters.given(name) for name in COMMON}
+    common = {name: parameters.given(name) for name in COMMON}
     # Links say so where the dashboard would look at production only.
-    defaults = dashboard_defaults(request.store, request.organisation)
-    return read_scope(given, request.now_ns, defaults=defaults), key
+    defaults = dashboard_defaults(store, organisation)
+    return read_scope(common, now_ns, defaults=defaults), key
 
 
 def _resource(found: Insight, *, is_change: bool) -> Resource:

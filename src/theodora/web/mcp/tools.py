@@ -11,7 +11,7 @@ import msgspec
 
 from theodora.errors import Invalid, NotFound, Problem, TooSlow
 from theodora.web.http.asgi import log_failure
-from theodora.web.mcp import data_health, events, metrics
+from theodora.web.mcp import data_health, events, insights, metrics
 from theodora.web.mcp.caller import ToolCaller
 
 
@@ -54,6 +54,15 @@ TOOLS: tuple[Tool, ...] = (
         "without events has no value, which is not zero.",
         metrics.AggregateArguments,
         metrics.aggregate,
+    ),
+    Tool(
+        "get_dora_insights",
+        "See what changed",
+        "Up to five sentences about what changed in a period, beyond chance and with regard to how "
+        "many services and metrics are compared, and what needs attention: open failures, failed "
+        "deployments without a fix, silent sources, pending verdicts.",
+        insights.InsightsArguments,
+        insights.list_insights,
     ),
     Tool(
         "get_dora_fields",
