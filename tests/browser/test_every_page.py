@@ -36,7 +36,10 @@ def assert_whole(window: Any, path: str) -> None:
     assert window.overflow_px == 0, path
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", WIDE), ("dark", NARROW)])
+@pytest.mark.parametrize(
+    ("scheme", "width"),
+    [("light", WIDE), pytest.param("dark", NARROW, marks=pytest.mark.slow)],
+)
 def test_pages_are_accessible_enlarged_and_on_paper(
     signed_in: Any, company: World, scheme: str, width: int
 ) -> None:
@@ -120,6 +123,7 @@ _FOCUSED = """() => {
 _MOST_SCROLLED = 8
 
 
+@pytest.mark.slow
 def test_the_tab_key_reaches_everything_in_order_and_shows_where_it_is(
     signed_in: Any, company: World
 ) -> None:

@@ -9,7 +9,7 @@ from browsing import NARROW, WIDE
 from worlds import TRAPS, World
 
 
-@pytest.mark.parametrize("width", [WIDE, NARROW])
+@pytest.mark.parametrize("width", [WIDE, pytest.param(NARROW, marks=pytest.mark.slow)])
 def test_every_page_shows_them_as_text(signed_in: Any, traps: World, width: int) -> None:
     """Every page there is, and that of each failure and service."""
     with signed_in(traps, width=width) as window:

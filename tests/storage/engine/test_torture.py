@@ -29,6 +29,7 @@ def test_acknowledged_changes_survive_kills_and_pauses(tmp_path: Path) -> None:
     assert_nothing_is_lost(Ground(tmp_path, SystemRandom()), disturbances)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not COMPILER, reason="there is no cc to compile tests/faults.c with")
 def test_acknowledged_changes_survive_a_failing_disk_and_a_clock_that_jumps(tmp_path: Path) -> None:
     disturbances = (*map(fail, (FULL_DISK, READ_ERRORS, SYNC_ERRORS)), set_clock)

@@ -3,6 +3,8 @@
 import tracemalloc
 from typing import LiteralString
 
+import pytest
+
 from theodora.storage.engine.postgresql.translation import translated
 
 _MIB = 1 << 20
@@ -13,6 +15,7 @@ def test_placeholders_are_numbered() -> None:
     assert translated("SELECT ? WHERE a = ?2 OR b = ?") == "SELECT $1 WHERE a = $2 OR b = $3"
 
 
+@pytest.mark.slow
 def test_queries_of_ever_new_shapes_take_bounded_memory() -> None:
     """Each client may send as many as it likes: none of them may stay for ever."""
     tracemalloc.start()
