@@ -2,11 +2,9 @@
 
 from collections.abc import Iterator
 
-from msgspec import Struct
-
 from theodora.events.values import SECOND_NS
 from theodora.report import wording
-from theodora.web.mcp.caller import ToolCaller
+from theodora.web.mcp.caller import NoArguments, ToolCaller
 from theodora.web.pages.data_health import (
     CHECKS,
     PATH,
@@ -19,11 +17,7 @@ from theodora.web.pages.data_health import (
 _MOST_NAMED = 5
 
 
-class HealthArguments(Struct, frozen=True, forbid_unknown_fields=True):
-    """Nothing to choose."""
-
-
-def check(caller: ToolCaller, _: HealthArguments) -> str:
+def check(caller: ToolCaller, _: NoArguments) -> str:
     """A line for each check that found something, and the worst of what it found."""
     health = caller.store.health.look(caller.organisation)
     found = findings_of(health, caller.now_ns)

@@ -22,7 +22,7 @@ from theodora.storage.metrics.columns import GROUPED
 from theodora.web.api.cursors import encode_cursor
 from theodora.web.api.list_requests import read_list
 from theodora.web.api.wire import encode_resource
-from theodora.web.mcp.caller import INSTANT, Query, ToolCaller
+from theodora.web.mcp.caller import INSTANT, NoArguments, Query, ToolCaller
 
 MOST_EVENTS = 50
 _MOST_COMMITS = 10
@@ -63,10 +63,6 @@ class ExplainArguments(Struct, frozen=True, forbid_unknown_fields=True):
     id: Annotated[str, Meta(description="The id of the deployment.")]
 
 
-class FieldsArguments(Struct, frozen=True, forbid_unknown_fields=True):
-    """Nothing to choose."""
-
-
 def search(caller: ToolCaller, arguments: SearchArguments) -> str:
     """A table of the events that match, or one event as JSON."""
     kind = Kind(arguments.event_type)
@@ -81,10 +77,7 @@ def search(caller: ToolCaller, arguments: SearchArguments) -> str:
 
 
 def _selection(caller: ToolCaller, arguments: SearchArguments, kind: Kind) -> Selection:
-    asked = msgspec.to_builtins(arguments)
-    for name in ("from", "to"):
-        if name in asked:
-            asked[name] = caller.instant(asked[name])
+    asked = caller.with_instants(msgspec.to_builtins(arguments))
     try:
         return read_list(asked, kind)
     except Invalid as invalid:
@@ -124,7 +117,7 @@ def _page(caller: ToolCaller, event: Event) -> str:
     return caller.link(failure_path(event.id) if is_failure else path_of(event.id))
 
 
-def list_fields(_: ToolCaller, __: FieldsArguments) -> str:
+def list_fields(_: ToolCaller, __: NoArguments) -> str:
     """The fields of queries, the sort keys and the groups, as Markdown."""
     groups = f"Metrics can be grouped by {code(*GROUPED)} and the keys of custom tags."
     return f"{fields_table()}\n\n{sort_keys_table()}\n\n{groups}"

@@ -4,36 +4,24 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import Meta
 
 from theodora.report.insight_facts import read_insights
 from theodora.report.insights import Insight
 from theodora.web.api.insights import Grouping, read_question
-from theodora.web.mcp.caller import INSTANT, Query, ToolCaller
+from theodora.web.mcp.caller import PeriodArguments, ToolCaller
 
 
-class InsightsArguments(Struct, frozen=True, forbid_unknown_fields=True, rename={"from_": "from"}):
+class InsightsArguments(PeriodArguments, frozen=True):
     """Which period to look at."""
 
-    query: Query | UnsetType = UNSET
-    from_: (
-        Annotated[str, Meta(description=f"Start, included: {INSTANT} Default: 12 weeks.")]
-        | UnsetType
-    ) = UNSET
-    to: (
-        Annotated[str, Meta(description=f"End, not included: {INSTANT} Default: now.")] | UnsetType
-    ) = UNSET
     group_by: Annotated[Grouping, Meta(description="What sentences are about.")] = "service"
     timezone: Annotated[str, Meta(description="An IANA zone, in which days begin.")] = "UTC"
 
 
 def list_insights(caller: ToolCaller, arguments: InsightsArguments) -> str:
     """The sentences of the overview, each with the page that shows it."""
-    asked: dict[str, str] = msgspec.to_builtins(arguments)
-    given = {
-        name: caller.instant(value) if name in {"from", "to"} else value
-        for name, value in asked.items()
-    }
+    given = caller.with_instants(msgspec.to_builtins(arguments))
     scope, key = read_question(caller.store, caller.organisation, given.items(), caller.now_ns)
     _, found = read_insights(caller.store, caller.organisation, key, scope)
     return "\n".join(

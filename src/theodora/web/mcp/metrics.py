@@ -4,7 +4,7 @@ from typing import Annotated, Any
 from urllib.parse import urlencode
 
 import msgspec
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
 from theodora.dora.metrics.calendar import Interval, WeekStart
 from theodora.dora.metrics.tally import Granularity
@@ -13,23 +13,15 @@ from theodora.storage.metrics.columns import GROUPED
 from theodora.web.api.metrics.answer import answer_of
 from theodora.web.api.metrics.question import MOST_KEYS, read_question
 from theodora.web.api.metrics.text_table import table_of
-from theodora.web.mcp.caller import INSTANT, Query, ToolCaller
+from theodora.web.mcp.caller import PeriodArguments, ToolCaller
 
 MOST_LINES = 150
 """Most lines of an answer; the rest is left out."""
 
 
-class AggregateArguments(Struct, frozen=True, forbid_unknown_fields=True, rename={"from_": "from"}):
+class AggregateArguments(PeriodArguments, frozen=True):
     """Which metrics to compute."""
 
-    query: Query | UnsetType = UNSET
-    from_: (
-        Annotated[str, Meta(description=f"Start, included: {INSTANT} Default: 12 weeks.")]
-        | UnsetType
-    ) = UNSET
-    to: (
-        Annotated[str, Meta(description=f"End, not included: {INSTANT} Default: now.")] | UnsetType
-    ) = UNSET
     group_by: (
         Annotated[
             list[str],
@@ -76,7 +68,4 @@ def _parameters(caller: ToolCaller, arguments: AggregateArguments) -> dict[str, 
     asked: dict[str, Any] = msgspec.to_builtins(arguments)
     asked["group_by"] = ",".join(asked.get("group_by", ()))
     asked["stages"] = str(arguments.stages).lower()
-    for name in ("from", "to"):
-        if name in asked:
-            asked[name] = caller.instant(asked[name])
-    return {name: value for name, value in asked.items() if value}
+    return caller.with_instants({name: value for name, value in asked.items() if value})

@@ -12,7 +12,7 @@ import msgspec
 from theodora.errors import Invalid, NotFound, Problem, TooSlow
 from theodora.web.http.asgi import log_failure
 from theodora.web.mcp import data_health, events, insights, metrics
-from theodora.web.mcp.caller import ToolCaller
+from theodora.web.mcp.caller import NoArguments, ToolCaller
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ TOOLS: tuple[Tool, ...] = (
         "List the fields of queries",
         "The fields that a query can name, what lists can be sorted by, and what metrics can be "
         "grouped by.",
-        events.FieldsArguments,
+        NoArguments,
         events.list_fields,
     ),
     Tool(
@@ -85,7 +85,7 @@ TOOLS: tuple[Tool, ...] = (
         "Check the data",
         "What makes the metrics incomplete: silent sources, refused requests, deployments "
         "without lead times and why. Call it before you draw a conclusion from a metric.",
-        data_health.HealthArguments,
+        NoArguments,
         data_health.check,
     ),
 )
