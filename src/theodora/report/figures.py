@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from markupsafe import Markup
 
 from theodora.dora.metrics.report import GroupReport
-from theodora.dora.metrics.shapes import DistributionWithOpen, Rate
+from theodora.dora.metrics.shapes import Rate
 from theodora.dora.metrics.table import (
     CHANGE_FAILURE_RATE,
     CHANGE_LEAD_TIME,
@@ -35,7 +35,6 @@ from theodora.storage import Organisation, Store
 from theodora.storage.metrics.counts import PeriodCounts
 
 MOST_FAILURES = 300
-_DATES = 4
 
 
 class CaptionedChart(NamedTuple):
@@ -69,7 +68,7 @@ def figures_of(
         if metric is DEPLOYMENT_FREQUENCY:
             yield _deployments(report, scope)
         elif metric is FAILED_DEPLOYMENT_RECOVERY_TIME:
-            yield _recoveries(report.total[FAILED_DEPLOYMENT_RECOVERY_TIME], scope, failed)
+            yield _recoveries(report, scope, failed)
         elif metric.brief:
             yield _figure(metric, report, scope)
 
@@ -104,16 +103,19 @@ def _deployments(report: GroupReport, scope: Scope) -> CaptionedChart:
     )
 
 
-def _recoveries(
-    recovery: DistributionWithOpen, scope: Scope, failed: Sequence[Deployment]
-) -> CaptionedChart:
+def _recoveries(report: GroupReport, scope: Scope, failed: Sequence[Deployment]) -> CaptionedChart:
+    recovery = report.total[FAILED_DEPLOYMENT_RECOVERY_TIME]
+    buckets = [each.bucket for each in report.series]
     return CaptionedChart(
         FAILED_DEPLOYMENT_RECOVERY_TIME.title,
         "one mark a failure, log scale"
         + (f"; median {wording.duration(recovery.p50)}" if recovery.n else "")
         + (f", {wording.number(recovery.open)} open" if recovery.open else ""),
         recovery_chart(
-            [_recovery(each, scope) for each in failed], scope.period, recovery.p50, _dates(scope)
+            [_recovery(each, scope) for each in failed],
+            buckets,
+            recovery.p50,
+            slots_of(buckets, scope),
         ),
         _RECOVERIES,
     )
@@ -141,11 +143,3 @@ def _recovery(failed: Deployment, scope: Scope) -> Recovery:
         f"{failed.service} {failed.version or failed.id}",
         scope.href(deployment_path(failed)),
     )
-
-
-def _dates(scope: Scope) -> list[str]:
-    length = scope.period.end_ns - scope.period.start_ns
-    return [
-        scope.clock.short_day(scope.period.start_ns + length * index // _DATES)
-        for index in range(_DATES)
-    ]

@@ -192,7 +192,7 @@ def test_a_chart_without_anything_says_so() -> None:
         ),
         (charts.rate_chart([none], [slot()], none), "none evaluated in this period"),
         (charts.deployments_chart([], []), "no intervals in this period"),
-        (charts.recovery_chart([], Period(0, 1), None, []), "no failures"),
+        (charts.recovery_chart([], [], None, []), "no failures"),
         (charts.lead_time_histogram([0] * 11, [""] * 11, []), "no lead times in this period"),
     ):
         assert texts(read(drawn)) == [words]
@@ -264,6 +264,9 @@ def test_a_score_fills_its_share_of_ten_tiles(score: float, mean: float | None) 
     assert ("tm" in paths) == (mean is not None)
 
 
+WEEKS = buckets_of(SCOPE.period, "week", SCOPE.calendar, NOW_NS)
+
+
 def recovery(seconds: float | None) -> charts.Recovery:
     return charts.Recovery(NOW_NS, seconds, "rollback", "web v1", "/deployments/1")
 
@@ -281,17 +284,28 @@ def test_a_failure_is_a_dot_or_a_triangle_at_the_end(
     seconds: float | None, drawn: str, said: str
 ) -> None:
     """What lies beyond the axis keeps its value in its title."""
-    period = Period(NOW_NS - 10**15, NOW_NS + 1)
-    drawing = read(charts.recovery_chart([recovery(seconds)], period, seconds, ["1 Nov"]))
+    drawing = read(charts.recovery_chart([recovery(seconds)], WEEKS, seconds, [slot()] * 12))
     (link,) = drawing.iter("a")
     assert len(list(link.iter(drawn))) == 1
     assert titles(drawing) == [said]
 
 
+def test_a_failure_lies_in_the_slot_of_its_week() -> None:
+    """As in the charts beside it, also where the last week has only begun: Thursday, 14:05."""
+    slots = charts.slots_of(WEEKS, SCOPE)
+    drawing = read(charts.recovery_chart([recovery(3_600)], WEEKS, None, slots))
+    (dot,) = drawing.iter("circle")
+    thursday = (3 + 14.1 / 24) / 7
+    assert dot.get("cx") == f"{100 * (11 + thursday) / 12:.1f}%"
+    (part,) = [each for each in drawing.iter("rect") if each.get("class") == "part"]
+    assert part.get("x") == "91.7%"
+    assert texts(drawing)[-1] == "now"
+
+
 def test_older_failures_of_many_are_dots_without_a_link() -> None:
     """The newest fifteen have one each; of those that lie upon each other one is drawn."""
     many = [recovery(600.0 * each) for each in range(1, 121)]
-    drawing = read(charts.recovery_chart(many, Period(NOW_NS - 10**15, NOW_NS + 1), 3_600, ["1"]))
+    drawing = read(charts.recovery_chart(many, WEEKS, 3_600, [slot()] * 12))
     (dots,) = [
         each.get("d") or "" for each in drawing.iter("path") if each.get("class") == "dots rd"
     ]
@@ -427,7 +441,7 @@ def test_hostile_names_stay_text() -> None:
         charts.rate_chart([rate(1, 2)], [bad], rate(1, 2)),
         charts.day_histogram([charts.Count(1)], [bad]),
         charts.recovery_chart(
-            [charts.Recovery(5, 900, "", HOSTILE, HOSTILE)], Period(0, 9), 900, [HOSTILE]
+            [charts.Recovery(5, 900, "", HOSTILE, HOSTILE)], WEEKS[:1], 900, [slot(HOSTILE)]
         ),
         timeline([charts.Tile(NOW_NS, "ok", HOSTILE, HOSTILE)], CLOCK, NOW_NS - 1, NOW_NS),
     ]

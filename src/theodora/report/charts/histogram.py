@@ -114,7 +114,8 @@ def _hits(plot: Plot, counts: Sequence[int]) -> Iterator[tuple[str, str]]:
         yield slot.link, f"{slot.title}: {wording.counted(count, 'commit')}"
 
 
-_DAY_BASE = 64
+_DAY_BASE, _DAY_ROOF = 64, 12
+"""The y of the axis and of the highest bar; above it stands how high that is."""
 _MOST_DATES = 12
 
 
@@ -156,11 +157,11 @@ def _dates(slots: Sequence[Slot], width: float) -> Iterator[str]:
 def _partial(slots: Sequence[Slot], width: float) -> Iterator[str]:
     for index, slot in enumerate(slots):
         if slot.is_partial:
-            yield box("part", index * width, 0, width, _DAY_BASE, HATCH)
+            yield box("part", index * width, _DAY_ROOF, width, _DAY_BASE - _DAY_ROOF, HATCH)
 
 
 def _day_bars(counts: Sequence[Count], highest: int) -> Iterator[str]:
-    pixels = (_DAY_BASE - 12) / highest
+    pixels = (_DAY_BASE - _DAY_ROOF) / highest
     fine: list[tuple[float, float, float]] = []
     failed: list[tuple[float, float, float]] = []
     for index, count in enumerate(counts):

@@ -109,11 +109,11 @@ class Plot:
         return drawing(
             "plot",
             BASE + 24 + below,
-            *self._hatches(),
+            *hatches(self.slots),
             slotted(len(self.slots), BASE + 1, self.grid(), *inside),
             group("t y", *self.values()),
             *marks,
-            group("t", *self._dates(BASE + 18 + below)),
+            group("t", *dates(self.slots, BASE + 18 + below)),
             self._hits(titles, cells),
         )
 
@@ -128,25 +128,29 @@ class Plot:
         for value, words in zip(self.axis.values, self.axis.labels, strict=True):
             yield beside(self.y(value) + 3.5, words)
 
-    def _hatches(self) -> Iterator[str]:
-        for index, slot in enumerate(self.slots):
-            if slot.is_partial:
-                yield box("part", self.left(index), 0, self.width, BASE, HATCH)
-
-    def _dates(self, y: float) -> Iterator[str]:
-        """A few, evenly spaced, and always the last if it is running."""
-        count = len(self.slots)
-        every = -(-count // _MOST_LABELS)
-        has_now = self.slots[-1].label == "now"
-        for index, slot in enumerate(self.slots):
-            is_now = has_now and index == count - 1
-            is_near_now = has_now and count - 1 - index < every / 2
-            if is_now or (index % every == 0 and not is_near_now):
-                yield label("", self.middle(index), y, slot.label)
-
     def _hits(self, titles: Sequence[str], cells: Sequence[int]) -> str:
         """Of many slots the table alone has links and words; the script takes them from there."""
         if len(self.slots) > _MOST_HITS and cells:
             return hits_of_table(cells, len(self.slots))
         said = zip(self.slots, titles, strict=True)
         return hits([(slot.link, f"{slot.title}: {words}") for slot, words in said])
+
+
+def hatches(slots: Sequence[Slot]) -> Iterator[str]:
+    """Behind the marks of slots that are partial."""
+    width = 100 / len(slots)
+    for index, slot in enumerate(slots):
+        if slot.is_partial:
+            yield box("part", index * width, 0, width, BASE, HATCH)
+
+
+def dates(slots: Sequence[Slot], y: float) -> Iterator[str]:
+    """Labels of a few slots, evenly spaced, and always of the last if it is running."""
+    count = len(slots)
+    every = -(-count // _MOST_LABELS)
+    has_now = slots[-1].label == "now"
+    for index, slot in enumerate(slots):
+        is_now = has_now and index == count - 1
+        is_near_now = has_now and count - 1 - index < every / 2
+        if is_now or (index % every == 0 and not is_near_now):
+            yield label("", (index + 0.5) * 100 / count, y, slot.label)

@@ -1,14 +1,16 @@
 """The recovery chart: a dot for each failure on a logarithmic axis."""
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from markupsafe import Markup
 
-from theodora.dora.metrics.calendar import Period
+from theodora.dora.metrics.calendar import Bucket
 from theodora.events import RemediationType
 from theodora.report import wording
-from theodora.report.charts.plot import BASE, ROOF
+from theodora.report.charts.plot import BASE, ROOF, Slot, dates, hatches
 from theodora.report.charts.scales import log_place
 from theodora.report.charts.series import empty_chart
 from theodora.report.charts.svg import (
@@ -16,7 +18,6 @@ from theodora.report.charts.svg import (
     dots,
     drawing,
     group,
-    label,
     level,
     linked,
     path,
@@ -28,7 +29,11 @@ from theodora.report.charts.svg import (
 
 _LOW_SEC, _HIGH_SEC = 5 * wording.MINUTE_SEC, 2 * wording.DAY_SEC
 _MOST_LINKS = 15
-_GRID_SEC = (_LOW_SEC, wording.HOUR_SEC, 6 * wording.HOUR_SEC, wording.DAY_SEC, _HIGH_SEC)
+_GRID_SEC = (
+    *(_LOW_SEC, 30 * wording.MINUTE_SEC),
+    *(2 * wording.HOUR_SEC, 8 * wording.HOUR_SEC, _HIGH_SEC),
+)
+"""About as far from each other, on the logarithmic axis."""
 _DOTS: dict[RemediationType | Literal[""], str] = {"rollback": "rd", "rollforward": "rf", "": "rd"}
 
 
@@ -49,24 +54,41 @@ class Recovery(NamedTuple):
         return f"{self.name}: {self.type or 'fixed'} after {wording.duration(self.seconds)}"
 
 
-def recovery_chart(
-    recoveries: Sequence[Recovery], period: Period, median: float | None, dates: Sequence[str]
-) -> Markup:
-    """Dots at their true time, the newest first, and those with a link each.
+@dataclass(frozen=True, slots=True)
+class _Course:
+    """The x of instants: in the slot of its interval, so that charts can be read across."""
 
-    `dates` are labels evenly over the period, its start first.
-    """
-    if not recoveries:
+    edges_ns: Sequence[int]
+    """Where the intervals begin, and where the last one ends."""
+
+    def x(self, instant_ns: int) -> float:
+        count = len(self.edges_ns) - 1
+        index = max(bisect_right(self.edges_ns, instant_ns, hi=count) - 1, 0)
+        start_ns, end_ns = self.edges_ns[index : index + 2]
+        return 100 * (index + (instant_ns - start_ns) / (end_ns - start_ns)) / count
+
+
+def recovery_chart(
+    recoveries: Sequence[Recovery],
+    buckets: Sequence[Bucket],
+    median: float | None,
+    slots: Sequence[Slot],
+) -> Markup:
+    """Dots at their time within the slot of their interval; the newest come first, with links."""
+    if not recoveries or not buckets:
         return empty_chart("no failures")
+    starts_ns = (each.period.start_ns for each in buckets)
+    course = _Course([*starts_ns, buckets[-1].period.end_ns])
     newest, older = recoveries[:_MOST_LINKS], recoveries[_MOST_LINKS:]
     return drawing(
         "plot",
         BASE + 24,
-        stretched(BASE + 1, *_grid(), *_older(older, period)),
+        *hatches(slots),
+        stretched(BASE + 1, *_grid(), *_older(older, course)),
         group("t y", *_values()),
-        group("t", *_dates(dates)),
+        group("t", *dates(slots, BASE + 18)),
         level("avg", _y(median)) if median is not None else "",
-        *_marks(newest, period),
+        *_marks(newest, course),
     )
 
 
@@ -85,16 +107,14 @@ def _values() -> Iterator[str]:
         yield beside(_y(seconds) + 3.5, wording.duration(seconds))
 
 
-def _dates(dates: Sequence[str]) -> Iterator[str]:
-    for index, day in enumerate(dates):
-        yield label("", 100 * index / len(dates), BASE + 18, day)
-
-
-def _older(recoveries: Sequence[Recovery], period: Period) -> Iterator[str]:
+def _older(recoveries: Sequence[Recovery], course: _Course) -> Iterator[str]:
     """Clipped at the ends of the axis, as the newest are; what is open lies at its top."""
     for class_, is_forward in (("rd", False), ("rf", True)):
         those = {
-            (round(_x(each, period), 1), ROOF if each.seconds is None else round(_y(each.seconds)))
+            (
+                round(course.x(each.finished_at_ns), 1),
+                ROOF if each.seconds is None else round(_y(each.seconds)),
+            )
             for each in recoveries
             if (each.type == "rollforward") == is_forward
         }
@@ -102,13 +122,9 @@ def _older(recoveries: Sequence[Recovery], period: Period) -> Iterator[str]:
         yield dots("dots in", those) if is_forward else ""
 
 
-def _x(each: Recovery, period: Period) -> float:
-    return 100 * (each.finished_at_ns - period.start_ns) / (period.end_ns - period.start_ns)
-
-
-def _marks(recoveries: Sequence[Recovery], period: Period) -> Iterator[str]:
+def _marks(recoveries: Sequence[Recovery], course: _Course) -> Iterator[str]:
     for each in recoveries:
-        yield linked(each.link, _mark(each, _x(each, period)))
+        yield linked(each.link, _mark(each, course.x(each.finished_at_ns)))
 
 
 def _mark(each: Recovery, x: float) -> str:
