@@ -160,6 +160,7 @@ def test_a_verdict_by_hand_is_kept_with_who_when_and_why_and_undone(tenant: Tena
     assert "Verdict saved" in page.one("div", role="status").text
     assert "marked it failed" in section(page, "Verdict").text
     assert "“Half of the <b>payments</b>”" in section(page, "History").text
+    assert page.one("a", href="#ov").text == "Correct the verdict"
     form = section(page, "Correct the verdict")
     assert form.one("input", checked="", value="failed")
     assert form.one("input", id="reason")["value"] == "Half of the <b>payments</b>"
@@ -210,6 +211,7 @@ def test_who_may_only_read_is_refused(tenant: Tenant) -> None:
     browser = sign_in(tenant, READ)
     page = browser.page(f"/deployments/{id_}")
     assert not section(page, "Correct the verdict").all("form")
+    assert not page.all("a", href="#ov")
     answer = correct(browser, id_, verdict="failed")
     assert answer.status_code == 403
     assert "dora_metrics_write" in answer.text

@@ -244,7 +244,21 @@ def test_a_service_that_fell_silent_says_since_when(tenant: Tenant) -> None:
     assert "no deployments in this period · last one Thu 31 Aug 2023" in found["old"].text
     by_words = rows(sign_in(tenant).page("/?query=old"))
     assert list(by_words) == ["old"]
-    assert by_words["old"].text == found["old"].text
+    assert by_words["old"].text == f"{found['old'].text} · look at a year"
+    assert found["old"].one("small").text == SHOPIST["team"]
+
+
+def test_the_table_counts_silent_services_apart(tenant: Tenant) -> None:
+    """One row is not "no services"."""
+    tenant.create({**SHOPIST, "service": "old"})  # In 2023.
+    browser = sign_in(tenant)
+
+    def counted() -> str:
+        return browser.page("/").one("section", aria_labelledby="services").all("span")[0].text
+
+    assert counted() == "1 service without deployments in this period"
+    deployed(tenant, 5, service="web")
+    assert counted() == "1 service, and 1 service without deployments in this period"
 
 
 def a_worse_search(tenant: Tenant) -> None:
