@@ -115,7 +115,7 @@ def _hits(plot: Plot, counts: Sequence[int]) -> Iterator[tuple[str, str]]:
 
 
 _DAY_BASE, _DAY_ROOF = 64, 12
-"""The y of the axis and of the highest bar; above it stands how high that is."""
+"""The y of the axis and of the highest bar, whose count is above it."""
 _MOST_DATES = 12
 
 
