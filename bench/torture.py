@@ -50,7 +50,7 @@ from torture import (
 
 _HEAD = (
     *("disturbed", "recovered", "acknowledged", "expected", "found"),
-    *("doubled", "faults", "traces"),
+    *("doubled", "missed", "faults", "traces"),
 )
 _FEW = 0.1
 _RARE = 0.03
@@ -107,7 +107,9 @@ def _run(row: Row, times: int, rng: Random) -> bool:
 
 
 def _is_sound(outcome: Outcome) -> bool:
-    return outcome.found == outcome.expected and not (outcome.doubled or outcome.faults)
+    return outcome.found == outcome.expected and not (
+        outcome.doubled or outcome.missed or outcome.faults
+    )
 
 
 def _sqlite(disturb: Disturbance) -> Stage:

@@ -5,7 +5,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,36 +39,51 @@ class Server:
         self.process.wait(timeout=30)
 
 
+Run = Callable[[list[str], Mapping[str, str], Path], "subprocess.Popen[str]"]
+"""Starts a server with these arguments and variables; its log goes to the file."""
+
+
+def run_program(
+    arguments: list[str], environment: Mapping[str, str], log: Path
+) -> subprocess.Popen[str]:
+    with log.open("a") as file:
+        return subprocess.Popen(
+            [sys.executable, "-m", "theodora", *arguments],
+            env=dict(environment),
+            stdout=subprocess.PIPE,
+            stderr=file,
+            text=True,
+        )
+
+
 def start(
-    folder: Path, *flags: str, environment: Mapping[str, str] = {}, database: str = ""
+    folder: Path,
+    *flags: str,
+    environment: Mapping[str, str] = {},
+    database: str = "",
+    run: Run = run_program,
 ) -> Server:
     """Starts a server and waits until it is ready.
 
     Without the URL of a database its data is in `folder`.
     """
-    path = folder / "theodora.db"
+    path, log = folder / "theodora.db", folder / "server.log"
     database = database or f"sqlite:///{path}"
-    with (folder / "server.log").open("a") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "theodora", "serve", "--port", "0", *flags],
-            env={
-                **{name: value for name, value in os.environ.items() if "THEODORA" not in name},
-                "THEODORA_DATABASE": database,
-                "THEODORA_GIT_FOLDER": str(folder / "git"),
-                "THEODORA_METRICS_FOLDER": str(folder / "columns"),
-                "THEODORA_BOOTSTRAP_API_KEY": API_KEY,
-                "THEODORA_BOOTSTRAP_APP_KEY": APPLICATION_KEY,
-                **environment,
-            },
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-        )
+    variables = {
+        **{name: value for name, value in os.environ.items() if "THEODORA" not in name},
+        "THEODORA_DATABASE": database,
+        "THEODORA_GIT_FOLDER": str(folder / "git"),
+        "THEODORA_METRICS_FOLDER": str(folder / "columns"),
+        "THEODORA_BOOTSTRAP_API_KEY": API_KEY,
+        "THEODORA_BOOTSTRAP_APP_KEY": APPLICATION_KEY,
+        **environment,
+    }
+    process = run(["serve", "--port", "0", *flags], variables, log)
     assert process.stdout is not None
     for line in process.stdout:
         if listening := _LISTENING.search(line):
             return Server(process, listening[1], path, database)
-    raise AssertionError((folder / "server.log").read_text())
+    raise AssertionError(log.read_text())
 
 
 @contextmanager

@@ -1,8 +1,10 @@
 """A server under mixed load that is disturbed again and again, and what it has kept of that.
 
 Each client changes things of its own one after another and repeats a change until it is
-acknowledged, so that it is known how everything has to be in the end. The same is then told to a
-new server, which nothing disturbs: events and what is derived of them have to be equal.
+acknowledged, so that it is known at any time how everything has to be. After each disturbance the
+clients pause, and the rows of all events are compared with what was acknowledged. In the end the
+same is told to a new server, which nothing disturbs: events and what is derived of them have to be
+equal.
 """
 
 import itertools
@@ -12,20 +14,24 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from signal import SIGCONT, SIGSTOP
-from threading import Event
+from threading import Event, Lock
 from typing import Any, NamedTuple
 
+import apsw
 import httpx2
 import msgspec
+import psycopg
 
 import serving
 from asking import DEPLOYMENT, DEPLOYMENTS, FAILURE, PATCH_TYPE, make_tenant, server_in_process
+from forked_serving import start_forked
 from loading import PATIENCE_SECONDS, wait_until_derived
 from preloading import NONE, Fault, Faults
 from theodora.events import Deployment, Failure
@@ -67,7 +73,9 @@ class Ground:
         """Servers on the same database that clients ask as well."""
 
     def start(self) -> serving.Server:
-        return serving.start(self.folder, database=self._database, environment=self._environment)
+        # A library is preloaded into new programs only.
+        start = serving.start if self.faults else start_forked
+        return start(self.folder, database=self._database, environment=self._environment)
 
     def start_again(self) -> None:
         """Starts a new process in the place of one that has ended."""
@@ -158,6 +166,8 @@ class Outcome(NamedTuple):
     """Those that are there as they were sent last, and derived as by a new server."""
     doubled: int
     """Events that are there though nobody sent them, or once too often."""
+    missed: int
+    """Events that were not as acknowledged after a disturbance, of all disturbances."""
     faults: int
     """Faults that `theodora check` finds."""
     traces: int
@@ -183,6 +193,8 @@ class Client:
     def __post_init__(self) -> None:
         self._numbers = itertools.count()
         self._http = httpx2.Client(headers=serving.KEYS, timeout=30)
+        self.pause = Lock()
+        """Held for the length of each change; whoever else holds it has the client wait."""
 
     @property
     def service(self) -> str:
@@ -199,9 +211,15 @@ class Client:
         ]
         with self._http:
             while not until.is_set():
-                self.rng.choice(changes)()
-                if self.number == 0 and self.rng.random() < 0.01:
-                    self.import_some()
+                with self.pause:
+                    self.rng.choice(changes)()
+                    if self.number == 0 and self.rng.random() < 0.01:
+                        self.import_some()
+
+    def versions(self) -> dict[str, str | None]:
+        """What was acknowledged: the version of each deployment by id, and none of each failure."""
+        versions = {self.ids[name]: sent["version"] for name, sent in self.deployments.items()}
+        return versions | dict.fromkeys((self.ids[name] for name in self.failures), None)
 
     def create(self) -> None:
         """Half of them leave their id to the server."""
@@ -327,7 +345,7 @@ def torture(ground: Ground, disturb: Disturbance, times: int) -> Outcome:
     rng = ground.rng
     clients = [Client(number, ground, Random(rng.random())) for number in range(CLIENTS)]
     is_over = Event()
-    recovered = 0
+    recovered = missed = 0
     with ThreadPoolExecutor(CLIENTS) as pool:
         running = [pool.submit(client.run, is_over) for client in clients]
         try:
@@ -337,6 +355,7 @@ def torture(ground: Ground, disturb: Disturbance, times: int) -> Outcome:
                 disturb(ground)
                 _wait_for_changes(clients)
                 recovered += 1
+                missed += _missed(ground, clients)
         finally:
             is_over.set()
             # Why a client has given up matters more than that changes are missing then.
@@ -350,6 +369,7 @@ def torture(ground: Ground, disturb: Disturbance, times: int) -> Outcome:
         recovered,
         acknowledged,
         *_looked_up(ground, clients),
+        missed=missed,
         faults=_check(ground.server.database_url),
         traces=sum("exception" in line for line in lines),
         log=Counter(line["event"] for line in lines if line["level"] in {"warning", "error"}),
@@ -362,6 +382,34 @@ def _wait_for_changes(clients: Iterable[Client]) -> None:
     while sum(client.acknowledged for client in clients) < before + _FEWEST_CHANGES:
         assert time.monotonic() < until, "changes are not acknowledged any more"
         time.sleep(0.02)
+
+
+def _missed(ground: Ground, clients: Iterable[Client]) -> int:
+    """How many events are not as acknowledged, while no change is under way."""
+    with _paused(clients):
+        differ = Counter(_versions(ground.server.database_url))
+        differ.subtract(each for client in clients for each in client.versions().items())
+    return sum(map(abs, differ.values()))
+
+
+def _versions(url: str) -> list[tuple[str, str | None]]:
+    """The id and version of each event in the database; a failure has no version."""
+    statement = "SELECT id, version FROM deployments UNION ALL SELECT id, NULL FROM failures"
+    if not url.startswith("sqlite:///"):
+        with psycopg.connect(url) as connection:
+            return list(connection.execute(statement))
+    with closing(apsw.Connection(url.removeprefix("sqlite:///"))) as file:
+        file.set_busy_timeout(10_000)
+        return list(file.execute(statement))
+
+
+@contextmanager
+def _paused(clients: Iterable[Client]) -> Iterator[None]:
+    """Lets each client finish its change and wait, for the length of a `with`."""
+    with ExitStack() as held:
+        for client in clients:
+            held.enter_context(client.pause)
+        yield
 
 
 def _looked_up(ground: Ground, clients: Iterable[Client]) -> tuple[int, int, int]:

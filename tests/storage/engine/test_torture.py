@@ -48,6 +48,6 @@ def assert_nothing_is_lost(ground: Ground, disturbances: Sequence[Disturbance]) 
 
     outcome = torture(ground, disturb, len(disturbances))
     assert outcome.recovered == len(disturbances)
-    assert (outcome.found, outcome.doubled) == (outcome.expected, 0), outcome
+    assert (outcome.found, outcome.doubled, outcome.missed) == (outcome.expected, 0, 0), outcome
     assert (outcome.faults, outcome.traces) == (0, 0), outcome
     return outcome
