@@ -3,15 +3,17 @@
 import gc
 import weakref
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, TypeVar
 
 import pytest
 
 from actors import TESTER
+from databases import ON_SQLITE
 from theodora.events import Deployment, Git
 from theodora.query import Kind, parse, sort_key
-from theodora.storage import Organisation, Selection, Store
+from theodora.storage import Organisation, Selection, Store, TakesLong
 from theodora.storage.engine.cursor import Cursor, only_value
 from theodora.storage.events.index import index_some
 from theodora.storage.events.rows import Rows
@@ -120,6 +122,24 @@ def test_looking_up_leaves_nothing_to_the_garbage_collector(
         assert cursors[0]() is None
     finally:
         gc.enable()
+
+
+@ON_SQLITE
+@indexed
+def test_looking_up_many_trigrams_takes_no_longer_than_a_read_may(
+    store: Store, org: Organisation, write: Callable[[Any], Any]
+) -> None:
+    """It computes in Python, so SQLite would not end it."""
+    add(store, org, range(SIZE))
+    write(segment(org))
+    sought = [((trigram,),) for trigram in range(100_000)]
+
+    def look_up() -> None:
+        store.answer_briefly()
+        store._database.read(lambda cursor: find_candidates(cursor, DEPLOYMENTS, org, sought, 1))
+
+    with ThreadPoolExecutor(1) as brief, pytest.raises(TakesLong):
+        brief.submit(look_up).result(60)
 
 
 @indexed

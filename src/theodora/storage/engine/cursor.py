@@ -1,6 +1,7 @@
 """The cursor interface of both databases."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, LiteralString, Protocol, TypeVar
 
 from theodora.storage.engine.dialect import Dialect
@@ -8,6 +9,9 @@ from theodora.storage.engine.dialect import Dialect
 T = TypeVar("T")
 
 Row = tuple[Any, ...]
+
+Pace = Callable[[], AbstractContextManager[object]]
+"""The context of some computing in Python; raises where the read has to end."""
 
 
 class Cursor(Protocol):
@@ -19,6 +23,11 @@ class Cursor(Protocol):
 
     @property
     def dialect(self) -> Dialect: ...
+
+    @property
+    def pace(self) -> Pace:
+        """For what is computed between statements and may take milliseconds in all."""
+        ...
 
     def beside(self) -> "Cursor":
         """Another cursor in the same transaction."""

@@ -154,16 +154,21 @@ class _Trigrams:
     def _with_all(self, trigrams: tuple[int, ...]) -> Bits:
         bits = np.full(len(self._segments), ~np.uint64(0))
         for trigram in trigrams:
-            bucket = trigram % BUCKETS
-            if bucket not in self._buckets:
-                self._buckets[bucket] = self._read(bucket)
-            entries, places = self._buckets[bucket]
-            chosen = entries["rest"] == trigram // BUCKETS
-            of_trigram = np.zeros(len(self._segments), np.uint64)
-            of_trigram[places[chosen]] = entries["blocks"][chosen]
-            bits &= of_trigram
+            # A query may name thousands, each of which takes a fraction of a millisecond.
+            with self._cursor.pace():
+                bits &= self._with(trigram)
             if not bits.any():
                 break
+        return bits
+
+    def _with(self, trigram: int) -> Bits:
+        bucket = trigram % BUCKETS
+        if bucket not in self._buckets:
+            self._buckets[bucket] = self._read(bucket)
+        entries, places = self._buckets[bucket]
+        chosen = entries["rest"] == trigram // BUCKETS
+        bits = np.zeros(len(self._segments), np.uint64)
+        bits[places[chosen]] = entries["blocks"][chosen]
         return bits
 
     def _read(self, bucket: int) -> tuple[NDArray[Any], NDArray[np.int64]]:

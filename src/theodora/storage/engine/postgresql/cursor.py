@@ -1,12 +1,13 @@
 """A cursor on PostgreSQL that takes the store's statements."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from typing import Any, LiteralString
 
 import psycopg
 from psycopg import RawCursor
 
-from theodora.storage.engine.cursor import Row
+from theodora.storage.engine.cursor import Pace, Row
 from theodora.storage.engine.postgresql.dialect import POSTGRESQL
 from theodora.storage.engine.postgresql.translation import translated, translated_for_rows
 
@@ -21,6 +22,7 @@ class PostgresqlCursor:
 
     def __init__(self, connection: psycopg.Connection[Row]) -> None:
         self._connection = connection
+        self.pace: Pace = nullcontext
         self._last = RawCursor(connection)
 
     def beside(self) -> "PostgresqlCursor":

@@ -15,9 +15,9 @@ from typing import cast
 import apsw
 
 from theodora.errors import Unavailable, UnusableStore
-from theodora.storage.engine.cursor import Cursor, Row
+from theodora.storage.engine.cursor import Cursor, Pace, Row
 from theodora.storage.engine.sqlite.dialect import SQLITE
-from theodora.storage.engine.sqlite.functions import Pace, register_functions
+from theodora.storage.engine.sqlite.functions import register_functions
 
 BUSY_TIMEOUT_MS = 30_000
 _LOOK_AGAIN_MS = 1
@@ -38,12 +38,13 @@ class _SqliteCursor:
     and an instance of a subclass of apsw's then corrupts the memory of the process (apsw 3.54.1).
     """
 
-    __slots__ = ("_connection", "_cursor", "execute", "executemany", "fetchall", "fetchone")
+    __slots__ = ("_connection", "_cursor", "execute", "executemany", "fetchall", "fetchone", "pace")
 
     dialect = SQLITE
 
-    def __init__(self, connection: apsw.Connection) -> None:
+    def __init__(self, connection: apsw.Connection, pace: Pace) -> None:
         self._connection = connection
+        self.pace = pace
         self._cursor = connection.cursor()
         # As they are, since methods that call them would cost each statement another call.
         self.execute = self._cursor.execute
@@ -55,12 +56,12 @@ class _SqliteCursor:
         return iter(self._cursor)
 
     def beside(self) -> Cursor:
-        return cursor_of(self._connection)
+        return cursor_of(self._connection, self.pace)
 
 
-def cursor_of(connection: apsw.Connection) -> Cursor:
+def cursor_of(connection: apsw.Connection, pace: Pace = nullcontext) -> Cursor:
     """A new cursor of a connection."""
-    return cast("Cursor", _SqliteCursor(connection))
+    return cast("Cursor", _SqliteCursor(connection, pace))
 
 
 def connect_writer(path: Path) -> apsw.Connection:

@@ -70,7 +70,7 @@ class SqliteDatabase:
     def _read(self, read: Callable[[Cursor], T]) -> T:
         self._file.refuse_if_replaced()
         connection = self._reader()
-        cursor = cursor_of(connection)
+        cursor = cursor_of(connection, self._readers.pace)
         deadline = current_deadline()
         with driver_errors(self._path):
             # One snapshot for all statements of the read, whatever is committed in between.
@@ -147,7 +147,7 @@ class SqliteDatabase:
                 return nullcontext() if local.is_brief else TURNS
 
             connection = connect_reader(self._path, pace)
-            local.connection = connection
+            local.connection, local.pace = connection, pace
             local.is_brief = False
             local.must_end = _never
             connection.set_progress_handler(must_end, _STEPS_BETWEEN_LOOKS)

@@ -3,7 +3,6 @@
 import threading
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from functools import lru_cache
 from typing import Any
 
@@ -15,10 +14,8 @@ from theodora.query.fields import Tag
 from theodora.query.matches import matches
 from theodora.query.operands import parse_number
 from theodora.query.words import stand_among, words
+from theodora.storage.engine.cursor import Pace
 from theodora.storage.engine.sqlite.dialect import decode_words
-
-Pace = Callable[[], AbstractContextManager[object]]
-"""The context of a call that takes long; raises where the statement has to end."""
 
 _SPELL_SECONDS = 0.001
 _BREAK_SECONDS = 0.0005
