@@ -3,14 +3,18 @@
 import json
 import time
 from concurrent.futures import Future
+from typing import Any
 
 import pytest
 
+from actors import TESTER
 from asking import DEPLOYMENT, SHOPIST, Tenant, make_key
 from databases import ON_SQLITE
 from theodora.errors import Unavailable
 from theodora.storage.access.audit import AuditQuery
-from theodora.storage.access.permissions import READ, READ_AUDIT, WRITE_SETTINGS
+from theodora.storage.access.key_limits import KeyLimits
+from theodora.storage.access.key_secrets import new_secret
+from theodora.storage.access.permissions import INGEST, READ, READ_AUDIT, WRITE_SETTINGS
 from theodora.storage.engine.audit import AuditEntry
 from visiting import Browser, sign_in
 
@@ -58,6 +62,48 @@ def test_a_key_without_the_permission_is_recorded_once(tenant: Tenant) -> None:
     assert (entry.target, entry.outcome) == ("DeleteDORADeployment", "refused")
     assert entry.reason == "it lacks dora_metrics_write"
     assert entry.actor.address == ADDRESS
+    assert len(entries(tenant, action="permission.refused")) == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"expires_at_ns": 1_700_000_000 * 10**9}, "the key expired on 2023-11-14T22:13:20Z"),
+        (
+            {"limits": KeyLimits(networks=("192.0.2.0/24",))},
+            f"the key cannot be used from the address {ADDRESS}",
+        ),
+        ({"limits": KeyLimits(services=("cart",))}, 'the key is limited to services "cart"'),
+        (
+            {"limits": KeyLimits(operations=("failures",))},
+            'the key is limited to operations "failures"',
+        ),
+    ],
+    ids=["expired", "address", "service", "operation"],
+)
+def test_what_an_api_key_is_refused_for_is_recorded_once(
+    tenant: Tenant, given: dict[str, Any], reason: str
+) -> None:
+    secret = new_secret("api")
+    key = tenant.built.store.keys.add(
+        tenant.organisation,
+        *("api", secret),
+        name="CI",
+        permissions=frozenset({INGEST}),
+        now_ns=time.time_ns(),
+        actor=TESTER,
+        **given,
+    ).result()
+    sent = {"data": {"attributes": SHOPIST}}
+    for _ in range(3):
+        answer = tenant.client.post(DEPLOYMENT, json=sent, headers={"DD-API-KEY": secret})
+        assert answer.status_code == 403
+    entry = recorded(tenant, "permission.refused")
+    assert (entry.target, entry.outcome, entry.reason) == (
+        *("CreateDORADeployment", "refused"),
+        reason,
+    )
+    assert (entry.actor.id, entry.actor.address) == (key.id, ADDRESS)
     assert len(entries(tenant, action="permission.refused")) == 1
 
 

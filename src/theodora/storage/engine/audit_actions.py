@@ -71,7 +71,7 @@ AUDIT_ACTIONS: tuple[AuditAction, ...] = (
     AuditAction("session.started", "session", "a key or a person signed in to the dashboard"),
     AuditAction("session.refused", "nothing", "a sign-in was refused"),
     AuditAction("session.ended", "session", "a session was ended by signing out"),
-    AuditAction("permission.refused", "operation", "a key or a person lacked the permission"),
+    AuditAction("permission.refused", "operation", "a key or a person was not allowed to"),
     AuditAction("organisation.created", "organisation", "an organisation was created"),
     AuditAction("organisation.deletion_planned", "organisation", "its deletion was planned"),
     AuditAction("organisation.deletion_withdrawn", "organisation", "its deletion was withdrawn"),

@@ -17,10 +17,17 @@ from starlette.datastructures import QueryParams
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
-from theodora.errors import Forbidden, NotFound, NotSigned, TheodoraError, TooManyRequests
+from theodora.errors import (
+    Forbidden,
+    KeyLimited,
+    NotFound,
+    NotSigned,
+    TheodoraError,
+    TooManyRequests,
+)
 from theodora.events.values import SECOND_NS
 from theodora.git import PackStore
-from theodora.storage import Store, TakesLong
+from theodora.storage import Key, Store, TakesLong
 from theodora.storage.access.key_usage import Refused
 from theodora.web.http.asgi import address_of, headers_of, log_failure, send_reply
 from theodora.web.http.body import (
@@ -37,6 +44,7 @@ from theodora.web.http.security import (
     Caller,
     Credential,
     LacksPermission,
+    UnusableKey,
     authenticate,
     check_signature,
     find_by_badge,
@@ -116,8 +124,8 @@ class Endpoint:
         try:
             caller = await self._authenticate(operation, scope, headers)
         except Forbidden as error:
-            if isinstance(error, LacksPermission):
-                self._record_refusal(operation, scope, error)
+            if isinstance(error, LacksPermission | UnusableKey):
+                self._record_refusal(operation, scope, error.key, error.refusal)
             if error.cause:
                 log.warning("request forbidden", operation=operation.name, cause=error.cause)
             return self._turned_away(scope, error)
@@ -139,19 +147,21 @@ class Endpoint:
             return self._turned_away(scope, error)
         except Exception as error:  # The last place that can answer.
             reply = _failed(error)
+            if isinstance(error, KeyLimited) and caller.api_key is not None:
+                self._record_refusal(operation, scope, caller.api_key, str(error))
             self._count(operation, caller, rejection_of(error, reply.status))
             return reply, quota
         self._count(operation, caller, None)
         return reply, quota
 
-    def _record_refusal(self, operation: Operation, scope: Scope, error: LacksPermission) -> None:
+    def _record_refusal(self, operation: Operation, scope: Scope, key: Key, reason: str) -> None:
         self._services.store.audit.refuse(
-            error.key.organisation,
+            key.organisation,
             "permission.refused",
             operation.name,
-            f"it lacks {error.permission}",
+            reason,
             time.time_ns(),
-            actor=error.key.actor.at(address_of(scope)),
+            actor=key.actor.at(address_of(scope)),
         )
 
     def _turned_away(self, scope: Scope, error: TheodoraError) -> tuple[Reply, Quota]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from starlette.datastructures import QueryParams
 
-from theodora.errors import Forbidden, NotFound, NotSigned
+from theodora.errors import Forbidden, KeyUnusable, NotFound, NotSigned
 from theodora.sources.webhooks.signatures import is_signed
 from theodora.sources.webhooks.table import source_named
 from theodora.storage import Key, Organisation, Principal, Store, WebhookSource
@@ -33,6 +33,23 @@ class LacksPermission(Forbidden):
         super().__init__(authenticated=True)
         self.key = key
         self.permission = permission
+
+    @property
+    def refusal(self) -> str:
+        """For the audit log, after who it was."""
+        return f"it lacks {self.permission}"
+
+
+class UnusableKey(KeyUnusable):
+    """A key that is right, but has expired or comes from elsewhere than it may."""
+
+    def __init__(self, key: Key, reason: str) -> None:
+        super().__init__(reason)
+        self.key = key
+
+    @property
+    def refusal(self) -> str:
+        return self.reason
 
 
 class Credential(Enum):
@@ -100,7 +117,10 @@ def authenticate(
     for key in (caller.application_key, caller.api_key):
         if key is not None:
             refuse_if_deleted(key)
-            key.require_usable(address, now_ns)
+            try:
+                key.require_usable(address, now_ns)
+            except KeyUnusable as error:
+                raise UnusableKey(key, error.reason) from error
     return caller
 
 
