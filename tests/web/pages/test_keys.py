@@ -316,6 +316,8 @@ def test_a_limited_key_makes_no_key_and_rotates_itself_alone(
     assert browser.post("/sign-in", {"key": secret}).status_code == 303
     before = len(keys(tenant))
     make(browser, "lasting", "api", status=403)
+    assert "Create an API key" not in browser.page("/").text
+    assert browser.post("/first-run/key").status_code == 403
     other = keys(tenant)[0]
     assert browser.post(f"{PATH}/rotate", {"id": other.id}).status_code == 403
     assert len(keys(tenant)) == before

@@ -15,6 +15,9 @@ from asking import SHOPIST, Tenant, make_key, make_tenant, server_in_process
 from databases import ON_SQLITE
 from theodora.events.values import DAY_NS
 from theodora.storage.access.audit import AuditQuery
+from theodora.storage.access.key_limits import KeyLimits
+from theodora.storage.access.key_secrets import new_secret
+from theodora.storage.access.permissions import READ, WRITE
 from theodora.storage.access.principals import key_principal
 from theodora.web.pages.shell.read_only import read_only
 from visiting import Browser, read_page, sign_in
@@ -168,6 +171,28 @@ def test_who_may_share_and_what(sharing: Sharing) -> None:
     assert reader.post(PATH, {"page": "/", "days": "7"}).status_code == 403
     assert reader.post(REVOKE, {"id": link.id}).status_code == 403
     assert "Share this page" not in reader.page("/").text
+
+
+def test_a_key_with_addresses_shares_nothing(sharing: Sharing) -> None:
+    """A link opens from anywhere; one of a key that expires ends with it."""
+    store, secret = sharing.tenant.built.store, new_secret("application")
+    store.keys.add(
+        sharing.tenant.organisation,
+        *("application", secret),
+        name="office",
+        permissions=frozenset({READ, WRITE}),
+        limits=KeyLimits(networks=("192.0.2.7",)),
+        now_ns=time.time_ns(),
+        actor=TESTER,
+    ).result()
+    office = Browser(sharing.client)
+    transport: Any = office.client._transport  # pyright: ignore[reportPrivateUsage]
+    transport.client = ("192.0.2.7", 9)
+    assert office.post("/sign-in", {"key": secret}).status_code == 303
+    assert office.post(PATH, {"page": "/", "days": "7"}).status_code == 403
+    assert "Share this page" not in office.page("/").text
+    org = store.keys.organisation(sharing.tenant.organisation)
+    assert not store.share_links.all_of(org, time.time_ns())
 
 
 def test_a_link_dies_with_its_organisation_and_by_the_setting(tmp_path: Path) -> None:

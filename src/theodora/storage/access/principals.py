@@ -29,6 +29,19 @@ class Principal(NamedTuple):
     def may(self, permission: str) -> bool:
         return permission in self.permissions
 
+    @property
+    def may_make_keys(self) -> bool:
+        """Not so for a key that expires or has addresses: others would be without these limits."""
+        own = self.key
+        is_lasting = own is None or (own.expires_at_ns is None and not own.limits.networks)
+        return is_lasting and self.may(WRITE_SETTINGS)
+
+    @property
+    def may_make_links(self) -> bool:
+        """Not so for a key that has addresses: a share link opens from anywhere."""
+        is_from_anywhere = self.key is None or not self.key.limits.networks
+        return is_from_anywhere and self.may(WRITE)
+
     def may_write(self, team: str | None) -> bool:
         """Whether it may change events of this team; None for events without a team."""
         return self.may(WRITE) and (not self.teams or team in self.teams)

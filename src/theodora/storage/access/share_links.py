@@ -13,7 +13,7 @@ from theodora.errors import NotFound
 from theodora.events.values import DAY_NS, SECOND_NS
 from theodora.storage.access.keys import KEY_COLUMNS, hash_of, key_of_row
 from theodora.storage.access.people import PERSON_COLUMNS, person_of_row
-from theodora.storage.access.permissions import READ, WRITE
+from theodora.storage.access.permissions import READ
 from theodora.storage.access.principals import Principal, key_principal, person_principal
 from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.audit import Recorder, audited
@@ -182,7 +182,7 @@ def _maker(key_row: Sequence[Any], person_row: Sequence[Any], now_ns: int) -> Pr
     elif key_row[0] is not None:
         key = key_of_row(key_row)
         maker = None if key.has_expired(now_ns) else key_principal(key)
-    return maker if maker is not None and maker.may(WRITE) else None
+    return maker if maker is not None and maker.may_make_links else None
 
 
 def _note_used(cursor: Cursor, org: Organisation, id_: str, now_ns: int) -> None:

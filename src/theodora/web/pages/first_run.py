@@ -11,7 +11,7 @@ from theodora.report.invocation import datadog_site
 from theodora.storage import Selection
 from theodora.storage.access.key_secrets import new_secret
 from theodora.storage.access.keys import PERMISSIONS_OF
-from theodora.storage.access.permissions import WRITE_SETTINGS
+from theodora.web.pages.keys import require_lasting
 from theodora.web.pages.shell.page import Answer, Download, SeeOther, View, Visit
 
 TEMPLATE = "first_run.html"
@@ -31,7 +31,7 @@ def show_first_run(visit: Visit, api_key: str = "") -> View:
         {
             "api_key": api_key,
             "shown_key": api_key or _PLACEHOLDER,
-            "may_make_key": visit.may(WRITE_SETTINGS),
+            "may_make_key": visit.principal.may_make_keys,
             "refusal": visit.store.reception.last_refusal(visit.organisation),
             "site": site,
             "site_host": site.partition("/")[0].partition(":")[0],
@@ -42,7 +42,11 @@ def show_first_run(visit: Visit, api_key: str = "") -> View:
 
 
 def make_first_key(visit: Visit) -> Answer:
-    """Makes an API key and fills it in; it can be shown in this answer alone."""
+    """Makes an API key and fills it in; it can be shown in this answer alone.
+
+    Raises `KeyIsLimited` if a key is signed in that is limited in time or place.
+    """
+    require_lasting(visit)
     if not has_no_event(visit):
         return SeeOther(visit.scope.href("/"))
     secret = new_secret("api")

@@ -63,7 +63,7 @@ def make_key(visit: Visit) -> Answer:
     Raises `NotPermitted` for a permission that the key signed in with does not have itself, and
     `KeyIsLimited` if that one is limited in time or place.
     """
-    _require_lasting(visit)
+    require_lasting(visit)
     asked = _read(visit)
     if asked.kind == "application":
         for permission in sorted(asked.permissions):
@@ -96,7 +96,9 @@ def rotate_key(visit: Visit) -> Answer:
     limited in time or place.
     """
     id_, days = visit.form.get("id", ""), visit.form.get("overlap", "")
-    _require_lasting(visit, unless_id=id_)
+    own = visit.principal.key
+    if own is None or own.id != id_:
+        require_lasting(visit)
     old = next((key for key in _all_keys(visit) if key.id == id_), None)
     if old is None:
         raise NotFound("there is no such key")
@@ -123,12 +125,9 @@ def revoke_key(visit: Visit) -> Answer:
     return SeeOther(visit.scope.link(PATH, saved="revoked"))
 
 
-def _require_lasting(visit: Visit, unless_id: str = "") -> None:
-    """Raises `KeyIsLimited` for a key that expires or has addresses; one may rotate itself."""
-    own = visit.principal.key
-    if own is None or own.id == unless_id:
-        return
-    if own.expires_at_ns is not None or own.limits.networks:
+def require_lasting(visit: Visit) -> None:
+    """Raises `KeyIsLimited` for a key whose own keys would be without its limits."""
+    if not visit.principal.may_make_keys:
         raise KeyIsLimited(visit.principal)
 
 

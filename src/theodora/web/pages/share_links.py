@@ -8,7 +8,7 @@ from theodora.errors import Invalid, NotFound, Problem
 from theodora.events.values import DAY_NS
 from theodora.storage.access.permissions import WRITE
 from theodora.storage.access.sessions import new_session_secret
-from theodora.web.pages.shell.page import Answer, SeeOther, View, Visit
+from theodora.web.pages.shell.page import Answer, KeyIsLimited, SeeOther, View, Visit
 from theodora.web.pages.shell.sharing import SHARED_PATH, is_shareable
 
 PATH = "/settings/links"
@@ -26,10 +26,13 @@ def show_share_links(visit: Visit) -> Answer:
 def make_share_link(visit: Visit) -> Answer:
     """Makes a link; it can be shown in this answer alone, so that there is no redirect.
 
-    Raises `NotFound` where the setting is off, `Invalid` for a page that cannot be shared.
+    Raises `NotFound` where the setting is off, `Invalid` for a page that cannot be shared, and
+    `KeyIsLimited` for a key with addresses: a link opens from anywhere.
     """
     if not visit.may_share:
         raise NotFound("this server has no share links")
+    if not visit.principal.may_make_links:
+        raise KeyIsLimited(visit.principal)
     target, days = visit.form.get("page", ""), visit.form.get("days", "")
     path, _, query = target.partition("?")
     if not is_shareable(path) or len(target) > _MAX_TARGET:
@@ -69,6 +72,7 @@ def _values(visit: Visit, *, target: str = "", made: str = "") -> Mapping[str, A
         "links": [(each, each.state(visit.now_ns)) for each in links[:_SHOWN]],
         "count": len(links),
         "target": target if is_shareable(target.partition("?")[0]) else "",
+        "may_make": visit.principal.may_make_links,
         "made": made,
         "lifetimes": LIFETIMES,
         "may_write": visit.may(WRITE),

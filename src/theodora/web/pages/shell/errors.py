@@ -134,10 +134,10 @@ _FIXED: Mapping[type[Exception], ErrorPage] = {
 
 _KEY_IS_LIMITED = ErrorPage(
     403,
-    "Your key makes no other keys",
+    "Your key cannot make this",
     "The application key that you are signed in with expires or works only from some addresses. "
-    "Keys that it makes would be without these limits. Sign in with a key that has none, or as a "
-    "person.",
+    "A key or link that it makes would be without these limits. Sign in with a key that has none, "
+    "or as a person.",
     (_OTHER_KEY,),
 )
 

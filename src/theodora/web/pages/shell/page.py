@@ -48,14 +48,14 @@ class NotOfTeam(NotPermitted):
 
 
 class KeyIsLimited(NotPermitted):
-    """The key signed in with expires or has addresses, and keys that it makes might not."""
+    """The key signed in with expires or has addresses, and what it makes would not."""
 
     def __init__(self, principal: Principal) -> None:
         super().__init__(WRITE_SETTINGS, principal)
 
     @property
     def reason(self) -> str:
-        return "it is limited, and keys that it makes would outlive its limits"
+        return "it is limited in time or place, and what it makes would not be"
 
 
 class SignInNeeded(TheodoraError):

@@ -13,7 +13,6 @@ from theodora import __version__
 from theodora.errors import Invalid, TheodoraError
 from theodora.report.scope import Scope
 from theodora.storage import patiently
-from theodora.storage.access.permissions import WRITE
 from theodora.web.http.asgi import log_failure, log_unexpected
 from theodora.web.http.responses import Header, Reply
 from theodora.web.pages.shell import navigation
@@ -171,7 +170,7 @@ def _share_link(request: PageRequest, page: Page | None) -> str:
     session = request.session
     if not (request.dashboard.share_links and page and session and not request.is_form):
         return ""
-    if page.method != "GET" or not session.principal.may(WRITE):
+    if page.method != "GET" or not session.principal.may_make_links:
         return ""
     target = request.target
     if not is_shareable(target.partition("?")[0]):
