@@ -1,14 +1,19 @@
 """`theodora keys`: making, listing and revoking them."""
 
+import json
 import re
+from typing import Any
 
 import pytest
 
+from actors import TESTER
 from commands import Run
+from theodora.errors import Invalid
 from theodora.events import format_second
 from theodora.events.values import DAY_NS
-from theodora.storage import Store
-from theodora.storage.access.key_secrets import PATTERN, has_checksum
+from theodora.storage import Key, Store
+from theodora.storage.access.audit import AuditQuery
+from theodora.storage.access.key_secrets import PATTERN, has_checksum, new_secret
 from theodora.storage.access.keys import PERMISSIONS_OF
 
 
@@ -172,6 +177,45 @@ def test_a_key_has_one_valid_successor(run: Run, url: str) -> None:
         assert store.keys.all_of("default") == before
     run("keys", "revoke", successor.id)
     assert run("keys", "rotate", id_).exit_code == 0
+
+
+def test_every_successor_lasts_as_long_as_the_first_key(run: Run, url: str) -> None:
+    """Also one that is made again, when the rotation has given the old key an end."""
+    run("orgs", "create", "default")
+    with Store(url) as store:
+        for lifetime_ns in (None, 90 * DAY_NS):
+            now_ns = 80 * DAY_NS
+            ends_at_ns = None if lifetime_ns is None else now_ns + lifetime_ns
+            old = add_key(store, str(lifetime_ns), now_ns=now_ns, expires_at_ns=ends_at_ns)
+            lost = rotate(store, old, now_ns + DAY_NS)
+            store.keys.revoke("default", lost.id, now_ns, actor=TESTER).result()
+            again = rotate(store, old, now_ns + 2 * DAY_NS)
+            assert again.lifetime_ns == lost.lifetime_ns == lifetime_ns
+            entry = store.audit.entries(old.organisation, AuditQuery(action="key.rotated"))[0]
+            assert (entry.target, json.loads(entry.after)["id"]) == (old.id, again.id)
+
+
+def test_a_key_is_not_rotated_while_a_later_successor_is_valid(run: Run, url: str) -> None:
+    run("orgs", "create", "default")
+    with Store(url) as store:
+        first = add_key(store, "first", now_ns=DAY_NS)
+        second = rotate(store, first, 2 * DAY_NS, overlap_ns=30 * DAY_NS)
+        third = rotate(store, second, 3 * DAY_NS, overlap_ns=DAY_NS)
+        with pytest.raises(Invalid, match=f'its successor is "{third.id}"'):
+            rotate(store, first, 5 * DAY_NS)
+
+
+def add_key(store: Store, secret: str, **given: Any) -> Key:
+    permissions = frozenset(PERMISSIONS_OF["api"])
+    added = store.keys.add(
+        "default", "api", secret, name="", permissions=permissions, actor=TESTER, **given
+    )
+    return added.result()
+
+
+def rotate(store: Store, key: Key, now_ns: int, overlap_ns: int = 7 * DAY_NS) -> Key:
+    secret = new_secret("api")
+    return store.keys.rotate("default", key.id, secret, overlap_ns, now_ns, actor=TESTER).result()
 
 
 def test_a_key_that_is_not_valid_is_not_rotated(run: Run) -> None:

@@ -84,6 +84,11 @@ class Key(NamedTuple):
         """Whether it has not expired and may be used from this address."""
         return not self.has_expired(now_ns) and self.limits.admits(address)
 
+    @property
+    def lifetime_ns(self) -> int | None:
+        """How long it lasts in all; None for one that does not expire."""
+        return None if self.expires_at_ns is None else self.expires_at_ns - self.created_at_ns
+
     def require_usable(self, address: str, now_ns: int) -> None:
         """Raises `KeyUnusable` if it has expired, or may not be used from this address."""
         if self.expires_at_ns is not None and self.has_expired(now_ns):
@@ -160,8 +165,8 @@ class Keys:
     ) -> Future[Key]:
         """Stores a key that may do the same as this one, which ends after the overlap.
 
-        If the old one expires, the new one lasts as long as that did. Raises `NotFound` for a key
-        that is unknown or no longer valid, and `Invalid` for one whose successor is valid.
+        If the old one was made to expire, the new one lasts as long as that. Raises `NotFound` for
+        a key that is unknown or no longer valid, and `Invalid` for one with a valid successor.
         """
 
         def write(cursor: Cursor, recorder: Recorder) -> Key:
@@ -169,9 +174,13 @@ class Keys:
             old = key_by_id(cursor, id_)
             if old is None or old.organisation != org or old.has_expired(now_ns):
                 raise _no_such_key(id_, org)
-            _require_no_successor(cursor, old, now_ns)
-            key = _replace_key(cursor, old, secret, now_ns + overlap_ns, now_ns)
-            recorder.record(org, "key.rotated", id_, before=_values(old), after=_values(key))
+            successors = _successors(cursor, old)
+            _require_no_valid(successors, old, now_ns)
+            # A rotation has changed when the old one expires, but not the last of its successors.
+            lifetime_ns = successors[-1].lifetime_ns if successors else old.lifetime_ns
+            key = _replace_key(cursor, old, secret, lifetime_ns, now_ns + overlap_ns, now_ns)
+            after = {"id": key.id, **_values(key)}
+            recorder.record(org, "key.rotated", id_, before=_values(old), after=after)
             return key
 
         return audited(self._database, write, actor)
@@ -303,11 +312,12 @@ def _values(key: Key) -> AuditValues:
     return values
 
 
-def _replace_key(cursor: Cursor, old: Key, secret: str, ends_at_ns: int, now_ns: int) -> Key:
-    expires_at_ns = old.expires_at_ns
-    if expires_at_ns is not None:
-        ends_at_ns = min(ends_at_ns, expires_at_ns)
-        expires_at_ns = now_ns + expires_at_ns - old.created_at_ns
+def _replace_key(
+    cursor: Cursor, old: Key, secret: str, lifetime_ns: int | None, ends_at_ns: int, now_ns: int
+) -> Key:
+    if old.expires_at_ns is not None:
+        ends_at_ns = min(ends_at_ns, old.expires_at_ns)
+    expires_at_ns = None if lifetime_ns is None else now_ns + lifetime_ns
     new = _NewKey(old.kind, secret, old.name, old.permissions, old.limits, expires_at_ns)
     key = _add_key(cursor, old.organisation, new, now_ns)
     cursor.execute(
@@ -317,10 +327,25 @@ def _replace_key(cursor: Cursor, old: Key, secret: str, ends_at_ns: int, now_ns:
     return key
 
 
-def _require_no_successor(cursor: Cursor, old: Key, now_ns: int) -> None:
-    """Two successors would leave a valid key that nobody knows to be needed."""
-    successor = key_by_id(cursor, old.successor_id) if old.successor_id else None
-    if successor is not None and not successor.has_expired(now_ns):
+def _successors(cursor: Cursor, key: Key) -> list[Key]:
+    """Its successor, that one's and so on, revoked or not."""
+    found: list[Key] = []
+    next_id = key.successor_id
+    while next_id is not None:
+        row = cursor.execute(
+            f"{_SELECT} WHERE k.org = ? AND k.id = ?", (key.organisation.key, next_id)
+        ).fetchone()
+        assert row is not None, "keys stay when they are revoked"
+        found.append(key_of_row(row))
+        next_id = found[-1].successor_id
+    return found
+
+
+def _require_no_valid(successors: Sequence[Key], old: Key, now_ns: int) -> None:
+    """Two valid successors would leave a key that nobody knows to be needed."""
+    for successor in successors:
+        if successor.revoked_at_ns is not None or successor.has_expired(now_ns):
+            continue
         raise Invalid(
             Problem(
                 f'key "{old.id}" was rotated already: its successor is "{successor.id}", which '
