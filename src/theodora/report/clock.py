@@ -109,8 +109,13 @@ def weekday(day: int) -> str:
     return _DAYS[day][:3]
 
 
+def month_name(month: int) -> str:
+    """The short name of a month, 1 for January."""
+    return _MONTHS[month - 1][:3]
+
+
 def _short(day: date) -> str:
-    return f"{day.day} {_MONTHS[day.month - 1][:3]}"
+    return f"{day.day} {month_name(day.month)}"
 
 
 def _dated(day: date) -> str:

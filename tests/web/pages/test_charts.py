@@ -28,6 +28,7 @@ from theodora.report.charts.scales import (
 )
 from theodora.report.charts.svg import bars
 from theodora.report.charts.timeline import Shape, timeline
+from theodora.report.charts.timeline_rows import months_between, weeks_between
 from theodora.report.clock import Clock
 from theodora.report.scope import read_scope
 
@@ -367,7 +368,7 @@ MONDAY = datetime(2026, 11, 9, tzinfo=UTC)
 
 def drawn_timeline(*tiles: charts.Tile, **more) -> ET.Element:
     start_ns = int(MONDAY.timestamp()) * SECOND_NS
-    return read(timeline(tiles, CLOCK, start_ns, NOW_NS, **more))
+    return read(timeline(tiles, weeks_between(CLOCK, start_ns, NOW_NS), NOW_NS, **more))
 
 
 def test_a_tile_lies_at_its_true_time_in_its_week() -> None:
@@ -376,7 +377,7 @@ def test_a_tile_lies_at_its_true_time_in_its_week() -> None:
     (row,) = [each for each in drawing.iter("svg") if each.find("a") is not None]
     (use,) = row.iter("use")
     assert use.get("x") == "50%"
-    assert row.get("y") == "62"
+    assert row.get("y") == "64"
 
 
 def test_an_outage_runs_on_over_sunday() -> None:
@@ -388,7 +389,7 @@ def test_an_outage_runs_on_over_sunday() -> None:
     )
     drawing = drawn_timeline(failed)
     (spans,) = [each.get("d") for each in drawing.iter("path") if each.get("class") == "out"]
-    assert spans == "M78.6 74.5h21.4M0 44.5h7.1"
+    assert spans == "M78.6 75.5h21.4M0 45.5h7.1"
     assert "2 d" in texts(drawing)
 
 
@@ -398,6 +399,54 @@ def test_what_is_to_come_of_this_week_is_hatched() -> None:
     (part,) = [each for each in drawing.iter("rect") if each.get("class") == "part"]
     assert part.get("x") == "51.2%"
     assert "now, 14:05" in texts(drawing)
+
+
+def instant_ns(*at: int) -> int:
+    return int(datetime(*at, tzinfo=UTC).timestamp()) * SECOND_NS
+
+
+def test_months_of_a_quiet_service_are_side_by_side() -> None:
+    """A year in one row, at true times; the year is above January, not beside a December."""
+    rows = months_between(CLOCK, instant_ns(2025, 12, 1), NOW_NS)
+    noon = datetime(2026, 2, 15, 12, tzinfo=UTC)
+    drawing = read(timeline([tile(noon)], rows, NOW_NS))
+    (use,) = drawing.iter("use")
+    passed = noon - datetime(2025, 12, 1, tzinfo=UTC)
+    all_of_it = datetime(2026, 11, 19, 14, 5, tzinfo=UTC) - datetime(2025, 12, 1, tzinfo=UTC)
+    assert use.get("x") == f"{100 * (passed / all_of_it):.1f}%"
+    months = ["Dec", "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct"]
+    assert texts(drawing) == [*months, "2026"]
+
+
+def test_months_of_several_years_are_a_row_for_each_year() -> None:
+    """What is before or after the rows is not drawn, and an outage ends with them."""
+    rows = months_between(CLOCK, instant_ns(2024, 7, 1), NOW_NS)
+    assert [rows.row(instant_ns(year, 2, 1)) for year in (2026, 2025, 2024, 2023)] == [0, 1, 2, 3]
+    failed = tile(
+        datetime(2025, 7, 2, 12, tzinfo=UTC), "failed", remedied_at_ns=instant_ns(2026, 12, 31)
+    )
+    drawing = read(timeline([failed, tile(datetime(2023, 7, 1, tzinfo=UTC))], rows, NOW_NS))
+    assert [use.get("x") for use in drawing.iter("use")] == ["50%"]
+    (spans,) = [each.get("d") for each in drawing.iter("path") if each.get("class") == "out"]
+    assert spans == "M50 87.5h50M0 57.5h99.7"
+    assert {"2026", "2025", "2024", "now, 14:05"} - set(texts(drawing)) == {"now, 14:05"}
+
+
+def test_lengths_of_outages_never_lie_on_each_other() -> None:
+    """Of two on one morning the first has its length, where no other outage follows at once."""
+    minutes = 10**9 * 60
+    at = instant_ns(2026, 11, 10, 8)
+    first, second, third = (
+        tile(datetime.fromtimestamp(each // 10**9, UTC), "failed", remedied_at_ns=each + wait)
+        for each, wait in (
+            (at, 14 * minutes),
+            (at + 300 * minutes, 42 * minutes),
+            (at + 4_000 * minutes, 9 * minutes),
+        )
+    )
+    lengths = {"14 min", "42 min", "9 min"}
+    assert lengths & set(texts(drawn_timeline(first, second, third))) == lengths - {"14 min"}
+    assert lengths & set(texts(drawn_timeline(first, third))) == lengths - {"42 min"}
 
 
 def test_of_many_deployments_those_that_failed_are_links_and_the_others_strokes() -> None:
@@ -429,7 +478,7 @@ def test_an_incident_is_a_line_above_the_tiles() -> None:
     start = int(MONDAY.timestamp()) * SECOND_NS
     incident = charts.Incident(start, start + 86_400 * SECOND_NS, "Checkout fails")
     drawing = drawn_timeline(incidents=[incident])
-    assert strokes(drawing, "inc") == ["M0 53.5H14.3"]
+    assert strokes(drawing, "inc") == ["M0 55H14.3"]
     assert "Checkout fails" in titles(drawing)
 
 
@@ -443,7 +492,11 @@ def test_hostile_names_stay_text() -> None:
         charts.recovery_chart(
             [charts.Recovery(5, 900, "", HOSTILE, HOSTILE)], WEEKS[:1], 900, [slot(HOSTILE)]
         ),
-        timeline([charts.Tile(NOW_NS, "ok", HOSTILE, HOSTILE)], CLOCK, NOW_NS - 1, NOW_NS),
+        timeline(
+            [charts.Tile(NOW_NS, "ok", HOSTILE, HOSTILE)],
+            weeks_between(CLOCK, NOW_NS - 1, NOW_NS),
+            NOW_NS,
+        ),
     ]
     for each in drawn:
         drawing = read(each)

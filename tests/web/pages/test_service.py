@@ -74,6 +74,31 @@ def test_a_service_without_a_deployment_in_the_period_still_has_its_page(tenant:
     page = sign_in(tenant).page("/services/web")
     assert environments(page) == {"production 0": "true"}
     assert "no deployments in" in page.all("article")[0].text
+    every = page.one("section", aria_labelledby="every")
+    assert not every.all("svg")
+    assert "no deployments in this period" in every.text
+    assert every.one("p", class_="none").text == (
+        "The last one finished Thu 31 Aug 2023, 14:26. Look at a year"
+    )
+
+
+def test_few_deployments_are_drawn_in_months(tenant: Tenant) -> None:
+    """Less than one a week, of the whole period; one more, and weeks have a row each."""
+    for days in (2, 20, 200):
+        deployed(tenant, 24 * days, f"v{days}")
+    browser = sign_in(tenant)
+
+    def every(range_: str) -> Element:
+        page = browser.page(f"/services/web?range={range_}")
+        return page.one("section", aria_labelledby="every")
+
+    year, weeks = every("1y"), every("4w")
+    assert "3 deployments, less than one a week" in year.text
+    assert len(year.one("svg", class_="mosaic").all("a")) == 3
+    assert "2 deployments, less than one a week" in weeks.text
+    deployed(tenant, 30, "v3")
+    deployed(tenant, 31, "v4")
+    assert "4 deployments, one row a week, newest first" in every("4w").text
 
 
 def test_a_service_without_an_environment_has_a_page(tenant: Tenant) -> None:

@@ -19,6 +19,7 @@ from theodora.report.charts.stages import (
     stages_words,
 )
 from theodora.report.charts.timeline import Incident, Tile, timeline
+from theodora.report.charts.timeline_rows import months_between, weeks_between
 
 __all__ = [
     "EDGES_SEC",
@@ -35,6 +36,7 @@ __all__ = [
     "duration_chart",
     "empty_chart",
     "lead_time_histogram",
+    "months_between",
     "rate_chart",
     "recovery_chart",
     "score_tiles",
@@ -44,4 +46,5 @@ __all__ = [
     "stage_bar",
     "stages_words",
     "timeline",
+    "weeks_between",
 ]

@@ -1,9 +1,7 @@
-"""The timeline of a service: one row for each week, with a tile for each deployment."""
+"""The timeline of a service: rows of weeks or months, with a tile for each deployment."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, timedelta
 from typing import Literal, NamedTuple, get_args
 
 from markupsafe import Markup
@@ -13,7 +11,6 @@ from theodora.report import wording
 from theodora.report.charts.svg import (
     HATCH,
     bars,
-    beside,
     box,
     drawing,
     group,
@@ -25,11 +22,12 @@ from theodora.report.charts.svg import (
     titled,
     upright,
 )
-from theodora.report.clock import Clock, weekday
+from theodora.report.charts.timeline_rows import ROW, TimelineRows
 
-_ROW = 30
-_HEAD = 20
-_WEEK_SEC = 7 * wording.DAY_SEC
+_INCIDENT, _TILE, _OUTAGE = 5, 14, 25.5
+"""The middle of each below the top of its row, in pixels."""
+_LAST_LABEL = 78
+"""The x beyond which the label of now would leave the drawing of a phone."""
 MOST_TILES = 100
 """Most deployments drawn one by one with a link; more would make the page too long."""
 MOST_IN_ROW = 400
@@ -75,74 +73,28 @@ class Incident(NamedTuple):
     words: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Weeks:
-    """The geometry of the rows. In local time, every day is a seventh of the width."""
-
-    clock: Clock
-    first: date
-    """A Monday."""
-    last: date
-
-    @property
-    def count(self) -> int:
-        return (self.last - self.first).days // 7 + 1
-
-    def week(self, instant_ns: int) -> date:
-        day = self.clock.local(instant_ns).date()
-        return day - timedelta(days=day.weekday())
-
-    def x(self, instant_ns: int) -> float:
-        local = self.clock.local(instant_ns)
-        seconds = local.hour * 3_600 + local.minute * 60 + local.second
-        return 100 * (local.weekday() * wording.DAY_SEC + seconds) / _WEEK_SEC
-
-    def y(self, week: date) -> float:
-        """The top of a row; the newest is the first."""
-        return _HEAD + (self.last - week).days // 7 * _ROW
-
-    def pieces(self, start_ns: int, end_ns: int) -> Iterator[tuple[date, float, float]]:
-        """A span row by row: it runs on into the next where it passes Sunday."""
-        week, last = self.week(start_ns), self.week(end_ns)
-        begin = self.x(start_ns)
-        while week <= last:
-            end = self.x(end_ns) if week == last else 100.0
-            if self.first <= week <= self.last:
-                yield week, begin, end
-            week, begin = week + timedelta(days=7), 0.0
-
-
 def timeline(
-    tiles: Sequence[Tile],
-    clock: Clock,
-    start_ns: int,
-    end_ns: int,
-    incidents: Sequence[Incident] = (),
+    tiles: Sequence[Tile], rows: TimelineRows, end_ns: int, incidents: Sequence[Incident] = ()
 ) -> Markup:
-    """The weeks from `start_ns` to `end_ns`; the caller bounds how many those are."""
-    any_week = _Weeks(clock, date.min, date.min)
-    weeks = _Weeks(clock, any_week.week(start_ns), any_week.week(end_ns - 1))
-    height = _HEAD + weeks.count * _ROW
-    spans = _spans(weeks, incidents, end_ns)
-    outages = [piece for tile in tiles for piece in _outage(weeks, tile, end_ns)]
+    """Tiles on `rows`, whose number the caller bounds; what is not over yet runs to `end_ns`."""
+    outages = [piece for tile in tiles for piece in _outage(rows, tile, end_ns)]
     return drawing(
         "plot mosaic",
-        height + 4,
+        rows.height + 4,
         *_shapes(),
-        *_weekend(height),
-        *_now(weeks, end_ns),
+        *rows.ground(),
+        *_now(rows, end_ns),
         stretched(
-            height,
-            _grid(weeks, height),
-            path("out", *outages),
-            path("inc", *spans),
-            *_marks(weeks, tiles),
+            rows.height,
+            _grid(rows),
+            path("out", *(f"M{short(x)} {short(y)}h{short(end - x)}" for x, y, end in outages)),
+            path("inc", *_spans(rows, incidents, end_ns)),
+            *_marks(rows, tiles),
         ),
-        group("t st", *_days()),
-        group("t y", *_dates(weeks)),
-        group("t o st", *(part for tile in _singles(tiles) for part in _length(weeks, tile))),
-        *(part for incident in incidents[:_MOST_TITLES] for part in _incident(weeks, incident)),
-        *_tiles(weeks, tiles),
+        *rows.labels(),
+        group("t o st", *_lengths(rows, _singles(tiles), outages)),
+        *(part for incident in incidents[:_MOST_TITLES] for part in _incident(rows, incident)),
+        *_tiles(rows, tiles),
     )
 
 
@@ -153,48 +105,34 @@ def _shapes() -> Iterator[str]:
     yield "</defs>"
 
 
-def _weekend(height: float) -> Iterator[str]:
-    yield box("we", 500 / 7, _HEAD, 200 / 7, height - _HEAD)
+def _grid(rows: TimelineRows) -> str:
+    """A line before each column and beneath each row."""
+    height = short(rows.height)
+    columns = (f"M{short(x)} {short(rows.head - 6)}V{height}" for x in rows.columns())
+    beneath = (f"M0 {short(rows.y(row + 1))}h100" for row in range(rows.count))
+    return path("gr", *columns, *beneath)
 
 
-def _grid(weeks: _Weeks, height: float) -> str:
-    """A line before each day and beneath each week."""
-    days = (f"M{short(day * 100 / 7)} 14V{short(height)}" for day in range(7))
-    rows = (f"M0 {short(_HEAD + (row + 1) * _ROW)}h100" for row in range(weeks.count))
-    return path("gr", *days, *rows)
+def _now(rows: TimelineRows, end_ns: int) -> Iterator[str]:
+    """The future part of the newest row, if the period runs up to now."""
+    now_ns = rows.clock.now_ns
+    x, y = rows.x(now_ns), rows.y(0)
+    if rows.row(now_ns) == 0 and abs(now_ns - end_ns) < 60 * SECOND_NS and x < 100:
+        yield box("part", x, y, 100 - x, ROW, HATCH)
+        yield upright("now", x, y, y + ROW)
+        if x < _LAST_LABEL:
+            yield label("t st", x, y + 18, f"now, {rows.clock.time(now_ns)}", dx=6)
 
 
-def _days() -> Iterator[str]:
-    for day in range(7):
-        yield label("", day * 100 / 7, 11, weekday(day), dx=5)
-
-
-def _dates(weeks: _Weeks) -> Iterator[str]:
-    for index in range(weeks.count):
-        week = weeks.first + timedelta(days=7 * index)
-        yield beside(weeks.y(week) + 16, weeks.clock.short_date(week), gap=8)
-
-
-def _now(weeks: _Weeks, end_ns: int) -> Iterator[str]:
-    """The future part of the newest week, if the period runs up to now."""
-    now_ns = weeks.clock.now_ns
-    if weeks.week(now_ns) == weeks.last and abs(now_ns - end_ns) < 60 * SECOND_NS:
-        x, y = weeks.x(now_ns), weeks.y(weeks.last)
-        yield box("part", x, y, 100 - x, _ROW, HATCH)
-        yield upright("now", x, y, y + _ROW)
-        if x < 85:
-            yield label("t st", x, y + 16, f"now, {weeks.clock.time(now_ns)}", dx=6)
-
-
-def _spans(weeks: _Weeks, incidents: Iterable[Incident], end_ns: int) -> Iterator[str]:
+def _spans(rows: TimelineRows, incidents: Iterable[Incident], end_ns: int) -> Iterator[str]:
     """The time of all incidents, row by row, as one path."""
-    rows: defaultdict[date, list[tuple[float, float]]] = defaultdict(list)
+    by_row: defaultdict[int, list[tuple[float, float]]] = defaultdict(list)
     for incident in incidents:
         until_ns = max(incident.finished_at_ns or end_ns, incident.started_at_ns)
-        for week, begin, end in weeks.pieces(incident.started_at_ns, until_ns):
-            rows[week].append((begin, max(end, begin + 0.4)))
-    for week, spans in rows.items():
-        y = short(weeks.y(week) + 3.5)
+        for row, begin, end in rows.pieces(incident.started_at_ns, until_ns):
+            by_row[row].append((begin, max(end, begin + 0.4)))
+    for row, spans in by_row.items():
+        y = short(rows.y(row) + _INCIDENT)
         yield from (f"M{short(begin)} {y}H{short(end)}" for begin, end in _merged(spans))
 
 
@@ -208,55 +146,66 @@ def _merged(spans: Sequence[tuple[float, float]]) -> Iterator[tuple[float, float
     yield begin, end
 
 
-def _incident(weeks: _Weeks, incident: Incident) -> Iterator[str]:
+def _incident(rows: TimelineRows, incident: Incident) -> Iterator[str]:
     """The title at the start of an incident."""
-    week = weeks.week(incident.started_at_ns)
-    if weeks.first <= week <= weeks.last:
-        place = box("inc", weeks.x(incident.started_at_ns), weeks.y(week) + 2, 0.4, 3)
+    row = rows.row(incident.started_at_ns)
+    if rows.has(row):
+        place = box("inc", rows.x(incident.started_at_ns), rows.y(row) + _INCIDENT - 1.5, 0.4, 3)
         yield linked("", place, titled(incident.words))
 
 
-def _outage(weeks: _Weeks, tile: Tile, end_ns: int) -> Iterator[str]:
-    """A line from a failure to its remediation, or to the end."""
+def _outage(rows: TimelineRows, tile: Tile, end_ns: int) -> Iterator[tuple[float, float, float]]:
+    """The lines (x, y, end) from a failure to its remediation, or to the end."""
     if tile.shape == "failed":
-        for week, begin, end in weeks.pieces(tile.finished_at_ns, tile.remedied_at_ns or end_ns):
-            across = short(max(end - begin, 0.4))
-            yield f"M{short(begin)} {short(weeks.y(week) + 24.5)}h{across}"
+        for row, begin, end in rows.pieces(tile.finished_at_ns, tile.remedied_at_ns or end_ns):
+            yield begin, rows.y(row) + _OUTAGE, max(end, begin + 0.4)
 
 
-def _length(weeks: _Weeks, tile: Tile) -> Iterator[str]:
-    """How long that was, beside its end, where there is room."""
-    if tile.shape != "failed" or tile.remedied_at_ns is None:
-        return
-    week, end = weeks.week(tile.remedied_at_ns), weeks.x(tile.remedied_at_ns)
-    if weeks.first <= week <= weeks.last and end < 92:
+def _lengths(
+    rows: TimelineRows, tiles: Iterable[Tile], outages: Iterable[tuple[float, float, float]]
+) -> Iterator[str]:
+    """How long each outage was, beside its end, where nothing else is."""
+    begins = {(y, x) for x, y, _ in outages}
+    taken: dict[float, float] = {}
+    """How far the labels of a row reach, by its line."""
+    for tile in sorted(tiles, key=lambda tile: tile.remedied_at_ns or 0):
+        if tile.shape != "failed" or tile.remedied_at_ns is None:
+            continue
+        row, end = rows.row(tile.remedied_at_ns), rows.x(tile.remedied_at_ns)
+        y = rows.y(row) + _OUTAGE
         words = wording.duration((tile.remedied_at_ns - tile.finished_at_ns) / SECOND_NS)
-        yield label("", end, weeks.y(week) + 27, words, dx=6)
+        reach = end + len(words) + 2  # A letter is at most a percent of the width of a computer's.
+        is_free = taken.get(y, 0) <= end and not any(
+            line == y and end < x < reach for line, x in begins
+        )
+        if rows.has(row) and reach <= 100 and is_free:
+            taken[y] = reach
+            yield label("", end, y + 2.5, words, dx=6)
 
 
-def _by_week(weeks: _Weeks, tiles: Iterable[Tile]) -> dict[date, list[Tile]]:
-    rows: defaultdict[date, list[Tile]] = defaultdict(list)
+def _by_row(rows: TimelineRows, tiles: Iterable[Tile]) -> dict[int, list[Tile]]:
+    found: defaultdict[int, list[Tile]] = defaultdict(list)
     for tile in tiles:
-        week = weeks.week(tile.finished_at_ns)
-        if weeks.first <= week <= weeks.last:
-            rows[week].append(tile)
-    return rows
+        row = rows.row(tile.finished_at_ns)
+        if rows.has(row):
+            found[row].append(tile)
+    return found
 
 
-def _tiles(weeks: _Weeks, tiles: Sequence[Tile]) -> Iterator[str]:
+def _tiles(rows: TimelineRows, tiles: Sequence[Tile]) -> Iterator[str]:
     """A link each; where there are many, those alone that are no everyday ones.
 
     A remediation has no link of its own: the failed deployment links to it.
     """
     singles = _singles(tiles)
-    for week, row in _by_week(weeks, singles).items():
+    for row, those in _by_row(rows, singles).items():
         drawn = (
-            _tile(weeks, tile)
+            _tile(rows, tile)
             if len(singles) == len(tiles) or tile.shape in {"failed", "pending"}
-            else _shape(weeks, tile)
-            for tile in row
+            else _shape(rows, tile)
+            for tile in those
         )
-        yield f'<svg y="{short(weeks.y(week) + 12)}">{"".join(drawn)}</svg>'
+        yield f'<svg y="{short(rows.y(row) + _TILE)}">{"".join(drawn)}</svg>'
 
 
 def _singles(tiles: Sequence[Tile]) -> Sequence[Tile]:
@@ -266,53 +215,53 @@ def _singles(tiles: Sequence[Tile]) -> Sequence[Tile]:
     return rare if len(rare) <= MOST_TILES else ()
 
 
-def _tile(weeks: _Weeks, tile: Tile) -> str:
-    return linked(tile.link, _shape(weeks, tile), titled(tile.words))
+def _tile(rows: TimelineRows, tile: Tile) -> str:
+    return linked(tile.link, _shape(rows, tile), titled(tile.words))
 
 
-def _shape(weeks: _Weeks, tile: Tile) -> str:
-    return f'<use href="#t-{tile.shape}" x="{short(weeks.x(tile.finished_at_ns))}%"/>'
+def _shape(rows: TimelineRows, tile: Tile) -> str:
+    return f'<use href="#t-{tile.shape}" x="{short(rows.x(tile.finished_at_ns))}%"/>'
 
 
-def _marks(weeks: _Weeks, tiles: Sequence[Tile]) -> Iterator[str]:
+def _marks(rows: TimelineRows, tiles: Sequence[Tile]) -> Iterator[str]:
     """The tiles without links: a stroke for each, or a bar for some hours of a full week."""
     singles = _singles(tiles)
     if len(singles) == len(tiles):
         return
-    rows = _by_week(weeks, tiles)
+    by_row = _by_row(rows, tiles)
     is_full = len(tiles) > MOST_STROKES
-    full = {week: row for week, row in rows.items() if is_full or len(row) > MOST_IN_ROW}
+    full = {row: those for row, those in by_row.items() if is_full or len(those) > MOST_IN_ROW}
     strokes = [
-        (tile, weeks.y(week) + 12)
-        for week, row in rows.items()
-        if week not in full
-        for tile in row
+        (tile, rows.y(row) + _TILE)
+        for row, those in by_row.items()
+        if row not in full
+        for tile in those
         if tile.shape == "ok" or not singles
     ]
     for class_, is_failed in (("b-ok", False), ("b-day", True)):
         those = [each for each in strokes if (each[0].shape == "failed") == is_failed]
-        ends = ((weeks.x(tile.finished_at_ns), y - 4, y + 4) for tile, y in those)
+        ends = ((rows.x(tile.finished_at_ns), y - 4, y + 4) for tile, y in those)
         yield bars(class_, 0.5, ends)
-    yield from _hours(weeks, full)
+    yield from _hours(rows, full)
 
 
-def _hours(weeks: _Weeks, rows: Mapping[date, Sequence[Tile]]) -> Iterator[str]:
+def _hours(rows: TimelineRows, full: Mapping[int, Sequence[Tile]]) -> Iterator[str]:
     """Bars as high as there are deployments in so many hours; failed ones at the bottom."""
     step = next(
         each
         for each in _HOURS_A_BAR
-        if len(rows) * 168 / each <= _MOST_BARS or each == _HOURS_A_BAR[-1]
+        if len(full) * 168 / each <= _MOST_BARS or each == _HOURS_A_BAR[-1]
     )
     placed = {
-        week: [(int(weeks.x(tile.finished_at_ns) * 1.68 / step), tile.shape) for tile in row]
-        for week, row in rows.items()
+        row: [(int(rows.x(tile.finished_at_ns) * 1.68 / step), tile.shape) for tile in those]
+        for row, those in full.items()
     }
     for class_, shapes in _HOURLY:
         drawn: list[tuple[float, float, float]] = []
-        for week, row in placed.items():
-            highest = max(Counter(bar for bar, _ in row).values())
-            counts = Counter(bar for bar, shape in row if shape in shapes)
-            foot = weeks.y(week) + 20
+        for row, those in placed.items():
+            highest = max(Counter(bar for bar, _ in those).values())
+            counts = Counter(bar for bar, shape in those if shape in shapes)
+            foot = rows.y(row) + _TILE + 8
             for bar, count in sorted(counts.items()):
                 height = max(count / highest * 16, 1)
                 drawn.append(((bar + 0.5) * step / 1.68, foot - height, foot))

@@ -29,7 +29,7 @@ from theodora.report.scope import Scope, service_of, service_path
 from theodora.web.pages.parts.freshness import freshness
 from theodora.web.pages.parts.latest_deployment import last_deployment
 from theodora.web.pages.parts.lead_times import lead_times_of
-from theodora.web.pages.parts.weeks import weeks_of
+from theodora.web.pages.parts.timeline import timeline_of
 from theodora.web.pages.shell.page import Answer, View, Visit
 
 MOST_ROWS = 8
@@ -87,7 +87,7 @@ def show_service(visit: Visit) -> Answer:
             "total": group.total,
             "freshness": freshness(visit, group.total, scope, service),
             "compared_days": report.previous_period.days(),
-            "weeks": weeks_of(visit, scope),
+            "timeline": timeline_of(visit, scope),
             "lead_times": lead_times_of(visit, scope, group.total[CHANGE_LEAD_TIME]),
             "figures": tuple(figures_of(group, scope, failed)),
             "failed": tuple(_failed(visit, scope, failed[:MOST_ROWS])),

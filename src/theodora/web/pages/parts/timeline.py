@@ -1,4 +1,4 @@
-"""The timeline of a service's deployments, with a row for each week."""
+"""The timeline of a service's deployments, in rows of weeks, or of months where they are few."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from theodora.events import Deployment, Failure
 from theodora.events.values import DAY_NS, SECOND_NS
 from theodora.query import Kind, all_of, any_of, parse, sort_key
 from theodora.report import wording
-from theodora.report.charts import Incident, Tile, timeline
+from theodora.report.charts import Incident, Tile, months_between, timeline, weeks_between
 from theodora.report.charts.timeline import MOST_TILES, Shape
 from theodora.report.links import UNMEASURED, VERDICTS, deployment_path
 from theodora.report.metric_words import FAILED
@@ -30,37 +30,57 @@ _MOST_INCIDENTS = 100
 _REMARKABLE = any_of((parse(FAILED), parse(PENDING)))
 
 
-class Weeks(NamedTuple):
+class Timeline(NamedTuple):
     """The drawing, and what of the period is on it."""
 
     chart: Markup
+    """Empty where nothing happened."""
     shown: int
     """Deployments on it."""
+    unit: str
+    """`week` or `month`: what a row or a column is."""
     only: int | None
     """So many of the newest weeks are drawn, where the period is longer than that."""
 
 
-def weeks_of(visit: Visit, scope: Scope) -> Weeks:
+def timeline_of(visit: Visit, scope: Scope) -> Timeline:
     """`scope` is narrowed to the service and environment."""
     start_ns, end_ns = scope.period.start_ns, scope.period.end_ns
-    longest = Period(max(start_ns, end_ns - MOST_WEEKS * _WEEK_NS), end_ns)
-    since_ns, tiles = visit.store.metrics.in_period(
-        visit.organisation, longest, lambda those: _look(those, longest, scope)
+    tiles, since_ns = visit.store.metrics.in_period(
+        visit.organisation, scope.period, lambda those: _look(those, scope)
     )
     incidents = tuple(_incidents(visit, scope, since_ns))
-    chart = timeline(tiles, scope.clock, since_ns, end_ns, incidents)
+    if not tiles and not incidents:
+        return Timeline(Markup(""), 0, "week", None)
+    is_quiet = _is_quiet(len(tiles), scope.period)
+    rows = (months_between if is_quiet else weeks_between)(scope.clock, since_ns, end_ns)
     weeks = -(-(end_ns - since_ns) // _WEEK_NS)
-    return Weeks(chart, len(tiles), weeks if since_ns > start_ns else None)
+    return Timeline(
+        timeline(tiles, rows, end_ns, incidents),
+        len(tiles),
+        "month" if is_quiet else "week",
+        weeks if since_ns > start_ns else None,
+    )
 
 
-def _look(those: PeriodCounts, longest: Period, scope: Scope) -> tuple[int, list[Tile]]:
-    """The start of the drawing, and its tiles, newest first."""
+def _is_quiet(deployments: int, period: Period) -> bool:
+    """Whether there is less than one a week, so that most rows of weeks would be empty."""
+    return deployments * _WEEK_NS < period.end_ns - period.start_ns
+
+
+def _look(those: PeriodCounts, scope: Scope) -> tuple[list[Tile], int]:
+    """The tiles, newest first, and the start of the drawing."""
+    period = scope.period
     every = those.summaries(scope.tree, MOST_DEPLOYMENTS)
-    since_ns = longest.start_ns
+    if _is_quiet(len(every), period):
+        return _tiles(those, every, scope), period.start_ns
+    weeks = MOST_WEEKS
     if len(every) > MANY_DEPLOYMENTS:
-        since_ns = max(since_ns, longest.end_ns - _full_weeks(every, longest.end_ns) * _WEEK_NS)
-        every = [each for each in every if each.finished_at_ns >= since_ns]
-    return since_ns, _tiles(those, every, scope)
+        weeks = _full_weeks(every, period.end_ns)
+    since_ns = max(period.start_ns, period.end_ns - weeks * _WEEK_NS)
+    return _tiles(
+        those, [each for each in every if each.finished_at_ns >= since_ns], scope
+    ), since_ns
 
 
 def _full_weeks(every: Sequence[DeploymentSummary], end_ns: int) -> int:
