@@ -20,6 +20,7 @@ from theodora.storage.access.refusals import REFUSALS_AN_HOUR
 from theodora.storage.check.check import check_store
 from theodora.storage.engine.audit import MAX_AUDIT_VALUES, AuditEntry
 from theodora.storage.engine.audit_actions import AUDIT_ACTIONS, ActionName
+from theodora.storage.open import open_copy
 
 ACTIONS: dict[str, ActionName] = {
     "audit.note": "data.exported",
@@ -316,6 +317,26 @@ def test_old_entries_are_removed_and_the_chain_is_still_checked(
     assert store.audit.remove_old(oldest.at_ns * 2, actor=TESTER) == 3
     assert [each.target for each in store.audit.entries(org, AuditQuery())] == ["to 6", "to 3"]
     assert check_store(database, lambda *_: None).findings == []
+
+
+def test_a_beginning_that_was_cut_off_by_hand_is_found(
+    store: Store, database: str, org: Organisation
+) -> None:
+    """Also where the row of the chain was made to fit."""
+    for number in range(5):
+        store.audit.note(org, "data.exported", str(number), actor=TESTER).result()
+    second = store.audit.entries(org, AuditQuery(before_number=3, limit=1))[0]
+    store.audit.remove_old(second.at_ns, actor=TESTER)
+    fourth = store.audit.entries(org, AuditQuery(before_number=5, limit=1))[0]
+    with open_copy(database) as raw:
+        key = (org.key,)
+        raw.cursor.execute("DELETE FROM audit_entries WHERE org = ? AND number <= 4", key)
+        raw.cursor.execute(
+            "UPDATE audit_chains SET removed_number = 4, removed_hash = ? WHERE org = ?",
+            (fourth.hash, *key),
+        )
+    [finding] = check_store(database, lambda *_: None).findings
+    assert (finding.table, "oldest entries" in finding.problem) == ("audit_chains", True)
 
 
 def test_entries_are_taken_once_to_be_logged(store: Store, org: Organisation) -> None:

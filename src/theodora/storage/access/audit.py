@@ -22,6 +22,7 @@ from theodora.storage.engine.audit import (
     audited,
     chain_of,
     put_chain,
+    shortened_to,
 )
 from theodora.storage.engine.audit_actions import ActionName
 from theodora.storage.engine.cursor import Cursor
@@ -217,7 +218,7 @@ def _remove_some(org: int, before_ns: int, cursor: Cursor, recorder: Recorder) -
     number, hash_, _ = old[-1]
     cursor.execute("DELETE FROM audit_entries WHERE org = ? AND number <= ?", (org, number))
     put_chain(cursor, org, chain._replace(removed_number=number, removed_hash=hash_))
-    recorder.record(org, "audit.shortened", f"to {number}", after={"entries": len(old)})
+    recorder.record(org, "audit.shortened", shortened_to(number), after={"entries": len(old)})
     return len(old)
 
 

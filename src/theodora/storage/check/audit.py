@@ -11,6 +11,7 @@ from theodora.storage.engine.audit import (
     AuditEntry,
     audit_entry,
     hash_of_entry,
+    shortened_to,
 )
 from theodora.storage.engine.cursor import Cursor
 
@@ -21,7 +22,8 @@ def check_audit(cursor: Cursor, findings: Findings) -> None:
     """Follows each chain from its oldest entry to its newest.
 
     It does not find what a writer did who computes all later hashes again, or who removes the
-    newest entries and corrects `audit_chains` too: for that, a hash must be known elsewhere.
+    newest entries, or all, and corrects `audit_chains` too: for that, a hash must be known
+    elsewhere.
     """
     chains = {
         org: AuditChain(*row)
@@ -40,7 +42,7 @@ def check_audit(cursor: Cursor, findings: Findings) -> None:
     for org, entries in groupby(_entries(cursor), key=lambda entry: entry.org):
         if org in erased:
             continue
-        ends[org] = _follow(entries, chains.get(org, AuditChain()), findings)
+        ends[org] = _follow(org, entries, chains.get(org, AuditChain()), findings)
     for org in sorted((ends.keys() | chains.keys()) - erased):
         chain = chains.get(org)
         if chain is None:
@@ -58,10 +60,15 @@ def _entries(cursor: Cursor) -> Iterator[AuditEntry]:
         yield from map(audit_entry, page)
 
 
-def _follow(entries: Iterator[AuditEntry], chain: AuditChain, findings: Findings) -> AuditChain:
+def _follow(
+    org: int, entries: Iterator[AuditEntry], chain: AuditChain, findings: Findings
+) -> AuditChain:
     """Checks each entry against the one before it; the end that the entries have."""
     number, hash_ = chain.removed_number, chain.removed_hash
+    announced = ""
     for entry in entries:
+        if entry.action == "audit.shortened":
+            announced = entry.target
         place = (entry.org, entry.number)
         if entry.number != number + 1:
             findings.add("audit_entries", "entries before it are missing", _TAMPERED, place)
@@ -69,4 +76,8 @@ def _follow(entries: Iterator[AuditEntry], chain: AuditChain, findings: Findings
             problem = "it was changed, or does not follow from the entry before it"
             findings.add("audit_entries", problem, _TAMPERED, place)
         number, hash_ = entry.number, entry.hash
+    # Each removal for age is followed by its entry, and only a later one removes that.
+    if chain.removed_number and announced != shortened_to(chain.removed_number):
+        problem = "its oldest entries are missing, and no entry has their removal"
+        findings.add("audit_chains", problem, _TAMPERED, (org, chain.removed_number))
     return AuditChain(number, hash_)

@@ -156,6 +156,11 @@ def hash_of_entry(hash_before: str, entry: AuditEntry) -> str:
     return hashlib.sha256(msgspec.json.encode((hash_before, *entry.content))).hexdigest()
 
 
+def shortened_to(number: int) -> str:
+    """The target of `audit.shortened`: the newest entry that was removed."""
+    return f"to {number}"
+
+
 def chain_of(cursor: Cursor, org: int) -> AuditChain:
     row = cursor.execute(
         "SELECT last_number, last_hash, removed_number, removed_hash FROM audit_chains "
