@@ -14,8 +14,10 @@ from asking import Tenant, make_key, server_in_process
 from databases import ON_SQLITE
 from theodora.app import Built
 from theodora.errors import UnusableSetting
+from theodora.events.values import DAY_NS
 from theodora.storage import Person, SessionLimits
 from theodora.storage.access.audit import AuditQuery
+from theodora.storage.access.principals import person_principal
 from theodora.storage.access.sessions import SignInPlace
 from theodora.web.connections.server import _behind_proxies
 from visiting import Browser, read_page, sign_in
@@ -166,6 +168,42 @@ def test_a_role_follows_the_groups_at_once(served: tuple[Built, TestClient]) -> 
     lowered = known(served, "bob")
     assert lowered
     assert lowered.role.name == "viewer"
+
+
+def test_groups_that_are_left_end_the_role_and_its_share_links(
+    served: tuple[Built, TestClient],
+) -> None:
+    store, secret, now_ns = served[0].store, "s" * 40, time.time_ns()
+    store.keys.ensure_organisation("acme", now_ns, actor=TESTER).result()
+    eva = {"X-Forwarded-User": "eva", "X-Forwarded-Groups": "acme-devs"}
+    org = store.keys.organisation("acme")
+
+    def role() -> str | None:
+        person = store.people.find(org, "proxy", "eva")
+        return person.role.name if person else None
+
+    for groups, status in (("staff", 200), ("strangers", 403)):
+        assert (asked(served, eva).status_code, role()) == (200, "editor")
+        person = store.people.find(org, "proxy", "eva")
+        assert person
+        store.share_links.add(
+            person_principal(person),
+            *(secret + groups, "/", ""),
+            expires_at_ns=now_ns + DAY_NS,
+            now_ns=now_ns,
+            actor=TESTER,
+        ).result()
+        assert store.share_links.find(secret + groups, now_ns)
+        elsewhere = {**eva, "X-Forwarded-Groups": groups}
+        for _ in range(2):
+            assert asked(served, elsewhere).status_code == status
+        assert role() == "viewer"
+        assert store.share_links.find(secret + groups, now_ns) is None
+    left = store.audit.entries(org, AuditQuery(action="person.left"))
+    assert [(each.target, each.actor.address) for each in left] == [(person.id, PROXY)] * 2
+    store.people.set_role(org, person.id, "owner", actor=TESTER).result()
+    asked(served, {**eva, "X-Forwarded-Groups": "staff"})
+    assert role() == "owner"
 
 
 def test_an_owner_can_take_a_deletion_back(served: tuple[Built, TestClient]) -> None:

@@ -18,8 +18,14 @@ from starlette.types import Scope
 from theodora.errors import BeingDeleted, NotFound, ReadOnly, SignInRefused, UnusableSetting
 from theodora.storage import Person, PersonIdentity, Session, Store
 from theodora.storage.access.people import name_on_a_line
+from theodora.storage.access.permissions import ROLES
 from theodora.storage.access.principals import person_principal
-from theodora.storage.access.role_mapping import GrantedRole, MappedGroup, role_of
+from theodora.storage.access.role_mapping import (
+    GrantedRole,
+    MappedGroup,
+    organisations_left,
+    role_of,
+)
 from theodora.storage.access.sessions import SEEN_EVERY_NS, SignInPlace, passing_session
 from theodora.storage.engine.actor import Actor
 from theodora.web.http.asgi import headers_of, peer_of
@@ -94,6 +100,7 @@ class ProxySignIn:
             if identity is None:
                 return None
             actor = identity.actor
+            self._leave_others(store, identity, groups, place.address)
             person = self._person(store, identity, groups, place.address, now_ns)
         except SignInRefused as refused:
             store.audit.refuse(
@@ -145,6 +152,19 @@ class ProxySignIn:
                 return
             self._logged_at, ignored, self._ignored = time.monotonic(), self._ignored, 0
         log.warning("headers of a proxy that is not trusted were ignored", peer=peer, times=ignored)
+
+    def _leave_others(
+        self, store: Store, identity: PersonIdentity, groups: Collection[str], address: str
+    ) -> None:
+        """Ends the person's role, and so the share links, where none of the groups gives one."""
+        for name in sorted(organisations_left(groups, self._settings.roles)):
+            with suppress(NotFound, ReadOnly):
+                org = store.organisations.get(name).organisation
+                known = store.people.find(org, identity.issuer, identity.subject)
+                # Most requests come from people who have nothing to leave: these write nothing.
+                if known is not None and not known.is_role_set and known.role != ROLES[0]:
+                    left = store.people.leave(org, known.id, actor=identity.actor.at(address))
+                    left.result()
 
     def _person(
         self,
