@@ -86,9 +86,9 @@ INSERT INTO deployments (
   'https://github.com/acme/service-001', repeat('t', 90), 'api', {end}, 60, repeat('d', 600),
   repeat('w', 200)
 );
-INSERT INTO deployment_elements (event, field, value) VALUES
-  (:number, '@language', 'java'), (:number, '@region', 'us-east-1'), (:number, '@department', '3'),
-  (:number, '@build', :number), (:number, '@shard', '7');
+INSERT INTO deployment_elements (org, event, field, value) VALUES
+  (1, :number, '@language', 'java'), (1, :number, '@region', 'us-east-1'),
+  (1, :number, '@department', '3'), (1, :number, '@build', :number), (1, :number, '@shard', '7');
 INSERT INTO marks (org, kind, service, env, deployment)
 VALUES (1, 'sequence', 'service-' || :service, 'production', :number);
 COMMIT;
@@ -155,8 +155,8 @@ def _fill(count: int, file: str, server: PostgresqlServer) -> None:
             "(finished_at_ns BIGINT, service TEXT, lead_time_ns BIGINT)"
         )
         rows = connection.execute(
-            "SELECT finished_at_ns, service, spans FROM deployments "
-            "JOIN deployment_measures ON deployment = key"
+            "SELECT finished_at_ns, service, spans FROM deployments d "
+            "JOIN deployment_measures m ON m.org = d.org AND m.deployment = d.key"
         ).fetchall()
         with connection.cursor().copy("COPY plain_lead_times FROM STDIN") as lines:
             for finished_at_ns, service, spans in rows:

@@ -115,12 +115,12 @@ def shapes() -> list[Shape]:
             "AND (language:java OR (language:go AND -region:us-east-1)))",
             walk + "(e.service = 'service-001' OR (e.team = 'team-02' "
             "AND e.env IN ('staging', 'development'))) "
-            "AND (EXISTS (SELECT 1 FROM deployment_elements x WHERE x.event = e.key "
+            "AND (EXISTS (SELECT 1 FROM deployment_elements x WHERE x.org = 1 AND x.event = e.key "
             "AND x.field = '@language' AND x.value = 'java') "
-            "OR (EXISTS (SELECT 1 FROM deployment_elements x WHERE x.event = e.key "
+            "OR (EXISTS (SELECT 1 FROM deployment_elements x WHERE x.org = 1 AND x.event = e.key "
             "AND x.field = '@language' AND x.value = 'go') "
-            "AND NOT EXISTS (SELECT 1 FROM deployment_elements x WHERE x.event = e.key "
-            f"AND x.field = '@region' AND x.value = 'us-east-1'))) {_BY_TIME}",
+            "AND NOT EXISTS (SELECT 1 FROM deployment_elements x WHERE x.org = 1 "
+            f"AND x.event = e.key AND x.field = '@region' AND x.value = 'us-east-1'))) {_BY_TIME}",
         ),
         Shape("everything", "", everything),
         *_parts_of_words(),

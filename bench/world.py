@@ -223,17 +223,17 @@ def _write_lead_times(count: int, path: Path) -> None:
     """As derivation does, of which the smaller worlds show that it finds the same."""
     connection = apsw.Connection(str(path))
     with connection, _progress(histories(count), count, "writing lead times of {:,}") as bar:
-        keys = connection.execute("SELECT key FROM deployments ORDER BY key").fetchall()
-        for (key,), each in zip(keys, bar, strict=True):
+        keys = connection.execute("SELECT org, key FROM deployments ORDER BY key").fetchall()
+        for (org, key), each in zip(keys, bar, strict=True):
             if each.lead_times_ns:
                 spans = array("q")
                 for lead_time_ns in each.lead_times_ns:
                     spans.extend((lead_time_ns, *[UNKNOWN_NS] * len(STAGES)))
                 found = Measured(spans.tobytes(), negative_spans=0)
                 connection.execute(
-                    "INSERT INTO deployment_measures (deployment, spans, negative_spans, digest) "
-                    "VALUES (?, ?, ?, ?)",
-                    (key, *found, found.digest),
+                    "INSERT INTO deployment_measures "
+                    "(org, deployment, spans, negative_spans, digest) VALUES (?, ?, ?, ?, ?)",
+                    (org, key, *found, found.digest),
                 )
     connection.close()
 

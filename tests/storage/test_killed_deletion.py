@@ -79,7 +79,7 @@ _APPLY = """
 import sys
 from theodora.cli import main
 from theodora.storage import erasure
-erasure._OWNERS_AT_ONCE = 8
+erasure._EVENTS_AT_ONCE = 8
 main(["orgs", "apply"])
 """
 

@@ -128,7 +128,7 @@ def test_nothing_is_left_of_a_deleted_organisation_and_nothing_of_others_is_touc
     rows: int,
 ) -> None:
     monkeypatch.setattr(erasure, "_ROWS_AT_ONCE", rows)
-    monkeypatch.setattr(erasure, "_OWNERS_AT_ONCE", rows)
+    monkeypatch.setattr(erasure, "_EVENTS_AT_ONCE", rows)
     ours = make(store, "apple")
     before, answers_before = held(), answers(ours)
     theirs = make_with_every_table(store, "pear")
@@ -166,7 +166,7 @@ def test_a_deletion_that_was_interrupted_goes_on_and_a_half_deleted_store_is_sou
     database: str, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(erasure, "_ROWS_AT_ONCE", 1)
-    monkeypatch.setattr(erasure, "_OWNERS_AT_ONCE", 1)
+    monkeypatch.setattr(erasure, "_EVENTS_AT_ONCE", 1)
     make(store, "apple")
     theirs = make(store, "pear")
     plan(theirs)

@@ -131,14 +131,16 @@ class Deployments(Events[Deployment]):
         recorder: Recorder,
     ) -> None:
         stored, author = self._found(cursor, org, id_), OverrideAuthor(actor.name, now_ns)
-        before = override_values(get_override(cursor, stored.key))
+        before = override_values(get_override(cursor, org, stored.key))
         if apply_verdict(cursor, self._rows, org, stored, patch, author):
-            after = override_values(get_override(cursor, stored.key))
+            after = override_values(get_override(cursor, org, stored.key))
             recorder.record(org, "verdict.set", id_, before=before, after=after)
         queue_patch(cursor, org, stored.event, patch.attributes(), actor)
 
-    def _patch_of(self, cursor: Cursor, stored: Stored[Deployment]) -> Mapping[str, Any]:
-        override = get_override(cursor, stored.key)
+    def _patch_of(
+        self, cursor: Cursor, org: Organisation, stored: Stored[Deployment]
+    ) -> Mapping[str, Any]:
+        override = get_override(cursor, org, stored.key)
         return override.verdict.attributes() if override else {}
 
     def tag_keys(self, org: Organisation, limit: int) -> list[str]:
@@ -193,7 +195,7 @@ def remove_deployment(
     drop_facts(cursor, org, stored.event.id)
     drop_verdict(cursor, org, stored)
     rows.remove(cursor, org, stored)
-    drop_measured(cursor, stored.key)
+    drop_measured(cursor, org, stored.key)
     log_remedied(cursor, org, [stored.event.id])
     relink(cursor, rows, org, [stored])
     queue_deployments(cursor, org, [stored])

@@ -80,13 +80,13 @@ class Events(Generic[E]):
                 stored = self._rows.find(cursor, org, id_)
                 if stored is None:
                     continue
-                if not queue_again(cursor, org, stored.event, self._patch_of(cursor, stored)):
+                if not queue_again(cursor, org, stored.event, self._patch_of(cursor, org, stored)):
                     return done
             return len(ids)
 
         return self._database.write(write, actor)
 
-    def _patch_of(self, cursor: Cursor, stored: Stored[E]) -> Mapping[str, Any]:
+    def _patch_of(self, cursor: Cursor, org: Organisation, stored: Stored[E]) -> Mapping[str, Any]:
         """The attributes of a patch that an event needs to be sent completely."""
         return {}
 

@@ -1,7 +1,7 @@
 """Data health checks, read from the newest deployments only."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, LiteralString, NamedTuple
+from typing import Any, NamedTuple
 
 from theodora.dora.derivation.incidents import Name, names_in
 from theodora.events import MatchKeys
@@ -195,7 +195,7 @@ def _newest(cursor: Cursor, org: Organisation) -> list[Seen]:
         "SELECT d.id, d.service, d.env, d.version, d.source, d.finished_at_ns, d.created_at_ns, "
         "d.commit_sha, d.repository_id, d.change_failure IS NULL, d.number_of_commits, "
         "d.change_lead_time, d.lead_time_status, coalesce(m.negative_spans, 0) FROM deployments d "
-        "LEFT JOIN deployment_measures m ON m.deployment = d.key WHERE d.org = ? "
+        "LEFT JOIN deployment_measures m ON m.org = d.org AND m.deployment = d.key WHERE d.org = ? "
         "ORDER BY d.finished_at_ns DESC, d.key DESC LIMIT ?",
         (org.key, LOOKED_AT),
     ).fetchall()
@@ -208,7 +208,7 @@ def _newest(cursor: Cursor, org: Organisation) -> list[Seen]:
     known = {
         (sha, id_)
         for sha, id_ in {row[7:9] for row in rows if row[8] is not None}
-        if _is_known(cursor, sha, repositories[id_])
+        if _is_known(cursor, org, sha, repositories[id_])
     }
     return [
         Seen(
@@ -225,29 +225,32 @@ def _newest(cursor: Cursor, org: Organisation) -> list[Seen]:
     ]
 
 
-def _is_known(cursor: Cursor, sha: str, repositories: Iterable[int]) -> bool:
+def _is_known(cursor: Cursor, org: Organisation, sha: str, repositories: Iterable[int]) -> bool:
     """Whether the commit is in one of these rows' repositories."""
-    statement: LiteralString = "SELECT 1 FROM commits WHERE repository = ? AND sha = ?"
-    return any(cursor.execute(statement, (each, sha)).fetchone() for each in repositories)
+    statement = "SELECT 1 FROM commits WHERE org = ? AND repository = ? AND sha = ?"
+    return any(cursor.execute(statement, (org.key, each, sha)).fetchone() for each in repositories)
 
 
 def _with_commits(cursor: Cursor, org: Organisation) -> list[str]:
     """The ids of repositories that commits are known of."""
     rows = cursor.execute(
         "SELECT repository_id FROM repositories r WHERE org = ? AND EXISTS ("
-        "SELECT 1 FROM commits c WHERE c.repository = r.key) ORDER BY repository_id",
+        "SELECT 1 FROM commits c WHERE c.org = r.org AND c.repository = r.key) "
+        "ORDER BY repository_id",
         (org.key,),
     )
     return [id_ for (id_,) in rows]
 
 
 def _undated(cursor: Cursor, org: Organisation) -> list[Undated]:
+    walk = cursor.dialect.walk_index
     rows = cursor.execute(
         "SELECT r.repository_id, sum(u.undated), min(u.sha) FROM ("
-        "SELECT repository, 1 AS undated, sha FROM commits "
-        "WHERE author_time_ns = 0 OR commit_time_ns = 0 UNION ALL "
-        "SELECT repository, undated, NULL AS sha FROM pull_requests WHERE undated > 0) u "
-        "JOIN repositories r ON r.key = u.repository WHERE r.org = ? "
+        f"SELECT repository, 1 AS undated, sha FROM commits {walk('commits_without_time')} "
+        "WHERE org = ?1 AND (author_time_ns = 0 OR commit_time_ns = 0) UNION ALL "
+        "SELECT repository, undated, NULL AS sha FROM pull_requests "
+        f"{walk('pull_requests_undated')} WHERE org = ?1 AND undated > 0) u "
+        "JOIN repositories r ON r.org = ?1 AND r.key = u.repository "
         "GROUP BY r.repository_id ORDER BY sum(u.undated) DESC, r.repository_id",
         (org.key,),
     )

@@ -221,7 +221,7 @@ def _holdings(org: Organisation, cursor: Cursor) -> Holdings:
 _COUNTS: tuple[LiteralString, ...] = (
     "SELECT count(*) FROM deployments WHERE org = ?",
     "SELECT count(*) FROM failures WHERE org = ?",
-    "SELECT count(*) FROM commits c JOIN repositories r ON r.key = c.repository WHERE r.org = ?",
+    "SELECT count(*) FROM commits WHERE org = ?",
     "SELECT count(*) FROM keys WHERE org = ? AND revoked_at_ns IS NULL",
 )
 """In the order of `Holdings`."""

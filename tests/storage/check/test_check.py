@@ -93,15 +93,16 @@ FAULTS: Mapping[str, tuple[str, ...]] = {
         "UPDATE commits SET paths = 'x' WHERE sha LIKE '%7'",
         "UPDATE commits SET parents = 'x' WHERE sha LIKE '%7'",
         (
-            "INSERT INTO commits (repository, sha, received, parents, author_time_ns, "
+            "INSERT INTO commits (org, repository, sha, received, parents, author_time_ns, "
             "commit_time_ns, subject, message) "
-            "SELECT 99, sha, 1, '', 1, 1, '', '' FROM commits LIMIT 1"
+            "SELECT org, 99, sha, 1, '', 1, 1, '', '' FROM commits LIMIT 1"
         ),
     ),
     "pull_requests": (
         "UPDATE pull_requests SET document = '{\"number\":99}'",
         "UPDATE pull_requests SET document = 'x'",
         "UPDATE pull_requests SET repository = 99",
+        "UPDATE pull_requests SET org = 2",
     ),
     "mirrors": ("UPDATE mirrors SET url = ''", "UPDATE mirrors SET failures = -1"),
     "sources": (
@@ -170,8 +171,9 @@ FAULTS: Mapping[str, tuple[str, ...]] = {
     ),
     "deployment_elements": (
         "DELETE FROM deployment_elements WHERE event = 20",
-        "INSERT INTO deployment_elements (event, field, value) VALUES (20, '@x', 'y')",
-        "INSERT INTO deployment_elements (event, field, value) VALUES (9999, '@x', 'y')",
+        "INSERT INTO deployment_elements (org, event, field, value) VALUES (1, 20, '@x', 'y')",
+        "INSERT INTO deployment_elements (org, event, field, value) VALUES (2, 20, '@x', 'y')",
+        "INSERT INTO deployment_elements (org, event, field, value) VALUES (1, 9999, '@x', 'y')",
     ),
     "deployment_postings": (
         "DELETE FROM deployment_postings WHERE event = 20 AND term = 'service:web'",
@@ -192,17 +194,20 @@ FAULTS: Mapping[str, tuple[str, ...]] = {
         "UPDATE deployment_measures SET digest = digest + 1 WHERE deployment = 20",
         "UPDATE deployment_measures SET negative_spans = 7 WHERE deployment = 20",
         "UPDATE deployment_measures SET deployment = 9999 WHERE deployment = 20",
+        "UPDATE deployment_measures SET org = 2 WHERE deployment = 20",
         "DELETE FROM deployment_measures WHERE deployment = 20",
     ),
     "verdicts": (
         "UPDATE verdicts SET given_by = 'somebody'",
         "UPDATE verdicts SET deployment = 9999",
+        "UPDATE verdicts SET org = 2",
         "UPDATE verdicts SET failure_ids = 'f1'",
         "DELETE FROM verdict_acts",
     ),
     "verdict_acts": (
         "UPDATE verdict_acts SET number = 1000000",
         "UPDATE verdict_acts SET deployment = 9999",
+        "UPDATE verdict_acts SET org = 2",
         "UPDATE verdict_acts SET failure_ids = 'f1'",
     ),
     "failures": (
@@ -211,7 +216,7 @@ FAULTS: Mapping[str, tuple[str, ...]] = {
     ),
     "failure_elements": (
         "DELETE FROM failure_elements",
-        "INSERT INTO failure_elements (event, field, value) VALUES (9999, '@x', 'y')",
+        "INSERT INTO failure_elements (org, event, field, value) VALUES (1, 9999, '@x', 'y')",
     ),
     "failure_postings": ("DELETE FROM failure_postings WHERE term = 'service:cart'",),
     "failure_numbers": (

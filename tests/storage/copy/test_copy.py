@@ -496,11 +496,11 @@ def test_an_empty_store_is_copied_too(empty_pair: tuple[str, str]):
         ),
         (
             "DELETE FROM deployment_elements WHERE event = 20 AND field = '@build'",
-            "deployment_elements: the row of event 20, field '@build', value '19' is missing",
+            r"deployment_elements: .* org 1, event 20, field '@build', value '19' is missing",
         ),
         (
-            "INSERT INTO deployment_elements (event, field, value) VALUES (20, '@build', '19a')",
-            "deployment_elements: the row of event 20, field '@build', value '19a' is in the copy",
+            "INSERT INTO deployment_elements VALUES (1, 20, '@build', '19a')",
+            r"deployment_elements: .* org 1, event 20, field '@build', value '19a' is in the copy",
         ),
         (
             "INSERT INTO marks (number, org, kind) VALUES (1000, 1, 'organisation')",
@@ -508,7 +508,7 @@ def test_an_empty_store_is_copied_too(empty_pair: tuple[str, str]):
         ),
         (
             "UPDATE deployment_measures SET digest = digest + 1 WHERE deployment = 20",
-            "deployment_measures: the row of deployment 20: digest is ",
+            "deployment_measures: the row of org 1, deployment 20: digest is ",
         ),
     ],
 )

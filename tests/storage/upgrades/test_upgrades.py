@@ -10,7 +10,7 @@ import shlex
 import sqlite3
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from postgresql import NEWEST, PostgresqlServer
 from serving import KEYS, serving
 from theodora.errors import Unavailable
 from theodora.storage.engine.sqlite.database import migrate_file
+from theodora.storage.open import migrate_database, open_original
 
 ROOT = Path(__file__).parents[3]
 _RECORDED = sorted(Path(__file__).parent.glob("*.sql.gz"))
@@ -81,6 +82,41 @@ def test_a_store_of_an_older_version_is_migrated_and_has_no_faults(left: str) ->
         assert exported.count("\n") == _OF_ONE
         kept = run("verdict", "--org", org, "--database", left, f"{org}-7").stdout
         assert "release desk" in kept
+
+
+_OF_REPOSITORY = "JOIN repositories o ON o.key = t.repository"
+_OF_DEPLOYMENT = "JOIN deployments o ON o.key = t.{}"
+_GIVEN_ORGANISATION: Mapping[str, tuple[str, str]] = {
+    "repositories": ("key, repository_id", ""),
+    "commits": ("repository, sha, received, parents, author_time_ns, paths", _OF_REPOSITORY),
+    "pull_requests": ("repository, number, document", _OF_REPOSITORY),
+    "deployment_elements": ("event, field, value", _OF_DEPLOYMENT.format("event")),
+    "failure_elements": ("event, field, value", "JOIN failures o ON o.key = t.event"),
+    "deployment_measures": ("deployment, spans, digest", _OF_DEPLOYMENT.format("deployment")),
+    "verdicts": ("deployment, change_failure, given_by, given_at_ns, reason", ""),
+    "verdict_acts": ("number, deployment, is_removal, given_by, given_at_ns, reason", ""),
+}
+"""Tables whose keys an organisation leads by now: columns, and where an older store has it."""
+
+
+def _of_organisations(url: str, *, is_older: bool) -> dict[str, list[Any]]:
+    with open_original(url) as original:
+        found: dict[str, list[Any]] = {}
+        for table, (columns, owner) in _GIVEN_ORGANISATION.items():
+            org = "o.org" if owner and is_older else "t.org"
+            named = ", ".join(f"t.{column}" for column in columns.split(", "))
+            statement: Any = f"SELECT {org}, {named} FROM {table} t {owner if is_older else ''}"
+            found[table] = sorted(original.cursor.execute(statement).fetchall(), key=repr)
+        return found
+
+
+def test_each_row_gets_the_organisation_of_what_it_belongs_to(left: str) -> None:
+    before = _of_organisations(left, is_older=True)
+    migrate_database(left, keeps_copy=False)
+    after = _of_organisations(left, is_older=False)
+    for table, rows in before.items():
+        assert len({row[0] for row in rows}) == 2, table
+        assert after[table] == rows, table
 
 
 def test_a_server_answers_from_it_while_it_derives_again(left: str, tmp_path: Path) -> None:

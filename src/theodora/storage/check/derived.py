@@ -32,7 +32,7 @@ def check_derived(cursor: Cursor, findings: Findings, on_rows: Callable[[int], N
                 if pending.includes(service, env):
                     waiting += len(facts.rows.deployments)
                 else:
-                    _check_sequence(cursor, facts, findings)
+                    _check_sequence(cursor, org, facts, findings)
                 on_rows(len(facts.rows.deployments))
             except (Invalid, msgspec.MsgspecError) as error:
                 # Where a value cannot be read at all, the check of values names its row.
@@ -61,14 +61,15 @@ class _Pending:
         return self._is_all or (service, env) in self._sequences
 
 
-def _check_sequence(cursor: Cursor, facts: Facts, findings: Findings) -> None:
+def _check_sequence(cursor: Cursor, org: Organisation, facts: Facts, findings: Findings) -> None:
     for each in derive(facts.sequence):
         key = facts.rows.keys[each.deployment.id]
         if with_team_of_services(each.event, facts.sequence.settings.team) != each.deployment:
             findings.add("deployments", "derived values differ from a new derivation", REPAIR, key)
         row = cursor.execute(
-            "SELECT spans, negative_spans, digest FROM deployment_measures WHERE deployment = ?",
-            (key,),
+            "SELECT spans, negative_spans, digest FROM deployment_measures "
+            "WHERE org = ? AND deployment = ?",
+            (org.key, key),
         ).fetchone()
         stored = Measured(bytes(row[0]), row[1]) if row else Measured(b"", 0)
         if stored != measured(each.changes) or (row[2] if row else 0) != stored.digest:

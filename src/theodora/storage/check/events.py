@@ -132,8 +132,8 @@ def _elements(
 ) -> defaultdict[int, set[Row]]:
     found: defaultdict[int, set[Row]] = defaultdict(set)
     statement: LiteralString = (
-        f"SELECT event, field, value FROM {table.elements} "
-        f"WHERE event IN ({placeholders(_KEYS_AT_ONCE)})"
+        f"SELECT x.event, x.field, x.value FROM {table.name} e JOIN {table.elements} x "
+        f"ON x.org = e.org AND x.event = e.key WHERE e.key IN ({placeholders(_KEYS_AT_ONCE)})"
     )
     for part in in_equal_parts(keys, _KEYS_AT_ONCE):
         for event, field, value in cursor.execute(statement, part).fetchall():

@@ -38,7 +38,7 @@ _OF_ORGANISATIONS: tuple[tuple[LiteralString, LiteralString], ...] = (
     ("retention_plans", "t.org"),
     ("retention_refusals", "t.org"),
     ("stale_teams", "t.org, t.service"),
-    ("repositories", "t.key"),
+    ("repositories", "t.org, t.key"),
     ("mirrors", "t.repository_id"),
     ("sources", "t.id"),
     ("common_source_settings", "t.org"),
@@ -71,9 +71,9 @@ def _events(name: LiteralString, kind: LiteralString) -> tuple[RowRule, ...]:
         ),
         RowRule(
             elements,
-            "t.event, t.field",
+            "t.org, t.event, t.field",
             "there is no such event",
-            f"NOT EXISTS (SELECT 1 FROM {name} e WHERE e.key = t.event)",
+            f"NOT EXISTS (SELECT 1 FROM {name} e WHERE e.org = t.org AND e.key = t.event)",
             REPAIR,
         ),
         RowRule(
@@ -115,7 +115,7 @@ def _of_repository(table: LiteralString, key: LiteralString) -> RowRule:
         table,
         key,
         "there is no such repository",
-        "NOT EXISTS (SELECT 1 FROM repositories r WHERE r.key = t.repository)",
+        "NOT EXISTS (SELECT 1 FROM repositories r WHERE r.org = t.org AND r.key = t.repository)",
     )
 
 
@@ -273,30 +273,31 @@ RULES: tuple[RowRule, ...] = (
         "the number was never given",
         f"t.delivery > {_RECEIPT}",
     ),
-    RowRule("repositories", "t.key", "the generation is negative", "t.generation < 0"),
-    _of_repository("commits", "t.repository, t.sha"),
-    _of_repository("pull_requests", "t.repository, t.number"),
+    RowRule("repositories", "t.org, t.key", "the generation is negative", "t.generation < 0"),
+    _of_repository("commits", "t.org, t.repository, t.sha"),
+    _of_repository("pull_requests", "t.org, t.repository, t.number"),
     *_events("deployments", "deployment"),
     *_events("failures", "failure"),
     RowRule(
         "deployment_measures",
-        "t.deployment",
+        "t.org, t.deployment",
         "there is no such deployment",
-        "NOT EXISTS (SELECT 1 FROM deployments d WHERE d.key = t.deployment)",
+        _NO_DEPLOYMENT,
         REPAIR,
     ),
-    RowRule("verdicts", "t.deployment", "there is no such deployment", _NO_DEPLOYMENT),
+    RowRule("verdicts", "t.org, t.deployment", "there is no such deployment", _NO_DEPLOYMENT),
     RowRule(
         "verdicts",
-        "t.deployment",
+        "t.org, t.deployment",
         "it is not in the history of verdicts",
-        "NOT EXISTS (SELECT 1 FROM verdict_acts a WHERE a.deployment = t.deployment "
-        "AND a.is_removal = 0 AND a.given_at_ns = t.given_at_ns AND a.given_by = t.given_by)",
+        "NOT EXISTS (SELECT 1 FROM verdict_acts a WHERE a.org = t.org "
+        "AND a.deployment = t.deployment AND a.is_removal = 0 "
+        "AND a.given_at_ns = t.given_at_ns AND a.given_by = t.given_by)",
     ),
-    RowRule("verdict_acts", "t.number", "there is no such deployment", _NO_DEPLOYMENT),
+    RowRule("verdict_acts", "t.org, t.number", "there is no such deployment", _NO_DEPLOYMENT),
     RowRule(
         "verdict_acts",
-        "t.number",
+        "t.org, t.number",
         "the number is above the counter of receipts",
         f"t.number > {_RECEIPT}",
     ),

@@ -101,19 +101,19 @@ def _settings(_: int, __: str, document: str) -> Iterator[str]:
         yield "the settings are no JSON object"
 
 
-def _repository(_: int, id_: str, key: str | None) -> Iterator[str]:
+def _repository(_: int, __: int, id_: str, key: str | None) -> Iterator[str]:
     if key != match_key(id_):
         yield "it does not meet other forms of its URL"
 
 
-def _commit(_: int, sha: str, parents: str, paths: str | None) -> Iterator[str]:
+def _commit(_: int, __: int, sha: str, parents: str, paths: str | None) -> Iterator[str]:
     if not all(_SHA.fullmatch(each) for each in (sha, *parents.split())):
         yield "the SHA of it or of a parent is none"
     if paths is not None and not _is_texts(paths):
         yield "the changed paths are no JSON array"
 
 
-def _pull_request(_: int, number: int, document: str) -> Iterator[str]:
+def _pull_request(_: int, __: int, number: int, document: str) -> Iterator[str]:
     try:
         request = msgspec.json.decode(document, type=PullRequest)
     except msgspec.DecodeError:
@@ -160,7 +160,7 @@ def _fact(_: int, __: str, ___: str, ____: str, document: str) -> Iterator[str]:
         yield "the fact is no JSON object"
 
 
-def _linked_failures(_: int, failure_ids: str | None) -> Iterator[str]:
+def _linked_failures(_: int, __: int, failure_ids: str | None) -> Iterator[str]:
     if failure_ids is not None and not _is_texts(failure_ids):
         yield "the linked failures are no JSON array"
 
@@ -186,9 +186,9 @@ _TABLES: Mapping[tuple[LiteralString, LiteralString, LiteralString], Problems] =
     ("sessions", "org, id", "hash, former_hash"): _session,
     ("share_links", "org, id", "hash, path"): _share_link,
     ("settings", "org, service", "document"): _settings,
-    ("repositories", "key", "repository_id, match_key"): _repository,
-    ("commits", "repository, sha", "parents, paths"): _commit,
-    ("pull_requests", "repository, number", "document"): _pull_request,
+    ("repositories", "org, key", "repository_id, match_key"): _repository,
+    ("commits", "org, repository, sha", "parents, paths"): _commit,
+    ("pull_requests", "org, repository, number", "document"): _pull_request,
     ("mirrors", "org, repository_id", "url"): _mirror,
     ("sources", "org, id", "secret, settings"): _source,
     ("common_source_settings", "org", "settings"): _common_settings,
@@ -196,8 +196,8 @@ _TABLES: Mapping[tuple[LiteralString, LiteralString, LiteralString], Problems] =
     ("outbox", "org, number", "operation, document"): _change,
     ("forwarding", "org", "url, api_key, app_key"): _forwarding,
     ("source_facts", "org, kind, thing, digest", "document"): _fact,
-    ("verdicts", "deployment", "failure_ids"): _linked_failures,
-    ("verdict_acts", "number", "failure_ids"): _linked_failures,
+    ("verdicts", "org, deployment", "failure_ids"): _linked_failures,
+    ("verdict_acts", "org, number", "failure_ids"): _linked_failures,
     ("correlations", "org, key, repository_id", "repository_url, commit_sha"): _correlation,
     ("user_activity", "org, day, user_email, tool", "models"): _activity,
 }

@@ -18,8 +18,9 @@ from theodora.dora.derivation.derived import Changes
 from theodora.dora.derivation.stages import STAGES, Stages
 from theodora.dora.metrics.columns import UNKNOWN_NS, Ints
 from theodora.storage.engine.cursor import Cursor
+from theodora.storage.engine.organisations import Organisation
 
-_DROP: LiteralString = "DELETE FROM deployment_measures WHERE deployment = ?"
+_DROP: LiteralString = "DELETE FROM deployment_measures WHERE org = ? AND deployment = ?"
 _SPAN_BYTES = 8
 _WIDTH = 1 + len(STAGES)
 _spans_of = attrgetter(*STAGES)
@@ -65,18 +66,22 @@ def decode_spans(encoded: Sequence[bytes | None]) -> tuple[Ints, Ints]:
     return np.array(counts, np.int64), spans
 
 
-def write_measured(cursor: Cursor, found: Mapping[int, Measured]) -> None:
+def write_measured(cursor: Cursor, org: Organisation, found: Mapping[int, Measured]) -> None:
     """Replaces the durations of deployments, by the keys of their rows."""
-    cursor.executemany(_DROP, [(deployment,) for deployment in found])
+    cursor.executemany(_DROP, [(org.key, deployment) for deployment in found])
     cursor.executemany(
-        "INSERT INTO deployment_measures (deployment, spans, negative_spans, digest) "
-        "VALUES (?, ?, ?, ?)",
-        [(deployment, *each, each.digest) for deployment, each in found.items() if any(each)],
+        "INSERT INTO deployment_measures (org, deployment, spans, negative_spans, digest) "
+        "VALUES (?, ?, ?, ?, ?)",
+        [
+            (org.key, deployment, *each, each.digest)
+            for deployment, each in found.items()
+            if any(each)
+        ],
     )
 
 
-def drop_measured(cursor: Cursor, deployment: int) -> None:
-    cursor.execute(_DROP, (deployment,))
+def drop_measured(cursor: Cursor, org: Organisation, deployment: int) -> None:
+    cursor.execute(_DROP, (org.key, deployment))
 
 
 def _encoded(stages: Stages) -> Iterable[int]:

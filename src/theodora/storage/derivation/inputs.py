@@ -8,6 +8,7 @@ from typing import Any, LiteralString, NamedTuple
 from theodora.dora import DeploymentSequence, GivenRemediation, Override, Repository
 from theodora.events import Deployment, Failure, MatchKeys
 from theodora.storage.engine.cursor import Cursor, Row, in_equal_parts, placeholders
+from theodora.storage.engine.organisations import Organisation
 from theodora.storage.events.lookup import events_with
 from theodora.storage.events.tables import DEPLOYMENTS, FAILURES
 from theodora.storage.events.terms import Term
@@ -18,7 +19,9 @@ from theodora.storage.facts.override_history import failure_ids_of
 from theodora.storage.facts.settings import effective_settings
 
 _SELECT: LiteralString = f"SELECT e.key, m.digest, {DEPLOYMENTS.select} FROM "
-_WITH_DIGEST: LiteralString = "LEFT JOIN deployment_measures m ON m.deployment = e.key"
+_WITH_DIGEST: LiteralString = (
+    "LEFT JOIN deployment_measures m ON m.org = e.org AND m.deployment = e.key"
+)
 _KEYS_AT_ONCE = 64
 
 
@@ -118,15 +121,16 @@ def read_facts(
     return Facts(rows, sequence, linked)
 
 
-def is_judged(cursor: Cursor, key: int) -> bool:
+def is_judged(cursor: Cursor, org: Organisation, key: int) -> bool:
     """Whether the deployment with this key has an override."""
-    found = cursor.execute("SELECT 1 FROM verdicts WHERE deployment = ?", (key,))
-    return found.fetchone() is not None
+    statement = "SELECT 1 FROM verdicts WHERE org = ? AND deployment = ?"
+    return cursor.execute(statement, (org.key, key)).fetchone() is not None
 
 
-def write_link(cursor: Cursor, key: int, link: Link) -> None:
+def write_link(cursor: Cursor, org: Organisation, key: int, link: Link) -> None:
     cursor.execute(
-        "UPDATE verdicts SET linked_id = ?, linked_type = ? WHERE deployment = ?", (*link, key)
+        "UPDATE verdicts SET linked_id = ?, linked_type = ? WHERE org = ? AND deployment = ?",
+        (*link, org.key, key),
     )
 
 
@@ -176,7 +180,7 @@ def _read_verdicts(cursor: Cursor, key: SequenceKey) -> _Verdicts:
         "SELECT v.deployment, v.change_failure, v.remediation_type, v.remediation_id, "
         "v.remediation_version, v.failure_ids, v.given_by, v.given_at_ns, v.reason, v.linked_id, "
         "v.linked_type, d.id, d.finished_at_ns, d.service, d.env, r.finished_at_ns FROM verdicts v "
-        "JOIN deployments d ON d.key = v.deployment "
+        "JOIN deployments d ON d.org = v.org AND d.key = v.deployment "
         "LEFT JOIN deployments r ON r.org = v.org AND r.id = v.remediation_id "
         "WHERE v.org = ?1 AND (d.service = ?2 AND d.env IS NOT DISTINCT FROM ?3 "
         "OR r.service = ?2 AND r.env IS NOT DISTINCT FROM ?3) "

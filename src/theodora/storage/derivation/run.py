@@ -301,13 +301,13 @@ class Derivations:
             for change in part
             if change.key in stored
             and stored[change.key].event == change.before
-            and (is_current or not is_judged(cursor, change.key))
+            and (is_current or not is_judged(cursor, key.org, change.key))
         ]
         self._rows.derive_all(
             cursor, key.org, [(stored[change.key], change.now) for change in written]
         )
         found = {each.key: each.measured for each in written if each.measured is not None}
-        write_measured(cursor, found)
+        write_measured(cursor, key.org, found)
         log_changes(cursor, DEPLOYMENTS, key.org, found)
         if seen:
             # All writes come one after another: what is in the log by now is seen, or our own.
@@ -462,7 +462,7 @@ def _write_links(
 ) -> None:
     _next_generation(cursor, key, last)
     for judged, link in links:
-        write_link(cursor, judged, link)
+        write_link(cursor, key.org, judged, link)
 
 
 def _next_generation(cursor: Cursor, key: SequenceKey, last: _Written) -> int:

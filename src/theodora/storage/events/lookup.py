@@ -34,7 +34,7 @@ def unindexed(table: EventTable[Any], org: Organisation) -> Condition:
 def unindexed_elements(table: EventTable[Any], org: Organisation, dialect: Dialect) -> Condition:
     """The part of a statement from FROM on for the elements `x` of such events."""
     rest = unindexed(table, org)
-    joined = dialect.join_in_order(table.elements, "x", "x.event = e.key")
+    joined = dialect.join_in_order(table.elements, "x", "x.org = e.org AND x.event = e.key")
     return Condition(f"FROM {table.name} e {joined} WHERE {rest.sql}", rest.values)
 
 
@@ -53,7 +53,7 @@ def _term_condition(table: EventTable[Any], term: Term) -> Condition:
     if term.is_tag or term.field in table.arrays:
         return Condition(
             f"EXISTS (SELECT 1 FROM {table.elements} x "
-            "WHERE x.event = e.key AND x.field = ? AND x.value = ?)",
+            "WHERE x.org = e.org AND x.event = e.key AND x.field = ? AND x.value = ?)",
             (term.field, term.value),
         )
     return Condition(f"e.{_column(table, term.field)} = ?", (term.value,))

@@ -193,7 +193,7 @@ class Rows(Generic[E]):
         """Removes the event and its index entries."""
         count_usage(cursor, org.key, Usage(-1, -self._stored_bytes(cursor, [stored.key])))
         index.forget(cursor, self.table, org.key, stored.key, stored.event)
-        cursor.execute(self._sql.delete_elements, (stored.key,))
+        cursor.execute(self._sql.delete_elements, (org.key, stored.key))
         cursor.execute(self._sql.delete, (stored.key,))
         log_change(cursor, self.table, org, stored.key)
 
@@ -204,10 +204,11 @@ class Rows(Generic[E]):
         """
         rows = cursor.execute(self._sql.following, (after, limit)).fetchall()
         for row in rows:
-            cursor.execute(self._sql.delete_elements, (row[0],))
-        self._add_elements(cursor, [Stored(row[0], self.table.from_row(row[1:])) for row in rows])
+            cursor.execute(self._sql.delete_elements, row[:2])
+        for org, key, *columns in rows:
+            self._add_elements(cursor, org, [Stored(key, self.table.from_row(tuple(columns)))])
         if rows:
-            return rows[-1][0]
+            return rows[-1][1]
         cursor.execute(self._sql.delete_lost_elements)
         return None
 
@@ -363,7 +364,7 @@ class Rows(Generic[E]):
         grown = Usage(len(rows), sum(_length(row[_DOCUMENT]) for row in rows))
         self._grow(cursor, org, grown)
         cursor.executemany(self._sql.insert, rows)
-        self._add_elements(cursor, stored)
+        self._add_elements(cursor, org.key, stored)
         log_changes(cursor, self.table, org, [each.key for each in stored])
         return stored
 
@@ -418,8 +419,8 @@ class Rows(Generic[E]):
             index.move_all(
                 cursor, self.table, org.key, moved, index.indexed_up_to(cursor, self.table)
             )
-            cursor.execute(self._sql.delete_elements, (former.key,))
-            self._add_elements(cursor, [Stored(former.key, event)])
+            cursor.execute(self._sql.delete_elements, (org.key, former.key))
+            self._add_elements(cursor, org.key, [Stored(former.key, event)])
             log_change(cursor, self.table, org, former.key)
         return Stored(former.key, event)
 
@@ -435,9 +436,9 @@ class Rows(Generic[E]):
             for part in in_equal_parts(keys, _KEYS_AT_ONCE)
         )
 
-    def _add_elements(self, cursor: Cursor, events: Iterable[Stored[E]]) -> None:
+    def _add_elements(self, cursor: Cursor, org: int, events: Iterable[Stored[E]]) -> None:
         found = [
-            (stored.key, field, value)
+            (org, stored.key, field, value)
             for stored in events
             for field, value in elements(self.table, stored.event)
         ]
@@ -593,13 +594,18 @@ def _statements(table: EventTable[Any]) -> _RowStatements:
         derive=f"UPDATE {name} SET {_assigned(derived)} WHERE key = ?",
         fill_in=f"UPDATE {name} SET {_assigned(_FILLED_IN)} WHERE key = ?",
         delete=f"DELETE FROM {name} WHERE key = ?",
-        delete_elements=f"DELETE FROM {table.elements} WHERE event = ?",
+        delete_elements=f"DELETE FROM {table.elements} WHERE org = ? AND event = ?",
         delete_lost_elements=(
-            f"DELETE FROM {table.elements} WHERE NOT EXISTS "
-            f"(SELECT 1 FROM {name} e WHERE e.key = event)"
+            f"DELETE FROM {table.elements} WHERE NOT EXISTS (SELECT 1 FROM {name} e "
+            f"WHERE e.org = {table.elements}.org AND e.key = {table.elements}.event)"
         ),
-        following=f"{selected} WHERE e.key > ? ORDER BY e.key LIMIT ?",
-        add_element=f"INSERT INTO {table.elements} (event, field, value) VALUES (?, ?, ?)",
+        following=(
+            f"SELECT e.org, e.key, {table.select} FROM {name} e "
+            "WHERE e.key > ? ORDER BY e.key LIMIT ?"
+        ),
+        add_element=(
+            f"INSERT INTO {table.elements} (org, event, field, value) VALUES (?, ?, ?, ?)"
+        ),
     )
 
 

@@ -93,7 +93,7 @@ class Commits:
 
         def write(cursor: Cursor) -> Outcomes:
             repository = _ensure(cursor, org, repository_id, self._quotas)
-            outcomes = _put_commits(cursor, repository, given)
+            outcomes = _put_commits(cursor, org, repository, given)
             return _marked(cursor, org, repository, repository_id, outcomes)
 
         return self._database.write(write, actor)
@@ -110,7 +110,7 @@ class Commits:
 
         def write(cursor: Cursor) -> Outcomes:
             repository = _ensure(cursor, org, repository_id, self._quotas)
-            outcomes = _put_pull_requests(cursor, repository, pull_requests)
+            outcomes = _put_pull_requests(cursor, org, repository, pull_requests)
             return _marked(cursor, org, repository, repository_id, outcomes)
 
         return self._database.write(write, actor)
@@ -131,7 +131,9 @@ class Commits:
 
         def read(cursor: Cursor) -> list[str]:
             found = _find(cursor, org, repository_id)
-            return [sha for sha in shas if any(_was_received(cursor, key, sha) for key in found)]
+            return [
+                sha for sha in shas if any(_was_received(cursor, org, key, sha) for key in found)
+            ]
 
         return self._database.read(read)
 
@@ -139,9 +141,12 @@ class Commits:
         """The SHAs of all commits whose parents are known, uploaded or not."""
 
         def read(cursor: Cursor) -> set[str]:
-            statement = "SELECT sha FROM commits WHERE repository = ? AND is_guessed = 0"
+            statement: LiteralString = (
+                "SELECT sha FROM commits WHERE org = ? AND repository = ? AND is_guessed = 0"
+            )
             found = _find(cursor, org, repository_id)
-            return {sha for key in found for (sha,) in cursor.execute(statement, (key,)).fetchall()}
+            rows = [row for key in found for row in cursor.execute(statement, (org.key, key))]
+            return {sha for (sha,) in rows}
 
         return self._database.read(read)
 
@@ -150,11 +155,13 @@ class Commits:
 
         def read(cursor: Cursor) -> list[str]:
             statement: LiteralString = (
-                "SELECT sha FROM commits WHERE repository = ? AND received = 1 AND paths IS NULL "
-                "ORDER BY sha LIMIT ?"
+                "SELECT sha FROM commits WHERE org = ? AND repository = ? AND received = 1 "
+                "AND paths IS NULL ORDER BY sha LIMIT ?"
             )
             found = _find(cursor, org, repository_id)
-            rows = [row for key in found for row in cursor.execute(statement, (key, limit))]
+            rows = [
+                row for key in found for row in cursor.execute(statement, (org.key, key, limit))
+            ]
             return sorted(sha for (sha,) in rows)[:limit]
 
         return self._database.read(read)
@@ -180,10 +187,10 @@ class Commits:
     def _page(self, org: Organisation, repository_id: str, after: str) -> list[Commit]:
         def read(cursor: Cursor) -> list[Commit]:
             rows = cursor.execute(
-                f"SELECT {_COLUMNS} FROM commits "
-                "WHERE repository = ("
-                "SELECT key FROM repositories WHERE org = ? AND repository_id = ?) "
-                "AND sha > ? ORDER BY sha LIMIT ?",
+                f"SELECT {_COLUMNS} FROM commits WHERE org = ?1 "
+                "AND repository = ("
+                "SELECT key FROM repositories WHERE org = ?1 AND repository_id = ?2) "
+                "AND sha > ?3 ORDER BY sha LIMIT ?4",
                 (org.key, repository_id, after, _PAGE),
             )
             return [_commit(row) for row in rows]
@@ -201,13 +208,16 @@ def load(cursor: Cursor, org: Organisation, keys: MatchKeys, repository_id: str)
     pull_requests: dict[tuple[int, str | None], PullRequest] = {}
     for key, _ in joined_repositories(cursor, org, keys, repository_id):
         for row in cursor.execute(
-            f"SELECT {_COLUMNS}, received, is_guessed FROM commits WHERE repository = ?", (key,)
+            f"SELECT {_COLUMNS}, received, is_guessed FROM commits "
+            "WHERE org = ? AND repository = ?",
+            (org.key, key),
         ):
             new = _stored_commit(row)
             known = stored.get(new.commit.sha)
             stored[new.commit.sha] = _together(known, new) if known else new
         for (document,) in cursor.execute(
-            "SELECT document FROM pull_requests WHERE repository = ? ORDER BY number", (key,)
+            "SELECT document FROM pull_requests WHERE org = ? AND repository = ? ORDER BY number",
+            (org.key, key),
         ):
             each = _decode_pull_request(document)
             # After a move to another host, numbers may belong to other pull requests.
@@ -246,7 +256,10 @@ def _marked(
 ) -> Outcomes:
     """`outcomes`, after what depends on the repository was marked if any of it changed."""
     if outcomes["added"] or outcomes["replaced"]:
-        cursor.execute("UPDATE repositories SET generation = generation + 1 WHERE key = ?", (key,))
+        cursor.execute(
+            "UPDATE repositories SET generation = generation + 1 WHERE org = ? AND key = ?",
+            (org.key, key),
+        )
         queue_repository(cursor, org, repository_id)
     return outcomes
 
@@ -269,11 +282,15 @@ def _ensure(cursor: Cursor, org: Organisation, repository_id: str, quotas: Quota
     if found := _find(cursor, org, repository_id):
         return found[0]
     quotas.refuse_beyond(org, _REPOSITORY, count_usage(cursor, org.key, _REPOSITORY))
-    cursor.execute(
-        "INSERT INTO repositories (org, repository_id, match_key) VALUES (?, ?, ?)",
-        (org.key, repository_id, match_key(repository_id)),
-    )
+    cursor.execute(f"{_INSERT} RETURNING 1", (org.key, repository_id, match_key(repository_id)))
     return _find(cursor, org, repository_id)[0]
+
+
+_INSERT: LiteralString = (
+    "INSERT INTO repositories (org, key, repository_id, match_key) "
+    "SELECT ?1, coalesce(max(key), 0) + 1, ?2, ?3 FROM repositories WHERE org = ?1"
+)
+"""Writes of an organisation come one after another, so no other takes the same key."""
 
 
 def put_guessed_commits(
@@ -286,7 +303,7 @@ def put_guessed_commits(
     """Adds commits whose parents are guessed; raises `OverQuota`."""
     given = [_Stored(received=False, commit=commit, is_guessed=True) for commit in commits]
     repository = _ensure(cursor, org, repository_id, quotas)
-    outcomes = _put_commits(cursor, repository, given)
+    outcomes = _put_commits(cursor, org, repository, given)
     _marked(cursor, org, repository, repository_id, outcomes)
 
 
@@ -299,16 +316,18 @@ def put_pull_requests(
 ) -> None:
     """Adds or replaces pull requests; what only others say of them stays. Raises `OverQuota`."""
     repository = _ensure(cursor, org, repository_id, quotas)
-    merged = [_with_former(cursor, repository, each) for each in pull_requests]
-    outcomes = _put_pull_requests(cursor, repository, merged)
+    merged = [_with_former(cursor, org, repository, each) for each in pull_requests]
+    outcomes = _put_pull_requests(cursor, org, repository, merged)
     _marked(cursor, org, repository, repository_id, outcomes)
 
 
-def _with_former(cursor: Cursor, repository: int, pull_request: PullRequest) -> PullRequest:
+def _with_former(
+    cursor: Cursor, org: Organisation, repository: int, pull_request: PullRequest
+) -> PullRequest:
     """The pull request with what is stored of it and a webhook does not say."""
     row = cursor.execute(
-        "SELECT document FROM pull_requests WHERE repository = ? AND number = ?",
-        (repository, pull_request.number),
+        "SELECT document FROM pull_requests WHERE org = ? AND repository = ? AND number = ?",
+        (org.key, repository, pull_request.number),
     ).fetchone()
     if row is None:
         return pull_request
@@ -323,8 +342,7 @@ def _with_former(cursor: Cursor, repository: int, pull_request: PullRequest) -> 
 def move_repository(cursor: Cursor, org: int, key: int, repository_id: str) -> None:
     """Gives what lies in a row another name; what lies there already under that one stays."""
     added = cursor.execute(
-        "INSERT INTO repositories (org, repository_id, match_key) VALUES (?, ?, ?) "
-        "ON CONFLICT (org, repository_id) DO NOTHING RETURNING 1",
+        f"{_INSERT} ON CONFLICT (org, repository_id) DO NOTHING RETURNING 1",
         (org, repository_id, match_key(repository_id)),
     ).fetchall()
     # One row less, unless there is a new one in its place.
@@ -333,23 +351,25 @@ def move_repository(cursor: Cursor, org: int, key: int, repository_id: str) -> N
         "SELECT key FROM repositories WHERE org = ? AND repository_id = ?", (org, repository_id)
     ).fetchall()[0]
     cursor.execute(
-        "UPDATE commits SET repository = ?1 WHERE repository = ?2 AND sha NOT IN ("
-        "SELECT sha FROM commits WHERE repository = ?1)",
-        (target, key),
+        "UPDATE commits SET repository = ?1 WHERE org = ?3 AND repository = ?2 AND sha NOT IN ("
+        "SELECT sha FROM commits WHERE org = ?3 AND repository = ?1)",
+        (target, key, org),
     )
     cursor.execute(
-        "UPDATE pull_requests SET repository = ?1 WHERE repository = ?2 AND number NOT IN ("
-        "SELECT number FROM pull_requests WHERE repository = ?1)",
-        (target, key),
+        "UPDATE pull_requests SET repository = ?1 WHERE org = ?3 AND repository = ?2 "
+        "AND number NOT IN (SELECT number FROM pull_requests WHERE org = ?3 AND repository = ?1)",
+        (target, key, org),
     )
-    cursor.execute("DELETE FROM commits WHERE repository = ?", (key,))
-    cursor.execute("DELETE FROM pull_requests WHERE repository = ?", (key,))
-    cursor.execute("DELETE FROM repositories WHERE key = ?", (key,))
+    cursor.execute("DELETE FROM commits WHERE org = ? AND repository = ?", (org, key))
+    cursor.execute("DELETE FROM pull_requests WHERE org = ? AND repository = ?", (org, key))
+    cursor.execute("DELETE FROM repositories WHERE org = ? AND key = ?", (org, key))
 
 
-def _put_commits(cursor: Cursor, repository: int, given: Sequence[_Stored]) -> Outcomes:
+def _put_commits(
+    cursor: Cursor, org: Organisation, repository: int, given: Sequence[_Stored]
+) -> Outcomes:
     outcomes = Outcomes()
-    stored = _stored(cursor, repository, [new.commit.sha for new in given])
+    stored = _stored(cursor, org, repository, [new.commit.sha for new in given])
     changed: set[str] = set()
     for new in given:
         sha = new.commit.sha
@@ -362,16 +382,16 @@ def _put_commits(cursor: Cursor, repository: int, given: Sequence[_Stored]) -> O
         stored[sha] = after
         changed.add(sha)
     cursor.executemany(
-        "INSERT INTO commits (repository, sha, received, parents, author_time_ns, "
+        "INSERT INTO commits (org, repository, sha, received, parents, author_time_ns, "
         "commit_time_ns, subject, message, paths, author_name, author_email, is_shallow, "
-        "is_guessed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
-        "ON CONFLICT (repository, sha) DO UPDATE SET received = excluded.received, "
+        "is_guessed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+        "ON CONFLICT (org, repository, sha) DO UPDATE SET received = excluded.received, "
         "parents = excluded.parents, author_time_ns = excluded.author_time_ns, "
         "commit_time_ns = excluded.commit_time_ns, subject = excluded.subject, "
         "message = excluded.message, paths = excluded.paths, "
         "author_name = excluded.author_name, author_email = excluded.author_email, "
         "is_shallow = excluded.is_shallow, is_guessed = excluded.is_guessed",
-        [(repository, *_values(stored[sha])) for sha in sorted(changed)],
+        [(org.key, repository, *_values(stored[sha])) for sha in sorted(changed)],
     )
     return outcomes
 
@@ -410,25 +430,25 @@ def _parents(believed: _Stored, other: _Stored) -> tuple[str, ...]:
 
 
 def _put_pull_requests(
-    cursor: Cursor, repository: int, pull_requests: Iterable[PullRequest]
+    cursor: Cursor, org: Organisation, repository: int, pull_requests: Iterable[PullRequest]
 ) -> Outcomes:
     """Writes the pull requests that differ from the stored ones; counts them by outcome."""
     outcomes = Outcomes()
     for pull_request in pull_requests:
         document = _encode(pull_request).decode()
         before = cursor.execute(
-            "SELECT document FROM pull_requests WHERE repository = ? AND number = ?",
-            (repository, pull_request.number),
+            "SELECT document FROM pull_requests WHERE org = ? AND repository = ? AND number = ?",
+            (org.key, repository, pull_request.number),
         ).fetchone()
         if before == (document,):
             outcomes["unchanged"] += 1
             continue
         outcomes["replaced" if before else "added"] += 1
         cursor.execute(
-            "INSERT INTO pull_requests (repository, number, document, undated) "
-            "VALUES (?, ?, ?, ?) ON CONFLICT (repository, number) DO UPDATE SET "
+            "INSERT INTO pull_requests (org, repository, number, document, undated) "
+            "VALUES (?, ?, ?, ?, ?) ON CONFLICT (org, repository, number) DO UPDATE SET "
             "document = excluded.document, undated = excluded.undated",
-            (repository, pull_request.number, document, _undated(pull_request.commits)),
+            (org.key, repository, pull_request.number, document, _undated(pull_request.commits)),
         )
     return outcomes
 
@@ -437,15 +457,17 @@ def _undated(commits: Iterable[Commit]) -> int:
     return sum(each.author_time_ns is None or each.commit_time_ns is None for each in commits)
 
 
-def _stored(cursor: Cursor, repository: int, shas: Sequence[str]) -> dict[str, _Stored]:
+def _stored(
+    cursor: Cursor, org: Organisation, repository: int, shas: Sequence[str]
+) -> dict[str, _Stored]:
     """The stored ones of these commits, uploaded or not."""
     statement: LiteralString = (
-        f"SELECT {_COLUMNS}, received, is_guessed FROM commits WHERE repository = ? "
+        f"SELECT {_COLUMNS}, received, is_guessed FROM commits WHERE org = ? AND repository = ? "
         f"AND sha IN ({placeholders(_SHAS_AT_ONCE)})"
     )
     found: dict[str, _Stored] = {}
     for part in in_equal_parts(shas, _SHAS_AT_ONCE):
-        for row in cursor.execute(statement, (repository, *part)):
+        for row in cursor.execute(statement, (org.key, repository, *part)):
             found[row[0]] = _stored_commit(row)
     return found
 
@@ -454,9 +476,9 @@ def _stored_commit(row: Row) -> _Stored:
     return _Stored(bool(row[-2]), _commit(row), bool(row[-1]))
 
 
-def _was_received(cursor: Cursor, repository: int, sha: str) -> bool:
-    statement = "SELECT received FROM commits WHERE repository = ? AND sha = ?"
-    row = cursor.execute(statement, (repository, sha)).fetchone()
+def _was_received(cursor: Cursor, org: Organisation, repository: int, sha: str) -> bool:
+    statement = "SELECT received FROM commits WHERE org = ? AND repository = ? AND sha = ?"
+    row = cursor.execute(statement, (org.key, repository, sha)).fetchone()
     return row is not None and bool(row[0])
 
 
@@ -496,8 +518,8 @@ def _values(stored: _Stored) -> Iterator[object]:
 def _summaries(cursor: Cursor, org: Organisation) -> list[RepositorySummary]:
     rows = cursor.execute(
         "SELECT r.repository_id, "
-        "(SELECT count(*) FROM commits c WHERE c.repository = r.key), "
-        "(SELECT count(*) FROM pull_requests p WHERE p.repository = r.key) "
+        "(SELECT count(*) FROM commits c WHERE c.org = r.org AND c.repository = r.key), "
+        "(SELECT count(*) FROM pull_requests p WHERE p.org = r.org AND p.repository = r.key) "
         "FROM repositories r WHERE r.org = ? ORDER BY r.repository_id",
         (org.key,),
     )

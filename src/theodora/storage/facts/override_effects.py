@@ -54,7 +54,7 @@ def apply_verdict(
     """Adds the members of `patch` to the deployment's override; whether it has any."""
     if patch == OverrideValues():
         return False
-    given = get_override(cursor, stored.key)
+    given = get_override(cursor, org, stored.key)
     verdict = (given.verdict if given else OverrideValues()).patched(patch)
     put_override(cursor, rows, org, stored, verdict, author)
     record_override(cursor, org, stored.key, verdict, author)
@@ -76,7 +76,7 @@ def put_override(
         "INSERT INTO verdicts (deployment, org, linked_id, linked_type, change_failure, "
         "remediation_id, remediation_version, remediation_type, failure_ids, given_by, "
         "given_at_ns, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
-        "ON CONFLICT (deployment) DO UPDATE SET change_failure = excluded.change_failure, "
+        "ON CONFLICT (org, deployment) DO UPDATE SET change_failure = excluded.change_failure, "
         "remediation_id = excluded.remediation_id, "
         "remediation_version = excluded.remediation_version, "
         "remediation_type = excluded.remediation_type, failure_ids = excluded.failure_ids, "
@@ -103,8 +103,8 @@ def remove_override(
     A failure that they found before applies at once; the rest waits for derivation.
     """
     mark_concerned(cursor, org, stored)
-    links = _links(cursor, stored)
-    cursor.execute("DELETE FROM verdicts WHERE deployment = ?", (stored.key,))
+    links = _links(cursor, org, stored)
+    _delete(cursor, org, stored.key)
     _write(cursor, rows, org, stored, None, links, failed_by=None, awaits_rules=True)
 
 
@@ -172,8 +172,12 @@ def _finished_at(
 def drop_verdict(cursor: Cursor, org: Organisation, stored: Stored[Deployment]) -> None:
     """Deletes the override and its history with the deployment."""
     mark_concerned(cursor, org, stored)
-    cursor.execute("DELETE FROM verdicts WHERE deployment = ?", (stored.key,))
-    delete_override_records(cursor, stored.key)
+    _delete(cursor, org, stored.key)
+    delete_override_records(cursor, org, stored.key)
+
+
+def _delete(cursor: Cursor, org: Organisation, key: int) -> None:
+    cursor.execute("DELETE FROM verdicts WHERE org = ? AND deployment = ?", (org.key, key))
 
 
 def mark_concerned(cursor: Cursor, org: Organisation, judged: Stored[Deployment]) -> None:
@@ -181,8 +185,9 @@ def mark_concerned(cursor: Cursor, org: Organisation, judged: Stored[Deployment]
     queue_deployments(cursor, org, [judged])
     sequences = cursor.execute(
         "SELECT r.service, r.env FROM verdicts v "
-        "JOIN deployments r ON r.org = v.org AND r.id = v.remediation_id WHERE v.deployment = ?",
-        (judged.key,),
+        "JOIN deployments r ON r.org = v.org AND r.id = v.remediation_id "
+        "WHERE v.org = ? AND v.deployment = ?",
+        (org.key, judged.key),
     ).fetchall()
     for service, env in sequences:
         queue_sequence(cursor, org, service, env)
@@ -215,10 +220,11 @@ def relink(
 def _judged_by(cursor: Cursor, org: Organisation, stored: Stored[Deployment]) -> Iterable[int]:
     event = stored.event
     rows = cursor.execute(
-        "SELECT deployment FROM verdicts WHERE deployment = ?1 "
+        "SELECT deployment FROM verdicts WHERE org = ?2 AND deployment = ?1 "
         "UNION ALL SELECT deployment FROM verdicts WHERE org = ?2 AND remediation_id = ?3 "
         "UNION ALL SELECT deployment FROM verdicts WHERE org = ?2 AND linked_id = ?3 "
-        "UNION ALL SELECT v.deployment FROM verdicts v JOIN deployments d ON d.key = v.deployment "
+        "UNION ALL SELECT v.deployment FROM verdicts v "
+        "JOIN deployments d ON d.org = v.org AND d.key = v.deployment "
         "WHERE v.org = ?2 AND v.remediation_version = ?4 AND d.service = ?5 AND "
         "d.env IS NOT DISTINCT FROM ?6",
         (stored.key, org.key, event.id, event.version, event.service, event.env),
@@ -230,7 +236,7 @@ def _settle(
     cursor: Cursor, rows: Rows[Deployment], org: Organisation, judged: Stored[Deployment]
 ) -> None:
     """Writes the effect of an override to the deployment's row."""
-    given = get_override(cursor, judged.key)
+    given = get_override(cursor, org, judged.key)
     is_said = given is not None and given.verdict.change_failure is not None
     _write(
         cursor,
@@ -238,7 +244,7 @@ def _settle(
         org,
         judged,
         _override(cursor, org, judged),
-        _links(cursor, judged),
+        _links(cursor, org, judged),
         failed_by="override" if is_said else judged.event.failed_by,
         awaits_rules=judged.event.change_failure is None,
     )
@@ -286,7 +292,7 @@ def _override(cursor: Cursor, org: Organisation, judged: Stored[Deployment]) -> 
     A version becomes the id that has it now. Where only a remediation was given, the verdict is
     that of the rules: the one in the row, since no override has ever replaced it.
     """
-    event, given = judged.event, get_override(cursor, judged.key)
+    event, given = judged.event, get_override(cursor, org, judged.key)
     verdict = given.verdict if given else OverrideValues()
     id_ = verdict.remediation_id
     if verdict.remediation_version:
@@ -302,12 +308,14 @@ def _override(cursor: Cursor, org: Organisation, judged: Stored[Deployment]) -> 
     )
 
 
-def _links(cursor: Cursor, judged: Stored[Deployment]) -> tuple[RemediationLink, ...]:
+def _links(
+    cursor: Cursor, org: Organisation, judged: Stored[Deployment]
+) -> tuple[RemediationLink, ...]:
     """The remediation that the rules found in the last derivation."""
     row = cursor.execute(
-        "SELECT linked_id, linked_type FROM verdicts WHERE deployment = ? "
+        "SELECT linked_id, linked_type FROM verdicts WHERE org = ? AND deployment = ? "
         "AND linked_id IS NOT NULL",
-        (judged.key,),
+        (org.key, judged.key),
     ).fetchone()
     return (RemediationLink(judged.event.id, *row, kind="linked", rule=""),) if row else ()
 
@@ -336,12 +344,13 @@ def override_values(given: StoredOverride | None) -> dict[str, Any]:
     return given.verdict.members() if given else {}
 
 
-def get_override(cursor: Cursor, key: int) -> StoredOverride | None:
+def get_override(cursor: Cursor, org: Organisation, key: int) -> StoredOverride | None:
     """The override of the deployment whose row has this key."""
     row = cursor.execute(
         "SELECT change_failure, remediation_id, remediation_version, remediation_type, "
-        "failure_ids, given_by, given_at_ns, reason FROM verdicts WHERE deployment = ?",
-        (key,),
+        "failure_ids, given_by, given_at_ns, reason FROM verdicts "
+        "WHERE org = ? AND deployment = ?",
+        (org.key, key),
     ).fetchone()
     if row is None:
         return None

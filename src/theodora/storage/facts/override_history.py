@@ -86,7 +86,7 @@ class OverrideRecord(NamedTuple):
 _SELECT: LiteralString = (
     "SELECT a.number, d.id, a.is_removal, a.change_failure, a.remediation_id, "
     "a.remediation_version, a.remediation_type, a.failure_ids, a.given_by, a.given_at_ns, a.reason "
-    "FROM verdict_acts a JOIN deployments d ON d.key = a.deployment"
+    "FROM verdict_acts a JOIN deployments d ON d.org = a.org AND d.key = a.deployment"
 )
 
 
@@ -106,17 +106,19 @@ def record_override(
         (next_receipt(cursor), org.key, key, int(verdict is None), *columns_of(said), *author),
     )
     cursor.execute(
-        "DELETE FROM verdict_acts WHERE deployment = ?1 AND number NOT IN ("
-        "SELECT number FROM verdict_acts WHERE deployment = ?1 "
-        "ORDER BY given_at_ns DESC, number DESC LIMIT ?2)",
-        (key, MAX_OVERRIDE_RECORDS),
+        "DELETE FROM verdict_acts WHERE org = ?1 AND deployment = ?2 AND number NOT IN ("
+        "SELECT number FROM verdict_acts WHERE org = ?1 AND deployment = ?2 "
+        "ORDER BY given_at_ns DESC, number DESC LIMIT ?3)",
+        (org.key, key, MAX_OVERRIDE_RECORDS),
     )
 
 
-def override_records(cursor: Cursor, key: int) -> tuple[OverrideRecord, ...]:
+def override_records(cursor: Cursor, org: Organisation, key: int) -> tuple[OverrideRecord, ...]:
     """The history of the deployment whose row has this key, newest first."""
     rows = cursor.execute(
-        f"{_SELECT} WHERE a.deployment = ? ORDER BY a.given_at_ns DESC, a.number DESC", (key,)
+        f"{_SELECT} WHERE a.org = ? AND a.deployment = ? "
+        "ORDER BY a.given_at_ns DESC, a.number DESC",
+        (org.key, key),
     )
     return tuple(_act(row) for row in rows)
 
@@ -132,9 +134,9 @@ def override_records_after(
     return [(row[0], _act(row)) for row in rows]
 
 
-def delete_override_records(cursor: Cursor, key: int) -> None:
+def delete_override_records(cursor: Cursor, org: Organisation, key: int) -> None:
     """Deletes the history with the deployment."""
-    cursor.execute("DELETE FROM verdict_acts WHERE deployment = ?", (key,))
+    cursor.execute("DELETE FROM verdict_acts WHERE org = ? AND deployment = ?", (org.key, key))
 
 
 def without_link(

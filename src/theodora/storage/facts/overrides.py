@@ -63,7 +63,9 @@ class Overrides:
 
     def get(self, org: Organisation, id_: str) -> OverrideHistory:
         """Raises `NotFound` where there is no such deployment."""
-        return self._database.read(lambda cursor: _judged(cursor, self._found(cursor, org, id_)))
+        return self._database.read(
+            lambda cursor: _judged(cursor, org, self._found(cursor, org, id_))
+        )
 
     def put(
         self,
@@ -83,7 +85,7 @@ class Overrides:
         def write(cursor: Cursor, recorder: Recorder) -> OverrideHistory:
             stored = self._found(cursor, org, id_)
             self._set(cursor, org, stored, verdict, author, actor, recorder)
-            return _judged(cursor, stored)
+            return _judged(cursor, org, stored)
 
         return audited(self._database, write, actor)
 
@@ -100,7 +102,7 @@ class Overrides:
 
         def write(cursor: Cursor, recorder: Recorder) -> None:
             stored = self._found(cursor, org, id_)
-            if get_override(cursor, stored.key) is None:
+            if get_override(cursor, org, stored.key) is None:
                 raise NotFound("verdict does not exist")
             self._remove(cursor, org, stored, author, recorder)
 
@@ -126,7 +128,7 @@ class Overrides:
             stored = self._found(cursor, org, id_)
             if self._failures.find(cursor, org, failure_id) is None:
                 raise NotFound("failure does not exist")
-            given = get_override(cursor, stored.key)
+            given = get_override(cursor, org, stored.key)
             verdict = given.verdict if given else OverrideValues()
             linked = verdict.linked(failure_id)
             if len(linked.failure_ids) > MAX_LINKED_FAILURES:
@@ -135,7 +137,7 @@ class Overrides:
                 )
             if linked != verdict:
                 self._set(cursor, org, stored, linked, author, actor, recorder)
-            return _judged(cursor, stored)
+            return _judged(cursor, org, stored)
 
         return audited(self._database, write, actor)
 
@@ -157,15 +159,17 @@ class Overrides:
 
         def write(cursor: Cursor, recorder: Recorder) -> OverrideHistory:
             stored = self._found(cursor, org, id_)
-            given = get_override(cursor, stored.key)
+            given = get_override(cursor, org, stored.key)
             if given is None or failure_id not in given.verdict.failure_ids:
                 raise NotFound("link does not exist")
-            verdict = without_link(given.verdict, failure_id, override_records(cursor, stored.key))
+            verdict = without_link(
+                given.verdict, failure_id, override_records(cursor, org, stored.key)
+            )
             if verdict is None:
                 self._remove(cursor, org, stored, author, recorder)
             else:
                 self._set(cursor, org, stored, verdict, author, actor, recorder)
-            return _judged(cursor, stored)
+            return _judged(cursor, org, stored)
 
         return audited(self._database, write, actor)
 
@@ -182,7 +186,9 @@ class Overrides:
             found = self._rows.get_all(cursor, keys).values()
             latest_first = sorted(found, key=lambda each: -each.event.finished_at_ns)
             return [
-                FailureLink(each.event, link_author(failure_id, override_records(cursor, each.key)))
+                FailureLink(
+                    each.event, link_author(failure_id, override_records(cursor, org, each.key))
+                )
                 for each in latest_first
             ]
 
@@ -209,11 +215,11 @@ class Overrides:
 
     def _add(self, org: Organisation, act: OverrideRecord, cursor: Cursor) -> Outcome:
         stored = self._found(cursor, org, act.deployment_id)
-        history = override_records(cursor, stored.key)
+        history = override_records(cursor, org, stored.key)
         if act in history:
             return "unchanged"
         record_override(cursor, org, stored.key, act.verdict, act.author)
-        if act not in override_records(cursor, stored.key):
+        if act not in override_records(cursor, org, stored.key):
             return "unchanged"
         if not history or history[0].author.at_ns <= act.author.at_ns:
             self._take_effect(cursor, org, stored, act)
@@ -224,7 +230,7 @@ class Overrides:
     ) -> None:
         if act.verdict is not None:
             put_override(cursor, self._rows, org, stored, act.verdict, act.author)
-        elif get_override(cursor, stored.key) is not None:
+        elif get_override(cursor, org, stored.key) is not None:
             remove_override(cursor, self._rows, org, stored)
 
     def _set(
@@ -237,7 +243,7 @@ class Overrides:
         actor: Actor,
         recorder: Recorder,
     ) -> None:
-        before = override_values(get_override(cursor, stored.key))
+        before = override_values(get_override(cursor, org, stored.key))
         recorder.record(
             org,
             "verdict.set",
@@ -262,7 +268,7 @@ class Overrides:
             org,
             "verdict.removed",
             stored.event.id,
-            before=override_values(get_override(cursor, stored.key)),
+            before=override_values(get_override(cursor, org, stored.key)),
             reason=author.reason,
         )
         remove_override(cursor, self._rows, org, stored)
@@ -275,7 +281,7 @@ class Overrides:
         return stored
 
 
-def _judged(cursor: Cursor, stored: Stored[Deployment]) -> OverrideHistory:
-    given = get_override(cursor, stored.key)
+def _judged(cursor: Cursor, org: Organisation, stored: Stored[Deployment]) -> OverrideHistory:
+    given = get_override(cursor, org, stored.key)
     current = None if given is None else OverrideRecord(stored.event.id, *given)
-    return OverrideHistory(current, override_records(cursor, stored.key))
+    return OverrideHistory(current, override_records(cursor, org, stored.key))

@@ -105,14 +105,15 @@ def _finish(cursor: Cursor) -> None:
 
 
 def _clean_repositories(cursor: Cursor) -> None:
-    statement: LiteralString = "SELECT key, org, repository_id FROM repositories ORDER BY key"
+    statement: LiteralString = "SELECT key, org, repository_id FROM repositories ORDER BY org, key"
     for key, org, id_ in cursor.execute(statement).fetchall():
         clean = _clean_id(id_)
         if clean != id_:
             move_repository(cursor, org, key, clean)
         else:
             cursor.execute(
-                "UPDATE repositories SET match_key = ? WHERE key = ?", (match_key(id_), key)
+                "UPDATE repositories SET match_key = ? WHERE org = ? AND key = ?",
+                (match_key(id_), org, key),
             )
 
 

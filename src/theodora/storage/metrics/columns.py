@@ -357,13 +357,13 @@ class CachedDeployments(CachedEvents[DeploymentColumns]):
         "e.repository_id, e.source, e.deployment_type, e.failed_by, e.lead_time_status, "
         "e.change_failure, "
         "r.finished_at_ns - e.finished_at_ns, m.spans FROM deployments e "
-        "LEFT JOIN deployment_measures m ON m.deployment = e.key "
+        "LEFT JOIN deployment_measures m ON m.org = e.org AND m.deployment = e.key "
         "LEFT JOIN deployments r ON e.recovery_time_sec IS NOT NULL "
         "AND r.org = e.org AND r.id = e.remediation_id"
     )
     select_stages: LiteralString = (
         "SELECT e.key, m.spans FROM deployments e "
-        "JOIN deployment_measures m ON m.deployment = e.key"
+        "JOIN deployment_measures m ON m.org = e.org AND m.deployment = e.key"
     )
 
     def __init__(self, org: Organisation, allocate: Allocate = np.empty) -> None:

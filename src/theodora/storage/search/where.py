@@ -117,7 +117,7 @@ def _of_values(
 def _of_elements(table: EventTable[Any], which: Condition, what: Condition) -> Condition:
     return Condition(
         f"EXISTS (SELECT 1 FROM {table.elements} x "
-        f"WHERE x.event = e.key AND {which.sql} AND {what.sql})",
+        f"WHERE x.org = e.org AND x.event = e.key AND {which.sql} AND {what.sql})",
         (*which.values, *what.values),
     )
 
