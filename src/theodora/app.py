@@ -214,6 +214,12 @@ def _providers(config: Config) -> dict[str, ProviderClient]:
         problems.append("sign-in with OpenID Connect needs public_url")
     if len({provider.name for provider in providers}) < len(providers):
         problems.append(f"oidc_providers: the name {providers[0].name} is that of oidc_issuer")
+    of_issuer: dict[str, str] = {}
+    for provider in providers:
+        # A person is known by issuer and subject, so the roles of both would take turns.
+        other = of_issuer.setdefault(provider.issuer, provider.name)
+        if other != provider.name:
+            problems.append(f"oidc_providers: {other} and {provider.name} have the same issuer")
     if not (providers or config.auth_proxy_user_header or config.key_sign_in):
         problems.append("key_sign_in: nobody could sign in without a sign-in provider or proxy")
     if problems:

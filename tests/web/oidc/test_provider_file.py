@@ -120,6 +120,15 @@ def test_settings_that_do_not_fit_are_refused_at_the_start(
         build(load({f"THEODORA_{name.upper()}": known[name] for name in known}, {}))
 
 
+def test_two_providers_with_one_issuer_are_refused(tmp_path: Path) -> None:
+    """Their people would be the same, and have the role of the provider that they used last."""
+    file = tmp_path / "providers.toml"
+    file.write_text(f"[second]\n{GOOD}")
+    settings = {**ONE, "public_url": "https://dora.example.org", "oidc_providers": str(file)}
+    with pytest.raises(UnusableSetting, match="oidc and second have the same issuer"):
+        sign_in_ways(load({f"THEODORA_{name.upper()}": settings[name] for name in settings}, {}))
+
+
 def test_without_the_extra_the_start_names_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
