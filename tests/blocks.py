@@ -25,6 +25,7 @@ NOT_RUN = {
     ("docs/mcp.md", "theodora keys"): "tests/cli/test_keys.py makes such keys",
     ("docs/mcp.md", "{"): "tests/web/test_mcp.py connects so, with its own address and key",
     ("docs/organisations.md", '{"errors"'): f"{_OUTPUT}; tests/web/test_quotas.py",
+    ("docs/people.md", 'provider = "github"'): "settings of oauth2-proxy, which is not here",
     ("docs/postgresql.md", "psql cluster"): "needs Citus: `make citus`",
     ("docs/sign-in.md", "issuer:"): "settings of Dex, which is not here",
 }

@@ -264,7 +264,12 @@ def test_an_organisation_is_made_and_deleted(shell: Shell) -> None:
 
 
 def test_people_come_in_by_a_proxy_and_are_changed(shell: Shell) -> None:
-    proxy, commands = texts("docs/people.md")
+    proxy, github, commands = texts("docs/people.md")
+    with shell.started(with_other(github, {"10.0.0.5": "127.0.0.1"})) as url:
+        headers = {"X-Forwarded-User": "eve", "X-Forwarded-Groups": "example,example:developers"}
+        page = httpx2.get(f"{url}/settings/people", headers={**headers, "Accept": "text/html"})
+        assert "eve" in page.text
+        assert "editor" in shell.paste("theodora people list")
     with shell.started(with_other(proxy, {"10.0.0.5": "127.0.0.1"})) as url:
         headers = {"X-Forwarded-User": "ada", "X-Forwarded-Groups": "sre", "Accept": "text/html"}
         assert "ada" in httpx2.get(url, headers=headers, follow_redirects=True).text
