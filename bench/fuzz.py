@@ -22,6 +22,7 @@ import structlog
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from asking import make_tenant, server_in_process
+from fuzz.access_parsers import ACCESS_PARSERS
 from fuzz.parsers import FOUND, PARSERS
 from fuzz.requests import request_parsers
 from fuzz.running import Run
@@ -52,7 +53,12 @@ def main() -> int:
         tempfile.TemporaryDirectory() as served,
         served_workflows(Path(served)) as workflows,
     ):
-        parsers = (*PARSERS, *SOURCE_PARSERS, *request_parsers(make_tenant(*server)))
+        parsers = (
+            *PARSERS,
+            *SOURCE_PARSERS,
+            *ACCESS_PARSERS,
+            *request_parsers(make_tenant(*server)),
+        )
         runs = [Run(parser, asked.seed) for parser in parsers]
         until = time.monotonic() + 60 * asked.minutes
         for turn in itertools.count():

@@ -14,6 +14,9 @@ from asking import Tenant
 from fuzz.parsers import Parser
 from theodora.web.api.documents import DOCUMENTS
 from theodora.web.api.routes import OPERATIONS
+from theodora.web.mcp.prompts import REVIEW
+from theodora.web.mcp.routes import PATH
+from theodora.web.mcp.tools import TOOLS
 from theodora.web.pages.routes import PAGES
 from visiting import sign_in
 
@@ -44,9 +47,15 @@ def request_parsers(tenant: Tenant) -> tuple[Parser, ...]:
             headers = {b"content-type": b"application/json", **keys}
             _send(tenant, method, target.encode(), headers, body)
 
+    def tell(data: bytes) -> None:
+        keys = {name.lower().encode(): value.encode() for name, value in tenant.keys.items()}
+        headers = {b"content-type": b"application/json", b"accept": _ACCEPTED, **keys}
+        _send(tenant, "POST", PATH.encode(), headers, data)
+
     return (
         Parser("page", visit, _pages(), _PIECES, (Refused,)),
         Parser("operation", send, _operations(), _PIECES, (Refused,)),
+        Parser("MCP message", tell, _messages(), _PIECES, (Refused,)),
     )
 
 
@@ -72,6 +81,13 @@ _PIECES = (
 )
 
 
+_ACCEPTED = b"application/json, text/event-stream"
+_SEARCHES = (
+    b"GET /api/v2/audit?query=action:key.*&limit=10&cursor=5&outcome=done\n",
+    b"GET /api/v2/dora/insights?group_by=team&range=4w&query=env:production&tz=Asia/Kolkata\n",
+)
+
+
 def _pages() -> list[bytes]:
     paths = [each.path.partition("{")[0] for each in PAGES if each.method == "GET"]
     queries = (
@@ -89,7 +105,20 @@ def _operations() -> list[bytes]:
         body = b"" if example is None else json.dumps(example).encode()
         path = operation.paths[0].replace("{id}", "0123456789abcdef")
         found.append(f"{operation.method} {path}\n".encode() + body)
-    return found
+    return [*found, *_SEARCHES]
+
+
+def _messages() -> list[bytes]:
+    """Messages of the Model Context Protocol: each tool and prompt is called."""
+    asked: list[tuple[str, dict[str, Any]]] = [
+        ("tools/list", {}),
+        ("prompts/get", {"name": REVIEW, "arguments": {"month": "2026-08"}}),
+        *(("tools/call", {"name": tool.name, "arguments": {"query": "web"}}) for tool in TOOLS),
+    ]
+    return [
+        json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": parameters}).encode()
+        for method, parameters in asked
+    ]
 
 
 def _send(

@@ -11,6 +11,7 @@ import pytest
 
 from asking import Tenant
 from databases import ON_SQLITE
+from fuzz.access_parsers import ACCESS_PARSERS
 from fuzz.parsers import FOUND, PARSERS, Parser
 from fuzz.requests import request_parsers
 from fuzz.running import Run, tried
@@ -20,9 +21,9 @@ pytestmark = ON_SQLITE
 
 CPU_SEC = 0.3
 
-every_parser = pytest.mark.parametrize(
-    "parser", [*PARSERS, *SOURCE_PARSERS], ids=lambda parser: parser.name
-)
+EVERY = (*PARSERS, *SOURCE_PARSERS, *ACCESS_PARSERS)
+
+every_parser = pytest.mark.parametrize("parser", EVERY, ids=lambda parser: parser.name)
 
 
 @every_parser
@@ -50,8 +51,9 @@ def test_a_spoilt_request_is_answered(tenant: Tenant) -> None:
 
 
 def test_what_failed_once_is_of_a_parser() -> None:
-    names = {parser.name.replace(" ", "-") for parser in (*PARSERS, *SOURCE_PARSERS)} | {
+    names = {parser.name.replace(" ", "-") for parser in EVERY} | {
         "page",
         "operation",
+        "MCP-message",
     }
     assert {folder.name for folder in FOUND.glob("*")} <= names

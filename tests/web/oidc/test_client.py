@@ -134,6 +134,7 @@ def _with_header(header: bytes) -> Change:
     [
         (_claims(nonce="another"), "nonce"),
         (_claims(nonce=None), "nonce"),
+        (_claims(nonce="\ud800"), "nonce"),
         (_claims(iss="https://elsewhere.example"), "another issuer"),
         (_claims(aud="another"), "another client"),
         (_claims(aud=["theodora", "another"]), "to another client"),
@@ -148,6 +149,7 @@ def _with_header(header: bytes) -> Change:
         (_in_seconds(iat=-700), "another time"),
         (_in_seconds(nbf=120), "not valid yet"),
         (_claims(at_hash="AAAA"), "access token"),
+        (_claims(at_hash="\ud800"), "access token"),
         (_signed("none", "oct"), "'none'"),
         (_signed("HS256", "oct"), "'HS256'"),
         (_signed_with_public_key, "'HS256'"),

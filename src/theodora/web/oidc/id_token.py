@@ -21,7 +21,7 @@ def check_id_token(
     """Raises `SignInFailed` for a token of another sign-in, issuer, client or time."""
     check_issued(claims, provider, now_sec)
     given = claims.get("nonce")
-    if not isinstance(given, str) or not compare_digest(given.encode(), nonce.encode()):
+    if not isinstance(given, str) or not compare_digest(_bytes(given), nonce.encode()):
         raise _refused("the token has the nonce of another sign-in")
     subject = claims.get("sub")
     if not isinstance(subject, str) or not 0 < len(subject) <= _MAX_SUBJECT:
@@ -53,8 +53,13 @@ def check_access_token(claims: Mapping[str, Any], alg: str, access_token: str) -
     hash_ = hashlib.sha512 if alg.startswith("Ed") else hashlib.sha256
     digest = hash_(access_token.encode()).digest()
     half = base64.urlsafe_b64encode(digest[: len(digest) // 2]).rstrip(b"=")
-    if not compare_digest(half, str(claims["at_hash"]).encode()):
+    if not compare_digest(half, _bytes(str(claims["at_hash"]))):
         raise _refused("the access token belongs to another token")
+
+
+def _bytes(text: str) -> bytes:
+    """JSON may have halves of characters, which have no UTF-8."""
+    return text.encode(errors="surrogatepass")
 
 
 def _check_audience(claims: Mapping[str, Any], client_id: str) -> None:
