@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime
+from itertools import pairwise
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -17,7 +18,7 @@ from theodora.dora.metrics.shapes import Rate
 from theodora.dora.metrics.statistics import wilson_interval
 from theodora.dora.metrics.table import CHANGE_LEAD_TIME
 from theodora.report import charts
-from theodora.report.charts.histogram import place_of
+from theodora.report.charts.histogram import place_of, steps_of
 from theodora.report.charts.plot import BASE, ROOF, Plot
 from theodora.report.charts.scales import (
     Axis,
@@ -194,7 +195,7 @@ def test_a_chart_without_anything_says_so() -> None:
         (charts.rate_chart([none], [slot()], none), "none evaluated in this period"),
         (charts.deployments_chart([], []), "no intervals in this period"),
         (charts.recovery_chart([], [], None, []), "no failures"),
-        (charts.lead_time_histogram([0] * 11, [""] * 11, []), "no lead times in this period"),
+        (charts.lead_time_histogram([0] * 16, []), "no lead times in this period"),
     ):
         assert texts(read(drawn)) == [words]
 
@@ -332,21 +333,50 @@ def test_stages_fit_the_bar(stages: dict, longest: float) -> None:
     assert len(boxes) == len(spans)
 
 
-@given(st.floats(0, 1e8), st.floats(0, 1e8))
-def test_a_longer_lead_time_lies_further_right(one: float, other: float) -> None:
-    """Within a step in proportion; beyond the last one in its middle."""
+COMMITS = st.lists(st.integers(0, 500), min_size=16, max_size=16).filter(any)
+
+
+@given(COMMITS, st.floats(0, 1e8), st.floats(0, 1e8))
+def test_a_longer_lead_time_lies_further_right(counts: list[int], one: float, other: float) -> None:
     low, high = sorted((one, other))
-    assert 0 <= place_of(low) <= place_of(high) <= len(charts.EDGES_SEC)
+    steps = steps_of(counts)
+    assert 0 <= place_of(low, steps) <= place_of(high, steps) <= 100
+
+
+@given(COMMITS)
+def test_few_steps_hold_all_commits_and_follow_on_each_other(counts: list[int]) -> None:
+    steps = steps_of(counts)
+    assert 2 <= len(steps) <= 11
+    assert sum(step.commits for step in steps) == sum(counts)
+    assert [step.high for step in steps[:-1]] == [step.low for step in steps[1:]]
+    assert not any(one.commits == other.commits == 0 for one, other in pairwise(steps[:2]))
+    assert len({step.name for step in steps}) == len(steps)
 
 
 def test_a_histogram_of_lead_times_names_its_steps() -> None:
-    """Steps widen, as lead times do; each bar has its number above it."""
-    counts = [4, 4, 12, 42, 30, 64, 46, 16, 6, 0, 0]
+    """Each bar has its number above it, and the steps without commits at the ends are left out."""
+    counts = [0, 4, 12, 42, 30, 64, 46, 16, 6, 0, 0, 0, 0, 0, 0, 0]
     marks = [charts.Mark("p50", 50_400), charts.Mark("p90", 172_800)]
-    drawing = read(charts.lead_time_histogram(counts, [""] * len(counts), marks))
-    written = [each.replace("\u00a0", " ") for each in texts(drawing)]
-    assert {"<1 h", "1–2 h", "12–24 h", "1–2 d", "7–14 d", ">14 d"} <= set(written)
+    written = [
+        each.replace("\u00a0", " ")
+        for each in texts(read(charts.lead_time_histogram(counts, marks)))
+    ]
+    names = ["<1 h", "1–2 h", "2–4 h", "4–8 h", "8–12 h", "12–24 h", "1–2 d", "2–4 d", "4–7 d"]
+    assert written[-10:] == [*names, "7–14 d"]
     assert {"p50 14 h", "p90 2 d"} <= set(written)
+
+
+def test_lead_times_of_months_have_steps_of_months() -> None:
+    """Those of few commits become one; both percentiles can be read, whichever side they are."""
+    counts = [26, 0, 0, 1, 1, 1, 8, 27, 30, 64, 200, 180, 50, 5, 0, 0]
+    marks = [charts.Mark("p50", 36 * 86_400), charts.Mark("p90", 61 * 86_400)]
+    drawing = read(charts.lead_time_histogram(counts, marks))
+    assert [step.name.replace("\u202f", " ") for step in steps_of(counts)] == [
+        *("<1 h", "1–24 h", "1–2 d", "2–4 d", "4–7 d", "7–14 d", "14–30 d"),
+        *("30–60 d", "60–90 d", "90–180 d", "180–365 d"),
+    ]
+    percentiles = [each for each in drawing.iter("text") if (each.text or "").startswith("p")]
+    assert [each.get("y") for each in percentiles] == ["-12", "-24"]
 
 
 def test_a_bar_of_a_day_leads_to_the_day() -> None:

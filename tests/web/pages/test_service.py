@@ -181,6 +181,13 @@ def test_a_baseline_and_what_follows_a_gap_are_hollow_tiles(tenant: Tenant) -> N
         ("#t-baseline", "OK, after a gap"),
         ("#t-ok", "OK"),
     ]
+    left_out = page.one("section", aria_labelledby="each").one("p", class_="fine")
+    assert left_out.text == (
+        "Left out: 1 deployment came more than 60 days after the one before,"
+        " and 1 deployment is the first known of its repository."
+    )
+    gap = sign_in(tenant).page(left_out.all("a")[0]["href"])
+    assert [chip.text for chip in gap.all("td", class_="vd")] == ["OKAfter a gap"]
     explorer = sign_in(tenant).page("/deployments")
     (flags,) = [
         each for each in explorer.all("fieldset") if each.one("legend").text.startswith("Flags")

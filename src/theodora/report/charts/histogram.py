@@ -1,7 +1,6 @@
-"""Histograms of lead times, in steps that widen, and of deployments by day."""
+"""Histograms of lead times, in steps that fit them, and of deployments by day."""
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 from typing import NamedTuple
 
 from markupsafe import Markup
@@ -26,9 +25,31 @@ from theodora.report.charts.svg import (
 _HOUR, _DAY = wording.HOUR_SEC, wording.DAY_SEC
 EDGES_SEC: tuple[int, ...] = (
     *(each * _HOUR for each in (0, 1, 2, 4, 8, 12, 24)),
-    *(each * _DAY for each in (2, 4, 7, 14)),
+    *(each * _DAY for each in (2, 4, 7, 14, 30, 60, 90, 180, 365)),
 )
-"""Where a step begins; the last one has no end."""
+"""Where a step begins that lead times are counted in; the last one has no end."""
+_MOST_STEPS = 11
+_MARK_LINE = 12
+"""Pixels between the labels of percentiles, which are above each other."""
+
+
+class LeadTimeStep(NamedTuple):
+    """A bar, in seconds; the last one of all has no end."""
+
+    low: int
+    high: int | None
+    commits: int
+
+    @property
+    def name(self) -> str:
+        """`<1 h`, `1–2 h`, `12 h – 2 d`, `>365 d`."""
+        if not self.low and self.high:
+            return f"<{_in_unit(self.high)}"
+        if self.high is None:
+            return f">{_in_unit(self.low)}"
+        if _unit(self.low) == _unit(self.high) or self.low == _DAY:
+            return f"{self.low // _unit(self.high)}–{_in_unit(self.high)}"
+        return f"{_in_unit(self.low)}–{_in_unit(self.high)}"
 
 
 class Mark(NamedTuple):
@@ -38,37 +59,43 @@ class Mark(NamedTuple):
     seconds: float
 
 
-def lead_time_histogram(
-    counts: Sequence[int], links: Sequence[str], marks: Sequence[Mark]
-) -> Markup:
-    """Commits by lead time; one count and one link for each of `EDGES_SEC`."""
+def lead_time_histogram(counts: Sequence[int], marks: Sequence[Mark]) -> Markup:
+    """Commits by lead time, one count for each of `EDGES_SEC`; marks from the lowest up."""
     if not any(counts):
         return empty_chart("no lead times in this period")
-    names = [_step(index) for index in range(len(EDGES_SEC))]
-    slots = [
-        Slot(name, name, link, is_partial=False) for name, link in zip(names, links, strict=True)
-    ]
-    plot = Plot(slots, count_axis(max(counts)))
+    steps = steps_of(counts)
+    plot = Plot(
+        [Slot(step.name, step.name, "", is_partial=False) for step in steps],
+        count_axis(max(step.commits for step in steps)),
+    )
     return drawing(
-        "plot",
+        "plot hist",
         BASE + 24,
-        slotted(len(slots), BASE + 1, plot.grid(), bars("b-ok", 0.88, _bars(plot, counts))),
+        slotted(len(steps), BASE + 1, plot.grid(), bars("b-ok", 0.88, _bars(plot, steps))),
         group("t y", *plot.values()),
-        group("t v", *_numbers(plot, counts)),
-        group("t s", *(label("", plot.middle(at), BASE + 16, it) for at, it in enumerate(names))),
-        *(_mark(plot, mark, is_last=mark is marks[-1]) for mark in marks),
-        hits(list(_hits(plot, counts))),
+        *(_mark(place_of(mark.seconds, steps), mark, at) for at, mark in enumerate(marks)),
+        group("t v", *_numbers(plot, steps)),
+        group("t s", *_names(plot)),
+        hits([("", f"{step.name}: {wording.counted(step.commits, 'commit')}") for step in steps]),
     )
 
 
-def _step(index: int) -> str:
-    """`<1 h`, `1–2 h`, `>14 d`."""
-    if index == 0:
-        return f"<{_in_unit(EDGES_SEC[1])}"
-    if index == len(EDGES_SEC) - 1:
-        return f">{_in_unit(EDGES_SEC[index])}"
-    low, high = EDGES_SEC[index], EDGES_SEC[index + 1]
-    return f"{low // _unit(high)}–{_in_unit(high)}"
+def steps_of(counts: Sequence[int]) -> Sequence[LeadTimeStep]:
+    """The steps from the first to the last that has commits, and an empty one beyond each end.
+
+    Where those are too many, neighbours with the fewest commits become one.
+    """
+    all_steps = [
+        LeadTimeStep(low, high, count)
+        for low, high, count in zip(EDGES_SEC, (*EDGES_SEC[1:], None), counts, strict=True)
+    ]
+    filled = [index for index, count in enumerate(counts) if count]
+    steps = all_steps[max(filled[0] - 1, 0) : filled[-1] + 2]
+    while len(steps) > _MOST_STEPS:
+        at = min(range(len(steps) - 1), key=lambda at: steps[at].commits + steps[at + 1].commits)
+        one, other = steps[at : at + 2]
+        steps[at : at + 2] = [LeadTimeStep(one.low, other.high, one.commits + other.commits)]
+    return steps
 
 
 def _in_unit(seconds: int) -> str:
@@ -80,38 +107,42 @@ def _unit(seconds: int) -> int:
     return _HOUR if seconds <= _DAY else _DAY
 
 
-def _bars(plot: Plot, counts: Sequence[int]) -> Iterator[tuple[float, float, float]]:
-    for index, count in enumerate(counts):
-        if count:
-            yield index, plot.y(count), BASE
+def _bars(plot: Plot, steps: Sequence[LeadTimeStep]) -> Iterator[tuple[float, float, float]]:
+    for index, step in enumerate(steps):
+        if step.commits:
+            yield index, plot.y(step.commits), BASE
 
 
-def _numbers(plot: Plot, counts: Sequence[int]) -> Iterator[str]:
-    for index, count in enumerate(counts):
-        if count:
-            yield label("", plot.middle(index), plot.y(count) - 4, wording.number(count))
+def _numbers(plot: Plot, steps: Sequence[LeadTimeStep]) -> Iterator[str]:
+    for index, step in enumerate(steps):
+        if step.commits:
+            words = wording.number(step.commits)
+            yield label("", plot.middle(index), plot.y(step.commits) - 4, words)
 
 
-def _mark(plot: Plot, mark: Mark, *, is_last: bool) -> str:
-    """A line, and its words on the side where the other mark is not."""
-    x = plot.width * place_of(mark.seconds)
-    goes_right = x < 12 or (is_last and x < 88)
-    side, dx = ("t b st", 4) if goes_right else ("t b y", -4)
+def _names(plot: Plot) -> Iterator[str]:
+    """Phones have room for each second one."""
+    for index, slot in enumerate(plot.slots):
+        yield label("k2" if index % 2 else "", plot.middle(index), BASE + 16, slot.label)
+
+
+def _mark(x: float, mark: Mark, index: int) -> str:
+    """A line, and its words on the side with more room, above those of the mark before."""
+    side, dx = ("t b st", 4) if x < 50 else ("t b y", -4)
+    y = -_MARK_LINE * (index + 1)
     words = f"{mark.name} {wording.duration(mark.seconds)}"
-    return upright("pl", x, -8, BASE) + label(side, x, 0, words, dx=dx)
+    return upright("pl", x, y - 9, BASE) + label(side, x, y, words, dx=dx)
 
 
-def place_of(seconds: float) -> float:
-    """How many steps from the left; within a step, in proportion."""
-    for index, (low, high) in enumerate(pairwise(EDGES_SEC)):
-        if seconds < high:
-            return index + (seconds - low) / (high - low)
-    return len(EDGES_SEC) - 0.5
-
-
-def _hits(plot: Plot, counts: Sequence[int]) -> Iterator[tuple[str, str]]:
-    for slot, count in zip(plot.slots, counts, strict=True):
-        yield slot.link, f"{slot.title}: {wording.counted(count, 'commit')}"
+def place_of(seconds: float, steps: Sequence[LeadTimeStep]) -> float:
+    """The x in percent; in proportion within a step, and in the middle of one without an end."""
+    for index, step in enumerate(steps):
+        if step.high is None:
+            return 100 * (index + 0.5) / len(steps)
+        if seconds < step.high:
+            share = max(seconds - step.low, 0) / (step.high - step.low)
+            return 100 * (index + share) / len(steps)
+    return 100.0
 
 
 _DAY_BASE, _DAY_ROOF = 64, 12

@@ -176,7 +176,7 @@ def rate_chart(
         path("mk", *_marks(plot, rates)),
     )
     titles = [rate_words(rate) for rate in rates]
-    shares = group("t s", *_shares(plot, rates))
+    shares = group("t s k2", *_shares(plot, rates))
     return plot.drawn(titles, inside, shares, below=12, cells=cells)
 
 

@@ -88,7 +88,7 @@ def show_service(visit: Visit) -> Answer:
             "freshness": freshness(visit, group.total, scope, service),
             "compared_days": report.previous_period.days(),
             "timeline": timeline_of(visit, scope),
-            "lead_times": lead_times_of(visit, scope, group.total[CHANGE_LEAD_TIME]),
+            "lead_times": lead_times_of(visit, scope, group.total[CHANGE_LEAD_TIME], settings),
             "figures": tuple(figures_of(group, scope, failed)),
             "failed": tuple(_failed(visit, scope, failed[:MOST_ROWS])),
             "failed_link": scope.link("/deployments", query=scope.also(FAILED)),
