@@ -3,6 +3,7 @@
 from theodora.report.charts.histogram import EDGES_SEC, Mark, day_histogram, lead_time_histogram
 from theodora.report.charts.plot import Slot, slots_of
 from theodora.report.charts.recovery import Recovery, recovery_chart
+from theodora.report.charts.scales import count_axis, duration_axis, rate_axis
 from theodora.report.charts.series import (
     Count,
     deployments_chart,
@@ -31,12 +32,15 @@ __all__ = [
     "Slot",
     "Span",
     "Tile",
+    "count_axis",
     "day_histogram",
     "deployments_chart",
+    "duration_axis",
     "duration_chart",
     "empty_chart",
     "lead_time_histogram",
     "months_between",
+    "rate_axis",
     "rate_chart",
     "recovery_chart",
     "score_tiles",

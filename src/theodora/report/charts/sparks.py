@@ -4,7 +4,16 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from theodora.report.charts.svg import HATCH, bars, box, dots, drawing, short, slotted
+from theodora.report.charts.svg import (
+    HATCH,
+    bars,
+    box,
+    dots,
+    drawing,
+    path,
+    short,
+    slotted,
+)
 
 _HEIGHT = 28
 _INSET = 0.12
@@ -13,13 +22,20 @@ _PITCH = _TILE + _GAP
 TILES = 10
 
 
-def sparkline(values: Sequence[float | None], *, last_is_partial: bool = False) -> Markup:
-    """A bar an interval, the highest as high as there is room; a dot where there is no value."""
-    highest = max((value for value in values if value is not None), default=0) or 1
+def sparkline(
+    values: Sequence[float | None], *, last_is_partial: bool = False, highest: float = 0
+) -> Markup:
+    """A bar an interval, a dot where there is no value.
+
+    As high as there is room is the highest of them, or `highest`: bars above it are cut off, with a
+    line at their end.
+    """
+    most = highest or max((value for value in values if value is not None), default=0) or 1
     tops = [
-        None if value is None else _HEIGHT - max(round(value / highest * _HEIGHT), 1)
+        None if value is None else _HEIGHT - max(round(min(value / most, 1) * _HEIGHT), 1)
         for value in values
     ]
+    cut = (index for index, value in enumerate(values) if value is not None and value > most)
     running = ""
     if last_is_partial and tops and tops[-1] is not None:
         slot, top = 100 / len(tops), tops.pop() or 0
@@ -27,7 +43,13 @@ def sparkline(values: Sequence[float | None], *, last_is_partial: bool = False) 
         running = box("sp-p", x, top, width, _HEIGHT - top, HATCH)
     known = [(index, top, _HEIGHT) for index, top in enumerate(tops) if top is not None]
     unknown = [(index, _HEIGHT - 2) for index, top in enumerate(tops) if top is None]
-    series = slotted(len(values), _HEIGHT, bars("sp", 1 - 2 * _INSET, known), dots("nil", unknown))
+    series = slotted(
+        len(values),
+        _HEIGHT,
+        bars("sp", 1 - 2 * _INSET, known),
+        dots("nil", unknown),
+        path("cut", *(f"M{short(index - 0.4)} 1h.8" for index in cut)),
+    )
     return drawing("spark", _HEIGHT, series, running)
 
 

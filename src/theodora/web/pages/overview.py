@@ -18,16 +18,19 @@ from theodora.dora.metrics.table import (
 )
 from theodora.errors import Invalid, Problem
 from theodora.events import Deployment
+from theodora.query import Tag, resolve
 from theodora.query.fields import Scalar
 from theodora.report.benchmark import PARAMETER, benchmark_of
 from theodora.report.cards import cards_of, others_of, plotted
 from theodora.report.charts import sparkline
+from theodora.report.comparison import ComparedGroup, MetricScale, comparison_of
 from theodora.report.figures import MOST_FAILURES, figures_of, newest_failed
 from theodora.report.insight_facts import facts_of_period
 from theodora.report.insights import insights_of
 from theodora.report.intervals import interval_values
 from theodora.report.metric_words import CLAUSES, Described
 from theodora.report.scope import Scope, service_path
+from theodora.storage.metrics.columns import GROUPED
 from theodora.storage.metrics.counts import PeriodCounts
 from theodora.web.pages.first_run import has_no_event, show_first_run
 from theodora.web.pages.parts.clauses import known_field
@@ -40,6 +43,7 @@ from theodora.web.pages.shell.page import Answer, View, Visit
 GROUPS = ("service", "team")
 FIRST_ROWS = 12
 MOST_SILENT = 12
+_MOST_KEY_CHARACTERS = 200
 
 
 class GroupRow(NamedTuple):
@@ -72,7 +76,7 @@ class _Looked(NamedTuple):
 
 def show_overview(visit: Visit) -> Answer:
     scope = visit.scope
-    key = _group_by(visit)
+    key, compare = _group_by(visit), _compare_by(visit)
     tree = scope.tree
     query = scope.metrics_query(group_by=(key,))
     report = visit.store.metrics.report(visit.organisation, query, tree)
@@ -89,6 +93,12 @@ def show_overview(visit: Visit) -> Answer:
     last = last_deployments(visit, tree, known_field(key), {*values, *silent})
     buckets = buckets_of(scope.period, scope.interval, scope.calendar, scope.now_ns)
     looked = _look(visit, key, buckets)
+    own = {
+        "group_by": key if key != "service" else None,
+        "sort": _kept(order),
+        "compare": compare or None,
+        PARAMETER: levels or None,
+    }
     facts = replace(
         facts_of_period(visit.store, visit.organisation, scope, looked.failed),
         silent=visit.attention.silent,
@@ -104,17 +114,16 @@ def show_overview(visit: Visit) -> Answer:
             "freshness": freshness(visit, overall.total, scope),
             "compared_days": report.previous_period.days(),
             "group_by": key,
-            "own": {
-                "group_by": key if key != "service" else None,
-                "sort": _kept(order),
-                PARAMETER: levels or None,
-            },
+            "own": own,
             "columns": tuple(columns(SORTS, order)),
             "rows": tuple(_rows(visit, key, shown, looked.courses, buckets, last)),
             "silent": tuple(_with_last(visit, silent, last)),
             "count": len(groups),
             **interval_values(overall.series, scope),
-            "figures": tuple(figures_of(overall, scope, looked.failed)),
+            "compared": _compared(visit, report),
+            "compare": compare,
+            "switches": tuple(_switches(visit, own, compare)),
+            "figures": () if compare else tuple(figures_of(overall, scope, looked.failed)),
         }
     )
 
@@ -171,6 +180,67 @@ def _group_by(visit: Visit) -> str:
     return key
 
 
+def _compare_by(visit: Visit) -> str:
+    """The key whose groups are beside each other; empty for the charts of everything."""
+    key = visit.query_parameters.get("compare", "").strip().removeprefix("@")
+    if len(key) > _MOST_KEY_CHARACTERS:
+        detail = f"must have at most {_MOST_KEY_CHARACTERS} characters"
+        raise Invalid(Problem(detail, parameter="compare"))
+    return key
+
+
+class Switch(NamedTuple):
+    """A way to look at the charts."""
+
+    words: str
+    link: str
+    is_chosen: bool
+
+
+def _switches(visit: Visit, own: Mapping[str, str | None], compare: str) -> Iterator[Switch]:
+    known = {"": "All", **{key: f"Each {key}" for key in GROUPS}}
+    for key, words in {**known, compare: known.get(compare) or f"Each {compare}"}.items():
+        link = visit.scope.link("/", **{**own, "compare": key or None})
+        yield Switch(words, f"{link}#intervals", key == compare)
+
+
+class ComparedRow(NamedTuple):
+    """A group with its small multiples, and where it leads."""
+
+    group: ComparedGroup
+    link: str
+
+
+class Compared(NamedTuple):
+    """A comparison with the links of its rows."""
+
+    scales: Sequence[MetricScale]
+    rows: Sequence[ComparedRow]
+    left_out: int
+
+
+def _compared(visit: Visit, report: Report) -> Compared | None:
+    """`report` is that of the table, which may be grouped by the same key."""
+    key = _compare_by(visit)
+    if not key:
+        return None
+    if key != _group_by(visit):
+        query = visit.scope.metrics_query(group_by=(key,))
+        report = visit.store.metrics.report(visit.organisation, query, visit.scope.tree)
+    found = comparison_of(report.groups)
+    rows = [ComparedRow(each, _group_link(visit.scope, key, each.name)) for each in found.groups]
+    return Compared(found.scales, rows, found.left_out)
+
+
+def _group_link(scope: Scope, key: str, name: str) -> str:
+    """The page of a service, or the overview of only this group."""
+    value = value_named(name)
+    if key == "service" and value is not None:
+        return scope.link(service_path(value), query=None)
+    target = resolve(key) if key in GROUPED else Tag(key)
+    return scope.link("/", query=scope.also(has_value(target, value)))
+
+
 def _kept(order: str) -> str | None:
     return None if order == "-deployments" else order
 
@@ -218,9 +288,7 @@ def _rows(
         query = scope.also(has_value(field, value))
         yield GroupRow(
             name,
-            scope.link(service_path(value), query=None)
-            if key == "service" and value is not None
-            else scope.link("/", query=query),
+            _group_link(scope, key, name),
             group.total[DEPLOYMENT_FREQUENCY].count,
             [
                 (Described(metric, group.total), _link(scope, metric, query))

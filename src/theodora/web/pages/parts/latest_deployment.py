@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from theodora.events import Deployment
 from theodora.query import Exists, Field, Kind, Query, all_of, complement, sort_key
-from theodora.query.fields import Scalar
+from theodora.query.fields import Scalar, Target
 from theodora.query.operands import equals
 from theodora.report.links import VERDICTS, deployment_path
 from theodora.storage import Selection
@@ -43,7 +43,7 @@ def last_deployments(
     return {value: last for value, last in each if last is not None}
 
 
-def has_value(field: Field, value: str | None) -> Query:
+def has_value(field: Target, value: str | None) -> Query:
     """The condition of having this value; None is that of having none."""
     return complement(Exists(field)) if value is None else equals(field, value)
 
