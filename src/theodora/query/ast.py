@@ -6,65 +6,62 @@ Conjunctions are flat: a part of an `And` is no `And`, a part of an `Or` no `Or`
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from theodora.query.fields import Field, Target
 from theodora.query.patterns import Pattern
 
 
-@dataclass(frozen=True, slots=True)
-class Everything:
+class Node(Struct, frozen=True, cache_hash=True):
+    """A node; results are cached by the hash of a complete tree, so that is computed once."""
+
+
+class Everything(Node, frozen=True):
     """Matches every event."""
 
 
-@dataclass(frozen=True, slots=True)
-class And:
+class And(Node, frozen=True):
     """Matches if every part does; it has at least two."""
 
     parts: "tuple[Query, ...]"
 
 
-@dataclass(frozen=True, slots=True)
-class Or:
+class Or(Node, frozen=True):
     """Matches if any part does; it has at least two."""
 
     parts: "tuple[Query, ...]"
 
 
-@dataclass(frozen=True, slots=True)
-class Not:
+class Not(Node, frozen=True):
     """Matches if its part does not."""
 
     part: "Query"
 
 
-@dataclass(frozen=True, slots=True)
-class Exists:
+class Exists(Node, frozen=True):
     """Matches if the event has a value."""
 
     target: Target
 
 
-@dataclass(frozen=True, slots=True)
-class Equals:
+class Equals(Node, frozen=True):
     """Matches a value that equals a text, or a boolean for boolean fields."""
 
     target: Target
     value: str | bool
 
 
-@dataclass(frozen=True, slots=True)
-class Wildcard:
+class Wildcard(Node, frozen=True):
     """Matches a value whose text form fits a pattern with at least one wildcard."""
 
     target: Target
     pattern: Pattern
 
 
-@dataclass(frozen=True, slots=True)
-class NumberRange:
+class NumberRange(Node, frozen=True):
     """Matches a number, duration (seconds) or time (nanoseconds) in a range, ends included.
 
     Ends fit int64; None is an open end, at most one of the two. Nothing lies in a range
@@ -76,8 +73,7 @@ class NumberRange:
     high: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Bound:
+class Bound(Struct, frozen=True):
     """One end of a range of texts."""
 
     text: str
@@ -89,8 +85,7 @@ class Bound:
     inclusive: bool
 
 
-@dataclass(frozen=True, slots=True)
-class TextRange:
+class TextRange(Node, frozen=True):
     """Matches a text in a range, by code point; None is an open end, at most one of the two."""
 
     target: Target
@@ -98,8 +93,7 @@ class TextRange:
     high: Bound | None
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(Node, frozen=True):
     """Matches words that follow each other in one value.
 
     The values are those of the fields with `in_free_text`, or, `everywhere`, the text forms
@@ -110,8 +104,7 @@ class Text:
     everywhere: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Production:
+class Production(Node, frozen=True):
     """Matches events in production, as the settings define it: see `theodora.query.production`."""
 
 

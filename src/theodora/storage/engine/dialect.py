@@ -11,9 +11,12 @@ from typing import LiteralString
 from theodora.query.patterns import Pattern
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Dialect:
-    """The words of statements that differ, how patterns are bound, and what the planner does."""
+    """The words of statements that differ, how patterns are bound, and what the planner does.
+
+    There is one value for each database, so identity is equality.
+    """
 
     glob: LiteralString
     """The operator that compares a text with an encoded pattern, case-sensitively."""
