@@ -173,7 +173,7 @@ class Connection(HttpToolsProtocol):
         """
         framing = [
             b"%b: %b\r\n" % header
-            for header in self.headers
+            for header in self.scope["headers"]
             if header[0] in {b"content-length", b"transfer-encoding"}
         ]
         self.parser = httptools.HttpRequestParser(self)
@@ -198,28 +198,21 @@ class Connection(HttpToolsProtocol):
             return
         self._is_in_head = True
         if self._watch.phase is Phase.NEXT:
-            self._enter(Phase.HEAD)
+            self._watch.enter(Phase.HEAD, self.loop.time())
         super().on_message_begin()
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        # Fields after a chunked body are no headers of the request (RFC 9110, 6.5.1).
-        if not self._is_in_head:
-            return
-        if len(self.headers) >= _MAX_HEADERS:
-            self._stop(_Refusal(431, f"at most {_MAX_HEADERS} headers are taken", "head size"))
-        super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         if self._is_ending or self._is_head_known:
             return
-        self._check_host()
+        length, longest = self._checked_length(), self._limits.unread_body_bytes
         if len(self.pipeline) >= _MAX_PIPELINED:
             self._stop(_Refusal(400, "too many pipelined requests", "pipelined requests"))
         self._bytes_around = self._pieces = self._piece_bytes = 0
         super().on_headers_complete()
+        # Fields after a chunked body are no headers of the request (RFC 9110, 6.5.1).
+        self.headers = []
         self._is_in_head, self._is_in_body = False, True
         self._enter(Phase.BODY)
-        length, longest = self._length(), self._limits.unread_body_bytes
         self._is_body_skipped = length != 0 and self.parser.should_upgrade()
         self._is_body_short = 0 <= length <= longest
         # A client that waits for leave to send may or may not send after an early answer, and
@@ -227,14 +220,28 @@ class Connection(HttpToolsProtocol):
         if self.expect_100_continue or length > longest:
             self.cycle.keep_alive = False
 
-    def _check_host(self) -> None:
+    def _checked_length(self) -> int:
+        """The length of the body by the request's headers: 0 without one, -1 if it is chunked.
+
+        Refuses a request with too many headers, or without one host.
+        """
         assert self.parser is not None
-        hosts = [value for name, value in self.headers if name == b"host"]
-        is_old = self.parser.get_http_version() == "1.0" and not hosts
-        if len(hosts) != 1 and not is_old:
+        if len(self.headers) > _MAX_HEADERS:
+            self._stop(_Refusal(431, f"at most {_MAX_HEADERS} headers are taken", "head size"))
+        hosts: list[bytes] = []
+        length = 0
+        for name, value in self.headers:
+            if name == b"host":
+                hosts.append(value)
+            elif name == b"content-length":
+                length = int(value)
+            elif name == b"transfer-encoding":
+                length = -1
+        if len(hosts) != 1 and (hosts or self.parser.get_http_version() != "1.0"):
             self._stop(_Refusal(400, "a request must have one Host header", "host"))
         if hosts and not _HOST.fullmatch(hosts[0]):
             self._stop(_Refusal(400, "the Host header must be a host", "host"))
+        return length
 
     def on_body(self, body: bytes) -> None:
         self._bytes_around = 0
@@ -265,8 +272,10 @@ class Connection(HttpToolsProtocol):
             return
         self._pass_body_on()
         super().on_message_complete()
-        is_answered = self.cycle.response_complete
-        self._enter(Phase.NEXT if is_answered else Phase.ANSWER)
+        if self.cycle.response_complete:
+            self._enter(Phase.NEXT)
+        else:
+            self._watch.enter(Phase.ANSWER, self.loop.time())
 
     def on_response_complete(self) -> None:
         self.server_state.total_requests += 1
@@ -281,20 +290,12 @@ class Connection(HttpToolsProtocol):
         elif not self._is_in_body:
             self._enter(Phase.NEXT)
 
-    def _length(self) -> int:
-        """The length of the body by the request's headers: 0 without one, -1 if it is chunked."""
-        for name, value in self.headers:
-            if name == b"content-length":
-                return int(value)
-            if name == b"transfer-encoding":
-                return -1
-        return 0
-
     # Deadlines
 
     def _enter(self, phase: Phase) -> None:
+        """Enters a phase in which the connection may make room and could not before, or reverse."""
         self._watch.enter(phase, self.loop.time())
-        if phase is Phase.BODY or phase is Phase.ANSWER:
+        if phase is Phase.BODY:
             self._place.serve()
         else:
             self._place.wait()
