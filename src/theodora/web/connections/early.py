@@ -6,7 +6,7 @@ _CLOSE = (b"connection", b"close")
 
 
 class EarlyAnswers:
-    """ASGI middleware: announces in such an answer that the connection ends.
+    """ASGI middleware for requests with such a body: announces that the connection ends.
 
     The rest of the body may be long. A client that knows does not send its next request on a
     connection that is closed at that moment.
@@ -16,9 +16,6 @@ class EarlyAnswers:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not _is_of_unknown_length(scope):
-            await self._app(scope, receive, send)
-            return
         is_read = False
 
         async def receive_and_see() -> Message:
@@ -33,7 +30,3 @@ class EarlyAnswers:
             await send(message)
 
         await self._app(scope, receive_and_see, send_and_tell)
-
-
-def _is_of_unknown_length(scope: Scope) -> bool:
-    return any(name == b"transfer-encoding" for name, _ in scope["headers"])

@@ -19,6 +19,7 @@ from uvicorn.protocols.http.httptools_impl import (
     RequestResponseCycle,
 )
 
+from theodora.web.connections.early import EarlyAnswers
 from theodora.web.connections.limits import Alarm, LimitName, Limits
 from theodora.web.connections.places import Place
 from theodora.web.connections.watch import Late, Moved, Phase, Watch
@@ -55,6 +56,8 @@ class Connection(HttpToolsProtocol):
 
     def __init__(self, *args: Any, limits: Limits, alarm: Alarm, place: Place) -> None:
         super().__init__(*args)
+        self._app = self.app
+        self._app_of_chunked = cast("Any", EarlyAnswers(cast("Any", self.app)))
         self._place = place
         self._limits = limits
         self._alarm = alarm
@@ -208,6 +211,7 @@ class Connection(HttpToolsProtocol):
         if len(self.pipeline) >= _MAX_PIPELINED:
             self._stop(_Refusal(400, "too many pipelined requests", "pipelined requests"))
         self._bytes_around = self._pieces = self._piece_bytes = 0
+        self.app = self._app_of_chunked if length < 0 else self._app
         super().on_headers_complete()
         # Fields after a chunked body are no headers of the request (RFC 9110, 6.5.1).
         self.headers = []

@@ -15,7 +15,6 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from theodora.web.connections.early import EarlyAnswers
 from theodora.web.connections.forwarded import NearestForwarded, PeerKept
 from theodora.web.connections.gate import Gate
 from theodora.web.connections.last_resort import LastResort
@@ -62,7 +61,7 @@ class Server(uvicorn.Server):
     ) -> None:
         super().__init__(
             uvicorn.Config(
-                _behind_proxies(EarlyAnswers(application), options.trusted_proxies),
+                _behind_proxies(application, options.trusted_proxies),
                 loop="uvloop",
                 http="httptools",
                 ws="none",
