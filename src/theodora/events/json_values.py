@@ -9,21 +9,23 @@ JsonValue: TypeAlias = Any
 
 JsonObject: TypeAlias = Mapping[str, JsonValue]
 
-_TYPE_NAMES: tuple[tuple[type | tuple[type, ...], str], ...] = (
-    (type(None), "null"),
-    (str, "string"),
-    (bool, "boolean"),
-    ((int, Decimal), "number"),
-    (Mapping, "object"),
-    ((list, tuple), "array"),
-)
+_TYPE_NAMES: Mapping[type, str] = {
+    type(None): "null",
+    str: "string",
+    bool: "boolean",
+    int: "number",
+    Decimal: "number",
+    dict: "object",
+    list: "array",
+    tuple: "array",
+}
 
 _BEYOND_INT64 = 10**30
 
 
 def type_name(value: JsonValue) -> str:
     """The JSON name of the type of `value`."""
-    return next(name for types, name in _TYPE_NAMES if isinstance(value, types))
+    return _TYPE_NAMES[type(value)]
 
 
 def decimal_number(text: str) -> Decimal:

@@ -355,6 +355,11 @@ SORT_KEYS: Mapping[Kind, tuple[str, ...]] = {
 }
 """The names a list may be sorted by, in the order in which an error message gives them."""
 
+_SORTED_BY: Mapping[Kind, Mapping[str, Field]] = {
+    kind: {name: field for name, field in _BY_NAME.items() if field.name in keys}
+    for kind, keys in SORT_KEYS.items()
+}
+
 
 def resolve(name: str) -> Target:
     """The field called `name` or `@name`, else the custom tag with that key."""
@@ -364,8 +369,7 @@ def resolve(name: str) -> Target:
 
 def sort_key(name: str, kind: Kind) -> Field | None:
     """The field to sort events of this kind by; aliases and a leading `@` are allowed."""
-    field = _BY_NAME.get(bare(name))
-    return field if field and field.name in SORT_KEYS[kind] else None
+    return _SORTED_BY[kind].get(bare(name))
 
 
 def bare(name: str) -> str:
