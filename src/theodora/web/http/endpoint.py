@@ -187,10 +187,11 @@ class Endpoint:
                 address_of(scope),
                 time.time_ns(),
             )
-        with suppress(TakesLong):
+        try:
             return find()
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._services.threads.of(address_of(scope)), find)
+        except TakesLong:
+            executor = self._services.threads.of(address_of(scope))
+            return await asyncio.get_running_loop().run_in_executor(executor, find)
 
     def _note_keys(self, caller: Caller, address: str) -> None:
         now_ns = time.time_ns()

@@ -69,8 +69,8 @@ class SqliteDatabase:
 
     def _read(self, read: Callable[[Cursor], T]) -> T:
         self._file.refuse_if_replaced()
-        connection = self._reader()
-        cursor = cursor_of(connection, self._readers.pace)
+        self._reader()
+        cursor: Cursor = self._readers.cursor
         deadline = current_deadline()
         with driver_errors(self._path):
             # One snapshot for all statements of the read, whatever is committed in between.
@@ -102,8 +102,11 @@ class SqliteDatabase:
 
     def state(self) -> int:
         with driver_errors(self._path):
-            # Differs once another connection, of this or another process, has committed.
-            rows: Any = self._reader().execute("PRAGMA data_version").fetchall()
+            self._reader()
+            # Differs once another connection, of this or another process, has committed. Read by a
+            # cursor of its own, as a read may be under way, and to the end: a statement that is not
+            # would keep its snapshot for the reads to come.
+            rows: Any = self._readers.state.execute("PRAGMA data_version").fetchall()
         return rows[0][0]
 
     def check_writing(self) -> None:
@@ -147,7 +150,8 @@ class SqliteDatabase:
                 return nullcontext() if local.is_brief else TURNS
 
             connection = connect_reader(self._path, pace)
-            local.connection, local.pace = connection, pace
+            local.connection = connection
+            local.cursor, local.state = cursor_of(connection, pace), connection.cursor()
             local.is_brief = False
             local.must_end = _never
             connection.set_progress_handler(must_end, _STEPS_BETWEEN_LOOKS)
