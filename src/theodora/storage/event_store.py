@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import replace
 from typing import Any, Generic
+
+from msgspec.structs import replace
 
 from theodora.errors import NotFound
 from theodora.storage.engine.actor import Actor

@@ -2,13 +2,13 @@
 share a value, and whether the index knows them or not."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from itertools import chain
 from random import Random, SystemRandom
 from typing import Any, TypeVar
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from actors import TESTER
 from lengths import short_and_long

@@ -10,13 +10,14 @@ often each way was taken.
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from actors import TESTER
 from cases.search import CASES, EVENTS

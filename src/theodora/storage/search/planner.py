@@ -6,7 +6,6 @@ that has the order asked for. Whatever is found is checked against the complete 
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, LiteralString, NamedTuple, assert_never
 
 import msgspec
@@ -67,8 +66,7 @@ class Position(NamedTuple):
     id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Selection:
+class Selection(msgspec.Struct, frozen=True, kw_only=True):
     """The events to list, their order and the limit."""
 
     query: Query = _EVERYTHING

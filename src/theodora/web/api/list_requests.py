@@ -1,12 +1,12 @@
 """The requests of lists: which events, in which order, from which position on."""
 
-from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
+from msgspec.structs import replace
 
 from theodora.errors import Invalid, Problem
 from theodora.events import nanoseconds_from_integer, nanoseconds_from_rfc3339

@@ -5,6 +5,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import msgspec
 from starlette.datastructures import QueryParams
 
 from theodora.git import PackStore
@@ -20,8 +21,7 @@ from theodora.web.http.security import Access
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """The input of a handler; everything except the document has been checked."""
 
     store: Store

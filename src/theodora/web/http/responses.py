@@ -1,6 +1,5 @@
 """Replies, and the one conversion from errors to replies."""
 
-from dataclasses import dataclass
 from typing import Annotated
 
 import msgspec
@@ -50,8 +49,7 @@ TITLES = {
 _RETRY_AFTER = (b"retry-after", b"1")
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True):
     """A response; an empty body goes without a media type."""
 
     status: int

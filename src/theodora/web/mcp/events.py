@@ -1,11 +1,11 @@
 """Tools about events: search, fields, explanation."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec.structs import replace
 
 from theodora.dora.derivation.explanation import explain as explanation_of
 from theodora.errors import Invalid, Problem
