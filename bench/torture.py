@@ -131,7 +131,9 @@ def _preloaded(disturb: Disturbance) -> Stage:
 def _postgresql(disturb: Callable[[PostgresqlServer, Ground], None], **settings: str) -> Stage:
     def stage(folder: Path, rng: Random) -> Iterator[tuple[Ground, Disturbance]]:
         with postgresql(quick=False, **settings) as database:
-            yield Ground(folder, rng, database.url()), partial(disturb, database)
+            # On a busy machine a connection takes longer than the five seconds of our own.
+            url = database.url(connect_timeout="30")
+            yield Ground(folder, rng, url), partial(disturb, database)
 
     return stage
 

@@ -23,6 +23,7 @@ from theodora.events import Deployment
 from theodora.storage import Store
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.migrate import migrations
+from theodora.storage.engine.postgresql import database
 from theodora.storage.engine.postgresql.committer import PostgresqlCommitter
 from theodora.storage.engine.postgresql.connection import connect, is_lost
 from theodora.storage.engine.postgresql.cursor import PostgresqlCursor
@@ -169,6 +170,15 @@ def test_a_read_has_a_limit_on_the_server_as_well(url: str, given: str, limit: s
         assert readers.read(lambda cursor: cursor.execute("SHOW statement_timeout").fetchone()) == (
             limit,
         )
+
+
+def test_the_first_connection_may_take_longer_than_later_ones(
+    url: str, monkeypatch: pytest.MonkeyPatch
+):
+    """A server that is busy takes seconds to accept it; a program should start nevertheless."""
+    monkeypatch.setattr(database, "_WAIT_SECONDS", 0.001)
+    with closing(open_database(url, lambda _: False, lambda _: None, "")) as opened:
+        assert opened.read(lambda cursor: cursor.execute("SELECT 1").fetchall()) == [(1,)]
 
 
 def test_a_server_that_is_not_there_is_said_to_be_so():

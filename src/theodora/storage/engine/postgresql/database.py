@@ -34,6 +34,8 @@ _NO_DUMP = (
 )
 _WAIT_SECONDS = 3.0
 """How long a read waits for a connection: the server may just be starting again."""
+_FIRST_WAIT_SECONDS = 30.0
+"""Likewise at the start, where nobody waits for an answer and giving up would end the program."""
 
 
 class PostgresqlDatabase:
@@ -44,6 +46,7 @@ class PostgresqlDatabase:
         self._brief = threading.local()
         self._open_read = OpenRead()
         self._readers = Readers(url, "readers", _WAIT_SECONDS)
+        self._readers.wait_for_connection(_FIRST_WAIT_SECONDS)
         self._claims = _Claims(url)
         self._writer = Writer(
             PostgresqlCommitter(url), partial(Statistics().keep_up, upkeep), on_commit

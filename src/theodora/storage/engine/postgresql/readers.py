@@ -1,5 +1,6 @@
 """A pool of reading connections, which retries when a connection was lost."""
 
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
@@ -8,6 +9,7 @@ import psycopg
 from psycopg.errors import QueryCanceled
 from psycopg_pool import ConnectionPool, PoolTimeout
 
+from theodora.errors import Unavailable
 from theodora.storage.engine.cursor import Cursor, Row
 from theodora.storage.engine.deadline import Deadline, current_deadline
 from theodora.storage.engine.postgresql.connection import adapt, driver_errors, is_lost, parameters
@@ -60,6 +62,19 @@ class Readers:
         """The same of a read that is a single statement: that needs no transaction around it,
         whose beginning and end take as long again each."""
         return self._read(read, by_itself=True)
+
+    def wait_for_connection(self, seconds: float) -> None:
+        """Waits for the first connection, longer than a read does.
+
+        Raises `Unavailable` if there is none then.
+        """
+        until_sec = time.monotonic() + seconds
+        while True:
+            try:
+                return self.read_statement(lambda _: None)
+            except Unavailable:
+                if time.monotonic() >= until_sec:
+                    raise
 
     def close(self) -> None:
         self._pool.close()
