@@ -143,7 +143,8 @@ def _cookie(url: str) -> str:
 _STUCK = """
 import threading, time
 from theodora.web.connections.last_resort import LastResort
-last_resort = LastResort(time.monotonic() + {seconds})
+last_resort = LastResort()
+last_resort.end_at(time.monotonic() + {seconds})
 threading.Thread(target=time.sleep, args=(60,), name="stuck").start()
 if {closed}:
     last_resort.note_closed()
@@ -157,6 +158,47 @@ def test_a_thread_that_does_not_end_is_ended() -> None:
     closed = _run(_STUCK.format(seconds=30, closed=True))
     assert closed.returncode == 0
     assert closed.stdout + closed.stderr == ""
+
+
+_BUSY = """
+import socket, sys, time
+sys.path.insert(0, {tests!r})
+from connecting import LIMITS
+from theodora.web.connections.limits import Alarm
+from theodora.web.connections.server import Options, Server
+
+async def compute(scope, receive, send):
+    print("computing", flush=True)
+    until_sec = time.monotonic() + 60
+    while time.monotonic() < until_sec:
+        pass
+
+options = Options(
+    limits=LIMITS,
+    max_connections=9,
+    max_connections_per_address=9,
+    lifespan=False,
+    grace_seconds=2,
+)
+listener = socket.create_server(("127.0.0.1", 0))
+print(listener.getsockname()[1], flush=True)
+Server(compute, options, Alarm(lambda _: None)).run(sockets=[listener])
+"""
+
+
+def test_a_server_whose_event_loop_computes_ends_within_the_grace() -> None:
+    program = _BUSY.format(tests=str(Path(__file__).parents[2]))
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        port = int(process.stdout.readline())
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+            client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert process.stdout.readline() == "computing\n"
+            process.terminate()
+            # Two seconds on an idle machine.
+            assert process.wait(20) == 1
+        assert "the time to stop is up" in process.stdout.read()
 
 
 _DEAF = """

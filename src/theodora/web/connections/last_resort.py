@@ -4,6 +4,7 @@ import os
 import sys
 import threading
 import time
+from queue import SimpleQueue
 
 import structlog
 
@@ -16,23 +17,37 @@ _LEAVE_SECONDS = 1.0
 class LastResort:
     """Ends the process at a given time, or soon after everything is closed.
 
-    Python waits for the threads of a pool before it ends, however long they take. What was
-    acknowledged is on the disk by then.
+    Python waits for the threads of a pool before it ends, however long they take, and an event loop
+    that computes does not see that it has been told to stop. What was acknowledged is on the disk
+    by then.
     """
 
-    def __init__(self, at_sec: float) -> None:
-        """`at_sec` is a time of `time.monotonic`."""
-        self._at_sec = at_sec
+    def __init__(self) -> None:
+        self._ends_sec: SimpleQueue[float | None] = SimpleQueue()
         self._closed = threading.Event()
         threading.Thread(target=self._run, name="last resort", daemon=True).start()
+
+    def end_at(self, at_sec: float) -> None:
+        """Ends the process at this time of `time.monotonic`. For handlers of signals too.
+
+        A handler interrupts the main thread anywhere, so it must take no lock and start no thread.
+        """
+        self._ends_sec.put(at_sec)
 
     def note_closed(self) -> None:
         self._closed.set()
 
+    def dismiss(self) -> None:
+        """The process has another end than the server's."""
+        self._ends_sec.put(None)
+
     def _run(self) -> None:
-        is_closed = self._closed.wait(max(0.0, self._at_sec - time.monotonic()))
+        at_sec = self._ends_sec.get()
+        if at_sec is None:
+            return
+        is_closed = self._closed.wait(max(0.0, at_sec - time.monotonic()))
         if is_closed:
-            time.sleep(min(_LEAVE_SECONDS, max(0.0, self._at_sec - time.monotonic())))
+            time.sleep(min(_LEAVE_SECONDS, max(0.0, at_sec - time.monotonic())))
         else:
             log.warning("the time to stop is up; what still runs is ended", threads=_running())
         sys.stdout.flush()

@@ -79,6 +79,7 @@ class Server(uvicorn.Server):
         self._announce = announce
         self._signalled_sec: float | None = None
         """When the signal to stop came, in the time of `time.monotonic`."""
+        self._last_resort = LastResort()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await self.lifespan.startup()
@@ -97,14 +98,16 @@ class Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self._signalled_sec is None:
             self._signalled_sec = time.monotonic()
+            # Now, as the event loop may be too busy to notice.
+            self._last_resort.end_at(self._signalled_sec + _END_SHARE * self._options.grace_seconds)
         super().handle_exit(sig, frame)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Finishes answers for a share of the grace, cuts off the rest, closes the application."""
         grace, told_sec = self._options.grace_seconds, self._signalled_sec or time.monotonic()
-        # Without a signal this process is not the server's own.
-        is_own = self._signalled_sec is not None
-        last_resort = LastResort(told_sec + _END_SHARE * grace) if is_own else None
+        if self._signalled_sec is None:
+            # This process is not the server's own.
+            self._last_resort.dismiss()
         for gate in self.servers:
             gate.close()
         for each in sockets or []:
@@ -115,8 +118,7 @@ class Server(uvicorn.Server):
         await self._cut_off()
         if not self.force_exit:
             await self.lifespan.shutdown()
-        if last_resort:
-            last_resort.note_closed()
+        self._last_resort.note_closed()
 
     def _connections(self) -> list[Connection]:
         return cast("list[Connection]", list(self.server_state.connections))
