@@ -69,7 +69,7 @@ def begin_round(cursor: Cursor, recorder: Recorder, now_ns: int, guards: Guards)
 
     A refusal is noted for every organisation that has a limit or is to be deleted.
     """
-    last_ns: int = _last_round(cursor) or _newest_receipt(cursor) or now_ns
+    last_ns: int = _last_round(cursor) or _newest_event_ns(cursor) or now_ns
     limited = _limited_organisations(cursor)
     if limited and abs(now_ns - last_ns) > guards.clock_days * DAY_NS:
         # What is received from now on is dated by the same clock, and no evidence for it.
@@ -96,7 +96,9 @@ def _limited_organisations(cursor: Cursor) -> list[Organisation]:
 
 def confirm_clock(cursor: Cursor, now_ns: int) -> None:
     """Takes an instant for that of the last round."""
-    cursor.execute("UPDATE counters SET value = ? WHERE name = 'retention_round'", (now_ns,))
+    cursor.execute(
+        "UPDATE counters SET value = ? WHERE org = 0 AND name = 'retention_round'", (now_ns,)
+    )
 
 
 def share_problem(cursor: Cursor, org: Organisation, events: int, guards: Guards) -> str | None:
@@ -205,19 +207,22 @@ def _begin_plans(cursor: Cursor, recorder: Recorder, now_ns: int) -> None:
 
 
 def _last_round(cursor: Cursor) -> int:
-    return only_value(cursor.execute("SELECT value FROM counters WHERE name = 'retention_round'"))
+    return only_value(
+        cursor.execute("SELECT value FROM counters WHERE org = 0 AND name = 'retention_round'")
+    )
 
 
-def _newest_receipt(cursor: Cursor) -> int:
+def _newest_event_ns(cursor: Cursor) -> int:
     """When the newest of the events was first received; 0 where there is none."""
-    # Keys follow the order of receipt, so no index on the time is needed.
-    rows = [
-        cursor.execute(
-            "SELECT created_at_ns FROM deployments ORDER BY key DESC LIMIT 1"
-        ).fetchone(),
-        cursor.execute("SELECT created_at_ns FROM failures ORDER BY key DESC LIMIT 1").fetchone(),
-    ]
-    return max((row[0] for row in rows if row), default=0)
+    return max(
+        only_value(
+            cursor.execute(
+                "SELECT coalesce(max((SELECT max(e.created_at_ns) "
+                f"FROM {table} e WHERE e.org = o.org)), 0) FROM organisations o"
+            )
+        )
+        for table in ("deployments", "failures")
+    )
 
 
 def _clock_problem(now_ns: int, last_ns: int) -> str:

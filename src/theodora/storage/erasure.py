@@ -11,7 +11,6 @@ from typing import Any, LiteralString
 from theodora.storage.copy.tables import CopiedTable, copied_tables
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.organisations import Organisation
-from theodora.storage.events.change_log import keep_newest_change
 from theodora.storage.events.rows import Rows
 from theodora.storage.events.tables import DEPLOYMENTS, FAILURES
 
@@ -22,8 +21,8 @@ _EVENTS: Mapping[str, Rows[Any]] = {
     "deployments": Rows(DEPLOYMENTS),
     "failures": Rows(FAILURES),
 }
-_LAST = frozenset({"organisations", "organisation_deletions"})
-"""Deleted, or kept, by whoever deletes the rest."""
+_LAST = frozenset({"counters", "organisations", "organisation_deletions"})
+"""Deleted, or kept, by whoever deletes the rest: without its counters it can store nothing."""
 
 _FIRST = (
     *("source_facts", "source_keys", "source_things", "deployment_measures", "verdicts"),
@@ -49,8 +48,6 @@ def erase_some(cursor: Cursor, table: CopiedTable, org: Organisation) -> bool:
     """Deletes some of the organisation's rows; returns whether there may be more."""
     if table.name in _EVENTS:
         return _erase_events(cursor, table, org)
-    if table.name == "changes":
-        keep_newest_change(cursor, org)
     key: LiteralString = ", ".join(table.key)
     erased = cursor.execute(
         f"DELETE FROM {table.name} WHERE org = ?1 AND ({key}) IN "

@@ -162,7 +162,7 @@ class Inbox:
         encoded = msgspec.json.encode(headers).decode()
 
         def write(cursor: Cursor) -> int:
-            number = next_receipt(cursor)
+            number = next_receipt(cursor, org)
             cursor.execute(
                 "INSERT INTO inbox "
                 "(org, number, kind, source, received_at_ns, headers, body, state, reason) "

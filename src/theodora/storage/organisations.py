@@ -288,6 +288,7 @@ def _finish(org: Organisation, now_ns: int, cursor: Cursor, recorder: Recorder) 
     if any(more):
         return False
     erase_sequences(cursor, org)
+    cursor.execute("DELETE FROM counters WHERE org = ?", (org.key,))
     cursor.execute("DELETE FROM organisations WHERE org = ?", (org.key,))
     cursor.execute(
         "UPDATE organisation_deletions SET finished_at_ns = ? WHERE org = ?", (now_ns, org.key)

@@ -23,7 +23,7 @@ from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.database import ReplicaUse
 from theodora.storage.events.change_log import prune_changes
 from theodora.storage.events.default_team import give_teams
-from theodora.storage.events.index import index_some
+from theodora.storage.events.index import index_some, orgs_to_index
 from theodora.storage.events.rows import Rows
 from theodora.storage.events.tables import DEPLOYMENTS, FAILURES
 from theodora.storage.events.usage import UNLIMITED, Quotas
@@ -41,6 +41,9 @@ from theodora.storage.organisations import Organisations
 from theodora.storage.retention import Retention
 
 T = TypeVar("T")
+
+_ORGANISATIONS_AT_ONCE = 16
+"""Organisations whose events are indexed in one transaction."""
 
 
 class Store:
@@ -136,8 +139,11 @@ class Store:
 
 
 def _keep_up(failures: Rows[Failure], cursor: Cursor) -> bool:
-    """Indexes some events, gives some failures their teams, prunes the log; whether to go on."""
-    more = index_some(cursor, DEPLOYMENTS)
-    more = index_some(cursor, FAILURES) or more
-    more = prune_changes(cursor) or more
+    """Indexes some events, gives some failures their teams, prunes logs; whether to go on."""
+    due = orgs_to_index(cursor, _ORGANISATIONS_AT_ONCE)
+    more = len(due) == _ORGANISATIONS_AT_ONCE
+    for org in due:
+        for table in (DEPLOYMENTS, FAILURES):
+            more = index_some(cursor, table, org.key) or more
+        prune_changes(cursor, org)
     return give_teams(cursor, failures) or more

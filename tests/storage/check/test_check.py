@@ -9,7 +9,7 @@ import pytest
 from actors import TESTER
 from commands import run
 from databases import Databases
-from storage.copy.test_copy import SHAPES, fill
+from storage.copy.test_copy import SHAPES, TWENTIETH, fill
 from theodora.errors import UnusableStore
 from theodora.storage import Store
 from theodora.storage.check.check import Checked, check_store
@@ -24,7 +24,9 @@ FAULTS: Mapping[str, tuple[str, ...]] = {
     ),
     "counters": (
         "DELETE FROM counters WHERE name = 'repository_rules'",
-        "UPDATE counters SET value = 1000000 WHERE name = 'deployments_indexed'",
+        "DELETE FROM counters WHERE org = 2 AND name = 'receipt'",
+        "INSERT INTO counters (org, name, value) VALUES (9, 'receipt', 1)",
+        "UPDATE counters SET value = value + 1000000 WHERE name = 'deployments_indexed'",
         "UPDATE counters SET value = -1 WHERE name = 'repository_rules'",
     ),
     "organisations": (
@@ -84,7 +86,9 @@ FAULTS: Mapping[str, tuple[str, ...]] = {
         "UPDATE organisation_deletions SET begun_at_ns = NULL",
         "UPDATE organisation_deletions SET begun_at_ns = begins_at_ns - 1",
     ),
-    "stale_teams": ("INSERT INTO stale_teams (org, service, up_to) VALUES (1, 'x', 1000000)",),
+    "stale_teams": (
+        "INSERT INTO stale_teams (org, service, up_to) VALUES (1, 'x', 2000000000000)",
+    ),
     "repositories": (
         "UPDATE repositories SET match_key = 'x'",
         "UPDATE repositories SET generation = -1",
@@ -113,7 +117,7 @@ FAULTS: Mapping[str, tuple[str, ...]] = {
     "inbox": (
         "UPDATE inbox SET state = 'lost'",
         "UPDATE inbox SET headers = '[]'",
-        "UPDATE inbox SET number = 1000000 WHERE state = 'waiting'",
+        "UPDATE inbox SET number = number + 1000000 WHERE state = 'waiting'",
     ),
     "leases": ("UPDATE leases SET work = 'x'",),
     "forwarding": (
@@ -123,7 +127,7 @@ FAULTS: Mapping[str, tuple[str, ...]] = {
     "outbox": (
         "UPDATE outbox SET state = 'lost'",
         "UPDATE outbox SET document = '[]'",
-        "UPDATE outbox SET number = 1000000 WHERE number = (SELECT max(number) FROM outbox)",
+        "UPDATE outbox SET number = 3 * number WHERE number = (SELECT max(number) FROM outbox)",
         "DELETE FROM forwarding",
     ),
     "audit_entries": (
@@ -131,7 +135,7 @@ FAULTS: Mapping[str, tuple[str, ...]] = {
         "UPDATE audit_entries SET at_ns = at_ns + 1 WHERE number = 2",
         "UPDATE audit_entries SET new_values = '{}' WHERE number = 1",
         "UPDATE audit_entries SET hash = '' WHERE number = 2",
-        "UPDATE audit_entries SET number = 1000000 WHERE number = 2",
+        "UPDATE audit_entries SET number = number + 1000000 WHERE number = 2",
         "UPDATE audit_entries SET org = 1000000 WHERE org = 1",
         "DELETE FROM audit_entries",
         "DELETE FROM audit_entries WHERE number = 1",
@@ -152,7 +156,7 @@ FAULTS: Mapping[str, tuple[str, ...]] = {
     ),
     "source_keys": ("UPDATE source_keys SET thing = 'nothing'",),
     "correlations": (
-        "UPDATE correlations SET delivery = 1000000",
+        "UPDATE correlations SET delivery = delivery + 1000000",
         "UPDATE correlations SET commit_sha = 'x'",
         "UPDATE correlations SET repository_id = 'x'",
     ),
@@ -161,23 +165,24 @@ FAULTS: Mapping[str, tuple[str, ...]] = {
         "UPDATE user_activity SET models = '{}'",
     ),
     "deployments": (
-        "UPDATE deployments SET document = '{}' WHERE key = 20",
-        "UPDATE deployments SET words = '' WHERE key = 20",
-        "UPDATE deployments SET other_words = '' WHERE key = 20",
-        "UPDATE deployments SET duration = duration + 1 WHERE key = 20",
-        "UPDATE deployments SET repository_id = 'x' WHERE key = 20",
-        "UPDATE deployments SET change_lead_time = 1 WHERE key = 20",
-        "UPDATE deployments SET receipt = 1000000 WHERE key = 20",
+        f"UPDATE deployments SET document = '{{}}' WHERE key = {TWENTIETH}",
+        f"UPDATE deployments SET words = '' WHERE key = {TWENTIETH}",
+        f"UPDATE deployments SET other_words = '' WHERE key = {TWENTIETH}",
+        f"UPDATE deployments SET duration = duration + 1 WHERE key = {TWENTIETH}",
+        f"UPDATE deployments SET repository_id = 'x' WHERE key = {TWENTIETH}",
+        f"UPDATE deployments SET change_lead_time = 1 WHERE key = {TWENTIETH}",
+        f"UPDATE deployments SET receipt = receipt + 1000000 WHERE key = {TWENTIETH}",
+        f"UPDATE deployments SET key = {TWENTIETH} + 900 WHERE org = 2",
     ),
     "deployment_elements": (
-        "DELETE FROM deployment_elements WHERE event = 20",
-        "INSERT INTO deployment_elements (org, event, field, value) VALUES (1, 20, '@x', 'y')",
-        "INSERT INTO deployment_elements (org, event, field, value) VALUES (2, 20, '@x', 'y')",
+        f"DELETE FROM deployment_elements WHERE event = {TWENTIETH}",
+        f"INSERT INTO deployment_elements VALUES (1, {TWENTIETH}, '@x', 'y')",
+        f"INSERT INTO deployment_elements VALUES (2, {TWENTIETH}, '@x', 'y')",
         "INSERT INTO deployment_elements (org, event, field, value) VALUES (1, 9999, '@x', 'y')",
     ),
     "deployment_postings": (
-        "DELETE FROM deployment_postings WHERE event = 20 AND term = 'service:web'",
-        "UPDATE deployment_postings SET started_at_ns = 1 WHERE event = 20",
+        f"DELETE FROM deployment_postings WHERE event = {TWENTIETH} AND term = 'service:web'",
+        f"UPDATE deployment_postings SET started_at_ns = 1 WHERE event = {TWENTIETH}",
         "INSERT INTO deployment_postings (org, term, started_at_ns, event) VALUES (1, 'x:y', 1, 9)",
         (
             "INSERT INTO deployment_postings (org, term, started_at_ns, event) "
@@ -185,17 +190,17 @@ FAULTS: Mapping[str, tuple[str, ...]] = {
         ),
     ),
     "deployment_numbers": (
-        "DELETE FROM deployment_numbers WHERE event = 20",
-        "UPDATE deployment_numbers SET value = value + 1 WHERE event = 20",
+        f"DELETE FROM deployment_numbers WHERE event = {TWENTIETH}",
+        f"UPDATE deployment_numbers SET value = value + 1 WHERE event = {TWENTIETH}",
         "INSERT INTO deployment_numbers (org, field, value, event) VALUES (1, 'x', 1, 9999)",
     ),
     "deployment_words": ("DELETE FROM deployment_words WHERE term = 'service:web'",),
     "deployment_measures": (
-        "UPDATE deployment_measures SET digest = digest + 1 WHERE deployment = 20",
-        "UPDATE deployment_measures SET negative_spans = 7 WHERE deployment = 20",
-        "UPDATE deployment_measures SET deployment = 9999 WHERE deployment = 20",
-        "UPDATE deployment_measures SET org = 2 WHERE deployment = 20",
-        "DELETE FROM deployment_measures WHERE deployment = 20",
+        f"UPDATE deployment_measures SET digest = digest + 1 WHERE deployment = {TWENTIETH}",
+        f"UPDATE deployment_measures SET negative_spans = 7 WHERE deployment = {TWENTIETH}",
+        f"UPDATE deployment_measures SET deployment = 9999 WHERE deployment = {TWENTIETH}",
+        f"UPDATE deployment_measures SET org = 2 WHERE deployment = {TWENTIETH}",
+        f"DELETE FROM deployment_measures WHERE deployment = {TWENTIETH}",
     ),
     "verdicts": (
         "UPDATE verdicts SET given_by = 'somebody'",
@@ -205,7 +210,7 @@ FAULTS: Mapping[str, tuple[str, ...]] = {
         "DELETE FROM verdict_acts",
     ),
     "verdict_acts": (
-        "UPDATE verdict_acts SET number = 1000000",
+        "UPDATE verdict_acts SET number = number + 1000000",
         "UPDATE verdict_acts SET deployment = 9999",
         "UPDATE verdict_acts SET org = 2",
         "UPDATE verdict_acts SET failure_ids = 'f1'",
@@ -258,12 +263,12 @@ FAULTS: Mapping[str, tuple[str, ...]] = {
         "DELETE FROM failure_segments",
     ),
     "marks": ("INSERT INTO marks (number, org, kind) VALUES (100000, 1, 'service')",),
-    "changes": ("UPDATE changes SET event = 1000000 WHERE event = 20",),
+    "changes": ("UPDATE changes SET event = event + 1000000 WHERE number = 20",),
 }
 """Statements that damage a row of each table, so that the finding is of that table."""
 
 REPAIRED = (
-    "UPDATE counters SET value = 1000000 WHERE name = 'deployments_indexed'",
+    "UPDATE counters SET value = value + 1000000 WHERE name = 'deployments_indexed'",
     *FAULTS["usage"],
     *FAULTS["deployment_elements"],
     *FAULTS["deployment_postings"],
@@ -291,7 +296,7 @@ def fill_and_derive(url: str) -> None:
         store.derivations.derive_all_queued(actor=TESTER)
     with open_copy(url) as raw:
         # What is derived has changed their words.
-        segment_some(raw.cursor, DEPLOYMENTS, [1], size=20)
+        segment_some(raw.cursor, DEPLOYMENTS, 1, size=20)
         # The failure is in a segment.
         raw.cursor.execute("DELETE FROM failure_unsegmented")
 

@@ -17,7 +17,7 @@ def changed(number: int) -> Changed:
 
 
 def add(backlog: Backlog, *names: str) -> None:
-    start = backlog.up_to + 1
+    start = max(backlog.up_to.values(), default=0) + 1
     backlog.add({key(name): changed(number) for number, name in enumerate(names, start)})
 
 
@@ -59,7 +59,7 @@ def test_marks_of_a_sequence_that_waits_are_joined() -> None:
     backlog = Backlog()
     add(backlog, "a1", "a2")
     add(backlog, "a1")
-    assert backlog.up_to == 3
+    assert backlog.up_to == {1: 3}
     taken = backlog.take(lambda _key, _changed: True)
     assert taken == (key("a1"), Changed(oldest=1, up_to=3, deployments=frozenset({1, 3})))
 

@@ -505,7 +505,8 @@ def test_nothing_is_written_of_a_deployment_that_is_deleted_meanwhile(
     store: Store, org: Organisation, monkeypatch: pytest.MonkeyPatch
 ):
     add(store, org, deployment("v1", 1), deployment("v2", 2), deployment("v3", 3, version="v1"))
-    while store._database.write(lambda cursor: index_some(cursor, DEPLOYMENTS), TESTER).result():
+    indexing = partial(index_some, table=DEPLOYMENTS, org=org.key)
+    while store._database.write(indexing, TESTER).result():
         pass
     write_part = store.derivations._write_part
 
@@ -535,7 +536,7 @@ def test_stages_that_change_alone_are_logged_as_a_change(store: Store, org: Orga
     ]
     add(store, org, *sent)
     store.derivations.derive_all_queued(actor=TESTER)
-    before, newest = stored(store, org), store._database.read(reach).newest
+    before, newest = stored(store, org), store._database.read(partial(reach, org=org)).newest
     ready_ns = worlds.START_NS - HOUR_NS
     reviewed = PullRequest(
         number=1, merge_commit_sha=commits[1].sha, created_at_ns=ready_ns, merged_at_ns=ready_ns + 1

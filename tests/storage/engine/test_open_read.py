@@ -24,7 +24,7 @@ def numbers(cursor: Cursor) -> Cursor:
 
 
 def add_counter(cursor: Cursor) -> None:
-    cursor.execute("INSERT INTO counters (name, value) VALUES ('inner', 7)")
+    cursor.execute("INSERT INTO counters (org, name, value) VALUES (0, 'inner', 7)")
 
 
 def counters(cursor: Cursor) -> int:

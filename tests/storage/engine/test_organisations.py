@@ -3,10 +3,16 @@
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from actors import TESTER
 from theodora.storage import Organisation, Store
+from theodora.storage.engine import migrate
 from theodora.storage.engine.sqlite.connection import connect_writer
 from theodora.storage.engine.sqlite.database import migrate_file
+
+KEYS_OF_ORGANISATIONS = 24
+"""The migration that made the counter of keys."""
 
 
 def made(store: Store, name: str) -> Organisation:
@@ -32,12 +38,15 @@ def test_the_key_of_a_deleted_organisation_is_not_given_again(database: str, sto
         assert made(another, "last").key == last.key + 2
 
 
-def test_keys_go_on_after_those_of_an_older_version(tmp_path: Path) -> None:
+def test_keys_go_on_after_those_of_an_older_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "theodora.db"
-    migrate_file(path)
+    older = tuple(each for each in migrate.migrations() if each.number < KEYS_OF_ORGANISATIONS)
+    with monkeypatch.context() as patched:
+        patched.setattr(migrate, "migrations", lambda _: older)
+        migrate_file(path)
     with closing(connect_writer(path)) as connection:
-        connection.execute("DELETE FROM migrations WHERE title = 'keys_of_organisations'")
-        connection.execute("DELETE FROM counters WHERE name = 'organisation'")
         connection.execute(
             "INSERT INTO organisations (org, uuid, name, created_at_ns) VALUES (7, 'x', 'old', 1)"
         )

@@ -85,7 +85,7 @@ def test_whatever_changes_the_index_has_each_event_as_it_is(
 
     def write(cursor: Cursor) -> None:
         rows.put_all(cursor, org, events, 1)
-        while index_some(cursor, DEPLOYMENTS):
+        while index_some(cursor, DEPLOYMENTS, org.key):
             pass
         for _ in range(3):
             stored = [rows.find(cursor, org, event.id) for event in events]

@@ -14,8 +14,12 @@ from theodora.storage.events.lookup import events_with
 from theodora.storage.events.tables import DEPLOYMENTS, FAILURES
 from theodora.storage.events.terms import Term
 
-HOMES = {"storage/events/index.py", "storage/events/lookup.py", "storage/events/tables.py"}
-"""The only sources that know up to where events are indexed."""
+HOMES = {
+    *("storage/events/index.py", "storage/events/lookup.py", "storage/events/tables.py"),
+    "storage/engine/organisations.py",
+}
+"""The only sources that know up to where events are indexed; the last gives a new organisation its
+counters."""
 
 CHECKS = {"storage/check/check.py", "storage/check/rules.py"}
 """They check that number, and find nothing by it."""

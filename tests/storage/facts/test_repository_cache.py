@@ -158,7 +158,7 @@ def make_old(url: str) -> None:
     """Names repositories as earlier versions did."""
 
     def write(cursor: Any) -> None:
-        cursor.execute("UPDATE counters SET value = 0 WHERE name = 'repository_rules'")
+        cursor.execute("UPDATE counters SET value = 0 WHERE org = 0 AND name = 'repository_rules'")
         cursor.execute("UPDATE repositories SET match_key = NULL")
         cursor.execute("UPDATE deployments SET number_of_commits = NULL")
         cursor.execute("DELETE FROM deployment_numbers WHERE field = 'number_of_commits'")
@@ -229,7 +229,7 @@ def test_an_address_that_older_versions_cut_is_whole_again(
     store.commits.add_commits(org, "git.example.com/acme/app", COMMITS, actor=TESTER).result()
 
     def write(cursor: Any) -> None:
-        cursor.execute("UPDATE counters SET value = 0 WHERE name = 'repository_rules'")
+        cursor.execute("UPDATE counters SET value = 0 WHERE org = 0 AND name = 'repository_rules'")
         cursor.execute("UPDATE repositories SET repository_id = ?, match_key = NULL", (cut,))
         cursor.execute("UPDATE deployments SET repository_id = ?", (cut,))
         cursor.execute(
@@ -255,9 +255,9 @@ def test_events_that_were_not_indexed_before_the_upgrade_are_renamed_too(
     ids = [deploy(store, org, "[2001:db8::1]:acme/app", FIRST, 3)]
 
     def write(cursor: Any) -> None:
-        while index_some(cursor, DEPLOYMENTS):
+        while index_some(cursor, DEPLOYMENTS, org.key):
             pass
-        cursor.execute("UPDATE counters SET value = 0 WHERE name = 'repository_rules'")
+        cursor.execute("UPDATE counters SET value = 0 WHERE org = 0 AND name = 'repository_rules'")
         cursor.execute("UPDATE deployments SET repository_id = '[2001/db8::1]:acme/app'")
 
     with closing(open_database(database, lambda _: False, lambda _: None)) as raw:

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -324,8 +325,11 @@ def test_a_file_is_not_used_if_changes_before_its_mark_are_not_in_the_log(
 
 def _prune(database: str) -> None:
     with closing(open_database(database, lambda _: False, lambda _: None)) as pruning:
-        while pruning.write(lambda cursor: prune_changes(cursor, kept=10), TESTER).result():
-            pass
+        [row] = pruning.read(
+            lambda cursor: cursor.execute("SELECT org, uuid, name FROM organisations").fetchall()
+        )
+        most_10 = partial(prune_changes, org=Organisation(*row), most=10)
+        pruning.write(most_10, TESTER).result()
 
 
 def test_a_mark_is_logged_after_the_columns_were_read(
@@ -407,12 +411,16 @@ def test_a_file_is_saved_before_the_log_no_longer_reaches_back(
     opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = opened()
-    ours, theirs = (organisation(store, name) for name in ("a", "b"))
+    ours = organisation(store, "a")
     add(store, ours, "one")
     count(store, ours)
     assert save(store) == 1
-    monkeypatch.setattr(saver, "_MOST_BEHIND", 3)
-    add(store, theirs, "one", "two", "three")
+    monkeypatch.setattr(saver, "_FEWEST_CHANGES", 1_000)
+    monkeypatch.setattr(saver, "_MOST_BEHIND", 4)
+    # The mark of the file is an entry too.
+    add(store, ours, "two", "three")
+    assert save(store) == 0
+    add(store, ours, "four")
     assert save(store) == 1
 
 

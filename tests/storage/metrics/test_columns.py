@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
 from random import Random
 from typing import Any
@@ -218,10 +219,8 @@ def test_what_the_log_has_forgotten_is_read_anew(database: str, store: Store, or
             other.deployments.add(org, deployment(f"one-{number}"), 1, actor=TESTER)
         other.deployments.delete(org, "one-0", actor=TESTER).result()
         database_of_other = open_database(database, lambda _: False, lambda _: None)
-        while database_of_other.write(
-            lambda cursor: prune_changes(cursor, kept=10), TESTER
-        ).result():
-            pass
+        pruning = partial(prune_changes, org=org, most=10)
+        database_of_other.write(pruning, TESTER).result()
         database_of_other.close()
     assert count(store, org) == 1_999
 

@@ -2,6 +2,7 @@
 share a value, and whether the index knows them or not."""
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import chain
 from random import Random, SystemRandom
 from typing import Any, TypeVar
@@ -46,7 +47,7 @@ class Shelf:
             if state == "everything indexed" or (
                 state == "half indexed" and part[0] is self.events[0]
             ):
-                self._write(_index)
+                self._write(partial(_index, org=self._org))
 
     def whole_list(self, kind: Kind, selection: Selection) -> list[Document]:
         page = self._page(kind, replace(selection, limit=EVENTS))
@@ -92,9 +93,9 @@ def _put(cursor: Cursor, org: Organisation, events: Iterable[Event]) -> None:
         rows.derive(cursor, org, stored, msgspec.structs.replace(stored.event, **derived))
 
 
-def _index(cursor: Cursor) -> None:
+def _index(cursor: Cursor, org: Organisation) -> None:
     for table in TABLES.values():
-        index_some(cursor, table)
+        index_some(cursor, table, org.key)
 
 
 def kind_of(event: Event) -> Kind:

@@ -11,6 +11,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 from typing import Any, TypeVar
 
@@ -102,9 +103,9 @@ class Shelf:
     def world(self, events: Iterable[Event], state: str) -> World:
         """A new organisation with the events, of which the index then knows as many as said.
 
-        Some may replace others, after those have been indexed.
+        Some may replace others, after those have been indexed. Organisations before it stay as far
+        as they are: each is indexed alone.
         """
-        self._index()
         self._worlds += 1
         name = f"world-{self._worlds}"
         world = World(self._write(lambda cursor: ensure_organisation(cursor, name, 1)))
@@ -112,10 +113,10 @@ class Shelf:
         half = len(events) // 2
         for part in (events[:half], events[half:]):
             if world.keys and state != "nothing indexed":
-                self._index()
+                self._index(world.org)
             self._write(lambda cursor, part=part: self._put(cursor, world, part))
         if state == "everything indexed":
-            self._index()
+            self._index(world.org)
         return world
 
     def read(self, read: Callable[[Cursor], T]) -> T:
@@ -139,9 +140,9 @@ class Shelf:
     def close(self) -> None:
         self._database.close()
 
-    def _index(self) -> None:
+    def _index(self, org: Organisation) -> None:
         for table in TABLES.values():
-            while self._write(lambda cursor, table=table: index_some(cursor, table, SEGMENT)):
+            while self._write(partial(index_some, table=table, org=org.key, segment=SEGMENT)):
                 pass
 
     def _put(self, cursor: Cursor, world: World, events: Iterable[Event]) -> None:

@@ -13,17 +13,22 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 import pytest
 import requests
 
+from actors import TESTER
 from commands import run
 from databases import Kind
 from postgresql import NEWEST, PostgresqlServer
 from serving import KEYS, serving
 from theodora.errors import Unavailable
+from theodora.events import Deployment
+from theodora.query import Kind as EventKind
+from theodora.query import parse, sort_key
+from theodora.storage import Selection, Store
 from theodora.storage.engine.sqlite.database import migrate_file
 from theodora.storage.open import migrate_database, open_original
 
@@ -117,6 +122,49 @@ def test_each_row_gets_the_organisation_of_what_it_belongs_to(left: str) -> None
     for table, rows in before.items():
         assert len({row[0] for row in rows}) == 2, table
         assert after[table] == rows, table
+
+
+def test_each_organisation_goes_on_from_what_was_indexed_of_it(left: str) -> None:
+    """All of the first is indexed, and half of the second; both wait to be derived."""
+    orgs = "SELECT org FROM organisations ORDER BY name"
+    [first], [second] = _execute(left, orgs)
+    [[half]] = _execute(left, f"SELECT max(key) - 12 FROM deployments WHERE org = {second}")
+    _execute(left, f"UPDATE counters SET value = {half} WHERE name = 'deployments_indexed'")
+    for table in ("deployment_postings", "deployment_numbers"):
+        _execute(left, f"DELETE FROM {table} WHERE event > {half}")
+    run("migrate", *(() if left.startswith("sqlite") else ("--no-copy",)), "--database", left)
+    indexed = dict(
+        _execute(left, "SELECT org, value FROM counters WHERE name = 'deployments_indexed'")
+    )
+    assert indexed == {first: first * 2**40 - 1, second: half}, "segments are yet to be made"
+    # Match keys are computed when the store is opened; all else is as it should be.
+    faults = run("check", "--database", left).stdout.splitlines()[:-2]
+    assert [fault.partition(":")[0] for fault in faults] == ["repositories"]
+    sort = sort_key("started_at", EventKind.DEPLOYMENT)
+    assert sort
+    shop = Selection(query=parse("service:shop"), sort=sort, limit=100)
+    with Store(left) as store:
+        for name in ("default", "other"):
+            org = store.keys.organisation(name)
+            event = Deployment(service="shop", started_at_ns=1, finished_at_ns=2)
+            store.deployments.add(org, event, 1, actor=TESTER).result()
+            assert len(store.deployments.select(org, shop)) == 9
+        store.derivations.derive_all_queued(actor=TESTER)
+    keys = dict(_execute(left, "SELECT org, max(key) FROM deployments GROUP BY org"))
+    assert keys == {org: org * 2**40 + 1 for org in (first, second)}
+    assert run("check", "--database", left).stdout == (
+        f"checked {2 * _OF_ONE + 2} deployments and 18 failures: no faults\n"
+    )
+
+
+def _execute(url: str, statement: LiteralString) -> list[tuple[Any, ...]]:
+    """The rows of a statement that reads."""
+    if url.startswith("sqlite"):
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection, connection:
+            return connection.execute(statement).fetchall()
+    with psycopg.connect(url) as connection:
+        found = connection.execute(statement)
+        return found.fetchall() if found.description else []
 
 
 def test_a_server_answers_from_it_while_it_derives_again(left: str, tmp_path: Path) -> None:

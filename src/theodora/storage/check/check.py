@@ -17,12 +17,9 @@ from theodora.storage.events.tables import DEPLOYMENTS, FAILURES
 from theodora.storage.events.usage import differing_usage
 from theodora.storage.open import open_original
 
-_COUNTERS = frozenset(
-    (
-        *("receipt", "deployments_indexed", "failures_indexed", "repository_rules"),
-        *("retention_round", "organisation", "deployments_segmented", "failures_segmented"),
-    )
-)
+_COUNTERS = ("organisation", "repository_rules", "retention_round")
+"""Those of the store; the others are each organisation's."""
+_COUNTERS_OF_ONE = ("deployments_indexed", "failures_indexed", "receipt", "settings")
 _MIGRATE = "run theodora migrate"
 
 
@@ -102,6 +99,10 @@ def _check_migrations(cursor: Cursor, schema: Schema, findings: Findings) -> boo
 
 
 def _check_counters(cursor: Cursor, findings: Findings) -> None:
-    there = {name for (name,) in cursor.execute("SELECT name FROM counters").fetchall()}
-    for name in sorted(_COUNTERS - there):
-        findings.add("counters", "the counter is missing", RESTORE, name)
+    there = set(cursor.execute("SELECT org, name FROM counters").fetchall())
+    orgs = cursor.execute("SELECT org FROM organisations ORDER BY org").fetchall()
+    due = [(0, name) for name in _COUNTERS]
+    due += [(org, name) for (org,) in orgs for name in _COUNTERS_OF_ONE]
+    for counter in due:
+        if counter not in there:
+            findings.add("counters", "the counter is missing", RESTORE, counter)

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from functools import cache, partial
 from typing import Any, LiteralString
 
 from theodora.events.document import render_attributes
@@ -60,7 +61,7 @@ class EventCheck:
 
     def _read_events(self, on_rows: OnRows) -> None:
         table = self._table
-        indexed = indexed_up_to(self._cursor, table)
+        indexed = cache(partial(indexed_up_to, self._cursor, table))
         sent: LiteralString = ", ".join([f"e.{column}" for column in table.sent_columns])
         columns: LiteralString = (
             f"e.key, e.org, e.document, e.words, e.other_words, {sent}, {table.select}"
@@ -76,7 +77,7 @@ class EventCheck:
                     self._findings.add(
                         table.elements, "elements of arrays differ from the event", REPAIR, key
                     )
-                if key <= indexed:
+                if key <= indexed(org):
                     self._expect(org, key, event)
             on_rows(len(page))
 

@@ -31,8 +31,10 @@ def repair_store(url: str, on_step: Callable[[str], None], actor: Actor) -> None
             on_step(f"indexing {rows.table.name}")
             database.write(partial(clear_index, table=rows.table), actor).result()
             _put_elements(database, rows, actor)
-            while database.write(partial(index_some, table=rows.table), actor).result():
-                pass
+            for org in database.primary.read(_organisations):
+                index = partial(index_some, table=rows.table, org=org.key)
+                while database.write(index, actor).result():
+                    pass
         on_step("deriving")
         database.write(_queue_everything, actor).result()
         Derivations(database, Rows(DEPLOYMENTS)).derive_all_queued(actor=actor)
@@ -67,5 +69,10 @@ def _queue_everything(cursor: Cursor) -> None:
         "SELECT DISTINCT org, service, env, CAST(? AS BIGINT) FROM deployments",
         (highest + 1,),
     )
-    for row in cursor.execute("SELECT org, uuid, name FROM organisations").fetchall():
-        queue_organisation(cursor, Organisation(*row))
+    for org in _organisations(cursor):
+        queue_organisation(cursor, org)
+
+
+def _organisations(cursor: Cursor) -> list[Organisation]:
+    rows = cursor.execute("SELECT org, uuid, name FROM organisations ORDER BY org").fetchall()
+    return [Organisation(*row) for row in rows]

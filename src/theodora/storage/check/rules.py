@@ -19,7 +19,9 @@ class RowRule(NamedTuple):
 _NO_ORG: LiteralString = "NOT EXISTS (SELECT 1 FROM organisations o WHERE o.org = t.org)"
 _STAYS: LiteralString = "NOT EXISTS (SELECT 1 FROM organisation_deletions d WHERE d.org = t.org)"
 """True unless the organisation is being deleted, table by table."""
-_RECEIPT: LiteralString = "coalesce((SELECT c.value FROM counters c WHERE c.name = 'receipt'), 0)"
+_RECEIPT: LiteralString = (
+    "coalesce((SELECT c.value FROM counters c WHERE c.org = t.org AND c.name = 'receipt'), 0)"
+)
 _NO_DEPLOYMENT: LiteralString = (
     "NOT EXISTS (SELECT 1 FROM deployments d WHERE d.key = t.deployment AND d.org = t.org)"
 )
@@ -56,7 +58,7 @@ _OF_ORGANISATIONS: tuple[tuple[LiteralString, LiteralString], ...] = (
     ("parked_sequences", "t.service, t.env"),
     ("sequences", "t.service, t.env"),
     ("marks", "t.number"),
-    ("changes", "t.number"),
+    ("changes", "t.org, t.number"),
 )
 
 
@@ -68,6 +70,13 @@ def _events(name: LiteralString, kind: LiteralString) -> tuple[RowRule, ...]:
             "t.key",
             "the key or the receipt is above the counter of receipts",
             f"t.receipt > {_RECEIPT} OR t.key > {_RECEIPT}",
+        ),
+        RowRule(
+            name,
+            "t.key",
+            "the key is another organisation's",
+            # See `engine/organisations.py`.
+            "t.key / 1099511627776 NOT IN (0, t.org)",
         ),
         RowRule(
             elements,
@@ -129,11 +138,14 @@ RULES: tuple[RowRule, ...] = (
         "audit_entries", "t.number", "there is no such organisation", f"t.org <> 0 AND {_NO_ORG}"
     ),
     RowRule("audit_chains", "t.org", "there is no such organisation", f"t.org <> 0 AND {_NO_ORG}"),
-    RowRule("counters", "t.name", "the counter is negative", "t.value < 0"),
+    RowRule(
+        "counters", "t.org, t.name", "there is no such organisation", f"t.org <> 0 AND {_NO_ORG}"
+    ),
+    RowRule("counters", "t.org, t.name", "the counter is negative", "t.value < 0"),
     RowRule("mirrors", "t.repository_id", "the number of failures is negative", "t.failures < 0"),
     RowRule(
         "counters",
-        "t.name",
+        "t.org, t.name",
         "events are marked as indexed that do not exist",
         f"t.name IN ('deployments_indexed', 'failures_indexed') AND t.value > {_RECEIPT}",
         REPAIR,
@@ -142,7 +154,7 @@ RULES: tuple[RowRule, ...] = (
         "organisations",
         "t.org",
         "the key is above the counter of organisations",
-        "t.org > (SELECT c.value FROM counters c WHERE c.name = 'organisation')",
+        "t.org > (SELECT c.value FROM counters c WHERE c.org = 0 AND c.name = 'organisation')",
     ),
     _counted("key_activity", "t.key_id, t.kind"),
     _counted("refusals", "t.key_id, t.kind, t.status, t.place"),
@@ -326,7 +338,7 @@ RULES: tuple[RowRule, ...] = (
     ),
     RowRule(
         "changes",
-        "t.number",
+        "t.org, t.number",
         "the event was never received",
         # Those below zero are marks of its history.
         f"t.event > {_RECEIPT}",

@@ -189,14 +189,15 @@ class Copying:
     def _continue_counting(self) -> None:
         """Continues the original's sequences, so that no number is used twice."""
         row = self._original.cursor.execute(
-            "SELECT value FROM counters WHERE name = 'commits'"
+            "SELECT value FROM counters WHERE org = 0 AND name = 'commits'"
         ).fetchone()
         with self._copy.schema.transaction():
             for table in self._tables:
                 self._copy.give_numbers_after(table, self._original.last_number(table))
             if row is not None:
                 self._copy.schema.execute(
-                    "UPDATE counters SET value = ? WHERE name = 'commits' AND value < ?",
+                    "UPDATE counters SET value = ? "
+                    "WHERE org = 0 AND name = 'commits' AND value < ?",
                     (row[0], row[0]),
                 )
 

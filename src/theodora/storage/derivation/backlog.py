@@ -19,16 +19,17 @@ class Backlog:
         self._served: dict[int, int] = {}
         """How many sequences had been taken when an organisation's last one was."""
         self._taken = 0
-        self.up_to = 0
-        """The number of the newest mark found."""
+        self.up_to: dict[int, int] = {}
+        """The number of the newest mark found, by organisation."""
 
     def add(self, marked: Mapping[SequenceKey, Changed]) -> None:
-        """Adds marks newer than all before."""
+        """Adds marks newer than all before of their organisation."""
         for key, changed in marked.items():
-            waiting = self._waiting.setdefault(key.org.key, {})
+            org = key.org.key
+            waiting = self._waiting.setdefault(org, {})
             known = waiting.get(key)
             waiting[key] = _joined(known, changed) if known else changed
-            self.up_to = max(self.up_to, changed.up_to)
+            self.up_to[org] = max(self.up_to.get(org, 0), changed.up_to)
 
     def take(
         self, is_ripe: Callable[[SequenceKey, Changed], bool]

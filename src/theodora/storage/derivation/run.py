@@ -181,7 +181,7 @@ class Derivations:
         now_ns = time.time_ns()
         if self._database.primary.read(partial(is_any_due, now_ns=now_ns)):
             self._database.write(partial(mark_due, now_ns=now_ns), actor).result()
-        if self._database.primary.read(partial(has_wide_tasks, after=backlog.up_to)):
+        if self._database.primary.read(has_wide_tasks):
             self._database.write(split_wide_tasks, actor).result()
         found = self._database.primary.read(partial(queued_sequences, after=backlog.up_to))
         backlog.add(found)
@@ -310,8 +310,9 @@ class Derivations:
         write_measured(cursor, key.org, found)
         log_changes(cursor, DEPLOYMENTS, key.org, found)
         if seen:
-            # All writes come one after another: what is in the log by now is seen, or our own.
-            seen = replace(seen, number=reach(cursor).newest)
+            # The organisation's writes come one after another: what is in its log by now is seen,
+            # or our own.
+            seen = replace(seen, number=reach(cursor, key.org).newest)
         return _Written(written, seen, current)
 
     def _stored(

@@ -173,7 +173,7 @@ def note_changes(cursor: Cursor, org: Organisation, seen: SeenRows) -> SeenRows 
 
     The log is pruned, and a snapshot may be older than the rows.
     """
-    oldest, newest = reach(cursor)
+    oldest, newest = reach(cursor, org)
     if not oldest - 1 <= seen.number <= newest:
         return None
     if seen.number == newest:
@@ -186,7 +186,7 @@ def _rows_now(cursor: Cursor, key: SequenceKey, known: SeenRows | None) -> SeenR
     """The rows as of the cursor's snapshot."""
     noted = known and note_changes(cursor, key.org, known)
     if noted is None or len(noted.unread) > len(noted.rows.deployments):
-        return SeenRows(read_rows(cursor, key), reach(cursor).newest)
+        return SeenRows(read_rows(cursor, key), reach(cursor, key.org).newest)
     if not noted.unread:
         return noted
     found = read_some_rows(cursor, key, sorted(noted.unread))

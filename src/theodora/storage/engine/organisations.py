@@ -10,11 +10,36 @@ from theodora.storage.engine.cursor import Cursor, in_equal_parts, only_value, p
 
 _KEYS_AT_ONCE = 64
 
+NUMBERS_OF_ONE = 2**40
+"""How many numbers an organisation gives to what it receives: events, deliveries, changes to send.
+
+Its numbers begin at its own key times this. So they are unique in the store although each
+organisation counts alone, and the rows of one lie together. Numbers from before organisations
+counted alone are below all of these. 64 bits with a sign have room for 8,388,607 organisations that
+receive 1,099,511,627,776 times each; no key of an organisation is used twice.
+"""
+
 
 class Organisation(NamedTuple):
     key: int
     uuid: str
     name: str
+
+
+def number_ranges(org: int, after: int) -> list[tuple[int, int]]:
+    """Where the numbers of an organisation above `after` lie, in order.
+
+    Each range is without its two ends. The rows of others lie between them.
+    """
+    own, end = org * NUMBERS_OF_ONE, last_number(org) + 1
+    if after < NUMBERS_OF_ONE:
+        return [(after, NUMBERS_OF_ONE), (own, end)]
+    return [(after, end)]
+
+
+def last_number(org: int) -> int:
+    """No number of the organisation is greater."""
+    return (org + 1) * NUMBERS_OF_ONE - 1
 
 
 class Deletion(NamedTuple):
@@ -81,15 +106,29 @@ def _usable(cursor: Cursor, org: Organisation) -> Organisation:
 
 
 def _add_organisation(cursor: Cursor, name: str, now_ns: int) -> Organisation:
-    """Its key was never another's: what is cached of a deleted organisation is found by none."""
+    """Its key was never another's: what is cached of a deleted organisation is found by none.
+
+    From here on it counts by itself.
+    """
     key: int = only_value(
         cursor.execute(
-            "UPDATE counters SET value = value + 1 WHERE name = 'organisation' RETURNING value"
+            "UPDATE counters SET value = value + 1 WHERE org = 0 AND name = 'organisation' "
+            "RETURNING value"
         )
     )
     org = Organisation(key, str(uuid.uuid4()), name)
     cursor.execute(
         "INSERT INTO organisations (org, uuid, name, created_at_ns) VALUES (?, ?, ?, ?)",
         (*org, now_ns),
+    )
+    first = key * NUMBERS_OF_ONE
+    cursor.executemany(
+        "INSERT INTO counters (org, name, value) VALUES (?, ?, ?)",
+        [
+            (key, "receipt", first),
+            (key, "deployments_indexed", first),
+            (key, "failures_indexed", first),
+            (key, "settings", 0),
+        ],
     )
     return org

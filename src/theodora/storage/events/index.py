@@ -2,7 +2,7 @@
 
 Each posting lies on a page of its own, so writing them one event at a time would make every
 commit a long one. They are written in batches instead, in order, soon after the event: events
-up to the table's watermark are indexed, and readers look at the few above it one by one.
+up to its organisation's watermark are indexed, and readers look at the few above it one by one.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,10 +13,10 @@ from typing import Any, Generic, LiteralString, NamedTuple
 from theodora.events import Deployment, Failure
 from theodora.query.words import words
 from theodora.storage.engine.cursor import Cursor, Row, in_equal_parts, only_value
+from theodora.storage.engine.organisations import NUMBERS_OF_ONE, Organisation, number_ranges
 from theodora.storage.events.segments import (
     clear_segments,
     forget_waiting,
-    segment_backlog,
     segment_some,
     wait_for_segment,
 )
@@ -41,6 +41,8 @@ class _IndexStatements:
     watermark: LiteralString
     above: LiteralString
     raise_watermark: LiteralString
+    catch_up: LiteralString
+    clear_watermarks: LiteralString
     add_posting: LiteralString
     delete_posting: LiteralString
     add_number: LiteralString
@@ -50,45 +52,69 @@ class _IndexStatements:
     delete_word: LiteralString
 
 
-def index_some(cursor: Cursor, table: EventTable[Any], segment: int = SEGMENT) -> bool:
-    """Indexes the next batch of events above the watermark; whether there may be more.
+def orgs_to_index(cursor: Cursor, limit: int) -> list[Organisation]:
+    """Organisations in which something is received that has not been indexed, or may not be."""
+    rows = cursor.execute(
+        "SELECT o.org, o.uuid, o.name FROM organisations o "
+        "JOIN counters r ON r.org = o.org AND r.name = 'receipt' WHERE EXISTS ("
+        "SELECT 1 FROM counters i WHERE i.org = r.org AND i.value < r.value "
+        "AND i.name IN ('deployments_indexed', 'failures_indexed')) LIMIT ?",
+        (limit,),
+    )
+    return [Organisation(*row) for row in rows.fetchall()]
 
-    So many events of an organisation become a `segment`.
+
+def index_some(cursor: Cursor, table: EventTable[Any], org: int, segment: int = SEGMENT) -> bool:
+    """Indexes the organisation's next batch of events; whether there may be more.
+
+    So many of them become a `segment`. When nothing is left, its watermark is raised to all that
+    it has received: then nobody needs to look for events above it.
     """
-    sql = _statements(table)
-    rows = cursor.execute(sql.above, (indexed_up_to(cursor, table), BATCH)).fetchall()
+    rows = _unindexed(cursor, table, org)
     if rows:
-        _index(cursor, table, rows)
-        segment_some(cursor, table, sorted({org for _, org, *_ in rows}), segment)
-    return len(rows) == BATCH or segment_backlog(cursor, table, segment)
+        _index(cursor, table, org, rows)
+    more = segment_some(cursor, table, org, segment) or len(rows) == BATCH
+    if not more:
+        cursor.execute(_statements(table).catch_up, (org,))
+    return more
 
 
-def _index(cursor: Cursor, table: EventTable[Any], rows: Sequence[Row]) -> None:
+def _unindexed(cursor: Cursor, table: EventTable[Any], org: int) -> list[Row]:
+    """The next events above the watermark, at most a batch."""
+    rows: list[Row] = []
+    for after, end in number_ranges(org, indexed_up_to(cursor, table, org)):
+        missing = BATCH - len(rows)
+        if missing:
+            rows += cursor.execute(_statements(table).above, (after, end, org, missing)).fetchall()
+    return rows
+
+
+def _index(cursor: Cursor, table: EventTable[Any], org: int, rows: Sequence[Row]) -> None:
     postings: list[Entry] = []
     numbers: list[Entry] = []
-    for key, org, *columns in rows:
+    for key, *columns in rows:
         event = table.from_row(tuple(columns))
         found = posted(table, event)
         postings += _postings(org, key, event, found)
         numbers += _numbers(table, org, key, event, found)
     _add(cursor, table, sorted(postings), sorted(numbers))
-    wait_for_segment(cursor, table, sorted((org, key) for key, org, *_ in rows))
-    cursor.execute(_statements(table).raise_watermark, (rows[-1][0],))
+    wait_for_segment(cursor, table, [(org, row[0]) for row in rows])
+    cursor.execute(_statements(table).raise_watermark, (rows[-1][0], org))
 
 
-def indexed_up_to(cursor: Cursor, table: EventTable[Any]) -> int:
-    """The key up to which events are indexed."""
-    return only_value(cursor.execute(_statements(table).watermark))
+def indexed_up_to(cursor: Cursor, table: EventTable[Any], org: int) -> int:
+    """The key up to which the organisation's events are indexed."""
+    return only_value(cursor.execute(_statements(table).watermark, (org,)))
 
 
 def watermark_of(table: EventTable[Any]) -> LiteralString:
-    """The same, as a term of a statement."""
-    return f"(SELECT value FROM counters WHERE name = '{table.watermark}')"
+    """The same, as a term of a statement, which binds the organisation."""
+    return f"(SELECT value FROM counters WHERE org = ? AND name = '{table.watermark}')"
 
 
 def forget(cursor: Cursor, table: EventTable[E], org: int, key: int, event: E) -> None:
     """Takes an event out of the index, if it is there."""
-    if key <= indexed_up_to(cursor, table):
+    if key <= indexed_up_to(cursor, table, org):
         found = posted(table, event)
         postings = _postings(org, key, event, found)
         _delete(cursor, table, postings, _numbers(table, org, key, event, found))
@@ -113,7 +139,7 @@ def clear_index(cursor: Cursor, table: EventTable[Any]) -> None:
     for name in (table.postings, table.numbers, table.words):
         cursor.execute(f"DELETE FROM {name}")
     clear_segments(cursor, table)
-    cursor.execute(_statements(table).raise_watermark, (-1,))
+    cursor.execute(_statements(table).clear_watermarks, (NUMBERS_OF_ONE, NUMBERS_OF_ONE))
 
 
 class ChangedEvent(NamedTuple, Generic[E]):
@@ -202,7 +228,7 @@ def replace_terms(
     changed: Sequence[tuple[str, str]],
 ) -> None:
     """Posts an event under other terms, if it is indexed. Of each pair the first is the former."""
-    if key > indexed_up_to(cursor, table):
+    if key > indexed_up_to(cursor, table, org):
         return
     # Indexed by today's rules before its row was renamed, an event is under the new terms already.
     either = [(org, term, started_at_ns, key) for pair in changed for term in pair]
@@ -291,10 +317,24 @@ def _statements(table: EventTable[Any]) -> _IndexStatements:
     return _IndexStatements(
         watermark=f"SELECT {watermark_of(table)}",
         above=(
-            f"SELECT e.key, e.org, {table.select} FROM {name} e WHERE e.key > ? "
-            "ORDER BY e.key LIMIT ?"
+            f"SELECT e.key, {table.select} FROM {name} e WHERE e.key > ? AND e.key < ? "
+            "AND +e.org = ? ORDER BY e.key LIMIT ?"
         ),
-        raise_watermark=f"UPDATE counters SET value = ? WHERE name = '{table.watermark}'",
+        raise_watermark=(
+            f"UPDATE counters SET value = ? WHERE org = ? AND name = '{table.watermark}'"
+        ),
+        catch_up=(
+            "UPDATE counters SET value = r.value FROM counters r "
+            f"WHERE counters.org = ? AND counters.name = '{table.watermark}' "
+            "AND r.org = counters.org AND r.name = 'receipt' AND r.value > counters.value"
+        ),
+        # Below the organisation's own numbers only where it has events there: readers would have to
+        # look for its few unindexed ones among those of all others.
+        clear_watermarks=(
+            "UPDATE counters SET value = CASE WHEN EXISTS ("
+            f"SELECT 1 FROM {name} e WHERE e.key < ? AND +e.org = counters.org) THEN -1 "
+            f"ELSE org * ? - 1 END WHERE org <> 0 AND name = '{table.watermark}'"
+        ),
         add_posting=(
             f"INSERT INTO {postings} (org, term, started_at_ns, event) VALUES (?, ?, ?, ?)"
         ),

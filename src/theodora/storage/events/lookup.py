@@ -9,7 +9,7 @@ from typing import Any, LiteralString
 from theodora.storage.engine.condition import Condition
 from theodora.storage.engine.cursor import Cursor, only_value
 from theodora.storage.engine.dialect import Dialect
-from theodora.storage.engine.organisations import Organisation
+from theodora.storage.engine.organisations import Organisation, last_number
 from theodora.storage.events.index import watermark_of
 from theodora.storage.events.tables import EventTable
 from theodora.storage.events.terms import Term
@@ -28,7 +28,10 @@ def events_with(table: EventTable[Any], org: Organisation, term: Term) -> Condit
 def unindexed(table: EventTable[Any], org: Organisation) -> Condition:
     """True of those events `e` of the organisation that are not indexed yet."""
     # The sign keeps SQLite from walking all of the organisation in search of these few.
-    return Condition(f"e.key > {watermark_of(table)} AND +e.org = ?", (org.key,))
+    return Condition(
+        f"e.key > {watermark_of(table)} AND e.key <= ? AND +e.org = ?",
+        (org.key, last_number(org.key), org.key),
+    )
 
 
 def unindexed_elements(table: EventTable[Any], org: Organisation, dialect: Dialect) -> Condition:
@@ -38,14 +41,19 @@ def unindexed_elements(table: EventTable[Any], org: Organisation, dialect: Diale
     return Condition(f"FROM {table.name} e {joined} WHERE {rest.sql}", rest.values)
 
 
-def unindexed_reach(table: EventTable[Any]) -> LiteralString:
-    """A statement for a number above 0 if there are events that are not indexed yet."""
-    return f"SELECT coalesce(max(key), 0) - {watermark_of(table)} FROM {table.name}"
+def unindexed_reach(table: EventTable[Any], org: Organisation) -> Condition:
+    """A statement for a number above 0 if the organisation may have events not indexed yet."""
+    return Condition(
+        f"SELECT coalesce(max(e.key), 0) - {watermark_of(table)} FROM {table.name} e "
+        "WHERE e.key <= ?",
+        (org.key, last_number(org.key)),
+    )
 
 
-def has_unindexed(cursor: Cursor, table: EventTable[Any]) -> bool:
-    """Whether there are events, of any organisation, that are not indexed yet."""
-    return only_value(cursor.execute(unindexed_reach(table))) > 0
+def has_unindexed(cursor: Cursor, table: EventTable[Any], org: Organisation) -> bool:
+    """Whether the organisation may have events that are not indexed yet."""
+    reach = unindexed_reach(table, org)
+    return only_value(cursor.execute(reach.sql, reach.values)) > 0
 
 
 def _term_condition(table: EventTable[Any], term: Term) -> Condition:

@@ -134,7 +134,7 @@ def _insert(
         "(org, number, kind, event, operation, document, queued_at_ns, state, reason) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, 'waiting', '')",
         (
-            *(org.key, next_receipt(cursor)),
+            *(org.key, next_receipt(cursor, org)),
             *("deployment" if isinstance(event, Deployment) else "failure", event.id, operation),
             "" if attributes is None else msgspec.json.encode(attributes).decode(),
             time.time_ns(),

@@ -15,7 +15,7 @@ import msgspec
 from theodora.events import Deployment, Failure, Git
 from theodora.events.document import render_attributes
 from theodora.storage.engine.cursor import Cursor, Row, in_equal_parts, only_value, placeholders
-from theodora.storage.engine.organisations import Organisation
+from theodora.storage.engine.organisations import Organisation, number_ranges
 from theodora.storage.events import index
 from theodora.storage.events.change_log import log_change, log_changes
 from theodora.storage.events.tables import E, EventTable
@@ -115,7 +115,7 @@ class Rows(Generic[E]):
             return named.event
         identity = event.identity(org.uuid)
         values = (org.key, event.id_of(identity), org.key, identity)
-        for row in cursor.execute(self._sql.place_by_identity, values).fetchall():
+        for row in cursor.execute(self._sql.place_by_identity, (*values, org.key)).fetchall():
             if row[1] == identity:
                 return self.table.from_row(row[4:])
         return None
@@ -140,13 +140,11 @@ class Rows(Generic[E]):
 
     def everything(self, read: Read, org: Organisation) -> Iterator[E]:
         """Every event, in order of first receipt, a page in memory at a time."""
-        key = -1
-        while True:
-            page = read(partial(self._page, org, key))
-            yield from (stored.event for stored in page)
-            if len(page) < _PAGE:
-                return
-            key = page[-1].key
+        for after, end in number_ranges(org.key, -1):
+            key = after
+            while page := read(partial(self._page, org, key, end)):
+                yield from (stored.event for stored in page)
+                key = page[-1].key
 
     def put(
         self,
@@ -241,7 +239,8 @@ class Rows(Generic[E]):
             ],
         )
         moved = [index.ChangedEvent(stored.key, stored.event, now) for stored, now in changed]
-        index.move_all(cursor, self.table, org.key, moved, index.indexed_up_to(cursor, self.table))
+        indexed = index.indexed_up_to(cursor, self.table, org.key)
+        index.move_all(cursor, self.table, org.key, moved, indexed)
         log_changes(cursor, self.table, org, keys)
         if change:
             count_usage(cursor, org.key, Usage(bytes=change))
@@ -310,7 +309,7 @@ class Rows(Generic[E]):
         """Adds events of these identities; none is stored under any of its names."""
         if not events:
             return []
-        last = only_value(cursor.execute(self._sql.add_receipts, (len(events),)))
+        last = only_value(cursor.execute(self._sql.add_receipts, (len(events), org.key)))
         first = last - len(events) + 1
         placed: list[tuple[E, _Place[E]]] = [
             (
@@ -321,8 +320,8 @@ class Rows(Generic[E]):
         ]
         return [Upserted("added", now) for now in self._insert_all(cursor, org, placed, now_ns)]
 
-    def _page(self, org: Organisation, after: int, cursor: Cursor) -> list[Stored[E]]:
-        found = cursor.execute(self._sql.page, (after, org.key, _PAGE))
+    def _page(self, org: Organisation, after: int, end: int, cursor: Cursor) -> list[Stored[E]]:
+        found = cursor.execute(self._sql.page, (after, end, org.key, _PAGE))
         return [Stored(row[0], self.table.from_row(row[1:])) for row in found]
 
     def _place(self, cursor: Cursor, org: Organisation, event: E, identity: str) -> _Place[E]:
@@ -330,14 +329,14 @@ class Rows(Generic[E]):
         own_id = event.id_of(identity)
         if event.id:
             narrowing = self.table.narrowing_of_given_id(event)
-            values = (org.key, event.id, org.key, event.id, *narrowing, org.key, own_id)
+            values = (org.key, event.id, org.key, event.id, *narrowing, org.key, own_id, org.key)
             found = cursor.execute(self._sql.place_by_id, values).fetchall()
         else:
-            values = (org.key, own_id, org.key, identity)
+            values = (org.key, own_id, org.key, identity, org.key)
             found = cursor.execute(self._sql.place_by_identity, values).fetchall()
         # The statement joins from the counter, so there is a first row even if no event was found.
         receipt = found[0][0] + 1
-        cursor.execute(self._sql.raise_receipt, (receipt,))
+        cursor.execute(self._sql.raise_receipt, (receipt, org.key))
         there = [
             _There(row[1], row[2], Stored(row[3], self.table.from_row(row[4:])))
             for row in found
@@ -417,7 +416,7 @@ class Rows(Generic[E]):
         if event != former.event:
             moved = [index.ChangedEvent(former.key, former.event, event)]
             index.move_all(
-                cursor, self.table, org.key, moved, index.indexed_up_to(cursor, self.table)
+                cursor, self.table, org.key, moved, index.indexed_up_to(cursor, self.table, org.key)
             )
             cursor.execute(self._sql.delete_elements, (org.key, former.key))
             self._add_elements(cursor, org.key, [Stored(former.key, event)])
@@ -511,11 +510,13 @@ class _RowStatements:
     add_element: LiteralString
 
 
-def next_receipt(cursor: Cursor) -> int:
-    """A number greater than every one before it in this store."""
+def next_receipt(cursor: Cursor, org: Organisation) -> int:
+    """A number greater than every one before it in the organisation, and no other's."""
     return only_value(
         cursor.execute(
-            "UPDATE counters SET value = value + 1 WHERE name = 'receipt' RETURNING value"
+            "UPDATE counters SET value = value + 1 WHERE org = ? AND name = 'receipt' "
+            "RETURNING value",
+            (org.key,),
         )
     )
 
@@ -555,18 +556,20 @@ def _statements(table: EventTable[Any]) -> _RowStatements:
             f"UNION ALL "
             f"SELECT key FROM {name} WHERE org = ? AND given_id = ? AND {table.narrowed} "
             f"UNION ALL "
-            f"SELECT key FROM {name} WHERE org = ? AND id = ?) WHERE c.name = 'receipt'"
+            f"SELECT key FROM {name} WHERE org = ? AND id = ?) "
+            "WHERE c.org = ? AND c.name = 'receipt'"
         ),
         place_by_identity=(
             f"{placed} ON e.key IN ("
             f"SELECT key FROM {name} WHERE org = ? AND id = ? "
             f"UNION ALL "
             f"SELECT key FROM {name} WHERE org = ? AND identity = ? AND has_own_id = 1) "
-            "WHERE c.name = 'receipt' ORDER BY e.receipt DESC LIMIT 2"
+            "WHERE c.org = ? AND c.name = 'receipt' ORDER BY e.receipt DESC LIMIT 2"
         ),
-        raise_receipt="UPDATE counters SET value = ? WHERE name = 'receipt'",
+        raise_receipt="UPDATE counters SET value = ? WHERE org = ? AND name = 'receipt'",
         add_receipts=(
-            "UPDATE counters SET value = value + ? WHERE name = 'receipt' RETURNING value"
+            "UPDATE counters SET value = value + ? WHERE org = ? AND name = 'receipt' "
+            "RETURNING value"
         ),
         known_ids=f"SELECT id FROM {name} WHERE org = ? AND id IN ({keys})",
         known_given_ids=f"SELECT given_id FROM {name} WHERE org = ? AND given_id IN ({keys})",
@@ -581,7 +584,7 @@ def _statements(table: EventTable[Any]) -> _RowStatements:
         ),
         count=f"SELECT count(*) FROM {name}",
         count_of=f"SELECT count(*) FROM {name} WHERE org = ?",
-        page=f"{selected} WHERE key > ? AND +org = ? ORDER BY key LIMIT ?",
+        page=f"{selected} WHERE key > ? AND key < ? AND +org = ? ORDER BY key LIMIT ?",
         insert=(
             f"INSERT INTO {name} ({', '.join(inserted)}) "
             f"VALUES ({', '.join(['?' for _ in inserted])})"

@@ -38,22 +38,23 @@ Alternatives = tuple[tuple[int, ...], ...]
 Bits = NDArray[np.uint64]
 
 
-def segment_some(
-    cursor: Cursor, table: EventTable[Any], orgs: Iterable[int], size: int = SEGMENT
-) -> None:
-    """Makes a segment of waiting events of each of the organisations that have enough."""
-    for org in orgs:
-        _segment(cursor, table, org, size)
-
-
-def segment_backlog(cursor: Cursor, table: EventTable[Any], size: int = SEGMENT) -> bool:
-    """Makes a segment of events that were there before there were segments; whether of all."""
+def segment_some(cursor: Cursor, table: EventTable[Any], org: int, size: int = SEGMENT) -> bool:
+    """Makes a segment of `size` of the organisation's waiting events; False for fewer of them."""
     sql = _statements(table, cursor.dialect)
-    row = cursor.execute(sql.next_org).fetchone()
-    if row is None:
+    keys = [key for (key,) in cursor.execute(sql.waiting, (org, size)).fetchall()]
+    if len(keys) < size:
         return False
-    if not _segment(cursor, table, row[0], size):
-        cursor.execute(sql.org_is_done, row)
+    texts = cursor.execute(sql.texts, (_encoded(keys),)).fetchall()
+    number: int = only_value(cursor.execute(sql.next_segment, (org,)))
+    present = [key for key, *_ in texts]
+    cursor.execute(sql.add_segment, (org, number, np.array(present, "<i8").tobytes()))
+    entries = bucketed([(words, others) for _, words, others in texts])
+    cursor.executemany(
+        sql.add_trigrams, [(org, bucket, number, part) for bucket, part in entries.items()]
+    )
+    cursor.execute(sql.forget_up_to, (org, keys[-1]))
+    # Last, as it may have lower keys wait again.
+    _drop_emptied(cursor, table, org, number)
     return True
 
 
@@ -189,26 +190,6 @@ def _has_bit(bits: np.uint64, events: int) -> NDArray[np.bool_]:
     return (bits >> blocks & np.uint64(1)).astype(np.bool_)
 
 
-def _segment(cursor: Cursor, table: EventTable[Any], org: int, size: int) -> bool:
-    """Makes a segment of `size` waiting events, if there are so many."""
-    sql = _statements(table, cursor.dialect)
-    keys = [key for (key,) in cursor.execute(sql.waiting, (org, size)).fetchall()]
-    if len(keys) < size:
-        return False
-    texts = cursor.execute(sql.texts, (_encoded(keys),)).fetchall()
-    number: int = only_value(cursor.execute(sql.next_segment, (org,)))
-    present = [key for key, *_ in texts]
-    cursor.execute(sql.add_segment, (org, number, np.array(present, "<i8").tobytes()))
-    entries = bucketed([(words, others) for _, words, others in texts])
-    cursor.executemany(
-        sql.add_trigrams, [(org, bucket, number, part) for bucket, part in entries.items()]
-    )
-    cursor.execute(sql.forget_up_to, (org, keys[-1]))
-    # Last, as it may have lower keys wait again.
-    _drop_emptied(cursor, table, org, number)
-    return True
-
-
 def _drop_emptied(cursor: Cursor, table: EventTable[Any], org: int, number: int) -> None:
     """Has the events of some segments wait again whose others, most of them, are deleted.
 
@@ -240,8 +221,6 @@ class _SegmentStatements:
     waiting: LiteralString
     forget: LiteralString
     forget_up_to: LiteralString
-    next_org: LiteralString
-    org_is_done: LiteralString
     texts: LiteralString
     present: LiteralString
     next_segment: LiteralString
@@ -265,11 +244,6 @@ def _statements(table: EventTable[Any], dialect: Dialect) -> _SegmentStatements:
         waiting=f"SELECT event FROM {waiting} WHERE org = ? ORDER BY event LIMIT ?",
         forget=f"DELETE FROM {waiting} WHERE org = ? AND event = ?",
         forget_up_to=f"DELETE FROM {waiting} WHERE org = ? AND event <= ?",
-        next_org=(
-            "SELECT org FROM organisations WHERE org > "
-            f"(SELECT value FROM counters WHERE name = '{table.segmented}') ORDER BY org LIMIT 1"
-        ),
-        org_is_done=f"UPDATE counters SET value = ? WHERE name = '{table.segmented}'",
         texts=(
             f"SELECT e.key, e.words, e.other_words FROM {table.name} e "
             f"WHERE e.key IN ({dialect.integers}) ORDER BY e.key"

@@ -30,13 +30,12 @@ class EventTable(Generic[E]):
     numbers: LiteralString
     words: LiteralString
     watermark: LiteralString
-    """The counter that holds the key of the newest event in postings, numbers and words."""
+    """The counter that holds, for each organisation, up to which key events are in postings,
+    numbers and words."""
     unsegmented: LiteralString
     """Indexed events that no segment has yet."""
     segments: LiteralString
     trigrams: LiteralString
-    segmented: LiteralString
-    """The counter of organisations whose events from before there were segments are in some."""
     columns: tuple[LiteralString, ...]
     """The columns that an event is read from, in the order of `from_row`."""
     sent_columns: tuple[LiteralString, ...]
@@ -187,7 +186,6 @@ DEPLOYMENTS = EventTable(
     unsegmented="deployment_unsegmented",
     segments="deployment_segments",
     trigrams="deployment_trigrams",
-    segmented="deployments_segmented",
     columns=(
         "id",
         "service",
@@ -329,7 +327,6 @@ FAILURES = EventTable(
     unsegmented="failure_unsegmented",
     segments="failure_segments",
     trigrams="failure_trigrams",
-    segmented="failures_segmented",
     columns=(
         "id",
         "services",

@@ -25,12 +25,22 @@ _MOST_TAKEN = 100_000
 """Marks read at once."""
 
 MOST_COUNTED = 10_000
-"""The oldest marks, of every organisation, among which those that wait are counted."""
+"""The oldest marks of an organisation, among which those that wait are counted."""
 
 
 _MOST_REPOSITORIES = 1_000_000
 _IN_USE: LiteralString = "NOT EXISTS (SELECT 1 FROM organisation_deletions d WHERE d.org = m.org)"
 """Marks of an organisation that is to be deleted wait: that may be taken back."""
+
+
+_MARKED: LiteralString = (
+    "WITH RECURSIVE marked (org) AS (SELECT min(org) FROM marks UNION ALL "
+    "SELECT (SELECT min(n.org) FROM marks n WHERE n.org > marked.org) "
+    "FROM marked WHERE marked.org IS NOT NULL) "
+    "SELECT o.org, o.uuid, o.name, (SELECT max(n.number) FROM marks n WHERE n.org = o.org) "
+    f"FROM marked m JOIN organisations o USING (org) WHERE {_IN_USE}"
+)
+"""Organisations with marks, each found by a step in the index from the one before it."""
 
 
 class SequenceKey(NamedTuple):
@@ -53,7 +63,7 @@ class Changed:
 
 
 class Waiting(NamedTuple):
-    """The waiting marks of an organisation, among the oldest `MOST_COUNTED` of all."""
+    """The waiting marks of an organisation, among its oldest `MOST_COUNTED`."""
 
     tasks: int
     sequences: int
@@ -123,22 +133,22 @@ def waiting(cursor: Cursor, org: Organisation) -> Waiting:
     row = cursor.execute(
         "SELECT coalesce(sum(marks), 0), count(*), min(since_ns) FROM ("
         "SELECT count(*) AS marks, min(marked_at_ns) AS since_ns FROM ("
-        "SELECT org, kind, service, env, repository_id, marked_at_ns FROM marks "
-        "ORDER BY number LIMIT ?) oldest "
-        "WHERE org = ? GROUP BY kind, service, env, repository_id) about",
-        (MOST_COUNTED, org.key),
+        "SELECT kind, service, env, repository_id, marked_at_ns FROM marks "
+        "WHERE org = ? ORDER BY number LIMIT ?) oldest "
+        "GROUP BY kind, service, env, repository_id) about",
+        (org.key, MOST_COUNTED),
     ).fetchone()
     assert row is not None
     tasks, sequences, since_ns = row
     return Waiting(int(tasks), sequences, since_ns)
 
 
-def has_wide_tasks(cursor: Cursor, after: int) -> bool:
-    """Whether there are marks for several sequences, with numbers above `after`."""
+def has_wide_tasks(cursor: Cursor) -> bool:
+    """Whether there are marks for several sequences."""
     statement: LiteralString = (
-        f"SELECT 1 FROM marks m WHERE number > ? AND kind <> 'sequence' AND {_IN_USE} LIMIT 1"
+        f"SELECT 1 FROM marks m WHERE m.kind <> 'sequence' AND {_IN_USE} LIMIT 1"
     )
-    return cursor.execute(statement, (after,)).fetchone() is not None
+    return cursor.execute(statement).fetchone() is not None
 
 
 def split_wide_tasks(cursor: Cursor) -> None:
@@ -163,18 +173,31 @@ def split_wide_tasks(cursor: Cursor) -> None:
         cursor.execute("DELETE FROM marks WHERE number = ?", (number,))
 
 
-def queued_sequences(cursor: Cursor, after: int) -> Mapping[SequenceKey, Changed]:
-    """The sequences of the oldest marks above `after`, and what has changed in each."""
+def queued_sequences(cursor: Cursor, after: Mapping[int, int]) -> Mapping[SequenceKey, Changed]:
+    """The sequences of each organisation's oldest marks above a number, with their changes.
+
+    `after` has the numbers by organisation. There is none for all: of two organisations' marks the
+    one with the lower number may be committed later.
+    """
+    found: dict[SequenceKey, Changed] = {}
+    for *org, newest in cursor.execute(_MARKED).fetchall():
+        known = after.get(org[0], 0)
+        if newest > known:
+            found.update(_sequences_after(cursor, Organisation(*org), known))
+    return found
+
+
+def _sequences_after(
+    cursor: Cursor, org: Organisation, after: int
+) -> Mapping[SequenceKey, Changed]:
     rows = cursor.execute(
-        "SELECT o.org, o.uuid, o.name, m.service, m.env, m.number, m.deployment "
-        f"FROM marks m JOIN organisations o USING (org) WHERE m.kind = 'sequence' AND {_IN_USE} "
-        "AND m.number > ? ORDER BY m.number LIMIT ?",
-        (after, _MOST_TAKEN),
+        "SELECT service, env, number, deployment FROM marks "
+        "WHERE org = ? AND kind = 'sequence' AND number > ? ORDER BY number LIMIT ?",
+        (org.key, after, _MOST_TAKEN),
     )
     tasks: dict[SequenceKey, list[tuple[int, int | None]]] = {}
-    for *org, service, env, number, deployment in rows:
-        key = SequenceKey(Organisation(*org), service, env)
-        tasks.setdefault(key, []).append((number, deployment))
+    for service, env, number, deployment in rows:
+        tasks.setdefault(SequenceKey(org, service, env), []).append((number, deployment))
     return {
         key: Changed(
             oldest=found[0][0],
@@ -195,9 +218,9 @@ def take_task(cursor: Cursor, number: int) -> bool:
 def is_queued_since(cursor: Cursor, key: SequenceKey, up_to: int) -> bool:
     """Whether the sequence has marks of its own with a number above `up_to`."""
     newer = cursor.execute(
-        "SELECT 1 FROM marks WHERE number > ? AND kind = 'sequence' AND org = ? AND service = ? "
+        "SELECT 1 FROM marks WHERE org = ? AND number > ? AND kind = 'sequence' AND service = ? "
         "AND env IS NOT DISTINCT FROM ? LIMIT 1",
-        (up_to, key.org.key, key.service, key.env),
+        (key.org.key, up_to, key.service, key.env),
     )
     return newer.fetchone() is not None
 
@@ -205,9 +228,9 @@ def is_queued_since(cursor: Cursor, key: SequenceKey, up_to: int) -> bool:
 def remove_tasks(cursor: Cursor, key: SequenceKey, up_to: int) -> None:
     """Removes the sequence's marks with numbers up to `up_to`."""
     cursor.execute(
-        "DELETE FROM marks WHERE number <= ? AND kind = 'sequence' "
-        "AND org = ? AND service = ? AND env IS NOT DISTINCT FROM ?",
-        (up_to, key.org.key, key.service, key.env),
+        "DELETE FROM marks WHERE org = ? AND number <= ? AND kind = 'sequence' "
+        "AND service = ? AND env IS NOT DISTINCT FROM ?",
+        (key.org.key, up_to, key.service, key.env),
     )
 
 

@@ -103,7 +103,7 @@ def record_override(
         "INSERT INTO verdict_acts (number, org, deployment, is_removal, change_failure, "
         "remediation_id, remediation_version, remediation_type, failure_ids, given_by, "
         "given_at_ns, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (next_receipt(cursor), org.key, key, int(verdict is None), *columns_of(said), *author),
+        (next_receipt(cursor, org), org.key, key, int(verdict is None), *columns_of(said), *author),
     )
     cursor.execute(
         "DELETE FROM verdict_acts WHERE org = ?1 AND deployment = ?2 AND number NOT IN ("

@@ -45,7 +45,7 @@ def apply_repository_rules(database: Database, kinds: tuple[Rows[Any], ...]) -> 
 def _is_current(cursor: Cursor) -> bool:
     statement: LiteralString = (
         "SELECT value >= ? AND NOT EXISTS (SELECT 1 FROM repositories WHERE match_key IS NULL) "
-        "FROM counters WHERE name = 'repository_rules'"
+        "FROM counters WHERE org = 0 AND name = 'repository_rules'"
     )
     return bool(only_value(cursor.execute(statement, (RULES,))))
 
@@ -101,7 +101,9 @@ def _finish(cursor: Cursor) -> None:
     cursor.execute("DELETE FROM marks WHERE kind = 'repository'")
     for org in _organisations(cursor):
         queue_organisation(cursor, org)
-    cursor.execute("UPDATE counters SET value = ? WHERE name = 'repository_rules'", (RULES,))
+    cursor.execute(
+        "UPDATE counters SET value = ? WHERE org = 0 AND name = 'repository_rules'", (RULES,)
+    )
 
 
 def _clean_repositories(cursor: Cursor) -> None:

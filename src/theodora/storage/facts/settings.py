@@ -63,7 +63,7 @@ class ProductionTrees:
     def tree(self, cursor: Cursor, org: Organisation) -> Query:
         """The query that finds what is in production among the events that are stored now."""
         # Read in the same snapshot: what another process has written by then counts too.
-        version = _version(cursor)
+        version = _version(cursor, org)
         with self._lock:
             known = self._known.get(org.key)
         if known is not None and known[0] == version:
@@ -250,11 +250,11 @@ def _production_tree(cursor: Cursor, org: Organisation) -> Query:
     return envs.tree(known)
 
 
-def _version(cursor: Cursor) -> _Version:
-    """Differs whenever an event or a setting of any organisation has changed."""
-    changes = "SELECT coalesce(max(number), 0) FROM changes"
-    settings = "SELECT coalesce(max(value), 0) FROM counters WHERE name = 'settings'"
-    row = cursor.execute(f"SELECT ({changes}), ({settings})").fetchone()
+def _version(cursor: Cursor, org: Organisation) -> _Version:
+    """Differs whenever an event or a setting of the organisation has changed."""
+    changes = "SELECT coalesce(max(number), 0) FROM changes WHERE org = ?1"
+    settings = "SELECT value FROM counters WHERE org = ?1 AND name = 'settings'"
+    row = cursor.execute(f"SELECT ({changes}), ({settings})", (org.key,)).fetchone()
     assert row is not None, "a statement without a row"
     return _Version(*row)
 
@@ -276,6 +276,5 @@ def _write_settings(cursor: Cursor, org: Organisation, service: str, given: Give
         (org.key, service, msgspec.json.encode(given).decode()),
     )
     cursor.execute(
-        "INSERT INTO counters (name, value) VALUES ('settings', 1) "
-        "ON CONFLICT (name) DO UPDATE SET value = counters.value + 1"
+        "UPDATE counters SET value = value + 1 WHERE org = ? AND name = 'settings'", (org.key,)
     )

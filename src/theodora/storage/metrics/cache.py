@@ -139,7 +139,7 @@ class _CachedOrganisation:
 def is_usable(cursor: Cursor, org: Organisation, head: FileHead, oldest: int) -> bool:
     """Whether a file is of this database's history, and the log has all changes since then.
 
-    `oldest` is the oldest number in the log.
+    `oldest` is the oldest number in its log.
     """
     return oldest <= head.number + 1 and has_mark(cursor, org, head.mark)
 
@@ -233,7 +233,7 @@ class ColumnCache:
         self, cursor: Cursor, org: Organisation, wanted: LoadOptions
     ) -> _CachedOrganisation:
         """The cached columns, up to date; without optional ones if they would be too large."""
-        oldest, newest = reach(cursor)
+        oldest, newest = reach(cursor, org)
         with self._lock:
             kept = self._kept.get(org.key)
             # Columns cannot be turned back to an older snapshot: the caller reads again.
@@ -291,7 +291,7 @@ def read_stored(cursor: Cursor, org: Organisation, allocate: Allocate) -> Stored
     """All events of the organisation, read from the database into arrays of `allocate`."""
     kept = _CachedOrganisation(org, allocate)
     kept.load(cursor, float("inf"))
-    kept.number = reach(cursor).newest
+    kept.number = reach(cursor, org).newest
     kept.load_extras(cursor, LoadOptions(stages=True), float("inf"))
     return kept.stored()
 

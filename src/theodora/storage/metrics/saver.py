@@ -25,7 +25,7 @@ _FEWEST_CHANGES = 1_000
 _SHARE_CHANGED = 100
 """Changes that make a file due, as a number and as a share of its rows."""
 _MOST_BEHIND = KEPT // 2
-"""Changes of all organisations after which the log may soon not reach back to a file."""
+"""Changes after which the log may soon not reach back to a file."""
 
 
 class ColumnSaver:
@@ -57,7 +57,7 @@ class ColumnSaver:
         head = self._files.head(org)
 
         def read(cursor: Cursor) -> bool:
-            oldest, newest = reach(cursor)
+            oldest, newest = reach(cursor, org)
             if head is None or not is_usable(cursor, org, head, oldest):
                 return self._cache.is_worth_file(org)
             if _is_old(head, now_ns) or newest - head.number >= _MOST_BEHIND:
@@ -86,10 +86,9 @@ class ColumnSaver:
         return read_stored(cursor, org, self._files.allocate)
 
     def _drop_replaced(self, organisations: Sequence[Organisation], cursor: Cursor) -> None:
-        oldest = reach(cursor).oldest
         for org in organisations:
             head = self._files.head(org)
-            if head is not None and is_usable(cursor, org, head, oldest):
+            if head is not None and is_usable(cursor, org, head, reach(cursor, org).oldest):
                 self._cache.drop_replaced(org, head.mark)
 
 

@@ -237,7 +237,9 @@ class Search:
     def choose(self, cursor: Cursor) -> Choice:
         """The first union that finds few events, or else the rarest that comes in order."""
         few, merge, tailed = self._chosen(cursor)
-        return Choice(few, merge, has_unindexed(cursor, self._table) if tailed is None else tailed)
+        return Choice(
+            few, merge, has_unindexed(cursor, self._table, self._org) if tailed is None else tailed
+        )
 
     def _after(self) -> Condition:
         """A condition for the events after the end of the page before."""
@@ -366,11 +368,11 @@ class Search:
                 Condition(f"SELECT * FROM ({arm.sql}{first}) first", arm.values) for arm in arms
             ]
         found = _together(" UNION ALL ", arms)
-        tail = unindexed_reach(self._table)
+        tail = unindexed_reach(self._table, self._org)
         count, first_ns, last_ns, above = cursor.execute(
-            f"SELECT count(*), coalesce(min(at), 0), coalesce(max(at), 0), ({tail}) "
+            f"SELECT count(*), coalesce(min(at), 0), coalesce(max(at), 0), ({tail.sql}) "
             f"FROM (SELECT at FROM ({found.sql}) arms{order} LIMIT {few}) few",
-            found.values,
+            (*tail.values, *found.values),
         ).fetchall()[0]
         return _Reach(count < int(few), last_ns - first_ns, tailed=above > 0)
 

@@ -17,7 +17,7 @@ from theodora.storage.engine.postgresql.connection import connect, driver_errors
 from theodora.storage.engine.postgresql.cursor import PostgresqlCursor
 from theodora.storage.engine.writer import Outcome, Write
 
-_RAISE = "UPDATE counters SET value = value + 1 WHERE name = 'commits'"
+_RAISE = "UPDATE counters SET value = value + 1 WHERE org = 0 AND name = 'commits'"
 
 
 class _LostInCommit(Unavailable):

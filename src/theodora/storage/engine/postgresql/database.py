@@ -150,7 +150,9 @@ class _Claims:
 def count_commits(cursor: Cursor) -> int:
     """The number of writing transactions that this server knows of."""
     return only_value(
-        cursor.execute("SELECT coalesce(max(value), 0) FROM counters WHERE name = 'commits'")
+        cursor.execute(
+            "SELECT coalesce(max(value), 0) FROM counters WHERE org = 0 AND name = 'commits'"
+        )
     )
 
 
