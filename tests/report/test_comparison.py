@@ -69,7 +69,7 @@ def test_teams_and_tags_are_compared_too(busy_and_quiet: Tenant) -> None:
     page = browser.page("/?range=7d&compare=language&group_by=team")
     tags = compared(page)
     assert list(tags) == ["go", "java"]
-    assert tags["go"].one("a")["href"] == "/?range=7d&query=is:production+@language:go"
+    assert tags["go"].one("a")["href"] == "/?range=7d&query=is:production+language:go"
     switches = page.one("nav", aria_label="Charts of").all("a")
     chosen = {each.text: each.attributes.get("aria-current", "") for each in switches}
     assert chosen == {"All": "", "Each service": "", "Each team": "", "Each language": "true"}
