@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+import time
 from typing import Any
 
 import pytest
@@ -158,6 +159,33 @@ def test_who_signs_out_is_out(chromium: Browser, company: World, script: bool) -
         window.page.wait_for_load_state()
         window.page.goto(company.url + "/deployments")
         assert window.path.startswith("/sign-in")
+
+
+def test_the_wall_fetches_what_is_new_unless_it_is_in_use(signed_in: Any, company: World) -> None:
+    """By the browser's clock, so that the test waits for nothing."""
+    with signed_in(company) as window:
+        page = window.page
+        page.clock.install()
+        window.go("/now?query=service:wall")
+        newest = page.locator("section[aria-labelledby=newest]")
+        expect(newest).to_contain_text("none")
+        deploy_now(company, "wall-1")
+        page.clock.run_for(31_000)
+        expect(newest).to_contain_text("wall-1")
+        deploy_now(company, "wall-2")
+        newest.get_by_role("link", name="As a list").focus()
+        page.clock.run_for(31_000)
+        expect(newest).not_to_contain_text("wall-2")
+        page.evaluate("document.activeElement.blur()")
+        page.clock.run_for(31_000)
+        expect(newest).to_contain_text("wall-2")
+
+
+def deploy_now(company: World, version: str) -> None:
+    now_sec = int(time.time())
+    times = {"started_at": (now_sec - 5) * 10**9, "finished_at": (now_sec - 1) * 10**9}
+    attributes = {"service": "wall", "version": version, "env": "preview", **times}
+    company.ask("/api/v2/dora/deployment", {"attributes": attributes})
 
 
 def test_a_sign_in_link_works_in_a_tab_that_has_the_page_open(

@@ -19,7 +19,8 @@ DeploymentType = Literal["standard", "rollback", "rollforward"]
 REMEDIATION_TYPES: tuple[RemediationType, ...] = get_args(RemediationType)
 
 SECOND_NS = 1_000_000_000
-DAY_NS = 86_400 * SECOND_NS
+HOUR_NS = 3_600 * SECOND_NS
+DAY_NS = 24 * HOUR_NS
 INT64 = -(2**63), 2**63 - 1
 """The least and the greatest integer that a database holds."""
 

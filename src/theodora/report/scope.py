@@ -15,7 +15,7 @@ from theodora.dora.metrics.report import MetricsQuery
 from theodora.dora.metrics.tally import Granularity
 from theodora.errors import Invalid, Problem
 from theodora.events import format_rfc3339
-from theodora.events.values import DAY_NS
+from theodora.events.values import HOUR_NS
 from theodora.query import Everything, Production, Query, all_of, parse_cached, to_text
 from theodora.report.clock import Clock
 from theodora.report.parameters import (
@@ -41,13 +41,14 @@ class Range(NamedTuple):
     label: str
     unit: Interval
     units: int
-    """How many of the unit, the running one included."""
+    """How many of the unit, the running one included; hours of `total`."""
     interval: Interval
     """The default interval."""
 
 
 RANGES: Mapping[str, Range] = {
-    "24h": Range("24 hours", "total", 1, "day"),
+    "2h": Range("2 hours", "total", 2, "day"),
+    "24h": Range("24 hours", "total", 24, "day"),
     "7d": Range("7 days", "day", 7, "day"),
     "4w": Range("4 weeks", "week", 4, "week"),
     "12w": Range("12 weeks", "week", 12, "week"),
@@ -277,7 +278,7 @@ def _period(asked: Parameters, calendar: Calendar, now_ns: int) -> tuple[str | N
 
 def _start_ns(range_: Range, calendar: Calendar, now_ns: int) -> int:
     if range_.unit == "total":
-        return now_ns - range_.units * DAY_NS
+        return now_ns - range_.units * HOUR_NS
     return calendar.start_of_last(range_.units, range_.unit, now_ns)
 
 

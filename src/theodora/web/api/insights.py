@@ -33,7 +33,7 @@ from theodora.web.http.responses import Reply
 TYPE = "dora_insights"
 
 Grouping = Literal["service", "team"]
-_Range = Literal["24h", "7d", "4w", "12w", "26w", "1y"]
+_Range = Literal["2h", "24h", "7d", "4w", "12w", "26w", "1y"]
 _ENDS = "RFC 3339, a date or date-time in the time zone, or a Unix timestamp"
 
 _encode = msgspec.json.Encoder().encode

@@ -95,7 +95,7 @@ def _page(
     visit: Visit, failure: Failure, problem: str = "", finished_at: str = "", status: int = 200
 ) -> View:
     scope = visit.scope
-    linked = _linked(visit, failure)
+    linked = linked_to(visit, failure)
     services = [
         (service, scope.link(service_path(service), query=None)) for service in failure.services
     ]
@@ -111,7 +111,7 @@ def _page(
             "row": row_of(failure, scope.now_ns),
             "services": services,
             "linked": linked,
-            "candidates": _candidates(visit, failure, linked),
+            "candidates": candidates_of(visit, failure, linked),
             "cause_days": CAUSE_DAYS,
             "meanwhile": _meanwhile(visit, failure),
             "near_link": scope.link(
@@ -149,7 +149,7 @@ def _meanwhile(visit: Visit, failure: Failure) -> tuple[ExplorerRow, ...]:
     return tuple(rows_of(visit, visit.store.deployments.select(visit.organisation, selection)))
 
 
-def _candidates(
+def candidates_of(
     visit: Visit, failure: Failure, linked: Sequence[Linked]
 ) -> tuple[PossibleCause, ...]:
     """The deployments before it that are not linked; the latest is suggested if none is."""
@@ -172,7 +172,7 @@ def _span_before(failure: Failure, deployment: Deployment) -> str:
     return f"{wording.duration(span_ns / SECOND_NS)} before it"
 
 
-def _linked(visit: Visit, failure: Failure) -> tuple[Linked, ...]:
+def linked_to(visit: Visit, failure: Failure) -> tuple[Linked, ...]:
     """The deployments that people linked to it, then those that it names."""
     links = visit.store.verdicts.links(visit.organisation, failure.id)
     ids = {link.deployment.id for link in links}

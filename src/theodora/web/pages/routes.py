@@ -19,6 +19,7 @@ from theodora.web.pages import (
     first_run,
     forwarding,
     keys,
+    now,
     organisation,
     overview,
     people,
@@ -53,6 +54,7 @@ PAGES: tuple[Page, ...] = (
         template="service.html",
         place="overview",
     ),
+    Page(name="now", path="/now", handler=now.show_now, template="now.html", place="overview"),
     Page(
         name="deployments",
         path="/deployments",
