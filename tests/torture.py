@@ -3,8 +3,8 @@
 Each client changes things of its own one after another and repeats a change until it is
 acknowledged, so that it is known at any time how everything has to be. After each disturbance the
 clients pause, and the rows of all events are compared with what was acknowledged. In the end the
-same is told to a new server, which nothing disturbs: events and what is derived of them have to be
-equal.
+same is imported into a new store, which nothing disturbs: events and what is derived of them have
+to be equal.
 """
 
 import itertools
@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from signal import SIGCONT, SIGSTOP
-from threading import Event, Lock
+from threading import Event, Lock, Semaphore
 from typing import Any, NamedTuple
 
 import apsw
@@ -40,6 +40,8 @@ from theodora.storage import Store
 CLIENTS = 4
 _FEWEST_CHANGES = 20
 """Acknowledged between two disturbances, so that each comes under load."""
+_MOST_CHANGES = 100
+"""Begun for each disturbance, or a machine on which those take long would make changes alone."""
 _SECOND = 1_600_000_000
 _PAUSE_SEC = 0.7
 _YEAR_SEC = 365 * 86_400
@@ -71,6 +73,8 @@ class Ground:
         self.server = self.start()
         self.others: list[serving.Server] = []
         """Servers on the same database that clients ask as well."""
+        self.changes = Semaphore(_MOST_CHANGES)
+        """Those that clients may begin."""
 
     def start(self) -> serving.Server:
         # A library is preloaded into new programs only.
@@ -211,9 +215,11 @@ class Client:
         ]
         with self._http:
             while not until.is_set():
+                if not self.ground.changes.acquire(timeout=_PAUSE_SEC):
+                    continue
                 with self.pause:
                     self.rng.choice(changes)()
-                    if self.number == 0 and self.rng.random() < 0.01:
+                    if self.number == 0 and self.rng.random() < 0.003:
                         self.import_some()
 
     def versions(self) -> dict[str, str | None]:
@@ -351,6 +357,7 @@ def torture(ground: Ground, disturb: Disturbance, times: int) -> Outcome:
         try:
             _wait_for_changes(clients)
             for _ in range(times):
+                ground.changes.release(_MOST_CHANGES)
                 time.sleep(rng.uniform(0, 0.3))
                 disturb(ground)
                 _wait_for_changes(clients)
@@ -452,28 +459,28 @@ def _theodora(*arguments: str, given: str = "") -> subprocess.CompletedProcess[s
 
 
 def _told_again(folder: Path, clients: Iterable[Client]) -> dict[str, list[dict[str, Any]]]:
-    """What a new server has after being told the end of it all."""
+    """What a new store has after being told the end of it all."""
     folder.mkdir()
+    clients = list(clients)
     limits = dict.fromkeys(("rate_limit_dora_write", "rate_limit_dora_read"), "1000000/1")
     with server_in_process(folder, **limits) as server:
         tenant = make_tenant(*server)
         store = tenant.built.store
-        org = store.keys.organisation(tenant.organisation)
         for client in clients:
-            assert (
-                tenant.ask("PUT", client.settings_path, json=_settings(client.settings)).status_code
-                == 200
-            )
-            ids = {
-                name: tenant.create({name: value for name, value in sent.items() if name != "id"})
-                for name, sent in client.deployments.items()
-            }
-            for name, verdict in client.verdicts.items():
-                assert tenant.patch(ids[name], {"change_failure": verdict}).status_code == 202
-            for sent in client.failures.values():
-                tenant.create(sent, FAILURE)
+            answer = tenant.ask("PUT", client.settings_path, json=_settings(client.settings))
+            assert answer.status_code == 200
+        sent = [each for client in clients for each in client.deployments.items()]
+        deployments = [{**each, "id": f"deployment-{name}"} for name, each in sent]
+        failures = [each for client in clients for each in client.failures.values()]
+        for kind, events in (("deployments", deployments), ("failures", failures)):
+            place = ("--org", tenant.organisation, "--database", f"sqlite:///{folder}/theodora.db")
+            lines = "".join(f"{json.dumps(each)}\n" for each in events)
+            assert _theodora("import", kind, "-", *place, given=lines).returncode == 0
+        for name, verdict in (each for client in clients for each in client.verdicts.items()):
+            answer = tenant.patch(f"deployment-{name}", {"change_failure": verdict})
+            assert answer.status_code == 202
         wait_until_derived(store)
-        return _everything(store, org)
+        return _everything(store, store.keys.organisation(tenant.organisation))
 
 
 def _everything(store: Store, org: Any) -> dict[str, list[dict[str, Any]]]:
