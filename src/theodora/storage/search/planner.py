@@ -6,6 +6,8 @@ that has the order asked for. Whatever is found is checked against the complete 
 """
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from itertools import chain
 from typing import Any, LiteralString, NamedTuple, assert_never
 
 import msgspec
@@ -124,6 +126,14 @@ class _Reach(NamedTuple):
     """Else the time over which it finds that many: the longer, the rarer they are."""
     tailed: bool
     """Whether there are events that no index knows yet: that is asked along the way."""
+
+
+class _Choices(NamedTuple):
+    """The unions to choose from, those last that have to be looked up."""
+
+    unions: Sequence[Union]
+    ready: int
+    """How many need no look-up."""
 
 
 class Choice(NamedTuple):
@@ -273,12 +283,12 @@ class Search:
 
     def _chosen(self, cursor: Cursor) -> tuple[Union | None, Merge | None, bool | None]:
         """The parts of a choice; the last is None if nothing had to be asked to choose."""
-        choices = self._choices()
+        choices, ready = _choices(self._selection.query, self._table)
         rarest: Merge | None = None
         longest_ns = -1
         tailed: bool | None = None
-        for choice in choices:
-            union = self._looked_up(cursor, choice)
+        for number, choice in enumerate(choices):
+            union = choice if number < ready else self._looked_up(cursor, choice)
             if union is None:
                 continue
             merge = self._mergeable(union, choices)
@@ -298,15 +308,6 @@ class Search:
             if merge and reach.span_ns > longest_ns:
                 rarest, longest_ns = merge, reach.span_ns
         return None, rarest, tailed
-
-    def _choices(self) -> list[Union]:
-        """The unions to choose from, those last that have to be looked up."""
-        found = [
-            union
-            for union in unions(self._selection.query, self._table)[:_MOST_UNIONS]
-            if sum(not isinstance(probe, SubstringProbe) for probe in union) <= _MOST_PROBES
-        ]
-        return sorted(found, key=lookups)
 
     def _looked_up(self, cursor: Cursor, union: Union) -> Union | None:
         """The union with what its values and parts of words lead to; None if that is too much."""
@@ -601,6 +602,16 @@ class Search:
         )
 
 
+@lru_cache(maxsize=512)
+def _choices(query: Query, table: EventTable[Any]) -> _Choices:
+    found = [
+        tuple(dict.fromkeys(union))
+        for union in unions(query, table)[:_MOST_UNIONS]
+        if sum(not isinstance(probe, SubstringProbe) for probe in union) <= _MOST_PROBES
+    ]
+    return _Choices(sorted(found, key=lookups), sum(not lookups(union) for union in found))
+
+
 def _may_repeat(union: Union) -> bool:
     """Whether a union of a single probe can find an event twice, under several terms or numbers."""
     match union:
@@ -614,7 +625,7 @@ def _together(operator: LiteralString, statements: Iterable[Condition]) -> Condi
     parts = list(statements)
     return Condition(
         operator.join([part.sql for part in parts]),
-        tuple(value for part in parts for value in part.values),
+        tuple(chain.from_iterable([part.values for part in parts])),
     )
 
 
@@ -622,6 +633,7 @@ def _replaced(text: LiteralString, old: LiteralString, new: LiteralString) -> Li
     return text.replace(old, new)
 
 
+@lru_cache(maxsize=128)
 def _column(table: EventTable[Any], field: Field) -> LiteralString:
     column = table.column(field)
     assert column is not None, "a field that events cannot be sorted by"
