@@ -12,7 +12,7 @@ from hashlib import blake2b
 import msgspec
 
 from theodora.events.values import INT64
-from theodora.query import Kind, Type, to_text
+from theodora.query import Kind, Query, Type, to_text
 from theodora.storage import Position, Selection
 
 NEXT_CURSOR = "X-Next-Cursor"
@@ -29,7 +29,6 @@ class _CursorContent(msgspec.Struct, frozen=True, array_like=True):
 
 _decode = msgspec.json.Decoder(_CursorContent).decode
 _encode = msgspec.json.Encoder().encode
-_text_of = lru_cache(maxsize=512)(to_text)
 
 
 class UnreadableCursor(ValueError):
@@ -42,7 +41,7 @@ class ForeignCursor(ValueError):
 
 def encode_cursor(kind: Kind, selection: Selection, end: Position) -> str:
     """The cursor for what comes after `end` in the list that `selection` asks for."""
-    cursor = _CursorContent(_digest(kind, selection), end.value, end.id)
+    cursor = _CursorContent(_digest_of(kind, selection), end.value, end.id)
     return urlsafe_b64encode(_encode(cursor)).decode().rstrip("=")
 
 
@@ -56,7 +55,7 @@ def decode_cursor(text: str, kind: Kind, selection: Selection) -> Position:
         cursor = _decode(urlsafe_b64decode(padded))
     except (ValueError, msgspec.DecodeError):
         raise UnreadableCursor from None
-    if cursor.list_digest != _digest(kind, selection):
+    if cursor.list_digest != _digest_of(kind, selection):
         raise ForeignCursor
     if not _may_be_sorted_by(cursor.value, selection) or "\0" in cursor.id:
         raise UnreadableCursor
@@ -74,13 +73,14 @@ def _may_be_sorted_by(value: str | int | None, selection: Selection) -> bool:
             return selection.sort.type is not Type.TEXT and INT64[0] <= value <= INT64[1]
 
 
-def _digest(kind: Kind, selection: Selection) -> str:
-    asked = (
-        kind.value,
-        _text_of(selection.query),
-        selection.from_ns,
-        selection.to_ns,
-        selection.sort.name,
-        selection.descending,
-    )
+def _digest_of(kind: Kind, selection: Selection) -> str:
+    window = selection.from_ns, selection.to_ns
+    return _digest(kind, selection.query, *window, selection.sort.name, selection.descending)
+
+
+@lru_cache(maxsize=512)
+def _digest(
+    kind: Kind, query: Query, from_ns: int | None, to_ns: int | None, sort: str, descending: bool
+) -> str:
+    asked = kind.value, to_text(query), from_ns, to_ns, sort, descending
     return blake2b(_encode(asked), digest_size=_DIGEST_BYTES).hexdigest()
