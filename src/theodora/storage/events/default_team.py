@@ -4,8 +4,7 @@ An event gets it when it comes in. When the settings change, derivation gives it
 with everything else that follows from settings, and upkeep to failures.
 """
 
-from collections.abc import Callable, Iterable
-from functools import cache, partial
+from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 import msgspec
@@ -43,15 +42,28 @@ def with_team(cursor: Cursor, org: Organisation, event: E) -> E:
 
 def with_teams(cursor: Cursor, org: Organisation, events: Iterable[E]) -> list[E]:
     """The same of several events."""
-    team_of = cache(partial(_team_of, cursor, org))
-    return [_with_team(event, team_of) for event in events]
+    teams = _Teams(cursor, org)
+    return [_with_team(event, teams) for event in events]
 
 
-def _with_team(event: E, team_of: Callable[[str], str | None]) -> E:
+class _Teams(dict[str, str | None]):
+    """The teams of services, each read once."""
+
+    def __init__(self, cursor: Cursor, org: Organisation) -> None:
+        super().__init__()
+        self._cursor = cursor
+        self._org = org
+
+    def __missing__(self, service: str) -> str | None:
+        team = self[service] = _team_of(self._cursor, self._org, service)
+        return team
+
+
+def _with_team(event: E, team_of: Mapping[str, str | None]) -> E:
     if event.team is not None and not event.team_is_filled_in:
         return event
     services = (event.service,) if isinstance(event, Deployment) else event.services
-    teams = {team_of(service) for service in services}
+    teams = {team_of[service] for service in services}
     return with_team_of_services(event, teams.pop() if len(teams) == 1 else None)
 
 
