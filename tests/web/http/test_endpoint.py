@@ -4,21 +4,22 @@ import asyncio
 import gzip
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from starlette.routing import Route, Router
 from starlette.testclient import TestClient
-from starlette.types import Message
+from starlette.types import Message, Scope
 
 from asking import Tenant
 from databases import ON_SQLITE
 from theodora.git import PackStore
 from theodora.web.http.body import JSON_MEDIA_TYPES, MULTIPART_MEDIA_TYPES, read_body
 from theodora.web.http.endpoint import Endpoint, ServerContext
-from theodora.web.http.operations import Operation, Request
+from theodora.web.http.operations import Operation, Pending, Request
 from theodora.web.http.rate_limit import Limit, RateLimiter
 from theodora.web.http.responses import Reply
 from theodora.web.http.security import Access, Credential
@@ -83,6 +84,37 @@ def test_uploads_have_threads_of_their_own(
         headers = {**tenant.keys, "Content-Type": media_types[0], "Content-Encoding": "gzip"}
         answer = client.post("/x", headers=headers, content=gzip.compress(b"x"))
     assert answer.text.startswith(thread)
+
+
+@ON_SQLITE
+def test_the_write_of_a_cancelled_request_goes_on(tenant: Tenant, context: ServerContext) -> None:
+    written: Future[None] = Future()
+
+    def write(_: Request) -> Pending:
+        return Pending(written, lambda _: Reply(200))
+
+    waiting = replace(operation(()), handler=write, is_brief=True)
+    headers = [(name.lower().encode(), key.encode()) for name, key in tenant.keys.items()]
+    scope: Scope = {"method": "POST", "path_params": {}, "query_string": b"", "headers": headers}
+
+    async def ask_and_leave() -> None:
+        asked = asyncio.ensure_future(Endpoint(context, [waiting])(scope, _nothing, _drop))
+        await asyncio.sleep(0)
+        asked.cancel()
+        await asyncio.wait([asked])
+        assert asked.cancelled()
+
+    with ThreadPoolExecutor(1) as other_thread:
+        other_thread.submit(asyncio.run, ask_and_leave()).result()
+    assert written.set_running_or_notify_cancel()
+
+
+async def _nothing() -> Message:
+    return {"type": "http.request"}
+
+
+async def _drop(message: Message) -> None:
+    pass
 
 
 def test_bodies_are_decompressed_on_a_thread() -> None:

@@ -7,9 +7,11 @@ and asks the store.
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 from urllib.parse import unquote
 
 import structlog
@@ -242,7 +244,7 @@ class Endpoint:
         )
         outcome = await self._handle(operation, request, receive)
         if isinstance(outcome, Pending):
-            return outcome.reply(await asyncio.wrap_future(outcome.written))
+            return outcome.reply(await _result_of(outcome.written))
         return outcome
 
     async def _body(
@@ -277,6 +279,23 @@ class Endpoint:
     def _threads(self, operation: Operation) -> FairThreads:
         is_upload = operation.media_types == MULTIPART_MEDIA_TYPES
         return self._services.uploads if is_upload else self._services.threads
+
+
+async def _result_of(written: Future[Any]) -> Any:
+    """The result of a write, which goes on if the request that waits for it is cancelled.
+
+    `asyncio.wrap_future` would cancel it, and takes three times as long.
+    """
+    loop = asyncio.get_running_loop()
+    is_done = loop.create_future()
+    written.add_done_callback(lambda _: loop.call_soon_threadsafe(_wake, is_done))
+    await is_done
+    return written.result()
+
+
+def _wake(is_done: asyncio.Future[None]) -> None:
+    if not is_done.done():
+        is_done.set_result(None)
 
 
 def _path_parameters(scope: Scope) -> dict[str, str]:
