@@ -21,6 +21,7 @@ from asking import Tenant, make_tenant, server_in_process
 from databases import KINDS, Databases
 from postgresql import NEWEST, ON_CITUS, PostgresqlServer, either_kind
 from settling import hold_index, open_settled_stores
+from statements import WATCH
 from theodora.app import Built, build
 from theodora.config import load
 from theodora.storage import Organisation, Store
@@ -32,7 +33,11 @@ _SERVER_OF_ALL_WORKERS = pytest.StashKey[tuple[ExitStack, PostgresqlServer]]()
 
 
 def pytest_configure() -> None:
-    """Keeps files of tests in memory where there is room, so that commits wait for no disk."""
+    """Keeps files of tests in memory where there is room, so that commits wait for no disk.
+
+    Every statement that tests have the store send is looked at, see `statements.py`.
+    """
+    WATCH.begin()
     if "TMPDIR" not in os.environ and _has_room(_MEMORY):
         os.environ["TMPDIR"] = str(_MEMORY)
         tempfile.tempdir = None
@@ -53,9 +58,17 @@ def pytest_collection() -> Iterator[None]:
         gc.enable()
 
 
-def pytest_runtest_teardown() -> None:
-    """Takes back how a command has configured logs: others would not find theirs."""
-    structlog.reset_defaults()
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown() -> Iterator[None]:
+    """Takes back how a command has configured logs: others would not find theirs.
+
+    Fails a test whose statements leave out the organisation.
+    """
+    try:
+        return (yield)
+    finally:
+        structlog.reset_defaults()
+        WATCH.check()
 
 
 def _has_room(folder: Path) -> bool:

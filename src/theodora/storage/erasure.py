@@ -69,6 +69,6 @@ def _erase_events(cursor: Cursor, table: CopiedTable, org: Organisation) -> bool
         f"SELECT key FROM {table.name} WHERE org = ? LIMIT ?", (org.key, _EVENTS_AT_ONCE)
     )
     keys = [key for (key,) in found.fetchall()]
-    for stored in rows.get_all(cursor, keys).values():
+    for stored in rows.get_all(cursor, org, keys).values():
         rows.remove(cursor, org, stored)
     return bool(keys)

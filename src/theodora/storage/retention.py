@@ -296,7 +296,7 @@ def _remove(
     """Removes those that are still old: they may be others now, and the limit too."""
     # Read again in this transaction: the limit may have been raised since the round began.
     limit_ns = _limit_ns(org, now_ns, cursor)
-    stored = rows.get_all(cursor, keys)
+    stored = rows.get_all(cursor, org, keys)
     old = [each for each in stored.values() if _is_old(each.event.finished_at_ns, limit_ns)]
     for each in old:
         remove(cursor, rows, org, each)

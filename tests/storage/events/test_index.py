@@ -52,7 +52,7 @@ def check_index(cursor: Cursor, org: Organisation, rows: Rows[Deployment]) -> No
     numbers: list[Any] = []
     keys = cursor.execute("SELECT key FROM deployments ORDER BY key").fetchall()
     for (key,) in keys:
-        stored = rows.get(cursor, key)
+        stored = rows.get(cursor, org, key)
         assert stored is not None
         of_event = index_entries(DEPLOYMENTS, org.key, key, stored.event)
         postings += of_event[0]

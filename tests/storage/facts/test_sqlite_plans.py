@@ -61,6 +61,7 @@ def cursor() -> Iterator[Any]:
         connection.execute(
             "INSERT INTO organisations (org, uuid, name, created_at_ns) VALUES (1, 'x', 'x', 1)"
         )
+        connection.execute("INSERT INTO counters (org, name, value) VALUES (1, 'receipt', 0)")
         yield Explaining(connection)
 
 

@@ -246,8 +246,9 @@ def read_activity(cursor: Cursor, org: Organisation) -> list[KeyActivity]:
     """The accepted requests by key, the newest first."""
     rows = cursor.execute(
         "SELECT a.key_id, k.name, k.revoked_at_ns IS NOT NULL, a.kind, a.requests, "
-        "a.first_at_ns, a.last_at_ns FROM key_activity a JOIN keys k ON k.id = a.key_id "
-        "WHERE a.org = ? ORDER BY a.last_at_ns DESC, a.key_id, a.kind",
+        "a.first_at_ns, a.last_at_ns FROM key_activity a "
+        "JOIN keys k ON k.org = a.org AND k.id = a.key_id WHERE a.org = ? "
+        "ORDER BY a.last_at_ns DESC, a.key_id, a.kind",
         (org.key,),
     )
     return [
@@ -260,7 +261,7 @@ def read_refusals(cursor: Cursor, org: Organisation) -> list[Refusal]:
     rows = cursor.execute(
         "SELECT r.key_id, k.name, k.revoked_at_ns IS NOT NULL, r.kind, r.status, r.place, "
         "r.requests, r.first_at_ns, r.last_at_ns, r.message "
-        "FROM refusals r JOIN keys k ON k.id = r.key_id "
+        "FROM refusals r JOIN keys k ON k.org = r.org AND k.id = r.key_id "
         "WHERE r.org = ? ORDER BY r.last_at_ns DESC, r.key_id, r.place LIMIT ?",
         (org.key, KEPT_REFUSALS),
     )
@@ -271,8 +272,9 @@ def read_ignored(cursor: Cursor, org: Organisation) -> list[IgnoredMember]:
     """Unknown members, the one sent last first."""
     rows = cursor.execute(
         "SELECT i.key_id, k.name, k.revoked_at_ns IS NOT NULL, i.kind, i.place, i.requests, "
-        "i.first_at_ns, i.last_at_ns FROM ignored_members i JOIN keys k ON k.id = i.key_id "
-        "WHERE i.org = ? ORDER BY i.last_at_ns DESC, i.key_id, i.kind, i.place LIMIT ?",
+        "i.first_at_ns, i.last_at_ns FROM ignored_members i "
+        "JOIN keys k ON k.org = i.org AND k.id = i.key_id WHERE i.org = ? "
+        "ORDER BY i.last_at_ns DESC, i.key_id, i.kind, i.place LIMIT ?",
         (org.key, KEPT_IGNORED),
     )
     return [

@@ -171,8 +171,8 @@ class Keys:
 
         def write(cursor: Cursor, recorder: Recorder) -> Key:
             org = known_organisation(cursor, organisation)
-            old = key_by_id(cursor, id_)
-            if old is None or old.organisation != org or old.has_expired(now_ns):
+            old = key_by_id(cursor, org.key, id_)
+            if old is None or old.has_expired(now_ns):
                 raise _no_such_key(id_, org)
             successors = _successors(cursor, old)
             _require_no_valid(successors, old, now_ns)
@@ -211,7 +211,7 @@ class Keys:
 
         def write(cursor: Cursor, recorder: Recorder) -> None:
             org = known_organisation(cursor, organisation)
-            is_valid = key_by_id(cursor, id_) is not None
+            is_valid = key_by_id(cursor, org.key, id_) is not None
             key = _revoke_key(cursor, org, id_, now_ns)
             if is_valid:
                 recorder.record(org, "key.revoked", id_, before=_values(key))
@@ -362,9 +362,11 @@ def _find_key(cursor: Cursor, kind: KeyKind, secret: str) -> Key | None:
     return key_of_row(row) if row else None
 
 
-def key_by_id(cursor: Cursor, id_: str) -> Key | None:
-    """The key with this id, unless it is revoked."""
-    row = cursor.execute(f"{_SELECT} WHERE k.id = ? AND k.revoked_at_ns IS NULL", (id_,)).fetchone()
+def key_by_id(cursor: Cursor, org: int, id_: str) -> Key | None:
+    """The key of the organisation with this id, unless it is revoked."""
+    row = cursor.execute(
+        f"{_SELECT} WHERE k.org = ? AND k.id = ? AND k.revoked_at_ns IS NULL", (org, id_)
+    ).fetchone()
     return key_of_row(row) if row else None
 
 
@@ -384,7 +386,9 @@ def _revoke_key(cursor: Cursor, organisation: Organisation, id_: str, now_ns: in
     )
     if revoked.fetchone() is None:
         raise _no_such_key(id_, organisation)
-    row = cursor.execute(f"{_SELECT} WHERE k.id = ?", (id_,)).fetchone()
+    row = cursor.execute(
+        f"{_SELECT} WHERE k.org = ? AND k.id = ?", (organisation.key, id_)
+    ).fetchone()
     assert row is not None
     return key_of_row(row)
 
@@ -398,8 +402,9 @@ def _note_used(cursor: Cursor, key: Key, address: str, now_ns: int) -> None:
         note_address(cursor, key.organisation, key.id, address, now_ns)
     cursor.execute(
         # Another process may have noted a later use.
-        "UPDATE keys SET last_used_at_ns = ? WHERE id = ? AND coalesce(last_used_at_ns, 0) < ?",
-        (now_ns, key.id, now_ns),
+        "UPDATE keys SET last_used_at_ns = ? WHERE org = ? AND id = ? "
+        "AND coalesce(last_used_at_ns, 0) < ?",
+        (now_ns, key.organisation.key, key.id, now_ns),
     )
 
 

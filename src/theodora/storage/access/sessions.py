@@ -218,7 +218,7 @@ def _session(cursor: Cursor, row: tuple[Any, ...], shown: str, now_ns: int) -> S
         is_good = person is not None and person.disabled_at_ns is None
         principal = person_principal(person) if person and is_good else None
     else:
-        key = key_by_id(cursor, key_id)
+        key = key_by_id(cursor, org, key_id)
         principal = key_principal(key) if key and not key.has_expired(now_ns) else None
     if principal is None:
         return None

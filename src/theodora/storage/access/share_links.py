@@ -161,7 +161,7 @@ _SELECT: LiteralString = (
     f"SELECT {', '.join((*_COLUMNS, *KEY_COLUMNS, *PERSON_COLUMNS))} "
     "FROM share_links l JOIN organisations o ON o.org = l.org "
     "LEFT JOIN organisation_deletions d ON d.org = l.org "
-    "LEFT JOIN keys k ON k.id = l.key_id AND k.revoked_at_ns IS NULL "
+    "LEFT JOIN keys k ON k.org = l.org AND k.id = l.key_id AND k.revoked_at_ns IS NULL "
     "LEFT JOIN people p ON p.org = l.org AND p.id = l.person_id"
 )
 

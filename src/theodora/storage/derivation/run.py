@@ -295,7 +295,7 @@ class Derivations:
         current = _next_generation(cursor, key, last)
         seen = last.seen and note_changes(cursor, key.org, last.seen)
         is_current = not is_queued_since(cursor, key, changed.up_to)
-        stored = self._stored(cursor, part, seen)
+        stored = self._stored(cursor, key.org, part, seen)
         written = [
             change
             for change in part
@@ -316,18 +316,18 @@ class Derivations:
         return _Written(written, seen, current)
 
     def _stored(
-        self, cursor: Cursor, part: Sequence[_Change], seen: SeenRows | None
+        self, cursor: Cursor, org: Organisation, part: Sequence[_Change], seen: SeenRows | None
     ) -> Mapping[int, Stored[Deployment]]:
         """The deployments as they are now; only those that have changed since then are read."""
         if seen is None:
-            return self._rows.get_all(cursor, [change.key for change in part])
+            return self._rows.get_all(cursor, org, [change.key for change in part])
         unread = [change.key for change in part if change.key in seen.unread]
         same = {
             change.key: Stored(change.key, change.before)
             for change in part
             if change.key not in seen.unread
         }
-        return same | self._rows.get_all(cursor, unread)
+        return same | self._rows.get_all(cursor, org, unread)
 
 
 def _compared(

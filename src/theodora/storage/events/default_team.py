@@ -103,7 +103,7 @@ def give_teams(cursor: Cursor, rows: Rows[Failure]) -> bool:
 
 
 def _give(cursor: Cursor, org: Organisation, rows: Rows[Failure], keys: Iterable[int]) -> None:
-    for stored in (rows.get(cursor, key) for key in keys):
+    for stored in (rows.get(cursor, org, key) for key in keys):
         if stored is not None:
             rows.derive(cursor, org, stored, with_team(cursor, org, stored.event))
 

@@ -120,15 +120,20 @@ class Rows(Generic[E]):
                 return self.table.from_row(row[4:])
         return None
 
-    def get(self, cursor: Cursor, key: int) -> Stored[E] | None:
-        """The event whose row has this key."""
-        return self._stored(cursor.execute(self._sql.by_key, (key,)).fetchone())
+    def get(self, cursor: Cursor, org: Organisation, key: int) -> Stored[E] | None:
+        """The event of the organisation whose row has this key."""
+        return self._stored(cursor.execute(self._sql.by_key, (key, org.key)).fetchone())
 
-    def get_all(self, cursor: Cursor, keys: Sequence[int]) -> dict[int, Stored[E]]:
-        """The events whose rows have these keys, by key; without those that do not exist."""
+    def get_all(
+        self, cursor: Cursor, org: Organisation, keys: Sequence[int]
+    ) -> dict[int, Stored[E]]:
+        """The events of the organisation whose rows have these keys, by key.
+
+        Without those that do not exist.
+        """
         found: dict[int, Stored[E]] = {}
         for part in in_equal_parts(keys, _KEYS_AT_ONCE):
-            rows = cursor.execute(self._sql.by_keys, part).fetchall()
+            rows = cursor.execute(self._sql.by_keys, (*part, org.key)).fetchall()
             found.update((row[0], Stored(row[0], self.table.from_row(row[1:]))) for row in rows)
         return found
 
@@ -189,10 +194,10 @@ class Rows(Generic[E]):
 
     def remove(self, cursor: Cursor, org: Organisation, stored: Stored[E]) -> None:
         """Removes the event and its index entries."""
-        count_usage(cursor, org.key, Usage(-1, -self._stored_bytes(cursor, [stored.key])))
+        count_usage(cursor, org.key, Usage(-1, -self._stored_bytes(cursor, org, [stored.key])))
         index.forget(cursor, self.table, org.key, stored.key, stored.event)
         cursor.execute(self._sql.delete_elements, (org.key, stored.key))
-        cursor.execute(self._sql.delete, (stored.key,))
+        cursor.execute(self._sql.delete, (stored.key, org.key))
         log_change(cursor, self.table, org, stored.key)
 
     def renew_elements(self, cursor: Cursor, after: int, limit: int) -> int | None:
@@ -224,17 +229,20 @@ class Rows(Generic[E]):
             return
         keys = [stored.key for stored, _ in changed]
         teams = [
-            (now.team, now.team_is_filled_in, searched_words(self.table, now), stored.key)
+            (now.team, now.team_is_filled_in, searched_words(self.table, now), stored.key, org.key)
             for stored, now in changed
             if now.team != stored.event.team
         ]
         cursor.executemany(self._sql.fill_in, teams)
         documents = [render_attributes(now) for _, now in changed]
-        change = sum(map(_length, documents)) - self._stored_bytes(cursor, keys)
+        change = sum(map(_length, documents)) - self._stored_bytes(cursor, org, keys)
         cursor.executemany(
             self._sql.derive,
             [
-                (document, other_words(now), *self.table.derived_values(now), stored.key)
+                (
+                    *(document, other_words(now), *self.table.derived_values(now)),
+                    *(stored.key, org.key),
+                )
                 for document, (stored, now) in zip(documents, changed, strict=True)
             ],
         )
@@ -252,12 +260,12 @@ class Rows(Generic[E]):
         former = stored.event.git
         now = msgspec.structs.replace(stored.event, git=git)
         document = render_attributes(now)
-        change = _length(document) - self._stored_bytes(cursor, [stored.key])
+        change = _length(document) - self._stored_bytes(cursor, org, [stored.key])
         count_usage(cursor, org.key, Usage(bytes=change))
         texts = (document, searched_words(self.table, now), other_words(now))
         cursor.execute(
             self._sql.rename_repository,
-            (git.repository_id, git.repository_url, *texts, stored.key),
+            (git.repository_id, git.repository_url, *texts, stored.key, org.key),
         )
         names = [("repository_id", former_id, git.repository_id)]
         if former is not None:
@@ -402,14 +410,14 @@ class Rows(Generic[E]):
             **{name: getattr(former.event, name) for name in self.table.derived_fields},
         )
         document = render_attributes(event)
-        change = _length(document) - self._stored_bytes(cursor, [former.key])
+        change = _length(document) - self._stored_bytes(cursor, org, [former.key])
         self._grow(cursor, org, Usage(bytes=change))
         cursor.execute(
             self._sql.replace,
             (
                 *(place.identity, event.id != event.id_of(place.identity), place.receipt),
                 *(document, searched_words(self.table, event), other_words(event)),
-                *(place.given_id, *self.table.sent_values(event), former.key),
+                *(place.given_id, *self.table.sent_values(event), former.key, org.key),
             ),
         )
         # Sending the same again raises its receipt, but costs no index or change log.
@@ -428,10 +436,10 @@ class Rows(Generic[E]):
         if any(change):
             self._quotas.refuse_beyond(org, change, count_usage(cursor, org.key, change))
 
-    def _stored_bytes(self, cursor: Cursor, keys: Sequence[int]) -> int:
+    def _stored_bytes(self, cursor: Cursor, org: Organisation, keys: Sequence[int]) -> int:
         """The length of the documents in these rows, in bytes."""
         return sum(
-            only_value(cursor.execute(self._sql.bytes, part))
+            only_value(cursor.execute(self._sql.bytes, (*part, org.key)))
             for part in in_equal_parts(keys, _KEYS_AT_ONCE)
         )
 
@@ -576,11 +584,12 @@ def _statements(table: EventTable[Any]) -> _RowStatements:
         known_identities=(
             f"SELECT identity FROM {name} WHERE org = ? AND identity IN ({keys}) AND has_own_id = 1"
         ),
-        by_key=f"{selected} WHERE e.key = ?",
-        by_keys=f"{selected} WHERE e.key IN ({keys})",
+        by_key=f"{selected} WHERE e.key = ? AND e.org = ?",
+        # The sign keeps SQLite from walking all of the organisation in search of these few.
+        by_keys=f"{selected} WHERE e.key IN ({keys}) AND +e.org = ?",
         bytes=(
             "SELECT CAST(coalesce(sum(octet_length(document)), 0) AS BIGINT) "
-            f"FROM {name} WHERE key IN ({keys})"
+            f"FROM {name} WHERE key IN ({keys}) AND +org = ?"
         ),
         count=f"SELECT count(*) FROM {name}",
         count_of=f"SELECT count(*) FROM {name} WHERE org = ?",
@@ -591,12 +600,13 @@ def _statements(table: EventTable[Any]) -> _RowStatements:
         ),
         replace=(
             f"UPDATE {name} SET {_assigned(replaced)}, "
-            f"given_id = coalesce(?, given_id), {_assigned(table.sent_columns)} WHERE key = ?"
+            f"given_id = coalesce(?, given_id), {_assigned(table.sent_columns)} "
+            "WHERE key = ? AND org = ?"
         ),
-        rename_repository=f"UPDATE {name} SET {_assigned(_REPOSITORY)} WHERE key = ?",
-        derive=f"UPDATE {name} SET {_assigned(derived)} WHERE key = ?",
-        fill_in=f"UPDATE {name} SET {_assigned(_FILLED_IN)} WHERE key = ?",
-        delete=f"DELETE FROM {name} WHERE key = ?",
+        rename_repository=f"UPDATE {name} SET {_assigned(_REPOSITORY)} WHERE key = ? AND org = ?",
+        derive=f"UPDATE {name} SET {_assigned(derived)} WHERE key = ? AND org = ?",
+        fill_in=f"UPDATE {name} SET {_assigned(_FILLED_IN)} WHERE key = ? AND org = ?",
+        delete=f"DELETE FROM {name} WHERE key = ? AND org = ?",
         delete_elements=f"DELETE FROM {table.elements} WHERE org = ? AND event = ?",
         delete_lost_elements=(
             f"DELETE FROM {table.elements} WHERE NOT EXISTS (SELECT 1 FROM {name} e "

@@ -211,7 +211,7 @@ def relink(
     keys: set[int] = set()
     for stored in changed:
         keys.update(_judged_by(cursor, org, stored))
-    for judged in (rows.get(cursor, key) for key in keys):
+    for judged in (rows.get(cursor, org, key) for key in keys):
         if judged is not None:
             _settle(cursor, rows, org, judged)
             mark_concerned(cursor, org, judged)

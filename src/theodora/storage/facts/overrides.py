@@ -183,7 +183,7 @@ class Overrides:
                 (org.key,),
             )
             keys = [key for key, ids in rows if failure_id in failure_ids_of(ids)]
-            found = self._rows.get_all(cursor, keys).values()
+            found = self._rows.get_all(cursor, org, keys).values()
             latest_first = sorted(found, key=lambda each: -each.event.finished_at_ns)
             return [
                 FailureLink(

@@ -86,7 +86,7 @@ def _rename_some(org: Organisation, rows: Rows[Any], url: str, cursor: Cursor) -
     # Of a clean URL the id alone is wrong: those that have been seen to are still found by it.
     limit = _MOST_URLS if is_clean else _ROWS_AT_ONCE
     found = dict(_outdated(cursor, rows.table, org, url, limit))
-    for key, stored in rows.get_all(cursor, list(found)).items():
+    for key, stored in rows.get_all(cursor, org, list(found)).items():
         git = Git(stored.event.git.commit_sha, without_credentials(url))
         rows.rename_repository(cursor, org, stored, found[key], git)
     return bool(found) and not is_clean
