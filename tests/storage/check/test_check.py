@@ -56,7 +56,6 @@ FAULTS: Mapping[str, tuple[str, ...]] = {
         "UPDATE sessions SET hash = 'x' WHERE key_id IS NULL",
         "UPDATE sessions SET seen_at_ns = signed_in_at_ns - 1",
         "UPDATE sessions SET key_id = NULL",
-        "UPDATE sessions SET org = 2 WHERE person_id IS NULL",
     ),
     "share_links": (
         "UPDATE share_links SET hash = 'x'",
@@ -234,13 +233,7 @@ FAULTS: Mapping[str, tuple[str, ...]] = {
             "tries, error) VALUES (1, 'x', '', 1, 2, 3, 0, 'a rule')"
         ),
     ),
-    "sequences": (
-        "UPDATE sequences SET generation = 0",
-        (
-            "INSERT INTO sequences (org, service, env, generation) "
-            "SELECT org, service, env, 1 FROM sequences LIMIT 1"
-        ),
-    ),
+    "sequences": ("UPDATE sequences SET generation = 0",),
     "deployment_unsegmented": (
         "INSERT INTO deployment_unsegmented (org, event) VALUES (1, 1000000)",
         "UPDATE deployment_unsegmented SET org = 3",

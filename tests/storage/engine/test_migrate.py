@@ -77,6 +77,48 @@ def test_a_migration_that_was_left_out_is_applied_later(path: Path) -> None:
     assert [each.number for each in migrate_file(path)] == [10]
 
 
+def test_sessions_and_links_stay_with_their_keys_and_people(path: Path) -> None:
+    """What refers to a key gets another reference; a session of another's key ends."""
+    with closing(connect_writer(path)) as connection:
+        schema = SqliteSchema(connection)
+        schema.execute("CREATE TABLE migrations (number, title, applied_at_ns)")
+        for migration in migrations():
+            if migration.number == _REFERENCES_WITH_ORGANISATION:
+                connection.execute(_REFERRING)
+            _apply_if_missing(schema, migration, 1)
+        assert connection.pragma("foreign_key_check") is None
+        with pytest.raises(apsw.ConstraintError):
+            connection.execute("UPDATE sessions SET org = 2 WHERE id = 's1'")
+    for table in ("sessions", "share_links"):
+        found = rows(path, f"SELECT org, id, key_id, person_id FROM {table} ORDER BY id")
+        assert found == [(1, "s1", "k", None), (1, "s2", None, "p")], table
+    assert rows(path, "SELECT org, service, env, generation FROM sequences ORDER BY env") == [
+        (1, "web", "", 9),
+        (1, "web", "live", 4),
+    ]
+
+
+_REFERENCES_WITH_ORGANISATION = 46
+_REFERRING = """
+INSERT INTO organisations (org, uuid, name, created_at_ns)
+  VALUES (1, 'a', 'a', 1), (2, 'b', 'b', 1);
+INSERT INTO keys (org, id, kind, name, hash, permissions, created_at_ns)
+  VALUES (1, 'k', 'application', '', 'h1', '', 1), (2, 'l', 'application', '', 'h2', '', 1);
+INSERT INTO people (org, id, issuer, subject, name, email, role, created_at_ns, last_seen_at_ns)
+  VALUES (1, 'p', 'i', 's', 'Ada', '', 'owner', 1, 1);
+INSERT INTO sessions (
+    org, id, hash, key_id, person_id, signed_in_at_ns, renewed_at_ns, seen_at_ns)
+  VALUES (1, 's1', '1', 'k', NULL, 1, 1, 1), (1, 's2', '2', NULL, 'p', 1, 1, 1),
+    (1, 's3', '3', 'l', NULL, 1, 1, 1);
+INSERT INTO share_links (
+    org, id, hash, path, query, key_id, person_id, created_at_ns, expires_at_ns)
+  VALUES (1, 's1', '1', '/', '', 'k', NULL, 1, 2), (1, 's2', '2', '/', '', NULL, 'p', 1, 2),
+    (1, 's3', '3', '/', '', 'l', NULL, 1, 2);
+INSERT INTO sequences (org, service, env, generation)
+  VALUES (1, 'web', 'live', 4), (1, 'web', NULL, 7), (1, 'web', NULL, 9);
+"""
+
+
 def test_processes_that_start_together_apply_each_migration_once(path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; "

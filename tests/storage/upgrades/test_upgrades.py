@@ -99,6 +99,8 @@ _GIVEN_ORGANISATION: Mapping[str, tuple[str, str]] = {
     "failure_elements": ("event, field, value", "JOIN failures o ON o.key = t.event"),
     "deployment_measures": ("deployment, spans, digest", _OF_DEPLOYMENT.format("deployment")),
     "verdicts": ("deployment, change_failure, given_by, given_at_ns, reason", ""),
+    "keys": ("id, kind, name, hash", ""),
+    "sequences": ("service, env, generation", ""),
     "verdict_acts": ("number, deployment, is_removal, given_by, given_at_ns, reason", ""),
 }
 """Tables whose keys an organisation leads by now: columns, and where an older store has it."""

@@ -66,7 +66,7 @@ def _queue_everything(cursor: Cursor) -> None:
     cursor.execute("DELETE FROM sequences")
     cursor.execute(
         "INSERT INTO sequences (org, service, env, generation) "
-        "SELECT DISTINCT org, service, env, CAST(? AS BIGINT) FROM deployments",
+        "SELECT DISTINCT org, service, coalesce(env, ''), CAST(? AS BIGINT) FROM deployments",
         (highest + 1,),
     )
     for org in _organisations(cursor):

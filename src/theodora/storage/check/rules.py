@@ -27,7 +27,7 @@ _NO_DEPLOYMENT: LiteralString = (
 )
 _OF_ORGANISATIONS: tuple[tuple[LiteralString, LiteralString], ...] = (
     ("usage", "t.org"),
-    ("keys", "t.id"),
+    ("keys", "t.org, t.id"),
     ("people", "t.id"),
     ("sessions", "t.id"),
     ("share_links", "t.id"),
@@ -56,7 +56,7 @@ _OF_ORGANISATIONS: tuple[tuple[LiteralString, LiteralString], ...] = (
     ("deployments", "t.key"),
     ("failures", "t.key"),
     ("parked_sequences", "t.service, t.env"),
-    ("sequences", "t.service, t.env"),
+    ("sequences", "t.org, t.service, t.env"),
     ("marks", "t.number"),
     ("changes", "t.org, t.number"),
 )
@@ -320,13 +320,8 @@ RULES: tuple[RowRule, ...] = (
         "t.tries < 1 OR t.next_at_ns < t.tried_at_ns",
         REPAIR,
     ),
-    RowRule("sequences", "t.service, t.env", "the generation is below 1", "t.generation < 1"),
     RowRule(
-        "sequences",
-        "t.service, t.env",
-        "the sequence is there twice",
-        "1 < (SELECT count(*) FROM sequences s WHERE s.org = t.org AND s.service = t.service "
-        "AND s.env IS NOT DISTINCT FROM t.env)",
+        "sequences", "t.org, t.service, t.env", "the generation is below 1", "t.generation < 1"
     ),
     RowRule(
         "marks",

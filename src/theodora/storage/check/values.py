@@ -63,7 +63,7 @@ def _organisation(_: int, uuid: str, name: str) -> Iterator[str]:
         yield "it has no name"
 
 
-def _key(_: str, kind: str, hash_: str, permissions: str, limits: str) -> Iterator[str]:
+def _key(_: int, __: str, kind: str, hash_: str, permissions: str, limits: str) -> Iterator[str]:
     if not _HASH.fullmatch(hash_):
         yield "the hash is no SHA-256"
     known = next((names for name, names in PERMISSIONS_OF.items() if name == kind), ())
@@ -181,7 +181,7 @@ def _activity(_: int, day: str, __: str, ___: str, models: str | None) -> Iterat
 
 _TABLES: Mapping[tuple[LiteralString, LiteralString, LiteralString], Problems] = {
     ("organisations", "org", "uuid, name"): _organisation,
-    ("keys", "id", "kind, hash, permissions, limits"): _key,
+    ("keys", "org, id", "kind, hash, permissions, limits"): _key,
     ("people", "org, id", "issuer, subject, role, teams"): _person,
     ("sessions", "org, id", "hash, former_hash"): _session,
     ("share_links", "org, id", "hash, path"): _share_link,

@@ -12,7 +12,7 @@ from itertools import chain
 from typing import LiteralString, NamedTuple
 
 from theodora.events import Deployment
-from theodora.storage.engine.cursor import Cursor
+from theodora.storage.engine.cursor import Cursor, only_value
 from theodora.storage.engine.organisations import Organisation
 from theodora.storage.events.field_values import posted_values
 from theodora.storage.events.lookup import events_with
@@ -237,29 +237,26 @@ def remove_tasks(cursor: Cursor, key: SequenceKey, up_to: int) -> None:
 def generation(cursor: Cursor, key: SequenceKey) -> int:
     """How often the sequence has been derived, by any process."""
     row = cursor.execute(
-        "SELECT generation FROM sequences "
-        "WHERE org = ? AND service = ? AND env IS NOT DISTINCT FROM ?",
-        _name(key),
+        "SELECT generation FROM sequences WHERE org = ? AND service = ? AND env = ?", _name(key)
     ).fetchone()
     return row[0] if row else 0
 
 
 def next_generation(cursor: Cursor, key: SequenceKey) -> int:
-    row = cursor.execute(
-        "UPDATE sequences SET generation = generation + 1 "
-        "WHERE org = ? AND service = ? AND env IS NOT DISTINCT FROM ? RETURNING generation",
-        _name(key),
-    ).fetchone()
-    if row:
-        return row[0]
-    cursor.execute(
-        "INSERT INTO sequences (org, service, env, generation) VALUES (?, ?, ?, 1)", _name(key)
+    """Counts a derivation of the sequence; returns how many there have been."""
+    return only_value(
+        cursor.execute(
+            "INSERT INTO sequences (org, service, env, generation) VALUES (?, ?, ?, 1) "
+            "ON CONFLICT (org, service, env) DO UPDATE SET generation = sequences.generation + 1 "
+            "RETURNING generation",
+            _name(key),
+        )
     )
-    return 1
 
 
-def _name(key: SequenceKey) -> tuple[int, str, str | None]:
-    return key.org.key, key.service, key.env
+def _name(key: SequenceKey) -> tuple[int, str, str]:
+    """The key in `sequences`, where an absent env is empty."""
+    return key.org.key, key.service, key.env or ""
 
 
 def sequences_of(cursor: Cursor, org: Organisation, service: str) -> list[SequenceKey]:
