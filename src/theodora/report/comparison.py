@@ -14,8 +14,8 @@ from theodora.report.charts import count_axis, duration_axis, rate_axis, sparkli
 from theodora.report.charts.scales import Axis
 from theodora.report.metric_words import Described
 
-MOST_GROUPS = 12
-_MOST_BARS = 400
+MOST_GROUPS = 10
+_MOST_BARS = 260
 """Of one metric in all groups, so that a page stays short."""
 _WITHIN_SCALE = 0.95
 """The share of values that a scale has room for; higher ones are cut off."""

@@ -17,9 +17,10 @@ from theodora.dora.metrics.table import (
     Metric,
 )
 from theodora.events import Deployment
-from theodora.query import all_of, parse
+from theodora.query import all_of, any_of, parse
 from theodora.report import wording
 from theodora.report.charts import (
+    RateCourse,
     Recovery,
     deployments_chart,
     duration_chart,
@@ -49,13 +50,12 @@ class CaptionedChart(NamedTuple):
 
 _COUNTS = (("b-ok", "not failed"), ("b-fail", "failed"), ("b-pend", "pending"), ("part", "partial"))
 _INTERVAL = (("iv", "95 % interval"), ("avg", "period"))
+_RATES = (("mk-1", "failed"), ("mk-2", "rework"), *_INTERVAL)
 _PERCENTILES = (("l-1", "p50"), ("l-2", "p90"))
 _RECOVERIES = (("rd", "rollback"), ("rf", "rollforward"), ("un", "open"), ("avg", "median"))
 
 _ABOUT: Mapping[Metric[Any], str] = {
     CHANGE_LEAD_TIME: "from commit to running",
-    CHANGE_FAILURE_RATE: "failed of evaluated",
-    DEPLOYMENT_REWORK_RATE: "rollbacks, rollforwards, rework",
 }
 """What a chart shows, where that is shorter than the metric's definition."""
 
@@ -69,7 +69,9 @@ def figures_of(
             yield _deployments(report, scope)
         elif metric is FAILED_DEPLOYMENT_RECOVERY_TIME:
             yield _recoveries(report, scope, failed)
-        elif metric.brief:
+        elif metric is CHANGE_FAILURE_RATE:
+            yield _failures_and_rework(report, scope)
+        elif metric.brief and metric is not DEPLOYMENT_REWORK_RATE:
             yield _figure(metric, report, scope)
 
 
@@ -83,11 +85,38 @@ def _figure(metric: Metric[Any], report: GroupReport, scope: Scope) -> Captioned
     if isinstance(total, Rate):
         rates = [each.metrics[metric] for each in report.series]
         share = f"{wording.of_all(total.hits, total.n)} = {wording.percent(total.value)}; "
-        chart = rate_chart(rates, slots, total, cells)
+        chart = rate_chart([RateCourse(metric.title, rates, total)], slots, cells)
         return CaptionedChart(metric.title, (share if total.n else "") + about, chart, _INTERVAL)
     median = f"median {wording.duration(total.p50)}, p90 {wording.duration(total.p90)}, "
     chart = duration_chart(metric, report.series, slots, cells)
     return CaptionedChart(metric.title, (median if total.n else "") + about, chart, _PERCENTILES)
+
+
+def _failures_and_rework(report: GroupReport, scope: Scope) -> CaptionedChart:
+    """Most failures end with rework, so that two charts would be the same picture."""
+    metrics: Mapping[Metric[Any], str] = {
+        CHANGE_FAILURE_RATE: "failed",
+        DEPLOYMENT_REWORK_RATE: "rework",
+    }
+    courses = [
+        RateCourse(name, [each.metrics[metric] for each in report.series], report.total[metric])
+        for metric, name in metrics.items()
+    ]
+    either = any_of([parse(CLAUSES[metric]) for metric in metrics])
+    slots = slots_of([each.bucket for each in report.series], scope, either)
+    cells = [cell for metric in metrics for cell in columns_of(metric)]
+    shares = (
+        f"{name} {wording.of_all(course.overall.hits, course.overall.n)}"
+        f" = {wording.percent(course.overall.value)}"
+        for name, course in zip(metrics.values(), courses, strict=True)
+        if course.overall.n
+    )
+    return CaptionedChart(
+        "Failures and rework",
+        ", ".join(shares) or "failed and rework, of evaluated",
+        rate_chart(courses, slots, cells),
+        _RATES,
+    )
 
 
 def _deployments(report: GroupReport, scope: Scope) -> CaptionedChart:

@@ -192,7 +192,7 @@ def test_a_chart_without_anything_says_so() -> None:
             charts.duration_chart(CHANGE_LEAD_TIME, nothing, [slot()]),
             "no lead times in this period",
         ),
-        (charts.rate_chart([none], [slot()], none), "none evaluated in this period"),
+        (charts.rate_chart([course(none)], [slot()]), "none evaluated in this period"),
         (charts.deployments_chart([], []), "no intervals in this period"),
         (charts.recovery_chart([], [], None, []), "no failures"),
         (charts.lead_time_histogram([0] * 16, []), "no lead times in this period"),
@@ -205,12 +205,33 @@ def rate(hits: int, n: int) -> Rate:
     return Rate(hits / n if n else None, low, high, hits, n)
 
 
+def course(*rates: Rate, name: str = "failed") -> charts.RateCourse:
+    total = rate(sum(each.hits for each in rates), sum(each.n for each in rates))
+    return charts.RateCourse(name, rates, total)
+
+
+def test_two_rates_are_beside_each_other_in_each_slot() -> None:
+    """Each with its interval, its share in a row of its own, and in one title."""
+    failed, rework = course(rate(4, 45), rate(0, 9)), course(rate(6, 46), rate(1, 9), name="rework")
+    drawing = read(charts.rate_chart([failed, rework], [slot(), slot(link="/y")]))
+    paths = {each.get("class"): each.get("d") or "" for each in drawing.iter("path")}
+    places = [re.findall(r"M(\S+)", paths[f"iv iv-{number}"]) for number in (1, 2)]
+    assert places == [["-0.19", "0.81"], ["0.19", "1.19"]]
+    assert [each for each in texts(drawing) if "/" in each] == ["4/45", "0/9", "6/46", "1/9"]
+    assert {"failed", "rework"} <= set(texts(drawing))
+    assert titles(drawing)[1].startswith("week of 9 Nov: failed 0 of 9 = 0.0 %, 95 % interval")
+    assert "; rework 1 of 9 = 11.1 %" in titles(drawing)[1]
+    assert [each.get("href") for each in drawing.iter("a")] == ["/x", "/y"]
+
+
 def test_a_rate_is_a_mark_on_its_interval() -> None:
     """Four of 45, with the interval that Wilson gives; nothing where nothing was judged."""
     rates = [rate(4, 45), rate(0, 0)]
-    drawing = read(charts.rate_chart(rates, [slot()] * 2, rate(4, 45)))
+    drawing = read(
+        charts.rate_chart([charts.RateCourse("failed", rates, rate(4, 45))], [slot()] * 2)
+    )
     paths = {each.get("class"): each.get("d") or "" for each in drawing.iter("path")}
-    assert paths["mk"].count("M") == paths["iv"].count("M") == 1
+    assert paths["mk mk-1"].count("M") == paths["iv iv-1"].count("M") == 1
     assert [each for each in texts(drawing) if "/" in each] == ["4/45"]
     assert titles(drawing) == [
         "week of 9 Nov: 4 of 45 = 8.9 %, 95 % interval 4 to 21 %",
@@ -223,7 +244,7 @@ def test_rates_of_any_size_are_drawn(pairs: list[tuple[int, int]]) -> None:
     """From none judged to all failed."""
     rates = [rate(min(hits, n), n) for hits, n in pairs]
     total = rate(sum(each.hits for each in rates), sum(each.n for each in rates))
-    read(charts.rate_chart(rates, [slot()] * len(rates), total))
+    read(charts.rate_chart([charts.RateCourse("failed", rates, total)], [slot()] * len(rates)))
 
 
 @given(st.lists(st.none() | st.floats(0, 1e7), min_size=1, max_size=20), st.booleans())
@@ -517,7 +538,7 @@ def test_hostile_names_stay_text() -> None:
     bad = charts.Slot(HOSTILE, HOSTILE, HOSTILE, is_partial=False)
     drawn = [
         charts.deployments_chart(series(metrics(3, 1, 1)), [bad]),
-        charts.rate_chart([rate(1, 2)], [bad], rate(1, 2)),
+        charts.rate_chart([course(rate(1, 2))], [bad]),
         charts.day_histogram([charts.Count(1)], [bad]),
         charts.recovery_chart(
             [charts.Recovery(5, 900, "", HOSTILE, HOSTILE)], WEEKS[:1], 900, [slot(HOSTILE)]

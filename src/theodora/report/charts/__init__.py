@@ -6,6 +6,7 @@ from theodora.report.charts.recovery import Recovery, recovery_chart
 from theodora.report.charts.scales import count_axis, duration_axis, rate_axis
 from theodora.report.charts.series import (
     Count,
+    RateCourse,
     deployments_chart,
     duration_chart,
     empty_chart,
@@ -28,6 +29,7 @@ __all__ = [
     "Count",
     "Incident",
     "Mark",
+    "RateCourse",
     "Recovery",
     "Slot",
     "Span",

@@ -17,6 +17,7 @@ from theodora.report.charts.scales import count_axis, duration_axis, rate_axis
 from theodora.report.charts.svg import (
     STRIPE,
     bars,
+    beside,
     box,
     dots,
     drawing,
@@ -157,27 +158,66 @@ def _run(class_: str, plot: Plot, run: Sequence[tuple[int, float]]) -> Iterator[
         yield line(dashes, [pairs[0][0], *(end for _, end in pairs)])
 
 
-def rate_chart(
-    rates: Sequence[Rate], slots: Sequence[Slot], overall: Rate, cells: Sequence[int] = ()
-) -> Markup:
-    """A mark for each interval with its 95 % interval, k/N beneath, a dashed line for the period.
+class RateCourse(NamedTuple):
+    """A rate, interval by interval."""
 
-    The marks are not joined: the numbers are small, and a line would turn chance into waves.
+    name: str
+    rates: Sequence[Rate]
+    overall: Rate
+    """Of the complete period."""
+
+
+_BESIDE = 0.19
+"""How far the marks of two rates are from the middle of their slot, as a share of its width."""
+_SHARES_Y = 164
+_SHARES_HEIGHT = 11
+_MOST_SHARES = 14
+
+
+def rate_chart(
+    courses: Sequence[RateCourse], slots: Sequence[Slot], cells: Sequence[int] = ()
+) -> Markup:
+    """Of one or two rates, marks for each interval on their 95 % intervals.
+
+    k/N is beneath, a dashed line for the period. Marks are not joined: the numbers are small, and a
+    line would turn chance into waves.
     """
-    if not slots or overall.value is None:
+    if not slots or all(course.overall.value is None for course in courses):
         return empty_chart("none evaluated in this period")
-    highs = [rate.high for rate in rates if rate.high is not None]
-    leads = leading(slots, (rate.hits for rate in rates))
-    plot = Plot(leads, rate_axis(min(max(highs), _reach(rates))))
-    average = f"M-.5 {short(plot.y(overall.value))}h{len(slots)}"
+    every = [rate for course in courses for rate in course.rates]
+    highs = [rate.high for rate in every if rate.high is not None]
+    hits = (sum(rate.hits for rate in those) for those in zip(*_rates(courses), strict=True))
+    plot = Plot(leading(slots, hits), rate_axis(min(max(highs), _reach(every))))
+    offsets = (-_BESIDE, _BESIDE) if len(courses) > 1 else (0,)
     inside = (
-        bars("iv", 0.4, _intervals(plot, rates)),
-        path("avg", average),
-        path("mk", *_marks(plot, rates)),
+        part
+        for number, (course, offset) in enumerate(zip(courses, offsets, strict=True), 1)
+        for part in _rate_marks(plot, course, offset, number)
     )
-    titles = [rate_words(rate) for rate in rates]
-    shares = group("t s k2", *_shares(plot, rates))
-    return plot.drawn(titles, inside, shares, below=12, cells=cells)
+    titles = [
+        "; ".join(
+            f"{course.name} {rate_words(rate)}" if len(courses) > 1 else rate_words(rate)
+            for course, rate in zip(courses, those, strict=True)
+        )
+        for those in zip(*_rates(courses), strict=True)
+    ]
+    shares = (_shares(plot, course, row) for row, course in enumerate(courses))
+    below = 1 + _SHARES_HEIGHT * len(courses)
+    return plot.drawn(titles, inside, *shares, below=below, cells=cells)
+
+
+def _rates(courses: Sequence[RateCourse]) -> Iterator[Sequence[Rate]]:
+    return (course.rates for course in courses)
+
+
+def _rate_marks(plot: Plot, course: RateCourse, offset: float, number: int) -> Iterator[str]:
+    """The paths of one rate; classes end with its number."""
+    yield path(f"iv iv-{number}", *_intervals(plot, course.rates, offset))
+    if course.overall.value is not None:
+        across = f"M-.5 {short(plot.y(course.overall.value))}h{len(plot.slots)}"
+        yield path(f"avg avg-{number}", across)
+    half = 0.3 - abs(offset) / 1.5
+    yield path(f"mk mk-{number}", *_marks(plot, course.rates, offset, half))
 
 
 def _reach(rates: Sequence[Rate]) -> float:
@@ -187,24 +227,30 @@ def _reach(rates: Sequence[Rate]) -> float:
     return max(*values, highs[len(highs) * 3 // 4], 0.02) if len(values) > 1 else highs[-1]
 
 
-def _shares(plot: Plot, rates: Sequence[Rate]) -> Iterator[str]:
-    if len(rates) > 14:
-        return
-    for index, rate in enumerate(rates):
-        if rate.n:
-            yield label("", plot.middle(index), 164, f"{rate.hits}/{rate.n}")
+def _shares(plot: Plot, course: RateCourse, row: int) -> str:
+    """k/N of each interval in a row; phones have no room for them."""
+    y = _SHARES_Y + _SHARES_HEIGHT * row
+    if len(course.rates) > _MOST_SHARES:
+        return ""
+    those = (
+        label("", plot.middle(index), y, f"{rate.hits}/{rate.n}")
+        for index, rate in enumerate(course.rates)
+        if rate.n
+    )
+    return group("t y k2", beside(y, course.name)) + group("t s k2", *those)
 
 
-def _intervals(plot: Plot, rates: Sequence[Rate]) -> Iterator[tuple[float, float, float]]:
+def _intervals(plot: Plot, rates: Sequence[Rate], offset: float) -> Iterator[str]:
     for index, rate in enumerate(rates):
         if rate.low is not None and rate.high is not None:
-            yield index, plot.y(rate.high), plot.y(rate.low)
+            yield f"M{index + offset:g} {short(plot.y(rate.low))}V{short(plot.y(rate.high))}"
 
 
-def _marks(plot: Plot, rates: Sequence[Rate]) -> Iterator[str]:
+def _marks(plot: Plot, rates: Sequence[Rate], offset: float, half: float) -> Iterator[str]:
     for index, rate in enumerate(rates):
         if rate.value is not None:
-            yield f"M{short(index - 0.3)} {short(plot.y(rate.value))}h.6"
+            x = short(index + offset - half)
+            yield f"M{x} {short(plot.y(rate.value))}h{short(2 * half)}"
 
 
 def empty_chart(words: str) -> Markup:
