@@ -31,6 +31,11 @@ class Clock:
         """`16:12`."""
         return f"{self.local(instant_ns):%H:%M}"
 
+    def zone_name(self, instant_ns: int) -> str:
+        """`CET`, or the offset of a zone without a name: `+0530`."""
+        local = self.local(instant_ns)
+        return local.tzname() or f"{local:%z}"
+
     def moment(self, instant_ns: int) -> str:
         """`Thu 12 Nov, 16:12`; with the year when it is not this one."""
         return f"{self.day(instant_ns)}, {self.time(instant_ns)}"

@@ -23,7 +23,7 @@ def markdown_of(report: MonthReport) -> str:
 
 
 def _lines(report: MonthReport) -> Iterator[str]:
-    whose = f" of {_safe(report.team)}" if report.team is not None else ""
+    whose = f" of {safe_name(report.team)}" if report.team is not None else ""
     so_far = ", so far" if report.is_running else ""
     yield f"## Delivery{whose}, {report.title}{so_far}"
     yield ""
@@ -86,7 +86,7 @@ def _sentences(head: str, found: Sequence[Insight]) -> Iterator[str]:
 
 def _services(report: MonthReport) -> Iterator[str]:
     head = ("service", *(_head(metric) for metric in DORA_METRICS))
-    rows = [(_safe(row.name), *map(_cell, row.cells)) for row in report.services]
+    rows = [(safe_name(row.name), *map(_cell, row.cells)) for row in report.services]
     return _table(head, rows)
 
 
@@ -117,7 +117,7 @@ def _failed(report: MonthReport) -> Iterator[str]:
 
 def _failed_row_text(row: FailedRow, report: MonthReport) -> str:
     event = row.deployment
-    named = " ".join(_safe(each) for each in (event.service, event.version) if each)
+    named = " ".join(safe_name(each) for each in (event.service, event.version) if each)
     when = report.scope.clock.moment(event.finished_at_ns)
     if event.remediation is None or event.recovery_time_sec is None:
         return f"{named}, {when}: not fixed for {wording.duration(row.open_sec)}"
@@ -132,7 +132,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
         yield "| " + " | ".join(row) + " |"
 
 
-def _safe(name: str | None) -> str:
+def safe_name(name: str | None) -> str:
     """A name with its Markdown characters escaped."""
     return _escaped(wording.plain(name or ""))
 

@@ -269,3 +269,46 @@ def test_an_incident_that_names_it_is_in_the_history(tenant: Tenant) -> None:
     page = sign_in(tenant).page(f"/deployments/{id_}")
     assert section(page, "History").all("a")[0]["href"] == f"/failures/{failure}"
     assert section(page, "Verdict").one("p", class_="lead").all("a")[0].text == failure
+
+
+SHAS = ["a" * 40, "b" * 40]
+
+
+def two_with_commits(tenant: Tenant, repository: str) -> str:
+    """The second of two deployments, which failed."""
+    for hour, sha in enumerate(SHAS):
+        git = {"commit_sha": sha, "repository_url": f"https://{repository}"}
+        id_ = deploy(tenant, f"v{hour + 1}", hour, git=git)
+    tenant.patch(id_, {"change_failure": True})
+    return id_
+
+
+@pytest.mark.parametrize(
+    ("repository", "path"),
+    [
+        ("github.com/acme/web", f"/compare/{SHAS[0]}...{SHAS[1]}"),
+        ("gitlab.com/acme/web", f"/-/compare/{SHAS[0]}...{SHAS[1]}"),
+        ("bitbucket.org/acme/web", f"/branches/compare/{SHAS[1]}..{SHAS[0]}"),
+        ("git.example.org/web", ""),
+    ],
+)
+def test_a_deployment_is_compared_with_the_one_before_at_its_host(
+    tenant: Tenant, repository: str, path: str
+) -> None:
+    page = sign_in(tenant).page(f"/deployments/{two_with_commits(tenant, repository)}")
+    links = [each["href"] for each in page.all("a") if "compare" in each["href"]]
+    assert links == ([f"https://{repository}{path}"] if path else [])
+
+
+def test_a_deployment_can_be_copied_as_markdown(tenant: Tenant) -> None:
+    id_ = two_with_commits(tenant, "github.com/acme/web")
+    page = sign_in(tenant).page(f"/deployments/{id_}")
+    lines = "".join(page.one("pre", class_="copy")._texts()).replace("\u202f", " ").splitlines()
+    assert lines == [
+        "**web v2 (bbbbbbb)** to production: failed",
+        "- Finished Thu 31 Aug 2023, 15:27 UTC, took 1 min",
+        "- Before it: v1 (aaaaaaa)",
+        "- Not fixed yet",
+        f"- Changes: https://github.com/acme/web/compare/{SHAS[0]}...{SHAS[1]}",
+        f"- http://testserver/deployments/{id_}",
+    ]

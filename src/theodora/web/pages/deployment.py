@@ -22,6 +22,7 @@ from theodora.query import Tag, to_text
 from theodora.query.operands import equals
 from theodora.report import wording
 from theodora.report.charts import STAGE_NAMES, spans_of, stage_bar, stages_words
+from theodora.report.deployment_markdown import DeploymentContext, deployment_markdown
 from theodora.report.links import UNMEASURED, VERDICTS, deployment_path, failure_path, path_of
 from theodora.report.reasons import Piece, Reasons, cause_pieces, rule_name
 from theodora.report.scope import Scope, service_path
@@ -47,12 +48,23 @@ _COMMIT_NOTES: Mapping[Flag, str] = {
     "negative_span": "written after the deployment",
     "unreadable_time": "its date cannot be read",
 }
-_COMMIT_PAGES: Mapping[str, tuple[str, str]] = {
-    "github.com": ("/commit/", "/pull/"),
-    "gitlab.com": ("/-/commit/", "/-/merge_requests/"),
-    "bitbucket.org": ("/commits/", "/pull-requests/"),
+
+
+class ForgePaths(NamedTuple):
+    """The paths of pages at a host, below that of the repository."""
+
+    commit: str
+    pull_request: str
+    compare: str
+    """With `{old}` and `{new}`."""
+
+
+_FORGES: Mapping[str, ForgePaths] = {
+    "github.com": ForgePaths("/commit/", "/pull/", "/compare/{old}...{new}"),
+    "gitlab.com": ForgePaths("/-/commit/", "/-/merge_requests/", "/-/compare/{old}...{new}"),
+    "bitbucket.org": ForgePaths("/commits/", "/pull-requests/", "/branches/compare/{new}..{old}"),
 }
-"""The paths of a commit and a pull request at hosts, below the repository's."""
+"""By host."""
 
 
 class Step(NamedTuple):
@@ -178,6 +190,8 @@ def _page(
             "next_path": deployment_path(following) if following else "",
             "rule_name": rule_name,
             **_commit_values(event, explanation.lead_time),
+            "compare_link": _compare_link(event, found.preceding),
+            "markdown": _markdown(visit, event, found.preceding, explanation, known),
             "past": _history(visit, event, explanation, known, judged, incidents),
             "counts": tuple(_counts(event, explanation)),
             "form": form,
@@ -327,11 +341,41 @@ def _commit(event: Deployment, commit: CommitExplained, longest: float) -> Commi
 def _links(event: Deployment, commit: CommitExplained) -> tuple[str, str]:
     """The pages of the commit and its pull request at the repository's host, if known."""
     repository = event.git.repository_id if event.git else ""
-    pages = _COMMIT_PAGES.get(repository.partition("/")[0])
-    if pages is None:
+    forge = _FORGES.get(repository.partition("/")[0])
+    if forge is None:
         return "", ""
     base = f"https://{repository}"
-    return f"{base}{pages[0]}{commit.sha}", f"{base}{pages[1]}{commit.pull_request}"
+    return f"{base}{forge.commit}{commit.sha}", f"{base}{forge.pull_request}{commit.pull_request}"
+
+
+def _compare_link(event: Deployment, preceding: Deployment | None) -> str:
+    """The changes since the deployment before it, at the repository's host; empty if not known."""
+    if event.git is None or preceding is None or preceding.git is None:
+        return ""
+    repository, old, new = event.git.repository_id, preceding.git.commit_sha, event.git.commit_sha
+    forge = _FORGES.get(repository.partition("/")[0])
+    if forge is None or repository != preceding.git.repository_id or old == new:
+        return ""
+    return f"https://{repository}{forge.compare.format(old=old, new=new)}"
+
+
+def _markdown(
+    visit: Visit,
+    event: Deployment,
+    preceding: Deployment | None,
+    explanation: Explanation,
+    known: Mapping[str, Deployment],
+) -> str:
+    lead_time, remediation = explanation.lead_time, event.remediation
+    context = DeploymentContext(
+        preceding,
+        known.get(remediation.id) if remediation else None,
+        lead_time.commits,
+        lead_time.commits_total or 0,
+        _compare_link(event, preceding),
+        visit.url + deployment_path(event),
+    )
+    return deployment_markdown(event, context, visit.scope.clock)
 
 
 def _history(

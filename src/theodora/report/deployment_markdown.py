@@ -1,0 +1,66 @@
+"""A deployment as Markdown, for the channel of an incident."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from theodora.dora.derivation.explanation import CommitExplained
+from theodora.events import Deployment
+from theodora.report import wording
+from theodora.report.clock import Clock
+from theodora.report.links import VERDICTS
+from theodora.report.markdown import safe_name
+
+_MOST_COMMITS = 5
+
+
+class DeploymentContext(NamedTuple):
+    """What is known about a deployment besides the event."""
+
+    preceding: Deployment | None
+    remedy: Deployment | None
+    commits: Sequence[CommitExplained]
+    commits_total: int
+    compare_link: str
+    """At the repository's host; empty if that is not known."""
+    page_link: str
+
+
+def deployment_markdown(event: Deployment, context: DeploymentContext, clock: Clock) -> str:
+    """A line of what and whether it failed, then a list; names from events are escaped."""
+    return "\n".join(map(wording.visible, _lines(event, context, clock)))
+
+
+def _lines(event: Deployment, context: DeploymentContext, clock: Clock) -> Iterator[str]:
+    to_env = f" to {safe_name(event.env)}" if event.env else ""
+    _, verdict = VERDICTS[event.change_failure]
+    yield f"**{safe_name(event.service)} {_version(event)}**{to_env}: {verdict.lower()}"
+    finished = f"{clock.moment(event.finished_at_ns)} {clock.zone_name(event.finished_at_ns)}"
+    yield f"- Finished {finished}, took {wording.duration(event.duration)}"
+    if context.preceding:
+        yield f"- Before it: {_version(context.preceding)}"
+    if event.remediation:
+        after = wording.duration(event.recovery_time_sec, "a time not known")
+        by = f" by {_version(context.remedy)}" if context.remedy else ""
+        yield f"- Fixed{by} after {after} ({event.remediation.type})"
+    elif event.change_failure:
+        yield "- Not fixed yet"
+    yield from _commits(context)
+    if context.compare_link:
+        yield f"- Changes: {context.compare_link}"
+    yield f"- {context.page_link}"
+
+
+def _version(event: Deployment) -> str:
+    sha = f" ({event.git.commit_sha[:7]})" if event.git else ""
+    return f"{safe_name(event.version or event.id)}{sha}"
+
+
+def _commits(context: DeploymentContext) -> Iterator[str]:
+    if not context.commits_total:
+        return
+    yield f"- {wording.counted(context.commits_total, 'commit')}"
+    for commit in context.commits[:_MOST_COMMITS]:
+        request = f" (#{commit.pull_request})" if commit.pull_request else ""
+        yield f"  - {safe_name(commit.subject) or commit.sha[:7]}{request}"
+    if context.commits_total > _MOST_COMMITS:
+        yield f"  - and {context.commits_total - _MOST_COMMITS} more"
