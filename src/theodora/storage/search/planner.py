@@ -8,7 +8,7 @@ that has the order asked for. Whatever is found is checked against the complete 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import chain
-from typing import Any, LiteralString, NamedTuple, assert_never
+from typing import Any, LiteralString, NamedTuple, TypeAlias, assert_never
 
 import msgspec
 
@@ -148,18 +148,15 @@ class Choice(NamedTuple):
 class DocumentPage(NamedTuple):
     """A page of a list, and where it ended if there is more to come."""
 
-    documents: "list[Document]"
+    documents: "Sequence[Document]"
     end: Position | None
 
 
-class Document(NamedTuple):
-    """An event as responses write it: its attributes rendered, its instants beside them."""
-
-    id: str
-    started_at_ns: int
-    finished_at_ns: int | None
-    created_at_ns: int
-    attributes: str
+Document: TypeAlias = tuple[str, int, int | None, int, str, Scalar | None]
+"""An event as responses write it: id, start, finish, receipt, and its attributes, rendered but for
+these instants. Last the value that the list is sorted by. A row as it is read: to make something
+else of each took a twentieth of a list.
+"""
 
 
 def select_events(
@@ -179,11 +176,10 @@ def select_documents(
     # One more than asked for shows whether there is another page.
     search = Search(table, org, selection, columns, cursor.dialect, limit=selection.limit + 1)
     rows = _found(cursor, search, selection, table)
-    documents = [Document(*row[:-1]) for row in rows[: selection.limit]]
     if len(rows) <= selection.limit:
-        return DocumentPage(documents, None)
-    last = rows[selection.limit - 1]
-    return DocumentPage(documents, Position(last[-1], documents[-1].id))
+        return DocumentPage(rows, None)
+    id_, *_, value = rows[selection.limit - 1]
+    return DocumentPage(rows[: selection.limit], Position(value, id_))
 
 
 def _found(

@@ -201,21 +201,19 @@ def encode_documents(kind: Kind, documents: Iterable[Document], form: TimestampF
     """The answer to a list request, from attributes that were rendered before."""
     opening = f'","type":"{TYPES[kind]}","attributes":'
     write = str if form is TimestampForm.UNIX_NS else _quoted_rfc3339
-    resources = [
-        f'{{"id":"{document.id}{opening}{_filled(document, write)}}}' for document in documents
-    ]
+    resources: list[str] = []
+    # In one function, as a call for each document takes a third of the time.
+    for id_, started_at_ns, finished_at_ns, created_at_ns, attributes, _ in documents:
+        started, created = write(started_at_ns), write(created_at_ns)
+        # A failure that is open has one instant, and so one gap, less.
+        if finished_at_ns is None:
+            first, second, last = attributes.split(GAP)
+            filled = f"{first}{started}{second}{created}{last}"
+        else:
+            first, second, third, last = attributes.split(GAP)
+            filled = f"{first}{started}{second}{write(finished_at_ns)}{third}{created}{last}"
+        resources.append(f'{{"id":"{id_}{opening}{filled}}}')
     return f'{{"data":[{",".join(resources)}]}}'.encode()
-
-
-def _filled(document: Document, write: Callable[[int], str]) -> str:
-    """The attributes with their instants in the gaps; a failure that is open has one less."""
-    _, started_at_ns, finished_at_ns, created_at_ns, attributes = document
-    started, created = write(started_at_ns), write(created_at_ns)
-    if finished_at_ns is None:
-        first, second, last = attributes.split(GAP)
-        return f"{first}{started}{second}{created}{last}"
-    first, second, third, last = attributes.split(GAP)
-    return f"{first}{started}{second}{write(finished_at_ns)}{third}{created}{last}"
 
 
 def _quoted_rfc3339(instant_ns: int) -> str:
