@@ -248,6 +248,17 @@ def test_a_service_that_fell_silent_says_since_when(tenant: Tenant) -> None:
     assert found["old"].one("small").text == SHOPIST["team"]
 
 
+def test_without_a_deployment_in_the_period_a_year_is_offered(tenant: Tenant) -> None:
+    """For the first row alone, as no other has any then."""
+    deployed(tenant, 100 * 24, service="web")
+    deployed(tenant, 100 * 24, service="search")
+    browser = sign_in(tenant)
+    offers = browser.page("/").all("a", href="/?range=1y")
+    assert [each.text for each in offers if "look" in each.text] == ["look at a year"]
+    deployed(tenant, 5, service="web")
+    assert "look at a year" not in browser.page("/").one("main").text
+
+
 def test_the_table_counts_silent_services_apart(tenant: Tenant) -> None:
     """One row is not "no services"."""
     tenant.create({**SHOPIST, "service": "old"})  # In 2023.
