@@ -6,6 +6,7 @@ whatever a segment finds is a candidate, no more.
 """
 
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cache
 from math import isqrt
@@ -32,6 +33,8 @@ _CHECKED_AT_ONCE = 4
 """Segments that are looked at for deleted events with each new one."""
 _FEW_ROWS = 4_096
 """Candidates that are always worth reading."""
+_QUICK = 16
+"""Trigrams that are looked up within a few milliseconds."""
 
 Alternatives = tuple[tuple[int, ...], ...]
 """Trigrams: an event may match if it has all of one of these."""
@@ -134,6 +137,7 @@ class _Trigrams:
         self._segments = np.array([segment for (segment,) in rows], np.int64)
         # No cache of a method: the collector would free the cursor later, on any thread.
         self._buckets: dict[int, tuple[NDArray[Any], NDArray[np.int64]]] = {}
+        self._looked_up = 0
 
     def blocks(self, sought: Iterable[Alternatives]) -> Bits:
         """The blocks of each segment that have all trigrams of an alternative."""
@@ -155,12 +159,17 @@ class _Trigrams:
     def _with_all(self, trigrams: tuple[int, ...]) -> Bits:
         bits = np.full(len(self._segments), ~np.uint64(0))
         for trigram in trigrams:
-            # A query may name thousands, each of which takes a fraction of a millisecond.
-            with self._cursor.pace():
+            with self._pace():
                 bits &= self._with(trigram)
             if not bits.any():
                 break
         return bits
+
+    def _pace(self) -> AbstractContextManager[object]:
+        """That of slow reads from some number on: each takes a fraction of a millisecond, and a
+        query may name thousands. One that names a few waits for no slow read."""
+        self._looked_up += 1
+        return nullcontext() if self._looked_up <= _QUICK else self._cursor.pace()
 
     def _with(self, trigram: int) -> Bits:
         bucket = trigram % BUCKETS
