@@ -32,7 +32,7 @@ from deliveries import (
 from provider_api import TOKEN, Json, ProviderApi, Refusal, serve_api
 from theodora.events import Failure
 from theodora.sources.webhooks.worker import InboxWorker
-from theodora.storage import Store
+from theodora.storage import InboxQuery, Store
 
 pytestmark = ON_SQLITE
 SHOP = "/repos/acme/shop"
@@ -340,7 +340,9 @@ def test_a_token_is_needed_and_may_come_from_a_file(
     with Store(database) as store:
         org = store.keys.organisation("default")
         (source,) = store.sources.all_of(org)
-        assert TOKEN not in repr(store.inbox.get(org, 1))
+        deliveries = store.inbox.select(org, InboxQuery("github", source.id))
+        assert deliveries
+        assert not any(TOKEN in repr(store.inbox.get(org, each.number)) for each in deliveries)
         assert TOKEN not in repr(source)
 
 
