@@ -25,7 +25,7 @@ from bench.world import BENCH, stored
 from theodora.query import Kind, parse, sort_key
 from theodora.storage import Selection, Store
 from theodora.storage.engine.sqlite.connection import connect_reader
-from theodora.storage.events.segments import segment_backlog
+from theodora.storage.events.segments import segment_some
 from theodora.storage.events.tables import DEPLOYMENTS
 from theodora.storage.open import open_database
 
@@ -173,7 +173,7 @@ def opened(count: int) -> Iterator[tuple[Store, apsw.Connection]]:
 def _segment(path: Path) -> None:
     """Has all events in segments, as they are some time after an upgrade."""
     with closing(open_database(f"sqlite:///{path}", lambda _: False, lambda _: None)) as database:
-        while database.write(partial(segment_backlog, table=DEPLOYMENTS), BENCH).result():
+        while database.write(partial(segment_some, table=DEPLOYMENTS, org=1), BENCH).result():
             pass
 
 
