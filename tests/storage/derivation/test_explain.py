@@ -7,12 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors import TESTER
+from lengths import short_and_long
 from storage.derivation.test_run import (
     HOUR_NS,
     add,
     deployment,
     happenings,
     new_organisation,
+    patient,
     storable,
     world_store,
     worlds,
@@ -61,20 +63,25 @@ def explained(sequence: DeploymentSequence, step: int = 1) -> dict[str, Explanat
     }
 
 
-@settings(max_examples=12, deadline=None)
-@given(data=st.data())
+@short_and_long("histories", 4, 24)
 def test_whatever_happens_in_between_all_is_as_if_derived_at_once(
-    world_store: Store, data: st.DataObject
+    world_store: Store, histories: int
 ):
     """Corrections, deletions, late commits, verdicts, settings and incidents included."""
-    org = new_organisation(world_store)
-    for happens in happenings(data, storable(data.draw(worlds.any_sequences))):
-        happens(world_store, org).result()
-        if data.draw(st.integers(0, 3)) == 0:
-            world_store.derivations.derive_queued(actor=TESTER)
-        if data.draw(st.integers(0, 3)) == 0:
-            assert told_of_all(world_store, org) == as_derived_at_once(world_store, org)
-    assert told_of_all(world_store, org) == as_derived_at_once(world_store, org)
+
+    @settings(patient, max_examples=histories)
+    @given(data=st.data())
+    def holds(data: st.DataObject) -> None:
+        org = new_organisation(world_store)
+        for happens in happenings(data, storable(data.draw(worlds.any_sequences))):
+            happens(world_store, org).result()
+            if data.draw(st.integers(0, 3)) == 0:
+                world_store.derivations.derive_queued(actor=TESTER)
+            if data.draw(st.integers(0, 3)) == 0:
+                assert told_of_all(world_store, org) == as_derived_at_once(world_store, org)
+        assert told_of_all(world_store, org) == as_derived_at_once(world_store, org)
+
+    holds()
 
 
 def test_neighbours_are_those_of_the_sequence(store: Store, org: Organisation):

@@ -10,12 +10,13 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from actors import TESTER
 from databases import Databases
 from dora import worlds
+from lengths import short_and_long
 from repositories import hourly_commits
 from settling import in_every_state
 from theodora.dora import DeploymentSequence, Override, PullRequest, Repository, derive
@@ -36,6 +37,9 @@ DERIVED = (
     *("change_failure", "deployment_type", "remediation", "recovery_time_sec"),
     *("number_of_commits", "change_lead_time"),
 )
+
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""Histories are drawn as they happen to a store, whose time says nothing on a busy machine."""
 
 _numbers = itertools.count()
 
@@ -194,40 +198,49 @@ def happenings(data: st.DataObject, sequence: DeploymentSequence) -> list[Operat
     return [next(remaining[number]) for number in data.draw(st.permutations(turns))]
 
 
-@settings(max_examples=20, deadline=None)
-@given(data=st.data())
+@short_and_long("histories", 6, 40)
 def test_any_order_of_arrival_comes_out_as_everything_derived_at_once(
-    world_store: Store, data: st.DataObject
+    world_store: Store, histories: int
 ):
     """Duplicates, corrections, deletions, late commits, and deriving in between included."""
-    sequence = storable(data.draw(worlds.any_sequences))
-    org = new_organisation(world_store)
-    for happens in happenings(data, sequence):
-        happens(world_store, org).result()
-        if data.draw(st.integers(0, 4)) == 0:
-            world_store.derivations.derive_queued(actor=TESTER)
-    world_store.derivations.derive_all_queued(actor=TESTER)
-    assert stored(world_store, org) == as_derived_at_once(sequence)
 
-
-@settings(max_examples=12, deadline=None)
-@given(data=st.data())
-def test_what_a_patch_shows_at_once_is_what_derivation_makes_of_it(
-    world_store: Store, data: st.DataObject
-):
-    sequence = storable(data.draw(worlds.any_sequences))
-    org = new_organisation(world_store)
-    for happens in happenings(data, msgspec.structs.replace(sequence, overrides=())):
-        happens(world_store, org).result()
-    world_store.derivations.derive_all_queued(actor=TESTER)
-    for override in sequence.overrides:
-        give(override)(world_store, org).result()
-        at_once = world_store.deployments.get(org, override.deployment_id)
+    @settings(patient, max_examples=histories)
+    @given(data=st.data())
+    def holds(data: st.DataObject) -> None:
+        sequence = storable(data.draw(worlds.any_sequences))
+        org = new_organisation(world_store)
+        for happens in happenings(data, sequence):
+            happens(world_store, org).result()
+            if data.draw(st.integers(0, 4)) == 0:
+                world_store.derivations.derive_queued(actor=TESTER)
         world_store.derivations.derive_all_queued(actor=TESTER)
-        later = world_store.deployments.get(org, override.deployment_id)
-        assert at_once.change_failure == later.change_failure
-        assert at_once.remediation == later.remediation
-        assert at_once.recovery_time_sec == later.recovery_time_sec
+        assert stored(world_store, org) == as_derived_at_once(sequence)
+
+    holds()
+
+
+@short_and_long("histories", 4, 24)
+def test_what_a_patch_shows_at_once_is_what_derivation_makes_of_it(
+    world_store: Store, histories: int
+):
+    @settings(patient, max_examples=histories)
+    @given(data=st.data())
+    def holds(data: st.DataObject) -> None:
+        sequence = storable(data.draw(worlds.any_sequences))
+        org = new_organisation(world_store)
+        for happens in happenings(data, msgspec.structs.replace(sequence, overrides=())):
+            happens(world_store, org).result()
+        world_store.derivations.derive_all_queued(actor=TESTER)
+        for override in sequence.overrides:
+            give(override)(world_store, org).result()
+            at_once = world_store.deployments.get(org, override.deployment_id)
+            world_store.derivations.derive_all_queued(actor=TESTER)
+            later = world_store.deployments.get(org, override.deployment_id)
+            assert at_once.change_failure == later.change_failure
+            assert at_once.remediation == later.remediation
+            assert at_once.recovery_time_sec == later.recovery_time_sec
+
+    holds()
 
 
 def test_a_new_deployment_has_no_verdict_until_it_is_derived(store: Store, org: Organisation):

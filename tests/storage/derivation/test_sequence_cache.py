@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from actors import TESTER
 from databases import ON_SQLITE, Databases
+from lengths import short_and_long
 from repositories import hourly_commits
 from settling import in_every_state
 from storage.derivation.test_run import (
@@ -20,6 +21,7 @@ from storage.derivation.test_run import (
     deployment,
     happenings,
     new_organisation,
+    patient,
     storable,
     worlds,
 )
@@ -72,21 +74,26 @@ def assert_is_current(store: Store, org: Organisation) -> None:
     store._database.read(read)
 
 
-@settings(max_examples=12, deadline=None)
-@given(data=st.data())
+@short_and_long("histories", 4, 24)
 def test_two_processes_that_write_in_turn_both_see_what_is_stored(
-    processes: tuple[Store, Store], data: st.DataObject
+    processes: tuple[Store, Store], histories: int
 ):
     """Corrections, deletions, late commits, verdicts, settings and incidents included."""
-    org = new_organisation(processes[0])
-    for happens in happenings(data, storable(data.draw(worlds.any_sequences))):
-        happens(data.draw(st.sampled_from(processes)), org).result()
-        if data.draw(st.integers(0, 3)) == 0:
-            data.draw(st.sampled_from(processes)).derivations.derive_queued(actor=TESTER)
-        if data.draw(st.integers(0, 3)) == 0:
-            assert_is_current(data.draw(st.sampled_from(processes)), org)
-    for store in processes:
-        assert_is_current(store, org)
+
+    @settings(patient, max_examples=histories)
+    @given(data=st.data())
+    def holds(data: st.DataObject) -> None:
+        org = new_organisation(processes[0])
+        for happens in happenings(data, storable(data.draw(worlds.any_sequences))):
+            happens(data.draw(st.sampled_from(processes)), org).result()
+            if data.draw(st.integers(0, 3)) == 0:
+                data.draw(st.sampled_from(processes)).derivations.derive_queued(actor=TESTER)
+            if data.draw(st.integers(0, 3)) == 0:
+                assert_is_current(data.draw(st.sampled_from(processes)), org)
+        for store in processes:
+            assert_is_current(store, org)
+
+    holds()
 
 
 def with_commits(store: Store, org: Organisation) -> None:
