@@ -19,6 +19,7 @@ import serving
 from actors import TESTER
 from asking import Tenant, make_tenant, server_in_process
 from databases import KINDS, Databases
+from forked_serving import forked
 from postgresql import NEWEST, ON_CITUS, PostgresqlServer, either_kind
 from settling import hold_index, open_settled_stores
 from statements import WATCH
@@ -199,7 +200,7 @@ def server(
 ) -> Iterator[serving.Server]:
     """A server in a process of its own, shared by tests that do not mind each other's events."""
     folder = tmp_path_factory.mktemp("server")
-    with databases.new(folder) as url, serving.serving(folder, database=url) as server:
+    with databases.new(folder) as url, forked(folder, database=url) as server:
         yield server
 
 

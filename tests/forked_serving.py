@@ -1,6 +1,8 @@
 """Real servers for tests that start many: forked from a process that has imported Theodora.
 
 To import it takes a second of processor time, and to start a server a tenth of that.
+What is forked ends by itself, on a signal or killed, as what is started; a program of its own needs
+who sets variables that are not ours, as those of a library that is preloaded.
 """
 
 import multiprocessing
@@ -8,12 +10,15 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import IO, Any, cast
 
 import serving
+import theodora
 
+_PROGRAM = str(Path(theodora.__file__).with_name("__main__.py"))
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["theodora.cli", "psycopg_pool", "uvloop", __name__])
 
@@ -39,6 +44,9 @@ class _Forked:
     def poll(self) -> int | None:
         return self._process.exitcode
 
+    def terminate(self) -> None:
+        self._process.terminate()
+
     def send_signal(self, number: int) -> None:
         os.kill(self.pid, number)
 
@@ -52,15 +60,27 @@ class _Forked:
         return self._process.exitcode
 
 
+def run_forked(
+    arguments: list[str], environment: Mapping[str, str], log: Path
+) -> "subprocess.Popen[str]":
+    """The same as `serving.run_program`, of a forked process."""
+    return cast("Any", _Forked(arguments, environment, log))
+
+
 def start_forked(
     folder: Path, *flags: str, environment: Mapping[str, str] = {}, database: str = ""
 ) -> serving.Server:
     """The same as `serving.start`, of a forked process."""
+    return serving.start(folder, *flags, environment=environment, database=database, run=run_forked)
 
-    def run(arguments: list[str], variables: Mapping[str, str], log: Path) -> Any:
-        return _Forked(arguments, variables, log)
 
-    return serving.start(folder, *flags, environment=environment, database=database, run=run)
+def forked(
+    folder: Path, *flags: str, environment: Mapping[str, str] = {}, database: str = ""
+) -> AbstractContextManager[serving.Server]:
+    """The same as `serving.serving`, of a forked process."""
+    return serving.serving(
+        folder, *flags, environment=environment, database=database, run=run_forked
+    )
 
 
 def _serve(
@@ -75,4 +95,6 @@ def _serve(
     sys.stdout, sys.stderr = (os.fdopen(each, "w", buffering=1) for each in (1, 2))
     os.environ.clear()
     os.environ.update(environment)
+    # Servers tell how they were started.
+    sys.argv = [_PROGRAM, *arguments]
     cast("Any", main)(arguments)

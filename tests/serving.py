@@ -88,10 +88,14 @@ def start(
 
 @contextmanager
 def serving(
-    folder: Path, *flags: str, environment: Mapping[str, str] = {}, database: str = ""
+    folder: Path,
+    *flags: str,
+    environment: Mapping[str, str] = {},
+    database: str = "",
+    run: Run = run_program,
 ) -> Iterator[Server]:
     """A server for the length of a `with`."""
-    server = start(folder, *flags, environment=environment, database=database)
+    server = start(folder, *flags, environment=environment, database=database, run=run)
     try:
         yield server
     finally:

@@ -16,6 +16,7 @@ import pytest
 
 import serving
 from asking import SHOPIST
+from forked_serving import forked
 from theodora.dora.metrics.table import METRICS, Figure, Metric
 from theodora.query.reference import code, table, with_tables
 from theodora.web.api.metrics.question import PARAMETERS
@@ -29,7 +30,7 @@ _EXAMPLE = re.compile(r"<!-- run: (\w+) -->\n```\w+\n(.*?)```", re.DOTALL)
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[serving.Server]:
-    with serving.serving(tmp_path_factory.mktemp("metrics-page")) as server:
+    with forked(tmp_path_factory.mktemp("metrics-page")) as server:
         yield server
 
 

@@ -21,6 +21,7 @@ import yaml
 import serving
 from actors import TESTER
 from blocks import texts
+from forked_serving import forked
 from forking import forking
 from postgresql import NEWEST, PostgresqlServer
 from shells import Shell
@@ -72,7 +73,7 @@ def shell(tmp_path: Path, programs: Path) -> Shell:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[serving.Server]:
-    with serving.serving(tmp_path_factory.mktemp("server")) as server:
+    with forked(tmp_path_factory.mktemp("server")) as server:
         yield server
 
 

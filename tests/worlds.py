@@ -1,10 +1,7 @@
 """What a browser looks at: servers with a company's history, and with names that are traps."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 import time
 import urllib.parse
 import urllib.request
@@ -14,8 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import commands
 import serving
 from actors import TESTER
+from forked_serving import forked
 from theodora.storage import Store
 from theodora.web.pages.routes import PAGES
 
@@ -106,20 +105,16 @@ class World:
 def company(folder: Path) -> Iterator[World]:
     """Two years of a made-up company, derived before anybody looks."""
     for command in ("demo", "derive"):
-        subprocess.run(
-            [sys.executable, "-m", "theodora", command],
-            env={**os.environ, "THEODORA_DATABASE": f"sqlite:///{folder / 'theodora.db'}"},
-            check=True,
-            capture_output=True,
-        )
-    with serving.serving(folder, environment=_SETTINGS) as server:
+        done = commands.run(command, THEODORA_DATABASE=f"sqlite:///{folder / 'theodora.db'}")
+        assert done.exit_code == 0, done.output
+    with forked(folder, environment=_SETTINGS) as server:
         yield World(server.url, folder)
 
 
 @contextmanager
 def nothing(folder: Path) -> Iterator[World]:
     """A server that has received no event."""
-    with serving.serving(folder, environment=_SETTINGS) as server:
+    with forked(folder, environment=_SETTINGS) as server:
         yield World(server.url, folder)
 
 

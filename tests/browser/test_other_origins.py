@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, Page, expect
 
 import serving
 from browsing import NAME_OF_THIS_MACHINE
+from forked_serving import forked
 from loopback import answering
 from theodora.cli.tls_certificates import make_authority, make_server
 
@@ -35,7 +36,7 @@ def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     """Where the browser finds the server, behind a path prefix and what stands before it."""
     folder = tmp_path_factory.mktemp("server")
     flags = ("--path-prefix", PREFIX, "--trusted-proxies", "127.0.0.1")
-    with serving.serving(folder, *flags) as server:
+    with forked(folder, *flags) as server:
         port = urlsplit(server.url).port
         match request.param:
             case "127.0.0.1":

@@ -16,6 +16,7 @@ import commands
 import datadog
 import serving
 from actors import TESTER
+from forked_serving import forked
 from theodora.events import Deployment, Failure
 from theodora.sources.datadog.forwarding import Forwarder
 from theodora.storage import Store
@@ -138,11 +139,11 @@ def test_a_server_forwards_to_a_second_one(tmp_path: Path) -> None:
         DD_API_KEY=serving.API_KEY,
         DD_APP_KEY=serving.APPLICATION_KEY,
     )
-    with serving.serving(here) as first:
+    with forked(here) as first:
         for number in range(3):
             send(first, f"while-the-second-is-away-{number}")
         first.kill()
-    with serving.serving(here) as first, serving.serving(there, "--port", port) as second:
+    with forked(here) as first, forked(there, "--port", port) as second:
         send(first, "a-later-deployment")
         wait_until(lambda: len(listed(second)) == 4)
         assert listed(second) == listed(first)

@@ -15,6 +15,7 @@ import datadog
 import serving
 from actors import TESTER
 from commands import run
+from forked_serving import forked
 from theodora.events import Deployment
 from theodora.query import Kind
 from theodora.sources.datadog import client, listing
@@ -304,7 +305,7 @@ def test_the_commands_of_the_page_work(tmp_path: Path, site: datadog.Site) -> No
 
 def test_a_second_server_is_imported_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
-    with serving.serving(tmp_path / "other") as server:
+    with forked(tmp_path / "other") as server:
         send = {"service": "web", "env": "production", "started_at": 1767600000}
         with httpx2.Client(base_url=server.url, headers=serving.KEYS) as asking:
             for number in range(30):

@@ -9,6 +9,7 @@ import pytest
 
 import serving
 from commands import run
+from forked_serving import forked
 
 LIMIT = {"THEODORA_RATE_LIMIT_UNAUTHENTICATED": "600/86400"}
 
@@ -16,7 +17,7 @@ LIMIT = {"THEODORA_RATE_LIMIT_UNAUTHENTICATED": "600/86400"}
 @contextmanager
 def limited(folder: Path, *flags: str) -> Iterator[serving.Server]:
     """A server that answers an address 600 times a day."""
-    with serving.serving(folder, *flags, environment=LIMIT) as server:
+    with forked(folder, *flags, environment=LIMIT) as server:
         yield server
 
 

@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from cryptography import x509
 
 import serving
+from forked_serving import forked
 from theodora.cli import main
 
 FILES = ["authority-key.pem", "authority.pem", "server-key.pem", "server.pem"]
@@ -91,7 +92,7 @@ def test_a_server_with_the_certificate_is_trusted_by_who_trusts_the_authority(
     trusting = ssl.create_default_context(cafile=tmp_path / "authority.pem")
     trusting.verify_flags |= ssl.VERIFY_X509_STRICT
 
-    with serving.serving(tmp_path, environment=environment) as server:
+    with forked(tmp_path, environment=environment) as server:
         assert server.url.startswith("https://127.0.0.1:")
         answer = httpx2.get(f"{server.url}/api/v1/validate", headers=serving.KEYS, verify=trusting)
         assert answer.json() == {"valid": True}

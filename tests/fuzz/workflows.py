@@ -22,8 +22,8 @@ from schemathesis.specs.openapi.checks import (
     use_after_free,
 )
 
-import serving
 from asking import make_organisation
+from forked_serving import forked
 from theodora.storage import Store
 
 CHECKS = [
@@ -107,7 +107,7 @@ def _machine(schema: Any, store: Store, count: Callable[[Any, Any], None]) -> An
 def served_workflows(folder: Path) -> Iterator[Workflows]:
     """Workflows on a server of their own, without rate limits."""
     with (
-        serving.serving(folder, environment=_UNLIMITED) as server,
+        forked(folder, environment=_UNLIMITED) as server,
         Store(server.database_url) as store,
     ):
         yield Workflows(server.url, store)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-import serving
 from actors import TESTER
+from forked_serving import forked
 from theodora.events import Deployment
 from theodora.storage import Organisation, Store
 from theodora.storage.check.check import check_store
@@ -64,13 +64,13 @@ def test_a_killed_round_of_retention_goes_on_with_right_counts(
         def confirmed() -> int:
             return store.retention.settings(org).confirmed
 
-        with serving.serving(tmp_path, database=database) as server:
+        with forked(tmp_path, database=database) as server:
             wait_until(lambda: count() < EVENTS)
             server.kill()
         assert 1 < count() < EVENTS, "the round was over before it was killed"
         assert confirmed() == EVENTS + count()
         assert check_store(database, lambda *_: None).findings == []
-        with serving.serving(tmp_path, database=database):
+        with forked(tmp_path, database=database):
             wait_until(lambda: count() == 1)
         assert confirmed() == EVENTS + 1
 
@@ -104,7 +104,7 @@ def test_a_killed_deletion_of_an_organisation_goes_on(database: str, tmp_path: P
         process.wait(timeout=PATIENCE_SECONDS)
         assert 0 < count() < EVENTS, "the deletion was over before it was killed"
         assert check_store(database, lambda *_: None).findings == []
-        with serving.serving(tmp_path, database=database):
+        with forked(tmp_path, database=database):
             wait_until(lambda: store.organisations.deleted() == [org.uuid])
         assert store.deployments.count(other) == EVENTS
         assert check_store(database, lambda *_: None).findings == []

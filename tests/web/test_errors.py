@@ -13,6 +13,7 @@ import pytest
 
 import serving
 from asking import BARE, DEPLOYMENT, DEPLOYMENTS, server_in_process
+from forked_serving import forked
 from theodora.errors import (
     Forbidden,
     Invalid,
@@ -95,7 +96,7 @@ def test_every_error_has_its_documented_form(error: Exception, status: int, body
 def test_an_error_nobody_foresaw_is_a_plain_500_and_in_the_log_with_its_request(
     tmp_path: Path,
 ) -> None:
-    with serving.serving(tmp_path, "--log-format", "json") as server:
+    with forked(tmp_path, "--log-format", "json") as server:
         with closing(apsw.Connection(str(server.database))) as connection:
             connection.set_busy_timeout(30_000)
             connection.execute("ALTER TABLE deployments RENAME TO lost")
@@ -142,7 +143,7 @@ def test_a_database_that_cannot_be_read_is_not_ready(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[serving.Server]:
-    with serving.serving(tmp_path_factory.mktemp("connections")) as server:
+    with forked(tmp_path_factory.mktemp("connections")) as server:
         yield server
 
 

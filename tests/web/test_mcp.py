@@ -16,6 +16,7 @@ import pytest
 import serving
 from actors import TESTER
 from databases import ON_SQLITE, Databases
+from forked_serving import forked
 from theodora.events import Deployment, Failure
 from theodora.query import Kind
 from theodora.query.fields import SORT_KEYS
@@ -62,7 +63,7 @@ def server(
     flags = ("--public-url", "https://dora.example.org")
     with (
         databases.new(folder) as url,
-        serving.serving(folder, *flags, database=url) as server,
+        forked(folder, *flags, database=url) as server,
     ):
         with Store(url) as store:
             filled(store, "default", "checkout", 7)

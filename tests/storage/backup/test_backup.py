@@ -23,6 +23,7 @@ import serving
 from actors import TESTER
 from commands import run
 from databases import Databases
+from forked_serving import forked
 from loading import Load, found
 from repositories import make_repository
 from storage.copy.test_copy import fill, held
@@ -101,7 +102,7 @@ def test_a_restored_backup_holds_what_was_backed_up(origin: str, target: str, tm
 def test_a_backup_of_a_store_that_is_written_to_is_of_one_moment(origin: str, tmp_path: Path):
     """What was acknowledged before is in it, and nothing in it is torn."""
     file = tmp_path / "backup.tar.gz"
-    with serving.serving(tmp_path, database=origin) as server:
+    with forked(tmp_path, database=origin) as server:
         load = Load([server.url])
         before: dict[int, str] = {}
 
@@ -118,7 +119,7 @@ def test_a_backup_of_a_store_that_is_written_to_is_of_one_moment(origin: str, tm
 
 
 def test_no_key_is_in_a_backup(tmp_path: Path):
-    with serving.serving(tmp_path) as server:
+    with forked(tmp_path) as server:
         back_up(source(server.database_url), tmp_path / "backup.tar.gz")
     with tarfile.open(tmp_path / "backup.tar.gz") as tar:
         database = tar.extractfile("theodora.db")
@@ -267,7 +268,7 @@ def test_a_backup_that_cannot_be_read_back_leaves_the_former_one(
 def test_nothing_is_restored_where_a_server_runs(backup: Path, tmp_path: Path):
     folder = tmp_path / "served"
     folder.mkdir()
-    with serving.serving(folder) as server:
+    with forked(folder) as server:
         result = run("restore", str(backup), "--database", server.database_url)
         assert result.exit_code == 1
         assert "is in use: stop the server and every command on it" in result.stderr
@@ -310,7 +311,7 @@ def test_the_log_of_a_file_that_is_gone_does_not_reach_the_restored_one(
     backup: Path, tmp_path: Path
 ):
     path = tmp_path / "gone.db"
-    with serving.serving(tmp_path, database=f"sqlite:///{path}") as server:
+    with forked(tmp_path, database=f"sqlite:///{path}") as server:
         path.unlink()
         server.kill()
     assert path.with_name("gone.db-wal").stat().st_size > 0
@@ -562,7 +563,7 @@ def test_backups_at_an_interval_need_a_folder_that_exists(tmp_path: Path):
 
 def test_a_server_backs_itself_up(origin: str, tmp_path: Path):
     folder = tmp_path / "backups"
-    with serving.serving(tmp_path, "--backup-to", str(folder), database=origin) as server:
+    with forked(tmp_path, "--backup-to", str(folder), database=origin) as server:
         until = time.monotonic() + 60
         while not list(folder.glob("theodora-*.tar.gz")):
             assert time.monotonic() < until, (tmp_path / "server.log").read_text()

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-import serving
 from actors import TESTER
 from databases import Databases
+from forked_serving import forked
 from loading import Load, found
 from postgresql import NEWEST, PostgresqlServer, archiving, recovered
 from storage.copy.test_copy import fill, held
@@ -43,7 +43,7 @@ def _restored(replica: str, database: Path) -> bool:
 def test_a_store_comes_back_from_a_litestream_replica_when_the_disk_is_lost(tmp_path: Path):
     disk, replica = tmp_path / "disk", f"file://{tmp_path / 'replica'}"
     disk.mkdir()
-    with serving.serving(disk) as server, litestream(server.database, replica):
+    with forked(disk) as server, litestream(server.database, replica):
         load = Load([server.url])
         load.send(list(range(300)))
         # Litestream copies about once a second: what is asked is when it has copied these.
@@ -57,7 +57,7 @@ def test_a_store_comes_back_from_a_litestream_replica_when_the_disk_is_lost(tmp_
     assert _restored(replica, disk / "theodora.db")
     result = found(f"sqlite:///{disk / 'theodora.db'}", load.acknowledged)
     assert (result.lost, result.doubled, result.wrongly_derived) == (0, 0, [])
-    with serving.serving(disk) as server:
+    with forked(disk) as server:
         Load([server.url]).send(list(range(300, 310)))
 
 

@@ -22,6 +22,7 @@ import pytest
 
 import serving
 from asking import BARE, DEPLOYMENT, DEPLOYMENTS, LIST_TYPES
+from forked_serving import forked
 
 CLIENTS = 8
 
@@ -127,7 +128,7 @@ class Load:
 def test_what_was_acknowledged_survives_a_kill_under_load(tmp_path: Path) -> None:
     acknowledged: set[str] = set()
     for round_ in range(2):
-        with serving.serving(tmp_path) as server:
+        with forked(tmp_path) as server:
             if round_:
                 connection = Connection(server)
                 assert acknowledged <= connection.stored()
@@ -136,7 +137,7 @@ def test_what_was_acknowledged_survives_a_kill_under_load(tmp_path: Path) -> Non
             load.run(server.kill, after=150)
             acknowledged |= load.acknowledged
     assert len(acknowledged) >= 300
-    with serving.serving(tmp_path) as server:
+    with forked(tmp_path) as server:
         connection = Connection(server)
         stored = connection.stored()
         assert acknowledged <= stored
@@ -156,18 +157,18 @@ def integrity(database: Path) -> list[Any]:
 
 def test_a_stop_under_load_loses_nothing_and_ends_well(tmp_path: Path) -> None:
     statuses: list[int] = []
-    with serving.serving(tmp_path) as server:
+    with forked(tmp_path) as server:
         load = Load(server, "stopped")
         load.run(lambda: statuses.append(server.stop()), after=150)
     assert statuses == [0]
-    with serving.serving(tmp_path) as server:
+    with forked(tmp_path) as server:
         connection = Connection(server)
         assert load.acknowledged <= connection.stored()
         connection.close()
 
 
 def test_a_request_under_way_is_finished_when_the_server_stops(tmp_path: Path) -> None:
-    with serving.serving(tmp_path) as server:
+    with forked(tmp_path) as server:
         address = urlsplit(server.url)
         body = json.dumps(created("underway")).encode()
         head = (
@@ -184,7 +185,7 @@ def test_a_request_under_way_is_finished_when_the_server_stops(tmp_path: Path) -
             answer = b"".join(iter(lambda: connection.recv(65_536), b""))
         assert answer.startswith(b"HTTP/1.1 200 ")
         assert server.process.wait(timeout=30) == 0
-    with serving.serving(tmp_path) as server:
+    with forked(tmp_path) as server:
         connection_again = Connection(server)
         assert connection_again.stored() == {"underway"}
         connection_again.close()
@@ -193,7 +194,7 @@ def test_a_request_under_way_is_finished_when_the_server_stops(tmp_path: Path) -
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[serving.Server]:
     """A server for tests that name what they send."""
-    with serving.serving(tmp_path_factory.mktemp("durable")) as server:
+    with forked(tmp_path_factory.mktemp("durable")) as server:
         yield server
 
 
@@ -295,7 +296,7 @@ def test_writes_that_come_together_share_a_commit(
 
 def test_a_full_disk_is_said_to_be_so_and_loses_nothing(tmp_path: Path) -> None:
     """The limit on a file's size stands for the disk: it ends a write in the same way."""
-    with serving.serving(tmp_path) as server:
+    with forked(tmp_path) as server:
         connection = Connection(server)
         stored = {f"before-{n}" for n in range(20)}
         assert {connection.send(version) for version in stored} == {200}
@@ -328,7 +329,7 @@ def test_a_full_disk_is_said_to_be_so_and_loses_nothing(tmp_path: Path) -> None:
         stored.add("after")
         connection.close()
         server.kill()
-    with serving.serving(tmp_path) as server:
+    with forked(tmp_path) as server:
         connection = Connection(server)
         assert connection.stored() == stored
         connection.close()

@@ -15,6 +15,7 @@ import pytest
 
 import serving
 from actors import TESTER
+from forked_serving import forked
 from storage.engine.test_durability import Connection, Load, integrity, wait_until_ready
 from theodora.errors import Unavailable
 from theodora.events import Deployment
@@ -27,7 +28,7 @@ BEFORE = {f"before-{number}" for number in range(20)}
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[serving.Server]:
-    with serving.serving(tmp_path) as server:
+    with forked(tmp_path) as server:
         yield server
 
 
@@ -141,7 +142,7 @@ def test_a_file_that_is_put_in_its_place_is_not_touched(
     assert server.database.read_bytes() == content
     assert stored_in(away) >= BEFORE
     assert integrity(away) == [("ok",)]
-    with serving.serving(tmp_path) as again, closing(Connection(again)) as client_again:
+    with forked(tmp_path) as again, closing(Connection(again)) as client_again:
         assert client_again.stored() == {"other"}
         assert client_again.send("next") == 200
     assert integrity(server.database) == [("ok",)]
@@ -158,7 +159,7 @@ def test_a_file_that_another_is_copied_over_is_not_touched(
     server.stop()
     assert server.database.read_bytes() == content
     assert (tmp_path / "theodora.db-wal-of-replaced-file").exists()
-    with serving.serving(tmp_path) as again, closing(Connection(again)) as client_again:
+    with forked(tmp_path) as again, closing(Connection(again)) as client_again:
         assert client_again.stored() == {"other"}
 
 

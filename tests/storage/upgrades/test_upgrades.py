@@ -22,8 +22,9 @@ import requests
 from actors import TESTER
 from commands import run
 from databases import Kind
+from forked_serving import forked
 from postgresql import NEWEST, PostgresqlServer
-from serving import KEYS, serving
+from serving import KEYS
 from theodora.errors import Unavailable
 from theodora.events import Deployment
 from theodora.query import Kind as EventKind
@@ -170,7 +171,7 @@ def _execute(url: str, statement: LiteralString) -> list[tuple[Any, ...]]:
 
 
 def test_a_server_answers_from_it_while_it_derives_again(left: str, tmp_path: Path) -> None:
-    with serving(tmp_path, database=left) as server:
+    with forked(tmp_path, database=left) as server:
         listed = requests.post(
             f"{server.url}/api/v2/dora/deployments",
             headers=KEYS,

@@ -9,6 +9,7 @@ import httpx2
 import pytest
 
 import serving
+from forked_serving import forked
 
 SERVICES = "/api/v2/dora/settings/services"
 NAMES = ("web", "shop/web", "a b", "a%2Fb", "a/preview", "größe", "100%", "a?b#c", "web/", ":")
@@ -17,7 +18,7 @@ NAMES = ("web", "shop/web", "a b", "a%2Fb", "a/preview", "größe", "100%", "a?b
 @pytest.fixture
 def prefixed(tmp_path: Path) -> Iterator[serving.Server]:
     """A server beneath a prefix that looks like a part of the API's paths."""
-    with serving.serving(tmp_path, "--path-prefix", "/api/dora") as server:
+    with forked(tmp_path, "--path-prefix", "/api/dora") as server:
         yield server
 
 

@@ -16,8 +16,8 @@ import pytest
 import requests
 from click.testing import CliRunner
 
-import serving
 from connecting import read_answer
+from forked_serving import forked
 from serving import KEYS
 from theodora.cli import main
 
@@ -106,7 +106,7 @@ def at(
             *("--tls-key", str(authority / "server-key.pem")),
         ]
     folder = tmp_path_factory.mktemp("early")
-    with serving.serving(folder, *flags, environment=SETTINGS) as server:
+    with forked(folder, *flags, environment=SETTINGS) as server:
         with httpx2.Client(verify=_context(authority)) as client:
             for _ in range(3):
                 client.get(f"{server.url}/no", headers={"X-Forwarded-For": SPENT})

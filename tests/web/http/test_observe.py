@@ -18,6 +18,7 @@ from starlette.testclient import TestClient
 import serving
 from asking import DEPLOYMENT, DEPLOYMENTS, SHOPIST, Tenant, make_tenant, server_in_process
 from databases import ON_SQLITE
+from forked_serving import forked
 from theodora.app import Built
 
 
@@ -154,7 +155,7 @@ def ask(server: serving.Server, method: str, path: str, request_id: str) -> None
 
 
 def test_log_lines_are_json_and_name_their_request(tmp_path: Path) -> None:
-    with serving.serving(tmp_path, "--log-requests", "all", "--log-format", "json") as server:
+    with forked(tmp_path, "--log-requests", "all", "--log-format", "json") as server:
         ask(server, "POST", DEPLOYMENT, "the-bad-one")
         ask(server, "GET", "/api/v1/validate", "the-good-one")
         assert server.stop() == 0
@@ -172,7 +173,7 @@ def test_log_lines_are_json_and_name_their_request(tmp_path: Path) -> None:
 def test_the_setting_says_which_requests_are_logged(
     tmp_path: Path, setting: str, expected: set[str]
 ) -> None:
-    with serving.serving(tmp_path, "--log-requests", setting, "--log-format", "json") as server:
+    with forked(tmp_path, "--log-requests", setting, "--log-format", "json") as server:
         ask(server, "POST", DEPLOYMENT, "bad")
         ask(server, "GET", "/api/v1/validate", "good")
         assert server.stop() == 0

@@ -14,6 +14,7 @@ import pytest
 import serving
 from actors import TESTER
 from databases import Databases
+from forked_serving import forked
 from theodora.events import Deployment
 from theodora.storage import Store
 from theodora.storage.access.key_secrets import KeyKind, new_secret
@@ -92,7 +93,7 @@ def begin_search(
 def test_a_slow_search_and_a_slow_page_are_answered_503(database: tuple[str, Path]) -> None:
     url, folder = database
     limit = {"THEODORA_READ_SECONDS": "1"}
-    with serving.serving(folder, database=url, environment=limit) as server:
+    with forked(folder, database=url, environment=limit) as server:
         with closing(begin_search(server)) as search:
             answer = search.getresponse()
             [error] = json.loads(answer.read())["errors"]
@@ -127,7 +128,7 @@ def sign_in(
 def test_a_search_ends_when_its_client_leaves(database: tuple[str, Path]) -> None:
     url, folder = database
     limit = {"THEODORA_READ_SECONDS": "3600"}
-    with serving.serving(folder, database=url, environment=limit) as server:
+    with forked(folder, database=url, environment=limit) as server:
         searches = [begin_search(server) for _ in range(3)]
         wait_until(lambda: busy(url, server))
         for search in searches:
@@ -143,7 +144,7 @@ def test_nothing_under_way_keeps_a_server_from_stopping(database: tuple[str, Pat
     limits = {"THEODORA_READ_SECONDS": "1", "THEODORA_STALL_SECONDS": "3"}
     add_quick_deployments(url, 1_000)
     with ExitStack() as stack:
-        server = stack.enter_context(serving.serving(folder, database=url, environment=limits))
+        server = stack.enter_context(forked(folder, database=url, environment=limits))
         with closing(connected(server)) as signing_in:
             cookie = sign_in(signing_in)
         for _ in range(4):
@@ -163,7 +164,7 @@ def test_a_download_that_becomes_slow_is_broken_off(database: tuple[str, Path]) 
     add_quick_deployments(url, 600)
     limit = {"THEODORA_READ_SECONDS": "2"}
     with (
-        serving.serving(folder, database=url, environment=limit) as server,
+        forked(folder, database=url, environment=limit) as server,
         closing(connected(server)) as client,
     ):
         cookie = sign_in(client)
@@ -208,7 +209,7 @@ def test_slow_searches_of_one_organisation_do_not_keep_another_waiting(
     keys = keys_of_another_organisation(url)
     limit = {"THEODORA_READ_SECONDS": "3600"}
     with ExitStack() as stack:
-        server = stack.enter_context(serving.serving(folder, database=url, environment=limit))
+        server = stack.enter_context(forked(folder, database=url, environment=limit))
         stack.callback(server.kill)
         for _ in range(64):
             stack.enter_context(closing(begin_search(server)))

@@ -10,6 +10,7 @@ import pytest
 
 import serving
 from asking import Tenant
+from forked_serving import forked
 from theodora.web.api.documents import DOCUMENTS
 from theodora.web.api.openapi import openapi_document
 from theodora.web.api.routes import OPERATIONS
@@ -31,7 +32,7 @@ NOT_RUN = {
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[serving.Server]:
     badges = {"THEODORA_BADGES": f"default={TOKEN}"}
-    with serving.serving(tmp_path_factory.mktemp("reference"), environment=badges) as started:
+    with forked(tmp_path_factory.mktemp("reference"), environment=badges) as started:
         yield started
 
 
