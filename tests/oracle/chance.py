@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import cache
 
-from scipy.stats import binomtest, mannwhitneyu
+import scipy
 
 LEVEL = 0.95
 FEWEST_DURATIONS = 5
@@ -14,7 +14,7 @@ def wilson(hits: int, n: int) -> tuple[float, float] | tuple[None, None]:
     """The score interval of a rate."""
     if n == 0:
         return None, None
-    low, high = binomtest(hits, n).proportion_ci(LEVEL, "wilson")
+    low, high = scipy.stats.binomtest(hits, n).proportion_ci(LEVEL, "wilson")
     return float(low), float(high)
 
 
@@ -23,7 +23,7 @@ def counts_are_alike(count: int, days: float, before: int, days_before: float) -
     if count + before == 0 or days <= 0 or days_before <= 0:
         return True
     share = days / (days + days_before)
-    return bool(binomtest(count, count + before, share).pvalue >= 1 - LEVEL)
+    return bool(scipy.stats.binomtest(count, count + before, share).pvalue >= 1 - LEVEL)
 
 
 def rates_are_alike(hits: int, n: int, hits_before: int, n_before: int) -> bool:
@@ -42,5 +42,5 @@ def durations_are_alike(values: Sequence[float], before: Sequence[float]) -> boo
     """Mann and Whitney's test, with too few values on a side always so."""
     if min(len(values), len(before)) < FEWEST_DURATIONS or len({*values, *before}) == 1:
         return True
-    test = mannwhitneyu(values, before, use_continuity=True, method="asymptotic")
+    test = scipy.stats.mannwhitneyu(values, before, use_continuity=True, method="asymptotic")
     return bool(test.pvalue >= 1 - LEVEL)

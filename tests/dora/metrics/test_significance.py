@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 import pytest
+import scipy
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
 
 from pooling import durations as durations_of
 from theodora.dora.metrics.significance import (
@@ -31,7 +31,7 @@ days = st.floats(0.01, 400)
 
 @given(counts, counts, st.floats(0.01, 0.99))
 def test_the_binomial_test_agrees_with_scipy(k, rest, p):
-    expected = stats.binomtest(k, k + rest, p).pvalue if k + rest else 1.0
+    expected = scipy.stats.binomtest(k, k + rest, p).pvalue if k + rest else 1.0
     assert binomial_p_value(k, k + rest, p) == pytest.approx(expected, rel=1e-9, abs=1e-12)
 
 
@@ -47,14 +47,14 @@ def test_the_binomial_test_agrees_with_scipy(k, rest, p):
     ],
 )
 def test_the_binomial_test_holds_for_large_and_extreme_counts(k, n, p):
-    expected = stats.binomtest(k, n, p).pvalue
+    expected = scipy.stats.binomtest(k, n, p).pvalue
     assert binomial_p_value(k, n, p) == pytest.approx(expected, rel=1e-6, abs=1e-300)
 
 
 @given(counts, days, counts, days)
 def test_counts_are_compared_by_their_rates_exactly(count, length, before, length_before):
     share = length / (length + length_before)
-    p_value = stats.binomtest(count, count + before, share).pvalue if count + before else 1.0
+    p_value = scipy.stats.binomtest(count, count + before, share).pvalue if count + before else 1.0
     expected = p_value >= 0.05
     assert math.isclose(p_value, 0.05, rel_tol=1e-9) or (
         count_within_noise(count, length, before, length_before) == expected
@@ -92,8 +92,8 @@ def test_the_hybrid_score_interval_is_as_newcombe_printed_it(rates, interval):
 @given(st.integers(1, 300), st.integers(1, 300), st.data())
 def test_the_hybrid_score_interval_is_made_of_score_intervals(n, m, data):
     hits, hits_before = data.draw(st.integers(0, n)), data.draw(st.integers(0, m))
-    now = stats.binomtest(hits, n).proportion_ci(method="wilson")
-    then = stats.binomtest(hits_before, m).proportion_ci(method="wilson")
+    now = scipy.stats.binomtest(hits, n).proportion_ci(method="wilson")
+    then = scipy.stats.binomtest(hits_before, m).proportion_ci(method="wilson")
     rate, before = hits / n, hits_before / m
     low = rate - before - np.sqrt((rate - now.low) ** 2 + (then.high - before) ** 2)
     high = rate - before + np.sqrt((now.high - rate) ** 2 + (before - then.low) ** 2)
@@ -120,7 +120,7 @@ def test_the_rank_test_agrees_with_scipy(values, before):
     if len({*values, *before}) == 1:
         assert found == 1
     else:
-        expected = stats.mannwhitneyu(values, before, method="asymptotic").pvalue
+        expected = scipy.stats.mannwhitneyu(values, before, method="asymptotic").pvalue
         assert found == pytest.approx(expected, rel=1e-9)
 
 
@@ -172,25 +172,25 @@ def test_fewer_than_five_durations_are_always_within_noise():
 @given(st.integers(0, 60), st.integers(0, 60), st.integers(0, 60), st.integers(0, 60))
 def test_fishers_test_agrees_with_scipy(hits, rest, hits_before, rest_before):
     if hits + rest and hits_before + rest_before:
-        expected = stats.fisher_exact([[hits, rest], [hits_before, rest_before]]).pvalue
+        expected = scipy.stats.fisher_exact([[hits, rest], [hits_before, rest_before]]).pvalue
         found = fisher_p_value(hits, hits + rest, hits_before, hits_before + rest_before)
         assert found == pytest.approx(expected, rel=1e-6, abs=1e-12)
 
 
 def test_fishers_test_holds_for_many():
-    expected = stats.fisher_exact([[900, 99_100], [700, 99_300]]).pvalue
+    expected = scipy.stats.fisher_exact([[900, 99_100], [700, 99_300]]).pvalue
     assert fisher_p_value(900, 100_000, 700, 100_000) == pytest.approx(expected, rel=1e-6)
 
 
 @given(st.floats(0, 50), st.integers(1, 300))
 def test_students_t_agrees_with_scipy(t, degrees):
-    expected = 2 * stats.t.sf(t, degrees)
+    expected = 2 * scipy.stats.t.sf(t, degrees)
     assert student_p_value(t, degrees) == pytest.approx(expected, rel=1e-6, abs=1e-12)
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=40), st.integers(0, 40))
 def test_discoveries_are_those_of_benjamini_and_hochberg(p_values, others):
-    adjusted = stats.false_discovery_control([*p_values, *[1.0] * others])[: len(p_values)]
+    adjusted = scipy.stats.false_discovery_control([*p_values, *[1.0] * others])[: len(p_values)]
     if not any(math.isclose(each, 0.05, rel_tol=1e-9) for each in adjusted):
         limit = largest_discovery(p_values, 0.05, len(p_values) + others)
         expected = max((p for p, q in zip(p_values, adjusted, strict=True) if q < 0.05), default=0)
@@ -206,6 +206,6 @@ def test_counts_in_bursts_are_weighed_by_how_much_they_vary():
     now, before = np.array([2, 8, 2, 8]), np.array([1, 4, 1, 4])
     spread = (4 * 9 / 5 + 4 * 2.25 / 2.5) / 6
     t = (20 - 15) / math.sqrt(spread * 30 / 4)
-    expected = 2 * stats.t.sf(t, 6)
+    expected = 2 * scipy.stats.t.sf(t, 6)
     assert dispersed_count_p_value(now, before, 0.5) == pytest.approx(expected)
     assert dispersed_count_p_value(np.array([0]), np.array([0]), 0.5) == 1.0

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+import scipy
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
 
 from pooling import distribution_of
 from theodora.dora.metrics.statistics import (
@@ -65,7 +65,7 @@ def test_intervals_of_many_rates_are_those_of_each(rates):
 @given(st.integers(1, 5_000), st.data())
 def test_wilson_intervals_agree_with_scipy(n, data):
     hits = data.draw(st.integers(0, n))
-    expected = stats.binomtest(hits, n).proportion_ci(0.95, method="wilson")
+    expected = scipy.stats.binomtest(hits, n).proportion_ci(0.95, method="wilson")
     assert wilson_interval(hits, n) == pytest.approx((expected.low, expected.high), abs=1e-12)
 
 
