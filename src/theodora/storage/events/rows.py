@@ -434,7 +434,7 @@ class Rows(Generic[E]):
     def _grow(self, cursor: Cursor, org: Organisation, change: Usage) -> None:
         """Counts what is put; raises `OverQuota`."""
         if any(change):
-            self._quotas.refuse_beyond(org, change, count_usage(cursor, org.key, change))
+            self._quotas.add(cursor, org, change)
 
     def _stored_bytes(self, cursor: Cursor, org: Organisation, keys: Sequence[int]) -> int:
         """The length of the documents in these rows, in bytes."""

@@ -281,7 +281,7 @@ def _ensure(cursor: Cursor, org: Organisation, repository_id: str, quotas: Quota
     """
     if found := _find(cursor, org, repository_id):
         return found[0]
-    quotas.refuse_beyond(org, _REPOSITORY, count_usage(cursor, org.key, _REPOSITORY))
+    quotas.add(cursor, org, _REPOSITORY)
     cursor.execute(f"{_INSERT} RETURNING 1", (org.key, repository_id, match_key(repository_id)))
     return _find(cursor, org, repository_id)[0]
 
