@@ -11,9 +11,14 @@ from actors import TESTER
 from theodora.events import Deployment, Git, Remediation
 from theodora.storage import Organisation, Store
 from theodora.storage.engine.cursor import Cursor
-from theodora.storage.events.index import free_text_words, index_entries, index_some
+from theodora.storage.events.index import (
+    free_text_words,
+    index_entries,
+    index_some,
+    orgs_to_index,
+)
 from theodora.storage.events.rows import Rows, Stored
-from theodora.storage.events.tables import DEPLOYMENTS
+from theodora.storage.events.tables import DEPLOYMENTS, FAILURES
 
 EVENTS = 40
 
@@ -100,3 +105,23 @@ def test_whatever_changes_the_index_has_each_event_as_it_is(
     except AssertionError as error:
         error.add_note(f"THEODORA_TEST_SEED={seed}")
         raise
+
+
+@pytest.mark.parametrize("index", ["nothing indexed"], indirect=True)
+def test_an_organisation_is_looked_at_until_all_that_it_has_received_is_indexed(
+    store: Store, org: Organisation
+) -> None:
+    other = store.keys.ensure_organisation("other", 1, actor=TESTER).result()
+    assert store._database.read(lambda cursor: orgs_to_index(cursor, 9)) == []
+    event = Deployment(service="web", started_at_ns=1, finished_at_ns=2)
+    for each in (org, other):
+        store.deployments.add(each, event, 1, actor=TESTER).result()
+    assert {*store._database.read(lambda cursor: orgs_to_index(cursor, 9))} == {org, other}
+
+    def index_all(cursor: Cursor) -> None:
+        # Deployments and failures share their numbers, so both indexes have to catch up.
+        for table in (DEPLOYMENTS, FAILURES):
+            assert not index_some(cursor, table, org.key)
+
+    store._database.write(index_all, TESTER).result()
+    assert store._database.read(lambda cursor: orgs_to_index(cursor, 9)) == [other]
