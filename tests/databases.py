@@ -19,6 +19,8 @@ KINDS: tuple[Kind, ...] = ("sqlite", "postgresql")
 
 ON_SQLITE = pytest.mark.databases("sqlite")
 """For tests that never get as far as the events in the store: one kind of database is enough."""
+ON_POSTGRESQL = pytest.mark.databases("postgresql")
+"""For a test that asks less of PostgreSQL than its neighbour asks of SQLite."""
 ON_EACH = pytest.mark.databases(*KINDS)
 """For a test that reads or writes events in a module of others that do not."""
 

@@ -11,6 +11,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from asking import make_tenant
+from databases import ON_POSTGRESQL, ON_SQLITE
 from lengths import short_and_long
 from oracle.answers import answer
 from oracle.comparing import answer_of, disagreements, query_of
@@ -27,19 +28,39 @@ QUESTIONS = 8
 Shared = tuple[Built, TestClient]
 
 every_scene = pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.instant)
+some_scenes = short_and_long("asked", (1, 24), (len(SCENES), 60))
+"""How many scenes, of how many deployments.
+
+On PostgreSQL few: scenes differ in their calendars, which no database has to do with."""
 
 
 def _world(shared: Shared, rng: Random, scene: Scene) -> World:
     return World(make_tenant(*shared), rng, scene)
 
 
+@ON_SQLITE
 @short_and_long("deployments", 24, 60)
 @every_scene
 def test_the_engine_and_the_oracle_agree_whatever_happens(
     shared_server: Shared, scene: Scene, deployments: int
 ):
     """Another organisation's events, told between, are of no concern to it."""
+    assert_agreement(shared_server, scene, deployments, fresh_seed())
+
+
+@ON_POSTGRESQL
+@some_scenes
+def test_the_engine_and_the_oracle_agree_on_postgresql(
+    shared_server: Shared, asked: tuple[int, int]
+):
+    """In one scene, another in each run."""
+    scenes, deployments = asked
     seed = fresh_seed()
+    for scene in Random(seed).sample(SCENES, scenes):
+        assert_agreement(shared_server, scene, deployments, seed)
+
+
+def assert_agreement(shared_server: Shared, scene: Scene, deployments: int, seed: int) -> None:
     rng = Random(f"{seed} {scene}")
     world, stranger = (_world(shared_server, rng, scene) for _ in range(2))
     world.tell(deployments, incidents=deployments // 5)
@@ -60,13 +81,30 @@ def test_the_engine_and_the_oracle_agree_whatever_happens(
         stranger.change()
 
 
+@ON_SQLITE
 @short_and_long("deployments", 24, 40)
 @every_scene
 def test_order_of_arrival_is_irrelevant_and_a_service_is_but_a_name(
     shared_server: Shared, scene: Scene, deployments: int
 ):
     """Told again in another order, each service by another's name: groups change names alone."""
+    assert_order_is_irrelevant(shared_server, scene, deployments, fresh_seed())
+
+
+@ON_POSTGRESQL
+@some_scenes
+def test_order_of_arrival_is_irrelevant_on_postgresql(
+    shared_server: Shared, asked: tuple[int, int]
+):
+    scenes, deployments = asked
     seed = fresh_seed()
+    for scene in Random(seed).sample(SCENES, scenes):
+        assert_order_is_irrelevant(shared_server, scene, deployments, seed)
+
+
+def assert_order_is_irrelevant(
+    shared_server: Shared, scene: Scene, deployments: int, seed: int
+) -> None:
     world = _world(shared_server, Random(f"{seed} {scene}"), scene)
     world.tell(deployments, incidents=deployments // 4)
     renamed = dict(zip(SERVICES, (*SERVICES[1:], SERVICES[0]), strict=True))

@@ -14,13 +14,15 @@ import pytest
 
 import serving
 from actors import TESTER
+from databases import ON_POSTGRESQL
 from deliveries import body_of, deployment, status
+from forked_serving import forked
 from loading import PATIENCE_SECONDS
 from theodora.sources.webhooks import worker
 from theodora.storage import InboxQuery, Organisation, Store, WebhookSource
 from web.api.test_webhooks import signature
 
-pytestmark = [pytest.mark.slow, pytest.mark.databases("postgresql")]
+pytestmark = [pytest.mark.slow, ON_POSTGRESQL]
 
 DELIVERIES = 120
 LATE_SEC = 8
@@ -39,7 +41,7 @@ def start(database: str, tmp_path: Path) -> Iterator[Start]:
         def start() -> serving.Server:
             folder = tmp_path / f"server-{next(numbers)}"
             folder.mkdir()
-            return stack.enter_context(serving.serving(folder, database=database))
+            return stack.enter_context(forked(folder, database=database))
 
         yield start
 

@@ -8,7 +8,7 @@ import apsw
 import pytest
 
 from commands import run
-from databases import Databases
+from databases import ON_POSTGRESQL, Databases
 from postgresql import PostgresqlServer
 from storage.copy.test_copy import fill
 from theodora.storage import Store
@@ -113,7 +113,7 @@ def test_a_store_of_another_version_is_backed_up_as_it_is(filled: str, tmp_path:
     connection.close()
 
 
-@pytest.mark.databases("postgresql")
+@ON_POSTGRESQL
 def test_a_database_that_cannot_be_written_is_backed_up(
     filled: str, postgresql_server: PostgresqlServer, tmp_path: Path
 ) -> None:

@@ -15,6 +15,7 @@ import pytest
 import serving
 from actors import TESTER
 from connecting import listening, long
+from databases import ON_POSTGRESQL
 from loading import processes_of, workers_of
 from theodora.events import Deployment
 from theodora.storage import Store
@@ -68,7 +69,7 @@ _STOP_SECONDS = 20
 
 
 @pytest.mark.slow
-@pytest.mark.databases("postgresql")
+@ON_POSTGRESQL
 def test_several_processes_end_within_the_grace_under_slow_downloads(
     database: str, store: Store, tmp_path: Path
 ) -> None:
