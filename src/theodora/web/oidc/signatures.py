@@ -21,7 +21,7 @@ ALGORITHMS = {
 Neither `none` nor HMAC: with these, whoever knows public keys could sign.
 """
 
-_LEAST_RSA_BYTES = 256
+_LEAST_RSA_BITS = 2_048
 
 
 class PublicKey(NamedTuple):
@@ -76,12 +76,17 @@ def _read_key(given: Any) -> PublicKey | None:
     if (kind, curve) not in ALGORITHMS.values() or "d" in given:
         return None
     try:
-        if kind == "RSA" and len(urlsafe_b64decode(given["n"].encode())) < _LEAST_RSA_BYTES:
+        if kind == "RSA" and _rsa_bits(given) < _LEAST_RSA_BITS:
             return None
         key = jwk.JWKRegistry.import_key(given)
     except (JoseError, ValueError, KeyError, TypeError, AttributeError):
         return None
     return PublicKey(given.get("kid"), given.get("alg"), kind, curve, key)
+
+
+def _rsa_bits(given: dict[str, Any]) -> int:
+    """The size of an RSA key, whose modulus may be written with zeros in front."""
+    return int.from_bytes(urlsafe_b64decode(given["n"].encode()), "big").bit_length()
 
 
 def verified(token: str, keys: Sequence[PublicKey]) -> Signed:
