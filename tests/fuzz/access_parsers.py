@@ -3,7 +3,6 @@
 Tokens and keys of sign-in providers, groups, searches of the audit log.
 """
 
-import io
 import json
 from tempfile import TemporaryFile
 from typing import Any
@@ -108,9 +107,10 @@ def _stored() -> bytes:
     """A file of columns."""
     times = Stretch(np.arange(3, dtype=np.int64), 3)
     events = StoredEvents({"started": times}, {"service": ("web",)}, 3)
-    file = io.BytesIO()
-    write_columns(file, _PROGRAM, FileHead("org", 1, HistoryMark(1, 2), 3, 1), {"d": events})
-    return file.getvalue()
+    with TemporaryFile() as file:
+        write_columns(file, _PROGRAM, FileHead("org", 1, HistoryMark(1, 2), 3, 1), {"d": events})
+        file.seek(0)
+        return file.read()
 
 
 def _token(**header: Any) -> bytes:
