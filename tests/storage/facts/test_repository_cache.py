@@ -265,4 +265,4 @@ def test_events_that_were_not_indexed_before_the_upgrade_are_renamed_too(
     with Store(database) as opened:
         found = found_by('repository_id:"[2001:db8::1]/acme/app"')
         documents, _ = opened.deployments.documents(org, found)
-        assert [each.id for each in documents] == ids
+        assert [id_ for id_, *_ in documents] == ids

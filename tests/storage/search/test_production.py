@@ -125,7 +125,7 @@ def listed(store: Store, org: Organisation, query: Query) -> set[str]:
         selection = Selection(query=query, sort=sort, limit=1000)
         selected = events.select(org, selection)
         documents = events.documents(org, selection).documents
-        assert [each.id for each in documents] == [each.id for each in selected]
+        assert [id_ for id_, *_ in documents] == [each.id for each in selected]
         found += selected
     return {each.id for each in found}
 
