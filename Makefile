@@ -153,13 +153,14 @@ clients: setup
 	@$(BIN)/pytest -m "" tests/clients
 
 # Installs commands, each of a package of Debian of the same name. Its packages start services, so only root
-# installs them, as in a container.
+# installs them, as in a container. A new machine has no lists of packages yet.
 define install-programs
-export PATH="$$PATH:/usr/sbin"; missing=; \
+export PATH="$$PATH:/usr/sbin:/sbin"; missing=; \
 for each in $(1); do command -v $$each >/dev/null || missing="$$missing $$each"; done; \
-[ -z "$$missing" ] || [ "$$(id -u)" != 0 ] \
-|| DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet --no-install-recommends $$missing >/dev/null 2>&1 \
-|| echo "Could not install$$missing; tests that need them are skipped"
+install="env DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet --no-install-recommends"; \
+[ -z "$$missing" ] \
+|| { [ "$$(id -u)" = 0 ] && { $$install $$missing || { apt-get update --quiet && $$install $$missing; }; }; } >/dev/null 2>&1 \
+|| echo "Not installed:$$missing; tests that need them are skipped. As root, run: apt-get install$$missing"
 endef
 
 ## make integrations  test sign-in and the files of deploy/ with the real programs: a provider, proxies, Prometheus
