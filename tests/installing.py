@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
+import tomllib
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -25,7 +26,10 @@ BOOTSTRAP = {
     "THEODORA_BOOTSTRAP_API_KEY": KEYS["DD-API-KEY"],
     "THEODORA_BOOTSTRAP_APP_KEY": KEYS["DD-APPLICATION-KEY"],
 }
-EXTRAS = "postgresql,parquet,tls"
+EXTRAS = ",".join(
+    tomllib.loads((TOP / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+)
+"""Every extra, as pip takes them."""
 
 _REGISTRIES = re.compile(r"(PIP|UV)_|(https?|no|all)_proxy$|SSL_CERT_", re.IGNORECASE)
 _LISTENING = re.compile(r"is listening on (\S+)")
