@@ -360,6 +360,8 @@ def torture(ground: Ground, disturb: Disturbance, times: int) -> Outcome:
                 ground.changes.release(_MOST_CHANGES)
                 time.sleep(rng.uniform(0, 0.3))
                 disturb(ground)
+                # A long disturbance may have let clients make all their changes.
+                ground.changes.release(_MOST_CHANGES)
                 _wait_for_changes(clients)
                 recovered += 1
                 missed += _missed(ground, clients)
