@@ -1,4 +1,4 @@
-"""TimelineRows of a timeline: a week each, or the months of quiet services side by side."""
+"""The rows of a timeline: a week each, or the months of quiet services side by side."""
 
 from abc import ABC, abstractmethod
 from bisect import bisect_right
