@@ -1,10 +1,12 @@
 """Charts of metrics by interval, each with a summary sentence."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
+from theodora.dora.derivation.stages import Stage
 from theodora.dora.metrics.report import GroupReport
 from theodora.dora.metrics.shapes import Rate
 from theodora.dora.metrics.table import (
@@ -20,6 +22,7 @@ from theodora.events import Deployment
 from theodora.query import all_of, any_of, parse
 from theodora.report import wording
 from theodora.report.charts import (
+    STAGE_NAMES,
     RateCourse,
     Recovery,
     deployments_chart,
@@ -27,6 +30,7 @@ from theodora.report.charts import (
     rate_chart,
     recovery_chart,
     slots_of,
+    stages_chart,
 )
 from theodora.report.intervals import columns_of
 from theodora.report.links import deployment_path
@@ -73,6 +77,8 @@ def figures_of(
             yield _failures_and_rework(report, scope)
         elif metric.brief and metric is not DEPLOYMENT_REWORK_RATE:
             yield _figure(metric, report, scope)
+        if metric is CHANGE_LEAD_TIME and any(each.seconds for each in report.stage_means):
+            yield _stages(report, scope)
 
 
 def _figure(metric: Metric[Any], report: GroupReport, scope: Scope) -> CaptionedChart:
@@ -90,6 +96,21 @@ def _figure(metric: Metric[Any], report: GroupReport, scope: Scope) -> Captioned
     median = f"median {wording.duration(total.p50)}, p90 {wording.duration(total.p90)}, "
     chart = duration_chart(metric, report.series, slots, cells)
     return CaptionedChart(metric.title, (median if total.n else "") + about, chart, _PERCENTILES)
+
+
+def _stages(report: GroupReport, scope: Scope) -> CaptionedChart:
+    whole_sec = Counter[Stage]()
+    for each in report.stage_means:
+        whole_sec.update({stage: each.n * mean for stage, mean in each.seconds.items()})
+    [(longest, longest_sec)] = whole_sec.most_common(1)
+    share = wording.whole_percent(longest_sec / whole_sec.total())
+    slots = slots_of([each.bucket for each in report.series], scope)
+    return CaptionedChart(
+        "Lead time by stage",
+        f"mean of each stage; {share} of all time is {STAGE_NAMES[longest].name.lower()}",
+        stages_chart(report.stage_means, slots, columns_of(CHANGE_LEAD_TIME)),
+        tuple((s.class_, s.name.lower()) for stage, s in STAGE_NAMES.items() if whole_sec[stage]),
+    )
 
 
 def _failures_and_rework(report: GroupReport, scope: Scope) -> CaptionedChart:

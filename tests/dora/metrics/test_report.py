@@ -2,11 +2,15 @@
 
 from zoneinfo import ZoneInfo
 
+import pytest
+
 from golden.examples import instant_ns
+from theodora.dora.derivation.stages import Stages
 from theodora.dora.metrics.calendar import Calendar, Period
 from theodora.dora.metrics.columns import select_deployments, select_incidents
 from theodora.dora.metrics.report import MetricsQuery, Report, make_report
 from theodora.dora.metrics.rows import DeploymentRow, IncidentRow
+from theodora.dora.metrics.stage_means import StageMeans
 
 FOREVER_NS = 2**63
 
@@ -54,6 +58,37 @@ def test_the_previous_period_is_measured_beside():
     assert found.previous_period == Period(instant_ns("02-01T00:00"), instant_ns("03-01T00:00"))
     assert count(found.overall.previous) == 1
     assert found.overall.change["deployment_frequency"].delta == 3 / 31 - 1 / 28
+
+
+def test_stages_of_an_interval_add_up_to_its_mean_lead_time():
+    hour_ns = 3600 * 10**9
+    rows = [
+        row(
+            "03-02T00:00",
+            lead_times_ns=(2 * hour_ns, 4 * hour_ns),
+            stages=(Stages(review_time=hour_ns, other=hour_ns), Stages(review_time=4 * hour_ns)),
+        ),
+        row(
+            "03-03T00:00", "pay", lead_times_ns=(9 * hour_ns,), stages=(Stages(other=9 * hour_ns),)
+        ),
+        row("03-12T00:00"),
+        row("03-30T00:00", lead_times_ns=(hour_ns,), stages=(Stages(deploy_time=hour_ns),)),
+    ]
+    how = query(*MARCH, interval="week", group_by=("service",), stage_means=True)
+    found = report(how, rows)
+    nothing = StageMeans(0, {})
+    pay, web = (group.stage_means for group in found.groups)
+    assert pay == [nothing, StageMeans(1, {"other": 9 * 3600}), *[nothing] * 4]
+    assert web[1] == StageMeans(2, {"review_time": 2.5 * 3600, "other": 1800})
+    assert web[2:] == [*[nothing] * 3, StageMeans(1, {"deploy_time": 3600})]
+    together = found.overall.stage_means[1]
+    assert together == StageMeans(3, {"review_time": 5 / 3 * 3600, "other": 10 / 3 * 3600})
+    means = [each.metrics.change_lead_time.mean or 0 for each in found.overall.series]
+    assert means == pytest.approx([each.whole_sec for each in found.overall.stage_means])
+
+
+def test_stages_of_intervals_are_counted_only_where_they_are_asked_for():
+    assert report(query(*MARCH, interval="week"), ROWS).overall.stage_means == ()
 
 
 def test_the_series_has_every_interval_empty_ones_too():

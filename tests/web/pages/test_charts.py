@@ -15,6 +15,7 @@ from theodora.dora.metrics.metrics import Metrics
 from theodora.dora.metrics.report import BucketMetrics
 from theodora.dora.metrics.rows import DeploymentRow
 from theodora.dora.metrics.shapes import Rate
+from theodora.dora.metrics.stage_means import StageMeans
 from theodora.dora.metrics.statistics import wilson_interval
 from theodora.dora.metrics.table import CHANGE_LEAD_TIME
 from theodora.report import charts
@@ -355,6 +356,24 @@ def test_stages_fit_the_bar(stages: dict, longest: float) -> None:
 
 
 COMMITS = st.lists(st.integers(0, 500), min_size=16, max_size=16).filter(any)
+
+
+def test_a_column_is_as_high_as_the_mean_lead_time_and_stacks_its_stages() -> None:
+    means = [
+        StageMeans(3, {"review_time": 3600, "time_to_deploy": 7200}),
+        StageMeans(0, {}),
+        StageMeans(1, {"other": 1800}),
+    ]
+    drawing = read(charts.stages_chart(means, [slot("2 Nov"), slot("9 Nov"), slot("16 Nov")]))
+    paths = {each.get("class"): each.get("d") for each in drawing.iter("path")}
+    assert paths["s2"] == "M0 150V102"
+    assert paths["s4"] == "M0 102V6"
+    assert paths["s6"] == "M2 150V126"
+    assert titles(drawing) == [
+        "week of 2 Nov: mean 3 h: review 1 h · wait 2 h; 3 commits",
+        "week of 9 Nov: no commits in this period, no value",
+        "week of 16 Nov: mean 30 min: other 30 min; 1 commit",
+    ]
 
 
 @given(COMMITS, st.floats(0, 1e8), st.floats(0, 1e8))

@@ -32,6 +32,7 @@ from theodora.dora.metrics.groups import (
 )
 from theodora.dora.metrics.metrics import CellMetrics, Metrics, changes, p_value
 from theodora.dora.metrics.shapes import Change
+from theodora.dora.metrics.stage_means import StageMeans, stage_means
 from theodora.dora.metrics.table import Metric
 from theodora.dora.metrics.tally import Granularity, Periods, Tally
 
@@ -51,6 +52,8 @@ class MetricsQuery(msgspec.Struct, frozen=True, kw_only=True):
     granularity: Granularity = "commit"
     stages: bool = False
     """Whether totals include the stages of lead time."""
+    stage_means: bool = False
+    """Whether intervals have the means of the stages."""
 
     @property
     def previous_period(self) -> Period:
@@ -104,6 +107,12 @@ class GroupReport:
             return ()
         return list(map(BucketMetrics, buckets, self._part.series.of_group(self._number)))
 
+    @property
+    def stage_means(self) -> Sequence[StageMeans]:
+        """Of the same intervals; empty unless they were asked for."""
+        count = len(self._part.buckets)
+        return self._part.stage_means[self._number * count : (self._number + 1) * count]
+
 
 class _ConcernedEvents:
     """A query, and the events that it concerns."""
@@ -154,27 +163,37 @@ class _Part:
 
     @cached_property
     def now(self) -> CellMetrics:
-        query = self._asked.query
-        return self._counted([query.period], stages=query.stages)
+        return self._counted(self._asked.query.period)
 
     @cached_property
     def before(self) -> CellMetrics:
-        return self._counted([self._asked.previous_period], stages=self._asked.query.stages)
+        return self._counted(self._asked.previous_period)
 
     @cached_property
     def series(self) -> CellMetrics:
-        return self._counted([bucket.covered for bucket in self.buckets], stages=False)
+        return CellMetrics(self._by_interval)
 
-    def _counted(self, periods: Sequence[Period], *, stages: bool) -> CellMetrics:
+    @cached_property
+    def stage_means(self) -> Sequence[StageMeans]:
+        has_any = self._asked.query.stage_means and self.buckets
+        return stage_means(self._by_interval) if has_any else ()
+
+    @cached_property
+    def _by_interval(self) -> Tally:
+        return self._tally([bucket.covered for bucket in self.buckets], stages=False)
+
+    def _counted(self, period: Period) -> CellMetrics:
+        return CellMetrics(self._tally([period], stages=self._asked.query.stages))
+
+    def _tally(self, periods: Sequence[Period], *, stages: bool) -> Tally:
         query = self._asked.query
-        tally = Tally(
+        return Tally(
             Periods(periods, query.as_of_ns, query.calendar),
             self._deployments,
             self._incidents,
             query.granularity,
             stages=stages,
         )
-        return CellMetrics(tally)
 
 
 class Report:

@@ -18,6 +18,7 @@ from theodora.report.charts.stages import (
     Span,
     spans_of,
     stage_bar,
+    stages_chart,
     stages_words,
 )
 from theodora.report.charts.timeline import Incident, Tile, timeline
@@ -50,6 +51,7 @@ __all__ = [
     "spans_of",
     "sparkline",
     "stage_bar",
+    "stages_chart",
     "stages_words",
     "timeline",
     "weeks_between",

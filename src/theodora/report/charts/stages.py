@@ -1,4 +1,4 @@
-"""A bar of lead time stages, of one commit or the means of many."""
+"""Lead time stages: a bar of one commit or of the means of many, and a chart by interval."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -6,9 +6,14 @@ from typing import NamedTuple
 from markupsafe import Markup
 
 from theodora.dora.derivation.stages import STAGES, Stage
+from theodora.dora.metrics.stage_means import StageMeans
 from theodora.report import wording
-from theodora.report.charts.svg import box, drawing, titled
+from theodora.report.charts.plot import Plot, Slot
+from theodora.report.charts.scales import duration_axis
+from theodora.report.charts.svg import bars, box, drawing, titled
 
+_INSET = 0.16
+"""The gap on either side of a column of the chart, as a share of its slot."""
 _GAP = 0.25
 _LEAST = 0.3
 """Percent of the width: a stage that took no time to speak of still shows."""
@@ -67,3 +72,35 @@ def _boxes(spans: Sequence[Span], longest: float, height: int) -> Iterator[str]:
         width = span.seconds / whole * 100
         yield box(span.stage.class_, x, 0, max(width - _GAP, _LEAST), height)
         x += width
+
+
+def stages_chart(
+    means: Sequence[StageMeans], slots: Sequence[Slot], cells: Sequence[int] = ()
+) -> Markup:
+    """A column an interval, as high as its mean lead time, made of the means of its stages.
+
+    It leads nowhere: the chart of lead times does, to the same deployments.
+    """
+    unlinked = [slot._replace(link="") for slot in slots]
+    plot = Plot(unlinked, duration_axis(max(each.whole_sec for each in means)))
+    titles = [
+        f"mean {wording.duration(each.whole_sec)}: {stages_words(spans_of(each.seconds))}; "
+        f"{wording.counted(each.n, 'commit')}"
+        if each.n
+        else "no commits in this period, no value"
+        for each in means
+    ]
+    return plot.drawn(titles, _columns(plot, means), cells=cells)
+
+
+def _columns(plot: Plot, means: Sequence[StageMeans]) -> Iterator[str]:
+    """The part of each stage in all columns, as one path of strokes."""
+    floors = [0.0] * len(means)
+    for stage, named in STAGE_NAMES.items():
+        parts: list[tuple[float, float, float]] = []
+        for index, each in enumerate(means):
+            if seconds := each.seconds.get(stage):
+                top = floors[index] + seconds
+                parts.append((index, plot.y(top), plot.y(floors[index])))
+                floors[index] = top
+        yield bars(named.class_, 1 - 2 * _INSET, parts)

@@ -98,7 +98,7 @@ class MetricsStore:
         tags = tuple(key for key in query.group_by if key not in GROUPED)
         asked = _Asked(
             org,
-            LoadOptions(tags, stages=query.stages),
+            LoadOptions(tags, stages=query.stages or query.stage_means),
             tree,
             Period(query.previous_period.start_ns, query.period.end_ns),
         )

@@ -78,7 +78,7 @@ def show_overview(visit: Visit) -> Answer:
     scope = visit.scope
     key, compare = _group_by(visit), _compare_by(visit)
     tree = scope.tree
-    query = scope.metrics_query(group_by=(key,))
+    query = scope.metrics_query(group_by=(key,), stage_means=not compare)
     report = visit.store.metrics.report(visit.organisation, query, tree)
     overall = report.overall
     if not overall.total[DEPLOYMENT_FREQUENCY].count and has_no_event(visit):

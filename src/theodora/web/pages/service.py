@@ -64,7 +64,9 @@ def show_service(visit: Visit) -> Answer:
     if last is None:
         raise NotFound(f'no deployment of a service "{service}" has been received')
     report = visit.store.metrics.report(
-        visit.organisation, visit.scope.metrics_query(group_by=("env",), stages=True), own
+        visit.organisation,
+        visit.scope.metrics_query(group_by=("env",), stages=True, stage_means=True),
+        own,
     )
     settings = visit.store.settings.effective(visit.organisation, service)
     env = _environment(visit, report, last.deployment, settings.production_envs)
@@ -138,7 +140,7 @@ def _group(report: Report, env: str) -> GroupReport | None:
 
 def _empty(visit: Visit, scope: Scope) -> GroupReport:
     """The report of an environment without an event in either period."""
-    query = scope.metrics_query(stages=True)
+    query = scope.metrics_query(stages=True, stage_means=True)
     return visit.store.metrics.report(visit.organisation, query, scope.tree).overall
 
 
