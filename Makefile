@@ -40,10 +40,12 @@ $(VENV)/installed-dev: $(VENV)/installed
 	@touch $@
 
 ## make serve    start the server with made-up history, on http://127.0.0.1:8080
+# It is quiet: entries of the audit log would push away what it prints.
 serve: $(VENV)/installed .theodora/api-key .theodora/app-key
 	@exec env THEODORA_DATABASE=$${THEODORA_DATABASE:-sqlite:///.theodora/theodora.db} \
 	  THEODORA_BOOTSTRAP_API_KEY_FILE=.theodora/api-key \
 	  THEODORA_BOOTSTRAP_APP_KEY_FILE=.theodora/app-key \
+	  THEODORA_LOG_LEVEL=$${THEODORA_LOG_LEVEL:-warning} \
 	  THEODORA_MAKE_SERVE=yes \
 	  $(BIN)/theodora serve --demo $(FLAGS)
 

@@ -32,7 +32,7 @@ _LAST_PRINTED = "theodora --help"
 
 NOT_PASTED: Mapping[str, str] = {
     "make serve": "it is started first, and the rest is pasted beside it",
-    "make dist": "`make fresh` pastes it: it installs from a registry",
+    "make dist": "tests/deploy/test_wheel.py pastes it: it installs from a registry",
     "pip install datadog-api-client": "the client is in a folder of its own here",
     "make test": "this is one of its tests",
 }
@@ -103,8 +103,8 @@ def make_serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Beside]:
     assert listening, printed
     yield Beside(folder, url=listening[1], printed=printed)
     os.killpg(process.pid, signal.SIGINT)
-    process.stdout.close()
-    process.wait(timeout=30)
+    rest, _ = process.communicate(timeout=30)
+    assert "audit" not in rest, "entries of the audit log push away what is printed"
 
 
 def blocks(page: str, url: str) -> list[tuple[str, str]]:
