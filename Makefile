@@ -178,8 +178,13 @@ $(VENV)/installed-release: $(VENV)/installed-dev
 	@$(BIN)/pip install --quiet --group release
 	@touch $@
 
+$(VENV)/installed-build: pyproject.toml | $(VENV)/bin/pip
+	@echo "Installing what builds the wheel (group build in pyproject.toml)"
+	@$(BIN)/pip install --quiet --group build
+	@touch $@
+
 ## make dist     build the wheel and the source distribution into dist/
-dist: $(VENV)/installed-release
+dist: $(VENV)/installed-build
 	@rm -rf dist
 	@SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct)} $(BIN)/uv build --quiet --out-dir dist
 	@ls dist

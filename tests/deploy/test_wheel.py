@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from blocks import blocks
 from installing import (
     BOOTSTRAP,
     EXTRAS,
@@ -23,12 +24,15 @@ from installing import (
     started,
     tool,
 )
+from shells import Shell
 from theodora import __version__, version
 
 pytestmark = pytest.mark.deploy
 
 FIRST_EVENT_SECONDS = 60
 """Most time from the wheel alone, with empty caches, to the first event."""
+BUSY = 2 * (os.cpu_count() or 1)
+"""The load above which a longer time tells of other programs."""
 LIBRARIES = "joserfc, mcp, opentelemetry.sdk, psycopg_pool, pyarrow.parquet, yaml"
 """What extras bring; `theodora tls init` uses that of the last one."""
 
@@ -80,6 +84,21 @@ def test_pip_installs_it_with_every_extra(python: str, wheel: Path, tmp_path: Pa
     assert shown.startswith(f"theodora {__version__} (commit {version.commit_of(TOP)}, built ")
 
 
+def test_the_readme_installs_a_server(python: str, tmp_path: Path) -> None:
+    """Its lines are pasted in a new clone, where `python3` is the Python."""
+    checkout = tmp_path / "theodora"
+    environment = clean_environment(tmp_path, **BOOTSTRAP)
+    run("git", "clone", "--quiet", TOP, checkout, environment=environment)
+    (block,) = (each.text for each in blocks() if each.first_line == "make dist")
+    asked = (python, "-c", "import sys; print(sys.executable)")
+    folder = Path(run(*asked, environment=environment).strip()).parent
+    shell = Shell(checkout, {**environment, "PATH": f"{folder}:{environment['PATH']}"})
+    assert "--port 8090" in block
+    with shell.started(block.replace("--port 8090", "--port 0")) as url:
+        send_and_find(url)
+    assert not (checkout / ".venv/bin/pytest").exists(), "the tools of the tests take minutes"
+
+
 def with_uvx(python: str, wheel: Path, environment: Mapping[str, str]) -> list[str]:
     # By name, as from a registry; the folder is in place of one that has this version.
     named = ["--find-links", str(wheel.parent), f"theodora=={__version__}"]
@@ -113,5 +132,9 @@ def test_the_first_event_takes_less_than_a_minute(
     with started([*command, "serve", "--port", "0"], environment, tmp_path) as url:
         send_and_find(url)
         seconds = time.monotonic() - begun
-    sys.stdout.write(f"{way.__name__} with {python}: {seconds:.1f} s to the first event\n")
+    told = f"{way.__name__} with {python}: {seconds:.1f} s to the first event"
+    sys.stdout.write(f"{told}\n")
+    load, *_ = os.getloadavg()
+    if seconds >= FIRST_EVENT_SECONDS and load > BUSY:
+        pytest.skip(f"{told}, on a busy machine: its load is {load:.0f}")
     assert seconds < FIRST_EVENT_SECONDS

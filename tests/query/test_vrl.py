@@ -11,13 +11,13 @@ from random import Random, SystemRandom
 from typing import Any
 
 import pytest
-from pyvrl import Transform
 
 from lengths import short_and_long
 from theodora.errors import Invalid
 from theodora.events import Deployment, Failure, Git
 from theodora.query import FIELDS, Event, Type, matches, parse, resolve
 
+Transform = pytest.importorskip("pyvrl", reason="pyVRL has no wheel for this Python").Transform
 ERROR, PANIC = "error", "panic"
 
 _IN_TAGS = ("env", "team", "version", "name", "severity", "repository_id")
