@@ -211,9 +211,10 @@ sbom: $(VENV)/installed-release
 advisories: $(VENV)/installed-release
 	@$(BIN)/python -m bench.advisories
 
+# Two at a time: each waits for registries, or for programs of one process.
 ## make deploy   test every way of docs/install.md, from nothing; TESTS="tests/deploy/test_wheel.py"
 deploy: $(VENV)/installed-release
-	@$(call install-programs,buildah mmdebstrap nginx strace); $(BIN)/pytest -rP -m deploy $(or $(TESTS),tests/deploy)
+	@$(call install-programs,buildah mmdebstrap nginx strace); $(BIN)/pytest -rP -n 2 --dist loadfile -m deploy $(or $(TESTS),tests/deploy)
 
 ## make citus    test the store on Citus in place of PostgreSQL (needs Citus for PostgreSQL 15)
 citus: setup

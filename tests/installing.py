@@ -69,6 +69,25 @@ def run(*command: str | Path, environment: Mapping[str, str], folder: Path = TOP
     return done.stdout
 
 
+def run_or_skip(*command: str | Path, environment: Mapping[str, str], folder: Path = TOP) -> str:
+    """Runs what takes a network or privileges, and nothing of this repository.
+
+    If it fails, the machine cannot do it: the test is skipped, with the end of what was printed.
+    """
+    try:
+        return run(*command, environment=environment, folder=folder)
+    except AssertionError as error:
+        last = str(error).strip().splitlines()[-1]
+        pytest.skip(f"{Path(command[0]).name} cannot do its part on this machine: {last}")
+
+
+def needs_mounts() -> None:
+    """Skips a test where this process may not mount, as in most containers."""
+    mount = ["unshare", "--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("this machine lets nobody mount file systems")
+
+
 def pythons() -> list[str]:
     """The oldest and the newest Python of this machine that Theodora runs on."""
     named = os.environ.get("THEODORA_PYTHONS")

@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 from clients.workbench import CACHE
+from installing import run_or_skip
 
 
 def installed(name: str, manifest: Path) -> Path:
@@ -17,7 +18,8 @@ def installed(name: str, manifest: Path) -> Path:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         (folder / "package.json").write_text(wanted)
-        npm(folder, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--silent")
+        quietly = ("--no-audit", "--no-fund", "--ignore-scripts", "--silent")
+        run_or_skip("npm", "install", *quietly, environment=os.environ, folder=folder)
         mark.write_text(wanted)
     return folder
 

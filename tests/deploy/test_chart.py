@@ -21,6 +21,7 @@ from installing import (
     clean_environment,
     image_environment,
     run,
+    run_or_skip,
     send_and_find,
     started,
 )
@@ -92,7 +93,7 @@ def helm() -> Path:
         pytest.skip("this machine has no go")
     folder = CACHE / HELM.partition("@")[2]
     if not (folder / "helm").exists():
-        run("go", "install", HELM, environment={**os.environ, "GOBIN": str(folder)})
+        run_or_skip("go", "install", HELM, environment={**os.environ, "GOBIN": str(folder)})
     return folder / "helm"
 
 

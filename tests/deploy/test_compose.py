@@ -27,6 +27,7 @@ from installing import (
     clean_environment,
     image_environment,
     run,
+    run_or_skip,
     send_and_find,
     started,
 )
@@ -59,8 +60,9 @@ def reader() -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "main.go").write_text(source)
         (folder / "go.mod").unlink(missing_ok=True)
-        for command in (["mod", "init", "compose"], ["get", COMPOSE], ["mod", "tidy"], ["build"]):
-            run("go", *command, environment=os.environ, folder=folder)
+        for command in (["mod", "init", "compose"], ["get", COMPOSE], ["mod", "tidy"]):
+            run_or_skip("go", *command, environment=os.environ, folder=folder)
+        run("go", "build", environment=os.environ, folder=folder)
     return program
 
 

@@ -1,5 +1,6 @@
 """The Jenkinsfile of docs/ci/jenkins.md, read by Groovy as Jenkins reads it."""
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 from ci_systems import blocks, jenkins_scripts
 from clients.workbench import CACHE
+from installing import run_or_skip
 
 FOLDER = Path(__file__).with_name("jenkins")
 
@@ -27,7 +29,7 @@ def groovy() -> str:
     if not libraries.exists():
         maven = ("mvn", "--quiet", "--batch-mode", "--file", str(FOLDER / "pom.xml"))
         copy = ("dependency:copy-dependencies", f"-DoutputDirectory={libraries}")
-        subprocess.run([*maven, *copy], check=True, timeout=600)
+        run_or_skip(*maven, *copy, environment=os.environ)
     return f"{libraries}/*"
 
 
