@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -104,5 +105,6 @@ def test_without_citus_nothing_is_distributed(postgresql_databases: Databases, t
         assert "the database has no Citus: install it" in distributed(url)[-1]
 
 
-def test_a_sqlite_file_cannot_be_distributed():
-    assert "a SQLite file cannot be distributed" in distributed("sqlite:///a.db")[-1]
+def test_a_sqlite_file_cannot_be_distributed(tmp_path: Path):
+    url = f"sqlite:///{tmp_path / 'theodora.db'}"
+    assert "a SQLite file cannot be distributed" in distributed(url)[-1]
