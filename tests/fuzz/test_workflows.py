@@ -8,7 +8,6 @@ from pathlib import Path
 from random import SystemRandom
 
 from databases import ON_SQLITE
-from fuzz.workflows import served_workflows
 
 pytestmark = ON_SQLITE
 
@@ -17,6 +16,8 @@ STEPS = 12
 
 
 def test_sequences_of_requests_are_answered_as_described(tmp_path: Path) -> None:
+    from fuzz.workflows import served_workflows  # noqa: PLC0415  Every process would load it.
+
     seed = int(os.environ.get("THEODORA_TEST_SEED") or SystemRandom().randrange(2**32))
     with served_workflows(tmp_path) as workflows:
         try:

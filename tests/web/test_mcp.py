@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from importlib.util import find_spec
 from typing import Any
 
 import anyio
@@ -26,11 +27,10 @@ from theodora.web.mcp import protocol
 from theodora.web.mcp.caller import ToolCaller
 from theodora.web.mcp.tools import TOOLS, call_tool
 
-pytest.importorskip("mcp", reason="the SDK is not installed (extra mcp)")
-
-from mcp.client import Client
-from mcp.client.stdio import StdioServerParameters, stdio_client
-from mcp.client.streamable_http import streamable_http_client
+# Imported where it is needed: that takes a second, which every process of tests would spend.
+pytestmark = pytest.mark.skipif(
+    find_spec("mcp") is None, reason="the SDK is not installed (extra mcp)"
+)
 
 SECOND_NS = 10**9
 NOW_NS = time.time_ns()
@@ -74,6 +74,8 @@ def server(
 
 @asynccontextmanager
 async def over_http(url: str, key: str) -> AsyncIterator[Any]:
+    from mcp.client.streamable_http import streamable_http_client  # noqa: PLC0415
+
     # As long as the SDK's own clients: the first message loads the SDK.
     async with (
         httpx2.AsyncClient(headers={"Authorization": f"Bearer {key}"}, timeout=60) as http,
@@ -83,6 +85,8 @@ async def over_http(url: str, key: str) -> AsyncIterator[Any]:
 
 
 def over_stdio(server: serving.Server) -> AbstractAsyncContextManager[Any]:
+    from mcp.client.stdio import StdioServerParameters, stdio_client  # noqa: PLC0415
+
     arguments = ["-m", "theodora", "mcp", "--database", server.database_url]
     url = "https://dora.example.org"
     return stdio_client(
@@ -93,6 +97,7 @@ def over_stdio(server: serving.Server) -> AbstractAsyncContextManager[Any]:
 @pytest.mark.parametrize("transport", ["http", "http of old clients", "stdio"])
 def test_a_client_of_the_sdk_reads_by_every_tool(server: serving.Server, transport: str) -> None:
     """Also the order of a real conversation: tools, a page, the next one, an error, a prompt."""
+    from mcp.client import Client  # noqa: PLC0415
 
     async def talk() -> None:
         is_local = transport == "stdio"

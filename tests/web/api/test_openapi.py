@@ -7,16 +7,12 @@ import os
 from typing import Any
 
 import msgspec
-import openapi_spec_validator
 import pytest
-import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
-from jsonschema import Draft202012Validator
 from starlette.testclient import TestClient
 
 import serving
 from asking import Tenant
-from fuzz.workflows import CHECKS
 from theodora.web.api.documents import DOCUMENTS, EXAMPLES
 from theodora.web.api.openapi import openapi_document
 from theodora.web.api.routes import OPERATIONS
@@ -43,6 +39,8 @@ def described(client: TestClient) -> dict[str, Any]:
 
 
 def test_the_description_is_valid_openapi(client: TestClient) -> None:
+    import openapi_spec_validator  # noqa: PLC0415  Every process of tests would load it.
+
     openapi_spec_validator.validate(described(client))
 
 
@@ -59,6 +57,8 @@ def test_paths_are_beneath_the_prefix() -> None:
 
 @WITH_EXAMPLES
 def test_every_example_is_what_its_schema_says(operation: Operation) -> None:
+    from jsonschema import Draft202012Validator  # noqa: PLC0415
+
     document = msgspec.json.decode(openapi_document(""))
     found = document["paths"][operation.paths[0]][operation.method.lower()]
     answers = [answer for status, answer in found["responses"].items() if status < "300"]
@@ -130,6 +130,8 @@ def test_examples_are_files_of_operations() -> None:
 
 def test_whatever_is_sent_is_answered_as_described(server: serving.Server) -> None:
     """Schemathesis makes requests from the description, right ones and wrong ones."""
+    import schemathesis  # noqa: PLC0415  Every process of tests would load it.
+
     schema = schemathesis.openapi.from_url(f"{server.url}/openapi.json")
     operations = [found.ok() for found in schema.get_all_operations()]
     assert len(operations) == sum(len(operation.paths) for operation in OPERATIONS)
@@ -138,6 +140,8 @@ def test_whatever_is_sent_is_answered_as_described(server: serving.Server) -> No
 
 
 def _ask(operation: Any) -> None:
+    from fuzz.workflows import CHECKS  # noqa: PLC0415
+
     @settings(
         max_examples=EXAMPLES_EACH,
         deadline=None,
