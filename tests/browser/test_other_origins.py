@@ -51,10 +51,13 @@ def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
                     yield f"https://{NAME_OF_THIS_MACHINE}:{proxy_port}{PREFIX}"
 
 
-# Without its script the page has less to try: one way of each kind.
+# Without its script the page has less to try, the same click: one way of each kind.
 @pytest.mark.parametrize(
     ("url", "script"),
-    [*((way, True) for way in WAYS), (WAYS[0], False), (WAYS[2], False)],
+    [
+        *((way, True) for way in WAYS),
+        *(pytest.param(way, False, marks=pytest.mark.slow) for way in (WAYS[0], WAYS[2])),
+    ],
     indirect=["url"],
     scope="module",
 )

@@ -15,6 +15,8 @@ from browsing import NARROW, WIDE
 from worlds import World
 
 SCRIPT = [pytest.param(True, id="script"), pytest.param(False, id="no script")]
+MOST_WITH_SCRIPT = [SCRIPT[0], pytest.param(False, id="no script", marks=pytest.mark.slow)]
+"""For forms that the tests of pages send as well, which run no script."""
 VERDICT = "section[aria-labelledby=vd]"
 
 
@@ -100,7 +102,7 @@ def test_a_search_is_completed_by_keyboard_alone(signed_in: Any, company: World)
         assert set(services.all_inner_texts()) == {"checkout"}
 
 
-@pytest.mark.parametrize("script", SCRIPT)
+@pytest.mark.parametrize("script", MOST_WITH_SCRIPT)
 def test_a_search_that_is_not_understood_says_where_and_offers_a_repair(
     signed_in: Any, company: World, script: bool
 ) -> None:
@@ -113,7 +115,7 @@ def test_a_search_that_is_not_understood_says_where_and_offers_a_repair(
         expect(page.get_by_role("alert")).to_have_count(0)
 
 
-@pytest.mark.parametrize("script", SCRIPT)
+@pytest.mark.parametrize("script", MOST_WITH_SCRIPT)
 def test_a_key_is_made_used_and_revoked(
     chromium: Browser, signed_in: Any, company: World, script: bool
 ) -> None:
@@ -136,7 +138,7 @@ def test_a_key_is_made_used_and_revoked(
         assert other.path.startswith("/sign-in")
 
 
-@pytest.mark.parametrize("script", SCRIPT)
+@pytest.mark.parametrize("script", MOST_WITH_SCRIPT)
 def test_rules_are_tried_before_they_are_saved(
     signed_in: Any, company: World, script: bool
 ) -> None:
@@ -150,7 +152,7 @@ def test_rules_are_tried_before_they_are_saved(
         expect(page.get_by_role("button", name="Save these rules")).to_be_visible()
 
 
-@pytest.mark.parametrize("script", SCRIPT)
+@pytest.mark.parametrize("script", MOST_WITH_SCRIPT)
 def test_who_signs_out_is_out(chromium: Browser, company: World, script: bool) -> None:
     with browsing.window(chromium, company.url, java_script_enabled=script) as window:
         window.sign_in()
