@@ -90,6 +90,6 @@ def test_rules_read_excluded_commits():
 def test_star_crosses_slashes_and_no_glob_takes_longer_than_the_name_is_long():
     assert NameFilter(["*/ci*"], "exclude_labels").matches(["team/area/ci-cd"])
     slow = NameFilter(["*a" * 60 + "b"], "exclude_labels")
-    began = time.perf_counter()
+    began = time.thread_time()
     assert not slow.matches(["a" * 100_000])
-    assert time.perf_counter() - began < 1
+    assert time.thread_time() - began < 1

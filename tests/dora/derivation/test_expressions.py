@@ -31,11 +31,11 @@ HOSTILE = ["a" * 4_000 + "!", "ab" * 2_000, "a b " * 1_000, "\u00e9" * 4_000, "x
     ],
 )
 def test_patterns_that_make_others_backtrack_take_no_time(pattern: str) -> None:
-    began = time.perf_counter()
+    began = time.thread_time()
     expression = Expression(pattern)
     for text in HOSTILE:
         expression.is_found_in(text)
-    assert time.perf_counter() - began < 2
+    assert time.thread_time() - began < 2
 
 
 _ATOMS = st.sampled_from(["a", "b", ".", "[ab]", r"\w", "a|ab", "^", "$", r"\b", "é"])

@@ -73,7 +73,7 @@ def test_no_paths_match_nothing():
 )
 def test_no_glob_takes_longer_than_the_path_is_long(glob: str):
     ours = PathFilter([glob, f"x/{glob}", "!" + glob])
-    began = time.perf_counter()
+    began = time.thread_time()
     for path in ("a" * 4_000, "a/" * 2_000, "é" * 4_000):
         ours.matches([path])
-    assert time.perf_counter() - began < 2
+    assert time.thread_time() - began < 2

@@ -111,6 +111,6 @@ def test_parts_are_counted() -> None:
 )
 def test_a_long_body_takes_milliseconds_whatever_it_looks_like(filling: bytes) -> None:
     body = part("a", filling * ((8 << 20) // len(filling))) + END
-    started = time.perf_counter()
+    started = time.thread_time()
     assert len(read_parts(HEADERS, body)) == 1
-    assert time.perf_counter() - started < 1
+    assert time.thread_time() - started < 1
