@@ -353,6 +353,13 @@ def test_a_share_link_is_revoked(shell: Shell) -> None:
     assert "revoked" in shell.paste(with_other(commands, {"ID": listed}))
 
 
+def test_charts_are_annotated(served: Shell, server: serving.Server) -> None:
+    command, request = texts("docs/annotations.md")
+    id_ = served.paste(command).strip()
+    assert "Moved to Argo CD" in served.paste(with_other(request, {SERVER: server.url}))
+    assert id_ in served.paste("theodora annotate")
+
+
 def test_the_settings_of_every_provider_are_read(shell: Shell) -> None:
     every = texts("docs/sign-in.md")
     assert len(every) == 6

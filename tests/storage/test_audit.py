@@ -28,6 +28,8 @@ ACTIONS: dict[str, ActionName] = {
     "deployments.delete": "deployment.deleted",
     "deployments.update": "verdict.set",
     "deployments.update_by_version": "verdict.set",
+    "annotations.add": "annotation.added",
+    "annotations.remove": "annotation.removed",
     "failures.close": "failure.closed",
     "failures.delete": "failure.deleted",
     "forwarding.drop": "forwarding.dropped",

@@ -22,6 +22,7 @@ from theodora.dora import Commit, MetricsQuery, Period, PullRequest
 from theodora.errors import BeingDeleted, NotFound
 from theodora.events import Deployment, Failure, Git
 from theodora.events.activity import UserActivity
+from theodora.events.annotations import Annotation
 from theodora.query import Field, Kind, parse, resolve, sort_key
 from theodora.sources.webhooks.delivery import DEFAULT_SETTINGS
 from theodora.sources.webhooks.fold import fold
@@ -48,6 +49,7 @@ from theodora.storage.access.audit import AuditQuery
 from theodora.storage.access.key_usage import KEPT_REFUSALS, Refused
 from theodora.storage.access.principals import key_principal, person_principal
 from theodora.storage.access.share_links import ShareLink
+from theodora.storage.annotations import StoredAnnotation
 from theodora.storage.metrics.counts import PeriodCounts
 
 DAY_NS = 86_400 * 10**9
@@ -217,6 +219,7 @@ def make(store: Store, word: str) -> Member:
         store.mirrors.add(org, REPOSITORY, f"https://{word}.example/shop", actor=TESTER),
         store.sessions.add(key_principal(key), secret_of(word), NOW_NS, LIMITS, actor=TESTER),
         share(made, "/", secret_of(word)),
+        annotate(made, word),
         store.retention.put(org, 36_500, actor=TESTER),
         store.people.sign_in(
             org.name, somebody(word), "viewer", NOW_NS, may_create=True, actor=TESTER
@@ -248,6 +251,14 @@ def share(it: Member, path: str, secret: str) -> Future[str]:
         now_ns=NOW_NS,
         actor=TESTER,
     )
+
+
+def annotation(word: str) -> Annotation:
+    return Annotation(at_ns=NOW_NS, text=f"{word} moved", service="shop")
+
+
+def annotate(it: Member, word: str) -> Future[StoredAnnotation]:
+    return it.store.annotations.add(it.org, annotation(word), NOW_NS, actor=TESTER)
 
 
 def sign_in(it: Member, role: str) -> Future[Person]:
@@ -400,6 +411,8 @@ READS: dict[str, Callable[[Member], object]] = {
     "audit.chain": lambda it: it.store.audit.chain(it.org),
     "audit.entries": lambda it: it.store.audit.entries(it.org, AuditQuery()),
     "activity.everything": lambda it: it.store.activity.everything(it.org),
+    "annotations.get": lambda it: it.store.annotations.get(it.org, annotation(it.word).id),
+    "annotations.newest": lambda it: it.store.annotations.newest(it.org, 9),
     "commits.check_quota": lambda it: it.store.commits.check_quota(it.org, REPOSITORY),
     "commits.count": lambda it: it.store.commits.count(it.org),
     "commits.everything": lambda it: [*it.store.commits.everything(it.org)],
@@ -669,6 +682,13 @@ WRITES: tuple[tuple[str, Callable[[Member], object]], ...] = (
     (
         "share_links.revoke",
         lambda it: it.store.share_links.revoke(it.org, it.shared.id, NOW_NS, actor=TESTER),
+    ),
+    ("annotations.add", lambda it: annotate(it, f"{it.word} again")),
+    (
+        "annotations.remove",
+        lambda it: it.store.annotations.remove(
+            it.org, annotation(f"{it.word} again").id, actor=TESTER
+        ),
     ),
     ("people.sign_in", lambda it: sign_in(it, "editor")),
     (

@@ -63,6 +63,11 @@ ASKS = (
     ),
     Ask("DeleteDORADeployment", f"{DORA}/deployment/fourth", None, "deployment.deleted"),
     Ask("DeleteDORAFailure", f"{DORA}/failure/down", None, "failure.deleted"),
+    Ask(
+        *("CreateDORAAnnotation", f"{DORA}/annotations"),
+        *({"text": "x"}, "annotation.added"),
+    ),
+    Ask("DeleteDORAAnnotation", f"{DORA}/annotations/{{annotation}}", None, "annotation.removed"),
     Ask("PutDORASettings", f"{DORA}/settings", {"team": "one"}, "settings.changed"),
     Ask(
         *("PutDORAServiceSettings", f"{DORA}/settings/services/shop"),
@@ -83,7 +88,7 @@ SILENT: Mapping[str, str] = {
             *("GetDORARetention", "PreviewDORARetention", "ListDORAServices"),
             *("GetDORAServiceSettings", "PreviewDORAServiceSettings", "ListDORAFailures"),
             *("GetDORAFailure", "GetDORAMetrics", "ScrapeDORAMetrics", "GetBadge"),
-            "ListDORAInsights",
+            *("ListDORAInsights", "ListDORAAnnotations"),
             *("ListAuditEntries", "Validate", "ValidateV2", "ValidateAPIKey", "SearchCommits"),
         ),
         READING,
@@ -106,6 +111,8 @@ SENDS = (
     Send("/deployments/second/verdict", {"verdict": "failed", "reason": "x"}, "verdict.set"),
     Send("/failures/{open}/close", {"finished_at": "2026-01-01T00:00"}, "failure.closed"),
     Send("/failures/down/link", {"deployment": "third"}, "verdict.set"),
+    Send("/annotations", {"text": "x"}, "annotation.added"),
+    Send("/annotations/remove", {"id": "{annotation}"}, "annotation.removed"),
     Send("/settings/rules", {"lead_time_clock": "author_time"}, "settings.changed"),
     Send("/settings/services", {"service": "cart", "team": "x"}, "settings.changed"),
     Send("/settings/keys", {"name": "x", "kind": "api"}, "key.created"),
@@ -176,6 +183,7 @@ def names_of(it: Member, keys: Mapping[str, str]) -> dict[str, str]:
             each.id for each in found if each.id != "down" and each.name == f"{it.word} is down"
         ),
         "key": it.key.id,
+        "annotation": it.store.annotations.newest(it.org, 1)[0].id,
         "link": it.shared.id,
         "session": session.id,
         "source": it.store.sources.all_of(it.org)[0].id,
@@ -219,7 +227,8 @@ def test_each_operation_leaves_exactly_one_entry(walked: Tenant, it: Member) -> 
     for ask in ASKS:
         before = newest(it)
         method = next(each.method for each in OPERATIONS if each.name == ask.operation)
-        answer = walked.ask(method, ask.path, json=document(ask))
+        path = ask.path.format(annotation=it.store.annotations.newest(it.org, 1)[0].id)
+        answer = walked.ask(method, path, json=document(ask))
         said = [(each.action, each.actor.kind) for each in since(it, before)]
         if said != [(ask.action, "key")] or answer.status_code >= 300:
             wrong.append((ask.operation, said, answer.text))
@@ -234,6 +243,7 @@ def document(ask: Ask) -> Mapping[str, Any] | None:
         "PatchDORADeploymentByVersion": "dora_deployment_patch_request",
         "PutDORADeploymentVerdict": "dora_deployment_verdict",
         "PutDORARetention": "dora_retention",
+        "CreateDORAAnnotation": "dora_annotation",
     }
     return {
         "data": {"type": types.get(ask.operation, "dora_settings"), "attributes": ask.attributes}

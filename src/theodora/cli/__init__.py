@@ -2,6 +2,7 @@
 
 import click
 
+from theodora.cli.annotate import annotate
 from theodora.cli.audit import audit
 from theodora.cli.backfill import backfill
 from theodora.cli.backup import backup
@@ -94,6 +95,7 @@ main.add_command(settings)
 main.add_command(services)
 main.add_command(verdict)
 main.add_command(link)
+main.add_command(annotate)
 main.add_command(metrics)
 main.add_command(mcp)
 main.add_command(report)

@@ -23,10 +23,12 @@ from theodora.query import all_of, any_of, parse
 from theodora.report import wording
 from theodora.report.charts import (
     STAGE_NAMES,
+    Flag,
     RateCourse,
     Recovery,
     deployments_chart,
     duration_chart,
+    flags_drawn,
     rate_chart,
     recovery_chart,
     slots_of,
@@ -65,23 +67,24 @@ _ABOUT: Mapping[Metric[Any], str] = {
 
 
 def figures_of(
-    report: GroupReport, scope: Scope, failed: Sequence[Deployment]
+    report: GroupReport, scope: Scope, failed: Sequence[Deployment], flags: Sequence[Flag]
 ) -> Iterator[CaptionedChart]:
-    """`failed` are the deployments of the period that failed."""
+    """`failed` are the deployments of the period that failed, `flags` its annotations."""
+    drawn = flags_drawn(flags, [each.bucket for each in report.series])
     for metric in IN_DORAS_ORDER:
         if metric is DEPLOYMENT_FREQUENCY:
-            yield _deployments(report, scope)
+            yield _deployments(report, scope, drawn)
         elif metric is FAILED_DEPLOYMENT_RECOVERY_TIME:
-            yield _recoveries(report, scope, failed)
+            yield _recoveries(report, scope, failed, drawn)
         elif metric is CHANGE_FAILURE_RATE:
-            yield _failures_and_rework(report, scope)
+            yield _failures_and_rework(report, scope, drawn)
         elif metric.brief and metric is not DEPLOYMENT_REWORK_RATE:
-            yield _figure(metric, report, scope)
+            yield _figure(metric, report, scope, drawn)
         if metric is CHANGE_LEAD_TIME and any(each.seconds for each in report.stage_means):
-            yield _stages(report, scope)
+            yield _stages(report, scope, drawn)
 
 
-def _figure(metric: Metric[Any], report: GroupReport, scope: Scope) -> CaptionedChart:
+def _figure(metric: Metric[Any], report: GroupReport, scope: Scope, flags: str) -> CaptionedChart:
     """Drawn as all of its shape are."""
     about = _ABOUT.get(metric, metric.about)
     clauses = (CLAUSES[metric],) if metric in CLAUSES else ()
@@ -91,14 +94,14 @@ def _figure(metric: Metric[Any], report: GroupReport, scope: Scope) -> Captioned
     if isinstance(total, Rate):
         rates = [each.metrics[metric] for each in report.series]
         share = f"{wording.of_all(total.hits, total.n)} = {wording.percent(total.value)}; "
-        chart = rate_chart([RateCourse(metric.title, rates, total)], slots, cells)
+        chart = rate_chart([RateCourse(metric.title, rates, total)], slots, cells, flags)
         return CaptionedChart(metric.title, (share if total.n else "") + about, chart, _INTERVAL)
     median = f"median {wording.duration(total.p50)}, p90 {wording.duration(total.p90)}, "
-    chart = duration_chart(metric, report.series, slots, cells)
+    chart = duration_chart(metric, report.series, slots, cells, flags)
     return CaptionedChart(metric.title, (median if total.n else "") + about, chart, _PERCENTILES)
 
 
-def _stages(report: GroupReport, scope: Scope) -> CaptionedChart:
+def _stages(report: GroupReport, scope: Scope, flags: str) -> CaptionedChart:
     whole_sec = Counter[Stage]()
     for each in report.stage_means:
         whole_sec.update({stage: each.n * mean for stage, mean in each.seconds.items()})
@@ -108,12 +111,12 @@ def _stages(report: GroupReport, scope: Scope) -> CaptionedChart:
     return CaptionedChart(
         "Lead time by stage",
         f"mean of each stage; {share} of all time is {STAGE_NAMES[longest].name.lower()}",
-        stages_chart(report.stage_means, slots, columns_of(CHANGE_LEAD_TIME)),
+        stages_chart(report.stage_means, slots, columns_of(CHANGE_LEAD_TIME), flags),
         tuple((s.class_, s.name.lower()) for stage, s in STAGE_NAMES.items() if whole_sec[stage]),
     )
 
 
-def _failures_and_rework(report: GroupReport, scope: Scope) -> CaptionedChart:
+def _failures_and_rework(report: GroupReport, scope: Scope, flags: str) -> CaptionedChart:
     """Most failures end with rework, so that two charts would be the same picture."""
     metrics: Mapping[Metric[Any], str] = {
         CHANGE_FAILURE_RATE: "failed",
@@ -135,12 +138,12 @@ def _failures_and_rework(report: GroupReport, scope: Scope) -> CaptionedChart:
     return CaptionedChart(
         "Failures and rework",
         ", ".join(shares) or "failed and rework, of evaluated",
-        rate_chart(courses, slots, cells),
+        rate_chart(courses, slots, cells, flags),
         _RATES,
     )
 
 
-def _deployments(report: GroupReport, scope: Scope) -> CaptionedChart:
+def _deployments(report: GroupReport, scope: Scope, flags: str) -> CaptionedChart:
     count, rate = report.total[DEPLOYMENT_FREQUENCY].count, report.total[CHANGE_FAILURE_RATE]
     cells = (*columns_of(DEPLOYMENT_FREQUENCY), columns_of(CHANGE_FAILURE_RATE)[1])
     slots = slots_of([each.bucket for each in report.series], scope)
@@ -148,12 +151,14 @@ def _deployments(report: GroupReport, scope: Scope) -> CaptionedChart:
         DEPLOYMENT_FREQUENCY.short,
         f"{wording.number(count)} in all, {wording.number(rate.hits)} failed"
         + (f", {wording.number(rate.pending)} pending" if rate.pending else ""),
-        deployments_chart(report.series, slots, cells),
+        deployments_chart(report.series, slots, cells, flags),
         _COUNTS,
     )
 
 
-def _recoveries(report: GroupReport, scope: Scope, failed: Sequence[Deployment]) -> CaptionedChart:
+def _recoveries(
+    report: GroupReport, scope: Scope, failed: Sequence[Deployment], flags: str
+) -> CaptionedChart:
     recovery = report.total[FAILED_DEPLOYMENT_RECOVERY_TIME]
     buckets = [each.bucket for each in report.series]
     return CaptionedChart(
@@ -166,6 +171,7 @@ def _recoveries(report: GroupReport, scope: Scope, failed: Sequence[Deployment])
             buckets,
             recovery.p50,
             slots_of(buckets, scope),
+            flags,
         ),
         _RECOVERIES,
     )

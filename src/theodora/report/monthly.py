@@ -16,6 +16,7 @@ from theodora.events import Deployment, format_rfc3339
 from theodora.query import Everything, Production, Query, all_of, parse, to_text
 from theodora.query.fields import resolve
 from theodora.query.operands import equals
+from theodora.report.annotations import ChartAnnotations, annotations_of
 from theodora.report.benchmark import ChosenBenchmark, benchmark_of
 from theodora.report.cards import Card, cards_of, deployments_spark, others_of
 from theodora.report.figures import MOST_FAILURES, CaptionedChart, failed_deployments, figures_of
@@ -68,6 +69,7 @@ class MonthReport:
     services: Sequence[ServiceRow]
     failed: Sequence[FailedRow]
     figures: Sequence[CaptionedChart]
+    annotations: ChartAnnotations
 
     @property
     def metrics(self) -> Sequence[Metric[Any]]:
@@ -99,6 +101,8 @@ def month_report(
     before = of_month.previous_period
     failed = failed_deployments(store, org, scope, MOST_FAILURES)
     facts = facts_of_period(store, org, scope, failed)
+    of_trend = failed_deployments(store, org, year, MOST_FAILURES)
+    annotations = annotations_of(store, org, year)
     return MonthReport(
         title=month.name,
         before=_name(before, month.calendar),
@@ -115,9 +119,8 @@ def month_report(
             FailedRow(each, (scope.now_ns - each.finished_at_ns) / 10**9)
             for each in failed[:MOST_ROWS]
         ),
-        figures=tuple(
-            figures_of(of_year.overall, year, failed_deployments(store, org, year, MOST_FAILURES))
-        ),
+        figures=tuple(figures_of(of_year.overall, year, of_trend, annotations.flags)),
+        annotations=annotations,
     )
 
 

@@ -16,6 +16,7 @@ from theodora.storage.access.sessions import Sessions
 from theodora.storage.access.share_links import ShareLinks
 from theodora.storage.access.sources import Sources
 from theodora.storage.activity import Activity
+from theodora.storage.annotations import Annotations
 from theodora.storage.deletion_guards import Guards
 from theodora.storage.deployments import Deployments
 from theodora.storage.derivation.run import Derivations
@@ -81,6 +82,7 @@ class Store:
         self.verdicts = Overrides(self._database, Rows(DEPLOYMENTS))
         self.audit = AuditLog(self._database)
         self.activity = Activity(self._database)
+        self.annotations = Annotations(self._database)
         self.commits = Commits(self._database, quotas)
         self.mirrors = Mirrors(self._database)
         self.metrics = MetricsStore(self._database, production, metrics_memory_mib, columns_folder)

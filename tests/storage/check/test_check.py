@@ -63,6 +63,7 @@ FAULTS: Mapping[str, tuple[str, ...]] = {
         "UPDATE share_links SET expires_at_ns = created_at_ns - 1",
         "UPDATE share_links SET person_id = NULL",
     ),
+    "annotations": ("UPDATE annotations SET text = 'another'", "UPDATE annotations SET at_ns = 2"),
     "people": (
         "UPDATE people SET role = 'king'",
         "UPDATE people SET subject = 'somebody else'",

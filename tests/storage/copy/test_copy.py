@@ -18,6 +18,7 @@ from theodora.dora import Commit, PullRequest
 from theodora.errors import UnequalCopy, UnusableStore
 from theodora.events import Deployment, Failure, Git
 from theodora.events.activity import UserActivity
+from theodora.events.annotations import Annotation
 from theodora.storage import (
     Actor,
     Correlation,
@@ -203,6 +204,8 @@ def add_facts(store: Store) -> None:
         now_ns=1,
         actor=TESTER,
     ).result()
+    annotation = Annotation(at_ns=1, text="moved", service="web")
+    store.annotations.add(org, annotation, 1, actor=TESTER).result()
     store.reception.accept(key, "verdict", 1)
     store.reception.refuse(key, "verdict", Refused(404, "", "deployment does not exist"), 2)
     store.reception.ignore(key, "deployment", ["/data/attributes/sevice"], 3)

@@ -26,6 +26,8 @@ _PREVIEW = (
 _RETENTION = "tests/web/api/test_retention.py::test_what_is_set_is_shown_and_taken_back"
 _VERDICT = "tests/web/api/test_overrides.py::test_a_verdict_is_kept_with_who_when_and_why"
 
+_ANNOTATIONS = "tests/web/api/test_annotations.py::test_one_is_added_listed_and_removed"
+
 SHOWN_BY = {
     "CreateDORADeployment": _CLIENTS,
     "ListDORADeployments": _CLIENTS,
@@ -51,6 +53,9 @@ SHOWN_BY = {
         "tests/web/api/metrics/test_endpoint.py::test_an_answer_has_the_documented_shape"
     ),
     "ListDORAInsights": "tests/web/api/test_insights.py::test_a_change_and_facts_are_listed",
+    "ListDORAAnnotations": _ANNOTATIONS,
+    "CreateDORAAnnotation": _ANNOTATIONS,
+    "DeleteDORAAnnotation": _ANNOTATIONS,
     "ScrapeDORAMetrics": (
         "tests/web/api/metrics/test_prometheus.py::test_a_scrape_gives_the_metrics_of_every_service"
     ),

@@ -1,6 +1,13 @@
 """Charts: pure functions from values to SVG, drawn on the server; they need no script."""
 
-from theodora.report.charts.histogram import EDGES_SEC, Mark, day_histogram, lead_time_histogram
+from theodora.report.charts.flags import Flag, flags_drawn
+from theodora.report.charts.histogram import (
+    DAY_BASE,
+    EDGES_SEC,
+    Mark,
+    day_histogram,
+    lead_time_histogram,
+)
 from theodora.report.charts.plot import Slot, slots_of
 from theodora.report.charts.recovery import Recovery, recovery_chart
 from theodora.report.charts.scales import count_axis, duration_axis, rate_axis
@@ -25,9 +32,11 @@ from theodora.report.charts.timeline import Incident, Tile, timeline
 from theodora.report.charts.timeline_rows import months_between, weeks_between
 
 __all__ = [
+    "DAY_BASE",
     "EDGES_SEC",
     "STAGE_NAMES",
     "Count",
+    "Flag",
     "Incident",
     "Mark",
     "RateCourse",
@@ -41,6 +50,7 @@ __all__ = [
     "duration_axis",
     "duration_chart",
     "empty_chart",
+    "flags_drawn",
     "lead_time_histogram",
     "months_between",
     "rate_axis",

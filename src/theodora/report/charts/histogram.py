@@ -145,12 +145,14 @@ def place_of(seconds: float, steps: Sequence[LeadTimeStep]) -> float:
     return 100.0
 
 
-_DAY_BASE, _DAY_ROOF = 64, 12
+DAY_BASE, _DAY_ROOF = 64, 12
 """The y of the axis and of the highest bar, whose count is above it."""
 _MOST_DATES = 12
 
 
-def day_histogram(counts: Sequence[Count], slots: Sequence[Slot], each: str = "day") -> Markup:
+def day_histogram(
+    counts: Sequence[Count], slots: Sequence[Slot], each: str = "day", flags: str = ""
+) -> Markup:
     """Low bars, one a day or one of any other interval, with the failed part on top."""
     if not counts:
         return Markup("")
@@ -158,12 +160,13 @@ def day_histogram(counts: Sequence[Count], slots: Sequence[Slot], each: str = "d
     width = 100 / len(slots)
     return drawing(
         "plot flush",
-        _DAY_BASE + 18,
+        DAY_BASE + 18,
         *_partial(slots, width),
-        slotted(len(slots), _DAY_BASE + 1, _grid(slots), *_day_bars(counts, highest)),
+        slotted(len(slots), DAY_BASE + 1, _grid(slots), *_day_bars(counts, highest)),
         *_dates(slots, width),
         label("t y", 100, 8, f"highest {wording.number(highest)} a {each}", dx=-2),
         hits(list(_day_hits(counts, slots))),
+        flags,
     )
 
 
@@ -173,8 +176,8 @@ def _every(slots: Sequence[Slot]) -> int:
 
 
 def _grid(slots: Sequence[Slot]) -> str:
-    dates = (f"M{index - 0.5:g} 0V{_DAY_BASE}" for index in range(0, len(slots), _every(slots)))
-    return path("gr", *dates) + path("ax", f"M-.5 {_DAY_BASE}h{len(slots)}")
+    dates = (f"M{index - 0.5:g} 0V{DAY_BASE}" for index in range(0, len(slots), _every(slots)))
+    return path("gr", *dates) + path("ax", f"M-.5 {DAY_BASE}h{len(slots)}")
 
 
 def _dates(slots: Sequence[Slot], width: float) -> Iterator[str]:
@@ -182,24 +185,24 @@ def _dates(slots: Sequence[Slot], width: float) -> Iterator[str]:
     for index in range(0, len(slots), every):
         if index <= len(slots) - every / 2:
             class_ = "t st" if index // every % 4 == 0 else "t st k2"
-            yield label(class_, index * width, _DAY_BASE + 13, slots[index].label, dx=3)
+            yield label(class_, index * width, DAY_BASE + 13, slots[index].label, dx=3)
 
 
 def _partial(slots: Sequence[Slot], width: float) -> Iterator[str]:
     for index, slot in enumerate(slots):
         if slot.is_partial:
-            yield box("part", index * width, _DAY_ROOF, width, _DAY_BASE - _DAY_ROOF, HATCH)
+            yield box("part", index * width, _DAY_ROOF, width, DAY_BASE - _DAY_ROOF, HATCH)
 
 
 def _day_bars(counts: Sequence[Count], highest: int) -> Iterator[str]:
-    pixels = (_DAY_BASE - _DAY_ROOF) / highest
+    pixels = (DAY_BASE - _DAY_ROOF) / highest
     fine: list[tuple[float, float, float]] = []
     failed: list[tuple[float, float, float]] = []
     for index, count in enumerate(counts):
-        top = _DAY_BASE - count.total * pixels
+        top = DAY_BASE - count.total * pixels
         seam = top + count.failed * pixels
-        if seam < _DAY_BASE:
-            fine.append((index, seam, _DAY_BASE))
+        if seam < DAY_BASE:
+            fine.append((index, seam, DAY_BASE))
         if count.failed:
             failed.append((index, top, top + max(seam - top - 1, 1.5)))
     yield bars("b-ok", 0.76, fine)

@@ -1,5 +1,6 @@
 """The frame of charts by interval: slots, axis and grid."""
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -71,6 +72,26 @@ def _label(bucket: Bucket, scope: Scope) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class TimeAxis:
+    """The x of instants: each in the slot of its interval, so that charts can be read across."""
+
+    edges_ns: Sequence[int]
+    """Where the intervals begin, and where the last one ends."""
+
+    def x(self, instant_ns: int) -> float:
+        """In percent."""
+        count = len(self.edges_ns) - 1
+        index = max(bisect_right(self.edges_ns, instant_ns, hi=count) - 1, 0)
+        start_ns, end_ns = self.edges_ns[index : index + 2]
+        return 100 * (index + (instant_ns - start_ns) / (end_ns - start_ns)) / count
+
+
+def time_axis_of(buckets: Sequence[Bucket]) -> TimeAxis:
+    """The time axis of one interval or more."""
+    return TimeAxis([*(each.period.start_ns for each in buckets), buckets[-1].period.end_ns])
+
+
+@dataclass(frozen=True, slots=True)
 class Plot:
     """The geometry of a chart with slots side by side, above an axis that begins at 0."""
 
@@ -100,11 +121,12 @@ class Plot:
         *marks: str,
         below: float = 0,
         cells: Sequence[int] = (),
+        flags: str = "",
     ) -> Markup:
         """The complete chart; `titles` describe each slot's values.
 
         `inside` are paths by slots, as for `slotted`; `marks` lie above them. `cells` are the
-        columns of the table of intervals with the same values.
+        columns of the table of intervals with the same values. `flags` are drawn above all.
         """
         return drawing(
             "plot",
@@ -115,6 +137,7 @@ class Plot:
             *marks,
             group("t", *dates(self.slots, BASE + 18 + below)),
             self._hits(titles, cells),
+            flags,
         )
 
     def grid(self) -> str:

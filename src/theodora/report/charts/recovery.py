@@ -1,8 +1,6 @@
 """The recovery chart: a dot for each failure on a logarithmic axis."""
 
-from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from markupsafe import Markup
@@ -10,7 +8,7 @@ from markupsafe import Markup
 from theodora.dora.metrics.calendar import Bucket
 from theodora.events import RemediationType
 from theodora.report import wording
-from theodora.report.charts.plot import BASE, ROOF, Slot, dates, hatches
+from theodora.report.charts.plot import BASE, ROOF, Slot, TimeAxis, dates, hatches, time_axis_of
 from theodora.report.charts.scales import log_place
 from theodora.report.charts.series import empty_chart
 from theodora.report.charts.svg import (
@@ -54,41 +52,28 @@ class Recovery(NamedTuple):
         return f"{self.name}: {self.type or 'fixed'} after {wording.duration(self.seconds)}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Course:
-    """The x of instants: in the slot of its interval, so that charts can be read across."""
-
-    edges_ns: Sequence[int]
-    """Where the intervals begin, and where the last one ends."""
-
-    def x(self, instant_ns: int) -> float:
-        count = len(self.edges_ns) - 1
-        index = max(bisect_right(self.edges_ns, instant_ns, hi=count) - 1, 0)
-        start_ns, end_ns = self.edges_ns[index : index + 2]
-        return 100 * (index + (instant_ns - start_ns) / (end_ns - start_ns)) / count
-
-
 def recovery_chart(
     recoveries: Sequence[Recovery],
     buckets: Sequence[Bucket],
     median: float | None,
     slots: Sequence[Slot],
+    flags: str = "",
 ) -> Markup:
     """Dots at their time within the slot of their interval; the newest come first, with links."""
     if not recoveries or not buckets:
         return empty_chart("no failures")
-    starts_ns = (each.period.start_ns for each in buckets)
-    course = _Course([*starts_ns, buckets[-1].period.end_ns])
+    axis = time_axis_of(buckets)
     newest, older = recoveries[:_MOST_LINKS], recoveries[_MOST_LINKS:]
     return drawing(
         "plot",
         BASE + 24,
         *hatches(slots),
-        stretched(BASE + 1, *_grid(), *_older(older, course)),
+        stretched(BASE + 1, *_grid(), *_older(older, axis)),
         group("t y", *_values()),
         group("t", *dates(slots, BASE + 18)),
         level("avg", _y(median)) if median is not None else "",
-        *_marks(newest, course),
+        *_marks(newest, axis),
+        flags,
     )
 
 
@@ -107,12 +92,12 @@ def _values() -> Iterator[str]:
         yield beside(_y(seconds) + 3.5, wording.duration(seconds))
 
 
-def _older(recoveries: Sequence[Recovery], course: _Course) -> Iterator[str]:
+def _older(recoveries: Sequence[Recovery], axis: TimeAxis) -> Iterator[str]:
     """Clipped at the ends of the axis, as the newest are; what is open lies at its top."""
     for class_, is_forward in (("rd", False), ("rf", True)):
         those = {
             (
-                round(course.x(each.finished_at_ns), 1),
+                round(axis.x(each.finished_at_ns), 1),
                 ROOF if each.seconds is None else round(_y(each.seconds)),
             )
             for each in recoveries
@@ -122,9 +107,9 @@ def _older(recoveries: Sequence[Recovery], course: _Course) -> Iterator[str]:
         yield dots("dots in", those) if is_forward else ""
 
 
-def _marks(recoveries: Sequence[Recovery], course: _Course) -> Iterator[str]:
+def _marks(recoveries: Sequence[Recovery], axis: TimeAxis) -> Iterator[str]:
     for each in recoveries:
-        yield linked(each.link, _mark(each, course.x(each.finished_at_ns)))
+        yield linked(each.link, _mark(each, axis.x(each.finished_at_ns)))
 
 
 def _mark(each: Recovery, x: float) -> str:

@@ -63,7 +63,10 @@ def count_of(metrics: Metrics) -> Count:
 
 
 def deployments_chart(
-    series: Sequence[BucketMetrics], slots: Sequence[Slot], cells: Sequence[int] = ()
+    series: Sequence[BucketMetrics],
+    slots: Sequence[Slot],
+    cells: Sequence[int] = (),
+    flags: str = "",
 ) -> Markup:
     """A bar an interval: those that did not fail, those that did, those still pending."""
     if not slots:
@@ -80,6 +83,7 @@ def deployments_chart(
         group("b-pend", *_boxes(plot, [stack[1] for stack in stacks])),
         group("b-fail", *_boxes(plot, [stack[2] for stack in stacks]), more=STRIPE),
         cells=cells,
+        flags=flags,
     )
 
 
@@ -113,6 +117,7 @@ def duration_chart(
     series: Sequence[BucketMetrics],
     slots: Sequence[Slot],
     cells: Sequence[int] = (),
+    flags: str = "",
 ) -> Markup:
     """Median and 90th percentile; lines break where an interval has no durations."""
     spans: list[Distribution] = [each.metrics[metric] for each in series]
@@ -135,7 +140,7 @@ def duration_chart(
         dots("dot", points),
         dots("dot in", points),
     )
-    return plot.drawn(titles, inside, cells=cells)
+    return plot.drawn(titles, inside, cells=cells, flags=flags)
 
 
 def _lines(class_: str, plot: Plot, values: Sequence[float | None]) -> Iterator[str]:
@@ -175,7 +180,7 @@ _MOST_SHARES = 14
 
 
 def rate_chart(
-    courses: Sequence[RateCourse], slots: Sequence[Slot], cells: Sequence[int] = ()
+    courses: Sequence[RateCourse], slots: Sequence[Slot], cells: Sequence[int] = (), flags: str = ""
 ) -> Markup:
     """Of one or two rates, marks for each interval on their 95 % intervals.
 
@@ -203,7 +208,7 @@ def rate_chart(
     ]
     shares = (_shares(plot, course, row) for row, course in enumerate(courses))
     below = 1 + _SHARES_HEIGHT * len(courses)
-    return plot.drawn(titles, inside, *shares, below=below, cells=cells)
+    return plot.drawn(titles, inside, *shares, below=below, cells=cells, flags=flags)
 
 
 def _rates(courses: Sequence[RateCourse]) -> Iterator[Sequence[Rate]]:

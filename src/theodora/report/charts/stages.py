@@ -75,7 +75,7 @@ def _boxes(spans: Sequence[Span], longest: float, height: int) -> Iterator[str]:
 
 
 def stages_chart(
-    means: Sequence[StageMeans], slots: Sequence[Slot], cells: Sequence[int] = ()
+    means: Sequence[StageMeans], slots: Sequence[Slot], cells: Sequence[int] = (), flags: str = ""
 ) -> Markup:
     """A column an interval, as high as its mean lead time, made of the means of its stages.
 
@@ -90,7 +90,7 @@ def stages_chart(
         else "no commits in this period, no value"
         for each in means
     ]
-    return plot.drawn(titles, _columns(plot, means), cells=cells)
+    return plot.drawn(titles, _columns(plot, means), cells=cells, flags=flags)
 
 
 def _columns(plot: Plot, means: Sequence[StageMeans]) -> Iterator[str]:

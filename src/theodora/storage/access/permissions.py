@@ -29,8 +29,9 @@ PERMISSIONS: tuple[Permission, ...] = (
     ),
     Permission(
         WRITE,
-        "correct verdicts and close failures",
-        "corrects verdicts, closes and links failures, changes and deletes events",
+        "correct verdicts, close failures and annotate charts",
+        "corrects verdicts, closes and links failures, annotates charts, changes and deletes "
+        "events",
     ),
     Permission(
         WRITE_SETTINGS, "change settings", "changes settings, rules, keys, sources and forwarding"

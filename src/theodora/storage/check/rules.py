@@ -53,6 +53,7 @@ _OF_ORGANISATIONS: tuple[tuple[LiteralString, LiteralString], ...] = (
     ("source_keys", "t.key, t.kind, t.thing"),
     ("correlations", "t.key, t.repository_id"),
     ("user_activity", "t.day, t.user_email, t.tool"),
+    ("annotations", "t.org, t.id"),
     ("deployments", "t.key"),
     ("failures", "t.key"),
     ("parked_sequences", "t.service, t.env"),

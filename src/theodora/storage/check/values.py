@@ -9,6 +9,7 @@ import msgspec
 from theodora.dora import PullRequest
 from theodora.errors import Invalid
 from theodora.events import match_key, repository_id
+from theodora.events.annotations import Annotation
 from theodora.storage.access.key_limits import check_limits, decode_limits
 from theodora.storage.access.keys import PERMISSIONS_OF
 from theodora.storage.access.people import PersonIdentity
@@ -172,6 +173,14 @@ def _correlation(_: int, __: str, id_: str, repository_url: str, commit_sha: str
         yield "the commit is none"
 
 
+def _annotation(
+    _: int, id_: str, at_ns: int, text: str, service: str, team: str, env: str
+) -> Iterator[str]:
+    content = Annotation(at_ns=at_ns, text=text, service=service, team=team, env=env)
+    if not text or id_ != content.id:
+        yield "the id is not that of its content"
+
+
 def _activity(_: int, day: str, __: str, ___: str, models: str | None) -> Iterator[str]:
     if not _DAY.fullmatch(day):
         yield "the day is none"
@@ -200,6 +209,7 @@ _TABLES: Mapping[tuple[LiteralString, LiteralString, LiteralString], Problems] =
     ("verdict_acts", "org, number", "failure_ids"): _linked_failures,
     ("correlations", "org, key, repository_id", "repository_url, commit_sha"): _correlation,
     ("user_activity", "org, day, user_email, tool", "models"): _activity,
+    ("annotations", "org, id", "at_ns, text, service, team, env"): _annotation,
 }
 
 

@@ -15,6 +15,7 @@ from msgspec import Meta
 from theodora.dora.derivation.explanation import Explanation
 from theodora.dora.derivation.settings_input import SettingsInput
 from theodora.events.activity import UserActivityInput
+from theodora.events.annotations import AnnotationInput
 from theodora.events.document import DeploymentAttributes, FailureAttributes
 from theodora.events.input import DeploymentInput, FailureOfAnyone
 from theodora.query.fields import Kind
@@ -27,7 +28,15 @@ from theodora.sources.webhooks.datadog_ci import (
     TagInput,
 )
 from theodora.storage.facts.settings import MAX_SERVICES
-from theodora.web.api import audit, explanations, insights, retention, settings, validate_keys
+from theodora.web.api import (
+    annotations,
+    audit,
+    explanations,
+    insights,
+    retention,
+    settings,
+    validate_keys,
+)
 from theodora.web.api.ai_activity import ENTRY_TYPE, MAX_ENTRIES
 from theodora.web.api.badge import BadgeParameters, BadgePath
 from theodora.web.api.cursors import NEXT_CURSOR
@@ -190,6 +199,8 @@ _RETENTION_ANSWER = data(resource(retention.TYPE, retention.RetentionAttributes)
 _OVERRIDE = data(resource(OVERRIDE_TYPE, OverrideAttributes))
 _PATCHED = data({"type": "null"})
 _WITHOUT = Documents()
+_ANNOTATION = resource(annotations.TYPE, annotations.AnnotationAttributes)
+_ANNOTATION_PATH = "/api/v2/dora/annotations/{id}"
 
 DOCUMENTS: dict[str, Documents] = {
     "CreateDORADeployment": _create(Kind.DEPLOYMENT, DeploymentInput),
@@ -272,6 +283,20 @@ DOCUMENTS: dict[str, Documents] = {
         leads_to=("GetDORAMetrics",),
         example_file="list_insights",
     ),
+    "ListDORAAnnotations": Documents(
+        answer=data(array(_ANNOTATION)),
+        parameters=annotations.AnnotationsParameters,
+        names=NamedResource(_ANNOTATION_PATH, _FIRST),
+        example_file="list_annotations",
+    ),
+    "CreateDORAAnnotation": Documents(
+        request=data(sent(annotations.TYPE, AnnotationInput)),
+        answer=data(_ANNOTATION),
+        names=NamedResource(_ANNOTATION_PATH, _ONLY),
+        leads_to=("ListDORAAnnotations",),
+        example_file="create_annotation",
+    ),
+    "DeleteDORAAnnotation": Documents(path_parameters=annotations.AnnotationPath),
     "ListAuditEntries": Documents(
         answer=data(array(resource(audit.TYPE, audit.AuditAttributes))),
         parameters=audit.AuditParameters,

@@ -14,7 +14,8 @@ from theodora.events.values import DEPLOYMENT_TEXTS
 from theodora.query import Everything, Kind, Query, any_of, resolve
 from theodora.query.operands import equals
 from theodora.report import wording
-from theodora.report.charts import Count, day_histogram, slots_of
+from theodora.report.annotations import annotations_of
+from theodora.report.charts import DAY_BASE, Count, day_histogram, flags_drawn, slots_of
 from theodora.report.links import UNMEASURED, VERDICTS, deployment_path, path_of
 from theodora.report.scope import Scope
 from theodora.storage import Selection
@@ -113,6 +114,8 @@ def show_deployments(visit: Visit) -> Answer:
     counts = _counted(visit, tree, buckets, with_facets=not is_long)
     query = scope.metrics_query(interval="total")
     own = own_parameters(listing)
+    annotations = annotations_of(visit.store, visit.organisation, scope)
+    flags = flags_drawn(annotations.flags, buckets, DAY_BASE)
     return View(
         {
             "total": visit.store.metrics.report(visit.organisation, query, tree).overall.total,
@@ -124,7 +127,8 @@ def show_deployments(visit: Visit) -> Answer:
                 else ()
             ),
             "is_long": is_long,
-            "histogram": _histogram(counts.bars, buckets, bars, has_links=not is_long),
+            "annotations": annotations,
+            "histogram": _histogram(counts.bars, buckets, bars, flags, has_links=not is_long),
             "columns": tuple(heads(scope, PATH, listing, COLUMNS)),
             "days": tuple(_days(visit, listing, page)),
             "listing": listing,
@@ -202,13 +206,18 @@ def _in_bars(scope: Scope) -> Scope:
 
 
 def _histogram(
-    counts: Sequence[VerdictCounts], buckets: Sequence[Bucket], bars: Scope, *, has_links: bool
+    counts: Sequence[VerdictCounts],
+    buckets: Sequence[Bucket],
+    bars: Scope,
+    flags: str,
+    *,
+    has_links: bool,
 ) -> Markup:
     slots = slots_of(buckets, bars)
     if not has_links:
         slots = tuple(slot._replace(link="") for slot in slots)
     heights = [Count(each.total, each.failed, each.pending) for each in counts]
-    return day_histogram(heights, slots, bars.interval)
+    return day_histogram(heights, slots, bars.interval, flags)
 
 
 def _days(visit: Visit, listing: Listing, page: ListPage[Deployment]) -> Iterator[Day]:

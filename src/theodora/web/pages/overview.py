@@ -20,6 +20,7 @@ from theodora.errors import Invalid, Problem
 from theodora.events import Deployment
 from theodora.query import Tag, resolve
 from theodora.query.fields import Scalar
+from theodora.report.annotations import annotations_of
 from theodora.report.benchmark import PARAMETER, benchmark_of
 from theodora.report.cards import cards_of, others_of, plotted
 from theodora.report.charts import sparkline
@@ -104,6 +105,7 @@ def show_overview(visit: Visit) -> Answer:
         silent=visit.attention.silent,
         not_derived=visit.attention.parked,
     )
+    annotations = annotations_of(visit.store, visit.organisation, scope)
     return View(
         {
             "title": _title(visit),
@@ -123,7 +125,10 @@ def show_overview(visit: Visit) -> Answer:
             "compared": _compared(visit, report),
             "compare": compare,
             "switches": tuple(_switches(visit, own, compare)),
-            "figures": () if compare else tuple(figures_of(overall, scope, looked.failed)),
+            "annotations": annotations,
+            "figures": ()
+            if compare
+            else tuple(figures_of(overall, scope, looked.failed, annotations.flags)),
         }
     )
 

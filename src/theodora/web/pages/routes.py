@@ -8,6 +8,7 @@ from theodora.storage.access.permissions import (
 )
 from theodora.web.api.openapi import REFERENCE_PATH
 from theodora.web.pages import (
+    annotations,
     api_reference,
     audit,
     common_settings,
@@ -111,6 +112,29 @@ PAGES: tuple[Page, ...] = (
         template="failure.html",
         permission=WRITE,
         place="failures",
+    ),
+    Page(
+        name="annotations",
+        path=annotations.PATH,
+        handler=annotations.show_annotations,
+        template="annotations.html",
+        place="overview",
+    ),
+    Page(
+        name="annotations",
+        path=annotations.PATH,
+        method="POST",
+        handler=annotations.add_annotation,
+        template="annotations.html",
+        permission=WRITE,
+        place="overview",
+    ),
+    Page(
+        name="annotations",
+        path="/annotations/remove",
+        method="POST",
+        handler=annotations.remove_annotation,
+        permission=WRITE,
     ),
     Page(name="complete", path="/complete", handler=completion.suggest),
     Page(

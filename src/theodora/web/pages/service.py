@@ -20,6 +20,7 @@ from theodora.query import (
 )
 from theodora.query.fields import resolve
 from theodora.query.operands import equals
+from theodora.report.annotations import ChartAnnotations, annotations_of
 from theodora.report.cards import cards_of
 from theodora.report.figures import MOST_FAILURES, failed_deployments, figures_of
 from theodora.report.intervals import interval_values
@@ -74,6 +75,7 @@ def show_service(visit: Visit) -> Answer:
     group = _group(report, env) or _empty(visit, scope)
     failed = failed_deployments(visit.store, visit.organisation, scope, MOST_FAILURES)
     path = service_path(service)
+    annotations = _annotations(visit, scope, last.deployment.team)
     return View(
         {
             "service": service,
@@ -91,12 +93,20 @@ def show_service(visit: Visit) -> Answer:
             "compared_days": report.previous_period.days(),
             "timeline": timeline_of(visit, scope),
             "lead_times": lead_times_of(visit, scope, group.total[CHANGE_LEAD_TIME], settings),
-            "figures": tuple(figures_of(group, scope, failed)),
+            "annotations": annotations,
+            "figures": tuple(figures_of(group, scope, failed, annotations.flags)),
             "failed": tuple(_failed(visit, scope, failed[:MOST_ROWS])),
             "failed_link": scope.link("/deployments", query=scope.also(FAILED)),
             **interval_values(group.series, scope),
         }
     )
+
+
+def _annotations(visit: Visit, scope: Scope, team: str | None) -> ChartAnnotations:
+    """Those of the service in the environment, and of its team."""
+    field = resolve("team")
+    of_team = equals(field, team) if team else complement(Exists(field))
+    return annotations_of(visit.store, visit.organisation, scope, all_of((scope.tree, of_team)))
 
 
 def _team_link(scope: Scope, team: str | None) -> str:
