@@ -112,7 +112,7 @@ def test_a_database_of_a_newer_version_is_refused(tmp_path: Path) -> None:
             ("--rate-limit-dora-read", "3"),
             '--rate-limit-dora-read: "3" must be requests/seconds, for example 6000/60',
         ),
-        (("--database", "mysql://x"), "must have the form sqlite:///"),
+        (("--port", "0", "--database", "mysql://x"), "must have the form sqlite:///"),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_named(flags: tuple[str, ...], said: str) -> None:
