@@ -1,8 +1,10 @@
-"""Cursors of SQLite outlive whatever the garbage collector does."""
+"""Cursors of SQLite: what outlives the garbage collector, and what stays prepared."""
 
 import subprocess
 import sys
 from pathlib import Path
+
+from theodora.storage.engine.sqlite.connection import connect_writer, cursor_of
 
 _FREE_ON_ANOTHER_THREAD = """
 import gc, sys, threading, time
@@ -47,3 +49,18 @@ def test_cursors_are_freed_on_any_thread(tmp_path: Path) -> None:
     """In a process of its own, since it crashes otherwise."""
     command = [sys.executable, "-c", _FREE_ON_ANOTHER_THREAD, str(tmp_path / "theodora.db")]
     assert subprocess.run(command, check=False).returncode == 0
+
+
+def test_many_rows_do_not_take_the_place_of_prepared_statements(tmp_path: Path) -> None:
+    connection = connect_writer(tmp_path / "numbers.db")
+    cursor = cursor_of(connection)
+    cursor.execute("CREATE TABLE numbers (number)")
+
+    def write() -> int:
+        cursor.execute("SELECT count(*) FROM numbers").fetchall()
+        insert = "INSERT INTO numbers VALUES (?)"
+        cursor.executemany(insert, [(number,) for number in range(400)])
+        return connection.cache_stats()["misses"]
+
+    assert write() == write()
+    connection.close()

@@ -27,6 +27,9 @@ LONG_LOG_PAGES = 4_000
 _LOG_BYTES = 64 * 2**20
 """What a log that has grown beyond it is cut back to, once it can be used from its beginning."""
 _WRITER_CACHE_KIB = 32_768
+_WRITER_STATEMENTS = 512
+"""Prepared statements that are kept, as many as apsw does. Each row of `executemany` takes the next
+place of all in turn, so that with a hundred most statements are prepared again in each commit."""
 _READER_CACHE_KIB = 2_048
 """For each thread that reads; the system caches the file once for all of them."""
 
@@ -69,7 +72,7 @@ def connect_writer(path: Path) -> apsw.Connection:
     path.parent.mkdir(parents=True, exist_ok=True)
     make_private(path)
     with driver_errors(path):
-        connection = apsw.Connection(str(path))
+        connection = apsw.Connection(str(path), statementcachesize=_WRITER_STATEMENTS)
         wait_for_turn(connection)
         # Takes effect while a database is made: rows of a kilobyte waste less of a larger page.
         connection.pragma("page_size", _PAGE_BYTES)
