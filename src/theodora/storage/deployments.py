@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, NamedTuple
+
+from msgspec.structs import replace
 
 from theodora.errors import NotFound
 from theodora.events import Deployment
@@ -10,13 +12,14 @@ from theodora.storage.access.key_limits import NO_LIMITS, KeyLimits
 from theodora.storage.derivation.commit_times import drop_measured
 from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.audit import Recorder, audited
+from theodora.storage.engine.batched import Batched
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import Organisation
 from theodora.storage.event_store import Events
 from theodora.storage.events.change_log import log_remedied
 from theodora.storage.events.default_team import with_teams
-from theodora.storage.events.outbox import queue_delete, queue_patch, queue_put
+from theodora.storage.events.outbox import queue_delete, queue_patch, queue_puts
 from theodora.storage.events.rows import Rows, Stored, Upserted
 from theodora.storage.events.tables import DEPLOYMENTS
 from theodora.storage.events.usage import UNLIMITED, Quotas
@@ -34,6 +37,15 @@ from theodora.storage.facts.override_history import OverrideAuthor, OverrideValu
 from theodora.storage.facts.settings import ProductionTrees
 from theodora.storage.facts.source_facts import drop_facts
 from theodora.storage.search.tag_values import tag_keys, tag_values
+
+
+class _Added(NamedTuple):
+    """A deployment to add or replace, and for whom."""
+
+    org: Organisation
+    deployment: Deployment
+    limits: KeyLimits
+    actor: Actor
 
 
 class Deployments(Events[Deployment]):
@@ -58,14 +70,22 @@ class Deployments(Events[Deployment]):
         It has `KeyLimited` if it would replace an event beyond the limits.
         """
 
-        def write(cursor: Cursor) -> Upserted[Deployment]:
-            placed = put_deployment(cursor, self._rows, org, deployment, now_ns)
-            if placed.before is not None:
-                limits.require_event(placed.before.event)
-            queue_put(cursor, org, placed, actor)
-            return placed
+        received = replace(deployment, created_at_ns=deployment.created_at_ns or now_ns)
+        added = _Added(org, received, limits, actor)
+        return self._database.write(Batched(self._add_each, org.key, added), actor)
 
-        return self._database.write(write, actor)
+    def _add_each(self, cursor: Cursor, added: Sequence["_Added"]) -> list[Upserted[Deployment]]:
+        """Adds or replaces deployments of one organisation, which say when they were received."""
+        org = added[0].org
+        deployments = [each.deployment for each in added]
+        placed = put_deployments(
+            cursor, self._rows, org, deployments, added[-1].deployment.created_at_ns
+        )
+        for each, now in zip(added, placed, strict=True):
+            if now.before is not None:
+                each.limits.require_event(now.before.event)
+        queue_puts(cursor, org, zip(placed, (each.actor for each in added), strict=True))
+        return placed
 
     def add_all(
         self, org: Organisation, deployments: Sequence[Deployment], now_ns: int, *, actor: Actor
@@ -74,8 +94,7 @@ class Deployments(Events[Deployment]):
 
         def write(cursor: Cursor) -> Outcomes:
             placed = put_deployments(cursor, self._rows, org, deployments, now_ns)
-            for each in placed:
-                queue_put(cursor, org, each, actor)
+            queue_puts(cursor, org, ((each, actor) for each in placed))
             return Outcomes(each.outcome for each in placed)
 
         return self._database.write(write, actor, len(deployments))

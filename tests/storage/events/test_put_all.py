@@ -2,20 +2,20 @@
 
 import os
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from threading import Event
 from typing import Any
 
 import msgspec
 
 from actors import TESTER
 from lengths import short_and_long
-from theodora.errors import OverQuota
+from theodora.errors import KeyLimited, OverQuota
 from theodora.events import Deployment, Git
 from theodora.storage import Organisation, OverrideValues, Store
-from theodora.storage.deployments import put_deployments
+from theodora.storage.access.key_limits import KeyLimits
 from theodora.storage.engine.actor import Actor
-from theodora.storage.events.rows import Rows
-from theodora.storage.events.tables import DEPLOYMENTS
 from theodora.storage.events.usage import Quotas, differing_usage, read_usage
 
 NOW_NS = 10**18
@@ -43,15 +43,30 @@ def random_deployment(rng: random.Random, org: Organisation, wide: bool) -> Depl
 
 
 def put_apart(store: Store, org: Organisation, events: Sequence[Deployment]) -> list[Any]:
-    return [each for event in events for each in put_together(store, org, [event])]
+    placed = (store.deployments.add(org, each, NOW_NS, actor=TESTER).result() for each in events)
+    return [(each.outcome, shown(org, each.now.event)) for each in placed]
 
 
 def put_together(store: Store, org: Organisation, events: Sequence[Deployment]) -> list[Any]:
-    rows = Rows(DEPLOYMENTS)
-    placed = store._database.write(
-        lambda cursor: put_deployments(cursor, rows, org, events, NOW_NS), TESTER
-    ).result()
+    with writes_wait(store):
+        futures = [store.deployments.add(org, event, NOW_NS, actor=TESTER) for event in events]
+    placed = [future.result() for future in futures]
     return [(each.outcome, shown(org, each.now.event)) for each in placed]
+
+
+@contextmanager
+def writes_wait(store: Store) -> Iterator[None]:
+    """Has the writes of the block be committed together after it."""
+    is_held, may_go = Event(), Event()
+
+    def hold(_: Any) -> None:
+        is_held.set()
+        assert may_go.wait(timeout=30)
+
+    store._database.write(hold, TESTER)
+    assert is_held.wait(timeout=30)
+    yield
+    may_go.set()
 
 
 def shown(org: Organisation, event: Deployment) -> tuple[Any, ...]:
@@ -159,6 +174,35 @@ def test_a_group_beyond_a_quota_adds_nothing(database: str) -> None:
         assert isinstance(again.exception(), OverQuota)
         assert store.deployments.count(org) == 3
         assert store._database.read(lambda cursor: read_usage(cursor, org)).events == 3
+
+
+def test_one_that_may_not_be_added_takes_nothing_else_with_it(database: str) -> None:
+    with Store(database, quotas=Quotas(events=3)) as store:
+        org = store.keys.ensure_organisation("default", 1, actor=TESTER).result()
+        store.deployments.add(org, deployment("hers", team="hers"), 1, actor=TESTER).result()
+        limited, add = KeyLimits(services=("cart",)), store.deployments.add
+        with writes_wait(store):
+            one, denied, two, too_many = (
+                add(org, deployment("one"), 5, actor=TESTER),
+                add(org, deployment("hers", team="mine"), 6, limits=limited, actor=TESTER),
+                add(org, deployment("two"), 7, actor=TESTER),
+                add(org, deployment("three"), 8, actor=TESTER),
+            )
+        assert [each.result().outcome for each in (one, two)] == ["added"] * 2
+        assert [each.result().now.event.created_at_ns for each in (one, two)] == [5, 7]
+        assert isinstance(denied.exception(), KeyLimited)
+        assert isinstance(too_many.exception(), OverQuota)
+        assert store.deployments.get(org, "hers").team == "hers"
+        assert store._database.read(lambda cursor: read_usage(cursor, org)).events == 3
+
+
+def test_each_has_the_time_when_it_was_received(store: Store, org: Organisation) -> None:
+    with writes_wait(store):
+        added = [
+            store.deployments.add(org, deployment(f"number-{number}"), number, actor=TESTER)
+            for number in range(1, 4)
+        ]
+    assert [each.result().now.event.created_at_ns for each in added] == [1, 2, 3]
 
 
 def test_a_group_counts_each_outcome(store: Store, org: Organisation) -> None:

@@ -1,8 +1,7 @@
 """The outbox: changes of events, written in their transaction, that wait to be sent to Datadog."""
 
 import time
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -29,15 +28,30 @@ def queue_put(
     actor: Actor,
 ) -> None:
     """Queues an event that was added or replaced."""
-    if placed.outcome != "unchanged":
-        event = placed.now.event
-        _queue(cursor, org, actor, event, "put", partial(sent_attributes, event))
+    queue_puts(cursor, org, [(placed, actor)])
+
+
+def queue_puts(
+    cursor: Cursor,
+    org: Organisation,
+    placed: Iterable[tuple[Upserted[Deployment] | Upserted[Failure], Actor]],
+) -> None:
+    """Queues events that were added or replaced, each by someone."""
+    forwarded = [
+        each.now.event
+        for each, actor in placed
+        if each.outcome != "unchanged" and actor.kind in _FORWARDED
+    ]
+    if forwarded and _forwards(cursor, org):
+        for event in forwarded:
+            _queue(cursor, org, event, "put", sent_attributes(event))
 
 
 def queue_delete(
     cursor: Cursor, org: Organisation, event: Deployment | Failure, actor: Actor
 ) -> None:
-    _queue(cursor, org, actor, event, "delete")
+    if actor.kind in _FORWARDED and _forwards(cursor, org):
+        _queue(cursor, org, event, "delete")
 
 
 def queue_patch(
@@ -48,8 +62,8 @@ def queue_patch(
     actor: Actor,
 ) -> None:
     """Queues the override of a verdict, with the attributes of a patch."""
-    if attributes:
-        _queue(cursor, org, actor, deployment, "patch", lambda: attributes)
+    if attributes and actor.kind in _FORWARDED and _forwards(cursor, org):
+        _queue(cursor, org, deployment, "patch", attributes)
 
 
 def queue_again(
@@ -94,24 +108,24 @@ def sent_attributes(event: Deployment | Failure) -> dict[str, Any]:
     return attributes
 
 
+def _forwards(cursor: Cursor, org: Organisation) -> bool:
+    """Whether the organisation forwards: most do not.
+
+    SQLite takes several times as long for an update that returns what it has changed, even if that
+    is nothing, so that this is asked first.
+    """
+    statement = "SELECT 1 FROM forwarding WHERE org = ?"
+    return cursor.execute(statement, (org.key,)).fetchone() is not None
+
+
 def _queue(
     cursor: Cursor,
     org: Organisation,
-    actor: Actor,
     event: Deployment | Failure,
     operation: str,
-    attributes: Callable[[], Mapping[str, Any]] | None = None,
+    attributes: Mapping[str, Any] | None = None,
 ) -> None:
-    """Queues a change if the organisation forwards and there is room.
-
-    The attributes are asked for only then: every create comes here.
-    """
-    if actor.kind not in _FORWARDED:
-        return
-    # Most organisations do not forward, and SQLite takes several times as long for an update that
-    # returns what it has changed, even if that is nothing.
-    if cursor.execute("SELECT 1 FROM forwarding WHERE org = ?", (org.key,)).fetchone() is None:
-        return
+    """Queues a change if there is room."""
     counted = cursor.execute(
         "UPDATE forwarding SET "
         "queued = queued + CASE WHEN queued < ?2 THEN 1 ELSE 0 END, "
@@ -120,9 +134,8 @@ def _queue(
         "WHERE org = ?1 RETURNING is_full",
         (org.key, MOST_QUEUED),
     ).fetchone()
-    if counted is None or counted[0]:
-        return
-    _insert(cursor, org, event, operation, attributes() if attributes else None)
+    if counted is not None and not counted[0]:
+        _insert(cursor, org, event, operation, attributes)
 
 
 def _insert(

@@ -12,6 +12,7 @@ from typing import Any
 import psycopg
 
 from theodora.errors import Unavailable
+from theodora.storage.engine.batched import run_in_order
 from theodora.storage.engine.cursor import Row
 from theodora.storage.engine.postgresql.connection import connect, driver_errors, is_lost
 from theodora.storage.engine.postgresql.cursor import PostgresqlCursor
@@ -110,7 +111,7 @@ def _run_together(connection: psycopg.Connection[Row], writes: Sequence[Write]) 
         with connection.pipeline():
             _begin(connection)
             cursor = PostgresqlCursor(connection)
-            outcomes = [Outcome(write.run(cursor)) for write in writes]
+            results = run_in_order(cursor, [write.run for write in writes])
             is_decided = True
             # Where a statement before it has gone wrong unseen, the server passes over this one.
             committed = connection.execute("COMMIT")
@@ -119,7 +120,7 @@ def _run_together(connection: psycopg.Connection[Row], writes: Sequence[Write]) 
             raise _LostInCommit(f"PostgreSQL was lost while committing: {error}") from error
         raise
     _insist_on_commit(committed)
-    return outcomes
+    return [Outcome(result) for result in results]
 
 
 def _run_apart(connection: psycopg.Connection[Row], writes: Sequence[Write]) -> list[Outcome]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import apsw
 
+from theodora.storage.engine.batched import run_in_order
 from theodora.storage.engine.sqlite.connection import (
     LONG_LOG_PAGES,
     connect_writer,
@@ -20,7 +21,11 @@ _LONG_LOG_BYTES = 4 * 2**20
 
 
 class SqliteCommitter:
-    """See `storage.writer.Committer`. Each of several writes runs in a savepoint of its own."""
+    """See `storage.writer.Committer`.
+
+    Writes are run without savepoints first, which would have SQLite copy each page that changes. If
+    one fails, all are run again, each in a savepoint of its own.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -35,14 +40,7 @@ class SqliteCommitter:
         self.file.check()
         try:
             with driver_errors(self._path):
-                # A deferred transaction could fail halfway, when it first writes and another
-                # process does too.
-                self._cursor.execute("BEGIN IMMEDIATE")
-                if len(writes) == 1:
-                    outcomes = [self._outcome_alone(writes[0])]
-                else:
-                    outcomes = [self._outcome(write) for write in writes]
-                    self._cursor.execute("COMMIT")
+                outcomes = self._commit(writes)
         except BaseException:
             if self._connection.in_transaction:
                 self._cursor.execute("ROLLBACK")
@@ -77,18 +75,30 @@ class SqliteCommitter:
         self.file.close()
         self._connection.close()
 
-    def _outcome_alone(self, write: Write) -> Outcome:
-        """Ends the transaction too: a savepoint would have SQLite copy each page that changes."""
+    def _commit(self, writes: Sequence[Write]) -> list[Outcome]:
+        self._begin()
         try:
             with driver_errors(self._path):
-                result = write.run(self._cursor)
+                results = run_in_order(self._cursor, [write.run for write in writes])
         except Exception as error:
             if not self._connection.in_transaction:
                 raise  # The driver has rolled it back.
             self._cursor.execute("ROLLBACK")
-            return Outcome(error=error)
+            return [Outcome(error=error)] if len(writes) == 1 else self._commit_apart(writes)
         self._cursor.execute("COMMIT")
-        return Outcome(result)
+        return [Outcome(result) for result in results]
+
+    def _begin(self) -> None:
+        # A deferred transaction could fail halfway, when it first writes and another process does
+        # too.
+        self._cursor.execute("BEGIN IMMEDIATE")
+
+    def _commit_apart(self, writes: Sequence[Write]) -> list[Outcome]:
+        """Finds those that fail and keeps the others."""
+        self._begin()
+        outcomes = [self._outcome(write) for write in writes]
+        self._cursor.execute("COMMIT")
+        return outcomes
 
     def _outcome(self, write: Write) -> Outcome:
         self._cursor.execute("SAVEPOINT write")
