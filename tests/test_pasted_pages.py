@@ -152,9 +152,13 @@ def test_lists_are_read_page_by_page(served: Shell, server: serving.Server) -> N
 def test_the_audit_log_is_read_by_the_api_and_by_a_command(
     served: Shell, server: serving.Server
 ) -> None:
-    asked, command = texts("docs/audit.md")
+    asked, searches, command = texts("docs/audit.md")
     served.paste("theodora keys create api --name 'of the deploy job'")
     since = {"2026-11-01": "2020-01-01"}
+    keys, *others = searches.splitlines()
+    assert "of the deploy job" in served.paste(f"theodora audit --query {shlex.quote(keys)}")
+    for each in others:
+        served.paste(f"theodora audit --query {shlex.quote(each)}")
     assert "key.created" in served.paste(with_other(asked, {**since, SERVER: server.url}))
     assert "of the deploy job" in served.paste(with_other(command, since))
 
@@ -255,6 +259,26 @@ def test_badges_are_switched_on(shell: Shell) -> None:
     (badges,) = texts("docs/metrics.md")
     shell.paste(badges)
     assert settings_of(shell).badges
+
+
+def test_assistants_connect_by_a_url_and_by_a_command(
+    served: Shell, server: serving.Server
+) -> None:
+    made, by_url, by_command = texts("docs/mcp.md")
+    key = served.paste(made).split()[-1]
+    here = {"https://theodora.example.com": server.url, "APPLICATION_KEY": key}
+    client = {"protocolVersion": "2025-06-18", "capabilities": {}}
+    client["clientInfo"] = {"name": "a", "version": "1"}
+    begin = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": client}
+    [known] = json.loads(with_other(by_url, here))["mcpServers"].values()
+    accepted = {"Accept": "application/json, text/event-stream"}
+    answer = httpx2.post(known["url"], json=begin, headers=known["headers"] | accepted, timeout=60)
+    assert answer.json()["result"]["serverInfo"]["name"] == "theodora", answer.text
+    [known] = json.loads(by_command)["mcpServers"].values()
+    command = shlex.join([known["command"], *known["args"]])
+    place = {"sqlite:////var/lib/theodora/theodora.db": server.database_url}
+    printed = served.paste(with_other(command, place), given=f"{json.dumps(begin)}\n")
+    assert json.loads(printed)["result"]["serverInfo"]["name"] == "theodora"
 
 
 def test_an_organisation_is_made_and_deleted(shell: Shell) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import urllib.error
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
+from blocks import blocks
 from installing import (
     BOOTSTRAP,
     PROGRAM,
@@ -268,11 +270,27 @@ def test_every_variable_is_a_setting(render: Render) -> None:
     assert (config.log_requests, config.workers) == ("all", 2)
 
 
-def test_the_values_of_the_documentation_are_valid(render: Render) -> None:
-    page = (TOP / "docs/install.md").read_text()
-    (text,) = re.findall(r"^```yaml\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
-    deployment = of_kind("Deployment", render(yaml.safe_load(text)))
-    assert deployment["spec"]["replicas"] == 3
+def test_the_commands_of_the_documentation_render_the_chart(helm: Path, tmp_path: Path) -> None:
+    """`helm template` takes what installs it, without a cluster."""
+    written = [each for each in blocks() if each.page == "docs/install.md"]
+    (values,) = (each.text for each in written if each.first_line.startswith("image: {"))
+    (tmp_path / "values.yaml").write_text(values)
+    (tmp_path / "deploy").symlink_to(TOP / "deploy")
+    commands = [line for each in written for line in each.commands]
+    (secret,) = (line for line in commands if line.startswith("kubectl"))
+    installs = [line for line in commands if line.startswith("helm")]
+    assert len(installs) == 2
+    for line, replicas in zip(installs, (1, 3), strict=True):
+        arguments = shlex.split(re.sub(r"^helm (upgrade --install|install)", "template", line))
+        of_a_version = ("--kube-version", f"{VERSIONS[0]}.0")
+        shown = run(helm, *arguments, *of_a_version, environment=os.environ, folder=tmp_path)
+        documents = [each for each in yaml.safe_load_all(shown) if each]
+        assert of_kind("Deployment", documents)["spec"]["replicas"] == replicas
+        repository, _, _ = container_of(documents)["image"].rpartition(":")
+        assert repository == "registry.example.org/theodora"
+    variables = {each["name"]: each for each in container_of(documents)["env"]}
+    known = variables["THEODORA_DATABASE"]["valueFrom"]["secretKeyRef"]
+    assert f"generic {known['name']} --from-literal={known['key']}=postgresql://" in secret
 
 
 def test_every_value_has_a_rule() -> None:

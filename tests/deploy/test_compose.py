@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,7 @@ import psycopg
 import pytest
 import yaml
 
+from blocks import blocks
 from installing import (
     BOOTSTRAP,
     PROGRAM,
@@ -133,6 +135,13 @@ def test_litestream_copies_the_database_of_the_server(reader: Path, tmp_path: Pa
         for part in services["litestream"]["command"]
     ]
     *_, replica = command
+    (restore,) = (
+        line
+        for each in blocks()
+        for line in each.commands
+        if "litestream restore" in line and line.startswith("docker")
+    )
+    assert shlex.split(restore)[-1] == services["litestream"]["command"][-1]
     with server_of(services["server"], tmp_path / "server", replaced) as url:
         with (tmp_path / "litestream.log").open("w") as log:
             process = subprocess.Popen([str(LITESTREAM), *command], stdout=log, stderr=log)
