@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 _LISTENING = re.compile(r"is listening on (\S+)")
-_MOST_SECONDS = 120
+_MOST_SECONDS = 600
 
 
 @dataclass

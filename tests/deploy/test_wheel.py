@@ -84,18 +84,24 @@ def test_pip_installs_it_with_every_extra(python: str, wheel: Path, tmp_path: Pa
     assert shown.startswith(f"theodora {__version__} (commit {version.commit_of(TOP)}, built ")
 
 
-def test_the_readme_installs_a_server(python: str, tmp_path: Path) -> None:
-    """Its lines are pasted in a new clone, where `python3` is the Python."""
+def test_the_readme_installs_a_server_and_the_lock_the_same_versions(
+    python: str, tmp_path: Path
+) -> None:
+    """Their lines are pasted in a new clone, where `python3` is the Python."""
     checkout = tmp_path / "theodora"
     environment = clean_environment(tmp_path, **BOOTSTRAP)
     run("git", "clone", "--quiet", TOP, checkout, environment=environment)
     (block,) = (each.text for each in blocks() if each.first_line == "make dist")
+    (locked,) = (each.text for each in blocks() if each.first_line.startswith("pip install --req"))
     asked = (python, "-c", "import sys; print(sys.executable)")
     folder = Path(run(*asked, environment=environment).strip()).parent
     shell = Shell(checkout, {**environment, "PATH": f"{folder}:{environment['PATH']}"})
     assert "--port 8090" in block
     with shell.started(block.replace("--port 8090", "--port 0")) as url:
         send_and_find(url)
+    shell.paste("python3 -m venv locked && export PATH=$PWD/locked/bin:$PATH")
+    shell.paste(f"export PIP_QUIET=1; {locked}")
+    assert shell.paste("theodora --version").startswith(f"theodora {__version__} ")
     assert not (checkout / ".venv/bin/pytest").exists(), "the tools of the tests take minutes"
 
 
