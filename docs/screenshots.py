@@ -28,7 +28,7 @@ from theodora.storage.access.sessions import SignInPlace
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from browsing import NARROW, WIDE, chromium, window
+from browsing import WIDE, chromium, window
 
 IMAGES = Path(__file__).parent / "images"
 NOW = datetime(2026, 3, 4, 15, 20, tzinfo=UTC)
@@ -53,21 +53,20 @@ API_KEYS = (
     ("commits of the shop", KeyLimits(repositories=("github.com/acme/*",)), 30, False),
 )
 PICTURES = (
-    # Name, path, what is clicked there, width, theme. The first lists sessions, and each adds one.
-    ("people", "/settings/people", "", WIDE, "light"),
-    ("people-dark", "/settings/people", "", WIDE, "dark"),
-    ("overview", "/", "", WIDE, "light"),
-    ("overview-dark", "/", "", WIDE, "dark"),
-    ("overview-narrow", "/", "", NARROW, "light"),
-    ("service", "/services/checkout", "", WIDE, "light"),
-    ("explorer", FAILED, "", WIDE, "light"),
-    ("deployment", FAILED, "table.ex-t td.fi a", WIDE, "light"),
-    ("rules", "/settings/rules", "form.rules button", WIDE, "light"),
-    ("data-health", "/data-health", "", WIDE, "light"),
-    ("audit", AUDIT, "", WIDE, "light"),
-    ("audit-dark", AUDIT, "", WIDE, "dark"),
-    ("keys", "/settings/keys", "", WIDE, "light"),
-    ("keys-dark", "/settings/keys", "", WIDE, "dark"),
+    # Name, path, what is clicked there, theme. The first lists sessions, and each adds one.
+    ("people", "/settings/people", "", "light"),
+    ("people-dark", "/settings/people", "", "dark"),
+    ("overview", "/", "", "light"),
+    ("overview-dark", "/", "", "dark"),
+    ("service", "/services/checkout", "", "light"),
+    ("explorer", FAILED, "", "light"),
+    ("deployment", FAILED, "table.ex-t td.fi a", "light"),
+    ("rules", "/settings/rules", "form.rules button", "light"),
+    ("data-health", "/data-health", "", "light"),
+    ("audit", AUDIT, "", "light"),
+    ("audit-dark", AUDIT, "", "dark"),
+    ("keys", "/settings/keys", "", "light"),
+    ("keys-dark", "/settings/keys", "", "dark"),
 )
 
 
@@ -78,8 +77,8 @@ def main() -> None:
         _served(Path(folder)),
         chromium() as browser,
     ):
-        for name, path, clicked, width, theme in PICTURES:
-            with window(browser, URL, width=width, color_scheme=theme) as opened:
+        for name, path, clicked, theme in PICTURES:
+            with window(browser, URL, width=WIDE, color_scheme=theme) as opened:
                 opened.sign_in(KEY)
                 page = opened.go(path)
                 if clicked:

@@ -89,6 +89,12 @@ def parse(words: list[str]) -> None:
         command.make_parser(context).parse_args(list(words))
 
 
+def test_every_picture_is_shown_by_a_page() -> None:
+    pages = "".join(page.read_text() for page in PAGES)
+    pictures = {each.name for each in (TOP / "docs/images").iterdir()}
+    assert {each for each in pictures if f"images/{each}" not in pages} == set()
+
+
 def test_every_page_has_a_place_in_the_contents() -> None:
     contents = (TOP / "docs/README.md").read_text()
     pages = {
