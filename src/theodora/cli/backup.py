@@ -68,6 +68,8 @@ def backup(file: str, keep: int | None, every: int | None, **flags: str | None) 
     source = source_of(config)
     if file == "-" and sys.stdout.isatty():
         raise click.UsageError("the standard output is a terminal: redirect it to a file")
+    if not path.absolute().parent.is_dir():
+        raise click.ClickException(f"there is no folder {path.parent}: create it first")
     with plain_file_errors(), ProgressBars() as bars:
         if path.is_dir():
             _back_up_into(BackupFolder(path, keep or sys.maxsize), source, bars)
