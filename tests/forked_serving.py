@@ -1,6 +1,6 @@
-"""Real servers for tests that start many: forked from a process that has imported Theodora.
+"""Real servers and commands for tests that start many: forked from a process that has imported all.
 
-To import it takes a second of processor time, and to start a server a tenth of that.
+To import Theodora takes a second of processor time, and to start a server a tenth of that.
 What is forked ends by itself, on a signal or killed, as what is started; a program of its own needs
 who sets variables that are not ours, as those of a library that is preloaded.
 """
@@ -9,7 +9,8 @@ import multiprocessing
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -26,10 +27,17 @@ _CONTEXT.set_forkserver_preload(["theodora.cli", "psycopg_pool", "uvloop", __nam
 class _Forked:
     """A process with what `serving.Server` uses of `subprocess.Popen`."""
 
-    def __init__(self, arguments: list[str], environment: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self,
+        arguments: list[str],
+        environment: Mapping[str, str],
+        log: Path,
+        given: str = os.devnull,
+    ) -> None:
+        """Its standard input is the file `given`."""
         reading, writing = _CONTEXT.Pipe(duplex=False)
         self._process = _CONTEXT.Process(
-            target=_serve, args=(arguments, dict(environment), str(log), writing)
+            target=_run, args=(arguments, dict(environment), given, str(log), writing)
         )
         self._process.start()
         writing.close()
@@ -83,15 +91,59 @@ def forked(
     )
 
 
-def _serve(
-    arguments: list[str], environment: Mapping[str, str], log: str, output: Connection
+def command_forked(
+    *arguments: str, environment: Mapping[str, str] = {}, given: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """Runs a command of `theodora` in a forked process; `given` is its standard input."""
+    with tempfile.TemporaryDirectory() as folder:
+        log, file = Path(folder, "log"), Path(folder, "given")
+        file.write_text(given)
+        process = _Forked([*arguments], environment, log, str(file))
+        with process.stdout:
+            output = process.stdout.read()
+        return subprocess.CompletedProcess(
+            arguments, process.wait(timeout=60), output, log.read_text()
+        )
+
+
+def together_forked(
+    number: int, function: Callable[..., Any], *arguments: Any, **options: Any
+) -> list[Any]:
+    """What a function of a module of Theodora returns in so many forked processes at once."""
+    results, processes = [], []
+    for _ in range(number):
+        reading, writing = _CONTEXT.Pipe(duplex=False)
+        process = _CONTEXT.Process(target=_call, args=(writing, function, arguments, options))
+        process.start()
+        writing.close()
+        results.append(reading)
+        processes.append(process)
+    returned = [each.recv() for each in results]
+    for process in processes:
+        process.join()
+    return returned
+
+
+def _call(
+    result: Connection,
+    function: Callable[..., Any],
+    arguments: tuple[Any, ...],
+    options: Mapping[str, Any],
 ) -> None:
-    """Serves in this process, as the program would with these arguments and variables."""
+    result.send(function(*arguments, **options))
+
+
+def _run(
+    arguments: list[str], environment: Mapping[str, str], given: str, log: str, output: Connection
+) -> None:
+    """Runs in this process what the program would run with these arguments and variables."""
     from theodora.cli import main  # noqa: PLC0415  The process that starts servers does not need it.
 
     os.dup2(output.fileno(), 1)
-    with Path(log).open("a") as file:
+    with Path(given).open() as read, Path(log).open("a") as file:
+        os.dup2(read.fileno(), 0)
         os.dup2(file.fileno(), 2)
+    sys.stdin = os.fdopen(0)
     sys.stdout, sys.stderr = (os.fdopen(each, "w", buffering=1) for each in (1, 2))
     os.environ.clear()
     os.environ.update(environment)

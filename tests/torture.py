@@ -9,9 +9,6 @@ to be equal.
 
 import itertools
 import json
-import os
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -31,7 +28,7 @@ import psycopg
 
 import serving
 from asking import DEPLOYMENT, DEPLOYMENTS, FAILURE, PATCH_TYPE, make_tenant, server_in_process
-from forked_serving import start_forked
+from forked_serving import command_forked, start_forked
 from loading import PATIENCE_SECONDS, wait_until_derived
 from preloading import NONE, Fault, Faults
 from theodora.events import Deployment, Failure
@@ -294,7 +291,9 @@ class Client:
             sent["id"] = f"deployment-{name}"
         url = self.ground.server.database_url
         lines = "".join(f"{json.dumps(each)}\n" for each in some.values())
-        while _theodora("import", "deployments", "-", "--database", url, given=lines).returncode:
+        while command_forked(
+            "import", "deployments", "-", "--database", url, given=lines
+        ).returncode:
             # The database is away; what was imported of it is not imported twice.
             time.sleep(0.1)
         self.deployments |= some
@@ -445,19 +444,8 @@ def _log_lines(folder: Path) -> list[dict[str, Any]]:
 
 def _check(url: str) -> int:
     """How many lines `theodora check` has on a store that is not sound; none on a sound one."""
-    done = _theodora("check", "--database", url)
+    done = command_forked("check", "--database", url)
     return len(done.stdout.splitlines()) if done.returncode else 0
-
-
-def _theodora(*arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "theodora", *arguments],
-        input=given,
-        env={name: value for name, value in os.environ.items() if "THEODORA" not in name},
-        capture_output=True,
-        check=False,
-        text=True,
-    )
 
 
 def _told_again(folder: Path, clients: Iterable[Client]) -> dict[str, list[dict[str, Any]]]:
@@ -477,7 +465,7 @@ def _told_again(folder: Path, clients: Iterable[Client]) -> dict[str, list[dict[
         for kind, events in (("deployments", deployments), ("failures", failures)):
             place = ("--org", tenant.organisation, "--database", f"sqlite:///{folder}/theodora.db")
             lines = "".join(f"{json.dumps(each)}\n" for each in events)
-            assert _theodora("import", kind, "-", *place, given=lines).returncode == 0
+            assert command_forked("import", kind, "-", *place, given=lines).returncode == 0
         for name, verdict in (each for client in clients for each in client.verdicts.items()):
             answer = tenant.patch(f"deployment-{name}", {"change_failure": verdict})
             assert answer.status_code == 202

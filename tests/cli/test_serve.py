@@ -13,20 +13,15 @@ import pytest
 
 import serving
 from commands import run
+from forked_serving import command_forked
 from theodora.cli.invocation import program
 from theodora.storage.engine.sqlite.database import migrate_file
 
 
 def failed_start(folder: Path, *flags: str, **environment: str) -> str:
     """What a server that cannot start says; it ends at once, with status 1."""
-    done = subprocess.run(
-        [sys.executable, "-m", "theodora", "serve", *(flags or ("--port", "0"))],
-        env={"THEODORA_DATABASE": f"sqlite:///{folder / 'theodora.db'}", **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    known = {"THEODORA_DATABASE": f"sqlite:///{folder / 'theodora.db'}", **environment}
+    done = command_forked("serve", *(flags or ("--port", "0")), environment=known)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert "is listening" not in done.stdout

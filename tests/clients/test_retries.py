@@ -9,6 +9,7 @@ import pytest
 import serving
 from clients import workbench
 from clients.test_clients import environment
+from forked_serving import forked
 
 SECONDS = 2
 
@@ -17,7 +18,7 @@ SECONDS = 2
 def limited(tmp_path: Path) -> Iterator[serving.Server]:
     """A server that lists twice in each window."""
     limit = {"THEODORA_RATE_LIMIT_DORA_READ": f"2/{SECONDS}"}
-    with serving.serving(tmp_path, environment=limit) as server:
+    with forked(tmp_path, environment=limit) as server:
         yield server
 
 

@@ -2,12 +2,10 @@
 
 import http.client
 import json
-import os
 import re
 import resource
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,7 +20,7 @@ import pytest
 
 import serving
 from asking import BARE, DEPLOYMENT, DEPLOYMENTS, LIST_TYPES
-from forked_serving import forked
+from forked_serving import command_forked, forked
 
 CLIENTS = 8
 
@@ -209,15 +207,8 @@ def theodora(
     server: serving.Server, *arguments: str, given: str = ""
 ) -> subprocess.CompletedProcess[str]:
     """Runs a command on the database of the running server."""
-    return subprocess.run(
-        [sys.executable, "-m", "theodora", *arguments],
-        env={**os.environ, "THEODORA_DATABASE": f"sqlite:///{server.database}"},
-        input=given,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    environment = {"THEODORA_DATABASE": f"sqlite:///{server.database}"}
+    return command_forked(*arguments, environment=environment, given=given)
 
 
 def test_a_second_process_writes_beside_the_server(

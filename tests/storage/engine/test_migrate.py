@@ -2,8 +2,6 @@
 
 import os
 import stat
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -13,6 +11,7 @@ import apsw
 import pytest
 
 from actors import TESTER
+from forked_serving import together_forked
 from theodora.errors import UnusableSetting, UnusableStore
 from theodora.storage import Store
 from theodora.storage.engine.migrate import (
@@ -120,17 +119,8 @@ INSERT INTO sequences (org, service, env, generation)
 
 
 def test_processes_that_start_together_apply_each_migration_once(path: Path) -> None:
-    code = (
-        "import sys; from pathlib import Path; "
-        "from theodora.storage.engine.sqlite.database import migrate_file; "
-        "print(len(migrate_file(Path(sys.argv[1]))))"
-    )
-    processes = [
-        subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, text=True)
-        for _ in range(4)
-    ]
-    applied = [int(process.communicate(timeout=60)[0]) for process in processes]
-    assert sum(applied) == len(migrations())
+    applied = together_forked(4, migrate_file, path)
+    assert sum(map(len, applied)) == len(migrations())
 
 
 @pytest.fixture

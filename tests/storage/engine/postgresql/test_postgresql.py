@@ -17,6 +17,7 @@ from psycopg.errors import AdminShutdown, InternalError_, QueryCanceled, UniqueV
 
 from actors import TESTER
 from databases import Databases
+from forked_serving import together_forked
 from postgresql import OLDEST, ON_CITUS, PostgresqlServer, postgresql
 from theodora.errors import Unavailable, UnusableSetting
 from theodora.events import Deployment
@@ -130,14 +131,8 @@ def test_processes_that_start_together_apply_each_migration_once(
 ):
     name = f"together_{worker_id}"
     postgresql_server.execute(f"CREATE DATABASE {name}")
-    code = (
-        "import sys; from theodora.storage.open import migrate_database; "
-        "print(len(migrate_database(sys.argv[1], keeps_copy=False)))"
-    )
-    command = [sys.executable, "-c", code, postgresql_server.url(name)]
-    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
-    applied = [int(process.communicate(timeout=60)[0]) for process in processes]
-    assert sum(applied) == len(migrations("postgresql"))
+    applied = together_forked(3, migrate_database, postgresql_server.url(name), keeps_copy=False)
+    assert sum(map(len, applied)) == len(migrations("postgresql"))
     postgresql_server.execute(f"DROP DATABASE {name}")
 
 
