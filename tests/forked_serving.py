@@ -124,6 +124,19 @@ def together_forked(
     return returned
 
 
+def code_forked(code: str, *arguments: str) -> int | None:
+    """The exit status of a forked process that runs this code, with the arguments as a program."""
+    process = _CONTEXT.Process(target=_execute, args=(code, arguments))
+    process.start()
+    process.join()
+    return process.exitcode
+
+
+def _execute(code: str, arguments: tuple[str, ...]) -> None:
+    sys.argv = ["-c", *arguments]
+    exec(code, {"__name__": "__main__"})
+
+
 def _call(
     result: Connection,
     function: Callable[..., Any],

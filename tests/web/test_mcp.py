@@ -94,6 +94,7 @@ def over_stdio(server: serving.Server) -> AbstractAsyncContextManager[Any]:
     )
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("transport", ["http", "http of old clients", "stdio"])
 def test_a_client_of_the_sdk_reads_by_every_tool(server: serving.Server, transport: str) -> None:
     """Also the order of a real conversation: tools, a page, the next one, an error, a prompt."""

@@ -2,8 +2,6 @@
 
 import hashlib
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -14,6 +12,7 @@ import pytest
 
 from actors import TESTER
 from databases import Databases
+from forked_serving import code_forked
 from theodora.dora import Commit, PullRequest
 from theodora.errors import UnequalCopy, UnusableStore
 from theodora.events import Deployment, Failure, Git
@@ -432,8 +431,7 @@ with open_original(sys.argv[1]) as original, open_copy(sys.argv[2]) as copy:
 def test_a_copy_that_was_killed_goes_on_where_it_stood(urls: tuple[str, str]):
     """In the middle of a transaction, several times."""
     for batches in (0, 1, 12, 30):
-        command = [sys.executable, "-c", KILLED, *urls, str(batches)]
-        assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+        assert code_forked(KILLED, *urls, str(batches)) == -signal.SIGKILL
     copied(*urls)
     assert held(urls[1]) == held(urls[0])
 

@@ -1,6 +1,7 @@
 """The description of the API: valid, complete, and true of the server.
 
-`THEODORA_TEST_EXAMPLES` sets how many random requests of each operation are sent.
+`THEODORA_TEST_EXAMPLES` sets how many random requests of each operation are sent; `make slow` sends
+more than `make test`.
 """
 
 import os
@@ -13,13 +14,18 @@ from starlette.testclient import TestClient
 
 import serving
 from asking import Tenant
+from databases import KINDS, ON_SQLITE, Databases
+from lengths import short_and_long
 from theodora.web.api.documents import DOCUMENTS, EXAMPLES
 from theodora.web.api.openapi import openapi_document
 from theodora.web.api.routes import OPERATIONS
 from theodora.web.http.body import MULTIPART_MEDIA_TYPES
 from theodora.web.http.operations import Operation
 
-EXAMPLES_EACH = int(os.environ.get("THEODORA_TEST_EXAMPLES", "8"))
+_SET = os.environ.get("THEODORA_TEST_EXAMPLES")
+SHORT = {"sqlite": int(_SET or "4"), "postgresql": int(_SET or "2")}
+LONG = dict.fromkeys(KINDS, int(_SET or "16"))
+"""How many requests are made of each operation, by the kind of database."""
 
 WITH_EXAMPLES = pytest.mark.parametrize(
     "operation",
@@ -38,12 +44,14 @@ def described(client: TestClient) -> dict[str, Any]:
     return client.get("/openapi.json").json()
 
 
+@ON_SQLITE
 def test_the_description_is_valid_openapi(client: TestClient) -> None:
     import openapi_spec_validator  # noqa: PLC0415  Every process of tests would load it.
 
     openapi_spec_validator.validate(described(client))
 
 
+@ON_SQLITE
 def test_every_operation_is_described_at_every_path(client: TestClient) -> None:
     paths = described(client)["paths"]
     for operation in OPERATIONS:
@@ -128,7 +136,10 @@ def test_examples_are_files_of_operations() -> None:
     assert {file.stem for file in EXAMPLES.iterdir()} == used
 
 
-def test_whatever_is_sent_is_answered_as_described(server: serving.Server) -> None:
+@short_and_long("examples", SHORT, LONG)
+def test_whatever_is_sent_is_answered_as_described(
+    databases: Databases, server: serving.Server, examples: dict[str, int]
+) -> None:
     """Schemathesis makes requests from the description, right ones and wrong ones."""
     import schemathesis  # noqa: PLC0415  Every process of tests would load it.
 
@@ -136,14 +147,14 @@ def test_whatever_is_sent_is_answered_as_described(server: serving.Server) -> No
     operations = [found.ok() for found in schema.get_all_operations()]
     assert len(operations) == sum(len(operation.paths) for operation in OPERATIONS)
     for operation in operations:
-        _ask(operation)
+        _ask(operation, examples[databases.kind])
 
 
-def _ask(operation: Any) -> None:
+def _ask(operation: Any, examples: int) -> None:
     from fuzz.workflows import CHECKS  # noqa: PLC0415
 
     @settings(
-        max_examples=EXAMPLES_EACH,
+        max_examples=examples,
         deadline=None,
         database=None,
         phases=[Phase.generate],
