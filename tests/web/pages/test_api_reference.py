@@ -10,11 +10,14 @@ import pytest
 
 import serving
 from asking import Tenant
+from databases import ON_SQLITE
 from forked_serving import forked
 from theodora.web.api.documents import DOCUMENTS
 from theodora.web.api.openapi import openapi_document
 from theodora.web.api.routes import OPERATIONS
 from visiting import Browser, read_page, sign_in
+
+pytestmark = ON_SQLITE
 
 TOKEN = "7" * 32
 # What they need is not in the examples: another event, and files.

@@ -9,9 +9,12 @@ import pytest
 
 from actors import TESTER
 from asking import DEPLOYMENTS, FAILURE, SHOPIST, Tenant, make_tenant
+from databases import ON_SQLITE
 from theodora.dora import Commit
 from theodora.storage.access.permissions import READ
 from visiting import FROM_ELSEWHERE, Browser, Element, sign_in
+
+pytestmark = ON_SQLITE
 
 HOUR_NS = 3_600 * 10**9
 REPOSITORY = "github.com/organization/example-repository"

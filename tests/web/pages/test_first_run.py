@@ -8,9 +8,12 @@ import pytest
 
 from actors import TESTER
 from asking import DEPLOYMENT, SHOPIST, Tenant
+from databases import ON_SQLITE
 from theodora.report.invocation import HTTPS_FLAGS, datadog_site
 from theodora.storage.access.key_secrets import PATTERN
 from visiting import read_page, sign_in
+
+pytestmark = ON_SQLITE
 
 
 def test_an_organisation_without_an_event_is_told_how_to_send_one(tenant: Tenant) -> None:

@@ -3,12 +3,15 @@
 import pytest
 
 from asking import Tenant
+from databases import ON_SQLITE
 from theodora.dora.benchmarks.levels import DAY, HOUR
 from theodora.dora.benchmarks.quick_check import DURATION_EDGES, PER_DAY_EDGES, scores_of
 from theodora.dora.metrics.table import METRICS
 from theodora.query import FIELDS, parse
 from theodora.web.pages.help import CONSTRUCTS, SHORTCUTS
 from visiting import sign_in
+
+pytestmark = ON_SQLITE
 
 
 def test_every_field_is_explained(tenant: Tenant) -> None:

@@ -8,6 +8,8 @@ from databases import ON_SQLITE
 from theodora.storage.organisations import OrganisationRecord
 from visiting import FROM_ELSEWHERE, Browser, read_page, sign_in
 
+pytestmark = ON_SQLITE
+
 PATH = "/settings/organisation"
 RESTORE = f"{PATH}/restore"
 
@@ -107,7 +109,6 @@ def test_a_deletion_that_has_begun_is_shown_and_not_taken_back(tenant: Tenant) -
     assert browser.post(RESTORE).status_code == 400
 
 
-@ON_SQLITE
 @pytest.mark.parametrize("path", [PATH, RESTORE])
 def test_a_key_for_settings_does_not_delete_the_organisation(tenant: Tenant, path: str) -> None:
     browser = sign_in(tenant, "dora_metrics_read", "dora_settings_write")
@@ -121,7 +122,6 @@ def test_a_key_for_settings_does_not_delete_the_organisation(tenant: Tenant, pat
     assert record(tenant).deletion
 
 
-@ON_SQLITE
 def test_a_form_of_another_server_changes_nothing(tenant: Tenant) -> None:
     browser = sign_in(tenant)
     sent = {"name": tenant.organisation, "events": "0"}
@@ -129,7 +129,6 @@ def test_a_form_of_another_server_changes_nothing(tenant: Tenant) -> None:
     assert record(tenant).deletion is None
 
 
-@ON_SQLITE
 def test_the_organisation_that_every_server_makes_is_not_deleted(tenant: Tenant) -> None:
     default = Tenant(tenant.built, tenant.client, "default", {})
     browser = sign_in(default)

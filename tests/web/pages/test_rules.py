@@ -7,7 +7,10 @@ import pytest
 
 from actors import TESTER
 from asking import Tenant
+from databases import ON_SQLITE
 from visiting import FROM_ELSEWHERE, Browser, Element, read_page, sign_in
+
+pytestmark = ON_SQLITE
 
 PATH = "/settings/rules"
 HOSTILE = '"><script>alert(1)</script>'

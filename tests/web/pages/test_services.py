@@ -6,8 +6,11 @@ import pytest
 
 from actors import TESTER
 from asking import SHOPIST, Tenant
+from databases import ON_EACH, ON_SQLITE
 from settling import in_every_state
 from visiting import FROM_ELSEWHERE, Browser, Element, read_page, sign_in
+
+pytestmark = ON_SQLITE
 
 PATH = "/settings/services"
 HOSTILE = '"><script>alert(1)</script>'
@@ -108,6 +111,7 @@ def test_what_is_wrong_is_said_at_the_field_and_nothing_is_saved(tenant: Tenant)
     assert given(tenant, "web") == {}
 
 
+@ON_EACH
 @in_every_state
 def test_names_are_found_by_a_part_of_them(tenant: Tenant) -> None:
     deploy(tenant, "checkout-api", "checkout-web", "search")

@@ -17,6 +17,8 @@ from theodora.web.pages.shell.cookies import SESSION_COOKIE
 from theodora.web.pages.shell.sign_in_lockout import Lockout
 from visiting import FROM_ELSEWHERE, Browser, read_page, sign_in
 
+pytestmark = ON_SQLITE
+
 HOUR_NS = 3_600 * 10**9
 LIMITS = SessionLimits(idle_ns=HOUR_NS, absolute_ns=10 * HOUR_NS)
 
@@ -46,7 +48,6 @@ def test_scripts_that_send_back_a_field_csrf_find_one_and_sign_in(tenant: Tenant
     assert browser.page("/").one("input", name="csrf")["value"] == field["value"]
 
 
-@ON_SQLITE
 @pytest.mark.parametrize(
     "next_",
     [
@@ -151,7 +152,6 @@ def test_signing_out_ends_the_session_for_good(tenant: Tenant) -> None:
     assert browser.get("/").status_code == 303
 
 
-@ON_SQLITE
 @pytest.mark.parametrize(
     "path", sorted({page.path for page in PAGES if page.method == "POST"}), ids=str
 )

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from actors import TESTER
 from asking import FAILURE, SHOPIST, Tenant, make_tenant, server_in_process
-from databases import ON_SQLITE
+from databases import ON_EACH, ON_SQLITE
 from theodora.app import Built
 from theodora.errors import NotFound
 from theodora.web.pages.routes import PAGES
@@ -19,6 +19,8 @@ from theodora.web.pages.shell.page import Page
 from theodora.web.pages.shell.rendering import CONTENT_SECURITY_POLICY
 from theodora.web.pages.shell.templates import environment
 from visiting import Browser, Element, read_page, sign_in
+
+pytestmark = ON_SQLITE
 
 GETS = [page for page in PAGES if page.method == "GET"]
 FIXED = [page.path for page in GETS if "{" not in page.path]
@@ -50,7 +52,6 @@ def test_every_page_of_settings_that_is_shown_has_a_tab(tenant: Tenant) -> None:
     assert [tab["href"] for tab in tabs.all("a", aria_current="page")] == ["/settings/retention"]
 
 
-@ON_SQLITE
 @pytest.mark.parametrize("path", FIXED)
 def test_every_page_has_the_security_headers(tenant: Tenant, path: str) -> None:
     answer = sign_in(tenant).get(path)
@@ -64,7 +65,6 @@ def test_every_page_has_the_security_headers(tenant: Tenant, path: str) -> None:
         assert re.fullmatch(r"read;dur=[\d.]+, draw;dur=[\d.]+", answer.headers["server-timing"])
 
 
-@ON_SQLITE
 @pytest.mark.parametrize("path", FIXED)
 def test_every_page_is_sound(tenant: Tenant, path: str) -> None:
     tenant.create(SHOPIST)
@@ -96,7 +96,6 @@ def assert_well_made(page: Element) -> None:
         assert not script.text
 
 
-@ON_SQLITE
 @pytest.mark.parametrize("page", [page for page in PAGES if page.permission], ids=named)
 def test_nobody_sees_a_page_without_signing_in(tenant: Tenant, page: Page) -> None:
     browser = Browser(tenant.client)
@@ -109,7 +108,6 @@ def test_nobody_sees_a_page_without_signing_in(tenant: Tenant, page: Page) -> No
         assert browser.post(path, {}).status_code == 401
 
 
-@ON_SQLITE
 @pytest.mark.parametrize("page", [page for page in PAGES if page.permission], ids=named)
 def test_a_key_without_the_permission_is_told_which_one(tenant: Tenant, page: Page) -> None:
     other = "dora_settings_write" if page.permission == "dora_metrics_read" else "dora_metrics_read"
@@ -120,7 +118,6 @@ def test_a_key_without_the_permission_is_told_which_one(tenant: Tenant, page: Pa
     assert page.permission in read_page(answer.text).one("main").text
 
 
-@ON_SQLITE
 @pytest.mark.parametrize("permission", ["dora_metrics_write", "dora_settings_write"])
 def test_a_key_that_may_not_read_sees_nothing_of_events_whatever_it_asks(
     tenant: Tenant, permission: str
@@ -170,7 +167,6 @@ def test_a_head_request_has_no_body(tenant: Tenant) -> None:
     assert int(answer.headers["content-length"]) > 1000
 
 
-@ON_SQLITE
 @pytest.mark.parametrize(
     ("parameters", "named"),
     [
@@ -284,6 +280,7 @@ def test_static_files_are_kept_for_good_under_the_name_of_their_content(tenant: 
     assert tenant.client.get("/static/..%2F..%2Fapp.py").status_code == 404
 
 
+@ON_EACH
 def test_a_page_shows_nothing_of_another_organisation(
     tenant: Tenant, shared_server: tuple[Built, TestClient]
 ) -> None:
