@@ -281,10 +281,16 @@ def test_assistants_connect_by_a_url_and_by_a_command(
     assert json.loads(printed)["result"]["serverInfo"]["name"] == "theodora"
 
 
-def test_an_organisation_is_made_and_deleted(shell: Shell) -> None:
-    made, deleted = texts("docs/organisations.md")
+def test_an_organisation_is_made_moved_and_deleted(shell: Shell) -> None:
+    made, moved, deleted = texts("docs/organisations.md")
     shell.paste(made)
     shell.paste("theodora import deployments --org acme -", given=lines("a", "b", "c"))
+    copied, started = moved.splitlines()
+    shell.paste(copied)
+    with shell.started(with_other(started, {"8090": "0"})) as url:
+        assert httpx2.get(f"{url}/readyz").status_code == 200
+    listed = shell.paste("theodora export deployments --org acme --database sqlite:///acme.db")
+    assert len(listed.splitlines()) == 3
     shell.paste(with_other(deleted, {"1250": "3"}))
 
 

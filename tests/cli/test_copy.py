@@ -48,6 +48,18 @@ def test_a_store_goes_to_a_server_and_comes_back(in_file: str, on_server: str, t
     assert exported(in_file) == before
 
 
+def test_one_organisation_is_copied_and_the_log_names_it(in_file: str, on_server: str):
+    imported(in_file, "web", "cart")
+    assert run("orgs", "create", "acme", "--database", in_file).exit_code == 0
+    result = run("copy", "--org", "acme", in_file, on_server)
+    assert (result.exit_code, result.stderr) == (0, "")
+    listed = run("orgs", "list", "--database", on_server).stdout
+    assert "acme" in listed
+    assert "default" not in listed
+    [entry] = run("audit", "--server", "--database", in_file).stdout.splitlines()[1:2]
+    assert "store.copied" in entry
+
+
 def test_it_says_where_packs_and_mirrors_are(in_file: str, on_server: str, tmp_path: Path):
     imported(in_file, "web")
     folder = tmp_path / "theodora.db-git"

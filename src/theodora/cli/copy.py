@@ -1,4 +1,4 @@
-"""`theodora copy`: copy a complete store into another database and compare every row."""
+"""`theodora copy`: copy a store or one organisation into another database, compared row by row."""
 
 import click
 
@@ -14,17 +14,19 @@ from theodora.storage.open import default_git_folder, holds_store, open_copy, op
 @click.command()
 @click.argument("original", metavar="FROM_URL")
 @click.argument("copy", metavar="TO_URL")
-def copy(original: str, copy: str) -> None:
+@click.option("--org", metavar="NAME", help="Copy only this organisation.")
+def copy(original: str, copy: str, org: str | None) -> None:
     """Copy a store into another database, from SQLite to PostgreSQL or back.
 
     \b
     theodora copy sqlite:////var/lib/theodora.db postgresql://theodora@db/theodora
     theodora copy postgresql://theodora@db/theodora sqlite:////var/lib/theodora.db
+    theodora copy --org acme postgresql://theodora@db/theodora sqlite:////var/lib/acme.db
 
     Stop the servers of both first. Everything is copied: every organisation's events with their
-    derived values, commits, verdicts, settings, keys and sessions. The store at FROM_URL
-    only gets an entry in its audit log. The database at TO_URL must be new and empty; the command
-    creates its tables.
+    derived values, commits, verdicts, settings, keys and sessions; with --org, only what one
+    organisation has. The store at FROM_URL only gets an entry in its audit log. The database at
+    TO_URL must be new and empty; the command creates its tables.
 
     Then every row is compared with its original. The command ends with status 1 at the first
     difference, or if the store was written to in the meantime. Servers do not open the copy until
@@ -33,9 +35,9 @@ def copy(original: str, copy: str) -> None:
     An interrupted copy continues if you run the same command again.
     """
     # A copy that goes on where it was interrupted needs the original as it was.
-    unrecorded = "" if _is_begun(copy) else _record(original, copy)
+    unrecorded = "" if _is_begun(copy) else _record(original, copy, org)
     with open_original(original) as from_, open_copy(copy) as to, ProgressBars() as bars:
-        copying = Copying(from_, to)
+        copying = Copying(from_, to, org)
         copying.copy_and_compare(bars.show)
         copying.finish()
     warn_of_no_entry(unrecorded)
@@ -55,6 +57,7 @@ def _is_begun(copy: str) -> bool:
         return to.schema.has_table(UNFINISHED_COPY)
 
 
-def _record(original: str, copy: str) -> str:
+def _record(original: str, copy: str, org: str | None) -> str:
     target = without_password(copy)
-    return record_in_store(original, "store.copied", target, actor=command_actor())
+    after = {"organisation": org} if org else None
+    return record_in_store(original, "store.copied", target, after=after, actor=command_actor())

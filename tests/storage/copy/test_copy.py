@@ -228,10 +228,10 @@ def add_source(store: Store, org: Organisation) -> None:
     store.inbox.settle([(received, reading)], lambda *_: None, 2, actor=TESTER).result()
 
 
-def copied(from_url: str, to_url: str) -> int:
+def copied(from_url: str, to_url: str, organisation: str | None = None) -> int:
     """Copies one into the other, and compares them; how many rows that took."""
     with open_original(from_url) as original, open_copy(to_url) as copy:
-        run = Copying(original, copy)
+        run = Copying(original, copy, organisation)
         count = sum(run.copy())
         assert count == sum(run.compare()) == run.rows
         run.finish()
@@ -338,6 +338,44 @@ def test_a_copy_holds_what_the_original_holds(urls: tuple[str, str]):
     assert not [name for name, rows in before.items() if not rows], "the world is too small"
     assert copied(*urls) == sum(map(len, before.values()))
     assert held(urls[1]) == before
+
+
+def test_an_organisation_is_copied_alone(urls: tuple[str, str]):
+    """Its rows and no other's; what is written next is numbered on, there and in the original."""
+    before = held(urls[0])
+    copied(*urls, "default")
+    [org] = [Organisation(*row[:3]) for row in before["organisations"] if row[2] == "default"]
+    after = held(urls[1])
+    for table in copied_tables():
+        own = {org.key, 0} if table.name == "counters" else {org.key}
+        place = table.columns.index("org")
+        assert after[table.name] == [row for row in before[table.name] if row[place] in own]
+    assert {"organisations", "deployments", "audit_entries"} <= {
+        name for name, rows in before.items() if len(rows) > len(after[name])
+    }
+    with Store(urls[1]) as store:
+        new = store.keys.ensure_organisation("new", 3, actor=TESTER).result()
+        assert new.key > max(row[0] for row in before["organisations"])
+        event = Deployment(service="web", started_at_ns=10**14, finished_at_ns=10**14)
+        store.deployments.add(org, event, 99, actor=TESTER).result()
+        assert len(list(store.deployments.everything(org))) == 41
+
+
+def test_the_copy_of_one_organisation_is_not_finished_as_another(urls: tuple[str, str]):
+    with open_original(urls[0]) as original, open_copy(urls[1]) as copy:
+        next(Copying(original, copy, "default").copy())
+        for other in (None, "other"):
+            with pytest.raises(UnusableStore, match="of another store or organisation"):
+                Copying(original, copy, other)
+
+
+def test_an_organisation_that_is_not_there_is_not_copied(urls: tuple[str, str]):
+    with (
+        open_original(urls[0]) as original,
+        open_copy(urls[1]) as copy,
+        pytest.raises(UnusableStore, match='the store to copy has no organisation "nobody"'),
+    ):
+        Copying(original, copy, "nobody")
 
 
 def test_a_copy_of_a_copy_is_the_same_again(urls: tuple[str, str], tmp_path: Path):

@@ -1,4 +1,4 @@
-"""A copy of a complete store into another database, compared row by row.
+"""A copy of a store, or of one of its organisations, into another database, compared row by row.
 
 The original is read in one snapshot and never written. The copy is filled in batches; each goes
 into one transaction with a note of how far that got, so that a copy which was interrupted, however
@@ -14,9 +14,10 @@ from typing import Any, LiteralString, Protocol
 import msgspec
 
 from theodora.errors import UnequalCopy, UnusableStore
-from theodora.storage.copy.tables import CopiedTable, copied_tables
+from theodora.storage.copy.tables import CopiedTable, copied_tables, of_organisation
 from theodora.storage.engine.cursor import Cursor, Row, only_value
 from theodora.storage.engine.migrate import UNFINISHED_COPY, Schema, applied_number, migrations
+from theodora.storage.engine.organisations import Organisation, find_organisation
 from theodora.storage.engine.progress import Progress
 
 _ROWS_AT_ONCE = 10_000
@@ -80,17 +81,25 @@ class _Progress:
 class Copying:
     """One run: `copy`, then `compare` (`copy_and_compare` does both), then `finish`."""
 
-    def __init__(self, original: Original, copy: Copy) -> None:
-        """Raises `UnusableStore` where the one cannot be copied into the other."""
+    def __init__(self, original: Original, copy: Copy, organisation: str | None = None) -> None:
+        """Copies everything, or the organisation of this name.
+
+        Raises `UnusableStore` where the one cannot be copied into the other.
+        """
         self._original = original
         self._copy = copy
-        self._tables = copied_tables()
         _check_version(original.schema)
+        self._tables = copied_tables()
+        self._identity = _identity(original.cursor)
+        if organisation is not None:
+            org = _existing(original.cursor, organisation)
+            self._tables = tuple(of_organisation(table, org.key) for table in self._tables)
+            self._identity += f", organisation {org.uuid}"
         if not copy.schema.has_table(UNFINISHED_COPY):
             _check_empty(copy.cursor, self._tables)
             self._begin()
         self._check_original()
-        counts = (original.cursor.execute(_count(table)) for table in self._tables)
+        counts = (original.cursor.execute(_count(table), table.bound) for table in self._tables)
         self.rows = sum(map(only_value, counts))
         """How many there are to copy, and again to compare."""
 
@@ -157,16 +166,16 @@ class Copying:
             )
             self._copy.schema.execute(
                 "INSERT INTO unfinished_copy (original, reached, copied) VALUES (?, ?, 0)",
-                (_identity(self._original.cursor), self._tables[0].name),
+                (self._identity, self._tables[0].name),
             )
             self._copy.schema.execute("DELETE FROM counters WHERE name <> 'commits'")
 
     def _check_original(self) -> None:
         begun = self._copy.schema.value("SELECT original FROM unfinished_copy")
-        if begun != _identity(self._original.cursor):
+        if begun != self._identity:
             raise UnusableStore(
-                "the database to copy into holds an unfinished copy of another store: finish that "
-                "copy, or create the database again"
+                "the database to copy into holds an unfinished copy of another store or "
+                "organisation: finish that copy, or create the database again"
             )
 
     def _progress(self) -> _Progress:
@@ -239,14 +248,21 @@ def _identity(original: Cursor) -> str:
     return row[0] if row else ""
 
 
+def _existing(original: Cursor, name: str) -> Organisation:
+    org = find_organisation(original, name)
+    if org is None:
+        raise UnusableStore(f'the store to copy has no organisation "{name}"')
+    return org
+
+
 def _pages(cursor: Cursor, table: CopiedTable, after: Row | None = None) -> Iterator[list[Row]]:
     """The rows of a table in order of the key, some at a time, from behind a key."""
     first, following = _page(table)
     while True:
         page = (
-            cursor.execute(first, (_ROWS_AT_ONCE,))
+            cursor.execute(first, (*table.bound, _ROWS_AT_ONCE))
             if after is None
-            else cursor.execute(following, (*after, _ROWS_AT_ONCE))
+            else cursor.execute(following, (*table.bound, *after, _ROWS_AT_ONCE))
         ).fetchall()
         if page:
             yield page

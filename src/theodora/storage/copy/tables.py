@@ -7,7 +7,7 @@ some, and so do extensions of PostgreSQL.
 
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from graphlib import TopologicalSorter
 from typing import LiteralString, cast
@@ -40,6 +40,8 @@ class CopiedTable:
     others: Columns = ()
     condition: LiteralString = "1 = 1"
     """Which rows are copied."""
+    bound: Row = ()
+    """The values of the condition."""
 
     @property
     def columns(self) -> Columns:
@@ -75,6 +77,13 @@ def copied_tables() -> tuple[CopiedTable, ...]:
     with closing(connect_memory()) as connection:
         apply_missing(SqliteSchema(connection), 0)
         return tables_of(connection)
+
+
+def of_organisation(table: CopiedTable, key: int) -> CopiedTable:
+    """The rows of one organisation, and the counters that a store needs."""
+    assert "org" in table.columns, f"the rows of {table.name} do not name their organisation"
+    chosen: LiteralString = "org IN (?, 0)" if table.name == "counters" else "org = ?"
+    return replace(table, condition=f"{table.condition} AND {chosen}", bound=(key,))
 
 
 def tables_of(connection: apsw.Connection) -> tuple[CopiedTable, ...]:
