@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import pytest
 
 from actors import TESTER
-from databases import ON_SQLITE
+from databases import ON_POSTGRESQL, ON_SQLITE
 from theodora.events import Deployment, Git
 from theodora.query import Kind, parse, sort_key
 from theodora.storage import Organisation, Selection, Store, TakesLong
@@ -18,6 +18,7 @@ from theodora.storage.engine.cursor import Cursor, only_value
 from theodora.storage.events.index import index_some
 from theodora.storage.events.rows import Rows
 from theodora.storage.events.segments import (
+    _statements,
     _Trigrams,
     find_candidates,
     segment_some,
@@ -98,6 +99,18 @@ def test_only_the_blocks_that_have_the_trigrams_are_candidates(
     assert listed(store, org, "*zzz*") == ["d25"]
     assert listed(store, other, "*zzz*") == ["d103", "d129"]
     assert listed(store, org, "*zzz* OR *aaa* OR version:*42") == ["d0", "d25", "d26", "d42"]
+
+
+@by_hand
+@ON_POSTGRESQL
+def test_events_of_a_segment_are_read_by_their_keys(store: Store) -> None:
+    """PostgreSQL would walk all events, and compare each with every key, to have them in order."""
+
+    def plan(cursor: Cursor) -> str:
+        texts = _statements(DEPLOYMENTS, cursor.dialect).texts
+        return "\n".join(line for (line,) in cursor.execute(f"EXPLAIN {texts}", ("[1, 2]",)))
+
+    assert "Index Cond: (key = " in store._database.read(plan)
 
 
 @indexed

@@ -47,7 +47,7 @@ def segment_some(cursor: Cursor, table: EventTable[Any], org: int, size: int = S
     keys = [key for (key,) in cursor.execute(sql.waiting, (org, size)).fetchall()]
     if len(keys) < size:
         return False
-    texts = cursor.execute(sql.texts, (_encoded(keys),)).fetchall()
+    texts = sorted(cursor.execute(sql.texts, (_encoded(keys),)).fetchall())
     number: int = only_value(cursor.execute(sql.next_segment, (org,)))
     present = [key for key, *_ in texts]
     cursor.execute(sql.add_segment, (org, number, np.array(present, "<i8").tobytes()))
@@ -113,7 +113,7 @@ def found_by_trigrams(
     block_of = {key: place // BLOCK for place, key in enumerate(keys)}
     return [
         key
-        for key, *texts in cursor.execute(sql.texts, (_encoded(keys),)).fetchall()
+        for key, *texts in sorted(cursor.execute(sql.texts, (_encoded(keys),)).fetchall())
         if all(blocks.get(code, 0) >> block_of[key] & 1 for code in trigrams_of(*texts))
     ]
 
@@ -253,9 +253,10 @@ def _statements(table: EventTable[Any], dialect: Dialect) -> _SegmentStatements:
         waiting=f"SELECT event FROM {waiting} WHERE org = ? ORDER BY event LIMIT ?",
         forget=f"DELETE FROM {waiting} WHERE org = ? AND event = ?",
         forget_up_to=f"DELETE FROM {waiting} WHERE org = ? AND event <= ?",
+        # In no order: PostgreSQL, which may not sort, would walk all events along their keys.
         texts=(
             f"SELECT e.key, e.words, e.other_words FROM {table.name} e "
-            f"WHERE e.key IN ({dialect.integers}) ORDER BY e.key"
+            f"WHERE e.key IN ({dialect.integers})"
         ),
         present=f"SELECT e.key FROM {table.name} e WHERE e.key IN ({dialect.integers})",
         next_segment=f"SELECT coalesce(max(segment), 0) + 1 FROM {segments} WHERE org = ?",
