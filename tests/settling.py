@@ -1,6 +1,6 @@
 """Stores whose index is in a known state, whatever the time between a write and a read."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
@@ -9,7 +9,8 @@ import pytest
 from theodora.storage import Actor, store
 from theodora.storage.engine.actor import UPKEEP
 from theodora.storage.engine.cursor import Cursor
-from theodora.storage.engine.database import Database, Upkeep
+from theodora.storage.engine.database import Database
+from theodora.storage.engine.writer import Upkeep
 from theodora.storage.open import open_database
 
 T = TypeVar("T")
@@ -29,20 +30,30 @@ class Settled:
     def __init__(self, database: Database, upkeep: Upkeep) -> None:
         self._database = database
         self._upkeep = upkeep
-        self._has_more = True
+        self._left: Collection[int] | None = None
 
     @property
     def primary(self) -> "Settled":
         return self
 
     def read(self, read: Callable[[Cursor], T]) -> T:
-        while self.is_on and self._has_more:
-            self._has_more = self._database.write(self._upkeep, UPKEEP).result()
+        while self.is_on and (self._left is None or self._left):
+            self._left = self._database.write(self._keep_up, UPKEEP).result()
         return self._database.read(read)
 
-    def write(self, write: Callable[[Cursor], T], actor: Actor, events: int = 1) -> Future[T]:
-        self._has_more = True
-        return self._database.write(write, actor, events)
+    def _keep_up(self, cursor: Cursor) -> Collection[int]:
+        return self._upkeep(cursor, self._left)
+
+    def write(
+        self,
+        write: Callable[[Cursor], T],
+        actor: Actor,
+        events: int = 1,
+        *,
+        org: int | None = None,
+    ) -> Future[T]:
+        self._left = None
+        return self._database.write(write, actor, events, org=org)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._database, name)

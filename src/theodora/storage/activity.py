@@ -25,7 +25,9 @@ class Activity:
     ) -> Future[None]:
         """Adds all or, on an error, nothing; replaces earlier rows for the same person, day and
         tool, and uses the last of duplicates."""
-        return self._database.write(lambda cursor: _write_activity(cursor, org, activity), actor)
+        return self._database.write(
+            lambda cursor: _write_activity(cursor, org, activity), actor, org=org.key
+        )
 
     def everything(self, org: Organisation) -> list[UserActivity]:
         """Ordered by day, person and tool."""

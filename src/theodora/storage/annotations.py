@@ -64,7 +64,7 @@ class Annotations:
             recorder.record(org, "annotation.added", made.id, after=_values(content))
             return made
 
-        return audited(self._database, write, actor)
+        return audited(self._database, write, actor, org=org.key)
 
     def get(self, org: Organisation, id_: str) -> StoredAnnotation:
         """Raises `NotFound` where there is none with this id."""
@@ -98,7 +98,7 @@ class Annotations:
             cursor.execute("DELETE FROM annotations WHERE org = ? AND id = ?", (org.key, id_))
             recorder.record(org, "annotation.removed", id_, before=_values(found.content))
 
-        return audited(self._database, write, actor)
+        return audited(self._database, write, actor, org=org.key)
 
 
 def _find(cursor: Cursor, org: Organisation, id_: str) -> StoredAnnotation | None:

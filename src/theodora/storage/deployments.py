@@ -72,7 +72,7 @@ class Deployments(Events[Deployment]):
 
         received = replace(deployment, created_at_ns=deployment.created_at_ns or now_ns)
         added = _Added(org, received, limits, actor)
-        return self._database.write(Batched(self._add_each, org.key, added), actor)
+        return self._database.write(Batched(self._add_each, org.key, added), actor, org=org.key)
 
     def _add_each(self, cursor: Cursor, added: Sequence["_Added"]) -> list[Upserted[Deployment]]:
         """Adds or replaces deployments of one organisation, which say when they were received."""
@@ -97,7 +97,7 @@ class Deployments(Events[Deployment]):
             queue_puts(cursor, org, ((each, actor) for each in placed))
             return Outcomes(each.outcome for each in placed)
 
-        return self._database.write(write, actor, len(deployments))
+        return self._database.write(write, actor, len(deployments), org=org.key)
 
     def update(
         self,
@@ -113,7 +113,7 @@ class Deployments(Events[Deployment]):
         def write(cursor: Cursor, recorder: Recorder) -> None:
             self._override(cursor, org, id_, patch, now_ns, actor, recorder)
 
-        return audited(self._database, write, actor)
+        return audited(self._database, write, actor, org=org.key)
 
     def update_by_version(
         self,
@@ -137,7 +137,7 @@ class Deployments(Events[Deployment]):
                 )
             self._override(cursor, org, latest, patch, now_ns, actor, recorder)
 
-        return audited(self._database, write, actor)
+        return audited(self._database, write, actor, org=org.key)
 
     def _override(
         self,
@@ -179,7 +179,7 @@ class Deployments(Events[Deployment]):
             remove_deployment(cursor, self._rows, org, stored)
             queue_delete(cursor, org, stored.event, actor)
 
-        return audited(self._database, write, actor)
+        return audited(self._database, write, actor, org=org.key)
 
 
 def put_deployment(

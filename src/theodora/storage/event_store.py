@@ -85,7 +85,7 @@ class Events(Generic[E]):
                     return done
             return len(ids)
 
-        return self._database.write(write, actor)
+        return self._database.write(write, actor, org=org.key)
 
     def _patch_of(self, cursor: Cursor, org: Organisation, stored: Stored[E]) -> Mapping[str, Any]:
         """The attributes of a patch that an event needs to be sent completely."""

@@ -53,7 +53,7 @@ class Failures(Events[Failure]):
             queue_put(cursor, org, placed, actor)
             return placed
 
-        return self._database.write(write, actor)
+        return self._database.write(write, actor, org=org.key)
 
     def close(
         self, org: Organisation, closed: Failure, now_ns: int, *, actor: Actor
@@ -66,7 +66,7 @@ class Failures(Events[Failure]):
             recorder.record(org, "failure.closed", closed.id, after=ended)
             queue_put(cursor, org, placed, actor)
 
-        return audited(self._database, write, actor)
+        return audited(self._database, write, actor, org=org.key)
 
     def delete(self, org: Organisation, id_: str, *, actor: Actor) -> Future[None]:
         """Raises `NotFound` for an unknown failure."""
@@ -77,7 +77,7 @@ class Failures(Events[Failure]):
             remove_failure(cursor, self._rows, org, stored)
             queue_delete(cursor, org, stored.event, actor)
 
-        return audited(self._database, write, actor)
+        return audited(self._database, write, actor, org=org.key)
 
 
 def put_failure(

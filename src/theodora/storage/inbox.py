@@ -171,7 +171,7 @@ class Inbox:
             )
             return number
 
-        future = self._database.write(write, actor)
+        future = self._database.write(write, actor, org=org.key)
         future.add_done_callback(lambda _: self.arrived.set())
         return future
 
@@ -195,12 +195,16 @@ class Inbox:
     ) -> Future[bool]:
         """Has no other worker read for the organisation until then; whether none does now."""
         return self._database.write(
-            lambda cursor: take_lease(cursor, org, "inbox", worker, now_ns, until_ns), actor
+            lambda cursor: take_lease(cursor, org, "inbox", worker, now_ns, until_ns),
+            actor,
+            org=org.key,
         )
 
     def end_lease(self, org: Organisation, worker: str, *, actor: Actor) -> Future[bool]:
         """Lets other workers read for the organisation; False where one does already."""
-        return self._database.write(lambda cursor: end_lease(cursor, org, "inbox", worker), actor)
+        return self._database.write(
+            lambda cursor: end_lease(cursor, org, "inbox", worker), actor, org=org.key
+        )
 
     def waiting(self, org: Organisation, limit: int) -> list[StoredDelivery]:
         """Deliveries to read, oldest first; fewer where their bodies are long."""
@@ -242,7 +246,7 @@ class Inbox:
                 put_guessed_commits(cursor, org, repository_id, commits, self._quotas)
             return len(now)
 
-        return self._database.write(write, actor)
+        return self._database.write(write, actor, org=org.key)
 
     def select(self, org: Organisation, query: InboxQuery) -> list[StoredDelivery]:
         """Deliveries, newest first."""
@@ -314,7 +318,7 @@ class Inbox:
                 recorder.record(org, "source.replayed", source, after=replayed)
             return count
 
-        future = audited(self._database, write, actor)
+        future = audited(self._database, write, actor, org=org.key)
         future.add_done_callback(lambda _: self.arrived.set())
         return future
 

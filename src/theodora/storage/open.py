@@ -8,9 +8,10 @@ from pathlib import Path
 from theodora.errors import UnusableSetting
 from theodora.storage.copy.copy import Copy, Original
 from theodora.storage.copy.sqlite import copy_in_file, original_file
-from theodora.storage.engine.database import Database, Upkeep
+from theodora.storage.engine.database import Database
 from theodora.storage.engine.migrate import Migration
 from theodora.storage.engine.sqlite.database import SqliteDatabase, migrate_file
+from theodora.storage.engine.writer import Upkeep
 
 _SQLITE = "sqlite:///"
 _POSTGRESQL = ("postgresql://", "postgres://")

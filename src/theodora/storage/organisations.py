@@ -177,7 +177,8 @@ class Organisations:
     ) -> bool:
         """Whether all rows are deleted, and it was not told to stop before."""
         began = time.perf_counter()
-        while self._database.write(partial(erase_some, table=table, org=org), actor).result():
+        erase = partial(erase_some, table=table, org=org)
+        while self._database.write(erase, actor, org=org.key).result():
             if not go_on(time.perf_counter() - began):
                 return False
             began = time.perf_counter()

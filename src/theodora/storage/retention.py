@@ -122,7 +122,7 @@ class Retention:
             put_limit(cursor, org, days)
             _record_change(cursor, recorder, org, before)
 
-        return audited(self._database, write, actor)
+        return audited(self._database, write, actor, org=org.key)
 
     def change(
         self,
@@ -153,7 +153,7 @@ class Retention:
             _record_change(cursor, recorder, org, before)
             return RetentionSettings(current, plan)
 
-        return audited(self._database, write, actor)
+        return audited(self._database, write, actor, org=org.key)
 
     def confirm(self, org: Organisation, events: int, *, actor: Actor) -> Future[None]:
         """Lets the next rounds delete so many events, however large a share they are."""
@@ -162,7 +162,7 @@ class Retention:
             recorder.record(org, "retention.confirmed", org.name, after={"events": events})
             confirm_share(cursor, org, events)
 
-        return audited(self._database, write, actor)
+        return audited(self._database, write, actor, org=org.key)
 
     def confirm_clock(self, now_ns: int, *, actor: Actor) -> Future[None]:
         """Confirms that the clock is right, however long ago the last round was."""
@@ -172,7 +172,7 @@ class Retention:
             recorder.record(None, "retention.clock_confirmed", after=after)
             confirm_clock(cursor, now_ns)
 
-        return audited(self._database, write, actor)
+        return audited(self._database, write, actor, org=0)
 
     def count_refusals(self) -> int:
         """The number of organisations whose last round was refused and deleted nothing."""
@@ -219,7 +219,9 @@ class Retention:
             self._refuse(org, now_ns, problem, actor)
             return Old(0, 0)
         if self._database.primary.read(lambda cursor: refusal_of(cursor, org)):
-            self._database.write(lambda cursor: put_refusal(cursor, org, None), actor).result()
+            self._database.write(
+                lambda cursor: put_refusal(cursor, org, None), actor, org=org.key
+            ).result()
         if deployments or failures:
             found = Old(len(deployments), len(failures))
             # Before the first of many transactions, so that nothing is deleted without an entry.
@@ -237,7 +239,7 @@ class Retention:
         def write(_: Cursor, recorder: Recorder) -> None:
             recorder.record(org, "retention.removing", org.name, after=values)
 
-        audited(self._database, write, actor).result()
+        audited(self._database, write, actor, org=org.key).result()
 
     def _removable(self, org: Organisation, limit_ns: int) -> tuple[list[int], list[int]]:
         """The rows of the deployments and failures that a round removes."""
@@ -253,7 +255,9 @@ class Retention:
     def _refuse(self, org: Organisation, now_ns: int, reason: str, actor: Actor) -> None:
         log.warning("old events are not deleted", organisation=org.name, reason=reason)
         refusal = RefusedRound(now_ns, reason)
-        self._database.write(lambda cursor: put_refusal(cursor, org, refusal), actor).result()
+        self._database.write(
+            lambda cursor: put_refusal(cursor, org, refusal), actor, org=org.key
+        ).result()
 
     def _forgettable(
         self, org: Organisation, repository: str | None, line: Sequence[OldDeployment]
@@ -265,13 +269,13 @@ class Retention:
         self, org: Organisation, now_ns: int, actor: Actor, keys: list[int]
     ) -> int:
         removing = partial(_remove, self._deployments, remove_deployment, org, now_ns, keys)
-        return self._database.write(removing, actor).result()
+        return self._database.write(removing, actor, org=org.key).result()
 
     def _remove_failures(
         self, org: Organisation, now_ns: int, actor: Actor, keys: list[int]
     ) -> int:
         removing = partial(_remove, self._failures, remove_failure, org, now_ns, keys)
-        return self._database.write(removing, actor).result()
+        return self._database.write(removing, actor, org=org.key).result()
 
 
 def _in_parts(keys: Iterator[int], remove: Callable[[list[int]], int], go_on: GoOn) -> int:

@@ -1,6 +1,6 @@
 """The store as other layers see it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -22,8 +22,9 @@ from theodora.storage.deployments import Deployments
 from theodora.storage.derivation.run import Derivations
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.database import ReplicaUse
+from theodora.storage.engine.organisations import lock_if_free, organisation_by_key
 from theodora.storage.events.change_log import prune_changes
-from theodora.storage.events.default_team import give_teams
+from theodora.storage.events.default_team import give_teams, orgs_with_stale_teams
 from theodora.storage.events.index import index_some, orgs_to_index
 from theodora.storage.events.rows import Rows
 from theodora.storage.events.tables import DEPLOYMENTS, FAILURES
@@ -42,9 +43,6 @@ from theodora.storage.organisations import Organisations
 from theodora.storage.retention import Retention
 
 T = TypeVar("T")
-
-_ORGANISATIONS_AT_ONCE = 16
-"""Organisations whose events are indexed in one transaction."""
 
 
 class Store:
@@ -140,12 +138,25 @@ class Store:
         self.close()
 
 
-def _keep_up(failures: Rows[Failure], cursor: Cursor) -> bool:
-    """Indexes some events, gives some failures their teams, prunes logs; whether to go on."""
-    due = orgs_to_index(cursor, _ORGANISATIONS_AT_ONCE)
-    more = len(due) == _ORGANISATIONS_AT_ONCE
-    for org in due:
-        for table in (DEPLOYMENTS, FAILURES):
-            more = index_some(cursor, table, org.key) or more
-        prune_changes(cursor, org)
-    return give_teams(cursor, failures) or more
+def _keep_up(
+    failures: Rows[Failure], cursor: Cursor, orgs: Collection[int] | None
+) -> Collection[int]:
+    """Indexes some events of organisations, gives some failures their teams, prunes logs.
+
+    See `Upkeep`. One that is just being written is left for later.
+    """
+    if orgs is None:
+        return {*orgs_to_index(cursor), *orgs_with_stale_teams(cursor)}
+    return [org for org in orgs if _keep_up_one(failures, cursor, org)]
+
+
+def _keep_up_one(failures: Rows[Failure], cursor: Cursor, key: int) -> bool:
+    """Whether there is more."""
+    org = organisation_by_key(cursor, key)
+    if org is None:
+        return False
+    if not lock_if_free(cursor, org):
+        return True
+    more = [index_some(cursor, table, key) for table in (DEPLOYMENTS, FAILURES)]
+    prune_changes(cursor, org)
+    return give_teams(cursor, failures, org) or any(more)

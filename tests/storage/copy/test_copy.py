@@ -298,7 +298,7 @@ def test_a_table_that_a_migration_adds_is_copied_after_those_that_it_refers_to()
         )
         assert tables_of(connection) == (
             CopiedTable("later", ("number",), ("name",)),
-            CopiedTable("counters", ("name",), condition="name <> 'commits'"),
+            CopiedTable("counters", ("name",), condition="(org <> 0 OR name <> 'commits')"),
             CopiedTable("added", ("a", "b"), ("c", "later")),
         )
         connection.execute("CREATE TABLE shapeless (name TEXT)")

@@ -48,7 +48,7 @@ def test_a_read_that_is_given_up_leaves_nothing_open(
             (up_to,),
         ).fetchall()
 
-    opened = SqliteDatabase(tmp_path / "theodora.db", lambda _: False, lambda _: None)
+    opened = SqliteDatabase(tmp_path / "theodora.db", lambda *_: (), lambda _: None)
     with closing(opened):
         opened.answer_briefly()
         for _ in range(3):
@@ -73,7 +73,7 @@ def test_a_thread_that_reads_caches_little_of_the_file(
         # The end of a value is on the last of its pages.
         cursor.execute("SELECT count(*) FROM filler WHERE substr(content, -1) = x'01'").fetchall()
 
-    with closing(SqliteDatabase(tmp_path / "theodora.db", lambda _: False, lambda _: None)) as file:
+    with closing(SqliteDatabase(tmp_path / "theodora.db", lambda *_: (), lambda _: None)) as file:
         file.write(fill, TESTER).result()
         if is_brief:
             file.answer_briefly()

@@ -27,7 +27,7 @@ ENDLESS = 10**12
 @pytest.fixture
 def database(databases: Databases, tmp_path: Path) -> Iterator[Database]:
     with databases.new(tmp_path) as url:
-        opened = open_database(url, lambda _: False, lambda _: None, "")
+        opened = open_database(url, lambda *_: (), lambda _: None, "")
         yield opened
         opened.close()
 
@@ -87,7 +87,7 @@ def test_a_read_ends_within_few_long_calls_of_a_function(tmp_path: Path) -> None
             (sought, text * 2_000),
         ).fetchall()
 
-    database = open_database(f"sqlite:///{tmp_path}/db", lambda _: False, lambda _: None, "")
+    database = open_database(f"sqlite:///{tmp_path}/db", lambda *_: (), lambda _: None, "")
     with closing(database), pytest.raises(TooSlow):
         run_under(Deadline(0.02), database.read, read)
 
@@ -107,7 +107,7 @@ def test_slow_reads_compute_one_at_a_time_and_brief_ones_do_not_wait(
     def read(cursor: Cursor) -> list[Row]:
         return cursor.execute(cast("LiteralString", f"SELECT {computed}")).fetchall()
 
-    database = open_database(f"sqlite:///{tmp_path}/db", lambda _: False, lambda _: None, "")
+    database = open_database(f"sqlite:///{tmp_path}/db", lambda *_: (), lambda _: None, "")
     with (
         closing(database),
         ThreadPoolExecutor(1) as slow,

@@ -32,7 +32,7 @@ def log_mib(path: Path) -> float:
 def test_a_long_log_is_folded_back_when_nothing_is_written(tmp_path: Path) -> None:
     """A read that is open keeps it; once that has ended, the next pause empties it."""
     path = tmp_path / "theodora.db"
-    with closing(SqliteDatabase(path, lambda _: False, lambda _: None)) as database:
+    with closing(SqliteDatabase(path, lambda *_: (), lambda _: None)) as database:
         with closing(apsw.Connection(str(path))) as reader:
             reader.execute("BEGIN")
             reader.execute("SELECT count(*) FROM organisations").fetchall()

@@ -15,7 +15,7 @@ from theodora.storage.open import open_database
 
 @pytest.fixture
 def opened(database: str) -> Iterator[Database]:
-    with closing(open_database(database, lambda _: False, lambda _: None)) as opened:
+    with closing(open_database(database, lambda *_: (), lambda _: None)) as opened:
         yield opened
 
 

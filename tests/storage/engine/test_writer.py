@@ -1,6 +1,7 @@
 """The writer: groups of writes, each on its own, all durable together."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from functools import partial
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -12,7 +13,7 @@ from actors import TESTER
 from theodora.errors import Invalid, Problem, Unavailable
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.sqlite.committer import SqliteCommitter
-from theodora.storage.engine.writer import Writer
+from theodora.storage.engine.writer import Writer, no_upkeep
 
 
 class Table:
@@ -21,7 +22,7 @@ class Table:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.groups: list[int] = []
-        self.writer = Writer(SqliteCommitter(path), lambda _: False, self.groups.append)
+        self.writer = Writer(partial(SqliteCommitter, path), no_upkeep, self.groups.append)
         self.writer.submit(
             lambda cursor: cursor.execute("CREATE TABLE numbers (number INTEGER PRIMARY KEY)"),
             TESTER,
@@ -111,11 +112,11 @@ def test_upkeep_is_due_after_so_many_events_however_few_writes_they_are(tmp_path
     kept_up: list[int] = []
     numbers: list[int] = []
 
-    def upkeep(_: Cursor) -> bool:
+    def upkeep(_: Cursor, _orgs: Collection[int] | None) -> Collection[int]:
         kept_up.append(len(numbers))
-        return False
+        return ()
 
-    writer = Writer(SqliteCommitter(tmp_path / "numbers.db"), upkeep, lambda _: None)
+    writer = Writer(partial(SqliteCommitter, tmp_path / "numbers.db"), upkeep, lambda _: None)
     held, release = Event(), Event()
 
     def hold(_: Cursor) -> None:
@@ -220,11 +221,11 @@ def test_upkeep_that_would_take_long_does_not_keep_the_writer_from_closing(
     monkeypatch.setattr("theodora.storage.engine.writer._LAST_UPKEEP_SECONDS", 0.2)
     is_left, done = [True], [0]
 
-    def upkeep(_: Cursor) -> bool:
+    def upkeep(_: Cursor, _orgs: Collection[int] | None) -> Collection[int]:
         done[0] += 1
-        return is_left[0]
+        return {1} if is_left[0] else ()
 
-    writer = Writer(SqliteCommitter(tmp_path / "numbers.db"), upkeep, lambda _: None)
+    writer = Writer(partial(SqliteCommitter, tmp_path / "numbers.db"), upkeep, lambda _: None)
     closing = Thread(target=writer.close)
     closing.start()
     closing.join(timeout=20)
@@ -246,12 +247,12 @@ def test_a_closed_writer_takes_no_more(tmp_path: Path) -> None:
 def test_upkeep_that_fails_stops_nothing(tmp_path: Path, error: Exception) -> None:
     tried = Event()
 
-    def upkeep(cursor: Cursor) -> bool:
+    def upkeep(cursor: Cursor, _orgs: Collection[int] | None) -> Collection[int]:
         cursor.execute("CREATE TABLE half (a)")
         tried.set()
         raise error
 
-    writer = Writer(SqliteCommitter(tmp_path / "numbers.db"), upkeep, lambda _: None)
+    writer = Writer(partial(SqliteCommitter, tmp_path / "numbers.db"), upkeep, lambda _: None)
     assert tried.wait(timeout=30)
     assert writer.submit(lambda _: 5, TESTER).result(timeout=30) == 5
     found = writer.submit(

@@ -178,7 +178,7 @@ def make_old(url: str) -> None:
             (_DIRTY_ID, _DIRTY),
         )
 
-    with closing(open_database(url, lambda _: False, lambda _: None)) as database:
+    with closing(open_database(url, lambda *_: (), lambda _: None)) as database:
         database.write(write, TESTER).result()
 
 
@@ -192,7 +192,7 @@ def everything_in(url: str) -> str:
             str(row) for table in tables for row in cursor.execute(f"SELECT * FROM {table}")
         )
 
-    with closing(open_database(url, lambda _: False, lambda _: None)) as database:
+    with closing(open_database(url, lambda *_: (), lambda _: None)) as database:
         return database.read(read)
 
 
@@ -237,7 +237,7 @@ def test_an_address_that_older_versions_cut_is_whole_again(
             (f"repository_id:{cut}", "repository_id:[2001:db8::1]/acme/app"),
         )
 
-    with closing(open_database(database, lambda _: False, lambda _: None)) as raw:
+    with closing(open_database(database, lambda *_: (), lambda _: None)) as raw:
         raw.write(write, TESTER).result()
     with Store(database) as opened:
         assert commits_of(opened, org, *ids) == [None, 1]
@@ -260,7 +260,7 @@ def test_events_that_were_not_indexed_before_the_upgrade_are_renamed_too(
         cursor.execute("UPDATE counters SET value = 0 WHERE org = 0 AND name = 'repository_rules'")
         cursor.execute("UPDATE deployments SET repository_id = '[2001/db8::1]:acme/app'")
 
-    with closing(open_database(database, lambda _: False, lambda _: None)) as raw:
+    with closing(open_database(database, lambda *_: (), lambda _: None)) as raw:
         raw.write(write, TESTER).result()
     with Store(database) as opened:
         found = found_by('repository_id:"[2001:db8::1]/acme/app"')

@@ -324,7 +324,7 @@ def test_a_file_is_not_used_if_changes_before_its_mark_are_not_in_the_log(
 
 
 def _prune(database: str) -> None:
-    with closing(open_database(database, lambda _: False, lambda _: None)) as pruning:
+    with closing(open_database(database, lambda *_: (), lambda _: None)) as pruning:
         [row] = pruning.read(
             lambda cursor: cursor.execute("SELECT org, uuid, name FROM organisations").fetchall()
         )
@@ -597,7 +597,7 @@ def test_arrays_in_files_are_no_memory_of_the_process(
     add_with_lead_times(store, org)
     files = ColumnFiles(folder, "")
     folder.mkdir()
-    with closing(open_database(opened.database, lambda _: False, lambda _: None)) as reading:
+    with closing(open_database(opened.database, lambda *_: (), lambda _: None)) as reading:
         found = reading.read(lambda cursor: cache.read_stored(cursor, org, files.allocate))
     for events in found.events.values():
         for name, (array, size) in events.arrays.items():

@@ -218,7 +218,7 @@ def test_what_the_log_has_forgotten_is_read_anew(database: str, store: Store, or
         for number in range(2_000):
             other.deployments.add(org, deployment(f"one-{number}"), 1, actor=TESTER)
         other.deployments.delete(org, "one-0", actor=TESTER).result()
-        database_of_other = open_database(database, lambda _: False, lambda _: None)
+        database_of_other = open_database(database, lambda *_: (), lambda _: None)
         pruning = partial(prune_changes, org=org, most=10)
         database_of_other.write(pruning, TESTER).result()
         database_of_other.close()
@@ -253,7 +253,7 @@ def test_no_more_is_kept_than_fits_and_what_was_asked_about_last(database: str, 
     count(store, orgs[0])
     of_one = store.metrics.memory_bytes
     kept = ColumnCache(2 * of_one)
-    reading = open_database(database, lambda _: False, lambda _: None)
+    reading = open_database(database, lambda *_: (), lambda _: None)
     for org in (*orgs, *orgs):
         found = reading.read(lambda cursor, org=org: kept.snapshots(cursor, org, LoadOptions()))
         assert found.deployments.is_there.sum() == 299
@@ -273,7 +273,7 @@ def test_a_large_organisation_does_not_evict_one_in_use(database: str, store: St
     count(store, large)
     now_sec = 0.0
     kept = ColumnCache(store.metrics.memory_bytes, lambda: now_sec)
-    reading = open_database(database, lambda _: False, lambda _: None)
+    reading = open_database(database, lambda *_: (), lambda _: None)
 
     def ask(org: Organisation) -> int:
         found = reading.read(lambda cursor: kept.snapshots(cursor, org, LoadOptions()))
@@ -320,7 +320,7 @@ def test_what_has_once_been_too_large_is_kept_when_it_has_shrunk(
     added.result()
     count(store, org)
     kept = ColumnCache(store.metrics.memory_bytes // 2)
-    reading = open_database(database, lambda _: False, lambda _: None)
+    reading = open_database(database, lambda *_: (), lambda _: None)
 
     def is_kept() -> bool:
         with suppress(TooLarge):
@@ -340,7 +340,7 @@ def test_stages_that_do_not_fit_drive_nothing_else_out(
     database: str, store: Store, org: Organisation
 ):
     store.deployments.add(org, deployment("one"), 1, actor=TESTER).result()
-    reading = open_database(database, lambda _: False, lambda _: None)
+    reading = open_database(database, lambda *_: (), lambda _: None)
 
     def ask(kept: ColumnCache, *, stages: bool) -> Snapshots:
         wanted = LoadOptions(stages=stages)

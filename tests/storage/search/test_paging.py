@@ -38,7 +38,7 @@ class Shelf:
     """Random events, most of which share one of three starts, and their lists."""
 
     def __init__(self, url: str, rng: Random, state: str) -> None:
-        self._database = open_database(url, lambda _: False, lambda _: None)
+        self._database = open_database(url, lambda *_: (), lambda _: None)
         self._org = self._write(lambda cursor: ensure_organisation(cursor, "default", 1))
         self.events = [_sharing_a_start(rng, number) for number in range(EVENTS)]
         half = EVENTS // 2

@@ -95,7 +95,7 @@ class Shelf:
     """Events in a real database, derived attributes and all, with indexing in our hands."""
 
     def __init__(self, url: str) -> None:
-        self._database = open_database(url, lambda _: False, lambda _: None)
+        self._database = open_database(url, lambda *_: (), lambda _: None)
         self._rows = {kind: Rows(table) for kind, table in TABLES.items()}
         self._kept = ColumnCache(2**30)
         self._worlds = 0

@@ -107,7 +107,7 @@ class AuditLog:
         def write(_: Cursor, recorder: Recorder) -> None:
             recorder.record(org, action, target, after=after)
 
-        return audited(self._database, write, actor)
+        return audited(self._database, write, actor, org=_key(org))
 
     def refuse(
         self,
@@ -134,7 +134,7 @@ class AuditLog:
             whose = org or _only_organisation(cursor)
             recorder.record(whose, action, target, after=after, outcome="refused", reason=reason)
 
-        return audited(self._database, write, actor)
+        return audited(self._database, write, actor, org=org and org.key)
 
     def remove_old(self, before_ns: int, *, actor: Actor) -> int:
         """Removes the entries of all chains that are older; how many those were."""
@@ -144,7 +144,9 @@ class AuditLog:
     def _shorten(self, org: int, before_ns: int, actor: Actor) -> int:
         removed = count = 0
         write = partial(_remove_some, org, before_ns)
-        while (count := audited(self._database, write, actor).result()) == _REMOVED_AT_ONCE:
+        while (
+            count := audited(self._database, write, actor, org=org).result()
+        ) == _REMOVED_AT_ONCE:
             removed += count
         return removed + count
 
@@ -153,9 +155,11 @@ class AuditLog:
 
         Each with the name of its organisation; empty for those of the server.
         """
-        if not self._database.primary.read(_has_unlogged):
-            return []
-        return self._database.write(_take_unlogged, actor).result()
+        taken: list[tuple[str, AuditEntry]] = []
+        for org, name in self._database.primary.read(_chains_with_unlogged):
+            entries = self._database.write(partial(_take_unlogged, org), actor, org=org).result()
+            taken += [(name, entry) for entry in entries]
+        return taken
 
 
 def _key(org: Organisation | None) -> int:
@@ -222,31 +226,23 @@ def _remove_some(org: int, before_ns: int, cursor: Cursor, recorder: Recorder) -
     return len(old)
 
 
-def _has_unlogged(cursor: Cursor) -> bool:
-    row = cursor.execute(
-        "SELECT 1 FROM audit_chains WHERE last_number > logged_number LIMIT 1"
-    ).fetchone()
-    return row is not None
-
-
-def _take_unlogged(cursor: Cursor) -> list[tuple[str, AuditEntry]]:
+def _chains_with_unlogged(cursor: Cursor) -> list[tuple[int, str]]:
     rows = cursor.execute(
-        "SELECT c.org, coalesce(o.name, ''), c.logged_number FROM audit_chains c "
-        "LEFT JOIN organisations o USING (org) WHERE c.last_number > c.logged_number ORDER BY c.org"
+        "SELECT c.org, coalesce(o.name, '') FROM audit_chains c LEFT JOIN organisations o "
+        "USING (org) WHERE c.last_number > c.logged_number ORDER BY c.org"
     ).fetchall()
-    taken: list[tuple[str, AuditEntry]] = []
-    for org, name, logged_number in rows:
-        entries = [
-            audit_entry(row)
-            for row in cursor.execute(
-                f"{SELECT_AUDIT_ENTRIES} WHERE org = ? AND number > ? ORDER BY number LIMIT ?",
-                (org, logged_number, _LOGGED_AT_ONCE),
-            ).fetchall()
-        ]
-        taken += [(name, entry) for entry in entries]
-        if entries:
-            cursor.execute(
-                "UPDATE audit_chains SET logged_number = ? WHERE org = ?",
-                (entries[-1].number, org),
-            )
-    return taken
+    return [(org, name) for org, name in rows]
+
+
+def _take_unlogged(org: int, cursor: Cursor) -> list[AuditEntry]:
+    rows = cursor.execute(
+        f"{SELECT_AUDIT_ENTRIES} WHERE org = ?1 AND number > "
+        "(SELECT logged_number FROM audit_chains WHERE org = ?1) ORDER BY number LIMIT ?2",
+        (org, _LOGGED_AT_ONCE),
+    ).fetchall()
+    if rows:
+        cursor.execute(
+            "UPDATE audit_chains SET logged_number = ? WHERE org = ?",
+            (audit_entry(rows[-1]).number, org),
+        )
+    return [*map(audit_entry, rows)]

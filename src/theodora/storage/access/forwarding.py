@@ -103,7 +103,7 @@ class Forwarding:
                 (org.key, url, api_key, app_key, now_ns),
             )
 
-        return audited(self._database, write, actor)
+        return audited(self._database, write, actor, org=org.key)
 
     def remove(self, org: Organisation, *, actor: Actor) -> Future[None]:
         """Ends forwarding; what waits is not sent. Raises `NotFound` where there is none."""
@@ -113,7 +113,7 @@ class Forwarding:
             cursor.execute("DELETE FROM outbox WHERE org = ?", (org.key,))
             cursor.execute("DELETE FROM forwarding WHERE org = ?", (org.key,))
 
-        return audited(self._database, write, actor)
+        return audited(self._database, write, actor, org=org.key)
 
     def pause(self, org: Organisation, reason: str, *, actor: Actor) -> Future[None]:
         """Sends nothing until it is resumed; changes are still queued."""
@@ -122,7 +122,7 @@ class Forwarding:
             recorder.record(org, "forwarding.paused", _site(cursor, org), reason=reason)
             cursor.execute("UPDATE forwarding SET paused = ? WHERE org = ?", (reason, org.key))
 
-        return audited(self._database, write, actor)
+        return audited(self._database, write, actor, org=org.key)
 
     def resume(self, org: Organisation, *, actor: Actor) -> Future[None]:
         """Tries at once, also after a pause between tries."""
@@ -135,7 +135,7 @@ class Forwarding:
                 (org.key,),
             )
 
-        return audited(self._database, write, actor)
+        return audited(self._database, write, actor, org=org.key)
 
     def parked(self, org: Organisation, limit: int) -> list[OutboxItem]:
         """Refused changes, oldest first."""
@@ -150,7 +150,7 @@ class Forwarding:
             _record_parked(recorder, org, "forwarding.retried", number, count)
             return count
 
-        return audited(self._database, write, actor)
+        return audited(self._database, write, actor, org=org.key)
 
     def drop(self, org: Organisation, number: int | None = None, *, actor: Actor) -> Future[int]:
         """Removes one parked change, or all of them, without sending it; how many those are."""
@@ -160,7 +160,7 @@ class Forwarding:
             _record_parked(recorder, org, "forwarding.dropped", number, count)
             return _leave(cursor, org, count)
 
-        return audited(self._database, write, actor)
+        return audited(self._database, write, actor, org=org.key)
 
     def due(self, worker: str, now_ns: int) -> list[Organisation]:
         """The organisations in use with changes that this worker may send now."""
@@ -190,7 +190,7 @@ class Forwarding:
                 cursor, org, "forwarding", worker, now_ns, until_ns
             )
 
-        return self._database.write(write, actor)
+        return self._database.write(write, actor, org=org.key)
 
     def waiting(self, org: Organisation, limit: int) -> list[OutboxItem]:
         """Changes to send, oldest first, without those of events with an earlier parked one."""
@@ -244,7 +244,7 @@ class Forwarding:
                 ),
             )
 
-        return self._database.write(write, actor)
+        return self._database.write(write, actor, org=org.key)
 
     def totals(self) -> ForwardingTotals:
         """For the server's metrics."""

@@ -5,15 +5,17 @@ that is killed loses the counts of its last second or so, and no event.
 """
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
+from functools import partial
+from itertools import count
 from typing import Literal, LiteralString, NamedTuple
 
 from theodora.storage.access.keys import Key
 from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.database import Database
-from theodora.storage.engine.organisations import Organisation, existing_organisations
+from theodora.storage.engine.organisations import Organisation, organisation_by_key
 from theodora.storage.engine.worker import Worker
 
 Received = Literal["deployment", "failure", "commits", "verdict", "user_activity"]
@@ -188,7 +190,7 @@ class Reception:
         return bool(self._accepted or self._refused or self._ignored)
 
     def write(self, *, actor: Actor) -> Future[None]:
-        """Writes the counts since the last time."""
+        """Writes the counts since the last time, each organisation's by itself."""
         with self._lock:
             self.due.clear()
             # Swapped under the lock, so that requests never wait for the database.
@@ -198,19 +200,45 @@ class Reception:
 
         senders = {*accepted, *ignored, *(reason.sender for reason in refused)}
 
-        def write(cursor: Cursor) -> None:
-            # One may have been deleted since: its counts must not take those of others along.
-            there = existing_organisations(cursor, {sender.org for sender in senders})
+        def write(org: int, cursor: Cursor) -> None:
+            # It may have been deleted since.
+            if organisation_by_key(cursor, org) is None:
+                return
             _write(
-                {each: count for each, count in accepted.items() if each.org in there},
-                {each: count for each, count in refused.items() if each.sender.org in there},
+                {each: count for each, count in accepted.items() if each.org == org},
+                {each: count for each, count in refused.items() if each.sender.org == org},
                 cursor,
             )
             _write_ignored(
-                {each: counts for each, counts in ignored.items() if each.org in there}, cursor
+                {each: counts for each, counts in ignored.items() if each.org == org}, cursor
             )
 
-        return self._database.write(write, actor)
+        return _all_of(
+            [
+                self._database.write(partial(write, org), actor, org=org)
+                for org in sorted({sender.org for sender in senders})
+            ]
+        )
+
+
+def _all_of(written: Sequence[Future[None]]) -> Future[None]:
+    """Done once all of them are; with the error of the first that has one."""
+    every: Future[None] = Future()
+    left = count(len(written), -1)
+
+    def note(_: Future[None] | None) -> None:
+        if next(left) > 0:
+            return
+        error = next(filter(None, (each.exception() for each in written)), None)
+        if error is None:
+            every.set_result(None)
+        else:
+            every.set_exception(error)
+
+    for each in written:
+        each.add_done_callback(note)
+    note(None)
+    return every
 
 
 _WRITER = Actor("worker", "key usage")

@@ -194,7 +194,11 @@ class Keys:
                 self._noted_at_ns.clear()
             # Two threads may both come here, which costs a write and does no harm.
             self._noted_at_ns[use] = now_ns
-            self._database.write(lambda cursor: _note_used(cursor, key, address, now_ns), actor)
+            self._database.write(
+                lambda cursor: _note_used(cursor, key, address, now_ns),
+                actor,
+                org=key.organisation.key,
+            )
 
     def addresses(self, org: Organisation) -> Mapping[str, Sequence[KeyAddress]]:
         """The addresses that each key was used from, by its id, the last one first."""

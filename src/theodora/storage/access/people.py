@@ -12,7 +12,11 @@ from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.audit import AuditValues, Recorder, audited
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.database import Database
-from theodora.storage.engine.organisations import Organisation, known_organisation
+from theodora.storage.engine.organisations import (
+    Organisation,
+    find_organisation,
+    known_organisation,
+)
 
 MAX_NAME = 200
 """Characters of a name or an address that are kept."""
@@ -130,6 +134,8 @@ class People:
         let in; `NotFound` and `BeingDeleted` for an organisation that cannot be used.
         """
 
+        known = self._database.read(lambda cursor: find_organisation(cursor, organisation))
+
         def write(cursor: Cursor, recorder: Recorder) -> Person:
             org = known_organisation(cursor, organisation)
             person = person_by_id(cursor, org.key, identity.person_id)
@@ -150,7 +156,7 @@ class People:
                 _record_teams(recorder, person, now)
             return now
 
-        return audited(self._database, write, actor)
+        return audited(self._database, write, actor, org=known and known.key)
 
     def find(self, org: Organisation, issuer: str, subject: str) -> Person | None:
         """The person whom this issuer calls so, switched off or not."""
@@ -191,7 +197,7 @@ class People:
             _record_role(recorder, found, now)
             return now
 
-        return audited(self._database, write, actor)
+        return audited(self._database, write, actor, org=org.key)
 
     def set_teams(
         self, org: Organisation, id_: str, teams: Sequence[str], *, actor: Actor
@@ -208,7 +214,7 @@ class People:
             _record_teams(recorder, found, now)
             return now
 
-        return audited(self._database, write, actor)
+        return audited(self._database, write, actor, org=org.key)
 
     def leave(self, org: Organisation, id_: str, *, actor: Actor) -> Future[None]:
         """Ends what groups gave that the person has left: sessions, and all but the least role.
@@ -231,7 +237,7 @@ class People:
                 before = {**_role_of(person), "sessions": len(ended)}
                 recorder.record(org, "person.left", id_, before=before)
 
-        return audited(self._database, write, actor)
+        return audited(self._database, write, actor, org=org.key)
 
     def disable(self, org: Organisation, id_: str, now_ns: int, *, actor: Actor) -> Future[Person]:
         """Ends every session of the person, and lets nobody sign in as them.
@@ -251,7 +257,7 @@ class People:
                 recorder.record(org, "person.disabled", id_, before=_role_of(found))
             return _found(cursor, org, id_)
 
-        return audited(self._database, write, actor)
+        return audited(self._database, write, actor, org=org.key)
 
     def enable(self, org: Organisation, id_: str, *, actor: Actor) -> Future[Person]:
         """Lets a person sign in again. Raises `NotFound` for an unknown person."""
@@ -265,7 +271,7 @@ class People:
                 recorder.record(org, "person.enabled", id_, after=_role_of(found))
             return _found(cursor, org, id_)
 
-        return audited(self._database, write, actor)
+        return audited(self._database, write, actor, org=org.key)
 
 
 def _record_role(recorder: Recorder, before: Person, after: Person) -> None:

@@ -133,11 +133,19 @@ class Sessions:
         return self._database.read(read)
 
     def note_seen(self, session: Session, now_ns: int, *, actor: Actor) -> Future[None]:
-        return self._database.write(lambda cursor: _note_seen(cursor, session, now_ns), actor)
+        return self._database.write(
+            lambda cursor: _note_seen(cursor, session, now_ns),
+            actor,
+            org=session.principal.organisation.key,
+        )
 
     def renew(self, session: Session, secret: str, now_ns: int, *, actor: Actor) -> Future[bool]:
         """Puts `secret` in place of the session's, unless another request just has."""
-        return self._database.write(lambda cursor: _renew(cursor, session, secret, now_ns), actor)
+        return self._database.write(
+            lambda cursor: _renew(cursor, session, secret, now_ns),
+            actor,
+            org=session.principal.organisation.key,
+        )
 
     def end(self, session: Session, *, actor: Actor) -> Future[None]:
         """Signs out; ending it again changes nothing."""
@@ -147,7 +155,7 @@ class Sessions:
             if _end(cursor, org, session.id):
                 recorder.record(org, "session.ended", session.id)
 
-        return audited(self._database, write, actor)
+        return audited(self._database, write, actor, org=org.key)
 
     def end_by_id(self, org: Organisation, id_: str, *, actor: Actor) -> Future[None]:
         """Raises `NotFound` for the id of no session of the organisation."""
@@ -157,7 +165,7 @@ class Sessions:
                 raise NotFound(f'there is no session "{id_}"')
             recorder.record(org, "session.ended", id_)
 
-        return audited(self._database, write, actor)
+        return audited(self._database, write, actor, org=org.key)
 
     def end_of_person(self, org: Organisation, person_id: str, *, actor: Actor) -> Future[None]:
         """Signs a person out everywhere; without a session it changes nothing."""
@@ -170,7 +178,7 @@ class Sessions:
             for (id_,) in ended:
                 recorder.record(org, "session.ended", id_)
 
-        return audited(self._database, write, actor)
+        return audited(self._database, write, actor, org=org.key)
 
 
 def new_session_secret() -> str:

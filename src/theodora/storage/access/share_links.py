@@ -106,7 +106,7 @@ class ShareLinks:
             recorder.record(maker.organisation, "link.created", id_, after=after)
             return id_
 
-        return audited(self._database, write, actor)
+        return audited(self._database, write, actor, org=maker.organisation.key)
 
     def find(self, secret: str, now_ns: int) -> ShareLink | None:
         """The link with this secret; None if it is not good."""
@@ -142,11 +142,13 @@ class ShareLinks:
                 raise NotFound(f'there is no share link "{id_}" that is not revoked')
             recorder.record(org, "link.revoked", id_, before={"path": revoked[0]})
 
-        return audited(self._database, write, actor)
+        return audited(self._database, write, actor, org=org.key)
 
     def note_used(self, link: ShareLink, now_ns: int, *, actor: Actor) -> Future[None]:
         org = link.reader.organisation
-        return self._database.write(lambda cursor: _note_used(cursor, org, link.id, now_ns), actor)
+        return self._database.write(
+            lambda cursor: _note_used(cursor, org, link.id, now_ns), actor, org=org.key
+        )
 
     def remove_ended(self, now_ns: int, *, actor: Actor) -> Future[None]:
         """Removes the links of all organisations that ended `KEPT_DAYS` ago or earlier."""

@@ -79,7 +79,7 @@ class Sources:
             recorder.record(org, "source.created", id_, after=_values(source))
             return source
 
-        return audited(self._database, write, actor)
+        return audited(self._database, write, actor, org=org.key)
 
     def get(self, org: Organisation, id_: str) -> WebhookSource:
         """Raises `NotFound` where there is no such source."""
@@ -109,7 +109,7 @@ class Sources:
                 (secret, org.key, found.id),
             )
 
-        return audited(self._database, write, actor)
+        return audited(self._database, write, actor, org=org.key)
 
     def change_settings(
         self, org: Organisation, id_: str, settings: str, *, actor: Actor
@@ -124,7 +124,7 @@ class Sources:
                 (settings, org.key, found.id),
             )
 
-        return audited(self._database, write, actor)
+        return audited(self._database, write, actor, org=org.key)
 
     def common_settings(self, org: Organisation) -> str:
         """Those that all sources of the organisation follow; empty while there are none."""
@@ -143,7 +143,7 @@ class Sources:
                 (org.key, settings),
             )
 
-        return audited(self._database, write, actor)
+        return audited(self._database, write, actor, org=org.key)
 
     def remove(self, org: Organisation, id_: str, *, actor: Actor) -> Future[None]:
         """Ends a source; its events stay, what is in its inbox does not.
@@ -160,7 +160,7 @@ class Sources:
             )
             cursor.execute("DELETE FROM sources WHERE org = ? AND id = ?", (org.key, found.id))
 
-        return audited(self._database, write, actor)
+        return audited(self._database, write, actor, org=org.key)
 
 
 def _found(cursor: Cursor, org: Organisation, id_: str) -> WebhookSource:

@@ -6,8 +6,8 @@ from theodora.storage.copy.copy import Original
 from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.audit import AuditValues
 from theodora.storage.engine.audit_actions import ActionName
-from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.migrate import UNFINISHED_COPY, applied_number, migrations
+from theodora.storage.engine.writer import no_upkeep
 from theodora.storage.open import open_database, open_original
 
 
@@ -27,7 +27,7 @@ def record_in_store(
         with open_original(url) as original:
             if not _is_of_this_version(original):
                 return "its schema is that of another version"
-        database = open_database(url, _no_upkeep, _no_count)
+        database = open_database(url, no_upkeep, _no_count)
         try:
             AuditLog(database).note(None, action, target, after=after, actor=actor).result()
         finally:
@@ -42,11 +42,6 @@ def _is_of_this_version(original: Original) -> bool:
     if not schema.has_table("migrations") or schema.has_table(UNFINISHED_COPY):
         return False
     return applied_number(schema) == migrations(schema.kind)[-1].number
-
-
-def _no_upkeep(_: Cursor) -> bool:
-    """Indexing is left to the store's server."""
-    return False
 
 
 def _no_count(_: int) -> None:

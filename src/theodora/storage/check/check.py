@@ -19,7 +19,7 @@ from theodora.storage.open import open_original
 
 _COUNTERS = ("organisation", "repository_rules", "retention_round")
 """Those of the store; the others are each organisation's."""
-_COUNTERS_OF_ONE = ("deployments_indexed", "failures_indexed", "receipt", "settings")
+_COUNTERS_OF_ONE = ("commits", "deployments_indexed", "failures_indexed", "receipt", "settings")
 _MIGRATE = "run theodora migrate"
 
 

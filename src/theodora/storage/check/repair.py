@@ -11,6 +11,7 @@ from theodora.storage.engine.audit import Recorder, audited
 from theodora.storage.engine.cursor import Cursor, only_value
 from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import Organisation
+from theodora.storage.engine.writer import no_upkeep
 from theodora.storage.events.change_log import forget_marks
 from theodora.storage.events.index import clear_index, index_some
 from theodora.storage.events.rows import Rows
@@ -25,7 +26,7 @@ _TABLES: tuple[Rows[Any], ...] = (Rows(DEPLOYMENTS), Rows(FAILURES))
 
 def repair_store(url: str, on_step: Callable[[str], None], actor: Actor) -> None:
     """Makes the index and derives everything again; servers may run, and their writes wait."""
-    with closing(open_database(url, lambda _: False, lambda _: None)) as database:
+    with closing(open_database(url, no_upkeep, lambda _: None)) as database:
         audited(database, _record, actor).result()
         for rows in _TABLES:
             on_step(f"indexing {rows.table.name}")
@@ -33,7 +34,7 @@ def repair_store(url: str, on_step: Callable[[str], None], actor: Actor) -> None
             _put_elements(database, rows, actor)
             for org in database.primary.read(_organisations):
                 index = partial(index_some, table=rows.table, org=org.key)
-                while database.write(index, actor).result():
+                while database.write(index, actor, org=org.key).result():
                     pass
         on_step("deriving")
         database.write(_queue_everything, actor).result()

@@ -168,7 +168,7 @@ class Copying:
                 "INSERT INTO unfinished_copy (original, reached, copied) VALUES (?, ?, 0)",
                 (self._identity, self._tables[0].name),
             )
-            self._copy.schema.execute("DELETE FROM counters WHERE name <> 'commits'")
+            self._copy.schema.execute("DELETE FROM counters WHERE org <> 0 OR name <> 'commits'")
 
     def _check_original(self) -> None:
         begun = self._copy.schema.value("SELECT original FROM unfinished_copy")

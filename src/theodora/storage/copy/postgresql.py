@@ -110,6 +110,4 @@ def copy_on_server(url: str) -> Generator[PostgresqlCopy]:
 
 
 def _commits(cursor: Cursor) -> int:
-    return only_value(
-        cursor.execute("SELECT value FROM counters WHERE org = 0 AND name = 'commits'")
-    )
+    return only_value(cursor.execute("SELECT sum(value) FROM counters WHERE name = 'commits'"))

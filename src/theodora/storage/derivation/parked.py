@@ -54,23 +54,24 @@ def unpark(cursor: Cursor, key: SequenceKey) -> None:
     )
 
 
-def is_any_due(cursor: Cursor, now_ns: int) -> bool:
-    """Whether there is a parked sequence to try again."""
-    found = cursor.execute(
-        "SELECT 1 FROM parked_sequences WHERE next_at_ns <= ? LIMIT 1", (now_ns,)
+def organisations_due(cursor: Cursor, now_ns: int) -> list[Organisation]:
+    """Those with parked sequences to try again."""
+    rows = cursor.execute(
+        "SELECT o.org, o.uuid, o.name FROM organisations o WHERE o.org IN "
+        "(SELECT p.org FROM parked_sequences p WHERE p.next_at_ns <= ?) ORDER BY o.org",
+        (now_ns,),
     )
-    return found.fetchone() is not None
+    return [Organisation(*row) for row in rows.fetchall()]
 
 
-def mark_due(cursor: Cursor, now_ns: int) -> None:
-    """Marks the parked sequences that are to be tried again."""
+def mark_due(org: Organisation, now_ns: int, cursor: Cursor) -> None:
+    """Marks the organisation's parked sequences that are to be tried again."""
     due = cursor.execute(
-        "SELECT p.org, o.uuid, o.name, p.service, p.env FROM parked_sequences p "
-        "JOIN organisations o ON o.org = p.org WHERE p.next_at_ns <= ? LIMIT ?",
-        (now_ns, _LOOKED_AT),
+        "SELECT service, env FROM parked_sequences WHERE org = ? AND next_at_ns <= ? LIMIT ?",
+        (org.key, now_ns, _LOOKED_AT),
     )
-    for *org, service, env in list(due):
-        key = SequenceKey(Organisation(*org), service, env or None)
+    for service, env in due.fetchall():
+        key = SequenceKey(org, service, env or None)
         queue_sequence(cursor, key.org, key.service, key.env)
         cursor.execute(
             "UPDATE parked_sequences SET next_at_ns = ? WHERE org = ? AND service = ? AND env = ?",

@@ -34,8 +34,8 @@ from theodora.storage.derivation.inputs import (
 from theodora.storage.derivation.parked import (
     Parked,
     count_parked,
-    is_any_due,
     mark_due,
+    organisations_due,
     park,
     read_parked,
     unpark,
@@ -60,9 +60,9 @@ from theodora.storage.facts.derivation_queue import (
     Waiting,
     generation,
     has_tasks,
-    has_wide_tasks,
     is_queued_since,
     next_generation,
+    organisations_with_wide_tasks,
     queued_sequences,
     remove_tasks,
     sequences_of,
@@ -179,10 +179,10 @@ class Derivations:
     def _find_marked(self, backlog: Backlog, actor: Actor) -> bool:
         """Adds the marks that have come since the last look; returns whether there were any."""
         now_ns = time.time_ns()
-        if self._database.primary.read(partial(is_any_due, now_ns=now_ns)):
-            self._database.write(partial(mark_due, now_ns=now_ns), actor).result()
-        if self._database.primary.read(has_wide_tasks):
-            self._database.write(split_wide_tasks, actor).result()
+        for org in self._database.primary.read(partial(organisations_due, now_ns=now_ns)):
+            self._database.write(partial(mark_due, org, now_ns), actor, org=org.key).result()
+        for org in self._database.primary.read(organisations_with_wide_tasks):
+            self._database.write(partial(split_wide_tasks, org), actor, org=org.key).result()
         found = self._database.primary.read(partial(queued_sequences, after=backlog.up_to))
         backlog.add(found)
         return bool(found)
@@ -270,10 +270,11 @@ class Derivations:
             check_deadline()
             part = changes[start : start + _ROWS_AT_ONCE]
             write = partial(self._write_part, key, changed, part, last)
-            last = self._database.write(write, actor).result()
+            last = self._database.write(write, actor, org=key.org.key).result()
             written += last.changes
         links = _new_links(facts, derived.deployments)
-        self._database.write(partial(_write_links, key, links, last), actor).result()
+        write = partial(_write_links, key, links, last)
+        self._database.write(write, actor, org=key.org.key).result()
         if last.seen:
             rows = _written_rows(last.seen.rows, written)
             self._cache.remember(key, replace(last.seen, rows=rows))

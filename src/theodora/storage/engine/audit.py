@@ -1,8 +1,8 @@
 """The audit log: who changed what, written in the transaction of the change.
 
 The entries of an organisation form a chain: the hash of each covers its content and the hash
-before it, so an entry that is changed, inserted or removed breaks the chain. All writes of all
-processes come one after another, so that the chain needs no lock of its own.
+before it, so an entry that is changed, inserted or removed breaks the chain. The writes of an
+organisation come one after another, so that its chain needs no lock of its own.
 """
 
 import hashlib
@@ -128,9 +128,15 @@ _INSERT: LiteralString = (
 SELECT_AUDIT_ENTRIES: LiteralString = f"SELECT {AUDIT_COLUMNS} FROM audit_entries"
 
 
-def audited(database: Database, write: Callable[[Cursor, Recorder], T], actor: Actor) -> Future[T]:
-    """Queues a write that records what it changes."""
-    return database.write(lambda cursor: write(cursor, Recorder(cursor, actor)), actor)
+def audited(
+    database: Database,
+    write: Callable[[Cursor, Recorder], T],
+    actor: Actor,
+    *,
+    org: int | None = None,
+) -> Future[T]:
+    """Queues a write that records what it changes; `org` is as in `Database.write`."""
+    return database.write(lambda cursor: write(cursor, Recorder(cursor, actor)), actor, org=org)
 
 
 def ensure_recorded(cursor: Cursor, recorder: Recorder, name: str, now_ns: int) -> Organisation:

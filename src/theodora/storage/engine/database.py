@@ -10,9 +10,6 @@ from theodora.storage.engine.cursor import Cursor
 
 T = TypeVar("T")
 
-Upkeep = Callable[[Cursor], bool]
-"""Does some of what may be done later, in a transaction; whether there is more."""
-
 
 class TakesLong(Exception):
     """A read on a thread that answers briefly has taken too long there, or would."""
@@ -59,13 +56,22 @@ class Database(Protocol):
         """
         ...
 
-    def write(self, write: Callable[[Cursor], T], actor: Actor, events: int = 1) -> Future[T]:
+    def write(
+        self,
+        write: Callable[[Cursor], T],
+        actor: Actor,
+        events: int = 1,
+        *,
+        org: int | None = None,
+    ) -> Future[T]:
         """Queues `write`, which `actor` asks for; the future has its result once it is durable.
 
-        `events` is how many it writes: many make a commit of their own, and upkeep due.
+        `events` is how many it writes: many make a commit of their own, and upkeep due. `org` is
+        the key of the only organisation that it is about, 0 of a write about none of them.
 
-        All writes, of every process, come one after another, and each sees all those before
-        it. `write` may be run again from its beginning.
+        The writes of an organisation, of every process, come one after another, and each sees all
+        those before it. It waits for no other organisation's. A write that names none waits for
+        those of all, and they for it. `write` may be run again from its beginning.
         """
         ...
 
@@ -78,7 +84,8 @@ class Database(Protocol):
         ...
 
     def state(self) -> int:
-        """A number that on this thread changes whenever anything has been committed.
+        """A number that on this thread changes whenever a write was committed that names no
+        organisation. It may change after others.
 
         Inside a read it is that of the snapshot.
         """

@@ -1,14 +1,11 @@
 """Organisations: the tenants. Every event, id and identity belongs to one."""
 
 import uuid
-from collections.abc import Collection
 from typing import LiteralString, NamedTuple
 
 from theodora.errors import BeingDeleted, NotFound
 from theodora.events import format_minute
-from theodora.storage.engine.cursor import Cursor, in_equal_parts, only_value, placeholders
-
-_KEYS_AT_ONCE = 64
+from theodora.storage.engine.cursor import Cursor, only_value
 
 NUMBERS_OF_ONE = 2**40
 """How many numbers an organisation gives to what it receives: events, deliveries, changes to send.
@@ -68,6 +65,24 @@ def find_organisation(cursor: Cursor, name: str) -> Organisation | None:
     return Organisation(*row) if row else None
 
 
+def organisation_by_key(cursor: Cursor, key: int) -> Organisation | None:
+    row = cursor.execute(
+        "SELECT org, uuid, name FROM organisations WHERE org = ?", (key,)
+    ).fetchone()
+    return Organisation(*row) if row else None
+
+
+def lock_if_free(cursor: Cursor, org: Organisation) -> bool:
+    """Has the organisation's writes wait until the end of the transaction, as a write of it does.
+
+    False if one of another process or lane is under way.
+    """
+    statement: LiteralString = (
+        f"SELECT 1 FROM counters WHERE org = ? AND name = 'commits' {cursor.dialect.lock_if_free}"
+    )
+    return cursor.execute(statement, (org.key,)).fetchone() is not None
+
+
 def ensure_organisation(cursor: Cursor, name: str, now_ns: int) -> Organisation:
     """The organisation of this name, created if needed; raises `BeingDeleted`."""
     org = find_organisation(cursor, name)
@@ -80,17 +95,6 @@ def deletion_of(cursor: Cursor, org: Organisation) -> Deletion | None:
         (org.key,),
     ).fetchone()
     return Deletion(row[0], bool(row[1])) if row else None
-
-
-def existing_organisations(cursor: Cursor, keys: Collection[int]) -> set[int]:
-    """Those of the keys that are an organisation's."""
-    found: set[int] = set()
-    for part in in_equal_parts([*keys], _KEYS_AT_ONCE):
-        statement: LiteralString = (
-            f"SELECT org FROM organisations WHERE org IN ({placeholders(_KEYS_AT_ONCE)})"
-        )
-        found.update(key for (key,) in cursor.execute(statement, part).fetchall())
-    return found
 
 
 def being_deleted(name: str, begins_at_ns: int) -> BeingDeleted:
@@ -125,6 +129,7 @@ def _add_organisation(cursor: Cursor, name: str, now_ns: int) -> Organisation:
     cursor.executemany(
         "INSERT INTO counters (org, name, value) VALUES (?, ?, ?)",
         [
+            (key, "commits", 0),
             (key, "receipt", first),
             (key, "deployments_indexed", first),
             (key, "failures_indexed", first),

@@ -1,4 +1,4 @@
-"""The writer thread, which commits waiting writes together.
+"""The writer, whose threads commit waiting writes together.
 
 A commit costs a wait for the disk. While one is under way further writes gather, and the next
 commit takes them all. If one fails, the others are not affected. Its caller gets the result only
@@ -8,11 +8,12 @@ after the commit that holds it is on the disk.
 import math
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
+from contextlib import closing
 from dataclasses import dataclass
-from enum import Enum, auto
-from queue import Empty, SimpleQueue
+from itertools import islice
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import structlog
@@ -25,6 +26,16 @@ log = structlog.get_logger()
 
 T = TypeVar("T")
 
+Upkeep = Callable[[Cursor, Collection[int] | None], Collection[int]]
+"""Does some of what may be done later for organisations, given by their keys; returns those for
+which there is more. Given None it does nothing, and returns all for which there is something."""
+
+
+def no_upkeep(_cursor: Cursor, _orgs: Collection[int] | None) -> Collection[int]:
+    """For whoever leaves it to the store's server."""
+    return ()
+
+
 _GROUP_LIMIT = 256
 """Events in one commit after which no other write joins it: the first of a flood does not wait
 long."""
@@ -32,6 +43,12 @@ _UPKEEP_AFTER = 512
 """Events after which upkeep is due even though more are waiting."""
 _IDLE_SECONDS = 0.05
 """How long no write has to come before there is time for upkeep."""
+_KEPT_UP_AT_ONCE = 16
+"""Organisations that upkeep looks at in one transaction."""
+_LOOK_SECONDS = 60.0
+"""How often upkeep looks at all organisations: those that other processes wrote for too."""
+_RETRY_SECONDS = 1.0
+"""When it looks again after it has failed."""
 _LAST_UPKEEP_SECONDS = 30.0
 _CHECKED_SECONDS = 1.0
 """A write that went well so recently shows that the next one can: checks do not load the disk."""
@@ -47,6 +64,10 @@ class Write(NamedTuple):
     actor: Actor
     events: int = 1
     """How many it writes."""
+    org: int | None = None
+    """The key of the only organisation that it is about, 0 for none of them; None for any."""
+    is_upkeep: bool = False
+    """It locks what it writes itself, and waits for no organisation."""
 
 
 class Outcome(NamedTuple):
@@ -74,13 +95,6 @@ class Committer(Protocol):
     def close(self) -> None: ...
 
 
-class _Signal(Enum):
-    """Signals in the queue other than writes."""
-
-    NOTHING = auto()
-    STOP = auto()
-
-
 @dataclass(frozen=True, slots=True)
 class _Waiting:
     write: Write
@@ -88,48 +102,98 @@ class _Waiting:
 
 
 class Writer:
-    """Runs writes one after another on a thread of its own; `submit` may be called from any."""
+    """Commits the writes of each organisation one after another, in the order of `submit`.
+
+    That may be called from any thread. The writer has one lane or several: threads with a committer
+    each. Several have each commit be of one organisation, which no other lane has meanwhile: what
+    has to wait for another process keeps its own organisation waiting, and no other. A single lane
+    commits together what waits, whatever it is about.
+    """
 
     def __init__(
         self,
-        committer: Committer,
-        upkeep: Callable[[Cursor], bool],
+        committer: Callable[[], Committer],
+        upkeep: Upkeep,
         on_commit: Callable[[int], None],
+        lanes: int = 1,
     ) -> None:
-        """`upkeep` does some of what may be done later and returns whether there is more; it runs
-        in a transaction of its own when no writes come, or when many have come since.
-        `on_commit` receives the number of writes of each commit.
+        """`committer` makes that of a lane; `lanes` are the most there are, each added when the
+        others have work.
+
+        `upkeep` does some of what may be done later; it runs in a transaction of its own, one at a
+        time, when no writes come, or when many have come since. `on_commit` receives the number of
+        writes of each commit.
         """
         self._committer = committer
         self._upkeep = upkeep
         self._on_commit = on_commit
-        self._since_upkeep = 0
-        self._queue: SimpleQueue[_Waiting | _Signal] = SimpleQueue()
+        self._most_lanes = lanes
+        self._changed = threading.Condition()
+        """Guards everything below, but for what is noted of commits."""
+        self._queues: dict[int | None, deque[_Waiting]] = {}
+        """What waits, by organisation, the one that has waited longest first. A single lane has one
+        queue for all."""
+        self._waiting = 0
+        self._busy: set[int | None] = set()
+        """Those of the queues that a lane is committing from."""
+        self._lanes: list[threading.Thread] = []
+        self._running = 0
+        """Lanes that have not ended."""
+        self._working = 0
+        """Those of them that are committing or doing upkeep; the others look for work."""
         self._open = True
+        self._written: set[int] = set()
+        """Organisations that upkeep has yet to look at."""
+        self._looks_at_sec = -math.inf
+        """When upkeep looks at all of them."""
+        self._has_looked = False
+        """Whether the last piece of upkeep did."""
+        self._since_upkeep = 0
+        self._keeps_up = False
+        """Whether a lane is doing upkeep."""
+        self._quiet_sec = time.monotonic()
+        """Since when nothing has been written."""
         self._is_failing = False
         """Whether the last commit failed."""
         self._problem = ""
         """Why the last commit failed that did."""
         self._committed_sec = -math.inf
         self._failed_sec = -math.inf
-        self._lock = threading.Lock()
-        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
-        self._thread.start()
+        with self._changed:
+            self._add_lane()
 
     @property
     def waiting(self) -> int:
         """Writes that no commit has taken up yet."""
-        return self._queue.qsize()
+        return self._waiting
 
-    def submit(self, run: Callable[[Cursor], T], actor: Actor, events: int = 1) -> Future[T]:
-        """Queues `run`; the future has its result once that is durable, or its error."""
+    def submit(
+        self,
+        run: Callable[[Cursor], T],
+        actor: Actor,
+        events: int = 1,
+        org: int | None = None,
+    ) -> Future[T]:
+        """Queues `run`; the future has its result once that is durable, or its error.
+
+        `org` is as in `Write`. Writes of one organisation are committed in this order, and so are
+        those of any; the two have none between them.
+        """
         future: Future[T] = Future()
         # A caller that stops waiting takes nothing back: what was accepted is written.
         future.set_running_or_notify_cancel()
-        with self._lock:
+        waiting = _Waiting(Write(run, actor, events, org), future)
+        queue = self._queue_of(org)
+        with self._changed:
             if not self._open:
                 raise Unavailable("the store is closing")
-            self._queue.put(_Waiting(Write(run, actor, events), future))
+            self._waiting += 1
+            if queue in self._queues:
+                self._queues[queue].append(waiting)
+            else:
+                self._queues[queue] = deque([waiting])
+                if queue not in self._busy:
+                    self._wake()
         return future
 
     def check(self, run: Callable[[Cursor], None], *, is_suspect: bool = False) -> None:
@@ -145,103 +209,203 @@ class Writer:
         if is_well and now_sec - self._committed_sec < _CHECKED_SECONDS:
             return
         try:
-            self.submit(run, UPKEEP).result(_CHECK_PATIENCE_SECONDS)
+            self.submit(run, UPKEEP, org=0).result(_CHECK_PATIENCE_SECONDS)
         except TimeoutError:
             raise Unavailable("the database takes too long to write") from None
 
     def close(self) -> None:
-        """Commits waiting writes and closes the connection; later writes are refused."""
-        with self._lock:
+        """Commits waiting writes and closes the connections; later writes are refused."""
+        with self._changed:
             self._open = False
-            # Under the lock, so that no write can be queued behind the signal and wait for ever.
-            self._queue.put(_Signal.STOP)
-        self._thread.join()
-        self._committer.close()
+            self._changed.notify_all()
+            lanes = [*self._lanes]
+        for lane in lanes:
+            lane.join()
+
+    def _queue_of(self, org: int | None) -> int | None:
+        return org if self._most_lanes > 1 else None
+
+    def _wake(self) -> None:
+        """Has a lane look that is not working, or adds one."""
+        if self._working < self._running:
+            self._changed.notify()
+        elif self._open and len(self._lanes) < self._most_lanes:
+            self._add_lane()
+
+    def _add_lane(self) -> None:
+        name = f"writer {len(self._lanes) + 1}"
+        lane = threading.Thread(target=self._run, name=name, daemon=True)
+        self._lanes.append(lane)
+        self._running += 1
+        lane.start()
 
     def _run(self) -> None:
-        more = True
-        while True:
-            following = self._next(wait_for_ever=not more)
-            if isinstance(following, _Waiting):
-                self._commit(self._group(following))
-                more = True
-            elif following is _Signal.STOP:
-                self._keep_up_before_the_end()
-                return
-            else:
-                more = self._keep_up()
-            # Under steady load the queue is never idle, and searches read every unindexed event.
-            if self._since_upkeep >= _UPKEEP_AFTER:
-                more = self._keep_up()
+        """Works in a lane until the writer is closed and nothing waits."""
+        with closing(self._committer()) as committer:
+            while (group := self._next()) is not None:
+                if group:
+                    self._commit(committer, group)
+                else:
+                    self._keep_up(committer)
+                    with self._changed:
+                        self._working -= 1
+            with self._changed:
+                self._running -= 1
+                is_last = self._running == 0
+            if is_last:
+                self._keep_up_before_the_end(committer)
 
-    def _keep_up_before_the_end(self) -> None:
+    def _keep_up_before_the_end(self, committer: Committer) -> None:
         """What is not indexed would make the first searches after the next start slow.
 
         After an upgrade it may take minutes: that can go on then.
         """
         until_sec = time.monotonic() + _LAST_UPKEEP_SECONDS
-        while self._keep_up() and time.monotonic() < until_sec:
+        while self._keep_up(committer) and time.monotonic() < until_sec:
             pass
 
-    def _next(self, *, wait_for_ever: bool) -> "_Waiting | _Signal":
-        try:
-            return self._queue.get(timeout=None if wait_for_ever else _IDLE_SECONDS)
-        except Empty:
-            return _Signal.NOTHING
+    def _next(self) -> list[_Waiting] | None:
+        """The next group of writes; an empty one for upkeep, None for the end."""
+        with self._changed:
+            while True:
+                # Under steady load there is always a write, and searches read every unindexed
+                # event.
+                if self._since_upkeep >= _UPKEEP_AFTER and not self._keeps_up:
+                    return self._begin_upkeep()
+                for queue in self._queues:
+                    if queue not in self._busy:
+                        return self._group(queue)
+                if not self._open:
+                    return None
+                rest_sec = self._rest_sec()
+                if rest_sec is not None and rest_sec <= 0:
+                    return self._begin_upkeep()
+                self._changed.wait(rest_sec)
 
-    def _group(self, first: _Waiting) -> list[_Waiting]:
-        """`first` and what waits behind it."""
-        group = [first]
-        events = first.write.events
-        while events < _GROUP_LIMIT:
-            try:
-                following = self._queue.get_nowait()
-            except Empty:
-                break
-            if isinstance(following, _Signal):
-                # The stop signal is taken again once this group is committed; nothing can be behind
-                # it.
-                self._queue.put(following)
-                break
-            group.append(following)
-            events += following.write.events
+    def _rest_sec(self) -> float | None:
+        """How long it is until upkeep is due; None while another lane does some."""
+        if self._keeps_up:
+            return None
+        quiet_sec = self._quiet_sec + _IDLE_SECONDS
+        due_sec = quiet_sec if self._written else max(quiet_sec, self._looks_at_sec)
+        return due_sec - time.monotonic()
+
+    def _group(self, queue: int | None) -> list[_Waiting]:
+        """What waits there, at most as much as a commit takes."""
+        waiting = self._queues.pop(queue)
+        group: list[_Waiting] = []
+        events = 0
+        while waiting and events < _GROUP_LIMIT:
+            group.append(waiting.popleft())
+            events += group[-1].write.events
+        if waiting:
+            # Behind the others.
+            self._queues[queue] = waiting
+        self._waiting -= len(group)
+        self._busy.add(queue)
+        self._working += 1
+        if any(other not in self._busy for other in self._queues):
+            self._wake()
         return group
 
-    def _keep_up(self) -> bool:
-        """Does a piece of upkeep; returns whether more is left. A failure is retried later."""
+    def _begin_upkeep(self) -> list[_Waiting]:
+        self._keeps_up = True
+        self._working += 1
         self._since_upkeep = 0
+        return []
+
+    def _keep_up(self, committer: Committer) -> bool:
+        """Does a piece of upkeep; returns whether more is left. A failure is retried later."""
+        orgs = self._to_keep_up()
+        left = self._kept_up(committer, orgs)
+        with self._changed:
+            if left is None:
+                self._looks_at_sec = min(self._looks_at_sec, time.monotonic() + _RETRY_SECONDS)
+            else:
+                self._written.update(left)
+            self._keeps_up = False
+            self._quiet_sec = time.monotonic()
+            has_more = bool(self._written) and left is not None
+            has_time = not self._written and not self._waiting
+        if has_time and left is not None:
+            self._tidy(committer)
+        return has_more
+
+    def _to_keep_up(self) -> Collection[int] | None:
+        with self._changed:
+            now_sec = time.monotonic()
+            # What a look has found comes first: writes that name no organisation may ask for looks
+            # all the time.
+            if now_sec >= self._looks_at_sec and not (self._has_looked and self._written):
+                self._looks_at_sec = now_sec + _LOOK_SECONDS
+                self._has_looked = True
+                return None
+            self._has_looked = False
+            orgs = [*islice(self._written, _KEPT_UP_AT_ONCE)]
+            self._written.difference_update(orgs)
+            return orgs
+
+    def _kept_up(
+        self, committer: Committer, orgs: Collection[int] | None
+    ) -> Collection[int] | None:
+        """The organisations for which more is left; None for a failure."""
+
+        def run(cursor: Cursor) -> Collection[int]:
+            return self._upkeep(cursor, orgs)
+
         try:
-            [outcome] = self._committer.commit([Write(self._upkeep, UPKEEP)])
-            # Tidying may take long on SQLite: no waiting write should pay for it.
-            if not outcome.result and self._queue.empty():
-                self._committer.tidy()
+            [outcome] = committer.commit([Write(run, UPKEEP, is_upkeep=True)])
         except TheodoraError:
-            return False
+            return None
         except Exception:
             # Upkeep can wait, writes cannot: the thread lives on.
             log.exception("maintenance failed")
-            return False
+            return None
         if outcome.error is not None and not isinstance(outcome.error, TheodoraError):
             log.error("maintenance failed", exc_info=outcome.error)
-        return outcome.error is None and outcome.result
+        return outcome.result if outcome.error is None else None
 
-    def _commit(self, group: Sequence[_Waiting]) -> None:
+    def _tidy(self, committer: Committer) -> None:
+        """Tidying may take long on SQLite: no waiting write should pay for it."""
         try:
-            outcomes = self._committer.commit([waiting.write for waiting in group])
+            committer.tidy()
+        except TheodoraError as error:
+            log.info("maintenance is put off", error=str(error))
+        except Exception:
+            log.exception("maintenance failed")
+
+    def _commit(self, committer: Committer, group: Sequence[_Waiting]) -> None:
+        try:
+            outcomes = committer.commit([waiting.write for waiting in group])
         except BaseException as error:
             # Each caller gets the error, and the thread goes on.
             self._note_failed(error)
             for waiting in group:
                 waiting.future.set_exception(error)
-            return
-        self._note_committed()
-        self._since_upkeep += sum(waiting.write.events for waiting in group)
-        self._on_commit(len(group))
-        for waiting, (result, error) in zip(group, outcomes, strict=True):
-            if error is None:
-                waiting.future.set_result(result)
-            else:
-                waiting.future.set_exception(error)
+        else:
+            self._note_committed()
+            self._on_commit(len(group))
+            for waiting, (result, error) in zip(group, outcomes, strict=True):
+                if error is None:
+                    waiting.future.set_result(result)
+                else:
+                    waiting.future.set_exception(error)
+        # Last: what callers send once they have their results waits for this lane, not for one
+        # more, and goes into one group.
+        self._leave(group)
+
+    def _leave(self, group: Sequence[_Waiting]) -> None:
+        """Lets other lanes write for the organisation, and notes that there may be upkeep."""
+        with self._changed:
+            self._working -= 1
+            self._busy.discard(self._queue_of(group[0].write.org))
+            self._quiet_sec = time.monotonic()
+            for waiting in group:
+                self._since_upkeep += waiting.write.events
+                if waiting.write.org is None:
+                    self._looks_at_sec = self._quiet_sec
+                elif waiting.write.org:
+                    self._written.add(waiting.write.org)
 
     def _note_failed(self, error: BaseException) -> None:
         if not self._is_failing:

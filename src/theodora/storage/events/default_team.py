@@ -86,16 +86,19 @@ def team_has_changed(cursor: Cursor, org: Organisation, service: str) -> None:
     )
 
 
-def give_teams(cursor: Cursor, rows: Rows[Failure]) -> bool:
+def orgs_with_stale_teams(cursor: Cursor) -> set[int]:
+    """The organisations with failures that may lack the team which their services have by now."""
+    return {org for (org,) in cursor.execute("SELECT org FROM stale_teams").fetchall()}
+
+
+def give_teams(cursor: Cursor, rows: Rows[Failure], org: Organisation) -> bool:
     """Gives some failures the team that their services have by now; whether more may lack it."""
     stale = cursor.execute(
-        "SELECT o.org, o.uuid, o.name, s.service, s.up_to FROM stale_teams s "
-        "JOIN organisations o USING (org) LIMIT 1"
+        "SELECT service, up_to FROM stale_teams WHERE org = ? LIMIT 1", (org.key,)
     ).fetchone()
     if stale is None:
         return False
-    *organisation, service, up_to = stale
-    org = Organisation(*organisation)
+    service, up_to = stale
     keys = _keys(cursor, org, service, up_to)
     _give(cursor, org, rows, keys)
     _note(cursor, org, service, keys)

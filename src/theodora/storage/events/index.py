@@ -13,7 +13,7 @@ from typing import Any, Generic, LiteralString, NamedTuple
 from theodora.events import Deployment, Failure
 from theodora.query.words import words
 from theodora.storage.engine.cursor import Cursor, Row, in_equal_parts, only_value
-from theodora.storage.engine.organisations import NUMBERS_OF_ONE, Organisation, number_ranges
+from theodora.storage.engine.organisations import NUMBERS_OF_ONE, number_ranges
 from theodora.storage.events.segments import (
     clear_segments,
     forget_waiting,
@@ -52,16 +52,14 @@ class _IndexStatements:
     delete_word: LiteralString
 
 
-def orgs_to_index(cursor: Cursor, limit: int) -> list[Organisation]:
+def orgs_to_index(cursor: Cursor) -> set[int]:
     """Organisations in which something is received that has not been indexed, or may not be."""
     rows = cursor.execute(
-        "SELECT o.org, o.uuid, o.name FROM organisations o "
-        "JOIN counters r ON r.org = o.org AND r.name = 'receipt' WHERE EXISTS ("
+        "SELECT r.org FROM counters r WHERE r.name = 'receipt' AND EXISTS ("
         "SELECT 1 FROM counters i WHERE i.org = r.org AND i.value < r.value "
-        "AND i.name IN ('deployments_indexed', 'failures_indexed')) LIMIT ?",
-        (limit,),
+        "AND i.name IN ('deployments_indexed', 'failures_indexed'))"
     )
-    return [Organisation(*row) for row in rows.fetchall()]
+    return {org for (org,) in rows.fetchall()}
 
 
 def index_some(cursor: Cursor, table: EventTable[Any], org: int, segment: int = SEGMENT) -> bool:

@@ -96,7 +96,7 @@ class Commits:
             outcomes = _put_commits(cursor, org, repository, given)
             return _marked(cursor, org, repository, repository_id, outcomes)
 
-        return self._database.write(write, actor)
+        return self._database.write(write, actor, org=org.key)
 
     def add_pull_requests(
         self,
@@ -113,7 +113,7 @@ class Commits:
             outcomes = _put_pull_requests(cursor, org, repository, pull_requests)
             return _marked(cursor, org, repository, repository_id, outcomes)
 
-        return self._database.write(write, actor)
+        return self._database.write(write, actor, org=org.key)
 
     def check_quota(self, org: Organisation, repository_id: str) -> None:
         """Raises `OverQuota` if commits of the repository would be refused."""

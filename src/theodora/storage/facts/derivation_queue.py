@@ -143,32 +143,33 @@ def waiting(cursor: Cursor, org: Organisation) -> Waiting:
     return Waiting(int(tasks), sequences, since_ns)
 
 
-def has_wide_tasks(cursor: Cursor) -> bool:
-    """Whether there are marks for several sequences."""
+def organisations_with_wide_tasks(cursor: Cursor) -> list[Organisation]:
+    """Those that have marks for several sequences."""
     statement: LiteralString = (
-        f"SELECT 1 FROM marks m WHERE m.kind <> 'sequence' AND {_IN_USE} LIMIT 1"
-    )
-    return cursor.execute(statement).fetchone() is not None
-
-
-def split_wide_tasks(cursor: Cursor) -> None:
-    """Replaces each mark for several sequences by one for each of them."""
-    wide = cursor.execute(
-        "SELECT m.number, m.marked_at_ns, m.kind, m.service, m.repository_id, "
-        "o.org, o.uuid, o.name FROM marks m JOIN organisations o USING (org) "
+        "SELECT DISTINCT o.org, o.uuid, o.name FROM marks m JOIN organisations o USING (org) "
         f"WHERE m.kind <> 'sequence' AND {_IN_USE}"
+    )
+    return [Organisation(*row) for row in cursor.execute(statement).fetchall()]
+
+
+def split_wide_tasks(org: Organisation, cursor: Cursor) -> None:
+    """Replaces each of the organisation's marks for several sequences by one for each of them."""
+    wide = cursor.execute(
+        "SELECT number, marked_at_ns, kind, service, repository_id FROM marks "
+        "WHERE org = ? AND kind <> 'sequence'",
+        (org.key,),
     ).fetchall()
     # Shared by all marks: reading an organisation's repositories takes longest.
     deployed: dict[int, list[str]] = {}
-    for number, marked_at_ns, kind, service, repository_id, *org in wide:
+    for number, marked_at_ns, kind, service, repository_id in wide:
         if kind == "repository":
-            covered = _covered_by_repository(cursor, Organisation(*org), repository_id, deployed)
+            covered = _covered_by_repository(cursor, org, repository_id, deployed)
         else:
-            covered = _covered(cursor, Organisation(*org), kind, service)
+            covered = _covered(cursor, org, kind, service)
         cursor.executemany(
             "INSERT INTO marks (org, kind, service, env, marked_at_ns) "
             "VALUES (?, 'sequence', ?, ?, ?)",
-            [(org[0], *sequence, marked_at_ns) for sequence in covered],
+            [(org.key, *sequence, marked_at_ns) for sequence in covered],
         )
         cursor.execute("DELETE FROM marks WHERE number = ?", (number,))
 

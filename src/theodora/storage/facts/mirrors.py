@@ -52,7 +52,7 @@ class Mirrors:
                 (org.key, repository_id, url),
             )
 
-        return audited(self._database, write, actor)
+        return audited(self._database, write, actor, org=org.key)
 
     def remove(self, org: Organisation, repository_id: str, *, actor: Actor) -> Future[None]:
         """Its commits stay; raises `NotFound` where there is no such mirror."""
@@ -65,7 +65,7 @@ class Mirrors:
                 (org.key, found.repository_id),
             )
 
-        return audited(self._database, write, actor)
+        return audited(self._database, write, actor, org=org.key)
 
     def note(
         self, mirror: Mirror, tried_at_ns: int, error: str | None, *, actor: Actor
@@ -80,7 +80,7 @@ class Mirrors:
                 (tried_at_ns, error, mirror.organisation.key, mirror.repository_id),
             )
 
-        return self._database.write(write, actor)
+        return self._database.write(write, actor, org=mirror.organisation.key)
 
     def get(self, org: Organisation, repository_id: str) -> Mirror:
         """Raises `NotFound` where there is no such mirror."""

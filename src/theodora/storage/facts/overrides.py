@@ -87,7 +87,7 @@ class Overrides:
             self._set(cursor, org, stored, verdict, author, actor, recorder)
             return _judged(cursor, org, stored)
 
-        return audited(self._database, write, actor)
+        return audited(self._database, write, actor, org=org.key)
 
     def delete(
         self, org: Organisation, id_: str, *, now_ns: int, reason: str = "", actor: Actor
@@ -106,7 +106,7 @@ class Overrides:
                 raise NotFound("verdict does not exist")
             self._remove(cursor, org, stored, author, recorder)
 
-        return audited(self._database, write, actor)
+        return audited(self._database, write, actor, org=org.key)
 
     def link(
         self,
@@ -139,7 +139,7 @@ class Overrides:
                 self._set(cursor, org, stored, linked, author, actor, recorder)
             return _judged(cursor, org, stored)
 
-        return audited(self._database, write, actor)
+        return audited(self._database, write, actor, org=org.key)
 
     def unlink(
         self,
@@ -171,7 +171,7 @@ class Overrides:
                 self._set(cursor, org, stored, verdict, author, actor, recorder)
             return _judged(cursor, org, stored)
 
-        return audited(self._database, write, actor)
+        return audited(self._database, write, actor, org=org.key)
 
     def links(self, org: Organisation, failure_id: str) -> list[FailureLink]:
         """The deployments that are linked to a failure, the one that finished last first."""
@@ -199,7 +199,7 @@ class Overrides:
 
         It counts unless a later one is known. Raises `NotFound` where there is no deployment.
         """
-        return self._database.write(partial(self._add, org, act), actor)
+        return self._database.write(partial(self._add, org, act), actor, org=org.key)
 
     def everything(self, org: Organisation) -> Iterator[OverrideRecord]:
         """Every act in the order of recording; what comes in meanwhile is included."""

@@ -37,7 +37,8 @@ def apply_repository_rules(database: Database, kinds: tuple[Rows[Any], ...]) -> 
     for org in database.primary.read(_organisations):
         for rows in kinds:
             for url in database.primary.read(partial(_outdated_urls, org, rows.table)):
-                while database.write(partial(_rename_some, org, rows, url), UPKEEP).result():
+                rename = partial(_rename_some, org, rows, url)
+                while database.write(rename, UPKEEP, org=org.key).result():
                     pass
     database.write(_finish, UPKEEP).result()
 

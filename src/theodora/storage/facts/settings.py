@@ -169,7 +169,7 @@ class Settings:
                 queue_service(cursor, org, service)
             return effective_settings(cursor, org, service)
 
-        return audited(self._database, write, actor)
+        return audited(self._database, write, actor, org=org.key)
 
 
 def merged(now: Given, given: Given, cleared: Collection[str]) -> Given:

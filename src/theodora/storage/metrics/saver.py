@@ -73,7 +73,9 @@ class ColumnSaver:
         except StaleRead:
             return False
         # Logged after the columns were read: a database with the mark has all that they have.
-        mark = self._database.write(lambda cursor: mark_history(cursor, org), actor).result()
+        mark = self._database.write(
+            lambda cursor: mark_history(cursor, org), actor, org=org.key
+        ).result()
         head = FileHead(org.uuid, stored.number, mark, stored.count, stored.read_at_ns)
         self._files.save(head, stored.events)
         return True

@@ -31,7 +31,7 @@ from theodora.storage.engine.postgresql.cursor import PostgresqlCursor
 from theodora.storage.engine.postgresql.readers import Readers
 from theodora.storage.engine.postgresql.statistics import Statistics
 from theodora.storage.engine.postgresql.translation import statements, translated, translated_schema
-from theodora.storage.engine.writer import Write
+from theodora.storage.engine.writer import Write, no_upkeep
 from theodora.storage.facts.derivation_queue import queued_sequences, take_task
 from theodora.storage.open import migrate_database, open_database
 
@@ -88,7 +88,7 @@ def test_a_write_that_fails_unseen_takes_nothing_with_it(url: str):
 
 def test_what_one_process_derives_no_other_takes_up(url: str):
     with ExitStack() as stack:
-        nothing = (lambda _: False, lambda _: None)
+        nothing = (lambda *_: (), lambda _: None)
         store = stack.enter_context(Store(url))
         org = store.keys.ensure_organisation("default", 1, actor=TESTER).result()
         store.deployments.add(org, deployment(1), 1, actor=TESTER).result()
@@ -113,7 +113,7 @@ def test_a_claim_whose_connection_is_lost_says_nothing_of_what_was_claimed(url: 
 
     taken: list[int] = []
     with (
-        closing(open_database(url, lambda _: False, lambda _: None)) as database,
+        closing(open_database(url, lambda *_: (), lambda _: None)) as database,
         suppress(Unavailable),
         database.claim(take) as claim,
     ):
@@ -140,7 +140,7 @@ def test_a_read_ends_with_the_process_that_asked(url: str):
     migrate_database(url)
     code = (
         "import sys; from theodora.storage.open import open_database; "
-        "database = open_database(sys.argv[1], lambda _: False, lambda _: None); "
+        "database = open_database(sys.argv[1], lambda *_: (), lambda _: None); "
         "database.read(lambda cursor: cursor.execute('SELECT pg_sleep(3600)'))"
     )
     running = "SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(3600)'"
@@ -172,7 +172,7 @@ def test_the_first_connection_may_take_longer_than_later_ones(
 ):
     """A server that is busy takes seconds to accept it; a program should start nevertheless."""
     monkeypatch.setattr(database, "_WAIT_SECONDS", 0.001)
-    with closing(open_database(url, lambda _: False, lambda _: None, "")) as opened:
+    with closing(open_database(url, lambda *_: (), lambda _: None, "")) as opened:
         assert opened.read(lambda cursor: cursor.execute("SELECT 1").fetchall()) == [(1,)]
 
 
@@ -279,7 +279,7 @@ def test_the_planner_learns_of_a_table_that_grows(url: str):
         # What the writer has done it tells others about once a second, unless it is told to.
         tell = "SELECT pg_stat_force_next_flush()"
         store._database.write(lambda cursor: cursor.execute(tell).fetchone(), TESTER).result()
-        Statistics().keep_up(lambda _: False, PostgresqlCursor(connection))
+        Statistics().keep_up(no_upkeep, PostgresqlCursor(connection), None)
         told = connection.execute("SELECT reltuples FROM pg_class WHERE relname = 'deployments'")
         [rows] = told.fetchone() or [0]
         # The store looks too, perhaps while the last of them are not yet committed.

@@ -150,7 +150,7 @@ def test_a_replica_that_is_behind_is_passed_over_until_it_has_caught_up(
             assert store.deployments.exists(org, f"d{number}")
         [problem] = use_of(store).problems
         assert "the replica is passed over" in problem
-        assert "commits behind" in problem
+        assert "of the log behind" in problem
     wait_for(lambda: answers_from_replica(store))
     assert use_of(store).problems == ()
 

@@ -1,15 +1,18 @@
 """Commits groups of writes to PostgreSQL.
 
-Writes of all processes come one after another: each transaction begins by raising the counter
-of commits, and the lock on that row is held until its end. So keys and numbers lie in the order
-of commits, which the index's watermark and the log of changes depend on; a write sees all that
-was committed before it; and none fails because another came in between.
+Writes of an organisation come one after another, whatever process they are of: each transaction
+begins by raising the organisation's counter of commits, and the lock on that row is held until its
+end. So its keys and numbers lie in the order of commits, which the index's watermark and the log of
+changes depend on; a write sees all that was committed for it before; and none fails because another
+came in between. A write that names no organisation locks the table of all counters.
 """
 
+import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
+from psycopg.errors import LockNotAvailable
 
 from theodora.errors import Unavailable
 from theodora.storage.engine.batched import run_in_order
@@ -18,7 +21,18 @@ from theodora.storage.engine.postgresql.connection import connect, driver_errors
 from theodora.storage.engine.postgresql.cursor import PostgresqlCursor
 from theodora.storage.engine.writer import Outcome, Write
 
-_RAISE = "UPDATE counters SET value = value + 1 WHERE org = 0 AND name = 'commits'"
+_RAISE: LiteralString = "UPDATE counters SET value = value + 1 WHERE org = ? AND name = 'commits'"
+_BEGIN_UPKEEP = "BEGIN; LOCK TABLE counters IN ROW EXCLUSIVE MODE"
+"""As a write does that raises a counter: while the table is locked it waits."""
+_BEGIN_ALONE = (
+    "BEGIN; SET LOCAL lock_timeout = '20ms'; LOCK TABLE counters IN SHARE ROW EXCLUSIVE MODE; "
+    "SET LOCAL lock_timeout TO DEFAULT; "
+    "UPDATE counters SET value = value + 1 WHERE org = 0 AND name = 'commits'"
+)
+"""Once no write of an organisation is under way. Others that come meanwhile have to wait too, so it
+gives up soon where one takes long."""
+_PAUSE_SECONDS = 0.05
+"""How long it lets others write before it tries again."""
 
 
 class _LostInCommit(Unavailable):
@@ -107,9 +121,13 @@ def _insist_on_durability(connection: psycopg.Connection[Row]) -> None:
 
 def _run_together(connection: psycopg.Connection[Row], writes: Sequence[Write]) -> list[Outcome]:
     is_decided = False
+    if not writes[0].org:
+        _begin(connection, writes[0])
     try:
         with connection.pipeline():
-            _begin(connection)
+            if writes[0].org:
+                # On its way with the first statements.
+                _begin(connection, writes[0])
             cursor = PostgresqlCursor(connection)
             results = run_in_order(cursor, [write.run for write in writes])
             is_decided = True
@@ -124,7 +142,7 @@ def _run_together(connection: psycopg.Connection[Row], writes: Sequence[Write]) 
 
 
 def _run_apart(connection: psycopg.Connection[Row], writes: Sequence[Write]) -> list[Outcome]:
-    _begin(connection)
+    _begin(connection, writes[0])
     outcomes = [_outcome(connection, write) for write in writes]
     try:
         committed = connection.execute("COMMIT")
@@ -134,9 +152,26 @@ def _run_apart(connection: psycopg.Connection[Row], writes: Sequence[Write]) -> 
     return outcomes
 
 
-def _begin(connection: psycopg.Connection[Row]) -> None:
-    connection.execute("BEGIN")
-    connection.execute(_RAISE)
+def _begin(connection: psycopg.Connection[Row], write: Write) -> None:
+    """Begins a transaction for writes that are about the same as this one."""
+    if write.is_upkeep:
+        connection.execute(_BEGIN_UPKEEP)
+    elif write.org is None:
+        _begin_alone(connection)
+    else:
+        connection.execute("BEGIN")
+        PostgresqlCursor(connection).execute(_RAISE, (write.org,))
+
+
+def _begin_alone(connection: psycopg.Connection[Row]) -> None:
+    while True:
+        try:
+            connection.execute(_BEGIN_ALONE)
+        except LockNotAvailable:
+            connection.execute("ROLLBACK")
+            time.sleep(_PAUSE_SECONDS)
+        else:
+            return
 
 
 def _insist_on_commit(committed: psycopg.Cursor[Row]) -> None:

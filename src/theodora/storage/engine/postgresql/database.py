@@ -1,4 +1,4 @@
-"""A PostgreSQL database: a pool that reads, one connection that writes, one that holds claims."""
+"""A PostgreSQL database: a pool that reads, lanes that write, a connection that holds claims."""
 
 import threading
 import time
@@ -14,7 +14,7 @@ import psycopg
 from theodora.errors import Unavailable
 from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.cursor import Cursor, Row, only_value
-from theodora.storage.engine.database import TakesLong, Upkeep
+from theodora.storage.engine.database import TakesLong
 from theodora.storage.engine.migrate import Migration, migrate
 from theodora.storage.engine.open_read import OpenRead
 from theodora.storage.engine.postgresql.committer import PostgresqlCommitter
@@ -24,7 +24,7 @@ from theodora.storage.engine.postgresql.dump import dump_database
 from theodora.storage.engine.postgresql.readers import Readers
 from theodora.storage.engine.postgresql.schema import PostgresqlSchema
 from theodora.storage.engine.postgresql.statistics import Statistics
-from theodora.storage.engine.writer import Writer
+from theodora.storage.engine.writer import Upkeep, Writer
 
 T = TypeVar("T")
 
@@ -32,6 +32,9 @@ _NO_DUMP = (
     "nothing was migrated, because there would be nothing to go back to: --dump FILE makes a dump "
     "first; --no-copy migrates without one, if you have a backup"
 )
+_LANES = 8
+"""Connections that write: so many organisations may wait for other processes at a time before the
+rest has to."""
 _WAIT_SECONDS = 3.0
 """How long a read waits for a connection: the server may just be starting again."""
 _FIRST_WAIT_SECONDS = 30.0
@@ -49,7 +52,10 @@ class PostgresqlDatabase:
         self._readers.wait_for_connection(_FIRST_WAIT_SECONDS)
         self._claims = _Claims(url)
         self._writer = Writer(
-            PostgresqlCommitter(url), partial(Statistics().keep_up, upkeep), on_commit
+            partial(PostgresqlCommitter, url),
+            partial(Statistics().keep_up, upkeep),
+            on_commit,
+            lanes=_LANES,
         )
 
     @property
@@ -82,11 +88,22 @@ class PostgresqlDatabase:
             self._readers.read_statement(count_commits) if joined is None else count_commits(joined)
         )
 
+    def position(self) -> int:
+        """Up to where the server's log is on the disk, or replayed: all reads see is before it."""
+        return self._readers.read_statement(log_position)
+
     def check_writing(self) -> None:
         self._writer.check(lambda _: None)
 
-    def write(self, write: Callable[[Cursor], T], actor: Actor, events: int = 1) -> Future[T]:
-        return self._writer.submit(write, actor, events)
+    def write(
+        self,
+        write: Callable[[Cursor], T],
+        actor: Actor,
+        events: int = 1,
+        *,
+        org: int | None = None,
+    ) -> Future[T]:
+        return self._writer.submit(write, actor, events, org)
 
     @contextmanager
     def claim(self, lock: Callable[[Cursor], bool]) -> Generator["_Held | None"]:
@@ -148,10 +165,20 @@ class _Claims:
 
 
 def count_commits(cursor: Cursor) -> int:
-    """The number of writing transactions that this server knows of."""
+    """The number of writes that named no organisation, of those that this server knows of."""
     return only_value(
         cursor.execute(
             "SELECT coalesce(max(value), 0) FROM counters WHERE org = 0 AND name = 'commits'"
+        )
+    )
+
+
+def log_position(cursor: Cursor) -> int:
+    """Up to where the log of this server is durable or, on a replica, replayed; in bytes."""
+    return only_value(
+        cursor.execute(
+            "SELECT CAST(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() "
+            "ELSE pg_current_wal_flush_lsn() END - '0/0' AS BIGINT)"
         )
     )
 

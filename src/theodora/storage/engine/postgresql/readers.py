@@ -51,17 +51,20 @@ class Readers:
             name=name,
         )
 
-    def read(self, read: Callable[[Cursor], T]) -> T:
+    def read(
+        self, read: Callable[[Cursor], T], before: Callable[[Cursor], None] | None = None
+    ) -> T:
         """Runs `read`, perhaps again from its beginning, in one snapshot.
 
-        Raises `Unavailable` where the server cannot be reached.
+        `before` is run on the same server before that begins, and may raise. Raises `Unavailable`
+        where the server cannot be reached.
         """
-        return self._read(read, by_itself=False)
+        return self._read(read, by_itself=False, before=before)
 
     def read_statement(self, read: Callable[[Cursor], T]) -> T:
         """The same of a read that is a single statement: that needs no transaction around it,
         whose beginning and end take as long again each."""
-        return self._read(read, by_itself=True)
+        return self._read(read, by_itself=True, before=None)
 
     def wait_for_connection(self, seconds: float) -> None:
         """Waits for the first connection, longer than a read does.
@@ -79,19 +82,33 @@ class Readers:
     def close(self) -> None:
         self._pool.close()
 
-    def _read(self, read: Callable[[Cursor], T], *, by_itself: bool) -> T:
+    def _read(
+        self,
+        read: Callable[[Cursor], T],
+        *,
+        by_itself: bool,
+        before: Callable[[Cursor], None] | None,
+    ) -> T:
         with driver_errors():
             for _ in range(MOST_CONNECTIONS):
                 # After a restart of the server each connection that lay idle is found to be lost.
                 try:
-                    return self._read_once(read, by_itself)
+                    return self._read_once(read, by_itself, before)
                 except psycopg.OperationalError as error:
                     if isinstance(error, PoolTimeout) or not is_lost(error):
                         raise
-            return self._read_once(read, by_itself)
+            return self._read_once(read, by_itself, before)
 
-    def _read_once(self, read: Callable[[Cursor], T], by_itself: bool) -> T:
+    def _read_once(
+        self,
+        read: Callable[[Cursor], T],
+        by_itself: bool,
+        before: Callable[[Cursor], None] | None,
+    ) -> T:
         with self._pool.connection() as connection:
+            if before is not None:
+                connection.autocommit = True
+                before(PostgresqlCursor(connection))
             connection.autocommit = by_itself
             deadline = current_deadline()
             if deadline is None:

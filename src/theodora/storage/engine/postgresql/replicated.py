@@ -1,9 +1,9 @@
 """A PostgreSQL database that reads from a replica once that has replayed the primary's commits.
 
-Every transaction that writes raises a counter. A read first asks the primary for it, which costs a
-row, and then the replica: as soon as that is as far, the read is done there, in the very snapshot
-that was asked. So a read sees everything that was durable before it began, written by any process,
-and clients need no tokens. A replica that does not get there in a moment is passed over.
+A read first asks the primary up to where its log is durable, and then the replica up to where that
+is replayed: as soon as that is as far, the read is done there. So a read sees everything that was
+durable before it began, written by any process, and clients need no tokens. A replica that does not
+get there in a moment is passed over.
 """
 
 import threading
@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager
 from functools import partial
 from typing import TypeVar
 
-from psycopg.errors import ReadOnlySqlTransaction, UndefinedTable
+from psycopg.errors import ReadOnlySqlTransaction
 
 from theodora.errors import ReadOnly, Unavailable, UnusableStore
 from theodora.storage.engine.actor import Actor
@@ -23,7 +23,11 @@ from theodora.storage.engine.database import Claim, ReplicaUse
 from theodora.storage.engine.open_read import OpenRead
 from theodora.storage.engine.postgresql.circuit_breaker import Standing
 from theodora.storage.engine.postgresql.connection import is_lost
-from theodora.storage.engine.postgresql.database import PostgresqlDatabase, count_commits
+from theodora.storage.engine.postgresql.database import (
+    PostgresqlDatabase,
+    count_commits,
+    log_position,
+)
 from theodora.storage.engine.postgresql.readers import Readers
 
 T = TypeVar("T")
@@ -83,7 +87,7 @@ class ReplicatedDatabase:
         return self._read_from_either(partial(self._open_read.begin, read))
 
     def _read_from_either(self, read: Callable[[Cursor], T]) -> T:
-        due = self._commits_of_primary()
+        due = self._ask_primary(self._primary.position)
         if due is None:
             return self._read_alone(read)
         if self._replica_standing.may_be_asked():
@@ -100,17 +104,25 @@ class ReplicatedDatabase:
         joined = self._open_read.join()
         if joined is not None:
             return count_commits(joined)
-        due = self._commits_of_primary()
-        return self._read_alone(count_commits) if due is None else due
+        known = self._ask_primary(self._primary.state)
+        return self._read_alone(count_commits) if known is None else known
 
     def check_writing(self) -> None:
         """Nothing to do: the server is ready to answer reads, and `replica` has the problem."""
 
-    def write(self, write: Callable[[Cursor], T], actor: Actor, events: int = 1) -> Future[T]:
+    def write(
+        self,
+        write: Callable[[Cursor], T],
+        actor: Actor,
+        events: int = 1,
+        *,
+        org: int | None = None,
+    ) -> Future[T]:
         # A future of our own: its error depends on whether the replica can still be read.
         told: Future[T] = Future()
         told.set_running_or_notify_cancel()
-        self._primary.write(write, actor, events).add_done_callback(partial(self._tell, told))
+        written = self._primary.write(write, actor, events, org=org)
+        written.add_done_callback(partial(self._tell, told))
         return told
 
     def claim(self, lock: Callable[[Cursor], bool]) -> AbstractContextManager[Claim | None]:
@@ -127,17 +139,17 @@ class ReplicatedDatabase:
         self._primary.close()
         self._replica.close()
 
-    def _commits_of_primary(self) -> int | None:
-        """How many there are by now; None where the primary cannot be reached."""
+    def _ask_primary(self, ask: Callable[[], int]) -> int | None:
+        """The answer; None where the primary cannot be reached."""
         if not self._primary_standing.may_be_asked():
             return None
         try:
-            due = self._primary.state()
+            answer = ask()
         except Unavailable as error:
             self._primary_standing.note_failed(str(error))
             return None
         self._primary_standing.note_well()
-        return due
+        return answer
 
     def _read_alone(self, read: Callable[[Cursor], T]) -> T:
         """Reads from the replica what it has."""
@@ -150,17 +162,16 @@ class ReplicatedDatabase:
     def _read_as_of(self, due: int, read: Callable[[Cursor], T]) -> T:
         """Reads from the replica; raises `_Behind` if it does not get that far in a moment."""
 
-        def read_if_due(cursor: Cursor) -> T:
-            # In the same snapshot as the read, so that the answer holds for the data that is read.
-            behind = due - _replayed(cursor)
+        def check(cursor: Cursor) -> None:
+            # Before the snapshot of the read: one is never older than what was replayed before it.
+            behind = due - log_position(cursor)
             if behind > 0:
-                raise _Behind(f"it is {behind} commits behind")
-            return self._answer(read, cursor)
+                raise _Behind(f"it is {behind} bytes of the log behind")
 
         until_sec = time.monotonic() + _PATIENCE_SECONDS
         while True:
             try:
-                return self._replica.read(read_if_due)
+                return self._replica.read(partial(self._answer, read), check)
             except _Behind:
                 if time.monotonic() > until_sec:
                     raise
@@ -183,15 +194,6 @@ class ReplicatedDatabase:
             told.set_exception(_read_only(error))
         else:
             told.set_exception(error)
-
-
-def _replayed(cursor: Cursor) -> int:
-    """How many of the primary's commits the replica has; none before it has the tables."""
-    try:
-        return count_commits(cursor)
-    # A new replica may answer before it has replayed the migrations.
-    except UndefinedTable:
-        return 0
 
 
 def _is_gone(error: BaseException) -> bool:

@@ -6,9 +6,10 @@ An import writes thousands in that minute, each looked for so.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Collection
 
 from theodora.storage.engine.cursor import Cursor
+from theodora.storage.engine.writer import Upkeep
 
 _LOOK_SECONDS = 1.0
 _LOOK = """
@@ -36,16 +37,18 @@ END $$
 
 
 class Statistics:
-    """Looks now and then whether a table has doubled; used by one thread."""
+    """Looks now and then whether a table has doubled; used by one thread at a time."""
 
     def __init__(self) -> None:
         self._looked_sec = -_LOOK_SECONDS
 
-    def keep_up(self, upkeep: Callable[[Cursor], bool], cursor: Cursor) -> bool:
+    def keep_up(
+        self, upkeep: Upkeep, cursor: Cursor, orgs: Collection[int] | None
+    ) -> Collection[int]:
         """Does upkeep, and what there is to do here."""
-        more = upkeep(cursor)
+        left = upkeep(cursor, orgs)
         now_sec = time.monotonic()
         if now_sec - self._looked_sec >= _LOOK_SECONDS:
             self._looked_sec = now_sec
             cursor.execute(_LOOK)
-        return more
+        return left

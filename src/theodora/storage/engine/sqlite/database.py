@@ -13,7 +13,7 @@ import apsw
 
 from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.cursor import Cursor, only_value
-from theodora.storage.engine.database import TakesLong, Upkeep
+from theodora.storage.engine.database import TakesLong
 from theodora.storage.engine.deadline import Deadline, current_deadline
 from theodora.storage.engine.migrate import Migration, migrate, nothing_kept
 from theodora.storage.engine.open_read import OpenRead
@@ -27,7 +27,7 @@ from theodora.storage.engine.sqlite.connection import (
 from theodora.storage.engine.sqlite.functions import TURNS
 from theodora.storage.engine.sqlite.kept_copy import keep_copy
 from theodora.storage.engine.sqlite.schema import SqliteSchema
-from theodora.storage.engine.writer import Writer
+from theodora.storage.engine.writer import Upkeep, Writer
 
 T = TypeVar("T")
 
@@ -53,7 +53,7 @@ class SqliteDatabase:
         self._opened_lock = threading.Lock()
         committer = SqliteCommitter(path)
         self._file = committer.file
-        self._writer = Writer(committer, upkeep, on_commit)
+        self._writer = Writer(lambda: committer, upkeep, on_commit)
 
     @property
     def primary(self) -> "SqliteDatabase":
@@ -112,8 +112,15 @@ class SqliteDatabase:
     def check_writing(self) -> None:
         self._writer.check(_touch, is_suspect=not self._file.is_in_place())
 
-    def write(self, write: Callable[[Cursor], T], actor: Actor, events: int = 1) -> Future[T]:
-        return self._writer.submit(write, actor, events)
+    def write(
+        self,
+        write: Callable[[Cursor], T],
+        actor: Actor,
+        events: int = 1,
+        *,
+        org: int | None = None,
+    ) -> Future[T]:
+        return self._writer.submit(write, actor, events, org)
 
     @contextmanager
     def claim(self, lock: Callable[[Cursor], bool]) -> Generator["_Unshared | None"]:

@@ -1,0 +1,208 @@
+"""Organisations side by side on PostgreSQL: none waits for another's writes, nothing is lost."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from threading import Thread
+
+import psycopg
+import pytest
+
+from actors import TESTER
+from databases import Databases
+from storage.test_isolation import make
+from theodora.events import Deployment
+from theodora.query import Kind, parse, sort_key
+from theodora.storage import Organisation, Selection, Store
+from theodora.storage.check.check import check_store
+
+SORT = sort_key("started_at", Kind.DEPLOYMENT)
+assert SORT
+ALL = Selection(query=parse("*"), sort=SORT, limit=100_000)
+
+_AT_ONCE_SECONDS = 2.0
+"""Far below the time for which the other organisation is held, on a machine however busy."""
+
+
+@pytest.fixture
+def url(postgresql_databases: Databases, tmp_path: Path) -> Iterator[str]:
+    with postgresql_databases.new(tmp_path) as url:
+        yield url
+
+
+def deployment(id_: str) -> Deployment:
+    return Deployment(id=id_, service="web", started_at_ns=1, finished_at_ns=2)
+
+
+def organisation(store: Store, name: str) -> Organisation:
+    return store.keys.ensure_organisation(name, 1, actor=TESTER).result()
+
+
+@contextmanager
+def held(url: str, org: Organisation) -> Generator[None]:
+    """Another process is writing for the organisation, and takes long."""
+    with psycopg.connect(url) as connection:
+        raising = "UPDATE counters SET value = value + 1 WHERE org = %s AND name = 'commits'"
+        connection.execute(raising, (org.key,))
+        yield
+
+
+def seconds_of(store: Store, org: Organisation, id_: str) -> float:
+    """How long it takes to create a deployment and to find it."""
+    began = time.perf_counter()
+    store.deployments.add(org, deployment(id_), 1, actor=TESTER).result(timeout=60)
+    assert id_ in [each.id for each in store.deployments.select(org, ALL)]
+    return time.perf_counter() - began
+
+
+def test_no_organisation_waits_for_the_write_of_another(url: str):
+    with ExitStack() as stack:
+        here, there = (stack.enter_context(Store(url)) for _ in range(2))
+        slow, quick = organisation(here, "slow"), organisation(here, "quick")
+        for number, store in enumerate((here, there)):
+            seconds_of(store, quick, f"before-{number}")
+        with held(url, slow):
+            waiting = [
+                here.deployments.add(slow, deployment(f"s{number}"), 1, actor=TESTER)
+                for number in range(3)
+            ]
+            until = time.monotonic() + 1.0
+            times: list[float] = []
+            while time.monotonic() < until:
+                for store in (here, there):
+                    times.append(seconds_of(store, quick, f"q{len(times)}"))
+            # One that is about no organisation has to wait, and keeps none of them waiting.
+            creating = there.keys.ensure_organisation("new", 1, actor=TESTER)
+            times += [seconds_of(here, quick, f"late-{number}") for number in range(5)]
+            assert not creating.done()
+            assert not any(write.done() for write in waiting)
+        assert max(times) < _AT_ONCE_SECONDS
+        assert creating.result(timeout=60).name == "new"
+        for write in waiting:
+            write.result(timeout=60)
+        stored = [each.id for each in here.deployments.everything(slow)]
+        assert stored == ["s0", "s1", "s2"], "in the order in which they were sent"
+
+
+def test_writes_of_any_organisation_wait_while_one_that_names_none_is_written(url: str):
+    with Store(url) as store:
+        org = organisation(store, "default")
+        written: list[float] = []
+
+        def write() -> None:
+            store.deployments.add(org, deployment("d"), 1, actor=TESTER).result()
+            written.append(time.monotonic())
+
+        def change_all(_cursor: object) -> None:
+            thread.start()
+            time.sleep(0.3)
+            assert not written
+
+        thread = Thread(target=write)
+        store._database.write(change_all, TESTER).result()
+        thread.join(timeout=30)
+        assert written
+
+
+_INSIST = """
+CREATE FUNCTION insist_on_lock() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM counters c WHERE c.org = NEW.org AND c.name = 'commits'
+      AND pg_current_xact_id()::xid IN (c.xmin, c.xmax))
+    AND NOT EXISTS (SELECT 1 FROM pg_locks l WHERE l.pid = pg_backend_pid() AND l.granted
+      AND l.relation = 'counters'::regclass AND l.mode = 'ShareRowExclusiveLock')
+  THEN
+    RAISE EXCEPTION 'organisation % is not locked for a change of %', NEW.org, TG_TABLE_NAME;
+  END IF;
+  RETURN NEW;
+END $$;
+DO $$
+DECLARE
+  owned regclass;
+BEGIN
+  FOR owned IN
+    SELECT a.attrelid FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+    WHERE a.attname = 'org' AND c.relkind = 'r' AND c.relnamespace = current_schema()::regnamespace
+      AND c.relname <> 'counters'
+  LOOP
+    EXECUTE format('CREATE TRIGGER insist BEFORE INSERT OR UPDATE ON %s '
+      'FOR EACH ROW EXECUTE FUNCTION insist_on_lock()', owned);
+  END LOOP;
+END $$;
+"""
+
+
+def test_every_write_locks_the_organisation_that_it_writes_for(url: str):
+    """Whatever fills a store, with all of its methods that write, and what follows from that."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(_INSIST)
+    with Store(url) as store:
+        for word in ("apple", "pear"):
+            made = make(store, word)
+            store.derivations.derive_all_queued(actor=TESTER)
+            seconds_of(store, made.org, "one-more")
+        store.derivations.derive_all_queued(actor=TESTER)
+    assert check_store(url, lambda *_: None).underived == 0
+
+
+_WRITE = """
+import sys
+from theodora.events import Deployment
+from theodora.storage import Actor, Store
+url, name = sys.argv[1:]
+actor = Actor("command", "test")
+with Store(url) as store:
+    org = store.keys.organisation(name)
+    for number in range(100_000):
+        of_group = [
+            store.deployments.add(
+                org,
+                Deployment(id=f"{number}-{part}", service="web", started_at_ns=1, finished_at_ns=2),
+                1,
+                actor=actor,
+            )
+            for part in range(8)
+        ]
+        for part, each in enumerate(of_group):
+            each.result()
+            print(f"{number}-{part}", flush=True)
+"""
+
+
+def test_what_was_acknowledged_is_there_when_one_of_two_processes_was_killed(url: str):
+    with Store(url) as store:
+        orgs = [organisation(store, name) for name in ("one", "two")]
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", _WRITE, url, org.name], stdout=subprocess.PIPE, text=True
+        )
+        for org in orgs
+    ]
+    acknowledged = [[line_of(process) for _ in range(200)] for process in processes]
+    for process, ids in zip(processes, acknowledged, strict=True):
+        process.kill()
+        assert process.stdout
+        with process.stdout as output:
+            ids += [line.strip() for line in output if line.endswith("\n")]
+        process.wait()
+        # The other one goes on.
+        acknowledged[1] += [line_of(processes[1]) for _ in range(100) if process is processes[0]]
+    with Store(url) as store:
+        for org, ids in zip(orgs, acknowledged, strict=True):
+            stored = [each.id for each in store.deployments.everything(org)]
+            assert set(ids) <= set(stored)
+            assert {each.id for each in store.deployments.select(org, ALL)} == set(stored)
+        store.derivations.derive_all_queued(actor=TESTER)
+    checked = check_store(url, lambda *_: None)
+    assert [str(each) for each in checked.findings] == []
+    assert checked.underived == 0
+
+
+def line_of(process: "subprocess.Popen[str]") -> str:
+    assert process.stdout
+    line = process.stdout.readline()
+    assert line, "the process has ended"
+    return line.strip()
