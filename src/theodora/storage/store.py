@@ -1,5 +1,6 @@
 """The store as other layers see it."""
 
+import time
 from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
@@ -43,6 +44,10 @@ from theodora.storage.organisations import Organisations
 from theodora.storage.retention import Retention
 
 T = TypeVar("T")
+
+_UPKEEP_SECONDS = 0.02
+"""After which upkeep leaves further organisations to another transaction: those that it has been at
+cannot be written for until it is committed."""
 
 
 class Store:
@@ -147,7 +152,10 @@ def _keep_up(
     """
     if orgs is None:
         return {*orgs_to_index(cursor), *orgs_with_stale_teams(cursor)}
-    return [org for org in orgs if _keep_up_one(failures, cursor, org)]
+    until_sec = time.monotonic() + _UPKEEP_SECONDS
+    return [
+        org for org in orgs if time.monotonic() >= until_sec or _keep_up_one(failures, cursor, org)
+    ]
 
 
 def _keep_up_one(failures: Rows[Failure], cursor: Cursor, key: int) -> bool:

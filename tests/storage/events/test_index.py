@@ -2,6 +2,8 @@
 
 import os
 import random
+import time
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -19,6 +21,7 @@ from theodora.storage.events.index import (
 )
 from theodora.storage.events.rows import Rows, Stored
 from theodora.storage.events.tables import DEPLOYMENTS, FAILURES
+from theodora.storage.store import _UPKEEP_SECONDS, _keep_up
 
 EVENTS = 40
 
@@ -112,11 +115,11 @@ def test_an_organisation_is_looked_at_until_all_that_it_has_received_is_indexed(
     store: Store, org: Organisation
 ) -> None:
     other = store.keys.ensure_organisation("other", 1, actor=TESTER).result()
-    assert store._database.read(lambda cursor: orgs_to_index(cursor, 9)) == []
+    assert store._database.read(orgs_to_index) == set()
     event = Deployment(service="web", started_at_ns=1, finished_at_ns=2)
     for each in (org, other):
         store.deployments.add(each, event, 1, actor=TESTER).result()
-    assert {*store._database.read(lambda cursor: orgs_to_index(cursor, 9))} == {org, other}
+    assert store._database.read(orgs_to_index) == {org.key, other.key}
 
     def index_all(cursor: Cursor) -> None:
         # Deployments and failures share their numbers, so both indexes have to catch up.
@@ -124,4 +127,13 @@ def test_an_organisation_is_looked_at_until_all_that_it_has_received_is_indexed(
             assert not index_some(cursor, table, org.key)
 
     store._database.write(index_all, TESTER).result()
-    assert store._database.read(lambda cursor: orgs_to_index(cursor, 9)) == [other]
+    assert store._database.read(orgs_to_index) == {other.key}
+
+
+def test_upkeep_that_takes_long_leaves_further_organisations_to_another_transaction(
+    store: Store, org: Organisation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = store.keys.ensure_organisation("other", 1, actor=TESTER).result()
+    monkeypatch.setattr("theodora.storage.store.index_some", lambda *_: time.sleep(_UPKEEP_SECONDS))
+    keep_up = partial(_keep_up, Rows(FAILURES), orgs=[org.key, other.key])
+    assert store._database.write(keep_up, TESTER).result() == [other.key]

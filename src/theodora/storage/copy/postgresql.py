@@ -109,5 +109,7 @@ def copy_on_server(url: str) -> Generator[PostgresqlCopy]:
         yield copy
 
 
-def _commits(cursor: Cursor) -> int:
-    return only_value(cursor.execute("SELECT sum(value) FROM counters WHERE name = 'commits'"))
+def _commits(cursor: Cursor) -> list[Row]:
+    """How many each organisation has had, and the store."""
+    statement = "SELECT org, value FROM counters WHERE name = 'commits' ORDER BY org"
+    return cursor.execute(statement).fetchall()

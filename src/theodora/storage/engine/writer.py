@@ -67,7 +67,7 @@ class Write(NamedTuple):
     org: int | None = None
     """The key of the only organisation that it is about, 0 for none of them; None for any."""
     is_upkeep: bool = False
-    """It locks what it writes itself, and waits for no organisation."""
+    """If it names no organisation, it locks what it writes itself, and waits for none."""
 
 
 class Outcome(NamedTuple):
@@ -142,8 +142,8 @@ class Writer:
         self._working = 0
         """Those of them that are committing or doing upkeep; the others look for work."""
         self._open = True
-        self._written: set[int] = set()
-        """Organisations that upkeep has yet to look at."""
+        self._written: dict[int, None] = {}
+        """Organisations that upkeep has yet to look at, the one that has waited longest first."""
         self._looks_at_sec = -math.inf
         """When upkeep looks at all of them."""
         self._has_looked = False
@@ -232,6 +232,11 @@ class Writer:
         elif self._open and len(self._lanes) < self._most_lanes:
             self._add_lane()
 
+    def _wake_for_writes(self) -> None:
+        """Has another lane take what this one leaves."""
+        if any(queue not in self._busy for queue in self._queues):
+            self._wake()
+
     def _add_lane(self) -> None:
         name = f"writer {len(self._lanes) + 1}"
         lane = threading.Thread(target=self._run, name=name, daemon=True)
@@ -304,15 +309,44 @@ class Writer:
         self._waiting -= len(group)
         self._busy.add(queue)
         self._working += 1
-        if any(other not in self._busy for other in self._queues):
-            self._wake()
+        self._wake_for_writes()
         return group
 
     def _begin_upkeep(self) -> list[_Waiting]:
         self._keeps_up = True
         self._working += 1
         self._since_upkeep = 0
+        for org in [org for org in self._written if org in self._queues or org in self._busy]:
+            self._queue_upkeep(org)
+        self._wake_for_writes()
         return []
+
+    def _queue_upkeep(self, org: int) -> None:
+        """Has upkeep of the organisation take the next turn among its writes.
+
+        They follow one another without a pause, so that it would hardly find the organisation free.
+        """
+        del self._written[org]
+        future: Future[Collection[int]] = Future()
+        future.add_done_callback(self._note_left)
+
+        def run(cursor: Cursor) -> Collection[int]:
+            return self._upkeep(cursor, (org,))
+
+        # So many events that it is in a transaction of its own.
+        write = Write(run, UPKEEP, events=_GROUP_LIMIT, org=org, is_upkeep=True)
+        self._queues.setdefault(org, deque()).appendleft(_Waiting(write, future))
+        self._waiting += 1
+
+    def _note_left(self, done: Future[Collection[int]]) -> None:
+        with self._changed:
+            if done.exception() is None:
+                self._written |= dict.fromkeys(done.result())
+            else:
+                self._look_soon()
+
+    def _look_soon(self) -> None:
+        self._looks_at_sec = min(self._looks_at_sec, time.monotonic() + _RETRY_SECONDS)
 
     def _keep_up(self, committer: Committer) -> bool:
         """Does a piece of upkeep; returns whether more is left. A failure is retried later."""
@@ -320,9 +354,9 @@ class Writer:
         left = self._kept_up(committer, orgs)
         with self._changed:
             if left is None:
-                self._looks_at_sec = min(self._looks_at_sec, time.monotonic() + _RETRY_SECONDS)
+                self._look_soon()
             else:
-                self._written.update(left)
+                self._written |= dict.fromkeys(left)
             self._keeps_up = False
             self._quiet_sec = time.monotonic()
             has_more = bool(self._written) and left is not None
@@ -342,7 +376,8 @@ class Writer:
                 return None
             self._has_looked = False
             orgs = [*islice(self._written, _KEPT_UP_AT_ONCE)]
-            self._written.difference_update(orgs)
+            for org in orgs:
+                del self._written[org]
             return orgs
 
     def _kept_up(
@@ -400,12 +435,12 @@ class Writer:
             self._working -= 1
             self._busy.discard(self._queue_of(group[0].write.org))
             self._quiet_sec = time.monotonic()
-            for waiting in group:
-                self._since_upkeep += waiting.write.events
-                if waiting.write.org is None:
+            for write in (waiting.write for waiting in group if not waiting.write.is_upkeep):
+                self._since_upkeep += write.events
+                if write.org is None:
                     self._looks_at_sec = self._quiet_sec
-                elif waiting.write.org:
-                    self._written.add(waiting.write.org)
+                elif write.org:
+                    self._written[write.org] = None
 
     def _note_failed(self, error: BaseException) -> None:
         if not self._is_failing:

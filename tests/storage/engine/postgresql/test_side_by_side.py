@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Generator, Iterator
+from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Thread
@@ -18,6 +19,8 @@ from theodora.events import Deployment
 from theodora.query import Kind, parse, sort_key
 from theodora.storage import Organisation, Selection, Store
 from theodora.storage.check.check import check_store
+from theodora.storage.engine import writer
+from theodora.storage.engine.cursor import Cursor, only_value
 
 SORT = sort_key("started_at", Kind.DEPLOYMENT)
 assert SORT
@@ -105,6 +108,32 @@ def test_writes_of_any_organisation_wait_while_one_that_names_none_is_written(ur
         store._database.write(change_all, TESTER).result()
         thread.join(timeout=30)
         assert written
+
+
+def test_upkeep_gets_its_turn_among_writes_that_follow_each_other_without_a_pause(
+    url: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(writer, "_GROUP_LIMIT", 8)
+    monkeypatch.setattr(writer, "_UPKEEP_AFTER", 16)
+    with Store(url) as store:
+        org = organisation(store, "busy")
+        counted: list[Future[int]] = []
+        for group in range(20):
+            events = [deployment(f"{group}-{number}") for number in range(8)]
+            store.deployments.add_all(org, events, 1, actor=TESTER)
+            counted.append(store._database.write(_count_unindexed, TESTER, org=org.key))
+        assert max(each.result(timeout=60) for each in counted) <= 32, "of 160"
+
+
+def _count_unindexed(cursor: Cursor) -> int:
+    """Takes long enough that whatever skips the organisation meanwhile does."""
+    cursor.execute("SELECT pg_sleep(0.02)").fetchall()
+    return only_value(
+        cursor.execute(
+            "SELECT r.value - i.value FROM counters r JOIN counters i USING (org) "
+            "WHERE r.name = 'receipt' AND i.name = 'deployments_indexed'"
+        )
+    )
 
 
 _INSIST = """

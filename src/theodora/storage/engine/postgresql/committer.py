@@ -24,15 +24,18 @@ from theodora.storage.engine.writer import Outcome, Write
 _RAISE: LiteralString = "UPDATE counters SET value = value + 1 WHERE org = ? AND name = 'commits'"
 _BEGIN_UPKEEP = "BEGIN; LOCK TABLE counters IN ROW EXCLUSIVE MODE"
 """As a write does that raises a counter: while the table is locked it waits."""
-_BEGIN_ALONE = (
-    "BEGIN; SET LOCAL lock_timeout = '20ms'; LOCK TABLE counters IN SHARE ROW EXCLUSIVE MODE; "
-    "SET LOCAL lock_timeout TO DEFAULT; "
+_BE_PATIENT: LiteralString = "SELECT set_config('lock_timeout', ?, true)"
+_LOCK_ALL = (
+    "LOCK TABLE counters IN SHARE ROW EXCLUSIVE MODE; SET LOCAL lock_timeout TO DEFAULT; "
     "UPDATE counters SET value = value + 1 WHERE org = 0 AND name = 'commits'"
 )
-"""Once no write of an organisation is under way. Others that come meanwhile have to wait too, so it
-gives up soon where one takes long."""
-_PAUSE_SECONDS = 0.05
-"""How long it lets others write before it tries again."""
+_FIRST_PATIENCE_SECONDS = 0.02
+"""How long a write that names no organisation waits until no write of one is under way. Others that
+come meanwhile have to wait too, so it gives up soon where one takes long."""
+_LONGEST_PATIENCE_SECONDS = 0.32
+"""It doubles with each try: while several import, there is not a moment without long writes."""
+_PAUSES = 3
+"""For how many times as long it lets others write before it tries again."""
 
 
 class _LostInCommit(Unavailable):
@@ -154,7 +157,7 @@ def _run_apart(connection: psycopg.Connection[Row], writes: Sequence[Write]) -> 
 
 def _begin(connection: psycopg.Connection[Row], write: Write) -> None:
     """Begins a transaction for writes that are about the same as this one."""
-    if write.is_upkeep:
+    if write.org is None and write.is_upkeep:
         connection.execute(_BEGIN_UPKEEP)
     elif write.org is None:
         _begin_alone(connection)
@@ -164,12 +167,16 @@ def _begin(connection: psycopg.Connection[Row], write: Write) -> None:
 
 
 def _begin_alone(connection: psycopg.Connection[Row]) -> None:
+    patience_sec = _FIRST_PATIENCE_SECONDS
     while True:
+        connection.execute("BEGIN")
+        PostgresqlCursor(connection).execute(_BE_PATIENT, (f"{patience_sec * 1_000:.0f}ms",))
         try:
-            connection.execute(_BEGIN_ALONE)
+            connection.execute(_LOCK_ALL)
         except LockNotAvailable:
             connection.execute("ROLLBACK")
-            time.sleep(_PAUSE_SECONDS)
+            time.sleep(_PAUSES * patience_sec)
+            patience_sec = min(2 * patience_sec, _LONGEST_PATIENCE_SECONDS)
         else:
             return
 
