@@ -270,7 +270,14 @@ def _workers(config: Config, store: Store, derivation_due: threading.Event) -> l
         workers.append(SaverWorker(store.metrics))
     if config.derive:
         remove_folders = partial(remove_files, config)
-        remover = Remover(store.retention, store.organisations, store.share_links, remove_folders)
+        remover = Remover(
+            store.retention,
+            store.organisations,
+            store.share_links,
+            store.sessions,
+            session_limits(config),
+            remove_folders,
+        )
         want = fetcher.want if config.git_fetch_on_demand else _ignore
         workers += [Deriver(store.derivations, derivation_due, want), remover]
         workers += [InboxWorker(store, config.inbox_days), Forwarder(store)]

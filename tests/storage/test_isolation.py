@@ -826,6 +826,7 @@ ALONG_THE_WAY = {
     *("organisations.create", "organisations.delete_due", "inbox.prune"),
     "inbox.prune_correlations",
     *("audit.remove_old", "audit.take_unlogged", "share_links.remove_ended"),
+    "sessions.remove_ended",
     "metrics.save_columns",
 }
 """Called to make the organisations, after every write, for all organisations at once, and by the

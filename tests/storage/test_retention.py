@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from actors import TESTER
+from removing import made_remover
 from theodora.dora import Commit
 from theodora.errors import NotFound
 from theodora.events import Deployment, Failure, Git
@@ -21,7 +22,6 @@ from theodora.storage import (
     retention,
 )
 from theodora.storage.deletion_guards import Guards
-from theodora.storage.remover import Remover
 from theodora.storage.retention import DAY_NS, MAX_DAYS, GoOn, Old, Retention
 
 NOW_NS = 20_000 * DAY_NS
@@ -253,12 +253,6 @@ def test_it_pauses_between_small_transactions_and_ends_when_told(
         return len(worked) < 2
 
     assert store.retention.remove_old(NOW_NS, go_on, actor=TESTER) == Old(4, 0)
-
-
-def made_remover(store: Store, retention: Retention | None = None) -> Remover:
-    return Remover(
-        retention or store.retention, store.organisations, store.share_links, lambda _: None
-    )
 
 
 def test_a_server_removes_what_is_too_old_by_itself(store: Store, org: Organisation):

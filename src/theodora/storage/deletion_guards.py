@@ -1,16 +1,20 @@
 """Checks that keep the deletion of events from being an accident.
 
-Functions here run inside a transaction that their caller has opened.
+Functions here run inside a transaction that their caller has opened, but for `begin_round`, which
+opens one for each organisation.
 """
 
 import shlex
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 from theodora.events import format_rfc3339
 from theodora.events.values import DAY_NS
-from theodora.storage.engine.audit import Recorder
+from theodora.storage.engine.actor import Actor
+from theodora.storage.engine.audit import Recorder, audited
 from theodora.storage.engine.cursor import Cursor, only_value
+from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import Organisation
 
 _FEW = 5
@@ -64,22 +68,30 @@ def is_confirmed(events: int, confirmed: int | None) -> bool:
     return abs(events - confirmed) <= events * _CLOSE_PERCENT // 100
 
 
-def begin_round(cursor: Cursor, recorder: Recorder, now_ns: int, guards: Guards) -> str | None:
+def begin_round(database: Database, now_ns: int, guards: Guards, actor: Actor) -> str | None:
     """Notes a round and begins the plans that are due; or why there can be none now.
 
     A refusal is noted for every organisation that has a limit or is to be deleted.
     """
+    problem = database.write(partial(_note_round, now_ns, guards), actor, org=0).result()
+    if problem is None:
+        for org in database.primary.read(partial(_due_plans, now_ns)):
+            audited(database, partial(_begin_plan, org, now_ns), actor, org=org.key).result()
+        return None
+    refusal = RefusedRound(now_ns, problem)
+    for org in database.primary.read(_limited_organisations):
+        database.write(partial(put_refusal, org=org, refusal=refusal), actor, org=org.key).result()
+    return problem
+
+
+def _note_round(now_ns: int, guards: Guards, cursor: Cursor) -> str | None:
+    """What is wrong with the clock, if so."""
     last_ns: int = _last_round(cursor) or _newest_event_ns(cursor) or now_ns
-    limited = _limited_organisations(cursor)
-    if limited and abs(now_ns - last_ns) > guards.clock_days * DAY_NS:
+    if _limited_organisations(cursor) and abs(now_ns - last_ns) > guards.clock_days * DAY_NS:
         # What is received from now on is dated by the same clock, and no evidence for it.
         confirm_clock(cursor, last_ns)
-        problem = _clock_problem(now_ns, last_ns)
-        for org in limited:
-            put_refusal(cursor, org, RefusedRound(now_ns, problem))
-        return problem
+        return _clock_problem(now_ns, last_ns)
     confirm_clock(cursor, now_ns)
-    _begin_plans(cursor, recorder, now_ns)
     return None
 
 
@@ -194,14 +206,23 @@ def _drop_plan(cursor: Cursor, org: Organisation) -> None:
     cursor.execute("DELETE FROM retention_plans WHERE org = ?", (org.key,))
 
 
-def _begin_plans(cursor: Cursor, recorder: Recorder, now_ns: int) -> None:
-    plans = cursor.execute(
-        "SELECT o.org, o.uuid, o.name, p.days, p.confirmed FROM retention_plans p "
-        "JOIN organisations o ON o.org = p.org WHERE p.begins_at_ns <= ?",
+def _due_plans(now_ns: int, cursor: Cursor) -> list[Organisation]:
+    rows = cursor.execute(
+        "SELECT o.org, o.uuid, o.name FROM retention_plans p JOIN organisations o USING (org) "
+        "WHERE p.begins_at_ns <= ? ORDER BY o.org",
         (now_ns,),
     ).fetchall()
-    for *row, days, confirmed in plans:
-        org = Organisation(*row)
+    return [Organisation(*row) for row in rows]
+
+
+def _begin_plan(org: Organisation, now_ns: int, cursor: Cursor, recorder: Recorder) -> None:
+    """Begins the plan, unless it was changed or another process has begun it."""
+    plan = cursor.execute(
+        "SELECT days, confirmed FROM retention_plans WHERE org = ? AND begins_at_ns <= ?",
+        (org.key, now_ns),
+    ).fetchone()
+    if plan is not None:
+        days, confirmed = plan
         put_limit(cursor, org, days, confirmed)
         recorder.record(org, "retention.begun", org.name, after={"days": days})
 

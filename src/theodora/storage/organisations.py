@@ -153,7 +153,11 @@ class Organisations:
         Continues what was interrupted. `go_on` is as in `Retention.remove_old`, whose guard of the
         clock applies here too.
         """
-        begun = audited(self._database, partial(_begin, now_ns, self.guards), actor).result()
+        if begin_round(self._database, now_ns, self.guards, actor):
+            return 0
+        if not self._database.primary.read(partial(_are_any_due, now_ns)):
+            return 0
+        begun = audited(self._database, partial(_begin, now_ns), actor).result()
         return sum(self._erase(org, now_ns, go_on, actor) for org in begun)
 
     def deleted(self) -> list[str]:
@@ -240,10 +244,17 @@ def _take_back(org: Organisation, cursor: Cursor, recorder: Recorder) -> None:
     recorder.record(org, "organisation.deletion_withdrawn", org.name, before=before)
 
 
-def _begin(now_ns: int, guards: Guards, cursor: Cursor, recorder: Recorder) -> list[Organisation]:
-    """The organisations to delete now; none where the clock seems to be wrong."""
-    if begin_round(cursor, recorder, now_ns, guards):
-        return []
+def _are_any_due(now_ns: int, cursor: Cursor) -> bool:
+    due = cursor.execute(
+        "SELECT 1 FROM organisation_deletions WHERE begins_at_ns <= ? AND finished_at_ns IS NULL "
+        "LIMIT 1",
+        (now_ns,),
+    )
+    return due.fetchone() is not None
+
+
+def _begin(now_ns: int, cursor: Cursor, recorder: Recorder) -> list[Organisation]:
+    """The organisations to delete now."""
     due = cursor.execute(
         "SELECT o.org, o.uuid, o.name FROM organisation_deletions d JOIN organisations o "
         "USING (org) WHERE d.begins_at_ns <= ? AND d.begun_at_ns IS NULL",

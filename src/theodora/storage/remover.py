@@ -1,8 +1,9 @@
-"""The background worker of deletion: old events, ended share links, organisations that are due."""
+"""The background worker of deletion: old events, what has ended, organisations that are due."""
 
 import time
 from collections.abc import Callable
 
+from theodora.storage.access.sessions import SessionLimits, Sessions
 from theodora.storage.access.share_links import ShareLinks
 from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.worker import Worker
@@ -26,6 +27,8 @@ class Remover(Worker):
         retention: Retention,
         organisations: Organisations,
         share_links: ShareLinks,
+        sessions: Sessions,
+        session_limits: SessionLimits,
         remove_folders: Callable[[str], None],
     ) -> None:
         """`remove_folders` receives the UUID of each organisation that is gone."""
@@ -33,6 +36,8 @@ class Remover(Worker):
         self._retention = retention
         self._organisations = organisations
         self._share_links = share_links
+        self._sessions = sessions
+        self._session_limits = session_limits
         self._remove_folders = remove_folders
         self._removed: set[str] = set()
         """UUIDs of organisations whose folders this process has removed."""
@@ -42,6 +47,7 @@ class Remover(Worker):
             for remove in (
                 self._remove_old,
                 self._remove_ended_links,
+                self._remove_ended_sessions,
                 self._delete_due,
                 self._remove_all_folders,
             ):
@@ -55,7 +61,10 @@ class Remover(Worker):
         self._retention.remove_old(time.time_ns(), self._rest, actor=_REMOVER)
 
     def _remove_ended_links(self) -> None:
-        self._share_links.remove_ended(time.time_ns(), actor=_REMOVER).result()
+        self._share_links.remove_ended(time.time_ns(), actor=_REMOVER)
+
+    def _remove_ended_sessions(self) -> None:
+        self._sessions.remove_ended(time.time_ns(), self._session_limits, actor=_REMOVER)
 
     def _delete_due(self) -> None:
         self._organisations.delete_due(time.time_ns(), self._rest, actor=_REMOVER)

@@ -186,11 +186,7 @@ class Retention:
 
     def remove_old(self, now_ns: int, go_on: GoOn = lambda _: True, *, actor: Actor) -> Old:
         """Removes old events of every organisation, a limited number in each round."""
-        problem = audited(
-            self._database,
-            lambda cursor, recorder: begin_round(cursor, recorder, now_ns, self.guards),
-            actor,
-        ).result()
+        problem = begin_round(self._database, now_ns, self.guards, actor)
         # A wrong clock makes every event look old, so nothing at all is deleted.
         if problem:
             log.warning("old events are not deleted", reason=problem)

@@ -1,8 +1,11 @@
 """When a session is due for what, and which ones are forgotten."""
 
+import time
+
 import pytest
 
 from actors import TESTER
+from removing import made_remover
 from theodora.storage import Organisation, Principal, Session, SessionLimits, Store
 from theodora.storage.access.principals import key_principal
 from theodora.storage.access.sessions import RENEWED_AFTER_NS, SECOND_NS
@@ -61,3 +64,22 @@ def test_signing_in_forgets_the_sessions_that_have_ended(store: Store, somebody:
     store.sessions.add(somebody, "last", end_ns, LIMITS, actor=TESTER).result()
     assert found(store, "used", end_ns) is None
     assert rows() == 2
+    # Nobody signs in to that organisation again.
+    store.sessions.remove_ended(end_ns, LIMITS, actor=TESTER)
+    assert rows() == 2
+    store.sessions.remove_ended(end_ns + LIMITS.idle_ns, LIMITS, actor=TESTER)
+    assert rows() == 0
+
+
+def test_a_server_forgets_sessions_that_have_ended_by_itself(
+    store: Store, somebody: Principal
+) -> None:
+    generous = SessionLimits(idle_ns=10**19, absolute_ns=10**19)
+    store.sessions.add(somebody, "one", NOW_NS, generous, actor=TESTER).result()
+    remover = made_remover(store)
+    remover.start()
+    until_sec = time.monotonic() + 30
+    while store.sessions.find("one", NOW_NS, generous) and time.monotonic() < until_sec:
+        time.sleep(0.02)
+    remover.stop()
+    assert store.sessions.find("one", NOW_NS, generous) is None

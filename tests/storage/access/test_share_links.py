@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from actors import TESTER
+from removing import made_remover
 from theodora.events.values import DAY_NS
 from theodora.storage import Organisation, PersonIdentity, Principal, Store
 from theodora.storage.access.audit import AuditQuery
@@ -14,7 +15,6 @@ from theodora.storage.access.permissions import READ, WRITE
 from theodora.storage.access.principals import key_principal, person_principal
 from theodora.storage.access.share_links import KEPT_DAYS
 from theodora.storage.engine.cursor import Cursor
-from theodora.storage.remover import Remover
 
 NOW_NS = 20_000 * DAY_NS
 
@@ -122,7 +122,7 @@ def test_links_are_removed_some_days_after_they_ended(store: Store, org: Organis
 
     def left(days: int, later_ns: int = 0) -> set[str]:
         now_ns = NOW_NS + days * DAY_NS + later_ns
-        store.share_links.remove_ended(now_ns, actor=TESTER).result()
+        store.share_links.remove_ended(now_ns, actor=TESTER)
         theirs = store.share_links.all_of(eve.organisation, now_ns)
         return {each.path for each in (*store.share_links.all_of(org, now_ns), *theirs)}
 
@@ -140,7 +140,7 @@ def test_links_are_removed_some_days_after_they_ended(store: Store, org: Organis
 def test_a_server_removes_ended_links_by_itself(store: Store, org: Organisation) -> None:
     ada = made_person(store, org, "ada")
     share(store, ada, "/ended")
-    remover = Remover(store.retention, store.organisations, store.share_links, lambda _: None)
+    remover = made_remover(store)
     remover.start()
     until_sec = time.monotonic() + 30
     while store.share_links.all_of(org, NOW_NS) and time.monotonic() < until_sec:

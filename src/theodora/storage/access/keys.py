@@ -21,11 +21,17 @@ from theodora.storage.access.key_limits import (
 from theodora.storage.access.key_secrets import KeyKind, beginning_of
 from theodora.storage.access.permissions import INGEST, PERMISSIONS
 from theodora.storage.engine.actor import Actor
-from theodora.storage.engine.audit import AuditValues, Recorder, audited, ensure_recorded
+from theodora.storage.engine.audit import (
+    AuditValues,
+    Recorder,
+    audited_by_name,
+    ensure_recorded,
+)
 from theodora.storage.engine.cursor import Cursor, only_value
 from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import (
     Organisation,
+    change_state,
     known_organisation,
 )
 
@@ -115,7 +121,7 @@ class Keys:
         return KeysNow(self._database, self._known_here())
 
     def _known_here(self) -> dict[tuple[KeyKind, str], Key]:
-        """Keys that this thread has looked up since the last commit by anyone."""
+        """Keys that this thread has looked up since any may have changed."""
         state = self._database.state()
         if getattr(self._found, "state", None) != state:
             self._found.state = state
@@ -151,7 +157,7 @@ class Keys:
                 recorder.record(key.organisation, "key.created", key.id, after=_values(key))
             return key
 
-        return audited(self._database, write, actor)
+        return audited_by_name(self._database, organisation, write, actor)
 
     def rotate(
         self,
@@ -181,9 +187,10 @@ class Keys:
             key = _replace_key(cursor, old, secret, lifetime_ns, now_ns + overlap_ns, now_ns)
             after = {"id": key.id, **_values(key)}
             recorder.record(org, "key.rotated", id_, before=_values(old), after=after)
+            change_state(cursor)
             return key
 
-        return audited(self._database, write, actor)
+        return audited_by_name(self._database, organisation, write, actor)
 
     def note_used(self, key: Key, now_ns: int, *, address: str = "", actor: Actor) -> None:
         """Writes down that the key is used now and from where, at most once a minute."""
@@ -219,8 +226,9 @@ class Keys:
             key = _revoke_key(cursor, org, id_, now_ns)
             if is_valid:
                 recorder.record(org, "key.revoked", id_, before=_values(key))
+            change_state(cursor)
 
-        return audited(self._database, write, actor)
+        return audited_by_name(self._database, organisation, write, actor)
 
     def ensure_organisation(self, name: str, now_ns: int, *, actor: Actor) -> Future[Organisation]:
         """The organisation of this name, created if needed."""
@@ -228,7 +236,7 @@ class Keys:
         def write(cursor: Cursor, recorder: Recorder) -> Organisation:
             return ensure_recorded(cursor, recorder, name, now_ns)
 
-        return audited(self._database, write, actor)
+        return audited_by_name(self._database, name, write, actor)
 
     def organisation(self, name: str) -> Organisation:
         """Raises `NotFound` if there is none of that name."""

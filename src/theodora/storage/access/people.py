@@ -9,14 +9,10 @@ from theodora.errors import Invalid, NotFound, Problem, SignInRefused
 from theodora.storage.access.keys import hash_of
 from theodora.storage.access.permissions import ROLE_NAMES, Role, role_named
 from theodora.storage.engine.actor import Actor
-from theodora.storage.engine.audit import AuditValues, Recorder, audited
+from theodora.storage.engine.audit import AuditValues, Recorder, audited, audited_by_name
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.database import Database
-from theodora.storage.engine.organisations import (
-    Organisation,
-    find_organisation,
-    known_organisation,
-)
+from theodora.storage.engine.organisations import Organisation, known_organisation
 
 MAX_NAME = 200
 """Characters of a name or an address that are kept."""
@@ -134,8 +130,6 @@ class People:
         let in; `NotFound` and `BeingDeleted` for an organisation that cannot be used.
         """
 
-        known = self._database.read(lambda cursor: find_organisation(cursor, organisation))
-
         def write(cursor: Cursor, recorder: Recorder) -> Person:
             org = known_organisation(cursor, organisation)
             person = person_by_id(cursor, org.key, identity.person_id)
@@ -156,7 +150,7 @@ class People:
                 _record_teams(recorder, person, now)
             return now
 
-        return audited(self._database, write, actor, org=known and known.key)
+        return audited_by_name(self._database, organisation, write, actor)
 
     def find(self, org: Organisation, issuer: str, subject: str) -> Person | None:
         """The person whom this issuer calls so, switched off or not."""

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, LiteralString, NamedTuple
 
 from theodora.errors import NotFound
@@ -102,14 +103,21 @@ class Sessions:
         *,
         actor: Actor,
     ) -> Future[None]:
-        """Signs a principal in, and deletes sessions that have ended."""
+        """Signs a principal in, and deletes the organisation's sessions that have ended."""
+        org = principal.organisation
 
         def write(cursor: Cursor, recorder: Recorder) -> None:
-            _forget_ended(cursor, now_ns, limits)
+            _forget_ended(org.key, now_ns, limits, cursor)
             id_ = _insert(cursor, principal, secret, now_ns, place)
-            recorder.record(principal.organisation, "session.started", id_)
+            recorder.record(org, "session.started", id_)
 
-        return audited(self._database, write, actor)
+        return audited(self._database, write, actor, org=org.key)
+
+    def remove_ended(self, now_ns: int, limits: SessionLimits, *, actor: Actor) -> None:
+        """Deletes the sessions of all organisations that have ended."""
+        for org in self._database.primary.read(partial(_orgs_with_ended, now_ns, limits)):
+            forget = partial(_forget_ended, org, now_ns, limits)
+            self._database.write(forget, actor, org=org).result()
 
     def find(self, secret: str, now_ns: int, limits: SessionLimits) -> Session | None:
         """The session with this secret, unless it has ended.
@@ -280,8 +288,16 @@ def _end(cursor: Cursor, org: Organisation, id_: str) -> bool:
     return ended.fetchone() is not None
 
 
-def _forget_ended(cursor: Cursor, now_ns: int, limits: SessionLimits) -> None:
-    cursor.execute(
-        "DELETE FROM sessions WHERE seen_at_ns <= ? OR signed_in_at_ns <= ?",
+def _orgs_with_ended(now_ns: int, limits: SessionLimits, cursor: Cursor) -> list[int]:
+    rows = cursor.execute(
+        "SELECT DISTINCT org FROM sessions WHERE seen_at_ns <= ? OR signed_in_at_ns <= ?",
         (now_ns - limits.idle_ns, now_ns - limits.absolute_ns),
+    ).fetchall()
+    return [org for (org,) in rows]
+
+
+def _forget_ended(org: int, now_ns: int, limits: SessionLimits, cursor: Cursor) -> None:
+    cursor.execute(
+        "DELETE FROM sessions WHERE org = ? AND (seen_at_ns <= ? OR signed_in_at_ns <= ?)",
+        (org, now_ns - limits.idle_ns, now_ns - limits.absolute_ns),
     )

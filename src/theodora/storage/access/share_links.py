@@ -7,6 +7,7 @@ its maker may still make one. Some days after it has ended it is removed.
 import uuid
 from collections.abc import Sequence
 from concurrent.futures import Future
+from functools import partial
 from typing import Any, LiteralString, NamedTuple
 
 from theodora.errors import NotFound
@@ -150,9 +151,12 @@ class ShareLinks:
             lambda cursor: _note_used(cursor, org, link.id, now_ns), actor, org=org.key
         )
 
-    def remove_ended(self, now_ns: int, *, actor: Actor) -> Future[None]:
+    def remove_ended(self, now_ns: int, *, actor: Actor) -> None:
         """Removes the links of all organisations that ended `KEPT_DAYS` ago or earlier."""
-        return self._database.write(lambda cursor: _remove_ended(cursor, now_ns), actor)
+        until_ns = now_ns - KEPT_DAYS * DAY_NS
+        for org in self._database.primary.read(partial(_orgs_with_ended, until_ns)):
+            remove = partial(_remove_ended, org, until_ns)
+            self._database.write(remove, actor, org=org).result()
 
 
 _COLUMNS: tuple[LiteralString, ...] = (
@@ -195,9 +199,16 @@ def _note_used(cursor: Cursor, org: Organisation, id_: str, now_ns: int) -> None
     )
 
 
-def _remove_ended(cursor: Cursor, now_ns: int) -> None:
-    until_ns = now_ns - KEPT_DAYS * DAY_NS
-    cursor.execute(
-        "DELETE FROM share_links WHERE expires_at_ns <= ? OR revoked_at_ns <= ?",
+def _orgs_with_ended(until_ns: int, cursor: Cursor) -> list[int]:
+    rows = cursor.execute(
+        "SELECT DISTINCT org FROM share_links WHERE expires_at_ns <= ? OR revoked_at_ns <= ?",
         (until_ns, until_ns),
+    ).fetchall()
+    return [org for (org,) in rows]
+
+
+def _remove_ended(org: int, until_ns: int, cursor: Cursor) -> None:
+    cursor.execute(
+        "DELETE FROM share_links WHERE org = ? AND (expires_at_ns <= ? OR revoked_at_ns <= ?)",
+        (org, until_ns, until_ns),
     )

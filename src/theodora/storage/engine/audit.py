@@ -13,6 +13,7 @@ from typing import Any, Literal, LiteralString, NamedTuple, TypeVar
 
 import msgspec
 
+from theodora.errors import Unavailable
 from theodora.events import format_rfc3339
 from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.audit_actions import ActionName
@@ -137,6 +138,20 @@ def audited(
 ) -> Future[T]:
     """Queues a write that records what it changes; `org` is as in `Database.write`."""
     return database.write(lambda cursor: write(cursor, Recorder(cursor, actor)), actor, org=org)
+
+
+def audited_by_name(
+    database: Database, name: str, write: Callable[[Cursor, Recorder], T], actor: Actor
+) -> Future[T]:
+    """Queues a write about the organisation of this name; about any while there is none."""
+    known = database.read(lambda cursor: find_organisation(cursor, name))
+
+    def checked(cursor: Cursor, recorder: Recorder) -> T:
+        if known is not None and find_organisation(cursor, name) != known:
+            raise Unavailable(f'organisation "{name}" has just been deleted')
+        return write(cursor, recorder)
+
+    return audited(database, checked, actor, org=known and known.key)
 
 
 def ensure_recorded(cursor: Cursor, recorder: Recorder, name: str, now_ns: int) -> Organisation:

@@ -85,7 +85,7 @@ class Database(Protocol):
 
     def state(self) -> int:
         """A number that on this thread changes whenever a write was committed that names no
-        organisation. It may change after others.
+        organisation, or that has called `change_state`. It may change after others.
 
         Inside a read it is that of the snapshot.
         """

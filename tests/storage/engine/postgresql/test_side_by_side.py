@@ -17,7 +17,8 @@ from databases import Databases
 from storage.test_isolation import make
 from theodora.events import Deployment
 from theodora.query import Kind, parse, sort_key
-from theodora.storage import Organisation, Selection, Store
+from theodora.storage import Organisation, Selection, SessionLimits, Store
+from theodora.storage.access.principals import key_principal
 from theodora.storage.check.check import check_store
 from theodora.storage.engine import writer
 from theodora.storage.engine.cursor import Cursor, only_value
@@ -56,6 +57,23 @@ def create_and_find(store: Store, org: Organisation, id_: str) -> None:
     assert id_ in [each.id for each in store.deployments.select(org, ALL)]
 
 
+def use_and_revoke_key(here: Store, there: Store, org: Organisation) -> None:
+    """Makes a key, signs in with it, and revokes it; each process finds that at once."""
+    key = here.keys.add(
+        org.name, "application", "s", name="", permissions=frozenset(), now_ns=1, actor=TESTER
+    ).result(timeout=20)
+    limits = SessionLimits(idle_ns=100, absolute_ns=100)
+    signing_in = here.sessions.add(key_principal(key), "c", 1, limits, actor=TESTER)
+    signing_in.result(timeout=20)
+    for store in (here, there):
+        assert store.keys.find("application", "s")
+        assert store.sessions.find("c", 1, limits)
+    here.keys.revoke(org.name, key.id, 2, actor=TESTER).result(timeout=20)
+    for store in (here, there):
+        assert store.keys.find("application", "s") is None
+        assert store.sessions.find("c", 1, limits) is None
+
+
 def test_no_organisation_waits_for_the_write_of_another(url: str):
     with ExitStack() as stack:
         here, there = (stack.enter_context(Store(url)) for _ in range(2))
@@ -68,6 +86,7 @@ def test_no_organisation_waits_for_the_write_of_another(url: str):
             for number in range(3):
                 create_and_find(here, quick, f"here-{number}")
                 create_and_find(there, quick, f"there-{number}")
+            use_and_revoke_key(here, there, quick)
             # One that is about no organisation has to wait, and keeps none of them waiting.
             creating = there.keys.ensure_organisation("new", 1, actor=TESTER)
             for number in range(5):
