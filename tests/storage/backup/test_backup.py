@@ -326,7 +326,7 @@ def test_a_server_that_is_not_empty_is_not_restored_into(
     with postgresql_databases.new(tmp_path) as url:
         with Store(url) as store:
             store.keys.ensure_organisation("mine", 1, actor=TESTER).result()
-        with pytest.raises(UnusableStore, match=r"is not empty, it holds .*, organisations"):
+        with pytest.raises(UnusableStore, match=r"is not empty, it holds organisations"):
             restored(backup, url, tmp_path / "git")
 
 
