@@ -289,6 +289,7 @@ MAY_NAME_NONE: Mapping[str, str] = {
     "access/keys.py:_find_key": _BY_SECRET,
     "access/keys.py:_has_secret": _BY_SECRET,
     "access/sessions.py:_find": _BY_SECRET,
+    "access/notifications.py:_organisations": _UPKEEP,
     "access/share_links.py:ShareLinks.find": _BY_SECRET,
     "access/sources.py:Sources.find": _BY_SECRET,
     "access/audit.py:_chains_with_older": _UPKEEP,

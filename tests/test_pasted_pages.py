@@ -390,6 +390,15 @@ def test_charts_are_annotated(served: Shell, server: serving.Server) -> None:
     assert id_ in served.paste("theodora annotate")
 
 
+def test_receivers_of_every_kind_are_added(shell: Shell) -> None:
+    (commands,) = texts("docs/notifications.md")
+    printed = shell.paste(commands)
+    assert printed.count("secret: whsec_") == 1
+    listed = shell.paste("theodora notifications list")
+    assert all(kind in listed for kind in ("slack", "teams", "email", "webhook"))
+    assert "password" not in listed
+
+
 def test_the_settings_of_every_provider_are_read(shell: Shell) -> None:
     every = texts("docs/sign-in.md")
     assert len(every) == 6

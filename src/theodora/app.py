@@ -15,6 +15,7 @@ from theodora import __version__
 from theodora.config import Config, RateLimit
 from theodora.errors import UnusableSetting
 from theodora.git import MirrorStore, PackStore, backup_files, remove_folders
+from theodora.notifications.worker import Notifier
 from theodora.report.invocation import PLAIN, Invocation
 from theodora.sources.datadog.forwarding import Forwarder
 from theodora.sources.mirroring import Fetcher, Mirroring
@@ -281,6 +282,8 @@ def _workers(config: Config, store: Store, derivation_due: threading.Event) -> l
         want = fetcher.want if config.git_fetch_on_demand else _ignore
         workers += [Deriver(store.derivations, derivation_due, want), remover]
         workers += [InboxWorker(store, config.inbox_days), Forwarder(store)]
+        url = config.public_url + config.path_prefix if config.public_url else ""
+        workers.append(Notifier(store, url))
         workers.append(AuditWorker(store.audit, config.audit_retention_days))
     if config.git_fetch_minutes or config.git_fetch_on_demand:
         workers.append(fetcher)

@@ -14,7 +14,7 @@ from commands import run
 from databases import ON_SQLITE
 from loopback import answering
 from repositories import make_repository
-from storage.test_isolation import ADA, make
+from storage.test_isolation import ADA, NOW_NS, claim_one, fail_to_tell, make, receiver_of
 from test_commands_page import commands
 from theodora.cli import main
 from theodora.storage import Organisation, Store
@@ -79,6 +79,10 @@ STEPS = (
     Step("sources remove {source}", "source.removed"),
     Step("repositories add https://github.com/acme/another", "mirror.added"),
     Step("repositories remove github.com/acme/another", "mirror.removed"),
+    Step("notifications add slack slack://T/B/c", "receiver.added"),
+    Step("notifications test {receiver}", "receiver.tested"),
+    Step("notifications retry {receiver} first", "receiver.sent_again"),
+    Step("notifications remove {receiver}", "receiver.removed"),
     Step("forwarding drop {parked}", "forwarding.dropped"),
     Step("forwarding retry", "forwarding.retried"),
     Step("forwarding resend", "forwarding.sent_again"),
@@ -107,6 +111,7 @@ WITHOUT_ENTRY: Mapping[str, str] = {
         (
             *("audit", "explain", "metrics", "report", "search"),
             *("forwarding status", "keys list", "links list", "mcp", "orgs list", "people list"),
+            *("notifications list", "notifications log", "notifications preview"),
             *("repositories list", "retention preview", "retention show", "sessions list"),
             *("settings preview", "settings services", "settings show"),
             *("sources list", "sources preview", "sources search", "sources show", "sources test"),
@@ -148,6 +153,8 @@ def names(
     pagerduty = store.sources.all_of(it.org)[0]
     for kind in ("github", "gitlab"):
         store.sources.add(it.org, kind, "", "{}", 1, actor=TESTER).result()
+    claim_one(it, NOW_NS).result()
+    fail_to_tell(it, "first").result()
     old = store.retention.preview(it.org, 30, time.time_ns())
     repository = make_repository(tmp_path / "repository")
     repository.commit("One")
@@ -165,6 +172,7 @@ def names(
             "source": pagerduty.id,
             "key": it.key.id,
             "link": it.shared.id,
+            "receiver": receiver_of(it).id,
             "annotation": store.annotations.newest(it.org, 1)[0].id,
             "session": it.session.id,
             "person": ADA,

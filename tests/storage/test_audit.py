@@ -31,6 +31,10 @@ ACTIONS: dict[str, ActionName] = {
     "annotations.add": "annotation.added",
     "annotations.remove": "annotation.removed",
     "failures.close": "failure.closed",
+    "notifications.add": "receiver.added",
+    "notifications.remove": "receiver.removed",
+    "notifications.send_again": "receiver.sent_again",
+    "notifications.test": "receiver.tested",
     "failures.delete": "failure.deleted",
     "forwarding.drop": "forwarding.dropped",
     "forwarding.pause": "forwarding.paused",
@@ -102,6 +106,7 @@ EXEMPT = {
     **dict.fromkeys(
         (
             *("forwarding.lease", "forwarding.settle", "inbox.lease", "inbox.end_lease"),
+            *("notifications.claim", "notifications.queue", "notifications.settle"),
             "mirrors.note",
         ),
         "the progress of a worker",
@@ -122,8 +127,7 @@ def test_every_write_of_the_store_has_an_action_or_a_reason_for_none() -> None:
         *("organisations.create", "organisations.delete_due", "inbox.prune"),
         "inbox.prune_correlations",
         *("audit.remove_old", "audit.take_unlogged", "share_links.remove_ended"),
-        "sessions.remove_ended",
-        "metrics.save_columns",
+        *("metrics.save_columns", "sessions.remove_ended"),
     } == ALONG_THE_WAY, "those have tests of their own below, or change nothing people set"
 
 

@@ -47,6 +47,13 @@ from theodora.storage import (
 )
 from theodora.storage.access.audit import AuditQuery
 from theodora.storage.access.key_usage import KEPT_REFUSALS, Refused
+from theodora.storage.access.notifications import (
+    Message,
+    MessageClaim,
+    Receiver,
+    ReceiverSettings,
+    SendOutcome,
+)
 from theodora.storage.access.principals import key_principal, person_principal
 from theodora.storage.access.share_links import ShareLink
 from theodora.storage.annotations import StoredAnnotation
@@ -220,6 +227,7 @@ def make(store: Store, word: str) -> Member:
         store.sessions.add(key_principal(key), secret_of(word), NOW_NS, LIMITS, actor=TESTER),
         share(made, "/", secret_of(word)),
         annotate(made, word),
+        add_receiver(made),
         store.retention.put(org, 36_500, actor=TESTER),
         store.people.sign_in(
             org.name, somebody(word), "viewer", NOW_NS, may_create=True, actor=TESTER
@@ -227,6 +235,8 @@ def make(store: Store, word: str) -> Member:
     ):
         each.result()
     park_some(made).result()
+    tell(made, "first").result()
+    tell(made, "second").result()
     fail_to_fetch(made).result()
     receive(made, "/data").result()
     store.sources.add(org, "pagerduty", word, "{}", NOW_NS, actor=TESTER).result()
@@ -259,6 +269,36 @@ def annotation(word: str) -> Annotation:
 
 def annotate(it: Member, word: str) -> Future[StoredAnnotation]:
     return it.store.annotations.add(it.org, annotation(word), NOW_NS, actor=TESTER)
+
+
+def receiver_of(it: Member) -> Receiver:
+    return it.store.notifications.receivers(it.org)[0]
+
+
+def add_receiver(it: Member) -> Future[Receiver]:
+    return it.store.notifications.add(
+        it.org,
+        *("slack", it.word, f"slack://{it.word}", ReceiverSettings(team=it.word), NOW_NS),
+        actor=TESTER,
+    )
+
+
+def message(it: Member, key: str) -> Message:
+    return Message(receiver_of(it).id, key, it.word, it.word)
+
+
+def tell(it: Member, key: str) -> Future[int]:
+    return it.store.notifications.queue(it.org, [message(it, key)], NOW_NS, actor=TESTER)
+
+
+def fail_to_tell(it: Member, key: str) -> Future[None]:
+    claim = MessageClaim(receiver_of(it), message(it, key), 0, NOW_NS)
+    outcome = SendOutcome("failed", it.word)
+    return it.store.notifications.settle(it.org, claim, outcome, NOW_NS, actor=TESTER)
+
+
+def claim_one(it: Member, now_ns: int) -> Future[MessageClaim | None]:
+    return it.store.notifications.claim(it.org, now_ns, now_ns + 1, actor=TESTER)
 
 
 def sign_in(it: Member, role: str) -> Future[Person]:
@@ -413,6 +453,20 @@ READS: dict[str, Callable[[Member], object]] = {
     "activity.everything": lambda it: it.store.activity.everything(it.org),
     "annotations.get": lambda it: it.store.annotations.get(it.org, annotation(it.word).id),
     "annotations.newest": lambda it: it.store.annotations.newest(it.org, 9),
+    "notifications.due": lambda it: [
+        org for org in it.store.notifications.due(NOW_NS * 2) if org == it.org
+    ],
+    "notifications.is_queued": lambda it: it.store.notifications.is_queued(
+        it.org, receiver_of(it).id, "first"
+    ),
+    "notifications.log": lambda it: it.store.notifications.log(it.org, 99),
+    "notifications.receiver": lambda it: it.store.notifications.receiver(
+        it.org, receiver_of(it).id
+    ),
+    "notifications.receivers": lambda it: it.store.notifications.receivers(it.org),
+    "notifications.served": lambda it: [
+        org for org in it.store.notifications.served() if org == it.org
+    ],
     "commits.check_quota": lambda it: it.store.commits.check_quota(it.org, REPOSITORY),
     "commits.count": lambda it: it.store.commits.count(it.org),
     "commits.everything": lambda it: [*it.store.commits.everything(it.org)],
@@ -522,7 +576,7 @@ WITHOUT_WORDS = {
     *("commits.without_paths", "health.received", "inbox.counts", "audit.chain"),
     "health.not_derived",
     *("retention.days", "retention.settings", "retention.preview"),
-    *("organisations.holdings", "forwarding.is_deleted_later"),
+    *("organisations.holdings", "forwarding.is_deleted_later", "notifications.is_queued"),
 }
 """Reads whose answers name nothing that differs from one organisation to the other."""
 
@@ -690,6 +744,24 @@ WRITES: tuple[tuple[str, Callable[[Member], object]], ...] = (
             it.org, annotation(f"{it.word} again").id, actor=TESTER
         ),
     ),
+    ("notifications.add", add_receiver),
+    ("notifications.queue", lambda it: tell(it, "third")),
+    ("notifications.claim", lambda it: claim_one(it, NOW_NS)),
+    ("notifications.settle", lambda it: fail_to_tell(it, "first")),
+    (
+        "notifications.send_again",
+        lambda it: it.store.notifications.send_again(
+            it.org, receiver_of(it).id, "first", actor=TESTER
+        ),
+    ),
+    (
+        "notifications.test",
+        lambda it: it.store.notifications.test(it.org, message(it, "test:1"), 1, actor=TESTER),
+    ),
+    (
+        "notifications.remove",
+        lambda it: it.store.notifications.remove(it.org, receiver_of(it).id, actor=TESTER),
+    ),
     ("people.sign_in", lambda it: sign_in(it, "editor")),
     (
         "sessions.add",
@@ -826,8 +898,7 @@ ALONG_THE_WAY = {
     *("organisations.create", "organisations.delete_due", "inbox.prune"),
     "inbox.prune_correlations",
     *("audit.remove_old", "audit.take_unlogged", "share_links.remove_ended"),
-    "sessions.remove_ended",
-    "metrics.save_columns",
+    *("metrics.save_columns", "sessions.remove_ended"),
 }
 """Called to make the organisations, after every write, for all organisations at once, and by the
 tests of organisations."""

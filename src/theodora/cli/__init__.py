@@ -22,6 +22,7 @@ from theodora.cli.link import link
 from theodora.cli.mcp import mcp
 from theodora.cli.metrics import metrics
 from theodora.cli.migrate import migrate
+from theodora.cli.notifications import notifications
 from theodora.cli.organisations import orgs
 from theodora.cli.people import people, sessions
 from theodora.cli.report import report
@@ -91,6 +92,7 @@ main.add_command(sessions)
 main.add_command(links)
 main.add_command(backfill)
 main.add_command(forwarding)
+main.add_command(notifications)
 main.add_command(settings)
 main.add_command(services)
 main.add_command(verdict)

@@ -12,6 +12,7 @@ from theodora.storage.access.audit import AuditLog
 from theodora.storage.access.forwarding import Forwarding
 from theodora.storage.access.key_usage import Reception
 from theodora.storage.access.keys import Keys
+from theodora.storage.access.notifications import Notifications
 from theodora.storage.access.people import People
 from theodora.storage.access.sessions import Sessions
 from theodora.storage.access.share_links import ShareLinks
@@ -98,6 +99,7 @@ class Store:
         self.retention = Retention(self._database, guards)
         self.sources = Sources(self._database)
         self.forwarding = Forwarding(self._database)
+        self.notifications = Notifications(self._database)
         self.inbox = Inbox(self._database, quotas)
         self.organisations = Organisations(self._database, guards)
 

@@ -64,6 +64,15 @@ FAULTS: Mapping[str, tuple[str, ...]] = {
         "UPDATE share_links SET person_id = NULL",
     ),
     "annotations": ("UPDATE annotations SET text = 'another'", "UPDATE annotations SET at_ns = 2"),
+    "receivers": (
+        "UPDATE receivers SET kind = 'pager'",
+        "UPDATE receivers SET url = ''",
+        "UPDATE receivers SET secret = ''",
+    ),
+    "messages": (
+        "UPDATE messages SET state = 'lost'",
+        "UPDATE messages SET settled_at_ns = 1",
+    ),
     "people": (
         "UPDATE people SET role = 'king'",
         "UPDATE people SET subject = 'somebody else'",

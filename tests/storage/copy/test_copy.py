@@ -29,6 +29,7 @@ from theodora.storage import (
     Store,
 )
 from theodora.storage.access.key_usage import Refused
+from theodora.storage.access.notifications import Message, ReceiverSettings
 from theodora.storage.access.principals import key_principal, person_principal
 from theodora.storage.access.sessions import SessionLimits
 from theodora.storage.copy import copy as copying
@@ -205,6 +206,11 @@ def add_facts(store: Store) -> None:
     ).result()
     annotation = Annotation(at_ns=1, text="moved", service="web")
     store.annotations.add(org, annotation, 1, actor=TESTER).result()
+    receiver = store.notifications.add(
+        org, "webhook", "hook", "https://hook.example", ReceiverSettings(), 1, actor=TESTER
+    ).result()
+    message = Message(receiver.id, "digest:1", "A week", "a\nb")
+    store.notifications.queue(org, [message], 1, actor=TESTER).result()
     store.reception.accept(key, "verdict", 1)
     store.reception.refuse(key, "verdict", Refused(404, "", "deployment does not exist"), 2)
     store.reception.ignore(key, "deployment", ["/data/attributes/sevice"], 3)

@@ -54,6 +54,8 @@ _OF_ORGANISATIONS: tuple[tuple[LiteralString, LiteralString], ...] = (
     ("correlations", "t.key, t.repository_id"),
     ("user_activity", "t.day, t.user_email, t.tool"),
     ("annotations", "t.org, t.id"),
+    ("receivers", "t.org, t.id"),
+    ("messages", "t.org, t.receiver, t.key"),
     ("deployments", "t.key"),
     ("failures", "t.key"),
     ("parked_sequences", "t.service, t.env"),
@@ -250,6 +252,20 @@ RULES: tuple[RowRule, ...] = (
     ),
     RowRule(
         "leases", "t.org, t.work", "there is no such work", "t.work NOT IN ('forwarding', 'inbox')"
+    ),
+    RowRule(
+        "receivers",
+        "t.org, t.id",
+        "there is no such kind, or it has no address",
+        "t.kind NOT IN ('slack', 'teams', 'email', 'webhook') OR t.url = '' "
+        "OR (t.kind = 'webhook') = (t.secret = '')",
+    ),
+    RowRule(
+        "messages",
+        "t.org, t.receiver, t.key",
+        "there is no such state, or it contradicts the time",
+        "t.state NOT IN ('waiting', 'sending', 'sent', 'failed', 'unknown') "
+        "OR (t.state IN ('waiting', 'sending')) <> (t.settled_at_ns IS NULL)",
     ),
     RowRule("inbox", "t.number", "the number was never given", f"t.number > {_RECEIPT}"),
     RowRule(

@@ -1,0 +1,1 @@
+"""Digests and alerts: what is sent to whom, when and how."""
