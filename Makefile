@@ -167,7 +167,7 @@ endef
 
 ## make integrations  test sign-in and the files of deploy/ with the real programs: a provider, proxies, Prometheus
 integrations: setup
-	@$(call install-programs,nginx caddy prometheus); $(BIN)/pytest -m "not deploy" tests/deploy
+	@$(call install-programs,nginx caddy prometheus); $(BIN)/pytest -n 2 --dist loadfile -m "not deploy" tests/deploy
 
 ## make backstage  build and test the card of deploy/backstage (needs npm; the first run takes minutes)
 backstage: setup

@@ -18,6 +18,8 @@ def installed(name: str, manifest: Path) -> Path:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         (folder / "package.json").write_text(wanted)
+        # Without a registry, `npm install` tries for most of an hour.
+        run_or_skip("npm", "ping", "--fetch-retries=0", environment=os.environ)
         quietly = ("--no-audit", "--no-fund", "--ignore-scripts", "--silent")
         run_or_skip("npm", "install", *quietly, environment=os.environ, folder=folder)
         mark.write_text(wanted)
