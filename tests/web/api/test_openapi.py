@@ -24,7 +24,7 @@ from theodora.web.http.operations import Operation
 
 _SET = os.environ.get("THEODORA_TEST_EXAMPLES")
 SHORT = {"sqlite": int(_SET or "4"), "postgresql": int(_SET or "2")}
-LONG = dict.fromkeys(KINDS, int(_SET or "16"))
+LONG = dict.fromkeys(KINDS, int(_SET or "8"))
 """How many requests are made of each operation, by the kind of database."""
 
 WITH_EXAMPLES = pytest.mark.parametrize(
