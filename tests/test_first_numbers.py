@@ -10,7 +10,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import pytest
+
+from forking import forking
 
 PAGE = Path(__file__).parents[1] / "docs/sources.md"
 SERVER = "https://dora.example.org"
@@ -44,10 +46,12 @@ class Shell:
     """A shell in an empty folder, of somebody who has set nothing but the port."""
 
     folder: Path
+    programs: Path
+    """A folder with a quick `theodora`."""
     environment: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        path = f"{self.programs}:{os.environ['PATH']}"
         self.environment |= {"PATH": path, "HOME": str(self.folder), "THEODORA_PORT": "0"}
 
     @contextmanager
@@ -127,11 +131,14 @@ def signature(secret: str, body: bytes) -> str:
     return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
 
 
-def test_the_steps_lead_from_an_empty_server_to_the_first_numbers(tmp_path: Path) -> None:
-    shell = Shell(tmp_path)
+def test_the_steps_lead_from_an_empty_server_to_the_first_numbers(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    folder, programs = tmp_path_factory.mktemp("empty"), tmp_path_factory.mktemp("programs")
+    shell = Shell(folder, programs)
     serve, add_github, add_pagerduty, store_secret, metrics = commands = steps()
     began_sec = time.monotonic()
-    with shell.serving(serve) as url:
+    with forking(programs), shell.serving(serve) as url:
         github = shell.paste(add_github.replace(SERVER, url))
         pagerduty = shell.paste(add_pagerduty.replace(SERVER, url))
         [id_] = re.findall(r"Source (\w+) added", pagerduty)

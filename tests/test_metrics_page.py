@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +16,7 @@ import pytest
 import serving
 from asking import SHOPIST
 from forked_serving import forked
+from forking import forking
 from theodora.dora.metrics.table import METRICS, Figure, Metric
 from theodora.query.reference import code, table, with_tables
 from theodora.web.api.metrics.question import PARAMETERS
@@ -34,14 +34,22 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[serving.Server]
         yield server
 
 
-def run(text: str, server: serving.Server) -> str:
+@pytest.fixture
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with a quick `theodora`."""
+    folder = tmp_path_factory.mktemp("programs")
+    with forking(folder):
+        yield folder
+
+
+def run(text: str, server: serving.Server, programs: Path) -> str:
     """What an example prints, with the host changed and the keys in the environment."""
     environment = {
         **os.environ,
         "DD_API_KEY": serving.API_KEY,
         "DD_APP_KEY": serving.APPLICATION_KEY,
         "THEODORA_DATABASE": server.database_url,
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PATH": f"{programs}:{os.environ['PATH']}",
     }
     done = subprocess.run(
         ["bash", "-ec", text.replace(HOST, server.url)],
@@ -57,17 +65,19 @@ def run(text: str, server: serving.Server) -> str:
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="this machine has no curl")
 def test_every_example_works(
-    served: serving.Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    served: serving.Server, tmp_path: Path, programs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     document = json.dumps({"data": {"attributes": SHOPIST}})
     keys = 'curl -X POST -H "DD-API-KEY: ${DD_API_KEY}" -H "Content-Type: application/json"'
-    run(f"{keys} http://127.0.0.1:8080/api/v2/dora/deployment -d '{document}'", served)
+    run(f"{keys} http://127.0.0.1:8080/api/v2/dora/deployment -d '{document}'", served, programs)
     examples = _EXAMPLE.findall(TEXT)
     assert [kind for kind, _ in examples] == [
         *("curl", "curl", "theodora", "theodora", "curl", "theodora")
     ]
-    as_json, as_csv, table, report, scraped, _ = (run(text, served) for _, text in examples)
+    as_json, as_csv, table, report, scraped, _ = (
+        run(text, served, programs) for _, text in examples
+    )
     assert [each["id"] for each in json.loads(as_json)["data"]] == ["total", "service:shopist"]
     assert as_csv.startswith("id,group.service,row,start,end,partial,deployment_frequency.count")
     assert "shopist" in table
