@@ -10,7 +10,7 @@ import pytest
 from actors import TESTER
 from asking import Tenant, make_key
 from databases import ON_SQLITE
-from storage.test_isolation import ADA, LIMITS, Member, make
+from storage.test_isolation import ADA, LIMITS, Member, make, receiver_of
 from theodora.query import Kind, sort_key
 from theodora.storage import Selection
 from theodora.storage.access.audit import AuditQuery
@@ -125,6 +125,13 @@ SENDS = (
     Send("/settings/sources/{source}/secret", {"secret": "another"}, "source.secret_changed"),
     Send("/settings/sources/{source}/replay", {}, "source.replayed"),
     Send("/settings/sources/{source}/remove", {}, "source.removed"),
+    Send(
+        "/settings/notifications",
+        {"kind": "slack", "url": "https://hooks.slack.com/services/T/B/c"},
+        "receiver.added",
+    ),
+    Send("/settings/notifications/test", {"id": "{receiver}"}, "receiver.tested"),
+    Send("/settings/notifications/removed", {"id": "{receiver}"}, "receiver.removed"),
     Send("/settings/forwarding/drop", {"number": "{parked}"}, "forwarding.dropped"),
     Send("/settings/forwarding/retry", {"number": "{other}"}, "forwarding.retried"),
     Send("/settings/forwarding/pause", {}, "forwarding.paused"),
@@ -183,6 +190,7 @@ def names_of(it: Member, keys: Mapping[str, str]) -> dict[str, str]:
             each.id for each in found if each.id != "down" and each.name == f"{it.word} is down"
         ),
         "key": it.key.id,
+        "receiver": receiver_of(it).id,
         "annotation": it.store.annotations.newest(it.org, 1)[0].id,
         "link": it.shared.id,
         "session": session.id,
