@@ -1,4 +1,4 @@
-"""Real servers and commands for tests that start many: forked from a process that has imported all.
+"""Real servers and commands for tests that start many, forked from a process with Theodora in it.
 
 To import Theodora takes a second of processor time, and to start a server a tenth of that.
 What is forked ends by itself, on a signal or killed, as what is started; a program of its own needs
