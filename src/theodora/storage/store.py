@@ -145,6 +145,11 @@ class Store:
         self.close()
 
 
+def orgs_to_upkeep(cursor: Cursor) -> set[int]:
+    """The organisations for which there is upkeep."""
+    return orgs_to_index(cursor) | orgs_with_stale_teams(cursor)
+
+
 def _keep_up(
     failures: Rows[Failure], cursor: Cursor, orgs: Collection[int] | None
 ) -> Collection[int]:
@@ -153,7 +158,7 @@ def _keep_up(
     See `Upkeep`. One that is just being written is left for later.
     """
     if orgs is None:
-        return {*orgs_to_index(cursor), *orgs_with_stale_teams(cursor)}
+        return orgs_to_upkeep(cursor)
     until_sec = time.monotonic() + _UPKEEP_SECONDS
     return [
         org for org in orgs if time.monotonic() >= until_sec or _keep_up_one(failures, cursor, org)

@@ -575,7 +575,9 @@ def test_what_is_written_meanwhile_is_not_lost_without_a_word(urls: tuple[str, s
         run = Copying(original, copy)
         sum(run.copy())
         with Store(urls[0]) as store:
-            store.keys.ensure_organisation("late", 9, actor=TESTER).result()
+            late = Deployment(service="late", started_at_ns=1, finished_at_ns=2)
+            org = store.organisations.everything()[0].organisation
+            store.deployments.add(org, late, 9, actor=TESTER).result()
         sum(run.compare())
         with pytest.raises(UnequalCopy, match="has been written to while it was copied"):
             run.finish()

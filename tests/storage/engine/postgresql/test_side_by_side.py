@@ -22,6 +22,7 @@ from theodora.storage.access.principals import key_principal
 from theodora.storage.check.check import check_store
 from theodora.storage.engine import writer
 from theodora.storage.engine.cursor import Cursor, only_value
+from theodora.storage.store import orgs_to_upkeep
 
 SORT = sort_key("started_at", Kind.DEPLOYMENT)
 assert SORT
@@ -183,8 +184,19 @@ def test_every_write_locks_the_organisation_that_it_writes_for(url: str):
             made = make(store, word)
             store.derivations.derive_all_queued(actor=TESTER)
             create_and_find(store, made.org, "one-more")
+        # Those that wait together are not committed together.
+        orgs = [organisation(store, name) for name in ("fig", "plum")]
+        added = [
+            store.deployments.add(org, deployment(f"d{number}"), 1, actor=TESTER)
+            for number in range(8)
+            for org in orgs
+        ]
+        for each in added:
+            each.result(timeout=60)
         store.derivations.derive_all_queued(actor=TESTER)
     assert check_store(url, lambda *_: None).underived == 0
+    with Store(url) as store:
+        assert store._database.read(orgs_to_upkeep) == set(), "upkeep locks them too"
 
 
 _WRITE = """
