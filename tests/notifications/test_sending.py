@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -19,6 +19,7 @@ from apprise.plugins.slack import NotifySlack
 from standardwebhooks import Webhook
 
 from actors import TESTER
+from forked_serving import forked
 from loopback import answering
 from theodora.cli.tls_certificates import make_authority, make_server
 from theodora.errors import Invalid
@@ -110,9 +111,8 @@ def mailbox() -> Iterator[tuple[Mailbox, int]]:
 
 
 def add(store: Store, org: Organisation, kind: ReceiverKind, url: str) -> Receiver:
-    return store.notifications.add(
-        org, kind, kind, url, ReceiverSettings(), 1, actor=TESTER
-    ).result()
+    settings = ReceiverSettings(digests=False, alerts=False)
+    return store.notifications.add(org, kind, kind, url, settings, 1, actor=TESTER).result()
 
 
 def queue(store: Store, org: Organisation, to: Receiver, key: str = "digest:1") -> None:
@@ -218,6 +218,28 @@ def test_a_server_is_killed_while_sending(
     expected = ("sent", 2) if kind == "webhook" else ("unknown", 1)
     assert (states(store, org)[kind], len(receiving.posts)) == expected
     assert len({each.headers.get("webhook-id") for each in receiving.posts}) == 1
+
+
+def test_servers_of_one_store_send_each_message_once(
+    store: Store, org: Organisation, database: str, tmp_path: Path
+) -> None:
+    hook, folders = Receiving(), [tmp_path / name for name in ("one", "other")]
+    for folder in folders:
+        folder.mkdir()
+    with ExitStack() as stack:
+        port = stack.enter_context(answering(hook.handler))
+        for folder in folders:
+            stack.enter_context(forked(folder, database=database))
+        to = add(store, org, "webhook", f"http://127.0.0.1:{port}/hook")
+        for number in range(20):
+            queue(store, org, to, f"digest:{number}")
+        until_sec = time.monotonic() + 60
+        while time.monotonic() < until_sec:
+            if {each.state for each in store.notifications.log(org, 99)} == {"sent"}:
+                break
+            time.sleep(0.05)
+    assert {each.state for each in store.notifications.log(org, 99)} == {"sent"}
+    assert len(hook.posts) == len({each.headers["webhook-id"] for each in hook.posts}) == 20
 
 
 @pytest.mark.parametrize(

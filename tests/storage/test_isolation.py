@@ -227,7 +227,7 @@ def make(store: Store, word: str) -> Member:
         store.sessions.add(key_principal(key), secret_of(word), NOW_NS, LIMITS, actor=TESTER),
         share(made, "/", secret_of(word)),
         annotate(made, word),
-        add_receiver(made),
+        add_receiver(made, NOW_NS),
         store.retention.put(org, 36_500, actor=TESTER),
         store.people.sign_in(
             org.name, somebody(word), "viewer", NOW_NS, may_create=True, actor=TESTER
@@ -275,10 +275,10 @@ def receiver_of(it: Member) -> Receiver:
     return it.store.notifications.receivers(it.org)[0]
 
 
-def add_receiver(it: Member) -> Future[Receiver]:
+def add_receiver(it: Member, now_ns: int) -> Future[Receiver]:
     return it.store.notifications.add(
         it.org,
-        *("slack", it.word, f"slack://{it.word}", ReceiverSettings(team=it.word), NOW_NS),
+        *("slack", it.word, f"slack://{it.word}", ReceiverSettings(team=it.word), now_ns),
         actor=TESTER,
     )
 
@@ -744,7 +744,7 @@ WRITES: tuple[tuple[str, Callable[[Member], object]], ...] = (
             it.org, annotation(f"{it.word} again").id, actor=TESTER
         ),
     ),
-    ("notifications.add", add_receiver),
+    ("notifications.add", lambda it: add_receiver(it, NOW_NS + 1)),
     ("notifications.queue", lambda it: tell(it, "third")),
     ("notifications.claim", lambda it: claim_one(it, NOW_NS)),
     ("notifications.settle", lambda it: fail_to_tell(it, "first")),
