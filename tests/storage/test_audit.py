@@ -33,7 +33,7 @@ ACTIONS: dict[str, ActionName] = {
     "failures.close": "failure.closed",
     "notifications.add": "receiver.added",
     "notifications.remove": "receiver.removed",
-    "notifications.send_again": "receiver.sent_again",
+    "notifications.retry": "receiver.sent_again",
     "notifications.test": "receiver.tested",
     "failures.delete": "failure.deleted",
     "forwarding.drop": "forwarding.dropped",

@@ -749,10 +749,8 @@ WRITES: tuple[tuple[str, Callable[[Member], object]], ...] = (
     ("notifications.claim", lambda it: claim_one(it, NOW_NS)),
     ("notifications.settle", lambda it: fail_to_tell(it, "first")),
     (
-        "notifications.send_again",
-        lambda it: it.store.notifications.send_again(
-            it.org, receiver_of(it).id, "first", actor=TESTER
-        ),
+        "notifications.retry",
+        lambda it: it.store.notifications.retry(it.org, receiver_of(it).id, "first", actor=TESTER),
     ),
     (
         "notifications.test",

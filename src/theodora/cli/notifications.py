@@ -141,7 +141,7 @@ def retry(receiver: str, key: str, org: str, **flags: str | None) -> None:
     """Send a message again that failed, or that nobody knows to have arrived."""
     with existing_store(flags) as store:
         org_ = store.keys.organisation(org)
-        store.notifications.send_again(org_, receiver, key, actor=command_actor()).result()
+        store.notifications.retry(org_, receiver, key, actor=command_actor()).result()
     click.echo("queued")
 
 

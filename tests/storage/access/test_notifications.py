@@ -105,10 +105,10 @@ def test_a_refused_message_waits_and_can_be_sent_again(store: Store, org: Organi
         store.notifications.settle(org, claimed, outcome, NOW_NS, actor=TESTER).result()
         assert claim(store, org) is None
     assert states(store, org) == {"a": ("failed", "refused")}
-    store.notifications.send_again(org, to.id, "a", actor=TESTER).result()
+    store.notifications.retry(org, to.id, "a", actor=TESTER).result()
     assert claim(store, org)
     with pytest.raises(NotFound):
-        store.notifications.send_again(org, to.id, "a", actor=TESTER).result()
+        store.notifications.retry(org, to.id, "a", actor=TESTER).result()
 
 
 def test_a_receiver_goes_with_its_messages(store: Store, org: Organisation) -> None:

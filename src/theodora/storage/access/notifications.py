@@ -184,9 +184,7 @@ class Notifications:
 
         return audited(self._database, write, actor, org=org.key)
 
-    def send_again(
-        self, org: Organisation, receiver: str, key: str, *, actor: Actor
-    ) -> Future[None]:
+    def retry(self, org: Organisation, receiver: str, key: str, *, actor: Actor) -> Future[None]:
         """Queues a message again that failed, or that nobody knows to have arrived.
 
         Raises `NotFound` where there is no such message.

@@ -60,7 +60,7 @@ def change_receiver(visit: Visit) -> Answer:
             notifications.test(org, message, visit.now_ns, actor=visit.actor).result()
         case "again":
             key = visit.form.get("key", "")
-            notifications.send_again(org, id_, key, actor=visit.actor).result()
+            notifications.retry(org, id_, key, actor=visit.actor).result()
         case _:
             raise NotFound
     return SeeOther(visit.scope.link(PATH, done=act))
