@@ -9,6 +9,7 @@ to be equal.
 
 import itertools
 import json
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -380,7 +381,11 @@ def torture(ground: Ground, disturb: Disturbance, times: int) -> Outcome:
         missed=missed,
         faults=_check(ground.server.database_url),
         traces=sum("exception" in line for line in lines),
-        log=Counter(line["event"] for line in lines if line["level"] in {"warning", "error"}),
+        log=Counter(
+            _ADDRESS.sub("", line["event"].partition("\n")[0])
+            for line in lines
+            if line["level"] in {"warning", "error"}
+        ),
     )
 
 
@@ -429,6 +434,10 @@ def _looked_up(ground: Ground, clients: Iterable[Client]) -> tuple[int, int, int
     found = sum(observed.get(name) == [each] for name, (each,) in expected.items())
     doubled = sum(len(observed[name]) - (name in expected) for name in observed)
     return len(expected), found, doubled
+
+
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+|, port \d+")
+"""What makes lines of libraries differ that say the same."""
 
 
 def _log_lines(folder: Path) -> list[dict[str, Any]]:
