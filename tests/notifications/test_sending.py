@@ -77,8 +77,14 @@ class Receiving:
                     self.rfile.read(1)
                     return
                 self.send_response(outer.statuses.pop() if outer.statuses else 200)
+                self.send_header("location", "/elsewhere")
                 self.end_headers()
                 self.wfile.write(b"ok")
+
+            def do_GET(self) -> None:
+                outer.posts.append(Post(self.path, {}, ""))
+                self.send_response(200)
+                self.end_headers()
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -191,6 +197,23 @@ def test_what_is_refused_is_tried_again_and_given_up(store: Store, org: Organisa
     [logged] = store.notifications.log(org, 9)
     assert (logged.state, logged.tries) == ("failed", MOST_TRIES)
     assert logged.reason == "the receiver answered 500"
+
+
+@pytest.mark.parametrize("kind", ["slack", "webhook"])
+def test_redirects_are_not_followed(
+    store: Store, org: Organisation, kind: ReceiverKind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receiving = Receiving()
+    receiving.statuses = [302]
+    with answering(receiving.handler) as port:
+        base = f"http://127.0.0.1:{port}"
+        monkeypatch.setattr(NotifySlack, "webhook_url", f"{base}/services")
+        url = f"{base}/hook" if kind == "webhook" else f"https://hooks.slack.com{SLACK_PATH}"
+        queue(store, org, add(store, org, kind, url))
+        assert Notifier(store, "").send_due() == 0
+    assert [each.path for each in receiving.posts] == [SLACK_PATH if kind == "slack" else "/hook"]
+    [logged] = store.notifications.log(org, 9)
+    assert (logged.state, logged.reason[-3:]) == ("waiting", "302")
 
 
 @pytest.mark.parametrize("kind", ["slack", "webhook"])
