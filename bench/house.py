@@ -33,7 +33,8 @@ class Module(NamedTuple):
     folder: str
     room: str
     text: str
-    tree: ast.Module
+    nodes: tuple[ast.AST, ...]
+    """All of its tree."""
     is_package: bool
 
 
@@ -146,7 +147,7 @@ def _modules(package: Path) -> Iterator[Module]:
         folder = ".".join(parts[:-1])
         room = ".".join(parts) if path.parent in split else folder
         text = path.read_text(errors="replace")
-        yield Module(name, folder, room, text, ast.parse(text), is_package)
+        yield Module(name, folder, room, text, tuple(ast.walk(ast.parse(text))), is_package)
 
 
 def arrows_between(modules: Iterable[Module]) -> Arrows:
@@ -170,7 +171,7 @@ def _prefixes(name: str) -> Iterator[str]:
 
 def _imported(module: Module) -> Iterator[str]:
     """The full names of what a module imports, each name of a package by itself."""
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -218,7 +219,7 @@ def floors(arrows: Arrows) -> int:
 
 def _function_lengths(modules: Iterable[Module]) -> Iterator[int]:
     for module in modules:
-        for node in ast.walk(module.tree):
+        for node in module.nodes:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 assert node.end_lineno
                 yield node.end_lineno - node.lineno + 1
@@ -228,7 +229,7 @@ def _classes(modules: Iterable[Module]) -> Mapping[str, int]:
     """In how many modules a class of each name is defined."""
     places: dict[str, set[str]] = defaultdict(set)
     for module in modules:
-        for node in ast.walk(module.tree):
+        for node in module.nodes:
             if isinstance(node, ast.ClassDef):
                 places[node.name].add(module.name)
     return {name: len(found) for name, found in places.items()}
