@@ -48,6 +48,37 @@ def test_keys_are_printed_on_the_first_start_alone(tmp_path: Path) -> None:
     assert "key" not in printed[1]
 
 
+_SHOW_COLLECTOR = """
+import gc, os, sys
+from theodora.cli import main
+
+class Shown:
+    def __init__(self, *_):
+        pass
+
+    def run(self, sockets):
+        print("collector", gc.get_freeze_count(), gc.get_threshold()[0], flush=True)
+        os._exit(0)
+
+sys.modules["theodora.cli.serve"].Server = Shown
+main(["serve", "--port", "0"])
+"""
+
+
+def test_a_server_seldom_looks_for_cycles(tmp_path: Path) -> None:
+    shown = subprocess.run(
+        [sys.executable, "-c", _SHOW_COLLECTOR],
+        env={"THEODORA_DATABASE": f"sqlite:///{tmp_path / 'theodora.db'}"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    ).stdout
+    frozen, new = shown.partition("collector ")[2].split()[:2]
+    assert int(frozen) > 50_000, "all that it has started with"
+    assert int(new) == 10_000
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_server_that_is_told_to_stop_ends_well(tmp_path: Path, number: signal.Signals) -> None:
     with serving.serving(tmp_path) as server:

@@ -1,5 +1,6 @@
 """`theodora serve`: start the server."""
 
+import gc
 import os
 import signal
 import socket
@@ -27,6 +28,9 @@ from theodora.storage.access.key_secrets import KeyKind
 from theodora.storage.open import is_postgresql
 from theodora.web.connections.limits import Alarm, Limits
 from theodora.web.connections.server import Options, Server
+
+_NEW_OBJECTS = 10_000
+"""How many have to be left before Python looks for cycles among them; by default 700."""
 
 _TRY = """
 Try it:
@@ -109,7 +113,18 @@ def _serve(
     config: Config, built: Built, listener: socket.socket, announce: Callable[[], None]
 ) -> None:
     alarm = Alarm(built.metrics.count_limit)
+    _collect_seldom()
     Server(built.application, _options(config), alarm, announce).run(sockets=[listener])
+
+
+def _collect_seldom() -> None:
+    """Has Python look for cycles less often, and never among what the server has started with.
+
+    Requests leave hardly any, while a look at everything held all requests up for 70 ms, and looks
+    took a sixth of the processor time of an event.
+    """
+    gc.freeze()
+    gc.set_threshold(_NEW_OBJECTS)
 
 
 def _options(config: Config) -> Options:
