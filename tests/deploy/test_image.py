@@ -128,6 +128,9 @@ def image(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Imag
     for file in map(Path, _OF_THIS_MACHINE):
         if file.exists():
             shutil.copy(file, root / file.relative_to("/"))
+    # What the build needs of the machine: to change the root, and to reach the mirror.
+    update = "apt-get update && rm -r /var/lib/apt/lists/*"
+    buildah.prepared("run", "--isolation", "chroot", container, "sh", "-c", update)
     buildah.prepared("commit", "--quiet", "--rm", container, "localhost/base")
     buildah(
         *("build", "--isolation", "chroot", "--format", "docker", "--layers=false"),
