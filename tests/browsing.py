@@ -23,6 +23,7 @@ from playwright.sync_api import (
     Page,
     Request,
     Response,
+    expect,
     sync_playwright,
 )
 
@@ -51,6 +52,7 @@ def chromium() -> Iterator[Browser]:
     executable = shutil.which("chromium")
     if not executable or not _driver_runs():
         pytest.skip(HOW_TO_INSTALL)
+    expect.set_options(timeout=_TIMEOUT_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=_FLAGS)
         yield browser
