@@ -64,6 +64,8 @@ def test_a_digest_has_the_week_of_the_team_with_links(store: Store, org: Organis
     without = due_digest(store, org, to, NOW_NS, "")
     assert without
     assert "http" not in without.body
+    store.notifications.queue(org, [digest], NOW_NS, actor=TESTER).result()
+    assert due_digest(store, org, to, NOW_NS, URL) is None, "it is made once"
 
 
 def test_an_alert_is_given_of_what_began_since_and_of_what_is_open_too_long(
