@@ -15,7 +15,7 @@ from databases import ON_POSTGRESQL, Databases
 from forked_serving import forked
 from theodora.storage import Store
 
-pytestmark = ON_POSTGRESQL
+pytestmark = [ON_POSTGRESQL, pytest.mark.slow]
 
 _PATIENCE_SECONDS = 30
 """Answers that waited for the organisation that is held would not come at all."""

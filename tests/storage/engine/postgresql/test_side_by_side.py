@@ -223,6 +223,7 @@ with Store(url) as store:
 """
 
 
+@pytest.mark.slow
 def test_what_was_acknowledged_is_there_when_one_of_two_processes_was_killed(url: str):
     with Store(url) as store:
         orgs = [organisation(store, name) for name in ("one", "two")]
