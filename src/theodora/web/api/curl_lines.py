@@ -12,8 +12,12 @@ from theodora.web.http.operations import Operation
 from theodora.web.http.security import Credential
 
 _IN_BRACES = re.compile(r"\{(\w+)\}")
-_DEPLOYMENT, _FAILURE = "64f25434490ef9c7", "3b8f1948-30ae-5811-8c4a-81cf3f597a0c"
-"""The events of the examples."""
+_IDS = {
+    "/deployment": "64f25434490ef9c7",
+    "/failure": "3b8f1948-30ae-5811-8c4a-81cf3f597a0c",
+    "/annotations": "5ee62598173083678595fa0a35e4ba0d",
+}
+"""What the examples are about, by a part of the path."""
 _KEYS = {
     Credential.API_KEY: ("DD-API-KEY: $DD_API_KEY",),
     Credential.BOTH_KEYS: ("DD-API-KEY: $DD_API_KEY", "DD-APPLICATION-KEY: $DD_APP_KEY"),
@@ -28,7 +32,7 @@ def curl_command(operation: Operation, url: str) -> str:
         return ""
     path = operation.paths[0]
     named = {
-        "id": _FAILURE if "/failure" in path else _DEPLOYMENT,
+        "id": next((id_ for part, id_ in _IDS.items() if part in path), ""),
         "service": "shopist",
         "metric": "change_lead_time",
     }
