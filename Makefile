@@ -11,6 +11,8 @@ TESTS ?=
 
 # With it, each server that a test starts would compile every module again.
 unexport PYTHONDONTWRITEBYTECODE
+# uv brings certificates of its own, without those that a company's network needs.
+export UV_SYSTEM_CERTS ?= $(if $(wildcard /etc/ssl/certs/ca-certificates.crt),true,false)
 
 .PHONY: help setup serve test slow quick fresh browser fuzz torture soak attacks screenshots site clients integrations backstage deploy dist lock sbom advisories citus check format bench mutants house clean
 
