@@ -459,6 +459,10 @@ READS: dict[str, Callable[[Member], object]] = {
     "notifications.is_queued": lambda it: it.store.notifications.is_queued(
         it.org, receiver_of(it).id, "first"
     ),
+    "notifications.never_queued": lambda it: it.store.notifications.never_queued(
+        it.org,
+        [message(it, key) for key in ("first", it.word)],
+    ),
     "notifications.log": lambda it: it.store.notifications.log(it.org, 99),
     "notifications.receiver": lambda it: it.store.notifications.receiver(
         it.org, receiver_of(it).id

@@ -37,8 +37,7 @@ def due_alerts(
         *(each for event in failed for each in _failed(event, receiver, scope)),
         *(_silent(source, receiver, scope) for source in sources if source.is_stale),
     ]
-    queued = store.notifications.is_queued
-    return [each for each in found if not queued(org, receiver.id, each.key)]
+    return store.notifications.never_queued(org, found)
 
 
 def _failure(event: Failure, receiver: Receiver, scope: Scope) -> Iterator[Message]:

@@ -53,6 +53,8 @@ def test_a_message_is_queued_once_whatever_became_of_it(store: Store, org: Organ
     assert queue(store, org, to, "a", "b") == 0
     assert states(store, org) == {"a": ("sent", ""), "b": ("waiting", "")}
     assert store.notifications.is_queued(org, to.id, "a")
+    asked = [Message(to.id, key, "", "") for key in "abc"]
+    assert store.notifications.never_queued(org, asked) == asked[2:]
 
 
 def test_two_servers_never_have_the_same_message(

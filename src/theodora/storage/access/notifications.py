@@ -223,12 +223,15 @@ class Notifications:
     def is_queued(self, org: Organisation, receiver: str, key: str) -> bool:
         """Whether a message was queued, whatever became of it."""
 
-        def read(cursor: Cursor) -> bool:
-            row = cursor.execute(
-                "SELECT 1 FROM messages WHERE org = ? AND receiver = ? AND key = ?",
-                (org.key, receiver, key),
-            ).fetchone()
-            return row is not None
+        return self._database.primary.read(lambda cursor: _is_queued(cursor, org, receiver, key))
+
+    def never_queued(self, org: Organisation, messages: Sequence[Message]) -> list[Message]:
+        """Those of the messages that were not, in one read."""
+
+        def read(cursor: Cursor) -> list[Message]:
+            return [
+                each for each in messages if not _is_queued(cursor, org, each.receiver, each.key)
+            ]
 
         return self._database.primary.read(read)
 
@@ -356,6 +359,14 @@ def _receiver(row: Sequence[Any]) -> Receiver:
         open_hours=open_hours,
     )
     return Receiver(id_, kind, name, url, secret, settings, at)
+
+
+def _is_queued(cursor: Cursor, org: Organisation, receiver: str, key: str) -> bool:
+    row = cursor.execute(
+        "SELECT 1 FROM messages WHERE org = ? AND receiver = ? AND key = ?",
+        (org.key, receiver, key),
+    ).fetchone()
+    return row is not None
 
 
 def _queue(cursor: Cursor, org: Organisation, message: Message, now_ns: int) -> int:
