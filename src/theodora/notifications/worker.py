@@ -37,8 +37,7 @@ class Notifier(Worker):
         """Queues what is due for each receiver; how many messages those are."""
         store, queued = self._store, 0
         for org in store.notifications.served():
-            messages = [each for each in self._due(org, now_ns) if each]
-            if messages:
+            if messages := self._due(org, now_ns):
                 queued += store.notifications.queue(org, messages, now_ns, actor=_ACTOR).result()
         return queued
 
