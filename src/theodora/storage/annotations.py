@@ -9,7 +9,7 @@ from theodora.events import format_rfc3339
 from theodora.events.annotations import Annotation
 from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.audit import AuditValues, Recorder, audited
-from theodora.storage.engine.cursor import Cursor
+from theodora.storage.engine.cursor import Cursor, only_value
 from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import Organisation
 
@@ -48,8 +48,9 @@ class Annotations:
             found = _find(cursor, org, content.id)
             if found is not None:
                 return found
-            count = cursor.execute("SELECT count(*) FROM annotations WHERE org = ?", (org.key,))
-            (held,) = count.fetchone() or (0,)
+            held = only_value(
+                cursor.execute("SELECT count(*) FROM annotations WHERE org = ?", (org.key,))
+            )
             if held >= MAX_ANNOTATIONS:
                 raise Invalid(Problem(f"there are {held} annotations already: remove some first"))
             made = StoredAnnotation(content.id, content, now_ns, actor.name)

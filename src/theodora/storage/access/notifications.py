@@ -10,7 +10,7 @@ from theodora.errors import Invalid, NotFound, Problem
 from theodora.events.values import DAY_NS
 from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.audit import Recorder, audited
-from theodora.storage.engine.cursor import Cursor
+from theodora.storage.engine.cursor import Cursor, only_value
 from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import Organisation
 
@@ -139,8 +139,9 @@ class Notifications:
         secret = f"whsec_{key}" if kind == "webhook" else ""
 
         def write(cursor: Cursor, recorder: Recorder) -> Receiver:
-            count = cursor.execute("SELECT count(*) FROM receivers WHERE org = ?", (org.key,))
-            (held,) = count.fetchone() or (0,)
+            held = only_value(
+                cursor.execute("SELECT count(*) FROM receivers WHERE org = ?", (org.key,))
+            )
             if held >= MAX_RECEIVERS:
                 raise Invalid(Problem(f"there are {held} receivers already: remove some first"))
             days = " ".join(map(str, settings.days))
