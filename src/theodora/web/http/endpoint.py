@@ -125,17 +125,8 @@ class Endpoint:
         note_operation(scope, operation.name)
         try:
             caller = await self._authenticate(operation, scope, headers)
-        except Forbidden as error:
-            if isinstance(error, LacksPermission | UnusableKey):
-                self._record_refusal(operation, scope, error.key, error.refusal)
-            if error.cause:
-                log.warning("request forbidden", operation=operation.name, cause=error.cause)
-            return self._turned_away(scope, error)
-        except NotFound as error:
-            return self._turned_away(scope, error)
         except TheodoraError as error:
-            # The store failed, not the caller: that costs none of its quota.
-            return _failed(error), self._services.limiter.peek("unauthenticated", address_of(scope))
+            return self._not_authenticated(operation, scope, error)
         # Only keys that are valid for the operation: a guess must not look like a use.
         self._note_keys(caller, address_of(scope))
         quota = self._services.limiter.take(operation.bucket, caller.organisation.key)
@@ -155,6 +146,18 @@ class Endpoint:
             return reply, quota
         self._count(operation, caller, None)
         return reply, quota
+
+    def _not_authenticated(
+        self, operation: Operation, scope: Scope, error: TheodoraError
+    ) -> tuple[Reply, Quota]:
+        if not isinstance(error, Forbidden | NotFound):
+            # The store failed, not the caller: that costs none of its quota.
+            return _failed(error), self._services.limiter.peek("unauthenticated", address_of(scope))
+        if isinstance(error, LacksPermission | UnusableKey):
+            self._record_refusal(operation, scope, error.key, error.refusal)
+        if isinstance(error, Forbidden) and error.cause:
+            log.warning("request forbidden", operation=operation.name, cause=error.cause)
+        return self._turned_away(scope, error)
 
     def _record_refusal(self, operation: Operation, scope: Scope, key: Key, reason: str) -> None:
         self._services.store.audit.refuse(
