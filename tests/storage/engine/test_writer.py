@@ -184,7 +184,7 @@ def test_a_write_that_finds_room_does_not_hide_that_one_has_just_failed(
     assert table.together(add(1)) == [1]
     with pytest.raises(Unavailable):
         table.writer.check(lambda _: None)
-    monkeypatch.setattr("theodora.storage.engine.writer._FAILED_SECONDS", 0.0)
+    monkeypatch.setattr("theodora.storage.engine.commit_health._FAILED_SECONDS", 0.0)
     table.writer.check(lambda _: None)
 
 

@@ -5,7 +5,6 @@ commit takes them all. If one fails, the others are not affected. Its caller get
 after the commit that holds it is on the disk.
 """
 
-import math
 import threading
 import time
 from collections import deque
@@ -13,14 +12,15 @@ from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import structlog
 
 from theodora.errors import TheodoraError, Unavailable
 from theodora.storage.engine.actor import UPKEEP, Actor
+from theodora.storage.engine.commit_health import CommitHealth
 from theodora.storage.engine.cursor import Cursor
+from theodora.storage.engine.upkeep_agenda import UpkeepAgenda
 
 log = structlog.get_logger()
 
@@ -39,21 +39,7 @@ def no_upkeep(_cursor: Cursor, _orgs: Collection[int] | None) -> Collection[int]
 _GROUP_LIMIT = 256
 """Events in one commit after which no other write joins it: the first of a flood does not wait
 long."""
-_UPKEEP_AFTER = 512
-"""Events after which upkeep is due even though more are waiting."""
-_IDLE_SECONDS = 0.05
-"""How long no write has to come before there is time for upkeep."""
-_KEPT_UP_AT_ONCE = 16
-"""Organisations that upkeep looks at in one transaction."""
-_LOOK_SECONDS = 60.0
-"""How often upkeep looks at all organisations: those that other processes wrote for too."""
-_RETRY_SECONDS = 1.0
-"""When it looks again after it has failed."""
 _LAST_UPKEEP_SECONDS = 30.0
-_CHECKED_SECONDS = 1.0
-"""A write that went well so recently shows that the next one can: checks do not load the disk."""
-_FAILED_SECONDS = 3.0
-"""A failure so recent counts, although a smaller write might find room."""
 _CHECK_PATIENCE_SECONDS = 5.0
 
 
@@ -128,8 +114,9 @@ class Writer:
         self._upkeep = upkeep
         self._on_commit = on_commit
         self._most_lanes = lanes
+        self._health = CommitHealth()
         self._changed = threading.Condition()
-        """Guards everything below, but for what is noted of commits."""
+        """Guards everything below."""
         self._queues: dict[int | None, deque[_Waiting]] = {}
         """What waits, by organisation, the one that has waited longest first. A single lane has one
         queue for all."""
@@ -142,23 +129,7 @@ class Writer:
         self._working = 0
         """Those of them that are committing or doing upkeep; the others look for work."""
         self._open = True
-        self._written: dict[int, None] = {}
-        """Organisations that upkeep has yet to look at, the one that has waited longest first."""
-        self._looks_at_sec = -math.inf
-        """When upkeep looks at all of them."""
-        self._has_looked = False
-        """Whether the last piece of upkeep did."""
-        self._since_upkeep = 0
-        self._keeps_up = False
-        """Whether a lane is doing upkeep."""
-        self._quiet_sec = time.monotonic()
-        """Since when nothing has been written."""
-        self._is_failing = False
-        """Whether the last commit failed."""
-        self._problem = ""
-        """Why the last commit failed that did."""
-        self._committed_sec = -math.inf
-        self._failed_sec = -math.inf
+        self._agenda = UpkeepAgenda()
         with self._changed:
             self._add_lane()
 
@@ -201,12 +172,10 @@ class Writer:
 
         Unless `is_suspect`, it is not tried where another write has just gone well.
         """
-        now_sec = time.monotonic()
-        if now_sec - self._failed_sec < _FAILED_SECONDS:
-            raise Unavailable(self._problem)
-        is_well = not self._is_failing and not is_suspect
+        if problem := self._health.recent_problem:
+            raise Unavailable(problem)
         # Readiness probes come often, and each would cost a wait for the disk.
-        if is_well and now_sec - self._committed_sec < _CHECKED_SECONDS:
+        if self._health.has_just_committed and not is_suspect:
             return
         try:
             self.submit(run, UPKEEP, org=0).result(_CHECK_PATIENCE_SECONDS)
@@ -273,27 +242,17 @@ class Writer:
         """The next group of writes; an empty one for upkeep, None for the end."""
         with self._changed:
             while True:
-                # Under steady load there is always a write, and searches read every unindexed
-                # event.
-                if self._since_upkeep >= _UPKEEP_AFTER and not self._keeps_up:
+                if self._agenda.is_overdue:
                     return self._begin_upkeep()
                 for queue in self._queues:
                     if queue not in self._busy:
                         return self._group(queue)
                 if not self._open:
                     return None
-                rest_sec = self._rest_sec()
+                rest_sec = self._agenda.rest_sec()
                 if rest_sec is not None and rest_sec <= 0:
                     return self._begin_upkeep()
                 self._changed.wait(rest_sec)
-
-    def _rest_sec(self) -> float | None:
-        """How long it is until upkeep is due; None while another lane does some."""
-        if self._keeps_up:
-            return None
-        quiet_sec = self._quiet_sec + _IDLE_SECONDS
-        due_sec = quiet_sec if self._written else max(quiet_sec, self._looks_at_sec)
-        return due_sec - time.monotonic()
 
     def _group(self, queue: int | None) -> list[_Waiting]:
         """What waits there, at most as much as a commit takes."""
@@ -313,10 +272,9 @@ class Writer:
         return group
 
     def _begin_upkeep(self) -> list[_Waiting]:
-        self._keeps_up = True
+        self._agenda.begin()
         self._working += 1
-        self._since_upkeep = 0
-        for org in [org for org in self._written if org in self._queues or org in self._busy]:
+        for org in self._agenda.take_those_in(self._queues, self._busy):
             self._queue_upkeep(org)
         self._wake_for_writes()
         return []
@@ -326,7 +284,6 @@ class Writer:
 
         They follow one another without a pause, so that it would hardly find the organisation free.
         """
-        del self._written[org]
         future: Future[Collection[int]] = Future()
         future.add_done_callback(self._note_left)
 
@@ -341,44 +298,26 @@ class Writer:
     def _note_left(self, done: Future[Collection[int]]) -> None:
         with self._changed:
             if done.exception() is None:
-                self._written |= dict.fromkeys(done.result())
+                self._agenda.note_left(done.result())
             else:
-                self._look_soon()
-
-    def _look_soon(self) -> None:
-        self._looks_at_sec = min(self._looks_at_sec, time.monotonic() + _RETRY_SECONDS)
+                self._agenda.note_failed()
 
     def _keep_up(self, committer: Committer) -> bool:
         """Does a piece of upkeep; returns whether more is left. A failure is retried later."""
-        orgs = self._to_keep_up()
+        with self._changed:
+            orgs = self._agenda.take()
         left = self._kept_up(committer, orgs)
         with self._changed:
             if left is None:
-                self._look_soon()
+                self._agenda.note_failed()
             else:
-                self._written |= dict.fromkeys(left)
-            self._keeps_up = False
-            self._quiet_sec = time.monotonic()
-            has_more = bool(self._written) and left is not None
-            has_time = not self._written and not self._waiting
+                self._agenda.note_left(left)
+            self._agenda.end()
+            has_more = not self._agenda.is_empty and left is not None
+            has_time = self._agenda.is_empty and not self._waiting
         if has_time and left is not None:
             self._tidy(committer)
         return has_more
-
-    def _to_keep_up(self) -> Collection[int] | None:
-        with self._changed:
-            now_sec = time.monotonic()
-            # What a look has found comes first: writes that name no organisation may ask for looks
-            # all the time.
-            if now_sec >= self._looks_at_sec and not (self._has_looked and self._written):
-                self._looks_at_sec = now_sec + _LOOK_SECONDS
-                self._has_looked = True
-                return None
-            self._has_looked = False
-            orgs = [*islice(self._written, _KEPT_UP_AT_ONCE)]
-            for org in orgs:
-                del self._written[org]
-            return orgs
 
     def _kept_up(
         self, committer: Committer, orgs: Collection[int] | None
@@ -414,11 +353,11 @@ class Writer:
             outcomes = committer.commit([waiting.write for waiting in group])
         except BaseException as error:
             # Each caller gets the error, and the thread goes on.
-            self._note_failed(error)
+            self._health.note_failed(error)
             for waiting in group:
                 waiting.future.set_exception(error)
         else:
-            self._note_committed()
+            self._health.note_committed()
             self._on_commit(len(group))
             for waiting, (result, error) in zip(group, outcomes, strict=True):
                 if error is None:
@@ -434,23 +373,6 @@ class Writer:
         with self._changed:
             self._working -= 1
             self._busy.discard(self._queue_of(group[0].write.org))
-            self._quiet_sec = time.monotonic()
+            self._agenda.note_quiet()
             for write in (waiting.write for waiting in group if not waiting.write.is_upkeep):
-                self._since_upkeep += write.events
-                if write.org is None:
-                    self._looks_at_sec = self._quiet_sec
-                elif write.org:
-                    self._written[write.org] = None
-
-    def _note_failed(self, error: BaseException) -> None:
-        if not self._is_failing:
-            log.error("the database cannot be written; events are refused", error=str(error))
-        self._is_failing = True
-        self._problem = str(error) or type(error).__name__
-        self._failed_sec = time.monotonic()
-
-    def _note_committed(self) -> None:
-        if self._is_failing:
-            log.warning("the database can be written again")
-        self._is_failing = False
-        self._committed_sec = time.monotonic()
+                self._agenda.note_written(write.org, write.events)

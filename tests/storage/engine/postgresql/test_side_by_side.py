@@ -20,7 +20,7 @@ from theodora.query import Kind, parse, sort_key
 from theodora.storage import Organisation, Selection, SessionLimits, Store
 from theodora.storage.access.principals import key_principal
 from theodora.storage.check.check import check_store
-from theodora.storage.engine import writer
+from theodora.storage.engine import upkeep_agenda, writer
 from theodora.storage.engine.cursor import Cursor, only_value
 from theodora.storage.store import orgs_to_upkeep
 
@@ -125,7 +125,7 @@ def test_upkeep_gets_its_turn_among_writes_that_follow_each_other_without_a_paus
     url: str, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(writer, "_GROUP_LIMIT", 8)
-    monkeypatch.setattr(writer, "_UPKEEP_AFTER", 16)
+    monkeypatch.setattr(upkeep_agenda, "_AFTER_EVENTS", 16)
     with Store(url) as store:
         org = organisation(store, "busy")
         counted: list[Future[int]] = []
