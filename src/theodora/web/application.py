@@ -39,12 +39,12 @@ def make_application(
     removed the prefix from the paths of requests.
     """
     path_prefix = dashboard.path_prefix
-    mcp = mcp_operations(security.public_url, path_prefix)
     nowhere = _Nowhere(Endpoint(services), PageEndpoint(dashboard))
     status = status_routes(services.store, metrics, path_prefix)
     contact = security_route(security, path_prefix)
+    operations = (*OPERATIONS, *mcp_operations(security.public_url, path_prefix))
     routes = [
-        *_operation_routes(services, (*OPERATIONS, *mcp)),
+        *_operation_routes(services, operations),
         Route("/api/v1/{rest:path}", Endpoint(services, media_type=JSON)),
         *status,
         contact,
@@ -53,19 +53,26 @@ def make_application(
     ]
     # Probes and scrapers reach the server itself, not the proxy that adds the prefix; and whoever
     # looks for a contact asks at the root.
-    probed = [*(route for route in status if route.path in PROBED), contact]
-    router = Router(
-        [Mount(path_prefix, Router(routes, redirect_slashes=False, default=nowhere)), *probed]
-        if path_prefix
-        else routes,
-        redirect_slashes=False,
-        default=nowhere,
-        lifespan=lifespan,
-    )
-    found = _FoundByPath(router, {path_prefix + each.path: each for each in routes}, probed)
-    trimmed = _Trimmed(found, path_prefix)
+    at_root = [*(route for route in status if route.path in PROBED), contact]
+    routed = _routed(path_prefix, routes, at_root, nowhere, lifespan)
+    trimmed = _Trimmed(routed, path_prefix)
     served = _Restored(trimmed, path_prefix) if prefix_is_stripped else trimmed
     return Observer(served, metrics, log_requests=log_requests, record=record)
+
+
+def _routed(
+    path_prefix: str,
+    routes: Sequence[Route],
+    at_root: Sequence[Route],
+    nowhere: ASGIApp,
+    lifespan: Lifespan[Any],
+) -> ASGIApp:
+    """`routes` below the prefix, `at_root` without it; what is in neither is `nowhere`."""
+    below = Router(routes, redirect_slashes=False, default=nowhere)
+    mounted = [Mount(path_prefix, below), *at_root] if path_prefix else routes
+    router = Router(mounted, redirect_slashes=False, default=nowhere, lifespan=lifespan)
+    by_path = {path_prefix + route.path: route for route in routes}
+    return _FoundByPath(router, by_path | {route.path: route for route in at_root})
 
 
 def _operation_routes(services: ServerContext, operations: Sequence[Operation]) -> list[Route]:
@@ -89,11 +96,8 @@ def _page_routes(dashboard: Dashboard) -> list[Route]:
 class _FoundByPath:
     """Finds the routes without parameters by their path; the router tries one after another."""
 
-    def __init__(
-        self, router: ASGIApp, routes: Mapping[str, Route], probed: Sequence[Route]
-    ) -> None:
+    def __init__(self, router: ASGIApp, by_path: Mapping[str, Route]) -> None:
         self._router = router
-        by_path = {**routes, **{route.path: route for route in probed}}
         self._routes = {path: each for path, each in by_path.items() if "{" not in path}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -27,7 +27,7 @@ from theodora.report.charts import sparkline
 from theodora.report.comparison import ComparedGroup, MetricScale, comparison_of
 from theodora.report.figures import MOST_FAILURES, figures_of, newest_failed
 from theodora.report.insight_facts import facts_of_period
-from theodora.report.insights import insights_of
+from theodora.report.insights import InsightFacts, insights_of
 from theodora.report.intervals import interval_values
 from theodora.report.metric_words import CLAUSES, Described
 from theodora.report.scope import Scope, service_path
@@ -44,6 +44,7 @@ from theodora.web.pages.shell.page import Answer, View, Visit
 GROUPS = ("service", "team")
 FIRST_ROWS = 12
 MOST_SILENT = 12
+_ORDER = "-deployments"
 _MOST_KEY_CHARACTERS = 200
 
 
@@ -72,65 +73,84 @@ class _Looked(NamedTuple):
 
     courses: Mapping[str, Sequence[int]]
     """How many deployments there were of each group, interval by interval."""
+    buckets: Sequence[Bucket]
+    """These intervals."""
     failed: list[Deployment]
+
+    def spark(self, group: str) -> Markup:
+        """The course of a group, drawn."""
+        course = self.courses.get(group, [0] * len(self.buckets))
+        is_partial = bool(self.buckets) and self.buckets[-1].is_partial
+        return sparkline(course, last_is_partial=is_partial)
 
 
 def show_overview(visit: Visit) -> Answer:
-    scope = visit.scope
-    key, compare = _group_by(visit), _compare_by(visit)
-    tree = scope.tree
+    scope, key, compare = visit.scope, _group_by(visit), _compare_by(visit)
     query = scope.metrics_query(group_by=(key,), stage_means=not compare)
-    report = visit.store.metrics.report(visit.organisation, query, tree)
+    report = visit.store.metrics.report(visit.organisation, query, scope.tree)
     overall = report.overall
     if not overall.total[DEPLOYMENT_FREQUENCY].count and has_no_event(visit):
         return show_first_run(visit)
-    order = visit.query_parameters.get("sort", "-deployments")
-    levels = visit.query_parameters.get(PARAMETER, "")
-    groups = sorted_rows(report.groups, SORTS, order)
-    shows_all = visit.query_parameters.get("show") == "all"
-    shown = groups if shows_all else groups[:FIRST_ROWS]
-    silent = _silent(visit, report) if key == "service" else ()
-    values = [value_named(each.group[0]) for each in shown]
-    last = last_deployments(visit, tree, known_field(key), {*values, *silent})
-    buckets = buckets_of(scope.period, scope.interval, scope.calendar, scope.now_ns)
-    looked = _look(visit, key, buckets)
-    own = {
-        "group_by": key if key != "service" else None,
-        "sort": _kept(order),
-        "compare": compare or None,
-        PARAMETER: levels or None,
-    }
-    facts = replace(
-        facts_of_period(visit.store, visit.organisation, scope, looked.failed),
-        silent=visit.attention.silent,
-        not_derived=visit.attention.parked,
-    )
+    own = _own(visit)
+    looked = _look(visit, key)
     annotations = annotations_of(visit.store, visit.organisation, scope)
+    charts = () if compare else figures_of(overall, scope, looked.failed, annotations.flags)
     return View(
         {
             "title": _title(visit),
             "cards": cards_of(overall, overall.series, scope),
             "others": others_of(overall.total),
-            "benchmark": benchmark_of(headlines_of(overall.total), levels),
-            "insights": insights_of(report, key, scope, facts),
+            "benchmark": benchmark_of(headlines_of(overall.total), own[PARAMETER] or ""),
+            "insights": insights_of(report, key, scope, _insight_facts(visit, looked.failed)),
             "freshness": freshness(visit, overall.total, scope),
             "compared_days": report.previous_period.days(),
             "group_by": key,
             "own": own,
-            "columns": tuple(columns(SORTS, order)),
-            "rows": tuple(_rows(visit, key, shown, looked.courses, buckets, last)),
-            "silent": tuple(_with_last(visit, silent, last)),
-            "count": len(groups),
+            **_table(visit, report, looked),
             **interval_values(overall.series, scope),
             "compared": _compared(visit, report),
             "compare": compare,
             "switches": tuple(_switches(visit, own, compare)),
             "annotations": annotations,
-            "figures": ()
-            if compare
-            else tuple(figures_of(overall, scope, looked.failed, annotations.flags)),
+            "figures": tuple(charts),
         }
     )
+
+
+def _own(visit: Visit) -> Mapping[str, str | None]:
+    """The page's own parameters, None for what links leave out."""
+    key, order = _group_by(visit), _order(visit)
+    return {
+        "group_by": key if key != GROUPS[0] else None,
+        "sort": order if order != _ORDER else None,
+        "compare": _compare_by(visit) or None,
+        PARAMETER: visit.query_parameters.get(PARAMETER) or None,
+    }
+
+
+def _insight_facts(visit: Visit, failed: Sequence[Deployment]) -> InsightFacts:
+    return replace(
+        facts_of_period(visit.store, visit.organisation, visit.scope, failed),
+        silent=visit.attention.silent,
+        not_derived=visit.attention.parked,
+    )
+
+
+def _table(visit: Visit, report: Report, looked: _Looked) -> Mapping[str, Any]:
+    """The first groups in the order asked for, or all of them, and the silent services."""
+    key, order = _group_by(visit), _order(visit)
+    groups = sorted_rows(report.groups, SORTS, order)
+    shows_all = visit.query_parameters.get("show") == "all"
+    shown = groups if shows_all else groups[:FIRST_ROWS]
+    silent = _silent(visit, report) if key == "service" else ()
+    values = {*(value_named(each.group[0]) for each in shown), *silent}
+    last = last_deployments(visit, visit.scope.tree, known_field(key), values)
+    return {
+        "columns": tuple(columns(SORTS, order)),
+        "rows": tuple(_rows(visit, shown, looked, last)),
+        "silent": tuple(_with_last(visit, silent, last)),
+        "count": len(groups),
+    }
 
 
 def _silent(visit: Visit, report: Report) -> list[str]:
@@ -246,8 +266,8 @@ def _group_link(scope: Scope, key: str, name: str) -> str:
     return scope.link("/", query=scope.also(has_value(target, value)))
 
 
-def _kept(order: str) -> str | None:
-    return None if order == "-deployments" else order
+def _order(visit: Visit) -> str:
+    return visit.query_parameters.get("sort", _ORDER)
 
 
 def _title(visit: Visit) -> tuple[str, str]:
@@ -260,32 +280,28 @@ def _title(visit: Visit) -> tuple[str, str]:
     return "Services", "that match the search"
 
 
-def _look(visit: Visit, key: str, buckets: Sequence[Bucket]) -> _Looked:
-    field, periods = known_field(key), [each.covered for each in buckets]
+def _look(visit: Visit, key: str) -> _Looked:
+    scope = visit.scope
+    buckets = buckets_of(scope.period, scope.interval, scope.calendar, scope.now_ns)
 
     def look(those: PeriodCounts) -> _Looked:
-        courses = those.series(visit.scope.tree, field, periods)
-        return _Looked(
-            {
-                name_of(None if value is None else str(value)): course
-                for value, course in courses.items()
-            },
-            newest_failed(those, visit.scope, MOST_FAILURES),
-        )
+        found = those.series(scope.tree, known_field(key), [each.covered for each in buckets])
+        courses = {
+            name_of(None if value is None else str(value)): course
+            for value, course in found.items()
+        }
+        return _Looked(courses, buckets, newest_failed(those, scope, MOST_FAILURES))
 
-    return visit.store.metrics.in_period(visit.organisation, visit.scope.period, look)
+    return visit.store.metrics.in_period(visit.organisation, scope.period, look)
 
 
 def _rows(
     visit: Visit,
-    key: str,
     groups: Sequence[GroupReport],
-    courses: Mapping[str, Sequence[int]],
-    buckets: Sequence[Bucket],
+    looked: _Looked,
     last: Mapping[Scalar | None, Last],
 ) -> Iterator[GroupRow]:
-    scope = visit.scope
-    last_is_partial = bool(buckets) and buckets[-1].is_partial
+    scope, key = visit.scope, _group_by(visit)
     field = known_field(key)
     for group in groups:
         name = group.group[0]
@@ -299,7 +315,7 @@ def _rows(
                 (Described(metric, group.total), _link(scope, metric, query))
                 for metric in DORA_METRICS
             ],
-            sparkline(courses.get(name, [0] * len(buckets)), last_is_partial=last_is_partial),
+            looked.spark(name),
             last.get(value),
         )
 

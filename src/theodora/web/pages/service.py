@@ -64,11 +64,7 @@ def show_service(visit: Visit) -> Answer:
     last = last_deployment(visit, (own,))
     if last is None:
         raise NotFound(f'no deployment of a service "{service}" has been received')
-    report = visit.store.metrics.report(
-        visit.organisation,
-        visit.scope.metrics_query(group_by=("env",), stages=True, stage_means=True),
-        own,
-    )
+    report = _by_environment(visit, own)
     settings = visit.store.settings.effective(visit.organisation, service)
     env = _environment(visit, report, last.deployment, settings.production_envs)
     scope = _narrowed(visit.scope, own, env)
@@ -100,6 +96,11 @@ def show_service(visit: Visit) -> Answer:
             **interval_values(group.series, scope),
         }
     )
+
+
+def _by_environment(visit: Visit, own: Query) -> Report:
+    query = visit.scope.metrics_query(group_by=("env",), stages=True, stage_means=True)
+    return visit.store.metrics.report(visit.organisation, query, own)
 
 
 def _annotations(visit: Visit, scope: Scope, team: str | None) -> ChartAnnotations:
