@@ -20,6 +20,7 @@ from theodora.web.pages.routes import PAGES
 
 # A browser asks quicker than a person would.
 _SETTINGS = {
+    "THEODORA_SHARE_LINKS": "yes",
     "THEODORA_RATE_LIMIT_DORA_READ": "100000/60",
     "THEODORA_RATE_LIMIT_UNAUTHENTICATED": "100000/60",
 }

@@ -1,8 +1,9 @@
 """The wiring of the server: the only module that knows every part."""
 
+import asyncio
 import threading
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -41,9 +42,11 @@ from theodora.storage.remover import Remover
 from theodora.web.api.security_contact import SecurityContact
 from theodora.web.application import make_application
 from theodora.web.http.endpoint import ServerContext
+from theodora.web.http.listeners import Listeners
 from theodora.web.http.observe import ServerMetrics
 from theodora.web.http.rate_limit import Bucket, Limit, RateLimiter
 from theodora.web.http.telemetry import Telemetry
+from theodora.web.http.threads import run_while_awaited
 from theodora.web.http.turns import FairThreads
 from theodora.web.oidc.client import ProviderClient, SignInProviders
 from theodora.web.oidc.provider import IdentityProvider, provider_problems
@@ -88,6 +91,8 @@ class Built:
     organisation: Organisation
     new_keys: Mapping[KeyKind, str]
     """Keys made just now because there were none; they are shown nowhere else."""
+    end_streams: Callable[[], None]
+    """For the event loop once the server stops: ends the answers that would go on by themselves."""
 
 
 def build(config: Config, invocation: Invocation = PLAIN) -> Built:
@@ -101,9 +106,10 @@ def build(config: Config, invocation: Invocation = PLAIN) -> Built:
     derivation_due = threading.Event()
     store = _open_store(config, metrics, derivation_due)
     services = _server_context(config, store)
+    dashboard = _dashboard(config, services, providers, proxy, invocation)
     application = make_application(
         services,
-        _dashboard(config, services, providers, proxy, invocation),
+        dashboard,
         metrics,
         _lifespan(services, _workers(config, store, derivation_due), telemetry),
         security=SecurityContact(config.security_contact, config.public_url),
@@ -112,7 +118,8 @@ def build(config: Config, invocation: Invocation = PLAIN) -> Built:
         prefix_is_stripped=config.path_prefix_stripped,
     )
     new_keys = _ensure_keys(store, config)
-    return Built(application, metrics, store, store.keys.organisation(LASTING), new_keys)
+    org = store.keys.organisation(LASTING)
+    return Built(application, metrics, store, org, new_keys, dashboard.listeners.close)
 
 
 def _open_store(config: Config, metrics: ServerMetrics, derivation_due: threading.Event) -> Store:
@@ -181,7 +188,15 @@ def _dashboard(
         providers=providers,
         proxy=proxy,
         share_links=config.share_links,
+        listeners=Listeners(partial(_newest_change, services)),
     )
+
+
+async def _newest_change(services: ServerContext, org: Organisation) -> int:
+    nobody_leaves: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    read = services.store.metrics.newest_change
+    executor = services.threads.of(org.key)
+    return await run_while_awaited(nobody_leaves, executor, services.read_seconds, read, org)
 
 
 def session_limits(config: Config) -> SessionLimits:

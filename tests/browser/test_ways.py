@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 import browsing
 import serving
@@ -163,11 +163,14 @@ def test_who_signs_out_is_out(chromium: Browser, company: World, script: bool) -
         assert window.path.startswith("/sign-in")
 
 
-def test_the_wall_fetches_what_is_new_unless_it_is_in_use(signed_in: Any, company: World) -> None:
+def test_without_events_the_wall_fetches_what_is_new_unless_it_is_in_use(
+    signed_in: Any, company: World
+) -> None:
     """By the browser's clock, so that the test waits for nothing."""
     with signed_in(company) as window:
         page = window.page
         page.clock.install()
+        page.add_init_script("delete globalThis.EventSource")
         window.go("/now?query=service:wall")
         newest = page.locator("section[aria-labelledby=newest]")
         expect(newest).to_contain_text("none")
@@ -183,10 +186,52 @@ def test_the_wall_fetches_what_is_new_unless_it_is_in_use(signed_in: Any, compan
         expect(newest).to_contain_text("wall-2")
 
 
-def deploy_now(company: World, version: str) -> None:
+@pytest.mark.parametrize("script", [True, False])
+def test_a_wall_shared_by_a_link_stays_up_to_date_until_that_is_revoked(
+    chromium: Browser, signed_in: Any, company: World, script: bool
+) -> None:
+    """By events where there is a script, by the browser alone where there is none."""
+    service = f"wall-{script}"
+    with (
+        signed_in(company) as editor,
+        browsing.window(chromium, company.url, java_script_enabled=script) as screen,
+    ):
+        editor.go(f"/now?query=service:{service}")
+        editor.page.locator("summary[aria-label=Account]").click()
+        editor.page.get_by_role("link", name="Share this page").click()
+        editor.page.get_by_role("button", name="Make a link").click()
+        link = editor.page.locator("#link").inner_text().strip()
+        # The same page, which need not be waited for as long.
+        screen.page.route("**/shared/*", _seconds_for_half_minutes)
+        screen.go(link.removeprefix(company.url))
+        newest = screen.page.locator("section[aria-labelledby=newest]")
+        expect(newest).to_contain_text("none")
+        deploy_now(company, "wall-1", service)
+        expect(newest).to_contain_text("wall-1")
+        screen.expected_statuses.add(404)
+        editor.page.get_by_role("button", name="Revoke").first.click()
+        if script:
+            deploy_now(company, "wall-2", service)
+            expect(screen.page.locator("#wall .sub.bad")).to_be_visible()
+        else:
+            expect(screen.page.get_by_role("heading", level=1)).to_have_text("Page not found")
+        expect(newest.get_by_text("wall-2")).to_have_count(0)
+
+
+def _seconds_for_half_minutes(route: Route) -> None:
+    if route.request.resource_type != "document":
+        return route.continue_()
+    answer = route.fetch()
+    page = answer.text().replace(
+        'http-equiv="refresh" content="30"', 'http-equiv="refresh" content="1"'
+    )
+    return route.fulfill(response=answer, body=page)
+
+
+def deploy_now(company: World, version: str, service: str = "wall") -> None:
     now_sec = int(time.time())
     times = {"started_at": (now_sec - 5) * 10**9, "finished_at": (now_sec - 1) * 10**9}
-    attributes = {"service": "wall", "version": version, "env": "preview", **times}
+    attributes = {"service": service, "version": version, "env": "preview", **times}
     company.ask("/api/v2/dora/deployment", {"attributes": attributes})
 
 

@@ -487,6 +487,7 @@ READS: dict[str, Callable[[Member], object]] = {
     "metrics.in_period": lambda it: it.store.metrics.in_period(
         it.org, PERIOD, lambda those: [look(those) for look in LOOKS.values()]
     ),
+    "metrics.newest_change": lambda it: it.store.metrics.newest_change(it.org),
     "metrics.newest_by_value": lambda it: it.store.metrics.newest_by_value(
         it.org, EVERYTHING, field("service"), ("web", "shop")
     ),

@@ -114,7 +114,8 @@ def _serve(
 ) -> None:
     alarm = Alarm(built.metrics.count_limit)
     _collect_seldom()
-    Server(built.application, _options(config), alarm, announce).run(sockets=[listener])
+    server = Server(built.application, _options(config), alarm, announce, built.end_streams)
+    server.run(sockets=[listener])
 
 
 def _collect_seldom() -> None:

@@ -16,6 +16,7 @@ import serving
 from actors import TESTER
 from connecting import listening, long
 from databases import ON_POSTGRESQL
+from forked_serving import forked
 from loading import processes_of, workers_of
 from theodora.events import Deployment
 from theodora.storage import Store
@@ -61,6 +62,52 @@ def test_a_sign_in_whose_provider_says_nothing_does_not_hold_the_end(tmp_path: P
             assert time.monotonic() - began_sec < 4.5
             asked.close()
     assert "Traceback" not in (tmp_path / "server.log").read_text()
+
+
+_LISTENERS = 50
+
+
+def test_open_streams_end_at_once_and_until_then_tell_of_changes(tmp_path: Path) -> None:
+    with forked(tmp_path) as server, ExitStack() as clients:
+        netloc = urlsplit(server.url).netloc
+        http = clients.enter_context(closing(HTTPConnection(netloc, timeout=20)))
+        http.request("POST", "/sign-in", f"key={serving.APPLICATION_KEY}", _FORM)
+        answer = http.getresponse()
+        answer.read()
+        cookie = str(answer.headers["set-cookie"]).partition(";")[0]
+        head = f"GET /now HTTP/1.1\r\nHost: {netloc}\r\nCookie: {cookie}\r\n"
+        streams = [
+            clients.enter_context(socket.create_connection(http.sock.getpeername(), timeout=20))
+            for _ in range(_LISTENERS)
+        ]
+        for stream in streams:
+            stream.sendall(f"{head}Accept: text/event-stream\r\n\r\n".encode())
+        begun = [_until(stream, b"retry: ") for stream in streams]
+        assert all(each.startswith(b"HTTP/1.1 200") for each in begun)
+        deployed = '{"data": {"attributes": {"service": "a", "started_at": 1, "finished_at": 2}}}'
+        headers = {**serving.KEYS, "Content-Type": "application/json"}
+        http.request("POST", "/api/v2/dora/deployment", deployed, headers)
+        assert http.getresponse().status == 200
+        for stream in streams:
+            _until(stream, b"data: changed")
+        began_sec = time.monotonic()
+        assert server.stop() == 0
+        assert time.monotonic() - began_sec < 2
+        # With their last chunk: nothing was broken off.
+        assert all(_rest(stream).endswith(b"0\r\n\r\n") for stream in streams)
+    assert "Traceback" not in (tmp_path / "server.log").read_text()
+
+
+_FORM = {"Content-Type": "application/x-www-form-urlencoded", "Sec-Fetch-Site": "same-origin"}
+
+
+def _until(client: socket.socket, word: bytes) -> bytes:
+    received = b""
+    while word not in received:
+        piece = client.recv(65_536)
+        assert piece, received
+        received += piece
+    return received
 
 
 _DEPLOYMENTS = 3_000

@@ -65,6 +65,18 @@ def sharing(server: tuple[Any, TestClient]) -> Sharing:
     return Sharing(server[1], tenant, editor)
 
 
+def test_a_shared_wall_keeps_its_script_and_names_its_period(sharing: Sharing) -> None:
+    answer = sharing.open(sharing.share("/now"))
+    shown = read_page(answer.text)
+    assert shown.one("script")["type"] == "module"
+    assert shown.one("noscript").one("meta")["content"] == "30"
+    assert shown.one("div", id="wall")["data-seconds"] == "30"
+    for tag in ("a", "form", "nav", "input", "button"):
+        assert not shown.all(tag), tag
+    # Not twelve weeks, as of pages with a period of their own.
+    assert " – " not in shown.one("main").all("p", class_="fine")[0].text
+
+
 @pytest.mark.parametrize(
     "page", ["/?range=4w", "/services/shopist", "/deployments?query=service:shopist", "/failures"]
 )

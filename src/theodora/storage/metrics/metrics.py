@@ -25,6 +25,7 @@ from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import Organisation
+from theodora.storage.events.change_log import reach
 from theodora.storage.events.tables import DEPLOYMENTS
 from theodora.storage.facts.settings import ProductionTrees
 from theodora.storage.metrics.cache import (
@@ -135,6 +136,10 @@ class MetricsStore:
         return self.at_one_moment(
             lambda: self._database.read(partial(self._newest_by_value, asked, field, values))
         )
+
+    def newest_change(self, org: Organisation) -> int:
+        """The number of the newest change of its events, which a later one exceeds."""
+        return self._database.read(lambda cursor: reach(cursor, org).newest)
 
     def at_one_moment(self, work: Callable[[], T]) -> T:
         """Runs `work`; all that it reads on this thread, columns too, is of one snapshot.

@@ -58,7 +58,9 @@ class Server(uvicorn.Server):
         options: Options,
         alarm: Alarm,
         announce: Callable[[], None] = lambda: None,
+        end_streams: Callable[[], None] = lambda: None,
     ) -> None:
+        """`end_streams` is called once the server stops: no answer may go on by itself."""
         super().__init__(
             uvicorn.Config(
                 _behind_proxies(application, options.trusted_proxies),
@@ -77,6 +79,7 @@ class Server(uvicorn.Server):
         self._options = options
         self._alarm = alarm
         self._announce = announce
+        self._end_streams = end_streams
         self._signalled_sec: float | None = None
         """When the signal to stop came, in the time of `time.monotonic`."""
         self._last_resort = LastResort()
@@ -114,6 +117,7 @@ class Server(uvicorn.Server):
             each.close()
         for connection in self._connections():
             connection.shutdown()
+        self._end_streams()
         await self._finish_answers(told_sec + _ANSWERS_SHARE * grace)
         await self._cut_off()
         if not self.force_exit:

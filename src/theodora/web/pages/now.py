@@ -58,6 +58,7 @@ def show_now(visit: Visit) -> Answer:
     own = {"query": scope.query}
     return View(
         {
+            "scope": scope,
             "seconds": REFRESH_SECONDS if is_refreshing else 0,
             "switch": scope.link(
                 "/now", **own, range=None, refresh="off" if is_refreshing else None

@@ -56,7 +56,14 @@ PAGES: tuple[Page, ...] = (
         template="service.html",
         place="overview",
     ),
-    Page(name="now", path="/now", handler=now.show_now, template="now.html", place="overview"),
+    Page(
+        name="now",
+        path="/now",
+        handler=now.show_now,
+        template="now.html",
+        is_live=True,
+        place="now",
+    ),
     Page(
         name="deployments",
         path="/deployments",

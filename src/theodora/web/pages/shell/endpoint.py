@@ -15,7 +15,7 @@ from theodora.web.http.responses import Reply
 from theodora.web.http.threads import disconnected, run_on_thread, run_while_awaited
 from theodora.web.pages.shell.assets import assets_by_name
 from theodora.web.pages.shell.page import Page
-from theodora.web.pages.shell.rendering import SECURITY_HEADERS, Streamed, reply_to
+from theodora.web.pages.shell.rendering import SECURITY_HEADERS, Replied, Streamed, reply_to
 from theodora.web.pages.shell.request import Dashboard, PageRequest
 
 MAX_FORM_BYTES = 65_536
@@ -44,12 +44,14 @@ class PageEndpoint:
             return
         if isinstance(reply, Streamed):
             await self._stream(send, receive, reply, services.downloads.of(request.caller))
-        else:
+        elif isinstance(reply, Reply):
             await send_reply(send, reply, with_body=not request.is_head)
+        elif request.is_head:
+            await send_reply(send, reply.reply)
+        else:
+            await self._dashboard.listeners.listen(reply.listener, reply.reply, receive, send)
 
-    async def _reply(
-        self, request: PageRequest, receive: Receive, executor: Executor
-    ) -> Reply | Streamed:
+    async def _reply(self, request: PageRequest, receive: Receive, executor: Executor) -> Replied:
         try:
             body = await _form_body(request, receive, executor)
         except TheodoraError as error:

@@ -20,7 +20,8 @@ class Entry(NamedTuple):
 
 ENTRIES = (
     Entry("overview", "Overview", "Overview", "/", "o"),
-    Entry("deployments", "Deployments", "Deployments", "/deployments", "d"),
+    Entry("now", "Now", "Now", "/now", "n"),
+    Entry("deployments", "Deployments", "Deploys", "/deployments", "d"),
     Entry("failures", "Failures", "Failures", "/failures", "f"),
     Entry("data_health", "Data health", "Health", "/data-health", "h"),
     Entry("settings", "Settings", "Settings", "/settings/rules", "s"),

@@ -12,6 +12,7 @@ from theodora.storage import Organisation, Principal, Session, SessionLimits, St
 from theodora.storage.access.permissions import READ, WRITE, WRITE_SETTINGS
 from theodora.storage.access.share_links import ShareLink
 from theodora.storage.engine.actor import Actor
+from theodora.web.http.listeners import Listener
 from theodora.web.oidc.client import SignInProviders
 from theodora.web.pages.shell.health_badge import Attention, HealthMonitor
 from theodora.web.pages.shell.sign_in_lockout import Lockout
@@ -209,8 +210,15 @@ class Stream:
     filename: str
 
 
-Answer = View | SeeOther | Download | Stream
-Section = Literal["overview", "deployments", "failures", "data_health", "settings", ""]
+@dataclass(frozen=True, slots=True)
+class ChangeStream:
+    """Events that report when the page would be another, for as long as a client listens."""
+
+    listener: Listener
+
+
+Answer = View | SeeOther | Download | Stream | ChangeStream
+Section = Literal["overview", "now", "deployments", "failures", "data_health", "settings", ""]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,6 +237,8 @@ class Page:
     """Whether it is there also for an organisation that is to be deleted."""
     asks_provider: bool = False
     """Whether it asks a sign-in provider, which may take a while, and writes what follows."""
+    is_live: bool = False
+    """Whether its address also answers with server-sent events, to who accepts nothing else."""
     place: Section = ""
     """Its section in the navigation."""
     tab: str = ""

@@ -10,17 +10,19 @@ _KEPT_ATTRIBUTES = ("class", "title")
 _VOID = frozenset({"input", "meta", "link", "br", "img", "hr", "wbr", "col"})
 
 
-def read_only(html: str) -> str:
-    """The same page, in which a link is its text."""
-    reader = _LinkRemover()
+def read_only(html: str, *, is_live: bool = False) -> str:
+    """The same page, in which a link is its text; one that is live keeps its script."""
+    reader = _LinkRemover(_REMOVED - {"script"} if is_live else _REMOVED)
     reader.feed(html)
     reader.close()
     return "".join(reader.parts)
 
 
 class _LinkRemover(HTMLParser):
-    def __init__(self) -> None:
+    def __init__(self, elements: frozenset[str]) -> None:
+        """`elements` are removed, with what is in them."""
         super().__init__(convert_charrefs=False)
+        self._elements = elements
         self.parts: list[str] = []
         self._removed = ""
         """The element that is being removed, with everything in it."""
@@ -32,7 +34,7 @@ class _LinkRemover(HTMLParser):
             self._depth += tag == self._removed
             return
         classes = frozenset((dict(attrs).get("class") or "").split())
-        if tag in _REMOVED or classes & _REMOVED_CLASSES:
+        if tag in self._elements or classes & _REMOVED_CLASSES:
             if tag not in _VOID:
                 self._removed, self._depth = tag, 1
             return
@@ -48,7 +50,7 @@ class _LinkRemover(HTMLParser):
             self.parts.append(self.get_starttag_text() or "")
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if not self._removed and tag not in _REMOVED:
+        if not self._removed and tag not in self._elements:
             self.parts.append(self.get_starttag_text() or "")
 
     def handle_endtag(self, tag: str) -> None:

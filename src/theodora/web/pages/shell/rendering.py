@@ -14,6 +14,7 @@ from theodora.errors import Invalid, TheodoraError
 from theodora.report.scope import Scope
 from theodora.storage import patiently
 from theodora.web.http.asgi import log_failure, log_unexpected
+from theodora.web.http.listeners import EVENT_STREAM, Listener
 from theodora.web.http.responses import Header, Reply
 from theodora.web.pages.shell import navigation
 from theodora.web.pages.shell.assets import assets
@@ -21,6 +22,7 @@ from theodora.web.pages.shell.cookies import set_cookie
 from theodora.web.pages.shell.errors import error_page, locate_problem
 from theodora.web.pages.shell.page import (
     Answer,
+    ChangeStream,
     Cookie,
     Download,
     Page,
@@ -66,9 +68,17 @@ class Streamed(NamedTuple):
     """The rest of the body."""
 
 
-def reply_to(
-    request: PageRequest, body: bytes | TheodoraError, request_id: bytes
-) -> Reply | Streamed:
+class Listened(NamedTuple):
+    """A reply whose body are the changes that come."""
+
+    reply: Reply
+    listener: Listener
+
+
+Replied = Reply | Streamed | Listened
+
+
+def reply_to(request: PageRequest, body: bytes | TheodoraError, request_id: bytes) -> Replied:
     """Answers a request, even after an error; runs on a thread."""
     try:
         try:
@@ -85,14 +95,14 @@ def reply_to(
         return Reply(500, b"Something went wrong.\n", _TEXT)
 
 
-def _recorded(request: PageRequest, body: bytes | TheodoraError) -> Reply | Streamed:
+def _recorded(request: PageRequest, body: bytes | TheodoraError) -> Replied:
     reply = request.at_one_moment(lambda: _finished(request, request.answer(body), request.page))
     # Not in the snapshot, whose work may run twice.
     request.record_export()
     return reply
 
 
-def _failed(request: PageRequest, error: Exception, request_id: bytes) -> Reply | Streamed:
+def _failed(request: PageRequest, error: Exception, request_id: bytes) -> Replied:
     log_failure(error)
     if isinstance(error, Invalid) and request.session is not None:
         problem = locate_problem(error, request.scope.query)
@@ -104,13 +114,17 @@ def _failed(request: PageRequest, error: Exception, request_id: bytes) -> Reply 
     return _finished(request, View(values, page.status, template="error.html"), request.page)
 
 
-def _finished(request: PageRequest, answer: Answer, page: Page | None) -> Reply | Streamed:
+def _finished(request: PageRequest, answer: Answer, page: Page | None) -> Replied:
     match answer:
         case Stream():
             # What fails does so at the first chunk, as a rule, and can still be reported.
             begun = b"" if request.is_head else next(answer.chunks)
             headers = _headers(request, (), _named(answer))
             return Streamed(Reply(200, begun, answer.media_type, headers), answer.chunks)
+        case ChangeStream():
+            # Else nginx holds events back until there are many.
+            headers = _headers(request, (), ((b"x-accel-buffering", b"no"),))
+            return Listened(Reply(200, b"", EVENT_STREAM, headers), answer.listener)
         case SeeOther():
             return _redirected(request, answer)
         case Download():
@@ -132,7 +146,7 @@ def _drawn(request: PageRequest, view: View, page: Page | None) -> Reply:
     template = view.template or (page.template if page else "")
     html = render(template, {**frame, **view.values})
     if request.is_by_link:
-        html = read_only(html)
+        html = read_only(html, is_live=page is not None and page.is_live)
     drawn = time.perf_counter()
     timing = f"read;dur={_ms(request.started, read)}, draw;dur={_ms(read, drawn)}"
     more = ((b"server-timing", timing.encode()),)

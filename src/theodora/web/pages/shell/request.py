@@ -22,6 +22,7 @@ from theodora.storage.access.permissions import READ
 from theodora.storage.access.sessions import SignInPlace
 from theodora.web.http.asgi import address_of, headers_of
 from theodora.web.http.endpoint import ServerContext
+from theodora.web.http.listeners import EVENT_STREAM, Listener, Listeners
 from theodora.web.http.rate_limit import Bucket
 from theodora.web.http.security import refuse_if_deleted
 from theodora.web.oidc.client import SignInProviders
@@ -34,6 +35,7 @@ from theodora.web.pages.shell.cookies import (
 from theodora.web.pages.shell.health_badge import HealthMonitor
 from theodora.web.pages.shell.page import (
     Answer,
+    ChangeStream,
     Cookie,
     CrossOrigin,
     Download,
@@ -72,6 +74,7 @@ class Dashboard:
     """None where no proxy signs people in."""
     share_links: bool
     """Whether pages can be shared."""
+    listeners: Listeners
 
 
 class PageRequest:
@@ -158,13 +161,24 @@ class PageRequest:
         try:
             self._check_permission(page)
             self.scope = self._read_scope()
-            answer = page.handler(self.visit(ImmutableMultiDict(_fields(body))))
+            answer = self._changes(page) or page.handler(
+                self.visit(ImmutableMultiDict(_fields(body)))
+            )
         except NotPermitted as error:
             self._record_refusal(page, error)
             raise
         if isinstance(answer, Download | Stream):
             self._exported = answer.filename or ""
         return answer
+
+    def _changes(self, page: Page) -> ChangeStream | None:
+        """What a listener gets instead of the page; None for who wants the page."""
+        is_wanted = page.is_live and self.headers.get("accept") == EVENT_STREAM
+        if not is_wanted or self.session is None:
+            return None
+        principal = self.session.principal
+        who = self.shared.link.id if self.shared else (principal.actor.kind, principal.actor.id)
+        return ChangeStream(Listener(principal.organisation, who, self.address))
 
     def record_export(self) -> None:
         """Records the file that the answer is, if it is one; waits until that is durable.

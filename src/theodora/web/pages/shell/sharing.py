@@ -13,7 +13,7 @@ from theodora.storage.access.share_links import ShareLink
 from theodora.web.pages.shell.page import Page
 
 SHARED_PATH = "/shared/{secret}"
-SHAREABLE = ("/", "/services/{service:path}", "/deployments", "/failures")
+SHAREABLE = ("/", "/now", "/services/{service:path}", "/deployments", "/failures")
 """The paths of the pages that show figures or lists."""
 _COMPILED = [(path, compile_path(path)) for path in SHAREABLE]
 
