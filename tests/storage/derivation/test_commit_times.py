@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from actors import TESTER
 from repositories import hourly_commits
 from theodora.dora import MetricsQuery
+from theodora.dora.derivation.authorship import Authorship
 from theodora.dora.derivation.derived import Changes, NewCommit
 from theodora.dora.derivation.stages import Stages
 from theodora.dora.metrics.calendar import Period
@@ -32,6 +33,8 @@ commits = st.builds(
     pull_request=st.none(),
     squashed_into=st.none(),
     flags=st.just(()),
+    authorship=st.just(Authorship()),
+    until_merge_ns=st.none(),
 )
 
 

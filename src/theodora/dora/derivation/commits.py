@@ -20,6 +20,8 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Whether it was at the edge of a shallow clone, so that its parents may be missing."""
     author_time_ns: int | None
     """None if it cannot be read or is 0: lead times from 1970 would dwarf all others."""
+    author_offset_minutes: int | None = None
+    """How far the author's clock is ahead of UTC; None where the source does not give it."""
     commit_time_ns: int | None
     subject: str = ""
     message: str = ""

@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from theodora.dora.derivation.authorship import Authorship
 from theodora.dora.derivation.overrides import Override
 from theodora.dora.derivation.stages import Stages
 from theodora.events import Deployment, DeploymentType, Remediation, RemediationType
@@ -84,6 +85,10 @@ class NewCommit(msgspec.Struct, frozen=True, gc=False):
     squashed_into: str | None
     """The squash commit that replaced it, if it is an original."""
     flags: tuple[Flag, ...]
+    authorship: Authorship
+    until_merge_ns: int | None
+    """From its author time to the merge of that pull request; None if there is none, or if it is
+    a squash commit whose originals are not known."""
 
 
 class LeftOut(msgspec.Struct, frozen=True, gc=False):

@@ -5,6 +5,7 @@ from operator import attrgetter
 
 import msgspec
 
+from theodora.dora.derivation.authorship import authorship_of
 from theodora.dora.derivation.cache import Brought, DerivationCache, Pace
 from theodora.dora.derivation.commits import Commit, PullRequest, Repository, Shipped, Taken
 from theodora.dora.derivation.derived import Changes, Flag, LeadTime, LeftOut, NewCommit, Status
@@ -246,6 +247,8 @@ class LeadTimes:
             pull_request=pull_request.number if pull_request else None,
             squashed_into=candidate.squashed_into,
             flags=_commit_flags(candidate, is_negative=is_negative, is_unreadable=time_ns is None),
+            authorship=authorship_of(commit),
+            until_merge_ns=_until_merge_ns(candidate, pull_request),
         )
 
     def _flags(
@@ -320,6 +323,15 @@ def _shallow(changes: Changes) -> Changes:
         commits_total=None if is_unknown else changes.commits_total,
         flags=(*changes.flags, "shallow"),
     )
+
+
+def _until_merge_ns(candidate: _Candidate, pull_request: PullRequest | None) -> int | None:
+    authored_ns = candidate.commit.author_time_ns
+    if not pull_request or pull_request.merged_at_ns is None or authored_ns is None:
+        return None
+    if candidate.is_unresolved or pull_request.merged_at_ns < authored_ns:
+        return None
+    return pull_request.merged_at_ns - authored_ns
 
 
 def _commit_flags(

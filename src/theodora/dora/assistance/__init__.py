@@ -1,0 +1,1 @@
+"""AI impact: metrics of assisted changes beside those of others. Pure functions."""
