@@ -9,6 +9,7 @@ to stop while the traffic goes on.
 """
 
 import argparse
+import sqlite3
 import statistics
 import sys
 import tempfile
@@ -33,6 +34,8 @@ _SHARE = 0.7
 _WARM_UP = 0.2
 """The share of the run that is not compared."""
 _FLAT = 1.1
+_BOUNDED = ("memory", "database", "log")
+"""Those of `Sizes` that must be flat."""
 _MIB = 2**20
 _LOOK_SEC = 1.0
 _SMALL = {"min_wal_size": "128MB", "max_wal_size": "128MB", "autovacuum_naptime": "10s"}
@@ -54,7 +57,10 @@ class Sizes(NamedTuple):
 
     memory: int
     database: int
+    """Without the audit log."""
     log: int
+    audit: int
+    """The audit log, which is kept for two years: it grows with what people change."""
 
 
 class Window(NamedTuple):
@@ -83,8 +89,7 @@ class Soaked:
     def growth(self) -> Mapping[str, float]:
         """By what, how much larger the second half is than the first, after warming up."""
         return {
-            name: growth([getattr(each.sizes, name) for each in self.windows])
-            for name in Sizes._fields
+            name: growth([getattr(each.sizes, name) for each in self.windows]) for name in _BOUNDED
         }
 
     @property
@@ -108,11 +113,15 @@ def main() -> int:
     return int(not are_well)
 
 
-Files = Callable[[], tuple[int, int]]
-"""Bytes of the database and of its write-ahead log."""
+class Files(NamedTuple):
+    """Bytes of what a server writes; see `Sizes`."""
+
+    database: int
+    log: int
+    audit: int
 
 
-def soak(server: serving.Server, files: Files, plan: Plan) -> Soaked:
+def soak(server: serving.Server, files: Callable[[], Files], plan: Plan) -> Soaked:
     """Asks the server for so long, and stops it."""
     kept = plan.deployments // plan.clients
     process = psutil.Process(server.process.pid)
@@ -171,7 +180,7 @@ def quantile(values: Sequence[float], share: float) -> float:
 
 
 @contextmanager
-def _on_sqlite() -> Iterator[tuple[serving.Server, Files]]:
+def _on_sqlite() -> Iterator[tuple[serving.Server, Callable[[], Files]]]:
     with (
         tempfile.TemporaryDirectory() as folder,
         serving.serving(Path(folder), environment=UNLIMITED) as server,
@@ -179,13 +188,21 @@ def _on_sqlite() -> Iterator[tuple[serving.Server, Files]]:
         yield server, lambda: sizes_of_file(server.database)
 
 
-def sizes_of_file(database: Path) -> tuple[int, int]:
-    """Bytes of a SQLite file and of its write-ahead log."""
-    return database.stat().st_size, Path(f"{database}-wal").stat().st_size
+def sizes_of_file(database: Path) -> Files:
+    """Those of a SQLite file."""
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        [(whole, audit)] = connection.execute(
+            "SELECT sum(pgsize), sum(pgsize) FILTER (WHERE name IN "
+            "(SELECT name FROM sqlite_master WHERE tbl_name = 'audit_entries')) FROM dbstat"
+        )
+        [(free,)] = connection.execute(
+            "SELECT freelist_count * page_size FROM pragma_freelist_count, pragma_page_size"
+        )
+    return Files(whole + free - audit, Path(f"{database}-wal").stat().st_size, audit)
 
 
 @contextmanager
-def _on_postgresql() -> Iterator[tuple[serving.Server, Files]]:
+def _on_postgresql() -> Iterator[tuple[serving.Server, Callable[[], Files]]]:
     with (
         tempfile.TemporaryDirectory() as folder,
         postgresql(quick=False, **_SMALL) as database,
@@ -194,13 +211,13 @@ def _on_postgresql() -> Iterator[tuple[serving.Server, Files]]:
         yield server, lambda: _sizes_of_database(database)
 
 
-def _sizes_of_database(database: PostgresqlServer) -> tuple[int, int]:
-    [(data, log)] = database.execute(
-        "SELECT pg_database_size(current_database()), sum(size)::bigint FROM pg_ls_waldir()"
+def _sizes_of_database(database: PostgresqlServer) -> Files:
+    [sizes] = database.execute(
+        "SELECT pg_database_size(current_database()) - audit, log, audit FROM "
+        "(SELECT sum(size)::bigint AS log FROM pg_ls_waldir()) AS logs, "
+        "(SELECT pg_total_relation_size('audit_entries') AS audit) AS audits"
     )
-    assert isinstance(data, int)
-    assert isinstance(log, int)
-    return data, log
+    return Files(*sizes)
 
 
 def _print(name: str, soaked: Soaked) -> None:

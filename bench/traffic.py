@@ -116,7 +116,7 @@ class Client:
         at = self._now - (1 + number) * 86_400
         attributes = {
             "id": f"failure-{self.number}-{number:09}",
-            "services": [self._service()],
+            "services": [_service(number)],
             "env": "production",
             "started_at": at,
             "finished_at": at + self._rng.randrange(60, 9_000),
@@ -124,7 +124,7 @@ class Client:
         return self._ask("POST", FAILURE, {"data": {"attributes": attributes}})
 
     def list(self) -> int:
-        query = f"service:{self._service()} env:production"
+        query = f"service:{_service(self._rng.randrange(_SERVICES))} env:production"
         data = {"type": LIST_TYPES[DEPLOYMENTS], "attributes": {"limit": 20, "query": query}}
         return self._ask("POST", DEPLOYMENTS, {"data": data})
 
@@ -143,7 +143,7 @@ class Client:
         at = self._now - self._rng.randrange(_DAYS * 86_400)
         attributes = {
             "id": id_,
-            "service": self._service(),
+            "service": _service(int(id_.rpartition("-")[2])),
             "env": "production",
             "team": f"team-{self._rng.randrange(5)}",
             "version": f"v{self._rng.randrange(99)}",
@@ -152,9 +152,6 @@ class Client:
             "custom_tags": ["language:java", f"region:{self._rng.choice(('eu', 'us'))}"],
         }
         return self._ask("POST", DEPLOYMENT, {"data": {"attributes": attributes}})
-
-    def _service(self) -> str:
-        return f"service-{self._rng.randrange(_SERVICES):03}"
 
     def _any(self) -> str:
         return self._rng.choice(self._ids)
@@ -177,6 +174,11 @@ class Client:
         answer.read()
         assert answer.status == 303, answer.status
         return answer.headers["Set-Cookie"].partition(";")[0]
+
+
+def _service(number: int) -> str:
+    """Always the same for a number: an id that comes for another service is another event."""
+    return f"service-{number % _SERVICES:03}"
 
 
 class Kind(NamedTuple):

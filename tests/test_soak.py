@@ -1,5 +1,7 @@
 """A short soak: `make soak` does the same for longer, and on PostgreSQL."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,17 @@ def test_every_kind_of_request_is_answered_and_the_server_stops_under_load(tmp_p
     assert soaked.stopped_sec < GRACE_SEC
     assert len(answers) >= len(KINDS)
     assert all(min(window.sizes) > 0 for window in soaked.windows)
+    assert _ids_the_server_made(server.database) == []
+
+
+def _ids_the_server_made(database: Path) -> list[str]:
+    """Ids of events that were added where the traffic was to replace one."""
+    with closing(sqlite3.connect(database)) as connection:
+        found = connection.execute(
+            "SELECT id FROM deployments WHERE id NOT LIKE 'deployment-%' "
+            "UNION ALL SELECT id FROM failures WHERE id NOT LIKE 'failure-%'"
+        )
+        return [id_ for (id_,) in found]
 
 
 @pytest.mark.parametrize(
