@@ -63,9 +63,9 @@ _START = Actor("command", "serve")
 
 _MINUTE_NS = 60 * 1_000_000_000
 
-THREADS = 16
+THREADS = 8
 """Requests that wait for the database at one time, half of them of one organisation if no other
-asks; SQLite answers in microseconds."""
+asks. Python lets only one of them compute, and each takes up to 5 ms before the next one's turn."""
 RESERVE = 16
 """As many more, for organisations that have no thread while others use all of those."""
 
