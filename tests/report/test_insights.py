@@ -12,6 +12,7 @@ from theodora.events.values import DAY_NS, SECOND_NS
 from theodora.report.deployment_sources import DeploymentSource
 from theodora.report.insights import NEEDS, InsightFacts, Insights, insights_of
 from theodora.report.scope import read_scope
+from theodora.storage.derivation.undeployed import UndeployedCommits
 
 NOTHING = InsightFacts()
 HOUR_NS = 3_600 * SECOND_NS
@@ -305,6 +306,21 @@ def test_pending_verdicts_are_counted_and_the_group_with_most_named() -> None:
     found = insights(rows("web", 9, pending=4), rows("search", 9))
     assert needs(found) == [("pending", "Verdicts: 4 deployments pending, of web")]
     assert "_missing_:change_failure" in found.needs[0].link
+
+
+def test_what_waits_for_a_deployment_is_reported_after_a_day() -> None:
+    def waiting(service: str, days: float, commits: int = 14) -> UndeployedCommits:
+        return UndeployedCommits(service, "production", commits, END_NS - int(days * DAY_NS))
+
+    assert not needs(insights(facts=InsightFacts(undeployed=[waiting("web", 0.9)])))
+    found = insights(facts=InsightFacts(undeployed=[waiting("web", 3), waiting("api", 0.5)]))
+    words = "web: 14 commits merged but not deployed, the oldest for 3 d"
+    assert needs(found) == [("undeployed", words)]
+    assert found.needs[0].link.startswith("/services/web?")
+    several = [waiting("web", 3, 1), waiting("web", 2), waiting("api", 2), waiting("pay", 1)]
+    found = insights(facts=InsightFacts(undeployed=several))
+    words = "web: 1 commit merged but not deployed, for 3 d; 2 other services with older than a day"
+    assert needs(found) == [("undeployed", words)]
 
 
 def test_silent_sources_and_what_is_not_derived_lead_to_data_health() -> None:

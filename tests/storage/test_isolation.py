@@ -434,6 +434,7 @@ READS: dict[str, Callable[[Member], object]] = {
         it.store.derivations.preview(it.org, {"team": "new"}, service) for service in ("", "shop")
     ],
     "derivations.parked": lambda it: it.store.derivations.parked(it.org),
+    "derivations.undeployed": lambda it: it.store.derivations.undeployed(it.org),
     "derivations.waiting": lambda it: it.store.derivations.waiting(it.org),
     "settings.effective": lambda it: it.store.settings.effective(it.org, "shop"),
     "settings.given": lambda it: [
@@ -567,6 +568,8 @@ WITHOUT_WORDS = {
     "failures.exists",
     *(
         "derivations.parked",
+        "derivations.undeployed",
+        "metrics.newest_change",
         "derivations.waiting",
         "settings.lead_time_clocks",
         "settings.has_production",

@@ -22,6 +22,12 @@ _FILE = "100"
 """How the mode of a regular file begins; links are not followed."""
 
 
+def default_branch(network: Network) -> str | None:
+    """The full name of the remote's default branch; None if it names none. Raises as `run` does."""
+    head = _HEAD.search(network(["ls-remote", "--symref"], ["HEAD"]))
+    return head[1] if head else None
+
+
 def files_at_head(
     directory: Path,
     network: Network,
@@ -34,10 +40,10 @@ def files_at_head(
     default branch. Raises as `run` does.
     """
     git = partial(run, seconds=_SECONDS, environment=environment_of(directory))
-    head = _HEAD.search(network(["ls-remote", "--symref"], ["HEAD"]))
+    head = default_branch(network)
     if head is None:
         return known, {}
-    listed = git(["ls-tree", "-r", "-z", "--full-tree", head[1]]).decode(errors="replace")
+    listed = git(["ls-tree", "-r", "-z", "--full-tree", head]).decode(errors="replace")
     entries = (line.partition("\t") for line in listed.split("\0") if line.startswith(_FILE))
     shas = {path: about.split(" ")[2] for about, _, path in entries}
     chosen = {path: shas[path] for path in sorted(wanted(shas.keys()))[:_MOST_FILES]}

@@ -14,13 +14,14 @@ from shutil import rmtree
 from theodora.errors import Invalid, Problem, Unavailable
 from theodora.events import without_credentials
 from theodora.git.backup_files import is_unfinished
-from theodora.git.head_files import files_at_head
+from theodora.git.head_files import default_branch, files_at_head
 from theodora.git.history import History
-from theodora.git.process import GitError, environment_of, fetch
+from theodora.git.process import GitError, environment_of, fetch, run
 
 LIMIT_MIB = 4_096
 """The size of a mirror, unless the settings have another."""
 _MIB = 2**20
+_SECONDS = 60
 _FILES = "files"
 """A file in a mirror's folder: the files at its head that were used last, by SHA and path."""
 _SCHEME = re.compile(r"([a-z][a-z+.-]*)://", re.IGNORECASE)
@@ -87,6 +88,19 @@ class MirrorStore:
             unshallow = ["--unshallow"] if (directory / "shallow").exists() else []
             self._ask(directory, url, [*command, *unshallow], _REFERENCES)
         return History(directory)
+
+    def head(self, org: str, repository_id: str, url: str) -> str | None:
+        """The commit that the default branch had at the last fetch.
+
+        None if the remote names none, or has begun it since. Raises as `fetch` does.
+        """
+        directory = self._directory(org, repository_id)
+        branch = default_branch(partial(self._ask, directory, url))
+        if branch is None:
+            return None
+        arguments = ["for-each-ref", "--format=%(objectname)", branch]
+        found = run(arguments, seconds=_SECONDS, environment=environment_of(directory))
+        return found.decode("ascii").strip() or None
 
     def changed_files(
         self,

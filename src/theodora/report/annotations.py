@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from theodora.events.annotations import ABOUT, Annotation
 from theodora.events.production import is_production
@@ -31,6 +31,17 @@ MOST_FLAGS = 9
 _MOST_READ = 500
 
 _FIELDS = {resolve(name): name for name in ABOUT}
+
+
+class Concerned(Protocol):
+    """Something about a service, a team and an environment; empty for all of them."""
+
+    @property
+    def service(self) -> str: ...
+    @property
+    def team(self) -> str: ...
+    @property
+    def env(self) -> str: ...
 
 
 class ChartAnnotations(NamedTuple):
@@ -63,7 +74,7 @@ def annotations_of(
 
 
 def may_concern(
-    tree: Query, content: Annotation, production: ProductionEnvs, teams: Mapping[str, str]
+    tree: Query, content: Concerned, production: ProductionEnvs, teams: Mapping[str, str]
 ) -> bool | None:
     """Whether the events that match are what an annotation is about; None if some may be.
 

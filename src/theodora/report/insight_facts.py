@@ -2,15 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from theodora.dora.metrics.report import Report
 from theodora.events import Deployment
+from theodora.events.production import is_production
 from theodora.query import Kind, all_of, parse, sort_key
+from theodora.report.annotations import may_concern
 from theodora.report.deployment_sources import sources_of
 from theodora.report.figures import MOST_FAILURES, failed_deployments
 from theodora.report.insights import OPEN, InsightFacts, Insights, insights_of
 from theodora.report.scope import Scope
 from theodora.storage import Organisation, Selection, Store
+from theodora.storage.derivation.undeployed import UndeployedCommits
 
 _MOST_OPEN = 100
 
@@ -50,8 +54,40 @@ def facts_of_period(
         open_failures=found[:_MOST_OPEN],
         has_more_open=len(found) > _MOST_OPEN,
         unfixed=unfixed[-1] if unfixed and are_all else None,
+        undeployed=undeployed_of(store, org, scope),
         begins_ns=_begins_ns(store, org),
     )
+
+
+class _Concerned(NamedTuple):
+    """What a search may be about."""
+
+    service: str
+    env: str
+    team: str
+
+
+def undeployed_of(store: Store, org: Organisation, scope: Scope) -> Sequence[UndeployedCommits]:
+    """What waits for production now, of what the search may be about; nothing in a past period."""
+    if scope.period.end_ns < scope.now_ns:
+        return ()
+    waiting = store.derivations.undeployed(org)
+    if not waiting:
+        return ()
+    production = store.settings.production_envs(org)
+    teams = store.settings.teams(org)
+    return [
+        each
+        for each in waiting
+        if is_production(each.env, production.of_service(each.service))
+        and may_concern(
+            scope.tree,
+            _Concerned(each.service, each.env, teams.get(each.service, "")),
+            production,
+            teams,
+        )
+        is not False
+    ]
 
 
 def _begins_ns(store: Store, org: Organisation) -> int:

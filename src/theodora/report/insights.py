@@ -26,7 +26,7 @@ from theodora.dora.metrics.table import (
     Metric,
 )
 from theodora.events import Deployment, Failure
-from theodora.events.values import SECOND_NS
+from theodora.events.values import DAY_NS, SECOND_NS
 from theodora.query import Exists, Query, complement
 from theodora.query.fields import resolve
 from theodora.query.operands import equals
@@ -34,8 +34,9 @@ from theodora.report import wording
 from theodora.report.deployment_sources import DeploymentSource
 from theodora.report.links import deployment_path, failure_path
 from theodora.report.metric_words import FAILED
-from theodora.report.scope import Scope
+from theodora.report.scope import Scope, service_path
 from theodora.report.wording import Tone
+from theodora.storage.derivation.undeployed import UndeployedCommits
 
 MOST_CHANGES = 5
 FALSE_DISCOVERIES = 0.05
@@ -46,6 +47,8 @@ FEWEST_EVALUATED = 10
 """With fewer on a side, rates are not compared."""
 LEAST_RATIO = 1.5
 """A smaller change of a frequency or a median is not worth a sentence."""
+UNDEPLOYED_DAYS = 1
+"""So long commits wait for a deployment before it is reported."""
 LEAST_SECONDS = 600.0
 LEAST_POINTS = 0.03
 """A smaller difference of rates is not worth a sentence."""
@@ -112,6 +115,8 @@ class InsightFacts:
     """Services and environments that could not be derived."""
     silent: Sequence[DeploymentSource] = ()
     """The longest silent first."""
+    undeployed: Sequence[UndeployedCommits] = ()
+    """Of production environments; the longest waiting first."""
     begins_ns: int = 0
     """When the oldest deployment of the organisation finished."""
 
@@ -408,6 +413,26 @@ def _silent(_: Report, key: str, scope: Scope, facts: InsightFacts) -> Iterator[
     yield Insight("silent_sources", None, f"Source {first.name}", words, link)
 
 
+def _undeployed(_: Report, key: str, scope: Scope, facts: InsightFacts) -> Iterator[Insight]:
+    least_ns = scope.now_ns - UNDEPLOYED_DAYS * DAY_NS
+    waiting = [each for each in facts.undeployed if each.since_ns <= least_ns]
+    if not waiting:
+        return
+    first, *others = waiting
+    words = undeployed_words(first, scope.now_ns)
+    if count := len({each.service for each in others} - {first.service}):
+        words += f"; {wording.counted(count, 'other service')} with older than a day"
+    link = scope.link(service_path(first.service), query=None)
+    yield Insight("undeployed", None, first.service, words, link)
+
+
+def undeployed_words(found: UndeployedCommits, now_ns: int) -> str:
+    """`14 commits merged but not deployed, the oldest for 3 d`."""
+    age = wording.duration(max(0, now_ns - found.since_ns) / SECOND_NS)
+    oldest = f"the oldest for {age}" if found.commits > 1 else f"for {age}"
+    return f"{wording.counted(found.commits, 'commit')} merged but not deployed, {oldest}"
+
+
 def _pending(report: Report, key: str, scope: Scope, facts: InsightFacts) -> Iterator[Insight]:
     count = report.overall.total[CHANGE_FAILURE_RATE].pending
     if count:
@@ -440,6 +465,7 @@ NEEDS: Mapping[str, Callable[[Report, str, Scope, InsightFacts], Iterator[Insigh
     "unfixed": _unfixed,
     "not_derived": _not_derived,
     "silent_sources": _silent,
+    "undeployed": _undeployed,
     "pending": _pending,
 }
 """The kinds of what needs attention, the most urgent first, and how each is found."""

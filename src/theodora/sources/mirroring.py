@@ -44,6 +44,7 @@ class Mirroring:
         org, id_ = mirror.organisation, mirror.repository_id
         try:
             added = self._store_new(mirror, self._mirrors.fetch(org.uuid, id_, mirror.url))
+            head = self._mirrors.head(org.uuid, id_, mirror.url)
             if self._store.settings.given(org).get("service_files"):
                 self._take_descriptions(mirror)
         except Unavailable:
@@ -51,7 +52,7 @@ class Mirroring:
         except TheodoraError as error:
             self._store.mirrors.note(mirror, started_at_ns, str(error), actor=self._actor).result()
             raise
-        self._store.mirrors.note(mirror, started_at_ns, None, actor=self._actor).result()
+        self._store.mirrors.note(mirror, started_at_ns, None, head, actor=self._actor).result()
         return added
 
     def stop(self) -> None:

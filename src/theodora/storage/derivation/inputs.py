@@ -15,6 +15,7 @@ from theodora.storage.events.terms import Term
 from theodora.storage.facts.commits import load
 from theodora.storage.facts.derivation_queue import SequenceKey
 from theodora.storage.facts.match_keys import match_keys
+from theodora.storage.facts.mirrors import heads_of
 from theodora.storage.facts.override_history import failure_ids_of
 from theodora.storage.facts.settings import effective_settings
 
@@ -81,6 +82,8 @@ class Facts(NamedTuple):
     sequence: DeploymentSequence
     linked: Mapping[int, Link]
     """The last results, by the keys of the overridden deployments."""
+    heads: Mapping[str, str]
+    """The heads of default branches of mirrors, by match key."""
 
 
 class _Verdicts(NamedTuple):
@@ -118,7 +121,7 @@ def read_facts(
         incidents=_read_incidents(cursor, key) if settings.incident_marks_failure else (),
         finished_elsewhere_ns=finished_at_ns,
     )
-    return Facts(rows, sequence, linked)
+    return Facts(rows, sequence, linked, heads_of(cursor, key.org, sequence.keys))
 
 
 def is_judged(cursor: Cursor, org: Organisation, key: int) -> bool:

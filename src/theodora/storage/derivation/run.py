@@ -18,6 +18,7 @@ import structlog
 
 from theodora.dora import DeploymentSequence, Derived, ServiceSettings, derive
 from theodora.dora.derivation.settings import usable
+from theodora.dora.derivation.undeployed import Undeployed, undeployed
 from theodora.errors import Invalid, TheodoraError, TooSlow, Unavailable, UnusableStore
 from theodora.events import Deployment, MatchKeys, with_team_of_services
 from theodora.storage.derivation.backlog import Backlog
@@ -45,6 +46,11 @@ from theodora.storage.derivation.sequence_cache import (
     SeenRows,
     SequenceCache,
     note_changes,
+)
+from theodora.storage.derivation.undeployed import (
+    UndeployedCommits,
+    read_undeployed,
+    write_undeployed,
 )
 from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.cursor import Cursor
@@ -202,6 +208,10 @@ class Derivations:
         """How many sequences of all organisations could not be derived."""
         return self._database.read(count_parked)
 
+    def undeployed(self, org: Organisation) -> Sequence[UndeployedCommits]:
+        """What is merged but not deployed, the longest waiting first."""
+        return self._database.read(lambda cursor: read_undeployed(cursor, org))
+
     def explain(self, org: Organisation, id_: str) -> Explained:
         """Derives the deployment with this id; raises `NotFound` if there is none."""
         return self._explanations.explain(org, id_)
@@ -247,7 +257,8 @@ class Derivations:
         derived = self._cache.derive(key, facts.sequence)
         with suppress(_StaleDerivation):
             self._write(key, changed, facts, derived, _Written([], seen, current), actor)
-            claim.finish(partial(_finish, key, changed.up_to), actor)
+            lacking = undeployed(facts.sequence, facts.heads)
+            claim.finish(partial(_finish, key, changed.up_to, lacking), actor)
             for repository_id in _lacking(facts, changed, derived.deployments):
                 want(key.org, repository_id)
 
@@ -427,7 +438,8 @@ def _link(derived: Derived) -> Link:
     return Link(failing_links[0].remediation_id, failing_links[0].type) if failing_links else Link()
 
 
-def _finish(key: SequenceKey, up_to: int, cursor: Cursor) -> None:
+def _finish(key: SequenceKey, up_to: int, lacking: Undeployed | None, cursor: Cursor) -> None:
+    write_undeployed(cursor, key, lacking)
     remove_tasks(cursor, key, up_to)
     unpark(cursor, key)
 

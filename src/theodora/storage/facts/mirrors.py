@@ -4,12 +4,13 @@ from concurrent.futures import Future
 from typing import LiteralString, NamedTuple
 
 from theodora.errors import NotFound
-from theodora.events import match_key
+from theodora.events import MatchKeys, match_key
 from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.audit import Recorder, audited
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import Organisation
+from theodora.storage.facts.derivation_queue import queue_repository
 
 GIVEN_UP_AFTER = 14
 """Failures in a row after which a mirror is only fetched by command: about a week of them."""
@@ -48,7 +49,8 @@ class Mirrors:
             cursor.execute(
                 "INSERT INTO mirrors (org, repository_id, url) VALUES (?, ?, ?) "
                 "ON CONFLICT (org, repository_id) DO UPDATE SET "
-                "url = excluded.url, tried_at_ns = NULL, error = NULL, failures = 0",
+                "url = excluded.url, tried_at_ns = NULL, error = NULL, failures = 0, "
+                "head_sha = NULL",
                 (org.key, repository_id, url),
             )
 
@@ -68,17 +70,33 @@ class Mirrors:
         return audited(self._database, write, actor, org=org.key)
 
     def note(
-        self, mirror: Mirror, tried_at_ns: int, error: str | None, *, actor: Actor
+        self,
+        mirror: Mirror,
+        tried_at_ns: int,
+        error: str | None,
+        head_sha: str | None = None,
+        *,
+        actor: Actor,
     ) -> Future[None]:
-        """Stores the result of a fetch."""
+        """Stores the result of a fetch; one that went well, with the head of the default branch."""
         failures: LiteralString = "0" if error is None else "failures + 1"
+        name = mirror.organisation.key, mirror.repository_id
 
         def write(cursor: Cursor) -> None:
             cursor.execute(
                 f"UPDATE mirrors SET tried_at_ns = ?, error = ?, failures = {failures} "
                 "WHERE org = ? AND repository_id = ?",
-                (tried_at_ns, error, mirror.organisation.key, mirror.repository_id),
+                (tried_at_ns, error, *name),
             )
+            if error is None:
+                # What is merged but not deployed is derived from it.
+                moved = cursor.execute(
+                    "UPDATE mirrors SET head_sha = ? WHERE org = ? AND repository_id = ? "
+                    "AND head_sha IS DISTINCT FROM ? RETURNING 1",
+                    (head_sha, *name, head_sha),
+                )
+                if moved.fetchone():
+                    queue_repository(cursor, mirror.organisation, mirror.repository_id)
 
         return self._database.write(write, actor, org=mirror.organisation.key)
 
@@ -99,6 +117,15 @@ def _found(cursor: Cursor, org: Organisation, repository_id: str) -> Mirror:
             if name(mirror.repository_id) == name(repository_id):
                 return mirror
     raise NotFound(f'there is no mirror of "{repository_id}"')
+
+
+def heads_of(cursor: Cursor, org: Organisation, keys: MatchKeys) -> dict[str, str]:
+    """The heads of the organisation's mirrors that are known, by match key."""
+    rows = cursor.execute(
+        "SELECT repository_id, head_sha FROM mirrors WHERE org = ? AND head_sha IS NOT NULL",
+        (org.key,),
+    )
+    return {keys.key(repository_id): sha for repository_id, sha in rows}
 
 
 def _all(cursor: Cursor) -> list[Mirror]:

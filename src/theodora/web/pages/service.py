@@ -23,6 +23,7 @@ from theodora.query.operands import equals
 from theodora.report.annotations import ChartAnnotations, annotations_of
 from theodora.report.cards import cards_of
 from theodora.report.figures import MOST_FAILURES, failed_deployments, figures_of
+from theodora.report.insights import undeployed_words
 from theodora.report.intervals import interval_values
 from theodora.report.links import deployment_path
 from theodora.report.metric_words import FAILED
@@ -85,6 +86,7 @@ def show_service(visit: Visit) -> Answer:
             "looked_at": scope,
             "cards": cards_of(group, group.series, scope),
             "total": group.total,
+            "undeployed": _undeployed(visit, service, env),
             "freshness": freshness(visit, group.total, scope, service),
             "compared_days": report.previous_period.days(),
             "timeline": timeline_of(visit, scope),
@@ -96,6 +98,13 @@ def show_service(visit: Visit) -> Answer:
             **interval_values(group.series, scope),
         }
     )
+
+
+def _undeployed(visit: Visit, service: str, env: str) -> str:
+    """What is merged but not deployed to the environment; empty if that is nothing."""
+    waiting = visit.store.derivations.undeployed(visit.organisation)
+    found = (each for each in waiting if each.service == service and each.env == env)
+    return next((undeployed_words(each, visit.now_ns) for each in found), "")
 
 
 def _by_environment(visit: Visit, own: Query) -> Report:
