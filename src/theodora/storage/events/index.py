@@ -37,17 +37,25 @@ Entry = tuple[int, str, int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class _IndexStatements:
+class _WatermarkStatements:
+    """Statements on how far an organisation's events are indexed."""
+
     watermark: LiteralString
     above: LiteralString
     raise_watermark: LiteralString
     catch_up: LiteralString
     clear_watermarks: LiteralString
+
+
+@dataclass(frozen=True, slots=True)
+class _EntryStatements:
+    """Statements on the entries of the index."""
+
     add_posting: LiteralString
     delete_posting: LiteralString
+    posted: LiteralString
     add_number: LiteralString
     delete_number: LiteralString
-    posted: LiteralString
     add_word: LiteralString
     delete_word: LiteralString
 
@@ -73,7 +81,7 @@ def index_some(cursor: Cursor, table: EventTable[Any], org: int, segment: int = 
         _index(cursor, table, org, rows)
     more = segment_some(cursor, table, org, segment) or len(rows) == BATCH
     if not more:
-        cursor.execute(_statements(table).catch_up, (org,))
+        cursor.execute(_watermarks(table).catch_up, (org,))
     return more
 
 
@@ -83,7 +91,7 @@ def _unindexed(cursor: Cursor, table: EventTable[Any], org: int) -> list[Row]:
     for after, end in number_ranges(org, indexed_up_to(cursor, table, org)):
         missing = BATCH - len(rows)
         if missing:
-            rows += cursor.execute(_statements(table).above, (after, end, org, missing)).fetchall()
+            rows += cursor.execute(_watermarks(table).above, (after, end, org, missing)).fetchall()
     return rows
 
 
@@ -97,12 +105,12 @@ def _index(cursor: Cursor, table: EventTable[Any], org: int, rows: Sequence[Row]
         numbers += _numbers(table, org, key, event, found)
     _add(cursor, table, sorted(postings), sorted(numbers))
     wait_for_segment(cursor, table, [(org, row[0]) for row in rows])
-    cursor.execute(_statements(table).raise_watermark, (rows[-1][0], org))
+    cursor.execute(_watermarks(table).raise_watermark, (rows[-1][0], org))
 
 
 def indexed_up_to(cursor: Cursor, table: EventTable[Any], org: int) -> int:
     """The key up to which the organisation's events are indexed."""
-    return only_value(cursor.execute(_statements(table).watermark, (org,)))
+    return only_value(cursor.execute(_watermarks(table).watermark, (org,)))
 
 
 def watermark_of(table: EventTable[Any]) -> LiteralString:
@@ -137,7 +145,7 @@ def clear_index(cursor: Cursor, table: EventTable[Any]) -> None:
     for name in (table.postings, table.numbers, table.words):
         cursor.execute(f"DELETE FROM {name}")
     clear_segments(cursor, table)
-    cursor.execute(_statements(table).clear_watermarks, (NUMBERS_OF_ONE, NUMBERS_OF_ONE))
+    cursor.execute(_watermarks(table).clear_watermarks, (NUMBERS_OF_ONE, NUMBERS_OF_ONE))
 
 
 class ChangedEvent(NamedTuple, Generic[E]):
@@ -248,7 +256,7 @@ def _numbers(table: EventTable[E], org: int, key: int, event: E, found: Posted) 
 def _add(
     cursor: Cursor, table: EventTable[Any], postings: Iterable[Entry], numbers: Iterable[Entry]
 ) -> None:
-    sql = _statements(table)
+    sql = _entries(table)
     postings = list(postings)
     # Before the postings: words are added only for terms that have none yet.
     _add_words(cursor, table, dict.fromkeys((org, term) for org, term, _, _ in postings))
@@ -258,14 +266,12 @@ def _add(
 
 def _add_words(cursor: Cursor, table: EventTable[Any], found: Iterable[tuple[int, str]]) -> None:
     """Makes terms that have no posting yet known by their words."""
-    cursor.executemany(_statements(table).add_word, _words_without_postings(cursor, table, found))
+    cursor.executemany(_entries(table).add_word, _words_without_postings(cursor, table, found))
 
 
 def _delete_words(cursor: Cursor, table: EventTable[Any], found: Iterable[tuple[int, str]]) -> None:
     """Removes the words of terms that have no posting left: they are texts of deleted events."""
-    cursor.executemany(
-        _statements(table).delete_word, _words_without_postings(cursor, table, found)
-    )
+    cursor.executemany(_entries(table).delete_word, _words_without_postings(cursor, table, found))
 
 
 def _words_without_postings(
@@ -289,7 +295,7 @@ def _posted(
     found: set[tuple[int, str]] = set()
     for part in in_equal_parts(asked, _TERMS_AT_ONCE):
         values = [value for term in part for value in term]
-        found.update(cursor.execute(_statements(table).posted, values).fetchall())
+        found.update(cursor.execute(_entries(table).posted, values).fetchall())
     return found
 
 
@@ -301,7 +307,7 @@ def _searched(term: str) -> str:
 def _delete(
     cursor: Cursor, table: EventTable[Any], postings: Iterable[Entry], numbers: Iterable[Entry]
 ) -> None:
-    sql = _statements(table)
+    sql = _entries(table)
     postings = list(postings)
     cursor.executemany(sql.delete_posting, postings)
     cursor.executemany(sql.delete_number, numbers)
@@ -310,9 +316,9 @@ def _delete(
 
 
 @cache
-def _statements(table: EventTable[Any]) -> _IndexStatements:
-    name, postings, numbers = table.name, table.postings, table.numbers
-    return _IndexStatements(
+def _watermarks(table: EventTable[Any]) -> _WatermarkStatements:
+    name = table.name
+    return _WatermarkStatements(
         watermark=f"SELECT {watermark_of(table)}",
         above=(
             f"SELECT e.key, {table.select} FROM {name} e WHERE e.key > ? AND e.key < ? "
@@ -333,6 +339,13 @@ def _statements(table: EventTable[Any]) -> _IndexStatements:
             f"SELECT 1 FROM {name} e WHERE e.key < ? AND +e.org = counters.org) THEN -1 "
             f"ELSE org * ? - 1 END WHERE org <> 0 AND name = '{table.watermark}'"
         ),
+    )
+
+
+@cache
+def _entries(table: EventTable[Any]) -> _EntryStatements:
+    postings, numbers = table.postings, table.numbers
+    return _EntryStatements(
         add_posting=(
             f"INSERT INTO {postings} (org, term, started_at_ns, event) VALUES (?, ?, ?, ?)"
         ),

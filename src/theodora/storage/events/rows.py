@@ -6,18 +6,25 @@ alone; values are always bound.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import partial
 from itertools import count
-from typing import Any, Generic, Literal, LiteralString, NamedTuple, Protocol, TypeVar
+from typing import Generic, Literal, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
 from theodora.events import Deployment, Failure, Git
 from theodora.events.document import render_attributes
-from theodora.storage.engine.cursor import Cursor, Row, in_equal_parts, only_value, placeholders
+from theodora.storage.engine.cursor import Cursor, Row, in_equal_parts, only_value
 from theodora.storage.engine.organisations import Organisation, number_ranges
 from theodora.storage.events import index
 from theodora.storage.events.change_log import log_change, log_changes
+from theodora.storage.events.row_statements import (
+    KEYS_AT_ONCE,
+    changes_of,
+    elements_of,
+    lookups_of,
+    places_of,
+)
 from theodora.storage.events.tables import E, EventTable
 from theodora.storage.events.terms import elements, other_words, searched_words
 from theodora.storage.events.usage import UNLIMITED, Quotas, Usage, count_usage
@@ -27,7 +34,6 @@ T = TypeVar("T")
 Outcome = Literal["added", "replaced", "unchanged"]
 
 _PAGE = 1_000
-_KEYS_AT_ONCE = 64
 _DOCUMENT = 7
 """The place of the document in the values of a new row."""
 
@@ -102,11 +108,14 @@ class Rows(Generic[E]):
         """`quotas` are those that `put` keeps to."""
         self.table = table
         self._quotas = quotas
-        self._sql = _statements(table)
+        self._lookups = lookups_of(table)
+        self._places = places_of(table)
+        self._changes = changes_of(table)
+        self._elements = elements_of(table)
 
     def find(self, cursor: Cursor, org: Organisation, id_: str) -> Stored[E] | None:
         """The event with this id in this organisation."""
-        return self._stored(cursor.execute(self._sql.by_id, (org.key, id_)).fetchone())
+        return self._stored(cursor.execute(self._lookups.by_id, (org.key, id_)).fetchone())
 
     def counterpart(self, cursor: Cursor, org: Organisation, event: E) -> E | None:
         """The event that is the same one: of its id and place, else of its identity."""
@@ -115,14 +124,14 @@ class Rows(Generic[E]):
             return named.event
         identity = event.identity(org.uuid)
         values = (org.key, event.id_of(identity), org.key, identity)
-        for row in cursor.execute(self._sql.place_by_identity, (*values, org.key)).fetchall():
+        for row in cursor.execute(self._places.by_identity, (*values, org.key)).fetchall():
             if row[1] == identity:
                 return self.table.from_row(row[4:])
         return None
 
     def get(self, cursor: Cursor, org: Organisation, key: int) -> Stored[E] | None:
         """The event of the organisation whose row has this key."""
-        return self._stored(cursor.execute(self._sql.by_key, (key, org.key)).fetchone())
+        return self._stored(cursor.execute(self._lookups.by_key, (key, org.key)).fetchone())
 
     def get_all(
         self, cursor: Cursor, org: Organisation, keys: Sequence[int]
@@ -132,16 +141,16 @@ class Rows(Generic[E]):
         Without those that do not exist.
         """
         found: dict[int, Stored[E]] = {}
-        for part in in_equal_parts(keys, _KEYS_AT_ONCE):
-            rows = cursor.execute(self._sql.by_keys, (*part, org.key)).fetchall()
+        for part in in_equal_parts(keys, KEYS_AT_ONCE):
+            rows = cursor.execute(self._lookups.by_keys, (*part, org.key)).fetchall()
             found.update((row[0], Stored(row[0], self.table.from_row(row[1:]))) for row in rows)
         return found
 
     def count(self, cursor: Cursor, org: Organisation | None = None) -> int:
         """How many events there are, in one organisation or in all."""
         if org is None:
-            return only_value(cursor.execute(self._sql.count))
-        return only_value(cursor.execute(self._sql.count_of, (org.key,)))
+            return only_value(cursor.execute(self._lookups.count))
+        return only_value(cursor.execute(self._lookups.count_of, (org.key,)))
 
     def everything(self, read: Read, org: Organisation) -> Iterator[E]:
         """Every event, in order of first receipt, a page in memory at a time."""
@@ -188,16 +197,16 @@ class Rows(Generic[E]):
         if len(events) == 1:
             return [self.put(cursor, org, events[0], now_ns)]
         placed: list[Upserted[E]] = []
-        for start in range(0, len(events), _KEYS_AT_ONCE):
-            placed += self._put_some(cursor, org, events[start : start + _KEYS_AT_ONCE], now_ns)
+        for start in range(0, len(events), KEYS_AT_ONCE):
+            placed += self._put_some(cursor, org, events[start : start + KEYS_AT_ONCE], now_ns)
         return placed
 
     def remove(self, cursor: Cursor, org: Organisation, stored: Stored[E]) -> None:
         """Removes the event and its index entries."""
         count_usage(cursor, org.key, Usage(-1, -self._stored_bytes(cursor, org, [stored.key])))
         index.forget(cursor, self.table, org.key, stored.key, stored.event)
-        cursor.execute(self._sql.delete_elements, (org.key, stored.key))
-        cursor.execute(self._sql.delete, (stored.key, org.key))
+        cursor.execute(self._elements.delete, (org.key, stored.key))
+        cursor.execute(self._changes.delete, (stored.key, org.key))
         log_change(cursor, self.table, org, stored.key)
 
     def renew_elements(self, cursor: Cursor, after: int, limit: int) -> int | None:
@@ -205,14 +214,14 @@ class Rows(Generic[E]):
 
         With the last of them go the elements of events that are not there.
         """
-        rows = cursor.execute(self._sql.following, (after, limit)).fetchall()
+        rows = cursor.execute(self._lookups.following, (after, limit)).fetchall()
         for row in rows:
-            cursor.execute(self._sql.delete_elements, row[:2])
+            cursor.execute(self._elements.delete, row[:2])
         for org, key, *columns in rows:
             self._add_elements(cursor, org, [Stored(key, self.table.from_row(tuple(columns)))])
         if rows:
             return rows[-1][1]
-        cursor.execute(self._sql.delete_lost_elements)
+        cursor.execute(self._elements.delete_lost)
         return None
 
     def derive(self, cursor: Cursor, org: Organisation, stored: Stored[E], now: E) -> None:
@@ -233,11 +242,11 @@ class Rows(Generic[E]):
             for stored, now in changed
             if now.team != stored.event.team
         ]
-        cursor.executemany(self._sql.fill_in, teams)
+        cursor.executemany(self._changes.fill_in, teams)
         documents = [render_attributes(now) for _, now in changed]
         change = sum(map(_length, documents)) - self._stored_bytes(cursor, org, keys)
         cursor.executemany(
-            self._sql.derive,
+            self._changes.derive,
             [
                 (
                     *(document, other_words(now), *self.table.derived_values(now)),
@@ -264,7 +273,7 @@ class Rows(Generic[E]):
         count_usage(cursor, org.key, Usage(bytes=change))
         texts = (document, searched_words(self.table, now), other_words(now))
         cursor.execute(
-            self._sql.rename_repository,
+            self._changes.rename_repository,
             (git.repository_id, git.repository_url, *texts, stored.key, org.key),
         )
         names = [("repository_id", former_id, git.repository_id)]
@@ -277,7 +286,7 @@ class Rows(Generic[E]):
     def _put_some(
         self, cursor: Cursor, org: Organisation, events: Sequence[E], now_ns: int
     ) -> list[Upserted[E]]:
-        """Puts at most `_KEYS_AT_ONCE` events."""
+        """Puts at most `KEYS_AT_ONCE` events."""
         names = [_Names.of(event, org) for event in events]
         known = self._known(cursor, org, names)
         placed: list[Upserted[E]] = []
@@ -300,14 +309,16 @@ class Rows(Generic[E]):
         ids = {id_: None for name in names for id_ in name.ids}
         identities = [name.identity for name in names]
         found: set[str] = set()
-        for part in in_equal_parts(list(ids), _KEYS_AT_ONCE):
+        for part in in_equal_parts(list(ids), KEYS_AT_ONCE):
             values = (org.key, *part)
-            found.update(id_ for (id_,) in cursor.execute(self._sql.known_ids, values).fetchall())
+            found.update(
+                id_ for (id_,) in cursor.execute(self._lookups.known_ids, values).fetchall()
+            )
             if len(ids) > len(names):
-                given = cursor.execute(self._sql.known_given_ids, values).fetchall()
+                given = cursor.execute(self._lookups.known_given_ids, values).fetchall()
                 found.update(id_ for (id_,) in given)
-        for part in in_equal_parts(identities, _KEYS_AT_ONCE):
-            same = cursor.execute(self._sql.known_identities, (org.key, *part)).fetchall()
+        for part in in_equal_parts(identities, KEYS_AT_ONCE):
+            same = cursor.execute(self._lookups.known_identities, (org.key, *part)).fetchall()
             found.update(identity for (identity,) in same)
         return found
 
@@ -317,7 +328,7 @@ class Rows(Generic[E]):
         """Adds events of these identities; none is stored under any of its names."""
         if not events:
             return []
-        last = only_value(cursor.execute(self._sql.add_receipts, (len(events), org.key)))
+        last = only_value(cursor.execute(self._places.add_receipts, (len(events), org.key)))
         first = last - len(events) + 1
         placed: list[tuple[E, _Place[E]]] = [
             (
@@ -329,7 +340,7 @@ class Rows(Generic[E]):
         return [Upserted("added", now) for now in self._insert_all(cursor, org, placed, now_ns)]
 
     def _page(self, org: Organisation, after: int, end: int, cursor: Cursor) -> list[Stored[E]]:
-        found = cursor.execute(self._sql.page, (after, end, org.key, _PAGE))
+        found = cursor.execute(self._lookups.page, (after, end, org.key, _PAGE))
         return [Stored(row[0], self.table.from_row(row[1:])) for row in found]
 
     def _place(self, cursor: Cursor, org: Organisation, event: E, identity: str) -> _Place[E]:
@@ -338,13 +349,13 @@ class Rows(Generic[E]):
         if event.id:
             narrowing = self.table.narrowing_of_given_id(event)
             values = (org.key, event.id, org.key, event.id, *narrowing, org.key, own_id, org.key)
-            found = cursor.execute(self._sql.place_by_id, values).fetchall()
+            found = cursor.execute(self._places.by_id, values).fetchall()
         else:
             values = (org.key, own_id, org.key, identity, org.key)
-            found = cursor.execute(self._sql.place_by_identity, values).fetchall()
+            found = cursor.execute(self._places.by_identity, values).fetchall()
         # The statement joins from the counter, so there is a first row even if no event was found.
         receipt = found[0][0] + 1
-        cursor.execute(self._sql.raise_receipt, (receipt, org.key))
+        cursor.execute(self._places.raise_receipt, (receipt, org.key))
         there = [
             _There(row[1], row[2], Stored(row[3], self.table.from_row(row[4:])))
             for row in found
@@ -370,7 +381,7 @@ class Rows(Generic[E]):
             rows.append(self._row(org, event, place))
         grown = Usage(len(rows), sum(_length(row[_DOCUMENT]) for row in rows))
         self._grow(cursor, org, grown)
-        cursor.executemany(self._sql.insert, rows)
+        cursor.executemany(self._changes.insert, rows)
         self._add_elements(cursor, org.key, stored)
         log_changes(cursor, self.table, org, [each.key for each in stored])
         return stored
@@ -413,7 +424,7 @@ class Rows(Generic[E]):
         change = _length(document) - self._stored_bytes(cursor, org, [former.key])
         self._grow(cursor, org, Usage(bytes=change))
         cursor.execute(
-            self._sql.replace,
+            self._changes.replace,
             (
                 *(place.identity, event.id != event.id_of(place.identity), place.receipt),
                 *(document, searched_words(self.table, event), other_words(event)),
@@ -426,7 +437,7 @@ class Rows(Generic[E]):
             index.move_all(
                 cursor, self.table, org.key, moved, index.indexed_up_to(cursor, self.table, org.key)
             )
-            cursor.execute(self._sql.delete_elements, (org.key, former.key))
+            cursor.execute(self._elements.delete, (org.key, former.key))
             self._add_elements(cursor, org.key, [Stored(former.key, event)])
             log_change(cursor, self.table, org, former.key)
         return Stored(former.key, event)
@@ -439,8 +450,8 @@ class Rows(Generic[E]):
     def _stored_bytes(self, cursor: Cursor, org: Organisation, keys: Sequence[int]) -> int:
         """The length of the documents in these rows, in bytes."""
         return sum(
-            only_value(cursor.execute(self._sql.bytes, (*part, org.key)))
-            for part in in_equal_parts(keys, _KEYS_AT_ONCE)
+            only_value(cursor.execute(self._lookups.bytes, (*part, org.key)))
+            for part in in_equal_parts(keys, KEYS_AT_ONCE)
         )
 
     def _add_elements(self, cursor: Cursor, org: int, events: Iterable[Stored[E]]) -> None:
@@ -449,7 +460,7 @@ class Rows(Generic[E]):
             for stored in events
             for field, value in elements(self.table, stored.event)
         ]
-        cursor.executemany(self._sql.add_element, found)
+        cursor.executemany(self._elements.add, found)
 
     def _stored(self, row: Row | None) -> Stored[E] | None:
         return None if row is None else Stored(row[0], self.table.from_row(row[1:]))
@@ -490,34 +501,6 @@ def _place_of_id(
     return _Place(identity, receipt, former, is_taken=of_own_id is not None, given_id=event.id)
 
 
-@dataclass(frozen=True, slots=True)
-class _RowStatements:
-    by_id: LiteralString
-    place_by_id: LiteralString
-    place_by_identity: LiteralString
-    raise_receipt: LiteralString
-    add_receipts: LiteralString
-    known_ids: LiteralString
-    known_given_ids: LiteralString
-    known_identities: LiteralString
-    by_key: LiteralString
-    by_keys: LiteralString
-    bytes: LiteralString
-    count: LiteralString
-    count_of: LiteralString
-    page: LiteralString
-    insert: LiteralString
-    replace: LiteralString
-    rename_repository: LiteralString
-    derive: LiteralString
-    fill_in: LiteralString
-    delete: LiteralString
-    delete_elements: LiteralString
-    delete_lost_elements: LiteralString
-    following: LiteralString
-    add_element: LiteralString
-
-
 def next_receipt(cursor: Cursor, org: Organisation) -> int:
     """A number greater than every one before it in the organisation, and no other's."""
     return only_value(
@@ -527,100 +510,3 @@ def next_receipt(cursor: Cursor, org: Organisation) -> int:
             (org.key,),
         )
     )
-
-
-_REPOSITORY: tuple[LiteralString, ...] = (
-    *("repository_id", "repository_url", "document", "words", "other_words"),
-)
-"""The columns that depend on the name of a repository."""
-
-_FILLED_IN: tuple[LiteralString, ...] = ("team", "team_is_filled_in", "words")
-"""The columns that depend on the default team."""
-
-
-@cache
-def _statements(table: EventTable[Any]) -> _RowStatements:
-    name = table.name
-    selected: LiteralString = f"SELECT e.key, {table.select} FROM {name} e"
-    placed: LiteralString = (
-        f"SELECT c.value, e.identity, e.given_id, e.key, {table.select} "
-        f"FROM counters c LEFT JOIN {name} e"
-    )
-    inserted: tuple[LiteralString, ...] = (
-        *("key", "org", "id", "identity", "has_own_id", "receipt"),
-        *("created_at_ns", "document", "words", "other_words", "given_id"),
-        *(*table.sent_columns, *table.derived_columns),
-    )
-    replaced: tuple[LiteralString, ...] = (
-        *("identity", "has_own_id", "receipt", "document", "words", "other_words"),
-    )
-    derived: tuple[LiteralString, ...] = ("document", "other_words", *table.derived_columns)
-    keys = placeholders(_KEYS_AT_ONCE)
-    return _RowStatements(
-        by_id=f"{selected} WHERE org = ? AND id = ?",
-        place_by_id=(
-            f"{placed} ON e.key IN ("
-            f"SELECT key FROM {name} WHERE org = ? AND id = ? "
-            f"UNION ALL "
-            f"SELECT key FROM {name} WHERE org = ? AND given_id = ? AND {table.narrowed} "
-            f"UNION ALL "
-            f"SELECT key FROM {name} WHERE org = ? AND id = ?) "
-            "WHERE c.org = ? AND c.name = 'receipt'"
-        ),
-        place_by_identity=(
-            f"{placed} ON e.key IN ("
-            f"SELECT key FROM {name} WHERE org = ? AND id = ? "
-            f"UNION ALL "
-            f"SELECT key FROM {name} WHERE org = ? AND identity = ? AND has_own_id = 1) "
-            "WHERE c.org = ? AND c.name = 'receipt' ORDER BY e.receipt DESC LIMIT 2"
-        ),
-        raise_receipt="UPDATE counters SET value = ? WHERE org = ? AND name = 'receipt'",
-        add_receipts=(
-            "UPDATE counters SET value = value + ? WHERE org = ? AND name = 'receipt' "
-            "RETURNING value"
-        ),
-        known_ids=f"SELECT id FROM {name} WHERE org = ? AND id IN ({keys})",
-        known_given_ids=f"SELECT given_id FROM {name} WHERE org = ? AND given_id IN ({keys})",
-        known_identities=(
-            f"SELECT identity FROM {name} WHERE org = ? AND identity IN ({keys}) AND has_own_id = 1"
-        ),
-        by_key=f"{selected} WHERE e.key = ? AND e.org = ?",
-        # The sign keeps SQLite from walking all of the organisation in search of these few.
-        by_keys=f"{selected} WHERE e.key IN ({keys}) AND +e.org = ?",
-        bytes=(
-            "SELECT CAST(coalesce(sum(octet_length(document)), 0) AS BIGINT) "
-            f"FROM {name} WHERE key IN ({keys}) AND +org = ?"
-        ),
-        count=f"SELECT count(*) FROM {name}",
-        count_of=f"SELECT count(*) FROM {name} WHERE org = ?",
-        page=f"{selected} WHERE key > ? AND key < ? AND +org = ? ORDER BY key LIMIT ?",
-        insert=(
-            f"INSERT INTO {name} ({', '.join(inserted)}) "
-            f"VALUES ({', '.join(['?' for _ in inserted])})"
-        ),
-        replace=(
-            f"UPDATE {name} SET {_assigned(replaced)}, "
-            f"given_id = coalesce(?, given_id), {_assigned(table.sent_columns)} "
-            "WHERE key = ? AND org = ?"
-        ),
-        rename_repository=f"UPDATE {name} SET {_assigned(_REPOSITORY)} WHERE key = ? AND org = ?",
-        derive=f"UPDATE {name} SET {_assigned(derived)} WHERE key = ? AND org = ?",
-        fill_in=f"UPDATE {name} SET {_assigned(_FILLED_IN)} WHERE key = ? AND org = ?",
-        delete=f"DELETE FROM {name} WHERE key = ? AND org = ?",
-        delete_elements=f"DELETE FROM {table.elements} WHERE org = ? AND event = ?",
-        delete_lost_elements=(
-            f"DELETE FROM {table.elements} WHERE NOT EXISTS (SELECT 1 FROM {name} e "
-            f"WHERE e.org = {table.elements}.org AND e.key = {table.elements}.event)"
-        ),
-        following=(
-            f"SELECT e.org, e.key, {table.select} FROM {name} e "
-            "WHERE e.key > ? ORDER BY e.key LIMIT ?"
-        ),
-        add_element=(
-            f"INSERT INTO {table.elements} (org, event, field, value) VALUES (?, ?, ?, ?)"
-        ),
-    )
-
-
-def _assigned(columns: tuple[LiteralString, ...]) -> LiteralString:
-    return ", ".join([f"{column} = ?" for column in columns])
