@@ -8,7 +8,7 @@ that has the order asked for. Whatever is found is checked against the complete 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import chain
-from typing import Any, LiteralString, NamedTuple, TypeAlias, assert_never
+from typing import Any, LiteralString, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -26,11 +26,11 @@ from theodora.storage.events.field_values import leaps
 from theodora.storage.events.lookup import has_unindexed, unindexed, unindexed_reach
 from theodora.storage.events.segments import find_candidates
 from theodora.storage.events.tables import E, EventTable
+from theodora.storage.search.candidates import Candidates
 from theodora.storage.search.probes import (
     KeyProbe,
     NumberProbe,
     Probe,
-    RowProbe,
     SubstringProbe,
     TermProbe,
     TermRangeProbe,
@@ -215,6 +215,7 @@ class Search:
         self._selection = selection
         self._limit = selection.limit if limit is None else limit
         self._window = selection.window
+        self._candidates = Candidates(table, org, self._window, dialect)
         self._direction: LiteralString = "DESC" if selection.descending else "ASC"
         self._sorted_by: LiteralString = _column(table, selection.sort)
         self._columns: LiteralString = f"{columns}, {self._sorted_by} AS sorted_by"
@@ -355,7 +356,7 @@ class Search:
 
     def _reach(self, cursor: Cursor, union: Sequence[Probe], *, in_order: bool) -> _Reach:
         """Looks up what the union finds, no further than until there are no longer few."""
-        arms = [self._probe(probe) for probe in union]
+        arms = [self._candidates.found_by(probe) for probe in union]
         few = self._thresholds.few_in_order if in_order else self._thresholds.few
         order: LiteralString = f" ORDER BY at {self._direction}" if in_order else ""
         # PostgreSQL would read and sort every arm completely before it applies the limit.
@@ -373,72 +374,11 @@ class Search:
         ).fetchall()[0]
         return _Reach(count < int(few), last_ns - first_ns, tailed=above > 0)
 
-    def _probe(self, probe: Probe) -> Condition:
-        """A statement for the start (`at`) and the key (`event`) of what a probe finds."""
-        table = self._table
-        match probe:
-            case TermProbe(term):
-                return Condition(
-                    f"SELECT started_at_ns AS at, event FROM {table.postings} "
-                    "WHERE org = ? AND term = ? AND started_at_ns BETWEEN ? AND ?",
-                    (self._org.key, term, *self._window),
-                )
-            case TermRangeProbe(low, high):
-                return Condition(
-                    f"SELECT started_at_ns AS at, event FROM {table.postings} "
-                    "WHERE org = ? AND term >= ? AND term < ? AND started_at_ns BETWEEN ? AND ?",
-                    (self._org.key, low, high, *self._window),
-                )
-            case WordProbe(low, high, others):
-                also: LiteralString = "".join(
-                    [
-                        f"AND EXISTS (SELECT 1 FROM {table.words} v "
-                        "WHERE v.org = w.org AND v.word = ? AND v.term = w.term) "
-                        for _ in others
-                    ]
-                )
-                # Terms that lack a word are dropped before their postings are walked.
-                joined = self._dialect.join_in_order(
-                    table.postings, "p", "p.org = w.org AND p.term = w.term"
-                )
-                return Condition(
-                    "SELECT p.started_at_ns AS at, p.event AS event FROM ("
-                    f"SELECT w.org, w.term FROM {table.words} w "
-                    f"WHERE w.org = ? AND w.word >= ? AND w.word < ? {also}) w {joined} "
-                    "WHERE p.started_at_ns BETWEEN ? AND ?",
-                    (self._org.key, low, high, *others, *self._window),
-                )
-            case NumberProbe(field, low, high):
-                return Condition(
-                    # Numbers are stored without the start, and it is not needed: rows are checked
-                    # against the window.
-                    f"SELECT 0 AS at, event FROM {table.numbers} "
-                    "WHERE org = ? AND field = ? AND value BETWEEN ? AND ?",
-                    (self._org.key, field, low, high),
-                )
-            case KeyProbe(keys):
-                integers = self._dialect.integers
-                return Condition(
-                    f"SELECT 0 AS at, value AS event FROM ({integers}) listed",
-                    (msgspec.json.encode(keys).decode(),),
-                )
-            case RowProbe(condition, values):
-                # The plus keeps the index on the start from being taken instead of the probe's.
-                return Condition(
-                    f"SELECT e.started_at_ns AS at, e.key AS event FROM {table.name} e "
-                    f"WHERE e.org = ? AND {condition} AND +e.started_at_ns BETWEEN ? AND ?",
-                    (self._org.key, *values, *self._window),
-                )
-            case ValueProbe() | SubstringProbe():
-                raise NotImplementedError("it has not been looked up")
-            case _:
-                assert_never(probe)
-
     def _sorted(self, union: Union, *, tailed: bool) -> Condition:
         """Reads all that the probes find, and sorts it."""
-        arms = [self._probe(probe) for probe in union]
+        arms = [self._candidates.found_by(probe) for probe in union]
         if arms and tailed:
-            arms.append(self._tail())
+            arms.append(self._candidates.unindexed())
         # UNION drops an event that several arms find, but a single arm has no UNION.
         event: LiteralString = "DISTINCT event" if _may_repeat(union) and not tailed else "event"
         events = [Condition(f"SELECT {event} FROM ({arm.sql}) arm", arm.values) for arm in arms]
@@ -524,15 +464,6 @@ class Search:
     def _first_of(self, arm: Condition, order: LiteralString) -> Condition:
         """No more of an arm than the limit can ask for."""
         return Condition(f"SELECT * FROM ({arm.sql} {order}) arm", (*arm.values, self._limit))
-
-    def _tail(self) -> Condition:
-        """Probes for every event that postings and numbers do not know yet."""
-        rest = unindexed(self._table, self._org)
-        return Condition(
-            f"SELECT e.started_at_ns AS at, e.key AS event FROM {self._table.name} e "
-            f"WHERE {rest.sql}",
-            rest.values,
-        )
 
     def _tail_rows(self) -> Condition:
         """Reads such events, if they match and have a value to be sorted by."""

@@ -154,12 +154,7 @@ def unions(query: Query, table: EventTable[Any]) -> tuple[Union, ...]:
         case Exists(target):
             return _one(_existing(target, table))
         case Wildcard(target, pattern):
-            starts = _term_starts(target, table)
-            return (
-                *_one(_beginning(target, pattern, table)),
-                *_substring(trigrams_of_value(target, pattern)),
-                *_one((ValueProbe(starts, pattern),) if starts else ()),
-            )
+            return tuple(_fitting(target, pattern, table))
         case TextRange(target, low, high):
             return _one(_texts_between(target, low, high, table))
         case NumberRange(field, low, high):
@@ -167,12 +162,10 @@ def unions(query: Query, table: EventTable[Any]) -> tuple[Union, ...]:
         case Text(words, everywhere):
             found = _free_text(words) if not everywhere or _in_postings(words) else ()
             return found or _substring(trigrams_of_words(words, everywhere=everywhere))
-        # `EventStore` has replaced `is:production` before a query is run.
-        case Everything() | Production():
-            return ()
         case Not(Everything()):
             return _NOTHING
-        case Not():
+        # `EventStore` has replaced `is:production` before a query is run.
+        case Everything() | Production() | Not():
             return ()
         case _:
             assert_never(query)
@@ -254,6 +247,14 @@ def _existing(target: Target, table: EventTable[Any]) -> Union:
             return (NumberProbe(name, *INT64),)
         case _:
             return ()
+
+
+def _fitting(target: Target, pattern: Pattern, table: EventTable[Any]) -> Iterator[Union]:
+    """The ways to find values that fit a pattern, those first that need no look-up."""
+    starts = _term_starts(target, table)
+    yield from _one(_beginning(target, pattern, table))
+    yield from _substring(trigrams_of_value(target, pattern))
+    yield from _one((ValueProbe(starts, pattern),) if starts else ())
 
 
 def _beginning(target: Target, pattern: Pattern, table: EventTable[Any]) -> Union:
