@@ -88,6 +88,11 @@ def _events(name: LiteralString, kind: LiteralString) -> tuple[RowRule, ...]:
             f"NOT EXISTS (SELECT 1 FROM {name} e WHERE e.org = t.org AND e.key = t.event)",
             REPAIR,
         ),
+    )
+
+
+def _segments(name: LiteralString, kind: LiteralString) -> tuple[RowRule, ...]:
+    return (
         RowRule(
             f"{kind}_unsegmented",
             "t.org, t.event",
@@ -306,7 +311,9 @@ RULES: tuple[RowRule, ...] = (
     _of_repository("commits", "t.org, t.repository, t.sha"),
     _of_repository("pull_requests", "t.org, t.repository, t.number"),
     *_events("deployments", "deployment"),
+    *_segments("deployments", "deployment"),
     *_events("failures", "failure"),
+    *_segments("failures", "failure"),
     RowRule(
         "deployment_measures",
         "t.org, t.deployment",
