@@ -33,6 +33,9 @@ Scheme = Literal["light", "dark"]
 
 WIDE, NARROW = 1440, 390
 HOW_TO_INSTALL = "the tests of pages need Chromium: apt-get install chromium libatomic1"
+_PROGRAMS = ("chromium-headless-shell", "chromium")
+"""The first shows pages as the second does, but has no windows of its own, which take longer than
+the pages."""
 NAME_OF_THIS_MACHINE = "dora.example"
 """To the browser, which trusts it less than `localhost`, as it trusts any name."""
 _NOTHING_ELSE = "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
@@ -49,7 +52,7 @@ _TIMEOUT_MS = 20_000
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """The browser of this machine; a test is skipped where there is none, or no driver for it."""
-    executable = shutil.which("chromium")
+    executable = next(filter(None, map(shutil.which, _PROGRAMS)), None)
     if not executable or not _driver_runs():
         pytest.skip(HOW_TO_INSTALL)
     expect.set_options(timeout=_TIMEOUT_MS)
