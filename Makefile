@@ -197,7 +197,7 @@ COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-h
 
 ## make lock     write requirements.lock, requirements-all.lock and deploy/build.lock, with hashes; UPGRADE=yes takes the newest versions
 lock: $(VENV)/installed-release
-	@$(BIN)/$(COMPILE) $(if $(UPGRADE),--upgrade) --extra postgresql --extra oidc --output-file requirements.lock pyproject.toml
+	@$(BIN)/$(COMPILE) $(if $(UPGRADE),--upgrade) --extra postgresql --extra oidc --extra notifications --output-file requirements.lock pyproject.toml
 	@$(BIN)/$(COMPILE) $(if $(UPGRADE),--upgrade) --all-extras --constraint requirements.lock --output-file requirements-all.lock pyproject.toml
 	@$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
 	  | $(BIN)/$(COMPILE) $(if $(UPGRADE),--upgrade) --output-file deploy/build.lock -

@@ -18,6 +18,7 @@ RUNTIME = [
     *PROJECT["project"]["dependencies"],
     *PROJECT["project"]["optional-dependencies"]["postgresql"],
     *PROJECT["project"]["optional-dependencies"]["oidc"],
+    *PROJECT["project"]["optional-dependencies"]["notifications"],
 ]
 LOCKS = {
     TOP / "requirements.lock": RUNTIME,
