@@ -8,6 +8,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 
@@ -66,24 +67,41 @@ def backup(file: str, keep: int | None, every: int | None, **flags: str | None) 
         _back_up_every(every, BackupFolder(path, keep or sys.maxsize), config)
         return
     source = source_of(config)
-    if file == "-" and sys.stdout.isatty():
+    with plain_file_errors(), ProgressBars() as bars:
+        if file == "-":
+            made = _back_up_to_output(source, _temporary(config), bars)
+        elif path.is_dir():
+            made = _back_up_into(BackupFolder(path, keep or sys.maxsize), source, bars)
+        else:
+            made = _back_up_to(path, source, bars)
+    warn_of_no_entry(made.unrecorded)
+    counts = f"{made.manifest.deployments:,} deployments and {made.manifest.failures:,} failures"
+    click.echo(f"backed up {counts}{f' to {made.file}' if made.file else ''}", err=not made.file)
+
+
+class _Made(NamedTuple):
+    """A backup that has been made."""
+
+    manifest: Manifest
+    unrecorded: str
+    """Why the audit log has no entry of it; empty if it has."""
+    file: str = ""
+    """Empty for the standard output."""
+
+
+def _back_up_to_output(source: BackupSource, temporary: Path, bars: ProgressBars) -> _Made:
+    if sys.stdout.isatty():
         raise click.UsageError("the standard output is a terminal: redirect it to a file")
+    # Before the snapshot, so that the backup has the entry too.
+    unrecorded = _record(source, "-")
+    return _Made(stream_backup(source, sys.stdout.buffer, temporary, bars.show), unrecorded)
+
+
+def _back_up_to(path: Path, source: BackupSource, bars: ProgressBars) -> _Made:
     if not path.absolute().parent.is_dir():
         raise click.ClickException(f"there is no folder {path.parent}: create it first")
-    with plain_file_errors(), ProgressBars() as bars:
-        if path.is_dir():
-            _back_up_into(BackupFolder(path, keep or sys.maxsize), source, bars)
-            return
-        # Before the snapshot, so that the backup has the entry too.
-        unrecorded = _record(source, file)
-        if file == "-":
-            manifest = stream_backup(source, sys.stdout.buffer, _temporary(config), bars.show)
-        else:
-            manifest = back_up(source, path, bars.show)
-    warn_of_no_entry(unrecorded)
-    click.echo(
-        f"backed up {_told(manifest)}{'' if file == '-' else f' to {file}'}", err=file == "-"
-    )
+    unrecorded = _record(source, str(path))
+    return _Made(back_up(source, path, bars.show), unrecorded, str(path))
 
 
 def _back_up_every(seconds: int, folder: BackupFolder, config: Config) -> None:
@@ -98,15 +116,14 @@ def _back_up_every(seconds: int, folder: BackupFolder, config: Config) -> None:
     worker.stop()
 
 
-def _back_up_into(folder: BackupFolder, source: BackupSource, bars: ProgressBars) -> None:
+def _back_up_into(folder: BackupFolder, source: BackupSource, bars: ProgressBars) -> _Made:
     with folder.alone() as is_alone:
         if not is_alone:
             raise click.ClickException("another process is making a backup in that folder")
         now_sec = time.time()
         unrecorded = _record(source, str(folder.file_of(now_sec)))
-        path = folder.add(source, now_sec, bars.show)
-    warn_of_no_entry(unrecorded)
-    click.echo(f"backed up to {path}")
+        path, manifest = folder.add(source, now_sec, bars.show)
+    return _Made(manifest, unrecorded, str(path))
 
 
 def _record(source: BackupSource, file: str) -> str:
@@ -127,11 +144,6 @@ def plain_file_errors() -> Generator[None]:
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         raise click.ClickException(f"{place}{error.strerror or error}") from error
-
-
-def _told(manifest: Manifest) -> str:
-    deployments, failures = (manifest.rows.get(name, 0) for name in ("deployments", "failures"))
-    return f"{deployments:,} deployments and {failures:,} failures"
 
 
 def _temporary(config: Config) -> Path:

@@ -41,11 +41,10 @@ def restore(file: BinaryIO, **flags: str | None) -> None:
         actor=command_actor(),
     )
     warn_of_no_entry(unrecorded)
-    rows = manifest.rows
     click.echo(
         f"restored the backup of {manifest.made_at} (Theodora "
-        f"{manifest.theodora}): {rows.get('deployments', 0):,} deployments, "
-        f"{rows.get('failures', 0):,} failures"
+        f"{manifest.theodora}): {manifest.deployments:,} deployments, "
+        f"{manifest.failures:,} failures"
     )
     for was, is_ in restored.replaced.items():
         click.echo(f"what was {was} before is now {is_}: remove it once you do not need it")

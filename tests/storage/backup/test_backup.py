@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import io
+import json
 import os
 import signal
 import subprocess
@@ -435,6 +436,24 @@ def _held_but_audit(url: str) -> dict[str, list[Any]]:
     return {table: rows for table, rows in held(url).items() if table not in audit}
 
 
+@pytest.mark.parametrize("place", ["one.tar.gz", "."])
+def test_the_command_counts_what_it_has_backed_up(place: str, tmp_path: Path):
+    url = f"sqlite:///{tmp_path / 'theodora.db'}"
+    fill(url)
+    result = run("backup", str(tmp_path / place), "--database", url)
+    [made] = tmp_path.glob("*.tar.gz")
+    deployments, failures = _counts(url)
+    assert (
+        result.stdout == f"backed up {deployments} deployments and {failures} failures to {made}\n"
+    )
+
+
+def _counts(url: str) -> tuple[int, int]:
+    """The store's deployments and failures."""
+    rows = held(url)
+    return len(rows["deployments"]), len(rows["failures"])
+
+
 def test_the_newest_backups_are_kept(tmp_path: Path):
     url = f"sqlite:///{tmp_path / 'theodora.db'}"
     migrate_database(url)
@@ -459,7 +478,7 @@ def test_backups_from_the_future_are_removed_before_others(tmp_path: Path):
     (tmp_path / "backups").mkdir()
     for name in ("19700103", "20990101", "20990102", "20990103"):
         (tmp_path / "backups" / f"theodora-{name}T000000Z.tar.gz").touch()
-    made = [folder.add(source(url), day * DAY_SEC) for day in (5, 6)]
+    made = [folder.add(source(url), day * DAY_SEC).path for day in (5, 6)]
     old = tmp_path / "backups" / "theodora-19700103T000000Z.tar.gz"
     assert folder.backups() == [old, *made]
 
@@ -522,7 +541,9 @@ def test_a_process_of_its_own_keeps_making_backups_until_it_is_told_to_stop(
         (folder / f"theodora-1970010{day}T000000Z.tar.gz").touch()
     process = rotating(folder, "--every", "1h", "--keep", "2", url=url)
     assert process.stderr is not None
-    assert '"event":"backed up"' in process.stderr.readline()
+    logged = json.loads(process.stderr.readline())
+    assert logged["event"] == "backed up"
+    assert (logged["deployments"], logged["failures"]) == _counts(url)
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=60) == 0
     old, new = BackupFolder(folder, keep=2).backups()

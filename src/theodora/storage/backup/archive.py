@@ -48,6 +48,14 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     rows: Mapping[str, int]
     """How many rows each table has."""
 
+    @property
+    def deployments(self) -> int:
+        return self.rows.get("deployments", 0)
+
+    @property
+    def failures(self) -> int:
+        return self.rows.get("failures", 0)
+
 
 class _Hashed(io.RawIOBase):
     """Reads a file and hashes what was read."""

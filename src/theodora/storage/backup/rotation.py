@@ -8,9 +8,11 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from shutil import rmtree
+from typing import NamedTuple
 
 import structlog
 
+from theodora.storage.backup.archive import Manifest
 from theodora.storage.backup.audit_entry import record_in_store
 from theodora.storage.backup.backup import WORKING_PREFIX, BackupSource, back_up
 from theodora.storage.engine.actor import Actor
@@ -26,6 +28,13 @@ _LOOK_SECONDS = 30.0
 _RETRY_SECONDS = 600.0
 """After a failure: what fails at once, as on a full disk, is not tried again and again."""
 _STALE_SECONDS = 86_400
+
+
+class AddedBackup(NamedTuple):
+    """A backup that has been made, and what it holds."""
+
+    path: Path
+    manifest: Manifest
 
 
 class BackupFolder:
@@ -50,19 +59,19 @@ class BackupFolder:
         """The file of a backup that is made now."""
         return self._folder / f"theodora-{time.strftime(_TIME, time.gmtime(now_sec))}.tar.gz"
 
-    def add(self, source: BackupSource, now_sec: float, progress: Progress = unseen) -> Path:
+    def add(self, source: BackupSource, now_sec: float, progress: Progress = unseen) -> AddedBackup:
         """Makes a backup, then removes the oldest that are too many.
 
         Those from the future were made by a wrong clock, before this one: they count as the oldest.
         """
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = self.file_of(now_sec)
-        back_up(source, path, progress)
+        manifest = back_up(source, path, progress)
         dated = [(_made_sec(each), each) for each in self.backups()]
         oldest_first = sorted((made_sec <= now_sec, made_sec, each) for made_sec, each in dated)
         for _, _, old in oldest_first[: -self._keep]:
             old.unlink(missing_ok=True)
-        return path
+        return AddedBackup(path, manifest)
 
     @contextmanager
     def alone(self) -> Generator[bool]:
@@ -123,9 +132,15 @@ class BackupWorker(Worker):
                 began = time.monotonic()
                 source = self._source()
                 self._record(source.url, self._folder.file_of(now_sec))
-                path = self._folder.add(source, now_sec, self._go_on)
-                seconds = round(time.monotonic() - began, 1)
-                log.info("backed up", file=str(path), bytes=path.stat().st_size, seconds=seconds)
+                path, manifest = self._folder.add(source, now_sec, self._go_on)
+                log.info(
+                    "backed up",
+                    file=str(path),
+                    bytes=path.stat().st_size,
+                    deployments=manifest.deployments,
+                    failures=manifest.failures,
+                    seconds=round(time.monotonic() - began, 1),
+                )
 
     def _record(self, url: str, file: Path) -> None:
         reason = record_in_store(url, "store.backed_up", str(file), actor=self._actor)
