@@ -2,6 +2,7 @@
 
 import getpass
 import time
+from collections.abc import Sequence
 
 import click
 
@@ -65,10 +66,13 @@ def annotate(
             made = store.annotations.add(organisation, content, now_ns, actor=actor).result()
             click.echo(made.id)
         else:
-            found = store.annotations.newest(organisation, _LISTED)
-            head = ("ID", "AT", "TEXT", "ABOUT", "BY")
-            for line in aligned([head, *map(_row, found)]):
-                click.echo(line)
+            _list(store.annotations.newest(organisation, _LISTED))
+
+
+def _list(found: Sequence[StoredAnnotation]) -> None:
+    head = ("ID", "AT", "TEXT", "ABOUT", "BY")
+    for line in aligned([head, *map(_row, found)]):
+        click.echo(line)
 
 
 def _row(stored: StoredAnnotation) -> tuple[str, ...]:

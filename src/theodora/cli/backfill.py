@@ -3,8 +3,8 @@
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -183,21 +183,30 @@ def _backfill(
         run = Backfill(store, found, actor=command_actor())
         settings = settings_of(store, found)
         asked = Extent("", settings, since_ns, now_ns, with_ready_times, with_commits)
-        try:
-            with recorded(store, organisation, " ".join(targets), lambda: _counts(run.summary)):
-                for target in targets:
-                    extent = asked._replace(target=target)
-                    place = run.last_place(target) if resume else None
-                    if place:
-                        extent = extent._replace(since_ns=place.since_ns, until_ns=place.until_ns)
-                    _show_pages(run, client, provider, extent, place)
-        except ApiError as error:
-            raise click.ClickException(f"{error}; {_RESUME}") from None
-        except KeyboardInterrupt:
-            raise click.ClickException(f"stopped; {_RESUME}") from None
-        finally:
-            _show_summary(run.summary)
+        with (
+            _shown(run.summary),
+            recorded(store, organisation, " ".join(targets), lambda: _counts(run.summary)),
+        ):
+            for target in targets:
+                extent = asked._replace(target=target)
+                place = run.last_place(target) if resume else None
+                if place:
+                    extent = extent._replace(since_ns=place.since_ns, until_ns=place.until_ns)
+                _show_pages(run, client, provider, extent, place)
         tell_what_waits(store, organisation)
+
+
+@contextmanager
+def _shown(summary: BackfillSummary) -> Generator[None]:
+    """Shows the summary at the end, and how to continue where the backfill was stopped."""
+    try:
+        yield
+    except ApiError as error:
+        raise click.ClickException(f"{error}; {_RESUME}") from None
+    except KeyboardInterrupt:
+        raise click.ClickException(f"stopped; {_RESUME}") from None
+    finally:
+        _show_summary(summary)
 
 
 def _show_pages(

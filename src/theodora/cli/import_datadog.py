@@ -2,8 +2,8 @@
 
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Generator, Sequence
+from contextlib import closing, contextmanager
 
 import click
 
@@ -83,17 +83,13 @@ def datadog(
         org_ = store.keys.ensure_organisation(org, now_ns, actor=command_actor()).result()
         skipped = _Skipped()
         taking = DatadogImport(store, org_, verdicts, skipped.add, command_actor())
-        try:
-            with (
-                recorded(store, org_, url, lambda: dict(taking.counts)),
-                closing(DatadogClient(url, keys)) as client,
-            ):
-                for kind in kinds:
-                    _take_all(taking, client, kind, from_ns, to_ns)
-        except RefusedForGood as error:
-            raise click.ClickException(f"{url}: {error}") from error
-        finally:
-            _show_counts(taking, kinds)
+        with (
+            _shown(taking, kinds, url),
+            recorded(store, org_, url, lambda: dict(taking.counts)),
+            closing(DatadogClient(url, keys)) as client,
+        ):
+            for kind in kinds:
+                _take_all(taking, client, kind, from_ns, to_ns)
         tell_what_waits(store, org_)
     if skipped.count:
         sys.exit(1)
@@ -121,6 +117,17 @@ def _take_all(
                     err=True,
                 )
             bars.show(kind, max(0, min(span_sec, (to_ns - page.down_to_ns) // SECOND_NS)), span_sec)
+
+
+@contextmanager
+def _shown(taking: DatadogImport, kinds: Sequence[str], url: str) -> Generator[None]:
+    """Shows the counts at the end, whatever ends the import."""
+    try:
+        yield
+    except RefusedForGood as error:
+        raise click.ClickException(f"{url}: {error}") from error
+    finally:
+        _show_counts(taking, kinds)
 
 
 def _show_counts(taking: DatadogImport, kinds: Sequence[str]) -> None:

@@ -76,10 +76,7 @@ def git(
     """
     history = History(path)
     url = without_credentials(repository_url or history.remote_url() or str(path.resolve()))
-    tags, others = history.tags(included, excluded)
-    _show_left_out(others)
-    if not tags:
-        raise click.ClickException(f"no tag of a commit in {path} {_asked(included, excluded)}")
+    tags = _tags(path, history, included, excluded)
     _warn_of_shallow(path, history)
     with new_or_existing_store(flags) as store:
         org_ = store.keys.ensure_organisation(org, time.time_ns(), actor=command_actor()).result()
@@ -95,6 +92,17 @@ def git(
         tell_what_waits(store, org_)
         if intake.kept_out:
             sys.exit(1)
+
+
+def _tags(
+    path: Path, history: History, included: Sequence[str], excluded: Sequence[str]
+) -> Sequence[GitTag]:
+    """The tags of commits; those of anything else are shown. Never empty."""
+    tags, others = history.tags(included, excluded)
+    _show_left_out(others)
+    if not tags:
+        raise click.ClickException(f"no tag of a commit in {path} {_asked(included, excluded)}")
+    return tags
 
 
 def _take_tags(

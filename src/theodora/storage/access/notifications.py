@@ -134,9 +134,8 @@ class Notifications:
         Raises `Invalid` if the organisation has as many as it may have.
         """
         id_ = secrets.token_hex(_ID_BYTES)
-        # As Standard Webhooks writes them.
-        key = base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
-        secret = f"whsec_{key}" if kind == "webhook" else ""
+        secret = _new_secret() if kind == "webhook" else ""
+        receiver = Receiver(id_, kind, name, url, secret, settings, now_ns)
 
         def write(cursor: Cursor, recorder: Recorder) -> Receiver:
             held = only_value(
@@ -144,20 +143,10 @@ class Notifications:
             )
             if held >= MAX_RECEIVERS:
                 raise Invalid(Problem(f"there are {held} receivers already: remove some first"))
-            days = " ".join(map(str, settings.days))
-            cursor.execute(
-                "INSERT INTO receivers (org, id, kind, name, url, secret, team, timezone, days, "
-                "hour, digests, alerts, open_hours, created_at_ns) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    *(org.key, id_, kind, name, url, secret, settings.team, settings.timezone),
-                    *(days, settings.hour, int(settings.digests), int(settings.alerts)),
-                    *(settings.open_hours, now_ns),
-                ),
-            )
+            _insert(cursor, org, receiver)
             after = {"kind": kind, "name": name, **settings._asdict()}
             recorder.record(org, "receiver.added", id_, after=after)
-            return _found(cursor, org, id_)
+            return receiver
 
         return audited(self._database, write, actor, org=org.key)
 
@@ -339,6 +328,26 @@ _SELECT: LiteralString = (
     "SELECT r.id, r.kind, r.name, r.url, r.secret, r.team, r.timezone, r.days, r.hour, r.digests, "
     "r.alerts, r.open_hours, r.created_at_ns FROM receivers r"
 )
+
+
+def _new_secret() -> str:
+    """A random secret, as Standard Webhooks writes them."""
+    return f"whsec_{base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()}"
+
+
+def _insert(cursor: Cursor, org: Organisation, receiver: Receiver) -> None:
+    settings = receiver.settings
+    cursor.execute(
+        "INSERT INTO receivers (org, id, kind, name, url, secret, team, timezone, days, "
+        "hour, digests, alerts, open_hours, created_at_ns) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            *(org.key, receiver.id, receiver.kind, receiver.name, receiver.url, receiver.secret),
+            *(settings.team, settings.timezone, " ".join(map(str, settings.days)), settings.hour),
+            *(int(settings.digests), int(settings.alerts), settings.open_hours),
+            receiver.created_at_ns,
+        ),
+    )
 
 
 def _found(cursor: Cursor, org: Organisation, id_: str) -> Receiver:

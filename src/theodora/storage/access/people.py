@@ -141,13 +141,7 @@ class People:
             if teams is not None and not (person and person.is_role_set):
                 _put_teams(cursor, org, identity.person_id, teams)
             now = _found(cursor, org, identity.person_id)
-            if person is None:
-                after = {"issuer": now.issuer, "subject": now.subject, **_role_of(now)}
-                after |= {"teams": now.teams} if now.teams else {}
-                recorder.record(org, "person.added", now.id, after=after)
-            else:
-                _record_role(recorder, person, now)
-                _record_teams(recorder, person, now)
+            _record_sign_in(recorder, person, now)
             return now
 
         return audited_by_name(self._database, organisation, write, actor)
@@ -266,6 +260,17 @@ class People:
             return _found(cursor, org, id_)
 
         return audited(self._database, write, actor, org=org.key)
+
+
+def _record_sign_in(recorder: Recorder, before: Person | None, after: Person) -> None:
+    """Records what signing in changed: often nothing."""
+    if before is None:
+        added = {"issuer": after.issuer, "subject": after.subject, **_role_of(after)}
+        added |= {"teams": after.teams} if after.teams else {}
+        recorder.record(after.organisation, "person.added", after.id, after=added)
+    else:
+        _record_role(recorder, before, after)
+        _record_teams(recorder, before, after)
 
 
 def _record_role(recorder: Recorder, before: Person, after: Person) -> None:

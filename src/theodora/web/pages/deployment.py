@@ -198,8 +198,7 @@ def _page(
             "caused": tuple(cause_pieces(form.failure_ids, incidents)),
             "undo": undo_of(judged) if visit.query_parameters.get("saved") == "verdict" else None,
             "problem": problem,
-            "may_write": visit.may_write(event.team),
-            "is_of_other_team": visit.may(WRITE) and not visit.may_write(event.team),
+            **_permission_values(visit, event),
         },
         status,
         template="deployment.html",
@@ -218,6 +217,12 @@ def _event_values(scope: Scope, event: Deployment) -> Mapping[str, Any]:
         "tags": tuple(_tags(scope, event)),
         "json": event_json(event),
     }
+
+
+def _permission_values(visit: Visit, event: Deployment) -> Mapping[str, bool]:
+    """Whether the visitor may correct the verdict, and if not, whether another team may."""
+    may_write = visit.may_write(event.team)
+    return {"may_write": may_write, "is_of_other_team": visit.may(WRITE) and not may_write}
 
 
 def _commit_values(event: Deployment, lead_time: LeadTimeExplained) -> Mapping[str, Any]:
