@@ -71,7 +71,7 @@ format: setup
 
 # What the tests need of the system: Debian's package, and a command that fails without it. The browser's
 # driver, which playwright brings, is linked with libatomic. Where there is no Chromium without windows of
-# its own, which takes a third of the processor time, the usual one is installed.
+# its own, which takes half the processor time, the usual one is installed.
 NEEDED := chromium-headless-shell curl libatomic1
 HAS_chromium-headless-shell := command -v chromium-headless-shell || command -v chromium
 HAS_curl := command -v curl
@@ -87,6 +87,7 @@ browser:
 	  install="$$run env DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet --no-install-recommends"; \
 	  echo "Installing$$missing for the tests"; \
 	  $$install $$missing >/dev/null 2>&1 || { $$run apt-get update --quiet && $$install $$missing; } >/dev/null 2>&1 \
+	  || $$install $$(echo "$$missing" | sed s/-headless-shell//) >/dev/null 2>&1 \
 	  || echo "Could not install$$missing; tests that need them are skipped. On Debian: apt-get install$$missing"
 
 # Two processes more than there are cores: tests also wait, for servers, databases and deadlines.
