@@ -21,7 +21,7 @@ _ENVIRONMENT = {
     "GIT_COMMITTER_NAME": "C",
     "GIT_COMMITTER_EMAIL": "c@example.org",
 }
-_FIELDS = "%x01%H%x02%P%x02%at%x02%ct%x02%an%x02%ae%x02%s%x02%B%x02"
+_FIELDS = "%x01%H%x02%P%x02%ad%x02%ct%x02%an%x02%ae%x02%s%x02%B%x02"
 
 KINDS = {"commit": 1, "tree": 2, "blob": 3, "tag": 4, "ofs_delta": 6, "ref_delta": 7}
 
@@ -93,7 +93,7 @@ class GitRepository:
     def log(self) -> dict[str, Commit]:
         """Every commit as `git log` tells of it, its paths against its first parent."""
         options = ("--name-only", "--no-renames", "--diff-merges=first-parent")
-        output = self.git("log", "--all", "-z", f"--format={_FIELDS}", *options)
+        output = self.git("log", "--all", "-z", "--date=raw", f"--format={_FIELDS}", *options)
         return {commit.sha: commit for commit in map(_logged, output.decode().split("\x01")[1:])}
 
 
@@ -105,13 +105,14 @@ def make_repository(path: Path, *options: str) -> GitRepository:
 
 
 def _logged(record: str) -> Commit:
-    sha, parents, author_time, commit_time, *names_and_texts = record.split("\x02")
+    sha, parents, author_date, commit_time, *names_and_texts = record.split("\x02")
     author_name, author_email, subject, message, names = names_and_texts
     paths = (name.removeprefix("\n") for name in names.split("\0"))
     return Commit(
         sha=sha,
         parents=tuple(parents.split()),
-        author_time_ns=int(author_time) * _SECOND_NS,
+        author_time_ns=int(author_date.split()[0]) * _SECOND_NS,
+        author_offset_minutes=_minutes(author_date.split()[1]),
         commit_time_ns=int(commit_time) * _SECOND_NS,
         subject=subject,
         message=message.rstrip("\n"),
@@ -119,6 +120,12 @@ def _logged(record: str) -> Commit:
         author_email=author_email,
         paths=tuple(sorted(path for path in paths if path)),
     )
+
+
+def _minutes(clock: str) -> int:
+    """`-0130` → -90."""
+    minutes = int(clock[1:3]) * 60 + int(clock[3:])
+    return -minutes if clock.startswith("-") else minutes
 
 
 def object_sha(kind: str, data: bytes) -> str:

@@ -260,3 +260,12 @@ def test_whatever_the_history_it_is_what_git_log_shows(stream: bytes, cut: int) 
         incomplete = [sha for sha, commit in first.items() if commit.paths is None]
         second = received(packs, repository.pack(objects[at:]), incomplete)
         assert first | second == repository.log()
+
+
+@pytest.mark.parametrize(
+    ("clock", "minutes"),
+    [("+0000", 0), ("-0130", -90), ("+1400", 840), ("+1500", None), ("+0575", None), ("+99", None)],
+)
+def test_the_clock_of_an_author_is_read(packs: PackStore, clock: str, minutes: int | None) -> None:
+    data = commit_data(object_sha("tree", b""), author=f"A <a@b.c> 1 {clock}")
+    assert one(packs, ("commit", data), ("tree", b"")).author_offset_minutes == minutes

@@ -128,7 +128,7 @@ def true_answer(
         "level": level,
         "tools": [(tool, tool in named, tool in used) for tool in sorted(named | used)],
         "cells": [
-            each.hidden() if at in hidden or not each.commits else each.answer()
+            each.answer() if at not in hidden and each.has_sides() else each.hidden()
             for at, each in enumerate(cells)
         ],
     }
@@ -178,6 +178,9 @@ class _Cell:
 
     def people(self, *sides: str) -> set[str]:
         return {one for side in sides for one in people_of(self.of(side))}
+
+    def has_sides(self) -> bool:
+        return bool(self.of("assisted") or self.of("not_assisted"))
 
     def hidden(self) -> dict[str, Any]:
         unknown = self.of("unknown"), self.people("unknown")

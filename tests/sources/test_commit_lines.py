@@ -191,3 +191,19 @@ def test_every_problem_of_a_line_is_told() -> None:
         commit_from_line(b'{"sha": "x"}')
     pointers = {problem.pointer for problem in refused.value.problems}
     assert pointers == {"/repository", "/sha", "/author_time"}
+
+
+@pytest.mark.parametrize(
+    ("written", "minutes"),
+    [
+        ("2023-08-31T16:26:14+02:00", 120),
+        ("2023-08-31T10:26:14-04:00", -240),
+        ("2023-08-31T14:26:14+00:00", 0),
+        ("2023-08-31T14:26:14Z", None),
+        (SECONDS, None),
+    ],
+)
+def test_the_clock_of_an_author_comes_back(written: object, minutes: int | None) -> None:
+    read = commit_from_line(line(COMMIT, author_time=written))
+    assert read.commit.author_offset_minutes == minutes
+    assert commit_from_line(line_from_commit(read)) == read

@@ -19,6 +19,7 @@ from actors import TESTER
 from deliveries import body_of, incident
 from settling import STATES
 from theodora.dora import Commit, MetricsQuery, Period, PullRequest
+from theodora.dora.assistance.report import ImpactQuery
 from theodora.errors import BeingDeleted, NotFound
 from theodora.events import Deployment, Failure, Git
 from theodora.events.activity import UserActivity
@@ -66,6 +67,9 @@ HALVES = [
     Period(PERIOD.start_ns, NOW_NS - 50 * DAY_NS),
     Period(NOW_NS - 50 * DAY_NS, PERIOD.end_ns),
 ]
+IMPACT = ImpactQuery(
+    period=Period(PERIOD.start_ns, NOW_NS + 1_000 * DAY_NS), as_of_ns=NOW_NS, interval="quarter"
+)
 REPOSITORY = "github.com/acme/shop"
 OLD_REPOSITORY = "git.example.com/acme/shop"
 SHAS = [f"{number:040x}" for number in range(1, 5)]
@@ -159,7 +163,7 @@ def commits(word: str, *numbers: int) -> list[Commit]:
 
 def used(word: str, day: str) -> list[UserActivity]:
     email = "dev@example.com"
-    return [UserActivity(user_email=email, day=day, tool="cursor", is_active=True, models=(word,))]
+    return [UserActivity(user_email=email, day=day, tool=word, is_active=True, models=(word,))]
 
 
 def forward(it: Member, word: str) -> Future[None]:
@@ -452,6 +456,7 @@ READS: dict[str, Callable[[Member], object]] = {
     "audit.chain": lambda it: it.store.audit.chain(it.org),
     "audit.entries": lambda it: it.store.audit.entries(it.org, AuditQuery()),
     "activity.everything": lambda it: it.store.activity.everything(it.org),
+    "assistance.report": lambda it: it.store.assistance.report(it.org, IMPACT),
     "annotations.get": lambda it: it.store.annotations.get(it.org, annotation(it.word).id),
     "annotations.newest": lambda it: it.store.annotations.newest(it.org, 9),
     "notifications.due": lambda it: [

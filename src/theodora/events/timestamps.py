@@ -73,6 +73,12 @@ def nanoseconds_from_rfc3339(text: str) -> int | None:
     return seconds * 10**9 + int((match[7] or "").ljust(9, "0"))
 
 
+def offset_minutes_of(text: str) -> int | None:
+    """How far the clock of an RFC 3339 date-time is ahead of UTC; None for `Z` and for others."""
+    match = _RFC3339.fullmatch(text.strip())
+    return _offset_minutes(match) if match and match[9] is not None else None
+
+
 def _offset_minutes(match: re.Match[str]) -> int | None:
     if match[9] is None:
         return 0

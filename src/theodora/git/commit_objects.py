@@ -9,7 +9,8 @@ from theodora.events.values import SECOND_NS
 
 _TREE = re.compile(rb"tree ([0-9a-f]{40,64})")
 _PARENT = re.compile(rb"parent ([0-9a-f]{40,64})")
-_INSTANT = re.compile(rb"(?:author|committer) .*> (\d{1,18}) [+-]\d+")
+_INSTANT = re.compile(rb"(?:author|committer) .*> (\d{1,18}) ([+-])(\d+)")
+_CLOCK = re.compile(rb"(\d\d)([0-5]\d)")
 _AUTHOR = re.compile(rb"author ([^<]*)<([^>]*)>.*")
 _ENCODING = re.compile(
     rb"encoding (iso-?8859-\d+|latin-?1|(?:windows-|cp)125\d|euc-(?:jp|kr)|shift_jis|gbk?|gb18030"
@@ -21,6 +22,8 @@ _ENCODING = re.compile(
 _WHITE_SPACE = " \t\r\n"
 """White space for git, a subset of Unicode's."""
 _MAX_SECONDS = (2**63 - 1) // SECOND_NS
+_MOST_HOURS = 14
+"""That a clock is away from UTC."""
 _MAX_SUBJECT_CHARACTERS = 1_000
 _MAX_MESSAGE_CHARACTERS = 65_536
 _MAX_NAME_CHARACTERS = 255
@@ -51,6 +54,7 @@ def read_commit(sha: str, data: bytes) -> CommitObject:
             sha=sha,
             parents=tuple(parents),
             author_time_ns=_instant(lines, b"author "),
+            author_offset_minutes=_offset_minutes(lines),
             commit_time_ns=_instant(lines, b"committer "),
             subject=subject_of(message),
             message=message,
@@ -80,6 +84,17 @@ def _instant(lines: list[bytes], role: bytes) -> int | None:
             seconds = int(match[1]) if match else 0
             return seconds * SECOND_NS if 0 < seconds < _MAX_SECONDS else None
     return None
+
+
+def _offset_minutes(lines: list[bytes]) -> int | None:
+    """How far the author's clock is ahead; None where no clock of the world is so far."""
+    found = (_INSTANT.fullmatch(line) for line in lines if line.startswith(b"author "))
+    match = next(found, None)
+    clock = _CLOCK.fullmatch(match[3]) if match else None
+    if not match or not clock or int(clock[1]) > _MOST_HOURS:
+        return None
+    minutes = int(clock[1]) * 60 + int(clock[2])
+    return -minutes if match[2] == b"-" else minutes
 
 
 def _author(lines: list[bytes]) -> tuple[str, str]:

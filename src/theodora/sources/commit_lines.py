@@ -13,13 +13,15 @@ from theodora.events import format_rfc3339, repository_id
 from theodora.events.attributes import MAX_PROBLEMS, missing, wrong_type
 from theodora.events.json_values import JsonObject, JsonValue, exact_integer, is_object, type_name
 from theodora.events.members import Members
-from theodora.events.timestamps import nanoseconds_from_json
+from theodora.events.timestamps import nanoseconds_from_json, offset_minutes_of
+from theodora.events.values import SECOND_NS
 from theodora.sources.json_lines import read_document
 
 MERGE_METHODS: tuple[MergeMethod, ...] = get_args(MergeMethod)
 
 _SHA = re.compile(r"[0-9A-Fa-f]{40,64}")
 _INT64_MAX = 2**63 - 1
+_MINUTE_NS = 60 * SECOND_NS
 
 
 _COMMIT: Members = dict.fromkeys(
@@ -88,13 +90,19 @@ def line_from_commit(line: CommitLine) -> bytes:
     }
     known = {name: member for name, member in members.items() if member not in ("", None)}
     # A time that cannot be read is 0; left out, it would be the author's.
-    known["author_time"] = _written(commit.author_time_ns)
+    known["author_time"] = _written(commit.author_time_ns, commit.author_offset_minutes)
     known["commit_time"] = _written(commit.commit_time_ns)
     return msgspec.json.encode(known) + b"\n"
 
 
-def _written(time_ns: int | None) -> str | int:
-    return 0 if time_ns is None else format_rfc3339(time_ns)
+def _written(time_ns: int | None, offset_minutes: int | None = None) -> str | int:
+    if time_ns is None:
+        return 0
+    if offset_minutes is None:
+        return format_rfc3339(time_ns)
+    sign, (hours, minutes) = "-" if offset_minutes < 0 else "+", divmod(abs(offset_minutes), 60)
+    local = format_rfc3339(time_ns + offset_minutes * _MINUTE_NS)
+    return f"{local.removesuffix('Z')}{sign}{hours:02}:{minutes:02}"
 
 
 def pull_request_from_line(line: bytes) -> PullRequestLine:
@@ -156,6 +164,7 @@ class _MemberReader:
             parents=self._shas("parents"),
             is_shallow=self._flag("shallow"),
             author_time_ns=author_time_ns,
+            author_offset_minutes=self._offset_minutes("author_time"),
             commit_time_ns=self._commit_time("commit_time") if has_commit_time else author_time_ns,
             subject=self.text("subject", trimmed=False),
             message=self.text("message", trimmed=False),
@@ -170,6 +179,11 @@ class _MemberReader:
             return None
         time_ns = self.instant(name, required=required)
         return time_ns if time_ns and time_ns > 0 else None
+
+    def _offset_minutes(self, name: str) -> int | None:
+        """That of a text; None for `Z`, which converted times have too."""
+        value = self._document.get(name)
+        return offset_minutes_of(value) if isinstance(value, str) else None
 
     def _flag(self, name: str) -> bool:
         value = self._document.get(name)

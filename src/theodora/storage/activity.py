@@ -2,14 +2,18 @@
 
 from collections.abc import Sequence
 from concurrent.futures import Future
+from datetime import date
 
 import msgspec
 
+from theodora.dora.assistance.shipped import ActiveDay
 from theodora.events.activity import UserActivity
 from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import Organisation
+
+_EPOCH = date(1970, 1, 1).toordinal()
 
 _decode_models = msgspec.json.Decoder(tuple[str, ...]).decode
 
@@ -32,6 +36,19 @@ class Activity:
     def everything(self, org: Organisation) -> list[UserActivity]:
         """Ordered by day, person and tool."""
         return self._database.read(lambda cursor: _all(cursor, org))
+
+
+def active_days(cursor: Cursor, org: Organisation, days: range) -> list[ActiveDay]:
+    """Who was active with what on one of the days."""
+    rows = cursor.execute(
+        "SELECT user_email, day, tool FROM user_activity "
+        "WHERE org = ? AND day >= ? AND day <= ? AND is_active = 1",
+        (org.key, *(date.fromordinal(day + _EPOCH).isoformat() for day in (days[0], days[-1]))),
+    )
+    return [
+        ActiveDay(user_email, date.fromisoformat(day).toordinal() - _EPOCH, tool)
+        for user_email, day, tool in rows
+    ]
 
 
 def _write_activity(cursor: Cursor, org: Organisation, activity: Sequence[UserActivity]) -> None:

@@ -26,7 +26,7 @@ _LAST = frozenset({"counters", "organisations", "organisation_deletions"})
 
 _FIRST = (
     *("source_facts", "source_keys", "source_things", "deployment_measures", "verdicts"),
-    *("verdict_acts", *_EVENTS, "commits", "pull_requests"),
+    *("deployment_commits", "verdict_acts", *_EVENTS, "commits", "pull_requests"),
 )
 """What names events, events, and what belongs to a repository; the other tables follow."""
 

@@ -19,6 +19,7 @@ from theodora.storage.access.share_links import ShareLinks
 from theodora.storage.access.sources import Sources
 from theodora.storage.activity import Activity
 from theodora.storage.annotations import Annotations
+from theodora.storage.assistance import Assistance
 from theodora.storage.deletion_guards import Guards
 from theodora.storage.deployments import Deployments
 from theodora.storage.derivation.run import Derivations
@@ -87,6 +88,7 @@ class Store:
         self.audit = AuditLog(self._database)
         self.activity = Activity(self._database)
         self.annotations = Annotations(self._database)
+        self.assistance = Assistance(self._database, production)
         self.commits = Commits(self._database, quotas)
         self.mirrors = Mirrors(self._database)
         self.metrics = MetricsStore(self._database, production, metrics_memory_mib, columns_folder)

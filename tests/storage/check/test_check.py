@@ -211,6 +211,12 @@ FAULTS: Mapping[str, tuple[str, ...]] = {
         f"UPDATE deployment_measures SET org = 2 WHERE deployment = {TWENTIETH}",
         f"DELETE FROM deployment_measures WHERE deployment = {TWENTIETH}",
     ),
+    "deployment_commits": (
+        f"UPDATE deployment_commits SET commits = '[[],[],[]]' WHERE deployment = {TWENTIETH}",
+        f"UPDATE deployment_commits SET deployment = 9999 WHERE deployment = {TWENTIETH}",
+        f"UPDATE deployment_commits SET org = 2 WHERE deployment = {TWENTIETH}",
+        f"DELETE FROM deployment_commits WHERE deployment = {TWENTIETH}",
+    ),
     "verdicts": (
         "UPDATE verdicts SET given_by = 'somebody'",
         "UPDATE verdicts SET deployment = 9999",
@@ -278,6 +284,7 @@ REPAIRED = (
     *FAULTS["deployment_numbers"],
     *FAULTS["deployment_words"],
     *FAULTS["deployment_measures"],
+    *FAULTS["deployment_commits"],
     *FAULTS["failure_elements"],
     *FAULTS["failure_postings"],
     *FAULTS["failure_numbers"],
@@ -363,7 +370,7 @@ def assert_found(sound: str, table: str, statement: Any) -> None:
     assert all(each.advice for each in found.findings)
 
 
-ALONE = ("migrations", "deployment_measures")
+ALONE = ("migrations", "deployment_measures", "deployment_commits")
 """Tables whose first fault hides others, or is hidden by them."""
 
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from actors import TESTER
 from repositories import hourly_commits
 from theodora.dora import MetricsQuery
+from theodora.dora.assistance.shipped import ShippedCommit
 from theodora.dora.derivation.authorship import Authorship
 from theodora.dora.derivation.derived import Changes, NewCommit
 from theodora.dora.derivation.stages import Stages
@@ -17,6 +18,7 @@ from theodora.events import Deployment, Git
 from theodora.storage import Organisation, OverrideValues, Store
 from theodora.storage.derivation.commit_times import Measured, decode_spans
 from theodora.storage.derivation.commit_times import measured as measured_of
+from theodora.storage.derivation.shipped_commits import decode_shipped
 
 HOUR_NS = 3_600 * 10**9
 START_NS = 1_700_000_000 * 10**9
@@ -30,11 +32,17 @@ commits = st.builds(
     time_ns=spans_ns,
     lead_time_ns=st.none() | spans_ns,
     stages=st.builds(Stages, *[st.none() | spans_ns for _ in range(6)]),
-    pull_request=st.none(),
+    pull_request=st.none() | st.integers(1, 3),
     squashed_into=st.none(),
     flags=st.just(()),
-    authorship=st.just(Authorship()),
-    until_merge_ns=st.none(),
+    authorship=st.builds(
+        Authorship,
+        author=st.sampled_from(("", "ada@example.org", "bo@example.org")),
+        day=st.none() | st.integers(-1, 99_999),
+        tools=st.sampled_from(((), ("cursor",), ("copilot", "cursor"))),
+        is_bot=st.booleans(),
+    ),
+    until_merge_ns=st.none() | spans_ns,
 )
 
 
@@ -48,11 +56,35 @@ def test_spans_are_read_as_they_were_written(found: tuple[NewCommit, ...]):
         each.stages for each in measured
     ]
     assert commits[:, 0].tolist() == [each.lead_time_ns for each in measured]
-    assert (stored.digest == 0) == (measured == [])
+    assert (stored.digest == 0) == (not found)
+
+
+@given(st.lists(commits, max_size=5).map(tuple))
+def test_commits_are_read_as_they_were_written(found: tuple[NewCommit, ...]):
+    stored = measured_of(Changes(status="ok", commits=found))
+    if not found:
+        assert stored.commits == ""
+        return
+    _, spans = decode_spans([stored.spans])
+    shipped = decode_shipped(stored.commits, spans[:, 0].tolist())
+    assert shipped.commits == tuple(
+        ShippedCommit(each.authorship, each.lead_time_ns, each.pull_request) for each in found
+    )
+    cycles_ns = [
+        (each.pull_request, each.until_merge_ns)
+        for each in found
+        if each.pull_request and each.until_merge_ns is not None
+    ]
+    assert shipped.cycle_times_ns == dict(sorted(cycles_ns, key=lambda each: each[1]))
 
 
 def test_the_digest_tells_other_measures_apart():
-    found = [Measured(spans, count) for spans in (b"", b"1" * 56) for count in (0, 1, 2)]
+    found = [
+        Measured(spans, count, commits)
+        for spans in (b"", b"1" * 56)
+        for count in (0, 1, 2)
+        for commits in ("", "[]", "[1]")
+    ]
     assert len({each.digest for each in found}) == len(found)
 
 

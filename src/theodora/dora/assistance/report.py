@@ -30,10 +30,11 @@ from theodora.dora.assistance.sides import (
 )
 from theodora.dora.metrics.calendar import Bucket, Calendar, Interval, Period, buckets_of
 
-Withheld = Literal["no_commits", "too_few_people", "protects_others"]
+Withheld = Literal["no_commits", "no_activity", "too_few_people", "protects_others"]
 
 WITHHELD: Mapping[Withheld, str] = {
     "no_commits": "No deployment of this period shipped a commit that counts.",
+    "no_activity": "No activity of the authors was reported for this period.",
     "too_few_people": f"Not shown: fewer than {FEWEST_PEOPLE} people wrote the commits on a side.",
     "protects_others": "Not shown: an interval with too few people could be computed from it.",
 }
@@ -172,6 +173,8 @@ def _cell(found: Sorted, days: float, *, is_hidden: bool) -> ImpactCell:
     withheld: Withheld | None = None
     if not found.commits:
         withheld = "no_commits"
+    elif not any(found.commits[side] for side in SIDES[:2]):
+        withheld = "no_activity"
     elif is_hidden:
         withheld = "too_few_people" if _is_of_few([found]) else "protects_others"
     return ImpactCell(

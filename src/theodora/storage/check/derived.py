@@ -67,12 +67,17 @@ def _check_sequence(cursor: Cursor, org: Organisation, facts: Facts, findings: F
         if with_team_of_services(each.event, facts.sequence.settings.team) != each.deployment:
             findings.add("deployments", "derived values differ from a new derivation", REPAIR, key)
         row = cursor.execute(
-            "SELECT spans, negative_spans, digest FROM deployment_measures "
-            "WHERE org = ? AND deployment = ?",
+            "SELECT m.spans, m.negative_spans, coalesce(c.commits, ''), m.digest "
+            "FROM deployment_measures m LEFT JOIN deployment_commits c "
+            "ON c.org = m.org AND c.deployment = m.deployment "
+            "WHERE m.org = ? AND m.deployment = ?",
             (org.key, key),
         ).fetchone()
-        stored = Measured(bytes(row[0]), row[1]) if row else Measured(b"", 0)
-        if stored != measured(each.changes) or (row[2] if row else 0) != stored.digest:
+        stored = Measured(bytes(row[0]), *row[1:3]) if row else Measured(b"", 0)
+        expected = measured(each.changes)
+        if stored.commits != expected.commits:
+            findings.add("deployment_commits", "they differ from a new derivation", REPAIR, key)
+        elif stored != expected or (row[3] if row else 0) != stored.digest:
             findings.add(
                 "deployment_measures", "lead times differ from a new derivation", REPAIR, key
             )

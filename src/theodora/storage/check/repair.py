@@ -62,6 +62,7 @@ def _queue_everything(cursor: Cursor) -> None:
     forget_marks(cursor)
     cursor.execute("DELETE FROM parked_sequences")
     cursor.execute("DELETE FROM deployment_measures")
+    cursor.execute("DELETE FROM deployment_commits")
     # A number that no process remembers: each reads the sequence again.
     highest = only_value(cursor.execute("SELECT coalesce(max(generation), 0) FROM sequences"))
     cursor.execute("DELETE FROM sequences")

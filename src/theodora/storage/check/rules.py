@@ -22,6 +22,7 @@ _STAYS: LiteralString = "NOT EXISTS (SELECT 1 FROM organisation_deletions d WHER
 _RECEIPT: LiteralString = (
     "coalesce((SELECT c.value FROM counters c WHERE c.org = t.org AND c.name = 'receipt'), 0)"
 )
+_OF_DERIVATION: tuple[LiteralString, ...] = ("deployment_measures", "deployment_commits")
 _NO_DEPLOYMENT: LiteralString = (
     "NOT EXISTS (SELECT 1 FROM deployments d WHERE d.key = t.deployment AND d.org = t.org)"
 )
@@ -314,11 +315,16 @@ RULES: tuple[RowRule, ...] = (
     *_segments("deployments", "deployment"),
     *_events("failures", "failure"),
     *_segments("failures", "failure"),
+    *(
+        RowRule(table, "t.org, t.deployment", "there is no such deployment", _NO_DEPLOYMENT, REPAIR)
+        for table in _OF_DERIVATION
+    ),
     RowRule(
-        "deployment_measures",
+        "deployment_commits",
         "t.org, t.deployment",
-        "there is no such deployment",
-        _NO_DEPLOYMENT,
+        "its commits were not measured",
+        "NOT EXISTS (SELECT 1 FROM deployment_measures m "
+        "WHERE m.org = t.org AND m.deployment = t.deployment)",
         REPAIR,
     ),
     RowRule("verdicts", "t.org, t.deployment", "there is no such deployment", _NO_DEPLOYMENT),

@@ -3,6 +3,7 @@
 Derivation writes them together with the row. The lead time and the stages of each commit lie
 in one text of bytes, seven integers of 64 bits a commit, little-endian, nanoseconds; -1 is
 for a stage that is not known. Commits with a negative lead time are only counted, beside them.
+Who wrote the commits lies in a table of its own, which the metrics do not read.
 """
 
 import sys
@@ -17,10 +18,14 @@ import numpy as np
 from theodora.dora.derivation.derived import Changes
 from theodora.dora.derivation.stages import STAGES, Stages
 from theodora.dora.metrics.columns import UNKNOWN_NS, Ints
+from theodora.storage.derivation.shipped_commits import encode_shipped
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.organisations import Organisation
 
-_DROP: LiteralString = "DELETE FROM deployment_measures WHERE org = ? AND deployment = ?"
+_DROP: tuple[LiteralString, ...] = (
+    "DELETE FROM deployment_measures WHERE org = ? AND deployment = ?",
+    "DELETE FROM deployment_commits WHERE org = ? AND deployment = ?",
+)
 _SPAN_BYTES = 8
 _WIDTH = 1 + len(STAGES)
 _spans_of = attrgetter(*STAGES)
@@ -28,12 +33,14 @@ _NO_STAGES = Stages()
 
 
 class Measured(NamedTuple):
-    """The measured durations of a deployment's commits."""
+    """The measured durations of a deployment's commits, and the commits."""
 
     spans: bytes
     """Empty where none has a lead time."""
     negative_spans: int
     """How many commits are newer than the deployment."""
+    commits: str = ""
+    """See `encode_shipped`; empty where none is counted."""
 
     @property
     def digest(self) -> int:
@@ -43,6 +50,7 @@ class Measured(NamedTuple):
         hashed = blake2b(self.spans, digest_size=8)
         if self.negative_spans:
             hashed.update(b" %d" % self.negative_spans)
+        hashed.update(self.commits.encode())
         return int.from_bytes(hashed.digest(), "big", signed=True)
 
 
@@ -53,7 +61,7 @@ def measured(changes: Changes) -> Measured:
             spans.append(commit.lead_time_ns)
             spans.extend(_encoded(commit.stages or _NO_STAGES))
     negative_spans = sum("negative_span" in commit.flags for commit in changes.commits)
-    return Measured(_little_endian(spans).tobytes(), negative_spans)
+    return Measured(_little_endian(spans).tobytes(), negative_spans, encode_shipped(changes))
 
 
 def decode_spans(encoded: Sequence[bytes | None]) -> tuple[Ints, Ints]:
@@ -68,20 +76,26 @@ def decode_spans(encoded: Sequence[bytes | None]) -> tuple[Ints, Ints]:
 
 def write_measured(cursor: Cursor, org: Organisation, found: Mapping[int, Measured]) -> None:
     """Replaces the durations of deployments, by the keys of their rows."""
-    cursor.executemany(_DROP, [(org.key, deployment) for deployment in found])
+    for statement in _DROP:
+        cursor.executemany(statement, [(org.key, deployment) for deployment in found])
     cursor.executemany(
         "INSERT INTO deployment_measures (org, deployment, spans, negative_spans, digest) "
         "VALUES (?, ?, ?, ?, ?)",
         [
-            (org.key, deployment, *each, each.digest)
+            (org.key, deployment, each.spans, each.negative_spans, each.digest)
             for deployment, each in found.items()
             if any(each)
         ],
     )
+    cursor.executemany(
+        "INSERT INTO deployment_commits (org, deployment, commits) VALUES (?, ?, ?)",
+        [(org.key, deployment, each.commits) for deployment, each in found.items() if each.commits],
+    )
 
 
 def drop_measured(cursor: Cursor, org: Organisation, deployment: int) -> None:
-    cursor.execute(_DROP, (org.key, deployment))
+    for statement in _DROP:
+        cursor.execute(statement, (org.key, deployment))
 
 
 def _encoded(stages: Stages) -> Iterable[int]:

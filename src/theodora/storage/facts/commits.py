@@ -35,7 +35,7 @@ _SHAS_AT_ONCE = 100
 
 _COLUMNS: LiteralString = (
     "sha, parents, author_time_ns, commit_time_ns, subject, message, paths, "
-    "author_name, author_email, is_shallow"
+    "author_name, author_email, author_offset_minutes, is_shallow"
 )
 """The columns that `_commit` reads."""
 
@@ -383,13 +383,15 @@ def _put_commits(
         changed.add(sha)
     cursor.executemany(
         "INSERT INTO commits (org, repository, sha, received, parents, author_time_ns, "
-        "commit_time_ns, subject, message, paths, author_name, author_email, is_shallow, "
-        "is_guessed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+        "commit_time_ns, subject, message, paths, author_name, author_email, "
+        "author_offset_minutes, is_shallow, is_guessed) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
         "ON CONFLICT (org, repository, sha) DO UPDATE SET received = excluded.received, "
         "parents = excluded.parents, author_time_ns = excluded.author_time_ns, "
         "commit_time_ns = excluded.commit_time_ns, subject = excluded.subject, "
         "message = excluded.message, paths = excluded.paths, "
         "author_name = excluded.author_name, author_email = excluded.author_email, "
+        "author_offset_minutes = excluded.author_offset_minutes, "
         "is_shallow = excluded.is_shallow, is_guessed = excluded.is_guessed",
         [(org.key, repository, *_values(stored[sha])) for sha in sorted(changed)],
     )
@@ -411,6 +413,11 @@ def _together(before: _Stored, new: _Stored) -> _Stored:
             parents=_parents(believed, other),
             is_shallow=commit.is_shallow or other.commit.is_shallow,
             author_time_ns=commit.author_time_ns or other.commit.author_time_ns,
+            author_offset_minutes=(
+                other.commit.author_offset_minutes
+                if commit.author_offset_minutes is None
+                else commit.author_offset_minutes
+            ),
             commit_time_ns=commit.commit_time_ns or other.commit.commit_time_ns,
             subject=texts.subject,
             message=texts.message,
@@ -495,7 +502,8 @@ def _commit(row: Row) -> Commit:
         paths=None if paths is None else _decode_paths(paths),
         author_name=row[7] or "",
         author_email=row[8] or "",
-        is_shallow=bool(row[9]),
+        author_offset_minutes=row[9],
+        is_shallow=bool(row[10]),
     )
 
 
@@ -511,6 +519,7 @@ def _values(stored: _Stored) -> Iterator[object]:
     yield None if commit.paths is None else _encode(commit.paths).decode()
     yield commit.author_name or None
     yield commit.author_email or None
+    yield commit.author_offset_minutes
     yield int(commit.is_shallow)
     yield int(stored.is_guessed)
 
