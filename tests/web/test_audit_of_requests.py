@@ -88,7 +88,7 @@ SILENT: Mapping[str, str] = {
             *("GetDORARetention", "PreviewDORARetention", "ListDORAServices"),
             *("GetDORAServiceSettings", "PreviewDORAServiceSettings", "ListDORAFailures"),
             *("GetDORAFailure", "GetDORAMetrics", "ScrapeDORAMetrics", "GetBadge"),
-            *("ListDORAInsights", "ListDORAAnnotations"),
+            *("ListDORAInsights", "GetDORAAIImpact", "ListDORAAnnotations"),
             *("ListAuditEntries", "Validate", "ValidateV2", "ValidateAPIKey", "SearchCommits"),
         ),
         READING,

@@ -53,6 +53,7 @@ SHOWN_BY = {
         "tests/web/api/metrics/test_endpoint.py::test_an_answer_has_the_documented_shape"
     ),
     "ListDORAInsights": "tests/web/api/test_insights.py::test_a_change_and_facts_are_listed",
+    "GetDORAAIImpact": "tests/web/api/test_ai_impact.py::test_the_sides_are_compared",
     "ListDORAAnnotations": _ANNOTATIONS,
     "CreateDORAAnnotation": _ANNOTATIONS,
     "DeleteDORAAnnotation": _ANNOTATIONS,

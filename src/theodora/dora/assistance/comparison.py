@@ -222,6 +222,11 @@ def compare(found: Sorted, days: float) -> ComparedSides:
     )
 
 
+def compare_nothing() -> ComparedSides:
+    """The comparison without any deployment: it has every member."""
+    return compare(Sorted((), (), Sides("commit", (), (), range(0))), 0)
+
+
 class _Sample(NamedTuple):
     """What the metrics of one side are computed from."""
 

@@ -29,6 +29,7 @@ from theodora.sources.webhooks.datadog_ci import (
 )
 from theodora.storage.facts.settings import MAX_SERVICES
 from theodora.web.api import (
+    ai_impact,
     annotations,
     audit,
     explanations,
@@ -282,6 +283,17 @@ DOCUMENTS: dict[str, Documents] = {
         parameters=insights.InsightsParameters,
         leads_to=("GetDORAMetrics",),
         example_file="list_insights",
+    ),
+    "GetDORAAIImpact": Documents(
+        answer=object_of(
+            {
+                "data": resource(ai_impact.TYPE, ai_impact.AIImpactAttributes),
+                "meta": ai_impact.AIImpactMeta,
+            },
+            *("data", "meta"),
+        ),
+        parameters=ai_impact.AIImpactParameters,
+        example_file="get_ai_impact",
     ),
     "ListDORAAnnotations": Documents(
         answer=data(array(_ANNOTATION)),

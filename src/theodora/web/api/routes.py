@@ -10,6 +10,7 @@ from theodora.storage.access.permissions import (
 )
 from theodora.web.api import (
     ai_activity,
+    ai_impact,
     annotations,
     audit,
     badge,
@@ -340,6 +341,19 @@ OPERATIONS: tuple[Operation, ...] = (
         statuses=(200, 400),
         media_types=(),
         is_brief=False,
+    ),
+    Operation(
+        name="GetDORAAIImpact",
+        summary="Compare the metrics of AI-assisted changes with those of others",
+        method="GET",
+        paths=("/api/v2/dora/ai_impact",),
+        handler=ai_impact.get_ai_impact,
+        access=_READ,
+        bucket="dora_read",
+        statuses=(200, 400),
+        media_types=(),
+        is_brief=False,
+        text_media_types=(CSV,),
     ),
     Operation(
         name="ListDORAAnnotations",

@@ -27,8 +27,8 @@ def csv_of(answer: Answer) -> bytes:
     overall = answer.report.overall
     head = (
         *("id", *(f"group.{key}" for key in keys), "row", "start", "end", "partial"),
-        *_flat(overall.total),
-        *_flat(overall.change, "change."),
+        *flat_cells(overall.total),
+        *flat_cells(overall.change, "change."),
     )
     groups = (overall, *(answer.report.groups if keys else ()))
     bounds = interval_bounds(answer.report)
@@ -48,29 +48,29 @@ def _rows(
         **group,
         "row": "total",
         **_ends(period.start_ns, period.end_ns),
-        **_flat(found.total),
-        **_flat(found.change, "change."),
+        **flat_cells(found.total),
+        **flat_cells(found.change, "change."),
     }
     yield {
         **group,
         "row": "previous",
         **_ends(previous.start_ns, previous.end_ns),
-        **_flat(found.previous),
+        **flat_cells(found.previous),
     }
     for each in intervals_of(found, bounds):
-        yield {**group, "row": "interval", **_flat(each)}
+        yield {**group, "row": "interval", **flat_cells(each)}
 
 
 def _ends(start_ns: int, end_ns: int) -> Mapping[str, Cell]:
     return {"start": format_rfc3339(start_ns), "end": format_rfc3339(end_ns)}
 
 
-def _flat(value: Any, prefix: str = "") -> dict[str, Cell]:
+def flat_cells(value: Any, prefix: str = "") -> dict[str, Cell]:
     """The members of members, by their names with dots between."""
     found: dict[str, Cell] = {}
     for name, member in msgspec.to_builtins(value).items():
         if isinstance(member, dict):
-            found |= _flat(member, f"{prefix}{name}.")
+            found |= flat_cells(member, f"{prefix}{name}.")
         else:
             found[prefix + name] = member
     return found

@@ -10,7 +10,14 @@ from typing import Annotated, Literal, get_args
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from theodora.dora.metrics.calendar import BUCKET_LIMIT, UTC_CALENDAR, Interval, WeekStart
+from theodora.dora.metrics.calendar import (
+    BUCKET_LIMIT,
+    UTC_CALENDAR,
+    Calendar,
+    Interval,
+    Period,
+    WeekStart,
+)
 from theodora.dora.metrics.report import MetricsQuery
 from theodora.dora.metrics.tally import Granularity
 from theodora.errors import Invalid, Problem
@@ -151,10 +158,17 @@ def named_problem(problem: Problem) -> Problem:
 
 
 def _check_size(query: MetricsQuery) -> None:
-    if query.interval == "total":
-        return
     limit = MOST_GROUPED_BUCKETS if query.group_by else BUCKET_LIMIT
-    intervals = query.calendar.intervals(query.period, query.interval)
+    check_intervals(query.calendar, query.period, query.interval, limit)
+
+
+def check_intervals(
+    calendar: Calendar, period: Period, interval: Interval, limit: int = MOST_GROUPED_BUCKETS
+) -> None:
+    """Raises `Invalid` for a period of more than so many intervals."""
+    if interval == "total":
+        return
+    intervals = calendar.intervals(period, interval)
     if next(islice(intervals, limit, None), None):
         detail = f"must not cut the period into more than {limit} parts"
         raise Invalid(Problem(detail, parameter="interval"))
