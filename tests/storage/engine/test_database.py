@@ -1,7 +1,9 @@
 """The database as a file."""
 
+from collections.abc import Collection
 from contextlib import closing, suppress
 from pathlib import Path
+from queue import SimpleQueue
 
 import apsw
 import pytest
@@ -33,6 +35,25 @@ def test_after_closing_the_file_alone_is_the_database(tmp_path: Path) -> None:
     copy.write_bytes(path.read_bytes())
     with Store(f"sqlite:///{copy}") as store:
         assert store.deployments.count() == 1
+
+
+def test_the_end_of_work_has_upkeep_look_at_its_organisation_and_not_at_all(
+    tmp_path: Path,
+) -> None:
+    """Each look at all takes the turn of indexing, and derivation ends work all the time."""
+    looks = SimpleQueue[Collection[int] | None]()
+
+    def upkeep(_: Cursor, orgs: Collection[int] | None) -> Collection[int]:
+        looks.put(orgs)
+        return ()
+
+    opened = SqliteDatabase(tmp_path / "theodora.db", upkeep, lambda _: None)
+    with closing(opened):
+        assert looks.get(timeout=30) is None, "the first look at a store"
+        with opened.claim(lambda _: True, org=7) as claim:
+            assert claim
+            claim.finish(lambda _: None, TESTER)
+        assert looks.get(timeout=30) == [7]
 
 
 def test_a_read_that_is_given_up_leaves_nothing_open(

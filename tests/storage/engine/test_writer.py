@@ -126,7 +126,7 @@ def test_upkeep_is_due_after_so_many_events_however_few_writes_they_are(tmp_path
     writer.submit(hold, TESTER)
     assert held.wait(timeout=30)
     kept_up.clear()
-    futures = [writer.submit(lambda _: numbers.append(1), TESTER, 256) for _ in range(6)]
+    futures = [writer.submit(lambda _: numbers.append(1), TESTER, 128) for _ in range(6)]
     release.set()
     for future in futures:
         future.result(timeout=30)

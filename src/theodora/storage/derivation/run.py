@@ -236,7 +236,8 @@ class Derivations:
 
     def _derive_if_free(self, key: SequenceKey, changed: Changed, want: Want, actor: Actor) -> bool:
         """Derives the sequence unless another process does so, or has just done so."""
-        with self._lock, self._database.claim(partial(_take, changed.oldest)) as claim:
+        claiming = self._database.claim(partial(_take, changed.oldest), org=key.org.key)
+        with self._lock, claiming as claim:
             if claim is None:
                 return False
             try:

@@ -75,8 +75,13 @@ class Database(Protocol):
         """
         ...
 
-    def claim(self, lock: Callable[[Cursor], bool]) -> AbstractContextManager[Claim | None]:
-        """Holds the lock that `lock` takes until the end of the `with`; None if it is taken."""
+    def claim(
+        self, lock: Callable[[Cursor], bool], *, org: int
+    ) -> AbstractContextManager[Claim | None]:
+        """Holds the lock that `lock` takes until the end of the `with`; None if it is taken.
+
+        `org` is the key of the organisation whose work it is.
+        """
         ...
 
     def answer_briefly(self) -> None:

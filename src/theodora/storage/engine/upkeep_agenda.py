@@ -5,8 +5,9 @@ import time
 from collections.abc import Collection, Container
 from itertools import islice
 
-_AFTER_EVENTS = 512
-"""Events after which upkeep is due even though more are waiting."""
+_AFTER_EVENTS = 256
+"""Events after which upkeep is due even though more are waiting. Writes wait for it, so there is
+little to do at a time."""
 _IDLE_SECONDS = 0.05
 """How long no write has to come before there is time for upkeep."""
 _AT_ONCE = 16

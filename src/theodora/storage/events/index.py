@@ -17,6 +17,7 @@ from theodora.storage.engine.organisations import NUMBERS_OF_ONE, number_ranges
 from theodora.storage.events.segments import (
     clear_segments,
     forget_waiting,
+    is_segment_due,
     segment_some,
     wait_for_segment,
 )
@@ -73,13 +74,16 @@ def orgs_to_index(cursor: Cursor) -> set[int]:
 def index_some(cursor: Cursor, table: EventTable[Any], org: int, segment: int = SEGMENT) -> bool:
     """Indexes the organisation's next batch of events; whether there may be more.
 
-    So many of them become a `segment`. When nothing is left, its watermark is raised to all that
-    it has received: then nobody needs to look for events above it.
+    Or makes a segment of so many of them, if they wait for one: not both at once, as writes wait
+    meanwhile. When nothing is left, its watermark is raised to all that it has received: then
+    nobody needs to look for events above it.
     """
+    if segment_some(cursor, table, org, segment):
+        return True
     rows = _unindexed(cursor, table, org)
     if rows:
         _index(cursor, table, org, rows)
-    more = segment_some(cursor, table, org, segment) or len(rows) == BATCH
+    more = len(rows) == BATCH or is_segment_due(cursor, table, org, segment)
     if not more:
         cursor.execute(_watermarks(table).catch_up, (org,))
     return more

@@ -44,7 +44,7 @@ Bits = NDArray[np.uint64]
 def segment_some(cursor: Cursor, table: EventTable[Any], org: int, size: int = SEGMENT) -> bool:
     """Makes a segment of `size` of the organisation's waiting events; False for fewer of them."""
     sql = _statements(table, cursor.dialect)
-    keys = [key for (key,) in cursor.execute(sql.waiting, (org, size)).fetchall()]
+    keys = _waiting(cursor, table, org, size)
     if len(keys) < size:
         return False
     texts = sorted(cursor.execute(sql.texts, (_encoded(keys),)).fetchall())
@@ -59,6 +59,17 @@ def segment_some(cursor: Cursor, table: EventTable[Any], org: int, size: int = S
     # Last, as it may have lower keys wait again.
     _drop_emptied(cursor, table, org, number)
     return True
+
+
+def is_segment_due(cursor: Cursor, table: EventTable[Any], org: int, size: int = SEGMENT) -> bool:
+    """Whether as many of the organisation's events wait as a segment has."""
+    return len(_waiting(cursor, table, org, size)) == size
+
+
+def _waiting(cursor: Cursor, table: EventTable[Any], org: int, most: int) -> list[int]:
+    """The keys of events that are in no segment yet, in order."""
+    rows = cursor.execute(_statements(table, cursor.dialect).waiting, (org, most)).fetchall()
+    return [key for (key,) in rows]
 
 
 def wait_for_segment(cursor: Cursor, table: EventTable[Any], events: Sequence[Any]) -> None:
@@ -88,10 +99,7 @@ def find_candidates(
     """
     index = _Trigrams(cursor, table, org)
     bits = index.blocks(sought)
-    waiting = cursor.execute(
-        _statements(table, cursor.dialect).waiting, (org.key, _most(len(bits), limit))
-    )
-    keys = [key for (key,) in waiting.fetchall()]
+    keys = _waiting(cursor, table, org.key, _most(len(bits), limit))
     blocks = int(np.bitwise_count(bits).sum())
     if blocks * BLOCK + len(keys) >= _most(len(bits), limit):
         return None

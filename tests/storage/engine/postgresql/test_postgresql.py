@@ -97,7 +97,7 @@ def test_what_one_process_derives_no_other_takes_up(url: str):
             stack.callback(database.close)
         [changed] = databases[0].read(partial(queued_sequences, after={})).values()
         lock = lambda cursor: take_task(cursor, changed.oldest)  # noqa: E731
-        with databases[0].claim(lock) as mine, databases[1].claim(lock) as others:
+        with databases[0].claim(lock, org=1) as mine, databases[1].claim(lock, org=1) as others:
             assert mine is not None
             assert others is None
             assert store.derivations.derive_queued(actor=TESTER) == 0
@@ -115,7 +115,7 @@ def test_a_claim_whose_connection_is_lost_says_nothing_of_what_was_claimed(url: 
     with (
         closing(open_database(url, lambda *_: (), lambda _: None)) as database,
         suppress(Unavailable),
-        database.claim(take) as claim,
+        database.claim(take, org=1) as claim,
     ):
         with closing(connect(url)) as connection:
             connection.execute("SELECT pg_terminate_backend(CAST(%s AS integer), 5000)", taken)

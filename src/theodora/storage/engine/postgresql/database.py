@@ -106,7 +106,7 @@ class PostgresqlDatabase:
         return self._writer.submit(write, actor, events, org)
 
     @contextmanager
-    def claim(self, lock: Callable[[Cursor], bool]) -> Generator["_Held | None"]:
+    def claim(self, lock: Callable[[Cursor], bool], *, org: int) -> Generator["_Held | None"]:
         with driver_errors(), self._claims.transaction() as cursor:
             yield _Held(cursor) if lock(cursor) else None
 

@@ -125,8 +125,10 @@ class ReplicatedDatabase:
         written.add_done_callback(partial(self._tell, told))
         return told
 
-    def claim(self, lock: Callable[[Cursor], bool]) -> AbstractContextManager[Claim | None]:
-        return self._primary.claim(lock)
+    def claim(
+        self, lock: Callable[[Cursor], bool], *, org: int
+    ) -> AbstractContextManager[Claim | None]:
+        return self._primary.claim(lock, org=org)
 
     def answer_briefly(self) -> None:
         self._primary.answer_briefly()

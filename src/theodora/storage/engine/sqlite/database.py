@@ -123,9 +123,9 @@ class SqliteDatabase:
         return self._writer.submit(write, actor, events, org)
 
     @contextmanager
-    def claim(self, lock: Callable[[Cursor], bool]) -> Generator["_Unshared | None"]:
+    def claim(self, lock: Callable[[Cursor], bool], *, org: int) -> Generator["_Unshared | None"]:
         """Nothing is held: one process serves the file, and commands beside it are seldom."""
-        yield _Unshared(self) if self.read(lock) else None
+        yield _Unshared(self, org) if self.read(lock) else None
 
     @property
     def waiting_writes(self) -> int:
@@ -181,11 +181,12 @@ def _touch(cursor: Cursor) -> None:
 class _Unshared:
     """A claim on work in a file."""
 
-    def __init__(self, database: SqliteDatabase) -> None:
+    def __init__(self, database: SqliteDatabase, org: int) -> None:
         self._database = database
+        self._org = org
 
     def finish(self, finish: Callable[[Cursor], None], actor: Actor) -> None:
-        self._database.write(finish, actor).result()
+        self._database.write(finish, actor, org=self._org).result()
 
 
 def migrate_file(path: Path, *, keeps_copy: bool = True) -> tuple[Migration, ...]:
