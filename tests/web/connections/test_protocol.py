@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from connecting import LIMITS, connected, early, echo, headers_back, listening, read_answer
+from theodora.web.connections import protocol
 
 MIB = 1 << 20
 
@@ -81,6 +82,54 @@ def test_the_head_and_the_body_of_an_answer_leave_together() -> None:
             client.sendall(head(b"Content-Length: 1") + b"x")
             assert read_answer(reader)[2] == b"1"
             assert segments_in(client) == answers
+
+
+@pytest.mark.parametrize("start", [b"GET / HTTP/1.1", b"GET / HTTP/1.0", b"HEAD / HTTP/1.1"])
+@pytest.mark.parametrize(
+    ("status", "headers"),
+    [
+        (200, [(b"content-length", b"2"), (b"x-several", b"a"), (b"x-several", b"b\tc\xe9")]),
+        (200, []),
+        (200, [(b"content-length", b"2"), (b"connection", b"close")]),
+        (204, []),
+        (304, [(b"etag", b'"1"')]),
+    ],
+)
+def test_the_head_of_an_answer_is_the_one_that_uvicorn_writes(
+    start: bytes, status: int, headers: list[tuple[bytes, bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = b"" if status in {204, 304} else b"ok"
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        del scope, receive
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    def written() -> list[bytes]:
+        with listening(answer) as port, connected(port) as client:
+            client.sendall(start + b"\r\nHost: x\r\n\r\n")
+            client.shutdown(socket.SHUT_WR)
+            lines = client.makefile("rb").read().splitlines()
+        return [line for line in lines if not line.startswith(b"date: ")]
+
+    ours = written()
+    monkeypatch.setattr(protocol, "_Answer", lambda cycle: cycle)
+    assert ours == written()
+    assert len(ours) >= 2 + len(headers)
+
+
+@pytest.mark.parametrize("value", [b"a\r\nset-cookie: b", b"a\nb", b"a\0b", b"\x7f"])
+def test_a_header_that_would_end_a_line_is_not_written(value: bytes) -> None:
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        del scope, receive
+        headers = [(b"content-length", b"0"), (b"x-echo", value)]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
+
+    with listening(answer) as port, connected(port) as client:
+        client.sendall(head())
+        status, headers, _ = read_answer(client.makefile("rb"))
+        assert (status, "x-echo" in headers) == (500, False)
 
 
 def test_nobody_is_heard_out_for_ever() -> None:

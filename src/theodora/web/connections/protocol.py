@@ -36,6 +36,9 @@ _SMALL_PIECE_BYTES = 16
 _SECONDS_BETWEEN_LOOKS = 1.0
 """How often deadlines are checked; more often if a deadline is that short."""
 _LINGER_SECONDS_AT_STOP = 2.0
+_WITHOUT_BODY = (204, 304)
+_CONTROLS = bytes([*range(9), *range(10, 32), 127])
+"""All but the tabulator."""
 _HOST = re.compile(rb"[A-Za-z0-9._~!$&'()*+,;=%:\[\]-]*")
 
 
@@ -213,6 +216,8 @@ class Connection(HttpToolsProtocol):
         self._bytes_around = self._pieces = self._piece_bytes = 0
         self.app = self._app_of_chunked if length < 0 else self._app
         super().on_headers_complete()
+        # Before its task begins.
+        self.cycle.send = _Answer(self.cycle).send
         # Fields after a chunked body are no headers of the request (RFC 9110, 6.5.1).
         self.headers = []
         self._is_in_head, self._is_in_body = False, True
@@ -390,6 +395,52 @@ def _written(refusal: _Refusal) -> bytes:
     reply = status_reply(refusal.status, refusal.detail)
     head = b"content-type: %b\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
     return STATUS_LINE[refusal.status] + head % (JSON_API.encode(), len(reply.body)) + reply.body
+
+
+class _Answer:
+    """The answer of a request, which writes its head faster than uvicorn.
+
+    That looks at each header by two regular expressions, which takes 10 µs of each answer.
+    """
+
+    def __init__(self, cycle: RequestResponseCycle) -> None:
+        self._cycle = cycle
+        self._send = cycle.send
+
+    async def send(self, message: Any) -> None:
+        cycle = self._cycle
+        if message["type"] == "http.response.start" and not (
+            cycle.response_started or cycle.flow.write_paused or cycle.disconnected
+        ):
+            self._begin(message["status"], [*cycle.default_headers, *message["headers"]])
+        else:
+            await self._send(message)
+
+    def _begin(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        """Writes the head and notes what follows from it, as uvicorn does."""
+        cycle, named = self._cycle, dict(headers)
+        if named.get(b"connection") == b"close":
+            cycle.keep_alive = False
+        elif not cycle.keep_alive:
+            headers.append((b"connection", b"close"))
+        if b"content-length" in named:
+            cycle.expected_content_length = int(named[b"content-length"])
+            cycle.chunked_encoding = False
+        elif cycle.scope["method"] != "HEAD" and status not in _WITHOUT_BODY:
+            cycle.chunked_encoding = True
+            headers.append((b"transfer-encoding", b"chunked"))
+        head = _head(status, headers)
+        cycle.response_started = True
+        cycle.waiting_for_100_continue = False
+        cycle.transport.write(head)
+
+
+def _head(status: int, headers: list[tuple[bytes, bytes]]) -> bytes:
+    """The head of an answer; raises `ValueError` if a header would end a line or hide one."""
+    lines = b"".join([STATUS_LINE[status], *[b"%b: %b\r\n" % each for each in headers], b"\r\n"])
+    if len(lines.translate(None, _CONTROLS)) != len(lines) - 2 * (len(headers) + 2):
+        raise ValueError("a header has a control character")
+    return lines
 
 
 class _Transport:
