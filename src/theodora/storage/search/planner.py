@@ -103,7 +103,7 @@ class Thresholds(NamedTuple):
     """How many entries of an index are too many to read and sort all of their events."""
 
     few: LiteralString = "400"
-    few_in_order: LiteralString = "100"
+    few_in_order: LiteralString = "32"
     """The same where the alternative is to walk them in the order asked for."""
 
 
