@@ -5,6 +5,7 @@ from itertools import product
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from actors import TESTER
 from settling import in_every_state
@@ -95,3 +96,25 @@ def test_a_list_shows_each_failure_once(filled: Store, org: Organisation, limit:
     for select in both_lists(filled.failures):
         found = listed(select, org, Kind.FAILURE, FAILURE_QUERIES, limit)
         assert found == dict.fromkeys(found, IDS[:limit])
+
+
+@pytest.mark.parametrize("descending", [True, False])
+def test_of_events_that_start_together_those_with_the_least_ids_come_first(
+    store: Store, org: Organisation, descending: bool
+) -> None:
+    """Their postings are in another order, and the end of a list may divide them."""
+    starts = [5] * 4 + [7] * 4
+    for id_, start in zip("hgfedcba", starts, strict=True):
+        event = replace(deployment("1"), id=id_, started_at_ns=start)
+        store.deployments.add(org, event, 1, actor=TESTER).result()
+    whole = "abcdefgh" if descending else "efghabcd"
+    sort = sort_key("started_at", Kind.DEPLOYMENT)
+    assert sort is not None
+    for select, limit in product(both_lists(store.deployments), range(1, 9)):
+        asked = Selection(
+            query=parse("service:checkout-api"),
+            sort=sort,
+            descending=descending,
+            limit=limit,
+        )
+        assert "".join(select(org, asked)) == whole[:limit]

@@ -8,6 +8,7 @@ that has the order asked for. Whatever is found is checked against the complete 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import chain
+from operator import itemgetter
 from typing import Any, LiteralString, NamedTuple, TypeAlias
 
 import msgspec
@@ -26,6 +27,7 @@ from theodora.storage.events.field_values import leaps
 from theodora.storage.events.lookup import has_unindexed, unindexed, unindexed_reach
 from theodora.storage.events.segments import find_candidates
 from theodora.storage.events.tables import E, EventTable
+from theodora.storage.events.terms import TAG_PREFIXES
 from theodora.storage.search.candidates import Candidates
 from theodora.storage.search.probes import (
     KeyProbe,
@@ -219,6 +221,7 @@ class Search:
         self._direction: LiteralString = "DESC" if selection.descending else "ASC"
         self._sorted_by: LiteralString = _column(table, selection.sort)
         self._columns: LiteralString = f"{columns}, {self._sorted_by} AS sorted_by"
+        self._id = columns.split(", ").index("e.id")
         matching = compile_where(selection.query, table, dialect)
         rest = self._after()
         self._where = Condition(
@@ -233,6 +236,9 @@ class Search:
 
     def follow(self, cursor: Cursor, choice: Choice) -> list[Row]:
         """The same, found as chosen."""
+        in_time = self._in_time(cursor, choice)
+        if in_time is not None:
+            return in_time
         found: list[Row] = []
         for sql, values in self._statements(choice):
             # Rows without a value come last, so they are read only if the first statement found too
@@ -247,6 +253,34 @@ class Search:
         return Choice(
             few, merge, has_unindexed(cursor, self._table, self._org) if tailed is None else tailed
         )
+
+    def _in_time(self, cursor: Cursor, choice: Choice) -> list[Row] | None:
+        """The rows of a merge, read in order of time alone; None if that would not do.
+
+        Postings are in this order. To have SQLite sort events of one time by their ids as well
+        takes it a third of a list, though most lists have no two of one time.
+        """
+        merge = choice.merge
+        if merge is None or not self._dialect.merges_lazily or not self._are_apart(merge.walked):
+            return None
+        tail = [self._tail_rows()] if choice.tailed else []
+        found = _together(" UNION ALL ", [*self._merged(merge), *tail])
+        sql: LiteralString = f"{found.sql} ORDER BY sorted_by {self._direction} LIMIT ?"
+        rows = cursor.execute(sql, (*found.values, self._limit + 1)).fetchall()
+        times = [row[-1] for row in rows]
+        # Of several at the end of the list, others may come first.
+        if len(rows) > self._limit and times[-1] == times[-2]:
+            return None
+        if len(set(times)) < len(times):
+            rows.sort(key=itemgetter(self._id))
+            rows.sort(key=itemgetter(-1), reverse=self._selection.descending)
+        return rows[: self._limit]
+
+    def _are_apart(self, terms: Sequence[TermProbe]) -> bool:
+        """Whether an event has one of these terms at most."""
+        fields = {probe.term.partition(":")[0] for probe in terms}
+        alike = len(fields) == 1 and fields.isdisjoint(self._table.arrays)
+        return len(terms) == 1 or (alike and not terms[0].term.startswith(TAG_PREFIXES))
 
     def _after(self) -> Condition:
         """A condition for the events after the end of the page before."""
@@ -275,7 +309,7 @@ class Search:
         if few is not None:
             return [self._sorted(few, tailed=tailed)]
         if merge is not None:
-            return [self._merged(merge, tailed=tailed)]
+            return [self._in_order(self._merged(merge), tailed=tailed)]
         return self._walked(tailed=tailed)
 
     def _chosen(self, cursor: Cursor) -> tuple[Union | None, Merge | None, bool | None]:
@@ -391,8 +425,8 @@ class Search:
             (*found.values, *self._where.values),
         )
 
-    def _merged(self, merge: Merge, *, tailed: bool) -> Condition:
-        """Walks the postings of a few terms in order of time, all at once.
+    def _merged(self, merge: Merge) -> list[Condition]:
+        """Walks the postings of a few terms in order of time, each in a statement of its own.
 
         Other terms that have to be there are looked up among postings of the same time, which
         are at hand, before the event's row is, which is not.
@@ -419,13 +453,12 @@ class Search:
             f"WHERE p.org = ? AND p.term = ? AND p.started_at_ns BETWEEN ? AND ? "
             f"AND {self._where.sql}"
         )
-        arms = [
+        return [
             Condition(
                 walked, (*terms, self._org.key, probe.term, *self._window, *self._where.values)
             )
             for probe in merge.walked
         ]
-        return self._in_order(arms, tailed=tailed)
 
     def _walked(self, *, tailed: bool) -> list[Condition]:
         """Walks an index that has the order asked for; without one, sorts the window."""
