@@ -2,6 +2,7 @@
 
 import os
 import stat
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -55,6 +56,15 @@ def test_every_migration_is_applied_once_and_recorded(path: Path) -> None:
     assert migrate_file(path) == ()
     recorded = rows(path, "SELECT number, title FROM migrations ORDER BY number")
     assert recorded == [(migration.number, migration.title) for migration in migrations()]
+
+
+def test_no_index_is_made_twice(path: Path) -> None:
+    migrate_file(path)
+    made = rows(path, "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql <> ''")
+    names: dict[str, list[str]] = defaultdict(list)
+    for name, sql in made:
+        names[" ".join(sql.partition(" ON ")[2].split())].append(name)
+    assert [same for same in names.values() if len(same) > 1] == []
 
 
 def test_a_database_of_an_older_version_is_brought_up_to_date(path: Path) -> None:
