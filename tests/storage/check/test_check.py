@@ -1,5 +1,6 @@
 """A check finds a fault in any table, and none in a store that is sound."""
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -382,6 +383,31 @@ def test_the_first_fault_of_each_table_of_postgresql_is_found(sound: str, alone:
     for table in tables:
         damaged(sound, FAULTS[table][0])
     assert {each.table for each in checked(sound).findings} >= {*tables}
+
+
+@ON_POSTGRESQL
+def test_rows_of_an_organisation_that_is_gone_are_found_in_every_table(sound: str):
+    """SQLite finds them itself, by their foreign keys; PostgreSQL only prevents them."""
+    with open_copy(sound) as raw:
+        raw.cursor.execute("SET session_replication_role = replica")
+        tables = {table for (table,) in raw.cursor.execute(_TABLES_WITH_ORG).fetchall()}
+        for table in tables:
+            for statement in FAULTS[table]:
+                if statement.startswith("INSERT"):
+                    raw.cursor.execute(statement)
+            first = f"SELECT min(org) FROM {table} WHERE org > 0"
+            raw.cursor.execute(f"UPDATE {table} SET org = 77 WHERE org = ({first})")
+    found = {each.table for each in checked(sound).findings}
+    assert sorted(table for table in tables - found if not _OF_OTHER_ROWS.fullmatch(table)) == []
+
+
+_OF_OTHER_ROWS = re.compile(r"(deployment|failure)_.*|verdicts|verdict_acts|pull_requests")
+"""Tables whose rows are of an event or a repository, which have moved with them."""
+
+_TABLES_WITH_ORG = (
+    "SELECT table_name FROM information_schema.columns WHERE column_name = 'org' "
+    "AND table_schema = current_schema() AND table_name <> 'organisations'"
+)
 
 
 def test_what_can_be_computed_is_repaired(sound: str):
