@@ -313,7 +313,8 @@ class Inbox:
             )
             count = len(rows.fetchall())
             if count:
-                only = {} if number is None else {"delivery": number}
+                # A text: many readers of JSON have no exact numbers from 2^53 on.
+                only = {} if number is None else {"delivery": str(number)}
                 replayed = {"kind": kind, "deliveries": count, **only}
                 recorder.record(org, "source.replayed", source, after=replayed)
             return count

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlencode
 
+import msgspec
 import pytest
 
 from actors import TESTER
@@ -27,6 +28,7 @@ from deliveries import (
 from theodora.dora import Commit, PullRequest
 from theodora.errors import NotFound
 from theodora.events.values import DAY_NS
+from theodora.report.audit_table import audit_document
 from theodora.sources.webhooks import counting, table
 from theodora.sources.webhooks import worker as worker_module
 from theodora.sources.webhooks.delivery import SourceSettings
@@ -44,7 +46,9 @@ from theodora.storage import (
     StoredDelivery,
     WebhookSource,
 )
+from theodora.storage.access.audit import AuditQuery
 from theodora.storage.events.usage import Quotas
+from theodora.storage.open import open_copy
 
 PULL_REQUEST = f"pull_request:{REPOSITORY_ID}"
 NOW_NS = 1_772_323_200 * 10**9
@@ -155,6 +159,23 @@ def test_what_would_pass_a_quota_is_set_aside_until_it_is_replayed(
     store.inbox.replay(org, github.kind, github.id, actor=TESTER).result()
     InboxWorker(store, keep_days=30).work_off()
     assert store.deployments.count(org) == 2
+
+
+def test_the_audit_log_has_the_number_of_a_replayed_delivery_exactly(
+    database: str, store: Store
+) -> None:
+    """The numbers of an organisation begin at its key times 2^40."""
+    store.keys.ensure_organisation("first", NOW_NS, actor=TESTER).result()
+    with open_copy(database) as raw:
+        raw.cursor.execute("UPDATE counters SET value = 8200 WHERE name = 'organisation'")
+    org = store.keys.ensure_organisation("late", NOW_NS, actor=TESTER).result()
+    github = add(store, org)
+    receive(store, github, SUCCESS, push(0, (1, 2, "A")))
+    number = listed(store, github)[0].number
+    store.inbox.replay(org, github.kind, github.id, number, actor=TESTER).result()
+    [entry] = store.audit.entries(org, AuditQuery(action="source.replayed"))
+    sent = json.loads(msgspec.json.encode(audit_document(entry)), parse_int=float)
+    assert sent["after"]["delivery"] == str(number)
 
 
 def test_a_repository_that_would_pass_a_quota_is_set_aside(

@@ -127,7 +127,7 @@ class InboxWorker(Worker):
                 return
             [(received, _)] = batch
             if not isinstance(error, Invalid | OverQuota):
-                log.exception("a delivery cannot be stored", number=received.number)
+                log.exception("a delivery cannot be stored", number=str(received.number))
             failed = DeliveryReading("failed", str(error) or type(error).__name__)
             self._settle([(received, failed)], sources).result()
 
@@ -181,7 +181,7 @@ class _SourceReader:
         try:
             return read_received(received, known.settings, teams)
         except Exception as error:  # One that nobody foresaw must not hold up all others.
-            log.exception("a delivery cannot be read", number=received.number)
+            log.exception("a delivery cannot be read", number=str(received.number))
             return DeliveryReading("failed", f"an adapter's error: {type(error).__name__}")
 
     def actor(self, received: StoredDelivery) -> Actor:
