@@ -8,6 +8,7 @@ from asking import FAILURE, SHOPIST, Tenant
 from databases import ON_SQLITE
 from theodora.storage.access.permissions import READ
 from visiting import Element, sign_in
+from web.pages.test_people import editor
 
 pytestmark = ON_SQLITE
 """What pages read is tested on each kind of database where it is read: here what they show."""
@@ -82,6 +83,20 @@ def test_readers_choose_no_cause(tenant: Tenant) -> None:
     page = sign_in(tenant, READ).page("/now")
     assert len(page.all("article")) == 1
     assert not page.one("main").all("form")
+
+
+def test_an_editor_chooses_causes_of_her_teams_failures_among_their_deployments(
+    tenant: Tenant,
+) -> None:
+    for hours, team in ((2, "payments"), (1, "web")):
+        deployed(tenant, 3, f"v of {team}", team=team)
+        failing(tenant, hours, name=f"Down for {team}", team=team)
+    page = editor(tenant, "editor", "payments").page("/now")
+    named = {each.one("h3").text: each.all("form") for each in page.all("article")}
+    assert {name: len(forms) for name, forms in named.items()} == {
+        "Down for payments": 1,
+        "Down for web": 0,
+    }
 
 
 def test_what_has_no_verdict_is_shown_for_a_week(tenant: Tenant) -> None:

@@ -95,8 +95,8 @@ def _open(visit: Visit, scope: Scope) -> list[Failure]:
 def _failures(visit: Visit, failures: list[Failure]) -> Iterator[OpenFailure]:
     for failure in failures:
         linked = linked_to(visit, failure)
-        may_link = visit.may_write(failure.team) and not linked
-        candidates = candidates_of(visit, failure, linked)[:_MOST_CAUSES] if may_link else ()
+        is_to_link = not linked and visit.may_write(failure.team)
+        candidates = candidates_of(visit, failure, linked)[:_MOST_CAUSES] if is_to_link else ()
         yield OpenFailure(
             row_of(failure, visit.now_ns),
             linked,
