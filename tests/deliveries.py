@@ -69,8 +69,8 @@ def pull_request(number: int, action: str, hour: float, **members: Any) -> Deliv
     return github("pull_request", action=action, pull_request=request)
 
 
-def review(number: int, state: str, hour: float, id_: int = 1) -> Delivery:
-    said = {"id": id_, "state": state, "submitted_at": at(hour)}
+def review(number: int, state: str, hour: float, id_: int = 1, by: str = "") -> Delivery:
+    said = {"id": id_, "state": state, "submitted_at": at(hour), "user": {"login": by}}
     request = {"number": number, "updated_at": at(hour)}
     return github("pull_request_review", review=said, pull_request=request)
 

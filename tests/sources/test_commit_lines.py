@@ -103,6 +103,15 @@ def test_a_pull_request_is_read_with_all_its_members() -> None:
         ready_at="2023-08-31T14:26:15Z",
         last_approved_at=SECONDS + 2,
         merged_at=SECONDS + 3,
+        author="ada",
+        base="main",
+        url="https://github.com/acme/app/pull/12",
+        draft=False,
+        first_reviewed_at=SECONDS + 1,
+        closed_at=SECONDS + 4,
+        reviewers=["bo"],
+        additions=7,
+        deletions=0,
     )
     at_ns = SECONDS * 10**9
     assert pull_request_from_line(text) == (
@@ -119,6 +128,14 @@ def test_a_pull_request_is_read_with_all_its_members() -> None:
             ready_at_ns=at_ns + 10**9,
             last_approved_at_ns=at_ns + 2 * 10**9,
             merged_at_ns=at_ns + 3 * 10**9,
+            author="ada",
+            base="main",
+            url="https://github.com/acme/app/pull/12",
+            first_reviewed_at_ns=at_ns + 10**9,
+            closed_at_ns=at_ns + 4 * 10**9,
+            reviewers=("bo",),
+            additions=7,
+            deletions=0,
         ),
     )
 

@@ -229,11 +229,12 @@ def pull_requests(files: _Files, org: str, flags: _Flags) -> None:
              "labels": ["bug"], "branch": "fix", "merge_commit_sha": "...",
              "merge_method": "squash", "commits": [{"sha": "...", "author_time": 1693491974}],
              "created_at": 1693491974, "ready_at": 1693492000,
-             "last_approved_at": "2023-08-31T15:00:00Z", "merged_at": "2023-08-31T15:10:00Z"}
+             "last_approved_at": "2023-08-31T15:00:00Z", "merged_at": "2023-08-31T15:10:00Z",
+             "author": "ada", "base": "main", "reviewers": ["bo"], "additions": 12, "deletions": 3}
 
     Instants are Unix timestamps or date-times. CSV names its columns as the members, and has
-    all of them but commits. A line that cannot be read is shown and rejected, and the command
-    then ends with status 1.
+    all of them but commits and draft. A line that cannot be read is shown and rejected, and the
+    command then ends with status 1.
     """
     _import_into_store(files, _PULL_REQUESTS, org, flags)
 

@@ -35,6 +35,8 @@ COMMIT_LINE: Members = {"repository": None, **_COMMIT}
 PULL_REQUEST_LINE: Members = {
     **dict.fromkeys(("repository", "number", "title", "labels", "branch", "merge_commit_sha")),
     **dict.fromkeys(("merge_method", "created_at", "ready_at", "last_approved_at", "merged_at")),
+    **dict.fromkeys(("author", "base", "url", "draft", "first_reviewed_at", "closed_at")),
+    **dict.fromkeys(("reviewers", "additions", "deletions")),
     "commits": _COMMIT,
 }
 """The members of a pull request's line."""
@@ -111,7 +113,9 @@ def pull_request_from_line(line: bytes) -> PullRequestLine:
     Members: `repository`, `number`, and optionally `title`, `labels`, `branch`,
     `merge_commit_sha`, `merge_method` (merge, squash or rebase), `commits` (objects as lines of
     commits have them; `sha` and `author_time` are enough), `created_at`, `ready_at`,
-    `last_approved_at`, `merged_at`.
+    `last_approved_at`, `merged_at`, `author`, `base` (the branch that it is merged to), `url`,
+    `draft`, `first_reviewed_at`, `closed_at` (if it was not merged), `reviewers` (names),
+    `additions` and `deletions` (lines).
     """
     return pull_request_from_document(read_document(line))
 
@@ -132,6 +136,15 @@ def pull_request_from_document(document: JsonObject) -> PullRequestLine:
         ready_at_ns=members.instant("ready_at"),
         last_approved_at_ns=members.instant("last_approved_at"),
         merged_at_ns=members.instant("merged_at"),
+        author=members.text("author"),
+        base=members.text("base"),
+        url=members.text("url"),
+        is_draft=members.flag("draft"),
+        first_reviewed_at_ns=members.instant("first_reviewed_at"),
+        closed_at_ns=members.instant("closed_at"),
+        reviewers=members.texts("reviewers"),
+        additions=members.count("additions"),
+        deletions=members.count("deletions"),
     )
     members.raise_problems()
     return PullRequestLine(repository_id(repository), pull_request)
@@ -162,7 +175,7 @@ class _MemberReader:
         return Commit(
             sha=sha,
             parents=self._shas("parents"),
-            is_shallow=self._flag("shallow"),
+            is_shallow=self.flag("shallow"),
             author_time_ns=author_time_ns,
             author_offset_minutes=self._offset_minutes("author_time"),
             commit_time_ns=self._commit_time("commit_time") if has_commit_time else author_time_ns,
@@ -185,7 +198,7 @@ class _MemberReader:
         value = self._document.get(name)
         return offset_minutes_of(value) if isinstance(value, str) else None
 
-    def _flag(self, name: str) -> bool:
+    def flag(self, name: str) -> bool:
         value = self._document.get(name)
         if value is not None and not isinstance(value, bool):
             self._wrong_type(name, value)
@@ -242,6 +255,20 @@ class _MemberReader:
         else:
             self._add(Problem(f'attribute "{name}" must be a positive integer', (name,)))
         return 0
+
+    def count(self, name: str) -> int | None:
+        """An integer from 0 on; None where there is none."""
+        value = self._document.get(name)
+        if value is None:
+            return None
+        if type_name(value) != "number":
+            self._wrong_type(name, value)
+            return None
+        number = exact_integer(value)
+        if number is None or not 0 <= number <= _INT64_MAX:
+            self._add(Problem(f'attribute "{name}" must be an integer from 0', (name,)))
+            return None
+        return number
 
     def merge_method(self) -> MergeMethod | None:
         text = self.text("merge_method")

@@ -272,11 +272,12 @@ COMMITS = Columns(
 )
 PULL_REQUESTS = Columns(
     {
-        **dict.fromkeys(("repository", "title", "branch"), text),
+        **dict.fromkeys(("repository", "title", "branch", "author", "base", "url"), text),
         **dict.fromkeys(("merge_commit_sha", "merge_method"), text),
         **dict.fromkeys(("created_at", "ready_at", "last_approved_at", "merged_at"), instant),
-        "number": integer,
-        "labels": split_texts,
+        **dict.fromkeys(("first_reviewed_at", "closed_at"), instant),
+        **dict.fromkeys(("number", "additions", "deletions"), integer),
+        **dict.fromkeys(("labels", "reviewers"), split_texts),
     },
     {"repository_url": "repository", "repository_id": "repository"},
     required=(frozenset({"repository"}), frozenset({"number"})),

@@ -173,6 +173,41 @@ def test_a_dismissed_approval_does_not_count() -> None:
     assert requested(*given, review(3, "dismissed", 9, id_=2)).last_approved_at_ns == ns(6)
 
 
+def test_a_pull_request_has_its_author_its_size_and_who_reviewed_it() -> None:
+    """An author who answers comments is no reviewer, nor is one who comes after the merge."""
+    people = {"user": {"login": "ada"}, "base": {"ref": "main"}, "html_url": "https://x.example/1"}
+    found = requested(
+        pull_request(1, "opened", 1, **people, draft=True),
+        review(1, "commented", 2, 1, by="ada"),
+        review(1, "commented", 3, 2, by="bo"),
+        review(1, "approved", 4, 3, by="bo"),
+        review(1, "changes_requested", 3.5, 4, by="carmen"),
+        pull_request(1, "closed", 5, merged_at=at(5), **people, additions=7, deletions=0),
+        review(1, "approved", 6, 5, by="dae"),
+    )
+    assert (found.author, found.base, found.url) == ("ada", "main", "https://x.example/1")
+    assert (found.additions, found.deletions, found.is_draft) == (7, 0, False)
+    assert (found.reviewers, found.first_reviewed_at_ns) == (("bo", "carmen"), ns(3))
+    assert found.last_approved_at_ns == ns(4)
+
+
+def test_a_pull_request_is_closed_since_it_last_became_so() -> None:
+    def moment(action: str, hour: float, closed: float | None) -> Delivery:
+        return pull_request(1, action, hour, closed_at=closed and at(closed))
+
+    course = [moment("closed", 2, 2), moment("reopened", 3, None), moment("closed", 4, 4)]
+    assert requested(*course).closed_at_ns == ns(4)
+    assert requested(*course, moment("edited", 6, 6)).closed_at_ns == ns(4)
+    assert requested(*course[:2]).closed_at_ns is None
+    assert requested(*course, pull_request(1, "closed", 7, merged_at=at(7))).closed_at_ns is None
+
+
+def test_reviews_without_names_leave_the_reviewers_unknown() -> None:
+    found = requested(pull_request(1, "opened", 1), review(1, "approved", 2))
+    assert (found.reviewers, found.first_reviewed_at_ns) == (None, ns(2))
+    assert requested(pull_request(1, "opened", 1)).reviewers == ()
+
+
 def test_a_pull_request_that_is_open_has_no_merge() -> None:
     found = requested(pull_request(3, "synchronize", 1, merge_commit_sha=sha(4)))
     assert (found.merge_commit_sha, found.merged_at_ns, found.ready_at_ns) == (None, None, None)

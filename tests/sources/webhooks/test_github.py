@@ -47,7 +47,7 @@ def deployed(delivery: Delivery, settings: SourceSettings) -> list[DeploymentFac
         (Delivery({}, {}), DEPLOYS, "no header X-GitHub-Event"),
         (github("ping"), DEPLOYS, "ping says nothing"),
         (status(PRODUCTION, "inactive", 11), DEPLOYS, "the status inactive does not change"),
-        (review(1, "changes_requested", 2), DEPLOYS, "changes_requested approves nothing"),
+        (review(1, "pending", 2), DEPLOYS, "pending has not been submitted"),
         (push(1, ref="refs/heads/main"), DEPLOYS, "brings no commits"),
         (push(1, (2, 1, "x"), ref="refs/tags/v1"), DEPLOYS, "a tag brings no commits"),
         (

@@ -59,6 +59,23 @@ class PullRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     last_approved_at_ns: int | None = None
     """The last approval before the merge."""
     merged_at_ns: int | None = None
+    author: str = ""
+    """The name that the host knows the author by; empty where it is not known."""
+    base: str = ""
+    """The branch that it is merged to."""
+    url: str = ""
+    """Its page at the host."""
+    is_draft: bool = False
+    first_reviewed_at_ns: int | None = None
+    """The first review by someone other than the author, before the merge."""
+    closed_at_ns: int | None = None
+    """When it was closed without a merge."""
+    reviewers: tuple[str, ...] | None = None
+    """Those who reviewed it, without the author, in the order of their first reviews; None if the
+    source does not say."""
+    additions: int | None = None
+    deletions: int | None = None
+    """Lines; None if the source does not count them."""
 
 
 class Repository(msgspec.Struct, frozen=True, kw_only=True, dict=True, weakref=True):

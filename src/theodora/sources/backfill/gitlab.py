@@ -94,14 +94,18 @@ class _GitlabHistory:
 
     def merge_request(self, listed: JsonObject) -> Deliveries:
         """What became of it, then the approvals, which only notes have the time of."""
+        names = ("iid", "title", "source_branch", "target_branch", "created_at", "closed_at")
+        author = object_at(listed, "author")
         attributes: JsonObject = {
-            **{name: listed.get(name) for name in ("iid", "title", "source_branch", "created_at")},
+            **{name: listed.get(name) for name in (*names, "state", "draft")},
+            "url": listed.get("web_url"),
+            "author_id": author.get("id"),
             "last_commit": {"id": listed.get("sha")},
             "merge_commit_sha": listed.get("merge_commit_sha") or listed.get("squash_commit_sha"),
         }
         labels: list[JsonValue] = [{"title": label} for label in texts_at(listed, "labels")]
         last: JsonObject = {"action": "update", "updated_at": listed.get("updated_at")}
-        yield self._merge_request({**attributes, **last}, labels)
+        yield self._merge_request({**attributes, **last}, labels, user=author)
         if merged_at := listed.get("merged_at"):
             merge: JsonObject = {"action": "merge", "updated_at": merged_at}
             yield self._merge_request({**attributes, **merge}, labels)

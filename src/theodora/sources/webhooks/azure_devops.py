@@ -167,6 +167,11 @@ def _pull_request(payload: JsonObject, _: SourceSettings) -> Sequence[WebhookFac
         merge_method=_MERGE_METHODS.get(method or "") if is_merged else None,
         created_at_ns=instant_at(request, "creationDate"),
         merged_at_ns=needed_instant(request, "closedDate") if is_merged else None,
+        author=text_at(request, "createdBy", "uniqueName") or "",
+        base=(text_at(request, "targetRefName") or "").removeprefix(_BRANCHES),
+        url=f"{url}/pullrequest/{number}",
+        is_draft=request.get("isDraft") is True,
+        closed_at_ns=instant_at(request, "closedDate"),
     )
     reviews = [
         ReviewFact(
@@ -175,6 +180,7 @@ def _pull_request(payload: JsonObject, _: SourceSettings) -> Sequence[WebhookFac
             number=number,
             review=needed_text(reviewer, "id"),
             status="standing" if count_at(reviewer, "vote") >= _APPROVED else "dismissed",
+            reviewer=text_at(reviewer, "uniqueName") or "",
         )
         for reviewer in objects_at(request, "reviewers")
     ]

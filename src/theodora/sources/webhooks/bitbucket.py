@@ -26,7 +26,7 @@ from theodora.sources.webhooks.payload import (
     text_at,
 )
 
-_PUSH, _MERGED = "repo:push", "pullrequest:fulfilled"
+_PUSH, _MERGED, _DECLINED = "repo:push", "pullrequest:fulfilled", "pullrequest:rejected"
 _REVIEWS: Mapping[str, tuple[str, ReviewStatus]] = {
     "pullrequest:approved": ("approval", "approved"),
     "pullrequest:unapproved": ("approval", "dismissed"),
@@ -35,7 +35,7 @@ _REVIEWS: Mapping[str, tuple[str, ReviewStatus]] = {
 """By the event: the member of the payload, and what it says of the reviewer's approval."""
 BITBUCKET_EVENTS = (
     *(_PUSH, "pullrequest:created", "pullrequest:updated", *_REVIEWS),
-    *(_MERGED, "pullrequest:rejected"),
+    *(_MERGED, _DECLINED),
 )
 """Values of the header X-Event-Key that it understands."""
 _MERGED_IN = re.compile(r"Merged in .+ \(pull request #(\d{1,9})\)")
@@ -73,6 +73,11 @@ def _pull_request(payload: JsonObject, event: str) -> PullRequestFact:
         created_at_ns=instant_at(request, "created_on"),
         # Nothing but the merge itself has the time of the merge.
         merged_at_ns=at_ns if event == _MERGED else None,
+        author=text_at(request, "author", "nickname") or "",
+        base=text_at(request, "destination", "branch", "name") or "",
+        url=text_at(request, "links", "html", "href") or "",
+        is_draft=request.get("draft") is True,
+        closed_at_ns=at_ns if event == _DECLINED else None,
     )
 
 
@@ -84,6 +89,7 @@ def _review(payload: JsonObject, event: str) -> ReviewFact:
         number=number_at(payload, "pullrequest", "id"),
         review=needed_text(payload, member, "user", "uuid"),
         status=status,
+        reviewer=text_at(payload, member, "user", "nickname") or "",
     )
 
 

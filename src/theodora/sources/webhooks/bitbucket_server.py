@@ -71,6 +71,13 @@ def _pull_request(payload: JsonObject, event: str, url: str) -> PullRequestFact:
         merge_commit_sha=text_at(request, "properties", "mergeCommit", "id"),
         created_at_ns=instant_at(request, "createdDate"),
         merged_at_ns=needed_instant(request, "closedDate") if is_merge else None,
+        author=text_at(request, "author", "user", "name") or "",
+        base=text_at(request, "toRef", "displayId") or "",
+        url=next(
+            (text_at(link, "href") or "" for link in objects_at(request, "links", "self")), ""
+        ),
+        is_draft=request.get("draft") is True,
+        closed_at_ns=instant_at(request, "closedDate"),
     )
 
 
@@ -81,6 +88,7 @@ def _review(payload: JsonObject, event: str, url: str) -> ReviewFact:
         number=number_at(payload, "pullRequest", "id"),
         review=str(number_at(payload, "participant", "user", "id")),
         status=_REVIEWS[event],
+        reviewer=text_at(payload, "participant", "user", "name") or "",
     )
 
 

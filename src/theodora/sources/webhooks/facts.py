@@ -15,8 +15,9 @@ from theodora.events import repository_id
 DeploymentStatus = Literal["created", "started", "succeeded", "failed"]
 IncidentStatus = Literal["active", "resolved", "removed"]
 MergeMethod = Literal["merge", "squash", "rebase"]
-ReviewStatus = Literal["approved", "standing", "dismissed"]
-"""`standing`: approved then or before, from a provider that does not send when."""
+ReviewStatus = Literal["approved", "standing", "dismissed", "commented"]
+"""`standing`: approved then or before, from a provider that does not send when. `commented` is a
+review that neither approves nor takes an approval back."""
 
 
 class _Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="fact"):
@@ -94,6 +95,18 @@ class PullRequestFact(_Fact, frozen=True, kw_only=True, omit_defaults=True, tag=
     merged_at_ns: int | None = None
     became_ready: bool = False
     """Whether this was the moment at which it stopped being a draft."""
+    author: str = ""
+    """By the name that people sign in with; empty if this message does not say."""
+    base: str = ""
+    """The branch that it is to be merged to."""
+    url: str = ""
+    """Its page."""
+    is_draft: bool = False
+    closed_at_ns: int | None = None
+    """When it was closed, merged or not."""
+    additions: int | None = None
+    deletions: int | None = None
+    """Lines; None if the provider does not count them."""
 
     @property
     def thing(self) -> str:
@@ -101,7 +114,7 @@ class PullRequestFact(_Fact, frozen=True, kw_only=True, omit_defaults=True, tag=
 
 
 class ReviewFact(_Fact, frozen=True, kw_only=True, omit_defaults=True, tag="review"):
-    """An approval of a pull request, or its dismissal."""
+    """A review of a pull request, or the dismissal of one."""
 
     repository_url: str
     number: int
@@ -109,6 +122,8 @@ class ReviewFact(_Fact, frozen=True, kw_only=True, omit_defaults=True, tag="revi
     review: str
     """The provider's id of the review, or of who reviewed; a dismissal of `""` ends all of them."""
     status: ReviewStatus
+    reviewer: str = ""
+    """Who reviewed, by the same name as an author; empty if this message does not say."""
 
     @property
     def thing(self) -> str:

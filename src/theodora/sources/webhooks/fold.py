@@ -3,8 +3,10 @@
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from typing import TypeVar
+
+import msgspec
 
 from theodora.dora import PullRequest
 from theodora.events import ActivePeriod, Deployment, Failure, repository_id
@@ -169,8 +171,54 @@ def _pull_request(facts: Sequence[StoredFact]) -> RepositoryPullRequest | None:
         ready_at_ns=_last_before(ready, merged_at_ns),
         last_approved_at_ns=_last_before(_approvals(reviews, merged_at_ns), merged_at_ns),
         merged_at_ns=merged_at_ns,
+        closed_at_ns=None if merged_at_ns else _closed_at_ns(snapshots),
+        is_draft=newest.is_draft and not merged_at_ns,
+        base=newest.base,
+        url=newest.url,
     )
+    pull_request = _with_people(pull_request, snapshots, reviews)
     return RepositoryPullRequest(repository_id(newest.repository_url), pull_request)
+
+
+def _with_people(
+    pull_request: PullRequest, snapshots: Sequence[PullRequestFact], reviews: Sequence[ReviewFact]
+) -> PullRequest:
+    """The pull request with its author, size and reviewers, which not every message has."""
+    author = next((each.author for each in reversed(snapshots) if each.author), "")
+    sized = next((each for each in reversed(snapshots) if each.additions is not None), None)
+    first_reviews = _first_reviews(reviews, author, pull_request.merged_at_ns)
+    reviewers = tuple(filter(None, first_reviews))
+    return msgspec.structs.replace(
+        pull_request,
+        author=author,
+        additions=sized.additions if sized else None,
+        deletions=sized.deletions if sized else None,
+        first_reviewed_at_ns=min(first_reviews.values(), default=None),
+        reviewers=reviewers if reviewers or not first_reviews else None,
+    )
+
+
+def _closed_at_ns(snapshots: Sequence[PullRequestFact]) -> int | None:
+    """Since when it is closed: it may have been changed since, or reopened before."""
+    closed = takewhile(lambda each: each.closed_at_ns is not None, reversed(snapshots))
+    return min((each.closed_at_ns for each in closed if each.closed_at_ns), default=None)
+
+
+def _first_reviews(
+    reviews: Sequence[ReviewFact], author: str, merged_at_ns: int | None
+) -> dict[str, int]:
+    """When each reviewer first reviewed before the merge, earliest first.
+
+    Authors who answer comments are no reviewers. Without names, a review counts for the time of
+    the first one alone.
+    """
+    found: dict[str, int] = {}
+    for each in reviews:
+        is_late = merged_at_ns is not None and each.at_ns > merged_at_ns
+        if each.status == "dismissed" or is_late or (author and each.reviewer == author):
+            continue
+        found.setdefault(each.reviewer, each.at_ns)
+    return found
 
 
 def _approvals(reviews: Sequence[ReviewFact], merged_at_ns: int | None) -> list[int]:
@@ -183,7 +231,7 @@ def _approvals(reviews: Sequence[ReviewFact], merged_at_ns: int | None) -> list[
     surviving = [
         approval
         for approval in reviews
-        if approval.status != "dismissed"
+        if approval.status in {"approved", "standing"}
         and not any(
             each.review in {"", approval.review} and each.at_ns >= approval.at_ns
             for each in dismissals

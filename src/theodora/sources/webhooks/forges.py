@@ -17,6 +17,7 @@ from theodora.sources.webhooks.parents import with_guessed_parents
 from theodora.sources.webhooks.payload import (
     count_at,
     instant_at,
+    known_count_at,
     lines_at,
     needed_instant,
     needed_text,
@@ -111,6 +112,13 @@ def pull_request_fact(payload: JsonObject, *, became_ready: bool) -> PullRequest
         created_at_ns=instant_at(request, "created_at"),
         merged_at_ns=instant_at(request, "merged_at"),
         became_ready=became_ready,
+        author=text_at(request, "user", "login") or "",
+        base=text_at(request, "base", "ref") or "",
+        url=text_at(request, "html_url") or "",
+        is_draft=value_at(request, "draft") is True,
+        closed_at_ns=instant_at(request, "closed_at"),
+        additions=known_count_at(request, "additions"),
+        deletions=known_count_at(request, "deletions"),
     )
 
 

@@ -59,6 +59,7 @@ def _review(payload: JsonObject, status: ReviewStatus) -> ReviewFact:
         number=number_at(payload, "pull_request", "number"),
         review=str(number_at(payload, "sender", "id")),
         status=status,
+        reviewer=text_at(payload, "sender", "login") or "",
     )
 
 

@@ -37,7 +37,11 @@ _STATUSES: Mapping[str, DeploymentStatus | None] = {
     **dict.fromkeys(("failure", "error"), "failed"),
 }
 """`inactive` is not among them: it says that a later deployment took the place of this one."""
-_REVIEWS: Mapping[str, ReviewStatus] = {"approved": "approved", "dismissed": "dismissed"}
+_REVIEWS: Mapping[str, ReviewStatus] = {
+    "approved": "approved",
+    "dismissed": "dismissed",
+    **dict.fromkeys(("commented", "changes_requested"), "commented"),
+}
 _QUEUE = "refs/heads/gh-readonly-queue/"
 """Branches on which a merge queue tries merges out."""
 
@@ -120,12 +124,12 @@ def _pull_request(payload: JsonObject, _: SourceSettings) -> Sequence[WebhookFac
 
 
 def _review(payload: JsonObject, _: SourceSettings) -> Sequence[WebhookFact] | Ignored:
-    """An approval, or the end of one; other reviews say nothing about a change."""
+    """A review, or the dismissal of one, which has no time of its own."""
     state = needed_text(payload, "review", "state").lower()
     if state not in _REVIEWS:
-        return Ignored(f"a review that is {state} approves nothing")
-    is_approval = state == "approved"
-    when = ("review", "submitted_at") if is_approval else ("pull_request", "updated_at")
+        return Ignored(f"a review that is {state} has not been submitted")
+    is_dismissal = state == "dismissed"
+    when = ("pull_request", "updated_at") if is_dismissal else ("review", "submitted_at")
     return [
         ReviewFact(
             at_ns=needed_instant(payload, *when),
@@ -133,6 +137,7 @@ def _review(payload: JsonObject, _: SourceSettings) -> Sequence[WebhookFact] | I
             number=number_at(payload, "pull_request", "number"),
             review=str(number_at(payload, "review", "id")),
             status=_REVIEWS[state],
+            reviewer=text_at(payload, "review", "user", "login") or "",
         )
     ]
 

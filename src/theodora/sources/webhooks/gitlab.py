@@ -137,6 +137,11 @@ def _merge_request(payload: JsonObject, _: SourceSettings) -> Sequence[WebhookFa
         created_at_ns=instant_at(request, "created_at"),
         merged_at_ns=at_ns if is_merge else None,
         became_ready=_became_ready(payload),
+        author=_author(payload, request),
+        base=text_at(request, "target_branch") or "",
+        url=text_at(request, "url") or "",
+        is_draft=request.get("draft") is True or request.get("work_in_progress") is True,
+        closed_at_ns=_closed_at_ns(request, at_ns),
     )
     if action not in _REVIEWS:
         return [snapshot]
@@ -148,8 +153,22 @@ def _merge_request(payload: JsonObject, _: SourceSettings) -> Sequence[WebhookFa
         number=number,
         review="" if is_reset else str(reviewer),
         status=_REVIEWS[action],
+        reviewer=text_at(payload, "user", "username") or "",
     )
     return [snapshot, review]
+
+
+def _closed_at_ns(request: JsonObject, at_ns: int) -> int | None:
+    """A webhook has no time of its own for it."""
+    is_closed = text_at(request, "state") == "closed"
+    return (instant_at(request, "closed_at") or at_ns) if is_closed else None
+
+
+def _author(payload: JsonObject, request: JsonObject) -> str:
+    """The author's name, which only their own acts have; of others there is a number alone."""
+    author, actor = value_at(request, "author_id"), value_at(payload, "user", "id")
+    is_own = author is not None and author == actor
+    return text_at(payload, "user", "username") or "" if is_own else ""
 
 
 def _became_ready(payload: JsonObject) -> bool:

@@ -65,6 +65,11 @@ def count_at(payload: JsonObject, *path: str) -> int:
     return value if is_count else 0
 
 
+def known_count_at(payload: JsonObject, *path: str) -> int | None:
+    """The same; None if there is none."""
+    return None if value_at(payload, *path) is None else count_at(payload, *path)
+
+
 def instant_at(payload: JsonObject, *path: str) -> int | None:
     """Nanoseconds of the time there; None where there is none that can be read."""
     value = value_at(payload, *path)
