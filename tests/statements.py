@@ -304,6 +304,7 @@ MAY_NAME_NONE: Mapping[str, str] = {
     "events/default_team.py:orgs_with_stale_teams": _UPKEEP,
     "events/index.py:clear_index": _REPAIR,
     "events/index.py:orgs_to_index": _UPKEEP,
+    "facts/pull_request_rows.py:_organisations_with_old": _UPKEEP,
     "events/lookup.py:has_unindexed": _GREATEST,
     "events/rows.py:Rows.count": _TOTALS,
     "events/rows.py:Rows.renew_elements": _REPAIR,

@@ -18,6 +18,13 @@ from theodora.query import (
     resolve,
     sort_key,
 )
+from theodora.query.ast import Exists
+from theodora.query.pull_request_fields import (
+    PULL_REQUEST_FIELDS,
+    resolve_in_pull_requests,
+    sort_field,
+    sort_keys_of,
+)
 
 EVENTS: dict[Kind, Event] = {
     Kind.DEPLOYMENT: Deployment(service="web", started_at_ns=1, finished_at_ns=1),
@@ -45,7 +52,7 @@ class TestEveryField:
         columns = [source.column for kind in Kind if (source := field.source(kind))]
         assert all(column is None or re.fullmatch("[a-z][a-z0-9_]*", column) for column in columns)
         if None in columns:
-            assert field.name in {"service", "tags"}
+            assert field.name in {"service", "tags"} or field.pull_request
 
     def test_says_its_unit_in_the_column_of_a_time(self, field: Field) -> None:
         source = field.deployment or field.failure
@@ -59,6 +66,18 @@ class TestEveryField:
     def test_can_be_asked_for_in_a_query(self, field: Field) -> None:
         for event in EVENTS.values():
             assert matches(parse(f"_exists_:{field.name}"), event) == bool(field.values(event))
+
+
+def test_names_of_pull_requests_are_tags_of_events() -> None:
+    """So that a search of events means what it meant before there were pull requests."""
+    for field in PULL_REQUEST_FIELDS:
+        for name in (field.name, *field.aliases):
+            assert resolve_in_pull_requests(f"@{name}") is field
+            assert parse(f"_exists_:{name}", Kind.PULL_REQUEST) == Exists(field)
+    own = {"number_of_commits", "created_at"}
+    names = {name for each in PULL_REQUEST_FIELDS for name in (each.name, *each.aliases)}
+    assert {name for name in names if resolve(name) != Tag(name)} == own
+    assert resolve_in_pull_requests("service") is resolve("service")
 
 
 def test_no_two_fields_share_a_name() -> None:
@@ -102,8 +121,8 @@ class TestSortKeys:
 
     @pytest.mark.parametrize("kind", Kind)
     def test_are_fields_with_a_column(self, kind: Kind) -> None:
-        for name in SORT_KEYS[kind]:
-            field = sort_key(name, kind)
+        for name in sort_keys_of(kind):
+            field = sort_field(name, kind)
             assert field is not None
             source = field.source(kind)
             assert source is not None

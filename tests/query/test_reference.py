@@ -10,9 +10,18 @@ import pytest
 
 from cases.search import CONSTRUCTS, ERRORS, ErrorCase
 from theodora.query import FIELDS, Field, parse
-from theodora.query.reference import code, fields_table, sort_keys_table, table, with_tables
+from theodora.query.fields import Kind
+from theodora.query.reference import (
+    code,
+    fields_table,
+    pull_request_fields_table,
+    sort_keys_table,
+    table,
+    with_tables,
+)
 
 PAGE = Path(__file__).parents[2] / "docs" / "search.md"
+PULL_REQUESTS = PAGE.with_name("pull-requests.md")
 _SAMPLES = {"D": "D", "F": "F", "bare": "N"}
 
 
@@ -25,6 +34,12 @@ def written() -> str:
         "sort_keys": sort_keys_table(),
     }
     return with_tables(PAGE.read_text(), tables)
+
+
+def written_of_pull_requests() -> str:
+    """The page of pull requests as it should be."""
+    tables = {"pull_request_fields": pull_request_fields_table()}
+    return with_tables(PULL_REQUESTS.read_text(), tables)
 
 
 def _constructs() -> str:
@@ -61,12 +76,18 @@ def _errors() -> str:
 
 def test_the_page_has_the_tables_of_today() -> None:
     assert PAGE.read_text() == written()
+    assert PULL_REQUESTS.read_text() == written_of_pull_requests()
 
 
-def test_every_query_shown_in_a_block_can_be_parsed() -> None:
-    blocks = re.findall(r"```query\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    for line in "".join(blocks).splitlines():
-        parse(line)
+@pytest.mark.parametrize(
+    ("page", "kind"), [(PAGE, Kind.DEPLOYMENT), (PULL_REQUESTS, Kind.PULL_REQUEST)]
+)
+def test_every_query_shown_in_a_block_can_be_parsed(page: Path, kind: Kind) -> None:
+    blocks = re.findall(r"```query\n(.*?)```", page.read_text(), re.DOTALL)
+    lines = "".join(blocks).splitlines()
+    assert lines
+    for line in lines:
+        parse(line, kind)
 
 
 @pytest.mark.parametrize("field", FIELDS, ids=repr)
@@ -82,3 +103,4 @@ def test_a_place_without_a_table_is_noticed() -> None:
 
 if __name__ == "__main__":
     PAGE.write_text(written())
+    PULL_REQUESTS.write_text(written_of_pull_requests())

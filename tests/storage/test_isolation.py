@@ -20,11 +20,13 @@ from deliveries import body_of, incident
 from settling import STATES
 from theodora.dora import Commit, MetricsQuery, Period, PullRequest
 from theodora.dora.assistance.report import ImpactQuery
+from theodora.dora.metrics.pull_requests import PullRequestQuery
 from theodora.errors import BeingDeleted, NotFound
 from theodora.events import Deployment, Failure, Git
 from theodora.events.activity import UserActivity
 from theodora.events.annotations import Annotation
 from theodora.query import Field, Kind, parse, resolve, sort_key
+from theodora.query.pull_request_fields import pull_request_field
 from theodora.sources.webhooks.delivery import DEFAULT_SETTINGS
 from theodora.sources.webhooks.fold import fold
 from theodora.sources.webhooks.read import read_received
@@ -166,6 +168,35 @@ def used(word: str, day: str) -> list[UserActivity]:
     return [UserActivity(user_email=email, day=day, tool=word, is_active=True, models=(word,))]
 
 
+def pull_request(word: str) -> PullRequest:
+    """Merged as the commit that the second deployment ships first."""
+    sha = commits(word, 1)[0].sha
+    return PullRequest(
+        number=1,
+        title=word,
+        author=word,
+        labels=(word,),
+        created_at_ns=NOW_NS - DAY_NS,
+        merged_at_ns=NOW_NS - DAY_NS,
+        merge_commit_sha=sha,
+    )
+
+
+def pull_requests(it: Member) -> list[object]:
+    """What every read of pull requests answers, with figures that are computed when read."""
+    store, org = it.store.pull_requests, it.org
+    selection = Selection(sort=pull_request_field("updated_at"), limit=10)
+    query = PullRequestQuery(period=PERIOD, as_of_ns=NOW_NS, group_by=("service", "team"))
+    report = store.report(org, query, EVERYTHING)
+    return [
+        store.select(org, selection),
+        store.page(org, selection),
+        store.count_states(org, EVERYTHING, 0, NOW_NS * 2),
+        store.of_deployment(org, "second"),
+        (report.overall, *report.groups),
+    ]
+
+
 def forward(it: Member, word: str) -> Future[None]:
     """Forwards what comes in, to a site of its own."""
     url = f"https://{word}.example"
@@ -216,9 +247,7 @@ def make(store: Store, word: str) -> Member:
         store.commits.add_commits(
             org, REPOSITORY, commits(word, 0, 1), received=True, actor=TESTER
         ),
-        store.commits.add_pull_requests(
-            org, REPOSITORY, [PullRequest(number=1, title=word)], actor=TESTER
-        ),
+        store.commits.add_pull_requests(org, REPOSITORY, [pull_request(word)], actor=TESTER),
         *(store.deployments.add(org, event, NOW_NS, actor=TESTER) for event in events),
         store.failures.add(org, failure(word, "down", 40), NOW_NS, actor=TESTER),
         store.failures.add(org, failure(word, "", 5, finished_at_ns=None), NOW_NS, actor=TESTER),
@@ -411,6 +440,19 @@ def reported(it: Member) -> object:
 
 
 READS: dict[str, Callable[[Member], object]] = {
+    "pull_requests.count": lambda it: it.store.pull_requests.count(it.org),
+    "pull_requests.count_states": pull_requests,
+    "pull_requests.get": lambda it: [
+        each
+        for event in it.store.pull_requests.select(
+            it.org, Selection(sort=pull_request_field("updated_at"), limit=10)
+        )
+        for each in [it.store.pull_requests.get(it.org, event.id)]
+    ],
+    "pull_requests.of_deployment": pull_requests,
+    "pull_requests.page": pull_requests,
+    "pull_requests.report": pull_requests,
+    "pull_requests.select": pull_requests,
     "deployments.count": lambda it: it.store.deployments.count(it.org),
     "deployments.documents": lambda it: [
         it.store.deployments.documents(it.org, each) for each in DEPLOYMENTS
@@ -569,6 +611,7 @@ OF_EVERYBODY = {
 is any key, how much memory is taken."""
 
 WITHOUT_WORDS = {
+    "pull_requests.count",
     *("deployments.count", "deployments.exists", "deployments.tag_keys", "failures.count"),
     "failures.exists",
     *(

@@ -87,6 +87,7 @@ SILENT: Mapping[str, str] = {
             *("GetDORADeploymentVerdict", "GetDORASettings", "PreviewDORASettings"),
             *("GetDORARetention", "PreviewDORARetention", "ListDORAServices"),
             *("GetDORAServiceSettings", "PreviewDORAServiceSettings", "ListDORAFailures"),
+            *("ListDORAPullRequests", "GetDORAPullRequest", "GetDORAPullRequestMetrics"),
             *("GetDORAFailure", "GetDORAMetrics", "ScrapeDORAMetrics", "GetBadge"),
             *("ListDORAInsights", "GetDORAAIImpact", "ListDORAAnnotations"),
             *("ListAuditEntries", "Validate", "ValidateV2", "ValidateAPIKey", "SearchCommits"),

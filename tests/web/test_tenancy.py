@@ -50,6 +50,10 @@ DOCUMENTS: dict[str, Any] = {
     "CreateDORAIncident": {"attributes": {**FAILED_SHOP, "team": "intruder"}},
     "ListDORADeployments": {"type": LIST_TYPES[DEPLOYMENTS], "attributes": {"limit": 1000}},
     "ListDORAFailures": {"type": LIST_TYPES[FAILURES], "attributes": {"limit": 1000}},
+    "ListDORAPullRequests": {
+        "type": "dora_pull_requests_list_request",
+        "attributes": {"limit": 1000},
+    },
     "PatchDORADeployment": {"type": PATCH_TYPE, "attributes": {"change_failure": True}},
     "PutDORADeploymentVerdict": {"type": OVERRIDE_TYPE, "attributes": {"change_failure": True}},
     "PatchDORADeploymentByVersion": {

@@ -11,9 +11,12 @@ from operator import attrgetter
 from typing import Generic, TypeAlias, TypeVar
 
 from theodora.events import Deployment, Failure, format_rfc3339
+from theodora.events.pull_requests import PullRequestEvent, ShippingDeployment
 from theodora.events.values import DEPLOYMENT_TEXTS, FAILURE_TEXTS
 
 Event: TypeAlias = Deployment | Failure
+Searched: TypeAlias = Event | PullRequestEvent
+"""What a query may be about."""
 Scalar: TypeAlias = str | int
 """A single value; booleans are among the integers."""
 Value: TypeAlias = Scalar | tuple[str, ...] | None
@@ -22,10 +25,21 @@ E_contra = TypeVar("E_contra", contravariant=True)
 
 
 class Kind(Enum):
-    """The two kinds of event."""
+    """The kinds of what is listed and searched."""
 
     DEPLOYMENT = "deployment"
     FAILURE = "failure"
+    PULL_REQUEST = "pull_request"
+    """It has fields of its own beside those that all share."""
+
+    @property
+    def words(self) -> str:
+        """As people write it."""
+        return self.value.replace("_", " ")
+
+
+EVENT_KINDS = (Kind.DEPLOYMENT, Kind.FAILURE)
+"""Those that have custom tags, and share the fields of `FIELDS`."""
 
 
 class Type(Enum):
@@ -48,6 +62,8 @@ class FieldSource(Generic[E_contra]):
     read: Callable[[E_contra], Value]
     column: str | None
     """The SQL column; None if the values are in a side table."""
+    is_own: bool = True
+    """Whether the values are the event's, and not those of the deployments that shipped it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,12 +79,26 @@ class Field:
     aliases: tuple[str, ...] = ()
     in_free_text: bool = False
     """Whether free text is searched in it."""
+    pull_request: FieldSource[PullRequestEvent] | None = None
 
-    def source(self, kind: Kind) -> FieldSource[Deployment] | FieldSource[Failure] | None:
+    def source(
+        self, kind: Kind
+    ) -> FieldSource[Deployment] | FieldSource[Failure] | FieldSource[PullRequestEvent] | None:
         """The source of the field in events of this kind; None if they do not have it."""
-        return self.deployment if kind is Kind.DEPLOYMENT else self.failure
+        match kind:
+            case Kind.DEPLOYMENT:
+                return self.deployment
+            case Kind.FAILURE:
+                return self.failure
+            case Kind.PULL_REQUEST:
+                return self.pull_request
 
-    def values(self, event: Event) -> tuple[Scalar, ...]:
+    def is_searched(self, kind: Kind) -> bool:
+        """Whether free text is searched in it, in events of this kind."""
+        source = self.source(kind)
+        return self.in_free_text and source is not None and source.is_own
+
+    def values(self, event: Searched) -> tuple[Scalar, ...]:
         """The event's values of this field; none if it is absent, several if it is an array."""
         match self._read(event):
             case None:
@@ -78,7 +108,7 @@ class Field:
             case value:
                 return (value,)
 
-    def texts(self, event: Event) -> tuple[str, ...]:
+    def texts(self, event: Searched) -> tuple[str, ...]:
         """The event's values in their text form."""
         return tuple(self.text_form(value) for value in self.values(event))
 
@@ -90,10 +120,14 @@ class Field:
             return format_rfc3339(value)
         return str(value).lower()
 
-    def _read(self, event: Event) -> Value:
-        if isinstance(event, Deployment):
-            return self.deployment.read(event) if self.deployment else None
-        return self.failure.read(event) if self.failure else None
+    def _read(self, event: Searched) -> Value:
+        match event:
+            case Deployment():
+                return self.deployment.read(event) if self.deployment else None
+            case Failure():
+                return self.failure.read(event) if self.failure else None
+            case PullRequestEvent():
+                return self.pull_request.read(event) if self.pull_request else None
 
     def __repr__(self) -> str:
         return f"<{self.name}>"
@@ -105,12 +139,12 @@ class Tag:
 
     key: str
 
-    def values(self, event: Event) -> tuple[str, ...]:
+    def values(self, event: Searched) -> tuple[str, ...]:
         """The text after the first colon of each tag with this key."""
         divided = (tag.partition(":") for tag in event.custom_tags)
         return tuple(value for key, _, value in divided if key == self.key)
 
-    def texts(self, event: Event) -> tuple[str, ...]:
+    def texts(self, event: Searched) -> tuple[str, ...]:
         """The values; they are texts."""
         return self.values(event)
 
@@ -131,9 +165,10 @@ def _both(
     *,
     aliases: tuple[str, ...] = (),
     in_free_text: bool = False,
+    pull_request: FieldSource[PullRequestEvent] | None = None,
 ) -> Field:
     source = FieldSource(read, column)
-    return Field(name, type_, about, source, source, aliases, in_free_text)
+    return Field(name, type_, about, source, source, aliases, in_free_text, pull_request)
 
 
 def _deployments(
@@ -154,6 +189,25 @@ def _failures(
     return Field(name, type_, about, None, FieldSource(read, column))
 
 
+def _of_deployments(
+    read: Callable[[ShippingDeployment], str | None],
+) -> FieldSource[PullRequestEvent]:
+    """The values that the deployments have which shipped a pull request."""
+
+    def values(event: PullRequestEvent) -> tuple[str, ...]:
+        found = (read(each) for each in event.deployments)
+        return tuple(dict.fromkeys(value for value in found if value is not None))
+
+    return FieldSource(values, None, is_own=False)
+
+
+_SHIPPED_TO: Mapping[str, FieldSource[PullRequestEvent]] = {
+    "env": _of_deployments(lambda each: each.env),
+    "team": _of_deployments(lambda each: each.team),
+    "version": _of_deployments(lambda each: each.version),
+}
+
+
 def _texts() -> Iterator[Field]:
     """The text attributes; free text is searched in all of them."""
     of_deployments = {text.name for text in DEPLOYMENT_TEXTS}
@@ -167,6 +221,7 @@ def _texts() -> Iterator[Field]:
             source if text.name in of_deployments else None,
             source if text.name in of_failures else None,
             in_free_text=True,
+            pull_request=_SHIPPED_TO.get(text.name),
         )
 
 
@@ -179,6 +234,7 @@ FIELDS: tuple[Field, ...] = (
         FieldSource(lambda f: f.services, None),
         aliases=("services",),
         in_free_text=True,
+        pull_request=_of_deployments(lambda each: each.service),
     ),
     *_texts(),
     _both(
@@ -188,7 +244,15 @@ FIELDS: tuple[Field, ...] = (
         lambda e: e.source,
         "source",
     ),
-    _both("id", Type.TEXT, "The event's id.", lambda e: e.id, "id", in_free_text=True),
+    _both(
+        "id",
+        Type.TEXT,
+        "The event's id.",
+        lambda e: e.id,
+        "id",
+        in_free_text=True,
+        pull_request=FieldSource(lambda p: p.id, "id"),
+    ),
     _both(
         "repository_id",
         Type.TEXT,
@@ -197,6 +261,7 @@ FIELDS: tuple[Field, ...] = (
         "repository_id",
         aliases=("git.repository_id", "git.repository.id", "repository"),
         in_free_text=True,
+        pull_request=FieldSource(lambda p: p.repository_id, "repository_id"),
     ),
     _both(
         "repository_url",
@@ -214,6 +279,7 @@ FIELDS: tuple[Field, ...] = (
         "commit_sha",
         aliases=("git.commit_sha", "git.commit.sha"),
         in_free_text=True,
+        pull_request=FieldSource(lambda p: p.commit_shas, None),
     ),
     _deployments(
         "deployment_type",

@@ -23,17 +23,18 @@ from theodora.query.ast import (
     TextRange,
     Wildcard,
 )
-from theodora.query.fields import FIELDS, Event, Scalar
+from theodora.query.fields import Scalar, Searched
 from theodora.query.operands import parse_number
 from theodora.query.patterns import fits
 from theodora.query.production import DEFAULT_PRODUCTION, ProductionEnvs
+from theodora.query.pull_request_fields import fields_of, kind_of
 from theodora.query.words import stand_in
 
 TargetLeaf: TypeAlias = Exists | Equals | Wildcard | NumberRange | TextRange
 """A leaf about the values of one field or tag."""
 
 
-def matches(query: Query, event: Event, production: ProductionEnvs = DEFAULT_PRODUCTION) -> bool:
+def matches(query: Query, event: Searched, production: ProductionEnvs = DEFAULT_PRODUCTION) -> bool:
     """Whether `event` matches. `Not` is a true complement: no part is ever unknown."""
     match query:
         case Everything():
@@ -50,13 +51,14 @@ def matches(query: Query, event: Event, production: ProductionEnvs = DEFAULT_PRO
             return _holds(query, event)
 
 
-def _holds(leaf: Leaf, event: Event) -> bool:
+def _holds(leaf: Leaf, event: Searched) -> bool:
     if not isinstance(leaf, Text):
         return holds(leaf, leaf.target.values(event))
+    kind = kind_of(event)
     return any(
         stand_in(leaf.words, text)
-        for field in FIELDS
-        if field.in_free_text or leaf.everywhere
+        for field in fields_of(kind)
+        if leaf.everywhere or field.is_searched(kind)
         for text in field.texts(event)
     )
 

@@ -4,7 +4,7 @@ The docstring of a method is the grammar rule that it reads; the scanner reads c
 phrases.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import lru_cache
@@ -25,7 +25,7 @@ from theodora.query.ast import (
     any_of,
     complement,
 )
-from theodora.query.fields import Field, Tag, Target, Type, bare, resolve
+from theodora.query.fields import Field, Kind, Tag, Target, Type, bare
 from theodora.query.operands import (
     EXPECTED,
     Exact,
@@ -37,6 +37,7 @@ from theodora.query.operands import (
     parse_number,
 )
 from theodora.query.patterns import Pattern, Wild
+from theodora.query.pull_request_fields import resolver
 from theodora.query.scanner import Operator, Scanner, Word
 from theodora.query.words import words_of_term
 
@@ -81,17 +82,21 @@ class _End:
     inclusive: bool
 
 
-def parse(text: str) -> Query:
-    """Parses `text`; raises `Invalid` with the position of the error."""
+def parse(text: str, kind: Kind = Kind.DEPLOYMENT) -> Query:
+    """Parses `text`; raises `Invalid` with the position of the error.
+
+    `kind` decides what names mean: deployments and failures share theirs.
+    """
     if len(text) > MAX_CHARACTERS:
         detail = f'attribute "query" must be at most {MAX_CHARACTERS} characters'
         raise Invalid(Problem(detail, path=("query",)))
-    return _Parser(text).query()
+    return _Parser(text, resolver(kind)).query()
 
 
 class _Parser(Scanner):
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, resolve: Callable[[str], Target]) -> None:
         super().__init__(text)
+        self._resolve = resolve
         self._terms = 0
         self._nesting = 0
 
@@ -151,7 +156,7 @@ class _Parser(Scanner):
             return self._value_or_group(scope)
         word = self.word()
         if (word.text is not None or word.raw == "*") and self.take(":"):
-            return self._named(_scope(word))
+            return self._named(self._scope(word))
         return self._word(scope, word)
 
     def _named(self, scope: Scope) -> Query:
@@ -199,7 +204,7 @@ class _Parser(Scanner):
             case Unnamed.EXISTING | Unnamed.MISSING:
                 if word.text is None:
                     raise self._unexpected_wildcard(word)
-                return _existence(scope, _target(word))
+                return _existence(scope, self._target(word))
             case Unnamed.STATE:
                 return self._state(word.text, word.start)
             case Field() | Tag():
@@ -213,7 +218,7 @@ class _Parser(Scanner):
             case Unnamed.FREE_TEXT | Unnamed.EVERYWHERE:
                 return _text(scope, (text,))
             case Unnamed.EXISTING | Unnamed.MISSING:
-                return _existence(scope, resolve(text))
+                return _existence(scope, self._resolve(text))
             case Unnamed.STATE:
                 return self._state(text, start)
             case Field() | Tag():
@@ -308,6 +313,15 @@ class _Parser(Scanner):
             raise self.error(f"expected {EXPECTED[field.type]}", end.start)
         return value
 
+    def _scope(self, name: Word) -> Scope:
+        """The target of values after `name:`; an escaped name is that of a field or a tag."""
+        return _UNNAMED.get(bare(name.raw)) or self._target(name)
+
+    def _target(self, name: Word) -> Target:
+        """What a word without wildcards names; an escaped `@` is a plain one."""
+        text = name.text or ""
+        return Tag(text) if name.raw.startswith("\\@") else self._resolve(text)
+
     def _take_operator(self, raws: Iterable[str]) -> Operator | None:
         operator = self.operator(*raws)
         if operator:
@@ -325,17 +339,6 @@ class _Parser(Scanner):
         self._terms += 1
         if self._terms > MAX_TERMS:
             raise self.error(f"more than {MAX_TERMS} terms", start)
-
-
-def _scope(name: Word) -> Scope:
-    """The target of values after `name:`; an escaped name is that of a field or a tag."""
-    return _UNNAMED.get(bare(name.raw)) or _target(name)
-
-
-def _target(name: Word) -> Target:
-    """The field or tag that a word without wildcards names; an escaped `@` is a plain one."""
-    text = name.text or ""
-    return Tag(text) if name.raw.startswith("\\@") else resolve(text)
 
 
 def _text(scope: Scope, term: Pattern) -> Query:

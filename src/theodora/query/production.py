@@ -11,6 +11,7 @@ from itertools import pairwise
 
 from theodora.events import Deployment
 from theodora.events.production import PRODUCTION_ENVS, is_production
+from theodora.events.pull_requests import PullRequestEvent
 from theodora.query.ast import (
     NOTHING,
     And,
@@ -26,7 +27,7 @@ from theodora.query.ast import (
     any_of,
     complement,
 )
-from theodora.query.fields import Event, resolve
+from theodora.query.fields import Searched, resolve
 
 _SERVICE, _ENV = resolve("service"), resolve("env")
 
@@ -43,8 +44,13 @@ class ProductionEnvs:
         """The production environments of one service."""
         return self.by_service.get(service, self.usual)
 
-    def hold(self, event: Event) -> bool:
-        """Whether the event is in production: for its service, or for any that a failure names."""
+    def hold(self, event: Searched) -> bool:
+        """Whether the event is in production: for its service, or for any that a failure names.
+
+        A pull request is if any deployment that shipped it is.
+        """
+        if isinstance(event, PullRequestEvent):
+            return any(each.in_production for each in event.deployments)
         services = (event.service,) if isinstance(event, Deployment) else event.services
         envs = [self.of_service(service) for service in services] or [self.usual]
         return any(is_production(event.env, each) for each in envs)

@@ -7,7 +7,8 @@ The rest of the page is not generated: `with_tables` replaces what is between `<
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from theodora.query.fields import FIELDS, SORT_KEYS, Field, Kind
+from theodora.query.fields import EVENT_KINDS, FIELDS, SORT_KEYS, Field, Kind
+from theodora.query.pull_request_fields import ALL_PULL_REQUEST_FIELDS, PULL_REQUEST_SORT_KEYS
 
 _MARKED = re.compile(r"(<!-- (\w+) -->\n).*?(<!-- /\2 -->)", re.DOTALL)
 
@@ -23,9 +24,16 @@ def fields_table() -> str:
     return table(("field", "type", "events", "what it is"), rows)
 
 
+def pull_request_fields_table() -> str:
+    """The same of the fields of pull requests."""
+    rows = ((_names(each), each.type.value, each.about) for each in ALL_PULL_REQUEST_FIELDS)
+    return table(("field", "type", "what it is"), rows)
+
+
 def sort_keys_table() -> str:
     """The sort keys of each list."""
-    rows = ((f"{kind.value}s", code(*names)) for kind, names in SORT_KEYS.items())
+    keys = {**SORT_KEYS, Kind.PULL_REQUEST: PULL_REQUEST_SORT_KEYS}
+    rows = ((f"{kind.words}s", code(*names)) for kind, names in keys.items())
     return table(("list", "sort keys"), rows)
 
 
@@ -50,13 +58,13 @@ def _names(field: Field) -> str:
 
 
 def _type(field: Field) -> str:
-    arrays = [f"array on {kind.value}s" for kind in Kind if _is_array(field, kind)]
+    arrays = [f"array on {kind.value}s" for kind in EVENT_KINDS if _is_array(field, kind)]
     return "; ".join([field.type.value, *arrays])
 
 
 def _events(field: Field) -> str:
-    kinds = [f"{kind.value}s" for kind in Kind if field.source(kind)]
-    return "both" if len(kinds) == len(Kind) else ", ".join(kinds)
+    kinds = [f"{kind.value}s" for kind in EVENT_KINDS if field.source(kind)]
+    return "both" if len(kinds) == len(EVENT_KINDS) else ", ".join(kinds)
 
 
 def _is_array(field: Field, kind: Kind) -> bool:

@@ -10,6 +10,7 @@ from theodora.errors import NotFound
 from theodora.events import Deployment
 from theodora.storage.access.key_limits import NO_LIMITS, KeyLimits
 from theodora.storage.derivation.commit_times import drop_measured
+from theodora.storage.derivation.shipped_requests import drop_shipped
 from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.audit import Recorder, audited
 from theodora.storage.engine.batched import Batched
@@ -215,6 +216,7 @@ def remove_deployment(
     drop_verdict(cursor, org, stored)
     rows.remove(cursor, org, stored)
     drop_measured(cursor, org, stored.key)
+    drop_shipped(cursor, org, stored.key)
     log_remedied(cursor, org, [stored.event.id])
     relink(cursor, rows, org, [stored])
     queue_deployments(cursor, org, [stored])

@@ -26,7 +26,8 @@ _LAST = frozenset({"counters", "organisations", "organisation_deletions"})
 
 _FIRST = (
     *("source_facts", "source_keys", "source_things", "deployment_measures", "verdicts"),
-    *("deployment_commits", "verdict_acts", *_EVENTS, "commits", "pull_requests"),
+    *("deployment_commits", "pull_request_deployments", "verdict_acts", *_EVENTS, "commits"),
+    *("pull_request_elements", "pull_requests"),
 )
 """What names events, events, and what belongs to a repository; the other tables follow."""
 

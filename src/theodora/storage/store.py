@@ -35,6 +35,7 @@ from theodora.storage.events.usage import UNLIMITED, Quotas
 from theodora.storage.facts.commits import Commits
 from theodora.storage.facts.mirrors import Mirrors
 from theodora.storage.facts.overrides import Overrides
+from theodora.storage.facts.pull_request_rows import fill_in_old
 from theodora.storage.facts.repository_upgrade import apply_repository_rules
 from theodora.storage.facts.settings import ProductionTrees, Settings
 from theodora.storage.failures import Failures
@@ -43,6 +44,7 @@ from theodora.storage.inbox import Inbox
 from theodora.storage.metrics.metrics import MEMORY_MIB, MetricsStore
 from theodora.storage.open import open_database
 from theodora.storage.organisations import Organisations
+from theodora.storage.pull_requests import PullRequestStore
 from theodora.storage.retention import Retention
 
 T = TypeVar("T")
@@ -79,6 +81,7 @@ class Store:
         failures = Rows(FAILURES)
         self._database = open_database(url, partial(_keep_up, failures), on_commit, read_url)
         apply_repository_rules(self._database, (Rows(DEPLOYMENTS), failures))
+        fill_in_old(self._database)
         production = ProductionTrees()
         self.deployments = Deployments(self._database, production, quotas)
         self.failures = Failures(self._database, production, quotas)
@@ -90,6 +93,7 @@ class Store:
         self.annotations = Annotations(self._database)
         self.assistance = Assistance(self._database, production)
         self.commits = Commits(self._database, quotas)
+        self.pull_requests = PullRequestStore(self._database)
         self.mirrors = Mirrors(self._database)
         self.metrics = MetricsStore(self._database, production, metrics_memory_mib, columns_folder)
         self.health = DataHealth(self._database, quotas)

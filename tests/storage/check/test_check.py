@@ -218,6 +218,18 @@ FAULTS: Mapping[str, tuple[str, ...]] = {
         f"UPDATE deployment_commits SET org = 2 WHERE deployment = {TWENTIETH}",
         f"DELETE FROM deployment_commits WHERE deployment = {TWENTIETH}",
     ),
+    "pull_request_deployments": (
+        "UPDATE pull_request_deployments SET number = 99",
+        "UPDATE pull_request_deployments SET deployment = deployment + 9999",
+        "UPDATE pull_request_deployments SET in_production = 1 - in_production",
+        "UPDATE pull_request_deployments SET org = 2",
+        "DELETE FROM pull_request_deployments",
+    ),
+    "pull_request_elements": (
+        "UPDATE pull_request_elements SET number = 99",
+        "UPDATE pull_request_elements SET repository = 99",
+        "UPDATE pull_request_elements SET org = 2",
+    ),
     "verdicts": (
         "UPDATE verdicts SET given_by = 'somebody'",
         "UPDATE verdicts SET deployment = 9999",
@@ -286,6 +298,7 @@ REPAIRED = (
     *FAULTS["deployment_words"],
     *FAULTS["deployment_measures"],
     *FAULTS["deployment_commits"],
+    *FAULTS["pull_request_deployments"],
     *FAULTS["failure_elements"],
     *FAULTS["failure_postings"],
     *FAULTS["failure_numbers"],

@@ -21,6 +21,7 @@ from theodora.web.api.openapi import openapi_document
 from theodora.web.api.routes import OPERATIONS
 from theodora.web.http.body import MULTIPART_MEDIA_TYPES
 from theodora.web.http.operations import Operation
+from web.api.test_pull_requests import tell as tell_pull_requests
 
 _SET = os.environ.get("THEODORA_TEST_EXAMPLES")
 SHORT = {"sqlite": int(_SET or "4"), "postgresql": int(_SET or "2")}
@@ -91,6 +92,9 @@ def test_every_example_is_what_the_server_takes_and_answers(
     made = send_example(tenant, operation_named("CreateDORADeployment")).json()["data"]["id"]
     failed = send_example(tenant, operation_named("CreateDORAFailure")).json()["data"]["id"]
     id_ = failed if "Failure" in operation.name else made
+    if "PullRequest" in operation.name:
+        tell_pull_requests(tenant)
+        id_ = "github.com:acme:shop:1"
     if before := BEFORE.get(operation.name):
         send_example(tenant, operation_named(before), id_)
     answer = send_example(tenant, operation, id_)

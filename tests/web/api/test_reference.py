@@ -49,6 +49,16 @@ SHOWN_BY = {
     "DeleteDORAFailure": (
         "tests/web/api/test_create_failure.py::test_a_deleted_failure_is_gone_and_may_come_again"
     ),
+    "ListDORAPullRequests": (
+        "tests/web/api/test_pull_requests.py::"
+        "test_requests_are_listed_last_updated_first_and_page_by_page"
+    ),
+    "GetDORAPullRequest": (
+        "tests/web/api/test_pull_requests.py::test_a_request_has_its_stages_and_what_shipped_it"
+    ),
+    "GetDORAPullRequestMetrics": (
+        "tests/web/api/test_pull_requests.py::test_metrics_are_of_the_period_by_group_and_interval"
+    ),
     "GetDORAMetrics": (
         "tests/web/api/metrics/test_endpoint.py::test_an_answer_has_the_documented_shape"
     ),

@@ -66,6 +66,7 @@ def test_every_operation_asks_for_a_credential() -> None:
     [
         *((name, READ) for name in ("ListDORADeployments", "GetDORADeployment")),
         *((name, READ) for name in ("ListDORAFailures", "GetDORAFailure")),
+        *((name, READ) for name in ("ListDORAPullRequests", "GetDORAPullRequest")),
         *((name, WRITE) for name in ("PatchDORADeployment", "PatchDORADeploymentByVersion")),
         *((name, WRITE) for name in ("DeleteDORADeployment", "DeleteDORAFailure")),
         *((name, None) for name in ("CreateDORADeployment", "CreateDORAFailure")),

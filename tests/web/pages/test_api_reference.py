@@ -26,6 +26,7 @@ NOT_RUN = {
     "PutDORADeploymentVerdict": "the same",
     "PatchDORADeploymentByVersion": "the same",
     "DeleteDORADeploymentVerdict": "without them, there is no verdict",
+    "GetDORAPullRequest": "no operation makes one: tests/test_pasted_pages.py asks for it",
     "UploadPackfile": "it sends files",
     "UploadTrackedFiles": "it sends files",
     "ReceiveWebhook": "its provider signs it",

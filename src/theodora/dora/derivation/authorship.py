@@ -5,7 +5,7 @@ address that may be a person's a name does not count.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -106,6 +106,17 @@ def authorship_of(commit: Commit) -> Authorship:
         offset_ns = (commit.author_offset_minutes or 0) * _MINUTE_NS
         day = (commit.author_time_ns + offset_ns) // DAY_NS
     return Authorship(author, day, tools, is_bot)
+
+
+def are_of_bots(commits: Iterable[Commit], author: str) -> bool:
+    """Whether a bot made all commits of a pull request; if none is known, its author decides.
+
+    `author` is the name by which a host knows who opened it.
+    """
+    known = [each for each in commits if each.author_name or each.author_email]
+    if not known:
+        return _author(author, "")[2]
+    return all(_author(each.author_name, each.author_email)[2] for each in known)
 
 
 def evidence_of(commit: Commit) -> Iterator[Evidence]:

@@ -112,6 +112,13 @@ class LeadTime(msgspec.Struct, frozen=True, gc=False):
     max: float | None = None
 
 
+class ShippedRequest(msgspec.Struct, frozen=True, gc=False):
+    """A merged pull request. After a move to another host, its number may be another's as well."""
+
+    number: int
+    merge_commit_sha: str | None
+
+
 class Changes(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The commits of a deployment."""
 
@@ -124,6 +131,8 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Shipped without a lead time of their own, at most 5,000."""
     lead_time: LeadTime = LeadTime()
     flags: tuple[Flag, ...] = ()
+    shipped: tuple[ShippedRequest, ...] = ()
+    """The pull requests that it was the first to ship."""
 
     @property
     def unmeasured(self) -> UnmeasuredStatus | None:

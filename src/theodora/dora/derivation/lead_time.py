@@ -8,7 +8,15 @@ import msgspec
 from theodora.dora.derivation.authorship import authorship_of
 from theodora.dora.derivation.cache import Brought, DerivationCache, Pace
 from theodora.dora.derivation.commits import Commit, PullRequest, Repository, Shipped, Taken
-from theodora.dora.derivation.derived import Changes, Flag, LeadTime, LeftOut, NewCommit, Status
+from theodora.dora.derivation.derived import (
+    Changes,
+    Flag,
+    LeadTime,
+    LeftOut,
+    NewCommit,
+    ShippedRequest,
+    Status,
+)
 from theodora.dora.derivation.exclusions import Exclusions
 from theodora.dora.derivation.path_globs import PathFilter
 from theodora.dora.derivation.pull_requests import PullRequests, squashed_originals
@@ -147,13 +155,15 @@ class LeadTimes:
             shipment, counted = NOTHING_SHIPPED, ()
         else:
             new = sorted(found, key=_newest_first)
-            shipment = _shipment(progress, [each for each in new if self._is_ours(each)])
+            ours = [each for each in new if self._is_ours(each)]
+            shipment = _shipment(progress, ours)
             kept, excluded = self._kept(progress, _stand_ins(progress, shipment.commits))
             candidates, repeated = _unseen(progress, kept)
             left_out = (*self._left_out(new), *excluded, *repeated)
             counted = tuple(each.commit.sha for each in candidates)
             status = "gap" if pace == "gap" else "unknown_commits" if is_cut else "ok"
             changes = self._changes(progress, deployment, status, new, candidates, left_out)
+            changes = _with_shipped(changes, progress, new, ours)
             if is_cut:
                 changes = _shallow(changes)
         brought = Brought(git, times_ns, pace, taken, counted, changes, shipment)
@@ -275,6 +285,14 @@ def _shipment(progress: _RepositoryState, ours: Iterable[Commit]) -> Shipment:
     return Shipment(
         progress.match_key, tuple(commits), tuple(merges), tuple(pull_requests.values())
     )
+
+
+def _with_shipped(
+    changes: Changes, progress: _RepositoryState, new: Sequence[Commit], ours: Sequence[Commit]
+) -> Changes:
+    shipped = progress.pull_requests.shipped_with(new, ours)
+    requests = tuple(ShippedRequest(each.number, each.merge_commit_sha) for each in shipped)
+    return msgspec.structs.replace(changes, shipped=requests) if requests else changes
 
 
 def _stand_ins(progress: _RepositoryState, commits: Iterable[Commit]) -> Iterator[_Candidate]:

@@ -1,6 +1,6 @@
 """Pull requests by commit, and the originals of squash commits."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from theodora.dora.derivation.commits import Commit, PullRequest
 
@@ -11,6 +11,7 @@ class PullRequests:
     def __init__(self, pull_requests: Iterable[PullRequest]) -> None:
         self._holding: dict[str, list[PullRequest]] = {}
         self._merged_as: dict[str, PullRequest] = {}
+        self._ending_in: dict[str, list[PullRequest]] = {}
         for pull_request in sorted(pull_requests, key=_first_merged_first):
             self._add(pull_request)
 
@@ -21,10 +22,23 @@ class PullRequests:
             self._merged_as.setdefault(merge, pull_request)
         for sha in shas:
             self._holding.setdefault(sha, []).append(pull_request)
+        if last := _last_sha(pull_request):
+            self._ending_in.setdefault(last, []).append(pull_request)
 
     def holding(self, sha: str) -> list[PullRequest]:
         """The pull requests with the commit on their branch or as their merge commit."""
         return self._holding.get(sha, [])
+
+    def shipped_with(self, new: Collection[Commit], ours: Iterable[Commit]) -> list[PullRequest]:
+        """The merged pull requests that commits new to a deployment complete, by number.
+
+        Those are the ones whose merge is among them, and that hold one of `ours`: the commits of
+        the service, or their merges.
+        """
+        shas = {commit.sha for commit in new}
+        held = {each.number: each for commit in ours for each in self.holding(commit.sha)}
+        ended = {each.number for sha in shas for each in self._ending_in.get(sha, ())}
+        return [held[number] for number in sorted(ended & held.keys())]
 
     def first_holding(self, sha: str) -> PullRequest | None:
         """The first merged pull request that contains the commit."""
@@ -53,6 +67,16 @@ def squashed_originals(
     elif merged_as.merge_method != "squash":
         return None
     return tuple(original for original in merged_as.commits if not original.is_merge)
+
+
+def _last_sha(pull_request: PullRequest) -> str | None:
+    """The commit with which all of a merged pull request has been shipped; None if it is open."""
+    if pull_request.merge_commit_sha:
+        return pull_request.merge_commit_sha
+    if pull_request.merged_at_ns is None:
+        return None
+    last = pull_request.commits[-1].sha if pull_request.commits else None
+    return pull_request.head_sha or last
 
 
 def _first_merged_first(pull_request: PullRequest) -> tuple[bool, int, int]:

@@ -8,6 +8,7 @@ import msgspec
 from theodora.dora import derive
 from theodora.errors import Invalid
 from theodora.events import with_team_of_services
+from theodora.events.production import is_production
 from theodora.storage.check.findings import REPAIR, Findings
 from theodora.storage.derivation.commit_times import Measured, measured
 from theodora.storage.derivation.inputs import Facts, whole_sequence
@@ -74,10 +75,34 @@ def _check_sequence(cursor: Cursor, org: Organisation, facts: Facts, findings: F
             (org.key, key),
         ).fetchone()
         stored = Measured(bytes(row[0]), *row[1:3]) if row else Measured(b"", 0)
-        expected = measured(each.changes)
+        expected = measured(
+            each.changes,
+            in_production=is_production(
+                each.deployment.env, facts.sequence.settings.production_envs
+            ),
+        )
+        known = (expected.spans, expected.negative_spans, expected.digest)
         if stored.commits != expected.commits:
             findings.add("deployment_commits", "they differ from a new derivation", REPAIR, key)
-        elif stored != expected or (row[3] if row else 0) != stored.digest:
+        elif (stored.spans, stored.negative_spans, row[3] if row else 0) != known:
             findings.add(
                 "deployment_measures", "lead times differ from a new derivation", REPAIR, key
             )
+        if _shipped(cursor, org, key) != _links_of(expected):
+            findings.add(
+                "pull_request_deployments", "they differ from a new derivation", REPAIR, key
+            )
+
+
+def _links_of(found: Measured) -> set[tuple[int, int]]:
+    return {(each.number, int(found.in_production)) for each in found.shipped}
+
+
+def _shipped(cursor: Cursor, org: Organisation, deployment: int) -> set[tuple[int, int]]:
+    """The numbers of the pull requests that are stored as shipped, with what it was to."""
+    rows = cursor.execute(
+        "SELECT number, in_production FROM pull_request_deployments "
+        "WHERE org = ? AND deployment = ?",
+        (org.key, deployment),
+    )
+    return set(rows.fetchall())

@@ -63,6 +63,7 @@ def _queue_everything(cursor: Cursor) -> None:
     cursor.execute("DELETE FROM parked_sequences")
     cursor.execute("DELETE FROM deployment_measures")
     cursor.execute("DELETE FROM deployment_commits")
+    cursor.execute("DELETE FROM pull_request_deployments")
     # A number that no process remembers: each reads the sequence again.
     highest = only_value(cursor.execute("SELECT coalesce(max(generation), 0) FROM sequences"))
     cursor.execute("DELETE FROM sequences")

@@ -137,6 +137,17 @@ def _of_repository(table: LiteralString, key: LiteralString) -> RowRule:
     )
 
 
+def _of_pull_request(table: LiteralString, key: LiteralString, advice: str = RESTORE) -> RowRule:
+    return RowRule(
+        table,
+        key,
+        "there is no such pull request",
+        "NOT EXISTS (SELECT 1 FROM pull_requests p WHERE p.org = t.org "
+        "AND p.repository = t.repository AND p.number = t.number)",
+        advice,
+    )
+
+
 RULES: tuple[RowRule, ...] = (
     *(
         RowRule(table, key, "there is no such organisation", _NO_ORG)
@@ -327,6 +338,17 @@ RULES: tuple[RowRule, ...] = (
         "WHERE m.org = t.org AND m.deployment = t.deployment)",
         REPAIR,
     ),
+    RowRule(
+        "pull_request_deployments",
+        "t.org, t.repository, t.number, t.deployment",
+        "there is no such deployment",
+        _NO_DEPLOYMENT,
+        REPAIR,
+    ),
+    _of_pull_request(
+        "pull_request_deployments", "t.org, t.repository, t.number, t.deployment", REPAIR
+    ),
+    _of_pull_request("pull_request_elements", "t.org, t.repository, t.number, t.field, t.value"),
     RowRule("verdicts", "t.org, t.deployment", "there is no such deployment", _NO_DEPLOYMENT),
     RowRule(
         "verdicts",

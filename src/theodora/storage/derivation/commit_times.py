@@ -14,8 +14,9 @@ from operator import attrgetter
 from typing import LiteralString, NamedTuple
 
 import numpy as np
+from msgspec.structs import astuple
 
-from theodora.dora.derivation.derived import Changes
+from theodora.dora.derivation.derived import Changes, ShippedRequest
 from theodora.dora.derivation.stages import STAGES, Stages
 from theodora.dora.metrics.columns import UNKNOWN_NS, Ints
 from theodora.storage.derivation.shipped_commits import encode_shipped
@@ -41,6 +42,10 @@ class Measured(NamedTuple):
     """How many commits are newer than the deployment."""
     commits: str = ""
     """See `encode_shipped`; empty where none is counted."""
+    shipped: tuple[ShippedRequest, ...] = ()
+    """The pull requests that it was the first to ship."""
+    in_production: bool = False
+    """Whether that was to production; False if there are none."""
 
     @property
     def digest(self) -> int:
@@ -51,17 +56,26 @@ class Measured(NamedTuple):
         if self.negative_spans:
             hashed.update(b" %d" % self.negative_spans)
         hashed.update(self.commits.encode())
+        if self.shipped:
+            hashed.update(repr((self.in_production, *map(astuple, self.shipped))).encode())
         return int.from_bytes(hashed.digest(), "big", signed=True)
 
 
-def measured(changes: Changes) -> Measured:
+def measured(changes: Changes, *, in_production: bool = False) -> Measured:
+    """`in_production` is whether the deployment was to production."""
     spans = array("q")
     for commit in changes.commits:
         if commit.lead_time_ns is not None:
             spans.append(commit.lead_time_ns)
             spans.extend(_encoded(commit.stages or _NO_STAGES))
     negative_spans = sum("negative_span" in commit.flags for commit in changes.commits)
-    return Measured(_little_endian(spans).tobytes(), negative_spans, encode_shipped(changes))
+    return Measured(
+        _little_endian(spans).tobytes(),
+        negative_spans,
+        encode_shipped(changes),
+        changes.shipped,
+        in_production and bool(changes.shipped),
+    )
 
 
 def decode_spans(encoded: Sequence[bytes | None]) -> tuple[Ints, Ints]:

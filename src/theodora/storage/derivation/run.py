@@ -47,6 +47,7 @@ from theodora.storage.derivation.sequence_cache import (
     SequenceCache,
     note_changes,
 )
+from theodora.storage.derivation.shipped_requests import ShippedBatch, write_shipped
 from theodora.storage.derivation.undeployed import (
     UndeployedCommits,
     read_undeployed,
@@ -321,6 +322,11 @@ class Derivations:
         )
         found = {each.key: each.measured for each in written if each.measured is not None}
         write_measured(cursor, key.org, found)
+        write_shipped(
+            cursor,
+            key.org,
+            {each.key: _shipped(each) for each in written if each.measured is not None},
+        )
         log_changes(cursor, DEPLOYMENTS, key.org, found)
         if seen:
             # The organisation's writes come one after another: what is in its log by now is seen,
@@ -397,6 +403,12 @@ def _changes(facts: Facts, derived: DerivedSequence) -> Iterator[_Change]:
         found = derived.measured_unlike(each, facts.rows.digests[key])
         if before != now or found is not None:
             yield _Change(key, before, now, found)
+
+
+def _shipped(change: _Change) -> ShippedBatch:
+    git, found = change.now.git, change.measured
+    assert found is not None, "what is measured has changed"
+    return ShippedBatch(git.repository_id if git else "", found.shipped, found.in_production)
 
 
 def _written_rows(rows: SequenceRows, written: Sequence[_Change]) -> SequenceRows:

@@ -18,6 +18,7 @@ from theodora.dora import DerivationCache, Derived, Repository, derive
 from theodora.dora.derivation.cache import are_same_repositories
 from theodora.dora.derivation.derived import Changes
 from theodora.dora.derivation.sequence import DeploymentSequence
+from theodora.events.production import is_production
 from theodora.storage.derivation.commit_times import Measured, measured
 from theodora.storage.derivation.inputs import (
     Facts,
@@ -61,7 +62,8 @@ class DerivedSequence:
 
     deployments: tuple[Derived, ...]
     """In order; the parts of a divided sequence come one after another."""
-    _digests: dict[str, tuple[Changes, int]]
+    _digests: dict[str, tuple[Changes, bool, int]]
+    _production_envs: tuple[str, ...]
 
     @cached_property
     def positions(self) -> Mapping[str, int]:
@@ -71,11 +73,12 @@ class DerivedSequence:
     def measured_unlike(self, derived: Derived, digest: int) -> Measured | None:
         """What is measured of a deployment's commits; None if it has this digest."""
         id_, changes = derived.deployment.id, derived.changes
+        in_production = is_production(derived.deployment.env, self._production_envs)
         known = self._digests.get(id_)
-        if known and known[0] is changes and known[1] == digest:
+        if known and known[0] is changes and known[1:] == (in_production, digest):
             return None
-        found = measured(changes)
-        self._digests[id_] = changes, found.digest
+        found = measured(changes, in_production=in_production)
+        self._digests[id_] = changes, in_production, found.digest
         return None if found.digest == digest else found
 
 
@@ -140,8 +143,8 @@ class _Derivation:
         self._inputs: DeploymentSequence | None = None
         """Without its repositories: those that are not cached any more shall take no memory."""
         self._repositories: Mapping[str, Repository] = {}
-        self._digests: dict[str, tuple[Changes, int]] = {}
-        self._derived = DerivedSequence((), self._digests)
+        self._digests: dict[str, tuple[Changes, bool, int]] = {}
+        self._derived = DerivedSequence((), self._digests, ())
 
     def of(self, sequence: DeploymentSequence) -> DerivedSequence:
         """The derivation of `sequence`, computed again unless none of its inputs has changed."""
@@ -150,7 +153,8 @@ class _Derivation:
                 derived = derive(sequence, self._cache, check_deadline)
                 if len(self._digests) > 2 * len(derived):
                     self._digests = {}
-                self._derived = DerivedSequence(derived, self._digests)
+                envs = sequence.settings.production_envs
+                self._derived = DerivedSequence(derived, self._digests, envs)
                 self._inputs = msgspec.structs.replace(sequence, repositories={})
                 self._repositories = WeakValueDictionary(sequence.repositories)
             return self._derived

@@ -3,17 +3,29 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any, Generic, LiteralString, TypeVar
+from typing import Any, Generic, LiteralString, NamedTuple, TypeVar
 
 import msgspec
 
 from theodora.events import ActivePeriod, Deployment, Failure, Git, Remediation
 from theodora.events.values import DEPLOYMENT_TEXTS, FAILURE_TEXTS, text_values
-from theodora.query.fields import Field, Kind
+from theodora.query.fields import Field, Kind, Tag, Target
 from theodora.query.words import words
+from theodora.storage.engine.condition import Condition
 from theodora.storage.engine.cursor import Row
 
 E = TypeVar("E", Deployment, Failure)
+
+
+class SideValues(NamedTuple):
+    """Where the values of a field lie that are not in columns of table `e`."""
+
+    rows: LiteralString
+    """What follows FROM: the rows of one event."""
+    which: Condition
+    """Which of them are the field's."""
+    value: LiteralString
+
 
 _decode_texts = msgspec.json.Decoder(tuple[str, ...]).decode
 _decode_periods = msgspec.json.Decoder(tuple[ActivePeriod, ...]).decode
@@ -75,6 +87,27 @@ class EventTable(Generic[E]):
     @cached_property
     def ranged_fields(self) -> frozenset[str]:
         return frozenset(name for name, _ in self.ranged)
+
+    def side_values(self, target: Target) -> SideValues | None:
+        """Where the values of a tag or an array lie; None for fields with a column, or without."""
+        rows: LiteralString = f"{self.elements} x WHERE x.org = e.org AND x.event = e.key"
+        match target:
+            case Tag(key):
+                return SideValues(rows, Condition("x.field = ?", ("@" + key,)), "x.value")
+            case Field() if target.name == "tags":
+                # Fields of tags begin with `@`, and `A` is the next character: the index finds them
+                # all.
+                which = Condition("x.field >= '@' AND x.field < 'A'")
+                return SideValues(rows, which, "substr(x.field, 2) || ':' || x.value")
+            case Field() if target.name in self.arrays:
+                return SideValues(rows, Condition("x.field = ?", (target.name,)), "x.value")
+            case Field():
+                return None
+
+    @property
+    def production(self) -> Condition:
+        """Queries have the environments of the settings in its place."""
+        raise NotImplementedError("settings have not been put into the query")
 
     def column(self, field: Field) -> LiteralString | None:
         """The column of table `e` that holds a field; None if events have no such column."""

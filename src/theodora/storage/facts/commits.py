@@ -25,6 +25,7 @@ from theodora.storage.events.rows import Outcome
 from theodora.storage.events.usage import UNLIMITED, Quotas, Usage, count_usage, read_usage
 from theodora.storage.facts.derivation_queue import queue_repository
 from theodora.storage.facts.match_keys import match_keys
+from theodora.storage.facts.pull_request_rows import fill_in, fill_in_awaiting, move_rows
 
 Outcomes = Counter[Outcome]
 """The numbers of new, changed and unchanged items."""
@@ -336,7 +337,14 @@ def _with_former(
         pull_request,
         commits=pull_request.commits or former.commits,
         merge_method=pull_request.merge_method or former.merge_method,
+        author=pull_request.author or former.author,
+        additions=_known(pull_request.additions, former.additions),
+        deletions=_known(pull_request.deletions, former.deletions),
     )
+
+
+def _known(now: int | None, before: int | None) -> int | None:
+    return before if now is None else now
 
 
 def move_repository(cursor: Cursor, org: int, key: int, repository_id: str) -> None:
@@ -360,6 +368,7 @@ def move_repository(cursor: Cursor, org: int, key: int, repository_id: str) -> N
         "AND number NOT IN (SELECT number FROM pull_requests WHERE org = ?3 AND repository = ?1)",
         (target, key, org),
     )
+    move_rows(cursor, org, key, target)
     cursor.execute("DELETE FROM commits WHERE org = ? AND repository = ?", (org, key))
     cursor.execute("DELETE FROM pull_requests WHERE org = ? AND repository = ?", (org, key))
     cursor.execute("DELETE FROM repositories WHERE org = ? AND key = ?", (org, key))
@@ -395,6 +404,7 @@ def _put_commits(
         "is_shallow = excluded.is_shallow, is_guessed = excluded.is_guessed",
         [(org.key, repository, *_values(stored[sha])) for sha in sorted(changed)],
     )
+    fill_in_awaiting(cursor, org, repository, sorted(changed))
     return outcomes
 
 
@@ -457,6 +467,7 @@ def _put_pull_requests(
             "document = excluded.document, undated = excluded.undated",
             (org.key, repository, pull_request.number, document, _undated(pull_request.commits)),
         )
+        fill_in(cursor, org, repository, pull_request)
     return outcomes
 
 

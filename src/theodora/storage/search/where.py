@@ -7,7 +7,7 @@ complement. A random agreement test holds the condition and the matcher together
 import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any, LiteralString, assert_never
+from typing import LiteralString, Protocol, assert_never
 
 from theodora.query.ast import (
     And,
@@ -24,24 +24,46 @@ from theodora.query.ast import (
     TextRange,
     Wildcard,
 )
-from theodora.query.fields import FIELDS, Field, Tag, Target, Type
+from theodora.query.fields import EVENT_KINDS, Field, Kind, Tag, Target, Type
 from theodora.query.patterns import Pattern, Wild, literal, pattern_of
+from theodora.query.pull_request_fields import fields_of
 from theodora.query.words import spaced_pattern
 from theodora.storage.engine.condition import FALSE, TRUE, Condition
 from theodora.storage.engine.dialect import Dialect
-from theodora.storage.events.tables import EventTable
+from theodora.storage.events.tables import SideValues
 
 _PIECES: Mapping[Type, re.Pattern[str]] = {
     Type.NUMBER: re.compile(r"^[0-9]+$"),
     Type.DURATION: re.compile(r"^[0-9]+$"),
     Type.TIME: re.compile(r"^[0-9]*t?[0-9]*z?$"),
     Type.BOOLEAN: re.compile(r"^(t?r?u?e?|f?a?l?s?e?)$"),
+    Type.TEXT: re.compile(""),
 }
 """Find something in every piece of a word that the text form of such a value can have."""
 
 
+class SearchedTable(Protocol):
+    """What a condition on the rows of a table depends on; the rows are called `e`."""
+
+    @property
+    def kind(self) -> Kind: ...
+
+    def side_values(self, target: Target) -> SideValues | None:
+        """Where the values of a target lie that are not in columns."""
+        ...
+
+    def column(self, field: Field) -> LiteralString | None:
+        """The column of a field; None if it has none."""
+        ...
+
+    @property
+    def production(self) -> Condition:
+        """The condition `is:production`."""
+        ...
+
+
 @lru_cache(maxsize=512)
-def compile_where(query: Query, table: EventTable[Any], dialect: Dialect) -> Condition:
+def compile_where(query: Query, table: SearchedTable, dialect: Dialect) -> Condition:
     """The condition that is true of exactly the events of `table` that match `query`."""
     match query:
         case Everything():
@@ -69,7 +91,7 @@ def compile_where(query: Query, table: EventTable[Any], dialect: Dialect) -> Con
         case Text(words, everywhere):
             return _text(words, table, dialect, everywhere=everywhere)
         case Production():
-            raise NotImplementedError("settings have not been put into the query")
+            return table.production
         case _:
             assert_never(query)
 
@@ -83,46 +105,27 @@ def _joined(operator: LiteralString, conditions: list[Condition]) -> Condition:
 
 def _of_values(
     target: Target,
-    table: EventTable[Any],
+    table: SearchedTable,
     of_value: Callable[[LiteralString, Type], Condition],
 ) -> Condition:
     """A condition that is true if `of_value` is for any of the target's values."""
-    match target:
-        case Tag(key):
-            return _of_elements(
-                table, Condition("x.field = ?", ("@" + key,)), of_value("x.value", Type.TEXT)
-            )
-        case Field() if target.name == "tags":
-            return _of_elements(
-                table,
-                # Fields of tags begin with `@`, and `A` is the next character: the index finds them
-                # all.
-                Condition("x.field >= '@' AND x.field < 'A'"),
-                of_value("substr(x.field, 2) || ':' || x.value", Type.TEXT),
-            )
-        case Field() if target.name in table.arrays:
-            return _of_elements(
-                table, Condition("x.field = ?", (target.name,)), of_value("x.value", Type.TEXT)
-            )
-        case Field():
-            column = table.column(target)
-            if column is None:
-                return FALSE
-            sql, values = of_value(column, target.type)
-            # An absent value makes a comparison NULL, and NOT NULL is not true: `-team:x` would
-            # lose events.
-            return Condition(f"coalesce({sql}, FALSE)", values)
+    side = table.side_values(target)
+    if side is not None:
+        what = of_value(side.value, Type.TEXT)
+        return Condition(
+            f"EXISTS (SELECT 1 FROM {side.rows} AND {side.which.sql} AND {what.sql})",
+            (*side.which.values, *what.values),
+        )
+    column = None if isinstance(target, Tag) else table.column(target)
+    if column is None or isinstance(target, Tag):
+        return FALSE
+    sql, values = of_value(column, target.type)
+    # An absent value makes a comparison NULL, and NOT NULL is not true: `-team:x` would lose
+    # events.
+    return Condition(f"coalesce({sql}, FALSE)", values)
 
 
-def _of_elements(table: EventTable[Any], which: Condition, what: Condition) -> Condition:
-    return Condition(
-        f"EXISTS (SELECT 1 FROM {table.elements} x "
-        f"WHERE x.org = e.org AND x.event = e.key AND {which.sql} AND {what.sql})",
-        (*which.values, *what.values),
-    )
-
-
-def _equals(target: Target, text: str | bool, table: EventTable[Any]) -> Condition:
+def _equals(target: Target, text: str | bool, table: SearchedTable) -> Condition:
     if isinstance(target, Field) and target.name == "tags" and isinstance(text, str):
         key, colon, value = text.partition(":")
         return _equals(Tag(key), value, table) if colon else FALSE
@@ -180,11 +183,14 @@ def _text_form(value: LiteralString, type_: Type) -> LiteralString:
 
 
 def _text(
-    words: tuple[Pattern, ...], table: EventTable[Any], dialect: Dialect, *, everywhere: bool
+    words: tuple[Pattern, ...], table: SearchedTable, dialect: Dialect, *, everywhere: bool
 ) -> Condition:
     searched = _contains("e.words", words, dialect)
     if not everywhere:
         return searched
+    # Texts of events that free text skips are in `other_words`; what has no words in the row is
+    # turned into words here.
+    is_event = table.kind in EVENT_KINDS
     others = [
         _of_values(
             field,
@@ -193,12 +199,14 @@ def _text(
                 f"spaced_words({_text_form(value, type_)})", words, dialect
             ),
         )
-        for field in FIELDS
-        # Texts that free text skips are in `other_words`; numbers and times are turned into words
-        # here.
-        if not field.in_free_text and field.type is not Type.TEXT and can_have(field.type, words)
+        for field in fields_of(table.kind)
+        if not field.is_searched(table.kind)
+        and not (is_event and field.type is Type.TEXT)
+        and can_have(field.type, words)
     ]
-    return _joined(" OR ", [searched, _contains("e.other_words", words, dialect), *others])
+    if is_event:
+        others.append(_contains("e.other_words", words, dialect))
+    return _joined(" OR ", [searched, *others])
 
 
 def can_have(type_: Type, words: tuple[Pattern, ...]) -> bool:

@@ -14,6 +14,7 @@ from theodora.web.http.security import Credential
 _IN_BRACES = re.compile(r"\{(\w+)\}")
 _IDS = {
     "/deployment": "64f25434490ef9c7",
+    "/pull_requests": "github.com:acme:shop:1",
     "/failure": "3b8f1948-30ae-5811-8c4a-81cf3f597a0c",
     "/annotations": "5ee62598173083678595fa0a35e4ba0d",
 }

@@ -48,8 +48,15 @@ from theodora.web.api.metrics.json_document import TYPE as METRICS_TYPE
 from theodora.web.api.metrics.json_document import Meta as MetricsMeta
 from theodora.web.api.metrics.json_document import MetricsAttributes
 from theodora.web.api.metrics.prometheus import ScrapeParameters
+from theodora.web.api.metrics.pull_requests import TYPE as PULL_REQUEST_METRICS_TYPE
+from theodora.web.api.metrics.pull_requests import (
+    PullRequestMetricsAttributes,
+    PullRequestMetricsMeta,
+    PullRequestMetricsParameters,
+)
 from theodora.web.api.metrics.question import MetricsParameters
 from theodora.web.api.overrides import OverrideAttributes
+from theodora.web.api.pull_requests import PullRequestAttributes
 from theodora.web.api.schemas import (
     Schema,
     array,
@@ -126,10 +133,12 @@ class Documents:
 _RESOURCES = {
     Kind.DEPLOYMENT: resource(TYPES[Kind.DEPLOYMENT], DeploymentAttributes),
     Kind.FAILURE: resource(TYPES[Kind.FAILURE], FailureAttributes),
+    Kind.PULL_REQUEST: resource(TYPES[Kind.PULL_REQUEST], PullRequestAttributes),
 }
 _PATHS = {
     Kind.DEPLOYMENT: "/api/v2/dora/deployments/{id}",
     Kind.FAILURE: "/api/v2/dora/failures/{id}",
+    Kind.PULL_REQUEST: "/api/v2/dora/pull_requests/{id}",
 }
 _SERVICE_PATH = "/api/v2/dora/settings/services/{service}"
 _ONLY = "$response.body#/data/id"
@@ -235,6 +244,19 @@ DOCUMENTS: dict[str, Documents] = {
     "ListDORAFailures": _list(Kind.FAILURE),
     "GetDORAFailure": _get(Kind.FAILURE),
     "DeleteDORAFailure": _WITHOUT,
+    "ListDORAPullRequests": _list(Kind.PULL_REQUEST),
+    "GetDORAPullRequest": _get(Kind.PULL_REQUEST),
+    "GetDORAPullRequestMetrics": Documents(
+        answer=object_of(
+            {
+                "data": array(resource(PULL_REQUEST_METRICS_TYPE, PullRequestMetricsAttributes)),
+                "meta": PullRequestMetricsMeta,
+            },
+            *("data", "meta"),
+        ),
+        parameters=PullRequestMetricsParameters,
+        example_file="get_pull_request_metrics",
+    ),
     "GetDORASettings": _settings("", reads=False),
     "PutDORASettings": _settings("", reads=True),
     "PreviewDORASettings": _settings_preview(""),

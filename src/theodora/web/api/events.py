@@ -15,7 +15,7 @@ from theodora.web.http.operations import Pending, Request
 from theodora.web.http.responses import Reply
 from theodora.web.http.timestamps import timestamp_form
 
-_VARIES = ((b"vary", b"User-Agent"),)
+VARIES = ((b"vary", b"User-Agent"),)
 """A header of replies with instants, whose form depends on the client's version."""
 
 _DELETED = Reply(202)
@@ -53,27 +53,27 @@ def create_failure(request: Request) -> Pending:
 
 
 def list_deployments(request: Request) -> Reply:
-    selection, form = _listing(request, Kind.DEPLOYMENT)
+    selection, form = event_listing(request, Kind.DEPLOYMENT)
     found = request.store.deployments.documents(request.organisation, selection)
     return _page(Kind.DEPLOYMENT, selection, found, form)
 
 
 def list_failures(request: Request) -> Reply:
-    selection, form = _listing(request, Kind.FAILURE)
+    selection, form = event_listing(request, Kind.FAILURE)
     found = request.store.failures.documents(request.organisation, selection)
     return _page(Kind.FAILURE, selection, found, form)
 
 
 def get_deployment(request: Request) -> Reply:
-    form = _form(request)
+    form = event_form(request)
     event = request.store.deployments.get(request.organisation, _id(request))
-    return Reply(200, wire.encode_event(event, form), headers=_VARIES)
+    return Reply(200, wire.encode_event(event, form), headers=VARIES)
 
 
 def get_failure(request: Request) -> Reply:
-    form = _form(request)
+    form = event_form(request)
     event = request.store.failures.get(request.organisation, _id(request))
-    return Reply(200, wire.encode_event(event, form), headers=_VARIES)
+    return Reply(200, wire.encode_event(event, form), headers=VARIES)
 
 
 def patch_deployment(request: Request) -> Pending:
@@ -119,7 +119,8 @@ def _id(request: Request) -> str:
     return request.path_parameters["id"]
 
 
-def _form(request: Request) -> TimestampForm:
+def event_form(request: Request) -> TimestampForm:
+    """The form of instants that a request asks for."""
     return timestamp_form(
         request.query_parameters.get("timestamps"),
         request.timestamps,
@@ -131,12 +132,12 @@ def _page(kind: Kind, selection: Selection, found: DocumentPage, form: Timestamp
     """A page of a list, with a cursor in a header if there is more to come."""
     body = wire.encode_documents(kind, found.documents, form)
     if found.end is None:
-        return Reply(200, body, headers=_VARIES)
+        return Reply(200, body, headers=VARIES)
     cursor = encode_cursor(kind, selection, found.end).encode()
-    return Reply(200, body, headers=(*_VARIES, (NEXT_CURSOR.lower().encode(), cursor)))
+    return Reply(200, body, headers=(*VARIES, (NEXT_CURSOR.lower().encode(), cursor)))
 
 
-def _listing(request: Request, kind: Kind) -> tuple[Selection, TimestampForm]:
+def event_listing(request: Request, kind: Kind) -> tuple[Selection, TimestampForm]:
     """The selection and the form of instants; problems of the body come before the parameter's."""
     problems: list[Invalid] = []
     selection = form = None
@@ -145,7 +146,7 @@ def _listing(request: Request, kind: Kind) -> tuple[Selection, TimestampForm]:
     except Invalid as invalid:
         problems.append(invalid)
     try:
-        form = _form(request)
+        form = event_form(request)
     except Invalid as invalid:
         problems.append(invalid)
     if selection is None or form is None:

@@ -15,8 +15,9 @@ from theodora.events.json_values import JsonObject, exact_integer, type_name
 from theodora.events.values import INT64
 from theodora.query import Query, parse_cached
 from theodora.query.ast import Everything
-from theodora.query.fields import SORT_KEYS, Field, Kind, sort_key
+from theodora.query.fields import Field, Kind
 from theodora.query.parser import MAX_CHARACTERS
+from theodora.query.pull_request_fields import sort_field, sort_keys_of
 from theodora.storage import Position, Selection
 from theodora.web.api.cursors import (
     NEXT_CURSOR,
@@ -31,8 +32,15 @@ DEFAULT_LIST_LIMIT = 10
 LIST_TYPES = {
     Kind.DEPLOYMENT: "dora_deployments_list_request",
     Kind.FAILURE: "dora_failures_list_request",
+    Kind.PULL_REQUEST: "dora_pull_requests_list_request",
 }
-_DEFAULT_SORT = "-started_at"
+_DEFAULT_SORTS = {
+    Kind.DEPLOYMENT: "-started_at",
+    Kind.FAILURE: "-started_at",
+    Kind.PULL_REQUEST: "-updated_at",
+}
+_WINDOWS = {Kind.DEPLOYMENT: "start", Kind.FAILURE: "start", Kind.PULL_REQUEST: "update"}
+"""The instant of an event that lies in the window."""
 
 
 _DateTime = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
@@ -46,7 +54,7 @@ def _asked_instant(about: str) -> Any:
 
 
 def _list_input(kind: Kind) -> type[msgspec.Struct]:
-    sorts = [prefix + name for name in SORT_KEYS[kind] for prefix in ("", "-")]
+    sorts = [prefix + name for name in sort_keys_of(kind) for prefix in ("", "-")]
     limit = Meta(ge=1, le=MAX_LIST_LIMIT, extra_json_schema={"format": "int32"})
     sort = Meta(
         description="A key, `-` in front for descending.", extra_json_schema={"enum": sorts}
@@ -56,11 +64,12 @@ def _list_input(kind: Kind) -> type[msgspec.Struct]:
         description=f"The `{NEXT_CURSOR}` of the page before, for the same from, to, sort and "
         "query."
     )
+    window = _WINDOWS[kind]
     return msgspec.defstruct(
-        f"{kind.value.capitalize()}ListInput",
+        f"{kind.words.title().replace(' ', '')}ListInput",
         [
-            ("from_", _asked_instant("Earliest start, included.") | UnsetType, UNSET),
-            ("to", _asked_instant("Latest start, included.") | UnsetType, UNSET),
+            ("from_", _asked_instant(f"Earliest {window}, included.") | UnsetType, UNSET),
+            ("to", _asked_instant(f"Latest {window}, included.") | UnsetType, UNSET),
             ("limit", Annotated[int, limit], DEFAULT_LIST_LIMIT),
             ("sort", Annotated[str, sort] | UnsetType, UNSET),
             ("query", Annotated[str, query] | UnsetType, UNSET),
@@ -68,7 +77,7 @@ def _list_input(kind: Kind) -> type[msgspec.Struct]:
         ],
         frozen=True,
         rename={"from_": "from"},
-        namespace={"__doc__": f"Which {kind.value}s to list."},
+        namespace={"__doc__": f"Which {kind.words}s to list."},
     )
 
 
@@ -87,7 +96,7 @@ def read_list(attributes: JsonObject, kind: Kind) -> Selection:
     from_ns, to_ns = (_instant(attributes, name, problems) for name in ("from", "to"))
     limit = _limit(attributes, problems)
     sort, descending = _sort(attributes, kind, problems)
-    query = _query(attributes, problems)
+    query = _query(attributes, kind, problems)
     cursor = read_text(attributes, "cursor", problems)
     raise_all(problems)
     selection = Selection(
@@ -142,17 +151,17 @@ def _limit(attributes: JsonObject, problems: list[Problem]) -> int:
 
 def _sort(attributes: JsonObject, kind: Kind, problems: list[Problem]) -> tuple[Field, bool]:
     """The field to sort by, and whether from the greatest value down."""
-    text = read_text(attributes, "sort", problems) or _DEFAULT_SORT
+    text = read_text(attributes, "sort", problems) or _DEFAULT_SORTS[kind]
     name = text.removeprefix("-")
-    field = sort_key(name, kind)
+    field = sort_field(name, kind)
     if field is None:
-        detail = f'attribute "sort" must be one of "{" ".join(SORT_KEYS[kind])}"'
+        detail = f'attribute "sort" must be one of "{" ".join(sort_keys_of(kind))}"'
         problems.append(Problem(detail, ("sort",)))
         return _sort({}, kind, problems)
     return field, name != text
 
 
-def _query(attributes: JsonObject, problems: list[Problem]) -> Query:
+def _query(attributes: JsonObject, kind: Kind, problems: list[Problem]) -> Query:
     text = attributes.get("query")
     if text is None:
         return Everything()
@@ -160,7 +169,7 @@ def _query(attributes: JsonObject, problems: list[Problem]) -> Query:
         problems.append(wrong_type("query", text))
         return Everything()
     try:
-        return parse_cached(text)
+        return parse_cached(text, kind)
     except Invalid as invalid:
         problems.extend(invalid.problems)
         return Everything()

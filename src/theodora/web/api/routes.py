@@ -19,6 +19,7 @@ from theodora.web.api import (
     git_metadata,
     insights,
     overrides,
+    pull_requests,
     retention,
     settings,
     webhooks,
@@ -26,6 +27,7 @@ from theodora.web.api import (
 from theodora.web.api import events as api
 from theodora.web.api import validate_keys as validation
 from theodora.web.api.metrics import endpoint, prometheus
+from theodora.web.api.metrics.pull_requests import get_pull_request_metrics
 from theodora.web.http.body import MULTIPART_MEDIA_TYPES, WEBHOOK_MEDIA_TYPES
 from theodora.web.http.exposition import OPENMETRICS, PROMETHEUS
 from theodora.web.http.operations import Operation
@@ -316,6 +318,40 @@ OPERATIONS: tuple[Operation, ...] = (
         bucket="dora_write",
         statuses=(202, 404),
         media_types=(),
+    ),
+    Operation(
+        name="ListDORAPullRequests",
+        summary="Get a list of pull requests",
+        method="POST",
+        paths=("/api/v2/dora/pull_requests",),
+        handler=pull_requests.list_pull_requests,
+        access=_READ,
+        bucket="dora_read",
+        statuses=(200, 400),
+    ),
+    Operation(
+        name="GetDORAPullRequest",
+        summary="Get a pull request with the deployments that shipped it",
+        method="GET",
+        paths=("/api/v2/dora/pull_requests/{id}",),
+        handler=pull_requests.get_pull_request,
+        access=_READ,
+        bucket="dora_read",
+        statuses=(200, 400, 404),
+        media_types=(),
+    ),
+    Operation(
+        name="GetDORAPullRequestMetrics",
+        summary="Get the metrics of pull requests, beside the DORA metrics",
+        method="GET",
+        paths=("/api/v2/dora/pull_request_metrics",),
+        handler=get_pull_request_metrics,
+        access=_READ,
+        bucket="dora_read",
+        statuses=(200, 400),
+        media_types=(),
+        is_brief=False,
+        text_media_types=(CSV,),
     ),
     Operation(
         name="GetDORAMetrics",

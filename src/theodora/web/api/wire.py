@@ -171,7 +171,11 @@ def raise_all(problems: Sequence[Problem]) -> None:
 # Responses
 
 
-TYPES = {Kind.DEPLOYMENT: "dora_deployment", Kind.FAILURE: "dora_failure"}
+TYPES = {
+    Kind.DEPLOYMENT: "dora_deployment",
+    Kind.FAILURE: "dora_failure",
+    Kind.PULL_REQUEST: "dora_pull_request",
+}
 
 
 class Identifier(msgspec.Struct, frozen=True):

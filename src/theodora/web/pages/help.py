@@ -15,7 +15,8 @@ from theodora.dora.metrics.table import (
     METRICS,
     Metric,
 )
-from theodora.query import FIELDS, Field, Kind
+from theodora.query import FIELDS, Field
+from theodora.query.fields import EVENT_KINDS
 from theodora.report.benchmark import PARAMETER, choices
 from theodora.web.pages.parts.marked_text import marked
 from theodora.web.pages.shell.navigation import ENTRIES
@@ -139,5 +140,5 @@ def field_rows() -> Iterator[FieldRow]:
 
 
 def _events(field: Field) -> str:
-    kinds = [f"{kind.value}s" for kind in Kind if field.source(kind)]
-    return "both" if len(kinds) == len(Kind) else kinds[0]
+    kinds = [f"{kind.value}s" for kind in EVENT_KINDS if field.source(kind)]
+    return "both" if len(kinds) == len(EVENT_KINDS) else kinds[0]

@@ -1,0 +1,325 @@
+"""Metrics of pull requests as a JSON:API document or a table."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, cast, get_args
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from theodora.dora.metrics.calendar import (
+    BUCKET_LIMIT,
+    UTC_CALENDAR,
+    Interval,
+    Period,
+    WeekStart,
+)
+from theodora.dora.metrics.pull_requests import (
+    GROUPED,
+    PULL_REQUEST_METRICS,
+    THROUGHPUT,
+    AuthorThroughput,
+    PullRequestFigures,
+    PullRequestGroup,
+    PullRequestQuery,
+    PullRequestReport,
+    Spread,
+)
+from theodora.dora.metrics.shapes import Change
+from theodora.errors import Invalid, Problem
+from theodora.events import format_rfc3339
+from theodora.query import Everything, Query, parse
+from theodora.query.fields import Kind
+from theodora.query.parser import MAX_CHARACTERS
+from theodora.report.csv_text import Cell, csv_bytes
+from theodora.report.parameters import (
+    Parameters,
+    instants_in,
+    known_parameters,
+    read_calendar,
+    read_period,
+)
+from theodora.storage import Organisation, Store
+from theodora.web.api.metrics.json_document import TOTAL, Bounds, id_of
+from theodora.web.api.metrics.question import Form, named_problem
+from theodora.web.api.wire import Resource
+from theodora.web.http.operations import Request
+from theodora.web.http.responses import CSV, Reply
+
+TYPE = "dora_pull_request_metrics"
+_ENDS = "RFC 3339, a date or date-time in the time zone, or a Unix timestamp"
+_CSV_HEADERS = ((b"content-disposition", b'attachment; filename="pull-request-metrics.csv"'),)
+_encode = msgspec.json.Encoder().encode
+
+
+class PullRequestMetricsParameters(Struct, frozen=True, rename={"from_": "from"}):
+    """The parameters of a request for metrics of pull requests."""
+
+    from_: (
+        Annotated[str, Meta(description=f"The start, included: {_ENDS}. Default: 12 weeks.")]
+        | UnsetType
+    ) = UNSET
+    to: (
+        Annotated[str, Meta(description=f"The end, not included: {_ENDS}. Default: now.")]
+        | UnsetType
+    ) = UNSET
+    query: (
+        Annotated[
+            str,
+            Meta(
+                description="Which pull requests count, see the search language.",
+                max_length=MAX_CHARACTERS,
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    interval: Annotated[Interval, Meta(description="What the period is cut into.")] = "total"
+    group_by: (
+        Annotated[str, Meta(description=f"Keys with commas between them, of {', '.join(GROUPED)}.")]
+        | UnsetType
+    ) = UNSET
+    timezone: Annotated[str, Meta(description="An IANA zone, in which days begin.")] = "UTC"
+    week_start: Annotated[WeekStart, Meta(description="What day weeks start on.")] = "monday"
+    bots: Annotated[
+        Literal["true", "false"], Meta(description="Whether those that bots made count.")
+    ] = "false"
+    as_of: (
+        Annotated[
+            str,
+            Meta(description=f"What counts as now: {_ENDS}. Default: the time of the request."),
+        ]
+        | UnsetType
+    ) = UNSET
+    format: Annotated[Form, Meta(description="How to answer.")] = "json"
+
+
+PARAMETERS = PullRequestMetricsParameters.__struct_encode_fields__
+
+
+FiguresDocument = msgspec.defstruct(
+    "PullRequestFiguresDocument",
+    [
+        ("merged", int),
+        ("deployed", int),
+        (THROUGHPUT, AuthorThroughput),
+        *(
+            (each.name, Annotated[Spread, Meta(description=each.about)])
+            for each in PULL_REQUEST_METRICS
+        ),
+    ],
+    frozen=True,
+    namespace={"__doc__": "The metrics of one period. Durations are in seconds."},
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    query: PullRequestQuery
+    text: str
+    tree: Query
+    zone: str
+    with_bots: bool
+    form: Form
+
+
+class IntervalDocument(Struct, frozen=True):
+    """The metrics of one interval."""
+
+    start: str
+    end: str
+    partial: bool
+    metrics: FiguresDocument  # pyright: ignore[reportInvalidTypeForm]
+
+
+class PullRequestMetricsAttributes(Struct, frozen=True):
+    """The metrics of all pull requests, or of one group."""
+
+    group: Mapping[str, str]
+    """Its values of the keys grouped by; empty for all of them."""
+    total: FiguresDocument  # pyright: ignore[reportInvalidTypeForm]
+    previous: FiguresDocument  # pyright: ignore[reportInvalidTypeForm]
+    change: Mapping[str, Change]
+    """Of the medians."""
+    series: Sequence[IntervalDocument]
+
+
+class PullRequestMetricsMeta(Struct, frozen=True, rename={"from_": "from"}):
+    """The question, with all defaults."""
+
+    from_: str
+    to: str
+    previous: Bounds
+    as_of: str
+    timezone: str
+    week_start: WeekStart
+    interval: Interval
+    group_by: tuple[str, ...]
+    query: str
+    bots: bool
+
+
+def get_pull_request_metrics(request: Request) -> Reply:
+    question = _read_question(request)
+    report = _report(request.store, request.organisation, question)
+    if question.form == "csv":
+        return Reply(200, _csv(question, report), CSV, _CSV_HEADERS)
+    keys = question.query.group_by
+    groups = [({}, report.overall)]
+    groups += [(dict(zip(keys, each.group, strict=True)), each) for each in report.groups]
+    resources = [
+        Resource(id_of(named) or TOTAL, TYPE, _attributes(named, each)) for named, each in groups
+    ]
+    return Reply(200, _encode({"data": resources, "meta": _meta(question, report)}))
+
+
+def _report(store: Store, org: Organisation, question: _Question) -> PullRequestReport:
+    return store.pull_requests.report(
+        org, question.query, question.tree, with_bots=question.with_bots
+    )
+
+
+def _read_question(request: Request) -> _Question:
+    try:
+        given = request.query_parameters.multi_items()
+        return _question(known_parameters(given, PARAMETERS), request.now_ns)
+    except Invalid as invalid:
+        raise Invalid(*map(named_problem, invalid.problems)) from None
+
+
+def _question(parameters: Parameters, now_ns: int) -> _Question:
+    calendar = read_calendar(parameters, UTC_CALENDAR)
+    as_of_ns = parameters.read("as_of", instants_in(calendar), now_ns)
+    query = PullRequestQuery(
+        period=read_period(parameters, calendar, as_of_ns),
+        as_of_ns=as_of_ns,
+        interval=parameters.choice("interval", get_args(Interval), "total"),
+        calendar=calendar,
+        group_by=parameters.read("group_by", _keys, ()),
+    )
+    tree = parameters.read("query", _tree, Everything())
+    with_bots = parameters.choice("bots", ("true", "false"), "false") == "true"
+    form: Form = parameters.choice("format", get_args(Form), "json")
+    parameters.check()
+    _check_size(query)
+    zone = parameters.given("timezone") or "UTC"
+    return _Question(query, parameters.given("query"), tree, zone, with_bots, form)
+
+
+def _check_size(query: PullRequestQuery) -> None:
+    if query.interval == "total":
+        return
+    intervals = query.calendar.intervals(query.period, query.interval)
+    if sum(1 for _, _each in zip(range(BUCKET_LIMIT + 1), intervals, strict=False)) > BUCKET_LIMIT:
+        detail = f"must not cut the period into more than {BUCKET_LIMIT} parts"
+        raise Invalid(Problem(detail, parameter="interval"))
+
+
+def _keys(text: str) -> tuple[str, ...]:
+    keys = tuple(key.strip() for key in text.split(","))
+    if len(set(keys)) < len(keys) or not set(keys) <= GROUPED.keys():
+        raise Invalid(Problem(f'must be different ones of "{" ".join(GROUPED)}"'))
+    return keys
+
+
+def _tree(text: str) -> Query:
+    """What a search means; problems call it a parameter."""
+    try:
+        return parse(text, Kind.PULL_REQUEST)
+    except Invalid as invalid:
+        details = (problem.detail for problem in invalid.problems)
+        renamed = (detail.replace("attribute", "parameter", 1) for detail in details)
+        raise Invalid(*map(Problem, renamed)) from None
+
+
+def figures_document(figures: PullRequestFigures) -> Any:
+    return FiguresDocument(
+        merged=figures.merged,
+        deployed=figures.deployed,
+        **{THROUGHPUT: figures.throughput, **figures.spreads},
+    )
+
+
+def _attributes(named: Mapping[str, str], group: PullRequestGroup) -> PullRequestMetricsAttributes:
+    return PullRequestMetricsAttributes(
+        group=named,
+        total=figures_document(group.total),
+        previous=figures_document(group.previous),
+        change=group.change,
+        series=[
+            IntervalDocument(
+                *_ends(each.bucket.period), each.bucket.is_partial, figures_document(each.figures)
+            )
+            for each in group.series
+        ],
+    )
+
+
+def _meta(question: _Question, report: PullRequestReport) -> PullRequestMetricsMeta:
+    query = question.query
+    from_, to = _ends(query.period)
+    return PullRequestMetricsMeta(
+        from_=from_,
+        to=to,
+        previous=Bounds(*_ends(report.previous_period)),
+        as_of=format_rfc3339(query.as_of_ns),
+        timezone=question.zone,
+        week_start=query.calendar.week_start,
+        interval=query.interval,
+        group_by=query.group_by,
+        query=question.text,
+        bots=question.with_bots,
+    )
+
+
+def _ends(period: Period) -> tuple[str, str]:
+    return format_rfc3339(period.start_ns), format_rfc3339(period.end_ns)
+
+
+def _csv(question: _Question, report: PullRequestReport) -> bytes:
+    """For all pull requests, then each group: the total, the period before, the intervals."""
+    keys = question.query.group_by
+    head = (
+        *("id", *(f"group.{key}" for key in keys), "row", "start", "end", "partial"),
+        *_flat(report.overall.total),
+    )
+    groups = (report.overall, *report.groups)
+    rows = (row for group in groups for row in _rows(question, report, group))
+    return csv_bytes(head, ([row.get(name) for name in head] for row in rows))
+
+
+def _rows(
+    question: _Question, report: PullRequestReport, group: PullRequestGroup
+) -> Iterator[Mapping[str, Cell]]:
+    named = dict(zip(question.query.group_by, group.group, strict=False))
+    place = {"id": id_of(named) or TOTAL} | {f"group.{key}": each for key, each in named.items()}
+    moments = (
+        ("total", question.query.period, None, group.total),
+        ("previous", report.previous_period, None, group.previous),
+        *(
+            ("interval", each.bucket.period, each.bucket.is_partial, each.figures)
+            for each in group.series
+        ),
+    )
+    for row, period, partial, figures in moments:
+        start, end = _ends(period)
+        yield {
+            **place,
+            "row": row,
+            "start": start,
+            "end": end,
+            "partial": partial,
+            **_flat(figures),
+        }
+
+
+def _flat(figures: PullRequestFigures) -> dict[str, Cell]:
+    """The members of members, by their names with dots between."""
+    found: dict[str, Cell] = {}
+    document: dict[str, Any] = msgspec.to_builtins(figures_document(figures))
+    for name, member in document.items():
+        if isinstance(member, dict):
+            parts = cast("dict[str, Cell]", member)
+            found |= {f"{name}.{key}": each for key, each in parts.items()}
+        else:
+            found[name] = member
+    return found
