@@ -390,6 +390,20 @@ def test_charts_are_annotated(served: Shell, server: serving.Server) -> None:
     assert id_ in served.paste("theodora annotate")
 
 
+def test_pull_requests_are_imported_listed_and_measured(
+    served: Shell, server: serving.Server
+) -> None:
+    imported, _, *requests = texts("docs/pull-requests.md")
+    served.paste(imported)
+    listed, one, metrics = (
+        json.loads(served.paste(with_other(each, {SERVER: server.url})))["data"]
+        for each in requests
+    )
+    assert listed == [one]
+    assert one["attributes"]["review_time"] == 5 * 3_600
+    assert metrics[0]["attributes"]["total"]["cycle_time"]["p50"] == 25_800
+
+
 def test_receivers_of_every_kind_are_added(shell: Shell) -> None:
     (commands,) = texts("docs/notifications.md")
     printed = shell.paste(commands)

@@ -12,6 +12,16 @@ VERDICTS: Mapping[bool | None, tuple[str, str]] = {
 }
 """The chip of a verdict: its icon, and its word."""
 
+PULL_REQUESTS_PATH = "/pull-requests"
+
+STATES: Mapping[str, tuple[str, str]] = {
+    "open": ("pending", "Open"),
+    "draft": ("baseline", "Draft"),
+    "merged": ("ok", "Merged"),
+    "closed": ("failed", "Closed"),
+}
+"""The chip of a pull request's state: its icon, and its word."""
+
 UNMEASURED: Mapping[str, str] = {
     "baseline": "Baseline",
     "gap": "After a gap",
@@ -28,6 +38,11 @@ def deployment_path(deployment: Deployment) -> str:
 def path_of(id_: str) -> str:
     """The same, if only the id is known."""
     return f"/deployments/{quote(id_, safe='')}"
+
+
+def pull_request_path(id_: str) -> str:
+    """`/pull-requests/{id}`; whatever the id holds is quoted."""
+    return f"{PULL_REQUESTS_PATH}/{quote(id_, safe=':')}"
 
 
 def failure_path(id_: str) -> str:

@@ -16,8 +16,9 @@ from theodora.dora.metrics.tally import Granularity
 from theodora.errors import Invalid, Problem
 from theodora.events import format_rfc3339
 from theodora.events.values import HOUR_NS
-from theodora.query import Everything, Production, Query, all_of, parse_cached, to_text
+from theodora.query import Everything, Kind, Production, Query, all_of, parse_cached, to_text
 from theodora.report.clock import Clock
+from theodora.report.links import PULL_REQUESTS_PATH
 from theodora.report.parameters import (
     DEFAULT_WEEKS,
     Parameters,
@@ -90,11 +91,13 @@ class Scope:
     defaults: Defaults
     prefix: str
     """The path prefix of the server."""
+    kind: Kind = Kind.DEPLOYMENT
+    """What the search is about: pull requests have fields of their own."""
 
     @property
     def tree(self) -> Query:
         """Raises `Invalid` with the position of an error in the query."""
-        return parse_cached(self.query)
+        return parse_cached(self.query, self.kind)
 
     @property
     def clock(self) -> Clock:
@@ -150,7 +153,7 @@ class Scope:
         named = {name.rstrip("_"): value for name, value in parameters.items()}
         if named.keys() & {"range", "from", "to"}:
             named = {"range": None, "from": None, "to": None, **named}
-        merged = {**self.given, **named}
+        merged = {**self._given_to(path), **named}
         defaults = {
             "query": self.defaults.query,
             "timezone": self.defaults.zone,
@@ -165,13 +168,21 @@ class Scope:
         encoded = urlencode(kept, safe=_READABLE)
         return self.href(path) + (f"?{encoded}" if encoded else "")
 
+    def _given_to(self, path: str) -> Mapping[str, str]:
+        """What a link to the path keeps: a search of pull requests means nothing elsewhere."""
+        if self.kind is Kind.PULL_REQUEST and not path.startswith(PULL_REQUESTS_PATH):
+            return {name: value for name, value in self.given.items() if name != "query"}
+        return self.given
+
     def href(self, path: str) -> str:
         """The URL of a path, whose names the caller has quoted (`service_path`)."""
         return self.prefix + path
 
     def also(self, *clauses: str | Query) -> str:
         """The text of this page's query and `clauses`, each a query's text or tree."""
-        trees = (parse_cached(each) if isinstance(each, str) else each for each in clauses)
+        trees = (
+            parse_cached(each, self.kind) if isinstance(each, str) else each for each in clauses
+        )
         narrowing = [tree for tree in (self.tree, *trees) if tree != Everything()]
         return to_text(all_of(dict.fromkeys(narrowing))) if narrowing else ""
 
@@ -240,6 +251,7 @@ def read_scope(
     *,
     prefix: str = "",
     defaults: Defaults = Defaults(),
+    kind: Kind = Kind.DEPLOYMENT,
 ) -> Scope:
     """The scope of a URL's parameters; `Invalid` names the wrong parameter."""
     given = _given(parameters)
@@ -261,6 +273,7 @@ def read_scope(
         given=given,
         defaults=defaults,
         prefix=prefix,
+        kind=kind,
     )
 
 

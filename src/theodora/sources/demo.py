@@ -77,7 +77,13 @@ def demo_history(now: datetime, seed: int = 1) -> DemoHistory:
         verdicts += _verdicts(corrections, life.in_production, life.failed)
     return DemoHistory(
         commits={repository_id(line.url): line.commits for line in lines.values()},
-        pull_requests={repository_id(line.url): line.pull_requests for line in lines.values()},
+        pull_requests={
+            repository_id(line.url): [
+                *line.pull_requests,
+                *(line.open_requests(now) if line is next(iter(lines.values())) else ()),
+            ]
+            for line in lines.values()
+        },
         events=[*events, *_special_failures(now)],
         settings=SETTINGS,
         verdicts=verdicts,

@@ -4,7 +4,9 @@ import hashlib
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+
+from msgspec.structs import replace
 
 from theodora.dora import Commit, PullRequest
 from theodora.dora.derivation.commits import MergeMethod
@@ -60,20 +62,62 @@ class MainLine:
             parents = (self._heads[-1], originals[-1].sha)
         landed = self._commit(str(number), subject, change.merged, parents, change.path)
         self._advance(landed, change.merged)
-        self.pull_requests.append(
-            PullRequest(
-                number=number,
-                title=change.title,
-                labels=change.labels,
-                branch=branch,
-                merge_commit_sha=landed.sha,
-                merge_method=change.method,
-                commits=tuple(originals) if squashed else (),
-                created_at_ns=nanoseconds(change.begun if change.was_draft else change.ready),
-                ready_at_ns=nanoseconds(change.ready) if change.was_draft else None,
-                last_approved_at_ns=nanoseconds(change.approved) if change.approved else None,
-                merged_at_ns=nanoseconds(change.merged),
-            )
+        request = PullRequest(
+            number=number,
+            title=change.title,
+            labels=change.labels,
+            branch=branch,
+            merge_commit_sha=landed.sha,
+            merge_method=change.method,
+            commits=tuple(originals) if squashed else (),
+            head_sha=originals[-1].sha,
+            commit_count=len(originals),
+            created_at_ns=nanoseconds(change.begun if change.was_draft else change.ready),
+            ready_at_ns=nanoseconds(change.ready) if change.was_draft else None,
+            last_approved_at_ns=nanoseconds(change.approved) if change.approved else None,
+            merged_at_ns=nanoseconds(change.merged),
+        )
+        approved = change.approved
+        reviewed = change.ready + (approved - change.ready) * 0.6 if approved else None
+        self.pull_requests.append(self._with_people(request, reviewed))
+
+    def open_requests(self, now: datetime) -> Sequence[PullRequest]:
+        """Requests that are not merged: one in review, a draft, one of a bot, one closed."""
+        return [
+            self._open_request(number, each, now)
+            for number, each in enumerate(_OPEN, len(self.pull_requests) + 1)
+        ]
+
+    def _open_request(self, number: int, told: "_Open", now: datetime) -> PullRequest:
+        opened = now - timedelta(hours=told.age_hours)
+        closed = opened + timedelta(days=2)
+        request = PullRequest(
+            number=number,
+            title=told.title,
+            branch=f"feature/{number}",
+            created_at_ns=nanoseconds(opened),
+            is_draft=told.is_draft,
+            closed_at_ns=nanoseconds(closed) if told.is_closed else None,
+        )
+        reviewed = opened + timedelta(hours=3) if told.is_reviewed else None
+        found = self._with_people(request, reviewed)
+        return replace(found, author=told.author) if told.author else found
+
+    def _with_people(self, request: PullRequest, reviewed: datetime | None) -> PullRequest:
+        """The request with author, reviewers and size, which follow from its number alone."""
+        author = _login_of(_author(f"{self._name} {request.number}")[0])
+        others = [each for each in map(_login_of, _AUTHORS) if each != author]
+        luck = int(sha_of(f"{self._name} size {request.number}")[:8], 16)
+        reviewers = tuple(others[(luck + step) % len(others)] for step in range(1 + luck % 2))
+        return replace(
+            request,
+            author=author,
+            base="main",
+            url=f"{self.url}/pull/{request.number}",
+            reviewers=reviewers if reviewed else (),
+            first_reviewed_at_ns=nanoseconds(reviewed) if reviewed else None,
+            additions=4 + luck % 211,
+            deletions=luck % 67,
         )
 
     def _originals(self, change: DemoChange, number: int) -> Sequence[Commit]:
@@ -115,6 +159,27 @@ _REWORKED = ("Simplify the wording", "Add tests", "Address review comments", "Fi
 """Subjects of a change's further commits."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Open:
+    """A request that is not merged."""
+
+    title: str
+    age_hours: int
+    is_reviewed: bool = False
+    is_draft: bool = False
+    is_closed: bool = False
+    author: str = ""
+    """Other than one of the people."""
+
+
+_OPEN = (
+    _Open(title="Show delivery dates in the cart", age_hours=30, is_reviewed=True),
+    _Open(title="Try a faster search index", age_hours=5, is_draft=True),
+    _Open(title="Update numpy to 2.4.0", age_hours=52, author="renovate[bot]"),
+    _Open(
+        title="Move sessions to another database", age_hours=200, is_reviewed=True, is_closed=True
+    ),
+)
 _AUTHORS = ("Amina Yusuf", "Bo Lindqvist", "Carmen Ortiz", "Dae-jung Park", "Eva Novák")
 
 
@@ -122,6 +187,11 @@ def _author(change: str) -> tuple[str, str]:
     """Name and address of the author of a change."""
     name = _AUTHORS[int(sha_of(change)[:8], 16) % len(_AUTHORS)]
     return name, f"{name.partition(' ')[0].lower()}@{OWNER}.example"
+
+
+def _login_of(name: str) -> str:
+    """The name by which the host knows a person."""
+    return name.partition(" ")[0].lower()
 
 
 def sha_of(text: str) -> str:

@@ -23,7 +23,14 @@ from theodora.query.operands import equals
 from theodora.report import wording
 from theodora.report.charts import STAGE_NAMES, spans_of, stage_bar, stages_words
 from theodora.report.deployment_markdown import DeploymentContext, deployment_markdown
-from theodora.report.links import UNMEASURED, VERDICTS, deployment_path, failure_path, path_of
+from theodora.report.links import (
+    UNMEASURED,
+    VERDICTS,
+    deployment_path,
+    failure_path,
+    path_of,
+    pull_request_path,
+)
 from theodora.report.reasons import Piece, Reasons, cause_pieces, rule_name
 from theodora.report.scope import Scope, service_path
 from theodora.storage import OverrideHistory, OverrideRecord, OverrideValues
@@ -42,6 +49,7 @@ from theodora.web.pages.shell.page import Answer, Download, SeeOther, View, Visi
 
 MOST_COMMITS = 60
 MOST_LEFT_OUT = 40
+MOST_REQUESTS = 40
 
 _COMMIT_NOTES: Mapping[Flag, str] = {
     "squash_unresolved": "measured from the squash commit",
@@ -190,6 +198,7 @@ def _page(
             "next_path": deployment_path(following) if following else "",
             "rule_name": rule_name,
             **_commit_values(event, explanation.lead_time),
+            **_request_values(visit, event),
             "compare_link": _compare_link(event, found.preceding),
             "markdown": _markdown(visit, event, found.preceding, explanation, known),
             "past": _history(visit, event, explanation, known, judged, incidents),
@@ -237,6 +246,34 @@ def _commit_values(event: Deployment, lead_time: LeadTimeExplained) -> Mapping[s
         "left_out": lead_time.left_out[:MOST_LEFT_OUT],
         "more_left_out": max(0, len(lead_time.left_out) - MOST_LEFT_OUT),
     }
+
+
+class RequestRow(NamedTuple):
+    """A pull request that the deployment shipped first."""
+
+    title: str
+    number: int
+    author: str
+    path: str
+    cycle_time: str
+
+
+def _request_values(visit: Visit, event: Deployment) -> Mapping[str, Any]:
+    """The values for the table of pull requests."""
+    found = visit.store.pull_requests.of_deployment(visit.organisation, event.id)
+    rows = (
+        RequestRow(
+            wording.visible(each.title) or f"Pull request {each.number}",
+            each.number,
+            wording.visible(each.author),
+            pull_request_path(each.id),
+            wording.DASH
+            if each.cycle_time_ns is None
+            else wording.duration(each.cycle_time_ns / SECOND_NS),
+        )
+        for each in found[:MOST_REQUESTS]
+    )
+    return {"requests": tuple(rows), "more_requests": max(0, len(found) - MOST_REQUESTS)}
 
 
 _HEADINGS = {

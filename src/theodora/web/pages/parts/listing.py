@@ -12,6 +12,7 @@ from typing import Generic, Literal, NamedTuple, TypeVar
 from theodora.dora.metrics.calendar import Period
 from theodora.errors import Invalid, Problem
 from theodora.events import Deployment, Failure
+from theodora.events.pull_requests import PullRequestEvent
 from theodora.query import (
     Bound,
     Field,
@@ -22,14 +23,14 @@ from theodora.query import (
     all_of,
     any_of,
     resolve,
-    sort_key,
     to_text,
 )
+from theodora.query.pull_request_fields import sort_field
 from theodora.report.scope import Scope
 from theodora.storage import Selection
 from theodora.web.pages.shell.page import Visit
 
-E = TypeVar("E", Deployment, Failure)
+E = TypeVar("E", Deployment, Failure, PullRequestEvent)
 
 LIMIT = 50
 _AT_ONCE = 500
@@ -116,7 +117,7 @@ def read_listing(visit: Visit, kind: Kind, clock: str) -> Listing:
     """Raises `Invalid` for an order, a cursor or a limit that cannot be."""
     parameters = visit.query_parameters
     order = parameters.get("sort", f"-{clock}")
-    sort, time = sort_key(order.removeprefix("-"), kind), sort_key(clock, kind)
+    sort, time = sort_field(order.removeprefix("-"), kind), sort_field(clock, kind)
     assert time is not None, "lists go by a time"
     if sort is None:
         raise Invalid(

@@ -23,6 +23,7 @@ ENTRIES = (
     Entry("now", "Now", "Now", "/now", "n"),
     Entry("deployments", "Deployments", "Deploys", "/deployments", "d"),
     Entry("failures", "Failures", "Failures", "/failures", "f"),
+    Entry("pull_requests", "Pull requests", "PRs", "/pull-requests", "p"),
     Entry("data_health", "Data health", "Health", "/data-health", "h"),
     Entry("settings", "Settings", "Settings", "/settings/rules", "s"),
 )

@@ -218,7 +218,16 @@ class ChangeStream:
 
 
 Answer = View | SeeOther | Download | Stream | ChangeStream
-Section = Literal["overview", "now", "deployments", "failures", "data_health", "settings", ""]
+Section = Literal[
+    "overview",
+    "now",
+    "deployments",
+    "failures",
+    "pull_requests",
+    "data_health",
+    "settings",
+    "",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from starlette.types import Scope as ASGIScope
 
 from theodora.errors import NotFound, TheodoraError, TooManyRequests
 from theodora.events.values import SECOND_NS
+from theodora.query import Kind
 from theodora.report.invocation import DEFAULT_ORGANISATION, Invocation
 from theodora.report.scope import Defaults, Scope, dashboard_defaults, read_scope
 from theodora.storage import Session, SessionLimits
@@ -304,14 +305,23 @@ class PageRequest:
             self._second_ns,
             prefix=self.dashboard.path_prefix,
             defaults=self._defaults(),
+            kind=self._kind,
         )
 
     def _defaults(self) -> Defaults:
         """The search is for production, if the organisation has any."""
         if self.session is None or not self.session.principal.may(READ):
             return Defaults()
+        if self._kind is Kind.PULL_REQUEST:
+            # Open requests are in no environment.
+            return Defaults()
         store = self.dashboard.services.store
         return dashboard_defaults(store, self.session.principal.organisation)
+
+    @property
+    def _kind(self) -> Kind:
+        is_of_requests = self.page is not None and self.page.place == "pull_requests"
+        return Kind.PULL_REQUEST if is_of_requests else Kind.DEPLOYMENT
 
     @property
     def _browser(self) -> str:

@@ -1,0 +1,342 @@
+"""Pull requests as a list, as a CSV file, and in figures."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import NamedTuple
+
+from theodora.dora.metrics.pull_requests import (
+    GROUPED,
+    PULL_REQUEST_METRICS,
+    PullRequestFigures,
+    PullRequestGroup,
+    PullRequestMetric,
+    PullRequestQuery,
+    PullRequestReport,
+)
+from theodora.errors import Invalid, Problem
+from theodora.events.pull_requests import STATES, PullRequestEvent
+from theodora.query import Field, Kind, Query, all_of, complement
+from theodora.query.operands import equals
+from theodora.query.pull_request_fields import pull_request_field
+from theodora.report import wording
+from theodora.report.links import PULL_REQUESTS_PATH as PATH
+from theodora.report.links import STATES as STATE_CHIPS
+from theodora.report.links import path_of, pull_request_path
+from theodora.storage import Selection
+from theodora.web.pages.parts.clauses import clauses_of, is_about, joined, text_of
+from theodora.web.pages.parts.csv_download import csv_stream
+from theodora.web.pages.parts.listing import (
+    ListColumn,
+    every_event,
+    heads,
+    neighbours,
+    own_parameters,
+    read_listing,
+    read_page,
+    request_body,
+)
+from theodora.web.pages.shell.page import Answer, View, Visit
+
+CLOCK = "updated_at"
+COLUMNS = (
+    ListColumn("updated_at", "Updated"),
+    ListColumn("title", "Pull request", begins_ascending=True),
+    ListColumn("author", "Author", begins_ascending=True),
+    ListColumn("state", "State", begins_ascending=True),
+    ListColumn("cycle_time", "Cycle time", is_number=True),
+    ListColumn("review_time", "Review", is_number=True),
+    ListColumn("time_to_deploy", "To deploy", is_number=True),
+    ListColumn("lines", "Lines", is_number=True),
+)
+_GROUP_LABELS = {
+    "": "All together",
+    "service": "By service",
+    "team": "By team",
+    "env": "By environment",
+    "repository_id": "By repository",
+    "base": "By target branch",
+}
+_IS_BOT, _STATE = pull_request_field("is_bot"), pull_request_field("state")
+_MOST_GROUPS = 30
+
+
+class PullRequestRow(NamedTuple):
+    """One pull request of the list."""
+
+    request: PullRequestEvent
+    path: str
+    chip: tuple[str, str]
+    cycle_time: str
+    review_time: str
+    time_to_deploy: str
+    lines: str
+    shipped_path: str
+    """Of the first deployment to production; empty where there is none."""
+
+
+class StateLink(NamedTuple):
+    """How many are in a state, and the search for them."""
+
+    words: str
+    requests: int
+    link: str
+    is_chosen: bool
+
+
+class FigureRow(NamedTuple):
+    """A metric as a line of the table."""
+
+    label: str
+    about: str
+    n: int
+    cells: tuple[str, ...]
+    """Median, mean and the percentiles; dashes where there is nothing."""
+    change: str
+
+
+class MedianRow(NamedTuple):
+    """A group, or an interval, with the medians of every metric."""
+
+    name: str
+    note: str
+    merged: int
+    deployed: int
+    cells: tuple[str, ...]
+
+
+class _RequestsAsked(NamedTuple):
+    """What the page was asked for besides the list."""
+
+    tree: Query
+    """The search of the list, without bots unless they are wanted."""
+    with_bots: bool
+    names_bots: bool
+    """Whether the search itself decides about bots."""
+    group_by: str
+
+
+def show_pull_requests(visit: Visit) -> Answer:
+    scope = visit.scope
+    asked = _read(visit)
+    listing = read_listing(visit, Kind.PULL_REQUEST, CLOCK)
+    page = read_page(listing, asked.tree, partial(_select, visit), _updated_at_ns)
+    own = {**own_parameters(listing), **_own(asked)}
+    report = _report(visit, asked)
+    has_any = bool(page.events) or visit.store.pull_requests.count(visit.organisation) > 0
+    return View(
+        {
+            "has_any": has_any,
+            "clauses": len(clauses_of(scope.tree)),
+            **_counts(visit, asked, own),
+            "columns": tuple(heads(scope, PATH, listing, COLUMNS)),
+            "rows": tuple(map(row_of, page.events)),
+            "shown": page.events,
+            "listing": listing,
+            "neighbours": tuple(neighbours(scope, PATH, listing, page)),
+            "own": own,
+            "csv_link": scope.link(f"{PATH}.csv", **own),
+            "request": request_body(listing, asked.tree, "dora_pull_requests_list_request"),
+            **_figures(visit, report, asked),
+        }
+    )
+
+
+CSV_COLUMNS = (
+    *("id", "repository_id", "number", "title", "author", "state", "branch", "base", "url"),
+    *("label", "reviewer", "service", "env", "team", "is_bot", "number_of_commits"),
+    *("number_of_reviewers", "additions", "deletions", "first_commit_at", "opened_at"),
+    *("ready_at", "first_reviewed_at", "approved_at", "merged_at", "closed_at", "deployed_at"),
+    *("cycle_time", "time_to_ready", "review_time", "merge_time", "time_to_deploy"),
+)
+"""Named and written as the search language has them."""
+
+
+def pull_requests_csv(visit: Visit) -> Answer:
+    """The complete list, however long it is."""
+    listing = read_listing(visit, Kind.PULL_REQUEST, CLOCK)
+    found = every_event(listing, _read(visit).tree, partial(_select, visit), _updated_at_ns)
+    fields = tuple(map(pull_request_field, CSV_COLUMNS))
+    rows = ([" ".join(field.texts(each)) for field in fields] for each in found)
+    return csv_stream("pull-requests.csv", CSV_COLUMNS, rows)
+
+
+def row_of(request: PullRequestEvent) -> PullRequestRow:
+    def span(name: str) -> str:
+        seconds = next(iter(pull_request_field(name).values(request)), None)
+        return wording.duration(seconds, wording.DASH)  # pyright: ignore[reportArgumentType]
+
+    shipped = request.shipped
+    return PullRequestRow(
+        request,
+        pull_request_path(request.id),
+        STATE_CHIPS[request.state],
+        span("cycle_time"),
+        span("review_time"),
+        span("time_to_deploy"),
+        wording.number(request.lines, wording.DASH),
+        path_of(shipped.id) if shipped else "",
+    )
+
+
+def _select(visit: Visit, selection: Selection) -> list[PullRequestEvent]:
+    return visit.store.pull_requests.select(visit.organisation, selection)
+
+
+def _updated_at_ns(request: PullRequestEvent) -> int:
+    return request.updated_at_ns or 0
+
+
+def _read(visit: Visit) -> _RequestsAsked:
+    parameters, tree = visit.query_parameters, visit.scope.tree
+    group_by = parameters.get("group_by", "")
+    if group_by not in _GROUP_LABELS:
+        allowed = " ".join(GROUPED)
+        raise Invalid(Problem(f'must be one of "{allowed}"', parameter="group_by"))
+    names_bots = _names(tree, _IS_BOT)
+    with_bots = names_bots or parameters.get("bots") == "shown"
+    wanted = tree if with_bots else all_of((tree, complement(equals(_IS_BOT, "true"))))
+    return _RequestsAsked(wanted, with_bots, names_bots, group_by)
+
+
+def _names(tree: Query, field: Field) -> bool:
+    return any(is_about(clause, field) for clause in clauses_of(tree))
+
+
+def _own(asked: _RequestsAsked) -> dict[str, str | None]:
+    shows_bots = asked.with_bots and not asked.names_bots
+    return {"bots": "shown" if shows_bots else None, "group_by": asked.group_by or None}
+
+
+def _counts(
+    visit: Visit, asked: _RequestsAsked, own: Mapping[str, str | None]
+) -> dict[str, object]:
+    """How many are in each state, whatever state is searched for, and how many bots made."""
+    scope = visit.scope
+    others = [each for each in clauses_of(scope.tree) if not is_about(each, _STATE)]
+    rest = joined(others)
+    period = (scope.period.start_ns, scope.period.end_ns)
+    found = {
+        each.state: each
+        for each in visit.store.pull_requests.count_states(visit.organisation, rest, *period)
+    }
+    states: list[StateLink] = []
+    for state in STATES:
+        counted = found.get(state)
+        count = 0 if counted is None else counted.requests
+        if counted and not asked.with_bots:
+            count -= counted.of_bots
+        chosen = equals(_STATE, state)
+        is_chosen = chosen in clauses_of(scope.tree)
+        tree = joined(others if is_chosen else (*others, chosen))
+        link = scope.link(PATH, **{**own, "query": text_of(tree) or None})
+        states.append(StateLink(STATE_CHIPS[state][1], count, link, is_chosen))
+    of_bots = sum(each.of_bots for each in found.values())
+    return {
+        "states": tuple(states),
+        "count": sum(each.requests for each in states),
+        "of_bots": of_bots,
+        "with_bots": asked.with_bots,
+        "names_bots": asked.names_bots,
+        "bots_link": scope.link(PATH, **{**own, "bots": None if asked.with_bots else "shown"}),
+    }
+
+
+def _report(visit: Visit, asked: _RequestsAsked) -> PullRequestReport:
+    scope = visit.scope
+    query = PullRequestQuery(
+        period=scope.period,
+        as_of_ns=scope.now_ns,
+        interval=scope.interval,
+        calendar=scope.calendar,
+        group_by=(asked.group_by,) if asked.group_by else (),
+    )
+    return visit.store.pull_requests.report(
+        visit.organisation, query, scope.tree, with_bots=asked.with_bots
+    )
+
+
+def _figures(visit: Visit, report: PullRequestReport, asked: _RequestsAsked) -> dict[str, object]:
+    scope = visit.scope
+    groups = [_group_row(each) for each in report.groups[:_MOST_GROUPS]]
+    return {
+        "total": report.overall.total,
+        "throughput": _throughput(report.overall.total),
+        "figures": tuple(_figure_rows(report.overall)),
+        "metrics": PULL_REQUEST_METRICS,
+        "groups": tuple(groups),
+        "more_groups": max(0, len(report.groups) - _MOST_GROUPS),
+        "group_by": asked.group_by,
+        "group_labels": _GROUP_LABELS,
+        "intervals": tuple(
+            _interval_row(
+                scope.clock.day(each.bucket.period.start_ns),
+                each.figures,
+                is_partial=each.bucket.is_partial,
+            )
+            for each in reversed(report.overall.series)
+        ),
+        "metrics_request": {
+            **scope.api_parameters,
+            "bots": "true" if asked.with_bots else "false",
+        },
+    }
+
+
+def _throughput(figures: PullRequestFigures) -> str:
+    value = figures.throughput.value
+    return "" if value is None else f"{value:.2g}"
+
+
+def value_words(metric: PullRequestMetric, value: float | None) -> str:
+    """A figure of a metric; a dash where there is none."""
+    if value is None:
+        return wording.DASH
+    if metric.unit == "seconds":
+        return wording.duration(value)
+    return f"{value:,.1f}".removesuffix(".0").replace(",", "\u202f")
+
+
+def _figure_rows(group: PullRequestGroup) -> Iterator[FigureRow]:
+    for metric in PULL_REQUEST_METRICS:
+        spread = group.total.spreads[metric.name]
+        values = (spread.p50, spread.mean, spread.p75, spread.p90, spread.p95)
+        yield FigureRow(
+            metric.label,
+            metric.about,
+            spread.n,
+            tuple(value_words(metric, value) for value in values),
+            _change_words(metric, group),
+        )
+
+
+def _change_words(metric: PullRequestMetric, group: PullRequestGroup) -> str:
+    """The median against that of the period before, in words."""
+    change = group.change[metric.name]
+    if change.delta is None:
+        return "nothing to compare"
+    if change.within_noise:
+        return "within noise"
+    more, less = ("longer", "shorter") if metric.unit == "seconds" else ("more", "fewer")
+    return f"{value_words(metric, abs(change.delta))} {more if change.delta > 0 else less}"
+
+
+def _group_row(group: PullRequestGroup) -> MedianRow:
+    return MedianRow(
+        wording.visible(group.group[0]), "", *_counted(group.total), _medians(group.total)
+    )
+
+
+def _interval_row(name: str, figures: PullRequestFigures, *, is_partial: bool) -> MedianRow:
+    note = "partial" if is_partial else ""
+    return MedianRow(name, note, *_counted(figures), _medians(figures))
+
+
+def _counted(figures: PullRequestFigures) -> tuple[int, int]:
+    return figures.merged, figures.deployed
+
+
+def _medians(figures: PullRequestFigures) -> tuple[str, ...]:
+    found: Sequence[tuple[PullRequestMetric, float | None]] = [
+        (metric, figures.spreads[metric.name].p50) for metric in PULL_REQUEST_METRICS
+    ]
+    return tuple(value_words(metric, value) for metric, value in found)
