@@ -173,7 +173,9 @@ def opened(count: int) -> Iterator[tuple[Store, apsw.Connection]]:
 def _segment(path: Path) -> None:
     """Has all events in segments, as they are some time after an upgrade."""
     with closing(open_database(f"sqlite:///{path}", lambda *_: (), lambda _: None)) as database:
-        while database.write(partial(segment_some, table=DEPLOYMENTS, org=1), BENCH).result():
+        while database.write(
+            partial(segment_some, table=DEPLOYMENTS, org=1), BENCH, org=1
+        ).result():
             pass
 
 

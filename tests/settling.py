@@ -10,6 +10,7 @@ from theodora.storage import Actor, store
 from theodora.storage.engine.actor import UPKEEP
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.database import Database
+from theodora.storage.engine.organisations import NO_ORGANISATION
 from theodora.storage.engine.writer import Upkeep
 from theodora.storage.open import open_database
 
@@ -38,7 +39,7 @@ class Settled:
 
     def read(self, read: Callable[[Cursor], T]) -> T:
         while self.is_on and (self._left is None or self._left):
-            self._left = self._database.write(self._keep_up, UPKEEP).result()
+            self._left = self._database.write(self._keep_up, UPKEEP, org=NO_ORGANISATION).result()
         return self._database.read(read)
 
     def _keep_up(self, cursor: Cursor) -> Collection[int]:
@@ -50,10 +51,11 @@ class Settled:
         actor: Actor,
         events: int = 1,
         *,
-        org: int | None = None,
+        org: int,
+        if_free: bool = False,
     ) -> Future[T]:
         self._left = None
-        return self._database.write(write, actor, events, org=org)
+        return self._database.write(write, actor, events, org=org, if_free=if_free)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._database, name)

@@ -277,7 +277,6 @@ STORAGE = Path(theodora.__file__).parent / "storage"
 _BY_SECRET = "finds by a secret, which names the organisation"
 _BY_NAME = "finds an organisation by its name"
 _GREATEST = "reads the greatest key up to the last that the organisation may have"
-_REPAIR = "a repair makes again what is computed of the complete store"
 _TOTALS = "/metrics shows sums of the complete store"
 _UPKEEP = "upkeep finds what is due, whichever organisation has it"
 MAY_NAME_NONE: Mapping[str, str] = {
@@ -300,24 +299,20 @@ MAY_NAME_NONE: Mapping[str, str] = {
     "access/share_links.py:_orgs_with_ended": _UPKEEP,
     "deletion_guards.py:": _UPKEEP,
     "derivation/parked.py:": _UPKEEP,
-    "events/change_log.py:forget_marks": _REPAIR,
     "events/default_team.py:orgs_with_stale_teams": _UPKEEP,
-    "events/index.py:clear_index": _REPAIR,
     "events/index.py:orgs_to_index": _UPKEEP,
     "facts/pull_request_rows.py:_organisations_with_old": _UPKEEP,
     "events/lookup.py:has_unindexed": _GREATEST,
     "events/rows.py:Rows.count": _TOTALS,
-    "events/rows.py:Rows.renew_elements": _REPAIR,
-    "events/segments.py:clear_segments": _REPAIR,
     "events/usage.py:differing_usage": "a check counts the complete store",
-    "events/usage.py:renew_usage": _REPAIR,
-    "facts/correlations.py:prune_correlations": _UPKEEP,
+    "facts/correlations.py:orgs_with_old_correlations": _UPKEEP,
     "facts/derivation_queue.py:": _UPKEEP,
     "facts/mirrors.py:_all": _UPKEEP,
-    "facts/repository_upgrade.py:": "new rules for repositories apply to the complete store",
-    "facts/source_facts.py:prune_facts": _UPKEEP,
+    "facts/repository_upgrade.py:_is_current": "new rules apply to the complete store",
+    "facts/source_facts.py:orgs_with_old_facts": _UPKEEP,
     "inbox.py:Inbox.due": _UPKEEP,
-    "inbox.py:Inbox.prune": _UPKEEP,
+    "inbox.py:Inbox.to_prune": _UPKEEP,
+    "organisations.py:_due": _UPKEEP,
     "organisations.py:_all": _UPKEEP,
     "organisations.py:_get": _BY_NAME,
     "retention.py:_limits": _UPKEEP,

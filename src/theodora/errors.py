@@ -139,6 +139,10 @@ class Unavailable(TheodoraError):
     """The store cannot be reached or cannot write now; trying again later may help."""
 
 
+class OrganisationBusy(Unavailable):
+    """Another process has kept the organisation from being written for some time."""
+
+
 class ReadOnly(Unavailable):
     """The store cannot write now, but can be read; the message names the remedy."""
 

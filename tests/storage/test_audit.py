@@ -125,7 +125,6 @@ def test_every_write_of_the_store_has_an_action_or_a_reason_for_none() -> None:
     assert {
         *("keys.ensure_organisation", "derivations.derive_queued", "derivations.derive_all_queued"),
         *("organisations.create", "organisations.delete_due", "inbox.prune"),
-        "inbox.prune_correlations",
         *("audit.remove_old", "audit.take_unlogged", "share_links.remove_ended"),
         *("metrics.save_columns", "sessions.remove_ended"),
     } == ALONG_THE_WAY, "those have tests of their own below, or change nothing people set"

@@ -601,7 +601,7 @@ READS: dict[str, Callable[[Member], object]] = {
 
 OF_EVERYBODY = {
     *("derivations.are_due", "derivations.count_parked", "keys.exist", "metrics.memory_bytes"),
-    "metrics.save_due",
+    *("metrics.save_due", "inbox.to_prune"),
     *("inbox.arrived", "reception.due", "reception.has_counted"),
     *("retention.guards", "retention.confirm_clock", "retention.count_refusals"),
     "forwarding.totals",
@@ -950,7 +950,6 @@ WRITES: tuple[tuple[str, Callable[[Member], object]], ...] = (
 ALONG_THE_WAY = {
     *("keys.ensure_organisation", "derivations.derive_queued", "derivations.derive_all_queued"),
     *("organisations.create", "organisations.delete_due", "inbox.prune"),
-    "inbox.prune_correlations",
     *("audit.remove_old", "audit.take_unlogged", "share_links.remove_ended"),
     *("metrics.save_columns", "sessions.remove_ended"),
 }

@@ -111,7 +111,9 @@ def make_with_every_table(store: Store, word: str) -> Member:
     made = make(store, word)
     for statement in RARE:
         store._database.write(
-            lambda cursor, statement=statement: cursor.execute(statement, (made.org.key,)), TESTER
+            lambda cursor, statement=statement: cursor.execute(statement, (made.org.key,)),
+            TESTER,
+            org=made.org.key,
         ).result()
     return made
 

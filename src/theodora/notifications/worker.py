@@ -1,9 +1,11 @@
 """The worker that queues digests and alerts that are due, and sends what is queued."""
 
 import time
+from contextlib import suppress
 
 import structlog
 
+from theodora.errors import OrganisationBusy
 from theodora.events.values import SECOND_NS
 from theodora.notifications.alerts import due_alerts
 from theodora.notifications.channels import send
@@ -38,7 +40,9 @@ class Notifier(Worker):
         store, queued = self._store, 0
         for org in store.notifications.served():
             if messages := self._due(org, now_ns):
-                queued += store.notifications.queue(org, messages, now_ns, actor=_ACTOR).result()
+                queuing = store.notifications.queue(org, messages, now_ns, actor=_ACTOR)
+                with suppress(OrganisationBusy):
+                    queued += queuing.result()
         return queued
 
     def _due(self, org: Organisation, now_ns: int) -> list[Message]:
@@ -56,7 +60,10 @@ class Notifier(Worker):
             while not self._stopping.is_set():
                 at_ns = now_ns or time.time_ns()
                 until_ns = at_ns + CLAIM_SECONDS * SECOND_NS
-                claim = self._store.notifications.claim(org, at_ns, until_ns, actor=_ACTOR).result()
+                claiming = self._store.notifications.claim(org, at_ns, until_ns, actor=_ACTOR)
+                claim: MessageClaim | None = None
+                with suppress(OrganisationBusy):
+                    claim = claiming.result()
                 if claim is None:
                     break
                 sent += self._send(org, claim, at_ns)

@@ -6,16 +6,18 @@ opens one for each organisation.
 
 import shlex
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import NamedTuple
 
+from theodora.errors import OrganisationBusy
 from theodora.events import format_rfc3339
 from theodora.events.values import DAY_NS
 from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.audit import Recorder, audited
 from theodora.storage.engine.cursor import Cursor, only_value
 from theodora.storage.engine.database import Database
-from theodora.storage.engine.organisations import Organisation
+from theodora.storage.engine.organisations import NO_ORGANISATION, Organisation
 
 _FEW = 5
 """So many events may go in a round however large a share they are."""
@@ -71,16 +73,22 @@ def is_confirmed(events: int, confirmed: int | None) -> bool:
 def begin_round(database: Database, now_ns: int, guards: Guards, actor: Actor) -> str | None:
     """Notes a round and begins the plans that are due; or why there can be none now.
 
-    A refusal is noted for every organisation that has a limit or is to be deleted.
+    A refusal is noted for every organisation that has a limit or is to be deleted. Those that
+    another process keeps from being written are passed over: the next round looks again.
     """
-    problem = database.write(partial(_note_round, now_ns, guards), actor, org=0).result()
+    note = partial(_note_round, now_ns, guards)
+    problem = database.write(note, actor, org=NO_ORGANISATION).result()
     if problem is None:
         for org in database.primary.read(partial(_due_plans, now_ns)):
-            audited(database, partial(_begin_plan, org, now_ns), actor, org=org.key).result()
+            begin = partial(_begin_plan, org, now_ns)
+            with suppress(OrganisationBusy):
+                audited(database, begin, actor, org=org.key, if_free=True).result()
         return None
     refusal = RefusedRound(now_ns, problem)
     for org in database.primary.read(_limited_organisations):
-        database.write(partial(put_refusal, org=org, refusal=refusal), actor, org=org.key).result()
+        put = partial(put_refusal, org=org, refusal=refusal)
+        with suppress(OrganisationBusy):
+            database.write(put, actor, org=org.key, if_free=True).result()
     return problem
 
 

@@ -15,12 +15,13 @@ from theodora.storage.engine.audit import Recorder, audited
 from theodora.storage.engine.cursor import Cursor, Row, in_equal_parts
 from theodora.storage.engine.database import Database
 from theodora.storage.engine.leases import NOT_LEASED, end_lease, take_lease
-from theodora.storage.engine.organisations import Organisation
+from theodora.storage.engine.organisations import Organisation, organisation_by_key
 from theodora.storage.events.rows import next_receipt
 from theodora.storage.events.usage import UNLIMITED, Quotas
 from theodora.storage.facts.commits import put_guessed_commits
 from theodora.storage.facts.correlations import (
     Correlation,
+    orgs_with_old_correlations,
     prune_correlations,
     put_correlation,
     things_with_key,
@@ -31,6 +32,7 @@ from theodora.storage.facts.source_facts import (
     RepositoryCommits,
     SourceFact,
     known_things,
+    orgs_with_old_facts,
     prune_facts,
     replace_facts,
 )
@@ -50,6 +52,9 @@ _OLDEST: LiteralString = (
     "AS before FROM (SELECT number, octet_length(body) AS size FROM inbox WHERE org = ? "
     "AND state = 'waiting' ORDER BY number LIMIT ?) waiting) sized WHERE before < ?) "
     "ORDER BY i.number"
+)
+_ORGS_WITH_OLD: LiteralString = (
+    "SELECT DISTINCT org FROM inbox WHERE received_at_ns < ? AND state <> 'waiting'"
 )
 _SETTLED_AT_ONCE = 32
 _SETTLED: LiteralString = "(CAST(? AS BIGINT), CAST(? AS BIGINT), ?, ?)"
@@ -137,8 +142,7 @@ class InboxQuery(NamedTuple):
 
 
 class Inbox:
-    """Every method is about one organisation and sees no other, but for `due` and those that
-    prune."""
+    """Every method is about one organisation and sees no other, but for `due` and `to_prune`."""
 
     def __init__(self, database: Database, quotas: Quotas = UNLIMITED) -> None:
         self._database = database
@@ -193,17 +197,24 @@ class Inbox:
     def lease(
         self, org: Organisation, worker: str, now_ns: int, until_ns: int, *, actor: Actor
     ) -> Future[bool]:
-        """Has no other worker read for the organisation until then; whether none does now."""
+        """Has no other worker read for the organisation until then; whether none does now.
+
+        The error is `OrganisationBusy` where another process is writing.
+        """
         return self._database.write(
             lambda cursor: take_lease(cursor, org, "inbox", worker, now_ns, until_ns),
             actor,
             org=org.key,
+            if_free=True,
         )
 
     def end_lease(self, org: Organisation, worker: str, *, actor: Actor) -> Future[bool]:
         """Lets other workers read for the organisation; False where one does already."""
         return self._database.write(
-            lambda cursor: end_lease(cursor, org, "inbox", worker), actor, org=org.key
+            lambda cursor: end_lease(cursor, org, "inbox", worker),
+            actor,
+            org=org.key,
+            if_free=True,
         )
 
     def waiting(self, org: Organisation, limit: int) -> list[StoredDelivery]:
@@ -223,7 +234,7 @@ class Inbox:
         """Stores what deliveries of one source say, and what follows; how many still waited.
 
         Events are what `fold` makes of all facts about a thing and of its correlations. The future
-        has the error of `fold`, or `OverQuota`, and then nothing is stored.
+        has the error of `fold`, `OverQuota` or `OrganisationBusy`, and then nothing is stored.
         """
         received, _ = readings[0]
         org, kind = received.organisation, received.kind
@@ -246,7 +257,7 @@ class Inbox:
                 put_guessed_commits(cursor, org, repository_id, commits, self._quotas)
             return len(now)
 
-        return self._database.write(write, actor, org=org.key)
+        return self._database.write(write, actor, org=org.key, if_free=True)
 
     def select(self, org: Organisation, query: InboxQuery) -> list[StoredDelivery]:
         """Deliveries, newest first."""
@@ -323,31 +334,40 @@ class Inbox:
         future.add_done_callback(lambda _: self.arrived.set())
         return future
 
-    def prune(self, before_ns: int, *, actor: Actor) -> Future[int]:
-        """Removes some of what was received earlier, and facts that never became an event.
+    def to_prune(self, before_ns: int, unused_before_ns: int) -> list[Organisation]:
+        """The organisations for which `prune` may have something to remove."""
 
-        What still waits stays. How many rows those are: at least one while there are more.
+        def read(cursor: Cursor) -> list[Organisation]:
+            keys = {org for (org,) in cursor.execute(_ORGS_WITH_OLD, (before_ns,)).fetchall()}
+            keys |= orgs_with_old_facts(cursor, before_ns)
+            keys |= orgs_with_old_correlations(cursor, unused_before_ns)
+            found = (organisation_by_key(cursor, key) for key in sorted(keys))
+            return [org for org in found if org is not None]
+
+        return self._database.primary.read(read)
+
+    def prune(
+        self, org: Organisation, before_ns: int, unused_before_ns: int, *, actor: Actor
+    ) -> Future[int]:
+        """Removes some of what an organisation received earlier, facts that never became an event,
+        and earlier correlations that no facts refer to.
+
+        What still waits stays. How many rows those are: at least one while there are more. The
+        error is `OrganisationBusy` where another process is writing.
         """
 
         def write(cursor: Cursor) -> int:
             rows = cursor.execute(
-                "SELECT org, number FROM inbox WHERE received_at_ns < ? AND state <> 'waiting' "
-                "LIMIT ?",
-                (before_ns, _PRUNED_AT_ONCE),
+                "DELETE FROM inbox WHERE org = ?1 AND number IN (SELECT number FROM inbox "
+                "WHERE org = ?1 AND received_at_ns < ?2 AND state <> 'waiting' LIMIT ?3) "
+                "RETURNING number",
+                (org.key, before_ns, _PRUNED_AT_ONCE),
             ).fetchall()
-            cursor.executemany("DELETE FROM inbox WHERE org = ? AND number = ?", rows)
-            return len(rows) + prune_facts(cursor, before_ns, _PRUNED_AT_ONCE)
+            facts = prune_facts(cursor, org, before_ns, _PRUNED_AT_ONCE)
+            unused = prune_correlations(cursor, org, unused_before_ns, _PRUNED_AT_ONCE)
+            return len(rows) + facts + unused
 
-        return self._database.write(write, actor)
-
-    def prune_correlations(self, before_ns: int, *, actor: Actor) -> Future[int]:
-        """Removes some correlations that came earlier and that no facts refer to; how many.
-
-        At least one while there are more.
-        """
-        return self._database.write(
-            lambda cursor: prune_correlations(cursor, before_ns, _PRUNED_AT_ONCE), actor
-        )
+        return self._database.write(write, actor, org=org.key, if_free=True)
 
 
 def _settled(

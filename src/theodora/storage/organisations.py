@@ -11,7 +11,7 @@ from typing import LiteralString, NamedTuple
 
 import structlog
 
-from theodora.errors import Invalid, NotFound, Problem
+from theodora.errors import Invalid, NotFound, OrganisationBusy, Problem
 from theodora.events import format_rfc3339
 from theodora.storage.copy.tables import CopiedTable
 from theodora.storage.deletion_guards import (
@@ -36,10 +36,13 @@ from theodora.storage.engine.audit import (
 from theodora.storage.engine.cursor import Cursor, Row, only_value
 from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import (
+    NO_ORGANISATION,
     Deletion,
     Organisation,
+    change_state,
     deletion_of,
     find_organisation,
+    organisation_by_key,
 )
 from theodora.storage.erasure import erase_sequences, erase_some, erased_tables
 from theodora.storage.facts.derivation_queue import queue_organisation
@@ -102,7 +105,7 @@ class Organisations:
                 raise Invalid(Problem(f'there is an organisation "{name}" already'))
             return ensure_recorded(cursor, recorder, name, now_ns)
 
-        return audited(self._database, write, actor)
+        return audited(self._database, write, actor, org=NO_ORGANISATION)
 
     def holdings(self, org: Organisation) -> Holdings:
         """What would be deleted with it."""
@@ -138,14 +141,16 @@ class Organisations:
             )
             after = {"begins_at": format_rfc3339(deletion.begins_at_ns), "events": events}
             recorder.record(org, "organisation.deletion_planned", org.name, after=after)
+            # Its keys open nothing from now on.
+            change_state(cursor)
             return deletion
 
-        return audited(self._database, write, actor)
+        return audited(self._database, write, actor, org=org.key)
 
     def take_back(self, org: Organisation, *, actor: Actor) -> Future[None]:
         """Lets everybody use the organisation again; raises `Invalid` if it is too late for that,
         or if no deletion is planned."""
-        return audited(self._database, partial(_take_back, org), actor)
+        return audited(self._database, partial(_take_back, org), actor, org=org.key)
 
     def delete_due(self, now_ns: int, go_on: GoOn = lambda _: True, *, actor: Actor) -> int:
         """Deletes the organisations whose time has come; returns how many are gone.
@@ -155,14 +160,22 @@ class Organisations:
         """
         if begin_round(self._database, now_ns, self.guards, actor):
             return 0
-        if not self._database.primary.read(partial(_are_any_due, now_ns)):
-            return 0
-        begun = audited(self._database, partial(_begin, now_ns), actor).result()
-        return sum(self._erase(org, now_ns, go_on, actor) for org in begun)
+        due = self._database.primary.read(partial(_due, now_ns))
+        return sum(self._delete(org, now_ns, go_on, actor) for org in due)
 
     def deleted(self) -> list[str]:
         """The UUIDs of those that are gone: folders of theirs can be removed."""
         return self._database.read(_deleted)
+
+    def _delete(self, org: Organisation, now_ns: int, go_on: GoOn, actor: Actor) -> bool:
+        """Whether it is gone; not if another process keeps it from being written."""
+        begin = partial(_begin, org, now_ns)
+        try:
+            if audited(self._database, begin, actor, org=org.key, if_free=True).result():
+                return self._erase(org, now_ns, go_on, actor)
+        except OrganisationBusy as error:
+            log.info("an organisation is deleted later", organisation=org.name, reason=str(error))
+        return False
 
     def _erase(self, org: Organisation, now_ns: int, go_on: GoOn, actor: Actor) -> bool:
         """Whether everything is deleted, and not only what there was time for."""
@@ -172,7 +185,9 @@ class Organisations:
                 if not self._erase_table(table, org, go_on, actor):
                     return False
             # What came meanwhile, of a write that was under way, goes in another turn.
-            is_gone = audited(self._database, partial(_finish, org, now_ns), actor).result()
+            finish = partial(_finish, org, now_ns)
+            finished = audited(self._database, finish, actor, org=org.key, if_free=True)
+            is_gone = finished.result()
         log.info("deleted an organisation", organisation=org.name)
         return True
 
@@ -182,7 +197,7 @@ class Organisations:
         """Whether all rows are deleted, and it was not told to stop before."""
         began = time.perf_counter()
         erase = partial(erase_some, table=table, org=org)
-        while self._database.write(erase, actor, org=org.key).result():
+        while self._database.write(erase, actor, org=org.key, if_free=True).result():
             if not go_on(time.perf_counter() - began):
                 return False
             began = time.perf_counter()
@@ -242,37 +257,33 @@ def _take_back(org: Organisation, cursor: Cursor, recorder: Recorder) -> None:
     put_refusal(cursor, org, None)
     before = {"begins_at": format_rfc3339(deletion.begins_at_ns)}
     recorder.record(org, "organisation.deletion_withdrawn", org.name, before=before)
+    change_state(cursor)
 
 
-def _are_any_due(now_ns: int, cursor: Cursor) -> bool:
-    due = cursor.execute(
-        "SELECT 1 FROM organisation_deletions WHERE begins_at_ns <= ? AND finished_at_ns IS NULL "
-        "LIMIT 1",
-        (now_ns,),
-    )
-    return due.fetchone() is not None
-
-
-def _begin(now_ns: int, cursor: Cursor, recorder: Recorder) -> list[Organisation]:
-    """The organisations to delete now."""
-    due = cursor.execute(
+def _due(now_ns: int, cursor: Cursor) -> list[Organisation]:
+    """The organisations to delete now, those that were begun first."""
+    rows = cursor.execute(
         "SELECT o.org, o.uuid, o.name FROM organisation_deletions d JOIN organisations o "
-        "USING (org) WHERE d.begins_at_ns <= ? AND d.begun_at_ns IS NULL",
+        "USING (org) WHERE d.begins_at_ns <= ? OR d.begun_at_ns IS NOT NULL "
+        "ORDER BY d.begun_at_ns IS NULL, d.begun_at_ns, o.org",
         (now_ns,),
     ).fetchall()
-    for row in due:
-        org = Organisation(*row)
+    return [Organisation(*row) for row in rows]
+
+
+def _begin(org: Organisation, now_ns: int, cursor: Cursor, recorder: Recorder) -> bool:
+    """Whether the organisation is still to be deleted; from now on that cannot be taken back."""
+    deletion = deletion_of(cursor, org)
+    if deletion is None or organisation_by_key(cursor, org.key) is None:
+        return False
+    if not deletion.has_begun:
         cursor.execute(
             "UPDATE organisation_deletions SET begun_at_ns = ? WHERE org = ?", (now_ns, org.key)
         )
         _record_begun(cursor, recorder, org)
         # What is left of it is no longer derived from the same events: theodora check skips it.
         queue_organisation(cursor, org)
-    rows = cursor.execute(
-        "SELECT o.org, o.uuid, o.name FROM organisation_deletions d JOIN organisations o "
-        "USING (org) WHERE d.begun_at_ns IS NOT NULL ORDER BY d.begun_at_ns, o.org"
-    ).fetchall()
-    return [Organisation(*row) for row in rows]
+    return True
 
 
 def _record_begun(cursor: Cursor, recorder: Recorder, org: Organisation) -> None:
@@ -291,6 +302,7 @@ def _record_begun(cursor: Cursor, recorder: Recorder, org: Organisation) -> None
     log_of_it = {"entries": chain.last_number, "last_hash": chain.last_hash}
     by = {"kind": who.kind, "name": who.name, "id": who.id, "address": who.address}
     after = {"planned_by": by, "audit_log": log_of_it}
+    change_state(cursor)
     recorder.record(None, "organisation.deletion_begun", org.uuid, after=after)
 
 
@@ -305,6 +317,7 @@ def _finish(org: Organisation, now_ns: int, cursor: Cursor, recorder: Recorder) 
     cursor.execute(
         "UPDATE organisation_deletions SET finished_at_ns = ? WHERE org = ?", (now_ns, org.key)
     )
+    change_state(cursor)
     recorder.record(None, "organisation.deleted", org.uuid)
     return True
 

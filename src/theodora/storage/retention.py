@@ -19,6 +19,7 @@ import structlog
 from theodora.dora import Commit
 from theodora.dora.derivation.retention import OldDeployment, forgettable
 from theodora.dora.derivation.sequence import Part, part_of
+from theodora.errors import OrganisationBusy
 from theodora.events import format_rfc3339
 from theodora.storage.deletion_guards import (
     DAY_NS,
@@ -46,7 +47,7 @@ from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.audit import AuditValues, Recorder, audited, changed
 from theodora.storage.engine.cursor import Cursor, only_value
 from theodora.storage.engine.database import Database
-from theodora.storage.engine.organisations import Organisation
+from theodora.storage.engine.organisations import NO_ORGANISATION, Organisation
 from theodora.storage.events.rows import Rows, Stored
 from theodora.storage.events.tables import DEPLOYMENTS, FAILURES, E, decode_texts
 from theodora.storage.facts.commits import load
@@ -172,7 +173,7 @@ class Retention:
             recorder.record(None, "retention.clock_confirmed", after=after)
             confirm_clock(cursor, now_ns)
 
-        return audited(self._database, write, actor, org=0)
+        return audited(self._database, write, actor, org=NO_ORGANISATION)
 
     def count_refusals(self) -> int:
         """The number of organisations whose last round was refused and deleted nothing."""
@@ -185,7 +186,10 @@ class Retention:
         return self._database.read(partial(_count_old, org, now_ns - days * DAY_NS))
 
     def remove_old(self, now_ns: int, go_on: GoOn = lambda _: True, *, actor: Actor) -> Old:
-        """Removes old events of every organisation, a limited number in each round."""
+        """Removes old events of every organisation, a limited number in each round.
+
+        One that another process keeps from being written is left to the next round.
+        """
         problem = begin_round(self._database, now_ns, self.guards, actor)
         # A wrong clock makes every event look old, so nothing at all is deleted.
         if problem:
@@ -193,7 +197,11 @@ class Retention:
             return Old(0, 0)
         removed = Old(0, 0)
         for org, days in self._database.primary.read(_limits):
-            old = self._remove_old(org, now_ns, now_ns - days * DAY_NS, go_on, actor)
+            try:
+                old = self._remove_old(org, now_ns, now_ns - days * DAY_NS, go_on, actor)
+            except OrganisationBusy as busy:
+                log.info("old events are deleted later", organisation=org.name, reason=str(busy))
+                continue
             # Rounds that delete nothing would fill the log.
             if any(old):
                 log.info(
@@ -216,7 +224,7 @@ class Retention:
             return Old(0, 0)
         if self._database.primary.read(lambda cursor: refusal_of(cursor, org)):
             self._database.write(
-                lambda cursor: put_refusal(cursor, org, None), actor, org=org.key
+                lambda cursor: put_refusal(cursor, org, None), actor, org=org.key, if_free=True
             ).result()
         if deployments or failures:
             found = Old(len(deployments), len(failures))
@@ -235,7 +243,7 @@ class Retention:
         def write(_: Cursor, recorder: Recorder) -> None:
             recorder.record(org, "retention.removing", org.name, after=values)
 
-        audited(self._database, write, actor, org=org.key).result()
+        audited(self._database, write, actor, org=org.key, if_free=True).result()
 
     def _removable(self, org: Organisation, limit_ns: int) -> tuple[list[int], list[int]]:
         """The rows of the deployments and failures that a round removes."""
@@ -252,7 +260,7 @@ class Retention:
         log.warning("old events are not deleted", organisation=org.name, reason=reason)
         refusal = RefusedRound(now_ns, reason)
         self._database.write(
-            lambda cursor: put_refusal(cursor, org, refusal), actor, org=org.key
+            lambda cursor: put_refusal(cursor, org, refusal), actor, org=org.key, if_free=True
         ).result()
 
     def _forgettable(
@@ -265,13 +273,13 @@ class Retention:
         self, org: Organisation, now_ns: int, actor: Actor, keys: list[int]
     ) -> int:
         removing = partial(_remove, self._deployments, remove_deployment, org, now_ns, keys)
-        return self._database.write(removing, actor, org=org.key).result()
+        return self._database.write(removing, actor, org=org.key, if_free=True).result()
 
     def _remove_failures(
         self, org: Organisation, now_ns: int, actor: Actor, keys: list[int]
     ) -> int:
         removing = partial(_remove, self._failures, remove_failure, org, now_ns, keys)
-        return self._database.write(removing, actor, org=org.key).result()
+        return self._database.write(removing, actor, org=org.key, if_free=True).result()
 
 
 def _in_parts(keys: Iterator[int], remove: Callable[[list[int]], int], go_on: GoOn) -> int:

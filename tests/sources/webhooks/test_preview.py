@@ -125,7 +125,7 @@ def test_facts_of_deliveries_that_are_no_longer_kept_count_too(
 ) -> None:
     """The first success finishes a deployment, and its delivery is gone."""
     source = filled(store, org, "github", GITHUB[:1])
-    store.inbox.prune(2, actor=TESTER).result()
+    store.inbox.prune(org, 2, 0, actor=TESTER).result()
     again = status(deployment(1, 1, 1), "success", 9)
     store.inbox.receive(
         org, "github", source.id, again.headers, body_of(again), 5, actor=TESTER

@@ -385,7 +385,7 @@ def test_old_deliveries_go_but_not_those_that_wait(
     receive(store, github, SUCCESS, at_ns=NOW_NS)
     worker.prune()
     assert [each.state for each in listed(store, github)] == ["waiting"]
-    store.inbox.prune(NOW_NS * 2, actor=TESTER).result()
+    store.inbox.prune(org, NOW_NS * 2, 0, actor=TESTER).result()
     assert len(facts(store)) == 2, "those of an event stay"
 
 

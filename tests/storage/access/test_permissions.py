@@ -66,7 +66,11 @@ def test_an_old_key_with_every_permission_keeps_every_one(
 ) -> None:
     key = _made(store, frozenset(before))
     [upgrade] = [each for each in migrations() if each.title == "permissions_of_owners"]
-    store._database.write(lambda cursor: cursor.execute(upgrade.sql), TESTER).result()  # type: ignore[arg-type]
+    store._database.write(
+        lambda cursor: cursor.execute(upgrade.sql),  # type: ignore[arg-type]
+        TESTER,
+        org=key.organisation.key,
+    ).result()
     [found] = [each for each in store.keys.all_of("default") if each.id == key.id]
     assert found.permissions == after
 

@@ -519,7 +519,7 @@ def test_nothing_is_written_of_a_deployment_that_is_deleted_meanwhile(
 ):
     add(store, org, deployment("v1", 1), deployment("v2", 2), deployment("v3", 3, version="v1"))
     indexing = partial(index_some, table=DEPLOYMENTS, org=org.key)
-    while store._database.write(indexing, TESTER).result():
+    while store._database.write(indexing, TESTER, org=org.key).result():
         pass
     write_part = store.derivations._write_part
 

@@ -217,7 +217,7 @@ def test_the_rows_are_read_again_when_the_log_has_been_pruned(store: Store, org:
     def prune(cursor: Cursor) -> None:
         cursor.execute("DELETE FROM changes WHERE number < (SELECT max(number) FROM changes)")
 
-    store._database.write(prune, TESTER).result()
+    store._database.write(prune, TESTER, org=org.key).result()
     assert_is_current(store, org)
 
 

@@ -8,6 +8,7 @@ import pytest
 from theodora.storage.engine.actor import UPKEEP
 from theodora.storage.engine.batched import Batched
 from theodora.storage.engine.cursor import Cursor
+from theodora.storage.engine.organisations import NO_ORGANISATION
 from theodora.storage.engine.sqlite.committer import SqliteCommitter
 from theodora.storage.engine.writer import Outcome, Write
 
@@ -31,7 +32,7 @@ class Sink:
         return self.add(cursor, numbers)
 
     def commit(self, *writes: object) -> list[Outcome]:
-        return self.committer.commit([Write(write, UPKEEP) for write in writes])  # pyright: ignore[reportArgumentType]
+        return self.committer.commit([Write(write, UPKEEP, NO_ORGANISATION) for write in writes])  # pyright: ignore[reportArgumentType]
 
     def rows(self, cursor: Cursor) -> list[int]:
         return [number for (number,) in cursor.execute("SELECT number FROM numbers").fetchall()]

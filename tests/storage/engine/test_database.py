@@ -95,7 +95,7 @@ def test_a_thread_that_reads_caches_little_of_the_file(
         cursor.execute("SELECT count(*) FROM filler WHERE substr(content, -1) = x'01'").fetchall()
 
     with closing(SqliteDatabase(tmp_path / "theodora.db", lambda *_: (), lambda _: None)) as file:
-        file.write(fill, TESTER).result()
+        file.write(fill, TESTER, org=0).result()
         if is_brief:
             file.answer_briefly()
         before = apsw.status(apsw.SQLITE_STATUS_MEMORY_USED)[0]

@@ -11,6 +11,7 @@ import pytest
 from actors import TESTER
 from theodora.errors import Unavailable
 from theodora.storage.engine.cursor import Cursor
+from theodora.storage.engine.organisations import NO_ORGANISATION
 from theodora.storage.engine.sqlite import connection as connections
 from theodora.storage.engine.sqlite.committer import SqliteCommitter
 from theodora.storage.engine.sqlite.connection import connect_writer
@@ -37,10 +38,10 @@ def test_a_long_log_is_folded_back_when_nothing_is_written(tmp_path: Path) -> No
             reader.execute("BEGIN")
             reader.execute("SELECT count(*) FROM organisations").fetchall()
             for _ in range(12):
-                database.write(fill, TESTER).result()
+                database.write(fill, TESTER, org=1).result()
             time.sleep(0.3)
             assert log_mib(path) > 12
-        database.write(fill, TESTER).result()
+        database.write(fill, TESTER, org=1).result()
         until_sec = time.monotonic() + 30
         while log_mib(path) > 1:
             assert time.monotonic() < until_sec, "the log keeps its size"
@@ -50,9 +51,9 @@ def test_a_long_log_is_folded_back_when_nothing_is_written(tmp_path: Path) -> No
 def test_a_log_of_many_pages_is_copied_after_the_commit(tmp_path: Path) -> None:
     path = tmp_path / "theodora.db"
     with closing(SqliteCommitter(path)) as committer:
-        committer.commit([Write(fill, TESTER)] * 20)
+        committer.commit([Write(fill, TESTER, NO_ORGANISATION)] * 20)
         assert path.stat().st_size < MIB
-        committer.commit([Write(fill, TESTER)] * 20)
+        committer.commit([Write(fill, TESTER, NO_ORGANISATION)] * 20)
         assert path.stat().st_size > 40 * MIB
 
 
@@ -61,7 +62,7 @@ def test_a_disk_that_fails_while_the_log_is_copied_is_no_other_program(tmp_path:
     path = tmp_path / "theodora.db"
     unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
     with closing(SqliteCommitter(path)) as committer:
-        committer.commit([Write(fill, TESTER)] * 6)
+        committer.commit([Write(fill, TESTER, NO_ORGANISATION)] * 6)
         resource.setrlimit(resource.RLIMIT_FSIZE, (3 * MIB, unlimited[1]))
         try:
             with pytest.raises(Unavailable, match="cannot be read or written now"):
@@ -69,7 +70,7 @@ def test_a_disk_that_fails_while_the_log_is_copied_is_no_other_program(tmp_path:
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
         assert 2 * MIB < path.stat().st_size < 4 * MIB, "a part was copied"
-        committer.commit([Write(fill, TESTER)])
+        committer.commit([Write(fill, TESTER, NO_ORGANISATION)])
         committer.tidy()
         assert path.stat().st_size > 7 * MIB
 

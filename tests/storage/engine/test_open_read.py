@@ -35,7 +35,7 @@ def test_a_read_inside_a_read_sees_the_same(opened: Database) -> None:
     def outer(cursor: Cursor) -> list[int]:
         seen = [counters(cursor)]
         state = opened.state()
-        opened.write(add_counter, TESTER).result()
+        opened.write(add_counter, TESTER, org=0).result()
         seen += [opened.read(counters), opened.primary.read(counters), counters(cursor)]
         assert opened.state() == state
         return seen
@@ -64,7 +64,7 @@ def test_an_error_in_the_inner_read_ends_only_that_where_it_is_caught(opened: Da
         counters(cursor)
         with pytest.raises(LookupError):
             opened.read(fail)
-        opened.write(add_counter, TESTER).result()
+        opened.write(add_counter, TESTER, org=0).result()
         return opened.read(counters)
 
     assert opened.read(outer) == 0
@@ -79,7 +79,7 @@ def test_the_log_can_be_folded_back_once_reads_have_ended(opened: Database, tmp_
 
     def outer(_: Cursor) -> bool:
         opened.read(counters)
-        opened.write(add_counter, TESTER).result()
+        opened.write(add_counter, TESTER, org=0).result()
         return is_folded_back()
 
     def is_folded_back() -> bool:

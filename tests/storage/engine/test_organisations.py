@@ -32,6 +32,7 @@ def test_the_key_of_a_deleted_organisation_is_not_given_again(database: str, sto
     store._database.write(
         lambda cursor: cursor.execute("DELETE FROM organisations WHERE org = ?", (last.key,)),
         TESTER,
+        org=last.key,
     ).result()
     assert made(store, "next").key == last.key + 1
     with Store(database) as another:

@@ -26,6 +26,7 @@ class Table:
         self.writer.submit(
             lambda cursor: cursor.execute("CREATE TABLE numbers (number INTEGER PRIMARY KEY)"),
             TESTER,
+            org=1,
         ).result()
         self.groups.clear()
 
@@ -47,9 +48,9 @@ class Table:
             held.set()
             assert release.wait(timeout=30)
 
-        holding = self.writer.submit(hold, TESTER)
+        holding = self.writer.submit(hold, TESTER, org=1)
         assert held.wait(timeout=30)
-        futures = [self.writer.submit(write, TESTER) for write in writes]
+        futures = [self.writer.submit(write, TESTER, org=1) for write in writes]
         release.set()
         holding.result()
         return [future.exception() or future.result() for future in futures]
@@ -98,10 +99,10 @@ def test_a_write_of_many_events_counts_as_many(table: Table) -> None:
         held.set()
         assert release.wait(timeout=30)
 
-    table.writer.submit(hold, TESTER)
+    table.writer.submit(hold, TESTER, org=1)
     assert held.wait(timeout=30)
     sizes = (100, 100, 100, 1, 256, 1)
-    futures = [table.writer.submit(add(at), TESTER, size) for at, size in enumerate(sizes)]
+    futures = [table.writer.submit(add(at), TESTER, size, org=1) for at, size in enumerate(sizes)]
     release.set()
     assert [future.result() for future in futures] == list(range(6))
     # Each commit ends with the write that makes it 256 events.
@@ -123,10 +124,10 @@ def test_upkeep_is_due_after_so_many_events_however_few_writes_they_are(tmp_path
         held.set()
         assert release.wait(timeout=30)
 
-    writer.submit(hold, TESTER)
+    writer.submit(hold, TESTER, org=1)
     assert held.wait(timeout=30)
     kept_up.clear()
-    futures = [writer.submit(lambda _: numbers.append(1), TESTER, 128) for _ in range(6)]
+    futures = [writer.submit(lambda _: numbers.append(1), TESTER, 128, org=1) for _ in range(6)]
     release.set()
     for future in futures:
         future.result(timeout=30)
@@ -165,15 +166,15 @@ def test_all_are_told_when_the_whole_group_is_lost(table: Table) -> None:
 
 @pytest.mark.parametrize("error", [Invalid(Problem("no")), ValueError("no")])
 def test_a_write_alone_that_fails_changes_nothing(table: Table, error: Exception) -> None:
-    assert table.writer.submit(failing(error, 1), TESTER).exception() is error
+    assert table.writer.submit(failing(error, 1), TESTER, org=1).exception() is error
     assert table.rows() == []
-    assert table.writer.submit(add(2), TESTER).result() == 2
+    assert table.writer.submit(add(2), TESTER, org=1).result() == 2
     assert table.rows() == [2]
 
 
 def test_a_write_alone_is_told_when_it_is_lost(table: Table) -> None:
-    assert isinstance(table.writer.submit(lose, TESTER).exception(), Unavailable)
-    assert table.writer.submit(add(4), TESTER).result() == 4
+    assert isinstance(table.writer.submit(lose, TESTER, org=1).exception(), Unavailable)
+    assert table.writer.submit(add(4), TESTER, org=1).result() == 4
     assert table.rows() == [4]
 
 
@@ -196,20 +197,20 @@ def test_a_full_database_refuses_and_goes_on_once_there_is_room(table: Table) ->
     def lift(cursor: Cursor) -> Any:
         return cursor.execute("PRAGMA max_page_count = 1000000").fetchall()
 
-    table.writer.submit(add(1), TESTER).result()
-    table.writer.submit(limit, TESTER).result()
+    table.writer.submit(add(1), TESTER, org=1).result()
+    table.writer.submit(limit, TESTER, org=1).result()
     with pytest.raises(Unavailable):
         table.writer.submit(
-            lambda cursor: cursor.execute("CREATE TABLE more (a TEXT)").fetchall(), TESTER
+            lambda cursor: cursor.execute("CREATE TABLE more (a TEXT)").fetchall(), TESTER, org=1
         ).result()
-    table.writer.submit(lift, TESTER).result()
-    assert table.writer.submit(add(2), TESTER).result() == 2
+    table.writer.submit(lift, TESTER, org=1).result()
+    assert table.writer.submit(add(2), TESTER, org=1).result() == 2
     assert table.rows() == [1, 2]
 
 
 def test_what_waits_when_the_writer_closes_is_still_written(tmp_path: Path) -> None:
     table = Table(tmp_path / "numbers.db")
-    futures = [table.writer.submit(add(number), TESTER) for number in range(500)]
+    futures = [table.writer.submit(add(number), TESTER, org=1) for number in range(500)]
     table.writer.close()
     assert [future.result() for future in futures] == list(range(500))
     assert table.rows() == list(range(500))
@@ -240,7 +241,7 @@ def test_a_closed_writer_takes_no_more(tmp_path: Path) -> None:
     table = Table(tmp_path / "numbers.db")
     table.writer.close()
     with pytest.raises(Unavailable):
-        table.writer.submit(add(1), TESTER)
+        table.writer.submit(add(1), TESTER, org=1)
 
 
 @pytest.mark.parametrize("error", [Unavailable("not now"), apsw.SQLError("no such table: x")])
@@ -254,9 +255,9 @@ def test_upkeep_that_fails_stops_nothing(tmp_path: Path, error: Exception) -> No
 
     writer = Writer(partial(SqliteCommitter, tmp_path / "numbers.db"), upkeep, lambda _: None)
     assert tried.wait(timeout=30)
-    assert writer.submit(lambda _: 5, TESTER).result(timeout=30) == 5
+    assert writer.submit(lambda _: 5, TESTER, org=1).result(timeout=30) == 5
     found = writer.submit(
-        lambda cursor: cursor.execute("SELECT * FROM sqlite_schema").fetchall(), TESTER
+        lambda cursor: cursor.execute("SELECT * FROM sqlite_schema").fetchall(), TESTER, org=1
     )
     assert found.result(timeout=30) == []
     writer.close()

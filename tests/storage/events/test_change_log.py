@@ -24,7 +24,7 @@ def log_many(store: Store, org: Organisation, number: int) -> None:
             (number, org.key),
         )
 
-    store._database.write(write, TESTER).result()
+    store._database.write(write, TESTER, org=org.key).result()
 
 
 @pytest.mark.parametrize("index", ["nothing indexed"], indirect=True)
@@ -36,11 +36,11 @@ def test_the_oldest_changes_are_pruned_and_as_many_kept_as_there_are_events(
 ) -> None:
     log_many(store, org, 3_500)
     store._database.write(
-        lambda cursor: count_usage(cursor, org.key, Usage(events)), TESTER
+        lambda cursor: count_usage(cursor, org.key, Usage(events)), TESTER, org=org.key
     ).result()
     other = store.keys.ensure_organisation("other", 1, actor=TESTER).result()
     log_many(store, other, 3_500)
-    store._database.write(partial(prune_changes, org=org, most=most), TESTER).result()
+    store._database.write(partial(prune_changes, org=org, most=most), TESTER, org=org.key).result()
     oldest, newest = store._database.read(partial(reach, org=org))
     assert newest == 3_500
     assert kept <= newest - oldest + 1 <= kept + 1_000

@@ -47,7 +47,7 @@ def team_of_failure(store: Store, org: Organisation, id_: str) -> str | None:
     while store._database.read(
         lambda cursor: cursor.execute("SELECT 1 FROM stale_teams").fetchone()
     ):
-        store._database.write(lambda _: None, TESTER).result()
+        store._database.write(lambda _: None, TESTER, org=org.key).result()
     return store.failures.get(org, id_).team
 
 

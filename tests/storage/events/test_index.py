@@ -104,7 +104,7 @@ def test_whatever_changes_the_index_has_each_event_as_it_is(
             check_index(cursor, org, rows)
 
     try:
-        store._database.write(write, TESTER).result()
+        store._database.write(write, TESTER, org=org.key).result()
     except AssertionError as error:
         error.add_note(f"THEODORA_TEST_SEED={seed}")
         raise
@@ -126,7 +126,7 @@ def test_an_organisation_is_looked_at_until_all_that_it_has_received_is_indexed(
         for table in (DEPLOYMENTS, FAILURES):
             assert not index_some(cursor, table, org.key)
 
-    store._database.write(index_all, TESTER).result()
+    store._database.write(index_all, TESTER, org=org.key).result()
     assert store._database.read(orgs_to_index) == {other.key}
 
 
@@ -136,4 +136,4 @@ def test_upkeep_that_takes_long_leaves_further_organisations_to_another_transact
     other = store.keys.ensure_organisation("other", 1, actor=TESTER).result()
     monkeypatch.setattr("theodora.storage.store.index_some", lambda *_: time.sleep(_UPKEEP_SECONDS))
     keep_up = partial(_keep_up, Rows(FAILURES), orgs=[org.key, other.key])
-    assert store._database.write(keep_up, TESTER).result() == [other.key]
+    assert store._database.write(keep_up, TESTER, org=org.key).result() == [other.key]

@@ -16,6 +16,7 @@ from theodora.events import Deployment, Git
 from theodora.storage import Organisation, OverrideValues, Store
 from theodora.storage.access.key_limits import KeyLimits
 from theodora.storage.engine.actor import Actor
+from theodora.storage.engine.organisations import NO_ORGANISATION
 from theodora.storage.events.usage import Quotas, differing_usage, read_usage
 
 NOW_NS = 10**18
@@ -63,7 +64,7 @@ def writes_wait(store: Store) -> Iterator[None]:
         is_held.set()
         assert may_go.wait(timeout=30)
 
-    store._database.write(hold, TESTER)
+    store._database.write(hold, TESTER, org=NO_ORGANISATION)
     assert is_held.wait(timeout=30)
     yield
     may_go.set()

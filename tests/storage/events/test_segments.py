@@ -15,6 +15,7 @@ from theodora.events import Deployment, Git
 from theodora.query import Kind, parse, sort_key
 from theodora.storage import Organisation, Selection, Store, TakesLong
 from theodora.storage.engine.cursor import Cursor, only_value
+from theodora.storage.engine.organisations import NO_ORGANISATION
 from theodora.storage.events.index import index_some
 from theodora.storage.events.rows import Rows
 from theodora.storage.events.segments import (
@@ -40,7 +41,7 @@ def write(store: Store) -> Callable[[Callable[[Cursor], T]], T]:
 
     def settle_and_write(write: Callable[[Cursor], T]) -> T:
         store._database.read(lambda _: None)
-        return store._database.write(write, TESTER).result()
+        return store._database.write(write, TESTER, org=NO_ORGANISATION).result()
 
     return settle_and_write
 

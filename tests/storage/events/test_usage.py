@@ -150,7 +150,7 @@ def test_a_repository_that_moves_is_counted_once(store: Store, org: Organisation
             ).fetchall()
             move_repository(cursor, org.key, key, f"git.example.org/x/{name}")
 
-        store._database.write(write, TESTER).result()
+        store._database.write(write, TESTER, org=org.key).result()
 
     move("new")
     assert (usage(store, org).repositories, differing(store)) == (2, [])

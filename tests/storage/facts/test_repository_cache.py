@@ -179,7 +179,7 @@ def make_old(url: str) -> None:
         )
 
     with closing(open_database(url, lambda *_: (), lambda _: None)) as database:
-        database.write(write, TESTER).result()
+        database.write(write, TESTER, org=1).result()
 
 
 def everything_in(url: str) -> str:
@@ -238,7 +238,7 @@ def test_an_address_that_older_versions_cut_is_whole_again(
         )
 
     with closing(open_database(database, lambda *_: (), lambda _: None)) as raw:
-        raw.write(write, TESTER).result()
+        raw.write(write, TESTER, org=org.key).result()
     with Store(database) as opened:
         assert commits_of(opened, org, *ids) == [None, 1]
         documents, _ = opened.deployments.documents(org, found_by("repository_id:*"))
@@ -261,7 +261,7 @@ def test_events_that_were_not_indexed_before_the_upgrade_are_renamed_too(
         cursor.execute("UPDATE deployments SET repository_id = '[2001/db8::1]:acme/app'")
 
     with closing(open_database(database, lambda *_: (), lambda _: None)) as raw:
-        raw.write(write, TESTER).result()
+        raw.write(write, TESTER, org=org.key).result()
     with Store(database) as opened:
         found = found_by('repository_id:"[2001:db8::1]/acme/app"')
         documents, _ = opened.deployments.documents(org, found)

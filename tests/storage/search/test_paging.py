@@ -18,7 +18,7 @@ from theodora.events import Deployment
 from theodora.query import SORT_KEYS, Event, Kind, sort_key, to_text
 from theodora.storage import Document, Selection
 from theodora.storage.engine.cursor import Cursor
-from theodora.storage.engine.organisations import Organisation, ensure_organisation
+from theodora.storage.engine.organisations import NO_ORGANISATION, Organisation, ensure_organisation
 from theodora.storage.events.index import index_some
 from theodora.storage.events.rows import Rows
 from theodora.storage.events.tables import DEPLOYMENTS, FAILURES, EventTable
@@ -75,7 +75,7 @@ class Shelf:
         return self._database.read(read)
 
     def _write(self, write: Callable[[Cursor], T]) -> T:
-        return self._database.write(write, TESTER).result()
+        return self._database.write(write, TESTER, org=NO_ORGANISATION).result()
 
 
 def _sharing_a_start(rng: Random, number: int) -> Event:

@@ -30,7 +30,7 @@ from theodora.events import Deployment
 from theodora.query import SORT_KEYS, Event, Kind, Query, matches, parse, sort_key, to_text
 from theodora.storage import Organisation, Selection
 from theodora.storage.engine.cursor import Cursor
-from theodora.storage.engine.organisations import ensure_organisation
+from theodora.storage.engine.organisations import NO_ORGANISATION, ensure_organisation
 from theodora.storage.events.index import index_some
 from theodora.storage.events.rows import Rows
 from theodora.storage.events.tables import DEPLOYMENTS, FAILURES, EventTable
@@ -157,7 +157,7 @@ class Shelf:
             world.keys[kind, now.id] = stored.key
 
     def _write(self, write: Callable[[Cursor], T]) -> T:
-        return self._database.write(write, TESTER).result()
+        return self._database.write(write, TESTER, org=NO_ORGANISATION).result()
 
 
 @pytest.fixture

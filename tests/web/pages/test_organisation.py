@@ -102,6 +102,7 @@ def test_a_deletion_that_has_begun_is_shown_and_not_taken_back(tenant: Tenant) -
             "UPDATE organisation_deletions SET begun_at_ns = begins_at_ns WHERE org = ?", (org.key,)
         ),
         TESTER,
+        org=org.key,
     ).result()
     page = browser.page(PATH)
     assert "being deleted" in page.one("h2", id="planned").text

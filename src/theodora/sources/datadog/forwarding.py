@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 import structlog
 
-from theodora.errors import NoAnswer
+from theodora.errors import NoAnswer, OrganisationBusy
 from theodora.events.values import SECOND_NS
 from theodora.sources.datadog.client import (
     DatadogClient,
@@ -77,7 +77,10 @@ class Forwarder(Worker):
         forwarding = self._store.forwarding
         now_ns = time.time_ns()
         until_ns = now_ns + _LEASE_SECONDS * SECOND_NS
-        if not forwarding.lease(org, self._name, now_ns, until_ns, actor=_ACTOR).result():
+        try:
+            if not forwarding.lease(org, self._name, now_ns, until_ns, actor=_ACTOR).result():
+                return 0
+        except OrganisationBusy:
             return 0
         # Read under the lease: another process may have sent what this one saw before.
         state = forwarding.get(org)

@@ -4,12 +4,13 @@ import secrets
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from functools import partial
 from typing import NamedTuple, TypeAlias
 
 import structlog
 
-from theodora.errors import Invalid, NotFound, OverQuota, Unavailable
+from theodora.errors import Invalid, NotFound, OrganisationBusy, OverQuota, Unavailable
 from theodora.events.values import DAY_NS, SECOND_NS
 from theodora.sources.webhooks.common_settings import common_settings, followed_settings
 from theodora.sources.webhooks.counting import fold_counted
@@ -68,30 +69,38 @@ class InboxWorker(Worker):
         waiting = [each for org in leased for each in inbox.waiting(org, limit)]
         self._read(waiting)
         for ended in [inbox.end_lease(org, self._name, actor=_ACTOR) for org in leased]:
-            ended.result()
+            # One that cannot be ended now ends by itself.
+            with suppress(OrganisationBusy):
+                ended.result()
         return len(waiting)
 
     def prune(self) -> None:
         """Removes old deliveries, and old correlations of what was never deployed."""
         now_ns, inbox = time.time_ns(), self._store.inbox
-        unused_before_ns = now_ns - max(self._keep_ns, _CORRELATION_DAYS * DAY_NS)
-        for remove, before_ns in (
-            (inbox.prune, now_ns - self._keep_ns),
-            (inbox.prune_correlations, unused_before_ns),
-        ):
-            while remove(before_ns, actor=_ACTOR).result():
-                if self._stopping.wait(0.05):
-                    return
+        before_ns = now_ns - self._keep_ns
+        unused_before_ns = min(before_ns, now_ns - _CORRELATION_DAYS * DAY_NS)
+        for org in inbox.to_prune(before_ns, unused_before_ns):
+            with suppress(OrganisationBusy):
+                while inbox.prune(org, before_ns, unused_before_ns, actor=_ACTOR).result():
+                    if self._stopping.wait(0.05):
+                        return
 
     def _lease(self) -> list[Organisation]:
-        """Has no other process read the deliveries of organisations that have some."""
+        """Has no other process read the deliveries of organisations that have some.
+
+        Passes over those that another process keeps from being written.
+        """
         now_ns, inbox = time.time_ns(), self._store.inbox
         until_ns = now_ns + _LEASE_SECONDS * SECOND_NS
         asked = [
             (org, inbox.lease(org, self._name, now_ns, until_ns, actor=_ACTOR))
             for org in inbox.due(self._name, now_ns)
         ]
-        return [org for org, future in asked if future.result()]
+        leased: list[Organisation] = []
+        for org, future in asked:
+            with suppress(OrganisationBusy):
+                leased += [org] if future.result() else []
+        return leased
 
     def _read(self, waiting: Sequence[StoredDelivery]) -> None:
         sources = _SourceReader(self._store)
@@ -118,6 +127,9 @@ class InboxWorker(Worker):
             if (in_vain := len(batch) - future.result()) > 0:
                 # Replayed meanwhile, or the lease was shorter than the reading.
                 log.info("deliveries were read in vain", deliveries=in_vain)
+        except OrganisationBusy:
+            # They still wait to be read.
+            return
         except Unavailable:
             raise
         except Exception as error:

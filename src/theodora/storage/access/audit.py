@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from functools import partial
 from itertools import takewhile
 from typing import Any, LiteralString, NamedTuple
 
+from theodora.errors import OrganisationBusy
 from theodora.query import Query
 from theodora.storage.access.audit_search import entry_matches
 from theodora.storage.access.refusals import RefusalLimit
@@ -28,7 +30,7 @@ from theodora.storage.engine.audit_actions import ActionName
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.database import Database
 from theodora.storage.engine.deadline import check_deadline
-from theodora.storage.engine.organisations import Organisation
+from theodora.storage.engine.organisations import Organisation, organisation_by_key
 
 _REMOVED_AT_ONCE = 1_000
 _LOGGED_AT_ONCE = 200
@@ -129,12 +131,15 @@ class AuditLog:
         if omitted is None:
             return None
         after = {"omitted_before": omitted} if omitted else None
+        whose = org or self._database.read(_only_organisation)
 
         def write(cursor: Cursor, recorder: Recorder) -> None:
-            whose = org or _only_organisation(cursor)
-            recorder.record(whose, action, target, after=after, outcome="refused", reason=reason)
+            if whose is None or organisation_by_key(cursor, whose.key):
+                recorder.record(
+                    whose, action, target, after=after, outcome="refused", reason=reason
+                )
 
-        return audited(self._database, write, actor, org=org and org.key)
+        return audited(self._database, write, actor, org=_key(whose))
 
     def remove_old(self, before_ns: int, *, actor: Actor) -> int:
         """Removes the entries of all chains that are older; how many those were."""
@@ -142,13 +147,14 @@ class AuditLog:
         return sum(self._shorten(org, before_ns, actor) for org in orgs)
 
     def _shorten(self, org: int, before_ns: int, actor: Actor) -> int:
-        removed = count = 0
+        """Ends early where another process keeps the organisation from being written."""
+        removed, count = 0, _REMOVED_AT_ONCE
         write = partial(_remove_some, org, before_ns)
-        while (
-            count := audited(self._database, write, actor, org=org).result()
-        ) == _REMOVED_AT_ONCE:
-            removed += count
-        return removed + count
+        with suppress(OrganisationBusy):
+            while count == _REMOVED_AT_ONCE:
+                count = audited(self._database, write, actor, org=org, if_free=True).result()
+                removed += count
+        return removed
 
     def take_unlogged(self, *, actor: Actor) -> list[tuple[str, AuditEntry]]:
         """Some entries that no process has written to its log, which this one has to do now.
@@ -157,8 +163,10 @@ class AuditLog:
         """
         taken: list[tuple[str, AuditEntry]] = []
         for org, name in self._database.primary.read(_chains_with_unlogged):
-            entries = self._database.write(partial(_take_unlogged, org), actor, org=org).result()
-            taken += [(name, entry) for entry in entries]
+            take = partial(_take_unlogged, org)
+            with suppress(OrganisationBusy):
+                entries = self._database.write(take, actor, org=org, if_free=True).result()
+                taken += [(name, entry) for entry in entries]
         return taken
 
 

@@ -180,7 +180,10 @@ class Forwarding:
     def lease(
         self, org: Organisation, worker: str, now_ns: int, until_ns: int, *, actor: Actor
     ) -> Future[bool]:
-        """Has no other worker send for the organisation until then; whether none does now."""
+        """Has no other worker send for the organisation until then; whether none does now.
+
+        The error is `OrganisationBusy` where another process is writing.
+        """
 
         def write(cursor: Cursor) -> bool:
             running = cursor.execute(
@@ -190,7 +193,7 @@ class Forwarding:
                 cursor, org, "forwarding", worker, now_ns, until_ns
             )
 
-        return self._database.write(write, actor, org=org.key)
+        return self._database.write(write, actor, org=org.key, if_free=True)
 
     def waiting(self, org: Organisation, limit: int) -> list[OutboxItem]:
         """Changes to send, oldest first, without those of events with an earlier parked one."""

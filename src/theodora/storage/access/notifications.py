@@ -198,7 +198,8 @@ class Notifications:
     ) -> Future[int]:
         """Queues those that were never queued; how many those are.
 
-        Removes what was settled `KEPT_DAYS` ago or earlier from the log.
+        Removes what was settled `KEPT_DAYS` ago or earlier from the log. The error is
+        `OrganisationBusy` where another process is writing.
         """
 
         def write(cursor: Cursor) -> int:
@@ -208,7 +209,7 @@ class Notifications:
             )
             return sum(_queue(cursor, org, each, now_ns) for each in messages)
 
-        return self._database.write(write, actor, org=org.key)
+        return self._database.write(write, actor, org=org.key, if_free=True)
 
     def is_queued(self, org: Organisation, receiver: str, key: str) -> bool:
         """Whether a message was queued, whatever became of it."""
@@ -251,7 +252,7 @@ class Notifications:
 
         A claim that nobody settled until it ran out was a server's that ended. A webhook is sent
         again: its receiver knows the id. Nobody knows whether other messages have arrived:
-        they are not sent again.
+        they are not sent again. The error is `OrganisationBusy` where another process is writing.
         """
 
         def write(cursor: Cursor) -> MessageClaim | None:
@@ -283,7 +284,7 @@ class Notifications:
             )
             return MessageClaim(_found(cursor, org, message.receiver), message, tries, queued_at_ns)
 
-        return self._database.write(write, actor, org=org.key)
+        return self._database.write(write, actor, org=org.key, if_free=True)
 
     def settle(
         self,

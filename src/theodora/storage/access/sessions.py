@@ -8,11 +8,12 @@ import secrets
 import uuid
 from collections.abc import Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, LiteralString, NamedTuple
 
-from theodora.errors import NotFound
+from theodora.errors import NotFound, OrganisationBusy
 from theodora.events.values import SECOND_NS
 from theodora.storage.access.keys import hash_of, key_by_id
 from theodora.storage.access.people import note_person_seen, person_by_id
@@ -117,7 +118,8 @@ class Sessions:
         """Deletes the sessions of all organisations that have ended."""
         for org in self._database.primary.read(partial(_orgs_with_ended, now_ns, limits)):
             forget = partial(_forget_ended, org, now_ns, limits)
-            self._database.write(forget, actor, org=org).result()
+            with suppress(OrganisationBusy):
+                self._database.write(forget, actor, org=org, if_free=True).result()
 
     def find(self, secret: str, now_ns: int, limits: SessionLimits) -> Session | None:
         """The session with this secret, unless it has ended.

@@ -7,10 +7,11 @@ its maker may still make one. Some days after it has ended it is removed.
 import uuid
 from collections.abc import Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from functools import partial
 from typing import Any, LiteralString, NamedTuple
 
-from theodora.errors import NotFound
+from theodora.errors import NotFound, OrganisationBusy
 from theodora.events.values import DAY_NS, SECOND_NS
 from theodora.storage.access.keys import KEY_COLUMNS, hash_of, key_of_row
 from theodora.storage.access.people import PERSON_COLUMNS, person_of_row
@@ -156,7 +157,8 @@ class ShareLinks:
         until_ns = now_ns - KEPT_DAYS * DAY_NS
         for org in self._database.primary.read(partial(_orgs_with_ended, until_ns)):
             remove = partial(_remove_ended, org, until_ns)
-            self._database.write(remove, actor, org=org).result()
+            with suppress(OrganisationBusy):
+                self._database.write(remove, actor, org=org, if_free=True).result()
 
 
 _COLUMNS: tuple[LiteralString, ...] = (

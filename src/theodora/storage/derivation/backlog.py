@@ -31,6 +31,15 @@ class Backlog:
             waiting[key] = _joined(known, changed) if known else changed
             self.up_to[org] = max(self.up_to.get(org, 0), changed.up_to)
 
+    def put_back(self, key: SequenceKey, changed: Changed) -> None:
+        """Adds a sequence that was taken and could not be derived now."""
+        waiting = self._waiting.setdefault(key.org.key, {})
+        newer = waiting.get(key)
+        waiting[key] = _joined(changed, newer) if newer else changed
+
+    def __bool__(self) -> bool:
+        return bool(self._waiting)
+
     def take(
         self, is_ripe: Callable[[SequenceKey, Changed], bool]
     ) -> tuple[SequenceKey, Changed] | None:

@@ -19,7 +19,14 @@ import structlog
 from theodora.dora import DeploymentSequence, Derived, ServiceSettings, derive
 from theodora.dora.derivation.settings import usable
 from theodora.dora.derivation.undeployed import Undeployed, undeployed
-from theodora.errors import Invalid, TheodoraError, TooSlow, Unavailable, UnusableStore
+from theodora.errors import (
+    Invalid,
+    OrganisationBusy,
+    TheodoraError,
+    TooSlow,
+    Unavailable,
+    UnusableStore,
+)
 from theodora.events import Deployment, MatchKeys, with_team_of_services
 from theodora.storage.derivation.backlog import Backlog
 from theodora.storage.derivation.commit_times import Measured, write_measured
@@ -90,6 +97,9 @@ _OF_THE_STORE = (Unavailable, UnusableStore)
 _ROWS_AT_ONCE = 256
 """Most deployments written in one transaction: ingest waits for no longer."""
 
+_HELD_SECONDS = 0.1
+"""How long a command waits before it looks again whether an organisation can be written."""
+
 
 class Preview(NamedTuple):
     """The changes that other settings would make."""
@@ -154,19 +164,30 @@ class Derivations:
     ) -> int:
         """Derives the marked sequences; returns their number.
 
-        Organisations take turns, also those whose marks come meanwhile: see `Backlog`. What
-        another process is just deriving is left to it. After each sequence `go_on` receives the
+        Organisations take turns, also those whose marks come meanwhile: see `Backlog`. One that
+        another process keeps from being written is passed over, and what another process is just
+        deriving is left to it. After each sequence `go_on` receives the
         seconds it took, and may end the work. `want` receives the repositories of new or changed
         deployments whose commits are not known; `is_ripe` may put a sequence off. One that cannot
         be derived is parked and holds up no other. Raises `TooSlow` at the thread's deadline; what
         was under way stays marked.
         """
+        return self._derive_marked(Backlog(), go_on, want, is_ripe, actor)
+
+    def _derive_marked(
+        self,
+        backlog: Backlog,
+        go_on: Callable[[float], bool],
+        want: Want,
+        is_ripe: Callable[[SequenceKey, Changed], bool],
+        actor: Actor,
+    ) -> int:
+        """The same; what is left in the backlog was not ripe or is held by another process."""
         errors: list[TheodoraError] = []
         derived = 0
-        backlog = Backlog()
         while True:
             has_more = self._find_marked(backlog, actor)
-            taken = backlog.take(is_ripe)
+            taken = backlog.take(partial(self._is_takeable, is_ripe))
             if taken is None:
                 if has_more:
                     continue
@@ -175,6 +196,8 @@ class Derivations:
             began = time.perf_counter()
             try:
                 derived += self._derive_if_free(key, changed, want, actor)
+            except OrganisationBusy:
+                backlog.put_back(key, changed)
             except _OF_THE_STORE as error:
                 errors.append(error)
             if not go_on(time.perf_counter() - began):
@@ -183,23 +206,46 @@ class Derivations:
             raise errors[0]
         return derived
 
+    def _is_takeable(
+        self,
+        is_ripe: Callable[[SequenceKey, Changed], bool],
+        key: SequenceKey,
+        changed: Changed,
+    ) -> bool:
+        return not self._database.is_held(key.org.key) and is_ripe(key, changed)
+
     def _find_marked(self, backlog: Backlog, actor: Actor) -> bool:
         """Adds the marks that have come since the last look; returns whether there were any."""
         now_ns = time.time_ns()
         for org in self._database.primary.read(partial(organisations_due, now_ns=now_ns)):
-            self._database.write(partial(mark_due, org, now_ns), actor, org=org.key).result()
+            self._prepare(org, partial(mark_due, org, now_ns), actor)
         for org in self._database.primary.read(organisations_with_wide_tasks):
-            self._database.write(partial(split_wide_tasks, org), actor, org=org.key).result()
+            self._prepare(org, partial(split_wide_tasks, org), actor)
         found = self._database.primary.read(partial(queued_sequences, after=backlog.up_to))
         backlog.add(found)
         return bool(found)
 
+    def _prepare(self, org: Organisation, prepare: Callable[[Cursor], None], actor: Actor) -> None:
+        with suppress(OrganisationBusy):
+            self._database.write(prepare, actor, org=org.key, if_free=True).result()
+
     def derive_all_queued(self, *, actor: Actor) -> int:
-        """Derives until nothing is marked; returns the number of derivations."""
+        """Derives until nothing is marked; returns the number of derivations.
+
+        Waits for organisations that another process keeps from being written.
+        """
         total = 0
-        while derived := self.derive_queued(actor=actor):
+        while True:
+            backlog = Backlog()
+            derived = self._derive_marked(
+                backlog, lambda _: True, lambda _org, _id: None, lambda _key, _changed: True, actor
+            )
             total += derived
-        return total
+            if not derived:
+                held = self._database.primary.read(organisations_with_wide_tasks) or backlog
+                if not held:
+                    return total
+                time.sleep(_HELD_SECONDS)
 
     def parked(self, org: Organisation) -> Sequence[Parked]:
         """The sequences of the organisation that could not be derived."""
@@ -283,11 +329,11 @@ class Derivations:
             check_deadline()
             part = changes[start : start + _ROWS_AT_ONCE]
             write = partial(self._write_part, key, changed, part, last)
-            last = self._database.write(write, actor, org=key.org.key).result()
+            last = self._database.write(write, actor, org=key.org.key, if_free=True).result()
             written += last.changes
         links = _new_links(facts, derived.deployments)
         write = partial(_write_links, key, links, last)
-        self._database.write(write, actor, org=key.org.key).result()
+        self._database.write(write, actor, org=key.org.key, if_free=True).result()
         if last.seen:
             rows = _written_rows(last.seen.rows, written)
             self._cache.remember(key, replace(last.seen, rows=rows))

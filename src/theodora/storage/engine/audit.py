@@ -13,16 +13,18 @@ from typing import Any, Literal, LiteralString, NamedTuple, TypeVar
 
 import msgspec
 
-from theodora.errors import Unavailable
+from theodora.errors import OrganisationBusy, Unavailable
 from theodora.events import format_rfc3339
 from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.audit_actions import ActionName
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import (
+    NO_ORGANISATION,
     Organisation,
     ensure_organisation,
     find_organisation,
+    lock_if_free,
 )
 
 T = TypeVar("T")
@@ -31,7 +33,7 @@ AuditOutcome = Literal["done", "refused"]
 AuditValues = Mapping[str, Any]
 """Values by name, as JSON has them; never a secret."""
 
-SERVER = 0
+SERVER = NO_ORGANISATION
 """The key under which the server keeps what concerns no single organisation."""
 MAX_AUDIT_VALUES = 16_384
 """Characters of the values before or after a change; longer ones are replaced by their hash."""
@@ -134,24 +136,35 @@ def audited(
     write: Callable[[Cursor, Recorder], T],
     actor: Actor,
     *,
-    org: int | None = None,
+    org: int,
+    if_free: bool = False,
 ) -> Future[T]:
-    """Queues a write that records what it changes; `org` is as in `Database.write`."""
-    return database.write(lambda cursor: write(cursor, Recorder(cursor, actor)), actor, org=org)
+    """Queues a write that records what it changes; `org` and `if_free` are as in `Database.write`.
+
+    One of an organisation that records for the server too calls `change_state` before.
+    """
+
+    def recording(cursor: Cursor) -> T:
+        return write(cursor, Recorder(cursor, actor))
+
+    return database.write(recording, actor, org=org, if_free=if_free)
 
 
 def audited_by_name(
     database: Database, name: str, write: Callable[[Cursor, Recorder], T], actor: Actor
 ) -> Future[T]:
-    """Queues a write about the organisation of this name; about any while there is none."""
+    """Queues a write about the organisation of this name, which it may add."""
     known = database.read(lambda cursor: find_organisation(cursor, name))
 
     def checked(cursor: Cursor, recorder: Recorder) -> T:
-        if known is not None and find_organisation(cursor, name) != known:
+        found = find_organisation(cursor, name)
+        if known is not None and found != known:
             raise Unavailable(f'organisation "{name}" has just been deleted')
+        if known is None and found is not None and not lock_if_free(cursor, found):
+            raise OrganisationBusy(f'organisation "{name}" has just been added')
         return write(cursor, recorder)
 
-    return audited(database, checked, actor, org=known and known.key)
+    return audited(database, checked, actor, org=known.key if known else NO_ORGANISATION)
 
 
 def ensure_recorded(cursor: Cursor, recorder: Recorder, name: str, now_ns: int) -> Organisation:

@@ -62,16 +62,25 @@ class Database(Protocol):
         actor: Actor,
         events: int = 1,
         *,
-        org: int | None = None,
+        org: int,
+        if_free: bool = False,
     ) -> Future[T]:
         """Queues `write`, which `actor` asks for; the future has its result once it is durable.
 
         `events` is how many it writes: many make a commit of their own, and upkeep due. `org` is
-        the key of the only organisation that it is about, 0 of a write about none of them.
+        the key of the only organisation that it is about, `NO_ORGANISATION` of a write about none.
 
         The writes of an organisation, of every process, come one after another, and each sees all
-        those before it. It waits for no other organisation's. A write that names none waits for
-        those of all, and they for it. `write` may be run again from its beginning.
+        those before it. It waits for no other organisation's. One `if_free` has the error
+        `OrganisationBusy` where it would have to wait for another process for long. `write` may be
+        run again from its beginning.
+        """
+        ...
+
+    def is_held(self, org: int) -> bool:
+        """Whether another process keeps the organisation from being written.
+
+        A write `if_free` then fails at once.
         """
         ...
 
@@ -89,7 +98,7 @@ class Database(Protocol):
         ...
 
     def state(self) -> int:
-        """A number that on this thread changes whenever a write was committed that names no
+        """A number that on this thread changes whenever a write was committed that is about no
         organisation, or that has called `change_state`. It may change after others.
 
         Inside a read it is that of the snapshot.

@@ -17,6 +17,10 @@ receive 1,099,511,627,776 times each; no key of an organisation is used twice.
 """
 
 
+NO_ORGANISATION = 0
+"""In place of the key of an organisation: the store itself, of a write that is about none."""
+
+
 class Organisation(NamedTuple):
     key: int
     uuid: str
@@ -84,7 +88,10 @@ def lock_if_free(cursor: Cursor, org: Organisation) -> bool:
 
 
 def change_state(cursor: Cursor) -> None:
-    """Changes what `Database.state` returns, as a write does that names no organisation."""
+    """Changes what `Database.state` returns, as a write does that is about no organisation.
+
+    Until the end of the transaction those wait, so what they write may be written too.
+    """
     cursor.execute("UPDATE counters SET value = value + 1 WHERE org = 0 AND name = 'commits'")
 
 
@@ -126,10 +133,6 @@ def _add_organisation(cursor: Cursor, name: str, now_ns: int) -> Organisation:
         )
     )
     org = Organisation(key, str(uuid.uuid4()), name)
-    cursor.execute(
-        "INSERT INTO organisations (org, uuid, name, created_at_ns) VALUES (?, ?, ?, ?)",
-        (*org, now_ns),
-    )
     first = key * NUMBERS_OF_ONE
     cursor.executemany(
         "INSERT INTO counters (org, name, value) VALUES (?, ?, ?)",
@@ -140,5 +143,9 @@ def _add_organisation(cursor: Cursor, name: str, now_ns: int) -> Organisation:
             (key, "failures_indexed", first),
             (key, "settings", 0),
         ],
+    )
+    cursor.execute(
+        "INSERT INTO organisations (org, uuid, name, created_at_ns) VALUES (?, ?, ?, ?)",
+        (*org, now_ns),
     )
     return org

@@ -2,8 +2,10 @@
 
 import math
 import time
-from collections.abc import Collection, Container
+from collections.abc import Collection, Container, Iterator, Set
 from itertools import islice
+
+from theodora.storage.engine.organisations import NO_ORGANISATION
 
 _AFTER_EVENTS = 256
 """Events after which upkeep is due even though more are waiting. Writes wait for it, so there is
@@ -24,13 +26,13 @@ class UpkeepAgenda:
     It has no lock of its own: that of the writer guards it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, held: Set[int] = frozenset()) -> None:
+        """`held` has, at any time, the organisations that cannot be looked at then."""
+        self._held = held
         self._orgs: dict[int, None] = {}
         """The one that has waited longest first."""
         self._looks_at_sec = -math.inf
         """When upkeep looks at all of them."""
-        self._has_looked = False
-        """Whether the last piece of upkeep did."""
         self._events = 0
         """How many have been written since upkeep began last."""
         self._is_running = False
@@ -39,7 +41,8 @@ class UpkeepAgenda:
 
     @property
     def is_empty(self) -> bool:
-        return not self._orgs
+        """Whether there is none that can be looked at."""
+        return self._orgs.keys() <= self._held
 
     @property
     def is_overdue(self) -> bool:
@@ -51,7 +54,7 @@ class UpkeepAgenda:
         if self._is_running:
             return None
         quiet_sec = self._quiet_sec + _IDLE_SECONDS
-        due_sec = quiet_sec if self._orgs else max(quiet_sec, self._looks_at_sec)
+        due_sec = max(quiet_sec, self._looks_at_sec) if self.is_empty else quiet_sec
         return due_sec - time.monotonic()
 
     def begin(self) -> None:
@@ -66,12 +69,10 @@ class UpkeepAgenda:
         """Notes that a commit has ended just now."""
         self._quiet_sec = time.monotonic()
 
-    def note_written(self, org: int | None, events: int) -> None:
-        """Notes a write for `org`, 0 for none of them, None for any: then it looks at all."""
+    def note_written(self, org: int, events: int) -> None:
+        """Notes a write for `org`, which may be none."""
         self._events += events
-        if org is None:
-            self._looks_at_sec = self._quiet_sec
-        elif org:
+        if org != NO_ORGANISATION:
             self._orgs[org] = None
 
     def note_left(self, orgs: Collection[int]) -> None:
@@ -84,18 +85,17 @@ class UpkeepAgenda:
     def take(self) -> Collection[int] | None:
         """Removes the organisations whose turn it is; None for a look at all of them."""
         now_sec = time.monotonic()
-        # What a look has found comes first: writes that name no organisation may ask for looks all
-        # the time.
-        if now_sec >= self._looks_at_sec and not (self._has_looked and self._orgs):
+        if now_sec >= self._looks_at_sec:
             self._looks_at_sec = now_sec + _LOOK_SECONDS
-            self._has_looked = True
             return None
-        self._has_looked = False
-        return self._removed([*islice(self._orgs, _AT_ONCE)])
+        return self._removed([*islice(self._free(), _AT_ONCE)])
 
-    def take_those_in(self, *groups: Container[int | None]) -> Collection[int]:
+    def take_those_in(self, *groups: Container[int]) -> Collection[int]:
         """Removes the organisations that are in one of `groups`."""
-        return self._removed([org for org in self._orgs if any(org in group for group in groups)])
+        return self._removed([org for org in self._free() if any(org in group for group in groups)])
+
+    def _free(self) -> Iterator[int]:
+        return (org for org in self._orgs if org not in self._held)
 
     def _removed(self, orgs: Collection[int]) -> Collection[int]:
         for org in orgs:

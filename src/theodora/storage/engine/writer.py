@@ -16,10 +16,11 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 import structlog
 
-from theodora.errors import TheodoraError, Unavailable
+from theodora.errors import OrganisationBusy, TheodoraError, Unavailable
 from theodora.storage.engine.actor import UPKEEP, Actor
 from theodora.storage.engine.commit_health import CommitHealth
 from theodora.storage.engine.cursor import Cursor
+from theodora.storage.engine.organisations import NO_ORGANISATION
 from theodora.storage.engine.upkeep_agenda import UpkeepAgenda
 
 log = structlog.get_logger()
@@ -41,6 +42,11 @@ _GROUP_LIMIT = 256
 long."""
 _LAST_UPKEEP_SECONDS = 30.0
 _CHECK_PATIENCE_SECONDS = 5.0
+_IS_HELD = "another process keeps the organisation from being written"
+
+
+def _probe(_: Cursor) -> None:
+    """A write that finds out whether a held organisation is free, if no other does."""
 
 
 class Write(NamedTuple):
@@ -48,12 +54,14 @@ class Write(NamedTuple):
 
     run: Callable[[Cursor], Any]
     actor: Actor
+    org: int
+    """The key of the only organisation that it is about, or `NO_ORGANISATION`."""
     events: int = 1
     """How many it writes."""
-    org: int | None = None
-    """The key of the only organisation that it is about, 0 for none of them; None for any."""
+    if_free: bool = False
+    """Fails where it would have to wait for another process for long."""
     is_upkeep: bool = False
-    """If it names no organisation, it locks what it writes itself, and waits for none."""
+    """If it names no organisation, it locks what it writes itself."""
 
 
 class Outcome(NamedTuple):
@@ -70,7 +78,8 @@ class Committer(Protocol):
         """Runs all of them and returns when they are durable.
 
         One that raises has changed nothing; the others are kept. Raises where none of them
-        could be made durable, or where that is not known.
+        could be made durable, or where that is not known: `OrganisationBusy` where another process
+        is writing for the organisation, or has locked something else, and nothing has changed.
         """
         ...
 
@@ -91,9 +100,10 @@ class Writer:
     """Commits the writes of each organisation one after another, in the order of `submit`.
 
     That may be called from any thread. The writer has one lane or several: threads with a committer
-    each. Several have each commit be of one organisation, which no other lane has meanwhile: what
-    has to wait for another process keeps its own organisation waiting, and no other. A single lane
-    commits together what waits, whatever it is about.
+    each. Several have each commit be of one organisation, which no other lane has meanwhile. An
+    organisation that another process keeps is held: at most half of the lanes try to write for held
+    ones, in turns, so that none keeps others waiting, however many they are. A single lane commits
+    together what waits, whatever it is about.
     """
 
     def __init__(
@@ -117,19 +127,24 @@ class Writer:
         self._health = CommitHealth()
         self._changed = threading.Condition()
         """Guards everything below."""
-        self._queues: dict[int | None, deque[_Waiting]] = {}
+        self._queues: dict[int, deque[_Waiting]] = {}
         """What waits, by organisation, the one that has waited longest first. A single lane has one
         queue for all."""
         self._waiting = 0
-        self._busy: set[int | None] = set()
+        self._busy: set[int] = set()
         """Those of the queues that a lane is committing from."""
+        self._held: set[int] = set()
+        """Those of the queues whose last commit was prevented by another process. Each has at least
+        a write that finds out when it no longer is."""
+        self._trying: set[int] = set()
+        """Those of the held ones that a lane is trying to commit from."""
         self._lanes: list[threading.Thread] = []
         self._running = 0
         """Lanes that have not ended."""
         self._working = 0
         """Those of them that are committing or doing upkeep; the others look for work."""
         self._open = True
-        self._agenda = UpkeepAgenda()
+        self._agenda = UpkeepAgenda(self._held)
         with self._changed:
             self._add_lane()
 
@@ -143,21 +158,26 @@ class Writer:
         run: Callable[[Cursor], T],
         actor: Actor,
         events: int = 1,
-        org: int | None = None,
+        *,
+        org: int,
+        if_free: bool = False,
     ) -> Future[T]:
         """Queues `run`; the future has its result once that is durable, or its error.
 
-        `org` is as in `Write`. Writes of one organisation are committed in this order, and so are
-        those of any; the two have none between them.
+        `org` and `if_free` are as in `Write`. Writes of one organisation are committed in this
+        order.
         """
         future: Future[T] = Future()
         # A caller that stops waiting takes nothing back: what was accepted is written.
         future.set_running_or_notify_cancel()
-        waiting = _Waiting(Write(run, actor, events, org), future)
+        waiting = _Waiting(Write(run, actor, org, events, if_free), future)
         queue = self._queue_of(org)
         with self._changed:
             if not self._open:
                 raise Unavailable("the store is closing")
+            if if_free and queue in self._held:
+                future.set_exception(OrganisationBusy(_IS_HELD))
+                return future
             self._waiting += 1
             if queue in self._queues:
                 self._queues[queue].append(waiting)
@@ -178,9 +198,13 @@ class Writer:
         if self._health.has_just_committed and not is_suspect:
             return
         try:
-            self.submit(run, UPKEEP, org=0).result(_CHECK_PATIENCE_SECONDS)
+            self.submit(run, UPKEEP, org=NO_ORGANISATION).result(_CHECK_PATIENCE_SECONDS)
         except TimeoutError:
             raise Unavailable("the database takes too long to write") from None
+
+    def is_held(self, org: int) -> bool:
+        """Whether another process keeps the organisation, so that writes `if_free` fail."""
+        return self._queue_of(org) in self._held
 
     def close(self) -> None:
         """Commits waiting writes and closes the connections; later writes are refused."""
@@ -191,8 +215,8 @@ class Writer:
         for lane in lanes:
             lane.join()
 
-    def _queue_of(self, org: int | None) -> int | None:
-        return org if self._most_lanes > 1 else None
+    def _queue_of(self, org: int) -> int:
+        return org if self._most_lanes > 1 else NO_ORGANISATION
 
     def _wake(self) -> None:
         """Has a lane look that is not working, or adds one."""
@@ -203,8 +227,16 @@ class Writer:
 
     def _wake_for_writes(self) -> None:
         """Has another lane take what this one leaves."""
-        if any(queue not in self._busy for queue in self._queues):
+        if self._free_queue() is not None:
             self._wake()
+
+    def _free_queue(self) -> int | None:
+        """The queue that has waited longest of those that one more lane may take."""
+        may_try = len(self._trying) < max(1, self._most_lanes // 2)
+        for queue in self._queues:
+            if queue not in self._busy and (may_try or queue not in self._held):
+                return queue
+        return None
 
     def _add_lane(self) -> None:
         name = f"writer {len(self._lanes) + 1}"
@@ -244,9 +276,9 @@ class Writer:
             while True:
                 if self._agenda.is_overdue:
                     return self._begin_upkeep()
-                for queue in self._queues:
-                    if queue not in self._busy:
-                        return self._group(queue)
+                queue = self._free_queue()
+                if queue is not None:
+                    return self._group(queue)
                 if not self._open:
                     return None
                 rest_sec = self._agenda.rest_sec()
@@ -254,7 +286,7 @@ class Writer:
                     return self._begin_upkeep()
                 self._changed.wait(rest_sec)
 
-    def _group(self, queue: int | None) -> list[_Waiting]:
+    def _group(self, queue: int) -> list[_Waiting]:
         """What waits there, at most as much as a commit takes."""
         waiting = self._queues.pop(queue)
         group: list[_Waiting] = []
@@ -267,6 +299,8 @@ class Writer:
             self._queues[queue] = waiting
         self._waiting -= len(group)
         self._busy.add(queue)
+        if queue in self._held:
+            self._trying.add(queue)
         self._working += 1
         self._wake_for_writes()
         return group
@@ -291,7 +325,7 @@ class Writer:
             return self._upkeep(cursor, (org,))
 
         # So many events that it is in a transaction of its own.
-        write = Write(run, UPKEEP, events=_GROUP_LIMIT, org=org, is_upkeep=True)
+        write = Write(run, UPKEEP, org, events=_GROUP_LIMIT, is_upkeep=True)
         self._queues.setdefault(org, deque()).appendleft(_Waiting(write, future))
         self._waiting += 1
 
@@ -328,7 +362,7 @@ class Writer:
             return self._upkeep(cursor, orgs)
 
         try:
-            [outcome] = committer.commit([Write(run, UPKEEP, is_upkeep=True)])
+            [outcome] = committer.commit([Write(run, UPKEEP, NO_ORGANISATION, is_upkeep=True)])
         except TheodoraError:
             return None
         except Exception:
@@ -351,6 +385,9 @@ class Writer:
     def _commit(self, committer: Committer, group: Sequence[_Waiting]) -> None:
         try:
             outcomes = committer.commit([waiting.write for waiting in group])
+        except OrganisationBusy as error:
+            self._put_back(group, error)
+            return
         except BaseException as error:
             # Each caller gets the error, and the thread goes on.
             self._health.note_failed(error)
@@ -371,8 +408,34 @@ class Writer:
     def _leave(self, group: Sequence[_Waiting]) -> None:
         """Lets other lanes write for the organisation, and notes that there may be upkeep."""
         with self._changed:
-            self._working -= 1
-            self._busy.discard(self._queue_of(group[0].write.org))
+            self._free(self._queue_of(group[0].write.org))
             self._agenda.note_quiet()
             for write in (waiting.write for waiting in group if not waiting.write.is_upkeep):
                 self._agenda.note_written(write.org, write.events)
+
+    def _put_back(self, group: Sequence[_Waiting], error: OrganisationBusy) -> None:
+        """Leaves the writes of a held organisation for later, but for those that do not wait."""
+        org = group[0].write.org
+        queue = self._queue_of(org)
+        with self._changed:
+            self._free(queue)
+            later = self._queues.pop(queue, ())
+            every = [*group, *later]
+            kept = [each for each in every if not each.write.if_free and each.write.run != _probe]
+            if self._open and not kept:
+                kept = [_Waiting(Write(_probe, UPKEEP, org), Future())]
+            self._waiting += len(kept) - len(later)
+            if kept:
+                self._held.add(queue)
+                # Behind the others.
+                self._queues[queue] = deque(kept)
+        for each in every:
+            if each.write.if_free:
+                each.future.set_exception(error)
+
+    def _free(self, queue: int) -> None:
+        """Lets other lanes take what waits there."""
+        self._working -= 1
+        self._busy.discard(queue)
+        self._trying.discard(queue)
+        self._held.discard(queue)

@@ -101,9 +101,9 @@ def has_mark(cursor: Cursor, org: Organisation, mark: HistoryMark) -> bool:
     return row is not None
 
 
-def forget_marks(cursor: Cursor) -> None:
-    """Makes every mark an entry about an event that never was."""
-    cursor.execute("UPDATE changes SET event = 0 WHERE event < 0")
+def forget_marks(cursor: Cursor, org: Organisation) -> None:
+    """Makes every mark of the organisation an entry about an event that never was."""
+    cursor.execute("UPDATE changes SET event = 0 WHERE org = ? AND event < 0", (org.key,))
 
 
 def reach(cursor: Cursor, org: Organisation) -> Reach:

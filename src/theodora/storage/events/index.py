@@ -15,7 +15,6 @@ from theodora.query.words import words
 from theodora.storage.engine.cursor import Cursor, Row, in_equal_parts, only_value
 from theodora.storage.engine.organisations import NUMBERS_OF_ONE, number_ranges
 from theodora.storage.events.segments import (
-    clear_segments,
     forget_waiting,
     is_segment_due,
     segment_some,
@@ -45,7 +44,7 @@ class _WatermarkStatements:
     above: LiteralString
     raise_watermark: LiteralString
     catch_up: LiteralString
-    clear_watermarks: LiteralString
+    clear_watermark: LiteralString
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,12 +143,17 @@ def free_text_words(term: str) -> set[str]:
     return set() if term.startswith(_ONE_WORD) else set(words(_searched(term)))
 
 
-def clear_index(cursor: Cursor, table: EventTable[Any]) -> None:
-    """Removes every entry, so that all events are indexed again."""
-    for name in (table.postings, table.numbers, table.words):
-        cursor.execute(f"DELETE FROM {name}")
-    clear_segments(cursor, table)
-    cursor.execute(_watermarks(table).clear_watermarks, (NUMBERS_OF_ONE, NUMBERS_OF_ONE))
+def index_tables(table: EventTable[Any]) -> tuple[LiteralString, ...]:
+    """The tables of the index."""
+    in_segments = (table.unsegmented, table.segments, table.trigrams)
+    return (table.postings, table.numbers, table.words, *in_segments)
+
+
+def clear_index(cursor: Cursor, table: EventTable[Any], org: int) -> None:
+    """Removes the entries of the organisation, so that all of its events are indexed again."""
+    for name in index_tables(table):
+        cursor.execute(f"DELETE FROM {name} WHERE org = ?", (org,))
+    cursor.execute(_watermarks(table).clear_watermark, (NUMBERS_OF_ONE, NUMBERS_OF_ONE, org))
 
 
 class ChangedEvent(NamedTuple, Generic[E]):
@@ -338,10 +342,10 @@ def _watermarks(table: EventTable[Any]) -> _WatermarkStatements:
         ),
         # Below the organisation's own numbers only where it has events there: readers would have to
         # look for its few unindexed ones among those of all others.
-        clear_watermarks=(
+        clear_watermark=(
             "UPDATE counters SET value = CASE WHEN EXISTS ("
             f"SELECT 1 FROM {name} e WHERE e.key < ? AND +e.org = counters.org) THEN -1 "
-            f"ELSE org * ? - 1 END WHERE org <> 0 AND name = '{table.watermark}'"
+            f"ELSE org * ? - 1 END WHERE org = ? AND name = '{table.watermark}'"
         ),
     )
 

@@ -27,7 +27,6 @@ class RowLookups:
     by_key: LiteralString
     by_keys: LiteralString
     page: LiteralString
-    following: LiteralString
     known_ids: LiteralString
     known_given_ids: LiteralString
     known_identities: LiteralString
@@ -78,10 +77,6 @@ def lookups_of(table: EventTable[Any]) -> RowLookups:
         # The sign keeps SQLite from walking all of the organisation in search of these few.
         by_keys=f"{selected} WHERE e.key IN ({keys}) AND +e.org = ?",
         page=f"{selected} WHERE key > ? AND key < ? AND +org = ? ORDER BY key LIMIT ?",
-        following=(
-            f"SELECT e.org, e.key, {table.select} FROM {name} e "
-            "WHERE e.key > ? ORDER BY e.key LIMIT ?"
-        ),
         known_ids=f"SELECT id FROM {name} WHERE org = ? AND id IN ({keys})",
         known_given_ids=f"SELECT given_id FROM {name} WHERE org = ? AND given_id IN ({keys})",
         known_identities=(
@@ -164,7 +159,7 @@ def elements_of(table: EventTable[Any]) -> ElementRows:
         add=f"INSERT INTO {elements} (org, event, field, value) VALUES (?, ?, ?, ?)",
         delete=f"DELETE FROM {elements} WHERE org = ? AND event = ?",
         delete_lost=(
-            f"DELETE FROM {elements} WHERE NOT EXISTS (SELECT 1 FROM {name} e "
+            f"DELETE FROM {elements} WHERE org = ? AND NOT EXISTS (SELECT 1 FROM {name} e "
             f"WHERE e.org = {elements}.org AND e.key = {elements}.event)"
         ),
     )

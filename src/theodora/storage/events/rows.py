@@ -209,19 +209,21 @@ class Rows(Generic[E]):
         cursor.execute(self._changes.delete, (stored.key, org.key))
         log_change(cursor, self.table, org, stored.key)
 
-    def renew_elements(self, cursor: Cursor, after: int, limit: int) -> int | None:
-        """Writes the elements of the next events again; the key of the last, None for none.
+    def renew_elements(self, cursor: Cursor, org: int, after: int, limit: int) -> int | None:
+        """Writes the elements of the next events of an organisation again; the key of the last.
 
-        With the last of them go the elements of events that are not there.
+        None for no events: then elements of events that are not there have been deleted.
         """
-        rows = cursor.execute(self._lookups.following, (after, limit)).fetchall()
-        for row in rows:
-            cursor.execute(self._elements.delete, row[:2])
-        for org, key, *columns in rows:
+        rows: list[Row] = []
+        for start, end in number_ranges(org, after):
+            limits = (start, end, org, limit - len(rows))
+            rows += cursor.execute(self._lookups.page, limits).fetchall()
+        for key, *columns in rows:
+            cursor.execute(self._elements.delete, (org, key))
             self._add_elements(cursor, org, [Stored(key, self.table.from_row(tuple(columns)))])
         if rows:
-            return rows[-1][1]
-        cursor.execute(self._elements.delete_lost)
+            return rows[-1][0]
+        cursor.execute(self._elements.delete_lost, (org,))
         return None
 
     def derive(self, cursor: Cursor, org: Organisation, stored: Stored[E], now: E) -> None:

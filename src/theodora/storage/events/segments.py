@@ -81,11 +81,6 @@ def forget_waiting(cursor: Cursor, table: EventTable[Any], org: int, event: int)
     cursor.execute(_statements(table, cursor.dialect).forget, (org, event))
 
 
-def clear_segments(cursor: Cursor, table: EventTable[Any]) -> None:
-    for name in (table.unsegmented, table.segments, table.trigrams):
-        cursor.execute(f"DELETE FROM {name}")
-
-
 def find_candidates(
     cursor: Cursor,
     table: EventTable[Any],

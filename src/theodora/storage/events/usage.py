@@ -14,12 +14,19 @@ from theodora.storage.engine.organisations import Organisation
 WARNING_PERCENT = 80
 """The share of a quota from which on it needs attention."""
 
-_COUNTED: LiteralString = (
-    "SELECT org, sum(events), sum(bytes), sum(repositories) FROM ("
-    "SELECT org, 1 AS events, octet_length(document) AS bytes, 0 AS repositories FROM deployments "
-    "UNION ALL SELECT org, 1, octet_length(document), 0 FROM failures "
-    "UNION ALL SELECT org, 0, 0, 1 FROM repositories) stored GROUP BY org"
-)
+
+def _counted(condition: LiteralString) -> LiteralString:
+    """What organisations use by their rows for which the condition is true."""
+    return (
+        "SELECT org, sum(events), sum(bytes), sum(repositories) FROM (SELECT org, 1 AS events, "
+        f"octet_length(document) AS bytes, 0 AS repositories FROM deployments WHERE {condition} "
+        f"UNION ALL SELECT org, 1, octet_length(document), 0 FROM failures WHERE {condition} "
+        f"UNION ALL SELECT org, 0, 0, 1 FROM repositories WHERE {condition}) stored GROUP BY org"
+    )
+
+
+_COUNTED: LiteralString = _counted("1 = 1")
+_COUNTED_OF_ONE: LiteralString = _counted("org = ?1")
 
 _REMEDIES = {
     "events": "Delete events, shorten the retention",
@@ -122,7 +129,9 @@ def differing_usage(cursor: Cursor) -> Sequence[int]:
     return sorted(org for org in orgs if counted.get(org, Usage()) != noted.get(org, Usage()))
 
 
-def renew_usage(cursor: Cursor) -> None:
-    """Counts again what every organisation uses."""
-    cursor.execute("DELETE FROM usage")
-    cursor.execute(f"INSERT INTO usage (org, events, bytes, repositories) {_COUNTED}")
+def renew_usage(cursor: Cursor, org: int) -> None:
+    """Counts again what the organisation uses."""
+    cursor.execute("DELETE FROM usage WHERE org = ?", (org,))
+    cursor.execute(
+        f"INSERT INTO usage (org, events, bytes, repositories) {_COUNTED_OF_ONE}", (org,)
+    )

@@ -5,7 +5,7 @@ key: that of the correlation, and the keys of the thing that the facts of the de
 """
 
 from collections.abc import Collection, Iterable
-from typing import NamedTuple
+from typing import LiteralString, NamedTuple
 
 from theodora.storage.engine.cursor import Cursor, in_equal_parts, placeholders
 from theodora.storage.engine.organisations import Organisation
@@ -42,13 +42,27 @@ def put_correlation(
     )
 
 
-def prune_correlations(cursor: Cursor, before_ns: int, limit: int) -> int:
+_UNUSED: LiteralString = (
+    "c.noted_at_ns < ? AND NOT EXISTS "
+    "(SELECT 1 FROM source_keys k WHERE k.org = c.org AND k.key = c.key)"
+)
+"""True of a correlation `c` that came earlier and whose key nothing known has."""
+
+
+def orgs_with_old_correlations(cursor: Cursor, before_ns: int) -> set[int]:
+    """The keys of organisations that have some to prune."""
+    rows = cursor.execute(
+        f"SELECT DISTINCT c.org FROM correlations c WHERE {_UNUSED}", (before_ns,)
+    ).fetchall()
+    return {org for (org,) in rows}
+
+
+def prune_correlations(cursor: Cursor, org: Organisation, before_ns: int, limit: int) -> int:
     """Removes some that came earlier and whose key nothing known has; how many those were."""
     rows = cursor.execute(
-        "SELECT c.org, c.key, c.repository_id FROM correlations c WHERE c.noted_at_ns < ? "
-        "AND NOT EXISTS (SELECT 1 FROM source_keys k WHERE k.org = c.org AND k.key = c.key) "
-        "LIMIT ?",
-        (before_ns, limit),
+        "SELECT c.org, c.key, c.repository_id FROM correlations c "
+        f"WHERE c.org = ? AND {_UNUSED} LIMIT ?",
+        (org.key, before_ns, limit),
     ).fetchall()
     cursor.executemany(
         "DELETE FROM correlations WHERE org = ? AND key = ? AND repository_id = ?", rows

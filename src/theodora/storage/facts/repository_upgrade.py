@@ -14,7 +14,7 @@ from theodora.events import Git, match_key, repository_id, without_credentials
 from theodora.storage.engine.actor import UPKEEP
 from theodora.storage.engine.cursor import Cursor, only_value
 from theodora.storage.engine.database import Database
-from theodora.storage.engine.organisations import Organisation
+from theodora.storage.engine.organisations import NO_ORGANISATION, Organisation
 from theodora.storage.events.field_values import posted_values
 from theodora.storage.events.lookup import events_with
 from theodora.storage.events.rows import Rows
@@ -40,7 +40,8 @@ def apply_repository_rules(database: Database, kinds: tuple[Rows[Any], ...]) -> 
                 rename = partial(_rename_some, org, rows, url)
                 while database.write(rename, UPKEEP, org=org.key).result():
                     pass
-    database.write(_finish, UPKEEP).result()
+        database.write(partial(_finish, org), UPKEEP, org=org.key).result()
+    database.write(_note_current, UPKEEP, org=NO_ORGANISATION).result()
 
 
 def _is_current(cursor: Cursor) -> bool:
@@ -93,23 +94,25 @@ def _rename_some(org: Organisation, rows: Rows[Any], url: str, cursor: Cursor) -
     return bool(found) and not is_clean
 
 
-def _finish(cursor: Cursor) -> None:
-    if _is_current(cursor):
-        return
-    _clean_repositories(cursor)
-    _clean_mirrors(cursor)
+def _finish(org: Organisation, cursor: Cursor) -> None:
+    _clean_repositories(cursor, org.key)
+    _clean_mirrors(cursor, org.key)
     # They may name repositories as before; everything is marked instead.
-    cursor.execute("DELETE FROM marks WHERE kind = 'repository'")
-    for org in _organisations(cursor):
-        queue_organisation(cursor, org)
+    cursor.execute("DELETE FROM marks WHERE org = ? AND kind = 'repository'", (org.key,))
+    queue_organisation(cursor, org)
+
+
+def _note_current(cursor: Cursor) -> None:
     cursor.execute(
         "UPDATE counters SET value = ? WHERE org = 0 AND name = 'repository_rules'", (RULES,)
     )
 
 
-def _clean_repositories(cursor: Cursor) -> None:
-    statement: LiteralString = "SELECT key, org, repository_id FROM repositories ORDER BY org, key"
-    for key, org, id_ in cursor.execute(statement).fetchall():
+def _clean_repositories(cursor: Cursor, org: int) -> None:
+    rows = cursor.execute(
+        "SELECT key, repository_id FROM repositories WHERE org = ? ORDER BY key", (org,)
+    )
+    for key, id_ in rows.fetchall():
         clean = _clean_id(id_)
         if clean != id_:
             move_repository(cursor, org, key, clean)
@@ -128,9 +131,9 @@ def _clean_id(id_: str) -> str:
     return id_ if without_credentials(id_) == id_ else repository_id(id_)
 
 
-def _clean_mirrors(cursor: Cursor) -> None:
-    rows = cursor.execute("SELECT org, repository_id, url FROM mirrors").fetchall()
-    for org, id_, url in rows:
+def _clean_mirrors(cursor: Cursor, org: int) -> None:
+    rows = cursor.execute("SELECT repository_id, url FROM mirrors WHERE org = ?", (org,))
+    for id_, url in rows.fetchall():
         clean = without_credentials(url)
         if clean == url and repository_id(url) == id_:
             continue

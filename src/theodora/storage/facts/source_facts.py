@@ -194,18 +194,27 @@ def drop_facts(cursor: Cursor, org: Organisation, event: str) -> None:
         _drop_facts_about(cursor, org.key, kind, thing)
 
 
-def prune_facts(cursor: Cursor, before_ns: int, limit: int) -> int:
+def orgs_with_old_facts(cursor: Cursor, before_ns: int) -> set[int]:
+    """The keys of organisations with things that never became an event."""
+    rows = cursor.execute(
+        "SELECT DISTINCT org FROM source_things WHERE event IS NULL AND changed_at_ns < ?",
+        (before_ns,),
+    ).fetchall()
+    return {org for (org,) in rows}
+
+
+def prune_facts(cursor: Cursor, org: Organisation, before_ns: int, limit: int) -> int:
     """Removes some things that never became an event; how many those were."""
     found = cursor.execute(
-        "SELECT org, kind, thing FROM source_things "
-        "WHERE event IS NULL AND changed_at_ns < ? LIMIT ?",
-        (before_ns, limit),
+        "SELECT kind, thing FROM source_things "
+        "WHERE org = ? AND event IS NULL AND changed_at_ns < ? LIMIT ?",
+        (org.key, before_ns, limit),
     ).fetchall()
-    for org, kind, thing in found:
-        _drop_facts_about(cursor, org, kind, thing)
+    for kind, thing in found:
+        _drop_facts_about(cursor, org.key, kind, thing)
         cursor.execute(
             "DELETE FROM source_things WHERE org = ? AND kind = ? AND thing = ?",
-            (org, kind, thing),
+            (org.key, kind, thing),
         )
     return len(found)
 

@@ -13,7 +13,13 @@ from urllib.parse import quote
 
 import psutil
 import pytest
-from psycopg.errors import AdminShutdown, InternalError_, QueryCanceled, UniqueViolation
+from psycopg.errors import (
+    AdminShutdown,
+    DivisionByZero,
+    InternalError_,
+    QueryCanceled,
+    UniqueViolation,
+)
 
 from actors import TESTER
 from databases import Databases
@@ -22,7 +28,7 @@ from postgresql import OLDEST, ON_CITUS, PostgresqlServer, postgresql
 from theodora.errors import Unavailable, UnusableSetting
 from theodora.events import Deployment
 from theodora.storage import Store
-from theodora.storage.engine.cursor import Cursor
+from theodora.storage.engine.cursor import Cursor, only_value
 from theodora.storage.engine.migrate import migrations
 from theodora.storage.engine.postgresql import database
 from theodora.storage.engine.postgresql.committer import PostgresqlCommitter
@@ -76,7 +82,7 @@ def test_a_write_that_fails_unseen_takes_nothing_with_it(url: str):
     with closing(PostgresqlCommitter(url)) as committer, closing(connect(url)) as connection:
         outcomes = committer.commit(
             [
-                Write(lambda cursor, name=name: cursor.execute(add, (name,)) and name, TESTER)
+                Write(lambda cursor, name=name: cursor.execute(add, (name,)) and name, TESTER, 0)
                 for name in names
             ]
         )
@@ -102,6 +108,24 @@ def test_what_one_process_derives_no_other_takes_up(url: str):
             assert others is None
             assert store.derivations.derive_queued(actor=TESTER) == 0
         assert store.derivations.derive_queued(actor=TESTER) == 1
+
+
+def test_a_write_that_fails_leaves_no_statement_that_is_thought_to_be_prepared(url: str):
+    """Statements that follow an error in a pipeline are not prepared, whatever the driver notes."""
+
+    def fail(cursor: Cursor) -> None:
+        cursor.execute("SELECT 1 / (value - value) FROM counters WHERE org = 0")
+        count(cursor)
+
+    def count(cursor: Cursor) -> int:
+        return only_value(cursor.execute("SELECT count(*) FROM counters"))
+
+    migrate_database(url)
+    with closing(PostgresqlCommitter(url)) as committer:
+        for _ in range(8):
+            [failed] = committer.commit([Write(fail, TESTER, 0)])
+            assert isinstance(failed.error, DivisionByZero)
+            assert [each.error for each in committer.commit([Write(count, TESTER, 0)])] == [None]
 
 
 def test_a_claim_whose_connection_is_lost_says_nothing_of_what_was_claimed(url: str):
@@ -278,7 +302,9 @@ def test_the_planner_learns_of_a_table_that_grows(url: str):
             each.result()
         # What the writer has done it tells others about once a second, unless it is told to.
         tell = "SELECT pg_stat_force_next_flush()"
-        store._database.write(lambda cursor: cursor.execute(tell).fetchone(), TESTER).result()
+        store._database.write(
+            lambda cursor: cursor.execute(tell).fetchone(), TESTER, org=org.key
+        ).result()
         Statistics().keep_up(no_upkeep, PostgresqlCursor(connection), None)
         told = connection.execute("SELECT reltuples FROM pg_class WHERE relname = 'deployments'")
         [rows] = told.fetchone() or [0]

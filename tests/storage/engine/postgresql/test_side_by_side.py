@@ -3,11 +3,13 @@
 import subprocess
 import sys
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
+from typing import Any
 
 import psycopg
 import pytest
@@ -15,13 +17,19 @@ import pytest
 from actors import TESTER
 from databases import Databases
 from storage.test_isolation import make
+from theodora.errors import OrganisationBusy
 from theodora.events import Deployment
 from theodora.query import Kind, parse, sort_key
+from theodora.sources.webhooks.worker import InboxWorker
 from theodora.storage import Organisation, Selection, SessionLimits, Store
 from theodora.storage.access.principals import key_principal
 from theodora.storage.check.check import check_store
+from theodora.storage.deletion_guards import Guards, Unconfirmed
+from theodora.storage.derivation.worker import Deriver
 from theodora.storage.engine import upkeep_agenda, writer
 from theodora.storage.engine.cursor import Cursor, only_value
+from theodora.storage.erasure import erase_some, erased_tables
+from theodora.storage.inbox import InboxQuery
 from theodora.storage.store import orgs_to_upkeep
 
 SORT = sort_key("started_at", Kind.DEPLOYMENT)
@@ -44,12 +52,44 @@ def organisation(store: Store, name: str) -> Organisation:
 
 
 @contextmanager
-def held(url: str, org: Organisation) -> Generator[None]:
-    """Another process is writing for the organisation, and takes long."""
+def held(url: str, *orgs: Organisation) -> Generator[None]:
+    """Another process is writing for the organisations, and takes long."""
     with psycopg.connect(url) as connection:
-        raising = "UPDATE counters SET value = value + 1 WHERE org = %s AND name = 'commits'"
-        connection.execute(raising, (org.key,))
+        raising = "UPDATE counters SET value = value + 1 WHERE org = ANY(%s) AND name = 'commits'"
+        connection.execute(raising, ([org.key for org in orgs],))
         yield
+
+
+def waiting_sessions(url: str) -> int:
+    """How many sessions wait for a lock."""
+    waiting = (
+        "SELECT count(*) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    with psycopg.connect(url) as connection:
+        return (connection.execute(waiting).fetchone() or (0,))[0]
+
+
+def deliver(store: Store, org: Organisation) -> None:
+    store.inbox.receive(org, "github", "", {}, "{}", time.time_ns(), actor=TESTER).result(20)
+
+
+def is_read(store: Store, org: Organisation) -> bool:
+    """Whether all deliveries are."""
+    return all(each.state != "waiting" for each in store.inbox.select(org, InboxQuery()))
+
+
+def is_derived(store: Store, org: Organisation, count: int) -> bool:
+    """Whether there are so many deployments, each with a verdict."""
+    stored = [*store.deployments.everything(org)]
+    return len(stored) == count and all(each.change_failure is not None for each in stored)
+
+
+def wait_until(is_true: Callable[[], bool]) -> None:
+    until_sec = time.monotonic() + 30
+    while not is_true():
+        assert time.monotonic() < until_sec
+        time.sleep(0.02)
 
 
 def create_and_find(store: Store, org: Organisation, id_: str) -> None:
@@ -88,37 +128,105 @@ def test_no_organisation_waits_for_the_write_of_another(url: str):
                 create_and_find(here, quick, f"here-{number}")
                 create_and_find(there, quick, f"there-{number}")
             use_and_revoke_key(here, there, quick)
-            # One that is about no organisation has to wait, and keeps none of them waiting.
-            creating = there.keys.ensure_organisation("new", 1, actor=TESTER)
-            for number in range(5):
-                create_and_find(here, quick, f"later-{number}")
-            assert not creating.done()
+            assert organisation(there, "new").name == "new"
+            planned = there.organisations.plan_deletion(quick, 1, 9, actor=TESTER)
+            assert planned.result(timeout=20) == Unconfirmed(6)
             assert not any(write.done() for write in waiting)
-        assert creating.result(timeout=60).name == "new"
         for write in waiting:
             write.result(timeout=60)
         stored = [each.id for each in here.deployments.everything(slow)]
         assert stored == ["s0", "s1", "s2"], "in the order in which they were sent"
 
 
-def test_writes_of_any_organisation_wait_while_one_that_names_none_is_written(url: str):
+def test_ten_held_organisations_keep_no_other_from_being_written_derived_and_read(url: str):
+    """However many writes of theirs wait; what was marked and sent for them comes later."""
+    due = Event()
+    with ExitStack() as stack:
+        here, there = (stack.enter_context(Store(url)) for _ in range(2))
+        kept = [organisation(here, f"held {number}") for number in range(10)]
+        quick = organisation(here, "quick")
+        deriver = Deriver(here.derivations, due, lambda _org, _id: None)
+        inbox = InboxWorker(here, keep_days=30)
+        for org in kept:
+            here.deployments.add(org, deployment("d"), 1, actor=TESTER).result()
+            deliver(here, org)
+        with held(url, *kept):
+            waiting = [
+                here.deployments.add(org, deployment("later"), 1, actor=TESTER) for org in kept
+            ]
+            deriver.start()
+            stack.callback(deriver.stop)
+            inbox.start()
+            stack.callback(inbox.stop)
+            for number in range(5):
+                create_and_find(here, quick, f"here-{number}")
+                create_and_find(there, quick, f"there-{number}")
+                deliver(here, quick)
+            wait_until(lambda: all(here._database.is_held(org.key) for org in kept))
+            assert max(waiting_sessions(url) for _ in range(20)) in range(1, 7), "of eight"
+            wait_until(lambda: is_derived(here, quick, 10))
+            wait_until(lambda: is_read(here, quick))
+            assert not any(write.done() for write in waiting)
+            assert not any(is_derived(here, org, 1) for org in kept)
+            assert not any(is_read(here, org) for org in kept)
+        for write in waiting:
+            write.result(timeout=60)
+        wait_until(lambda: all(is_derived(here, org, 2) for org in kept))
+        wait_until(lambda: all(is_read(here, org) for org in kept))
+
+
+def test_a_write_that_does_not_wait_fails_while_its_organisation_is_held(url: str):
+    with Store(url) as store:
+        org, free = organisation(store, "held"), organisation(store, "free")
+        database = store._database
+        with held(url, org):
+            for _ in range(3):
+                failing = database.write(lambda _: None, TESTER, org=org.key, if_free=True)
+                assert isinstance(failing.exception(timeout=20), OrganisationBusy)
+                assert database.is_held(org.key)
+            database.write(lambda _: None, TESTER, org=free.key, if_free=True).result(timeout=20)
+            assert not database.is_held(free.key)
+        wait_until(lambda: not database.is_held(org.key))
+        database.write(lambda _: None, TESTER, org=org.key, if_free=True).result(timeout=20)
+
+
+def test_what_is_deleted_waits_for_no_held_organisation(url: str):
+    """Nor do deliveries, sessions and entries of the audit log."""
+    with Store(url, guards=Guards(organisation_days=0)) as store:
+        kept, gone = (organisation(store, name) for name in ("held", "gone"))
+        for org in (kept, gone):
+            store.deployments.add(org, deployment("d"), 1, actor=TESTER).result()
+            store.organisations.plan_deletion(org, 1, 1, actor=TESTER).result()
+        with held(url, kept):
+            assert store.organisations.delete_due(2, actor=TESTER) == 1
+        names = [each.organisation.name for each in store.organisations.everything()]
+        assert names == ["held"]
+        wait_until(lambda: store.organisations.delete_due(3, actor=TESTER) == 1)
+
+
+def test_an_erasure_does_not_wait_for_a_deriver_that_waits_for_it(
+    url: str, monkeypatch: pytest.MonkeyPatch
+):
+    """The deriver holds a mark that the erasure deletes, and writes for the same organisation."""
     with Store(url) as store:
         org = organisation(store, "default")
-        written: list[float] = []
+        store.deployments.add(org, deployment("d"), 1, actor=TESTER).result()
+        [marks] = [table for table in erased_tables() if table.name == "marks"]
+        erasing: list[Future[bool]] = []
+        derive = store.derivations._cache.derive
 
-        def write() -> None:
-            store.deployments.add(org, deployment("d"), 1, actor=TESTER).result()
-            written.append(time.monotonic())
+        def derive_while_erasing(*arguments: Any) -> Any:
+            erase = partial(erase_some, table=marks, org=org)
+            erasing.append(store._database.write(erase, TESTER, org=org.key))
+            return derive(*arguments)
 
-        def change_all(_cursor: object) -> None:
-            thread.start()
-            time.sleep(0.3)
-            assert not written
-
-        thread = Thread(target=write)
-        store._database.write(change_all, TESTER).result()
+        monkeypatch.setattr(store.derivations._cache, "derive", derive_while_erasing)
+        thread = Thread(target=lambda: store.derivations.derive_queued(actor=TESTER), daemon=True)
+        thread.start()
         thread.join(timeout=30)
-        assert written
+        assert not thread.is_alive()
+        erasing[0].result(timeout=30)
+        assert not store.derivations.are_due()
 
 
 def test_upkeep_gets_its_turn_among_writes_that_follow_each_other_without_a_pause(
@@ -152,8 +260,6 @@ CREATE FUNCTION insist_on_lock() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM counters c WHERE c.org = NEW.org AND c.name = 'commits'
       AND pg_current_xact_id()::xid IN (c.xmin, c.xmax))
-    AND NOT EXISTS (SELECT 1 FROM pg_locks l WHERE l.pid = pg_backend_pid() AND l.granted
-      AND l.relation = 'counters'::regclass AND l.mode = 'ShareRowExclusiveLock')
   THEN
     RAISE EXCEPTION 'organisation % is not locked for a change of %', NEW.org, TG_TABLE_NAME;
   END IF;
@@ -201,6 +307,7 @@ def test_every_write_locks_the_organisation_that_it_writes_for(url: str):
 
 _WRITE = """
 import sys
+from theodora.errors import OrganisationBusy
 from theodora.events import Deployment
 from theodora.storage import Actor, Store
 url, name = sys.argv[1:]

@@ -4,38 +4,36 @@ Writes of an organisation come one after another, whatever process they are of: 
 begins by raising the organisation's counter of commits, and the lock on that row is held until its
 end. So its keys and numbers lie in the order of commits, which the index's watermark and the log of
 changes depend on; a write sees all that was committed for it before; and none fails because another
-came in between. A write that names no organisation locks the table of all counters.
+came in between. A transaction that waits for a lock for long ends, and its writes are left for
+later: whoever has the lock may itself be waiting for what this one has locked.
 """
 
-import time
 from collections.abc import Sequence
 from typing import Any, LiteralString
 
 import psycopg
-from psycopg.errors import LockNotAvailable
 
-from theodora.errors import Unavailable
+from theodora.errors import OrganisationBusy, Unavailable
 from theodora.storage.engine.batched import run_in_order
 from theodora.storage.engine.cursor import Row
-from theodora.storage.engine.postgresql.connection import connect, driver_errors, is_lost
+from theodora.storage.engine.organisations import NO_ORGANISATION
+from theodora.storage.engine.postgresql.connection import (
+    busy_errors,
+    connect,
+    driver_errors,
+    is_lost,
+)
 from theodora.storage.engine.postgresql.cursor import PostgresqlCursor
 from theodora.storage.engine.writer import Outcome, Write
 
 _RAISE: LiteralString = "UPDATE counters SET value = value + 1 WHERE org = ? AND name = 'commits'"
-_BEGIN_UPKEEP = "BEGIN; LOCK TABLE counters IN ROW EXCLUSIVE MODE"
-"""As a write does that raises a counter: while the table is locked it waits."""
-_BE_PATIENT: LiteralString = "SELECT set_config('lock_timeout', ?, true)"
-_LOCK_ALL = (
-    "LOCK TABLE counters IN SHARE ROW EXCLUSIVE MODE; SET LOCAL lock_timeout TO DEFAULT; "
-    "UPDATE counters SET value = value + 1 WHERE org = 0 AND name = 'commits'"
+_CONFIGURE: LiteralString = (
+    # Commits wait for the disk even where the server's default is not to.
+    "SELECT set_config('synchronous_commit', 'on', false) "
+    "WHERE current_setting('synchronous_commit') = 'off' "
+    # Longer than most transactions take: whoever gives up loses its place among those that wait.
+    "UNION ALL SELECT set_config('lock_timeout', '250ms', false)"
 )
-_FIRST_PATIENCE_SECONDS = 0.02
-"""How long a write that names no organisation waits until no write of one is under way. Others that
-come meanwhile have to wait too, so it gives up soon where one takes long."""
-_LONGEST_PATIENCE_SECONDS = 0.32
-"""It doubles with each try: while several import, there is not a moment without long writes."""
-_PAUSES = 3
-"""For how many times as long it lets others write before it tries again."""
 
 
 class _LostInCommit(Unavailable):
@@ -74,24 +72,37 @@ class PostgresqlCommitter:
     def _commit(self, writes: Sequence[Write]) -> list[Outcome]:
         try:
             connection = self._connected()
-            try:
-                self._warnings.clear()
-                outcomes = _run_together(connection, writes)
-            except Exception as error:
-                if connection.broken or is_lost(error) or isinstance(error, _LostInCommit):
-                    raise
-                connection.execute("ROLLBACK")
-                self._warnings.clear()
-                # Slower, but it finds the write that failed and keeps the others.
-                outcomes = _run_apart(connection, writes)
+            outcomes = self._run(connection, writes)
             if self._warnings:
                 # A wait for a synchronous replica that was given up is no error there, only this.
                 raise Unavailable(f"PostgreSQL may lose what it has committed: {self._warnings[0]}")
+        except OrganisationBusy:
+            raise
         except BaseException:
             # What the transaction has come to is not known; the server ends it with the session.
             self._forget()
             raise
         return outcomes
+
+    def _run(self, connection: psycopg.Connection[Row], writes: Sequence[Write]) -> list[Outcome]:
+        try:
+            self._warnings.clear()
+            with busy_errors():
+                return _run_together(connection, writes)
+        except Exception as error:
+            if connection.broken or is_lost(error) or isinstance(error, _LostInCommit):
+                raise
+            connection.rollback()
+            if isinstance(error, OrganisationBusy):
+                raise
+        self._warnings.clear()
+        try:
+            # Slower, but it finds the write that failed and keeps the others.
+            with busy_errors():
+                return _run_apart(connection, writes)
+        except OrganisationBusy:
+            connection.rollback()
+            raise
 
     def _connected(self) -> psycopg.Connection[Row]:
         if self._connection is None:
@@ -100,7 +111,7 @@ class PostgresqlCommitter:
             connection = connect(self._url, statement_timeout="0")
             connection.add_notice_handler(self._note)
             with driver_errors():
-                _insist_on_durability(connection)
+                connection.execute(_CONFIGURE)
             self._connection = connection
         return self._connection
 
@@ -114,23 +125,12 @@ class PostgresqlCommitter:
             self._connection = None
 
 
-def _insist_on_durability(connection: psycopg.Connection[Row]) -> None:
-    """Has commits wait for the disk even where the server's default is not to."""
-    connection.execute(
-        "SELECT set_config('synchronous_commit', 'on', false) "
-        "WHERE current_setting('synchronous_commit') = 'off'"
-    )
-
-
 def _run_together(connection: psycopg.Connection[Row], writes: Sequence[Write]) -> list[Outcome]:
     is_decided = False
-    if not writes[0].org:
-        _begin(connection, writes[0])
     try:
         with connection.pipeline():
-            if writes[0].org:
-                # On its way with the first statements.
-                _begin(connection, writes[0])
+            # On its way with the first statements.
+            _begin(connection, writes[0])
             cursor = PostgresqlCursor(connection)
             results = run_in_order(cursor, [write.run for write in writes])
             is_decided = True
@@ -157,28 +157,9 @@ def _run_apart(connection: psycopg.Connection[Row], writes: Sequence[Write]) -> 
 
 def _begin(connection: psycopg.Connection[Row], write: Write) -> None:
     """Begins a transaction for writes that are about the same as this one."""
-    if write.org is None and write.is_upkeep:
-        connection.execute(_BEGIN_UPKEEP)
-    elif write.org is None:
-        _begin_alone(connection)
-    else:
-        connection.execute("BEGIN")
+    connection.execute("BEGIN")
+    if not write.is_upkeep or write.org != NO_ORGANISATION:
         PostgresqlCursor(connection).execute(_RAISE, (write.org,))
-
-
-def _begin_alone(connection: psycopg.Connection[Row]) -> None:
-    patience_sec = _FIRST_PATIENCE_SECONDS
-    while True:
-        connection.execute("BEGIN")
-        PostgresqlCursor(connection).execute(_BE_PATIENT, (f"{patience_sec * 1_000:.0f}ms",))
-        try:
-            connection.execute(_LOCK_ALL)
-        except LockNotAvailable:
-            connection.execute("ROLLBACK")
-            time.sleep(_PAUSES * patience_sec)
-            patience_sec = min(2 * patience_sec, _LONGEST_PATIENCE_SECONDS)
-        else:
-            return
 
 
 def _insist_on_commit(committed: psycopg.Cursor[Row]) -> None:
@@ -191,6 +172,8 @@ def _outcome(connection: psycopg.Connection[Row], write: Write) -> Outcome:
     try:
         with driver_errors():
             result: Any = write.run(PostgresqlCursor(connection))
+    except OrganisationBusy:
+        raise
     except Exception as error:
         if connection.broken:
             raise

@@ -11,7 +11,7 @@ from psycopg.adapt import Dumper
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.types.numeric import Int8Dumper
 
-from theodora.errors import Unavailable, UnusableSetting, UnusableStore
+from theodora.errors import OrganisationBusy, Unavailable, UnusableSetting, UnusableStore
 from theodora.storage.engine.cursor import Row
 
 _CONNECT_SECONDS = 5
@@ -125,10 +125,22 @@ def is_lost(error: BaseException) -> bool:
 
 
 @contextmanager
+def busy_errors() -> Generator[None]:
+    """Turns a lock that another session has for long into what callers can act on."""
+    try:
+        yield
+    except errors.LockNotAvailable as error:
+        raise OrganisationBusy(f"PostgreSQL has locked it for another: {_first_line(error)}") from (
+            error
+        )
+
+
+@contextmanager
 def driver_errors() -> Generator[None]:
     """Turns what the driver raises into what callers can act on."""
     try:
-        yield
+        with busy_errors():
+            yield
     except (
         errors.InvalidPassword,
         errors.InvalidAuthorizationSpecification,

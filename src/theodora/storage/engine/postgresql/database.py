@@ -33,8 +33,7 @@ _NO_DUMP = (
     "first; --no-copy migrates without one, if you have a backup"
 )
 _LANES = 8
-"""Connections that write: so many organisations may wait for other processes at a time before the
-rest has to."""
+"""Connections that write. Half of them may be waiting for other processes."""
 _WAIT_SECONDS = 3.0
 """How long a read waits for a connection: the server may just be starting again."""
 _FIRST_WAIT_SECONDS = 30.0
@@ -101,12 +100,17 @@ class PostgresqlDatabase:
         actor: Actor,
         events: int = 1,
         *,
-        org: int | None = None,
+        org: int,
+        if_free: bool = False,
     ) -> Future[T]:
-        return self._writer.submit(write, actor, events, org)
+        return self._writer.submit(write, actor, events, org=org, if_free=if_free)
+
+    def is_held(self, org: int) -> bool:
+        return self._writer.is_held(org)
 
     @contextmanager
     def claim(self, lock: Callable[[Cursor], bool], *, org: int) -> Generator["_Held | None"]:
+        # Finished without the organisation's lock: a claim is of rows that nobody else writes.
         with driver_errors(), self._claims.transaction() as cursor:
             yield _Held(cursor) if lock(cursor) else None
 
@@ -165,7 +169,7 @@ class _Claims:
 
 
 def count_commits(cursor: Cursor) -> int:
-    """The number of writes that named no organisation, of those that this server knows of."""
+    """The number of writes that were about no organisation, of those that this server knows of."""
     return only_value(
         cursor.execute(
             "SELECT coalesce(max(value), 0) FROM counters WHERE org = 0 AND name = 'commits'"

@@ -116,14 +116,18 @@ class ReplicatedDatabase:
         actor: Actor,
         events: int = 1,
         *,
-        org: int | None = None,
+        org: int,
+        if_free: bool = False,
     ) -> Future[T]:
         # A future of our own: its error depends on whether the replica can still be read.
         told: Future[T] = Future()
         told.set_running_or_notify_cancel()
-        written = self._primary.write(write, actor, events, org=org)
+        written = self._primary.write(write, actor, events, org=org, if_free=if_free)
         written.add_done_callback(partial(self._tell, told))
         return told
+
+    def is_held(self, org: int) -> bool:
+        return self._primary.is_held(org)
 
     def claim(
         self, lock: Callable[[Cursor], bool], *, org: int

@@ -118,9 +118,13 @@ class SqliteDatabase:
         actor: Actor,
         events: int = 1,
         *,
-        org: int | None = None,
+        org: int,
+        if_free: bool = False,
     ) -> Future[T]:
-        return self._writer.submit(write, actor, events, org)
+        return self._writer.submit(write, actor, events, org=org, if_free=if_free)
+
+    def is_held(self, org: int) -> bool:
+        return self._writer.is_held(org)
 
     @contextmanager
     def claim(self, lock: Callable[[Cursor], bool], *, org: int) -> Generator["_Unshared | None"]:
