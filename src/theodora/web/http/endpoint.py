@@ -75,7 +75,7 @@ class ServerContext:
     uploads: FairThreads
     """Threads for uploads alone: however many come, pages and lists have threads left."""
     downloads: FairThreads
-    """Threads for what follows the first rows of a download: many take turns, piece by piece."""
+    """Threads for downloads alone: many take turns, piece by piece."""
     sign_ins: FairThreads
     """Threads for questions to sign-in providers alone: one that hangs keeps no page waiting."""
     timestamps: str

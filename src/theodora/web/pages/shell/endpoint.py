@@ -13,6 +13,7 @@ from theodora.web.http.body import read_body
 from theodora.web.http.observe import note_operation, request_id_of_task
 from theodora.web.http.responses import Reply
 from theodora.web.http.threads import disconnected, run_on_thread, run_while_awaited
+from theodora.web.http.turns import FairThreads
 from theodora.web.pages.shell.assets import assets_by_name
 from theodora.web.pages.shell.page import Page
 from theodora.web.pages.shell.rendering import SECURITY_HEADERS, Replied, Streamed, reply_to
@@ -35,21 +36,25 @@ class PageEndpoint:
         page = self._pages.get(method)
         note_operation(scope, f"page {page.name}" if page else "none")
         request = PageRequest(self._dashboard, scope, page)
-        services = self._dashboard.services
-        threads = services.sign_ins if request.asks_provider else services.threads
-        executor = threads.of(request.caller)
+        executor = self._threads(request).of(request.caller)
         try:
             reply = await self._reply(request, receive, executor)
         except ClientDisconnect:
             return
         if isinstance(reply, Streamed):
-            await self._stream(send, receive, reply, services.downloads.of(request.caller))
+            await self._stream(send, receive, reply, executor)
         elif isinstance(reply, Reply):
             await send_reply(send, reply, with_body=not request.is_head)
         elif request.is_head:
             await send_reply(send, reply.reply)
         else:
             await self._dashboard.listeners.listen(reply.listener, reply.reply, receive, send)
+
+    def _threads(self, request: PageRequest) -> FairThreads:
+        services = self._dashboard.services
+        if request.asks_provider:
+            return services.sign_ins
+        return services.downloads if request.is_download else services.threads
 
     async def _reply(self, request: PageRequest, receive: Receive, executor: Executor) -> Replied:
         try:

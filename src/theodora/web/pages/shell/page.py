@@ -252,3 +252,8 @@ class Page:
     """Its section in the navigation."""
     tab: str = ""
     """Its label among the tabs of its section; empty for a page without a tab."""
+
+    @property
+    def is_download(self) -> bool:
+        """Whether it answers with a file of as many rows as there are."""
+        return self.path.endswith(".csv")

@@ -131,6 +131,10 @@ class PageRequest:
     def asks_provider(self) -> bool:
         return self.page is not None and self.page.asks_provider
 
+    @property
+    def is_download(self) -> bool:
+        return self.page is not None and self.page.is_download
+
     def at_one_moment(self, work: Callable[[], T]) -> T:
         """Runs `work`; a page that only reads shows one snapshot of the store."""
         reads_only = (
