@@ -66,6 +66,8 @@ STEPS = (
     Step("keys revoke {key}", "key.revoked"),
     Step("link down second", "verdict.set"),
     Step("verdict second --remove", "verdict.removed"),
+    Step("goals set change_lead_time 2d", "goal.set"),
+    Step("goals remove change_lead_time", "goal.removed"),
     Step("annotate moved", "annotation.added"),
     Step("annotate --remove {annotation}", "annotation.removed"),
     Step("links revoke {link}", "link.revoked"),
@@ -111,7 +113,7 @@ WITHOUT_ENTRY: Mapping[str, str] = {
         (
             *("audit", "explain", "metrics", "report", "search"),
             *("forwarding status", "keys list", "links list", "mcp", "orgs list", "people list"),
-            *("notifications list", "notifications log", "notifications preview"),
+            *("goals list", "notifications list", "notifications log", "notifications preview"),
             *("repositories list", "retention preview", "retention show", "sessions list"),
             *("settings preview", "settings services", "settings show"),
             *("sources list", "sources preview", "sources search", "sources show", "sources test"),

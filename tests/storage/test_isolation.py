@@ -60,6 +60,7 @@ from theodora.storage.access.notifications import (
 from theodora.storage.access.principals import key_principal, person_principal
 from theodora.storage.access.share_links import ShareLink
 from theodora.storage.annotations import StoredAnnotation
+from theodora.storage.goals import GoalSubject
 from theodora.storage.metrics.counts import PeriodCounts
 
 DAY_NS = 86_400 * 10**9
@@ -261,6 +262,7 @@ def make(store: Store, word: str) -> Member:
         share(made, "/", secret_of(word)),
         annotate(made, word),
         add_receiver(made, NOW_NS),
+        aim(made, 1.5),
         store.retention.put(org, 36_500, actor=TESTER),
         store.people.sign_in(
             org.name, somebody(word), "viewer", NOW_NS, may_create=True, actor=TESTER
@@ -294,6 +296,14 @@ def share(it: Member, path: str, secret: str) -> Future[str]:
         now_ns=NOW_NS,
         actor=TESTER,
     )
+
+
+def goal_of(it: Member) -> GoalSubject:
+    return GoalSubject("change_lead_time", "", it.word)
+
+
+def aim(it: Member, value: float) -> Future[None]:
+    return it.store.goals.put(it.org, goal_of(it), value, NOW_NS, actor=TESTER)
 
 
 def annotation(word: str) -> Annotation:
@@ -499,6 +509,7 @@ READS: dict[str, Callable[[Member], object]] = {
     "audit.entries": lambda it: it.store.audit.entries(it.org, AuditQuery()),
     "activity.everything": lambda it: it.store.activity.everything(it.org),
     "assistance.report": lambda it: it.store.assistance.report(it.org, IMPACT),
+    "goals.all_of": lambda it: it.store.goals.all_of(it.org),
     "annotations.get": lambda it: it.store.annotations.get(it.org, annotation(it.word).id),
     "annotations.newest": lambda it: it.store.annotations.newest(it.org, 9),
     "notifications.due": lambda it: [
@@ -793,6 +804,8 @@ WRITES: tuple[tuple[str, Callable[[Member], object]], ...] = (
         "share_links.revoke",
         lambda it: it.store.share_links.revoke(it.org, it.shared.id, NOW_NS, actor=TESTER),
     ),
+    ("goals.put", lambda it: aim(it, 2.0)),
+    ("goals.remove", lambda it: it.store.goals.remove(it.org, goal_of(it), actor=TESTER)),
     ("annotations.add", lambda it: annotate(it, f"{it.word} again")),
     (
         "annotations.remove",

@@ -13,6 +13,7 @@ from theodora.cli.derive import derive
 from theodora.cli.explain import explain
 from theodora.cli.export_ import export_
 from theodora.cli.forwarding import forwarding
+from theodora.cli.goals import goals
 from theodora.cli.import_ import import_
 from theodora.cli.import_datadog import datadog
 from theodora.cli.import_git import git
@@ -92,6 +93,7 @@ main.add_command(sessions)
 main.add_command(links)
 main.add_command(backfill)
 main.add_command(forwarding)
+main.add_command(goals)
 main.add_command(notifications)
 main.add_command(settings)
 main.add_command(services)

@@ -24,6 +24,7 @@ from theodora.report import wording
 from theodora.report.charts import (
     STAGE_NAMES,
     Flag,
+    GoalLine,
     RateCourse,
     Recovery,
     deployments_chart,
@@ -34,6 +35,7 @@ from theodora.report.charts import (
     slots_of,
     stages_chart,
 )
+from theodora.report.goals import goal_words
 from theodora.report.intervals import columns_of
 from theodora.report.links import deployment_path
 from theodora.report.metric_words import CLAUSES, FAILED
@@ -67,24 +69,56 @@ _ABOUT: Mapping[Metric[Any], str] = {
 
 
 def figures_of(
-    report: GroupReport, scope: Scope, failed: Sequence[Deployment], flags: Sequence[Flag]
+    report: GroupReport,
+    scope: Scope,
+    failed: Sequence[Deployment],
+    flags: Sequence[Flag],
+    goals: Mapping[str, float],
 ) -> Iterator[CaptionedChart]:
-    """`failed` are the deployments of the period that failed, `flags` its annotations."""
-    drawn = flags_drawn(flags, [each.bucket for each in report.series])
+    """`failed` are the deployments of the period that failed, `flags` its annotations.
+
+    `goals` are by the names of metrics, as `goals_for` returns them.
+    """
+    buckets = [each.bucket for each in report.series]
+    lines = _Goals(goals, buckets[0].period.days() if buckets else 1)
+    drawn = flags_drawn(flags, buckets)
     for metric in IN_DORAS_ORDER:
         if metric is DEPLOYMENT_FREQUENCY:
-            yield _deployments(report, scope, drawn)
+            yield _deployments(report, scope, drawn, lines)
         elif metric is FAILED_DEPLOYMENT_RECOVERY_TIME:
-            yield _recoveries(report, scope, failed, drawn)
+            yield _recoveries(report, scope, failed, drawn, lines)
         elif metric is CHANGE_FAILURE_RATE:
-            yield _failures_and_rework(report, scope, drawn)
+            yield _failures_and_rework(report, scope, drawn, lines)
         elif metric.brief and metric is not DEPLOYMENT_REWORK_RATE:
-            yield _figure(metric, report, scope, drawn)
+            yield _figure(metric, report, scope, drawn, lines)
         if metric is CHANGE_LEAD_TIME and any(each.seconds for each in report.stage_means):
             yield _stages(report, scope, drawn)
 
 
-def _figure(metric: Metric[Any], report: GroupReport, scope: Scope, flags: str) -> CaptionedChart:
+class _Goals(NamedTuple):
+    """The goals of a page's charts."""
+
+    values: Mapping[str, float]
+    """By the names of metrics."""
+    interval_days: float
+
+    def line(self, metric: Metric[Any]) -> GoalLine | None:
+        """In the unit of the metric's axis: deployments are counted an interval."""
+        value = self.values.get(metric.name)
+        if value is None:
+            return None
+        scale = self.interval_days if metric is DEPLOYMENT_FREQUENCY else 1
+        return GoalLine(value * scale, goal_words(metric, value))
+
+    def said(self, *metrics: Metric[Any]) -> str:
+        """For the sentence above a chart, which is read where the drawing is not."""
+        given = (self.line(metric) for metric in metrics)
+        return "".join(f"; goal {each.words}" for each in given if each)
+
+
+def _figure(
+    metric: Metric[Any], report: GroupReport, scope: Scope, flags: str, goals: _Goals
+) -> CaptionedChart:
     """Drawn as all of its shape are."""
     about = _ABOUT.get(metric, metric.about)
     clauses = (CLAUSES[metric],) if metric in CLAUSES else ()
@@ -94,11 +128,14 @@ def _figure(metric: Metric[Any], report: GroupReport, scope: Scope, flags: str) 
     if isinstance(total, Rate):
         rates = [each.metrics[metric] for each in report.series]
         share = f"{wording.of_all(total.hits, total.n)} = {wording.percent(total.value)}; "
-        chart = rate_chart([RateCourse(metric.title, rates, total)], slots, cells, flags)
-        return CaptionedChart(metric.title, (share if total.n else "") + about, chart, _INTERVAL)
+        course = RateCourse(metric.title, rates, total, goals.line(metric))
+        chart = rate_chart([course], slots, cells, flags)
+        said = (share if total.n else "") + about + goals.said(metric)
+        return CaptionedChart(metric.title, said, chart, _INTERVAL)
     median = f"median {wording.duration(total.p50)}, p90 {wording.duration(total.p90)}, "
-    chart = duration_chart(metric, report.series, slots, cells, flags)
-    return CaptionedChart(metric.title, (median if total.n else "") + about, chart, _PERCENTILES)
+    chart = duration_chart(metric, report.series, slots, cells, flags, goals.line(metric))
+    said = (median if total.n else "") + about + goals.said(metric)
+    return CaptionedChart(metric.title, said, chart, _PERCENTILES)
 
 
 def _stages(report: GroupReport, scope: Scope, flags: str) -> CaptionedChart:
@@ -116,14 +153,21 @@ def _stages(report: GroupReport, scope: Scope, flags: str) -> CaptionedChart:
     )
 
 
-def _failures_and_rework(report: GroupReport, scope: Scope, flags: str) -> CaptionedChart:
+def _failures_and_rework(
+    report: GroupReport, scope: Scope, flags: str, goals: _Goals
+) -> CaptionedChart:
     """Most failures end with rework, so that two charts would be the same picture."""
     metrics: Mapping[Metric[Any], str] = {
         CHANGE_FAILURE_RATE: "failed",
         DEPLOYMENT_REWORK_RATE: "rework",
     }
     courses = [
-        RateCourse(name, [each.metrics[metric] for each in report.series], report.total[metric])
+        RateCourse(
+            name,
+            [each.metrics[metric] for each in report.series],
+            report.total[metric],
+            _named(goals.line(metric), name),
+        )
         for metric, name in metrics.items()
     ]
     either = any_of([parse(CLAUSES[metric]) for metric in metrics])
@@ -137,27 +181,33 @@ def _failures_and_rework(report: GroupReport, scope: Scope, flags: str) -> Capti
     )
     return CaptionedChart(
         "Failures and rework",
-        ", ".join(shares) or "failed and rework, of evaluated",
+        (", ".join(shares) or "failed and rework, of evaluated") + goals.said(*metrics),
         rate_chart(courses, slots, cells, flags),
         _RATES,
     )
 
 
-def _deployments(report: GroupReport, scope: Scope, flags: str) -> CaptionedChart:
+def _named(goal: GoalLine | None, name: str) -> GoalLine | None:
+    """The goal of one of two rates."""
+    return goal and goal._replace(words=f"{goal.words} {name}")
+
+
+def _deployments(report: GroupReport, scope: Scope, flags: str, goals: _Goals) -> CaptionedChart:
     count, rate = report.total[DEPLOYMENT_FREQUENCY].count, report.total[CHANGE_FAILURE_RATE]
     cells = (*columns_of(DEPLOYMENT_FREQUENCY), columns_of(CHANGE_FAILURE_RATE)[1])
     slots = slots_of([each.bucket for each in report.series], scope)
     return CaptionedChart(
         DEPLOYMENT_FREQUENCY.short,
         f"{wording.number(count)} in all, {wording.number(rate.hits)} failed"
-        + (f", {wording.number(rate.pending)} pending" if rate.pending else ""),
-        deployments_chart(report.series, slots, cells, flags),
+        + (f", {wording.number(rate.pending)} pending" if rate.pending else "")
+        + goals.said(DEPLOYMENT_FREQUENCY),
+        deployments_chart(report.series, slots, cells, flags, goals.line(DEPLOYMENT_FREQUENCY)),
         _COUNTS,
     )
 
 
 def _recoveries(
-    report: GroupReport, scope: Scope, failed: Sequence[Deployment], flags: str
+    report: GroupReport, scope: Scope, failed: Sequence[Deployment], flags: str, goals: _Goals
 ) -> CaptionedChart:
     recovery = report.total[FAILED_DEPLOYMENT_RECOVERY_TIME]
     buckets = [each.bucket for each in report.series]
@@ -165,13 +215,15 @@ def _recoveries(
         FAILED_DEPLOYMENT_RECOVERY_TIME.title,
         "one mark a failure, log scale"
         + (f"; median {wording.duration(recovery.p50)}" if recovery.n else "")
-        + (f", {wording.number(recovery.open)} open" if recovery.open else ""),
+        + (f", {wording.number(recovery.open)} open" if recovery.open else "")
+        + goals.said(FAILED_DEPLOYMENT_RECOVERY_TIME),
         recovery_chart(
             [_recovery(each, scope) for each in failed],
             buckets,
             recovery.p50,
             slots_of(buckets, scope),
             flags,
+            goals.line(FAILED_DEPLOYMENT_RECOVERY_TIME),
         ),
         _RECOVERIES,
     )

@@ -20,6 +20,7 @@ from theodora.report.annotations import ChartAnnotations, annotations_of
 from theodora.report.benchmark import ChosenBenchmark, benchmark_of
 from theodora.report.cards import Card, cards_of, deployments_spark, others_of
 from theodora.report.figures import MOST_FAILURES, CaptionedChart, failed_deployments, figures_of
+from theodora.report.goals import goals_for
 from theodora.report.insight_facts import facts_of_period
 from theodora.report.insights import Insights, insights_of
 from theodora.report.metric_words import Described
@@ -103,6 +104,7 @@ def month_report(
     facts = facts_of_period(store, org, scope, failed)
     of_trend = failed_deployments(store, org, year, MOST_FAILURES)
     annotations = annotations_of(store, org, year)
+    goals = goals_for(store.goals.all_of(org), "", team or "")
     return MonthReport(
         title=month.name,
         before=_name(before, month.calendar),
@@ -119,7 +121,7 @@ def month_report(
             FailedRow(each, (scope.now_ns - each.finished_at_ns) / 10**9)
             for each in failed[:MOST_ROWS]
         ),
-        figures=tuple(figures_of(of_year.overall, year, of_trend, annotations.flags)),
+        figures=tuple(figures_of(of_year.overall, year, of_trend, annotations.flags, goals)),
         annotations=annotations,
     )
 

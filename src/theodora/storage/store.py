@@ -39,6 +39,7 @@ from theodora.storage.facts.pull_request_rows import fill_in_old
 from theodora.storage.facts.repository_upgrade import apply_repository_rules
 from theodora.storage.facts.settings import ProductionTrees, Settings
 from theodora.storage.failures import Failures
+from theodora.storage.goals import Goals
 from theodora.storage.health import DataHealth
 from theodora.storage.inbox import Inbox
 from theodora.storage.metrics.metrics import MEMORY_MIB, MetricsStore
@@ -92,6 +93,7 @@ class Store:
         self.activity = Activity(self._database)
         self.annotations = Annotations(self._database)
         self.assistance = Assistance(self._database, production)
+        self.goals = Goals(self._database)
         self.commits = Commits(self._database, quotas)
         self.pull_requests = PullRequestStore(self._database)
         self.mirrors = Mirrors(self._database)

@@ -1,6 +1,7 @@
 """Charts: pure functions from values to SVG, drawn on the server; they need no script."""
 
 from theodora.report.charts.flags import Flag, flags_drawn
+from theodora.report.charts.goal import GoalLine
 from theodora.report.charts.histogram import (
     DAY_BASE,
     EDGES_SEC,
@@ -37,6 +38,7 @@ __all__ = [
     "STAGE_NAMES",
     "Count",
     "Flag",
+    "GoalLine",
     "Incident",
     "Mark",
     "RateCourse",

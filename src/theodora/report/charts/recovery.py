@@ -8,6 +8,7 @@ from markupsafe import Markup
 from theodora.dora.metrics.calendar import Bucket
 from theodora.events import RemediationType
 from theodora.report import wording
+from theodora.report.charts.goal import GoalLine, goal_drawn
 from theodora.report.charts.plot import BASE, ROOF, Slot, TimeAxis, dates, hatches, time_axis_of
 from theodora.report.charts.scales import log_place
 from theodora.report.charts.series import empty_chart
@@ -58,6 +59,7 @@ def recovery_chart(
     median: float | None,
     slots: Sequence[Slot],
     flags: str = "",
+    goal: GoalLine | None = None,
 ) -> Markup:
     """Dots at their time within the slot of their interval; the newest come first, with links."""
     if not recoveries or not buckets:
@@ -72,6 +74,7 @@ def recovery_chart(
         group("t y", *_values()),
         group("t", *dates(slots, BASE + 18)),
         level("avg", _y(median)) if median is not None else "",
+        goal_drawn(goal, _y(goal.value), is_above=goal.value > _HIGH_SEC) if goal else "",
         *_marks(newest, axis),
         flags,
     )

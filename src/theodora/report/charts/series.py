@@ -12,6 +12,7 @@ from theodora.dora.metrics.shapes import Rate
 from theodora.dora.metrics.statistics import Distribution
 from theodora.dora.metrics.table import CHANGE_FAILURE_RATE, DEPLOYMENT_FREQUENCY, Metric
 from theodora.report import wording
+from theodora.report.charts.goal import GoalLine, goal_drawn, highest_with
 from theodora.report.charts.plot import Plot, Slot, leading
 from theodora.report.charts.scales import count_axis, duration_axis, rate_axis
 from theodora.report.charts.svg import (
@@ -67,13 +68,14 @@ def deployments_chart(
     slots: Sequence[Slot],
     cells: Sequence[int] = (),
     flags: str = "",
+    goal: GoalLine | None = None,
 ) -> Markup:
     """A bar an interval: those that did not fail, those that did, those still pending."""
     if not slots:
         return empty_chart("no intervals in this period")
     counts = [count_of(each.metrics) for each in series]
     totals = [count.total for count in counts]
-    plot = Plot(leading(slots, totals), count_axis(max(totals)))
+    plot = Plot(leading(slots, totals), count_axis(highest_with(goal, max(totals))))
     stacks = [_stack(plot, count) for count in counts]
     standing = ((index, *stack[0]) for index, stack in enumerate(stacks) if stack[0])
     fine = bars("b-ok", 1 - 2 * _INSET, standing)
@@ -82,9 +84,15 @@ def deployments_chart(
         [fine],
         group("b-pend", *_boxes(plot, [stack[1] for stack in stacks])),
         group("b-fail", *_boxes(plot, [stack[2] for stack in stacks]), more=STRIPE),
+        _goal(plot, goal),
         cells=cells,
         flags=flags,
     )
+
+
+def _goal(plot: Plot, goal: GoalLine | None) -> str:
+    value = goal.value if goal else 0
+    return goal_drawn(goal, plot.y(value), is_above=value > plot.axis.top)
 
 
 _Ends = tuple[float, float] | None
@@ -118,13 +126,15 @@ def duration_chart(
     slots: Sequence[Slot],
     cells: Sequence[int] = (),
     flags: str = "",
+    goal: GoalLine | None = None,
 ) -> Markup:
     """Median and 90th percentile; lines break where an interval has no durations."""
     spans: list[Distribution] = [each.metrics[metric] for each in series]
     known = [each.p90 for each in spans if each.p90 is not None]
     if not known:
         return empty_chart(nothing_of(metric))
-    plot = Plot(leading(slots, (each.n for each in spans)), duration_axis(max(known)))
+    highest = highest_with(goal, max(known))
+    plot = Plot(leading(slots, (each.n for each in spans)), duration_axis(highest))
     titles = [
         f"median {wording.duration(each.p50)}, p90 {wording.duration(each.p90)}, "
         f"{wording.counted(each.n, metric.noun)}"
@@ -140,7 +150,7 @@ def duration_chart(
         dots("dot", points),
         dots("dot in", points),
     )
-    return plot.drawn(titles, inside, cells=cells, flags=flags)
+    return plot.drawn(titles, inside, _goal(plot, goal), cells=cells, flags=flags)
 
 
 def _lines(class_: str, plot: Plot, values: Sequence[float | None]) -> Iterator[str]:
@@ -170,6 +180,7 @@ class RateCourse(NamedTuple):
     rates: Sequence[Rate]
     overall: Rate
     """Of the complete period."""
+    goal: GoalLine | None = None
 
 
 _BESIDE = 0.19
@@ -192,7 +203,10 @@ def rate_chart(
     every = [rate for course in courses for rate in course.rates]
     highs = [rate.high for rate in every if rate.high is not None]
     hits = (sum(rate.hits for rate in those) for those in zip(*_rates(courses), strict=True))
-    plot = Plot(leading(slots, hits), rate_axis(min(max(highs), _reach(every))))
+    highest = min(max(highs), _reach(every))
+    for course in courses:
+        highest = highest_with(course.goal, highest)
+    plot = Plot(leading(slots, hits), rate_axis(highest))
     offsets = (-_BESIDE, _BESIDE) if len(courses) > 1 else (0,)
     inside = (
         part
@@ -206,9 +220,10 @@ def rate_chart(
         )
         for those in zip(*_rates(courses), strict=True)
     ]
+    goals = (_goal(plot, course.goal) for course in courses)
     shares = (_shares(plot, course, row) for row, course in enumerate(courses))
     below = 1 + _SHARES_HEIGHT * len(courses)
-    return plot.drawn(titles, inside, *shares, below=below, cells=cells, flags=flags)
+    return plot.drawn(titles, inside, *goals, *shares, below=below, cells=cells, flags=flags)
 
 
 def _rates(courses: Sequence[RateCourse]) -> Iterator[Sequence[Rate]]:

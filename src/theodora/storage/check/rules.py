@@ -55,6 +55,7 @@ _OF_ORGANISATIONS: tuple[tuple[LiteralString, LiteralString], ...] = (
     ("correlations", "t.key, t.repository_id"),
     ("user_activity", "t.day, t.user_email, t.tool"),
     ("annotations", "t.org, t.id"),
+    ("goals", "t.org, t.metric, t.service, t.team"),
     ("receivers", "t.org, t.id"),
     ("messages", "t.org, t.receiver, t.key"),
     ("deployments", "t.key"),
@@ -162,6 +163,18 @@ RULES: tuple[RowRule, ...] = (
         "counters", "t.org, t.name", "there is no such organisation", f"t.org <> 0 AND {_NO_ORG}"
     ),
     RowRule("counters", "t.org, t.name", "the counter is negative", "t.value < 0"),
+    RowRule(
+        "goals",
+        "t.org, t.metric, t.service, t.team",
+        "the value is not above 0",
+        "t.value <= 0",
+    ),
+    RowRule(
+        "goals",
+        "t.org, t.metric, t.service, t.team",
+        "it is for a service and a team",
+        "t.service <> '' AND t.team <> ''",
+    ),
     RowRule("mirrors", "t.repository_id", "the number of failures is negative", "t.failures < 0"),
     RowRule(
         "counters",

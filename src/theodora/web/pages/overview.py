@@ -26,6 +26,7 @@ from theodora.report.cards import cards_of, others_of, plotted
 from theodora.report.charts import sparkline
 from theodora.report.comparison import ComparedGroup, MetricScale, comparison_of
 from theodora.report.figures import MOST_FAILURES, figures_of, newest_failed
+from theodora.report.goals import goals_for, subject_of
 from theodora.report.insight_facts import facts_of_period
 from theodora.report.insights import InsightFacts, insights_of
 from theodora.report.intervals import interval_values
@@ -94,7 +95,8 @@ def show_overview(visit: Visit) -> Answer:
     own = _own(visit)
     looked = _look(visit, key)
     annotations = annotations_of(visit.store, visit.organisation, scope)
-    charts = () if compare else figures_of(overall, scope, looked.failed, annotations.flags)
+    goals = goals_for(visit.store.goals.all_of(visit.organisation), *subject_of(scope.tree))
+    charts = () if compare else figures_of(overall, scope, looked.failed, annotations.flags, goals)
     return View(
         {
             "title": _title(visit),

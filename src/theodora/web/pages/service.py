@@ -23,6 +23,7 @@ from theodora.query.operands import equals
 from theodora.report.annotations import ChartAnnotations, annotations_of
 from theodora.report.cards import cards_of
 from theodora.report.figures import MOST_FAILURES, failed_deployments, figures_of
+from theodora.report.goals import goals_for
 from theodora.report.insights import undeployed_words
 from theodora.report.intervals import interval_values
 from theodora.report.links import deployment_path
@@ -73,6 +74,8 @@ def show_service(visit: Visit) -> Answer:
     failed = failed_deployments(visit.store, visit.organisation, scope, MOST_FAILURES)
     path = service_path(service)
     annotations = _annotations(visit, scope, last.deployment.team)
+    all_goals = visit.store.goals.all_of(visit.organisation)
+    goals = goals_for(all_goals, service, last.deployment.team or "")
     return View(
         {
             "service": service,
@@ -92,7 +95,7 @@ def show_service(visit: Visit) -> Answer:
             "timeline": timeline_of(visit, scope),
             "lead_times": lead_times_of(visit, scope, group.total[CHANGE_LEAD_TIME], settings),
             "annotations": annotations,
-            "figures": tuple(figures_of(group, scope, failed, annotations.flags)),
+            "figures": tuple(figures_of(group, scope, failed, annotations.flags, goals)),
             "failed": tuple(_failed(visit, scope, failed[:MOST_ROWS])),
             "failed_link": scope.link("/deployments", query=scope.also(FAILED)),
             **interval_values(group.series, scope),
