@@ -82,6 +82,7 @@ STEPS = (
     Step("repositories add https://github.com/acme/another", "mirror.added"),
     Step("repositories remove github.com/acme/another", "mirror.removed"),
     Step("notifications add slack slack://T/B/c", "receiver.added"),
+    Step("notifications change {receiver} --hour 7", "receiver.changed"),
     Step("notifications test {receiver}", "receiver.tested"),
     Step("notifications retry {receiver} first", "receiver.sent_again"),
     Step("notifications remove {receiver}", "receiver.removed"),

@@ -34,6 +34,7 @@ ACTIONS: dict[str, ActionName] = {
     "goals.remove": "goal.removed",
     "failures.close": "failure.closed",
     "notifications.add": "receiver.added",
+    "notifications.change": "receiver.changed",
     "notifications.remove": "receiver.removed",
     "notifications.retry": "receiver.sent_again",
     "notifications.test": "receiver.tested",

@@ -814,6 +814,12 @@ WRITES: tuple[tuple[str, Callable[[Member], object]], ...] = (
         ),
     ),
     ("notifications.add", lambda it: add_receiver(it, NOW_NS + 1)),
+    (
+        "notifications.change",
+        lambda it: it.store.notifications.change(
+            it.org, receiver_of(it).id, it.word, ReceiverSettings(hour=7), actor=TESTER
+        ),
+    ),
     ("notifications.queue", lambda it: tell(it, "third")),
     ("notifications.claim", lambda it: claim_one(it, NOW_NS)),
     ("notifications.settle", lambda it: fail_to_tell(it, "first")),

@@ -133,6 +133,7 @@ SENDS = (
         {"kind": "slack", "url": "https://hooks.slack.com/services/T/B/c"},
         "receiver.added",
     ),
+    Send("/settings/notifications", {"id": "{receiver}", "hour": "7"}, "receiver.changed"),
     Send("/settings/notifications/test", {"id": "{receiver}"}, "receiver.tested"),
     Send("/settings/notifications/removed", {"id": "{receiver}"}, "receiver.removed"),
     Send("/settings/forwarding/drop", {"number": "{parked}"}, "forwarding.dropped"),

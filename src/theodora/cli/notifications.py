@@ -14,7 +14,7 @@ from theodora.events import format_second
 from theodora.notifications.channels import CHANNELS, check_kind, check_url
 from theodora.notifications.digest import digest_text, sample_message
 from theodora.notifications.schedule import day_words, last_week
-from theodora.notifications.settings import SENDS, read_name, read_settings
+from theodora.notifications.settings import SENDS, read_name, read_settings, settings_texts
 from theodora.report.text_table import aligned
 from theodora.storage.access.notifications import LoggedMessage, Receiver
 
@@ -77,6 +77,39 @@ def add(kind: str, url: str, name: str, org: str, **given: str | None) -> None:
     click.echo(made.id)
     if made.secret:
         click.echo(f"secret: {made.secret}")
+
+
+@notifications.command()
+@click.argument("receiver")
+@click.option("--url", default=None, help="Another address; - reads it from standard input.")
+@click.option("--name", default=None, help="Name for lists.")
+@click.option("--team", default=None, help="Only about services of this team; empty for all.")
+@click.option("--timezone", default=None, help="IANA time zone.")
+@click.option("--days", default=None, help='Days, such as "mon tue".')
+@click.option("--hour", default=None, help="Hour of the digest on the first day.")
+@click.option("--sends", type=click.Choice(SENDS), default=None, help="What is sent.")
+@click.option("--open-hours", default=None, help="Hours until open is too long.")
+@organisation_option
+@_database
+def change(receiver: str, url: str | None, org: str, **given: str | None) -> None:
+    """Change the receiver with this id; what is not given stays.
+
+    \b
+    theodora notifications change 5f2b8c1d9e3a4f6b7c8d9e0f --team payments --sends alerts
+    """
+    flags = {"database": given.pop("database")}
+    url = sys.stdin.readline().strip() if url == "-" else url
+    with existing_store(flags) as store:
+        org_ = store.keys.organisation(org)
+        found = store.notifications.receiver(org_, receiver)
+        if url is not None:
+            check_url(found.kind, url, from_page=False)
+        texts = {**settings_texts(found), **{k: v for k, v in given.items() if v is not None}}
+        store.notifications.change(
+            *(org_, receiver, read_name(texts["name"]), read_settings(texts), url),
+            actor=command_actor(),
+        ).result()
+    click.echo(f"changed {receiver}")
 
 
 @notifications.command()

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from theodora.errors import Invalid, Problem
 from theodora.events.attributes import CONTROL
 from theodora.events.input import MAX_TEXT_CHARACTERS
-from theodora.notifications.schedule import DAY_NAMES
+from theodora.notifications.schedule import DAY_NAMES, day_words
 from theodora.report.parameters import Parameters, zone_named
-from theodora.storage.access.notifications import WORKING_DAYS, ReceiverSettings
+from theodora.storage.access.notifications import WORKING_DAYS, Receiver, ReceiverSettings
 
 MAX_OPEN_HOURS = 8_760
 SENDS = ("both", "digests", "alerts")
@@ -33,6 +33,23 @@ def read_settings(given: Mapping[str, str]) -> ReceiverSettings:
     )
     parameters.check()
     return settings
+
+
+def settings_texts(receiver: Receiver) -> Mapping[str, str]:
+    """What `read_settings` and `read_name` read again, with the kind; no address."""
+    settings = receiver.settings
+    both = settings.digests and settings.alerts
+    return {
+        "kind": receiver.kind,
+        "url": "",
+        "name": receiver.name,
+        "team": settings.team,
+        "timezone": settings.timezone,
+        "days": day_words(settings.days),
+        "hour": str(settings.hour),
+        "open_hours": str(settings.open_hours),
+        "sends": "both" if both else "digests" if settings.digests else "alerts",
+    }
 
 
 def read_name(text: str) -> str:

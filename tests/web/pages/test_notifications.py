@@ -49,6 +49,30 @@ def test_a_receiver_is_added_previewed_tested_and_removed(tenant: Tenant) -> Non
         assert browser.post(f"{PATH}/{act}", {"id": made.id}).status_code == 404
 
 
+def test_a_receiver_is_edited_and_keeps_the_address_that_is_not_given(tenant: Tenant) -> None:
+    browser = sign_in(tenant)
+    browser.post(PATH, {**FIELDS, "days": ["tue", "mon"], "hour": "7", "team": "core"})
+    [made] = receivers(tenant)
+    form = browser.page(f"{PATH}?edit={made.id}").one("section", aria_labelledby="new").one("form")
+    shown = {
+        each["name"]: each.attributes.get("value", "")
+        for each in form.all("input")
+        if each.attributes.get("type") not in {"radio", "checkbox"} or "checked" in each.attributes
+    }
+    assert (shown["id"], shown["url"], shown["hour"], shown["team"]) == (made.id, "", "7", "core")
+    assert shown["sends"] == "alerts"
+    changed = {**shown, "days": ["fri"], "name": "Desk", "sends": "both"}
+    saved = browser.post(PATH, changed)
+    assert (saved.status_code, saved.headers["location"]) == (303, f"{PATH}?done=changed")
+    settings = ReceiverSettings("core", "UTC", (4,), 7)
+    assert receivers(tenant) == [made._replace(name="Desk", settings=settings)]
+    assert browser.post(PATH, {**changed, "url": "https://127.0.0.1/x"}).status_code == 400
+    other = URL.replace("T0", "T1")
+    assert browser.post(PATH, {**changed, "url": other}).status_code == 303
+    assert receivers(tenant)[0].url == other
+    assert browser.post(PATH, {**changed, "id": "none"}).status_code == 404
+
+
 def test_what_is_wrong_is_beside_its_field(tenant: Tenant) -> None:
     """Another server than the provider's is refused: a page must not make this one ask it."""
     browser = sign_in(tenant)

@@ -150,6 +150,37 @@ class Notifications:
 
         return audited(self._database, write, actor, org=org.key)
 
+    def change(
+        self,
+        org: Organisation,
+        id_: str,
+        name: str,
+        settings: ReceiverSettings,
+        url: str | None = None,
+        *,
+        actor: Actor,
+    ) -> Future[None]:
+        """Gives a receiver another name, settings and, unless it is None, address.
+
+        What is queued goes to the new address. Raises `NotFound` for an unknown receiver.
+        """
+
+        def write(cursor: Cursor, recorder: Recorder) -> None:
+            found = _found(cursor, org, id_)
+            cursor.execute(
+                "UPDATE receivers SET name = ?, url = ?, team = ?, timezone = ?, days = ?, "
+                "hour = ?, digests = ?, alerts = ?, open_hours = ? WHERE org = ? AND id = ?",
+                (name, found.url if url is None else url, *_settings_row(settings), org.key, id_),
+            )
+            before = {"name": found.name, **found.settings._asdict()}
+            after = {"name": name, **settings._asdict()}
+            if url not in {None, found.url}:
+                # Addresses hold secrets.
+                after["address"] = "another"
+            recorder.record(org, "receiver.changed", id_, before=before, after=after)
+
+        return audited(self._database, write, actor, org=org.key)
+
     def remove(self, org: Organisation, id_: str, *, actor: Actor) -> Future[None]:
         """Removes a receiver with its messages. Raises `NotFound` for an unknown one."""
 
@@ -344,10 +375,17 @@ def _insert(cursor: Cursor, org: Organisation, receiver: Receiver) -> None:
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             *(org.key, receiver.id, receiver.kind, receiver.name, receiver.url, receiver.secret),
-            *(settings.team, settings.timezone, " ".join(map(str, settings.days)), settings.hour),
-            *(int(settings.digests), int(settings.alerts), settings.open_hours),
+            *_settings_row(settings),
             receiver.created_at_ns,
         ),
+    )
+
+
+def _settings_row(settings: ReceiverSettings) -> tuple[str | int, ...]:
+    """In the order of the columns."""
+    return (
+        *(settings.team, settings.timezone, " ".join(map(str, settings.days)), settings.hour),
+        *(int(settings.digests), int(settings.alerts), settings.open_hours),
     )
 
 

@@ -8,8 +8,8 @@ from theodora.errors import Invalid, NotFound
 from theodora.notifications.channels import CHANNELS, MAX_URL_CHARACTERS, check_kind, check_url
 from theodora.notifications.digest import digest_text, sample_message
 from theodora.notifications.schedule import DAY_NAMES, day_words, last_week
-from theodora.notifications.settings import SENDS, read_name, read_settings
-from theodora.storage.access.notifications import WORKING_DAYS
+from theodora.notifications.settings import SENDS, read_name, read_settings, settings_texts
+from theodora.storage.access.notifications import WORKING_DAYS, Receiver
 from theodora.storage.access.permissions import WRITE_SETTINGS
 from theodora.web.pages.shell.page import Answer, SeeOther, View, Visit
 
@@ -18,6 +18,7 @@ _LOGGED = 50
 _TEXTS = ("kind", "name", "url", "team", "timezone", "hour", "open_hours", "sends")
 _DONE: Mapping[str, str] = {
     "added": "Added. Send a test to see whether messages arrive.",
+    "changed": "Changed. What is queued goes to where it is sent now.",
     "removed": "Removed, with its messages.",
     "test": "A test message is queued. Its state is in the log below: reload this page.",
     "again": "The message is queued again.",
@@ -25,27 +26,39 @@ _DONE: Mapping[str, str] = {
 
 
 def show_notifications(visit: Visit) -> Answer:
-    """With `preview`, the digest of last week for a receiver; it raises `NotFound` for none."""
+    """With `preview`, the digest of last week for a receiver, with `edit` its settings in the form.
+
+    Raises `NotFound` for an unknown one.
+    """
     return View(_values(visit))
 
 
-def add_receiver(visit: Visit) -> Answer:
-    """Adds a receiver at an address of its provider: a page must not name any URL."""
+def save_receiver(visit: Visit) -> Answer:
+    """Adds a receiver, or changes the one that the form names.
+
+    At an address of its provider: a page must not name any URL. Without one, a receiver keeps its
+    own. Raises `NotFound` for an unknown receiver.
+    """
+    org, notifications = visit.organisation, visit.store.notifications
+    id_ = visit.form.get("id", "")
+    edited = notifications.receiver(org, id_) if id_ else None
     fields = {name: visit.form.get(name, "").strip() for name in _TEXTS}
     fields["days"] = " ".join(visit.form.getlist("days"))
     try:
-        kind = check_kind(fields["kind"])
-        check_url(kind, fields["url"], from_page=True)
+        kind = edited.kind if edited else check_kind(fields["kind"])
+        url = fields["url"] or None
+        if url or edited is None:
+            check_url(kind, fields["url"], from_page=True)
         settings, name = read_settings(fields), read_name(fields["name"])
-        visit.store.notifications.add(
-            visit.organisation,
-            *(kind, name, fields["url"], settings, visit.now_ns),
-            actor=visit.actor,
-        ).result()
+        if edited:
+            notifications.change(org, id_, name, settings, url, actor=visit.actor).result()
+        else:
+            given = kind, name, fields["url"], settings, visit.now_ns
+            notifications.add(org, *given, actor=visit.actor).result()
     except Invalid as invalid:
         problems = {problem.parameter or "name": problem.detail for problem in invalid.problems}
-        return View(_values(visit, fields, problems), 400)
-    return SeeOther(visit.scope.link(PATH, done="added"))
+        return View(_values(visit, fields, problems, edited), 400)
+    return SeeOther(visit.scope.link(PATH, done="changed" if edited else "added"))
 
 
 def change_receiver(visit: Visit) -> Answer:
@@ -70,7 +83,12 @@ def _values(
     visit: Visit,
     fields: Mapping[str, str] | None = None,
     problems: Mapping[str, str] | None = None,
+    edited: Receiver | None = None,
 ) -> Mapping[str, Any]:
+    asked = visit.query_parameters.get("edit")
+    if asked and visit.may(WRITE_SETTINGS):
+        edited = visit.store.notifications.receiver(visit.organisation, asked)
+        fields = settings_texts(edited)
     receivers = visit.store.notifications.receivers(visit.organisation)
     names = {each.id: each.name or CHANNELS[each.kind].label for each in receivers}
     empty = {**dict.fromkeys(_TEXTS, ""), "kind": "slack", "days": day_words(WORKING_DAYS)}
@@ -83,6 +101,7 @@ def _values(
         "names": names,
         "log": log,
         "preview": _preview(visit),
+        "edited": edited,
         "fields": fields or empty,
         "problems": problems or {},
         "day_names": DAY_NAMES,
