@@ -531,6 +531,7 @@ def ask(tenant: Tenant) -> Any:
     return ask
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("example", examples.load(), ids=str)
 def test_an_example_comes_out_as_worked_by_hand(example: Example, tenant: Tenant, ask: Any):
     store = tenant.built.store
