@@ -235,6 +235,7 @@ def rows(text: str) -> list[str]:
     return [line.split()[-1] for line in table.splitlines()[1:]]
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("sort", [p + key for key in SORT_KEYS[Kind.DEPLOYMENT] for p in ("", "-")])
 def test_pages_by_cursor_are_the_list(caller: ToolCaller, sort: str) -> None:
     everything = call_tool(caller, "search_dora_events", {"sort": sort, "limit": 50})
