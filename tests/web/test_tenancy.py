@@ -16,6 +16,7 @@ from asking import (
     Tenant,
     make_tenant,
 )
+from databases import ON_SQLITE
 from theodora.app import Built
 from theodora.web.api.routes import OPERATIONS
 from theodora.web.api.verdict_requests import OVERRIDE_TYPE
@@ -75,6 +76,7 @@ def ask(tenant: Tenant, operation: Operation, path: str) -> Any:
     return tenant.ask(operation.method, path.replace("{id}", OWN_ID), **options)
 
 
+@ON_SQLITE
 @pytest.mark.parametrize(
     ("operation", "path"),
     [(operation, path) for operation in OPERATIONS for path in operation.paths],
