@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from actors import TESTER
-from databases import Databases
+from databases import ON_SQLITE, Databases
 from storage.copy.test_copy import SHAPES
 from storage.test_cleaning import NAMES, Tables
 from storage.test_isolation import (
@@ -159,6 +159,7 @@ def test_events_that_are_not_indexed_yet_leave_nothing_in_the_index(
     ]
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("index", ["everything indexed"], indirect=True)
 def test_a_deletion_that_was_interrupted_goes_on_and_a_half_deleted_store_is_sound(
     database: str, store: Store, monkeypatch: pytest.MonkeyPatch
