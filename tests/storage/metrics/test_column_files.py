@@ -256,6 +256,7 @@ def test_a_damaged_file_is_not_used(
     assert answers(again, org) == before
 
 
+@ON_SQLITE
 def test_every_damaged_array_is_found(opened: Open, org: Organisation, folder: Path) -> None:
     """One bit of each page of the file that has any."""
     store = opened()
@@ -508,6 +509,7 @@ def test_columns_are_read_from_the_database_once_a_day(
     assert count(store, org) == 1
 
 
+@ON_SQLITE
 def test_many_changes_outgrow_the_room_of_a_file(
     database: str, opened: Open, org: Organisation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -747,6 +749,7 @@ def _read_all(url: str, folder: str, org: str, results: Any) -> None:
         results.put((read, count(store, found)))
 
 
+@ON_SQLITE
 def test_a_process_starts_while_the_file_is_replaced(
     database: str, opened: Open, org: Organisation, saved: Store, folder: Path
 ) -> None:
