@@ -1,11 +1,14 @@
 """The team of an event: its own if it was sent with one, else that of its services."""
 
+import pytest
+
 from actors import TESTER
 from settling import in_every_state
 from theodora.events import Deployment, Failure
 from theodora.query import parse, sort_key
 from theodora.query.fields import Kind
 from theodora.storage import Organisation, Selection, Store
+from theodora.storage.events import default_team
 
 pytestmark = in_every_state
 
@@ -113,14 +116,15 @@ def test_a_failure_has_the_team_that_all_its_services_have(store: Store, org: Or
     assert team_of_failure(store, org, "f3") == team_of_failure(store, org, "f4") == "guests"
 
 
-def test_many_failures_get_their_team_some_at_a_time(store: Store, org: Organisation):
-    waiting = [
-        store.failures.add(org, failure(f"f{n}", "web"), 1, actor=TESTER) for n in range(600)
-    ]
+def test_many_failures_get_their_team_some_at_a_time(
+    store: Store, org: Organisation, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(default_team, "_AT_ONCE", 25)
+    waiting = [store.failures.add(org, failure(f"f{n}", "web"), 1, actor=TESTER) for n in range(60)]
     for each in waiting:
         each.result()
     give(store, org, "web", "storefront")
-    assert team_of_failure(store, org, "f599") == "storefront"
+    assert team_of_failure(store, org, "f59") == "storefront"
     assert {each.team for each in store.failures.everything(org)} == {"storefront"}
 
 
