@@ -19,7 +19,7 @@ from fuzz.source_parsers import SOURCE_PARSERS
 
 pytestmark = ON_SQLITE
 
-CPU_SEC = 0.3
+CPU_SEC = 0.15
 
 EVERY = (*PARSERS, *SOURCE_PARSERS, *ACCESS_PARSERS)
 
