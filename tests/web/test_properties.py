@@ -22,7 +22,7 @@ from asking import (
     Tenant,
     make_tenant,
 )
-from databases import ON_SQLITE
+from databases import ON_POSTGRESQL, ON_SQLITE
 from theodora.app import Built
 from theodora.web.api.routes import ANY_STATUS, OPERATIONS
 from theodora.web.http.body import JSON_MEDIA_TYPES
@@ -120,6 +120,7 @@ def ask(tenant: Tenant, operation: Operation, document: Any) -> Any:
     return tenant.ask(operation.method, path, content=json.dumps(document), headers=headers)
 
 
+@ON_POSTGRESQL
 @pytest.mark.parametrize("operation", READS_JSON, ids=lambda operation: operation.name)
 @law
 @given(data=st.data())
