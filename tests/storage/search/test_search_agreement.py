@@ -75,7 +75,7 @@ class Size:
 
 
 _SET = os.environ.get("THEODORA_TEST_REQUESTS")
-SHORT = Size(4, int(_SET or "4000"), 1_500, 0.002)
+SHORT = Size(4, int(_SET or "4000"), 720, 0.002)
 LONG = Size(8, int(_SET or "20000"), 6_000, 0.01)
 of_each_size = short_and_long("size", SHORT, LONG)
 
