@@ -24,10 +24,11 @@ PAGES = {
 }
 SLOW = frozenset(
     {
-        *("test_durability.py", "test_explain.py", "test_many_processes.py", "test_openapi.py"),
-        *("test_paging.py", "test_properties.py", "test_real_deployments.py"),
-        *("test_real_histories.py", "test_replicas.py", "test_search_agreement.py"),
-        *("test_stored.py", "test_vrl.py"),
+        *("test_durability.py", "test_explain.py", "test_first_numbers.py", "test_hostile.py"),
+        *("test_house.py", "test_many_processes.py", "test_openapi.py", "test_paging.py"),
+        *("test_pasted_pages.py", "test_properties.py", "test_readme.py"),
+        *("test_real_deployments.py", "test_real_histories.py", "test_replicas.py"),
+        *("test_search_agreement.py", "test_soak.py", "test_stored.py", "test_vrl.py"),
     }
 )
 """Tests of many seconds: they are run for the module of their name, or if they have changed."""
