@@ -25,8 +25,8 @@ _LAST = frozenset({"counters", "organisations", "organisation_deletions"})
 """Deleted, or kept, by whoever deletes the rest: without its counters it can store nothing."""
 
 _FIRST = (
-    *("source_facts", "source_keys", "source_things", "deployment_measures", "verdicts"),
-    *("deployment_commits", "pull_request_deployments", "verdict_acts", *_EVENTS, "commits"),
+    *("source_facts", "source_keys", "source_things", "deployment_commits", "deployment_measures"),
+    *("verdicts", "pull_request_deployments", "verdict_acts", *_EVENTS, "commits"),
     *("pull_request_elements", "pull_requests"),
 )
 """What names events, events, and what belongs to a repository; the other tables follow."""
