@@ -40,7 +40,7 @@ def test_the_last_two_hours_of_every_environment_are_shown(tenant: Tenant) -> No
     browser = sign_in(tenant)
     assert listed(browser.page("/now"), "newest") == ["v3", "v2"]
     assert listed(browser.page("/now?query=env:qa"), "newest") == ["v3"]
-    wide = browser.page("/now").one("section", aria_labelledby="newest").one("p", class_="acts")
+    wide = browser.page("/now").one("section", aria_labelledby="newest").one("div", class_="acts")
     explorer = browser.page(wide.one("a")["href"])
     assert explorer.one("p", class_="cnt").text == "2 deployments of 2 in this period"
 

@@ -36,7 +36,7 @@ def test_a_service_shows_its_production_first(tenant: Tenant) -> None:
     assert page.one("h1").text == "web"
     crumbs = page.one("p", class_="crumb").all("a")
     assert [each["href"] for each in crumbs] == ["/", "/#services"]
-    acts = page.one("section", aria_labelledby="every").one("p", class_="acts").all("a")
+    acts = page.one("section", aria_labelledby="every").one("div", class_="acts").all("a")
     lists = [f"/deployments{form}?query=service:web+env:prod" for form in ("", ".csv")]
     assert [each["href"] for each in acts] == [*lists, "/settings/rules?service=web"]
     assert environments(page) == {"prod 1": "true", "staging 2": ""}
