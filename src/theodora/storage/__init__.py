@@ -6,7 +6,7 @@ from theodora.storage.access.forwarding import (
     OutboxItem,
     Sending,
 )
-from theodora.storage.access.keys import Key
+from theodora.storage.access.key_rows import Key
 from theodora.storage.access.people import Person, PersonIdentity
 from theodora.storage.access.principals import Principal
 from theodora.storage.access.sessions import Session, SessionLimits

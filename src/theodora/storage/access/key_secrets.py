@@ -4,6 +4,7 @@
 them: whoever finds such a text knows without asking a server that it is a key.
 """
 
+import hashlib
 import re
 import secrets
 import string
@@ -55,3 +56,8 @@ def _checked(text: str) -> str:
         rest, digit = divmod(rest, len(_ALPHABET))
         digits = _ALPHABET[digit] + digits
     return text + digits
+
+
+def hash_of(secret: str) -> str:
+    """The hash that is stored of a secret, which is long and random: no salt is needed."""
+    return hashlib.sha256(secret.encode()).hexdigest()

@@ -11,7 +11,7 @@ from functools import partial
 from itertools import count
 from typing import Literal, LiteralString, NamedTuple
 
-from theodora.storage.access.keys import Key
+from theodora.storage.access.key_rows import Key
 from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.database import Database

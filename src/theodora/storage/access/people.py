@@ -6,7 +6,7 @@ from concurrent.futures import Future
 from typing import Any, LiteralString, NamedTuple
 
 from theodora.errors import Invalid, NotFound, Problem, SignInRefused
-from theodora.storage.access.keys import hash_of
+from theodora.storage.access.key_secrets import hash_of
 from theodora.storage.access.permissions import ROLE_NAMES, Role, role_named
 from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.audit import AuditValues, Recorder, audited, audited_by_name

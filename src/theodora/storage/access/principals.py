@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from theodora.storage.access.keys import Key
+from theodora.storage.access.key_rows import Key
 from theodora.storage.access.people import Person
 from theodora.storage.access.permissions import WRITE, WRITE_SETTINGS
 from theodora.storage.engine.actor import Actor

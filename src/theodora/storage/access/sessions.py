@@ -15,7 +15,8 @@ from typing import Any, LiteralString, NamedTuple
 
 from theodora.errors import NotFound, OrganisationBusy
 from theodora.events.values import SECOND_NS
-from theodora.storage.access.keys import hash_of, key_by_id
+from theodora.storage.access.key_rows import key_by_id
+from theodora.storage.access.key_secrets import hash_of
 from theodora.storage.access.people import note_person_seen, person_by_id
 from theodora.storage.access.principals import Principal, key_principal, person_principal
 from theodora.storage.engine.actor import Actor

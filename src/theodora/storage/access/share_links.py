@@ -13,7 +13,8 @@ from typing import Any, LiteralString, NamedTuple
 
 from theodora.errors import NotFound, OrganisationBusy
 from theodora.events.values import DAY_NS, SECOND_NS
-from theodora.storage.access.keys import KEY_COLUMNS, hash_of, key_of_row
+from theodora.storage.access.key_rows import KEY_COLUMNS, key_of_row
+from theodora.storage.access.key_secrets import hash_of
 from theodora.storage.access.people import PERSON_COLUMNS, person_of_row
 from theodora.storage.access.permissions import READ
 from theodora.storage.access.principals import Principal, key_principal, person_principal
