@@ -97,6 +97,7 @@ FAULTS: Mapping[str, tuple[str, ...]] = {
         "UPDATE organisation_deletions SET begun_at_ns = NULL",
         "UPDATE organisation_deletions SET begun_at_ns = begins_at_ns - 1",
     ),
+    "organisations_to_index": ("INSERT INTO organisations_to_index (org) VALUES (99)",),
     "stale_teams": (
         "INSERT INTO stale_teams (org, service, up_to) VALUES (1, 'x', 2000000000000)",
     ),

@@ -154,6 +154,9 @@ def fill(url: str) -> None:
         )
         raw.cursor.execute("INSERT INTO stale_teams (org, service, up_to) VALUES (1, 'cart', -1)")
         raw.cursor.execute(
+            "INSERT INTO organisations_to_index (org) VALUES (1) ON CONFLICT DO NOTHING"
+        )
+        raw.cursor.execute(
             "INSERT INTO parked_sequences (org, service, env, since_ns, tried_at_ns, next_at_ns, "
             "tries, error) VALUES (1, 'cart', '', 1, 2, 3, 1, 'a rule that cannot be used')"
         )

@@ -41,6 +41,7 @@ _OF_ORGANISATIONS: tuple[tuple[LiteralString, LiteralString], ...] = (
     ("retention_plans", "t.org"),
     ("retention_refusals", "t.org"),
     ("stale_teams", "t.org, t.service"),
+    ("organisations_to_index", "t.org"),
     ("repositories", "t.org, t.key"),
     ("mirrors", "t.repository_id"),
     ("sources", "t.id"),

@@ -32,6 +32,13 @@ _TERMS_AT_ONCE = 64
 _ONE_WORD = "commit_sha:"
 """Terms that are found by their only word without help."""
 
+_NOTE_INDEXED: LiteralString = (
+    "DELETE FROM organisations_to_index WHERE org = ?1 AND NOT EXISTS ("
+    "SELECT 1 FROM counters r JOIN counters i ON i.org = r.org AND i.value < r.value "
+    "AND i.name IN ('deployments_indexed', 'failures_indexed') "
+    "WHERE r.org = ?1 AND r.name = 'receipt')"
+)
+
 Entry = tuple[int, str, int, int]
 """The row of a posting or of a number: org, term or field, start or value, event."""
 
@@ -61,13 +68,15 @@ class _EntryStatements:
 
 
 def orgs_to_index(cursor: Cursor) -> set[int]:
-    """Organisations in which something is received that has not been indexed, or may not be."""
-    rows = cursor.execute(
-        "SELECT r.org FROM counters r WHERE r.name = 'receipt' AND EXISTS ("
-        "SELECT 1 FROM counters i WHERE i.org = r.org AND i.value < r.value "
-        "AND i.name IN ('deployments_indexed', 'failures_indexed'))"
+    """Organisations that have received events which may not be indexed."""
+    return {org for (org,) in cursor.execute("SELECT org FROM organisations_to_index").fetchall()}
+
+
+def note_to_index(cursor: Cursor, org: int) -> None:
+    """Notes that the organisation receives an event; it mostly is noted already."""
+    cursor.execute(
+        "INSERT INTO organisations_to_index (org) VALUES (?) ON CONFLICT (org) DO NOTHING", (org,)
     )
-    return {org for (org,) in rows.fetchall()}
 
 
 def index_some(cursor: Cursor, table: EventTable[Any], org: int, segment: int = SEGMENT) -> bool:
@@ -85,6 +94,7 @@ def index_some(cursor: Cursor, table: EventTable[Any], org: int, segment: int = 
     more = len(rows) == BATCH or is_segment_due(cursor, table, org, segment)
     if not more:
         cursor.execute(_watermarks(table).catch_up, (org,))
+        cursor.execute(_NOTE_INDEXED, (org,))
     return more
 
 
@@ -154,6 +164,7 @@ def clear_index(cursor: Cursor, table: EventTable[Any], org: int) -> None:
     for name in index_tables(table):
         cursor.execute(f"DELETE FROM {name} WHERE org = ?", (org,))
     cursor.execute(_watermarks(table).clear_watermark, (NUMBERS_OF_ONE, NUMBERS_OF_ONE, org))
+    note_to_index(cursor, org)
 
 
 class ChangedEvent(NamedTuple, Generic[E]):

@@ -331,6 +331,7 @@ class Rows(Generic[E]):
         if not events:
             return []
         last = only_value(cursor.execute(self._places.add_receipts, (len(events), org.key)))
+        index.note_to_index(cursor, org.key)
         first = last - len(events) + 1
         placed: list[tuple[E, _Place[E]]] = [
             (
@@ -358,6 +359,7 @@ class Rows(Generic[E]):
         # The statement joins from the counter, so there is a first row even if no event was found.
         receipt = found[0][0] + 1
         cursor.execute(self._places.raise_receipt, (receipt, org.key))
+        index.note_to_index(cursor, org.key)
         there = [
             _There(row[1], row[2], Stored(row[3], self.table.from_row(row[4:])))
             for row in found
