@@ -5,10 +5,12 @@ suggestion is useless.
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from theodora.query.fields import Target, bare, resolve
+from theodora.query.fields import Kind, Target, bare
 from theodora.query.parser import STATES, Unnamed
+from theodora.query.pull_request_fields import resolver
 from theodora.query.scanner import CURLY_QUOTES
 
 _TOKEN = re.compile(
@@ -54,6 +56,8 @@ class Completion:
 class _TokenState:
     """The state after the tokens read so far."""
 
+    resolve: Callable[[str], Target]
+    """What names mean."""
     name: str | None = None
     """The name whose value comes next."""
     groups: list[str | None] = field(default_factory=lambda: [None])
@@ -87,7 +91,7 @@ class _TokenState:
             typed,
             names=self.name is None or names_follow,
             operators=self._operators(),
-            values_of=resolve(about) if about and is_value else None,
+            values_of=self.resolve(about) if about and is_value else None,
             states=tuple(STATES) if about == Unnamed.STATE.value else (),
         )
 
@@ -97,11 +101,14 @@ class _TokenState:
         return ("AND", "OR", "NOT") if self.after_clause else ("NOT",)
 
 
-def complete(text: str, cursor: int) -> Completion:
-    """The expected input in `text` at `cursor`, the number of characters before it."""
+def complete(text: str, cursor: int, about: Kind = Kind.DEPLOYMENT) -> Completion:
+    """The expected input in `text` at `cursor`, the number of characters before it.
+
+    `about` is what is searched.
+    """
     tokens = [(token.lastgroup, token[0]) for token in _TOKEN.finditer(text, 0, cursor)]
     kind, typed = tokens.pop() if tokens else ("space", "")
-    place = _TokenState()
+    place = _TokenState(resolver(about))
     for token_kind, token in tokens:
         place.step_over(token_kind, _without_curly_quotes(token))
     start = cursor - len(typed)

@@ -416,7 +416,9 @@ def test_rows_of_an_organisation_that_is_gone_are_found_in_every_table(sound: st
     assert sorted(table for table in tables - found if not _OF_OTHER_ROWS.fullmatch(table)) == []
 
 
-_OF_OTHER_ROWS = re.compile(r"(deployment|failure)_.*|verdicts|verdict_acts|pull_requests")
+_OF_OTHER_ROWS = re.compile(
+    r"(deployment|failure|pull_request)_.*|verdicts|verdict_acts|pull_requests"
+)
 """Tables whose rows are of an event or a repository, which have moved with them."""
 
 _TABLES_WITH_ORG = (

@@ -57,8 +57,11 @@ def test_figures_are_of_merged_requests_and_by_group(tenant: Tenant) -> None:
     assert figures["Cycle time"][:3] == ["1", "4 h", "4 h"]
     assert figures["Time to deploy"][1] == "2 h"
     assert figures["Lines"][1] == "42"
-    (group,) = page.all("table", class_="plain")[2].one("tbody").all("tr")
+    (group,) = page.all("table", class_="plain")[1].one("tbody").all("tr")
     assert (group.one("th").text, group.all("td")[2].text) == ("shop", "4 h")
+    page = sign_in(tenant).page(f"{PAGE}&group_by=interval&interval=day")
+    days = page.all("table", class_="plain")[1].one("tbody").all("tr")
+    assert [row.all("td")[0].text for row in days] == ["0", "1", "0"]
 
 
 def test_a_request_and_its_deployment_name_each_other(tenant: Tenant) -> None:
@@ -68,7 +71,7 @@ def test_a_request_and_its_deployment_name_each_other(tenant: Tenant) -> None:
     assert page.one("h1").text == "Show delivery dates"
     assert page.one("section", **{"aria-labelledby": "sh"}).one("a")["href"] == SHIPPED
     stages = page.one("section", **{"aria-labelledby": "st"}).one("tbody").all("tr")
-    assert [row.all("td")[0].text for row in stages] == ["1 h", "2 h", "1 h", "2 h", "30 min"]
+    assert [row.all("td")[1].text for row in stages] == ["1 h", "2 h", "1 h", "2 h", "30 min"]
     deployment = browser.page(SHIPPED)
     link = deployment.one("section", **{"aria-labelledby": "pr"}).one("a")
     assert (link.text, link["href"]) == (
@@ -88,9 +91,24 @@ def test_the_list_comes_as_csv(tenant: Tenant) -> None:
     ]
 
 
+def test_the_search_box_offers_the_fields_of_requests(tenant: Tenant) -> None:
+    tell(tenant)
+    browser = sign_in(tenant)
+    box = browser.page(PAGE).one("input", id="query")["data-complete"].partition("?")[0]
+
+    def offered(query: str) -> list[str]:
+        items = browser.get(f"{box}?query={query}&at={len(query)}").json()["items"]
+        return [item["label"] for item in items]
+
+    assert {"cycle_time", "author"} <= {*offered("cycle"), *offered("auth")}
+    assert offered("state:m") == ["merged"]
+    assert "change_failure" not in offered("change")
+
+
 def test_a_search_of_requests_is_not_kept_on_other_pages(tenant: Tenant) -> None:
     tell(tenant)
     page = sign_in(tenant).page(f"{PAGE}&query=author:ada")
     found = links(page)
-    assert "query" not in found["Deployments"]
+    (deployments,) = (href for words, href in found.items() if words.startswith("Deployments"))
+    assert "query" not in deployments
     assert "query=author:ada" in found["CSV"]

@@ -14,7 +14,7 @@ from theodora.cli.demo import load_demo
 from theodora.events import Deployment, Failure
 from theodora.web.pages.routes import PAGES
 from theodora.web.pages.shell.assets import assets
-from visiting import Browser, sign_in
+from visiting import Browser, Element, sign_in
 
 MOST_PAGE_BYTES = 60_000
 MOST_STYLE_BYTES = 30_000
@@ -115,6 +115,7 @@ def paths(browser: Browser) -> Iterator[str]:
         .one("tbody")
         .all("tr")[1]
         .all("a")[0],
+        "/pull-requests/": pull_request_of(browser),
         "/settings/sources/": browser.page("/settings/sources").one("tbody").all("a")[0],
     }
     for page in SHOWN:
@@ -123,10 +124,19 @@ def paths(browser: Browser) -> Iterator[str]:
             yield page.path
             if page.path == "/":
                 yield "/?compare=service"
+            if page.path == "/pull-requests":
+                yield f"{page.path}?group_by=interval&interval=day"
         elif place == "/help/api/":
             yield f"{place}{LONGEST_OPERATION}"
         else:
             yield service["href"] if place == "/services/" else listed[place]["href"]
+
+
+def pull_request_of(browser: Browser) -> Element:
+    """The link to one, if there is any; else to the list."""
+    page = browser.page("/pull-requests?range=1y")
+    shown = [each for each in page.all("a") if each["href"].startswith("/pull-requests")]
+    return next((each for each in shown if "/pull-requests/" in each["href"]), shown[0])
 
 
 def test_a_page_is_at_most_60_kb(browser: Browser) -> None:
@@ -138,7 +148,7 @@ def test_a_page_is_at_most_60_kb(browser: Browser) -> None:
     }
     too_long = [f"{path} {name}: {size}" for (path, name), size in found.items()]
     assert [each for each in too_long if int(each.split()[-1]) > MOST_PAGE_BYTES] == []
-    assert len(found) == (len(SHOWN) + 1) * len(RANGES)
+    assert len(found) == (len(SHOWN) + 2) * len(RANGES)
 
 
 def test_the_stylesheet_is_at_most_30_kb() -> None:

@@ -6,6 +6,7 @@ by the end of the deployment that shipped the request first.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -177,17 +178,61 @@ class IntervalFigures(NamedTuple):
     figures: PullRequestFigures
 
 
-@dataclass(frozen=True, slots=True)
 class PullRequestGroup:
-    """The metrics of one group, or of all requests."""
+    """The metrics of one group, or of all requests, which are computed when they are read first."""
 
-    group: Group
-    """Its values of the keys grouped by."""
-    total: PullRequestFigures
-    previous: PullRequestFigures
-    change: Mapping[str, Change]
-    """Of the medians, by metric."""
-    series: Sequence[IntervalFigures]
+    def __init__(
+        self,
+        query: "PullRequestQuery",
+        buckets: Sequence[Bucket],
+        group: Group,
+        requests: Sequence[FirstShipment],
+    ) -> None:
+        self.group = group
+        """Its values of the keys grouped by."""
+        self._query = query
+        self._buckets = buckets
+        self._requests = requests
+
+    @cached_property
+    def total(self) -> PullRequestFigures:
+        return self._figures(self._now, self._query.period)
+
+    @cached_property
+    def previous(self) -> PullRequestFigures:
+        return self._figures(self._before, self._query.previous_period)
+
+    @cached_property
+    def change(self) -> Mapping[str, Change]:
+        """Of the medians, by metric."""
+        now, before = self._now, self._before
+        return {metric.name: _change(metric, now, before) for metric in PULL_REQUEST_METRICS}
+
+    @cached_property
+    def series(self) -> Sequence[IntervalFigures]:
+        """Every interval that overlaps the period, in order; empty without an interval."""
+        return [
+            IntervalFigures(
+                bucket, self._figures(_in_period(self._requests, bucket.covered), bucket.covered)
+            )
+            for bucket in self._buckets
+        ]
+
+    @property
+    def has_any(self) -> bool:
+        """Whether a request was merged or deployed in the period or in the one before."""
+        return any(any(some) for some in (self._now, self._before))
+
+    @cached_property
+    def _now(self) -> "_Some":
+        return _in_period(self._requests, self._query.period)
+
+    @cached_property
+    def _before(self) -> "_Some":
+        return _in_period(self._requests, self._query.previous_period)
+
+    def _figures(self, some: "_Some", period: Period) -> PullRequestFigures:
+        return _figures(some, period.days(self._query.as_of_ns))
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,12 +267,12 @@ def make_pull_request_report(
         for group, shipped in _by_group(query.group_by, request, counted).items():
             grouped.setdefault(group, []).append(shipped)
     buckets = buckets_of(query.period, query.interval, query.calendar, query.as_of_ns)
-    groups = [_group(query, buckets, group, grouped[group]) for group in sorted(grouped)]
+    groups = [PullRequestGroup(query, buckets, group, grouped[group]) for group in sorted(grouped)]
     return PullRequestReport(
         query.previous_period,
         buckets,
-        _group(query, buckets, (), overall),
-        [each for each in groups if _has_any(each)] if query.group_by else [],
+        PullRequestGroup(query, buckets, (), overall),
+        [each for each in groups if each.has_any] if query.group_by else [],
     )
 
 
@@ -240,32 +285,6 @@ def _by_group(
         group = tuple(name_of(GROUPED[key](request, deployment)) for key in keys)
         found.setdefault(group, FirstShipment(request, deployment))
     return found
-
-
-def _has_any(group: PullRequestGroup) -> bool:
-    return any(each.merged or each.deployed for each in (group.total, group.previous))
-
-
-def _group(
-    query: PullRequestQuery,
-    buckets: Sequence[Bucket],
-    group: Group,
-    requests: Sequence[FirstShipment],
-) -> PullRequestGroup:
-    now, before = _in_period(requests, query.period), _in_period(requests, query.previous_period)
-    return PullRequestGroup(
-        group,
-        _figures(now, query.period.days(query.as_of_ns)),
-        _figures(before, query.previous_period.days(query.as_of_ns)),
-        {metric.name: _change(metric, now, before) for metric in PULL_REQUEST_METRICS},
-        [
-            IntervalFigures(
-                bucket,
-                _figures(_in_period(requests, bucket.covered), bucket.covered.days(query.as_of_ns)),
-            )
-            for bucket in buckets
-        ],
-    )
 
 
 class _Some(NamedTuple):

@@ -82,7 +82,7 @@ def _check_sequence(cursor: Cursor, org: Organisation, facts: Facts, findings: F
             ),
         )
         known = (expected.spans, expected.negative_spans, expected.digest)
-        if stored.commits != expected.commits:
+        if row is not None and stored.commits != expected.commits:
             findings.add("deployment_commits", "they differ from a new derivation", REPAIR, key)
         elif (stored.spans, stored.negative_spans, row[3] if row else 0) != known:
             findings.add(

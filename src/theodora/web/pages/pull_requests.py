@@ -22,6 +22,7 @@ from theodora.report import wording
 from theodora.report.links import PULL_REQUESTS_PATH as PATH
 from theodora.report.links import STATES as STATE_CHIPS
 from theodora.report.links import path_of, pull_request_path
+from theodora.report.scope import Scope
 from theodora.storage import Selection
 from theodora.web.pages.parts.clauses import clauses_of, is_about, joined, text_of
 from theodora.web.pages.parts.csv_download import csv_stream
@@ -48,8 +49,9 @@ COLUMNS = (
     ListColumn("time_to_deploy", "To deploy", is_number=True),
     ListColumn("lines", "Lines", is_number=True),
 )
+_BY_INTERVAL = "interval"
 _GROUP_LABELS = {
-    "": "All together",
+    _BY_INTERVAL: "By interval",
     "service": "By service",
     "team": "By team",
     "env": "By environment",
@@ -57,7 +59,7 @@ _GROUP_LABELS = {
     "base": "By target branch",
 }
 _IS_BOT, _STATE = pull_request_field("is_bot"), pull_request_field("state")
-_MOST_GROUPS = 30
+_MOST_ROWS = 14
 
 
 class PullRequestRow(NamedTuple):
@@ -189,8 +191,8 @@ def _updated_at_ns(request: PullRequestEvent) -> int:
 def _read(visit: Visit) -> _RequestsAsked:
     parameters, tree = visit.query_parameters, visit.scope.tree
     group_by = parameters.get("group_by", "")
-    if group_by not in _GROUP_LABELS:
-        allowed = " ".join(GROUPED)
+    if group_by not in {"", *_GROUP_LABELS}:
+        allowed = " ".join(_GROUP_LABELS)
         raise Invalid(Problem(f'must be one of "{allowed}"', parameter="group_by"))
     names_bots = _names(tree, _IS_BOT)
     with_bots = names_bots or parameters.get("bots") == "shown"
@@ -248,7 +250,7 @@ def _report(visit: Visit, asked: _RequestsAsked) -> PullRequestReport:
         as_of_ns=scope.now_ns,
         interval=scope.interval,
         calendar=scope.calendar,
-        group_by=(asked.group_by,) if asked.group_by else (),
+        group_by=(asked.group_by,) if asked.group_by in GROUPED else (),
     )
     return visit.store.pull_requests.report(
         visit.organisation, query, scope.tree, with_bots=asked.with_bots
@@ -257,29 +259,33 @@ def _report(visit: Visit, asked: _RequestsAsked) -> PullRequestReport:
 
 def _figures(visit: Visit, report: PullRequestReport, asked: _RequestsAsked) -> dict[str, object]:
     scope = visit.scope
-    groups = [_group_row(each) for each in report.groups[:_MOST_GROUPS]]
+    rows = list(_median_rows(scope, report, asked))
     return {
         "total": report.overall.total,
         "throughput": _throughput(report.overall.total),
         "figures": tuple(_figure_rows(report.overall)),
         "metrics": PULL_REQUEST_METRICS,
-        "groups": tuple(groups),
-        "more_groups": max(0, len(report.groups) - _MOST_GROUPS),
+        "medians": tuple(rows[:_MOST_ROWS]),
+        "more_medians": max(0, len(rows) - _MOST_ROWS),
         "group_by": asked.group_by,
         "group_labels": _GROUP_LABELS,
-        "intervals": tuple(
-            _interval_row(
-                scope.clock.day(each.bucket.period.start_ns),
-                each.figures,
-                is_partial=each.bucket.is_partial,
-            )
-            for each in reversed(report.overall.series)
-        ),
         "metrics_request": {
             **scope.api_parameters,
             "bots": "true" if asked.with_bots else "false",
         },
     }
+
+
+def _median_rows(
+    scope: Scope, report: PullRequestReport, asked: _RequestsAsked
+) -> Iterator[MedianRow]:
+    """The groups asked for, or the intervals, newest first."""
+    if asked.group_by == _BY_INTERVAL:
+        for each in reversed(report.overall.series):
+            name = scope.clock.day(each.bucket.period.start_ns)
+            yield _interval_row(name, each.figures, is_partial=each.bucket.is_partial)
+    else:
+        yield from map(_group_row, report.groups)
 
 
 def _throughput(figures: PullRequestFigures) -> str:

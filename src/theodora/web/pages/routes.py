@@ -297,6 +297,12 @@ PAGES: tuple[Page, ...] = (
         place="pull_requests",
     ),
     Page(
+        name="complete_pull_requests",
+        path="/pull-requests/complete",
+        handler=completion.suggest,
+        place="pull_requests",
+    ),
+    Page(
         name="pull_request",
         path="/pull-requests/{id}",
         handler=pull_request.show_pull_request,

@@ -4,10 +4,12 @@ from collections.abc import Iterator
 
 import msgspec
 
-from theodora.query import FIELDS, Equals, Everything, Field, Kind, Tag, Type, resolve, to_text
+from theodora.events.pull_requests import STATES
+from theodora.query import Equals, Everything, Field, Kind, Tag, Type, resolve, to_text
 from theodora.query.completion import Completion, complete
 from theodora.query.fields import Scalar, Target
 from theodora.query.parser import MAX_CHARACTERS, Unnamed
+from theodora.query.pull_request_fields import fields_of
 from theodora.report import wording
 from theodora.web.pages.shell.page import Answer, Download, Visit
 
@@ -19,6 +21,8 @@ _VALUES = {
     "change_failure": ("true", "false"),
     "deployment_type": ("standard", "rollback", "rollforward"),
     "remediation.type": ("rollback", "rollforward"),
+    "state": STATES,
+    "is_bot": ("true", "false"),
 }
 """Of fields that have no others, and so need not be counted."""
 
@@ -51,7 +55,7 @@ def suggest(visit: Visit) -> Answer:
     query = visit.query_parameters.get("query", "")[:MAX_CHARACTERS]
     cursor = visit.query_parameters.get("at", "")
     at = min(int(cursor), len(query)) if cursor.isascii() and cursor.isdigit() else len(query)
-    place = complete(query, at)
+    place = complete(query, at, visit.scope.kind)
     items = tuple(_suggestions(visit, place))[:MOST]
     body = msgspec.json.encode(Suggestions(place.start, place.end, items))
     return Download(body, "application/json")
@@ -66,9 +70,9 @@ def _suggestions(visit: Visit, place: Completion) -> Iterator[Suggestion]:
         yield from _values(visit, place, place.values_of)
     if place.names and typed.startswith("@"):
         yield from _tags(visit, typed[1:])
-        yield from _names(typed[1:])
+        yield from _names(visit.scope.kind, typed[1:])
     elif place.names:
-        yield from _names(typed)
+        yield from _names(visit.scope.kind, typed)
         if typed:
             yield from _tags(visit, typed)
     for operator in place.operators:
@@ -76,18 +80,20 @@ def _suggestions(visit: Visit, place: Completion) -> Iterator[Suggestion]:
             yield Suggestion(f"{operator} ", operator)
 
 
-def _names(typed: str) -> Iterator[Suggestion]:
+def _names(kind: Kind, typed: str) -> Iterator[Suggestion]:
     """Fields by their own names; one of another name that fits is offered by its own."""
-    for field in FIELDS:
+    for field in fields_of(kind):
         names = (field.name, *field.aliases)
-        if field.source(Kind.DEPLOYMENT) and any(name.startswith(typed) for name in names):
+        if field.source(kind) and any(name.startswith(typed) for name in names):
             yield Suggestion(f"{field.name}:", field.name, field.about)
     if _IS.startswith(typed):
         yield Suggestion(f"{_IS}:", _IS, "Defined by settings: `is:production`.")
 
 
 def _tags(visit: Visit, typed: str) -> Iterator[Suggestion]:
-    """Keys of custom tags, but for those that are the names of fields."""
+    """Keys of custom tags, but for those that are the names of fields; requests have none."""
+    if visit.scope.kind is Kind.PULL_REQUEST:
+        return
     for key in visit.store.deployments.tag_keys(visit.organisation, _SOUGHT):
         target = resolve(key)
         if isinstance(target, Tag) and key.casefold().startswith(typed):
