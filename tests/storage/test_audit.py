@@ -30,6 +30,8 @@ ACTIONS: dict[str, ActionName] = {
     "deployments.update_by_version": "verdict.set",
     "annotations.add": "annotation.added",
     "annotations.remove": "annotation.removed",
+    "saved_views.put": "view.saved",
+    "saved_views.remove": "view.deleted",
     "goals.put": "goal.set",
     "goals.remove": "goal.removed",
     "failures.close": "failure.closed",

@@ -62,6 +62,7 @@ from theodora.storage.access.share_links import ShareLink
 from theodora.storage.annotations import StoredAnnotation
 from theodora.storage.goals import GoalSubject
 from theodora.storage.metrics.counts import PeriodCounts
+from theodora.storage.saved_views import SavedView
 
 DAY_NS = 86_400 * 10**9
 NOW_NS = 20_000 * DAY_NS
@@ -263,6 +264,7 @@ def make(store: Store, word: str) -> Member:
         annotate(made, word),
         add_receiver(made, NOW_NS),
         aim(made, 1.5),
+        save(made, "/"),
         store.retention.put(org, 36_500, actor=TESTER),
         store.people.sign_in(
             org.name, somebody(word), "viewer", NOW_NS, may_create=True, actor=TESTER
@@ -296,6 +298,11 @@ def share(it: Member, path: str, secret: str) -> Future[str]:
         now_ns=NOW_NS,
         actor=TESTER,
     )
+
+
+def save(it: Member, path: str) -> Future[None]:
+    view = SavedView("person:1", it.word, path, "", is_start=True)
+    return it.store.saved_views.put(it.org, view, NOW_NS, actor=TESTER)
 
 
 def goal_of(it: Member) -> GoalSubject:
@@ -509,6 +516,8 @@ READS: dict[str, Callable[[Member], object]] = {
     "audit.entries": lambda it: it.store.audit.entries(it.org, AuditQuery()),
     "activity.everything": lambda it: it.store.activity.everything(it.org),
     "assistance.report": lambda it: it.store.assistance.report(it.org, IMPACT),
+    "saved_views.seen_by": lambda it: it.store.saved_views.seen_by(it.org, "person:1"),
+    "saved_views.start": lambda it: it.store.saved_views.start(it.org, "person:1"),
     "goals.all_of": lambda it: it.store.goals.all_of(it.org),
     "annotations.get": lambda it: it.store.annotations.get(it.org, annotation(it.word).id),
     "annotations.newest": lambda it: it.store.annotations.newest(it.org, 9),
@@ -803,6 +812,11 @@ WRITES: tuple[tuple[str, Callable[[Member], object]], ...] = (
     (
         "share_links.revoke",
         lambda it: it.store.share_links.revoke(it.org, it.shared.id, NOW_NS, actor=TESTER),
+    ),
+    ("saved_views.put", lambda it: save(it, "/failures")),
+    (
+        "saved_views.remove",
+        lambda it: it.store.saved_views.remove(it.org, "person:1", it.word, actor=TESTER),
     ),
     ("goals.put", lambda it: aim(it, 2.0)),
     ("goals.remove", lambda it: it.store.goals.remove(it.org, goal_of(it), actor=TESTER)),

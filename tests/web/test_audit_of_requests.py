@@ -112,6 +112,8 @@ SENDS = (
     Send("/deployments/second/verdict", {"verdict": "failed", "reason": "x"}, "verdict.set"),
     Send("/failures/{open}/close", {"finished_at": "2026-01-01T00:00"}, "failure.closed"),
     Send("/failures/down/link", {"deployment": "third"}, "verdict.set"),
+    Send("/views", {"page": "/?range=1y", "name": "Year"}, "view.saved"),
+    Send("/views/delete", {"name": "Year"}, "view.deleted"),
     Send("/goals", {"metric": "lead_time", "value": "2d"}, "goal.set"),
     Send("/goals/remove", {"metric": "change_lead_time"}, "goal.removed"),
     Send("/annotations", {"text": "x"}, "annotation.added"),

@@ -47,6 +47,7 @@ from theodora.storage.open import open_database
 from theodora.storage.organisations import Organisations
 from theodora.storage.pull_requests import PullRequestStore
 from theodora.storage.retention import Retention
+from theodora.storage.saved_views import SavedViews
 
 T = TypeVar("T")
 
@@ -94,6 +95,7 @@ class Store:
         self.annotations = Annotations(self._database)
         self.assistance = Assistance(self._database, production)
         self.goals = Goals(self._database)
+        self.saved_views = SavedViews(self._database)
         self.commits = Commits(self._database, quotas)
         self.pull_requests = PullRequestStore(self._database)
         self.mirrors = Mirrors(self._database)

@@ -65,6 +65,7 @@ FAULTS: Mapping[str, tuple[str, ...]] = {
         "UPDATE share_links SET person_id = NULL",
     ),
     "annotations": ("UPDATE annotations SET text = 'another'", "UPDATE annotations SET at_ns = 2"),
+    "saved_views": ("UPDATE saved_views SET path = 'x'",),
     "goals": ("UPDATE goals SET value = 0", "UPDATE goals SET team = 'a', service = 'b'"),
     "receivers": (
         "UPDATE receivers SET kind = 'pager'",

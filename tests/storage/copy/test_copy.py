@@ -41,6 +41,7 @@ from theodora.storage.events.segments import segment_some
 from theodora.storage.events.tables import DEPLOYMENTS, FAILURES
 from theodora.storage.goals import GoalSubject
 from theodora.storage.open import migrate_database, open_copy, open_original, sqlite_path
+from theodora.storage.saved_views import SavedView
 
 REPOSITORY = "https://github.com/acme/web"
 TWENTIETH = 2**40 + 20
@@ -210,6 +211,8 @@ def add_facts(store: Store) -> None:
     ).result()
     annotation = Annotation(at_ns=1, text="moved", service="web")
     store.annotations.add(org, annotation, 1, actor=TESTER).result()
+    view = SavedView("person:1", "mine", "/", "range=1y", is_start=True)
+    store.saved_views.put(org, view, 1, actor=TESTER).result()
     store.goals.put(org, GoalSubject("change_lead_time"), 3600.5, 1, actor=TESTER).result()
     receiver = store.notifications.add(
         org, "webhook", "hook", "https://hook.example", ReceiverSettings(), 1, actor=TESTER

@@ -57,6 +57,7 @@ _OF_ORGANISATIONS: tuple[tuple[LiteralString, LiteralString], ...] = (
     ("user_activity", "t.day, t.user_email, t.tool"),
     ("annotations", "t.org, t.id"),
     ("goals", "t.org, t.metric, t.service, t.team"),
+    ("saved_views", "t.org, t.owner, t.name"),
     ("receivers", "t.org, t.id"),
     ("messages", "t.org, t.receiver, t.key"),
     ("deployments", "t.key"),
@@ -176,6 +177,7 @@ RULES: tuple[RowRule, ...] = (
         "it is for a service and a team",
         "t.service <> '' AND t.team <> ''",
     ),
+    RowRule("saved_views", "t.org, t.owner, t.name", "the page is none", "t.path NOT LIKE '/%'"),
     RowRule("mirrors", "t.repository_id", "the number of failures is negative", "t.failures < 0"),
     RowRule(
         "counters",

@@ -14,6 +14,7 @@ from theodora.web.oidc.client import ProviderClient, SignInAnswer
 from theodora.web.oidc.pending import PENDING_COOKIE, PENDING_SECONDS, from_cookie, to_cookie
 from theodora.web.oidc.provider import Reason, SignInFailed
 from theodora.web.pages.parts.sign_in_ways import sign_in_values
+from theodora.web.pages.saved_views import after_sign_in
 from theodora.web.pages.shell.cookies import id_token_of, provider_cookie
 from theodora.web.pages.shell.page import Answer, Cookie, Download, SeeOther, View, Visit
 from theodora.web.pages.shell.session import begin_session
@@ -74,12 +75,13 @@ def finish_sign_in(visit: Visit) -> Answer:
         person = _admitted(visit, client, answer)
     except SignInFailed as failure:
         return _failed(visit, client, failure, pending.next, actor=answer.identity.actor)
+    principal = person_principal(person)
     cookies = (
-        begin_session(visit, person_principal(person)),
+        begin_session(visit, principal),
         provider_cookie(name, answer.id_token),
         _ENDS_AT_ONCE,
     )
-    return SeeOther(visit.back_to(pending.next), cookies)
+    return SeeOther(after_sign_in(visit, principal, pending.next), cookies)
 
 
 def sign_out_of_provider(visit: Visit) -> Answer:

@@ -8,6 +8,7 @@ from theodora.storage import Key
 from theodora.storage.access.principals import key_principal
 from theodora.storage.engine.actor import Actor
 from theodora.web.pages.parts.sign_in_ways import sign_in_values
+from theodora.web.pages.saved_views import after_sign_in
 from theodora.web.pages.shell.cookies import (
     SESSION_COOKIE,
     preferences_cookie,
@@ -53,7 +54,7 @@ def sign_in(visit: Visit) -> Answer:
     visit.lockout.note_success(subjects[1:])
     cookie = begin_session(visit, key_principal(key))
     forgets = (provider_cookie("", ""),) if provider_of(visit.cookies) else ()
-    return SeeOther(visit.back_to(next_), (cookie, *forgets))
+    return SeeOther(after_sign_in(visit, key_principal(key), next_), (cookie, *forgets))
 
 
 def _record_refusal(visit: Visit, key: Key | None, *, is_api_key: bool) -> None:

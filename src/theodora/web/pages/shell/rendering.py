@@ -170,6 +170,7 @@ def _frame_values(request: PageRequest, page: Page | None, read: float) -> Mappi
             navigation.entries(dashboard.pages) if request.session and not request.shared else ()
         ),
         "share": _share_link(request, page),
+        "save": _save_link(request, page),
         "version": __version__,
         "program": dashboard.invocation.program,
         "command": dashboard.invocation.command,
@@ -190,6 +191,15 @@ def _share_link(request: PageRequest, page: Page | None) -> str:
     if not is_shareable(target.partition("?")[0]):
         return ""
     return request.scope.link("/settings/links", page=target)
+
+
+def _save_link(request: PageRequest, page: Page | None) -> str:
+    """Where to save the view; empty if it cannot be."""
+    if page is None or page.method != "GET" or request.session is None or request.shared:
+        return ""
+    target = request.target
+    is_saveable = is_shareable(target.partition("?")[0])
+    return request.scope.link("/views", page=target) if is_saveable else ""
 
 
 def _asset_link(scope: Scope, name: str) -> str:
