@@ -50,6 +50,7 @@ def _facts(store: Store, org: Organisation, history: DemoHistory) -> Iterator[Fu
         yield store.commits.add_commits(org, repository_id, commits, actor=_DEMO)
         pull_requests = history.pull_requests[repository_id]
         yield store.commits.add_pull_requests(org, repository_id, pull_requests, actor=_DEMO)
+    yield store.activity.add(org, history.activity, actor=_DEMO)
 
 
 def _events(store: Store, org: Organisation, history: DemoHistory) -> Iterator[Future[Any]]:

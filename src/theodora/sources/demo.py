@@ -14,7 +14,14 @@ from typing import Any, Literal
 
 from theodora.dora import Commit, PullRequest
 from theodora.events import Deployment, Failure, Git, repository_id
-from theodora.sources.demo_changes import DemoChange, MainLine, nanoseconds, sha_of
+from theodora.events.activity import UserActivity
+from theodora.sources.demo_changes import (
+    DemoChange,
+    MainLine,
+    demo_activity,
+    nanoseconds,
+    sha_of,
+)
 from theodora.sources.demo_company import (
     DEMO_OVERRIDES,
     REASONS,
@@ -50,6 +57,8 @@ class DemoHistory:
     settings: Mapping[str, Mapping[str, Any]]
     """By service."""
     verdicts: Sequence[OverrideRecord]
+    activity: Sequence[UserActivity]
+    """Of AI coding tools."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +96,7 @@ def demo_history(now: datetime, seed: int = 1) -> DemoHistory:
         events=[*events, *_special_failures(now)],
         settings=SETTINGS,
         verdicts=verdicts,
+        activity=demo_activity((now - timedelta(days=DAYS)).date(), now.date()),
     )
 
 

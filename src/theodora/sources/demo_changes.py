@@ -4,12 +4,13 @@ import hashlib
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from msgspec.structs import replace
 
 from theodora.dora import Commit, PullRequest
 from theodora.dora.derivation.commits import MergeMethod
+from theodora.events.activity import UserActivity
 from theodora.events.values import SECOND_NS
 from theodora.sources.demo_company import OWNER
 
@@ -149,6 +150,7 @@ class MainLine:
             author_time_ns=at_ns,
             commit_time_ns=at_ns,
             subject=subject,
+            message=_message(subject, self._name, key),
             paths=(path,),
             author_name=author_name,
             author_email=author_email,
@@ -180,13 +182,48 @@ _OPEN = (
         title="Move sessions to another database", age_hours=200, is_reviewed=True, is_closed=True
     ),
 )
-_AUTHORS = ("Amina Yusuf", "Bo Lindqvist", "Carmen Ortiz", "Dae-jung Park", "Eva Novák")
+_AUTHORS = (
+    *("Amina Yusuf", "Bo Lindqvist", "Carmen Ortiz", "Dae-jung Park", "Eva Novák"),
+    *("Femi Adeyemi", "Grace Hall", "Hiro Tanaka", "Ines Costa"),
+)
+_TRAILERS = (
+    "Co-authored-by: Copilot <198982749+Copilot@users.noreply.github.com>",
+    "Co-authored-by: Cursor <cursoragent@cursor.com>",
+)
+_ASSISTED_IN_TEN = 4
+_ACTIVE_IN_TEN = 3
+_WORKING_DAYS = 5
 
 
 def _author(change: str) -> tuple[str, str]:
     """Name and address of the author of a change."""
     name = _AUTHORS[int(sha_of(change)[:8], 16) % len(_AUTHORS)]
-    return name, f"{name.partition(' ')[0].lower()}@{OWNER}.example"
+    return name, _address(name)
+
+
+def _address(name: str) -> str:
+    return f"{name.partition(' ')[0].lower()}@{OWNER}.example"
+
+
+def demo_activity(first: date, last: date) -> list[UserActivity]:
+    """The days on which authors used a tool, on most working days some of them."""
+    days = (first + timedelta(days=at) for at in range((last - first).days + 1))
+    return [
+        UserActivity(user_email=_address(name), day=f"{day}", tool=tool, is_active=True)
+        for day in days
+        if day.weekday() < _WORKING_DAYS
+        for name in _AUTHORS
+        for tool in ("copilot", "cursor")
+        if int(sha_of(f"{name} {day} {tool}")[:8], 16) % 10 < _ACTIVE_IN_TEN
+    ]
+
+
+def _message(subject: str, repository: str, key: str) -> str:
+    """The message, with a trailer where an assistant helped."""
+    number = int(sha_of(f"{repository} {key} message")[:8], 16)
+    if number % 10 >= _ASSISTED_IN_TEN:
+        return subject
+    return f"{subject}\n\n{_TRAILERS[number // 10 % len(_TRAILERS)]}"
 
 
 def _login_of(name: str) -> str:
