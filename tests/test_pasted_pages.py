@@ -390,6 +390,14 @@ def test_charts_are_annotated(served: Shell, server: serving.Server) -> None:
     assert id_ in served.paste("theodora annotate")
 
 
+def test_activity_of_users_is_sent(served: Shell, server: serving.Server) -> None:
+    (command,) = texts("docs/ai-impact.md")
+    assert served.paste(with_other(command, {SERVER: server.url})) == ""
+    impact = f'"{server.url}/api/v2/dora/ai_impact?from=2026-01-31&to=2026-02-01"'
+    keys = '-H "DD-API-KEY: $DD_API_KEY" -H "DD-APPLICATION-KEY: $DD_APP_KEY"'
+    assert '"name":"cursor"' in served.paste(f"curl -s {impact} {keys}")
+
+
 def test_pull_requests_are_imported_listed_and_measured(
     served: Shell, server: serving.Server
 ) -> None:

@@ -21,7 +21,7 @@ Floats: TypeAlias = NDArray[np.float64]
 FEWEST_DEPLOYMENTS = 10
 """With fewer on a side, no difference of rates counts as real."""
 
-_DRAWS = 2_000
+_DRAWS = 1_000
 _SEED = 1
 _PERCENTILES = (2.5, 97.5)
 _ROUNDING = 1e-9

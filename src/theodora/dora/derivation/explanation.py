@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from theodora.dora.derivation.authorship import evidence_of
 from theodora.dora.derivation.commits import Commit, Repository
 from theodora.dora.derivation.derived import (
     OUTCOMES,
@@ -77,6 +78,15 @@ class StageSeconds(msgspec.Struct, frozen=True):
     other: float | None
 
 
+class NamedAssistant(msgspec.Struct, frozen=True):
+    """An AI assistant that a commit names, and where."""
+
+    tool: str
+    title: str
+    source: str
+    """The trailer, such as `Co-authored-by`, or `author`."""
+
+
 class CommitExplained(msgspec.Struct, frozen=True):
     """A commit of the deployment."""
 
@@ -93,6 +103,10 @@ class CommitExplained(msgspec.Struct, frozen=True):
     pull_request: int | None
     squashed_into: str | None
     flags: tuple[Flag, ...]
+    assistants: tuple[NamedAssistant, ...]
+    """The AI assistants that the commit names; empty where it names none."""
+    is_bot: bool
+    """Whether a bot wrote it, which AI impact leaves out."""
 
 
 class LeftOutExplained(msgspec.Struct, frozen=True):
@@ -327,7 +341,14 @@ def _commit(commit: NewCommit, known: _KnownCommits) -> CommitExplained:
         pull_request=commit.pull_request,
         squashed_into=commit.squashed_into,
         flags=commit.flags,
+        assistants=tuple(_assistants(written)) if written else (),
+        is_bot=commit.authorship.is_bot,
     )
+
+
+def _assistants(commit: Commit) -> Iterator[NamedAssistant]:
+    for assistant, source in evidence_of(commit):
+        yield NamedAssistant(assistant.tool, assistant.title, source)
 
 
 def _failure(derived: Derived) -> FailureExplained:

@@ -101,6 +101,8 @@ class CommitRow(NamedTuple):
     note: str
     author: str
     author_email: str
+    assisted: str
+    """Which assistants the commit names, and where; empty for none."""
 
 
 class Past(NamedTuple):
@@ -377,7 +379,19 @@ def _commit(event: Deployment, commit: CommitExplained, longest: float) -> Commi
         ", ".join(words for flag, words in _COMMIT_NOTES.items() if flag in commit.flags),
         wording.visible(commit.author_name or commit.author_email.partition("@")[0]),
         wording.visible(commit.author_email),
+        _assisted(commit),
     )
+
+
+def _assisted(commit: CommitExplained) -> str:
+    if commit.is_bot:
+        return "by a bot: not in AI impact"
+    places: dict[str, list[str]] = {}
+    for each in commit.assistants:
+        where = "its author" if each.source == "author" else each.source
+        places.setdefault(each.title, []).append(where)
+    named = (f"{title} ({', '.join(dict.fromkeys(where))})" for title, where in places.items())
+    return f"assisted by {', '.join(named)}" if places else ""
 
 
 def _links(event: Deployment, commit: CommitExplained) -> tuple[str, str]:

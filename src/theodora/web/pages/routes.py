@@ -8,6 +8,7 @@ from theodora.storage.access.permissions import (
 )
 from theodora.web.api.openapi import REFERENCE_PATH
 from theodora.web.pages import (
+    ai_impact,
     annotations,
     api_reference,
     audit,
@@ -60,6 +61,14 @@ PAGES: tuple[Page, ...] = (
         template="service.html",
         place="overview",
     ),
+    Page(
+        name="ai_impact",
+        path=ai_impact.PATH,
+        handler=ai_impact.show_ai_impact,
+        template="ai_impact.html",
+        place="overview",
+    ),
+    Page(name="ai_impact_csv", path="/ai-impact.csv", handler=ai_impact.ai_impact_csv),
     Page(
         name="now",
         path="/now",
