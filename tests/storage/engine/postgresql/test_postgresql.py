@@ -38,6 +38,8 @@ from theodora.storage.engine.postgresql.readers import Readers
 from theodora.storage.engine.postgresql.statistics import Statistics
 from theodora.storage.engine.postgresql.translation import statements, translated, translated_schema
 from theodora.storage.engine.writer import Write, no_upkeep
+from theodora.storage.events.rows import Rows
+from theodora.storage.events.tables import DEPLOYMENTS
 from theodora.storage.facts.derivation_queue import queued_sequences, take_task
 from theodora.storage.open import migrate_database, open_database
 
@@ -295,20 +297,17 @@ def test_the_planner_learns_of_a_table_that_grows(url: str):
     """Long before PostgreSQL itself looks."""
     with Store(url) as store, closing(connect(url)) as connection:
         org = store.keys.ensure_organisation("default", 1, actor=TESTER).result()
-        added = [
-            store.deployments.add(org, deployment(number), 1, actor=TESTER) for number in range(600)
-        ]
-        for each in added:
-            each.result()
-        # What the writer has done it tells others about once a second, unless it is told to.
-        tell = "SELECT pg_stat_force_next_flush()"
-        store._database.write(
-            lambda cursor: cursor.execute(tell).fetchone(), TESTER, org=org.key
-        ).result()
+
+        def add(cursor: Cursor) -> None:
+            events = [deployment(number) for number in range(600)]
+            Rows(DEPLOYMENTS).put_all(cursor, org, events, 1)
+            # What a lane has done it tells others about once a second, unless it is told to.
+            cursor.execute("SELECT pg_stat_force_next_flush()").fetchone()
+
+        store._database.write(add, TESTER, org=org.key).result()
         Statistics().keep_up(no_upkeep, PostgresqlCursor(connection), None)
         told = connection.execute("SELECT reltuples FROM pg_class WHERE relname = 'deployments'")
         [rows] = told.fetchone() or [0]
-        # The store looks too, perhaps while the last of them are not yet committed.
         assert rows > 100
 
 
