@@ -22,6 +22,7 @@ from theodora.query.pull_request_fields import (
     sort_field,
 )
 from theodora.storage import Organisation, Selection, Store
+from theodora.storage.open import open_copy
 
 HOUR_NS = 3_600 * 10**9
 START_NS = 1_700_000_000 * 10**9
@@ -134,7 +135,7 @@ def test_a_request_has_its_stages_and_the_first_deployments_that_shipped_it(
 
 
 def test_a_deleted_deployment_leaves_the_request_to_the_next(
-    store: Store, org: Organisation
+    store: Store, org: Organisation, database: str
 ) -> None:
     merged_and_deployed(store, org)
     store.deployments.delete(org, "shipped", actor=TESTER).result()
@@ -142,6 +143,9 @@ def test_a_deleted_deployment_leaves_the_request_to_the_next(
     shipped = store.pull_requests.get(org, "github.com:acme:shop:1").shipped
     assert shipped
     assert shipped.id == "again"
+    with open_copy(database) as raw:
+        linked = "SELECT count(*) FROM pull_request_deployments WHERE org = ? AND number = 1"
+        assert raw.cursor.execute(linked, (org.key,)).fetchall() == [(2,)]
 
 
 def test_settings_decide_what_is_production(store: Store, org: Organisation) -> None:
