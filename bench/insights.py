@@ -24,7 +24,8 @@ from theodora.dora.metrics.columns import (
 from theodora.dora.metrics.report import make_report
 from theodora.dora.metrics.statistics import wilson_interval
 from theodora.events.values import DAY_NS, SECOND_NS
-from theodora.report.insights import InsightFacts, Insights, insights_of
+from theodora.report.insight import InsightFacts
+from theodora.report.insights import Insights, insights_of
 from theodora.report.scope import read_scope
 
 WEEKS = 12

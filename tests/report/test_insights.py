@@ -10,7 +10,9 @@ from theodora.dora import DeploymentRow, make_report, select_deployments, select
 from theodora.events import Deployment, Failure
 from theodora.events.values import DAY_NS, SECOND_NS
 from theodora.report.deployment_sources import DeploymentSource
-from theodora.report.insights import NEEDS, InsightFacts, Insights, insights_of
+from theodora.report.insight import InsightFacts
+from theodora.report.insight_needs import NEEDS
+from theodora.report.insights import Insights, insights_of
 from theodora.report.scope import read_scope
 from theodora.storage.derivation.undeployed import UndeployedCommits
 

@@ -11,8 +11,9 @@ from theodora.query import Everything, Production, all_of, to_text
 from theodora.query.fields import resolve
 from theodora.query.operands import equals
 from theodora.report import wording
+from theodora.report.insight import Insight
 from theodora.report.insight_facts import read_insights
-from theodora.report.insights import Insight, Insights
+from theodora.report.insights import Insights
 from theodora.report.metric_words import Described
 from theodora.report.scope import Scope, read_scope
 from theodora.storage import Organisation, Store

@@ -11,7 +11,8 @@ from theodora.query import Kind, all_of, parse, sort_key
 from theodora.report.annotations import may_concern
 from theodora.report.deployment_sources import sources_of
 from theodora.report.figures import MOST_FAILURES, failed_deployments
-from theodora.report.insights import OPEN, InsightFacts, Insights, insights_of
+from theodora.report.insight import OPEN, InsightFacts
+from theodora.report.insights import Insights, insights_of
 from theodora.report.scope import Scope
 from theodora.storage import Organisation, Selection, Store
 from theodora.storage.derivation.undeployed import UndeployedCommits

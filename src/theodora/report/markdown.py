@@ -9,7 +9,7 @@ from theodora.dora.metrics.shapes import Frequency, Rate
 from theodora.dora.metrics.table import CHANGE_FAILURE_RATE, DORA_METRICS, Metric
 from theodora.report import wording
 from theodora.report.cards import Card
-from theodora.report.insights import Insight
+from theodora.report.insight import Insight
 from theodora.report.metric_words import Described
 from theodora.report.monthly import FailedRow, MonthReport
 from theodora.report.wording import DASH

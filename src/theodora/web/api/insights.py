@@ -11,8 +11,9 @@ from theodora.errors import Invalid
 from theodora.events import format_rfc3339
 from theodora.query import Everything
 from theodora.query.parser import MAX_CHARACTERS
+from theodora.report.insight import Comparison, Insight
 from theodora.report.insight_facts import read_insights
-from theodora.report.insights import FALSE_DISCOVERIES, Comparison, Insight
+from theodora.report.insights import FALSE_DISCOVERIES
 from theodora.report.parameters import known_parameters
 from theodora.report.scope import (
     COMMON,

@@ -6,8 +6,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from theodora.report.insight import Insight
 from theodora.report.insight_facts import read_insights
-from theodora.report.insights import Insight
 from theodora.web.api.insights import Grouping, read_question
 from theodora.web.mcp.caller import PeriodArguments, ToolCaller
 

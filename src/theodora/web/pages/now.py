@@ -8,7 +8,7 @@ from theodora.dora.metrics.calendar import Period
 from theodora.events import Deployment, Failure
 from theodora.events.values import DAY_NS, HOUR_NS
 from theodora.query import Kind, NumberRange, all_of, parse, sort_key
-from theodora.report.insights import OPEN, PENDING, UNFIXED
+from theodora.report.insight import OPEN, PENDING, UNFIXED
 from theodora.report.scope import Scope
 from theodora.storage import Selection
 from theodora.web.pages.deployments import ExplorerRow, rows_of

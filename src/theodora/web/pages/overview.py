@@ -27,8 +27,9 @@ from theodora.report.charts import sparkline
 from theodora.report.comparison import ComparedGroup, MetricScale, comparison_of
 from theodora.report.figures import MOST_FAILURES, figures_of, newest_failed
 from theodora.report.goals import goals_for, subject_of
+from theodora.report.insight import InsightFacts
 from theodora.report.insight_facts import facts_of_period
-from theodora.report.insights import InsightFacts, insights_of
+from theodora.report.insights import insights_of
 from theodora.report.intervals import interval_values
 from theodora.report.metric_words import CLAUSES, Described
 from theodora.report.scope import Scope, service_path

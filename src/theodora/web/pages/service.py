@@ -24,7 +24,7 @@ from theodora.report.annotations import ChartAnnotations, annotations_of
 from theodora.report.cards import cards_of
 from theodora.report.figures import MOST_FAILURES, failed_deployments, figures_of
 from theodora.report.goals import goals_for
-from theodora.report.insights import undeployed_words
+from theodora.report.insight_needs import undeployed_words
 from theodora.report.intervals import interval_values
 from theodora.report.links import deployment_path
 from theodora.report.metric_words import FAILED
