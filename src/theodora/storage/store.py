@@ -57,7 +57,14 @@ cannot be written for until it is committed."""
 
 
 class Store:
-    """Open from construction until `close`, or for the length of a `with`."""
+    """Open from construction until `close`, or for the length of a `with`.
+
+    `read_url` names a replica of it to read from. `on_commit` is given how many writes each
+    commit held. `metrics_memory_mib` bounds the event columns that metrics are computed from;
+    `columns_folder` is where they are kept over a restart.
+    `guards` are the checks before events and organisations are deleted, `quotas` bound what
+    each organisation may add.
+    """
 
     def __init__(
         self,
@@ -72,11 +79,6 @@ class Store:
     ) -> None:
         """Opens the database at `url`, created and migrated if needed.
 
-        `read_url` names a replica of it to read from. `on_commit` is given how many writes each
-        commit held. `metrics_memory_mib` bounds the event columns that metrics are computed from;
-        `columns_folder` is where they are kept over a restart.
-        `guards` are the checks before events and organisations are deleted, `quotas` bound what
-        each organisation may add.
         Raises `UnusableStore` for a database that is not ours, not sound, or from a newer
         version.
         """

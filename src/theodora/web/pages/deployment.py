@@ -188,16 +188,14 @@ def _page(
     known = _named_deployments(visit, explanation)
     incidents = _incidents(visit, explanation, judged)
     reasons = Reasons(explanation, known, incidents, visit.scope.clock)
-    following = found.following
     return View(
         {
             **_event_values(visit.scope, event),
             "explanation": explanation,
             "sentence": tuple(reasons.verdict()),
             "remedied": tuple(reasons.remedied()),
-            "steps": tuple(_steps(event, found.preceding, following, explanation, known)),
-            "previous_path": deployment_path(found.preceding) if found.preceding else "",
-            "next_path": deployment_path(following) if following else "",
+            "steps": tuple(_steps(event, found.preceding, found.following, explanation, known)),
+            **_neighbour_values(found.preceding, found.following),
             "rule_name": rule_name,
             **_commit_values(event, explanation.lead_time),
             **_request_values(visit, event),
@@ -214,6 +212,16 @@ def _page(
         status,
         template="deployment.html",
     )
+
+
+def _neighbour_values(
+    preceding: Deployment | None, following: Deployment | None
+) -> Mapping[str, str]:
+    """The paths of the deployments before and after it, empty where there is none."""
+    return {
+        "previous_path": deployment_path(preceding) if preceding else "",
+        "next_path": deployment_path(following) if following else "",
+    }
 
 
 def _event_values(scope: Scope, event: Deployment) -> Mapping[str, Any]:

@@ -1,8 +1,8 @@
 """One service in one environment: its metrics, its deployments, its failures."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from theodora.dora.metrics.groups import name_of, value_named
 from theodora.dora.metrics.report import GroupReport, Report
@@ -74,8 +74,7 @@ def show_service(visit: Visit) -> Answer:
     failed = failed_deployments(visit.store, visit.organisation, scope, MOST_FAILURES)
     path = service_path(service)
     annotations = _annotations(visit, scope, last.deployment.team)
-    all_goals = visit.store.goals.all_of(visit.organisation)
-    goals = goals_for(all_goals, service, last.deployment.team or "")
+    goals = _goals(visit, service, last.deployment.team)
     return View(
         {
             "service": service,
@@ -96,11 +95,22 @@ def show_service(visit: Visit) -> Answer:
             "lead_times": lead_times_of(visit, scope, group.total[CHANGE_LEAD_TIME], settings),
             "annotations": annotations,
             "figures": tuple(figures_of(group, scope, failed, annotations.flags, goals)),
-            "failed": tuple(_failed(visit, scope, failed[:MOST_ROWS])),
-            "failed_link": scope.link("/deployments", query=scope.also(FAILED)),
+            **_failure_values(visit, scope, failed),
             **interval_values(group.series, scope),
         }
     )
+
+
+def _failure_values(visit: Visit, scope: Scope, failed: Sequence[Deployment]) -> Mapping[str, Any]:
+    """The table of failed deployments, and the link to all of them."""
+    return {
+        "failed": tuple(_failed(visit, scope, failed[:MOST_ROWS])),
+        "failed_link": scope.link("/deployments", query=scope.also(FAILED)),
+    }
+
+
+def _goals(visit: Visit, service: str, team: str | None) -> Mapping[str, float]:
+    return goals_for(visit.store.goals.all_of(visit.organisation), service, team or "")
 
 
 def _undeployed(visit: Visit, service: str, env: str) -> str:
