@@ -232,8 +232,10 @@ def _write_lead_times(count: int, path: Path) -> None:
                 found = Measured(spans.tobytes(), negative_spans=0)
                 connection.execute(
                     "INSERT INTO deployment_measures "
-                    "(org, deployment, spans, negative_spans, digest) VALUES (?, ?, ?, ?, ?)",
-                    (org, key, *found, found.digest),
+                    "(org, deployment, spans, negative_spans, digest) VALUES (?, ?, ?, ?, ?) "
+                    "ON CONFLICT (org, deployment) DO UPDATE "
+                    "SET spans = excluded.spans, digest = excluded.digest",
+                    (org, key, found.spans, found.negative_spans, found.digest),
                 )
     connection.close()
 

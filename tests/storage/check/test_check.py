@@ -211,6 +211,7 @@ FAULTS: Mapping[str, tuple[str, ...]] = {
     "deployment_measures": (
         f"UPDATE deployment_measures SET digest = digest + 1 WHERE deployment = {TWENTIETH}",
         f"UPDATE deployment_measures SET negative_spans = 7 WHERE deployment = {TWENTIETH}",
+        f"UPDATE deployment_measures SET derivation = NULL WHERE deployment = {TWENTIETH}",
         f"UPDATE deployment_measures SET deployment = 9999 WHERE deployment = {TWENTIETH}",
         f"UPDATE deployment_measures SET org = 2 WHERE deployment = {TWENTIETH}",
         f"DELETE FROM deployment_measures WHERE deployment = {TWENTIETH}",

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from actors import TESTER
 from lengths import short_and_long
+from repositories import hourly_commits
 from storage.derivation.test_run import (
     HOUR_NS,
     add,
@@ -24,7 +25,11 @@ from theodora.dora.derivation.explanation import Explanation, explain
 from theodora.errors import NotFound
 from theodora.events import Deployment
 from theodora.storage import Organisation, Store
+from theodora.storage.derivation.explain import Explanations
 from theodora.storage.derivation.inputs import whole_sequence
+from theodora.storage.derivation.sequence_cache import SequenceCache
+from theodora.storage.events.rows import Rows
+from theodora.storage.events.tables import DEPLOYMENTS
 from theodora.storage.facts.derivation_queue import sequences_of
 
 __all__ = ["world_store"]
@@ -80,8 +85,58 @@ def test_whatever_happens_in_between_all_is_as_if_derived_at_once(
             if data.draw(st.integers(0, 3)) == 0:
                 assert told_of_all(world_store, org) == as_derived_at_once(world_store, org)
         assert told_of_all(world_store, org) == as_derived_at_once(world_store, org)
+        world_store.derivations.derive_all_queued(actor=TESTER)
+        assert told_of_all(world_store, org) == as_derived_at_once(world_store, org)
 
     holds()
+
+
+def test_a_derived_sequence_is_not_read_for_an_explanation(store: Store, org: Organisation):
+    add(store, org, *(deployment(name, hour) for hour, name in enumerate("abc")))
+    store.derivations.derive_all_queued(actor=TESTER)
+    fresh = Explanations(store._database, Rows(DEPLOYMENTS), SequenceCache())
+    assert fresh.explain(org, "b") == store.derivations.explain(org, "b")
+    assert not fresh._cache._seen._known
+    store.settings.put(org, {"sequence_tag": "region"}, "web", actor=TESTER).result()
+    store.derivations.derive_all_queued(actor=TESTER)
+    assert _id(fresh.explain(org, "b").preceding) == "a"
+    assert fresh._cache._seen._known, "parts of a divided sequence do not lie together"
+
+
+def test_a_sequence_parked_after_it_was_derived_is_explained_by_the_rules_that_remain(
+    store: Store, org: Organisation
+):
+    add(store, org, deployment("a", 1), deployment("b", 2))
+    store.derivations.derive_all_queued(actor=TESTER)
+    rules = [
+        {"id": "usable", "fields": ["version"], "pattern": "b"},
+        {"id": "broken", "fields": ["version"], "pattern": "("},
+    ]
+    store.settings.put(org, {"static_rules": rules}, "web", actor=TESTER).result()
+    store.derivations.derive_all_queued(actor=TESTER)
+    assert len(store.derivations.parked(org)) == 1
+    assert "usable" in {each.rule for each in told(store, org, "b").type.rules}
+
+
+def test_deployments_of_one_instant_are_neighbours_in_their_order(store: Store, org: Organisation):
+    """The commit of `a` comes after that of `z`, which the ids alone do not show."""
+    shas = ["1" * 40, "2" * 40]
+    store.commits.add_commits(
+        org, "github.com/acme/web", hourly_commits(shas, 0), actor=TESTER
+    ).result()
+    newer, older = (worlds.Git(sha, "https://github.com/acme/web") for sha in reversed(shas))
+    add(store, org, deployment("y", 1), deployment("zz", 3))
+    add(store, org, deployment("a", 2, git=newer), deployment("z", 2, git=older))
+    for _ in range(2):
+        found = [store.derivations.explain(org, id_) for id_ in ("y", "z", "a", "zz")]
+        names = [(_id(each.preceding), _id(each.following)) for each in found]
+        assert names == [(None, "z"), ("y", "a"), ("z", "zz"), ("a", None)]
+        assert [each.derived.position for each in found] == [0, 1, 2, 3]
+        store.derivations.derive_all_queued(actor=TESTER)
+    for id_ in ("zz", "z"):
+        store.deployments.delete(org, id_, actor=TESTER).result()
+        store.derivations.derive_all_queued(actor=TESTER)
+    assert store.derivations.explain(org, "a").derived.position == 1
 
 
 def test_neighbours_are_those_of_the_sequence(store: Store, org: Organisation):

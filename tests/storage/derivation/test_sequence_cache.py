@@ -32,7 +32,11 @@ from theodora.storage.derivation import run
 from theodora.storage.derivation.inputs import Facts, whole_sequence
 from theodora.storage.derivation.sequence_cache import SequenceCache
 from theodora.storage.engine.cursor import Cursor
-from theodora.storage.facts.derivation_queue import SequenceKey, sequences_of
+from theodora.storage.facts.derivation_queue import (
+    SequenceKey,
+    queue_organisation,
+    sequences_of,
+)
 
 URL = "https://github.com/acme/web"
 
@@ -238,6 +242,8 @@ def test_explanations_take_the_derivation_of_the_worker(store: Store, org: Organ
     read = partial(store.derivations._cache.read, key=key_of(org))
     facts, _ = store._database.read(read)
     derived = store.derivations._cache.derive(key_of(org), facts.sequence)
+    queue = partial(queue_organisation, org=org)
+    store._database.write(queue, TESTER, org=org.key).result()
     assert store.derivations.explain(org, "b").derived is derived.deployments[1]
     copy = msgspec.structs.replace(facts.sequence)
     assert store.derivations._cache.derive(key_of(org), copy) is derived

@@ -1,6 +1,7 @@
 """The explanation of a deployment's derived values, with names, words and seconds."""
 
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -240,7 +241,8 @@ def explain(
 ) -> Explanation:
     """Explains a deployment.
 
-    `repository` is the one it came from, `settings` are those it was derived with.
+    `repository` is the one it came from, at least with what the derivation names of it, and
+    `settings` are those it was derived with.
     """
     deployment = derived.deployment
     git = deployment.git
@@ -275,8 +277,7 @@ def _neighbour(deployment: Deployment) -> Neighbour:
 def _lead_time(
     derived: Derived, repository: Repository, settings: ServiceSettings
 ) -> LeadTimeExplained:
-    changes = derived.changes
-    known = _KnownCommits(repository)
+    changes, known = derived.changes, NamedCommits(repository)
     return LeadTimeExplained(
         status=changes.status,
         meaning=_SHALLOW
@@ -297,17 +298,31 @@ def _gap(settings: ServiceSettings) -> str:
     return f"{days} {'day' if days == 1 else 'days'}"
 
 
-class _KnownCommits:
-    """The known commits, including the originals of squashes."""
+class NamedCommits:
+    """Commits of a repository by their names, including the originals of squashes."""
 
     def __init__(self, repository: Repository) -> None:
-        self._commits = repository.commits
-        self._originals: Mapping[str, Commit] = {
-            commit.sha: commit for each in repository.pull_requests for commit in each.commits
-        }
+        self._repository = repository
 
-    def of(self, sha: str) -> Commit | None:
-        return self._commits.get(sha) or self._originals.get(sha)
+    def of(self, sha: str, pull_request: int | None = None) -> Commit | None:
+        """A commit; of several originals that of the pull request with this number."""
+        return self.exactly(sha, pull_request) or self._originals.get((sha, None))
+
+    def exactly(self, sha: str, pull_request: int | None) -> Commit | None:
+        """A commit; an original only of the pull request with this number."""
+        if commit := self._repository.commits.get(sha):
+            return commit
+        return None if pull_request is None else self._originals.get((sha, pull_request))
+
+    @cached_property
+    def _originals(self) -> Mapping[tuple[str, int | None], Commit]:
+        """By pull request, and by none of any."""
+        return {
+            (commit.sha, number): commit
+            for each in self._repository.pull_requests
+            for commit in each.commits
+            for number in (None, each.number)
+        }
 
 
 _LEFT_OUT = {
@@ -319,14 +334,14 @@ _LEFT_OUT = {
 }
 
 
-def _left_out(left_out: LeftOut, known: _KnownCommits) -> LeftOutExplained:
+def _left_out(left_out: LeftOut, known: NamedCommits) -> LeftOutExplained:
     commit = known.of(left_out.sha)
     subject = commit.subject if commit else ""
     return LeftOutExplained(left_out.sha, subject, _LEFT_OUT[left_out.reason])
 
 
-def _commit(commit: NewCommit, known: _KnownCommits) -> CommitExplained:
-    written = known.of(commit.sha)
+def _commit(commit: NewCommit, known: NamedCommits) -> CommitExplained:
+    written = known.of(commit.sha, commit.pull_request)
     stages: dict[str, Any] = msgspec.structs.asdict(commit.stages) if commit.stages else {}
     return CommitExplained(
         sha=commit.sha,

@@ -193,7 +193,7 @@ class LeadTimes:
             commits=measured,
             commits_total=len(candidates),
             left_out=left_out[:COMMIT_LIMIT],
-            lead_time=_lead_time(measured),
+            lead_time=lead_time_of(measured),
             flags=tuple(self._flags(new, measured, len(candidates))),
         )
 
@@ -365,7 +365,8 @@ def _commit_flags(
     return tuple(flags)
 
 
-def _lead_time(commits: Iterable[NewCommit]) -> LeadTime:
+def lead_time_of(commits: Iterable[NewCommit]) -> LeadTime:
+    """The summary over those that have a lead time."""
     spans = [each.lead_time_ns for each in commits if each.lead_time_ns is not None]
     if not spans:
         return LeadTime()

@@ -188,6 +188,16 @@ class Rules:
         return known
 
 
+def rules_in_order(settings: ServiceSettings) -> Iterator[tuple[RuleKind, str]]:
+    """Kind and id of every rule, in the order in which they are tried."""
+    yield "explicit", "explicit"
+    yield "rollback", "rollback"
+    for rule in settings.linked_rules:
+        yield "linked", rule.id
+    for rule in settings.static_rules:
+        yield "static", rule.id
+
+
 def _rolled_back(kind: RuleKind, candidate: Candidate, target: int) -> _Finding:
     """A rollback to `target`, as a finding: the first deployment after it failed."""
     # The code of `target` was good; the deployment after it replaced it with what had to go.

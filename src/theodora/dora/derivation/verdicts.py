@@ -69,7 +69,7 @@ class Verdicts:
     def _verdict(self, step: PartialResult) -> Verdict:
         id_ = step.deployment.id
         if id_ not in self._spoken_of:
-            return _unspoken_of(step.awaits_commits, step.decision.type)
+            return unmarked(step.awaits_commits, step.decision.type)
         change_failure, decided_by = self._failure(id_, awaits_commits=step.awaits_commits)
         recovery = self._recovery(id_) if change_failure else _UNRESOLVED
         given = self._types_given.get(id_)
@@ -150,8 +150,11 @@ class Verdicts:
 
 
 @cache
-def _unspoken_of(awaits_commits: bool, type_: DeploymentType) -> Verdict:
-    """The verdict without links, incidents or overrides, which most deployments share."""
+def unmarked(awaits_commits: bool, type_: DeploymentType) -> Verdict:
+    """The verdict without links, incidents or overrides, which most deployments share.
+
+    `awaits_commits` makes it pending.
+    """
     if awaits_commits:
         return Verdict(change_failure=None, decided_by="pending", deployment_type=type_)
     return Verdict(change_failure=False, decided_by="nothing", deployment_type=type_)

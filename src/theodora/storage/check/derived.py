@@ -11,6 +11,7 @@ from theodora.events import with_team_of_services
 from theodora.events.production import is_production
 from theodora.storage.check.findings import REPAIR, Findings
 from theodora.storage.derivation.commit_times import Measured, measured
+from theodora.storage.derivation.derivation_record import encode_record, with_ties
 from theodora.storage.derivation.inputs import Facts, whole_sequence
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.organisations import Organisation
@@ -63,31 +64,31 @@ class _Pending:
 
 
 def _check_sequence(cursor: Cursor, org: Organisation, facts: Facts, findings: Findings) -> None:
-    for each in derive(facts.sequence):
+    for each, tie in with_ties(derive(facts.sequence)):
         key = facts.rows.keys[each.deployment.id]
         if with_team_of_services(each.event, facts.sequence.settings.team) != each.deployment:
             findings.add("deployments", "derived values differ from a new derivation", REPAIR, key)
         row = cursor.execute(
-            "SELECT m.spans, m.negative_spans, coalesce(c.commits, ''), m.digest "
+            "SELECT m.spans, m.negative_spans, coalesce(c.commits, ''), m.derivation, m.digest "
             "FROM deployment_measures m LEFT JOIN deployment_commits c "
             "ON c.org = m.org AND c.deployment = m.deployment "
             "WHERE m.org = ? AND m.deployment = ?",
             (org.key, key),
         ).fetchone()
-        stored = Measured(bytes(row[0]), *row[1:3]) if row else Measured(b"", 0)
         expected = measured(
             each.changes,
+            encode_record(each, tie),
             in_production=is_production(
                 each.deployment.env, facts.sequence.settings.production_envs
             ),
         )
-        known = (expected.spans, expected.negative_spans, expected.digest)
-        if row is not None and stored.commits != expected.commits:
+        known = (expected.spans, expected.negative_spans, expected.derivation, expected.digest)
+        stored = (bytes(row[0]), row[1], bytes(row[3] or b""), row[4]) if row else None
+        if row is not None and row[2] != expected.commits:
             findings.add("deployment_commits", "they differ from a new derivation", REPAIR, key)
-        elif (stored.spans, stored.negative_spans, row[3] if row else 0) != known:
-            findings.add(
-                "deployment_measures", "lead times differ from a new derivation", REPAIR, key
-            )
+        elif stored != known:
+            problem = "what was derived differs from a new derivation"
+            findings.add("deployment_measures", problem, REPAIR, key)
         if _shipped(cursor, org, key) != _links_of(expected):
             findings.add(
                 "pull_request_deployments", "they differ from a new derivation", REPAIR, key

@@ -1,4 +1,4 @@
-"""Durations of each deployment's commits, which metrics read beside its row.
+"""Durations of each deployment's commits, which metrics read beside its row, and its derivation.
 
 Derivation writes them together with the row. The lead time and the stages of each commit lie
 in one text of bytes, seven integers of 64 bits a commit, little-endian, nanoseconds; -1 is
@@ -8,7 +8,7 @@ Who wrote the commits lies in a table of its own, which the metrics do not read.
 
 import sys
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from operator import attrgetter
 from typing import LiteralString, NamedTuple
@@ -46,6 +46,8 @@ class Measured(NamedTuple):
     """The pull requests that it was the first to ship."""
     in_production: bool = False
     """Whether that was to production; False if there are none."""
+    derivation: bytes = b""
+    """The record of its derivation."""
 
     @property
     def digest(self) -> int:
@@ -58,11 +60,16 @@ class Measured(NamedTuple):
         hashed.update(self.commits.encode())
         if self.shipped:
             hashed.update(repr((self.in_production, *map(astuple, self.shipped))).encode())
+        if self.derivation:
+            hashed.update(b" " + self.derivation)
         return int.from_bytes(hashed.digest(), "big", signed=True)
 
 
-def measured(changes: Changes, *, in_production: bool = False) -> Measured:
-    """`in_production` is whether the deployment was to production."""
+def measured(changes: Changes, derivation: bytes = b"", *, in_production: bool = False) -> Measured:
+    """The durations in `changes`, with the record of the derivation.
+
+    `in_production` is whether the deployment was to production.
+    """
     spans = array("q")
     for commit in changes.commits:
         if commit.lead_time_ns is not None:
@@ -75,6 +82,7 @@ def measured(changes: Changes, *, in_production: bool = False) -> Measured:
         encode_shipped(changes),
         changes.shipped,
         in_production and bool(changes.shipped),
+        derivation,
     )
 
 
@@ -88,15 +96,25 @@ def decode_spans(encoded: Sequence[bytes | None]) -> tuple[Ints, Ints]:
     return np.array(counts, np.int64), spans
 
 
+def spans_of_commits(encoded: bytes) -> Iterator[tuple[int, Stages]]:
+    """The lead time and the stages of each commit of one deployment, in nanoseconds."""
+    _, rows = decode_spans([encoded])
+    for lead_time_ns, *stages in rows.tolist():
+        yield lead_time_ns, Stages(*(None if each == UNKNOWN_NS else each for each in stages))
+
+
 def write_measured(cursor: Cursor, org: Organisation, found: Mapping[int, Measured]) -> None:
     """Replaces the durations of deployments, by the keys of their rows."""
     for statement in _DROP:
         cursor.executemany(statement, [(org.key, deployment) for deployment in found])
     cursor.executemany(
-        "INSERT INTO deployment_measures (org, deployment, spans, negative_spans, digest) "
-        "VALUES (?, ?, ?, ?, ?)",
+        "INSERT INTO deployment_measures "
+        "(org, deployment, spans, negative_spans, derivation, digest) VALUES (?, ?, ?, ?, ?, ?)",
         [
-            (org.key, deployment, each.spans, each.negative_spans, each.digest)
+            (
+                *(org.key, deployment, each.spans, each.negative_spans),
+                *(each.derivation or None, each.digest),
+            )
             for deployment, each in found.items()
             if any(each)
         ],

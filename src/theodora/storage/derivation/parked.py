@@ -54,6 +54,11 @@ def unpark(cursor: Cursor, key: SequenceKey) -> None:
     )
 
 
+def is_parked(cursor: Cursor, key: SequenceKey) -> bool:
+    statement = "SELECT 1 FROM parked_sequences WHERE org = ? AND service = ? AND env = ?"
+    return cursor.execute(statement, _name(key)).fetchone() is not None
+
+
 def organisations_due(cursor: Cursor, now_ns: int) -> list[Organisation]:
     """Those with parked sequences to try again."""
     rows = cursor.execute(

@@ -30,6 +30,7 @@ from theodora.errors import (
 from theodora.events import Deployment, MatchKeys, with_team_of_services
 from theodora.storage.derivation.backlog import Backlog
 from theodora.storage.derivation.commit_times import Measured, write_measured
+from theodora.storage.derivation.derivation_record import with_ties
 from theodora.storage.derivation.explain import Explained, Explanations
 from theodora.storage.derivation.inputs import (
     Facts,
@@ -119,7 +120,7 @@ class _Change(NamedTuple):
     before: Deployment
     now: Deployment
     measured: Measured | None
-    """What was measured of its commits; None if that has not changed."""
+    """What is stored of its derivation; None if that has not changed."""
 
 
 class _Written(NamedTuple):
@@ -443,10 +444,10 @@ def _settings_then(cursor: Cursor, key: SequenceKey, given: Given, service: str)
 
 def _changes(facts: Facts, derived: DerivedSequence) -> Iterator[_Change]:
     """The differences between the derivation and the stored values."""
-    for each in derived.deployments:
+    for each, tie in with_ties(derived.deployments):
         key, before = facts.rows.keys[each.deployment.id], each.deployment
         now = _with_team(each, facts.sequence.settings)
-        found = derived.measured_unlike(each, facts.rows.digests[key])
+        found = derived.measured_unlike(each, tie, facts.rows.digests[key])
         if before != now or found is not None:
             yield _Change(key, before, now, found)
 

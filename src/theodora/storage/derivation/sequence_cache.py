@@ -10,16 +10,18 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 from weakref import WeakValueDictionary
 
 import msgspec
 
 from theodora.dora import DerivationCache, Derived, Repository, derive
 from theodora.dora.derivation.cache import are_same_repositories
-from theodora.dora.derivation.derived import Changes
+from theodora.dora.derivation.derived import Changes, Decision, Verdict
 from theodora.dora.derivation.sequence import DeploymentSequence
 from theodora.events.production import is_production
 from theodora.storage.derivation.commit_times import Measured, measured
+from theodora.storage.derivation.derivation_record import encode_record
 from theodora.storage.derivation.inputs import (
     Facts,
     SequenceRows,
@@ -62,7 +64,7 @@ class DerivedSequence:
 
     deployments: tuple[Derived, ...]
     """In order; the parts of a divided sequence come one after another."""
-    _digests: dict[str, tuple[Changes, bool, int]]
+    _digests: dict[str, tuple["_DigestInputs", int]]
     _production_envs: tuple[str, ...]
 
     @cached_property
@@ -70,16 +72,35 @@ class DerivedSequence:
         """Where each deployment is in `deployments`, by its id."""
         return {each.deployment.id: at for at, each in enumerate(self.deployments)}
 
-    def measured_unlike(self, derived: Derived, digest: int) -> Measured | None:
-        """What is measured of a deployment's commits; None if it has this digest."""
-        id_, changes = derived.deployment.id, derived.changes
-        in_production = is_production(derived.deployment.env, self._production_envs)
+    def measured_unlike(self, derived: Derived, tie: int, digest: int) -> Measured | None:
+        """What is stored of a deployment's derivation; None if it has this digest."""
+        id_ = derived.deployment.id
         known = self._digests.get(id_)
-        if known and known[0] is changes and known[1:] == (in_production, digest):
+        in_production = is_production(derived.deployment.env, self._production_envs)
+        of = _DigestInputs(derived.changes, derived.decision, derived.verdict, tie, in_production)
+        if known and known[1] == digest and known[0].are_those_of(of):
             return None
-        found = measured(changes, in_production=in_production)
-        self._digests[id_] = changes, in_production, found.digest
+        found = measured(derived.changes, encode_record(derived, tie), in_production=in_production)
+        self._digests[id_] = of, found.digest
         return None if found.digest == digest else found
+
+
+class _DigestInputs(NamedTuple):
+    """What the digest of a stored derivation is computed from."""
+
+    changes: Changes
+    decision: Decision
+    verdict: Verdict
+    tie: int
+    in_production: bool
+
+    def are_those_of(self, other: "_DigestInputs") -> bool:
+        """Whether they are the same; may be False of equal ones."""
+        return (
+            self.changes is other.changes
+            and self.decision is other.decision
+            and self[2:] == other[2:]
+        )
 
 
 class SequenceCache:
@@ -143,7 +164,7 @@ class _Derivation:
         self._inputs: DeploymentSequence | None = None
         """Without its repositories: those that are not cached any more shall take no memory."""
         self._repositories: Mapping[str, Repository] = {}
-        self._digests: dict[str, tuple[Changes, bool, int]] = {}
+        self._digests: dict[str, tuple[_DigestInputs, int]] = {}
         self._derived = DerivedSequence((), self._digests, ())
 
     def of(self, sequence: DeploymentSequence) -> DerivedSequence:

@@ -231,6 +231,60 @@ def load(cursor: Cursor, org: Organisation, keys: MatchKeys, repository_id: str)
     )
 
 
+def load_some(
+    cursor: Cursor,
+    org: Organisation,
+    keys: MatchKeys,
+    repository_id: str,
+    shas: Sequence[str],
+    numbers: Sequence[int],
+) -> Repository:
+    """These commits and pull requests of a repository, and one of each that has any at all.
+
+    The originals of a pull request are those that its source has named.
+    """
+    stored: dict[str, _Stored] = {}
+    pull_requests: list[PullRequest] = []
+    for key, _ in joined_repositories(cursor, org, keys, repository_id):
+        for sha, new in (
+            _stored(cursor, org, key, shas) or _first_stored(cursor, org, key)
+        ).items():
+            stored[sha] = _together(stored[sha], new) if sha in stored else new
+        for number in numbers or _first_number(cursor, org, key):
+            document = _pull_request_document(cursor, org, key, number)
+            if document is not None:
+                pull_requests.append(_decode_pull_request(document))
+    return Repository(
+        commits={sha: each.commit for sha, each in stored.items()},
+        pull_requests=tuple(pull_requests),
+        has_commit_source=bool(stored),
+    )
+
+
+def _first_stored(cursor: Cursor, org: Organisation, repository: int) -> dict[str, _Stored]:
+    rows = cursor.execute(
+        f"SELECT {_COLUMNS}, received, is_guessed FROM commits "
+        "WHERE org = ? AND repository = ? LIMIT 1",
+        (org.key, repository),
+    )
+    return {row[0]: _stored_commit(row) for row in rows}
+
+
+def _first_number(cursor: Cursor, org: Organisation, repository: int) -> list[int]:
+    statement = "SELECT number FROM pull_requests WHERE org = ? AND repository = ? LIMIT 1"
+    return [number for (number,) in cursor.execute(statement, (org.key, repository)).fetchall()]
+
+
+def _pull_request_document(
+    cursor: Cursor, org: Organisation, repository: int, number: int
+) -> str | None:
+    row = cursor.execute(
+        "SELECT document FROM pull_requests WHERE org = ? AND repository = ? AND number = ?",
+        (org.key, repository, number),
+    ).fetchone()
+    return None if row is None else row[0]
+
+
 def repository_generation(
     cursor: Cursor, org: Organisation, keys: MatchKeys, repository_id: str
 ) -> tuple[tuple[int, int], ...]:
@@ -326,13 +380,10 @@ def _with_former(
     cursor: Cursor, org: Organisation, repository: int, pull_request: PullRequest
 ) -> PullRequest:
     """The pull request with what is stored of it and a webhook does not say."""
-    row = cursor.execute(
-        "SELECT document FROM pull_requests WHERE org = ? AND repository = ? AND number = ?",
-        (org.key, repository, pull_request.number),
-    ).fetchone()
-    if row is None:
+    document = _pull_request_document(cursor, org, repository, pull_request.number)
+    if document is None:
         return pull_request
-    former = _decode_pull_request(row[0])
+    former = _decode_pull_request(document)
     return msgspec.structs.replace(
         pull_request,
         commits=pull_request.commits or former.commits,
@@ -453,14 +504,11 @@ def _put_pull_requests(
     outcomes = Outcomes()
     for pull_request in pull_requests:
         document = _encode(pull_request).decode()
-        before = cursor.execute(
-            "SELECT document FROM pull_requests WHERE org = ? AND repository = ? AND number = ?",
-            (org.key, repository, pull_request.number),
-        ).fetchone()
-        if before == (document,):
+        before = _pull_request_document(cursor, org, repository, pull_request.number)
+        if before == document:
             outcomes["unchanged"] += 1
             continue
-        outcomes["replaced" if before else "added"] += 1
+        outcomes["added" if before is None else "replaced"] += 1
         cursor.execute(
             "INSERT INTO pull_requests (org, repository, number, document, undated) "
             "VALUES (?, ?, ?, ?, ?) ON CONFLICT (org, repository, number) DO UPDATE SET "

@@ -226,6 +226,16 @@ def is_queued_since(cursor: Cursor, key: SequenceKey, up_to: int) -> bool:
     return newer.fetchone() is not None
 
 
+def is_waiting(cursor: Cursor, key: SequenceKey) -> bool:
+    """Whether the sequence has marks, or the organisation has such as may be about it."""
+    return is_queued_since(cursor, key, 0) or (
+        cursor.execute(
+            "SELECT 1 FROM marks WHERE org = ? AND kind <> 'sequence' LIMIT 1", (key.org.key,)
+        ).fetchone()
+        is not None
+    )
+
+
 def remove_tasks(cursor: Cursor, key: SequenceKey, up_to: int) -> None:
     """Removes the sequence's marks with numbers up to `up_to`."""
     cursor.execute(
