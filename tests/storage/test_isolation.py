@@ -195,7 +195,10 @@ def pull_requests(it: Member) -> list[object]:
         store.page(org, selection),
         store.count_states(org, EVERYTHING, 0, NOW_NS * 2),
         store.of_deployment(org, "second"),
-        (report.overall, *report.groups),
+        [
+            (each.group, each.total, each.previous, each.change, each.series)
+            for each in (report.overall, *report.groups)
+        ],
     ]
 
 
