@@ -110,7 +110,7 @@ def test_pages_add_up_to_the_list(database: str, state: str, lists: int) -> None
     shelf = Shelf(database, rng, state)
     pages = 0
     for _ in range(lists):
-        kind = rng.choice(list(Kind))
+        kind = rng.choice(list(TABLES))
         selection = _selection(rng, kind, shelf.events)
         found = list(shelf.paged(kind, selection))
         pages += len(found)
