@@ -330,7 +330,7 @@ def _prune(database: str) -> None:
             lambda cursor: cursor.execute("SELECT org, uuid, name FROM organisations").fetchall()
         )
         most_10 = partial(prune_changes, org=Organisation(*row), most=10)
-        pruning.write(most_10, TESTER).result()
+        pruning.write(most_10, TESTER, org=row[0]).result()
 
 
 def test_a_mark_is_logged_after_the_columns_were_read(

@@ -220,7 +220,7 @@ def test_what_the_log_has_forgotten_is_read_anew(database: str, store: Store, or
         other.deployments.delete(org, "one-0", actor=TESTER).result()
         database_of_other = open_database(database, lambda *_: (), lambda _: None)
         pruning = partial(prune_changes, org=org, most=10)
-        database_of_other.write(pruning, TESTER).result()
+        database_of_other.write(pruning, TESTER, org=org.key).result()
         database_of_other.close()
     assert count(store, org) == 1_999
 
