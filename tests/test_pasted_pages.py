@@ -390,6 +390,12 @@ def test_charts_are_annotated(served: Shell, server: serving.Server) -> None:
     assert id_ in served.paste("theodora annotate")
 
 
+def test_goals_are_set_and_removed(shell: Shell) -> None:
+    (commands,) = texts("docs/goals.md")
+    lines = shell.paste(commands).splitlines()
+    assert [line for line in lines if "checkout" in line]
+
+
 def test_activity_of_users_is_sent(served: Shell, server: serving.Server) -> None:
     (command,) = texts("docs/ai-impact.md")
     assert served.paste(with_other(command, {SERVER: server.url})) == ""

@@ -66,7 +66,7 @@ class World:
         self.ask(f"/api/v2/dora/deployments/{id_}", data, "PATCH")
 
     def newest(self, events: str, query: str = "*") -> dict[str, Any]:
-        """The attributes and the id of the newest of the deployments or failures that match."""
+        """The attributes and the id of the newest of the events of a kind that match."""
         attributes = {"query": query, "limit": 1, "from": "2001-01-01T00:00:00Z"}
         data = {"type": f"dora_{events}_list_request", "attributes": attributes}
         found = self.ask(f"/api/v2/dora/{events}", data)["data"][0]
@@ -92,6 +92,7 @@ class World:
             "/services/": urllib.parse.quote(failed["service"], safe=""),
             "/deployments/": failed["id"],
             "/failures/": self.newest("failures")["id"],
+            "/pull-requests/": self.newest("pull_requests")["id"],
             "/settings/sources/": self.source(),
             "/help/api/": "GetDORAMetrics",
         }
@@ -133,7 +134,27 @@ def traps(folder: Path) -> Iterator[World]:
                 if version == "v1":
                     world.judge_failed(sent["data"]["id"])
             world.ask("/api/v2/dora/failure", _failure(trap, now_sec - _DAY_SEC))
+        _import_requests(world, now_sec - _DAY_SEC)
         yield world
+
+
+def _import_requests(world: World, at_sec: int) -> None:
+    """A pull request of each trap."""
+    lines = (
+        {
+            "repository": "github.com/acme/shop",
+            "number": number,
+            **dict.fromkeys(("title", "author", "base"), trap[:200]),
+            "reviewers": [trap[:200]],
+            **dict.fromkeys(("created_at", "merged_at"), at_sec),
+        }
+        for number, trap in enumerate(TRAPS.values(), 1)
+    )
+    file = world.folder / "requests.jsonl"
+    file.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    database = f"sqlite:///{world.folder / 'theodora.db'}"
+    done = commands.run("import", "pull-requests", str(file), THEODORA_DATABASE=database)
+    assert done.exit_code == 0, done.output
 
 
 def _deployment(trap: str, version: str, finished_sec: int) -> dict[str, Any]:
