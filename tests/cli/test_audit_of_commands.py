@@ -66,6 +66,7 @@ STEPS = (
     Step("keys revoke {key}", "key.revoked"),
     Step("link down second", "verdict.set"),
     Step("verdict second --remove", "verdict.removed"),
+    Step("erase-activity Dev@example.com", "activity.erased"),
     Step("goals set change_lead_time 2d", "goal.set"),
     Step("goals remove change_lead_time", "goal.removed"),
     Step("annotate moved", "annotation.added"),

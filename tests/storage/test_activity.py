@@ -1,10 +1,13 @@
 """Stored use of AI coding tools: one row a person, day and tool, in one organisation."""
 
+import pytest
 from msgspec.structs import replace
 
 from actors import TESTER
+from theodora.errors import NotFound
 from theodora.events.activity import UserActivity
 from theodora.storage import Organisation, Store
+from theodora.storage.access.audit import AuditQuery
 
 ACTIVITY = UserActivity(
     user_email="dev@example.com",
@@ -42,3 +45,19 @@ def test_an_organisation_sees_its_own_alone(store: Store, org: Organisation) -> 
 
     assert store.activity.everything(org) == []
     assert store.activity.everything(other) == [ACTIVITY]
+
+
+def test_a_person_is_erased_without_being_named_in_the_audit_log(
+    store: Store, org: Organisation
+) -> None:
+    later = replace(ACTIVITY, day="2026-02-01")
+    other = replace(ACTIVITY, user_email="ann@example.com")
+    store.activity.add(org, [ACTIVITY, later, other], actor=TESTER).result()
+
+    assert store.activity.erase(org, "Dev@Example.com", actor=TESTER).result() == 2
+
+    assert store.activity.everything(org) == [other]
+    [entry] = store.audit.entries(org, AuditQuery(action="activity.erased"))
+    assert (entry.target, entry.after) == ("", '{"rows":2}')
+    with pytest.raises(NotFound):
+        store.activity.erase(org, "dev@example.com", actor=TESTER).result()

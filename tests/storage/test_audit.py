@@ -32,6 +32,7 @@ ACTIONS: dict[str, ActionName] = {
     "annotations.remove": "annotation.removed",
     "saved_views.put": "view.saved",
     "saved_views.remove": "view.deleted",
+    "activity.erase": "activity.erased",
     "goals.put": "goal.set",
     "goals.remove": "goal.removed",
     "failures.close": "failure.closed",

@@ -778,6 +778,10 @@ WRITES: tuple[tuple[str, Callable[[Member], object]], ...] = (
         "activity.add",
         lambda it: it.store.activity.add(it.org, used("other", "2026-01-01"), actor=TESTER),
     ),
+    (
+        "activity.erase",
+        lambda it: it.store.activity.erase(it.org, "dev@example.com", actor=TESTER),
+    ),
     ("mirrors.note", fail_to_fetch),
     (
         "mirrors.add",

@@ -10,6 +10,7 @@ from theodora.cli.check import check
 from theodora.cli.copy import copy
 from theodora.cli.demo import demo
 from theodora.cli.derive import derive
+from theodora.cli.erase_activity import erase_activity
 from theodora.cli.explain import explain
 from theodora.cli.export_ import export_
 from theodora.cli.forwarding import forwarding
@@ -94,6 +95,7 @@ main.add_command(links)
 main.add_command(backfill)
 main.add_command(forwarding)
 main.add_command(goals)
+main.add_command(erase_activity)
 main.add_command(notifications)
 main.add_command(settings)
 main.add_command(services)

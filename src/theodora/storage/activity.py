@@ -3,16 +3,20 @@
 from collections.abc import Sequence
 from concurrent.futures import Future
 from datetime import date
+from typing import LiteralString
 
 import msgspec
 
 from theodora.dora.assistance.shipped import ActiveDay
+from theodora.errors import NotFound
 from theodora.events.activity import UserActivity
 from theodora.storage.engine.actor import Actor
-from theodora.storage.engine.cursor import Cursor
+from theodora.storage.engine.audit import Recorder, audited
+from theodora.storage.engine.cursor import Cursor, only_value
 from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import Organisation
 
+_OF_PERSON: LiteralString = "FROM user_activity WHERE org = ? AND user_email = ?"
 _EPOCH = date(1970, 1, 1).toordinal()
 
 _decode_models = msgspec.json.Decoder(tuple[str, ...]).decode
@@ -32,6 +36,23 @@ class Activity:
         return self._database.write(
             lambda cursor: _write_activity(cursor, org, activity), actor, org=org.key
         )
+
+    def erase(self, org: Organisation, user_email: str, *, actor: Actor) -> Future[int]:
+        """Removes what was reported of a person; the number of rows. The address in any case.
+
+        The entry of the audit log does not name the person. Raises `NotFound` if there is nothing.
+        """
+
+        def write(cursor: Cursor, recorder: Recorder) -> int:
+            of_person = (org.key, user_email.lower())
+            erased = only_value(cursor.execute(f"SELECT count(*) {_OF_PERSON}", of_person))
+            if not erased:
+                raise NotFound("there is no activity of this address")
+            cursor.execute(f"DELETE {_OF_PERSON}", of_person)
+            recorder.record(org, "activity.erased", "", after={"rows": erased})
+            return erased
+
+        return audited(self._database, write, actor, org=org.key)
 
     def everything(self, org: Organisation) -> list[UserActivity]:
         """Ordered by day, person and tool."""

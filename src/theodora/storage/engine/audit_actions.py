@@ -31,6 +31,7 @@ ActionName = Literal[
     "failure.deleted",
     "annotation.added",
     "annotation.removed",
+    "activity.erased",
     "goal.set",
     "goal.removed",
     "view.saved",
@@ -113,6 +114,9 @@ AUDIT_ACTIONS: tuple[AuditAction, ...] = (
     AuditAction("failure.deleted", "failure", "a failure was deleted"),
     AuditAction("annotation.added", "annotation", "an annotation of charts was added"),
     AuditAction("annotation.removed", "annotation", "an annotation of charts was removed"),
+    AuditAction(
+        "activity.erased", "nothing", "what was reported of a person's use of AI was erased"
+    ),
     AuditAction("goal.set", "goal", "a goal of charts was set"),
     AuditAction("goal.removed", "goal", "a goal of charts was removed"),
     AuditAction("view.saved", "name of the view", "a view was saved"),
