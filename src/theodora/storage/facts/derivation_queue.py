@@ -271,9 +271,14 @@ def _name(key: SequenceKey) -> tuple[int, str, str]:
 
 
 def sequences_of(cursor: Cursor, org: Organisation, service: str) -> list[SequenceKey]:
-    """Every sequence of a service, or with an empty one of the organisation."""
+    """Every sequence of a service, or with an empty one of the organisation, in order of names.
+
+    PostgreSQL would return them in another order once a table has grown, its other tenants' too.
+    """
     kind = "service" if service else "organisation"
-    return [SequenceKey(org, *each) for each in _covered(cursor, org, kind, service)]
+    covered = _covered(cursor, org, kind, service)
+    covered.sort(key=lambda each: (each[0], each[1] is not None, each[1] or ""))
+    return [SequenceKey(org, *each) for each in covered]
 
 
 def _covered(
