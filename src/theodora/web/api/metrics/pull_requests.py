@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, cast, get_args
+from functools import partial
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -28,7 +29,7 @@ from theodora.dora.metrics.pull_requests import (
 from theodora.dora.metrics.shapes import Change
 from theodora.errors import Invalid, Problem
 from theodora.events import format_rfc3339
-from theodora.query import Everything, Query, parse
+from theodora.query import Everything, Query
 from theodora.query.fields import Kind
 from theodora.query.parser import MAX_CHARACTERS
 from theodora.report.csv_text import Cell, csv_bytes
@@ -40,8 +41,9 @@ from theodora.report.parameters import (
     read_period,
 )
 from theodora.storage import Organisation, Store
+from theodora.web.api.metrics.csv_table import flat_cells
 from theodora.web.api.metrics.json_document import TOTAL, Bounds, id_of
-from theodora.web.api.metrics.question import Form, named_problem
+from theodora.web.api.metrics.question import Form, check_intervals, named_problem, read_tree
 from theodora.web.api.wire import Resource
 from theodora.web.http.operations import Request
 from theodora.web.http.responses import CSV, Reply
@@ -196,22 +198,13 @@ def _question(parameters: Parameters, now_ns: int) -> _Question:
         calendar=calendar,
         group_by=parameters.read("group_by", _keys, ()),
     )
-    tree = parameters.read("query", _tree, Everything())
+    tree = parameters.read("query", partial(read_tree, kind=Kind.PULL_REQUEST), Everything())
     with_bots = parameters.choice("bots", ("true", "false"), "false") == "true"
     form: Form = parameters.choice("format", get_args(Form), "json")
     parameters.check()
-    _check_size(query)
+    check_intervals(query.calendar, query.period, query.interval, BUCKET_LIMIT)
     zone = parameters.given("timezone") or "UTC"
     return _Question(query, parameters.given("query"), tree, zone, with_bots, form)
-
-
-def _check_size(query: PullRequestQuery) -> None:
-    if query.interval == "total":
-        return
-    intervals = query.calendar.intervals(query.period, query.interval)
-    if sum(1 for _, _each in zip(range(BUCKET_LIMIT + 1), intervals, strict=False)) > BUCKET_LIMIT:
-        detail = f"must not cut the period into more than {BUCKET_LIMIT} parts"
-        raise Invalid(Problem(detail, parameter="interval"))
 
 
 def _keys(text: str) -> tuple[str, ...]:
@@ -219,16 +212,6 @@ def _keys(text: str) -> tuple[str, ...]:
     if len(set(keys)) < len(keys) or not set(keys) <= GROUPED.keys():
         raise Invalid(Problem(f'must be different ones of "{" ".join(GROUPED)}"'))
     return keys
-
-
-def _tree(text: str) -> Query:
-    """What a search means; problems call it a parameter."""
-    try:
-        return parse(text, Kind.PULL_REQUEST)
-    except Invalid as invalid:
-        details = (problem.detail for problem in invalid.problems)
-        renamed = (detail.replace("attribute", "parameter", 1) for detail in details)
-        raise Invalid(*map(Problem, renamed)) from None
 
 
 def figures_document(figures: PullRequestFigures) -> Any:
@@ -280,7 +263,7 @@ def _csv(question: _Question, report: PullRequestReport) -> bytes:
     keys = question.query.group_by
     head = (
         *("id", *(f"group.{key}" for key in keys), "row", "start", "end", "partial"),
-        *_flat(report.overall.total),
+        *flat_cells(figures_document(report.overall.total)),
     )
     groups = (report.overall, *report.groups)
     rows = (row for group in groups for row in _rows(question, report, group))
@@ -300,26 +283,13 @@ def _rows(
             for each in group.series
         ),
     )
-    for row, period, partial, figures in moments:
+    for row, period, is_partial, figures in moments:
         start, end = _ends(period)
         yield {
             **place,
             "row": row,
             "start": start,
             "end": end,
-            "partial": partial,
-            **_flat(figures),
+            "partial": is_partial,
+            **flat_cells(figures_document(figures)),
         }
-
-
-def _flat(figures: PullRequestFigures) -> dict[str, Cell]:
-    """The members of members, by their names with dots between."""
-    found: dict[str, Cell] = {}
-    document: dict[str, Any] = msgspec.to_builtins(figures_document(figures))
-    for name, member in document.items():
-        if isinstance(member, dict):
-            parts = cast("dict[str, Cell]", member)
-            found |= {f"{name}.{key}": each for key, each in parts.items()}
-        else:
-            found[name] = member
-    return found

@@ -22,6 +22,7 @@ from theodora.dora.metrics.report import MetricsQuery
 from theodora.dora.metrics.tally import Granularity
 from theodora.errors import Invalid, Problem
 from theodora.query import Everything, Query, parse
+from theodora.query.fields import Kind
 from theodora.query.parser import MAX_CHARACTERS
 from theodora.report.parameters import (
     Parameters,
@@ -187,10 +188,10 @@ def _keys(text: str) -> tuple[str, ...]:
     return keys
 
 
-def read_tree(text: str) -> Query:
-    """What a search means; problems call it a parameter."""
+def read_tree(text: str, kind: Kind = Kind.DEPLOYMENT) -> Query:
+    """What a search of events of a kind means; problems call it a parameter."""
     try:
-        return parse(text)
+        return parse(text, kind)
     except Invalid as invalid:
         details = (problem.detail for problem in invalid.problems)
         renamed = (detail.replace("attribute", "parameter", 1) for detail in details)
