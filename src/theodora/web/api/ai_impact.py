@@ -37,7 +37,18 @@ from theodora.report.parameters import (
     read_period,
 )
 from theodora.web.api.metrics.csv_table import flat_cells
-from theodora.web.api.metrics.question import Form, check_intervals, named_problem, read_tree
+from theodora.web.api.metrics.parameters import (
+    AnswerForm,
+    Cut,
+    End,
+    FirstDay,
+    Form,
+    Now,
+    Start,
+    Zone,
+    named_problems,
+)
+from theodora.web.api.metrics.question import check_intervals, read_tree
 from theodora.web.api.wire import Resource
 from theodora.web.http.operations import Request
 from theodora.web.http.responses import CSV, Reply
@@ -49,7 +60,6 @@ CAUTION = (
 )
 CSV_HEADERS = ((b"content-disposition", b'attachment; filename="ai-impact.csv"'),)
 
-_ENDS = "RFC 3339, a date or date-time in the time zone, or a Unix timestamp"
 _MOST_TOOLS = 20
 
 _encode = msgspec.json.Encoder().encode
@@ -58,20 +68,8 @@ _encode = msgspec.json.Encoder().encode
 class AIImpactParameters(Struct, frozen=True, rename={"from_": "from"}):
     """The parameters of a request for AI impact, for schemas."""
 
-    from_: (
-        Annotated[
-            str,
-            Meta(
-                description=f"The start, included: {_ENDS}. Default: 12 weeks, with the week of "
-                "`to`."
-            ),
-        ]
-        | UnsetType
-    ) = UNSET
-    to: (
-        Annotated[str, Meta(description=f"The end, not included: {_ENDS}. Default: now.")]
-        | UnsetType
-    ) = UNSET
+    from_: Start = UNSET
+    to: End = UNSET
     query: (
         Annotated[
             str,
@@ -82,7 +80,7 @@ class AIImpactParameters(Struct, frozen=True, rename={"from_": "from"}):
         ]
         | UnsetType
     ) = UNSET
-    interval: Annotated[Interval, Meta(description="What the period is cut into.")] = "total"
+    interval: Cut = "total"
     level: (
         Annotated[
             Level,
@@ -101,16 +99,10 @@ class AIImpactParameters(Struct, frozen=True, rename={"from_": "from"}):
         ]
         | UnsetType
     ) = UNSET
-    timezone: Annotated[str, Meta(description="An IANA zone, in which days begin.")] = "UTC"
-    week_start: Annotated[WeekStart, Meta(description="What day weeks start on.")] = "monday"
-    as_of: (
-        Annotated[
-            str,
-            Meta(description=f"What counts as now: {_ENDS}. Default: the time of the request."),
-        ]
-        | UnsetType
-    ) = UNSET
-    format: Annotated[Form, Meta(description="How to answer.")] = "json"
+    timezone: Zone = "UTC"
+    week_start: FirstDay = "monday"
+    as_of: Now = UNSET
+    format: AnswerForm = "json"
 
 
 _PARAMETERS = AIImpactParameters.__struct_encode_fields__
@@ -194,10 +186,8 @@ def get_ai_impact(request: Request) -> Reply:
 
 def read_question(given: Iterable[tuple[str, str]], now_ns: int) -> ImpactQuestion:
     """The question in parameters by name; `Invalid` lists all problems."""
-    try:
+    with named_problems():
         return _question(known_parameters(given, _PARAMETERS), now_ns)
-    except Invalid as invalid:
-        raise Invalid(*map(named_problem, invalid.problems)) from None
 
 
 def _question(parameters: Parameters, now_ns: int) -> ImpactQuestion:

@@ -7,7 +7,6 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from theodora.dora.metrics.calendar import Interval, Period, WeekStart
-from theodora.errors import Invalid
 from theodora.events import format_rfc3339
 from theodora.query import Everything
 from theodora.query.parser import MAX_CHARACTERS
@@ -26,7 +25,8 @@ from theodora.report.scope import (
 from theodora.report.wording import Tone
 from theodora.storage import Organisation, Store
 from theodora.web.api.metrics.json_document import Bounds
-from theodora.web.api.metrics.question import named_problem, read_tree
+from theodora.web.api.metrics.parameters import ENDS, FirstDay, Zone, named_problems
+from theodora.web.api.metrics.question import read_tree
 from theodora.web.api.wire import Resource
 from theodora.web.http.operations import Request
 from theodora.web.http.responses import Reply
@@ -35,7 +35,6 @@ TYPE = "dora_insights"
 
 Grouping = Literal["service", "team"]
 _Range = Literal["2h", "24h", "7d", "4w", "12w", "26w", "1y"]
-_ENDS = "RFC 3339, a date or date-time in the time zone, or a Unix timestamp"
 
 _encode = msgspec.json.Encoder().encode
 
@@ -46,8 +45,8 @@ class InsightsParameters(Struct, frozen=True, rename={"from_": "from"}):
     range: Annotated[
         _Range, Meta(description="A period that ends now, unless `from` or `to` is given.")
     ] = "12w"
-    from_: Annotated[str, Meta(description=f"The start, included: {_ENDS}.")] | UnsetType = UNSET
-    to: Annotated[str, Meta(description=f"The end, not included: {_ENDS}.")] | UnsetType = UNSET
+    from_: Annotated[str, Meta(description=f"The start, included: {ENDS}.")] | UnsetType = UNSET
+    to: Annotated[str, Meta(description=f"The end, not included: {ENDS}.")] | UnsetType = UNSET
     query: (
         Annotated[
             str,
@@ -69,8 +68,8 @@ class InsightsParameters(Struct, frozen=True, rename={"from_": "from"}):
         ]
         | UnsetType
     ) = UNSET
-    timezone: Annotated[str, Meta(description="An IANA zone, in which days begin.")] = "UTC"
-    week_start: Annotated[WeekStart, Meta(description="What day weeks start on.")] = "monday"
+    timezone: Zone = "UTC"
+    week_start: FirstDay = "monday"
 
 
 _PARAMETERS = InsightsParameters.__struct_encode_fields__
@@ -137,10 +136,8 @@ def read_question(
     store: Store, organisation: Organisation, given: Iterable[tuple[str, str]], now_ns: int
 ) -> tuple[Scope, Grouping]:
     """The period, search and calendar, as the overview has them; raises `Invalid`."""
-    try:
+    with named_problems():
         return _read(store, organisation, given, now_ns)
-    except Invalid as invalid:
-        raise Invalid(*map(named_problem, invalid.problems)) from None
 
 
 def _read(

@@ -43,13 +43,23 @@ from theodora.report.parameters import (
 from theodora.storage import Organisation, Store
 from theodora.web.api.metrics.csv_table import flat_cells
 from theodora.web.api.metrics.json_document import TOTAL, Bounds, id_of
-from theodora.web.api.metrics.question import Form, check_intervals, named_problem, read_tree
+from theodora.web.api.metrics.parameters import (
+    ENDS,
+    AnswerForm,
+    Cut,
+    End,
+    FirstDay,
+    Form,
+    Now,
+    Zone,
+    named_problems,
+)
+from theodora.web.api.metrics.question import check_intervals, read_tree
 from theodora.web.api.wire import Resource
 from theodora.web.http.operations import Request
 from theodora.web.http.responses import CSV, Reply
 
 TYPE = "dora_pull_request_metrics"
-_ENDS = "RFC 3339, a date or date-time in the time zone, or a Unix timestamp"
 _CSV_HEADERS = ((b"content-disposition", b'attachment; filename="pull-request-metrics.csv"'),)
 _encode = msgspec.json.Encoder().encode
 
@@ -58,13 +68,10 @@ class PullRequestMetricsParameters(Struct, frozen=True, rename={"from_": "from"}
     """The parameters of a request for metrics of pull requests."""
 
     from_: (
-        Annotated[str, Meta(description=f"The start, included: {_ENDS}. Default: 12 weeks.")]
+        Annotated[str, Meta(description=f"The start, included: {ENDS}. Default: 12 weeks.")]
         | UnsetType
     ) = UNSET
-    to: (
-        Annotated[str, Meta(description=f"The end, not included: {_ENDS}. Default: now.")]
-        | UnsetType
-    ) = UNSET
+    to: End = UNSET
     query: (
         Annotated[
             str,
@@ -75,24 +82,18 @@ class PullRequestMetricsParameters(Struct, frozen=True, rename={"from_": "from"}
         ]
         | UnsetType
     ) = UNSET
-    interval: Annotated[Interval, Meta(description="What the period is cut into.")] = "total"
+    interval: Cut = "total"
     group_by: (
         Annotated[str, Meta(description=f"Keys with commas between them, of {', '.join(GROUPED)}.")]
         | UnsetType
     ) = UNSET
-    timezone: Annotated[str, Meta(description="An IANA zone, in which days begin.")] = "UTC"
-    week_start: Annotated[WeekStart, Meta(description="What day weeks start on.")] = "monday"
+    timezone: Zone = "UTC"
+    week_start: FirstDay = "monday"
     bots: Annotated[
         Literal["true", "false"], Meta(description="Whether those that bots made count.")
     ] = "false"
-    as_of: (
-        Annotated[
-            str,
-            Meta(description=f"What counts as now: {_ENDS}. Default: the time of the request."),
-        ]
-        | UnsetType
-    ) = UNSET
-    format: Annotated[Form, Meta(description="How to answer.")] = "json"
+    as_of: Now = UNSET
+    format: AnswerForm = "json"
 
 
 PARAMETERS = PullRequestMetricsParameters.__struct_encode_fields__
@@ -181,11 +182,9 @@ def _report(store: Store, org: Organisation, question: _Question) -> PullRequest
 
 
 def _read_question(request: Request) -> _Question:
-    try:
+    with named_problems():
         given = request.query_parameters.multi_items()
         return _question(known_parameters(given, PARAMETERS), request.now_ns)
-    except Invalid as invalid:
-        raise Invalid(*map(named_problem, invalid.problems)) from None
 
 
 def _question(parameters: Parameters, now_ns: int) -> _Question:

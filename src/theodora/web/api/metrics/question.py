@@ -16,7 +16,6 @@ from theodora.dora.metrics.calendar import (
     Calendar,
     Interval,
     Period,
-    WeekStart,
 )
 from theodora.dora.metrics.report import MetricsQuery
 from theodora.dora.metrics.tally import Granularity
@@ -32,8 +31,17 @@ from theodora.report.parameters import (
     read_period,
 )
 from theodora.storage.metrics.columns import GROUPED
-
-Form = Literal["json", "csv"]
+from theodora.web.api.metrics.parameters import (
+    AnswerForm,
+    Cut,
+    End,
+    FirstDay,
+    Form,
+    Now,
+    Start,
+    Zone,
+    named_problems,
+)
 
 MOST_KEYS = 4
 """Most keys to group by."""
@@ -41,26 +49,13 @@ MOST_GROUPED_BUCKETS = 1_000
 """Most intervals of a grouped answer."""
 
 _MOST_KEY_CHARACTERS = 200
-_ENDS = "RFC 3339, a date or date-time in the time zone, or a Unix timestamp"
 
 
 class MetricsParameters(Struct, frozen=True, rename={"from_": "from"}):
     """The parameters of a metrics request, for schemas."""
 
-    from_: (
-        Annotated[
-            str,
-            Meta(
-                description=f"The start, included: {_ENDS}. Default: 12 weeks, with the week of "
-                "`to`."
-            ),
-        ]
-        | UnsetType
-    ) = UNSET
-    to: (
-        Annotated[str, Meta(description=f"The end, not included: {_ENDS}. Default: now.")]
-        | UnsetType
-    ) = UNSET
+    from_: Start = UNSET
+    to: End = UNSET
     query: (
         Annotated[
             str,
@@ -71,7 +66,7 @@ class MetricsParameters(Struct, frozen=True, rename={"from_": "from"}):
         ]
         | UnsetType
     ) = UNSET
-    interval: Annotated[Interval, Meta(description="What the period is cut into.")] = "total"
+    interval: Cut = "total"
     group_by: (
         Annotated[
             str,
@@ -82,8 +77,8 @@ class MetricsParameters(Struct, frozen=True, rename={"from_": "from"}):
         ]
         | UnsetType
     ) = UNSET
-    timezone: Annotated[str, Meta(description="An IANA zone, in which days begin.")] = "UTC"
-    week_start: Annotated[WeekStart, Meta(description="What day weeks start on.")] = "monday"
+    timezone: Zone = "UTC"
+    week_start: FirstDay = "monday"
     granularity: Annotated[
         Granularity,
         Meta(description="Whether lead times are of commits, or means of deployments."),
@@ -92,14 +87,8 @@ class MetricsParameters(Struct, frozen=True, rename={"from_": "from"}):
         Literal["true", "false"],
         Meta(description="Whether `total` and `previous` include the stages of lead times."),
     ] = "false"
-    as_of: (
-        Annotated[
-            str,
-            Meta(description=f"What counts as now: {_ENDS}. Default: the time of the request."),
-        ]
-        | UnsetType
-    ) = UNSET
-    format: Annotated[Form, Meta(description="How to answer.")] = "json"
+    as_of: Now = UNSET
+    format: AnswerForm = "json"
 
 
 PARAMETERS = MetricsParameters.__struct_encode_fields__
@@ -124,10 +113,8 @@ def read_question(parameters: Iterable[tuple[str, str]], now_ns: int) -> Questio
 
     An empty value counts as absent.
     """
-    try:
+    with named_problems():
         return _question(known_parameters(parameters, PARAMETERS), now_ns)
-    except Invalid as invalid:
-        raise Invalid(*map(named_problem, invalid.problems)) from None
 
 
 def _question(parameters: Parameters, now_ns: int) -> Question:
@@ -148,14 +135,6 @@ def _question(parameters: Parameters, now_ns: int) -> Question:
     _check_size(query)
     zone = parameters.given("timezone") or "UTC"
     return Question(query, parameters.given("query"), tree, zone, form)
-
-
-def named_problem(problem: Problem) -> Problem:
-    """The same, with the parameter's name in its sentence."""
-    if not problem.detail.startswith("must "):
-        return problem
-    detail = f'parameter "{problem.parameter}" {problem.detail}'
-    return Problem(detail, parameter=problem.parameter)
 
 
 def _check_size(query: MetricsQuery) -> None:
