@@ -27,7 +27,7 @@ from theodora.query import (
 )
 from theodora.query.operands import equals
 from theodora.query.pull_request_fields import pull_request_field
-from theodora.storage.engine.condition import Condition
+from theodora.storage.engine.condition import FALSE, Condition
 from theodora.storage.engine.cursor import Cursor, Row, in_equal_parts, placeholders
 from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import Organisation
@@ -208,14 +208,14 @@ def _selected(
     where = compile_where(selection.query, PULL_REQUESTS, cursor.dialect)
     sort = PULL_REQUESTS.column(selection.sort)
     assert sort is not None, "lists are sorted by columns"
-    after = _after(selection, sort)
+    window, after = _window(selection), _after(selection, sort)
     direction: LiteralString = "DESC" if selection.descending else "ASC"
     return _read(
         cursor,
         org,
         Condition(
-            f"{_window(selection).sql} AND {where.sql}{after.sql}",
-            (*_window(selection).values, *where.values, *after.values),
+            f"{window.sql} AND {where.sql}{after.sql}",
+            (*window.values, *where.values, *after.values),
         ),
         Condition(f"ORDER BY {sort} IS NULL, {sort} {direction}, e.id LIMIT ?", (limit,)),
     )
@@ -223,14 +223,17 @@ def _selected(
 
 def _window(selection: Selection) -> Condition:
     """Both ends are included; without any, those count too that have no instant."""
+    low, high = selection.window
+    if low > high:
+        return FALSE
     sql: list[LiteralString] = ["TRUE"]
     values: list[int] = []
     if selection.from_ns is not None:
         sql.append(f"{_UPDATED_AT} >= ?")
-        values.append(selection.from_ns)
+        values.append(low)
     if selection.to_ns is not None:
         sql.append(f"{_UPDATED_AT} <= ?")
-        values.append(selection.to_ns)
+        values.append(high)
     return Condition(" AND ".join(sql), tuple(values))
 
 

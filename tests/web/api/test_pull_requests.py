@@ -109,6 +109,23 @@ def test_requests_are_listed_last_updated_first_and_page_by_page(tenant: Tenant)
     assert numbers(listed(tenant, query=search)) == [1]
 
 
+@pytest.mark.parametrize(
+    ("ends", "found"),
+    [
+        ({"from": "0499-03-05T06:42:26-00:52"}, [1, 3, 2]),
+        ({"to": "9999-12-31T00:00:00Z"}, [1, 3, 2]),
+        ({"from": "9999-01-01T00:00:00Z", "to": "9999-12-31T00:00:00Z"}, []),
+        ({"from": "0001-01-01T00:00:00Z", "to": "0499-03-05T06:42:26Z"}, []),
+    ],
+)
+def test_a_period_may_begin_and_end_at_any_time(
+    tenant: Tenant, ends: dict[str, str], found: list[int]
+) -> None:
+    """No stored instant is beyond the years of int64 nanoseconds, and the ends may be."""
+    tell(tenant)
+    assert numbers(listed(tenant, **ends)) == found
+
+
 def test_a_request_has_its_stages_and_what_shipped_it(tenant: Tenant) -> None:
     tell(tenant)
     found = tenant.ask("GET", f"{LIST}/github.com:acme:shop:1?timestamps=rfc3339").json()["data"]
