@@ -19,6 +19,7 @@ from theodora.query.ast import (
     all_of,
     any_of,
     complement,
+    leaves_of,
 )
 from theodora.query.fields import (
     FIELDS,
@@ -68,6 +69,7 @@ __all__ = [
     "all_of",
     "any_of",
     "complement",
+    "leaves_of",
     "matches",
     "parse",
     "parse_cached",

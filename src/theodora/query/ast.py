@@ -5,7 +5,7 @@ Conjunctions are flat: a part of an `And` is no `And`, a part of an `Or` no `Or`
 `Not` no `Not`. `all_of`, `any_of` and `complement` keep them so.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import TypeAlias
 
@@ -113,6 +113,18 @@ Query: TypeAlias = Everything | Leaf | Production | And | Or | Not
 
 NOTHING = Not(Everything())
 """Matches no event."""
+
+
+def leaves_of(query: Query) -> "Iterator[Everything | Leaf | Production]":
+    """What is combined by `And`, `Or` and `Not`, in order."""
+    match query:
+        case And(parts) | Or(parts):
+            for part in parts:
+                yield from leaves_of(part)
+        case Not(part):
+            yield from leaves_of(part)
+        case _:
+            yield query
 
 
 def all_of(queries: Iterable[Query]) -> Query:

@@ -17,17 +17,21 @@ from theodora.query.ast import (
     And,
     Bound,
     Equals,
+    Everything,
     Exists,
+    Leaf,
     Not,
     Or,
     Production,
     Query,
+    Text,
     TextRange,
     all_of,
     any_of,
     complement,
+    leaves_of,
 )
-from theodora.query.fields import Searched, resolve
+from theodora.query.fields import Field, Searched, resolve
 
 _SERVICE, _ENV = resolve("service"), resolve("env")
 
@@ -84,15 +88,20 @@ DEFAULT_PRODUCTION = ProductionEnvs()
 @lru_cache(maxsize=512)
 def names_production(query: Query) -> bool:
     """Whether `is:production` is a part of the query."""
-    match query:
-        case Production():
-            return True
-        case And(parts) | Or(parts):
-            return any(map(names_production, parts))
-        case Not(part):
-            return names_production(part)
-        case _:
-            return False
+    return any(isinstance(leaf, Production) for leaf in leaves_of(query))
+
+
+def names_env(query: Query) -> bool:
+    """Whether a part of the query is about environments."""
+    return any(map(_is_about_envs, leaves_of(query)))
+
+
+def _is_about_envs(leaf: Everything | Leaf | Production) -> bool:
+    if isinstance(leaf, Everything | Text):
+        return False
+    return isinstance(leaf, Production) or (
+        isinstance(leaf.target, Field) and leaf.target.name == "env"
+    )
 
 
 def with_production(query: Query, production: Query) -> Query:

@@ -12,23 +12,11 @@ from theodora.dora.metrics.pull_requests import (
 )
 from theodora.errors import NotFound
 from theodora.events.pull_requests import PullRequestEvent, ShippingDeployment
-from theodora.query import (
-    And,
-    Everything,
-    Field,
-    Not,
-    Or,
-    Production,
-    Query,
-    Text,
-    all_of,
-    complement,
-    matches,
-)
-from theodora.query.operands import equals
-from theodora.query.pull_request_fields import pull_request_field
+from theodora.query import Query, matches
+from theodora.query.bots import without_bots
+from theodora.query.production import names_env
 from theodora.storage.engine.condition import FALSE, Condition
-from theodora.storage.engine.cursor import Cursor, Row, in_equal_parts, placeholders
+from theodora.storage.engine.cursor import Cursor, Row, in_equal_parts, only_value, placeholders
 from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import Organisation
 from theodora.storage.events.pull_request_table import PULL_REQUESTS, SELECT, from_row
@@ -36,7 +24,6 @@ from theodora.storage.search.planner import Position, Selection
 from theodora.storage.search.where import compile_where
 
 _NUMBERS_AT_ONCE = 64
-_IS_BOT = pull_request_field("is_bot")
 _UPDATED_AT: LiteralString = "e.updated_at_ns"
 
 _Key = tuple[int, int]
@@ -101,9 +88,9 @@ class PullRequestStore:
     def count(self, org: Organisation) -> int:
         """How many there are."""
         return self._database.read(
-            lambda cursor: cursor.execute(
-                "SELECT count(*) FROM pull_requests WHERE org = ?", (org.key,)
-            ).fetchall()[0][0]
+            lambda cursor: only_value(
+                cursor.execute("SELECT count(*) FROM pull_requests WHERE org = ?", (org.key,))
+            )
         )
 
     def count_states(
@@ -142,7 +129,7 @@ class PullRequestStore:
         Deployments count that match as well. If the search names no environment, those to
         production do, or all if the organisation has none.
         """
-        wanted = tree if with_bots else all_of((tree, complement(equals(_IS_BOT, "true"))))
+        wanted = tree if with_bots else without_bots(tree)
 
         def read(cursor: Cursor) -> tuple[list[PullRequestEvent], bool]:
             start_ns = query.previous_period.start_ns
@@ -159,21 +146,6 @@ class PullRequestStore:
             return matches(tree, replace(request, deployments=(deployment,)))
 
         return make_pull_request_report(query, found, counts)
-
-
-def names_env(tree: Query) -> bool:
-    """Whether a search is about environments."""
-    match tree:
-        case Production():
-            return True
-        case And(parts) | Or(parts):
-            return any(map(names_env, parts))
-        case Not(part):
-            return names_env(part)
-        case Everything() | Text():
-            return False
-        case _:
-            return isinstance(tree.target, Field) and tree.target.name == "env"
 
 
 def _has_production(cursor: Cursor, org: Organisation) -> bool:

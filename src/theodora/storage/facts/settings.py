@@ -10,7 +10,7 @@ import msgspec
 from theodora.dora import ServiceSettings
 from theodora.dora.derivation.settings import LeadTimeClock
 from theodora.events import MatchKeys
-from theodora.query import NOTHING, And, Not, Or, ProductionEnvs, Query
+from theodora.query import NOTHING, ProductionEnvs, Query, leaves_of
 from theodora.query.production import names_production, with_production
 from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.audit import Recorder, audited, changed
@@ -70,7 +70,7 @@ class ProductionTrees:
             return known[1]
         tree = _production_tree(cursor, org)
         with self._lock:
-            self._known.put(org.key, (version, tree), _count_leaves(tree))
+            self._known.put(org.key, (version, tree), sum(1 for _ in leaves_of(tree)))
         return tree
 
     def resolve(self, cursor: Cursor, org: Organisation, query: Query) -> Query:
@@ -257,16 +257,6 @@ def _version(cursor: Cursor, org: Organisation) -> _Version:
     row = cursor.execute(f"SELECT ({changes}), ({settings})", (org.key,)).fetchone()
     assert row is not None, "a statement without a row"
     return _Version(*row)
-
-
-def _count_leaves(query: Query) -> int:
-    match query:
-        case And(parts) | Or(parts):
-            return sum(map(_count_leaves, parts))
-        case Not(part):
-            return _count_leaves(part)
-        case _:
-            return 1
 
 
 def _write_settings(cursor: Cursor, org: Organisation, service: str, given: Given) -> None:

@@ -15,7 +15,8 @@ from theodora.dora.metrics.pull_requests import (
 )
 from theodora.errors import Invalid, Problem
 from theodora.events.pull_requests import STATES, PullRequestEvent
-from theodora.query import Field, Kind, Query, all_of, complement
+from theodora.query import Field, Kind, Query
+from theodora.query.bots import IS_BOT, without_bots
 from theodora.query.operands import equals
 from theodora.query.pull_request_fields import pull_request_field
 from theodora.report import wording
@@ -58,7 +59,7 @@ _GROUP_LABELS = {
     "repository_id": "By repository",
     "base": "By target branch",
 }
-_IS_BOT, _STATE = pull_request_field("is_bot"), pull_request_field("state")
+_STATE = pull_request_field("state")
 _MOST_ROWS = 14
 
 
@@ -194,9 +195,9 @@ def _read(visit: Visit) -> _RequestsAsked:
     if group_by not in {"", *_GROUP_LABELS}:
         allowed = " ".join(_GROUP_LABELS)
         raise Invalid(Problem(f'must be one of "{allowed}"', parameter="group_by"))
-    names_bots = _names(tree, _IS_BOT)
+    names_bots = _names(tree, IS_BOT)
     with_bots = names_bots or parameters.get("bots") == "shown"
-    wanted = tree if with_bots else all_of((tree, complement(equals(_IS_BOT, "true"))))
+    wanted = tree if with_bots else without_bots(tree)
     return _RequestsAsked(wanted, with_bots, names_bots, group_by)
 
 
