@@ -13,7 +13,7 @@ from theodora.storage.access.sessions import Session, SessionLimits
 from theodora.storage.access.sources import WebhookSource
 from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.database import ReplicaUse, TakesLong
-from theodora.storage.engine.deadline import Deadline, patiently, run_under
+from theodora.storage.engine.deadline import Deadline, check_deadline, patiently, run_under
 from theodora.storage.engine.organisations import Organisation
 from theodora.storage.events.rows import Upserted
 from theodora.storage.facts.correlations import Correlation
@@ -78,6 +78,7 @@ __all__ = [
     "Uncounted",
     "Upserted",
     "WebhookSource",
+    "check_deadline",
     "patiently",
     "run_under",
 ]

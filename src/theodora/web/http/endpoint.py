@@ -29,7 +29,7 @@ from theodora.errors import (
 )
 from theodora.events.values import SECOND_NS
 from theodora.git import PackStore
-from theodora.storage import Key, Store, TakesLong
+from theodora.storage import Key, Store, TakesLong, check_deadline
 from theodora.storage.access.key_usage import Refused
 from theodora.web.http.asgi import address_of, headers_of, log_failure, send_reply
 from theodora.web.http.body import (
@@ -38,7 +38,7 @@ from theodora.web.http.body import (
     read_body,
 )
 from theodora.web.http.observe import note_operation
-from theodora.web.http.operations import Operation, Pending, Request
+from theodora.web.http.operations import Handler, Operation, Pending, Request
 from theodora.web.http.rate_limit import Quota, RateLimiter
 from theodora.web.http.rejections import rejection_of
 from theodora.web.http.responses import JSON_API, Reply, error_reply
@@ -277,11 +277,16 @@ class Endpoint:
             # What was sent is not lost for having taken long; its size is limited.
             return await asyncio.get_running_loop().run_in_executor(executor, handler, request)
         seconds = self._services.read_seconds
-        return await run_on_thread(executor, seconds, receive, handler, request)
+        return await run_on_thread(executor, seconds, receive, _handled_in_time, handler, request)
 
     def _threads(self, operation: Operation) -> FairThreads:
         is_upload = operation.media_types == MULTIPART_MEDIA_TYPES
         return self._services.uploads if is_upload else self._services.threads
+
+
+def _handled_in_time(handler: Handler, request: Request) -> Reply | Pending:
+    check_deadline()  # The wait for a thread counts.
+    return handler(request)
 
 
 async def _result_of(written: Future[Any]) -> Any:

@@ -13,6 +13,7 @@ from asking import FAILURE, SHOPIST, Tenant, make_tenant, server_in_process
 from databases import ON_EACH, ON_SQLITE
 from theodora.app import Built
 from theodora.errors import NotFound
+from theodora.storage import Deadline
 from theodora.web.pages.routes import PAGES
 from theodora.web.pages.shell.assets import assets
 from theodora.web.pages.shell.page import Page
@@ -298,3 +299,16 @@ def test_probes_and_scrapers_may_leave_the_path_prefix_out(tmp_path: Path) -> No
             assert client.get(path).status_code == 200, path
         for path in ("/openapi.json", "/sign-in", "/api/v2/dora/deployments"):
             assert client.get(path).status_code == 404, path
+
+
+def test_a_page_whose_thread_comes_too_late_says_so(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser = sign_in(tenant)
+    monkeypatch.setattr("theodora.web.http.threads.Deadline", lambda _: Deadline(0))
+    for path in ("/", "/deployments.csv"):
+        answer = browser.get(path)
+        assert answer.status_code == 503
+        assert "No answer within 0 seconds" in read_page(answer.text).one("main").text
+    answer = tenant.send({**SHOPIST, "version": "x" * 70_000})
+    assert answer.status_code == 503

@@ -72,6 +72,8 @@ class SqliteDatabase:
         self._reader()
         cursor: Cursor = self._readers.cursor
         deadline = current_deadline()
+        if deadline is not None:
+            deadline.check()
         with driver_errors(self._path):
             # One snapshot for all statements of the read, whatever is committed in between.
             cursor.execute("BEGIN")
