@@ -13,6 +13,7 @@ from pooling import pooled
 from theodora.dora.derivation.commits import Commit
 from theodora.dora.derivation.derive import Derivation, derive
 from theodora.dora.derivation.derived import Derived
+from theodora.dora.derivation.incidents import distinct
 from theodora.dora.derivation.sequence import in_order
 from theodora.dora.derivation.settings import ServiceSettings
 from theodora.dora.derivation.stages import STAGES
@@ -53,11 +54,12 @@ def test_going_on_from_any_position_equals_starting_over(sequence, position):
     derivation = Derivation(sequence.settings, sequence.repositories)
     for deployment in ordered[:position]:
         derivation.advance(deployment)
-    early = derivation.derived(sequence.overrides, sequence.incidents)
+    incidents = distinct(sequence.incidents)
+    early = derivation.derived(sequence.overrides, incidents)
     for deployment in ordered[position:]:
         derivation.advance(deployment)
 
-    assert derivation.derived(sequence.overrides, sequence.incidents) == derive(sequence)
+    assert derivation.derived(sequence.overrides, incidents) == derive(sequence)
     assert early == derive(replace(sequence, deployments=tuple(ordered[:position])))
 
 

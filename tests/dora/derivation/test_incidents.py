@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from golden.examples import instant_ns, read_deployments
+from theodora.dora import DeploymentSequence, ServiceSettings, derive
 from theodora.dora.derivation.incidents import (
     distinct,
     incidents_by_deployment,
@@ -93,8 +94,8 @@ def test_an_incident_without_env_may_be_of_any():
 
 def test_incidents_of_one_deployment_are_listed_by_their_start():
     later = changed(id="i0", version="2", started_at_ns=instant_ns("13:00"))
-    found = incidents_by_deployment([later, changed(version="2")], DEPLOYMENTS)
-    assert found == {"d2": ("i1", "i0")}
+    earlier = changed(version="2")
+    assert incidents_by_deployment([later, earlier], DEPLOYMENTS) == {"d2": (earlier, later)}
 
 
 def test_an_incident_names_a_commit_under_another_form_of_its_repository():
@@ -106,3 +107,34 @@ def test_an_incident_names_a_commit_under_another_form_of_its_repository():
     aliases = MatchKeys({"old.example.com/app": "github.com/acme/app"})
     assert list(incidents_by_deployment([incident], [deployed], keys=aliases)) == [one.id]
     assert not incidents_by_deployment([incident], [deployed])
+
+
+def test_incidents_of_one_id_mark_each_a_deployment_in_its_part_of_a_divided_sequence():
+    eu, us, also_eu = (
+        msgspec.structs.replace(each, custom_tags=(f"region:{region}",), version=version)
+        for each, region, version in zip(DEPLOYMENTS, ("eu", "us", "eu"), "122", strict=True)
+    )
+    of_eu, anywhere = changed(version="1"), changed(version="2", env=None)
+    sequence = DeploymentSequence(
+        deployments=(eu, us, also_eu),
+        settings=ServiceSettings(sequence_tag="region", incident_marks_failure=True),
+        incidents=(of_eu, anywhere),
+    )
+    marked = {each.deployment.id: each.verdict.incident_ids for each in derive(sequence)}
+    assert marked == {"d1": ("i1",), "d2": ("i1",), "d3": ()}
+
+
+def test_incidents_that_differ_at_first_stay_apart_in_a_divided_sequence():
+    """The third is the first with one service more; it has one in common with the second too."""
+    [deployed, *_] = DEPLOYMENTS
+    first, second = changed(version="1"), changed(version="1", services=("pay",))
+    both = changed(version="1", services=("shop", "pay"))
+    one = DeploymentSequence(
+        deployments=(msgspec.structs.replace(deployed, service="pay", custom_tags=("region:eu",)),),
+        settings=ServiceSettings(incident_marks_failure=True),
+        incidents=(first, second, both),
+    )
+    settings = msgspec.structs.replace(one.settings, sequence_tag="region")
+    divided = msgspec.structs.replace(one, settings=settings)
+    assert derive(divided)[0].verdict == derive(one)[0].verdict
+    assert len(derive(divided)[0].verdict.incident_ids) == 2

@@ -2,9 +2,12 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+import msgspec
+
 from theodora.dora.derivation.cache import DerivationCache, Passed
 from theodora.dora.derivation.commits import Repository
 from theodora.dora.derivation.derived import Changes, Derived, PartialResult
+from theodora.dora.derivation.incidents import distinct
 from theodora.dora.derivation.lead_time import LeadTimes
 from theodora.dora.derivation.overrides import Override
 from theodora.dora.derivation.rule_engine import Candidate, Rules
@@ -33,6 +36,9 @@ def derive(
     with the same cache goes on from there.
     """
     cache = cache or DerivationCache()
+    # Once for all parts: of what is distinct here, two in one part may pass for the same.
+    incidents = tuple(distinct(sequence.incidents))
+    sequence = msgspec.structs.replace(sequence, incidents=incidents)
     if sequence.settings.sequence_tag is None:
         return _derive_part(sequence, cache, check)
     parts = sequence.divided()
@@ -155,7 +161,7 @@ class Derivation:
         incidents: Iterable[Failure] = (),
         finished_elsewhere_ns: Mapping[str, int] | None = None,
     ) -> tuple[Derived, ...]:
-        """The deployments so far with their verdicts."""
+        """The deployments so far with their verdicts; `incidents` are those of `distinct`."""
         marking = incidents if self._settings.incident_marks_failure else ()
         court = Verdicts(self._steps, overrides, marking, finished_elsewhere_ns or {}, self._keys)
         return tuple(court.derived(position, step) for position, step in enumerate(self._steps))

@@ -32,21 +32,22 @@ def incidents_by_deployment(
     deployments: Sequence[Deployment],
     sequence_tag: str | None = None,
     keys: MatchKeys | None = None,
-) -> Mapping[str, tuple[str, ...]]:
-    """Ids of the incidents that name a deployment of a sequence, by the deployment's id.
+) -> Mapping[str, tuple[Failure, ...]]:
+    """The incidents that name a deployment of a sequence, by the deployment's id.
 
-    One with values of `sequence_tag` is about deployments that share one of them.
+    `incidents` are those of `distinct`. One with values of `sequence_tag` is about deployments
+    that share one of them.
     """
     keys = keys or MatchKeys()
-    given = distinct(incidents)
+    given = sorted(incidents, key=lambda each: (each.started_at_ns, each.id))
     names = _by_name(deployments, keys) if given else {}
-    found: dict[str, tuple[str, ...]] = {}
-    for incident in sorted(given, key=lambda each: (each.started_at_ns, each.id)):
+    found: dict[str, tuple[Failure, ...]] = {}
+    for incident in given:
         named = next((names[name] for name in names_in(incident, keys) if name in names), ())
         running = [each for each in named if _concerns(incident, each, sequence_tag)]
         if running:
             blamed = _begun_by(running, incident.started_at_ns)
-            found[blamed.id] = (*found.get(blamed.id, ()), incident.id)
+            found[blamed.id] = (*found.get(blamed.id, ()), incident)
     return found
 
 

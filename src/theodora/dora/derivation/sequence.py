@@ -51,7 +51,7 @@ class DeploymentSequence(msgspec.Struct, frozen=True, kw_only=True):
         """The sequences that `sequence_tag` divides this one into; itself without the setting.
 
         Overrides may name a remediation of another part: it is known when it finished. An
-        incident marks one deployment, so it goes to the part of that one.
+        incident, each given once, marks one deployment, so it goes to the part of that one.
         """
         tag = self.settings.sequence_tag
         if tag is None:
@@ -68,7 +68,7 @@ class DeploymentSequence(msgspec.Struct, frozen=True, kw_only=True):
                 self,
                 deployments=tuple(deployments),
                 overrides=self._overrides_of({each.id for each in deployments}),
-                incidents=self._incidents_of(deployments, blamed),
+                incidents=tuple(it for each in deployments for it in blamed.get(each.id, ())),
                 finished_elsewhere_ns={**self.finished_elsewhere_ns, **finished_ns},
             )
             for part, deployments in sorted(parts.items())
@@ -80,12 +80,6 @@ class DeploymentSequence(msgspec.Struct, frozen=True, kw_only=True):
             for each in self.overrides
             if each.deployment_id in ids or (each.remediation and each.remediation.id in ids)
         )
-
-    def _incidents_of(
-        self, deployments: Iterable[Deployment], blamed: Mapping[str, Collection[str]]
-    ) -> tuple[Failure, ...]:
-        ids = {id_ for each in deployments for id_ in blamed.get(each.id, ())}
-        return tuple(each for each in self.incidents if each.id in ids)
 
 
 def part_of(custom_tags: Iterable[str], sequence_tag: str | None) -> Part:

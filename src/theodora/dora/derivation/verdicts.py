@@ -78,7 +78,7 @@ class Verdicts:
             decided_by=decided_by,
             failing_links=self._marks.get(id_, ()),
             override=self._overrides.get(id_),
-            incident_ids=self._incidents.get(id_, ()),
+            incident_ids=tuple(each.id for each in self._incidents.get(id_, ())),
             remediation=recovery.remediation,
             recovery_time_ns=recovery.time_ns,
             deployment_type=given.type if given else step.decision.type,
