@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 
 from actors import TESTER
 from theodora.cli import main
+from theodora.dora import PullRequest
 from theodora.events import Deployment, Failure, Git
 from theodora.storage import Store
 
@@ -82,6 +83,33 @@ def test_csv_can_be_read_back(url: str) -> None:
     output = run("version:1.4", "--database", url, "--format", "csv").output
     (row,) = csv.DictReader(io.StringIO(output))
     assert (row["service"], row["version"]) == ("pay", "1.4")
+
+
+def test_pull_requests_are_found_with_their_fields(url: str) -> None:
+    with Store(url) as store:
+        org = store.keys.organisation("default")
+        requests = [
+            PullRequest(number=n, title=f"Change {n}", author="ada", created_at_ns=START_NS + n)
+            for n in (1, 2, 3)
+        ]
+        repository = "github.com/acme/shop"
+        store.commits.add_pull_requests(org, repository, requests, actor=TESTER).result()
+    asked = ("--pull-requests", "--database", url)
+    lines = run("author:ada", "-number:2", *asked, "--format", "json").output.splitlines()
+    assert [json.loads(line)["attributes"]["number"] for line in lines] == [3, 1]
+    head, line = run("--sort", "number", "--limit", "1", *asked).output.splitlines()
+    assert head.split() == [
+        "updated_at",
+        *["title", "author", "state", "cycle_time", "lines", "id"],
+    ]
+    assert line.split()[-1] == "github.com:acme:shop:1"
+    assert run("author:bo", *asked).output == "No pull requests match.\n"
+    for other in ("--failures", "--file=x"):
+        refused = run(other, *asked)
+        assert refused.exit_code == 1
+        assert f"must not be given together with {other[:6]}" in refused.output
+    refused = run("--sort", "started_at", *asked)
+    assert "--sort: must be one of updated_at opened_at" in refused.output
 
 
 def test_failures_are_found_by_free_text(url: str) -> None:

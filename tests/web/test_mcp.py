@@ -18,6 +18,7 @@ import serving
 from actors import TESTER
 from databases import ON_SQLITE, Databases
 from forked_serving import forked
+from theodora.dora import PullRequest
 from theodora.events import Deployment, Failure
 from theodora.query import Kind
 from theodora.query.fields import SORT_KEYS
@@ -54,6 +55,26 @@ def filled(store: Store, organisation: str, service: str, deployments: int) -> N
         store.deployments.add(org, event, NOW_NS, actor=TESTER).result()
 
 
+def with_pull_requests(store: Store, organisation: str, repository: str, numbers: int) -> None:
+    """Merged requests of a commit an hour before the merge, the last of a bot."""
+    org = store.keys.organisation(organisation)
+    at_ns = NOW_NS - 3_600 * SECOND_NS
+    requests = [
+        PullRequest(
+            number=number,
+            title=f"Change {number}",
+            author="ada" if number < numbers or numbers == 1 else "renovate[bot]",
+            base="main",
+            created_at_ns=at_ns - number * SECOND_NS,
+            merged_at_ns=at_ns + 3_600 * SECOND_NS - number * SECOND_NS,
+            additions=5,
+            deletions=2,
+        )
+        for number in range(1, numbers + 1)
+    ]
+    store.commits.add_pull_requests(org, repository, requests, actor=TESTER).result()
+
+
 @pytest.fixture(scope="module")
 def server(
     databases: Databases, tmp_path_factory: pytest.TempPathFactory
@@ -69,6 +90,8 @@ def server(
             filled(store, "default", "checkout", 7)
             store.organisations.create("other", NOW_NS, actor=TESTER).result()
             filled(store, "other", "hidden", 2)
+            with_pull_requests(store, "default", "github.com/acme/shop", 1)
+            with_pull_requests(store, "other", "github.com/acme/hidden", 1)
         yield server
 
 
@@ -122,6 +145,15 @@ def test_a_client_of_the_sdk_reads_by_every_tool(server: serving.Server, transpo
             measured = await client.call_tool("aggregate_dora_events", {"from": "now-2d"})
             assert "7 deployments" in measured.content[0].text
             assert "https://dora.example.org/?from=" in measured.content[0].text
+
+            about = {"event_type": "pull_request"}
+            requests = await client.call_tool("search_dora_events", about)
+            assert "https://dora.example.org/pull-requests/ID" in requests.content[0].text
+            assert rows(requests.content[0].text) == ["github.com:acme:shop:1"]
+            medians = await client.call_tool("aggregate_dora_events", about)
+            assert "1 merged, 0 deployed" in medians.content[0].text
+            fields = await client.call_tool("get_dora_fields", about)
+            assert "`time_to_ready`" in fields.content[0].text
 
             hidden = await client.call_tool("search_dora_events", {"query": "service:hidden"})
             assert hidden.content[0].text == "No deployments match."
@@ -253,6 +285,40 @@ def test_pages_by_cursor_are_the_list(caller: ToolCaller, sort: str) -> None:
     assert len(found) == 7
 
 
+def test_pull_requests_are_found_page_by_page_and_shown_whole(caller: ToolCaller) -> None:
+    with_pull_requests(caller.store, "default", "github.com/acme/shop", 4)
+    asked = {"event_type": "pull_request", "limit": 3, "query": "is_bot:false", "from": "now-1d"}
+    first = call_tool(caller, "search_dora_events", {**asked, "limit": 2}).text
+    more = re.search(r'"cursor": "([^"]+)", "from": "([^"]+)"', first)
+    assert more
+    rest = {**asked, "cursor": more[1], "from": more[2]}
+    last = call_tool(caller, "search_dora_events", rest).text
+    ids = [f"github.com:acme:shop:{number}" for number in (1, 2, 3)]
+    assert [*rows(first), *rows(last)] == ids
+    one, _ = call_tool(caller, "search_dora_events", {"event_type": "pull_request", "id": ids[0]})
+    document, _, link = one.partition("\n")
+    assert json.loads(document)["attributes"]["title"] == "Change 1"
+    assert link == "/pull-requests/github.com:acme:shop:1"
+
+
+def test_metrics_of_pull_requests_leave_out_bots_and_are_short(caller: ToolCaller) -> None:
+    with_pull_requests(caller.store, "default", "github.com/acme/shop", 4)
+    asked: dict[str, Any] = {"event_type": "pull_request", "from": "now-2d"}
+    text, is_error = call_tool(caller, "aggregate_dora_events", asked)
+    assert not is_error, text
+    assert "Of pull requests of the organisation, without those of bots\n3 merged" in text
+    assert re.search(r"^Lines +3 +7 +7 +7 ", text, re.MULTILINE)
+    assert re.search(r"^Cycle time +0 +— ", text, re.MULTILINE)
+    assert re.search(r"\n/pull-requests\?from=\S+$", text)
+    grouped = {**asked, "bots": True, "group_by": ["base"], "interval": "day", "query": "shop"}
+    text, _ = call_tool(caller, "aggregate_dora_events", grouped)
+    assert "Of pull requests that match shop\n4 merged" in text
+    assert re.search(r"^main +4 +0 ", text, re.MULTILINE)
+    cut, _ = call_tool(caller, "aggregate_dora_events", {**grouped, "from": "now-400d"})
+    assert len(cut.splitlines()) <= 153
+    assert "lines left out: narrow the query" in cut
+
+
 def test_failures_are_found_and_shown_whole(caller: ToolCaller) -> None:
     text, _ = call_tool(caller, "search_dora_events", {"event_type": "failure"})
     assert "down" in text
@@ -276,6 +342,15 @@ def test_failures_are_found_and_shown_whole(caller: ToolCaller) -> None:
         ("aggregate_dora_events", {"group_by": ["a", "b", "c", "d", "e"]}, "group_by"),
         ("aggregate_dora_events", {"timezone": "Mars"}, "timezone"),
         ("aggregate_dora_events", {"interval": "fortnight"}, "interval"),
+        ("aggregate_dora_events", {"bots": True}, "bots: must not be given with event_type"),
+        (
+            "aggregate_dora_events",
+            {"event_type": "pull_request", "stages": True, "granularity": "commit"},
+            "granularity: must not be given with event_type pull_request",
+        ),
+        ("aggregate_dora_events", {"event_type": "pull_request", "group_by": ["x"]}, "group_by"),
+        ("search_dora_events", {"event_type": "pull_request", "sort": "started_at"}, "updated_at"),
+        ("search_dora_events", {"event_type": "pull_request", "id": "no"}, "does not exist"),
         ("get_dora_insights", {"timezone": "Mars"}, "timezone"),
         ("get_dora_insights", {"group_by": "env"}, "group_by"),
         ("explain_dora_deployment", {}, "id"),
@@ -329,6 +404,7 @@ def test_insights_are_sentences_with_their_pages(caller: ToolCaller) -> None:
 
 def test_fields_explanations_and_data_health(caller: ToolCaller) -> None:
     assert "change_failure" in call_tool(caller, "get_dora_fields", {}).text
+    assert "cycle_time" not in call_tool(caller, "get_dora_fields", {}).text.partition("list")[0]
     found = rows(call_tool(caller, "search_dora_events", {}).text)
     explained = call_tool(caller, "explain_dora_deployment", {"id": found[0]}).text
     assert explained.startswith("checkout in production")

@@ -5,17 +5,17 @@ import unicodedata
 import click
 
 from theodora.errors import Invalid
-from theodora.query import Query, parse
+from theodora.query import Kind, Query, parse
 from theodora.query.problems import query_problem
 
 _BEFORE, _AFTER = 60, 30
 """Characters shown on either side of the place; a query may have thousands."""
 
 
-def read_query(text: str) -> Query:
+def read_query(text: str, kind: Kind = Kind.DEPLOYMENT) -> Query:
     """The tree of a query; the command ends with an error where it is none."""
     try:
-        return parse(text)
+        return parse(text, kind)
     except Invalid as error:
         raise click.ClickException(_pointed_out(text, error)) from error
 

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TypeVar
 
 from theodora.events import Failure
+from theodora.query import Kind
 from theodora.storage.access.audit import AuditLog
 from theodora.storage.access.forwarding import Forwarding
 from theodora.storage.access.key_usage import Reception
@@ -114,6 +115,16 @@ class Store:
         self.notifications = Notifications(self._database)
         self.inbox = Inbox(self._database, quotas)
         self.organisations = Organisations(self._database, guards)
+
+    def listed(self, kind: Kind) -> Deployments | Failures | PullRequestStore:
+        """What lists of this kind are selected from."""
+        match kind:
+            case Kind.DEPLOYMENT:
+                return self.deployments
+            case Kind.FAILURE:
+                return self.failures
+            case Kind.PULL_REQUEST:
+                return self.pull_requests
 
     @property
     def waiting_writes(self) -> int:

@@ -34,7 +34,7 @@ LIST_TYPES = {
     Kind.FAILURE: "dora_failures_list_request",
     Kind.PULL_REQUEST: "dora_pull_requests_list_request",
 }
-_DEFAULT_SORTS = {
+DEFAULT_SORTS = {
     Kind.DEPLOYMENT: "-started_at",
     Kind.FAILURE: "-started_at",
     Kind.PULL_REQUEST: "-updated_at",
@@ -151,7 +151,7 @@ def _limit(attributes: JsonObject, problems: list[Problem]) -> int:
 
 def _sort(attributes: JsonObject, kind: Kind, problems: list[Problem]) -> tuple[Field, bool]:
     """The field to sort by, and whether from the greatest value down."""
-    text = read_text(attributes, "sort", problems) or _DEFAULT_SORTS[kind]
+    text = read_text(attributes, "sort", problems) or DEFAULT_SORTS[kind]
     name = text.removeprefix("-")
     field = sort_field(name, kind)
     if field is None:

@@ -7,10 +7,10 @@ from msgspec import Meta
 
 from theodora.events.document import TimestampForm
 from theodora.events.pull_requests import PullRequestEvent, ShippingDeployment, State, in_seconds
-from theodora.query.fields import Kind
+from theodora.query.fields import Kind, Searched
 from theodora.web.api.cursors import NEXT_CURSOR, encode_cursor
 from theodora.web.api.events import VARIES, event_form, event_listing
-from theodora.web.api.wire import TYPES, Resource, encode_data
+from theodora.web.api.wire import TYPES, Resource, encode_data, encode_resource
 from theodora.web.http.operations import Request
 from theodora.web.http.responses import Reply
 
@@ -67,6 +67,8 @@ class PullRequestAttributes(msgspec.Struct, frozen=True, omit_defaults=True):
     """In the order in which they finished."""
 
 
+_encode = msgspec.json.Encoder().encode
+
 _INSTANTS = (
     *("first_commit_at", "opened_at", "ready_at", "first_reviewed_at", "approved_at"),
     *("merged_at", "closed_at", "updated_at"),
@@ -93,6 +95,13 @@ def get_pull_request(request: Request) -> Reply:
 def resource_of(event: PullRequestEvent, form: TimestampForm) -> Resource:
     """A pull request as responses have it."""
     return Resource(event.id, TYPES[Kind.PULL_REQUEST], _attributes(event, form))
+
+
+def encode_searched(event: Searched, form: TimestampForm) -> bytes:
+    """One of what is searched as a resource, without a document around it."""
+    if isinstance(event, PullRequestEvent):
+        return _encode(resource_of(event, form))
+    return encode_resource(event, form)
 
 
 def _attributes(event: PullRequestEvent, form: TimestampForm) -> PullRequestAttributes:

@@ -39,8 +39,8 @@ _SHOWN = ("properties", "required", "additionalProperties")
 TOOLS: tuple[Tool, ...] = (
     Tool(
         "search_dora_events",
-        "Search deployments and failures",
-        "Find deployments or failures with the search language (service:checkout "
+        "Search deployments, failures and pull requests",
+        "Find deployments, failures or pull requests with the search language (service:checkout "
         "change_failure:true env:production), or get one of them by its id with all its "
         "attributes. Call get_dora_fields for the fields of a query.",
         events.SearchArguments,
@@ -51,7 +51,8 @@ TOOLS: tuple[Tool, ...] = (
         "Get the DORA metrics",
         "The five DORA metrics of a period, compared with the period before: every change comes "
         "with whether it is more than chance explains. Also by group and by interval. A metric "
-        "without events has no value, which is not zero.",
+        "without events has no value, which is not zero. With event_type pull_request the metrics "
+        "of pull requests: cycle time and its stages, time to deploy, size, reviewers.",
         metrics.AggregateArguments,
         metrics.aggregate,
     ),
@@ -68,8 +69,8 @@ TOOLS: tuple[Tool, ...] = (
         "get_dora_fields",
         "List the fields of queries",
         "The fields that a query can name, what lists can be sorted by, and what metrics can be "
-        "grouped by.",
-        NoArguments,
+        "grouped by: of deployments and failures, or of pull requests.",
+        events.FieldsArguments,
         events.list_fields,
     ),
     Tool(

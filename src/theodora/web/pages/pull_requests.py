@@ -23,6 +23,7 @@ from theodora.report import wording
 from theodora.report.links import PULL_REQUESTS_PATH as PATH
 from theodora.report.links import STATES as STATE_CHIPS
 from theodora.report.links import path_of, pull_request_path
+from theodora.report.pull_request_words import change_words, throughput_words, value_words
 from theodora.report.scope import Scope
 from theodora.storage import Selection
 from theodora.web.pages.parts.clauses import clauses_of, is_about, joined, text_of
@@ -263,7 +264,7 @@ def _figures(visit: Visit, report: PullRequestReport, asked: _RequestsAsked) -> 
     rows = list(_median_rows(scope, report, asked))
     return {
         "total": report.overall.total,
-        "throughput": _throughput(report.overall.total),
+        "throughput": throughput_words(report.overall.total),
         "figures": tuple(_figure_rows(report.overall)),
         "metrics": PULL_REQUEST_METRICS,
         "medians": tuple(rows[:_MOST_ROWS]),
@@ -289,20 +290,6 @@ def _median_rows(
         yield from map(_group_row, report.groups)
 
 
-def _throughput(figures: PullRequestFigures) -> str:
-    value = figures.throughput.value
-    return "" if value is None else f"{value:.2g}"
-
-
-def value_words(metric: PullRequestMetric, value: float | None) -> str:
-    """A figure of a metric; a dash where there is none."""
-    if value is None:
-        return wording.DASH
-    if metric.unit == "seconds":
-        return wording.duration(value)
-    return f"{value:,.1f}".removesuffix(".0").replace(",", "\u202f")
-
-
 def _figure_rows(group: PullRequestGroup) -> Iterator[FigureRow]:
     for metric in PULL_REQUEST_METRICS:
         spread = group.total.spreads[metric.name]
@@ -312,19 +299,8 @@ def _figure_rows(group: PullRequestGroup) -> Iterator[FigureRow]:
             metric.about,
             spread.n,
             tuple(value_words(metric, value) for value in values),
-            _change_words(metric, group),
+            change_words(metric, group),
         )
-
-
-def _change_words(metric: PullRequestMetric, group: PullRequestGroup) -> str:
-    """The median against that of the period before, in words."""
-    change = group.change[metric.name]
-    if change.delta is None:
-        return "nothing to compare"
-    if change.within_noise:
-        return "within noise"
-    more, less = ("longer", "shorter") if metric.unit == "seconds" else ("more", "fewer")
-    return f"{value_words(metric, abs(change.delta))} {more if change.delta > 0 else less}"
 
 
 def _group_row(group: PullRequestGroup) -> MedianRow:

@@ -1,6 +1,6 @@
 """Metrics of pull requests as a JSON:API document or a table."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, Literal, get_args
@@ -116,9 +116,12 @@ FiguresDocument = msgspec.defstruct(
 
 
 @dataclass(frozen=True, slots=True)
-class _Question:
+class PullRequestQuestion:
+    """A request for metrics of pull requests that can be answered."""
+
     query: PullRequestQuery
     text: str
+    """The search, as given."""
     tree: Query
     zone: str
     with_bots: bool
@@ -162,8 +165,8 @@ class PullRequestMetricsMeta(Struct, frozen=True, rename={"from_": "from"}):
 
 
 def get_pull_request_metrics(request: Request) -> Reply:
-    question = _read_question(request)
-    report = _report(request.store, request.organisation, question)
+    question = read_question(request.query_parameters.multi_items(), request.now_ns)
+    report = report_of(request.store, request.organisation, question)
     if question.form == "csv":
         return Reply(200, _csv(question, report), CSV, _CSV_HEADERS)
     keys = question.query.group_by
@@ -175,19 +178,20 @@ def get_pull_request_metrics(request: Request) -> Reply:
     return Reply(200, _encode({"data": resources, "meta": _meta(question, report)}))
 
 
-def _report(store: Store, org: Organisation, question: _Question) -> PullRequestReport:
+def report_of(store: Store, org: Organisation, question: PullRequestQuestion) -> PullRequestReport:
+    """The answer of the store to a question."""
     return store.pull_requests.report(
         org, question.query, question.tree, with_bots=question.with_bots
     )
 
 
-def _read_question(request: Request) -> _Question:
+def read_question(given: Iterable[tuple[str, str]], now_ns: int) -> PullRequestQuestion:
+    """The question in parameters by name; `Invalid` lists all problems."""
     with named_problems():
-        given = request.query_parameters.multi_items()
-        return _question(known_parameters(given, PARAMETERS), request.now_ns)
+        return _question(known_parameters(given, PARAMETERS), now_ns)
 
 
-def _question(parameters: Parameters, now_ns: int) -> _Question:
+def _question(parameters: Parameters, now_ns: int) -> PullRequestQuestion:
     calendar = read_calendar(parameters, UTC_CALENDAR)
     as_of_ns = parameters.read("as_of", instants_in(calendar), now_ns)
     query = PullRequestQuery(
@@ -203,7 +207,7 @@ def _question(parameters: Parameters, now_ns: int) -> _Question:
     parameters.check()
     check_intervals(query.calendar, query.period, query.interval, BUCKET_LIMIT)
     zone = parameters.given("timezone") or "UTC"
-    return _Question(query, parameters.given("query"), tree, zone, with_bots, form)
+    return PullRequestQuestion(query, parameters.given("query"), tree, zone, with_bots, form)
 
 
 def _keys(text: str) -> tuple[str, ...]:
@@ -236,7 +240,7 @@ def _attributes(named: Mapping[str, str], group: PullRequestGroup) -> PullReques
     )
 
 
-def _meta(question: _Question, report: PullRequestReport) -> PullRequestMetricsMeta:
+def _meta(question: PullRequestQuestion, report: PullRequestReport) -> PullRequestMetricsMeta:
     query = question.query
     from_, to = _ends(query.period)
     return PullRequestMetricsMeta(
@@ -257,7 +261,7 @@ def _ends(period: Period) -> tuple[str, str]:
     return format_rfc3339(period.start_ns), format_rfc3339(period.end_ns)
 
 
-def _csv(question: _Question, report: PullRequestReport) -> bytes:
+def _csv(question: PullRequestQuestion, report: PullRequestReport) -> bytes:
     """For all pull requests, then each group: the total, the period before, the intervals."""
     keys = question.query.group_by
     head = (
@@ -270,7 +274,7 @@ def _csv(question: _Question, report: PullRequestReport) -> bytes:
 
 
 def _rows(
-    question: _Question, report: PullRequestReport, group: PullRequestGroup
+    question: PullRequestQuestion, report: PullRequestReport, group: PullRequestGroup
 ) -> Iterator[Mapping[str, Cell]]:
     named = dict(zip(question.query.group_by, group.group, strict=False))
     place = {"id": id_of(named) or TOTAL} | {f"group.{key}": each for key, each in named.items()}
