@@ -134,7 +134,7 @@ def _read_part(nodes: Sequence[_Node], parent: _Scope | None, found: set[str]) -
         elif word == "," and in_from:
             at = _add_source(nodes, at + 1, scope)
             continue
-        elif word in {"WHERE", "ON"}:
+        elif word in {"WHERE", "ON"} and _word(nodes[at - 1]) != "DISTINCT":
             in_from = in_from and word == "ON"
             end = next(
                 (n for n in range(at + 1, len(nodes)) if _word(nodes[n]) in _AFTER_SOURCE),

@@ -170,6 +170,17 @@ def test_a_list_looks_at_few_deployments(told: Told, query: str):
     assert_finds_by_index(told, lambda: told.store.deployments.documents(told.org, asked))
 
 
+@pytest.mark.parametrize(
+    "query", ["service:(service-3 OR service-5 OR service-7) env:production", "@region:(eu OR us)"]
+)
+def test_a_merge_of_terms_reads_little_more_than_it_returns(told: Told, query: str):
+    """However many terms there are, and however many events each of them has."""
+    asked = selection(query, Kind.DEPLOYMENT)
+    plans = told.plans(lambda: told.store.deployments.documents(told.org, asked))
+    rows = next(each["Plan"] for each in plans if "e.document" in each["Query Text"])
+    assert sum(map(looked_at, nodes(rows))) < 8 * asked.limit
+
+
 @pytest.mark.parametrize("sort", ["finished_at", "duration", "created_at"])
 @pytest.mark.parametrize("query", ["", "env:production", "@incident:7"])
 def test_a_list_in_another_order_looks_at_few(told: Told, query: str, sort: str):

@@ -55,6 +55,9 @@ _MOST_MERGED = 16
 _NEEDED_NAMES: tuple[LiteralString, ...] = ("q1", "q2", "q3", "q4")
 """The aliases of further terms' postings in a statement; more than these are not joined."""
 
+_ONCE: LiteralString = "DISTINCT ON (p.started_at_ns, e.id, p.event) "
+"""Drops an event that is found under several terms, which then follow each other."""
+
 _EVERYTHING = Everything()
 _EMPTY = Condition("")
 _NOTHING = Condition("SELECT 0 AS at, 0 AS event WHERE FALSE")
@@ -250,9 +253,10 @@ class Search:
     def choose(self, cursor: Cursor) -> Choice:
         """The first union that finds few events, or else the rarest that comes in order."""
         few, merge, tailed = self._chosen(cursor)
-        return Choice(
-            few, merge, has_unindexed(cursor, self._table, self._org) if tailed is None else tailed
-        )
+        if tailed is None:
+            is_asked = merge is None or self._dialect.merges_lazily
+            tailed = is_asked and has_unindexed(cursor, self._table, self._org)
+        return Choice(few, merge, tailed)
 
     def _in_time(self, cursor: Cursor, choice: Choice) -> list[Row] | None:
         """The rows of a merge, read in order of time alone; None if that would not do.
@@ -308,8 +312,10 @@ class Search:
         few, merge, tailed = choice
         if few is not None:
             return [self._sorted(few, tailed=tailed)]
-        if merge is not None:
+        if merge is not None and self._dialect.merges_lazily:
             return [self._in_order(self._merged(merge), tailed=tailed)]
+        if merge is not None:
+            return [self._merged_keys(merge)]
         return self._walked(tailed=tailed)
 
     def _chosen(self, cursor: Cursor) -> tuple[Union | None, Merge | None, bool | None]:
@@ -426,14 +432,54 @@ class Search:
         )
 
     def _merged(self, merge: Merge) -> list[Condition]:
-        """Walks the postings of a few terms in order of time, each in a statement of its own.
-
-        Other terms that have to be there are looked up among postings of the same time, which
-        are at hand, before the event's row is, which is not.
-        """
+        """Walks the postings of a few terms in order of time, each in a statement of its own."""
         # Sorting by the posting's column lets the index deliver the order; the row's would need a
         # sort.
         columns = _replaced(self._columns, "e.started_at_ns", "p.started_at_ns")
+        return [
+            Condition(
+                f"SELECT {columns} {each.sql} AND {self._where.sql}",
+                (*each.values, *self._where.values),
+            )
+            for each in self._postings(merge, self._join_event("p.event"))
+        ]
+
+    def _merged_keys(self, merge: Merge) -> Condition:
+        """Merges the keys of postings in order of time, and reads events until the limit is met.
+
+        For PostgreSQL, which merges lazily what is ordered and has no limit of its own. Events that
+        no index knows yet are among them, which costs less than to ask whether there are any.
+        """
+        rest, order = unindexed(self._table, self._org), self._direction
+        arms = [
+            Condition(f"SELECT p.started_at_ns, p.event {each.sql}", each.values)
+            for each in self._postings(merge, "")
+        ]
+        tail = Condition(
+            f"SELECT e.started_at_ns, e.key AS event FROM {self._table.name} e WHERE {rest.sql}",
+            rest.values,
+        )
+        ordered = [
+            Condition(f"SELECT * FROM ({arm.sql} ORDER BY started_at_ns {order}) arm", arm.values)
+            for arm in (*arms, tail)
+        ]
+        keys = _together(" UNION ALL ", ordered)
+        columns = _replaced(self._columns, "e.started_at_ns", "p.started_at_ns")
+        once: LiteralString = "" if self._are_apart(merge.walked) else _ONCE
+        return Condition(
+            f"SELECT {once}{columns} "
+            f"FROM (SELECT * FROM ({keys.sql}) every ORDER BY started_at_ns {order} OFFSET 0) p "
+            f"{self._join_event('p.event')} WHERE {self._where.sql} "
+            f"ORDER BY p.started_at_ns {order}, e.id, p.event LIMIT ?",
+            (*keys.values, *self._where.values),
+        )
+
+    def _postings(self, merge: Merge, more: LiteralString) -> list[Condition]:
+        """The part of a statement from FROM on for the postings `p` of each term that is walked.
+
+        `more` is joined to them. Before that, other terms that have to be there are looked up among
+        postings of the same time, which are at hand; an event's row is not.
+        """
         needed: LiteralString = "".join(
             [
                 self._dialect.join_in_order(
@@ -448,15 +494,11 @@ class Search:
         )
         terms = [probe.term for _, probe in zip(_NEEDED_NAMES, merge.needed, strict=False)]
         walked: LiteralString = (
-            f"SELECT {columns} FROM {self._table.postings} p {needed}"
-            f"{self._join_event('p.event')} "
-            f"WHERE p.org = ? AND p.term = ? AND p.started_at_ns BETWEEN ? AND ? "
-            f"AND {self._where.sql}"
+            f"FROM {self._table.postings} p {needed}{more} "
+            "WHERE p.org = ? AND p.term = ? AND p.started_at_ns BETWEEN ? AND ?"
         )
         return [
-            Condition(
-                walked, (*terms, self._org.key, probe.term, *self._window, *self._where.values)
-            )
+            Condition(walked, (*terms, self._org.key, probe.term, *self._window))
             for probe in merge.walked
         ]
 
