@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import pytest
 
+from theodora.errors import OrganisationBusy
 from theodora.storage import Actor, store
 from theodora.storage.engine.actor import UPKEEP
 from theodora.storage.engine.cursor import Cursor
@@ -21,6 +22,17 @@ STATES = ("nothing indexed", "everything indexed")
 
 in_every_state = pytest.mark.parametrize("index", STATES, indirect=True)
 """For tests of `store` and of `tenant`."""
+
+_TRIES = 100
+
+
+def once_free(write: Callable[[], Future[T]]) -> Future[T]:
+    """A write that gives up while its organisation is held, as by upkeep on a slow machine."""
+    for _ in range(_TRIES):
+        written = write()
+        if not isinstance(written.exception(), OrganisationBusy):
+            return written
+    raise AssertionError("the organisation is held for good")
 
 
 class Settled:

@@ -9,6 +9,7 @@ import inspect
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import pytest
 
 from actors import TESTER
 from deliveries import body_of, incident
-from settling import STATES
+from settling import STATES, once_free
 from theodora.dora import Commit, MetricsQuery, Period, PullRequest
 from theodora.dora.assistance.report import ImpactQuery
 from theodora.dora.metrics.pull_requests import PullRequestQuery
@@ -213,7 +214,7 @@ def park_some(it: Member) -> Future[None]:
     numbers = [item.number for item in it.store.forwarding.waiting(it.org, 2)]
     sending = Sending(parked=[(number, it.word) for number in numbers])
     it.store.forwarding.lease(it.org, "x", NOW_NS * 4, 1, actor=TESTER).result()
-    return it.store.forwarding.settle(it.org, "x", sending, 1, actor=TESTER)
+    return once_free(lambda: it.store.forwarding.settle(it.org, "x", sending, 1, actor=TESTER))
 
 
 def make(store: Store, word: str) -> Member:
@@ -341,13 +342,16 @@ def message(it: Member, key: str) -> Message:
 
 
 def tell(it: Member, key: str) -> Future[int]:
-    return it.store.notifications.queue(it.org, [message(it, key)], NOW_NS, actor=TESTER)
+    told = [message(it, key)]
+    return once_free(lambda: it.store.notifications.queue(it.org, told, NOW_NS, actor=TESTER))
 
 
 def fail_to_tell(it: Member, key: str) -> Future[None]:
     claim = MessageClaim(receiver_of(it), message(it, key), 0, NOW_NS)
     outcome = SendOutcome("failed", it.word)
-    return it.store.notifications.settle(it.org, claim, outcome, NOW_NS, actor=TESTER)
+    return once_free(
+        lambda: it.store.notifications.settle(it.org, claim, outcome, NOW_NS, actor=TESTER)
+    )
 
 
 def claim_one(it: Member, now_ns: int) -> Future[MessageClaim | None]:
@@ -399,10 +403,9 @@ def waiting(it: Member) -> list[StoredDelivery]:
 
 def read_inbox(it: Member, reason: str) -> None:
     for received in waiting(it):
-        reading = read_received(received, DEFAULT_SETTINGS, {})
-        assert it.store.inbox.settle(
-            [(received, reading._replace(reason=reason))], fold, NOW_NS, actor=TESTER
-        ).result()
+        reading = read_received(received, DEFAULT_SETTINGS, {})._replace(reason=reason)
+        settle = partial(it.store.inbox.settle, [(received, reading)], fold, NOW_NS, actor=TESTER)
+        assert once_free(settle).result()
 
 
 def deliveries(it: Member) -> list[StoredDelivery]:
