@@ -74,6 +74,11 @@ DOWNLOAD_RESERVE = 4
 """Downloads that compute their next rows at one time: one of an organisation. Python lets only one
 compute anyway, and the others would compete with the event loop for it."""
 
+COMPUTING_THREADS = 4
+COMPUTING_RESERVE = 4
+"""Metrics and previews that are computed at one time, two of one organisation if no other asks:
+more would be no faster, and would compete with lists for the interpreter."""
+
 _WORKERS_STOP_SECONDS = 5.0
 
 _SIGN_IN_THREADS = 8
@@ -158,6 +163,9 @@ def _server_context(config: Config, store: Store) -> ServerContext:
         uploads=FairThreads(config.upload_threads, "upload", keeps_some_free=False),
         downloads=FairThreads(
             DOWNLOAD_THREADS, "download", keeps_some_free=True, reserve=DOWNLOAD_RESERVE
+        ),
+        computing=FairThreads(
+            COMPUTING_THREADS, "computing", keeps_some_free=True, reserve=COMPUTING_RESERVE
         ),
         sign_ins=FairThreads(_SIGN_IN_THREADS, "sign-in", keeps_some_free=True),
         timestamps=config.timestamps,
@@ -328,6 +336,7 @@ def _lifespan(
         services.sign_ins.shutdown(wait=False)
         services.uploads.shutdown()
         services.downloads.shutdown()
+        services.computing.shutdown()
         services.threads.shutdown()
         # After the last request that they could count.
         if telemetry:

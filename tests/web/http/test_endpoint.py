@@ -50,11 +50,12 @@ def operation(media_types: tuple[str, ...]) -> Operation:
 @pytest.fixture
 def context(tenant: Tenant, tmp_path: Path) -> Iterator[ServerContext]:
     with ExitStack() as stack:
-        handlers, uploads = (
-            FairThreads(1, name, keeps_some_free=False) for name in ("handler", "upload")
+        handlers, uploads, computing = (
+            FairThreads(1, name, keeps_some_free=False)
+            for name in ("handler", "upload", "computing")
         )
-        stack.callback(handlers.shutdown)
-        stack.callback(uploads.shutdown)
+        for threads in (handlers, uploads, computing):
+            stack.callback(threads.shutdown)
         yield ServerContext(
             store=tenant.built.store,
             packs=PackStore(tmp_path),
@@ -62,6 +63,7 @@ def context(tenant: Tenant, tmp_path: Path) -> Iterator[ServerContext]:
             threads=handlers,
             uploads=uploads,
             downloads=handlers,
+            computing=computing,
             sign_ins=handlers,
             timestamps="auto",
             prometheus_groups=1,
@@ -74,14 +76,22 @@ def context(tenant: Tenant, tmp_path: Path) -> Iterator[ServerContext]:
 
 @ON_SQLITE
 @pytest.mark.parametrize(
-    ("media_types", "thread"), [(JSON_MEDIA_TYPES, "handler"), (MULTIPART_MEDIA_TYPES, "upload")]
+    ("asked", "thread"),
+    [
+        (operation(JSON_MEDIA_TYPES), "handler"),
+        (operation(MULTIPART_MEDIA_TYPES), "upload"),
+        (replace(operation(JSON_MEDIA_TYPES), is_computing=True), "computing"),
+    ],
 )
-def test_uploads_have_threads_of_their_own(
-    tenant: Tenant, context: ServerContext, media_types: tuple[str, ...], thread: str
+def test_uploads_and_long_computations_have_threads_of_their_own(
+    tenant: Tenant, context: ServerContext, asked: Operation, thread: str
 ) -> None:
-    endpoint = Endpoint(context, [operation(media_types)])
-    with TestClient(Router([Route("/x", endpoint)])) as client:
-        headers = {**tenant.keys, "Content-Type": media_types[0], "Content-Encoding": "gzip"}
+    with TestClient(Router([Route("/x", Endpoint(context, [asked]))])) as client:
+        headers = {
+            **tenant.keys,
+            "Content-Type": asked.media_types[0],
+            "Content-Encoding": "gzip",
+        }
         answer = client.post("/x", headers=headers, content=gzip.compress(b"x"))
     assert answer.text.startswith(thread)
 

@@ -7,7 +7,14 @@ from contextlib import contextmanager
 
 import pytest
 
-from theodora.app import DOWNLOAD_RESERVE, DOWNLOAD_THREADS, RESERVE, THREADS
+from theodora.app import (
+    COMPUTING_RESERVE,
+    COMPUTING_THREADS,
+    DOWNLOAD_RESERVE,
+    DOWNLOAD_THREADS,
+    RESERVE,
+    THREADS,
+)
 from theodora.storage.engine.postgresql.readers import MOST_CONNECTIONS
 from theodora.web.http.turns import FairThreads
 
@@ -89,7 +96,9 @@ def test_the_reserve_is_for_those_without_a_thread_only() -> None:
 
 
 def test_each_thread_that_answers_finds_a_connection_to_postgresql() -> None:
-    assert THREADS + RESERVE + DOWNLOAD_THREADS + DOWNLOAD_RESERVE < MOST_CONNECTIONS
+    downloads = DOWNLOAD_THREADS + DOWNLOAD_RESERVE
+    computing = COMPUTING_THREADS + COMPUTING_RESERVE
+    assert THREADS + RESERVE + downloads + computing < MOST_CONNECTIONS
 
 
 def test_downloads_of_one_organisation_take_turns_on_one_thread() -> None:

@@ -187,6 +187,7 @@ OPERATIONS: tuple[Operation, ...] = (
         bucket="dora_read",
         statuses=(200, 400),
         is_brief=False,
+        is_computing=True,
     ),
     Operation(
         name="GetDORARetention",
@@ -262,6 +263,7 @@ OPERATIONS: tuple[Operation, ...] = (
         bucket="dora_read",
         statuses=(200, 400),
         is_brief=False,
+        is_computing=True,
     ),
     Operation(
         name="CreateDORAFailure",
@@ -351,6 +353,7 @@ OPERATIONS: tuple[Operation, ...] = (
         statuses=(200, 400),
         media_types=(),
         is_brief=False,
+        is_computing=True,
         text_media_types=(CSV,),
     ),
     Operation(
@@ -364,6 +367,7 @@ OPERATIONS: tuple[Operation, ...] = (
         statuses=(200, 400),
         media_types=(),
         is_brief=False,
+        is_computing=True,
         text_media_types=(CSV,),
     ),
     Operation(
@@ -377,6 +381,7 @@ OPERATIONS: tuple[Operation, ...] = (
         statuses=(200, 400),
         media_types=(),
         is_brief=False,
+        is_computing=True,
     ),
     Operation(
         name="GetDORAAIImpact",
@@ -389,6 +394,7 @@ OPERATIONS: tuple[Operation, ...] = (
         statuses=(200, 400),
         media_types=(),
         is_brief=False,
+        is_computing=True,
         text_media_types=(CSV,),
     ),
     Operation(
@@ -434,6 +440,7 @@ OPERATIONS: tuple[Operation, ...] = (
         statuses=(200, 400),
         media_types=(),
         is_brief=False,
+        is_computing=True,
         text_media_types=(PROMETHEUS, OPENMETRICS),
     ),
     Operation(

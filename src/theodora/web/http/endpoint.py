@@ -76,6 +76,8 @@ class ServerContext:
     """Threads for uploads alone: however many come, pages and lists have threads left."""
     downloads: FairThreads
     """Threads for downloads alone: many take turns, piece by piece."""
+    computing: FairThreads
+    """Threads for what computes long alone: lists have theirs, and the interpreter more often."""
     sign_ins: FairThreads
     """Threads for questions to sign-in providers alone: one that hangs keeps no page waiting."""
     timestamps: str
@@ -280,8 +282,11 @@ class Endpoint:
         return await run_on_thread(executor, seconds, receive, _handled_in_time, handler, request)
 
     def _threads(self, operation: Operation) -> FairThreads:
+        services = self._services
+        if operation.is_computing:
+            return services.computing
         is_upload = operation.media_types == MULTIPART_MEDIA_TYPES
-        return self._services.uploads if is_upload else self._services.threads
+        return services.uploads if is_upload else services.threads
 
 
 def _handled_in_time(handler: Handler, request: Request) -> Reply | Pending:

@@ -91,6 +91,8 @@ class Operation:
     """Of the body; none where there is no body to read."""
     is_brief: bool = True
     """Whether it may be answered on the event loop when its body is short."""
+    is_computing: bool = False
+    """Whether it adds up or derives many events, which takes the interpreter for long."""
     reply_media_type: str = JSON_API
     receives: Received | None = None
     """The kind that its requests are counted as, by key, including refused ones."""
