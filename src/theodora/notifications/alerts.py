@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from theodora.dora.metrics.calendar import Period
 from theodora.events import Deployment, Failure
 from theodora.events.values import DAY_NS, HOUR_NS, SECOND_NS
-from theodora.notifications.digest import scope_of
+from theodora.notifications.receiver_scope import receiver_scope
 from theodora.notifications.schedule import is_working_day
 from theodora.report import wording
 from theodora.report.deployment_sources import DeploymentSource, sources_of
@@ -28,7 +28,7 @@ def due_alerts(
     if not settings.alerts or not is_working_day(settings, now_ns):
         return []
     period = Period(now_ns - LOOK_BACK_DAYS * DAY_NS, now_ns)
-    scope = scope_of(store, org, settings, period, now_ns, url)
+    scope = receiver_scope(store, org, settings, period, now_ns, url)
     failed = failed_deployments(store, org, scope, MOST_FAILURES)
     facts = facts_of_period(store, org, scope, failed)
     sources = () if settings.team else sources_of(store.health.received(org), now_ns)

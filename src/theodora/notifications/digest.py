@@ -5,17 +5,14 @@ from collections.abc import Iterator, Sequence
 from theodora.dora.metrics.calendar import Period
 from theodora.dora.metrics.report import Report
 from theodora.dora.metrics.table import DORA_METRICS
-from theodora.events import format_rfc3339
+from theodora.notifications.receiver_scope import receiver_scope
 from theodora.notifications.schedule import calendar_of, digest_week
-from theodora.query import Everything, Production, all_of, to_text
-from theodora.query.fields import resolve
-from theodora.query.operands import equals
 from theodora.report import wording
 from theodora.report.insight import Insight
 from theodora.report.insight_facts import read_insights
 from theodora.report.insights import Insights
 from theodora.report.metric_words import Described
-from theodora.report.scope import Scope, read_scope
+from theodora.report.scope import Scope
 from theodora.storage import Organisation, Store
 from theodora.storage.access.notifications import Message, Receiver, ReceiverSettings
 
@@ -38,32 +35,10 @@ def digest_text(
     store: Store, org: Organisation, settings: ReceiverSettings, week: Period, now_ns: int, url: str
 ) -> tuple[str, str]:
     """The title and the body of the digest of a week."""
-    scope = scope_of(store, org, settings, week, now_ns, url)
+    scope = receiver_scope(store, org, settings, week, now_ns, url)
     report, found = read_insights(store, org, "service", scope)
     whose = f"Team {wording.plain(settings.team)}" if settings.team else "All teams"
     return f"{whose}: {scope.clock.period(week)}", "\n".join(_lines(report, found, scope, url))
-
-
-def scope_of(
-    store: Store,
-    org: Organisation,
-    settings: ReceiverSettings,
-    period: Period,
-    now_ns: int,
-    url: str,
-) -> Scope:
-    """The events that a receiver learns about: those of its team in production."""
-    parts = [Production()] if store.settings.has_production(org) else []
-    of_team = [equals(resolve("team"), settings.team)] if settings.team else []
-    tree = all_of([*parts, *of_team]) if parts or of_team else Everything()
-    given = {
-        "from": format_rfc3339(period.start_ns),
-        "to": format_rfc3339(period.end_ns),
-        "interval": "day",
-        "query": "" if tree == Everything() else to_text(tree),
-        "timezone": settings.timezone,
-    }
-    return read_scope(given, now_ns, prefix=url)
 
 
 def _lines(report: Report, found: Insights, scope: Scope, url: str) -> Iterator[str]:
