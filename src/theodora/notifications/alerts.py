@@ -33,14 +33,14 @@ def due_alerts(
     facts = facts_of_period(store, org, scope, failed)
     sources = () if settings.team else sources_of(store.health.received(org), now_ns)
     found = [
-        *(each for event in facts.open_failures for each in _failure(event, receiver, scope)),
-        *(each for event in failed for each in _failed(event, receiver, scope)),
-        *(_silent(source, receiver, scope) for source in sources if source.is_stale),
+        *(each for event in facts.open_failures for each in _open_failure(event, receiver, scope)),
+        *(each for event in failed for each in _failed_deployment(event, receiver, scope)),
+        *(_silent_source(source, receiver, scope) for source in sources if source.is_stale),
     ]
     return store.notifications.never_queued(org, found)
 
 
-def _failure(event: Failure, receiver: Receiver, scope: Scope) -> Iterator[Message]:
+def _open_failure(event: Failure, receiver: Receiver, scope: Scope) -> Iterator[Message]:
     open_ns = scope.now_ns - event.last_opened_at_ns
     name = wording.plain(event.name or event.id)
     services = ", ".join(map(wording.plain, event.services))
@@ -56,7 +56,7 @@ def _failure(event: Failure, receiver: Receiver, scope: Scope) -> Iterator[Messa
         yield Message(receiver.id, f"open:{key}", title, body)
 
 
-def _failed(event: Deployment, receiver: Receiver, scope: Scope) -> Iterator[Message]:
+def _failed_deployment(event: Deployment, receiver: Receiver, scope: Scope) -> Iterator[Message]:
     if event.finished_at_ns < receiver.created_at_ns:
         return
     name = wording.plain(f"{event.service} {event.version or event.id}")
@@ -66,7 +66,7 @@ def _failed(event: Deployment, receiver: Receiver, scope: Scope) -> Iterator[Mes
     yield Message(receiver.id, f"failed:{event.id}", title, _with_link(body, scope, path))
 
 
-def _silent(source: DeploymentSource, receiver: Receiver, scope: Scope) -> Message:
+def _silent_source(source: DeploymentSource, receiver: Receiver, scope: Scope) -> Message:
     name = wording.plain(source.name)
     body = f"The last deployment by {name} was received {scope.clock.moment(source.last_ns)}."
     key = f"silent:{source.name}:{source.last_ns}"
