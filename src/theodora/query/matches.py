@@ -76,28 +76,23 @@ def holds(leaf: TargetLeaf, values: Sequence[Scalar]) -> bool:
         case Wildcard(target, pattern):
             return any(fits(pattern, target.text_form(value)) for value in values)
         case NumberRange(_, low, high):
-            return any(_within(value, low, high) for value in values)
+            return any(_is_number_between(value, low, high) for value in values)
         case TextRange(target, low, high):
-            return any(
-                (low is None or _is_above(text, low)) and (high is None or _is_below(text, high))
-                for text in map(target.text_form, values)
-            )
+            return any(_is_text_between(target.text_form(each), low, high) for each in values)
         case _:
             assert_never(leaf)
 
 
-def _within(value: str | int, low: int | None, high: int | None) -> bool:
+def _is_number_between(value: str | int, low: int | None, high: int | None) -> bool:
     return (
         isinstance(value, int) and (low is None or low <= value) and (high is None or value <= high)
     )
 
 
-def _is_above(text: str, low: Bound) -> bool:
-    return _order(text, low) > 0 or (low.inclusive and _order(text, low) == 0)
-
-
-def _is_below(text: str, high: Bound) -> bool:
-    return _order(text, high) < 0 or (high.inclusive and _order(text, high) == 0)
+def _is_text_between(text: str, low: Bound | None, high: Bound | None) -> bool:
+    return (low is None or _order(text, low) >= (0 if low.inclusive else 1)) and (
+        high is None or _order(text, high) <= (0 if high.inclusive else -1)
+    )
 
 
 def _order(text: str, bound: Bound) -> int:
