@@ -135,10 +135,10 @@ def _plan(service: Service, now: datetime, dice: random.Random) -> list[_Step]:
     ]
 
 
-def _share(service_range: tuple[float, float], at: datetime, now: datetime) -> float:
-    """The value of a range at an instant."""
-    low, high = service_range
-    return high + (low - high) * ((now - at) / timedelta(days=DAYS))
+def _figure_at(at: datetime, begin_and_end: tuple[float, float], now: datetime) -> float:
+    """A figure that goes evenly from its first value to its second, which it has `now`."""
+    begin, end = begin_and_end
+    return end + (begin - end) * ((now - at) / timedelta(days=DAYS))
 
 
 def _working_instants(
@@ -149,7 +149,7 @@ def _working_instants(
     for day in range(DAYS + 1):
         morning = midnight + timedelta(days=day)
         if morning.weekday() < _WORKING_DAYS:
-            expected = _share(service.per_week, morning, now) / _WORKING_DAYS
+            expected = _figure_at(morning, service.per_week, now) / _WORKING_DAYS
             instants = {_moment(morning, dice) for _ in range(_poisson(expected, dice))}
             yield from sorted(at for at in instants if begun < at < now - _SETTLED)
 
@@ -181,7 +181,7 @@ def _changes(
 
 
 def _change(service: Service, merged: datetime, now: datetime, dice: random.Random) -> DemoChange:
-    hours = _share(service.lead_hours, merged, now) * dice.lognormvariate(0, 0.7)
+    hours = _figure_at(merged, service.lead_hours, now) * dice.lognormvariate(0, 0.7)
     span = timedelta(hours=hours)
     ready = merged - span * dice.uniform(0.3, 0.7)
     is_shared = service.folder != "src" and dice.random() < 0.08
@@ -209,7 +209,7 @@ def _with_remedy(
 ) -> Iterator[_Step]:
     """The release, and its fix if it fails."""
     yield release
-    if dice.random() >= _share(service.trouble, release.at, now):
+    if dice.random() >= _figure_at(release.at, service.trouble, now):
         return
     at = release.at + timedelta(minutes=dice.lognormvariate(3.7, 0.8))
     if at >= (following or now - _SETTLED):
