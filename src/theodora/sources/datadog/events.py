@@ -76,7 +76,7 @@ def _attributes(resource: JsonObject) -> JsonObject:
     if isinstance(services, list) and "services" not in attributes:
         attributes["services"] = services
     attributes["id"] = resource.get("id")
-    attributes["git"] = _git(attributes.get("git"))
+    attributes["git"] = _with_repository_url(attributes.get("git"))
     return attributes
 
 
@@ -87,14 +87,14 @@ def _first(value: Any) -> Any:
     return value[0] if value else None
 
 
-def _git(value: Any) -> Any:
-    """With a URL made from the repository's id where an answer names that alone."""
-    if not is_object(value):
-        return value
-    id_ = value.get("repository_id")
-    if value.get("repository_url") or not isinstance(id_, str):
-        return value
-    return {**value, "repository_url": f"https://{id_}"}
+def _with_repository_url(git: Any) -> Any:
+    """`git` with a URL made from the repository's id, if an answer names that alone."""
+    if not is_object(git):
+        return git
+    id_ = git.get("repository_id")
+    if git.get("repository_url") or not isinstance(id_, str):
+        return git
+    return {**git, "repository_url": f"https://{id_}"}
 
 
 def _received(event: E, attributes: JsonObject) -> E:
