@@ -58,12 +58,12 @@ def read_bitbucket_server(delivery: Delivery, _: SourceSettings) -> Sequence[Web
     return [_pull_request(payload, event, url)]
 
 
-def _pull_request(payload: JsonObject, event: str, url: str) -> PullRequestFact:
+def _pull_request(payload: JsonObject, event: str, repository_url: str) -> PullRequestFact:
     request = object_at(payload, "pullRequest")
     is_merge = event == _MERGED
     return PullRequestFact(
         at_ns=needed_instant(request, "updatedDate"),
-        repository_url=url,
+        repository_url=repository_url,
         number=number_at(request, "id"),
         title=text_at(request, "title") or "",
         branch=text_at(request, "fromRef", "displayId") or "",
@@ -81,10 +81,10 @@ def _pull_request(payload: JsonObject, event: str, url: str) -> PullRequestFact:
     )
 
 
-def _review(payload: JsonObject, event: str, url: str) -> ReviewFact:
+def _review(payload: JsonObject, event: str, repository_url: str) -> ReviewFact:
     return ReviewFact(
         at_ns=needed_instant(payload, "date"),
-        repository_url=url,
+        repository_url=repository_url,
         number=number_at(payload, "pullRequest", "id"),
         review=str(number_at(payload, "participant", "user", "id")),
         status=_REVIEWS[event],
@@ -92,14 +92,14 @@ def _review(payload: JsonObject, event: str, url: str) -> ReviewFact:
     )
 
 
-def _push(payload: JsonObject, url: str) -> Sequence[WebhookFact] | Ignored:
+def _push(payload: JsonObject, repository_url: str) -> Sequence[WebhookFact] | Ignored:
     refs = [text_at(change, "refId") or "" for change in objects_at(payload, "changes")]
     if not any(ref.startswith(_BRANCHES) for ref in refs):
         return Ignored("a tag brings no commits")
     commits = tuple(map(_commit, objects_at(payload, "commits")))
     if not commits:
         return Ignored("the push does not name its commits")
-    return [PushedCommits(repository_url=url, commits=commits)]
+    return [PushedCommits(repository_url=repository_url, commits=commits)]
 
 
 def _commit(pushed: JsonObject) -> Commit:
