@@ -95,6 +95,7 @@ class LeadTimes:
         if progress is None or git.commit_sha not in progress.graph:
             return _UNKNOWN_COMMITS
         pace = self._pace(progress, deployment)
+        progress.last_finished_at_ns = deployment.finished_at_ns
         brought = self._recalled(progress, deployment, pace)
         if brought is None:
             brought = self._brought(progress, deployment, git, pace)
@@ -109,9 +110,8 @@ class LeadTimes:
             progress.seen.update(brought.counted, brought.taken.shas)
 
     def _pace(self, progress: _RepositoryState, deployment: Deployment) -> Pace:
-        """The status from the previous deployment of this repository."""
+        """How the deployment follows the one before it from this repository."""
         before_ns = progress.last_finished_at_ns
-        progress.last_finished_at_ns = deployment.finished_at_ns
         if before_ns is None:
             return "first"
         is_gap = self._gap_ns is not None and deployment.finished_at_ns - before_ns > self._gap_ns
@@ -127,7 +127,10 @@ class LeadTimes:
     def _recalled(
         self, progress: _RepositoryState, deployment: Deployment, pace: Pace
     ) -> Brought | None:
-        """The result, from the cache if the commits are the same and none was counted before."""
+        """The result in the cache, if the commits are the same and none was counted before.
+
+        Its commits count as shipped then.
+        """
         known = self._recall.get(deployment.id)
         if (
             known
