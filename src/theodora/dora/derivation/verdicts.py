@@ -49,12 +49,17 @@ class Verdicts:
         deployments = [step.deployment for step in steps]
         self._overrides = {override.deployment_id: override for override in overrides}
         self._incidents = incidents_by_deployment(incidents, deployments, keys=keys)
-        self._marks = _by_failure(steps)
+        self._failing_links = _by_failure(steps)
         self._deployments = deployments
         self._finished_at_ns = dict(finished_elsewhere_ns)
         self._finished_at_ns |= {each.id: each.finished_at_ns for each in deployments}
         self._types_given = self._given_types()
-        self._spoken_of = {*self._overrides, *self._marks, *self._incidents, *self._types_given}
+        self._with_evidence = {
+            *self._overrides,
+            *self._failing_links,
+            *self._incidents,
+            *self._types_given,
+        }
 
     def derived(self, position: int, step: PartialResult) -> Derived:
         """`step` with its verdict."""
@@ -68,15 +73,15 @@ class Verdicts:
 
     def _verdict(self, step: PartialResult) -> Verdict:
         id_ = step.deployment.id
-        if id_ not in self._spoken_of:
+        if id_ not in self._with_evidence:
             return unmarked(step.awaits_commits, step.decision.type)
-        change_failure, decided_by = self._failure(id_, awaits_commits=step.awaits_commits)
+        change_failure, decided_by = self._change_failure(id_, awaits_commits=step.awaits_commits)
         recovery = self._recovery(id_) if change_failure else _UNRESOLVED
         given = self._types_given.get(id_)
         return Verdict(
             change_failure=change_failure,
             decided_by=decided_by,
-            failing_links=self._marks.get(id_, ()),
+            failing_links=self._failing_links.get(id_, ()),
             override=self._overrides.get(id_),
             incident_ids=tuple(each.id for each in self._incidents.get(id_, ())),
             remediation=recovery.remediation,
@@ -86,11 +91,14 @@ class Verdicts:
             flags=("remediation_dangling",) if recovery.is_dangling else (),
         )
 
-    def _failure(self, id_: str, *, awaits_commits: bool = False) -> tuple[bool | None, Decider]:
+    def _change_failure(
+        self, id_: str, *, awaits_commits: bool = False
+    ) -> tuple[bool | None, Decider]:
+        """Whether a deployment failed, None while that is pending, and what decided it."""
         override = self._overrides.get(id_)
         if override and override.change_failure is not None:
             return override.change_failure, "override"
-        if id_ in self._marks:
+        if id_ in self._failing_links:
             return True, "link"
         if id_ in self._incidents:
             return True, "incident"
@@ -101,7 +109,7 @@ class Verdicts:
         override = self._overrides.get(failed_id)
         if override and override.remediation:
             return self._given_recovery(failed_id, override.remediation)
-        if failing_links := self._marks.get(failed_id):
+        if failing_links := self._failing_links.get(failed_id):
             return self._recovered_by(
                 failed_id, Remediation(failing_links[0].remediation_id, failing_links[0].type)
             )
@@ -142,7 +150,7 @@ class Verdicts:
         given: dict[str, _GivenType] = {}
         for override in sorted(self._overrides.values(), key=lambda each: each.at_ns):
             failed_id, remediation = override.deployment_id, override.remediation
-            if remediation and self._failure(failed_id)[0]:
+            if remediation and self._change_failure(failed_id)[0]:
                 recovery = self._given_recovery(failed_id, remediation)
                 if recovery.remediation and not recovery.is_dangling:
                     given[recovery.remediation.id] = _GivenType(remediation.type, override)
