@@ -67,6 +67,7 @@ def parameters_of(struct: type[msgspec.Struct], place: Literal["query", "path"])
 def described(documents: Any) -> tuple[Any, dict[str, Schema]]:
     """The documents with schemas instead of types, and the components that these refer to."""
     types: list[Any] = []
+    # The first walk only collects the types: msgspec makes all schemas and components at once.
     _replace(documents, types.append)
     schemas, components = msgspec.json.schema_components(types, ref_template=_REFERENCE)
     found: Iterator[Schema] = iter(schemas)
