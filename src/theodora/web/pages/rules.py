@@ -119,7 +119,7 @@ class Draft:
 
 
 def _number(text: str) -> int | str | None:
-    """The number that a field holds; a text that is none is refused with everything else."""
+    """An integer, or None for an empty field; `read_settings` rejects any other text."""
     return int(text) if text.isdecimal() else text or None
 
 
@@ -275,13 +275,13 @@ def _try(visit: Visit, service: str, given: Given) -> Tried:
         deployments=preview.deployments,
         failed_now=preview.failed_now,
         failed_then=preview.failed_then,
-        new=_judged(each for each in changed if each.change_failure),
-        no_longer=_judged(each for each in changed if not each.change_failure),
+        new=_newest_first(each for each in changed if each.change_failure),
+        no_longer=_newest_first(each for each in changed if not each.change_failure),
         otherwise=len(preview.differing) - len(changed),
     )
 
 
-def _judged(deployments: Iterator[Deployment]) -> tuple[ChangedVerdict, ...]:
+def _newest_first(deployments: Iterator[Deployment]) -> tuple[ChangedVerdict, ...]:
     newest_first = sorted(deployments, key=lambda each: each.finished_at_ns, reverse=True)
     return tuple(ChangedVerdict(each, deployment_path(each)) for each in newest_first)
 
