@@ -1,53 +1,15 @@
 """Which charts an annotation is on, and how it is drawn there."""
 
-import pytest
-
 from actors import TESTER
 from theodora.dora.metrics.calendar import Bucket, Period
 from theodora.events.annotations import Annotation
-from theodora.query import parse
-from theodora.query.production import ProductionEnvs
-from theodora.report.annotations import MOST_FLAGS, annotations_of, may_concern
+from theodora.report.annotations import MOST_FLAGS, annotations_of
 from theodora.report.charts import Flag, flags_drawn
 from theodora.report.scope import read_scope
 from theodora.storage import Organisation, Store
 
 DAY_NS = 86_400 * 10**9
 NOW_NS = 20_000 * DAY_NS
-PRODUCTION = ProductionEnvs(by_service={"cart": ("live",)})
-TEAMS = {"web": "shop"}
-CASES = [
-    ({}, "service:web env:production team:x", None),
-    ({}, "*", True),
-    ({"service": "web"}, "service:web", True),
-    ({"service": "web"}, "service:cart", False),
-    ({"service": "web"}, "-service:web", False),
-    ({"service": "web"}, "service:w*", True),
-    ({"service": "web"}, "env:staging", None),
-    ({"service": "web"}, "region:eu OR service:web", True),
-    ({"service": "web"}, "region:eu OR service:cart", None),
-    ({"service": "web"}, "region:eu service:cart", False),
-    ({"service": "web"}, "some words", None),
-    ({"service": "web"}, "team:shop", True),
-    ({"service": "web"}, "team:other", False),
-    ({"service": "cart"}, "team:shop", None),
-    ({"team": "other", "service": "web"}, "team:other", True),
-    ({"team": "shop"}, "service:web", None),
-    ({"team": "shop"}, "team:other", False),
-    ({"env": "staging"}, "is:production", False),
-    ({"env": "Production"}, "is:production", True),
-    ({"env": "live", "service": "cart"}, "is:production", True),
-    ({"env": "production", "service": "cart"}, "is:production", False),
-    ({"service": "cart"}, "is:production", None),
-]
-
-
-@pytest.mark.parametrize(("about", "query", "expected"), CASES)
-def test_a_search_that_is_about_something_else_excludes_it(
-    about: dict[str, str], query: str, expected: bool | None
-) -> None:
-    content = Annotation(at_ns=1, text="Moved", **about)
-    assert may_concern(parse(query), content, PRODUCTION, TEAMS) is expected
 
 
 def test_the_newest_of_a_period_are_numbered_in_order_of_time(

@@ -8,12 +8,12 @@ from theodora.dora.metrics.report import Report
 from theodora.events import Deployment
 from theodora.events.production import is_production
 from theodora.query import Kind, all_of, parse, sort_key
-from theodora.report.annotations import may_concern
 from theodora.report.deployment_sources import sources_of
 from theodora.report.figures import MOST_FAILURES, failed_deployments
 from theodora.report.insight import OPEN, InsightFacts
 from theodora.report.insights import Insights, insights_of
 from theodora.report.scope import Scope
+from theodora.report.subjects import may_concern
 from theodora.storage import Organisation, Selection, Store
 from theodora.storage.derivation.undeployed import UndeployedCommits
 
@@ -60,8 +60,8 @@ def facts_of_period(
     )
 
 
-class _Concerned(NamedTuple):
-    """What a search may be about."""
+class _ServiceSubject(NamedTuple):
+    """A service in an environment, with its team."""
 
     service: str
     env: str
@@ -83,7 +83,7 @@ def undeployed_of(store: Store, org: Organisation, scope: Scope) -> Sequence[Und
         if is_production(each.env, production.of_service(each.service))
         and may_concern(
             scope.tree,
-            _Concerned(each.service, each.env, teams.get(each.service, "")),
+            _ServiceSubject(each.service, each.env, teams.get(each.service, "")),
             production,
             teams,
         )
