@@ -1,12 +1,12 @@
-"""Early answers, given before the end of a body of unknown length."""
+"""The header by which a connection closes after an answer given before the end of a body."""
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _CLOSE = (b"connection", b"close")
 
 
-class EarlyAnswers:
-    """ASGI middleware for requests with such a body: announces that the connection ends.
+class CloseIfUnread:
+    """ASGI middleware for requests with a body of unknown length: `Connection: close` if unread.
 
     The rest of the body may be long. A client that knows does not send its next request on a
     connection that is closed at that moment.

@@ -19,7 +19,7 @@ from uvicorn.protocols.http.httptools_impl import (
     RequestResponseCycle,
 )
 
-from theodora.web.connections.early import EarlyAnswers
+from theodora.web.connections.close_if_unread import CloseIfUnread
 from theodora.web.connections.limits import Alarm, LimitName, Limits
 from theodora.web.connections.places import Place
 from theodora.web.connections.watch import Late, Moved, Phase, Watch
@@ -60,7 +60,7 @@ class Connection(HttpToolsProtocol):
     def __init__(self, *args: Any, limits: Limits, alarm: Alarm, place: Place) -> None:
         super().__init__(*args)
         self._app = self.app
-        self._app_of_chunked = cast("Any", EarlyAnswers(cast("Any", self.app)))
+        self._app_of_chunked = cast("Any", CloseIfUnread(cast("Any", self.app)))
         self._place = place
         self._limits = limits
         self._alarm = alarm
