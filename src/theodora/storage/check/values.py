@@ -57,6 +57,19 @@ def check_values(cursor: Cursor, findings: Findings) -> None:
                     findings.add(table, problem, RESTORE, row[:width])
 
 
+def _object_of(problem: str) -> Problems:
+    """The problem of a row whose last column is no JSON object."""
+
+    def problems(*columns: Any) -> Iterator[str]:
+        if not isinstance(_decoded(columns[-1]), dict):
+            yield problem
+
+    return problems
+
+
+_SETTINGS = _object_of("the settings are no JSON object")
+
+
 def _organisation(_: int, uuid: str, name: str) -> Iterator[str]:
     if not _UUID.fullmatch(uuid):
         yield "the id is no UUID"
@@ -97,11 +110,6 @@ def _share_link(_: int, __: str, hash_: str, path: str) -> Iterator[str]:
         yield "the path is none"
 
 
-def _settings(_: int, __: str, document: str) -> Iterator[str]:
-    if not isinstance(_decoded(document), dict):
-        yield "the settings are no JSON object"
-
-
 def _repository(_: int, __: int, id_: str, key: str | None) -> Iterator[str]:
     if key != match_key(id_):
         yield "it does not meet other forms of its URL"
@@ -132,18 +140,7 @@ def _mirror(_: int, id_: str, url: str) -> Iterator[str]:
 def _source(_: int, __: str, secret: str, settings: str) -> Iterator[str]:
     if not secret:
         yield "it has no secret"
-    if not isinstance(_decoded(settings), dict):
-        yield "the settings are no JSON object"
-
-
-def _common_settings(_: int, settings: str) -> Iterator[str]:
-    if not isinstance(_decoded(settings), dict):
-        yield "the settings are no JSON object"
-
-
-def _delivery(_: int, __: int, headers: str) -> Iterator[str]:
-    if not isinstance(_decoded(headers), dict):
-        yield "the headers are no JSON object"
+    yield from _SETTINGS(settings)
 
 
 def _change(_: int, __: int, operation: str, document: str) -> Iterator[str]:
@@ -154,11 +151,6 @@ def _change(_: int, __: int, operation: str, document: str) -> Iterator[str]:
 def _forwarding(_: int, url: str, api_key: str, app_key: str) -> Iterator[str]:
     if not (url and api_key and app_key):
         yield "it has no URL or a key is missing"
-
-
-def _fact(_: int, __: str, ___: str, ____: str, document: str) -> Iterator[str]:
-    if not isinstance(_decoded(document), dict):
-        yield "the fact is no JSON object"
 
 
 def _linked_failures(_: int, __: int, failure_ids: str | None) -> Iterator[str]:
@@ -194,17 +186,19 @@ _TABLES: Mapping[tuple[LiteralString, LiteralString, LiteralString], Problems] =
     ("people", "org, id", "issuer, subject, role, teams"): _person,
     ("sessions", "org, id", "hash, former_hash"): _session,
     ("share_links", "org, id", "hash, path"): _share_link,
-    ("settings", "org, service", "document"): _settings,
+    ("settings", "org, service", "document"): _SETTINGS,
     ("repositories", "org, key", "repository_id, match_key"): _repository,
     ("commits", "org, repository, sha", "parents, paths"): _commit,
     ("pull_requests", "org, repository, number", "document"): _pull_request,
     ("mirrors", "org, repository_id", "url"): _mirror,
     ("sources", "org, id", "secret, settings"): _source,
-    ("common_source_settings", "org", "settings"): _common_settings,
-    ("inbox", "org, number", "headers"): _delivery,
+    ("common_source_settings", "org", "settings"): _SETTINGS,
+    ("inbox", "org, number", "headers"): _object_of("the headers are no JSON object"),
     ("outbox", "org, number", "operation, document"): _change,
     ("forwarding", "org", "url, api_key, app_key"): _forwarding,
-    ("source_facts", "org, kind, thing, digest", "document"): _fact,
+    ("source_facts", "org, kind, thing, digest", "document"): _object_of(
+        "the fact is no JSON object"
+    ),
     ("verdicts", "org, deployment", "failure_ids"): _linked_failures,
     ("verdict_acts", "org, number", "failure_ids"): _linked_failures,
     ("correlations", "org, key, repository_id", "repository_url, commit_sha"): _correlation,
