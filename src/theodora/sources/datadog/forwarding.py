@@ -49,6 +49,13 @@ class DatadogRequest(NamedTuple):
     document: Any = None
 
 
+class _Address(NamedTuple):
+    """Where an organisation forwards to; a change of it needs another client."""
+
+    url: str
+    keys: DatadogKeys
+
+
 class Forwarder(Worker):
     """A thread that sends, from `start` to `stop`."""
 
@@ -57,7 +64,7 @@ class Forwarder(Worker):
         self._store = store
         self._name = secrets.token_hex(8)
         """Of this worker among those of other processes."""
-        self._clients: dict[int, tuple[ForwardingState, DatadogClient]] = {}
+        self._clients: dict[int, tuple[_Address, DatadogClient]] = {}
 
     def work_off(self) -> int:
         """Sends some changes of each organisation; how many have arrived."""
@@ -133,14 +140,14 @@ class Forwarder(Worker):
 
     def _client(self, org: Organisation, state: ForwardingState) -> DatadogClient:
         """The client of the organisation, with an open connection from its last turn."""
-        known = self._clients.get(org.key)
-        if known and known[0][:3] == state[:3]:
-            return known[1]
-        if known:
-            known[1].close()
-        keys = DatadogKeys(state.api_key, state.app_key)
-        client = DatadogClient(state.url, keys, _TIMEOUT_SECONDS)
-        self._clients[org.key] = state, client
+        address = _Address(state.url, DatadogKeys(state.api_key, state.app_key))
+        if known := self._clients.get(org.key):
+            known_address, client = known
+            if known_address == address:
+                return client
+            client.close()
+        client = DatadogClient(address.url, address.keys, _TIMEOUT_SECONDS)
+        self._clients[org.key] = address, client
         return client
 
     def _run(self) -> None:
