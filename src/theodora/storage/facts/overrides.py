@@ -1,9 +1,9 @@
 """Overrides in the store: set, removed, read, exported and imported."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from functools import partial
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from theodora.errors import Invalid, NotFound, Problem
 from theodora.events import Deployment, Failure
@@ -17,7 +17,6 @@ from theodora.storage.events.rows import Outcome, Rows, Stored
 from theodora.storage.events.tables import FAILURES
 from theodora.storage.facts.override_effects import (
     get_override,
-    override_values,
     put_override,
     remove_override,
 )
@@ -53,6 +52,53 @@ class FailureLink(NamedTuple):
     author: OverrideAuthor
 
 
+class _Edit(NamedTuple):
+    """The override of a deployment inside the transaction that changes it."""
+
+    cursor: Cursor
+    recorder: Recorder
+    rows: Rows[Deployment]
+    org: Organisation
+    stored: Stored[Deployment]
+    author: OverrideAuthor
+    actor: Actor
+
+    @property
+    def given(self) -> OverrideValues | None:
+        """The values now; None if the rules decide."""
+        given = get_override(self.cursor, self.org, self.stored.key)
+        return given.verdict if given else None
+
+    @property
+    def records(self) -> tuple[OverrideRecord, ...]:
+        return override_records(self.cursor, self.org, self.stored.key)
+
+    def set(self, values: OverrideValues) -> None:
+        self._record("verdict.set", values)
+        put_override(self.cursor, self.rows, self.org, self.stored, values, self.author)
+        record_override(self.cursor, self.org, self.stored.key, values, self.author)
+        attributes = values.attributes()
+        queue_patch(self.cursor, self.org, self.stored.event, attributes, self.actor)
+
+    def remove(self) -> None:
+        self._record("verdict.removed", None)
+        remove_override(self.cursor, self.rows, self.org, self.stored)
+        record_override(self.cursor, self.org, self.stored.key, None, self.author)
+
+    def _record(
+        self, action: Literal["verdict.set", "verdict.removed"], after: OverrideValues | None
+    ) -> None:
+        before = self.given
+        self.recorder.record(
+            self.org,
+            action,
+            self.stored.event.id,
+            before=before.members() if before else {},
+            after=after.members() if after else None,
+            reason=self.author.reason,
+        )
+
+
 class Overrides:
     """Every method is about one organisation and sees no other."""
 
@@ -64,14 +110,14 @@ class Overrides:
     def get(self, org: Organisation, id_: str) -> OverrideHistory:
         """Raises `NotFound` where there is no such deployment."""
         return self._database.read(
-            lambda cursor: _judged(cursor, org, self._found(cursor, org, id_))
+            lambda cursor: _history(cursor, org, self._found(cursor, org, id_))
         )
 
     def put(
         self,
         org: Organisation,
         id_: str,
-        verdict: OverrideValues,
+        values: OverrideValues,
         *,
         now_ns: int,
         reason: str = "",
@@ -79,34 +125,25 @@ class Overrides:
     ) -> Future[OverrideHistory]:
         """Sets an override in place of any earlier one; raises `NotFound` for an unknown
         deployment."""
-
         author = OverrideAuthor(actor.name, now_ns, reason)
-
-        def write(cursor: Cursor, recorder: Recorder) -> OverrideHistory:
-            stored = self._found(cursor, org, id_)
-            self._set(cursor, org, stored, verdict, author, actor, recorder)
-            return _judged(cursor, org, stored)
-
-        return audited(self._database, write, actor, org=org.key)
+        return self._edited(org, id_, lambda edit: edit.set(values), author, actor)
 
     def delete(
         self, org: Organisation, id_: str, *, now_ns: int, reason: str = "", actor: Actor
-    ) -> Future[None]:
+    ) -> Future[OverrideHistory]:
         """Removes the override, so that the rules decide.
 
         Their effects are derived again; until then there is no verdict, unless they are known to
         have found a failure. Raises `NotFound` where there is no deployment or no verdict.
         """
 
-        author = OverrideAuthor(actor.name, now_ns, reason)
-
-        def write(cursor: Cursor, recorder: Recorder) -> None:
-            stored = self._found(cursor, org, id_)
-            if get_override(cursor, org, stored.key) is None:
+        def remove(edit: _Edit) -> None:
+            if edit.given is None:
                 raise NotFound("verdict does not exist")
-            self._remove(cursor, org, stored, author, recorder)
+            edit.remove()
 
-        return audited(self._database, write, actor, org=org.key)
+        author = OverrideAuthor(actor.name, now_ns, reason)
+        return self._edited(org, id_, remove, author, actor)
 
     def link(
         self,
@@ -122,24 +159,21 @@ class Overrides:
 
         Linking again changes nothing. Raises `NotFound` where one of both does not exist.
         """
-        author = OverrideAuthor(actor.name, now_ns, reason)
 
-        def write(cursor: Cursor, recorder: Recorder) -> OverrideHistory:
-            stored = self._found(cursor, org, id_)
-            if self._failures.find(cursor, org, failure_id) is None:
+        def link(edit: _Edit) -> None:
+            if self._failures.find(edit.cursor, org, failure_id) is None:
                 raise NotFound("failure does not exist")
-            given = get_override(cursor, org, stored.key)
-            verdict = given.verdict if given else OverrideValues()
-            linked = verdict.linked(failure_id)
+            values = edit.given or OverrideValues()
+            linked = values.linked(failure_id)
             if len(linked.failure_ids) > MAX_LINKED_FAILURES:
                 raise Invalid(
                     Problem(f"a deployment has at most {MAX_LINKED_FAILURES} linked failures")
                 )
-            if linked != verdict:
-                self._set(cursor, org, stored, linked, author, actor, recorder)
-            return _judged(cursor, org, stored)
+            if linked != values:
+                edit.set(linked)
 
-        return audited(self._database, write, actor, org=org.key)
+        author = OverrideAuthor(actor.name, now_ns, reason)
+        return self._edited(org, id_, link, author, actor)
 
     def unlink(
         self,
@@ -155,23 +189,19 @@ class Overrides:
 
         The failure need not exist any more. Raises `NotFound` where there is no such link.
         """
-        author = OverrideAuthor(actor.name, now_ns, reason)
 
-        def write(cursor: Cursor, recorder: Recorder) -> OverrideHistory:
-            stored = self._found(cursor, org, id_)
-            given = get_override(cursor, org, stored.key)
-            if given is None or failure_id not in given.verdict.failure_ids:
+        def unlink(edit: _Edit) -> None:
+            values = edit.given
+            if values is None or failure_id not in values.failure_ids:
                 raise NotFound("link does not exist")
-            verdict = without_link(
-                given.verdict, failure_id, override_records(cursor, org, stored.key)
-            )
-            if verdict is None:
-                self._remove(cursor, org, stored, author, recorder)
+            left = without_link(values, failure_id, edit.records)
+            if left is None:
+                edit.remove()
             else:
-                self._set(cursor, org, stored, verdict, author, actor, recorder)
-            return _judged(cursor, org, stored)
+                edit.set(left)
 
-        return audited(self._database, write, actor, org=org.key)
+        author = OverrideAuthor(actor.name, now_ns, reason)
+        return self._edited(org, id_, unlink, author, actor)
 
     def links(self, org: Organisation, failure_id: str) -> list[FailureLink]:
         """The deployments that are linked to a failure, the one that finished last first."""
@@ -233,46 +263,20 @@ class Overrides:
         elif get_override(cursor, org, stored.key) is not None:
             remove_override(cursor, self._rows, org, stored)
 
-    def _set(
+    def _edited(
         self,
-        cursor: Cursor,
         org: Organisation,
-        stored: Stored[Deployment],
-        verdict: OverrideValues,
+        id_: str,
+        change: Callable[[_Edit], None],
         author: OverrideAuthor,
         actor: Actor,
-        recorder: Recorder,
-    ) -> None:
-        before = override_values(get_override(cursor, org, stored.key))
-        recorder.record(
-            org,
-            "verdict.set",
-            stored.event.id,
-            before=before,
-            after=verdict.members(),
-            reason=author.reason,
-        )
-        put_override(cursor, self._rows, org, stored, verdict, author)
-        record_override(cursor, org, stored.key, verdict, author)
-        queue_patch(cursor, org, stored.event, verdict.attributes(), actor)
+    ) -> Future[OverrideHistory]:
+        def write(cursor: Cursor, recorder: Recorder) -> OverrideHistory:
+            stored = self._found(cursor, org, id_)
+            change(_Edit(cursor, recorder, self._rows, org, stored, author, actor))
+            return _history(cursor, org, stored)
 
-    def _remove(
-        self,
-        cursor: Cursor,
-        org: Organisation,
-        stored: Stored[Deployment],
-        author: OverrideAuthor,
-        recorder: Recorder,
-    ) -> None:
-        recorder.record(
-            org,
-            "verdict.removed",
-            stored.event.id,
-            before=override_values(get_override(cursor, org, stored.key)),
-            reason=author.reason,
-        )
-        remove_override(cursor, self._rows, org, stored)
-        record_override(cursor, org, stored.key, None, author)
+        return audited(self._database, write, actor, org=org.key)
 
     def _found(self, cursor: Cursor, org: Organisation, id_: str) -> Stored[Deployment]:
         stored = self._rows.find(cursor, org, id_)
@@ -281,7 +285,7 @@ class Overrides:
         return stored
 
 
-def _judged(cursor: Cursor, org: Organisation, stored: Stored[Deployment]) -> OverrideHistory:
+def _history(cursor: Cursor, org: Organisation, stored: Stored[Deployment]) -> OverrideHistory:
     given = get_override(cursor, org, stored.key)
     current = None if given is None else OverrideRecord(stored.event.id, *given)
     return OverrideHistory(current, override_records(cursor, org, stored.key))
