@@ -1,7 +1,7 @@
 """GitLab's webhooks: deployments, pipelines, merge requests, releases, pushes and incidents."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from theodora.events.json_values import JsonObject
 from theodora.sources.webhooks.delivery import Delivery, Ignored, SourceSettings
@@ -116,16 +116,14 @@ def _merge_request(payload: JsonObject, _: SourceSettings) -> Sequence[WebhookFa
     request = object_at(payload, "object_attributes")
     if not count_at(request, "iid"):
         return Ignored("it does not name the merge request")
-    url, number = _project_url(payload), number_at(request, "iid")
-    action = text_at(request, "action") or ""
     at_ns = needed_instant(request, "updated_at")
     # Nothing but the merge itself has the time of the merge.
-    is_merge = action == "merge"
+    is_merge = text_at(request, "action") == "merge"
     head = text_at(request, "last_commit", "id")
     snapshot = PullRequestFact(
         at_ns=at_ns,
-        repository_url=url,
-        number=number,
+        repository_url=_project_url(payload),
+        number=number_at(request, "iid"),
         title=text_at(request, "title") or "",
         labels=tuple(
             name for label in objects_at(payload, "labels") if (name := text_at(label, "title"))
@@ -143,19 +141,25 @@ def _merge_request(payload: JsonObject, _: SourceSettings) -> Sequence[WebhookFa
         is_draft=request.get("draft") is True or request.get("work_in_progress") is True,
         closed_at_ns=_closed_at_ns(request, at_ns),
     )
+    return [snapshot, *_review(payload, request, snapshot)]
+
+
+def _review(payload: JsonObject, request: JsonObject, of: PullRequestFact) -> Iterator[ReviewFact]:
+    """The approval that a delivery is about, given or taken back; none for other actions."""
+    action = text_at(request, "action") or ""
     if action not in _REVIEWS:
-        return [snapshot]
+        return
     is_reset = request.get("system") is True or payload.get("system") is True
-    reviewer = value_at(payload, "user", "id") or text_at(payload, "user", "username") or "unknown"
-    review = ReviewFact(
-        at_ns=at_ns,
-        repository_url=url,
-        number=number,
+    username = text_at(payload, "user", "username")
+    reviewer = value_at(payload, "user", "id") or username or "unknown"
+    yield ReviewFact(
+        at_ns=of.at_ns,
+        repository_url=of.repository_url,
+        number=of.number,
         review="" if is_reset else str(reviewer),
         status=_REVIEWS[action],
-        reviewer=text_at(payload, "user", "username") or "",
+        reviewer=username or "",
     )
-    return [snapshot, review]
 
 
 def _closed_at_ns(request: JsonObject, at_ns: int) -> int | None:
