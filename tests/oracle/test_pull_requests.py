@@ -82,7 +82,7 @@ def told(figures: PullRequestFigures) -> dict[str, Any]:
         "deployed": figures.deployed,
         "throughput": figures.throughput.value,
         **{
-            metric.name: msgspec.structs.asdict(figures.spreads[metric.name])
+            metric.name: msgspec.structs.asdict(figures.distributions[metric.name])
             for metric in PULL_REQUEST_METRICS
         },
     }

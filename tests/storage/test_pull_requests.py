@@ -192,8 +192,8 @@ def test_time_to_deploy_is_to_production_unless_the_search_names_another_environ
         ("-env:production", None, None),
     ):
         report = store.pull_requests.report(org, query, parse(text, Kind.PULL_REQUEST))
-        spread = report.overall.total.spreads["time_to_deploy"]
-        assert spread.p50 == (hours and hours * 3_600), text
+        distribution = report.overall.total.distributions["time_to_deploy"]
+        assert distribution.p50 == (hours and hours * 3_600), text
         assert [each.group for each in report.groups] == ([(env,)] if env else []), text
 
 

@@ -17,21 +17,11 @@ from theodora.dora.metrics.calendar import previous_period as period_before
 from theodora.dora.metrics.groups import Group, name_of
 from theodora.dora.metrics.shapes import Change
 from theodora.dora.metrics.significance import durations_within_noise
+from theodora.dora.metrics.statistics import Distribution
 from theodora.events.pull_requests import PullRequestEvent, ShippingDeployment
 from theodora.events.values import SECOND_NS
 
 Unit = Literal["seconds", "commits", "people", "lines"]
-
-
-class Spread(msgspec.Struct, frozen=True, gc=False):
-    """Count, mean and percentiles; without values there is none of them."""
-
-    n: int = 0
-    mean: float | None = None
-    p50: float | None = None
-    p75: float | None = None
-    p90: float | None = None
-    p95: float | None = None
 
 
 class AuthorThroughput(msgspec.Struct, frozen=True, gc=False):
@@ -169,7 +159,7 @@ class PullRequestFigures(msgspec.Struct, frozen=True):
     merged: int
     deployed: int
     throughput: AuthorThroughput
-    spreads: Mapping[str, Spread]
+    distributions: Mapping[str, Distribution]
     """By the name of the metric."""
 
 
@@ -315,7 +305,7 @@ def _figures(some: _Some, days: float) -> PullRequestFigures:
         len(some.merged),
         len(some.deployed),
         _throughput(some.deployed, days),
-        {metric.name: spread_of(some.values(metric)) for metric in PULL_REQUEST_METRICS},
+        {metric.name: distribution_of(some.values(metric)) for metric in PULL_REQUEST_METRICS},
     )
 
 
@@ -326,18 +316,18 @@ def _throughput(deployed: Iterable[FirstShipment], days: float) -> AuthorThrough
     return AuthorThroughput(value, len(authors), people, max(days, 0.0))
 
 
-def spread_of(values: Sequence[float]) -> Spread:
+def distribution_of(values: Sequence[float]) -> Distribution:
     """The mean and the interpolated percentiles of values."""
     if not values:
-        return Spread()
+        return Distribution()
     found = np.array(values, np.float64)
     percentiles = np.percentile(found, (50, 75, 90, 95)).tolist()
-    return Spread(len(values), float(found.mean()), *percentiles)
+    return Distribution(len(values), float(found.mean()), *percentiles)
 
 
 def _change(metric: PullRequestMetric, now: _Some, before: _Some) -> Change:
     values, former = now.values(metric), before.values(metric)
-    median, past = spread_of(values).p50, spread_of(former).p50
+    median, past = distribution_of(values).p50, distribution_of(former).p50
     delta = None if median is None or past is None else median - past
     return Change(
         delta,

@@ -28,7 +28,7 @@ _TURN = 2.0**64
 
 
 class Distribution(msgspec.Struct, frozen=True, gc=False):
-    """Count, mean and percentiles of durations, in seconds."""
+    """Count, mean and percentiles: of durations in seconds, of other values in their own unit."""
 
     n: int = 0
     mean: float | None = None

@@ -292,12 +292,12 @@ def _median_rows(
 
 def _figure_rows(group: PullRequestGroup) -> Iterator[FigureRow]:
     for metric in PULL_REQUEST_METRICS:
-        spread = group.total.spreads[metric.name]
-        values = (spread.p50, spread.mean, spread.p75, spread.p90, spread.p95)
+        found = group.total.distributions[metric.name]
+        values = (found.p50, found.mean, found.p75, found.p90, found.p95)
         yield FigureRow(
             metric.label,
             metric.about,
-            spread.n,
+            found.n,
             tuple(value_words(metric, value) for value in values),
             change_words(metric, group),
         )
@@ -320,6 +320,6 @@ def _counted(figures: PullRequestFigures) -> tuple[int, int]:
 
 def _medians(figures: PullRequestFigures) -> tuple[str, ...]:
     found: Sequence[tuple[PullRequestMetric, float | None]] = [
-        (metric, figures.spreads[metric.name].p50) for metric in PULL_REQUEST_METRICS
+        (metric, figures.distributions[metric.name].p50) for metric in PULL_REQUEST_METRICS
     ]
     return tuple(value_words(metric, value) for metric, value in found)

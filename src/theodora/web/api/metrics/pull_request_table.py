@@ -58,9 +58,9 @@ def _name(group: PullRequestGroup) -> str:
 def _each_metric(group: PullRequestGroup) -> Iterator[str]:
     rows: list[tuple[str, ...]] = [("metric", "n", *_SPREAD, "change of p50")]
     for metric in PULL_REQUEST_METRICS:
-        spread = group.total.spreads[metric.name]
-        figures = (value_words(metric, getattr(spread, name)) for name in _SPREAD)
-        rows.append((metric.label, str(spread.n), *figures, change_words(metric, group)))
+        found = group.total.distributions[metric.name]
+        figures = (value_words(metric, getattr(found, name)) for name in _SPREAD)
+        rows.append((metric.label, str(found.n), *figures, change_words(metric, group)))
     return aligned(rows, right=range(1, len(_SPREAD) + 2))
 
 
@@ -70,7 +70,8 @@ def _medians(title: str, rows: Iterable[tuple[str, PullRequestFigures]]) -> Iter
     cells = [(title, "merged", "deployed", *labels)]
     for name, figures in rows:
         medians = (
-            value_words(metric, figures.spreads[metric.name].p50) for metric in PULL_REQUEST_METRICS
+            value_words(metric, figures.distributions[metric.name].p50)
+            for metric in PULL_REQUEST_METRICS
         )
         cells.append((name, str(figures.merged), str(figures.deployed), *medians))
     return aligned(cells, right=range(1, len(cells[0])))

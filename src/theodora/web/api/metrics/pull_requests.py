@@ -24,9 +24,9 @@ from theodora.dora.metrics.pull_requests import (
     PullRequestGroup,
     PullRequestQuery,
     PullRequestReport,
-    Spread,
 )
 from theodora.dora.metrics.shapes import Change
+from theodora.dora.metrics.statistics import Distribution
 from theodora.errors import Invalid, Problem
 from theodora.events import format_rfc3339
 from theodora.query import Everything, Query
@@ -106,7 +106,7 @@ FiguresDocument = msgspec.defstruct(
         ("deployed", int),
         (THROUGHPUT, AuthorThroughput),
         *(
-            (each.name, Annotated[Spread, Meta(description=each.about)])
+            (each.name, Annotated[Distribution, Meta(description=each.about)])
             for each in PULL_REQUEST_METRICS
         ),
     ],
@@ -221,7 +221,7 @@ def figures_document(figures: PullRequestFigures) -> Any:
     return FiguresDocument(
         merged=figures.merged,
         deployed=figures.deployed,
-        **{THROUGHPUT: figures.throughput, **figures.spreads},
+        **{THROUGHPUT: figures.throughput, **figures.distributions},
     )
 
 
