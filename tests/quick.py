@@ -1,9 +1,13 @@
 """Prints the tests of what has changed since main, and some that are quick: `make quick`."""
 
+import os
 import re
 import subprocess
+import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 ALWAYS = (
     *("tests/test_frozen.py", "tests/test_vocabulary.py", "tests/events/test_attributes.py"),
@@ -34,6 +38,25 @@ SLOW = frozenset(
 """Tests of many seconds: they are run for the module of their name, or if they have changed."""
 
 
+class Choice(NamedTuple):
+    """The tests to run, and those that are too many."""
+
+    chosen: list[str]
+    left_out: list[str]
+
+
+class _Candidate(NamedTuple):
+    """A test of a module. The smaller, the nearer it is."""
+
+    rank: int
+    """0 for the test of its name, 1 for one in its folder, 2 for one that imports it."""
+    distance: int
+    """Folders between the test and the module."""
+    number: int
+    """Of those in its folder that import it: one of each folder finds more than all of one."""
+    path: str
+
+
 def changed_files() -> list[Path]:
     """Files that differ from those that the branch began with, and new ones."""
     begin = _git("merge-base", "main", "HEAD")
@@ -41,34 +64,50 @@ def changed_files() -> list[Path]:
     return [Path(each) for each in told]
 
 
-def relevant(changed: Iterable[Path]) -> list[str]:
-    """The tests of each changed file, each once."""
-    found = dict.fromkeys(ALWAYS)
+def choose(changed: Iterable[Path], most: int) -> Choice:
+    """The tests of the changed files, each once: at most so many of modules, the nearest first.
+
+    A module that everything imports has a hundred tests; the nearest find nearly every fault.
+    """
+    fixed = dict.fromkeys(ALWAYS)
+    candidates: list[_Candidate] = []
     for path in changed:
-        found.update(dict.fromkeys(_tests_of(path)))
-    return list(found)
+        if page := PAGES.get(str(path)):
+            fixed[page] = None
+        elif path.suffix == ".py" and path.parts[:2] == ("src", "theodora"):
+            candidates += _tests_of_module(Path(*path.parts[2:]))
+        elif path.parts[0] == "tests" and path.match("test_*.py") and path.exists():
+            fixed[str(path)] = None
+    nearest = [each for each in _nearest_first(candidates) if each not in fixed]
+    return Choice([*fixed, *nearest[:most]], nearest[most:])
 
 
-def _tests_of(path: Path) -> Iterator[str]:
-    if page := PAGES.get(str(path)):
-        yield page
-    elif path.suffix == ".py" and path.parts[:2] == ("src", "theodora"):
-        yield from _tests_of_module(Path(*path.parts[2:]))
-    elif path.parts[0] == "tests" and path.match("test_*.py") and path.exists():
-        yield str(path)
+def _nearest_first(candidates: Iterable[_Candidate]) -> list[str]:
+    return [*dict.fromkeys(each.path for each in sorted(candidates))]
 
 
-def _tests_of_module(module: Path) -> Iterator[str]:
+def _tests_of_module(module: Path) -> Iterator[_Candidate]:
     """The test of the same name, or those of its folder; and those that import from it."""
     folder = Path("tests", module.parent)
     named = folder / f"test_{module.name}"
     if named.exists():
-        yield str(named)
-    imported = re.compile(rf"from theodora\.{'.'.join(module.with_suffix('').parts)} import")
+        yield _Candidate(0, 0, 0, str(named))
+    name = module.parent if module.name == "__init__.py" else module.with_suffix("")
+    imported = re.compile(rf"from {'.'.join(('theodora', *name.parts))} import")
+    # What is beside the tests of a module of the package's own folder is about other things.
+    has_folder = bool(module.parent.parts) and not named.exists()
+    numbers: Counter[Path] = Counter()
     for test in sorted(Path("tests").rglob("test_*.py")):
-        is_beside = test.parent == folder and not named.exists()
+        is_beside = has_folder and test.parent == folder
         if test.name not in SLOW and (is_beside or imported.search(test.read_text())):
-            yield str(test)
+            distance = _distance(test.parent, folder)
+            yield _Candidate(1 if is_beside else 2, distance, numbers[test.parent], str(test))
+            numbers[test.parent] += 1
+
+
+def _distance(one: Path, other: Path) -> int:
+    shared = len(Path(os.path.commonpath((one, other))).parts)
+    return len(one.parts) + len(other.parts) - 2 * shared
 
 
 def _git(*arguments: str) -> list[str]:
@@ -77,5 +116,16 @@ def _git(*arguments: str) -> list[str]:
     ).stdout.splitlines()
 
 
+def main() -> None:
+    chosen, left_out = choose(changed_files(), int(sys.argv[1]))
+    sys.stdout.write(" ".join(chosen))
+    if left_out:
+        many = len(chosen) + len(left_out)
+        sys.stderr.write(
+            f"make quick: {len(left_out)} of {many} files of tests are left out, the farthest "
+            f"from the change. `make quick MOST={many}` runs them too, `make test` everything.\n"
+        )
+
+
 if __name__ == "__main__":
-    print(*relevant(changed_files()))  # noqa: T201
+    main()
