@@ -30,7 +30,7 @@ from theodora.storage.engine.deadline import Deadline, run_under
 from theodora.storage.events.change_log import changed_since, reach
 from theodora.storage.events.index import index_some
 from theodora.storage.events.tables import DEPLOYMENTS
-from theodora.storage.facts.derivation_queue import queue_service
+from theodora.storage.facts.derivation_queue import queue_service, split_wide_tasks
 
 HOUR_NS = 3_600 * 10**9
 DERIVED = (
@@ -273,6 +273,17 @@ def test_what_changes_nothing_marks_nothing(store: Store, org: Organisation):
     add(store, org, deployment("v1", 1))
     store.commits.add_commits(org, "github.com/acme/web", [commit], actor=TESTER).result()
     assert not store.derivations.are_due()
+
+
+def test_commits_that_come_in_parts_mark_each_sequence_once(store: Store, org: Organisation):
+    git = Git("f" * 40, "https://github.com/acme/web")
+    add(store, org, deployment("v1", 1, git=git), deployment("p1", 1, service="pay", git=git))
+    store.derivations.derive_all_queued(actor=TESTER)
+    for commit in hourly_commits(["a" * 40, "b" * 40, "c" * 40], worlds.START_NS):
+        store.commits.add_commits(org, "github.com/acme/web", [commit], actor=TESTER).result()
+    since_ns = store.derivations.waiting(org).since_ns
+    store._database.write(partial(split_wide_tasks, org), TESTER, org=org.key).result()
+    assert store.derivations.waiting(org) == (2, 2, since_ns)
 
 
 def test_another_service_is_not_derived_anew(store: Store, org: Organisation):

@@ -153,16 +153,23 @@ def organisations_with_wide_tasks(cursor: Cursor) -> list[Organisation]:
 
 
 def split_wide_tasks(org: Organisation, cursor: Cursor) -> None:
-    """Replaces each of the organisation's marks for several sequences by one for each of them."""
+    """Replaces the organisation's marks for several sequences by one for each of these.
+
+    Of marks about the same, such as those of a repository whose commits come in many parts, the
+    first is replaced.
+    """
     wide = cursor.execute(
         "SELECT number, marked_at_ns, kind, service, repository_id FROM marks "
-        "WHERE org = ? AND kind <> 'sequence'",
+        "WHERE org = ? AND kind <> 'sequence' ORDER BY number",
         (org.key,),
     ).fetchall()
+    since_ns: dict[tuple[str, str | None, str | None], int | None] = {}
+    for _, marked_at_ns, *about in wide:
+        since_ns.setdefault((about[0], about[1], about[2]), marked_at_ns)
     # Shared by all marks: reading an organisation's repositories takes longest.
     deployed: dict[int, list[str]] = {}
-    for number, marked_at_ns, kind, service, repository_id in wide:
-        if kind == "repository":
+    for (kind, service, repository_id), marked_at_ns in since_ns.items():
+        if repository_id is not None:
             covered = _covered_by_repository(cursor, org, repository_id, deployed)
         else:
             covered = _covered(cursor, org, kind, service)
@@ -171,7 +178,7 @@ def split_wide_tasks(org: Organisation, cursor: Cursor) -> None:
             "VALUES (?, 'sequence', ?, ?, ?)",
             [(org.key, *sequence, marked_at_ns) for sequence in covered],
         )
-        cursor.execute("DELETE FROM marks WHERE number = ?", (number,))
+    cursor.executemany("DELETE FROM marks WHERE number = ?", [(number,) for number, *_ in wide])
 
 
 def queued_sequences(cursor: Cursor, after: Mapping[int, int]) -> Mapping[SequenceKey, Changed]:
