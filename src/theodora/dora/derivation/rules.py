@@ -68,12 +68,12 @@ class LinkedPattern:
     def captures(self, value: str) -> tuple[str, ...]:
         """The value of the variable in `value`, with and without its trailing ` (#n)`."""
         trimmed = value.strip()
+        # Most texts end here: what is without its number begins like what has it.
+        if not trimmed.startswith(self._beginning):
+            return ()
         forms = dict.fromkeys((trimmed, plain_title(trimmed)))
         captured = [
-            found
-            for form in forms
-            if form.startswith(self._beginning)
-            and (found := self._expression.group_of(form, _CAPTURED))
+            found for form in forms if (found := self._expression.group_of(form, _CAPTURED))
         ]
         if self.variable == "pr_title":
             captured = map(plain_title, captured)
