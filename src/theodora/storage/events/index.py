@@ -21,7 +21,7 @@ from theodora.storage.events.segments import (
     wait_for_segment,
 )
 from theodora.storage.events.tables import E, EventTable
-from theodora.storage.events.terms import TAG_PREFIXES, Posted, other_words, posted
+from theodora.storage.events.terms import TAG_PREFIXES, Posted, other_texts, posted
 from theodora.storage.events.trigrams import SEGMENT
 
 BATCH = 512
@@ -197,7 +197,7 @@ def _has_other_words(table: EventTable[E], moved: ChangedEvent[E]) -> bool:
     return (
         was.custom_tags != now.custom_tags
         or tuple(table.searched(was)) != tuple(table.searched(now))
-        or other_words(was) != other_words(now)
+        or other_texts(was) != other_texts(now)
     )
 
 
@@ -229,8 +229,9 @@ def _compare(
     # Without other tags or another start, only the fields that differ have other entries.
     at_ns = now.started_at_ns
     for field, values in table.posted:
-        old, new = set(values(was)), set(values(now))
-        if old != new:
+        before, after = values(was), values(now)
+        if before != after:
+            old, new = set(before), set(after)
             postings.before.extend(
                 (org, f"{field}:{it}", at_ns, key) for it in old - new if it is not None
             )

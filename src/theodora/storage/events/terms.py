@@ -3,8 +3,9 @@
 from decimal import Decimal
 from functools import lru_cache
 from math import floor
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from theodora.events import Deployment, Failure
 from theodora.events.values import INT64
 from theodora.query.fields import FIELDS, Type
 from theodora.query.operands import parse_number
@@ -12,6 +13,10 @@ from theodora.query.words import words
 from theodora.storage.events.tables import E, EventTable
 
 _OTHER_TEXTS = [field for field in FIELDS if field.type is Type.TEXT and not field.in_free_text]
+_OTHER_OF_DEPLOYMENTS = [each.deployment.read for each in _OTHER_TEXTS if each.deployment]
+_OTHER_OF_FAILURES = [each.failure.read for each in _OTHER_TEXTS if each.failure]
+"""What reads these texts, one of each event at most: taken from the fields here, as it is done for
+each event that is written."""
 
 
 class Term(NamedTuple):
@@ -89,14 +94,21 @@ def searched_words(table: EventTable[E], event: E) -> str:
     return "".join(dict.fromkeys(_line(value) for value in values if value is not None))
 
 
-def other_words(event: E) -> str:
+def other_words(event: Deployment | Failure) -> str:
     """The same of the texts that only `*:` is sought in."""
-    return _lines(tuple(text for field in _OTHER_TEXTS for text in field.texts(event)))
+    return _lines(other_texts(event))
+
+
+def other_texts(event: Deployment | Failure) -> tuple[Any, ...]:
+    """The texts that only `*:` is sought in; None for each that the event does not have."""
+    if isinstance(event, Deployment):
+        return tuple([read(event) for read in _OTHER_OF_DEPLOYMENTS])
+    return tuple([read(event) for read in _OTHER_OF_FAILURES])
 
 
 @lru_cache(maxsize=_KEPT)
-def _lines(values: tuple[str, ...]) -> str:
-    return "".join(dict.fromkeys(map(_line, values)))
+def _lines(values: tuple[str | None, ...]) -> str:
+    return "".join(dict.fromkeys(_line(value) for value in values if value is not None))
 
 
 @lru_cache(maxsize=_KEPT)
