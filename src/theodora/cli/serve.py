@@ -17,6 +17,7 @@ import click
 from theodora import __version__
 from theodora.app import Built, build
 from theodora.cli.demo import load_demo
+from theodora.cli.garbage import collect_seldom
 from theodora.cli.invocation import invocation, serve_again
 from theodora.cli.logs import configure_logs
 from theodora.cli.options import config_from, setting_options
@@ -28,9 +29,6 @@ from theodora.storage.access.key_secrets import KeyKind
 from theodora.storage.open import is_postgresql
 from theodora.web.connections.limits import Alarm, Limits
 from theodora.web.connections.server import Options, Server
-
-_NEW_OBJECTS = 10_000
-"""How many have to be left before Python looks for cycles among them; by default 700."""
 
 _TRY = """
 Try it:
@@ -113,19 +111,11 @@ def _serve(
     config: Config, built: Built, listener: socket.socket, announce: Callable[[], None]
 ) -> None:
     alarm = Alarm(built.metrics.count_limit)
-    _collect_seldom()
+    collect_seldom()
+    # Never among what the server has started with: that held all requests up for 70 ms.
+    gc.freeze()
     server = Server(built.application, _options(config), alarm, announce, built.end_streams)
     server.run(sockets=[listener])
-
-
-def _collect_seldom() -> None:
-    """Has Python look for cycles less often, and never among what the server has started with.
-
-    Requests leave hardly any, while a look at everything held all requests up for 70 ms, and looks
-    took a sixth of the processor time of an event.
-    """
-    gc.freeze()
-    gc.set_threshold(_NEW_OBJECTS)
 
 
 def _options(config: Config) -> Options:

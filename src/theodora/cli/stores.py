@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from theodora.app import guards_of
+from theodora.cli.garbage import collect_seldom
 from theodora.cli.options import config_from, names_database
 from theodora.storage import Store
 from theodora.storage.open import holds_store, sqlite_file
@@ -21,6 +22,7 @@ def existing_store(flags: Mapping[str, str | None], **options: Any) -> Store:
     url = config_from(flags).database
     if not holds_store(url):
         raise click.ClickException(f"{_nothing_at(url)} {_NAME_IT}")
+    collect_seldom()
     return Store(url, **options)
 
 
@@ -34,6 +36,7 @@ def new_or_existing_store(flags: Mapping[str, str | None]) -> Store:
     url = config_from(flags).database
     if not names_database(flags) and not holds_store(url):
         click.echo(f"{_nothing_at(url)} Making one.", err=True)
+    collect_seldom()
     return Store(url)
 
 
