@@ -50,9 +50,16 @@ class Settled:
         return self
 
     def read(self, read: Callable[[Cursor], T]) -> T:
+        self._settle()
+        return self._database.read(read)
+
+    def read_statement(self, read: Callable[[Cursor], T]) -> T:
+        self._settle()
+        return self._database.read_statement(read)
+
+    def _settle(self) -> None:
         while self.is_on and (self._left is None or self._left):
             self._left = self._database.write(self._keep_up, UPKEEP, org=NO_ORGANISATION).result()
-        return self._database.read(read)
 
     def _keep_up(self, cursor: Cursor) -> Collection[int]:
         return self._upkeep(cursor, self._left)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from functools import partial
 from typing import Any, Generic
 
 from msgspec.structs import replace
@@ -16,7 +17,14 @@ from theodora.storage.events.rows import Rows, Stored
 from theodora.storage.events.tables import E, EventTable
 from theodora.storage.events.usage import Quotas
 from theodora.storage.facts.settings import ProductionTrees
-from theodora.storage.search.planner import DocumentPage, Selection, select_documents, select_events
+from theodora.storage.search.planner import (
+    DocumentPage,
+    Selection,
+    document_page,
+    document_search,
+    select_events,
+)
+from theodora.storage.search.recent_choices import RecentChoices
 
 
 class Events(Generic[E]):
@@ -33,6 +41,7 @@ class Events(Generic[E]):
         self._production = production
         self._table = table
         self._rows = Rows(table, quotas)
+        self._choices = RecentChoices()
 
     def get(self, org: Organisation, id_: str) -> E:
         """Raises `NotFound` where there is no such event."""
@@ -55,11 +64,25 @@ class Events(Generic[E]):
 
     def documents(self, org: Organisation, selection: Selection) -> DocumentPage:
         """The same, as responses write them."""
-        return self._database.read(
-            lambda cursor: select_documents(
-                cursor, self._table, org, self._resolved(cursor, org, selection)
-            )
-        )
+        choice = self._choices.recall(org, selection)
+        if choice is None:
+            return self._database.read(partial(self._planned_page, org, selection))
+
+        def read(cursor: Cursor) -> DocumentPage:
+            search = document_search(self._table, org, selection, cursor.dialect)
+            return document_page(selection, search.follow(cursor, choice))
+
+        return self._database.read_statement(read)
+
+    def _planned_page(self, org: Organisation, asked: Selection, cursor: Cursor) -> DocumentPage:
+        selection = self._resolved(cursor, org, asked)
+        search = document_search(self._table, org, selection, cursor.dialect)
+        if search.is_empty:
+            return document_page(selection, [])
+        choice = search.choose(cursor)
+        if selection is asked:
+            self._choices.note(org, selection, search, choice)
+        return document_page(selection, search.follow(cursor, choice))
 
     def count(self, org: Organisation | None = None) -> int:
         """How many there are, in one organisation or in all."""

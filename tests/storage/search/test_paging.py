@@ -24,7 +24,7 @@ from theodora.storage.events.rows import Rows
 from theodora.storage.events.tables import DEPLOYMENTS, FAILURES, EventTable
 from theodora.storage.facts.settings import ProductionTrees
 from theodora.storage.open import open_database
-from theodora.storage.search.planner import select_documents
+from theodora.storage.search.planner import document_page, document_search
 
 TABLES: dict[Kind, EventTable[Any]] = {Kind.DEPLOYMENT: DEPLOYMENTS, Kind.FAILURE: FAILURES}
 STATES = ("nothing indexed", "half indexed", "everything indexed")
@@ -70,7 +70,8 @@ class Shelf:
         def read(cursor: Cursor) -> Any:
             query = ProductionTrees().resolve(cursor, self._org, selection.query)
             asked = replace(selection, query=query)
-            return select_documents(cursor, TABLES[kind], self._org, asked)
+            search = document_search(TABLES[kind], self._org, asked, cursor.dialect)
+            return document_page(asked, search.rows(cursor))
 
         return self._database.read(read)
 

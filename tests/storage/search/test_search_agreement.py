@@ -275,6 +275,9 @@ def _listed(
     asked = replace(selection, query=ProductionTrees().resolve(cursor, org, selection.query))
     search = Search(table, org, asked, table.select, cursor.dialect, thresholds)
     choice = search.choose(cursor)
+    if thresholds is THRESHOLDS[-1]:
+        # As it is followed when the list is asked for again: see `RecentChoices`.
+        choice = choice._replace(tailed=True)
     return [table.from_row(row[:-1]) for row in search.follow(cursor, choice)], _way(choice)
 
 

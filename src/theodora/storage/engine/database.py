@@ -56,6 +56,10 @@ class Database(Protocol):
         """
         ...
 
+    def read_statement(self, read: Callable[[Cursor], T]) -> T:
+        """The same of a `read` that is a single statement, and so sees one snapshot by itself."""
+        ...
+
     def write(
         self,
         write: Callable[[Cursor], T],

@@ -169,30 +169,24 @@ def select_events(
 ) -> list[E]:
     """The events of `org` that match, in order, at most `selection.limit`."""
     search = Search(table, org, selection, table.select, cursor.dialect)
-    rows = _found(cursor, search, selection, table)
-    return [table.from_row(row[:-1]) for row in rows]
+    return [table.from_row(row[:-1]) for row in search.rows(cursor)]
 
 
-def select_documents(
-    cursor: Cursor, table: EventTable[Any], org: Organisation, selection: Selection
-) -> DocumentPage:
-    """The same events as they are written in responses, without being read first."""
+def document_search(
+    table: EventTable[Any], org: Organisation, selection: Selection, dialect: Dialect
+) -> "Search":
+    """A search whose rows are `Document`, for `document_page`."""
     columns: LiteralString = "e.id, e.started_at_ns, e.finished_at_ns, e.created_at_ns, e.document"
     # One more than asked for shows whether there is another page.
-    search = Search(table, org, selection, columns, cursor.dialect, limit=selection.limit + 1)
-    rows = _found(cursor, search, selection, table)
+    return Search(table, org, selection, columns, dialect, limit=selection.limit + 1)
+
+
+def document_page(selection: Selection, rows: Sequence[Any]) -> DocumentPage:
+    """The rows of such a search, without the one that is too many."""
     if len(rows) <= selection.limit:
         return DocumentPage(rows, None)
     id_, *_, value = rows[selection.limit - 1]
     return DocumentPage(rows[: selection.limit], Position(value, id_))
-
-
-def _found(
-    cursor: Cursor, search: "Search", selection: Selection, table: EventTable[Any]
-) -> list[Row]:
-    """The rows found; `TooSlow` names the parts of the query that no index finds."""
-    with costing(lambda: [to_text(part) for part in unindexed_parts(selection.query, table)]):
-        return search.rows(cursor)
 
 
 class Search:
@@ -234,11 +228,33 @@ class Search:
 
     def rows(self, cursor: Cursor) -> list[Row]:
         """The selected rows, in order."""
+        return [] if self.is_empty else self.follow(cursor, self.choose(cursor))
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the window has no room for any event."""
         low, high = self._window
-        return self.follow(cursor, self.choose(cursor)) if low <= high else []
+        return low > high
+
+    @property
+    def looks_nothing_up(self) -> bool:
+        """Whether a choice names only what the query names, and nothing that is stored by now."""
+        choices, ready = _choices(self._selection.query, self._table)
+        return ready == len(choices)
+
+    def is_one_statement(self, choice: Choice) -> bool:
+        """Whether one statement finds all rows."""
+        return len(self._statements(choice)) == 1
 
     def follow(self, cursor: Cursor, choice: Choice) -> list[Row]:
-        """The same, found as chosen."""
+        """The same rows, found as chosen; `TooSlow` names the parts that no index finds."""
+        with costing(self._costly):
+            return self._followed(cursor, choice)
+
+    def _costly(self) -> list[str]:
+        return [to_text(part) for part in unindexed_parts(self._selection.query, self._table)]
+
+    def _followed(self, cursor: Cursor, choice: Choice) -> list[Row]:
         in_time = self._in_time(cursor, choice)
         if in_time is not None:
             return in_time
@@ -252,7 +268,8 @@ class Search:
 
     def choose(self, cursor: Cursor) -> Choice:
         """The first union that finds few events, or else the rarest that comes in order."""
-        few, merge, tailed = self._chosen(cursor)
+        with costing(self._costly):
+            few, merge, tailed = self._chosen(cursor)
         if tailed is None:
             is_asked = merge is None or self._dialect.merges_lazily
             tailed = is_asked and has_unindexed(cursor, self._table, self._org)
@@ -521,7 +538,9 @@ class Search:
             f"WHERE {self._where.sql} AND {valued.sql} AND {bounds.sql}",
             (*self._where.values, *valued.values, *bounds.values),
         )
-        return [self._in_order([walk], tailed=False), self._without_value()]
+        in_order = self._in_order([walk], tailed=False)
+        # Every event has a start.
+        return [in_order] if sort == "started_at" else [in_order, self._without_value()]
 
     def _in_order(self, arms: Sequence[Condition], *, tailed: bool) -> Condition:
         """Merges arms; UNION drops an event that is in two."""

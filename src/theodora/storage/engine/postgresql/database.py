@@ -80,12 +80,13 @@ class PostgresqlDatabase:
         if getattr(self._brief, "is_asked_for", False):
             raise TakesLong
 
-    def state(self) -> int:
+    def read_statement(self, read: Callable[[Cursor], T]) -> T:
         self.refuse_to_be_brief()
         joined = self._open_read.join()
-        return (
-            self._readers.read_statement(count_commits) if joined is None else count_commits(joined)
-        )
+        return self._readers.read_statement(read) if joined is None else read(joined)
+
+    def state(self) -> int:
+        return self.read_statement(count_commits)
 
     def position(self) -> int:
         """Up to where the server's log is on the disk, or replayed: all reads see is before it."""

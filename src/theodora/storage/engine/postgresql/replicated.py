@@ -86,6 +86,10 @@ class ReplicatedDatabase:
             return read(joined)
         return self._read_from_either(partial(self._open_read.begin, read))
 
+    def read_statement(self, read: Callable[[Cursor], T]) -> T:
+        # The way to the primary comes first anyway.
+        return self.read(read)
+
     def _read_from_either(self, read: Callable[[Cursor], T]) -> T:
         due = self._ask_primary(self._primary.position)
         if due is None:

@@ -67,6 +67,10 @@ class SqliteDatabase:
         joined = self._open_read.join()
         return self._read(read) if joined is None else read(joined)
 
+    def read_statement(self, read: Callable[[Cursor], T]) -> T:
+        # To begin and to end a snapshot takes no way to a server here.
+        return self.read(read)
+
     def _read(self, read: Callable[[Cursor], T]) -> T:
         self._file.refuse_if_replaced()
         self._reader()
