@@ -390,10 +390,18 @@ def test_charts_are_annotated(served: Shell, server: serving.Server) -> None:
     assert id_ in served.paste("theodora annotate")
 
 
-def test_goals_are_set_and_removed(shell: Shell) -> None:
-    (commands,) = texts("docs/goals.md")
-    lines = shell.paste(commands).splitlines()
+def test_goals_are_set_and_removed(served: Shell, server: serving.Server) -> None:
+    commands, requests = texts("docs/goals.md")
+    lines = served.paste(commands).splitlines()
     assert [line for line in lines if "checkout" in line]
+    pasted = served.paste(with_other(requests, {SERVER: server.url}))
+    assert pasted.count('"value":172800.0') == 2
+
+
+def test_views_are_saved_for_everybody(served: Shell, server: serving.Server) -> None:
+    (requests,) = texts("docs/saved-views.md")
+    pasted = served.paste(with_other(requests, {SERVER: server.url}))
+    assert pasted.count('"name":"Payments, a year"') == 2
 
 
 def test_activity_of_users_is_sent(served: Shell, server: serving.Server) -> None:
@@ -407,7 +415,7 @@ def test_activity_of_users_is_sent(served: Shell, server: serving.Server) -> Non
 def test_pull_requests_are_imported_listed_and_measured(
     served: Shell, server: serving.Server
 ) -> None:
-    imported, _, *requests = texts("docs/pull-requests.md")
+    imported, _, *requests, searched = texts("docs/pull-requests.md")
     served.paste(imported)
     listed, one, metrics = (
         json.loads(served.paste(with_other(each, {SERVER: server.url})))["data"]
@@ -416,13 +424,17 @@ def test_pull_requests_are_imported_listed_and_measured(
     assert listed == [one]
     assert one["attributes"]["review_time"] == 5 * 3_600
     assert metrics[0]["attributes"]["total"]["cycle_time"]["p50"] == 25_800
+    assert one["id"] in served.paste(searched)
 
 
-def test_receivers_of_every_kind_are_added(shell: Shell) -> None:
-    (commands,) = texts("docs/notifications.md")
-    printed = shell.paste(commands)
+def test_receivers_of_every_kind_are_added(served: Shell, server: serving.Server) -> None:
+    commands, request = texts("docs/notifications.md")
+    printed = served.paste(commands)
     assert printed.count("secret: whsec_") == 1
-    listed = shell.paste("theodora notifications list")
+    added = served.paste(with_other(request, {SERVER: server.url}))
+    assert '"days":["mon","thu"]' in added
+    listed = served.paste("theodora notifications list")
+    assert listed.count("slack") == 2
     assert all(kind in listed for kind in ("slack", "teams", "email", "webhook"))
     assert "password" not in listed
 

@@ -18,6 +18,8 @@ from theodora.storage.access.permissions import PERMISSIONS, READ
 from theodora.storage.access.principals import key_principal
 from theodora.storage.engine.audit import AuditEntry
 from theodora.storage.engine.audit_actions import ActionName
+from theodora.storage.goals import GoalSubject
+from theodora.storage.saved_views import EVERYBODY, SavedView
 from theodora.web.api.routes import OPERATIONS
 from theodora.web.http.security import Credential
 from theodora.web.pages.routes import PAGES
@@ -68,6 +70,35 @@ ASKS = (
         *({"text": "x"}, "annotation.added"),
     ),
     Ask("DeleteDORAAnnotation", f"{DORA}/annotations/{{annotation}}", None, "annotation.removed"),
+    Ask(
+        *("CreateDORAGoal", f"{DORA}/goals"),
+        *({"metric": "change_lead_time", "value": "3d"}, "goal.set"),
+    ),
+    Ask(
+        "DeleteDORAGoal", f"{DORA}/goals/{GoalSubject('change_lead_time').id}", None, "goal.removed"
+    ),
+    Ask(
+        *("CreateDORASavedView", f"{DORA}/saved_views"),
+        *({"name": "Ours", "page": "/?range=1y"}, "view.saved"),
+    ),
+    Ask(
+        "DeleteDORASavedView",
+        f"{DORA}/saved_views/{SavedView(EVERYBODY, 'Ours', '/', '', is_start=False).id}",
+        None,
+        "view.deleted",
+    ),
+    Ask(
+        *("CreateDORANotificationReceiver", f"{DORA}/notification_receivers"),
+        *({"kind": "slack", "url": "https://hooks.slack.com/services/x"}, "receiver.added"),
+    ),
+    Ask(
+        *("PatchDORANotificationReceiver", f"{DORA}/notification_receivers/{{receiver}}"),
+        *({"name": "two"}, "receiver.changed"),
+    ),
+    Ask(
+        *("DeleteDORANotificationReceiver", f"{DORA}/notification_receivers/{{receiver}}"),
+        *(None, "receiver.removed"),
+    ),
     Ask("PutDORASettings", f"{DORA}/settings", {"team": "one"}, "settings.changed"),
     Ask(
         *("PutDORAServiceSettings", f"{DORA}/settings/services/shop"),
@@ -90,6 +121,7 @@ SILENT: Mapping[str, str] = {
             *("ListDORAPullRequests", "GetDORAPullRequest", "GetDORAPullRequestMetrics"),
             *("GetDORAFailure", "GetDORAMetrics", "ScrapeDORAMetrics", "GetBadge"),
             *("ListDORAInsights", "GetDORAAIImpact", "ListDORAAnnotations"),
+            *("ListDORAGoals", "ListDORASavedViews", "ListDORANotificationReceivers"),
             *("ListAuditEntries", "Validate", "ValidateV2", "ValidateAPIKey", "SearchCommits"),
         ),
         READING,
@@ -241,7 +273,8 @@ def test_each_operation_leaves_exactly_one_entry(walked: Tenant, it: Member) -> 
     for ask in ASKS:
         before = newest(it)
         method = next(each.method for each in OPERATIONS if each.name == ask.operation)
-        path = ask.path.format(annotation=it.store.annotations.newest(it.org, 1)[0].id)
+        annotation = it.store.annotations.newest(it.org, 1)[0].id
+        path = ask.path.format(annotation=annotation, receiver=receiver_of(it).id)
         answer = walked.ask(method, path, json=document(ask))
         said = [(each.action, each.actor.kind) for each in since(it, before)]
         if said != [(ask.action, "key")] or answer.status_code >= 300:
@@ -258,6 +291,10 @@ def document(ask: Ask) -> Mapping[str, Any] | None:
         "PutDORADeploymentVerdict": "dora_deployment_verdict",
         "PutDORARetention": "dora_retention",
         "CreateDORAAnnotation": "dora_annotation",
+        "CreateDORAGoal": "dora_goal",
+        "CreateDORASavedView": "dora_saved_view",
+        "CreateDORANotificationReceiver": "dora_notification_receiver",
+        "PatchDORANotificationReceiver": "dora_notification_receiver",
     }
     return {
         "data": {"type": types.get(ask.operation, "dora_settings"), "attributes": ask.attributes}

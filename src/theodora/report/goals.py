@@ -33,8 +33,15 @@ def read_goal_metric(name: str) -> Metric[Any]:
 
 def read_goal(metric: Metric[Any], text: str) -> float:
     """The value that a text gives: `2d`, `5 %`, `3 a week`. Raises `Invalid`."""
+    return check_goal(metric, _READ[metric.shape.unit](text.strip().lower()))
+
+
+def check_goal(metric: Metric[Any], value: float | None) -> float:
+    """A value in the unit of the metric: seconds, a share of 1, deployments a day.
+
+    Raises `Invalid` for None and for what nobody aims at.
+    """
     unit = metric.shape.unit
-    value = _READ[unit](text.strip().lower())
     most = {"seconds": _MOST_SECONDS, "share": 1, "per day": _MOST_A_DAY}[unit]
     if value is None or not 0 < value <= most:
         raise Invalid(Problem(f"must be a value such as {EXAMPLES[unit]}", parameter="value"))

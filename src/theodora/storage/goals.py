@@ -1,8 +1,11 @@
 """The store's goals: lines on charts at a value that people aim at."""
 
+import hashlib
 from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import LiteralString, NamedTuple
+
+import msgspec
 
 from theodora.errors import Invalid, NotFound, Problem
 from theodora.storage.engine.actor import Actor
@@ -24,6 +27,11 @@ class GoalSubject(NamedTuple):
     service: str = ""
     team: str = ""
     """At most one of both."""
+
+    @property
+    def id(self) -> str:
+        """The same for the same subject."""
+        return hashlib.sha256(msgspec.json.encode(list(self))).hexdigest()[:32]
 
 
 class Goal(NamedTuple):

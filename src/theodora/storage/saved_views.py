@@ -1,8 +1,11 @@
 """The store's saved views: pages with their parameters, by name."""
 
+import hashlib
 from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import NamedTuple
+
+import msgspec
 
 from theodora.errors import Invalid, NotFound, Problem
 from theodora.storage.engine.actor import Actor
@@ -29,6 +32,11 @@ class SavedView(NamedTuple):
     """As in an address, without the question mark."""
     is_start: bool
     """Whether signing in leads to it."""
+
+    @property
+    def id(self) -> str:
+        """The same for the same owner and name."""
+        return hashlib.sha256(msgspec.json.encode([self.owner, self.name])).hexdigest()[:32]
 
     @property
     def target(self) -> str:

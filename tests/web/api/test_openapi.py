@@ -95,6 +95,10 @@ def test_every_example_is_what_the_server_takes_and_answers(
     if "PullRequest" in operation.name:
         tell_pull_requests(tenant)
         id_ = "github.com:acme:shop:1"
+    if operation.name == "PatchDORANotificationReceiver":
+        id_ = send_example(tenant, operation_named("CreateDORANotificationReceiver")).json()[
+            "data"
+        ]["id"]
     if before := BEFORE.get(operation.name):
         send_example(tenant, operation_named(before), id_)
     answer = send_example(tenant, operation, id_)

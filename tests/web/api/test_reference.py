@@ -28,6 +28,10 @@ _VERDICT = "tests/web/api/test_overrides.py::test_a_verdict_is_kept_with_who_whe
 
 _ANNOTATIONS = "tests/web/api/test_annotations.py::test_one_is_added_listed_and_removed"
 
+_GOALS = "tests/web/api/test_goals.py::test_one_is_set_listed_and_removed"
+_SAVED_VIEWS = "tests/web/api/test_saved_views.py::test_one_is_saved_for_everybody_and_deleted"
+_RECEIVERS = "tests/web/api/test_receivers.py::test_one_is_added_changed_and_removed"
+
 SHOWN_BY = {
     "CreateDORADeployment": _CLIENTS,
     "ListDORADeployments": _CLIENTS,
@@ -67,6 +71,15 @@ SHOWN_BY = {
     "ListDORAAnnotations": _ANNOTATIONS,
     "CreateDORAAnnotation": _ANNOTATIONS,
     "DeleteDORAAnnotation": _ANNOTATIONS,
+    **dict.fromkeys(("ListDORAGoals", "CreateDORAGoal", "DeleteDORAGoal"), _GOALS),
+    **dict.fromkeys(
+        ("ListDORASavedViews", "CreateDORASavedView", "DeleteDORASavedView"), _SAVED_VIEWS
+    ),
+    **dict.fromkeys(
+        [f"{verb}DORANotificationReceiver" for verb in ("Create", "Patch", "Delete")]
+        + ["ListDORANotificationReceivers"],
+        _RECEIVERS,
+    ),
     "ScrapeDORAMetrics": (
         "tests/web/api/metrics/test_prometheus.py::test_a_scrape_gives_the_metrics_of_every_service"
     ),

@@ -33,8 +33,11 @@ from theodora.web.api import (
     annotations,
     audit,
     explanations,
+    goals,
     insights,
+    receivers,
     retention,
+    saved_views,
     settings,
     validate_keys,
 )
@@ -211,6 +214,12 @@ _PATCHED = data({"type": "null"})
 _WITHOUT = Documents()
 _ANNOTATION = resource(annotations.TYPE, annotations.AnnotationAttributes)
 _ANNOTATION_PATH = "/api/v2/dora/annotations/{id}"
+_GOAL = resource(goals.TYPE, goals.GoalAttributes)
+_GOAL_PATH = "/api/v2/dora/goals/{id}"
+_SAVED_VIEW = resource(saved_views.TYPE, saved_views.SavedViewAttributes)
+_SAVED_VIEW_PATH = "/api/v2/dora/saved_views/{id}"
+_RECEIVER = resource(receivers.TYPE, receivers.ReceiverAttributes)
+_RECEIVER_PATH = "/api/v2/dora/notification_receivers/{id}"
 
 DOCUMENTS: dict[str, Documents] = {
     "CreateDORADeployment": _create(Kind.DEPLOYMENT, DeploymentInput),
@@ -331,6 +340,51 @@ DOCUMENTS: dict[str, Documents] = {
         example_file="create_annotation",
     ),
     "DeleteDORAAnnotation": Documents(path_parameters=annotations.AnnotationPath),
+    "ListDORAGoals": Documents(
+        answer=data(array(_GOAL)),
+        names=NamedResource(_GOAL_PATH, _FIRST),
+        example_file="list_goals",
+    ),
+    "CreateDORAGoal": Documents(
+        request=data(sent(goals.TYPE, goals.GoalInput)),
+        answer=data(_GOAL),
+        names=NamedResource(_GOAL_PATH, _ONLY),
+        leads_to=("ListDORAGoals",),
+        example_file="create_goal",
+    ),
+    "DeleteDORAGoal": Documents(path_parameters=goals.GoalPath),
+    "ListDORASavedViews": Documents(
+        answer=data(array(_SAVED_VIEW)),
+        names=NamedResource(_SAVED_VIEW_PATH, _FIRST),
+        example_file="list_saved_views",
+    ),
+    "CreateDORASavedView": Documents(
+        request=data(sent(saved_views.TYPE, saved_views.SavedViewInput)),
+        answer=data(_SAVED_VIEW),
+        names=NamedResource(_SAVED_VIEW_PATH, _ONLY),
+        leads_to=("ListDORASavedViews",),
+        example_file="create_saved_view",
+    ),
+    "DeleteDORASavedView": Documents(path_parameters=saved_views.SavedViewPath),
+    "ListDORANotificationReceivers": Documents(
+        answer=data(array(_RECEIVER)),
+        names=NamedResource(_RECEIVER_PATH, _FIRST),
+        example_file="list_receivers",
+    ),
+    "CreateDORANotificationReceiver": Documents(
+        request=data(sent(receivers.TYPE, receivers.ReceiverInput)),
+        answer=data(_RECEIVER),
+        names=NamedResource(_RECEIVER_PATH, _ONLY),
+        leads_to=("ListDORANotificationReceivers",),
+        example_file="create_receiver",
+    ),
+    "PatchDORANotificationReceiver": Documents(
+        request=data(sent(receivers.TYPE, receivers.ReceiverPatchInput)),
+        answer=data(_RECEIVER),
+        path_parameters=receivers.ReceiverPath,
+        example_file="patch_receiver",
+    ),
+    "DeleteDORANotificationReceiver": Documents(path_parameters=receivers.ReceiverPath),
     "ListAuditEntries": Documents(
         answer=data(array(resource(audit.TYPE, audit.AuditAttributes))),
         parameters=audit.AuditParameters,

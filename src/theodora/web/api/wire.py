@@ -5,7 +5,8 @@ offending place. Envelopes come first; a wrong one hides what is inside it.
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import msgspec
@@ -160,6 +161,24 @@ def read_text(attributes: JsonObject, name: str, problems: list[Problem]) -> str
         problems.append(wrong_type(name, value))
         return None
     return (value or "").strip() or None
+
+
+@contextmanager
+def problems_of_attributes() -> Generator[None]:
+    """Has problems that name the field of a form name the attribute, and its place."""
+    try:
+        yield
+    except Invalid as invalid:
+        raise Invalid(*map(_of_attribute, invalid.problems)) from None
+
+
+def _of_attribute(problem: Problem) -> Problem:
+    name, detail = problem.parameter, problem.detail
+    if name is None:
+        return problem
+    return Problem(
+        f'attribute "{name}" {detail}' if detail.startswith("must ") else detail, (name,)
+    )
 
 
 def raise_all(problems: Sequence[Problem]) -> None:

@@ -2,19 +2,16 @@
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
 
-from theodora.errors import Invalid, Problem
+from theodora.errors import Invalid
 from theodora.events.input import MAX_TEXT_CHARACTERS
-from theodora.notifications.settings import read_name
 from theodora.storage.access.permissions import WRITE
 from theodora.storage.access.principals import Principal
-from theodora.storage.saved_views import EVERYBODY, SavedView, owner_of
+from theodora.storage.saved_views import EVERYBODY, owner_of
+from theodora.web.http.shareable import is_shareable, read_saved_view
 from theodora.web.pages.shell.page import Answer, SeeOther, View, Visit
-from theodora.web.pages.shell.sharing import is_shareable
 
 PATH = "/views"
-_MAX_TARGET = 4_000
 
 
 def show_saved_views(visit: Visit) -> Answer:
@@ -28,22 +25,12 @@ def save_view(visit: Visit) -> Answer:
     is_everybodys = visit.form.get("for") == "everybody"
     if is_everybodys:
         visit.require(WRITE)
-    path, _, query = target.partition("?")
+    owner = EVERYBODY if is_everybodys else owner_of(visit.actor)
     try:
-        if not read_name(name):
-            raise Invalid(Problem("give the view a name"))
-        if not is_shareable(path) or len(target) > _MAX_TARGET:
-            raise Invalid(Problem("this page cannot be saved"))
+        view = read_saved_view(owner, name, target, is_start=visit.form.get("start") == "yes")
     except Invalid as invalid:
         problem = invalid.problems[0].detail
         return View(_values(visit, target, name, problem), status=400)
-    view = SavedView(
-        EVERYBODY if is_everybodys else owner_of(visit.actor),
-        name,
-        path,
-        urlencode(parse_qsl(query, keep_blank_values=True)),
-        visit.form.get("start") == "yes",
-    )
     visit.store.saved_views.put(visit.organisation, view, visit.now_ns, actor=visit.actor).result()
     return SeeOther(visit.scope.link(PATH, saved="saved"))
 

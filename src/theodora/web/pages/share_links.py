@@ -8,8 +8,9 @@ from theodora.errors import Invalid, NotFound, Problem
 from theodora.events.values import DAY_NS
 from theodora.storage.access.permissions import WRITE
 from theodora.storage.access.sessions import new_session_secret
+from theodora.web.http.shareable import is_shareable
 from theodora.web.pages.shell.page import Answer, KeyIsLimited, SeeOther, View, Visit
-from theodora.web.pages.shell.sharing import SHARED_PATH, is_shareable
+from theodora.web.pages.shell.sharing import SHARED_PATH
 
 PATH = "/settings/links"
 LIFETIMES = (1, 7, 30, 90)

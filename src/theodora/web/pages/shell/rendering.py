@@ -16,6 +16,7 @@ from theodora.storage import patiently
 from theodora.web.http.asgi import log_failure, log_unexpected
 from theodora.web.http.listeners import EVENT_STREAM, Listener
 from theodora.web.http.responses import Header, Reply
+from theodora.web.http.shareable import is_shareable
 from theodora.web.pages.shell import navigation
 from theodora.web.pages.shell.assets import assets
 from theodora.web.pages.shell.cookies import set_cookie
@@ -33,7 +34,6 @@ from theodora.web.pages.shell.page import (
 )
 from theodora.web.pages.shell.read_only import read_only
 from theodora.web.pages.shell.request import PageRequest
-from theodora.web.pages.shell.sharing import is_shareable
 from theodora.web.pages.shell.templates import render
 
 CONTENT_SECURITY_POLICY = (

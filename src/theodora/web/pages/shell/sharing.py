@@ -1,21 +1,17 @@
-"""The pages that can be shared, and the page of a share link."""
+"""The page of a share link."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
-from urllib.parse import unquote
+from typing import NamedTuple
 
 from starlette.datastructures import QueryParams
-from starlette.routing import compile_path
 
 from theodora.storage import Session, Store
 from theodora.storage.access.sessions import NOWHERE, passing_session
 from theodora.storage.access.share_links import ShareLink
+from theodora.web.http.shareable import shareable_route
 from theodora.web.pages.shell.page import Page
 
 SHARED_PATH = "/shared/{secret}"
-SHAREABLE = ("/", "/now", "/services/{service:path}", "/deployments", "/failures")
-"""The paths of the pages that show figures or lists."""
-_COMPILED = [(path, compile_path(path)) for path in SHAREABLE]
 
 
 class SharedPage(NamedTuple):
@@ -34,15 +30,10 @@ class SharedPage(NamedTuple):
         return passing_session(self.link.reader, NOWHERE, now_ns)
 
 
-def is_shareable(path: str) -> bool:
-    """Whether the page at this path, quoted as in an address, can be shared."""
-    return _route_of(path) is not None
-
-
 def open_link(store: Store, pages: Iterable[Page], secret: str, now_ns: int) -> SharedPage | None:
     """The page of the link with this secret; None if there is none that is good."""
     link = store.share_links.find(secret, now_ns)
-    route = _route_of(link.path) if link else None
+    route = shareable_route(link.path) if link else None
     if link is None or route is None:
         return None
     path, path_parameters = route
@@ -50,13 +41,3 @@ def open_link(store: Store, pages: Iterable[Page], secret: str, now_ns: int) -> 
     if link.is_due_to_be_noted(now_ns):
         store.share_links.note_used(link, now_ns, actor=link.reader.actor)
     return SharedPage(link, page, path_parameters)
-
-
-def _route_of(path: str) -> tuple[str, dict[str, str]] | None:
-    plain = unquote(path)
-    for route, (pattern, _, convertors) in _COMPILED:
-        found = pattern.match(plain)
-        if found:
-            values: dict[str, Any] = found.groupdict()
-            return route, {name: convertors[name].convert(text) for name, text in values.items()}
-    return None
