@@ -11,6 +11,7 @@ from removing import made_remover
 from theodora.dora import Commit
 from theodora.errors import NotFound
 from theodora.events import Deployment, Failure, Git
+from theodora.events.activity import UserActivity
 from theodora.query import parse
 from theodora.query.fields import Kind, sort_key
 from theodora.storage import (
@@ -21,7 +22,9 @@ from theodora.storage import (
     Store,
     retention,
 )
-from theodora.storage.deletion_guards import Guards
+from theodora.storage.access.audit import AuditQuery
+from theodora.storage.activity import day_of
+from theodora.storage.deletion_guards import Guards, Unconfirmed
 from theodora.storage.retention import DAY_NS, MAX_DAYS, GoOn, Old, Retention
 
 NOW_NS = 20_000 * DAY_NS
@@ -304,3 +307,43 @@ def test_a_remover_that_is_stopped_has_ended(store: Store):
     remover.start()
     remover.stop()
     assert not remover._thread.is_alive()
+
+
+def activity_on(days_ago: int, person: str = "ada") -> UserActivity:
+    return UserActivity(
+        user_email=f"{person}@example.com",
+        day=day_of(NOW_NS - days_ago * DAY_NS),
+        tool="cursor",
+        is_active=True,
+        models=(),
+    )
+
+
+def test_activity_goes_with_the_events_of_its_day(store: Store, org: Organisation):
+    """Of every person, and of this organisation alone; rows of the day of the limit stay."""
+    other = store.organisations.create("other", NOW_NS, actor=TESTER).result()
+    rows = [activity_on(days) for days in (40, 36, 35, 1)] + [activity_on(40, "bo")]
+    for each in (org, other):
+        store.activity.add(each, rows, actor=TESTER).result()
+    assert store.retention.remove_old(NOW_NS, actor=TESTER) == Old(0, 0)
+    assert store.retention.preview(org, 35, NOW_NS) == Old(0, 0, 3)
+    assert store.retention.preview(org, None, NOW_NS) == Old(0, 0, 0)
+    store.retention.put(org, 35, actor=TESTER).result()
+    assert store.retention.remove_old(NOW_NS, lambda _: False, actor=TESTER) == Old(0, 0, 2)
+    assert store.retention.remove_old(NOW_NS, actor=TESTER) == Old(0, 0, 1)
+    kept = [each.day for each in store.activity.everything(org)]
+    assert kept == [day_of(NOW_NS - days * DAY_NS) for days in (35, 1)]
+    assert len(store.activity.everything(other)) == 5
+    [entry, first] = store.audit.entries(org, AuditQuery(action="retention.removing"))
+    assert [msgspec.json.decode(each.after)["user_activity"] for each in (first, entry)] == [3, 1]
+
+
+def test_activity_needs_no_number_and_no_share(store: Store, org: Organisation):
+    """A limit that deletes no event is accepted without a number, and begins."""
+    store.retention.guards = Guards(max_percent=10, clock_days=MAX_DAYS, delay_hours=0)
+    add(store, org, deployment(1))
+    store.activity.add(org, [activity_on(40, f"p{n}") for n in range(30)], actor=TESTER).result()
+    changed = store.retention.change(org, 35, NOW_NS, actor=TESTER).result()
+    assert not isinstance(changed, Unconfirmed)
+    store.retention.put(org, 35, actor=TESTER).result()
+    assert store.retention.remove_old(NOW_NS, actor=TESTER) == Old(0, 0, 30)

@@ -19,7 +19,8 @@ def retention() -> None:
     """Show, set or preview for how many days events are kept; without a setting, for ever.
 
     Events are as old as their end. The last old deployment of each service, environment and
-    repository stays, and whichever others later lead times depend on. Commits stay.
+    repository stays, and whichever others later lead times depend on. Commits stay. The activity
+    of users is kept for as many days.
     """
 
 
@@ -129,7 +130,7 @@ def unset(org: str, **flags: str | None) -> None:
 @organisation_option
 @setting_options(["database"])
 def preview(days: int, org: str, **flags: str | None) -> None:
-    """Show how many events would be deleted if they were kept for DAYS days."""
+    """Show how many events and rows of user activity a limit of DAYS days would delete."""
     with existing_store(flags) as store:
         organisation = store.keys.organisation(org)
         old = store.retention.preview(organisation, days, time.time_ns())
@@ -160,4 +161,9 @@ def _planned(plan: Plan) -> str:
 
 
 def _preview_text(old: Old) -> str:
-    return f"{old.deployments:,} deployments and {old.failures:,} failures"
+    events = f"{old.deployments:,} deployments and {old.failures:,} failures"
+    return (
+        f"{events}, and {old.user_activity:,} rows of user activity"
+        if old.user_activity
+        else events
+    )

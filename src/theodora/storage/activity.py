@@ -10,6 +10,7 @@ import msgspec
 from theodora.dora.assistance.shipped import ActiveDay
 from theodora.errors import NotFound
 from theodora.events.activity import UserActivity
+from theodora.events.values import DAY_NS
 from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.audit import Recorder, audited
 from theodora.storage.engine.cursor import Cursor, only_value
@@ -70,6 +71,36 @@ def active_days(cursor: Cursor, org: Organisation, days: range) -> list[ActiveDa
         ActiveDay(user_email, date.fromisoformat(day).toordinal() - _EPOCH, tool)
         for user_email, day, tool in rows
     ]
+
+
+def day_of(at_ns: int) -> str:
+    """The date of an instant in UTC, as rows have their days."""
+    return date.fromordinal(at_ns // DAY_NS + _EPOCH).isoformat()
+
+
+def count_before(cursor: Cursor, org: Organisation, day: str) -> int:
+    """The number of rows about earlier days."""
+    return only_value(
+        cursor.execute(
+            "SELECT count(*) FROM user_activity WHERE org = ? AND day < ?", (org.key, day)
+        )
+    )
+
+
+def remove_first_day_before(cursor: Cursor, org: Organisation, day: str) -> int:
+    """Removes the rows of the first day, if that is an earlier one; their number."""
+    first = only_value(
+        cursor.execute(
+            "SELECT min(day) FROM user_activity WHERE org = ? AND day < ?", (org.key, day)
+        )
+    )
+    if first is None:
+        return 0
+    removed = cursor.execute(
+        "DELETE FROM user_activity WHERE org = ? AND day = ? RETURNING user_email",
+        (org.key, first),
+    )
+    return len(removed.fetchall())
 
 
 def _write_activity(cursor: Cursor, org: Organisation, activity: Sequence[UserActivity]) -> None:

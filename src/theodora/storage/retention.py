@@ -3,7 +3,8 @@
 A deployment is as old as its end, and so is a failure; one that is not over is not old. Of the old
 deployments of a sequence and repository the last one stays, and whichever else later ones depend on
 (`dora/derivation/retention.py`): the remaining events are derived as if nothing had been deleted.
-As time passes others take their places. Commits stay.
+As time passes others take their places. Commits stay. The activity of users is kept for as long as
+events: it is as old as its day.
 """
 
 import time
@@ -21,6 +22,7 @@ from theodora.dora.derivation.retention import OldDeployment, forgettable
 from theodora.dora.derivation.sequence import Part, part_of
 from theodora.errors import OrganisationBusy
 from theodora.events import format_rfc3339
+from theodora.storage.activity import count_before, day_of, remove_first_day_before
 from theodora.storage.deletion_guards import (
     DAY_NS,
     GoOn,
@@ -71,10 +73,16 @@ next lead time is measured from the deployment before it in these."""
 
 
 class Old(NamedTuple):
-    """The events that a limit would remove, or has removed."""
+    """What a limit would remove, or has removed."""
 
     deployments: int
     failures: int
+    user_activity: int = 0
+    """Rows of user activity, which are no events: they need no confirmation."""
+
+    @property
+    def events(self) -> int:
+        return self.deployments + self.failures
 
 
 class RetentionSettings(NamedTuple):
@@ -146,7 +154,7 @@ class Retention:
                 put_limit(cursor, org, days)
                 _record_change(cursor, recorder, org, before)
                 return RetentionSettings(days)
-            events = sum(_count_old(org, now_ns - days * DAY_NS, cursor))
+            events = _count_old(org, now_ns - days * DAY_NS, cursor).events
             if not is_confirmed(events, confirmed):
                 return Unconfirmed(events)
             plan = Plan(days, now_ns + self.guards.delay_hours * _HOUR_NS)
@@ -180,7 +188,7 @@ class Retention:
         return self._database.read(count_refusals)
 
     def preview(self, org: Organisation, days: int | None, now_ns: int) -> Old:
-        """The most events that a limit of so many days would delete."""
+        """The most that a limit of so many days would delete."""
         if days is None:
             return Old(0, 0)
         return self._database.read(partial(_count_old, org, now_ns - days * DAY_NS))
@@ -226,8 +234,9 @@ class Retention:
             self._database.write(
                 lambda cursor: put_refusal(cursor, org, None), actor, org=org.key, if_free=True
             ).result()
-        if deployments or failures:
-            found = Old(len(deployments), len(failures))
+        rows = self._database.primary.read(partial(_old_activity, org, limit_ns))
+        found = Old(len(deployments), len(failures), rows)
+        if any(found):
             # Before the first of many transactions, so that nothing is deleted without an entry.
             self._record_round(org, limit_ns, found, actor)
         return Old(
@@ -235,7 +244,23 @@ class Retention:
                 iter(deployments), partial(self._remove_deployments, org, now_ns, actor), go_on
             ),
             _in_parts(iter(failures), partial(self._remove_failures, org, now_ns, actor), go_on),
+            self._remove_activity(org, now_ns, actor, go_on) if rows else 0,
         )
+
+    def _remove_activity(self, org: Organisation, now_ns: int, actor: Actor, go_on: GoOn) -> int:
+        """Removes old rows, those of a day in each transaction; how many that were."""
+
+        def remove(cursor: Cursor) -> int:
+            limit_ns = _limit_ns(org, now_ns, cursor)
+            return 0 if limit_ns is None else remove_first_day_before(cursor, org, day_of(limit_ns))
+
+        removed = 0
+        while True:
+            began = time.perf_counter()
+            part = self._database.write(remove, actor, org=org.key, if_free=True).result()
+            removed += part
+            if not part or not go_on(time.perf_counter() - began):
+                return removed
 
     def _record_round(self, org: Organisation, limit_ns: int, found: Old, actor: Actor) -> None:
         values = {"before": format_rfc3339(limit_ns), **found._asdict()}
@@ -357,7 +382,7 @@ def _share_problem(
 ) -> str | None:
     if events >= _LOOKED_AT_IN_A_ROUND // 2:
         # It looks at so many only, and there may be more for the rounds that follow.
-        events = max(events, sum(_count_old(org, limit_ns, cursor)))
+        events = max(events, _count_old(org, limit_ns, cursor).events)
     return share_problem(cursor, org, events, guards)
 
 
@@ -376,7 +401,11 @@ def _count_old(org: Organisation, limit_ns: int, cursor: Cursor) -> Old:
     failures = only_value(
         cursor.execute("SELECT count(*) FROM failures WHERE org = ? AND finished_at_ns < ?", old)
     )
-    return Old(deployments - lines, failures)
+    return Old(deployments - lines, failures, _old_activity(org, limit_ns, cursor))
+
+
+def _old_activity(org: Organisation, limit_ns: int, cursor: Cursor) -> int:
+    return count_before(cursor, org, day_of(limit_ns))
 
 
 def _lines(org: Organisation, limit_ns: int, cursor: Cursor) -> dict[_Line, list[OldDeployment]]:

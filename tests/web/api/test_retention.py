@@ -99,10 +99,15 @@ def test_a_preview_shows_what_would_be_deleted_and_deletes_nothing(tenant: Tenan
     ids = [deploy(tenant, days_ago) for days_ago in (300, 200, 100, 1)]
     at = int(time.time()) - 150 * DAY_SEC
     tenant.create({"services": ["web"], "started_at": at, "finished_at": at}, FAILURE)
+    entry = {"user_email": "ada@example.com", "day": "2024-01-31", "tools": ["Cursor"]}
+    sent = {"type": "ai_impact_user_activity", "attributes": {**entry, "is_active": True}}
+    answer = tenant.post("/api/v2/ai_impact/user_activity", json={"data": [sent]})
+    assert answer.status_code < 300, answer.text
     answer = tenant.post(f"{RETENTION}/preview", json=document(days=90))
-    assert attributes(answer) == {"days": 90, "deployments": 2, "failures": 1}
+    old = {"deployments": 2, "failures": 1, "user_activity": 1}
+    assert attributes(answer) == {"days": 90, **old}
     nothing = tenant.post(f"{RETENTION}/preview", json=document(days=None)).json()
-    assert nothing["data"]["attributes"] == {"days": None, "deployments": 0, "failures": 0}
+    assert nothing["data"]["attributes"] == {"days": None, **dict.fromkeys(old, 0)}
     tenant.built.store.retention.remove_old(time.time_ns(), actor=TESTER)
     assert all(tenant.get(id_) for id_ in ids)
 

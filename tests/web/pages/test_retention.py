@@ -7,6 +7,7 @@ import pytest
 from actors import TESTER
 from asking import Tenant
 from databases import ON_SQLITE
+from theodora.events.activity import UserActivity
 from theodora.storage.retention import RetentionSettings
 from visiting import FROM_ELSEWHERE, read_page, sign_in
 
@@ -75,6 +76,24 @@ def test_a_refused_round_is_shown_here_and_on_data_health(tenant: Tenant):
     assert reason in browser.page(PATH).one(role="alert").text
     health = browser.page("/data-health?check=retention")
     assert reason in health.one("section", class_="panel").text
+
+
+def test_activity_of_users_is_counted_apart_and_needs_no_number(tenant: Tenant):
+    store = tenant.built.store
+    rows = [
+        UserActivity(
+            user_email="ada@example.com", day=day, tool="cursor", is_active=True, models=()
+        )
+        for day in ("2024-01-30", "2024-01-31")
+    ]
+    store.activity.add(store.keys.organisation(tenant.organisation), rows, actor=TESTER).result()
+    browser = sign_in(tenant)
+    tried = browser.page(f"{PATH}?days=90").one("main").text
+    activity = "Up to no deployments, no failures and 2 rows of user activity would be deleted"
+    assert activity in tried
+    assert "to confirm" not in tried
+    assert browser.post(PATH, {"days": "90"}).status_code == 303
+    assert kept(tenant) == 90
 
 
 def test_no_limit_keeps_events_for_ever(tenant: Tenant):

@@ -63,11 +63,13 @@ class RetentionAttributes(msgspec.Struct, frozen=True):
 
 
 class RetentionPreviewAttributes(msgspec.Struct, frozen=True):
-    """The most events that a limit of so many days would delete now."""
+    """The most that a limit of so many days would delete now."""
 
     days: int | None
     deployments: int
     failures: int
+    user_activity: int
+    """Rows of user activity, one for each person, day and tool; they need no confirmation."""
 
 
 def read_days(given: JsonObject) -> int | None:
@@ -125,7 +127,7 @@ def _changed(outcome: RetentionSettings | Unconfirmed, *, may_read: bool) -> Rep
 def preview_retention(request: Request) -> Reply:
     days = decode_attributes(request.body, read_days, TYPE)
     old = request.store.retention.preview(request.organisation, days, request.now_ns)
-    attributes = RetentionPreviewAttributes(days, old.deployments, old.failures)
+    attributes = RetentionPreviewAttributes(days, *old)
     return Reply(200, encode_data(Resource(_ID, PREVIEW_TYPE, attributes)))
 
 
