@@ -71,6 +71,8 @@ def _deployment(
         "id": f"deployment-{number:06}",
         "finished_at_ns": finished_at_ns,
         "repository": rng.choice(("github.com/acme/shop", "github.com/acme/pay")),
+        "service": rng.choice(("web", "web", "pay", "search")),
+        "team": rng.choice(("one", None)),
         "failed": failed,
         "rework": rng.random() < 0.2,
         "recovery_ns": rng.randrange(10**6) * SECOND_NS if failed and rng.random() < 0.7 else None,
@@ -99,9 +101,13 @@ Side = Callable[[Mapping[str, Any]], str]
 
 
 def true_answer(
-    world: World, question: Question, level: str | None, tools: Sequence[str]
+    world: World,
+    question: Question,
+    level: str | None,
+    tools: Sequence[str],
+    keys: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """The level, the tools, the comparison of the period and those of its intervals."""
+    """The level, the tools, the comparison of the period, those of its intervals and groups."""
     shipped = [
         each
         for each in world.deployments
@@ -123,15 +129,30 @@ def true_answer(
         for each in intervals(question)
     ]
     cells = [_Cell(shipped, span, question, side) for span in spans]
-    hidden = hidden_cells(cells[:1]) | {at + 1 for at in hidden_cells(cells[1:])}
+    names = sorted({_group(each, keys) for each in shipped}) if keys else []
+    groups = [
+        _Cell([each for each in shipped if _group(each, keys) == name], spans[0], question, side)
+        for name in names
+    ]
     return {
         "level": level,
         "tools": [(tool, tool in named, tool in used) for tool in sorted(named | used)],
-        "cells": [
-            each.answer() if at not in hidden and each.has_sides() else each.hidden()
-            for at, each in enumerate(cells)
-        ],
+        "cells": [*_answers(cells[:1]), *_answers(cells[1:])],
+        "groups": dict(zip(names, _answers(groups), strict=True)),
     }
+
+
+def _group(deployment: Mapping[str, Any], keys: Sequence[str]) -> tuple[str, ...]:
+    return tuple("(none)" if deployment[key] is None else deployment[key] for key in keys)
+
+
+def _answers(cells: "Sequence[_Cell]") -> list[dict[str, Any]]:
+    """Those of the parts of one whole."""
+    hidden = hidden_cells(cells)
+    return [
+        each.answer() if at not in hidden and each.has_sides() else each.hidden()
+        for at, each in enumerate(cells)
+    ]
 
 
 def _side(world: World, level: str, tools: Sequence[str], known: set[str]) -> Side:

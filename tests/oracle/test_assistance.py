@@ -42,7 +42,8 @@ def test_the_comparison_and_the_oracle_agree_on_random_deployments(shard: int) -
         )
         level = rng.choice((None, "commit", "user_day"))
         tools = rng.choice(((), (), TOOLS[:1]))
-        expected = true_answer(world, question, level, tools)
+        keys = rng.choice(((), ("service",), ("team",), ("service", "team")))
+        expected = true_answer(world, question, level, tools, keys)
         asked = query_of(question)
         query = ImpactQuery(
             period=asked.period,
@@ -51,6 +52,7 @@ def test_the_comparison_and_the_oracle_agree_on_random_deployments(shard: int) -
             calendar=asked.calendar,
             level=level,
             tools=tools,
+            group_by=keys,
         )
         found = list(disagreements(expected, assess(query, *inputs_of(world))))
         assert found == [], f"THEODORA_TEST_SEED={seed}, shard {shard}, number {number}: {question}"
@@ -74,6 +76,8 @@ def _deployment(told: Mapping[str, Any]) -> ShippedDeployment:
         id=told["id"],
         finished_at_ns=told["finished_at_ns"],
         repository=told["repository"],
+        service=told["service"],
+        team=told["team"],
         change_failure=told["failed"],
         is_rework=told["rework"],
         recovery_ns=told["recovery_ns"],
@@ -101,6 +105,13 @@ def disagreements(expected: Mapping[str, Any], found: ImpactReport) -> Iterator[
     cells = [found.total, *(each.cell for each in found.series)]
     for at, (told, cell) in enumerate(zip(expected["cells"], cells, strict=True)):
         yield from (f"cell {at}: {each}" for each in _cell(told, cell))
+    if [each.group for each in found.groups] != [*expected["groups"]]:
+        yield f"groups {[each.group for each in found.groups]}"
+    for each in found.groups:
+        told = expected["groups"].get(each.group)
+        yield from (
+            f"group {each.group}: {one}" for one in (_cell(told, each.cell) if told else ())
+        )
 
 
 def _cell(told: Mapping[str, Any], cell: ImpactCell) -> Iterator[str]:

@@ -63,7 +63,8 @@ class Assistance:
         )
         rows = cursor.execute(
             "SELECT e.id, e.finished_at_ns, e.repository_id, e.change_failure, e.deployment_type, "
-            "e.custom_tags, r.finished_at_ns - e.finished_at_ns, m.spans, c.commits "
+            "e.custom_tags, r.finished_at_ns - e.finished_at_ns, m.spans, c.commits, e.service, "
+            "e.team, e.env "
             f"FROM deployments e {joined} "
             "LEFT JOIN deployment_measures m ON m.org = e.org AND m.deployment = e.key "
             "LEFT JOIN deployments r ON e.recovery_time_sec IS NOT NULL "
@@ -77,7 +78,8 @@ class Assistance:
 
 
 def _deployment(row: Row, repository: str) -> ShippedDeployment:
-    id_, finished_at_ns, _, failure, type_, custom_tags, recovery_ns, spans, commits = row
+    id_, finished_at_ns, repository_id, failure, type_, custom_tags, recovery_ns, *rest = row
+    spans, commits, service, team, env = rest
     _, lead_times = decode_spans([spans])
     shipped = decode_shipped(commits, lead_times[:, 0].tolist())
     is_tagged = custom_tags is not None and REWORK_TAG in decode_texts(custom_tags)
@@ -85,6 +87,10 @@ def _deployment(row: Row, repository: str) -> ShippedDeployment:
         id=id_,
         finished_at_ns=finished_at_ns,
         repository=repository,
+        service=service,
+        team=team,
+        env=env,
+        repository_id=repository_id,
         change_failure=None if failure is None else bool(failure),
         is_rework=is_tagged or type_ in ("rollback", "rollforward"),
         recovery_ns=recovery_ns,

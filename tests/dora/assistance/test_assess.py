@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable
 
+import pytest
+
 from theodora.dora import Period
-from theodora.dora.assistance.report import ImpactQuery, ImpactReport, assess
+from theodora.dora.assistance.report import MOST_GROUPS, ImpactQuery, ImpactReport, assess
 from theodora.dora.assistance.shipped import ActiveDay, ShippedCommit, ShippedDeployment
 from theodora.dora.assistance.weighted import (
     FEWEST_DEPLOYMENTS,
@@ -11,6 +13,7 @@ from theodora.dora.assistance.weighted import (
     compare_rates,
 )
 from theodora.dora.derivation.authorship import Authorship
+from theodora.errors import Invalid
 
 WEEK_NS = 7 * 86_400 * 10**9
 MONDAY_NS = 4 * 86_400 * 10**9
@@ -18,7 +21,11 @@ MONDAY_NS = 4 * 86_400 * 10**9
 
 
 def shipped(
-    week: int, people: Iterable[int], number: str = "1", request: int | None = None
+    week: int,
+    people: Iterable[int],
+    number: str = "1",
+    request: int | None = None,
+    service: str = "web",
 ) -> ShippedDeployment:
     """A deployment in a week with an assisted commit of each person, and another of each."""
     commits = [
@@ -30,6 +37,7 @@ def shipped(
         id=f"{week}-{number}",
         finished_at_ns=MONDAY_NS + week * WEEK_NS,
         repository="acme/shop",
+        service=service,
         commits=tuple(commits),
     )
 
@@ -47,6 +55,40 @@ def test_a_week_of_few_people_is_withheld_with_the_smallest_other_week() -> None
     withheld = [each.cell.withheld for each in report.series]
     assert withheld == ["too_few_people", None, "protects_others"]
     assert report.total.compared
+
+
+def grouped(*keys: str, deployments: Iterable[ShippedDeployment]) -> ImpactReport:
+    period = Period(MONDAY_NS, MONDAY_NS + WEEK_NS)
+    query = ImpactQuery(period=period, as_of_ns=period.end_ns, level="commit", group_by=keys)
+    return assess(query, deployments, ())
+
+
+def test_a_group_of_few_people_is_withheld_with_the_smallest_other_group() -> None:
+    """The figures of a service of four people are not the total less all other services."""
+    of = {"few": range(4), "many": range(20), "some": range(6)}
+    deployments = [shipped(0, people, name, service=name) for name, people in of.items()]
+    report = grouped("service", deployments=deployments)
+    withheld = {each.group: each.cell.withheld for each in report.groups}
+    assert withheld == {("few",): "too_few_people", ("many",): None, ("some",): "protects_others"}
+    assert report.total.compared
+    assert [each.group for each in grouped("team", deployments=deployments).groups] == [("(none)",)]
+
+
+def test_a_request_counts_in_every_group_that_shipped_it() -> None:
+    deployments = [shipped(0, range(9), one, request=12, service=one) for one in ("a", "b")]
+    counts = [
+        each.cell.compared.assisted.request_throughput
+        for each in grouped("service", deployments=deployments).groups
+        if each.cell.compared
+    ]
+    assert [each and each.count for each in counts] == [1, 1]
+
+
+def test_more_groups_than_may_be_are_refused() -> None:
+    deployments = [shipped(0, (), str(one), service=str(one)) for one in range(MOST_GROUPS + 1)]
+    assert len(grouped("service", deployments=deployments[1:]).groups) == MOST_GROUPS
+    with pytest.raises(Invalid, match="group_by: must not make more than 200 groups"):
+        grouped("service", deployments=deployments)
 
 
 def test_a_request_counts_in_the_week_that_first_shipped_it() -> None:

@@ -110,6 +110,20 @@ def test_a_table_has_the_same_figures(tenant: Tenant) -> None:
     assert (november["withheld"], november["assisted.commits"]) == ("no_commits", "")
 
 
+def test_groups_are_compared_and_those_of_few_people_withheld(tenant: Tenant) -> None:
+    fill(*opened(tenant))
+    answer = ask(tenant, group_by="service, repository_id").json()
+    found = answer["data"]["attributes"]
+    assert answer["meta"]["group_by"] == ["service", "repository_id"]
+    assert [list(each["group"]) for each in found["groups"]] == [["service", "repository_id"]]
+    [group] = found["groups"]
+    assert group["assisted"] == found["total"]["assisted"]
+    total, row = csv.DictReader(io.StringIO(ask(tenant, group_by="service", format="csv").text))
+    assert (total["group.service"], row["row"]) == ("", "group")
+    assert row["group.service"] == group["group"]["service"]
+    assert row["assisted.commits"] == total["assisted.commits"] == "6"
+
+
 def test_another_organisation_has_nothing_of_it(tenant: Tenant, other_tenant: Tenant) -> None:
     fill(*opened(tenant))
     found = attributes(other_tenant)
@@ -124,6 +138,9 @@ def test_another_organisation_has_nothing_of_it(tenant: Tenant, other_tenant: Te
         ({"tool": ",x"}, 'parameter "tool" must be at most 20 names of tools'),
         ({"interval": "day", "from": "2000-01-01"}, 'parameter "interval" must not cut the period'),
         ({"author": "ada"}, 'parameter "author" must be one of'),
+        ({"group_by": "author"}, 'parameter "group_by" must be different ones of "service team'),
+        ({"group_by": "team,team"}, 'parameter "group_by" must be different ones of'),
+        ({"group_by": "team", "interval": "month"}, 'parameter "interval" must be "total" with'),
     ],
 )
 def test_a_question_that_cannot_be_answered_is_refused(

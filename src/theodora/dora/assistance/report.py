@@ -1,7 +1,8 @@
-"""The answer to a question on AI impact: a period, and its intervals.
+"""The answer to a question on AI impact: a period, and its intervals or groups.
 
 Figures of fewer than five people are withheld, and so is what they could be computed from: where
-the withheld intervals of a series are of fewer than five people together, more are withheld.
+the withheld intervals of a series, or groups, are of fewer than five people together, more are
+withheld.
 """
 
 from collections import defaultdict
@@ -29,6 +30,8 @@ from theodora.dora.assistance.sides import (
     shared_level,
 )
 from theodora.dora.metrics.calendar import Bucket, Calendar, Interval, Period, buckets_of
+from theodora.dora.metrics.groups import Group, name_of
+from theodora.errors import Invalid, Problem
 
 Withheld = Literal["no_commits", "no_activity", "too_few_people", "protects_others"]
 
@@ -36,7 +39,7 @@ WITHHELD: Mapping[Withheld, str] = {
     "no_commits": "No deployment of this period shipped a commit that counts.",
     "no_activity": "No activity of the authors was reported for this period.",
     "too_few_people": f"Not shown: fewer than {FEWEST_PEOPLE} people wrote the commits on a side.",
-    "protects_others": "Not shown: an interval with too few people could be computed from it.",
+    "protects_others": "Not shown: a part with too few people could be computed from it.",
 }
 """Why there is no comparison, as a sentence."""
 
@@ -52,6 +55,8 @@ class ImpactQuery(msgspec.Struct, frozen=True, kw_only=True):
     """The most precise one that all tools share if None."""
     tools: tuple[str, ...] = ()
     """The tools whose use counts; all if there are none."""
+    group_by: tuple[str, ...] = ()
+    """Keys of `GROUPED`; with an interval too, parts of few people could be computed."""
 
     @property
     def days(self) -> range:
@@ -80,6 +85,14 @@ class ImpactBucket(msgspec.Struct, frozen=True):
     cell: ImpactCell
 
 
+class ImpactGroup(msgspec.Struct, frozen=True):
+    """The comparison of one group over the period."""
+
+    group: Group
+    """Its values of the keys grouped by."""
+    cell: ImpactCell
+
+
 class ImpactReport(msgspec.Struct, frozen=True):
     """The answer to a query."""
 
@@ -88,8 +101,11 @@ class ImpactReport(msgspec.Struct, frozen=True):
     """What was reported in the period, whatever the query chooses."""
     total: ImpactCell
     series: tuple[ImpactBucket, ...]
+    groups: tuple[ImpactGroup, ...]
+    """Sorted; those with a deployment that shipped a commit."""
 
 
+MOST_GROUPS = 200
 _EPOCH = 719_163
 """The ordinal of 1970-01-01."""
 
@@ -101,7 +117,8 @@ def assess(
 ) -> ImpactReport:
     """Answers `query` from the deployments of its period; others are ignored.
 
-    Raises `Invalid` for a period of more than `BUCKET_LIMIT` intervals.
+    Raises `Invalid` for a period of more than `BUCKET_LIMIT` intervals, and for more than
+    `MOST_GROUPS` groups.
     """
     shipped = [each for each in deployments if each.finished_at_ns in query.period]
     shipped.sort(key=lambda each: (each.finished_at_ns, each.id))
@@ -117,7 +134,29 @@ def assess(
         for at, (period, each) in enumerate(zip(periods, found, strict=True))
     ]
     series = map(ImpactBucket, buckets, cells[1:])
-    return ImpactReport(level, tools, cells[0], tuple(series))
+    groups = _groups(query, shipped, sides)
+    return ImpactReport(level, tools, cells[0], tuple(series), groups)
+
+
+def _groups(
+    query: ImpactQuery, shipped: Sequence[ShippedDeployment], sides: Sides
+) -> tuple[ImpactGroup, ...]:
+    """A request counts in every group that shipped it."""
+    if not query.group_by:
+        return ()
+    members: defaultdict[Group, list[ShippedDeployment]] = defaultdict(list)
+    for each in shipped:
+        members[tuple(name_of(getattr(each, key)) for key in query.group_by)].append(each)
+    if len(members) > MOST_GROUPS:
+        detail = f"must not make more than {MOST_GROUPS} groups; there are {len(members)}"
+        raise Invalid(Problem(detail, parameter="group_by"))
+    names = sorted(members)
+    found = [_sorted([query.period], members[name], sides)[0] for name in names]
+    hidden, days = _withheld(found), query.period.days(query.as_of_ns)
+    return tuple(
+        ImpactGroup(name, _cell(each, days, is_hidden=at in hidden))
+        for at, (name, each) in enumerate(zip(names, found, strict=True))
+    )
 
 
 def _sorted(

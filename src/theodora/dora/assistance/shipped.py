@@ -7,6 +7,9 @@ import msgspec
 
 from theodora.dora.derivation.authorship import Authorship
 
+GROUPED = ("service", "team", "env", "repository_id")
+"""The keys to group deployments by. There is none for people: nobody is ranked."""
+
 
 class ShippedCommit(NamedTuple):
     """A commit that a deployment counts."""
@@ -24,6 +27,10 @@ class ShippedDeployment(msgspec.Struct, frozen=True, kw_only=True):
     finished_at_ns: int
     repository: str
     """The match key of its repository: numbers of requests count within it."""
+    service: str = ""
+    team: str | None = None
+    env: str | None = None
+    repository_id: str | None = None
     change_failure: bool | None = None
     is_rework: bool = False
     recovery_ns: int | None = None

@@ -1,6 +1,6 @@
 """The handler of AI impact: metrics of assisted changes beside those of others, as JSON or CSV."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, get_args
 
@@ -20,8 +20,9 @@ from theodora.dora.assistance.report import (
     ImpactReport,
     Withheld,
 )
+from theodora.dora.assistance.shipped import GROUPED
 from theodora.dora.assistance.sides import Level, ReportedTool
-from theodora.dora.metrics.calendar import UTC_CALENDAR, Interval, Period, WeekStart
+from theodora.dora.metrics.calendar import UTC_CALENDAR, Interval, WeekStart
 from theodora.dora.metrics.shapes import Change
 from theodora.errors import Invalid, Problem
 from theodora.events import format_rfc3339
@@ -81,6 +82,16 @@ class AIImpactParameters(Struct, frozen=True, rename={"from_": "from"}):
         | UnsetType
     ) = UNSET
     interval: Cut = "total"
+    group_by: (
+        Annotated[
+            str,
+            Meta(
+                description=f"Keys with commas between them, of {', '.join(GROUPED)}; without an "
+                "interval."
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
     level: (
         Annotated[
             Level,
@@ -136,6 +147,13 @@ class ImpactInterval(ImpactFigures, frozen=True):
     """Whether some of it lies outside the period, or is yet to come."""
 
 
+class ImpactOfGroup(ImpactFigures, frozen=True):
+    """The comparison of one group over the period."""
+
+    group: Mapping[str, str]
+    """Its values of the keys grouped by."""
+
+
 class AIImpactAttributes(Struct, frozen=True):
     """The comparison over the period, and over each of its intervals."""
 
@@ -146,6 +164,8 @@ class AIImpactAttributes(Struct, frozen=True):
     total: ImpactFigures
     series: tuple[ImpactInterval, ...]
     """Every interval that overlaps the period, in order; empty without an interval."""
+    groups: tuple[ImpactOfGroup, ...]
+    """Those with a deployment that shipped a commit; empty without keys to group by."""
 
 
 class AIImpactMeta(Struct, frozen=True, rename={"from_": "from"}):
@@ -157,6 +177,7 @@ class AIImpactMeta(Struct, frozen=True, rename={"from_": "from"}):
     timezone: str
     week_start: WeekStart
     interval: Interval
+    group_by: tuple[str, ...]
     tool: tuple[str, ...]
     """Empty for all."""
     query: str
@@ -179,8 +200,8 @@ def get_ai_impact(request: Request) -> Reply:
     question = read_question(request.query_parameters.multi_items(), request.now_ns)
     report = request.store.assistance.report(request.organisation, question.query, question.tree)
     if question.form == "csv":
-        return Reply(200, csv_of_impact(report, question.query.period), CSV, CSV_HEADERS)
-    resource = Resource("total", TYPE, _attributes(report))
+        return Reply(200, csv_of_impact(report, question.query), CSV, CSV_HEADERS)
+    resource = Resource("total", TYPE, _attributes(report, question.query.group_by))
     return Reply(200, _encode({"data": resource, "meta": _meta(question)}))
 
 
@@ -201,13 +222,24 @@ def _question(parameters: Parameters, now_ns: int) -> ImpactQuestion:
         calendar=calendar,
         level=level if parameters.given("level") else None,
         tools=parameters.read("tool", read_tools, ()),
+        group_by=parameters.read("group_by", _keys, ()),
     )
+    if query.group_by and query.interval != "total":
+        # Groups and intervals of few people could be computed from each other.
+        parameters.add("interval", 'must be "total" with group_by')
     tree = parameters.read("query", read_tree, Everything())
     form: Form = parameters.choice("format", get_args(Form), "json")
     parameters.check()
     check_intervals(query.calendar, query.period, query.interval)
     zone = parameters.given("timezone") or "UTC"
     return ImpactQuestion(query, parameters.given("query"), tree, zone, form)
+
+
+def _keys(text: str) -> tuple[str, ...]:
+    keys = tuple(key.strip() for key in text.split(","))
+    if len(set(keys)) < len(keys) or not set(keys) <= set(GROUPED):
+        raise Invalid(Problem(f'must be different ones of "{" ".join(GROUPED)}"'))
+    return keys
 
 
 def read_tools(text: str) -> tuple[str, ...]:
@@ -219,7 +251,7 @@ def read_tools(text: str) -> tuple[str, ...]:
     return names
 
 
-def _attributes(report: ImpactReport) -> AIImpactAttributes:
+def _attributes(report: ImpactReport, keys: Sequence[str]) -> AIImpactAttributes:
     return AIImpactAttributes(
         report.level,
         report.tools,
@@ -232,6 +264,10 @@ def _attributes(report: ImpactReport) -> AIImpactAttributes:
                 partial=each.bucket.is_partial,
             )
             for each in report.series
+        ),
+        tuple(
+            ImpactOfGroup(**_figures(each.cell), group=dict(zip(keys, each.group, strict=True)))
+            for each in report.groups
         ),
     )
 
@@ -259,25 +295,28 @@ def _meta(question: ImpactQuestion) -> AIImpactMeta:
         timezone=question.zone,
         week_start=query.calendar.week_start,
         interval=query.interval,
+        group_by=query.group_by,
         tool=query.tools,
         query=question.text,
         caution=CAUTION,
     )
 
 
-def csv_of_impact(report: ImpactReport, period: Period) -> bytes:
-    """A row for the period and one for each interval; cells of withheld figures are empty.
+def csv_of_impact(report: ImpactReport, query: ImpactQuery) -> bytes:
+    """A row for the period, one for each interval and one for each group.
 
-    Columns are named after the members of the JSON document, with dots between levels.
+    Cells of withheld figures are empty. Columns are named after the members of the JSON document,
+    with dots between levels.
     """
-    rows = list(_rows(report, period))
-    head = dict.fromkeys((*rows[0], *flat_cells(compare_nothing())))
+    rows = list(_rows(report, query))
+    grouped = (f"group.{key}" for key in query.group_by)
+    head = dict.fromkeys(("row", *grouped, *rows[0], *flat_cells(compare_nothing())))
     return csv_bytes(tuple(head), ([row.get(name) for name in head] for row in rows))
 
 
-def _rows(report: ImpactReport, period: Period) -> Iterator[Mapping[str, Cell]]:
-    ends = period.start_ns, period.end_ns
-    yield {"row": "total", **_ends(*ends), "partial": None, **_cells(report.level, report.total)}
+def _rows(report: ImpactReport, query: ImpactQuery) -> Iterator[Mapping[str, Cell]]:
+    ends = _ends(query.period.start_ns, query.period.end_ns)
+    yield {"row": "total", **ends, "partial": None, **_cells(report.level, report.total)}
     for each in report.series:
         bucket = each.bucket
         yield {
@@ -286,6 +325,10 @@ def _rows(report: ImpactReport, period: Period) -> Iterator[Mapping[str, Cell]]:
             "partial": bucket.is_partial,
             **_cells(report.level, each.cell),
         }
+    for each in report.groups:
+        named = zip(query.group_by, each.group, strict=True)
+        values = {f"group.{key}": value for key, value in named}
+        yield {"row": "group", **values, **ends, **_cells(report.level, each.cell)}
 
 
 def _ends(start_ns: int, end_ns: int) -> Mapping[str, Cell]:

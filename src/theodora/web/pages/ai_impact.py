@@ -152,8 +152,9 @@ def show_ai_impact(visit: Visit) -> Answer:
 
 def ai_impact_csv(visit: Visit) -> Answer:
     """The same as the operation of the API answers."""
-    report = visit.store.assistance.report(visit.organisation, _query(visit), visit.scope.tree)
-    return Download(csv_of_impact(report, visit.scope.period), CSV, "ai-impact.csv")
+    query = _query(visit)
+    report = visit.store.assistance.report(visit.organisation, query, visit.scope.tree)
+    return Download(csv_of_impact(report, query), CSV, "ai-impact.csv")
 
 
 def _own(visit: Visit) -> dict[str, str | None]:
