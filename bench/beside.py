@@ -89,6 +89,8 @@ def _importing(url: str, lines: Path) -> Generator[Callable[[], bool]]:
 def _ask(
     client: "_Client", seconds: float, times: Seconds, is_over: Callable[[], bool] = lambda: False
 ) -> None:
+    # The server has closed a connection that was idle until the import had begun.
+    client.close()
     until_sec = time.monotonic() + seconds
     while time.monotonic() < until_sec and not is_over():
         for kind, ask in client.kinds.items():
