@@ -5,11 +5,11 @@ that is killed loses the counts of its last second or so, and no event.
 """
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from functools import partial
 from itertools import count
-from typing import Literal, LiteralString, NamedTuple
+from typing import Literal, LiteralString, NamedTuple, TypeVar
 
 from theodora.storage.access.key_rows import Key
 from theodora.storage.engine.actor import Actor
@@ -35,6 +35,11 @@ _MOST_PLACE = 200
 _MOST_GATHERED = 1_000
 """Refusals counted separately between two writes; for more, the place is omitted."""
 _WRITE_SECONDS = 1.0
+_PATIENCE_SECONDS = 1.0
+"""How long the counts of one organisation keep those of the others waiting."""
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 class KeyActivity(NamedTuple):
@@ -190,13 +195,22 @@ class Reception:
         return bool(self._accepted or self._refused or self._ignored)
 
     def write(self, *, actor: Actor) -> Future[None]:
-        """Writes the counts since the last time, each organisation's by itself."""
+        """Writes the counts since the last time, each organisation's by itself.
+
+        Those of one that another process keeps from being written are left for later.
+        """
+
+        def is_free(sender: _Sender) -> bool:
+            return not self._database.is_held(sender.org)
+
         with self._lock:
             self.due.clear()
             # Swapped under the lock, so that requests never wait for the database.
-            accepted, self._accepted = self._accepted, {}
-            refused, self._refused = self._refused, {}
-            ignored, self._ignored = self._ignored, {}
+            accepted, self._accepted = _parted(self._accepted, is_free)
+            refused, self._refused = _parted(self._refused, lambda each: is_free(each.sender))
+            ignored, self._ignored = _parted(self._ignored, is_free)
+            if self.has_counted:
+                self.due.set()
 
         senders = {*accepted, *ignored, *(reason.sender for reason in refused)}
 
@@ -219,6 +233,12 @@ class Reception:
                 for org in sorted({sender.org for sender in senders})
             ]
         )
+
+
+def _parted(counts: dict[K, V], is_taken: Callable[[K], bool]) -> tuple[dict[K, V], dict[K, V]]:
+    """The counts that are taken, and the others."""
+    taken = {each: count for each, count in counts.items() if is_taken(each)}
+    return taken, {each: count for each, count in counts.items() if each not in taken}
 
 
 def _all_of(written: Sequence[Future[None]]) -> Future[None]:
@@ -265,7 +285,10 @@ class ReceptionWriter(Worker):
         if not self._reception.has_counted:
             return
         try:
-            self._reception.write(actor=_WRITER).result()
+            self._reception.write(actor=_WRITER).result(_PATIENCE_SECONDS)
+        except TimeoutError:
+            # Another process is writing for one of the organisations; those of others go on.
+            pass
         except Exception as error:
             self._log_failure("request counts could not be stored", error)
 
