@@ -52,6 +52,11 @@ class Client:
         assert answer.status_code == 200, answer.text
         return answer.text
 
+    def overview(self) -> str:
+        answer = self._pages.get("/")
+        assert answer.status_code == 200, answer.text
+        return answer.text
+
     def close(self) -> None:
         self._api.close()
         self._pages.close()
@@ -89,11 +94,14 @@ def test_other_organisations_are_served_while_one_is_held(url: str, tmp_path: Pa
             )
             waiting = pool.submit(slow.create, HELD_ID)
             for number in range(3):
-                for place, each in enumerate(quick):
+                for place, each in enumerate([*quick]):
                     id_ = f"the-deployment-{place}-{number}"
                     assert each.create(id_) == id_
                     assert id_ in each.listed()
                     assert id_ in each.page(id_)
+                    assert SHOPIST["service"] in each.overview()
+                # Whoever signs in now writes a session.
+                quick.append(client(servers[0], keys))
             assert slow.listed() == [], "it can be read, and nothing is written meanwhile"
             assert not waiting.done()
         assert waiting.result() == HELD_ID
