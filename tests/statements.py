@@ -19,6 +19,7 @@ from typing import Any, TypeAlias
 import theodora
 from theodora.storage.engine.migrate import apply_missing
 from theodora.storage.engine.postgresql.cursor import PostgresqlCursor
+from theodora.storage.engine.postgresql.loop_reader import LoopReader
 from theodora.storage.engine.sqlite.connection import _SqliteCursor, connect_memory
 from theodora.storage.engine.sqlite.schema import SqliteSchema
 
@@ -339,6 +340,7 @@ class StatementWatch:
         _SqliteCursor.__init__ = make_watched
         for name in ("execute", "executemany"):
             setattr(PostgresqlCursor, name, self._watched_method(getattr(PostgresqlCursor, name)))
+        LoopReader.ask = self._watched_method(LoopReader.ask)
 
     def check(self) -> None:
         """Fails with what has been sent since the last time."""

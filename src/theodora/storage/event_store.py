@@ -1,6 +1,7 @@
 """The reads that deployments and failures share in the store."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
 from typing import Any, Generic
@@ -9,7 +10,7 @@ from msgspec.structs import replace
 
 from theodora.errors import NotFound
 from theodora.storage.engine.actor import Actor
-from theodora.storage.engine.cursor import Cursor
+from theodora.storage.engine.cursor import Cursor, Row
 from theodora.storage.engine.database import Database
 from theodora.storage.engine.organisations import Organisation
 from theodora.storage.events.outbox import queue_again
@@ -25,6 +26,9 @@ from theodora.storage.search.planner import (
     select_events,
 )
 from theodora.storage.search.recent_choices import RecentChoices
+
+_BRIEF_SECONDS = 0.05
+"""A list that takes longer is not worth to be found in the same way on an event loop."""
 
 
 class Events(Generic[E]):
@@ -64,6 +68,7 @@ class Events(Generic[E]):
 
     def documents(self, org: Organisation, selection: Selection) -> DocumentPage:
         """The same, as responses write them."""
+        began_sec = time.monotonic()
         choice = self._choices.recall(org, selection)
         if choice is None:
             return self._database.read(partial(self._planned_page, org, selection))
@@ -72,17 +77,34 @@ class Events(Generic[E]):
             search = document_search(self._table, org, selection, cursor.dialect)
             return document_page(selection, search.follow(cursor, choice))
 
-        return self._database.read_statement(read)
+        page = self._database.read_statement(read)
+        if time.monotonic() - began_sec > _BRIEF_SECONDS:
+            self._choices.forget(org, selection)
+        return page
+
+    def documents_soon(
+        self, org: Organisation, selection: Selection
+    ) -> "Awaitable[DocumentPage] | None":
+        """The same for an event loop, of a list asked for again: see `Database.ask_soon`."""
+        choice = self._choices.recall(org, selection)
+        if choice is None:
+            return None
+        search = document_search(self._table, org, selection, self._database.dialect)
+        sql, values = search.only_statement(choice)
+        asked = self._database.ask_soon(sql, values)
+        return None if asked is None else _page_of(selection, asked)
 
     def _planned_page(self, org: Organisation, asked: Selection, cursor: Cursor) -> DocumentPage:
         selection = self._resolved(cursor, org, asked)
         search = document_search(self._table, org, selection, cursor.dialect)
         if search.is_empty:
             return document_page(selection, [])
+        began_sec = time.monotonic()
         choice = search.choose(cursor)
-        if selection is asked:
+        rows = search.follow(cursor, choice)
+        if selection is asked and time.monotonic() - began_sec < _BRIEF_SECONDS:
             self._choices.note(org, selection, search, choice)
-        return document_page(selection, search.follow(cursor, choice))
+        return document_page(selection, rows)
 
     def count(self, org: Organisation | None = None) -> int:
         """How many there are, in one organisation or in all."""
@@ -137,3 +159,7 @@ class Events(Generic[E]):
         if stored is None:
             raise NotFound(f"{self._table.kind.value} does not exist")
         return stored
+
+
+async def _page_of(selection: Selection, asked: Awaitable[list[Row]]) -> DocumentPage:
+    return document_page(selection, await asked)

@@ -1,7 +1,7 @@
 """API keys and application keys: stored hashed, shown once, revoked for good."""
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from concurrent.futures import Future
 
 from theodora.errors import Invalid, Problem
@@ -71,11 +71,18 @@ class Keys:
 
     def now(self) -> "KeysNow":
         """The keys for one request, which may have several."""
-        return KeysNow(self._database, self._known_here())
+        return KeysNow(self._database, self._known_in(self._database.state()))
 
-    def _known_here(self) -> dict[tuple[KeyKind, str], Key]:
+    def now_soon(self) -> "Awaitable[KeysNow] | None":
+        """The same for an event loop; see `Database.ask_soon`."""
+        state = self._database.state_soon()
+        return None if state is None else self._as_of(state)
+
+    async def _as_of(self, state: Awaitable[int]) -> "KeysNow":
+        return KeysNow(self._database, self._known_in(await state))
+
+    def _known_in(self, state: int) -> dict[tuple[KeyKind, str], Key]:
         """Keys that this thread has looked up since any may have changed."""
-        state = self._database.state()
         if getattr(self._found, "state", None) != state:
             self._found.state = state
             self._found.keys = {}

@@ -1,12 +1,13 @@
 """The interface of both databases: reads, writes and the number of changes."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Any, LiteralString, NamedTuple, Protocol, TypeVar
 
 from theodora.storage.engine.actor import Actor
-from theodora.storage.engine.cursor import Cursor
+from theodora.storage.engine.cursor import Cursor, Row
+from theodora.storage.engine.dialect import Dialect
 
 T = TypeVar("T")
 
@@ -107,6 +108,23 @@ class Database(Protocol):
 
         Inside a read it is that of the snapshot.
         """
+        ...
+
+    @property
+    def dialect(self) -> Dialect: ...
+
+    def ask_soon(
+        self, statement: LiteralString, values: Sequence[Any] = ()
+    ) -> Awaitable[list[Row]] | None:
+        """The rows of one statement, for an event loop that goes on meanwhile.
+
+        None where there is no such way, or on another thread than the one that answers briefly.
+        Awaiting it may raise `TakesLong`; then the same has to be read on another thread.
+        """
+        ...
+
+    def state_soon(self) -> Awaitable[int] | None:
+        """The same of `state`."""
         ...
 
     def check_writing(self) -> None:

@@ -246,6 +246,11 @@ class Search:
         """Whether one statement finds all rows."""
         return len(self._statements(choice)) == 1
 
+    def only_statement(self, choice: Choice) -> Condition:
+        """That statement, complete."""
+        [(sql, values)] = self._statements(choice)
+        return Condition(sql, (*values, self._limit))
+
     def follow(self, cursor: Cursor, choice: Choice) -> list[Row]:
         """The same rows, found as chosen; `TooSlow` names the parts that no index finds."""
         with costing(self._costly):

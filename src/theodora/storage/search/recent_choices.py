@@ -38,3 +38,8 @@ class RecentChoices:
         if search.looks_nothing_up and search.is_one_statement(lasting):
             with self._lock:
                 self._known.put((org.key, selection), (time.monotonic(), lasting), 1)
+
+    def forget(self, org: Organisation, selection: Selection) -> None:
+        """Has the list planned the next time."""
+        with self._lock:
+            self._known.forget((org.key, selection))

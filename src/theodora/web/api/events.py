@@ -1,11 +1,15 @@
 """The handlers of events, one for each operation: decode, ask the store, encode."""
 
+from functools import partial
+from typing import Any
+
 from theodora.errors import Invalid
 from theodora.events import Deployment, Failure
 from theodora.events.attributes import read_deployment, read_failure
 from theodora.events.document import TimestampForm
 from theodora.query.fields import Kind
 from theodora.storage import DocumentPage, Selection, Upserted
+from theodora.storage.event_store import Events
 from theodora.web.api import wire
 from theodora.web.api.cursors import NEXT_CURSOR, encode_cursor
 from theodora.web.api.ignored_members import count_ignored
@@ -52,16 +56,24 @@ def create_failure(request: Request) -> Pending:
     return Pending(written, _created)
 
 
-def list_deployments(request: Request) -> Reply:
+def list_deployments(request: Request) -> Reply | Pending:
     selection, form = event_listing(request, Kind.DEPLOYMENT)
-    found = request.store.deployments.documents(request.organisation, selection)
-    return _page(Kind.DEPLOYMENT, selection, found, form)
+    return _listed(request.store.deployments, Kind.DEPLOYMENT, request, selection, form)
 
 
-def list_failures(request: Request) -> Reply:
+def list_failures(request: Request) -> Reply | Pending:
     selection, form = event_listing(request, Kind.FAILURE)
-    found = request.store.failures.documents(request.organisation, selection)
-    return _page(Kind.FAILURE, selection, found, form)
+    return _listed(request.store.failures, Kind.FAILURE, request, selection, form)
+
+
+def _listed(
+    events: Events[Any], kind: Kind, request: Request, selection: Selection, form: TimestampForm
+) -> Reply | Pending:
+    page = partial(_page, kind, selection, form=form)
+    soon = events.documents_soon(request.organisation, selection)
+    if soon is not None:
+        return Pending(soon, page)
+    return page(events.documents(request.organisation, selection))
 
 
 def get_deployment(request: Request) -> Reply:

@@ -6,7 +6,7 @@ and asks the store.
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
@@ -31,6 +31,7 @@ from theodora.events.values import SECOND_NS
 from theodora.git import PackStore
 from theodora.storage import Key, Store, TakesLong, check_deadline
 from theodora.storage.access.key_usage import Refused
+from theodora.storage.access.keys import KeysNow
 from theodora.web.http.asgi import address_of, headers_of, log_failure, send_reply
 from theodora.web.http.body import (
     MULTIPART_MEDIA_TYPES,
@@ -188,7 +189,7 @@ class Endpoint:
             credentials = read_credentials(headers, scope["query_string"], operation.access)
             find = partial(
                 authenticate,
-                self._services.store,
+                await self._keys_now(address_of(scope)),
                 credentials,
                 operation.access,
                 address_of(scope),
@@ -199,6 +200,16 @@ class Endpoint:
         except TakesLong:
             executor = self._services.threads.of(address_of(scope))
             return await asyncio.get_running_loop().run_in_executor(executor, find)
+
+    async def _keys_now(self, address: str) -> KeysNow:
+        keys = self._services.store.keys
+        with suppress(TakesLong):
+            return keys.now()
+        with suppress(TakesLong):
+            if (soon := keys.now_soon()) is not None:
+                return await soon
+        executor = self._services.threads.of(address)
+        return await asyncio.get_running_loop().run_in_executor(executor, keys.now)
 
     def _note_keys(self, caller: Caller, address: str) -> None:
         now_ns = time.time_ns()
@@ -248,8 +259,13 @@ class Endpoint:
             prometheus_groups=self._services.prometheus_groups,
         )
         outcome = await self._handle(operation, request, receive)
+        if isinstance(outcome, Pending) and not isinstance(outcome.result, Future):
+            try:
+                return outcome.reply(await outcome.result)
+            except TakesLong:
+                outcome = await self._handle_on_thread(operation, request, receive)
         if isinstance(outcome, Pending):
-            return outcome.reply(await _result_of(outcome.written))
+            return outcome.reply(await _result_of(outcome.result))
         return outcome
 
     async def _body(
@@ -274,6 +290,12 @@ class Endpoint:
         if is_brief and not threads.has_waiting(org):
             with suppress(TakesLong):
                 return operation.handler(request)
+        return await self._handle_on_thread(operation, request, receive)
+
+    async def _handle_on_thread(
+        self, operation: Operation, request: Request, receive: Receive
+    ) -> Reply | Pending:
+        threads, org = self._threads(operation), request.organisation.key
         executor, handler = threads.of(org), operation.handler
         if threads is self._services.uploads:
             # What was sent is not lost for having taken long; its size is limited.
@@ -294,11 +316,12 @@ def _handled_in_time(handler: Handler, request: Request) -> Reply | Pending:
     return handler(request)
 
 
-async def _result_of(written: Future[Any]) -> Any:
+async def _result_of(written: Future[Any] | Awaitable[Any]) -> Any:
     """The result of a write, which goes on if the request that waits for it is cancelled.
 
     `asyncio.wrap_future` would cancel it, and takes three times as long.
     """
+    assert isinstance(written, Future), "on a thread, what is read is read there"
     loop = asyncio.get_running_loop()
     is_done = loop.create_future()
     written.add_done_callback(lambda _: loop.call_soon_threadsafe(_wake, is_done))

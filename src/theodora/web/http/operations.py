@@ -1,6 +1,6 @@
 """Operations: rows of the route table, with the input and output of their handlers."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -62,11 +62,12 @@ class Request(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A reply that waits for a write to be durable."""
+    """A reply that waits for a write to be durable, or for what is read meanwhile."""
 
-    written: Future[Any]
+    result: Future[Any] | Awaitable[Any]
+    """That of a write, or of a read, which may raise `TakesLong`."""
     reply: Callable[[Any], Reply]
-    """Makes the reply from the write's result."""
+    """Makes the reply from the result."""
 
 
 Handler = Callable[[Request], Reply | Pending]

@@ -106,14 +106,14 @@ def read_credentials(
 
 
 def authenticate(
-    store: Store, credentials: Credentials, access: Access, address: str, now_ns: int
+    keys: KeysNow, credentials: Credentials, access: Access, address: str, now_ns: int
 ) -> Caller:
     """The caller, if the credentials are what `access` asks for; else `Forbidden`.
 
     `address` is where the request comes from, which its keys must be usable from now.
     Raises `BeingDeleted` if nobody can use the organisation any more.
     """
-    caller = _caller(store.keys.now(), credentials, access)
+    caller = _caller(keys, credentials, access)
     for key in (caller.application_key, caller.api_key):
         if key is not None:
             refuse_if_deleted(key)

@@ -2,12 +2,12 @@
 
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from concurrent.futures import Future
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, LiteralString, TypeVar
 
 import psycopg
 
@@ -15,12 +15,15 @@ from theodora.errors import Unavailable
 from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.cursor import Cursor, Row, only_value
 from theodora.storage.engine.database import TakesLong
+from theodora.storage.engine.dialect import Dialect
 from theodora.storage.engine.migrate import Migration, migrate
 from theodora.storage.engine.open_read import OpenRead
 from theodora.storage.engine.postgresql.committer import PostgresqlCommitter
 from theodora.storage.engine.postgresql.connection import connect, driver_errors
 from theodora.storage.engine.postgresql.cursor import PostgresqlCursor
+from theodora.storage.engine.postgresql.dialect import POSTGRESQL
 from theodora.storage.engine.postgresql.dump import dump_database
+from theodora.storage.engine.postgresql.loop_reader import LoopReader
 from theodora.storage.engine.postgresql.readers import Readers
 from theodora.storage.engine.postgresql.schema import PostgresqlSchema
 from theodora.storage.engine.postgresql.statistics import Statistics
@@ -31,6 +34,9 @@ T = TypeVar("T")
 _NO_DUMP = (
     "nothing was migrated, because there would be nothing to go back to: --dump FILE makes a dump "
     "first; --no-copy migrates without one, if you have a backup"
+)
+_COUNT_COMMITS: LiteralString = (
+    "SELECT coalesce(max(value), 0) FROM counters WHERE org = 0 AND name = 'commits'"
 )
 _LANES = 8
 """Connections that write. Half of them may be waiting for other processes."""
@@ -45,7 +51,9 @@ class PostgresqlDatabase:
 
     def __init__(self, url: str, upkeep: Upkeep, on_commit: Callable[[int], None]) -> None:
         migrate_server(url)
+        self._url = url
         self._brief = threading.local()
+        self._loop_reader: LoopReader | None = None
         self._open_read = OpenRead()
         self._readers = Readers(url, "readers", _WAIT_SECONDS)
         self._readers.wait_for_connection(_FIRST_WAIT_SECONDS)
@@ -74,6 +82,9 @@ class PostgresqlDatabase:
 
     def answer_briefly(self) -> None:
         self._brief.is_asked_for = True
+        # Without an event loop on this thread there is nothing that could go on meanwhile.
+        with suppress(RuntimeError):
+            self._loop_reader = LoopReader(self._url)
 
     def refuse_to_be_brief(self) -> None:
         """Raises `TakesLong` on a thread that answers briefly."""
@@ -87,6 +98,21 @@ class PostgresqlDatabase:
 
     def state(self) -> int:
         return self.read_statement(count_commits)
+
+    @property
+    def dialect(self) -> Dialect:
+        return POSTGRESQL
+
+    def ask_soon(
+        self, statement: LiteralString, values: Sequence[Any] = ()
+    ) -> Awaitable[list[Row]] | None:
+        if self._loop_reader is None or not getattr(self._brief, "is_asked_for", False):
+            return None
+        return self._loop_reader.ask(statement, values)
+
+    def state_soon(self) -> Awaitable[int] | None:
+        asked = self.ask_soon(_COUNT_COMMITS)
+        return None if asked is None else _first_value(asked)
 
     def position(self) -> int:
         """Up to where the server's log is on the disk, or replayed: all reads see is before it."""
@@ -120,6 +146,8 @@ class PostgresqlDatabase:
         return self._writer.waiting
 
     def close(self) -> None:
+        if self._loop_reader is not None:
+            self._loop_reader.close()
         self._writer.close()
         self._claims.close()
         self._readers.close()
@@ -171,11 +199,11 @@ class _Claims:
 
 def count_commits(cursor: Cursor) -> int:
     """The number of writes that were about no organisation, of those that this server knows of."""
-    return only_value(
-        cursor.execute(
-            "SELECT coalesce(max(value), 0) FROM counters WHERE org = 0 AND name = 'commits'"
-        )
-    )
+    return only_value(cursor.execute(_COUNT_COMMITS))
+
+
+async def _first_value(asked: Awaitable[list[Row]]) -> Any:
+    return (await asked)[0][0]
 
 
 def log_position(cursor: Cursor) -> int:

@@ -8,11 +8,11 @@ get there in a moment is passed over.
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from functools import partial
-from typing import TypeVar
+from typing import Any, LiteralString, TypeVar
 
 from psycopg.errors import ReadOnlySqlTransaction
 
@@ -20,6 +20,7 @@ from theodora.errors import ReadOnly, Unavailable, UnusableStore
 from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.cursor import Cursor
 from theodora.storage.engine.database import Claim, ReplicaUse
+from theodora.storage.engine.dialect import Dialect
 from theodora.storage.engine.open_read import OpenRead
 from theodora.storage.engine.postgresql.circuit_breaker import Standing
 from theodora.storage.engine.postgresql.connection import is_lost
@@ -110,6 +111,16 @@ class ReplicatedDatabase:
             return count_commits(joined)
         known = self._ask_primary(self._primary.state)
         return self._read_alone(count_commits) if known is None else known
+
+    @property
+    def dialect(self) -> Dialect:
+        return self._primary.dialect
+
+    def ask_soon(self, statement: LiteralString, values: Sequence[Any] = ()) -> None:
+        """None: which server answers depends on the answers of both."""
+
+    def state_soon(self) -> None:
+        """None, likewise."""
 
     def check_writing(self) -> None:
         """Nothing to do: the server is ready to answer reads, and `replica` has the problem."""

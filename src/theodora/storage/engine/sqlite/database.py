@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from functools import partial
@@ -15,6 +15,7 @@ from theodora.storage.engine.actor import Actor
 from theodora.storage.engine.cursor import Cursor, only_value
 from theodora.storage.engine.database import TakesLong
 from theodora.storage.engine.deadline import Deadline, current_deadline
+from theodora.storage.engine.dialect import Dialect
 from theodora.storage.engine.migrate import Migration, migrate, nothing_kept
 from theodora.storage.engine.open_read import OpenRead
 from theodora.storage.engine.sqlite.committer import SqliteCommitter
@@ -24,6 +25,7 @@ from theodora.storage.engine.sqlite.connection import (
     cursor_of,
     driver_errors,
 )
+from theodora.storage.engine.sqlite.dialect import SQLITE
 from theodora.storage.engine.sqlite.functions import TURNS
 from theodora.storage.engine.sqlite.kept_copy import keep_copy
 from theodora.storage.engine.sqlite.schema import SqliteSchema
@@ -114,6 +116,16 @@ class SqliteDatabase:
             # would keep its snapshot for the reads to come.
             rows: Any = self._readers.state.execute("PRAGMA data_version").fetchall()
         return rows[0][0]
+
+    @property
+    def dialect(self) -> Dialect:
+        return SQLITE
+
+    def ask_soon(self, statement: LiteralString, values: Sequence[Any] = ()) -> None:
+        """None: to read here takes less than to go on meanwhile."""
+
+    def state_soon(self) -> None:
+        """None, likewise."""
 
     def check_writing(self) -> None:
         self._writer.check(_touch, is_suspect=not self._file.is_in_place())
