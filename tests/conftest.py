@@ -122,6 +122,12 @@ def postgresql_server(request: pytest.FixtureRequest) -> Iterator[PostgresqlServ
 
 
 @pytest.fixture(scope="session")
+def worker_id(request: pytest.FixtureRequest) -> str:
+    """As that of xdist, which is not there with `-p no:xdist`."""
+    return getattr(request.config, "workerinput", {}).get("workerid", "master")
+
+
+@pytest.fixture(scope="session")
 def postgresql_databases(postgresql_server: PostgresqlServer, worker_id: str) -> Databases:
     return Databases(postgresql_server, worker_id, on_citus=ON_CITUS)
 
