@@ -153,6 +153,32 @@ def test_an_editor_changes_what_belongs_to_her_teams(
         assert (tenant.everything() == before) == (team not in allowed)
 
 
+def test_an_editor_sets_the_goals_of_her_teams_and_their_services(tenant: Tenant) -> None:
+    browser, admin = editor(tenant, "editor", OURS), editor(tenant, "admin")
+    store = tenant.built.store
+    org = store.keys.organisation(tenant.organisation)
+    for team in (OURS, THEIRS):
+        store.settings.put(org, {"team": team}, f"of {team}", actor=TESTER).result()
+    metric = {"metric": "change_lead_time"}
+    subjects = [
+        ({"team": OURS}, 303),
+        ({"service": f"of {OURS}"}, 303),
+        ({"team": THEIRS}, 403),
+        ({"service": f"of {THEIRS}"}, 403),
+        ({"service": "unknown"}, 403),
+        ({}, 403),
+    ]
+    for subject, status in subjects:
+        set_ = {**metric, **subject, "value": "2d"}
+        assert browser.post("/goals", set_).status_code == status, subject
+        assert admin.post("/goals", set_).status_code == 303
+    assert len(browser.page("/goals").one("tbody").all("form")) == 2
+    assert len(admin.page("/goals").one("tbody").all("form")) == len(subjects)
+    for subject, status in subjects:
+        removed = {"service": "", "team": "", **metric, **subject}
+        assert browser.post("/goals/remove", removed).status_code == status, subject
+
+
 def test_a_link_and_a_verdict_reach_into_no_other_team(tenant: Tenant) -> None:
     """A link needs both of its ends, and a verdict what it names anew."""
     browser, admin = editor(tenant, "editor", OURS), editor(tenant, "admin")

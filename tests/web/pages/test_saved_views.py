@@ -51,10 +51,23 @@ def test_what_is_no_view_is_refused_with_a_reason(tenant: Tenant) -> None:
         ("/settings/keys", "x", "this page cannot be saved"),
         ("https://elsewhere.example/", "x", "this page cannot be saved"),
         ("/", "x" * 300, "characters in one line"),
+        (f"/?query={'x' * 4_000}", "x", "this page cannot be saved"),
     ):
         answer = browser.post("/views", {"page": page, "name": name})
         assert (answer.status_code, reason in answer.text) == (400, True), reason
     assert names(browser) == []
+
+
+def test_empty_parameters_are_saved_too(tenant: Tenant) -> None:
+    """An empty search means everything, none means production."""
+    browser = sign_in(tenant)
+    browser.post("/views", {"page": "/deployments?query=", "name": "All"})
+    assert browser.page("/views").one("tbody").one("a")["href"] == "/deployments?query="
+
+
+def test_no_form_is_shown_for_a_page_that_cannot_be_saved(tenant: Tenant) -> None:
+    page = sign_in(tenant).page("/views?page=/settings/keys")
+    assert not page.one("main").all("input", name="page", value="/settings/keys")
 
 
 def test_signing_in_leads_to_ones_own_start_page_else_everybodys(tenant: Tenant) -> None:
