@@ -114,10 +114,10 @@ def test_verdicts_are_about_deployments_and_have_reasons(
     history: DemoHistory, deployments: list[Deployment]
 ) -> None:
     finished = {each.id: each.finished_at_ns for each in deployments}
-    assert {act.verdict.change_failure for act in history.verdicts if act.verdict} == {True, False}
+    assert {act.values.change_failure for act in history.verdicts if act.values} == {True, False}
     for act in history.verdicts:
         assert finished[act.deployment_id] < act.author.at_ns <= NOW_NS
-        assert act.author.reason or act.verdict is None
+        assert act.author.reason or act.values is None
 
 
 def test_incidents_are_few_and_one_is_open(

@@ -45,7 +45,7 @@ def act_from_document(document: JsonObject) -> OverrideRecord:
 
 def line_from_act(act: OverrideRecord) -> bytes:
     """A line whose object `act_from_document` reads back."""
-    said = act.verdict or OverrideValues()
+    said = act.values or OverrideValues()
     line = _Line(
         deployment=act.deployment_id,
         at=format_rfc3339(act.author.at_ns),
@@ -58,7 +58,7 @@ def line_from_act(act: OverrideRecord) -> bytes:
         else None,
         failure_ids=said.failure_ids,
         reason=act.author.reason,
-        removed=act.verdict is None,
+        removed=act.values is None,
     )
     return msgspec.json.encode(line) + b"\n"
 

@@ -27,11 +27,11 @@ from theodora.storage.events.usage import UNLIMITED, Quotas
 from theodora.storage.facts.commits import Outcomes
 from theodora.storage.facts.derivation_queue import queue_deployments
 from theodora.storage.facts.override_effects import (
-    apply_verdict,
-    drop_verdict,
+    drop_override,
     get_override,
     latest_of_version,
     override_values,
+    patch_override,
     relink,
 )
 from theodora.storage.facts.override_history import OverrideAuthor, OverrideValues
@@ -152,7 +152,7 @@ class Deployments(Events[Deployment]):
     ) -> None:
         stored, author = self._found(cursor, org, id_), OverrideAuthor(actor.name, now_ns)
         before = override_values(get_override(cursor, org, stored.key))
-        if apply_verdict(cursor, self._rows, org, stored, patch, author):
+        if patch_override(cursor, self._rows, org, stored, patch, author):
             after = override_values(get_override(cursor, org, stored.key))
             recorder.record(org, "verdict.set", id_, before=before, after=after)
         queue_patch(cursor, org, stored.event, patch.attributes(), actor)
@@ -161,7 +161,7 @@ class Deployments(Events[Deployment]):
         self, cursor: Cursor, org: Organisation, stored: Stored[Deployment]
     ) -> Mapping[str, Any]:
         override = get_override(cursor, org, stored.key)
-        return override.verdict.attributes() if override else {}
+        return override.values.attributes() if override else {}
 
     def tag_keys(self, org: Organisation, limit: int) -> list[str]:
         """The keys of custom tags, in order."""
@@ -213,7 +213,7 @@ def remove_deployment(
 ) -> None:
     """Removes a deployment with its override, measurements and facts."""
     drop_facts(cursor, org, stored.event.id)
-    drop_verdict(cursor, org, stored)
+    drop_override(cursor, org, stored)
     rows.remove(cursor, org, stored)
     drop_measured(cursor, org, stored.key)
     drop_shipped(cursor, org, stored.key)

@@ -113,7 +113,7 @@ def test_undoing_brings_the_verdict_of_before_back(store: Store, org: Organisati
     assert state(store, org) == [False, True, False]
     undone = store.verdicts.unlink(org, "d2", "f1", now_ns=6, actor=ANN).result()
     assert undone.current is not None
-    assert undone.current.verdict == said
+    assert undone.current.values == said
 
 
 def test_undoing_keeps_a_verdict_that_was_given_afterwards(store: Store, org: Organisation):
@@ -123,7 +123,7 @@ def test_undoing_keeps_a_verdict_that_was_given_afterwards(store: Store, org: Or
     assert linked(store, org, "f1") == [("d2", "Ann")]
     undone = store.verdicts.unlink(org, "d2", "f1", now_ns=7, actor=ANN).result()
     assert undone.current is not None
-    assert undone.current.verdict == later._replace(failure_ids=())
+    assert undone.current.values == later._replace(failure_ids=())
 
 
 def test_a_deployment_that_did_not_fail_caused_nothing(store: Store, org: Organisation):

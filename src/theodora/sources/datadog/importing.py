@@ -129,7 +129,7 @@ class DatadogImport:
         is_given = verdict != OverrideValues()
         if known.history and known.history[0].author.by != self._actor.name:
             return "kept as given here" if is_given else None
-        current = known.current.verdict if known.current else OverrideValues()
+        current = known.current.values if known.current else OverrideValues()
         if current == verdict:
             return "unchanged" if is_given else None
         at_ns = time.time_ns()

@@ -1,8 +1,8 @@
 """The effects of overrides on deployments.
 
-A verdict is kept apart from the event, so that the event sent again does not lose it. What
+An override is kept apart from the event, so that the event sent again does not lose it. What
 follows from it (`change_failure`, the remediation and the time to it) is written into the
-deployment's row whenever the verdict, the deployment or the remedying one changes, so that
+deployment's row whenever the override, the deployment or the remedying one changes, so that
 it is read, searched and sorted like everything else.
 
 `Verdicts` of derivation evaluates the override here too. Derivation does so with all data of the
@@ -43,7 +43,7 @@ from theodora.storage.facts.settings import effective_settings
 _END_OF_TIME_NS = 2**63 - 1
 
 
-def apply_verdict(
+def patch_override(
     cursor: Cursor,
     rows: Rows[Deployment],
     org: Organisation,
@@ -55,9 +55,9 @@ def apply_verdict(
     if patch == OverrideValues():
         return False
     given = get_override(cursor, org, stored.key)
-    verdict = (given.verdict if given else OverrideValues()).patched(patch)
-    put_override(cursor, rows, org, stored, verdict, author)
-    record_override(cursor, org, stored.key, verdict, author)
+    values = (given.values if given else OverrideValues()).patched(patch)
+    put_override(cursor, rows, org, stored, values, author)
+    record_override(cursor, org, stored.key, values, author)
     return True
 
 
@@ -66,7 +66,7 @@ def put_override(
     rows: Rows[Deployment],
     org: Organisation,
     stored: Stored[Deployment],
-    verdict: OverrideValues,
+    values: OverrideValues,
     author: OverrideAuthor,
 ) -> None:
     """Sets the override, in place of any earlier one."""
@@ -87,7 +87,7 @@ def put_override(
             org.key,
             found and found.id,
             found and found.type,
-            *columns_of(verdict),
+            *columns_of(values),
             *author,
         ),
     )
@@ -169,7 +169,7 @@ def _finished_at(
     return [DEPLOYMENTS.from_row(row) for row in rows]
 
 
-def drop_verdict(cursor: Cursor, org: Organisation, stored: Stored[Deployment]) -> None:
+def drop_override(cursor: Cursor, org: Organisation, stored: Stored[Deployment]) -> None:
     """Deletes the override and its history with the deployment."""
     mark_concerned(cursor, org, stored)
     _delete(cursor, org, stored.key)
@@ -180,14 +180,14 @@ def _delete(cursor: Cursor, org: Organisation, key: int) -> None:
     cursor.execute("DELETE FROM verdicts WHERE org = ? AND deployment = ?", (org.key, key))
 
 
-def mark_concerned(cursor: Cursor, org: Organisation, judged: Stored[Deployment]) -> None:
+def mark_concerned(cursor: Cursor, org: Organisation, stored: Stored[Deployment]) -> None:
     """Marks the sequence of an overridden deployment, and that of its named remediation."""
-    queue_deployments(cursor, org, [judged])
+    queue_deployments(cursor, org, [stored])
     sequences = cursor.execute(
         "SELECT r.service, r.env FROM verdicts v "
         "JOIN deployments r ON r.org = v.org AND r.id = v.remediation_id "
         "WHERE v.org = ? AND v.deployment = ?",
-        (org.key, judged.key),
+        (org.key, stored.key),
     ).fetchall()
     for service, env in sequences:
         queue_sequence(cursor, org, service, env)
@@ -211,10 +211,10 @@ def relink(
     keys: set[int] = set()
     for stored in changed:
         keys.update(_judged_by(cursor, org, stored))
-    for judged in (rows.get(cursor, org, key) for key in keys):
-        if judged is not None:
-            _settle(cursor, rows, org, judged)
-            mark_concerned(cursor, org, judged)
+    for stored in (rows.get(cursor, org, key) for key in keys):
+        if stored is not None:
+            _settle(cursor, rows, org, stored)
+            mark_concerned(cursor, org, stored)
 
 
 def _judged_by(cursor: Cursor, org: Organisation, stored: Stored[Deployment]) -> Iterable[int]:
@@ -233,20 +233,20 @@ def _judged_by(cursor: Cursor, org: Organisation, stored: Stored[Deployment]) ->
 
 
 def _settle(
-    cursor: Cursor, rows: Rows[Deployment], org: Organisation, judged: Stored[Deployment]
+    cursor: Cursor, rows: Rows[Deployment], org: Organisation, stored: Stored[Deployment]
 ) -> None:
     """Writes the effect of an override to the deployment's row."""
-    given = get_override(cursor, org, judged.key)
-    is_said = given is not None and given.verdict.change_failure is not None
+    given = get_override(cursor, org, stored.key)
+    is_said = given is not None and given.values.change_failure is not None
     _write(
         cursor,
         rows,
         org,
-        judged,
-        _override(cursor, org, judged),
-        _links(cursor, org, judged),
-        failed_by="override" if is_said else judged.event.failed_by,
-        awaits_rules=judged.event.change_failure is None,
+        stored,
+        _override(cursor, org, stored),
+        _links(cursor, org, stored),
+        failed_by="override" if is_said else stored.event.failed_by,
+        awaits_rules=stored.event.change_failure is None,
     )
 
 
@@ -254,7 +254,7 @@ def _write(
     cursor: Cursor,
     rows: Rows[Deployment],
     org: Organisation,
-    judged: Stored[Deployment],
+    stored: Stored[Deployment],
     override: Override | None,
     links: tuple[RemediationLink, ...],
     *,
@@ -265,7 +265,7 @@ def _write(
 
     `failed_by` is what marks it failed; None where only derivation knows.
     """
-    event = judged.event
+    event = stored.event
     step = PartialResult(
         event, Changes(status="no_git"), Decision("standard", (), links), awaits_rules
     )
@@ -273,8 +273,8 @@ def _write(
     if override and override.remediation and override.remediation.id:
         named.append(override.remediation.id)
     overrides = [override] if override else []
-    court = Verdicts([step], overrides, (), _finished_at_ns(cursor, org, named))
-    verdict = court.derived(0, step).verdict
+    verdicts = Verdicts([step], overrides, (), _finished_at_ns(cursor, org, named))
+    verdict = verdicts.derived(0, step).verdict
     recovery_ns = verdict.recovery_time_ns
     now = msgspec.structs.replace(
         event,
@@ -283,24 +283,24 @@ def _write(
         recovery_time_sec=None if recovery_ns is None else whole_seconds(recovery_ns),
         failed_by=failed_by if verdict.change_failure else None,
     )
-    rows.derive(cursor, org, judged, now)
+    rows.derive(cursor, org, stored, now)
 
 
-def _override(cursor: Cursor, org: Organisation, judged: Stored[Deployment]) -> Override:
+def _override(cursor: Cursor, org: Organisation, stored: Stored[Deployment]) -> Override:
     """The override in the form of derivation, with resolved versions.
 
     A version becomes the id that has it now. Where only a remediation was given, the verdict is
     that of the rules: the one in the row, since no override has ever replaced it.
     """
-    event, given = judged.event, get_override(cursor, org, judged.key)
-    verdict = given.verdict if given else OverrideValues()
-    id_ = verdict.remediation_id
-    if verdict.remediation_version:
+    event, given = stored.event, get_override(cursor, org, stored.key)
+    values = given.values if given else OverrideValues()
+    id_ = values.remediation_id
+    if values.remediation_version:
         id_ = latest_of_version(
-            cursor, org, event.service, event.env, verdict.remediation_version, judged
+            cursor, org, event.service, event.env, values.remediation_version, stored
         )
-    said = verdict.change_failure
-    type_ = verdict.remediation_type
+    said = values.change_failure
+    type_ = values.remediation_type
     return Override(
         deployment_id=event.id,
         change_failure=event.change_failure if said is None else said,
@@ -309,15 +309,15 @@ def _override(cursor: Cursor, org: Organisation, judged: Stored[Deployment]) -> 
 
 
 def _links(
-    cursor: Cursor, org: Organisation, judged: Stored[Deployment]
+    cursor: Cursor, org: Organisation, stored: Stored[Deployment]
 ) -> tuple[RemediationLink, ...]:
     """The remediation that the rules found in the last derivation."""
     row = cursor.execute(
         "SELECT linked_id, linked_type FROM verdicts WHERE org = ? AND deployment = ? "
         "AND linked_id IS NOT NULL",
-        (org.key, judged.key),
+        (org.key, stored.key),
     ).fetchone()
-    return (RemediationLink(judged.event.id, *row, kind="linked", rule=""),) if row else ()
+    return (RemediationLink(stored.event.id, *row, kind="linked", rule=""),) if row else ()
 
 
 def _finished_at_ns(cursor: Cursor, org: Organisation, ids: Iterable[str]) -> dict[str, int]:
@@ -335,13 +335,13 @@ def _finished_at_ns(cursor: Cursor, org: Organisation, ids: Iterable[str]) -> di
 class StoredOverride(NamedTuple):
     """The current override and its author."""
 
-    verdict: OverrideValues
+    values: OverrideValues
     author: OverrideAuthor
 
 
 def override_values(given: StoredOverride | None) -> dict[str, Any]:
     """What the audit log has of an override."""
-    return given.verdict.members() if given else {}
+    return given.values.members() if given else {}
 
 
 def get_override(cursor: Cursor, org: Organisation, key: int) -> StoredOverride | None:
@@ -354,5 +354,5 @@ def get_override(cursor: Cursor, org: Organisation, key: int) -> StoredOverride 
     ).fetchone()
     if row is None:
         return None
-    *values, by, at_ns, reason = row
-    return StoredOverride(values_of(values), OverrideAuthor(by, at_ns, reason))
+    *columns, by, at_ns, reason = row
+    return StoredOverride(values_of(columns), OverrideAuthor(by, at_ns, reason))

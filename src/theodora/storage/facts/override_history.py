@@ -1,7 +1,7 @@
-"""The history of overrides: who set or removed which verdict, and when.
+"""The history of overrides: who set or removed which, and when.
 
-The verdicts that count are in `verdicts`; this is how they came about. Acts are only added; of
-one deployment the newest hundred are kept.
+Those that apply are in the table `verdicts`. Records are only added; of one deployment the newest
+hundred are kept.
 """
 
 from collections.abc import Sequence
@@ -78,8 +78,8 @@ class OverrideRecord(NamedTuple):
     """A record of an override that was set or removed."""
 
     deployment_id: str
-    verdict: OverrideValues | None
-    """None if the verdict before it was taken back."""
+    values: OverrideValues | None
+    """None if the override was removed."""
     author: OverrideAuthor
 
 
@@ -94,16 +94,16 @@ def record_override(
     cursor: Cursor,
     org: Organisation,
     key: int,
-    verdict: OverrideValues | None,
+    values: OverrideValues | None,
     author: OverrideAuthor,
 ) -> None:
-    """Adds an act to the history of the deployment whose row has this key."""
-    said = verdict or OverrideValues()
+    """Adds a record to the history of the deployment whose row has this key."""
+    set_ = values or OverrideValues()
     cursor.execute(
         "INSERT INTO verdict_acts (number, org, deployment, is_removal, change_failure, "
         "remediation_id, remediation_version, remediation_type, failure_ids, given_by, "
         "given_at_ns, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (next_receipt(cursor, org), org.key, key, int(verdict is None), *columns_of(said), *author),
+        (next_receipt(cursor, org), org.key, key, int(values is None), *columns_of(set_), *author),
     )
     cursor.execute(
         "DELETE FROM verdict_acts WHERE org = ?1 AND deployment = ?2 AND number NOT IN ("
@@ -120,18 +120,18 @@ def override_records(cursor: Cursor, org: Organisation, key: int) -> tuple[Overr
         "ORDER BY a.given_at_ns DESC, a.number DESC",
         (org.key, key),
     )
-    return tuple(_act(row) for row in rows)
+    return tuple(_record(row) for row in rows)
 
 
 def override_records_after(
     cursor: Cursor, org: Organisation, number: int, limit: int
 ) -> list[tuple[int, OverrideRecord]]:
-    """The next acts of the organisation with their numbers, in the order of recording."""
+    """The next records of the organisation with their numbers, in the order of recording."""
     rows = cursor.execute(
         f"{_SELECT} WHERE a.org = ? AND a.number > ? ORDER BY a.number LIMIT ?",
         (org.key, number, limit),
     )
-    return [(row[0], _act(row)) for row in rows]
+    return [(row[0], _record(row)) for row in rows]
 
 
 def delete_override_records(cursor: Cursor, org: Organisation, key: int) -> None:
@@ -140,17 +140,17 @@ def delete_override_records(cursor: Cursor, org: Organisation, key: int) -> None
 
 
 def without_link(
-    verdict: OverrideValues, failure_id: str, history: Sequence[OverrideRecord]
+    values: OverrideValues, failure_id: str, history: Sequence[OverrideRecord]
 ) -> OverrideValues | None:
-    """The verdict without one link; None if the rules decide. `history` has the newest first.
+    """The values without one link; None if the rules decide. `history` has the newest first.
 
-    Without other links it is the last verdict that was not given by linking.
+    Without other links they are the last ones that were not set by linking.
     """
-    failure_ids = tuple(each for each in verdict.failure_ids if each != failure_id)
+    failure_ids = tuple(each for each in values.failure_ids if each != failure_id)
     if failure_ids:
-        return verdict._replace(failure_ids=failure_ids)
-    verdicts = [each.verdict or OverrideValues() for each in history]
-    for each, before in pairwise((*verdicts, OverrideValues())):
+        return values._replace(failure_ids=failure_ids)
+    past = [each.values or OverrideValues() for each in history]
+    for each, before in pairwise((*past, OverrideValues())):
         if each.failure_ids in {(), before.failure_ids}:
             own = each._replace(failure_ids=())
             return None if own == OverrideValues() else own
@@ -159,22 +159,20 @@ def without_link(
 
 def link_author(failure_id: str, history: Sequence[OverrideRecord]) -> OverrideAuthor:
     """Who linked a failure, by a history (newest first) whose newest record has the link."""
-    linked = takewhile(
-        lambda each: each.verdict and failure_id in each.verdict.failure_ids, history
-    )
+    linked = takewhile(lambda each: each.values and failure_id in each.values.failure_ids, history)
     return [each.author for each in linked][-1]
 
 
-def _act(row: Row) -> OverrideRecord:
-    _, deployment_id, is_removal, *values, by, at_ns, reason = row
-    verdict = None if is_removal else values_of(values)
-    return OverrideRecord(deployment_id, verdict, OverrideAuthor(by, at_ns, reason))
+def _record(row: Row) -> OverrideRecord:
+    _, deployment_id, is_removal, *columns, by, at_ns, reason = row
+    values = None if is_removal else values_of(columns)
+    return OverrideRecord(deployment_id, values, OverrideAuthor(by, at_ns, reason))
 
 
-def columns_of(verdict: OverrideValues) -> Row:
+def columns_of(values: OverrideValues) -> Row:
     """The values as columns, in the order of their names in `OverrideValues`."""
-    *values, failure_ids = verdict
-    return (*values, msgspec.json.encode(failure_ids).decode() if failure_ids else None)
+    *columns, failure_ids = values
+    return (*columns, msgspec.json.encode(failure_ids).decode() if failure_ids else None)
 
 
 def values_of(columns: Sequence[Any]) -> OverrideValues:

@@ -42,7 +42,7 @@ class OverrideHistory(NamedTuple):
     current: OverrideRecord | None
     """The current override; None if the rules decide."""
     history: tuple[OverrideRecord, ...]
-    """Every verdict given or taken back, newest first."""
+    """Every override set or removed, newest first."""
 
 
 class FailureLink(NamedTuple):
@@ -67,7 +67,7 @@ class _Edit(NamedTuple):
     def given(self) -> OverrideValues | None:
         """The values now; None if the rules decide."""
         given = get_override(self.cursor, self.org, self.stored.key)
-        return given.verdict if given else None
+        return given.values if given else None
 
     @property
     def records(self) -> tuple[OverrideRecord, ...]:
@@ -224,42 +224,42 @@ class Overrides:
 
         return self._database.read(read)
 
-    def add(self, org: Organisation, act: OverrideRecord, *, actor: Actor) -> Future[Outcome]:
+    def add(self, org: Organisation, record: OverrideRecord, *, actor: Actor) -> Future[Outcome]:
         """Adds a record of the past; adding it again changes nothing.
 
         It counts unless a later one is known. Raises `NotFound` where there is no deployment.
         """
-        return self._database.write(partial(self._add, org, act), actor, org=org.key)
+        return self._database.write(partial(self._add, org, record), actor, org=org.key)
 
     def everything(self, org: Organisation) -> Iterator[OverrideRecord]:
-        """Every act in the order of recording; what comes in meanwhile is included."""
+        """Every record in the order of recording; what comes in meanwhile is included."""
         number = -1
         while True:
             page = self._database.read(
                 partial(override_records_after, org=org, number=number, limit=_PAGE)
             )
-            yield from (act for _, act in page)
+            yield from (record for _, record in page)
             if len(page) < _PAGE:
                 return
             number = page[-1][0]
 
-    def _add(self, org: Organisation, act: OverrideRecord, cursor: Cursor) -> Outcome:
-        stored = self._found(cursor, org, act.deployment_id)
+    def _add(self, org: Organisation, record: OverrideRecord, cursor: Cursor) -> Outcome:
+        stored = self._found(cursor, org, record.deployment_id)
         history = override_records(cursor, org, stored.key)
-        if act in history:
+        if record in history:
             return "unchanged"
-        record_override(cursor, org, stored.key, act.verdict, act.author)
-        if act not in override_records(cursor, org, stored.key):
+        record_override(cursor, org, stored.key, record.values, record.author)
+        if record not in override_records(cursor, org, stored.key):
             return "unchanged"
-        if not history or history[0].author.at_ns <= act.author.at_ns:
-            self._take_effect(cursor, org, stored, act)
+        if not history or history[0].author.at_ns <= record.author.at_ns:
+            self._take_effect(cursor, org, stored, record)
         return "added"
 
     def _take_effect(
-        self, cursor: Cursor, org: Organisation, stored: Stored[Deployment], act: OverrideRecord
+        self, cursor: Cursor, org: Organisation, stored: Stored[Deployment], record: OverrideRecord
     ) -> None:
-        if act.verdict is not None:
-            put_override(cursor, self._rows, org, stored, act.verdict, act.author)
+        if record.values is not None:
+            put_override(cursor, self._rows, org, stored, record.values, record.author)
         elif get_override(cursor, org, stored.key) is not None:
             remove_override(cursor, self._rows, org, stored)
 

@@ -61,7 +61,7 @@ def put_override(request: Request) -> Pending:
         reason=reason,
         actor=request.actor,
     )
-    return Pending(written, lambda judged: _reply(id_, judged))
+    return Pending(written, lambda found: _reply(id_, found))
 
 
 def delete_override(request: Request) -> Pending:
@@ -72,20 +72,20 @@ def delete_override(request: Request) -> Pending:
     return Pending(written, lambda _: Reply(202))
 
 
-def override_attributes(judged: OverrideHistory) -> OverrideAttributes:
+def override_attributes(found: OverrideHistory) -> OverrideAttributes:
     """The override as shown in responses and by commands."""
-    current = judged.current
+    current = found.current
     return OverrideAttributes(
         verdict=OverrideDocument(**_override_members(current)) if current else None,
         history=tuple(
-            Act(**_override_members(act), action="given" if act.verdict else "removed")
-            for act in judged.history
+            Act(**_override_members(act), action="given" if act.values else "removed")
+            for act in found.history
         ),
     )
 
 
 def _override_members(act: OverrideRecord) -> dict[str, Any]:
-    said, author = act.verdict or OverrideValues(), act.author
+    said, author = act.values or OverrideValues(), act.author
     type_ = said.remediation_type
     remedy = (
         GivenRemediation(type=type_, id=said.remediation_id, version=said.remediation_version)
@@ -102,5 +102,5 @@ def _override_members(act: OverrideRecord) -> dict[str, Any]:
     }
 
 
-def _reply(id_: str, judged: OverrideHistory) -> Reply:
-    return Reply(200, encode_data(Resource(id_, OVERRIDE_TYPE, override_attributes(judged))))
+def _reply(id_: str, found: OverrideHistory) -> Reply:
+    return Reply(200, encode_data(Resource(id_, OVERRIDE_TYPE, override_attributes(found))))

@@ -127,8 +127,8 @@ def show_deployment(visit: Visit) -> Answer:
     if visit.query_parameters.get("as") == "json":
         event = visit.store.deployments.get(visit.organisation, id_)
         return Download(event_json(event).encode(), "application/json")
-    judged = visit.store.verdicts.get(visit.organisation, id_)
-    return _page(visit, id_, form_of(judged), judged)
+    overrides = visit.store.verdicts.get(visit.organisation, id_)
+    return _page(visit, id_, form_of(overrides), overrides)
 
 
 def correct_verdict(visit: Visit) -> Answer:
@@ -136,12 +136,12 @@ def correct_verdict(visit: Visit) -> Answer:
     id_ = visit.path_parameters["id"]
     visit.require_team(visit.store.deployments.get(visit.organisation, id_).team)
     form = read_form(visit.form)
-    judged = visit.store.verdicts.get(visit.organisation, id_)
+    overrides = visit.store.verdicts.get(visit.organisation, id_)
     if problem := problem_of(form):
-        return _page(visit, id_, form, judged, problem, 400)
+        return _page(visit, id_, form, overrides, problem, 400)
     verdict = verdict_of(form, lambda named: _get(visit, named) is not None)
     if verdict is not None:
-        _require_teams_of_named(visit, verdict, judged)
+        _require_teams_of_named(visit, verdict, overrides)
         visit.store.verdicts.put(
             visit.organisation,
             id_,
@@ -150,19 +150,21 @@ def correct_verdict(visit: Visit) -> Answer:
             reason=form.reason,
             actor=visit.actor,
         ).result()
-    elif judged.current is not None:
+    elif overrides.current is not None:
         visit.store.verdicts.delete(
             visit.organisation, id_, now_ns=visit.now_ns, reason=form.reason, actor=visit.actor
         ).result()
     return SeeOther(visit.scope.link(path_of(id_), saved="verdict"))
 
 
-def _require_teams_of_named(visit: Visit, verdict: OverrideValues, judged: OverrideHistory) -> None:
+def _require_teams_of_named(
+    visit: Visit, verdict: OverrideValues, overrides: OverrideHistory
+) -> None:
     """A verdict also changes the failures and the fix that it names.
 
     Those that a verdict before it named are left to whoever named them. Raises `NotOfTeam`.
     """
-    before = [act.verdict for act in judged.history if act.verdict]
+    before = [act.values for act in overrides.history if act.values]
     fix = None if verdict.remediation_id is None else _get(visit, verdict.remediation_id)
     if fix is not None and all(each.remediation_id != fix.id for each in before):
         visit.require_team(fix.team)
@@ -177,7 +179,7 @@ def _page(
     visit: Visit,
     id_: str,
     form: VerdictForm,
-    judged: OverrideHistory,
+    overrides: OverrideHistory,
     problem: str = "",
     status: int = 200,
 ) -> View:
@@ -186,7 +188,7 @@ def _page(
     event = found.derived.event
     explanation = explain(found.derived, found.preceding, found.repository, found.settings)
     known = _named_deployments(visit, explanation)
-    incidents = _incidents(visit, explanation, judged)
+    incidents = _incidents(visit, explanation, overrides)
     reasons = Reasons(explanation, known, incidents, visit.scope.clock)
     return View(
         {
@@ -201,11 +203,13 @@ def _page(
             **_request_values(visit, event),
             "compare_link": _compare_link(event, found.preceding),
             "markdown": _markdown(visit, event, found.preceding, explanation, known),
-            "past": _history(visit, event, explanation, known, judged, incidents),
+            "past": _history(visit, event, explanation, known, overrides, incidents),
             "counts": tuple(_counts(event, explanation)),
             "form": form,
             "caused": tuple(cause_pieces(form.failure_ids, incidents)),
-            "undo": undo_of(judged) if visit.query_parameters.get("saved") == "verdict" else None,
+            "undo": undo_of(overrides)
+            if visit.query_parameters.get("saved") == "verdict"
+            else None,
             "problem": problem,
             **_permission_values(visit, event),
         },
@@ -317,10 +321,10 @@ def _named_deployments(visit: Visit, explanation: Explanation) -> Mapping[str, D
 
 
 def _incidents(
-    visit: Visit, explanation: Explanation, judged: OverrideHistory
+    visit: Visit, explanation: Explanation, overrides: OverrideHistory
 ) -> Mapping[str, Failure]:
     """The stored failures that name it, or were linked to it, by their ids."""
-    verdicts = [act.verdict for act in judged.history if act.verdict]
+    verdicts = [act.values for act in overrides.history if act.values]
     linked = [id_ for verdict in verdicts for id_ in verdict.failure_ids]
     ids = dict.fromkeys((*explanation.failure.incident_ids, *linked))
     found = ((id_, _get_failure(visit, id_)) for id_ in ids)
@@ -447,11 +451,11 @@ def _history(
     event: Deployment,
     explanation: Explanation,
     known: Mapping[str, Deployment],
-    judged: OverrideHistory,
+    overrides: OverrideHistory,
     incidents: Mapping[str, Failure],
 ) -> list[Past]:
     """Newest first."""
-    past = [Past(act.author.at_ns, tuple(_act_words(act, incidents))) for act in judged.history]
+    past = [Past(act.author.at_ns, tuple(_act_words(act, incidents))) for act in overrides.history]
     for link in explanation.failure.marked_by:
         if link.remediation_id in known:
             remedy = known[link.remediation_id]
@@ -471,16 +475,16 @@ def _history(
 
 def _act_words(act: OverrideRecord, failures: Mapping[str, Failure]) -> Iterator[Piece]:
     who = wording.visible(act.author.by) or "A person"
-    if act.verdict is None:
+    if act.values is None:
         yield Piece(f"{who} removed the override: the rules decide")
         return
     said = {True: "failed", False: "not failed", None: "as the rules decide"}
-    yield Piece(f"{who} marked it {said[act.verdict.change_failure]}")
-    named = act.verdict.remediation_id or act.verdict.remediation_version
+    yield Piece(f"{who} marked it {said[act.values.change_failure]}")
+    named = act.values.remediation_id or act.values.remediation_version
     if named:
         yield Piece(", fixed by ")
         yield Piece(wording.visible(named), is_name=True)
-    yield from cause_pieces(act.verdict.failure_ids, failures)
+    yield from cause_pieces(act.values.failure_ids, failures)
     if act.author.reason:
         yield Piece(f": “{wording.visible(act.author.reason)}”")
 

@@ -30,21 +30,21 @@ class VerdictForm(NamedTuple):
     """Linked failures, which it keeps while the verdict is that it failed."""
 
 
-def form_of(judged: OverrideHistory) -> VerdictForm:
+def form_of(overrides: OverrideHistory) -> VerdictForm:
     """The current override."""
-    if judged.current is None or judged.current.verdict is None:
+    if overrides.current is None or overrides.current.values is None:
         return VerdictForm()
-    return _form(judged.current.verdict, judged.current.author.reason)
+    return _form(overrides.current.values, overrides.current.author.reason)
 
 
-def undo_of(judged: OverrideHistory) -> VerdictForm | None:
+def undo_of(overrides: OverrideHistory) -> VerdictForm | None:
     """The override before the last change; None if there was none."""
-    if not judged.history:
+    if not overrides.history:
         return None
-    before = judged.history[1] if len(judged.history) > 1 else None
-    if before is None or before.verdict is None:
+    before = overrides.history[1] if len(overrides.history) > 1 else None
+    if before is None or before.values is None:
         return VerdictForm()
-    return _form(before.verdict, before.author.reason)
+    return _form(before.values, before.author.reason)
 
 
 def read_form(fields: Mapping[str, str]) -> VerdictForm:
