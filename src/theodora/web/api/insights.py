@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, get_args
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from theodora.dora.metrics.calendar import Interval, Period, WeekStart
+from theodora.dora.metrics.calendar import Period
 from theodora.events import format_rfc3339
 from theodora.query import Everything
 from theodora.query.parser import MAX_CHARACTERS
@@ -24,9 +24,9 @@ from theodora.report.scope import (
 )
 from theodora.report.wording import Tone
 from theodora.storage import Organisation, Store
-from theodora.web.api.metrics.json_document import Bounds
 from theodora.web.api.metrics.parameters import ENDS, FirstDay, Zone, named_problems
 from theodora.web.api.metrics.question import read_tree
+from theodora.web.api.metrics.question_meta import Bounds, QuestionMeta, bounds_of
 from theodora.web.api.wire import Resource
 from theodora.web.http.operations import Request
 from theodora.web.http.responses import Reply
@@ -104,16 +104,9 @@ class InsightAttributes(Struct, frozen=True):
     """Of a change."""
 
 
-class InsightsMeta(Struct, frozen=True, rename={"from_": "from"}):
+class InsightsMeta(QuestionMeta, frozen=True):
     """The question, with all defaults."""
 
-    from_: str
-    to: str
-    previous: Bounds
-    as_of: str
-    timezone: str
-    week_start: WeekStart
-    interval: Interval
     group_by: Grouping
     query: str
     compared: int
@@ -170,11 +163,11 @@ def _compared(found: Comparison) -> ComparedAttributes:
 
 
 def _meta(scope: Scope, key: Grouping, previous: Period, compared: int) -> InsightsMeta:
-    from_, to = _ends(scope.period)
+    from_, to = bounds_of(scope.period)
     return InsightsMeta(
         from_=from_,
         to=to,
-        previous=Bounds(*_ends(previous)),
+        previous=Bounds(*bounds_of(previous)),
         as_of=format_rfc3339(scope.now_ns),
         timezone=scope.zone,
         week_start=scope.calendar.week_start,
@@ -184,7 +177,3 @@ def _meta(scope: Scope, key: Grouping, previous: Period, compared: int) -> Insig
         compared=compared,
         false_discovery_rate=FALSE_DISCOVERIES,
     )
-
-
-def _ends(period: Period) -> tuple[str, str]:
-    return format_rfc3339(period.start_ns), format_rfc3339(period.end_ns)

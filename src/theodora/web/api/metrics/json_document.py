@@ -8,7 +8,6 @@ import msgspec
 from theodora.dora.benchmarks.levels import LEVEL_TABLES, headlines_of, levels_of
 from theodora.dora.benchmarks.quick_check import Scores, scores_of
 from theodora.dora.benchmarks.surveys import SURVEYS
-from theodora.dora.metrics.calendar import Interval, WeekStart
 from theodora.dora.metrics.metrics import OF_EACH_METRIC, Metrics, with_fields
 from theodora.dora.metrics.report import GroupReport, Report
 from theodora.dora.metrics.shapes import Change
@@ -17,6 +16,7 @@ from theodora.dora.metrics.tally import Granularity
 from theodora.events import format_rfc3339
 from theodora.web.api.metrics.answer import Answer, LeadTimeClock
 from theodora.web.api.metrics.event_queries import EventQueries, EventQueryWriter
+from theodora.web.api.metrics.question_meta import Bounds, QuestionMeta, bounds_of
 from theodora.web.api.wire import Resource
 
 TYPE = "dora_metrics"
@@ -64,13 +64,6 @@ class MetricsAttributes(msgspec.Struct, frozen=True):
     """Every interval that overlaps the period, in order; empty without an interval."""
 
 
-class Bounds(msgspec.Struct, frozen=True, rename={"from_": "from"}):
-    """A period: from an instant up to, and not including, another. RFC 3339."""
-
-    from_: str
-    to: str
-
-
 class LevelSource(msgspec.Struct, frozen=True):
     """A table of levels, and where it is from."""
 
@@ -92,16 +85,9 @@ class Benchmark(msgspec.Struct, frozen=True):
     levels: tuple[LevelSource, ...]
 
 
-class Meta(msgspec.Struct, frozen=True, rename={"from_": "from"}):
+class Meta(QuestionMeta, frozen=True):
     """The question, with all defaults."""
 
-    from_: str
-    to: str
-    previous: Bounds
-    as_of: str
-    timezone: str
-    week_start: WeekStart
-    interval: Interval
     group_by: tuple[str, ...]
     granularity: Granularity
     stages: bool
@@ -159,10 +145,7 @@ def _resource(
 
 def interval_bounds(report: Report) -> Sequence[IntervalBounds]:
     """The bounds of every interval, the same for all groups."""
-    return [
-        (format_rfc3339(each.period.start_ns), format_rfc3339(each.period.end_ns), each.is_partial)
-        for each in report.buckets
-    ]
+    return [(*bounds_of(each.period), each.is_partial) for each in report.buckets]
 
 
 def intervals_of(found: GroupReport, bounds: Sequence[IntervalBounds]) -> Sequence[IntervalMetrics]:
@@ -175,11 +158,11 @@ def intervals_of(found: GroupReport, bounds: Sequence[IntervalBounds]) -> Sequen
 
 def _meta(answer: Answer) -> Meta:
     question, query = answer.question, answer.question.query
-    previous = answer.report.previous_period
+    from_, to = bounds_of(query.period)
     return Meta(
-        from_=format_rfc3339(query.period.start_ns),
-        to=format_rfc3339(query.period.end_ns),
-        previous=Bounds(format_rfc3339(previous.start_ns), format_rfc3339(previous.end_ns)),
+        from_=from_,
+        to=to,
+        previous=Bounds(*bounds_of(answer.report.previous_period)),
         as_of=format_rfc3339(query.as_of_ns),
         timezone=question.zone,
         week_start=query.calendar.week_start,

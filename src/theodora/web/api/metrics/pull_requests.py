@@ -12,8 +12,6 @@ from theodora.dora.metrics.calendar import (
     BUCKET_LIMIT,
     UTC_CALENDAR,
     Interval,
-    Period,
-    WeekStart,
 )
 from theodora.dora.metrics.pull_requests import (
     GROUPED,
@@ -42,7 +40,7 @@ from theodora.report.parameters import (
 )
 from theodora.storage import Organisation, Store
 from theodora.web.api.metrics.csv_table import flat_cells
-from theodora.web.api.metrics.json_document import TOTAL, Bounds, id_of
+from theodora.web.api.metrics.json_document import TOTAL, id_of
 from theodora.web.api.metrics.parameters import (
     ENDS,
     AnswerForm,
@@ -55,6 +53,7 @@ from theodora.web.api.metrics.parameters import (
     named_problems,
 )
 from theodora.web.api.metrics.question import check_intervals, read_tree
+from theodora.web.api.metrics.question_meta import Bounds, QuestionMeta, bounds_of
 from theodora.web.api.wire import Resource
 from theodora.web.http.operations import Request
 from theodora.web.http.responses import CSV, Reply
@@ -149,16 +148,9 @@ class PullRequestMetricsAttributes(Struct, frozen=True):
     series: Sequence[IntervalDocument]
 
 
-class PullRequestMetricsMeta(Struct, frozen=True, rename={"from_": "from"}):
+class PullRequestMetricsMeta(QuestionMeta, frozen=True):
     """The question, with all defaults."""
 
-    from_: str
-    to: str
-    previous: Bounds
-    as_of: str
-    timezone: str
-    week_start: WeekStart
-    interval: Interval
     group_by: tuple[str, ...]
     query: str
     bots: bool
@@ -233,7 +225,9 @@ def _attributes(named: Mapping[str, str], group: PullRequestGroup) -> PullReques
         change=group.change,
         series=[
             IntervalDocument(
-                *_ends(each.bucket.period), each.bucket.is_partial, figures_document(each.figures)
+                *bounds_of(each.bucket.period),
+                each.bucket.is_partial,
+                figures_document(each.figures),
             )
             for each in group.series
         ],
@@ -242,11 +236,11 @@ def _attributes(named: Mapping[str, str], group: PullRequestGroup) -> PullReques
 
 def _meta(question: PullRequestQuestion, report: PullRequestReport) -> PullRequestMetricsMeta:
     query = question.query
-    from_, to = _ends(query.period)
+    from_, to = bounds_of(query.period)
     return PullRequestMetricsMeta(
         from_=from_,
         to=to,
-        previous=Bounds(*_ends(report.previous_period)),
+        previous=Bounds(*bounds_of(report.previous_period)),
         as_of=format_rfc3339(query.as_of_ns),
         timezone=question.zone,
         week_start=query.calendar.week_start,
@@ -255,10 +249,6 @@ def _meta(question: PullRequestQuestion, report: PullRequestReport) -> PullReque
         query=question.text,
         bots=question.with_bots,
     )
-
-
-def _ends(period: Period) -> tuple[str, str]:
-    return format_rfc3339(period.start_ns), format_rfc3339(period.end_ns)
 
 
 def _csv(question: PullRequestQuestion, report: PullRequestReport) -> bytes:
@@ -287,7 +277,7 @@ def _rows(
         ),
     )
     for row, period, is_partial, figures in moments:
-        start, end = _ends(period)
+        start, end = bounds_of(period)
         yield {
             **place,
             "row": row,
