@@ -7,7 +7,6 @@ from theodora.errors import Invalid
 from theodora.events.annotations import (
     ABOUT,
     MAX_ANNOTATION_CHARACTERS,
-    Annotation,
     read_annotation,
 )
 from theodora.events.input import MAX_TEXT_CHARACTERS
@@ -34,7 +33,7 @@ def add_annotation(visit: Visit) -> Answer:
         content = read_annotation(named, at_ns)
     except Invalid as invalid:
         return View(_values(visit, fields, _problems(invalid)), status=400)
-    visit.require_team(_team_of(visit, content))
+    visit.require_team(visit.team_of(content.service, content.team))
     visit.store.annotations.add(
         visit.organisation, content, visit.now_ns, actor=visit.actor
     ).result()
@@ -45,16 +44,9 @@ def remove_annotation(visit: Visit) -> Answer:
     """Raises `NotFound` for none of the organisation, `NotOfTeam` for one of another team."""
     id_ = visit.form.get("id", "")
     stored = visit.store.annotations.get(visit.organisation, id_)
-    visit.require_team(_team_of(visit, stored.content))
+    visit.require_team(visit.team_of(stored.content.service, stored.content.team))
     visit.store.annotations.remove(visit.organisation, id_, actor=visit.actor).result()
     return SeeOther(visit.scope.link(PATH, saved="removed"))
-
-
-def _team_of(visit: Visit, content: Annotation) -> str | None:
-    """The team that it names, or that of its service; None if it concerns all teams."""
-    if content.team or not content.service:
-        return content.team or None
-    return visit.store.settings.teams(visit.organisation).get(content.service)
 
 
 def _values(
@@ -66,7 +58,10 @@ def _values(
     now = f"{visit.scope.clock.local(visit.now_ns):%Y-%m-%dT%H:%M}"
     teams = visit.store.settings.teams(visit.organisation)
     return {
-        "rows": [(each, visit.may_write(_team_of(visit, each.content))) for each in found[:_SHOWN]],
+        "rows": [
+            (each, visit.may_write(visit.team_of(each.content.service, each.content.team)))
+            for each in found[:_SHOWN]
+        ],
         "has_more": len(found) > _SHOWN,
         "fields": fields or {**dict.fromkeys(("text", *ABOUT), ""), "at": now},
         "problems": problems or {},

@@ -45,7 +45,7 @@ def set_goal(visit: Visit) -> Answer:
     except Invalid as invalid:
         problems = {each.parameter or "service": each.detail for each in invalid.problems}
         return View(_values(visit, fields, problems), status=400)
-    visit.require_team(_team_of(visit, subject))
+    visit.require_team(visit.team_of(subject.service, subject.team))
     visit.store.goals.put(
         visit.organisation, subject, value, visit.now_ns, actor=visit.actor
     ).result()
@@ -55,16 +55,9 @@ def set_goal(visit: Visit) -> Answer:
 def remove_goal(visit: Visit) -> Answer:
     """Raises `NotFound` for none of the organisation, `NotOfTeam` for one of another team."""
     subject = GoalSubject(*(visit.form.get(name, "") for name in GoalSubject._fields))
-    visit.require_team(_team_of(visit, subject))
+    visit.require_team(visit.team_of(subject.service, subject.team))
     visit.store.goals.remove(visit.organisation, subject, actor=visit.actor).result()
     return SeeOther(visit.scope.link(PATH, saved="removed"))
-
-
-def _team_of(visit: Visit, subject: GoalSubject) -> str | None:
-    """The team that it names, or that of its service; None if it is for everything."""
-    if subject.team or not subject.service:
-        return subject.team or None
-    return visit.store.settings.teams(visit.organisation).get(subject.service)
 
 
 def _values(
@@ -89,5 +82,5 @@ def _values(
 
 def _row(visit: Visit, goal: Goal) -> GoalRow:
     metric = GOAL_METRICS[goal.subject.metric]
-    may_remove = visit.may_write(_team_of(visit, goal.subject))
+    may_remove = visit.may_write(visit.team_of(goal.subject.service, goal.subject.team))
     return GoalRow(goal, metric.full_title, goal_words(metric, goal.value), may_remove)

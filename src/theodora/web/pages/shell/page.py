@@ -147,6 +147,12 @@ class Visit:
         if not self.may_write(team):
             raise NotOfTeam(team, self.principal)
 
+    def team_of(self, service: str, team: str) -> str | None:
+        """The team itself, or that of the service in the settings; None without either."""
+        if team or not service:
+            return team or None
+        return self.store.settings.teams(self.organisation).get(service)
+
     def back_to(self, next_: str) -> str:
         """The location of `next_` if it is a path of this dashboard, else of the overview."""
         is_path = next_.startswith("/") and not next_.startswith(("//", "/\\"))
