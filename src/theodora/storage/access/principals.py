@@ -26,6 +26,11 @@ class Principal(NamedTuple):
     teams: frozenset[str] = frozenset()
     """The teams whose events it may change; empty for all, those without a team among them."""
 
+    @property
+    def key_and_person(self) -> tuple[str | None, str | None]:
+        """Their ids, as columns; one of both is None."""
+        return self.key.id if self.key else None, self.person.id if self.person else None
+
     def may(self, permission: str) -> bool:
         return permission in self.permissions
 

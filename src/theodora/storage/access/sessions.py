@@ -205,9 +205,7 @@ def _insert(
         "signed_in_at_ns, renewed_at_ns, seen_at_ns) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             *(principal.organisation.key, id_, hash_of(secret)),
-            principal.key.id if principal.key else None,
-            principal.person.id if principal.person else None,
-            *(*place, now_ns, now_ns, now_ns),
+            *(*principal.key_and_person, *place, now_ns, now_ns, now_ns),
         ),
     )
     return id_

@@ -100,9 +100,7 @@ class ShareLinks:
                 "created_at_ns, expires_at_ns) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     *(maker.organisation.key, id_, hash_of(secret), path, query),
-                    maker.key.id if maker.key else None,
-                    maker.person.id if maker.person else None,
-                    *(now_ns, expires_at_ns),
+                    *(*maker.key_and_person, now_ns, expires_at_ns),
                 ),
             )
             after = {"path": path, "query": query, "expires_at_ns": expires_at_ns}
