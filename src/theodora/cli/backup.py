@@ -107,12 +107,12 @@ def _back_up_to(path: Path, source: BackupSource, bars: ProgressBars) -> _Made:
 def _back_up_every(seconds: int, folder: BackupFolder, config: Config) -> None:
     """Returns once a signal has ended it, without what there is of a backup under way."""
     configure_logs(config)
-    told = threading.Event()
+    stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _, __: told.set())
+        signal.signal(number, lambda _, __: stopped.set())
     worker = BackupWorker(folder, seconds, partial(source_of, config), command_actor())
     worker.start()
-    told.wait()
+    stopped.wait()
     worker.stop()
 
 

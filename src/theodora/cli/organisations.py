@@ -74,12 +74,12 @@ def delete(name: str, confirm: int | None, **flags: str | None) -> None:
         ).result()
     if isinstance(deletion, Unconfirmed):
         raise click.ClickException(
-            f"{visible(name)} with {_told(holdings)} would be deleted for good: confirm that with "
+            f"{visible(name)} with {_words(holdings)} would be deleted for good: confirm that with "
             f"--confirm {deletion.events}"
         )
     click.echo(
         f"{visible(name)} is closed, and deleted from {format_minute(deletion.begins_at_ns)} on: "
-        f"{_told(holdings)}"
+        f"{_words(holdings)}"
     )
     click.echo(f"take it back with: theodora orgs undelete {shlex.quote(name)}")
 
@@ -112,7 +112,7 @@ def apply(**flags: str | None) -> None:
 
 
 def _line(record: OrganisationRecord, holdings: Holdings) -> str:
-    line = f"{visible(record.organisation.name)}  {_told(holdings)}"
+    line = f"{visible(record.organisation.name)}  {_words(holdings)}"
     deletion = record.deletion
     if deletion is None:
         return line
@@ -123,7 +123,7 @@ def _line(record: OrganisationRecord, holdings: Holdings) -> str:
     return f"{line}  {state}" + (f": {record.refusal.reason}" if record.refusal else "")
 
 
-def _told(holdings: Holdings) -> str:
+def _words(holdings: Holdings) -> str:
     counts = (
         counted(holdings.deployments, "deployment"),
         counted(holdings.failures, "failure"),

@@ -83,7 +83,7 @@ def demo_history(now: datetime, seed: int = 1) -> DemoHistory:
         made = life.events(steps, now)
         events += made
         corrections = [each for each in DEMO_OVERRIDES if each.service == service.name]
-        verdicts += _verdicts(corrections, life.in_production, life.failed)
+        verdicts += _overrides(corrections, life.in_production, life.failed)
     return DemoHistory(
         commits={repository_id(line.url): line.commits for line in lines.values()},
         pull_requests={
@@ -353,26 +353,26 @@ def _special_failures(now: datetime) -> Iterator[Failure]:
     )
 
 
-def _verdicts(
+def _overrides(
     corrections: Iterable[DemoOverride], deployments: Sequence[Deployment], failed: set[str]
 ) -> Iterator[OverrideRecord]:
-    """Verdicts on deployments that the rules take for the opposite, given on the next day."""
+    """Overrides of deployments that the rules take for the opposite, set on the next day."""
     for correction in corrections:
         opposite = [
             (each, after)
             for each, after in pairwise(deployments)
             if (each.id in failed) != correction.failed and after.id not in failed
         ]
-        judged, after = opposite[int(correction.place * (len(opposite) - 1))]
+        deployment, after = opposite[int(correction.place * (len(opposite) - 1))]
         verdict = OverrideValues(correction.failed)
         if correction.failed:
             verdict = OverrideValues(True, after.id, None, "rollforward")  # noqa: FBT003 - said so above
         given_at_ns = after.finished_at_ns + timedelta(hours=1) // timedelta(microseconds=1) * 1_000
         yield OverrideRecord(
-            judged.id, verdict, OverrideAuthor(correction.by, given_at_ns, correction.reason)
+            deployment.id, verdict, OverrideAuthor(correction.by, given_at_ns, correction.reason)
         )
         if correction.is_taken_back:
             taken_back_at_ns = given_at_ns + 7_200 * 10**9
             yield OverrideRecord(
-                judged.id, None, OverrideAuthor(correction.by, taken_back_at_ns, "")
+                deployment.id, None, OverrideAuthor(correction.by, taken_back_at_ns, "")
             )

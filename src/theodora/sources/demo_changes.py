@@ -89,20 +89,20 @@ class MainLine:
             for number, each in enumerate(_OPEN, len(self.pull_requests) + 1)
         ]
 
-    def _open_request(self, number: int, told: "_Open", now: datetime) -> PullRequest:
-        opened = now - timedelta(hours=told.age_hours)
+    def _open_request(self, number: int, planned: "_Open", now: datetime) -> PullRequest:
+        opened = now - timedelta(hours=planned.age_hours)
         closed = opened + timedelta(days=2)
         request = PullRequest(
             number=number,
-            title=told.title,
+            title=planned.title,
             branch=f"feature/{number}",
             created_at_ns=nanoseconds(opened),
-            is_draft=told.is_draft,
-            closed_at_ns=nanoseconds(closed) if told.is_closed else None,
+            is_draft=planned.is_draft,
+            closed_at_ns=nanoseconds(closed) if planned.is_closed else None,
         )
-        reviewed = opened + timedelta(hours=3) if told.is_reviewed else None
+        reviewed = opened + timedelta(hours=3) if planned.is_reviewed else None
         found = self._with_people(request, reviewed)
-        return replace(found, author=told.author) if told.author else found
+        return replace(found, author=planned.author) if planned.author else found
 
     def _with_people(self, request: PullRequest, reviewed: datetime | None) -> PullRequest:
         """The request with author, reviewers and size, which follow from its number alone."""

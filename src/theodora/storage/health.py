@@ -212,16 +212,16 @@ def _newest(cursor: Cursor, org: Organisation) -> list[Seen]:
     }
     return [
         Seen(
-            *told,
+            *columns,
             is_pending=bool(is_pending),
             number_of_commits=commits,
             change_lead_time=lead_time,
             lead_time_status=status,
-            repository_is_known=bool(repositories.get(told[-1])),
-            commit_is_known=tuple(told[-2:]) in known,
+            repository_is_known=bool(repositories.get(columns[-1])),
+            commit_is_known=tuple(columns[-2:]) in known,
             negative_spans=negative_spans,
         )
-        for *told, is_pending, commits, lead_time, status, negative_spans in rows
+        for *columns, is_pending, commits, lead_time, status, negative_spans in rows
     ]
 
 

@@ -163,5 +163,7 @@ class Derivation:
     ) -> tuple[Derived, ...]:
         """The deployments so far with their verdicts; `incidents` are those of `distinct`."""
         marking = incidents if self._settings.incident_marks_failure else ()
-        court = Verdicts(self._steps, overrides, marking, finished_elsewhere_ns or {}, self._keys)
-        return tuple(court.derived(position, step) for position, step in enumerate(self._steps))
+        verdicts = Verdicts(
+            self._steps, overrides, marking, finished_elsewhere_ns or {}, self._keys
+        )
+        return tuple(verdicts.derived(position, step) for position, step in enumerate(self._steps))

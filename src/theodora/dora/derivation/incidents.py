@@ -80,8 +80,10 @@ def names_in(incident: Failure, keys: MatchKeys) -> Iterator[Name]:
 def _concerns(incident: Failure, deployment: Deployment, sequence_tag: str | None) -> bool:
     if deployment.service not in incident.services or incident.env not in {None, deployment.env}:
         return False
-    told = values_of(incident.custom_tags, sequence_tag) if sequence_tag else set[str]()
-    return not told or not told.isdisjoint(values_of(deployment.custom_tags, sequence_tag or ""))
+    values = values_of(incident.custom_tags, sequence_tag) if sequence_tag else set[str]()
+    return not values or not values.isdisjoint(
+        values_of(deployment.custom_tags, sequence_tag or "")
+    )
 
 
 def _begun_by(deployments: Sequence[Deployment], instant_ns: int) -> Deployment:

@@ -137,8 +137,8 @@ def _globs(value: JsonValue) -> list[str]:
         if not isinstance(glob, str) or not 1 <= len(glob.removeprefix("!")) <= _MAX_TEXT
     ]
     if not found:
-        told = ((index, glob_problem(glob)) for index, glob in enumerate(globs))
-        found = [Problem(problem, (index,)) for index, problem in told if problem]
+        problems = ((index, glob_problem(glob)) for index, glob in enumerate(globs))
+        found = [Problem(problem, (index,)) for index, problem in problems if problem]
     if found:
         raise Invalid(*found)
     try:

@@ -303,7 +303,8 @@ def read_activity(cursor: Cursor, org: Organisation) -> list[KeyActivity]:
         (org.key,),
     )
     return [
-        KeyActivity(id_, name, bool(is_revoked), *told) for id_, name, is_revoked, *told in rows
+        KeyActivity(id_, name, bool(is_revoked), *columns)
+        for id_, name, is_revoked, *columns in rows
     ]
 
 
@@ -316,7 +317,9 @@ def read_refusals(cursor: Cursor, org: Organisation) -> list[Refusal]:
         "WHERE r.org = ? ORDER BY r.last_at_ns DESC, r.key_id, r.place LIMIT ?",
         (org.key, KEPT_REFUSALS),
     )
-    return [Refusal(id_, name, bool(is_revoked), *told) for id_, name, is_revoked, *told in rows]
+    return [
+        Refusal(id_, name, bool(is_revoked), *columns) for id_, name, is_revoked, *columns in rows
+    ]
 
 
 def read_ignored(cursor: Cursor, org: Organisation) -> list[IgnoredMember]:
@@ -329,7 +332,8 @@ def read_ignored(cursor: Cursor, org: Organisation) -> list[IgnoredMember]:
         (org.key, KEPT_IGNORED),
     )
     return [
-        IgnoredMember(id_, name, bool(is_revoked), *told) for id_, name, is_revoked, *told in rows
+        IgnoredMember(id_, name, bool(is_revoked), *columns)
+        for id_, name, is_revoked, *columns in rows
     ]
 
 

@@ -91,7 +91,7 @@ def read_parked(cursor: Cursor, org: Organisation) -> Sequence[Parked]:
         "FROM parked_sequences WHERE org = ? ORDER BY since_ns, service, env LIMIT ?",
         (org.key, _LOOKED_AT),
     )
-    return [Parked(service, env or None, *told) for service, env, *told in rows]
+    return [Parked(service, env or None, *columns) for service, env, *columns in rows]
 
 
 def count_parked(cursor: Cursor) -> int:

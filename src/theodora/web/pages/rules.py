@@ -29,7 +29,7 @@ PATH = "/settings/rules"
 WEEKS = 12
 """How far back a preview looks."""
 
-_TOLD = re.compile("[0-9]{1,9}(,[0-9]{1,9}){2}")
+_COUNTS = re.compile("[0-9]{1,9}(,[0-9]{1,9}){2}")
 """How many were marked failed, how many are, and of how many, from the preview."""
 _SHOWN = 50
 """Most deployments of each kind that a preview lists."""
@@ -143,7 +143,7 @@ class Tried:
     """How many would keep their verdict, but not every other figure."""
 
     @property
-    def told(self) -> str:
+    def counts(self) -> str:
         return f"{self.failed_now},{self.failed_then},{self.deployments}"
 
     @property
@@ -174,8 +174,8 @@ def save_rules(visit: Visit) -> Answer:
     except Invalid as invalid:
         return View(_values(visit, service, draft, invalid), 400)
     visit.store.settings.put(visit.organisation, given, service, actor=visit.actor).result()
-    told = visit.form.get("told", "")
-    saved = told if _TOLD.fullmatch(told) else "rules"
+    counts = visit.form.get("counts", "")
+    saved = counts if _COUNTS.fullmatch(counts) else "rules"
     return SeeOther(visit.scope.link(PATH, service=service or None, saved=saved))
 
 
@@ -331,7 +331,7 @@ def _values(
 
 def _saved(text: str) -> str:
     """The line about what has been saved; empty where nothing has been."""
-    if _TOLD.fullmatch(text):
+    if _COUNTS.fullmatch(text):
         before, now, whole = (wording.number(int(number)) for number in text.split(","))
         return f"Rules saved: {before} → {now} of {whole} marked in the last {WEEKS} weeks."
     return "Rules saved." if text == "rules" else ""

@@ -99,9 +99,9 @@ def _tiles(those: PeriodCounts, every: Sequence[DeploymentSummary], scope: Scope
         return tiles
     plain = [tile for tile in tiles if tile.shape not in {"failed", "pending"}]
     remarkable = all_of((scope.tree, _REMARKABLE))
-    told = those.newest(remarkable, len(tiles) - len(plain))
+    marked = those.newest(remarkable, len(tiles) - len(plain))
     return sorted(
-        [*plain, *(_tile_of_deployment(each, scope) for each in told)],
+        [*plain, *(_tile_of_deployment(each, scope) for each in marked)],
         key=lambda tile: -tile.finished_at_ns,
     )
 
