@@ -2,8 +2,11 @@
 
 import gc
 
-_NEW_OBJECTS = 10_000
-"""How many have to be left before Python looks for cycles among them; by default 700."""
+_NEW_OBJECTS = 50_000
+"""How many have to be left before Python looks for cycles among them; by default 700.
+
+A batch of the index has ten thousand entries, which are soon gone.
+"""
 
 
 def collect_seldom() -> None:

@@ -9,10 +9,12 @@ Who wrote the commits lies in a table of its own, which the metrics do not read.
 import sys
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from hashlib import blake2b
 from operator import attrgetter
-from typing import LiteralString, NamedTuple
+from typing import LiteralString
 
+import msgspec
 import numpy as np
 from msgspec.structs import astuple
 
@@ -33,7 +35,7 @@ _spans_of = attrgetter(*STAGES)
 _NO_STAGES = Stages()
 
 
-class Measured(NamedTuple):
+class Measured(msgspec.Struct, frozen=True, dict=True):
     """The measured durations of a deployment's commits, and the commits."""
 
     spans: bytes
@@ -49,10 +51,10 @@ class Measured(NamedTuple):
     derivation: bytes = b""
     """The record of its derivation."""
 
-    @property
+    @cached_property
     def digest(self) -> int:
         """Another number for other values; 0 for none."""
-        if not any(self):
+        if self == _NOTHING:
             return 0
         hashed = blake2b(self.spans, digest_size=8)
         if self.negative_spans:
@@ -63,6 +65,9 @@ class Measured(NamedTuple):
         if self.derivation:
             hashed.update(b" " + self.derivation)
         return int.from_bytes(hashed.digest(), "big", signed=True)
+
+
+_NOTHING = Measured(b"", 0)
 
 
 def measured(changes: Changes, derivation: bytes = b"", *, in_production: bool = False) -> Measured:
@@ -116,7 +121,7 @@ def write_measured(cursor: Cursor, org: Organisation, found: Mapping[int, Measur
                 *(each.derivation or None, each.digest),
             )
             for deployment, each in found.items()
-            if any(each)
+            if each.digest
         ],
     )
     cursor.executemany(

@@ -81,9 +81,8 @@ class DerivedSequence:
         if known and known[1] == digest and known[0].are_those_of(of):
             return None
         found = measured(derived.changes, encode_record(derived, tie), in_production=in_production)
-        now = found.digest
-        self._digests[id_] = of, now
-        return None if now == digest else found
+        self._digests[id_] = of, found.digest
+        return None if found.digest == digest else found
 
 
 class _DigestInputs(NamedTuple):

@@ -5,7 +5,6 @@ alone; values are always bound.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
 from typing import Generic, Literal, NamedTuple, Protocol, TypeVar
@@ -44,16 +43,14 @@ class Read(Protocol):
     def __call__(self, read: Callable[[Cursor], T], /) -> T: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Stored(Generic[E]):
+class Stored(msgspec.Struct, Generic[E], frozen=True, gc=False):
     """An event and the key of its row."""
 
     key: int
     event: E
 
 
-@dataclass(frozen=True, slots=True)
-class Upserted(Generic[E]):
+class Upserted(msgspec.Struct, Generic[E], frozen=True, gc=False):
     """The outcome of an upsert: the event's state now, and before if it existed."""
 
     outcome: Outcome
@@ -65,8 +62,7 @@ class Upserted(Generic[E]):
         return [self.now] if self.before is None else [self.before, self.now]
 
 
-@dataclass(frozen=True, slots=True)
-class _Place(Generic[E]):
+class _Place(msgspec.Struct, Generic[E], frozen=True, gc=False):
     """The row and id of an event that is upserted."""
 
     identity: str
@@ -184,7 +180,7 @@ class Rows(Generic[E]):
             return Upserted("added", now)
         if merge is not None:
             event = merge(event, former.event)
-            place = replace(place, identity=event.identity(org.uuid))
+            place = msgspec.structs.replace(place, identity=event.identity(org.uuid))
         # A retry sends the same values: that is no change.
         same = self.table.sent_values(event) == self.table.sent_values(former.event)
         now = self._replace(cursor, org, former, event, place)
@@ -475,8 +471,7 @@ def _length(document: str) -> int:
     return len(document) if document.isascii() else len(document.encode())
 
 
-@dataclass(frozen=True, slots=True)
-class _There(Generic[E]):
+class _There(msgspec.Struct, Generic[E], frozen=True, gc=False):
     """The attributes of a stored event that decide where another one belongs."""
 
     identity: str

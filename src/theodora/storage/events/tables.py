@@ -85,6 +85,11 @@ class EventTable(Generic[E]):
         return frozenset(name for name, _ in self.posted) - {"id"}
 
     @cached_property
+    def array_values(self) -> tuple[tuple[str, Callable[[E], Iterable[str | None]]], ...]:
+        """The fields that are arrays, and their values."""
+        return tuple((name, values) for name, values in self.posted if name in self.arrays)
+
+    @cached_property
     def ranged_fields(self) -> frozenset[str]:
         return frozenset(name for name, _ in self.ranged)
 

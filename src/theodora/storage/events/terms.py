@@ -79,8 +79,7 @@ def elements(table: EventTable[E], event: E) -> list[Term]:
     """The terms of an event that are elements of an array, each once."""
     found = [
         Term(field, value)
-        for field, values in table.posted
-        if field in table.arrays
+        for field, values in table.array_values
         for value in values(event)
         if value
     ]

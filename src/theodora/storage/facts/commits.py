@@ -55,7 +55,7 @@ class RepositorySummary(NamedTuple):
     pull_requests: int
 
 
-class _Stored(NamedTuple):
+class _Stored(msgspec.Struct, frozen=True, gc=False):
     """A commit as it lies in its row; `received` if the commit itself was uploaded."""
 
     received: bool
