@@ -325,16 +325,17 @@ class Derivations:
         Omitted rows stay as they were read: the next derivation finds them changed.
         """
         changes = list(_changes(facts, derived))
+        links = _new_links(facts, derived.deployments)
         written: list[_Change] = []
-        for start in range(0, len(changes), _ROWS_AT_ONCE):
+        # Once even where nothing has changed: it counts the derivation, so that another process
+        # writes no older one.
+        for start in range(0, len(changes) or 1, _ROWS_AT_ONCE):
             check_deadline()
-            part = changes[start : start + _ROWS_AT_ONCE]
-            write = partial(self._write_part, key, changed, part, last)
+            end = start + _ROWS_AT_ONCE
+            last_links = links if end >= len(changes) else ()
+            write = partial(self._write_part, key, changed, changes[start:end], last_links, last)
             last = self._database.write(write, actor, org=key.org.key, if_free=True).result()
             written += last.changes
-        links = _new_links(facts, derived.deployments)
-        write = partial(_write_links, key, links, last)
-        self._database.write(write, actor, org=key.org.key, if_free=True).result()
         if last.seen:
             rows = _written_rows(last.seen.rows, written)
             self._cache.remember(key, replace(last.seen, rows=rows))
@@ -344,10 +345,12 @@ class Derivations:
         key: SequenceKey,
         changed: Changed,
         part: Sequence[_Change],
+        links: Iterable[tuple[int, Link]],
         last: _Written,
         cursor: Cursor,
     ) -> _Written:
-        """Writes all but overridden deployments that newer marks of the sequence may be about.
+        """Writes the links, and all but overridden deployments that newer marks of the sequence may
+        be about.
 
         Deriving those comes next and knows better. Marks for several sequences do not count: they
         may be about others, and then nothing would write what was left out.
@@ -364,17 +367,11 @@ class Derivations:
             and stored[change.key].event == change.before
             and (is_current or not is_judged(cursor, key.org, change.key))
         ]
-        self._rows.derive_all(
-            cursor, key.org, [(stored[change.key], change.now) for change in written]
-        )
-        found = {each.key: each.measured for each in written if each.measured is not None}
-        write_measured(cursor, key.org, found)
-        write_shipped(
-            cursor,
-            key.org,
-            {each.key: _shipped(each) for each in written if each.measured is not None},
-        )
-        log_changes(cursor, DEPLOYMENTS, key.org, found)
+        changes = [(stored[change.key], change.now) for change in written]
+        self._rows.derive_all(cursor, key.org, changes)
+        _write_measures(cursor, key.org, written)
+        for judged, link in links:
+            write_link(cursor, key.org, judged, link)
         if seen:
             # The organisation's writes come one after another: what is in its log by now is seen,
             # or our own.
@@ -450,6 +447,14 @@ def _changes(facts: Facts, derived: DerivedSequence) -> Iterator[_Change]:
         found = derived.measured_unlike(each, tie, facts.rows.digests[key])
         if before != now or found is not None:
             yield _Change(key, before, now, found)
+
+
+def _write_measures(cursor: Cursor, org: Organisation, written: Sequence[_Change]) -> None:
+    """Writes what was measured of the commits, and the pull requests that were shipped."""
+    found = {each.key: each.measured for each in written if each.measured is not None}
+    write_measured(cursor, org, found)
+    write_shipped(cursor, org, {each.key: _shipped(each) for each in written if each.key in found})
+    log_changes(cursor, DEPLOYMENTS, org, found)
 
 
 def _shipped(change: _Change) -> ShippedBatch:
@@ -529,14 +534,6 @@ def _error_text(error: Exception) -> str:
 
 def _take(oldest: int, cursor: Cursor) -> bool:
     return take_task(cursor, oldest)
-
-
-def _write_links(
-    key: SequenceKey, links: Iterable[tuple[int, Link]], last: _Written, cursor: Cursor
-) -> None:
-    _next_generation(cursor, key, last)
-    for judged, link in links:
-        write_link(cursor, key.org, judged, link)
 
 
 def _next_generation(cursor: Cursor, key: SequenceKey, last: _Written) -> int:
