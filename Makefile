@@ -16,7 +16,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # uv brings certificates of its own, without those that a company's network needs.
 export UV_SYSTEM_CERTS ?= $(if $(wildcard /etc/ssl/certs/ca-certificates.crt),true,false)
 
-.PHONY: help setup serve test slow quick fresh browser fuzz torture soak attacks screenshots site clients integrations backstage deploy dist lock sbom advisories citus check format bench mutants house clean
+.PHONY: help setup serve test slow quick fresh browser fuzz torture soak attacks screenshots site clients integrations backstage deploy dist lock sbom advisories citus check format bench measured mutants house clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -232,11 +232,24 @@ $(VENV)/installed-bench: $(VENV)/installed-dev
 	@$(BIN)/pip install --quiet --group bench
 	@touch $@
 
-## make bench    measure: search, metrics, insights, pages, derivation, imports, packs, lists and ingest over HTTP, webhooks, PostgreSQL (needs wrk), backups, faults; SIZES="100000"
+# What benchmarks have measured, for the table at the end.
+RESULTS := .bench/results.jsonl
+RUNS := 1
+
+## make bench    measure: search, metrics, insights, pages, derivation, imports, packs, lists and ingest over HTTP, webhooks, PostgreSQL (needs wrk), backups, faults, and print one table; SIZES="100000" RUNS=3; PAGE=docs/performance.md writes the table there
 bench: setup $(VENV)/installed-bench
+	@mkdir -p $(dir $(RESULTS)) && rm -f $(RESULTS)
+	@for run in $$(seq $(RUNS)); do $(MAKE) --no-print-directory measured || exit; done
+	@$(BIN)/python -m bench.insights
+	@$(BIN)/python -m bench.replica
+	@$(BIN)/python -m bench.faults
+	@$(BIN)/python -m bench.attacks --only slow
+	@$(BIN)/python -m bench.results $(RESULTS) $(if $(PAGE),--into $(PAGE))
+
+measured: export THEODORA_BENCH_RESULTS := $(RESULTS)
+measured:
 	@$(BIN)/python -m bench.search $(SIZES)
 	@$(BIN)/python -m bench.metrics $(SIZES)
-	@$(BIN)/python -m bench.insights
 	@$(BIN)/python -m bench.pages $(SIZES)
 	@$(BIN)/python -m bench.starting $(SIZES)
 	@$(BIN)/python -m bench.derivation
@@ -245,10 +258,7 @@ bench: setup $(VENV)/installed-bench
 	@for size in $(SIZES); do $(BIN)/python -m bench.over_http $$size || exit; done
 	@$(BIN)/python -m bench.hooks
 	@$(BIN)/python -m bench.postgresql $(SIZES)
-	@$(BIN)/python -m bench.replica
 	@$(BIN)/python -m bench.backup
-	@$(BIN)/python -m bench.faults
-	@$(BIN)/python -m bench.attacks --only slow
 
 # Faults tested in each folder, and which of all that are possible.
 MUTANTS ?= 60

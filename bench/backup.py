@@ -21,6 +21,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from bench.over_http import API_KEY, cache_folder, theodora
+from bench.results import note
 from bench.world import END_NS, stored
 
 CLIENTS = 8
@@ -99,6 +100,7 @@ def main() -> None:
         f"backup {seconds:.1f} s while it ingests; restore {restored_sec:.1f} s; "
         f"check {checked_sec:.1f} s, no faults"
     )
+    note("ingest during a backup", count, with_backup, without, "a second", "without one")
 
 
 def _in_turns(

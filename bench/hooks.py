@@ -24,6 +24,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from bench.over_http import API_KEY, theodora
+from bench.results import note
 from bench.world import BENCH, END_NS
 from theodora.storage import Organisation, Store, WebhookSource
 
@@ -72,6 +73,9 @@ def _measure(name: str, database: str, count: int) -> None:
         f"   read {hooks.read:6.0f}   derived {hooks.derived:6.0f}  "
         f"{hooks.derived / events.derived:.2f}"
     )
+    for what in ("durable", "derived"):
+        rates = (getattr(hooks, what), getattr(events, what))
+        note(f"webhooks {what}, {name}", None, *rates, "a second", "plain events")
 
 
 def _check(store: Store, org: Organisation, count: int) -> None:

@@ -25,6 +25,7 @@ from typing import NamedTuple
 import apsw
 import msgspec
 
+from bench.results import note
 from bench.world import BENCH, END_NS, deployments
 from theodora.cli.import_queue import DEPLOYMENTS_AT_ONCE
 from theodora.events import Deployment
@@ -61,6 +62,8 @@ def main(count: int) -> None:
             f"ratio to bare: {theirs.elapsed / ours.elapsed:.2f} by time, "
             f"{theirs.processor / ours.processor:.2f} by processor time"
         )
+        rates = (count / ours.elapsed, count / theirs.elapsed)
+        note("import of deployments", count, *rates, "a second", "executemany")
         _show_creations(folder, lines)
 
 

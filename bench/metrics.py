@@ -32,6 +32,7 @@ import duckdb
 import pandas as pd
 
 from bench.over_http import cache_folder, resident_mb
+from bench.results import note
 from bench.world import BENCH, END_NS, LeadTimes, deployment, lead_times, measured
 from theodora.dora import MetricsQuery, Period, Report
 from theodora.query import parse
@@ -322,6 +323,7 @@ def _print_ratios(theodora: Theodora, path: Path, count: int) -> None:
             ours, whole, *others = _medians([partial(ask, shape, period) for ask in asked])
             told = (f"{theirs:8.1f} ms {ours / theirs:11.3f}" for theirs in others)
             print(f"  {shape.name + ', ' + name:36} {ours:8.1f} ms {whole:8.1f} ms", *told)
+            note(f"metrics: {shape.name}, {name}", count, ours, others[1], "ms", "DuckDB")
     for each in yardsticks:
         each.close()
 

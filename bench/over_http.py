@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.results import note
 from bench.world import END_NS, stored
 
 API_KEY = "b" * 32
@@ -138,6 +139,8 @@ def main() -> None:
             f"p99 {measured.p99_ms:6.2f} ms  bare {yardstick.per_second:8.0f}/s  "
             f"ratio {measured.per_second / yardstick.per_second:.2f}  errors {measured.errors}"
         )
+        rates = (measured.per_second, yardstick.per_second)
+        note(name, count, *rates, "a second", "bare Starlette")
 
 
 def cache_folder() -> Path:

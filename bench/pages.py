@@ -26,6 +26,7 @@ from httpx2 import Response
 from starlette.testclient import TestClient
 
 from bench.over_http import cache_folder
+from bench.results import note
 from bench.world import BENCH, measured
 from theodora.app import build
 from theodora.config import load
@@ -111,6 +112,7 @@ def _measure(title: str, path: Path) -> None:
         size, packed = len(times.body) / 1000, len(gzip.compress(times.body)) / 1000
         read, draw = statistics.median(times.read_ms), statistics.median(times.draw_ms)
         ratio = times.p50_ms / yardstick_ms
+        note(f"page: {name} ({title})", None, times.p50_ms, yardstick_ms, "ms", "the metrics API")
         over = " over" if times.p50_ms > MOST_MS or len(times.body) > MOST_BYTES else ""
         print(
             f"{name:34}{times.first_ms:9.1f}{read:9.1f}{draw:9.1f}{times.p50_ms:8.1f}{ratio:7.2f}"

@@ -38,6 +38,7 @@ from bench.over_http import (
     theodora,
     wrk,
 )
+from bench.results import note
 from bench.world import END_NS, measured
 from theodora.storage.copy.copy import Copying
 from theodora.storage.derivation.commit_times import decode_spans
@@ -135,7 +136,7 @@ def _measure(count: int, path: Path, folder: Path, server: PostgresqlServer) -> 
         "1 process": _asked(questions, folder, server.url()),
         "2 processes": _asked(questions, folder, server.url(), "--workers", "2"),
     }
-    _print(questions, asked, [_plain(each, folder, server) for each in questions])
+    _print(count, questions, asked, [_plain(each, folder, server) for each in questions])
 
 
 def _fill(count: int, file: str, server: PostgresqlServer) -> None:
@@ -243,13 +244,19 @@ def _plain(question: Question, folder: Path, server: PostgresqlServer) -> float:
 
 
 def _print(
-    questions: Sequence[Question], asked: Mapping[str, Sequence[Measured]], plain: Sequence[float]
+    count: int,
+    questions: Sequence[Question],
+    asked: Mapping[str, Sequence[Measured]],
+    plain: Sequence[float],
 ) -> None:
     """Rates a second, medians in milliseconds, and rates as ratios to plain SQL."""
     print(f"  {'':32} {'plain SQL':>12}", *(f"{name:>28}" for name in asked))
     for number, question in enumerate(questions):
         cells = [_cell(measured[number], plain[number]) for measured in asked.values()]
         print(f"  {question.name:32} {plain[number]:10.0f}/s", *cells)
+        for name, answers in asked.items():
+            rates = (answers[number].per_second, plain[number])
+            note(f"{question.name}, {name}", count, *rates, "a second", "plain SQL")
 
 
 def _cell(measured: Measured, plain: float) -> str:

@@ -21,6 +21,7 @@ from typing import Any
 import apsw
 
 from bench.over_http import cache_folder
+from bench.results import note
 from bench.world import BENCH, stored
 from theodora.query import Kind, parse, sort_key
 from theodora.storage import Selection, Store
@@ -155,7 +156,7 @@ def main() -> None:
                 selection = _selection(shape)
                 ours = _times(partial(store.deployments.documents, org, selection))
                 theirs = _times(partial(_ask, plain, shape.sql))
-                _print(shape, ours, theirs)
+                _print(shape, count, ours, theirs)
 
 
 @contextmanager
@@ -202,10 +203,11 @@ def _times(ask: Callable[[], Any]) -> list[float]:
     return sorted(times)
 
 
-def _print(shape: Shape, ours: list[float], theirs: list[float]) -> None:
+def _print(shape: Shape, count: int, ours: list[float], theirs: list[float]) -> None:
     p50, p99 = statistics.median(ours), ours[int(len(ours) * 0.99) - 1]
     yardstick = statistics.median(theirs)
     print(f"  {shape.name:34} {p50:8.2f} {p99:8.2f} {yardstick:10.2f} {p50 / yardstick:8.2f}")
+    note(f"search: {shape.name}", count, p50, yardstick, "ms", "plain SQL")
 
 
 if __name__ == "__main__":

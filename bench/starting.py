@@ -27,6 +27,7 @@ import psutil
 from starlette.testclient import TestClient
 
 from bench.over_http import cache_folder
+from bench.results import note
 from bench.world import BENCH, END_NS, measured
 from theodora.app import build
 from theodora.config import load
@@ -64,6 +65,8 @@ def _measure(title: str, path: Path) -> None:
             f"  {name:16}{_shown(rows):>18}{_shown(mapped):>18}"
             f"{mapped['seconds'] / rows['seconds']:>8.3f}{rows['mb']:>10.0f}{mapped['mb']:>8.0f}"
         )
+        ours, theirs = (1_000 * each["seconds"] for each in (mapped, rows))
+        note(f"{name} after a start ({title})", None, ours, theirs, "ms", "from rows")
 
 
 def _shown(found: Mapping[str, float]) -> str:
